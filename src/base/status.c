@@ -1,0 +1,44 @@
+/* status.c — the per-thread error record. */
+#include "base/status.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { MESSAGE_BYTES = 1024 };
+
+static _Thread_local char record[MESSAGE_BYTES] = "no error";
+static _Thread_local char place[256] = "";
+
+dcnn_status dcnn_fail(dcnn_status code, const char *file, int line, const char *format, ...) {
+    char text[MESSAGE_BYTES]; /* apart from the record, which may itself be an argument */
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    memcpy(record, text, sizeof record);
+    snprintf(place, sizeof place, "%s:%d", file, line);
+    return code;
+}
+
+void dcnn_error_prefix(const char *format, ...) {
+    char prefix[MESSAGE_BYTES / 2], text[MESSAGE_BYTES];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(prefix, sizeof prefix, format, arguments);
+    va_end(arguments);
+    snprintf(text, sizeof text, "%s: %.*s", prefix, MESSAGE_BYTES / 2 - 3, record);
+    memcpy(record, text, sizeof record);
+}
+
+void dcnn_error_set(const char *message) {
+    snprintf(record, sizeof record, "%s", message);
+}
+
+const char *dcnn_error(void) {
+    return record;
+}
+
+const char *dcnn_error_place(void) {
+    return place;
+}

@@ -1,0 +1,49 @@
+/**
+ * @file images.h — labelled pictures in memory, and the foreign formats they come from: IDX and Kaggle CSV.
+ */
+#ifndef DCNN_IO_IMAGES_H
+#define DCNN_IO_IMAGES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/status.h"
+
+/** Pictures as bytes, with or without labels. */
+typedef struct dcnn_images {
+    int64_t count;
+    int h, w, c;
+    uint8_t *pixels; /**< [count,h,w,c]; owned */
+    int32_t *labels; /**< [count] or NULL if the source has none; owned */
+} dcnn_images;
+
+/** Frees what an image set holds and zeroes it. */
+void dcnn_images_free(dcnn_images *images);
+
+/**
+ * Reads an IDX file of images (magic 0x00000803: [N,H,W], or 0x00000804: [N,H,W,C]), raw or gzipped. No labels. *Local.*
+ * @return DCNN_OK, DCNN_BAD_INPUT (missing, empty, wrong magic, size that does not fit its header), DCNN_FAILURE
+ */
+dcnn_status dcnn_idx_read_images(const char *path, dcnn_images *images);
+
+/** Reads an IDX file of labels (magic 0x00000801) into `images->labels`; their number must be images->count. *Local.* */
+dcnn_status dcnn_idx_read_labels(const char *path, dcnn_images *images);
+
+/**
+ * Reads a Kaggle CSV with header, raw or gzipped: `label,pixel0,…` or, without labels, `pixel0,…`; LF or CRLF; integer
+ * cells 0..255. *Local.*
+ * @param h,w,c  the shape of a row; all 0: a square picture of one channel
+ * @return DCNN_OK; DCNN_BAD_INPUT naming line and column of the first bad cell; DCNN_FAILURE
+ */
+dcnn_status dcnn_csv_read(const char *path, int h, int w, int c, dcnn_images *images);
+
+/** Is this path a CSV by name (`.csv`, `.csv.gz`)? */
+bool dcnn_is_csv(const char *path);
+
+/** Is the file an IDX file by its first bytes (gzipped or not)? False for missing files. *Local.* */
+bool dcnn_is_idx(const char *path);
+
+/** Finds one IDX file of a folder: tries `NAME`, `NAME.gz`, and with `-idx` written `.idx`. @return malloc'd path or NULL */
+char *dcnn_idx_find(const char *folder, const char *name);
+
+#endif

@@ -1,0 +1,193 @@
+/**
+ * @file kernels.h — the kernel table and the contract of every kernel in it.
+ *
+ * A kernel is arithmetic on one grain: no memory of its own, no files, no layers, no threads. The table is filled first
+ * with the reference kernels (reference.c, plain loops, complete on every machine) and then overwritten by whatever the
+ * instruction set has (dispatch.c). DCNN_KERNEL_LIST is the one list: it makes the struct below, and the tests and
+ * `dcnn bench` walk it, so a kernel cannot be added and left untested.
+ *
+ * Conventions of all kernels
+ * - Arrays are dense, row-major, channels last: images [N,H,W,C], filters [R,S,C,K] (Keras' HWIO), matrices [rows,cols].
+ * - `float` in and out; sums over many values are made in `double` where the contract says so.
+ * - Outputs do not alias inputs unless the contract says "in place allowed".
+ * - Same arguments, same bits: a kernel's result depends on nothing else, not on alignment, thread or rank (law 2).
+ * - NaN and infinity travel through: they are never hidden (max(0, NaN) may be NaN or 0 in the fast ReLU, but a NaN in
+ *   the weights or the input always reaches the loss, its gradient or a BatchNormalization sum).
+ * - `scratch` has the number of floats that the matching *_scratch kernel told, 64-byte aligned; its content on entry
+ *   and exit is garbage.
+ */
+#ifndef DCNN_KERNELS_KERNELS_H
+#define DCNN_KERNELS_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+
+/** A 2-D convolution (cross-correlation, as in Keras) of one grain: x [N,H,W,C] * w [R,S,C,K] -> y [N,OH,OW,K]. */
+typedef struct dcnn_conv {
+    int n, h, w, c;         /**< input */
+    int k;                  /**< output channels (filters) */
+    int r, s;               /**< filter height and width */
+    int stride_h, stride_w; /**< >= 1 */
+    int pad_h, pad_w;       /**< rows of zeros above, columns of zeros to the left; below and right follow from OH, OW */
+    int oh, ow;             /**< output height and width */
+} dcnn_conv;
+
+/** A 2-D pooling of one grain: x [N,H,W,C] -> y [N,OH,OW,C]. Cells outside the image do not count. */
+typedef struct dcnn_pool {
+    int n, h, w, c;
+    int r, s; /**< window */
+    int stride_h, stride_w;
+    int pad_h, pad_w;
+    int oh, ow;
+} dcnn_pool;
+
+/** What follows a matrix product or convolution inside the same kernel. */
+typedef enum dcnn_fused { DCNN_FUSED_NONE, DCNN_FUSED_RELU } dcnn_fused;
+
+/** Argmax code of a fused convolution + pooling cell whose ReLU is shut: no gradient passes. */
+enum { DCNN_SHUT = 4 };
+
+/** Adam's constants of one step; `alpha` = learning rate * sqrt(1 - beta2^t) / (1 - beta1^t), as Keras has it. */
+typedef struct dcnn_adam_step {
+    float alpha, beta1, beta2, epsilon;
+    float gradient_scale; /**< multiplies each gradient first: 1 / global batch size */
+} dcnn_adam_step;
+
+/* clang-format off: one row a kernel, X(result, name, (arguments)) */
+#define DCNN_KERNEL_LIST(X)                                                                                            \
+    /* --- vectors ---------------------------------------------------------------------------------------------- */ \
+    /* sum[i] = a[i] + b[i], i < count; in place allowed (sum == a or sum == b). The step of the fixed binary tree. */ \
+    X(void, add, (size_t count, const float *a, const float *b, float *sum))                                           \
+    /* y = max(x, 0); in place allowed. */                                                                             \
+    X(void, relu_forward, (size_t count, const float *x, float *y))                                                    \
+    /* dx = y > 0 ? dy : 0; in place allowed (dx == dy). */                                                            \
+    X(void, relu_backward, (size_t count, const float *y, const float *dy, float *dx))                                 \
+    /* y = 1 / (1 + exp(-x)); dx = dy * y * (1 - y); in place allowed. */                                              \
+    X(void, sigmoid_forward, (size_t count, const float *x, float *y))                                                 \
+    X(void, sigmoid_backward, (size_t count, const float *y, const float *dy, float *dx))                              \
+    /* y = tanh x; dx = dy * (1 - y^2); in place allowed. */                                                           \
+    X(void, tanh_forward, (size_t count, const float *x, float *y))                                                    \
+    X(void, tanh_backward, (size_t count, const float *y, const float *dy, float *dx))                                 \
+    /* Keras' Adam on `count` parameters: g = gradient_scale * gradient; m += (1 - beta1) (g - m);                     \
+       v += (1 - beta2) (g^2 - v); parameter -= alpha * m / (sqrt(v) + epsilon). */                                    \
+    X(void, adam, (size_t count, const dcnn_adam_step *step, const float *gradient, float *m, float *v, float *parameter)) \
+    /* --- matrices --------------------------------------------------------------------------------------------- */ \
+    /* c[m,n] = op(a) op(b) + beta * c, op(a) [m,k], op(b) [k,n]; lda, ldb, ldc: row lengths as stored; with           \
+       beta == 0 the old c is not read. */                                                                             \
+    X(void, sgemm, (bool transpose_a, bool transpose_b, int m, int n, int k, const float *a, int lda, const float *b,  \
+                    int ldb, float beta, float *c, int ldc))                                                           \
+    /* y[i,j] = f(y[i,j] + bias[j]) in place; bias may be NULL. */                                                     \
+    X(void, bias, (size_t rows, int columns, const float *bias, dcnn_fused fused, float *y))                           \
+    /* sums[j] = sum over i of x[i,j]. */                                                                              \
+    X(void, column_sums, (size_t rows, int columns, const float *x, float *sums))                                      \
+    /* y[i,:] = softmax of x[i,:], stable; in place allowed. */                                                        \
+    X(void, softmax_forward, (size_t rows, int columns, const float *x, float *y))                                     \
+    /* dx[i,:] = y (dy - sum_j dy y) from softmax's own output y; in place allowed (dx == dy). */                      \
+    X(void, softmax_backward, (size_t rows, int columns, const float *y, const float *dy, float *dx))                  \
+    /* Softmax cross-entropy of logits x [rows,classes]: y = softmax(x); dx = y - onehot(label), the gradient of the   \
+       SUM of losses (may be NULL; may be x); *loss = sum of -log softmax(x)[label] in double; *correct = rows whose   \
+       first largest logit is the label. A NaN in x gives a NaN loss. */                                               \
+    X(void, cross_entropy, (size_t rows, int classes, const float *x, const int32_t *labels, float *y, float *dx,      \
+                            double *loss, int64_t *correct))                                                           \
+    /* --- convolution ------------------------------------------------------------------------------------------ */ \
+    /* Floats of scratch that the three kernels below need for this shape (the largest of them). */                    \
+    X(size_t, conv_scratch, (const dcnn_conv *shape))                                                                  \
+    /* y = f(x * w + bias); bias may be NULL. */                                                                       \
+    X(void, conv_forward, (const dcnn_conv *shape, const float *x, const float *w, const float *bias, dcnn_fused fused, \
+                           float *y, float *scratch))                                                                  \
+    /* dx from dy (gradient behind the activation's own backward). */                                                  \
+    X(void, conv_backward_input, (const dcnn_conv *shape, const float *dy, const float *w, float *dx, float *scratch)) \
+    /* dw [R,S,C,K] = sum over the grain, written, not added; dbias [K] likewise, or NULL. */                          \
+    X(void, conv_backward_filter, (const dcnn_conv *shape, const float *x, const float *dy, float *dw, float *dbias,   \
+                                   float *scratch))                                                                    \
+    /* --- convolution + bias + ReLU + MaxPooling 2x2 (stride 2, valid) fused ----------------------------------- */   \
+    /* Only the outputs that pooling reads are made. The input is seen through a per-channel affine map                \
+       x' = x * in_scale[c] + in_shift[c] (a BatchNormalization before it), or as it is when in_scale is NULL; padding \
+       zeros are zeros of x'. PH = OH / 2, PW = OW / 2. `packed` is w in whatever form the kernel likes.               \
+       Is this shape done by the fused kernels? Those below are called only if so. */                                  \
+    X(bool, conv_pool_fits, (const dcnn_conv *shape))                                                                  \
+    X(size_t, conv_pool_scratch, (const dcnn_conv *shape))                                                             \
+    X(size_t, conv_pool_packed, (const dcnn_conv *shape))                                                              \
+    /* Once a step: w -> packed. `part` of `parts` workers does its share; shares are disjoint. */                     \
+    X(void, conv_pool_pack, (const dcnn_conv *shape, const float *w, float *packed, int part, int parts))              \
+    /* y [N,PH,PW,K] = maxpool(relu(x' * w + bias)); argmax [N,PH,PW,K]: 0..3 = row * 2 + column of the first largest  \
+       cell of the window, DCNN_SHUT where y == 0. argmax may be NULL (inference). */                                  \
+    X(void, conv_pool_forward, (const dcnn_conv *shape, const float *x, const float *in_scale, const float *in_shift,  \
+                                const float *packed, const float *bias, float *y, uint8_t *argmax, float *scratch))    \
+    /* From dy [N,PH,PW,K]: dw [R,S,C,K] and dbias [K] written, and dx [N,H,W,C] = gradient of x' (NULL: not wanted). */ \
+    X(void, conv_pool_backward, (const dcnn_conv *shape, const float *x, const float *in_scale, const float *in_shift, \
+                                 const float *packed, const uint8_t *argmax, const float *dy, float *dx, float *dw,    \
+                                 float *dbias, float *scratch))                                                        \
+    /* --- pooling ---------------------------------------------------------------------------------------------- */ \
+    /* argmax [N,OH,OW,C] = row * S + column in the window of the first largest cell; may be NULL. */                  \
+    X(void, max_pool_forward, (const dcnn_pool *shape, const float *x, float *y, uint16_t *argmax))                    \
+    X(void, max_pool_backward, (const dcnn_pool *shape, const uint16_t *argmax, const float *dy, float *dx))           \
+    /* Means over the cells inside the image. */                                                                       \
+    X(void, average_pool_forward, (const dcnn_pool *shape, const float *x, float *y))                                  \
+    X(void, average_pool_backward, (const dcnn_pool *shape, const float *dy, float *dx))                               \
+    /* --- BatchNormalization over rows x channels -------------------------------------------------------------- */ \
+    /* sums[0..c) = sum of x, sums[c..2c) = sum of x^2, per channel, in double. */                                     \
+    X(void, moments, (size_t rows, int channels, const float *x, double *sums))                                        \
+    /* y = x * scale[c] + shift[c]; in place allowed. */                                                               \
+    X(void, affine, (size_t rows, int channels, const float *x, const float *scale, const float *shift, float *y))     \
+    /* sums[0..c) = sum of dy, sums[c..2c) = sum of dy * (x - mean[c]) * inverse_deviation[c], in double. */           \
+    X(void, gradient_moments, (size_t rows, int channels, const float *x, const float *dy, const float *mean,          \
+                               const float *inverse_deviation, double *sums))                                          \
+    /* dx = a[c] * dy + b[c] * x + e[c]: the closed form of BatchNormalization's input gradient. dx == dy allowed. */  \
+    X(void, affine_backward, (size_t rows, int channels, const float *x, const float *dy, const float *a,              \
+                              const float *b, const float *e, float *dx))                                              \
+    /* --- pictures --------------------------------------------------------------------------------------------- */ \
+    /* y [pixels,C] = x * scale[c] + shift[c] from bytes. */                                                           \
+    X(void, normalise, (size_t pixels, int channels, const uint8_t *x, const float *scale, const float *shift,         \
+                        float *y))                                                                                     \
+    /* One picture through an affine map: y[i,j] = bilinear(x, map * (i, j, 1)), row = map[0] i + map[1] j + map[2],   \
+       column = map[3] i + map[4] j + map[5]; outside, the nearest edge pixel; then scale and shift as above. */       \
+    X(void, warp, (int h, int w, int c, const uint8_t *x, const float map[6], const float *scale, const float *shift,  \
+                   float *y))
+/* clang-format on */
+
+#define DCNN_KERNEL_FIELD(result, name, arguments) result(*name) arguments;
+
+/** The table: one pointer a kernel, plus its name for logs. Read-only after dcnn_kernels_select(). */
+typedef struct dcnn_kernels {
+    const char *isa; /**< "reference", "generic", "avx2", "avx512" */
+    DCNN_KERNEL_LIST(DCNN_KERNEL_FIELD)
+} dcnn_kernels;
+
+/** Instruction sets in rising order; a rank's number is what ranks agree on (law 2: the lowest that any has). */
+typedef enum dcnn_isa { DCNN_ISA_REFERENCE, DCNN_ISA_GENERIC, DCNN_ISA_AVX2, DCNN_ISA_AVX512, DCNN_ISA_COUNT } dcnn_isa;
+
+/** "reference", "generic", "avx2", "avx512". *Local.* */
+const char *dcnn_isa_name(dcnn_isa isa);
+
+/** The best instruction set that this CPU, its operating system and this build have. *Local.* */
+dcnn_isa dcnn_isa_best(void);
+
+/**
+ * The instruction set to use: `DCNN_ISA` from the environment if set, else the best. *Local.*
+ * @return DCNN_USAGE if DCNN_ISA is unknown or this CPU cannot run it
+ */
+dcnn_status dcnn_isa_choose(dcnn_isa *isa);
+
+/** The table of an instruction set that dcnn_isa_best() allows. Lives for ever. *Local.* */
+const dcnn_kernels *dcnn_kernels_of(dcnn_isa isa);
+
+/* --- OpenBLAS --------------------------------------------------------------------------------------------------- */
+
+/** The core type OpenBLAS runs, e.g. "SkylakeX". *Local.* */
+const char *dcnn_blas_core(void);
+
+/** OpenBLAS' version and configuration. *Local.* */
+const char *dcnn_blas_version(void);
+
+/**
+ * The `OPENBLAS_CORETYPE` that this CPU deserves, or NULL if OpenBLAS chose well or the user has said otherwise. Debian's
+ * 0.3.21 takes CPUs newer than itself for a Prescott and is then five times slower; the variable is read when the library
+ * is loaded, so the program sets it and executes itself once more, before MPI_Init. *Local.*
+ */
+const char *dcnn_blas_better_core(void);
+
+#endif
