@@ -1,0 +1,213 @@
+/**
+ * @file simd.h — one vector type for whichever instruction set this file is compiled for.
+ *
+ * Only *_simd.c include it: they are compiled once per instruction set with DCNN_ISA_generic (4 floats: SSE2, NEON, or
+ * whatever gcc makes of it), DCNN_ISA_avx2 (8) or DCNN_ISA_avx512 (16). Arithmetic is plain `a * b + c` on the vector
+ * types; gcc contracts it to FMA where there is one. All loads and stores are unaligned, and no loop peels for
+ * alignment, so a result never depends on an address.
+ */
+#ifndef DCNN_KERNELS_SIMD_H
+#define DCNN_KERNELS_SIMD_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(DCNN_ISA_avx512)
+enum { SIMD_LANES = 16 };
+#elif defined(DCNN_ISA_avx2)
+enum { SIMD_LANES = 8 };
+#elif defined(DCNN_ISA_generic)
+enum { SIMD_LANES = 4 };
+#else
+#error "simd.h is for *_simd.c only: kernels.cmake compiles them with DCNN_ISA_<name>"
+#endif
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+/** name_<isa>: the exported name of something that exists once per instruction set. */
+#define DCNN_SIMD_NAME(name)             DCNN_SIMD_NAME_OF(name, DCNN_ISA)
+#define DCNN_SIMD_NAME_OF(name, isa)     DCNN_SIMD_NAME_JOINED(name, isa)
+#define DCNN_SIMD_NAME_JOINED(name, isa) name##_##isa
+
+/** SIMD_LANES floats, as many 32-bit integers, and half as many doubles: the same bytes each. */
+typedef float simd_float __attribute__((vector_size(4 * SIMD_LANES)));
+typedef int32_t simd_int __attribute__((vector_size(4 * SIMD_LANES)));
+typedef double simd_double __attribute__((vector_size(4 * SIMD_LANES)));
+
+/* The same types at any address, over anything. */
+typedef float simd_float_anywhere __attribute__((vector_size(4 * SIMD_LANES), aligned(4), may_alias));
+typedef int32_t simd_int_anywhere __attribute__((vector_size(4 * SIMD_LANES), aligned(4), may_alias));
+typedef double simd_double_anywhere __attribute__((vector_size(4 * SIMD_LANES), aligned(8), may_alias));
+
+/** What a comparison gives and simd_select() takes. */
+#if defined(DCNN_ISA_avx512)
+typedef __mmask16 simd_mask;
+#else
+typedef simd_int simd_mask;
+#endif
+
+static inline simd_float simd_load(const float *from) {
+    return *(const simd_float_anywhere *)from;
+}
+
+static inline void simd_store(float *to, simd_float value) {
+    *(simd_float_anywhere *)to = value;
+}
+
+static inline simd_double simd_load_double(const double *from) {
+    return *(const simd_double_anywhere *)from;
+}
+
+static inline void simd_store_double(double *to, simd_double value) {
+    *(simd_double_anywhere *)to = value;
+}
+
+static inline simd_int simd_load_int(const int32_t *from) {
+    return *(const simd_int_anywhere *)from;
+}
+
+static inline void simd_store_int(int32_t *to, simd_int value) {
+    *(simd_int_anywhere *)to = value;
+}
+
+static inline simd_float simd_zero(void) {
+    return (simd_float){0};
+}
+
+/** value in each lane. */
+static inline simd_float simd_splat(float value) {
+#if defined(DCNN_ISA_avx512)
+    return (simd_float)_mm512_set1_ps(value);
+#elif defined(DCNN_ISA_avx2)
+    return (simd_float)_mm256_set1_ps(value);
+#else
+    return (simd_float){value, value, value, value};
+#endif
+}
+
+/** The first `count` (0..SIMD_LANES) floats; the other lanes are 0 and their memory is not touched. */
+static inline simd_float simd_load_part(const float *from, size_t count) {
+#if defined(DCNN_ISA_avx512)
+    return (simd_float)_mm512_maskz_loadu_ps((__mmask16)((1u << count) - 1u), from);
+#elif defined(DCNN_ISA_avx2)
+    const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    return (simd_float)_mm256_maskload_ps(from, _mm256_cmpgt_epi32(_mm256_set1_epi32((int)count), lane));
+#else
+    simd_float value = {0};
+    memcpy(&value, from, count * sizeof(float));
+    return value;
+#endif
+}
+
+/** Stores the first `count` (0..SIMD_LANES) lanes only. */
+static inline void simd_store_part(float *to, size_t count, simd_float value) {
+#if defined(DCNN_ISA_avx512)
+    _mm512_mask_storeu_ps(to, (__mmask16)((1u << count) - 1u), (__m512)value);
+#elif defined(DCNN_ISA_avx2)
+    const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    _mm256_maskstore_ps(to, _mm256_cmpgt_epi32(_mm256_set1_epi32((int)count), lane), (__m256)value);
+#else
+    memcpy(to, &value, count * sizeof(float));
+#endif
+}
+
+/** a > b, lane by lane; false where either is NaN. */
+static inline simd_mask simd_greater(simd_float a, simd_float b) {
+#if defined(DCNN_ISA_avx512)
+    return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_GT_OQ);
+#else
+    return a > b;
+#endif
+}
+
+/** mask ? a : b, lane by lane. */
+static inline simd_float simd_select(simd_mask mask, simd_float a, simd_float b) {
+#if defined(DCNN_ISA_avx512)
+    return (simd_float)_mm512_mask_blend_ps(mask, (__m512)b, (__m512)a);
+#elif defined(DCNN_ISA_avx2)
+    return (simd_float)_mm256_blendv_ps((__m256)b, (__m256)a, (__m256)mask);
+#else
+    return (simd_float)((mask & (simd_int)a) | (~mask & (simd_int)b));
+#endif
+}
+
+/** mask ? a : b of integers, lane by lane. */
+static inline simd_int simd_select_int(simd_mask mask, simd_int a, simd_int b) {
+    return (simd_int)simd_select(mask, (simd_float)a, (simd_float)b);
+}
+
+/** a > b ? a : b: b where either is NaN, as x86 has it. */
+static inline simd_float simd_max(simd_float a, simd_float b) {
+#if defined(DCNN_ISA_avx512)
+    return (simd_float)_mm512_max_ps((__m512)a, (__m512)b);
+#elif defined(DCNN_ISA_avx2)
+    return (simd_float)_mm256_max_ps((__m256)a, (__m256)b);
+#elif defined(__SSE2__)
+    return (simd_float)_mm_max_ps((__m128)a, (__m128)b);
+#else
+    return simd_select(simd_greater(a, b), a, b);
+#endif
+}
+
+static inline simd_float simd_sqrt(simd_float value) {
+#if defined(DCNN_ISA_avx512)
+    return (simd_float)_mm512_sqrt_ps((__m512)value);
+#elif defined(DCNN_ISA_avx2)
+    return (simd_float)_mm256_sqrt_ps((__m256)value);
+#elif defined(__SSE2__)
+    return (simd_float)_mm_sqrt_ps((__m128)value);
+#elif defined(__aarch64__)
+    return (simd_float)vsqrtq_f32((float32x4_t)value);
+#else
+    for (int lane = 0; lane < SIMD_LANES; lane++) value[lane] = __builtin_sqrtf(value[lane]);
+    return value;
+#endif
+}
+
+/** The lower and upper half of the lanes as doubles. */
+static inline simd_double simd_low_double(simd_float value) {
+#if defined(DCNN_ISA_avx512)
+    return (simd_double)_mm512_cvtps_pd(_mm512_castps512_ps256((__m512)value));
+#elif defined(DCNN_ISA_avx2)
+    return (simd_double)_mm256_cvtps_pd(_mm256_castps256_ps128((__m256)value));
+#else
+    return (simd_double){value[0], value[1]};
+#endif
+}
+
+static inline simd_double simd_high_double(simd_float value) {
+#if defined(DCNN_ISA_avx512)
+    return (simd_double)_mm512_cvtps_pd(_mm512_extractf32x8_ps((__m512)value, 1));
+#elif defined(DCNN_ISA_avx2)
+    return (simd_double)_mm256_cvtps_pd(_mm256_extractf128_ps((__m256)value, 1));
+#else
+    return (simd_double){value[2], value[3]};
+#endif
+}
+
+/** SIMD_LANES bytes as floats. */
+static inline simd_float simd_load_bytes(const uint8_t *from) {
+#if defined(DCNN_ISA_avx512)
+    return (simd_float)_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)from)));
+#elif defined(DCNN_ISA_avx2)
+    return (simd_float)_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)from)));
+#else
+    return (simd_float){(float)from[0], (float)from[1], (float)from[2], (float)from[3]};
+#endif
+}
+
+/** The lowest byte of each lane to SIMD_LANES bytes. */
+static inline void simd_store_bytes(uint8_t *to, simd_int value) {
+#if defined(DCNN_ISA_avx512)
+    _mm_storeu_si128((__m128i *)to, _mm512_cvtepi32_epi8((__m512i)value));
+#else
+    for (int lane = 0; lane < SIMD_LANES; lane++) to[lane] = (uint8_t)value[lane];
+#endif
+}
+
+#endif
