@@ -1,0 +1,133 @@
+/**
+ * @file layer.h — the table of layers, and the operations they run as.
+ *
+ * A *layer* is what a model file says (parse, shapes, parameters, description). An *operation* is what a plan executes on
+ * one grain; most layers have one, some pairs share a fused one (op_conv_pool.c), some need none (Flatten, Dropout at
+ * inference). Adding a layer: one file layer_<x>.c and one row in layer.c.
+ */
+#ifndef DCNN_NN_LAYER_H
+#define DCNN_NN_LAYER_H
+
+#include "kernels/kernels.h"
+#include "nn/net.h"
+
+typedef struct dcnn_op dcnn_op;
+typedef struct dcnn_pass dcnn_pass;
+
+/** How a layer's output follows from its sum; ReLU, sigmoid, tanh and softmax give their gradient from the output. */
+typedef enum dcnn_activation {
+    DCNN_LINEAR,
+    DCNN_RELU,
+    DCNN_SIGMOID,
+    DCNN_TANH,
+    DCNN_SOFTMAX,
+    DCNN_ACTIVATION_COUNT
+} dcnn_activation;
+
+/** What runs on one grain. Every function sees only its pass (law 7) and allocates nothing (law 8). */
+typedef struct dcnn_op_kind {
+    const char *name;
+    bool backward_reads_x, backward_reads_y; /**< tensors that must live until the backward pass */
+    /** Fills op->saved_bytes, scratch_floats, shared_floats for grains of `grain` samples. */
+    void (*measure)(dcnn_op *op, const dcnn_kernels *kernels, int grain);
+    /** Once a step, before the first stage: part `part` of `parts`. May be NULL. */
+    void (*prepare)(const dcnn_op *op, const dcnn_kernels *kernels, const dcnn_net *net, int part, int parts);
+    void (*forward)(const dcnn_pass *pass);
+    void (*backward)(const dcnn_pass *pass);
+    /* Synchronised operations only: sums over a grain (2 a channel), and what is made of the agreed totals, once. */
+    void (*forward_sums)(const dcnn_pass *pass);
+    void (*forward_agreed)(const dcnn_op *op, dcnn_net *net, const double *totals, int64_t samples);
+    void (*backward_sums)(const dcnn_pass *pass);
+    void (*backward_agreed)(const dcnn_op *op, const dcnn_net *net, const double *totals, int64_t samples);
+} dcnn_op_kind;
+
+/** A planned operation: a kind, its node(s), and its memory needs. */
+struct dcnn_op {
+    const dcnn_op_kind *kind;
+    const dcnn_node *node;       /**< the layer; for a fused operation, its last layer */
+    const dcnn_node *head;       /**< the first layer of a fused operation, else == node */
+    dcnn_activation activation;  /**< of the node; linear if the loss takes the softmax over */
+    bool training;
+    const dcnn_op *affine;       /**< BatchNormalization folded into this operation's reading of its input, or NULL */
+    dcnn_shape in;               /**< of input 0 */
+    int input_count, inputs[DCNN_MAX_INPUTS], output; /**< tensors of the plan */
+    size_t saved_bytes;          /**< a grain's memory between forward and backward */
+    size_t scratch_floats;       /**< a worker's memory during one call */
+    size_t shared_floats;        /**< memory common to all grains: packed weights, scales */
+    float *shared;
+    size_t saved_offset;         /**< in a slot; the plan's own */
+    int sum_count;               /**< doubles that a synchronised operation sums over the batch, twice */
+};
+
+/** All that an operation sees of one grain. */
+struct dcnn_pass {
+    const dcnn_op *op;
+    const dcnn_kernels *kernels;
+    const dcnn_net *net;
+    int n;                            /**< samples in the grain */
+    const float *x[DCNN_MAX_INPUTS];  /**< inputs [n, ...] */
+    float *y;                         /**< output [n, ...] */
+    const float *dy;                  /**< gradient of the output */
+    float *dx[DCNN_MAX_INPUTS];       /**< gradients of the inputs, to be written; NULL where not wanted */
+    float *dparams;                   /**< the grain's gradient vector, laid out as net->params; to be written */
+    void *saved;
+    float *scratch;
+    double *sums;                     /**< the grain's sums of a synchronised operation */
+    uint64_t seed;                    /**< for dropout, with epoch and the sample numbers (law 3) */
+    uint32_t epoch;
+    const int64_t *samples;           /**< [n] */
+};
+
+/** A kind of layer: a row of the table. */
+struct dcnn_layer {
+    const char *class_name; /**< Keras' class name */
+    size_t config_bytes;
+    /** Reads the Keras `config` object into node->config; unknown keys that change the result are refused. */
+    dcnn_status (*parse)(dcnn_node *node, const json_t *config);
+    /** Sets node->shape and node->params from the input shapes. */
+    dcnn_status (*build)(dcnn_node *node, const dcnn_shape *inputs);
+    /** Adds the layer's own keys to a Keras `config` object. */
+    void (*describe)(const dcnn_node *node, json_t *config);
+    const dcnn_op_kind *op;               /**< NULL: the output is the input (Flatten, InputLayer) */
+    bool only_training;                   /**< no operation at inference (Dropout) */
+    bool synchronised;                    /**< needs sums over the batch (BatchNormalization) */
+    dcnn_activation (*activation)(const dcnn_node *node); /**< NULL: linear */
+};
+
+/** The row of that Keras class name, or NULL. *Local.* */
+const dcnn_layer *dcnn_layer_find(const char *class_name);
+
+/** All layer kinds; for tests and messages. */
+extern const dcnn_layer *const dcnn_layer_table[];
+extern const int dcnn_layer_table_count;
+
+/** Adds a weight tensor to a node. */
+dcnn_param *dcnn_node_add_param(dcnn_node *node, const char *name, bool trainable, int rank, const int *dims,
+                                dcnn_initializer initializer, int fan_in, int fan_out);
+
+/** A parameter's values for a pass, and where its gradient goes; NULL if the node has no such parameter. */
+const float *dcnn_pass_param(const dcnn_pass *pass, const dcnn_node *node, int param);
+float *dcnn_pass_dparam(const dcnn_pass *pass, const dcnn_node *node, int param);
+
+/** y = f(y) over rows x columns, in place. */
+void dcnn_activation_forward(const dcnn_kernels *kernels, dcnn_activation activation, size_t rows, int columns,
+                             float *y);
+
+/** dx from y and dy; in place allowed (dx == dy). */
+void dcnn_activation_backward(const dcnn_kernels *kernels, dcnn_activation activation, size_t rows, int columns,
+                              const float *y, const float *dy, float *dx);
+
+/* The table's rows and the operations that plan.c names. */
+extern const dcnn_layer dcnn_layer_input, dcnn_layer_conv2d, dcnn_layer_max_pooling2d, dcnn_layer_average_pooling2d,
+    dcnn_layer_global_average_pooling2d, dcnn_layer_batch_normalization, dcnn_layer_dense, dcnn_layer_flatten,
+    dcnn_layer_dropout, dcnn_layer_activation, dcnn_layer_relu, dcnn_layer_softmax;
+extern const dcnn_op_kind dcnn_op_conv_pool;
+
+/** Is a Conv2D node followed by this MaxPooling2D node one fused operation on these kernels? */
+bool dcnn_conv_pool_matches(const dcnn_kernels *kernels, const dcnn_node *conv, dcnn_shape in, const dcnn_node *pool);
+
+/** Scale and shift [c] each of a BatchNormalization operation: in training those of the batch, else of the moving values. */
+const float *dcnn_batch_normalization_scale(const dcnn_op *op);
+const float *dcnn_batch_normalization_shift(const dcnn_op *op);
+
+#endif

@@ -1,0 +1,97 @@
+/**
+ * @file net.h — a network as data: nodes in topological order, each naming its inputs, and its weights.
+ *
+ * A net comes from a Keras Sequential JSON and knows nothing of batches, threads or ranks; plan.h makes it run. A chain is
+ * the simple case of the node list: node i may name any earlier nodes as inputs.
+ */
+#ifndef DCNN_NN_NET_H
+#define DCNN_NN_NET_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "nn/tensor.h"
+
+typedef struct dcnn_layer dcnn_layer;
+
+enum { DCNN_MAX_PARAMS = 4, DCNN_MAX_INPUTS = 8, DCNN_NAME_BYTES = 64 };
+
+/** Initial values, by Keras' definitions; all are pure functions of (seed, parameter, element). */
+typedef enum dcnn_initializer {
+    DCNN_INIT_ZEROS,
+    DCNN_INIT_ONES,
+    DCNN_INIT_GLOROT_UNIFORM, /**< U(-l, l), l = sqrt(6 / (fan_in + fan_out)) */
+    DCNN_INIT_GLOROT_NORMAL,  /**< truncated normal, sd = sqrt(2 / (fan_in + fan_out)) */
+    DCNN_INIT_HE_UNIFORM,     /**< U(-l, l), l = sqrt(6 / fan_in) */
+    DCNN_INIT_HE_NORMAL,      /**< truncated normal, sd = sqrt(2 / fan_in) */
+    DCNN_INIT_COUNT
+} dcnn_initializer;
+
+/** One weight tensor of a node. */
+typedef struct dcnn_param {
+    char name[32]; /**< Keras' name: kernel, bias, gamma, beta, moving_mean, moving_variance */
+    int rank, dims[4];
+    size_t count;  /**< product of dims */
+    bool trainable;
+    size_t offset; /**< first float in net->params (trainable) or net->state (not) */
+    dcnn_initializer initializer;
+    int fan_in, fan_out;
+} dcnn_param;
+
+/** One layer of the net. Node 0 is the input. */
+typedef struct dcnn_node {
+    const dcnn_layer *layer; /**< row of the table of layers */
+    char name[DCNN_NAME_BYTES];
+    int input_count, inputs[DCNN_MAX_INPUTS]; /**< earlier nodes */
+    dcnn_shape shape;        /**< of one output sample */
+    void *config;            /**< the layer kind's own struct; owned */
+    int param_count;
+    dcnn_param params[DCNN_MAX_PARAMS];
+    int stage_forward;       /**< number of synchronisations (BatchNormalization) before its output is there */
+    int stage_backward;      /**< stage in which its gradients are made, counted on from the forward stages */
+} dcnn_node;
+
+/** A contiguous range of net->params. */
+typedef struct dcnn_range {
+    size_t offset, count;
+} dcnn_range;
+
+typedef struct dcnn_net {
+    char name[DCNN_NAME_BYTES];
+    int node_count;
+    dcnn_node *nodes;
+    int class_count;       /**< length of the output vector */
+    int stage_count;       /**< forward and backward stages of a training step; the loss is made in stage loss_stage */
+    int loss_stage;
+    dcnn_range *buckets;   /**< [stage_count] the gradients that are complete at the end of each stage */
+    size_t param_count;    /**< trainable floats; those of later layers come first, so each bucket is contiguous */
+    size_t state_count;    /**< other floats: moving means and variances */
+    float *params, *state; /**< owned */
+} dcnn_net;
+
+/**
+ * Builds a net from a Keras Sequential description (`model.to_json()`, or the value of `model_config`); defaults may be
+ * left out. Weights are zero until dcnn_net_initialise() or a loader fills them. *Local.*
+ * @param input  shape to use where the description names none (rank 0: none known); else it must agree
+ * @param net    out; free with dcnn_net_free()
+ * @return DCNN_OK; DCNN_BAD_INPUT naming the layer (and both shapes where shapes disagree); DCNN_FAILURE (memory)
+ */
+dcnn_status dcnn_net_create(const json_t *description, dcnn_shape input, dcnn_net **net);
+
+/** The net's Keras Sequential description, complete, as Keras 3 writes `model_config`. New reference. *Local.* */
+json_t *dcnn_net_describe(const dcnn_net *net);
+
+/** Sets all weights to their initial values, a pure function of the seed. *Local.* */
+void dcnn_net_initialise(dcnn_net *net, uint64_t seed);
+
+/** The floats of a parameter in net->params or net->state. */
+float *dcnn_net_values(const dcnn_net *net, const dcnn_param *param);
+
+/** Multiply-adds of one sample's forward pass through a node, and of the whole net for node < 0. *Local.* */
+int64_t dcnn_net_multiply_adds(const dcnn_net *net, int node);
+
+void dcnn_net_free(dcnn_net *net);
+
+#endif

@@ -1,0 +1,79 @@
+/**
+ * @file plan.h — a net made ready to run: operations, stages, and one block of memory measured beforehand.
+ *
+ * A training step is a sequence of *stages*, cut where ranks must agree (each BatchNormalization forward and backward). In
+ * a stage each grain runs through all its operations while it is hot in cache; then the stage's sums are agreed and the
+ * next stage begins. Grains are independent inside a stage, so workers and ranks only share them out.
+ *
+ *     per step    dcnn_plan_prepare            every worker, once
+ *     per stage   dcnn_plan_run                every grain, by some worker
+ *                 (sum the grains' sums over the batch, exactly)
+ *                 dcnn_plan_agreed             once, with the totals
+ */
+#ifndef DCNN_NN_PLAN_H
+#define DCNN_NN_PLAN_H
+
+#include "nn/layer.h"
+
+typedef struct dcnn_plan dcnn_plan;
+
+typedef struct dcnn_plan_options {
+    int grain;     /**< samples in a full grain */
+    int slots;     /**< grains whose memory is kept between stages (a rank's share of a batch; 1 at inference) */
+    int workers;   /**< threads that run grains */
+    bool training; /**< with gradients; else inference only, one stage */
+    bool fuse;     /**< use fused operations where the kernels have them */
+} dcnn_plan_options;
+
+/** One grain on its way through a step. */
+typedef struct dcnn_grain {
+    int n;                  /**< samples, 1..grain */
+    const int64_t *samples; /**< [n] sample numbers, for dropout; may be NULL at inference */
+    const int32_t *labels;  /**< [n]; may be NULL at inference (then no loss) */
+    uint64_t seed;
+    uint32_t epoch;
+    float *dparams;         /**< its gradient vector [net->param_count], written bucket by bucket */
+    double *sums;           /**< its sums of this stage [dcnn_plan_sum_count()], written */
+} dcnn_grain;
+
+/** Where the loss stage's sums hold the loss, the hits and the samples: behind the operations' own sums. */
+enum { DCNN_SUM_LOSS, DCNN_SUM_CORRECT, DCNN_SUM_SAMPLES, DCNN_LOSS_SUMS };
+
+/** Plans a net. The net must outlive the plan. *Local.* @return DCNN_OK, DCNN_FAILURE (memory) */
+dcnn_status dcnn_plan_create(dcnn_net *net, const dcnn_kernels *kernels, const dcnn_plan_options *options,
+                             dcnn_plan **plan);
+
+/** Stages of a step: net->stage_count in training, 1 at inference. */
+int dcnn_plan_stage_count(const dcnn_plan *plan);
+
+/** Doubles that a grain sums in a stage; in the loss stage the last DCNN_LOSS_SUMS are loss, hits and samples. */
+int dcnn_plan_sum_count(const dcnn_plan *plan, int stage);
+
+/** The largest of them over all stages. */
+int dcnn_plan_sum_count_max(const dcnn_plan *plan);
+
+/** Where the input of the grain in `slot` goes: [grain, H, W, C]; at inference slot = worker. */
+float *dcnn_plan_input(const dcnn_plan *plan, int slot);
+
+/** Probabilities [grain, classes] of the grain that this worker ran last, after the loss stage. */
+const float *dcnn_plan_output(const dcnn_plan *plan, int worker);
+
+/** A worker's part of what is done once a step (packing weights). All workers must have done theirs before stage 0. */
+void dcnn_plan_prepare(const dcnn_plan *plan, int worker);
+
+/** Runs one stage for one grain. Different workers may do so at the same time on different slots. */
+void dcnn_plan_run(const dcnn_plan *plan, int stage, int slot, int worker, const dcnn_grain *grain);
+
+/** Makes the stage's totals known to its operations: `totals` [sum_count], `samples` in the whole batch. Once a stage. */
+void dcnn_plan_agreed(const dcnn_plan *plan, int stage, const double *totals, int64_t samples);
+
+/** Bytes of the one block. */
+size_t dcnn_plan_bytes(const dcnn_plan *plan);
+
+/** Operations in order, for `dcnn bench` and `dcnn info`. */
+int dcnn_plan_op_count(const dcnn_plan *plan);
+const dcnn_op *dcnn_plan_op(const dcnn_plan *plan, int index);
+
+void dcnn_plan_free(dcnn_plan *plan);
+
+#endif
