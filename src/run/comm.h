@@ -1,0 +1,62 @@
+/**
+ * @file comm.h — all MPI calls of dcnn.
+ *
+ * Sums over the batch follow one fixed binary tree over its grains (tree.h): whoever holds which grains, the additions and
+ * their order are the same, so the bits are (law 2), and no byte is added to the message where a rank's grains make whole
+ * subtrees. Every function is *Collective* unless it says *Local*.
+ */
+#ifndef DCNN_RUN_COMM_H
+#define DCNN_RUN_COMM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "kernels/kernels.h"
+
+typedef struct dcnn_comm dcnn_comm;
+
+/**
+ * Starts MPI (once a process), refuses N singletons that a launcher meant as N ranks, and agrees on the instruction set
+ * and OpenBLAS core. Yields the core when idle if the node has more ranks than cores.
+ * @return DCNN_OK; DCNN_USAGE (singletons; DCNN_ISA), with the command that works
+ */
+dcnn_status dcnn_comm_start(int *argc, char ***argv, dcnn_comm **comm);
+
+/** Ends MPI. */
+void dcnn_comm_finish(dcnn_comm *comm);
+
+/** Ends all ranks at once with this exit code. *Local.* For failures that cannot be agreed. Does not return. */
+void dcnn_comm_abort(dcnn_comm *comm, int code);
+
+int dcnn_comm_rank(const dcnn_comm *comm);
+int dcnn_comm_size(const dcnn_comm *comm);
+/** Ranks on this node, and the number of nodes. */
+int dcnn_comm_node_size(const dcnn_comm *comm);
+int dcnn_comm_node_count(const dcnn_comm *comm);
+/** Cores this rank may use: each core of its affinity mask divided by the ranks of the node that share it; at least 1. */
+int dcnn_comm_cores(const dcnn_comm *comm);
+/** The instruction set that all ranks have. */
+dcnn_isa dcnn_comm_isa(const dcnn_comm *comm);
+/** MPI library version, one line. *Local.* */
+const char *dcnn_comm_version(void);
+
+/** The worst status of all ranks; where another rank failed, its message becomes this rank's too (law 6). */
+dcnn_status dcnn_comm_agree(dcnn_comm *comm, dcnn_status status);
+
+/** Rank 0's bytes to all; the length must be the same on all ranks. */
+void dcnn_comm_broadcast(dcnn_comm *comm, void *bytes, size_t length);
+
+/** Sums integers over ranks, in place; exact. */
+void dcnn_comm_add_integers(dcnn_comm *comm, int64_t *values, int count);
+
+/** Gathers `count` floats of each rank's own length to rank 0, in rank order; `all` is read on rank 0 only. */
+void dcnn_comm_gather(dcnn_comm *comm, const float *mine, int64_t count, float *all, const int64_t *counts);
+
+/** One block of memory a node, seen by all its ranks. The caller of rank 0 of the node (`*writer`) fills it, then all call
+ * dcnn_comm_share_done(). Freed with the comm. */
+dcnn_status dcnn_comm_share(dcnn_comm *comm, size_t bytes, void **block, bool *writer);
+void dcnn_comm_share_done(dcnn_comm *comm);
+
+#endif
