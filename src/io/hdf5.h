@@ -1,0 +1,137 @@
+/**
+ * @file hdf5.h — HDF5 with its errors turned into the error record.
+ *
+ * HDF5's own error printing and its file locks (they fail on NFS and Lustre) are off. Messages name file and object.
+ * Reading fails with DCNN_BAD_INPUT, writing with DCNN_FAILURE. Names may be paths ("model_weights/conv2d"); groups on
+ * the way are made. Files carry no time stamps: the same content gives the same bytes. The library is not
+ * thread-safe: one thread at a time. *Local*, all of it.
+ *
+ * A file that is to be whole or absent (law 5) is made in memory and written by dcnn_file_write():
+ *
+ *     dcnn_h5_create("best.h5", 8 << 20, &file);  dcnn_h5_write(file, …);  dcnn_h5_text_write(file, …);
+ *     dcnn_h5_image(file, &bytes, &length);       dcnn_file_write("best.h5", bytes, length, true);
+ *     dcnn_h5_close(file);
+ */
+#ifndef DCNN_IO_HDF5_H
+#define DCNN_IO_HDF5_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <hdf5.h>
+
+#include "base/status.h"
+
+enum { DCNN_H5_MAX_RANK = 8 };
+
+/** Types of numbers in memory; on disk the same, little-endian. */
+typedef enum dcnn_h5_type {
+    DCNN_H5_UINT8,
+    DCNN_H5_INT32,
+    DCNN_H5_INT64,
+    DCNN_H5_UINT64,
+    DCNN_H5_FLOAT,
+    DCNN_H5_DOUBLE
+} dcnn_h5_type;
+
+/* --- files ------------------------------------------------------------------------------------------------------ */
+
+/**
+ * Opens a file for reading. Its seal (file.h), if it has one, is checked over the whole file before HDF5 sees a byte;
+ * bytes behind HDF5's end that are no seal are refused.
+ * @param file      out; close with dcnn_h5_close()
+ * @param checksum  out, may be NULL: the seal's XXH3-64, or 0 for a file without one (Keras, h5py)
+ * @return DCNN_OK, DCNN_BAD_INPUT (missing, empty, no HDF5, cut, damaged)
+ */
+dcnn_status dcnn_h5_open(const char *path, hid_t *file, uint64_t *checksum);
+
+/**
+ * Starts a new file in memory.
+ * @param name            what messages call it; nothing of that name is touched
+ * @param expected_bytes  about how large it will be; it may grow beyond
+ */
+dcnn_status dcnn_h5_create(const char *name, size_t expected_bytes, hid_t *file);
+
+/** The bytes of a file made by dcnn_h5_create(). @param bytes  out; HDF5's own memory, valid until the next call on it
+ */
+dcnn_status dcnn_h5_image(hid_t file, const void **bytes, size_t *length);
+
+/** Opens a file that lies in memory, for reading; the bytes are copied. */
+dcnn_status dcnn_h5_open_image(const char *name, const void *bytes, size_t length, hid_t *file);
+
+/** Closes a file and all that is open in it; negative ids are allowed. */
+void dcnn_h5_close(hid_t file);
+
+/* --- groups ----------------------------------------------------------------------------------------------------- */
+
+/** Makes a group. @param group  out, may be NULL; close with dcnn_h5_group_close() */
+dcnn_status dcnn_h5_group_create(hid_t where, const char *name, hid_t *group);
+
+/** Opens a group that is there. */
+dcnn_status dcnn_h5_group_open(hid_t where, const char *name, hid_t *group);
+
+/** Closes a group; negative ids are allowed. */
+void dcnn_h5_group_close(hid_t group);
+
+/** Is there an object of that name (each step of the path)? */
+bool dcnn_h5_has(hid_t where, const char *name);
+
+/** Names of what a group holds, in alphabetic order. @param names  out; free with dcnn_h5_names_free() */
+dcnn_status dcnn_h5_list(hid_t where, const char *name, int *count, char ***names);
+
+/* --- attributes ------------------------------------------------------------------------------------------------- */
+
+/** Has this object an attribute of that name? */
+bool dcnn_h5_attribute_has(hid_t where, const char *name);
+
+/** Writes numbers as an attribute, replacing an old one. @param count  values, or -1 for one scalar */
+dcnn_status dcnn_h5_attribute_write(hid_t where, const char *name, dcnn_h5_type type, int count, const void *values);
+
+/**
+ * Reads numbers from an attribute of exactly `count` values (-1: a scalar, or an array of one). Integers of any type
+ * that fits wholly into `type`, and floats of any width, are converted.
+ */
+dcnn_status dcnn_h5_attribute_read(hid_t where, const char *name, dcnn_h5_type type, int count, void *values);
+
+/** Writes a scalar string (variable length, UTF-8, as h5py does), replacing an old one. It may be long. */
+dcnn_status dcnn_h5_text_write(hid_t where, const char *name, const char *text);
+
+/** Reads a scalar string of variable or fixed length. @param text  out; the caller frees */
+dcnn_status dcnn_h5_text_read(hid_t where, const char *name, char **text);
+
+/** Writes an array of fixed-length strings, as Keras writes `layer_names` (NUL-padded, of the longest one's length).
+ * HDF5 holds attributes up to 64 KiB; Keras continues longer lists in `NAME0`, `NAME1`, … */
+dcnn_status dcnn_h5_names_write(hid_t where, const char *name, int count, const char *const *names);
+
+/** Reads an array of strings of fixed or variable length; an array of no values may have any type (h5py writes an empty
+ * list as floats). @param names  out; free with dcnn_h5_names_free() */
+dcnn_status dcnn_h5_names_read(hid_t where, const char *name, int *count, char ***names);
+
+/** Frees an array of strings; NULL is allowed. */
+void dcnn_h5_names_free(int count, char **names);
+
+/* --- data sets -------------------------------------------------------------------------------------------------- */
+
+/**
+ * Writes an array as a new data set.
+ * @param rank,shape  rank 0: one scalar
+ * @param chunk_rows  0: contiguous; else chunks of so many rows (first index), not compressed
+ */
+dcnn_status dcnn_h5_write(hid_t where, const char *name, dcnn_h5_type type, int rank, const int64_t *shape,
+                          int64_t chunk_rows, const void *values);
+
+/** Reads a whole data set whose shape must be this one; types as in dcnn_h5_attribute_read(). */
+dcnn_status dcnn_h5_read(hid_t where, const char *name, dcnn_h5_type type, int rank, const int64_t *shape,
+                         void *values);
+
+/** Shape of a data set. @param shape  out, [DCNN_H5_MAX_RANK] */
+dcnn_status dcnn_h5_shape(hid_t where, const char *name, int *rank, int64_t *shape);
+
+/** Writes a data set of variable-length UTF-8 strings. */
+dcnn_status dcnn_h5_strings_write(hid_t where, const char *name, int count, const char *const *strings);
+
+/** Reads a data set of strings of fixed or variable length. @param strings  out; free with dcnn_h5_names_free() */
+dcnn_status dcnn_h5_strings_read(hid_t where, const char *name, int *count, char ***strings);
+
+#endif
