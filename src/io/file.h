@@ -1,12 +1,12 @@
 /**
  * @file file.h — files that are whole or absent (law 5), and files that carry their own checksum.
  *
- * A file is written beside its final name (`NAME.tmp`), flushed, fsynced, renamed over it, and the folder is fsynced. On
- * any failure the temporary file is removed and the old file is untouched.
+ * A file is written beside its final name (`NAME.tmp`), flushed, fsynced, renamed over it, and the folder is fsynced.
+ * On any failure the temporary file is removed and the old file is untouched.
  *
- * A *sealed* file is an HDF5 file followed by a trailer of 32 bytes: "DCNNSEAL", format version (uint32), zero (uint32),
- * length of what stands before (uint64), and the XXH3-64 of it (uint64), little-endian. HDF5 ignores bytes behind its own
- * end, so h5py, Keras and h5dump open a sealed file as any other.
+ * A *sealed* file is an HDF5 file followed by a trailer of 32 bytes: "DCNNSEAL", format version (uint32), zero
+ * (uint32), length of what stands before (uint64), and the XXH3-64 of it (uint64), little-endian. HDF5 ignores bytes
+ * behind its own end, so h5py, Keras and h5dump open a sealed file as any other.
  */
 #ifndef DCNN_IO_FILE_H
 #define DCNN_IO_FILE_H
@@ -41,6 +41,14 @@ dcnn_status dcnn_file_commit(const char *temporary, const char *path, bool seale
  * @return DCNN_OK; DCNN_BAD_INPUT if the file is missing, or a trailer is there but does not fit ("damaged")
  */
 dcnn_status dcnn_file_verify(const char *path, dcnn_seal *seal);
+
+/** The same for a file that is open already (at any position): what is checked is what is read. *Local.*
+ * @param path      for messages
+ * @param checksum  out, may be NULL: the seal's XXH3-64, 0 if there is none */
+dcnn_status dcnn_seal_verify(int descriptor, const char *path, dcnn_seal *seal, uint64_t *checksum);
+
+/** XXH3-64 of some files' bytes, one behind the other, packed or not. *Local.* */
+dcnn_status dcnn_files_checksum(int count, char *const paths[], uint64_t *checksum);
 
 /** Makes a folder and its parents (mkdir -p). *Local.* @return DCNN_OK, DCNN_FAILURE */
 dcnn_status dcnn_folder_create(const char *path);

@@ -1,0 +1,217 @@
+/* hdf5.c — HDF5 files and groups, and what HDF5 says when a call fails. */
+#include "io/hdf5.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "io/file.h"
+
+enum { SMALLEST_IMAGE_BYTES = 1 << 16, SEAL_BYTES = 32 };
+
+/* --- errors ------------------------------------------------------------------------------------------------------ */
+
+static herr_t keep_description(unsigned depth, const H5E_error2_t *error, void *text) {
+    (void)depth;
+    snprintf(text, 160, "%s", error->desc ? error->desc : "");
+    return 1; /* the first is the innermost, and says most: stop */
+}
+
+/* Must come before any other call, each of which clears HDF5's error stack. */
+static void last_reason(char reason[160]) {
+    reason[0] = '\0';
+    H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_description, reason);
+}
+
+dcnn_status dcnn_h5_fail(dcnn_status code, hid_t where, const char *kind, const char *name, const char *format, ...) {
+    char reason[160], text[400], file[300] = "HDF5", group[200] = "";
+    last_reason(reason);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    H5Fget_name(where, file, sizeof file);
+    H5Iget_name(where, group, sizeof group);
+    bool inside = group[0] != '\0' && strcmp(group, "/") != 0;
+    return DCNN_FAIL(code, "%s: %s '%s'%s%s %s%s%s%s", file, kind, name, inside ? " of " : "", inside ? group : "",
+                     text, reason[0] ? " (HDF5: " : "", reason, reason[0] ? ")" : "");
+}
+
+static dcnn_status fail_file(dcnn_status code, const char *name, const char *what) {
+    char reason[160];
+    last_reason(reason);
+    return DCNN_FAIL(code, "%s: %s%s%s%s", name, what, reason[0] ? " (HDF5: " : "", reason, reason[0] ? ")" : "");
+}
+
+/* --- files ------------------------------------------------------------------------------------------------------- */
+
+/* Access properties that every file has; the first call of the module for most. */
+static hid_t access_properties(void) {
+    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+    if (access < 0) return access;
+    H5Pset_fclose_degree(access, H5F_CLOSE_STRONG); /* a group left open on an error path must not keep the file open */
+#if (H5_VERS_MAJOR == 1 && H5_VERS_MINOR == 10 && H5_VERS_RELEASE >= 7) || H5_VERSION_GE(1, 12, 1)
+    H5Pset_file_locking(access, false, true);
+#else
+    setenv("HDF5_USE_FILE_LOCKING", "FALSE", 1);
+#endif
+    return access;
+}
+
+/* Is the file that HDF5 opened by name the one whose seal was checked, and does nothing stand behind its end but a
+ * seal? Only so a file passes as unsealed that has lost part of its seal. */
+static dcnn_status check_end(hid_t file, const char *path, const struct stat *checked, dcnn_seal seal) {
+    int *descriptor = NULL;
+    struct stat about;
+    haddr_t end;
+    if (H5Fget_vfd_handle(file, H5P_DEFAULT, (void **)&descriptor) < 0 || !descriptor ||
+        fstat(*descriptor, &about) != 0 || H5Fget_eoa(file, &end) < 0)
+        return fail_file(DCNN_BAD_INPUT, path, "cannot be read");
+    if (about.st_dev != checked->st_dev || about.st_ino != checked->st_ino || about.st_size != checked->st_size)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: was replaced while it was opened; try again", path);
+    uint64_t expected = (uint64_t)end + (seal == DCNN_SEAL_GOOD ? SEAL_BYTES : 0);
+    if ((uint64_t)about.st_size != expected)
+        return DCNN_FAIL(DCNN_BAD_INPUT,
+                         "%s: damaged: it has %lld bytes, HDF5 knows of %llu (cut or lengthened); use another copy",
+                         path, (long long)about.st_size, (unsigned long long)expected);
+    return DCNN_OK;
+}
+
+static dcnn_status open_checked(const char *path, const struct stat *checked, dcnn_seal seal, hid_t *file) {
+    hid_t access = access_properties();
+    *file = H5Fopen(path, H5F_ACC_RDONLY, access);
+    dcnn_status status = DCNN_OK;
+    if (*file < 0) status = fail_file(DCNN_BAD_INPUT, path, "is no HDF5 file, or a damaged one");
+    H5Pclose(access);
+    if (status == DCNN_OK) status = check_end(*file, path, checked, seal);
+    if (status != DCNN_OK) {
+        dcnn_h5_close(*file);
+        *file = H5I_INVALID_HID;
+    }
+    return status;
+}
+
+dcnn_status dcnn_h5_open(const char *path, hid_t *file, uint64_t *checksum) {
+    *file = H5I_INVALID_HID;
+    if (checksum) *checksum = 0;
+    struct stat about;
+    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: cannot open: %s", path, strerror(errno));
+    dcnn_status status = DCNN_OK;
+    if (fstat(descriptor, &about) != 0)
+        status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: cannot read: %s", path, strerror(errno));
+    else if (S_ISREG(about.st_mode) && about.st_size == 0)
+        status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: the file is empty", path);
+    dcnn_seal seal = DCNN_SEAL_NONE;
+    if (status == DCNN_OK) status = dcnn_seal_verify(descriptor, path, &seal, checksum);
+    if (status == DCNN_OK) status = open_checked(path, &about, seal, file);
+    close(descriptor);
+    return status;
+}
+
+dcnn_status dcnn_h5_create(const char *name, size_t expected_bytes, hid_t *file) {
+    hid_t access = access_properties();
+    H5Pset_fapl_core(access, expected_bytes > SMALLEST_IMAGE_BYTES ? expected_bytes : SMALLEST_IMAGE_BYTES, false);
+    *file = H5Fcreate(name, H5F_ACC_TRUNC, H5P_DEFAULT, access);
+    dcnn_status status = *file < 0 ? fail_file(DCNN_FAILURE, name, "cannot be made in memory") : DCNN_OK;
+    H5Pclose(access);
+    return status;
+}
+
+dcnn_status dcnn_h5_image(hid_t file, const void **bytes, size_t *length) {
+    void **memory = NULL;
+    ssize_t used = -1;
+    /* H5Fget_file_image() would copy; the core driver's handle is a pointer to its memory, which may be longer */
+    if (H5Fflush(file, H5F_SCOPE_GLOBAL) < 0 || (used = H5Fget_file_image(file, NULL, 0)) < 0 ||
+        H5Fget_vfd_handle(file, H5P_DEFAULT, (void **)&memory) < 0)
+        return dcnn_h5_fail(DCNN_FAILURE, file, "file", "in memory", "cannot be finished");
+    *bytes = *memory;
+    *length = (size_t)used;
+    return DCNN_OK;
+}
+
+dcnn_status dcnn_h5_open_image(const char *name, const void *bytes, size_t length, hid_t *file) {
+    hid_t access = access_properties();
+    H5Pset_fapl_core(access, SMALLEST_IMAGE_BYTES, false);
+    *file = H5I_INVALID_HID;
+    /* HDF5 takes the image as not const, and copies it */
+    if (H5Pset_file_image(access, (void *)(uintptr_t)bytes, length) >= 0) *file = H5Fopen(name, H5F_ACC_RDONLY, access);
+    dcnn_status status = *file < 0 ? fail_file(DCNN_BAD_INPUT, name, "is no HDF5 file, or a damaged one") : DCNN_OK;
+    H5Pclose(access);
+    return status;
+}
+
+void dcnn_h5_close(hid_t file) {
+    if (file >= 0) H5Fclose(file);
+}
+
+/* --- groups ------------------------------------------------------------------------------------------------------ */
+
+dcnn_status dcnn_h5_group_create(hid_t where, const char *name, hid_t *group) {
+    hid_t links = H5Pcreate(H5P_LINK_CREATE);
+    H5Pset_create_intermediate_group(links, 1);
+    hid_t made = H5Gcreate2(where, name, links, H5P_DEFAULT, H5P_DEFAULT);
+    dcnn_status status = made < 0 ? dcnn_h5_fail(DCNN_FAILURE, where, "group", name, "cannot be made") : DCNN_OK;
+    H5Pclose(links);
+    if (group)
+        *group = made;
+    else
+        dcnn_h5_group_close(made);
+    return status;
+}
+
+dcnn_status dcnn_h5_group_open(hid_t where, const char *name, hid_t *group) {
+    *group = H5I_INVALID_HID;
+    if (!dcnn_h5_has(where, name)) {
+        H5Eclear2(H5E_DEFAULT);
+        return dcnn_h5_fail(DCNN_BAD_INPUT, where, "group", name, "is missing");
+    }
+    *group = H5Gopen2(where, name, H5P_DEFAULT);
+    if (*group < 0) return dcnn_h5_fail(DCNN_BAD_INPUT, where, "group", name, "cannot be opened");
+    return DCNN_OK;
+}
+
+void dcnn_h5_group_close(hid_t group) {
+    if (group >= 0) H5Gclose(group);
+}
+
+bool dcnn_h5_has(hid_t where, const char *name) {
+    /* a missing group on the way is an error to HDF5, and a plain no to us */
+    return H5Lexists(where, name, H5P_DEFAULT) > 0 && H5Oexists_by_name(where, name, H5P_DEFAULT) > 0;
+}
+
+dcnn_status dcnn_h5_list(hid_t where, const char *name, int *count, char ***names) {
+    *count = 0;
+    *names = NULL;
+    hid_t group;
+    DCNN_TRY(dcnn_h5_group_open(where, name, &group));
+    H5G_info_t about;
+    dcnn_status status = DCNN_OK;
+    if (H5Gget_info(group, &about) < 0 || about.nlinks > 1 << 20) {
+        status = dcnn_h5_fail(DCNN_BAD_INPUT, where, "group", name, "cannot be listed");
+        goto done;
+    }
+    *names = calloc((size_t)about.nlinks + 1, sizeof **names);
+    for (hsize_t i = 0; *names && i < about.nlinks; i++) {
+        ssize_t length = H5Lget_name_by_idx(group, ".", H5_INDEX_NAME, H5_ITER_INC, i, NULL, 0, H5P_DEFAULT);
+        char *text = length < 0 ? NULL : malloc((size_t)length + 1);
+        if (!text) break;
+        H5Lget_name_by_idx(group, ".", H5_INDEX_NAME, H5_ITER_INC, i, text, (size_t)length + 1, H5P_DEFAULT);
+        (*names)[(*count)++] = text;
+    }
+    if (!*names || (hsize_t)*count < about.nlinks) {
+        status = dcnn_h5_fail(DCNN_FAILURE, where, "group", name, "cannot be listed: out of memory or damaged");
+        dcnn_h5_names_free(*count, *names);
+        *names = NULL;
+        *count = 0;
+    }
+done:
+    dcnn_h5_group_close(group);
+    return status;
+}
