@@ -1,0 +1,173 @@
+/**
+ * @file conv_pool_simd.h — what the fused Convolution 3x3 + ReLU + MaxPooling 2x2 kernels share: sizes and small steps.
+ *
+ * The way of the numbers
+ * - forward: Winograd F(2x2,3x3) (Lavin & Gray, arXiv 1509.09308); its 2x2 output tile is one pooling window.
+ * - backward: of the four cells of a window one has a gradient, at a place that differs by channel. Nine
+ * multiplications a window and channel pair do it directly, where the adjoint Winograd tile needs sixteen, and a shut
+ * ReLU none; the open cells are gathered in lists, so the loops have no branches.
+ *
+ * Images are first brought into *blocked* form: [channel block][image][row][column][SIMD_LANES], seen through the
+ * affine map, with padding zeros in place, exactly the rows and columns that pooling reads.
+ */
+#ifndef DCNN_KERNELS_CONV_POOL_SIMD_H
+#define DCNN_KERNELS_CONV_POOL_SIMD_H
+
+#include "kernels/kernels.h"
+#include "kernels/simd.h"
+
+enum {
+    V = SIMD_LANES,
+    TAPS = 9,
+    K_BLOCK = 512 / V, /**< output channels of a block of taps: K_BLOCK * TAPS * V floats are 18 KiB, most of L1 */
+};
+
+/** What follows from a shape. */
+typedef struct conv_pool_plan {
+    size_t c, k;           /**< channels */
+    size_t c_blocks;       /**< ceil(c / V) */
+    size_t k_vectors;      /**< ceil(k / V) */
+    size_t k_blocks;       /**< ceil(k / K_BLOCK) */
+    size_t window_columns; /**< pooling windows in a row */
+    size_t windows;        /**< pooling windows of an image */
+    size_t columns;        /**< of a blocked image */
+    size_t cells;          /**< of a blocked image: rows * columns */
+    size_t forward_floats; /**< of `packed`: the part that forward reads; the taps for dx follow */
+} conv_pool_plan;
+
+static inline size_t least(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+
+static inline size_t divide_up(size_t a, size_t b) {
+    return (a + b - 1) / b;
+}
+
+/** Rounds a number of floats up to whole cache lines. */
+static inline size_t whole_lines(size_t floats) {
+    return divide_up(floats, 16) * 16;
+}
+
+static inline conv_pool_plan plan_of(const dcnn_conv *shape) {
+    const size_t window_rows = (size_t)(shape->oh / 2);
+    conv_pool_plan plan = {.c = (size_t)shape->c, .k = (size_t)shape->k, .window_columns = (size_t)(shape->ow / 2)};
+    plan.c_blocks = divide_up(plan.c, V);
+    plan.k_vectors = divide_up(plan.k, V);
+    plan.k_blocks = divide_up(plan.k, K_BLOCK);
+    plan.windows = window_rows * plan.window_columns;
+    plan.columns = 2 * plan.window_columns + 2;
+    plan.cells = (2 * window_rows + 2) * plan.columns;
+    plan.forward_floats = whole_lines((plan.c == 1 ? TAPS : 16 * plan.c) * plan.k_vectors * V);
+    return plan;
+}
+
+/** Images of a group whose blocked channel block stays within `budget_bytes`; at least one, at most n. */
+static inline size_t group_images(const dcnn_conv *shape, const conv_pool_plan *plan, size_t budget_bytes) {
+    const size_t images = budget_bytes / (plan->cells * V * sizeof(float));
+    return least(images == 0 ? 1 : images, (size_t)shape->n);
+}
+
+/** Lanes of vector number `vector` that lie within `count` channels. */
+static inline size_t lanes_of(size_t count, size_t vector) {
+    return least(V, count - vector * V);
+}
+
+static inline simd_float load_lanes(const float *from, size_t lanes) {
+    return lanes == V ? simd_load(from) : simd_load_part(from, lanes);
+}
+
+static inline void store_lanes(float *to, size_t lanes, simd_float value) {
+    if (lanes == V) {
+        simd_store(to, value);
+    } else {
+        simd_store_part(to, lanes, value);
+    }
+}
+
+static inline void store_codes(uint8_t *to, size_t lanes, simd_int codes) {
+    if (lanes == V) {
+        simd_store_bytes(to, codes);
+    } else {
+        uint8_t all[V];
+        simd_store_bytes(all, codes);
+        memcpy(to, all, lanes);
+    }
+}
+
+/** Argmax codes as integers; lanes past the end are shut. */
+static inline simd_int load_codes(const uint8_t *from, size_t lanes) {
+    uint8_t all[V];
+    if (lanes < V) {
+        memset(all, DCNN_SHUT, sizeof all);
+        memcpy(all, from, lanes);
+        from = all;
+    }
+#if defined(DCNN_ISA_avx512)
+    return (simd_int)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)from));
+#elif defined(DCNN_ISA_avx2)
+    return (simd_int)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)from));
+#else
+    return (simd_int){from[0], from[1], from[2], from[3]};
+#endif
+}
+
+/** Bias, ReLU and MaxPooling of a window's four cells; the code of the first largest, DCNN_SHUT where the result is 0.
+ */
+static inline simd_float pool_window(const simd_float cell[4], simd_float bias, simd_int *code) {
+    simd_float best = cell[0];
+    simd_int where = {0};
+    for (int i = 1; i < 4; i++) {
+        const simd_mask larger = simd_greater(cell[i], best);
+        best = simd_select(larger, cell[i], best);
+        where = simd_select_int(larger, simd_splat_int(i), where);
+    }
+    /* A comparison loses a NaN, the sum keeps it. */
+    const simd_float sum = (cell[0] + cell[1]) + (cell[2] + cell[3]);
+    best = simd_select(simd_is_nan(sum), sum, best) + bias;
+    const simd_mask open = simd_greater(best, simd_zero()) | simd_is_nan(best);
+    *code = simd_select_int(open, where, simd_splat_int(DCNN_SHUT));
+    return simd_select(open, best, simd_zero());
+}
+
+/** Images first..first+count-1 of x [N,H,W,C] to blocked form. */
+static inline void block_images(const dcnn_conv *shape, const conv_pool_plan *plan, const float *x, size_t first,
+                                size_t count, const float *in_scale, const float *in_shift, float *blocked) {
+    const int rows = (int)(plan->cells / plan->columns), columns = (int)plan->columns;
+    for (size_t block = 0; block < plan->c_blocks; block++) {
+        const size_t lanes = lanes_of(plan->c, block);
+        simd_float scale = simd_splat(1), shift = simd_zero();
+        if (in_scale != NULL) {
+            scale = load_lanes(in_scale + block * V, lanes);
+            shift = load_lanes(in_shift + block * V, lanes);
+        }
+        for (size_t image = first; image < first + count; image++) {
+            for (int i = -shape->pad_h; i < rows - shape->pad_h; i++) {
+                for (int j = -shape->pad_w; j < columns - shape->pad_w; j++, blocked += V) {
+                    simd_float value = simd_zero();
+                    if (i >= 0 && i < shape->h && j >= 0 && j < shape->w) {
+                        const size_t cell = (image * (size_t)shape->h + (size_t)i) * (size_t)shape->w + (size_t)j;
+                        value = load_lanes(x + cell * plan->c + block * V, lanes);
+                        if (in_scale != NULL) value = value * scale + shift;
+                    }
+                    simd_store(blocked, value);
+                }
+            }
+        }
+    }
+}
+
+/* The parts of the kernels that live in files of their own. */
+size_t DCNN_SIMD_NAME(dcnn_conv_pool_backward_scratch)(const dcnn_conv *shape);
+size_t DCNN_SIMD_NAME(dcnn_conv_pool_first_scratch)(const dcnn_conv *shape);
+void DCNN_SIMD_NAME(dcnn_conv_pool_backward)(const dcnn_conv *shape, const float *x, const float *in_scale,
+                                             const float *in_shift, const float *packed, const uint8_t *argmax,
+                                             const float *dy, float *dx, float *dw, float *dbias, float *scratch);
+void DCNN_SIMD_NAME(dcnn_conv_pool_first_pack)(const dcnn_conv *shape, const float *w, float *packed, size_t vector);
+void DCNN_SIMD_NAME(dcnn_conv_pool_first_forward)(const dcnn_conv *shape, const float *x, const float *in_scale,
+                                                  const float *in_shift, const float *packed, const float *bias,
+                                                  float *y, uint8_t *argmax, float *scratch);
+void DCNN_SIMD_NAME(dcnn_conv_pool_first_filter)(const dcnn_conv *shape, const float *x, const float *in_scale,
+                                                 const float *in_shift, const uint8_t *argmax, const float *dy,
+                                                 float *dw, float *scratch);
+
+#endif
