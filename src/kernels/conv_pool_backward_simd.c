@@ -173,14 +173,29 @@ static size_t input_scratch(const dcnn_conv *shape, const conv_pool_plan *plan) 
            whole_lines(input_lists(plan, group) + 1);
 }
 
-/* Appends the output channels of one block that are open at `cell` of a window; returns the new end of the list. */
+/* Appends the output channels of one block that are open at `cell` of a window; returns the new end of the list. May
+ * write up to V entries past it. */
 static inline size_t list_cell(const uint8_t *argmax, const float *dy, size_t count, int32_t cell,
                                const open_lists *lists, size_t end) {
+#if defined(DCNN_ISA_avx512)
+    __m512i offset = _mm512_mullo_epi32(_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
+                                        _mm512_set1_epi32(TAPS * V));
+    for (size_t k = 0; k < count; k += V) {
+        const size_t lanes = least(V, count - k);
+        const __mmask16 open = _mm512_cmpeq_epi32_mask((__m512i)load_codes(argmax + k, lanes), _mm512_set1_epi32(cell));
+        const __m512 value = (__m512)load_lanes(dy + k, lanes);
+        _mm512_storeu_ps(lists->value + end, _mm512_maskz_compress_ps(open, value));
+        _mm512_storeu_si512(lists->offset + end, _mm512_maskz_compress_epi32(open, offset));
+        offset = _mm512_add_epi32(offset, _mm512_set1_epi32(V * TAPS * V));
+        end += (size_t)__builtin_popcount(open);
+    }
+#else
     for (size_t k = 0; k < count; k++) {
         lists->value[end] = dy[k];
         lists->offset[end] = (int32_t)(k * TAPS * V);
         end += argmax[k] == cell;
     }
+#endif
     return end;
 }
 
@@ -203,8 +218,8 @@ static void list_by_window(const conv_pool_plan *plan, size_t windows, const uin
 }
 
 /* Adds one block of output channels to the blocked dx of a group of images, one channel block. */
-static void add_inputs(const conv_pool_plan *plan, size_t images, const open_lists *lists, const int32_t *start,
-                       const float *taps, float *blocked) {
+static __attribute__((noinline)) void add_inputs(const conv_pool_plan *plan, size_t images, const open_lists *lists,
+                                                 const int32_t *start, const float *taps, float *blocked) {
     const size_t row = plan->columns * V;
     for (size_t window = 0; window < images * plan->windows; window++) {
         const size_t image = window / plan->windows, place = window % plan->windows;

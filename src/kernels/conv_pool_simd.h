@@ -129,27 +129,32 @@ static inline simd_float pool_window(const simd_float cell[4], simd_float bias, 
     return simd_select(open, best, simd_zero());
 }
 
+/** One input cell, all its channels, seen through the affine map, to `to`, `stride` floats from block to block. */
+static inline void block_cell(const conv_pool_plan *plan, const float *x, const float *in_scale, const float *in_shift,
+                              float *to, size_t stride) {
+    for (size_t block = 0; block < plan->c_blocks; block++, to += stride) {
+        const size_t at = block * V, lanes = lanes_of(plan->c, block);
+        simd_float value = load_lanes(x + at, lanes);
+        if (in_scale != NULL) value = value * load_lanes(in_scale + at, lanes) + load_lanes(in_shift + at, lanes);
+        simd_store(to, value);
+    }
+}
+
 /** Images first..first+count-1 of x [N,H,W,C] to blocked form. */
 static inline void block_images(const dcnn_conv *shape, const conv_pool_plan *plan, const float *x, size_t first,
                                 size_t count, const float *in_scale, const float *in_shift, float *blocked) {
     const int rows = (int)(plan->cells / plan->columns), columns = (int)plan->columns;
-    for (size_t block = 0; block < plan->c_blocks; block++) {
-        const size_t lanes = lanes_of(plan->c, block);
-        simd_float scale = simd_splat(1), shift = simd_zero();
-        if (in_scale != NULL) {
-            scale = load_lanes(in_scale + block * V, lanes);
-            shift = load_lanes(in_shift + block * V, lanes);
-        }
-        for (size_t image = first; image < first + count; image++) {
-            for (int i = -shape->pad_h; i < rows - shape->pad_h; i++) {
-                for (int j = -shape->pad_w; j < columns - shape->pad_w; j++, blocked += V) {
-                    simd_float value = simd_zero();
-                    if (i >= 0 && i < shape->h && j >= 0 && j < shape->w) {
-                        const size_t cell = (image * (size_t)shape->h + (size_t)i) * (size_t)shape->w + (size_t)j;
-                        value = load_lanes(x + cell * plan->c + block * V, lanes);
-                        if (in_scale != NULL) value = value * scale + shift;
+    const size_t stride = count * plan->cells * V;
+    for (size_t image = first; image < first + count; image++) {
+        for (int i = -shape->pad_h; i < rows - shape->pad_h; i++) {
+            for (int j = -shape->pad_w; j < columns - shape->pad_w; j++, blocked += V) {
+                if (i >= 0 && i < shape->h && j >= 0 && j < shape->w) {
+                    const size_t cell = (image * (size_t)shape->h + (size_t)i) * (size_t)shape->w + (size_t)j;
+                    block_cell(plan, x + cell * plan->c, in_scale, in_shift, blocked, stride);
+                } else {
+                    for (size_t block = 0; block < plan->c_blocks; block++) {
+                        simd_store(blocked + block * stride, simd_zero());
                     }
-                    simd_store(blocked, value);
                 }
             }
         }
