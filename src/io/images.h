@@ -21,12 +21,14 @@ typedef struct dcnn_images {
 void dcnn_images_free(dcnn_images *images);
 
 /**
- * Reads an IDX file of images (magic 0x00000803: [N,H,W], or 0x00000804: [N,H,W,C]), raw or gzipped. No labels. *Local.*
+ * Reads an IDX file of images (magic 0x00000803: [N,H,W], or 0x00000804: [N,H,W,C]), raw or gzipped. No labels.
+ * *Local.*
  * @return DCNN_OK, DCNN_BAD_INPUT (missing, empty, wrong magic, size that does not fit its header), DCNN_FAILURE
  */
 dcnn_status dcnn_idx_read_images(const char *path, dcnn_images *images);
 
-/** Reads an IDX file of labels (magic 0x00000801) into `images->labels`; their number must be images->count. *Local.* */
+/** Reads an IDX file of labels (magic 0x00000801) into `images->labels`; their number must be images->count. *Local.*
+ */
 dcnn_status dcnn_idx_read_labels(const char *path, dcnn_images *images);
 
 /**
@@ -43,7 +45,12 @@ bool dcnn_is_csv(const char *path);
 /** Is the file an IDX file by its first bytes (gzipped or not)? False for missing files. *Local.* */
 bool dcnn_is_idx(const char *path);
 
-/** Finds one IDX file of a folder: tries `NAME`, `NAME.gz`, and with `-idx` written `.idx`. @return malloc'd path or NULL */
+/** Dimensions of an IDX file of bytes by its first bytes: 1 labels, 3 or 4 images; 0: missing, or no such file.
+ * *Local.* */
+int dcnn_idx_rank(const char *path);
+
+/** Finds one IDX file of a folder: tries `NAME`, `NAME.gz`, and with `-idx` written `.idx`. @return malloc'd path or
+ * NULL */
 char *dcnn_idx_find(const char *folder, const char *name);
 
 #endif

@@ -1,0 +1,108 @@
+/* split.c — drawing the splits by arithmetic, and exact statistics of the training pixels. */
+#include "io/split.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/random.h"
+
+__extension__ typedef unsigned __int128 uint128;
+
+static const char *const part_names[DCNN_PART_COUNT] = {"train", "validation", "test"};
+
+/* Marks the part of each of `count` samples; `members` are their numbers, or NULL for 0..count-1. */
+static void draw(int64_t count, const int64_t *members, uint32_t stream, const dcnn_prepare_options *options,
+                 uint8_t *parts) {
+    int64_t test = (int64_t)floor(options->test_fraction * (double)count + 0.5);
+    int64_t validation = (int64_t)floor(options->validation_fraction * (double)(count - test) + 0.5);
+    for (int64_t position = 0; position < count; position++) {
+        int64_t drawn = dcnn_random_permute(options->seed, DCNN_RANDOM_SPLIT, stream, count, position);
+        dcnn_split_part part = DCNN_PART_TRAIN;
+        if (position < test)
+            part = DCNN_PART_TEST;
+        else if (position < test + validation)
+            part = DCNN_PART_VALIDATION;
+        parts[members ? members[drawn] : drawn] = (uint8_t)part;
+    }
+}
+
+/* Draws each class for itself. */
+static dcnn_status draw_stratified(int64_t count, const int32_t *labels, int class_count,
+                                   const dcnn_prepare_options *options, uint8_t *parts) {
+    int64_t *members = malloc((size_t)count * sizeof *members);
+    if (!members) return DCNN_FAIL(DCNN_FAILURE, "out of memory for a split of %lld samples", (long long)count);
+    for (int label = 0; label < class_count; label++) {
+        int64_t of_class = 0;
+        for (int64_t i = 0; i < count; i++)
+            if (labels[i] == label) members[of_class++] = i;
+        draw(of_class, members, (uint32_t)label, options, parts);
+    }
+    free(members);
+    return DCNN_OK;
+}
+
+/* Turns the parts into ascending row lists. */
+static dcnn_status list_rows(int64_t count, const uint8_t *parts, dcnn_split splits[DCNN_PART_COUNT]) {
+    for (int64_t i = 0; i < count; i++) splits[parts[i]].count++;
+    for (int part = 0; part < DCNN_PART_COUNT; part++) {
+        dcnn_split *split = &splits[part];
+        if (split->count == 0)
+            return DCNN_FAIL(DCNN_BAD_INPUT,
+                             "the split '%s' would be empty (%lld samples in all); use more samples or other fractions",
+                             part_names[part], (long long)count);
+        split->rows = malloc((size_t)split->count * sizeof *split->rows);
+        if (!split->rows)
+            return DCNN_FAIL(DCNN_FAILURE, "out of memory for a split of %lld samples", (long long)split->count);
+        split->count = 0;
+    }
+    for (int64_t i = 0; i < count; i++) splits[parts[i]].rows[splits[parts[i]].count++] = i;
+    return DCNN_OK;
+}
+
+dcnn_status dcnn_splits_draw(int64_t count, const int32_t *labels, int class_count, const dcnn_prepare_options *options,
+                             dcnn_split splits[DCNN_PART_COUNT]) {
+    memset(splits, 0, DCNN_PART_COUNT * sizeof *splits);
+    for (int part = 0; part < DCNN_PART_COUNT; part++)
+        snprintf(splits[part].name, sizeof splits[part].name, "%s", part_names[part]);
+    double test = options->test_fraction, validation = options->validation_fraction;
+    if (!(test >= 0 && test <= 1 && validation >= 0 && validation <= 1))
+        return DCNN_FAIL(DCNN_USAGE, "test fraction %g and validation fraction %g: both must be from 0 to 1", test,
+                         validation);
+    uint8_t *parts = malloc((size_t)count);
+    if (!parts) return DCNN_FAIL(DCNN_FAILURE, "out of memory for a split of %lld samples", (long long)count);
+    dcnn_status status = DCNN_OK;
+    if (options->stratify)
+        status = draw_stratified(count, labels, class_count, options, parts);
+    else
+        draw(count, NULL, 0, options, parts);
+    if (status == DCNN_OK) status = list_rows(count, parts, splits);
+    free(parts);
+    return status;
+}
+
+/* Sums of p and p * p of one picture's channel; a picture has fewer than 2^31 pixels, so nothing overflows. */
+static void add_picture(const uint8_t *pixels, int64_t area, int channels, uint64_t *sum, uint64_t *square_sum) {
+    uint64_t s = 0, q = 0;
+    for (int64_t i = 0; i < area; i++) {
+        uint32_t p = pixels[i * channels];
+        s += p;
+        q += p * p;
+    }
+    *sum += s;
+    *square_sum += q;
+}
+
+void dcnn_pixels_moments(const uint8_t *pixels, int64_t area, int channels, const dcnn_split *rows, double *mean,
+                         double *std) {
+    for (int channel = 0; channel < channels; channel++) {
+        uint64_t sum = 0, square_sum = 0, n = (uint64_t)rows->count * (uint64_t)area;
+        for (int64_t i = 0; i < rows->count; i++)
+            add_picture(pixels + rows->rows[i] * area * channels + channel, area, channels, &sum, &square_sum);
+        /* n * sum of squares - (sum)^2 cancels nearly all digits in floating point; in integers it is exact */
+        uint128 spread = (uint128)n * square_sum - (uint128)sum * sum;
+        mean[channel] = (double)sum / (double)n / 255.0;
+        std[channel] = spread == 0 ? 1.0 : sqrt((double)spread) / (double)n / 255.0;
+    }
+}

@@ -1,0 +1,27 @@
+/** @file split.h — which samples are test, validation and training, and the training pixels' mean and deviation. */
+#ifndef DCNN_IO_SPLIT_H
+#define DCNN_IO_SPLIT_H
+
+#include "io/dataset.h"
+
+/** Where `dcnn prepare` puts each labelled sample. */
+typedef enum dcnn_split_part { DCNN_PART_TRAIN, DCNN_PART_VALIDATION, DCNN_PART_TEST, DCNN_PART_COUNT } dcnn_split_part;
+
+/**
+ * Draws the splits: floor(fraction * n + 0.5) samples for test, then as much of the rest for validation. *Local.*
+ * @param splits  out [DCNN_PART_COUNT], names and ascending rows; the caller frees the rows, after a failure too
+ * @return DCNN_OK, DCNN_USAGE (fractions), DCNN_BAD_INPUT (a split that would be empty), DCNN_FAILURE
+ */
+dcnn_status dcnn_splits_draw(int64_t count, const int32_t *labels, int class_count, const dcnn_prepare_options *options,
+                             dcnn_split splits[DCNN_PART_COUNT]);
+
+/**
+ * Mean and standard deviation (over the population) of pixel / 255 in each channel, from exact integer sums. A channel
+ * that never changes gets deviation 1, so that standardising makes it 0 and not NaN. *Local.*
+ * @param pixels  [count,h,w,c]
+ * @param rows    which images count
+ */
+void dcnn_pixels_moments(const uint8_t *pixels, int64_t area, int channels, const dcnn_split *rows, double *mean,
+                         double *std);
+
+#endif

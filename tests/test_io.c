@@ -1,0 +1,566 @@
+/* test_io.c — atomic and sealed files, gzip, the HDF5 helper, IDX and CSV. */
+#include "io_helpers.h"
+
+#include "io/hdf5.h"
+#include "io/images.h"
+
+/* --- files ------------------------------------------------------------------------------------------------------- */
+
+static void whole_file_is_written_sealed_and_verified(void **state) {
+    (void)state;
+    const char *path = in_scratch("sealed");
+    uint8_t bytes[3000], *read;
+    size_t length;
+    for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = (uint8_t)draw_below(256);
+    dcnn_seal seal;
+    assert_ok(dcnn_file_write(path, bytes, sizeof bytes, true));
+    assert_ok(dcnn_file_verify(path, &seal));
+    assert_int_equal(seal, DCNN_SEAL_GOOD);
+    read = get_file(path, &length);
+    assert_int_equal(length, sizeof bytes + 32);
+    assert_memory_equal(read, bytes, sizeof bytes);
+    assert_memory_equal(read + sizeof bytes, "DCNNSEAL\1\0\0\0\0\0\0\0", 16);
+    free(read);
+    assert_int_not_equal(access(in_scratch("sealed.tmp"), F_OK), 0);
+    assert_ok(dcnn_file_write(path, bytes, 5, false));
+    assert_ok(dcnn_file_verify(path, &seal));
+    assert_int_equal(seal, DCNN_SEAL_NONE);
+    read = get_file(path, &length);
+    assert_int_equal(length, 5);
+    free(read);
+    assert_fails(dcnn_file_verify(in_scratch("nowhere"), &seal), DCNN_BAD_INPUT, "No such file", "nowhere");
+    assert_fails(dcnn_file_verify(scratch, &seal), DCNN_BAD_INPUT, "regular file", scratch);
+}
+
+static void commit_seals_like_write(void **state) {
+    (void)state;
+    char *temporary = dcnn_file_temporary(in_scratch("committed"));
+    assert_non_null(temporary);
+    assert_string_equal(temporary, in_scratch("committed.tmp"));
+    size_t length = (3u << 20) + 17; /* more than one block of the hash */
+    uint8_t *bytes = malloc(length);
+    assert_non_null(bytes);
+    for (size_t i = 0; i < length; i++) bytes[i] = (uint8_t)(i * 2654435761u >> 13);
+    put_file(temporary, bytes, length);
+    assert_ok(dcnn_file_commit(temporary, in_scratch("committed"), true));
+    assert_ok(dcnn_file_write(in_scratch("written"), bytes, length, true));
+    size_t length_a, length_b;
+    uint8_t *a = get_file(in_scratch("committed"), &length_a), *b = get_file(in_scratch("written"), &length_b);
+    assert_int_equal(length_a, length_b);
+    assert_memory_equal(a, b, length_a);
+    assert_int_not_equal(access(temporary, F_OK), 0);
+    assert_fails(dcnn_file_commit(temporary, in_scratch("committed"), true), DCNN_FAILURE, "No such file", temporary);
+    put_file(temporary, bytes, length);
+    assert_fails(dcnn_file_commit(temporary, scratch, true), DCNN_FAILURE, "in place", scratch);
+    assert_int_not_equal(access(temporary, F_OK), 0);
+    free(a);
+    free(b);
+    free(bytes);
+    free(temporary);
+}
+
+static void failed_write_leaves_the_old_file(void **state) {
+    (void)state;
+    const char *folder = in_scratch("old"), *path = in_scratch("old/file");
+    uint8_t bytes[50000] = {0};
+    assert_ok(dcnn_folder_create(folder));
+    put_text(path, "old");
+    limit_files(20000);
+    dcnn_status full = dcnn_file_write(path, bytes, sizeof bytes, true);
+    dcnn_status full_at_seal = dcnn_file_write(path, bytes, 20000 - 16, true);
+    limit_files(SIZE_MAX);
+    assert_int_equal(full, DCNN_FAILURE);
+    assert_fails(full_at_seal, DCNN_FAILURE, "see that the disk has room", path);
+    size_t length;
+    uint8_t *old = get_file(path, &length);
+    assert_int_equal(length, 3);
+    assert_memory_equal(old, "old", 3);
+    free(old);
+    assert_int_equal(files_in(folder), 1);
+    assert_fails(dcnn_file_write(in_scratch("old/file/below"), bytes, 1, true), DCNN_FAILURE, "Not a directory",
+                 "below");
+    assert_fails(dcnn_file_write(in_scratch("none/below"), bytes, 1, true), DCNN_FAILURE, "its folder exists", "below");
+    assert_int_equal(files_in(folder), 1);
+}
+
+static void folders_are_made(void **state) {
+    (void)state;
+    struct stat about;
+    assert_ok(dcnn_folder_create(in_scratch("a/b//c/")));
+    assert_int_equal(stat(in_scratch("a/b/c"), &about), 0);
+    assert_true(S_ISDIR(about.st_mode));
+    assert_ok(dcnn_folder_create(in_scratch("a/b")));
+    put_text(in_scratch("a/file"), "x");
+    assert_fails(dcnn_folder_create(in_scratch("a/file")), DCNN_FAILURE, "in the way", "a/file");
+    assert_fails(dcnn_folder_create(in_scratch("a/file/d")), DCNN_FAILURE, "a/file", "cannot make");
+}
+
+/* Every change of one bit anywhere, and every cut that leaves the seal's mark in sight, is seen. */
+static void seal_sees_every_flip(void **state) {
+    (void)state;
+    const char *path = in_scratch("flip");
+    uint8_t bytes[500];
+    for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = (uint8_t)draw_below(256);
+    assert_ok(dcnn_file_write(path, bytes, sizeof bytes, true));
+    size_t length;
+    dcnn_seal seal;
+    uint8_t *sealed = get_file(path, &length);
+    for (size_t i = 0; i < length; i++) {
+        sealed[i] ^= (uint8_t)(1u << draw_below(8));
+        put_file(path, sealed, length);
+        assert_fails(dcnn_file_verify(path, &seal), DCNN_BAD_INPUT, "damaged", path);
+        assert_ok(dcnn_file_write(path, bytes, sizeof bytes, true));
+        free(sealed);
+        sealed = get_file(path, &length);
+    }
+    for (size_t cut = 1; cut <= 24; cut++) {
+        put_file(path, sealed, length - cut);
+        assert_fails(dcnn_file_verify(path, &seal), DCNN_BAD_INPUT, "damaged", path);
+    }
+    sealed = realloc(sealed, length + 1);
+    assert_non_null(sealed);
+    sealed[length] = 0;
+    put_file(path, sealed, length + 1);
+    assert_fails(dcnn_file_verify(path, &seal), DCNN_BAD_INPUT, "damaged", path);
+    put_file(path, sealed, 7);
+    assert_ok(dcnn_file_verify(path, &seal));
+    assert_int_equal(seal, DCNN_SEAL_NONE);
+    free(sealed);
+}
+
+/* --- gzip -------------------------------------------------------------------------------------------------------- */
+
+static void assert_reads(const char *path, const uint8_t *expected, size_t expected_length) {
+    uint8_t *bytes;
+    size_t length;
+    assert_ok(dcnn_file_read(path, &bytes, &length));
+    assert_int_equal(length, expected_length);
+    assert_memory_equal(bytes, expected, length);
+    assert_int_equal(bytes[length], 0);
+    free(bytes);
+}
+
+static void files_are_unpacked(void **state) {
+    (void)state;
+    const char *path = in_scratch("packed");
+    size_t length = 300000, packed_length;
+    uint8_t *bytes = malloc(2 * length), *nothing;
+    assert_non_null(bytes);
+    for (size_t i = 0; i < 2 * length; i++) bytes[i] = (uint8_t)(draw_below(16) * (i % 7));
+    put_file(path, bytes, length);
+    assert_reads(path, bytes, length);
+    put_gzip(path, bytes, length, "wb");
+    assert_reads(path, bytes, length);
+    put_gzip(path, bytes + length, length, "ab"); /* two members: as cat a.gz b.gz makes */
+    assert_reads(path, bytes, 2 * length);
+    uint8_t *packed = get_file(path, &packed_length);
+    packed[packed_length] = 0;
+    put_file(path, packed, packed_length + 1);
+    assert_fails(dcnn_file_read(path, &nothing, &length), DCNN_BAD_INPUT, "do not belong there", path);
+    assert_null(nothing);
+    put_gzip(path, bytes, 0, "wb");
+    assert_fails(dcnn_file_read(path, &nothing, &length), DCNN_BAD_INPUT, "empty", path);
+    put_text(path, "");
+    assert_fails(dcnn_file_read(path, &nothing, &length), DCNN_BAD_INPUT, "empty", path);
+    assert_fails(dcnn_file_read(in_scratch("nowhere"), &nothing, &length), DCNN_BAD_INPUT, "No such file", "nowhere");
+    assert_fails(dcnn_file_read(scratch, &nothing, &length), DCNN_BAD_INPUT, "directory", scratch);
+    free(packed);
+    free(bytes);
+}
+
+/* A flip in gzip's own header (time, system) may be harmless; one that changes what is unpacked never passes. */
+static void damaged_gzip_never_passes(void **state) {
+    (void)state;
+    const char *path = in_scratch("bad.gz");
+    uint8_t bytes[4000], *read;
+    size_t length, packed_length;
+    for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = (uint8_t)draw_below(20);
+    put_gzip(path, bytes, sizeof bytes, "wb");
+    uint8_t *packed = get_file(path, &packed_length);
+    int refused = 0;
+    for (size_t i = 2; i < packed_length; i += 1 + i / 64) {
+        uint8_t kept = packed[i];
+        packed[i] ^= (uint8_t)(1u << draw_below(8));
+        put_file(path, packed, packed_length);
+        if (dcnn_file_read(path, &read, &length) == DCNN_OK) {
+            assert_true(i < 10);
+            assert_int_equal(length, sizeof bytes);
+            assert_memory_equal(read, bytes, length);
+        } else {
+            refused++;
+        }
+        free(read);
+        packed[i] = kept;
+    }
+    assert_true(refused > 100);
+    for (size_t cut = 1; cut < packed_length - 2; cut += 1 + cut / 16) {
+        put_file(path, packed, packed_length - cut);
+        assert_fails(dcnn_file_read(path, &read, &length), DCNN_BAD_INPUT, "damaged gzip", path);
+    }
+    free(packed);
+}
+
+/* --- HDF5 -------------------------------------------------------------------------------------------------------- */
+
+static const double doubles[3] = {-1.5, 0x1.fffffffffffffp-3, 1e300};
+static const float floats[6] = {-1, 2.5f, -0.0f, 1e-40f, 3e38f, 7};
+static const int64_t longs[2] = {INT64_MIN, INT64_MAX};
+static const int32_t ints[2] = {INT32_MIN, INT32_MAX};
+static const uint64_t huge = UINT64_MAX;
+static const char *const names[3] = {"conv2d", "", "dense_longest"};
+
+static void write_example(hid_t file, const char *text) {
+    hid_t group;
+    assert_ok(dcnn_h5_attribute_write(file, "doubles", DCNN_H5_DOUBLE, 3, doubles));
+    assert_ok(dcnn_h5_attribute_write(file, "huge", DCNN_H5_UINT64, -1, &(uint64_t){3}));
+    assert_ok(dcnn_h5_attribute_write(file, "huge", DCNN_H5_UINT64, -1, &huge));
+    assert_ok(dcnn_h5_text_write(file, "text", text));
+    assert_ok(dcnn_h5_group_create(file, "outer/inner", &group));
+    assert_ok(dcnn_h5_names_write(group, "layer_names", 3, names));
+    assert_ok(dcnn_h5_names_write(group, "none", 0, NULL));
+    assert_ok(dcnn_h5_attribute_write(group, "no_floats", DCNN_H5_DOUBLE, 0, NULL));
+    dcnn_h5_group_close(group);
+    assert_ok(dcnn_h5_write(file, "outer/floats", DCNN_H5_FLOAT, 2, (int64_t[]){2, 3}, 0, floats));
+    assert_ok(dcnn_h5_write(file, "outer/chunked", DCNN_H5_FLOAT, 2, (int64_t[]){2, 3}, 64, floats));
+    assert_ok(dcnn_h5_write(file, "longs", DCNN_H5_INT64, 1, (int64_t[]){2}, 0, longs));
+    assert_ok(dcnn_h5_write(file, "ints", DCNN_H5_INT32, 1, (int64_t[]){2}, 0, ints));
+    assert_ok(dcnn_h5_write(file, "bytes", DCNN_H5_UINT8, 1, (int64_t[]){3}, 0, "\0\177\377"));
+    assert_ok(dcnn_h5_write(file, "scalar", DCNN_H5_INT64, 0, NULL, 0, longs));
+    assert_ok(dcnn_h5_write(file, "empty", DCNN_H5_INT64, 1, (int64_t[]){0}, 0, NULL));
+    assert_ok(dcnn_h5_strings_write(file, "strings", 3, names));
+}
+
+static void check_names(dcnn_status status, int count, char **read) {
+    assert_ok(status);
+    assert_int_equal(count, 3);
+    for (int i = 0; i < 3; i++) assert_string_equal(read[i], names[i]);
+    dcnn_h5_names_free(count, read);
+}
+
+static void check_example(hid_t file, const char *text) {
+    double d[3];
+    float f[6];
+    int64_t l[2];
+    int32_t n[2];
+    uint64_t u;
+    uint8_t b[3];
+    char *read_text, **read;
+    int count;
+    assert_ok(dcnn_h5_attribute_read(file, "doubles", DCNN_H5_DOUBLE, 3, d));
+    assert_memory_equal(d, doubles, sizeof d);
+    assert_ok(dcnn_h5_attribute_read(file, "huge", DCNN_H5_UINT64, -1, &u));
+    assert_true(u == huge);
+    assert_ok(dcnn_h5_text_read(file, "text", &read_text));
+    assert_string_equal(read_text, text);
+    free(read_text);
+    assert_ok(dcnn_h5_read(file, "outer/floats", DCNN_H5_FLOAT, 2, (int64_t[]){2, 3}, f));
+    assert_memory_equal(f, floats, sizeof f);
+    memset(f, 0, sizeof f);
+    assert_ok(dcnn_h5_read(file, "outer/chunked", DCNN_H5_FLOAT, 2, (int64_t[]){2, 3}, f));
+    assert_memory_equal(f, floats, sizeof f);
+    assert_ok(dcnn_h5_read(file, "longs", DCNN_H5_INT64, 1, (int64_t[]){2}, l));
+    assert_memory_equal(l, longs, sizeof l);
+    assert_ok(dcnn_h5_read(file, "ints", DCNN_H5_INT32, 1, (int64_t[]){2}, n));
+    assert_memory_equal(n, ints, sizeof n);
+    assert_ok(dcnn_h5_read(file, "ints", DCNN_H5_INT64, 1, (int64_t[]){2}, l)); /* widened */
+    assert_true(l[0] == INT32_MIN && l[1] == INT32_MAX);
+    assert_ok(dcnn_h5_read(file, "bytes", DCNN_H5_UINT8, 1, (int64_t[]){3}, b));
+    assert_memory_equal(b, "\0\177\377", 3);
+    assert_ok(dcnn_h5_read(file, "scalar", DCNN_H5_INT64, 0, NULL, l));
+    assert_true(l[0] == INT64_MIN);
+    assert_ok(dcnn_h5_read(file, "empty", DCNN_H5_INT64, 1, (int64_t[]){0}, NULL));
+    dcnn_status status = dcnn_h5_strings_read(file, "strings", &count, &read);
+    check_names(status, count, read);
+    hid_t group;
+    assert_ok(dcnn_h5_group_open(file, "outer/inner", &group));
+    status = dcnn_h5_names_read(group, "layer_names", &count, &read);
+    check_names(status, count, read);
+    assert_ok(dcnn_h5_names_read(group, "none", &count, &read));
+    assert_int_equal(count, 0);
+    dcnn_h5_names_free(count, read);
+    assert_ok(dcnn_h5_names_read(group, "no_floats", &count, &read));
+    assert_int_equal(count, 0);
+    dcnn_h5_names_free(count, read);
+    dcnn_h5_group_close(group);
+    assert_ok(dcnn_h5_list(file, "outer", &count, &read));
+    assert_int_equal(count, 3);
+    assert_string_equal(read[0], "chunked");
+    assert_string_equal(read[2], "inner");
+    dcnn_h5_names_free(count, read);
+    assert_true(dcnn_h5_has(file, "outer/inner"));
+    assert_false(dcnn_h5_has(file, "outer/nothing/below"));
+}
+
+static void check_refusals(hid_t file, const char *path) {
+    float f[6];
+    int32_t n[2];
+    int64_t l[6];
+    int count, rank;
+    char *text, **read;
+    hid_t group;
+    assert_fails(dcnn_h5_attribute_read(file, "nope", DCNN_H5_INT32, -1, n), DCNN_BAD_INPUT, "attribute 'nope'", path);
+    assert_fails(dcnn_h5_attribute_read(file, "doubles", DCNN_H5_DOUBLE, 2, l), DCNN_BAD_INPUT, "has 3 values", path);
+    assert_fails(dcnn_h5_attribute_read(file, "huge", DCNN_H5_INT64, -1, l), DCNN_BAD_INPUT, "int64", path);
+    assert_fails(dcnn_h5_attribute_read(file, "text", DCNN_H5_INT64, -1, l), DCNN_BAD_INPUT, "int64", path);
+    assert_fails(dcnn_h5_text_read(file, "huge", &text), DCNN_BAD_INPUT, "text", path);
+    assert_fails(dcnn_h5_read(file, "longs", DCNN_H5_INT32, 1, (int64_t[]){2}, n), DCNN_BAD_INPUT, "int32", path);
+    assert_fails(dcnn_h5_read(file, "ints", DCNN_H5_UINT8, 1, (int64_t[]){2}, n), DCNN_BAD_INPUT, "uint8", path);
+    assert_fails(dcnn_h5_read(file, "longs", DCNN_H5_FLOAT, 1, (int64_t[]){2}, f), DCNN_BAD_INPUT, "float32", path);
+    assert_fails(dcnn_h5_read(file, "outer/floats", DCNN_H5_FLOAT, 2, (int64_t[]){3, 2}, f), DCNN_BAD_INPUT,
+                 "shape (2, 3), not (3, 2)", path);
+    assert_fails(dcnn_h5_read(file, "none/such", DCNN_H5_FLOAT, 1, l, f), DCNN_BAD_INPUT, "is missing", path);
+    assert_fails(dcnn_h5_read(file, "outer", DCNN_H5_FLOAT, 1, l, f), DCNN_BAD_INPUT, "cannot be opened", path);
+    assert_fails(dcnn_h5_shape(file, "none", &rank, l), DCNN_BAD_INPUT, "is missing", path);
+    assert_fails(dcnn_h5_group_open(file, "none", &group), DCNN_BAD_INPUT, "is missing", path);
+    assert_fails(dcnn_h5_group_open(file, "longs", &group), DCNN_BAD_INPUT, "cannot be opened", path);
+    assert_fails(dcnn_h5_list(file, "none", &count, &read), DCNN_BAD_INPUT, "is missing", path);
+    assert_fails(dcnn_h5_names_read(file, "doubles", &count, &read), DCNN_BAD_INPUT, "text", path);
+    assert_fails(dcnn_h5_write(file, "late", DCNN_H5_FLOAT, 0, NULL, 0, f), DCNN_FAILURE, "cannot be written", path);
+    assert_fails(dcnn_h5_text_write(file, "late", "x"), DCNN_FAILURE, "cannot be written", path);
+}
+
+static void hdf5_keeps_values_and_names_what_is_wrong(void **state) {
+    (void)state;
+    const char *path = in_scratch("example.h5");
+    size_t long_bytes = 200000, length;
+    char *text = malloc(long_bytes + 1); /* longer than an attribute may be: HDF5 keeps such text in its heap */
+    assert_non_null(text);
+    memset(text, 'x', long_bytes);
+    memcpy(text, "\xc3\xa4{", 3);
+    text[long_bytes] = '\0';
+    hid_t file, again;
+    const void *image;
+    uint64_t checksum;
+    assert_ok(dcnn_h5_create(path, 100, &file));
+    write_example(file, text);
+    assert_ok(dcnn_h5_image(file, &image, &length));
+    assert_ok(dcnn_file_write(path, image, length, true));
+    assert_ok(dcnn_h5_open_image("image", image, length, &again));
+    check_example(again, text);
+    dcnn_h5_close(again);
+    const char *longest = text;
+    assert_fails(dcnn_h5_names_write(file, "too_long", 1, &longest), DCNN_FAILURE, "too_long", path);
+    dcnn_h5_close(file);
+    assert_ok(dcnn_h5_open(path, &file, &checksum));
+    assert_true(checksum != 0);
+    check_example(file, text);
+    check_refusals(file, path);
+    dcnn_h5_close(file);
+    uint8_t *first = get_file(path, &length), *second;
+    size_t second_length;
+    assert_ok(dcnn_h5_create("elsewhere", 1 << 20, &file)); /* the same content makes the same bytes */
+    write_example(file, text);
+    assert_ok(dcnn_h5_image(file, &image, &second_length));
+    assert_int_equal(second_length + 32, length);
+    assert_memory_equal(first, image, second_length);
+    dcnn_h5_close(file);
+    put_file(path, first, length - 32); /* what h5py would have written */
+    assert_ok(dcnn_h5_open(path, &file, &checksum));
+    assert_true(checksum == 0);
+    dcnn_h5_close(file);
+    second = first;
+    for (size_t cut = 1; cut < 32; cut++) {
+        put_file(path, second, length - cut);
+        assert_fails(dcnn_h5_open(path, &file, NULL), DCNN_BAD_INPUT, "damaged", path);
+    }
+    free(first);
+    free(text);
+}
+
+static void what_is_no_hdf5_is_refused(void **state) {
+    (void)state;
+    const char *path = in_scratch("no.h5");
+    hid_t file;
+    assert_fails(dcnn_h5_open(path, &file, NULL), DCNN_BAD_INPUT, "No such file", path);
+    put_text(path, "");
+    assert_fails(dcnn_h5_open(path, &file, NULL), DCNN_BAD_INPUT, "empty", path);
+    put_text(path, "label,pixel0\n1,2\n");
+    assert_fails(dcnn_h5_open(path, &file, NULL), DCNN_BAD_INPUT, "is no HDF5 file", path);
+    assert_fails(dcnn_h5_open(scratch, &file, NULL), DCNN_BAD_INPUT, "regular file", scratch);
+    assert_fails(dcnn_h5_open_image("image", "nothing", 7, &file), DCNN_BAD_INPUT, "is no HDF5 file", "image");
+    assert_true(file < 0);
+    dcnn_h5_close(file);
+}
+
+/* --- IDX --------------------------------------------------------------------------------------------------------- */
+
+static const uint8_t idx_images[] = {0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0,   0,
+                                     0, 3, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 255, 9};
+static const uint8_t idx_labels[] = {0, 0, 8, 1, 0, 0, 0, 2, 7, 255};
+
+static void idx_is_read(void **state) {
+    (void)state;
+    const char *images_path = in_scratch("images"), *labels_path = in_scratch("labels.gz");
+    dcnn_images images;
+    put_file(images_path, idx_images, sizeof idx_images);
+    put_gzip(labels_path, idx_labels, sizeof idx_labels, "wb");
+    assert_ok(dcnn_idx_read_images(images_path, &images));
+    assert_ok(dcnn_idx_read_labels(labels_path, &images));
+    assert_ok(dcnn_idx_read_labels(labels_path, &images)); /* replaces, leaks nothing */
+    assert_true(images.count == 2 && images.h == 2 && images.w == 3 && images.c == 1);
+    assert_memory_equal(images.pixels, idx_images + 16, 12);
+    assert_true(images.labels[0] == 7 && images.labels[1] == 255);
+    dcnn_images_free(&images);
+    assert_null(images.pixels);
+    static const uint8_t colour[] = {0, 0, 8, 4, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 1, 2, 3, 4, 5, 6};
+    put_gzip(images_path, colour, sizeof colour, "wb");
+    assert_ok(dcnn_idx_read_images(images_path, &images));
+    assert_true(images.count == 1 && images.h == 1 && images.w == 2 && images.c == 3);
+    assert_memory_equal(images.pixels, colour + 20, 6);
+    dcnn_images_free(&images);
+    assert_true(dcnn_is_idx(images_path) && dcnn_idx_rank(images_path) == 4);
+    assert_true(dcnn_is_idx(labels_path) && dcnn_idx_rank(labels_path) == 1);
+    put_text(images_path, "label,pixel0\n");
+    assert_false(dcnn_is_idx(images_path) || dcnn_is_idx(in_scratch("nowhere")));
+}
+
+static void idx_names_are_found(void **state) {
+    (void)state;
+    assert_ok(dcnn_folder_create(in_scratch("idx")));
+    assert_null(dcnn_idx_find(in_scratch("idx"), "train-images-idx3-ubyte"));
+    static const char *const kinds[] = {"train-images.idx3-ubyte.gz", "train-images.idx3-ubyte",
+                                        "train-images-idx3-ubyte.gz", "train-images-idx3-ubyte"};
+    for (int i = 0; i < 4; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "idx/%s", kinds[i]);
+        put_text(in_scratch(name), "x");
+        char *found = dcnn_idx_find(in_scratch("idx"), "train-images-idx3-ubyte");
+        assert_non_null(found);
+        assert_string_equal(found, in_scratch(name));
+        free(found);
+    }
+}
+
+static void bad_idx(const uint8_t *bytes, size_t length, bool labels, const char *fragment) {
+    const char *path = in_scratch("bad-idx");
+    dcnn_images images = {.count = 2};
+    put_file(path, bytes, length);
+    assert_fails(labels ? dcnn_idx_read_labels(path, &images) : dcnn_idx_read_images(path, &images), DCNN_BAD_INPUT,
+                 fragment, path);
+    assert_null(images.pixels);
+    assert_null(images.labels);
+}
+
+static void bad_idx_is_refused(void **state) {
+    (void)state;
+    uint8_t bytes[sizeof idx_images + 1];
+    memcpy(bytes, idx_images, sizeof idx_images);
+    bytes[sizeof idx_images] = 0;
+    bad_idx(bytes, 0, false, "empty");
+    bad_idx(bytes, 3, false, "only 3 bytes");
+    bad_idx(bytes, 15, false, "header needs 16");
+    bad_idx(bytes, sizeof idx_images - 1, false, "cut");
+    bad_idx(bytes, sizeof idx_images + 1, false, "too long");
+    bad_idx(idx_labels, sizeof idx_labels, false, "is an IDX file of labels (magic number 0x00000801), expected");
+    bad_idx(idx_images, sizeof idx_images, true, "is an IDX file of images (magic number 0x00000803), expected");
+    bad_idx((const uint8_t *)"label,pixel0", 12, false, "is a text file");
+    bad_idx((const uint8_t *)"\x89PNG\r\n\x1a\n", 8, false, "is a PNG picture");
+    bad_idx((const uint8_t *)"\x89HDF\r\n\x1a\n", 8, true, "is an HDF5 file");
+    bad_idx((const uint8_t *)"\0\0\x0d\3\0\0\0\1", 8, false, "other values");
+    bad_idx(idx_labels, 7, true, "header needs 8");
+    bad_idx(idx_labels, 9, true, "cut");
+    static const uint8_t three[] = {0, 0, 8, 1, 0, 0, 0, 3, 0, 0, 0}, none[] = {0, 0, 8, 1, 0, 0, 0, 0};
+    bad_idx(three, sizeof three, true, "3 labels for 2 images");
+    bad_idx(none, sizeof none, true, "holds no labels");
+    for (int at = 4; at < 16; at += 4) {
+        memcpy(bytes, idx_images, sizeof idx_images);
+        bytes[at + 3] = 0;
+        bad_idx(bytes, sizeof idx_images, false, "is 0");
+        bytes[at] = 0x80; /* 2^31 */
+        bad_idx(bytes, sizeof idx_images, false, "too large");
+    }
+    memcpy(bytes, idx_images, sizeof idx_images);
+    for (int at = 4; at < 16; at++) bytes[at] = at % 4 ? 0xff : 0x7f; /* each dimension fits, their product does not */
+    bad_idx(bytes, sizeof idx_images, false, "too large");
+}
+
+/* --- CSV --------------------------------------------------------------------------------------------------------- */
+
+static void good_csv(const char *text, bool labelled, int h, int w, int c) {
+    const char *path = in_scratch("good.csv.gz");
+    static const uint8_t pixels[] = {0, 10, 255, 7, 1, 2, 3, 4};
+    dcnn_images images;
+    put_gzip(path, text, strlen(text), "wb");
+    assert_ok(dcnn_csv_read(path, h, w, c, &images));
+    assert_true(images.count == 2 && images.h * images.w * images.c == 4);
+    if (h)
+        assert_true(images.h == h && images.w == w && images.c == c);
+    else
+        assert_true(images.h == 2 && images.w == 2 && images.c == 1);
+    assert_memory_equal(images.pixels, pixels, 8);
+    assert_int_equal(images.labels != NULL, labelled);
+    if (labelled) assert_true(images.labels[0] == 5 && images.labels[1] == 0);
+    dcnn_images_free(&images);
+}
+
+static void csv_is_read(void **state) {
+    (void)state;
+    good_csv("label,pixel0,pixel1,pixel2,pixel3\n5,0,10,255,7\n0,1,2,3,4\n", true, 0, 0, 0);
+    good_csv("label,pixel0,pixel1,pixel2,pixel3\r\n5,0,10,255,7\r\n0,1,2,3,4\r\n\r\n", true, 1, 4, 1);
+    good_csv("\xef\xbb\xbf\"label\",\"1x1\",\"1x2\",\"2x1\",\"2x2\"\n5,000,010,255,7\n0,1,2,3,4", true, 1, 1, 4);
+    good_csv("pixel0,pixel1,pixel2,pixel3\n0,10,255,7\n1,2,3,4", false, 2, 2, 1);
+    assert_true(dcnn_is_csv("a/train.csv") && dcnn_is_csv("TRAIN.CSV.gz") && dcnn_is_csv(".csv"));
+    assert_false(dcnn_is_csv("train.csv.h5") || dcnn_is_csv("csv") || dcnn_is_csv("train.gz"));
+}
+
+static void bad_csv(const char *text, int side, const char *fragment, const char *place) {
+    const char *path = in_scratch("bad.csv");
+    dcnn_images images;
+    char expected[600];
+    snprintf(expected, sizeof expected, "%s:%s", path, place);
+    put_text(path, text);
+    assert_fails(dcnn_csv_read(path, side, side, side ? 1 : 0, &images), DCNN_BAD_INPUT, fragment, expected);
+    assert_true(!images.pixels && !images.labels && images.count == 0);
+}
+
+static void bad_csv_is_refused(void **state) {
+    (void)state;
+#define HEADER "label,pixel0,pixel1,pixel2,pixel3\n"
+    bad_csv(HEADER "5,0,10,255,7\n0,1,x2,3,4\n", 0, "'x2' is no integer from 0 to 255", "3:3: ");
+    bad_csv(HEADER "5,0,10,256,7\n", 0, "'256'", "2:4: ");
+    bad_csv(HEADER "5,0,10,4294967297,7\n", 0, "'4294967297'", "2:4: ");
+    bad_csv(HEADER "5,-1,10,25,7\n", 0, "'-1'", "2:2: ");
+    bad_csv(HEADER "5,,10,25,7\n", 0, "''", "2:2: ");
+    bad_csv(HEADER "5,1.5,10,25,7\n", 0, "'1.5'", "2:2: ");
+    bad_csv(HEADER "5,1 ,10,25,7\n", 0, "'1 '", "2:2: ");
+    bad_csv(HEADER "seven,1,10,25,7\n", 0, "'seven'", "2:1: ");
+    bad_csv(HEADER "300,1,10,25,7\n", 0, "'300'", "2:1: ");
+    bad_csv(HEADER "5,0,10,255,\x01z\n", 0, "'?z'", "2:5: ");
+    bad_csv(HEADER "5,0,10,255,7\n0,1,2,3\n", 0, "has 4 cells, the header has 5", "3:");
+    bad_csv(HEADER "5,0,10,255,7\n0,1,2,3,4,5\n", 0, "has more than 5 cells, the header has 5", "3:");
+    bad_csv(HEADER "5,0,10,255,7\n\n0,1,2,3,4\n", 0, "''", "3:1: ");
+    bad_csv(HEADER "5,0,10,255,7\r0,1,2,3,4\n", 0, "carriage return", "2:5: ");
+    bad_csv(HEADER, 0, "has a header but no rows", " ");
+    bad_csv("label\n1\n", 0, "0 pixel columns", " ");
+    bad_csv(HEADER "5,0,10,255,7\n", 3, "4 pixel columns do not make a picture of 3x3x1", " ");
+    bad_csv(HEADER "5,0,10,255,7\n", 1 << 30, "4 pixel columns", " ");
+    bad_csv("label,pixel0,pixel1\n5,0,10\n", 0, "2 pixel columns do not make a picture of 2x2x1; give its shape", " ");
+    bad_csv("5,0,10,255,7\n0,1,2,3,4\n", 0, "must begin with 'label' or 'pixel0', not '5'", "1:1: ");
+    bad_csv("id,pixel0\n0,1\n", 0, "not 'id'", "1:1: ");
+    bad_csv("", 0, "empty", " ");
+    bad_csv("\n\n", 0, "must begin", "1:1: ");
+#undef HEADER
+    dcnn_images images;
+    assert_fails(dcnn_csv_read(in_scratch("no.csv"), 0, 0, 0, &images), DCNN_BAD_INPUT, "No such file", "no.csv");
+    assert_fails(dcnn_csv_read(in_scratch("no.csv"), -1, 1, 1, &images), DCNN_USAGE, "-1x1x1", "");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(whole_file_is_written_sealed_and_verified),
+        cmocka_unit_test(commit_seals_like_write),
+        cmocka_unit_test(failed_write_leaves_the_old_file),
+        cmocka_unit_test(folders_are_made),
+        cmocka_unit_test(seal_sees_every_flip),
+        cmocka_unit_test(files_are_unpacked),
+        cmocka_unit_test(damaged_gzip_never_passes),
+        cmocka_unit_test(hdf5_keeps_values_and_names_what_is_wrong),
+        cmocka_unit_test(what_is_no_hdf5_is_refused),
+        cmocka_unit_test(idx_is_read),
+        cmocka_unit_test(idx_names_are_found),
+        cmocka_unit_test(bad_idx_is_refused),
+        cmocka_unit_test(csv_is_read),
+        cmocka_unit_test(bad_csv_is_refused),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
