@@ -217,6 +217,59 @@ static void list_by_window(const conv_pool_plan *plan, size_t windows, const uin
     *start = (int32_t)end;
 }
 
+#if defined(DCNN_ISA_avx512)
+/* add_list() on the 3x3 sums around cell (row, column) of a window's 4x4 sums. */
+static inline __attribute__((always_inline)) void add_around(const float *value, const int32_t *offset, size_t count,
+                                                             const float *taps, const size_t row, const size_t column,
+                                                             simd_float sum[4][4]) {
+    for (size_t i = 0; i < count; i++) {
+        const simd_float gradient = simd_splat(value[i]);
+        const float *from = taps + offset[i];
+#pragma GCC unroll 9
+        for (size_t tap = 0; tap < TAPS; tap++) {
+            sum[row + tap / 3][column + tap % 3] += gradient * simd_load(from + tap * V);
+        }
+    }
+}
+
+static __attribute__((noinline)) void add_inputs(const conv_pool_plan *plan, size_t images, const open_lists *lists,
+                                                 const int32_t *start, const float *taps, float *blocked) {
+    const size_t row = plan->columns * V, window_rows = plan->windows / plan->window_columns;
+    for (size_t image = 0; image < images; image++) {
+        for (size_t i = 0; i < window_rows; i++) {
+            float *at = blocked + image * plan->cells * V + 2 * i * row;
+            simd_float sum[4][4];
+            for (size_t r = 0; r < 4; r++) {
+                sum[r][0] = simd_load(at + r * row);
+                sum[r][1] = simd_load(at + r * row + V);
+            }
+            for (size_t j = 0; j < plan->window_columns; j++, at += 2 * V, start += 4) {
+#pragma GCC unroll 4
+                for (size_t r = 0; r < 4; r++) {
+                    sum[r][2] = simd_load(at + r * row + 2 * V);
+                    sum[r][3] = simd_load(at + r * row + 3 * V);
+                }
+#pragma GCC unroll 4
+                for (size_t cell = 0; cell < 4; cell++) {
+                    const size_t first = (size_t)start[cell], count = (size_t)start[cell + 1] - first;
+                    add_around(lists->value + first, lists->offset + first, count, taps, cell / 2, cell % 2, sum);
+                }
+#pragma GCC unroll 4
+                for (size_t r = 0; r < 4; r++) {
+                    simd_store(at + r * row, sum[r][0]);
+                    simd_store(at + r * row + V, sum[r][1]);
+                    sum[r][0] = sum[r][2];
+                    sum[r][1] = sum[r][3];
+                }
+            }
+            for (size_t r = 0; r < 4; r++) {
+                simd_store(at + r * row, sum[r][0]);
+                simd_store(at + r * row + V, sum[r][1]);
+            }
+        }
+    }
+}
+#else
 /* Adds one block of output channels to the blocked dx of a group of images, one channel block. */
 static __attribute__((noinline)) void add_inputs(const conv_pool_plan *plan, size_t images, const open_lists *lists,
                                                  const int32_t *start, const float *taps, float *blocked) {
@@ -235,6 +288,8 @@ static __attribute__((noinline)) void add_inputs(const conv_pool_plan *plan, siz
         }
     }
 }
+
+#endif
 
 /* One channel block of `images` blocked images to dx [N,H,W,C]; zeros where pooling reads nothing. */
 static void unblock_images(const dcnn_conv *shape, const conv_pool_plan *plan, const float *blocked, size_t images,
