@@ -90,6 +90,11 @@ static inline simd_float simd_splat(float value) {
 #endif
 }
 
+/** value in each lane. */
+static inline simd_int simd_splat_int(int32_t value) {
+    return (simd_int){0} + value;
+}
+
 /** The first `count` (0..SIMD_LANES) floats; the other lanes are 0 and their memory is not touched. */
 static inline simd_float simd_load_part(const float *from, size_t count) {
 #if defined(DCNN_ISA_avx512)
@@ -116,12 +121,49 @@ static inline void simd_store_part(float *to, size_t count, simd_float value) {
 #endif
 }
 
+/** Lanes that a loop over `count` values has at `i`: `for (i = 0; i < count; i += SIMD_LANES)` with simd_take,
+ * simd_put. */
+static inline size_t simd_lanes(size_t count, size_t i) {
+    return count - i < SIMD_LANES ? count - i : SIMD_LANES;
+}
+
+/** Loads the first `lanes` (1..SIMD_LANES) floats. */
+static inline simd_float simd_take(const float *from, size_t lanes) {
+    return lanes == SIMD_LANES ? simd_load(from) : simd_load_part(from, lanes);
+}
+
+/** Stores the first `lanes` (1..SIMD_LANES) floats. */
+static inline void simd_put(float *to, size_t lanes, simd_float value) {
+    if (lanes == SIMD_LANES)
+        simd_store(to, value);
+    else
+        simd_store_part(to, lanes, value);
+}
+
 /** a > b, lane by lane; false where either is NaN. */
 static inline simd_mask simd_greater(simd_float a, simd_float b) {
 #if defined(DCNN_ISA_avx512)
     return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_GT_OQ);
 #else
     return a > b;
+#endif
+}
+
+/** Lanes that are NaN. */
+static inline simd_mask simd_is_nan(simd_float value) {
+#if defined(DCNN_ISA_avx512)
+    return _mm512_cmp_ps_mask((__m512)value, (__m512)value, _CMP_UNORD_Q);
+#else
+    return value != value;
+#endif
+}
+
+/** a == b of integers, lane by lane. */
+static inline simd_mask simd_equal_int(simd_int a, simd_int b) {
+#if defined(DCNN_ISA_avx512)
+    return _mm512_cmpeq_epi32_mask((__m512i)a, (__m512i)b);
+#else
+    return a == b;
 #endif
 }
 
@@ -199,6 +241,14 @@ static inline simd_float simd_load_bytes(const uint8_t *from) {
 #else
     return (simd_float){(float)from[0], (float)from[1], (float)from[2], (float)from[3]};
 #endif
+}
+
+/** The first `lanes` (1..SIMD_LANES) bytes as floats; the others are 0 and their memory is not touched. */
+static inline simd_float simd_take_bytes(const uint8_t *from, size_t lanes) {
+    if (lanes == SIMD_LANES) return simd_load_bytes(from);
+    uint8_t part[SIMD_LANES] = {0};
+    memcpy(part, from, lanes);
+    return simd_load_bytes(part);
 }
 
 /** The lowest byte of each lane to SIMD_LANES bytes. */

@@ -1,0 +1,32 @@
+/** @file register.h — what fills the kernel table: each function overwrites the pointers that it has. */
+#ifndef DCNN_KERNELS_REGISTER_H
+#define DCNN_KERNELS_REGISTER_H
+
+#include "kernels/kernels.h"
+
+/** The reference kernels: the two together set every pointer. */
+void dcnn_register_reference(dcnn_kernels *table);
+void dcnn_register_reference_conv(dcnn_kernels *table);
+
+/** sgemm over OpenBLAS, which is kept to the calling thread from then on. */
+void dcnn_register_blas(dcnn_kernels *table);
+
+/** The sgemm of that table, for kernels made of matrix products. */
+void dcnn_sgemm(bool transpose_a, bool transpose_b, int m, int n, int k, const float *a, int lda, const float *b,
+                int ldb, float beta, float *c, int ldc);
+
+/** What exists once per instruction set (*_simd.c). `bias` and `column_sums` are the table's own, for conv_gemm_simd.c.
+ */
+#define DCNN_REGISTER_SIMD(isa)                                                                                        \
+    void dcnn_bias_##isa(size_t rows, int columns, const float *bias, dcnn_fused fused, float *y);                     \
+    void dcnn_column_sums_##isa(size_t rows, int columns, const float *x, float *sums);                                \
+    void dcnn_register_conv_gemm_##isa(dcnn_kernels *table);                                                           \
+    void dcnn_register_activations_##isa(dcnn_kernels *table);                                                         \
+    void dcnn_register_pointwise_##isa(dcnn_kernels *table);                                                           \
+    void dcnn_register_pooling_##isa(dcnn_kernels *table);                                                             \
+    void dcnn_register_conv_pool_##isa(dcnn_kernels *table);
+DCNN_REGISTER_SIMD(generic)
+DCNN_REGISTER_SIMD(avx2)
+DCNN_REGISTER_SIMD(avx512)
+
+#endif

@@ -1,0 +1,721 @@
+/* test_kernels.c — every kernel of every instruction set of this machine against the reference.
+ *
+ * DCNN_KERNEL_LIST makes the list of tests: a kernel without its test_<name> does not compile. The reference itself is
+ * held to values made by hand and to adjointness in test_reference.c. */
+#include "testing.h"
+
+#include "kernels/kernels.h"
+
+enum { COUNTS = 10 };
+static const size_t counts[COUNTS] = {0, 1, 3, 4, 15, 16, 17, 33, 100, 1003};
+
+/* Rows and columns: fewer than a vector, whole vectors, more than a tile of vectors, tails. */
+static const struct {
+    size_t rows;
+    int columns;
+} matrices[] = {{1, 1}, {5, 3}, {7, 10}, {3, 16}, {33, 17}, {9, 64}, {4, 70}, {6, 200}, {700, 5}};
+enum { MATRICES = sizeof matrices / sizeof matrices[0] };
+
+typedef void kernel_test(const dcnn_kernels *fast, const dcnn_kernels *slow);
+
+/* --- vectors ------------------------------------------------------------------------------------------------------ */
+
+static void test_add(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    for (int i = 0; i < COUNTS; i++) {
+        const size_t count = counts[i];
+        const float *a = test_random(count, 1), *b = test_random(count, 2);
+        float *expected = test_floats(count), *sum = test_floats(count);
+        float *over_a = test_copy(count, a), *over_b = test_copy(count, b);
+        slow->add(count, a, b, expected);
+        fast->add(count, a, b, sum);
+        fast->add(count, over_a, b, over_a);
+        fast->add(count, a, over_b, over_b);
+        assert_memory_equal(sum, expected, count * sizeof(float));
+        assert_memory_equal(over_a, expected, count * sizeof(float));
+        assert_memory_equal(over_b, expected, count * sizeof(float));
+        test_release();
+    }
+}
+
+typedef void forward_kernel(size_t count, const float *x, float *y);
+typedef void backward_kernel(size_t count, const float *y, const float *dy, float *dx);
+
+static void check_forward(forward_kernel *fast, forward_kernel *slow, double range, double absolute, double relative) {
+    for (int i = 0; i < COUNTS; i++) {
+        const size_t count = counts[i];
+        const float *x = test_random_between(count, 3, -range, range);
+        float *expected = test_floats(count), *y = test_floats(count), *over = test_copy(count, x);
+        slow(count, x, expected);
+        fast(count, x, y);
+        fast(count, over, over);
+        test_close("y", count, y, expected, absolute, relative);
+        assert_memory_equal(over, y, count * sizeof(float));
+        test_release();
+    }
+}
+
+static void check_backward(backward_kernel *fast, backward_kernel *slow, double absolute) {
+    for (int i = 0; i < COUNTS; i++) {
+        const size_t count = counts[i];
+        const float *y = test_random(count, 4), *dy = test_random(count, 5);
+        float *expected = test_floats(count), *dx = test_floats(count), *over = test_copy(count, dy);
+        slow(count, y, dy, expected);
+        fast(count, y, dy, dx);
+        fast(count, y, over, over);
+        test_close("dx", count, dx, expected, absolute, 0);
+        assert_memory_equal(over, dx, count * sizeof(float));
+        test_release();
+    }
+}
+
+static void test_relu_forward(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    check_forward(fast->relu_forward, slow->relu_forward, 1, 0, 0);
+}
+
+static void test_relu_backward(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    check_backward(fast->relu_backward, slow->relu_backward, 0);
+    float y[3] = {0.0f, -0.0f, 1.0f}, dy[3] = {1, 1, 1}, dx[3];
+    fast->relu_backward(3, y, dy, dx);
+    assert_true(dx[0] == 0 && dx[1] == 0 && dx[2] == 1);
+}
+
+static void test_sigmoid_forward(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    check_forward(fast->sigmoid_forward, slow->sigmoid_forward, 20, 1e-30, 2e-6);
+    check_forward(fast->sigmoid_forward, slow->sigmoid_forward, 1000, 1e-30, 2e-5);
+}
+
+static void test_sigmoid_backward(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    check_backward(fast->sigmoid_backward, slow->sigmoid_backward, 5e-7);
+}
+
+static void test_tanh_forward(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    check_forward(fast->tanh_forward, slow->tanh_forward, 2, 0, 5e-7);
+    check_forward(fast->tanh_forward, slow->tanh_forward, 1e-3, 0, 5e-7);
+    check_forward(fast->tanh_forward, slow->tanh_forward, 1000, 0, 5e-7);
+}
+
+static void test_tanh_backward(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    check_backward(fast->tanh_backward, slow->tanh_backward, 5e-7);
+}
+
+static void test_adam(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    for (int i = 0; i < COUNTS; i++) {
+        const size_t count = counts[i];
+        const float *zeros = test_random_between(count, 6, 0, 0), *start = test_random(count, 7);
+        float *m[2] = {test_copy(count, zeros), test_copy(count, zeros)};
+        float *v[2] = {test_copy(count, zeros), test_copy(count, zeros)};
+        float *p[2] = {test_copy(count, start), test_copy(count, start)};
+        for (uint32_t t = 1; t <= 4; t++) {
+            const float *gradient = test_random_between(count, 7 + t, -100, 100);
+            const dcnn_adam_step step = {1e-2f / (float)t, 0.9f, 0.999f, 1e-7f, 1.0f / 128};
+            fast->adam(count, &step, gradient, m[0], v[0], p[0]);
+            slow->adam(count, &step, gradient, m[1], v[1], p[1]);
+        }
+        test_close("m", count, m[0], m[1], 1e-7, 1e-6);
+        test_close("v", count, v[0], v[1], 1e-9, 1e-6);
+        test_close("parameter", count, p[0], p[1], 1e-6, 1e-6);
+        test_release();
+    }
+}
+
+/* --- matrices ----------------------------------------------------------------------------------------------------- */
+
+static void check_sgemm(const dcnn_kernels *fast, const dcnn_kernels *slow, bool ta, bool tb, int m, int n, int k,
+                        float beta) {
+    const int lda = (ta ? m : k) + 2, ldb = (tb ? k : n) + 1, ldc = n + 3;
+    const float *a = test_random((size_t)(lda * (ta ? k : m)), 11), *b = test_random((size_t)(ldb * (tb ? n : k)), 12);
+    const float *old = test_random((size_t)(ldc * m), 13);
+    float *expected = test_copy((size_t)(ldc * m), old), *c = test_copy((size_t)(ldc * m), old);
+    if (beta == 0)
+        for (int i = 0; i < m; i++)
+            for (int j = 0; j < n; j++) c[i * ldc + j] = NAN;
+    fast->sgemm(ta, tb, m, n, k, a, lda, b, ldb, beta, c, ldc);
+    slow->sgemm(ta, tb, m, n, k, a, lda, b, ldb, beta, expected, ldc);
+    test_close("c", (size_t)(ldc * m), c, expected, 1e-6 + 2e-7 * k, 0);
+    test_release();
+}
+
+static void test_sgemm(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    static const int shapes[][3] = {{1, 1, 1}, {3, 5, 7}, {17, 16, 9}, {40, 10, 100}, {33, 65, 300}};
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
+        for (int flags = 0; flags < 12; flags++)
+            check_sgemm(fast, slow, flags % 2, flags / 2 % 2, shapes[i][0], shapes[i][1], shapes[i][2],
+                        0.5f * (float)(flags / 4));
+}
+
+static void test_bias(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    for (int i = 0; i < 4 * MATRICES; i++) {
+        const size_t rows = matrices[i / 4].rows;
+        const int columns = matrices[i / 4].columns;
+        const size_t count = rows * (size_t)columns;
+        const float *x = test_random(count, 14), *bias = i % 2 ? test_random((size_t)columns, 15) : NULL;
+        const dcnn_fused fused = i / 2 % 2 ? DCNN_FUSED_RELU : DCNN_FUSED_NONE;
+        float *y = test_copy(count, x), *expected = test_copy(count, x);
+        fast->bias(rows, columns, bias, fused, y);
+        slow->bias(rows, columns, bias, fused, expected);
+        test_close("y", count, y, expected, 0, 0);
+        test_release();
+    }
+}
+
+static void test_column_sums(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    for (int i = 0; i < MATRICES; i++) {
+        const size_t columns = (size_t)matrices[i].columns;
+        const float *x = test_random(matrices[i].rows * columns, 16);
+        float *sums = test_floats(columns), *expected = test_floats(columns);
+        fast->column_sums(matrices[i].rows, matrices[i].columns, x, sums);
+        slow->column_sums(matrices[i].rows, matrices[i].columns, x, expected);
+        test_close("sums", columns, sums, expected, 1e-6, 1e-6);
+        test_release();
+    }
+}
+
+static void test_softmax_forward(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    for (int i = 0; i < 2 * MATRICES; i++) {
+        const size_t rows = matrices[i / 2].rows, count = rows * (size_t)matrices[i / 2].columns;
+        const double range = i % 2 ? 300 : 5; /* exp(300) overflows unless the row's top is taken off first */
+        const float *x = test_random_between(count, 17, -range, range);
+        float *y = test_floats(count), *expected = test_floats(count), *over = test_copy(count, x);
+        fast->softmax_forward(rows, matrices[i / 2].columns, x, y);
+        fast->softmax_forward(rows, matrices[i / 2].columns, over, over);
+        slow->softmax_forward(rows, matrices[i / 2].columns, x, expected);
+        test_close("y", count, y, expected, 1e-30, 2e-6);
+        assert_memory_equal(over, y, count * sizeof(float));
+        test_release();
+    }
+}
+
+static void test_softmax_backward(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    for (int i = 0; i < MATRICES; i++) {
+        const size_t rows = matrices[i].rows, count = rows * (size_t)matrices[i].columns;
+        const float *y = test_random(count, 18), *dy = test_random(count, 19);
+        float *dx = test_floats(count), *expected = test_floats(count), *over = test_copy(count, dy);
+        fast->softmax_backward(rows, matrices[i].columns, y, dy, dx);
+        fast->softmax_backward(rows, matrices[i].columns, y, over, over);
+        slow->softmax_backward(rows, matrices[i].columns, y, dy, expected);
+        test_close("dx", count, dx, expected, 1e-6, 1e-6);
+        assert_memory_equal(over, dx, count * sizeof(float));
+        test_release();
+    }
+}
+
+static void check_cross_entropy(const dcnn_kernels *fast, const dcnn_kernels *slow, size_t rows, int classes) {
+    const size_t count = rows * (size_t)classes;
+    float *x = test_random_between(count, 20, -4, 4);
+    int32_t *labels = test_input(rows * sizeof(int32_t));
+    for (size_t i = 0; i < count; i++) x[i] = rintf(x[i]); /* ties: the first largest must win */
+    for (size_t i = 0; i < rows; i++) labels[i] = (int32_t)test_uniform(21, i, 0, classes);
+    float *y = test_floats(count), *dx = test_floats(count), *over = test_copy(count, x);
+    float *expected_y = test_floats(count), *expected_dx = test_floats(count);
+    double loss = NAN, expected_loss = NAN;
+    int64_t correct = -1, expected_correct = -1;
+    slow->cross_entropy(rows, classes, x, labels, expected_y, expected_dx, &expected_loss, &expected_correct);
+    fast->cross_entropy(rows, classes, x, labels, y, NULL, &loss, &correct);
+    test_close_one("loss", 0, loss, expected_loss, 1e-6 * (double)rows, 1e-6);
+    assert_int_equal(correct, expected_correct);
+    fast->cross_entropy(rows, classes, x, labels, y, dx, &loss, &correct);
+    test_close("y", count, y, expected_y, 1e-30, 2e-6);
+    test_close("dx", count, dx, expected_dx, 1e-6, 2e-6);
+    fast->cross_entropy(rows, classes, over, labels, y, over, &loss, &correct);
+    assert_memory_equal(over, dx, count * sizeof(float));
+    test_close_one("loss in place", 0, loss, expected_loss, 1e-6 * (double)rows, 1e-6);
+    assert_int_equal(correct, expected_correct);
+    x[count / 2] = NAN;
+    fast->cross_entropy(rows, classes, x, labels, y, dx, &loss, &correct);
+    assert_true(isnan(loss));
+    test_release();
+}
+
+static void test_cross_entropy(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    for (int i = 0; i < MATRICES; i++) check_cross_entropy(fast, slow, matrices[i].rows, matrices[i].columns);
+}
+
+/* --- convolution -------------------------------------------------------------------------------------------------- */
+
+static const dcnn_conv convolutions[] = {
+    /* n, h, w, c, k, r, s, strides, pads, oh, ow */
+    {1, 3, 3, 1, 1, 3, 3, 1, 1, 0, 0, 1, 1},       /* the smallest */
+    {2, 7, 5, 3, 5, 3, 3, 1, 1, 0, 0, 5, 3},       /* three channels, odd sizes */
+    {1, 6, 9, 1, 33, 2, 5, 1, 1, 0, 0, 5, 5},      /* an oblong filter, one channel, one sample */
+    {3, 8, 8, 3, 17, 5, 5, 2, 2, 1, 1, 4, 4},      /* 'same' with stride 2: one zero above, two below */
+    {2, 5, 6, 19, 18, 1, 1, 1, 1, 0, 0, 5, 6},     /* 1x1: x is the matrix of columns */
+    {2, 5, 5, 4, 3, 1, 1, 2, 2, 0, 0, 3, 3},       /* 1x1 with stride */
+    {2, 6, 6, 33, 20, 3, 3, 1, 1, 1, 1, 6, 6},     /* 'same' with more channels than a vector */
+    {2, 9, 7, 5, 6, 2, 3, 3, 2, 0, 1, 3, 4},       /* strides differ; a row of the image is never read */
+    {1, 2, 2, 2, 3, 5, 5, 1, 1, 2, 2, 2, 2},       /* a filter larger than the image */
+    {2, 5, 4, 3, 7, 3, 3, 1, 1, 1, 2, 5, 5},       /* zeros to the right beyond the filter's reach */
+    {4, 20, 20, 32, 8, 3, 3, 1, 1, 0, 0, 18, 18},  /* two blocks of columns */
+    {1, 4, 300, 100, 2, 3, 3, 1, 1, 0, 0, 2, 298}, /* one line is more than a block */
+};
+enum { CONVOLUTIONS = sizeof convolutions / sizeof convolutions[0] };
+
+typedef struct conv_sizes {
+    size_t x, w, y, k, depth; /* floats of x, w, y; filters; multiply-adds of one output */
+} conv_sizes;
+
+static conv_sizes sizes_of(const dcnn_conv *shape) {
+    const size_t depth = (size_t)(shape->r * shape->s * shape->c), k = (size_t)shape->k;
+    return (conv_sizes){(size_t)shape->n * (size_t)(shape->h * shape->w * shape->c), depth * k,
+                        (size_t)shape->n * (size_t)(shape->oh * shape->ow) * k, k, depth};
+}
+
+/* Scratch of exactly the told size, aligned as the contract says; full of NaNs. Freed by the caller. */
+static float *scratch_of(size_t count) {
+    float *scratch = aligned_alloc(64, (count * sizeof(float) + 64) / 64 * 64);
+    assert_non_null(scratch);
+    memset(scratch, TEST_UNWRITTEN, count * sizeof(float));
+    return scratch;
+}
+
+/* fp32 sums of `terms` products of values in [-1, 1): ten times what was seen, far below a lost term. */
+static double sum_bound(size_t terms) {
+    return 2e-6 + 2e-7 * (double)terms;
+}
+
+static void test_conv_scratch(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    for (int i = 0; i < CONVOLUTIONS; i++) {
+        assert_int_equal(slow->conv_scratch(&convolutions[i]), 0);
+        assert_int_equal(fast->conv_scratch(&convolutions[i]), fast->conv_scratch(&convolutions[i]));
+    }
+}
+
+static void check_conv_forward(const dcnn_kernels *fast, const dcnn_kernels *slow, const dcnn_conv *shape, bool biased,
+                               dcnn_fused fused) {
+    const conv_sizes size = sizes_of(shape);
+    const float *x = test_random(size.x, 30), *w = test_random(size.w, 31);
+    const float *bias = biased ? test_random(size.k, 32) : NULL;
+    float *y = test_floats(size.y), *expected = test_floats(size.y), *scratch = scratch_of(fast->conv_scratch(shape));
+    fast->conv_forward(shape, x, w, bias, fused, y, scratch);
+    slow->conv_forward(shape, x, w, bias, fused, expected, NULL);
+    free(scratch);
+    test_close("y", size.y, y, expected, sum_bound(size.depth), 0);
+    test_release();
+}
+
+static void test_conv_forward(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    for (int i = 0; i < CONVOLUTIONS; i++) {
+        check_conv_forward(fast, slow, &convolutions[i], true, DCNN_FUSED_RELU);
+        check_conv_forward(fast, slow, &convolutions[i], false, DCNN_FUSED_NONE);
+    }
+    check_conv_forward(fast, slow, &convolutions[1], true, DCNN_FUSED_NONE);
+    check_conv_forward(fast, slow, &convolutions[1], false, DCNN_FUSED_RELU);
+}
+
+static void test_conv_backward_input(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    for (int i = 0; i < CONVOLUTIONS; i++) {
+        const dcnn_conv *shape = &convolutions[i];
+        const conv_sizes size = sizes_of(shape);
+        const float *dy = test_random(size.y, 33), *w = test_random(size.w, 34);
+        float *dx = test_floats(size.x), *expected = test_floats(size.x);
+        float *scratch = scratch_of(fast->conv_scratch(shape));
+        fast->conv_backward_input(shape, dy, w, dx, scratch);
+        slow->conv_backward_input(shape, dy, w, expected, NULL);
+        free(scratch);
+        test_close("dx", size.x, dx, expected, sum_bound((size_t)(shape->r * shape->s * shape->k)), 0);
+        test_release();
+    }
+}
+
+static void test_conv_backward_filter(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    for (int i = 0; i < CONVOLUTIONS; i++) {
+        const dcnn_conv *shape = &convolutions[i];
+        const conv_sizes size = sizes_of(shape);
+        const float *x = test_random(size.x, 35), *dy = test_random(size.y, 36);
+        float *dw = test_floats(size.w), *expected = test_floats(size.w), *again = test_floats(size.w);
+        float *dbias = test_floats(size.k), *expected_dbias = test_floats(size.k);
+        float *scratch = scratch_of(fast->conv_scratch(shape));
+        fast->conv_backward_filter(shape, x, dy, dw, dbias, scratch);
+        fast->conv_backward_filter(shape, x, dy, again, NULL, scratch);
+        slow->conv_backward_filter(shape, x, dy, expected, expected_dbias, NULL);
+        free(scratch);
+        test_close("dw", size.w, dw, expected, sum_bound(size.y / size.k), 0);
+        test_close("dbias", size.k, dbias, expected_dbias, sum_bound(size.y / size.k), 0);
+        assert_memory_equal(again, dw, size.w * sizeof(float));
+        test_release();
+    }
+}
+
+/* --- convolution + bias + ReLU + MaxPooling ------------------------------------------------------------------------
+ */
+
+/* The recipe's three layers come first: on a SIMD instruction set they must fit. */
+enum { RECIPE_LAYERS = 3 };
+static const dcnn_conv pooled_convolutions[] = {
+    {3, 28, 28, 1, 64, 3, 3, 1, 1, 0, 0, 26, 26},  {3, 13, 13, 64, 128, 3, 3, 1, 1, 0, 0, 11, 11},
+    {3, 5, 5, 128, 256, 3, 3, 1, 1, 0, 0, 3, 3},   {1, 4, 4, 1, 1, 3, 3, 1, 1, 0, 0, 2, 2},
+    {2, 9, 6, 3, 5, 3, 3, 1, 1, 0, 0, 7, 4},       {1, 8, 8, 16, 16, 3, 3, 1, 1, 1, 1, 8, 8},
+    {2, 7, 7, 17, 33, 3, 3, 1, 1, 1, 1, 7, 7},     {16, 5, 5, 32, 48, 3, 3, 1, 1, 0, 0, 3, 3},
+    {2, 9, 11, 3, 20, 5, 5, 1, 1, 2, 2, 9, 11},    {2, 8, 8, 6, 8, 3, 3, 2, 2, 0, 0, 3, 3},
+    {1, 6, 6, 4, 18, 1, 1, 1, 1, 0, 0, 6, 6},      {17, 12, 12, 1, 40, 3, 3, 1, 1, 0, 0, 10, 10},
+    {2, 10, 10, 3, 64, 3, 3, 1, 1, 1, 1, 10, 10},  {3, 14, 6, 64, 64, 3, 3, 1, 1, 1, 1, 14, 6},
+    {16, 28, 28, 1, 64, 3, 3, 1, 1, 0, 0, 26, 26},
+};
+enum { POOLED_CONVOLUTIONS = sizeof pooled_convolutions / sizeof pooled_convolutions[0] };
+
+/* One shape's data and what is expected of it; `scale` NULL in every second shape. */
+typedef struct pooled_case {
+    const dcnn_conv *shape;
+    conv_sizes size;
+    size_t pooled;                       /* floats of y */
+    float *x, *scale, *shift, *w, *bias; /* given */
+    float *packed, *scratch;             /* the fast kernels' */
+    float *y;                            /* expected */
+    uint8_t *argmax;
+} pooled_case;
+
+/* w -> packed in three shares, out of order. */
+static void pack_in_shares(const dcnn_kernels *fast, const pooled_case *c) {
+    fast->conv_pool_pack(c->shape, c->w, c->packed, 2, 3);
+    fast->conv_pool_pack(c->shape, c->w, c->packed, 0, 3);
+    fast->conv_pool_pack(c->shape, c->w, c->packed, 1, 3);
+}
+
+static pooled_case make_pooled_case(const dcnn_kernels *fast, const dcnn_kernels *slow, int i) {
+    pooled_case c = {.shape = &pooled_convolutions[i], .size = sizes_of(&pooled_convolutions[i])};
+    const size_t channels = (size_t)c.shape->c;
+    c.pooled = (size_t)c.shape->n * (size_t)(c.shape->oh / 2 * (c.shape->ow / 2)) * c.size.k;
+    c.x = test_random(c.size.x, 40);
+    if (i % 2 || i == 2) {
+        c.scale = test_random_between(channels, 41, 0.5, 1);
+        c.shift = test_random_between(channels, 42, -0.25, 0.25);
+    }
+    c.w = test_random(c.size.w, 43);
+    c.bias = test_random(c.size.k, 44);
+    c.packed = test_floats(fast->conv_pool_packed(c.shape));
+    c.scratch = scratch_of(fast->conv_pool_scratch(c.shape));
+    c.y = test_floats(c.pooled);
+    c.argmax = test_output(c.pooled);
+    pack_in_shares(fast, &c);
+    slow->conv_pool_forward(c.shape, c.x, c.scale, c.shift, c.w, c.bias, c.y, c.argmax, NULL);
+    return c;
+}
+
+static void release_pooled_case(pooled_case *c) {
+    free(c->scratch);
+    test_release();
+}
+
+static void test_conv_pool_fits(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    for (int i = 0; i < POOLED_CONVOLUTIONS; i++) assert_true(slow->conv_pool_fits(&pooled_convolutions[i]));
+    for (int i = 0; i < RECIPE_LAYERS; i++) assert_true(fast->conv_pool_fits(&pooled_convolutions[i]));
+    const dcnn_conv too_small = {1, 3, 5, 1, 16, 3, 3, 1, 1, 0, 0, 1, 3};
+    assert_false(fast->conv_pool_fits(&too_small));
+}
+
+static void test_conv_pool_scratch(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    for (int i = 0; i < POOLED_CONVOLUTIONS; i++) assert_int_equal(slow->conv_pool_scratch(&pooled_convolutions[i]), 0);
+    (void)fast; /* that it is enough shows in the kernels' own tests, under AddressSanitizer */
+}
+
+static void test_conv_pool_packed(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    for (int i = 0; i < POOLED_CONVOLUTIONS; i++) {
+        const dcnn_conv *shape = &pooled_convolutions[i];
+        assert_int_equal(slow->conv_pool_packed(shape), sizes_of(shape).w);
+        if (fast->conv_pool_fits(shape)) assert_true(fast->conv_pool_packed(shape) > 0);
+    }
+}
+
+/* The shares of any number of workers make the same bits, also more workers than there is work. */
+static void test_conv_pool_pack(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    for (int i = 0; i < POOLED_CONVOLUTIONS; i++) {
+        if (!fast->conv_pool_fits(&pooled_convolutions[i])) continue;
+        pooled_case c = make_pooled_case(fast, slow, i);
+        const size_t count = fast->conv_pool_packed(c.shape);
+        float *whole = test_floats(count), *shares = test_floats(count);
+        fast->conv_pool_pack(c.shape, c.w, whole, 0, 1);
+        for (int part = 63; part >= 0; part--) fast->conv_pool_pack(c.shape, c.w, shares, part, 64);
+        assert_memory_equal(c.packed, whole, count * sizeof(float));
+        assert_memory_equal(shares, whole, count * sizeof(float));
+        release_pooled_case(&c);
+    }
+}
+
+/* Where two cells of a window nearly tie, either may be the argmax: the one named must be as large as y says. */
+static void check_argmax(const dcnn_kernels *slow, const pooled_case *c, const uint8_t *argmax, double bound) {
+    const dcnn_conv *shape = c->shape;
+    float *seen = test_copy(c->size.x, c->x), *z = test_floats(c->size.y);
+    if (c->scale) slow->affine(c->size.x / (size_t)shape->c, shape->c, c->x, c->scale, c->shift, seen);
+    slow->conv_forward(shape, seen, c->w, c->bias, DCNN_FUSED_NONE, z, NULL);
+    const size_t k = c->size.k, ow = (size_t)shape->ow, ph = (size_t)shape->oh / 2, pw = ow / 2;
+    for (size_t at = 0; at < c->pooled; at++) {
+        if (argmax[at] == DCNN_SHUT) {
+            test_close_one("y where argmax is shut", at, 0, c->y[at], bound, 0);
+            continue;
+        }
+        assert_in_range(argmax[at], 0, 3);
+        const size_t filter = at % k, j = at / k % pw, i = at / k / pw % ph, n = at / k / pw / ph;
+        const size_t row = n * (size_t)shape->oh + 2 * i + argmax[at] / 2, column = 2 * j + argmax[at] % 2;
+        const float value = z[(row * ow + column) * k + filter];
+        test_close_one("cell named by argmax", at, value > 0 ? value : 0, c->y[at], bound, 0);
+    }
+}
+
+static void test_conv_pool_forward(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    for (int i = 0; i < POOLED_CONVOLUTIONS; i++) {
+        if (!fast->conv_pool_fits(&pooled_convolutions[i])) continue;
+        pooled_case c = make_pooled_case(fast, slow, i);
+        const double bound = 2 * sum_bound(c.size.depth);
+        float *y = test_floats(c.pooled), *again = test_floats(c.pooled);
+        uint8_t *argmax = test_output(c.pooled);
+        fast->conv_pool_forward(c.shape, c.x, c.scale, c.shift, c.packed, c.bias, y, argmax, c.scratch);
+        fast->conv_pool_forward(c.shape, c.x, c.scale, c.shift, c.packed, c.bias, again, NULL, c.scratch);
+        test_close("y", c.pooled, y, c.y, bound, 0);
+        assert_memory_equal(again, y, c.pooled * sizeof(float));
+        for (size_t at = 0; at < c.pooled; at++) assert_int_equal(argmax[at] == DCNN_SHUT, y[at] == 0);
+        check_argmax(slow, &c, argmax, bound);
+        release_pooled_case(&c);
+    }
+}
+
+static void test_conv_pool_backward(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    for (int i = 0; i < POOLED_CONVOLUTIONS; i++) {
+        if (!fast->conv_pool_fits(&pooled_convolutions[i])) continue;
+        pooled_case c = make_pooled_case(fast, slow, i);
+        const float *dy = test_random(c.pooled, 45);
+        float *dx[2] = {test_floats(c.size.x), test_floats(c.size.x)};
+        float *dw[3] = {test_floats(c.size.w), test_floats(c.size.w), test_floats(c.size.w)};
+        float *dbias[3] = {test_floats(c.size.k), test_floats(c.size.k), test_floats(c.size.k)};
+        slow->conv_pool_backward(c.shape, c.x, c.scale, c.shift, c.w, c.argmax, dy, dx[0], dw[0], dbias[0], NULL);
+        fast->conv_pool_backward(c.shape, c.x, c.scale, c.shift, c.packed, c.argmax, dy, dx[1], dw[1], dbias[1],
+                                 c.scratch);
+        fast->conv_pool_backward(c.shape, c.x, c.scale, c.shift, c.packed, c.argmax, dy, NULL, dw[2], dbias[2],
+                                 c.scratch);
+        const double bound = 2 * sum_bound(c.pooled / c.size.k);
+        test_close("dx", c.size.x, dx[1], dx[0], 2 * sum_bound((size_t)(c.shape->r * c.shape->s) * c.size.k), 0);
+        for (int run = 1; run < 3; run++) {
+            test_close("dw", c.size.w, dw[run], dw[0], bound, 0);
+            test_close("dbias", c.size.k, dbias[run], dbias[0], bound, 0);
+        }
+        release_pooled_case(&c);
+    }
+}
+
+/* --- pooling ------------------------------------------------------------------------------------------------------ */
+
+static const dcnn_pool poolings[] = {
+    /* n, h, w, c, r, s, strides, pads, oh, ow */
+    {1, 2, 2, 1, 2, 2, 2, 2, 0, 0, 1, 1},  {2, 7, 5, 3, 2, 2, 2, 2, 0, 0, 3, 2},
+    {2, 6, 7, 17, 3, 3, 2, 2, 0, 1, 3, 4}, /* 'same' with stride 2: windows overlap and reach outside */
+    {1, 5, 5, 16, 3, 3, 1, 1, 1, 1, 5, 5}, {3, 4, 9, 40, 2, 3, 1, 2, 0, 0, 3, 4},
+    {2, 5, 6, 20, 5, 6, 5, 6, 0, 0, 1, 1}, /* global */
+};
+enum { POOLINGS = sizeof poolings / sizeof poolings[0] };
+
+static size_t pool_input(const dcnn_pool *shape) {
+    return (size_t)(shape->n * shape->h * shape->w * shape->c);
+}
+
+static size_t pool_output(const dcnn_pool *shape) {
+    return (size_t)(shape->n * shape->oh * shape->ow * shape->c);
+}
+
+static void test_max_pool_forward(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    for (int i = 0; i < POOLINGS; i++) {
+        const dcnn_pool *shape = &poolings[i];
+        const size_t from = pool_input(shape), to = pool_output(shape);
+        float *x = test_random_between(from, 50, -5, -1);
+        for (size_t at = 0; at < from; at++) x[at] = rintf(x[at]); /* ties; and no zero of the padding may win */
+        float *y = test_floats(to), *expected = test_floats(to), *again = test_floats(to);
+        uint16_t *argmax = test_output(to * sizeof(uint16_t)), *expected_argmax = test_output(to * sizeof(uint16_t));
+        fast->max_pool_forward(shape, x, y, argmax);
+        fast->max_pool_forward(shape, x, again, NULL);
+        slow->max_pool_forward(shape, x, expected, expected_argmax);
+        assert_memory_equal(y, expected, to * sizeof(float));
+        assert_memory_equal(again, expected, to * sizeof(float));
+        assert_memory_equal(argmax, expected_argmax, to * sizeof(uint16_t));
+        x[0] = NAN;
+        fast->max_pool_forward(shape, x, y, argmax);
+        assert_true(isnan(y[0]));
+        test_release();
+    }
+}
+
+static void test_max_pool_backward(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    for (int i = 0; i < POOLINGS; i++) {
+        const dcnn_pool *shape = &poolings[i];
+        const size_t from = pool_input(shape), to = pool_output(shape);
+        const float *x = test_random(from, 51), *dy = test_random(to, 52);
+        float *y = test_floats(to), *dx = test_floats(from), *expected = test_floats(from);
+        uint16_t *argmax = test_output(to * sizeof(uint16_t));
+        slow->max_pool_forward(shape, x, y, argmax);
+        fast->max_pool_backward(shape, argmax, dy, dx);
+        slow->max_pool_backward(shape, argmax, dy, expected);
+        test_close("dx", from, dx, expected, 1e-6, 0);
+        test_release();
+    }
+}
+
+static void test_average_pool_forward(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    for (int i = 0; i < POOLINGS; i++) {
+        const dcnn_pool *shape = &poolings[i];
+        const float *x = test_random(pool_input(shape), 53);
+        float *y = test_floats(pool_output(shape)), *expected = test_floats(pool_output(shape));
+        fast->average_pool_forward(shape, x, y);
+        slow->average_pool_forward(shape, x, expected);
+        test_close("y", pool_output(shape), y, expected, 5e-7, 0);
+        test_release();
+    }
+}
+
+static void test_average_pool_backward(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    for (int i = 0; i < POOLINGS; i++) {
+        const dcnn_pool *shape = &poolings[i];
+        const float *dy = test_random(pool_output(shape), 54);
+        float *dx = test_floats(pool_input(shape)), *expected = test_floats(pool_input(shape));
+        fast->average_pool_backward(shape, dy, dx);
+        slow->average_pool_backward(shape, dy, expected);
+        test_close("dx", pool_input(shape), dx, expected, 1e-6, 0);
+        test_release();
+    }
+}
+
+/* --- BatchNormalization ------------------------------------------------------------------------------------------- */
+
+static void test_moments(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    for (int i = 0; i < MATRICES; i++) {
+        const size_t rows = matrices[i].rows, channels = (size_t)matrices[i].columns;
+        float *x =
+            test_random_between(rows * channels, 60, 999, 1001); /* a mean that a float sum of squares drowns in */
+        double *sums = test_output(2 * channels * sizeof(double)),
+               *expected = test_output(2 * channels * sizeof(double));
+        fast->moments(rows, matrices[i].columns, x, sums);
+        slow->moments(rows, matrices[i].columns, x, expected);
+        test_close_double("sums", 2 * channels, sums, expected, 0, 1e-13);
+        x[channels - 1] = NAN;
+        fast->moments(rows, matrices[i].columns, x, sums);
+        assert_true(isnan(sums[channels - 1]) && isnan(sums[2 * channels - 1]));
+        test_release();
+    }
+}
+
+static void test_affine(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    for (int i = 0; i < MATRICES; i++) {
+        const size_t rows = matrices[i].rows, channels = (size_t)matrices[i].columns, count = rows * channels;
+        const float *x = test_random(count, 61), *scale = test_random(channels, 62), *shift = test_random(channels, 63);
+        float *y = test_floats(count), *expected = test_floats(count), *over = test_copy(count, x);
+        fast->affine(rows, matrices[i].columns, x, scale, shift, y);
+        fast->affine(rows, matrices[i].columns, over, scale, shift, over);
+        slow->affine(rows, matrices[i].columns, x, scale, shift, expected);
+        test_close("y", count, y, expected, 2e-7, 0);
+        assert_memory_equal(over, y, count * sizeof(float));
+        test_release();
+    }
+}
+
+static void test_gradient_moments(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    for (int i = 0; i < MATRICES; i++) {
+        const size_t rows = matrices[i].rows, channels = (size_t)matrices[i].columns;
+        const float *x = test_random(rows * channels, 64), *dy = test_random(rows * channels, 65);
+        const float *mean = test_random(channels, 66), *inverse = test_random_between(channels, 67, 0.5, 2);
+        double *sums = test_output(2 * channels * sizeof(double)),
+               *expected = test_output(2 * channels * sizeof(double));
+        fast->gradient_moments(rows, matrices[i].columns, x, dy, mean, inverse, sums);
+        slow->gradient_moments(rows, matrices[i].columns, x, dy, mean, inverse, expected);
+        test_close_double("sum of dy", channels, sums, expected, 1e-12, 1e-12);
+        test_close_double("sum of dy x", channels, sums + channels, expected + channels, 2e-7 * (double)rows, 0);
+        test_release();
+    }
+}
+
+static void test_affine_backward(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    for (int i = 0; i < MATRICES; i++) {
+        const size_t rows = matrices[i].rows, channels = (size_t)matrices[i].columns, count = rows * channels;
+        const float *x = test_random(count, 68), *dy = test_random(count, 69), *a = test_random(channels, 70);
+        const float *b = test_random(channels, 71), *e = test_random(channels, 72);
+        float *dx = test_floats(count), *expected = test_floats(count), *over = test_copy(count, dy);
+        fast->affine_backward(rows, matrices[i].columns, x, dy, a, b, e, dx);
+        fast->affine_backward(rows, matrices[i].columns, x, over, a, b, e, over);
+        slow->affine_backward(rows, matrices[i].columns, x, dy, a, b, e, expected);
+        test_close("dx", count, dx, expected, 5e-7, 0);
+        assert_memory_equal(over, dx, count * sizeof(float));
+        test_release();
+    }
+}
+
+/* --- pictures ----------------------------------------------------------------------------------------------------- */
+
+static uint8_t *random_bytes(size_t count, uint32_t stream) {
+    uint8_t *bytes = test_input(count);
+    for (size_t i = 0; i < count; i++) bytes[i] = (uint8_t)test_uniform(stream, i, 0, 256);
+    return bytes;
+}
+
+static void test_normalise(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    static const int depths[] = {1, 2, 3, 4, 16, 17, 40};
+    for (size_t i = 0; i < COUNTS * sizeof depths / sizeof depths[0]; i++) {
+        const int channels = depths[i / COUNTS];
+        const size_t pixels = counts[i % COUNTS], count = pixels * (size_t)channels;
+        const uint8_t *x = random_bytes(count, 73);
+        const float *scale = test_random((size_t)channels, 74), *shift = test_random((size_t)channels, 75);
+        float *y = test_floats(count), *expected = test_floats(count);
+        fast->normalise(pixels, channels, x, scale, shift, y);
+        slow->normalise(pixels, channels, x, scale, shift, expected);
+        test_close("y", count, y, expected, 3e-5, 0); /* values up to 256 */
+        test_release();
+    }
+}
+
+static void check_warp(const dcnn_kernels *fast, const dcnn_kernels *slow, int h, int w, int c, const float map[6]) {
+    const size_t count = (size_t)(h * w * c);
+    const uint8_t *x = random_bytes(count, 76);
+    const float *scale = test_random_between((size_t)c, 77, 0.002, 0.004), *shift = test_random((size_t)c, 78);
+    float *y = test_floats(count), *expected = test_floats(count);
+    fast->warp(h, w, c, x, map, scale, shift, y);
+    slow->warp(h, w, c, x, map, scale, shift, expected);
+    test_close("y", count, y, expected, 5e-5, 0); /* a position's rounding times a step of up to 255 */
+    test_release();
+}
+
+static void test_warp(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    static const int sizes[][3] = {{28, 28, 1}, {1, 1, 1}, {1, 7, 3}, {9, 33, 3}, {5, 2, 1}, {7, 1, 20}};
+    static const float maps[][6] = {{1, 0, 0, 0, 1, 0},                 /* as it is */
+                                    {1, 0, 1.5f, 0, 1, -2.25f},         /* shifted: edges repeat */
+                                    {0.98f, -0.2f, 3, 0.2f, 0.98f, -3}, /* turned */
+                                    {-1.1f, 0, 27, 0, 0.9f, 1},         /* upside down and zoomed */
+                                    {50, 0, -500, 0, -50, 500}};        /* mostly outside */
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        for (size_t j = 0; j < sizeof maps / sizeof maps[0]; j++)
+            check_warp(fast, slow, sizes[i][0], sizes[i][1], sizes[i][2], maps[j]);
+        const float broken[6] = {NAN,      0, 0,
+                                 INFINITY, 1, 0}; /* no bits are promised, only that nothing outside is read */
+        const size_t count = (size_t)(sizes[i][0] * sizes[i][1] * sizes[i][2]);
+        const float *scale = test_random((size_t)sizes[i][2], 79);
+        fast->warp(sizes[i][0], sizes[i][1], sizes[i][2], random_bytes(count, 80), broken, scale, scale,
+                   test_floats(count));
+        test_release();
+    }
+}
+
+/* --- the walk ----------------------------------------------------------------------------------------------------- */
+
+typedef struct walk_case {
+    const char *kernel;
+    kernel_test *test;
+    dcnn_isa isa;
+    char title[64];
+} walk_case;
+
+#define TEST_ROW(result, name, arguments) {#name, test_##name, DCNN_ISA_REFERENCE, ""},
+static const walk_case kernel_tests[] = {DCNN_KERNEL_LIST(TEST_ROW)};
+enum { KERNELS = sizeof kernel_tests / sizeof kernel_tests[0] };
+
+static void run_case(void **state) {
+    const walk_case *walk = *state;
+    walk->test(dcnn_kernels_of(walk->isa), dcnn_kernels_of(DCNN_ISA_REFERENCE));
+}
+
+int main(void) {
+    static walk_case cases[KERNELS * DCNN_ISA_COUNT];
+    static struct CMUnitTest tests[KERNELS * DCNN_ISA_COUNT];
+    size_t count = 0;
+    for (int isa = 0; isa <= (int)dcnn_isa_best(); isa++)
+        for (int kernel = 0; kernel < KERNELS; kernel++, count++) {
+            cases[count] = kernel_tests[kernel];
+            cases[count].isa = (dcnn_isa)isa;
+            snprintf(cases[count].title, sizeof cases[count].title, "%s %s", dcnn_isa_name((dcnn_isa)isa),
+                     cases[count].kernel);
+            tests[count] = (struct CMUnitTest){cases[count].title, run_case, NULL, NULL, &cases[count]};
+        }
+    (void)test_seed();
+    return _cmocka_run_group_tests("kernels", tests, count, NULL, NULL);
+}
