@@ -30,7 +30,8 @@ typedef enum dcnn_status {
 /** Text of the last failure in this thread: one sentence, never NULL. Valid until the next failing call. *Local.* */
 const char *dcnn_error(void);
 
-/** A network with its weights, ready for inference. Opaque; create with dcnn_model_load(), free with dcnn_model_free(). */
+/** A network with its weights, ready for inference. Opaque; create with dcnn_model_load(), free with dcnn_model_free().
+ */
 typedef struct dcnn_model dcnn_model;
 
 /**
@@ -45,7 +46,8 @@ dcnn_status dcnn_model_load(const char *path, dcnn_model **model);
 void dcnn_model_shape(const dcnn_model *model, int shape[3], int *class_count);
 
 /**
- * Class probabilities of a batch of images. *Local*, single-threaded; one model must not be used by two threads at once.
+ * Class probabilities of a batch of images. *Local*, single-threaded; one model must not be used by two threads at
+ * once.
  * @param images         [count, height, width, channels] bytes, 0..255
  * @param probabilities  out [count, class_count] float
  */

@@ -8,8 +8,8 @@
 dcnn_random_bits dcnn_random(uint64_t seed, dcnn_random_purpose purpose, uint32_t stream, int64_t sample,
                              uint32_t index) {
     philox4x32_key_t key = {{(uint32_t)seed, (uint32_t)(seed >> 32)}};
-    philox4x32_ctr_t counter = {{(uint32_t)sample, (uint32_t)((uint64_t)sample >> 32),
-                                 (uint32_t)purpose << 24 | (stream & 0xffffffu), index}};
+    philox4x32_ctr_t counter = {
+        {(uint32_t)sample, (uint32_t)((uint64_t)sample >> 32), (uint32_t)purpose << 24 | (stream & 0xffffffu), index}};
     philox4x32_ctr_t bits = philox4x32(counter, key);
     return (dcnn_random_bits){{bits.v[0], bits.v[1], bits.v[2], bits.v[3]}};
 }

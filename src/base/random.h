@@ -1,8 +1,8 @@
 /**
  * @file random.h — random numbers as pure functions of (seed, purpose, epoch, sample, index).
  *
- * There is no generator state: nothing to seed, forget or store. The function is Philox4x32-10 (Salmon et al., "Parallel
- * random numbers: as easy as 1, 2, 3", SC'11) from the Random123 headers; its statistics are theirs.
+ * There is no generator state: nothing to seed, forget or store. The function is Philox4x32-10 (Salmon et al.,
+ * "Parallel random numbers: as easy as 1, 2, 3", SC'11) from the Random123 headers; its statistics are theirs.
  */
 #ifndef DCNN_BASE_RANDOM_H
 #define DCNN_BASE_RANDOM_H
@@ -46,8 +46,9 @@ double dcnn_random_normal(uint32_t word0, uint32_t word1);
 
 /**
  * Image of `position` under a random permutation of 0..count-1, a pure function of (seed, purpose, stream): a
- * balanced Feistel network over the next power of four, walked along its cycle until it lands inside (Black and Rogaway,
- * "Ciphers with arbitrary finite domains", 2002). No table, no memory: any rank can ask for any position. *Local.*
+ * balanced Feistel network over the next power of four, walked along its cycle until it lands inside (Black and
+ * Rogaway, "Ciphers with arbitrary finite domains", 2002). No table, no memory: any rank can ask for any position.
+ * *Local.*
  * @param position  0 <= position < count
  */
 int64_t dcnn_random_permute(uint64_t seed, dcnn_random_purpose purpose, uint32_t stream, int64_t count,

@@ -18,10 +18,10 @@ struct dcnn_team {
     pthread_cond_t wake, idle;
     dcnn_team_task *task;
     void *argument;
-    atomic_uint round;   /* counts tasks; a change wakes the workers */
-    atomic_int running;  /* workers still busy with this round */
+    atomic_uint round;  /* counts tasks; a change wakes the workers */
+    atomic_int running; /* workers still busy with this round */
     bool stop;
-    int started;         /* threads that exist; each takes its number at birth */
+    int started; /* threads that exist; each takes its number at birth */
 };
 
 struct birth {

@@ -1,8 +1,8 @@
 /**
  * @file team.h — a fixed team of threads that runs one function together.
  *
- * Worker 0 is the caller itself, so a team of one is a plain call. Work is shared by number, never by who is free first:
- * which worker does what is arithmetic (law 2 needs no more, but runs are then also alike in time).
+ * Worker 0 is the caller itself, so a team of one is a plain call. Work is shared by number, never by who is free
+ * first: which worker does what is arithmetic (law 2 needs no more, but runs are then also alike in time).
  */
 #ifndef DCNN_BASE_TEAM_H
 #define DCNN_BASE_TEAM_H

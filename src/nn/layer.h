@@ -1,9 +1,9 @@
 /**
  * @file layer.h — the table of layers, and the operations they run as.
  *
- * A *layer* is what a model file says (parse, shapes, parameters, description). An *operation* is what a plan executes on
- * one grain; most layers have one, some pairs share a fused one (op_conv_pool.c), some need none (Flatten, Dropout at
- * inference). Adding a layer: one file layer_<x>.c and one row in layer.c.
+ * A *layer* is what a model file says (parse, shapes, parameters, description). An *operation* is what a plan executes
+ * on one grain; most layers have one, some pairs share a fused one (op_conv_pool.c), some need none (Flatten, Dropout
+ * at inference). Adding a layer: one file layer_<x>.c and one row in layer.c.
  */
 #ifndef DCNN_NN_LAYER_H
 #define DCNN_NN_LAYER_H
@@ -44,19 +44,19 @@ typedef struct dcnn_op_kind {
 /** A planned operation: a kind, its node(s), and its memory needs. */
 struct dcnn_op {
     const dcnn_op_kind *kind;
-    const dcnn_node *node;       /**< the layer; for a fused operation, its last layer */
-    const dcnn_node *head;       /**< the first layer of a fused operation, else == node */
-    dcnn_activation activation;  /**< of the node; linear if the loss takes the softmax over */
+    const dcnn_node *node;      /**< the layer; for a fused operation, its last layer */
+    const dcnn_node *head;      /**< the first layer of a fused operation, else == node */
+    dcnn_activation activation; /**< of the node; linear if the loss takes the softmax over */
     bool training;
-    const dcnn_op *affine;       /**< BatchNormalization folded into this operation's reading of its input, or NULL */
-    dcnn_shape in;               /**< of input 0 */
+    const dcnn_op *affine; /**< BatchNormalization folded into this operation's reading of its input, or NULL */
+    dcnn_shape in;         /**< of input 0 */
     int input_count, inputs[DCNN_MAX_INPUTS], output; /**< tensors of the plan */
-    size_t saved_bytes;          /**< a grain's memory between forward and backward */
-    size_t scratch_floats;       /**< a worker's memory during one call */
-    size_t shared_floats;        /**< memory common to all grains: packed weights, scales */
+    size_t saved_bytes;                               /**< a grain's memory between forward and backward */
+    size_t scratch_floats;                            /**< a worker's memory during one call */
+    size_t shared_floats;                             /**< memory common to all grains: packed weights, scales */
     float *shared;
-    size_t saved_offset;         /**< in a slot; the plan's own */
-    int sum_count;               /**< doubles that a synchronised operation sums over the batch, twice */
+    size_t saved_offset; /**< in a slot; the plan's own */
+    int sum_count;       /**< doubles that a synchronised operation sums over the batch, twice */
 };
 
 /** All that an operation sees of one grain. */
@@ -64,18 +64,18 @@ struct dcnn_pass {
     const dcnn_op *op;
     const dcnn_kernels *kernels;
     const dcnn_net *net;
-    int n;                            /**< samples in the grain */
-    const float *x[DCNN_MAX_INPUTS];  /**< inputs [n, ...] */
-    float *y;                         /**< output [n, ...] */
-    const float *dy;                  /**< gradient of the output */
-    float *dx[DCNN_MAX_INPUTS];       /**< gradients of the inputs, to be written; NULL where not wanted */
-    float *dparams;                   /**< the grain's gradient vector, laid out as net->params; to be written */
+    int n;                           /**< samples in the grain */
+    const float *x[DCNN_MAX_INPUTS]; /**< inputs [n, ...] */
+    float *y;                        /**< output [n, ...] */
+    const float *dy;                 /**< gradient of the output */
+    float *dx[DCNN_MAX_INPUTS];      /**< gradients of the inputs, to be written; NULL where not wanted */
+    float *dparams;                  /**< the grain's gradient vector, laid out as net->params; to be written */
     void *saved;
     float *scratch;
-    double *sums;                     /**< the grain's sums of a synchronised operation */
-    uint64_t seed;                    /**< for dropout, with epoch and the sample numbers (law 3) */
+    double *sums;  /**< the grain's sums of a synchronised operation */
+    uint64_t seed; /**< for dropout, with epoch and the sample numbers (law 3) */
     uint32_t epoch;
-    const int64_t *samples;           /**< [n] */
+    const int64_t *samples; /**< [n] */
 };
 
 /** A kind of layer: a row of the table. */
@@ -88,9 +88,9 @@ struct dcnn_layer {
     dcnn_status (*build)(dcnn_node *node, const dcnn_shape *inputs);
     /** Adds the layer's own keys to a Keras `config` object. */
     void (*describe)(const dcnn_node *node, json_t *config);
-    const dcnn_op_kind *op;               /**< NULL: the output is the input (Flatten, InputLayer) */
-    bool only_training;                   /**< no operation at inference (Dropout) */
-    bool synchronised;                    /**< needs sums over the batch (BatchNormalization) */
+    const dcnn_op_kind *op;                               /**< NULL: the output is the input (Flatten, InputLayer) */
+    bool only_training;                                   /**< no operation at inference (Dropout) */
+    bool synchronised;                                    /**< needs sums over the batch (BatchNormalization) */
     dcnn_activation (*activation)(const dcnn_node *node); /**< NULL: linear */
 };
 
@@ -126,7 +126,11 @@ extern const dcnn_op_kind dcnn_op_conv_pool;
 /** Is a Conv2D node followed by this MaxPooling2D node one fused operation on these kernels? */
 bool dcnn_conv_pool_matches(const dcnn_kernels *kernels, const dcnn_node *conv, dcnn_shape in, const dcnn_node *pool);
 
-/** Scale and shift [c] each of a BatchNormalization operation: in training those of the batch, else of the moving values. */
+/** Is this MaxPooling2D node 2x2 with stride 2 and no padding? */
+bool dcnn_max_pooling_is_2x2(const dcnn_node *pool);
+
+/** Scale and shift [c] each of a BatchNormalization operation: in training those of the batch, else of the moving
+ * values. */
 const float *dcnn_batch_normalization_scale(const dcnn_op *op);
 const float *dcnn_batch_normalization_shift(const dcnn_op *op);
 

@@ -1,8 +1,8 @@
 /**
  * @file net.h — a network as data: nodes in topological order, each naming its inputs, and its weights.
  *
- * A net comes from a Keras Sequential JSON and knows nothing of batches, threads or ranks; plan.h makes it run. A chain is
- * the simple case of the node list: node i may name any earlier nodes as inputs.
+ * A net comes from a Keras Sequential JSON and knows nothing of batches, threads or ranks; plan.h makes it run. A chain
+ * is the simple case of the node list: node i may name any earlier nodes as inputs.
  */
 #ifndef DCNN_NN_NET_H
 #define DCNN_NN_NET_H
@@ -33,7 +33,7 @@ typedef enum dcnn_initializer {
 typedef struct dcnn_param {
     char name[32]; /**< Keras' name: kernel, bias, gamma, beta, moving_mean, moving_variance */
     int rank, dims[4];
-    size_t count;  /**< product of dims */
+    size_t count; /**< product of dims */
     bool trainable;
     size_t offset; /**< first float in net->params (trainable) or net->state (not) */
     dcnn_initializer initializer;
@@ -45,12 +45,12 @@ typedef struct dcnn_node {
     const dcnn_layer *layer; /**< row of the table of layers */
     char name[DCNN_NAME_BYTES];
     int input_count, inputs[DCNN_MAX_INPUTS]; /**< earlier nodes */
-    dcnn_shape shape;        /**< of one output sample */
-    void *config;            /**< the layer kind's own struct; owned */
+    dcnn_shape shape;                         /**< of one output sample */
+    void *config;                             /**< the layer kind's own struct; owned */
     int param_count;
     dcnn_param params[DCNN_MAX_PARAMS];
-    int stage_forward;       /**< number of synchronisations (BatchNormalization) before its output is there */
-    int stage_backward;      /**< stage in which its gradients are made, counted on from the forward stages */
+    int stage_forward;  /**< number of synchronisations (BatchNormalization) before its output is there */
+    int stage_backward; /**< stage in which its gradients are made, counted on from the forward stages */
 } dcnn_node;
 
 /** A contiguous range of net->params. */
@@ -62,8 +62,8 @@ typedef struct dcnn_net {
     char name[DCNN_NAME_BYTES];
     int node_count;
     dcnn_node *nodes;
-    int class_count;       /**< length of the output vector */
-    int stage_count;       /**< forward and backward stages of a training step; the loss is made in stage loss_stage */
+    int class_count; /**< length of the output vector */
+    int stage_count; /**< forward and backward stages of a training step; the loss is made in stage loss_stage */
     int loss_stage;
     dcnn_range *buckets;   /**< [stage_count] the gradients that are complete at the end of each stage */
     size_t param_count;    /**< trainable floats; those of later layers come first, so each bucket is contiguous */

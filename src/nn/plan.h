@@ -1,9 +1,9 @@
 /**
  * @file plan.h — a net made ready to run: operations, stages, and one block of memory measured beforehand.
  *
- * A training step is a sequence of *stages*, cut where ranks must agree (each BatchNormalization forward and backward). In
- * a stage each grain runs through all its operations while it is hot in cache; then the stage's sums are agreed and the
- * next stage begins. Grains are independent inside a stage, so workers and ranks only share them out.
+ * A training step is a sequence of *stages*, cut where ranks must agree (each BatchNormalization forward and backward).
+ * In a stage each grain runs through all its operations while it is hot in cache; then the stage's sums are agreed and
+ * the next stage begins. Grains are independent inside a stage, so workers and ranks only share them out.
  *
  *     per step    dcnn_plan_prepare            every worker, once
  *     per stage   dcnn_plan_run                every grain, by some worker
@@ -18,9 +18,9 @@
 typedef struct dcnn_plan dcnn_plan;
 
 typedef struct dcnn_plan_options {
-    int grain;     /**< samples in a full grain */
-    int slots;     /**< grains whose memory is kept between stages (a rank's share of a batch; 1 at inference) */
-    int workers;   /**< threads that run grains */
+    int grain;   /**< samples in a full grain */
+    int slots;   /**< grains whose memory is kept between stages (a rank's share of a batch; at inference == workers) */
+    int workers; /**< threads that run grains */
     bool training; /**< with gradients; else inference only, one stage */
     bool fuse;     /**< use fused operations where the kernels have them */
 } dcnn_plan_options;
@@ -32,8 +32,8 @@ typedef struct dcnn_grain {
     const int32_t *labels;  /**< [n]; may be NULL at inference (then no loss) */
     uint64_t seed;
     uint32_t epoch;
-    float *dparams;         /**< its gradient vector [net->param_count], written bucket by bucket */
-    double *sums;           /**< its sums of this stage [dcnn_plan_sum_count()], written */
+    float *dparams; /**< its gradient vector [net->param_count], written bucket by bucket */
+    double *sums;   /**< its sums of this stage [dcnn_plan_sum_count()], written */
 } dcnn_grain;
 
 /** Where the loss stage's sums hold the loss, the hits and the samples: behind the operations' own sums. */
@@ -52,19 +52,21 @@ int dcnn_plan_sum_count(const dcnn_plan *plan, int stage);
 /** The largest of them over all stages. */
 int dcnn_plan_sum_count_max(const dcnn_plan *plan);
 
-/** Where the input of the grain in `slot` goes: [grain, H, W, C]; at inference slot = worker. */
+/** Where the input of the grain in `slot` goes: [grain, H, W, C]. */
 float *dcnn_plan_input(const dcnn_plan *plan, int slot);
 
 /** Probabilities [grain, classes] of the grain that this worker ran last, after the loss stage. */
 const float *dcnn_plan_output(const dcnn_plan *plan, int worker);
 
-/** A worker's part of what is done once a step (packing weights). All workers must have done theirs before stage 0. */
+/** A worker's part of what is done once a step (at inference: once after the weights changed) (packing weights). All
+ * workers must have done theirs before stage 0. */
 void dcnn_plan_prepare(const dcnn_plan *plan, int worker);
 
 /** Runs one stage for one grain. Different workers may do so at the same time on different slots. */
 void dcnn_plan_run(const dcnn_plan *plan, int stage, int slot, int worker, const dcnn_grain *grain);
 
-/** Makes the stage's totals known to its operations: `totals` [sum_count], `samples` in the whole batch. Once a stage. */
+/** Makes the stage's totals known to its operations: `totals` [sum_count], `samples` in the whole batch. Once a stage.
+ */
 void dcnn_plan_agreed(const dcnn_plan *plan, int stage, const double *totals, int64_t samples);
 
 /** Bytes of the one block. */

@@ -18,8 +18,10 @@ static inline size_t dcnn_shape_count(dcnn_shape shape) {
 
 /** "(28, 28, 1)" or "(512,)", as Keras prints it. */
 static inline const char *dcnn_shape_text(dcnn_shape shape, char text[48]) {
-    if (shape.rank == 3) snprintf(text, 48, "(%d, %d, %d)", shape.h, shape.w, shape.c);
-    else snprintf(text, 48, "(%d,)", shape.c);
+    if (shape.rank == 3)
+        snprintf(text, 48, "(%d, %d, %d)", shape.h, shape.w, shape.c);
+    else
+        snprintf(text, 48, "(%d,)", shape.c);
     return text;
 }
 

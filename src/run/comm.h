@@ -1,9 +1,9 @@
 /**
  * @file comm.h — all MPI calls of dcnn.
  *
- * Sums over the batch follow one fixed binary tree over its grains (tree.h): whoever holds which grains, the additions and
- * their order are the same, so the bits are (law 2), and no byte is added to the message where a rank's grains make whole
- * subtrees. Every function is *Collective* unless it says *Local*.
+ * Sums over the batch follow one fixed binary tree over its grains (tree.h): whoever holds which grains, the additions
+ * and their order are the same, so the bits are (law 2), and no byte is added to the message where a rank's grains make
+ * whole subtrees. Every function is *Collective* unless it says *Local*.
  */
 #ifndef DCNN_RUN_COMM_H
 #define DCNN_RUN_COMM_H
@@ -35,7 +35,8 @@ int dcnn_comm_size(const dcnn_comm *comm);
 /** Ranks on this node, and the number of nodes. */
 int dcnn_comm_node_size(const dcnn_comm *comm);
 int dcnn_comm_node_count(const dcnn_comm *comm);
-/** Cores this rank may use: each core of its affinity mask divided by the ranks of the node that share it; at least 1. */
+/** Cores this rank may use: each core of its affinity mask divided by the ranks of the node that share it; at least 1.
+ */
 int dcnn_comm_cores(const dcnn_comm *comm);
 /** The instruction set that all ranks have. */
 dcnn_isa dcnn_comm_isa(const dcnn_comm *comm);
@@ -54,9 +55,61 @@ void dcnn_comm_add_integers(dcnn_comm *comm, int64_t *values, int count);
 /** Gathers `count` floats of each rank's own length to rank 0, in rank order; `all` is read on rank 0 only. */
 void dcnn_comm_gather(dcnn_comm *comm, const float *mine, int64_t count, float *all, const int64_t *counts);
 
-/** One block of memory a node, seen by all its ranks. The caller of rank 0 of the node (`*writer`) fills it, then all call
- * dcnn_comm_share_done(). Freed with the comm. */
+/** One block of memory a node, seen by all its ranks. The caller of rank 0 of the node (`*writer`) fills it, then all
+ * call dcnn_comm_share_done(). Freed with the comm. */
 dcnn_status dcnn_comm_share(dcnn_comm *comm, size_t bytes, void **block, bool *writer);
 void dcnn_comm_share_done(dcnn_comm *comm);
+
+/** Brings what rank 0 wrote into a shared block to the other nodes' blocks. */
+void dcnn_comm_share_bytes(dcnn_comm *comm, void *bytes, size_t length);
+
+/* --- sums over the batch --------------------------------------------------------------------------------------------
+ */
+
+/** Who holds which grains of a batch: contiguous shares, by arithmetic. */
+typedef struct dcnn_shares {
+    int64_t grains;       /**< of the batch */
+    int64_t first, count; /**< of this rank */
+} dcnn_shares;
+
+/** This rank's share of a batch of so many grains. *Local.* */
+dcnn_shares dcnn_comm_shares(const dcnn_comm *comm, int64_t grains);
+
+/** What rides along with each sum: the largest of any rank wins. */
+typedef struct dcnn_flags {
+    int stop;  /**< a signal wants the run to end */
+    int fault; /**< a dcnn_status: this rank cannot go on */
+} dcnn_flags;
+
+/**
+ * Sums `count` doubles over all grains, along the tree; one message. *Collective.*
+ * @param grain_sums  [shares.count][stride] this rank's grains; overwritten
+ * @param totals      out [count], the same on every rank
+ * @param flags       in: this rank's; out: the largest
+ */
+void dcnn_comm_sum(dcnn_comm *comm, dcnn_shares shares, int count, double *grain_sums, int stride, double *totals,
+                   dcnn_flags *flags);
+
+/** Makes room for dcnn_comm_sum() of up to `count` doubles. Once a run. *Local.* */
+dcnn_status dcnn_comm_reserve_sums(dcnn_comm *comm, int count);
+
+/** Makes room for dcnn_comm_gradient_begin(): batches of up to `grains` grains, buckets of `counts` floats. Once a run.
+ * *Local.* */
+dcnn_status dcnn_comm_reserve_gradient(dcnn_comm *comm, int64_t grains, int buckets, const size_t *counts);
+
+/**
+ * Begins summing one bucket of the gradient over all ranks, without blocking. *Collective.*
+ * @param blocks  this rank's partial sums, one vector [count] a block of its share (dcnn_tree_share), left to right;
+ * must stay untouched until dcnn_comm_gradient_finish()
+ * @param total   out [count], complete after dcnn_comm_gradient_finish()
+ */
+void dcnn_comm_gradient_begin(dcnn_comm *comm, const dcnn_kernels *kernels, int bucket, dcnn_shares shares,
+                              size_t count, float *const *blocks, float *total);
+
+/** Moves unfinished sums along; call it between grains (Open MPI has no progress thread). *Local.* */
+void dcnn_comm_progress(dcnn_comm *comm);
+
+/** Waits for all buckets begun. *Collective.* */
+void dcnn_comm_gradient_finish(dcnn_comm *comm);
 
 #endif

@@ -9,55 +9,79 @@
 #include "io/model.h"
 #include "run/comm.h"
 
+/** Where a training run lives, what it reads, and what it starts from. Strings owned; free with dcnn_run_free(). */
+typedef struct dcnn_run {
+    char *folder;     /**< made if need be */
+    char *data;       /**< the data set */
+    char *checkpoint; /**< the newest whole one when resuming, else NULL: from the start */
+} dcnn_run;
+
+/**
+ * Settles a run's folder and start, by rank 0, for all ranks. *Collective.*
+ * - data NULL: the embedded digits, prepared by the recipe's protocol at runs/mnist.h5 if that is not there yet.
+ * - folder NULL: runs/NAME of the data set's name; if that holds a run already, the next free runs/NAME-2, -3, …; with
+ *   `resume` the last of those that exists.
+ * - resume: from the newest whole checkpoint (damaged ones are renamed *.bad, with a warning); from the start if there
+ * is none yet, so that a job script may always say --resume.
+ * - a named folder that holds a run, without resume: refused, unless overwrite, which removes that run's files first.
+ * @return DCNN_OK; DCNN_USAGE (folder holds a run); DCNN_BAD_INPUT; DCNN_FAILURE
+ */
+dcnn_status dcnn_run_open(dcnn_comm *comm, const char *data, const char *folder, bool resume, bool overwrite,
+                          dcnn_run *run);
+void dcnn_run_free(dcnn_run *run);
+
 /** Options of a training run; the option table (cli/options.c) gives names, ranges, defaults and help. */
 typedef struct dcnn_train_options {
-    const char *data;        /**< data set, or NULL: the embedded digits, prepared if need be at runs/mnist.h5 */
-    const char *run;         /**< run folder, or NULL: runs/NAME, or runs/NAME-2, … if that holds a run */
-    const char *model;       /**< Keras JSON or .h5 with weights to start from, or NULL: the recipe's net */
-    bool resume;             /**< go on from the newest whole checkpoint of the run */
-    bool overwrite;          /**< start afresh in a folder that holds a run */
+    const char
+        *model; /**< Keras JSON or .h5 with weights to start from, or NULL: the recipe's net, fitted to the data */
     int epochs;
-    int batch_size;          /**< of the global batch */
-    int grain;               /**< samples a grain; part of the arithmetic (law 2) */
+    int batch_size; /**< of the global batch */
+    int grain;      /**< samples a grain; part of the arithmetic (law 2) */
     dcnn_adam adam;
     uint64_t seed;
     bool augment;
-    double rotation_range;   /**< degrees, either way */
-    double zoom_range;       /**< 0.1: 0.9 to 1.1, each axis its own */
+    double rotation_range;                        /**< degrees, either way */
+    double zoom_range;                            /**< 0.1: 0.9 to 1.1, each axis its own */
     double width_shift_range, height_shift_range; /**< fractions of the picture, either way */
-    int64_t checkpoint_every; /**< steps; 0: only at each epoch's end */
-    int keep;                /**< newest checkpoints to keep, >= 1 */
-    int threads;             /**< per rank; 0: cores / ranks on the node */
-    bool fuse;               /**< fused kernels where there are any */
-    int64_t stop_after;      /**< stop as a signal would after so many steps of this start; 0: never */
-    const char *options_text; /**< every option as JSON text, for run.json and checkpoints */
+    int64_t checkpoint_every;                     /**< steps; 0: only at each epoch's end */
+    int keep;                                     /**< newest checkpoints to keep, >= 1 */
+    int threads;                                  /**< per rank; 0: cores / ranks on the node */
+    bool fuse;                                    /**< fused kernels where there are any */
+    bool plain_sums;      /**< plain MPI_Allreduce of fp32 batch sums: to measure what exactness costs */
+    int64_t stop_after;   /**< stop as a signal would after so many steps of this start; 0: never */
+    const json_t *record; /**< every option by its name, for run.json and checkpoints; borrowed */
+    /** Called on every rank after each epoch (and once before a resumed one) with a line for people; may be NULL. */
+    void (*on_epoch)(void *context, const char *line);
+    void *context;
 } dcnn_train_options;
 
 /** What a training run came to. */
 typedef struct dcnn_train_result {
-    char *run;               /**< the run folder; caller frees */
-    int64_t epochs, steps;   /**< done in all */
-    int64_t test_correct, test_count; /**< of the best model on the split `test`; 0 of 0 if there is none */
-    int64_t official_correct, official_count; /**< on `official-test` */
-    double images_per_s;     /**< of training steps in this start, without validation */
-    double elapsed_s;
-    uint64_t weights_hash;   /**< of the last weights */
+    int64_t epochs, steps;                    /**< done in all */
+    int64_t best_epoch;                       /**< of best.h5 */
+    int64_t test_correct, test_count;         /**< of best.h5 on the split `test`; 0 of 0 if there is none */
+    int64_t official_correct, official_count; /**< likewise on `official-test` */
+    double images_per_s;                      /**< of the training steps of this start, validation left out */
+    double elapsed_s;                         /**< training and validation, over all starts */
+    uint64_t weights_hash;                    /**< of the last weights */
 } dcnn_train_result;
 
 /**
- * Trains. Writes DIR/run.json, metrics.csv, metrics.jsonl, checkpoints/step-NNNNNNNN.h5, best.h5 (by validation accuracy,
- * then loss) and final.h5. *Collective.*
+ * Trains. Writes FOLDER/run.json, metrics.csv, metrics.jsonl, checkpoints/step-NNNNNNNN.h5 and best.h5 (by validation
+ * accuracy, then loss; the last epoch's where there is no validation split). *Collective.*
+ * @param from  the checkpoint to go on from (run->checkpoint, read by the caller), or NULL
  * @return DCNN_OK; DCNN_STOPPED (signal or stop_after; checkpoint saved); DCNN_DIVERGED; DCNN_BAD_INPUT; DCNN_FAILURE
  */
-dcnn_status dcnn_train(dcnn_comm *comm, const dcnn_train_options *options, dcnn_train_result *result);
+dcnn_status dcnn_train(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoint *from,
+                       const dcnn_train_options *options, dcnn_train_result *result);
 
 /** Exact metrics of a model on pictures. */
 typedef struct dcnn_evaluation {
     int class_count;
-    int64_t count, correct;  /**< samples and hits */
-    double loss;             /**< mean cross-entropy */
-    int64_t *confusion;      /**< [class_count, class_count], row = true class; caller frees; on every rank */
-    float *probabilities;    /**< [count, class_count] in split order, on rank 0 if asked for, else NULL; caller frees */
+    int64_t count, correct; /**< samples and hits */
+    double loss;            /**< mean cross-entropy */
+    int64_t *confusion;     /**< [class_count, class_count], row = true class; caller frees; on every rank */
+    float *probabilities;   /**< [count, class_count] in split order, on rank 0 if asked for, else NULL; caller frees */
 } dcnn_evaluation;
 
 /** Where a model's inputs come from: a data set's split (labels there), or pictures in memory of rank 0. */
@@ -76,9 +100,5 @@ dcnn_status dcnn_evaluate(dcnn_comm *comm, const dcnn_checkpoint *checkpoint, co
                           bool want_probabilities, dcnn_evaluation *evaluation);
 
 void dcnn_evaluation_free(dcnn_evaluation *evaluation);
-
-/** The newest whole checkpoint in DIR/checkpoints; damaged ones are renamed `.bad` with a warning. *Local.* Malloc'd path
- * in *path, or NULL if there is none. */
-dcnn_status dcnn_checkpoint_newest(const char *run, char **path);
 
 #endif

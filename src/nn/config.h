@@ -1,0 +1,50 @@
+/**
+ * @file config.h — reading Keras layer configurations: typed values with defaults, and refusing what would be ignored.
+ *
+ * Every reader names the layer and the key in its failure. Keys that only describe (name, dtype, trainable, …) are
+ * passed over; keys whose value would change the result and that dcnn does not do are refused by dcnn_config_refuse().
+ */
+#ifndef DCNN_NN_CONFIG_H
+#define DCNN_NN_CONFIG_H
+
+#include "nn/layer.h"
+
+/** `key`: an integer >= 1; `fallback` if absent (0: required). */
+dcnn_status dcnn_config_int(const dcnn_node *node, const json_t *config, const char *key, int fallback, int *value);
+
+/** `key`: an integer or a pair of integers >= 1; `fallback` for both if absent or null (0: required). */
+dcnn_status dcnn_config_pair(const dcnn_node *node, const json_t *config, const char *key, int fallback, int pair[2]);
+
+/** `key`: a number in [low, high]. */
+dcnn_status dcnn_config_real(const dcnn_node *node, const json_t *config, const char *key, double fallback, double low,
+                             double high, double *value);
+
+dcnn_status dcnn_config_bool(const dcnn_node *node, const json_t *config, const char *key, bool fallback, bool *value);
+
+/** `activation`: a name, or a Keras 3 object with class_name; linear if absent or null. */
+dcnn_status dcnn_config_activation(const dcnn_node *node, const json_t *config, dcnn_activation *activation);
+
+/** `padding`: "valid" or "same". */
+dcnn_status dcnn_config_padding(const dcnn_node *node, const json_t *config, bool *same);
+
+/** `key`: an initializer's name or Keras object. */
+dcnn_status dcnn_config_initializer(const dcnn_node *node, const json_t *config, const char *key,
+                                    dcnn_initializer fallback, dcnn_initializer *initializer);
+
+/** Refuses a config in which one of these keys is neither absent, null nor the given harmless value. */
+typedef struct dcnn_config_only {
+    const char *key;
+    const char *harmless; /**< JSON text, or NULL: only null will do */
+} dcnn_config_only;
+dcnn_status dcnn_config_refuse(const dcnn_node *node, const json_t *config, const dcnn_config_only *rows, int count);
+
+/** Keras' names. */
+const char *dcnn_activation_name(dcnn_activation activation);
+/** An initializer as Keras 3 writes it: {"module":…, "class_name":…, "config":{…}}. New reference. */
+json_t *dcnn_initializer_describe(dcnn_initializer initializer);
+
+/** Output length and zeros before, of a window along one axis (TensorFlow's 'same' puts the odd zero behind).
+ * @return false if a valid window does not fit */
+bool dcnn_window(int length, int window, int stride, bool same, int *out_length, int *pad_before);
+
+#endif

@@ -1,0 +1,203 @@
+/*
+ * layer_batch_normalization.c — BatchNormalization over all samples and positions of a channel (Ioffe and Szegedy,
+ * 2015), by Keras' definition: biased batch variance, moving = moving * momentum + batch * (1 - momentum).
+ *
+ * It is the one synchronised layer: in training its statistics are those of the whole global batch. A grain delivers
+ * sum x and sum x^2 (forward), sum dy and sum dy xhat (backward) in double; the counts are known by arithmetic; what is
+ * made of the agreed totals is the same on every rank, so there is one truth and no merging of moving averages.
+ */
+#include "nn/config.h"
+
+#include <math.h>
+
+typedef struct batch_normalization {
+    double momentum, epsilon;
+    bool center, scale;
+} batch_normalization;
+
+/* op->shared holds these vectors, [c] each. */
+enum { SCALE, SHIFT, MEAN, INVERSE_DEVIATION, A, B, E, SHARED_VECTORS };
+
+static dcnn_status parse(dcnn_node *node, const json_t *config) {
+    static const dcnn_config_only only[] = {
+        {"beta_regularizer", NULL}, {"gamma_regularizer", NULL}, {"beta_constraint", NULL},
+        {"gamma_constraint", NULL}, {"renorm", "false"},         {"virtual_batch_size", NULL},
+    };
+    batch_normalization *b = node->config;
+    const json_t *axis = json_object_get(config, "axis");
+    if (json_is_array(axis) && json_array_size(axis) == 1) axis = json_array_get(axis, 0);
+    if (axis && !(json_is_integer(axis) && (json_integer_value(axis) == -1 || json_integer_value(axis) == 3)))
+        return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%s': \"axis\" can only be -1 (channels last) in dcnn", node->name);
+    DCNN_TRY(dcnn_config_real(node, config, "momentum", 0.99, 0.0, 1.0, &b->momentum));
+    DCNN_TRY(dcnn_config_real(node, config, "epsilon", 1e-3, 0.0, 1.0, &b->epsilon));
+    DCNN_TRY(dcnn_config_bool(node, config, "center", true, &b->center));
+    DCNN_TRY(dcnn_config_bool(node, config, "scale", true, &b->scale));
+    return dcnn_config_refuse(node, config, only, sizeof only / sizeof only[0]);
+}
+
+static dcnn_status build(dcnn_node *node, const dcnn_shape *inputs) {
+    const batch_normalization *b = node->config;
+    node->shape = inputs[0];
+    const int c = inputs[0].c;
+    if (b->scale) dcnn_node_add_param(node, "gamma", true, 1, &c, DCNN_INIT_ONES, 1, 1);
+    if (b->center) dcnn_node_add_param(node, "beta", true, 1, &c, DCNN_INIT_ZEROS, 1, 1);
+    dcnn_node_add_param(node, "moving_mean", false, 1, &c, DCNN_INIT_ZEROS, 1, 1);
+    dcnn_node_add_param(node, "moving_variance", false, 1, &c, DCNN_INIT_ONES, 1, 1);
+    return DCNN_OK;
+}
+
+static void describe(const dcnn_node *node, json_t *config) {
+    const batch_normalization *b = node->config;
+    json_t *mine = json_pack("{s:i, s:f, s:f, s:b, s:b, s:o, s:o, s:o, s:o, s:n, s:n, s:n, s:n}", "axis", -1,
+                             "momentum", b->momentum, "epsilon", b->epsilon, "center", b->center, "scale", b->scale,
+                             "beta_initializer", dcnn_initializer_describe(DCNN_INIT_ZEROS), "gamma_initializer",
+                             dcnn_initializer_describe(DCNN_INIT_ONES), "moving_mean_initializer",
+                             dcnn_initializer_describe(DCNN_INIT_ZEROS), "moving_variance_initializer",
+                             dcnn_initializer_describe(DCNN_INIT_ONES), "beta_regularizer", "gamma_regularizer",
+                             "beta_constraint", "gamma_constraint");
+    json_object_update(config, mine);
+    json_decref(mine);
+}
+
+/* Parameters in the order of build(): which of them a node has depends on scale and center. */
+static int gamma_of(const dcnn_node *node) {
+    return ((const batch_normalization *)node->config)->scale ? 0 : DCNN_MAX_PARAMS;
+}
+
+static int beta_of(const dcnn_node *node) {
+    const batch_normalization *b = node->config;
+    return b->center ? (int)b->scale : DCNN_MAX_PARAMS;
+}
+
+static float *values(const dcnn_net *net, const dcnn_node *node, int param) {
+    return param < node->param_count ? dcnn_net_values(net, &node->params[param]) : NULL;
+}
+
+static float *shared(const dcnn_op *op, int vector) {
+    return op->shared + (size_t)vector * (size_t)op->in.c;
+}
+
+static size_t rows_of(const dcnn_pass *pass) {
+    return (size_t)pass->n * (size_t)pass->op->in.h * (size_t)pass->op->in.w;
+}
+
+static void set_scale_and_shift(const dcnn_op *op, const dcnn_net *net) {
+    const float *gamma = values(net, op->node, gamma_of(op->node)), *beta = values(net, op->node, beta_of(op->node));
+    for (int c = 0; c < op->in.c; c++) {
+        double scale = (gamma ? (double)gamma[c] : 1.0) * (double)shared(op, INVERSE_DEVIATION)[c];
+        shared(op, SCALE)[c] = (float)scale;
+        shared(op, SHIFT)[c] = (float)((beta ? (double)beta[c] : 0.0) - (double)shared(op, MEAN)[c] * scale);
+    }
+}
+
+static void measure(dcnn_op *op, const dcnn_kernels *kernels, int grain) {
+    (void)kernels;
+    (void)grain;
+    op->sum_count = 2 * op->in.c;
+    op->shared_floats = (size_t)SHARED_VECTORS * (size_t)op->in.c;
+}
+
+/* At inference the moving values take the batch's place. */
+static void prepare(const dcnn_op *op, const dcnn_kernels *kernels, const dcnn_net *net, int part, int parts) {
+    (void)kernels;
+    (void)parts;
+    if (op->training || part != 0) return;
+    const batch_normalization *b = op->node->config;
+    const int first_state = (int)b->scale + (int)b->center;
+    const float *mean = values(net, op->node, first_state), *variance = values(net, op->node, first_state + 1);
+    for (int c = 0; c < op->in.c; c++) {
+        shared(op, MEAN)[c] = mean[c];
+        shared(op, INVERSE_DEVIATION)[c] = (float)(1.0 / sqrt((double)variance[c] + b->epsilon));
+    }
+    set_scale_and_shift(op, net);
+}
+
+static void forward(const dcnn_pass *pass) {
+    const dcnn_op *op = pass->op;
+    pass->kernels->affine(rows_of(pass), op->in.c, pass->x[0], shared(op, SCALE), shared(op, SHIFT), pass->y);
+}
+
+static void forward_sums(const dcnn_pass *pass) {
+    pass->kernels->moments(rows_of(pass), pass->op->in.c, pass->x[0], pass->sums);
+}
+
+static void forward_agreed(const dcnn_op *op, dcnn_net *net, const double *totals, int64_t samples) {
+    const batch_normalization *b = op->node->config;
+    const int channels = op->in.c, first_state = (int)b->scale + (int)b->center;
+    const double count = (double)samples * op->in.h * op->in.w;
+    float *moving_mean = values(net, op->node, first_state), *moving_variance = values(net, op->node, first_state + 1);
+    for (int c = 0; c < channels; c++) {
+        double mean = totals[c] / count;
+        double variance = totals[channels + c] / count - mean * mean;
+        if (variance < 0.0) variance = 0.0; /* rounding of a constant channel; a NaN stays */
+        shared(op, MEAN)[c] = (float)mean;
+        shared(op, INVERSE_DEVIATION)[c] = (float)(1.0 / sqrt(variance + b->epsilon));
+        moving_mean[c] = (float)((double)moving_mean[c] * b->momentum + mean * (1.0 - b->momentum));
+        moving_variance[c] = (float)((double)moving_variance[c] * b->momentum + variance * (1.0 - b->momentum));
+    }
+    set_scale_and_shift(op, net);
+}
+
+static void backward_sums(const dcnn_pass *pass) {
+    const dcnn_op *op = pass->op;
+    pass->kernels->gradient_moments(rows_of(pass), op->in.c, pass->x[0], pass->dy, shared(op, MEAN),
+                                    shared(op, INVERSE_DEVIATION), pass->sums);
+    float *dgamma = dcnn_pass_dparam(pass, op->node, gamma_of(op->node));
+    float *dbeta = dcnn_pass_dparam(pass, op->node, beta_of(op->node));
+    for (int c = 0; c < op->in.c; c++) {
+        if (dbeta) dbeta[c] = (float)pass->sums[c];
+        if (dgamma) dgamma[c] = (float)pass->sums[op->in.c + c];
+    }
+}
+
+/* dx = gamma / sigma (dy - mean(dy) - xhat mean(dy xhat)), written as a dy + b x + e per channel. */
+static void backward_agreed(const dcnn_op *op, const dcnn_net *net, const double *totals, int64_t samples) {
+    (void)net;
+    const int channels = op->in.c;
+    const double count = (double)samples * op->in.h * op->in.w;
+    for (int c = 0; c < channels; c++) {
+        double scale = (double)shared(op, SCALE)[c], inverse = (double)shared(op, INVERSE_DEVIATION)[c];
+        double mean_dy = totals[c] / count, mean_dy_xhat = totals[channels + c] / count;
+        shared(op, A)[c] = (float)scale;
+        shared(op, B)[c] = (float)(-scale * inverse * mean_dy_xhat);
+        shared(op, E)[c] = (float)(scale * (inverse * mean_dy_xhat * (double)shared(op, MEAN)[c] - mean_dy));
+    }
+}
+
+static void backward(const dcnn_pass *pass) {
+    const dcnn_op *op = pass->op;
+    if (pass->dx[0])
+        pass->kernels->affine_backward(rows_of(pass), op->in.c, pass->x[0], pass->dy, shared(op, A), shared(op, B),
+                                       shared(op, E), pass->dx[0]);
+}
+
+const float *dcnn_batch_normalization_scale(const dcnn_op *op) {
+    return shared(op, SCALE);
+}
+
+const float *dcnn_batch_normalization_shift(const dcnn_op *op) {
+    return shared(op, SHIFT);
+}
+
+static const dcnn_op_kind op_kind = {
+    .name = "batch norm",
+    .backward_reads_x = true,
+    .measure = measure,
+    .prepare = prepare,
+    .forward = forward,
+    .backward = backward,
+    .forward_sums = forward_sums,
+    .forward_agreed = forward_agreed,
+    .backward_sums = backward_sums,
+    .backward_agreed = backward_agreed,
+};
+
+const dcnn_layer dcnn_layer_batch_normalization = {
+    .class_name = "BatchNormalization",
+    .config_bytes = sizeof(batch_normalization),
+    .parse = parse,
+    .build = build,
+    .describe = describe,
+    .op = &op_kind,
+    .synchronised = true,
+};

@@ -1,0 +1,201 @@
+/* layer_conv2d.c — Conv2D: any filter and stride, valid or same, with its activation; and fused with the pooling
+ * behind. */
+#include "nn/config.h"
+
+#include <string.h>
+
+typedef struct conv2d {
+    int filters, size[2], stride[2];
+    bool same, use_bias;
+    dcnn_activation activation;
+    dcnn_initializer kernel_initializer, bias_initializer;
+} conv2d;
+
+enum { KERNEL, BIAS };
+
+static dcnn_status parse(dcnn_node *node, const json_t *config) {
+    static const dcnn_config_only only[] = {
+        {"data_format", "\"channels_last\""}, {"dilation_rate", "[1, 1]"}, {"groups", "1"},
+        {"kernel_regularizer", NULL},         {"bias_regularizer", NULL},  {"activity_regularizer", NULL},
+        {"kernel_constraint", NULL},          {"bias_constraint", NULL},
+    };
+    conv2d *c = node->config;
+    DCNN_TRY(dcnn_config_int(node, config, "filters", 0, &c->filters));
+    DCNN_TRY(dcnn_config_pair(node, config, "kernel_size", 0, c->size));
+    DCNN_TRY(dcnn_config_pair(node, config, "strides", 1, c->stride));
+    DCNN_TRY(dcnn_config_padding(node, config, &c->same));
+    DCNN_TRY(dcnn_config_bool(node, config, "use_bias", true, &c->use_bias));
+    DCNN_TRY(dcnn_config_activation(node, config, &c->activation));
+    DCNN_TRY(
+        dcnn_config_initializer(node, config, "kernel_initializer", DCNN_INIT_GLOROT_UNIFORM, &c->kernel_initializer));
+    DCNN_TRY(dcnn_config_initializer(node, config, "bias_initializer", DCNN_INIT_ZEROS, &c->bias_initializer));
+    return dcnn_config_refuse(node, config, only, sizeof only / sizeof only[0]);
+}
+
+static dcnn_status build(dcnn_node *node, const dcnn_shape *inputs) {
+    const conv2d *c = node->config;
+    const dcnn_shape in = inputs[0];
+    char text[48];
+    if (in.rank != 3)
+        return DCNN_FAIL(DCNN_BAD_INPUT,
+                         "layer '%s' (Conv2D) needs an input of shape (height, width, channels), not %s", node->name,
+                         dcnn_shape_text(in, text));
+    int pad;
+    node->shape = (dcnn_shape){.rank = 3, .c = c->filters};
+    if (!dcnn_window(in.h, c->size[0], c->stride[0], c->same, &node->shape.h, &pad) ||
+        !dcnn_window(in.w, c->size[1], c->stride[1], c->same, &node->shape.w, &pad))
+        return DCNN_FAIL(DCNN_BAD_INPUT,
+                         "layer '%s' (Conv2D): its input of shape %s is smaller than its filter of shape (%d, %d)",
+                         node->name, dcnn_shape_text(in, text), c->size[0], c->size[1]);
+    const int area = c->size[0] * c->size[1], kernel[4] = {c->size[0], c->size[1], in.c, c->filters};
+    dcnn_node_add_param(node, "kernel", true, 4, kernel, c->kernel_initializer, area * in.c, area * c->filters);
+    if (c->use_bias) dcnn_node_add_param(node, "bias", true, 1, &c->filters, c->bias_initializer, 1, 1);
+    return DCNN_OK;
+}
+
+static void describe(const dcnn_node *node, json_t *config) {
+    const conv2d *c = node->config;
+    json_t *mine =
+        json_pack("{s:i, s:[ii], s:[ii], s:s, s:s, s:[ii], s:i, s:s, s:b, s:o, s:o, s:n, s:n, s:n, s:n, s:n}",
+                  "filters", c->filters, "kernel_size", c->size[0], c->size[1], "strides", c->stride[0], c->stride[1],
+                  "padding", c->same ? "same" : "valid", "data_format", "channels_last", "dilation_rate", 1, 1,
+                  "groups", 1, "activation", dcnn_activation_name(c->activation), "use_bias", c->use_bias,
+                  "kernel_initializer", dcnn_initializer_describe(c->kernel_initializer), "bias_initializer",
+                  dcnn_initializer_describe(c->bias_initializer), "kernel_regularizer", "bias_regularizer",
+                  "activity_regularizer", "kernel_constraint", "bias_constraint");
+    json_object_update(config, mine);
+    json_decref(mine);
+}
+
+static dcnn_activation activation(const dcnn_node *node) {
+    return ((const conv2d *)node->config)->activation;
+}
+
+/* The kernels' view of a node: shape of a grain of n samples. */
+static dcnn_conv grain_shape(const dcnn_node *node, dcnn_shape in, int n) {
+    const conv2d *c = node->config;
+    dcnn_conv shape = {.n = n,
+                       .h = in.h,
+                       .w = in.w,
+                       .c = in.c,
+                       .k = c->filters,
+                       .r = c->size[0],
+                       .s = c->size[1],
+                       .stride_h = c->stride[0],
+                       .stride_w = c->stride[1]};
+    dcnn_window(in.h, c->size[0], c->stride[0], c->same, &shape.oh, &shape.pad_h);
+    dcnn_window(in.w, c->size[1], c->stride[1], c->same, &shape.ow, &shape.pad_w);
+    return shape;
+}
+
+static size_t rounded(size_t floats) {
+    return (floats + 15) / 16 * 16; /* keeps what follows on a cache line */
+}
+
+static void measure(dcnn_op *op, const dcnn_kernels *kernels, int grain) {
+    dcnn_conv shape = grain_shape(op->node, op->in, grain);
+    size_t gradient =
+        op->training && op->activation != DCNN_LINEAR ? rounded((size_t)grain * dcnn_shape_count(op->node->shape)) : 0;
+    op->scratch_floats = gradient + kernels->conv_scratch(&shape);
+}
+
+static void forward(const dcnn_pass *pass) {
+    const dcnn_op *op = pass->op;
+    dcnn_conv shape = grain_shape(op->node, op->in, pass->n);
+    dcnn_fused fused = op->activation == DCNN_RELU ? DCNN_FUSED_RELU : DCNN_FUSED_NONE;
+    pass->kernels->conv_forward(&shape, pass->x[0], dcnn_pass_param(pass, op->node, KERNEL),
+                                dcnn_pass_param(pass, op->node, BIAS), fused, pass->y, pass->scratch);
+    if (fused == DCNN_FUSED_NONE)
+        dcnn_activation_forward(pass->kernels, op->activation, (size_t)(shape.n * shape.oh * shape.ow), shape.k,
+                                pass->y);
+}
+
+static void backward(const dcnn_pass *pass) {
+    const dcnn_op *op = pass->op;
+    dcnn_conv shape = grain_shape(op->node, op->in, pass->n);
+    const float *dy = pass->dy;
+    float *scratch = pass->scratch;
+    if (op->activation != DCNN_LINEAR) {
+        const size_t rows = (size_t)shape.n * (size_t)shape.oh * (size_t)shape.ow;
+        dcnn_activation_backward(pass->kernels, op->activation, rows, shape.k, pass->y, pass->dy, scratch);
+        dy = scratch;
+        scratch += rounded(rows * (size_t)shape.k);
+    }
+    pass->kernels->conv_backward_filter(&shape, pass->x[0], dy, dcnn_pass_dparam(pass, op->node, KERNEL),
+                                        dcnn_pass_dparam(pass, op->node, BIAS), scratch);
+    if (pass->dx[0])
+        pass->kernels->conv_backward_input(&shape, dy, dcnn_pass_param(pass, op->node, KERNEL), pass->dx[0], scratch);
+}
+
+static const dcnn_op_kind op = {
+    .name = "conv",
+    .backward_reads_x = true,
+    .backward_reads_y = true,
+    .measure = measure,
+    .forward = forward,
+    .backward = backward,
+};
+
+const dcnn_layer dcnn_layer_conv2d = {
+    .class_name = "Conv2D",
+    .config_bytes = sizeof(conv2d),
+    .parse = parse,
+    .build = build,
+    .describe = describe,
+    .op = &op,
+    .activation = activation,
+};
+
+/* --- Conv2D + ReLU + MaxPooling2D 2x2 as one operation: op->head is the convolution, op->node the pooling
+ * ------------- */
+
+bool dcnn_conv_pool_matches(const dcnn_kernels *kernels, const dcnn_node *conv, dcnn_shape in, const dcnn_node *pool) {
+    if (conv->layer != &dcnn_layer_conv2d || pool->layer != &dcnn_layer_max_pooling2d) return false;
+    const conv2d *c = conv->config;
+    dcnn_conv shape = grain_shape(conv, in, 1);
+    const bool halves = dcnn_max_pooling_is_2x2(pool);
+    return halves && c->use_bias && c->activation == DCNN_RELU && kernels->conv_pool_fits(&shape);
+}
+
+static size_t cells(const dcnn_op *o, int n) {
+    return (size_t)n * dcnn_shape_count(o->node->shape);
+}
+
+static void conv_pool_measure(dcnn_op *o, const dcnn_kernels *kernels, int grain) {
+    dcnn_conv shape = grain_shape(o->head, o->in, grain);
+    o->saved_bytes = o->training ? cells(o, grain) : 0;
+    o->scratch_floats = kernels->conv_pool_scratch(&shape);
+    o->shared_floats = kernels->conv_pool_packed(&shape);
+}
+
+static void conv_pool_prepare(const dcnn_op *o, const dcnn_kernels *kernels, const dcnn_net *net, int part, int parts) {
+    dcnn_conv shape = grain_shape(o->head, o->in, 1);
+    kernels->conv_pool_pack(&shape, dcnn_net_values(net, &o->head->params[KERNEL]), o->shared, part, parts);
+}
+
+static void conv_pool_forward(const dcnn_pass *pass) {
+    const dcnn_op *o = pass->op;
+    dcnn_conv shape = grain_shape(o->head, o->in, pass->n);
+    pass->kernels->conv_pool_forward(&shape, pass->x[0], o->affine ? dcnn_batch_normalization_scale(o->affine) : NULL,
+                                     o->affine ? dcnn_batch_normalization_shift(o->affine) : NULL, o->shared,
+                                     dcnn_pass_param(pass, o->head, BIAS), pass->y, o->training ? pass->saved : NULL,
+                                     pass->scratch);
+}
+
+static void conv_pool_backward(const dcnn_pass *pass) {
+    const dcnn_op *o = pass->op;
+    dcnn_conv shape = grain_shape(o->head, o->in, pass->n);
+    pass->kernels->conv_pool_backward(&shape, pass->x[0], o->affine ? dcnn_batch_normalization_scale(o->affine) : NULL,
+                                      o->affine ? dcnn_batch_normalization_shift(o->affine) : NULL, o->shared,
+                                      pass->saved, pass->dy, pass->dx[0], dcnn_pass_dparam(pass, o->head, KERNEL),
+                                      dcnn_pass_dparam(pass, o->head, BIAS), pass->scratch);
+}
+
+const dcnn_op_kind dcnn_op_conv_pool = {
+    .name = "conv+pool",
+    .backward_reads_x = true,
+    .measure = conv_pool_measure,
+    .prepare = conv_pool_prepare,
+    .forward = conv_pool_forward,
+    .backward = conv_pool_backward,
+};

@@ -1,0 +1,107 @@
+/* layer_dense.c — Dense: y = f(x W + b). */
+#include "nn/config.h"
+
+typedef struct dense {
+    int units;
+    bool use_bias;
+    dcnn_activation activation;
+    dcnn_initializer kernel_initializer, bias_initializer;
+} dense;
+
+enum { KERNEL, BIAS };
+
+static dcnn_status parse(dcnn_node *node, const json_t *config) {
+    static const dcnn_config_only only[] = {
+        {"kernel_regularizer", NULL}, {"bias_regularizer", NULL}, {"activity_regularizer", NULL},
+        {"kernel_constraint", NULL},  {"bias_constraint", NULL},  {"lora_rank", NULL},
+    };
+    dense *d = node->config;
+    DCNN_TRY(dcnn_config_int(node, config, "units", 0, &d->units));
+    DCNN_TRY(dcnn_config_bool(node, config, "use_bias", true, &d->use_bias));
+    DCNN_TRY(dcnn_config_activation(node, config, &d->activation));
+    DCNN_TRY(
+        dcnn_config_initializer(node, config, "kernel_initializer", DCNN_INIT_GLOROT_UNIFORM, &d->kernel_initializer));
+    DCNN_TRY(dcnn_config_initializer(node, config, "bias_initializer", DCNN_INIT_ZEROS, &d->bias_initializer));
+    return dcnn_config_refuse(node, config, only, sizeof only / sizeof only[0]);
+}
+
+static dcnn_status build(dcnn_node *node, const dcnn_shape *inputs) {
+    const dense *d = node->config;
+    char text[48];
+    if (inputs[0].rank != 1)
+        return DCNN_FAIL(DCNN_BAD_INPUT,
+                         "layer '%s' (Dense) needs an input of shape (features,), not %s: put a Flatten before it",
+                         node->name, dcnn_shape_text(inputs[0], text));
+    node->shape = (dcnn_shape){.rank = 1, .h = 1, .w = 1, .c = d->units};
+    dcnn_node_add_param(node, "kernel", true, 2, (int[]){inputs[0].c, d->units}, d->kernel_initializer, inputs[0].c,
+                        d->units);
+    if (d->use_bias) dcnn_node_add_param(node, "bias", true, 1, &d->units, d->bias_initializer, 1, 1);
+    return DCNN_OK;
+}
+
+static void describe(const dcnn_node *node, json_t *config) {
+    const dense *d = node->config;
+    json_t *mine = json_pack("{s:i, s:s, s:b, s:o, s:o, s:n, s:n, s:n, s:n}", "units", d->units, "activation",
+                             dcnn_activation_name(d->activation), "use_bias", d->use_bias, "kernel_initializer",
+                             dcnn_initializer_describe(d->kernel_initializer), "bias_initializer",
+                             dcnn_initializer_describe(d->bias_initializer), "kernel_regularizer", "bias_regularizer",
+                             "kernel_constraint", "bias_constraint");
+    json_object_update(config, mine);
+    json_decref(mine);
+}
+
+static dcnn_activation activation(const dcnn_node *node) {
+    return ((const dense *)node->config)->activation;
+}
+
+static void measure(dcnn_op *op, const dcnn_kernels *kernels, int grain) {
+    (void)kernels;
+    op->scratch_floats = op->training ? (size_t)grain * (size_t)op->node->shape.c : 0;
+}
+
+static void forward(const dcnn_pass *pass) {
+    const dcnn_op *op = pass->op;
+    const int in = op->in.c, units = op->node->shape.c;
+    pass->kernels->sgemm(false, false, pass->n, units, in, pass->x[0], in, dcnn_pass_param(pass, op->node, KERNEL),
+                         units, 0.0f, pass->y, units);
+    pass->kernels->bias((size_t)pass->n, units, dcnn_pass_param(pass, op->node, BIAS),
+                        op->activation == DCNN_RELU ? DCNN_FUSED_RELU : DCNN_FUSED_NONE, pass->y);
+    if (op->activation != DCNN_RELU)
+        dcnn_activation_forward(pass->kernels, op->activation, (size_t)pass->n, units, pass->y);
+}
+
+static void backward(const dcnn_pass *pass) {
+    const dcnn_op *op = pass->op;
+    const int in = op->in.c, units = op->node->shape.c;
+    const float *dy = pass->dy;
+    if (op->activation != DCNN_LINEAR) {
+        dcnn_activation_backward(pass->kernels, op->activation, (size_t)pass->n, units, pass->y, dy, pass->scratch);
+        dy = pass->scratch;
+    }
+    pass->kernels->sgemm(true, false, in, units, pass->n, pass->x[0], in, dy, units, 0.0f,
+                         dcnn_pass_dparam(pass, op->node, KERNEL), units);
+    float *dbias = dcnn_pass_dparam(pass, op->node, BIAS);
+    if (dbias) pass->kernels->column_sums((size_t)pass->n, units, dy, dbias);
+    if (pass->dx[0])
+        pass->kernels->sgemm(false, true, pass->n, in, units, dy, units, dcnn_pass_param(pass, op->node, KERNEL), units,
+                             0.0f, pass->dx[0], in);
+}
+
+static const dcnn_op_kind op = {
+    .name = "dense",
+    .backward_reads_x = true,
+    .backward_reads_y = true,
+    .measure = measure,
+    .forward = forward,
+    .backward = backward,
+};
+
+const dcnn_layer dcnn_layer_dense = {
+    .class_name = "Dense",
+    .config_bytes = sizeof(dense),
+    .parse = parse,
+    .build = build,
+    .describe = describe,
+    .op = &op,
+    .activation = activation,
+};

@@ -1,0 +1,510 @@
+/*
+ * plan.c — from a net to operations, steps and memory; and running them.
+ *
+ * Three lists. *Operations*: what is computed (one a layer, fused pairs as one, none for Flatten). *Steps*: when, as
+ * (operation, phase) in stage order. *Tensors*: each operation's output, its gradient and what it saves, each with the
+ * first and last step that touches it. A tensor that lives inside one stage is the worker's and is reused grain after
+ * grain while it is in cache; one that crosses stages is the slot's. Lifetimes that do not overlap share memory.
+ */
+#include "nn/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+
+typedef enum phase { FORWARD, FORWARD_SUMS, LOSS, BACKWARD_SUMS, BACKWARD } phase;
+
+typedef struct step {
+    phase phase;
+    int op;                           /* -1: the loss */
+    int sum_offset;                   /* in the stage's sums */
+    bool accumulate[DCNN_MAX_INPUTS]; /* another consumer has written this input's gradient before */
+} step;
+
+typedef struct tensor {
+    size_t bytes;
+    int first, last; /* steps that touch it; first < 0: unused */
+    bool in_slot;
+    size_t offset;
+} tensor;
+
+struct dcnn_plan {
+    dcnn_net *net;
+    const dcnn_kernels *kernels;
+    dcnn_plan_options options;
+    int op_count, step_count, value_count; /* values: the input, then one an operation */
+    dcnn_op *ops;
+    step *steps;
+    int *stage_first;                   /* [stages + 1] first step of each stage */
+    int *stage_sums;                    /* [stages] */
+    tensor *values, *gradients, *saved; /* [value_count], [value_count], [op_count] */
+    tensor probabilities;
+    int logits; /* the value that the loss reads */
+    size_t scratch_offset, addend_offset, slot_bytes, worker_bytes, block_bytes;
+    char *block, *slots, *workers;
+};
+
+/* --- operations ------------------------------------------------------------------------------------------------------
+ */
+
+static int consumers_of(const dcnn_net *net, int node) {
+    int count = 0;
+    for (int i = 0; i < net->node_count; i++)
+        for (int j = 0; j < net->nodes[i].input_count; j++) count += net->nodes[i].inputs[j] == node;
+    return count;
+}
+
+/* The operation that makes a value, or NULL for the input. */
+static dcnn_op *producer(const dcnn_plan *plan, int value) {
+    return value > 0 ? &plan->ops[value - 1] : NULL;
+}
+
+/* Does node i + 1 fuse with node i? (In a chain the consumer of a convolution is the next node.) */
+static bool fuses_with_next(const dcnn_plan *plan, int i) {
+    const dcnn_net *net = plan->net;
+    if (!plan->options.fuse || i + 1 >= net->node_count || net->nodes[i + 1].input_count != 1) return false;
+    if (net->nodes[i].input_count != 1 || net->nodes[i + 1].inputs[0] != i || consumers_of(net, i) != 1) return false;
+    return dcnn_conv_pool_matches(plan->kernels, &net->nodes[i], net->nodes[net->nodes[i].inputs[0]].shape,
+                                  &net->nodes[i + 1]);
+}
+
+static void list_operations(dcnn_plan *plan, int *value_of) {
+    const dcnn_net *net = plan->net;
+    plan->value_count = 1;
+    for (int i = 0; i < net->node_count; i++) {
+        const dcnn_node *head = &net->nodes[i];
+        const int input = head->input_count ? value_of[head->inputs[0]] : 0;
+        const bool last = i + 1 == net->node_count;
+        const bool loss_does_it = last && head->layer->activation && head->param_count == 0;
+        if (head->layer->op == NULL || (head->layer->only_training && !plan->options.training) || loss_does_it) {
+            value_of[i] = input;
+            continue;
+        }
+        dcnn_op *op = &plan->ops[plan->op_count++];
+        *op = (dcnn_op){.kind = head->layer->op,
+                        .head = head,
+                        .node = head,
+                        .training = plan->options.training,
+                        .in = net->nodes[head->inputs[0]].shape,
+                        .input_count = head->input_count,
+                        .output = plan->value_count++};
+        for (int j = 0; j < head->input_count; j++) op->inputs[j] = value_of[head->inputs[j]];
+        if (fuses_with_next(plan, i)) {
+            op->kind = &dcnn_op_conv_pool;
+            op->node = &net->nodes[++i];
+        }
+        if (op->node->layer->activation) op->activation = op->node->layer->activation(op->node);
+        if (i + 1 == net->node_count) op->activation = DCNN_LINEAR; /* the loss takes the softmax over */
+        value_of[i] = op->output;
+    }
+    plan->logits = value_of[net->node_count - 1];
+}
+
+/* A BatchNormalization read only by fused convolutions needs no output of its own: they apply its scale and shift. */
+static void fold_batch_normalizations(dcnn_plan *plan) {
+    for (int i = 0; i < plan->op_count; i++) {
+        dcnn_op *op = &plan->ops[i];
+        dcnn_op *before = producer(plan, op->inputs[0]);
+        if (op->kind != &dcnn_op_conv_pool || before == NULL || !before->node->layer->synchronised) continue;
+        int readers = plan->logits == before->output;
+        for (int k = 0; k < plan->op_count; k++)
+            for (int j = 0; j < plan->ops[k].input_count; j++) readers += plan->ops[k].inputs[j] == before->output;
+        if (readers == 1) op->affine = before;
+    }
+}
+
+static bool is_folded(const dcnn_plan *plan, const dcnn_op *batch_normalization) {
+    for (int i = 0; i < plan->op_count; i++)
+        if (plan->ops[i].affine == batch_normalization) return true;
+    return false;
+}
+
+/* --- steps -----------------------------------------------------------------------------------------------------------
+ */
+
+static void add_step(dcnn_plan *plan, phase what, int op, int stage) {
+    step *added = &plan->steps[plan->step_count++];
+    *added = (step){.phase = what, .op = op, .sum_offset = plan->stage_sums[stage]};
+    if (what == FORWARD_SUMS || what == BACKWARD_SUMS) plan->stage_sums[stage] += plan->ops[op].sum_count;
+    if (what == LOSS) plan->stage_sums[stage] += DCNN_LOSS_SUMS;
+}
+
+static void list_stage(dcnn_plan *plan, int stage, bool *has_gradient) {
+    plan->stage_first[stage] = plan->step_count;
+    for (int i = 0; i < plan->op_count; i++) {
+        const dcnn_op *op = &plan->ops[i];
+        const bool synchronised = op->node->layer->synchronised && plan->options.training;
+        const int forward = plan->options.training ? op->node->stage_forward : 0;
+        if (synchronised && forward - 1 == stage) add_step(plan, FORWARD_SUMS, i, stage);
+        if (forward == stage && !is_folded(plan, op)) add_step(plan, FORWARD, i, stage);
+    }
+    for (int i = plan->op_count - 1; i >= 0 && plan->options.training; i--) {
+        const dcnn_op *op = &plan->ops[i];
+        if (op->node->layer->synchronised && op->node->stage_backward - 1 == stage)
+            add_step(plan, BACKWARD_SUMS, i, stage);
+        if (op->node->stage_backward != stage) continue;
+        add_step(plan, BACKWARD, i, stage);
+        for (int j = 0; j < op->input_count; j++) {
+            plan->steps[plan->step_count - 1].accumulate[j] = has_gradient[op->inputs[j]];
+            has_gradient[op->inputs[j]] = true;
+        }
+    }
+}
+
+/* The loss stands between the forward and the backward half of its stage: its sums come last, its step where it
+ * belongs. */
+static void place_loss(dcnn_plan *plan, int stage) {
+    int at = plan->stage_first[stage];
+    while (at < plan->step_count && plan->steps[at].phase <= FORWARD_SUMS) at++;
+    add_step(plan, LOSS, -1, stage);
+    step loss = plan->steps[plan->step_count - 1];
+    memmove(&plan->steps[at + 1], &plan->steps[at], (size_t)(plan->step_count - 1 - at) * sizeof(step));
+    plan->steps[at] = loss;
+}
+
+static void list_steps(dcnn_plan *plan, bool *has_gradient) {
+    const int stages = dcnn_plan_stage_count(plan);
+    for (int stage = 0; stage < stages; stage++) {
+        list_stage(plan, stage, has_gradient);
+        if (stage == (plan->options.training ? plan->net->loss_stage : 0)) place_loss(plan, stage);
+    }
+    plan->stage_first[stages] = plan->step_count;
+}
+
+/* --- memory ----------------------------------------------------------------------------------------------------------
+ */
+
+static void touch(tensor *t, int at) {
+    if (t->first < 0) t->first = at;
+    t->last = at;
+}
+
+static int value_read_by(const dcnn_op *op, int input) {
+    return op->affine && input == 0 ? op->affine->inputs[0] : op->inputs[input];
+}
+
+static void touch_all(dcnn_plan *plan) {
+    touch(&plan->values[0], 0); /* the loader fills it */
+    for (int at = 0; at < plan->step_count; at++) {
+        const step *s = &plan->steps[at];
+        const dcnn_op *op = s->op < 0 ? NULL : &plan->ops[s->op];
+        if (s->phase == LOSS) {
+            touch(&plan->values[plan->logits], at);
+            touch(&plan->probabilities, at);
+            if (plan->options.training) touch(&plan->gradients[plan->logits], at);
+            continue;
+        }
+        const bool backward = s->phase == BACKWARD || s->phase == BACKWARD_SUMS;
+        for (int j = 0; j < op->input_count; j++) {
+            if (!backward || op->kind->backward_reads_x) touch(&plan->values[value_read_by(op, j)], at);
+            if (s->phase == BACKWARD && op->inputs[j] > 0) touch(&plan->gradients[op->inputs[j]], at);
+        }
+        if (s->phase == FORWARD || (s->phase == BACKWARD && op->kind->backward_reads_y))
+            touch(&plan->values[op->output], at);
+        if (backward) touch(&plan->gradients[op->output], at);
+        if (op->saved_bytes && (s->phase == FORWARD || s->phase == BACKWARD)) touch(&plan->saved[s->op], at);
+    }
+}
+
+static int stage_of(const dcnn_plan *plan, int at) {
+    int stage = 0;
+    while (plan->stage_first[stage + 1] <= at) stage++;
+    return stage;
+}
+
+static int larger_first(const void *a, const void *b) {
+    const tensor *x = *(tensor *const *)a, *y = *(tensor *const *)b;
+    if (x->bytes != y->bytes) return x->bytes < y->bytes ? 1 : -1;
+    return x->first - y->first;
+}
+
+/* First fit, largest first: each tensor at the lowest place where no tensor alive at the same time is. */
+static size_t place(tensor **list, int count) {
+    size_t end = 0;
+    qsort(list, (size_t)count, sizeof *list, larger_first);
+    for (int i = 0; i < count; i++) {
+        size_t offset = 0;
+        for (int j = 0; j < i; j++) {
+            const bool together = list[j]->first <= list[i]->last && list[i]->first <= list[j]->last;
+            const bool clash = offset < list[j]->offset + list[j]->bytes && list[j]->offset < offset + list[i]->bytes;
+            if (!together || !clash) continue;
+            offset = list[j]->offset + list[j]->bytes;
+            j = -1; /* again from the first: the new place may clash with one before */
+        }
+        list[i]->offset = offset;
+        if (offset + list[i]->bytes > end) end = offset + list[i]->bytes;
+    }
+    return end;
+}
+
+static size_t line(size_t bytes) {
+    return (bytes + DCNN_ALIGNMENT - 1) / DCNN_ALIGNMENT * DCNN_ALIGNMENT;
+}
+
+static void measure_tensors(dcnn_plan *plan) {
+    const size_t grain = (size_t)plan->options.grain;
+    plan->values[0].bytes = line(grain * dcnn_shape_count(plan->net->nodes[0].shape) * sizeof(float));
+    plan->values[0].first = plan->gradients[0].first = -1;
+    for (int i = 0; i < plan->op_count; i++) {
+        const size_t bytes = line(grain * dcnn_shape_count(plan->ops[i].node->shape) * sizeof(float));
+        plan->values[i + 1] = plan->gradients[i + 1] = (tensor){.bytes = bytes, .first = -1};
+        plan->saved[i] = (tensor){.bytes = line(plan->ops[i].saved_bytes), .first = -1};
+    }
+    plan->probabilities = (tensor){.bytes = line(grain * (size_t)plan->net->class_count * sizeof(float)), .first = -1};
+}
+
+/* Sorts tensors into the slot's and the worker's, and places each set. */
+static void place_tensors(dcnn_plan *plan, tensor **list) {
+    int all = 0, slot_count = 0, worker_count = 0;
+    const int count = 2 * plan->value_count + plan->op_count + 1;
+    tensor **slot_list = list + count, **worker_list = list + 2 * count;
+    for (int i = 0; i < plan->value_count; i++) {
+        list[all++] = &plan->values[i];
+        list[all++] = &plan->gradients[i];
+    }
+    for (int i = 0; i < plan->op_count; i++) list[all++] = &plan->saved[i];
+    plan->probabilities.last = plan->step_count; /* read by the caller after the stage: nothing may take its place */
+    list[all++] = &plan->probabilities;
+    for (int i = 0; i < all; i++) {
+        tensor *t = list[i];
+        if (t->first < 0) continue;
+        t->in_slot =
+            t == &plan->values[0] || (t != &plan->probabilities && stage_of(plan, t->first) != stage_of(plan, t->last));
+        if (t->in_slot)
+            slot_list[slot_count++] = t;
+        else
+            worker_list[worker_count++] = t;
+    }
+    plan->slot_bytes = place(slot_list, slot_count);
+    plan->scratch_offset = place(worker_list, worker_count);
+    size_t scratch = 0, addend = 0;
+    for (int i = 0; i < plan->op_count; i++)
+        if (plan->ops[i].scratch_floats * sizeof(float) > scratch)
+            scratch = plan->ops[i].scratch_floats * sizeof(float);
+    for (int at = 0; at < plan->step_count; at++)
+        for (int j = 0; j < DCNN_MAX_INPUTS; j++)
+            if (plan->steps[at].accumulate[j] && plan->values[plan->ops[plan->steps[at].op].inputs[j]].bytes > addend)
+                addend = plan->values[plan->ops[plan->steps[at].op].inputs[j]].bytes;
+    plan->addend_offset = plan->scratch_offset + line(scratch);
+    plan->worker_bytes = plan->addend_offset + line(addend);
+}
+
+static void carve(dcnn_plan *plan, dcnn_arena *arena) {
+    for (int i = 0; i < plan->op_count; i++)
+        plan->ops[i].shared = dcnn_arena_take(arena, plan->ops[i].shared_floats * sizeof(float));
+    plan->slots = dcnn_arena_take(arena, plan->slot_bytes * (size_t)plan->options.slots);
+    plan->workers = dcnn_arena_take(arena, plan->worker_bytes * (size_t)plan->options.workers);
+}
+
+static dcnn_status make_memory(dcnn_plan *plan) {
+    const size_t count = (size_t)(2 * plan->value_count + plan->op_count + 1);
+    tensor **list = calloc(3 * count, sizeof *list);
+    if (list == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: planning a net of %d operations", plan->op_count);
+    measure_tensors(plan);
+    touch_all(plan);
+    place_tensors(plan, list);
+    free(list);
+    dcnn_arena arena = {0};
+    carve(plan, &arena);
+    plan->block_bytes = arena.used;
+    DCNN_TRY(dcnn_block_create(plan->block_bytes, "the net's activations", (void **)&plan->block));
+    arena = (dcnn_arena){.base = plan->block};
+    carve(plan, &arena);
+    return DCNN_OK;
+}
+
+/* --- life ------------------------------------------------------------------------------------------------------------
+ */
+
+static dcnn_status make_lists(dcnn_plan *plan) {
+    const size_t nodes = (size_t)plan->net->node_count, stages = (size_t)dcnn_plan_stage_count(plan);
+    plan->ops = calloc(nodes, sizeof *plan->ops);
+    plan->steps = calloc(4 * nodes + 1, sizeof *plan->steps);
+    plan->stage_first = calloc(stages + 1, sizeof *plan->stage_first);
+    plan->stage_sums = calloc(stages, sizeof *plan->stage_sums);
+    plan->values = calloc(nodes + 1, sizeof *plan->values);
+    plan->gradients = calloc(nodes + 1, sizeof *plan->gradients);
+    plan->saved = calloc(nodes + 1, sizeof *plan->saved);
+    int *value_of = calloc(nodes, sizeof *value_of);
+    bool *has_gradient = calloc(nodes + 1, sizeof *has_gradient);
+    const bool good = plan->ops && plan->steps && plan->stage_first && plan->stage_sums && plan->values &&
+                      plan->gradients && plan->saved && value_of && has_gradient;
+    if (good) {
+        list_operations(plan, value_of);
+        fold_batch_normalizations(plan);
+        for (int i = 0; i < plan->op_count; i++)
+            if (plan->ops[i].kind->measure)
+                plan->ops[i].kind->measure(&plan->ops[i], plan->kernels, plan->options.grain);
+        list_steps(plan, has_gradient);
+    }
+    free(value_of);
+    free(has_gradient);
+    return good ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: planning a net of %zu layers", nodes);
+}
+
+dcnn_status dcnn_plan_create(dcnn_net *net, const dcnn_kernels *kernels, const dcnn_plan_options *options,
+                             dcnn_plan **out) {
+    *out = NULL;
+    dcnn_plan *plan = calloc(1, sizeof *plan);
+    if (plan == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: a plan");
+    plan->net = net;
+    plan->kernels = kernels;
+    plan->options = *options;
+    dcnn_status status = make_lists(plan);
+    if (status == DCNN_OK) status = make_memory(plan);
+    if (status != DCNN_OK) {
+        dcnn_plan_free(plan);
+        return status;
+    }
+    *out = plan;
+    return DCNN_OK;
+}
+
+void dcnn_plan_free(dcnn_plan *plan) {
+    if (plan == NULL) return;
+    free(plan->ops);
+    free(plan->steps);
+    free(plan->stage_first);
+    free(plan->stage_sums);
+    free(plan->values);
+    free(plan->gradients);
+    free(plan->saved);
+    dcnn_block_free(plan->block);
+    free(plan);
+}
+
+/* --- running ---------------------------------------------------------------------------------------------------------
+ */
+
+static void *memory_of(const dcnn_plan *plan, const tensor *t, int slot, int worker) {
+    if (t->first < 0) return NULL;
+    return t->in_slot ? plan->slots + (size_t)slot * plan->slot_bytes + t->offset
+                      : plan->workers + (size_t)worker * plan->worker_bytes + t->offset;
+}
+
+static void run_loss(const dcnn_plan *plan, const step *s, int slot, int worker, const dcnn_grain *grain) {
+    const float *logits = memory_of(plan, &plan->values[plan->logits], slot, worker);
+    float *y = memory_of(plan, &plan->probabilities, slot, worker);
+    if (grain->labels == NULL) {
+        plan->kernels->softmax_forward((size_t)grain->n, plan->net->class_count, logits, y);
+        return;
+    }
+    float *dx = plan->options.training ? memory_of(plan, &plan->gradients[plan->logits], slot, worker) : NULL;
+    double *sums = grain->sums + s->sum_offset;
+    int64_t correct;
+    plan->kernels->cross_entropy((size_t)grain->n, plan->net->class_count, logits, grain->labels, y, dx,
+                                 &sums[DCNN_SUM_LOSS], &correct);
+    sums[DCNN_SUM_CORRECT] = (double)correct;
+    sums[DCNN_SUM_SAMPLES] = (double)grain->n;
+}
+
+static void run_step(const dcnn_plan *plan, const step *s, int slot, int worker, const dcnn_grain *grain) {
+    const dcnn_op *op = &plan->ops[s->op];
+    char *mine = plan->workers + (size_t)worker * plan->worker_bytes;
+    dcnn_pass pass = {.op = op,
+                      .kernels = plan->kernels,
+                      .net = plan->net,
+                      .n = grain->n,
+                      .y = memory_of(plan, &plan->values[op->output], slot, worker),
+                      .dy = memory_of(plan, &plan->gradients[op->output], slot, worker),
+                      .dparams = grain->dparams,
+                      .saved = memory_of(plan, &plan->saved[s->op], slot, worker),
+                      .scratch = (float *)(void *)(mine + plan->scratch_offset),
+                      .sums = grain->sums + s->sum_offset,
+                      .seed = grain->seed,
+                      .epoch = grain->epoch,
+                      .samples = grain->samples};
+    for (int j = 0; j < op->input_count; j++)
+        pass.x[j] = memory_of(plan, &plan->values[value_read_by(op, j)], slot, worker);
+    switch (s->phase) {
+    case FORWARD:
+        op->kind->forward(&pass);
+        return;
+    case FORWARD_SUMS:
+        op->kind->forward_sums(&pass);
+        return;
+    case BACKWARD_SUMS:
+        op->kind->backward_sums(&pass);
+        return;
+    case LOSS:
+        return;
+    case BACKWARD:
+        break;
+    }
+    for (int j = 0; j < op->input_count; j++) {
+        pass.dx[j] = memory_of(plan, &plan->gradients[op->inputs[j]], slot, worker);
+        if (pass.dx[j] && s->accumulate[j]) pass.dx[j] = (float *)(void *)(mine + plan->addend_offset);
+    }
+    op->kind->backward(&pass);
+    for (int j = 0; j < op->input_count; j++) {
+        float *dx = memory_of(plan, &plan->gradients[op->inputs[j]], slot, worker);
+        if (dx && s->accumulate[j]) {
+            const dcnn_op *from = producer(plan, op->inputs[j]);
+            plan->kernels->add((size_t)grain->n * dcnn_shape_count(from->node->shape), dx, pass.dx[j], dx);
+        }
+    }
+}
+
+void dcnn_plan_run(const dcnn_plan *plan, int stage, int slot, int worker, const dcnn_grain *grain) {
+    for (int at = plan->stage_first[stage]; at < plan->stage_first[stage + 1]; at++) {
+        const step *s = &plan->steps[at];
+        if (s->phase == LOSS)
+            run_loss(plan, s, slot, worker, grain);
+        else
+            run_step(plan, s, slot, worker, grain);
+    }
+}
+
+void dcnn_plan_prepare(const dcnn_plan *plan, int worker) {
+    for (int i = 0; i < plan->op_count; i++)
+        if (plan->ops[i].kind->prepare)
+            plan->ops[i].kind->prepare(&plan->ops[i], plan->kernels, plan->net, worker, plan->options.workers);
+}
+
+void dcnn_plan_agreed(const dcnn_plan *plan, int stage, const double *totals, int64_t samples) {
+    for (int at = plan->stage_first[stage]; at < plan->stage_first[stage + 1]; at++) {
+        const step *s = &plan->steps[at];
+        if (s->phase != FORWARD_SUMS && s->phase != BACKWARD_SUMS) continue;
+        const dcnn_op *op = &plan->ops[s->op];
+        if (s->phase == FORWARD_SUMS)
+            op->kind->forward_agreed(op, plan->net, totals + s->sum_offset, samples);
+        else
+            op->kind->backward_agreed(op, plan->net, totals + s->sum_offset, samples);
+    }
+}
+
+int dcnn_plan_stage_count(const dcnn_plan *plan) {
+    return plan->options.training ? plan->net->stage_count : 1;
+}
+
+int dcnn_plan_sum_count(const dcnn_plan *plan, int stage) {
+    return plan->stage_sums[stage];
+}
+
+int dcnn_plan_sum_count_max(const dcnn_plan *plan) {
+    int most = 0;
+    for (int stage = 0; stage < dcnn_plan_stage_count(plan); stage++)
+        if (plan->stage_sums[stage] > most) most = plan->stage_sums[stage];
+    return most;
+}
+
+float *dcnn_plan_input(const dcnn_plan *plan, int slot) {
+    return (float *)memory_of(plan, &plan->values[0], slot, 0);
+}
+
+const float *dcnn_plan_output(const dcnn_plan *plan, int worker) {
+    return (const float *)memory_of(plan, &plan->probabilities, 0, worker);
+}
+
+size_t dcnn_plan_bytes(const dcnn_plan *plan) {
+    return plan->block_bytes;
+}
+
+int dcnn_plan_op_count(const dcnn_plan *plan) {
+    return plan->op_count;
+}
+
+const dcnn_op *dcnn_plan_op(const dcnn_plan *plan, int index) {
+    return &plan->ops[index];
+}

@@ -1,0 +1,242 @@
+/* comm.c — starting and ending MPI, who we are, and the plain collectives; comm_sum.c has the sums over the batch. */
+#include <mpi.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "run/comm_private.h"
+
+/* --- starting ------------------------------------------------------------------------------------------------------
+ */
+
+static int number_in_environment(const char *name) {
+    const char *text = getenv(name);
+    return text ? atoi(text) : 0;
+}
+
+/* Ranks that the launcher says it started, by whatever name it has for that; 0 if none says. */
+static int launched_ranks(void) {
+    static const char *const names[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_SIZE"};
+    int most = 0;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (number_in_environment(names[i]) > most) most = number_in_environment(names[i]);
+    /* Under srun each task sees its own number; in a batch script (no SLURM_STEP_ID of a task) one process is meant. */
+    const int tasks = number_in_environment("SLURM_STEP_NUM_TASKS");
+    const bool is_task = getenv("SLURM_PROCID") && getenv("SLURM_STEP_ID") && getenv("OMPI_COMM_WORLD_SIZE") == NULL;
+    return is_task && tasks > most ? tasks : most;
+}
+
+static dcnn_status refuse_singletons(const dcnn_comm *comm) {
+    const int launched = launched_ranks();
+    if (launched <= 1 || comm->size >= launched) return DCNN_OK;
+    if (getenv("SLURM_JOB_ID") && getenv("OMPI_COMM_WORLD_SIZE") == NULL)
+        return DCNN_FAIL(DCNN_USAGE,
+                         "srun started %d tasks, but MPI sees %d: srun and this MPI do not speak the same PMI; use "
+                         "'srun --mpi=pmix dcnn …', or 'mpirun dcnn …' inside the allocation",
+                         launched, comm->size);
+    return DCNN_FAIL(DCNN_USAGE,
+                     "the launcher started %d processes, but MPI sees %d: mpirun belongs to another MPI library than "
+                     "dcnn (%s); use the mpirun of that library",
+                     launched, comm->size, dcnn_comm_version());
+}
+
+/* My share of the node's cores: each core of my affinity mask divided by the ranks of the node that may use it. */
+static int count_cores(const dcnn_comm *comm) {
+    cpu_set_t mine;
+    CPU_ZERO(&mine);
+    if (sched_getaffinity(0, sizeof mine, &mine) != 0) return 1;
+    cpu_set_t *all = calloc((size_t)comm->node_size, sizeof *all);
+    if (all == NULL) return 1;
+    MPI_Allgather(&mine, (int)sizeof mine, MPI_BYTE, all, (int)sizeof mine, MPI_BYTE, comm->node);
+    double share = 0.0;
+    for (size_t core = 0; core < CPU_SETSIZE; core++) {
+        int users = 0;
+        for (int rank = 0; rank < comm->node_size; rank++) users += CPU_ISSET(core, &all[rank]) != 0;
+        if (CPU_ISSET(core, &mine)) share += 1.0 / users;
+    }
+    free(all);
+    return share < 1.0 ? 1 : (int)(share + 1e-9);
+}
+
+/* Before MPI_Init: Open MPI reads its settings there. With more ranks than cores it must give idle cores away: a busy
+ * wait makes a 2 MB allreduce of 8 ranks on 2 cores take 96 ms instead of 2.8. */
+static void yield_when_oversubscribed(void) {
+    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    if (number_in_environment("OMPI_COMM_WORLD_LOCAL_SIZE") > cores ||
+        number_in_environment("SLURM_NTASKS_PER_NODE") > cores)
+        setenv("OMPI_MCA_mpi_yield_when_idle", "1", 0);
+}
+
+/* Ranks of different machines must compute alike: the lowest instruction set, and one OpenBLAS core type. */
+static dcnn_status agree_on_kernels(dcnn_comm *comm) {
+    dcnn_isa mine = DCNN_ISA_GENERIC;
+    DCNN_TRY(dcnn_comm_agree(comm, dcnn_isa_choose(&mine)));
+    int own = (int)mine, lowest;
+    MPI_Allreduce(&own, &lowest, 1, MPI_INT, MPI_MIN, comm->world);
+    comm->isa = (dcnn_isa)lowest;
+    char core[64] = "", first[64];
+    snprintf(core, sizeof core, "%s", dcnn_blas_core());
+    memcpy(first, core, sizeof first);
+    MPI_Bcast(first, sizeof first, MPI_CHAR, 0, comm->world);
+    dcnn_status status = DCNN_OK;
+    if (strcmp(core, first) != 0)
+        status = DCNN_FAIL(DCNN_USAGE,
+                           "OpenBLAS runs its '%s' kernels on rank 0 and '%s' on rank %d, so their bits differ: set "
+                           "OPENBLAS_CORETYPE to the older of the two on all nodes (mpirun -x OPENBLAS_CORETYPE=%s)",
+                           first, core, comm->rank, core);
+    return dcnn_comm_agree(comm, status);
+}
+
+dcnn_status dcnn_comm_start(int *argc, char ***argv, dcnn_comm **out) {
+    *out = NULL;
+    dcnn_comm *comm = calloc(1, sizeof *comm);
+    if (comm == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: starting MPI");
+    yield_when_oversubscribed();
+    int provided;
+    if (MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS) {
+        free(comm);
+        return DCNN_FAIL(DCNN_FAILURE, "MPI does not start");
+    }
+    MPI_Comm_dup(MPI_COMM_WORLD, &comm->world);
+    MPI_Comm_rank(comm->world, &comm->rank);
+    MPI_Comm_size(comm->world, &comm->size);
+    MPI_Comm_split_type(comm->world, MPI_COMM_TYPE_SHARED, comm->rank, MPI_INFO_NULL, &comm->node);
+    MPI_Comm_rank(comm->node, &comm->node_rank);
+    MPI_Comm_size(comm->node, &comm->node_size);
+    const int is_first = comm->node_rank == 0;
+    MPI_Allreduce(&is_first, &comm->node_count, 1, MPI_INT, MPI_SUM, comm->world);
+    comm->cores = count_cores(comm);
+    *out = comm;
+    DCNN_TRY(refuse_singletons(comm));
+    return agree_on_kernels(comm);
+}
+
+void dcnn_comm_finish(dcnn_comm *comm) {
+    if (comm == NULL) return;
+    dcnn_comm_release(comm);
+    free(comm->sum_buffer);
+    for (int i = 0; i < comm->window_count; i++) MPI_Win_free(&comm->windows[i]);
+    MPI_Comm_free(&comm->node);
+    MPI_Comm_free(&comm->world);
+    free(comm);
+    MPI_Finalize();
+}
+
+void dcnn_comm_abort(dcnn_comm *comm, int code) {
+    MPI_Abort(comm->world, code);
+    _exit(code);
+}
+
+/* --- who we are ------------------------------------------------------------------------------------------------------
+ */
+
+int dcnn_comm_rank(const dcnn_comm *comm) {
+    return comm->rank;
+}
+
+int dcnn_comm_size(const dcnn_comm *comm) {
+    return comm->size;
+}
+
+int dcnn_comm_node_size(const dcnn_comm *comm) {
+    return comm->node_size;
+}
+
+int dcnn_comm_node_count(const dcnn_comm *comm) {
+    return comm->node_count;
+}
+
+int dcnn_comm_cores(const dcnn_comm *comm) {
+    return comm->cores;
+}
+
+dcnn_isa dcnn_comm_isa(const dcnn_comm *comm) {
+    return comm->isa;
+}
+
+const char *dcnn_comm_version(void) {
+    static char version[MPI_MAX_LIBRARY_VERSION_STRING];
+    int length;
+    MPI_Get_library_version(version, &length);
+    version[strcspn(version, ",\n")] = '\0'; /* "Open MPI v4.1.4" of a long line */
+    return version;
+}
+
+/* --- plain collectives -----------------------------------------------------------------------------------------------
+ */
+
+dcnn_status dcnn_comm_agree(dcnn_comm *comm, dcnn_status status) {
+    struct {
+        int status, rank;
+    } mine = {(int)status, comm->rank}, worst;
+    MPI_Allreduce(&mine, &worst, 1, MPI_2INT, MPI_MAXLOC, comm->world);
+    if (worst.status == DCNN_OK) return DCNN_OK;
+    char message[1024];
+    snprintf(message, sizeof message, "%s", dcnn_error());
+    MPI_Bcast(message, sizeof message, MPI_CHAR, worst.rank, comm->world);
+    dcnn_error_set(message);
+    return (dcnn_status)worst.status;
+}
+
+void dcnn_comm_broadcast(dcnn_comm *comm, void *bytes, size_t length) {
+    const size_t most = (size_t)1 << 30; /* MPI counts are int */
+    for (size_t at = 0; at < length; at += most)
+        MPI_Bcast((char *)bytes + at, (int)(length - at < most ? length - at : most), MPI_BYTE, 0, comm->world);
+}
+
+void dcnn_comm_add_integers(dcnn_comm *comm, int64_t *values, int count) {
+    MPI_Allreduce(MPI_IN_PLACE, values, count, MPI_INT64_T, MPI_SUM, comm->world);
+}
+
+void dcnn_comm_gather(dcnn_comm *comm, const float *mine, int64_t count, float *all, const int64_t *counts) {
+    const int64_t most = (int64_t)1 << 28;
+    if (comm->rank != 0) {
+        for (int64_t at = 0; at < count; at += most)
+            MPI_Send(mine + at, (int)(count - at < most ? count - at : most), MPI_FLOAT, 0, 0, comm->world);
+        return;
+    }
+    memcpy(all, mine, (size_t)count * sizeof *all);
+    all += count;
+    for (int rank = 1; rank < comm->size; all += counts[rank], rank++)
+        for (int64_t at = 0; at < counts[rank]; at += most)
+            MPI_Recv(all + at, (int)(counts[rank] - at < most ? counts[rank] - at : most), MPI_FLOAT, rank, 0,
+                     comm->world, MPI_STATUS_IGNORE);
+}
+
+/* Only the first rank of each node takes part: its copy is the node's. */
+void dcnn_comm_share_bytes(dcnn_comm *comm, void *bytes, size_t length) {
+    MPI_Comm leaders;
+    MPI_Comm_split(comm->world, comm->node_rank == 0 ? 0 : MPI_UNDEFINED, comm->rank, &leaders);
+    if (leaders == MPI_COMM_NULL) return;
+    const size_t most = (size_t)1 << 30;
+    for (size_t at = 0; at < length; at += most)
+        MPI_Bcast((char *)bytes + at, (int)(length - at < most ? length - at : most), MPI_BYTE, 0, leaders);
+    MPI_Comm_free(&leaders);
+}
+
+dcnn_status dcnn_comm_share(dcnn_comm *comm, size_t bytes, void **block, bool *writer) {
+    *writer = comm->node_rank == 0;
+    if (comm->window_count == DCNN_MAX_WINDOWS) return DCNN_FAIL(DCNN_FAILURE, "too many shared blocks");
+    MPI_Comm_set_errhandler(comm->node, MPI_ERRORS_RETURN);
+    void *own;
+    MPI_Win *window = &comm->windows[comm->window_count];
+    int code = MPI_Win_allocate_shared(*writer ? (MPI_Aint)bytes : 0, 1, MPI_INFO_NULL, comm->node, &own, window);
+    MPI_Comm_set_errhandler(comm->node, MPI_ERRORS_ARE_FATAL);
+    dcnn_status status = DCNN_OK;
+    if (code != MPI_SUCCESS)
+        status = DCNN_FAIL(DCNN_FAILURE, "cannot share %.1f MiB between the ranks of a node: is /dev/shm large enough?",
+                           (double)bytes / 1048576.0);
+    DCNN_TRY(dcnn_comm_agree(comm, status));
+    comm->window_count++;
+    MPI_Aint size;
+    int unit;
+    MPI_Win_shared_query(*window, 0, &size, &unit, block);
+    MPI_Win_fence(0, *window);
+    return DCNN_OK;
+}
+
+void dcnn_comm_share_done(dcnn_comm *comm) {
+    MPI_Win_fence(0, comm->windows[comm->window_count - 1]);
+}

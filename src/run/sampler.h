@@ -1,0 +1,41 @@
+/**
+ * @file sampler.h — which samples make grain g of step s of epoch e: arithmetic alone, no state (law 3).
+ */
+#ifndef DCNN_RUN_SAMPLER_H
+#define DCNN_RUN_SAMPLER_H
+
+#include <stdint.h>
+
+/** The order of a split's samples in every epoch. */
+typedef struct dcnn_sampler {
+    uint64_t seed;
+    const int64_t *rows; /**< [count] the split's rows of the data set; borrowed */
+    int64_t count;
+    int64_t batch; /**< global batch size */
+    int grain;     /**< samples of a full grain */
+} dcnn_sampler;
+
+/** Steps of an epoch; the last batch may be smaller. */
+static inline int64_t dcnn_sampler_steps(const dcnn_sampler *sampler) {
+    return (sampler->count + sampler->batch - 1) / sampler->batch;
+}
+
+/** Samples in the batch that begins at `cursor` samples into the epoch. */
+static inline int64_t dcnn_sampler_batch(const dcnn_sampler *sampler, int64_t cursor) {
+    return sampler->count - cursor < sampler->batch ? sampler->count - cursor : sampler->batch;
+}
+
+/** Grains of a batch of so many samples; the last may be smaller. */
+static inline int64_t dcnn_sampler_grains(const dcnn_sampler *sampler, int64_t samples) {
+    return (samples + sampler->grain - 1) / sampler->grain;
+}
+
+/**
+ * Rows of one grain in the epoch's shuffled order. *Local.*
+ * @param cursor  samples of the epoch before this batch
+ * @param rows    out [grain]
+ * @return samples in the grain
+ */
+int dcnn_sampler_grain(const dcnn_sampler *sampler, uint32_t epoch, int64_t cursor, int64_t grain, int64_t *rows);
+
+#endif
