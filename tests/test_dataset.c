@@ -105,6 +105,21 @@ static void check_moments(const dcnn_dataset *set) {
     }
 }
 
+/* The test samples of one stratum (`label`, or -1: all samples as stream 0) are those that the contract names. */
+static void check_drawn(const dcnn_dataset *set, int label, int64_t test_count) {
+    int64_t members[TRAIN], count = 0;
+    const dcnn_split *test = dcnn_dataset_split(set, "test");
+    for (int i = 0; i < TRAIN; i++)
+        if (label < 0 || train_labels[i] == label) members[count++] = i;
+    for (int64_t position = 0; position < test_count; position++) {
+        int64_t row = members[dcnn_random_permute(set->seed, DCNN_RANDOM_SPLIT, label < 0 ? 0 : (uint32_t)label, count,
+                                                  position)];
+        int64_t at = 0;
+        while (at < test->count && test->rows[at] != row) at++;
+        assert_true(at < test->count);
+    }
+}
+
 static void idx_folder_becomes_a_data_set(void **state) {
     (void)state;
     const char *output = in_scratch("set.h5");
@@ -120,6 +135,7 @@ static void idx_folder_becomes_a_data_set(void **state) {
     assert_memory_equal(pixels_read + sizeof train_pixels, official_pixels, sizeof official_pixels);
     for (int i = 0; i < TRAIN; i++) assert_int_equal(labels_read[i], train_labels[i]);
     for (int i = 0; i < OFFICIAL; i++) assert_int_equal(labels_read[TRAIN + i], official_labels[i]);
+    check_drawn(&set, -1, 13);
     check_splits(&set, TRAIN, 94, 23, 13); /* 13 of 130, floor(23.4 + 0.5) of 117 */
     check_moments(&set);
     const dcnn_split *official = dcnn_dataset_split(&set, "official-test");
@@ -205,6 +221,7 @@ static void stratified_splits_keep_proportions(void **state) {
         int64_t validation = (int64_t)floor(0.2 * (double)(of_class[k] - test) + 0.5);
         assert_int_equal(drawn[2][k], test);
         assert_int_equal(drawn[1][k], validation);
+        check_drawn(&set, k, test);
         totals[0] += of_class[k] - test - validation;
         totals[1] += validation;
         totals[2] += test;
