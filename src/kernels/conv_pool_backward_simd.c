@@ -68,33 +68,6 @@ static void list_by_channel(const conv_pool_plan *plan, size_t images, const uin
     }
 }
 
-/* One stage of the transposition of V x V: swaps the blocks of `size` off the diagonal. */
-#define DCNN_SWAP_BLOCKS(rows, size)                                                                                   \
-    _Pragma("GCC unroll 16") for (int i = 0; i < V; i++) {                                                             \
-        if ((i & (size)) == 0 && i + (size) < V) {                                                                     \
-            const simd_int upper = lane + (((lane & (size)) != 0) & (V - (size)));                                     \
-            const simd_int lower = lane + (size) + (((lane & (size)) != 0) & (V - (size)));                            \
-            const simd_float a = (rows)[i], b = (rows)[i + (size)];                                                    \
-            (rows)[i] = __builtin_shuffle(a, b, upper);                                                                \
-            (rows)[i + (size)] = __builtin_shuffle(a, b, lower);                                                       \
-        }                                                                                                              \
-    }
-
-static inline void transpose(simd_float rows[V]) {
-#if defined(DCNN_ISA_avx512)
-    const simd_int lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-    DCNN_SWAP_BLOCKS(rows, 8)
-    DCNN_SWAP_BLOCKS(rows, 4)
-#elif defined(DCNN_ISA_avx2)
-    const simd_int lane = {0, 1, 2, 3, 4, 5, 6, 7};
-    DCNN_SWAP_BLOCKS(rows, 4)
-#else
-    const simd_int lane = {0, 1, 2, 3};
-#endif
-    DCNN_SWAP_BLOCKS(rows, 2)
-    DCNN_SWAP_BLOCKS(rows, 1)
-}
-
 /* sums [k][tap][channel] of V output channels to dw [tap][channel][k]. */
 static void store_filters(const conv_pool_plan *plan, const float *sums, size_t c_block, size_t k_vector, float *dw) {
     const size_t channels = lanes_of(plan->c, c_block), lanes = lanes_of(plan->k, k_vector);
@@ -344,10 +317,10 @@ void DCNN_SIMD_NAME(dcnn_conv_pool_backward)(const dcnn_conv *shape, const float
                                              const float *dy, float *dx, float *dw, float *dbias, float *scratch) {
     const conv_pool_plan plan = plan_of(shape);
     if (plan.c == 1) {
-        DCNN_SIMD_NAME(dcnn_conv_pool_first_filter)(shape, x, in_scale, in_shift, argmax, dy, dw, scratch);
+        DCNN_SIMD_NAME(dcnn_conv_pool_first_filter)(shape, x, in_scale, in_shift, argmax, dy, dw, dbias, scratch);
     } else {
+        backward_bias(&plan, (size_t)shape->n * plan.windows, argmax, dy, dbias);
         backward_filter(shape, &plan, x, in_scale, in_shift, argmax, dy, dw, scratch);
     }
-    backward_bias(&plan, (size_t)shape->n * plan.windows, argmax, dy, dbias);
     if (dx != NULL) backward_input(shape, &plan, packed + plan.forward_floats, argmax, dy, dx, scratch);
 }

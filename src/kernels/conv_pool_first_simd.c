@@ -107,53 +107,70 @@ void DCNN_SIMD_NAME(dcnn_conv_pool_first_forward)(const dcnn_conv *shape, const 
     }
 }
 
-/* Adds dy times the nine pixels under each lane's open cell to the sums of the taps; `from`: the window's 4x4 pixels.
- */
+/* The sums over windows of one vector of output channels: nine taps and the bias. */
+typedef struct filter_sums {
+    simd_float tap[TAPS], bias;
+} filter_sums;
+
+/* Adds dy times the nine pixels under each lane's open cell; `from`: the window's 4x4 pixels. */
 static inline void add_window(const float *from, size_t columns, simd_float gradient, simd_int code,
-                              simd_float sum[TAPS]) {
+                              filter_sums *sums) {
+    gradient = simd_select(simd_equal_int(code, simd_splat_int(DCNN_SHUT)), simd_zero(), gradient);
+    sums->bias += gradient;
 #if defined(DCNN_ISA_avx512)
     const __m512 upper =
         _mm512_insertf32x4(_mm512_castps128_ps512(_mm_loadu_ps(from)), _mm_loadu_ps(from + columns), 1);
     const __m256 lower = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(from + 2 * columns)),
                                               _mm_loadu_ps(from + 3 * columns), 1);
-    const simd_float pixels = (simd_float)_mm512_insertf32x8(upper, lower, 1);
-    const simd_mask open = _mm512_cmplt_epi32_mask((__m512i)code, _mm512_set1_epi32(DCNN_SHUT));
+    const __m512 pixels = _mm512_insertf32x8(upper, lower, 1);
     const simd_int origin = (code >> 1) * 4 + (code & 1);
-    gradient = simd_select(open, gradient, simd_zero());
 #pragma GCC unroll 9
     for (int tap = 0; tap < TAPS; tap++) {
         const simd_int place = origin + (tap / 3 * 4 + tap % 3);
-        sum[tap] += gradient * (simd_float)_mm512_permutexvar_ps((__m512i)place, (__m512)pixels);
+        sums->tap[tap] += gradient * (simd_float)_mm512_permutexvar_ps((__m512i)place, pixels);
     }
 #else
+#pragma GCC unroll 4
     for (int32_t cell = 0; cell < 4; cell++) {
         const simd_float part = simd_select(simd_equal_int(code, simd_splat_int(cell)), gradient, simd_zero());
         const float *origin = from + (size_t)(cell / 2) * columns + cell % 2;
 #pragma GCC unroll 9
-        for (size_t tap = 0; tap < TAPS; tap++) sum[tap] += part * simd_splat(origin[tap / 3 * columns + tap % 3]);
+        for (size_t tap = 0; tap < TAPS; tap++) {
+            sums->tap[tap] += part * simd_splat(origin[tap / 3 * columns + tap % 3]);
+        }
     }
 #endif
 }
 
+/* Sums of one vector of output channels, `lanes` of them, over one picture; argmax and dy at the picture's first
+ * window. */
+static void add_image(const conv_pool_plan *plan, const float *framed, size_t lanes, const uint8_t *argmax,
+                      const float *dy, filter_sums *kept) {
+    filter_sums sums = *kept;
+    for (size_t row = 0; row < plan->windows / plan->window_columns; row++) {
+        const float *from = framed + 2 * row * plan->columns;
+        for (size_t column = 0; column < plan->window_columns; column++, argmax += plan->k, dy += plan->k) {
+            add_window(from + 2 * column, plan->columns, load_lanes(dy, lanes), load_codes(argmax, lanes), &sums);
+        }
+    }
+    *kept = sums;
+}
+
 void DCNN_SIMD_NAME(dcnn_conv_pool_first_filter)(const dcnn_conv *shape, const float *x, const float *in_scale,
                                                  const float *in_shift, const uint8_t *argmax, const float *dy,
-                                                 float *dw, float *scratch) {
+                                                 float *dw, float *dbias, float *scratch) {
     const conv_pool_plan plan = plan_of(shape);
     for (size_t image = 0; image < (size_t)shape->n; image++) {
         frame_image(shape, &plan, x + image * (size_t)shape->h * (size_t)shape->w, in_scale, in_shift, scratch);
         for (size_t vector = 0; vector < plan.k_vectors; vector++) {
-            const size_t lanes = lanes_of(plan.k, vector);
-            simd_float sum[TAPS];
-            for (size_t tap = 0; tap < TAPS; tap++) {
-                sum[tap] = image == 0 ? simd_zero() : load_lanes(dw + tap * plan.k + vector * V, lanes);
-            }
-            for (size_t window = 0; window < plan.windows; window++) {
-                const size_t row = window / plan.window_columns, column = window % plan.window_columns;
-                const size_t at = (image * plan.windows + window) * plan.k + vector * V;
-                add_window(scratch + 2 * row * plan.columns + 2 * column, plan.columns, load_lanes(dy + at, lanes),
-                           load_codes(argmax + at, lanes), sum);
-            }
-            for (size_t tap = 0; tap < TAPS; tap++) store_lanes(dw + tap * plan.k + vector * V, lanes, sum[tap]);
+            const size_t at = vector * V, lanes = lanes_of(plan.k, vector), first = image * plan.windows * plan.k + at;
+            filter_sums sums = {.bias = simd_zero()};
+            for (size_t tap = 0; tap < TAPS && image > 0; tap++)
+                sums.tap[tap] = load_lanes(dw + tap * plan.k + at, lanes);
+            if (image > 0) sums.bias = load_lanes(dbias + at, lanes);
+            add_image(&plan, scratch, lanes, argmax + first, dy + first, &sums);
+            for (size_t tap = 0; tap < TAPS; tap++) store_lanes(dw + tap * plan.k + at, lanes, sums.tap[tap]);
+            store_lanes(dbias + at, lanes, sums.bias);
         }
     }
 }

@@ -87,10 +87,16 @@ static void transform_filter(const conv_pool_plan *plan, const float *w, size_t 
 static void pack_taps(const conv_pool_plan *plan, const float *w, size_t k_block, size_t c_block, float *taps) {
     const size_t count = least(K_BLOCK, plan->k - k_block * K_BLOCK), lanes = lanes_of(plan->c, c_block);
     float *to = taps + (k_block * K_BLOCK * plan->c_blocks + c_block * count) * TAPS * V;
-    for (size_t k = 0; k < count; k++) {
-        for (size_t tap = 0; tap < TAPS; tap++, to += V) {
+    for (size_t k = 0; k < count; k += V, to += TAPS * V * V) {
+        const size_t filters = least(V, count - k);
+        for (size_t tap = 0; tap < TAPS; tap++) {
             const float *from = w + (tap * plan->c + c_block * V) * plan->k + k_block * K_BLOCK + k;
-            for (size_t lane = 0; lane < V; lane++) to[lane] = lane < lanes ? from[lane * plan->k] : 0.0F;
+            simd_float rows[V];
+            for (size_t i = 0; i < V; i++) {
+                rows[i] = i < lanes ? load_lanes(from + i * plan->k, filters) : simd_zero();
+            }
+            transpose(rows);
+            for (size_t i = 0; i < filters; i++) simd_store(to + (i * TAPS + tap) * V, rows[i]);
         }
     }
 }

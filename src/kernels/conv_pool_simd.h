@@ -111,21 +111,56 @@ static inline simd_int load_codes(const uint8_t *from, size_t lanes) {
 #endif
 }
 
+/* One stage of the transposition of V x V: swaps the blocks of `size` off the diagonal. */
+#define DCNN_SWAP_BLOCKS(rows, size)                                                                                   \
+    _Pragma("GCC unroll 16") for (int i = 0; i < V; i++) {                                                             \
+        if ((i & (size)) == 0 && i + (size) < V) {                                                                     \
+            const simd_int upper = lane + (((lane & (size)) != 0) & (V - (size)));                                     \
+            const simd_int lower = lane + (size) + (((lane & (size)) != 0) & (V - (size)));                            \
+            const simd_float a = (rows)[i], b = (rows)[i + (size)];                                                    \
+            (rows)[i] = __builtin_shuffle(a, b, upper);                                                                \
+            (rows)[i + (size)] = __builtin_shuffle(a, b, lower);                                                       \
+        }                                                                                                              \
+    }
+
+static inline void transpose(simd_float rows[V]) {
+#if defined(DCNN_ISA_avx512)
+    const simd_int lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    DCNN_SWAP_BLOCKS(rows, 8)
+    DCNN_SWAP_BLOCKS(rows, 4)
+#elif defined(DCNN_ISA_avx2)
+    const simd_int lane = {0, 1, 2, 3, 4, 5, 6, 7};
+    DCNN_SWAP_BLOCKS(rows, 4)
+#else
+    const simd_int lane = {0, 1, 2, 3};
+#endif
+    DCNN_SWAP_BLOCKS(rows, 2)
+    DCNN_SWAP_BLOCKS(rows, 1)
+}
+
+/** !(value <= 0): positive or NaN. */
+static inline simd_mask is_open(simd_float value) {
+#if defined(DCNN_ISA_avx512)
+    return _mm512_cmp_ps_mask((__m512)value, _mm512_setzero_ps(), _CMP_NLE_UQ);
+#else
+    return ~(value <= 0);
+#endif
+}
+
 /** Bias, ReLU and MaxPooling of a window's four cells; the code of the first largest, DCNN_SHUT where the result is 0.
  */
 static inline simd_float pool_window(const simd_float cell[4], simd_float bias, simd_int *code) {
-    simd_float best = cell[0];
-    simd_int where = {0};
-    for (int i = 1; i < 4; i++) {
-        const simd_mask larger = simd_greater(cell[i], best);
-        best = simd_select(larger, cell[i], best);
-        where = simd_select_int(larger, simd_splat_int(i), where);
-    }
+    const simd_mask right_above = simd_greater(cell[1], cell[0]), right_below = simd_greater(cell[3], cell[2]);
+    const simd_float above = simd_select(right_above, cell[1], cell[0]);
+    const simd_float below = simd_select(right_below, cell[3], cell[2]);
+    const simd_mask is_below = simd_greater(below, above);
+    const simd_int above_code = simd_select_int(right_above, simd_splat_int(1), simd_splat_int(0));
+    const simd_int below_code = simd_select_int(right_below, simd_splat_int(3), simd_splat_int(2));
     /* A comparison loses a NaN, the sum keeps it. */
     const simd_float sum = (cell[0] + cell[1]) + (cell[2] + cell[3]);
-    best = simd_select(simd_is_nan(sum), sum, best) + bias;
-    const simd_mask open = simd_greater(best, simd_zero()) | simd_is_nan(best);
-    *code = simd_select_int(open, where, simd_splat_int(DCNN_SHUT));
+    const simd_float best = simd_select(simd_is_nan(sum), sum, simd_select(is_below, below, above)) + bias;
+    const simd_mask open = is_open(best);
+    *code = simd_select_int(open, simd_select_int(is_below, below_code, above_code), simd_splat_int(DCNN_SHUT));
     return simd_select(open, best, simd_zero());
 }
 
@@ -173,6 +208,6 @@ void DCNN_SIMD_NAME(dcnn_conv_pool_first_forward)(const dcnn_conv *shape, const 
                                                   float *y, uint8_t *argmax, float *scratch);
 void DCNN_SIMD_NAME(dcnn_conv_pool_first_filter)(const dcnn_conv *shape, const float *x, const float *in_scale,
                                                  const float *in_shift, const uint8_t *argmax, const float *dy,
-                                                 float *dw, float *scratch);
+                                                 float *dw, float *dbias, float *scratch);
 
 #endif
