@@ -3,6 +3,7 @@
 #include "kernels/conv_pool_simd.h"
 
 enum {
+    AHEAD = 16, /* windows: 0.78 ms for the filter gradients of 128 digits, 0.86 with 8, 1.03 without (Zen 4) */
 #if defined(DCNN_ISA_avx512)
     VECTORS = 2, /* 18 taps, 8 sums, 1 pixel: of 32 registers */
 #else
@@ -150,6 +151,8 @@ static void add_image(const conv_pool_plan *plan, const float *framed, size_t la
     for (size_t row = 0; row < plan->windows / plan->window_columns; row++) {
         const float *from = framed + 2 * row * plan->columns;
         for (size_t column = 0; column < plan->window_columns; column++, argmax += plan->k, dy += plan->k) {
+            prefetch_ahead(dy, AHEAD * plan->k * sizeof *dy);
+            prefetch_ahead(argmax, AHEAD * plan->k);
             add_window(from + 2 * column, plan->columns, load_lanes(dy, lanes), load_codes(argmax, lanes), &sums);
         }
     }

@@ -94,6 +94,11 @@ static inline void store_codes(uint8_t *to, size_t lanes, simd_int codes) {
     }
 }
 
+/** Asks for the line that lies `bytes` further on, which may be past the array's end: only a hint. */
+static inline void prefetch_ahead(const void *from, size_t bytes) {
+    __builtin_prefetch((const void *)((uintptr_t)from + bytes));
+}
+
 /** Argmax codes as integers; lanes past the end are shut. */
 static inline simd_int load_codes(const uint8_t *from, size_t lanes) {
     uint8_t all[V];
