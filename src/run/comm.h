@@ -112,4 +112,12 @@ void dcnn_comm_progress(dcnn_comm *comm);
 /** Waits for all buckets begun. *Collective.* */
 void dcnn_comm_gradient_finish(dcnn_comm *comm);
 
+/**
+ * The same sum as every other program makes it: this rank's blocks added as they come, then one MPI_Allreduce in float,
+ * blocking. Its bits depend on the rank count; it exists to measure what exactness costs (`--plain-sums`).
+ * *Collective.*
+ */
+void dcnn_comm_gradient_plain(dcnn_comm *comm, const dcnn_kernels *kernels, size_t count, int block_count,
+                              float *const *blocks, float *total);
+
 #endif

@@ -247,3 +247,13 @@ void dcnn_comm_gradient_finish(dcnn_comm *comm) {
     for (int i = 0; i < comm->exchange_count; i++)
         if (comm->exchanges[i].busy) advance(comm, i, true);
 }
+
+void dcnn_comm_gradient_plain(dcnn_comm *comm, const dcnn_kernels *kernels, size_t count, int block_count,
+                              float *const *blocks, float *total) {
+    if (block_count == 0)
+        memset(total, 0, count * sizeof(float));
+    else
+        memcpy(total, blocks[0], count * sizeof(float));
+    for (int i = 1; i < block_count; i++) kernels->add(count, total, blocks[i], total);
+    MPI_Allreduce(MPI_IN_PLACE, total, (int)count, MPI_FLOAT, MPI_SUM, comm->world);
+}

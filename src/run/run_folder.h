@@ -1,0 +1,40 @@
+/**
+ * @file run_folder.h — the names of a run's files, its checkpoints, and the metrics it has kept so far.
+ */
+#ifndef DCNN_RUN_RUN_FOLDER_H
+#define DCNN_RUN_RUN_FOLDER_H
+
+#include <jansson.h>
+
+#include "run/run.h"
+
+/** FOLDER/NAME, malloc'd; NULL without memory. *Local.* */
+char *dcnn_path_join(const char *folder, const char *name);
+
+/** FOLDER/checkpoints/step-NNNNNNNN.h5, malloc'd. *Local.* */
+char *dcnn_checkpoint_path(const char *folder, int64_t step);
+
+/** The newest whole checkpoint; damaged ones are renamed *.bad with a warning. *path NULL: there is none. *Local.* */
+dcnn_status dcnn_checkpoint_newest(const char *folder, char **path);
+
+/** Removes all but the newest `keep` checkpoints and stale temporary files. Failures are no matter. *Local.* */
+void dcnn_checkpoint_prune(const char *folder, int keep);
+
+/** One epoch's metrics; counts are exact. */
+typedef struct dcnn_epoch_metrics {
+    int64_t epoch, steps;
+    double loss, validation_loss; /**< means */
+    int64_t correct, count, validation_correct, validation_count;
+    double seconds, images_per_s;
+} dcnn_epoch_metrics;
+
+/** Appends an epoch to the history (JSON lines; reallocated). *Local.* */
+dcnn_status dcnn_history_append(char **history, const dcnn_epoch_metrics *metrics);
+
+/** Writes FOLDER/metrics.jsonl and, from the same lines, metrics.csv in Keras' CSVLogger columns; atomic. *Local.* */
+dcnn_status dcnn_history_write(const char *folder, const char *history);
+
+/** "epoch  3/15  loss 0.0412  accuracy 98.71 %  …", malloc'd. *Local.* */
+char *dcnn_epoch_line(const dcnn_epoch_metrics *metrics, int64_t epochs);
+
+#endif

@@ -1,0 +1,160 @@
+/*
+ * train_step.c — a batch's way, from sample numbers to new weights.
+ *
+ * The batch is cut into grains; this rank's are a contiguous share, and so are each thread's. In each stage every grain
+ * runs through the stage's layers; the grains' sums are added along the tree and agreed by all ranks; the gradients
+ * that the stage completed start on their way to the other ranks while the next stage computes.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "run/signals.h"
+#include "run/trainer.h"
+
+static void prepare(void *argument, int worker) {
+    dcnn_plan_prepare(((dcnn_trainer *)argument)->plan, worker);
+}
+
+static void load_grain(dcnn_trainer *t, int64_t slot, dcnn_grain *grain) {
+    int64_t *samples = t->samples + slot * t->options->grain;
+    int32_t *labels = t->labels + slot * t->options->grain;
+    const uint32_t epoch = (uint32_t)t->state.progress.epoch;
+    grain->n = dcnn_sampler_grain(&t->sampler, epoch, t->state.progress.cursor, t->shares.first + slot, samples);
+    dcnn_loader_fill(&t->loader, t->kernels, t->options->augment ? &t->augment : NULL, t->options->seed, epoch, samples,
+                     grain->n, dcnn_plan_input(t->plan, (int)slot), labels);
+}
+
+static int grain_size(const dcnn_trainer *t, int64_t slot) {
+    const int64_t left = t->batch - (t->shares.first + slot) * t->options->grain;
+    return (int)(left < t->options->grain ? left : t->options->grain);
+}
+
+/* A worker's grains of one stage; its gradients end as a few vectors, the blocks of its share of the tree. */
+static void run_stage(void *argument, int worker) {
+    dcnn_trainer *t = argument;
+    dcnn_worker *mine = &t->workers[worker];
+    const dcnn_range bucket = t->state.net->buckets[t->stage];
+    const int workers = dcnn_team_size(t->team);
+    const int64_t end = dcnn_share_first(t->shares.count, worker + 1, workers);
+    dcnn_tree tree = {0};
+    for (int64_t slot = dcnn_share_first(t->shares.count, worker, workers); slot < end; slot++) {
+        dcnn_grain grain = {.n = grain_size(t, slot),
+                            .samples = t->samples + slot * t->options->grain,
+                            .labels = t->labels + slot * t->options->grain,
+                            .seed = t->options->seed,
+                            .epoch = (uint32_t)t->state.progress.epoch,
+                            .dparams = mine->vectors[tree.depth],
+                            .sums = t->sums + slot * t->sum_stride};
+        if (t->stage == 0) load_grain(t, slot, &grain);
+        dcnn_plan_run(t->plan, t->stage, (int)slot, worker, &grain);
+        int depth = tree.depth + 1;
+        for (int m = dcnn_tree_push(&tree, (dcnn_block){0, t->shares.first + slot}, t->shares.grains); m > 0;
+             m--, depth--)
+            t->kernels->add(bucket.count, mine->vectors[depth - 2] + bucket.offset,
+                            mine->vectors[depth - 1] + bucket.offset, mine->vectors[depth - 2] + bucket.offset);
+        if (worker == 0) dcnn_comm_progress(t->comm);
+    }
+    mine->depth = tree.depth;
+}
+
+/* The workers' blocks become the rank's: pushed in order, merging where they complete a subtree. Each worker adds its
+ * own slice of the vectors; every one walks the same tree. */
+typedef struct merge {
+    dcnn_trainer *trainer;
+    float *blocks[DCNN_TREE_DEPTH]; /* out, at bucket.offset */
+    int depth;
+} merge;
+
+static void merge_slice(void *argument, int worker) {
+    merge *m = argument;
+    dcnn_trainer *t = m->trainer;
+    const dcnn_range bucket = t->state.net->buckets[t->stage];
+    const int workers = dcnn_team_size(t->team);
+    const size_t first = (size_t)dcnn_share_first((int64_t)bucket.count, worker, workers);
+    const size_t count = (size_t)dcnn_share_first((int64_t)bucket.count, worker + 1, workers) - first;
+    float *stack[DCNN_TREE_DEPTH];
+    dcnn_tree tree = {0};
+    for (int from = 0; from < workers; from++) {
+        const int64_t grain = t->shares.first + dcnn_share_first(t->shares.count, from, workers);
+        const int64_t end = t->shares.first + dcnn_share_first(t->shares.count, from + 1, workers);
+        const dcnn_tree theirs = dcnn_tree_share(grain, end - grain, t->shares.grains);
+        for (int i = 0; i < theirs.depth; i++) {
+            int depth = tree.depth + 1;
+            stack[tree.depth] = t->workers[from].vectors[i] + bucket.offset;
+            for (int n = dcnn_tree_push(&tree, theirs.blocks[i], t->shares.grains); n > 0; n--, depth--)
+                t->kernels->add(count, stack[depth - 2] + first, stack[depth - 1] + first, stack[depth - 2] + first);
+        }
+    }
+    if (worker != 0) return; /* every worker found the same blocks */
+    memcpy(m->blocks, stack, (size_t)tree.depth * sizeof *stack);
+    m->depth = tree.depth;
+}
+
+static void send_gradients(dcnn_trainer *t) {
+    const dcnn_range bucket = t->state.net->buckets[t->stage];
+    if (bucket.count == 0) return;
+    merge m = {.trainer = t};
+    dcnn_team_run(t->team, merge_slice, &m);
+    if (t->options->plain_sums)
+        dcnn_comm_gradient_plain(t->comm, t->kernels, bucket.count, m.depth, m.blocks, t->gradient + bucket.offset);
+    else
+        dcnn_comm_gradient_begin(t->comm, t->kernels, t->stage, t->shares, bucket.count, m.blocks,
+                                 t->gradient + bucket.offset);
+}
+
+/* Agrees the stage's sums; in the loss stage they carry the loss, and with it the wish to stop. */
+static dcnn_status agree_stage(dcnn_trainer *t, bool *stop) {
+    const int count = dcnn_plan_sum_count(t->plan, t->stage);
+    if (count == 0) return DCNN_OK;
+    double *totals = t->sums + (int64_t)t->slots * t->sum_stride;
+    dcnn_flags flags = {.stop = dcnn_signals_caught()};
+    dcnn_comm_sum(t->comm, t->shares, count, t->sums, t->sum_stride, totals, &flags);
+    dcnn_plan_agreed(t->plan, t->stage, totals, t->batch);
+    if (t->stage != t->state.net->loss_stage) return DCNN_OK;
+    const double *loss = totals + count - DCNN_LOSS_SUMS;
+    *stop = flags.stop != 0;
+    if (!isfinite(loss[DCNN_SUM_LOSS]))
+        return DCNN_FAIL(DCNN_DIVERGED,
+                         "the loss became %s in epoch %lld, step %lld: the last good checkpoint is kept; try a smaller "
+                         "--learning-rate",
+                         isnan(loss[DCNN_SUM_LOSS]) ? "not a number" : "infinite",
+                         (long long)t->state.progress.epoch + 1, (long long)t->state.progress.step + 1);
+    t->state.progress.loss_sum += loss[DCNN_SUM_LOSS];
+    t->state.progress.correct += (int64_t)loss[DCNN_SUM_CORRECT];
+    return DCNN_OK;
+}
+
+static void apply_adam(void *argument, int worker) {
+    dcnn_trainer *t = argument;
+    const int workers = dcnn_team_size(t->team);
+    const int64_t lines = (int64_t)t->state.net->param_count / 16;
+    const size_t first = (size_t)dcnn_share_first(lines, worker, workers) * 16;
+    const size_t count = (size_t)dcnn_share_first(lines, worker + 1, workers) * 16 - first;
+    t->kernels->adam(count, &t->adam, t->gradient + first, t->state.m + first, t->state.v + first,
+                     t->state.net->params + first);
+}
+
+dcnn_status dcnn_train_step(dcnn_trainer *t, bool *stop) {
+    dcnn_progress *progress = &t->state.progress;
+    const double begin = dcnn_now_s();
+    dcnn_status status = DCNN_OK;
+    t->batch = dcnn_sampler_batch(&t->sampler, progress->cursor);
+    t->shares = dcnn_comm_shares(t->comm, dcnn_sampler_grains(&t->sampler, t->batch));
+    dcnn_team_run(t->team, prepare, t);
+    for (t->stage = 0; t->stage < t->state.net->stage_count && status == DCNN_OK; t->stage++) {
+        dcnn_team_run(t->team, run_stage, t);
+        status = agree_stage(t, stop);
+        if (status == DCNN_OK) send_gradients(t);
+    }
+    dcnn_comm_gradient_finish(t->comm);
+    DCNN_TRY(status);
+    t->adam = dcnn_adam_at(&t->options->adam, progress->step + 1, t->batch);
+    dcnn_team_run(t->team, apply_adam, t);
+    progress->step++;
+    progress->cursor += t->batch;
+    t->steps++;
+    t->trained += t->batch;
+    t->train_s += dcnn_now_s() - begin;
+    return DCNN_OK;
+}

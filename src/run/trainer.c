@@ -1,0 +1,415 @@
+/* trainer.c — a training run: setting up, epochs, validation, saving, and the test of the best model. */
+#include "run/trainer.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "run/run_folder.h"
+#include "run/signals.h"
+
+/* --- the model -------------------------------------------------------------------------------------------------------
+ */
+
+/* The recipe's net takes any data: its input shape and its last layer's units are set to fit. */
+static dcnn_status fit_recipe(json_t *description, const dcnn_dataset *dataset) {
+    json_t *layers = json_object_get(json_object_get(description, "config"), "layers");
+    json_t *input = json_object_get(json_array_get(layers, 0), "config");
+    json_t *last = json_object_get(json_array_get(layers, json_array_size(layers) - 1), "config");
+    if (input == NULL || last == NULL) return DCNN_FAIL(DCNN_BAD_INPUT, "the recipe's model has no layers");
+    json_object_set_new(input, "batch_shape", json_pack("[n,i,i,i]", dataset->h, dataset->w, dataset->c));
+    json_object_set_new(last, "units", json_integer(dataset->class_count));
+    return DCNN_OK;
+}
+
+static bool has_suffix(const char *text, const char *suffix) {
+    const size_t length = strlen(text), tail = strlen(suffix);
+    return length >= tail && strcmp(text + length - tail, suffix) == 0;
+}
+
+static char *recipe_path(void) {
+    const char *folder = getenv("DCNN_DATA");
+    static const char *const places[] = {DCNN_SHARE_DIR "/models/digits.json",
+                                         DCNN_SOURCE_DIR "/data/models/digits.json"};
+    if (folder) return dcnn_path_join(folder, "models/digits.json");
+    return strdup(access(places[0], R_OK) == 0 ? places[0] : places[1]);
+}
+
+static dcnn_status make_net(dcnn_trainer *t) {
+    const char *model = t->options->model;
+    const dcnn_shape shape = {3, t->dataset.h, t->dataset.w, t->dataset.c};
+    if (model && (has_suffix(model, ".h5") || has_suffix(model, ".hdf5"))) {
+        dcnn_checkpoint start;
+        DCNN_TRY(dcnn_checkpoint_read(model, &start));
+        t->state.net = start.net;
+        start.net = NULL;
+        dcnn_checkpoint_free(&start);
+        return DCNN_OK;
+    }
+    char *path = model ? strdup(model) : recipe_path();
+    json_t *description = NULL;
+    dcnn_status status =
+        path ? dcnn_description_read(path, &description) : DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
+    if (status == DCNN_OK && model == NULL) status = fit_recipe(description, &t->dataset);
+    if (status == DCNN_OK) {
+        status = dcnn_net_create(description, shape, &t->state.net);
+        if (status != DCNN_OK) dcnn_error_prefix("%s", path);
+    }
+    if (status == DCNN_OK) dcnn_net_initialise(t->state.net, t->options->seed);
+    json_decref(description);
+    free(path);
+    return status;
+}
+
+static dcnn_status check_fit(const dcnn_trainer *t) {
+    const dcnn_shape takes = t->state.net->nodes[0].shape;
+    char text[48];
+    if (takes.h != t->dataset.h || takes.w != t->dataset.w || takes.c != t->dataset.c)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "the model takes pictures of shape %s, but %s has shape (%d, %d, %d)",
+                         dcnn_shape_text(takes, text), t->dataset.path, t->dataset.h, t->dataset.w, t->dataset.c);
+    if (t->state.net->class_count != t->dataset.class_count)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "the model's last layer '%s' has %d units, but %s has %d classes",
+                         t->state.net->nodes[t->state.net->node_count - 1].name, t->state.net->class_count,
+                         t->dataset.path, t->dataset.class_count);
+    return DCNN_OK;
+}
+
+/* --- the state: fresh, or a checkpoint's
+ * ------------------------------------------------------------------------------ */
+
+static dcnn_status copy_net(const dcnn_net *from, dcnn_net **to) {
+    json_t *description = dcnn_net_describe(from);
+    dcnn_status status = dcnn_net_create(description, from->nodes[0].shape, to);
+    json_decref(description);
+    DCNN_TRY(status);
+    memcpy((*to)->params, from->params, from->param_count * sizeof(float));
+    memcpy((*to)->state, from->state, from->state_count * sizeof(float));
+    return DCNN_OK;
+}
+
+static dcnn_status take_state(dcnn_trainer *t, const dcnn_checkpoint *from) {
+    dcnn_progress *progress = &t->state.progress;
+    DCNN_TRY(from ? copy_net(from->net, &t->state.net) : make_net(t));
+    DCNN_TRY(check_fit(t));
+    const size_t bytes = t->state.net->param_count * sizeof(float);
+    DCNN_TRY(dcnn_block_create(bytes, "Adam's moments", (void **)&t->state.m));
+    DCNN_TRY(dcnn_block_create(bytes, "Adam's moments", (void **)&t->state.v));
+    if (from) {
+        if (!from->resumable)
+            return DCNN_FAIL(DCNN_BAD_INPUT, "%s has no state to go on from: use it as --model instead",
+                             t->run->checkpoint);
+        memcpy(t->state.m, from->m, bytes);
+        memcpy(t->state.v, from->v, bytes);
+        *progress = from->progress;
+        if (progress->data_checksum != t->dataset.checksum)
+            return DCNN_FAIL(DCNN_BAD_INPUT,
+                             "%s is not the data set that this run was started with (%s): its content "
+                             "differs",
+                             t->dataset.path, from->data_path ? from->data_path : "?");
+        t->state.history = from->history ? strdup(from->history) : NULL;
+    } else {
+        *progress = (dcnn_progress){
+            .seed = t->options->seed, .best_loss = INFINITY, .best_correct = -1, .data_checksum = t->dataset.checksum};
+    }
+    /* What a checkpoint tells of the data is the data set's own; borrowed, see free_trainer(). */
+    memcpy(t->state.mean, t->dataset.mean, sizeof t->state.mean);
+    memcpy(t->state.std, t->dataset.std, sizeof t->state.std);
+    t->state.normalised = true;
+    t->state.class_count = t->dataset.class_count;
+    t->state.class_names = t->dataset.class_names;
+    t->state.data_path = t->dataset.path;
+    t->state.options = json_incref((json_t *)(uintptr_t)t->options->record);
+    return DCNN_OK;
+}
+
+/* --- memory ----------------------------------------------------------------------------------------------------------
+ */
+
+static void carve(dcnn_trainer *t, dcnn_arena *arena, int depth) {
+    const size_t params = t->state.net->param_count, slots = (size_t)t->slots, grain = (size_t)t->options->grain;
+    t->gradient = dcnn_arena_take(arena, params * sizeof(float));
+    t->sums = dcnn_arena_take(arena, (slots + 1) * (size_t)t->sum_stride * sizeof(double));
+    t->samples = dcnn_arena_take(arena, slots * grain * sizeof *t->samples);
+    t->labels = dcnn_arena_take(arena, slots * grain * sizeof *t->labels);
+    for (int worker = 0; worker < dcnn_team_size(t->team); worker++)
+        for (int i = 0; i < depth; i++) t->workers[worker].vectors[i] = dcnn_arena_take(arena, params * sizeof(float));
+}
+
+/* Vectors that a worker's stack needs: the deepest that its share of any batch makes, one more for the leaf. */
+static int deepest_stack(const dcnn_trainer *t, int64_t most_grains) {
+    const int workers = dcnn_team_size(t->team);
+    int deepest = 0;
+    for (int64_t grains = 1; grains <= most_grains; grains++) {
+        const dcnn_shares shares = dcnn_comm_shares(t->comm, grains);
+        for (int worker = 0; worker < workers; worker++) {
+            dcnn_tree tree = {0};
+            const int64_t end = dcnn_share_first(shares.count, worker + 1, workers);
+            for (int64_t i = dcnn_share_first(shares.count, worker, workers); i < end; i++) {
+                dcnn_tree_push(&tree, (dcnn_block){0, shares.first + i}, grains);
+                if (tree.depth > deepest) deepest = tree.depth;
+            }
+        }
+    }
+    return deepest + 1;
+}
+
+static dcnn_status make_memory(dcnn_trainer *t) {
+    const int64_t grains = (t->options->batch_size + t->options->grain - 1) / t->options->grain;
+    const int workers = dcnn_team_size(t->team), depth = deepest_stack(t, grains);
+    t->slots = 1;
+    for (int64_t batch = 1; batch <= grains; batch++) {
+        const int64_t share = dcnn_comm_shares(t->comm, batch).count;
+        if (share > t->slots) t->slots = (int)share;
+    }
+    const dcnn_plan_options plan = {
+        .grain = t->options->grain, .slots = t->slots, .workers = workers, .training = true, .fuse = t->options->fuse};
+    DCNN_TRY(dcnn_plan_create(t->state.net, t->kernels, &plan, &t->plan));
+    t->sum_stride = dcnn_plan_sum_count_max(t->plan);
+    t->workers = calloc((size_t)workers, sizeof *t->workers);
+    for (int worker = 0; t->workers && worker < workers; worker++)
+        t->workers[worker].vectors = calloc((size_t)depth, sizeof(float *));
+    for (int worker = 0; worker < workers; worker++)
+        if (t->workers == NULL || t->workers[worker].vectors == NULL)
+            return DCNN_FAIL(DCNN_FAILURE, "out of memory: %d workers", workers);
+    dcnn_arena arena = {0};
+    carve(t, &arena, depth);
+    DCNN_TRY(dcnn_block_create(arena.used, "gradients", &t->block));
+    arena = (dcnn_arena){.base = t->block};
+    carve(t, &arena, depth);
+    const dcnn_net *net = t->state.net;
+    size_t *counts = calloc((size_t)net->stage_count, sizeof *counts);
+    if (counts == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: buckets");
+    for (int stage = 0; stage < net->stage_count; stage++) counts[stage] = net->buckets[stage].count;
+    dcnn_status status = dcnn_comm_reserve_gradient(t->comm, grains, net->stage_count, counts);
+    free(counts);
+    DCNN_TRY(status);
+    return dcnn_comm_reserve_sums(t->comm, t->sum_stride > DCNN_LOSS_SUMS ? t->sum_stride : DCNN_LOSS_SUMS);
+}
+
+/* --- setting up and taking down --------------------------------------------------------------------------------------
+ */
+
+static dcnn_status set_up_local(dcnn_trainer *t, const dcnn_checkpoint *from) {
+    const dcnn_train_options *o = t->options;
+    const dcnn_split *train = dcnn_dataset_split(&t->dataset, "train");
+    if (train == NULL || train->count == 0)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s has no split 'train'", t->dataset.path);
+    t->sampler = (dcnn_sampler){o->seed, train->rows, train->count, o->batch_size, o->grain};
+    t->augment = (dcnn_augment){o->rotation_range, o->zoom_range, o->width_shift_range, o->height_shift_range};
+    DCNN_TRY(take_state(t, from));
+    const int cores = dcnn_comm_cores(t->comm), threads = o->threads > 0 ? o->threads : cores;
+    if (threads > cores)
+        dcnn_warn("--threads %d: but each rank has %d of the node's cores; give fewer threads or ranks", threads,
+                  cores);
+    DCNN_TRY(dcnn_team_create(threads, &t->team));
+    DCNN_TRY(make_memory(t));
+    return dcnn_evaluator_create(t->comm, t->team, t->kernels, t->state.net, &t->loader, o->grain, o->fuse,
+                                 &t->evaluator);
+}
+
+static dcnn_status set_up(dcnn_trainer *t, const dcnn_checkpoint *from) {
+    DCNN_TRY(dcnn_comm_agree(t->comm, dcnn_dataset_open(t->run->data, &t->dataset)));
+    DCNN_TRY(dcnn_loader_open(t->comm, &t->dataset, &t->loader));
+    return dcnn_comm_agree(t->comm, set_up_local(t, from));
+}
+
+static void tear_down(dcnn_trainer *t) {
+    dcnn_evaluator_free(t->evaluator);
+    dcnn_plan_free(t->plan);
+    for (int worker = 0; t->workers && worker < dcnn_team_size(t->team); worker++) free(t->workers[worker].vectors);
+    free(t->workers);
+    dcnn_team_free(t->team);
+    dcnn_block_free(t->block);
+    dcnn_net_free(t->state.net);
+    dcnn_block_free(t->state.m);
+    dcnn_block_free(t->state.v);
+    free(t->state.history);
+    json_decref(t->state.options);
+    dcnn_dataset_free(&t->dataset);
+}
+
+/* --- saving ----------------------------------------------------------------------------------------------------------
+ */
+
+static dcnn_status write_record(const dcnn_trainer *t) {
+    char host[256] = "?";
+    gethostname(host, sizeof host - 1);
+    json_t *record = json_pack("{s:s, s:s, s:i, s:i, s:i, s:s, s:s, s:s, s:s, s:s, s:O}", "dcnn", DCNN_VERSION, "host",
+                               host, "ranks", dcnn_comm_size(t->comm), "nodes", dcnn_comm_node_count(t->comm),
+                               "threads", dcnn_team_size(t->team), "kernels", t->kernels->isa, "mpi",
+                               dcnn_comm_version(), "openblas", dcnn_blas_version(), "openblas_core", dcnn_blas_core(),
+                               "data", t->dataset.path, "options", t->options->record);
+    char *text = json_dumps(record, JSON_INDENT(2)), *path = dcnn_path_join(t->run->folder, "run.json");
+    json_decref(record);
+    dcnn_status status = text && path ? dcnn_file_write(path, text, strlen(text), false)
+                                      : DCNN_FAIL(DCNN_FAILURE, "out of memory: run.json");
+    free(text);
+    free(path);
+    return status;
+}
+
+/* Rank 0 writes for all: the state is the same everywhere. */
+static dcnn_status save(dcnn_trainer *t, const char *best) {
+    dcnn_status status = DCNN_OK;
+    t->state.progress.elapsed_s = dcnn_now_s() - t->started_s;
+    if (dcnn_comm_rank(t->comm) == 0) {
+        char *path = dcnn_checkpoint_path(t->run->folder, t->state.progress.step);
+        status = path ? dcnn_checkpoint_write(path, &t->state, &t->options->adam)
+                      : DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
+        free(path);
+        if (status == DCNN_OK && best) status = dcnn_checkpoint_write(best, &t->state, &t->options->adam);
+        if (status == DCNN_OK) status = dcnn_history_write(t->run->folder, t->state.history);
+        if (status == DCNN_OK) dcnn_checkpoint_prune(t->run->folder, t->options->keep);
+    }
+    return dcnn_comm_agree(t->comm, status);
+}
+
+/* Replicas that drift apart would do so unseen: compare with rank 0 once an epoch. */
+static dcnn_status check_replicas(dcnn_trainer *t) {
+    const uint64_t mine = dcnn_weights_hash(t->state.net);
+    uint64_t first = mine;
+    dcnn_comm_broadcast(t->comm, &first, sizeof first);
+    dcnn_status status = DCNN_OK;
+    if (first != mine)
+        status = DCNN_FAIL(
+            DCNN_FAILURE, "the weights of rank %d differ from those of rank 0 at step %lld: a machine computes wrongly",
+            dcnn_comm_rank(t->comm), (long long)t->state.progress.step);
+    return dcnn_comm_agree(t->comm, status);
+}
+
+/* --- epochs ----------------------------------------------------------------------------------------------------------
+ */
+
+static bool is_better(const dcnn_progress *best, int64_t correct, double loss) {
+    return correct > best->best_correct || (correct == best->best_correct && loss < best->best_loss);
+}
+
+/* After the last step of an epoch: validation, metrics, the best so far, a checkpoint, a line. */
+static dcnn_status end_epoch(dcnn_trainer *t, double began_s) {
+    dcnn_progress *p = &t->state.progress;
+    const dcnn_split *split = dcnn_dataset_split(&t->dataset, "validation");
+    dcnn_evaluation validation = {0};
+    if (split) DCNN_TRY(dcnn_evaluator_run(t->evaluator, split->rows, split->count, false, &validation));
+    DCNN_TRY(check_replicas(t));
+    const dcnn_epoch_metrics metrics = {.epoch = p->epoch + 1,
+                                        .steps = p->step,
+                                        .loss = p->loss_sum / (double)t->sampler.count,
+                                        .correct = p->correct,
+                                        .count = t->sampler.count,
+                                        .validation_loss = validation.loss,
+                                        .validation_correct = validation.correct,
+                                        .validation_count = validation.count,
+                                        .seconds = dcnn_now_s() - began_s,
+                                        .images_per_s = t->trained > 0 ? (double)t->trained / t->train_s : 0.0};
+    dcnn_evaluation_free(&validation);
+    DCNN_TRY(dcnn_history_append(&t->state.history, &metrics));
+    const bool better = split == NULL || is_better(p, metrics.validation_correct, metrics.validation_loss);
+    if (better) {
+        p->best_correct = metrics.validation_correct;
+        p->best_loss = metrics.validation_loss;
+        p->best_epoch = metrics.epoch;
+    }
+    p->epoch++;
+    p->cursor = 0;
+    p->loss_sum = 0.0;
+    p->correct = 0;
+    char *best = better ? dcnn_path_join(t->run->folder, "best.h5") : NULL;
+    dcnn_status status = save(t, best);
+    free(best);
+    char *line = dcnn_epoch_line(&metrics, t->options->epochs);
+    if (line && t->options->on_epoch) t->options->on_epoch(t->options->context, line);
+    free(line);
+    return status;
+}
+
+static dcnn_status stop_here(dcnn_trainer *t) {
+    DCNN_TRY(save(t, NULL));
+    const int number = dcnn_signals_caught();
+    return DCNN_FAIL(DCNN_STOPPED, "stopped by %s after step %lld, saved: go on with --resume --run %s",
+                     number ? dcnn_signal_name(number) : "--stop-after", (long long)t->state.progress.step,
+                     t->run->folder);
+}
+
+static dcnn_status run_epoch(dcnn_trainer *t) {
+    dcnn_progress *p = &t->state.progress;
+    const double began_s = dcnn_now_s();
+    while (p->cursor < t->sampler.count) {
+        bool stop = false;
+        DCNN_TRY(dcnn_train_step(t, &stop));
+        stop = stop || (t->options->stop_after > 0 && t->steps >= t->options->stop_after);
+        const bool last = p->cursor >= t->sampler.count;
+        if (stop && !last) return stop_here(t);
+        if (stop) {
+            DCNN_TRY(end_epoch(t, began_s));
+            return p->epoch < t->options->epochs ? stop_here(t) : DCNN_OK;
+        }
+        if (!last && t->options->checkpoint_every > 0 && p->step % t->options->checkpoint_every == 0)
+            DCNN_TRY(save(t, NULL));
+    }
+    return end_epoch(t, began_s);
+}
+
+/* --- the end ---------------------------------------------------------------------------------------------------------
+ */
+
+static dcnn_status test_split(dcnn_trainer *t, const char *name, int64_t *correct, int64_t *count) {
+    const dcnn_split *split = dcnn_dataset_split(&t->dataset, name);
+    if (split == NULL) return DCNN_OK;
+    dcnn_evaluation evaluation;
+    DCNN_TRY(dcnn_evaluator_run(t->evaluator, split->rows, split->count, false, &evaluation));
+    *correct = evaluation.correct;
+    *count = evaluation.count;
+    dcnn_evaluation_free(&evaluation);
+    return DCNN_OK;
+}
+
+/* Puts the best epoch's weights in the net and counts its hits on what it has never seen. */
+static dcnn_status test_best(dcnn_trainer *t, dcnn_train_result *result) {
+    char *path = dcnn_path_join(t->run->folder, "best.h5");
+    dcnn_checkpoint best = {0};
+    dcnn_status status = path ? dcnn_checkpoint_read(path, &best) : DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
+    free(path);
+    status = dcnn_comm_agree(t->comm, status);
+    if (status == DCNN_OK) {
+        memcpy(t->state.net->params, best.net->params, best.net->param_count * sizeof(float));
+        memcpy(t->state.net->state, best.net->state, best.net->state_count * sizeof(float));
+        status = test_split(t, "test", &result->test_correct, &result->test_count);
+    }
+    if (status == DCNN_OK) status = test_split(t, "official-test", &result->official_correct, &result->official_count);
+    dcnn_checkpoint_free(&best);
+    return status;
+}
+
+dcnn_status dcnn_train(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoint *from,
+                       const dcnn_train_options *options, dcnn_train_result *result) {
+    dcnn_trainer *t = calloc(1, sizeof *t);
+    *result = (dcnn_train_result){0};
+    if (t == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: a trainer");
+    t->comm = comm;
+    t->kernels = dcnn_kernels_of(dcnn_comm_isa(comm));
+    t->options = options;
+    t->run = run;
+    dcnn_status status;
+    DCNN_TRY_DONE(set_up(t, from));
+    DCNN_TRY_DONE(dcnn_comm_agree(comm, dcnn_comm_rank(comm) == 0 ? write_record(t) : DCNN_OK));
+    t->started_s = dcnn_now_s() - t->state.progress.elapsed_s;
+    dcnn_signals_catch();
+    while (t->state.progress.epoch < options->epochs) DCNN_TRY_DONE(run_epoch(t));
+    result->epochs = t->state.progress.epoch;
+    result->steps = t->state.progress.step;
+    result->best_epoch = t->state.progress.best_epoch;
+    result->images_per_s = t->train_s > 0 ? (double)t->trained / t->train_s : 0.0;
+    result->elapsed_s = dcnn_now_s() - t->started_s;
+    result->weights_hash = dcnn_weights_hash(t->state.net);
+    status = test_best(t, result);
+done:
+    tear_down(t);
+    free(t);
+    return status;
+}
