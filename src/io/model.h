@@ -2,13 +2,15 @@
  * @file model.h — models and checkpoints, one format: a Keras whole-model `.h5` plus a group `/dcnn`.
  *
  * Layout (format version 1; sealed, see file.h):
- *   attributes of /      keras_version, backend ("dcnn"), model_config (JSON), training_config (JSON)
- *   /model_weights       attributes layer_names, backend, keras_version; a group a layer with attribute weight_names
- * and its weights (e.g. /model_weights/conv2d/conv2d/kernel); /model_weights/top_level_model_weights /optimizer_weights
- * attribute weight_names; iteration, learning_rate, then m and v of each trainable weight, as Keras 3 /dcnn
- * format_version, created_by; attributes of dcnn_progress (see there); mean, std of the data it was trained on;
- * class_names; options (JSON); history (JSON lines of metrics so far) A file that Keras wrote has no /dcnn: it loads as
- * a model, but cannot be resumed.
+ *   attributes of /     keras_version, backend ("dcnn"), model_config (JSON), training_config (JSON)
+ *   /model_weights      attributes layer_names, backend, keras_version; a group a layer with attribute weight_names and
+ *                       its weights (/model_weights/conv2d/conv2d/kernel); an empty group top_level_model_weights
+ *   /optimizer_weights  attribute weight_names; iteration, learning_rate, then m and v of each trainable weight, as
+ *                       Keras 3 orders and names them (/optimizer_weights/adam/conv2d_kernel_momentum, …_velocity)
+ *   /dcnn               attributes format_version, created_by, the fields of dcnn_progress, mean and std of the data it
+ *                       was trained on, data_path, options (JSON), history (JSON lines); data set class_names
+ *
+ * A file that Keras wrote has no /dcnn: it loads as a model, but cannot be resumed.
  */
 #ifndef DCNN_IO_MODEL_H
 #define DCNN_IO_MODEL_H
@@ -52,6 +54,7 @@ typedef struct dcnn_checkpoint {
 /**
  * Writes a checkpoint: an image in memory, then one atomic, sealed file. *Local* (rank 0 alone calls it).
  * Reads net, m, v (may be NULL: a bare model), progress, mean, std, class names, data_path, options and history.
+ * @param adam  its settings; may be NULL, then moments are not written, and Keras loads the model uncompiled
  * @return DCNN_OK; DCNN_FAILURE (disk full, folder not writable): the old file, if any, is untouched
  */
 dcnn_status dcnn_checkpoint_write(const char *path, const dcnn_checkpoint *checkpoint, const dcnn_adam *adam);
@@ -65,7 +68,8 @@ dcnn_status dcnn_checkpoint_read(const char *path, dcnn_checkpoint *checkpoint);
 
 void dcnn_checkpoint_free(dcnn_checkpoint *checkpoint);
 
-/** XXH3-64 over net->params and net->state in Keras' order of weights: equal weights, equal hash. *Local.* */
+/** XXH3-64 of each weight tensor in Keras' order, seeded with the hash of those before it (0 at first): equal weights,
+ * equal hash. *Local.* */
 uint64_t dcnn_weights_hash(const dcnn_net *net);
 
 /** Reads a Keras JSON model description file. New reference in *description. *Local.* @return DCNN_OK, DCNN_BAD_INPUT
