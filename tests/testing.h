@@ -20,9 +20,9 @@
 
 #include "base/random.h"
 
-enum { TEST_CANARY_BYTES = 68, TEST_CANARY = 0xA5, TEST_UNWRITTEN = 0xFF, TEST_BUFFERS = 64 };
+enum { TEST_CANARY_BYTES = 72, TEST_CANARY = 0xA5, TEST_UNWRITTEN = 0xFF, TEST_BUFFERS = 64 };
 
-/* 68 bytes before an output: its floats are not aligned to any vector. */
+/* 72 bytes before an output: its values are aligned for a double, not for any vector. */
 typedef struct test_buffer {
     unsigned char *block;
     size_t bytes;

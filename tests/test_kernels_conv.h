@@ -1,0 +1,269 @@
+/** @file test_kernels_conv.h — the convolution half of test_kernels.c, which alone includes it. */
+#ifndef DCNN_TESTS_TEST_KERNELS_CONV_H
+#define DCNN_TESTS_TEST_KERNELS_CONV_H
+
+#include "testing.h"
+
+#include "kernels/kernels.h"
+
+/* --- convolution -------------------------------------------------------------------------------------------------- */
+
+static const dcnn_conv convolutions[] = {
+    /* n, h, w, c, k, r, s, strides, pads, oh, ow */
+    {1, 3, 3, 1, 1, 3, 3, 1, 1, 0, 0, 1, 1},       /* the smallest */
+    {2, 7, 5, 3, 5, 3, 3, 1, 1, 0, 0, 5, 3},       /* three channels, odd sizes */
+    {1, 6, 9, 1, 33, 2, 5, 1, 1, 0, 0, 5, 5},      /* an oblong filter, one channel, one sample */
+    {3, 8, 8, 3, 17, 5, 5, 2, 2, 1, 1, 4, 4},      /* 'same' with stride 2: one zero above, two below */
+    {2, 5, 6, 19, 18, 1, 1, 1, 1, 0, 0, 5, 6},     /* 1x1: x is the matrix of columns */
+    {2, 5, 5, 4, 3, 1, 1, 2, 2, 0, 0, 3, 3},       /* 1x1 with stride */
+    {2, 6, 6, 33, 20, 3, 3, 1, 1, 1, 1, 6, 6},     /* 'same' with more channels than a vector */
+    {2, 9, 7, 5, 6, 2, 3, 3, 2, 0, 1, 3, 4},       /* strides differ; a row of the image is never read */
+    {1, 2, 2, 2, 3, 5, 5, 1, 1, 2, 2, 2, 2},       /* a filter larger than the image */
+    {2, 5, 4, 3, 7, 3, 3, 1, 1, 1, 2, 5, 5},       /* zeros to the right beyond the filter's reach */
+    {4, 20, 20, 32, 8, 3, 3, 1, 1, 0, 0, 18, 18},  /* two blocks of columns */
+    {1, 4, 300, 100, 2, 3, 3, 1, 1, 0, 0, 2, 298}, /* one line is more than a block */
+};
+enum { CONVOLUTIONS = sizeof convolutions / sizeof convolutions[0] };
+
+typedef struct conv_sizes {
+    size_t x, w, y, k, depth; /* floats of x, w, y; filters; multiply-adds of one output */
+} conv_sizes;
+
+static conv_sizes sizes_of(const dcnn_conv *shape) {
+    const size_t depth = (size_t)(shape->r * shape->s * shape->c), k = (size_t)shape->k;
+    return (conv_sizes){(size_t)shape->n * (size_t)(shape->h * shape->w * shape->c), depth * k,
+                        (size_t)shape->n * (size_t)(shape->oh * shape->ow) * k, k, depth};
+}
+
+/* Scratch of exactly the told size, aligned as the contract says; full of NaNs. Freed by the caller. */
+static float *scratch_of(size_t count) {
+    float *scratch = aligned_alloc(64, (count * sizeof(float) + 64) / 64 * 64);
+    assert_non_null(scratch);
+    memset(scratch, TEST_UNWRITTEN, count * sizeof(float));
+    return scratch;
+}
+
+/* fp32 sums of `terms` products of values in [-1, 1): ten times what was seen, far below a lost term. */
+static double sum_bound(size_t terms) {
+    return 2e-6 + 2e-7 * (double)terms;
+}
+
+static void test_conv_scratch(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    for (int i = 0; i < CONVOLUTIONS; i++) {
+        assert_int_equal(slow->conv_scratch(&convolutions[i]), 0);
+        assert_int_equal(fast->conv_scratch(&convolutions[i]), fast->conv_scratch(&convolutions[i]));
+    }
+}
+
+static void check_conv_forward(const dcnn_kernels *fast, const dcnn_kernels *slow, const dcnn_conv *shape, bool biased,
+                               dcnn_fused fused) {
+    const conv_sizes size = sizes_of(shape);
+    const float *x = test_random(size.x, 30), *w = test_random(size.w, 31);
+    const float *bias = biased ? test_random(size.k, 32) : NULL;
+    float *y = test_floats(size.y), *expected = test_floats(size.y), *scratch = scratch_of(fast->conv_scratch(shape));
+    fast->conv_forward(shape, x, w, bias, fused, y, scratch);
+    slow->conv_forward(shape, x, w, bias, fused, expected, NULL);
+    free(scratch);
+    test_close("y", size.y, y, expected, sum_bound(size.depth), 0);
+    test_release();
+}
+
+static void test_conv_forward(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    for (int i = 0; i < CONVOLUTIONS; i++) {
+        check_conv_forward(fast, slow, &convolutions[i], true, DCNN_FUSED_RELU);
+        check_conv_forward(fast, slow, &convolutions[i], false, DCNN_FUSED_NONE);
+    }
+    check_conv_forward(fast, slow, &convolutions[1], true, DCNN_FUSED_NONE);
+    check_conv_forward(fast, slow, &convolutions[1], false, DCNN_FUSED_RELU);
+}
+
+static void test_conv_backward_input(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    for (int i = 0; i < CONVOLUTIONS; i++) {
+        const dcnn_conv *shape = &convolutions[i];
+        const conv_sizes size = sizes_of(shape);
+        const float *dy = test_random(size.y, 33), *w = test_random(size.w, 34);
+        float *dx = test_floats(size.x), *expected = test_floats(size.x);
+        float *scratch = scratch_of(fast->conv_scratch(shape));
+        fast->conv_backward_input(shape, dy, w, dx, scratch);
+        slow->conv_backward_input(shape, dy, w, expected, NULL);
+        free(scratch);
+        test_close("dx", size.x, dx, expected, sum_bound((size_t)(shape->r * shape->s * shape->k)), 0);
+        test_release();
+    }
+}
+
+static void test_conv_backward_filter(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    for (int i = 0; i < CONVOLUTIONS; i++) {
+        const dcnn_conv *shape = &convolutions[i];
+        const conv_sizes size = sizes_of(shape);
+        const float *x = test_random(size.x, 35), *dy = test_random(size.y, 36);
+        float *dw = test_floats(size.w), *expected = test_floats(size.w), *again = test_floats(size.w);
+        float *dbias = test_floats(size.k), *expected_dbias = test_floats(size.k);
+        float *scratch = scratch_of(fast->conv_scratch(shape));
+        fast->conv_backward_filter(shape, x, dy, dw, dbias, scratch);
+        fast->conv_backward_filter(shape, x, dy, again, NULL, scratch);
+        slow->conv_backward_filter(shape, x, dy, expected, expected_dbias, NULL);
+        free(scratch);
+        test_close("dw", size.w, dw, expected, sum_bound(size.y / size.k), 0);
+        test_close("dbias", size.k, dbias, expected_dbias, sum_bound(size.y / size.k), 0);
+        assert_memory_equal(again, dw, size.w * sizeof(float));
+        test_release();
+    }
+}
+
+/* --- convolution + bias + ReLU + MaxPooling ------------------------------------------------------------------------
+ */
+
+/* The recipe's three layers come first: on a SIMD instruction set they must fit. */
+enum { RECIPE_LAYERS = 3 };
+static const dcnn_conv pooled_convolutions[] = {
+    {3, 28, 28, 1, 64, 3, 3, 1, 1, 0, 0, 26, 26},  {3, 13, 13, 64, 128, 3, 3, 1, 1, 0, 0, 11, 11},
+    {3, 5, 5, 128, 256, 3, 3, 1, 1, 0, 0, 3, 3},   {1, 4, 4, 1, 1, 3, 3, 1, 1, 0, 0, 2, 2},
+    {2, 9, 6, 3, 5, 3, 3, 1, 1, 0, 0, 7, 4},       {1, 8, 8, 16, 16, 3, 3, 1, 1, 1, 1, 8, 8},
+    {2, 7, 7, 17, 33, 3, 3, 1, 1, 1, 1, 7, 7},     {16, 5, 5, 32, 48, 3, 3, 1, 1, 0, 0, 3, 3},
+    {2, 9, 11, 3, 20, 5, 5, 1, 1, 2, 2, 9, 11},    {2, 8, 8, 6, 8, 3, 3, 2, 2, 0, 0, 3, 3},
+    {1, 6, 6, 4, 18, 1, 1, 1, 1, 0, 0, 6, 6},      {17, 12, 12, 1, 40, 3, 3, 1, 1, 0, 0, 10, 10},
+    {2, 10, 10, 3, 64, 3, 3, 1, 1, 1, 1, 10, 10},  {3, 14, 6, 64, 64, 3, 3, 1, 1, 1, 1, 14, 6},
+    {16, 28, 28, 1, 64, 3, 3, 1, 1, 0, 0, 26, 26},
+};
+enum { POOLED_CONVOLUTIONS = sizeof pooled_convolutions / sizeof pooled_convolutions[0] };
+
+/* One shape's data and what is expected of it; `scale` NULL in every second shape. */
+typedef struct pooled_case {
+    const dcnn_conv *shape;
+    conv_sizes size;
+    size_t pooled;                       /* floats of y */
+    float *x, *scale, *shift, *w, *bias; /* given */
+    float *packed, *scratch;             /* the fast kernels' */
+    float *y;                            /* expected */
+    uint8_t *argmax;
+} pooled_case;
+
+/* w -> packed in three shares, out of order. */
+static void pack_in_shares(const dcnn_kernels *fast, const pooled_case *c) {
+    fast->conv_pool_pack(c->shape, c->w, c->packed, 2, 3);
+    fast->conv_pool_pack(c->shape, c->w, c->packed, 0, 3);
+    fast->conv_pool_pack(c->shape, c->w, c->packed, 1, 3);
+}
+
+static pooled_case make_pooled_case(const dcnn_kernels *fast, const dcnn_kernels *slow, int i) {
+    pooled_case c = {.shape = &pooled_convolutions[i], .size = sizes_of(&pooled_convolutions[i])};
+    const size_t channels = (size_t)c.shape->c;
+    c.pooled = (size_t)c.shape->n * (size_t)(c.shape->oh / 2 * (c.shape->ow / 2)) * c.size.k;
+    c.x = test_random(c.size.x, 40);
+    if (i % 2 || i == 2) {
+        c.scale = test_random_between(channels, 41, 0.5, 1);
+        c.shift = test_random_between(channels, 42, -0.25, 0.25);
+    }
+    c.w = test_random(c.size.w, 43);
+    c.bias = test_random(c.size.k, 44);
+    c.packed = test_floats(fast->conv_pool_packed(c.shape));
+    c.scratch = scratch_of(fast->conv_pool_scratch(c.shape));
+    c.y = test_floats(c.pooled);
+    c.argmax = test_output(c.pooled);
+    pack_in_shares(fast, &c);
+    slow->conv_pool_forward(c.shape, c.x, c.scale, c.shift, c.w, c.bias, c.y, c.argmax, NULL);
+    return c;
+}
+
+static void release_pooled_case(pooled_case *c) {
+    free(c->scratch);
+    test_release();
+}
+
+static void test_conv_pool_fits(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    for (int i = 0; i < POOLED_CONVOLUTIONS; i++) assert_true(slow->conv_pool_fits(&pooled_convolutions[i]));
+    for (int i = 0; i < RECIPE_LAYERS; i++) assert_true(fast->conv_pool_fits(&pooled_convolutions[i]));
+    const dcnn_conv too_small = {1, 3, 5, 1, 16, 3, 3, 1, 1, 0, 0, 1, 3};
+    assert_false(fast->conv_pool_fits(&too_small));
+}
+
+static void test_conv_pool_scratch(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    for (int i = 0; i < POOLED_CONVOLUTIONS; i++) assert_int_equal(slow->conv_pool_scratch(&pooled_convolutions[i]), 0);
+    (void)fast; /* that it is enough shows in the kernels' own tests, under AddressSanitizer */
+}
+
+static void test_conv_pool_packed(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    for (int i = 0; i < POOLED_CONVOLUTIONS; i++) {
+        const dcnn_conv *shape = &pooled_convolutions[i];
+        assert_int_equal(slow->conv_pool_packed(shape), sizes_of(shape).w);
+        if (fast->conv_pool_fits(shape)) assert_true(fast->conv_pool_packed(shape) > 0);
+    }
+}
+
+/* The shares of any number of workers make the same bits, also more workers than there is work. */
+static void test_conv_pool_pack(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    for (int i = 0; i < POOLED_CONVOLUTIONS; i++) {
+        if (!fast->conv_pool_fits(&pooled_convolutions[i])) continue;
+        pooled_case c = make_pooled_case(fast, slow, i);
+        const size_t count = fast->conv_pool_packed(c.shape);
+        float *whole = test_floats(count), *shares = test_floats(count);
+        fast->conv_pool_pack(c.shape, c.w, whole, 0, 1);
+        for (int part = 63; part >= 0; part--) fast->conv_pool_pack(c.shape, c.w, shares, part, 64);
+        assert_memory_equal(c.packed, whole, count * sizeof(float));
+        assert_memory_equal(shares, whole, count * sizeof(float));
+        release_pooled_case(&c);
+    }
+}
+
+/* Where two cells of a window nearly tie, either may be the argmax: the one named must be as large as y says. */
+static void check_argmax(const dcnn_kernels *slow, const pooled_case *c, const uint8_t *argmax, double bound) {
+    const dcnn_conv *shape = c->shape;
+    float *seen = test_copy(c->size.x, c->x), *z = test_floats(c->size.y);
+    if (c->scale) slow->affine(c->size.x / (size_t)shape->c, shape->c, c->x, c->scale, c->shift, seen);
+    slow->conv_forward(shape, seen, c->w, c->bias, DCNN_FUSED_NONE, z, NULL);
+    const size_t k = c->size.k, ow = (size_t)shape->ow, ph = (size_t)shape->oh / 2, pw = ow / 2;
+    for (size_t at = 0; at < c->pooled; at++) {
+        if (argmax[at] == DCNN_SHUT) {
+            test_close_one("y where argmax is shut", at, 0, c->y[at], bound, 0);
+            continue;
+        }
+        assert_in_range(argmax[at], 0, 3);
+        const size_t filter = at % k, j = at / k % pw, i = at / k / pw % ph, n = at / k / pw / ph;
+        const size_t row = n * (size_t)shape->oh + 2 * i + argmax[at] / 2, column = 2 * j + argmax[at] % 2;
+        const float value = z[(row * ow + column) * k + filter];
+        test_close_one("cell named by argmax", at, value > 0 ? value : 0, c->y[at], bound, 0);
+    }
+}
+
+static void test_conv_pool_forward(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    for (int i = 0; i < POOLED_CONVOLUTIONS; i++) {
+        if (!fast->conv_pool_fits(&pooled_convolutions[i])) continue;
+        pooled_case c = make_pooled_case(fast, slow, i);
+        const double bound = 2 * sum_bound(c.size.depth);
+        float *y = test_floats(c.pooled), *again = test_floats(c.pooled);
+        uint8_t *argmax = test_output(c.pooled);
+        fast->conv_pool_forward(c.shape, c.x, c.scale, c.shift, c.packed, c.bias, y, argmax, c.scratch);
+        fast->conv_pool_forward(c.shape, c.x, c.scale, c.shift, c.packed, c.bias, again, NULL, c.scratch);
+        test_close("y", c.pooled, y, c.y, bound, 0);
+        assert_memory_equal(again, y, c.pooled * sizeof(float));
+        for (size_t at = 0; at < c.pooled; at++) assert_int_equal(argmax[at] == DCNN_SHUT, y[at] == 0);
+        check_argmax(slow, &c, argmax, bound);
+        release_pooled_case(&c);
+    }
+}
+
+static void test_conv_pool_backward(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    for (int i = 0; i < POOLED_CONVOLUTIONS; i++) {
+        if (!fast->conv_pool_fits(&pooled_convolutions[i])) continue;
+        pooled_case c = make_pooled_case(fast, slow, i);
+        const float *dy = test_random(c.pooled, 45);
+        float *dx[2] = {test_floats(c.size.x), test_floats(c.size.x)};
+        float *dw[3] = {test_floats(c.size.w), test_floats(c.size.w), test_floats(c.size.w)};
+        float *dbias[3] = {test_floats(c.size.k), test_floats(c.size.k), test_floats(c.size.k)};
+        slow->conv_pool_backward(c.shape, c.x, c.scale, c.shift, c.w, c.argmax, dy, dx[0], dw[0], dbias[0], NULL);
+        fast->conv_pool_backward(c.shape, c.x, c.scale, c.shift, c.packed, c.argmax, dy, dx[1], dw[1], dbias[1],
+                                 c.scratch);
+        fast->conv_pool_backward(c.shape, c.x, c.scale, c.shift, c.packed, c.argmax, dy, NULL, dw[2], dbias[2],
+                                 c.scratch);
+        const double bound = 2 * sum_bound(c.pooled / c.size.k);
+        test_close("dx", c.size.x, dx[1], dx[0], 2 * sum_bound((size_t)(c.shape->r * c.shape->s) * c.size.k), 0);
+        for (int run = 1; run < 3; run++) {
+            test_close("dw", c.size.w, dw[run], dw[0], bound, 0);
+            test_close("dbias", c.size.k, dbias[run], dbias[0], bound, 0);
+        }
+        release_pooled_case(&c);
+    }
+}
+
+#endif
