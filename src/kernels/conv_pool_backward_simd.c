@@ -6,46 +6,68 @@
 #include "kernels/conv_pool_simd.h"
 
 enum {
-    FILTER_BYTES = 20 * 1024, /* of blocked x' that a pass over the lists reads from L1 */
-    INPUT_BYTES = 10 * 1024,  /* of blocked dx beside the 18 KiB of taps in L1 */
+    FILTER_BYTES =
+        20 * 1024, /* of blocked x' that a pass over the lists reads: two thirds of L1; 12 KiB is 5 % slower */
+    INPUT_BYTES = 10 * 1024, /* of blocked dx beside the 18 KiB of taps in L1; 5 to 80 KiB are alike */
 };
 
-/* Lists of open cells: list number i is the `count[i]` entries from number `start[i]` on. */
+/* An entry of a list of open cells: the bits of dy below, above them the place in floats from the list's base. A pass
+ * over a list is bound by loads, and this is one instead of two (in L1 on a Zen 4, 10.4 cycles an entry, not 11.2). */
+typedef uint64_t open_cell;
+
+/* Lists of open cells. For dw, list k is the count[k] entries from k * (windows of the group) on; for dx, list i is the
+ * entries start[i] to start[i + 1]. */
 typedef struct open_lists {
-    float *value;    /* dy of the cell */
-    int32_t *offset; /* in floats, from the list's base */
+    open_cell *cells;
     int32_t *start, *count;
 } open_lists;
 
-/* sum[r][s] += value * from[offset + r * row + s * V] over a list. */
-static inline void add_list(const float *value, const int32_t *offset, size_t count, const float *from, size_t row,
-                            simd_float sum[TAPS]) {
-    const float *second = from + row, *third = from + 2 * row;
+static inline open_cell open_cell_of(float dy, size_t place) {
+    uint32_t bits;
+    memcpy(&bits, &dy, sizeof bits);
+    return (uint64_t)place << 32 | bits;
+}
+
+static inline simd_float gradient_of(open_cell cell) {
+#if defined(DCNN_ISA_avx512)
+    return (simd_float)_mm512_set1_epi32((int32_t)(uint32_t)cell);
+#else
+    const uint32_t bits = (uint32_t)cell;
+    float dy;
+    memcpy(&dy, &bits, sizeof dy);
+    return simd_splat(dy);
+#endif
+}
+
+/* sum[r][s] += dy * from[place + r * row + s * V] over a list. */
+static inline void add_list(const open_cell *cells, size_t count, const float *from, size_t row, simd_float sum[TAPS]) {
     for (size_t i = 0; i < count; i++) {
-        const simd_float gradient = simd_splat(value[i]);
-        const size_t at = (size_t)offset[i];
-        sum[0] += gradient * simd_load(from + at);
-        sum[1] += gradient * simd_load(from + at + V);
-        sum[2] += gradient * simd_load(from + at + 2 * V);
-        sum[3] += gradient * simd_load(second + at);
-        sum[4] += gradient * simd_load(second + at + V);
-        sum[5] += gradient * simd_load(second + at + 2 * V);
-        sum[6] += gradient * simd_load(third + at);
-        sum[7] += gradient * simd_load(third + at + V);
-        sum[8] += gradient * simd_load(third + at + 2 * V);
+        const open_cell cell = cells[i];
+        const simd_float gradient = gradient_of(cell);
+        const float *first = from + (cell >> 32), *second = first + row, *third = second + row;
+        sum[0] += gradient * simd_load(first);
+        sum[1] += gradient * simd_load(first + V);
+        sum[2] += gradient * simd_load(first + 2 * V);
+        sum[3] += gradient * simd_load(second);
+        sum[4] += gradient * simd_load(second + V);
+        sum[5] += gradient * simd_load(second + 2 * V);
+        sum[6] += gradient * simd_load(third);
+        sum[7] += gradient * simd_load(third + V);
+        sum[8] += gradient * simd_load(third + 2 * V);
     }
 }
 
 /* --- dw ----------------------------------------------------------------------------------------------------------- */
 
-static size_t filter_lists_floats(const conv_pool_plan *plan, size_t group) {
-    return whole_lines(plan->k * group * plan->windows);
+/* Floats that a number of entries takes. */
+static size_t entry_floats(size_t entries) {
+    return whole_lines(2 * entries);
 }
 
 static size_t filter_scratch(const dcnn_conv *shape, const conv_pool_plan *plan) {
     const size_t group = group_images(shape, plan, FILTER_BYTES);
     const size_t sums = group < (size_t)shape->n ? plan->c_blocks * plan->k * TAPS * V : 0;
-    return whole_lines(group * plan->c_blocks * plan->cells * V) + 2 * filter_lists_floats(plan, group) +
+    return whole_lines(group * plan->c_blocks * plan->cells * V) + entry_floats(plan->k * group * plan->windows) +
            whole_lines(plan->k) + whole_lines(sums) + TAPS * V * V;
 }
 
@@ -55,14 +77,12 @@ static void list_by_channel(const conv_pool_plan *plan, size_t images, const uin
     const size_t length = images * plan->windows;
     memset(lists->count, 0, plan->k * sizeof *lists->count);
     for (size_t window = 0; window < length; window++, argmax += plan->k, dy += plan->k) {
-        const size_t image = window / plan->windows, place = window % plan->windows;
-        const size_t cell = place / plan->window_columns * 2 * plan->columns + place % plan->window_columns * 2;
-        const int32_t origin = (int32_t)((image * plan->cells + cell) * V), row = (int32_t)(plan->columns * V);
-        const int32_t offset[DCNN_SHUT + 1] = {origin, origin + V, origin + row, origin + row + V, 0};
+        const size_t image = window / plan->windows, inside = window % plan->windows;
+        const size_t cell = inside / plan->window_columns * 2 * plan->columns + inside % plan->window_columns * 2;
+        const size_t origin = (image * plan->cells + cell) * V, row = plan->columns * V;
+        const size_t place[DCNN_SHUT + 1] = {origin, origin + V, origin + row, origin + row + V, 0};
         for (size_t k = 0; k < plan->k; k++) {
-            const size_t at = k * length + (size_t)lists->count[k];
-            lists->value[at] = dy[k];
-            lists->offset[at] = offset[argmax[k]];
+            lists->cells[k * length + (size_t)lists->count[k]] = open_cell_of(dy[k], place[argmax[k]]);
             lists->count[k] += argmax[k] != DCNN_SHUT;
         }
     }
@@ -91,8 +111,7 @@ static void add_filters(const conv_pool_plan *plan, const float *blocked, size_t
             float *kept = sums + (c_block * plan->k + k) * TAPS * V, *to = last ? tile + k % V * TAPS * V : kept;
             simd_float sum[TAPS];
             for (size_t tap = 0; tap < TAPS; tap++) sum[tap] = first ? simd_zero() : simd_load(kept + tap * V);
-            add_list(lists->value + k * length, lists->offset + k * length, (size_t)lists->count[k], from,
-                     plan->columns * V, sum);
+            add_list(lists->cells + k * length, (size_t)lists->count[k], from, plan->columns * V, sum);
             for (size_t tap = 0; tap < TAPS; tap++) simd_store(to + tap * V, sum[tap]);
             if (last && (k % V == V - 1 || k == plan->k - 1)) store_filters(plan, tile, c_block, k / V, dw);
         }
@@ -103,10 +122,10 @@ static void backward_filter(const dcnn_conv *shape, const conv_pool_plan *plan, 
                             const float *in_shift, const uint8_t *argmax, const float *dy, float *dw, float *scratch) {
     const size_t images = (size_t)shape->n, group = group_images(shape, plan, FILTER_BYTES);
     float *tile = scratch, *blocked = tile + TAPS * V * V;
-    open_lists lists = {.value = blocked + whole_lines(group * plan->c_blocks * plan->cells * V)};
-    lists.offset = (int32_t *)(lists.value + filter_lists_floats(plan, group));
-    lists.count = lists.offset + filter_lists_floats(plan, group);
-    float *sums = (float *)(lists.count + whole_lines(plan->k));
+    float *entries = blocked + whole_lines(group * plan->c_blocks * plan->cells * V);
+    float *counts = entries + entry_floats(plan->k * group * plan->windows);
+    float *sums = counts + whole_lines(plan->k);
+    const open_lists lists = {.cells = (open_cell *)entries, .count = (int32_t *)counts};
     memset(tile, 0, TAPS * V * V * sizeof *tile);
     for (size_t first = 0; first < images; first += group) {
         const size_t count = least(group, images - first), window = first * plan->windows;
@@ -137,35 +156,38 @@ static size_t input_lists(const conv_pool_plan *plan, size_t group) {
 }
 
 static size_t input_entries(const conv_pool_plan *plan, size_t group) {
-    return whole_lines(group * plan->windows * plan->k + V);
+    return entry_floats(group * plan->windows * plan->k + V);
 }
 
 static size_t input_scratch(const dcnn_conv *shape, const conv_pool_plan *plan) {
     const size_t group = group_images(shape, plan, INPUT_BYTES);
-    return whole_lines(group * plan->cells * V) + 2 * input_entries(plan, group) +
+    return whole_lines(group * plan->cells * V) + input_entries(plan, group) +
            whole_lines(input_lists(plan, group) + 1);
 }
 
 /* Appends the output channels of one block that are open at `cell` of a window; returns the new end of the list. May
  * write up to V entries past it. */
-static inline size_t list_cell(const uint8_t *argmax, const float *dy, size_t count, int32_t cell,
-                               const open_lists *lists, size_t end) {
+static inline size_t list_cell(const uint8_t *argmax, const float *dy, size_t count, int32_t cell, open_cell *cells,
+                               size_t end) {
 #if defined(DCNN_ISA_avx512)
-    __m512i offset = _mm512_mullo_epi32(_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
-                                        _mm512_set1_epi32(TAPS * V));
-    for (size_t k = 0; k < count; k += V) {
+    const __m512i step = _mm512_set1_epi64((int64_t)(V * TAPS * V) << 32);
+    __m512i lower =
+        _mm512_mullo_epi64(_mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7), _mm512_set1_epi64((int64_t)(TAPS * V) << 32));
+    for (size_t k = 0; k < count; k += V, lower = _mm512_add_epi64(lower, step)) {
         const size_t lanes = least(V, count - k);
-        const __mmask16 open = _mm512_cmpeq_epi32_mask((__m512i)load_codes(argmax + k, lanes), _mm512_set1_epi32(cell));
-        const __m512 value = (__m512)load_lanes(dy + k, lanes);
-        _mm512_storeu_ps(lists->value + end, _mm512_maskz_compress_ps(open, value));
-        _mm512_storeu_si512(lists->offset + end, _mm512_maskz_compress_epi32(open, offset));
-        offset = _mm512_add_epi32(offset, _mm512_set1_epi32(V * TAPS * V));
-        end += (size_t)__builtin_popcount(open);
+        const unsigned open = _mm512_cmpeq_epi32_mask((__m512i)load_codes(argmax + k, lanes), _mm512_set1_epi32(cell));
+        const __m512i bits = (__m512i)load_lanes(dy + k, lanes);
+        const __m512i upper = _mm512_add_epi64(lower, _mm512_set1_epi64((int64_t)(V / 2 * TAPS * V) << 32));
+        const __m512i first = _mm512_or_epi64(_mm512_cvtepu32_epi64(_mm512_castsi512_si256(bits)), lower);
+        const __m512i second = _mm512_or_epi64(_mm512_cvtepu32_epi64(_mm512_extracti64x4_epi64(bits, 1)), upper);
+        _mm512_storeu_si512(cells + end, _mm512_maskz_compress_epi64((__mmask8)open, first));
+        end += (size_t)__builtin_popcount(open & 0xFF);
+        _mm512_storeu_si512(cells + end, _mm512_maskz_compress_epi64((__mmask8)(open >> 8), second));
+        end += (size_t)__builtin_popcount(open >> 8);
     }
 #else
     for (size_t k = 0; k < count; k++) {
-        lists->value[end] = dy[k];
-        lists->offset[end] = (int32_t)(k * TAPS * V);
+        cells[end] = open_cell_of(dy[k], k * TAPS * V);
         end += argmax[k] == cell;
     }
 #endif
@@ -183,7 +205,7 @@ static void list_by_window(const conv_pool_plan *plan, size_t windows, const uin
             const size_t at = window * plan->k + first;
             for (int32_t cell = 0; cell < 4; cell++) {
                 *start++ = (int32_t)end;
-                end = list_cell(argmax + at, dy + at, count, cell, lists, end);
+                end = list_cell(argmax + at, dy + at, count, cell, lists->cells, end);
             }
         }
     }
@@ -192,12 +214,13 @@ static void list_by_window(const conv_pool_plan *plan, size_t windows, const uin
 
 #if defined(DCNN_ISA_avx512)
 /* add_list() on the 3x3 sums around cell (row, column) of a window's 4x4 sums. */
-static inline __attribute__((always_inline)) void add_around(const float *value, const int32_t *offset, size_t count,
-                                                             const float *taps, const size_t row, const size_t column,
+static inline __attribute__((always_inline)) void add_around(const open_cell *cells, size_t count, const float *taps,
+                                                             const size_t row, const size_t column,
                                                              simd_float sum[4][4]) {
     for (size_t i = 0; i < count; i++) {
-        const simd_float gradient = simd_splat(value[i]);
-        const float *from = taps + offset[i];
+        const open_cell cell = cells[i];
+        const simd_float gradient = gradient_of(cell);
+        const float *from = taps + (cell >> 32);
 #pragma GCC unroll 9
         for (size_t tap = 0; tap < TAPS; tap++) {
             sum[row + tap / 3][column + tap % 3] += gradient * simd_load(from + tap * V);
@@ -205,40 +228,54 @@ static inline __attribute__((always_inline)) void add_around(const float *value,
     }
 }
 
+/* Two columns of a window's 4x4 sums, from number `column`; `from` and `to` point at the first row's. */
+static inline void load_columns(const float *from, size_t row, size_t column, simd_float sum[4][4]) {
+#pragma GCC unroll 4
+    for (size_t r = 0; r < 4; r++) {
+        sum[r][column] = simd_load(from + r * row);
+        sum[r][column + 1] = simd_load(from + r * row + V);
+    }
+}
+
+static inline void store_columns(float *to, size_t row, simd_float sum[4][4]) {
+#pragma GCC unroll 4
+    for (size_t r = 0; r < 4; r++) {
+        simd_store(to + r * row, sum[r][0]);
+        simd_store(to + r * row + V, sum[r][1]);
+    }
+}
+
+/* Adds one block of output channels to a row of windows; the two columns that neighbours share stay in registers. */
+static inline void add_window_row(const conv_pool_plan *plan, const open_cell *cells, const int32_t *start,
+                                  const float *taps, float *to) {
+    const size_t row = plan->columns * V;
+    simd_float sum[4][4];
+    load_columns(to, row, 0, sum);
+    for (size_t window = 0; window < plan->window_columns; window++, to += 2 * V, start += 4) {
+        load_columns(to + 2 * V, row, 2, sum);
+#pragma GCC unroll 4
+        for (size_t cell = 0; cell < 4; cell++) {
+            add_around(cells + start[cell], (size_t)(start[cell + 1] - start[cell]), taps, cell / 2, cell % 2, sum);
+        }
+        store_columns(to, row, sum);
+#pragma GCC unroll 4
+        for (size_t r = 0; r < 4; r++) {
+            sum[r][0] = sum[r][2];
+            sum[r][1] = sum[r][3];
+        }
+    }
+    store_columns(to, row, sum);
+}
+
+/* Adds one block of output channels to the blocked dx of a group of images, one channel block. Out of line: within its
+ * caller gcc 12 spills the sums (6.7 ms for 128 images of 13x13x64 to 128 on a Zen 4 became 8.9). */
 static __attribute__((noinline)) void add_inputs(const conv_pool_plan *plan, size_t images, const open_lists *lists,
                                                  const int32_t *start, const float *taps, float *blocked) {
-    const size_t row = plan->columns * V, window_rows = plan->windows / plan->window_columns;
+    const size_t window_rows = plan->windows / plan->window_columns;
     for (size_t image = 0; image < images; image++) {
-        for (size_t i = 0; i < window_rows; i++) {
-            float *at = blocked + image * plan->cells * V + 2 * i * row;
-            simd_float sum[4][4];
-            for (size_t r = 0; r < 4; r++) {
-                sum[r][0] = simd_load(at + r * row);
-                sum[r][1] = simd_load(at + r * row + V);
-            }
-            for (size_t j = 0; j < plan->window_columns; j++, at += 2 * V, start += 4) {
-#pragma GCC unroll 4
-                for (size_t r = 0; r < 4; r++) {
-                    sum[r][2] = simd_load(at + r * row + 2 * V);
-                    sum[r][3] = simd_load(at + r * row + 3 * V);
-                }
-#pragma GCC unroll 4
-                for (size_t cell = 0; cell < 4; cell++) {
-                    const size_t first = (size_t)start[cell], count = (size_t)start[cell + 1] - first;
-                    add_around(lists->value + first, lists->offset + first, count, taps, cell / 2, cell % 2, sum);
-                }
-#pragma GCC unroll 4
-                for (size_t r = 0; r < 4; r++) {
-                    simd_store(at + r * row, sum[r][0]);
-                    simd_store(at + r * row + V, sum[r][1]);
-                    sum[r][0] = sum[r][2];
-                    sum[r][1] = sum[r][3];
-                }
-            }
-            for (size_t r = 0; r < 4; r++) {
-                simd_store(at + r * row, sum[r][0]);
-                simd_store(at + r * row + V, sum[r][1]);
-            }
+        for (size_t i = 0; i < window_rows; i++, start += 4 * plan->window_columns) {
+            float *to = blocked + (image * plan->cells + 2 * i * plan->columns) * V;
+            add_window_row(plan, lists->cells, start, taps, to);
         }
     }
 }
@@ -256,7 +293,7 @@ static __attribute__((noinline)) void add_inputs(const conv_pool_plan *plan, siz
             float *to = corner + cell / 2 * row + cell % 2 * V;
             simd_float sum[TAPS];
             for (size_t tap = 0; tap < TAPS; tap++) sum[tap] = simd_load(to + tap / 3 * row + tap % 3 * V);
-            add_list(lists->value + first, lists->offset + first, count, taps, (size_t)3 * V, sum);
+            add_list(lists->cells + first, count, taps, (size_t)3 * V, sum);
             for (size_t tap = 0; tap < TAPS; tap++) simd_store(to + tap / 3 * row + tap % 3 * V, sum[tap]);
         }
     }
@@ -285,9 +322,9 @@ static void backward_input(const dcnn_conv *shape, const conv_pool_plan *plan, c
                            const float *dy, float *dx, float *scratch) {
     const size_t images = (size_t)shape->n, group = group_images(shape, plan, INPUT_BYTES);
     float *blocked = scratch;
-    open_lists lists = {.value = blocked + whole_lines(group * plan->cells * V)};
-    lists.offset = (int32_t *)(lists.value + input_entries(plan, group));
-    lists.start = lists.offset + input_entries(plan, group);
+    float *entries = blocked + whole_lines(group * plan->cells * V);
+    float *starts = entries + input_entries(plan, group);
+    const open_lists lists = {.cells = (open_cell *)entries, .start = (int32_t *)starts};
     for (size_t first = 0; first < images; first += group) {
         const size_t count = least(group, images - first), window = first * plan->windows;
         float *to = dx + first * (size_t)shape->h * (size_t)shape->w * plan->c;
