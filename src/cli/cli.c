@@ -1,0 +1,83 @@
+/* cli.c — what commands share: numbers for people, and files that every rank reads. */
+#include "cli/cli.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+const char *dcnn_number_text(int64_t value, dcnn_number *number) {
+    char digits[24];
+    const int length = snprintf(digits, sizeof digits, "%" PRId64, value);
+    size_t used = 0;
+    for (int i = 0; i < length; i++) {
+        if (i > 0 && (length - i) % 3 == 0 && digits[i - 1] != '-') number->text[used++] = ',';
+        number->text[used++] = digits[i];
+    }
+    number->text[used] = '\0';
+    return number->text;
+}
+
+const char *dcnn_accuracy_text(int64_t correct, int64_t count, char text[96]) {
+    dcnn_number hits, all;
+    snprintf(text, 96, "%.2f %% (%s of %s)", count > 0 ? 100.0 * (double)correct / (double)count : 0.0,
+             dcnn_number_text(correct, &hits), dcnn_number_text(count, &all));
+    return text;
+}
+
+void dcnn_dataset_text(const dcnn_dataset *dataset, char text[512]) {
+    dcnn_number number;
+    int used = snprintf(text, 512, "%s images of %dx%dx%d in %d classes", dcnn_number_text(dataset->count, &number),
+                        dataset->h, dataset->w, dataset->c, dataset->class_count);
+    for (int i = 0; i < dataset->split_count; i++)
+        used += snprintf(text + used, 512 - (size_t)used, "%s %s %s", i > 0 ? "," : ":", dataset->splits[i].name,
+                         dcnn_number_text(dataset->splits[i].count, &number));
+}
+
+dcnn_status dcnn_checkpoint_share(dcnn_comm *comm, const char *path, dcnn_checkpoint *checkpoint) {
+    return dcnn_comm_agree(comm, dcnn_checkpoint_read(path, checkpoint));
+}
+
+static dcnn_status fail_split(const dcnn_dataset *dataset, const char *name) {
+    char names[DCNN_MAX_SPLITS * 34] = "";
+    for (int i = 0; i < dataset->split_count; i++) {
+        strcat(names, i > 0 ? ", " : "");
+        strcat(names, dataset->splits[i].name);
+    }
+    return DCNN_FAIL(DCNN_USAGE, "%s has no split '%.32s'; it has: %s", dataset->path, name, names);
+}
+
+dcnn_status dcnn_dataset_share(dcnn_comm *comm, const char *path, const char *split_name, dcnn_dataset *dataset,
+                               const dcnn_split **split) {
+    dcnn_status status = dcnn_dataset_open(path, dataset);
+    if (status == DCNN_OK) {
+        *split = dcnn_dataset_split(dataset, split_name);
+        if (*split == NULL)
+            status = fail_split(dataset, split_name);
+        else if ((*split)->count == 0)
+            status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: the split '%s' has no samples", path, split_name);
+    }
+    return dcnn_comm_agree(comm, status);
+}
+
+const char *const *dcnn_class_names(const dcnn_checkpoint *checkpoint, const dcnn_dataset *dataset) {
+    const int count = checkpoint->net->class_count;
+    if (checkpoint->class_names && checkpoint->class_count == count)
+        return (const char *const *)checkpoint->class_names;
+    return dataset && dataset->class_count == count ? (const char *const *)dataset->class_names : NULL;
+}
+
+dcnn_status dcnn_check_fit(const dcnn_checkpoint *checkpoint, const char *model_path, const char *data_path, int h,
+                           int w, int c) {
+    const dcnn_shape takes = checkpoint->net->nodes[0].shape;
+    if (takes.h == h && takes.w == w && takes.c == c) return DCNN_OK;
+    char text[48];
+    return DCNN_FAIL(DCNN_BAD_INPUT, "%s takes pictures of shape %s, but those of %s have shape (%d, %d, %d)",
+                     model_path, dcnn_shape_text(takes, text), data_path, h, w, c);
+}
+
+dcnn_status dcnn_json_print(json_t *json) {
+    if (json == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: JSON of the result");
+    json_dumpf(json, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
+    putchar('\n');
+    json_decref(json);
+    return DCNN_OK;
+}

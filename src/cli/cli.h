@@ -1,0 +1,60 @@
+/**
+ * @file cli.h — what main.c hands to a command, and what commands share.
+ *
+ * A command is one function. It returns a status whose message stands in dcnn_error(); main.c tells it once. Results go
+ * to stdout, everything else to the log (stderr). Only the process with `speaks` writes either.
+ */
+#ifndef DCNN_CLI_CLI_H
+#define DCNN_CLI_CLI_H
+
+#include "cli/options.h"
+#include "run/run.h"
+
+typedef struct dcnn_cli {
+    dcnn_comm *comm; /**< NULL in a command of one process */
+    dcnn_options *options;
+    bool speaks; /**< rank 0, or the only process */
+} dcnn_cli;
+
+/* The commands. Those of one process are *Local*, the others *Collective*. */
+dcnn_status dcnn_cmd_prepare(dcnn_cli *cli);
+dcnn_status dcnn_cmd_train(dcnn_cli *cli);
+dcnn_status dcnn_cmd_evaluate(dcnn_cli *cli);
+dcnn_status dcnn_cmd_predict(dcnn_cli *cli);
+dcnn_status dcnn_cmd_info(dcnn_cli *cli);
+
+/** Room for a number of dcnn_number_text(). */
+typedef struct dcnn_number {
+    char text[32];
+} dcnn_number;
+
+/** 4176 -> "4,176". *Local.* */
+const char *dcnn_number_text(int64_t value, dcnn_number *number);
+
+/** "99.43 % (4,176 of 4,200)". *Local.* */
+const char *dcnn_accuracy_text(int64_t correct, int64_t count, char text[96]);
+
+/** "3 images of 28x28x1 in 10 classes: train 2, test 1". *Local.* */
+void dcnn_dataset_text(const dcnn_dataset *dataset, char text[512]);
+
+/** Reads a checkpoint on every rank; all come to the same status. *Collective.* Free with dcnn_checkpoint_free() even
+ * after a failure. */
+dcnn_status dcnn_checkpoint_share(dcnn_comm *comm, const char *path, dcnn_checkpoint *checkpoint);
+
+/** Opens a data set on every rank, and a split of it that is not empty. *Collective.* Free with dcnn_dataset_free()
+ * even after a failure. @return DCNN_USAGE if there is no such split, with those there are */
+dcnn_status dcnn_dataset_share(dcnn_comm *comm, const char *path, const char *split_name, dcnn_dataset *dataset,
+                               const dcnn_split **split);
+
+/** Names of a model's classes, from its file, else from the data set if that fits, else NULL. *Local.* */
+const char *const *dcnn_class_names(const dcnn_checkpoint *checkpoint, const dcnn_dataset *dataset);
+
+/** Refuses pictures that the model cannot take, naming both files and shapes. *Local.* @return DCNN_OK, DCNN_BAD_INPUT
+ */
+dcnn_status dcnn_check_fit(const dcnn_checkpoint *checkpoint, const char *model_path, const char *data_path, int h,
+                           int w, int c);
+
+/** Writes JSON to stdout and gives it back (decref). NULL: out of memory. *Local.* */
+dcnn_status dcnn_json_print(json_t *json);
+
+#endif

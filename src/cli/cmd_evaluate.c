@@ -1,0 +1,83 @@
+/* cmd_evaluate.c — dcnn evaluate CHECKPOINT [DATA.h5] */
+#include <stdlib.h>
+
+#include "cli/cli.h"
+#include "report/classification.h"
+
+typedef struct result {
+    const char *model, *data, *split;
+    const dcnn_evaluation *evaluation;
+    const char *const *names;
+} result;
+
+static dcnn_status print_text(const result *r, const dcnn_classification *scores) {
+    const dcnn_evaluation *e = r->evaluation;
+    char text[96];
+    char *report = dcnn_classification_text(scores, r->names);
+    char *matrix = dcnn_confusion_text(e->class_count, e->confusion, r->names);
+    dcnn_status status = DCNN_OK;
+    if (report && matrix)
+        printf("%s on the split '%s' of %s\n\nloss      %.6f\naccuracy  %s\n\n%s\n%s", r->model, r->split, r->data,
+               e->loss, dcnn_accuracy_text(e->correct, e->count, text), report, matrix);
+    else
+        status = DCNN_FAIL(DCNN_FAILURE, "out of memory: the report");
+    free(report);
+    free(matrix);
+    return status;
+}
+
+static json_t *matrix_json(const dcnn_evaluation *e) {
+    json_t *rows = json_array();
+    for (int i = 0; rows && i < e->class_count; i++) {
+        json_t *row = json_array();
+        for (int j = 0; row && j < e->class_count; j++)
+            json_array_append_new(row, json_integer((json_int_t)e->confusion[i * e->class_count + j]));
+        json_array_append_new(rows, row);
+    }
+    return rows;
+}
+
+static dcnn_status print_json(const result *r, const dcnn_classification *scores) {
+    const dcnn_evaluation *e = r->evaluation;
+    return dcnn_json_print(json_pack("{s:s, s:s, s:s, s:f, s:f, s:I, s:I, s:o, s:o}", "model", r->model, "data",
+                                     r->data, "split", r->split, "loss", e->loss, "accuracy", scores->accuracy,
+                                     "correct", (json_int_t)e->correct, "count", (json_int_t)e->count, "report",
+                                     dcnn_classification_json(scores, r->names), "confusion", matrix_json(e)));
+}
+
+static dcnn_status print_result(const dcnn_cli *cli, const result *r) {
+    dcnn_classification scores;
+    DCNN_TRY(dcnn_classification_create(r->evaluation->class_count, r->evaluation->confusion, &scores));
+    dcnn_status status = cli->options->json ? print_json(r, &scores) : print_text(r, &scores);
+    dcnn_classification_free(&scores);
+    return status;
+}
+
+dcnn_status dcnn_cmd_evaluate(dcnn_cli *cli) {
+    const dcnn_options *o = cli->options;
+    const char *model = o->operands[0];
+    dcnn_checkpoint checkpoint;
+    dcnn_dataset dataset = {0};
+    dcnn_evaluation evaluation = {0};
+    const dcnn_split *split = NULL;
+    dcnn_status status = dcnn_checkpoint_share(cli->comm, model, &checkpoint);
+    if (status != DCNN_OK) goto done;
+    const char *data = o->operand_count > 1 ? o->operands[1] : checkpoint.data_path;
+    if (data == NULL) {
+        status =
+            DCNN_FAIL(DCNN_USAGE, "%s does not say what it was trained on: name a data set, dcnn evaluate %s DATA.h5",
+                      model, model);
+        goto done;
+    }
+    DCNN_TRY_DONE(dcnn_dataset_share(cli->comm, data, o->split, &dataset, &split));
+    DCNN_TRY_DONE(dcnn_check_fit(&checkpoint, model, data, dataset.h, dataset.w, dataset.c));
+    const dcnn_samples samples = {.dataset = &dataset, .split = split};
+    DCNN_TRY_DONE(dcnn_evaluate(cli->comm, &checkpoint, &samples, (int)o->threads, false, &evaluation));
+    const result r = {model, data, split->name, &evaluation, dcnn_class_names(&checkpoint, &dataset)};
+    if (cli->speaks) status = print_result(cli, &r);
+done:
+    dcnn_evaluation_free(&evaluation);
+    dcnn_dataset_free(&dataset);
+    dcnn_checkpoint_free(&checkpoint);
+    return status;
+}

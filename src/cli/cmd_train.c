@@ -1,0 +1,157 @@
+/* cmd_train.c — dcnn train [DATA.h5] */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "cli/cli.h"
+
+static void tell_epoch(void *context, const char *line) {
+    (void)context;
+    dcnn_info("%s", line);
+}
+
+/* What a user wants to see before the first epoch is over. Trouble with the data set is dcnn_train()'s to tell. */
+static void tell_start(const dcnn_cli *cli, const dcnn_run *run, const dcnn_checkpoint *from) {
+    const int ranks = dcnn_comm_size(cli->comm), nodes = dcnn_comm_node_count(cli->comm);
+    const int threads = cli->options->threads > 0 ? (int)cli->options->threads : dcnn_comm_cores(cli->comm);
+    char text[512];
+    dcnn_dataset dataset;
+    dcnn_info("dcnn " DCNN_VERSION ": %d rank%s x %d thread%s on %d node%s, %s kernels, OpenBLAS %s", ranks,
+              ranks == 1 ? "" : "s", threads, threads == 1 ? "" : "s", nodes, nodes == 1 ? "" : "s",
+              dcnn_isa_name(dcnn_comm_isa(cli->comm)), dcnn_blas_core());
+    if (dcnn_dataset_open(run->data, &dataset) == DCNN_OK) {
+        dcnn_dataset_text(&dataset, text);
+        dcnn_info("data  %s: %s", run->data, text);
+        dcnn_dataset_free(&dataset);
+    }
+    if (from)
+        dcnn_info("run   %s, going on from %s (step %" PRId64 ")", run->folder, run->checkpoint, from->progress.step);
+    else
+        dcnn_info("run   %s", run->folder);
+}
+
+static void print_split(const char *what, int64_t correct, int64_t count) {
+    char text[96];
+    if (count > 0) printf("%s accuracy %s\n", what, dcnn_accuracy_text(correct, count, text));
+}
+
+static void print_result(const dcnn_run *run, const dcnn_train_result *result) {
+    dcnn_number number;
+    printf("best epoch %" PRId64 " of %" PRId64 "\n", result->best_epoch, result->epochs);
+    print_split("test", result->test_correct, result->test_count);
+    print_split("official test", result->official_correct, result->official_count);
+    if (result->images_per_s > 0.0)
+        printf("%s images/s in training, %.1f s in all\n",
+               dcnn_number_text((int64_t)(result->images_per_s + 0.5), &number), result->elapsed_s);
+    printf("weights hash %016" PRIx64 "\n", result->weights_hash);
+    printf("%s: best.h5, checkpoints/, metrics.csv, metrics.jsonl, run.json\n", run->folder);
+}
+
+/* --- going on ------------------------------------------------------------------------------------------------------
+ */
+
+/* The layers of a model file: of a Keras JSON, completed by building it, or of an .h5. */
+static dcnn_status read_model(const char *path, dcnn_shape input, json_t **described) {
+    const char *dot = strrchr(path, '.');
+    dcnn_net *net = NULL;
+    dcnn_checkpoint file = {0};
+    dcnn_status status;
+    if (dot && (strcmp(dot, ".h5") == 0 || strcmp(dot, ".hdf5") == 0)) {
+        status = dcnn_checkpoint_read(path, &file);
+    } else {
+        json_t *description = NULL;
+        status = dcnn_description_read(path, &description);
+        if (status == DCNN_OK) {
+            status = dcnn_net_create(description, input, &net);
+            if (status != DCNN_OK) dcnn_error_prefix("%s", path);
+        }
+        json_decref(description);
+    }
+    if (status == DCNN_OK) *described = dcnn_net_describe(net ? net : file.net);
+    dcnn_net_free(net);
+    dcnn_checkpoint_free(&file);
+    return status;
+}
+
+/* A --model given to a resumed run must be that of its checkpoint, by content, wherever the file is now. */
+static dcnn_status check_same_model(const char *path, const dcnn_run *run, const dcnn_checkpoint *from) {
+    json_t *given = NULL, *own = dcnn_net_describe(from->net);
+    dcnn_status status = read_model(path, from->net->nodes[0].shape, &given);
+    const json_t *given_layers = json_object_get(json_object_get(given, "config"), "layers");
+    const json_t *own_layers = json_object_get(json_object_get(own, "config"), "layers");
+    if (status == DCNN_OK && !json_equal(given_layers, own_layers))
+        status = DCNN_FAIL(DCNN_BAD_INPUT,
+                           "%s is a checkpoint of another model than %s: leave out --model to go on, or start another "
+                           "run (--run, --overwrite)",
+                           run->checkpoint, path);
+    json_decref(given);
+    json_decref(own);
+    return status;
+}
+
+static dcnn_status take_up(const dcnn_cli *cli, const dcnn_run *run, dcnn_checkpoint *from) {
+    dcnn_options *options = cli->options;
+    DCNN_TRY(dcnn_checkpoint_share(cli->comm, run->checkpoint, from));
+    dcnn_status status = options->model ? check_same_model(options->model, run, from) : DCNN_OK;
+    if (status == DCNN_OK) {
+        status = dcnn_options_resume(DCNN_COMMAND_TRAIN, from->options, options);
+        if (status == DCNN_BAD_INPUT) dcnn_error_prefix("%s", run->checkpoint);
+    }
+    return dcnn_comm_agree(cli->comm, status);
+}
+
+/* --- training ------------------------------------------------------------------------------------------------------
+ */
+
+static dcnn_train_options train_options(const dcnn_options *o) {
+    return (dcnn_train_options){.model = o->model,
+                                .epochs = (int)o->epochs,
+                                .batch_size = (int)o->batch_size,
+                                .grain = (int)o->grain,
+                                .adam = {o->learning_rate, o->beta_1, o->beta_2, o->epsilon},
+                                .seed = o->seed,
+                                .augment = o->augment,
+                                .rotation_range = o->rotation_range,
+                                .zoom_range = o->zoom_range,
+                                .width_shift_range = o->width_shift_range,
+                                .height_shift_range = o->height_shift_range,
+                                .checkpoint_every = o->checkpoint_every,
+                                .keep = (int)o->keep,
+                                .threads = (int)o->threads,
+                                .fuse = o->fuse,
+                                .plain_sums = o->plain_sums,
+                                .stop_after = o->stop_after,
+                                .on_epoch = tell_epoch};
+}
+
+static dcnn_status train(const dcnn_cli *cli, const dcnn_run *run, const dcnn_checkpoint *from) {
+    json_t *record = dcnn_options_record(DCNN_COMMAND_TRAIN, cli->options);
+    dcnn_train_options options = train_options(cli->options);
+    dcnn_train_result result;
+    options.record = record;
+    dcnn_status status = record ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: the record of options");
+    DCNN_TRY_DONE(dcnn_comm_agree(cli->comm, status));
+    if (cli->speaks) tell_start(cli, run, from);
+    DCNN_TRY_DONE(dcnn_train(cli->comm, run, from, &options, &result));
+    if (cli->speaks) print_result(run, &result);
+done:
+    json_decref(record);
+    return status;
+}
+
+dcnn_status dcnn_cmd_train(dcnn_cli *cli) {
+    const dcnn_options *o = cli->options;
+    dcnn_run run;
+    dcnn_checkpoint from = {0};
+    if (o->resume && o->overwrite)
+        return DCNN_FAIL(DCNN_USAGE, "--resume goes on with a run, --overwrite removes it: give one of them");
+    const char *data = o->operand_count > 0 ? o->operands[0] : NULL;
+    DCNN_TRY(dcnn_run_open(cli->comm, data, o->run, o->resume, o->overwrite, &run));
+    dcnn_status status = DCNN_OK;
+    if (run.checkpoint) DCNN_TRY_DONE(take_up(cli, &run, &from));
+    status = train(cli, &run, run.checkpoint ? &from : NULL);
+done:
+    dcnn_checkpoint_free(&from);
+    dcnn_run_free(&run);
+    return status;
+}

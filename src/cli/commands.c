@@ -1,0 +1,73 @@
+/* commands.c — the table of commands. */
+#include "cli/commands.h"
+
+#include <string.h>
+
+#include "cli/nearest.h"
+
+const dcnn_command dcnn_command_table[DCNN_COMMAND_COUNT] = {
+    [DCNN_COMMAND_PREPARE] = {.name = "prepare",
+                              .operands = "SOURCE... -o DATA.h5",
+                              .least = 1,
+                              .most = -1,
+                              .summary = "make an HDF5 data set from IDX files or Kaggle CSV",
+                              .details =
+                                  "Reads labelled pictures, splits them, and writes one HDF5 data set. SOURCE is a "
+                                  "folder with IDX files (train-images-idx3-ubyte and so on), or one IDX file of "
+                                  "images and one of labels, or CSV files (label,pixel0,...); .gz of each too."},
+    [DCNN_COMMAND_TRAIN] = {.name = "train",
+                            .operands = "[DATA.h5]",
+                            .most = 1,
+                            .summary = "train a network, data-parallel: mpirun -np 8 dcnn train",
+                            .details =
+                                "Trains a network on a data set, without DATA.h5 on the embedded handwritten digits. "
+                                "The result is the same, bit for bit, on any number of ranks and threads.",
+                            .parallel = true},
+    [DCNN_COMMAND_EVALUATE] = {.name = "evaluate",
+                               .operands = "CHECKPOINT [DATA.h5]",
+                               .least = 1,
+                               .most = 2,
+                               .summary = "exact metrics of a model on one split of a data set",
+                               .details = "Tells loss, accuracy, classification report and confusion matrix; without "
+                                          "DATA.h5 on the data set that the model was trained on.",
+                               .parallel = true},
+    [DCNN_COMMAND_PREDICT] =
+        {.name = "predict",
+         .operands = "CHECKPOINT INPUT...",
+         .least = 2,
+         .most = -1,
+         .summary = "labels and probabilities of pictures, as CSV",
+         .details = "Labels pictures. INPUT is a data set (.h5), a CSV file (label,pixel0,... or pixel0,...), or an "
+                    "IDX file of images. Writes index,label,p0,p1,... and a line for each picture.",
+         .parallel = true},
+    [DCNN_COMMAND_INFO] = {.name = "info",
+                           .operands = "FILE",
+                           .least = 1,
+                           .most = 1,
+                           .summary = "what is in a data set, model or checkpoint, and is it whole",
+                           .details = "Checks a file's checksum and says what is in it: a data set, a model or "
+                                      "checkpoint (.h5), or the description of a model (Keras JSON)."},
+};
+
+int dcnn_command_find(const char *name) {
+    for (int i = 0; i < DCNN_COMMAND_COUNT; i++)
+        if (strcmp(dcnn_command_table[i].name, name) == 0) return i;
+    return -1;
+}
+
+const char *dcnn_command_nearest(const char *name) {
+    const char *names[DCNN_COMMAND_COUNT];
+    for (int i = 0; i < DCNN_COMMAND_COUNT; i++) names[i] = dcnn_command_table[i].name;
+    return dcnn_nearest_name(name, DCNN_COMMAND_COUNT, names);
+}
+
+void dcnn_commands_help(FILE *to) {
+    fprintf(to, "Usage: dcnn COMMAND [options] ...\n\n"
+                "Trains convolutional networks, data-parallel on CPUs: the same run gives the same\n"
+                "bits on any number of ranks.\n\nCommands:\n");
+    for (int i = 0; i < DCNN_COMMAND_COUNT; i++)
+        fprintf(to, "  %-10s %s\n", dcnn_command_table[i].name, dcnn_command_table[i].summary);
+    fprintf(to, "\n'dcnn help COMMAND' or 'dcnn COMMAND --help' tells more; 'dcnn --version' names the\n"
+                "libraries and kernels in use. Exit codes: 0 done, 1 failure, 2 usage, 3 bad input,\n"
+                "4 diverged, 75 stopped early with a good checkpoint (start again with --resume).\n");
+}

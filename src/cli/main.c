@@ -1,0 +1,180 @@
+/*
+ * main.c — from the command line to a command and its exit code.
+ *
+ * Every rank parses the same arguments and comes to the same end; only rank 0 speaks. A command of one process starts
+ * MPI only if a launcher started several: then rank 0 works and the others wait for its status.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <hdf5.h>
+
+#include "base/log.h"
+#include "cli/cli.h"
+
+static dcnn_status (*const functions[DCNN_COMMAND_COUNT])(dcnn_cli *cli) = {
+    [DCNN_COMMAND_PREPARE] = dcnn_cmd_prepare,   [DCNN_COMMAND_TRAIN] = dcnn_cmd_train,
+    [DCNN_COMMAND_EVALUATE] = dcnn_cmd_evaluate, [DCNN_COMMAND_PREDICT] = dcnn_cmd_predict,
+    [DCNN_COMMAND_INFO] = dcnn_cmd_info,
+};
+
+/* --- the launcher, before MPI knows ----------------------------------------------------------------------------------
+ */
+
+/* The first of some variables that is set, as a number; else `fallback`. */
+static int launcher_number(const char *const *names, int fallback) {
+    for (; *names; names++)
+        if (getenv(*names)) return atoi(getenv(*names));
+    return fallback;
+}
+
+static bool is_first_process(void) {
+    static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID", NULL};
+    return launcher_number(names, 0) == 0;
+}
+
+static bool is_one_of_many(void) {
+    static const char *const names[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS", NULL};
+    return launcher_number(names, 1) > 1;
+}
+
+/* --- speaking --------------------------------------------------------------------------------------------------------
+ */
+
+static void write_log(dcnn_log_level level, const char *line) {
+    fprintf(stderr, "%s%s\n", level == DCNN_LOG_WARNING ? "dcnn: warning: " : "", line);
+}
+
+static void open_log(const dcnn_options *options) {
+    dcnn_log_to(write_log, options->quiet ? DCNN_LOG_WARNING : options->verbose ? DCNN_LOG_DEBUG : DCNN_LOG_INFO);
+}
+
+static dcnn_status report(bool speaks, const dcnn_options *options, dcnn_status status) {
+    if (status != DCNN_OK && speaks) {
+        fprintf(stderr, "dcnn: %s\n", dcnn_error());
+        if (options && options->verbose) fprintf(stderr, "dcnn: noticed at %s\n", dcnn_error_place());
+    }
+    return status;
+}
+
+/* The end of a process that did not get to MPI. mpirun ends all ranks when the first one fails: rank 0 needs a moment
+ * to say why. */
+static dcnn_status report_early(const dcnn_options *options, dcnn_status status) {
+    const struct timespec moment = {.tv_nsec = 300000000};
+    if (status != DCNN_OK && !is_first_process()) nanosleep(&moment, NULL);
+    return report(is_first_process(), options, status);
+}
+
+/* Results that cannot be delivered are a failure, unless nobody wants to read on (dcnn … | head). */
+static dcnn_status flush_results(void) {
+    errno = 0;
+    if (fflush(stdout) == 0 && !ferror(stdout)) return DCNN_OK;
+    return errno == EPIPE ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "cannot write to standard output: %s", strerror(errno));
+}
+
+/* --- help and versions
+ * ------------------------------------------------------------------------------------------------ */
+
+static dcnn_status print_version(void) {
+    unsigned major, minor, release;
+    dcnn_isa isa;
+    DCNN_TRY(dcnn_isa_choose(&isa));
+    if (!is_first_process()) return DCNN_OK;
+    H5get_libversion(&major, &minor, &release);
+    const char *blas = dcnn_blas_version();
+    if (strncmp(blas, "OpenBLAS ", 9) == 0) blas += 9;
+    printf("dcnn " DCNN_VERSION "\n"
+           "MPI       %s\n"
+           "HDF5      %u.%u.%u\n"
+           "OpenBLAS  %.*s, %s core\n"
+           "kernels   %s\n",
+           dcnn_comm_version(), major, minor, release, (int)strcspn(blas, " "), blas, dcnn_blas_core(),
+           dcnn_isa_name(isa));
+    return flush_results();
+}
+
+static dcnn_status fail_unknown_command(const char *name) {
+    const char *nearest = dcnn_command_nearest(name);
+    if (name[0] == '-') return DCNN_FAIL(DCNN_USAGE, "'%.60s' before a command is not known (see 'dcnn --help')", name);
+    if (nearest)
+        return DCNN_FAIL(DCNN_USAGE, "unknown command '%.60s'; did you mean '%s'? (see 'dcnn --help')", name, nearest);
+    return DCNN_FAIL(DCNN_USAGE, "unknown command '%.60s' (see 'dcnn --help')", name);
+}
+
+static dcnn_status help(const char *command_name) {
+    const int command = command_name ? dcnn_command_find(command_name) : 0;
+    if (command < 0) return fail_unknown_command(command_name);
+    if (is_first_process()) {
+        if (command_name)
+            dcnn_options_help((dcnn_command_id)command, stdout);
+        else
+            dcnn_commands_help(stdout);
+    }
+    return flush_results();
+}
+
+/* --- running a command
+ * ------------------------------------------------------------------------------------------------ */
+
+/* OpenBLAS chooses its kernels when it is loaded, so a better choice needs a new start (DESIGN section 6). The variable
+ * itself keeps that from happening twice: once it is set, no better core is offered. */
+static void start_with_better_blas(char **argv) {
+    const char *core = dcnn_blas_better_core();
+    if (core && setenv("OPENBLAS_CORETYPE", core, 0) == 0) execv("/proc/self/exe", argv);
+}
+
+static dcnn_status run_alone(dcnn_command_id command, dcnn_cli *cli) {
+    open_log(cli->options);
+    dcnn_status status = functions[command](cli);
+    if (status == DCNN_OK) status = flush_results();
+    return report(true, cli->options, status);
+}
+
+static dcnn_status run_with_mpi(dcnn_command_id command, int *argc, char ***argv, dcnn_cli *cli) {
+    dcnn_comm *comm = NULL;
+    signal(SIGPIPE, SIG_IGN); /* a run must not die of a terminal that was closed */
+    dcnn_status status = dcnn_comm_start(argc, argv, &comm);
+    if (status != DCNN_OK) {
+        report_early(cli->options, status);
+        dcnn_comm_finish(comm);
+        return status;
+    }
+    const bool parallel = dcnn_command_table[command].parallel;
+    cli->speaks = dcnn_comm_rank(comm) == 0;
+    if (cli->speaks) open_log(cli->options);
+    if (parallel) cli->comm = comm;
+    if (parallel || cli->speaks) status = functions[command](cli);
+    if (cli->speaks && status == DCNN_OK) status = flush_results();
+    status = report(cli->speaks, cli->options, dcnn_comm_agree(comm, status));
+    dcnn_comm_finish(comm); /* after the report, for the same reason as in report_early() */
+    return status;
+}
+
+static dcnn_status run(dcnn_command_id command, int argc, char **argv) {
+    dcnn_options options;
+    dcnn_cli cli = {.options = &options, .speaks = true};
+    dcnn_status status = dcnn_options_parse(command, argc, argv, &options);
+    if (status == DCNN_OK && options.help) status = help(dcnn_command_table[command].name);
+    if (status != DCNN_OK || options.help) return report_early(&options, status);
+    if (dcnn_command_table[command].parallel || is_one_of_many()) return run_with_mpi(command, &argc, &argv, &cli);
+    return run_alone(command, &cli);
+}
+
+int main(int argc, char **argv) {
+    const char *name = argc > 1 ? argv[1] : "";
+    const int command = dcnn_command_find(name);
+    const bool version = strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0;
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of write(), told as such */
+    if (version || (command >= 0 && dcnn_command_table[command].parallel)) start_with_better_blas(argv);
+    if (command >= 0) return (int)run((dcnn_command_id)command, argc - 1, argv + 1);
+    if (version) return (int)report_early(NULL, print_version());
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) return (int)report_early(NULL, help(NULL));
+    if (strcmp(name, "help") == 0) return (int)report_early(NULL, help(argc > 2 ? argv[2] : NULL));
+    if (argc > 1) return (int)report_early(NULL, fail_unknown_command(name));
+    if (is_first_process()) dcnn_commands_help(stderr);
+    return DCNN_USAGE;
+}

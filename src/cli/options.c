@@ -1,0 +1,287 @@
+/* options.c — the table of options, and what follows from a row: its default, its range, its record. */
+#include "cli/options.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <string.h>
+
+#define AT(field) offsetof(dcnn_options, field)
+
+enum {
+    PREPARE = 1 << DCNN_COMMAND_PREPARE,
+    TRAIN = 1 << DCNN_COMMAND_TRAIN,
+    EVALUATE = 1 << DCNN_COMMAND_EVALUATE,
+    PREDICT = 1 << DCNN_COMMAND_PREDICT,
+    INFO = 1 << DCNN_COMMAND_INFO,
+    EVERY = (1 << DCNN_COMMAND_COUNT) - 1
+};
+
+/* How each type of row is written; the rows themselves say only what is their own. */
+#define FLAG(at)              .type = DCNN_OPTION_FLAG, .offset = AT(at)
+#define TEXT(at, meta)        .type = DCNN_OPTION_TEXT, .offset = AT(at), .metavar = meta
+#define INTEGER(at, from, to) .type = DCNN_OPTION_INTEGER, .offset = AT(at), .low = (from), .high = (to), .metavar = "N"
+#define REAL(at, from, to, ends)                                                                                       \
+    .type = DCNN_OPTION_REAL, .offset = AT(at), .low = (from), .high = (to), .bounds = (ends), .metavar = "X"
+#define SEED(at)                .type = DCNN_OPTION_SEED, .offset = AT(at), .metavar = "N"
+#define SHAPE(at)               .type = DCNN_OPTION_SHAPE, .offset = AT(at), .metavar = "HxWxC"
+#define CHOICE(at, words, meta) .type = DCNN_OPTION_CHOICE, .offset = AT(at), .choices = (words), .metavar = (meta)
+
+static const char run_group[] = "Run", training[] = "Training", pictures[] = "Augmentation of the training pictures",
+                  saving[] = "Saving", machine[] = "Machine", expert[] = "For experts", data[] = "Data",
+                  output[] = "Output", messages[] = "Messages";
+
+/* clang-format off: one row an option */
+const dcnn_option dcnn_option_table[] = {
+    {"run", 0, TRAIN, TEXT(run, "DIR"), .group = run_group, .help = "folder of the run [runs/NAME of the data]"},
+    {"resume", 0, TRAIN, FLAG(resume), .group = run_group, .help = "go on from the newest whole checkpoint, if any"},
+    {"overwrite", 0, TRAIN, FLAG(overwrite), .group = run_group, .help = "remove an older run from DIR first"},
+
+    {"model", 0, TRAIN, TEXT(model, "FILE"), .group = training,
+     .help = "Keras JSON, or .h5 to start from [recipe's net]", .resume = DCNN_RESUME_KEEP},
+    {"epochs", 0, TRAIN, INTEGER(epochs, 1, 1000000), .fallback = "15", .group = training,
+     .help = "passes over the training split", .resume = DCNN_RESUME_KEEP},
+    {"batch-size", 0, TRAIN, INTEGER(batch_size, 1, 1048576), .fallback = "128", .group = training,
+     .help = "samples a step, over all ranks", .resume = DCNN_RESUME_FIXED},
+    {"learning-rate", 0, TRAIN, REAL(learning_rate, 0, 100, DCNN_OPEN_LOW), .fallback = "0.001", .group = training,
+     .help = "Adam's step size", .resume = DCNN_RESUME_FIXED},
+    {"beta-1", 0, TRAIN, REAL(beta_1, 0, 1, DCNN_OPEN_HIGH), .fallback = "0.9", .group = training,
+     .help = "Adam's memory of gradients", .resume = DCNN_RESUME_FIXED},
+    {"beta-2", 0, TRAIN, REAL(beta_2, 0, 1, DCNN_OPEN_HIGH), .fallback = "0.999", .group = training,
+     .help = "... and of their squares", .resume = DCNN_RESUME_FIXED},
+    {"epsilon", 0, TRAIN, REAL(epsilon, 0, 1, DCNN_OPEN_LOW), .fallback = "1e-7", .group = training,
+     .help = "keeps Adam from dividing by 0", .resume = DCNN_RESUME_FIXED},
+    {"seed", 0, TRAIN, SEED(seed), .fallback = "42", .group = training, .help = "of weights, order, augmentation",
+     .resume = DCNN_RESUME_FIXED},
+
+    {"augment", 0, TRAIN, FLAG(augment), .fallback = "true", .group = pictures,
+     .help = "change them at random, each epoch anew", .resume = DCNN_RESUME_FIXED},
+    {"rotation-range", 0, TRAIN, REAL(rotation_range, 0, 180, DCNN_CLOSED), .fallback = "10", .group = pictures,
+     .help = "degrees, either way", .resume = DCNN_RESUME_FIXED},
+    {"zoom-range", 0, TRAIN, REAL(zoom_range, 0, 1, DCNN_OPEN_HIGH), .fallback = "0.1", .group = pictures,
+     .help = "fraction, either way", .resume = DCNN_RESUME_FIXED},
+    {"width-shift-range", 0, TRAIN, REAL(width_shift_range, 0, 1, DCNN_CLOSED), .fallback = "0.1", .group = pictures,
+     .help = "fraction of the width", .resume = DCNN_RESUME_FIXED},
+    {"height-shift-range", 0, TRAIN, REAL(height_shift_range, 0, 1, DCNN_CLOSED), .fallback = "0.1", .group = pictures,
+     .help = "fraction of the height", .resume = DCNN_RESUME_FIXED},
+
+    {"checkpoint-every", 0, TRAIN, INTEGER(checkpoint_every, 0, 1000000000), .fallback = "0", .group = saving,
+     .help = "steps; 0: at each epoch's end", .resume = DCNN_RESUME_KEEP},
+    {"keep", 0, TRAIN, INTEGER(keep, 1, 1000000), .fallback = "2", .group = saving,
+     .help = "newest checkpoints to keep", .resume = DCNN_RESUME_KEEP},
+
+    {"limit", 0, PREPARE, INTEGER(limit, 0, 1000000000), .fallback = "0", .group = data,
+     .help = "first labelled samples only; 0: all"},
+    {"test-split", 0, PREPARE, REAL(test_split, 0, 1, DCNN_OPEN_HIGH), .fallback = "0.1", .group = data,
+     .help = "fraction of all"},
+    {"validation-split", 0, PREPARE, REAL(validation_split, 0, 1, DCNN_OPEN_HIGH), .fallback = "0.2", .group = data,
+     .help = "fraction of what is left"},
+    {"stratify", 0, PREPARE, FLAG(stratify), .group = data, .help = "the same classes' shares in each split"},
+    {"seed", 0, PREPARE, SEED(seed), .fallback = "42", .group = data, .help = "of the splits"},
+    {"shape", 0, PREPARE, SHAPE(shape), .group = data, .help = "of a CSV line's picture [square, one channel]"},
+    {"split", 0, EVALUATE, TEXT(split, "NAME"), .fallback = "test", .group = data,
+     .help = "train, validation, test or official-test [test]"},
+    {"split", 0, PREDICT, TEXT(split, "NAME"), .group = data, .help = "which split of a data set"},
+
+    {"output", 'o', PREPARE, TEXT(output, "FILE"), .group = output, .help = "the data set to write"},
+    {"force", 0, PREPARE, FLAG(force), .group = output, .help = "replace FILE if it is there already"},
+    {"output", 'o', PREDICT, TEXT(output, "FILE"), .group = output, .help = "where the CSV goes [standard output]"},
+    {"format", 0, PREDICT, CHOICE(format, "csv kaggle", "NAME"), .fallback = "csv", .group = output,
+     .help = "kaggle: ImageId,Label, from 1"},
+    {"json", 0, EVALUATE | INFO, FLAG(json), .group = output, .help = "for programs: JSON instead of text"},
+
+    {"threads", 0, TRAIN | EVALUATE | PREDICT, INTEGER(threads, 0, 4096), .fallback = "0", .group = machine,
+     .help = "of each rank; 0: its cores"},
+
+    {"grain", 0, TRAIN, INTEGER(grain, 1, 4096), .fallback = "16", .group = expert,
+     .help = "samples computed at a time", .resume = DCNN_RESUME_FIXED},
+    {"fuse", 0, TRAIN, FLAG(fuse), .fallback = "true", .group = expert, .help = "use fused kernels where there are any",
+     .resume = DCNN_RESUME_FIXED},
+    {"plain-sums", 0, TRAIN, FLAG(plain_sums), .group = expert,
+     .help = "add as MPI likes, to see what exactness costs"},
+    {"stop-after", 0, TRAIN, INTEGER(stop_after, 0, 1000000000), .fallback = "0", .group = expert,
+     .help = "stop after N steps, as by a signal"},
+
+    {"verbose", 'v', EVERY, FLAG(verbose), .group = messages, .help = "say more"},
+    {"quiet", 'q', EVERY, FLAG(quiet), .group = messages, .help = "only results, warnings and errors"},
+    {"help", 'h', EVERY, FLAG(help), .group = messages, .help = "this text"},
+};
+/* clang-format on */
+const int dcnn_option_count = (int)(sizeof dcnn_option_table / sizeof dcnn_option_table[0]);
+static_assert(sizeof dcnn_option_table / sizeof dcnn_option_table[0] <= DCNN_MAX_OPTIONS,
+              "dcnn_options.given is short");
+
+static bool has_option(dcnn_command_id command, const dcnn_option *option) {
+    return (option->commands >> command & 1) != 0;
+}
+
+const dcnn_option *dcnn_option_find(dcnn_command_id command, const char *name) {
+    for (int i = 0; i < dcnn_option_count; i++)
+        if (has_option(command, &dcnn_option_table[i]) && strcmp(dcnn_option_table[i].name, name) == 0)
+            return &dcnn_option_table[i];
+    return NULL;
+}
+
+void dcnn_options_default(dcnn_command_id command, dcnn_options *options) {
+    *options = (dcnn_options){0};
+    for (int i = 0; i < dcnn_option_count; i++) {
+        const dcnn_option *option = &dcnn_option_table[i];
+        if (has_option(command, option) && option->fallback) dcnn_option_set(option, option->fallback, options);
+    }
+}
+
+/* --- ranges --------------------------------------------------------------------------------------------------------
+ */
+
+static const char *bound_text(double value, char text[32]) {
+    snprintf(text, 32, value == (double)(int64_t)value ? "%.0f" : "%g", value);
+    return text;
+}
+
+static void choices_text(const char *choices, char text[128]) {
+    size_t used = (size_t)snprintf(text, 128, "one of ");
+    for (const char *p = choices; *p && used < 120; p++) {
+        if (*p == ' ') text[used++] = ',';
+        text[used++] = *p;
+    }
+    text[used] = '\0';
+}
+
+const char *dcnn_option_range(const dcnn_option *option, char text[128]) {
+    char low[32], high[32];
+    switch (option->type) {
+    case DCNN_OPTION_INTEGER:
+    case DCNN_OPTION_REAL:
+        snprintf(text, 128, "%s %s %s %s %s", option->type == DCNN_OPTION_REAL ? "a number" : "an integer",
+                 option->bounds == DCNN_OPEN_LOW ? "above" : "from", bound_text(option->low, low),
+                 option->bounds == DCNN_OPEN_HIGH ? "to below" : "to", bound_text(option->high, high));
+        break;
+    case DCNN_OPTION_SEED:
+        snprintf(text, 128, "an integer from 0 to %" PRIu64, UINT64_MAX);
+        break;
+    case DCNN_OPTION_CHOICE:
+        choices_text(option->choices, text);
+        break;
+    case DCNN_OPTION_SHAPE:
+        snprintf(text, 128, "height x width x channels, as 28x28x1");
+        break;
+    case DCNN_OPTION_TEXT:
+        snprintf(text, 128, "a text that is not empty");
+        break;
+    case DCNN_OPTION_FLAG:
+        snprintf(text, 128, "no value");
+        break;
+    }
+    return text;
+}
+
+/* --- records --------------------------------------------------------------------------------------------------------
+ */
+
+/* A value as JSON; whole numbers up to 2^63, larger seeds as text, for JSON libraries know no unsigned integers. */
+static json_t *value_json(const dcnn_option *option, const dcnn_options *options) {
+    const void *at = (const char *)options + option->offset;
+    switch (option->type) {
+    case DCNN_OPTION_FLAG:
+        return json_boolean(*(const bool *)at);
+    case DCNN_OPTION_INTEGER:
+        return json_integer(*(const int64_t *)at);
+    case DCNN_OPTION_REAL:
+        return json_real(*(const double *)at);
+    case DCNN_OPTION_SEED: {
+        const uint64_t seed = *(const uint64_t *)at;
+        return seed <= INT64_MAX ? json_integer((json_int_t)seed) : json_sprintf("%" PRIu64, seed);
+    }
+    case DCNN_OPTION_TEXT:
+    case DCNN_OPTION_CHOICE: {
+        const char *text = *(const char *const *)at;
+        return text ? json_string(text) : json_null();
+    }
+    case DCNN_OPTION_SHAPE: {
+        const int *shape = at;
+        return json_pack("[i,i,i]", shape[0], shape[1], shape[2]);
+    }
+    }
+    return json_null();
+}
+
+json_t *dcnn_options_record(dcnn_command_id command, const dcnn_options *options) {
+    json_t *record = json_object();
+    for (int i = 0; i < dcnn_option_count && record; i++) {
+        const dcnn_option *option = &dcnn_option_table[i];
+        if (!has_option(command, option) || option->offset == AT(help)) continue;
+        json_t *value = value_json(option, options);
+        if (value == NULL) value = json_null(); /* a file name that is no UTF-8 */
+        if (json_object_set_new(record, option->name, value) != 0) {
+            json_decref(record);
+            record = NULL;
+        }
+    }
+    return record;
+}
+
+/* A recorded value as the text that would have set it; NULL: none, or one that cannot be. */
+static const char *recorded_text(const json_t *value, char text[64]) {
+    if (json_is_string(value)) return json_string_value(value);
+    if (json_is_boolean(value)) return json_is_true(value) ? "true" : "false";
+    if (json_is_integer(value))
+        snprintf(text, 64, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+    else if (json_is_real(value))
+        snprintf(text, 64, "%.17g", json_real_value(value));
+    else
+        return NULL;
+    return text;
+}
+
+/* A value as a user writes it: "--batch-size 128", "--no-augment". */
+static const char *setting_text(const dcnn_option *option, const dcnn_options *options, char text[160]) {
+    const void *at = (const char *)options + option->offset;
+    if (option->type == DCNN_OPTION_FLAG) {
+        snprintf(text, 160, "--%s%s", *(const bool *)at ? "" : "no-", option->name);
+        return text;
+    }
+    char number[64] = "";
+    const char *value = number;
+    if (option->type == DCNN_OPTION_INTEGER)
+        snprintf(number, sizeof number, "%" PRId64, *(const int64_t *)at);
+    else if (option->type == DCNN_OPTION_REAL)
+        snprintf(number, sizeof number, "%.12g", *(const double *)at);
+    else if (option->type == DCNN_OPTION_SEED)
+        snprintf(number, sizeof number, "%" PRIu64, *(const uint64_t *)at);
+    else
+        value = *(const char *const *)at;
+    snprintf(text, 160, "--%s %.100s", option->name, value);
+    return text;
+}
+
+static dcnn_status resume_option(const dcnn_option *option, const json_t *value, dcnn_options *options) {
+    char text[64], old_text[160], new_text[160];
+    const char *recorded = recorded_text(value, text);
+    if (recorded == NULL) return DCNN_OK;
+    dcnn_options old = *options;
+    if (dcnn_option_set(option, recorded, &old) != DCNN_OK) {
+        dcnn_error_prefix("the checkpoint's options");
+        return DCNN_BAD_INPUT;
+    }
+    if (!options->given[option - dcnn_option_table]) {
+        *options = old;
+        return DCNN_OK;
+    }
+    if (option->resume != DCNN_RESUME_FIXED) return DCNN_OK;
+    setting_text(option, &old, old_text);
+    setting_text(option, options, new_text);
+    if (strcmp(old_text, new_text) == 0) return DCNN_OK;
+    return DCNN_FAIL(DCNN_USAGE,
+                     "the run was started with %s, now %s is given: leave it out to go on, or start another run "
+                     "(--run, --overwrite)",
+                     old_text, new_text);
+}
+
+dcnn_status dcnn_options_resume(dcnn_command_id command, const json_t *record, dcnn_options *options) {
+    for (int i = 0; i < dcnn_option_count; i++) {
+        const dcnn_option *option = &dcnn_option_table[i];
+        const json_t *value = json_object_get(record, option->name);
+        if (has_option(command, option) && option->resume != DCNN_RESUME_FORGET && value)
+            DCNN_TRY(resume_option(option, value, options));
+    }
+    return DCNN_OK;
+}

@@ -1,0 +1,123 @@
+/**
+ * @file options.h — the one table of options; parsing, help, records and resuming all follow from it.
+ *
+ * A row says all there is to know of an option: which commands have it, its type, where its value goes in dcnn_options,
+ * its default, range and help. Nothing else lists options.
+ */
+#ifndef DCNN_CLI_OPTIONS_H
+#define DCNN_CLI_OPTIONS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/status.h"
+#include "cli/commands.h"
+
+enum { DCNN_MAX_OPTIONS = 64 };
+
+/** Type of an option's value, and what its row's offset points to. */
+typedef enum dcnn_option_type {
+    DCNN_OPTION_FLAG,    /**< bool; --name or --no-name */
+    DCNN_OPTION_INTEGER, /**< int64_t */
+    DCNN_OPTION_REAL,    /**< double */
+    DCNN_OPTION_SEED,    /**< uint64_t */
+    DCNN_OPTION_TEXT,    /**< const char *, NULL if not given */
+    DCNN_OPTION_CHOICE,  /**< const char *, one of the row's choices */
+    DCNN_OPTION_SHAPE    /**< int[3]: HxWxC or HxW; all 0 if not given */
+} dcnn_option_type;
+
+/** Which ends of a range do not belong to it. */
+typedef enum dcnn_option_bounds { DCNN_CLOSED, DCNN_OPEN_LOW, DCNN_OPEN_HIGH } dcnn_option_bounds;
+
+/** What a resumed run does with the value that the run was started with. */
+typedef enum dcnn_option_resume {
+    DCNN_RESUME_FORGET, /**< nothing: the value belongs to one start */
+    DCNN_RESUME_KEEP,   /**< takes it, unless another one is given */
+    DCNN_RESUME_FIXED   /**< takes it; another one is refused, for the run would no longer be the same */
+} dcnn_option_resume;
+
+/** A row of the table. */
+typedef struct dcnn_option {
+    const char *name;
+    char letter;       /**< its short form, or 0 */
+    unsigned commands; /**< bit mask of 1 << dcnn_command_id */
+    dcnn_option_type type;
+    size_t offset;        /**< of its value in dcnn_options */
+    const char *fallback; /**< default, as a user would write it; flags: "true" or NULL; NULL: none */
+    double low, high;     /**< range of numbers */
+    dcnn_option_bounds bounds;
+    const char *choices; /**< "csv kaggle" */
+    const char *metavar; /**< NULL for flags */
+    const char *group;   /**< heading in the help */
+    const char *help;
+    dcnn_option_resume resume;
+} dcnn_option;
+
+extern const dcnn_option dcnn_option_table[];
+extern const int dcnn_option_count;
+
+/** The values. */
+typedef struct dcnn_options {
+    bool help, verbose, quiet;
+    /* train */
+    const char *run, *model;
+    bool resume, overwrite;
+    int64_t epochs, batch_size, grain;
+    double learning_rate, beta_1, beta_2, epsilon;
+    uint64_t seed;
+    bool augment;
+    double rotation_range, zoom_range, width_shift_range, height_shift_range;
+    int64_t checkpoint_every, keep, threads, stop_after;
+    bool fuse, plain_sums;
+    /* the other commands */
+    const char *output, *format, *split;
+    int64_t limit;
+    double test_split, validation_split;
+    bool stratify, force, json;
+    int shape[3];
+
+    bool given[DCNN_MAX_OPTIONS]; /**< row by row: was it set explicitly? */
+    int operand_count;
+    char **operands; /**< in argv */
+} dcnn_options;
+
+/** The table's row of that name for that command, or NULL. *Local.* */
+const dcnn_option *dcnn_option_find(dcnn_command_id command, const char *name);
+
+/** Sets the defaults of a command's options. *Local.* */
+void dcnn_options_default(dcnn_command_id command, dcnn_options *options);
+
+/**
+ * Sets defaults, then reads a command's arguments; reorders argv so that operands come last. Texts point into argv.
+ * *Local.*
+ * @param argv  [argc]; argv[0] is the command's name
+ * @return DCNN_OK; DCNN_USAGE naming the option, its range, or the nearest name. Where --help stands among good options
+ *         the number of operands is not checked.
+ */
+dcnn_status dcnn_options_parse(dcnn_command_id command, int argc, char **argv, dcnn_options *options);
+
+/** Sets one option from text, as from the command line, without marking it as given. *Local.* @return DCNN_USAGE */
+dcnn_status dcnn_option_set(const dcnn_option *option, const char *text, dcnn_options *options);
+
+/** "an integer from 1 to 100", "one of csv, kaggle": what an option takes. */
+const char *dcnn_option_range(const dcnn_option *option, char text[128]);
+
+/** Writes a command's help: usage, details, options with defaults and ranges, in 80 columns. */
+void dcnn_options_help(dcnn_command_id command, FILE *to);
+
+/** All values of a command's options by name, as JSON; NULL if memory ran out. New reference. *Local.* */
+json_t *dcnn_options_record(dcnn_command_id command, const dcnn_options *options);
+
+/**
+ * Takes over what a run was started with, for its continuation: rows with DCNN_RESUME_KEEP and DCNN_RESUME_FIXED that
+ * are not given explicitly. Texts point into `record`. *Local.*
+ * @param record  from dcnn_options_record(); names that it lacks keep their values
+ * @return DCNN_OK; DCNN_USAGE if a fixed option was given another value, with both; DCNN_BAD_INPUT if the record is no
+ *         good
+ */
+dcnn_status dcnn_options_resume(dcnn_command_id command, const json_t *record, dcnn_options *options);
+
+#endif

@@ -1,0 +1,72 @@
+/* options_help.c — a command's help from the table, in 80 columns. */
+#include <string.h>
+
+#include "cli/options.h"
+
+enum { HELP_COLUMN = 27, COLUMNS = 80, NO_LIMIT = 1000000000 /* nobody comes near it */ };
+
+/* "10; 0 to 180": default and range, as short as can be read; empty if there is nothing to say. */
+static void default_text(const dcnn_option *option, char text[160]) {
+    char range[128] = "";
+    const bool number = option->type == DCNN_OPTION_INTEGER || option->type == DCNN_OPTION_REAL;
+    if (number && option->high >= NO_LIMIT)
+        snprintf(range, sizeof range, "%.12g or more", option->low);
+    else if (number)
+        snprintf(range, sizeof range, "%s%.12g to %s%.12g", option->bounds == DCNN_OPEN_LOW ? "above " : "",
+                 option->low, option->bounds == DCNN_OPEN_HIGH ? "below " : "", option->high);
+    const char *fallback = option->fallback;
+    text[0] = '\0';
+    if (option->type == DCNN_OPTION_FLAG)
+        snprintf(text, 160, "%s", fallback ? "[on]" : "");
+    else if (fallback && option->type != DCNN_OPTION_TEXT)
+        snprintf(text, 160, "[%s%s%s]", fallback, range[0] ? "; " : "", range);
+}
+
+/* Writes words from `column` on, in lines that begin at `indent`. */
+static void write_wrapped(FILE *to, int column, int indent, const char *words) {
+    const char *word = words + strspn(words, " ");
+    while (*word) {
+        const int length = (int)strcspn(word, " ");
+        if (column > indent && column + 1 + length > COLUMNS - 1) {
+            fprintf(to, "\n%*s", indent, "");
+            column = indent;
+        } else if (column > indent) {
+            fputc(' ', to);
+            column++;
+        }
+        fprintf(to, "%.*s", length, word);
+        column += length;
+        word += length;
+        word += strspn(word, " ");
+    }
+    fputc('\n', to);
+}
+
+static void write_option(FILE *to, const dcnn_option *option) {
+    char left[64], default_and_range[160], right[320];
+    int length = 0;
+    if (option->letter)
+        length = snprintf(left, sizeof left, "  -%c, --%s", option->letter, option->name);
+    else
+        length = snprintf(left, sizeof left, "  --%s%s",
+                          option->type == DCNN_OPTION_FLAG && option->fallback ? "[no-]" : "", option->name);
+    if (option->metavar) length += snprintf(left + length, sizeof left - (size_t)length, " %s", option->metavar);
+    default_text(option, default_and_range);
+    snprintf(right, sizeof right, "%s %s", option->help, default_and_range);
+    fprintf(to, "%-*s", HELP_COLUMN, left);
+    write_wrapped(to, HELP_COLUMN, HELP_COLUMN, right);
+}
+
+void dcnn_options_help(dcnn_command_id command, FILE *to) {
+    const dcnn_command *about = &dcnn_command_table[command];
+    fprintf(to, "Usage: dcnn %s [options] %s\n\n", about->name, about->operands);
+    write_wrapped(to, 0, 0, about->details);
+    const char *group = NULL;
+    for (int i = 0; i < dcnn_option_count; i++) {
+        const dcnn_option *option = &dcnn_option_table[i];
+        if (!(option->commands >> command & 1)) continue;
+        if (group == NULL || strcmp(option->group, group) != 0) fprintf(to, "\n%s:\n", option->group);
+        group = option->group;
+        write_option(to, option);
+    }
+}

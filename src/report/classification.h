@@ -1,0 +1,59 @@
+/**
+ * @file classification.h — precision, recall and F1 per class from a confusion matrix, and both as text.
+ *
+ * Definitions, averages, digits and layout are those of scikit-learn's classification_report (labels: all classes;
+ * zero_division: 0): a class that is never predicted has precision 0, one that never occurs recall 0.
+ */
+#ifndef DCNN_REPORT_CLASSIFICATION_H
+#define DCNN_REPORT_CLASSIFICATION_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/status.h"
+
+/** Scores of one class, or an average of them. */
+typedef struct dcnn_class_scores {
+    double precision; /**< hits / predicted */
+    double recall;    /**< hits / support */
+    double f1;        /**< 2 hits / (predicted + support) */
+    int64_t support;  /**< samples of the class */
+} dcnn_class_scores;
+
+/** Scores of a confusion matrix. */
+typedef struct dcnn_classification {
+    int class_count;
+    dcnn_class_scores *classes; /**< [class_count]; owned */
+    dcnn_class_scores macro;    /**< plain mean over the classes */
+    dcnn_class_scores weighted; /**< mean weighted by support */
+    int64_t count, correct;
+    double accuracy;
+} dcnn_classification;
+
+/**
+ * Scores a confusion matrix. *Local.*
+ * @param confusion       [class_count, class_count] counts, row = true class, column = predicted
+ * @param classification  out; free with dcnn_classification_free()
+ * @return DCNN_OK, DCNN_FAILURE (memory)
+ */
+dcnn_status dcnn_classification_create(int class_count, const int64_t *confusion, dcnn_classification *classification);
+
+void dcnn_classification_free(dcnn_classification *classification);
+
+/**
+ * The report as scikit-learn prints it. *Local.*
+ * @param names  [class_count] UTF-8, or NULL: the classes' numbers
+ * @return malloc'd text of whole lines, or NULL without memory
+ */
+char *dcnn_classification_text(const dcnn_classification *classification, const char *const *names);
+
+/** The same for programs, as scikit-learn's `output_dict`: by class name, then accuracy and averages. New reference;
+ * NULL without memory. *Local.* */
+json_t *dcnn_classification_json(const dcnn_classification *classification, const char *const *names);
+
+/** A confusion matrix as an aligned table, rows true classes, columns predicted ones. malloc'd; NULL without memory.
+ * *Local.* */
+char *dcnn_confusion_text(int class_count, const int64_t *confusion, const char *const *names);
+
+#endif
