@@ -89,17 +89,11 @@ static dcnn_status agree_on_kernels(dcnn_comm *comm) {
     return dcnn_comm_agree(comm, status);
 }
 
-dcnn_status dcnn_comm_start(int *argc, char ***argv, dcnn_comm **out) {
+dcnn_status dcnn_comm_create(MPI_Comm over, dcnn_comm **out) {
     *out = NULL;
     dcnn_comm *comm = calloc(1, sizeof *comm);
     if (comm == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: starting MPI");
-    yield_when_oversubscribed();
-    int provided;
-    if (MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS) {
-        free(comm);
-        return DCNN_FAIL(DCNN_FAILURE, "MPI does not start");
-    }
-    MPI_Comm_dup(MPI_COMM_WORLD, &comm->world);
+    MPI_Comm_dup(over, &comm->world);
     MPI_Comm_rank(comm->world, &comm->rank);
     MPI_Comm_size(comm->world, &comm->size);
     MPI_Comm_split_type(comm->world, MPI_COMM_TYPE_SHARED, comm->rank, MPI_INFO_NULL, &comm->node);
@@ -109,24 +103,33 @@ dcnn_status dcnn_comm_start(int *argc, char ***argv, dcnn_comm **out) {
     MPI_Allreduce(&is_first, &comm->node_count, 1, MPI_INT, MPI_SUM, comm->world);
     comm->cores = count_cores(comm);
     *out = comm;
-    DCNN_TRY(refuse_singletons(comm));
     return agree_on_kernels(comm);
 }
 
-void dcnn_comm_finish(dcnn_comm *comm) {
+void dcnn_comm_free(dcnn_comm *comm) {
     if (comm == NULL) return;
     dcnn_comm_release(comm);
     free(comm->sum_buffer);
-    for (int i = 0; i < comm->window_count; i++) MPI_Win_free(&comm->windows[i]);
+    while (comm->window_count > 0) dcnn_comm_unshare(comm);
     MPI_Comm_free(&comm->node);
     MPI_Comm_free(&comm->world);
     free(comm);
-    MPI_Finalize();
 }
 
-void dcnn_comm_abort(dcnn_comm *comm, int code) {
-    MPI_Abort(comm->world, code);
-    _exit(code);
+dcnn_status dcnn_comm_start(int *argc, char ***argv, dcnn_comm **comm) {
+    *comm = NULL;
+    yield_when_oversubscribed();
+    int provided;
+    if (MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS)
+        return DCNN_FAIL(DCNN_FAILURE, "MPI does not start");
+    const dcnn_status status = dcnn_comm_create(MPI_COMM_WORLD, comm);
+    const dcnn_status alone = *comm ? refuse_singletons(*comm) : DCNN_OK; /* the likelier reason for anything else */
+    return alone != DCNN_OK ? alone : status;
+}
+
+void dcnn_comm_finish(dcnn_comm *comm) {
+    dcnn_comm_free(comm);
+    MPI_Finalize();
 }
 
 /* --- who we are ------------------------------------------------------------------------------------------------------
@@ -235,6 +238,10 @@ dcnn_status dcnn_comm_share(dcnn_comm *comm, size_t bytes, void **block, bool *w
     MPI_Win_shared_query(*window, 0, &size, &unit, block);
     MPI_Win_fence(0, *window);
     return DCNN_OK;
+}
+
+void dcnn_comm_unshare(dcnn_comm *comm) {
+    if (comm->window_count > 0) MPI_Win_free(&comm->windows[--comm->window_count]);
 }
 
 void dcnn_comm_share_done(dcnn_comm *comm) {

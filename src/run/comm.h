@@ -55,9 +55,11 @@ void dcnn_comm_add_integers(dcnn_comm *comm, int64_t *values, int count);
 /** Gathers `count` floats of each rank's own length to rank 0, in rank order; `all` is read on rank 0 only. */
 void dcnn_comm_gather(dcnn_comm *comm, const float *mine, int64_t count, float *all, const int64_t *counts);
 
-/** One block of memory a node, seen by all its ranks. The caller of rank 0 of the node (`*writer`) fills it, then all
- * call dcnn_comm_share_done(). Freed with the comm. */
+/** One block of memory a node, seen by all its ranks. The node's first rank (`*writer`) fills it, then all call
+ * dcnn_comm_share_done(). Ends with dcnn_comm_unshare(). */
 dcnn_status dcnn_comm_share(dcnn_comm *comm, size_t bytes, void **block, bool *writer);
+/** Frees the block shared last; without one, nothing happens. */
+void dcnn_comm_unshare(dcnn_comm *comm);
 void dcnn_comm_share_done(dcnn_comm *comm);
 
 /** Brings what rank 0 wrote into a shared block to the other nodes' blocks. */

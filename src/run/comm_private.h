@@ -24,4 +24,9 @@ struct dcnn_comm {
 /* Frees what dcnn_comm_reserve_gradient() made. */
 void dcnn_comm_release(dcnn_comm *comm);
 
+/* dcnn_comm_start() over any communicator of a process that has started MPI (tests train over MPI_COMM_SELF), and its
+ * end. */
+dcnn_status dcnn_comm_create(MPI_Comm over, dcnn_comm **comm);
+void dcnn_comm_free(dcnn_comm *comm);
+
 #endif

@@ -193,8 +193,8 @@ dcnn_status dcnn_evaluate(dcnn_comm *comm, const dcnn_checkpoint *checkpoint, co
     dcnn_status status = DCNN_OK;
     dcnn_team *team = NULL;
     dcnn_evaluator *evaluator = NULL;
-    int64_t *all = NULL;
-    dcnn_loader loader;
+    int64_t count, *all = NULL;
+    dcnn_loader loader = {0};
     *evaluation = (dcnn_evaluation){0};
     DCNN_TRY(samples->dataset ? dcnn_loader_open(comm, samples->dataset, &loader)
                               : dcnn_loader_open_images(comm, samples->images, &loader));
@@ -204,7 +204,8 @@ dcnn_status dcnn_evaluate(dcnn_comm *comm, const dcnn_checkpoint *checkpoint, co
     else if (samples->dataset == NULL)
         return DCNN_FAIL(DCNN_BAD_INPUT, "the model file does not say by which mean and deviation its inputs were "
                                          "standardised (Keras wrote it): predict from a data set instead");
-    const int64_t count = samples->split ? samples->split->count : loader.count;
+    DCNN_TRY_DONE(status);
+    count = samples->split ? samples->split->count : loader.count;
     all = samples->split ? NULL : calloc((size_t)count + 1, sizeof *all);
     for (int64_t i = 0; all && i < count; i++) all[i] = i;
     if (samples->split == NULL && all == NULL) status = DCNN_FAIL(DCNN_FAILURE, "out of memory: row numbers");
@@ -219,6 +220,7 @@ dcnn_status dcnn_evaluate(dcnn_comm *comm, const dcnn_checkpoint *checkpoint, co
 done:
     dcnn_evaluator_free(evaluator);
     dcnn_team_free(team);
+    dcnn_loader_close(comm, &loader);
     free(all);
     return status;
 }

@@ -53,6 +53,11 @@ dcnn_status dcnn_loader_open_images(dcnn_comm *comm, const dcnn_images *images, 
     return DCNN_OK;
 }
 
+void dcnn_loader_close(dcnn_comm *comm, dcnn_loader *loader) {
+    if (loader->pixels) dcnn_comm_unshare(comm);
+    *loader = (dcnn_loader){0};
+}
+
 void dcnn_loader_normalise(dcnn_loader *loader, const double *mean, const double *std) {
     for (int c = 0; c < loader->c; c++) {
         const double deviation = std[c] > 0.0 ? std[c] : 1.0;

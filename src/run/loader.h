@@ -23,6 +23,9 @@ dcnn_status dcnn_loader_open(dcnn_comm *comm, const dcnn_dataset *dataset, dcnn_
 /** The same for pictures that rank 0 holds (NULL elsewhere). *Collective.* */
 dcnn_status dcnn_loader_open_images(dcnn_comm *comm, const dcnn_images *images, dcnn_loader *loader);
 
+/** Frees the samples of the loader opened last; a zeroed loader has none. *Collective.* */
+void dcnn_loader_close(dcnn_comm *comm, dcnn_loader *loader);
+
 /** Sets the standardisation. A deviation of 0 (constant pictures) counts as 1. *Local.* */
 void dcnn_loader_normalise(dcnn_loader *loader, const double *mean, const double *std);
 

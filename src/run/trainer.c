@@ -231,6 +231,7 @@ static void tear_down(dcnn_trainer *t) {
     dcnn_block_free(t->state.v);
     free(t->state.history);
     json_decref(t->state.options);
+    dcnn_loader_close(t->comm, &t->loader);
     dcnn_dataset_free(&t->dataset);
 }
 

@@ -1,0 +1,248 @@
+/*
+ * mpi_trainer.c — laws 1 to 4 on any number of ranks: each rank trains once with all others and once alone (over
+ * MPI_COMM_SELF), and must end with the same bytes.
+ */
+#include <errno.h>
+#include <stdbool.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "run/comm_private.h"
+#include "run/run_folder.h"
+#include "run/tree.h"
+#include "testing.h"
+
+static dcnn_comm *everyone, *alone;
+static char folder[200], data[300];
+
+static const char model[] =
+    "{\"class_name\": \"Sequential\", \"config\": {\"layers\": ["
+    "{\"class_name\": \"InputLayer\", \"config\": {\"batch_shape\": [null, 28, 28, 1]}},"
+    "{\"class_name\": \"Conv2D\", \"config\": {\"filters\": 6, \"kernel_size\": 3, \"activation\": \"relu\"}},"
+    "{\"class_name\": \"MaxPooling2D\", \"config\": {}},"
+    "{\"class_name\": \"BatchNormalization\", \"config\": {}},"
+    "{\"class_name\": \"Conv2D\", \"config\": {\"filters\": 10, \"kernel_size\": 5, \"strides\": 2, \"padding\": "
+    "\"same\"}},"
+    "{\"class_name\": \"BatchNormalization\", \"config\": {}},"
+    "{\"class_name\": \"Activation\", \"config\": {\"activation\": \"relu\"}},"
+    "{\"class_name\": \"Flatten\", \"config\": {}},"
+    "{\"class_name\": \"Dropout\", \"config\": {\"rate\": 0.2}},"
+    "{\"class_name\": \"Dense\", \"config\": {\"units\": 24, \"activation\": \"relu\"}},"
+    "{\"class_name\": \"Dense\", \"config\": {\"units\": 10, \"activation\": \"softmax\"}}]}}";
+
+/* What a run left: its weights' hash and its metrics without the clock's. */
+typedef struct outcome {
+    dcnn_status status;
+    uint64_t hash;
+    char *history;
+    int64_t test_correct;
+} outcome;
+
+/* Drops "seconds" and "images_per_s" from each line. */
+static char *without_times(const char *history) {
+    char *text = calloc(1, strlen(history) + 2);
+    for (const char *at = history; *at; at += strcspn(at, "\n") + 1) {
+        json_t *line = json_loadb(at, strcspn(at, "\n"), 0, NULL);
+        assert_non_null(line);
+        json_object_del(line, "seconds");
+        json_object_del(line, "images_per_s");
+        char *kept = json_dumps(line, JSON_SORT_KEYS);
+        strcat(strcat(text, kept), "\n");
+        free(kept);
+        json_decref(line);
+    }
+    return text;
+}
+
+static outcome train(dcnn_comm *comm, const char *name, int batch, int threads, int64_t stop_after, bool resume) {
+    char run_folder[340], model_path[300];
+    snprintf(run_folder, sizeof run_folder, "%s/%s-%d", folder, name, comm == alone ? everyone->rank : -1);
+    snprintf(model_path, sizeof model_path, "%s/model.json", folder);
+    json_t *record = json_object();
+    const dcnn_train_options options = {.model = model_path,
+                                        .epochs = 2,
+                                        .batch_size = batch,
+                                        .grain = 8,
+                                        .adam = {2e-3, 0.9, 0.999, 1e-7},
+                                        .seed = 5,
+                                        .augment = true,
+                                        .rotation_range = 15,
+                                        .zoom_range = 0.1,
+                                        .width_shift_range = 0.1,
+                                        .height_shift_range = 0.05,
+                                        .checkpoint_every = 3,
+                                        .keep = 2,
+                                        .threads = threads,
+                                        .fuse = true,
+                                        .stop_after = stop_after,
+                                        .record = record};
+    dcnn_run run;
+    dcnn_checkpoint from = {0};
+    dcnn_train_result result = {0};
+    outcome out = {.status = dcnn_run_open(comm, data, run_folder, resume, !resume, &run)};
+    if (out.status == DCNN_OK && run.checkpoint) out.status = dcnn_checkpoint_read(run.checkpoint, &from);
+    if (out.status != DCNN_OK) fail_msg("%s: %s", run_folder, dcnn_error());
+    assert_int_equal(run.checkpoint != NULL, resume);
+    if (out.status == DCNN_OK) out.status = dcnn_train(comm, &run, resume ? &from : NULL, &options, &result);
+    if (out.status == DCNN_OK) {
+        char *path = dcnn_path_join(run.folder, "metrics.jsonl");
+        uint8_t *text;
+        size_t length;
+        assert_int_equal(dcnn_file_read(path, &text, &length), DCNN_OK);
+        out.history = without_times((const char *)text);
+        free(text);
+        free(path);
+    }
+    if (out.status != DCNN_OK && out.status != DCNN_STOPPED) printf("%s\n", dcnn_error());
+    out.hash = result.weights_hash;
+    out.test_correct = result.test_correct;
+    dcnn_checkpoint_free(&from);
+    dcnn_run_free(&run);
+    json_decref(record);
+    return out;
+}
+
+static void assert_same(outcome a, outcome b) {
+    assert_int_equal(a.status, DCNN_OK);
+    assert_int_equal(b.status, DCNN_OK);
+    if (a.hash != b.hash)
+        fail_msg("weights %016llx and %016llx", (unsigned long long)a.hash, (unsigned long long)b.hash);
+    assert_string_equal(a.history, b.history);
+    assert_int_equal(a.test_correct, b.test_correct);
+    free(a.history);
+    free(b.history);
+}
+
+/* 150 training samples: batches of 50 are 7 grains, uneven on any rank count; batches of 128 end with one of 22. */
+static void same_bytes_on_any_ranks_and_threads(void **state) {
+    (void)state;
+    static const int batches[] = {50, 128, 9};
+    for (int i = 0; i < 3; i++)
+        for (int threads = 1; threads <= 2; threads++)
+            assert_same(train(everyone, "world", batches[i], threads, 0, false),
+                        train(alone, "self", batches[i], 3 - threads, 0, false));
+}
+
+static void a_stopped_run_ends_with_the_same_bytes(void **state) {
+    (void)state;
+    static const int64_t stops[] = {1, 2, 3, 5}; /* in an epoch, at its end (3 steps), at a periodic checkpoint */
+    for (int i = 0; i < 4; i++) {
+        const outcome stopped = train(everyone, "stopped", 50, 1, stops[i], false);
+        assert_int_equal(stopped.status, DCNN_STOPPED);
+        assert_same(train(everyone, "stopped", 50, 2, 0, true), train(alone, "whole", 50, 1, 0, false));
+    }
+}
+
+/* Stopped on all ranks, continued on one, and the other way round. */
+static void a_run_goes_on_with_another_rank_count(void **state) {
+    (void)state;
+    char from[280], to[280], command[1000];
+    assert_int_equal(train(everyone, "moved", 50, 1, 4, false).status, DCNN_STOPPED);
+    snprintf(from, sizeof from, "%s/moved--1", folder);
+    snprintf(to, sizeof to, "%s/moved-%d", folder, everyone->rank);
+    snprintf(command, sizeof command, "rm -rf '%s' && cp -r '%s' '%s'", to, from, to);
+    assert_int_equal(system(command), 0);
+    MPI_Barrier(everyone->world);
+    assert_same(train(alone, "moved", 50, 1, 0, true), train(alone, "whole", 50, 1, 0, false));
+
+    assert_int_equal(train(alone, "back", 50, 2, 2, false).status, DCNN_STOPPED);
+    if (everyone->rank == 0) {
+        snprintf(command, sizeof command, "rm -rf '%s/back--1' && cp -r '%s/back-0' '%s/back--1'", folder, folder,
+                 folder);
+        assert_int_equal(system(command), 0);
+    }
+    MPI_Barrier(everyone->world);
+    assert_same(train(everyone, "back", 50, 1, 0, true), train(alone, "whole", 50, 1, 0, false));
+}
+
+/* One rank's failure is everyone's, with its message. */
+static void a_local_failure_is_agreed(void **state) {
+    (void)state;
+    dcnn_status status = DCNN_OK;
+    if (everyone->rank == everyone->size - 1) status = DCNN_FAIL(DCNN_BAD_INPUT, "rank %d says no", everyone->rank);
+    assert_int_equal(dcnn_comm_agree(everyone, status), DCNN_BAD_INPUT);
+    char expected[64];
+    snprintf(expected, sizeof expected, "rank %d says no", everyone->size - 1);
+    assert_string_equal(dcnn_error(), expected);
+    assert_int_equal(dcnn_comm_agree(everyone, DCNN_OK), DCNN_OK);
+}
+
+/* The gradient of every batch size up to 20 grains, against the tree walked by one rank; empty shares included. */
+static void gradients_are_the_tree_at_any_grain_count(void **state) {
+    (void)state;
+    enum { GRAINS = 20, COUNT = 1000 };
+    const dcnn_kernels *kernels = dcnn_kernels_of(DCNN_ISA_REFERENCE);
+    static float leaves[GRAINS][COUNT], total[2][COUNT], expected[COUNT];
+    const size_t counts[2] = {COUNT, 7};
+    assert_int_equal(dcnn_comm_reserve_gradient(everyone, GRAINS, 2, counts), DCNN_OK);
+    for (int64_t grains = 1; grains <= GRAINS; grains++) {
+        float *blocks[DCNN_TREE_DEPTH], *all[DCNN_TREE_DEPTH];
+        dcnn_tree mine = {0}, whole = {0};
+        const dcnn_shares shares = dcnn_comm_shares(everyone, grains);
+        for (int pass = 0; pass < 2; pass++) {
+            for (int64_t g = 0; g < grains; g++)
+                for (size_t i = 0; i < COUNT; i++) leaves[g][i] = (float)test_uniform((uint32_t)g, i, -1, 1);
+            dcnn_tree *tree = pass ? &mine : &whole;
+            float **stack = pass ? blocks : all;
+            const int64_t first = pass ? shares.first : 0, count = pass ? shares.count : grains;
+            for (int64_t g = first; g < first + count; g++) {
+                int depth = tree->depth + 1;
+                stack[tree->depth] = leaves[g];
+                for (int m = dcnn_tree_push(tree, (dcnn_block){0, g}, grains); m > 0; m--, depth--)
+                    kernels->add(COUNT, stack[depth - 2], stack[depth - 1], stack[depth - 2]);
+            }
+            if (pass == 0) memcpy(expected, all[0], sizeof expected);
+        }
+        memset(total, 0xff, sizeof total);
+        for (int bucket = 0; bucket < 2; bucket++)
+            dcnn_comm_gradient_begin(everyone, kernels, bucket, shares, counts[bucket], blocks, total[bucket]);
+        dcnn_comm_progress(everyone);
+        dcnn_comm_gradient_finish(everyone);
+        assert_memory_equal(total[0], expected, COUNT * sizeof(float));
+        assert_memory_equal(total[1], expected, counts[1] * sizeof(float));
+    }
+}
+
+static void make_data(void) {
+    char path[300];
+    snprintf(path, sizeof path, "%s/model.json", folder);
+    assert_int_equal(dcnn_file_write(path, model, strlen(model), false), DCNN_OK);
+    char *source = dcnn_embedded_digits();
+    assert_non_null(source);
+    const dcnn_prepare_options options = {.limit = 250, .test_fraction = 0.2, .validation_fraction = 0.25, .seed = 1};
+    if (dcnn_dataset_prepare(1, &source, &options, data, NULL) != DCNN_OK) fail_msg("%s", dcnn_error());
+    free(source);
+}
+
+int main(int argc, char **argv) {
+    if (dcnn_comm_start(&argc, &argv, &everyone) != DCNN_OK || dcnn_comm_create(MPI_COMM_SELF, &alone) != DCNN_OK) {
+        fprintf(stderr, "%s\n", dcnn_error());
+        return 1;
+    }
+    int number = (int)getpid();
+    dcnn_comm_broadcast(everyone, &number, sizeof number);
+    snprintf(folder, sizeof folder, "%s/dcnn-mpi-trainer-%d", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp", number);
+    snprintf(data, sizeof data, "%s/data.h5", folder);
+    if (everyone->rank == 0) {
+        mkdir(folder, 0777);
+        make_data();
+    }
+    MPI_Barrier(everyone->world);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_local_failure_is_agreed),
+        cmocka_unit_test(gradients_are_the_tree_at_any_grain_count),
+        cmocka_unit_test(same_bytes_on_any_ranks_and_threads),
+        cmocka_unit_test(a_stopped_run_ends_with_the_same_bytes),
+        cmocka_unit_test(a_run_goes_on_with_another_rank_count),
+    };
+    int failed = cmocka_run_group_tests_name("trainer", tests, NULL, NULL);
+    MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, everyone->world);
+    if (everyone->rank == 0) {
+        char command[300];
+        snprintf(command, sizeof command, "rm -rf '%s'", folder);
+        if (system(command) != 0) failed = 1;
+    }
+    dcnn_comm_free(alone);
+    dcnn_comm_finish(everyone);
+    return failed;
+}
