@@ -226,6 +226,29 @@ static void check_argmax(const dcnn_kernels *slow, const pooled_case *c, const u
     }
 }
 
+/* With weights of zero all four cells of a window are the bias: the first is the argmax. */
+static void check_ties(const dcnn_kernels *fast, const pooled_case *c) {
+    float *w = test_random_between(c->size.w, 46, 0, 0), *bias = test_random_between(c->size.k, 47, 0.5, 1);
+    float *packed = test_floats(fast->conv_pool_packed(c->shape)), *y = test_floats(c->pooled);
+    uint8_t *argmax = test_output(c->pooled);
+    fast->conv_pool_pack(c->shape, w, packed, 0, 1);
+    fast->conv_pool_forward(c->shape, c->x, c->scale, c->shift, packed, bias, y, argmax, c->scratch);
+    for (size_t at = 0; at < c->pooled; at++) {
+        assert_int_equal(argmax[at], 0);
+        assert_true(y[at] == bias[at % c->size.k]);
+    }
+}
+
+/* A NaN in the input reaches every output that sees it. */
+static void check_pooled_nan(const dcnn_kernels *fast, const pooled_case *c) {
+    const float kept = c->x[0];
+    float *y = test_floats(c->pooled);
+    c->x[0] = NAN;
+    fast->conv_pool_forward(c->shape, c->x, c->scale, c->shift, c->packed, c->bias, y, NULL, c->scratch);
+    c->x[0] = kept;
+    for (size_t k = 0; k < c->size.k; k++) assert_true(isnan(y[k]));
+}
+
 static void test_conv_pool_forward(const dcnn_kernels *fast, const dcnn_kernels *slow) {
     for (int i = 0; i < POOLED_CONVOLUTIONS; i++) {
         if (!fast->conv_pool_fits(&pooled_convolutions[i])) continue;
@@ -239,6 +262,8 @@ static void test_conv_pool_forward(const dcnn_kernels *fast, const dcnn_kernels 
         assert_memory_equal(again, y, c.pooled * sizeof(float));
         for (size_t at = 0; at < c.pooled; at++) assert_int_equal(argmax[at] == DCNN_SHUT, y[at] == 0);
         check_argmax(slow, &c, argmax, bound);
+        check_ties(fast, &c);
+        check_pooled_nan(fast, &c);
         release_pooled_case(&c);
     }
 }

@@ -51,7 +51,7 @@ static inline double test_uniform(uint32_t stream, size_t index, double low, dou
 
 static inline unsigned char *test_allocate(size_t bytes, size_t before, size_t after) {
     assert_true(test_buffer_count < TEST_BUFFERS);
-    unsigned char *block = malloc(before + bytes + after + 1);
+    unsigned char *block = malloc(before + bytes + after);
     assert_non_null(block);
     test_buffers[test_buffer_count++] = (test_buffer){block, bytes, after > 0};
     return block;
