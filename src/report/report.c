@@ -1,0 +1,85 @@
+/* report.c — see report.h: draws what the table of figures lists, and writes it down in four ways. */
+#include "report/report.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/file.h"
+#include "report/events.h"
+#include "report/figures.h"
+#include "report/page.h"
+
+static dcnn_status draw(const dcnn_figure *figure, const dcnn_view *view, dcnn_drawn *drawn) {
+    dcnn_canvas *canvas;
+    dcnn_status status = DCNN_OK;
+    DCNN_TRY(dcnn_canvas_create(&canvas));
+    if (figure->draw(view, canvas)) {
+        drawn->figure = figure;
+        drawn->width = dcnn_canvas_width(canvas);
+        drawn->height = dcnn_canvas_height(canvas);
+        status = dcnn_canvas_png(canvas, &drawn->png, &drawn->png_length);
+        if (status == DCNN_OK) status = dcnn_canvas_svg(canvas, &drawn->svg, &drawn->svg_length);
+    }
+    dcnn_canvas_free(canvas);
+    if (status != DCNN_OK) dcnn_error_prefix("figure '%s'", figure->name);
+    return status;
+}
+
+static dcnn_status write_file(const char *folder, const char *name, const char *extension, const void *bytes,
+                              size_t length) {
+    char *path = NULL;
+    if (asprintf(&path, "%s/%s.%s", folder, name, extension) < 0)
+        return DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
+    dcnn_status status = dcnn_file_write(path, bytes, length, false);
+    free(path);
+    return status;
+}
+
+static dcnn_status write_figures(const char *folder, int64_t step, int count, const dcnn_drawn *drawn) {
+    int images = 0;
+    dcnn_event_image *list = calloc((size_t)count, sizeof *list);
+    dcnn_status status = list ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: the list of figures");
+    for (int i = 0; i < count && status == DCNN_OK; i++) {
+        const dcnn_drawn *d = &drawn[i];
+        if (d->figure == NULL) continue;
+        status = write_file(folder, d->figure->name, "png", d->png, d->png_length);
+        if (status == DCNN_OK) status = write_file(folder, d->figure->name, "svg", d->svg, d->svg_length);
+        list[images++] = (dcnn_event_image){d->figure->name, (int)d->width * DCNN_PNG_SCALE,
+                                            (int)d->height * DCNN_PNG_SCALE, d->png, d->png_length};
+    }
+    if (status == DCNN_OK) status = dcnn_events_write_images(folder, step, images, list);
+    free(list);
+    return status;
+}
+
+static dcnn_status write_all(const char *folder, const dcnn_view *view, const dcnn_drawn *drawn) {
+    char *figures = NULL;
+    if (asprintf(&figures, "%s/figures", folder) < 0) return DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
+    dcnn_status status = dcnn_folder_create(figures);
+    if (status == DCNN_OK) status = write_figures(figures, view->data->model->progress.epoch, dcnn_figure_count, drawn);
+    free(figures);
+    DCNN_TRY(status);
+    char *page = dcnn_page_text(view, dcnn_figure_count, drawn);
+    status = page ? write_file(folder, "report", "html", page, strlen(page))
+                  : DCNN_FAIL(DCNN_FAILURE, "out of memory: the report's page");
+    free(page);
+    return status;
+}
+
+dcnn_status dcnn_report_write(const char *folder, const dcnn_report_data *data) {
+    dcnn_view view;
+    dcnn_status status = dcnn_view_create(data, &view);
+    dcnn_drawn *drawn = calloc((size_t)dcnn_figure_count, sizeof *drawn);
+    if (status == DCNN_OK && drawn == NULL) status = DCNN_FAIL(DCNN_FAILURE, "out of memory: figures");
+    for (int i = 0; i < dcnn_figure_count && status == DCNN_OK; i++)
+        status = draw(&dcnn_figure_table[i], &view, &drawn[i]);
+    if (status == DCNN_OK) status = write_all(folder, &view, drawn);
+    for (int i = 0; drawn && i < dcnn_figure_count; i++) {
+        free(drawn[i].png);
+        free(drawn[i].svg);
+    }
+    free(drawn);
+    dcnn_view_free(&view);
+    return status;
+}

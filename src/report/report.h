@@ -1,0 +1,40 @@
+/**
+ * @file report.h — the figures and the page of a run: `RUN/figures/NAME.png` and `.svg`, and `RUN/report.html`.
+ */
+#ifndef DCNN_REPORT_REPORT_H
+#define DCNN_REPORT_REPORT_H
+
+#include <jansson.h>
+
+#include "io/dataset.h"
+#include "io/model.h"
+
+/** All that a report shows. Everything is borrowed. */
+typedef struct dcnn_report_data {
+    const char *name;             /**< what the page is called */
+    const char *history;          /**< metrics.jsonl; "" if there is none */
+    const json_t *record;         /**< run.json, or NULL */
+    const char *model_path;       /**< the model that was evaluated */
+    const dcnn_checkpoint *model; /**< … and its contents */
+    const dcnn_dataset *dataset;
+    const uint8_t *pixels; /**< [dataset->count,h,w,c] */
+    const int32_t *labels; /**< [dataset->count] */
+
+    int augmented_count, augmented_copies; /**< of how many first training samples, and how often; 0: not augmented */
+    const uint8_t *augmented;              /**< [augmented_count, augmented_copies, h,w,c], epoch by epoch */
+
+    const dcnn_split *split;    /**< what the model was evaluated on; NULL: nothing */
+    const float *probabilities; /**< [split->count, class_count] */
+    const int64_t *confusion;   /**< [class_count, class_count], row = true class */
+    double loss;                /**< mean cross-entropy on the split */
+} dcnn_report_data;
+
+/**
+ * Draws all figures for which there are data, and writes them, the page, and the figures once more as a TensorBoard
+ * event file, into a run's folder. Each file is written atomically. *Local.*
+ * @param data  class counts of model and data set agree
+ * @return DCNN_OK; DCNN_BAD_INPUT (a history that is no JSON lines); DCNN_FAILURE (memory, disk)
+ */
+dcnn_status dcnn_report_write(const char *folder, const dcnn_report_data *data);
+
+#endif

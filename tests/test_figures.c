@@ -1,0 +1,292 @@
+/*
+ * test_figures.c — the figures and the page of made-up runs: all there, whole, the same each time; what they are made
+ * of: history, calibration, axes. `DCNN_TEST_KEEP=DIR` leaves the files there, to be looked at.
+ */
+#include "report_helpers.h"
+
+#include "report/calibration.h"
+#include "report/curves.h"
+#include "report/figures.h"
+#include "report/plot.h"
+
+/* --- history ---------------------------------------------------------------------------------------------------------
+ */
+
+static void history_becomes_columns(void **state) {
+    (void)state;
+    dcnn_curves curves;
+    assert_int_equal(dcnn_curves_create("{\"epoch\":1,\"step\":7,\"loss\":0.5,\"phases\":{\"a\":1,\"b\":2}}\n\n"
+                                        "{\"epoch\":2,\"loss\":0.25,\"val_loss\":null,\"phases\":{\"b\":3,\"c\":4}}",
+                                        &curves),
+                     DCNN_OK);
+    assert_int_equal(curves.count, 2);
+    assert_true(curves.values[DCNN_CURVE_LOSS][0] == 0.5 && curves.values[DCNN_CURVE_LOSS][1] == 0.25);
+    assert_true(curves.values[DCNN_CURVE_STEP][0] == 7 && isnan(curves.values[DCNN_CURVE_STEP][1]));
+    assert_true(isnan(curves.values[DCNN_CURVE_VAL_LOSS][0]) && isnan(curves.values[DCNN_CURVE_VAL_LOSS][1]));
+    assert_int_equal(curves.phase_count, 3);
+    assert_string_equal(curves.phase_names[2], "c");
+    assert_true(curves.phases[1][0] == 2 && curves.phases[1][1] == 3 && curves.phases[2][0] == 0);
+    dcnn_curves_free(&curves);
+    assert_int_equal(dcnn_curves_create(NULL, &curves), DCNN_OK);
+    assert_int_equal(curves.count, 0);
+    dcnn_curves_free(&curves);
+}
+
+static void broken_history_is_refused(void **state) {
+    (void)state;
+    static const char *const broken[] = {"{\"epoch\":1}\n{\"epoch\":", "[1]\n", "{\"loss\":1}\n", "nonsense"};
+    for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++) {
+        dcnn_curves curves;
+        assert_int_equal(dcnn_curves_create(broken[i], &curves), DCNN_BAD_INPUT);
+        assert_non_null(strstr(dcnn_error(), "line"));
+        dcnn_curves_free(&curves);
+    }
+}
+
+/* --- calibration -----------------------------------------------------------------------------------------------------
+ */
+
+static void calibration_by_hand(void **state) {
+    (void)state;
+    /* Bins of 1/15: 0.5 lies in bin 7, 0.9 in bin 13, 1 in bin 14. */
+    const float confidence[] = {0.5F, 0.5F, 0.9F, 1.0F, 1.0F};
+    const bool hit[] = {true, false, false, true, true};
+    dcnn_calibration c;
+    dcnn_calibration_measure(5, confidence, hit, &c);
+    assert_int_equal(c.counts[7], 2);
+    assert_int_equal(c.counts[13], 1);
+    assert_int_equal(c.counts[14], 2);
+    assert_true(c.accuracy[7] == 0.5 && c.accuracy[13] == 0 && c.accuracy[14] == 1 && isnan(c.accuracy[0]));
+    assert_true(fabs(c.ece - 0.9 / 5) < 1e-7);
+    dcnn_calibration_measure(0, NULL, NULL, &c);
+    assert_true(isnan(c.ece));
+}
+
+static void calibration_against_bin_by_bin(void **state) {
+    (void)state;
+    enum { COUNT = 500 };
+    float confidence[COUNT];
+    bool hit[COUNT];
+    for (int i = 0; i < COUNT; i++) {
+        confidence[i] = i % 50 == 0 ? 1.0F : (float)draw_unit();
+        hit[i] = draw_unit() < 0.7;
+    }
+    double expected = 0;
+    for (int bin = 0; bin < DCNN_CALIBRATION_BINS; bin++) {
+        double inside = 0, right = 0, sum = 0;
+        for (int i = 0; i < COUNT; i++) {
+            const double at = (double)confidence[i] * DCNN_CALIBRATION_BINS;
+            if (!(at > bin || (bin == 0 && at == 0)) || at > bin + 1) continue;
+            inside++;
+            right += hit[i];
+            sum += (double)confidence[i];
+        }
+        if (inside > 0) expected += inside / COUNT * fabs(right / inside - sum / inside);
+    }
+    dcnn_calibration c;
+    dcnn_calibration_measure(COUNT, confidence, hit, &c);
+    assert_true(fabs(c.ece - expected) < 1e-12);
+}
+
+/* --- axes and colours ------------------------------------------------------------------------------------------------
+ */
+
+static void ticks_are_inside_and_apart(void **state) {
+    (void)state;
+    for (int i = 0; i < 500; i++) {
+        const dcnn_axis_kind kind = (dcnn_axis_kind)draw_below(4);
+        const double low = kind == DCNN_AXIS_LOG ? exp(20 * draw_unit() - 10) : 200 * draw_unit() - 100;
+        const double high = kind == DCNN_AXIS_LOG
+                                ? low * (1.5 + 1e4 * draw_unit())
+                                : low + (kind == DCNN_AXIS_INTEGER ? 1 : 1e-3) + 1e3 * pow(draw_unit(), 4);
+        const dcnn_axis axis = dcnn_axis_create(kind, low, high, 8);
+        assert_true(axis.tick_count <= 10);
+        if (kind != DCNN_AXIS_LOG) assert_true(axis.tick_count >= 1);
+        for (int tick = 0; tick < axis.tick_count; tick++) {
+            const double place = dcnn_axis_place(&axis, axis.ticks[tick]);
+            assert_true(place >= -1e-6 && place <= 1 + 1e-6);
+            assert_int_not_equal(strncmp(axis.labels[tick], "-0 ", 3), 0);
+            assert_string_not_equal(axis.labels[tick], "-0");
+            if (kind == DCNN_AXIS_INTEGER) assert_true(fabs(axis.ticks[tick] - round(axis.ticks[tick])) < 1e-9);
+            if (tick == 0) continue;
+            assert_true(place > dcnn_axis_place(&axis, axis.ticks[tick - 1]));
+            assert_string_not_equal(axis.labels[tick], axis.labels[tick - 1]);
+        }
+    }
+    const dcnn_axis epochs = dcnn_axis_create(DCNN_AXIS_INTEGER, 1, 15, 10);
+    assert_string_equal(epochs.labels[0], "2");
+    const dcnn_axis shares = dcnn_axis_create(DCNN_AXIS_PERCENT, 0.985, 1, 7);
+    assert_string_equal(shares.labels[0], "98.5 %");
+}
+
+static void blues_darken(void **state) {
+    (void)state;
+    double before = 1e9;
+    for (int i = 0; i <= 100; i++) {
+        const dcnn_color color = dcnn_scale_blues(i / 100.0);
+        const double light = 0.299 * (color >> 16) + 0.587 * (color >> 8 & 255) + 0.114 * (color & 255);
+        assert_true(light < before);
+        before = light;
+    }
+    assert_int_equal(dcnn_scale_blues((double)NAN), dcnn_scale_blues(0));
+    assert_int_equal(dcnn_scale_signed(0), 0xf7f7f7);
+}
+
+static void integers_have_commas(void **state) {
+    (void)state;
+    char text[32];
+    assert_string_equal(dcnn_text_integer(0, text), "0");
+    assert_string_equal(dcnn_text_integer(999, text), "999");
+    assert_string_equal(dcnn_text_integer(-1000, text), "-1,000");
+    assert_string_equal(dcnn_text_integer(507274, text), "507,274");
+    assert_string_equal(dcnn_text_integer(INT64_MIN, text), "-9,223,372,036,854,775,808");
+}
+
+/* --- whole reports ---------------------------------------------------------------------------------------------------
+ */
+
+static const char *folder_of(const fake_run *run) {
+    static char path[512];
+    const char *keep = getenv("DCNN_TEST_KEEP");
+    snprintf(path, sizeof path, "%s/%s", keep ? keep : scratch, run->name);
+    assert_int_equal(dcnn_folder_create(path), DCNN_OK);
+    return path;
+}
+
+static uint8_t *read_figure(const char *folder, const char *name, const char *extension, size_t *length) {
+    char path[800];
+    uint8_t *bytes;
+    snprintf(path, sizeof path, "%s/figures/%s.%s", folder, name, extension);
+    if (access(path, F_OK) != 0) return NULL;
+    assert_int_equal(dcnn_file_read(path, &bytes, length), DCNN_OK);
+    return bytes;
+}
+
+/* Both files are there and whole, or neither; returns whether they are. */
+static bool check_figure(const char *folder, const char *name) {
+    size_t png_length, svg_length;
+    uint8_t *png = read_figure(folder, name, "png", &png_length), *svg = read_figure(folder, name, "svg", &svg_length);
+    assert_true((png == NULL) == (svg == NULL));
+    if (png == NULL) return false;
+    assert_memory_equal(png, "\x89PNG\r\n\x1a\n", 8);
+    assert_memory_equal(png + png_length - 8, "IEND", 4);
+    assert_memory_equal(svg, "<?xml", 5);
+    assert_non_null(strstr((char *)svg + svg_length - 10, "</svg>"));
+    for (int at = 16; at < 24; at += 4) { /* width and height, big-endian */
+        const uint32_t side =
+            (uint32_t)png[at] << 24 | (uint32_t)png[at + 1] << 16 | (uint32_t)png[at + 2] << 8 | png[at + 3];
+        assert_in_range(side, 2 * 150, 2 * 3000);
+    }
+    free(png);
+    free(svg);
+    return true;
+}
+
+static int count_of(const char *text, const char *word) {
+    int count = 0;
+    for (const char *at = strstr(text, word); at; at = strstr(at + 1, word)) count++;
+    return count;
+}
+
+static void check_page(const char *folder, const fake_run *run, int figures) {
+    char path[800];
+    uint8_t *page;
+    size_t length;
+    snprintf(path, sizeof path, "%s/report.html", folder);
+    assert_int_equal(dcnn_file_read(path, &page, &length), DCNN_OK);
+    const char *text = (const char *)page;
+    assert_int_equal(count_of(text, "<img"), figures);
+    assert_int_equal(count_of(text, "src=\"data:image/"), figures);
+    assert_int_equal(count_of(text, "<script"), 0);
+    assert_int_equal(count_of(text, "http"), 0);
+    assert_int_equal(count_of(text, "<of>"), 0);
+    assert_int_equal(count_of(text, "<made"), 0);
+    if (run->long_names) assert_true(count_of(text, "Schmetterling &lt;of&gt;") == run->classes);
+    assert_non_null(strstr(text, "</html>"));
+    free(page);
+}
+
+static void write_report(const fake_run *run, int figures) {
+    const char *folder = folder_of(run);
+    fake_data data;
+    fake_create(run, &data);
+    assert_int_equal(dcnn_report_write(folder, &data.report), DCNN_OK);
+    int found = 0;
+    for (int i = 0; i < dcnn_figure_count; i++) found += check_figure(folder, dcnn_figure_table[i].name);
+    assert_int_equal(found, figures);
+    check_page(folder, run, figures);
+    fake_free(&data);
+}
+
+static void reports_of_all_sizes(void **state) {
+    (void)state;
+    static const fake_run runs[] = {
+        {"two", 2, 1, 28, 28, 1, 200, false, true, true, 0.9},
+        {"ten", 10, 15, 28, 28, 1, 4200, false, true, true, 0.98},
+        {"ten-long", 10, 15, 32, 32, 3, 900, true, false, true, 0.9},
+        {"forty", 40, 100, 40, 20, 3, 4000, true, true, true, 0.8},
+        {"hundred", 100, 1000, 16, 24, 4, 10000, true, true, true, 0.7},
+        {"hundred-short", 100, 3, 200, 300, 3, 60, false, true, false, 0.7},
+    };
+    for (size_t i = 0; i < sizeof runs / sizeof runs[0]; i++) write_report(&runs[i], runs[i].phases ? 11 : 10);
+}
+
+static void what_lacks_data_is_left_out(void **state) {
+    (void)state;
+    const fake_run all_right = {"all-right", 3, 2, 10, 10, 2, 50, false, false, true, 2.0};
+    write_report(&all_right, 9); /* nothing is wrong, no phases */
+    const fake_run bare = {"bare", 3, 0, 10, 10, 1, 0, false, false, true, 1.0};
+    fake_data data;
+    fake_create(&bare, &data);
+    data.report.split = NULL;
+    data.report.augmented_count = 0;
+    data.report.record = NULL;
+    const char *folder = folder_of(&bare);
+    assert_int_equal(dcnn_report_write(folder, &data.report), DCNN_OK);
+    assert_true(check_figure(folder, "training-images") && check_figure(folder, "filters"));
+    assert_false(check_figure(folder, "loss") || check_figure(folder, "confusion-matrix"));
+    check_page(folder, &bare, 2);
+    fake_free(&data);
+}
+
+static void the_same_run_gives_the_same_pictures(void **state) {
+    (void)state;
+    const fake_run run = {"again", 5, 4, 12, 12, 3, 100, true, true, true, 0.8};
+    const char *folder = folder_of(&run);
+    fake_data data;
+    fake_create(&run, &data);
+    size_t lengths[2];
+    uint8_t *bytes[2];
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(dcnn_report_write(folder, &data.report), DCNN_OK);
+        bytes[i] = read_figure(folder, "predictions", "png", &lengths[i]);
+        assert_non_null(bytes[i]);
+    }
+    assert_int_equal(lengths[0], lengths[1]);
+    assert_memory_equal(bytes[0], bytes[1], lengths[0]);
+    free(bytes[0]);
+    free(bytes[1]);
+    fake_free(&data);
+}
+
+static void a_full_folder_is_told(void **state) {
+    (void)state;
+    const fake_run run = {"no-folder", 2, 1, 8, 8, 1, 10, false, false, true, 0.5};
+    fake_data data;
+    fake_create(&run, &data);
+    put_text(in_scratch("file"), "not a folder");
+    assert_int_equal(dcnn_report_write(in_scratch("file"), &data.report), DCNN_FAILURE);
+    fake_free(&data);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(history_becomes_columns),     cmocka_unit_test(broken_history_is_refused),
+        cmocka_unit_test(calibration_by_hand),         cmocka_unit_test(calibration_against_bin_by_bin),
+        cmocka_unit_test(ticks_are_inside_and_apart),  cmocka_unit_test(blues_darken),
+        cmocka_unit_test(integers_have_commas),        cmocka_unit_test(reports_of_all_sizes),
+        cmocka_unit_test(what_lacks_data_is_left_out), cmocka_unit_test(the_same_run_gives_the_same_pictures),
+        cmocka_unit_test(a_full_folder_is_told),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
