@@ -91,7 +91,10 @@ done:
 static dcnn_status read_pictures(const dcnn_cli *cli, const dcnn_checkpoint *checkpoint, const char *path,
                                  input_kind kind, dcnn_images *images) {
     const dcnn_shape takes = checkpoint->net->nodes[0].shape;
-    if (kind == INPUT_CSV)
+    const int *given = cli->options->shape;
+    if (kind == INPUT_CSV && given[0] > 0)
+        DCNN_TRY(dcnn_csv_read(path, given[0], given[1], given[2], images));
+    else if (kind == INPUT_CSV)
         DCNN_TRY(dcnn_csv_read(path, takes.h, takes.w, takes.c, images));
     else
         DCNN_TRY(dcnn_idx_read_images(path, images));

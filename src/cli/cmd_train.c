@@ -139,6 +139,14 @@ done:
     return status;
 }
 
+/* Pictures as they came, where a data set is wanted: before a run's folder is made for them. */
+static dcnn_status check_prepared(const char *data) {
+    if (data == NULL || (!dcnn_is_csv(data) && !dcnn_is_idx(data))) return DCNN_OK;
+    return DCNN_FAIL(DCNN_BAD_INPUT,
+                     "%s: pictures as they came; make a data set of them first: dcnn prepare %s -o DATA.h5", data,
+                     data);
+}
+
 dcnn_status dcnn_cmd_train(dcnn_cli *cli) {
     const dcnn_options *o = cli->options;
     dcnn_run run;
@@ -146,6 +154,7 @@ dcnn_status dcnn_cmd_train(dcnn_cli *cli) {
     if (o->resume && o->overwrite)
         return DCNN_FAIL(DCNN_USAGE, "--resume goes on with a run, --overwrite removes it: give one of them");
     const char *data = o->operand_count > 0 ? o->operands[0] : NULL;
+    DCNN_TRY(dcnn_comm_agree(cli->comm, check_prepared(data)));
     DCNN_TRY(dcnn_run_open(cli->comm, data, o->run, o->resume, o->overwrite, &run));
     dcnn_status status = DCNN_OK;
     if (run.checkpoint) DCNN_TRY_DONE(take_up(cli, &run, &from));

@@ -81,6 +81,7 @@ const dcnn_option dcnn_option_table[] = {
     {"split", 0, EVALUATE, TEXT(split, "NAME"), .fallback = "test", .group = data,
      .help = "train, validation, test or official-test [test]"},
     {"split", 0, PREDICT, TEXT(split, "NAME"), .group = data, .help = "which split of a data set"},
+    {"shape", 0, PREDICT, SHAPE(shape), .group = data, .help = "of a CSV line's picture [the model's]"},
 
     {"output", 'o', PREPARE, TEXT(output, "FILE"), .group = output, .help = "the data set to write"},
     {"force", 0, PREPARE, FLAG(force), .group = output, .help = "replace FILE if it is there already"},

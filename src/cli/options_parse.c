@@ -110,21 +110,30 @@ static const dcnn_option *find_written(dcnn_command_id command, const char *name
     return option && option->type == DCNN_OPTION_FLAG ? option : NULL;
 }
 
-static dcnn_status fail_unknown(dcnn_command_id command, const char *name) {
+/* What was most likely meant: of all names, or, behind "no-", of the flags'. */
+static const char *suggest(dcnn_command_id command, const char *name, bool only_flags) {
     const char *names[DCNN_MAX_OPTIONS];
     int count = 0;
-    for (int i = 0; i < dcnn_option_count; i++)
-        if (dcnn_option_table[i].commands >> command & 1) names[count++] = dcnn_option_table[i].name;
-    const bool negated = strncmp(name, "no-", 3) == 0;
-    const char *mine = dcnn_command_table[command].name, *nearest = dcnn_nearest_name(name, count, names);
-    if (nearest == NULL && negated) nearest = dcnn_nearest_name(name + 3, count, names);
+    for (int i = 0; i < dcnn_option_count; i++) {
+        const dcnn_option *row = &dcnn_option_table[i];
+        if ((row->commands >> command & 1) && (!only_flags || row->type == DCNN_OPTION_FLAG))
+            names[count++] = row->name;
+    }
+    return dcnn_nearest_name(name, count, names);
+}
+
+static dcnn_status fail_unknown(dcnn_command_id command, const char *name) {
+    const char *mine = dcnn_command_table[command].name;
     for (int other = 0; other < DCNN_COMMAND_COUNT; other++)
         if (dcnn_option_find((dcnn_command_id)other, name))
             return DCNN_FAIL(DCNN_USAGE, "--%s is an option of 'dcnn %s', not of 'dcnn %s' (see 'dcnn %s --help')",
                              name, dcnn_command_table[other].name, mine, mine);
+    const bool negated = strncmp(name, "no-", 3) == 0;
+    const char *nearest = negated ? suggest(command, name + 3, true) : NULL, *no = nearest ? "no-" : "";
+    if (nearest == NULL) nearest = suggest(command, name, false);
     if (nearest)
-        return DCNN_FAIL(DCNN_USAGE, "unknown option --%.60s; did you mean --%s? (see 'dcnn %s --help')", name, nearest,
-                         mine);
+        return DCNN_FAIL(DCNN_USAGE, "unknown option --%.60s; did you mean --%s%s? (see 'dcnn %s --help')", name, no,
+                         nearest, mine);
     return DCNN_FAIL(DCNN_USAGE, "unknown option --%.60s (see 'dcnn %s --help')", name, mine);
 }
 

@@ -1,0 +1,7 @@
+dcnn --help
+for command in prepare train evaluate predict info; do
+    echo
+    dcnn "$command" --help
+    cmp <(dcnn "$command" -h) <(dcnn help "$command")
+done
+cmp <(dcnn help) <(dcnn -h)

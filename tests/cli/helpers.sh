@@ -1,0 +1,80 @@
+# helpers.sh CASE.sh: what cases use, then the case itself.
+
+# try COMMAND...: shows a command, what it says on both streams, and its exit code.
+try() {
+    echo "\$ $*"
+    local code=0
+    "$@" 2>&1 || code=$?
+    echo "exit $code"
+}
+
+# ranks N COMMAND...: the same by mpirun, without what mpirun itself has to say about failures.
+ranks() {
+    local count=$1 code=0
+    shift
+    mpirun -np "$count" "$@" >ranks.said 2>&1 || code=$?
+    sed -E '/^-{20,}$/,/^-{20,}$/d' ranks.said
+    return "$code"
+}
+
+# csv ROWS SIDE CLASSES: labelled pictures that a net can learn, as Kaggle has them.
+csv() {
+    awk -v rows="$1" -v side="$2" -v classes="$3" 'BEGIN {
+        printf "label"
+        for (j = 0; j < side * side; j++) printf ",pixel%d", j
+        print ""
+        for (i = 0; i < rows; i++) {
+            label = (i * 7 + int(i / 5)) % classes
+            printf "%d", label
+            for (j = 0; j < side * side; j++) printf ",%d", (label * 80 + (i * 31 + j * 17) % 60 + (j % classes == label) * 60) % 256
+            print ""
+        }
+    }'
+}
+
+# bytes HEX...: those bytes.
+bytes() {
+    local byte
+    for byte in "$@"; do printf '%b' "\\x$byte"; done
+}
+
+# idx_images COUNT SIDE: an IDX file of COUNT pictures of zeros.
+idx_images() {
+    bytes 00 00 08 03 00 00 00 "$(printf %02x "$1")" 00 00 00 "$(printf %02x "$2")" 00 00 00 "$(printf %02x "$2")"
+    head -c $(($1 * $2 * $2)) /dev/zero
+}
+
+# idx_labels LABEL...: an IDX file of labels.
+idx_labels() {
+    bytes 00 00 08 01 00 00 00 "$(printf %02x $#)"
+    local label
+    for label in "$@"; do bytes "$(printf %02x "$label")"; done
+}
+
+# net SIDE CLASSES: a small model.
+net() {
+    cat <<END
+{"class_name": "Sequential", "config": {"name": "small", "layers": [
+  {"class_name": "InputLayer", "config": {"batch_shape": [null, $1, $1, 1]}},
+  {"class_name": "Conv2D", "config": {"filters": 4, "kernel_size": 3, "activation": "relu"}},
+  {"class_name": "MaxPooling2D", "config": {}},
+  {"class_name": "BatchNormalization", "config": {}},
+  {"class_name": "Flatten", "config": {}},
+  {"class_name": "Dense", "config": {"units": $2, "activation": "softmax"}}]}}
+END
+}
+
+# small_data: small.h5 and net.json that fits it.
+small_data() {
+    csv 80 8 3 >small.csv
+    net 8 3 >net.json
+    dcnn prepare small.csv -o small.h5 >small.said
+}
+
+# hash_of FILE: its weights' hash.
+hash_of() {
+    dcnn info "$1" | sed -n 's/^weights hash *//p'
+}
+
+# shellcheck source=/dev/null
+source "$1"

@@ -1,0 +1,37 @@
+touch empty.csv empty.idx
+idx_images 4 3 >images
+idx_labels 0 1 1 0 >labels
+idx_labels 0 1 1 >three-labels
+head -c 30 images >cut-images
+head -c 10 labels >cut-labels
+(cat images && bytes 00) >longer-images
+(bytes 00 00 08 02 && tail -c +5 images) >wrong-magic
+bytes 1f 8b 08 00 01 02 >broken.gz
+gzip -c images | head -c 25 >cut-images.gz
+csv 20 3 2 >good.csv
+sed '4s/,[0-9]*,/,x7,/' good.csv >letter.csv
+sed '5s/,[0-9]*$/,256/' good.csv >large.csv
+sed '6s/,[0-9]*$//' good.csv >short.csv
+sed '7s/$/,1/' good.csv >long.csv
+sed '3s/^[0-9]*/-1/' good.csv >negative-label.csv
+sed '3s/^[0-9]*/1.5/' good.csv >real-label.csv
+sed '1s/label/name/' good.csv >header.csv
+cut -d, -f2- good.csv >unlabelled.csv
+cut -d, -f1-9 good.csv >not-square.csv
+mkdir folder
+
+for source in missing.csv missing-folder/x empty.csv letter.csv large.csv short.csv long.csv negative-label.csv \
+    real-label.csv header.csv unlabelled.csv not-square.csv folder images; do
+    try dcnn prepare "$source" -o out.h5
+done
+try dcnn prepare good.csv --shape 3x2 -o out.h5
+try dcnn prepare good.csv images -o out.h5
+for pair in "empty.idx labels" "cut-images labels" "longer-images labels" "wrong-magic labels" "broken.gz labels" \
+    "cut-images.gz labels" "images cut-labels" "images three-labels"; do
+    # shellcheck disable=SC2086 # two words
+    try dcnn prepare $pair -o out.h5
+done
+try dcnn prepare good.csv --test-split 0.999 -o out.h5
+try dcnn prepare good.csv --limit 1 -o out.h5
+try dcnn prepare good.csv
+ls

@@ -1,0 +1,20 @@
+small_data
+net 8 3 | sed 's/"filters": 4/"filters": 5/' >other.json
+train() { dcnn train small.h5 --run run "$@"; }
+dcnn train small.h5 --model net.json --batch-size 16 --epochs 2 --run whole -q >/dev/null
+try train --model net.json --batch-size 16 --epochs 2 --stop-after 3
+try train --epochs 2
+try train --resume --batch-size 32
+try train --resume --no-augment --learning-rate 0.5
+try train --resume --model other.json
+try train --resume --model missing.json
+mv net.json moved.json
+try train --resume --model moved.json --batch-size 16
+[[ $(hash_of whole/best.h5) == "$(hash_of run/best.h5)" ]] && echo "same weights"
+dcnn prepare small.csv --seed 3 -o other.h5 >/dev/null
+try dcnn train other.h5 --run run --resume --epochs 3
+newest=$(printf '%s\n' run/checkpoints/*.h5 | tail -n 1)
+printf 'damage' | dd of="$newest" bs=1 seek=3000 conv=notrunc status=none
+try train --resume --epochs 2 -q
+try dcnn train small.h5 --run fresh --resume --model moved.json --epochs 1 -q
+try train --overwrite --model moved.json --epochs 1 -q

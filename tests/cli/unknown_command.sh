@@ -1,0 +1,1 @@
+dcnn trian data.h5

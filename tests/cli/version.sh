@@ -1,0 +1,3 @@
+dcnn --version
+cmp <(dcnn --version) <(dcnn -V)
+cmp <(dcnn --version) <(mpirun -np 2 dcnn --version)
