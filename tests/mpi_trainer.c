@@ -99,6 +99,7 @@ static outcome train(dcnn_comm *comm, const char *name, int batch, int threads, 
     dcnn_checkpoint_free(&from);
     dcnn_run_free(&run);
     json_decref(record);
+    MPI_Barrier(comm->world); /* all have read the metrics before the next run overwrites them */
     return out;
 }
 
