@@ -314,6 +314,15 @@ static void bad_sources_are_refused(void **state) {
     assert_fails(prepare(in_scratch("idx"), NULL, &options, out), DCNN_BAD_INPUT, "'validation' would be empty", "5");
     options.test_fraction = 1;
     assert_fails(prepare(in_scratch("idx"), NULL, &options, out), DCNN_BAD_INPUT, "'train' would be empty", "5");
+    options = usual;
+    options.validation_fraction = 0; /* asked for: no such split, and nothing to complain of */
+    dcnn_dataset set;
+    assert_ok(prepare(in_scratch("idx"), NULL, &options, out));
+    assert_ok(open_set(out, &set));
+    assert_null(dcnn_dataset_split(&set, "validation"));
+    assert_non_null(dcnn_dataset_split(&set, "test"));
+    dcnn_dataset_free(&set);
+    unlink(out);
     options.test_fraction = NAN;
     assert_fails(prepare(in_scratch("idx"), NULL, &options, out), DCNN_USAGE, "from 0 to 1", "");
     assert_int_equal(files_in(in_scratch("empty")), 0);

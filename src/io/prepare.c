@@ -188,7 +188,10 @@ static dcnn_status split_samples(preparation *made) {
     const dcnn_images *all = &made->labelled;
     DCNN_TRY(
         dcnn_splits_draw(all->count - made->official, all->labels, made->class_count, made->options, made->splits));
-    made->split_count = DCNN_PART_COUNT;
+    for (int part = 0; part < DCNN_PART_COUNT;
+         part++) /* a split without samples is no split; training is never empty */
+        if (made->splits[part].count > 0) made->splits[made->split_count++] = made->splits[part];
+    for (int i = made->split_count; i < DCNN_PART_COUNT; i++) made->splits[i] = (dcnn_split){.count = 0};
     if (made->official == 0) return DCNN_OK;
     dcnn_split *split = &made->splits[made->split_count++];
     snprintf(split->name, sizeof split->name, "official-test");

@@ -43,11 +43,14 @@ static dcnn_status draw_stratified(int64_t count, const int32_t *labels, int cla
     return DCNN_OK;
 }
 
-/* Turns the parts into ascending row lists. */
-static dcnn_status list_rows(int64_t count, const uint8_t *parts, dcnn_split splits[DCNN_PART_COUNT]) {
+/* Turns the parts into ascending row lists. Only a part that was asked for with a fraction of 0 may be empty. */
+static dcnn_status list_rows(int64_t count, const uint8_t *parts, const dcnn_prepare_options *options,
+                             dcnn_split splits[DCNN_PART_COUNT]) {
+    const double fractions[DCNN_PART_COUNT] = {1.0, options->validation_fraction, options->test_fraction};
     for (int64_t i = 0; i < count; i++) splits[parts[i]].count++;
     for (int part = 0; part < DCNN_PART_COUNT; part++) {
         dcnn_split *split = &splits[part];
+        if (split->count == 0 && fractions[part] == 0.0) continue;
         if (split->count == 0)
             return DCNN_FAIL(DCNN_BAD_INPUT,
                              "the split '%s' would be empty (%lld samples in all); use more samples or other fractions",
@@ -77,7 +80,7 @@ dcnn_status dcnn_splits_draw(int64_t count, const int32_t *labels, int class_cou
         status = draw_stratified(count, labels, class_count, options, parts);
     else
         draw(count, NULL, 0, options, parts);
-    if (status == DCNN_OK) status = list_rows(count, parts, splits);
+    if (status == DCNN_OK) status = list_rows(count, parts, options, splits);
     free(parts);
     return status;
 }

@@ -9,6 +9,7 @@ typedef enum dcnn_split_part { DCNN_PART_TRAIN, DCNN_PART_VALIDATION, DCNN_PART_
 
 /**
  * Draws the splits: floor(fraction * n + 0.5) samples for test, then as much of the rest for validation. *Local.*
+ * A fraction of 0 leaves that split empty.
  * @param splits  out [DCNN_PART_COUNT], names and ascending rows; the caller frees the rows, after a failure too
  * @return DCNN_OK, DCNN_USAGE (fractions), DCNN_BAD_INPUT (a split that would be empty), DCNN_FAILURE
  */

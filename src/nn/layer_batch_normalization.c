@@ -11,6 +11,7 @@
 #include <math.h>
 
 typedef struct batch_normalization {
+    int axis; /* as the file has it: the last one, counted from either end */
     double momentum, epsilon;
     bool center, scale;
 } batch_normalization;
@@ -26,8 +27,7 @@ static dcnn_status parse(dcnn_node *node, const json_t *config) {
     batch_normalization *b = node->config;
     const json_t *axis = json_object_get(config, "axis");
     if (json_is_array(axis) && json_array_size(axis) == 1) axis = json_array_get(axis, 0);
-    if (axis && !(json_is_integer(axis) && (json_integer_value(axis) == -1 || json_integer_value(axis) == 3)))
-        return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%s': \"axis\" can only be -1 (channels last) in dcnn", node->name);
+    b->axis = axis ? (int)json_integer_value(axis) : -1;
     DCNN_TRY(dcnn_config_real(node, config, "momentum", 0.99, 0.0, 1.0, &b->momentum));
     DCNN_TRY(dcnn_config_real(node, config, "epsilon", 1e-3, 0.0, 1.0, &b->epsilon));
     DCNN_TRY(dcnn_config_bool(node, config, "center", true, &b->center));
@@ -39,6 +39,8 @@ static dcnn_status build(dcnn_node *node, const dcnn_shape *inputs) {
     const batch_normalization *b = node->config;
     node->shape = inputs[0];
     const int c = inputs[0].c;
+    if (b->axis != -1 && b->axis != inputs[0].rank)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%s': \"axis\" can only be -1 (channels last) in dcnn", node->name);
     if (b->scale) dcnn_node_add_param(node, "gamma", true, 1, &c, DCNN_INIT_ONES, 1, 1);
     if (b->center) dcnn_node_add_param(node, "beta", true, 1, &c, DCNN_INIT_ZEROS, 1, 1);
     dcnn_node_add_param(node, "moving_mean", false, 1, &c, DCNN_INIT_ZEROS, 1, 1);

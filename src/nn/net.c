@@ -47,6 +47,12 @@ static dcnn_status read_shape(const char *name, const json_t *config, dcnn_shape
     return DCNN_OK;
 }
 
+static bool is_taken(const dcnn_net *net, const char *name) {
+    for (int i = 0; i < net->node_count; i++)
+        if (strcmp(net->nodes[i].name, name) == 0) return true;
+    return false;
+}
+
 static void default_name(const dcnn_net *net, const char *class_name, char *name) {
     char base[DCNN_NAME_BYTES - 12] = "";
     size_t length = 0;
@@ -55,12 +61,8 @@ static void default_name(const dcnn_net *net, const char *class_name, char *name
         if (*p >= 'A' && *p <= 'Z' && p > class_name && p[-1] >= 'a' && p[-1] <= 'z') base[length++] = '_';
         base[length++] = (char)(*p >= 'A' && *p <= 'Z' ? *p + 32 : *p);
     }
-    int same = 0;
-    for (int i = 0; i < net->node_count; i++) same += strcmp(net->nodes[i].layer->class_name, class_name) == 0;
-    if (same)
-        snprintf(name, DCNN_NAME_BYTES, "%s_%d", base, same);
-    else
-        snprintf(name, DCNN_NAME_BYTES, "%s", base);
+    snprintf(name, DCNN_NAME_BYTES, "%s", base);
+    for (int number = 1; is_taken(net, name); number++) snprintf(name, DCNN_NAME_BYTES, "%s_%d", base, number);
 }
 
 static dcnn_status check_name(const dcnn_net *net, const char *name) {

@@ -144,10 +144,10 @@ dcnn_status dcnn_evaluator_run(dcnn_evaluator *e, const int64_t *rows, int64_t c
         double totals[DCNN_LOSS_SUMS];
         dcnn_flags flags = {0};
         dcnn_comm_sum(e->comm, e->shares, DCNN_LOSS_SUMS, e->sums, DCNN_LOSS_SUMS, totals, &flags);
-        evaluation->correct = (int64_t)totals[DCNN_SUM_CORRECT];
         evaluation->loss = totals[DCNN_SUM_LOSS] / (double)count;
         count_confusion(e, first, mine, evaluation->confusion);
         dcnn_comm_add_integers(e->comm, evaluation->confusion, classes * classes);
+        for (int i = 0; i < classes; i++) evaluation->correct += evaluation->confusion[i * classes + i];
     }
     if (want_probabilities) DCNN_TRY_DONE(gather_probabilities(e, mine, evaluation));
 done:

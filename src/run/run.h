@@ -18,7 +18,8 @@ typedef struct dcnn_run {
 
 /**
  * Settles a run's folder and start, by rank 0, for all ranks. *Collective.*
- * - data NULL: the embedded digits, prepared by the recipe's protocol at runs/mnist.h5 if that is not there yet.
+ * - data NULL: the embedded digits, prepared by the recipe's protocol at runs/mnist.h5 if that is not there yet; when
+ *   resuming a named folder, the data set that its run was started with.
  * - folder NULL: runs/NAME of the data set's name; if that holds a run already, the next free runs/NAME-2, -3, …; with
  *   `resume` the last of those that exists.
  * - resume: from the newest whole checkpoint (damaged ones are renamed *.bad, with a warning); from the start if there

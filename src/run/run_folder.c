@@ -168,11 +168,21 @@ static dcnn_status prepare_digits(char **data) {
     return status;
 }
 
+/* The data set that a run was started with, by its record; NULL if that does not tell. */
+static char *recorded_data(const char *folder) {
+    char *path = dcnn_path_join(folder, "run.json");
+    json_t *record = path ? json_load_file(path, 0, NULL) : NULL;
+    const char *data = json_string_value(json_object_get(record, "data"));
+    char *copy = data ? strdup(data) : NULL;
+    json_decref(record);
+    free(path);
+    return copy;
+}
+
 static dcnn_status settle(const char *data, const char *folder, bool resume, bool overwrite, dcnn_run *run) {
-    if (data == NULL)
-        DCNN_TRY(prepare_digits(&run->data));
-    else
-        run->data = strdup(data);
+    if (data == NULL && resume && folder) run->data = recorded_data(folder);
+    if (data == NULL && run->data == NULL) DCNN_TRY(prepare_digits(&run->data));
+    if (data) run->data = strdup(data);
     if (run->data == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
     if (!exists(run->data))
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s: %s; make a data set with: dcnn prepare SOURCE -o %s", run->data,

@@ -4,7 +4,7 @@
 #ifndef DCNN_RUN_SIGNALS_H
 #define DCNN_RUN_SIGNALS_H
 
-/** From now on the first such signal is only noted; a second one ends the process at once. *Local.* */
+/** From now on the first such signal is only noted; another one, or SIGINT again, ends the process at once. *Local.* */
 void dcnn_signals_catch(void);
 
 /** The signal noted so far, or 0. *Local.* */

@@ -1,0 +1,75 @@
+/* test_use_model.c — the public header alone: load a model and predict, against the reference kernels in a plan. */
+#include "io/model.h"
+#include "nn/plan.h"
+#include "testing.h"
+
+#include <unistd.h>
+
+enum { COUNT = 37, PIXELS = 28 * 28, CLASSES = 10 };
+
+static char path[64];
+
+static void write_model(void) {
+    json_t *description;
+    assert_int_equal(dcnn_description_read(DCNN_SOURCE_DIR "/data/models/digits.json", &description), DCNN_OK);
+    dcnn_checkpoint checkpoint = {.normalised = true, .mean = {0.13}, .std = {0.31}};
+    assert_int_equal(dcnn_net_create(description, (dcnn_shape){0}, &checkpoint.net), DCNN_OK);
+    dcnn_net_initialise(checkpoint.net, 9);
+    if (dcnn_checkpoint_write(path, &checkpoint, NULL) != DCNN_OK) fail_msg("%s", dcnn_error());
+    dcnn_net_free(checkpoint.net);
+    json_decref(description);
+}
+
+static void predict_by_reference(const uint8_t *images, float *probabilities) {
+    dcnn_checkpoint checkpoint;
+    dcnn_plan *plan;
+    double no_sums[DCNN_LOSS_SUMS];
+    assert_int_equal(dcnn_checkpoint_read(path, &checkpoint), DCNN_OK);
+    const dcnn_plan_options options = {.grain = COUNT, .slots = 1, .workers = 1};
+    assert_int_equal(dcnn_plan_create(checkpoint.net, dcnn_kernels_of(DCNN_ISA_REFERENCE), &options, &plan), DCNN_OK);
+    for (int i = 0; i < COUNT * PIXELS; i++) dcnn_plan_input(plan, 0)[i] = (float)((images[i] / 255.0 - 0.13) / 0.31);
+    dcnn_plan_prepare(plan, 0);
+    dcnn_plan_run(plan, 0, 0, 0, &(dcnn_grain){.n = COUNT, .sums = no_sums});
+    memcpy(probabilities, dcnn_plan_output(plan, 0), COUNT * CLASSES * sizeof *probabilities);
+    dcnn_plan_free(plan);
+    dcnn_checkpoint_free(&checkpoint);
+}
+
+static void predictions_are_those_of_the_net(void **state) {
+    (void)state;
+    static uint8_t images[COUNT * PIXELS];
+    static float expected[COUNT * CLASSES], got[COUNT * CLASSES];
+    for (size_t i = 0; i < sizeof images; i++) images[i] = (uint8_t)test_uniform(1, i, 0, 256);
+    write_model();
+    predict_by_reference(images, expected);
+    dcnn_model *model;
+    if (dcnn_model_load(path, &model) != DCNN_OK) fail_msg("%s", dcnn_error());
+    int shape[3], classes;
+    dcnn_model_shape(model, shape, &classes);
+    assert_int_equal(shape[0] * shape[1] * shape[2], PIXELS);
+    assert_int_equal(classes, CLASSES);
+    assert_int_equal(dcnn_model_predict(model, COUNT, images, got), DCNN_OK);
+    for (int i = 0; i < COUNT * CLASSES; i++)
+        if (!(fabsf(got[i] - expected[i]) <= 1e-5f))
+            fail_msg("value %d: %.8g instead of %.8g", i, (double)got[i], (double)expected[i]);
+    dcnn_model_free(model);
+    unlink(path);
+}
+
+static void what_is_no_model_is_refused(void **state) {
+    (void)state;
+    dcnn_model *model;
+    assert_int_equal(dcnn_model_load("/nowhere/model.h5", &model), DCNN_BAD_INPUT);
+    assert_null(model);
+    assert_non_null(strstr(dcnn_error(), "/nowhere/model.h5"));
+    dcnn_model_free(NULL);
+}
+
+int main(void) {
+    snprintf(path, sizeof path, "/tmp/dcnn-use-model-%d.h5", (int)getpid());
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(predictions_are_those_of_the_net),
+        cmocka_unit_test(what_is_no_model_is_refused),
+    };
+    return cmocka_run_group_tests_name("public model", tests, NULL, NULL);
+}
