@@ -436,7 +436,7 @@ static void test_models_that_do_not_fit(void **state) {
         {delete_layer, "is missing", "'last'"},
         {delete_weights, "is missing", "'model_weights'"},
         {forget_bias, "has 1 weights, the model needs 2 (kernel, bias)", "layer 'last'"},
-        {forget_layer, "has 0 weights, the model needs 1 (kernel)", "layer 'conv2d_1'"},
+        {forget_layer, "has 0 weights, the model needs 1 (kernel)", "layer 'conv2d'"},
         {add_layer, "more layers", "'first/kernel'"},
         {swap_layers, "weight 'kernel' has shape (80, 5), the model needs (3, 3, 2, 3)", "layer 'first'"},
         {write_integers, "does not hold numbers", "layer 'last': weight 'bias'"},
