@@ -427,6 +427,20 @@ static void test_warp(const dcnn_kernels *fast, const dcnn_kernels *slow) {
     }
 }
 
+/* --- the machine -------------------------------------------------------------------------------------------------- */
+
+static void test_probe(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    for (size_t rounds = 0; rounds < 50; rounds += 7) {
+        const float *start = test_random(DCNN_PROBE, 81);
+        float *c = test_copy(DCNN_PROBE, start), *expected = test_copy(DCNN_PROBE, start);
+        fast->probe(rounds, -0.75f, 0.5f, c);
+        slow->probe(rounds, -0.75f, 0.5f, expected);
+        test_close("c", DCNN_PROBE, c, expected, 1e-6, 0);
+        if (rounds == 0) assert_memory_equal(c, start, DCNN_PROBE * sizeof(float));
+        test_release();
+    }
+}
+
 /* --- the walk ----------------------------------------------------------------------------------------------------- */
 
 typedef struct walk_case {

@@ -26,6 +26,7 @@ static dcnn_kernels *fill_common(dcnn_isa isa) {
         dcnn_register_pointwise_##name(table_);                                                                        \
         dcnn_register_pooling_##name(table_);                                                                          \
         dcnn_register_conv_pool_##name(table_);                                                                        \
+        dcnn_register_probe_##name(table_);                                                                            \
     } while (0)
 
 static void fill_tables(void) {

@@ -50,6 +50,9 @@ typedef enum dcnn_fused { DCNN_FUSED_NONE, DCNN_FUSED_RELU } dcnn_fused;
 /** Argmax code of a fused convolution + pooling cell whose ReLU is shut: no gradient passes. */
 enum { DCNN_SHUT = 4 };
 
+/** Floats of the kernel `probe`. */
+enum { DCNN_PROBE = 192 };
+
 /** Adam's constants of one step; `alpha` = learning rate * sqrt(1 - beta2^t) / (1 - beta1^t), as Keras has it. */
 typedef struct dcnn_adam_step {
     float alpha, beta1, beta2, epsilon;
@@ -146,7 +149,10 @@ typedef struct dcnn_adam_step {
     /* One picture through an affine map: y[i,j] = bilinear(x, map * (i, j, 1)), row = map[0] i + map[1] j + map[2],   \
        column = map[3] i + map[4] j + map[5]; outside, the nearest edge pixel; then scale and shift as above. */       \
     X(void, warp, (int h, int w, int c, const uint8_t *x, const float map[6], const float *scale, const float *shift,  \
-                   float *y))
+                   float *y))                                                                                          \
+    /* --- the machine ------------------------------------------------------------------------------------------ */   \
+    /* c[i] = c[i] * a + b, `rounds` times over, i < DCNN_PROBE: work out of registers only, a core's peak. */         \
+    X(void, probe, (size_t rounds, float a, float b, float *c))
 /* clang-format on */
 
 #define DCNN_KERNEL_FIELD(result, name, arguments) result(*name) arguments;

@@ -24,7 +24,8 @@ void dcnn_sgemm(bool transpose_a, bool transpose_b, int m, int n, int k, const f
     void dcnn_register_activations_##isa(dcnn_kernels *table);                                                         \
     void dcnn_register_pointwise_##isa(dcnn_kernels *table);                                                           \
     void dcnn_register_pooling_##isa(dcnn_kernels *table);                                                             \
-    void dcnn_register_conv_pool_##isa(dcnn_kernels *table);
+    void dcnn_register_conv_pool_##isa(dcnn_kernels *table);                                                           \
+    void dcnn_register_probe_##isa(dcnn_kernels *table);
 DCNN_REGISTER_SIMD(generic)
 DCNN_REGISTER_SIMD(avx2)
 DCNN_REGISTER_SIMD(avx512)
