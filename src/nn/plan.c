@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 
 typedef enum phase { FORWARD, FORWARD_SUMS, LOSS, BACKWARD_SUMS, BACKWARD } phase;
 
@@ -447,12 +448,18 @@ static void run_step(const dcnn_plan *plan, const step *s, int slot, int worker,
 }
 
 void dcnn_plan_run(const dcnn_plan *plan, int stage, int slot, int worker, const dcnn_grain *grain) {
+    double before_s = grain->times ? dcnn_now_s() : 0.0;
     for (int at = plan->stage_first[stage]; at < plan->stage_first[stage + 1]; at++) {
         const step *s = &plan->steps[at];
         if (s->phase == LOSS)
             run_loss(plan, s, slot, worker, grain);
         else
             run_step(plan, s, slot, worker, grain);
+        if (grain->times == NULL) continue;
+        const double now_s = dcnn_now_s();
+        dcnn_op_times *times = &grain->times[s->op < 0 ? plan->op_count : s->op];
+        *(s->phase <= LOSS ? &times->forward_s : &times->backward_s) += now_s - before_s;
+        before_s = now_s;
     }
 }
 

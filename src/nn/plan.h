@@ -25,6 +25,11 @@ typedef struct dcnn_plan_options {
     bool fuse;     /**< use fused operations where the kernels have them */
 } dcnn_plan_options;
 
+/** Seconds spent in an operation. */
+typedef struct dcnn_op_times {
+    double forward_s, backward_s;
+} dcnn_op_times;
+
 /** One grain on its way through a step. */
 typedef struct dcnn_grain {
     int n;                  /**< samples, 1..grain */
@@ -32,8 +37,9 @@ typedef struct dcnn_grain {
     const int32_t *labels;  /**< [n]; may be NULL at inference (then no loss) */
     uint64_t seed;
     uint32_t epoch;
-    float *dparams; /**< its gradient vector [net->param_count], written bucket by bucket */
-    double *sums;   /**< its sums of this stage [dcnn_plan_sum_count()], written */
+    float *dparams;       /**< its gradient vector [net->param_count], written bucket by bucket */
+    double *sums;         /**< its sums of this stage [dcnn_plan_sum_count()], written */
+    dcnn_op_times *times; /**< [dcnn_plan_op_count() + 1], the last for the loss: added to; NULL: not wanted */
 } dcnn_grain;
 
 /** Where the loss stage's sums hold the loss, the hits and the samples: behind the operations' own sums. */

@@ -5,11 +5,20 @@
 
 #include "run/run_folder.h"
 
+const char *const dcnn_phase_names[DCNN_PHASE_COUNT] = {"prepare", "load",  "forward",  "backward", "add",
+                                                        "wait",    "agree", "gradient", "adam"};
+
+static json_t *phases_json(const double *phases_s) {
+    json_t *phases = json_object();
+    for (int i = 0; i < DCNN_PHASE_COUNT; i++) json_object_set_new(phases, dcnn_phase_names[i], json_real(phases_s[i]));
+    return phases;
+}
+
 dcnn_status dcnn_history_append(char **history, const dcnn_epoch_metrics *m) {
-    json_t *line = json_pack("{s:I, s:I, s:f, s:f, s:I, s:I, s:f, s:f}", "epoch", (json_int_t)m->epoch, "step",
+    json_t *line = json_pack("{s:I, s:I, s:f, s:f, s:I, s:I, s:f, s:f, s:o}", "epoch", (json_int_t)m->epoch, "step",
                              (json_int_t)m->steps, "loss", m->loss, "accuracy", (double)m->correct / (double)m->count,
                              "correct", (json_int_t)m->correct, "count", (json_int_t)m->count, "seconds", m->seconds,
-                             "images_per_s", m->images_per_s);
+                             "images_per_s", m->images_per_s, "phases", phases_json(m->phases_s));
     if (m->validation_count > 0) {
         json_object_set_new(line, "val_loss", json_real(m->validation_loss));
         json_object_set_new(line, "val_accuracy",

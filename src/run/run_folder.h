@@ -20,12 +20,30 @@ dcnn_status dcnn_checkpoint_newest(const char *folder, char **path);
 /** Removes all but the newest `keep` checkpoints and stale temporary files. Failures are no matter. *Local.* */
 void dcnn_checkpoint_prune(const char *folder, int keep);
 
+/** Where a step's time goes. */
+typedef enum dcnn_phase {
+    DCNN_PHASE_PREPARE,  /**< weights into the kernels' form */
+    DCNN_PHASE_LOAD,     /**< bytes to floats, augmentation */
+    DCNN_PHASE_FORWARD,  /**< operations and loss */
+    DCNN_PHASE_BACKWARD, /**< operations */
+    DCNN_PHASE_ADD,      /**< gradients of grains into the rank's */
+    DCNN_PHASE_WAIT,     /**< for the rank's other threads */
+    DCNN_PHASE_AGREE,    /**< sums of all ranks: BatchNormalization, loss */
+    DCNN_PHASE_GRADIENT, /**< gradients of all ranks: moving them and waiting for them */
+    DCNN_PHASE_ADAM,
+    DCNN_PHASE_COUNT
+} dcnn_phase;
+
+/** "prepare", "load", …: the phases' names, in metrics.jsonl and elsewhere. */
+extern const char *const dcnn_phase_names[DCNN_PHASE_COUNT];
+
 /** One epoch's metrics; counts are exact. */
 typedef struct dcnn_epoch_metrics {
     int64_t epoch, steps;
     double loss, validation_loss; /**< means */
     int64_t correct, count, validation_correct, validation_count;
     double seconds, images_per_s;
+    double phases_s[DCNN_PHASE_COUNT]; /**< of rank 0's first thread */
 } dcnn_epoch_metrics;
 
 /** Appends an epoch to the history (JSON lines; reallocated). *Local.* */

@@ -12,6 +12,13 @@
 #include "run/signals.h"
 #include "run/trainer.h"
 
+/* The time since the last booking goes to this phase. By worker 0 alone. */
+static void book(dcnn_trainer *t, dcnn_phase phase) {
+    const double now_s = dcnn_now_s();
+    t->phases_s[phase] += now_s - t->booked_s;
+    t->booked_s = now_s;
+}
+
 static void prepare(void *argument, int worker) {
     dcnn_plan_prepare(((dcnn_trainer *)argument)->plan, worker);
 }
@@ -45,15 +52,21 @@ static void run_stage(void *argument, int worker) {
                             .seed = t->options->seed,
                             .epoch = (uint32_t)t->state.progress.epoch,
                             .dparams = mine->vectors[tree.depth],
-                            .sums = t->sums + slot * t->sum_stride};
+                            .sums = t->sums + slot * t->sum_stride,
+                            .times = worker == 0 ? t->times : NULL};
         if (t->stage == 0) load_grain(t, slot, &grain);
+        if (worker == 0) book(t, DCNN_PHASE_LOAD);
         dcnn_plan_run(t->plan, t->stage, (int)slot, worker, &grain);
+        if (worker == 0) t->booked_s = dcnn_now_s(); /* `times` has it */
         int depth = tree.depth + 1;
         for (int m = dcnn_tree_push(&tree, (dcnn_block){0, t->shares.first + slot}, t->shares.grains); m > 0;
              m--, depth--)
             t->kernels->add(bucket.count, mine->vectors[depth - 2] + bucket.offset,
                             mine->vectors[depth - 1] + bucket.offset, mine->vectors[depth - 2] + bucket.offset);
-        if (worker == 0) dcnn_comm_progress(t->comm);
+        if (worker != 0) continue;
+        book(t, DCNN_PHASE_ADD);
+        dcnn_comm_progress(t->comm);
+        book(t, DCNN_PHASE_GRADIENT);
     }
     mine->depth = tree.depth;
 }
@@ -96,11 +109,13 @@ static void send_gradients(dcnn_trainer *t) {
     if (bucket.count == 0) return;
     merge m = {.trainer = t};
     dcnn_team_run(t->team, merge_slice, &m);
+    book(t, DCNN_PHASE_ADD);
     if (t->options->plain_sums)
         dcnn_comm_gradient_plain(t->comm, t->kernels, bucket.count, m.depth, m.blocks, t->gradient + bucket.offset);
     else
         dcnn_comm_gradient_begin(t->comm, t->kernels, t->stage, t->shares, bucket.count, m.blocks,
                                  t->gradient + bucket.offset);
+    book(t, DCNN_PHASE_GRADIENT);
 }
 
 /* Agrees the stage's sums; in the loss stage they carry the loss, and with it the wish to stop. */
@@ -137,24 +152,42 @@ static void apply_adam(void *argument, int worker) {
 
 dcnn_status dcnn_train_step(dcnn_trainer *t, bool *stop) {
     dcnn_progress *progress = &t->state.progress;
-    const double begin = dcnn_now_s();
+    const double began_s = t->booked_s = dcnn_now_s();
     dcnn_status status = DCNN_OK;
     t->batch = dcnn_sampler_batch(&t->sampler, progress->cursor);
     t->shares = dcnn_comm_shares(t->comm, dcnn_sampler_grains(&t->sampler, t->batch));
     dcnn_team_run(t->team, prepare, t);
+    book(t, DCNN_PHASE_PREPARE);
     for (t->stage = 0; t->stage < t->state.net->stage_count && status == DCNN_OK; t->stage++) {
         dcnn_team_run(t->team, run_stage, t);
+        book(t, DCNN_PHASE_WAIT);
         status = agree_stage(t, stop);
+        book(t, DCNN_PHASE_AGREE);
         if (status == DCNN_OK) send_gradients(t);
     }
     dcnn_comm_gradient_finish(t->comm);
+    book(t, DCNN_PHASE_GRADIENT);
     DCNN_TRY(status);
     t->adam = dcnn_adam_at(&t->options->adam, progress->step + 1, t->batch);
     dcnn_team_run(t->team, apply_adam, t);
+    book(t, DCNN_PHASE_ADAM);
     progress->step++;
     progress->cursor += t->batch;
     t->steps++;
     t->trained += t->batch;
-    t->train_s += dcnn_now_s() - begin;
+    t->train_s += t->booked_s - began_s;
     return DCNN_OK;
+}
+
+void dcnn_trainer_phases(const dcnn_trainer *t, double phases_s[DCNN_PHASE_COUNT]) {
+    memcpy(phases_s, t->phases_s, sizeof t->phases_s);
+    for (int i = 0; i <= dcnn_plan_op_count(t->plan); i++) {
+        phases_s[DCNN_PHASE_FORWARD] += t->times[i].forward_s;
+        phases_s[DCNN_PHASE_BACKWARD] += t->times[i].backward_s;
+    }
+}
+
+void dcnn_trainer_forget_times(dcnn_trainer *t) {
+    memset(t->phases_s, 0, sizeof t->phases_s);
+    memset(t->times, 0, (size_t)(dcnn_plan_op_count(t->plan) + 1) * sizeof *t->times);
 }

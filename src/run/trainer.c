@@ -117,7 +117,7 @@ static dcnn_status take_state(dcnn_trainer *t, const dcnn_checkpoint *from) {
         *progress = (dcnn_progress){
             .seed = t->options->seed, .best_loss = INFINITY, .best_correct = -1, .data_checksum = t->dataset.checksum};
     }
-    /* What a checkpoint tells of the data is the data set's own; borrowed, see free_trainer(). */
+    /* What a checkpoint tells of the data is the data set's own; borrowed, see dcnn_trainer_close(). */
     memcpy(t->state.mean, t->dataset.mean, sizeof t->state.mean);
     memcpy(t->state.std, t->dataset.std, sizeof t->state.std);
     t->state.normalised = true;
@@ -171,6 +171,8 @@ static dcnn_status make_memory(dcnn_trainer *t) {
         .grain = t->options->grain, .slots = t->slots, .workers = workers, .training = true, .fuse = t->options->fuse};
     DCNN_TRY(dcnn_plan_create(t->state.net, t->kernels, &plan, &t->plan));
     t->sum_stride = dcnn_plan_sum_count_max(t->plan);
+    t->times = calloc((size_t)dcnn_plan_op_count(t->plan) + 1, sizeof *t->times);
+    if (t->times == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: the times of operations");
     t->workers = calloc((size_t)workers, sizeof *t->workers);
     for (int worker = 0; t->workers && worker < workers; worker++)
         t->workers[worker].vectors = calloc((size_t)depth, sizeof(float *));
@@ -213,17 +215,70 @@ static dcnn_status set_up_local(dcnn_trainer *t, const dcnn_checkpoint *from) {
                                  &t->evaluator);
 }
 
-static dcnn_status set_up(dcnn_trainer *t, const dcnn_checkpoint *from) {
-    DCNN_TRY(dcnn_comm_agree(t->comm, dcnn_dataset_open(t->run->data, &t->dataset)));
-    DCNN_TRY(dcnn_loader_open(t->comm, &t->dataset, &t->loader));
-    return dcnn_comm_agree(t->comm, set_up_local(t, from));
+/* A data set that is no file: all its pictures are for training. */
+static dcnn_status describe_pictures(dcnn_dataset *d, const dcnn_images *pictures, int classes) {
+    *d = (dcnn_dataset){.path = strdup("the pictures in memory"),
+                        .count = pictures->count,
+                        .h = pictures->h,
+                        .w = pictures->w,
+                        .c = pictures->c,
+                        .class_count = classes,
+                        .split_count = 1,
+                        .splits = {{.name = "train", .count = pictures->count}}};
+    d->splits[0].rows = calloc((size_t)pictures->count, sizeof(int64_t));
+    if (d->path == NULL || d->splits[0].rows == NULL)
+        return DCNN_FAIL(DCNN_FAILURE, "out of memory: rows of %lld pictures", (long long)pictures->count);
+    for (int64_t row = 0; row < pictures->count; row++) d->splits[0].rows[row] = row;
+    return DCNN_OK;
 }
 
-static void tear_down(dcnn_trainer *t) {
+/* Mean and deviation of all bytes / 255, alike for every channel. */
+static void measure_pictures(const dcnn_loader *loader, dcnn_dataset *d) {
+    const size_t count = (size_t)loader->count * (size_t)loader->h * (size_t)loader->w * (size_t)loader->c;
+    uint64_t sum = 0, squares = 0;
+    for (size_t i = 0; i < count; i++) {
+        sum += loader->pixels[i];
+        squares += (uint64_t)loader->pixels[i] * loader->pixels[i];
+    }
+    const double mean = (double)sum / (double)count, variance = (double)squares / (double)count - mean * mean;
+    for (int c = 0; c < loader->c; c++) {
+        d->mean[c] = mean / 255.0;
+        d->std[c] = sqrt(fmax(variance, 0.0)) / 255.0;
+    }
+}
+
+static dcnn_status open_data(dcnn_trainer *t, const dcnn_images *pictures, int classes) {
+    if (pictures == NULL) {
+        DCNN_TRY(dcnn_comm_agree(t->comm, dcnn_dataset_open(t->run->data, &t->dataset)));
+        return dcnn_loader_open(t->comm, &t->dataset, &t->loader);
+    }
+    DCNN_TRY(dcnn_comm_agree(t->comm, describe_pictures(&t->dataset, pictures, classes)));
+    DCNN_TRY(dcnn_loader_open_images(t->comm, dcnn_comm_rank(t->comm) == 0 ? pictures : NULL, &t->loader));
+    measure_pictures(&t->loader, &t->dataset);
+    dcnn_loader_normalise(&t->loader, t->dataset.mean, t->dataset.std);
+    return DCNN_OK;
+}
+
+dcnn_status dcnn_trainer_open(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoint *from,
+                              const dcnn_train_options *options, const dcnn_images *pictures, int classes,
+                              dcnn_trainer **trainer) {
+    dcnn_trainer *t = *trainer = calloc(1, sizeof *t);
+    DCNN_TRY(dcnn_comm_agree(comm, t ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: a trainer")));
+    t->comm = comm;
+    t->kernels = dcnn_kernels_of(dcnn_comm_isa(comm));
+    t->options = options;
+    t->run = run;
+    DCNN_TRY(open_data(t, pictures, classes));
+    return dcnn_comm_agree(comm, set_up_local(t, from));
+}
+
+void dcnn_trainer_close(dcnn_trainer *t) {
+    if (t == NULL) return;
     dcnn_evaluator_free(t->evaluator);
     dcnn_plan_free(t->plan);
     for (int worker = 0; t->workers && worker < dcnn_team_size(t->team); worker++) free(t->workers[worker].vectors);
     free(t->workers);
+    free(t->times);
     dcnn_team_free(t->team);
     dcnn_block_free(t->block);
     dcnn_net_free(t->state.net);
@@ -233,6 +288,7 @@ static void tear_down(dcnn_trainer *t) {
     json_decref(t->state.options);
     dcnn_loader_close(t->comm, &t->loader);
     dcnn_dataset_free(&t->dataset);
+    free(t);
 }
 
 /* --- saving ----------------------------------------------------------------------------------------------------------
@@ -298,16 +354,18 @@ static dcnn_status end_epoch(dcnn_trainer *t, double began_s) {
     dcnn_evaluation validation = {0};
     if (split) DCNN_TRY(dcnn_evaluator_run(t->evaluator, split->rows, split->count, false, &validation));
     DCNN_TRY(check_replicas(t));
-    const dcnn_epoch_metrics metrics = {.epoch = p->epoch + 1,
-                                        .steps = p->step,
-                                        .loss = p->loss_sum / (double)t->sampler.count,
-                                        .correct = p->correct,
-                                        .count = t->sampler.count,
-                                        .validation_loss = validation.loss,
-                                        .validation_correct = validation.correct,
-                                        .validation_count = validation.count,
-                                        .seconds = dcnn_now_s() - began_s,
-                                        .images_per_s = t->trained > 0 ? (double)t->trained / t->train_s : 0.0};
+    dcnn_epoch_metrics metrics = {.epoch = p->epoch + 1,
+                                  .steps = p->step,
+                                  .loss = p->loss_sum / (double)t->sampler.count,
+                                  .correct = p->correct,
+                                  .count = t->sampler.count,
+                                  .validation_loss = validation.loss,
+                                  .validation_correct = validation.correct,
+                                  .validation_count = validation.count,
+                                  .seconds = dcnn_now_s() - began_s,
+                                  .images_per_s = t->trained > 0 ? (double)t->trained / t->train_s : 0.0};
+    dcnn_trainer_phases(t, metrics.phases_s);
+    dcnn_trainer_forget_times(t);
     dcnn_evaluation_free(&validation);
     DCNN_TRY(dcnn_history_append(&t->state.history, &metrics));
     const bool better = split == NULL || is_better(p, metrics.validation_correct, metrics.validation_loss);
@@ -389,15 +447,10 @@ static dcnn_status test_best(dcnn_trainer *t, dcnn_train_result *result) {
 
 dcnn_status dcnn_train(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoint *from,
                        const dcnn_train_options *options, dcnn_train_result *result) {
-    dcnn_trainer *t = calloc(1, sizeof *t);
+    dcnn_trainer *t;
     *result = (dcnn_train_result){0};
-    if (t == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: a trainer");
-    t->comm = comm;
-    t->kernels = dcnn_kernels_of(dcnn_comm_isa(comm));
-    t->options = options;
-    t->run = run;
     dcnn_status status;
-    DCNN_TRY_DONE(set_up(t, from));
+    DCNN_TRY_DONE(dcnn_trainer_open(comm, run, from, options, NULL, 0, &t));
     DCNN_TRY_DONE(dcnn_comm_agree(comm, dcnn_comm_rank(comm) == 0 ? write_record(t) : DCNN_OK));
     t->started_s = dcnn_now_s() - t->state.progress.elapsed_s;
     dcnn_signals_catch();
@@ -410,7 +463,6 @@ dcnn_status dcnn_train(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoi
     result->weights_hash = dcnn_weights_hash(t->state.net);
     status = test_best(t, result);
 done:
-    tear_down(t);
-    free(t);
+    dcnn_trainer_close(t);
     return status;
 }

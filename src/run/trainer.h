@@ -7,7 +7,7 @@
 #include "nn/plan.h"
 #include "run/evaluator.h"
 #include "run/loader.h"
-#include "run/run.h"
+#include "run/run_folder.h"
 #include "run/sampler.h"
 #include "run/tree.h"
 
@@ -20,7 +20,7 @@ typedef struct dcnn_worker {
 typedef struct dcnn_trainer {
     dcnn_comm *comm;
     const dcnn_kernels *kernels;
-    const dcnn_train_options *options;
+    const dcnn_train_options *options; /* borrowed; `augment` may change between steps */
     const dcnn_run *run;
     dcnn_dataset dataset;
     dcnn_loader loader;
@@ -42,11 +42,31 @@ typedef struct dcnn_trainer {
     dcnn_shares shares;
     int stage;
     dcnn_adam_step adam;
-    double train_s;   /* time in steps, this start */
-    int64_t trained;  /* images, this start */
-    int64_t steps;    /* steps, this start */
-    double started_s; /* dcnn_now_s() minus the time of earlier starts */
+    double train_s;                    /* time in steps, this start */
+    double booked_s;                   /* until when the step's time is booked */
+    double phases_s[DCNN_PHASE_COUNT]; /* of worker 0, but for forward and backward; see dcnn_trainer_phases() */
+    dcnn_op_times *times;              /* [operations + 1] of worker 0, the loss last */
+    int64_t trained;                   /* images, this start */
+    int64_t steps;                     /* steps, this start */
+    double started_s;                  /* dcnn_now_s() minus the time of earlier starts */
 } dcnn_trainer;
+
+/**
+ * Sets a run up, up to its first step: data, net, memory, threads. *Collective.*
+ * @param run       borrowed; its data set is read unless there are pictures
+ * @param from      the checkpoint to go on from, or NULL
+ * @param options   borrowed
+ * @param pictures  NULL, or labelled pictures that are the split "train" instead (pixels and labels on rank 0, the
+ *                  rest on every rank)
+ * @param classes   of the pictures
+ * @param trainer   out; free with dcnn_trainer_close(), after a failure too
+ */
+dcnn_status dcnn_trainer_open(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoint *from,
+                              const dcnn_train_options *options, const dcnn_images *pictures, int classes,
+                              dcnn_trainer **trainer);
+
+/** Frees a trainer; NULL is allowed. *Collective.* */
+void dcnn_trainer_close(dcnn_trainer *trainer);
 
 /**
  * One step: the next batch forward and backward, gradients summed exactly, Adam. *Collective.*
@@ -54,5 +74,10 @@ typedef struct dcnn_trainer {
  * @param stop  out: some rank wants to stop (after this step, which is complete)
  */
 dcnn_status dcnn_train_step(dcnn_trainer *trainer, bool *stop);
+
+/** Where the time of the steps since dcnn_trainer_forget_times() went, on this rank's first thread; the sum is the
+ * time in steps. *Local.* */
+void dcnn_trainer_phases(const dcnn_trainer *trainer, double phases_s[DCNN_PHASE_COUNT]);
+void dcnn_trainer_forget_times(dcnn_trainer *trainer);
 
 #endif
