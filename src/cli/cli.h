@@ -21,7 +21,19 @@ dcnn_status dcnn_cmd_prepare(dcnn_cli *cli);
 dcnn_status dcnn_cmd_train(dcnn_cli *cli);
 dcnn_status dcnn_cmd_evaluate(dcnn_cli *cli);
 dcnn_status dcnn_cmd_predict(dcnn_cli *cli);
+dcnn_status dcnn_cmd_report(dcnn_cli *cli);
 dcnn_status dcnn_cmd_info(dcnn_cli *cli);
+
+/**
+ * Evaluates a run's best.h5 and writes its figures and page (report/report.h). *Collective.*
+ * @param data   the data set, or NULL: the one it was trained on
+ * @param split  to evaluate on, or NULL: test, or what there is
+ */
+dcnn_status dcnn_run_report(const dcnn_cli *cli, const char *folder, const char *data, const char *split);
+
+/** Brings a run's TensorBoard file in line with its metrics (report/events.h), with histograms of its newest
+ * checkpoint's weights if asked for; without metrics nothing happens. *Local*: rank 0 alone calls it. */
+dcnn_status dcnn_run_events(const char *folder, bool histograms);
 
 /** Room for a number of dcnn_number_text(). */
 typedef struct dcnn_number {

@@ -5,9 +5,30 @@
 #include "base/log.h"
 #include "cli/cli.h"
 
+/* What is told of an epoch, by rank 0. */
+typedef struct narrator {
+    const dcnn_cli *cli;
+    const char *folder;
+} narrator;
+
 static void tell_epoch(void *context, const char *line) {
-    (void)context;
+    const narrator *n = context;
     dcnn_info("%s", line);
+    if (!n->cli->speaks || !n->cli->options->tensorboard) return;
+    char before[1024]; /* the trainer may be about to tell of a failure of its own */
+    snprintf(before, sizeof before, "%s", dcnn_error());
+    if (dcnn_run_events(n->folder, n->cli->options->histograms) != DCNN_OK)
+        dcnn_warn("no TensorBoard file: %s", dcnn_error());
+    dcnn_error_set(before);
+}
+
+/* A picture that cannot be drawn is no failure of a training that is done. */
+static void draw_report(const dcnn_cli *cli, const dcnn_run *run) {
+    if (!cli->options->report) return;
+    if (dcnn_run_report(cli, run->folder, run->data, NULL) != DCNN_OK)
+        dcnn_warn("no report: %s; try again: dcnn report %s", dcnn_error(), run->folder);
+    else if (cli->speaks)
+        printf("%s/report.html, figures/\n", run->folder);
 }
 
 /* What a user wants to see before the first epoch is over. Trouble with the data set is dcnn_train()'s to tell. */
@@ -103,12 +124,19 @@ static dcnn_status take_up(const dcnn_cli *cli, const dcnn_run *run, dcnn_checkp
 /* --- training ------------------------------------------------------------------------------------------------------
  */
 
+/* Augmented pictures are never seen twice, so a run gains by letting the rate fall; the recipe itself keeps it. */
+static dcnn_schedule schedule_of(const dcnn_options *o) {
+    const bool falls = strcmp(o->schedule, "auto") == 0 ? o->augment : strcmp(o->schedule, "cosine") == 0;
+    return falls ? DCNN_SCHEDULE_COSINE : DCNN_SCHEDULE_CONSTANT;
+}
+
 static dcnn_train_options train_options(const dcnn_options *o) {
     return (dcnn_train_options){.model = o->model,
                                 .epochs = (int)o->epochs,
                                 .batch_size = (int)o->batch_size,
                                 .grain = (int)o->grain,
                                 .adam = {o->learning_rate, o->beta_1, o->beta_2, o->epsilon},
+                                .schedule = schedule_of(o),
                                 .seed = o->seed,
                                 .augment = o->augment,
                                 .rotation_range = o->rotation_range,
@@ -128,12 +156,15 @@ static dcnn_status train(const dcnn_cli *cli, const dcnn_run *run, const dcnn_ch
     json_t *record = dcnn_options_record(DCNN_COMMAND_TRAIN, cli->options);
     dcnn_train_options options = train_options(cli->options);
     dcnn_train_result result;
+    narrator told = {cli, run->folder};
     options.record = record;
+    options.context = &told;
     dcnn_status status = record ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: the record of options");
     DCNN_TRY_DONE(dcnn_comm_agree(cli->comm, status));
     if (cli->speaks) tell_start(cli, run, from);
     DCNN_TRY_DONE(dcnn_train(cli->comm, run, from, &options, &result));
     if (cli->speaks) print_result(run, &result);
+    draw_report(cli, run);
 done:
     json_decref(record);
     return status;

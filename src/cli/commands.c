@@ -40,6 +40,15 @@ const dcnn_command dcnn_command_table[DCNN_COMMAND_COUNT] = {
          .details = "Labels pictures. INPUT is a data set (.h5), a CSV file (label,pixel0,... or pixel0,...), or an "
                     "IDX file of images. Writes index,label,p0,p1,... and a line for each picture.",
          .parallel = true},
+    [DCNN_COMMAND_REPORT] =
+        {.name = "report",
+         .operands = "RUN [DATA.h5]",
+         .least = 1,
+         .most = 2,
+         .summary = "figures and one page of a training run",
+         .details = "Draws what a run came to, from its best.h5, into RUN/figures (PNG and SVG) and one page, "
+                    "RUN/report.html; without DATA.h5 with the data set that the run was trained on.",
+         .parallel = true},
     [DCNN_COMMAND_INFO] = {.name = "info",
                            .operands = "FILE",
                            .least = 1,

@@ -11,6 +11,7 @@ typedef enum dcnn_command_id {
     DCNN_COMMAND_TRAIN,
     DCNN_COMMAND_EVALUATE,
     DCNN_COMMAND_PREDICT,
+    DCNN_COMMAND_REPORT,
     DCNN_COMMAND_INFO,
     DCNN_COMMAND_COUNT
 } dcnn_command_id;

@@ -12,6 +12,7 @@ enum {
     TRAIN = 1 << DCNN_COMMAND_TRAIN,
     EVALUATE = 1 << DCNN_COMMAND_EVALUATE,
     PREDICT = 1 << DCNN_COMMAND_PREDICT,
+    REPORT = 1 << DCNN_COMMAND_REPORT,
     INFO = 1 << DCNN_COMMAND_INFO,
     EVERY = (1 << DCNN_COMMAND_COUNT) - 1
 };
@@ -44,6 +45,8 @@ const dcnn_option dcnn_option_table[] = {
      .help = "samples a step, over all ranks", .resume = DCNN_RESUME_FIXED},
     {"learning-rate", 0, TRAIN, REAL(learning_rate, 0, 100, DCNN_OPEN_LOW), .fallback = "0.001", .group = training,
      .help = "Adam's step size", .resume = DCNN_RESUME_FIXED},
+    {"schedule", 0, TRAIN, CHOICE(schedule, "auto constant cosine", "NAME"), .fallback = "auto", .group = training,
+     .help = "of that; auto: cosine if augmenting", .resume = DCNN_RESUME_FIXED},
     {"beta-1", 0, TRAIN, REAL(beta_1, 0, 1, DCNN_OPEN_HIGH), .fallback = "0.9", .group = training,
      .help = "Adam's memory of gradients", .resume = DCNN_RESUME_FIXED},
     {"beta-2", 0, TRAIN, REAL(beta_2, 0, 1, DCNN_OPEN_HIGH), .fallback = "0.999", .group = training,
@@ -90,7 +93,15 @@ const dcnn_option dcnn_option_table[] = {
      .help = "kaggle: ImageId,Label, from 1"},
     {"json", 0, EVALUATE | INFO, FLAG(json), .group = output, .help = "for programs: JSON instead of text"},
 
-    {"threads", 0, TRAIN | EVALUATE | PREDICT, INTEGER(threads, 0, 4096), .fallback = "0", .group = machine,
+    {"split", 0, REPORT, TEXT(split, "NAME"), .group = data, .help = "to show predictions on [test, if there is one]"},
+    {"report", 0, TRAIN, FLAG(report), .fallback = "true", .group = output, .help = "draw figures and a page at the end",
+     .resume = DCNN_RESUME_KEEP},
+    {"tensorboard", 0, TRAIN | REPORT, FLAG(tensorboard), .fallback = "true", .group = output,
+     .help = "write an event file", .resume = DCNN_RESUME_KEEP},
+    {"histograms", 0, TRAIN, FLAG(histograms), .group = output, .help = "of the weights too, each epoch",
+     .resume = DCNN_RESUME_KEEP},
+
+    {"threads", 0, TRAIN | EVALUATE | PREDICT | REPORT, INTEGER(threads, 0, 4096), .fallback = "0", .group = machine,
      .help = "of each rank; 0: its cores"},
 
     {"grain", 0, TRAIN, INTEGER(grain, 1, 4096), .fallback = "16", .group = expert,

@@ -71,9 +71,9 @@ typedef struct dcnn_options {
     bool augment;
     double rotation_range, zoom_range, width_shift_range, height_shift_range;
     int64_t checkpoint_every, keep, threads, stop_after;
-    bool fuse, plain_sums;
+    bool fuse, plain_sums, report, tensorboard, histograms;
     /* the other commands */
-    const char *output, *format, *split;
+    const char *output, *format, *split, *schedule;
     int64_t limit;
     double test_split, validation_split;
     bool stratify, force, json;

@@ -173,7 +173,7 @@ static cairo_surface_t *enlarge(const uint8_t *pixels, int h, int w, int c, int 
 }
 
 void dcnn_canvas_picture(dcnn_canvas *canvas, double x, double y, double side, const uint8_t *pixels, int h, int w,
-                         int c) {
+                         int c, dcnn_pen frame) {
     const int longest = h > w ? h : w;
     const int times = longest < DCNN_PNG_SCALE * side ? (int)ceil(DCNN_PNG_SCALE * side / longest) : 1;
     const double scale = side / longest, left = x + (side - scale * w) / 2, top = y + (side - scale * h) / 2;
@@ -187,7 +187,7 @@ void dcnn_canvas_picture(dcnn_canvas *canvas, double x, double y, double side, c
     cairo_fill(canvas->cairo);
     cairo_restore(canvas->cairo);
     cairo_surface_destroy(image);
-    dcnn_canvas_frame(canvas, left, top, scale * w, scale * h, (dcnn_pen){DCNN_PALE, 1, false});
+    dcnn_canvas_frame(canvas, left, top, scale * w, scale * h, frame);
 }
 
 /* --- files -----------------------------------------------------------------------------------------------------------

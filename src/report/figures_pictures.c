@@ -14,9 +14,11 @@ static const uint8_t *pixels_of(const dcnn_view *view, int64_t row) {
     return view->data->pixels + row * d->h * d->w * d->c;
 }
 
-static void draw_sample(const dcnn_view *view, dcnn_canvas *canvas, double x, double y, double side, int64_t row) {
+static const dcnn_pen thin = {DCNN_PALE, 1, false}, warning = {DCNN_VERMILION, 2.5, false};
+
+static void draw_sample(const dcnn_view *view, dcnn_canvas *canvas, double x, double y, int64_t row, dcnn_pen frame) {
     const dcnn_dataset *d = view->data->dataset;
-    dcnn_canvas_picture(canvas, x, y, side, pixels_of(view, row), d->h, d->w, d->c);
+    dcnn_canvas_picture(canvas, x, y, TILE, pixels_of(view, row), d->h, d->w, d->c, frame);
 }
 
 /* --- grids of samples ------------------------------------------------------------------------------------------------
@@ -60,7 +62,7 @@ bool dcnn_figure_training_images(const dcnn_view *view, dcnn_canvas *canvas) {
     for (int i = 0; i < g.count; i++) {
         double x, y;
         place_tile(&g, i, &x, &y);
-        draw_sample(view, canvas, x + (g.cell - TILE) / 2, y, TILE, train->rows[i]);
+        draw_sample(view, canvas, x + (g.cell - TILE) / 2, y, train->rows[i], thin);
         dcnn_canvas_text(canvas, x + g.cell / 2, y + TILE + 10, (dcnn_type){.size = 12, .align = 0.5, .width = g.cell},
                          dcnn_view_class(view, view->data->labels[train->rows[i]]));
     }
@@ -76,9 +78,7 @@ static void draw_prediction(const grid *g, int i, int64_t sample) {
     const dcnn_color color = hit ? DCNN_BLACK : 0xb34700;
     double x, y;
     place_tile(g, i, &x, &y);
-    draw_sample(view, g->canvas, x + (g->cell - TILE) / 2, y, TILE, row);
-    if (!hit)
-        dcnn_canvas_frame(g->canvas, x + (g->cell - TILE) / 2, y, TILE, TILE, (dcnn_pen){DCNN_VERMILION, 2.5, false});
+    draw_sample(view, g->canvas, x + (g->cell - TILE) / 2, y, row, hit ? thin : warning);
     char share[16];
     snprintf(share, sizeof share, "%.1f %%", 100 * (double)view->confidence[sample]);
     const dcnn_type small = {.size = 12, .color = DCNN_GREY};
@@ -155,11 +155,11 @@ bool dcnn_figure_augmentation(const dcnn_view *view, dcnn_canvas *canvas) {
     }
     for (int i = 0; i < data->augmented_count; i++) {
         const double y = top + i * (TILE + GAP / 2.0);
-        draw_sample(view, canvas, DCNN_MARGIN, y, TILE, train->rows[i]);
+        draw_sample(view, canvas, DCNN_MARGIN, y, train->rows[i], thin);
         for (int copy = 0; copy < data->augmented_copies; copy++)
             dcnn_canvas_picture(canvas, first + copy * (TILE + GAP / 2.0), y, TILE,
                                 data->augmented + ((int64_t)i * data->augmented_copies + copy) * values, d->h, d->w,
-                                d->c);
+                                d->c, thin);
     }
     dcnn_figure_head(canvas, first + data->augmented_copies * (TILE + GAP / 2.0) - GAP / 2.0 + DCNN_MARGIN,
                      top + data->augmented_count * (TILE + GAP / 2.0) + 12, "Augmentation",
@@ -226,7 +226,7 @@ bool dcnn_figure_filters(const dcnn_view *view, dcnn_canvas *canvas) {
     for (int i = 0; i < shown; i++) {
         paint_filter(weights, kernel, i, largest, pixels);
         dcnn_canvas_picture(canvas, DCNN_MARGIN + i % columns * step, DCNN_HEADING + (double)(i / columns) * step,
-                            FILTER_TILE, pixels, h, w, 3);
+                            FILTER_TILE, pixels, h, w, 3, thin);
     }
     free(pixels);
     const double bottom = DCNN_HEADING + rows * step + 14;

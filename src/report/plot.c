@@ -48,7 +48,7 @@ static void tick_evenly(dcnn_axis *axis, int most) {
 static void tick_decades(dcnn_axis *axis, int most) {
     static const double within[] = {1, 2, 5};
     const double decades = log10(axis->high / axis->low);
-    const int parts = 3 * (decades + 1) <= most ? 3 : 1, stride = (int)ceil((decades + 1) / most);
+    const int parts = 3 * decades <= most ? 3 : 1, stride = (int)ceil((decades + 1) / most);
     for (double power = floor(log10(axis->low)); power <= log10(axis->high) + 1e-9; power += stride)
         for (int part = 0; part < parts; part++) {
             const double value = within[part] * pow(10, power);

@@ -1,0 +1,215 @@
+/* cmd_report.c — dcnn report RUN [DATA.h5]: gathers what report/ draws. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "cli/cli.h"
+#include "report/events.h"
+#include "report/report.h"
+#include "run/augment.h"
+#include "run/run_folder.h"
+
+enum { AUGMENTED = 5, MOST_COPIES = 6 };
+
+/* What rank 0 holds besides the model and the data set's description. */
+typedef struct sources {
+    char *history;
+    json_t *record;
+    uint8_t *pixels, *augmented;
+    int32_t *labels;
+} sources;
+
+/* --- augmented samples -----------------------------------------------------------------------------------------------
+ */
+
+static void augment_sample(const dcnn_cli *cli, const dcnn_report_data *data, const dcnn_options *trained, int64_t row,
+                           int epoch, float *floats, uint8_t *bytes) {
+    const dcnn_dataset *d = data->dataset;
+    const int64_t values = (int64_t)d->h * d->w * d->c;
+    const dcnn_augment ranges = {trained->rotation_range, trained->zoom_range, trained->width_shift_range,
+                                 trained->height_shift_range};
+    float map[6], scale[DCNN_MAX_CHANNELS], shift[DCNN_MAX_CHANNELS] = {0};
+    for (int c = 0; c < d->c; c++) scale[c] = 1.0F; /* bytes, for people, not standardised floats */
+    dcnn_augment_map(&ranges, trained->seed, (uint32_t)epoch, row, d->h, d->w, map);
+    dcnn_kernels_of(dcnn_comm_isa(cli->comm))
+        ->warp(d->h, d->w, d->c, data->pixels + row * values, map, scale, shift, floats);
+    for (int64_t i = 0; i < values; i++) bytes[i] = (uint8_t)lroundf(fminf(255.0F, fmaxf(0.0F, floats[i])));
+}
+
+/* The first training samples as the run saw them in its first epochs: the same pure function of seed, epoch, sample. */
+static dcnn_status augment_samples(const dcnn_cli *cli, sources *s, dcnn_report_data *data) {
+    dcnn_options trained;
+    const dcnn_split *train = dcnn_dataset_split(data->dataset, "train");
+    const int64_t values = (int64_t)data->dataset->h * data->dataset->w * data->dataset->c;
+    if (train == NULL || data->model->options == NULL) return DCNN_OK;
+    dcnn_options_default(DCNN_COMMAND_TRAIN, &trained);
+    DCNN_TRY(dcnn_options_resume(DCNN_COMMAND_TRAIN, data->model->options, &trained));
+    if (!trained.augment) return DCNN_OK;
+    const int count = train->count < AUGMENTED ? (int)train->count : AUGMENTED;
+    const int copies = trained.epochs < MOST_COPIES ? (int)trained.epochs : MOST_COPIES;
+    s->augmented = malloc((size_t)(count * copies * values));
+    float *floats = malloc((size_t)values * sizeof *floats);
+    dcnn_status status = s->augmented && floats ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: augmented samples");
+    for (int i = 0; i < count * copies && status == DCNN_OK; i++)
+        augment_sample(cli, data, &trained, train->rows[i / copies], i % copies, floats, s->augmented + i * values);
+    free(floats);
+    data->augmented = s->augmented;
+    data->augmented_count = status == DCNN_OK ? count : 0;
+    data->augmented_copies = copies;
+    return status;
+}
+
+/* --- rank 0: reading and writing -------------------------------------------------------------------------------------
+ */
+
+static dcnn_status read_text(const char *folder, const char *name, char **text) {
+    size_t length;
+    char *path = dcnn_path_join(folder, name);
+    dcnn_status status = path ? dcnn_file_read(path, (uint8_t **)(void *)text, &length)
+                              : DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
+    free(path);
+    return status;
+}
+
+static dcnn_status read_record(const char *folder, json_t **record) {
+    char *text = NULL;
+    json_error_t error;
+    DCNN_TRY(read_text(folder, "run.json", &text));
+    *record = json_loads(text, 0, &error);
+    free(text);
+    if (*record) return DCNN_OK;
+    return DCNN_FAIL(DCNN_BAD_INPUT, "%s/run.json, line %d: %s", folder, error.line, error.text);
+}
+
+static dcnn_status read_samples(sources *s, dcnn_report_data *data) {
+    const dcnn_dataset *d = data->dataset;
+    s->pixels = malloc((size_t)d->count * (size_t)d->h * (size_t)d->w * (size_t)d->c);
+    s->labels = malloc((size_t)d->count * sizeof *s->labels);
+    if (s->pixels == NULL || s->labels == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: samples of %s", d->path);
+    data->pixels = s->pixels;
+    data->labels = s->labels;
+    return dcnn_dataset_read(d, s->pixels, s->labels);
+}
+
+static dcnn_status draw(const dcnn_cli *cli, const char *folder, dcnn_report_data *data) {
+    sources s = {0};
+    dcnn_status status;
+    DCNN_TRY_DONE(read_record(folder, &s.record));
+    DCNN_TRY_DONE(read_text(folder, "metrics.jsonl", &s.history));
+    DCNN_TRY_DONE(read_samples(&s, data));
+    DCNN_TRY_DONE(augment_samples(cli, &s, data));
+    data->history = s.history;
+    data->record = s.record;
+    status = dcnn_report_write(folder, data);
+done:
+    free(s.history);
+    json_decref(s.record);
+    free(s.pixels);
+    free(s.labels);
+    free(s.augmented);
+    return status;
+}
+
+/* --- all ranks: the model's predictions ------------------------------------------------------------------------------
+ */
+
+/* The split to show where none is named: the first of these that the data set has. */
+static const char *choose_split(const char *data) {
+    static const char *const names[] = {"test", "official-test", "validation", "train"};
+    const char *chosen = names[0];
+    dcnn_dataset dataset;
+    if (dcnn_dataset_open(data, &dataset) != DCNN_OK) return chosen;
+    for (int i = 3; i >= 0; i--)
+        if (dcnn_dataset_split(&dataset, names[i])) chosen = names[i];
+    dcnn_dataset_free(&dataset);
+    return chosen;
+}
+
+/* Without a name given, the data set must still lie where the training found it. */
+static dcnn_status find_data(const char *folder, const char *model, const char *given, const char *trained_on,
+                             const char **path) {
+    *path = given ? given : trained_on;
+    if (*path == NULL)
+        return DCNN_FAIL(DCNN_USAGE, "%s does not say what it was trained on: name it, dcnn report %s DATA.h5", model,
+                         folder);
+    if (given || access(*path, R_OK) == 0) return DCNN_OK;
+    return DCNN_FAIL(DCNN_BAD_INPUT,
+                     "%s, which %s was trained on, cannot be read from here: say where it is, dcnn report %s DATA.h5",
+                     *path, model, folder);
+}
+
+static dcnn_status check_classes(const dcnn_checkpoint *checkpoint, const char *model, const dcnn_dataset *dataset) {
+    DCNN_TRY(dcnn_check_fit(checkpoint, model, dataset->path, dataset->h, dataset->w, dataset->c));
+    if (checkpoint->net->class_count == dataset->class_count) return DCNN_OK;
+    return DCNN_FAIL(DCNN_BAD_INPUT, "%s knows %d classes, %s has %d: a report needs the same classes", model,
+                     checkpoint->net->class_count, dataset->path, dataset->class_count);
+}
+
+static dcnn_status report_model(const dcnn_cli *cli, const char *folder, const char *model, const char *data_path,
+                                const char *split_name) {
+    dcnn_checkpoint checkpoint;
+    dcnn_dataset dataset = {0};
+    dcnn_evaluation evaluation = {0};
+    const dcnn_split *split = NULL;
+    dcnn_status status = dcnn_checkpoint_share(cli->comm, model, &checkpoint);
+    if (status != DCNN_OK) goto done;
+    const char *path;
+    DCNN_TRY_DONE(dcnn_comm_agree(cli->comm, find_data(folder, model, data_path, checkpoint.data_path, &path)));
+    DCNN_TRY_DONE(dcnn_dataset_share(cli->comm, path, split_name ? split_name : choose_split(path), &dataset, &split));
+    DCNN_TRY_DONE(check_classes(&checkpoint, model, &dataset));
+    const dcnn_samples samples = {.dataset = &dataset, .split = split};
+    DCNN_TRY_DONE(dcnn_evaluate(cli->comm, &checkpoint, &samples, (int)cli->options->threads, true, &evaluation));
+    dcnn_report_data data = {.name = folder,
+                             .model_path = model,
+                             .model = &checkpoint,
+                             .dataset = &dataset,
+                             .split = split,
+                             .probabilities = evaluation.probabilities,
+                             .confusion = evaluation.confusion,
+                             .loss = evaluation.loss};
+    status = dcnn_comm_agree(cli->comm, cli->speaks ? draw(cli, folder, &data) : DCNN_OK);
+done:
+    dcnn_evaluation_free(&evaluation);
+    dcnn_dataset_free(&dataset);
+    dcnn_checkpoint_free(&checkpoint);
+    return status;
+}
+
+dcnn_status dcnn_run_report(const dcnn_cli *cli, const char *folder, const char *data, const char *split) {
+    char *model = dcnn_path_join(folder, "best.h5");
+    dcnn_status status = model ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
+    if (model && access(model, F_OK) != 0)
+        status = DCNN_FAIL(DCNN_BAD_INPUT, "%s holds no run with a finished epoch (there is no best.h5 in it)", folder);
+    status = dcnn_comm_agree(cli->comm, status);
+    if (status == DCNN_OK) status = report_model(cli, folder, model, data, split);
+    free(model);
+    return status;
+}
+
+dcnn_status dcnn_run_events(const char *folder, bool histograms) {
+    char *history = NULL, *newest = NULL;
+    dcnn_checkpoint checkpoint = {0};
+    char *metrics = dcnn_path_join(folder, "metrics.jsonl");
+    const bool none = metrics && access(metrics, F_OK) != 0;
+    free(metrics);
+    if (none) return DCNN_OK;
+    dcnn_status status = read_text(folder, "metrics.jsonl", &history);
+    if (status == DCNN_OK && histograms) status = dcnn_checkpoint_newest(folder, &newest);
+    if (status == DCNN_OK && newest) status = dcnn_checkpoint_read(newest, &checkpoint);
+    if (status == DCNN_OK) status = dcnn_events_update(folder, history, checkpoint.net);
+    dcnn_checkpoint_free(&checkpoint);
+    free(newest);
+    free(history);
+    return status;
+}
+
+dcnn_status dcnn_cmd_report(dcnn_cli *cli) {
+    const dcnn_options *o = cli->options;
+    const char *folder = o->operands[0];
+    DCNN_TRY(dcnn_run_report(cli, folder, o->operand_count > 1 ? o->operands[1] : NULL, o->split));
+    DCNN_TRY(dcnn_comm_agree(cli->comm, cli->speaks && o->tensorboard ? dcnn_run_events(folder, false) : DCNN_OK));
+    if (cli->speaks) printf("%s/report.html, %s/figures/\n", folder, folder);
+    return DCNN_OK;
+}
