@@ -75,7 +75,7 @@ typedef struct dcnn_options {
     /* the other commands */
     const char *output, *format, *split, *schedule;
     int64_t limit;
-    double test_split, validation_split;
+    double test_split, validation_split, seconds;
     bool stratify, force, json;
     int shape[3];
 

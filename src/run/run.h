@@ -7,6 +7,7 @@
 #define DCNN_RUN_RUN_H
 
 #include "io/model.h"
+#include "nn/schedule.h"
 #include "run/comm.h"
 
 /** Where a training run lives, what it reads, and what it starts from. Strings owned; free with dcnn_run_free(). */
@@ -39,6 +40,7 @@ typedef struct dcnn_train_options {
     int batch_size; /**< of the global batch */
     int grain;      /**< samples a grain; part of the arithmetic (law 2) */
     dcnn_adam adam;
+    dcnn_schedule schedule; /**< of adam.learning_rate, over all epochs */
     uint64_t seed;
     bool augment;
     double rotation_range;                        /**< degrees, either way */

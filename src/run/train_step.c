@@ -168,7 +168,10 @@ dcnn_status dcnn_train_step(dcnn_trainer *t, bool *stop) {
     dcnn_comm_gradient_finish(t->comm);
     book(t, DCNN_PHASE_GRADIENT);
     DCNN_TRY(status);
-    t->adam = dcnn_adam_at(&t->options->adam, progress->step + 1, t->batch);
+    dcnn_adam adam = t->options->adam;
+    adam.learning_rate = dcnn_schedule_rate(t->options->schedule, adam.learning_rate, progress->step,
+                                            dcnn_sampler_steps(&t->sampler) * t->options->epochs);
+    t->adam = dcnn_adam_at(&adam, progress->step + 1, t->batch);
     dcnn_team_run(t->team, apply_adam, t);
     book(t, DCNN_PHASE_ADAM);
     progress->step++;
