@@ -56,6 +56,16 @@ const dcnn_command dcnn_command_table[DCNN_COMMAND_COUNT] = {
                            .summary = "what is in a data set, model or checkpoint, and is it whole",
                            .details = "Checks a file's checksum and says what is in it: a data set, a model or "
                                       "checkpoint (.h5), or the description of a model (Keras JSON)."},
+    [DCNN_COMMAND_BENCH] =
+        {.name = "bench",
+         .operands = "[DATA.h5]",
+         .most = 1,
+         .summary = "where the time goes, images a second, fraction of the peak",
+         .details = "Measures this machine, then training step by step and operation by operation, then inference. "
+                    "Without DATA.h5 on the embedded digits, or on random pictures if the model takes no digits. "
+                    "GFLOP/s count what a layer's definition multiplies: a kernel that needs fewer multiplications "
+                    "can be beyond the peak.",
+         .parallel = true},
 };
 
 int dcnn_command_find(const char *name) {

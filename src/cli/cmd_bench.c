@@ -1,0 +1,154 @@
+/* cmd_bench.c — dcnn bench [DATA.h5] */
+#include <math.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "run/bench.h"
+
+/* Nothing was done, or nothing was measured: no rate. */
+static double rate(double amount, double seconds) {
+    return amount > 0.0 && seconds > 0.0 ? amount / seconds : 0.0;
+}
+
+static const char *rate_text(double value, const char *format, dcnn_number *number) {
+    if (value > 0.0)
+        snprintf(number->text, sizeof number->text, format, value);
+    else
+        strcpy(number->text, "-");
+    return number->text;
+}
+
+/* --- for people ----------------------------------------------------------------------------------------------------
+ */
+
+static void print_machine(const dcnn_bench_result *r) {
+    const double gflops = 1e-9 * r->peak_flop_per_s;
+    printf("machine        %d rank%s x %d thread%s on %d node%s, %s kernels\n", r->ranks, r->ranks == 1 ? "" : "s",
+           r->threads, r->threads == 1 ? "" : "s", r->nodes, r->nodes == 1 ? "" : "s", r->isa);
+    printf("a core         %.1f GFLOP/s in registers, %.1f GB/s from memory, all at work\n", gflops,
+           1e-9 * r->memory_bytes_per_s);
+    printf("data           %s\n", r->data);
+    printf("start          %.3f s to the first step, which took %.3f s\n\n", r->start_s, r->first_step_s);
+}
+
+static void print_half(const char *name, const char *half, double seconds, double flop, double bytes, double step_s,
+                       const dcnn_bench_result *r, double images) {
+    dcnn_number speed, fraction, traffic;
+    const double flops = rate(flop, seconds);
+    printf("%-36.36s %-8s %9.4f %6.1f %9s %7s %7s\n", name, half, 1e3 * seconds * images,
+           100.0 * seconds * images / step_s, rate_text(1e-9 * flops, "%.1f", &speed),
+           rate_text(100.0 * flops / r->peak_flop_per_s, "%.0f %%", &fraction),
+           rate_text(flop > 0.0 ? 0.0 : 1e-9 * rate(bytes, seconds), "%.1f", &traffic));
+}
+
+/* Images that one thread computes of a step. */
+static double images_of_thread(const dcnn_bench_result *r) {
+    return r->images / (double)r->ranks / (double)r->threads;
+}
+
+static void print_operations(const dcnn_bench_result *r) {
+    const double images = images_of_thread(r);
+    printf("%-36s %-8s %9s %6s %9s %7s %7s\n", "operation", "", "ms a step", "%", "GFLOP/s", "of peak", "GB/s");
+    for (int i = 0; i < r->op_count; i++) {
+        const dcnn_bench_op *op = &r->ops[i];
+        if (op->forward_s > 0.0)
+            print_half(op->name, "forward", op->forward_s, op->forward_flop, op->forward_bytes, r->step_s, r, images);
+        if (op->backward_s > 0.0)
+            print_half(op->name, "backward", op->backward_s, op->backward_flop, op->backward_bytes, r->step_s, r,
+                       images);
+    }
+    putchar('\n');
+}
+
+static void print_phases(const dcnn_bench_result *r) {
+    static const char *const meanings[DCNN_PHASE_COUNT] = {
+        "weights into the kernels' form",
+        "bytes to floats, augmentation",
+        "operations and loss",
+        "operations",
+        "gradients of grains",
+        "for the rank's other threads",
+        "sums of all ranks",
+        "gradients of all ranks",
+        "new weights",
+    };
+    printf("%-36s %-8s %9s %6s\n", "phase", "", "ms a step", "%");
+    for (int i = 0; i < DCNN_PHASE_COUNT; i++)
+        printf("%-9s %-35s %9.4f %6.1f\n", dcnn_phase_names[i], meanings[i], 1e3 * r->phases_s[i],
+               100.0 * r->phases_s[i] / r->step_s);
+    printf("%-9s %-35s %9.4f\n", "load", "... without, with augmentation", 1e3 * r->load_s[0]);
+    printf("%45s %9.4f\n\n", "", 1e3 * r->load_s[1]);
+}
+
+static void print_text(const dcnn_bench_result *r) {
+    dcnn_number number;
+    print_machine(r);
+    print_operations(r);
+    print_phases(r);
+    printf("training       %s images/s: %.3f ms a step of %.0f, median of %lld\n",
+           dcnn_number_text((int64_t)(r->train_images_per_s + 0.5), &number), 1e3 * r->step_s, r->images,
+           (long long)r->steps);
+    printf("inference      %s images/s\n", dcnn_number_text((int64_t)(r->infer_images_per_s + 0.5), &number));
+}
+
+/* --- for programs --------------------------------------------------------------------------------------------------
+ */
+
+static json_t *half_json(double seconds, double flop, double bytes, double peak) {
+    const double flops = rate(flop, seconds);
+    return json_pack("{s:f, s:f, s:f, s:f, s:f}", "image_s", seconds, "image_flop", flop, "gflop_per_s", 1e-9 * flops,
+                     "of_peak", flops / peak, "gbyte_per_s", 1e-9 * rate(bytes, seconds));
+}
+
+static json_t *operations_json(const dcnn_bench_result *r) {
+    json_t *operations = json_array();
+    for (int i = 0; i < r->op_count; i++) {
+        const dcnn_bench_op *op = &r->ops[i];
+        json_array_append_new(
+            operations,
+            json_pack("{s:s, s:o, s:o}", "name", op->name, "forward",
+                      half_json(op->forward_s, op->forward_flop, op->forward_bytes, r->peak_flop_per_s), "backward",
+                      half_json(op->backward_s, op->backward_flop, op->backward_bytes, r->peak_flop_per_s)));
+    }
+    return operations;
+}
+
+static dcnn_status print_json(const dcnn_bench_result *r) {
+    json_t *phases = json_object();
+    for (int i = 0; i < DCNN_PHASE_COUNT; i++)
+        json_object_set_new(phases, dcnn_phase_names[i], json_real(r->phases_s[i]));
+    return dcnn_json_print(json_pack(
+        "{s:s, s:s, s:i, s:i, s:i, s:s, s:f, s:f, s:o, s:f, s:I, s:f, s:f, s:f, s:f, s:o, s:f, s:f, s:o}", "dcnn",
+        DCNN_VERSION, "data", r->data, "ranks", r->ranks, "threads", r->threads, "nodes", r->nodes, "kernels", r->isa,
+        "core_gflop_per_s", 1e-9 * r->peak_flop_per_s, "core_gbyte_per_s", 1e-9 * r->memory_bytes_per_s, "start_s",
+        isfinite(r->start_s) ? json_real(r->start_s) : json_null(), "first_step_s", r->first_step_s, "steps",
+        (json_int_t)r->steps, "batch_size", r->images, "step_s", r->step_s, "train_images_per_s", r->train_images_per_s,
+        "infer_images_per_s", r->infer_images_per_s, "phases_s", phases, "load_plain_s", r->load_s[0],
+        "load_augmented_s", r->load_s[1], "operations", operations_json(r)));
+}
+
+/* --- the command ---------------------------------------------------------------------------------------------------
+ */
+
+dcnn_status dcnn_cmd_bench(dcnn_cli *cli) {
+    const dcnn_options *o = cli->options;
+    const dcnn_bench_options options = {.data = o->operand_count > 0 ? o->operands[0] : NULL,
+                                        .model = o->model,
+                                        .batch_size = (int)o->batch_size,
+                                        .grain = (int)o->grain,
+                                        .threads = (int)o->threads,
+                                        .augment = o->augment,
+                                        .fuse = o->fuse,
+                                        .plain_sums = o->plain_sums,
+                                        .seconds = o->seconds};
+    dcnn_bench_result result;
+    dcnn_status status = dcnn_bench(cli->comm, &options, &result);
+    if (status == DCNN_OK && cli->speaks) {
+        if (o->json)
+            status = print_json(&result);
+        else
+            print_text(&result);
+    }
+    dcnn_bench_free(&result);
+    return status;
+}
