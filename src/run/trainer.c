@@ -311,9 +311,25 @@ static dcnn_status write_record(const dcnn_trainer *t) {
     return status;
 }
 
+/* A step may end with a finite loss and weights that are not: they must not replace the last good checkpoint. */
+static dcnn_status check_finite(const dcnn_trainer *t) {
+    const dcnn_net *net = t->state.net;
+    bool finite = true;
+    for (size_t i = 0; i < net->param_count; i++)
+        finite = finite && isfinite(net->params[i]) && isfinite(t->state.v[i]);
+    for (size_t i = 0; i < net->state_count; i++) finite = finite && isfinite(net->state[i]);
+    if (finite) return DCNN_OK;
+    return DCNN_FAIL(
+        DCNN_DIVERGED,
+        "the weights became infinite or not a number in epoch %lld, step %lld: the last good checkpoint is "
+        "kept; try a smaller --learning-rate",
+        (long long)t->state.progress.epoch + 1, (long long)t->state.progress.step);
+}
+
 /* Rank 0 writes for all: the state is the same everywhere. */
 static dcnn_status save(dcnn_trainer *t, const char *best) {
     dcnn_status status = DCNN_OK;
+    DCNN_TRY(check_finite(t));
     t->state.progress.elapsed_s = dcnn_now_s() - t->started_s;
     if (dcnn_comm_rank(t->comm) == 0) {
         char *path = dcnn_checkpoint_path(t->run->folder, t->state.progress.step);
