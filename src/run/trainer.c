@@ -321,9 +321,9 @@ static dcnn_status check_finite(const dcnn_trainer *t) {
     if (finite) return DCNN_OK;
     return DCNN_FAIL(
         DCNN_DIVERGED,
-        "the weights became infinite or not a number in epoch %lld, step %lld: the last good checkpoint is "
-        "kept; try a smaller --learning-rate",
-        (long long)t->state.progress.epoch + 1, (long long)t->state.progress.step);
+        "the weights became infinite or not a number by step %lld: the last good checkpoint is kept; try a "
+        "smaller --learning-rate",
+        (long long)t->state.progress.step);
 }
 
 /* Rank 0 writes for all: the state is the same everywhere. */
