@@ -5,6 +5,7 @@
  * MPI only if a launcher started several: then rank 0 works and the others wait for its status.
  */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,11 +71,19 @@ static dcnn_status report_early(const dcnn_options *options, dcnn_status status)
     return report(is_first_process(), options, status);
 }
 
+/* Is standard output a pipe whose reader has gone? The errno of the write that found out may be long lost. */
+static bool reader_is_gone(void) {
+    struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    return poll(&out, 1, 0) == 1 && (out.revents & POLLERR);
+}
+
 /* Results that cannot be delivered are a failure, unless nobody wants to read on (dcnn … | head). */
 static dcnn_status flush_results(void) {
     errno = 0;
     if (fflush(stdout) == 0 && !ferror(stdout)) return DCNN_OK;
-    return errno == EPIPE ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "cannot write to standard output: %s", strerror(errno));
+    return reader_is_gone() ? DCNN_OK
+                            : DCNN_FAIL(DCNN_FAILURE, "cannot write to standard output: %s",
+                                        errno ? strerror(errno) : "is the disk full?");
 }
 
 /* --- help and versions
