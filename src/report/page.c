@@ -19,7 +19,7 @@ static const char style[] =
     "--line:#3a3f45;--accent:#7cc4f0}}\n"
     "*{box-sizing:border-box}\n"
     "body{margin:0;background:var(--back);color:var(--text);font:16px/1.5 system-ui,sans-serif}\n"
-    "main{max-width:1320px;margin:0 auto;padding:16px}\n"
+    "main{max-width:1344px;margin:0 auto;padding:16px}\n"
     "h1{font-size:1.6rem;margin:.4em 0 .2em;overflow-wrap:anywhere}\n"
     "h2{font-size:1.2rem;margin:2em 0 .6em;border-bottom:1px solid var(--line);padding-bottom:.2em}\n"
     "p{margin:.4em 0}.soft{color:var(--soft)}\n"
@@ -38,14 +38,17 @@ static const char style[] =
     "th,td{text-align:left;padding:5px 14px;border-top:1px solid var(--line);vertical-align:top}\n"
     "thead th{border-top:0}tr:first-child>*{border-top:0}\n"
     "td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}\n"
-    "tbody th{font-weight:500;max-width:22em;overflow-wrap:anywhere}\n"
+    "tbody th{font-weight:500;min-width:7em;max-width:22em;overflow-wrap:break-word}\n"
+    "tbody td{white-space:nowrap}.facts td{white-space:normal}\n"
     ".facts th{color:var(--soft);width:34%;min-width:9em}.facts td{overflow-wrap:anywhere}\n"
     ".columns{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));gap:16px;"
     "align-items:start}\n"
     "h3{font-size:1rem;margin:0 0 .4em}\n"
-    "@media(max-width:700px){figure img.wide{max-width:none;width:680px}td,th{padding:5px 9px}}\n"
+    "figure img.huge{max-width:none}\n"
+    "@media(max-width:700px){figure img.wide{max-width:none;width:560px}td,th{padding:5px 9px}}\n"
     "@media print{:root{--text:#000;--soft:#444;--back:#fff;--card:#fff;--line:#bbb;--accent:#000}"
-    "figure,tr,.tiles div{break-inside:avoid}h2{break-after:avoid}.scroll{overflow:visible}}\n"
+    "figure,tr,.tiles div{break-inside:avoid}h2{break-after:avoid}.scroll{overflow:visible}figure "
+    "img.huge{max-width:100%}}\n"
     "</style>\n";
 
 /* --- pieces ----------------------------------------------------------------------------------------------------------
@@ -167,10 +170,15 @@ static void write_head(FILE *out, const dcnn_view *view) {
 /* --- sections --------------------------------------------------------------------------------------------------------
  */
 
+/* Narrow screens show a wide figure readable, to be scrolled, and all screens a huge one. */
+static const char *width_class(double width) {
+    return width > 1320 ? " class=\"huge\"" : width > 400 ? " class=\"wide\"" : "";
+}
+
 static void write_figure(FILE *out, const dcnn_drawn *drawn) {
     const bool vector = drawn->svg_length <= MOST_SVG_BYTES;
-    fprintf(out, "<figure><div><img%s width=\"%.0f\" height=\"%.0f\" alt=\"",
-            drawn->width > 520 ? " class=\"wide\"" : "", drawn->width, drawn->height);
+    fprintf(out, "<figure><div><img%s width=\"%.0f\" height=\"%.0f\" alt=\"", width_class(drawn->width), drawn->width,
+            drawn->height);
     write_text(out, drawn->figure->text);
     fprintf(out, "\" src=\"data:image/%s;base64,", vector ? "svg+xml" : "png");
     if (vector)
