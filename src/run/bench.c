@@ -64,7 +64,8 @@ static dcnn_status model_takes(const char *model, dcnn_shape *shape, int *classe
         json_t *description = NULL;
         status = dcnn_description_read(model, &description);
         if (status == DCNN_OK) {
-            status = dcnn_net_create(description, *shape, &net);
+            status = dcnn_net_create(description, (dcnn_shape){0}, &net);
+            if (status != DCNN_OK) status = dcnn_net_create(description, *shape, &net);
             if (status != DCNN_OK) dcnn_error_prefix("%s", model);
         }
         json_decref(description);

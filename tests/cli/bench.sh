@@ -1,0 +1,12 @@
+# Measurements: that they are there; their values are the machine's own.
+small_data
+numbers() { sed -E 's/ +[0-9]+[0-9.,]*( %)?/ N\1/g; s/(avx512|avx2|generic|reference) kernels/ISA kernels/; s/ +-( |$)/ -\1/g; s/( N| -)+$/ .../'; }
+dcnn bench small.h5 --model net.json --batch-size 16 --threads 1 --seconds 0.2 | numbers
+dcnn bench small.h5 --model net.json --batch-size 16 --threads 1 --seconds 0.2 --json | grep -o '"[a-z_]*":' | sort | uniq -c
+ranks 3 dcnn bench --model net.json --batch-size 40 --threads 1 --seconds 0.2 --json --no-augment --plain-sums | grep -E '"(ranks|threads|batch_size|data)"'
+dcnn bench --seconds 0.1 --threads 2 --batch-size 32 | grep -E '^data'
+net 9 3 >other.json
+try dcnn bench small.h5 --model other.json
+try dcnn bench nowhere.h5
+try dcnn bench --model nowhere.json
+try dcnn bench --seconds 0
