@@ -19,9 +19,8 @@ const dcnn_command dcnn_command_table[DCNN_COMMAND_COUNT] = {
                             .operands = "[DATA.h5]",
                             .most = 1,
                             .summary = "train a network, data-parallel: mpirun -np 8 dcnn train",
-                            .details =
-                                "Trains a network on a data set, without DATA.h5 on the embedded handwritten digits. "
-                                "The result is the same, bit for bit, on any number of ranks and threads.",
+                            .details = "Trains a network on a data set, without DATA.h5 on the embedded digits. The "
+                                       "result is the same, bit for bit, on any number of ranks and threads.",
                             .parallel = true},
     [DCNN_COMMAND_EVALUATE] = {.name = "evaluate",
                                .operands = "CHECKPOINT [DATA.h5]",

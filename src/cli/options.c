@@ -29,8 +29,8 @@ enum {
 #define CHOICE(at, words, meta) .type = DCNN_OPTION_CHOICE, .offset = AT(at), .choices = (words), .metavar = (meta)
 
 static const char run_group[] = "Run", training[] = "Training", pictures[] = "Augmentation of the training pictures",
-                  saving[] = "Saving", machine[] = "Machine", expert[] = "For experts", data[] = "Data",
-                  output[] = "Output", messages[] = "Messages";
+                  machine[] = "Machine", expert[] = "For experts", data[] = "Data", output[] = "Output",
+                  messages[] = "Messages";
 
 /* clang-format off: one row an option */
 const dcnn_option dcnn_option_table[] = {
@@ -68,9 +68,9 @@ const dcnn_option dcnn_option_table[] = {
     {"height-shift-range", 0, TRAIN, REAL(height_shift_range, 0, 1, DCNN_CLOSED), .fallback = "0.1", .group = pictures,
      .help = "fraction of the height", .resume = DCNN_RESUME_FIXED},
 
-    {"checkpoint-every", 0, TRAIN, INTEGER(checkpoint_every, 0, 1000000000), .fallback = "0", .group = saving,
+    {"checkpoint-every", 0, TRAIN, INTEGER(checkpoint_every, 0, 1000000000), .fallback = "0", .group = output,
      .help = "steps; 0: at each epoch's end", .resume = DCNN_RESUME_KEEP},
-    {"keep", 0, TRAIN, INTEGER(keep, 1, 1000000), .fallback = "2", .group = saving,
+    {"keep", 0, TRAIN, INTEGER(keep, 1, 1000000), .fallback = "2", .group = output,
      .help = "newest checkpoints to keep", .resume = DCNN_RESUME_KEEP},
 
     {"limit", 0, PREPARE, INTEGER(limit, 0, 1000000000), .fallback = "0", .group = data,
