@@ -14,14 +14,25 @@ static const dcnn_conv convolutions[] = {
     {2, 7, 5, 3, 5, 3, 3, 1, 1, 0, 0, 5, 3},       /* three channels, odd sizes */
     {1, 6, 9, 1, 33, 2, 5, 1, 1, 0, 0, 5, 5},      /* an oblong filter, one channel, one sample */
     {3, 8, 8, 3, 17, 5, 5, 2, 2, 1, 1, 4, 4},      /* 'same' with stride 2: one zero above, two below */
-    {2, 5, 6, 19, 18, 1, 1, 1, 1, 0, 0, 5, 6},     /* 1x1: x is the matrix of columns */
+    {2, 5, 6, 19, 18, 1, 1, 1, 1, 0, 0, 5, 6},     /* 1x1: x is a matrix already */
     {2, 5, 5, 4, 3, 1, 1, 2, 2, 0, 0, 3, 3},       /* 1x1 with stride */
     {2, 6, 6, 33, 20, 3, 3, 1, 1, 1, 1, 6, 6},     /* 'same' with more channels than a vector */
     {2, 9, 7, 5, 6, 2, 3, 3, 2, 0, 1, 3, 4},       /* strides differ; a row of the image is never read */
     {1, 2, 2, 2, 3, 5, 5, 1, 1, 2, 2, 2, 2},       /* a filter larger than the image */
     {2, 5, 4, 3, 7, 3, 3, 1, 1, 1, 2, 5, 5},       /* zeros to the right beyond the filter's reach */
-    {4, 20, 20, 32, 8, 3, 3, 1, 1, 0, 0, 18, 18},  /* two blocks of columns */
-    {1, 4, 300, 100, 2, 3, 3, 1, 1, 0, 0, 2, 298}, /* one line is more than a block */
+    {4, 20, 20, 32, 8, 3, 3, 1, 1, 0, 0, 18, 18},  /* few filters */
+    {1, 4, 300, 100, 2, 3, 3, 1, 1, 0, 0, 2, 298}, /* long lines */
+    {2, 8, 7, 48, 16, 3, 3, 1, 1, 1, 1, 8, 7},     /* whole vectors; an odd number of columns, and of vectors */
+    {16, 4, 4, 70, 100, 3, 3, 1, 1, 1, 1, 4, 4},   /* small images, several slices of channels */
+    {5, 9, 9, 32, 33, 3, 3, 1, 1, 0, 0, 7, 7},     /* 'valid': dx is 'full' */
+    {3, 6, 6, 16, 64, 3, 3, 1, 1, 2, 2, 8, 8},     /* 'full': dx is 'valid' */
+    {2, 16, 16, 40, 48, 3, 3, 2, 2, 0, 0, 8, 8},   /* 'same' with stride 2, four phases */
+    {2, 11, 12, 7, 10, 5, 5, 1, 1, 2, 2, 11, 12},  /* 5x5 'same' */
+    {1, 9, 9, 6, 5, 2, 2, 4, 3, 0, 0, 2, 3},       /* stride beyond the filter: phases without taps */
+    {20, 7, 7, 24, 40, 1, 1, 1, 1, 0, 0, 7, 7},    /* 1x1 on small images: one line */
+    {2, 12, 12, 48, 20, 1, 1, 1, 1, 0, 0, 12, 12}, /* 1x1 on large ones */
+    {3, 14, 14, 1, 6, 5, 5, 1, 1, 0, 0, 10, 10},   /* LeNet-5's first layer, smaller */
+    {2, 2, 1, 17, 16, 3, 3, 1, 1, 1, 1, 2, 1},     /* smaller than a tile */
 };
 enum { CONVOLUTIONS = sizeof convolutions / sizeof convolutions[0] };
 
@@ -48,6 +59,36 @@ static double sum_bound(size_t terms) {
     return 2e-6 + 2e-7 * (double)terms;
 }
 
+/* Packed weights, of exactly the told size. Freed by test_release(). */
+static float *packed_of(const dcnn_kernels *kernels, const dcnn_conv *shape, const float *w) {
+    float *packed = test_floats(kernels->conv_packed(shape));
+    kernels->conv_pack(shape, w, packed, 0, 1);
+    return packed;
+}
+
+static void test_conv_packed(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    for (int i = 0; i < CONVOLUTIONS; i++) {
+        assert_int_equal(slow->conv_packed(&convolutions[i]), sizes_of(&convolutions[i]).w);
+        assert_true(fast->conv_packed(&convolutions[i]) >= sizes_of(&convolutions[i]).w);
+    }
+}
+
+/* The shares of any number of workers make the same bits, also more workers than there is work. */
+static void test_conv_pack(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    (void)slow;
+    for (int i = 0; i < CONVOLUTIONS; i++) {
+        const dcnn_conv *shape = &convolutions[i];
+        const size_t count = fast->conv_packed(shape);
+        const float *w = test_random(sizes_of(shape).w, 31);
+        const float *whole = packed_of(fast, shape, w), *again = packed_of(fast, shape, w);
+        float *shares = test_floats(count);
+        for (int part = 98; part >= 0; part--) fast->conv_pack(shape, w, shares, part, 99);
+        assert_memory_equal(again, whole, count * sizeof(float));
+        assert_memory_equal(shares, whole, count * sizeof(float));
+        test_release();
+    }
+}
+
 static void test_conv_scratch(const dcnn_kernels *fast, const dcnn_kernels *slow) {
     for (int i = 0; i < CONVOLUTIONS; i++) {
         assert_int_equal(slow->conv_scratch(&convolutions[i]), 0);
@@ -61,7 +102,7 @@ static void check_conv_forward(const dcnn_kernels *fast, const dcnn_kernels *slo
     const float *x = test_random(size.x, 30), *w = test_random(size.w, 31);
     const float *bias = biased ? test_random(size.k, 32) : NULL;
     float *y = test_floats(size.y), *expected = test_floats(size.y), *scratch = scratch_of(fast->conv_scratch(shape));
-    fast->conv_forward(shape, x, w, bias, fused, y, scratch);
+    fast->conv_forward(shape, x, packed_of(fast, shape, w), bias, fused, y, scratch);
     slow->conv_forward(shape, x, w, bias, fused, expected, NULL);
     free(scratch);
     test_close("y", size.y, y, expected, sum_bound(size.depth), 0);
@@ -84,7 +125,7 @@ static void test_conv_backward_input(const dcnn_kernels *fast, const dcnn_kernel
         const float *dy = test_random(size.y, 33), *w = test_random(size.w, 34);
         float *dx = test_floats(size.x), *expected = test_floats(size.x);
         float *scratch = scratch_of(fast->conv_scratch(shape));
-        fast->conv_backward_input(shape, dy, w, dx, scratch);
+        fast->conv_backward_input(shape, dy, packed_of(fast, shape, w), dx, scratch);
         slow->conv_backward_input(shape, dy, w, expected, NULL);
         free(scratch);
         test_close("dx", size.x, dx, expected, sum_bound((size_t)(shape->r * shape->s * shape->k)), 0);

@@ -223,8 +223,10 @@ static void test_bits_do_not_depend_on_addresses(void **state) {
             dx[shift] = test_floats(xs + 4) + shift;
             dw[shift] = test_floats(ws + 4) + shift;
             sums[shift] = test_floats(35 + 4) + shift;
-            table->conv_forward(&shape, moved_x, moved_w, NULL, DCNN_FUSED_RELU, y[shift], scratch);
-            table->conv_backward_input(&shape, moved_dy, moved_w, dx[shift], scratch);
+            float *packed = test_floats(table->conv_packed(&shape) + 4) + shift;
+            table->conv_pack(&shape, moved_w, packed, 0, 1);
+            table->conv_forward(&shape, moved_x, packed, NULL, DCNN_FUSED_RELU, y[shift], scratch);
+            table->conv_backward_input(&shape, moved_dy, packed, dx[shift], scratch);
             table->conv_backward_filter(&shape, moved_x, moved_dy, dw[shift], NULL, scratch);
             table->column_sums(ys / 35, 35, moved_dy, sums[shift]);
             assert_memory_equal(y[shift], y[0], ys * sizeof(float));
@@ -248,10 +250,12 @@ static void test_nan_travels(void **state) {
         float *scratch = aligned_alloc(64, table->conv_scratch(&shape) * 4 / 64 * 64 + 64);
         assert_non_null(scratch);
         w[3] = NAN;
-        table->conv_forward(&shape, x, w, NULL, DCNN_FUSED_NONE, y, scratch);
+        float *packed = test_floats(table->conv_packed(&shape));
+        table->conv_pack(&shape, w, packed, 0, 1);
+        table->conv_forward(&shape, x, packed, NULL, DCNN_FUSED_NONE, y, scratch);
         assert_true(isnan(y[3]) && !isnan(y[4]));
         dy[16] = NAN;
-        table->conv_backward_input(&shape, dy, w, dx, scratch);
+        table->conv_backward_input(&shape, dy, packed, dx, scratch);
         assert_true(isnan(dx[0]));
         table->conv_backward_filter(&shape, x, dy, dw, NULL, scratch);
         assert_true(isnan(dw[16]) && !isnan(dw[15]));

@@ -21,7 +21,7 @@ static dcnn_kernels *fill_common(dcnn_isa isa) {
 #define FILL_SIMD(isa, name)                                                                                           \
     do {                                                                                                               \
         dcnn_kernels *table_ = fill_common(isa);                                                                       \
-        dcnn_register_conv_gemm_##name(table_);                                                                        \
+        dcnn_register_conv_##name(table_);                                                                             \
         dcnn_register_activations_##name(table_);                                                                      \
         dcnn_register_pointwise_##name(table_);                                                                        \
         dcnn_register_pooling_##name(table_);                                                                          \

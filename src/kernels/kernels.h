@@ -7,7 +7,8 @@
  * `dcnn bench` walk it, so a kernel cannot be added and left untested.
  *
  * Conventions of all kernels
- * - Arrays are dense, row-major, channels last: images [N,H,W,C], filters [R,S,C,K] (Keras' HWIO), matrices [rows,cols].
+ * - Arrays are dense, row-major, channels last: images [N,H,W,C], filters [R,S,C,K] (Keras' HWIO), matrices
+ * [rows,cols].
  * - `float` in and out; sums over many values are made in `double` where the contract says so.
  * - Outputs do not alias inputs unless the contract says "in place allowed".
  * - Same arguments, same bits: a kernel's result depends on nothing else, not on alignment, thread or rank (law 2).
@@ -31,8 +32,8 @@ typedef struct dcnn_conv {
     int k;                  /**< output channels (filters) */
     int r, s;               /**< filter height and width */
     int stride_h, stride_w; /**< >= 1 */
-    int pad_h, pad_w;       /**< rows of zeros above, columns of zeros to the left; below and right follow from OH, OW */
-    int oh, ow;             /**< output height and width */
+    int pad_h, pad_w; /**< rows of zeros above, columns of zeros to the left; below and right follow from OH, OW */
+    int oh, ow;       /**< output height and width */
 } dcnn_conv;
 
 /** A 2-D pooling of one grain: x [N,H,W,C] -> y [N,OH,OW,C]. Cells outside the image do not count. */
@@ -59,7 +60,8 @@ typedef struct dcnn_adam_step {
     float gradient_scale; /**< multiplies each gradient first: 1 / global batch size */
 } dcnn_adam_step;
 
-/* clang-format off: one row a kernel, X(result, name, (arguments)) */
+/* One row a kernel: X(result, name, (arguments)). */
+/* clang-format off */
 #define DCNN_KERNEL_LIST(X)                                                                                            \
     /* --- vectors ---------------------------------------------------------------------------------------------- */ \
     /* sum[i] = a[i] + b[i], i < count; in place allowed (sum == a or sum == b). The step of the fixed binary tree. */ \
@@ -98,11 +100,16 @@ typedef struct dcnn_adam_step {
     /* --- convolution ------------------------------------------------------------------------------------------ */ \
     /* Floats of scratch that the three kernels below need for this shape (the largest of them). */                    \
     X(size_t, conv_scratch, (const dcnn_conv *shape))                                                                  \
+    /* Floats of `packed`: w in whatever form the kernels like. */                                                     \
+    X(size_t, conv_packed, (const dcnn_conv *shape))                                                                   \
+    /* Once a step: w -> packed, for any n. `part` of `parts` workers does its share; shares are disjoint. */          \
+    X(void, conv_pack, (const dcnn_conv *shape, const float *w, float *packed, int part, int parts))                   \
     /* y = f(x * w + bias); bias may be NULL. */                                                                       \
-    X(void, conv_forward, (const dcnn_conv *shape, const float *x, const float *w, const float *bias, dcnn_fused fused, \
-                           float *y, float *scratch))                                                                  \
+    X(void, conv_forward, (const dcnn_conv *shape, const float *x, const float *packed, const float *bias,             \
+                           dcnn_fused fused, float *y, float *scratch))                                                \
     /* dx from dy (gradient behind the activation's own backward). */                                                  \
-    X(void, conv_backward_input, (const dcnn_conv *shape, const float *dy, const float *w, float *dx, float *scratch)) \
+    X(void, conv_backward_input, (const dcnn_conv *shape, const float *dy, const float *packed, float *dx,             \
+                                  float *scratch))                                                                     \
     /* dw [R,S,C,K] = sum over the grain, written, not added; dbias [K] likewise, or NULL. */                          \
     X(void, conv_backward_filter, (const dcnn_conv *shape, const float *x, const float *dy, float *dw, float *dbias,   \
                                    float *scratch))                                                                    \
@@ -190,9 +197,9 @@ const char *dcnn_blas_core(void);
 const char *dcnn_blas_version(void);
 
 /**
- * The `OPENBLAS_CORETYPE` that this CPU deserves, or NULL if OpenBLAS chose well or the user has said otherwise. Debian's
- * 0.3.21 takes CPUs newer than itself for a Prescott and is then five times slower; the variable is read when the library
- * is loaded, so the program sets it and executes itself once more, before MPI_Init. *Local.*
+ * The `OPENBLAS_CORETYPE` that this CPU deserves, or NULL if OpenBLAS chose well or the user has said otherwise.
+ * Debian's 0.3.21 takes CPUs newer than itself for a Prescott and is then five times slower; the variable is read when
+ * the library is loaded, so the program sets it and executes itself once more, before MPI_Init. *Local.*
  */
 const char *dcnn_blas_better_core(void);
 

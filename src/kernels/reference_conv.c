@@ -54,14 +54,24 @@ static size_t conv_scratch(const dcnn_conv *shape) {
     return 0;
 }
 
-static void conv_forward(const dcnn_conv *shape, const float *x, const float *w, const float *bias, dcnn_fused fused,
-                         float *y, float *scratch) {
+static size_t conv_packed(const dcnn_conv *shape) {
+    return filter_at(shape, shape->r, 0, 0);
+}
+
+static void conv_pack(const dcnn_conv *shape, const float *w, float *packed, int part, int parts) {
+    const size_t count = conv_packed(shape);
+    const size_t begin = count * (size_t)part / (size_t)parts, end = count * (size_t)(part + 1) / (size_t)parts;
+    memcpy(packed + begin, w + begin, (end - begin) * sizeof(float));
+}
+
+static void conv_forward(const dcnn_conv *shape, const float *x, const float *packed, const float *bias,
+                         dcnn_fused fused, float *y, float *scratch) {
     (void)scratch;
     for (int n = 0; n < shape->n; n++)
         for (int i = 0; i < shape->oh; i++)
             for (int j = 0; j < shape->ow; j++)
                 for (int k = 0; k < shape->k; k++) {
-                    const double sum = product_at(shape, x, NULL, NULL, w, n, i, j, k) + (bias ? bias[k] : 0);
+                    const double sum = product_at(shape, x, NULL, NULL, packed, n, i, j, k) + (bias ? bias[k] : 0);
                     *y++ = (float)(fused == DCNN_FUSED_RELU && sum < 0 ? 0 : sum);
                 }
 }
@@ -81,12 +91,14 @@ static double input_gradient_at(const dcnn_conv *shape, const float *dy, const f
     return sum;
 }
 
-static void conv_backward_input(const dcnn_conv *shape, const float *dy, const float *w, float *dx, float *scratch) {
+static void conv_backward_input(const dcnn_conv *shape, const float *dy, const float *packed, float *dx,
+                                float *scratch) {
     (void)scratch;
     for (int n = 0; n < shape->n; n++)
         for (int row = 0; row < shape->h; row++)
             for (int column = 0; column < shape->w; column++)
-                for (int c = 0; c < shape->c; c++) *dx++ = (float)input_gradient_at(shape, dy, w, n, row, column, c);
+                for (int c = 0; c < shape->c; c++)
+                    *dx++ = (float)input_gradient_at(shape, dy, packed, n, row, column, c);
 }
 
 static double filter_gradient_at(const dcnn_conv *shape, const float *x, const float *dy, int r, int s, int c, int k) {
@@ -124,16 +136,6 @@ static bool conv_pool_fits(const dcnn_conv *shape) {
 static size_t conv_pool_scratch(const dcnn_conv *shape) {
     (void)shape;
     return 0;
-}
-
-static size_t conv_pool_packed(const dcnn_conv *shape) {
-    return filter_at(shape, shape->r, 0, 0);
-}
-
-static void conv_pool_pack(const dcnn_conv *shape, const float *w, float *packed, int part, int parts) {
-    const size_t count = conv_pool_packed(shape);
-    const size_t begin = count * (size_t)part / (size_t)parts, end = count * (size_t)(part + 1) / (size_t)parts;
-    memcpy(packed + begin, w + begin, (end - begin) * sizeof(float));
 }
 
 static void conv_pool_forward(const dcnn_conv *shape, const float *x, const float *in_scale, const float *in_shift,
@@ -311,13 +313,15 @@ static void average_pool_backward(const dcnn_pool *shape, const float *dy, float
 
 void dcnn_register_reference_conv(dcnn_kernels *table) {
     table->conv_scratch = conv_scratch;
+    table->conv_packed = conv_packed;
+    table->conv_pack = conv_pack;
     table->conv_forward = conv_forward;
     table->conv_backward_input = conv_backward_input;
     table->conv_backward_filter = conv_backward_filter;
     table->conv_pool_fits = conv_pool_fits;
     table->conv_pool_scratch = conv_pool_scratch;
-    table->conv_pool_packed = conv_pool_packed;
-    table->conv_pool_pack = conv_pool_pack;
+    table->conv_pool_packed = conv_packed;
+    table->conv_pool_pack = conv_pack;
     table->conv_pool_forward = conv_pool_forward;
     table->conv_pool_backward = conv_pool_backward;
     table->max_pool_forward = max_pool_forward;

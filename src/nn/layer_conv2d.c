@@ -97,14 +97,20 @@ static void measure(dcnn_op *op, const dcnn_kernels *kernels, int grain) {
     size_t gradient =
         op->training && op->activation != DCNN_LINEAR ? rounded((size_t)grain * dcnn_shape_count(op->node->shape)) : 0;
     op->scratch_floats = gradient + kernels->conv_scratch(&shape);
+    op->shared_floats = kernels->conv_packed(&shape);
+}
+
+static void prepare(const dcnn_op *op, const dcnn_kernels *kernels, const dcnn_net *net, int part, int parts) {
+    dcnn_conv shape = grain_shape(op->node, op->in, 1);
+    kernels->conv_pack(&shape, dcnn_net_values(net, &op->node->params[KERNEL]), op->shared, part, parts);
 }
 
 static void forward(const dcnn_pass *pass) {
     const dcnn_op *op = pass->op;
     dcnn_conv shape = grain_shape(op->node, op->in, pass->n);
     dcnn_fused fused = op->activation == DCNN_RELU ? DCNN_FUSED_RELU : DCNN_FUSED_NONE;
-    pass->kernels->conv_forward(&shape, pass->x[0], dcnn_pass_param(pass, op->node, KERNEL),
-                                dcnn_pass_param(pass, op->node, BIAS), fused, pass->y, pass->scratch);
+    pass->kernels->conv_forward(&shape, pass->x[0], op->shared, dcnn_pass_param(pass, op->node, BIAS), fused, pass->y,
+                                pass->scratch);
     if (fused == DCNN_FUSED_NONE)
         dcnn_activation_forward(pass->kernels, op->activation, (size_t)(shape.n * shape.oh * shape.ow), shape.k,
                                 pass->y);
@@ -123,8 +129,7 @@ static void backward(const dcnn_pass *pass) {
     }
     pass->kernels->conv_backward_filter(&shape, pass->x[0], dy, dcnn_pass_dparam(pass, op->node, KERNEL),
                                         dcnn_pass_dparam(pass, op->node, BIAS), scratch);
-    if (pass->dx[0])
-        pass->kernels->conv_backward_input(&shape, dy, dcnn_pass_param(pass, op->node, KERNEL), pass->dx[0], scratch);
+    if (pass->dx[0]) pass->kernels->conv_backward_input(&shape, dy, op->shared, pass->dx[0], scratch);
 }
 
 static const dcnn_op_kind op = {
@@ -132,6 +137,7 @@ static const dcnn_op_kind op = {
     .backward_reads_x = true,
     .backward_reads_y = true,
     .measure = measure,
+    .prepare = prepare,
     .forward = forward,
     .backward = backward,
 };
