@@ -1,0 +1,111 @@
+"""What the peers' benchmarks share: options, pictures, the net from its Keras JSON, and the clock. Needs numpy."""
+import argparse
+import gzip
+import json
+import os
+import statistics
+import time
+
+WARM_UP = 4
+
+
+def options():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--model", required=True, help="Keras JSON")
+    parser.add_argument("--digits", required=True, help="folder of MNIST's IDX files")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--batch-size", type=int, default=128)
+    parser.add_argument("--seconds", type=float, default=8)
+    return parser.parse_args()
+
+
+def read_idx(folder, name):
+    import numpy as np
+
+    with gzip.open(os.path.join(folder, name + ".gz")) as file:
+        raw = file.read()
+    rank = raw[3]
+    dims = [int.from_bytes(raw[4 + 4 * i : 8 + 4 * i], "big") for i in range(rank)]
+    return np.frombuffer(raw, np.uint8, offset=4 + 4 * rank).reshape(dims)
+
+
+def pictures(o, shape):
+    """(x, y): standardised float32 [n,h,w,c] and int64 labels; the digits if they fit, else noise."""
+    import numpy as np
+
+    random = np.random.default_rng(0)
+    if shape == (28, 28, 1):
+        x = read_idx(o.digits, "train-images-idx3-ubyte")[..., None].astype(np.float32)
+        y = read_idx(o.digits, "train-labels-idx1-ubyte").astype(np.int64)
+        order = random.permutation(len(x))
+        x, y = x[order], y[order]
+    else:
+        x = random.integers(0, 256, (max(2048, 2 * o.batch_size), *shape), np.uint8).astype(np.float32)
+        y = np.arange(len(x), dtype=np.int64) % 10
+    return np.ascontiguousarray((x - x.mean()) / x.std()), y
+
+
+def pair(value):
+    return tuple(value) if isinstance(value, list) else (value, value)
+
+
+def net(o):
+    """(shape, layers): each layer a tuple of its kind and numbers; activations are layers of their own.
+
+    A ReLU before a max-pooling goes behind it: the same function, with a quarter of the work. It is what a user can do
+    by hand to make a peer faster; dcnn does it by itself.
+    """
+    layers = []
+    for layer in json.load(open(o.model))["config"]["layers"]:
+        kind, c = layer["class_name"], layer["config"]
+        if kind == "InputLayer":
+            shape = tuple(c["batch_shape"][1:])
+        elif kind == "Conv2D":
+            layers.append(("conv", c["filters"], pair(c["kernel_size"])[0], pair(c.get("strides", 1))[0], c.get("padding", "valid")))
+        elif kind in ("MaxPooling2D", "AveragePooling2D"):
+            layers.append(("max_pool" if kind == "MaxPooling2D" else "average_pool", pair(c.get("pool_size", 2))[0]))
+        elif kind == "BatchNormalization":
+            layers.append(("batch_norm",))
+        elif kind == "GlobalAveragePooling2D":
+            layers.append(("global_average",))
+        elif kind == "Flatten":
+            layers.append(("flatten",))
+        elif kind == "Dense":
+            layers.append(("dense", c["units"]))
+        elif kind != "Activation":
+            raise SystemExit(f"{o.model}: no layer {kind} in tools/peers")
+        if c.get("activation") in ("relu", "tanh"):
+            layers.append((c["activation"],))
+    for i in range(len(layers) - 1):
+        if layers[i] == ("relu",) and layers[i + 1][0] == "max_pool":
+            layers[i], layers[i + 1] = layers[i + 1], layers[i]
+    return shape, layers
+
+
+class Batches:
+    """Slices of the pictures, one behind the other."""
+
+    def __init__(self, o, count):
+        self.size, self.count, self.at = o.batch_size, count, 0
+
+    def next(self):
+        if self.at + self.size > self.count:
+            self.at = 0
+        self.at += self.size
+        return slice(self.at - self.size, self.at)
+
+
+def images_per_s(o, step, seconds):
+    """Of the median call of step(), which runs one batch and waits for it."""
+    for _ in range(WARM_UP):
+        step()
+    times, end = [], time.perf_counter() + seconds
+    while len(times) < 5 or time.perf_counter() < end:
+        began = time.perf_counter()
+        step()
+        times.append(time.perf_counter() - began)
+    return o.batch_size / statistics.median(times)
+
+
+def report(version, train, infer, loss):
+    print(json.dumps({"version": version, "train_images_per_s": train, "infer_images_per_s": infer, "loss": float(loss)}))
