@@ -67,5 +67,5 @@ dcnn train "${large[@]}" --resume >/dev/null && find full -name '*.h5' | sort
 deep_net 8 14 >deep.json
 dcnn train small.h5 --model deep.json --epochs 50 --learning-rate 100 --checkpoint-every 1 --batch-size 16 --run burst -q \
     >said 2>&1 || echo "exit $?"
-sed -E 's/(step|epoch) [0-9]+/\1 N/g' said
+sed -E 's/the (loss|weights) became .*:/BURST:/' said
 dcnn info "$(printf '%s\n' burst/checkpoints/step-*.h5 | tail -n 1)" | grep -c 'weights hash'
