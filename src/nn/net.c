@@ -282,9 +282,10 @@ static void initialise_param(float *values, const dcnn_param *param, uint64_t se
         }
         for (uint32_t attempt = 0;; attempt++) {
             dcnn_random_bits bits = dcnn_random(seed, DCNN_RANDOM_INIT, attempt, number << 40 | (int64_t)i, 0);
-            double normal = dcnn_random_normal(bits.word[0], bits.word[1]);
-            values[i] = (float)(uniform ? dcnn_random_between(bits.word[0], -limit, limit) : deviation * normal);
-            if (uniform || fabs(normal) < 2.0) break;
+            const double value = uniform ? dcnn_random_between(bits.word[0], -limit, limit)
+                                         : dcnn_random_normal(bits.word[0], bits.word[1]);
+            values[i] = (float)(uniform ? value : deviation * value);
+            if (uniform || fabs(value) < 2.0) break;
         }
     }
 }
