@@ -321,7 +321,7 @@ static void bad_sources_are_refused(void **state) {
     assert_ok(open_set(out, &set));
     assert_null(dcnn_dataset_split(&set, "validation"));
     assert_non_null(dcnn_dataset_split(&set, "test"));
-    dcnn_dataset_free(&set);
+    close_set(&set);
     unlink(out);
     options.test_fraction = NAN;
     assert_fails(prepare(in_scratch("idx"), NULL, &options, out), DCNN_USAGE, "from 0 to 1", "");
