@@ -118,12 +118,13 @@ static dcnn_status print_json(const dcnn_bench_result *r) {
     for (int i = 0; i < DCNN_PHASE_COUNT; i++)
         json_object_set_new(phases, dcnn_phase_names[i], json_real(r->phases_s[i]));
     return dcnn_json_print(json_pack(
-        "{s:s, s:s, s:i, s:i, s:i, s:s, s:f, s:f, s:o, s:f, s:I, s:f, s:f, s:f, s:f, s:o, s:f, s:f, s:o}", "dcnn",
-        DCNN_VERSION, "data", r->data, "ranks", r->ranks, "threads", r->threads, "nodes", r->nodes, "kernels", r->isa,
-        "core_gflop_per_s", 1e-9 * r->peak_flop_per_s, "core_gbyte_per_s", 1e-9 * r->memory_bytes_per_s, "start_s",
-        isfinite(r->start_s) ? json_real(r->start_s) : json_null(), "first_step_s", r->first_step_s, "steps",
+        "{s:s, s:s, s:i, s:i, s:i, s:s, s:f, s:f, s:o, s:f, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:o, s:f, s:f, s:o}",
+        "dcnn", DCNN_VERSION, "data", r->data, "ranks", r->ranks, "threads", r->threads, "nodes", r->nodes, "kernels",
+        r->isa, "core_gflop_per_s", 1e-9 * r->peak_flop_per_s, "core_gbyte_per_s", 1e-9 * r->memory_bytes_per_s,
+        "start_s", isfinite(r->start_s) ? json_real(r->start_s) : json_null(), "first_step_s", r->first_step_s, "steps",
         (json_int_t)r->steps, "batch_size", r->images, "step_s", r->step_s, "train_images_per_s", r->train_images_per_s,
-        "infer_images_per_s", r->infer_images_per_s, "phases_s", phases, "load_plain_s", r->load_s[0],
+        "infer_images_per_s", r->infer_images_per_s, "train_overall_per_s", r->train_overall_per_s,
+        "infer_overall_per_s", r->infer_overall_per_s, "phases_s", phases, "load_plain_s", r->load_s[0],
         "load_augmented_s", r->load_s[1], "operations", operations_json(r)));
 }
 

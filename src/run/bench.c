@@ -261,10 +261,12 @@ static dcnn_status measure_steps(dcnn_trainer *t, double seconds, dcnn_bench_res
     double *all = calloc(rows * (size_t)steps, sizeof *all);
     dcnn_status status = all ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: times of steps");
     DCNN_TRY_DONE(dcnn_comm_agree(t->comm, status));
+    const double began_s = dcnn_now_s();
     for (int64_t i = 0; i < steps; i++) {
         DCNN_TRY_DONE(take_step(t));
         note_step(t, all + i, steps);
     }
+    result->train_overall_per_s = (double)(steps * t->batch) / (dcnn_now_s() - began_s);
     result->steps = steps;
     take_medians(t, all, steps, result);
 done:
@@ -309,7 +311,9 @@ static dcnn_status measure_inference(dcnn_trainer *t, double seconds, dcnn_bench
     for (int i = 0; i < 2; i++) DCNN_TRY(evaluate(t, count, windows_s));
     int64_t windows = how_often(t->comm, windows_s[0], seconds, 5);
     if (windows > MOST) windows = MOST;
+    const double began_s = dcnn_now_s();
     for (int64_t i = 0; i < windows; i++) DCNN_TRY(evaluate(t, count, &windows_s[i]));
+    result->infer_overall_per_s = (double)(windows * count) / (dcnn_now_s() - began_s);
     result->infer_images_per_s = (double)count / median(windows_s, windows);
     return DCNN_OK;
 }

@@ -36,10 +36,11 @@ typedef struct dcnn_bench_result {
     double start_s, first_step_s; /**< process start to first step; that step */
     int64_t steps;                /**< measured */
     double step_s, images;        /**< of one step of so many images */
-    double train_images_per_s, infer_images_per_s;
-    double phases_s[DCNN_PHASE_COUNT]; /**< of a step */
-    double load_s[2];                  /**< of a step without and with augmentation */
-    int op_count;                      /**< the last is the loss */
+    double train_images_per_s, infer_images_per_s;   /**< of the median step, and of the median evaluation */
+    double train_overall_per_s, infer_overall_per_s; /**< images over all the time, disturbances included */
+    double phases_s[DCNN_PHASE_COUNT];               /**< of a step */
+    double load_s[2];                                /**< of a step without and with augmentation */
+    int op_count;                                    /**< the last is the loss */
     dcnn_bench_op *ops;
 } dcnn_bench_result;
 

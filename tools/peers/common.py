@@ -95,17 +95,23 @@ class Batches:
         return slice(self.at - self.size, self.at)
 
 
-def images_per_s(o, step, seconds):
-    """Of the median call of step(), which runs one batch and waits for it."""
+def measure(o, step, seconds):
+    """Images a second of step(), which runs one batch and waits for it: (of the median call, over all the time)."""
     for _ in range(WARM_UP):
         step()
-    times, end = [], time.perf_counter() + seconds
-    while len(times) < 5 or time.perf_counter() < end:
-        began = time.perf_counter()
+    times, began = [], time.perf_counter()
+    before = began
+    while len(times) < 5 or before - began < seconds:
         step()
-        times.append(time.perf_counter() - began)
-    return o.batch_size / statistics.median(times)
+        now = time.perf_counter()
+        times.append(now - before)
+        before = now
+    return o.batch_size / statistics.median(times), o.batch_size * len(times) / (before - began)
 
 
 def report(version, train, infer, loss):
-    print(json.dumps({"version": version, "train_images_per_s": train, "infer_images_per_s": infer, "loss": float(loss)}))
+    """train and infer: what measure() gave."""
+    result = {"version": version, "loss": float(loss)}
+    for name, (median, overall) in (("train", train), ("infer", infer)):
+        result.update({name + "_images_per_s": median, name + "_overall_per_s": overall})
+    print(json.dumps(result))

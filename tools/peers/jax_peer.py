@@ -135,5 +135,5 @@ def infer():
     return int(classify(state[0], state[1], x[batches.next()])[0])
 
 
-trained = common.images_per_s(o, train, 0.7 * o.seconds)
-common.report("JAX " + jax.__version__, trained, common.images_per_s(o, infer, 0.3 * o.seconds), last)
+trained = common.measure(o, train, 0.7 * o.seconds)
+common.report("JAX " + jax.__version__, trained, common.measure(o, infer, 0.3 * o.seconds), last)

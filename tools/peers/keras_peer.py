@@ -50,6 +50,6 @@ def infer():
     return int(classify(tf.constant(x[batches.next()]))[0])
 
 
-trained = common.images_per_s(o, train, 0.7 * o.seconds)
+trained = common.measure(o, train, 0.7 * o.seconds)
 version = f"Keras {keras.__version__} on TensorFlow {tf.__version__}"
-common.report(version, trained, common.images_per_s(o, infer, 0.3 * o.seconds), last[0] if isinstance(last, list) else last)
+common.report(version, trained, common.measure(o, infer, 0.3 * o.seconds), last[0] if isinstance(last, list) else last)

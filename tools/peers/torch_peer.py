@@ -65,6 +65,6 @@ def infer():
 
 
 model.train()
-trained = common.images_per_s(o, train, 0.7 * o.seconds)
+trained = common.measure(o, train, 0.7 * o.seconds)
 model.eval()
-common.report("PyTorch " + torch.__version__, trained, common.images_per_s(o, infer, 0.3 * o.seconds), last)
+common.report("PyTorch " + torch.__version__, trained, common.measure(o, infer, 0.3 * o.seconds), last)
