@@ -42,6 +42,7 @@ void dcnn_canvas_free(dcnn_canvas *canvas) {
     if (canvas == NULL) return;
     g_object_unref(canvas->layout);
     cairo_destroy(canvas->cairo);
+    cairo_surface_finish(canvas->recording); /* cairo 1.16 keeps a reference once it is painted into an SVG */
     cairo_surface_destroy(canvas->recording);
     free(canvas);
 }
