@@ -180,7 +180,8 @@ static void test_softmax_forward(const dcnn_kernels *fast, const dcnn_kernels *s
         fast->softmax_forward(rows, matrices[i / 2].columns, x, y);
         fast->softmax_forward(rows, matrices[i / 2].columns, over, over);
         slow->softmax_forward(rows, matrices[i / 2].columns, x, expected);
-        test_close("y", count, y, expected, 1e-30, 2e-6);
+        /* Of exp(-69) = 1e-30 the argument alone is rounded by up to 4e-6. */
+        test_close("y", count, y, expected, 1e-30, i % 2 ? 5e-6 : 2e-6);
         assert_memory_equal(over, y, count * sizeof(float));
         test_release();
     }

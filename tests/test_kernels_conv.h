@@ -34,7 +34,39 @@ static const dcnn_conv convolutions[] = {
     {3, 14, 14, 1, 6, 5, 5, 1, 1, 0, 0, 10, 10},   /* LeNet-5's first layer, smaller */
     {2, 2, 1, 17, 16, 3, 3, 1, 1, 1, 1, 2, 1},     /* smaller than a tile */
 };
-enum { CONVOLUTIONS = sizeof convolutions / sizeof convolutions[0] };
+enum {
+    NAMED_CONVOLUTIONS = sizeof convolutions / sizeof convolutions[0],
+    RANDOM_CONVOLUTIONS = 40,
+    CONVOLUTIONS = NAMED_CONVOLUTIONS + RANDOM_CONVOLUTIONS,
+};
+
+static int random_int(size_t index, int low, int high) {
+    return (int)test_uniform(29, index, low, high + 1);
+}
+
+/* Convolution number i: one of the above, or a random one; half of those are 3x3 with stride 1. */
+static dcnn_conv convolution(int i) {
+    if (i < NAMED_CONVOLUTIONS) return convolutions[i];
+    const size_t at = 16 * (size_t)i;
+    const bool winograd = i % 2 == 0;
+    dcnn_conv shape = {.n = random_int(at, 1, 4), .c = random_int(at + 1, 1, 50), .k = random_int(at + 2, 1, 50)};
+    shape.r = winograd ? 3 : random_int(at + 3, 1, 5);
+    shape.s = winograd ? 3 : random_int(at + 4, 1, 5);
+    shape.stride_h = winograd ? 1 : random_int(at + 5, 1, 4);
+    shape.stride_w = winograd ? 1 : random_int(at + 6, 1, 4);
+    shape.pad_h = random_int(at + 7, 0, shape.r - 1);
+    shape.pad_w = random_int(at + 8, 0, shape.s - 1);
+    shape.oh = random_int(at + 9, 1, 9);
+    shape.ow = random_int(at + 10, 1, 20 / shape.stride_w);
+    /* The filter's last row reaches up to r - 1 rows below the image, or leaves some of it unread. */
+    shape.h = (shape.oh - 1) * shape.stride_h + shape.r - shape.pad_h - random_int(at + 11, 0, shape.r - 1) +
+              random_int(at + 12, 0, 2);
+    shape.w = (shape.ow - 1) * shape.stride_w + shape.s - shape.pad_w - random_int(at + 13, 0, shape.s - 1) +
+              random_int(at + 14, 0, 2);
+    if (shape.h < 1) shape.h = 1;
+    if (shape.w < 1) shape.w = 1;
+    return shape;
+}
 
 typedef struct conv_sizes {
     size_t x, w, y, k, depth; /* floats of x, w, y; filters; multiply-adds of one output */
@@ -68,8 +100,9 @@ static float *packed_of(const dcnn_kernels *kernels, const dcnn_conv *shape, con
 
 static void test_conv_packed(const dcnn_kernels *fast, const dcnn_kernels *slow) {
     for (int i = 0; i < CONVOLUTIONS; i++) {
-        assert_int_equal(slow->conv_packed(&convolutions[i]), sizes_of(&convolutions[i]).w);
-        assert_true(fast->conv_packed(&convolutions[i]) >= sizes_of(&convolutions[i]).w);
+        const dcnn_conv shape = convolution(i);
+        assert_int_equal(slow->conv_packed(&shape), sizes_of(&shape).w);
+        assert_true(fast->conv_packed(&shape) >= sizes_of(&shape).w);
     }
 }
 
@@ -77,7 +110,7 @@ static void test_conv_packed(const dcnn_kernels *fast, const dcnn_kernels *slow)
 static void test_conv_pack(const dcnn_kernels *fast, const dcnn_kernels *slow) {
     (void)slow;
     for (int i = 0; i < CONVOLUTIONS; i++) {
-        const dcnn_conv *shape = &convolutions[i];
+        const dcnn_conv numbered = convolution(i), *shape = &numbered;
         const size_t count = fast->conv_packed(shape);
         const float *w = test_random(sizes_of(shape).w, 31);
         const float *whole = packed_of(fast, shape, w), *again = packed_of(fast, shape, w);
@@ -91,8 +124,9 @@ static void test_conv_pack(const dcnn_kernels *fast, const dcnn_kernels *slow) {
 
 static void test_conv_scratch(const dcnn_kernels *fast, const dcnn_kernels *slow) {
     for (int i = 0; i < CONVOLUTIONS; i++) {
-        assert_int_equal(slow->conv_scratch(&convolutions[i]), 0);
-        assert_int_equal(fast->conv_scratch(&convolutions[i]), fast->conv_scratch(&convolutions[i]));
+        const dcnn_conv shape = convolution(i);
+        assert_int_equal(slow->conv_scratch(&shape), 0);
+        assert_int_equal(fast->conv_scratch(&shape), fast->conv_scratch(&shape));
     }
 }
 
@@ -111,8 +145,9 @@ static void check_conv_forward(const dcnn_kernels *fast, const dcnn_kernels *slo
 
 static void test_conv_forward(const dcnn_kernels *fast, const dcnn_kernels *slow) {
     for (int i = 0; i < CONVOLUTIONS; i++) {
-        check_conv_forward(fast, slow, &convolutions[i], true, DCNN_FUSED_RELU);
-        check_conv_forward(fast, slow, &convolutions[i], false, DCNN_FUSED_NONE);
+        const dcnn_conv shape = convolution(i);
+        check_conv_forward(fast, slow, &shape, true, DCNN_FUSED_RELU);
+        check_conv_forward(fast, slow, &shape, false, DCNN_FUSED_NONE);
     }
     check_conv_forward(fast, slow, &convolutions[1], true, DCNN_FUSED_NONE);
     check_conv_forward(fast, slow, &convolutions[1], false, DCNN_FUSED_RELU);
@@ -120,7 +155,7 @@ static void test_conv_forward(const dcnn_kernels *fast, const dcnn_kernels *slow
 
 static void test_conv_backward_input(const dcnn_kernels *fast, const dcnn_kernels *slow) {
     for (int i = 0; i < CONVOLUTIONS; i++) {
-        const dcnn_conv *shape = &convolutions[i];
+        const dcnn_conv numbered = convolution(i), *shape = &numbered;
         const conv_sizes size = sizes_of(shape);
         const float *dy = test_random(size.y, 33), *w = test_random(size.w, 34);
         float *dx = test_floats(size.x), *expected = test_floats(size.x);
@@ -135,7 +170,7 @@ static void test_conv_backward_input(const dcnn_kernels *fast, const dcnn_kernel
 
 static void test_conv_backward_filter(const dcnn_kernels *fast, const dcnn_kernels *slow) {
     for (int i = 0; i < CONVOLUTIONS; i++) {
-        const dcnn_conv *shape = &convolutions[i];
+        const dcnn_conv numbered = convolution(i), *shape = &numbered;
         const conv_sizes size = sizes_of(shape);
         const float *x = test_random(size.x, 35), *dy = test_random(size.y, 36);
         float *dw = test_floats(size.w), *expected = test_floats(size.w), *again = test_floats(size.w);
