@@ -4,6 +4,8 @@
  */
 #include "report_helpers.h"
 
+#include <malloc.h>
+
 #include "report/calibration.h"
 #include "report/curves.h"
 #include "report/figures.h"
@@ -94,14 +96,20 @@ static void calibration_against_bin_by_bin(void **state) {
 static void ticks_are_inside_and_apart(void **state) {
     (void)state;
     for (int i = 0; i < 500; i++) {
-        const dcnn_axis_kind kind = (dcnn_axis_kind)draw_below(4);
-        const double low = kind == DCNN_AXIS_LOG ? exp(20 * draw_unit() - 10) : 200 * draw_unit() - 100;
-        const double high = kind == DCNN_AXIS_LOG
-                                ? low * (1.5 + 1e4 * draw_unit())
-                                : low + (kind == DCNN_AXIS_INTEGER ? 1 : 1e-3) + 1e3 * pow(draw_unit(), 4);
+        const dcnn_axis_kind kind = (dcnn_axis_kind)draw_below(5);
+        double low = 200 * draw_unit() - 100, high = low + 1 + 1e3 * pow(draw_unit(), 4);
+        if (kind == DCNN_AXIS_LOG) {
+            low = exp(20 * draw_unit() - 10);
+            high = low * (1.5 + 1e4 * draw_unit());
+        } else if (kind == DCNN_AXIS_ERRORS) {
+            low = draw_unit();
+            high = 1 - (1 - low) / (2 + 1e4 * draw_unit());
+        } else if (kind != DCNN_AXIS_INTEGER) {
+            high = low + 1e-3 + pow(draw_unit(), 4);
+        }
         const dcnn_axis axis = dcnn_axis_create(kind, low, high, 8);
         assert_true(axis.tick_count <= 10);
-        if (kind != DCNN_AXIS_LOG) assert_true(axis.tick_count >= 1);
+        if (kind <= DCNN_AXIS_PERCENT) assert_true(axis.tick_count >= 1);
         for (int tick = 0; tick < axis.tick_count; tick++) {
             const double place = dcnn_axis_place(&axis, axis.ticks[tick]);
             assert_true(place >= -1e-6 && place <= 1 + 1e-6);
@@ -109,7 +117,8 @@ static void ticks_are_inside_and_apart(void **state) {
             assert_string_not_equal(axis.labels[tick], "-0");
             if (kind == DCNN_AXIS_INTEGER) assert_true(fabs(axis.ticks[tick] - round(axis.ticks[tick])) < 1e-9);
             if (tick == 0) continue;
-            assert_true(place > dcnn_axis_place(&axis, axis.ticks[tick - 1]));
+            const double before = dcnn_axis_place(&axis, axis.ticks[tick - 1]);
+            assert_true(kind == DCNN_AXIS_ERRORS ? place < before : place > before);
             assert_string_not_equal(axis.labels[tick], axis.labels[tick - 1]);
         }
     }
@@ -140,6 +149,34 @@ static void integers_have_commas(void **state) {
     assert_string_equal(dcnn_text_integer(-1000, text), "-1,000");
     assert_string_equal(dcnn_text_integer(507274, text), "507,274");
     assert_string_equal(dcnn_text_integer(INT64_MIN, text), "-9,223,372,036,854,775,808");
+}
+
+/* Bytes in use after drawing and writing `count` figures. */
+static size_t bytes_after(int count) {
+    for (int i = 0; i < count; i++) {
+        dcnn_canvas *canvas;
+        uint8_t *bytes;
+        size_t length;
+        assert_int_equal(dcnn_canvas_create(&canvas), DCNN_OK);
+        for (int line = 0; line < 40; line++)
+            dcnn_canvas_text(canvas, 10, 12 * line, (dcnn_type){.size = 8 + line % 9},
+                             "the quick brown fox, 0123456789");
+        dcnn_canvas_resize(canvas, 300, 500);
+        assert_int_equal(dcnn_canvas_png(canvas, &bytes, &length), DCNN_OK);
+        free(bytes);
+        assert_int_equal(dcnn_canvas_svg(canvas, &bytes, &length), DCNN_OK);
+        free(bytes);
+        dcnn_canvas_free(canvas);
+    }
+    return mallinfo2().uordblks;
+}
+
+/* Cairo itself loses half a kilobyte an SVG (1.16), so LeakSanitizer must be told to overlook it; not so this. */
+static void figures_give_their_memory_back(void **state) {
+    (void)state;
+    enum { COUNT = 40 };
+    const size_t before = bytes_after(COUNT), after = bytes_after(COUNT);
+    if (after > before + COUNT * 4096) fail_msg("%zu bytes lost a figure", (after - before) / COUNT);
 }
 
 /* --- whole reports ---------------------------------------------------------------------------------------------------
@@ -226,7 +263,7 @@ static void reports_of_all_sizes(void **state) {
         {"ten-long", 10, 15, 32, 32, 3, 900, true, false, true, 0.9},
         {"forty", 40, 100, 40, 20, 3, 4000, true, true, true, 0.8},
         {"hundred", 100, 1000, 16, 24, 4, 10000, true, true, true, 0.7},
-        {"hundred-short", 100, 3, 200, 300, 3, 60, false, true, false, 0.7},
+        {"twenty-five", 25, 3, 200, 300, 3, 60, false, true, false, 0.7},
     };
     for (size_t i = 0; i < sizeof runs / sizeof runs[0]; i++) write_report(&runs[i], runs[i].phases ? 11 : 10);
 }
@@ -281,11 +318,17 @@ static void a_full_folder_is_told(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(history_becomes_columns),     cmocka_unit_test(broken_history_is_refused),
-        cmocka_unit_test(calibration_by_hand),         cmocka_unit_test(calibration_against_bin_by_bin),
-        cmocka_unit_test(ticks_are_inside_and_apart),  cmocka_unit_test(blues_darken),
-        cmocka_unit_test(integers_have_commas),        cmocka_unit_test(reports_of_all_sizes),
-        cmocka_unit_test(what_lacks_data_is_left_out), cmocka_unit_test(the_same_run_gives_the_same_pictures),
+        cmocka_unit_test(history_becomes_columns),
+        cmocka_unit_test(broken_history_is_refused),
+        cmocka_unit_test(calibration_by_hand),
+        cmocka_unit_test(calibration_against_bin_by_bin),
+        cmocka_unit_test(ticks_are_inside_and_apart),
+        cmocka_unit_test(blues_darken),
+        cmocka_unit_test(integers_have_commas),
+        cmocka_unit_test(figures_give_their_memory_back),
+        cmocka_unit_test(reports_of_all_sizes),
+        cmocka_unit_test(what_lacks_data_is_left_out),
+        cmocka_unit_test(the_same_run_gives_the_same_pictures),
         cmocka_unit_test(a_full_folder_is_told),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -36,7 +36,10 @@ static dcnn_axis loss_axis(double low, double high) {
     return dcnn_axis_create(DCNN_AXIS_NUMBER, 0, high > 0 ? 1.06 * high : 1, 7);
 }
 
+/* Accuracy, likewise by its errors. */
 static dcnn_axis accuracy_axis(double low, double high) {
+    if (high < 1 && (1 - low) / (1 - high) > 10)
+        return dcnn_axis_create(DCNN_AXIS_ERRORS, low - 0.1 * (1 - low), high + 0.12 * (1 - high), 8);
     const double room = high - low > 0.002 ? 0.06 * (high - low) : 0.002;
     low = low - room > 0 ? low - room : 0;
     high = high + room < 1 ? high + room : 1;
@@ -66,6 +69,19 @@ static void last_values(const dcnn_curves *curves, dcnn_curve training, dcnn_cur
              isfinite(b) ? parts[1] : "");
 }
 
+static const char *up_title(dcnn_axis_kind kind) {
+    switch (kind) {
+    case DCNN_AXIS_LOG:
+        return "loss (logarithmic)";
+    case DCNN_AXIS_ERRORS:
+        return "accuracy (errors logarithmic)";
+    case DCNN_AXIS_PERCENT:
+        return "accuracy";
+    default:
+        return "loss";
+    }
+}
+
 static bool draw_curves(const dcnn_view *view, dcnn_canvas *canvas, dcnn_curve training, dcnn_curve validation,
                         const char *title) {
     const dcnn_curves *curves = &view->curves;
@@ -84,7 +100,7 @@ static bool draw_curves(const dcnn_view *view, dcnn_canvas *canvas, dcnn_curve t
                               HEIGHT - TOP - BOTTOM,
                               epoch_axis(curves),
                               percent ? accuracy_axis(low, high) : loss_axis(low, high)};
-    dcnn_panel_draw(&panel, "epoch", panel.up.kind == DCNN_AXIS_LOG ? "loss (logarithmic)" : percent ? NULL : "loss");
+    dcnn_panel_draw(&panel, "epoch", up_title(panel.up.kind));
     mark_best_epoch(&panel, view);
     const double *epochs = curves->values[DCNN_CURVE_EPOCH];
     double x = dcnn_legend_curve(canvas, LEFT, LEGEND_Y, DCNN_BLUE, false, "training");
@@ -157,7 +173,7 @@ static void phase_legend(dcnn_canvas *canvas, const dcnn_curves *curves, double 
     for (int phase = curves->phase_count - 1, line = 0; phase >= 0; phase--, line++) { /* as they are stacked */
         char text[64];
         const double sum = sum_of(curves->phases[phase], 0, curves->count), y = TOP + 8 + line * LEGEND_LINE;
-        snprintf(text, sizeof text, "%.4g s, %.1f %%", sum, total > 0 ? 100 * sum / total : 0.0);
+        snprintf(text, sizeof text, "%.*f s, %.1f %%", sum < 100 ? 2 : 0, sum, total > 0 ? 100 * sum / total : 0.0);
         dcnn_canvas_rectangle(canvas, x, y - 6, 12, 12, phase_colors[phase]);
         dcnn_canvas_text(canvas, x + 19, y, (dcnn_type){.size = 13, .width = 120}, curves->phase_names[phase]);
         dcnn_canvas_text(canvas, x + 265, y, (dcnn_type){.size = 13, .color = DCNN_GREY, .align = 1}, text);
@@ -173,7 +189,7 @@ bool dcnn_figure_phases(const dcnn_view *view, dcnn_canvas *canvas) {
     const double legend = TOP + curves->phase_count * LEGEND_LINE + DCNN_MARGIN;
     const double *epochs = curves->values[DCNN_CURVE_EPOCH];
     char subtitle[96];
-    snprintf(subtitle, sizeof subtitle, "Seconds of each epoch, by phase; %.4g s in all%s", total,
+    snprintf(subtitle, sizeof subtitle, "Seconds of each epoch, by phase; %.1f s in all%s", total,
              curves->count > bars ? "; bars are means of several epochs" : "");
     dcnn_figure_head(canvas, 860, legend > HEIGHT ? legend : HEIGHT, "Where the time went", subtitle);
     const double half = curves->count > bars ? 0 : 0.5;

@@ -194,10 +194,11 @@ static void paint_filter(const float *weights, const dcnn_param *kernel, int fil
         double mean = 0;
         for (int channel = 0; channel < c; channel++) mean += (double)at[channel * filters] / c;
         const dcnn_color color = dcnn_scale_signed(mean / largest);
-        for (int channel = 0; channel < 3; channel++)
-            pixels[3 * i + channel] =
-                c == 3 ? (uint8_t)lround(127.5 + 127.5 * fmin(1, fmax(-1, (double)at[channel * filters] / largest)))
-                       : (uint8_t)(color >> (16 - 8 * channel));
+        for (int channel = 0; channel < 3; channel++) {
+            const double weight = fmin(1, fmax(-1, (double)at[channel < c ? channel * filters : 0] / largest));
+            const long light = c == 3 ? lround(127.5 + 127.5 * weight) : (long)(color >> (16 - 8 * channel) & 255);
+            pixels[3 * i + channel] = (uint8_t)light;
+        }
     }
 }
 

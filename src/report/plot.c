@@ -13,7 +13,9 @@ static void add_tick(dcnn_axis *axis, double value, int decimals) {
     if (value == 0) value = 0; /* "-0" is no label */
     char *label = axis->labels[axis->tick_count];
     axis->ticks[axis->tick_count++] = value;
-    if (axis->kind == DCNN_AXIS_PERCENT)
+    if (axis->kind == DCNN_AXIS_ERRORS)
+        snprintf(label, sizeof axis->labels[0], "%.6g %%", 100.0 * value);
+    else if (axis->kind == DCNN_AXIS_PERCENT)
         snprintf(label, sizeof axis->labels[0], "%.*f %%", decimals > 2 ? decimals - 2 : 0, 100.0 * value);
     else if (axis->kind == DCNN_AXIS_LOG)
         snprintf(label, sizeof axis->labels[0], "%g", value);
@@ -45,27 +47,32 @@ static void tick_evenly(dcnn_axis *axis, int most) {
 }
 
 /* Each decade, with its 2 and 5 where that is not too much, or only every second, third, … one. */
-static void tick_decades(dcnn_axis *axis, int most) {
+static void tick_decades(dcnn_axis *axis, double low, double high, int most) {
     static const double within[] = {1, 2, 5};
-    const double decades = log10(axis->high / axis->low);
+    const double decades = log10(high / low);
     const int parts = 3 * decades <= most ? 3 : 1, stride = (int)ceil((decades + 1) / most);
-    for (double power = floor(log10(axis->low)); power <= log10(axis->high) + 1e-9; power += stride)
+    for (double power = floor(log10(low)); power <= log10(high) + 1e-9; power += stride)
         for (int part = 0; part < parts; part++) {
             const double value = within[part] * pow(10, power);
-            if (value >= axis->low * (1 - 1e-9) && value <= axis->high * (1 + 1e-9)) add_tick(axis, value, 0);
+            if (value < low * (1 - 1e-9) || value > high * (1 + 1e-9)) continue;
+            add_tick(axis, axis->kind == DCNN_AXIS_ERRORS ? 1 - value : value, 0);
         }
 }
 
 dcnn_axis dcnn_axis_create(dcnn_axis_kind kind, double low, double high, int most) {
     dcnn_axis axis = {.kind = kind, .low = low, .high = high};
     if (kind == DCNN_AXIS_LOG)
-        tick_decades(&axis, most);
+        tick_decades(&axis, low, high, most);
+    else if (kind == DCNN_AXIS_ERRORS)
+        tick_decades(&axis, 1 - high, 1 - low, most);
     else
         tick_evenly(&axis, most);
     return axis;
 }
 
 double dcnn_axis_place(const dcnn_axis *axis, double value) {
+    if (axis->kind == DCNN_AXIS_ERRORS)
+        return value < 1 ? log((1 - axis->low) / (1 - value)) / log((1 - axis->low) / (1 - axis->high)) : (double)NAN;
     if (axis->kind != DCNN_AXIS_LOG) return (value - axis->low) / (axis->high - axis->low);
     return value > 0 ? log(value / axis->low) / log(axis->high / axis->low) : (double)NAN;
 }

@@ -11,7 +11,8 @@ typedef enum dcnn_axis_kind {
     DCNN_AXIS_NUMBER,
     DCNN_AXIS_INTEGER, /**< ticks at whole numbers only */
     DCNN_AXIS_PERCENT, /**< values are fractions */
-    DCNN_AXIS_LOG      /**< equal ratios are equal lengths */
+    DCNN_AXIS_LOG,     /**< equal ratios are equal lengths */
+    DCNN_AXIS_ERRORS   /**< values are fractions below 1; equal ratios of what is missing to 1 are equal lengths */
 } dcnn_axis_kind;
 
 typedef struct dcnn_axis {
@@ -22,8 +23,8 @@ typedef struct dcnn_axis {
     char labels[DCNN_MAX_TICKS][24];
 } dcnn_axis;
 
-/** An axis over low..high (low < high; above 0 if logarithmic) with at most `most` (>= 2, < DCNN_MAX_TICKS) ticks at
- * round values. */
+/** An axis over low..high (low < high; above 0 if logarithmic, below 1 if of errors) with at most `most` (>= 2, <
+ * DCNN_MAX_TICKS) ticks at round values. */
 dcnn_axis dcnn_axis_create(dcnn_axis_kind kind, double low, double high, int most);
 
 /** Where a value lies: 0 at the low end, 1 at the high one; not finite if the value is not. */
