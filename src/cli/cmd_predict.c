@@ -5,11 +5,13 @@
 
 #include "cli/cli.h"
 #include "io/file.h"
+#include "io/png.h"
 
 /* The CSV as it grows, on the rank that speaks. */
 typedef struct table {
     FILE *to;
     bool kaggle;
+    bool people; /* a line for people about each picture instead */
     int class_count;
     const char *const *names; /* of the classes, or NULL */
     int64_t next;             /* number of the next picture */
@@ -55,10 +57,32 @@ static void put_rows(table *out, int64_t count, const float *probabilities) {
     }
 }
 
+/* The two likeliest classes of one picture. */
+static void put_sentence(const table *out, const char *path, const float *row) {
+    int best = 0, second = -1;
+    for (int j = 1; j < out->class_count; j++)
+        if (row[j] > row[best]) best = j;
+    for (int j = 0; j < out->class_count; j++)
+        if (j != best && (second < 0 || row[j] > row[second])) second = j;
+    const int shown[2] = {best, second};
+    for (int i = 0; i < 2 && shown[i] >= 0; i++) {
+        if (i == 0)
+            fprintf(out->to, "%s: ", path);
+        else
+            fputs(", then ", out->to);
+        if (out->names)
+            fputs(out->names[shown[i]], out->to);
+        else
+            fprintf(out->to, "%d", shown[i]);
+        fprintf(out->to, " (%.1f %%)", 100.0 * (double)row[shown[i]]);
+    }
+    fputc('\n', out->to);
+}
+
 /* --- inputs --------------------------------------------------------------------------------------------------------
  */
 
-typedef enum input_kind { INPUT_DATASET, INPUT_CSV, INPUT_IDX } input_kind;
+typedef enum input_kind { INPUT_DATASET, INPUT_CSV, INPUT_IDX, INPUT_PNG } input_kind;
 
 /* Rank 0 looks, for pictures need to lie on its node only. */
 static input_kind find_kind(const dcnn_cli *cli, const char *path) {
@@ -67,6 +91,8 @@ static input_kind find_kind(const dcnn_cli *cli, const char *path) {
         kind = INPUT_CSV;
     else if (cli->speaks && dcnn_is_idx(path))
         kind = INPUT_IDX;
+    else if (cli->speaks && dcnn_is_png(path))
+        kind = INPUT_PNG;
     dcnn_comm_broadcast(cli->comm, &kind, sizeof kind);
     return (input_kind)kind;
 }
@@ -96,6 +122,8 @@ static dcnn_status read_pictures(const dcnn_cli *cli, const dcnn_checkpoint *che
         DCNN_TRY(dcnn_csv_read(path, given[0], given[1], given[2], images));
     else if (kind == INPUT_CSV)
         DCNN_TRY(dcnn_csv_read(path, takes.h, takes.w, takes.c, images));
+    else if (kind == INPUT_PNG)
+        DCNN_TRY(dcnn_png_read(path, takes.c, images));
     else
         DCNN_TRY(dcnn_idx_read_images(path, images));
     free(images->labels); /* to predict is not to look */
@@ -122,7 +150,10 @@ static dcnn_status predict_input(const dcnn_cli *cli, const dcnn_checkpoint *che
         DCNN_TRY(predict_dataset(cli, checkpoint, path, &evaluation));
     else
         DCNN_TRY(predict_pictures(cli, checkpoint, path, kind, &evaluation));
-    if (cli->speaks) put_rows(out, evaluation.count, evaluation.probabilities);
+    if (cli->speaks && out->people)
+        put_sentence(out, path, evaluation.probabilities);
+    else if (cli->speaks)
+        put_rows(out, evaluation.count, evaluation.probabilities);
     dcnn_evaluation_free(&evaluation);
     return DCNN_OK;
 }
@@ -130,8 +161,17 @@ static dcnn_status predict_input(const dcnn_cli *cli, const dcnn_checkpoint *che
 /* --- all of it -----------------------------------------------------------------------------------------------------
  */
 
+/* A person asks about pictures: neither a CSV nor its file is asked for. */
+static bool is_for_people(const dcnn_cli *cli) {
+    const dcnn_options *o = cli->options;
+    bool people = o->output == NULL && !o->given[dcnn_option_find(DCNN_COMMAND_PREDICT, "format") - dcnn_option_table];
+    for (int i = 1; i < o->operand_count; i++) people = find_kind(cli, o->operands[i]) == INPUT_PNG && people;
+    return people;
+}
+
 static dcnn_status predict_all(const dcnn_cli *cli, const dcnn_checkpoint *checkpoint, table *out) {
-    if (cli->speaks) put_header(out);
+    out->people = is_for_people(cli);
+    if (cli->speaks && !out->people) put_header(out);
     for (int i = 1; i < cli->options->operand_count; i++)
         DCNN_TRY(predict_input(cli, checkpoint, cli->options->operands[i], out));
     return DCNN_OK;

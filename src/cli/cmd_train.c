@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "cli/cli.h"
+#include "cli/progress.h"
 
 /* What is told of an epoch, by rank 0. */
 typedef struct narrator {
@@ -20,6 +21,14 @@ static void tell_epoch(void *context, const char *line) {
     if (dcnn_run_events(n->folder, n->cli->options->histograms) != DCNN_OK)
         dcnn_warn("no TensorBoard file: %s", dcnn_error());
     dcnn_error_set(before);
+}
+
+static void tell_step(void *context, const dcnn_train_step_report *report) {
+    (void)context;
+    const dcnn_bar bar = {"epoch",      report->epoch,    report->epochs,
+                          report->step, report->steps,    report->images_per_s,
+                          report->loss, report->accuracy, report->left_s};
+    dcnn_bar_draw(&bar);
 }
 
 /* A picture that cannot be drawn is no failure of a training that is done. */
@@ -149,7 +158,8 @@ static dcnn_train_options train_options(const dcnn_options *o) {
                                 .fuse = o->fuse,
                                 .plain_sums = o->plain_sums,
                                 .stop_after = o->stop_after,
-                                .on_epoch = tell_epoch};
+                                .on_epoch = tell_epoch,
+                                .on_step = tell_step};
 }
 
 static dcnn_status train(const dcnn_cli *cli, const dcnn_run *run, const dcnn_checkpoint *from) {
@@ -162,6 +172,7 @@ static dcnn_status train(const dcnn_cli *cli, const dcnn_run *run, const dcnn_ch
     dcnn_status status = record ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: the record of options");
     DCNN_TRY_DONE(dcnn_comm_agree(cli->comm, status));
     if (cli->speaks) tell_start(cli, run, from);
+    if (cli->speaks) dcnn_bar_begin(cli->options->quiet, 0.0);
     DCNN_TRY_DONE(dcnn_train(cli->comm, run, from, &options, &result));
     if (cli->speaks) print_result(run, &result);
     draw_report(cli, run);

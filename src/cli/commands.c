@@ -35,9 +35,11 @@ const dcnn_command dcnn_command_table[DCNN_COMMAND_COUNT] = {
          .operands = "CHECKPOINT INPUT...",
          .least = 2,
          .most = -1,
-         .summary = "labels and probabilities of pictures, as CSV",
+         .summary = "labels and probabilities of pictures",
          .details = "Labels pictures. INPUT is a data set (.h5), a CSV file (label,pixel0,... or pixel0,...), or an "
-                    "IDX file of images. Writes index,label,p0,p1,... and a line for each picture.",
+                    "IDX file of images: then a CSV is written, index,label,p0,p1,... and a line for each "
+                    "picture. Or PNG files of the size that the model takes: then a line for each tells the likeliest "
+                    "classes; with other INPUTs, --output or --format they are lines of the CSV.",
          .parallel = true},
     [DCNN_COMMAND_REPORT] =
         {.name = "report",
@@ -55,6 +57,14 @@ const dcnn_command dcnn_command_table[DCNN_COMMAND_COUNT] = {
                            .summary = "what is in a data set, model or checkpoint, and is it whole",
                            .details = "Checks a file's checksum and says what is in it: a data set, a model or "
                                       "checkpoint (.h5), or the description of a model (Keras JSON)."},
+    [DCNN_COMMAND_SHOW] = {.name = "show",
+                           .operands = "DATA.h5",
+                           .least = 1,
+                           .most = 1,
+                           .summary = "draw a sample of a data set in the terminal",
+                           .details = "Draws one picture of a data set and tells its label: in colour where the "
+                                      "terminal says by COLORTERM that it has 24-bit colour, else in characters. "
+                                      "Pictures that are wider than the terminal are made smaller."},
     [DCNN_COMMAND_BENCH] =
         {.name = "bench",
          .operands = "[DATA.h5]",

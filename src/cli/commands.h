@@ -13,6 +13,7 @@ typedef enum dcnn_command_id {
     DCNN_COMMAND_PREDICT,
     DCNN_COMMAND_REPORT,
     DCNN_COMMAND_INFO,
+    DCNN_COMMAND_SHOW,
     DCNN_COMMAND_BENCH,
     DCNN_COMMAND_COUNT
 } dcnn_command_id;

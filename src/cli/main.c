@@ -16,12 +16,14 @@
 
 #include "base/log.h"
 #include "cli/cli.h"
+#include "cli/manual.h"
+#include "cli/progress.h"
 
 static dcnn_status (*const functions[DCNN_COMMAND_COUNT])(dcnn_cli *cli) = {
     [DCNN_COMMAND_PREPARE] = dcnn_cmd_prepare,   [DCNN_COMMAND_TRAIN] = dcnn_cmd_train,
     [DCNN_COMMAND_EVALUATE] = dcnn_cmd_evaluate, [DCNN_COMMAND_PREDICT] = dcnn_cmd_predict,
     [DCNN_COMMAND_REPORT] = dcnn_cmd_report,     [DCNN_COMMAND_INFO] = dcnn_cmd_info,
-    [DCNN_COMMAND_BENCH] = dcnn_cmd_bench,
+    [DCNN_COMMAND_SHOW] = dcnn_cmd_show,         [DCNN_COMMAND_BENCH] = dcnn_cmd_bench,
 };
 
 /* --- the launcher, before MPI knows ----------------------------------------------------------------------------------
@@ -48,6 +50,7 @@ static bool is_one_of_many(void) {
  */
 
 static void write_log(dcnn_log_level level, const char *line) {
+    dcnn_bar_clear();
     fprintf(stderr, "%s%s\n", level == DCNN_LOG_WARNING ? "dcnn: warning: " : "", line);
 }
 
@@ -56,6 +59,7 @@ static void open_log(const dcnn_options *options) {
 }
 
 static dcnn_status report(bool speaks, const dcnn_options *options, dcnn_status status) {
+    if (speaks) dcnn_bar_clear();
     if (status != DCNN_OK && speaks) {
         fprintf(stderr, "dcnn: %s\n", dcnn_error());
         if (options && options->verbose) fprintf(stderr, "dcnn: noticed at %s\n", dcnn_error_place());
@@ -127,6 +131,20 @@ static dcnn_status help(const char *command_name) {
     return flush_results();
 }
 
+/* What is installed beside the program: `dcnn help --man [COMMAND]`, `dcnn help --completion SHELL`. */
+static dcnn_status help_for_programs(const char *what, const char *word) {
+    if (strcmp(what, "--man") == 0) {
+        const int command = word ? dcnn_command_find(word) : -1;
+        if (word && command < 0) return fail_unknown_command(word);
+        dcnn_manual_page(command, stdout);
+    } else if (strcmp(what, "--completion") == 0 && word) {
+        DCNN_TRY(dcnn_completion(word, stdout));
+    } else {
+        return DCNN_FAIL(DCNN_USAGE, "help %.60s: give --man [COMMAND], or --completion bash, zsh or fish", what);
+    }
+    return flush_results();
+}
+
 /* --- running a command
  * ------------------------------------------------------------------------------------------------ */
 
@@ -183,6 +201,8 @@ int main(int argc, char **argv) {
     if (command >= 0) return (int)run((dcnn_command_id)command, argc - 1, argv + 1);
     if (version) return (int)report_early(NULL, print_version());
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) return (int)report_early(NULL, help(NULL));
+    if (strcmp(name, "help") == 0 && argc > 2 && argv[2][0] == '-')
+        return (int)report_early(NULL, help_for_programs(argv[2], argc > 3 ? argv[3] : NULL));
     if (strcmp(name, "help") == 0) return (int)report_early(NULL, help(argc > 2 ? argv[2] : NULL));
     if (argc > 1) return (int)report_early(NULL, fail_unknown_command(name));
     if (is_first_process()) dcnn_commands_help(stderr);

@@ -14,6 +14,7 @@ enum {
     PREDICT = 1 << DCNN_COMMAND_PREDICT,
     REPORT = 1 << DCNN_COMMAND_REPORT,
     INFO = 1 << DCNN_COMMAND_INFO,
+    SHOW = 1 << DCNN_COMMAND_SHOW,
     BENCH = 1 << DCNN_COMMAND_BENCH,
     EVERY = (1 << DCNN_COMMAND_COUNT) - 1
 };
@@ -85,6 +86,9 @@ const dcnn_option dcnn_option_table[] = {
     {"split", 0, EVALUATE, TEXT(split, "NAME"), .fallback = "test", .group = data,
      .help = "train, validation, test or official-test [test]"},
     {"split", 0, PREDICT, TEXT(split, "NAME"), .group = data, .help = "which split of a data set"},
+    {"index", 0, SHOW, INTEGER(index, 0, 1000000000000.0), .fallback = "0", .group = data,
+     .help = "which sample of the split, from 0"},
+    {"split", 0, SHOW, TEXT(split, "NAME"), .group = data, .help = "train, validation, test, ... [all of the file]"},
     {"shape", 0, PREDICT, SHAPE(shape), .group = data, .help = "of a CSV line's picture [the model's]"},
 
     {"output", 'o', PREPARE, TEXT(output, "FILE"), .group = output, .help = "the data set to write"},

@@ -74,7 +74,7 @@ typedef struct dcnn_options {
     bool fuse, plain_sums, report, tensorboard, histograms;
     /* the other commands */
     const char *output, *format, *split, *schedule;
-    int64_t limit;
+    int64_t limit, index;
     double test_split, validation_split, seconds;
     bool stratify, force, json;
     int shape[3];
@@ -104,6 +104,9 @@ dcnn_status dcnn_option_set(const dcnn_option *option, const char *text, dcnn_op
 
 /** "an integer from 1 to 100", "one of csv, kaggle": what an option takes. */
 const char *dcnn_option_range(const dcnn_option *option, char text[128]);
+
+/** "[10; 0 to 180]": an option's default and range, as short as can be read; empty if there is nothing to say. */
+void dcnn_option_hint(const dcnn_option *option, char text[160]);
 
 /** Writes a command's help: usage, details, options with defaults and ranges, in 80 columns. */
 void dcnn_options_help(dcnn_command_id command, FILE *to);

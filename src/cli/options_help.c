@@ -5,8 +5,7 @@
 
 enum { HELP_COLUMN = 27, COLUMNS = 80, NO_LIMIT = 1000000000 /* nobody comes near it */ };
 
-/* "10; 0 to 180": default and range, as short as can be read; empty if there is nothing to say. */
-static void default_text(const dcnn_option *option, char text[160]) {
+void dcnn_option_hint(const dcnn_option *option, char text[160]) {
     char range[128] = "";
     const bool number = option->type == DCNN_OPTION_INTEGER || option->type == DCNN_OPTION_REAL;
     if (number && option->high >= NO_LIMIT)
@@ -51,7 +50,7 @@ static void write_option(FILE *to, const dcnn_option *option) {
         length = snprintf(left, sizeof left, "  --%s%s",
                           option->type == DCNN_OPTION_FLAG && option->fallback ? "[no-]" : "", option->name);
     if (option->metavar) length += snprintf(left + length, sizeof left - (size_t)length, " %s", option->metavar);
-    default_text(option, default_and_range);
+    dcnn_option_hint(option, default_and_range);
     snprintf(right, sizeof right, "%s %s", option->help, default_and_range);
     fprintf(to, "%-*s", HELP_COLUMN, left);
     write_wrapped(to, HELP_COLUMN, HELP_COLUMN, right);

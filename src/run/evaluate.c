@@ -13,7 +13,8 @@ struct dcnn_evaluator {
     const dcnn_loader *loader;
     dcnn_plan *plan;
     int grain;
-    int32_t *labels; /* [workers][grain] */
+    int32_t *labels;          /* [workers][grain] */
+    const dcnn_samples *told; /* whom to tell of progress, or NULL */
     /* of the run in progress */
     const int64_t *rows;
     int64_t count;
@@ -81,6 +82,10 @@ static void run_share(void *argument, int worker) {
         dcnn_plan_run(e->plan, 0, worker, worker, &grain);
         memcpy(e->probabilities + (size_t)(i * e->grain) * classes, dcnn_plan_output(e->plan, worker),
                (size_t)grain.n * classes * sizeof(float));
+        if (e->told && worker == 0) {
+            const int64_t begin = dcnn_share_first(e->shares.count, worker, workers);
+            e->told->on_progress(e->told->context, (i + 1 - begin) * e->grain, (end - begin) * e->grain);
+        }
     }
 }
 
@@ -215,6 +220,7 @@ dcnn_status dcnn_evaluate(dcnn_comm *comm, const dcnn_checkpoint *checkpoint, co
         status = dcnn_evaluator_create(comm, team, dcnn_kernels_of(dcnn_comm_isa(comm)), checkpoint->net, &loader,
                                        GRAIN, true, &evaluator);
     DCNN_TRY_DONE(dcnn_comm_agree(comm, status));
+    evaluator->told = samples->on_progress && dcnn_comm_rank(comm) == 0 ? samples : NULL;
     status = dcnn_evaluator_run(evaluator, samples->split ? samples->split->rows : all, count, want_probabilities,
                                 evaluation);
 done:

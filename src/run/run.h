@@ -32,6 +32,15 @@ dcnn_status dcnn_run_open(dcnn_comm *comm, const char *data, const char *folder,
                           dcnn_run *run);
 void dcnn_run_free(dcnn_run *run);
 
+/** How far a training run is, after a step. */
+typedef struct dcnn_train_step_report {
+    int64_t epoch, epochs; /**< the epoch in progress, from 1 */
+    int64_t step, steps;   /**< of the epoch: done, in all */
+    double images_per_s;   /**< of the steps of this start */
+    double loss, accuracy; /**< of the epoch so far */
+    double left_s;         /**< until the epoch's last step, at that speed */
+} dcnn_train_step_report;
+
 /** Options of a training run; the option table (cli/options.c) gives names, ranges, defaults and help. */
 typedef struct dcnn_train_options {
     const char
@@ -55,6 +64,8 @@ typedef struct dcnn_train_options {
     const json_t *record; /**< every option by its name, for run.json and checkpoints; borrowed */
     /** Called on every rank after each epoch (and once before a resumed one) with a line for people; may be NULL. */
     void (*on_epoch)(void *context, const char *line);
+    /** Called on rank 0 after each step; may be NULL. It is part of the step's time: return soon. */
+    void (*on_step)(void *context, const dcnn_train_step_report *report);
     void *context;
 } dcnn_train_options;
 
@@ -92,6 +103,9 @@ typedef struct dcnn_samples {
     const dcnn_dataset *dataset; /**< or NULL */
     const dcnn_split *split;     /**< rows of it */
     const dcnn_images *images;   /**< on rank 0, if dataset is NULL */
+    /** Called on rank 0 now and then: its first thread has done so many of its `count` samples; may be NULL. */
+    void (*on_progress)(void *context, int64_t done, int64_t count);
+    void *context;
 } dcnn_samples;
 
 /**

@@ -411,12 +411,31 @@ static dcnn_status stop_here(dcnn_trainer *t) {
                      t->run->folder);
 }
 
+static void tell_step(const dcnn_trainer *t) {
+    const dcnn_progress *p = &t->state.progress;
+    const int64_t batch = t->options->batch_size, count = t->sampler.count;
+    if (t->options->on_step == NULL || dcnn_comm_rank(t->comm) != 0) return;
+    const double images_per_s = t->train_s > 0 ? (double)t->trained / t->train_s : 0.0;
+    const dcnn_train_step_report report = {
+        .epoch = p->epoch + 1,
+        .epochs = t->options->epochs,
+        .step = (p->cursor + batch - 1) / batch,
+        .steps = (count + batch - 1) / batch,
+        .images_per_s = images_per_s,
+        .loss = p->loss_sum / (double)p->cursor,
+        .accuracy = (double)p->correct / (double)p->cursor,
+        .left_s = images_per_s > 0 ? (double)(count - p->cursor) / images_per_s : -1.0,
+    };
+    t->options->on_step(t->options->context, &report);
+}
+
 static dcnn_status run_epoch(dcnn_trainer *t) {
     dcnn_progress *p = &t->state.progress;
     const double began_s = dcnn_now_s();
     while (p->cursor < t->sampler.count) {
         bool stop = false;
         DCNN_TRY(dcnn_train_step(t, &stop));
+        tell_step(t);
         stop = stop || (t->options->stop_after > 0 && t->steps >= t->options->stop_after);
         const bool last = p->cursor >= t->sampler.count;
         if (stop && !last) return stop_here(t);
@@ -461,6 +480,29 @@ static dcnn_status test_best(dcnn_trainer *t, dcnn_train_result *result) {
     return status;
 }
 
+/* 507274 -> "507,274", for people. */
+static const char *grouped(int64_t value, char text[32]) {
+    char digits[24];
+    const int length = snprintf(digits, sizeof digits, "%lld", (long long)value);
+    size_t used = 0;
+    for (int i = 0; i < length; i++) {
+        if (i > 0 && (length - i) % 3 == 0) text[used++] = ',';
+        text[used++] = digits[i];
+    }
+    text[used] = '\0';
+    return text;
+}
+
+static void tell_model(const dcnn_net *net) {
+    int64_t trainable = 0;
+    char weights[32], work[32];
+    for (int i = 0; i < net->node_count; i++)
+        for (int j = 0; j < net->nodes[i].param_count; j++)
+            if (net->nodes[i].params[j].trainable) trainable += (int64_t)net->nodes[i].params[j].count;
+    dcnn_info("model %s: %s trainable parameters in %d layers, %s multiply-adds an image", net->name,
+              grouped(trainable, weights), net->node_count - 1, grouped(dcnn_net_multiply_adds(net, -1), work));
+}
+
 dcnn_status dcnn_train(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoint *from,
                        const dcnn_train_options *options, dcnn_train_result *result) {
     dcnn_trainer *t;
@@ -468,6 +510,7 @@ dcnn_status dcnn_train(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoi
     dcnn_status status;
     DCNN_TRY_DONE(dcnn_trainer_open(comm, run, from, options, NULL, 0, &t));
     DCNN_TRY_DONE(dcnn_comm_agree(comm, dcnn_comm_rank(comm) == 0 ? write_record(t) : DCNN_OK));
+    tell_model(t->state.net);
     t->started_s = dcnn_now_s() - t->state.progress.elapsed_s;
     dcnn_signals_catch();
     while (t->state.progress.epoch < options->epochs) DCNN_TRY_DONE(run_epoch(t));
