@@ -240,6 +240,10 @@ static void check_page(const char *folder, const fake_run *run, int figures) {
     assert_int_equal(count_of(text, "<made"), 0);
     if (run->long_names) assert_true(count_of(text, "Schmetterling &lt;of&gt;") == run->classes);
     assert_non_null(strstr(text, "</html>"));
+    char weights[32], tile[64]; /* of fake_net(): 20 filters of 3 x 3, then one dense layer */
+    snprintf(tile, sizeof tile, "<b>%s</b>",
+             dcnn_text_integer(20 * (9 * run->c + 1) + run->classes * (20 * (run->h - 2) * (run->w - 2) + 1), weights));
+    assert_non_null(strstr(text, tile));
     free(page);
 }
 

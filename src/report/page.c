@@ -47,7 +47,7 @@ static const char style[] =
     "figure img.huge{max-width:none}\n"
     "@media(max-width:700px){figure img.wide{max-width:none;width:560px}td,th{padding:5px 9px}}\n"
     "@media print{:root{--text:#000;--soft:#444;--back:#fff;--card:#fff;--line:#bbb;--accent:#000}"
-    "figure,tr,.tiles div{break-inside:avoid}h2{break-after:avoid}.scroll{overflow:visible}figure "
+    "figure,tr,.tiles div{break-inside:avoid}h2,h3{break-after:avoid}.scroll{overflow:visible}figure "
     "img.huge{max-width:100%}}\n"
     "</style>\n";
 
@@ -134,6 +134,15 @@ static void write_split_tiles(FILE *out, const dcnn_view *view) {
     write_tile(out, value, "expected calibration error");
 }
 
+/* net->param_count has padding in it. */
+static int64_t count_trainable(const dcnn_net *net) {
+    int64_t count = 0;
+    for (int i = 0; i < net->node_count; i++)
+        for (int j = 0; j < net->nodes[i].param_count; j++)
+            if (net->nodes[i].params[j].trainable) count += (int64_t)net->nodes[i].params[j].count;
+    return count;
+}
+
 static void write_head(FILE *out, const dcnn_view *view) {
     const dcnn_report_data *data = view->data;
     const dcnn_curves *curves = &view->curves;
@@ -163,7 +172,7 @@ static void write_head(FILE *out, const dcnn_view *view) {
             write_tile(out, dcnn_text_integer(llround(curves->values[DCNN_CURVE_IMAGES_PER_S][last]), value),
                        "images a second in training");
     }
-    write_tile(out, dcnn_text_integer((int64_t)data->model->net->param_count, value), "trainable parameters");
+    write_tile(out, dcnn_text_integer(count_trainable(data->model->net), value), "trainable parameters");
     fputs("</div>\n", out);
 }
 
