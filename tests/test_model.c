@@ -363,9 +363,9 @@ static void forget_layer(hid_t file) {
 }
 
 static void add_layer(hid_t file) {
-    rewrite(file, "model_weights", "layer_names", 7,
-            (const char *[]){"first", "norm", "conv2d", "batch_normalization", "batch_normalization_1", "last",
-                             "first"});
+    rewrite(
+        file, "model_weights", "layer_names", 7,
+        (const char *[]){"first", "norm", "conv2d", "batch_normalization", "batch_normalization_1", "last", "first"});
 }
 
 static void swap_layers(hid_t file) {

@@ -63,8 +63,8 @@ char *dcnn_embedded_digits(void);
  *
  * Sources: one IDX folder (train-images-idx3-ubyte etc.; its t10k files, if there, become the split `official-test`);
  * or an images file and a labels file in IDX, in either order; or one or more Kaggle CSV files with labels. Test and
- * validation are drawn by `seed` (DCNN_RANDOM_SPLIT): floor(fraction * n + 0.5) samples each (0: no such split); the row lists are sorted.
- * With `stratify` the same is done a class at a time.
+ * validation are drawn by `seed` (DCNN_RANDOM_SPLIT): floor(fraction * n + 0.5) samples each (0: no such split); the
+ * row lists are sorted. With `stratify` the same is done a class at a time.
  * @param summary  out, may be NULL: one line about what was written; caller frees
  * @return DCNN_OK, DCNN_BAD_INPUT (a source; a split that would be empty; fewer than two classes), DCNN_FAILURE
  */
