@@ -114,14 +114,31 @@ static bool holds_run(const char *folder) {
     return is_run;
 }
 
+static int figures_only(const struct dirent *entry) {
+    const char *dot = strrchr(entry->d_name, '.');
+    return dot && (strcmp(dot, ".png") == 0 || strcmp(dot, ".svg") == 0 || strcmp(dot, ".dcnn") == 0);
+}
+
+/* Everything that dcnn has put into a run's folder, and nothing else. */
 static void remove_run(const char *folder) {
-    static const char *const files[] = {"run.json", "metrics.csv", "metrics.jsonl", "best.h5"};
+    static const char *const files[] = {"run.json", "metrics.csv", "metrics.jsonl",
+                                        "best.h5",  "report.html", "events.out.tfevents.dcnn"};
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         char *path = dcnn_path_join(folder, files[i]);
         if (path) unlink(path);
         free(path);
     }
     dcnn_checkpoint_prune(folder, 0);
+    char *figures = dcnn_path_join(folder, "figures");
+    struct dirent **entries = NULL;
+    const int count = figures ? scandir(figures, &entries, figures_only, NULL) : -1;
+    for (int i = 0; i < count; i++) {
+        char *path = dcnn_path_join(figures, entries[i]->d_name);
+        if (path) unlink(path);
+        free(path);
+    }
+    if (figures) rmdir(figures); /* stays if there is something of the user's in it */
+    free_list(figures, entries, count);
 }
 
 /* "runs/NAME" of ".../NAME.h5". */
