@@ -179,7 +179,7 @@ static dcnn_status prepare_digits(char **data) {
                                          "or set DCNN_DATA to dcnn's data folder");
     dcnn_status status = dcnn_folder_create("runs");
     if (status == DCNN_OK) status = dcnn_dataset_prepare(1, &source, &recipe, *data, &summary);
-    if (status == DCNN_OK) dcnn_info("prepared %s: %s", *data, summary ? summary : "");
+    if (status == DCNN_OK) dcnn_info("prepared %s", summary ? summary : *data);
     free(source);
     free(summary);
     return status;
