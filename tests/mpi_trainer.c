@@ -174,8 +174,13 @@ static void gradients_are_the_tree_at_any_grain_count(void **state) {
     (void)state;
     enum { GRAINS = 20, COUNT = 1000 };
     const dcnn_kernels *kernels = dcnn_kernels_of(DCNN_ISA_REFERENCE);
-    static float leaves[GRAINS][COUNT], total[2][COUNT], expected[COUNT];
+    static float expected[COUNT];
     const size_t counts[2] = {COUNT, 7};
+    void *common, *own;
+    assert_int_equal(
+        dcnn_comm_share_domain(everyone, 2 * COUNT * sizeof(float), GRAINS * COUNT * sizeof(float), &common, &own),
+        DCNN_OK);
+    float(*total)[COUNT] = common, (*leaves)[COUNT] = own;
     assert_int_equal(dcnn_comm_reserve_gradient(everyone, GRAINS, 2, counts), DCNN_OK);
     for (int64_t grains = 1; grains <= GRAINS; grains++) {
         float *blocks[DCNN_TREE_DEPTH], *all[DCNN_TREE_DEPTH];
@@ -195,14 +200,18 @@ static void gradients_are_the_tree_at_any_grain_count(void **state) {
             }
             if (pass == 0) memcpy(expected, all[0], sizeof expected);
         }
-        memset(total, 0xff, sizeof total);
+        dcnn_comm_domain_barrier(everyone);
+        memset(common, 0xff, 2 * COUNT * sizeof(float));
+        dcnn_comm_domain_barrier(everyone);
         for (int bucket = 0; bucket < 2; bucket++)
             dcnn_comm_gradient_begin(everyone, kernels, bucket, shares, counts[bucket], blocks, total[bucket]);
         dcnn_comm_progress(everyone);
         dcnn_comm_gradient_finish(everyone);
+        dcnn_comm_domain_barrier(everyone);
         assert_memory_equal(total[0], expected, COUNT * sizeof(float));
         assert_memory_equal(total[1], expected, counts[1] * sizeof(float));
     }
+    dcnn_comm_unshare(everyone, common);
 }
 
 static void make_data(void) {

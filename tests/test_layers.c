@@ -176,7 +176,8 @@ static void fused_operations_have_the_same_gradient(void **state) {
         assert_int_equal(dcnn_net_create(description, (dcnn_shape){0}, &net), DCNN_OK);
         for (size_t i = 0; i < net->param_count; i++) net->params[i] = test_uniform(1, i, -0.6, 0.6);
         dcnn_plan *plan;
-        const dcnn_plan_options options = {GRAIN, GRAINS, 1, true, fuse != 0};
+        const dcnn_plan_options options = {
+            .grain = GRAIN, .slots = GRAINS, .workers = 1, .training = true, .fuse = fuse != 0};
         assert_int_equal(dcnn_plan_create(net, double_kernels(), &options, &plan), DCNN_OK);
         assert_int_equal(dcnn_plan_op_count(plan), fuse ? 5 : 7); /* two pairs of convolution and pooling */
         count = net->param_count;

@@ -28,9 +28,10 @@ typedef enum dcnn_activation {
 typedef struct dcnn_op_kind {
     const char *name;
     bool backward_reads_x, backward_reads_y; /**< tensors that must live until the backward pass */
-    /** Fills op->saved_bytes, scratch_floats, shared_floats for grains of `grain` samples. */
+    /** Fills op->saved_bytes, scratch_floats, packed_floats, shared_floats for grains of `grain` samples. */
     void (*measure)(dcnn_op *op, const dcnn_kernels *kernels, int grain);
-    /** Once a step, before the first stage: part `part` of `parts`. May be NULL. */
+    /** Once a step, before the first stage: part `part` of `parts` of op->packed (all its ranks' workers pack one copy)
+     * or, for operations that pack nothing, of op->shared. May be NULL. */
     void (*prepare)(const dcnn_op *op, const dcnn_kernels *kernels, const dcnn_net *net, int part, int parts);
     void (*forward)(const dcnn_pass *pass);
     void (*backward)(const dcnn_pass *pass);
@@ -53,7 +54,9 @@ struct dcnn_op {
     int input_count, inputs[DCNN_MAX_INPUTS], output; /**< tensors of the plan */
     size_t saved_bytes;                               /**< a grain's memory between forward and backward */
     size_t scratch_floats;                            /**< a worker's memory during one call */
-    size_t shared_floats;                             /**< memory common to all grains: packed weights, scales */
+    size_t packed_floats;                             /**< packed weights: one copy for all ranks that share memory */
+    float *packed;
+    size_t shared_floats; /**< a rank's memory common to all grains: what was agreed over the batch */
     float *shared;
     size_t saved_offset; /**< in a slot; the plan's own */
     int sum_count;       /**< doubles that a synchronised operation sums over the batch, twice */

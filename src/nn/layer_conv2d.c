@@ -97,19 +97,19 @@ static void measure(dcnn_op *op, const dcnn_kernels *kernels, int grain) {
     size_t gradient =
         op->training && op->activation != DCNN_LINEAR ? rounded((size_t)grain * dcnn_shape_count(op->node->shape)) : 0;
     op->scratch_floats = gradient + kernels->conv_scratch(&shape);
-    op->shared_floats = kernels->conv_packed(&shape);
+    op->packed_floats = kernels->conv_packed(&shape);
 }
 
 static void prepare(const dcnn_op *op, const dcnn_kernels *kernels, const dcnn_net *net, int part, int parts) {
     dcnn_conv shape = grain_shape(op->node, op->in, 1);
-    kernels->conv_pack(&shape, dcnn_net_values(net, &op->node->params[KERNEL]), op->shared, part, parts);
+    kernels->conv_pack(&shape, dcnn_net_values(net, &op->node->params[KERNEL]), op->packed, part, parts);
 }
 
 static void forward(const dcnn_pass *pass) {
     const dcnn_op *op = pass->op;
     dcnn_conv shape = grain_shape(op->node, op->in, pass->n);
     dcnn_fused fused = op->activation == DCNN_RELU ? DCNN_FUSED_RELU : DCNN_FUSED_NONE;
-    pass->kernels->conv_forward(&shape, pass->x[0], op->shared, dcnn_pass_param(pass, op->node, BIAS), fused, pass->y,
+    pass->kernels->conv_forward(&shape, pass->x[0], op->packed, dcnn_pass_param(pass, op->node, BIAS), fused, pass->y,
                                 pass->scratch);
     if (fused == DCNN_FUSED_NONE)
         dcnn_activation_forward(pass->kernels, op->activation, (size_t)(shape.n * shape.oh * shape.ow), shape.k,
@@ -129,7 +129,7 @@ static void backward(const dcnn_pass *pass) {
     }
     pass->kernels->conv_backward_filter(&shape, pass->x[0], dy, dcnn_pass_dparam(pass, op->node, KERNEL),
                                         dcnn_pass_dparam(pass, op->node, BIAS), scratch);
-    if (pass->dx[0]) pass->kernels->conv_backward_input(&shape, dy, op->shared, pass->dx[0], scratch);
+    if (pass->dx[0]) pass->kernels->conv_backward_input(&shape, dy, op->packed, pass->dx[0], scratch);
 }
 
 static const dcnn_op_kind op = {
@@ -171,19 +171,19 @@ static void conv_pool_measure(dcnn_op *o, const dcnn_kernels *kernels, int grain
     dcnn_conv shape = grain_shape(o->head, o->in, grain);
     o->saved_bytes = o->training ? cells(o, grain) : 0;
     o->scratch_floats = kernels->conv_pool_scratch(&shape);
-    o->shared_floats = kernels->conv_pool_packed(&shape);
+    o->packed_floats = kernels->conv_pool_packed(&shape);
 }
 
 static void conv_pool_prepare(const dcnn_op *o, const dcnn_kernels *kernels, const dcnn_net *net, int part, int parts) {
     dcnn_conv shape = grain_shape(o->head, o->in, 1);
-    kernels->conv_pool_pack(&shape, dcnn_net_values(net, &o->head->params[KERNEL]), o->shared, part, parts);
+    kernels->conv_pool_pack(&shape, dcnn_net_values(net, &o->head->params[KERNEL]), o->packed, part, parts);
 }
 
 static void conv_pool_forward(const dcnn_pass *pass) {
     const dcnn_op *o = pass->op;
     dcnn_conv shape = grain_shape(o->head, o->in, pass->n);
     pass->kernels->conv_pool_forward(&shape, pass->x[0], o->affine ? dcnn_batch_normalization_scale(o->affine) : NULL,
-                                     o->affine ? dcnn_batch_normalization_shift(o->affine) : NULL, o->shared,
+                                     o->affine ? dcnn_batch_normalization_shift(o->affine) : NULL, o->packed,
                                      dcnn_pass_param(pass, o->head, BIAS), pass->y, o->training ? pass->saved : NULL,
                                      pass->scratch);
 }
@@ -192,7 +192,7 @@ static void conv_pool_backward(const dcnn_pass *pass) {
     const dcnn_op *o = pass->op;
     dcnn_conv shape = grain_shape(o->head, o->in, pass->n);
     pass->kernels->conv_pool_backward(&shape, pass->x[0], o->affine ? dcnn_batch_normalization_scale(o->affine) : NULL,
-                                      o->affine ? dcnn_batch_normalization_shift(o->affine) : NULL, o->shared,
+                                      o->affine ? dcnn_batch_normalization_shift(o->affine) : NULL, o->packed,
                                       pass->saved, pass->dy, pass->dx[0], dcnn_pass_dparam(pass, o->head, KERNEL),
                                       dcnn_pass_dparam(pass, o->head, BIAS), pass->scratch);
 }

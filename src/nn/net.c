@@ -18,9 +18,15 @@ void dcnn_net_free(dcnn_net *net) {
     for (int i = 0; i < net->node_count; i++) free(net->nodes[i].config);
     free(net->nodes);
     free(net->buckets);
-    dcnn_block_free(net->params);
+    if (!net->params_elsewhere) dcnn_block_free(net->params);
     dcnn_block_free(net->state);
     free(net);
+}
+
+void dcnn_net_place_params(dcnn_net *net, float *params) {
+    if (!net->params_elsewhere) dcnn_block_free(net->params);
+    net->params = params;
+    net->params_elsewhere = true;
 }
 
 /* --- reading ---------------------------------------------------------------------------------------------------------

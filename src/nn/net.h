@@ -65,10 +65,12 @@ typedef struct dcnn_net {
     int class_count; /**< length of the output vector */
     int stage_count; /**< forward and backward stages of a training step; the loss is made in stage loss_stage */
     int loss_stage;
-    dcnn_range *buckets;   /**< [stage_count] the gradients that are complete at the end of each stage */
-    size_t param_count;    /**< trainable floats; those of later layers come first, so each bucket is contiguous */
-    size_t state_count;    /**< other floats: moving means and variances */
-    float *params, *state; /**< owned */
+    dcnn_range *buckets; /**< [stage_count] the gradients that are complete at the end of each stage */
+    size_t param_count;  /**< trainable floats; those of later layers come first, so each bucket is contiguous */
+    size_t state_count;  /**< other floats: moving means and variances */
+    float *params;       /**< the net's own, unless dcnn_net_place_params() put them elsewhere */
+    float *state;        /**< owned */
+    bool params_elsewhere;
 } dcnn_net;
 
 /**
@@ -88,6 +90,10 @@ void dcnn_net_initialise(dcnn_net *net, uint64_t seed);
 
 /** The floats of a parameter in net->params or net->state. */
 float *dcnn_net_values(const dcnn_net *net, const dcnn_param *param);
+
+/** The weights lie at `params` [param_count] from now on: the caller's memory, which must outlive the net and holds
+ * their values already. *Local.* */
+void dcnn_net_place_params(dcnn_net *net, float *params);
 
 /** Multiply-adds of one sample's forward pass through a node, and of the whole net for node < 0. *Local.* */
 int64_t dcnn_net_multiply_adds(const dcnn_net *net, int node);

@@ -44,6 +44,7 @@ struct dcnn_plan {
     int logits; /* the value that the loss reads */
     size_t scratch_offset, addend_offset, slot_bytes, worker_bytes, block_bytes;
     char *block, *slots, *workers;
+    int part, parts; /* of the packed weights */
 };
 
 /* --- operations ------------------------------------------------------------------------------------------------------
@@ -291,7 +292,13 @@ static void place_tensors(dcnn_plan *plan, tensor **list) {
     plan->worker_bytes = plan->addend_offset + line(addend);
 }
 
+static void carve_packed(dcnn_plan *plan, dcnn_arena *arena) {
+    for (int i = 0; i < plan->op_count; i++)
+        plan->ops[i].packed = dcnn_arena_take(arena, plan->ops[i].packed_floats * sizeof(float));
+}
+
 static void carve(dcnn_plan *plan, dcnn_arena *arena) {
+    if (!plan->options.packed_elsewhere) carve_packed(plan, arena);
     for (int i = 0; i < plan->op_count; i++)
         plan->ops[i].shared = dcnn_arena_take(arena, plan->ops[i].shared_floats * sizeof(float));
     plan->slots = dcnn_arena_take(arena, plan->slot_bytes * (size_t)plan->options.slots);
@@ -352,6 +359,7 @@ dcnn_status dcnn_plan_create(dcnn_net *net, const dcnn_kernels *kernels, const d
     plan->net = net;
     plan->kernels = kernels;
     plan->options = *options;
+    plan->parts = 1;
     dcnn_status status = make_lists(plan);
     if (status == DCNN_OK) status = make_memory(plan);
     if (status != DCNN_OK) {
@@ -464,9 +472,15 @@ void dcnn_plan_run(const dcnn_plan *plan, int stage, int slot, int worker, const
 }
 
 void dcnn_plan_prepare(const dcnn_plan *plan, int worker) {
-    for (int i = 0; i < plan->op_count; i++)
-        if (plan->ops[i].kind->prepare)
-            plan->ops[i].kind->prepare(&plan->ops[i], plan->kernels, plan->net, worker, plan->options.workers);
+    const int workers = plan->options.workers;
+    for (int i = 0; i < plan->op_count; i++) {
+        const dcnn_op *op = &plan->ops[i];
+        if (op->kind->prepare == NULL) continue;
+        if (op->packed_floats > 0)
+            op->kind->prepare(op, plan->kernels, plan->net, plan->part * workers + worker, plan->parts * workers);
+        else
+            op->kind->prepare(op, plan->kernels, plan->net, worker, workers);
+    }
 }
 
 void dcnn_plan_agreed(const dcnn_plan *plan, int stage, const double *totals, int64_t samples) {
@@ -502,6 +516,19 @@ float *dcnn_plan_input(const dcnn_plan *plan, int slot) {
 
 const float *dcnn_plan_output(const dcnn_plan *plan, int worker) {
     return (const float *)memory_of(plan, &plan->probabilities, 0, worker);
+}
+
+size_t dcnn_plan_packed_bytes(const dcnn_plan *plan) {
+    size_t bytes = 0;
+    for (int i = 0; i < plan->op_count; i++) bytes += line(plan->ops[i].packed_floats * sizeof(float));
+    return bytes;
+}
+
+void dcnn_plan_place_packed(dcnn_plan *plan, void *block, int part, int parts) {
+    dcnn_arena arena = {.base = block};
+    carve_packed(plan, &arena);
+    plan->part = part;
+    plan->parts = parts;
 }
 
 size_t dcnn_plan_bytes(const dcnn_plan *plan) {

@@ -21,8 +21,9 @@ typedef struct dcnn_plan_options {
     int grain;   /**< samples in a full grain */
     int slots;   /**< grains whose memory is kept between stages (a rank's share of a batch; at inference == workers) */
     int workers; /**< threads that run grains */
-    bool training; /**< with gradients; else inference only, one stage */
-    bool fuse;     /**< use fused operations where the kernels have them */
+    bool training;         /**< with gradients; else inference only, one stage */
+    bool fuse;             /**< use fused operations where the kernels have them */
+    bool packed_elsewhere; /**< packed weights lie where dcnn_plan_place_packed() says, not in the plan's own memory */
 } dcnn_plan_options;
 
 /** Seconds spent in an operation. */
@@ -49,6 +50,12 @@ enum { DCNN_SUM_LOSS, DCNN_SUM_CORRECT, DCNN_SUM_SAMPLES, DCNN_LOSS_SUMS };
 dcnn_status dcnn_plan_create(dcnn_net *net, const dcnn_kernels *kernels, const dcnn_plan_options *options,
                              dcnn_plan **plan);
 
+/** Bytes of the packed weights, and their place: [bytes] at `block`, seen by `parts` plans of the same net, of which
+ * this one packs part `part`; the caller keeps it until the plan is freed. For plans with `packed_elsewhere`, before
+ * the first prepare. */
+size_t dcnn_plan_packed_bytes(const dcnn_plan *plan);
+void dcnn_plan_place_packed(dcnn_plan *plan, void *block, int part, int parts);
+
 /** Stages of a step: net->stage_count in training, 1 at inference. */
 int dcnn_plan_stage_count(const dcnn_plan *plan);
 
@@ -64,8 +71,8 @@ float *dcnn_plan_input(const dcnn_plan *plan, int slot);
 /** Probabilities [grain, classes] of the grain that this worker ran last, after the loss stage. */
 const float *dcnn_plan_output(const dcnn_plan *plan, int worker);
 
-/** A worker's part of what is done once a step (at inference: once after the weights changed) (packing weights). All
- * workers must have done theirs before stage 0. */
+/** A worker's part of what is done once a step, or at inference once after the weights changed: packing weights. All
+ * workers of all plans that share the packed weights must have done theirs before stage 0. */
 void dcnn_plan_prepare(const dcnn_plan *plan, int worker);
 
 /** Runs one stage for one grain. Different workers may do so at the same time on different slots. */

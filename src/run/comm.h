@@ -4,6 +4,14 @@
  * Sums over the batch follow one fixed binary tree over its grains (tree.h): whoever holds which grains, the additions
  * and their order are the same, so the bits are (law 2), and no byte is added to the message where a rank's grains make
  * whole subtrees. Every function is *Collective* unless it says *Local*.
+ *
+ * Ranks of a node form a *domain*: they share memory, hold one copy of the weights, and read each other's gradients
+ * where they lie. Only what a domain has added up goes over the network, on *rails*: rank i of each domain talks to
+ * rank i of the others, about slice i of the vector.
+ *
+ *     domain 0   rank 0   rank 1   rank 2        slices of the gradient: | 0 | 1 | 2 |
+ *                   |        |        |          shared memory along the rows,
+ *     domain 1   rank 3   rank 4   rank 5        messages along the columns (rails)
  */
 #ifndef DCNN_RUN_COMM_H
 #define DCNN_RUN_COMM_H
@@ -58,12 +66,36 @@ void dcnn_comm_gather(dcnn_comm *comm, const float *mine, int64_t count, float *
 /** One block of memory a node, seen by all its ranks. The node's first rank (`*writer`) fills it, then all call
  * dcnn_comm_share_done(). Ends with dcnn_comm_unshare(). */
 dcnn_status dcnn_comm_share(dcnn_comm *comm, size_t bytes, void **block, bool *writer);
-/** Frees the block shared last; without one, nothing happens. */
-void dcnn_comm_unshare(dcnn_comm *comm);
-void dcnn_comm_share_done(dcnn_comm *comm);
+void dcnn_comm_share_done(dcnn_comm *comm, void *block);
+/** Frees a block from dcnn_comm_share() or dcnn_comm_share_domain(); NULL is allowed. */
+void dcnn_comm_unshare(dcnn_comm *comm, void *block);
 
 /** Brings what rank 0 wrote into a shared block to the other nodes' blocks. */
 void dcnn_comm_share_bytes(dcnn_comm *comm, void *bytes, size_t length);
+
+/* --- domains: ranks that share memory --------------------------------------------------------------------------------
+ */
+
+/** This rank's number in its domain, and the ranks of a domain; all domains have as many. */
+int dcnn_comm_domain_rank(const dcnn_comm *comm);
+int dcnn_comm_domain_size(const dcnn_comm *comm);
+
+/** Makes each rank a domain of its own, before anything is shared. Exactly what sharing saves is then copied. */
+void dcnn_comm_separate(dcnn_comm *comm);
+
+/**
+ * Memory for a domain: `common` bytes once, and `own` bytes of each rank, in which the blocks of its gradients lie
+ * (dcnn_comm_gradient_begin()); 0 on all ranks: none wanted. Zeroed. Free with dcnn_comm_unshare(common_block).
+ * @return DCNN_OK; DCNN_FAILURE (memory, /dev/shm)
+ */
+dcnn_status dcnn_comm_share_domain(dcnn_comm *comm, size_t common, size_t own, void **common_block, void **own_block);
+
+/** Waits for all ranks of the domain; each then sees what the others wrote before. */
+void dcnn_comm_domain_barrier(dcnn_comm *comm);
+
+/** This rank's slice [*first, *first + *length) of a vector of so many floats: what it sums, and steps, for its domain.
+ * On cache lines, but for the vector's end. *Local.* */
+void dcnn_comm_slice(const dcnn_comm *comm, size_t count, size_t *first, size_t *length);
 
 /* --- sums over the batch --------------------------------------------------------------------------------------------
  */
@@ -92,18 +124,20 @@ typedef struct dcnn_flags {
 void dcnn_comm_sum(dcnn_comm *comm, dcnn_shares shares, int count, double *grain_sums, int stride, double *totals,
                    dcnn_flags *flags);
 
-/** Makes room for dcnn_comm_sum() of up to `count` doubles. Once a run. *Local.* */
+/** Makes room for dcnn_comm_sum() of up to `count` doubles. Once a run. */
 dcnn_status dcnn_comm_reserve_sums(dcnn_comm *comm, int count);
 
 /** Makes room for dcnn_comm_gradient_begin(): batches of up to `grains` grains, buckets of `counts` floats. Once a run.
- * *Local.* */
+ */
 dcnn_status dcnn_comm_reserve_gradient(dcnn_comm *comm, int64_t grains, int buckets, const size_t *counts);
 
 /**
  * Begins summing one bucket of the gradient over all ranks, without blocking. *Collective.*
- * @param blocks  this rank's partial sums, one vector [count] a block of its share (dcnn_tree_share), left to right;
- * must stay untouched until dcnn_comm_gradient_finish()
- * @param total   out [count], complete after dcnn_comm_gradient_finish()
+ * @param blocks  this rank's partial sums, one vector [count] a block of its share (dcnn_tree_share), left to right, in
+ *                its own part of dcnn_comm_share_domain()'s memory; must stay untouched until the domain has met after
+ *                dcnn_comm_gradient_finish()
+ * @param total   out [count], in the domain's common memory; after dcnn_comm_gradient_finish() this rank's slice is
+ *                complete, after a barrier more all of it
  */
 void dcnn_comm_gradient_begin(dcnn_comm *comm, const dcnn_kernels *kernels, int bucket, dcnn_shares shares,
                               size_t count, float *const *blocks, float *total);
@@ -111,13 +145,13 @@ void dcnn_comm_gradient_begin(dcnn_comm *comm, const dcnn_kernels *kernels, int 
 /** Moves unfinished sums along; call it between grains (Open MPI has no progress thread). *Local.* */
 void dcnn_comm_progress(dcnn_comm *comm);
 
-/** Waits for all buckets begun. *Collective.* */
+/** Waits until this rank's slices of all buckets begun are complete. *Collective.* */
 void dcnn_comm_gradient_finish(dcnn_comm *comm);
 
 /**
  * The same sum as every other program makes it: this rank's blocks added as they come, then one MPI_Allreduce in float,
- * blocking. Its bits depend on the rank count; it exists to measure what exactness costs (`--plain-sums`).
- * *Collective.*
+ * blocking. Its bits depend on the rank count; it exists to measure what exactness costs (`--plain-sums`). Every rank
+ * must be a domain of its own. *Collective.*
  */
 void dcnn_comm_gradient_plain(dcnn_comm *comm, const dcnn_kernels *kernels, size_t count, int block_count,
                               float *const *blocks, float *total);

@@ -1,28 +1,63 @@
-/* comm_private.h — what comm.c and comm_sum.c share. The only header that knows MPI types. */
+/* comm_private.h — what the comm*.c files share. The only header that knows MPI types. */
 #ifndef DCNN_RUN_COMM_PRIVATE_H
 #define DCNN_RUN_COMM_PRIVATE_H
 
 #include <mpi.h>
 
+#include "base/barrier.h"
 #include "run/comm.h"
+#include "run/tree.h"
 
 typedef struct dcnn_exchange dcnn_exchange;
 
-enum { DCNN_MAX_WINDOWS = 4 };
+enum { DCNN_MAX_WINDOWS = 8 };
+
+/* Memory that ranks share, or one rank's own block where there is nobody to share with. */
+typedef struct dcnn_window {
+    MPI_Win handle; /* MPI_WIN_NULL: an own block */
+    void *base;     /* NULL: unused */
+} dcnn_window;
 
 struct dcnn_comm {
     MPI_Comm world, node;
+    MPI_Comm domain; /* ranks that share memory */
+    MPI_Comm rail;   /* the ranks with this domain_rank, one a domain */
     int rank, size, node_rank, node_size, node_count, cores;
+    int domain_rank, domain_size, domain_index, domain_count;
+    bool crowded; /* the node has more ranks than cores */
     dcnn_isa isa;
-    double *sum_buffer; /* for dcnn_comm_sum */
-    dcnn_exchange *exchanges;
+    dcnn_window windows[DCNN_MAX_WINDOWS];
+    dcnn_barrier *barrier; /* the domain's */
+    unsigned meetings;     /* barriers passed */
+    char **segments;       /* [domain_size] each rank's own part of the domain's memory */
+
+    double *slots;     /* shared: what the ranks of the domain bring to a sum, twice; see comm_sum.c */
+    double *sum_room;  /* this rank's */
+    int slot_length;   /* doubles */
+    unsigned sum_turn; /* which of the two sets of slots is in use */
+
+    dcnn_exchange *exchanges; /* one a bucket of the gradient */
     int exchange_count;
-    MPI_Win windows[DCNN_MAX_WINDOWS];
-    int window_count;
+    int64_t *published; /* shared: [bucket][domain_size][DCNN_TREE_DEPTH] where the blocks lie in each rank's segment */
+    dcnn_block *source_blocks; /* what is being added: up to all blocks of a batch */
+    const float **source_vectors;
+    float *add_room;
 };
 
-/* Frees what dcnn_comm_reserve_gradient() made. */
-void dcnn_comm_release(dcnn_comm *comm);
+/* First element of share `part` of `parts` of a vector, on a cache line of floats; the last share ends at `count`. */
+size_t dcnn_comm_part_first(size_t count, int part, int parts);
+
+/* The blocks that a rank, or a whole domain, brings to a batch of so many grains. */
+dcnn_tree dcnn_comm_blocks_of_rank(const dcnn_comm *comm, int64_t grains, int rank);
+dcnn_tree dcnn_comm_blocks_of_domain(const dcnn_comm *comm, int64_t grains, int domain);
+
+/* Makes domains of as many ranks as share memory everywhere; frees them. *Collective.* */
+dcnn_status dcnn_comm_make_domains(dcnn_comm *comm);
+void dcnn_comm_free_domains(dcnn_comm *comm);
+
+/* Frees what dcnn_comm_reserve_sums() and dcnn_comm_reserve_gradient() made. *Collective.* */
+void dcnn_comm_release_sums(dcnn_comm *comm);
+void dcnn_comm_release_gradient(dcnn_comm *comm);
 
 /* dcnn_comm_start() over any communicator of a process that has started MPI (tests train over MPI_COMM_SELF), and its
  * end. */

@@ -24,7 +24,7 @@ dcnn_status dcnn_loader_open(dcnn_comm *comm, const dcnn_dataset *dataset, dcnn_
     bool writer;
     DCNN_TRY(share(comm, loader, true, &pixels, &labels, &writer));
     dcnn_status status = writer ? dcnn_dataset_read(dataset, pixels, labels) : DCNN_OK;
-    dcnn_comm_share_done(comm);
+    dcnn_comm_share_done(comm, pixels);
     DCNN_TRY(dcnn_comm_agree(comm, status));
     dcnn_loader_normalise(loader, dataset->mean, dataset->std);
     return DCNN_OK;
@@ -49,12 +49,12 @@ dcnn_status dcnn_loader_open_images(dcnn_comm *comm, const dcnn_images *images, 
     }
     dcnn_comm_share_bytes(comm, pixels, pixel_bytes);
     if (labels) dcnn_comm_share_bytes(comm, labels, (size_t)loader->count * sizeof *labels);
-    dcnn_comm_share_done(comm);
+    dcnn_comm_share_done(comm, pixels);
     return DCNN_OK;
 }
 
 void dcnn_loader_close(dcnn_comm *comm, dcnn_loader *loader) {
-    if (loader->pixels) dcnn_comm_unshare(comm);
+    dcnn_comm_unshare(comm, (void *)(uintptr_t)loader->pixels);
     *loader = (dcnn_loader){0};
 }
 

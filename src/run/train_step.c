@@ -3,7 +3,8 @@
  *
  * The batch is cut into grains; this rank's are a contiguous share, and so are each thread's. In each stage every grain
  * runs through the stage's layers; the grains' sums are added along the tree and agreed by all ranks; the gradients
- * that the stage completed start on their way to the other ranks while the next stage computes.
+ * that the stage completed start on their way to the other ranks while the next stage computes. At the end each rank
+ * steps its slice of the weights, and packs its part of them for the next step.
  */
 #include <math.h>
 #include <string.h>
@@ -140,14 +141,20 @@ static dcnn_status agree_stage(dcnn_trainer *t, bool *stop) {
     return DCNN_OK;
 }
 
+/* This rank's slices of the buckets are whole: it steps their weights, for all ranks of its domain. */
 static void apply_adam(void *argument, int worker) {
     dcnn_trainer *t = argument;
     const int workers = dcnn_team_size(t->team);
-    const int64_t lines = (int64_t)t->state.net->param_count / 16;
-    const size_t first = (size_t)dcnn_share_first(lines, worker, workers) * 16;
-    const size_t count = (size_t)dcnn_share_first(lines, worker + 1, workers) * 16 - first;
-    t->kernels->adam(count, &t->adam, t->gradient + first, t->state.m + first, t->state.v + first,
-                     t->state.net->params + first);
+    for (int stage = 0; stage < t->state.net->stage_count; stage++) {
+        const dcnn_range bucket = t->state.net->buckets[stage];
+        size_t first, length;
+        dcnn_comm_slice(t->comm, bucket.count, &first, &length);
+        const int64_t lines = (int64_t)length / 16; /* a bucket is whole cache lines */
+        const size_t at = bucket.offset + first + (size_t)dcnn_share_first(lines, worker, workers) * 16;
+        const size_t end = bucket.offset + first + (size_t)dcnn_share_first(lines, worker + 1, workers) * 16;
+        t->kernels->adam(end - at, &t->adam, t->gradient + at, t->state.m + at, t->state.v + at,
+                         t->state.net->params + at);
+    }
 }
 
 dcnn_status dcnn_train_step(dcnn_trainer *t, bool *stop) {
@@ -157,6 +164,7 @@ dcnn_status dcnn_train_step(dcnn_trainer *t, bool *stop) {
     t->batch = dcnn_sampler_batch(&t->sampler, progress->cursor);
     t->shares = dcnn_comm_shares(t->comm, dcnn_sampler_grains(&t->sampler, t->batch));
     dcnn_team_run(t->team, prepare, t);
+    dcnn_comm_domain_barrier(t->comm);
     book(t, DCNN_PHASE_PREPARE);
     for (t->stage = 0; t->stage < t->state.net->stage_count && status == DCNN_OK; t->stage++) {
         dcnn_team_run(t->team, run_stage, t);
@@ -173,6 +181,7 @@ dcnn_status dcnn_train_step(dcnn_trainer *t, bool *stop) {
                                             dcnn_sampler_steps(&t->sampler) * t->options->epochs);
     t->adam = dcnn_adam_at(&adam, progress->step + 1, t->batch);
     dcnn_team_run(t->team, apply_adam, t);
+    dcnn_comm_domain_barrier(t->comm);
     book(t, DCNN_PHASE_ADAM);
     progress->step++;
     progress->cursor += t->batch;

@@ -97,15 +97,10 @@ static dcnn_status take_state(dcnn_trainer *t, const dcnn_checkpoint *from) {
     dcnn_progress *progress = &t->state.progress;
     DCNN_TRY(from ? copy_net(from->net, &t->state.net) : make_net(t));
     DCNN_TRY(check_fit(t));
-    const size_t bytes = t->state.net->param_count * sizeof(float);
-    DCNN_TRY(dcnn_block_create(bytes, "Adam's moments", (void **)&t->state.m));
-    DCNN_TRY(dcnn_block_create(bytes, "Adam's moments", (void **)&t->state.v));
     if (from) {
         if (!from->resumable)
             return DCNN_FAIL(DCNN_BAD_INPUT, "%s has no state to go on from: use it as --model instead",
                              t->run->checkpoint);
-        memcpy(t->state.m, from->m, bytes);
-        memcpy(t->state.v, from->v, bytes);
         *progress = from->progress;
         if (progress->data_checksum != t->dataset.checksum)
             return DCNN_FAIL(DCNN_BAD_INPUT,
@@ -131,14 +126,28 @@ static dcnn_status take_state(dcnn_trainer *t, const dcnn_checkpoint *from) {
 /* --- memory ----------------------------------------------------------------------------------------------------------
  */
 
-static void carve(dcnn_trainer *t, dcnn_arena *arena, int depth) {
-    const size_t params = t->state.net->param_count, slots = (size_t)t->slots, grain = (size_t)t->options->grain;
-    t->gradient = dcnn_arena_take(arena, params * sizeof(float));
+/* What the ranks of a domain hold together; returns the packed weights. */
+static void *carve_common(dcnn_trainer *t, dcnn_arena *arena, float **params) {
+    const size_t bytes = t->state.net->param_count * sizeof(float);
+    *params = dcnn_arena_take(arena, bytes);
+    t->state.m = dcnn_arena_take(arena, bytes);
+    t->state.v = dcnn_arena_take(arena, bytes);
+    t->gradient = dcnn_arena_take(arena, bytes);
+    return dcnn_arena_take(arena, dcnn_plan_packed_bytes(t->plan));
+}
+
+/* What each of them lets the others read. */
+static void carve_vectors(dcnn_trainer *t, dcnn_arena *arena, int depth) {
+    for (int worker = 0; worker < dcnn_team_size(t->team); worker++)
+        for (int i = 0; i < depth; i++)
+            t->workers[worker].vectors[i] = dcnn_arena_take(arena, t->state.net->param_count * sizeof(float));
+}
+
+static void carve_private(dcnn_trainer *t, dcnn_arena *arena) {
+    const size_t slots = (size_t)t->slots, grain = (size_t)t->options->grain;
     t->sums = dcnn_arena_take(arena, (slots + 1) * (size_t)t->sum_stride * sizeof(double));
     t->samples = dcnn_arena_take(arena, slots * grain * sizeof *t->samples);
     t->labels = dcnn_arena_take(arena, slots * grain * sizeof *t->labels);
-    for (int worker = 0; worker < dcnn_team_size(t->team); worker++)
-        for (int i = 0; i < depth; i++) t->workers[worker].vectors[i] = dcnn_arena_take(arena, params * sizeof(float));
 }
 
 /* Vectors that a worker's stack needs: the deepest that its share of any batch makes, one more for the leaf. */
@@ -159,36 +168,84 @@ static int deepest_stack(const dcnn_trainer *t, int64_t most_grains) {
     return deepest + 1;
 }
 
-static dcnn_status make_memory(dcnn_trainer *t) {
-    const int64_t grains = (t->options->batch_size + t->options->grain - 1) / t->options->grain;
-    const int workers = dcnn_team_size(t->team), depth = deepest_stack(t, grains);
-    t->slots = 1;
-    for (int64_t batch = 1; batch <= grains; batch++) {
-        const int64_t share = dcnn_comm_shares(t->comm, batch).count;
-        if (share > t->slots) t->slots = (int)share;
-    }
-    const dcnn_plan_options plan = {
-        .grain = t->options->grain, .slots = t->slots, .workers = workers, .training = true, .fuse = t->options->fuse};
-    DCNN_TRY(dcnn_plan_create(t->state.net, t->kernels, &plan, &t->plan));
-    t->sum_stride = dcnn_plan_sum_count_max(t->plan);
-    t->times = calloc((size_t)dcnn_plan_op_count(t->plan) + 1, sizeof *t->times);
-    if (t->times == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: the times of operations");
+static dcnn_status make_workers(dcnn_trainer *t, int depth) {
+    const int workers = dcnn_team_size(t->team);
     t->workers = calloc((size_t)workers, sizeof *t->workers);
     for (int worker = 0; t->workers && worker < workers; worker++)
         t->workers[worker].vectors = calloc((size_t)depth, sizeof(float *));
     for (int worker = 0; worker < workers; worker++)
         if (t->workers == NULL || t->workers[worker].vectors == NULL)
             return DCNN_FAIL(DCNN_FAILURE, "out of memory: %d workers", workers);
+    return DCNN_OK;
+}
+
+static int64_t grains_of_batch(const dcnn_trainer *t) {
+    return (t->options->batch_size + t->options->grain - 1) / t->options->grain;
+}
+
+/* What this rank needs for itself. *Local.* */
+static dcnn_status make_own_memory(dcnn_trainer *t) {
+    t->slots = 1;
+    for (int64_t batch = 1; batch <= grains_of_batch(t); batch++) {
+        const int64_t share = dcnn_comm_shares(t->comm, batch).count;
+        if (share > t->slots) t->slots = (int)share;
+    }
+    const dcnn_plan_options plan = {.grain = t->options->grain,
+                                    .slots = t->slots,
+                                    .workers = dcnn_team_size(t->team),
+                                    .training = true,
+                                    .fuse = t->options->fuse,
+                                    .packed_elsewhere = true};
+    DCNN_TRY(dcnn_plan_create(t->state.net, t->kernels, &plan, &t->plan));
+    t->sum_stride = dcnn_plan_sum_count_max(t->plan);
+    t->times = calloc((size_t)dcnn_plan_op_count(t->plan) + 1, sizeof *t->times);
+    if (t->times == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: the times of operations");
     dcnn_arena arena = {0};
-    carve(t, &arena, depth);
-    DCNN_TRY(dcnn_block_create(arena.used, "gradients", &t->block));
+    carve_private(t, &arena);
+    DCNN_TRY(dcnn_block_create(arena.used, "sums", &t->block));
     arena = (dcnn_arena){.base = t->block};
-    carve(t, &arena, depth);
+    carve_private(t, &arena);
+    return DCNN_OK;
+}
+
+/* Lays the state into memory that the domain shares; its first rank fills it. */
+static dcnn_status share_state(dcnn_trainer *t, const dcnn_checkpoint *from) {
+    const size_t bytes = t->state.net->param_count * sizeof(float);
+    const int depth = deepest_stack(t, grains_of_batch(t));
+    DCNN_TRY(dcnn_comm_agree(t->comm, make_workers(t, depth)));
+    dcnn_arena common = {0}, own = {0};
+    float *params;
+    carve_common(t, &common, &params);
+    carve_vectors(t, &own, depth);
+    void *vectors;
+    dcnn_status status = dcnn_comm_share_domain(t->comm, common.used, own.used, &t->shared, &vectors);
+    if (status != DCNN_OK && dcnn_comm_domain_size(t->comm) > 1) {
+        dcnn_warn("%s; until then each rank holds its own copy of the weights, which is slower", dcnn_error());
+        dcnn_comm_separate(t->comm);
+        status = dcnn_comm_share_domain(t->comm, common.used, own.used, &t->shared, &vectors);
+    }
+    DCNN_TRY(status);
+    common = (dcnn_arena){.base = t->shared};
+    own = (dcnn_arena){.base = vectors};
+    void *packed = carve_common(t, &common, &params);
+    carve_vectors(t, &own, depth);
+    dcnn_plan_place_packed(t->plan, packed, dcnn_comm_domain_rank(t->comm), dcnn_comm_domain_size(t->comm));
+    if (dcnn_comm_domain_rank(t->comm) == 0) {
+        memcpy(params, t->state.net->params, bytes);
+        if (from) memcpy(t->state.m, from->m, bytes);
+        if (from) memcpy(t->state.v, from->v, bytes);
+    }
+    dcnn_net_place_params(t->state.net, params);
+    dcnn_comm_domain_barrier(t->comm);
+    return DCNN_OK;
+}
+
+static dcnn_status reserve_sums(dcnn_trainer *t) {
     const dcnn_net *net = t->state.net;
     size_t *counts = calloc((size_t)net->stage_count, sizeof *counts);
-    if (counts == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: buckets");
+    DCNN_TRY(dcnn_comm_agree(t->comm, counts ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: buckets")));
     for (int stage = 0; stage < net->stage_count; stage++) counts[stage] = net->buckets[stage].count;
-    dcnn_status status = dcnn_comm_reserve_gradient(t->comm, grains, net->stage_count, counts);
+    dcnn_status status = dcnn_comm_reserve_gradient(t->comm, grains_of_batch(t), net->stage_count, counts);
     free(counts);
     DCNN_TRY(status);
     return dcnn_comm_reserve_sums(t->comm, t->sum_stride > DCNN_LOSS_SUMS ? t->sum_stride : DCNN_LOSS_SUMS);
@@ -210,7 +267,7 @@ static dcnn_status set_up_local(dcnn_trainer *t, const dcnn_checkpoint *from) {
         dcnn_warn("--threads %d: but each rank has %d of the node's cores; give fewer threads or ranks", threads,
                   cores);
     DCNN_TRY(dcnn_team_create(threads, &t->team));
-    DCNN_TRY(make_memory(t));
+    DCNN_TRY(make_own_memory(t));
     return dcnn_evaluator_create(t->comm, t->team, t->kernels, t->state.net, &t->loader, o->grain, o->fuse,
                                  &t->evaluator);
 }
@@ -268,8 +325,11 @@ dcnn_status dcnn_trainer_open(dcnn_comm *comm, const dcnn_run *run, const dcnn_c
     t->kernels = dcnn_kernels_of(dcnn_comm_isa(comm));
     t->options = options;
     t->run = run;
+    if (options->plain_sums) dcnn_comm_separate(comm);
     DCNN_TRY(open_data(t, pictures, classes));
-    return dcnn_comm_agree(comm, set_up_local(t, from));
+    DCNN_TRY(dcnn_comm_agree(comm, set_up_local(t, from)));
+    DCNN_TRY(share_state(t, from));
+    return reserve_sums(t);
 }
 
 void dcnn_trainer_close(dcnn_trainer *t) {
@@ -282,8 +342,7 @@ void dcnn_trainer_close(dcnn_trainer *t) {
     dcnn_team_free(t->team);
     dcnn_block_free(t->block);
     dcnn_net_free(t->state.net);
-    dcnn_block_free(t->state.m);
-    dcnn_block_free(t->state.v);
+    dcnn_comm_unshare(t->comm, t->shared);
     free(t->state.history);
     json_decref(t->state.options);
     dcnn_loader_close(t->comm, &t->loader);
@@ -471,7 +530,9 @@ static dcnn_status test_best(dcnn_trainer *t, dcnn_train_result *result) {
     free(path);
     status = dcnn_comm_agree(t->comm, status);
     if (status == DCNN_OK) {
-        memcpy(t->state.net->params, best.net->params, best.net->param_count * sizeof(float));
+        if (dcnn_comm_domain_rank(t->comm) == 0)
+            memcpy(t->state.net->params, best.net->params, best.net->param_count * sizeof(float));
+        dcnn_comm_domain_barrier(t->comm);
         memcpy(t->state.net->state, best.net->state, best.net->state_count * sizeof(float));
         status = test_split(t, "test", &result->test_correct, &result->test_count);
     }

@@ -30,8 +30,9 @@ typedef struct dcnn_trainer {
     dcnn_plan *plan;
     dcnn_evaluator *evaluator;
     dcnn_checkpoint state; /* net, moments, progress, history: what a checkpoint holds is what a run is */
-    void *block;           /* gradient, worker vectors, sums: one block */
-    float *gradient;       /* [param_count] of the global batch, a sum */
+    void *shared;    /* the domain's: weights, moments, gradient, packed weights, and each rank's worker vectors */
+    float *gradient; /* [param_count] of the global batch, a sum */
+    void *block;     /* this rank's: sums, samples, labels */
     dcnn_worker *workers;
     double *sums; /* [slots][sum_stride] of the stage in progress */
     int sum_stride, slots;
