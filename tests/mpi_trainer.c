@@ -9,11 +9,12 @@
 
 #include "run/comm_private.h"
 #include "run/run_folder.h"
+#include "run/trace.h"
 #include "run/tree.h"
 #include "testing.h"
 
 static dcnn_comm *everyone, *alone;
-static char folder[200], data[300];
+static char folder[200], data[300], trace[300];
 
 static const char model[] =
     "{\"class_name\": \"Sequential\", \"config\": {\"layers\": ["
@@ -75,6 +76,7 @@ static outcome train(dcnn_comm *comm, const char *name, int batch, int threads, 
                                         .keep = 2,
                                         .threads = threads,
                                         .fuse = true,
+                                        .trace = trace[0] ? trace : NULL,
                                         .stop_after = stop_after,
                                         .record = record};
     dcnn_run run;
@@ -169,6 +171,38 @@ static void a_local_failure_is_agreed(void **state) {
     assert_int_equal(dcnn_comm_agree(everyone, DCNN_OK), DCNN_OK);
 }
 
+/* A traced run's file has every grain of every stage of the traced steps, each once, on some rank. */
+static void a_trace_shows_three_steps(void **state) {
+    (void)state;
+    enum { STEPS = 3, GRAINS = 7 }; /* batches of 50 samples, 8 a grain */
+    snprintf(trace, sizeof trace, "%s/trace.json", folder);
+    free(train(everyone, "traced", 50, 2, DCNN_TRACE_FIRST + STEPS, false).history);
+    if (everyone->rank == 0) {
+        json_t *events = json_load_file(trace, 0, NULL);
+        assert_true(json_is_array(events));
+        int seen[16][GRAINS] = {{0}}, stages = 0;
+        size_t i;
+        json_t *event;
+        json_array_foreach(events, i, event) {
+            const json_t *grain = json_object_get(json_object_get(event, "args"), "grain");
+            int stage;
+            if (grain == NULL || sscanf(json_string_value(json_object_get(event, "name")), "stage %d", &stage) != 1)
+                continue;
+            seen[stage][json_integer_value(grain)]++;
+            if (stage >= stages) stages = stage + 1;
+            assert_in_range(json_integer_value(json_object_get(event, "pid")), 0, everyone->size - 1);
+            assert_true(json_number_value(json_object_get(event, "ts")) >= 0.0);
+        }
+        assert_int_equal(stages, 5); /* two BatchNormalizations: two stages before the loss's, two behind */
+        int sum = 0;                 /* an epoch of 150 samples is three steps, so every batch is whole */
+        for (int stage = 0; stage < stages; stage++)
+            for (int grain = 0; grain < GRAINS; grain++) sum += seen[stage][grain];
+        assert_int_equal(sum, STEPS * GRAINS * stages);
+        json_decref(events);
+    }
+    trace[0] = '\0';
+}
+
 /* The gradient of every batch size up to 20 grains, against the tree walked by one rank; empty shares included. */
 static void gradients_are_the_tree_at_any_grain_count(void **state) {
     (void)state;
@@ -241,6 +275,7 @@ int main(int argc, char **argv) {
     MPI_Barrier(everyone->world);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_local_failure_is_agreed),
+        cmocka_unit_test(a_trace_shows_three_steps),
         cmocka_unit_test(gradients_are_the_tree_at_any_grain_count),
         cmocka_unit_test(same_bytes_on_any_ranks_and_threads),
         cmocka_unit_test(a_stopped_run_ends_with_the_same_bytes),

@@ -4,6 +4,7 @@
 
 #include "cli/cli.h"
 #include "run/bench.h"
+#include "run/bench_comm.h"
 
 /* Nothing was done, or nothing was measured: no rate. */
 static double rate(double amount, double seconds) {
@@ -71,6 +72,8 @@ static void print_phases(const dcnn_bench_result *r) {
         "sums of all ranks",
         "gradients of all ranks",
         "new weights",
+        "waits for the node's other ranks",
+        "waits for messages",
     };
     printf("%-36s %-8s %9s %6s\n", "phase", "", "ms a step", "%");
     for (int i = 0; i < DCNN_PHASE_COUNT; i++)
@@ -128,6 +131,57 @@ static dcnn_status print_json(const dcnn_bench_result *r) {
         "load_augmented_s", r->load_s[1], "operations", operations_json(r)));
 }
 
+/* --- the reductions ------------------------------------------------------------------------------------------------
+ */
+
+/* "64 KiB" */
+static const char *size_text(int64_t bytes, char text[32]) {
+    static const char *const units[] = {"B", "KiB", "MiB"};
+    int unit = 0;
+    for (; bytes >= 1024 && unit < 2; unit++) bytes /= 1024;
+    snprintf(text, 32, "%lld %s", (long long)bytes, units[unit]);
+    return text;
+}
+
+static void print_comm(const dcnn_bench_comm_result *r) {
+    char size[32];
+    printf("machine        %d rank%s on %d node%s, %d sharing memory\n\n", r->ranks, r->ranks == 1 ? "" : "s", r->nodes,
+           r->nodes == 1 ? "" : "s", r->domain_size);
+    printf("%-10s %9s %12s %9s %15s %7s\n", "", "size", "exact us", "GB/s", "allreduce us", "GB/s");
+    for (int i = 0; i < DCNN_BENCH_SUMS; i++)
+        printf("%-10s %9s %12.1f %9.2f %15s %7s\n", "sums", size_text(r->sums[i].bytes, size), 1e6 * r->sums[i].exact_s,
+               1e-9 * (double)r->sums[i].bytes / r->sums[i].exact_s, "-", "-");
+    for (int i = 0; i < DCNN_BENCH_GRADIENTS; i++) {
+        const dcnn_bench_reduction *g = &r->gradients[i];
+        printf("%-10s %9s %12.1f %9.2f %15.1f %7.2f\n", "gradient", size_text(g->bytes, size), 1e6 * g->exact_s,
+               1e-9 * (double)g->bytes / g->exact_s, 1e6 * g->allreduce_s, 1e-9 * (double)g->bytes / g->allreduce_s);
+    }
+}
+
+static json_t *reductions_json(const dcnn_bench_reduction *reductions, int count, bool allreduce) {
+    json_t *list = json_array();
+    for (int i = 0; i < count; i++) {
+        json_t *row =
+            json_pack("{s:I, s:f}", "bytes", (json_int_t)reductions[i].bytes, "exact_s", reductions[i].exact_s);
+        if (allreduce) json_object_set_new(row, "allreduce_s", json_real(reductions[i].allreduce_s));
+        json_array_append_new(list, row);
+    }
+    return list;
+}
+
+static dcnn_status bench_comm(dcnn_cli *cli) {
+    dcnn_bench_comm_result r;
+    DCNN_TRY(dcnn_bench_comm(cli->comm, cli->options->seconds, &r));
+    if (!cli->speaks) return DCNN_OK;
+    if (cli->options->json)
+        return dcnn_json_print(json_pack("{s:s, s:i, s:i, s:i, s:o, s:o}", "dcnn", DCNN_VERSION, "ranks", r.ranks,
+                                         "nodes", r.nodes, "domain_size", r.domain_size, "sums",
+                                         reductions_json(r.sums, DCNN_BENCH_SUMS, false), "gradients",
+                                         reductions_json(r.gradients, DCNN_BENCH_GRADIENTS, true)));
+    print_comm(&r);
+    return DCNN_OK;
+}
+
 /* --- the command ---------------------------------------------------------------------------------------------------
  */
 
@@ -142,6 +196,7 @@ dcnn_status dcnn_cmd_bench(dcnn_cli *cli) {
                                         .fuse = o->fuse,
                                         .plain_sums = o->plain_sums,
                                         .seconds = o->seconds};
+    if (o->comm) return bench_comm(cli);
     dcnn_bench_result result;
     dcnn_status status = dcnn_bench(cli->comm, &options, &result);
     if (status == DCNN_OK && cli->speaks) {

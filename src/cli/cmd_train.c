@@ -157,6 +157,7 @@ static dcnn_train_options train_options(const dcnn_options *o) {
                                 .threads = (int)o->threads,
                                 .fuse = o->fuse,
                                 .plain_sums = o->plain_sums,
+                                .trace = o->trace,
                                 .stop_after = o->stop_after,
                                 .on_epoch = tell_epoch,
                                 .on_step = tell_step};

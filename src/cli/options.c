@@ -111,12 +111,15 @@ const dcnn_option dcnn_option_table[] = {
 
     {"seconds", 0, BENCH, REAL(seconds, 0, 86400, DCNN_OPEN_LOW), .fallback = "8", .group = machine,
      .help = "how long to measure, about"},
+    {"comm", 0, BENCH, FLAG(comm), .group = machine, .help = "measure the reductions over all ranks instead"},
     {"grain", 0, TRAIN | BENCH, INTEGER(grain, 1, 4096), .fallback = "16", .group = expert,
      .help = "samples computed at a time", .resume = DCNN_RESUME_FIXED},
     {"fuse", 0, TRAIN | BENCH, FLAG(fuse), .fallback = "true", .group = expert,
      .help = "use fused kernels where there are any", .resume = DCNN_RESUME_FIXED},
     {"plain-sums", 0, TRAIN | BENCH, FLAG(plain_sums), .group = expert,
      .help = "add as MPI likes, to see what exactness costs"},
+    {"trace", 0, TRAIN, TEXT(trace, "FILE"), .group = expert,
+     .help = "what each rank did in three steps, for Perfetto"},
     {"stop-after", 0, TRAIN, INTEGER(stop_after, 0, 1000000000), .fallback = "0", .group = expert,
      .help = "stop after N steps, as by a signal"},
 

@@ -73,10 +73,10 @@ typedef struct dcnn_options {
     int64_t checkpoint_every, keep, threads, stop_after;
     bool fuse, plain_sums, report, tensorboard, histograms;
     /* the other commands */
-    const char *output, *format, *split, *schedule;
+    const char *output, *format, *split, *schedule, *trace;
     int64_t limit, index;
     double test_split, validation_split, seconds;
-    bool stratify, force, json;
+    bool stratify, force, json, comm;
     int shape[3];
 
     bool given[DCNN_MAX_OPTIONS]; /**< row by row: was it set explicitly? */

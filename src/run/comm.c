@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "run/comm_private.h"
 
 /* --- starting ------------------------------------------------------------------------------------------------------
@@ -234,17 +235,36 @@ void dcnn_comm_add_integers(dcnn_comm *comm, int64_t *values, int count) {
     MPI_Allreduce(MPI_IN_PLACE, values, count, MPI_INT64_T, MPI_SUM, comm->world);
 }
 
-void dcnn_comm_gather(dcnn_comm *comm, const float *mine, int64_t count, float *all, const int64_t *counts) {
-    const int64_t most = (int64_t)1 << 28;
+void dcnn_comm_gather(dcnn_comm *comm, const void *mine, int64_t length, void *all, const int64_t *lengths) {
+    const int64_t most = (int64_t)1 << 30;
     if (comm->rank != 0) {
-        for (int64_t at = 0; at < count; at += most)
-            MPI_Send(mine + at, (int)(count - at < most ? count - at : most), MPI_FLOAT, 0, 0, comm->world);
+        for (int64_t at = 0; at < length; at += most)
+            MPI_Send((const char *)mine + at, (int)(length - at < most ? length - at : most), MPI_BYTE, 0, 0,
+                     comm->world);
         return;
     }
-    memcpy(all, mine, (size_t)count * sizeof *all);
-    all += count;
-    for (int rank = 1; rank < comm->size; all += counts[rank], rank++)
-        for (int64_t at = 0; at < counts[rank]; at += most)
-            MPI_Recv(all + at, (int)(counts[rank] - at < most ? counts[rank] - at : most), MPI_FLOAT, rank, 0,
+    memcpy(all, mine, (size_t)length);
+    char *next = (char *)all + length;
+    for (int rank = 1; rank < comm->size; next += lengths[rank], rank++)
+        for (int64_t at = 0; at < lengths[rank]; at += most)
+            MPI_Recv(next + at, (int)(lengths[rank] - at < most ? lengths[rank] - at : most), MPI_BYTE, rank, 0,
                      comm->world, MPI_STATUS_IGNORE);
+}
+
+/* --- waits -----------------------------------------------------------------------------------------------------------
+ */
+
+void dcnn_comm_waited(dcnn_comm *comm, bool network, double from_s) {
+    const dcnn_wait wait = {network, from_s, dcnn_now_s()};
+    if (comm->wait_count < DCNN_MOST_WAITS)
+        comm->waits[comm->wait_count++] = wait;
+    else /* as long as both together */
+        comm->waits[DCNN_MOST_WAITS - 1].from_s -= wait.to_s - wait.from_s;
+}
+
+int dcnn_comm_waits(dcnn_comm *comm, dcnn_wait waits[DCNN_MOST_WAITS]) {
+    const int count = comm->wait_count;
+    memcpy(waits, comm->waits, (size_t)count * sizeof *waits);
+    comm->wait_count = 0;
+    return count;
 }

@@ -60,8 +60,19 @@ void dcnn_comm_broadcast(dcnn_comm *comm, void *bytes, size_t length);
 /** Sums integers over ranks, in place; exact. */
 void dcnn_comm_add_integers(dcnn_comm *comm, int64_t *values, int count);
 
-/** Gathers `count` floats of each rank's own length to rank 0, in rank order; `all` is read on rank 0 only. */
-void dcnn_comm_gather(dcnn_comm *comm, const float *mine, int64_t count, float *all, const int64_t *counts);
+/** Gathers each rank's bytes to rank 0, in rank order; `all` and the ranks' `lengths` are read on rank 0 only. */
+void dcnn_comm_gather(dcnn_comm *comm, const void *mine, int64_t length, void *all, const int64_t *lengths);
+
+/** A time that this rank waited, between two dcnn_now_s(). */
+typedef struct dcnn_wait {
+    bool network; /**< for messages; else for other ranks of its domain */
+    double from_s, to_s;
+} dcnn_wait;
+
+enum { DCNN_MOST_WAITS = 8 };
+
+/** The waits since the last call, in order; the last ones are one if they are too many. *Local.* @return how many */
+int dcnn_comm_waits(dcnn_comm *comm, dcnn_wait waits[DCNN_MOST_WAITS]);
 
 /** One block of memory a node, seen by all its ranks. The node's first rank (`*writer`) fills it, then all call
  * dcnn_comm_share_done(). Ends with dcnn_comm_unshare(). */

@@ -5,6 +5,7 @@
 #include <sys/statvfs.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "run/comm_private.h"
 
 /* Turns of a barrier before it sleeps: some milliseconds, as long as grains differ. A crowded rank's turns are the
@@ -187,8 +188,10 @@ dcnn_status dcnn_comm_share_domain(dcnn_comm *comm, size_t common, size_t own, v
 
 void dcnn_comm_domain_barrier(dcnn_comm *comm) {
     comm->meetings++;
-    if (comm->domain_size > 1)
-        dcnn_barrier_wait(comm->barrier, (unsigned)comm->domain_size, comm->crowded ? CROWDED_SPINS : SPINS);
+    if (comm->domain_size == 1) return;
+    const double from_s = dcnn_now_s();
+    dcnn_barrier_wait(comm->barrier, (unsigned)comm->domain_size, comm->crowded ? CROWDED_SPINS : SPINS);
+    dcnn_comm_waited(comm, false, from_s);
 }
 
 /* --- shares ----------------------------------------------------------------------------------------------------------

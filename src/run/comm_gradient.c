@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "run/comm_private.h"
 
 enum { REDUCE_TAG = 1 << 10, GATHER_TAG = 1 << 11 };
@@ -180,13 +181,16 @@ static void add_and_return(dcnn_comm *comm, dcnn_exchange *exchange, int bucket)
  */
 
 /* Are these requests done? Waits for them if asked to. */
-static bool are_done(MPI_Request *requests, int count, bool wait) {
+static bool are_done(dcnn_comm *comm, MPI_Request *requests, int count, bool wait) {
     int done = 1;
-    if (wait)
-        MPI_Waitall(count, requests, MPI_STATUSES_IGNORE);
-    else
+    if (!wait) {
         MPI_Testall(count, requests, &done, MPI_STATUSES_IGNORE);
-    return done != 0;
+        return done != 0;
+    }
+    const double from_s = dcnn_now_s();
+    MPI_Waitall(count, requests, MPI_STATUSES_IGNORE);
+    dcnn_comm_waited(comm, true, from_s);
+    return true;
 }
 
 static void advance(dcnn_comm *comm, int bucket, bool wait) {
@@ -197,11 +201,11 @@ static void advance(dcnn_comm *comm, int bucket, bool wait) {
         exchange->state = comm->domain_count > 1 ? TRAVELLING : IDLE;
         if (exchange->state == TRAVELLING) send_blocks(comm, exchange, bucket);
     }
-    if (exchange->state == TRAVELLING && are_done(exchange->requests, exchange->arriving, wait)) {
+    if (exchange->state == TRAVELLING && are_done(comm, exchange->requests, exchange->arriving, wait)) {
         add_and_return(comm, exchange, bucket);
         exchange->state = RETURNING;
     }
-    if (exchange->state == RETURNING && are_done(exchange->requests, exchange->request_count, wait))
+    if (exchange->state == RETURNING && are_done(comm, exchange->requests, exchange->request_count, wait))
         exchange->state = IDLE;
 }
 
@@ -240,7 +244,9 @@ void dcnn_comm_gradient_plain(dcnn_comm *comm, const dcnn_kernels *kernels, size
     else
         memcpy(total, blocks[0], count * sizeof(float));
     for (int i = 1; i < block_count; i++) kernels->add(count, total, blocks[i], total);
+    const double from_s = dcnn_now_s();
     MPI_Allreduce(MPI_IN_PLACE, total, (int)count, MPI_FLOAT, MPI_SUM, comm->world);
+    dcnn_comm_waited(comm, true, from_s);
 }
 
 /* --- room ------------------------------------------------------------------------------------------------------------

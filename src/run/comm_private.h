@@ -29,7 +29,9 @@ struct dcnn_comm {
     dcnn_window windows[DCNN_MAX_WINDOWS];
     dcnn_barrier *barrier; /* the domain's */
     unsigned meetings;     /* barriers passed */
-    char **segments;       /* [domain_size] each rank's own part of the domain's memory */
+    int wait_count;
+    dcnn_wait waits[DCNN_MOST_WAITS]; /* since dcnn_comm_waits() */
+    char **segments;                  /* [domain_size] each rank's own part of the domain's memory */
 
     double *slots;     /* shared: what the ranks of the domain bring to a sum, twice; see comm_sum.c */
     double *sum_room;  /* this rank's */
@@ -43,6 +45,9 @@ struct dcnn_comm {
     const float **source_vectors;
     float *add_room;
 };
+
+/* Notes a wait from then until now. */
+void dcnn_comm_waited(dcnn_comm *comm, bool network, double from_s);
 
 /* First element of share `part` of `parts` of a vector, on a cache line of floats; the last share ends at `count`. */
 size_t dcnn_comm_part_first(size_t count, int part, int parts);

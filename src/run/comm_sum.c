@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "run/comm_private.h"
 
 enum { STOP, FAULT, FLAGS }; /* doubles in front of a slot's sums */
@@ -56,7 +57,9 @@ static void sum_over_rail(dcnn_comm *comm, const pile *mine, int64_t grains, int
     const int length = longest(comm, grains, count);
     double *out = comm->sum_room + (size_t)comm->domain_size * (size_t)comm->slot_length, *in = out + length;
     fill_slot(mine, count, flags, out);
+    const double from_s = dcnn_now_s();
     MPI_Allgather(out, length, MPI_DOUBLE, in, length, MPI_DOUBLE, comm->rail);
+    dcnn_comm_waited(comm, true, from_s);
     pile all = {0};
     for (int domain = 0; domain < comm->domain_count; domain++)
         push_slot(&all, dcnn_comm_blocks_of_domain(comm, grains, domain), in + (size_t)domain * (size_t)length, count,

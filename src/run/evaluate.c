@@ -116,10 +116,11 @@ static dcnn_status gather_probabilities(dcnn_evaluator *e, int64_t mine, dcnn_ev
         const int64_t first = dcnn_share_first(e->shares.grains, rank, size) * e->grain;
         int64_t end = dcnn_share_first(e->shares.grains, rank + 1, size) * e->grain;
         if (end > e->count) end = e->count;
-        counts[rank] = (end - first) * classes;
+        counts[rank] = (end - first) * classes * (int64_t)sizeof(float);
     }
     if (status == DCNN_OK)
-        dcnn_comm_gather(e->comm, e->probabilities, mine * classes, evaluation->probabilities, counts);
+        dcnn_comm_gather(e->comm, e->probabilities, mine * classes * (int64_t)sizeof(float), evaluation->probabilities,
+                         counts);
     free(counts);
     return status;
 }

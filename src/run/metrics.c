@@ -5,8 +5,8 @@
 
 #include "run/run_folder.h"
 
-const char *const dcnn_phase_names[DCNN_PHASE_COUNT] = {"prepare", "load",  "forward",  "backward", "add",
-                                                        "wait",    "agree", "gradient", "adam"};
+const char *const dcnn_phase_names[DCNN_PHASE_COUNT] = {"prepare", "load",     "forward", "backward",  "add",    "wait",
+                                                        "agree",   "gradient", "adam",    "imbalance", "network"};
 
 static json_t *phases_json(const double *phases_s) {
     json_t *phases = json_object();

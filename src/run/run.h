@@ -60,6 +60,7 @@ typedef struct dcnn_train_options {
     int threads;                                  /**< per rank; 0: cores / ranks on the node */
     bool fuse;                                    /**< fused kernels where there are any */
     bool plain_sums;      /**< plain MPI_Allreduce of fp32 batch sums: to measure what exactness costs */
+    const char *trace;    /**< file for a trace of a few steps (trace.h), or NULL */
     int64_t stop_after;   /**< stop as a signal would after so many steps of this start; 0: never */
     const json_t *record; /**< every option by its name, for run.json and checkpoints; borrowed */
     /** Called on every rank after each epoch (and once before a resumed one) with a line for people; may be NULL. */

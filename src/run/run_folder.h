@@ -29,8 +29,10 @@ typedef enum dcnn_phase {
     DCNN_PHASE_ADD,      /**< gradients of grains into the rank's */
     DCNN_PHASE_WAIT,     /**< for the rank's other threads */
     DCNN_PHASE_AGREE,    /**< sums of all ranks: BatchNormalization, loss */
-    DCNN_PHASE_GRADIENT, /**< gradients of all ranks: moving them and waiting for them */
+    DCNN_PHASE_GRADIENT, /**< gradients of all ranks: adding and moving them */
     DCNN_PHASE_ADAM,
+    DCNN_PHASE_IMBALANCE, /**< waiting for the other ranks of the domain, in any of the above */
+    DCNN_PHASE_NETWORK,   /**< waiting for messages: communication that no computing hides */
     DCNN_PHASE_COUNT
 } dcnn_phase;
 

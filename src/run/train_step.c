@@ -13,9 +13,20 @@
 #include "run/signals.h"
 #include "run/trainer.h"
 
-/* The time since the last booking goes to this phase. By worker 0 alone. */
+/* The time since the last booking goes to this phase, but for the waits in it. By worker 0 alone. */
 static void book(dcnn_trainer *t, dcnn_phase phase) {
     const double now_s = dcnn_now_s();
+    const bool traced = dcnn_trace_is_on(t->trace);
+    if (traced) dcnn_trace_add(t->trace, 0, dcnn_phase_names[phase], -1, -1, t->booked_s, now_s);
+    dcnn_wait waits[DCNN_MOST_WAITS];
+    const int count = dcnn_comm_waits(t->comm, waits);
+    for (int i = 0; i < count; i++) {
+        const dcnn_phase wait = waits[i].network ? DCNN_PHASE_NETWORK : DCNN_PHASE_IMBALANCE;
+        const double waited_s = waits[i].to_s - waits[i].from_s;
+        t->phases_s[wait] += waited_s;
+        t->phases_s[phase] -= waited_s;
+        if (traced) dcnn_trace_add(t->trace, 0, dcnn_phase_names[wait], -1, -1, waits[i].from_s, waits[i].to_s);
+    }
     t->phases_s[phase] += now_s - t->booked_s;
     t->booked_s = now_s;
 }
@@ -38,6 +49,13 @@ static int grain_size(const dcnn_trainer *t, int64_t slot) {
     return (int)(left < t->options->grain ? left : t->options->grain);
 }
 
+static void run_grain(dcnn_trainer *t, int worker, int slot, const dcnn_grain *grain) {
+    const double from_s = dcnn_trace_is_on(t->trace) ? dcnn_now_s() : 0.0;
+    dcnn_plan_run(t->plan, t->stage, slot, worker, grain);
+    if (dcnn_trace_is_on(t->trace))
+        dcnn_trace_add(t->trace, worker, "stage", t->stage, t->shares.first + slot, from_s, dcnn_now_s());
+}
+
 /* A worker's grains of one stage; its gradients end as a few vectors, the blocks of its share of the tree. */
 static void run_stage(void *argument, int worker) {
     dcnn_trainer *t = argument;
@@ -57,7 +75,7 @@ static void run_stage(void *argument, int worker) {
                             .times = worker == 0 ? t->times : NULL};
         if (t->stage == 0) load_grain(t, slot, &grain);
         if (worker == 0) book(t, DCNN_PHASE_LOAD);
-        dcnn_plan_run(t->plan, t->stage, (int)slot, worker, &grain);
+        run_grain(t, worker, (int)slot, &grain);
         if (worker == 0) t->booked_s = dcnn_now_s(); /* `times` has it */
         int depth = tree.depth + 1;
         for (int m = dcnn_tree_push(&tree, (dcnn_block){0, t->shares.first + slot}, t->shares.grains); m > 0;
@@ -159,6 +177,9 @@ static void apply_adam(void *argument, int worker) {
 
 dcnn_status dcnn_train_step(dcnn_trainer *t, bool *stop) {
     dcnn_progress *progress = &t->state.progress;
+    DCNN_TRY(dcnn_trace_step(t->trace, t->comm, t->steps + 1));
+    dcnn_wait before[DCNN_MOST_WAITS];
+    (void)dcnn_comm_waits(t->comm, before); /* of what is no step: evaluation, saving */
     const double began_s = t->booked_s = dcnn_now_s();
     dcnn_status status = DCNN_OK;
     t->batch = dcnn_sampler_batch(&t->sampler, progress->cursor);

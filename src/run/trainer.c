@@ -267,6 +267,7 @@ static dcnn_status set_up_local(dcnn_trainer *t, const dcnn_checkpoint *from) {
         dcnn_warn("--threads %d: but each rank has %d of the node's cores; give fewer threads or ranks", threads,
                   cores);
     DCNN_TRY(dcnn_team_create(threads, &t->team));
+    if (o->trace) DCNN_TRY(dcnn_trace_create(o->trace, threads, &t->trace));
     DCNN_TRY(make_own_memory(t));
     return dcnn_evaluator_create(t->comm, t->team, t->kernels, t->state.net, &t->loader, o->grain, o->fuse,
                                  &t->evaluator);
@@ -339,6 +340,7 @@ void dcnn_trainer_close(dcnn_trainer *t) {
     for (int worker = 0; t->workers && worker < dcnn_team_size(t->team); worker++) free(t->workers[worker].vectors);
     free(t->workers);
     free(t->times);
+    dcnn_trace_free(t->trace);
     dcnn_team_free(t->team);
     dcnn_block_free(t->block);
     dcnn_net_free(t->state.net);
@@ -575,6 +577,7 @@ dcnn_status dcnn_train(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoi
     t->started_s = dcnn_now_s() - t->state.progress.elapsed_s;
     dcnn_signals_catch();
     while (t->state.progress.epoch < options->epochs) DCNN_TRY_DONE(run_epoch(t));
+    DCNN_TRY_DONE(dcnn_trace_step(t->trace, comm, INT64_MAX)); /* if there were few */
     result->epochs = t->state.progress.epoch;
     result->steps = t->state.progress.step;
     result->best_epoch = t->state.progress.best_epoch;

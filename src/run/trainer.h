@@ -9,6 +9,7 @@
 #include "run/loader.h"
 #include "run/run_folder.h"
 #include "run/sampler.h"
+#include "run/trace.h"
 #include "run/tree.h"
 
 /* What one thread needs: the partial gradient sums of its contiguous grains, as a stack of vectors along the tree. */
@@ -46,6 +47,7 @@ typedef struct dcnn_trainer {
     double train_s;                    /* time in steps, this start */
     double booked_s;                   /* until when the step's time is booked */
     double phases_s[DCNN_PHASE_COUNT]; /* of worker 0, but for forward and backward; see dcnn_trainer_phases() */
+    dcnn_trace *trace;                 /* or NULL */
     dcnn_op_times *times;              /* [operations + 1] of worker 0, the loss last */
     int64_t trained;                   /* images, this start */
     int64_t steps;                     /* steps, this start */

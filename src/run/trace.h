@@ -1,0 +1,42 @@
+/**
+ * @file trace.h — what every thread of every rank did when, for a few steps: a file for Chrome's about:tracing or
+ * Perfetto.
+ *
+ * The format is the Trace Event Format's array of complete ("X") events; a rank is a process there, a worker a thread.
+ * Clocks of different nodes are aligned by a meeting of all ranks before the first traced step.
+ */
+#ifndef DCNN_RUN_TRACE_H
+#define DCNN_RUN_TRACE_H
+
+#include "run/comm.h"
+
+/** The steps of a start that are traced: a few, when everything is warm. */
+enum { DCNN_TRACE_FIRST = 4, DCNN_TRACE_STEPS = 3 };
+
+typedef struct dcnn_trace dcnn_trace;
+
+/**
+ * @param path     the file to write; borrowed
+ * @param workers  threads of this rank
+ * @param trace    out; free with dcnn_trace_free(). *Local.*
+ */
+dcnn_status dcnn_trace_create(const char *path, int workers, dcnn_trace **trace);
+
+/** To be called before each step of a start, numbered from 1, and after the last one: begins, and writes when the
+ * traced steps are done. NULL is allowed. *Collective.* @return DCNN_OK; DCNN_FAILURE (the file cannot be written) */
+dcnn_status dcnn_trace_step(dcnn_trace *trace, dcnn_comm *comm, int64_t step);
+
+/** Is the step in progress traced? NULL is allowed. *Local.* */
+bool dcnn_trace_is_on(const dcnn_trace *trace);
+
+/** Notes what this worker did from one dcnn_now_s() to another; only while the trace is on. *Local*, one worker at a
+ * time.
+ * @param name    static text
+ * @param number  of a stage, or -1
+ * @param grain   number in the batch, or -1 */
+void dcnn_trace_add(dcnn_trace *trace, int worker, const char *name, int number, int64_t grain, double from_s,
+                    double to_s);
+
+void dcnn_trace_free(dcnn_trace *trace);
+
+#endif
