@@ -16,6 +16,9 @@ typedef struct dcnn_cli {
     bool speaks; /**< rank 0, or the only process */
 } dcnn_cli;
 
+/** From now on this process is the one that speaks. *Local.* */
+void dcnn_cli_speak(dcnn_cli *cli);
+
 /* The commands. Those of one process are *Local*, the others *Collective*. */
 dcnn_status dcnn_cmd_prepare(dcnn_cli *cli);
 dcnn_status dcnn_cmd_train(dcnn_cli *cli);

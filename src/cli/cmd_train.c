@@ -8,7 +8,7 @@
 
 /* What is told of an epoch, by rank 0. */
 typedef struct narrator {
-    const dcnn_cli *cli;
+    dcnn_cli *cli;
     const char *folder;
 } narrator;
 
@@ -29,6 +29,12 @@ static void tell_step(void *context, const dcnn_train_step_report *report) {
                           report->step, report->steps,    report->images_per_s,
                           report->loss, report->accuracy, report->left_s};
     dcnn_bar_draw(&bar);
+}
+
+/* Ranks were lost: whoever is rank 0 now speaks. */
+static void take_rank(void *context, int rank) {
+    const narrator *n = context;
+    if (rank == 0) dcnn_cli_speak(n->cli);
 }
 
 /* A picture that cannot be drawn is no failure of a training that is done. */
@@ -157,13 +163,15 @@ static dcnn_train_options train_options(const dcnn_options *o) {
                                 .threads = (int)o->threads,
                                 .fuse = o->fuse,
                                 .plain_sums = o->plain_sums,
+                                .elastic = o->elastic,
                                 .trace = o->trace,
                                 .stop_after = o->stop_after,
                                 .on_epoch = tell_epoch,
-                                .on_step = tell_step};
+                                .on_step = tell_step,
+                                .on_rank = take_rank};
 }
 
-static dcnn_status train(const dcnn_cli *cli, const dcnn_run *run, const dcnn_checkpoint *from) {
+static dcnn_status train(dcnn_cli *cli, const dcnn_run *run, const dcnn_checkpoint *from) {
     json_t *record = dcnn_options_record(DCNN_COMMAND_TRAIN, cli->options);
     dcnn_train_options options = train_options(cli->options);
     dcnn_train_result result;
@@ -172,6 +180,7 @@ static dcnn_status train(const dcnn_cli *cli, const dcnn_run *run, const dcnn_ch
     options.context = &told;
     dcnn_status status = record ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: the record of options");
     DCNN_TRY_DONE(dcnn_comm_agree(cli->comm, status));
+    if (options.elastic) DCNN_TRY_DONE(dcnn_comm_agree(cli->comm, dcnn_comm_make_elastic(cli->comm)));
     if (cli->speaks) tell_start(cli, run, from);
     if (cli->speaks) dcnn_bar_begin(cli->options->quiet, 0.0);
     DCNN_TRY_DONE(dcnn_train(cli->comm, run, from, &options, &result));

@@ -162,6 +162,11 @@ static dcnn_status run_alone(dcnn_command_id command, dcnn_cli *cli) {
     return report(true, cli->options, status);
 }
 
+void dcnn_cli_speak(dcnn_cli *cli) {
+    cli->speaks = true;
+    open_log(cli->options);
+}
+
 static dcnn_status run_with_mpi(dcnn_command_id command, int *argc, char ***argv, dcnn_cli *cli) {
     dcnn_comm *comm = NULL;
     signal(SIGPIPE, SIG_IGN); /* a run must not die of a terminal that was closed */
@@ -172,8 +177,8 @@ static dcnn_status run_with_mpi(dcnn_command_id command, int *argc, char ***argv
         return status;
     }
     const bool parallel = dcnn_command_table[command].parallel;
-    cli->speaks = dcnn_comm_rank(comm) == 0;
-    if (cli->speaks) open_log(cli->options);
+    cli->speaks = false;
+    if (dcnn_comm_rank(comm) == 0) dcnn_cli_speak(cli);
     if (parallel) cli->comm = comm;
     if (parallel || cli->speaks) status = functions[command](cli);
     if (cli->speaks && status == DCNN_OK) status = flush_results();

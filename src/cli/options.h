@@ -71,7 +71,7 @@ typedef struct dcnn_options {
     bool augment;
     double rotation_range, zoom_range, width_shift_range, height_shift_range;
     int64_t checkpoint_every, keep, threads, stop_after;
-    bool fuse, plain_sums, report, tensorboard, histograms;
+    bool fuse, plain_sums, elastic, report, tensorboard, histograms;
     /* the other commands */
     const char *output, *format, *split, *schedule, *trace;
     int64_t limit, index;

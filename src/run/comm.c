@@ -131,7 +131,15 @@ dcnn_status dcnn_comm_create(MPI_Comm over, dcnn_comm **out) {
     *out = NULL;
     dcnn_comm *comm = calloc(1, sizeof *comm);
     if (comm == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: starting MPI");
-    order_by_node(over, &comm->world);
+    *out = comm;
+    MPI_Comm world;
+    order_by_node(over, &world);
+    DCNN_TRY(dcnn_comm_adopt(comm, world));
+    return agree_on_kernels(comm);
+}
+
+dcnn_status dcnn_comm_adopt(dcnn_comm *comm, MPI_Comm world) {
+    comm->world = world;
     MPI_Comm_rank(comm->world, &comm->rank);
     MPI_Comm_size(comm->world, &comm->size);
     MPI_Comm_split_type(comm->world, MPI_COMM_TYPE_SHARED, comm->rank, MPI_INFO_NULL, &comm->node);
@@ -140,9 +148,7 @@ dcnn_status dcnn_comm_create(MPI_Comm over, dcnn_comm **out) {
     const int is_first = comm->node_rank == 0;
     MPI_Allreduce(&is_first, &comm->node_count, 1, MPI_INT, MPI_SUM, comm->world);
     comm->cores = count_cores(comm);
-    *out = comm;
-    DCNN_TRY(dcnn_comm_make_domains(comm));
-    return agree_on_kernels(comm);
+    return dcnn_comm_make_domains(comm);
 }
 
 void dcnn_comm_free(dcnn_comm *comm) {
@@ -167,6 +173,11 @@ dcnn_status dcnn_comm_start(int *argc, char ***argv, dcnn_comm **comm) {
     if (*comm) keep_to_a_core(*comm);
     const dcnn_status alone = *comm ? refuse_singletons(*comm) : DCNN_OK; /* the likelier reason for anything else */
     return alone != DCNN_OK ? alone : status;
+}
+
+void dcnn_comm_abort(dcnn_comm *comm, int code) {
+    MPI_Abort(comm->world, code);
+    abort();
 }
 
 void dcnn_comm_finish(dcnn_comm *comm) {
@@ -217,18 +228,24 @@ dcnn_status dcnn_comm_agree(dcnn_comm *comm, dcnn_status status) {
         int status, rank;
     } mine = {(int)status, comm->rank}, worst;
     MPI_Allreduce(&mine, &worst, 1, MPI_2INT, MPI_MAXLOC, comm->world);
+    if (comm->broken) return dcnn_comm_fail_broken();
     if (worst.status == DCNN_OK) return DCNN_OK;
     char message[1024];
     snprintf(message, sizeof message, "%s", dcnn_error());
     MPI_Bcast(message, sizeof message, MPI_CHAR, worst.rank, comm->world);
+    if (comm->broken) return dcnn_comm_fail_broken();
     dcnn_error_set(message);
     return (dcnn_status)worst.status;
 }
 
 void dcnn_comm_broadcast(dcnn_comm *comm, void *bytes, size_t length) {
+    dcnn_comm_broadcast_from(comm, 0, bytes, length);
+}
+
+void dcnn_comm_broadcast_from(dcnn_comm *comm, int root, void *bytes, size_t length) {
     const size_t most = (size_t)1 << 30; /* MPI counts are int */
     for (size_t at = 0; at < length; at += most)
-        MPI_Bcast((char *)bytes + at, (int)(length - at < most ? length - at : most), MPI_BYTE, 0, comm->world);
+        MPI_Bcast((char *)bytes + at, (int)(length - at < most ? length - at : most), MPI_BYTE, root, comm->world);
 }
 
 void dcnn_comm_add_integers(dcnn_comm *comm, int64_t *values, int count) {

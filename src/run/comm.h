@@ -36,7 +36,7 @@ dcnn_status dcnn_comm_start(int *argc, char ***argv, dcnn_comm **comm);
 void dcnn_comm_finish(dcnn_comm *comm);
 
 /** Ends all ranks at once with this exit code. *Local.* For failures that cannot be agreed. Does not return. */
-void dcnn_comm_abort(dcnn_comm *comm, int code);
+_Noreturn void dcnn_comm_abort(dcnn_comm *comm, int code);
 
 int dcnn_comm_rank(const dcnn_comm *comm);
 int dcnn_comm_size(const dcnn_comm *comm);
@@ -56,6 +56,7 @@ dcnn_status dcnn_comm_agree(dcnn_comm *comm, dcnn_status status);
 
 /** Rank 0's bytes to all; the length must be the same on all ranks. */
 void dcnn_comm_broadcast(dcnn_comm *comm, void *bytes, size_t length);
+void dcnn_comm_broadcast_from(dcnn_comm *comm, int root, void *bytes, size_t length);
 
 /** Sums integers over ranks, in place; exact. */
 void dcnn_comm_add_integers(dcnn_comm *comm, int64_t *values, int count);
@@ -107,6 +108,27 @@ void dcnn_comm_domain_barrier(dcnn_comm *comm);
 /** This rank's slice [*first, *first + *length) of a vector of so many floats: what it sums, and steps, for its domain.
  * On cache lines, but for the vector's end. *Local.* */
 void dcnn_comm_slice(const dcnn_comm *comm, size_t count, size_t *first, size_t *length);
+
+/* --- ranks that die ------------------------------------------------------------------------------------------------
+ */
+
+/**
+ * From now on a rank's death does not end the others, but breaks the comm: all its functions return at once, those with
+ * a status with DCNN_FAILURE, and what they give is not to be used. Each rank becomes a domain of its own. Before
+ * anything is shared.
+ * @return DCNN_OK; DCNN_USAGE: this MPI, or the way it was started, cannot do that
+ */
+dcnn_status dcnn_comm_make_elastic(dcnn_comm *comm);
+
+/** Is it broken? Ranks may learn it at different calls, but all learn it. *Local.* */
+bool dcnn_comm_is_broken(const dcnn_comm *comm);
+
+/** Makes a broken comm whole again, of the ranks that are left; sums must be reserved anew. *Collective* of those.
+ * @return how many ranks were lost */
+int dcnn_comm_shrink(dcnn_comm *comm);
+
+/** DCNN_FAILURE, "a rank was lost". *Local.* */
+dcnn_status dcnn_comm_fail_broken(void);
 
 /* --- sums over the batch --------------------------------------------------------------------------------------------
  */

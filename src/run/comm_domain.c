@@ -63,6 +63,13 @@ dcnn_status dcnn_comm_share(dcnn_comm *comm, size_t bytes, void **block, bool *w
     dcnn_window *window = find_window(comm, NULL);
     *writer = comm->node_rank == 0;
     if (window == NULL) return DCNN_FAIL(DCNN_FAILURE, "too many shared blocks");
+    if (comm->elastic) { /* nothing that a dead rank has made */
+        *writer = true;
+        window->handle = MPI_WIN_NULL;
+        DCNN_TRY(dcnn_comm_agree(comm, dcnn_block_create(bytes, "a rank's data", &window->base)));
+        *block = window->base;
+        return DCNN_OK;
+    }
     DCNN_TRY(open_window(comm, comm->node, *writer ? bytes : 0, &window->handle));
     *block = window->base = segment_of(window->handle, 0);
     MPI_Win_fence(0, window->handle);
@@ -70,7 +77,8 @@ dcnn_status dcnn_comm_share(dcnn_comm *comm, size_t bytes, void **block, bool *w
 }
 
 void dcnn_comm_share_done(dcnn_comm *comm, void *block) {
-    MPI_Win_fence(0, find_window(comm, block)->handle);
+    const dcnn_window *window = find_window(comm, block);
+    if (window->handle != MPI_WIN_NULL) MPI_Win_fence(0, window->handle);
 }
 
 /* Only the first rank of each node takes part: its copy is the node's. */
@@ -133,14 +141,18 @@ static dcnn_status make_domains_of(dcnn_comm *comm, int size) {
 }
 
 dcnn_status dcnn_comm_make_domains(dcnn_comm *comm) {
-    return make_domains_of(comm, choose_domain_size(comm));
+    return make_domains_of(comm, dcnn_comm_can_shrink() ? 1 : choose_domain_size(comm));
 }
 
-void dcnn_comm_free_domains(dcnn_comm *comm) {
+void dcnn_comm_forget_domains(dcnn_comm *comm) {
     dcnn_comm_unshare(comm, comm->barrier);
     comm->barrier = NULL;
     free(comm->segments);
     comm->segments = NULL;
+}
+
+void dcnn_comm_free_domains(dcnn_comm *comm) {
+    dcnn_comm_forget_domains(comm);
     MPI_Comm_free(&comm->domain);
     MPI_Comm_free(&comm->rail);
 }

@@ -125,7 +125,9 @@ static size_t part_of_domain(const dcnn_comm *comm, const dcnn_exchange *exchang
 }
 
 static MPI_Request *next_request(dcnn_exchange *exchange) {
-    return &exchange->requests[exchange->request_count++];
+    MPI_Request *next = &exchange->requests[exchange->request_count++];
+    *next = MPI_REQUEST_NULL; /* and so it stays if the call fails */
+    return next;
 }
 
 /* Posts all receives, and sends each domain its part of our blocks. */
@@ -185,12 +187,12 @@ static bool are_done(dcnn_comm *comm, MPI_Request *requests, int count, bool wai
     int done = 1;
     if (!wait) {
         MPI_Testall(count, requests, &done, MPI_STATUSES_IGNORE);
-        return done != 0;
+        return done && !comm->broken;
     }
     const double from_s = dcnn_now_s();
     MPI_Waitall(count, requests, MPI_STATUSES_IGNORE);
     dcnn_comm_waited(comm, true, from_s);
-    return true;
+    return !comm->broken;
 }
 
 static void advance(dcnn_comm *comm, int bucket, bool wait) {
@@ -316,6 +318,8 @@ dcnn_status dcnn_comm_reserve_gradient(dcnn_comm *comm, int64_t grains, int buck
 
 void dcnn_comm_release_gradient(dcnn_comm *comm) {
     for (int i = 0; i < comm->exchange_count; i++) {
+        if (comm->exchanges[i].state == TRAVELLING || comm->exchanges[i].state == RETURNING) /* of a broken comm */
+            MPI_Waitall(comm->exchanges[i].request_count, comm->exchanges[i].requests, MPI_STATUSES_IGNORE);
         free(comm->exchanges[i].requests);
         free(comm->exchanges[i].received);
         free(comm->exchanges[i].merged);

@@ -25,6 +25,8 @@ struct dcnn_comm {
     int rank, size, node_rank, node_size, node_count, cores;
     int domain_rank, domain_size, domain_index, domain_count;
     bool crowded; /* the node has more ranks than cores */
+    bool elastic; /* goes on without ranks that die; see comm_elastic.c */
+    bool broken;
     dcnn_isa isa;
     dcnn_window windows[DCNN_MAX_WINDOWS];
     dcnn_barrier *barrier; /* the domain's */
@@ -56,9 +58,15 @@ size_t dcnn_comm_part_first(size_t count, int part, int parts);
 dcnn_tree dcnn_comm_blocks_of_rank(const dcnn_comm *comm, int64_t grains, int rank);
 dcnn_tree dcnn_comm_blocks_of_domain(const dcnn_comm *comm, int64_t grains, int domain);
 
-/* Makes domains of as many ranks as share memory everywhere; frees them. *Collective.* */
+/* Was MPI started with fault tolerance? Open MPI's windows are not made for that, so nothing is shared then. */
+bool dcnn_comm_can_shrink(void);
+
+/* Takes over a communicator: who we are in it, and domains of as many ranks as share memory everywhere. *Collective.*
+ */
+dcnn_status dcnn_comm_adopt(dcnn_comm *comm, MPI_Comm world);
 dcnn_status dcnn_comm_make_domains(dcnn_comm *comm);
-void dcnn_comm_free_domains(dcnn_comm *comm);
+void dcnn_comm_free_domains(dcnn_comm *comm);   /* *Collective.* */
+void dcnn_comm_forget_domains(dcnn_comm *comm); /* likewise, but *Local*: the communicators stay */
 
 /* Frees what dcnn_comm_reserve_sums() and dcnn_comm_reserve_gradient() made. *Collective.* */
 void dcnn_comm_release_sums(dcnn_comm *comm);

@@ -156,6 +156,7 @@ dcnn_status dcnn_evaluator_run(dcnn_evaluator *e, const int64_t *rows, int64_t c
         for (int i = 0; i < classes; i++) evaluation->correct += evaluation->confusion[i * classes + i];
     }
     if (want_probabilities) DCNN_TRY_DONE(gather_probabilities(e, mine, evaluation));
+    if (dcnn_comm_is_broken(e->comm)) status = dcnn_comm_fail_broken();
 done:
     free(e->sums);
     free(e->probabilities);

@@ -60,6 +60,7 @@ typedef struct dcnn_train_options {
     int threads;                                  /**< per rank; 0: cores / ranks on the node */
     bool fuse;                                    /**< fused kernels where there are any */
     bool plain_sums;      /**< plain MPI_Allreduce of fp32 batch sums: to measure what exactness costs */
+    bool elastic;         /**< the comm is (dcnn_comm_make_elastic): go on when ranks die */
     const char *trace;    /**< file for a trace of a few steps (trace.h), or NULL */
     int64_t stop_after;   /**< stop as a signal would after so many steps of this start; 0: never */
     const json_t *record; /**< every option by its name, for run.json and checkpoints; borrowed */
@@ -67,6 +68,8 @@ typedef struct dcnn_train_options {
     void (*on_epoch)(void *context, const char *line);
     /** Called on rank 0 after each step; may be NULL. It is part of the step's time: return soon. */
     void (*on_step)(void *context, const dcnn_train_step_report *report);
+    /** Called on every rank when ranks were lost, with its new number: rank 0 may be another one; may be NULL. */
+    void (*on_rank)(void *context, int rank);
     void *context;
 } dcnn_train_options;
 

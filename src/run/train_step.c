@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "run/elastic.h"
 #include "run/signals.h"
 #include "run/trainer.h"
 
@@ -144,6 +145,7 @@ static dcnn_status agree_stage(dcnn_trainer *t, bool *stop) {
     double *totals = t->sums + (int64_t)t->slots * t->sum_stride;
     dcnn_flags flags = {.stop = dcnn_signals_caught()};
     dcnn_comm_sum(t->comm, t->shares, count, t->sums, t->sum_stride, totals, &flags);
+    if (dcnn_comm_is_broken(t->comm)) return dcnn_comm_fail_broken();
     dcnn_plan_agreed(t->plan, t->stage, totals, t->batch);
     if (t->stage != t->state.net->loss_stage) return DCNN_OK;
     const double *loss = totals + count - DCNN_LOSS_SUMS;
@@ -177,6 +179,7 @@ static void apply_adam(void *argument, int worker) {
 
 dcnn_status dcnn_train_step(dcnn_trainer *t, bool *stop) {
     dcnn_progress *progress = &t->state.progress;
+    dcnn_trainer_remember(t);
     DCNN_TRY(dcnn_trace_step(t->trace, t->comm, t->steps + 1));
     dcnn_wait before[DCNN_MOST_WAITS];
     (void)dcnn_comm_waits(t->comm, before); /* of what is no step: evaluation, saving */
@@ -197,6 +200,7 @@ dcnn_status dcnn_train_step(dcnn_trainer *t, bool *stop) {
     dcnn_comm_gradient_finish(t->comm);
     book(t, DCNN_PHASE_GRADIENT);
     DCNN_TRY(status);
+    if (dcnn_comm_is_broken(t->comm)) return dcnn_comm_fail_broken();
     dcnn_adam adam = t->options->adam;
     adam.learning_rate = dcnn_schedule_rate(t->options->schedule, adam.learning_rate, progress->step,
                                             dcnn_sampler_steps(&t->sampler) * t->options->epochs);

@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "run/elastic.h"
 #include "run/run_folder.h"
 #include "run/signals.h"
 
@@ -148,6 +149,7 @@ static void carve_private(dcnn_trainer *t, dcnn_arena *arena) {
     t->sums = dcnn_arena_take(arena, (slots + 1) * (size_t)t->sum_stride * sizeof(double));
     t->samples = dcnn_arena_take(arena, slots * grain * sizeof *t->samples);
     t->labels = dcnn_arena_take(arena, slots * grain * sizeof *t->labels);
+    t->before.statistics = dcnn_arena_take(arena, t->state.net->state_count * sizeof(float));
 }
 
 /* Vectors that a worker's stack needs: the deepest that its share of any batch makes, one more for the leaf. */
@@ -427,6 +429,7 @@ static bool is_better(const dcnn_progress *best, int64_t correct, double loss) {
 /* After the last step of an epoch: validation, metrics, the best so far, a checkpoint, a line. */
 static dcnn_status end_epoch(dcnn_trainer *t, double began_s) {
     dcnn_progress *p = &t->state.progress;
+    dcnn_trainer_remember(t);
     const dcnn_split *split = dcnn_dataset_split(&t->dataset, "validation");
     dcnn_evaluation validation = {0};
     if (split) DCNN_TRY(dcnn_evaluator_run(t->evaluator, split->rows, split->count, false, &validation));
@@ -576,7 +579,11 @@ dcnn_status dcnn_train(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoi
     tell_model(t->state.net);
     t->started_s = dcnn_now_s() - t->state.progress.elapsed_s;
     dcnn_signals_catch();
-    while (t->state.progress.epoch < options->epochs) DCNN_TRY_DONE(run_epoch(t));
+    while (t->state.progress.epoch < options->epochs) {
+        status = run_epoch(t);
+        while (status != DCNN_OK && dcnn_comm_is_broken(comm)) status = dcnn_trainer_go_on(&t);
+        DCNN_TRY_DONE(status);
+    }
     DCNN_TRY_DONE(dcnn_trace_step(t->trace, comm, INT64_MAX)); /* if there were few */
     result->epochs = t->state.progress.epoch;
     result->steps = t->state.progress.step;

@@ -18,6 +18,13 @@ typedef struct dcnn_worker {
     int depth;       /* blocks in use after a stage */
 } dcnn_worker;
 
+/* What an elastic run takes back when a rank is lost; see elastic.h. */
+typedef struct dcnn_memory {
+    dcnn_progress progress;
+    size_t history;    /* its length */
+    float *statistics; /* [state_count] */
+} dcnn_memory;
+
 typedef struct dcnn_trainer {
     dcnn_comm *comm;
     const dcnn_kernels *kernels;
@@ -37,10 +44,10 @@ typedef struct dcnn_trainer {
     dcnn_worker *workers;
     double *sums; /* [slots][sum_stride] of the stage in progress */
     int sum_stride, slots;
-    int64_t *samples; /* [slots][grain] rows of this rank's grains of the batch in progress */
-    int32_t *labels;  /* [slots][grain] */
-    /* the step in progress */
-    int64_t batch; /* samples of the global batch */
+    int64_t *samples;   /* [slots][grain] rows of this rank's grains of the batch in progress */
+    int32_t *labels;    /* [slots][grain] */
+    dcnn_memory before; /* the step in progress */
+    int64_t batch;      /* samples of the global batch */
     dcnn_shares shares;
     int stage;
     dcnn_adam_step adam;
