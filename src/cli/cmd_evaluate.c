@@ -87,7 +87,7 @@ dcnn_status dcnn_cmd_evaluate(dcnn_cli *cli) {
     const dcnn_samples samples = {.dataset = &dataset, .split = split, .on_progress = tell_progress};
     if (cli->speaks) dcnn_bar_begin(o->quiet, 0.5);
     DCNN_TRY_DONE(dcnn_evaluate(cli->comm, &checkpoint, &samples, (int)o->threads, false, &evaluation));
-    dcnn_bar_clear();
+    dcnn_bar_end();
     const result r = {model, data, split->name, &evaluation, dcnn_class_names(&checkpoint, &dataset)};
     if (cli->speaks) status = print_result(cli, &r);
 done:

@@ -119,9 +119,9 @@ static dcnn_status read_pictures(const dcnn_cli *cli, const dcnn_checkpoint *che
     const dcnn_shape takes = checkpoint->net->nodes[0].shape;
     const int *given = cli->options->shape;
     if (kind == INPUT_CSV && given[0] > 0)
-        DCNN_TRY(dcnn_csv_read(path, given[0], given[1], given[2], images));
+        DCNN_TRY(dcnn_csv_read(path, given[0], given[1], given[2], NULL, images));
     else if (kind == INPUT_CSV)
-        DCNN_TRY(dcnn_csv_read(path, takes.h, takes.w, takes.c, images));
+        DCNN_TRY(dcnn_csv_read(path, takes.h, takes.w, takes.c, NULL, images));
     else if (kind == INPUT_PNG)
         DCNN_TRY(dcnn_png_read(path, takes.c, images));
     else

@@ -175,6 +175,7 @@ static dcnn_status train(const dcnn_cli *cli, const dcnn_run *run, const dcnn_ch
     if (cli->speaks) tell_start(cli, run, from);
     if (cli->speaks) dcnn_bar_begin(cli->options->quiet, 0.0);
     DCNN_TRY_DONE(dcnn_train(cli->comm, run, from, &options, &result));
+    dcnn_bar_end();
     if (cli->speaks) print_result(run, &result);
     draw_report(cli, run);
 done:

@@ -128,12 +128,18 @@ static dcnn_status read_idx_files(preparation *made, char *const sources[]) {
     return DCNN_OK;
 }
 
+static void tell_progress(void *context, int64_t done, int64_t count) {
+    const preparation *made = context;
+    made->options->on_progress(made->options->context, made->file_count, done, count);
+}
+
 static dcnn_status read_csv_files(preparation *made, int count, char *const sources[]) {
     const dcnn_prepare_options *options = made->options;
+    const dcnn_watcher watcher = {options->on_progress ? tell_progress : NULL, made};
     for (int i = 0; i < count; i++) {
         dcnn_images more;
         DCNN_TRY(note_file(made, sources[i]));
-        DCNN_TRY(dcnn_csv_read(sources[i], options->h, options->w, options->c, &more));
+        DCNN_TRY(dcnn_csv_read(sources[i], options->h, options->w, options->c, &watcher, &more));
         if (!more.labels) {
             dcnn_images_free(&more);
             return DCNN_FAIL(DCNN_BAD_INPUT,
