@@ -161,6 +161,12 @@ void dcnn_bar_draw(const dcnn_bar *bar) {
     fprintf(stderr, "%s%s", erasure, text);
 }
 
+void dcnn_bar_count(void *what, int64_t done, int64_t count) {
+    const dcnn_bar bar = {
+        .what = what, .done = done, .count = count, .images_per_s = -1, .loss = -1, .accuracy = -1, .left_s = -1};
+    dcnn_bar_draw(&bar);
+}
+
 void dcnn_bar_clear(void) {
     if (screen.drawn == 0) return;
     char erasure[32];

@@ -45,6 +45,9 @@ void dcnn_bar_begin(bool quiet, double delay_s);
 /** Draws the bar, at most ten times a second and as wide as the terminal is by then. *Local.* */
 void dcnn_bar_draw(const dcnn_bar *bar);
 
+/** Draws a bar that only counts: `what` is a text. As dcnn_samples.on_progress. *Local.* */
+void dcnn_bar_count(void *what, int64_t done, int64_t count);
+
 /** Takes the bar away; its line is free. The next drawing puts it back. *Local.* */
 void dcnn_bar_clear(void);
 
