@@ -63,8 +63,12 @@ typedef struct dcnn_train_options {
     const char *trace;    /**< file for a trace of a few steps (trace.h), or NULL */
     int64_t stop_after;   /**< stop as a signal would after so many steps of this start; 0: never */
     const json_t *record; /**< every option by its name, for run.json and checkpoints; borrowed */
-    /** Called on every rank after each epoch (and once before a resumed one) with a line for people; may be NULL. */
+    int64_t log_every;    /**< steps; metrics of each such step's batch alone go to steps.jsonl; 0: none */
+    bool histograms;      /**< of weights and gradients at each epoch's end, to histograms.jsonl */
+    /** Called on every rank after each epoch with a line for people; may be NULL. */
     void (*on_epoch)(void *context, const char *line);
+    /** Called on rank 0 after each checkpoint, when the files of metrics are up to date; may be NULL. */
+    void (*on_save)(void *context);
     /** Called on rank 0 after each step; may be NULL. It is part of the step's time: return soon. */
     void (*on_step)(void *context, const dcnn_train_step_report *report);
     void *context;
@@ -82,8 +86,9 @@ typedef struct dcnn_train_result {
 } dcnn_train_result;
 
 /**
- * Trains. Writes FOLDER/run.json, metrics.csv, metrics.jsonl, checkpoints/step-NNNNNNNN.h5 and best.h5 (by validation
- * accuracy, then loss; the last epoch's where there is no validation split). *Collective.*
+ * Trains. Writes FOLDER/run.json, metrics.csv, metrics.jsonl, steps.jsonl, histograms.jsonl,
+ * checkpoints/step-NNNNNNNN.h5 and best.h5 (by validation accuracy, then loss; the last epoch's where there is no
+ * validation split). *Collective.*
  * @param from  the checkpoint to go on from (run->checkpoint, read by the caller), or NULL
  * @return DCNN_OK; DCNN_STOPPED (signal or stop_after; checkpoint saved); DCNN_DIVERGED; DCNN_BAD_INPUT; DCNN_FAILURE
  */

@@ -51,7 +51,9 @@ typedef struct dcnn_trainer {
     dcnn_op_times *times;              /* [operations + 1] of worker 0, the loss last */
     int64_t trained;                   /* images, this start */
     int64_t steps;                     /* steps, this start */
-    double started_s;                  /* dcnn_now_s() minus the time of earlier starts */
+    dcnn_step_metrics *noted;          /* [noted_room] of steps since the last checkpoint, every log_every-th */
+    int noted_count, noted_room;
+    double started_s; /* dcnn_now_s() minus the time of earlier starts */
 } dcnn_trainer;
 
 /**
