@@ -16,9 +16,11 @@
 const char *const dcnn_phase_names[DCNN_PHASE_COUNT] = {"prepare", "load",     "forward", "backward",  "add",    "wait",
                                                         "agree",   "gradient", "adam",    "imbalance", "network"};
 
-static json_t *phases_json(const double *phases_s) {
+static json_t *phases_json(const dcnn_epoch_metrics *m) {
     json_t *phases = json_object();
-    for (int i = 0; i < DCNN_PHASE_COUNT; i++) json_object_set_new(phases, dcnn_phase_names[i], json_real(phases_s[i]));
+    for (int i = 0; i < DCNN_PHASE_COUNT; i++)
+        json_object_set_new(phases, dcnn_phase_names[i], json_real(m->phases_s[i]));
+    if (m->validation_count > 0) json_object_set_new(phases, "validation", json_real(m->validation_s));
     return phases;
 }
 
@@ -64,7 +66,7 @@ dcnn_status dcnn_history_append(char **history, const dcnn_epoch_metrics *m) {
         json_pack("{s:I, s:I, s:f, s:f, s:I, s:I, s:f, s:f, s:f, s:o}", EPOCH_KEY, (json_int_t)m->epoch, "step",
                   (json_int_t)m->steps, "loss", m->loss, "accuracy", (double)m->correct / (double)m->count, "correct",
                   (json_int_t)m->correct, "count", (json_int_t)m->count, "seconds", m->seconds, "wall_time",
-                  dcnn_wall_time(), "images_per_s", m->images_per_s, "phases", phases_json(m->phases_s));
+                  dcnn_wall_time(), "images_per_s", m->images_per_s, "phases", phases_json(m));
     if (m->validation_count > 0) {
         json_object_set_new(line, "val_loss", json_real(m->validation_loss));
         json_object_set_new(line, "val_accuracy",

@@ -45,7 +45,8 @@ typedef struct dcnn_epoch_metrics {
     double loss, validation_loss; /**< means */
     int64_t correct, count, validation_correct, validation_count;
     double seconds, images_per_s;
-    double phases_s[DCNN_PHASE_COUNT]; /**< of rank 0's first thread */
+    double phases_s[DCNN_PHASE_COUNT]; /**< of the steps, on rank 0's first thread */
+    double validation_s;               /**< the phase after them */
 } dcnn_epoch_metrics;
 
 /** One step's metrics, of its batch alone. */

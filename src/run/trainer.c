@@ -444,7 +444,9 @@ static dcnn_status end_epoch(dcnn_trainer *t, double began_s) {
     if (t->options->histograms)
         DCNN_TRY(dcnn_history_append_histograms(&t->state.history, p->epoch + 1, t->state.net, t->gradient,
                                                 1.0 / (double)t->batch));
+    const double trained_s = dcnn_now_s();
     if (split) DCNN_TRY(dcnn_evaluator_run(t->evaluator, split->rows, split->count, false, &validation));
+    const double validation_s = dcnn_now_s() - trained_s;
     DCNN_TRY(check_replicas(t));
     dcnn_epoch_metrics metrics = {.epoch = p->epoch + 1,
                                   .steps = p->step,
@@ -455,6 +457,7 @@ static dcnn_status end_epoch(dcnn_trainer *t, double began_s) {
                                   .validation_correct = validation.correct,
                                   .validation_count = validation.count,
                                   .seconds = dcnn_now_s() - began_s,
+                                  .validation_s = validation_s,
                                   .images_per_s = t->trained > 0 ? (double)t->trained / t->train_s : 0.0};
     dcnn_trainer_phases(t, metrics.phases_s);
     dcnn_trainer_forget_times(t);
