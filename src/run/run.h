@@ -36,7 +36,7 @@ void dcnn_run_free(dcnn_run *run);
 typedef struct dcnn_train_step_report {
     int64_t epoch, epochs; /**< the epoch in progress, from 1 */
     int64_t step, steps;   /**< of the epoch: done, in all */
-    double images_per_s;   /**< of the steps of this start */
+    double images_per_s;   /**< of the epoch's steps of this start */
     double loss, accuracy; /**< of the epoch so far */
     double left_s;         /**< until the epoch's last step, at that speed */
 } dcnn_train_step_report;

@@ -436,8 +436,20 @@ static bool is_better(const dcnn_progress *best, int64_t correct, double loss) {
     return correct > best->best_correct || (correct == best->best_correct && loss < best->best_loss);
 }
 
+static void begin_epoch(dcnn_trainer *t) {
+    t->began.now_s = dcnn_now_s();
+    t->began.train_s = t->train_s;
+    t->began.trained = t->trained;
+}
+
+/* Of the epoch's steps, those of this start. */
+static double epoch_speed(const dcnn_trainer *t) {
+    const double seconds = t->train_s - t->began.train_s;
+    return seconds > 0 ? (double)(t->trained - t->began.trained) / seconds : 0.0;
+}
+
 /* After the last step of an epoch: validation, metrics, the best so far, a checkpoint, a line. */
-static dcnn_status end_epoch(dcnn_trainer *t, double began_s) {
+static dcnn_status end_epoch(dcnn_trainer *t) {
     dcnn_progress *p = &t->state.progress;
     const dcnn_split *split = dcnn_dataset_split(&t->dataset, "validation");
     dcnn_evaluation validation = {0};
@@ -456,9 +468,9 @@ static dcnn_status end_epoch(dcnn_trainer *t, double began_s) {
                                   .validation_loss = validation.loss,
                                   .validation_correct = validation.correct,
                                   .validation_count = validation.count,
-                                  .seconds = dcnn_now_s() - began_s,
+                                  .seconds = dcnn_now_s() - t->began.now_s,
                                   .validation_s = validation_s,
-                                  .images_per_s = t->trained > 0 ? (double)t->trained / t->train_s : 0.0};
+                                  .images_per_s = epoch_speed(t)};
     dcnn_trainer_phases(t, metrics.phases_s);
     dcnn_trainer_forget_times(t);
     dcnn_evaluation_free(&validation);
@@ -509,7 +521,7 @@ static void tell_step(const dcnn_trainer *t) {
     const dcnn_progress *p = &t->state.progress;
     const int64_t batch = t->options->batch_size, count = t->sampler.count;
     if (t->options->on_step == NULL || dcnn_comm_rank(t->comm) != 0) return;
-    const double images_per_s = t->train_s > 0 ? (double)t->trained / t->train_s : 0.0;
+    const double images_per_s = epoch_speed(t);
     const dcnn_train_step_report report = {
         .epoch = p->epoch + 1,
         .epochs = t->options->epochs,
@@ -525,7 +537,7 @@ static void tell_step(const dcnn_trainer *t) {
 
 static dcnn_status run_epoch(dcnn_trainer *t) {
     dcnn_progress *p = &t->state.progress;
-    const double began_s = dcnn_now_s();
+    begin_epoch(t);
     while (p->cursor < t->sampler.count) {
         bool stop = false;
         const double loss_before = p->loss_sum;
@@ -537,13 +549,13 @@ static dcnn_status run_epoch(dcnn_trainer *t) {
         const bool last = p->cursor >= t->sampler.count;
         if (stop && !last) return stop_here(t);
         if (stop) {
-            DCNN_TRY(end_epoch(t, began_s));
+            DCNN_TRY(end_epoch(t));
             return p->epoch < t->options->epochs ? stop_here(t) : DCNN_OK;
         }
         if (!last && t->options->checkpoint_every > 0 && p->step % t->options->checkpoint_every == 0)
             DCNN_TRY(save(t, NULL));
     }
-    return end_epoch(t, began_s);
+    return end_epoch(t);
 }
 
 /* --- the end ---------------------------------------------------------------------------------------------------------

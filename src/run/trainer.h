@@ -53,6 +53,10 @@ typedef struct dcnn_trainer {
     int64_t steps;                     /* steps, this start */
     dcnn_step_metrics *noted;          /* [noted_room] of steps since the last checkpoint, every log_every-th */
     int noted_count, noted_room;
+    struct {
+        double now_s, train_s;
+        int64_t trained;
+    } began;          /* what these were when the epoch, or this start in its middle, began */
     double started_s; /* dcnn_now_s() minus the time of earlier starts */
 } dcnn_trainer;
 
