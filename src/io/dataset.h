@@ -58,8 +58,7 @@ typedef struct dcnn_prepare_options {
     void *context;
 } dcnn_prepare_options;
 
-/** The embedded digits' folder: `$DCNN_DATA/mnist`, else the installed one, else the source tree's. Malloc'd path or
- * NULL if none has them. *Local.* */
+/** The embedded digits' folder (dcnn_data_path()): malloc'd path or NULL. *Local.* */
 char *dcnn_embedded_digits(void);
 
 /**

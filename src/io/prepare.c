@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <jansson.h>
 
@@ -346,17 +345,6 @@ done:
     return status;
 }
 
-static char *folder_if_there(const char *parent, const char *name) {
-    char *path;
-    if (!parent || asprintf(&path, "%s/%s", parent, name) < 0) return NULL;
-    if (access(path, F_OK) == 0) return path;
-    free(path);
-    return NULL;
-}
-
 char *dcnn_embedded_digits(void) {
-    char *path = folder_if_there(getenv("DCNN_DATA"), "mnist");
-    if (!path) path = folder_if_there(DCNN_SHARE_DIR, "mnist");
-    if (!path) path = folder_if_there(DCNN_SOURCE_DIR, "data/mnist");
-    return path;
+    return dcnn_data_path("mnist");
 }

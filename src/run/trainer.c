@@ -33,14 +33,6 @@ static bool has_suffix(const char *text, const char *suffix) {
     return length >= tail && strcmp(text + length - tail, suffix) == 0;
 }
 
-static char *recipe_path(void) {
-    const char *folder = getenv("DCNN_DATA");
-    static const char *const places[] = {DCNN_SHARE_DIR "/models/digits.json",
-                                         DCNN_SOURCE_DIR "/data/models/digits.json"};
-    if (folder) return dcnn_path_join(folder, "models/digits.json");
-    return strdup(access(places[0], R_OK) == 0 ? places[0] : places[1]);
-}
-
 static dcnn_status make_net(dcnn_trainer *t) {
     const char *model = t->options->model;
     const dcnn_shape shape = {3, t->dataset.h, t->dataset.w, t->dataset.c};
@@ -52,10 +44,11 @@ static dcnn_status make_net(dcnn_trainer *t) {
         dcnn_checkpoint_free(&start);
         return DCNN_OK;
     }
-    char *path = model ? strdup(model) : recipe_path();
+    char *path = model ? strdup(model) : dcnn_data_path("models/digits.json");
     json_t *description = NULL;
-    dcnn_status status =
-        path ? dcnn_description_read(path, &description) : DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
+    dcnn_status status = path ? dcnn_description_read(path, &description)
+                              : DCNN_FAIL(DCNN_BAD_INPUT, "the recipe's model is not installed: name one by --model, "
+                                                          "or set DCNN_DATA to dcnn's data folder");
     if (status == DCNN_OK && model == NULL) status = fit_recipe(description, &t->dataset);
     if (status == DCNN_OK) {
         status = dcnn_net_create(description, shape, &t->state.net);
