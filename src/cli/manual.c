@@ -87,6 +87,8 @@ static void put_program_page(FILE *to) {
           ".I COMMAND\n[options] ...\n.SH DESCRIPTION\n"
           "Trains convolutional networks on one machine or, started by mpirun or srun, on many: the same run gives\n"
           "the same bits on any number of ranks.\nResults go to standard output, all else to standard error.\n"
+          "Where standard error is a terminal, or mpirun on this machine passes it on to one (not with\n"
+          ".BR \\-\\-tag\\-output ),\na bar shows how far long work is; elsewhere there is one line an epoch.\n"
           ".SH COMMANDS\n",
           to);
     for (int i = 0; i < DCNN_COMMAND_COUNT; i++) {
@@ -97,6 +99,7 @@ static void put_program_page(FILE *to) {
     fputs(".TP\n\\fBdcnn help \\-\\-completion\\fR \\fISHELL\\fR\nwrites the completion for bash, zsh or fish\n"
           ".SH ENVIRONMENT\n"
           ".TP\n.B NO_COLOR\nno colours on the terminal\n"
+          ".TP\n.B TERM\nno bar if it is dumb\n"
           ".TP\n.B DCNN_DATA\nfolder of the embedded digits and models, instead of the installed one\n",
           to);
     put_exit_codes(to);
