@@ -14,6 +14,9 @@ rm parts/checkpoints/step-00000008.h5
 dcnn train "${arguments[@]}" --run parts --resume >/dev/null
 cmp <(numbers whole) <(numbers parts) && echo "the same numbers"
 
+ranks 3 dcnn train "${arguments[@]}" --run ranks >/dev/null
+cmp <(numbers whole) <(numbers ranks) && echo "the same numbers on three ranks"
+
 # The event file follows from these: made anew, it is the same.
 cp parts/events.out.tfevents.dcnn before
 rm parts/events.out.tfevents.dcnn
