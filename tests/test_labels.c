@@ -90,9 +90,9 @@ static int draw_figures(const fake_run *run, int best_epoch, int first, int end)
 
 static void with_any_number_of_classes(void **state) {
     (void)state;
-    static const int counts[] = {2, 3, 7, 10, 11, 16, 25, 40, 41, 64, 100};
+    static const int counts[] = {2, 3, 10, 11, 25, 41, 100};
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++)
-        for (int style = 0; style < 2; style++) {
+        for (int style = counts[i] == 100; style < 2; style++) { /* long names and colours last */
             const fake_run run = {"classes",      counts[i], 15,   12,   12, style ? 3 : 1,
                                   40 * counts[i], style,     true, true, 0.8};
             assert_int_equal(draw_figures(&run, 9, 0, dcnn_figure_count), dcnn_figure_count);
@@ -101,7 +101,7 @@ static void with_any_number_of_classes(void **state) {
 
 static void with_any_number_of_epochs(void **state) {
     (void)state;
-    static const int counts[] = {1, 2, 3, 10, 15, 59, 60, 61, 100, 365, 999, 1000};
+    static const int counts[] = {1, 2, 3, 15, 60, 61, 100, 1000};
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
         const fake_run run = {"epochs", 3, counts[i], 8, 8, 1, 20, false, true, true, 0.9};
         draw_figures(&run, 1, 0, 2); /* loss and accuracy: the best epoch's mark is at either end */
@@ -112,9 +112,9 @@ static void with_any_number_of_epochs(void **state) {
 
 static void with_counts_of_any_length(void **state) {
     (void)state;
-    static const int tests[] = {1, 10, 1000, 100000};
+    static const int tests[] = {1, 1000, 30000};
     for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++)
-        for (int classes = 2; classes <= 30; classes += 7) {
+        for (int classes = 2; classes <= 30; classes += 14) {
             const fake_run run = {"counts", classes, 3, 4, 4, 1, tests[i], false, false, true, 0.99};
             draw_figures(&run, 2, 0, dcnn_figure_count);
         }
