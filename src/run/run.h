@@ -109,7 +109,8 @@ typedef struct dcnn_samples {
     const dcnn_dataset *dataset; /**< or NULL */
     const dcnn_split *split;     /**< rows of it */
     const dcnn_images *images;   /**< on rank 0, if dataset is NULL */
-    /** Called on rank 0 now and then: its first thread has done so many of its `count` samples; may be NULL. */
+    /** Called on rank 0 now and then: so many of all `count` samples are done if every thread of every rank is as far
+     * in its share as rank 0's first one; may be NULL. */
     void (*on_progress)(void *context, int64_t done, int64_t count);
     void *context;
 } dcnn_samples;
