@@ -104,7 +104,7 @@ const dcnn_option dcnn_option_table[] = {
     {"tensorboard", 0, TRAIN | REPORT, FLAG(tensorboard), .fallback = "true", .group = output,
      .help = "write an event file", .resume = DCNN_RESUME_KEEP},
     {"log-every", 0, TRAIN, INTEGER(log_every, 0, 1000000000), .fallback = "50", .group = output,
-     .help = "steps between a batch's metrics; 0: none", .resume = DCNN_RESUME_KEEP},
+     .help = "log one batch in N; 0: none", .resume = DCNN_RESUME_KEEP},
     {"histograms", 0, TRAIN, FLAG(histograms), .group = output, .help = "of weights and gradients, each epoch",
      .resume = DCNN_RESUME_KEEP},
 
