@@ -39,7 +39,7 @@ typedef struct outcome {
     int64_t test_correct;
 } outcome;
 
-/* Drops "seconds", "images_per_s" and "phases" from each line. */
+/* Drops "seconds", "images_per_s", "wall_time" and "phases" from each line. */
 static char *without_times(const char *history) {
     char *text = calloc(1, strlen(history) + 2);
     for (const char *at = history; *at; at += strcspn(at, "\n") + 1) {
@@ -47,6 +47,7 @@ static char *without_times(const char *history) {
         assert_non_null(line);
         json_object_del(line, "seconds");
         json_object_del(line, "images_per_s");
+        json_object_del(line, "wall_time");
         json_object_del(line, "phases");
         char *kept = json_dumps(line, JSON_SORT_KEYS);
         strcat(strcat(text, kept), "\n");

@@ -38,6 +38,7 @@ static inline char *fake_history(const fake_run *run) {
         const double loss = 0.02 + 2.2 / epoch + 0.03 * draw_unit(), accuracy = 1 - 0.4 * loss / (1 + loss);
         fprintf(out, "{\"epoch\":%d,\"step\":%d,\"loss\":%.17g,\"accuracy\":%.17g,\"seconds\":%.17g", epoch,
                 epoch * 237, loss, accuracy, 5 + draw_unit());
+        fprintf(out, ",\"wall_time\":%.17g", 1.7e9 + 6 * epoch);
         fprintf(out, ",\"correct\":%d,\"count\":30240,\"images_per_s\":%.17g", (int)(30240 * accuracy),
                 6000 + 100 * draw_unit());
         if (run->validation)

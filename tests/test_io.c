@@ -481,7 +481,7 @@ static void good_csv(const char *text, bool labelled, int h, int w, int c) {
     static const uint8_t pixels[] = {0, 10, 255, 7, 1, 2, 3, 4};
     dcnn_images images;
     put_gzip(path, text, strlen(text), "wb");
-    assert_ok(dcnn_csv_read(path, h, w, c, &images));
+    assert_ok(dcnn_csv_read(path, h, w, c, NULL, &images));
     assert_true(images.count == 2 && images.h * images.w * images.c == 4);
     if (h)
         assert_true(images.h == h && images.w == w && images.c == c);
@@ -509,7 +509,7 @@ static void bad_csv(const char *text, int side, const char *fragment, const char
     char expected[600];
     snprintf(expected, sizeof expected, "%s:%s", path, place);
     put_text(path, text);
-    assert_fails(dcnn_csv_read(path, side, side, side ? 1 : 0, &images), DCNN_BAD_INPUT, fragment, expected);
+    assert_fails(dcnn_csv_read(path, side, side, side ? 1 : 0, NULL, &images), DCNN_BAD_INPUT, fragment, expected);
     assert_true(!images.pixels && !images.labels && images.count == 0);
 }
 
@@ -541,8 +541,8 @@ static void bad_csv_is_refused(void **state) {
     bad_csv("\n\n", 0, "must begin", "1:1: ");
 #undef HEADER
     dcnn_images images;
-    assert_fails(dcnn_csv_read(in_scratch("no.csv"), 0, 0, 0, &images), DCNN_BAD_INPUT, "No such file", "no.csv");
-    assert_fails(dcnn_csv_read(in_scratch("no.csv"), -1, 1, 1, &images), DCNN_USAGE, "-1x1x1", "");
+    assert_fails(dcnn_csv_read(in_scratch("no.csv"), 0, 0, 0, NULL, &images), DCNN_BAD_INPUT, "No such file", "no.csv");
+    assert_fails(dcnn_csv_read(in_scratch("no.csv"), -1, 1, 1, NULL, &images), DCNN_USAGE, "-1x1x1", "");
 }
 
 int main(void) {

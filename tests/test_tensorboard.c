@@ -72,10 +72,12 @@ typedef struct point {
 } point;
 
 typedef struct contents {
-    int version_count, point_count, histogram_count, image_count;
+    int version_count, point_count, batch_count, histogram_count, image_count;
     bool whole; /* nothing is left behind the last record */
     point points[4096];
-    double histogram_num; /* of the last one */
+    double histogram_num;   /* of the last one */
+    int64_t histogram_step; /* likewise */
+    char histogram_tag[64];
 } contents;
 
 static contents seen;
@@ -92,6 +94,8 @@ static void take_value(const DcnnTb__Event *event, const DcnnTb__Value *value) {
         assert_int_equal(h->n_bucket, h->n_bucket_limit);
         assert_true(sum == h->num && h->bucket_limit[h->n_bucket - 1] == h->max && h->min <= h->max);
         seen.histogram_num = h->num;
+        seen.histogram_step = event->step;
+        snprintf(seen.histogram_tag, sizeof seen.histogram_tag, "%s", value->tag);
         seen.histogram_count++;
     } else {
         assert_int_equal(value->value_case, DCNN_TB__VALUE__VALUE_SIMPLE_VALUE);
@@ -101,6 +105,7 @@ static void take_value(const DcnnTb__Event *event, const DcnnTb__Value *value) {
         p->step = event->step;
         p->value = value->simple_value;
         p->wall_time = event->wall_time;
+        seen.batch_count += strncmp(value->tag, "batch/", 6) == 0;
     }
 }
 
@@ -170,7 +175,7 @@ static void check_against(const char *folder, const char *history, int epochs) {
         expected += (int)json_object_size(json_object_get(line, "phases"));
         json_decref(line);
     }
-    assert_int_equal(seen.point_count, expected);
+    assert_int_equal(seen.point_count - seen.batch_count, expected);
 }
 
 /* The history's first lines. */
@@ -190,7 +195,7 @@ static const char *new_folder(const char *name) {
 
 static void update_to(const char *folder, const char *history, int epochs) {
     char *part = first_lines(history, epochs);
-    assert_int_equal(dcnn_events_update(folder, part, NULL), DCNN_OK);
+    assert_int_equal(dcnn_events_update(folder, &(dcnn_metrics){.epochs = part}), DCNN_OK);
     free(part);
     check_against(folder, history, epochs);
 }
@@ -244,26 +249,88 @@ static void torn_files_are_mended(void **state) {
     free(history);
 }
 
-static void histograms_only_when_asked_for(void **state) {
-    (void)state;
-    char *history = fake_history(&run), *part = first_lines(history, 2);
-    dcnn_net *net = fake_net(&run);
-    const char *folder = new_folder("histograms");
-    update_to(folder, history, 1);
-    assert_int_equal(seen.histogram_count, 0);
-    for (int again = 0; again < 2; again++) {
-        assert_int_equal(dcnn_events_update(folder, part, net), DCNN_OK);
-        check_against(folder, history, 2);
-        assert_int_equal(seen.histogram_count, 4); /* two kernels and two biases, once */
-        assert_true(seen.histogram_num == 3);      /* the last bias */
+/* Metrics of every tenth step's batch, up to some step of fake_history()'s 237 an epoch. */
+static char *fake_steps(int last) {
+    char *text = NULL;
+    size_t length = 0;
+    FILE *out = open_memstream(&text, &length);
+    assert_non_null(out);
+    for (int step = 10; step <= last; step += 10)
+        fprintf(out,
+                "{\"step\":%d,\"epoch\":%d,\"loss\":%.17g,\"accuracy\":0.5,\"learning_rate\":0.001,"
+                "\"wall_time\":%.17g}\n",
+                step, 1 + (step - 1) / 237, 3.0 / step, 1.7e9 + 6.0 * step / 237);
+    assert_int_equal(fclose(out), 0);
+    return text;
+}
+
+/* The file has the batches' points up to that step, each before those that were made later. */
+static void expect_steps(const char *folder, const char *history, int epochs, int last) {
+    char *part = first_lines(history, epochs), *steps = fake_steps(last);
+    assert_int_equal(dcnn_events_update(folder, &(dcnn_metrics){.epochs = part, .steps = steps}), DCNN_OK);
+    check_against(folder, history, epochs);
+    assert_int_equal(seen.batch_count, 3 * (last / 10));
+    for (int step = 10; step <= last; step += 10) {
+        assert_true(only_point("batch/loss", step)->value == (float)(3.0 / step));
+        assert_true(only_point("batch/learning_rate", step)->value == 0.001F);
     }
-    update_to(folder, history, 3);
-    assert_int_equal(seen.histogram_count, 4);
-    net->params[0] = (float)NAN;
-    assert_int_equal(dcnn_events_update(folder, history, net), DCNN_OK);
-    check_against(folder, history, run.epochs);
-    assert_int_equal(seen.histogram_count, 8);
-    dcnn_net_free(net);
+    for (int i = 1; i < seen.point_count; i++) assert_true(seen.points[i].wall_time >= seen.points[i - 1].wall_time);
+    free(part);
+    free(steps);
+}
+
+static void steps_come_between_epochs(void **state) {
+    (void)state;
+    char *history = fake_history(&run);
+    const char *folder = new_folder("steps");
+    expect_steps(folder, history, 0, 100); /* a checkpoint within the first epoch */
+    expect_steps(folder, history, 1, 230);
+    expect_steps(folder, history, 2, 600); /* stopped in the third */
+    expect_steps(folder, history, 1, 400); /* went on from an older checkpoint */
+    expect_steps(folder, history, 12, 12 * 237);
+    update_to(folder, history, 12); /* without them: --log-every 0 */
+    free(history);
+}
+
+static void a_file_only_grows(void **state) {
+    (void)state;
+    char *history = fake_history(&run);
+    const char *folder = new_folder("followed"), *path = in_scratch("followed/" DCNN_EVENTS_NAME);
+    char kept[600];
+    snprintf(kept, sizeof kept, "%s", path);
+    expect_steps(folder, history, 1, 300);
+    uint8_t *before, *after;
+    size_t length, longer;
+    assert_int_equal(dcnn_file_read(kept, &before, &length), DCNN_OK);
+    expect_steps(folder, history, 3, 900);
+    assert_int_equal(dcnn_file_read(kept, &after, &longer), DCNN_OK);
+    assert_true(longer > length);
+    assert_memory_equal(before, after, length);
+    free(before);
+    free(after);
+    free(history);
+}
+
+static void histograms_are_the_epochs(void **state) {
+    (void)state;
+    static const char histograms[] =
+        "{\"histogram\":\"weights/dense/kernel\",\"epoch\":1,\"wall_time\":1700000006,\"min\":-1,\"max\":1,"
+        "\"num\":5,\"sum\":0,\"sum_squares\":2,\"bucket_limit\":[0,1],\"bucket\":[3,2]}\n"
+        "{\"histogram\":\"gradients/dense/kernel\",\"epoch\":2,\"wall_time\":1700000012,\"min\":3,\"max\":3,"
+        "\"num\":7,\"sum\":21,\"sum_squares\":63,\"bucket_limit\":[3],\"bucket\":[7]}\n";
+    char *history = fake_history(&run), *part = first_lines(history, 1);
+    const char *folder = new_folder("histograms");
+    const dcnn_metrics first = {.epochs = part, .histograms = histograms}, all = {history, NULL, histograms};
+    assert_int_equal(dcnn_events_update(folder, &first), DCNN_OK);
+    check_against(folder, history, 1);
+    assert_int_equal(seen.histogram_count, 1); /* the second epoch is not complete */
+    for (int again = 0; again < 2; again++) {
+        assert_int_equal(dcnn_events_update(folder, &all), DCNN_OK);
+        check_against(folder, history, run.epochs);
+        assert_int_equal(seen.histogram_count, 2);
+        assert_string_equal(seen.histogram_tag, "gradients/dense/kernel");
+        assert_true(seen.histogram_num == 7 && seen.histogram_step == 2);
+    }
     free(part);
     free(history);
 }
@@ -283,16 +350,28 @@ static void figures_become_images(void **state) {
 
 static void failures_are_told(void **state) {
     (void)state;
-    assert_int_equal(dcnn_events_update(in_scratch("nowhere"), "{\"epoch\":1}\n", NULL), DCNN_FAILURE);
+    assert_int_equal(dcnn_events_update(in_scratch("nowhere"), &(dcnn_metrics){.epochs = "{\"epoch\":1}\n"}),
+                     DCNN_FAILURE);
     assert_non_null(strstr(dcnn_error(), "nowhere"));
-    assert_int_equal(dcnn_events_update(new_folder("bad"), "{\"epoch\"\n", NULL), DCNN_BAD_INPUT);
+    const char *folder = new_folder("bad");
+    static const dcnn_metrics bad[] = {{.epochs = "{\"epoch\"\n"},
+                                       {.steps = "{\"step\":1}\n{\"epoch\":1}\n"},
+                                       {.steps = "{\"step\":1}\n\n{\"step\":2}\n"},
+                                       {.histograms = "{\"histogram\":\"a\",\"epoch\":1,\"bucket_limit\":[1]}\n"}};
+    static const char *const places[] = {"metrics.jsonl: line 1", "steps.jsonl, line 2", "steps.jsonl, line 2",
+                                         "histograms.jsonl, line 1"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        assert_int_equal(dcnn_events_update(folder, &bad[i]), DCNN_BAD_INPUT);
+        assert_non_null(strstr(dcnn_error(), places[i]));
+    }
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(crc32c_of_known_texts),     cmocka_unit_test(records_come_back_and_damage_is_seen),
         cmocka_unit_test(epoch_by_epoch_or_at_once), cmocka_unit_test(resumed_runs_are_cut_back),
-        cmocka_unit_test(torn_files_are_mended),     cmocka_unit_test(histograms_only_when_asked_for),
+        cmocka_unit_test(torn_files_are_mended),     cmocka_unit_test(steps_come_between_epochs),
+        cmocka_unit_test(a_file_only_grows),         cmocka_unit_test(histograms_are_the_epochs),
         cmocka_unit_test(figures_become_images),     cmocka_unit_test(failures_are_told),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -36,9 +36,9 @@ dcnn_status dcnn_cmd_bench(dcnn_cli *cli);
  */
 dcnn_status dcnn_run_report(const dcnn_cli *cli, const char *folder, const char *data, const char *split);
 
-/** Brings a run's TensorBoard file in line with its metrics (report/events.h), with histograms of its newest
- * checkpoint's weights if asked for; without metrics nothing happens. *Local*: rank 0 alone calls it. */
-dcnn_status dcnn_run_events(const char *folder, bool histograms);
+/** Brings a run's TensorBoard file in line with its metrics (report/events.h); without metrics nothing happens.
+ * *Local*: rank 0 alone calls it. */
+dcnn_status dcnn_run_events(const char *folder);
 
 /** Room for a number of dcnn_number_text(). */
 typedef struct dcnn_number {

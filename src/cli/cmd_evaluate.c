@@ -54,18 +54,6 @@ static dcnn_status print_result(const dcnn_cli *cli, const result *r) {
     return status;
 }
 
-static void tell_progress(void *context, int64_t done, int64_t count) {
-    (void)context;
-    const dcnn_bar bar = {.what = "evaluating",
-                          .done = done,
-                          .count = count,
-                          .images_per_s = -1,
-                          .loss = -1,
-                          .accuracy = -1,
-                          .left_s = -1};
-    dcnn_bar_draw(&bar);
-}
-
 dcnn_status dcnn_cmd_evaluate(dcnn_cli *cli) {
     const dcnn_options *o = cli->options;
     const char *model = o->operands[0];
@@ -84,10 +72,11 @@ dcnn_status dcnn_cmd_evaluate(dcnn_cli *cli) {
     }
     DCNN_TRY_DONE(dcnn_dataset_share(cli->comm, data, o->split, &dataset, &split));
     DCNN_TRY_DONE(dcnn_check_fit(&checkpoint, model, data, dataset.h, dataset.w, dataset.c));
-    const dcnn_samples samples = {.dataset = &dataset, .split = split, .on_progress = tell_progress};
+    const dcnn_samples samples = {
+        .dataset = &dataset, .split = split, .on_progress = dcnn_bar_count, .context = "evaluating"};
     if (cli->speaks) dcnn_bar_begin(o->quiet, 0.5);
     DCNN_TRY_DONE(dcnn_evaluate(cli->comm, &checkpoint, &samples, (int)o->threads, false, &evaluation));
-    dcnn_bar_clear();
+    dcnn_bar_end();
     const result r = {model, data, split->name, &evaluation, dcnn_class_names(&checkpoint, &dataset)};
     if (cli->speaks) status = print_result(cli, &r);
 done:

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/progress.h"
 #include "io/file.h"
 #include "io/png.h"
 
@@ -107,7 +108,8 @@ static dcnn_status predict_dataset(const dcnn_cli *cli, const dcnn_checkpoint *c
         status = DCNN_FAIL(DCNN_USAGE, "%s is a data set: say which split of it, as --split test", path);
     DCNN_TRY_DONE(status);
     DCNN_TRY_DONE(dcnn_check_fit(checkpoint, o->operands[0], path, dataset.h, dataset.w, dataset.c));
-    const dcnn_samples samples = {.dataset = &dataset, .split = split};
+    const dcnn_samples samples = {
+        .dataset = &dataset, .split = split, .on_progress = dcnn_bar_count, .context = "predicting"};
     DCNN_TRY_DONE(dcnn_evaluate(cli->comm, checkpoint, &samples, (int)o->threads, true, evaluation));
 done:
     dcnn_dataset_free(&dataset);
@@ -119,9 +121,9 @@ static dcnn_status read_pictures(const dcnn_cli *cli, const dcnn_checkpoint *che
     const dcnn_shape takes = checkpoint->net->nodes[0].shape;
     const int *given = cli->options->shape;
     if (kind == INPUT_CSV && given[0] > 0)
-        DCNN_TRY(dcnn_csv_read(path, given[0], given[1], given[2], images));
+        DCNN_TRY(dcnn_csv_read(path, given[0], given[1], given[2], NULL, images));
     else if (kind == INPUT_CSV)
-        DCNN_TRY(dcnn_csv_read(path, takes.h, takes.w, takes.c, images));
+        DCNN_TRY(dcnn_csv_read(path, takes.h, takes.w, takes.c, NULL, images));
     else if (kind == INPUT_PNG)
         DCNN_TRY(dcnn_png_read(path, takes.c, images));
     else
@@ -136,7 +138,8 @@ static dcnn_status predict_pictures(const dcnn_cli *cli, const dcnn_checkpoint *
     dcnn_images images = {0};
     dcnn_status status = cli->speaks ? read_pictures(cli, checkpoint, path, kind, &images) : DCNN_OK;
     DCNN_TRY_DONE(dcnn_comm_agree(cli->comm, status));
-    const dcnn_samples samples = {.images = cli->speaks ? &images : NULL};
+    const dcnn_samples samples = {
+        .images = cli->speaks ? &images : NULL, .on_progress = dcnn_bar_count, .context = "predicting"};
     DCNN_TRY_DONE(dcnn_evaluate(cli->comm, checkpoint, &samples, (int)cli->options->threads, true, evaluation));
 done:
     dcnn_images_free(&images);
@@ -146,10 +149,12 @@ done:
 static dcnn_status predict_input(const dcnn_cli *cli, const dcnn_checkpoint *checkpoint, const char *path, table *out) {
     dcnn_evaluation evaluation = {0};
     const input_kind kind = find_kind(cli, path);
+    if (cli->speaks) dcnn_bar_begin(cli->options->quiet, 0.5);
     if (kind == INPUT_DATASET)
         DCNN_TRY(predict_dataset(cli, checkpoint, path, &evaluation));
     else
         DCNN_TRY(predict_pictures(cli, checkpoint, path, kind, &evaluation));
+    dcnn_bar_end();
     if (cli->speaks && out->people)
         put_sentence(out, path, evaluation.probabilities);
     else if (cli->speaks)

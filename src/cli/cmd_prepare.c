@@ -2,9 +2,24 @@
 #include <sys/stat.h>
 
 #include "cli/cli.h"
+#include "cli/progress.h"
+
+static void tell_progress(void *context, int file, int64_t done, int64_t count) {
+    const dcnn_options *o = context;
+    const dcnn_bar bar = {.what = "reading",
+                          .number = file,
+                          .numbers = o->operand_count > 1 ? o->operand_count : 0,
+                          .done = done,
+                          .count = count,
+                          .images_per_s = -1,
+                          .loss = -1,
+                          .accuracy = -1,
+                          .left_s = -1};
+    dcnn_bar_draw(&bar);
+}
 
 dcnn_status dcnn_cmd_prepare(dcnn_cli *cli) {
-    const dcnn_options *o = cli->options;
+    dcnn_options *o = cli->options;
     struct stat info;
     if (o->output == NULL)
         return DCNN_FAIL(DCNN_USAGE, "where shall the data set go? Name a file: dcnn prepare ... --output DATA.h5");
@@ -17,13 +32,17 @@ dcnn_status dcnn_cmd_prepare(dcnn_cli *cli) {
                                           .seed = o->seed,
                                           .h = o->shape[0],
                                           .w = o->shape[1],
-                                          .c = o->shape[2]};
+                                          .c = o->shape[2],
+                                          .on_progress = tell_progress,
+                                          .context = o};
+    dcnn_bar_begin(o->quiet, 0.5);
     DCNN_TRY(dcnn_dataset_prepare(o->operand_count, o->operands, &prepare, o->output, NULL));
     dcnn_dataset made;
     char text[512];
     DCNN_TRY(dcnn_dataset_open(o->output, &made));
     dcnn_dataset_text(&made, text);
     dcnn_dataset_free(&made);
+    dcnn_bar_end();
     printf("%s: %s\n", o->output, text);
     return DCNN_OK;
 }

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -188,20 +189,26 @@ dcnn_status dcnn_run_report(const dcnn_cli *cli, const char *folder, const char 
     return status;
 }
 
-dcnn_status dcnn_run_events(const char *folder, bool histograms) {
-    char *history = NULL, *newest = NULL;
-    dcnn_checkpoint checkpoint = {0};
-    char *metrics = dcnn_path_join(folder, "metrics.jsonl");
-    const bool none = metrics && access(metrics, F_OK) != 0;
-    free(metrics);
-    if (none) return DCNN_OK;
-    dcnn_status status = read_text(folder, "metrics.jsonl", &history);
-    if (status == DCNN_OK && histograms) status = dcnn_checkpoint_newest(folder, &newest);
-    if (status == DCNN_OK && newest) status = dcnn_checkpoint_read(newest, &checkpoint);
-    if (status == DCNN_OK) status = dcnn_events_update(folder, history, checkpoint.net);
-    dcnn_checkpoint_free(&checkpoint);
-    free(newest);
-    free(history);
+/* A file of the run, or NULL if it has none of that name, or an empty one. */
+static dcnn_status read_if_there(const char *folder, const char *name, char **text) {
+    struct stat about;
+    char *path = dcnn_path_join(folder, name);
+    const bool there = path == NULL || (stat(path, &about) == 0 && about.st_size > 0);
+    *text = NULL;
+    free(path);
+    return there ? read_text(folder, name, text) : DCNN_OK;
+}
+
+dcnn_status dcnn_run_events(const char *folder) {
+    char *epochs = NULL, *steps = NULL, *histograms = NULL;
+    dcnn_status status = read_if_there(folder, "metrics.jsonl", &epochs);
+    if (status == DCNN_OK) status = read_if_there(folder, "steps.jsonl", &steps);
+    if (status == DCNN_OK) status = read_if_there(folder, "histograms.jsonl", &histograms);
+    if (status == DCNN_OK && (epochs || steps))
+        status = dcnn_events_update(folder, &(dcnn_metrics){epochs, steps, histograms});
+    free(epochs);
+    free(steps);
+    free(histograms);
     return status;
 }
 
@@ -209,7 +216,7 @@ dcnn_status dcnn_cmd_report(dcnn_cli *cli) {
     const dcnn_options *o = cli->options;
     const char *folder = o->operands[0];
     DCNN_TRY(dcnn_run_report(cli, folder, o->operand_count > 1 ? o->operands[1] : NULL, o->split));
-    DCNN_TRY(dcnn_comm_agree(cli->comm, cli->speaks && o->tensorboard ? dcnn_run_events(folder, false) : DCNN_OK));
+    DCNN_TRY(dcnn_comm_agree(cli->comm, cli->speaks && o->tensorboard ? dcnn_run_events(folder) : DCNN_OK));
     if (cli->speaks) printf("%s/report.html, %s/figures/\n", folder, folder);
     return DCNN_OK;
 }

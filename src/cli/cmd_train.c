@@ -6,20 +6,23 @@
 #include "cli/cli.h"
 #include "cli/progress.h"
 
-/* What is told of an epoch, by rank 0. */
+/* What the training tells of itself, and to whom. */
 typedef struct narrator {
     dcnn_cli *cli;
     const char *folder;
 } narrator;
 
 static void tell_epoch(void *context, const char *line) {
-    const narrator *n = context;
+    (void)context;
     dcnn_info("%s", line);
-    if (!n->cli->speaks || !n->cli->options->tensorboard) return;
+}
+
+static void tell_tensorboard(void *context) {
+    const narrator *n = context;
+    if (!n->cli->options->tensorboard) return;
     char before[1024]; /* the trainer may be about to tell of a failure of its own */
     snprintf(before, sizeof before, "%s", dcnn_error());
-    if (dcnn_run_events(n->folder, n->cli->options->histograms) != DCNN_OK)
-        dcnn_warn("no TensorBoard file: %s", dcnn_error());
+    if (dcnn_run_events(n->folder) != DCNN_OK) dcnn_warn("no TensorBoard file: %s", dcnn_error());
     dcnn_error_set(before);
 }
 
@@ -166,7 +169,10 @@ static dcnn_train_options train_options(const dcnn_options *o) {
                                 .elastic = o->elastic,
                                 .trace = o->trace,
                                 .stop_after = o->stop_after,
+                                .log_every = o->log_every,
+                                .histograms = o->histograms,
                                 .on_epoch = tell_epoch,
+                                .on_save = tell_tensorboard,
                                 .on_step = tell_step,
                                 .on_rank = take_rank};
 }
@@ -184,6 +190,7 @@ static dcnn_status train(dcnn_cli *cli, const dcnn_run *run, const dcnn_checkpoi
     if (cli->speaks) tell_start(cli, run, from);
     if (cli->speaks) dcnn_bar_begin(cli->options->quiet, 0.0);
     DCNN_TRY_DONE(dcnn_train(cli->comm, run, from, &options, &result));
+    dcnn_bar_end();
     if (cli->speaks) print_result(run, &result);
     draw_report(cli, run);
 done:

@@ -87,6 +87,8 @@ static void put_program_page(FILE *to) {
           ".I COMMAND\n[options] ...\n.SH DESCRIPTION\n"
           "Trains convolutional networks on one machine or, started by mpirun or srun, on many: the same run gives\n"
           "the same bits on any number of ranks.\nResults go to standard output, all else to standard error.\n"
+          "Where standard error is a terminal, or mpirun on this machine passes it on to one (not with\n"
+          ".BR \\-\\-tag\\-output ),\na bar shows how far long work is; elsewhere there is one line an epoch.\n"
           ".SH COMMANDS\n",
           to);
     for (int i = 0; i < DCNN_COMMAND_COUNT; i++) {
@@ -97,6 +99,7 @@ static void put_program_page(FILE *to) {
     fputs(".TP\n\\fBdcnn help \\-\\-completion\\fR \\fISHELL\\fR\nwrites the completion for bash, zsh or fish\n"
           ".SH ENVIRONMENT\n"
           ".TP\n.B NO_COLOR\nno colours on the terminal\n"
+          ".TP\n.B TERM\nno bar if it is dumb\n"
           ".TP\n.B DCNN_DATA\nfolder of the embedded digits and models, instead of the installed one\n",
           to);
     put_exit_codes(to);
@@ -163,8 +166,8 @@ static void put_quoted(FILE *to, const char *text, bool zsh) {
     }
 }
 
-static void put_zsh_option(FILE *to, const char *prefix, const dcnn_option *option) {
-    fprintf(to, "            '--%s%s[", prefix, option->name);
+static void put_zsh_option(FILE *to, const char *dashes, const char *name, const dcnn_option *option) {
+    fprintf(to, "            '%s%s[", dashes, name);
     put_quoted(to, option->help, true);
     fputc(']', to);
     if (option->choices)
@@ -176,7 +179,7 @@ static void put_zsh_option(FILE *to, const char *prefix, const dcnn_option *opti
 
 static void put_zsh(FILE *to) {
     fputs("#compdef dcnn\n# made from the table of options of dcnn: dcnn help --completion zsh\n_dcnn() {\n"
-          "    if ((CURRENT == 2)); then\n        compadd -- ",
+          "    if ((CURRENT == 2)) || [[ $words[2] == help ]]; then\n        compadd -- ",
           to);
     put_commands(to);
     fputs(" --help --version\n        return\n    fi\n    local command=$words[2]\n    shift words\n    ((CURRENT--))\n"
@@ -186,17 +189,37 @@ static void put_zsh(FILE *to) {
         fprintf(to, "    %s)\n        _arguments \\\n", dcnn_command_table[command].name);
         for (int i = 0; i < dcnn_option_count; i++) {
             const dcnn_option *option = &dcnn_option_table[i];
+            const char letter[] = {option->letter, '\0'};
             if (!has_option(command, option)) continue;
-            put_zsh_option(to, "", option);
-            if (option->type == DCNN_OPTION_FLAG && option->fallback) put_zsh_option(to, "no-", option);
+            put_zsh_option(to, "--", option->name, option);
+            if (option->letter) put_zsh_option(to, "-", letter, option);
+            if (option->type == DCNN_OPTION_FLAG && option->fallback) put_zsh_option(to, "--no-", option->name, option);
         }
         fputs("            '*:file:_files'\n        ;;\n", to);
     }
     fputs("    esac\n}\n_dcnn \"$@\"\n", to);
 }
 
+static void put_fish_option(FILE *to, int command, const char *prefix, const dcnn_option *option) {
+    fprintf(to, "complete -c dcnn -n '__fish_seen_subcommand_from %s' -l %s%s", dcnn_command_table[command].name,
+            prefix, option->name);
+    if (option->letter) fprintf(to, " -s %c", option->letter);
+    if (option->choices)
+        fprintf(to, " -x -a '%s'", option->choices);
+    else if (option->metavar)
+        fputs(option->type == DCNN_OPTION_TEXT ? " -r -F" : " -x", to);
+    fputs(" -d '", to);
+    put_quoted(to, option->help, false);
+    fputs("'\n", to);
+}
+
 static void put_fish(FILE *to) {
-    fputs("# fish completion of dcnn, made from its table of options: dcnn help --completion fish\n", to);
+    fputs("# fish completion of dcnn, made from its table of options: dcnn help --completion fish\n"
+          "complete -c dcnn -n __fish_use_subcommand -f -a help -d 'options of a command'\n"
+          "complete -c dcnn -n '__fish_seen_subcommand_from help' -f -a '",
+          to);
+    put_commands(to);
+    fputs("'\n", to);
     for (int command = 0; command < DCNN_COMMAND_COUNT; command++) {
         fprintf(to, "complete -c dcnn -n __fish_use_subcommand -f -a %s -d '", dcnn_command_table[command].name);
         put_quoted(to, dcnn_command_table[command].summary, false);
@@ -204,13 +227,8 @@ static void put_fish(FILE *to) {
         for (int i = 0; i < dcnn_option_count; i++) {
             const dcnn_option *option = &dcnn_option_table[i];
             if (!has_option(command, option)) continue;
-            fprintf(to, "complete -c dcnn -n '__fish_seen_subcommand_from %s' -l %s", dcnn_command_table[command].name,
-                    option->name);
-            if (option->letter) fprintf(to, " -s %c", option->letter);
-            if (option->choices) fprintf(to, " -f -a '%s'", option->choices);
-            fprintf(to, "%s -d '", option->metavar ? " -r" : "");
-            put_quoted(to, option->help, false);
-            fputs("'\n", to);
+            put_fish_option(to, command, "", option);
+            if (option->type == DCNN_OPTION_FLAG && option->fallback) put_fish_option(to, command, "no-", option);
         }
     }
 }

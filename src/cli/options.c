@@ -103,7 +103,9 @@ const dcnn_option dcnn_option_table[] = {
      .help = "draw figures and a page at the end", .resume = DCNN_RESUME_KEEP},
     {"tensorboard", 0, TRAIN | REPORT, FLAG(tensorboard), .fallback = "true", .group = output,
      .help = "write an event file", .resume = DCNN_RESUME_KEEP},
-    {"histograms", 0, TRAIN, FLAG(histograms), .group = output, .help = "of the weights too, each epoch",
+    {"log-every", 0, TRAIN, INTEGER(log_every, 0, 1000000000), .fallback = "50", .group = output,
+     .help = "log one batch in N; 0: none", .resume = DCNN_RESUME_KEEP},
+    {"histograms", 0, TRAIN, FLAG(histograms), .group = output, .help = "of weights and gradients, each epoch",
      .resume = DCNN_RESUME_KEEP},
 
     {"threads", 0, TRAIN | EVALUATE | PREDICT | REPORT | BENCH, INTEGER(threads, 0, 4096), .fallback = "0",

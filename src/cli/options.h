@@ -70,7 +70,7 @@ typedef struct dcnn_options {
     uint64_t seed;
     bool augment;
     double rotation_range, zoom_range, width_shift_range, height_shift_range;
-    int64_t checkpoint_every, keep, threads, stop_after;
+    int64_t checkpoint_every, keep, log_every, threads, stop_after;
     bool fuse, plain_sums, elastic, report, tensorboard, histograms;
     /* the other commands */
     const char *output, *format, *split, *schedule, *trace;

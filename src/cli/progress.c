@@ -7,11 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "cli/cli.h"
+#include "cli/terminal.h"
 
 /* --- as text ---------------------------------------------------------------------------------------------------------
  */
@@ -112,6 +112,7 @@ int dcnn_bar_text(const dcnn_bar *bar, dcnn_bar_style style, char text[DCNN_BAR_
 
 static struct {
     bool on;
+    dcnn_terminal terminal; /* if on */
     bool utf8, color;
     double next_s; /* not to be drawn before */
     int drawn;     /* columns that the bar takes now; 0: it is not there */
@@ -126,15 +127,12 @@ static bool speaks_utf8(void) {
     return utf8;
 }
 
-static int terminal_columns(void) {
-    struct winsize size;
-    return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
-}
-
 void dcnn_bar_begin(bool quiet, double delay_s) {
     const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");
-    dcnn_bar_clear();
-    screen.on = !quiet && term && term[0] && strcmp(term, "dumb") != 0 && isatty(STDERR_FILENO);
+    dcnn_bar_end();
+    if (quiet || term == NULL || term[0] == '\0' || strcmp(term, "dumb") == 0) return;
+    screen.terminal = dcnn_terminal_open();
+    screen.on = screen.terminal.descriptor >= 0;
     screen.utf8 = screen.on && speaks_utf8();
     screen.color = no_color == NULL || no_color[0] == '\0';
     screen.next_s = dcnn_now_s() + delay_s;
@@ -157,16 +155,32 @@ void dcnn_bar_draw(const dcnn_bar *bar) {
     if (now_s < screen.next_s) return;
     screen.next_s = now_s + 1.0 / REDRAWS_PER_S;
     char text[DCNN_BAR_BYTES], erasure[32];
-    const dcnn_bar_style style = {terminal_columns(), screen.utf8, screen.color};
+    const dcnn_bar_style style = {dcnn_terminal_columns(&screen.terminal), screen.utf8, screen.color};
     write_erasure(erasure, style.columns);
     screen.drawn = dcnn_bar_text(bar, style, text);
     fprintf(stderr, "%s%s", erasure, text);
 }
 
+void dcnn_bar_count(void *what, int64_t done, int64_t count) {
+    const dcnn_bar bar = {
+        .what = what, .done = done, .count = count, .images_per_s = -1, .loss = -1, .accuracy = -1, .left_s = -1};
+    dcnn_bar_draw(&bar);
+}
+
 void dcnn_bar_clear(void) {
     if (screen.drawn == 0) return;
     char erasure[32];
-    write_erasure(erasure, terminal_columns());
+    write_erasure(erasure, dcnn_terminal_columns(&screen.terminal));
     screen.drawn = 0;
     fputs(erasure, stderr);
+}
+
+void dcnn_bar_end(void) {
+    const struct timespec moment = {.tv_nsec = 20000000};
+    const bool drawn = screen.drawn > 0;
+    dcnn_bar_clear();
+    if (!screen.on) return;
+    if (drawn && screen.terminal.relayed) nanosleep(&moment, NULL);
+    dcnn_terminal_close(&screen.terminal);
+    screen.on = false;
 }

@@ -1,8 +1,8 @@
 /**
  * @file progress.h — the bar that shows on a terminal how far a long work is.
  *
- * It lives on standard error, on the line below what was said last, and only where that is a terminal that can move its
- * cursor. Whoever writes a line there clears it first.
+ * It lives on standard error, on the line below what was said last, and only where that ends on a terminal that can
+ * move its cursor (terminal.h). Whoever writes a line there clears it first.
  */
 #ifndef DCNN_CLI_PROGRESS_H
 #define DCNN_CLI_PROGRESS_H
@@ -36,7 +36,7 @@ enum { DCNN_BAR_BYTES = 512 };
 int dcnn_bar_text(const dcnn_bar *bar, dcnn_bar_style style, char text[DCNN_BAR_BYTES]);
 
 /**
- * A new work begins: from now on dcnn_bar_draw() draws, if standard error is a terminal. *Local.*
+ * A new work begins: from now on dcnn_bar_draw() draws, if standard error ends on a terminal. *Local.*
  * @param quiet    never
  * @param delay_s  not before so many seconds: short works need no bar
  */
@@ -45,7 +45,14 @@ void dcnn_bar_begin(bool quiet, double delay_s);
 /** Draws the bar, at most ten times a second and as wide as the terminal is by then. *Local.* */
 void dcnn_bar_draw(const dcnn_bar *bar);
 
+/** Draws a bar that only counts: `what` is a text. As dcnn_samples.on_progress. *Local.* */
+void dcnn_bar_count(void *what, int64_t done, int64_t count);
+
 /** Takes the bar away; its line is free. The next drawing puts it back. *Local.* */
 void dcnn_bar_clear(void);
+
+/** Takes the bar away for good, before results go to standard output: mpirun, which passes both streams on, gets a
+ * moment to be done with this one. *Local.* */
+void dcnn_bar_end(void);
 
 #endif

@@ -148,7 +148,8 @@ static dcnn_status find_shape(const reader *from, int h, int w, int c, dcnn_imag
     return DCNN_OK;
 }
 
-static dcnn_status read_rows(reader *from, dcnn_images *images) {
+static dcnn_status read_rows(reader *from, const dcnn_watcher *watcher, dcnn_images *images) {
+    enum { TOLD_EVERY = 256 };
     int64_t count = count_lines(from->next, from->end);
     if (count == 0) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: has a header but no rows", from->path);
     size_t pixels = (size_t)images->h * (size_t)images->w * (size_t)images->c, bytes;
@@ -157,13 +158,15 @@ static dcnn_status read_rows(reader *from, dcnn_images *images) {
     images->labels = from->labelled ? malloc((size_t)count * sizeof *images->labels) : NULL;
     if (!images->pixels || (from->labelled && !images->labels))
         return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for %lld pictures", from->path, (long long)count);
-    for (int64_t i = 0; i < count; i++)
+    for (int64_t i = 0; i < count; i++) {
+        if (watcher && watcher->tell && i % TOLD_EVERY == 0) watcher->tell(watcher->context, i, count);
         DCNN_TRY(read_row(from, images->pixels + (size_t)i * pixels, images->labels ? images->labels + i : NULL));
+    }
     images->count = count;
     return DCNN_OK;
 }
 
-dcnn_status dcnn_csv_read(const char *path, int h, int w, int c, dcnn_images *images) {
+dcnn_status dcnn_csv_read(const char *path, int h, int w, int c, const dcnn_watcher *watcher, dcnn_images *images) {
     *images = (dcnn_images){0};
     if (h < 0 || w < 0 || c < 0)
         return DCNN_FAIL(DCNN_USAGE, "a picture of %dx%dx%d cannot be; give height, width and channels", h, w, c);
@@ -174,7 +177,7 @@ dcnn_status dcnn_csv_read(const char *path, int h, int w, int c, dcnn_images *im
     dcnn_status status;
     DCNN_TRY_DONE(read_header(&from));
     DCNN_TRY_DONE(find_shape(&from, h, w, c, images));
-    DCNN_TRY_DONE(read_rows(&from, images));
+    DCNN_TRY_DONE(read_rows(&from, watcher, images));
 done:
     free(bytes);
     if (status != DCNN_OK) dcnn_images_free(images);

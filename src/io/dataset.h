@@ -52,10 +52,13 @@ typedef struct dcnn_prepare_options {
     bool stratify;              /**< keep the classes' proportions in each split */
     uint64_t seed;
     int h, w, c; /**< shape of a CSV row, or 0 */
+    /** Called now and then while the sources are read: the file (from 1), and what of its samples is there; may be
+     * NULL. */
+    void (*on_progress)(void *context, int file, int64_t done, int64_t count);
+    void *context;
 } dcnn_prepare_options;
 
-/** The embedded digits' folder: `$DCNN_DATA/mnist`, else the installed one, else the source tree's. Malloc'd path or
- * NULL if none has them. *Local.* */
+/** The embedded digits' folder (dcnn_data_path()): malloc'd path or NULL. *Local.* */
 char *dcnn_embedded_digits(void);
 
 /**

@@ -53,6 +53,13 @@ dcnn_status dcnn_files_checksum(int count, char *const paths[], uint64_t *checks
 /** Makes a folder and its parents (mkdir -p). *Local.* @return DCNN_OK, DCNN_FAILURE */
 dcnn_status dcnn_folder_create(const char *path);
 
+/**
+ * Finds a file or folder of dcnn's own data ("mnist", "models/digits.json"): in `$DCNN_DATA`, else beside the running
+ * program (`../share/dcnn`), else where it was to be installed, else in the source tree. *Local.*
+ * @return its path, malloc'd; NULL: it is in none of them
+ */
+char *dcnn_data_path(const char *name);
+
 /** Reads a whole file, unpacked if it is gzipped (zlib); a NUL follows the last byte. *Local.*
  * @param bytes  out; the caller frees
  * @return DCNN_OK, DCNN_BAD_INPUT (missing, empty, damaged gzip), DCNN_FAILURE (memory) */

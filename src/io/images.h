@@ -17,6 +17,12 @@ typedef struct dcnn_images {
     int32_t *labels; /**< [count] or NULL if the source has none; owned */
 } dcnn_images;
 
+/** Who is told now and then how far a long reading is: so many of `count` pictures are there. */
+typedef struct dcnn_watcher {
+    void (*tell)(void *context, int64_t done, int64_t count); /**< may be NULL */
+    void *context;
+} dcnn_watcher;
+
 /** Frees what an image set holds and zeroes it. */
 void dcnn_images_free(dcnn_images *images);
 
@@ -34,10 +40,11 @@ dcnn_status dcnn_idx_read_labels(const char *path, dcnn_images *images);
 /**
  * Reads a Kaggle CSV with header, raw or gzipped: `label,pixel0,…` or, without labels, `pixel0,…`; LF or CRLF; integer
  * cells 0..255. *Local.*
- * @param h,w,c  the shape of a row; all 0: a square picture of one channel
+ * @param h,w,c    the shape of a row; all 0: a square picture of one channel
+ * @param watcher  NULL: nobody
  * @return DCNN_OK; DCNN_BAD_INPUT naming line and column of the first bad cell; DCNN_FAILURE
  */
-dcnn_status dcnn_csv_read(const char *path, int h, int w, int c, dcnn_images *images);
+dcnn_status dcnn_csv_read(const char *path, int h, int w, int c, const dcnn_watcher *watcher, dcnn_images *images);
 
 /** Is this path a CSV by name (`.csv`, `.csv.gz`)? */
 bool dcnn_is_csv(const char *path);

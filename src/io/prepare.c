@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <jansson.h>
 
@@ -128,12 +127,18 @@ static dcnn_status read_idx_files(preparation *made, char *const sources[]) {
     return DCNN_OK;
 }
 
+static void tell_progress(void *context, int64_t done, int64_t count) {
+    const preparation *made = context;
+    made->options->on_progress(made->options->context, made->file_count, done, count);
+}
+
 static dcnn_status read_csv_files(preparation *made, int count, char *const sources[]) {
     const dcnn_prepare_options *options = made->options;
+    const dcnn_watcher watcher = {options->on_progress ? tell_progress : NULL, made};
     for (int i = 0; i < count; i++) {
         dcnn_images more;
         DCNN_TRY(note_file(made, sources[i]));
-        DCNN_TRY(dcnn_csv_read(sources[i], options->h, options->w, options->c, &more));
+        DCNN_TRY(dcnn_csv_read(sources[i], options->h, options->w, options->c, &watcher, &more));
         if (!more.labels) {
             dcnn_images_free(&more);
             return DCNN_FAIL(DCNN_BAD_INPUT,
@@ -340,17 +345,6 @@ done:
     return status;
 }
 
-static char *folder_if_there(const char *parent, const char *name) {
-    char *path;
-    if (!parent || asprintf(&path, "%s/%s", parent, name) < 0) return NULL;
-    if (access(path, F_OK) == 0) return path;
-    free(path);
-    return NULL;
-}
-
 char *dcnn_embedded_digits(void) {
-    char *path = folder_if_there(getenv("DCNN_DATA"), "mnist");
-    if (!path) path = folder_if_there(DCNN_SHARE_DIR, "mnist");
-    if (!path) path = folder_if_there(DCNN_SOURCE_DIR, "data/mnist");
-    return path;
+    return dcnn_data_path("mnist");
 }

@@ -24,23 +24,44 @@ static dcnn_class_scores score_class(int class_count, const int64_t *confusion, 
                                support};
 }
 
+/* A score of a class, times the weight that it has in an average. */
+typedef double weighted_score(const dcnn_class_scores *scores, bool by_support);
+
+static double precision_of(const dcnn_class_scores *scores, bool by_support) {
+    return by_support ? scores->precision * (double)scores->support : scores->precision;
+}
+
+static double recall_of(const dcnn_class_scores *scores, bool by_support) {
+    return by_support ? scores->recall * (double)scores->support : scores->recall;
+}
+
+static double f1_of(const dcnn_class_scores *scores, bool by_support) {
+    return by_support ? scores->f1 * (double)scores->support : scores->f1;
+}
+
+/* Adds in the order of NumPy's pairwise sum (numpy/_core/src/umath/loops_utils.h.src), with which scikit-learn
+ * averages: a mean that lies between two printed numbers then goes to the same one. */
+static double add_pairwise(const dcnn_class_scores *scores, int count, weighted_score *of, bool by_support) {
+    enum { LANES = 8, BLOCK = 128 };
+    if (count > BLOCK) {
+        const int half = count / 2 - count / 2 % LANES;
+        return add_pairwise(scores, half, of, by_support) + add_pairwise(scores + half, count - half, of, by_support);
+    }
+    double r[LANES] = {0}, sum;
+    int i = 0;
+    for (; i < count - count % LANES; i++) r[i % LANES] += of(&scores[i], by_support);
+    sum = ((r[0] + r[1]) + (r[2] + r[3])) + ((r[4] + r[5]) + (r[6] + r[7]));
+    for (; i < count; i++) sum += of(&scores[i], by_support);
+    return sum;
+}
+
 /* Means of the classes' scores, each class weighing as much as its support, or all the same. */
 static dcnn_class_scores average(const dcnn_classification *all, bool by_support) {
-    dcnn_class_scores sum = {.support = all->count};
     const double total = by_support ? (double)all->count : (double)all->class_count;
-    for (int i = 0; i < all->class_count; i++) {
-        const dcnn_class_scores *one = &all->classes[i];
-        const double weight = by_support ? (double)one->support : 1.0;
-        sum.precision += weight * one->precision;
-        sum.recall += weight * one->recall;
-        sum.f1 += weight * one->f1;
-    }
-    if (total > 0.0) {
-        sum.precision /= total;
-        sum.recall /= total;
-        sum.f1 /= total;
-    }
-    return sum;
+    if (!(total > 0.0)) return (dcnn_class_scores){.support = all->count};
+    return (dcnn_class_scores){add_pairwise(all->classes, all->class_count, precision_of, by_support) / total,
+                               add_pairwise(all->classes, all->class_count, recall_of, by_support) / total,
+                               add_pairwise(all->classes, all->class_count, f1_of, by_support) / total, all->count};
 }
 
 dcnn_status dcnn_classification_create(int class_count, const int64_t *confusion, dcnn_classification *made) {

@@ -2,7 +2,9 @@
  * @file classification.h — precision, recall and F1 per class from a confusion matrix, and both as text.
  *
  * Definitions, averages, digits and layout are those of scikit-learn's classification_report (labels: all classes;
- * zero_division: 0): a class that is never predicted has precision 0, one that never occurs recall 0.
+ * zero_division: 0): a class that is never predicted has precision 0, one that never occurs recall 0. One thing
+ * differs: where no prediction at all is right, scikit-learn 1.9 prints supports as 4.0, dcnn as the counts that they
+ * are. tools/check_sklearn compares the two.
  */
 #ifndef DCNN_REPORT_CLASSIFICATION_H
 #define DCNN_REPORT_CLASSIFICATION_H

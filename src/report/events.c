@@ -10,12 +10,14 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include <jansson.h>
+
 #include "io/file.h"
 #include "report/curves.h"
 #include "report/record.h"
 #include "tensorboard.pb-c.h"
 
-enum { HISTOGRAM_BINS = 30, TAG_BYTES = 160, MOST_VALUES = DCNN_CURVE_COUNT + DCNN_MAX_PHASES };
+enum { MOST_BINS = 256, TAG_BYTES = 160, MOST_VALUES = DCNN_CURVE_COUNT + DCNN_MAX_PHASES };
 
 static double now_s(void) {
     struct timeval now;
@@ -54,10 +56,11 @@ typedef struct values {
     size_t count;
 } values;
 
+/* A value under the tag GROUP/NAME, or NAME without a group. */
 static DcnnTb__Value *add_value(values *all, const char *group, const char *name) {
     DcnnTb__Value *value = &all->value[all->count];
     dcnn_tb__value__init(value);
-    snprintf(all->tags[all->count], TAG_BYTES, "%s/%s", group, name);
+    snprintf(all->tags[all->count], TAG_BYTES, "%s%s%s", group ? group : "", group ? "/" : "", name);
     value->tag = all->tags[all->count];
     all->pointers[all->count++] = value;
     return value;
@@ -99,121 +102,152 @@ static void append_metrics(dcnn_records *records, const dcnn_curves *curves, int
     append_values(records, &all, wall_time, (int64_t)curves->values[step][row]);
 }
 
-/* Bins of equal width over the finite values; false if there are none. */
-static bool fill_histogram(DcnnTb__Histogram *histogram, const float *weights, size_t count,
-                           double limits[HISTOGRAM_BINS], double bins[HISTOGRAM_BINS]) {
-    double low = HUGE_VAL, high = -HUGE_VAL;
-    for (size_t i = 0; i < count; i++)
-        if (isfinite(weights[i])) {
-            low = fmin(low, (double)weights[i]);
-            high = fmax(high, (double)weights[i]);
+/* --- the metrics as lines --------------------------------------------------------------------------------------------
+ */
+
+/* A run's metrics, and how far they are written. */
+typedef struct source {
+    dcnn_curves epochs;
+    json_t *steps, *histograms; /* arrays of objects */
+    size_t step, histogram;     /* the next ones */
+} source;
+
+static double number_of(const json_t *line, const char *key) {
+    const json_t *value = json_object_get(line, key);
+    return json_is_number(value) ? json_number_value(value) : (double)NAN;
+}
+
+static bool is_step(const json_t *line) {
+    return json_is_number(json_object_get(line, "step"));
+}
+
+static bool is_histogram(const json_t *line) {
+    const size_t limits = json_array_size(json_object_get(line, "bucket_limit"));
+    return json_is_string(json_object_get(line, "histogram")) && json_is_number(json_object_get(line, "epoch")) &&
+           limits > 0 && limits <= MOST_BINS && limits == json_array_size(json_object_get(line, "bucket"));
+}
+
+static dcnn_status parse_lines(const char *text, const char *name, bool (*is_good)(const json_t *), json_t **lines) {
+    *lines = json_array();
+    if (*lines == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: %s", name);
+    int number = 1;
+    for (const char *at = text ? text : ""; *at != '\0'; number++) {
+        const size_t bytes = strcspn(at, "\n");
+        json_t *line = json_loadb(at, bytes, 0, NULL);
+        if (line == NULL || !is_good(line) || json_array_append(*lines, line) != 0) {
+            json_decref(line);
+            return DCNN_FAIL(DCNN_BAD_INPUT, "%s, line %d is damaged", name, number);
         }
-    if (low > high) return false;
-    const int used = high > low ? HISTOGRAM_BINS : 1;
-    const double width = (high - low) / used;
-    for (int i = 0; i < used; i++) {
-        limits[i] = i + 1 < used ? low + (i + 1) * width : high;
-        bins[i] = 0;
+        json_decref(line);
+        at += bytes + (at[bytes] == '\n');
     }
-    for (size_t i = 0; i < count; i++) {
-        if (!isfinite(weights[i])) continue;
-        const double value = (double)weights[i];
-        const int bin = used > 1 ? (int)((value - low) / width) : 0;
-        bins[bin < used ? bin : used - 1] += 1;
-        histogram->num += 1;
-        histogram->sum += value;
-        histogram->sum_squares += value * value;
+    return DCNN_OK;
+}
+
+static dcnn_status open_source(const dcnn_metrics *metrics, source *from) {
+    *from = (source){0};
+    dcnn_status status = dcnn_curves_create(metrics->epochs, &from->epochs);
+    if (status != DCNN_OK) dcnn_error_prefix("metrics.jsonl");
+    if (status == DCNN_OK) status = parse_lines(metrics->steps, "steps.jsonl", is_step, &from->steps);
+    if (status == DCNN_OK)
+        status = parse_lines(metrics->histograms, "histograms.jsonl", is_histogram, &from->histograms);
+    return status;
+}
+
+static void close_source(source *from) {
+    dcnn_curves_free(&from->epochs);
+    json_decref(from->steps);
+    json_decref(from->histograms);
+}
+
+/* --- lines as events -------------------------------------------------------------------------------------------------
+ */
+
+/* The steps that are not there yet, up to `last`. */
+static void append_steps(dcnn_records *records, source *from, double last) {
+    static const char *const keys[] = {"loss", "accuracy", "learning_rate"};
+    for (; from->step < json_array_size(from->steps); from->step++) {
+        const json_t *line = json_array_get(from->steps, from->step);
+        const double step = number_of(line, "step");
+        if (!(step <= last)) break; /* nor where an epoch's last step is not known */
+        values all = {.count = 0};
+        for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+            add_scalar(&all, "batch", keys[i], number_of(line, keys[i]));
+        append_values(records, &all, number_of(line, "wall_time"), (int64_t)step);
     }
-    histogram->min = low;
-    histogram->max = high;
-    histogram->n_bucket = histogram->n_bucket_limit = (size_t)used;
-    histogram->bucket = bins;
-    histogram->bucket_limit = limits;
-    return true;
 }
 
-static void append_histograms(dcnn_records *records, const dcnn_net *net, double wall_time, int64_t step) {
-    for (int i = 0; i < net->node_count; i++)
-        for (int j = 0; j < net->nodes[i].param_count; j++) {
-            const dcnn_param *param = &net->nodes[i].params[j];
-            DcnnTb__Histogram histogram = DCNN_TB__HISTOGRAM__INIT;
-            double limits[HISTOGRAM_BINS], bins[HISTOGRAM_BINS];
-            values all = {.count = 0};
-            char name[TAG_BYTES - 16];
-            if (!fill_histogram(&histogram, dcnn_net_values(net, param), param->count, limits, bins)) continue;
-            snprintf(name, sizeof name, "%s/%s", net->nodes[i].name, param->name);
-            DcnnTb__Value *value = add_value(&all, "weights", name);
-            value->value_case = DCNN_TB__VALUE__VALUE_HISTO;
-            value->histo = &histogram;
-            append_values(records, &all, wall_time, step);
-        }
+static void append_histogram(dcnn_records *records, const json_t *line) {
+    const json_t *limits = json_object_get(line, "bucket_limit"), *counts = json_object_get(line, "bucket");
+    double limit[MOST_BINS], bucket[MOST_BINS];
+    DcnnTb__Histogram histogram = DCNN_TB__HISTOGRAM__INIT;
+    histogram.min = number_of(line, "min");
+    histogram.max = number_of(line, "max");
+    histogram.num = number_of(line, "num");
+    histogram.sum = number_of(line, "sum");
+    histogram.sum_squares = number_of(line, "sum_squares");
+    histogram.n_bucket = histogram.n_bucket_limit = json_array_size(limits);
+    histogram.bucket_limit = limit;
+    histogram.bucket = bucket;
+    for (size_t i = 0; i < histogram.n_bucket; i++) {
+        limit[i] = json_number_value(json_array_get(limits, i));
+        bucket[i] = json_number_value(json_array_get(counts, i));
+    }
+    values all = {.count = 0};
+    DcnnTb__Value *value = add_value(&all, NULL, json_string_value(json_object_get(line, "histogram")));
+    value->value_case = DCNN_TB__VALUE__VALUE_HISTO;
+    value->histo = &histogram;
+    append_values(records, &all, number_of(line, "wall_time"), (int64_t)number_of(line, "epoch"));
 }
 
-/* Seconds that the epochs after this one took: how long ago it ended. */
-static double seconds_after(const dcnn_curves *curves, int row) {
-    double sum = 0;
-    for (int i = row + 1; i < curves->count; i++)
-        if (isfinite(curves->values[DCNN_CURVE_SECONDS][i])) sum += curves->values[DCNN_CURVE_SECONDS][i];
-    return sum;
+static void append_histograms(dcnn_records *records, source *from, double last_epoch) {
+    for (; from->histogram < json_array_size(from->histograms); from->histogram++) {
+        const json_t *line = json_array_get(from->histograms, from->histogram);
+        if (number_of(line, "epoch") > last_epoch) break;
+        append_histogram(records, line);
+    }
 }
 
-/* The metrics by epoch come last: they say that the epoch is complete. */
-static void append_epoch(dcnn_records *records, const dcnn_curves *curves, int row, const dcnn_net *histograms,
-                         double now, double earliest) {
-    const double wall_time = fmax(now - seconds_after(curves, row), earliest);
-    if (isfinite(curves->values[DCNN_CURVE_STEP][row]))
-        append_metrics(records, curves, row, "step", DCNN_CURVE_STEP, wall_time);
-    if (histograms && row == curves->count - 1)
-        append_histograms(records, histograms, wall_time, (int64_t)curves->values[DCNN_CURVE_EPOCH][row]);
-    append_metrics(records, curves, row, "epoch", DCNN_CURVE_EPOCH, wall_time);
+/* When an epoch ended; where it is not known, so long after the one before as it took. */
+static double end_of(const dcnn_curves *epochs, int row, double before) {
+    const double known = epochs->values[DCNN_CURVE_WALL_TIME][row], seconds = epochs->values[DCNN_CURVE_SECONDS][row];
+    if (isfinite(known)) return known;
+    return before + (isfinite(seconds) ? seconds : 0);
+}
+
+/* When the run started, or soon after. */
+static double start_of(const source *from) {
+    const double step = number_of(json_array_get(from->steps, 0), "wall_time");
+    const double epoch = from->epochs.count > 0 ? end_of(&from->epochs, 0, 0) : (double)NAN;
+    const double start = fmin(step, epoch); /* which a NaN does not win */
+    return isfinite(start) ? start : 0;
+}
+
+/* The whole file: it is a function of the metrics. */
+static void append_all(dcnn_records *records, source *from) {
+    const dcnn_curves *epochs = &from->epochs;
+    double wall_time = start_of(from);
+    append_version(records, wall_time);
+    for (int row = 0; row < epochs->count; row++) {
+        wall_time = end_of(epochs, row, row > 0 ? wall_time : 0);
+        append_steps(records, from, epochs->values[DCNN_CURVE_STEP][row]);
+        if (isfinite(epochs->values[DCNN_CURVE_STEP][row]))
+            append_metrics(records, epochs, row, "step", DCNN_CURVE_STEP, wall_time);
+        append_histograms(records, from, epochs->values[DCNN_CURVE_EPOCH][row]);
+        append_metrics(records, epochs, row, "epoch", DCNN_CURVE_EPOCH, wall_time);
+    }
+    append_steps(records, from, HUGE_VAL);
 }
 
 /* --- the file --------------------------------------------------------------------------------------------------------
  */
 
-/* What a record is for the purpose of going on. */
-typedef enum record_kind { RECORD_OTHER, RECORD_VERSION, RECORD_EPOCH } record_kind;
-
-static record_kind read_kind(const uint8_t *payload, size_t length, double *wall_time) {
-    DcnnTb__Event *event = dcnn_tb__event__unpack(NULL, length, payload);
-    record_kind kind = RECORD_OTHER;
-    if (event == NULL) return kind;
-    *wall_time = event->wall_time;
-    if (event->what_case == DCNN_TB__EVENT__WHAT_FILE_VERSION) kind = RECORD_VERSION;
-    if (event->what_case == DCNN_TB__EVENT__WHAT_SUMMARY && event->summary->n_value > 0 &&
-        strncmp(event->summary->value[0]->tag, "epoch/", 6) == 0)
-        kind = RECORD_EPOCH;
-    dcnn_tb__event__free_unpacked(event, NULL);
-    return kind;
-}
-
-/* Is the record what would be written for that row now, but for the time? */
-static bool is_row(const uint8_t *payload, size_t length, const dcnn_curves *curves, int row, double wall_time) {
-    dcnn_records expected = {0};
-    const uint8_t *bytes = NULL;
-    size_t offset = 0, size = 0;
-    append_metrics(&expected, curves, row, "epoch", DCNN_CURVE_EPOCH, wall_time);
-    const bool same = dcnn_records_next(expected.bytes, expected.length, &offset, &bytes, &size) && size == length &&
-                      memcmp(bytes, payload, length) == 0;
-    free(expected.bytes);
-    return same;
-}
-
-/* Length of the file's beginning that agrees with the history, the rows it has, and when the last one was written. */
-static size_t agreeing(const uint8_t *bytes, size_t length, const dcnn_curves *curves, int *rows, double *last_s) {
-    size_t offset = 0, keep = 0, size;
+/* Length of the whole records with which the file begins as it should. */
+static size_t agreeing(const dcnn_records *expected, const uint8_t *bytes, size_t length) {
+    size_t keep = 0, offset = 0, size;
     const uint8_t *payload;
-    *rows = 0;
-    *last_s = 0;
-    while (dcnn_records_next(bytes, length, &offset, &payload, &size)) {
-        double wall_time = 0;
-        const record_kind kind = read_kind(payload, size, &wall_time);
-        if (keep == 0 && kind != RECORD_VERSION) break;
-        if (kind == RECORD_VERSION && keep == 0) keep = offset;
-        if (kind != RECORD_EPOCH) continue;
-        if (*rows == curves->count || !is_row(payload, size, curves, *rows, wall_time)) break;
-        (*rows)++;
-        *last_s = wall_time;
+    while (dcnn_records_next(expected->bytes, expected->length, &offset, &payload, &size)) {
+        if (offset > length || memcmp(expected->bytes + keep, bytes + keep, offset - keep) != 0) break;
         keep = offset;
     }
     return keep;
@@ -232,40 +266,25 @@ static dcnn_status read_all(int descriptor, const char *path, uint8_t **bytes, s
     return DCNN_OK;
 }
 
-static dcnn_status write_at(int descriptor, const char *path, size_t offset, const dcnn_records *records) {
-    for (size_t done = 0; done < records->length;) {
-        const ssize_t put = pwrite(descriptor, records->bytes + done, records->length - done, (off_t)(offset + done));
+static dcnn_status write_from(int descriptor, const char *path, size_t offset, const dcnn_records *records) {
+    while (offset < records->length) {
+        const ssize_t put = pwrite(descriptor, records->bytes + offset, records->length - offset, (off_t)offset);
         if (put <= 0) return DCNN_FAIL(DCNN_FAILURE, "%s cannot be written: %s", path, strerror(errno));
-        done += (size_t)put;
+        offset += (size_t)put;
     }
     return DCNN_OK;
 }
 
-static dcnn_status update(int descriptor, const char *path, const dcnn_curves *curves, const dcnn_net *histograms) {
+static dcnn_status update(int descriptor, const char *path, const dcnn_records *records) {
     uint8_t *bytes = NULL;
     size_t length = 0;
-    int rows = 0;
-    double last_s = 0;
-    dcnn_records records = {0};
-    dcnn_status status;
-    DCNN_TRY_DONE(read_all(descriptor, path, &bytes, &length));
-    const size_t keep = agreeing(bytes, length, curves, &rows, &last_s);
-    const double now = now_s();
-    if (keep == 0) append_version(&records, now - seconds_after(curves, -1));
-    for (int row = rows; row < curves->count; row++) append_epoch(&records, curves, row, histograms, now, last_s);
-    if (records.failed) {
-        status = DCNN_FAIL(DCNN_FAILURE, "out of memory: %s", path);
-        goto done;
-    }
-    if (keep < length && ftruncate(descriptor, (off_t)keep) != 0) {
-        status = DCNN_FAIL(DCNN_FAILURE, "%s cannot be cut back: %s", path, strerror(errno));
-        goto done;
-    }
-    status = write_at(descriptor, path, keep, &records);
-done:
+    dcnn_status status = read_all(descriptor, path, &bytes, &length);
+    const size_t keep = status == DCNN_OK ? agreeing(records, bytes, length) : 0;
     free(bytes);
-    free(records.bytes);
-    return status;
+    DCNN_TRY(status);
+    if (keep < length && ftruncate(descriptor, (off_t)keep) != 0)
+        return DCNN_FAIL(DCNN_FAILURE, "%s cannot be cut back: %s", path, strerror(errno));
+    return write_from(descriptor, path, keep, records);
 }
 
 static dcnn_status events_path(const char *folder, char **path) {
@@ -274,20 +293,27 @@ static dcnn_status events_path(const char *folder, char **path) {
     return DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
 }
 
-dcnn_status dcnn_events_update(const char *folder, const char *history, const dcnn_net *histograms) {
+dcnn_status dcnn_events_update(const char *folder, const dcnn_metrics *metrics) {
     char *path;
     DCNN_TRY(events_path(folder, &path));
-    dcnn_curves curves;
+    source from;
+    dcnn_records records = {0};
     int descriptor = -1;
     dcnn_status status;
-    DCNN_TRY_DONE(dcnn_curves_create(history, &curves));
-    descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    status = descriptor < 0 ? DCNN_FAIL(DCNN_FAILURE, "%s cannot be opened: %s", path, strerror(errno))
-                            : update(descriptor, path, &curves, histograms);
+    DCNN_TRY_DONE(open_source(metrics, &from));
+    append_all(&records, &from);
+    if (!records.failed) descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (records.failed)
+        status = DCNN_FAIL(DCNN_FAILURE, "out of memory: %s", path);
+    else if (descriptor < 0)
+        status = DCNN_FAIL(DCNN_FAILURE, "%s cannot be opened: %s", path, strerror(errno));
+    else
+        status = update(descriptor, path, &records);
     if (descriptor >= 0 && close(descriptor) != 0 && status == DCNN_OK)
         status = DCNN_FAIL(DCNN_FAILURE, "%s cannot be written: %s", path, strerror(errno));
 done:
-    dcnn_curves_free(&curves);
+    close_source(&from);
+    free(records.bytes);
     free(path);
     return status;
 }

@@ -144,6 +144,8 @@ bool dcnn_figure_confusion(const dcnn_view *view, dcnn_canvas *canvas) {
 /* --- accuracy by class -----------------------------------------------------------------------------------------------
  */
 
+enum { NOTE_GAP = 14 };
+
 /* Wilson's 95 % interval of a share (Wilson, "Probable inference", 1927). */
 static void wilson(double share, double count, double *low, double *high) {
     const double z = 1.959963984540054, z2 = z * z;
@@ -153,22 +155,38 @@ static void wilson(double share, double count, double *low, double *high) {
     *high = middle + half;
 }
 
-static void draw_class(const dcnn_panel *panel, double y, const dcnn_class_scores *scores) {
-    char text[96], hits[32], count[32];
-    const dcnn_type note = {.size = 12, .color = DCNN_GREY};
-    if (scores->support == 0) {
-        dcnn_canvas_text(panel->canvas, panel->x + panel->width + 14, y, note, "no samples");
-        return;
+static const dcnn_type note_type = {.size = 12, .color = DCNN_GREY};
+
+static void note_text(const dcnn_class_scores *scores, char text[96]) {
+    char hits[32], count[32];
+    if (scores->support == 0)
+        snprintf(text, 96, "no samples");
+    else
+        snprintf(text, 96, "%.1f %%  (%s of %s)", 100 * scores->recall,
+                 dcnn_text_integer(llround(scores->recall * (double)scores->support), hits),
+                 dcnn_text_integer(scores->support, count));
+}
+
+static double longest_note(const dcnn_classification *all, dcnn_canvas *canvas) {
+    double longest = 0;
+    char text[96];
+    for (int i = 0; i < all->class_count; i++) {
+        note_text(&all->classes[i], text);
+        longest = fmax(longest, dcnn_canvas_measure(canvas, note_type, text));
     }
+    return longest;
+}
+
+static void draw_class(const dcnn_panel *panel, double y, const dcnn_class_scores *scores) {
+    char text[96];
+    note_text(scores, text);
+    dcnn_canvas_text(panel->canvas, panel->x + panel->width + NOTE_GAP, y, note_type, text);
+    if (scores->support == 0) return;
     double low, high;
-    const double support = (double)scores->support;
-    wilson(scores->recall, support, &low, &high);
+    wilson(scores->recall, (double)scores->support, &low, &high);
     dcnn_canvas_line(panel->canvas, dcnn_panel_x(panel, low), y, dcnn_panel_x(panel, fmin(high, 1)), y,
                      (dcnn_pen){DCNN_SKY, 3, false});
     dcnn_canvas_dot(panel->canvas, dcnn_panel_x(panel, scores->recall), y, 4.5, false, DCNN_BLUE);
-    snprintf(text, sizeof text, "%.1f %%  (%s of %s)", 100 * scores->recall,
-             dcnn_text_integer(llround(scores->recall * support), hits), dcnn_text_integer(scores->support, count));
-    dcnn_canvas_text(panel->canvas, panel->x + panel->width + 14, y, note, text);
 }
 
 static double lowest_bound(const dcnn_classification *all) {
@@ -190,10 +208,9 @@ bool dcnn_figure_class_accuracy(const dcnn_view *view, dcnn_canvas *canvas) {
     const double names = longest_name(view, canvas, label, 200);
     char subtitle[160];
     split_text(view, subtitle);
-    dcnn_figure_head(canvas, DCNN_MARGIN + names + 12 + 400 + 180, DCNN_HEADING + height + 64, "Accuracy of each class",
-                     subtitle);
-    const double x = DCNN_MARGIN + names + 14;
-    dcnn_panel panel = {canvas, x, DCNN_HEADING + 4, dcnn_canvas_width(canvas) - x - 180, height, {0}, {0}};
+    const double x = DCNN_MARGIN + names + 14, right = NOTE_GAP + longest_note(all, canvas) + DCNN_MARGIN;
+    dcnn_figure_head(canvas, x + 400 + right, DCNN_HEADING + height + 64, "Accuracy of each class", subtitle);
+    dcnn_panel panel = {canvas, x, DCNN_HEADING + 4, dcnn_canvas_width(canvas) - x - right, height, {0}, {0}};
     panel.across = dcnn_axis_create(DCNN_AXIS_PERCENT, lowest_bound(all), 1, 6);
     dcnn_panel_draw(&panel, "share of the class' samples classified correctly", NULL);
     for (int i = 0; i < panel.across.tick_count; i++) {

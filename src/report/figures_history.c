@@ -189,7 +189,7 @@ bool dcnn_figure_phases(const dcnn_view *view, dcnn_canvas *canvas) {
     const double legend = TOP + curves->phase_count * LEGEND_LINE + DCNN_MARGIN;
     const double *epochs = curves->values[DCNN_CURVE_EPOCH];
     char subtitle[96];
-    snprintf(subtitle, sizeof subtitle, "Seconds of each epoch, by phase; %.1f s in all%s", total,
+    snprintf(subtitle, sizeof subtitle, "Training and validation of each epoch, by phase; %.1f s in all%s", total,
              curves->count > bars ? "; bars are means of several epochs" : "");
     dcnn_figure_head(canvas, 860, legend > HEIGHT ? legend : HEIGHT, "Where the time went", subtitle);
     const double half = curves->count > bars ? 0 : 0.5;

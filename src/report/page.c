@@ -27,8 +27,9 @@ static const char style[] =
     ".tiles div{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:10px 14px}\n"
     ".tiles b{display:block;font-size:1.45rem;color:var(--accent);line-height:1.3}\n"
     ".tiles span{color:var(--soft);font-size:.86rem}\n"
-    ".figures{display:flex;flex-wrap:wrap;gap:16px;align-items:flex-start}\n"
-    "figure{margin:0;max-width:100%;border:1px solid var(--line);border-radius:8px;overflow:hidden;"
+    ".figures{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,560px),1fr));gap:16px;"
+    "align-items:start}\n"
+    "figure{margin:0;max-width:100%;justify-self:start;border:1px solid var(--line);border-radius:8px;overflow:hidden;"
     "background:var(--card)}\n"
     "figure div{background:#fff;overflow-x:auto}\n"
     "figure img{display:block;height:auto;max-width:100%}\n"
@@ -44,8 +45,8 @@ static const char style[] =
     ".columns{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));gap:16px;"
     "align-items:start}\n"
     "h3{font-size:1rem;margin:0 0 .4em}\n"
-    "figure img.huge{max-width:none}\n"
-    "@media(max-width:700px){figure img.wide{max-width:none;width:560px}td,th{padding:5px 9px}}\n"
+    "figure.whole{grid-column:1/-1}figure img.huge{max-width:none}\n"
+    "@media(max-width:700px){figure img.wide{max-width:none;width:max(100%,440px)}td,th{padding:5px 9px}}\n"
     "@media print{:root{--text:#000;--soft:#444;--back:#fff;--card:#fff;--line:#bbb;--accent:#000}"
     "figure,tr,.tiles div{break-inside:avoid}h2,h3{break-after:avoid}.scroll{overflow:visible}figure "
     "img.huge{max-width:100%}}\n"
@@ -179,6 +180,9 @@ static void write_head(FILE *out, const dcnn_view *view) {
 /* --- sections --------------------------------------------------------------------------------------------------------
  */
 
+/* Two figures stand side by side if neither is wider; they may shrink a little for it. */
+enum { HALF_PAGE = 700 };
+
 /* Narrow screens show a wide figure readable, to be scrolled, and all screens a huge one. */
 static const char *width_class(double width) {
     return width > 1320 ? " class=\"huge\"" : width > 400 ? " class=\"wide\"" : "";
@@ -186,8 +190,8 @@ static const char *width_class(double width) {
 
 static void write_figure(FILE *out, const dcnn_drawn *drawn) {
     const bool vector = drawn->svg_length <= MOST_SVG_BYTES;
-    fprintf(out, "<figure><div><img%s width=\"%.0f\" height=\"%.0f\" alt=\"", width_class(drawn->width), drawn->width,
-            drawn->height);
+    fprintf(out, "<figure%s><div><img%s width=\"%.0f\" height=\"%.0f\" alt=\"",
+            drawn->width > HALF_PAGE ? " class=\"whole\"" : "", width_class(drawn->width), drawn->width, drawn->height);
     write_text(out, drawn->figure->text);
     fprintf(out, "\" src=\"data:image/%s;base64,", vector ? "svg+xml" : "png");
     if (vector)

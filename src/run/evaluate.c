@@ -82,10 +82,8 @@ static void run_share(void *argument, int worker) {
         dcnn_plan_run(e->plan, 0, worker, worker, &grain);
         memcpy(e->probabilities + (size_t)(i * e->grain) * classes, dcnn_plan_output(e->plan, worker),
                (size_t)grain.n * classes * sizeof(float));
-        if (e->told && worker == 0) {
-            const int64_t begin = dcnn_share_first(e->shares.count, worker, workers);
-            e->told->on_progress(e->told->context, (i + 1 - begin) * e->grain, (end - begin) * e->grain);
-        }
+        if (e->told && worker == 0) /* whose share begins at 0: the others are about as far */
+            e->told->on_progress(e->told->context, e->count * (i + 1) / end, e->count);
     }
 }
 

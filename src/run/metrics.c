@@ -1,24 +1,72 @@
-/* metrics.c — the history of a run: JSON lines, from which the CSV is made. */
+/* metrics.c — the history of a run: JSON lines, and the files that are made of them. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
+#include "run/histogram.h"
 #include "run/run_folder.h"
+
+/* The first key of a line says what it tells of, and so to which file it goes. */
+#define EPOCH_KEY     "epoch"
+#define STEP_KEY      "step"
+#define HISTOGRAM_KEY "histogram"
 
 const char *const dcnn_phase_names[DCNN_PHASE_COUNT] = {"prepare", "load",     "forward", "backward",  "add",    "wait",
                                                         "agree",   "gradient", "adam",    "imbalance", "network"};
 
-static json_t *phases_json(const double *phases_s) {
+static json_t *phases_json(const dcnn_epoch_metrics *m) {
     json_t *phases = json_object();
-    for (int i = 0; i < DCNN_PHASE_COUNT; i++) json_object_set_new(phases, dcnn_phase_names[i], json_real(phases_s[i]));
+    for (int i = 0; i < DCNN_PHASE_COUNT; i++)
+        json_object_set_new(phases, dcnn_phase_names[i], json_real(m->phases_s[i]));
+    if (m->validation_count > 0) json_object_set_new(phases, "validation", json_real(m->validation_s));
     return phases;
 }
 
+double dcnn_wall_time(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+/* --- appending -------------------------------------------------------------------------------------------------------
+ */
+
+/* Appends text to the history and frees it; NULL: there was no memory for it. */
+static dcnn_status append_text(char **history, char *text) {
+    const size_t used = *history ? strlen(*history) : 0, more = text ? strlen(text) : 0;
+    char *longer = text ? realloc(*history, used + more + 1) : NULL;
+    if (longer) {
+        memcpy(longer + used, text, more + 1);
+        *history = longer;
+    }
+    free(text);
+    return longer ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: the metrics");
+}
+
+static void put_line(FILE *out, json_t *line) {
+    json_dumpf(line, out, JSON_COMPACT);
+    fputc('\n', out);
+    json_decref(line);
+}
+
+/* The text of lines that were put into a memory stream. */
+static char *close_lines(FILE *out, char **text) {
+    if (fclose(out) == 0) return *text;
+    free(*text);
+    return NULL;
+}
+
 dcnn_status dcnn_history_append(char **history, const dcnn_epoch_metrics *m) {
-    json_t *line = json_pack("{s:I, s:I, s:f, s:f, s:I, s:I, s:f, s:f, s:o}", "epoch", (json_int_t)m->epoch, "step",
-                             (json_int_t)m->steps, "loss", m->loss, "accuracy", (double)m->correct / (double)m->count,
-                             "correct", (json_int_t)m->correct, "count", (json_int_t)m->count, "seconds", m->seconds,
-                             "images_per_s", m->images_per_s, "phases", phases_json(m->phases_s));
+    char *text = NULL;
+    size_t length;
+    FILE *out = open_memstream(&text, &length);
+    json_t *line =
+        json_pack("{s:I, s:I, s:f, s:f, s:I, s:I, s:f, s:f, s:f, s:o}", EPOCH_KEY, (json_int_t)m->epoch, "step",
+                  (json_int_t)m->steps, "loss", m->loss, "accuracy", (double)m->correct / (double)m->count, "correct",
+                  (json_int_t)m->correct, "count", (json_int_t)m->count, "seconds", m->seconds, "wall_time",
+                  dcnn_wall_time(), "images_per_s", m->images_per_s, "phases", phases_json(m));
     if (m->validation_count > 0) {
         json_object_set_new(line, "val_loss", json_real(m->validation_loss));
         json_object_set_new(line, "val_accuracy",
@@ -26,15 +74,60 @@ dcnn_status dcnn_history_append(char **history, const dcnn_epoch_metrics *m) {
         json_object_set_new(line, "val_correct", json_integer(m->validation_correct));
         json_object_set_new(line, "val_count", json_integer(m->validation_count));
     }
-    char *text = json_dumps(line, JSON_COMPACT), *longer = NULL;
-    json_decref(line);
-    const int written = text ? asprintf(&longer, "%s%s\n", *history ? *history : "", text) : -1;
-    free(text);
-    if (written < 0) return DCNN_FAIL(DCNN_FAILURE, "out of memory: the metrics");
-    free(*history);
-    *history = longer;
-    return DCNN_OK;
+    if (out) put_line(out, line);
+    return append_text(history, out ? close_lines(out, &text) : NULL);
 }
+
+dcnn_status dcnn_history_append_steps(char **history, int count, const dcnn_step_metrics *steps) {
+    char *text = NULL;
+    size_t length;
+    if (count == 0) return DCNN_OK;
+    FILE *out = open_memstream(&text, &length);
+    for (int i = 0; out && i < count; i++)
+        put_line(out, json_pack("{s:I, s:I, s:f, s:f, s:f, s:f}", STEP_KEY, (json_int_t)steps[i].step, "epoch",
+                                (json_int_t)steps[i].epoch, "loss", steps[i].loss, "accuracy", steps[i].accuracy,
+                                "learning_rate", steps[i].learning_rate, "wall_time", steps[i].wall_time));
+    return append_text(history, out ? close_lines(out, &text) : NULL);
+}
+
+static json_t *histogram_json(const char *name, int64_t epoch, double wall_time, const dcnn_histogram *h) {
+    json_t *limits = json_array(), *counts = json_array();
+    for (int i = 0; i < h->bin_count; i++) {
+        json_array_append_new(limits, json_real(h->limits[i]));
+        json_array_append_new(counts, json_integer(h->counts[i]));
+    }
+    return json_pack("{s:s, s:I, s:f, s:f, s:f, s:I, s:f, s:f, s:o, s:o}", HISTOGRAM_KEY, name, "epoch",
+                     (json_int_t)epoch, "wall_time", wall_time, "min", h->min, "max", h->max, "num", (json_int_t)h->num,
+                     "sum", h->sum, "sum_squares", h->sum_squares, "bucket_limit", limits, "bucket", counts);
+}
+
+static void put_histogram(FILE *out, int64_t epoch, const char *group, const dcnn_node *node, const dcnn_param *param,
+                          const float *values, double scale) {
+    dcnn_histogram histogram;
+    char name[160];
+    dcnn_histogram_count(values, param->count, scale, &histogram);
+    if (histogram.num == 0) return;
+    snprintf(name, sizeof name, "%s/%s/%s", group, node->name, param->name);
+    put_line(out, histogram_json(name, epoch, dcnn_wall_time(), &histogram));
+}
+
+dcnn_status dcnn_history_append_histograms(char **history, int64_t epoch, const dcnn_net *net, const float *gradient,
+                                           double scale) {
+    char *text = NULL;
+    size_t length;
+    FILE *out = open_memstream(&text, &length);
+    for (int i = 0; out && i < net->node_count; i++)
+        for (int j = 0; j < net->nodes[i].param_count; j++) {
+            const dcnn_node *node = &net->nodes[i];
+            const dcnn_param *param = &node->params[j];
+            put_histogram(out, epoch, "weights", node, param, dcnn_net_values(net, param), 1);
+            if (param->trainable) put_histogram(out, epoch, "gradients", node, param, gradient + param->offset, scale);
+        }
+    return append_text(history, out ? close_lines(out, &text) : NULL);
+}
+
+/* --- writing ---------------------------------------------------------------------------------------------------------
+ */
 
 static void print_real(FILE *out, const json_t *line, const char *key) {
     const json_t *value = json_object_get(line, key);
@@ -78,11 +171,44 @@ static dcnn_status write_text(const char *folder, const char *name, const char *
     return status;
 }
 
+/* The lines that begin with that key. */
+static char *lines_of(const char *history, const char *key) {
+    char *text = malloc(strlen(history) + 1), *end = text, beginning[32];
+    if (text == NULL) return NULL;
+    const int length = snprintf(beginning, sizeof beginning, "{\"%s\":", key);
+    for (const char *at = history; *at != '\0';) {
+        const size_t bytes = strcspn(at, "\n") + 1;
+        if (strncmp(at, beginning, (size_t)length) == 0) {
+            memcpy(end, at, bytes);
+            end += bytes;
+        }
+        at += bytes;
+    }
+    *end = '\0';
+    return text;
+}
+
+/* Writes those lines, or removes what an earlier start has left if there are none. */
+static dcnn_status write_lines(const char *folder, const char *name, const char *history, const char *key) {
+    char *lines = lines_of(history, key), *path = dcnn_path_join(folder, name);
+    dcnn_status status = DCNN_OK;
+    if (lines == NULL || lines[0] != '\0')
+        status = write_text(folder, name, lines);
+    else if (path)
+        unlink(path);
+    free(lines);
+    free(path);
+    return status;
+}
+
 dcnn_status dcnn_history_write(const char *folder, const char *history) {
     if (history == NULL) history = "";
-    char *csv = csv_of(history);
-    dcnn_status status = write_text(folder, "metrics.jsonl", history);
+    char *epochs = lines_of(history, EPOCH_KEY), *csv = epochs ? csv_of(epochs) : NULL;
+    dcnn_status status = write_text(folder, "metrics.jsonl", epochs);
     if (status == DCNN_OK) status = write_text(folder, "metrics.csv", csv);
+    if (status == DCNN_OK) status = write_lines(folder, "steps.jsonl", history, STEP_KEY);
+    if (status == DCNN_OK) status = write_lines(folder, "histograms.jsonl", history, HISTOGRAM_KEY);
+    free(epochs);
     free(csv);
     return status;
 }

@@ -36,7 +36,7 @@ void dcnn_run_free(dcnn_run *run);
 typedef struct dcnn_train_step_report {
     int64_t epoch, epochs; /**< the epoch in progress, from 1 */
     int64_t step, steps;   /**< of the epoch: done, in all */
-    double images_per_s;   /**< of the steps of this start */
+    double images_per_s;   /**< of the epoch's steps of this start */
     double loss, accuracy; /**< of the epoch so far */
     double left_s;         /**< until the epoch's last step, at that speed */
 } dcnn_train_step_report;
@@ -64,8 +64,12 @@ typedef struct dcnn_train_options {
     const char *trace;    /**< file for a trace of a few steps (trace.h), or NULL */
     int64_t stop_after;   /**< stop as a signal would after so many steps of this start; 0: never */
     const json_t *record; /**< every option by its name, for run.json and checkpoints; borrowed */
-    /** Called on every rank after each epoch (and once before a resumed one) with a line for people; may be NULL. */
+    int64_t log_every;    /**< steps; metrics of each such step's batch alone go to steps.jsonl; 0: none */
+    bool histograms;      /**< of weights and gradients at each epoch's end, to histograms.jsonl */
+    /** Called on every rank after each epoch with a line for people; may be NULL. */
     void (*on_epoch)(void *context, const char *line);
+    /** Called on rank 0 after each checkpoint, when the files of metrics are up to date; may be NULL. */
+    void (*on_save)(void *context);
     /** Called on rank 0 after each step; may be NULL. It is part of the step's time: return soon. */
     void (*on_step)(void *context, const dcnn_train_step_report *report);
     /** Called on every rank when ranks were lost, with its new number: rank 0 may be another one; may be NULL. */
@@ -85,8 +89,9 @@ typedef struct dcnn_train_result {
 } dcnn_train_result;
 
 /**
- * Trains. Writes FOLDER/run.json, metrics.csv, metrics.jsonl, checkpoints/step-NNNNNNNN.h5 and best.h5 (by validation
- * accuracy, then loss; the last epoch's where there is no validation split). *Collective.*
+ * Trains. Writes FOLDER/run.json, metrics.csv, metrics.jsonl, steps.jsonl, histograms.jsonl,
+ * checkpoints/step-NNNNNNNN.h5 and best.h5 (by validation accuracy, then loss; the last epoch's where there is no
+ * validation split). *Collective.*
  * @param from  the checkpoint to go on from (run->checkpoint, read by the caller), or NULL
  * @return DCNN_OK; DCNN_STOPPED (signal or stop_after; checkpoint saved); DCNN_DIVERGED; DCNN_BAD_INPUT; DCNN_FAILURE
  */
@@ -107,7 +112,8 @@ typedef struct dcnn_samples {
     const dcnn_dataset *dataset; /**< or NULL */
     const dcnn_split *split;     /**< rows of it */
     const dcnn_images *images;   /**< on rank 0, if dataset is NULL */
-    /** Called on rank 0 now and then: its first thread has done so many of its `count` samples; may be NULL. */
+    /** Called on rank 0 now and then: so many of all `count` samples are done if every thread of every rank is as far
+     * in its share as rank 0's first one; may be NULL. */
     void (*on_progress)(void *context, int64_t done, int64_t count);
     void *context;
 } dcnn_samples;

@@ -121,8 +121,8 @@ static int figures_only(const struct dirent *entry) {
 
 /* Everything that dcnn has put into a run's folder, and nothing else. */
 static void remove_run(const char *folder) {
-    static const char *const files[] = {"run.json", "metrics.csv", "metrics.jsonl",
-                                        "best.h5",  "report.html", "events.out.tfevents.dcnn"};
+    static const char *const files[] = {"run.json",         "metrics.csv", "metrics.jsonl", "steps.jsonl",
+                                        "histograms.jsonl", "best.h5",     "report.html",   "events.out.tfevents.dcnn"};
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         char *path = dcnn_path_join(folder, files[i]);
         if (path) unlink(path);

@@ -45,13 +45,33 @@ typedef struct dcnn_epoch_metrics {
     double loss, validation_loss; /**< means */
     int64_t correct, count, validation_correct, validation_count;
     double seconds, images_per_s;
-    double phases_s[DCNN_PHASE_COUNT]; /**< of rank 0's first thread */
+    double phases_s[DCNN_PHASE_COUNT]; /**< of the steps, on rank 0's first thread */
+    double validation_s;               /**< the phase after them */
 } dcnn_epoch_metrics;
 
-/** Appends an epoch to the history (JSON lines; reallocated). *Local.* */
-dcnn_status dcnn_history_append(char **history, const dcnn_epoch_metrics *metrics);
+/** One step's metrics, of its batch alone. */
+typedef struct dcnn_step_metrics {
+    int64_t epoch, step; /**< from 1; steps of the whole run */
+    double loss, accuracy, learning_rate, wall_time;
+} dcnn_step_metrics;
 
-/** Writes FOLDER/metrics.jsonl and, from the same lines, metrics.csv in Keras' CSVLogger columns; atomic. *Local.* */
+/** Seconds since 1970. *Local.* */
+double dcnn_wall_time(void);
+
+/*
+ * A run's history is a text of JSON lines; checkpoints hold it whole, so a resumed run continues that of its
+ * checkpoint. Appending reallocates it. *Local.*
+ */
+dcnn_status dcnn_history_append(char **history, const dcnn_epoch_metrics *metrics);
+dcnn_status dcnn_history_append_steps(char **history, int count, const dcnn_step_metrics *steps);
+
+/** Appends histograms of an epoch's last weights and gradients.
+ * @param gradient  laid out as net->params; times `scale` it is the mean over the epoch's last batch */
+dcnn_status dcnn_history_append_histograms(char **history, int64_t epoch, const dcnn_net *net, const float *gradient,
+                                           double scale);
+
+/** Writes FOLDER/metrics.jsonl (epochs), metrics.csv (the same with the columns of Keras' CSVLogger), steps.jsonl and
+ * histograms.jsonl; of the last two those that have lines, the others are removed. Each is atomic. *Local.* */
 dcnn_status dcnn_history_write(const char *folder, const char *history);
 
 /** "epoch  3/15  loss 0.0412  accuracy 98.71 %  …", malloc'd. *Local.* */

@@ -34,14 +34,6 @@ static bool has_suffix(const char *text, const char *suffix) {
     return length >= tail && strcmp(text + length - tail, suffix) == 0;
 }
 
-static char *recipe_path(void) {
-    const char *folder = getenv("DCNN_DATA");
-    static const char *const places[] = {DCNN_SHARE_DIR "/models/digits.json",
-                                         DCNN_SOURCE_DIR "/data/models/digits.json"};
-    if (folder) return dcnn_path_join(folder, "models/digits.json");
-    return strdup(access(places[0], R_OK) == 0 ? places[0] : places[1]);
-}
-
 static dcnn_status make_net(dcnn_trainer *t) {
     const char *model = t->options->model;
     const dcnn_shape shape = {3, t->dataset.h, t->dataset.w, t->dataset.c};
@@ -53,10 +45,11 @@ static dcnn_status make_net(dcnn_trainer *t) {
         dcnn_checkpoint_free(&start);
         return DCNN_OK;
     }
-    char *path = model ? strdup(model) : recipe_path();
+    char *path = model ? strdup(model) : dcnn_data_path("models/digits.json");
     json_t *description = NULL;
-    dcnn_status status =
-        path ? dcnn_description_read(path, &description) : DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
+    dcnn_status status = path ? dcnn_description_read(path, &description)
+                              : DCNN_FAIL(DCNN_BAD_INPUT, "the recipe's model is not installed: name one by --model, "
+                                                          "or set DCNN_DATA to dcnn's data folder");
     if (status == DCNN_OK && model == NULL) status = fit_recipe(description, &t->dataset);
     if (status == DCNN_OK) {
         status = dcnn_net_create(description, shape, &t->state.net);
@@ -253,6 +246,14 @@ static dcnn_status reserve_sums(dcnn_trainer *t) {
     return dcnn_comm_reserve_sums(t->comm, t->sum_stride > DCNN_LOSS_SUMS ? t->sum_stride : DCNN_LOSS_SUMS);
 }
 
+/* Room for the steps of an epoch that are noted: a checkpoint, at its end at the latest, empties it. */
+static dcnn_status make_notes(dcnn_trainer *t) {
+    if (t->options->log_every == 0) return DCNN_OK;
+    t->noted_room = (int)(dcnn_sampler_steps(&t->sampler) / t->options->log_every) + 1;
+    t->noted = calloc((size_t)t->noted_room, sizeof *t->noted);
+    return t->noted ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: metrics of %d steps", t->noted_room);
+}
+
 /* --- setting up and taking down --------------------------------------------------------------------------------------
  */
 
@@ -271,6 +272,7 @@ static dcnn_status set_up_local(dcnn_trainer *t, const dcnn_checkpoint *from) {
     DCNN_TRY(dcnn_team_create(threads, &t->team));
     if (o->trace) DCNN_TRY(dcnn_trace_create(o->trace, threads, &t->trace));
     DCNN_TRY(make_own_memory(t));
+    DCNN_TRY(make_notes(t));
     return dcnn_evaluator_create(t->comm, t->team, t->kernels, t->state.net, &t->loader, o->grain, o->fuse,
                                  &t->evaluator);
 }
@@ -343,6 +345,7 @@ void dcnn_trainer_close(dcnn_trainer *t) {
     free(t->workers);
     free(t->times);
     dcnn_trace_free(t->trace);
+    free(t->noted);
     dcnn_team_free(t->team);
     dcnn_block_free(t->block);
     dcnn_net_free(t->state.net);
@@ -391,10 +394,11 @@ static dcnn_status check_finite(const dcnn_trainer *t) {
 
 /* Rank 0 writes for all: the state is the same everywhere. */
 static dcnn_status save(dcnn_trainer *t, const char *best) {
-    dcnn_status status = DCNN_OK;
     DCNN_TRY(check_finite(t));
+    dcnn_status status = dcnn_history_append_steps(&t->state.history, t->noted_count, t->noted);
+    t->noted_count = 0;
     t->state.progress.elapsed_s = dcnn_now_s() - t->started_s;
-    if (dcnn_comm_rank(t->comm) == 0) {
+    if (dcnn_comm_rank(t->comm) == 0 && status == DCNN_OK) {
         char *path = dcnn_checkpoint_path(t->run->folder, t->state.progress.step);
         status = path ? dcnn_checkpoint_write(path, &t->state, &t->options->adam)
                       : DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
@@ -402,6 +406,7 @@ static dcnn_status save(dcnn_trainer *t, const char *best) {
         if (status == DCNN_OK && best) status = dcnn_checkpoint_write(best, &t->state, &t->options->adam);
         if (status == DCNN_OK) status = dcnn_history_write(t->run->folder, t->state.history);
         if (status == DCNN_OK) dcnn_checkpoint_prune(t->run->folder, t->options->keep);
+        if (status == DCNN_OK && t->options->on_save) t->options->on_save(t->options->context);
     }
     return dcnn_comm_agree(t->comm, status);
 }
@@ -426,13 +431,30 @@ static bool is_better(const dcnn_progress *best, int64_t correct, double loss) {
     return correct > best->best_correct || (correct == best->best_correct && loss < best->best_loss);
 }
 
+static void begin_epoch(dcnn_trainer *t) {
+    t->began.now_s = dcnn_now_s();
+    t->began.train_s = t->train_s;
+    t->began.trained = t->trained;
+}
+
+/* Of the epoch's steps, those of this start. */
+static double epoch_speed(const dcnn_trainer *t) {
+    const double seconds = t->train_s - t->began.train_s;
+    return seconds > 0 ? (double)(t->trained - t->began.trained) / seconds : 0.0;
+}
+
 /* After the last step of an epoch: validation, metrics, the best so far, a checkpoint, a line. */
-static dcnn_status end_epoch(dcnn_trainer *t, double began_s) {
+static dcnn_status end_epoch(dcnn_trainer *t) {
     dcnn_progress *p = &t->state.progress;
     dcnn_trainer_remember(t);
     const dcnn_split *split = dcnn_dataset_split(&t->dataset, "validation");
     dcnn_evaluation validation = {0};
+    if (t->options->histograms)
+        DCNN_TRY(dcnn_history_append_histograms(&t->state.history, p->epoch + 1, t->state.net, t->gradient,
+                                                1.0 / (double)t->batch));
+    const double trained_s = dcnn_now_s();
     if (split) DCNN_TRY(dcnn_evaluator_run(t->evaluator, split->rows, split->count, false, &validation));
+    const double validation_s = dcnn_now_s() - trained_s;
     DCNN_TRY(check_replicas(t));
     dcnn_epoch_metrics metrics = {.epoch = p->epoch + 1,
                                   .steps = p->step,
@@ -442,8 +464,9 @@ static dcnn_status end_epoch(dcnn_trainer *t, double began_s) {
                                   .validation_loss = validation.loss,
                                   .validation_correct = validation.correct,
                                   .validation_count = validation.count,
-                                  .seconds = dcnn_now_s() - began_s,
-                                  .images_per_s = t->trained > 0 ? (double)t->trained / t->train_s : 0.0};
+                                  .seconds = dcnn_now_s() - t->began.now_s,
+                                  .validation_s = validation_s,
+                                  .images_per_s = epoch_speed(t)};
     dcnn_trainer_phases(t, metrics.phases_s);
     dcnn_trainer_forget_times(t);
     dcnn_evaluation_free(&validation);
@@ -475,11 +498,26 @@ static dcnn_status stop_here(dcnn_trainer *t) {
                      t->run->folder);
 }
 
+/* Keeps the metrics of the step just done, if it is one of those to be logged. */
+static void note_step(dcnn_trainer *t, double loss_before, int64_t correct_before) {
+    const dcnn_progress *p = &t->state.progress;
+    if (t->options->log_every == 0 || p->step % t->options->log_every != 0) return;
+    const int64_t steps = dcnn_sampler_steps(&t->sampler) * t->options->epochs;
+    t->noted[t->noted_count++] = (dcnn_step_metrics){
+        .epoch = p->epoch + 1,
+        .step = p->step,
+        .loss = (p->loss_sum - loss_before) / (double)t->batch,
+        .accuracy = (double)(p->correct - correct_before) / (double)t->batch,
+        .learning_rate = dcnn_schedule_rate(t->options->schedule, t->options->adam.learning_rate, p->step - 1, steps),
+        .wall_time = dcnn_wall_time(),
+    };
+}
+
 static void tell_step(const dcnn_trainer *t) {
     const dcnn_progress *p = &t->state.progress;
     const int64_t batch = t->options->batch_size, count = t->sampler.count;
     if (t->options->on_step == NULL || dcnn_comm_rank(t->comm) != 0) return;
-    const double images_per_s = t->train_s > 0 ? (double)t->trained / t->train_s : 0.0;
+    const double images_per_s = epoch_speed(t);
     const dcnn_train_step_report report = {
         .epoch = p->epoch + 1,
         .epochs = t->options->epochs,
@@ -495,22 +533,25 @@ static void tell_step(const dcnn_trainer *t) {
 
 static dcnn_status run_epoch(dcnn_trainer *t) {
     dcnn_progress *p = &t->state.progress;
-    const double began_s = dcnn_now_s();
+    begin_epoch(t);
     while (p->cursor < t->sampler.count) {
         bool stop = false;
+        const double loss_before = p->loss_sum;
+        const int64_t correct_before = p->correct;
         DCNN_TRY(dcnn_train_step(t, &stop));
+        note_step(t, loss_before, correct_before);
         tell_step(t);
         stop = stop || (t->options->stop_after > 0 && t->steps >= t->options->stop_after);
         const bool last = p->cursor >= t->sampler.count;
         if (stop && !last) return stop_here(t);
         if (stop) {
-            DCNN_TRY(end_epoch(t, began_s));
+            DCNN_TRY(end_epoch(t));
             return p->epoch < t->options->epochs ? stop_here(t) : DCNN_OK;
         }
         if (!last && t->options->checkpoint_every > 0 && p->step % t->options->checkpoint_every == 0)
             DCNN_TRY(save(t, NULL));
     }
-    return end_epoch(t, began_s);
+    return end_epoch(t);
 }
 
 /* --- the end ---------------------------------------------------------------------------------------------------------

@@ -58,7 +58,13 @@ typedef struct dcnn_trainer {
     dcnn_op_times *times;              /* [operations + 1] of worker 0, the loss last */
     int64_t trained;                   /* images, this start */
     int64_t steps;                     /* steps, this start */
-    double started_s;                  /* dcnn_now_s() minus the time of earlier starts */
+    dcnn_step_metrics *noted;          /* [noted_room] of steps since the last checkpoint, every log_every-th */
+    int noted_count, noted_room;
+    struct {
+        double now_s, train_s;
+        int64_t trained;
+    } began;          /* what these were when the epoch, or this start in its middle, began */
+    double started_s; /* dcnn_now_s() minus the time of earlier starts */
 } dcnn_trainer;
 
 /**
