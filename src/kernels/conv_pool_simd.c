@@ -50,7 +50,7 @@ static size_t conv_pool_packed(const dcnn_conv *shape) {
 /* U = G g G^T of one input channel and one vector of output channels; G = (1 0 0; 1/2 1/2 1/2; 1/2 -1/2 1/2; 0 0 1). */
 static void transform_filter(const conv_pool_plan *plan, const float *w, size_t channel, size_t vector, float *packed) {
     size_t stride;
-    float *u = u_at(plan, packed, channel, vector, &stride);
+    float *u = packed + u_place(plan, channel, vector, &stride);
     const simd_float half = simd_splat(0.5F);
     simd_float g[4][3];
     for (size_t s = 0; s < 3; s++) {
@@ -178,9 +178,11 @@ void DCNN_SIMD_NAME(dcnn_conv_pool_start_block)(const conv_pool_plan *plan, size
     block->m_stride = tiles * PAIR + V;
 }
 
-void DCNN_SIMD_NAME(dcnn_conv_pool_multiply)(const conv_pool_plan *plan, const tile_block *block, size_t vectors,
-                                             const float *u) {
-    for (size_t element = 0; element < plan->elements; element++, u += plan->c * vectors * V) {
+void DCNN_SIMD_NAME(dcnn_conv_pool_multiply)(const conv_pool_plan *plan, const tile_block *block, size_t vector,
+                                             size_t vectors, const float *u) {
+    size_t stride;
+    u += u_place(plan, 0, vector, &stride);
+    for (size_t element = 0; element < plan->elements; element++, u += stride) {
         for (size_t panel = 0; panel < block->panels; panel++) {
             const size_t start = panel_start(block, panel), rows = panel_start(block, panel + 1) - start;
             multiply_panel(rows, vectors, plan->c, block->v + element * block->v_stride + start * plan->c_blocks * V, u,
@@ -249,7 +251,7 @@ static void multiply_block(const conv_pool_plan *plan, const tile_block *block, 
                            float *y, uint8_t *argmax) {
     for (size_t vector = 0; vector < plan->k_vectors; vector += 2) {
         const size_t vectors = least(2, plan->k_vectors - vector);
-        DCNN_SIMD_NAME(dcnn_conv_pool_multiply)(plan, block, vectors, u + vector * NARROW_ELEMENTS * plan->c * V);
+        DCNN_SIMD_NAME(dcnn_conv_pool_multiply)(plan, block, vector, vectors, u);
         for (size_t j = 0; j < vectors; j++) {
             const size_t at = (vector + j) * V, lanes = lanes_of(plan->k, vector + j);
             const simd_float shift = bias == NULL ? simd_zero() : load_lanes(bias + at, lanes);

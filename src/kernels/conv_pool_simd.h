@@ -68,6 +68,12 @@ static inline bool wide_pays(size_t window_rows, size_t window_columns) {
            NARROW_ELEMENTS * window_rows * window_columns;
 }
 
+/** Floats of U from one element to the next. One vector more than needed: at powers of two packing takes twice as long.
+ */
+static inline size_t u_stride(const conv_pool_plan *plan, size_t vectors) {
+    return plan->c * vectors * V + V;
+}
+
 static inline conv_pool_plan plan_of(const dcnn_conv *shape) {
     const size_t window_rows = (size_t)(shape->oh / 2);
     conv_pool_plan plan = {.c = (size_t)shape->c, .k = (size_t)shape->k, .window_columns = (size_t)(shape->ow / 2)};
@@ -79,7 +85,11 @@ static inline conv_pool_plan plan_of(const dcnn_conv *shape) {
     plan.cells = (2 * window_rows + 2) * plan.columns;
     plan.wide = plan.c > 1 && wide_pays(window_rows, plan.window_columns);
     plan.elements = plan.wide ? WIDE_ELEMENTS : NARROW_ELEMENTS;
-    plan.forward_floats = whole_lines((plan.c == 1 ? TAPS : plan.elements * plan.c) * plan.k_vectors * V);
+    plan.forward_floats =
+        plan.c == 1
+            ? TAPS * plan.k_vectors * V
+            : plan.elements * (plan.k_vectors / 2 * u_stride(&plan, 2) + plan.k_vectors % 2 * u_stride(&plan, 1));
+    plan.forward_floats = whole_lines(plan.forward_floats);
     return plan;
 }
 

@@ -31,19 +31,19 @@ static inline size_t panel_start(const tile_block *block, size_t panel) {
     return block->tiles * panel / block->panels;
 }
 
-/** Where U [pair of vectors][element][channel][vectors * V] has one input channel and one vector of output channels;
+/** Where one input channel and one vector of output channels are in U [pair of vectors][element][channel][vectors * V];
  * `stride` is from element to element. */
-static inline float *u_at(const conv_pool_plan *plan, float *u, size_t channel, size_t vector, size_t *stride) {
-    const size_t pair = vector / 2, width = least(PAIR, plan->k_vectors * V - pair * PAIR);
-    *stride = plan->c * width;
-    return u + pair * plan->elements * plan->c * PAIR + channel * width + vector % 2 * V;
+static inline size_t u_place(const conv_pool_plan *plan, size_t channel, size_t vector, size_t *stride) {
+    const size_t pair = vector / 2, vectors = least(2, plan->k_vectors - 2 * pair);
+    *stride = u_stride(plan, vectors);
+    return pair * plan->elements * u_stride(plan, 2) + (channel * vectors + vector % 2) * V;
 }
 
 /** Sets the number of tiles of a block, and what follows from it. */
 void DCNN_SIMD_NAME(dcnn_conv_pool_start_block)(const conv_pool_plan *plan, size_t tiles, tile_block *block);
 
-/** M = V U for one or two vectors of output channels. */
-void DCNN_SIMD_NAME(dcnn_conv_pool_multiply)(const conv_pool_plan *plan, const tile_block *block, size_t vectors,
-                                             const float *u);
+/** M = V U for one or two vectors of output channels from number `vector`, which is even. */
+void DCNN_SIMD_NAME(dcnn_conv_pool_multiply)(const conv_pool_plan *plan, const tile_block *block, size_t vector,
+                                             size_t vectors, const float *u);
 
 #endif
