@@ -21,6 +21,7 @@ enum {
     V = SIMD_LANES,
     PAIR = 2 * V, /**< output channels of a register tile */
     TAPS = 9,
+    FIRST_TAPS = 12,      /**< of a filter of one channel, its rows transformed for F(2,3) */
     NARROW_ELEMENTS = 16, /**< of a transformed tile of F(2x2,3x3) */
     WIDE_ELEMENTS = 49,   /**< of a transformed tile of F(5x5,3x3) */
     FIELD_WINDOWS = 5,    /**< pooling windows along two tiles of F(5x5,3x3) */
@@ -87,7 +88,7 @@ static inline conv_pool_plan plan_of(const dcnn_conv *shape) {
     plan.elements = plan.wide ? WIDE_ELEMENTS : NARROW_ELEMENTS;
     plan.forward_floats =
         plan.c == 1
-            ? TAPS * plan.k_vectors * V
+            ? FIRST_TAPS * plan.k_vectors * V
             : plan.elements * (plan.k_vectors / 2 * u_stride(&plan, 2) + plan.k_vectors % 2 * u_stride(&plan, 1));
     plan.forward_floats = whole_lines(plan.forward_floats);
     return plan;
