@@ -130,13 +130,28 @@ static double rms(const double *values, size_t count) {
     return sqrt(sum / (double)count);
 }
 
-static void check_close(const char *what, const float *is, const double *should, size_t count) {
-    /* Winograd's largest error is about 2e-6 of the rms; sums of 400 windows in float reach 4e-6. */
-    const double bound = 1e-5 * rms(should, count);
+/* Largest error allowed, of the rms (of the convolution's outputs before ReLU). Winograd's F(2x2,3x3) reaches about
+ * 2e-6, sums of 400 windows in float 4e-6. The outputs of F(5x5,3x3), which needs more than two windows each way, reach
+ * 4e-5. */
+static const double narrow_bound = 1e-5, wide_bound = 8e-5;
+
+static double output_bound(const dcnn_conv *shape) {
+    return shape->c > 1 && shape->oh >= 6 && shape->ow >= 6 ? wide_bound : narrow_bound;
+}
+
+static void check_close(const char *what, const float *is, const double *should, size_t count, double bound) {
     for (size_t i = 0; i < count; i++) {
         const double error = fabs(is[i] - should[i]);
         if (!(error <= bound)) fail_msg("%s[%zu] is %.9g, should be %.9g (bound %g)", what, i, is[i], should[i], bound);
     }
+}
+
+/* The rms of the outputs' errors: F(5x5,3x3) reaches 3e-6 of the outputs' rms, 5e-6 where there are few. */
+static void check_mean_error(const float *is, const double *should, size_t count, double bound) {
+    double errors = 0;
+    for (size_t i = 0; i < count; i++) errors += (is[i] - should[i]) * (is[i] - should[i]);
+    const double error = sqrt(errors / (double)count);
+    if (!(error <= bound)) fail_msg("the outputs' error is %g in the mean, should be at most %g", error, bound);
 }
 
 static void check_forward(const problem *p) {
@@ -152,13 +167,14 @@ static void check_forward(const problem *p) {
                         cells[4 * at + (size_t)cell] = value;
                         y[at] = fmax(y[at], value);
                     }
-    check_close("y", p->y, y, p->y_count);
-    const double gap = 1e-5 * rms(cells, 4 * p->y_count);
+    const double bound = output_bound(s) * rms(cells, 4 * p->y_count);
+    check_close("y", p->y, y, p->y_count, bound);
+    check_mean_error(p->y, y, p->y_count, 0.15 * bound);
     for (at = 0; at < p->y_count; at++) {
         const int code = p->argmax[at];
         assert_in_range(code, 0, DCNN_SHUT);
         assert_int_equal(code == DCNN_SHUT, p->y[at] == 0);
-        if (code != DCNN_SHUT) assert_true(cells[4 * at + (size_t)code] >= y[at] - gap);
+        if (code != DCNN_SHUT) assert_true(cells[4 * at + (size_t)code] >= y[at] - 2 * bound);
     }
     free(y);
     free(cells);
@@ -186,9 +202,9 @@ static void check_backward(const problem *p) {
                         }
                     }
                 }
-    check_close("dbias", p->dbias, dbias, (size_t)s->k);
-    check_close("dw", p->dw, dw, p->w_count);
-    check_close("dx", p->dx, dx, p->x_count);
+    check_close("dbias", p->dbias, dbias, (size_t)s->k, narrow_bound * fmax(1, rms(dbias, (size_t)s->k)));
+    check_close("dw", p->dw, dw, p->w_count, narrow_bound * rms(dw, p->w_count));
+    check_close("dx", p->dx, dx, p->x_count, narrow_bound * rms(dx, p->x_count));
     free(dx);
     free(dw);
     free(dbias);
@@ -207,7 +223,7 @@ static void check_adjoint(const problem *p) {
         const int c = (int)(i % (size_t)p->shape.c);
         inputs += input_at(p, (int64_t)i - c, c) * p->dx[i];
     }
-    const double bound = 1e-5 * sqrt(squares);
+    const double bound = output_bound(&p->shape) * sqrt(squares);
     if (!(fabs(weights + bias - out) <= bound)) fail_msg("<w, dw> + <bias, dbias> = %g, not %g", weights + bias, out);
     if (!(fabs(inputs + bias - out) <= bound)) fail_msg("<x', dx> + <bias, dbias> = %g, not %g", inputs + bias, out);
 }
@@ -253,7 +269,8 @@ static void for_each_isa(void (*check)(const dcnn_kernels *kernels)) {
 static void check_table(const dcnn_kernels *kernels) {
     static const int channels[] = {1, 2, 3, 5, 16, 64, 100}, filters[] = {1, 10, 16, 64, 96, 130},
                      images[] = {1, 3, 16};
-    static const int sizes[][3] = {{4, 4, 0}, {5, 5, 0}, {7, 6, 1}, {2, 3, 1}, {6, 11, 0}, {13, 13, 0}, {9, 8, 1}};
+    static const int sizes[][3] = {{4, 4, 0},   {5, 5, 0}, {7, 6, 1},   {2, 3, 1},  {6, 11, 0},
+                                   {13, 13, 0}, {9, 8, 1}, {11, 17, 0}, {16, 7, 1}, {23, 14, 1}};
     unsigned number = 0;
     for (size_t c = 0; c < sizeof channels / sizeof *channels; c++) {
         for (size_t k = 0; k < sizeof filters / sizeof *filters; k++) {
@@ -312,6 +329,35 @@ static void check_bits(const dcnn_kernels *kernels) {
     }
 }
 
+/* A sample gives the same bits alone as among others. */
+static void check_alone(const dcnn_kernels *kernels) {
+    const dcnn_conv shapes[] = {conv_of(7, 13, 13, 20, 40, false), conv_of(5, 22, 11, 3, 16, true),
+                                conv_of(16, 5, 5, 17, 33, false)};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        problem p;
+        create_problem(&p, kernels, &shapes[i], true);
+        run_forward(&p, kernels);
+        dcnn_conv one = shapes[i];
+        one.n = 1;
+        const size_t n = (size_t)shapes[i].n, x_count = p.x_count / n, y_count = p.y_count / n;
+        float *y = allocate(y_count * sizeof *y),
+              *scratch = allocate(kernels->conv_pool_scratch(&one) * sizeof *scratch);
+        for (size_t sample = 0; sample < n; sample++) {
+            kernels->conv_pool_forward(&one, p.x + sample * x_count, p.in_scale, p.in_shift, p.packed, p.bias, y, NULL,
+                                       scratch);
+            assert_memory_equal(y, p.y + sample * y_count, y_count * sizeof *y);
+        }
+        free(y);
+        free(scratch);
+        free_problem(&p);
+    }
+}
+
+static void test_alone(void **state) {
+    (void)state;
+    for_each_isa(check_alone);
+}
+
 static void test_bits(void **state) {
     (void)state;
     for_each_isa(check_bits);
@@ -367,6 +413,30 @@ static void test_nan(void **state) {
     for_each_isa(check_nan);
 }
 
+/* Pooling of 9x9 outputs reads 8x8, of 10x10 inputs; NaN in the other inputs, though in the same tiles, stay there. */
+static void check_unread(const dcnn_kernels *kernels) {
+    const int channels[] = {1, 20};
+    for (int i = 0; i < 2; i++) {
+        const dcnn_conv shape = conv_of(2, 11, 11, channels[i], 40, false);
+        problem p;
+        create_problem(&p, kernels, &shape, true);
+        for (int place = 0; place < 11; place++) {
+            for (int c = 0; c < shape.c; c++) {
+                p.x[(size_t)cell_at(&shape, 0, 10, place) + (size_t)c] = NAN;
+                p.x[(size_t)cell_at(&shape, 1, place, 10) + (size_t)c] = NAN;
+            }
+        }
+        run_forward(&p, kernels);
+        assert_int_equal(count_nan(p.y, p.y_count), 0);
+        free_problem(&p);
+    }
+}
+
+static void test_unread(void **state) {
+    (void)state;
+    for_each_isa(check_unread);
+}
+
 static void test_fits(void **state) {
     (void)state;
     for (int isa = DCNN_ISA_GENERIC; isa <= (int)dcnn_isa_best(); isa++) {
@@ -387,8 +457,9 @@ static void test_fits(void **state) {
 int main(void) {
     const char *seed = getenv("DCNN_TEST_SEED");
     random_state = seed == NULL ? 20261124 : strtoull(seed, NULL, 10);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_fits), cmocka_unit_test(test_table),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_fits),   cmocka_unit_test(test_table),
                                        cmocka_unit_test(test_recipe), cmocka_unit_test(test_bits),
+                                       cmocka_unit_test(test_alone),  cmocka_unit_test(test_unread),
                                        cmocka_unit_test(test_nan)};
     return cmocka_run_group_tests_name("conv_pool", tests, NULL, NULL);
 }

@@ -200,7 +200,7 @@ static const dcnn_conv pooled_convolutions[] = {
     {2, 9, 11, 3, 20, 5, 5, 1, 1, 2, 2, 9, 11},    {2, 8, 8, 6, 8, 3, 3, 2, 2, 0, 0, 3, 3},
     {1, 6, 6, 4, 18, 1, 1, 1, 1, 0, 0, 6, 6},      {17, 12, 12, 1, 40, 3, 3, 1, 1, 0, 0, 10, 10},
     {2, 10, 10, 3, 64, 3, 3, 1, 1, 1, 1, 10, 10},  {3, 14, 6, 64, 64, 3, 3, 1, 1, 1, 1, 14, 6},
-    {16, 28, 28, 1, 64, 3, 3, 1, 1, 0, 0, 26, 26},
+    {16, 28, 28, 1, 64, 3, 3, 1, 1, 0, 0, 26, 26}, {1, 21, 17, 20, 24, 3, 3, 1, 1, 0, 0, 19, 15},
 };
 enum { POOLED_CONVOLUTIONS = sizeof pooled_convolutions / sizeof pooled_convolutions[0] };
 
@@ -282,6 +282,12 @@ static void test_conv_pool_pack(const dcnn_kernels *fast, const dcnn_kernels *sl
     }
 }
 
+/* Winograd F(5x5,3x3), which may do larger pictures, errs ten times more than F(2x2,3x3), within 8e-5 of the rms. */
+static double output_bound(const pooled_case *c) {
+    const bool may_be_wide = c->shape->c > 1 && c->shape->oh >= 6 && c->shape->ow >= 6;
+    return (may_be_wide ? 16 : 2) * sum_bound(c->size.depth);
+}
+
 /* Where two cells of a window nearly tie, either may be the argmax: the one named must be as large as y says. */
 static void check_argmax(const dcnn_kernels *slow, const pooled_case *c, const uint8_t *argmax, double bound) {
     const dcnn_conv *shape = c->shape;
@@ -329,7 +335,7 @@ static void test_conv_pool_forward(const dcnn_kernels *fast, const dcnn_kernels 
     for (int i = 0; i < POOLED_CONVOLUTIONS; i++) {
         if (!fast->conv_pool_fits(&pooled_convolutions[i])) continue;
         pooled_case c = make_pooled_case(fast, slow, i);
-        const double bound = 2 * sum_bound(c.size.depth);
+        const double bound = output_bound(&c);
         float *y = test_floats(c.pooled), *again = test_floats(c.pooled);
         uint8_t *argmax = test_output(c.pooled);
         fast->conv_pool_forward(c.shape, c.x, c.scale, c.shift, c.packed, c.bias, y, argmax, c.scratch);

@@ -1,14 +1,13 @@
-/* Forward of Convolution 3x3 + bias + ReLU + MaxPooling 2x2 by Winograd F(2x2,3x3), and the packing of the weights.
+/* Forward of Convolution 3x3 + bias + ReLU + MaxPooling 2x2 by Winograd F(2x2,3x3), the packing of the weights, and the
+ * products of all tiled ways.
  *
  * A block of up to BLOCK_TILES tiles: the input transform writes V [16][panel][channel block][tile of the panel][V];
  * then for each pair of output vectors 16 products of V with U [pair][16][channel][2 * V] go to M [16][tile][2 * V],
  * and the output transform makes pooled cells of M while it is hot. */
-#include "kernels/conv_pool_simd.h"
+#include "kernels/conv_pool_tiles_simd.h"
 #include "kernels/register.h"
 
 enum {
-    ELEMENTS = 16,    /* of a transformed 4x4 tile */
-    PAIR = 2 * V,     /* output channels of a register tile */
     BLOCK_TILES = 32, /* M is then 64 KiB and one U panel serves all of a block from L1 */
 #if defined(DCNN_ISA_avx512)
     TILE_ROWS = 14, /* 28 accumulators, 2 of U, 1 of V: of 32 registers */
@@ -16,13 +15,6 @@ enum {
     TILE_ROWS = 6, /* 12 accumulators, 2 of U, 1 of V: of 16 registers */
 #endif
 };
-
-/* A block of tiles and where its transforms lie. */
-typedef struct tile_block {
-    size_t tiles, panels;
-    size_t v_stride, m_stride; /* floats from one of the 16 elements to the next */
-    float *v, *m;
-} tile_block;
 
 static bool conv_pool_fits(const dcnn_conv *shape) {
     return shape->r == 3 && shape->s == 3 && shape->stride_h == 1 && shape->stride_w == 1 && shape->oh >= 2 &&
@@ -35,15 +27,12 @@ static size_t forward_group(const dcnn_conv *shape, const conv_pool_plan *plan) 
     return least(images == 0 ? 1 : images, (size_t)shape->n);
 }
 
-static size_t v_floats(const conv_pool_plan *plan) {
-    return ELEMENTS * (BLOCK_TILES * plan->c_blocks * V + V);
-}
-
 static size_t forward_scratch(const dcnn_conv *shape) {
     const conv_pool_plan plan = plan_of(shape);
     if (plan.c == 1) return DCNN_SIMD_NAME(dcnn_conv_pool_first_scratch)(shape);
-    return whole_lines(forward_group(shape, &plan) * plan.c_blocks * plan.cells * V) + whole_lines(v_floats(&plan)) +
-           whole_lines(ELEMENTS * (BLOCK_TILES * PAIR + V));
+    if (plan.wide) return DCNN_SIMD_NAME(dcnn_conv_pool_wide_scratch)(shape);
+    return whole_lines(forward_group(shape, &plan) * plan.c_blocks * plan.cells * V) + v_floats(&plan, BLOCK_TILES) +
+           m_floats(&plan, BLOCK_TILES);
 }
 
 static size_t conv_pool_scratch(const dcnn_conv *shape) {
@@ -60,8 +49,8 @@ static size_t conv_pool_packed(const dcnn_conv *shape) {
 
 /* U = G g G^T of one input channel and one vector of output channels; G = (1 0 0; 1/2 1/2 1/2; 1/2 -1/2 1/2; 0 0 1). */
 static void transform_filter(const conv_pool_plan *plan, const float *w, size_t channel, size_t vector, float *packed) {
-    const size_t pair = vector / 2, width = least(PAIR, plan->k_vectors * V - pair * PAIR);
-    float *u = packed + pair * ELEMENTS * plan->c * PAIR + channel * width + (vector % 2) * V;
+    size_t stride;
+    float *u = packed + u_place(plan, channel, vector, &stride);
     const simd_float half = simd_splat(0.5F);
     simd_float g[4][3];
     for (size_t s = 0; s < 3; s++) {
@@ -75,11 +64,11 @@ static void transform_filter(const conv_pool_plan *plan, const float *w, size_t 
         g[2][s] = half * ((tap[0] + tap[2]) - tap[1]);
         g[3][s] = tap[2];
     }
-    for (size_t r = 0; r < 4; r++, u += 4 * plan->c * width) {
+    for (size_t r = 0; r < 4; r++, u += 4 * stride) {
         simd_store(u, g[r][0]);
-        simd_store(u + plan->c * width, half * ((g[r][0] + g[r][2]) + g[r][1]));
-        simd_store(u + 2 * plan->c * width, half * ((g[r][0] + g[r][2]) - g[r][1]));
-        simd_store(u + 3 * plan->c * width, g[r][2]);
+        simd_store(u + stride, half * ((g[r][0] + g[r][2]) + g[r][1]));
+        simd_store(u + 2 * stride, half * ((g[r][0] + g[r][2]) - g[r][1]));
+        simd_store(u + 3 * stride, g[r][2]);
     }
 }
 
@@ -108,6 +97,8 @@ static void conv_pool_pack(const dcnn_conv *shape, const float *w, float *packed
     for (size_t unit = units * share / shares; unit < units * (share + 1) / shares; unit++) {
         if (plan.c == 1) {
             DCNN_SIMD_NAME(dcnn_conv_pool_first_pack)(shape, w, packed, unit);
+        } else if (plan.wide) {
+            DCNN_SIMD_NAME(dcnn_conv_pool_wide_pack)(&plan, w, unit % plan.c, unit / plan.c, packed);
         } else {
             transform_filter(&plan, w, unit % plan.c, unit / plan.c, packed);
         }
@@ -118,52 +109,9 @@ static void conv_pool_pack(const dcnn_conv *shape, const float *w, float *packed
     }
 }
 
-/* --- forward ------------------------------------------------------------------------------------------------------ */
+/* --- products ----------------------------------------------------------------------------------------------------- */
 
-/* First tile of panel number `panel`: panels of a block are alike within one tile. */
-static size_t panel_start(const tile_block *block, size_t panel) {
-    return block->tiles * panel / block->panels;
-}
-
-/* B^T d B of one tile and one channel block: d [4][4] at `from`, `row` floats from row to row; 16 vectors, `stride`
- * floats apart. B^T = (1 0 -1 0; 0 1 1 0; 0 -1 1 0; 0 1 0 -1). */
-static inline void transform_tile(const float *from, size_t row, float *to, size_t stride) {
-    simd_float t[4][4];
-    for (size_t j = 0; j < 4; j++) {
-        const simd_float d0 = simd_load(from + j * V), d1 = simd_load(from + row + j * V),
-                         d2 = simd_load(from + 2 * row + j * V), d3 = simd_load(from + 3 * row + j * V);
-        t[0][j] = d0 - d2;
-        t[1][j] = d1 + d2;
-        t[2][j] = d2 - d1;
-        t[3][j] = d1 - d3;
-    }
-    for (size_t i = 0; i < 4; i++, to += 4 * stride) {
-        simd_store(to, t[i][0] - t[i][2]);
-        simd_store(to + stride, t[i][1] + t[i][2]);
-        simd_store(to + 2 * stride, t[i][2] - t[i][1]);
-        simd_store(to + 3 * stride, t[i][1] - t[i][3]);
-    }
-}
-
-/* The input transform of a block whose first tile is number `first` of the group of `images` in `blocked`. */
-static void transform_input(const conv_pool_plan *plan, const float *blocked, size_t images, size_t first,
-                            const tile_block *block) {
-    for (size_t panel = 0; panel < block->panels; panel++) {
-        const size_t start = panel_start(block, panel), rows = panel_start(block, panel + 1) - start;
-        for (size_t row = 0; row < rows; row++) {
-            const size_t tile = first + start + row, image = tile / plan->windows, window = tile % plan->windows;
-            const size_t cell = window / plan->window_columns * 2 * plan->columns + window % plan->window_columns * 2;
-            const float *from = blocked + (image * plan->cells + cell) * V;
-            float *to = block->v + start * plan->c_blocks * V + row * V;
-            for (size_t c_block = 0; c_block < plan->c_blocks; c_block++) {
-                transform_tile(from + c_block * images * plan->cells * V, plan->columns * V, to + c_block * rows * V,
-                               block->v_stride);
-            }
-        }
-    }
-}
-
-/* m [rows][vectors * V] = v u for one panel and one of the 16 elements. */
+/* m [rows][vectors * V] = v u for one panel and one element. */
 static inline __attribute__((always_inline)) void multiply(const size_t rows, const size_t vectors, size_t channels,
                                                            const float *v, const float *u, float *m) {
     simd_float sum[TILE_ROWS][2];
@@ -223,6 +171,66 @@ static void multiply_panel(size_t rows, size_t vectors, size_t channels, const f
 #undef DCNN_ROWS
 }
 
+void DCNN_SIMD_NAME(dcnn_conv_pool_start_block)(const conv_pool_plan *plan, size_t tiles, tile_block *block) {
+    block->tiles = tiles;
+    block->panels = divide_up(tiles, TILE_ROWS);
+    block->v_stride = tiles * plan->c_blocks * V + V;
+    block->m_stride = tiles * PAIR + V;
+}
+
+void DCNN_SIMD_NAME(dcnn_conv_pool_multiply)(const conv_pool_plan *plan, const tile_block *block, size_t vector,
+                                             size_t vectors, const float *u) {
+    size_t stride;
+    u += u_place(plan, 0, vector, &stride);
+    for (size_t element = 0; element < plan->elements; element++, u += stride) {
+        for (size_t panel = 0; panel < block->panels; panel++) {
+            const size_t start = panel_start(block, panel), rows = panel_start(block, panel + 1) - start;
+            multiply_panel(rows, vectors, plan->c, block->v + element * block->v_stride + start * plan->c_blocks * V, u,
+                           block->m + element * block->m_stride + start * vectors * V);
+        }
+    }
+}
+
+/* --- forward ------------------------------------------------------------------------------------------------------ */
+
+/* B^T d B of one tile and one channel block: d [4][4] at `from`, `row` floats from row to row; 16 vectors, `stride`
+ * floats apart. B^T = (1 0 -1 0; 0 1 1 0; 0 -1 1 0; 0 1 0 -1). */
+static inline void transform_tile(const float *from, size_t row, float *to, size_t stride) {
+    simd_float t[4][4];
+    for (size_t j = 0; j < 4; j++) {
+        const simd_float d0 = simd_load(from + j * V), d1 = simd_load(from + row + j * V),
+                         d2 = simd_load(from + 2 * row + j * V), d3 = simd_load(from + 3 * row + j * V);
+        t[0][j] = d0 - d2;
+        t[1][j] = d1 + d2;
+        t[2][j] = d2 - d1;
+        t[3][j] = d1 - d3;
+    }
+    for (size_t i = 0; i < 4; i++, to += 4 * stride) {
+        simd_store(to, t[i][0] - t[i][2]);
+        simd_store(to + stride, t[i][1] + t[i][2]);
+        simd_store(to + 2 * stride, t[i][2] - t[i][1]);
+        simd_store(to + 3 * stride, t[i][1] - t[i][3]);
+    }
+}
+
+/* The input transform of a block whose first tile is number `first` of the group of `images` in `blocked`. */
+static void transform_input(const conv_pool_plan *plan, const float *blocked, size_t images, size_t first,
+                            const tile_block *block) {
+    for (size_t panel = 0; panel < block->panels; panel++) {
+        const size_t start = panel_start(block, panel), rows = panel_start(block, panel + 1) - start;
+        for (size_t row = 0; row < rows; row++) {
+            const size_t tile = first + start + row, image = tile / plan->windows, window = tile % plan->windows;
+            const size_t cell = window / plan->window_columns * 2 * plan->columns + window % plan->window_columns * 2;
+            const float *from = blocked + (image * plan->cells + cell) * V;
+            float *to = block->v + start * plan->c_blocks * V + row * V;
+            for (size_t c_block = 0; c_block < plan->c_blocks; c_block++) {
+                transform_tile(from + c_block * images * plan->cells * V, plan->columns * V, to + c_block * rows * V,
+                               block->v_stride);
+            }
+        }
+    }
+}
+
 /* The four cells A^T m A of a window; A^T = (1 1 1 0; 0 1 -1 -1). */
 static inline void transform_output(const float *m, size_t stride, simd_float cell[4]) {
     simd_float t[2][4];
@@ -243,14 +251,7 @@ static void multiply_block(const conv_pool_plan *plan, const tile_block *block, 
                            float *y, uint8_t *argmax) {
     for (size_t vector = 0; vector < plan->k_vectors; vector += 2) {
         const size_t vectors = least(2, plan->k_vectors - vector);
-        for (size_t element = 0; element < ELEMENTS; element++, u += plan->c * vectors * V) {
-            for (size_t panel = 0; panel < block->panels; panel++) {
-                const size_t start = panel_start(block, panel), rows = panel_start(block, panel + 1) - start;
-                multiply_panel(rows, vectors, plan->c,
-                               block->v + element * block->v_stride + start * plan->c_blocks * V, u,
-                               block->m + element * block->m_stride + start * vectors * V);
-            }
-        }
+        DCNN_SIMD_NAME(dcnn_conv_pool_multiply)(plan, block, vector, vectors, u);
         for (size_t j = 0; j < vectors; j++) {
             const size_t at = (vector + j) * V, lanes = lanes_of(plan->k, vector + j);
             const simd_float shift = bias == NULL ? simd_zero() : load_lanes(bias + at, lanes);
@@ -272,9 +273,13 @@ static void conv_pool_forward(const dcnn_conv *shape, const float *x, const floa
         DCNN_SIMD_NAME(dcnn_conv_pool_first_forward)(shape, x, in_scale, in_shift, packed, bias, y, argmax, scratch);
         return;
     }
+    if (plan.wide) {
+        DCNN_SIMD_NAME(dcnn_conv_pool_wide_forward)(shape, x, in_scale, in_shift, packed, bias, y, argmax, scratch);
+        return;
+    }
     const size_t group = forward_group(shape, &plan), images = (size_t)shape->n;
     tile_block block = {.v = scratch + whole_lines(group * plan.c_blocks * plan.cells * V)};
-    block.m = block.v + whole_lines(v_floats(&plan));
+    block.m = block.v + v_floats(&plan, BLOCK_TILES);
     for (size_t first = 0; first < images; first += group) {
         const size_t count = least(group, images - first), tiles = count * plan.windows;
         const size_t blocks = divide_up(tiles, BLOCK_TILES);
@@ -282,11 +287,7 @@ static void conv_pool_forward(const dcnn_conv *shape, const float *x, const floa
         for (size_t number = 0; number < blocks; number++) {
             const size_t start = tiles * number / blocks;
             const size_t cell = (first * plan.windows + start) * plan.k;
-            block.tiles = tiles * (number + 1) / blocks - start;
-            block.panels = divide_up(block.tiles, TILE_ROWS);
-            /* One vector more than needed: strides of a power of two would meet in the same sets of L1. */
-            block.v_stride = block.tiles * plan.c_blocks * V + V;
-            block.m_stride = block.tiles * PAIR + V;
+            DCNN_SIMD_NAME(dcnn_conv_pool_start_block)(&plan, tiles * (number + 1) / blocks - start, &block);
             transform_input(&plan, scratch, count, start, &block);
             multiply_block(&plan, &block, packed, bias, y + cell, argmax == NULL ? NULL : argmax + cell);
         }

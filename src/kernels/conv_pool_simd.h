@@ -2,7 +2,8 @@
  * @file conv_pool_simd.h — what the fused Convolution 3x3 + ReLU + MaxPooling 2x2 kernels share: sizes and small steps.
  *
  * The way of the numbers
- * - forward: Winograd F(2x2,3x3) (Lavin & Gray, arXiv 1509.09308); its 2x2 output tile is one pooling window.
+ * - forward: Winograd's tiles (Lavin & Gray, arXiv 1509.09308), by shape whichever takes fewer multiplications:
+ * F(2x2,3x3), whose 2x2 output tile is one pooling window, or F(5x5,3x3), of which 2x2 tiles hold 5x5 windows.
  * - backward: of the four cells of a window one has a gradient, at a place that differs by channel. Nine
  * multiplications a window and channel pair do it directly, where the adjoint Winograd tile needs sixteen, and a shut
  * ReLU none; the open cells are gathered in lists, so the loops have no branches.
@@ -18,8 +19,13 @@
 
 enum {
     V = SIMD_LANES,
+    PAIR = 2 * V, /**< output channels of a register tile */
     TAPS = 9,
-    K_BLOCK = 512 / V, /**< output channels of a block of taps: K_BLOCK * TAPS * V floats are 18 KiB, most of L1 */
+    FIRST_TAPS = 12,      /**< of a filter of one channel, its rows transformed for F(2,3) */
+    NARROW_ELEMENTS = 16, /**< of a transformed tile of F(2x2,3x3) */
+    WIDE_ELEMENTS = 49,   /**< of a transformed tile of F(5x5,3x3) */
+    FIELD_WINDOWS = 5,    /**< pooling windows along two tiles of F(5x5,3x3) */
+    K_BLOCK = 512 / V,    /**< output channels of a block of taps: K_BLOCK * TAPS * V floats are 18 KiB, most of L1 */
 };
 
 /** What follows from a shape. */
@@ -32,6 +38,8 @@ typedef struct conv_pool_plan {
     size_t windows;        /**< pooling windows of an image */
     size_t columns;        /**< of a blocked image */
     size_t cells;          /**< of a blocked image: rows * columns */
+    bool wide;             /**< forward by F(5x5,3x3)? */
+    size_t elements;       /**< of a transformed tile */
     size_t forward_floats; /**< of `packed`: the part that forward reads; the taps for dx follow */
 } conv_pool_plan;
 
@@ -48,6 +56,25 @@ static inline size_t whole_lines(size_t floats) {
     return divide_up(floats, 16) * 16;
 }
 
+/** Tiles of F(5x5,3x3) along so many pooling windows. */
+static inline size_t wide_tiles(size_t windows) {
+    return windows / FIELD_WINDOWS * 2 + divide_up(windows % FIELD_WINDOWS * 2, FIELD_WINDOWS);
+}
+
+/** Does F(5x5,3x3), its tiles at the edges included, save at least as many multiplications as a tile has? Once a step
+ * it packs 33 elements more a pair of channels, which takes as long as some 400 multiplications a pair: a share of 8
+ * images then still gains. */
+static inline bool wide_pays(size_t window_rows, size_t window_columns) {
+    return WIDE_ELEMENTS * (wide_tiles(window_rows) * wide_tiles(window_columns) + 1) <=
+           NARROW_ELEMENTS * window_rows * window_columns;
+}
+
+/** Floats of U from one element to the next. One vector more than needed: at powers of two packing takes twice as long.
+ */
+static inline size_t u_stride(const conv_pool_plan *plan, size_t vectors) {
+    return plan->c * vectors * V + V;
+}
+
 static inline conv_pool_plan plan_of(const dcnn_conv *shape) {
     const size_t window_rows = (size_t)(shape->oh / 2);
     conv_pool_plan plan = {.c = (size_t)shape->c, .k = (size_t)shape->k, .window_columns = (size_t)(shape->ow / 2)};
@@ -57,7 +84,13 @@ static inline conv_pool_plan plan_of(const dcnn_conv *shape) {
     plan.windows = window_rows * plan.window_columns;
     plan.columns = 2 * plan.window_columns + 2;
     plan.cells = (2 * window_rows + 2) * plan.columns;
-    plan.forward_floats = whole_lines((plan.c == 1 ? TAPS : 16 * plan.c) * plan.k_vectors * V);
+    plan.wide = plan.c > 1 && wide_pays(window_rows, plan.window_columns);
+    plan.elements = plan.wide ? WIDE_ELEMENTS : NARROW_ELEMENTS;
+    plan.forward_floats =
+        plan.c == 1
+            ? FIRST_TAPS * plan.k_vectors * V
+            : plan.elements * (plan.k_vectors / 2 * u_stride(&plan, 2) + plan.k_vectors % 2 * u_stride(&plan, 1));
+    plan.forward_floats = whole_lines(plan.forward_floats);
     return plan;
 }
 
@@ -207,7 +240,13 @@ size_t DCNN_SIMD_NAME(dcnn_conv_pool_first_scratch)(const dcnn_conv *shape);
 void DCNN_SIMD_NAME(dcnn_conv_pool_backward)(const dcnn_conv *shape, const float *x, const float *in_scale,
                                              const float *in_shift, const float *packed, const uint8_t *argmax,
                                              const float *dy, float *dx, float *dw, float *dbias, float *scratch);
+size_t DCNN_SIMD_NAME(dcnn_conv_pool_wide_scratch)(const dcnn_conv *shape);
 void DCNN_SIMD_NAME(dcnn_conv_pool_first_pack)(const dcnn_conv *shape, const float *w, float *packed, size_t vector);
+void DCNN_SIMD_NAME(dcnn_conv_pool_wide_pack)(const conv_pool_plan *plan, const float *w, size_t channel, size_t vector,
+                                              float *packed);
+void DCNN_SIMD_NAME(dcnn_conv_pool_wide_forward)(const dcnn_conv *shape, const float *x, const float *in_scale,
+                                                 const float *in_shift, const float *packed, const float *bias,
+                                                 float *y, uint8_t *argmax, float *scratch);
 void DCNN_SIMD_NAME(dcnn_conv_pool_first_forward)(const dcnn_conv *shape, const float *x, const float *in_scale,
                                                   const float *in_shift, const float *packed, const float *bias,
                                                   float *y, uint8_t *argmax, float *scratch);
