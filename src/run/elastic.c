@@ -6,12 +6,15 @@
 
 #include "base/log.h"
 
-void dcnn_trainer_remember(dcnn_trainer *t) {
-    if (!t->options->elastic) return;
+dcnn_status dcnn_trainer_remember(dcnn_trainer *t) {
+    if (!t->options->elastic) return DCNN_OK;
+    DCNN_TRY(dcnn_history_append_steps(&t->state.history, t->noted_count, t->noted));
+    t->noted_count = 0;
     dcnn_memory *before = &t->before;
     before->progress = t->state.progress;
     before->history = t->state.history ? strlen(t->state.history) : 0;
     memcpy(before->statistics, t->state.net->state, t->state.net->state_count * sizeof(float));
+    return DCNN_OK;
 }
 
 static void take_back(dcnn_trainer *t) {
@@ -43,6 +46,7 @@ static void share_newest(dcnn_trainer *t) {
     size_t length = t->state.history ? strlen(t->state.history) + 1 : 0;
     dcnn_comm_broadcast_from(t->comm, newest, &t->state.progress, sizeof t->state.progress);
     dcnn_comm_broadcast_from(t->comm, newest, t->state.net->params, bytes);
+    dcnn_comm_broadcast_from(t->comm, newest, t->gradient, bytes); /* of its last step: the epoch's end may want it */
     dcnn_comm_broadcast_from(t->comm, newest, t->state.m, bytes);
     dcnn_comm_broadcast_from(t->comm, newest, t->state.v, bytes);
     dcnn_comm_broadcast_from(t->comm, newest, t->state.net->state, t->state.net->state_count * sizeof(float));
@@ -59,6 +63,8 @@ static dcnn_status open_anew(dcnn_trainer *old, dcnn_trainer **out) {
     from.resumable = true;
     DCNN_TRY(dcnn_trainer_open(old->comm, old->run, &from, old->options, NULL, 0, out));
     dcnn_trainer *t = *out;
+    memcpy(t->gradient, old->gradient, t->state.net->param_count * sizeof(float));
+    t->batch = old->batch;
     t->train_s = old->train_s;
     t->trained = old->trained;
     t->steps = old->steps;

@@ -10,8 +10,9 @@
 
 #include "run/trainer.h"
 
-/** Before a step, and before an epoch's end: remembers what these change besides weights and moments. *Local.* */
-void dcnn_trainer_remember(dcnn_trainer *trainer);
+/** After a step, and after an epoch's end: remembers what the next ones change besides weights and moments. *Local.*
+ * @return DCNN_OK; DCNN_FAILURE (memory) */
+dcnn_status dcnn_trainer_remember(dcnn_trainer *trainer);
 
 /**
  * After a call on an elastic comm has failed because it broke: a trainer of the ranks that are left, in place of the

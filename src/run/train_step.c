@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "run/elastic.h"
 #include "run/signals.h"
 #include "run/trainer.h"
 
@@ -179,7 +178,6 @@ static void apply_adam(void *argument, int worker) {
 
 dcnn_status dcnn_train_step(dcnn_trainer *t, bool *stop) {
     dcnn_progress *progress = &t->state.progress;
-    dcnn_trainer_remember(t);
     DCNN_TRY(dcnn_trace_step(t->trace, t->comm, t->steps + 1));
     dcnn_wait before[DCNN_MOST_WAITS];
     (void)dcnn_comm_waits(t->comm, before); /* of what is no step: evaluation, saving */

@@ -334,7 +334,8 @@ dcnn_status dcnn_trainer_open(dcnn_comm *comm, const dcnn_run *run, const dcnn_c
     DCNN_TRY(open_data(t, pictures, classes));
     DCNN_TRY(dcnn_comm_agree(comm, set_up_local(t, from)));
     DCNN_TRY(share_state(t, from));
-    return reserve_sums(t);
+    DCNN_TRY(reserve_sums(t));
+    return dcnn_trainer_remember(t);
 }
 
 void dcnn_trainer_close(dcnn_trainer *t) {
@@ -446,7 +447,6 @@ static double epoch_speed(const dcnn_trainer *t) {
 /* After the last step of an epoch: validation, metrics, the best so far, a checkpoint, a line. */
 static dcnn_status end_epoch(dcnn_trainer *t) {
     dcnn_progress *p = &t->state.progress;
-    dcnn_trainer_remember(t);
     const dcnn_split *split = dcnn_dataset_split(&t->dataset, "validation");
     dcnn_evaluation validation = {0};
     if (t->options->histograms)
@@ -487,7 +487,7 @@ static dcnn_status end_epoch(dcnn_trainer *t) {
     char *line = dcnn_epoch_line(&metrics, t->options->epochs);
     if (line && t->options->on_epoch) t->options->on_epoch(t->options->context, line);
     free(line);
-    return status;
+    return status == DCNN_OK ? dcnn_trainer_remember(t) : status;
 }
 
 static dcnn_status stop_here(dcnn_trainer *t) {
@@ -540,6 +540,7 @@ static dcnn_status run_epoch(dcnn_trainer *t) {
         const int64_t correct_before = p->correct;
         DCNN_TRY(dcnn_train_step(t, &stop));
         note_step(t, loss_before, correct_before);
+        DCNN_TRY(dcnn_trainer_remember(t));
         tell_step(t);
         stop = stop || (t->options->stop_after > 0 && t->steps >= t->options->stop_after);
         const bool last = p->cursor >= t->sampler.count;
