@@ -1,10 +1,12 @@
 /* cmd_train.c — dcnn train [DATA.h5] */
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "cli/cli.h"
 #include "cli/progress.h"
+#include "run/watchdog.h"
 
 /* What the training tells of itself, and to whom. */
 typedef struct narrator {
@@ -26,6 +28,13 @@ static void tell_tensorboard(void *context) {
     dcnn_error_set(before);
 }
 
+/* Called by another thread of a process that ends: one write, no locks. */
+static void tell_last(const char *line) {
+    char text[1100];
+    const int length = snprintf(text, sizeof text, "dcnn: %s\n", line);
+    if (write(STDERR_FILENO, text, (size_t)length) < 0) return;
+}
+
 static void tell_step(void *context, const dcnn_train_step_report *report) {
     (void)context;
     const dcnn_bar bar = {"epoch",      report->epoch,    report->epochs,
@@ -43,10 +52,12 @@ static void take_rank(void *context, int rank) {
 /* A picture that cannot be drawn is no failure of a training that is done. */
 static void draw_report(const dcnn_cli *cli, const dcnn_run *run) {
     if (!cli->options->report) return;
+    dcnn_watchdog_work(true);
     if (dcnn_run_report(cli, run->folder, run->data, NULL) != DCNN_OK)
         dcnn_warn("no report: %s; try again: dcnn report %s", dcnn_error(), run->folder);
     else if (cli->speaks)
         printf("%s/report.html, figures/\n", run->folder);
+    dcnn_watchdog_work(false);
 }
 
 /* What a user wants to see before the first epoch is over. Trouble with the data set is dcnn_train()'s to tell. */
@@ -171,6 +182,7 @@ static dcnn_train_options train_options(const dcnn_options *o) {
                                 .stop_after = o->stop_after,
                                 .log_every = o->log_every,
                                 .histograms = o->histograms,
+                                .end_margin_s = o->end_margin,
                                 .on_epoch = tell_epoch,
                                 .on_save = tell_tensorboard,
                                 .on_step = tell_step,
@@ -189,6 +201,9 @@ static dcnn_status train(dcnn_cli *cli, const dcnn_run *run, const dcnn_checkpoi
     if (options.elastic) DCNN_TRY_DONE(dcnn_comm_agree(cli->comm, dcnn_comm_make_elastic(cli->comm)));
     if (cli->speaks) tell_start(cli, run, from);
     if (cli->speaks) dcnn_bar_begin(cli->options->quiet, 0.0);
+    /* A dead rank ends no elastic run: MPI itself tells the living of it. */
+    const double timeout_s = options.elastic ? 0.0 : (double)cli->options->timeout;
+    DCNN_TRY_DONE(dcnn_watchdog_start(cli->comm, timeout_s, run->folder, tell_last));
     DCNN_TRY_DONE(dcnn_train(cli->comm, run, from, &options, &result));
     dcnn_bar_end();
     if (cli->speaks) print_result(run, &result);

@@ -18,6 +18,7 @@
 #include "cli/cli.h"
 #include "cli/manual.h"
 #include "cli/progress.h"
+#include "run/watchdog.h"
 
 static dcnn_status (*const functions[DCNN_COMMAND_COUNT])(dcnn_cli *cli) = {
     [DCNN_COMMAND_PREPARE] = dcnn_cmd_prepare,   [DCNN_COMMAND_TRAIN] = dcnn_cmd_train,
@@ -184,6 +185,7 @@ static dcnn_status run_with_mpi(dcnn_command_id command, int *argc, char ***argv
     if (cli->speaks && status == DCNN_OK) status = flush_results();
     status = report(cli->speaks, cli->options, dcnn_comm_agree(comm, status));
     dcnn_comm_finish(comm); /* after the report, for the same reason as in report_early() */
+    dcnn_watchdog_stop();   /* last: the end of MPI may hang as anything else */
     return status;
 }
 

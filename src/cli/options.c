@@ -112,6 +112,11 @@ const dcnn_option dcnn_option_table[] = {
      .group = machine, .help = "of each rank; 0: its cores"},
 
     {"elastic", 0, TRAIN, FLAG(elastic), .group = machine, .help = "go on when a rank dies: mpirun --with-ft ulfm"},
+    {"timeout", 0, TRAIN, INTEGER(timeout, 0, 86400), .fallback = "60", .group = machine,
+     .help = "seconds until a rank that died or hangs ends the run; 0: never"},
+    {"end-margin", 0, TRAIN, INTEGER(end_margin, 0, 86400), .fallback = "60", .group = machine,
+     .help = "stop so many seconds before the Slurm job's end; 0: don't"},
+
     {"seconds", 0, BENCH, REAL(seconds, 0, 86400, DCNN_OPEN_LOW), .fallback = "8", .group = machine,
      .help = "how long to measure, about"},
     {"comm", 0, BENCH, FLAG(comm), .group = machine, .help = "measure the reductions over all ranks instead"},

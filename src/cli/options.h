@@ -16,7 +16,7 @@
 #include "base/status.h"
 #include "cli/commands.h"
 
-enum { DCNN_MAX_OPTIONS = 64 };
+enum { DCNN_MAX_OPTIONS = 96 };
 
 /** Type of an option's value, and what its row's offset points to. */
 typedef enum dcnn_option_type {
@@ -70,7 +70,7 @@ typedef struct dcnn_options {
     uint64_t seed;
     bool augment;
     double rotation_range, zoom_range, width_shift_range, height_shift_range;
-    int64_t checkpoint_every, keep, log_every, threads, stop_after;
+    int64_t checkpoint_every, keep, log_every, threads, stop_after, timeout, end_margin;
     bool fuse, plain_sums, elastic, report, tensorboard, histograms;
     /* the other commands */
     const char *output, *format, *split, *schedule, *trace;

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "run/comm_private.h"
+#include "run/launch.h"
 
 /* --- starting ------------------------------------------------------------------------------------------------------
  */
@@ -44,8 +45,10 @@ static dcnn_status refuse_singletons(const dcnn_comm *comm) {
                      launched, comm->size, dcnn_comm_version());
 }
 
-/* My share of the node's cores: each core of my affinity mask divided by the ranks of the node that may use it. */
-static int count_cores(dcnn_comm *comm) {
+/* My share of the node's cores: each core of my affinity mask divided by the ranks of the node that may use it.
+ * `together`: the cores of all ranks of the node. */
+static int count_cores(dcnn_comm *comm, int *together) {
+    *together = comm->node_size;
     cpu_set_t mine;
     CPU_ZERO(&mine);
     if (sched_getaffinity(0, sizeof mine, &mine) != 0) return 1;
@@ -53,10 +56,12 @@ static int count_cores(dcnn_comm *comm) {
     if (all == NULL) return 1;
     MPI_Allgather(&mine, (int)sizeof mine, MPI_BYTE, all, (int)sizeof mine, MPI_BYTE, comm->node);
     double share = 0.0;
+    *together = 0;
     for (size_t core = 0; core < CPU_SETSIZE; core++) {
         int users = 0;
         for (int rank = 0; rank < comm->node_size; rank++) users += CPU_ISSET(core, &all[rank]) != 0;
         if (CPU_ISSET(core, &mine)) share += 1.0 / users;
+        *together += users > 0;
     }
     free(all);
     comm->crowded = share < 1.0 - 1e-9;
@@ -135,6 +140,7 @@ dcnn_status dcnn_comm_create(MPI_Comm over, dcnn_comm **out) {
     MPI_Comm world;
     order_by_node(over, &world);
     DCNN_TRY(dcnn_comm_adopt(comm, world));
+    DCNN_TRY(dcnn_comm_agree(comm, dcnn_launch_check_cores(comm->node_size, comm->node_cores)));
     return agree_on_kernels(comm);
 }
 
@@ -147,7 +153,7 @@ dcnn_status dcnn_comm_adopt(dcnn_comm *comm, MPI_Comm world) {
     MPI_Comm_size(comm->node, &comm->node_size);
     const int is_first = comm->node_rank == 0;
     MPI_Allreduce(&is_first, &comm->node_count, 1, MPI_INT, MPI_SUM, comm->world);
-    comm->cores = count_cores(comm);
+    comm->cores = count_cores(comm, &comm->node_cores);
     return dcnn_comm_make_domains(comm);
 }
 

@@ -23,6 +23,7 @@ struct dcnn_comm {
     MPI_Comm domain; /* ranks that share memory */
     MPI_Comm rail;   /* the ranks with this domain_rank, one a domain */
     int rank, size, node_rank, node_size, node_count, cores;
+    int node_cores; /* that all ranks of the node may use together */
     int domain_rank, domain_size, domain_index, domain_count;
     bool crowded; /* the node has more ranks than cores */
     bool elastic; /* goes on without ranks that die; see comm_elastic.c */

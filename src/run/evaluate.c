@@ -4,6 +4,7 @@
 
 #include "run/evaluator.h"
 #include "run/tree.h"
+#include "run/watchdog.h"
 
 struct dcnn_evaluator {
     dcnn_comm *comm;
@@ -80,6 +81,7 @@ static void run_share(void *argument, int worker) {
         dcnn_loader_fill(e->loader, e->kernels, NULL, 0, 0, e->rows + first, grain.n, dcnn_plan_input(e->plan, worker),
                          grain.labels ? labels : NULL);
         dcnn_plan_run(e->plan, 0, worker, worker, &grain);
+        dcnn_watchdog_progress();
         memcpy(e->probabilities + (size_t)(i * e->grain) * classes, dcnn_plan_output(e->plan, worker),
                (size_t)grain.n * classes * sizeof(float));
         if (e->told && worker == 0) /* whose share begins at 0: the others are about as far */

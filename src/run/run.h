@@ -10,11 +10,14 @@
 #include "nn/schedule.h"
 #include "run/comm.h"
 
-/** Where a training run lives, what it reads, and what it starts from. Strings owned; free with dcnn_run_free(). */
+typedef struct dcnn_run_lock dcnn_run_lock; /* run_lock.h */
+
+/** Where a training run lives, what it reads, and what it starts from. All owned; free with dcnn_run_free(). */
 typedef struct dcnn_run {
-    char *folder;     /**< made if need be */
-    char *data;       /**< the data set */
-    char *checkpoint; /**< the newest whole one when resuming, else NULL: from the start */
+    char *folder;        /**< made if need be */
+    char *data;          /**< the data set */
+    char *checkpoint;    /**< the newest whole one when resuming, else NULL: from the start */
+    dcnn_run_lock *lock; /**< on rank 0, until dcnn_run_free() */
 } dcnn_run;
 
 /**
@@ -26,7 +29,8 @@ typedef struct dcnn_run {
  * - resume: from the newest whole checkpoint (damaged ones are renamed *.bad, with a warning); from the start if there
  * is none yet, so that a job script may always say --resume.
  * - a named folder that holds a run, without resume: refused, unless overwrite, which removes that run's files first.
- * @return DCNN_OK; DCNN_USAGE (folder holds a run); DCNN_BAD_INPUT; DCNN_FAILURE
+ * - a folder where another training is at work (run_lock.h): refused.
+ * @return DCNN_OK; DCNN_USAGE (folder holds a run, or is taken); DCNN_BAD_INPUT; DCNN_FAILURE
  */
 dcnn_status dcnn_run_open(dcnn_comm *comm, const char *data, const char *folder, bool resume, bool overwrite,
                           dcnn_run *run);
@@ -63,6 +67,7 @@ typedef struct dcnn_train_options {
     bool elastic;         /**< the comm is (dcnn_comm_make_elastic): go on when ranks die */
     const char *trace;    /**< file for a trace of a few steps (trace.h), or NULL */
     int64_t stop_after;   /**< stop as a signal would after so many steps of this start; 0: never */
+    int64_t end_margin_s; /**< stop so long before the job's end (signals.h); 0: do not look at it */
     const json_t *record; /**< every option by its name, for run.json and checkpoints; borrowed */
     int64_t log_every;    /**< steps; metrics of each such step's batch alone go to steps.jsonl; 0: none */
     bool histograms;      /**< of weights and gradients at each epoch's end, to histograms.jsonl */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "run/run_lock.h"
 
 /* --- names
  * ------------------------------------------------------------------------------------------------------------ */
@@ -206,6 +207,7 @@ static dcnn_status settle(const char *data, const char *folder, bool resume, boo
                          strerror(errno), run->data);
     run->folder = folder ? strdup(folder) : choose_folder(run->data, resume);
     if (run->folder == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
+    DCNN_TRY(dcnn_run_lock_take(run->folder, &run->lock));
     if (holds_run(run->folder) && overwrite) remove_run(run->folder);
     if (holds_run(run->folder) && !resume)
         return DCNN_FAIL(
@@ -245,6 +247,7 @@ dcnn_status dcnn_run_open(dcnn_comm *comm, const char *data, const char *folder,
 }
 
 void dcnn_run_free(dcnn_run *run) {
+    dcnn_run_lock_release(run->lock);
     free(run->folder);
     free(run->data);
     free(run->checkpoint);

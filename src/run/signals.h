@@ -1,13 +1,29 @@
 /**
- * @file signals.h — SIGTERM, SIGINT, SIGUSR1 and SIGUSR2 ask for the end; the training loop agrees on it at a step.
+ * @file signals.h — what asks a run to end: SIGTERM, SIGINT, SIGUSR1, SIGUSR2, or the end of the job's time. The
+ * training loop agrees on it at a step.
  */
 #ifndef DCNN_RUN_SIGNALS_H
 #define DCNN_RUN_SIGNALS_H
 
-/** From now on the first such signal is only noted; another one, or SIGINT again, ends the process at once. *Local.* */
+#include <stdint.h>
+
+/** Stands for the end of the job's time among signal numbers. */
+enum { DCNN_SIGNAL_DEADLINE = 1000 };
+
+/**
+ * From now on the first such signal is only noted. A launcher may send a signal twice, or two of them, so what comes
+ * within a second is one wish; a later signal, or SIGINT typed again, ends the process at once. *Local.*
+ */
 void dcnn_signals_catch(void);
 
-/** The signal noted so far, or 0. *Local.* */
+/**
+ * From SLURM_JOB_END_TIME on, less `margin_s` (but at most a quarter of the time that is left now), the run is to end
+ * as by a signal. Without that variable, or with margin_s 0, never. *Local.*
+ * @return seconds from now until then; negative: never
+ */
+int64_t dcnn_signals_watch_deadline(int64_t margin_s);
+
+/** The signal noted so far, DCNN_SIGNAL_DEADLINE, or 0. *Local.* */
 int dcnn_signals_caught(void);
 
 /** "SIGTERM" etc. *Local.* */

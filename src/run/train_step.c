@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "run/signals.h"
 #include "run/trainer.h"
+#include "run/watchdog.h"
 
 /* The time since the last booking goes to this phase, but for the waits in it. By worker 0 alone. */
 static void book(dcnn_trainer *t, dcnn_phase phase) {
@@ -76,6 +77,7 @@ static void run_stage(void *argument, int worker) {
         if (t->stage == 0) load_grain(t, slot, &grain);
         if (worker == 0) book(t, DCNN_PHASE_LOAD);
         run_grain(t, worker, (int)slot, &grain);
+        dcnn_watchdog_progress();
         if (worker == 0) t->booked_s = dcnn_now_s(); /* `times` has it */
         int depth = tree.depth + 1;
         for (int m = dcnn_tree_push(&tree, (dcnn_block){0, t->shares.first + slot}, t->shares.grains); m > 0;
@@ -148,6 +150,7 @@ static dcnn_status agree_stage(dcnn_trainer *t, bool *stop) {
     dcnn_plan_agreed(t->plan, t->stage, totals, t->batch);
     if (t->stage != t->state.net->loss_stage) return DCNN_OK;
     const double *loss = totals + count - DCNN_LOSS_SUMS;
+    t->stop_signal = flags.stop;
     *stop = flags.stop != 0;
     if (!isfinite(loss[DCNN_SUM_LOSS]))
         return DCNN_FAIL(DCNN_DIVERGED,

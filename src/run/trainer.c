@@ -13,7 +13,9 @@
 #include "base/log.h"
 #include "run/elastic.h"
 #include "run/run_folder.h"
+#include "run/run_lock.h"
 #include "run/signals.h"
+#include "run/watchdog.h"
 
 /* --- the model -------------------------------------------------------------------------------------------------------
  */
@@ -393,6 +395,13 @@ static dcnn_status check_finite(const dcnn_trainer *t) {
         (long long)t->state.progress.step);
 }
 
+/* A process that stood still for so long that another one took its run over must not write there any more. */
+static dcnn_status check_lock(const dcnn_trainer *t) {
+    if (t->run->lock == NULL || !dcnn_run_lock_lost(t->run->lock)) return DCNN_OK;
+    return DCNN_FAIL(DCNN_FAILURE, "%s: another training has taken this run over: this one ends, nothing is written",
+                     t->run->folder);
+}
+
 /* Rank 0 writes for all: the state is the same everywhere. */
 static dcnn_status save(dcnn_trainer *t, const char *best) {
     DCNN_TRY(check_finite(t));
@@ -401,13 +410,17 @@ static dcnn_status save(dcnn_trainer *t, const char *best) {
     t->state.progress.elapsed_s = dcnn_now_s() - t->started_s;
     if (dcnn_comm_rank(t->comm) == 0 && status == DCNN_OK) {
         char *path = dcnn_checkpoint_path(t->run->folder, t->state.progress.step);
-        status = path ? dcnn_checkpoint_write(path, &t->state, &t->options->adam)
-                      : DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
+        dcnn_watchdog_work(true);
+        status = check_lock(t);
+        if (status == DCNN_OK)
+            status = path ? dcnn_checkpoint_write(path, &t->state, &t->options->adam)
+                          : DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
         free(path);
         if (status == DCNN_OK && best) status = dcnn_checkpoint_write(best, &t->state, &t->options->adam);
         if (status == DCNN_OK) status = dcnn_history_write(t->run->folder, t->state.history);
         if (status == DCNN_OK) dcnn_checkpoint_prune(t->run->folder, t->options->keep);
         if (status == DCNN_OK && t->options->on_save) t->options->on_save(t->options->context);
+        dcnn_watchdog_work(false);
     }
     return dcnn_comm_agree(t->comm, status);
 }
@@ -492,10 +505,9 @@ static dcnn_status end_epoch(dcnn_trainer *t) {
 
 static dcnn_status stop_here(dcnn_trainer *t) {
     DCNN_TRY(save(t, NULL));
-    const int number = dcnn_signals_caught();
     return DCNN_FAIL(DCNN_STOPPED, "stopped by %s after step %lld, saved: go on with --resume --run %s",
-                     number ? dcnn_signal_name(number) : "--stop-after", (long long)t->state.progress.step,
-                     t->run->folder);
+                     t->stop_signal ? dcnn_signal_name(t->stop_signal) : "--stop-after",
+                     (long long)t->state.progress.step, t->run->folder);
 }
 
 /* Keeps the metrics of the step just done, if it is one of those to be logged. */
@@ -541,6 +553,7 @@ static dcnn_status run_epoch(dcnn_trainer *t) {
         DCNN_TRY(dcnn_train_step(t, &stop));
         note_step(t, loss_before, correct_before);
         DCNN_TRY(dcnn_trainer_remember(t));
+        dcnn_watchdog_step(p->step);
         tell_step(t);
         stop = stop || (t->options->stop_after > 0 && t->steps >= t->options->stop_after);
         const bool last = p->cursor >= t->sampler.count;
@@ -616,7 +629,10 @@ dcnn_status dcnn_train(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoi
     dcnn_trainer *t;
     *result = (dcnn_train_result){0};
     dcnn_status status;
+    dcnn_watchdog_work(true);
     DCNN_TRY_DONE(dcnn_trainer_open(comm, run, from, options, NULL, 0, &t));
+    dcnn_watchdog_step(t->state.progress.step);
+    dcnn_watchdog_work(false);
     DCNN_TRY_DONE(dcnn_comm_agree(comm, dcnn_comm_rank(comm) == 0 ? write_record(t) : DCNN_OK));
     tell_model(t->state.net);
     t->started_s = dcnn_now_s() - t->state.progress.elapsed_s;
@@ -626,6 +642,9 @@ dcnn_status dcnn_train(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoi
         while (status != DCNN_OK && dcnn_comm_is_broken(comm)) status = dcnn_trainer_go_on(&t);
         DCNN_TRY_DONE(status);
     }
+    const int64_t left_s = dcnn_signals_watch_deadline(options->end_margin_s);
+    if (left_s >= 0) dcnn_info("time  stopping in %lld s, before the job's time is over", (long long)left_s);
+    while (t->state.progress.epoch < options->epochs) DCNN_TRY_DONE(run_epoch(t));
     DCNN_TRY_DONE(dcnn_trace_step(t->trace, comm, INT64_MAX)); /* if there were few */
     result->epochs = t->state.progress.epoch;
     result->steps = t->state.progress.step;

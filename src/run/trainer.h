@@ -50,6 +50,7 @@ typedef struct dcnn_trainer {
     int64_t batch;      /* samples of the global batch */
     dcnn_shares shares;
     int stage;
+    int stop_signal; /* that some rank wants to end for; see signals.h */
     dcnn_adam_step adam;
     double train_s;                    /* time in steps, this start */
     double booked_s;                   /* until when the step's time is booked */

@@ -1,0 +1,39 @@
+/* launch.c — see launch.h. */
+#include "run/launch.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* What `mpirun --oversubscribe` (Open MPI 4) and `--map-by :OVERSUBSCRIBE` (4 and 5) leave in the environment. */
+static bool may_oversubscribe(void) {
+    static const char *const flags[] = {"OMPI_MCA_rmaps_base_oversubscribe", "DCNN_OVERSUBSCRIBE"};
+    static const char *const policies[] = {"OMPI_MCA_rmaps_base_mapping_policy",
+                                           "PRTE_MCA_rmaps_default_mapping_policy"};
+    for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
+        const char *value = getenv(flags[i]);
+        if (value && value[0] != '\0' && strcmp(value, "0") != 0 && strcasecmp(value, "false") != 0) return true;
+    }
+    for (size_t i = 0; i < sizeof policies / sizeof policies[0]; i++) {
+        const char *value = getenv(policies[i]);
+        if (value && strcasestr(value, "oversubscribe") && !strcasestr(value, "nooversubscribe")) return true;
+    }
+    return false;
+}
+
+dcnn_status dcnn_launch_check_cores(int ranks, int cores) {
+    char host[256] = "this node";
+    gethostname(host, sizeof host - 1);
+    if (ranks <= cores || may_oversubscribe()) return DCNN_OK;
+    if (getenv("SLURM_JOB_ID"))
+        return DCNN_FAIL(DCNN_USAGE,
+                         "%d ranks on %s, which has %d core%s for them: start 'srun --mpi=pmix --ntasks-per-node=%d "
+                         "--cpus-per-task=1 dcnn …' or 'mpirun --map-by ppr:%d:node dcnn …' (set DCNN_OVERSUBSCRIBE=1 "
+                         "if it is meant)",
+                         ranks, host, cores, cores == 1 ? "" : "s", cores, cores);
+    return DCNN_FAIL(DCNN_USAGE,
+                     "%d ranks on %s, which has %d core%s for them: start 'mpirun -np %d dcnn …', to the same bits (or "
+                     "'mpirun --oversubscribe …' if it is meant)",
+                     ranks, host, cores, cores == 1 ? "" : "s", cores);
+}

@@ -1,0 +1,16 @@
+/** @file launch.h — how this program was started, and whether that can be meant. */
+#ifndef DCNN_RUN_LAUNCH_H
+#define DCNN_RUN_LAUNCH_H
+
+#include "base/status.h"
+
+/**
+ * Refuses more ranks on a node than it has cores for them, unless the launcher was told to (mpirun --oversubscribe):
+ * such a run is many times slower than one with fewer ranks, to the same bits. *Local.*
+ * @param ranks  on this node
+ * @param cores  that they may use, all together
+ * @return DCNN_OK; DCNN_USAGE, with the command that works
+ */
+dcnn_status dcnn_launch_check_cores(int ranks, int cores);
+
+#endif
