@@ -28,6 +28,7 @@ dcnn_status dcnn_cmd_report(dcnn_cli *cli);
 dcnn_status dcnn_cmd_info(dcnn_cli *cli);
 dcnn_status dcnn_cmd_show(dcnn_cli *cli);
 dcnn_status dcnn_cmd_bench(dcnn_cli *cli);
+dcnn_status dcnn_cmd_slurm(dcnn_cli *cli);
 
 /**
  * Evaluates a run's best.h5 and writes its figures and page (report/report.h). *Collective.*

@@ -15,6 +15,7 @@ typedef enum dcnn_command_id {
     DCNN_COMMAND_INFO,
     DCNN_COMMAND_SHOW,
     DCNN_COMMAND_BENCH,
+    DCNN_COMMAND_SLURM,
     DCNN_COMMAND_COUNT
 } dcnn_command_id;
 

@@ -9,7 +9,8 @@
 
 enum {
     PREPARE = 1 << DCNN_COMMAND_PREPARE,
-    TRAIN = 1 << DCNN_COMMAND_TRAIN,
+    SLURM = 1 << DCNN_COMMAND_SLURM,
+    TRAIN = 1 << DCNN_COMMAND_TRAIN | SLURM, /* a job is a training: it takes all that one takes */
     EVALUATE = 1 << DCNN_COMMAND_EVALUATE,
     PREDICT = 1 << DCNN_COMMAND_PREDICT,
     REPORT = 1 << DCNN_COMMAND_REPORT,
@@ -30,11 +31,22 @@ enum {
 #define CHOICE(at, words, meta) .type = DCNN_OPTION_CHOICE, .offset = AT(at), .choices = (words), .metavar = (meta)
 
 static const char run_group[] = "Run", training[] = "Training", pictures[] = "Augmentation of the training pictures",
-                  machine[] = "Machine", expert[] = "For experts", data[] = "Data", output[] = "Output",
+                  machine[] = "Machine", job[] = "Job", expert[] = "For experts", data[] = "Data", output[] = "Output",
                   messages[] = "Messages";
 
 /* clang-format off: one row an option */
 const dcnn_option dcnn_option_table[] = {
+    {"nodes", 0, SLURM, TEXT(nodes, "N"), .group = job, .help = "of the cluster; or the least and the most: 1-4"},
+    {"time", 0, SLURM, TEXT(time, "T"), .group = job, .help = "until the job is queued again: minutes, H:M:S, D-H:M:S"},
+    {"ranks-per-node", 0, SLURM, INTEGER(ranks_per_node, 1, 4096), .fallback = "4", .group = job,
+     .help = "each with --threads threads, 1 by default"},
+    {"launcher", 0, SLURM, CHOICE(launcher, "mpirun srun", "NAME"), .fallback = "mpirun", .group = job,
+     .help = "mpirun, or srun (Slurm's PMIx plugin)"},
+    {"partition", 0, SLURM, TEXT(partition, "NAME"), .group = job, .help = "where to queue [the cluster's default]"},
+    {"account", 0, SLURM, TEXT(account, "NAME"), .group = job, .help = "whose time it is [yours]"},
+    {"job-name", 0, SLURM, TEXT(job_name, "NAME"), .fallback = "dcnn", .group = job,
+     .help = "in the queue and of the output file [dcnn]"},
+
     {"run", 0, TRAIN, TEXT(run, "DIR"), .group = run_group, .help = "folder of the run [runs/NAME of the data]"},
     {"resume", 0, TRAIN, FLAG(resume), .group = run_group, .help = "go on from the newest whole checkpoint, if any"},
     {"overwrite", 0, TRAIN, FLAG(overwrite), .group = run_group, .help = "remove an older run from DIR first"},

@@ -78,6 +78,9 @@ typedef struct dcnn_options {
     double test_split, validation_split, seconds;
     bool stratify, force, json, comm;
     int shape[3];
+    /* slurm */
+    const char *nodes, *time, *partition, *account, *job_name, *launcher;
+    int64_t ranks_per_node;
 
     bool given[DCNN_MAX_OPTIONS]; /**< row by row: was it set explicitly? */
     int operand_count;

@@ -1,0 +1,138 @@
+# functions.sh — what the job scripts share: starting dcnn on all ranks, passing signals on, and starting again.
+# shellcheck shell=bash disable=SC2154
+
+say() { echo "== $(date '+%F %T') job ${SLURM_JOB_ID:-none}: $*"; }
+
+fail() {
+    say "$*" >&2
+    exit 2
+}
+
+[[ -n ${SLURM_JOB_ID-} ]] || fail "this is a job script: submit it with sbatch"
+command -v "$dcnn" >/dev/null || fail "'$dcnn' is not found on $(hostname): name the program in jobs/env.sh (dcnn=…)"
+threads=${SLURM_CPUS_PER_TASK:-1}
+
+# dcnn stops in time by itself where it knows when the job ends; older Slurms do not say.
+if [[ -z ${SLURM_JOB_END_TIME-} ]] && end=$(squeue -h -j "$SLURM_JOB_ID" -o %e) && end=$(date -d "$end" +%s); then
+    export SLURM_JOB_END_TIME=$end
+fi
+
+# launch NODES COMMAND...: on all ranks of the allocation's first NODES nodes, in the background; `launched` is its
+# process.
+launch() {
+    local nodes=$1 ranks step
+    shift
+    ranks=$((${SLURM_NTASKS_PER_NODE:-1} * nodes))
+    step=(--mpi=pmix --nodes="$nodes" --ntasks="$ranks" --cpus-per-task="$threads" --kill-on-bad-exit=1)
+    case $launcher-$binding in
+    mpirun-core) mpirun -np "$ranks" --map-by "slot:PE=$threads" --bind-to core "$@" & ;;
+    mpirun-none) mpirun -np "$ranks" --bind-to none "$@" & ;;
+    srun-core) srun "${step[@]}" --cpu-bind=cores "$@" & ;;
+    srun-none) srun "${step[@]}" "$@" & ;;
+    *) fail "launcher is '$launcher' and binding '$binding' in jobs/env.sh: mpirun or srun, and core or none" ;;
+    esac
+    launched=$!
+}
+
+# await: waits for the launched command and returns its exit code, however many signals arrive meanwhile.
+await() {
+    while kill -0 "$launched" 2>/dev/null; do wait "$launched" || true; done
+    wait "$launched"
+}
+
+# Slurm sends a signal to this script before the time is over (--signal), at preemption and by scancel: dcnn saves and
+# ends with 75. USR1 is the one that mpirun and srun pass on to all ranks without ending themselves.
+told_to_stop=
+pass_on() {
+    say "got SIG$1: telling dcnn to save and stop"
+    told_to_stop=yes
+    kill -USR1 "$launched" 2>/dev/null
+}
+for signal in USR1 USR2 TERM; do
+    # shellcheck disable=SC2064
+    trap "pass_on $signal" "$signal"
+done
+
+# --- a training that survives the end of its time and the death of its ranks -------------------------------------------
+
+# option_value NAME DEFAULT ARGUMENTS...: what --NAME is set to among the arguments.
+option_value() {
+    local name=$1 value=$2
+    shift 2
+    while (($# > 0)); do
+        case $1 in
+        --"$name") value=${2-} ;;
+        --"$name"=*) value=${1#*=} ;;
+        esac
+        shift
+    done
+    echo "$value"
+}
+
+newest_checkpoint() { find "$1/checkpoints" -name 'step-*.h5' 2>/dev/null | sort | tail -n 1; }
+
+# watch_lock RUN LAUNCHED SECONDS: dcnn touches RUN/run.lock every few seconds. If the lock stands still while the
+# launcher lives, then dcnn is gone and the launcher hangs: it is ended.
+watch_lock() {
+    local age
+    while sleep 10 && kill -0 "$2" 2>/dev/null; do
+        age=$(($(date +%s) - $(stat -c %Y "$1/run.lock" 2>/dev/null || date +%s)))
+        if ((age < $3)) || ! sleep 10 || (($(date +%s) - $(stat -c %Y "$1/run.lock" 2>/dev/null || date +%s) < $3)); then continue; fi
+        say "dcnn has ended, but $launcher still waits after $age s: ending it"
+        kill -TERM "$2"
+        sleep 5
+        kill -KILL "$2" 2>/dev/null || true
+        return
+    done
+}
+
+# again RUN BEFORE CODE: has Slurm start this job again, from the newest checkpoint, on the nodes there are by then. A
+# run that dies three times in a row without a new checkpoint has another trouble than its machines.
+again() {
+    local run=$1 before=$2 code=$3 count=0 failures=$1/job.failures
+    if [[ -n $told_to_stop || $(newest_checkpoint "$run") != "$before" ]]; then
+        rm -f "$failures"
+    else
+        if [[ -s $failures ]]; then count=$(<"$failures"); fi
+        echo $((count + 1)) >"$failures"
+        if ((count >= 2)); then
+            rm -f "$failures"
+            say "ended with $code three times without a new checkpoint: not starting it again"
+            exit 75
+        fi
+    fi
+    say "exit code $code: starting again from $(newest_checkpoint "$run" || true)"
+    trap - USR1 USR2 TERM
+    if ! scontrol requeue "$SLURM_JOB_ID"; then
+        say "this cluster does not start jobs again: submit the same call once more, it goes on with run $run"
+        exit 75
+    fi
+    sleep 120 # until Slurm ends this script
+    exit 75
+}
+
+# train ARGUMENTS...: dcnn train, with --resume, in a run folder that is the same each time this job starts.
+train() {
+    local run timeout before code=0 watcher
+    run=$(option_value run "runs/job-$SLURM_JOB_ID" "$@")
+    timeout=$(option_value timeout 60 "$@")
+    before=$(newest_checkpoint "$run")
+    say "start ${SLURM_RESTART_COUNT:-0} on $SLURM_JOB_NODELIST, run $run${before:+, from $before}"
+    launch "$SLURM_JOB_NUM_NODES" "$dcnn" train "$@" --run "$run" --resume --threads "$threads"
+    watch_lock "$run" "$launched" "$((timeout + 60))" &
+    watcher=$!
+    await || code=$?
+    kill "$watcher" 2>/dev/null
+    case $code in
+    0)
+        rm -f "$run/job.failures"
+        say "done"
+        ;;
+    1) # a failure of the machine or its disk; but also what mpirun makes of a signal that it gets itself
+        if [[ -z $told_to_stop ]]; then exit 1; fi
+        again "$run" "$before" 1
+        ;;
+    2 | 3 | 4) exit "$code" ;; # the same call would fail again
+    *) again "$run" "$before" "$code" ;;
+    esac
+}
