@@ -20,7 +20,7 @@ binding=${DCNN_BINDING:-core}
 # One thread a core: dcnn shares out its own work.
 export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
 
-# Open MPI notices a host that is gone after seconds instead of minutes (three probes, one a second, after three of silence).
-export OMPI_MCA_oob_tcp_keepalive_time=${OMPI_MCA_oob_tcp_keepalive_time:-3}
-export OMPI_MCA_oob_tcp_keepalive_intvl=${OMPI_MCA_oob_tcp_keepalive_intvl:-1}
-export OMPI_MCA_oob_tcp_keepalive_probes=${OMPI_MCA_oob_tcp_keepalive_probes:-3}
+# mpirun itself notices a host that is gone after 90 s instead of 8 minutes; dcnn's watchdog (--timeout) comes first.
+export OMPI_MCA_oob_tcp_keepalive_time=${OMPI_MCA_oob_tcp_keepalive_time:-60}
+export OMPI_MCA_oob_tcp_keepalive_intvl=${OMPI_MCA_oob_tcp_keepalive_intvl:-5}
+export OMPI_MCA_oob_tcp_keepalive_probes=${OMPI_MCA_oob_tcp_keepalive_probes:-6}

@@ -1,7 +1,10 @@
 /* launch.c — see launch.h. */
 #include "run/launch.h"
 
+#include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -36,4 +39,33 @@ dcnn_status dcnn_launch_check_cores(int ranks, int cores) {
                      "%d ranks on %s, which has %d core%s for them: start 'mpirun -np %d dcnn …', to the same bits (or "
                      "'mpirun --oversubscribe …' if it is meant)",
                      ranks, host, cores, cores == 1 ? "" : "s", cores);
+}
+
+static bool is_mpirun(pid_t process) {
+    static const char *const names[] = {"mpirun", "mpiexec", "orterun", "prterun", "prte"};
+    char path[64], name[32] = "";
+    snprintf(path, sizeof path, "/proc/%lld/comm", (long long)process);
+    FILE *file = fopen(path, "r");
+    if (file == NULL) return false;
+    if (fgets(name, sizeof name, file)) name[strcspn(name, "\n")] = '\0';
+    fclose(file);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(name, names[i]) == 0) return true;
+    return false;
+}
+
+/* The helper lives in a session of its own, for launchers end their processes' groups, and holds no file open, for they
+ * wait until their processes' output ends. */
+void dcnn_launch_end_later(double grace_s) {
+    const pid_t launcher = getppid();
+    if (!is_mpirun(launcher) || fork() != 0) return;
+    setsid();
+    signal(SIGTERM, SIG_IGN);
+    for (int file = 0; file < 1024; file++) close(file);
+    for (int i = 0; i < (int)(10.0 * grace_s); i++) {
+        poll(NULL, 0, 100);
+        if (kill(launcher, 0) != 0) _exit(0);
+    }
+    if (is_mpirun(launcher)) kill(launcher, SIGKILL);
+    _exit(0);
 }

@@ -13,4 +13,11 @@
  */
 dcnn_status dcnn_launch_check_cores(int ranks, int cores);
 
+/**
+ * For a process that is about to end because another one is gone. Open MPI's mpirun, told of that end, waits for the
+ * daemons of all hosts, for many minutes if one of them is gone too: if it started this process and still lives after
+ * `grace_s`, a helper ends it. Under other launchers nothing happens. *Local.*
+ */
+void dcnn_launch_end_later(double grace_s);
+
 #endif

@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "run/launch.h"
 #include "run/watchdog_net.h"
 
 enum { WORK_FACTOR = 10, FAREWELL_MS = 500, LAST_WORDS_S = 5 };
@@ -81,6 +82,7 @@ static _Noreturn void end_run(const char *line) {
     alarm(LAST_WORDS_S);
     send_to_all(DCNN_WATCHDOG_END);
     if (line && dog.tell) dog.tell(line);
+    if (line) dcnn_launch_end_later(1.0 + 0.05 * dog.timeout_s);
     _exit(DCNN_STOPPED);
 }
 
@@ -125,10 +127,11 @@ static _Noreturn void end_of_dead(const peer *p) {
 
 static _Noreturn void end_of_silent(const peer *p) {
     char what[512], who[DCNN_WATCHDOG_HOST + 64];
+    const bool host_gone = dcnn_watchdog_unanswered_s(p->socket) > 0.5 * (dog.awake_s - p->heard_s);
     describe(p, who);
-    snprintf(what, sizeof what,
-             "%s has given no sign of life for %.0f s: it stands still, or its host or network is gone", who,
-             dog.awake_s - p->heard_s);
+    snprintf(what, sizeof what, "%s has given no sign of life for %.0f s, %s", who, dog.awake_s - p->heard_s,
+             host_gone ? "nor does its host answer: dead, or the network is cut"
+                       : "though its host answers: the process stands still");
     wait_for_turn();
     end_because(what, last_step(p));
 }

@@ -6,6 +6,7 @@
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -160,6 +161,13 @@ int dcnn_watchdog_connect(const dcnn_watchdog_place *place, int rank) {
 
 /* --- messages --------------------------------------------------------------------------------------------------------
  */
+
+double dcnn_watchdog_unanswered_s(int socket) {
+    struct tcp_info info = {0};
+    socklen_t length = sizeof info;
+    if (getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &length) != 0) return 0.0;
+    return 1e-3 * info.tcpi_last_ack_recv;
+}
 
 void dcnn_watchdog_send(int socket, const dcnn_watchdog_message *message) {
     const ssize_t sent = send(socket, message, sizeof *message, MSG_DONTWAIT | MSG_NOSIGNAL);

@@ -55,6 +55,9 @@ int dcnn_watchdog_accept(int listener, const dcnn_watchdog_place *place, dcnn_wa
 /* A connection to rank 0 by the first of its addresses that works; -1: none does. */
 int dcnn_watchdog_connect(const dcnn_watchdog_place *place, int rank);
 
+/* Seconds since the other machine last acknowledged anything: its kernel does so for a process that is stopped, too. */
+double dcnn_watchdog_unanswered_s(int socket);
+
 /* Sends without waiting; what does not fit is lost, and the other side will find this rank silent. */
 void dcnn_watchdog_send(int socket, const dcnn_watchdog_message *message);
 
