@@ -1,7 +1,6 @@
 /* watchdog.c — see watchdog.h. The thread owns everything in `dog` but the four atomics that training threads write. */
 #include "run/watchdog.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -10,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -94,6 +92,7 @@ static _Noreturn void end_because(const char *what, int64_t step) {
     end_run(line);
 }
 
+/* "rank 2 on n2 has", "rank 2 on n2 and 3 other ranks have": all that are about as silent as this one. */
 static void describe(const peer *p, char text[DCNN_WATCHDOG_HOST + 64]) {
     int others = 0;
     for (int i = 0; i < dog.peer_count; i++) {
@@ -101,7 +100,8 @@ static void describe(const peer *p, char text[DCNN_WATCHDOG_HOST + 64]) {
         others += q != p && q->socket >= 0 && !q->left && dog.awake_s - q->heard_s > 0.5 * (dog.awake_s - p->heard_s);
     }
     int used = snprintf(text, DCNN_WATCHDOG_HOST + 64, "rank %d on %s", p->rank, p->host);
-    if (others > 0) snprintf(text + used, 64, " and %d other rank%s", others, others == 1 ? "" : "s");
+    if (others > 0) used += snprintf(text + used, 48, " and %d other rank%s", others, others == 1 ? "" : "s");
+    snprintf(text + used, 8, " %s", others > 0 ? "have" : "has");
 }
 
 /* Rank 0's death is seen by all others at once: the first of them tells, and the launcher then ends the next ones
@@ -129,7 +129,7 @@ static _Noreturn void end_of_silent(const peer *p) {
     char what[512], who[DCNN_WATCHDOG_HOST + 64];
     const bool host_gone = dcnn_watchdog_unanswered_s(p->socket) > 0.5 * (dog.awake_s - p->heard_s);
     describe(p, who);
-    snprintf(what, sizeof what, "%s has given no sign of life for %.0f s, %s", who, dog.awake_s - p->heard_s,
+    snprintf(what, sizeof what, "%s given no sign of life for %.0f s, %s", who, dog.awake_s - p->heard_s,
              host_gone ? "nor does its host answer: dead, or the network is cut"
                        : "though its host answers: the process stands still");
     wait_for_turn();
@@ -205,7 +205,7 @@ static void judge_progress(double *moved_s, uint64_t *progress) {
     for (int i = 0; i < dog.peer_count; i++) {
         const peer *p = &dog.peers[i];
         if (p->moved_s > last_s) last_s = p->moved_s;
-        if (p->rank >= 0 && (first == NULL || p->moved_s < first->moved_s)) first = p;
+        if (p->socket >= 0 && (first == NULL || p->moved_s < first->moved_s)) first = p;
     }
     if (dog.awake_s - last_s < dog.timeout_s - 2.0 * dog.beat_s) return;
     char what[512];
@@ -246,15 +246,17 @@ static void *watch(void *argument) {
         beat();
         next_beat_s = dog.awake_s + dog.beat_s;
         judge_silence();
-        if (dog.rank == 0 || dog.peer_count == 0) judge_progress(&moved_s, &progress);
+        if (dog.rank == 0 || dog.peers[0].socket < 0) judge_progress(&moved_s, &progress);
     }
 }
 
 /* --- starting and stopping -------------------------------------------------------------------------------------------
  */
 
+/* On rank 0 the others lie in order of their ranks, so that the first one that is found is the lowest. */
 static void add_peer(int rank, int socket, const char *host) {
-    peer *p = &dog.peers[dog.peer_count++];
+    peer *p = &dog.peers[dog.rank == 0 ? rank - 1 : 0];
+    if (p->socket >= 0) close(p->socket); /* that rank gave up an attempt and came again */
     *p = (peer){.socket = socket, .rank = rank};
     snprintf(p->host, sizeof p->host, "%s", host);
 }
@@ -267,40 +269,46 @@ static void raise_descriptor_limit(int wanted) {
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+static void accept_all(int listener, const dcnn_watchdog_place *place, int size) {
+    raise_descriptor_limit(size);
+    for (int count = 1; count < size; count++) {
+        dcnn_watchdog_hello hello;
+        const int socket = dcnn_watchdog_accept(listener, place, &hello);
+        if (socket < 0) return;
+        if (hello.rank > 0 && hello.rank < size)
+            add_peer(hello.rank, socket, hello.host);
+        else
+            close(socket);
+    }
+}
+
 /* The ranks find rank 0 by the addresses that it broadcasts; it accepts all of them, or as many as come in time. */
-static dcnn_status connect_all(dcnn_comm *comm) {
+static void connect_all(dcnn_comm *comm) {
     const int size = dcnn_comm_size(comm);
     dcnn_watchdog_place place = {0};
-    int listener = -1;
-    if (dog.rank == 0) listener = dcnn_watchdog_listen(&place);
+    const int listener = dog.rank == 0 ? dcnn_watchdog_listen(&place) : -1;
     dcnn_comm_broadcast(comm, &place, sizeof place);
-    int64_t missing = 0;
-    if (dog.rank == 0 && listener >= 0) {
-        raise_descriptor_limit(size);
-        for (int count = 1; count < size; count++) {
-            dcnn_watchdog_hello hello;
-            const int socket = dcnn_watchdog_accept(listener, &place, &hello);
-            if (socket < 0) break;
-            add_peer(hello.rank, socket, hello.host);
-        }
+    if (listener >= 0) {
+        accept_all(listener, &place, size);
+        close(listener);
     } else if (dog.rank > 0 && place.port != 0) {
         const int socket = dcnn_watchdog_connect(&place, dog.rank);
         if (socket >= 0) add_peer(0, socket, place.host);
     }
-    if (listener >= 0) close(listener);
-    missing = dog.rank > 0 && dog.peer_count == 0;
+    int64_t missing = dog.rank > 0 && dog.peers[0].socket < 0;
     dcnn_comm_add_integers(comm, &missing, 1);
     if (missing > 0)
         dcnn_warn("%lld of %d ranks cannot reach rank 0 on %s over TCP: a rank that hangs or dies will be noticed, but "
                   "not named",
                   (long long)missing, size, place.host);
-    return DCNN_OK;
 }
 
 static dcnn_status make_room(int peers) {
     dog.peers = calloc((size_t)peers, sizeof *dog.peers);
     dog.polled = calloc((size_t)peers + 1, sizeof *dog.polled);
     dog.stop = eventfd(0, EFD_CLOEXEC);
+    dog.peer_count = dog.peers ? peers : 0;
+    for (int i = 0; i < dog.peer_count; i++) dog.peers[i].socket = -1;
     if (dog.peers && dog.polled && dog.stop >= 0) return DCNN_OK;
     return DCNN_FAIL(DCNN_FAILURE, "out of memory or descriptors: the watchdog of %d ranks", peers);
 }
@@ -337,7 +345,7 @@ dcnn_status dcnn_watchdog_start(dcnn_comm *comm, double timeout_s, const char *f
     dog.work_began_s = -1.0;
     dcnn_status status;
     DCNN_TRY_DONE(dcnn_comm_agree(comm, make_room(dog.rank == 0 ? dcnn_comm_size(comm) - 1 : 1)));
-    DCNN_TRY_DONE(connect_all(comm));
+    connect_all(comm);
     status = start_thread();
     dog.running = status == DCNN_OK;
     status = dcnn_comm_agree(comm, status);

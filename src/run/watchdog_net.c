@@ -25,8 +25,8 @@ typedef union address {
     struct sockaddr_in6 v6;
 } address;
 
-static void set_time_limit(int socket) {
-    const struct timeval limit = {.tv_sec = ATTEMPT_S};
+static void set_time_limit(int socket, int seconds) {
+    const struct timeval limit = {.tv_sec = seconds};
     setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
 }
@@ -108,7 +108,7 @@ int dcnn_watchdog_accept(int listener, const dcnn_watchdog_place *place, dcnn_wa
         if (poll(&incoming, 1, (int)(1e3 * left_s) + 1) < 1) continue;
         const int handle = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
         if (handle < 0) continue;
-        set_time_limit(handle);
+        set_time_limit(handle, ATTEMPT_S);
         if (exchange(handle, NULL, 0, hello, sizeof *hello) &&
             memcmp(hello->token, place->token, sizeof place->token) == 0 &&
             exchange(handle, place->token, sizeof place->token, NULL, 0)) {
@@ -136,7 +136,7 @@ static int try_address(const dcnn_watchdog_place *place, int number) {
     }
     const int handle = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (handle < 0) return -1;
-    set_time_limit(handle); /* connect() heeds the sending one */
+    set_time_limit(handle, ATTEMPT_S); /* connect() heeds the sending one */
     if (connect(handle, &to.any, family == AF_INET6 ? sizeof to.v6 : sizeof to.v4) == 0) return handle;
     close(handle);
     return -1;
@@ -151,6 +151,7 @@ int dcnn_watchdog_connect(const dcnn_watchdog_place *place, int rank) {
     for (int i = 0; i < place->count && dcnn_now_s() < until_s; i++) {
         const int handle = try_address(place, i);
         if (handle < 0) continue;
+        set_time_limit(handle, SEARCH_S); /* rank 0 may have many others to answer first */
         if (exchange(handle, &hello, sizeof hello, answer, sizeof answer) &&
             memcmp(answer, place->token, sizeof answer) == 0)
             return handle;

@@ -1,5 +1,5 @@
 dcnn --help
-for command in prepare train evaluate predict info; do
+for command in prepare train evaluate predict info slurm; do
     echo
     dcnn "$command" --help
     cmp <(dcnn "$command" -h) <(dcnn help "$command")

@@ -1,0 +1,120 @@
+/* test_signals.c — what asks a run to end: in a child process each, for signals stay noted. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "run/launch.h"
+#include "run/signals.h"
+
+/* Runs `body` in a child process; its exit code. */
+static int child(int (*body)(void)) {
+    fflush(NULL);
+    const pid_t process = fork();
+    assert_true(process >= 0);
+    if (process == 0) _exit(body());
+    int status;
+    assert_int_equal(waitpid(process, &status, 0), process);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void wait_ms(long ms) {
+    const struct timespec time = {ms / 1000, ms % 1000 * 1000000};
+    nanosleep(&time, NULL);
+}
+
+static int two_at_once(void) {
+    dcnn_signals_catch();
+    raise(SIGTERM);
+    raise(SIGUSR1);
+    raise(SIGTERM);
+    return dcnn_signals_caught() == SIGTERM ? 0 : 1;
+}
+
+static int one_later(void) {
+    dcnn_signals_catch();
+    raise(SIGUSR1);
+    wait_ms(1100);
+    raise(SIGUSR1);
+    return 0;
+}
+
+static int interrupt_twice(void) {
+    dcnn_signals_catch();
+    raise(SIGINT);
+    raise(SIGINT);
+    return 0;
+}
+
+static void the_first_signal_is_noted_and_a_later_one_leaves(void **state) {
+    (void)state;
+    assert_int_equal(child(two_at_once), 0);
+    assert_int_equal(child(one_later), 128 + SIGUSR1);
+    assert_int_equal(child(interrupt_twice), 128 + SIGINT);
+}
+
+static void set_end(int64_t from_now_s) {
+    char text[32];
+    snprintf(text, sizeof text, "%lld", (long long)time(NULL) + (long long)from_now_s);
+    setenv("SLURM_JOB_END_TIME", text, 1);
+}
+
+static int near_end(void) {
+    set_end(1000);
+    if (dcnn_signals_watch_deadline(60) != 940 || dcnn_signals_caught() != 0) return 1;
+    if (dcnn_signals_watch_deadline(0) >= 0) return 2;
+    if (dcnn_signals_watch_deadline(900) != 750) return 3; /* three quarters of the time are the run's */
+    set_end(-1);
+    if (dcnn_signals_watch_deadline(60) >= 0 || dcnn_signals_caught() != 0) return 4;
+    set_end(2);
+    if (dcnn_signals_watch_deadline(60) > 2) return 5;
+    wait_ms(2100);
+    if (dcnn_signals_caught() != DCNN_SIGNAL_DEADLINE) return 6;
+    unsetenv("SLURM_JOB_END_TIME");
+    return dcnn_signals_watch_deadline(60) < 0 && dcnn_signals_caught() == 0 ? 0 : 7;
+}
+
+static void the_end_of_the_job_is_seen(void **state) {
+    (void)state;
+    assert_int_equal(child(near_end), 0);
+}
+
+static int more_ranks_than_cores(void) {
+    static const char *const names[] = {"OMPI_MCA_rmaps_base_oversubscribe", "OMPI_MCA_rmaps_base_mapping_policy",
+                                        "PRTE_MCA_rmaps_default_mapping_policy", "DCNN_OVERSUBSCRIBE"};
+    static const char *const permissions[] = {"1", "slot:OVERSUBSCRIBE", "slot:oversubscribe", "1"};
+    static const char *const refusals[] = {"0", "slot:NOOVERSUBSCRIBE", "slot", "0"};
+    for (int i = 0; i < 4; i++) unsetenv(names[i]);
+    if (dcnn_launch_check_cores(4, 4) != DCNN_OK || dcnn_launch_check_cores(5, 4) != DCNN_USAGE) return 1;
+    for (int i = 0; i < 4; i++) {
+        setenv(names[i], permissions[i], 1);
+        if (dcnn_launch_check_cores(5, 4) != DCNN_OK) return 2 + i;
+        setenv(names[i], refusals[i], 1);
+        if (dcnn_launch_check_cores(5, 4) != DCNN_USAGE) return 6 + i;
+        unsetenv(names[i]);
+    }
+    return 0;
+}
+
+static void ranks_beyond_the_cores_need_permission(void **state) {
+    (void)state;
+    assert_int_equal(child(more_ranks_than_cores), 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_first_signal_is_noted_and_a_later_one_leaves),
+        cmocka_unit_test(the_end_of_the_job_is_seen),
+        cmocka_unit_test(ranks_beyond_the_cores_need_permission),
+    };
+    return cmocka_run_group_tests_name("signals", tests, NULL, NULL);
+}
