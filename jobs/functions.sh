@@ -40,12 +40,12 @@ await() {
     wait "$launched"
 }
 
-# Slurm sends a signal to this script before the time is over (--signal), at preemption and by scancel: dcnn saves and
-# ends with 75. USR1 is the one that mpirun and srun pass on to all ranks without ending themselves.
+# Slurm sends USR1 to this script before the time is over and at preemption (--signal), TERM when the job is cancelled:
+# dcnn saves and ends with 75. USR1 is what mpirun and srun pass on to all ranks without ending themselves.
 told_to_stop=
 pass_on() {
     say "got SIG$1: telling dcnn to save and stop"
-    told_to_stop=yes
+    told_to_stop=$1
     kill -USR1 "$launched" 2>/dev/null
 }
 for signal in USR1 USR2 TERM; do
@@ -86,10 +86,15 @@ watch_lock() {
     done
 }
 
-# again RUN BEFORE CODE: has Slurm start this job again, from the newest checkpoint, on the nodes there are by then. A
-# run that dies three times in a row without a new checkpoint has another trouble than its machines.
+# again RUN BEFORE CODE: has Slurm start this job again, from the newest checkpoint, on the nodes there are by then; but
+# not one that was cancelled (and one that is preempted Slurm starts again itself). A run that dies three times in a row
+# without a new checkpoint has another trouble than its machines.
 again() {
     local run=$1 before=$2 code=$3 count=0 failures=$1/job.failures
+    if [[ $told_to_stop == TERM || $(squeue -h -j "$SLURM_JOB_ID" -o %T) != RUNNING ]]; then
+        say "exit code $code; cancelled: the same call with --run $run goes on from $(newest_checkpoint "$run")"
+        exit 75
+    fi
     if [[ -n $told_to_stop || $(newest_checkpoint "$run") != "$before" ]]; then
         rm -f "$failures"
     else
@@ -101,14 +106,25 @@ again() {
             exit 75
         fi
     fi
-    say "exit code $code: starting again from $(newest_checkpoint "$run" || true)"
-    trap - USR1 USR2 TERM
+    say "exit code $code: starting again from $(newest_checkpoint "$run")"
+    trap '' USR1 USR2 TERM
     if ! scontrol requeue "$SLURM_JOB_ID"; then
         say "this cluster does not start jobs again: submit the same call once more, it goes on with run $run"
         exit 75
     fi
-    sleep 120 # until Slurm ends this script
+    allow_fewer_nodes
     exit 75
+}
+
+# Since the job ran on so many nodes, Slurm remembers so many tasks; of a range of nodes (--nodes=1-4) it would not give
+# it fewer than for those. Slurm ends this script soon, so there is little time.
+allow_fewer_nodes() {
+    local tries
+    for tries in 1 2 3 4 5 6 7 8; do
+        if scontrol update JobId="$SLURM_JOB_ID" NumTasks="${SLURM_NTASKS_PER_NODE:-1}" 2>/dev/null; then return; fi
+        sleep 0.5
+    done
+    say "Slurm did not let it start on fewer nodes after $tries tries"
 }
 
 # train ARGUMENTS...: dcnn train, with --resume, in a run folder that is the same each time this job starts.

@@ -170,6 +170,7 @@ void dcnn_comm_free(dcnn_comm *comm) {
 
 dcnn_status dcnn_comm_start(int *argc, char ***argv, dcnn_comm **comm) {
     *comm = NULL;
+    DCNN_TRY(dcnn_launch_check_srun(dcnn_comm_version()));
     yield_when_oversubscribed();
     skip_networks();
     int provided;
@@ -187,8 +188,10 @@ void dcnn_comm_abort(dcnn_comm *comm, int code) {
 }
 
 void dcnn_comm_finish(dcnn_comm *comm) {
+    int started;
     dcnn_comm_free(comm);
-    MPI_Finalize();
+    MPI_Initialized(&started);
+    if (started) MPI_Finalize();
 }
 
 /* --- who we are ------------------------------------------------------------------------------------------------------

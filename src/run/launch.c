@@ -9,6 +9,19 @@
 #include <string.h>
 #include <unistd.h>
 
+dcnn_status dcnn_launch_check_srun(const char *mpi_version) {
+    const char *tasks = getenv("SLURM_STEP_NUM_TASKS");
+    const bool by_srun = tasks && getenv("SLURM_STEP_ID") && getenv("SLURM_PROCID");
+    const bool by_mpirun = getenv("OMPI_COMM_WORLD_SIZE") || getenv("PRTE_LAUNCHED");
+    if (!by_srun || by_mpirun || atoi(tasks) < 2 || getenv("PMIX_RANK")) return DCNN_OK;
+    const bool open_mpi = strncmp(mpi_version, "Open MPI", 8) == 0; /* others speak Slurm's older PMI, too */
+    if (!open_mpi && (getenv("PMI_RANK") || getenv("PMI_FD"))) return DCNN_OK;
+    return DCNN_FAIL(DCNN_USAGE,
+                     "srun started %s tasks, but without the PMIx that %s needs to bring them together: use 'srun "
+                     "--mpi=pmix dcnn …' ('srun --mpi=list' shows if Slurm has it), or 'mpirun dcnn …' in the job",
+                     tasks, mpi_version);
+}
+
 /* What `mpirun --oversubscribe` (Open MPI 4) and `--map-by :OVERSUBSCRIBE` (4 and 5) leave in the environment. */
 static bool may_oversubscribe(void) {
     static const char *const flags[] = {"OMPI_MCA_rmaps_base_oversubscribe", "DCNN_OVERSUBSCRIBE"};

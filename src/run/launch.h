@@ -5,6 +5,14 @@
 #include "base/status.h"
 
 /**
+ * Refuses tasks of srun that have no process manager in common with this MPI: each would be alone, or MPI would end it
+ * with a page of text. Before MPI starts. *Local.*
+ * @param mpi_version  "Open MPI v4.1.4", "MPICH …"
+ * @return DCNN_OK; DCNN_USAGE, with the command that works
+ */
+dcnn_status dcnn_launch_check_srun(const char *mpi_version);
+
+/**
  * Refuses more ranks on a node than it has cores for them, unless the launcher was told to (mpirun --oversubscribe):
  * such a run is many times slower than one with fewer ranks, to the same bits. *Local.*
  * @param ranks  on this node

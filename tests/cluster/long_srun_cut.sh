@@ -1,0 +1,11 @@
+# srun, and a link that is cut: Slurm's own daemons do not hear of each other either.
+export DCNN_LAUNCHER=srun
+submit --nodes=1-2 --exclude=n2 --ntasks-per-node=1 "$DCNN_JOBS/train.sbatch" "${training[@]}" --epochs 100000 --run sruncut --timeout 6
+within 30 past sruncut 10
+within 10 has_rank_on n3 sruncut
+"$cluster/slurm" hosts cut n3
+within 12 said 'dcnn: rank 1 on n3 has given no sign of life for [45] s, nor does its host answer'
+within 60 said 'start 1 on n1, run sruncut, from'
+goes_on sruncut
+stop sruncut
+same_as_undisturbed sruncut
