@@ -20,6 +20,9 @@
 
 enum { WORK_FACTOR = 10, FAREWELL_MS = 500, LAST_WORDS_S = 5 };
 
+/* How long mpirun may take for ending the others: 1.5 s is usual, and with a host that is gone it takes for ever. */
+enum { PATIENT_S = 10, IMPATIENT_S = 2 };
+
 /* One at the other end of a connection: on rank 0 all others, elsewhere rank 0. */
 typedef struct peer {
     int socket; /* -1: none, or closed */
@@ -75,21 +78,21 @@ static void send_to_all(dcnn_watchdog_kind kind) {
 }
 
 /* Whatever blocks from here on, the process ends. Nobody but rank 0 need tell the others: they hear it from rank 0. */
-static _Noreturn void end_run(const char *line) {
+static _Noreturn void end_run(const char *line, double launcher_grace_s) {
     signal(SIGALRM, SIG_DFL);
     alarm(LAST_WORDS_S);
     send_to_all(DCNN_WATCHDOG_END);
     if (line && dog.tell) dog.tell(line);
-    if (line) dcnn_launch_end_later(1.0 + 0.05 * dog.timeout_s);
+    if (line) dcnn_launch_end_later(launcher_grace_s);
     _exit(DCNN_STOPPED);
 }
 
-static _Noreturn void end_because(const char *what, int64_t step) {
+static _Noreturn void end_because(const char *what, int64_t step, double launcher_grace_s) {
     char line[1024];
     snprintf(line, sizeof line,
              "%s (last step %lld): the run ends here, go on from its last checkpoint with --resume --run %s", what,
              (long long)step, dog.folder);
-    end_run(line);
+    end_run(line, launcher_grace_s);
 }
 
 /* "rank 2 on n2 has", "rank 2 on n2 and 3 other ranks have": all that are about as silent as this one. */
@@ -122,7 +125,7 @@ static _Noreturn void end_of_dead(const peer *p) {
     char what[512];
     wait_for_turn();
     snprintf(what, sizeof what, "rank %d on %s has died", p->rank, p->host);
-    end_because(what, last_step(p));
+    end_because(what, last_step(p), PATIENT_S);
 }
 
 static _Noreturn void end_of_silent(const peer *p) {
@@ -133,7 +136,7 @@ static _Noreturn void end_of_silent(const peer *p) {
              host_gone ? "nor does its host answer: dead, or the network is cut"
                        : "though its host answers: the process stands still");
     wait_for_turn();
-    end_because(what, last_step(p));
+    end_because(what, last_step(p), host_gone ? IMPATIENT_S : PATIENT_S);
 }
 
 /* --- hearing ---------------------------------------------------------------------------------------------------------
@@ -143,7 +146,7 @@ static void take_message(peer *p, const dcnn_watchdog_message *message) {
     if (message->kind == DCNN_WATCHDOG_FAREWELL) p->left = true;
     if (message->kind == DCNN_WATCHDOG_END) {
         poll(NULL, 0, FAREWELL_MS); /* the launcher tells who ended first: let it be the one that told why */
-        end_run(NULL);
+        end_run(NULL, 0.0);
     }
     if (message->progress != p->progress || message->working) p->moved_s = dog.awake_s;
     p->progress = message->progress;
@@ -217,7 +220,7 @@ static void judge_progress(double *moved_s, uint64_t *progress) {
     else
         snprintf(what, sizeof what, "rank %d waits since %.0f s for messages that do not come", dog.rank,
                  dog.awake_s - last_s);
-    end_because(what, atomic_load(&dog.step));
+    end_because(what, atomic_load(&dog.step), IMPATIENT_S);
 }
 
 static void judge_silence(void) {

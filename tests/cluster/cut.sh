@@ -8,3 +8,4 @@ within 50 said 'start 1 on n1, run cut, from'
 goes_on cut
 stop cut
 same_as_undisturbed cut
+"$cluster/slurm" hosts heal n3

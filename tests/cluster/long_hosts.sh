@@ -2,7 +2,7 @@
 launch() { # RUN ARGUMENTS...: on the head, which has rank 0
     local run=$1
     shift
-    "$cluster/slurm" hosts run mpirun -np 2 -H head:1,n2:1 --bind-to none -x DCNN_OVERSUBSCRIBE \
+    "$cluster/slurm" hosts run mpirun -np 2 -H head:1,n4:1 --bind-to none -x DCNN_OVERSUBSCRIBE \
         "$DCNN" train "${training[@]}" --epochs 100000 --run "$run" --timeout 6 "$@" >"$run.out" 2>&1 &
     launcher=$!
     within 20 past "$run" 10
@@ -18,13 +18,13 @@ ends() {
 }
 
 launch hostkill
-on n2 kill -KILL "$(rank_on n2 hostkill)"
-ends hostkill 137 'rank 1 on n2 has died'
+on n4 kill -KILL "$(rank_on n4 hostkill)"
+ends hostkill 137 'rank 1 on n4 has died'
 launch hoststop
-on n2 kill -STOP "$(rank_on n2 hoststop)"
-ends hoststop 75 'rank 1 on n2 has given no sign of life for [45] s, though its host answers: the process stands still'
+on n4 kill -STOP "$(rank_on n4 hoststop)"
+ends hoststop 75 'rank 1 on n4 has given no sign of life for [45] s, though its host answers: the process stands still'
 launch hostcut
-"$cluster/slurm" hosts cut n2
-ends hostcut 137 'rank 1 on n2 has given no sign of life for [45] s, nor does its host answer: .*'
-"$cluster/slurm" hosts heal n2
+"$cluster/slurm" hosts cut n4
+ends hostcut 137 'rank 1 on n4 has given no sign of life for [45] s, nor does its host answer: .*'
+"$cluster/slurm" hosts heal n4
 

@@ -1,5 +1,7 @@
 # srun, and a link that is cut: Slurm's own daemons do not hear of each other either.
 export DCNN_LAUNCHER=srun
+is_idle() { [[ $(slurm sinfo -h -N -n "$1" -p batch -o %T) == idle ]]; }
+within 60 is_idle n3 # after the case that cut it before
 submit --nodes=1-2 --exclude=n2 --ntasks-per-node=1 "$DCNN_JOBS/train.sbatch" "${training[@]}" --epochs 100000 --run sruncut --timeout 6
 within 30 past sruncut 10
 within 10 has_rank_on n3 sruncut
@@ -9,3 +11,4 @@ within 60 said 'start 1 on n1, run sruncut, from'
 goes_on sruncut
 stop sruncut
 same_as_undisturbed sruncut
+"$cluster/slurm" hosts heal n3
