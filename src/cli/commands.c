@@ -82,7 +82,8 @@ const dcnn_command dcnn_command_table[DCNN_COMMAND_COUNT] = {
          .summary = "print a job script for a training on a Slurm cluster",
          .details = "Prints a script that is ready for sbatch, for dcnn train with the options given: dcnn slurm "
                     "--nodes 4 --time 2:00:00 data.h5 | sbatch. The job goes on from its last checkpoint by itself: at "
-                    "the end of its time, when it is preempted, when a rank or a node dies."},
+                    "the end of its time, when it is preempted, when a rank or a node dies.",
+         .like = "train"},
 };
 
 int dcnn_command_find(const char *name) {

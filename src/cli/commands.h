@@ -26,6 +26,7 @@ typedef struct dcnn_command {
     int least, most;      /**< how many operands; most < 0: any number */
     const char *summary;  /**< one line */
     const char *details;  /**< a few sentences for its help */
+    const char *like;     /**< the command whose options it takes too; its help only says so; or NULL */
     bool parallel;        /**< shares its work over MPI ranks; else one process does it, and MPI is not started */
 } dcnn_command;
 

@@ -125,9 +125,9 @@ const dcnn_option dcnn_option_table[] = {
 
     {"elastic", 0, TRAIN, FLAG(elastic), .group = machine, .help = "go on when a rank dies: mpirun --with-ft ulfm"},
     {"timeout", 0, TRAIN, INTEGER(timeout, 0, 86400), .fallback = "60", .group = machine,
-     .help = "seconds until a rank that died or hangs ends the run; 0: never"},
+     .help = "seconds a rank may hang; 0: endless"},
     {"end-margin", 0, TRAIN, INTEGER(end_margin, 0, 86400), .fallback = "60", .group = machine,
-     .help = "stop so many seconds before the Slurm job's end; 0: don't"},
+     .help = "stop N s before a Slurm job's end"},
 
     {"seconds", 0, BENCH, REAL(seconds, 0, 86400, DCNN_OPEN_LOW), .fallback = "8", .group = machine,
      .help = "how long to measure, about"},

@@ -111,6 +111,9 @@ const char *dcnn_option_range(const dcnn_option *option, char text[128]);
 /** "[10; 0 to 180]": an option's default and range, as short as can be read; empty if there is nothing to say. */
 void dcnn_option_hint(const dcnn_option *option, char text[160]);
 
+/** Is this row one of a command's own, which its help lists? */
+bool dcnn_option_is_own(dcnn_command_id command, const dcnn_option *option);
+
 /** Writes a command's help: usage, details, options with defaults and ranges, in 80 columns. */
 void dcnn_options_help(dcnn_command_id command, FILE *to);
 

@@ -56,6 +56,12 @@ static void write_option(FILE *to, const dcnn_option *option) {
     write_wrapped(to, HELP_COLUMN, HELP_COLUMN, right);
 }
 
+bool dcnn_option_is_own(dcnn_command_id command, const dcnn_option *option) {
+    const char *like = dcnn_command_table[command].like;
+    if (!(option->commands >> command & 1)) return false;
+    return like == NULL || !(option->commands >> dcnn_command_find(like) & 1);
+}
+
 void dcnn_options_help(dcnn_command_id command, FILE *to) {
     const dcnn_command *about = &dcnn_command_table[command];
     fprintf(to, "Usage: dcnn %s [options] %s\n\n", about->name, about->operands);
@@ -63,9 +69,10 @@ void dcnn_options_help(dcnn_command_id command, FILE *to) {
     const char *group = NULL;
     for (int i = 0; i < dcnn_option_count; i++) {
         const dcnn_option *option = &dcnn_option_table[i];
-        if (!(option->commands >> command & 1)) continue;
+        if (!dcnn_option_is_own(command, option)) continue;
         if (group == NULL || strcmp(option->group, group) != 0) fprintf(to, "\n%s:\n", option->group);
         group = option->group;
         write_option(to, option);
     }
+    if (about->like) fprintf(to, "\nAnd all options of dcnn %s: see 'dcnn help %s'.\n", about->like, about->like);
 }
