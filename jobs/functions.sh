@@ -13,7 +13,7 @@ command -v "$dcnn" >/dev/null || fail "'$dcnn' is not found on $(hostname): name
 threads=${SLURM_CPUS_PER_TASK:-1}
 
 # dcnn stops in time by itself where it knows when the job ends; older Slurms do not say.
-if [[ -z ${SLURM_JOB_END_TIME-} ]] && end=$(squeue -h -j "$SLURM_JOB_ID" -o %e) && end=$(date -d "$end" +%s); then
+if [[ -z ${SLURM_JOB_END_TIME-} ]] && end=$(squeue -h -j "$SLURM_JOB_ID" -o %e) && end=$(date -d "$end" +%s 2>/dev/null); then
     export SLURM_JOB_END_TIME=$end
 fi
 
