@@ -1,7 +1,7 @@
 # functions.sh — what the job scripts share: starting dcnn on all ranks, passing signals on, and starting again.
 # shellcheck shell=bash disable=SC2154
 
-say() { echo "== $(date '+%F %T') job ${SLURM_JOB_ID:-none}: $*"; }
+say() { echo "== $(date '+%F %T') job ${this_job:-${SLURM_JOB_ID:-none}}: $*"; }
 
 fail() {
     say "$*" >&2
@@ -11,9 +11,12 @@ fail() {
 [[ -n ${SLURM_JOB_ID-} ]] || fail "this is a job script: submit it with sbatch"
 command -v "$dcnn" >/dev/null || fail "'$dcnn' is not found on $(hostname): name the program in jobs/env.sh (dcnn=…)"
 threads=${SLURM_CPUS_PER_TASK:-1}
+# An array's own number stands for all of its tasks, and one task has the same as its SLURM_JOB_ID.
+this_job=$SLURM_JOB_ID
+if [[ -n ${SLURM_ARRAY_TASK_ID-} ]]; then this_job=${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID; fi
 
 # dcnn stops in time by itself where it knows when the job ends; older Slurms do not say.
-if [[ -z ${SLURM_JOB_END_TIME-} ]] && end=$(squeue -h -j "$SLURM_JOB_ID" -o %e) && end=$(date -d "$end" +%s 2>/dev/null); then
+if [[ -z ${SLURM_JOB_END_TIME-} ]] && end=$(squeue -h -j "$this_job" -o %e) && end=$(date -d "$end" +%s 2>/dev/null); then
     export SLURM_JOB_END_TIME=$end
 fi
 
@@ -71,17 +74,20 @@ option_value() {
 
 newest_checkpoint() { find "$1/checkpoints" -name 'step-*.h5' 2>/dev/null | sort | tail -n 1; }
 
-# watch_lock RUN LAUNCHED SECONDS: dcnn touches RUN/run.lock every few seconds. If the lock stands still while the
-# launcher lives, then dcnn is gone and the launcher hangs: it is ended.
+# watch_lock RUN LAUNCHED SECONDS: dcnn touches RUN/run.lock every few seconds. If the lock stays untouched for so long
+# while the launcher lives, then dcnn is gone and the launcher hangs: it is ended. Rounds are counted, not time, for a
+# suspended job does not count that.
 watch_lock() {
-    local age
+    local touched before='' rounds=0
     while sleep 10 && kill -0 "$2" 2>/dev/null; do
-        age=$(($(date +%s) - $(stat -c %Y "$1/run.lock" 2>/dev/null || date +%s)))
-        if ((age < $3)) || ! sleep 10 || (($(date +%s) - $(stat -c %Y "$1/run.lock" 2>/dev/null || date +%s) < $3)); then continue; fi
-        say "dcnn has ended, but $launcher still waits after $age s: ending it"
+        touched=$(stat -c %Y "$1/run.lock" 2>/dev/null) || touched=''
+        if [[ -z $touched || $touched != "$before" ]]; then rounds=0; fi
+        before=$touched
+        if ((++rounds * 10 <= $3)); then continue; fi
+        say "dcnn has ended, but $launcher has not after $((rounds * 10)) s: ending it"
         kill -TERM "$2"
         sleep 5
-        kill -KILL "$2" 2>/dev/null || true
+        kill -KILL "$2" 2>/dev/null
         return
     done
 }
@@ -91,7 +97,7 @@ watch_lock() {
 # without a new checkpoint has another trouble than its machines.
 again() {
     local run=$1 before=$2 code=$3 count=0 failures=$1/job.failures
-    if [[ $told_to_stop == TERM || $(squeue -h -j "$SLURM_JOB_ID" -o %T) != RUNNING ]]; then
+    if [[ $told_to_stop == TERM || $(squeue -h -j "$this_job" -o %T) != RUNNING ]]; then
         say "exit code $code; cancelled: the same call with --run $run goes on from $(newest_checkpoint "$run")"
         exit 75
     fi
@@ -108,7 +114,7 @@ again() {
     fi
     say "exit code $code: starting again from $(newest_checkpoint "$run")"
     trap '' USR1 USR2 TERM
-    if ! scontrol requeue "$SLURM_JOB_ID"; then
+    if ! scontrol requeue "$this_job"; then
         say "this cluster does not start jobs again: submit the same call once more, it goes on with run $run"
         exit 75
     fi
@@ -121,7 +127,7 @@ again() {
 allow_fewer_nodes() {
     local tries
     for tries in 1 2 3 4 5 6 7 8; do
-        if scontrol update JobId="$SLURM_JOB_ID" NumTasks="${SLURM_NTASKS_PER_NODE:-1}" 2>/dev/null; then return; fi
+        if scontrol update JobId="$this_job" NumTasks="${SLURM_NTASKS_PER_NODE:-1}" 2>/dev/null; then return; fi
         sleep 0.5
     done
     say "Slurm did not let it start on fewer nodes after $tries tries"
