@@ -196,30 +196,27 @@ static void beat(void) {
         if (dog.peers[i].socket >= 0 && !dog.peers[i].left) dcnn_watchdog_send(dog.peers[i].socket, &message);
 }
 
-/* Heartbeats of all, but nobody computes: they all wait for messages that do not come. By rank 0, or by one that never
- * reached it. */
-static void judge_progress(double *moved_s, uint64_t *progress) {
+/* Heartbeats of all, but nobody computes: they all wait for messages that do not come, or for one that hangs by
+ * itself. Who stopped clearly before the others is named. By rank 0, or by one that never reached it. */
+static void judge_progress(peer *own) {
     const uint64_t now = atomic_load(&dog.progress);
-    const bool working = at_work();
-    if (now != *progress || working) *moved_s = dog.awake_s;
-    *progress = now;
-    double last_s = *moved_s;
-    const peer *first = NULL;
+    if (now != own->progress || at_work()) own->moved_s = dog.awake_s;
+    own->progress = now;
+    const peer *first = own;
+    double last_s = own->moved_s;
     for (int i = 0; i < dog.peer_count; i++) {
         const peer *p = &dog.peers[i];
+        if (p->socket < 0) continue;
         if (p->moved_s > last_s) last_s = p->moved_s;
-        if (p->socket >= 0 && (first == NULL || p->moved_s < first->moved_s)) first = p;
+        if (p->moved_s < first->moved_s) first = p;
     }
     if (dog.awake_s - last_s < dog.timeout_s - 2.0 * dog.beat_s) return;
     char what[512];
-    if (dog.rank == 0 && first)
-        snprintf(
-            what, sizeof what,
-            "no rank has computed anything for %.0f s, rank %d on %s stopped first: a message between ranks is lost",
-            dog.awake_s - last_s, first->rank, first->host);
-    else
-        snprintf(what, sizeof what, "rank %d waits since %.0f s for messages that do not come", dog.rank,
-                 dog.awake_s - last_s);
+    const int used =
+        snprintf(what, sizeof what, "no rank has computed anything for %.0f s, though all live", dog.awake_s - last_s);
+    if (last_s - first->moved_s > 2.0 * dog.beat_s)
+        snprintf(what + used, sizeof what - (size_t)used, "; rank %d on %s was the first to stop", first->rank,
+                 first->host);
     end_because(what, atomic_load(&dog.step), IMPATIENT_S);
 }
 
@@ -232,8 +229,9 @@ static void judge_silence(void) {
 
 static void *watch(void *argument) {
     (void)argument;
-    double moved_s = 0.0, next_beat_s = 0.0;
-    uint64_t progress = 0;
+    double next_beat_s = 0.0;
+    peer own = {.rank = dog.rank};
+    dcnn_watchdog_host(own.host);
     dog.seen_s = dcnn_now_s();
     for (;;) {
         dog.polled[0] = (struct pollfd){.fd = dog.stop, .events = POLLIN};
@@ -249,7 +247,7 @@ static void *watch(void *argument) {
         beat();
         next_beat_s = dog.awake_s + dog.beat_s;
         judge_silence();
-        if (dog.rank == 0 || dog.peers[0].socket < 0) judge_progress(&moved_s, &progress);
+        if (dog.rank == 0 || dog.peers[0].socket < 0) judge_progress(&own);
     }
 }
 

@@ -36,8 +36,9 @@ static bool exchange(int socket, const void *out, size_t out_bytes, void *in, si
     return in == NULL || recv(socket, in, in_bytes, MSG_WAITALL) == (ssize_t)in_bytes;
 }
 
-static void fill_host(char host[DCNN_WATCHDOG_HOST]) {
-    if (gethostname(host, DCNN_WATCHDOG_HOST - 1) != 0) snprintf(host, DCNN_WATCHDOG_HOST, "?");
+void dcnn_watchdog_host(char host[DCNN_WATCHDOG_HOST]) {
+    memset(host, 0, DCNN_WATCHDOG_HOST);
+    if (gethostname(host, DCNN_WATCHDOG_HOST - 1) != 0) host[0] = '?';
 }
 
 /* --- rank 0 ----------------------------------------------------------------------------------------------------------
@@ -87,7 +88,7 @@ int dcnn_watchdog_listen(dcnn_watchdog_place *place) {
     address own;
     socklen_t length = sizeof own;
     memset(place, 0, sizeof *place);
-    fill_host(place->host);
+    dcnn_watchdog_host(place->host);
     int handle = bind_anywhere(AF_INET6);
     if (handle < 0) handle = bind_anywhere(AF_INET);
     if (handle < 0) return -1;
@@ -146,7 +147,7 @@ int dcnn_watchdog_connect(const dcnn_watchdog_place *place, int rank) {
     dcnn_watchdog_hello hello = {.rank = rank};
     unsigned char answer[DCNN_WATCHDOG_TOKEN];
     memcpy(hello.token, place->token, sizeof hello.token);
-    fill_host(hello.host);
+    dcnn_watchdog_host(hello.host);
     const double until_s = dcnn_now_s() + SEARCH_S;
     for (int i = 0; i < place->count && dcnn_now_s() < until_s; i++) {
         const int handle = try_address(place, i);

@@ -46,6 +46,9 @@ typedef struct dcnn_watchdog_hello {
     char host[DCNN_WATCHDOG_HOST];
 } dcnn_watchdog_hello;
 
+/* This host's name. */
+void dcnn_watchdog_host(char host[DCNN_WATCHDOG_HOST]);
+
 /* Listens on all networks; fills `place`. Returns the socket, or -1 with port 0. */
 int dcnn_watchdog_listen(dcnn_watchdog_place *place);
 
