@@ -11,6 +11,7 @@ fail() {
 [[ -n ${SLURM_JOB_ID-} ]] || fail "this is a job script: submit it with sbatch"
 command -v "$dcnn" >/dev/null || fail "'$dcnn' is not found on $(hostname): name the program in jobs/env.sh (dcnn=…)"
 threads=${SLURM_CPUS_PER_TASK:-1}
+ranks_per_node=${SLURM_NTASKS_PER_NODE:-${SLURM_TASKS_PER_NODE%%[!0-9]*}} # of "4(x2)": 4
 # An array's own number stands for all of its tasks, and one task has the same as its SLURM_JOB_ID.
 this_job=$SLURM_JOB_ID
 if [[ -n ${SLURM_ARRAY_TASK_ID-} ]]; then this_job=${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID; fi
@@ -25,7 +26,7 @@ fi
 launch() {
     local nodes=$1 ranks step
     shift
-    ranks=$((${SLURM_NTASKS_PER_NODE:-1} * nodes))
+    ranks=$((ranks_per_node * nodes))
     step=(--mpi=pmix --nodes="$nodes" --ntasks="$ranks" --cpus-per-task="$threads" --kill-on-bad-exit=1)
     case $launcher-$binding in
     mpirun-core) mpirun -np "$ranks" --map-by "slot:PE=$threads" --bind-to core "$@" & ;;
@@ -118,7 +119,7 @@ again() {
         say "this cluster does not start jobs again: submit the same call once more, it goes on with run $run"
         exit 75
     fi
-    allow_fewer_nodes
+    if [[ -n ${SLURM_NTASKS_PER_NODE-} ]]; then allow_fewer_nodes; fi
     exit 75
 }
 
@@ -127,7 +128,7 @@ again() {
 allow_fewer_nodes() {
     local tries
     for tries in 1 2 3 4 5 6 7 8; do
-        if scontrol update JobId="$this_job" NumTasks="${SLURM_NTASKS_PER_NODE:-1}" 2>/dev/null; then return; fi
+        if scontrol update JobId="$this_job" NumTasks="$ranks_per_node" 2>/dev/null; then return; fi
         sleep 0.5
     done
     say "Slurm did not let it start on fewer nodes after $tries tries"

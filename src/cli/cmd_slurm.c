@@ -143,6 +143,7 @@ static void put_request(const char *name, const char *value) {
 
 /* An #SBATCH line of the template with the call's value; false: it stays as it is. */
 static bool put_directive(const char *line, const dcnn_options *o) {
+    const int64_t threads = o->threads > 0 ? o->threads : 1;
     if (begins(line, "#SBATCH --job-name=")) {
         fputs("#SBATCH --job-name=", stdout);
         put_word(o->job_name);
@@ -152,9 +153,11 @@ static bool put_directive(const char *line, const dcnn_options *o) {
     } else if (begins(line, "#SBATCH --nodes=")) {
         printf("#SBATCH --nodes=%s\n", o->nodes);
     } else if (begins(line, "#SBATCH --ntasks-per-node=")) {
-        printf("#SBATCH --ntasks-per-node=%" PRId64 "\n", o->ranks_per_node);
+        const bool range = strchr(o->nodes, '-') != NULL; /* see there */
+        printf("#SBATCH --%s=%" PRId64 "\n", range ? "mincpus" : "ntasks-per-node",
+               range ? o->ranks_per_node * threads : o->ranks_per_node);
     } else if (begins(line, "#SBATCH --cpus-per-task=")) {
-        printf("#SBATCH --cpus-per-task=%" PRId64 "\n", o->threads > 0 ? o->threads : 1);
+        printf("#SBATCH --cpus-per-task=%" PRId64 "\n", threads);
     } else if (begins(line, "#SBATCH --time=")) {
         printf("#SBATCH --time=%s\n", o->time);
     } else {

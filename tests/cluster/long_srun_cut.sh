@@ -1,8 +1,9 @@
 # srun, and a link that is cut: Slurm's own daemons do not hear of each other either.
-export DCNN_LAUNCHER=srun
 is_idle() { [[ $(slurm sinfo -h -N -n "$1" -p batch -o %T) == idle ]]; }
 within 60 is_idle n3 # after the case that cut it before
-submit --nodes=1-2 --exclude=n2 --ntasks-per-node=1 "$DCNN_JOBS/train.sbatch" "${training[@]}" --epochs 100000 --run sruncut --timeout 6
+"$DCNN" slurm "${training[@]}" --epochs 100000 --run sruncut --timeout 6 --nodes 1-2 --time 10 --ranks-per-node 1 \
+    --launcher srun >job.sh
+submit --exclude=n2 job.sh
 within 30 past sruncut 10
 within 10 has_rank_on n3 sruncut
 "$cluster/slurm" hosts cut n3
