@@ -637,14 +637,13 @@ dcnn_status dcnn_train(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoi
     tell_model(t->state.net);
     t->started_s = dcnn_now_s() - t->state.progress.elapsed_s;
     dcnn_signals_catch();
+    const int64_t left_s = dcnn_signals_watch_deadline(options->end_margin_s);
+    if (left_s >= 0) dcnn_info("time  stopping in %lld s, before the job's time is over", (long long)left_s);
     while (t->state.progress.epoch < options->epochs) {
         status = run_epoch(t);
         while (status != DCNN_OK && dcnn_comm_is_broken(comm)) status = dcnn_trainer_go_on(&t);
         DCNN_TRY_DONE(status);
     }
-    const int64_t left_s = dcnn_signals_watch_deadline(options->end_margin_s);
-    if (left_s >= 0) dcnn_info("time  stopping in %lld s, before the job's time is over", (long long)left_s);
-    while (t->state.progress.epoch < options->epochs) DCNN_TRY_DONE(run_epoch(t));
     DCNN_TRY_DONE(dcnn_trace_step(t->trace, comm, INT64_MAX)); /* if there were few */
     result->epochs = t->state.progress.epoch;
     result->steps = t->state.progress.step;
