@@ -184,7 +184,6 @@ dcnn_status dcnn_comm_start(int *argc, char ***argv, dcnn_comm **comm) {
 
 void dcnn_comm_abort(dcnn_comm *comm, int code) {
     MPI_Abort(comm->world, code);
-    abort();
 }
 
 void dcnn_comm_finish(dcnn_comm *comm) {
