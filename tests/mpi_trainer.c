@@ -62,24 +62,25 @@ static outcome train(dcnn_comm *comm, const char *name, int batch, int threads, 
     snprintf(run_folder, sizeof run_folder, "%s/%s-%d", folder, name, comm == alone ? everyone->rank : -1);
     snprintf(model_path, sizeof model_path, "%s/model.json", folder);
     json_t *record = json_object();
-    const dcnn_train_options options = {.model = model_path,
-                                        .epochs = 2,
-                                        .batch_size = batch,
-                                        .grain = 8,
-                                        .adam = {2e-3, 0.9, 0.999, 1e-7},
-                                        .seed = 5,
-                                        .augment = true,
-                                        .rotation_range = 15,
-                                        .zoom_range = 0.1,
-                                        .width_shift_range = 0.1,
-                                        .height_shift_range = 0.05,
-                                        .checkpoint_every = 3,
-                                        .keep = 2,
-                                        .threads = threads,
-                                        .fuse = true,
-                                        .trace = trace[0] ? trace : NULL,
-                                        .stop_after = stop_after,
-                                        .record = record};
+    const dcnn_train_options options = {
+        .model = model_path,
+        .epochs = 2,
+        .batch_size = batch,
+        .grain = 8,
+        .optimizer = {.learning_rate = 2e-3, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-7},
+        .seed = 5,
+        .augment = true,
+        .rotation_range = 15,
+        .zoom_range = 0.1,
+        .width_shift_range = 0.1,
+        .height_shift_range = 0.05,
+        .checkpoint_every = 3,
+        .keep = 2,
+        .threads = threads,
+        .fuse = true,
+        .trace = trace[0] ? trace : NULL,
+        .stop_after = stop_after,
+        .record = record};
     dcnn_run run;
     dcnn_checkpoint from = {0};
     dcnn_train_result result = {0};

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "io/hdf5.h"
-#include "nn/adam.h"
+#include "nn/optimizer.h"
 #include "nn/plan.h"
 
 /* Errors allowed, relative to the largest magnitude of what is compared; DCNN_TEST_VERBOSE=1 prints those found. */
@@ -263,7 +263,7 @@ static void compare_totals(trial *t, const dcnn_node *node, const dcnn_param *pa
 }
 
 static void compare_step(trial *t) {
-    const dcnn_adam adam = {.learning_rate = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-7};
+    const dcnn_optimizer adam = {.learning_rate = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-7};
     const dcnn_adam_step step = dcnn_adam_at(&adam, read_integer(t->file, "step"), t->n);
     uint64_t random_m = (uint64_t)read_integer(t->file, "seed") + 1, random_v = random_m + 1;
     for (int i = 0; i < t->net->node_count; i++) {

@@ -8,7 +8,7 @@
 #include "io/hdf5.h"
 #include "io/model.h"
 
-static const dcnn_adam adam = {.learning_rate = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-7};
+static const dcnn_optimizer adam = {.learning_rate = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-7};
 
 /* --- helpers ----------------------------------------------------------------------------------------------------- */
 

@@ -45,16 +45,35 @@ const dcnn_option dcnn_option_table[] = {
      .help = "passes over the training split", .resume = DCNN_RESUME_KEEP},
     {"batch-size", 0, TRAIN | BENCH, INTEGER(batch_size, 1, 1048576), .fallback = "128", .group = training,
      .help = "samples a step, over all ranks", .resume = DCNN_RESUME_FIXED},
+    {"accumulate", 0, TRAIN, INTEGER(accumulate, 1, 65536), .fallback = "1", .group = training,
+     .help = "batches whose gradients make one step", .resume = DCNN_RESUME_FIXED},
+    {"optimizer", 0, TRAIN, CHOICE(optimizer, "adam sgd lars lamb", "NAME"), .fallback = "adam", .group = training,
+     .help = "adam, sgd, lars or lamb", .resume = DCNN_RESUME_FIXED},
     {"learning-rate", 0, TRAIN, REAL(learning_rate, 0, 100, DCNN_OPEN_LOW), .fallback = "0.001", .group = training,
-     .help = "Adam's step size", .resume = DCNN_RESUME_FIXED},
-    {"schedule", 0, TRAIN, CHOICE(schedule, "auto constant cosine", "NAME"), .fallback = "auto", .group = training,
-     .help = "of that; auto: cosine if augmenting", .resume = DCNN_RESUME_FIXED},
+     .help = "step size; sgd's default: 0.01, lars': 1", .resume = DCNN_RESUME_FIXED},
+    {"lr-scale", 0, TRAIN, CHOICE(lr_scale, "none sqrt linear", "NAME"), .fallback = "none", .group = training,
+     .help = "times (samples a step / 128): none, sqrt, linear", .resume = DCNN_RESUME_FIXED},
+    {"warmup", 0, TRAIN, REAL(warmup, 0, 1000000, DCNN_CLOSED), .fallback = "0", .group = training,
+     .help = "epochs in which the rate rises from 0", .resume = DCNN_RESUME_FIXED},
+    {"schedule", 0, TRAIN, CHOICE(schedule, "auto constant cosine step exponential one-cycle", "NAME"),
+     .fallback = "auto", .group = training, .help = "of the rate; auto: cosine if augmenting",
+     .resume = DCNN_RESUME_FIXED},
+    {"decay-rate", 0, TRAIN, REAL(decay_rate, 0, 1, DCNN_OPEN_LOW), .fallback = "0.1", .group = training,
+     .help = "what step, exponential multiply it by", .resume = DCNN_RESUME_FIXED},
+    {"decay-epochs", 0, TRAIN, REAL(decay_epochs, 0, 1000000, DCNN_OPEN_LOW), .fallback = "5", .group = training,
+     .help = "... each time so many epochs are over", .resume = DCNN_RESUME_FIXED},
+    {"weight-decay", 0, TRAIN, REAL(weight_decay, 0, 1, DCNN_CLOSED), .fallback = "0", .group = training,
+     .help = "of kernels, not of biases, gamma and beta", .resume = DCNN_RESUME_FIXED},
+    {"momentum", 0, TRAIN, REAL(momentum, 0, 1, DCNN_OPEN_HIGH), .fallback = "0.9", .group = training,
+     .help = "of sgd and lars", .resume = DCNN_RESUME_FIXED},
+    {"trust-coefficient", 0, TRAIN, REAL(trust_coefficient, 0, 1, DCNN_OPEN_LOW), .fallback = "0.001",
+     .group = training, .help = "of lars", .resume = DCNN_RESUME_FIXED},
     {"beta-1", 0, TRAIN, REAL(beta_1, 0, 1, DCNN_OPEN_HIGH), .fallback = "0.9", .group = training,
-     .help = "Adam's memory of gradients", .resume = DCNN_RESUME_FIXED},
+     .help = "Adam's and LAMB's memory of gradients", .resume = DCNN_RESUME_FIXED},
     {"beta-2", 0, TRAIN, REAL(beta_2, 0, 1, DCNN_OPEN_HIGH), .fallback = "0.999", .group = training,
      .help = "... and of their squares", .resume = DCNN_RESUME_FIXED},
     {"epsilon", 0, TRAIN, REAL(epsilon, 0, 1, DCNN_OPEN_LOW), .fallback = "1e-7", .group = training,
-     .help = "keeps Adam from dividing by 0", .resume = DCNN_RESUME_FIXED},
+     .help = "keeps them from dividing by 0", .resume = DCNN_RESUME_FIXED},
     {"seed", 0, TRAIN, SEED(seed), .fallback = "42", .group = training, .help = "of weights, order, augmentation",
      .resume = DCNN_RESUME_FIXED},
 
@@ -144,6 +163,11 @@ const dcnn_option *dcnn_option_find(dcnn_command_id command, const char *name) {
         if (has_option(command, &dcnn_option_table[i]) && strcmp(dcnn_option_table[i].name, name) == 0)
             return &dcnn_option_table[i];
     return NULL;
+}
+
+bool dcnn_option_given(dcnn_command_id command, const char *name, const dcnn_options *options) {
+    const dcnn_option *option = dcnn_option_find(command, name);
+    return option && options->given[option - dcnn_option_table];
 }
 
 void dcnn_options_default(dcnn_command_id command, dcnn_options *options) {
