@@ -95,7 +95,7 @@ dcnn_status dcnn_chosen_check(const dcnn_options *options) {
 
 const char *dcnn_chosen_text(const dcnn_options *options, char text[512]) {
     const dcnn_schedule schedule = dcnn_chosen_schedule(options);
-    char scaled[64] = "", warmup[64] = "", batches[96] = "", decay[48] = "";
+    char scaled[64] = "", warmup[64] = "", batches[112] = "", decay[48] = "";
     dcnn_number number;
     if (strcmp(options->lr_scale, "none") != 0)
         snprintf(scaled, sizeof scaled, " (%g x %.4g, %s)", options->learning_rate, rate_factor(options),
@@ -105,8 +105,8 @@ const char *dcnn_chosen_text(const dcnn_options *options, char text[512]) {
         snprintf(warmup, sizeof warmup, " after a warm-up of %g epoch%s", options->warmup,
                  options->warmup == 1.0 ? "" : "s");
     if (options->accumulate > 1)
-        snprintf(batches, sizeof batches, " in %" PRId64 " batches, each with statistics of its own",
-                 options->accumulate);
+        snprintf(batches, sizeof batches,
+                 " in %" PRId64 " micro-batches, each with its own BatchNormalization statistics", options->accumulate);
     snprintf(text, 512, "%s samples%s; %s, learning rate %.4g%s, %s%s%s",
              dcnn_number_text(step_samples(options), &number), batches, options->optimizer,
              options->learning_rate * rate_factor(options), scaled, dcnn_schedule_names[schedule.kind], warmup, decay);

@@ -17,8 +17,8 @@ dcnn_status dcnn_chosen_check(const dcnn_options *options);
 dcnn_optimizer dcnn_chosen_optimizer(const dcnn_options *options);
 dcnn_schedule dcnn_chosen_schedule(const dcnn_options *options);
 
-/** "8,192 samples in 2 batches, …; lamb, learning rate 0.008 (0.001 x 8, sqrt), cosine after a warm-up of 2 epochs".
- * *Local.* */
+/** "8,192 samples in 2 micro-batches, …; lamb, learning rate 0.008 (0.001 x 8, sqrt), cosine after a warm-up of 2
+ * epochs". *Local.* */
 const char *dcnn_chosen_text(const dcnn_options *options, char text[512]);
 
 #endif

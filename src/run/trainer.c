@@ -378,6 +378,8 @@ static dcnn_status write_record(const dcnn_trainer *t) {
                                "threads", dcnn_team_size(t->team), "kernels", t->kernels->isa, "mpi",
                                dcnn_comm_version(), "openblas", dcnn_blas_version(), "openblas_core", dcnn_blas_core(),
                                "data", t->dataset.path, "options", t->options->record);
+    json_object_set_new(record, "step_samples", json_integer(t->sampler.batch * t->sampler.accumulate));
+    json_object_set_new(record, "peak_learning_rate", json_real(t->options->optimizer.learning_rate));
     char *text = json_dumps(record, JSON_INDENT(2)), *path = dcnn_path_join(t->run->folder, "run.json");
     json_decref(record);
     dcnn_status status = text && path ? dcnn_file_write(path, text, strlen(text), false)

@@ -46,10 +46,11 @@ typedef struct dcnn_trainer {
     dcnn_worker *workers;
     double *sums; /* [slots][sum_stride] of the stage in progress */
     int sum_stride, slots;
-    int64_t *samples;   /* [slots][grain] rows of this rank's grains of the batch in progress */
-    int32_t *labels;    /* [slots][grain] */
-    dcnn_memory before; /* the step in progress */
-    int64_t batch;      /* samples of the global batch */
+    int64_t *samples;     /* [slots][grain] rows of this rank's grains of the batch in progress */
+    int32_t *labels;      /* [slots][grain] */
+    dcnn_memory before;   /* the step in progress */
+    int64_t batch;        /* samples of the global (micro-)batch */
+    int64_t step_samples; /* of its micro-batches so far */
     dcnn_shares shares;
     int stage;
     int micro_batch; /* of the step, from 0 */
@@ -96,10 +97,10 @@ void dcnn_trainer_close(dcnn_trainer *trainer);
  */
 dcnn_status dcnn_train_step(dcnn_trainer *trainer, bool *stop);
 
-/** The parts of a step after a (micro-)batch's gradient: adds it to the step's; makes new weights, of a step of so many
- * samples (update.c). *Collective.* */
+/** The parts of a step after a (micro-)batch's gradient: adds it to the step's; makes new weights (update.c).
+ * *Collective.* */
 void dcnn_trainer_accumulate(dcnn_trainer *trainer);
-void dcnn_trainer_update(dcnn_trainer *trainer, int64_t samples);
+void dcnn_trainer_update(dcnn_trainer *trainer);
 
 /** Where the time of the steps since dcnn_trainer_forget_times() went, on this rank's first thread; the sum is the
  * time in steps. *Local.* */

@@ -62,10 +62,10 @@ static void apply(void *argument, int worker) {
         dcnn_update_apply(&t->update, part_of_bucket(t, stage, worker));
 }
 
-void dcnn_trainer_update(dcnn_trainer *t, int64_t samples) {
+void dcnn_trainer_update(dcnn_trainer *t) {
     const double rate = dcnn_schedule_rate(&t->options->schedule, t->options->optimizer.learning_rate,
                                            t->state.progress.step, t->options->epochs, dcnn_sampler_steps(&t->sampler));
-    dcnn_update_begin(&t->update, rate, t->state.progress.step + 1, samples);
+    dcnn_update_begin(&t->update, rate, t->state.progress.step + 1, t->step_samples);
     if (dcnn_update_wants_norms(&t->update)) {
         dcnn_team_run(t->team, direct, t);
         dcnn_comm_domain_barrier(t->comm);
