@@ -53,7 +53,7 @@ const dcnn_option dcnn_option_table[] = {
     {"optimizer", 0, TRAIN, CHOICE(optimizer, "adam sgd lars lamb", "NAME"), .fallback = "adam", .group = optimizing,
      .help = "adam, sgd, lars or lamb", .resume = DCNN_RESUME_FIXED},
     {"learning-rate", 0, TRAIN, REAL(learning_rate, 0, 100, DCNN_OPEN_LOW), .fallback = "0.001", .group = optimizing,
-     .help = "step size; sgd: 0.01, lars: 1", .resume = DCNN_RESUME_FIXED},
+     .help = "step; sgd: 0.01, lars: 1", .resume = DCNN_RESUME_FIXED},
     {"lr-scale", 0, TRAIN, CHOICE(lr_scale, "none sqrt linear", "NAME"), .fallback = "none", .group = optimizing,
      .help = "none sqrt linear, of samples a step / 128", .resume = DCNN_RESUME_FIXED},
     {"warmup", 0, TRAIN, REAL(warmup, 0, 1000000000, DCNN_CLOSED), .fallback = "0", .group = optimizing,
