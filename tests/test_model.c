@@ -202,7 +202,7 @@ static void test_round_trip_of_every_optimizer(void **state) {
         const char *first;      /* the first moment */
     } cases[] = {
         {{.kind = DCNN_ADAM, .weight_decay = 0.1}, 2, "Adam", "adam/last_kernel_momentum"},
-        {{.kind = DCNN_LAMB}, 2, "Lamb", "lamb/last_kernel_momentum"},
+        {{.kind = DCNN_LAMB}, 2, NULL, "lamb/last_kernel_momentum"},
         {{.kind = DCNN_SGD, .momentum = 0.5}, 1, "SGD", "sgd/last_kernel_momentum"},
         {{.kind = DCNN_SGD}, 0, "SGD", NULL},
         {{.kind = DCNN_LARS, .momentum = 0.9}, 1, NULL, "lars/last_kernel_momentum"},

@@ -7,8 +7,8 @@
  *                       its weights (/model_weights/conv2d/conv2d/kernel); an empty group top_level_model_weights
  *   /optimizer_weights  attribute weight_names; iteration, learning_rate, then m and v of each trainable weight, as
  *                       Keras 3 orders and names them (/optimizer_weights/adam/conv2d_kernel_momentum, …_velocity);
- *                       likewise lamb, and m alone of sgd (none without momentum) and of lars, which Keras lacks: such
- *                       a file has no training_config, and Keras loads it uncompiled
+ *                       likewise lamb, and m alone of sgd (none without momentum) and of lars. Keras knows no LARS, and
+ *                       its .h5 reader no Lamb: without training_config it loads such models uncompiled
  *   /dcnn               attributes format_version, created_by, the fields of dcnn_progress, mean and std of the data it
  *                       was trained on, data_path, options (JSON), history (JSON lines); data set class_names
  *

@@ -92,10 +92,11 @@ static dcnn_status write_model_weights(hid_t weights, const dcnn_net *net) {
 
 /* --- the optimizer ----------------------------------------------------------------------------------------------- */
 
-/* Keras' class of an optimizer; NULL: it has none, and loads the model uncompiled. */
+/* Keras' class of an optimizer; NULL: its .h5 reader knows none (of 3.15's Lamb neither), and loads the model
+ * uncompiled.
+ */
 static const char *class_of(const dcnn_optimizer *optimizer) {
-    static const char *const classes[DCNN_OPTIMIZER_COUNT] = {
-        [DCNN_ADAM] = "Adam", [DCNN_SGD] = "SGD", [DCNN_LAMB] = "Lamb"};
+    static const char *const classes[DCNN_OPTIMIZER_COUNT] = {[DCNN_ADAM] = "Adam", [DCNN_SGD] = "SGD"};
     return classes[optimizer->kind];
 }
 
