@@ -12,7 +12,7 @@
  *       ratio = trust_coefficient |w| / (|g| + weight_decay |w|)
  *       m = momentum m - learning_rate ratio (g + weight_decay w);  w += m
  * - lamb: You et al., Large Batch Optimization for Deep Learning: Training BERT in 76 minutes, 2020 (their phi is the
- *   identity); without weight decay and bias correction's rounding it is Keras' Lamb.
+ *   identity). Keras' Lamb differs in that all its weights have a ratio, and weight decay is decoupled.
  *       m, v as Adam;  u = m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon) + weight_decay w
  *       w -= learning_rate |w| / |u| u
  *
