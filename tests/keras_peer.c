@@ -16,7 +16,7 @@
 
 enum { SEED = 20, STEPS_DONE = 6, GRAIN = 16 };
 
-static const dcnn_adam adam = {.learning_rate = 2e-3, .beta1 = 0.85, .beta2 = 0.99, .epsilon = 1e-5};
+static const dcnn_optimizer adam = {.learning_rate = 2e-3, .beta1 = 0.85, .beta2 = 0.99, .epsilon = 1e-5};
 
 /* Samples in memory and a plan for them. */
 typedef struct batch {

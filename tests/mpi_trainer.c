@@ -39,6 +39,26 @@ typedef struct outcome {
     int64_t test_correct;
 } outcome;
 
+/* How a run steps. */
+typedef struct method {
+    int accumulate;
+    dcnn_optimizer optimizer;
+    dcnn_schedule schedule;
+} method;
+
+static const method plain = {1, {.learning_rate = 2e-3, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-7}, {0}};
+static const method lamb = {
+    3,
+    {.kind = DCNN_LAMB, .learning_rate = 1e-2, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-7, .weight_decay = 1e-2},
+    {.kind = DCNN_SCHEDULE_COSINE, .warmup_epochs = 0.7}};
+static const method lars = {
+    2,
+    {.kind = DCNN_LARS, .learning_rate = 2.0, .momentum = 0.9, .weight_decay = 1e-3, .trust_coefficient = 1e-2},
+    {.kind = DCNN_SCHEDULE_ONE_CYCLE}};
+static const method sgd = {1,
+                           {.kind = DCNN_SGD, .learning_rate = 2e-2, .momentum = 0.9, .weight_decay = 1e-3},
+                           {.kind = DCNN_SCHEDULE_EXPONENTIAL, .decay_rate = 0.5, .decay_epochs = 1.0}};
+
 /* Drops "seconds", "images_per_s", "wall_time" and "phases" from each line. */
 static char *without_times(const char *history) {
     char *text = calloc(1, strlen(history) + 2);
@@ -57,7 +77,8 @@ static char *without_times(const char *history) {
     return text;
 }
 
-static outcome train(dcnn_comm *comm, const char *name, int batch, int threads, int64_t stop_after, bool resume) {
+static outcome train_by(const method *how, dcnn_comm *comm, const char *name, int batch, int threads,
+                        int64_t stop_after, bool resume) {
     char run_folder[340], model_path[300];
     snprintf(run_folder, sizeof run_folder, "%s/%s-%d", folder, name, comm == alone ? everyone->rank : -1);
     snprintf(model_path, sizeof model_path, "%s/model.json", folder);
@@ -65,8 +86,10 @@ static outcome train(dcnn_comm *comm, const char *name, int batch, int threads, 
     const dcnn_train_options options = {.model = model_path,
                                         .epochs = 2,
                                         .batch_size = batch,
+                                        .accumulate = how->accumulate,
                                         .grain = 8,
-                                        .adam = {2e-3, 0.9, 0.999, 1e-7},
+                                        .optimizer = how->optimizer,
+                                        .schedule = how->schedule,
                                         .seed = 5,
                                         .augment = true,
                                         .rotation_range = 15,
@@ -107,6 +130,10 @@ static outcome train(dcnn_comm *comm, const char *name, int batch, int threads, 
     return out;
 }
 
+static outcome train(dcnn_comm *comm, const char *name, int batch, int threads, int64_t stop_after, bool resume) {
+    return train_by(&plain, comm, name, batch, threads, stop_after, resume);
+}
+
 static void assert_same(outcome a, outcome b) {
     assert_int_equal(a.status, DCNN_OK);
     assert_int_equal(b.status, DCNN_OK);
@@ -126,6 +153,29 @@ static void same_bytes_on_any_ranks_and_threads(void **state) {
         for (int threads = 1; threads <= 2; threads++)
             assert_same(train(everyone, "world", batches[i], threads, 0, false),
                         train(alone, "self", batches[i], 3 - threads, 0, false));
+}
+
+/* Batches of 9 samples are one full grain and a sample; a step of three of them is less than the epoch's last. */
+static void every_optimizer_steps_alike_on_any_ranks_and_threads(void **state) {
+    (void)state;
+    static const method *const methods[] = {&lamb, &lars, &sgd};
+    static const int batches[] = {50, 9};
+    for (int i = 0; i < 3; i++)
+        for (int k = 0; k < 2; k++)
+            assert_same(train_by(methods[i], everyone, "world", batches[k], 1 + k, 0, false),
+                        train_by(methods[i], alone, "self", batches[k], 2 - k, 0, false));
+}
+
+/* Steps of three micro-batches of 20: an epoch has three, the last of two batches, the last of those of 10 samples. */
+static void a_stopped_run_of_micro_batches_ends_with_the_same_bytes(void **state) {
+    (void)state;
+    static const int64_t stops[] = {1, 2, 4}; /* in the warm-up, in an epoch, in the next */
+    for (int i = 0; i < 3; i++) {
+        const outcome stopped = train_by(&lamb, everyone, "stopped", 20, 1, stops[i], false);
+        assert_int_equal(stopped.status, DCNN_STOPPED);
+        assert_same(train_by(&lamb, everyone, "stopped", 20, 2, 0, true),
+                    train_by(&lamb, alone, "whole", 20, 1, 0, false));
+    }
 }
 
 static void a_stopped_run_ends_with_the_same_bytes(void **state) {
@@ -279,7 +329,9 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_trace_shows_three_steps),
         cmocka_unit_test(gradients_are_the_tree_at_any_grain_count),
         cmocka_unit_test(same_bytes_on_any_ranks_and_threads),
+        cmocka_unit_test(every_optimizer_steps_alike_on_any_ranks_and_threads),
         cmocka_unit_test(a_stopped_run_ends_with_the_same_bytes),
+        cmocka_unit_test(a_stopped_run_of_micro_batches_ends_with_the_same_bytes),
         cmocka_unit_test(a_run_goes_on_with_another_rank_count),
     };
     int failed = cmocka_run_group_tests_name("trainer", tests, NULL, NULL);

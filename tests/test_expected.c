@@ -1,28 +1,14 @@
 /* test_expected.c — one training step of whole nets against tools/make_expected.py: numpy, double precision, no line of
  * code in common. Each net runs with every instruction set, fused and unfused, in grains of 4 and of 16. */
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include <cmocka.h>
-
-#include "io/hdf5.h"
-#include "nn/adam.h"
+#include "expected_helpers.h"
+#include "nn/optimizer.h"
 #include "nn/plan.h"
 
 /* Errors allowed, relative to the largest magnitude of what is compared; DCNN_TEST_VERBOSE=1 prints those found. */
 static const double probability_bound = 2e-6, loss_bound = 2e-6, gradient_bound = 2e-5, state_bound = 5e-7,
                     after_bound = 5e-7;
-
-#define assert_ok(call)                                                                                                \
-    do {                                                                                                               \
-        if ((call) != DCNN_OK) fail_msg("%s: %s", #call, dcnn_error());                                                \
-    } while (0)
 
 /* One net on one table of kernels. */
 typedef struct trial {
@@ -42,63 +28,7 @@ typedef struct trial {
     double worst[5];   /* largest errors found, as parts of their bounds */
 } trial;
 
-static void *allocate(size_t count, size_t bytes) {
-    void *memory = calloc(count + 1, bytes);
-    assert_non_null(memory);
-    return memory;
-}
-
 /* --- what the file says ------------------------------------------------------------------------------------------- */
-
-/* The next number in [-1, 1) of Knuth's MMIX generator, as the Python program has it. */
-static double next_unit(uint64_t *state) {
-    *state = *state * 6364136223846793005u + 1442695040888963407u;
-    return (double)(*state >> 11) * 0x1p-52 - 1.0;
-}
-
-static int64_t read_integer(hid_t file, const char *name) {
-    int64_t value;
-    assert_ok(dcnn_h5_attribute_read(file, name, DCNN_H5_INT64, -1, &value));
-    return value;
-}
-
-static double *read_doubles(hid_t file, const char *name, int64_t count) {
-    int rank;
-    int64_t shape[DCNN_H5_MAX_RANK], found = 1;
-    assert_ok(dcnn_h5_shape(file, name, &rank, shape));
-    for (int i = 0; i < rank; i++) found *= shape[i];
-    assert_int_equal(found, count);
-    double *values = allocate((size_t)count, sizeof *values);
-    assert_ok(dcnn_h5_read(file, name, DCNN_H5_DOUBLE, rank, shape, values));
-    return values;
-}
-
-static void read_net(trial *t) {
-    char *text;
-    assert_ok(dcnn_h5_text_read(t->file, "model_config", &text));
-    json_t *description = json_loads(text, 0, NULL);
-    assert_non_null(description);
-    assert_ok(dcnn_net_create(description, (dcnn_shape){0}, &t->net));
-    json_decref(description);
-    free(text);
-}
-
-static void set_weights(trial *t) {
-    int tensors = 0;
-    for (int i = 0; i < t->net->node_count; i++) tensors += t->net->nodes[i].param_count;
-    double *center = read_doubles(t->file, "center", tensors), *scale = read_doubles(t->file, "scale", tensors);
-    uint64_t state = (uint64_t)read_integer(t->file, "seed");
-    tensors = 0;
-    for (int i = 0; i < t->net->node_count; i++)
-        for (int j = 0; j < t->net->nodes[i].param_count; j++, tensors++) {
-            const dcnn_param *param = &t->net->nodes[i].params[j];
-            float *values = dcnn_net_values(t->net, param);
-            for (size_t k = 0; k < param->count; k++)
-                values[k] = (float)(center[tensors] + scale[tensors] * next_unit(&state));
-        }
-    free(center);
-    free(scale);
-}
 
 static void read_samples(trial *t) {
     int rank;
@@ -263,7 +193,7 @@ static void compare_totals(trial *t, const dcnn_node *node, const dcnn_param *pa
 }
 
 static void compare_step(trial *t) {
-    const dcnn_adam adam = {.learning_rate = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-7};
+    const dcnn_optimizer adam = {.learning_rate = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-7};
     const dcnn_adam_step step = dcnn_adam_at(&adam, read_integer(t->file, "step"), t->n);
     uint64_t random_m = (uint64_t)read_integer(t->file, "seed") + 1, random_v = random_m + 1;
     for (int i = 0; i < t->net->node_count; i++) {
@@ -294,8 +224,8 @@ static void compare_outputs(trial *t, const char *what, const double *actual) {
 }
 
 static void run_trial(trial *t) {
-    read_net(t);
-    set_weights(t);
+    t->net = read_described_net(t->file);
+    set_drawn_weights(t->file, t->net);
     read_samples(t);
     double *probabilities = allocate((size_t)(t->n * t->net->class_count), sizeof *probabilities), loss;
     run_inference(t, probabilities);

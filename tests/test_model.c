@@ -8,7 +8,7 @@
 #include "io/hdf5.h"
 #include "io/model.h"
 
-static const dcnn_adam adam = {.learning_rate = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-7};
+static const dcnn_optimizer adam = {.learning_rate = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-7};
 
 /* --- helpers ----------------------------------------------------------------------------------------------------- */
 
@@ -190,6 +190,49 @@ static void test_round_trip(void **state) {
     free(second);
     dcnn_checkpoint_free(&read);
     release(&made);
+}
+
+/* Whose vectors Keras would not keep, the file does not either; they come back as zeros. */
+static void test_round_trip_of_every_optimizer(void **state) {
+    (void)state;
+    static const struct {
+        dcnn_optimizer optimizer;
+        int moments;
+        const char *class_name; /* NULL: Keras has none */
+        const char *first;      /* the first moment */
+    } cases[] = {
+        {{.kind = DCNN_ADAM, .weight_decay = 0.1}, 2, "Adam", "adam/last_kernel_momentum"},
+        {{.kind = DCNN_LAMB}, 2, NULL, "lamb/last_kernel_momentum"},
+        {{.kind = DCNN_SGD, .momentum = 0.5}, 1, "SGD", "sgd/last_kernel_momentum"},
+        {{.kind = DCNN_SGD}, 0, "SGD", NULL},
+        {{.kind = DCNN_LARS, .momentum = 0.9}, 1, NULL, "lars/last_kernel_momentum"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const char *path = in_scratch("optimizer.h5");
+        dcnn_checkpoint made = make_checkpoint(every_layer), read;
+        assert_ok(dcnn_checkpoint_write(path, &made, &cases[i].optimizer));
+        assert_ok(dcnn_checkpoint_read(path, &read));
+        assert_true(read.resumable);
+        const size_t bytes = made.net->param_count * sizeof(float);
+        float *zeros = calloc(1, bytes);
+        assert_memory_equal(read.m, cases[i].moments > 0 ? made.m : zeros, bytes);
+        assert_memory_equal(read.v, cases[i].moments > 1 ? made.v : zeros, bytes);
+        hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
+        char name[100], *training;
+        assert_int_equal(dcnn_h5_attribute_has(file, "training_config"), cases[i].class_name != NULL);
+        if (cases[i].class_name) {
+            assert_ok(dcnn_h5_text_read(file, "training_config", &training));
+            snprintf(name, sizeof name, "\"class_name\":\"%s\"", cases[i].class_name);
+            assert_non_null(strstr(training, name));
+            free(training);
+        }
+        snprintf(name, sizeof name, "optimizer_weights/%s", cases[i].first ? cases[i].first : "sgd/iteration");
+        if (!dcnn_h5_has(file, name)) fail_msg("%s is missing", name);
+        H5Fclose(file);
+        free(zeros);
+        dcnn_checkpoint_free(&read);
+        release(&made);
+    }
 }
 
 /* NaN and infinity are weights like others: a diverged run's file can be looked at. */
@@ -570,6 +613,7 @@ static void test_recipe(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_round_trip_of_every_optimizer),
         cmocka_unit_test(test_bare_model),
         cmocka_unit_test(test_long_name_lists),
         cmocka_unit_test(test_hash),

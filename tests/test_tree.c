@@ -63,9 +63,12 @@ static void an_epoch_is_a_permutation_and_another_epoch_another(void **state) {
     enum { COUNT = 1003 };
     int64_t rows[COUNT], seen[COUNT] = {0}, order[2][COUNT];
     for (int64_t i = 0; i < COUNT; i++) rows[i] = i;
-    const dcnn_sampler sampler = {.seed = 7, .rows = rows, .count = COUNT, .batch = 100, .grain = 16};
+    const dcnn_sampler sampler = {.seed = 7, .rows = rows, .count = COUNT, .batch = 100, .grain = 16, .accumulate = 1};
     assert_int_equal(dcnn_sampler_steps(&sampler), 11);
     assert_int_equal(dcnn_sampler_batch(&sampler, 1000), 3);
+    dcnn_sampler accumulating = sampler;
+    accumulating.accumulate = 4;
+    assert_int_equal(dcnn_sampler_steps(&accumulating), 3);
     for (uint32_t epoch = 0; epoch < 2; epoch++) {
         int64_t at = 0;
         for (int64_t cursor = 0; cursor < COUNT; cursor += dcnn_sampler_batch(&sampler, cursor)) {

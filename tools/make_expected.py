@@ -16,6 +16,15 @@ A file holds, for one net, n samples and one Adam step from given moments:
                 gradient of the SUM of losses, and the weight after the step
   totals/LAYER/WEIGHT  [4] of the whole gradient: norm, largest magnitude, sum of g and of g ((i 7919 mod 1009) / 1009 - 1/2)
   state/LAYER/WEIGHT   moving statistics after the step, whole
+
+optimizers.h5 holds three steps of each optimizer on one net, from moments of zero, and learning rates of each schedule:
+  attributes    model_config (JSON), seed (of the weights), samples (of a step)
+  KIND/LAYER/WEIGHT    at most 256 elements of the weight after the steps; step k's gradient (of the SUM of losses), whole
+                net in Keras' order, is float32(96 u) with seed + 1 + k
+  KIND's attributes    learning_rate (of the first step; a tenth more each step), weight_decay, momentum, trust_coefficient,
+                beta_1, beta_2, epsilon
+  schedule/NAME float64 [epochs * epoch_steps] rates from a rate of 1, of runs as the attributes tell (epochs, epoch_steps,
+                warmup_epochs, decay_rate, decay_epochs)
 """
 
 import json
@@ -415,6 +424,94 @@ def write(folder, name, net, inputs, labels, seeds):
             f["after/" + where] = sampled(adam(layer.values[weight], gradient / len(labels), m, v))
 
 
+# --- optimizers and schedules, by their papers' formulas -----------------------------------------------------------------
+
+OPTIMIZERS = {"adam": dict(learning_rate=3e-3, weight_decay=0.05), "sgd": dict(learning_rate=0.03, weight_decay=0.02),
+              "lars": dict(learning_rate=4.0, weight_decay=1e-3), "lamb": dict(learning_rate=0.02, weight_decay=0.03)}
+MOMENTUM, TRUST_COEFFICIENT, SAMPLES, STEPS = 0.9, 0.002, 48, 3
+BETA1, BETA2, EPSILON = 7 / 8, 63 / 64, 1e-6  # exact in float, and so are 1 - BETA1 and 1 - BETA2
+
+
+def norm(x):
+    return np.sqrt((x * x).sum())
+
+
+def optimizer_step(kind, w, g, m, v, t, rate, decay):
+    """The weights and moments after step t. Biases, gammas and betas: no decay, no ratio."""
+    adapts = w.ndim > 1
+    decay = decay if adapts else 0.0
+    if kind in ("adam", "lamb"):
+        m = BETA1 * m + (1 - BETA1) * g
+        v = BETA2 * v + (1 - BETA2) * g**2
+    if kind == "adam":
+        alpha = rate * np.sqrt(1 - BETA2**t) / (1 - BETA1**t)
+        return w - rate * decay * w - alpha * m / (np.sqrt(v) + EPSILON), m, v
+    if kind == "lamb":
+        u = m / (1 - BETA1**t) / (np.sqrt(v / (1 - BETA2**t)) + EPSILON) + decay * w
+        return w - rate * (norm(w) / norm(u) if adapts and norm(w) * norm(u) > 0 else 1.0) * u, m, v
+    if kind == "lars" and adapts:
+        ratio = TRUST_COEFFICIENT * norm(w) / (norm(g) + decay * norm(w)) if norm(w) * norm(g) > 0 else 1.0
+        m = MOMENTUM * m - rate * ratio * (g + decay * w)
+        return w + m, m, v
+    m = MOMENTUM * m - rate * g
+    return w - rate * decay * w + m, m, v
+
+
+def cosine(s, steps):
+    return 0.5 * (1 + np.cos(np.pi * s / steps))
+
+
+def one_cycle(s, steps):
+    """PyTorch's OneCycleLR: pct_start 0.3, div_factor 25, final_div_factor 1e4, cos."""
+    start, peak = 1 / 25, 0.3 * steps - 1
+    end = start / 1e4
+    if s <= peak:
+        return 1 + (start - 1) * 0.5 * (1 + np.cos(np.pi * s / peak))
+    return end + (1 - end) * 0.5 * (1 + np.cos(np.pi * (s - peak) / (steps - 1 - peak)))
+
+
+def write_optimizers(folder):
+    print("optimizers")
+    net = Net((6, 6, 2), [Conv2D(filters=5, kernel_size=3), BatchNormalization(), Flatten(), Dense(units=90),
+                          Dense(units=11, activation="softmax", use_bias=False)])
+    seed = 7
+    net.initialise(seed)
+    gradients, trainable = [], [(l, name) for l, name in net.tensors if l.weights[name][1]]
+    for k in range(STEPS):
+        random = Lcg(seed + 1 + k)
+        gradients.append([(96 * random(l.values[name].size)).astype(np.float32).astype(np.float64).reshape(
+            l.values[name].shape) / SAMPLES for l, name in trainable])
+    with h5py.File(os.path.join(folder, "optimizers.h5"), "w") as f:
+        f.attrs["model_config"], f.attrs["seed"], f.attrs["samples"] = net.describe(), np.int64(seed), np.int64(SAMPLES)
+        f["center"] = [layer.weights[weight][2] for layer, weight in net.tensors]
+        f["scale"] = [layer.weights[weight][3] for layer, weight in net.tensors]
+        for kind, settings in OPTIMIZERS.items():
+            group = f.create_group(kind)
+            group.attrs.update(settings, momentum=MOMENTUM, trust_coefficient=TRUST_COEFFICIENT, beta_1=BETA1,
+                               beta_2=BETA2, epsilon=EPSILON)
+            for i, (layer, name) in enumerate(trainable):
+                w = layer.values[name]
+                m = v = np.zeros_like(w)
+                for k in range(STEPS):
+                    w, m, v = optimizer_step(kind, w, gradients[k][i], m, v, k + 1,
+                                             settings["learning_rate"] * (1 + 0.1 * k), settings["weight_decay"])
+                group["%s/%s" % (layer.config["name"], name)] = sampled(w)
+        runs = {"constant": (4, 3, 0.0), "cosine": (5, 7, 1.6), "step": (9, 4, 1.0), "exponential": (6, 5, 0.0),
+                "one-cycle": (6, 10, 0.0)}
+        for name, (epochs, epoch_steps, warmup_epochs) in runs.items():
+            warmup, decay_rate, decay_epochs = round(warmup_epochs * epoch_steps), 0.2, 2.5
+            left = epochs * epoch_steps - warmup
+            after = {"constant": lambda s: 1.0, "cosine": lambda s: cosine(s, left),
+                     "step": lambda s: decay_rate**(s // (epoch_steps * decay_epochs)),
+                     "exponential": lambda s: decay_rate**(s / epoch_steps / decay_epochs),
+                     "one-cycle": lambda s: one_cycle(s, left)}[name]
+            f["schedule/" + name] = [(s + 1) / warmup if s < warmup else after(s - warmup)
+                                     for s in range(epochs * epoch_steps)]
+            f["schedule/" + name].attrs.update(warmup_epochs=warmup_epochs, decay_rate=decay_rate,
+                                               decay_epochs=decay_epochs, epochs=np.int64(epochs),
+                                               epoch_steps=np.int64(epoch_steps))
+
+
 def check_gradients(net, x, labels):
     """The gradients above against differences of the loss: a mistake in both this file and dcnn would have to agree."""
     rows = np.arange(len(labels))
@@ -485,6 +582,7 @@ def recipe():
 
 def main():
     folder = sys.argv[1] if len(sys.argv) > 1 else os.path.join(HERE, "..", "tests", "expected")
+    write_optimizers(folder)
     random = np.random.default_rng(20)
     for name, net, n, classes in [("every_layer", every_layer(), 21, 5), ("pooled", pooled(), 18, 4)]:
         inputs = random.normal(size=(n, *net.input)).astype(np.float32)

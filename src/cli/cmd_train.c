@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "cli/chosen.h"
 #include "cli/cli.h"
 #include "cli/progress.h"
 #include "run/watchdog.h"
@@ -78,6 +79,7 @@ static void tell_start(const dcnn_cli *cli, const dcnn_run *run, const dcnn_chec
         dcnn_info("run   %s, going on from %s (step %" PRId64 ")", run->folder, run->checkpoint, from->progress.step);
     else
         dcnn_info("run   %s", run->folder);
+    dcnn_info("step  %s", dcnn_chosen_text(cli->options, text));
 }
 
 static void print_split(const char *what, int64_t correct, int64_t count) {
@@ -153,19 +155,14 @@ static dcnn_status take_up(const dcnn_cli *cli, const dcnn_run *run, dcnn_checkp
 /* --- training ------------------------------------------------------------------------------------------------------
  */
 
-/* Augmented pictures are never seen twice, so a run gains by letting the rate fall; the recipe itself keeps it. */
-static dcnn_schedule schedule_of(const dcnn_options *o) {
-    const bool falls = strcmp(o->schedule, "auto") == 0 ? o->augment : strcmp(o->schedule, "cosine") == 0;
-    return falls ? DCNN_SCHEDULE_COSINE : DCNN_SCHEDULE_CONSTANT;
-}
-
 static dcnn_train_options train_options(const dcnn_options *o) {
     return (dcnn_train_options){.model = o->model,
                                 .epochs = (int)o->epochs,
                                 .batch_size = (int)o->batch_size,
+                                .accumulate = (int)o->accumulate,
                                 .grain = (int)o->grain,
-                                .adam = {o->learning_rate, o->beta_1, o->beta_2, o->epsilon},
-                                .schedule = schedule_of(o),
+                                .optimizer = dcnn_chosen_optimizer(o),
+                                .schedule = dcnn_chosen_schedule(o),
                                 .seed = o->seed,
                                 .augment = o->augment,
                                 .rotation_range = o->rotation_range,
@@ -222,16 +219,19 @@ static dcnn_status check_prepared(const char *data) {
 }
 
 dcnn_status dcnn_cmd_train(dcnn_cli *cli) {
-    const dcnn_options *o = cli->options;
+    dcnn_options *o = cli->options;
     dcnn_run run;
     dcnn_checkpoint from = {0};
     if (o->resume && o->overwrite)
         return DCNN_FAIL(DCNN_USAGE, "--resume goes on with a run, --overwrite removes it: give one of them");
+    dcnn_chosen_defaults(o);
+    if (!o->resume) DCNN_TRY(dcnn_chosen_check(o)); /* else once the run's own options are known */
     const char *data = o->operand_count > 0 ? o->operands[0] : NULL;
     DCNN_TRY(dcnn_comm_agree(cli->comm, check_prepared(data)));
     DCNN_TRY(dcnn_run_open(cli->comm, data, o->run, o->resume, o->overwrite, &run));
     dcnn_status status = DCNN_OK;
     if (run.checkpoint) DCNN_TRY_DONE(take_up(cli, &run, &from));
+    if (o->resume && run.checkpoint == NULL) DCNN_TRY_DONE(dcnn_chosen_check(o));
     status = train(cli, &run, run.checkpoint ? &from : NULL);
 done:
     dcnn_checkpoint_free(&from);

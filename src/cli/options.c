@@ -30,9 +30,9 @@ enum {
 #define SHAPE(at)               .type = DCNN_OPTION_SHAPE, .offset = AT(at), .metavar = "HxWxC"
 #define CHOICE(at, words, meta) .type = DCNN_OPTION_CHOICE, .offset = AT(at), .choices = (words), .metavar = (meta)
 
-static const char run_group[] = "Run", training[] = "Training", pictures[] = "Augmentation of the training pictures",
-                  machine[] = "Machine", job[] = "Job", expert[] = "For experts", data[] = "Data", output[] = "Output",
-                  messages[] = "Messages";
+static const char run_group[] = "Run", training[] = "Training", optimizing[] = "Optimizer",
+                  pictures[] = "Augmentation of the training pictures", machine[] = "Machine", job[] = "Job",
+                  expert[] = "For experts", data[] = "Data", output[] = "Output", messages[] = "Messages";
 
 /* clang-format off: one row an option */
 const dcnn_option dcnn_option_table[] = {
@@ -57,18 +57,38 @@ const dcnn_option dcnn_option_table[] = {
      .help = "passes over the training split", .resume = DCNN_RESUME_KEEP},
     {"batch-size", 0, TRAIN | BENCH, INTEGER(batch_size, 1, 1048576), .fallback = "128", .group = training,
      .help = "samples a step, over all ranks", .resume = DCNN_RESUME_FIXED},
-    {"learning-rate", 0, TRAIN, REAL(learning_rate, 0, 100, DCNN_OPEN_LOW), .fallback = "0.001", .group = training,
-     .help = "Adam's step size", .resume = DCNN_RESUME_FIXED},
-    {"schedule", 0, TRAIN, CHOICE(schedule, "auto constant cosine", "NAME"), .fallback = "auto", .group = training,
-     .help = "of that; auto: cosine if augmenting", .resume = DCNN_RESUME_FIXED},
-    {"beta-1", 0, TRAIN, REAL(beta_1, 0, 1, DCNN_OPEN_HIGH), .fallback = "0.9", .group = training,
-     .help = "Adam's memory of gradients", .resume = DCNN_RESUME_FIXED},
-    {"beta-2", 0, TRAIN, REAL(beta_2, 0, 1, DCNN_OPEN_HIGH), .fallback = "0.999", .group = training,
-     .help = "... and of their squares", .resume = DCNN_RESUME_FIXED},
-    {"epsilon", 0, TRAIN, REAL(epsilon, 0, 1, DCNN_OPEN_LOW), .fallback = "1e-7", .group = training,
-     .help = "keeps Adam from dividing by 0", .resume = DCNN_RESUME_FIXED},
+    {"accumulate", 0, TRAIN, INTEGER(accumulate, 1, 1000000000), .fallback = "1", .group = training,
+     .help = "batches that make one step together", .resume = DCNN_RESUME_FIXED},
     {"seed", 0, TRAIN, SEED(seed), .fallback = "42", .group = training, .help = "of weights, order, augmentation",
      .resume = DCNN_RESUME_FIXED},
+
+    {"optimizer", 0, TRAIN, CHOICE(optimizer, "adam sgd lars lamb", "NAME"), .fallback = "adam", .group = optimizing,
+     .help = "adam, sgd, lars or lamb", .resume = DCNN_RESUME_FIXED},
+    {"learning-rate", 0, TRAIN, REAL(learning_rate, 0, 100, DCNN_OPEN_LOW), .fallback = "0.001", .group = optimizing,
+     .help = "step; sgd: 0.01, lars: 1", .resume = DCNN_RESUME_FIXED},
+    {"lr-scale", 0, TRAIN, CHOICE(lr_scale, "none sqrt linear", "NAME"), .fallback = "none", .group = optimizing,
+     .help = "none sqrt linear, of samples a step / 128", .resume = DCNN_RESUME_FIXED},
+    {"warmup", 0, TRAIN, REAL(warmup, 0, 1000000000, DCNN_CLOSED), .fallback = "0", .group = optimizing,
+     .help = "epochs of a rising rate, first of all", .resume = DCNN_RESUME_FIXED},
+    {"schedule", 0, TRAIN, CHOICE(schedule, "auto constant cosine step exponential one-cycle", "NAME"),
+     .fallback = "auto", .group = optimizing, .help = "constant cosine step exponential one-cycle",
+     .resume = DCNN_RESUME_FIXED},
+    {"decay-rate", 0, TRAIN, REAL(decay_rate, 0, 1, DCNN_OPEN_LOW), .fallback = "0.1", .group = optimizing,
+     .help = "step, exponential: times this", .resume = DCNN_RESUME_FIXED},
+    {"decay-epochs", 0, TRAIN, REAL(decay_epochs, 0, 1000, DCNN_OPEN_LOW), .fallback = "5", .group = optimizing,
+     .help = "... every so many epochs", .resume = DCNN_RESUME_FIXED},
+    {"weight-decay", 0, TRAIN, REAL(weight_decay, 0, 1, DCNN_CLOSED), .fallback = "0", .group = optimizing,
+     .help = "of kernels only", .resume = DCNN_RESUME_FIXED},
+    {"momentum", 0, TRAIN, REAL(momentum, 0, 1, DCNN_OPEN_HIGH), .fallback = "0.9", .group = optimizing,
+     .help = "of sgd and lars", .resume = DCNN_RESUME_FIXED},
+    {"trust-coefficient", 0, TRAIN, REAL(trust_coefficient, 0, 1, DCNN_OPEN_LOW), .fallback = "0.001",
+     .group = optimizing, .help = "of lars", .resume = DCNN_RESUME_FIXED},
+    {"beta-1", 0, TRAIN, REAL(beta_1, 0, 1, DCNN_OPEN_HIGH), .fallback = "0.9", .group = optimizing,
+     .help = "adam, lamb: memory of gradients", .resume = DCNN_RESUME_FIXED},
+    {"beta-2", 0, TRAIN, REAL(beta_2, 0, 1, DCNN_OPEN_HIGH), .fallback = "0.999", .group = optimizing,
+     .help = "... and of their squares", .resume = DCNN_RESUME_FIXED},
+    {"epsilon", 0, TRAIN, REAL(epsilon, 0, 1, DCNN_OPEN_LOW), .fallback = "1e-7", .group = optimizing,
+     .help = "keeps them from dividing by 0", .resume = DCNN_RESUME_FIXED},
 
     {"augment", 0, TRAIN | BENCH, FLAG(augment), .fallback = "true", .group = pictures,
      .help = "change them at random, each epoch anew", .resume = DCNN_RESUME_FIXED},
@@ -161,6 +181,11 @@ const dcnn_option *dcnn_option_find(dcnn_command_id command, const char *name) {
         if (has_option(command, &dcnn_option_table[i]) && strcmp(dcnn_option_table[i].name, name) == 0)
             return &dcnn_option_table[i];
     return NULL;
+}
+
+bool dcnn_option_given(dcnn_command_id command, const char *name, const dcnn_options *options) {
+    const dcnn_option *option = dcnn_option_find(command, name);
+    return option && options->given[option - dcnn_option_table];
 }
 
 void dcnn_options_default(dcnn_command_id command, dcnn_options *options) {

@@ -65,8 +65,10 @@ typedef struct dcnn_options {
     /* train */
     const char *run, *model;
     bool resume, overwrite;
-    int64_t epochs, batch_size, grain;
-    double learning_rate, beta_1, beta_2, epsilon;
+    int64_t epochs, batch_size, accumulate, grain;
+    const char *optimizer, *lr_scale;
+    double learning_rate, beta_1, beta_2, epsilon, momentum, weight_decay, trust_coefficient;
+    double warmup, decay_rate, decay_epochs;
     uint64_t seed;
     bool augment;
     double rotation_range, zoom_range, width_shift_range, height_shift_range;
@@ -86,6 +88,9 @@ typedef struct dcnn_options {
     int operand_count;
     char **operands; /**< in argv */
 } dcnn_options;
+
+/** Was that option set explicitly? *Local.* */
+bool dcnn_option_given(dcnn_command_id command, const char *name, const dcnn_options *options);
 
 /** The table's row of that name for that command, or NULL. *Local.* */
 const dcnn_option *dcnn_option_find(dcnn_command_id command, const char *name);

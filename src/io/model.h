@@ -6,7 +6,9 @@
  *   /model_weights      attributes layer_names, backend, keras_version; a group a layer with attribute weight_names and
  *                       its weights (/model_weights/conv2d/conv2d/kernel); an empty group top_level_model_weights
  *   /optimizer_weights  attribute weight_names; iteration, learning_rate, then m and v of each trainable weight, as
- *                       Keras 3 orders and names them (/optimizer_weights/adam/conv2d_kernel_momentum, …_velocity)
+ *                       Keras 3 orders and names them (/optimizer_weights/adam/conv2d_kernel_momentum, …_velocity);
+ *                       likewise lamb, and m alone of sgd (none without momentum) and of lars. Keras knows no LARS, and
+ *                       its .h5 reader no Lamb: without training_config it loads such models uncompiled
  *   /dcnn               attributes format_version, created_by, the fields of dcnn_progress, mean and std of the data it
  *                       was trained on, data_path, options (JSON), history (JSON lines); data set class_names
  *
@@ -17,7 +19,7 @@
 
 #include "io/dataset.h"
 #include "io/file.h"
-#include "nn/adam.h"
+#include "nn/optimizer.h"
 #include "nn/net.h"
 
 /** Where a run stands: all that a resume needs besides weights and moments. Plain numbers, exact. */
@@ -37,8 +39,9 @@ typedef struct dcnn_progress {
 
 /** A checkpoint in memory. */
 typedef struct dcnn_checkpoint {
-    dcnn_net *net;  /**< description and weights */
-    float *m, *v;   /**< Adam's moments [net->param_count], laid out as net->params; NULL if the file has none */
+    dcnn_net *net; /**< description and weights */
+    float *m, *v; /**< the optimizer's moments [net->param_count], laid out as net->params, zero where it has none; NULL
+                      if the file has no optimizer */
     bool resumable; /**< the file has /dcnn and moments */
     dcnn_progress progress;
     bool normalised; /**< mean and std are known (from /dcnn) */
@@ -54,10 +57,10 @@ typedef struct dcnn_checkpoint {
 /**
  * Writes a checkpoint: an image in memory, then one atomic, sealed file. *Local* (rank 0 alone calls it).
  * Reads net, m, v (may be NULL: a bare model), progress, mean, std, class names, data_path, options and history.
- * @param adam  its settings; may be NULL, then moments are not written, and Keras loads the model uncompiled
+ * @param optimizer  its settings; may be NULL, then moments are not written, and Keras loads the model uncompiled
  * @return DCNN_OK; DCNN_FAILURE (disk full, folder not writable): the old file, if any, is untouched
  */
-dcnn_status dcnn_checkpoint_write(const char *path, const dcnn_checkpoint *checkpoint, const dcnn_adam *adam);
+dcnn_status dcnn_checkpoint_write(const char *path, const dcnn_checkpoint *checkpoint, const dcnn_optimizer *optimizer);
 
 /**
  * Reads a checkpoint or a Keras whole-model `.h5`, checking the seal, every shape and that every weight is there.

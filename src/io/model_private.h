@@ -21,6 +21,12 @@ enum { DCNN_CHECKPOINT_VERSION = 1 };
     X(DOUBLE, elapsed_s)                                                                                               \
     X(UINT64, data_checksum)
 
+/* Vectors that an optimizer keeps of each weight: m and v, m, or none. */
+static inline int dcnn_moment_count(const dcnn_optimizer *optimizer) {
+    if (optimizer->kind == DCNN_SGD) return optimizer->momentum > 0.0;
+    return optimizer->kind == DCNN_LARS ? 1 : 2;
+}
+
 /* A weight's shape as HDF5 wants it. Returns its rank. */
 static inline int dcnn_param_shape(const dcnn_param *param, int64_t shape[4]) {
     for (int i = 0; i < param->rank; i++) shape[i] = param->dims[i];

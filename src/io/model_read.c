@@ -211,23 +211,36 @@ static dcnn_status read_weights(const reader *from) {
     return DCNN_OK;
 }
 
-/* --- Adam -------------------------------------------------------------------------------------------------------- */
+/* --- the optimizer ----------------------------------------------------------------------------------------------- */
+
+/* Moments of each weight in the list, by the optimizer that names its entries ("lamb/iteration", …). */
+static int moments_in(const name_list *list) {
+    dcnn_optimizer optimizer = {.momentum = list->count > 2 ? 1.0 : 0.0};
+    for (int kind = 0; kind < DCNN_OPTIMIZER_COUNT && list->count > 0; kind++) {
+        const size_t length = strlen(dcnn_optimizer_names[kind]);
+        if (strncmp(list->names[0], dcnn_optimizer_names[kind], length) == 0 && list->names[0][length] == '/')
+            optimizer.kind = (dcnn_optimizer_kind)kind;
+    }
+    return dcnn_moment_count(&optimizer);
+}
 
 static dcnn_status read_moment_tensors(const reader *from, hid_t group, const name_list *list) {
+    static const char *const roles[2] = {"moment m of", "moment v of"};
     const dcnn_net *net = from->into->net;
+    const int moments = moments_in(list);
+    float *const vectors[2] = {from->into->m, from->into->v};
     int next = 2; /* behind iteration and learning rate */
     for (int i = 0; i < net->node_count; i++) {
         const dcnn_node *node = &net->nodes[i];
         for (int j = 0; j < node->param_count; j++) {
             const dcnn_param *param = &node->params[j];
             if (!param->trainable) continue;
-            if (next + 2 > list->count)
-                return DCNN_FAIL(DCNN_BAD_INPUT, "%s: layer '%s': Adam's moments of '%s' are missing", from->path,
-                                 node->name, param->name);
-            DCNN_TRY(read_tensor(from, group, list->names[next++], node, param, "moment m of",
-                                 from->into->m + param->offset));
-            DCNN_TRY(read_tensor(from, group, list->names[next++], node, param, "moment v of",
-                                 from->into->v + param->offset));
+            if (next + moments > list->count)
+                return DCNN_FAIL(DCNN_BAD_INPUT, "%s: layer '%s': the optimizer's moments of '%s' are missing",
+                                 from->path, node->name, param->name);
+            for (int k = 0; k < moments; k++)
+                DCNN_TRY(
+                    read_tensor(from, group, list->names[next++], node, param, roles[k], vectors[k] + param->offset));
         }
     }
     if (next != list->count)
@@ -241,8 +254,8 @@ static dcnn_status read_moments(const reader *from) {
     const size_t bytes = into->net->param_count * sizeof(float);
     hid_t group;
     name_list list = {0};
-    DCNN_TRY(dcnn_block_create(bytes, "Adam's m", (void **)&into->m));
-    DCNN_TRY(dcnn_block_create(bytes, "Adam's v", (void **)&into->v));
+    DCNN_TRY(dcnn_block_create(bytes, "the optimizer's m", (void **)&into->m));
+    DCNN_TRY(dcnn_block_create(bytes, "the optimizer's v", (void **)&into->v));
     DCNN_TRY(dcnn_h5_group_open(from->file, "optimizer_weights", &group));
     dcnn_status status = read_name_list(group, "weight_names", &list);
     if (status == DCNN_OK) status = read_moment_tensors(from, group, &list);
@@ -312,7 +325,7 @@ static dcnn_status read_own(const reader *from, hid_t group) {
     return DCNN_OK;
 }
 
-/* What only dcnn writes; Adam's moments too, for other programs' optimizer weights could be anything. */
+/* What only dcnn writes; the moments too, for other programs' optimizer weights could be anything. */
 static dcnn_status read_resume(const reader *from) {
     if (!dcnn_h5_has(from->file, "dcnn")) return DCNN_OK;
     hid_t group;

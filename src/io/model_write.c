@@ -90,17 +90,39 @@ static dcnn_status write_model_weights(hid_t weights, const dcnn_net *net) {
     return DCNN_OK;
 }
 
-/* --- Adam -------------------------------------------------------------------------------------------------------- */
+/* --- the optimizer ----------------------------------------------------------------------------------------------- */
 
-static json_t *describe_training(const dcnn_adam *adam) {
-    json_t *settings = json_pack("{s:s, s:f, s:n, s:n, s:n, s:n, s:b, s:f, s:n, s:n, s:n, s:f, s:f, s:f, s:b}", "name",
-                                 "adam", "learning_rate", adam->learning_rate, "weight_decay", "clipnorm",
-                                 "global_clipnorm", "clipvalue", "use_ema", 0, "ema_momentum", 0.99,
-                                 "ema_overwrite_frequency", "loss_scale_factor", "gradient_accumulation_steps",
-                                 "beta_1", adam->beta1, "beta_2", adam->beta2, "epsilon", adam->epsilon, "amsgrad", 0);
+/* Keras' class of an optimizer; NULL: its .h5 reader knows none (of 3.15's Lamb neither), and loads the model
+ * uncompiled.
+ */
+static const char *class_of(const dcnn_optimizer *optimizer) {
+    static const char *const classes[DCNN_OPTIMIZER_COUNT] = {[DCNN_ADAM] = "Adam", [DCNN_SGD] = "SGD"};
+    return classes[optimizer->kind];
+}
+
+/* The settings of one kind behind those of all. */
+static void describe_own_settings(const dcnn_optimizer *optimizer, json_t *settings) {
+    json_t *own = optimizer->kind == DCNN_SGD ? json_pack("{s:f, s:b}", "momentum", optimizer->momentum, "nesterov", 0)
+                                              : json_pack("{s:f, s:f, s:f}", "beta_1", optimizer->beta1, "beta_2",
+                                                          optimizer->beta2, "epsilon", optimizer->epsilon);
+    if (optimizer->kind == DCNN_ADAM) json_object_set_new(own, "amsgrad", json_false());
+    json_object_update(settings, own);
+    json_decref(own);
+}
+
+static json_t *describe_training(const dcnn_optimizer *optimizer) {
+    json_t *settings =
+        json_pack("{s:s, s:f, s:n, s:n, s:n, s:n, s:b, s:f, s:n, s:n, s:n}", "name",
+                  dcnn_optimizer_names[optimizer->kind], "learning_rate", optimizer->learning_rate, "weight_decay",
+                  "clipnorm", "global_clipnorm", "clipvalue", "use_ema", 0, "ema_momentum", 0.99,
+                  "ema_overwrite_frequency", "loss_scale_factor", "gradient_accumulation_steps");
+    if (optimizer->weight_decay > 0.0)
+        json_object_set_new(settings, "weight_decay", json_real(optimizer->weight_decay));
+    describe_own_settings(optimizer, settings);
     return json_pack("{s:s, s:n, s:[s], s:n, s:b, s:i, s:s, s:{s:s, s:o}}", "loss", "sparse_categorical_crossentropy",
                      "loss_weights", "metrics", "accuracy", "weighted_metrics", "run_eagerly", 0, "steps_per_execution",
-                     1, "jit_compile", "auto", "optimizer_config", "class_name", "Adam", "config", settings);
+                     1, "jit_compile", "auto", "optimizer_config", "class_name", class_of(optimizer), "config",
+                     settings);
 }
 
 static int count_trainable(const dcnn_net *net) {
@@ -110,35 +132,37 @@ static int count_trainable(const dcnn_net *net) {
     return count;
 }
 
-/* Iteration and learning rate, then m and v of each trainable weight, in this order: Keras goes by it. */
-static dcnn_status write_adam(hid_t group, const dcnn_checkpoint *from, const dcnn_adam *adam, weight_name *names) {
+/* Iteration and learning rate, then the moments of each trainable weight, in this order: Keras goes by it. */
+static dcnn_status write_moments(hid_t group, const dcnn_checkpoint *from, const dcnn_optimizer *optimizer,
+                                 weight_name *names) {
+    static const char *const roles[2] = {"momentum", "velocity"};
     const dcnn_net *net = from->net;
-    const float learning_rate = (float)adam->learning_rate;
+    const char *kind = dcnn_optimizer_names[optimizer->kind];
+    const float learning_rate = (float)optimizer->learning_rate, *const moments[2] = {from->m, from->v};
     int count = 0;
-    snprintf(names[count++], sizeof *names, "adam/iteration");
-    snprintf(names[count++], sizeof *names, "adam/learning_rate");
+    snprintf(names[count++], sizeof *names, "%s/iteration", kind);
+    snprintf(names[count++], sizeof *names, "%s/learning_rate", kind);
     DCNN_TRY(dcnn_h5_write(group, names[0], DCNN_H5_INT64, 0, NULL, 0, &from->progress.step));
     DCNN_TRY(dcnn_h5_write(group, names[1], DCNN_H5_FLOAT, 0, NULL, 0, &learning_rate));
     for (int i = 0; i < net->node_count; i++) {
         const dcnn_node *node = &net->nodes[i];
         for (int j = 0; j < node->param_count; j++) {
             const dcnn_param *param = &node->params[j];
-            if (!param->trainable) continue;
-            snprintf(names[count], sizeof *names, "adam/%s_%s_momentum", node->name, param->name);
-            DCNN_TRY(write_tensor(group, names[count++], param, from->m + param->offset));
-            snprintf(names[count], sizeof *names, "adam/%s_%s_velocity", node->name, param->name);
-            DCNN_TRY(write_tensor(group, names[count++], param, from->v + param->offset));
+            for (int k = 0; k < dcnn_moment_count(optimizer) && param->trainable; k++) {
+                snprintf(names[count], sizeof *names, "%s/%s_%s_%s", kind, node->name, param->name, roles[k]);
+                DCNN_TRY(write_tensor(group, names[count++], param, moments[k] + param->offset));
+            }
         }
     }
     return write_weight_names(group, count, (const weight_name *)names);
 }
 
-static dcnn_status write_optimizer(hid_t file, const dcnn_checkpoint *from, const dcnn_adam *adam) {
+static dcnn_status write_optimizer(hid_t file, const dcnn_checkpoint *from, const dcnn_optimizer *optimizer) {
     hid_t group;
     DCNN_TRY(dcnn_h5_group_create(file, "optimizer_weights", &group));
     const size_t count = 2 + 2 * (size_t)count_trainable(from->net);
     weight_name *names = calloc(count, sizeof *names);
-    dcnn_status status = names ? write_adam(group, from, adam, names)
+    dcnn_status status = names ? write_moments(group, from, optimizer, names)
                                : DCNN_FAIL(DCNN_FAILURE, "out of memory for the names of %zu weights", count);
     free(names);
     dcnn_h5_group_close(group);
@@ -178,14 +202,14 @@ static dcnn_status write_own(hid_t group, const dcnn_checkpoint *from) {
 
 /* --- all of it --------------------------------------------------------------------------------------------------- */
 
-static dcnn_status write_head(hid_t file, const dcnn_net *net, const dcnn_adam *adam) {
+static dcnn_status write_head(hid_t file, const dcnn_net *net, const dcnn_optimizer *optimizer) {
     DCNN_TRY(dcnn_h5_text_write(file, "keras_version", KERAS_VERSION));
     DCNN_TRY(dcnn_h5_text_write(file, "backend", "dcnn"));
     json_t *description = dcnn_net_describe(net);
     dcnn_status status = write_json(file, "model_config", description);
     json_decref(description);
-    if (status != DCNN_OK || adam == NULL) return status;
-    json_t *training = describe_training(adam);
+    if (status != DCNN_OK || optimizer == NULL || class_of(optimizer) == NULL) return status;
+    json_t *training = describe_training(optimizer);
     status = write_json(file, "training_config", training);
     json_decref(training);
     return status;
@@ -199,21 +223,22 @@ static dcnn_status write_group(hid_t file, const char *name, const dcnn_checkpoi
     return status;
 }
 
-static dcnn_status write_all(hid_t file, const dcnn_checkpoint *from, const dcnn_adam *adam) {
-    DCNN_TRY(write_head(file, from->net, adam));
+static dcnn_status write_all(hid_t file, const dcnn_checkpoint *from, const dcnn_optimizer *optimizer) {
+    DCNN_TRY(write_head(file, from->net, optimizer));
     DCNN_TRY(write_group(file, "model_weights", from));
-    if (from->m && from->v && adam) DCNN_TRY(write_optimizer(file, from, adam));
+    if (from->m && from->v && optimizer) DCNN_TRY(write_optimizer(file, from, optimizer));
     return write_group(file, "dcnn", from);
 }
 
-dcnn_status dcnn_checkpoint_write(const char *path, const dcnn_checkpoint *checkpoint, const dcnn_adam *adam) {
+dcnn_status dcnn_checkpoint_write(const char *path, const dcnn_checkpoint *checkpoint,
+                                  const dcnn_optimizer *optimizer) {
     const dcnn_net *net = checkpoint->net;
     const size_t expected = (3 * net->param_count + net->state_count) * sizeof(float) + SLACK_BYTES;
     hid_t file;
     const void *bytes;
     size_t length;
     DCNN_TRY(dcnn_h5_create(path, expected, &file));
-    dcnn_status status = write_all(file, checkpoint, adam);
+    dcnn_status status = write_all(file, checkpoint, optimizer);
     if (status == DCNN_OK) status = dcnn_h5_image(file, &bytes, &length);
     if (status == DCNN_OK) status = dcnn_file_write(path, bytes, length, true);
     dcnn_h5_close(file);

@@ -60,6 +60,13 @@ typedef struct dcnn_adam_step {
     float gradient_scale; /**< multiplies each gradient first: 1 / global batch size */
 } dcnn_adam_step;
 
+/** A step of gradient descent with momentum: the constants of kernel `descend`. */
+typedef struct dcnn_descend_step {
+    float rate, momentum;
+    float weight_decay;   /**< this part of each weight is added to its gradient */
+    float gradient_scale; /**< multiplies each gradient first: 1 / samples of the step */
+} dcnn_descend_step;
+
 /* One row a kernel: X(result, name, (arguments)). */
 /* clang-format off */
 #define DCNN_KERNEL_LIST(X)                                                                                            \
@@ -79,6 +86,18 @@ typedef struct dcnn_adam_step {
     /* Keras' Adam on `count` parameters: g = gradient_scale * gradient; m += (1 - beta1) (g - m);                     \
        v += (1 - beta2) (g^2 - v); parameter -= alpha * m / (sqrt(v) + epsilon). */                                    \
     X(void, adam, (size_t count, const dcnn_adam_step *step, const float *gradient, float *m, float *v, float *parameter)) \
+    /* velocity = momentum * velocity - rate * (gradient_scale * gradient + weight_decay * parameter);                 \
+       parameter += velocity. */                                                                                       \
+    X(void, descend, (size_t count, const dcnn_descend_step *step, const float *gradient, float *velocity,             \
+                      float *parameter))                                                                               \
+    /* LAMB's direction before its trust ratio: m and v as `adam` moves them; then, in place of the gradient,          \
+       alpha * m / (sqrt(v) + epsilon) + weight_decay * parameter. */                                                  \
+    X(void, direct, (size_t count, const dcnn_adam_step *step, float weight_decay, float *gradient, float *m, float *v,\
+                     const float *parameter))                                                                          \
+    /* parameter -= rate * direction; direction may be the parameter itself (weight decay). */                         \
+    X(void, move, (size_t count, float rate, const float *direction, float *parameter))                                \
+    /* The sum of x[i]^2 in double, in an order that depends on `count` alone. */                                      \
+    X(double, squares, (size_t count, const float *x))                                                                 \
     /* --- matrices --------------------------------------------------------------------------------------------- */ \
     /* c[m,n] = op(a) op(b) + beta * c, op(a) [m,k], op(b) [k,n]; lda, ldb, ldc: row lengths as stored; with           \
        beta == 0 the old c is not read. */                                                                             \

@@ -53,6 +53,41 @@ static void adam(size_t count, const dcnn_adam_step *step, const float *gradient
     }
 }
 
+static void descend(size_t count, const dcnn_descend_step *step, const float *gradient, float *velocity,
+                    float *parameter) {
+    for (size_t i = 0; i < count; i += SIMD_LANES) {
+        const size_t lanes = simd_lanes(count, i);
+        const simd_float old = simd_take(parameter + i, lanes);
+        const simd_float g = simd_take(gradient + i, lanes) * step->gradient_scale + step->weight_decay * old;
+        const simd_float moved = step->momentum * simd_take(velocity + i, lanes) - step->rate * g;
+        simd_put(velocity + i, lanes, moved);
+        simd_put(parameter + i, lanes, old + moved);
+    }
+}
+
+static void direct(size_t count, const dcnn_adam_step *step, float weight_decay, float *gradient, float *m, float *v,
+                   const float *parameter) {
+    const float towards_m = 1.0f - step->beta1, towards_v = 1.0f - step->beta2;
+    for (size_t i = 0; i < count; i += SIMD_LANES) {
+        const size_t lanes = simd_lanes(count, i);
+        const simd_float g = simd_take(gradient + i, lanes) * step->gradient_scale;
+        const simd_float old_m = simd_take(m + i, lanes), old_v = simd_take(v + i, lanes);
+        const simd_float new_m = old_m + towards_m * (g - old_m);
+        const simd_float new_v = old_v + towards_v * (g * g - old_v);
+        const simd_float direction = step->alpha * new_m / (simd_sqrt(new_v) + step->epsilon);
+        simd_put(m + i, lanes, new_m);
+        simd_put(v + i, lanes, new_v);
+        simd_put(gradient + i, lanes, direction + weight_decay * simd_take(parameter + i, lanes));
+    }
+}
+
+static void move(size_t count, float rate, const float *direction, float *parameter) {
+    for (size_t i = 0; i < count; i += SIMD_LANES) {
+        const size_t lanes = simd_lanes(count, i);
+        simd_put(parameter + i, lanes, simd_take(parameter + i, lanes) - rate * simd_take(direction + i, lanes));
+    }
+}
+
 /* --- matrices ---------------------------------------------------------------------------------------------------- */
 
 void DCNN_SIMD_NAME(dcnn_bias)(size_t rows, int columns, const float *bias, dcnn_fused fused, float *y) {
@@ -84,6 +119,20 @@ ALWAYS_INLINE void wide_store(const wide_sum *sum, size_t lanes, double *to) {
     simd_store_double(all, sum->low);
     simd_store_double(all + SIMD_LANES / 2, sum->high);
     memcpy(to, all, lanes * sizeof(double));
+}
+
+static double squares(size_t count, const float *x) {
+    wide_sum sums = {0};
+    double lane_sums[SIMD_LANES], sum = 0;
+    for (size_t i = 0; i < count; i += SIMD_LANES) {
+        const simd_float value = simd_take(x + i, simd_lanes(count, i));
+        const simd_double low = simd_low_double(value), high = simd_high_double(value);
+        sums.low += low * low;
+        sums.high += high * high;
+    }
+    wide_store(&sums, SIMD_LANES, lane_sums);
+    for (int lane = 0; lane < SIMD_LANES; lane++) sum += lane_sums[lane];
+    return sum;
 }
 
 /* `vectors` and, but for the last tile, `lanes` are constants at each call: the sums then live in registers. */
@@ -281,6 +330,10 @@ void DCNN_SIMD_NAME(dcnn_register_pointwise)(dcnn_kernels *table) {
     table->relu_forward = relu_forward;
     table->relu_backward = relu_backward;
     table->adam = adam;
+    table->descend = descend;
+    table->direct = direct;
+    table->move = move;
+    table->squares = squares;
     table->bias = DCNN_SIMD_NAME(dcnn_bias);
     table->column_sums = DCNN_SIMD_NAME(dcnn_column_sums);
     table->moments = moments;

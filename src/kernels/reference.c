@@ -45,6 +45,39 @@ static void adam(size_t count, const dcnn_adam_step *step, const float *gradient
     }
 }
 
+static void descend(size_t count, const dcnn_descend_step *step, const float *gradient, float *velocity,
+                    float *parameter) {
+    for (size_t i = 0; i < count; i++) {
+        const double g = (double)step->gradient_scale * gradient[i] + (double)step->weight_decay * parameter[i];
+        const double new_velocity = (double)step->momentum * velocity[i] - step->rate * g;
+        velocity[i] = (float)new_velocity;
+        parameter[i] = (float)(parameter[i] + new_velocity);
+    }
+}
+
+static void direct(size_t count, const dcnn_adam_step *step, float weight_decay, float *gradient, float *m, float *v,
+                   const float *parameter) {
+    for (size_t i = 0; i < count; i++) {
+        const double g = (double)step->gradient_scale * gradient[i];
+        const double new_m = m[i] + (1.0 - (double)step->beta1) * (g - m[i]);
+        const double new_v = v[i] + (1.0 - (double)step->beta2) * (g * g - v[i]);
+        m[i] = (float)new_m;
+        v[i] = (float)new_v;
+        gradient[i] =
+            (float)(step->alpha * new_m / (sqrt(new_v) + step->epsilon) + (double)weight_decay * parameter[i]);
+    }
+}
+
+static void move(size_t count, float rate, const float *direction, float *parameter) {
+    for (size_t i = 0; i < count; i++) parameter[i] = (float)(parameter[i] - (double)rate * direction[i]);
+}
+
+static double squares(size_t count, const float *x) {
+    double sum = 0;
+    for (size_t i = 0; i < count; i++) sum += (double)x[i] * x[i];
+    return sum;
+}
+
 /* --- matrices ---------------------------------------------------------------------------------------------------- */
 
 static void sgemm(bool transpose_a, bool transpose_b, int m, int n, int k, const float *a, int lda, const float *b,
@@ -229,6 +262,10 @@ void dcnn_register_reference(dcnn_kernels *table) {
     table->tanh_forward = tanh_forward;
     table->tanh_backward = tanh_backward;
     table->adam = adam;
+    table->descend = descend;
+    table->direct = direct;
+    table->move = move;
+    table->squares = squares;
     table->sgemm = sgemm;
     table->bias = bias;
     table->column_sums = column_sums;

@@ -3,8 +3,54 @@
 
 #include <math.h>
 
-double dcnn_schedule_rate(dcnn_schedule schedule, double rate, int64_t step, int64_t steps) {
-    if (schedule == DCNN_SCHEDULE_CONSTANT) return rate;
-    if (step >= steps) return 0.0;
-    return rate * 0.5 * (1.0 + cos(3.14159265358979323846 * (double)step / (double)steps));
+static const double pi = 3.14159265358979323846;
+
+/* PyTorch's defaults: pct_start, div_factor, final_div_factor. */
+static const double rise_part = 0.3, start_divisor = 25.0, end_divisor = 1e4;
+
+const char *const dcnn_schedule_names[DCNN_SCHEDULE_COUNT] = {"constant", "cosine", "step", "exponential", "one-cycle"};
+
+/* From `from` to `to` along half a cosine. */
+static double anneal(double from, double to, double part) {
+    return to + (from - to) * 0.5 * (1.0 + cos(pi * part));
+}
+
+static double one_cycle(double rate, int64_t step, int64_t steps) {
+    const double start = rate / start_divisor, end = start / end_divisor;
+    const double top = rise_part * (double)steps - 1.0, last = (double)steps - 1.0, now = (double)step;
+    if (now <= top && top > 0.0) return anneal(start, rate, now / top);
+    return now < last ? anneal(rate, end, (now - fmax(top, 0.0)) / (last - fmax(top, 0.0))) : end;
+}
+
+/* After the warm-up. */
+static double scheduled(const dcnn_schedule *schedule, double rate, int64_t step, int64_t steps, int64_t epoch_steps) {
+    const double decays = (double)step / ((double)epoch_steps * schedule->decay_epochs);
+    switch (schedule->kind) {
+    case DCNN_SCHEDULE_COSINE:
+        if (step >= steps) return 0.0;
+        return rate * 0.5 * (1.0 + cos(pi * (double)step / (double)steps));
+    case DCNN_SCHEDULE_STEP:
+        return rate * pow(schedule->decay_rate, floor(decays));
+    case DCNN_SCHEDULE_EXPONENTIAL:
+        return rate * pow(schedule->decay_rate, decays);
+    case DCNN_SCHEDULE_ONE_CYCLE:
+        return one_cycle(rate, step, steps);
+    case DCNN_SCHEDULE_CONSTANT:
+    case DCNN_SCHEDULE_COUNT:
+        break;
+    }
+    return rate;
+}
+
+double dcnn_schedule_rate(const dcnn_schedule *schedule, double rate, int64_t step, int64_t epochs,
+                          int64_t epoch_steps) {
+    const int64_t warmup = (int64_t)llround(schedule->warmup_epochs * (double)epoch_steps);
+    if (step < warmup) return rate * (double)(step + 1) / (double)warmup;
+    return scheduled(schedule, rate, step - warmup, epochs * epoch_steps - warmup, epoch_steps);
+}
+
+double dcnn_rate_factor(dcnn_rate_scale scale, int64_t samples) {
+    const double factor = (double)samples / DCNN_RECIPE_BATCH;
+    if (scale == DCNN_RATE_SCALE_NONE) return 1.0;
+    return scale == DCNN_RATE_SCALE_SQRT ? sqrt(factor) : factor;
 }

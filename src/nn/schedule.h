@@ -1,18 +1,53 @@
-/** @file schedule.h — the learning rate over a run, a pure function of the step. */
+/** @file schedule.h — the learning rate over a run, a pure function of the step; and how it follows the batch. */
 #ifndef DCNN_NN_SCHEDULE_H
 #define DCNN_NN_SCHEDULE_H
 
 #include <stdint.h>
 
-typedef enum dcnn_schedule {
-    DCNN_SCHEDULE_CONSTANT, /**< as the recipe has it */
-    DCNN_SCHEDULE_COSINE    /**< Keras' CosineDecay to 0 (Loshchilov and Hutter, SGDR, 2017, without restarts) */
+typedef enum dcnn_schedule_kind {
+    DCNN_SCHEDULE_CONSTANT,    /**< as the recipe has it */
+    DCNN_SCHEDULE_COSINE,      /**< Keras' CosineDecay to 0 (Loshchilov and Hutter, SGDR, 2017, without restarts) */
+    DCNN_SCHEDULE_STEP,        /**< Keras' ExponentialDecay with staircase, PyTorch's StepLR */
+    DCNN_SCHEDULE_EXPONENTIAL, /**< Keras' ExponentialDecay */
+    DCNN_SCHEDULE_ONE_CYCLE, /**< PyTorch's OneCycleLR with its defaults (Smith and Topin, Super-Convergence, 2018); the
+                                  momentum stays as it is */
+    DCNN_SCHEDULE_COUNT
+} dcnn_schedule_kind;
+
+/** "constant", "cosine", …: the schedules' names. */
+extern const char *const dcnn_schedule_names[DCNN_SCHEDULE_COUNT];
+
+/** A schedule. Zeroed: constant. */
+typedef struct dcnn_schedule {
+    dcnn_schedule_kind kind;
+    double warmup_epochs; /**< the rate first rises in equal steps (Goyal et al., ImageNet in 1 Hour, 2017); 0: not */
+    double decay_rate, decay_epochs; /**< step, exponential: times decay_rate every so many epochs */
 } dcnn_schedule;
 
 /**
- * Learning rate of step `step` (0 for the first) of a run of `steps`. *Local.*
- * cosine: rate * (1 + cos(pi * step / steps)) / 2
+ * Learning rate of step `step` (0 for the first) of a run of `epochs` epochs of `epoch_steps` steps. *Local.*
+ * In the warm-up of W steps (warmup_epochs, rounded to whole steps) it is rate (step + 1) / W. Then, with s steps done
+ * after the warm-up of S left, and e = s / epoch_steps:
+ * - constant     rate
+ * - cosine       rate (1 + cos(pi s / S)) / 2
+ * - step         rate decay_rate^floor(e / decay_epochs)
+ * - exponential  rate decay_rate^(e / decay_epochs)
+ * - one-cycle    from rate / 25 along half a cosine to `rate` at step 0.3 S - 1, then likewise to rate / 250,000 at
+ *                step S - 1
  */
-double dcnn_schedule_rate(dcnn_schedule schedule, double rate, int64_t step, int64_t steps);
+double dcnn_schedule_rate(const dcnn_schedule *schedule, double rate, int64_t step, int64_t epochs,
+                          int64_t epoch_steps);
+
+/** How the learning rate follows the samples of a step. */
+typedef enum dcnn_rate_scale {
+    DCNN_RATE_SCALE_NONE,
+    DCNN_RATE_SCALE_SQRT, /**< keeps the variance of a step's mean gradient (Krizhevsky, One Weird Trick, 2014; LAMB) */
+    DCNN_RATE_SCALE_LINEAR /**< Goyal et al., 2017 */
+} dcnn_rate_scale;
+
+enum { DCNN_RECIPE_BATCH = 128 }; /**< the batch that a learning rate is meant for */
+
+/** What a learning rate is multiplied by: 1, sqrt(samples / 128) or samples / 128. *Local.* */
+double dcnn_rate_factor(dcnn_rate_scale scale, int64_t samples);
 
 #endif

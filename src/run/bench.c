@@ -377,7 +377,7 @@ dcnn_status dcnn_bench(dcnn_comm *comm, const dcnn_bench_options *o, dcnn_bench_
     dcnn_train_options options = {.model = o->model,
                                   .batch_size = o->batch_size,
                                   .grain = o->grain,
-                                  .adam = {1e-3, 0.9, 0.999, 1e-7},
+                                  .optimizer = {.learning_rate = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-7},
                                   .seed = 42,
                                   .augment = o->augment,
                                   .rotation_range = 10,

@@ -7,6 +7,7 @@
 #define DCNN_RUN_RUN_H
 
 #include "io/model.h"
+#include "nn/optimizer.h"
 #include "nn/schedule.h"
 #include "run/comm.h"
 
@@ -51,9 +52,11 @@ typedef struct dcnn_train_options {
         *model; /**< Keras JSON or .h5 with weights to start from, or NULL: the recipe's net, fitted to the data */
     int epochs;
     int batch_size; /**< of the global batch */
+    int accumulate; /**< batches whose gradients make one step (then micro-batches); each has BatchNormalization
+                         statistics of its own, and moves the moving ones; 0 counts as 1 */
     int grain;      /**< samples a grain; part of the arithmetic (law 2) */
-    dcnn_adam adam;
-    dcnn_schedule schedule; /**< of adam.learning_rate, over all epochs */
+    dcnn_optimizer optimizer;
+    dcnn_schedule schedule; /**< of optimizer.learning_rate, over all epochs */
     uint64_t seed;
     bool augment;
     double rotation_range;                        /**< degrees, either way */

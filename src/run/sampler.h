@@ -11,16 +11,18 @@ typedef struct dcnn_sampler {
     uint64_t seed;
     const int64_t *rows; /**< [count] the split's rows of the data set; borrowed */
     int64_t count;
-    int64_t batch; /**< global batch size */
-    int grain;     /**< samples of a full grain */
+    int64_t batch;  /**< global batch size; of a micro-batch where steps have several */
+    int grain;      /**< samples of a full grain */
+    int accumulate; /**< micro-batches a step */
 } dcnn_sampler;
 
-/** Steps of an epoch; the last batch may be smaller. */
+/** Steps of an epoch; the last may have fewer micro-batches, and the last of them fewer samples. */
 static inline int64_t dcnn_sampler_steps(const dcnn_sampler *sampler) {
-    return (sampler->count + sampler->batch - 1) / sampler->batch;
+    const int64_t samples = sampler->batch * sampler->accumulate;
+    return (sampler->count + samples - 1) / samples;
 }
 
-/** Samples in the batch that begins at `cursor` samples into the epoch. */
+/** Samples in the (micro-)batch that begins at `cursor` samples into the epoch. */
 static inline int64_t dcnn_sampler_batch(const dcnn_sampler *sampler, int64_t cursor) {
     return sampler->count - cursor < sampler->batch ? sampler->count - cursor : sampler->batch;
 }

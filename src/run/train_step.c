@@ -4,7 +4,7 @@
  * The batch is cut into grains; this rank's are a contiguous share, and so are each thread's. In each stage every grain
  * runs through the stage's layers; the grains' sums are added along the tree and agreed by all ranks; the gradients
  * that the stage completed start on their way to the other ranks while the next stage computes. At the end each rank
- * steps its slice of the weights, and packs its part of them for the next step.
+ * steps its slice of the weights (update.c), and packs its part of them for the next step.
  */
 #include <math.h>
 #include <string.h>
@@ -150,8 +150,8 @@ static dcnn_status agree_stage(dcnn_trainer *t, bool *stop) {
     dcnn_plan_agreed(t->plan, t->stage, totals, t->batch);
     if (t->stage != t->state.net->loss_stage) return DCNN_OK;
     const double *loss = totals + count - DCNN_LOSS_SUMS;
-    t->stop_signal = flags.stop;
-    *stop = flags.stop != 0;
+    if (flags.stop != 0) t->stop_signal = flags.stop;
+    *stop = *stop || flags.stop != 0;
     if (!isfinite(loss[DCNN_SUM_LOSS]))
         return DCNN_FAIL(DCNN_DIVERGED,
                          "the loss became %s in epoch %lld, step %lld: the last good checkpoint is kept; try a smaller "
@@ -163,30 +163,10 @@ static dcnn_status agree_stage(dcnn_trainer *t, bool *stop) {
     return DCNN_OK;
 }
 
-/* This rank's slices of the buckets are whole: it steps their weights, for all ranks of its domain. */
-static void apply_adam(void *argument, int worker) {
-    dcnn_trainer *t = argument;
-    const int workers = dcnn_team_size(t->team);
-    for (int stage = 0; stage < t->state.net->stage_count; stage++) {
-        const dcnn_range bucket = t->state.net->buckets[stage];
-        size_t first, length;
-        dcnn_comm_slice(t->comm, bucket.count, &first, &length);
-        const int64_t lines = (int64_t)length / 16; /* a bucket is whole cache lines */
-        const size_t at = bucket.offset + first + (size_t)dcnn_share_first(lines, worker, workers) * 16;
-        const size_t end = bucket.offset + first + (size_t)dcnn_share_first(lines, worker + 1, workers) * 16;
-        t->kernels->adam(end - at, &t->adam, t->gradient + at, t->state.m + at, t->state.v + at,
-                         t->state.net->params + at);
-    }
-}
-
-dcnn_status dcnn_train_step(dcnn_trainer *t, bool *stop) {
-    dcnn_progress *progress = &t->state.progress;
-    DCNN_TRY(dcnn_trace_step(t->trace, t->comm, t->steps + 1));
-    dcnn_wait before[DCNN_MOST_WAITS];
-    (void)dcnn_comm_waits(t->comm, before); /* of what is no step: evaluation, saving */
-    const double began_s = t->booked_s = dcnn_now_s();
+/* The next batch's gradient: forward and backward, summed over all ranks. */
+static dcnn_status run_batch(dcnn_trainer *t, bool *stop) {
     dcnn_status status = DCNN_OK;
-    t->batch = dcnn_sampler_batch(&t->sampler, progress->cursor);
+    t->batch = dcnn_sampler_batch(&t->sampler, t->state.progress.cursor);
     t->shares = dcnn_comm_shares(t->comm, dcnn_sampler_grains(&t->sampler, t->batch));
     dcnn_team_run(t->team, prepare, t);
     dcnn_comm_domain_barrier(t->comm);
@@ -200,19 +180,31 @@ dcnn_status dcnn_train_step(dcnn_trainer *t, bool *stop) {
     }
     dcnn_comm_gradient_finish(t->comm);
     book(t, DCNN_PHASE_GRADIENT);
-    DCNN_TRY(status);
-    if (dcnn_comm_is_broken(t->comm)) return dcnn_comm_fail_broken();
-    dcnn_adam adam = t->options->adam;
-    adam.learning_rate = dcnn_schedule_rate(t->options->schedule, adam.learning_rate, progress->step,
-                                            dcnn_sampler_steps(&t->sampler) * t->options->epochs);
-    t->adam = dcnn_adam_at(&adam, progress->step + 1, t->batch);
-    dcnn_team_run(t->team, apply_adam, t);
-    dcnn_comm_domain_barrier(t->comm);
+    return status == DCNN_OK && dcnn_comm_is_broken(t->comm) ? dcnn_comm_fail_broken() : status;
+}
+
+dcnn_status dcnn_train_step(dcnn_trainer *t, bool *stop) {
+    dcnn_progress *progress = &t->state.progress;
+    DCNN_TRY(dcnn_trace_step(t->trace, t->comm, t->steps + 1));
+    dcnn_wait before[DCNN_MOST_WAITS];
+    (void)dcnn_comm_waits(t->comm, before); /* of what is no step: evaluation, saving */
+    const double began_s = t->booked_s = dcnn_now_s();
+    t->step_samples = 0;
+    *stop = false;
+    t->micro_batch_is_last = false;
+    for (t->micro_batch = 0; !t->micro_batch_is_last; t->micro_batch++) {
+        DCNN_TRY(run_batch(t, stop));
+        t->step_samples += t->batch;
+        progress->cursor += t->batch;
+        t->micro_batch_is_last = t->micro_batch + 1 == t->sampler.accumulate || progress->cursor >= t->sampler.count;
+        dcnn_trainer_accumulate(t);
+        book(t, DCNN_PHASE_ADD);
+    }
+    dcnn_trainer_update(t);
     book(t, DCNN_PHASE_ADAM);
     progress->step++;
-    progress->cursor += t->batch;
     t->steps++;
-    t->trained += t->batch;
+    t->trained += t->step_samples;
     t->train_s += t->booked_s - began_s;
     return DCNN_OK;
 }

@@ -129,6 +129,8 @@ static void *carve_common(dcnn_trainer *t, dcnn_arena *arena, float **params) {
     t->state.m = dcnn_arena_take(arena, bytes);
     t->state.v = dcnn_arena_take(arena, bytes);
     t->gradient = dcnn_arena_take(arena, bytes);
+    if (t->sampler.accumulate > 1) t->accumulated = dcnn_arena_take(arena, bytes);
+    t->update.norms = dcnn_arena_take(arena, (size_t)t->update.chunk_count * sizeof *t->update.norms);
     return dcnn_arena_take(arena, dcnn_plan_packed_bytes(t->plan));
 }
 
@@ -195,6 +197,7 @@ static dcnn_status make_own_memory(dcnn_trainer *t) {
                                     .packed_elsewhere = true};
     DCNN_TRY(dcnn_plan_create(t->state.net, t->kernels, &plan, &t->plan));
     t->sum_stride = dcnn_plan_sum_count_max(t->plan);
+    DCNN_TRY(dcnn_update_create(t->state.net, t->kernels, &t->options->optimizer, &t->update));
     t->times = calloc((size_t)dcnn_plan_op_count(t->plan) + 1, sizeof *t->times);
     if (t->times == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: the times of operations");
     dcnn_arena arena = {0};
@@ -233,6 +236,10 @@ static dcnn_status share_state(dcnn_trainer *t, const dcnn_checkpoint *from) {
         if (from) memcpy(t->state.v, from->v, bytes);
     }
     dcnn_net_place_params(t->state.net, params);
+    t->update.gradient = t->gradient;
+    t->update.m = t->state.m;
+    t->update.v = t->state.v;
+    t->update.params = params;
     dcnn_comm_domain_barrier(t->comm);
     return DCNN_OK;
 }
@@ -264,7 +271,8 @@ static dcnn_status set_up_local(dcnn_trainer *t, const dcnn_checkpoint *from) {
     const dcnn_split *train = dcnn_dataset_split(&t->dataset, "train");
     if (train == NULL || train->count == 0)
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s has no split 'train'", t->dataset.path);
-    t->sampler = (dcnn_sampler){o->seed, train->rows, train->count, o->batch_size, o->grain};
+    t->sampler = (dcnn_sampler){o->seed,       train->rows, train->count,
+                                o->batch_size, o->grain,    o->accumulate > 1 ? o->accumulate : 1};
     t->augment = (dcnn_augment){o->rotation_range, o->zoom_range, o->width_shift_range, o->height_shift_range};
     DCNN_TRY(take_state(t, from));
     const int cores = dcnn_comm_cores(t->comm), threads = o->threads > 0 ? o->threads : cores;
@@ -344,6 +352,7 @@ void dcnn_trainer_close(dcnn_trainer *t) {
     if (t == NULL) return;
     dcnn_evaluator_free(t->evaluator);
     dcnn_plan_free(t->plan);
+    dcnn_update_free(&t->update);
     for (int worker = 0; t->workers && worker < dcnn_team_size(t->team); worker++) free(t->workers[worker].vectors);
     free(t->workers);
     free(t->times);
@@ -371,6 +380,8 @@ static dcnn_status write_record(const dcnn_trainer *t) {
                                "threads", dcnn_team_size(t->team), "kernels", t->kernels->isa, "mpi",
                                dcnn_comm_version(), "openblas", dcnn_blas_version(), "openblas_core", dcnn_blas_core(),
                                "data", t->dataset.path, "options", t->options->record);
+    json_object_set_new(record, "step_samples", json_integer(t->sampler.batch * t->sampler.accumulate));
+    json_object_set_new(record, "peak_learning_rate", json_real(t->options->optimizer.learning_rate));
     char *text = json_dumps(record, JSON_INDENT(2)), *path = dcnn_path_join(t->run->folder, "run.json");
     json_decref(record);
     dcnn_status status = text && path ? dcnn_file_write(path, text, strlen(text), false)
@@ -413,10 +424,10 @@ static dcnn_status save(dcnn_trainer *t, const char *best) {
         dcnn_watchdog_work(true);
         status = check_lock(t);
         if (status == DCNN_OK)
-            status = path ? dcnn_checkpoint_write(path, &t->state, &t->options->adam)
+            status = path ? dcnn_checkpoint_write(path, &t->state, &t->options->optimizer)
                           : DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
         free(path);
-        if (status == DCNN_OK && best) status = dcnn_checkpoint_write(best, &t->state, &t->options->adam);
+        if (status == DCNN_OK && best) status = dcnn_checkpoint_write(best, &t->state, &t->options->optimizer);
         if (status == DCNN_OK) status = dcnn_history_write(t->run->folder, t->state.history);
         if (status == DCNN_OK) dcnn_checkpoint_prune(t->run->folder, t->options->keep);
         if (status == DCNN_OK && t->options->on_save) t->options->on_save(t->options->context);
@@ -464,7 +475,7 @@ static dcnn_status end_epoch(dcnn_trainer *t) {
     dcnn_evaluation validation = {0};
     if (t->options->histograms)
         DCNN_TRY(dcnn_history_append_histograms(&t->state.history, p->epoch + 1, t->state.net, t->gradient,
-                                                1.0 / (double)t->batch));
+                                                1.0 / (double)t->step_samples));
     const double trained_s = dcnn_now_s();
     if (split) DCNN_TRY(dcnn_evaluator_run(t->evaluator, split->rows, split->count, false, &validation));
     const double validation_s = dcnn_now_s() - trained_s;
@@ -514,27 +525,26 @@ static dcnn_status stop_here(dcnn_trainer *t) {
 static void note_step(dcnn_trainer *t, double loss_before, int64_t correct_before) {
     const dcnn_progress *p = &t->state.progress;
     if (t->options->log_every == 0 || p->step % t->options->log_every != 0) return;
-    const int64_t steps = dcnn_sampler_steps(&t->sampler) * t->options->epochs;
     t->noted[t->noted_count++] = (dcnn_step_metrics){
         .epoch = p->epoch + 1,
         .step = p->step,
-        .loss = (p->loss_sum - loss_before) / (double)t->batch,
-        .accuracy = (double)(p->correct - correct_before) / (double)t->batch,
-        .learning_rate = dcnn_schedule_rate(t->options->schedule, t->options->adam.learning_rate, p->step - 1, steps),
+        .loss = (p->loss_sum - loss_before) / (double)t->step_samples,
+        .accuracy = (double)(p->correct - correct_before) / (double)t->step_samples,
+        .learning_rate = t->update.rate,
         .wall_time = dcnn_wall_time(),
     };
 }
 
 static void tell_step(const dcnn_trainer *t) {
     const dcnn_progress *p = &t->state.progress;
-    const int64_t batch = t->options->batch_size, count = t->sampler.count;
+    const int64_t batch = t->sampler.batch * t->sampler.accumulate, count = t->sampler.count;
     if (t->options->on_step == NULL || dcnn_comm_rank(t->comm) != 0) return;
     const double images_per_s = epoch_speed(t);
     const dcnn_train_step_report report = {
         .epoch = p->epoch + 1,
         .epochs = t->options->epochs,
         .step = (p->cursor + batch - 1) / batch,
-        .steps = (count + batch - 1) / batch,
+        .steps = dcnn_sampler_steps(&t->sampler),
         .images_per_s = images_per_s,
         .loss = p->loss_sum / (double)p->cursor,
         .accuracy = (double)p->correct / (double)p->cursor,

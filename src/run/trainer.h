@@ -4,6 +4,7 @@
 #define DCNN_RUN_TRAINER_H
 
 #include "base/team.h"
+#include "nn/optimizer.h"
 #include "nn/plan.h"
 #include "run/evaluator.h"
 #include "run/loader.h"
@@ -38,20 +39,24 @@ typedef struct dcnn_trainer {
     dcnn_plan *plan;
     dcnn_evaluator *evaluator;
     dcnn_checkpoint state; /* net, moments, progress, history: what a checkpoint holds is what a run is */
-    void *shared;    /* the domain's: weights, moments, gradient, packed weights, and each rank's worker vectors */
-    float *gradient; /* [param_count] of the global batch, a sum */
-    void *block;     /* this rank's: sums, samples, labels */
+    void *shared;       /* the domain's: weights, moments, gradient, packed weights, and each rank's worker vectors */
+    float *gradient;    /* [param_count] of the global batch, a sum */
+    float *accumulated; /* [param_count] of the step's micro-batches before this one; NULL if a step has one */
+    void *block;        /* this rank's: sums, samples, labels */
     dcnn_worker *workers;
     double *sums; /* [slots][sum_stride] of the stage in progress */
     int sum_stride, slots;
-    int64_t *samples;   /* [slots][grain] rows of this rank's grains of the batch in progress */
-    int32_t *labels;    /* [slots][grain] */
-    dcnn_memory before; /* the step in progress */
-    int64_t batch;      /* samples of the global batch */
+    int64_t *samples;     /* [slots][grain] rows of this rank's grains of the batch in progress */
+    int32_t *labels;      /* [slots][grain] */
+    dcnn_memory before;   /* the step in progress */
+    int64_t batch;        /* samples of the global (micro-)batch */
+    int64_t step_samples; /* of its micro-batches so far */
     dcnn_shares shares;
     int stage;
     int stop_signal; /* that some rank wants to end for; see signals.h */
-    dcnn_adam_step adam;
+    int micro_batch; /* of the step, from 0 */
+    bool micro_batch_is_last;
+    dcnn_update update;
     double train_s;                    /* time in steps, this start */
     double booked_s;                   /* until when the step's time is booked */
     double phases_s[DCNN_PHASE_COUNT]; /* of worker 0, but for forward and backward; see dcnn_trainer_phases() */
@@ -86,11 +91,17 @@ dcnn_status dcnn_trainer_open(dcnn_comm *comm, const dcnn_run *run, const dcnn_c
 void dcnn_trainer_close(dcnn_trainer *trainer);
 
 /**
- * One step: the next batch forward and backward, gradients summed exactly, Adam. *Collective.*
+ * One step: the next batch, or micro-batches, forward and backward, gradients summed exactly, new weights.
+ * *Collective.*
  * @return DCNN_OK; DCNN_DIVERGED: weights are as before the step, but for the moving statistics
  * @param stop  out: some rank wants to stop (after this step, which is complete)
  */
 dcnn_status dcnn_train_step(dcnn_trainer *trainer, bool *stop);
+
+/** The parts of a step after a (micro-)batch's gradient: adds it to the step's; makes new weights (update.c).
+ * *Collective.* */
+void dcnn_trainer_accumulate(dcnn_trainer *trainer);
+void dcnn_trainer_update(dcnn_trainer *trainer);
 
 /** Where the time of the steps since dcnn_trainer_forget_times() went, on this rank's first thread; the sum is the
  * time in steps. *Local.* */

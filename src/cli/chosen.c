@@ -1,0 +1,114 @@
+/* chosen.c — see chosen.h. */
+#include "cli/chosen.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+/* Options that only some optimizers or schedules read. */
+static const struct reader {
+    const char *option;
+    bool schedule;       /* read by schedules, else by optimizers */
+    const char *readers; /* as a user reads them: "sgd and lars" */
+    const char *words;   /* " sgd lars " */
+} readers[] = {
+    {"momentum", false, "sgd and lars", " sgd lars "},
+    {"trust-coefficient", false, "lars", " lars "},
+    {"beta-1", false, "adam and lamb", " adam lamb "},
+    {"beta-2", false, "adam and lamb", " adam lamb "},
+    {"epsilon", false, "adam and lamb", " adam lamb "},
+    {"decay-rate", true, "step and exponential", " step exponential "},
+    {"decay-epochs", true, "step and exponential", " step exponential "},
+};
+
+static bool is_given(const dcnn_options *options, const char *name) {
+    return dcnn_option_given(DCNN_COMMAND_TRAIN, name, options);
+}
+
+static int64_t step_samples(const dcnn_options *options) {
+    return options->batch_size * options->accumulate;
+}
+
+static dcnn_optimizer_kind kind_of(const dcnn_options *options) {
+    dcnn_optimizer_kind kind = DCNN_ADAM;
+    while (strcmp(dcnn_optimizer_names[kind], options->optimizer) != 0) kind++;
+    return kind;
+}
+
+void dcnn_chosen_defaults(dcnn_options *options) {
+    static const double rates[DCNN_OPTIMIZER_COUNT] = {
+        [DCNN_ADAM] = 1e-3, [DCNN_SGD] = 1e-2, [DCNN_LARS] = 1.0, [DCNN_LAMB] = 1e-3};
+    if (!is_given(options, "learning-rate")) options->learning_rate = rates[kind_of(options)];
+}
+
+/* Augmented pictures are never seen twice, so a run gains by letting the rate fall; the recipe itself keeps it. */
+dcnn_schedule dcnn_chosen_schedule(const dcnn_options *options) {
+    dcnn_schedule schedule = {.kind = options->augment ? DCNN_SCHEDULE_COSINE : DCNN_SCHEDULE_CONSTANT,
+                              .warmup_epochs = options->warmup,
+                              .decay_rate = options->decay_rate,
+                              .decay_epochs = options->decay_epochs};
+    for (int kind = 0; kind < DCNN_SCHEDULE_COUNT; kind++)
+        if (strcmp(dcnn_schedule_names[kind], options->schedule) == 0) schedule.kind = (dcnn_schedule_kind)kind;
+    return schedule;
+}
+
+static double rate_factor(const dcnn_options *options) {
+    const dcnn_rate_scale scale = strcmp(options->lr_scale, "sqrt") == 0     ? DCNN_RATE_SCALE_SQRT
+                                  : strcmp(options->lr_scale, "linear") == 0 ? DCNN_RATE_SCALE_LINEAR
+                                                                             : DCNN_RATE_SCALE_NONE;
+    return dcnn_rate_factor(scale, step_samples(options));
+}
+
+dcnn_optimizer dcnn_chosen_optimizer(const dcnn_options *options) {
+    return (dcnn_optimizer){.kind = kind_of(options),
+                            .learning_rate = options->learning_rate * rate_factor(options),
+                            .beta1 = options->beta_1,
+                            .beta2 = options->beta_2,
+                            .epsilon = options->epsilon,
+                            .momentum = options->momentum,
+                            .weight_decay = options->weight_decay,
+                            .trust_coefficient = options->trust_coefficient};
+}
+
+static dcnn_status check_reader(const struct reader *reader, const dcnn_options *options) {
+    const dcnn_schedule schedule = dcnn_chosen_schedule(options);
+    const char *chosen = reader->schedule ? dcnn_schedule_names[schedule.kind] : options->optimizer;
+    char word[32];
+    snprintf(word, sizeof word, " %s ", chosen);
+    if (!is_given(options, reader->option) || strstr(reader->words, word)) return DCNN_OK;
+    return DCNN_FAIL(DCNN_USAGE, "--%s is for %s, but the %s is %s: leave it out, or choose another --%s",
+                     reader->option, reader->readers, reader->schedule ? "schedule" : "optimizer", chosen,
+                     reader->schedule ? "schedule" : "optimizer");
+}
+
+dcnn_status dcnn_chosen_check(const dcnn_options *options) {
+    for (size_t i = 0; i < sizeof readers / sizeof readers[0]; i++) DCNN_TRY(check_reader(&readers[i], options));
+    if (options->warmup > 0.0 && dcnn_chosen_schedule(options).kind == DCNN_SCHEDULE_ONE_CYCLE)
+        return DCNN_FAIL(DCNN_USAGE, "--warmup %g: the schedule one-cycle has its own rise; leave --warmup out",
+                         options->warmup);
+    if (options->warmup >= (double)options->epochs && options->warmup > 0.0)
+        return DCNN_FAIL(DCNN_USAGE, "--warmup %g leaves nothing of %" PRId64 " epochs: it must be below --epochs",
+                         options->warmup, options->epochs);
+    return DCNN_OK;
+}
+
+const char *dcnn_chosen_text(const dcnn_options *options, char text[512]) {
+    const dcnn_schedule schedule = dcnn_chosen_schedule(options);
+    char scaled[64] = "", warmup[64] = "", batches[112] = "", decay[48] = "";
+    dcnn_number number;
+    if (strcmp(options->lr_scale, "none") != 0)
+        snprintf(scaled, sizeof scaled, " (%g x %.4g, %s)", options->learning_rate, rate_factor(options),
+                 options->lr_scale);
+    if (options->weight_decay > 0.0) snprintf(decay, sizeof decay, ", weight decay %g", options->weight_decay);
+    if (options->warmup > 0.0)
+        snprintf(warmup, sizeof warmup, " after a warm-up of %g epoch%s", options->warmup,
+                 options->warmup == 1.0 ? "" : "s");
+    if (options->accumulate > 1)
+        snprintf(batches, sizeof batches,
+                 " in %" PRId64 " micro-batches, each with its own BatchNormalization statistics", options->accumulate);
+    snprintf(text, 512, "%s samples%s; %s, learning rate %.4g%s, %s%s%s",
+             dcnn_number_text(step_samples(options), &number), batches, options->optimizer,
+             options->learning_rate * rate_factor(options), scaled, dcnn_schedule_names[schedule.kind], warmup, decay);
+    return text;
+}

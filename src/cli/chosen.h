@@ -1,0 +1,24 @@
+/** @file chosen.h — the optimizer and the schedule of a run, from its options. */
+#ifndef DCNN_CLI_CHOSEN_H
+#define DCNN_CLI_CHOSEN_H
+
+#include "cli/options.h"
+#include "nn/optimizer.h"
+#include "nn/schedule.h"
+
+/** Sets the defaults that depend on other options: the learning rate of the optimizer. Before a resumed run's own
+ * options come in. *Local.* */
+void dcnn_chosen_defaults(dcnn_options *options);
+
+/** Do the options go together? *Local.* @return DCNN_OK; DCNN_USAGE naming the one that would have no effect */
+dcnn_status dcnn_chosen_check(const dcnn_options *options);
+
+/** Settings of the optimizer; its learning rate is scaled. *Local.* */
+dcnn_optimizer dcnn_chosen_optimizer(const dcnn_options *options);
+dcnn_schedule dcnn_chosen_schedule(const dcnn_options *options);
+
+/** "8,192 samples in 2 micro-batches, …; lamb, learning rate 0.008 (0.001 x 8, sqrt), cosine after a warm-up of 2
+ * epochs". *Local.* */
+const char *dcnn_chosen_text(const dcnn_options *options, char text[512]);
+
+#endif

@@ -1,0 +1,177 @@
+/* optimizer.c — see optimizer.h; the arithmetic on vectors is the kernels'. */
+#include "nn/optimizer.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* Floats of a chunk: as many as the L1 cache holds with their gradients. */
+enum { CHUNK = 4096 };
+
+const char *const dcnn_optimizer_names[DCNN_OPTIMIZER_COUNT] = {"adam", "sgd", "lars", "lamb"};
+
+/* --- the constants of a step -----------------------------------------------------------------------------------------
+ */
+
+dcnn_adam_step dcnn_adam_at(const dcnn_optimizer *optimizer, int64_t step, int64_t samples) {
+    double correction1 = 1.0 - pow(optimizer->beta1, (double)step);
+    double correction2 = 1.0 - pow(optimizer->beta2, (double)step);
+    return (dcnn_adam_step){
+        .alpha = (float)(optimizer->learning_rate * sqrt(correction2) / correction1),
+        .beta1 = (float)optimizer->beta1,
+        .beta2 = (float)optimizer->beta2,
+        .epsilon = (float)optimizer->epsilon,
+        .gradient_scale = (float)(1.0 / (double)samples),
+    };
+}
+
+/* The corrected m / (sqrt(v) + epsilon) as one quotient of the uncorrected: alpha m / (sqrt(v) + epsilon'). */
+static dcnn_adam_step lamb_at(const dcnn_optimizer *optimizer, int64_t step, int64_t samples) {
+    dcnn_optimizer unit = *optimizer;
+    unit.learning_rate = 1.0;
+    unit.epsilon *= sqrt(1.0 - pow(optimizer->beta2, (double)step));
+    return dcnn_adam_at(&unit, step, samples);
+}
+
+void dcnn_update_begin(dcnn_update *update, double rate, int64_t step, int64_t samples) {
+    dcnn_optimizer now = *update->optimizer;
+    now.learning_rate = rate;
+    update->rate = rate;
+    update->gradient_scale = (float)(1.0 / (double)samples);
+    update->adam = now.kind == DCNN_LAMB ? lamb_at(&now, step, samples) : dcnn_adam_at(&now, step, samples);
+}
+
+/* --- tensors and chunks ----------------------------------------------------------------------------------------------
+ */
+
+static int by_place(const void *a, const void *b) {
+    const dcnn_weight *one = a, *other = b;
+    return (one->place.offset > other->place.offset) - (one->place.offset < other->place.offset);
+}
+
+dcnn_status dcnn_update_create(const dcnn_net *net, const dcnn_kernels *kernels, const dcnn_optimizer *optimizer,
+                               dcnn_update *update) {
+    *update = (dcnn_update){.kernels = kernels, .optimizer = optimizer};
+    update->weights = calloc((size_t)net->node_count * DCNN_MAX_PARAMS, sizeof *update->weights);
+    if (update->weights == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: a list of weights");
+    for (int i = 0; i < net->node_count; i++)
+        for (int j = 0; j < net->nodes[i].param_count; j++) {
+            const dcnn_param *param = &net->nodes[i].params[j];
+            if (!param->trainable) continue;
+            const bool adapts = param->rank > 1; /* kernels do */
+            update->weights[update->weight_count++] =
+                (dcnn_weight){{param->offset, param->count},
+                              adapts,
+                              update->chunk_count,
+                              adapts ? (int64_t)((param->count + CHUNK - 1) / CHUNK) : 0};
+            update->chunk_count += update->weights[update->weight_count - 1].chunks;
+        }
+    qsort(update->weights, (size_t)update->weight_count, sizeof *update->weights, by_place);
+    return DCNN_OK;
+}
+
+void dcnn_update_free(dcnn_update *update) {
+    free(update->weights);
+    *update = (dcnn_update){0};
+}
+
+bool dcnn_update_wants_norms(const dcnn_update *update) {
+    return update->optimizer->kind == DCNN_LARS || update->optimizer->kind == DCNN_LAMB;
+}
+
+/* The part of a tensor that lies in a range; count 0: none. */
+static dcnn_range part_of(const dcnn_weight *weight, dcnn_range range) {
+    const size_t weight_end = weight->place.offset + weight->place.count, range_end = range.offset + range.count;
+    const size_t first = weight->place.offset > range.offset ? weight->place.offset : range.offset;
+    const size_t end = weight_end < range_end ? weight_end : range_end;
+    return (dcnn_range){first, end > first ? end - first : 0};
+}
+
+/* --- a step's parts --------------------------------------------------------------------------------------------------
+ */
+
+void dcnn_update_direct(const dcnn_update *u, dcnn_range range) {
+    if (u->optimizer->kind != DCNN_LAMB) return; /* LARS moves by the gradient itself */
+    for (int i = 0; i < u->weight_count; i++) {
+        const dcnn_range part = part_of(&u->weights[i], range);
+        const double decay = u->weights[i].adapts ? u->optimizer->weight_decay : 0.0;
+        if (part.count > 0)
+            u->kernels->direct(part.count, &u->adam, (float)decay, u->gradient + part.offset, u->m + part.offset,
+                               u->v + part.offset, u->params + part.offset);
+    }
+}
+
+void dcnn_update_measure(const dcnn_update *u, int64_t first_chunk, int64_t chunk_count) {
+    for (int i = 0; i < u->weight_count; i++) {
+        const dcnn_weight *weight = &u->weights[i];
+        for (int64_t k = 0; k < weight->chunks; k++) {
+            const int64_t chunk = weight->first_chunk + k;
+            const size_t at = (size_t)k * CHUNK, left = weight->place.count - at, count = left < CHUNK ? left : CHUNK;
+            if (chunk < first_chunk || chunk >= first_chunk + chunk_count) continue;
+            u->norms[chunk][0] = u->kernels->squares(count, u->params + weight->place.offset + at);
+            u->norms[chunk][1] = u->kernels->squares(count, u->gradient + weight->place.offset + at);
+        }
+    }
+}
+
+/* |w| and |what it would move by|: chunks in their order (law 2). */
+static void norms_of(const dcnn_update *u, const dcnn_weight *weight, double norms[2]) {
+    norms[0] = norms[1] = 0.0;
+    for (int64_t k = 0; k < weight->chunks; k++)
+        for (int i = 0; i < 2; i++) norms[i] += u->norms[weight->first_chunk + k][i];
+    for (int i = 0; i < 2; i++) norms[i] = sqrt(norms[i]);
+}
+
+static double trust_ratio(const dcnn_update *u, const dcnn_weight *weight) {
+    double norms[2];
+    if (!weight->adapts) return 1.0;
+    norms_of(u, weight, norms);
+    if (!(norms[0] > 0.0 && norms[1] > 0.0)) return 1.0;
+    if (u->optimizer->kind == DCNN_LAMB) return norms[0] / norms[1];
+    return u->optimizer->trust_coefficient * norms[0] /
+           (norms[1] * (double)u->gradient_scale + u->optimizer->weight_decay * norms[0]);
+}
+
+/* Decoupled weight decay: before the step, by the learning rate. */
+static void decay(const dcnn_update *u, dcnn_range range) {
+    if (u->optimizer->weight_decay == 0.0) return;
+    for (int i = 0; i < u->weight_count; i++) {
+        const dcnn_range part = part_of(&u->weights[i], range);
+        if (part.count > 0 && u->weights[i].adapts)
+            u->kernels->move(part.count, (float)(u->rate * u->optimizer->weight_decay), u->params + part.offset,
+                             u->params + part.offset);
+    }
+}
+
+static void descend(const dcnn_update *u, dcnn_range range, double rate, double weight_decay) {
+    const dcnn_descend_step step = {.rate = (float)rate,
+                                    .momentum = (float)u->optimizer->momentum,
+                                    .weight_decay = (float)weight_decay,
+                                    .gradient_scale = u->gradient_scale};
+    u->kernels->descend(range.count, &step, u->gradient + range.offset, u->m + range.offset, u->params + range.offset);
+}
+
+static void apply_with_ratios(const dcnn_update *u, dcnn_range range) {
+    for (int i = 0; i < u->weight_count; i++) {
+        const dcnn_weight *weight = &u->weights[i];
+        const dcnn_range part = part_of(weight, range);
+        if (part.count == 0) continue;
+        const double rate = u->rate * trust_ratio(u, weight);
+        if (u->optimizer->kind == DCNN_LARS)
+            descend(u, part, rate, weight->adapts ? u->optimizer->weight_decay : 0.0);
+        else
+            u->kernels->move(part.count, (float)rate, u->gradient + part.offset, u->params + part.offset);
+    }
+}
+
+void dcnn_update_apply(const dcnn_update *u, dcnn_range range) {
+    if (dcnn_update_wants_norms(u)) {
+        apply_with_ratios(u, range);
+        return;
+    }
+    decay(u, range);
+    if (u->optimizer->kind == DCNN_SGD)
+        descend(u, range, u->rate, 0.0);
+    else
+        u->kernels->adam(range.count, &u->adam, u->gradient + range.offset, u->m + range.offset, u->v + range.offset,
+                         u->params + range.offset);
+}

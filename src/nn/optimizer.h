@@ -1,0 +1,105 @@
+/**
+ * @file optimizer.h — one step of the flat parameter vector: Adam, SGD, LARS, LAMB.
+ *
+ * With g the gradient of the step's mean loss, w a weight tensor, t the step (1 for the first), |x| the Euclidean norm:
+ *
+ * - adam: Keras' Adam (Kingma and Ba, Adam, 2015; epsilon outside the root, by Keras' formulation).
+ *       m += (1 - beta1) (g - m);  v += (1 - beta2) (g^2 - v)
+ *       w -= learning_rate sqrt(1 - beta2^t) / (1 - beta1^t) m / (sqrt(v) + epsilon)
+ * - sgd: Keras' SGD with momentum.
+ *       m = momentum m - learning_rate g;  w += m
+ * - lars: You, Gitman and Ginsburg, Large Batch Training of Convolutional Networks, 2017.
+ *       ratio = trust_coefficient |w| / (|g| + weight_decay |w|)
+ *       m = momentum m - learning_rate ratio (g + weight_decay w);  w += m
+ * - lamb: You et al., Large Batch Optimization for Deep Learning: Training BERT in 76 minutes, 2020 (their phi is the
+ *   identity). Keras' Lamb differs in that all its weights have a ratio, and weight decay is decoupled.
+ *       m, v as Adam;  u = m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon) + weight_decay w
+ *       w -= learning_rate |w| / |u| u
+ *
+ * Biases and BatchNormalization's gamma and beta have neither weight decay nor a trust ratio, as in the authors' own
+ * programs; a ratio with a norm of 0 counts as 1. The weight decay of adam and sgd is decoupled, as Keras has it
+ * (Loshchilov and Hutter, Decoupled Weight Decay Regularization, 2019): first w -= learning_rate weight_decay w.
+ *
+ * Law 2: everything is done element by element, but for the norms. Those are sums over chunks of a tensor at fixed
+ * places, each in double, added in the chunks' order by everyone who needs them: whoever computes a chunk, its bits are
+ * the same.
+ */
+#ifndef DCNN_NN_OPTIMIZER_H
+#define DCNN_NN_OPTIMIZER_H
+
+#include "kernels/kernels.h"
+#include "nn/net.h"
+
+typedef enum dcnn_optimizer_kind {
+    DCNN_ADAM,
+    DCNN_SGD,
+    DCNN_LARS,
+    DCNN_LAMB,
+    DCNN_OPTIMIZER_COUNT
+} dcnn_optimizer_kind;
+
+/** "adam", "sgd", …: the kinds' names. */
+extern const char *const dcnn_optimizer_names[DCNN_OPTIMIZER_COUNT];
+
+/** Settings; those of other kinds are not read. Zeroed: Adam. */
+typedef struct dcnn_optimizer {
+    dcnn_optimizer_kind kind;
+    double learning_rate;
+    double beta1, beta2, epsilon; /**< adam, lamb */
+    double momentum;              /**< sgd, lars */
+    double weight_decay;
+    double trust_coefficient; /**< lars */
+} dcnn_optimizer;
+
+/**
+ * The constants of Adam's step `step` (1 for the first): alpha = learning_rate sqrt(1 - beta2^t) / (1 - beta1^t).
+ * *Local.*
+ * @param samples  of the step; gradients are sums and are divided by it once (law 1)
+ */
+dcnn_adam_step dcnn_adam_at(const dcnn_optimizer *optimizer, int64_t step, int64_t samples);
+
+/** A weight tensor as the optimizer sees it. */
+typedef struct dcnn_weight {
+    dcnn_range place;            /**< in net->params */
+    bool adapts;                 /**< has weight decay and a trust ratio: is neither a bias nor gamma nor beta */
+    int64_t first_chunk, chunks; /**< of its norms; 0 chunks if it does not adapt */
+} dcnn_weight;
+
+/** One optimizer step: vectors laid out as net->params, and its constants. Made by dcnn_update_create(). */
+typedef struct dcnn_update {
+    const dcnn_kernels *kernels;
+    const dcnn_optimizer *optimizer;
+    int weight_count;
+    dcnn_weight *weights; /**< by place */
+    int64_t chunk_count;
+    double (*norms)[2]; /**< [chunk_count] sums of squares: of the weights, of what they would move by; the caller's */
+    float *gradient;    /**< the sum over the step's samples; LAMB writes its direction over it; the caller's */
+    float *m, *v, *params; /**< the caller's; v is not touched by sgd and lars */
+    double rate;           /**< the rest: of the step in progress */
+    dcnn_adam_step adam;
+    float gradient_scale;
+} dcnn_update;
+
+/** Lists a net's tensors and chunks; the vectors are the caller's to set. The optimizer and kernels are borrowed. Free
+ * with dcnn_update_free(). *Local.* @return DCNN_OK, DCNN_FAILURE (memory) */
+dcnn_status dcnn_update_create(const dcnn_net *net, const dcnn_kernels *kernels, const dcnn_optimizer *optimizer,
+                               dcnn_update *update);
+void dcnn_update_free(dcnn_update *update);
+
+/** Does a step need norms (lars, lamb)? Else only the last of the three functions below has to be called. */
+bool dcnn_update_wants_norms(const dcnn_update *update);
+
+/** Sets the step's constants. *Local.* @param rate  learning rate; @param step  1 for the first; @param samples  of it
+ */
+void dcnn_update_begin(dcnn_update *update, double rate, int64_t step, int64_t samples);
+
+/**
+ * The step's three parts, each to be shared out as the caller likes; a part must be complete, and seen by all, before
+ * the next begins. Directions of a range of params; norms of some chunks; new weights of a range. Ranges begin on cache
+ * lines. *Local.*
+ */
+void dcnn_update_direct(const dcnn_update *update, dcnn_range range);
+void dcnn_update_measure(const dcnn_update *update, int64_t first_chunk, int64_t chunk_count);
+void dcnn_update_apply(const dcnn_update *update, dcnn_range range);
+
+#endif

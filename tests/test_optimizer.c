@@ -1,0 +1,230 @@
+/* test_optimizer.c — steps of each optimizer and rates of each schedule against tools/make_expected.py, which writes
+ * the papers' formulas out in numpy; and that a step's bits do not depend on how it is shared out. */
+#include <math.h>
+
+#include "expected_helpers.h"
+#include "nn/optimizer.h"
+#include "nn/schedule.h"
+
+/* Relative to the largest magnitude of a tensor. */
+static const double weight_bound = 1e-6;
+
+static hid_t file;
+
+/* Like the ranks and threads of a run: how a step is cut. */
+typedef struct sharing {
+    size_t floats;  /* of a range, whole cache lines */
+    int64_t chunks; /* measured at a time */
+} sharing;
+
+static const sharing whole = {SIZE_MAX / 2, INT64_MAX / 2}, cut = {16 * 37, 1};
+
+static double read_double(hid_t where, const char *name) {
+    double value;
+    assert_ok(dcnn_h5_attribute_read(where, name, DCNN_H5_DOUBLE, -1, &value));
+    return value;
+}
+
+static hid_t open_object(const char *name) {
+    hid_t object = H5Oopen(file, name, H5P_DEFAULT);
+    assert_true(object >= 0);
+    return object;
+}
+
+/* --- optimizers --------------------------------------------------------------------------------------------------- */
+
+static dcnn_optimizer settings_of(dcnn_optimizer_kind kind) {
+    hid_t group = open_object(dcnn_optimizer_names[kind]);
+    const dcnn_optimizer optimizer = {.kind = kind,
+                                      .learning_rate = read_double(group, "learning_rate"),
+                                      .beta1 = read_double(group, "beta_1"),
+                                      .beta2 = read_double(group, "beta_2"),
+                                      .epsilon = read_double(group, "epsilon"),
+                                      .momentum = read_double(group, "momentum"),
+                                      .weight_decay = read_double(group, "weight_decay"),
+                                      .trust_coefficient = read_double(group, "trust_coefficient")};
+    H5Oclose(group);
+    return optimizer;
+}
+
+static void draw_gradient(const dcnn_net *net, int step, float *gradient) {
+    uint64_t state = (uint64_t)read_integer(file, "seed") + 1 + (uint64_t)step;
+    for (int i = 0; i < net->node_count; i++)
+        for (int j = 0; j < net->nodes[i].param_count; j++) {
+            const dcnn_param *param = &net->nodes[i].params[j];
+            for (size_t k = 0; param->trainable && k < param->count; k++)
+                gradient[param->offset + k] = (float)(96 * next_unit(&state));
+        }
+}
+
+static void for_ranges(const dcnn_update *update, size_t count, size_t at_once,
+                       void (*part)(const dcnn_update *, dcnn_range)) {
+    for (size_t at = 0; at < count; at += at_once)
+        part(update, (dcnn_range){at, count - at < at_once ? count - at : at_once});
+}
+
+static void step_once(dcnn_update *update, size_t count, sharing shares, double rate, int step) {
+    dcnn_update_begin(update, rate, step, read_integer(file, "samples"));
+    if (dcnn_update_wants_norms(update)) {
+        for_ranges(update, count, shares.floats, dcnn_update_direct);
+        for (int64_t at = 0; at < update->chunk_count; at += shares.chunks)
+            dcnn_update_measure(update, at, shares.chunks);
+    }
+    for_ranges(update, count, shares.floats, dcnn_update_apply);
+}
+
+/* Three steps from the file's weights. */
+static dcnn_net *train(dcnn_optimizer_kind kind, dcnn_isa isa, sharing shares) {
+    dcnn_net *net = read_described_net(file);
+    const dcnn_optimizer optimizer = settings_of(kind);
+    dcnn_update update;
+    set_drawn_weights(file, net);
+    assert_ok(dcnn_update_create(net, dcnn_kernels_of(isa), &optimizer, &update));
+    update.norms = allocate((size_t)update.chunk_count, sizeof *update.norms);
+    update.gradient = allocate(net->param_count, sizeof(float));
+    update.m = allocate(net->param_count, sizeof(float));
+    update.v = allocate(net->param_count, sizeof(float));
+    update.params = net->params;
+    for (int step = 0; step < 3; step++) {
+        draw_gradient(net, step, update.gradient);
+        step_once(&update, net->param_count, shares, optimizer.learning_rate * (1.0 + 0.1 * step), step + 1);
+    }
+    free(update.norms);
+    free(update.gradient);
+    free(update.m);
+    free(update.v);
+    dcnn_update_free(&update);
+    return net;
+}
+
+static void compare_tensor(const char *kind, const dcnn_net *net, const dcnn_node *node, const dcnn_param *param) {
+    char name[200];
+    snprintf(name, sizeof name, "%s/%s/%s", kind, node->name, param->name);
+    const size_t count = param->count < 256 ? param->count : 256;
+    double *expected = read_doubles(file, name, (int64_t)count), scale = 0.0;
+    for (size_t i = 0; i < count; i++) scale = fmax(scale, fabs(expected[i]));
+    for (size_t i = 0; i < count; i++) {
+        const double actual = (double)dcnn_net_values(net, param)[i * param->count / count];
+        if (!(fabs(actual - expected[i]) <= weight_bound * scale))
+            fail_msg("%s[%zu] is %.9g, expected %.9g", name, i, actual, expected[i]);
+    }
+    free(expected);
+}
+
+static void steps_are_those_of_the_papers(void **state) {
+    (void)state;
+    for (int kind = 0; kind < DCNN_OPTIMIZER_COUNT; kind++)
+        for (int isa = 0; isa <= (int)dcnn_isa_best(); isa++) {
+            dcnn_net *net = train((dcnn_optimizer_kind)kind, (dcnn_isa)isa, whole);
+            for (int i = 0; i < net->node_count; i++)
+                for (int j = 0; j < net->nodes[i].param_count; j++)
+                    if (net->nodes[i].params[j].trainable)
+                        compare_tensor(dcnn_optimizer_names[kind], net, &net->nodes[i], &net->nodes[i].params[j]);
+            dcnn_net_free(net);
+        }
+}
+
+static void a_step_has_the_same_bits_however_it_is_shared_out(void **state) {
+    (void)state;
+    for (int kind = 0; kind < DCNN_OPTIMIZER_COUNT; kind++)
+        for (int isa = 0; isa <= (int)dcnn_isa_best(); isa++) {
+            dcnn_net *one = train((dcnn_optimizer_kind)kind, (dcnn_isa)isa, whole);
+            dcnn_net *many = train((dcnn_optimizer_kind)kind, (dcnn_isa)isa, cut);
+            assert_memory_equal(one->params, many->params, one->param_count * sizeof(float));
+            dcnn_net_free(one);
+            dcnn_net_free(many);
+        }
+}
+
+/* Norms of nothing, and gradients of nothing: a ratio of 1, and no NaN. */
+static void norms_of_zero_do_no_harm(void **state) {
+    (void)state;
+    for (int kind = DCNN_LARS; kind <= DCNN_LAMB; kind++)
+        for (int zero_weights = 0; zero_weights < 2; zero_weights++) {
+            dcnn_net *net = read_described_net(file);
+            const dcnn_optimizer optimizer = settings_of((dcnn_optimizer_kind)kind);
+            dcnn_update update;
+            if (!zero_weights) set_drawn_weights(file, net);
+            assert_ok(dcnn_update_create(net, dcnn_kernels_of(dcnn_isa_best()), &optimizer, &update));
+            update.norms = allocate((size_t)update.chunk_count, sizeof *update.norms);
+            float *zeros = allocate(3 * net->param_count, sizeof(float));
+            update.gradient = zeros;
+            update.m = zeros + net->param_count;
+            update.v = zeros + 2 * net->param_count;
+            update.params = net->params;
+            if (zero_weights) draw_gradient(net, 0, update.gradient);
+            step_once(&update, net->param_count, whole, 0.01, 1);
+            for (size_t i = 0; i < net->param_count; i++) assert_true(isfinite(net->params[i]));
+            assert_true(zero_weights == 0 || net->params[0] != 0.0f);
+            free(update.norms);
+            free(zeros);
+            dcnn_update_free(&update);
+            dcnn_net_free(net);
+        }
+}
+
+/* --- schedules ---------------------------------------------------------------------------------------------------- */
+
+static void rates_are_those_of_keras_and_pytorch(void **state) {
+    (void)state;
+    for (int kind = 0; kind < DCNN_SCHEDULE_COUNT; kind++) {
+        char name[64];
+        snprintf(name, sizeof name, "schedule/%s", dcnn_schedule_names[kind]);
+        hid_t object = open_object(name);
+        const dcnn_schedule schedule = {(dcnn_schedule_kind)kind, read_double(object, "warmup_epochs"),
+                                        read_double(object, "decay_rate"), read_double(object, "decay_epochs")};
+        const int64_t epochs = read_integer(object, "epochs"), epoch_steps = read_integer(object, "epoch_steps");
+        H5Oclose(object);
+        double *expected = read_doubles(file, name, epochs * epoch_steps);
+        for (int64_t step = 0; step < epochs * epoch_steps; step++) {
+            const double rate = dcnn_schedule_rate(&schedule, 2.0, step, epochs, epoch_steps);
+            if (!(fabs(rate - 2.0 * expected[step]) <= 1e-13))
+                fail_msg("%s: step %d has rate %.17g, expected %.17g", name, (int)step, rate, 2.0 * expected[step]);
+        }
+        free(expected);
+    }
+}
+
+/* The end, and runs of a step or two. */
+static void rates_of_the_shortest_runs_are_sound(void **state) {
+    (void)state;
+    for (int kind = 0; kind < DCNN_SCHEDULE_COUNT; kind++)
+        for (int64_t steps = 1; steps < 6; steps++)
+            for (int64_t step = 0; step <= steps; step++) {
+                const dcnn_schedule schedule = {(dcnn_schedule_kind)kind, 0.25, 0.1, 5.0};
+                const double rate = dcnn_schedule_rate(&schedule, 1.0, step, 1, steps);
+                assert_true(isfinite(rate) && rate >= 0.0 && rate <= 1.0);
+            }
+}
+
+static void rates_follow_the_batch(void **state) {
+    (void)state;
+    assert_true(dcnn_rate_factor(DCNN_RATE_SCALE_NONE, 8192) == 1.0);
+    assert_true(dcnn_rate_factor(DCNN_RATE_SCALE_SQRT, 8192) == 8.0);
+    assert_true(dcnn_rate_factor(DCNN_RATE_SCALE_LINEAR, 8192) == 64.0);
+    assert_true(dcnn_rate_factor(DCNN_RATE_SCALE_LINEAR, 128) == 1.0);
+    assert_true(dcnn_rate_factor(DCNN_RATE_SCALE_SQRT, 32) == 0.5);
+}
+
+static int open_file(void **state) {
+    (void)state;
+    return dcnn_h5_open(DCNN_SOURCE_DIR "/tests/expected/optimizers.h5", &file, NULL) == DCNN_OK ? 0 : -1;
+}
+
+static int close_file(void **state) {
+    (void)state;
+    dcnn_h5_close(file);
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(steps_are_those_of_the_papers),
+        cmocka_unit_test(a_step_has_the_same_bits_however_it_is_shared_out),
+        cmocka_unit_test(norms_of_zero_do_no_harm),
+        cmocka_unit_test(rates_are_those_of_keras_and_pytorch),
+        cmocka_unit_test(rates_of_the_shortest_runs_are_sound),
+        cmocka_unit_test(rates_follow_the_batch),
+    };
+    return cmocka_run_group_tests(tests, open_file, close_file);
+}
