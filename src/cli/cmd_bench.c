@@ -97,21 +97,31 @@ static void print_text(const dcnn_bench_result *r) {
 /* --- for programs --------------------------------------------------------------------------------------------------
  */
 
-static json_t *half_json(double seconds, double flop, double bytes, double peak) {
+static json_t *half_json(double seconds, double flop, double bytes, double peak, int stage) {
     const double flops = rate(flop, seconds);
-    return json_pack("{s:f, s:f, s:f, s:f, s:f}", "image_s", seconds, "image_flop", flop, "gflop_per_s", 1e-9 * flops,
-                     "of_peak", flops / peak, "gbyte_per_s", 1e-9 * rate(bytes, seconds));
+    return json_pack("{s:i, s:f, s:f, s:f, s:f, s:f}", "stage", stage, "image_s", seconds, "image_flop", flop,
+                     "gflop_per_s", 1e-9 * flops, "of_peak", flops / peak, "gbyte_per_s", 1e-9 * rate(bytes, seconds));
+}
+
+static json_t *stages_json(const dcnn_bench_result *r) {
+    json_t *stages = json_array();
+    for (int i = 0; i < r->stage_count; i++)
+        json_array_append_new(
+            stages, json_pack("{s:i, s:I}", "sums", r->stages[i].sums, "gradient", (json_int_t)r->stages[i].gradient));
+    return stages;
 }
 
 static json_t *operations_json(const dcnn_bench_result *r) {
     json_t *operations = json_array();
     for (int i = 0; i < r->op_count; i++) {
         const dcnn_bench_op *op = &r->ops[i];
-        json_array_append_new(
-            operations,
-            json_pack("{s:s, s:o, s:o}", "name", op->name, "forward",
-                      half_json(op->forward_s, op->forward_flop, op->forward_bytes, r->peak_flop_per_s), "backward",
-                      half_json(op->backward_s, op->backward_flop, op->backward_bytes, r->peak_flop_per_s)));
+        json_array_append_new(operations, json_pack("{s:s, s:b, s:o, s:o}", "name", op->name, "synchronised",
+                                                    (int)op->synchronised, "forward",
+                                                    half_json(op->forward_s, op->forward_flop, op->forward_bytes,
+                                                              r->peak_flop_per_s, op->forward_stage),
+                                                    "backward",
+                                                    half_json(op->backward_s, op->backward_flop, op->backward_bytes,
+                                                              r->peak_flop_per_s, op->backward_stage)));
     }
     return operations;
 }
@@ -121,14 +131,15 @@ static dcnn_status print_json(const dcnn_bench_result *r) {
     for (int i = 0; i < DCNN_PHASE_COUNT; i++)
         json_object_set_new(phases, dcnn_phase_names[i], json_real(r->phases_s[i]));
     return dcnn_json_print(json_pack(
-        "{s:s, s:s, s:i, s:i, s:i, s:s, s:f, s:f, s:o, s:f, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:o, s:f, s:f, s:o}",
+        "{s:s, s:s, s:i, s:i, s:i, s:s, s:f, s:f, s:o, s:f, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:o, s:f, s:f, s:o, "
+        "s:o}",
         "dcnn", DCNN_VERSION, "data", r->data, "ranks", r->ranks, "threads", r->threads, "nodes", r->nodes, "kernels",
         r->isa, "core_gflop_per_s", 1e-9 * r->peak_flop_per_s, "core_gbyte_per_s", 1e-9 * r->memory_bytes_per_s,
         "start_s", isfinite(r->start_s) ? json_real(r->start_s) : json_null(), "first_step_s", r->first_step_s, "steps",
         (json_int_t)r->steps, "batch_size", r->images, "step_s", r->step_s, "train_images_per_s", r->train_images_per_s,
         "infer_images_per_s", r->infer_images_per_s, "train_overall_per_s", r->train_overall_per_s,
         "infer_overall_per_s", r->infer_overall_per_s, "phases_s", phases, "load_plain_s", r->load_s[0],
-        "load_augmented_s", r->load_s[1], "operations", operations_json(r)));
+        "load_augmented_s", r->load_s[1], "operations", operations_json(r), "stages", stages_json(r)));
 }
 
 /* --- the reductions ------------------------------------------------------------------------------------------------

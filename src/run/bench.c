@@ -339,7 +339,10 @@ static void describe_op(const dcnn_plan *plan, const dcnn_net *net, const dcnn_o
     out->backward_flop = (wants_dx ? 2.0 : 1.0) * out->forward_flop;
     out->forward_bytes = sum;
     out->backward_bytes = sum + (op->kind->backward_reads_x || op->kind->backward_reads_y ? in : 0.0);
-    if (op->node->layer->synchronised) { /* once for the sums, once to apply them */
+    out->forward_stage = op->node->stage_forward;
+    out->backward_stage = op->node->stage_backward;
+    out->synchronised = op->node->layer->synchronised;
+    if (out->synchronised) { /* once for the sums, once to apply them */
         out->forward_bytes = is_folded(plan, op) ? in : in + sum;
         out->backward_bytes = 5.0 * in;
     }
@@ -351,7 +354,18 @@ static dcnn_status describe_ops(const dcnn_trainer *t, dcnn_bench_result *result
     if (result->ops == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: operations");
     for (int i = 0; i < result->op_count - 1; i++)
         describe_op(t->plan, t->state.net, dcnn_plan_op(t->plan, i), &result->ops[i]);
-    snprintf(result->ops[result->op_count - 1].name, sizeof result->ops[0].name, "loss");
+    dcnn_bench_op *loss = &result->ops[result->op_count - 1];
+    snprintf(loss->name, sizeof loss->name, "loss");
+    loss->forward_stage = loss->backward_stage = t->state.net->loss_stage;
+    return DCNN_OK;
+}
+
+static dcnn_status describe_stages(const dcnn_trainer *t, dcnn_bench_result *result) {
+    result->stage_count = t->state.net->stage_count;
+    result->stages = calloc((size_t)result->stage_count, sizeof *result->stages);
+    if (result->stages == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: stages");
+    for (int i = 0; i < result->stage_count; i++)
+        result->stages[i] = (dcnn_bench_stage){dcnn_plan_sum_count(t->plan, i), t->state.net->buckets[i].count};
     return DCNN_OK;
 }
 
@@ -364,6 +378,7 @@ static dcnn_status measure(dcnn_trainer *t, dcnn_train_options *options, double 
     result->threads = dcnn_team_size(t->team);
     result->isa = t->kernels->isa;
     DCNN_TRY(dcnn_comm_agree(t->comm, describe_ops(t, result)));
+    DCNN_TRY(dcnn_comm_agree(t->comm, describe_stages(t, result)));
     result->start_s = process_age_s();
     DCNN_TRY(take_step(t));
     result->first_step_s = step_seconds(t);
@@ -405,5 +420,6 @@ done:
 
 void dcnn_bench_free(dcnn_bench_result *result) {
     free(result->ops);
+    free(result->stages);
     *result = (dcnn_bench_result){0};
 }

@@ -23,7 +23,15 @@ typedef struct dcnn_bench_op {
     double forward_s, backward_s;
     double forward_flop, backward_flop;   /**< as the layer is defined: a kernel may do with fewer */
     double forward_bytes, backward_bytes; /**< of pictures read and written */
+    int forward_stage, backward_stage;    /**< of a step; a synchronised one's sums are made in the stage before */
+    bool synchronised;
 } dcnn_bench_op;
+
+/** What a stage of a step brings to all ranks. */
+typedef struct dcnn_bench_stage {
+    int sums;        /**< doubles, of the whole batch */
+    size_t gradient; /**< floats that are on their way after it */
+} dcnn_bench_stage;
 
 /** What was measured. The machine's limits are the best of some runs, times of training medians of steps; phases and
  * operations those of rank 0's first thread. */
@@ -42,6 +50,8 @@ typedef struct dcnn_bench_result {
     double load_s[2];                                /**< of a step without and with augmentation */
     int op_count;                                    /**< the last is the loss */
     dcnn_bench_op *ops;
+    int stage_count;
+    dcnn_bench_stage *stages;
 } dcnn_bench_result;
 
 /**
