@@ -7,12 +7,13 @@
 #include "cli/chosen.h"
 #include "cli/cli.h"
 #include "cli/progress.h"
+#include "run/run_lock.h"
 #include "run/watchdog.h"
 
 /* What the training tells of itself, and to whom. */
 typedef struct narrator {
     dcnn_cli *cli;
-    const char *folder;
+    dcnn_run *run;
 } narrator;
 
 static void tell_epoch(void *context, const char *line) {
@@ -25,7 +26,7 @@ static void tell_tensorboard(void *context) {
     if (!n->cli->options->tensorboard) return;
     char before[1024]; /* the trainer may be about to tell of a failure of its own */
     snprintf(before, sizeof before, "%s", dcnn_error());
-    if (dcnn_run_events(n->folder) != DCNN_OK) dcnn_warn("no TensorBoard file: %s", dcnn_error());
+    if (dcnn_run_events(n->run->folder) != DCNN_OK) dcnn_warn("no TensorBoard file: %s", dcnn_error());
     dcnn_error_set(before);
 }
 
@@ -44,10 +45,12 @@ static void tell_step(void *context, const dcnn_train_step_report *report) {
     dcnn_bar_draw(&bar);
 }
 
-/* Ranks were lost: whoever is rank 0 now speaks. */
+/* Ranks were lost: whoever is rank 0 now speaks, and holds the run's folder. */
 static void take_rank(void *context, int rank) {
     const narrator *n = context;
-    if (rank == 0) dcnn_cli_speak(n->cli);
+    if (rank != 0 || n->run->lock) return;
+    dcnn_cli_speak(n->cli);
+    if (dcnn_run_lock_take(n->run->folder, &n->run->lock) != DCNN_OK) dcnn_warn("%s", dcnn_error());
 }
 
 /* A picture that cannot be drawn is no failure of a training that is done. */
@@ -186,11 +189,11 @@ static dcnn_train_options train_options(const dcnn_options *o) {
                                 .on_rank = take_rank};
 }
 
-static dcnn_status train(dcnn_cli *cli, const dcnn_run *run, const dcnn_checkpoint *from) {
+static dcnn_status train(dcnn_cli *cli, dcnn_run *run, const dcnn_checkpoint *from) {
     json_t *record = dcnn_options_record(DCNN_COMMAND_TRAIN, cli->options);
     dcnn_train_options options = train_options(cli->options);
     dcnn_train_result result;
-    narrator told = {cli, run->folder};
+    narrator told = {cli, run};
     options.record = record;
     options.context = &told;
     dcnn_status status = record ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: the record of options");

@@ -101,6 +101,12 @@ static void skip_networks(void) {
         setenv("OMPI_MCA_pml", "ob1", 0);
 }
 
+/* Before MPI_Init: with Open MPI's hierarchical collectives a sum may come out wrong, without an error, as a rank dies.
+ */
+static void keep_errors(void) {
+    if (dcnn_comm_can_shrink()) setenv("OMPI_MCA_coll", "^han", 0);
+}
+
 /* Ranks of different machines must compute alike: the lowest instruction set, and one OpenBLAS core type. */
 static dcnn_status agree_on_kernels(dcnn_comm *comm) {
     dcnn_isa mine = DCNN_ISA_GENERIC;
@@ -173,6 +179,7 @@ dcnn_status dcnn_comm_start(int *argc, char ***argv, dcnn_comm **comm) {
     DCNN_TRY(dcnn_launch_check_srun(dcnn_comm_version()));
     yield_when_oversubscribed();
     skip_networks();
+    keep_errors();
     int provided;
     if (MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS)
         return DCNN_FAIL(DCNN_FAILURE, "MPI does not start");

@@ -47,6 +47,8 @@ static void note_errors(dcnn_comm *comm) {
     if (handler == MPI_ERRHANDLER_NULL) MPI_Comm_create_errhandler(note_error, &handler);
     MPI_Comm_set_errhandler(comm->world, handler);
     MPI_Comm_set_errhandler(comm->rail, handler);
+    MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_RETURN); /* of messages that belong to no call any more */
+    MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
 }
 
 dcnn_status dcnn_comm_make_elastic(dcnn_comm *comm) {
