@@ -36,8 +36,8 @@ struct dcnn_comm {
     dcnn_wait waits[DCNN_MOST_WAITS]; /* since dcnn_comm_waits() */
     char **segments;                  /* [domain_size] each rank's own part of the domain's memory */
 
-    double *slots;    /* shared: what the ranks of the domain bring to a sum, twice; see comm_sum.c */
-    double *sum_room; /* this rank's */
+    double *slots;     /* shared: what the ranks of the domain bring to a sum, twice; see comm_sum.c */
+    double *sum_room;  /* this rank's */
     int slot_length;   /* doubles */
     unsigned sum_turn; /* which of the two sets of slots is in use */
 
