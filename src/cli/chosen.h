@@ -10,7 +10,8 @@
  * options come in. *Local.* */
 void dcnn_chosen_defaults(dcnn_options *options);
 
-/** Do the options go together? *Local.* @return DCNN_OK; DCNN_USAGE naming the one that would have no effect */
+/** Checks that the options go together. *Local.* @return DCNN_OK; DCNN_USAGE naming the one that would have no effect
+ */
 dcnn_status dcnn_chosen_check(const dcnn_options *options);
 
 /** Settings of the optimizer; its learning rate is scaled. *Local.* */

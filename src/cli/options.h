@@ -89,7 +89,7 @@ typedef struct dcnn_options {
     char **operands; /**< in argv */
 } dcnn_options;
 
-/** Was that option set explicitly? *Local.* */
+/** Whether that option was set explicitly. *Local.* */
 bool dcnn_option_given(dcnn_command_id command, const char *name, const dcnn_options *options);
 
 /** The table's row of that name for that command, or NULL. *Local.* */

@@ -105,8 +105,8 @@ dcnn_status dcnn_comm_share_domain(dcnn_comm *comm, size_t common, size_t own, v
 /** Waits for all ranks of the domain; each then sees what the others wrote before. */
 void dcnn_comm_domain_barrier(dcnn_comm *comm);
 
-/** This rank's slice [*first, *first + *length) of a vector of so many floats: what it sums, and steps, for its domain.
- * On cache lines, but for the vector's end. *Local.* */
+/** This rank's slice of a vector of so many floats, `length` of them from `first` on: what it sums, and steps, for its
+ * domain. On cache lines, but for the vector's end. *Local.* */
 void dcnn_comm_slice(const dcnn_comm *comm, size_t count, size_t *first, size_t *length);
 
 /* --- ranks that die ------------------------------------------------------------------------------------------------

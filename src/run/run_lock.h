@@ -23,7 +23,8 @@ typedef struct dcnn_run_lock dcnn_run_lock;
  */
 dcnn_status dcnn_run_lock_take(const char *folder, dcnn_run_lock **lock);
 
-/** Has another training taken the folder over meanwhile (this process must have stood still for long)? *Local.* */
+/** Whether another training has taken the folder over meanwhile: this process must have stood still for long. *Local.*
+ */
 bool dcnn_run_lock_lost(const dcnn_run_lock *lock);
 
 /** Gives the folder back; NULL is allowed. *Local.* */
