@@ -37,18 +37,24 @@ static void relu_backward(size_t count, const float *y, const float *dy, float *
     }
 }
 
+/* Moves both moments of one vector by its gradient; Adam's change of the parameters. */
+static inline simd_float adam_change(size_t lanes, const dcnn_adam_step *step, const float *gradient, float *m,
+                                     float *v) {
+    const float towards_m = 1.0f - step->beta1, towards_v = 1.0f - step->beta2;
+    const simd_float g = simd_take(gradient, lanes) * step->gradient_scale;
+    const simd_float old_m = simd_take(m, lanes), old_v = simd_take(v, lanes);
+    const simd_float new_m = old_m + towards_m * (g - old_m);
+    const simd_float new_v = old_v + towards_v * (g * g - old_v);
+    simd_put(m, lanes, new_m);
+    simd_put(v, lanes, new_v);
+    return step->alpha * new_m / (simd_sqrt(new_v) + step->epsilon);
+}
+
 static void adam(size_t count, const dcnn_adam_step *step, const float *gradient, float *m, float *v,
                  float *parameter) {
-    const float towards_m = 1.0f - step->beta1, towards_v = 1.0f - step->beta2;
     for (size_t i = 0; i < count; i += SIMD_LANES) {
         const size_t lanes = simd_lanes(count, i);
-        const simd_float g = simd_take(gradient + i, lanes) * step->gradient_scale;
-        const simd_float old_m = simd_take(m + i, lanes), old_v = simd_take(v + i, lanes);
-        const simd_float new_m = old_m + towards_m * (g - old_m);
-        const simd_float new_v = old_v + towards_v * (g * g - old_v);
-        const simd_float change = step->alpha * new_m / (simd_sqrt(new_v) + step->epsilon);
-        simd_put(m + i, lanes, new_m);
-        simd_put(v + i, lanes, new_v);
+        const simd_float change = adam_change(lanes, step, gradient + i, m + i, v + i);
         simd_put(parameter + i, lanes, simd_take(parameter + i, lanes) - change);
     }
 }
@@ -67,16 +73,9 @@ static void descend(size_t count, const dcnn_descend_step *step, const float *gr
 
 static void direct(size_t count, const dcnn_adam_step *step, float weight_decay, float *gradient, float *m, float *v,
                    const float *parameter) {
-    const float towards_m = 1.0f - step->beta1, towards_v = 1.0f - step->beta2;
     for (size_t i = 0; i < count; i += SIMD_LANES) {
         const size_t lanes = simd_lanes(count, i);
-        const simd_float g = simd_take(gradient + i, lanes) * step->gradient_scale;
-        const simd_float old_m = simd_take(m + i, lanes), old_v = simd_take(v + i, lanes);
-        const simd_float new_m = old_m + towards_m * (g - old_m);
-        const simd_float new_v = old_v + towards_v * (g * g - old_v);
-        const simd_float direction = step->alpha * new_m / (simd_sqrt(new_v) + step->epsilon);
-        simd_put(m + i, lanes, new_m);
-        simd_put(v + i, lanes, new_v);
+        const simd_float direction = adam_change(lanes, step, gradient + i, m + i, v + i);
         simd_put(gradient + i, lanes, direction + weight_decay * simd_take(parameter + i, lanes));
     }
 }

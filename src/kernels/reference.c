@@ -33,16 +33,20 @@ static void tanh_backward(size_t count, const float *y, const float *dy, float *
     for (size_t i = 0; i < count; i++) dx[i] = (float)((double)dy[i] * (1.0 - (double)y[i] * y[i]));
 }
 
+/* Moves both moments by one gradient; Adam's change of the parameter. */
+static double adam_change(const dcnn_adam_step *step, float gradient, float *m, float *v) {
+    const double g = (double)step->gradient_scale * gradient;
+    const double new_m = *m + (1.0 - (double)step->beta1) * (g - *m);
+    const double new_v = *v + (1.0 - (double)step->beta2) * (g * g - *v);
+    *m = (float)new_m;
+    *v = (float)new_v;
+    return step->alpha * new_m / (sqrt(new_v) + step->epsilon);
+}
+
 static void adam(size_t count, const dcnn_adam_step *step, const float *gradient, float *m, float *v,
                  float *parameter) {
-    for (size_t i = 0; i < count; i++) {
-        const double g = (double)step->gradient_scale * gradient[i];
-        const double new_m = m[i] + (1.0 - (double)step->beta1) * (g - m[i]);
-        const double new_v = v[i] + (1.0 - (double)step->beta2) * (g * g - v[i]);
-        m[i] = (float)new_m;
-        v[i] = (float)new_v;
-        parameter[i] = (float)(parameter[i] - step->alpha * new_m / (sqrt(new_v) + step->epsilon));
-    }
+    for (size_t i = 0; i < count; i++)
+        parameter[i] = (float)(parameter[i] - adam_change(step, gradient[i], &m[i], &v[i]));
 }
 
 static void descend(size_t count, const dcnn_descend_step *step, const float *gradient, float *velocity,
@@ -57,15 +61,8 @@ static void descend(size_t count, const dcnn_descend_step *step, const float *gr
 
 static void direct(size_t count, const dcnn_adam_step *step, float weight_decay, float *gradient, float *m, float *v,
                    const float *parameter) {
-    for (size_t i = 0; i < count; i++) {
-        const double g = (double)step->gradient_scale * gradient[i];
-        const double new_m = m[i] + (1.0 - (double)step->beta1) * (g - m[i]);
-        const double new_v = v[i] + (1.0 - (double)step->beta2) * (g * g - v[i]);
-        m[i] = (float)new_m;
-        v[i] = (float)new_v;
-        gradient[i] =
-            (float)(step->alpha * new_m / (sqrt(new_v) + step->epsilon) + (double)weight_decay * parameter[i]);
-    }
+    for (size_t i = 0; i < count; i++)
+        gradient[i] = (float)(adam_change(step, gradient[i], &m[i], &v[i]) + (double)weight_decay * parameter[i]);
 }
 
 static void move(size_t count, float rate, const float *direction, float *parameter) {

@@ -1,4 +1,5 @@
-/* trainer.h — the state of a training run, shared by trainer.c (setting up, epochs, saving) and train_step.c (a step).
+/* trainer.h — the state of a training run, shared by trainer.c (setting up), train.c (epochs, saving) and train_step.c
+ * (a step).
  */
 #ifndef DCNN_RUN_TRAINER_H
 #define DCNN_RUN_TRAINER_H

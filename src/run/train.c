@@ -1,0 +1,312 @@
+/* train.c — a training run: epochs, validation, saving, and the test of the best model. train_step.c has the step. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "run/elastic.h"
+#include "run/run_folder.h"
+#include "run/run_lock.h"
+#include "run/signals.h"
+#include "run/watchdog.h"
+
+/* --- saving ----------------------------------------------------------------------------------------------------------
+ */
+
+static dcnn_status write_record(const dcnn_trainer *t) {
+    char host[256] = "?";
+    gethostname(host, sizeof host - 1);
+    json_t *record = json_pack("{s:s, s:s, s:i, s:i, s:i, s:s, s:s, s:s, s:s, s:s, s:O}", "dcnn", DCNN_VERSION, "host",
+                               host, "ranks", dcnn_comm_size(t->comm), "nodes", dcnn_comm_node_count(t->comm),
+                               "threads", dcnn_team_size(t->team), "kernels", t->kernels->isa, "mpi",
+                               dcnn_comm_version(), "openblas", dcnn_blas_version(), "openblas_core", dcnn_blas_core(),
+                               "data", t->dataset.path, "options", t->options->record);
+    json_object_set_new(record, "step_samples", json_integer(t->sampler.batch * t->sampler.accumulate));
+    json_object_set_new(record, "peak_learning_rate", json_real(t->options->optimizer.learning_rate));
+    char *text = json_dumps(record, JSON_INDENT(2)), *path = dcnn_path_join(t->run->folder, "run.json");
+    json_decref(record);
+    dcnn_status status = text && path ? dcnn_file_write(path, text, strlen(text), false)
+                                      : DCNN_FAIL(DCNN_FAILURE, "out of memory: run.json");
+    free(text);
+    free(path);
+    return status;
+}
+
+/* A step may end with a finite loss and weights that are not: they must not replace the last good checkpoint. */
+static dcnn_status check_finite(const dcnn_trainer *t) {
+    const dcnn_net *net = t->state.net;
+    bool finite = true;
+    for (size_t i = 0; i < net->param_count; i++)
+        finite = finite && isfinite(net->params[i]) && isfinite(t->state.v[i]);
+    for (size_t i = 0; i < net->state_count; i++) finite = finite && isfinite(net->state[i]);
+    if (finite) return DCNN_OK;
+    return DCNN_FAIL(
+        DCNN_DIVERGED,
+        "the weights became infinite or not a number by step %lld: the last good checkpoint is kept; try a "
+        "smaller --learning-rate",
+        (long long)t->state.progress.step);
+}
+
+/* A process that stood still for so long that another one took its run over must not write there any more. */
+static dcnn_status check_lock(const dcnn_trainer *t) {
+    if (t->run->lock == NULL || !dcnn_run_lock_lost(t->run->lock)) return DCNN_OK;
+    return DCNN_FAIL(DCNN_FAILURE, "%s: another training has taken this run over: this one ends, nothing is written",
+                     t->run->folder);
+}
+
+/* Rank 0 writes for all: the state is the same everywhere. */
+static dcnn_status save(dcnn_trainer *t, const char *best) {
+    DCNN_TRY(check_finite(t));
+    dcnn_status status = dcnn_history_append_steps(&t->state.history, t->noted_count, t->noted);
+    t->noted_count = 0;
+    t->state.progress.elapsed_s = dcnn_now_s() - t->started_s;
+    if (dcnn_comm_rank(t->comm) == 0 && status == DCNN_OK) {
+        char *path = dcnn_checkpoint_path(t->run->folder, t->state.progress.step);
+        dcnn_watchdog_work(true);
+        status = check_lock(t);
+        if (status == DCNN_OK)
+            status = path ? dcnn_checkpoint_write(path, &t->state, &t->options->optimizer)
+                          : DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
+        free(path);
+        if (status == DCNN_OK && best) status = dcnn_checkpoint_write(best, &t->state, &t->options->optimizer);
+        if (status == DCNN_OK) status = dcnn_history_write(t->run->folder, t->state.history);
+        if (status == DCNN_OK) dcnn_checkpoint_prune(t->run->folder, t->options->keep);
+        if (status == DCNN_OK && t->options->on_save) t->options->on_save(t->options->context);
+        dcnn_watchdog_work(false);
+    }
+    return dcnn_comm_agree(t->comm, status);
+}
+
+/* Replicas that drift apart would do so unseen: compare with rank 0 once an epoch. */
+static dcnn_status check_replicas(dcnn_trainer *t) {
+    const uint64_t mine = dcnn_weights_hash(t->state.net);
+    uint64_t first = mine;
+    dcnn_comm_broadcast(t->comm, &first, sizeof first);
+    dcnn_status status = DCNN_OK;
+    if (first != mine)
+        status = DCNN_FAIL(
+            DCNN_FAILURE, "the weights of rank %d differ from those of rank 0 at step %lld: a machine computes wrongly",
+            dcnn_comm_rank(t->comm), (long long)t->state.progress.step);
+    return dcnn_comm_agree(t->comm, status);
+}
+
+/* --- epochs ----------------------------------------------------------------------------------------------------------
+ */
+
+static bool is_better(const dcnn_progress *best, int64_t correct, double loss) {
+    return correct > best->best_correct || (correct == best->best_correct && loss < best->best_loss);
+}
+
+static void begin_epoch(dcnn_trainer *t) {
+    t->began.now_s = dcnn_now_s();
+    t->began.train_s = t->train_s;
+    t->began.trained = t->trained;
+}
+
+/* Of the epoch's steps, those of this start. */
+static double epoch_speed(const dcnn_trainer *t) {
+    const double seconds = t->train_s - t->began.train_s;
+    return seconds > 0 ? (double)(t->trained - t->began.trained) / seconds : 0.0;
+}
+
+/* After the last step of an epoch: validation, metrics, the best so far, a checkpoint, a line. */
+static dcnn_status end_epoch(dcnn_trainer *t) {
+    dcnn_progress *p = &t->state.progress;
+    const dcnn_split *split = dcnn_dataset_split(&t->dataset, "validation");
+    dcnn_evaluation validation = {0};
+    if (t->options->histograms)
+        DCNN_TRY(dcnn_history_append_histograms(&t->state.history, p->epoch + 1, t->state.net, t->gradient,
+                                                1.0 / (double)t->step_samples));
+    const double trained_s = dcnn_now_s();
+    if (split) DCNN_TRY(dcnn_evaluator_run(t->evaluator, split->rows, split->count, false, &validation));
+    const double validation_s = dcnn_now_s() - trained_s;
+    DCNN_TRY(check_replicas(t));
+    dcnn_epoch_metrics metrics = {.epoch = p->epoch + 1,
+                                  .steps = p->step,
+                                  .loss = p->loss_sum / (double)t->sampler.count,
+                                  .correct = p->correct,
+                                  .count = t->sampler.count,
+                                  .validation_loss = validation.loss,
+                                  .validation_correct = validation.correct,
+                                  .validation_count = validation.count,
+                                  .seconds = dcnn_now_s() - t->began.now_s,
+                                  .validation_s = validation_s,
+                                  .images_per_s = epoch_speed(t)};
+    dcnn_trainer_phases(t, metrics.phases_s);
+    dcnn_trainer_forget_times(t);
+    dcnn_evaluation_free(&validation);
+    DCNN_TRY(dcnn_history_append(&t->state.history, &metrics));
+    const bool better = split == NULL || is_better(p, metrics.validation_correct, metrics.validation_loss);
+    if (better) {
+        p->best_correct = metrics.validation_correct;
+        p->best_loss = metrics.validation_loss;
+        p->best_epoch = metrics.epoch;
+    }
+    p->epoch++;
+    p->cursor = 0;
+    p->loss_sum = 0.0;
+    p->correct = 0;
+    char *best = better ? dcnn_path_join(t->run->folder, "best.h5") : NULL;
+    dcnn_status status = save(t, best);
+    free(best);
+    char *line = dcnn_epoch_line(&metrics, t->options->epochs);
+    if (line && t->options->on_epoch) t->options->on_epoch(t->options->context, line);
+    free(line);
+    return status == DCNN_OK ? dcnn_trainer_remember(t) : status;
+}
+
+static dcnn_status stop_here(dcnn_trainer *t) {
+    DCNN_TRY(save(t, NULL));
+    return DCNN_FAIL(DCNN_STOPPED, "stopped by %s after step %lld, saved: go on with --resume --run %s",
+                     t->stop_signal ? dcnn_signal_name(t->stop_signal) : "--stop-after",
+                     (long long)t->state.progress.step, t->run->folder);
+}
+
+/* Keeps the metrics of the step just done, if it is one of those to be logged. */
+static void note_step(dcnn_trainer *t, double loss_before, int64_t correct_before) {
+    const dcnn_progress *p = &t->state.progress;
+    if (t->options->log_every == 0 || p->step % t->options->log_every != 0) return;
+    t->noted[t->noted_count++] = (dcnn_step_metrics){
+        .epoch = p->epoch + 1,
+        .step = p->step,
+        .loss = (p->loss_sum - loss_before) / (double)t->step_samples,
+        .accuracy = (double)(p->correct - correct_before) / (double)t->step_samples,
+        .learning_rate = t->update.rate,
+        .wall_time = dcnn_wall_time(),
+    };
+}
+
+static void tell_step(const dcnn_trainer *t) {
+    const dcnn_progress *p = &t->state.progress;
+    const int64_t batch = t->sampler.batch * t->sampler.accumulate, count = t->sampler.count;
+    if (t->options->on_step == NULL || dcnn_comm_rank(t->comm) != 0) return;
+    const double images_per_s = epoch_speed(t);
+    const dcnn_train_step_report report = {
+        .epoch = p->epoch + 1,
+        .epochs = t->options->epochs,
+        .step = (p->cursor + batch - 1) / batch,
+        .steps = dcnn_sampler_steps(&t->sampler),
+        .images_per_s = images_per_s,
+        .loss = p->loss_sum / (double)p->cursor,
+        .accuracy = (double)p->correct / (double)p->cursor,
+        .left_s = images_per_s > 0 ? (double)(count - p->cursor) / images_per_s : -1.0,
+    };
+    t->options->on_step(t->options->context, &report);
+}
+
+static dcnn_status run_epoch(dcnn_trainer *t) {
+    dcnn_progress *p = &t->state.progress;
+    begin_epoch(t);
+    while (p->cursor < t->sampler.count) {
+        bool stop = false;
+        const double loss_before = p->loss_sum;
+        const int64_t correct_before = p->correct;
+        DCNN_TRY(dcnn_train_step(t, &stop));
+        note_step(t, loss_before, correct_before);
+        DCNN_TRY(dcnn_trainer_remember(t));
+        dcnn_watchdog_step(p->step);
+        tell_step(t);
+        stop = stop || (t->options->stop_after > 0 && t->steps >= t->options->stop_after);
+        const bool last = p->cursor >= t->sampler.count;
+        if (stop && !last) return stop_here(t);
+        if (stop) {
+            DCNN_TRY(end_epoch(t));
+            return p->epoch < t->options->epochs ? stop_here(t) : DCNN_OK;
+        }
+        if (!last && t->options->checkpoint_every > 0 && p->step % t->options->checkpoint_every == 0)
+            DCNN_TRY(save(t, NULL));
+    }
+    return end_epoch(t);
+}
+
+/* --- the end ---------------------------------------------------------------------------------------------------------
+ */
+
+static dcnn_status test_split(dcnn_trainer *t, const char *name, int64_t *correct, int64_t *count) {
+    const dcnn_split *split = dcnn_dataset_split(&t->dataset, name);
+    if (split == NULL) return DCNN_OK;
+    dcnn_evaluation evaluation;
+    DCNN_TRY(dcnn_evaluator_run(t->evaluator, split->rows, split->count, false, &evaluation));
+    *correct = evaluation.correct;
+    *count = evaluation.count;
+    dcnn_evaluation_free(&evaluation);
+    return DCNN_OK;
+}
+
+/* Puts the best epoch's weights in the net and counts its hits on what it has never seen. */
+static dcnn_status test_best(dcnn_trainer *t, dcnn_train_result *result) {
+    char *path = dcnn_path_join(t->run->folder, "best.h5");
+    dcnn_checkpoint best = {0};
+    dcnn_status status = path ? dcnn_checkpoint_read(path, &best) : DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
+    free(path);
+    status = dcnn_comm_agree(t->comm, status);
+    if (status == DCNN_OK) {
+        if (dcnn_comm_domain_rank(t->comm) == 0)
+            memcpy(t->state.net->params, best.net->params, best.net->param_count * sizeof(float));
+        dcnn_comm_domain_barrier(t->comm);
+        memcpy(t->state.net->state, best.net->state, best.net->state_count * sizeof(float));
+        status = test_split(t, "test", &result->test_correct, &result->test_count);
+    }
+    if (status == DCNN_OK) status = test_split(t, "official-test", &result->official_correct, &result->official_count);
+    dcnn_checkpoint_free(&best);
+    return status;
+}
+
+/* 507274 -> "507,274", for people. */
+static const char *grouped(int64_t value, char text[32]) {
+    char digits[24];
+    const int length = snprintf(digits, sizeof digits, "%lld", (long long)value);
+    size_t used = 0;
+    for (int i = 0; i < length; i++) {
+        if (i > 0 && (length - i) % 3 == 0) text[used++] = ',';
+        text[used++] = digits[i];
+    }
+    text[used] = '\0';
+    return text;
+}
+
+static void tell_model(const dcnn_net *net) {
+    int64_t trainable = 0;
+    char weights[32], work[32];
+    for (int i = 0; i < net->node_count; i++)
+        for (int j = 0; j < net->nodes[i].param_count; j++)
+            if (net->nodes[i].params[j].trainable) trainable += (int64_t)net->nodes[i].params[j].count;
+    dcnn_info("model %s: %s trainable parameters in %d layers, %s multiply-adds an image", net->name,
+              grouped(trainable, weights), net->node_count - 1, grouped(dcnn_net_multiply_adds(net, -1), work));
+}
+
+dcnn_status dcnn_train(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoint *from,
+                       const dcnn_train_options *options, dcnn_train_result *result) {
+    dcnn_trainer *t;
+    *result = (dcnn_train_result){0};
+    dcnn_status status;
+    dcnn_watchdog_work(true);
+    DCNN_TRY_DONE(dcnn_trainer_open(comm, run, from, options, NULL, 0, &t));
+    dcnn_watchdog_step(t->state.progress.step);
+    dcnn_watchdog_work(false);
+    DCNN_TRY_DONE(dcnn_comm_agree(comm, dcnn_comm_rank(comm) == 0 ? write_record(t) : DCNN_OK));
+    tell_model(t->state.net);
+    t->started_s = dcnn_now_s() - t->state.progress.elapsed_s;
+    dcnn_signals_catch();
+    const int64_t left_s = dcnn_signals_watch_deadline(options->end_margin_s);
+    if (left_s >= 0) dcnn_info("time  stopping in %lld s, before the job's time is over", (long long)left_s);
+    while (t->state.progress.epoch < options->epochs) {
+        status = run_epoch(t);
+        while (status != DCNN_OK && dcnn_comm_is_broken(comm)) status = dcnn_trainer_go_on(&t);
+        DCNN_TRY_DONE(status);
+    }
+    DCNN_TRY_DONE(dcnn_trace_step(t->trace, comm, INT64_MAX)); /* if there were few */
+    result->epochs = t->state.progress.epoch;
+    result->steps = t->state.progress.step;
+    result->best_epoch = t->state.progress.best_epoch;
+    result->images_per_s = t->train_s > 0 ? (double)t->trained / t->train_s : 0.0;
+    result->elapsed_s = dcnn_now_s() - t->started_s;
+    result->weights_hash = dcnn_weights_hash(t->state.net);
+    status = test_best(t, result);
+done:
+    dcnn_trainer_close(t);
+    return status;
+}
