@@ -30,8 +30,8 @@ static size_t floats_of(int row) {
 }
 
 static void turn_sum(bench *b, int row) {
-    dcnn_flags flags = {0};
-    dcnn_comm_sum(b->comm, b->shares, sum_counts[row], b->sums, sum_counts[row], b->totals, &flags);
+    int wish = 0;
+    dcnn_comm_sum(b->comm, b->shares, sum_counts[row], b->sums, sum_counts[row], b->totals, &wish);
 }
 
 static void turn_gradient(bench *b, int row) {

@@ -142,20 +142,14 @@ typedef struct dcnn_shares {
 /** This rank's share of a batch of so many grains. *Local.* */
 dcnn_shares dcnn_comm_shares(const dcnn_comm *comm, int64_t grains);
 
-/** What rides along with each sum: the largest of any rank wins. */
-typedef struct dcnn_flags {
-    int stop;  /**< a signal wants the run to end */
-    int fault; /**< a dcnn_status: this rank cannot go on */
-} dcnn_flags;
-
 /**
  * Sums `count` doubles over all grains, along the tree; one message. *Collective.*
  * @param grain_sums  [shares.count][stride] this rank's grains; overwritten
  * @param totals      out [count], the same on every rank
- * @param flags       in: this rank's; out: the largest
+ * @param wish        rides along: in: this rank's, a small number; out: the largest of any rank
  */
 void dcnn_comm_sum(dcnn_comm *comm, dcnn_shares shares, int count, double *grain_sums, int stride, double *totals,
-                   dcnn_flags *flags);
+                   int *wish);
 
 /** Makes room for dcnn_comm_sum() of up to `count` doubles. Once a run. */
 dcnn_status dcnn_comm_reserve_sums(dcnn_comm *comm, int count);

@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "run/comm_private.h"
 
-enum { STOP, FAULT, FLAGS }; /* doubles in front of a slot's sums */
+enum { WISH, SUMS }; /* a slot: the rank's wish, as a double, then its sums */
 
 /* Vectors that merge along the tree as blocks are pushed, left to right. */
 typedef struct pile {
@@ -28,17 +28,15 @@ static void push(pile *p, dcnn_block block, double *vector, int count, int64_t g
         for (int i = 0; i < count; i++) p->vectors[depth - 2][i] += p->vectors[depth - 1][i];
 }
 
-static void push_slot(pile *p, dcnn_tree blocks, double *slot, int count, int64_t grains, dcnn_flags *flags) {
-    if ((int)slot[STOP] > flags->stop) flags->stop = (int)slot[STOP];
-    if ((int)slot[FAULT] > flags->fault) flags->fault = (int)slot[FAULT];
-    for (int i = 0; i < blocks.depth; i++) push(p, blocks.blocks[i], slot + FLAGS + i * count, count, grains);
+static void push_slot(pile *p, dcnn_tree blocks, double *slot, int count, int64_t grains, int *wish) {
+    if ((int)slot[WISH] > *wish) *wish = (int)slot[WISH];
+    for (int i = 0; i < blocks.depth; i++) push(p, blocks.blocks[i], slot + SUMS + i * count, count, grains);
 }
 
-static void fill_slot(const pile *p, int count, const dcnn_flags *flags, double *slot) {
-    slot[STOP] = flags->stop;
-    slot[FAULT] = flags->fault;
+static void fill_slot(const pile *p, int count, int wish, double *slot) {
+    slot[WISH] = wish;
     for (int i = 0; i < p->tree.depth; i++)
-        memcpy(slot + FLAGS + i * count, p->vectors[i], (size_t)count * sizeof(double));
+        memcpy(slot + SUMS + i * count, p->vectors[i], (size_t)count * sizeof(double));
 }
 
 /* The most doubles that any domain brings: equal lengths let MPI use its logarithmic allgather. */
@@ -48,55 +46,54 @@ static int longest(const dcnn_comm *comm, int64_t grains, int count) {
         const int depth = dcnn_comm_blocks_of_domain(comm, grains, domain).depth;
         if (depth > most) most = depth;
     }
-    return FLAGS + most * count;
+    return SUMS + most * count;
 }
 
 /* By the first rank of each domain: its blocks to all other domains, the total into `slot`. */
-static void sum_over_rail(dcnn_comm *comm, const pile *mine, int64_t grains, int count, dcnn_flags *flags,
-                          double *slot) {
+static void sum_over_rail(dcnn_comm *comm, const pile *mine, int64_t grains, int count, int *wish, double *slot) {
     const int length = longest(comm, grains, count);
     double *out = comm->sum_room + (size_t)comm->domain_size * (size_t)comm->slot_length, *in = out + length;
-    fill_slot(mine, count, flags, out);
+    fill_slot(mine, count, *wish, out);
     const double from_s = dcnn_now_s();
     MPI_Allgather(out, length, MPI_DOUBLE, in, length, MPI_DOUBLE, comm->rail);
     dcnn_comm_waited(comm, true, from_s);
     pile all = {0};
     for (int domain = 0; domain < comm->domain_count; domain++)
         push_slot(&all, dcnn_comm_blocks_of_domain(comm, grains, domain), in + (size_t)domain * (size_t)length, count,
-                  grains, flags);
-    fill_slot(&all, count, flags, slot);
+                  grains, wish);
+    fill_slot(&all, count, *wish, slot);
 }
 
 void dcnn_comm_sum(dcnn_comm *comm, dcnn_shares shares, int count, double *grain_sums, int stride, double *totals,
-                   dcnn_flags *flags) {
+                   int *wish) {
     const size_t slot = (size_t)comm->slot_length, ranks = (size_t)comm->domain_size;
     double *slots = comm->slots + (comm->sum_turn++ % 2) * ranks * slot, *total = comm->slots + 2 * ranks * slot;
     pile mine = {0}, domain = {0};
     for (int64_t i = 0; i < shares.count; i++)
         push(&mine, (dcnn_block){0, shares.first + i}, grain_sums + i * stride, count, shares.grains);
-    fill_slot(&mine, count, flags, slots + (size_t)comm->domain_rank * slot);
+    fill_slot(&mine, count, *wish, slots + (size_t)comm->domain_rank * slot);
     dcnn_comm_domain_barrier(comm);
 
     for (int i = 0; i < comm->domain_size; i++) { /* each adds in a copy of its own */
         const int rank = comm->domain_index * comm->domain_size + i;
         const dcnn_tree blocks = dcnn_comm_blocks_of_rank(comm, shares.grains, rank);
         double *copy = comm->sum_room + (size_t)i * slot;
-        memcpy(copy, slots + (size_t)i * slot, (size_t)(FLAGS + blocks.depth * count) * sizeof(double));
-        push_slot(&domain, blocks, copy, count, shares.grains, flags);
+        memcpy(copy, slots + (size_t)i * slot, (size_t)(SUMS + blocks.depth * count) * sizeof(double));
+        push_slot(&domain, blocks, copy, count, shares.grains, wish);
     }
     if (comm->domain_count == 1) {
         memcpy(totals, domain.vectors[0], (size_t)count * sizeof(double));
         return;
     }
-    if (comm->domain_rank == 0) sum_over_rail(comm, &domain, shares.grains, count, flags, total);
+    if (comm->domain_rank == 0) sum_over_rail(comm, &domain, shares.grains, count, wish, total);
     dcnn_comm_domain_barrier(comm);
-    *flags = (dcnn_flags){(int)total[STOP], (int)total[FAULT]};
-    memcpy(totals, total + FLAGS, (size_t)count * sizeof(double));
+    *wish = (int)total[WISH];
+    memcpy(totals, total + SUMS, (size_t)count * sizeof(double));
 }
 
 dcnn_status dcnn_comm_reserve_sums(dcnn_comm *comm, int count) {
     dcnn_comm_release_sums(comm);
-    comm->slot_length = FLAGS + count * DCNN_TREE_DEPTH;
+    comm->slot_length = SUMS + count * DCNN_TREE_DEPTH;
     const size_t slot = (size_t)comm->slot_length, ranks = (size_t)comm->domain_size;
     void *shared;
     DCNN_TRY(dcnn_comm_share_domain(comm, (2 * ranks + 1) * slot * sizeof(double), 0, &shared, NULL));

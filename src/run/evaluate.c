@@ -148,8 +148,8 @@ dcnn_status dcnn_evaluator_run(dcnn_evaluator *e, const int64_t *rows, int64_t c
     dcnn_team_run(e->team, run_share, e);
     if (e->loader->labels) {
         double totals[DCNN_LOSS_SUMS];
-        dcnn_flags flags = {0};
-        dcnn_comm_sum(e->comm, e->shares, DCNN_LOSS_SUMS, e->sums, DCNN_LOSS_SUMS, totals, &flags);
+        int wish = 0;
+        dcnn_comm_sum(e->comm, e->shares, DCNN_LOSS_SUMS, e->sums, DCNN_LOSS_SUMS, totals, &wish);
         evaluation->loss = totals[DCNN_SUM_LOSS] / (double)count;
         count_confusion(e, first, mine, evaluation->confusion);
         dcnn_comm_add_integers(e->comm, evaluation->confusion, classes * classes);

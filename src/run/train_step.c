@@ -144,14 +144,14 @@ static dcnn_status agree_stage(dcnn_trainer *t, bool *stop) {
     const int count = dcnn_plan_sum_count(t->plan, t->stage);
     if (count == 0) return DCNN_OK;
     double *totals = t->sums + (int64_t)t->slots * t->sum_stride;
-    dcnn_flags flags = {.stop = dcnn_signals_caught()};
-    dcnn_comm_sum(t->comm, t->shares, count, t->sums, t->sum_stride, totals, &flags);
+    int signal = dcnn_signals_caught();
+    dcnn_comm_sum(t->comm, t->shares, count, t->sums, t->sum_stride, totals, &signal);
     if (dcnn_comm_is_broken(t->comm)) return dcnn_comm_fail_broken();
     dcnn_plan_agreed(t->plan, t->stage, totals, t->batch);
     if (t->stage != t->state.net->loss_stage) return DCNN_OK;
     const double *loss = totals + count - DCNN_LOSS_SUMS;
-    if (flags.stop != 0) t->stop_signal = flags.stop;
-    *stop = *stop || flags.stop != 0;
+    if (signal != 0) t->stop_signal = signal;
+    *stop = *stop || signal != 0;
     if (!isfinite(loss[DCNN_SUM_LOSS]))
         return DCNN_FAIL(DCNN_DIVERGED,
                          "the loss became %s in epoch %lld, step %lld: the last good checkpoint is kept; try a smaller "

@@ -103,11 +103,11 @@ static void run_stage(step *s, const stage *now) {
 }
 
 static void agree_stage(step *s, const stage *now) {
-    dcnn_flags flags = {0};
+    int wish = 0;
     const double began_s = MPI_Wtime();
     if (now->sums == 0) return;
     double *totals = s->sums + (s->shares.count + 1) * s->sum_stride;
-    dcnn_comm_sum(s->comm, s->shares, now->sums, s->sums, s->sum_stride, totals, &flags);
+    dcnn_comm_sum(s->comm, s->shares, now->sums, s->sums, s->sum_stride, totals, &wish);
     s->agree_s += MPI_Wtime() - began_s;
 }
 
