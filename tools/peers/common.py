@@ -14,6 +14,7 @@ def options():
     parser.add_argument("--model", required=True, help="Keras JSON")
     parser.add_argument("--digits", required=True, help="folder of MNIST's IDX files")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--processes", type=int, default=1, help="that share each batch, where the peer knows how")
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--seconds", type=float, default=8)
     return parser.parse_args()
@@ -83,25 +84,30 @@ def net(o):
 
 
 class Batches:
-    """Slices of the pictures, one behind the other."""
+    """Slices of the pictures, one behind the other; of each batch the share of one process."""
 
-    def __init__(self, o, count):
+    def __init__(self, o, count, rank=0):
         self.size, self.count, self.at = o.batch_size, count, 0
+        self.share = [o.batch_size * r // o.processes for r in (rank, rank + 1)]
 
     def next(self):
         if self.at + self.size > self.count:
             self.at = 0
+        first = self.at
         self.at += self.size
-        return slice(self.at - self.size, self.at)
+        return slice(first + self.share[0], first + self.share[1])
 
 
-def measure(o, step, seconds):
-    """Images a second of step(), which runs one batch and waits for it: (of the median call, over all the time)."""
+def measure(o, step, seconds, agreed=lambda more: more):
+    """Images a second of step(), which runs one batch and waits for it: (of the median call, over all the time).
+
+    agreed() makes what one process wants to do what all do: they must take the same number of steps.
+    """
     for _ in range(WARM_UP):
         step()
     times, began = [], time.perf_counter()
     before = began
-    while len(times) < 5 or before - began < seconds:
+    while agreed(len(times) < 5 or before - began < seconds):
         step()
         now = time.perf_counter()
         times.append(now - before)
