@@ -152,6 +152,8 @@ const dcnn_option dcnn_option_table[] = {
     {"seconds", 0, BENCH, REAL(seconds, 0, 86400, DCNN_OPEN_LOW), .fallback = "8", .group = machine,
      .help = "how long to measure, about"},
     {"comm", 0, BENCH, FLAG(comm), .group = machine, .help = "measure the reductions over all ranks instead"},
+    {"formats", 0, BENCH, FLAG(formats), .group = machine,
+     .help = "measure what fp16, bf16 and AMX could gain instead"},
     {"grain", 0, TRAIN | BENCH, INTEGER(grain, 1, 4096), .fallback = "16", .group = expert,
      .help = "samples computed at a time", .resume = DCNN_RESUME_FIXED},
     {"fuse", 0, TRAIN | BENCH, FLAG(fuse), .fallback = "true", .group = expert,

@@ -78,7 +78,7 @@ typedef struct dcnn_options {
     const char *output, *format, *split, *schedule, *trace;
     int64_t limit, index;
     double test_split, validation_split, seconds;
-    bool stratify, force, json, comm;
+    bool stratify, force, json, comm, formats;
     int shape[3];
     /* slurm */
     const char *nodes, *time, *partition, *account, *job_name, *launcher;

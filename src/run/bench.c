@@ -342,6 +342,7 @@ static void describe_op(const dcnn_plan *plan, const dcnn_net *net, const dcnn_o
     out->forward_stage = op->node->stage_forward;
     out->backward_stage = op->node->stage_backward;
     out->synchronised = op->node->layer->synchronised;
+    out->tiles = op->head->layer == &dcnn_layer_conv2d && op->in.c > 1;
     if (out->synchronised) { /* once for the sums, once to apply them */
         out->forward_bytes = is_folded(plan, op) ? in : in + sum;
         out->backward_bytes = 5.0 * in;

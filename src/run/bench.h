@@ -25,6 +25,7 @@ typedef struct dcnn_bench_op {
     double forward_bytes, backward_bytes; /**< of pictures read and written */
     int forward_stage, backward_stage;    /**< of a step; a synchronised one's sums are made in the stage before */
     bool synchronised;
+    bool tiles; /**< a convolution of several input channels: mostly products of matrices */
 } dcnn_bench_op;
 
 /** What a stage of a step brings to all ranks. */
