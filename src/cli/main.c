@@ -154,7 +154,11 @@ static dcnn_status help_for_programs(const char *what, const char *word) {
  * itself keeps that from happening twice: once it is set, no better core is offered. */
 static void start_with_better_blas(char **argv) {
     const char *core = dcnn_blas_better_core();
-    if (core && setenv("OPENBLAS_CORETYPE", core, 0) == 0) execv("/proc/self/exe", argv);
+    char program[4096]; /* its own name, for top and pkill would know a process started by the link as "exe" */
+    const ssize_t length = core ? readlink("/proc/self/exe", program, sizeof program - 1) : -1;
+    if (length < 0 || setenv("OPENBLAS_CORETYPE", core, 0) != 0) return;
+    program[length] = 0;
+    execv(program, argv);
 }
 
 static dcnn_status run_alone(dcnn_command_id command, dcnn_cli *cli) {
