@@ -91,6 +91,17 @@ static double sum_bound(size_t terms) {
     return 2e-6 + 2e-7 * (double)terms;
 }
 
+/* The rms of errors, of the results' rms: F(4x4,3x3) reaches 1.2e-6, sums as they stand 2e-7. Few results say little.
+ */
+static void check_mean_error(const char *what, size_t count, const float *actual, const float *expected) {
+    double errors = 0, squares = 0;
+    for (size_t i = 0; i < count; i++) {
+        errors += ((double)actual[i] - expected[i]) * ((double)actual[i] - expected[i]);
+        squares += (double)expected[i] * expected[i];
+    }
+    if (count >= 100) test_close_one(what, count, sqrt(errors / squares), 0, 2e-6, 0);
+}
+
 /* Packed weights, of exactly the told size. Freed by test_release(). */
 static float *packed_of(const dcnn_kernels *kernels, const dcnn_conv *shape, const float *w) {
     float *packed = test_floats(kernels->conv_packed(shape));
@@ -140,6 +151,7 @@ static void check_conv_forward(const dcnn_kernels *fast, const dcnn_kernels *slo
     slow->conv_forward(shape, x, w, bias, fused, expected, NULL);
     free(scratch);
     test_close("y", size.y, y, expected, sum_bound(size.depth), 0);
+    check_mean_error("rms of y's errors", size.y, y, expected);
     test_release();
 }
 
@@ -153,6 +165,59 @@ static void test_conv_forward(const dcnn_kernels *fast, const dcnn_kernels *slow
     check_conv_forward(fast, slow, &convolutions[1], false, DCNN_FUSED_RELU);
 }
 
+/* Where the reference has a NaN, there is one; none in another sample. */
+static void check_nan_reaches(const char *what, size_t samples, size_t count, const float *actual,
+                              const float *expected) {
+    for (size_t sample = 0; sample < samples; sample++) {
+        size_t wanted = 0, found = 0;
+        for (size_t i = sample * count; i < (sample + 1) * count; i++) {
+            wanted += isnan(expected[i]) ? 1 : 0;
+            found += isnan(actual[i]) ? 1 : 0;
+            if (isnan(expected[i]) && !isnan(actual[i])) fail_msg("%s[%zu] is %g, not NaN", what, i, actual[i]);
+        }
+        if (wanted == 0 && found > 0) fail_msg("%s: sample %zu has %zu NaN, expected none", what, sample, found);
+    }
+}
+
+/* A NaN in each of x's and dy's cells in turn reaches all that is made of it, by either way. */
+static void check_conv_nan(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    static const dcnn_conv shapes[] = {{2, 7, 9, 17, 18, 3, 3, 1, 1, 1, 1, 7, 9},
+                                       {2, 5, 7, 3, 18, 3, 3, 2, 2, 1, 1, 3, 4}};
+    for (int i = 0; i < 2; i++) {
+        const dcnn_conv *shape = &shapes[i];
+        const conv_sizes size = sizes_of(shape);
+        float *x = test_random(size.x, 35), *dy = test_random(size.y, 36), *w = test_random(size.w, 37);
+        const float *packed = packed_of(fast, shape, w);
+        float *scratch = scratch_of(fast->conv_scratch(shape));
+        float *y[2] = {test_floats(size.y), test_floats(size.y)}, *dx[2] = {test_floats(size.x), test_floats(size.x)};
+        float *dw[2] = {test_floats(size.w), test_floats(size.w)};
+        for (size_t cell = 0; cell < size.x / 2; cell += (size_t)shape->c + 1) {
+            const float kept = x[cell];
+            x[cell] = NAN;
+            fast->conv_forward(shape, x, packed, NULL, DCNN_FUSED_RELU, y[0], scratch);
+            slow->conv_forward(shape, x, w, NULL, DCNN_FUSED_RELU, y[1], NULL);
+            check_nan_reaches("y", 2, size.y / 2, y[0], y[1]);
+            fast->conv_backward_filter(shape, x, dy, dw[0], NULL, scratch);
+            slow->conv_backward_filter(shape, x, dy, dw[1], NULL, NULL);
+            check_nan_reaches("dw", 1, size.w, dw[0], dw[1]);
+            x[cell] = kept;
+        }
+        for (size_t cell = 0; cell < size.y / 2; cell += (size_t)shape->k + 1) {
+            const float kept = dy[cell];
+            dy[cell] = NAN;
+            fast->conv_backward_input(shape, dy, packed, dx[0], scratch);
+            slow->conv_backward_input(shape, dy, w, dx[1], NULL);
+            check_nan_reaches("dx", 2, size.x / 2, dx[0], dx[1]);
+            fast->conv_backward_filter(shape, x, dy, dw[0], NULL, scratch);
+            slow->conv_backward_filter(shape, x, dy, dw[1], NULL, NULL);
+            check_nan_reaches("dw", 1, size.w, dw[0], dw[1]);
+            dy[cell] = kept;
+        }
+        free(scratch);
+        test_release();
+    }
+}
+
 static void test_conv_backward_input(const dcnn_kernels *fast, const dcnn_kernels *slow) {
     for (int i = 0; i < CONVOLUTIONS; i++) {
         const dcnn_conv numbered = convolution(i), *shape = &numbered;
@@ -164,6 +229,7 @@ static void test_conv_backward_input(const dcnn_kernels *fast, const dcnn_kernel
         slow->conv_backward_input(shape, dy, w, expected, NULL);
         free(scratch);
         test_close("dx", size.x, dx, expected, sum_bound((size_t)(shape->r * shape->s * shape->k)), 0);
+        check_mean_error("rms of dx's errors", size.x, dx, expected);
         test_release();
     }
 }
@@ -181,10 +247,12 @@ static void test_conv_backward_filter(const dcnn_kernels *fast, const dcnn_kerne
         slow->conv_backward_filter(shape, x, dy, expected, expected_dbias, NULL);
         free(scratch);
         test_close("dw", size.w, dw, expected, sum_bound(size.y / size.k), 0);
+        check_mean_error("rms of dw's errors", size.w, dw, expected);
         test_close("dbias", size.k, dbias, expected_dbias, sum_bound(size.y / size.k), 0);
         assert_memory_equal(again, dw, size.w * sizeof(float));
         test_release();
     }
+    check_conv_nan(fast, slow);
 }
 
 /* --- convolution + bias + ReLU + MaxPooling ------------------------------------------------------------------------

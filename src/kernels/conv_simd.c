@@ -2,8 +2,10 @@
 #include "kernels/conv_simd.h"
 #include "kernels/register.h"
 
+/* Tiles of F(4x4,3x3) must save a third of the multiplications at least: an image of 2x2 has mostly empty ones. */
 static bool by_winograd(const dcnn_conv *shape) {
-    return winograd_fits(shape) && shape->c >= 16 && shape->k >= 16;
+    const int tiles = (shape->oh + 3) / 4 * ((shape->ow + 3) / 4);
+    return winograd_fits(shape) && shape->c >= 16 && shape->k >= 16 && 6 * tiles <= shape->oh * shape->ow;
 }
 
 #define DCNN_CHOOSE(shape, kernel)                                                                                     \

@@ -1,23 +1,35 @@
 /* conv_winograd_simd.c — 3x3 convolutions with stride 1 by Winograd's tiles (Lavin & Gray, arXiv 1509.09308).
  *
- * Forward is F(2x2,3x3): a 4x4 tile of x becomes 16 elements, each element a product of matrices over the channels, and
- * the 16 results of a tile become 2x2 of y. The input's gradient is the same with dy for x and turned filters. The
- * filters' gradient is the adjoint, F(3x3,2x2): tiles of x and of dy are transformed, each element sums their products
- * over all tiles, and the 16 sums of a pair of channels become its nine weights.
+ * Forward is F(4x4,3x3): a 6x6 tile of x becomes 36 elements, each element a product of matrices over the channels, and
+ * the 36 results of a tile become 4x4 of y. The input's gradient is the same with dy for x and turned filters. The
+ * filters' gradient is the adjoint, F(3x3,4x4): tiles of x and of dy are transformed, each element sums their products
+ * over all tiles, and the 36 sums of a pair of channels become its nine weights.
+ *
+ * The points are 0, 5/8, -5/8, 3/2, -3/2 and infinity: errors of 9e-7 of the results' rms, three times those of
+ * F(2x2,3x3), with 36 products for 16 outputs instead of 64. The usual points 0, 1, -1, 2, -2 have 2e-6.
  *
  * Transforms lie as [element][tile][channels]: of x in V, of dy or y in M. */
 #include "kernels/conv_simd.h"
 
 enum {
-    ELEMENTS = 16, /* of a transformed 4x4 tile */
+    TILE = 4, /* outputs along a tile */
+    EDGE = 6, /* inputs along a tile */
+    ELEMENTS = EDGE * EDGE,
     TAPS_3X3 = 9,
-    V_BYTES = 256 * 1024, /* of V in a forward block: with M and a panel of U within L2; 192 to 768 KiB are alike */
+    /* Of V in a forward block, two panels of tiles at least; 256 to 1024 KiB are alike within 5 % (L2 of 2 MiB). */
+    V_BYTES = 384 * 1024,
     /* The filters' gradient: tiles of a block, and channels of a slice each way. More slices transform the same tiles
-     * more often. 16 images on a Zen 4 with 1 MiB of L2: 32x32x96 14.8 ms, 16x16x192 17.2, 16x16x128 6.5; with slices
-     * of 64 and 64 tiles 19.7, 17.5, 6.5, with slices of 96 14.3, 16.5, 7.5. */
+     * more often; with 64 the sums of 36 elements are 576 KiB, which L2 should hold. 16 to 64 tiles and slices of 64 to
+     * 128 are alike within 8 % (L2 of 2 MiB). */
     FILTER_TILES = 32,
-    FILTER_CHANNELS = 128,
+    FILTER_CHANNELS = 64,
 };
+
+/* The points' distances from 0 and their squares. */
+#define NEAR  0.625F
+#define FAR   1.5F
+#define NEAR2 (NEAR * NEAR)
+#define FAR2  (FAR * FAR)
 
 /* One direction: images [h,w,c] to images [oh,ow,k]. */
 typedef struct scheme {
@@ -36,8 +48,8 @@ typedef struct tile_block {
 } tile_block;
 
 static scheme complete(scheme s) {
-    s.tile_columns = divide_up(s.ow, 2);
-    s.tiles = divide_up(s.oh, 2) * s.tile_columns;
+    s.tile_columns = divide_up(s.ow, TILE);
+    s.tiles = divide_up(s.oh, TILE) * s.tile_columns;
     s.k_vectors = divide_up(s.k, V);
     return s;
 }
@@ -87,8 +99,19 @@ static size_t block_floats(const tile_block *block) {
 
 /* --- packing ------------------------------------------------------------------------------------------------------ */
 
+/* Floats of U from one element to the next. One vector more than needed: at powers of two packing takes longer. */
+static size_t u_element(size_t channels, size_t vectors) {
+    return channels * vectors * V + V;
+}
+
+/* Where U [pair of vectors][element][channel][vectors * V] has a pair, of which each but the last is whole. */
+static size_t u_pair(size_t channels, size_t pair) {
+    return pair * ELEMENTS * u_element(channels, 2);
+}
+
 static size_t u_floats(size_t c, size_t k) {
-    return ELEMENTS * c * rounded_channels(k);
+    const size_t vectors = divide_up(k, V);
+    return u_pair(c, vectors / 2) + vectors % 2 * ELEMENTS * u_element(c, 1);
 }
 
 size_t DCNN_SIMD_NAME(dcnn_conv_winograd_packed)(const dcnn_conv *shape) {
@@ -96,28 +119,41 @@ size_t DCNN_SIMD_NAME(dcnn_conv_winograd_packed)(const dcnn_conv *shape) {
     return whole_lines(u_floats(c, k)) + u_floats(k, c);
 }
 
-/* Where U [pair of vectors][16][channel][width] has one channel and one vector; `stride` is from element to element. */
+/* Where U has one channel and one vector; `stride` is from element to element. */
 static float *u_at(float *u, size_t channels, size_t vectors, size_t channel, size_t vector, size_t *stride) {
-    const size_t pair = vector / 2, width = least(2, vectors - 2 * pair) * V;
-    *stride = channels * width;
-    return u + pair * ELEMENTS * channels * 2 * V + channel * width + vector % 2 * V;
+    const size_t width = least(2, vectors - vector / 2 * 2);
+    *stride = u_element(channels, width);
+    return u + u_pair(channels, vector / 2) + (channel * width + vector % 2) * V;
 }
 
-/* U = G g G^T; G = (1 0 0; 1/2 1/2 1/2; 1/2 -1/2 1/2; 0 0 1). */
+/* G g: a filter's line at the six points, each divided by the product of that point's distances to the other finite
+ * ones: what would else stand as fractions in transform_line(). */
+static inline void evaluate_line(const simd_float g[3], simd_float u[EDGE]) {
+    const float at_zero = 1 / (NEAR2 * FAR2), at_near = 1 / (2 * NEAR2 * (NEAR2 - FAR2)),
+                at_far = 1 / (2 * FAR2 * (FAR2 - NEAR2));
+    const simd_float near_even = at_near * (g[0] + NEAR2 * g[2]), near_odd = at_near * NEAR * g[1];
+    const simd_float far_even = at_far * (g[0] + FAR2 * g[2]), far_odd = at_far * FAR * g[1];
+    u[0] = at_zero * g[0];
+    u[1] = near_even + near_odd;
+    u[2] = near_even - near_odd;
+    u[3] = far_even + far_odd;
+    u[4] = far_even - far_odd;
+    u[5] = g[2];
+}
+
+/* U = G g G^T. */
 static void transform_filter(const simd_float g[TAPS_3X3], float *u, size_t stride) {
-    const simd_float half = simd_splat(0.5F);
-    simd_float t[4][3];
+    simd_float t[EDGE][3];
     for (size_t s = 0; s < 3; s++) {
-        t[0][s] = g[s];
-        t[1][s] = half * ((g[s] + g[6 + s]) + g[3 + s]);
-        t[2][s] = half * ((g[s] + g[6 + s]) - g[3 + s]);
-        t[3][s] = g[6 + s];
+        const simd_float column[3] = {g[s], g[3 + s], g[6 + s]};
+        simd_float line[EDGE];
+        evaluate_line(column, line);
+        for (size_t r = 0; r < EDGE; r++) t[r][s] = line[r];
     }
-    for (size_t r = 0; r < 4; r++, u += 4 * stride) {
-        simd_store(u, t[r][0]);
-        simd_store(u + stride, half * ((t[r][0] + t[r][2]) + t[r][1]));
-        simd_store(u + 2 * stride, half * ((t[r][0] + t[r][2]) - t[r][1]));
-        simd_store(u + 3 * stride, t[r][2]);
+    for (size_t r = 0; r < EDGE; r++) {
+        simd_float line[EDGE];
+        evaluate_line(t[r], line);
+        for (size_t s = 0; s < EDGE; s++, u += stride) simd_store(u, line[s]);
     }
 }
 
@@ -157,7 +193,7 @@ void DCNN_SIMD_NAME(dcnn_conv_winograd_pack)(const dcnn_conv *shape, const float
     const size_t c_vectors = divide_up(c, V), k_vectors = divide_up(k, V);
     size_t units = c * k_vectors;
     for (size_t unit = share_start(units, share, shares); unit < share_start(units, share + 1, shares); unit++) {
-        pack_forward(shape, w, packed, unit / k_vectors, unit % k_vectors);
+        pack_forward(shape, w, packed, unit % c, unit / c);
     }
     units = k_vectors * c_vectors;
     float *turned = packed + whole_lines(u_floats(c, k));
@@ -175,38 +211,50 @@ typedef struct tile_place {
 
 static tile_place place_of(const scheme *s, size_t tile) {
     const size_t inside = tile % s->tiles;
-    return (tile_place){tile / s->tiles, inside / s->tile_columns * 2, inside % s->tile_columns * 2};
+    return (tile_place){tile / s->tiles, inside / s->tile_columns * TILE, inside % s->tile_columns * TILE};
 }
 
-/* The 16 cells under a tile; those outside the image are `zeros`. */
-static void find_cells(const scheme *s, const float *x, const float *zeros, tile_place place, const float *cells[16]) {
+/* The cells under a tile; those outside the image are `zeros`. */
+static void find_cells(const scheme *s, const float *x, const float *zeros, tile_place place,
+                       const float *cells[ELEMENTS]) {
     const float *image = x + place.image * s->h * s->w * s->c;
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < EDGE; i++) {
         const int row = (int)place.row - s->pad_h + i;
-        for (int j = 0; j < 4; j++) {
+        for (int j = 0; j < EDGE; j++) {
             const int column = (int)place.column - s->pad_w + j;
             const bool inside = row >= 0 && row < (int)s->h && column >= 0 && column < (int)s->w;
-            cells[4 * i + j] = inside ? image + ((size_t)row * s->w + (size_t)column) * s->c : zeros;
+            cells[EDGE * i + j] = inside ? image + ((size_t)row * s->w + (size_t)column) * s->c : zeros;
         }
     }
 }
 
-/* B^T d B of one vector of channels; B^T = (1 0 -1 0; 0 1 1 0; 0 -1 1 0; 0 1 0 -1). */
-static inline void transform_cells(const float *const cells[16], size_t at, size_t lanes, float *to, size_t stride) {
-    simd_float t[4][4];
-    for (size_t j = 0; j < 4; j++) {
-        const simd_float d0 = load_lanes(cells[j] + at, lanes), d1 = load_lanes(cells[4 + j] + at, lanes),
-                         d2 = load_lanes(cells[8 + j] + at, lanes), d3 = load_lanes(cells[12 + j] + at, lanes);
-        t[0][j] = d0 - d2;
-        t[1][j] = d1 + d2;
-        t[2][j] = d2 - d1;
-        t[3][j] = d1 - d3;
+/* B^T d. With P = x (x^2 - NEAR2) (x^2 - FAR2), row i has the coefficients of P / (x - point i), and the last those of
+ * P. */
+static inline void transform_line(const simd_float d[EDGE], simd_float v[EDGE]) {
+    const simd_float near_even = d[4] - FAR2 * d[2], near_odd = NEAR * (d[3] - FAR2 * d[1]);
+    const simd_float far_even = d[4] - NEAR2 * d[2], far_odd = FAR * (d[3] - NEAR2 * d[1]);
+    v[0] = (d[4] - (NEAR2 + FAR2) * d[2]) + NEAR2 * FAR2 * d[0];
+    v[1] = near_even + near_odd;
+    v[2] = near_even - near_odd;
+    v[3] = far_even + far_odd;
+    v[4] = far_even - far_odd;
+    v[5] = (d[5] - (NEAR2 + FAR2) * d[3]) + NEAR2 * FAR2 * d[1];
+}
+
+/* B^T d B of one vector of channels. */
+static inline void transform_cells(const float *const cells[ELEMENTS], size_t at, size_t lanes, float *to,
+                                   size_t stride) {
+    simd_float t[EDGE][EDGE];
+    for (size_t j = 0; j < EDGE; j++) {
+        simd_float d[EDGE], line[EDGE];
+        for (size_t i = 0; i < EDGE; i++) d[i] = load_lanes(cells[EDGE * i + j] + at, lanes);
+        transform_line(d, line);
+        for (size_t i = 0; i < EDGE; i++) t[i][j] = line[i];
     }
-    for (size_t i = 0; i < 4; i++, to += 4 * stride) {
-        simd_store(to, t[i][0] - t[i][2]);
-        simd_store(to + stride, t[i][1] + t[i][2]);
-        simd_store(to + 2 * stride, t[i][2] - t[i][1]);
-        simd_store(to + 3 * stride, t[i][1] - t[i][3]);
+    for (size_t i = 0; i < EDGE; i++) {
+        simd_float line[EDGE];
+        transform_line(t[i], line);
+        for (size_t j = 0; j < EDGE; j++, to += stride) simd_store(to, line[j]);
     }
 }
 
@@ -214,26 +262,33 @@ static inline void transform_cells(const float *const cells[16], size_t at, size
 static void transform_input(const scheme *s, const float *x, const float *zeros, size_t first, size_t count,
                             size_t from, size_t to, const tile_block *block) {
     for (size_t tile = 0; tile < count; tile++) {
-        const float *cells[16];
+        const float *cells[ELEMENTS];
         find_cells(s, x, zeros, place_of(s, first + tile), cells);
         float *v = block->v + tile * block->v_row;
         for (size_t c = from; c < to; c += V, v += V) transform_cells(cells, c, least(V, to - c), v, block->v_element);
     }
 }
 
-/* The 2x2 outputs A^T m A; A^T = (1 1 1 0; 0 1 -1 -1). */
-static inline void transform_products(const float *m, size_t stride, simd_float cell[4]) {
-    simd_float t[2][4];
-    for (size_t j = 0; j < 4; j++) {
-        const simd_float m0 = simd_load(m + j * stride), m1 = simd_load(m + (4 + j) * stride),
-                         m2 = simd_load(m + (8 + j) * stride), m3 = simd_load(m + (12 + j) * stride);
-        t[0][j] = m0 + (m1 + m2);
-        t[1][j] = (m1 - m2) - m3;
+/* A^T m: row i has the points' i-th powers. */
+static inline void interpolate_line(const simd_float m[EDGE], simd_float y[TILE]) {
+    const simd_float near_sum = m[1] + m[2], near_difference = NEAR * (m[1] - m[2]);
+    const simd_float far_sum = m[3] + m[4], far_difference = FAR * (m[3] - m[4]);
+    y[0] = m[0] + (near_sum + far_sum);
+    y[1] = near_difference + far_difference;
+    y[2] = NEAR2 * near_sum + FAR2 * far_sum;
+    y[3] = (m[5] + NEAR2 * near_difference) + FAR2 * far_difference;
+}
+
+/* The 4x4 outputs A^T m A. */
+static inline void transform_products(const float *m, size_t stride, simd_float cell[TILE][TILE]) {
+    simd_float t[TILE][EDGE];
+    for (size_t j = 0; j < EDGE; j++) {
+        simd_float line[EDGE], y[TILE];
+        for (size_t i = 0; i < EDGE; i++) line[i] = simd_load(m + (EDGE * i + j) * stride);
+        interpolate_line(line, y);
+        for (size_t i = 0; i < TILE; i++) t[i][j] = y[i];
     }
-    for (size_t i = 0; i < 2; i++) {
-        cell[2 * i] = t[i][0] + (t[i][1] + t[i][2]);
-        cell[2 * i + 1] = (t[i][1] - t[i][2]) - t[i][3];
-    }
+    for (size_t i = 0; i < TILE; i++) interpolate_line(t[i], cell[i]);
 }
 
 /* --- forward and the input's gradient ----------------------------------------------------------------------------- */
@@ -244,17 +299,19 @@ static void transform_output(const scheme *s, const tile_block *block, size_t fi
     const simd_float floor = simd_splat(relu ? 0 : -__builtin_inff());
     for (size_t tile = 0; tile < count; tile++) {
         const tile_place place = place_of(s, first + tile);
-        const size_t rows = least(2, s->oh - place.row), columns = least(2, s->ow - place.column);
+        const size_t rows = least(TILE, s->oh - place.row), columns = least(TILE, s->ow - place.column);
         float *corner = y + ((place.image * s->oh + place.row) * s->ow + place.column) * s->k;
         for (size_t j = 0; j < vectors; j++) {
             const size_t at = (vector + j) * V, lanes = lanes_of(s->k, vector + j);
             const simd_float shift = bias == NULL ? simd_zero() : load_lanes(bias + at, lanes);
-            simd_float cell[4];
+            simd_float cell[TILE][TILE];
             transform_products(block->m + tile * block->m_row + j * V, block->m_element, cell);
-            for (size_t i = 0; i < 4; i++) {
-                if (i / 2 >= rows || i % 2 >= columns) continue;
-                /* This order of simd_max keeps a NaN. */
-                store_lanes(corner + (i / 2 * s->ow + i % 2) * s->k + at, lanes, simd_max(floor, cell[i] + shift));
+            for (size_t row = 0; row < rows; row++) {
+                float *to = corner + row * s->ow * s->k + at;
+                for (size_t column = 0; column < columns; column++, to += s->k) {
+                    /* This order of simd_max keeps a NaN. */
+                    store_lanes(to, lanes, simd_max(floor, cell[row][column] + shift));
+                }
             }
         }
     }
@@ -271,7 +328,7 @@ static void multiply_pair(const scheme *s, const tile_block *block, size_t count
                  .out_row = block->m_row,
                  .lanes = V};
     for (size_t element = 0; element < ELEMENTS; element++) {
-        p.right = u + element * s->c * vectors * V;
+        p.right = u + element * u_element(s->c, vectors);
         for (size_t panel = 0; panel < panels; panel++) {
             const size_t start = share_start(count, panel, panels);
             p.left = block->v + element * block->v_element + start * block->v_row;
@@ -305,7 +362,7 @@ static void convolve(const scheme *s, const float *x, const float *u, const floa
         transform_input(s, x, zeros, first, count, 0, s->c, &block);
         for (size_t vector = 0; vector < s->k_vectors; vector += 2) {
             const size_t vectors = least(2, s->k_vectors - vector);
-            multiply_pair(s, &block, count, vectors, u + vector * ELEMENTS * s->c * V);
+            multiply_pair(s, &block, count, vectors, u + u_pair(s->c, vector / 2));
             transform_output(s, &block, first, count, vector, vectors, bias, relu, y);
         }
     }
@@ -336,34 +393,53 @@ static slice slice_of(size_t channels, size_t number) {
                    least(channels, share_start(vectors, number + 1, slices) * V)};
 }
 
+/* A y. */
+static inline void spread_line(const simd_float y[TILE], simd_float m[EDGE]) {
+    const simd_float near_even = y[0] + NEAR2 * y[2], near_odd = NEAR * (y[1] + NEAR2 * y[3]);
+    const simd_float far_even = y[0] + FAR2 * y[2], far_odd = FAR * (y[1] + FAR2 * y[3]);
+    m[0] = y[0];
+    m[1] = near_even + near_odd;
+    m[2] = near_even - near_odd;
+    m[3] = far_even + far_odd;
+    m[4] = far_even - far_odd;
+    m[5] = y[3];
+}
+
+/* A dy A^T of one vector of channels; dy's rows are `row` floats apart, its cells `cell`; those past rows x columns are
+ * zeros. */
+static inline void spread_tile(const float *dy, size_t row, size_t cell, size_t rows, size_t columns, size_t lanes,
+                               float *to, size_t stride) {
+    simd_float t[EDGE][TILE];
+    for (size_t j = 0; j < TILE; j++) {
+        simd_float d[TILE], line[EDGE];
+        for (size_t i = 0; i < TILE; i++) {
+            d[i] = i < rows && j < columns ? load_lanes(dy + i * row + j * cell, lanes) : simd_zero();
+        }
+        spread_line(d, line);
+        for (size_t i = 0; i < EDGE; i++) t[i][j] = line[i];
+    }
+    for (size_t i = 0; i < EDGE; i++) {
+        simd_float line[EDGE];
+        spread_line(t[i], line);
+        for (size_t j = 0; j < EDGE; j++, to += stride) simd_store(to, line[j]);
+    }
+}
+
 /* M = A dy A^T of `count` tiles from tile `first` on, of a slice of dy's channels. */
 static void transform_gradient(const scheme *s, const float *dy, size_t first, size_t count, slice k,
                                const tile_block *block) {
     for (size_t tile = 0; tile < count; tile++) {
         const tile_place place = place_of(s, first + tile);
-        const bool below = place.row + 1 < s->oh, right = place.column + 1 < s->ow;
+        const size_t rows = least(TILE, s->oh - place.row), columns = least(TILE, s->ow - place.column);
         const float *corner = dy + ((place.image * s->oh + place.row) * s->ow + place.column) * s->k;
         float *m = block->m + tile * block->m_row;
         for (size_t at = k.from; at < k.to; at += V, m += V) {
-            const size_t lanes = least(V, k.to - at);
-            const float *from = corner + at;
-            const simd_float d00 = load_lanes(from, lanes);
-            const simd_float d01 = right ? load_lanes(from + s->k, lanes) : simd_zero();
-            const simd_float d10 = below ? load_lanes(from + s->ow * s->k, lanes) : simd_zero();
-            const simd_float d11 = below && right ? load_lanes(from + (s->ow + 1) * s->k, lanes) : simd_zero();
-            const simd_float t[4][2] = {{d00, d01}, {d00 + d10, d01 + d11}, {d00 - d10, d01 - d11}, {-d10, -d11}};
-            for (size_t i = 0; i < 4; i++) {
-                float *to = m + 4 * i * block->m_element;
-                simd_store(to, t[i][0]);
-                simd_store(to + block->m_element, t[i][0] + t[i][1]);
-                simd_store(to + 2 * block->m_element, t[i][0] - t[i][1]);
-                simd_store(to + 3 * block->m_element, -t[i][1]);
-            }
+            spread_tile(corner + at, s->ow * s->k, s->k, rows, columns, least(V, k.to - at), m, block->m_element);
         }
     }
 }
 
-/* Adds V' M of a block to the sums [16][channel of c][k_row]; the first block starts them. */
+/* Adds V' M of a block to the sums [element][channel of c][k_row]; the first block starts them. */
 static void add_products(const tile_block *block, size_t count, size_t channels, size_t k_row, bool add, float *sums) {
     const size_t panels = divide_up(channels, ALONG_ROWS / 4 * 4), vectors = k_row / V;
     const size_t groups = divide_up(vectors, ALONG_VECTORS);
@@ -390,27 +466,35 @@ static void add_products(const tile_block *block, size_t count, size_t channels,
     }
 }
 
+/* G^T s: the adjoint of evaluate_line(). */
+static inline void gather_line(const simd_float s[EDGE], simd_float g[3]) {
+    const float at_zero = 1 / (NEAR2 * FAR2), at_near = 1 / (2 * NEAR2 * (NEAR2 - FAR2)),
+                at_far = 1 / (2 * FAR2 * (FAR2 - NEAR2));
+    const simd_float near_sum = at_near * (s[1] + s[2]), far_sum = at_far * (s[3] + s[4]);
+    g[0] = at_zero * s[0] + (near_sum + far_sum);
+    g[1] = at_near * NEAR * (s[1] - s[2]) + at_far * FAR * (s[3] - s[4]);
+    g[2] = s[5] + (NEAR2 * near_sum + FAR2 * far_sum);
+}
+
 /* dw = G^T sums G of a slice of channels each way. */
 static void store_filters(const scheme *s, const float *sums, slice c, slice k, size_t k_row, float *dw) {
-    const simd_float half = simd_splat(0.5F);
-    const size_t element = (c.to - c.from) * k_row;
+    const size_t element = (c.to - c.from) * k_row, tap = s->c * s->k;
     for (size_t channel = c.from; channel < c.to; channel++, sums += k_row) {
         for (size_t at = k.from; at < k.to; at += V) {
             const float *from = sums + (at - k.from);
-            simd_float t[3][4];
-            for (size_t j = 0; j < 4; j++) {
-                const simd_float s0 = simd_load(from + j * element), s1 = simd_load(from + (4 + j) * element),
-                                 s2 = simd_load(from + (8 + j) * element), s3 = simd_load(from + (12 + j) * element);
-                t[0][j] = s0 + half * (s1 + s2);
-                t[1][j] = half * (s1 - s2);
-                t[2][j] = s3 + half * (s1 + s2);
+            const size_t lanes = least(V, k.to - at);
+            simd_float t[3][EDGE];
+            for (size_t j = 0; j < EDGE; j++) {
+                simd_float line[EDGE], g[3];
+                for (size_t i = 0; i < EDGE; i++) line[i] = simd_load(from + (EDGE * i + j) * element);
+                gather_line(line, g);
+                for (size_t r = 0; r < 3; r++) t[r][j] = g[r];
             }
             for (size_t r = 0; r < 3; r++) {
                 float *to = dw + (3 * r * s->c + channel) * s->k + at;
-                const size_t lanes = least(V, k.to - at), tap = s->c * s->k;
-                store_lanes(to, lanes, t[r][0] + half * (t[r][1] + t[r][2]));
-                store_lanes(to + tap, lanes, half * (t[r][1] - t[r][2]));
-                store_lanes(to + 2 * tap, lanes, t[r][3] + half * (t[r][1] + t[r][2]));
+                simd_float g[3];
+                gather_line(t[r], g);
+                for (size_t i = 0; i < 3; i++) store_lanes(to + i * tap, lanes, g[i]);
             }
         }
     }
