@@ -2,8 +2,8 @@
  * main.c — from the command line to a command and its exit code.
  *
  * Every rank parses the same arguments and comes to the same end; only rank 0 speaks. A command of one process starts
- * MPI only if a launcher started several: then rank 0 works and the others wait for its status. Where ranks are more than
- * cores, the spare ones sleep (run/comm.h).
+ * MPI only if a launcher started several: then rank 0 works and the others wait for its status. Where ranks are more
+ * than cores, the spare ones sleep (run/comm.h).
  */
 #include <errno.h>
 #include <poll.h>

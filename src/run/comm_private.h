@@ -26,10 +26,10 @@ struct dcnn_comm {
     int rank, size, node_rank, node_size, node_count, cores;
     int node_cores; /* that all ranks of the node may use together */
     int domain_rank, domain_size, domain_index, domain_count;
-    bool crowded;        /* the node has more ranks than cores */
-    dcnn_comm *workers;  /* of dcnn_comm_choose_workers(): itself if all ranks work; NULL on a spare one */
-    dcnn_crowd *crowd;   /* shared by the ranks of a node, if there are spare ones */
-    bool elastic; /* goes on without ranks that die; see comm_elastic.c */
+    bool crowded;       /* the node has more ranks than cores */
+    dcnn_comm *workers; /* of dcnn_comm_choose_workers(): itself if all ranks work; NULL on a spare one */
+    dcnn_crowd *crowd;  /* shared by the ranks of a node, if there are spare ones */
+    bool elastic;       /* goes on without ranks that die; see comm_elastic.c */
     bool broken;
     dcnn_isa isa;
     dcnn_window windows[DCNN_MAX_WINDOWS];
