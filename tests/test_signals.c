@@ -55,11 +55,21 @@ static int interrupt_twice(void) {
     return 0;
 }
 
+static int at_the_end(void) {
+    dcnn_signals_catch();
+    raise(SIGUSR1);
+    dcnn_signals_leave();
+    wait_ms(1100);
+    raise(SIGTERM);
+    return 0;
+}
+
 static void the_first_signal_is_noted_and_a_later_one_leaves(void **state) {
     (void)state;
     assert_int_equal(child(two_at_once), 0);
     assert_int_equal(child(one_later), 128 + SIGUSR1);
     assert_int_equal(child(interrupt_twice), 128 + SIGINT);
+    assert_int_equal(child(at_the_end), 0);
 }
 
 static atomic_int place;

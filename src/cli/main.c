@@ -205,7 +205,7 @@ static dcnn_status run_with_mpi(dcnn_command_id command, int *argc, char ***argv
     if (parallel || cli->speaks) status = parallel ? run_in_parallel(command, cli) : functions[command](cli);
     if (cli->speaks && status == DCNN_OK) status = flush_results();
     status = report(cli->speaks, cli->options, dcnn_comm_agree(comm, status));
-    dcnn_signals_share(NULL);
+    dcnn_signals_leave();
     dcnn_comm_finish(comm); /* after the report, for the same reason as in report_early() */
     dcnn_watchdog_stop();   /* last: the end of MPI may hang as anything else */
     return status;

@@ -41,6 +41,11 @@ void dcnn_signals_share(atomic_int *place) {
     shared = place;
 }
 
+void dcnn_signals_leave(void) {
+    shared = NULL;
+    if (caught != 0) signal(SIGTERM, SIG_IGN);
+}
+
 void dcnn_signals_catch(void) {
     struct sigaction action = {.sa_handler = note, .sa_flags = SA_RESTART};
     sigemptyset(&action.sa_mask);
