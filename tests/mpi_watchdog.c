@@ -5,6 +5,7 @@
  *   mpi_watchdog work      rank 0 works for longer than the timeout, and says so: it must not
  *   mpi_watchdog endless   rank 0 never ends its work: it must end them, after ten times the timeout
  *   mpi_watchdog leave     ranks end at different times, with a farewell: it must not mind
+ *   mpi_watchdog spare     as stall, but later, and rank 2 has never computed: it must not be told as the first to stop
  */
 #include <stdio.h>
 #include <string.h>
@@ -34,7 +35,13 @@ int main(int argc, char **argv) {
     }
     const int rank = dcnn_comm_rank(comm);
     began_s = dcnn_now_s();
-    dcnn_watchdog_step(7);
+    const bool spare = strcmp(what, "spare") == 0;
+    if (!spare || rank != 2) dcnn_watchdog_step(7);
+    for (int i = 0; spare && i < 20; i++) {
+        if (rank != 2) dcnn_watchdog_progress();
+        sleep_s(0.1);
+    }
+    if (spare) sleep_s(30.0);
     if (strcmp(what, "stall") == 0) sleep_s(30.0);
     if (strcmp(what, "endless") == 0 && rank == 0) dcnn_watchdog_work(true);
     if (strcmp(what, "endless") == 0) sleep_s(60.0);

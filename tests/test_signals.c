@@ -55,11 +55,45 @@ static int interrupt_twice(void) {
     return 0;
 }
 
+static int at_the_end(void) {
+    dcnn_signals_catch();
+    raise(SIGUSR1);
+    dcnn_signals_leave();
+    wait_ms(1100);
+    raise(SIGTERM);
+    return 0;
+}
+
 static void the_first_signal_is_noted_and_a_later_one_leaves(void **state) {
     (void)state;
     assert_int_equal(child(two_at_once), 0);
     assert_int_equal(child(one_later), 128 + SIGUSR1);
     assert_int_equal(child(interrupt_twice), 128 + SIGINT);
+    assert_int_equal(child(at_the_end), 0);
+}
+
+static atomic_int place;
+
+static int left_for_others(void) {
+    dcnn_signals_share(&place);
+    dcnn_signals_catch();
+    raise(SIGUSR2);
+    if (atomic_load(&place) != SIGUSR2) return 1;
+    dcnn_signals_share(NULL);
+    return dcnn_signals_caught() == SIGUSR2 ? 0 : 2;
+}
+
+static int left_by_others(void) {
+    dcnn_signals_share(&place);
+    if (dcnn_signals_caught() != 0) return 1;
+    atomic_store(&place, SIGTERM);
+    return dcnn_signals_caught() == SIGTERM ? 0 : 2;
+}
+
+static void a_shared_place_brings_signals_to_others(void **state) {
+    (void)state;
+    assert_int_equal(child(left_for_others), 0);
+    assert_int_equal(child(left_by_others), 0);
 }
 
 static void set_end(int64_t from_now_s) {
@@ -113,6 +147,7 @@ static void ranks_beyond_the_cores_need_permission(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_signal_is_noted_and_a_later_one_leaves),
+        cmocka_unit_test(a_shared_place_brings_signals_to_others),
         cmocka_unit_test(the_end_of_the_job_is_seen),
         cmocka_unit_test(ranks_beyond_the_cores_need_permission),
     };

@@ -11,10 +11,19 @@
 #include "run/run.h"
 
 typedef struct dcnn_cli {
-    dcnn_comm *comm; /**< NULL in a command of one process */
+    dcnn_comm *comm; /**< of the ranks that work; NULL in a command of one process, and on a spare rank */
+    dcnn_comm *job;  /**< of all ranks: the same, unless there are spare ones (run/comm.h); else NULL likewise */
     dcnn_options *options;
     bool speaks; /**< rank 0, or the only process */
 } dcnn_cli;
+
+/**
+ * What training does on every rank, spare ones too: signals that any of them catches count, and the watchdog watches
+ * them. *Collective* over the job.
+ * @param folder  of the run; read on rank 0 only
+ * @return as dcnn_watchdog_start()
+ */
+dcnn_status dcnn_cli_watch(const dcnn_cli *cli, const char *folder);
 
 /** From now on this process is the one that speaks. *Local.* */
 void dcnn_cli_speak(dcnn_cli *cli);

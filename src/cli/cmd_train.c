@@ -8,6 +8,7 @@
 #include "cli/cli.h"
 #include "cli/progress.h"
 #include "run/run_lock.h"
+#include "run/signals.h"
 #include "run/watchdog.h"
 
 /* What the training tells of itself, and to whom. */
@@ -66,12 +67,14 @@ static void draw_report(const dcnn_cli *cli, const dcnn_run *run) {
 
 /* What a user wants to see before the first epoch is over. Trouble with the data set is dcnn_train()'s to tell. */
 static void tell_start(const dcnn_cli *cli, const dcnn_run *run, const dcnn_checkpoint *from) {
-    const int ranks = dcnn_comm_size(cli->comm), nodes = dcnn_comm_node_count(cli->comm);
+    const int ranks = dcnn_comm_size(cli->job), nodes = dcnn_comm_node_count(cli->job);
+    const int workers = dcnn_comm_size(cli->comm);
     const int threads = cli->options->threads > 0 ? (int)cli->options->threads : dcnn_comm_cores(cli->comm);
-    char text[512];
+    char text[512], at_work[64] = "";
     dcnn_dataset dataset;
-    dcnn_info("dcnn " DCNN_VERSION ": %d rank%s x %d thread%s on %d node%s, %s kernels, OpenBLAS %s", ranks,
-              ranks == 1 ? "" : "s", threads, threads == 1 ? "" : "s", nodes, nodes == 1 ? "" : "s",
+    if (workers < ranks) snprintf(at_work, sizeof at_work, ", %d of them at work, one a core", workers);
+    dcnn_info("dcnn " DCNN_VERSION ": %d rank%s x %d thread%s on %d node%s%s, %s kernels, OpenBLAS %s", ranks,
+              ranks == 1 ? "" : "s", threads, threads == 1 ? "" : "s", nodes, nodes == 1 ? "" : "s", at_work,
               dcnn_isa_name(dcnn_comm_isa(cli->comm)), dcnn_blas_core());
     if (dcnn_dataset_open(run->data, &dataset) == DCNN_OK) {
         dcnn_dataset_text(&dataset, text);
@@ -189,6 +192,13 @@ static dcnn_train_options train_options(const dcnn_options *o) {
                                 .on_rank = take_rank};
 }
 
+dcnn_status dcnn_cli_watch(const dcnn_cli *cli, const char *folder) {
+    /* A dead rank ends no elastic run: MPI itself tells the living of it. */
+    const double timeout_s = cli->options->elastic ? 0.0 : (double)cli->options->timeout;
+    dcnn_signals_share(dcnn_comm_signal(cli->job));
+    return dcnn_watchdog_start(cli->job, timeout_s, folder, tell_last);
+}
+
 static dcnn_status train(dcnn_cli *cli, dcnn_run *run, const dcnn_checkpoint *from) {
     json_t *record = dcnn_options_record(DCNN_COMMAND_TRAIN, cli->options);
     dcnn_train_options options = train_options(cli->options);
@@ -201,9 +211,8 @@ static dcnn_status train(dcnn_cli *cli, dcnn_run *run, const dcnn_checkpoint *fr
     if (options.elastic) DCNN_TRY_DONE(dcnn_comm_agree(cli->comm, dcnn_comm_make_elastic(cli->comm)));
     if (cli->speaks) tell_start(cli, run, from);
     if (cli->speaks) dcnn_bar_begin(cli->options->quiet, 0.0);
-    /* A dead rank ends no elastic run: MPI itself tells the living of it. */
-    const double timeout_s = options.elastic ? 0.0 : (double)cli->options->timeout;
-    DCNN_TRY_DONE(dcnn_watchdog_start(cli->comm, timeout_s, run->folder, tell_last));
+    dcnn_comm_call(cli->job, DCNN_CALL_WATCH);
+    DCNN_TRY_DONE(dcnn_cli_watch(cli, run->folder));
     DCNN_TRY_DONE(dcnn_train(cli->comm, run, from, &options, &result));
     dcnn_bar_end();
     if (cli->speaks) print_result(run, &result);

@@ -2,7 +2,8 @@
  * main.c — from the command line to a command and its exit code.
  *
  * Every rank parses the same arguments and comes to the same end; only rank 0 speaks. A command of one process starts
- * MPI only if a launcher started several: then rank 0 works and the others wait for its status.
+ * MPI only if a launcher started several: then rank 0 works and the others wait for its status. Where ranks are more
+ * than cores, the spare ones sleep (run/comm.h).
  */
 #include <errno.h>
 #include <poll.h>
@@ -18,6 +19,7 @@
 #include "cli/cli.h"
 #include "cli/manual.h"
 #include "cli/progress.h"
+#include "run/signals.h"
 #include "run/watchdog.h"
 
 static dcnn_status (*const functions[DCNN_COMMAND_COUNT])(dcnn_cli *cli) = {
@@ -173,6 +175,24 @@ void dcnn_cli_speak(dcnn_cli *cli) {
     open_log(cli->options);
 }
 
+/* What a spare rank does of a command. */
+static dcnn_status stand_by(const dcnn_cli *cli) {
+    const dcnn_call call = dcnn_comm_await_call(cli->job, DCNN_CALL_NONE);
+    if (call != DCNN_CALL_WATCH) return DCNN_OK;
+    dcnn_signals_catch();
+    DCNN_TRY(dcnn_cli_watch(cli, ""));
+    dcnn_comm_await_call(cli->job, call);
+    return DCNN_OK;
+}
+
+static dcnn_status run_in_parallel(dcnn_command_id command, dcnn_cli *cli) {
+    DCNN_TRY(dcnn_comm_choose_workers(cli->job, &cli->comm));
+    if (cli->comm == NULL) return stand_by(cli);
+    const dcnn_status status = functions[command](cli);
+    dcnn_comm_call(cli->job, DCNN_CALL_END);
+    return status;
+}
+
 static dcnn_status run_with_mpi(dcnn_command_id command, int *argc, char ***argv, dcnn_cli *cli) {
     dcnn_comm *comm = NULL;
     signal(SIGPIPE, SIG_IGN); /* a run must not die of a terminal that was closed */
@@ -185,10 +205,11 @@ static dcnn_status run_with_mpi(dcnn_command_id command, int *argc, char ***argv
     const bool parallel = dcnn_command_table[command].parallel;
     cli->speaks = false;
     if (dcnn_comm_rank(comm) == 0) dcnn_cli_speak(cli);
-    if (parallel) cli->comm = comm;
-    if (parallel || cli->speaks) status = functions[command](cli);
+    if (parallel) cli->job = comm;
+    if (parallel || cli->speaks) status = parallel ? run_in_parallel(command, cli) : functions[command](cli);
     if (cli->speaks && status == DCNN_OK) status = flush_results();
     status = report(cli->speaks, cli->options, dcnn_comm_agree(comm, status));
+    dcnn_signals_leave();
     dcnn_comm_finish(comm); /* after the report, for the same reason as in report_early() */
     dcnn_watchdog_stop();   /* last: the end of MPI may hang as anything else */
     return status;

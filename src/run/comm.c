@@ -1,7 +1,6 @@
-/* comm.c — starting and ending MPI, who we are, and the plain collectives. comm_domain.c has what ranks share,
- * comm_sum.c and comm_gradient.c the sums over the batch. */
+/* comm.c — starting and ending MPI, who we are, and the plain collectives. comm_cores.c says which ranks work,
+ * comm_domain.c has what they share, comm_sum.c and comm_gradient.c the sums over the batch. */
 #include <mpi.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,43 +42,6 @@ static dcnn_status refuse_singletons(const dcnn_comm *comm) {
                      "the launcher started %d processes, but MPI sees %d: mpirun belongs to another MPI library than "
                      "dcnn (%s); use the mpirun of that library",
                      launched, comm->size, dcnn_comm_version());
-}
-
-/* My share of the node's cores: each core of my affinity mask divided by the ranks of the node that may use it.
- * `together`: the cores of all ranks of the node. */
-static int count_cores(dcnn_comm *comm, int *together) {
-    *together = comm->node_size;
-    cpu_set_t mine;
-    CPU_ZERO(&mine);
-    if (sched_getaffinity(0, sizeof mine, &mine) != 0) return 1;
-    cpu_set_t *all = calloc((size_t)comm->node_size, sizeof *all);
-    if (all == NULL) return 1;
-    MPI_Allgather(&mine, (int)sizeof mine, MPI_BYTE, all, (int)sizeof mine, MPI_BYTE, comm->node);
-    double share = 0.0;
-    *together = 0;
-    for (size_t core = 0; core < CPU_SETSIZE; core++) {
-        int users = 0;
-        for (int rank = 0; rank < comm->node_size; rank++) users += CPU_ISSET(core, &all[rank]) != 0;
-        if (CPU_ISSET(core, &mine)) share += 1.0 / users;
-        *together += users > 0;
-    }
-    free(all);
-    comm->crowded = share < 1.0 - 1e-9;
-    return share < 1.0 ? 1 : (int)(share + 1e-9);
-}
-
-/* Where ranks are more than cores the launcher binds none, and stages wait for the core that has one rank too many:
- * each rank keeps to one core then (8 ranks on 2 cores: 7,208 images/s, else 6,785). */
-static void keep_to_a_core(const dcnn_comm *comm) {
-    cpu_set_t mine, core;
-    if (!comm->crowded || sched_getaffinity(0, sizeof mine, &mine) != 0) return;
-    const int cores = CPU_COUNT(&mine);
-    if (cores < 2 || cores >= comm->node_size) return;
-    int wanted = comm->node_rank * cores / comm->node_size;
-    CPU_ZERO(&core);
-    for (size_t i = 0; i < CPU_SETSIZE; i++)
-        if (CPU_ISSET(i, &mine) && wanted-- == 0) CPU_SET(i, &core);
-    (void)sched_setaffinity(0, sizeof core, &core); /* a wish; refusal costs only speed */
 }
 
 /* Before MPI_Init: Open MPI reads its settings there. With more ranks than cores it must give idle cores away: a busy
@@ -159,12 +121,13 @@ dcnn_status dcnn_comm_adopt(dcnn_comm *comm, MPI_Comm world) {
     MPI_Comm_size(comm->node, &comm->node_size);
     const int is_first = comm->node_rank == 0;
     MPI_Allreduce(&is_first, &comm->node_count, 1, MPI_INT, MPI_SUM, comm->world);
-    comm->cores = count_cores(comm, &comm->node_cores);
+    dcnn_comm_count_cores(comm);
     return dcnn_comm_make_domains(comm);
 }
 
 void dcnn_comm_free(dcnn_comm *comm) {
     if (comm == NULL) return;
+    if (comm->workers != comm) dcnn_comm_free(comm->workers);
     dcnn_comm_release_gradient(comm);
     dcnn_comm_release_sums(comm);
     dcnn_comm_free_domains(comm);
@@ -184,7 +147,7 @@ dcnn_status dcnn_comm_start(int *argc, char ***argv, dcnn_comm **comm) {
     if (MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS)
         return DCNN_FAIL(DCNN_FAILURE, "MPI does not start");
     const dcnn_status status = dcnn_comm_create(MPI_COMM_WORLD, comm);
-    if (*comm) keep_to_a_core(*comm);
+    if (*comm) dcnn_comm_keep_to_a_core(*comm);
     const dcnn_status alone = *comm ? refuse_singletons(*comm) : DCNN_OK; /* the likelier reason for anything else */
     return alone != DCNN_OK ? alone : status;
 }

@@ -16,6 +16,7 @@
 #ifndef DCNN_RUN_COMM_H
 #define DCNN_RUN_COMM_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -84,6 +85,34 @@ void dcnn_comm_unshare(dcnn_comm *comm, void *block);
 
 /** Brings what rank 0 wrote into a shared block to the other nodes' blocks. */
 void dcnn_comm_share_bytes(dcnn_comm *comm, void *bytes, size_t length);
+
+/* --- more ranks than cores -------------------------------------------------------------------------------------------
+ */
+
+/** What working ranks call spare ones for. */
+typedef enum dcnn_call {
+    DCNN_CALL_NONE,
+    DCNN_CALL_WATCH, /**< training begins: catch signals, join the watchdog; left out by who does not train */
+    DCNN_CALL_END    /**< the work is done */
+} dcnn_call;
+
+/**
+ * Chooses the ranks that work. Who computes a grain changes no bit (law 2), and ranks that take turns on a core only
+ * wait for each other: of those that keep to the same core the first works, and the others, the spare ones, sleep until
+ * they are called. With DCNN_EVERY_RANK=1, and in a job that can go on without ranks that die, all work. Once a comm.
+ * @param workers  out: the comm of those that work, NULL on a spare rank; `comm` itself if all work. Ends with `comm`
+ * @return DCNN_OK; DCNN_FAILURE (memory, /dev/shm)
+ */
+dcnn_status dcnn_comm_choose_workers(dcnn_comm *comm, dcnn_comm **workers);
+
+/** Wakes the spare ranks, if there are any. *Collective* of the working ranks. */
+void dcnn_comm_call(dcnn_comm *comm, dcnn_call call);
+
+/** A spare rank sleeps until it is called for something else than last time. *Local.* @return what for */
+dcnn_call dcnn_comm_await_call(dcnn_comm *comm, dcnn_call last);
+
+/** Where the ranks of a node leave signals for each other (signals.h); NULL if none is spare. *Local.* */
+atomic_int *dcnn_comm_signal(dcnn_comm *comm);
 
 /* --- domains: ranks that share memory --------------------------------------------------------------------------------
  */

@@ -9,6 +9,7 @@
 #include "run/tree.h"
 
 typedef struct dcnn_exchange dcnn_exchange;
+typedef struct dcnn_crowd dcnn_crowd;
 
 enum { DCNN_MAX_WINDOWS = 8 };
 
@@ -25,8 +26,10 @@ struct dcnn_comm {
     int rank, size, node_rank, node_size, node_count, cores;
     int node_cores; /* that all ranks of the node may use together */
     int domain_rank, domain_size, domain_index, domain_count;
-    bool crowded; /* the node has more ranks than cores */
-    bool elastic; /* goes on without ranks that die; see comm_elastic.c */
+    bool crowded;       /* the node has more ranks than cores */
+    dcnn_comm *workers; /* of dcnn_comm_choose_workers(): itself if all ranks work; NULL on a spare one */
+    dcnn_crowd *crowd;  /* shared by the ranks of a node, if there are spare ones */
+    bool elastic;       /* goes on without ranks that die; see comm_elastic.c */
     bool broken;
     dcnn_isa isa;
     dcnn_window windows[DCNN_MAX_WINDOWS];
@@ -48,6 +51,12 @@ struct dcnn_comm {
     const float **source_vectors;
     float *add_room;
 };
+
+/* Counts the cores that this rank, and its node's ranks together, may use. *Collective.* */
+void dcnn_comm_count_cores(dcnn_comm *comm);
+
+/* A rank of a crowded node stays on one core from now on. *Collective* of the node's. */
+void dcnn_comm_keep_to_a_core(const dcnn_comm *comm);
 
 /* Notes a wait from then until now. */
 void dcnn_comm_waited(dcnn_comm *comm, bool network, double from_s);

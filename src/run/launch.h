@@ -14,7 +14,7 @@ dcnn_status dcnn_launch_check_srun(const char *mpi_version);
 
 /**
  * Refuses more ranks on a node than it has cores for them, unless the launcher was told to (mpirun --oversubscribe):
- * such a run is many times slower than one with fewer ranks, to the same bits. *Local.*
+ * such a run is no faster than one with fewer ranks, to the same bits. *Local.*
  * @param ranks  on this node
  * @param cores  that they may use, all together
  * @return DCNN_OK; DCNN_USAGE, with the command that works

@@ -9,6 +9,7 @@
 
 static volatile sig_atomic_t caught;
 static volatile int64_t caught_ms; /* when */
+static atomic_int *shared;         /* or NULL: where other processes look */
 static time_t deadline;            /* 0: none */
 
 static const struct {
@@ -30,9 +31,19 @@ static void note(int number) {
     if (caught == 0) {
         caught_ms = now_ms();
         caught = number;
+        if (shared) atomic_store(shared, number);
     } else if ((number == SIGINT && caught == SIGINT) || now_ms() - caught_ms > 1000) {
         _exit(128 + number);
     }
+}
+
+void dcnn_signals_share(atomic_int *place) {
+    shared = place;
+}
+
+void dcnn_signals_leave(void) {
+    shared = NULL;
+    if (caught != 0) signal(SIGTERM, SIG_IGN);
 }
 
 void dcnn_signals_catch(void) {
@@ -53,6 +64,7 @@ int64_t dcnn_signals_watch_deadline(int64_t margin_s) {
 }
 
 int dcnn_signals_caught(void) {
+    if (caught == 0 && shared && atomic_load(shared) != 0) return atomic_load(shared);
     if (caught == 0 && deadline != 0 && time(NULL) >= deadline) return DCNN_SIGNAL_DEADLINE;
     return caught;
 }

@@ -5,10 +5,19 @@
 #ifndef DCNN_RUN_SIGNALS_H
 #define DCNN_RUN_SIGNALS_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 /** Stands for the end of the job's time among signal numbers. */
 enum { DCNN_SIGNAL_DEADLINE = 1000 };
+
+/** From now on a signal that is noted here is left in this place too, and one found there counts as noted; NULL:
+ * nowhere. In memory that processes share, 0 to begin with. *Local.* */
+void dcnn_signals_share(atomic_int *place);
+
+/** The work is done, and other processes may be gone: nothing is shared any more, and SIGTERM, by which mpirun ends the
+ * rest once the first rank has ended with 75, does not cut the end short. *Local.* */
+void dcnn_signals_leave(void);
 
 /**
  * From now on the first such signal is only noted. A launcher may send a signal twice, or two of them, so what comes

@@ -202,11 +202,12 @@ static void judge_progress(peer *own) {
     const uint64_t now = atomic_load(&dog.progress);
     if (now != own->progress || at_work()) own->moved_s = dog.awake_s;
     own->progress = now;
+    if (now == 0) return; /* a spare rank computes nothing, so it cannot tell */
     const peer *first = own;
     double last_s = own->moved_s;
     for (int i = 0; i < dog.peer_count; i++) {
         const peer *p = &dog.peers[i];
-        if (p->socket < 0) continue;
+        if (p->socket < 0 || p->progress == 0) continue; /* gone, or a spare rank */
         if (p->moved_s > last_s) last_s = p->moved_s;
         if (p->moved_s < first->moved_s) first = p;
     }
@@ -336,11 +337,13 @@ static dcnn_status start_thread(void) {
 }
 
 dcnn_status dcnn_watchdog_start(dcnn_comm *comm, double timeout_s, const char *folder, void (*tell)(const char *line)) {
-    if (dcnn_comm_size(comm) == 1 || timeout_s <= 0.0) return DCNN_OK;
     dog.rank = dcnn_comm_rank(comm);
     dog.timeout_s = timeout_s;
-    dog.beat_s = timeout_s < 10.0 ? 0.1 * timeout_s : 1.0;
-    snprintf(dog.folder, sizeof dog.folder, "%s", folder);
+    if (dog.rank == 0) snprintf(dog.folder, sizeof dog.folder, "%s", folder);
+    dcnn_comm_broadcast(comm, &dog.timeout_s, sizeof dog.timeout_s);
+    dcnn_comm_broadcast(comm, dog.folder, sizeof dog.folder);
+    if (dcnn_comm_size(comm) == 1 || dog.timeout_s <= 0.0) return DCNN_OK;
+    dog.beat_s = dog.timeout_s < 10.0 ? 0.1 * dog.timeout_s : 1.0;
     dog.tell = tell;
     dog.awake_s = 0.0;
     dog.work_began_s = -1.0;

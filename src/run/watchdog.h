@@ -12,7 +12,8 @@
  *     a machine loses a message         the same
  *
  * Then one line names rank, host and last step, and every rank ends with exit code 75, without MPI. Time in which this
- * process stood still itself does not count, so a whole job may be stopped and continued. While a rank says that it is
+ * process stood still itself does not count, so a whole job may be stopped and continued. A rank that has never made
+ * progress is a spare one (comm.h) and need not. While a rank says that it is
  * at long work of its own (dcnn_watchdog_work), it need not make progress, for ten times as long.
  */
 #ifndef DCNN_RUN_WATCHDOG_H
@@ -22,8 +23,8 @@
 
 /**
  * Starts watching; with one rank, or timeout_s 0, nothing happens. *Collective.*
- * @param timeout_s  the job ends within so many seconds
- * @param folder     of the run, for the line
+ * @param timeout_s  the job ends within so many seconds; rank 0's counts
+ * @param folder     of the run, for the line; read on rank 0 only
  * @param tell       called with the line, on one rank, by the watchdog's thread; the process ends when it returns
  * @return DCNN_OK (where ranks cannot reach rank 0, with a warning); DCNN_FAILURE (no thread, no memory)
  */

@@ -1,0 +1,19 @@
+/* word.c — see word.h; sleeping and waking are Linux futexes. */
+#include "base/word.h"
+
+#include <limits.h>
+#include <linux/futex.h>
+#include <stddef.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+unsigned dcnn_word_await(atomic_uint *word, unsigned known) {
+    unsigned value;
+    while ((value = atomic_load(word)) == known) /* a signal ends the sleep, too */
+        syscall(SYS_futex, word, FUTEX_WAIT, known, NULL, NULL, 0);
+    return value;
+}
+
+void dcnn_word_wake(atomic_uint *word) {
+    syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}
