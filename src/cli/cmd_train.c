@@ -201,9 +201,8 @@ static dcnn_status train(dcnn_cli *cli, dcnn_run *run, const dcnn_checkpoint *fr
     if (options.elastic) DCNN_TRY_DONE(dcnn_comm_agree(cli->comm, dcnn_comm_make_elastic(cli->comm)));
     if (cli->speaks) tell_start(cli, run, from);
     if (cli->speaks) dcnn_bar_begin(cli->options->quiet, 0.0);
-    /* A dead rank ends no elastic run: MPI itself tells the living of it. */
-    const double timeout_s = options.elastic ? 0.0 : (double)cli->options->timeout;
-    DCNN_TRY_DONE(dcnn_watchdog_start(cli->comm, timeout_s, run->folder, tell_last));
+    DCNN_TRY_DONE(
+        dcnn_watchdog_start(cli->comm, (double)cli->options->timeout, options.elastic, run->folder, tell_last));
     DCNN_TRY_DONE(dcnn_train(cli->comm, run, from, &options, &result));
     dcnn_bar_end();
     if (cli->speaks) print_result(run, &result);
