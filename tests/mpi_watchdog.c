@@ -29,7 +29,7 @@ int main(int argc, char **argv) {
     const double timeout_s = strcmp(what, "endless") == 0 ? 1.0 : 2.0;
     dcnn_comm *comm;
     if (dcnn_comm_start(&argc, &argv, &comm) != DCNN_OK ||
-        dcnn_watchdog_start(comm, timeout_s, "runs/x", tell) != DCNN_OK) {
+        dcnn_watchdog_start(comm, timeout_s, false, "runs/x", tell) != DCNN_OK) {
         fprintf(stderr, "%s\n", dcnn_error());
         return 1;
     }

@@ -193,10 +193,9 @@ static dcnn_train_options train_options(const dcnn_options *o) {
 }
 
 dcnn_status dcnn_cli_watch(const dcnn_cli *cli, const char *folder) {
-    /* A dead rank ends no elastic run: MPI itself tells the living of it. */
-    const double timeout_s = cli->options->elastic ? 0.0 : (double)cli->options->timeout;
+    const dcnn_options *o = cli->options;
     dcnn_signals_share(dcnn_comm_signal(cli->job));
-    return dcnn_watchdog_start(cli->job, timeout_s, folder, tell_last);
+    return dcnn_watchdog_start(cli->job, (double)o->timeout, o->elastic, folder, tell_last);
 }
 
 static dcnn_status train(dcnn_cli *cli, dcnn_run *run, const dcnn_checkpoint *from) {

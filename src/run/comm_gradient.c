@@ -182,15 +182,21 @@ static void add_and_return(dcnn_comm *comm, dcnn_exchange *exchange, int bucket)
 /* --- a bucket's way --------------------------------------------------------------------------------------------------
  */
 
+/* Waits, one request after the other: where one has an error, MPI_Waitall of Open MPI 5 also frees those that are still
+ * under way, and ends the job ("Send error after request freed") as their answer comes. */
+static void wait_for(MPI_Request *requests, int count) {
+    for (int i = 0; i < count; i++) MPI_Wait(&requests[i], MPI_STATUS_IGNORE);
+}
+
 /* Are these requests done? Waits for them if asked to. */
 static bool are_done(dcnn_comm *comm, MPI_Request *requests, int count, bool wait) {
     int done = 1;
     if (!wait) {
-        MPI_Testall(count, requests, &done, MPI_STATUSES_IGNORE);
+        for (int i = 0; i < count && done; i++) MPI_Test(&requests[i], &done, MPI_STATUS_IGNORE);
         return done && !comm->broken;
     }
     const double from_s = dcnn_now_s();
-    MPI_Waitall(count, requests, MPI_STATUSES_IGNORE);
+    wait_for(requests, count);
     dcnn_comm_waited(comm, true, from_s);
     return !comm->broken;
 }
@@ -319,7 +325,7 @@ dcnn_status dcnn_comm_reserve_gradient(dcnn_comm *comm, int64_t grains, int buck
 void dcnn_comm_release_gradient(dcnn_comm *comm) {
     for (int i = 0; i < comm->exchange_count; i++) {
         if (comm->exchanges[i].state == TRAVELLING || comm->exchanges[i].state == RETURNING) /* of a broken comm */
-            MPI_Waitall(comm->exchanges[i].request_count, comm->exchanges[i].requests, MPI_STATUSES_IGNORE);
+            wait_for(comm->exchanges[i].requests, comm->exchanges[i].request_count);
         free(comm->exchanges[i].requests);
         free(comm->exchanges[i].received);
         free(comm->exchanges[i].merged);

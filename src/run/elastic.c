@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "run/watchdog.h"
 
 dcnn_status dcnn_trainer_remember(dcnn_trainer *t) {
     if (!t->options->elastic) return DCNN_OK;
@@ -61,7 +62,10 @@ static void share_newest(dcnn_trainer *t) {
 static dcnn_status open_anew(dcnn_trainer *old, dcnn_trainer **out) {
     dcnn_checkpoint from = old->state; /* borrowed */
     from.resumable = true;
-    DCNN_TRY(dcnn_trainer_open(old->comm, old->run, &from, old->options, NULL, 0, out));
+    dcnn_watchdog_work(true);
+    const dcnn_status status = dcnn_trainer_open(old->comm, old->run, &from, old->options, NULL, 0, out);
+    dcnn_watchdog_work(false);
+    if (status != DCNN_OK) return status;
     dcnn_trainer *t = *out;
     memcpy(t->gradient, old->gradient, t->state.net->param_count * sizeof(float));
     t->batch = old->batch;
@@ -84,6 +88,7 @@ dcnn_status dcnn_trainer_go_on(dcnn_trainer **trainer) {
         lost += dcnn_comm_shrink(comm);
         share_newest(old);
         if (!dcnn_comm_is_broken(comm)) status = open_anew(old, &t);
+        if (!dcnn_comm_is_broken(comm) && status == DCNN_OK) status = dcnn_watchdog_restart(comm);
     } while (dcnn_comm_is_broken(comm));
     dcnn_trainer_close(old);
     *trainer = t;

@@ -39,6 +39,7 @@ static struct {
     bool running;
     int rank;
     double timeout_s, beat_s; /* seconds between heartbeats */
+    bool elastic;             /* the others go on when a rank dies */
     char folder[512];
     void (*tell)(const char *line);
     pthread_t thread;
@@ -136,6 +137,7 @@ static _Noreturn void end_of_silent(const peer *p) {
              host_gone ? "nor does its host answer: dead, or the network is cut"
                        : "though its host answers: the process stands still");
     wait_for_turn();
+    if (dog.elastic && dog.rank > 1) end_run(NULL, 0.0); /* the launcher does not end those whose turn comes later */
     end_because(what, last_step(p), host_gone ? IMPATIENT_S : PATIENT_S);
 }
 
@@ -163,7 +165,7 @@ static void hear(peer *p) {
     if (open) return;
     close(p->socket);
     p->socket = -1;
-    if (!p->left) end_of_dead(p);
+    if (!p->left && !dog.elastic) end_of_dead(p);
 }
 
 /* --- judging ---------------------------------------------------------------------------------------------------------
@@ -299,7 +301,7 @@ static void connect_all(dcnn_comm *comm) {
     }
     int64_t missing = dog.rank > 0 && dog.peers[0].socket < 0;
     dcnn_comm_add_integers(comm, &missing, 1);
-    if (missing > 0)
+    if (missing > 0 && !dcnn_comm_is_broken(comm))
         dcnn_warn("%lld of %d ranks cannot reach rank 0 on %s over TCP: a rank that hangs or dies will be noticed, but "
                   "not named",
                   (long long)missing, size, place.host);
@@ -336,15 +338,10 @@ static dcnn_status start_thread(void) {
     return code == 0 ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "cannot start the watchdog's thread: %s", strerror(code));
 }
 
-dcnn_status dcnn_watchdog_start(dcnn_comm *comm, double timeout_s, const char *folder, void (*tell)(const char *line)) {
-    dog.rank = dcnn_comm_rank(comm);
-    dog.timeout_s = timeout_s;
-    if (dog.rank == 0) snprintf(dog.folder, sizeof dog.folder, "%s", folder);
-    dcnn_comm_broadcast(comm, &dog.timeout_s, sizeof dog.timeout_s);
-    dcnn_comm_broadcast(comm, dog.folder, sizeof dog.folder);
+static dcnn_status start(dcnn_comm *comm) {
     if (dcnn_comm_size(comm) == 1 || dog.timeout_s <= 0.0) return DCNN_OK;
+    dog.rank = dcnn_comm_rank(comm);
     dog.beat_s = dog.timeout_s < 10.0 ? 0.1 * dog.timeout_s : 1.0;
-    dog.tell = tell;
     dog.awake_s = 0.0;
     dog.work_began_s = -1.0;
     dcnn_status status;
@@ -358,6 +355,22 @@ dcnn_status dcnn_watchdog_start(dcnn_comm *comm, double timeout_s, const char *f
 done:
     clean_up();
     return status;
+}
+
+dcnn_status dcnn_watchdog_start(dcnn_comm *comm, double timeout_s, bool elastic, const char *folder,
+                                void (*tell)(const char *line)) {
+    dog.timeout_s = timeout_s;
+    dog.elastic = elastic;
+    if (dcnn_comm_rank(comm) == 0) snprintf(dog.folder, sizeof dog.folder, "%s", folder);
+    dcnn_comm_broadcast(comm, &dog.timeout_s, sizeof dog.timeout_s);
+    dcnn_comm_broadcast(comm, dog.folder, sizeof dog.folder);
+    dog.tell = tell;
+    return start(comm);
+}
+
+dcnn_status dcnn_watchdog_restart(dcnn_comm *comm) {
+    dcnn_watchdog_stop();
+    return start(comm);
 }
 
 void dcnn_watchdog_stop(void) {

@@ -13,8 +13,11 @@
  *
  * Then one line names rank, host and last step, and every rank ends with exit code 75, without MPI. Time in which this
  * process stood still itself does not count, so a whole job may be stopped and continued. A rank that has never made
- * progress is a spare one (comm.h) and need not. While a rank says that it is
- * at long work of its own (dcnn_watchdog_work), it need not make progress, for ten times as long.
+ * progress is a spare one (comm.h) and need not. While a rank says that it is at long work of its own
+ * (dcnn_watchdog_work), it need not make progress, for ten times as long.
+ *
+ * In an elastic run (elastic.h) a process that dies ends nothing: the others start the watchdog again among themselves.
+ * Until then, without rank 0, each rank judges its own progress.
  */
 #ifndef DCNN_RUN_WATCHDOG_H
 #define DCNN_RUN_WATCHDOG_H
@@ -24,11 +27,16 @@
 /**
  * Starts watching; with one rank, or timeout_s 0, nothing happens. *Collective.*
  * @param timeout_s  the job ends within so many seconds; rank 0's counts
+ * @param elastic    ranks may die: dcnn_watchdog_restart() follows
  * @param folder     of the run, for the line; read on rank 0 only
  * @param tell       called with the line, on one rank, by the watchdog's thread; the process ends when it returns
  * @return DCNN_OK (where ranks cannot reach rank 0, with a warning); DCNN_FAILURE (no thread, no memory)
  */
-dcnn_status dcnn_watchdog_start(dcnn_comm *comm, double timeout_s, const char *folder, void (*tell)(const char *line));
+dcnn_status dcnn_watchdog_start(dcnn_comm *comm, double timeout_s, bool elastic, const char *folder,
+                                void (*tell)(const char *line));
+
+/** Goes on watching, as dcnn_watchdog_start() was told, the ranks that are left. *Collective.* @return the same */
+dcnn_status dcnn_watchdog_restart(dcnn_comm *comm);
 
 /** Ends watching, with a farewell to the others. *Local.* */
 void dcnn_watchdog_stop(void);
