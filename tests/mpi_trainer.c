@@ -257,7 +257,7 @@ static void a_trace_shows_three_steps(void **state) {
 /* The gradient of every batch size up to 20 grains, against the tree walked by one rank; empty shares included. */
 static void gradients_are_the_tree_at_any_grain_count(void **state) {
     (void)state;
-    enum { GRAINS = 20, COUNT = 1000 };
+    enum { GRAINS = 20, COUNT = 20000 }; /* of two domains: more than a message */
     const dcnn_kernels *kernels = dcnn_kernels_of(DCNN_ISA_REFERENCE);
     static float expected[COUNT];
     const size_t counts[2] = {COUNT, 7};
@@ -299,6 +299,31 @@ static void gradients_are_the_tree_at_any_grain_count(void **state) {
     dcnn_comm_unshare(everyone, common);
 }
 
+/* The small sums likewise, and the largest of the ranks' wishes. */
+static void sums_are_the_tree_at_any_grain_count(void **state) {
+    (void)state;
+    enum { GRAINS = 20, COUNT = 5, STRIDE = 7 };
+    double leaves[GRAINS][STRIDE] = {0}, all[GRAINS][STRIDE], totals[COUNT];
+    for (int g = 0; g < GRAINS; g++)
+        for (uint32_t i = 0; i < COUNT; i++) leaves[g][i] = (double)test_uniform((uint32_t)g, i, -1, 1) / 3.0;
+    assert_int_equal(dcnn_comm_reserve_sums(everyone, COUNT), DCNN_OK);
+    for (int64_t grains = 1; grains <= GRAINS; grains++) {
+        dcnn_tree tree = {0};
+        for (int64_t g = 0; g < grains; g++) {
+            int depth = tree.depth + 1;
+            memcpy(all[tree.depth], leaves[g], sizeof all[0]);
+            for (int m = dcnn_tree_push(&tree, (dcnn_block){0, g}, grains); m > 0; m--, depth--)
+                for (int i = 0; i < COUNT; i++) all[depth - 2][i] += all[depth - 1][i];
+        }
+        const dcnn_shares shares = dcnn_comm_shares(everyone, grains);
+        const int wisher = (int)grains % everyone->size;
+        int wish = everyone->rank == wisher ? 3 : 0;
+        dcnn_comm_sum(everyone, shares, COUNT, leaves[shares.first], STRIDE, totals, &wish);
+        assert_memory_equal(totals, all[0], sizeof totals);
+        assert_int_equal(wish, 3);
+    }
+}
+
 static void make_data(void) {
     char path[300];
     snprintf(path, sizeof path, "%s/model.json", folder);
@@ -328,6 +353,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_local_failure_is_agreed),
         cmocka_unit_test(a_trace_shows_three_steps),
         cmocka_unit_test(gradients_are_the_tree_at_any_grain_count),
+        cmocka_unit_test(sums_are_the_tree_at_any_grain_count),
         cmocka_unit_test(same_bytes_on_any_ranks_and_threads),
         cmocka_unit_test(every_optimizer_steps_alike_on_any_ranks_and_threads),
         cmocka_unit_test(a_stopped_run_ends_with_the_same_bytes),

@@ -173,11 +173,11 @@ dcnn_shares dcnn_comm_shares(const dcnn_comm *comm, int64_t grains);
 
 /**
  * Sums `count` doubles over all grains, along the tree; one message. *Collective.*
- * @param grain_sums  [shares.count][stride] this rank's grains; overwritten
+ * @param grain_sums  [shares.count][stride] this rank's grains
  * @param totals      out [count], the same on every rank
  * @param wish        rides along: in: this rank's, a small number; out: the largest of any rank
  */
-void dcnn_comm_sum(dcnn_comm *comm, dcnn_shares shares, int count, double *grain_sums, int stride, double *totals,
+void dcnn_comm_sum(dcnn_comm *comm, dcnn_shares shares, int count, const double *grain_sums, int stride, double *totals,
                    int *wish);
 
 /** Makes room for dcnn_comm_sum() of up to `count` doubles. Once a run. */

@@ -233,5 +233,9 @@ dcnn_tree dcnn_comm_blocks_of_rank(const dcnn_comm *comm, int64_t grains, int ra
 }
 
 dcnn_tree dcnn_comm_blocks_of_domain(const dcnn_comm *comm, int64_t grains, int domain) {
-    return blocks_of_ranks(comm, grains, domain * comm->domain_size, (domain + 1) * comm->domain_size);
+    return dcnn_comm_blocks_of_domains(comm, grains, domain, domain + 1);
+}
+
+dcnn_tree dcnn_comm_blocks_of_domains(const dcnn_comm *comm, int64_t grains, int first, int end) {
+    return blocks_of_ranks(comm, grains, first * comm->domain_size, end * comm->domain_size);
 }

@@ -5,7 +5,8 @@
  * one slice of all ranks' blocks, reading them in place. Over the network: what the domain could not merge travels
  * along the rank's rail, part p of the slice to domain p, which adds in tree order and sends the sum back to all
  * (reduce-scatter, allgather). Where shares are whole subtrees, as with 2, 4 or 8 domains, that is as many bytes as
- * MPI_Allreduce moves.
+ * MPI_Allreduce moves. Two such domains swap their blocks instead and both add: as many bytes, but nothing is sent that
+ * waits for something received, so that the sockets' buffers alone bring it all across while the ranks compute.
  */
 #include <mpi.h>
 #include <stdlib.h>
@@ -17,6 +18,12 @@
 enum { REDUCE_TAG = 1 << 10, GATHER_TAG = 1 << 11 };
 
 enum { CHUNK = 2048 }; /* floats added at a time: a tree of a few of them stays in the L1 cache */
+
+/* Floats of a message: below Open MPI's eager limit for TCP, 64 KiB with its header. A longer one would wait until the
+ * other side, between two grains, says that it may come. */
+enum { MESSAGE = 15 * 1024 };
+
+enum { IDLE_POLLS = 3 }; /* that move nothing, before a rank computes on: a message may come in pieces */
 
 typedef enum exchange_state {
     IDLE,
@@ -37,7 +44,9 @@ struct dcnn_exchange {
     const float *sources[DCNN_TREE_DEPTH]; /* the domain's blocks of the slice */
     float *merged;                         /* where they lie, unless they are a lone rank's own */
     float *received;                       /* the other domains' blocks of our part, in order */
+    bool swaps;                            /* both domains add all of it */
     MPI_Request *requests;                 /* [0, arriving) blocks coming to us; then sends, and the others' sums */
+    int *finished;                         /* room for MPI_Testsome */
     int request_count, arriving;
 };
 
@@ -118,9 +127,12 @@ static void add_in_domain(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) 
 /* --- over the network ------------------------------------------------------------------------------------------------
  */
 
+/* What this domain is to add of the slice. */
 static size_t part_of_domain(const dcnn_comm *comm, const dcnn_exchange *exchange, int domain, size_t *length) {
-    const size_t first = dcnn_comm_part_first(exchange->length, domain, comm->domain_count);
-    *length = dcnn_comm_part_first(exchange->length, domain + 1, comm->domain_count) - first;
+    const size_t first = exchange->swaps ? 0 : dcnn_comm_part_first(exchange->length, domain, comm->domain_count);
+    const size_t end =
+        exchange->swaps ? exchange->length : dcnn_comm_part_first(exchange->length, domain + 1, comm->domain_count);
+    *length = end - first;
     return first;
 }
 
@@ -130,31 +142,47 @@ static MPI_Request *next_request(dcnn_exchange *exchange) {
     return next;
 }
 
+static int message_length(size_t left) {
+    return (int)(left < MESSAGE ? left : MESSAGE);
+}
+
+/* Equal tags arrive in the order sent. */
+static void send_vector(dcnn_comm *comm, dcnn_exchange *exchange, const float *vector, size_t length, int domain,
+                        int tag) {
+    for (size_t at = 0; at < length; at += MESSAGE)
+        MPI_Isend(vector + at, message_length(length - at), MPI_FLOAT, domain, tag, comm->rail, next_request(exchange));
+}
+
+static void receive_vector(dcnn_comm *comm, dcnn_exchange *exchange, float *vector, size_t length, int domain,
+                           int tag) {
+    for (size_t at = 0; at < length; at += MESSAGE)
+        MPI_Irecv(vector + at, message_length(length - at), MPI_FLOAT, domain, tag, comm->rail, next_request(exchange));
+}
+
 /* Posts all receives, and sends each domain its part of our blocks. */
 static void send_blocks(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) {
     const int mine = dcnn_comm_blocks_of_domain(comm, exchange->grains, comm->domain_index).depth;
+    exchange->swaps = comm->domain_count == 2 && mine == 1 &&
+                      dcnn_comm_blocks_of_domain(comm, exchange->grains, 1 - comm->domain_index).depth == 1;
     size_t length;
     part_of_domain(comm, exchange, comm->domain_index, &length);
     float *received = exchange->received;
     exchange->request_count = 0;
     for (int domain = 0; domain < comm->domain_count; domain++) {
-        if (domain == comm->domain_index || length == 0) continue;
+        if (domain == comm->domain_index) continue;
         const int depth = dcnn_comm_blocks_of_domain(comm, exchange->grains, domain).depth;
-        for (int i = 0; i < depth; i++, received += length) /* equal tags arrive in the order sent */
-            MPI_Irecv(received, (int)length, MPI_FLOAT, domain, REDUCE_TAG + bucket, comm->rail,
-                      next_request(exchange));
+        for (int i = 0; i < depth; i++, received += length)
+            receive_vector(comm, exchange, received, length, domain, REDUCE_TAG + bucket);
     }
     exchange->arriving = exchange->request_count;
     for (int step = 1; step < comm->domain_count;
          step++) { /* each begins with its neighbour: none is everyone's first */
         const int domain = (comm->domain_index + step) % comm->domain_count;
         const size_t first = part_of_domain(comm, exchange, domain, &length);
-        if (length == 0) continue;
-        MPI_Irecv(exchange->slice + first, (int)length, MPI_FLOAT, domain, GATHER_TAG + bucket, comm->rail,
-                  next_request(exchange));
+        if (!exchange->swaps)
+            receive_vector(comm, exchange, exchange->slice + first, length, domain, GATHER_TAG + bucket);
         for (int i = 0; i < mine; i++)
-            MPI_Isend(exchange->sources[i] + first, (int)length, MPI_FLOAT, domain, REDUCE_TAG + bucket, comm->rail,
-                      next_request(exchange));
+            send_vector(comm, exchange, exchange->sources[i] + first, length, domain, REDUCE_TAG + bucket);
     }
 }
 
@@ -174,9 +202,8 @@ static void add_and_return(dcnn_comm *comm, dcnn_exchange *exchange, int bucket)
     }
     float *out[1] = {exchange->slice + first};
     add_sources(comm, exchange, &all, length, out);
-    for (int domain = 0; domain < comm->domain_count && length > 0; domain++)
-        if (domain != comm->domain_index)
-            MPI_Isend(out[0], (int)length, MPI_FLOAT, domain, GATHER_TAG + bucket, comm->rail, next_request(exchange));
+    for (int domain = 0; domain < comm->domain_count && !exchange->swaps; domain++)
+        if (domain != comm->domain_index) send_vector(comm, exchange, out[0], length, domain, GATHER_TAG + bucket);
 }
 
 /* --- a bucket's way --------------------------------------------------------------------------------------------------
@@ -188,20 +215,23 @@ static void wait_for(MPI_Request *requests, int count) {
     for (int i = 0; i < count; i++) MPI_Wait(&requests[i], MPI_STATUS_IGNORE);
 }
 
-/* Are these requests done? Waits for them if asked to. */
-static bool are_done(dcnn_comm *comm, MPI_Request *requests, int count, bool wait) {
-    int done = 1;
-    if (!wait) {
-        for (int i = 0; i < count && done; i++) MPI_Test(&requests[i], &done, MPI_STATUS_IGNORE);
-        return done && !comm->broken;
+/* Are these requests done? Waits for them if asked to; else moves them as far as they go now: one call of MPI's reads
+ * little more than a message. */
+static bool are_done(dcnn_comm *comm, dcnn_exchange *exchange, int count, bool wait) {
+    if (wait) {
+        const double from_s = dcnn_now_s();
+        wait_for(exchange->requests, count);
+        dcnn_comm_waited(comm, true, from_s);
+        return !comm->broken;
     }
-    const double from_s = dcnn_now_s();
-    wait_for(requests, count);
-    dcnn_comm_waited(comm, true, from_s);
-    return !comm->broken;
+    int done = 0;
+    for (int idle = 0; idle < IDLE_POLLS && done != MPI_UNDEFINED && !comm->broken; idle = done > 0 ? 0 : idle + 1)
+        MPI_Testsome(count, exchange->requests, &done, exchange->finished, MPI_STATUSES_IGNORE);
+    return done == MPI_UNDEFINED && !comm->broken;
 }
 
-static void advance(dcnn_comm *comm, int bucket, bool wait) {
+/* Moves a bucket along; waits for what it waits for in states up to `waits`. */
+static void advance(dcnn_comm *comm, int bucket, exchange_state waits) {
     dcnn_exchange *exchange = &comm->exchanges[bucket];
     if (exchange->state == PUBLISHED) {
         if (comm->domain_size > 1 && exchange->met == comm->meetings) return;
@@ -209,11 +239,11 @@ static void advance(dcnn_comm *comm, int bucket, bool wait) {
         exchange->state = comm->domain_count > 1 ? TRAVELLING : IDLE;
         if (exchange->state == TRAVELLING) send_blocks(comm, exchange, bucket);
     }
-    if (exchange->state == TRAVELLING && are_done(comm, exchange->requests, exchange->arriving, wait)) {
+    if (exchange->state == TRAVELLING && are_done(comm, exchange, exchange->arriving, waits >= TRAVELLING)) {
         add_and_return(comm, exchange, bucket);
         exchange->state = RETURNING;
     }
-    if (exchange->state == RETURNING && are_done(comm, exchange->requests, exchange->request_count, wait))
+    if (exchange->state == RETURNING && are_done(comm, exchange, exchange->request_count, waits >= RETURNING))
         exchange->state = IDLE;
 }
 
@@ -230,11 +260,11 @@ void dcnn_comm_gradient_begin(dcnn_comm *comm, const dcnn_kernels *kernels, int 
     const int depth = dcnn_tree_share(shares.first, shares.count, shares.grains).depth;
     for (int i = 0; i < depth; i++)
         published(comm, bucket, comm->domain_rank)[i] = (char *)blocks[i] - comm->segments[comm->domain_rank];
-    advance(comm, bucket, false);
+    advance(comm, bucket, IDLE);
 }
 
 void dcnn_comm_progress(dcnn_comm *comm) {
-    for (int i = 0; i < comm->exchange_count; i++) advance(comm, i, false);
+    for (int i = 0; i < comm->exchange_count; i++) advance(comm, i, IDLE);
 }
 
 void dcnn_comm_gradient_finish(dcnn_comm *comm) {
@@ -242,7 +272,8 @@ void dcnn_comm_gradient_finish(dcnn_comm *comm) {
     for (int i = 0; i < comm->exchange_count; i++)
         unmet = unmet || (comm->exchanges[i].state == PUBLISHED && comm->exchanges[i].met == comm->meetings);
     if (unmet) dcnn_comm_domain_barrier(comm);
-    for (int i = 0; i < comm->exchange_count; i++) advance(comm, i, true);
+    for (int i = 0; i < comm->exchange_count; i++) advance(comm, i, TRAVELLING); /* all are on their way back, … */
+    for (int i = 0; i < comm->exchange_count; i++) advance(comm, i, RETURNING);  /* … before one is waited for */
 }
 
 void dcnn_comm_gradient_plain(dcnn_comm *comm, const dcnn_kernels *kernels, size_t count, int block_count,
@@ -300,11 +331,14 @@ static bool make_room(dcnn_comm *comm, const most_blocks *most, int buckets, con
         dcnn_exchange *exchange = &comm->exchanges[i];
         const size_t slice = counts[i] / (size_t)comm->domain_size + 16;
         const size_t part = slice / (size_t)comm->domain_count + 16;
-        exchange->requests =
-            calloc((size_t)(most->of_all_domains + (most->of_domain + 2) * comm->domain_count), sizeof(MPI_Request));
+        const size_t requests = (size_t)(most->of_all_domains + (most->of_domain + 2) * comm->domain_count) *
+                                (part / MESSAGE + 1); /* a swap's vectors are as long as two parts */
+        exchange->requests = calloc(requests, sizeof(MPI_Request));
+        exchange->finished = calloc(requests, sizeof(int));
         exchange->received = calloc((size_t)most->of_all_domains * part, sizeof(float));
         if (comm->domain_size > 1) exchange->merged = calloc((size_t)most->of_domain * slice, sizeof(float));
-        good = exchange->requests && exchange->received && (comm->domain_size == 1 || exchange->merged);
+        good = exchange->requests && exchange->finished && exchange->received &&
+               (comm->domain_size == 1 || exchange->merged);
     }
     return good;
 }
@@ -327,6 +361,7 @@ void dcnn_comm_release_gradient(dcnn_comm *comm) {
         if (comm->exchanges[i].state == TRAVELLING || comm->exchanges[i].state == RETURNING) /* of a broken comm */
             wait_for(comm->exchanges[i].requests, comm->exchanges[i].request_count);
         free(comm->exchanges[i].requests);
+        free(comm->exchanges[i].finished);
         free(comm->exchanges[i].received);
         free(comm->exchanges[i].merged);
     }

@@ -64,9 +64,10 @@ void dcnn_comm_waited(dcnn_comm *comm, bool network, double from_s);
 /* First element of share `part` of `parts` of a vector, on a cache line of floats; the last share ends at `count`. */
 size_t dcnn_comm_part_first(size_t count, int part, int parts);
 
-/* The blocks that a rank, or a whole domain, brings to a batch of so many grains. */
+/* The blocks that a rank, a whole domain, or domains [first, end) together bring to a batch of so many grains. */
 dcnn_tree dcnn_comm_blocks_of_rank(const dcnn_comm *comm, int64_t grains, int rank);
 dcnn_tree dcnn_comm_blocks_of_domain(const dcnn_comm *comm, int64_t grains, int domain);
+dcnn_tree dcnn_comm_blocks_of_domains(const dcnn_comm *comm, int64_t grains, int first, int end);
 
 /* Was MPI started with fault tolerance? Open MPI's windows are not made for that, so nothing is shared then. */
 bool dcnn_comm_can_shrink(void);
