@@ -470,7 +470,8 @@ static void check_warp(const dcnn_kernels *fast, const dcnn_kernels *slow, int h
 }
 
 static void test_warp(const dcnn_kernels *fast, const dcnn_kernels *slow) {
-    static const int sizes[][3] = {{28, 28, 1}, {1, 1, 1}, {1, 7, 3}, {9, 33, 3}, {5, 2, 1}, {7, 1, 20}};
+    static const int sizes[][3] = {{28, 28, 1}, {1, 1, 1}, {1, 7, 3}, {9, 33, 3}, {5, 2, 1},
+                                   {7, 1, 20},  {2, 2, 1}, {2, 2, 2}, {2, 2, 3},  {3, 2, 4}};
     static const float maps[][6] = {{1, 0, 0, 0, 1, 0},                 /* as it is */
                                     {1, 0, 1.5f, 0, 1, -2.25f},         /* shifted: edges repeat */
                                     {0.98f, -0.2f, 3, 0.2f, 0.98f, -3}, /* turned */

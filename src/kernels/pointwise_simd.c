@@ -272,8 +272,13 @@ ALWAYS_INLINE simd_float clamped(simd_float position, float last) {
 /* Where a vector of output pixels reads: offset of the upper left neighbour, and the weights of the others. */
 typedef struct warp_points {
     simd_float down, along;
-    int32_t offset[SIMD_LANES];
+    simd_int offset; /* of the upper left neighbour */
 } warp_points;
+
+/* The four neighbours of each pixel of a vector. */
+typedef struct warp_corners {
+    simd_float upper_left, upper_right, lower_left, lower_right;
+} warp_corners;
 
 /* The upper left neighbour is never in the last row or column (but its weight may be 0): the others are then inside. */
 ALWAYS_INLINE warp_points find_points(int h, int w, int c, const float map[6], float i, simd_float j) {
@@ -281,25 +286,38 @@ ALWAYS_INLINE warp_points find_points(int h, int w, int c, const float map[6], f
     const simd_float column = clamped(map[3] * i + map[5] + map[4] * j, (float)(w - 1));
     const simd_int top = __builtin_convertvector(clamped(row, (float)(h > 1 ? h - 2 : 0)), simd_int);
     const simd_int left = __builtin_convertvector(clamped(column, (float)(w > 1 ? w - 2 : 0)), simd_int);
-    warp_points points = {
-        row - __builtin_convertvector(top, simd_float), column - __builtin_convertvector(left, simd_float), {0}};
-    simd_store_int(points.offset, (top * w + left) * c);
-    return points;
+    return (warp_points){row - __builtin_convertvector(top, simd_float),
+                         column - __builtin_convertvector(left, simd_float), (top * w + left) * c};
 }
 
-/* The four neighbours of each pixel of a vector, read and mixed. */
-ALWAYS_INLINE simd_float mix_points(const warp_points *points, const uint8_t *x, ptrdiff_t below, ptrdiff_t beside) {
+static inline simd_float byte_of(simd_int four, int byte) {
+    return __builtin_convertvector((four >> 8 * byte) & 255, simd_float);
+}
+
+/* Of up to 3 channels four bytes hold a neighbour and the one beside it. They are read from the upper left one on, and
+ * up to the lower right one, and so lie inside of a picture of at least 2x2. Loading 128 digits takes 0.41 ms so, 1.07
+ * ms with each read singly (AVX-512; AVX2 0.56 and 1.08). */
+ALWAYS_INLINE warp_corners read_pairs(simd_int offset, const uint8_t *x, ptrdiff_t below, int c) {
+    const simd_int upper = simd_gather_bytes(x, offset), lower = simd_gather_bytes(x + below + c - 3, offset);
+    return (warp_corners){byte_of(upper, 0), byte_of(upper, c), byte_of(lower, 3 - c), byte_of(lower, 3)};
+}
+
+ALWAYS_INLINE warp_corners read_singly(simd_int offset, const uint8_t *x, ptrdiff_t below, ptrdiff_t beside) {
     uint8_t corner[4][SIMD_LANES];
     for (int lane = 0; lane < SIMD_LANES; lane++) {
-        const uint8_t *from = x + points->offset[lane];
+        const uint8_t *from = x + offset[lane];
         corner[0][lane] = from[0];
         corner[1][lane] = from[beside];
         corner[2][lane] = from[below];
         corner[3][lane] = from[below + beside];
     }
-    const simd_float a = simd_load_bytes(corner[0]), b = simd_load_bytes(corner[2]);
-    const simd_float upper = a + (simd_load_bytes(corner[1]) - a) * points->along;
-    const simd_float lower = b + (simd_load_bytes(corner[3]) - b) * points->along;
+    return (warp_corners){simd_load_bytes(corner[0]), simd_load_bytes(corner[1]), simd_load_bytes(corner[2]),
+                          simd_load_bytes(corner[3])};
+}
+
+ALWAYS_INLINE simd_float mix(const warp_points *points, const warp_corners *at) {
+    const simd_float upper = at->upper_left + (at->upper_right - at->upper_left) * points->along;
+    const simd_float lower = at->lower_left + (at->lower_right - at->lower_left) * points->along;
     return upper + (lower - upper) * points->down;
 }
 
@@ -314,8 +332,10 @@ static void warp(int h, int w, int c, const uint8_t *x, const float map[6], cons
             const warp_points points = find_points(h, w, c, map, (float)i, steps + (float)j);
             float *to = y + ((ptrdiff_t)i * w + j) * c;
             for (int channel = 0; channel < c; channel++) {
-                const simd_float value =
-                    mix_points(&points, x + channel, below, beside) * scale[channel] + shift[channel];
+                const warp_corners corners = h > 1 && w > 1 && c <= 3
+                                                 ? read_pairs(points.offset, x + channel, below, c)
+                                                 : read_singly(points.offset, x + channel, below, beside);
+                const simd_float value = mix(&points, &corners) * scale[channel] + shift[channel];
                 if (c == 1)
                     simd_put(to, lanes, value);
                 else

@@ -251,6 +251,22 @@ static inline simd_float simd_take_bytes(const uint8_t *from, size_t lanes) {
     return simd_load_bytes(part);
 }
 
+/** The four bytes at from + offset, lane by lane; the first is the lowest. */
+static inline simd_int simd_gather_bytes(const uint8_t *from, simd_int offset) {
+#if defined(DCNN_ISA_avx512)
+    return (simd_int)_mm512_i32gather_epi32((__m512i)offset, from, 1);
+#elif defined(DCNN_ISA_avx2)
+    return (simd_int)_mm256_i32gather_epi32((const int *)from, (__m256i)offset, 1);
+#else
+    simd_int four;
+    for (int lane = 0; lane < SIMD_LANES; lane++) {
+        const uint8_t *at = from + offset[lane];
+        four[lane] = (int32_t)(at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24);
+    }
+    return four;
+#endif
+}
+
 /** The lowest byte of each lane to SIMD_LANES bytes. */
 static inline void simd_store_bytes(uint8_t *to, simd_int value) {
 #if defined(DCNN_ISA_avx512)
