@@ -232,6 +232,12 @@ const char *dcnn_comm_version(void) {
     int length;
     MPI_Get_library_version(version, &length);
     version[strcspn(version, ",\n")] = '\0'; /* "Open MPI v4.1.4" of a long line */
+    char *label = strstr(version, "Version:"); /* "MPICH Version:<tab>4.0.2" */
+    if (label) {
+        const char *number = label + strlen("Version:");
+        number += strspn(number, " \t");
+        memmove(label, number, strlen(number) + 1);
+    }
     return version;
 }
 
