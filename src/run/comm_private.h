@@ -28,6 +28,7 @@ struct dcnn_comm {
     bool crowded; /* the node has more ranks than cores */
     bool elastic; /* goes on without ranks that die; see comm_elastic.c */
     bool broken;
+    bool has_lost; /* a rank, since it was made */
     dcnn_isa isa;
     dcnn_window windows[DCNN_MAX_WINDOWS];
     dcnn_barrier *barrier; /* the domain's */
