@@ -158,9 +158,10 @@ void dcnn_comm_abort(dcnn_comm *comm, int code) {
 
 void dcnn_comm_finish(dcnn_comm *comm) {
     int started;
+    const bool has_lost = comm && comm->has_lost; /* then MPI_Finalize of Open MPI 5 hangs over several hosts */
     dcnn_comm_free(comm);
     MPI_Initialized(&started);
-    if (started) MPI_Finalize();
+    if (started && !has_lost) MPI_Finalize();
 }
 
 /* --- who we are ------------------------------------------------------------------------------------------------------
@@ -194,7 +195,13 @@ const char *dcnn_comm_version(void) {
     static char version[MPI_MAX_LIBRARY_VERSION_STRING];
     int length;
     MPI_Get_library_version(version, &length);
-    version[strcspn(version, ",\n")] = '\0'; /* "Open MPI v4.1.4" of a long line */
+    version[strcspn(version, ",\n")] = '\0';   /* "Open MPI v4.1.4" of a long line */
+    char *label = strstr(version, "Version:"); /* "MPICH Version:<tab>4.0.2" */
+    if (label) {
+        const char *number = label + strlen("Version:");
+        number += strspn(number, " \t");
+        memmove(label, number, strlen(number) + 1);
+    }
     return version;
 }
 

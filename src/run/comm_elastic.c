@@ -70,6 +70,7 @@ int dcnn_comm_shrink(dcnn_comm *comm) {
     MPIX_Comm_shrink(comm->world, &left);
     dcnn_comm_forget_domains(comm); /* communicators that have lost a rank cannot be freed by all of theirs */
     comm->broken = false;
+    comm->has_lost = true;
     if (dcnn_comm_adopt(comm, left) != DCNN_OK) MPI_Abort(left, DCNN_FAILURE);
     note_errors(comm);
     return before - comm->size;

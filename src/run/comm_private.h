@@ -31,6 +31,7 @@ struct dcnn_comm {
     dcnn_crowd *crowd;  /* shared by the ranks of a node, if there are spare ones */
     bool elastic;       /* goes on without ranks that die; see comm_elastic.c */
     bool broken;
+    bool has_lost; /* a rank, since it was made */
     dcnn_isa isa;
     dcnn_window windows[DCNN_MAX_WINDOWS];
     dcnn_barrier *barrier; /* the domain's */
