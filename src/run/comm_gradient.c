@@ -215,6 +215,18 @@ static void wait_for(MPI_Request *requests, int count) {
     for (int i = 0; i < count; i++) MPI_Wait(&requests[i], MPI_STATUS_IGNORE);
 }
 
+/* Tests them one by one, too. @return as MPI_Testsome: how many have ended now, MPI_UNDEFINED if all had before */
+static int test_some(MPI_Request *requests, int count) {
+    int done = MPI_UNDEFINED;
+    for (int i = 0; i < count; i++) {
+        if (requests[i] == MPI_REQUEST_NULL) continue;
+        int ended = 0;
+        MPI_Test(&requests[i], &ended, MPI_STATUS_IGNORE);
+        done = (done == MPI_UNDEFINED ? 0 : done) + ended;
+    }
+    return done;
+}
+
 /* Are these requests done? Waits for them if asked to; else moves them as far as they go now: one call of MPI's reads
  * little more than a message. */
 static bool are_done(dcnn_comm *comm, dcnn_exchange *exchange, int count, bool wait) {
@@ -225,8 +237,12 @@ static bool are_done(dcnn_comm *comm, dcnn_exchange *exchange, int count, bool w
         return !comm->broken;
     }
     int done = 0;
-    for (int idle = 0; idle < IDLE_POLLS && done != MPI_UNDEFINED && !comm->broken; idle = done > 0 ? 0 : idle + 1)
-        MPI_Testsome(count, exchange->requests, &done, exchange->finished, MPI_STATUSES_IGNORE);
+    for (int idle = 0; idle < IDLE_POLLS && done != MPI_UNDEFINED && !comm->broken; idle = done > 0 ? 0 : idle + 1) {
+        if (comm->elastic)
+            done = test_some(exchange->requests, count);
+        else
+            MPI_Testsome(count, exchange->requests, &done, exchange->finished, MPI_STATUSES_IGNORE);
+    }
     return done == MPI_UNDEFINED && !comm->broken;
 }
 
