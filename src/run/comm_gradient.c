@@ -23,8 +23,6 @@ enum { CHUNK = 2048 }; /* floats added at a time: a tree of a few of them stays 
  * other side, between two grains, says that it may come. */
 enum { MESSAGE = 15 * 1024 };
 
-enum { IDLE_POLLS = 3 }; /* that move nothing, before a rank computes on: a message may come in pieces */
-
 typedef enum exchange_state {
     IDLE,
     PUBLISHED,  /* our blocks may be read; the others' may be once the domain has met */
@@ -219,8 +217,8 @@ static bool are_done(dcnn_comm *comm, dcnn_exchange *exchange, int count, bool w
         return !comm->broken;
     }
     int done = 0;
-    for (int idle = 0; idle < IDLE_POLLS && done != MPI_UNDEFINED && !comm->broken; idle = done > 0 ? 0 : idle + 1)
-        MPI_Testsome(count, exchange->requests, &done, exchange->finished, MPI_STATUSES_IGNORE);
+    do MPI_Testsome(count, exchange->requests, &done, exchange->finished, MPI_STATUSES_IGNORE);
+    while (done > 0 && !comm->broken);
     return done == MPI_UNDEFINED && !comm->broken;
 }
 
