@@ -5,8 +5,7 @@
  * one slice of all ranks' blocks, reading them in place. Over the network: what the domain could not merge travels
  * along the rank's rail, part p of the slice to domain p, which adds in tree order and sends the sum back to all
  * (reduce-scatter, allgather). Where shares are whole subtrees, as with 2, 4 or 8 domains, that is as many bytes as
- * MPI_Allreduce moves. Two such domains swap their blocks instead and both add: as many bytes, but nothing is sent that
- * waits for something received, so that the sockets' buffers alone bring it all across while the ranks compute.
+ * MPI_Allreduce moves.
  */
 #include <mpi.h>
 #include <stdlib.h>
@@ -19,11 +18,10 @@ enum { REDUCE_TAG = 1 << 10, GATHER_TAG = 1 << 11 };
 
 enum { CHUNK = 2048 }; /* floats added at a time: a tree of a few of them stays in the L1 cache */
 
-/* Floats of a message: below Open MPI's eager limit for TCP, 64 KiB with its header. A longer one would wait until the
- * other side, between two grains, says that it may come. */
+/* Floats of a message: below Open MPI's eager limit for TCP, 64 KiB with its header. A longer one waits until the other
+ * side, between two grains, says that it may come. Two hosts at 1 Gb/s, a step of 28 ms (tools/measure_link --sleep):
+ * 31.0 ms with 15 Ki, 40.8 with whole vectors; at 10 Gb/s 32.0 and 32.1. */
 enum { MESSAGE = 15 * 1024 };
-
-enum { IDLE_POLLS = 3 }; /* that move nothing, before a rank computes on: a message may come in pieces */
 
 typedef enum exchange_state {
     IDLE,
@@ -44,7 +42,6 @@ struct dcnn_exchange {
     const float *sources[DCNN_TREE_DEPTH]; /* the domain's blocks of the slice */
     float *merged;                         /* where they lie, unless they are a lone rank's own */
     float *received;                       /* the other domains' blocks of our part, in order */
-    bool swaps;                            /* both domains add all of it */
     MPI_Request *requests;                 /* [0, arriving) blocks coming to us; then sends, and the others' sums */
     int *finished;                         /* room for MPI_Testsome */
     int request_count, arriving;
@@ -127,12 +124,9 @@ static void add_in_domain(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) 
 /* --- over the network ------------------------------------------------------------------------------------------------
  */
 
-/* What this domain is to add of the slice. */
 static size_t part_of_domain(const dcnn_comm *comm, const dcnn_exchange *exchange, int domain, size_t *length) {
-    const size_t first = exchange->swaps ? 0 : dcnn_comm_part_first(exchange->length, domain, comm->domain_count);
-    const size_t end =
-        exchange->swaps ? exchange->length : dcnn_comm_part_first(exchange->length, domain + 1, comm->domain_count);
-    *length = end - first;
+    const size_t first = dcnn_comm_part_first(exchange->length, domain, comm->domain_count);
+    *length = dcnn_comm_part_first(exchange->length, domain + 1, comm->domain_count) - first;
     return first;
 }
 
@@ -162,8 +156,6 @@ static void receive_vector(dcnn_comm *comm, dcnn_exchange *exchange, float *vect
 /* Posts all receives, and sends each domain its part of our blocks. */
 static void send_blocks(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) {
     const int mine = dcnn_comm_blocks_of_domain(comm, exchange->grains, comm->domain_index).depth;
-    exchange->swaps = comm->domain_count == 2 && mine == 1 &&
-                      dcnn_comm_blocks_of_domain(comm, exchange->grains, 1 - comm->domain_index).depth == 1;
     size_t length;
     part_of_domain(comm, exchange, comm->domain_index, &length);
     float *received = exchange->received;
@@ -179,8 +171,7 @@ static void send_blocks(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) {
          step++) { /* each begins with its neighbour: none is everyone's first */
         const int domain = (comm->domain_index + step) % comm->domain_count;
         const size_t first = part_of_domain(comm, exchange, domain, &length);
-        if (!exchange->swaps)
-            receive_vector(comm, exchange, exchange->slice + first, length, domain, GATHER_TAG + bucket);
+        receive_vector(comm, exchange, exchange->slice + first, length, domain, GATHER_TAG + bucket);
         for (int i = 0; i < mine; i++)
             send_vector(comm, exchange, exchange->sources[i] + first, length, domain, REDUCE_TAG + bucket);
     }
@@ -202,7 +193,7 @@ static void add_and_return(dcnn_comm *comm, dcnn_exchange *exchange, int bucket)
     }
     float *out[1] = {exchange->slice + first};
     add_sources(comm, exchange, &all, length, out);
-    for (int domain = 0; domain < comm->domain_count && !exchange->swaps; domain++)
+    for (int domain = 0; domain < comm->domain_count; domain++)
         if (domain != comm->domain_index) send_vector(comm, exchange, out[0], length, domain, GATHER_TAG + bucket);
 }
 
@@ -215,13 +206,17 @@ static void wait_for(MPI_Request *requests, int count) {
     for (int i = 0; i < count; i++) MPI_Wait(&requests[i], MPI_STATUS_IGNORE);
 }
 
-/* Tests them one by one, too. @return as MPI_Testsome: how many have ended now, MPI_UNDEFINED if all had before */
-static int test_some(MPI_Request *requests, int count) {
+/* As MPI_Testsome; in an elastic comm one by one, too. @return how many end now, MPI_UNDEFINED if all had before */
+static int test_some(const dcnn_comm *comm, dcnn_exchange *exchange, int count) {
     int done = MPI_UNDEFINED;
+    if (!comm->elastic) {
+        MPI_Testsome(count, exchange->requests, &done, exchange->finished, MPI_STATUSES_IGNORE);
+        return done;
+    }
     for (int i = 0; i < count; i++) {
-        if (requests[i] == MPI_REQUEST_NULL) continue;
+        if (exchange->requests[i] == MPI_REQUEST_NULL) continue;
         int ended = 0;
-        MPI_Test(&requests[i], &ended, MPI_STATUS_IGNORE);
+        MPI_Test(&exchange->requests[i], &ended, MPI_STATUS_IGNORE);
         done = (done == MPI_UNDEFINED ? 0 : done) + ended;
     }
     return done;
@@ -237,12 +232,8 @@ static bool are_done(dcnn_comm *comm, dcnn_exchange *exchange, int count, bool w
         return !comm->broken;
     }
     int done = 0;
-    for (int idle = 0; idle < IDLE_POLLS && done != MPI_UNDEFINED && !comm->broken; idle = done > 0 ? 0 : idle + 1) {
-        if (comm->elastic)
-            done = test_some(exchange->requests, count);
-        else
-            MPI_Testsome(count, exchange->requests, &done, exchange->finished, MPI_STATUSES_IGNORE);
-    }
+    do done = test_some(comm, exchange, count);
+    while (done > 0 && !comm->broken);
     return done == MPI_UNDEFINED && !comm->broken;
 }
 
@@ -347,8 +338,8 @@ static bool make_room(dcnn_comm *comm, const most_blocks *most, int buckets, con
         dcnn_exchange *exchange = &comm->exchanges[i];
         const size_t slice = counts[i] / (size_t)comm->domain_size + 16;
         const size_t part = slice / (size_t)comm->domain_count + 16;
-        const size_t requests = (size_t)(most->of_all_domains + (most->of_domain + 2) * comm->domain_count) *
-                                (part / MESSAGE + 1); /* a swap's vectors are as long as two parts */
+        const size_t requests =
+            (size_t)(most->of_all_domains + (most->of_domain + 2) * comm->domain_count) * (part / MESSAGE + 1);
         exchange->requests = calloc(requests, sizeof(MPI_Request));
         exchange->finished = calloc(requests, sizeof(int));
         exchange->received = calloc((size_t)most->of_all_domains * part, sizeof(float));
