@@ -213,7 +213,7 @@ static void print_formats(const dcnn_bench_formats_result *r) {
         puts("formats        this CPU, or the compiler of this build, has no other formats than fp32");
         return;
     }
-    printf("%-21s %17s %17s %26s %7s %6s %13s\n", "", "GFLOP/s, depth", "error, depth", "error of a convolution by", "",
+    printf("%-21s %17s %17s %35s %7s %6s %13s\n", "", "GFLOP/s, depth", "error, depth", "error of a convolution by", "",
            "", "step, at most");
     printf("%-21s %8d %8d %8d %8d", "format", dcnn_bench_depths[0], dcnn_bench_depths[1], dcnn_bench_depths[0],
            dcnn_bench_depths[1]);

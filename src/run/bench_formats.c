@@ -24,9 +24,13 @@ enum {
 
 const int dcnn_bench_depths[DCNN_BENCH_DEPTHS] = {64, 128};
 
-/* Two windows of pooling by two less a row and column: 100 outputs are four tiles of F(5x5) or 25 of F(2x2). */
+/* 100 outputs are 25 tiles of F(2x2), 6.25 of F(4x4), 4 of F(5x5). */
 const dcnn_bench_tiling dcnn_bench_tilings[DCNN_BENCH_TILINGS] = {
-    {"direct", 1, 100 * 9}, {"F(2x2)", 2, 25 * 16}, {"F(5x5)", 5, 4 * 49}};
+    {"direct", 1, 900}, {"F(2x2)", 2, 400}, {"F(4x4)", 4, 225}, {"F(5x5)", 5, 196}};
+
+/* Their points but infinity, those of conv_pool_simd.c, conv_winograd_simd.c and conv_pool_wide_simd.c. */
+static const double all_points[DCNN_BENCH_TILINGS][MOST_EDGE - 1] = {
+    {0}, {0, 1, -1}, {0, 0.625, -0.625, 1.5, -1.5}, {0, 1, -1, 2, -2, 0.5}};
 
 /* --- products ----------------------------------------------------------------------------------------------------- */
 
@@ -136,10 +140,9 @@ static void fill_direct(matrices *m) {
     for (int i = 0; i < TAPS; i++) m->b[i][i] = m->g[i][i] = m->a[0][i] = 1.0;
 }
 
-/* Toom and Cook's at the points of conv_pool_wide_simd.c and infinity, the last. Row i of B^T has the coefficients of
+/* Toom and Cook's at the points and infinity, the last. Row i of B^T has the coefficients of
  * the product of (x - point) over all other points, infinity's over all. */
-static void fill_winograd(matrices *m) {
-    static const double points[MOST_EDGE - 1] = {0, 1, -1, 2, -2, 0.5};
+static void fill_winograd(matrices *m, const double *points) {
     const int finite = m->edge - 1;
     for (int i = 0; i < m->edge; i++) {
         double scale = 1.0, *product = m->b[i];
@@ -156,12 +159,13 @@ static void fill_winograd(matrices *m) {
     }
 }
 
-static matrices matrices_of(const dcnn_bench_tiling *tiling) {
-    matrices m = {.outputs = tiling->outputs, .edge = tiling->outputs + TAPS - 1};
-    if (tiling->outputs == 1)
+static matrices matrices_of(int tiling) {
+    const int outputs = dcnn_bench_tilings[tiling].outputs;
+    matrices m = {.outputs = outputs, .edge = outputs + TAPS - 1};
+    if (outputs == 1)
         fill_direct(&m);
     else
-        fill_winograd(&m);
+        fill_winograd(&m, all_points[tiling]);
     return m;
 }
 
@@ -282,7 +286,7 @@ static dcnn_status measure_formats(const dcnn_format *const *formats, double sec
     for (int i = 0; i < result->count; i++) result->formats[i].name = formats[i]->name;
     for (int i = 0; i < DCNN_BENCH_DEPTHS; i++) measure_products(formats, i, seconds / DCNN_BENCH_DEPTHS, &w, result);
     for (int tiling = 0; tiling < DCNN_BENCH_TILINGS; tiling++) {
-        const matrices m = matrices_of(&dcnn_bench_tilings[tiling]);
+        const matrices m = matrices_of(tiling);
         make_convolution(&m, &w);
         for (int i = 0; i < result->count; i++)
             result->formats[i].tile_error[tiling] = convolution_error(formats[i], &m, &w);

@@ -2,7 +2,7 @@
  * @file bench_formats.h — what other number formats than fp32 could gain, and what they cost in accuracy.
  *
  * Their speed is that of products alone, operands packed and in L1 and L2; their errors are those of whole
- * convolutions 3x3 by three kinds of tiles, against double. A tile with more outputs needs fewer products and has a
+ * convolutions 3x3 by several kinds of tiles, against double. A tile with more outputs needs fewer products and has a
  * larger error: the question is how fast a format is at the accuracy that training has now.
  */
 #ifndef DCNN_RUN_BENCH_FORMATS_H
@@ -10,12 +10,12 @@
 
 #include "run/bench.h"
 
-enum { DCNN_BENCH_DEPTHS = 2, DCNN_BENCH_TILINGS = 3, DCNN_BENCH_FORMATS = 24 };
+enum { DCNN_BENCH_DEPTHS = 2, DCNN_BENCH_TILINGS = 4, DCNN_BENCH_FORMATS = 24 };
 
 /** Input channels of the products: the recipe's second and third layer, with twice as many output channels. */
 extern const int dcnn_bench_depths[DCNN_BENCH_DEPTHS];
 
-/** Tiles of a convolution 3x3: direct, Winograd's F(2x2,3x3) and F(5x5,3x3). */
+/** Tiles of a convolution 3x3: direct, and Winograd's, each output tile m x m of F(m x m,3x3). */
 typedef struct dcnn_bench_tiling {
     const char *name;
     int outputs;  /**< along a tile */
