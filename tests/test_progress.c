@@ -217,6 +217,38 @@ static void ten_times_a_second_at_most(void **state) {
     close_screen(&s);
 }
 
+/* This process's own: what others do on the machine is no part of it. */
+static double cpu_time_s(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+/* Ten drawings a second, and a look at the clock after each step, of which there may be a thousand a second. */
+static void it_costs_under_half_a_percent(void **state) {
+    (void)state;
+    enum { DRAWINGS = 4, LOOKS = 100000 };
+    screen s;
+    double drawing_s = 0;
+    open_screen(&s, 200);
+    dcnn_bar_begin(false, 0);
+    for (int i = 0; i < DRAWINGS; i++) {
+        const double before_s = cpu_time_s();
+        dcnn_bar_draw(&training);
+        drawing_s += (cpu_time_s() - before_s) / DRAWINGS;
+        wait_for_redraw();
+    }
+    dcnn_bar_draw(&training);
+    const double before_s = cpu_time_s();
+    for (int i = 0; i < LOOKS; i++) dcnn_bar_draw(&training);
+    const double look_s = (cpu_time_s() - before_s) / LOOKS, share = 10 * drawing_s + 1000 * look_s;
+    assert_int_equal(count_of(read_screen(&s), "epoch 3/15") >= DRAWINGS, true);
+    close_screen(&s);
+    printf("a drawing takes %.1f us, a look at the clock %.0f ns: %.3f %% of the time\n", 1e6 * drawing_s, 1e9 * look_s,
+           100 * share);
+    assert_true(share < 0.005);
+}
+
 static void a_short_work_needs_no_bar(void **state) {
     (void)state;
     screen s;
@@ -265,6 +297,7 @@ int main(void) {
         cmocka_unit_test_setup(colours_and_letters_as_the_terminal_has, set_up),
         cmocka_unit_test_setup(silence_where_none_can_be_shown, set_up),
         cmocka_unit_test_setup(ten_times_a_second_at_most, set_up),
+        cmocka_unit_test_setup(it_costs_under_half_a_percent, set_up),
         cmocka_unit_test_setup(a_short_work_needs_no_bar, set_up),
         cmocka_unit_test_setup(resizes_leave_nothing_behind, set_up),
     };

@@ -231,7 +231,7 @@ static bool are_done(dcnn_comm *comm, dcnn_exchange *exchange, int count, bool w
         dcnn_comm_waited(comm, true, from_s);
         return !comm->broken;
     }
-    int done = 0;
+    int done;
     do done = test_some(comm, exchange, count);
     while (done > 0 && !comm->broken);
     return done == MPI_UNDEFINED && !comm->broken;

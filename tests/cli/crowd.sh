@@ -24,12 +24,7 @@ try crowd 3 dcnn evaluate absent.h5 2>&1 | grep '^dcnn'
 begin() {
     crowd 3 dcnn train "${arguments[@]}" --epochs 100000 --checkpoint-every 1 --run "$1" -q >"$1.said" 2>&1 &
     launcher=$!
-    local tries
-    for tries in $(seq 600); do
-        if compgen -G "$1/checkpoints/step-*.h5" >/dev/null; then return 0; fi
-        sleep 0.05
-    done
-    echo "no checkpoint after $tries tries"
+    until_step "$1"
 }
 
 # ranks_of RUN: the processes of a run, in this folder: the same test may be at work in another.

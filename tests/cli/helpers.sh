@@ -17,6 +17,16 @@ ranks() {
     return "$code"
 }
 
+# until_step FOLDER: waits until a run has saved its first steps.
+until_step() {
+    local tries
+    for tries in $(seq 600); do
+        if compgen -G "$1/checkpoints/step-*.h5" >/dev/null; then return 0; fi
+        sleep 0.05
+    done
+    echo "no checkpoint after $tries tries"
+}
+
 # csv ROWS SIDE CLASSES: labelled pictures that a net can learn, as Kaggle has them.
 csv() {
     awk -v rows="$1" -v side="$2" -v classes="$3" 'BEGIN {

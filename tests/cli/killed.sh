@@ -3,16 +3,6 @@ small_data
 arguments=(small.h5 --model net.json --batch-size 4 --checkpoint-every 3 --schedule constant)
 dcnn train "${arguments[@]}" --epochs 40 --run whole -q >/dev/null
 
-# until_step FOLDER: waits until a run has saved its first steps.
-until_step() {
-    local tries
-    for tries in $(seq 600); do
-        if compgen -G "$1/checkpoints/step-*.h5" >/dev/null; then return 0; fi
-        sleep 0.05
-    done
-    echo "no checkpoint after $tries tries"
-}
-
 # The run is long enough to be caught in the middle: 40 epochs would be over before a signal comes.
 for signal in TERM INT USR1 USR2; do
     dcnn train "${arguments[@]}" --epochs 100000 --run "$signal" -q >said 2>&1 &

@@ -5,7 +5,7 @@ launch() { # RUN ARGUMENTS...: on the head, which has rank 0
     "$cluster/slurm" hosts run mpirun -np 2 -H head:1,n4:1 --bind-to none -x DCNN_OVERSUBSCRIBE \
         "$DCNN" train "${training[@]}" --epochs 100000 --run "$run" --timeout 6 "$@" >"$run.out" 2>&1 &
     launcher=$!
-    within 60 past "$run" 10
+    within 20 past "$run" 10
     began=$SECONDS
 }
 # ends RUN CODE PATTERN
@@ -13,7 +13,7 @@ ends() {
     local code=0
     wait "$launcher" || code=$?
     echo "$1: exit $code after $((SECONDS - began)) s"
-    ((code == $2 && SECONDS - began <= 25)) # of itself mpirun would wait for minutes
+    ((code == $2 && SECONDS - began <= 11)) # mpirun takes a few seconds more to end the others
     (($(grep -cE "^dcnn: $3 \(last step [0-9]+\): the run ends here" "$1.out") == 1))
 }
 
