@@ -319,7 +319,7 @@ static void test_missing_and_wrong_files(void **state) {
     (void)state;
     assert_fails(try_read(in_scratch("none.h5")), DCNN_BAD_INPUT, "No such file", "none.h5");
     put_text(in_scratch("text.h5"), "this is no HDF5 file at all");
-    assert_fails(try_read(in_scratch("text.h5")), DCNN_BAD_INPUT, "no HDF5 file", "text.h5");
+    assert_fails(try_read(in_scratch("text.h5")), DCNN_BAD_INPUT, "is a text, not an HDF5 file", "text.h5");
     put_text(in_scratch("empty.h5"), "");
     assert_fails(try_read(in_scratch("empty.h5")), DCNN_BAD_INPUT, "empty", "empty.h5");
     hid_t file;

@@ -13,6 +13,7 @@
 
 #include "io/file.h"
 #include "io/hdf5_file.h"
+#include "io/kind.h"
 
 enum { SMALLEST_IMAGE_BYTES = 1 << 16, SEAL_BYTES = 32 };
 
@@ -85,11 +86,20 @@ static dcnn_status check_end(hid_t file, const char *path, const struct stat *ch
     return DCNN_OK;
 }
 
+/* Why HDF5 does not open a file: most often it is another one altogether. */
+static dcnn_status fail_open(const char *path) {
+    const dcnn_kind_id kind = dcnn_kind_of_file(path);
+    if (kind == DCNN_KIND_HDF5)
+        return fail_file(DCNN_BAD_INPUT, path, "is a damaged HDF5 file, or one of a newer kind");
+    if (kind == DCNN_KIND_UNKNOWN) return fail_file(DCNN_BAD_INPUT, path, "is no HDF5 file, or a damaged one");
+    return dcnn_kind_fail(path, kind, "an HDF5 file (a data set or a model)");
+}
+
 static dcnn_status open_checked(const char *path, const struct stat *checked, dcnn_seal seal, hid_t *file) {
     hid_t access = access_properties();
     *file = H5Fopen(path, H5F_ACC_RDONLY, access);
     dcnn_status status = DCNN_OK;
-    if (*file < 0) status = fail_file(DCNN_BAD_INPUT, path, "is no HDF5 file, or a damaged one");
+    if (*file < 0) status = fail_open(path);
     H5Pclose(access);
     if (status == DCNN_OK) status = check_end(*file, path, checked, seal);
     if (status != DCNN_OK) {
