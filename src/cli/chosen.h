@@ -1,9 +1,10 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /** @file chosen.h — the optimizer and the schedule of a run, from its options. */
 #ifndef DCNN_CLI_CHOSEN_H
 #define DCNN_CLI_CHOSEN_H
 
 #include "cli/options.h"
-#include "io/model.h"
+#include "model/model.h"
 #include "nn/optimizer.h"
 #include "nn/schedule.h"
 
