@@ -33,6 +33,8 @@ char *dcnn_data_path(const char *name) {
     char *path = if_there(getenv("DCNN_DATA"), name);
     if (path == NULL) path = beside_program(name);
     if (path == NULL) path = if_there(DCNN_SHARE_DIR, name);
+#ifdef DCNN_SOURCE_DIR
     if (path == NULL) path = if_there(DCNN_SOURCE_DIR "/data", name);
+#endif
     return path;
 }
