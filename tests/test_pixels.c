@@ -62,7 +62,7 @@ static void both_formats_are_read_alike(void **state) {
     dcnn_dataset_free(&two);
 }
 
-/* --- writing ----------------------------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------------------------- */
 
 static const int64_t train_rows[] = {0, 3, 5, 199}, test_rows[] = {1, 2};
 static const dcnn_split two_splits[] = {{.name = "train", .count = 4, .rows = (int64_t *)(uintptr_t)train_rows},

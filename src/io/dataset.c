@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* dataset.c — opening and reading the HDF5 data set. */
 #include "io/dataset.h"
 
@@ -15,7 +16,7 @@ enum { FORMAT_VERSION = 2, SAMPLED_PICTURES = 64 };
 
 const char *const dcnn_picture_kinds[] = {"digits", "grey", "colour", "photo", NULL};
 
-/* --- the description --------------------------------------------------------------------------------------------- */
+/* --- the description -------------------------------------------------------------------------------------------- */
 
 /* A file of ours is always sealed; without its seal it was cut or changed, and nothing else would tell. */
 static dcnn_status check_seal(hid_t file, const dcnn_dataset *set) {
@@ -126,7 +127,7 @@ static dcnn_status read_origin(hid_t file, dcnn_dataset *set) {
     return DCNN_OK;
 }
 
-/* --- splits ------------------------------------------------------------------------------------------------------ */
+/* --- splits ----------------------------------------------------------------------------------------------------- */
 
 /* Every row must be in the data set, and none twice: a sample counts once. */
 static dcnn_status check_rows(const dcnn_dataset *set, const dcnn_split *split) {
@@ -189,7 +190,7 @@ done:
     return status;
 }
 
-/* --- opening and reading ----------------------------------------------------------------------------------------- */
+/* --- opening and reading ---------------------------------------------------------------------------------------- */
 
 static dcnn_status read_description(hid_t file, dcnn_dataset *set) {
     DCNN_TRY(check_format(file, set));
@@ -306,7 +307,7 @@ dcnn_status dcnn_dataset_verify(const dcnn_dataset *set) {
     return status;
 }
 
-/* --- what it holds, where no seal says it ------------------------------------------------------------------------- */
+/* --- what it holds, where no seal says it ----------------------------------------------------------------------- */
 
 static void hash_description(const dcnn_dataset *set, XXH3_state_t *hash) {
     const int64_t shape[] = {set->count, set->h, set->w, set->c, set->class_count, set->split_count};

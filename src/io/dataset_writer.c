@@ -43,7 +43,7 @@ struct dcnn_dataset_writer {
     int32_t highest_label;
 };
 
-/* --- columns and streams ----------------------------------------------------------------------------------------- */
+/* --- columns and streams ---------------------------------------------------------------------------------------- */
 
 static dcnn_status put_values(column *to, const void *values, size_t bytes) {
     if (to->used + bytes > to->room) {
@@ -108,7 +108,7 @@ static dcnn_status open_scratch(const dcnn_output *output, int *descriptor) {
                      strerror(reason));
 }
 
-/* --- beginning and appending ------------------------------------------------------------------------------------- */
+/* --- beginning and appending ------------------------------------------------------------------------------------ */
 
 /* Pixels that one checksum covers: the most pictures, a power of two, that 256 KiB hold; at least one. */
 static int64_t rows_of_block(int64_t picture_bytes) {
@@ -211,7 +211,7 @@ const int32_t *dcnn_dataset_writer_labels(const dcnn_dataset_writer *w) {
     return w->labels.values;
 }
 
-/* --- finishing --------------------------------------------------------------------------------------------------- */
+/* --- finishing -------------------------------------------------------------------------------------------------- */
 
 /* Adds up the pictures of a split: their sums are read once, from the first picture to the last. */
 static dcnn_status measure(dcnn_dataset_writer *w, const dcnn_split *train, double *mean, double *std) {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* file.c — whole or absent: atomic writes, seals, and reading files that may be gzipped. */
 #include "io/file.h"
 
@@ -194,7 +195,7 @@ dcnn_status dcnn_seal_make_around(const void *head, uint64_t hole_begin, uint64_
     return DCNN_OK;
 }
 
-/* --- checking seals ---------------------------------------------------------------------------------------------- */
+/* --- checking seals --------------------------------------------------------------------------------------------- */
 
 size_t dcnn_seal_bytes(dcnn_seal seal) {
     static const size_t bytes[] = {0, SEAL_BYTES, DCNN_SEAL_AROUND_BYTES};

@@ -5,7 +5,7 @@
 
 #include "io/hdf5.h"
 
-/* --- where ------------------------------------------------------------------------------------------------------- */
+/* --- where ------------------------------------------------------------------------------------------------------ */
 
 static bool find_contiguous(hid_t data, uint64_t bytes, dcnn_h5_layout *layout) {
     const haddr_t offset = H5Dget_offset(data);
@@ -90,7 +90,7 @@ bool dcnn_h5_layout_find(hid_t file, const char *name, dcnn_h5_layout *layout) {
     return known;
 }
 
-/* --- some rows --------------------------------------------------------------------------------------------------- */
+/* --- some rows -------------------------------------------------------------------------------------------------- */
 
 dcnn_status dcnn_h5_read_rows(hid_t file, const char *name, int rank, const int64_t *shape, int64_t first,
                               int64_t count, uint8_t *values) {

@@ -60,7 +60,7 @@ static dcnn_status read_at(const dcnn_pixels *p, uint8_t *out, size_t length, ui
     return DCNN_OK;
 }
 
-/* --- packed chunks ----------------------------------------------------------------------------------------------- */
+/* --- packed chunks ---------------------------------------------------------------------------------------------- */
 
 static dcnn_status fail_chunk(const dcnn_pixels *p, int64_t chunk, const char *what) {
     return DCNN_FAIL(DCNN_BAD_INPUT, "%s: damaged: the pictures from %lld on %s; use another copy", p->dataset->path,
@@ -161,7 +161,7 @@ static dcnn_status make_slots(dcnn_pixels *p, size_t cache_bytes) {
     return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for %zu chunks of %zu bytes", p->dataset->path, count, bytes);
 }
 
-/* --- plain chunks ------------------------------------------------------------------------------------------------ */
+/* --- plain chunks ----------------------------------------------------------------------------------------------- */
 
 static dcnn_status read_plain(const dcnn_pixels *p, int64_t first, int64_t count, uint8_t *out) {
     while (count > 0) {
@@ -197,7 +197,7 @@ static void join_chunks(dcnn_pixels *p) {
     l->chunk_rows = p->dataset->count;
 }
 
-/* --- checksums --------------------------------------------------------------------------------------------------- */
+/* --- checksums -------------------------------------------------------------------------------------------------- */
 
 static dcnn_status check_block(const dcnn_pixels *p, int64_t block, const uint8_t *bytes, size_t length) {
     const dcnn_dataset *d = p->dataset;
@@ -226,7 +226,7 @@ static dcnn_status check_rows(const dcnn_pixels *p, int64_t block, int64_t first
     return status;
 }
 
-/* --- all of it --------------------------------------------------------------------------------------------------- */
+/* --- all of it -------------------------------------------------------------------------------------------------- */
 
 bool dcnn_pixels_are_rows(const dcnn_pixels *p) {
     return p->layout.chunk_count > 0;
