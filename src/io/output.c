@@ -106,7 +106,7 @@ static dcnn_status cannot_create(const char *path) {
 
 /* A stream of this process. What stdio still holds goes first. */
 static dcnn_status open_stream(int stream, dcnn_output *output) {
-    fflush(stream == STDOUT_FILENO ? stdout : stderr);
+    fflush(NULL); /* of whatever the program has written by stdio */
     output->descriptor = fcntl(stream, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
     return output->descriptor >= 0 ? DCNN_OK : cannot_create(output->path);
 }
