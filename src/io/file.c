@@ -27,20 +27,6 @@ static uint64_t get_little(const unsigned char *from, int bytes) {
     return value;
 }
 
-static dcnn_status write_fully(int descriptor, const char *path, const void *bytes, size_t length) {
-    const char *next = bytes;
-    while (length > 0) {
-        ssize_t written = write(descriptor, next, length);
-        if (written < 0 && errno == EINTR) continue;
-        if (written < 0)
-            return DCNN_FAIL(DCNN_FAILURE, "%s: cannot write: %s; see that the disk has room and quota", path,
-                             strerror(errno));
-        next += written;
-        length -= (size_t)written;
-    }
-    return DCNN_OK;
-}
-
 /* Up to `length` bytes from `offset`; fewer only at the file's end. */
 static dcnn_status read_at(int descriptor, const char *path, void *bytes, size_t length, off_t offset, size_t *got) {
     *got = 0;
@@ -89,96 +75,31 @@ static void make_seal(unsigned char seal[SEAL_BYTES], uint64_t version, uint64_t
     put_little(seal + 24, checksum, 8);
 }
 
-char *dcnn_file_temporary(const char *path) {
-    size_t length = strlen(path);
-    char *temporary = malloc(length + sizeof ".tmp");
-    if (!temporary) return NULL;
-    memcpy(temporary, path, length);
-    memcpy(temporary + length, ".tmp", sizeof ".tmp");
-    return temporary;
-}
-
-/* Makes a rename survive a power cut. Some file systems cannot fsync a folder; there the rename is as safe as it gets.
- */
-static dcnn_status sync_folder_of(const char *path) {
-    const char *slash = strrchr(path, '/');
-    char *folder = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
-    if (!folder) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory", path);
-    dcnn_status status = DCNN_OK;
-    int descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (descriptor >= 0 && fsync(descriptor) != 0 && errno != EINVAL && errno != ENOTSUP)
-        status = DCNN_FAIL(DCNN_FAILURE, "%s: cannot flush the folder: %s", folder, strerror(errno));
-    if (descriptor >= 0) close(descriptor);
-    free(folder);
-    return status;
-}
-
-/* Closes a written temporary file and gives it its final name. */
-static dcnn_status publish(int descriptor, const char *temporary, const char *path) {
-    int flushed = fsync(descriptor), flush_error = errno, closed = close(descriptor);
-    if (flushed != 0 || closed != 0)
-        return DCNN_FAIL(DCNN_FAILURE, "%s: cannot flush to disk: %s; see that the disk has room and quota", temporary,
-                         strerror(flushed != 0 ? flush_error : errno));
-    if (rename(temporary, path) != 0)
-        return DCNN_FAIL(DCNN_FAILURE, "%s: cannot put the finished file in place: %s", path, strerror(errno));
-    return sync_folder_of(path);
-}
-
-dcnn_status dcnn_file_write(const char *path, const void *bytes, size_t length, bool sealed) {
-    char *temporary = dcnn_file_temporary(path);
-    if (!temporary) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory", path);
-    int descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (descriptor < 0) {
-        dcnn_status failed = DCNN_FAIL(
-            DCNN_FAILURE, "%s: cannot create: %s; see that its folder exists and is writable", path, strerror(errno));
-        free(temporary);
-        return failed;
-    }
-    dcnn_status status = write_fully(descriptor, temporary, bytes, length);
-    if (status == DCNN_OK && sealed) {
-        unsigned char seal[SEAL_BYTES];
-        make_seal(seal, SEAL_VERSION, length, XXH3_64bits(bytes, length));
-        status = write_fully(descriptor, temporary, seal, sizeof seal);
-    }
-    if (status == DCNN_OK)
-        status = publish(descriptor, temporary, path);
-    else
-        close(descriptor);
-    if (status != DCNN_OK) unlink(temporary);
-    free(temporary);
-    return status;
-}
-
-/* Appends the seal of what the file holds. */
-static dcnn_status append_seal(int descriptor, const char *path) {
-    off_t length = lseek(descriptor, 0, SEEK_END);
-    if (length < 0) return DCNN_FAIL(DCNN_FAILURE, "%s: cannot tell its length: %s", path, strerror(errno));
+dcnn_status dcnn_seal_append(const dcnn_output *output) {
+    const off_t length = lseek(output->descriptor, 0, SEEK_END);
+    if (length < 0) return DCNN_FAIL(DCNN_FAILURE, "%s: cannot tell its length: %s", output->path, strerror(errno));
     XXH3_state_t *hash;
-    DCNN_TRY(hash_create(path, &hash));
-    dcnn_status status = hash_file(descriptor, path, 0, (uint64_t)length, hash);
+    DCNN_TRY(hash_create(output->path, &hash));
+    dcnn_status status = hash_file(output->descriptor, output->path, 0, (uint64_t)length, hash);
     if (status == DCNN_OK) {
         unsigned char seal[SEAL_BYTES];
         make_seal(seal, SEAL_VERSION, (uint64_t)length, XXH3_64bits_digest(hash));
-        status = write_fully(descriptor, path, seal, sizeof seal);
+        status = dcnn_output_write(output, seal, sizeof seal);
     }
     XXH3_freeState(hash);
-    return status;
+    return status == DCNN_OK ? DCNN_OK : DCNN_FAILURE;
 }
 
-dcnn_status dcnn_file_commit(const char *temporary, const char *path, bool sealed) {
-    int descriptor = open(temporary, O_RDWR | O_CLOEXEC);
-    dcnn_status status;
-    if (descriptor < 0) {
-        status = DCNN_FAIL(DCNN_FAILURE, "%s: cannot open the finished temporary file: %s", temporary, strerror(errno));
-    } else {
-        status = sealed ? append_seal(descriptor, temporary) : DCNN_OK;
-        if (status == DCNN_OK)
-            status = publish(descriptor, temporary, path);
-        else
-            close(descriptor);
+dcnn_status dcnn_file_write(const char *path, const void *bytes, size_t length, bool sealed) {
+    dcnn_output output;
+    DCNN_TRY(dcnn_output_open(path, &output));
+    dcnn_status status = dcnn_output_write(&output, bytes, length);
+    if (status == DCNN_OK && sealed) {
+        unsigned char seal[SEAL_BYTES];
+        make_seal(seal, SEAL_VERSION, length, XXH3_64bits(bytes, length));
+        status = dcnn_output_write(&output, seal, sizeof seal);
     }
-    if (status != DCNN_OK) unlink(temporary);
-    return status == DCNN_OK ? DCNN_OK : DCNN_FAILURE;
+    return dcnn_output_close(&output, status);
 }
 
 dcnn_status dcnn_seal_make_around(const void *head, uint64_t hole_begin, uint64_t hole_end, const void *tail,

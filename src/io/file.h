@@ -2,8 +2,8 @@
 /**
  * @file file.h — files that are whole or absent (law 5), and files that carry their own checksum.
  *
- * A file is written beside its final name (`NAME.tmp`), flushed, fsynced, renamed over it, and the folder is fsynced.
- * On any failure the temporary file is removed and the old file is untouched.
+ * A file is written aside, flushed, fsynced, renamed over its final name, and the folder is fsynced (output.h, which
+ * also says what becomes of names that lead to devices and streams). On any failure the old file is untouched.
  *
  * A *sealed* file is an HDF5 file followed by a trailer of 32 bytes: "DCNNSEAL", format version (uint32), zero
  * (uint32), length of what stands before (uint64), and the XXH3-64 of it (uint64), little-endian. HDF5 ignores bytes
@@ -22,6 +22,7 @@
 #include <stdio.h>
 
 #include "base/status.h"
+#include "io/output.h"
 
 /** What dcnn_file_verify() found. */
 typedef enum dcnn_seal {
@@ -35,16 +36,12 @@ enum { DCNN_SEAL_AROUND_BYTES = 48 };
 /** Bytes of such a trailer. *Local.* */
 size_t dcnn_seal_bytes(dcnn_seal seal);
 
-/** Writes `bytes` as the whole file `path`, atomically; sealed if asked. *Local.*
+/** Writes `bytes` as the whole output `path`, by output.h; sealed if asked. *Local.*
  * @return DCNN_OK; DCNN_FAILURE with the reason (disk full, permission) */
 dcnn_status dcnn_file_write(const char *path, const void *bytes, size_t length, bool sealed);
 
-/** Name of the temporary file beside `path`: `path` + ".tmp". Caller frees. */
-char *dcnn_file_temporary(const char *path);
-
-/** Seals (if asked), fsyncs and renames a temporary file that the caller has written and closed; removes it on failure.
- * *Local.* */
-dcnn_status dcnn_file_commit(const char *temporary, const char *path, bool sealed);
+/** Appends the seal of what has been written to an output that is a regular file, read back from there. *Local.* */
+dcnn_status dcnn_seal_append(const dcnn_output *output);
 
 /**
  * Reads a file's trailer and, if there is one, checks length and checksum over the whole file. *Local.*

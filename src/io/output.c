@@ -21,7 +21,7 @@
 
 enum { MOST_LINKS = 40 };
 
-/* --- where a name leads ----------------------------------------------------------------------------------------- */
+/* --- where a name leads ------------------------------------------------------------------------------------------ */
 
 /* Of this process's streams the one that a file is: 1 or 2, else -1. A file that standard output was sent to must get
  * what is written at that stream's place, not be replaced under it. */
@@ -96,7 +96,7 @@ const char *dcnn_output_name(const char *path) {
     return strcmp(path, "-") == 0 ? "standard output" : path;
 }
 
-/* --- opening ---------------------------------------------------------------------------------------------------- */
+/* --- opening ----------------------------------------------------------------------------------------------------- */
 
 static dcnn_status cannot_create(const char *path) {
     return DCNN_FAIL(DCNN_FAILURE, "%s: cannot create: %s%s", path, strerror(errno),
@@ -106,7 +106,7 @@ static dcnn_status cannot_create(const char *path) {
 
 /* A stream of this process. What stdio still holds goes first. */
 static dcnn_status open_stream(int stream, dcnn_output *output) {
-    fflush(NULL);
+    fflush(NULL); /* of whatever the program has written by stdio */
     output->descriptor = fcntl(stream, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
     return output->descriptor >= 0 ? DCNN_OK : cannot_create(output->path);
 }
@@ -186,7 +186,7 @@ dcnn_status dcnn_output_open(const char *path, dcnn_output *output) {
     return DCNN_OK;
 }
 
-/* --- writing and ending ----------------------------------------------------------------------------------------- */
+/* --- writing and ending ------------------------------------------------------------------------------------------ */
 
 dcnn_status dcnn_output_write(const dcnn_output *output, const void *bytes, size_t length) {
     const char *next = bytes;

@@ -268,7 +268,7 @@ static dcnn_status summarise(const preparation *made, const char *output, char *
     for (int i = 0; i < made->split_count; i++)
         used += snprintf(text + used, sizeof text - (size_t)used, "%s %s %lld", i ? "," : "", made->splits[i].name,
                          (long long)made->splits[i].count);
-    if (asprintf(summary, "%s: %s", output, text) < 0) {
+    if (asprintf(summary, "%s: %s", dcnn_output_name(output), text) < 0) {
         *summary = NULL;
         return DCNN_FAIL(DCNN_FAILURE, "out of memory for a summary");
     }
