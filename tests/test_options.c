@@ -42,8 +42,8 @@ static void defaults_are_the_recipe(void **state) {
     assert_int_equal(o.grain, 16);
     assert_true(o.learning_rate == 0.001 && o.beta_1 == 0.9 && o.beta_2 == 0.999 && o.epsilon == 1e-7);
     assert_true(o.augment && o.fuse && !o.plain_sums && !o.resume);
-    assert_true(o.rotation_range == 10.0 && o.zoom_range == 0.1);
-    assert_true(o.width_shift_range == 0.1 && o.height_shift_range == 0.1);
+    assert_true(o.ranges.rotation_range == 10.0 && o.ranges.zoom_range == 0.1);
+    assert_true(o.ranges.width_shift_range == 0.1 && o.ranges.height_shift_range == 0.1);
     assert_int_equal(o.seed, 42);
     assert_null(o.run);
     assert_null(o.model);

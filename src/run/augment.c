@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/random.h"
+#include "io/dataset.h"
 #include "run/augment_private.h"
 
 static const double pi = 3.14159265358979323846;
@@ -318,8 +319,7 @@ static const uint8_t *change_bytes(const dcnn_change *change, uint8_t *copy) {
 /* Colours of what was read as bytes, then scale and shift. */
 static void change_colours(const dcnn_change *change, const dcnn_kernels *kernels, const dcnn_augment_form *form,
                            float *y) {
-    enum { MOST = 64 }; /* channels of a data set */
-    float factor[MOST], offset[MOST];
+    float factor[DCNN_MAX_CHANNELS], offset[DCNN_MAX_CHANNELS];
     for (int i = 0; i < (change->c == 3 ? 9 : change->c); i++)
         factor[i] = (float)change->factor[change->c == 3 ? i : 0];
     for (int c = 0; c < change->c; c++) offset[c] = (float)change->offset[change->c == 3 ? c : 0];
@@ -335,12 +335,14 @@ static void erase(const dcnn_change *change, const float *blank, float *y) {
 
 void dcnn_augment_picture(const dcnn_augment *ranges, const dcnn_kernels *kernels, const dcnn_augment_key *key,
                           const dcnn_augment_form *form, const uint8_t *bytes, void *scratch, float *y) {
-    static const float ones[64] = {[0 ... 63] = 1}, zeros[64] = {0};
+    static const float zeros[DCNN_MAX_CHANNELS] = {0};
+    float ones[DCNN_MAX_CHANNELS];
     const int h = form->h, w = form->w, c = form->c;
     float map[6], *rows = scratch;
     dcnn_change change = no_change(key, h, w, c, bytes);
     find_change(&change, ranges);
     find_map(&change, map);
+    for (int i = 0; i < c; i++) ones[i] = 1;
     const float *scale = change.is_coloured ? ones : form->scale, *shift = change.is_coloured ? zeros : form->shift;
     float *columns = change.is_distorted ? rows + (size_t)h * (size_t)w : NULL;
     uint8_t *copy = change.is_distorted ? (uint8_t *)(columns + (size_t)h * (size_t)w) : scratch;

@@ -11,6 +11,7 @@
 #include "nn/optimizer.h"
 #include "nn/schedule.h"
 #include "comm/comm.h"
+#include "run/augment.h"
 
 typedef struct dcnn_run_lock dcnn_run_lock; /* run_lock.h */
 
@@ -60,9 +61,7 @@ typedef struct dcnn_train_options {
     dcnn_schedule schedule; /**< of optimizer.learning_rate, over all epochs */
     uint64_t seed;
     bool augment;
-    double rotation_range;                        /**< degrees, either way */
-    double zoom_range;                            /**< 0.1: 0.9 to 1.1, each axis its own */
-    double width_shift_range, height_shift_range; /**< fractions of the picture, either way */
+    dcnn_augment ranges; /**< of the augmentation */
     int64_t checkpoint_every;                     /**< steps; 0: only at each epoch's end */
     int keep;                                     /**< newest checkpoints to keep, >= 1 */
     int threads;                                  /**< per rank; 0: cores / ranks on the node */
