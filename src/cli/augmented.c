@@ -59,7 +59,8 @@ static dcnn_status make_rows(const painter *p, const dcnn_augment *ranges, const
             return DCNN_FAIL(DCNN_FAILURE, "out of memory: augmented samples");
         out->samples[out->rows] = train->rows[row < 0 ? i : row % together];
         for (int copy = 0; copy < copies; copy++)
-            paint(p, &alone, out->samples[out->rows], copy, out->pixels + ((int64_t)out->rows * copies + copy) * values);
+            paint(p, &alone, out->samples[out->rows], copy,
+                  out->pixels + ((int64_t)out->rows * copies + copy) * values);
         out->rows++;
     }
     return DCNN_OK;

@@ -102,7 +102,7 @@ static void tell_start(const dcnn_cli *cli, const dcnn_run *run, const dcnn_chec
     else
         dcnn_info("run   %s", run->folder);
     dcnn_info("step  %s", dcnn_chosen_text(cli->options, text));
-    if (cli->options->augment && dataset) dcnn_info("vary  %s", dcnn_suit_text(facts, cli->options, text));
+    if (cli->options->augment && dataset && dcnn_suit_text(facts, cli->options, text)[0]) dcnn_info("vary  %s", text);
     if (dataset && from) tell_going_on(cli, run, from, dcnn_dataset_split(dataset, "train"));
     if (dcnn_chosen_idle(cli->options, workers, threads, text)) dcnn_warn("%s", text);
 }

@@ -33,8 +33,14 @@ enum {
 
 /* The rows of the table of changes: those that suit the recipe are the defaults. */
 #define AUGMENT(type, field, option, recipe, photos, from, to, ends, function, what)                                   \
-    {option, 0, TRAIN, AUGMENT_##type(ranges.field, from, to, DCNN_##ends), .fallback = recipe, .group = pictures,      \
-     .help = what, .resume = DCNN_RESUME_FIXED},
+    {option,                                                                                                           \
+     0,                                                                                                                \
+     TRAIN,                                                                                                            \
+     AUGMENT_##type(ranges.field, from, to, DCNN_##ends),                                                              \
+     .fallback = recipe,                                                                                               \
+     .group = pictures,                                                                                                \
+     .help = what,                                                                                                     \
+     .resume = DCNN_RESUME_FIXED},
 #define AUGMENT_double(at, from, to, ends)  REAL(at, from, to, ends)
 #define AUGMENT_int64_t(at, from, to, ends) INTEGER(at, from, to), .bounds = (ends)
 
@@ -102,8 +108,8 @@ const dcnn_option dcnn_option_table[] = {
      .help = "change them at random, each epoch anew", .resume = DCNN_RESUME_FIXED},
     DCNN_AUGMENT_LIST(AUGMENT)
 
-    {"checkpoint-every", 0, TRAIN, INTEGER(checkpoint_every, 0, 1000000000), .fallback = "0", .group = output,
-     .help = "steps; 0: at each epoch's end", .resume = DCNN_RESUME_KEEP},
+        {"checkpoint-every", 0, TRAIN, INTEGER(checkpoint_every, 0, 1000000000), .fallback = "0", .group = output,
+         .help = "steps; 0: at each epoch's end", .resume = DCNN_RESUME_KEEP},
     {"keep", 0, TRAIN, INTEGER(keep, 1, 1000000), .fallback = "2", .group = output,
      .help = "newest checkpoints to keep", .resume = DCNN_RESUME_KEEP},
 

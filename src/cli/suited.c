@@ -2,7 +2,8 @@
 /* suited.c — see suited.h. */
 #include "cli/suited.h"
 
-#include <string.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 static bool is_given(int row, const dcnn_options *options) {
     return dcnn_option_given(DCNN_COMMAND_TRAIN, dcnn_augment_table[row].option, options);
@@ -37,18 +38,20 @@ dcnn_status dcnn_suit_check(const dcnn_facts *facts, const dcnn_options *options
 
 const char *dcnn_suit_text(const dcnn_facts *facts, const dcnn_options *options, char text[512]) {
     size_t used = 0;
-    bool given = false;
+    bool given = false, usual = true;
     text[0] = '\0';
     for (int row = 0; row < DCNN_AUGMENT_COUNT; row++) {
         const double value = dcnn_augment_value(&options->ranges, row);
         const bool beside = !dcnn_augment_table[row].alone; /* of the row above */
         given = given || is_given(row, options);
+        usual = usual && value == strtod(dcnn_augment_table[row].suited[DCNN_AUGMENT_RECIPE], NULL);
         if (value > 0 && used < 400 && (!beside || dcnn_augment_value(&options->ranges, row - 1) > 0))
             used += (size_t)snprintf(text + used, 512 - used, "%s%s %g", used > 0 ? ", " : "",
                                      dcnn_augment_table[row].option, value);
     }
+    if (usual) text[0] = '\0';
     if (used == 0) snprintf(text, 512, "nothing: every range is 0");
-    if (used > 0 && !given && facts->kind == DCNN_AUGMENT_PHOTOS)
+    if (!usual && !given && facts->kind == DCNN_AUGMENT_PHOTOS)
         snprintf(text + used, 512 - used, ": taken for photographs; --horizontal-flip 0 if left and right matter");
     return text;
 }

@@ -20,7 +20,8 @@ void dcnn_suit_options(const dcnn_facts *facts, dcnn_options *options);
 /** Refuses options that such data cannot use. *Local.* @return DCNN_OK, DCNN_USAGE */
 dcnn_status dcnn_suit_check(const dcnn_facts *facts, const dcnn_options *options);
 
-/** "rotation-range 10, zoom-range 0.1 (suits …)": the changes of training pictures and why. *Local.* */
+/** "horizontal-flip 0.5, crop-range 0.125: taken for photographs; …": the changes of training pictures; "" if they are
+ * the recipe's. *Local.* */
 const char *dcnn_suit_text(const dcnn_facts *facts, const dcnn_options *options, char text[512]);
 
 #endif

@@ -147,8 +147,8 @@ static double draw_changes(const dcnn_view *view, dcnn_canvas *canvas, int row, 
     draw_sample(view, canvas, DCNN_MARGIN, y, data->augmented_samples[row], thin);
     for (int copy = 0; copy < data->augmented_copies; copy++)
         dcnn_canvas_picture(canvas, first + copy * (TILE + GAP / 2.0), y, TILE,
-                            data->augmented + ((int64_t)row * data->augmented_copies + copy) * values, d->h, d->w,
-                            d->c, thin);
+                            data->augmented + ((int64_t)row * data->augmented_copies + copy) * values, d->h, d->w, d->c,
+                            thin);
     if (name == NULL) return TILE + GAP / 2.0;
     dcnn_canvas_text(canvas, first, y + TILE + 10, (dcnn_type){.size = 12, .color = DCNN_GREY}, name);
     return TILE + LINE + GAP / 2.0;

@@ -14,8 +14,8 @@ static const double pi = 3.14159265358979323846;
 enum { OLD_ROWS = DCNN_AUGMENT_shear_range, FIRST_NEW = 16, INDICES_A_ROW = 64 };
 
 static double draw_word(const dcnn_change *change, uint32_t index, uint32_t number, double low, double high) {
-    const dcnn_random_bits bits = dcnn_random(change->key.seed, DCNN_RANDOM_AUGMENT, change->key.epoch,
-                                              change->key.sample, index + number / 4);
+    const dcnn_random_bits bits =
+        dcnn_random(change->key.seed, DCNN_RANDOM_AUGMENT, change->key.epoch, change->key.sample, index + number / 4);
     return dcnn_random_between(bits.word[number % 4], low, high);
 }
 
@@ -122,7 +122,9 @@ static void with_it(dcnn_change *change, const dcnn_augment *ranges) {
      .low = from,                                                                                                      \
      .high = to,                                                                                                       \
      .offset = offsetof(dcnn_augment, field),                                                                          \
-     .whole = _Generic(((dcnn_augment *)0)->field, int64_t : true, double : false),                                    \
+     .whole = _Generic(((dcnn_augment *)0)->field, int64_t                                                             \
+                       : true, double                                                                                  \
+                       : false),                                                                                       \
      .alone = function != with_it,                                                                                     \
      .apply = function},
 const dcnn_augment_row dcnn_augment_table[DCNN_AUGMENT_COUNT] = {DCNN_AUGMENT_LIST(ROW)};
@@ -198,15 +200,14 @@ static void find_map(const dcnn_change *change, float map[6]) {
     const double m00 = cosine * change->zoom_rows, m10 = sine * change->zoom_rows;
     const double m01 = cosine * along * change->zoom_columns + -sine * across * change->zoom_columns;
     const double m11 = sine * along * change->zoom_columns + cosine * across * change->zoom_columns;
-    const double keras[6] = {
-        m00,
-        m01,
-        cosine * change->shift_rows - sine * change->shift_columns + centre_row - m00 * centre_row -
-            m01 * centre_column,
-        m10,
-        m11,
-        sine * change->shift_rows + cosine * change->shift_columns + centre_column - m10 * centre_row -
-            m11 * centre_column};
+    const double keras[6] = {m00,
+                             m01,
+                             cosine * change->shift_rows - sine * change->shift_columns + centre_row -
+                                 m00 * centre_row - m01 * centre_column,
+                             m10,
+                             m11,
+                             sine * change->shift_rows + cosine * change->shift_columns + centre_column -
+                                 m10 * centre_row - m11 * centre_column};
     double whole[6];
     memcpy(whole, keras, sizeof whole);
     if (change->is_placed) multiply(keras, change->place, whole);

@@ -44,9 +44,8 @@
     X(int64_t, rand_magnitude,     "rand-magnitude",     "9",   "9",     0, 30,  CLOSED,    with_it,    "... of this strength")
 /* clang-format on */
 
-#define DCNN_AUGMENT_FIELD(type, field, option, recipe, photos, low, high, ends, function, what) type field;
-#define DCNN_AUGMENT_NUMBER(type, field, option, recipe, photos, low, high, ends, function, what)                      \
-    DCNN_AUGMENT_##field,
+#define DCNN_AUGMENT_FIELD(type, field, option, recipe, photos, low, high, ends, function, what)  type field;
+#define DCNN_AUGMENT_NUMBER(type, field, option, recipe, photos, low, high, ends, function, what) DCNN_AUGMENT_##field,
 
 /** Ranges, a field a row; all 0: pictures stay as they are. */
 typedef struct dcnn_augment {
@@ -119,8 +118,8 @@ void dcnn_augment_picture(const dcnn_augment *ranges, const dcnn_kernels *kernel
 /**
  * The affine part of it, for the kernel `warp`: a pure function of the key. *Local.*
  *
- * Of the first five rows output pixel (i, j) is read at centre + R(angle) (shift + Sh(shear) zoom ((i, j) - centre)), as
- * in Keras' apply_affine_transform, R a rotation, Sh = [[1, -sin], [0, cos]]; outside, the nearest edge pixel
+ * Of the first five rows output pixel (i, j) is read at centre + R(angle) (shift + Sh(shear) zoom ((i, j) - centre)),
+ * as in Keras' apply_affine_transform, R a rotation, Sh = [[1, -sin], [0, cos]]; outside, the nearest edge pixel
  * (fill_mode "nearest"), between pixels bilinear (order 1).
  */
 void dcnn_augment_map(const dcnn_augment *ranges, const dcnn_augment_key *key, int h, int w, float map[6]);

@@ -81,8 +81,7 @@ void dcnn_change_saturation(dcnn_change *change, double factor) {
 
 /* A turn of the plane of I and Q in YIQ (NTSC, 1953): grey and brightness stay. */
 void dcnn_change_hue(dcnn_change *change, double turns) {
-    static const double to[9] = {0.299,        0.587,  0.114,        0.595716, -0.274453,
-                                 -0.321263,    0.211456, -0.522591, 0.311135};
+    static const double to[9] = {0.299, 0.587, 0.114, 0.595716, -0.274453, -0.321263, 0.211456, -0.522591, 0.311135};
     static const double back[9] = {1, 0.9563, 0.6210, 1, -0.2721, -0.6474, 1, -1.1070, 1.7046};
     const double cosine = cos(2 * pi * turns), sine = sin(2 * pi * turns);
     const double turn[9] = {1, 0, 0, 0, cosine, -sine, 0, sine, cosine};

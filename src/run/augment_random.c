@@ -41,23 +41,23 @@ static void autocontrast(int h, int w, int c, double strength, uint8_t *pixels, 
     }
 }
 
-/* Each channel's histogram made flat, as PIL's ImageOps.equalize does it. */
+/* Each channel's histogram made flat: a value becomes the part of the pixels up to it, the least 0. (PIL divides by
+ * whole numbers, and so leaves pictures of fewer than 255 pixels alone.) */
 static void equalize(int h, int w, int c, double strength, uint8_t *pixels, uint8_t *spare) {
     (void)strength;
     (void)spare;
     for (int channel = 0; channel < c; channel++) {
-        int64_t counts[256];
+        int64_t counts[256], up_to = 0;
         uint8_t table[256];
-        int last = 255;
+        int low = 0;
         count_values(h, w, c, channel, pixels, counts);
-        while (last > 0 && counts[last] == 0) last--;
-        const int64_t step = ((int64_t)h * w - counts[last]) / 255;
-        int64_t below = step / 2;
-        for (int i = 0; step > 0 && i < 256; i++) {
-            table[i] = (uint8_t)(below / step < 255 ? below / step : 255);
-            below += counts[i];
+        while (low < 255 && counts[low] == 0) low++;
+        const int64_t others = (int64_t)h * w - counts[low];
+        for (int i = 0; others > 0 && i < 256; i++) {
+            if (i > low) up_to += counts[i];
+            table[i] = (uint8_t)((255 * up_to + others / 2) / others);
         }
-        if (step > 0) look_up(h, w, c, channel, table, pixels);
+        if (others > 0) look_up(h, w, c, channel, table, pixels);
     }
 }
 
@@ -78,7 +78,8 @@ static void posterize(int h, int w, int c, double strength, uint8_t *pixels, uin
     for (size_t i = 0; i < values; i++) pixels[i] = (uint8_t)(pixels[i] >> gone << gone);
 }
 
-/* Away from (strength > 0) or towards the picture smoothed by [1 1 1; 1 5 1; 1 1 1] / 13, as PIL has it; the edge stays. */
+/* Away from (strength > 0) or towards the picture smoothed by [1 1 1; 1 5 1; 1 1 1] / 13, as PIL has it; the edge
+ * stays. */
 static void sharpen(int h, int w, int c, double strength, uint8_t *pixels, uint8_t *spare) {
     const ptrdiff_t row = (ptrdiff_t)w * c;
     memcpy(spare, pixels, (size_t)h * (size_t)row);
@@ -169,11 +170,10 @@ static const struct {
     double most;
     bool either;
 } list[] = {
-    {add_identity, 0, false},    {add_autocontrast, 0, false}, {add_equalize, 0, false},
-    {add_rotation, 30, true},    {add_solarize, 1, false},     {add_colour, 0.9, true},
-    {add_posterize, 1, false},   {add_contrast, 0.9, true},    {add_brightness, 0.9, true},
-    {add_sharpness, 0.9, true},  {add_shear_x, 0.3, true},     {add_shear_y, 0.3, true},
-    {add_shift_x, 0.453, true}, {add_shift_y, 0.453, true},
+    {add_identity, 0, false},    {add_autocontrast, 0, false}, {add_equalize, 0, false},  {add_rotation, 30, true},
+    {add_solarize, 1, false},    {add_colour, 0.9, true},      {add_posterize, 1, false}, {add_contrast, 0.9, true},
+    {add_brightness, 0.9, true}, {add_sharpness, 0.9, true},   {add_shear_x, 0.3, true},  {add_shear_y, 0.3, true},
+    {add_shift_x, 0.453, true},  {add_shift_y, 0.453, true},
 };
 enum { LISTED = sizeof list / sizeof list[0] };
 

@@ -42,8 +42,9 @@ static void load_grain(dcnn_trainer *t, int worker, int64_t slot, dcnn_grain *gr
     int32_t *labels = t->labels + slot * t->options->grain;
     const uint32_t epoch = (uint32_t)t->state.progress.epoch;
     grain->n = dcnn_sampler_grain(&t->sampler, epoch, t->state.progress.cursor, t->shares.first + slot, samples);
-    dcnn_loader_fill(&t->loader, t->kernels, t->options->augment ? &t->options->ranges : NULL, t->options->seed, epoch, t->augment_scratch + (size_t)worker * t->augment_scratch_bytes, samples,
-                     grain->n, dcnn_plan_input(t->plan, (int)slot), labels);
+    dcnn_loader_fill(&t->loader, t->kernels, t->options->augment ? &t->options->ranges : NULL, t->options->seed, epoch,
+                     t->augment_scratch + (size_t)worker * t->augment_scratch_bytes, samples, grain->n,
+                     dcnn_plan_input(t->plan, (int)slot), labels);
 }
 
 static int grain_size(const dcnn_trainer *t, int64_t slot) {

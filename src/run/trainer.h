@@ -47,8 +47,8 @@ typedef struct dcnn_trainer {
     dcnn_worker *workers;
     double *sums; /* [slots][sum_stride] of the stage in progress */
     int sum_stride, slots;
-    int64_t *samples;     /* [slots][grain] rows of this rank's grains of the batch in progress */
-    int32_t *labels;      /* [slots][grain] */
+    int64_t *samples;      /* [slots][grain] rows of this rank's grains of the batch in progress */
+    int32_t *labels;       /* [slots][grain] */
     char *augment_scratch; /* [workers][augment_scratch_bytes] */
     size_t augment_scratch_bytes;
     dcnn_memory before;   /* the step in progress */
