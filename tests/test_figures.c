@@ -278,7 +278,7 @@ static void what_lacks_data_is_left_out(void **state) {
     fake_data data;
     fake_create(&bare, &data);
     data.report.split = NULL;
-    data.report.augmented_count = 0;
+    data.report.augmented_rows = 0;
     data.report.record = NULL;
     const char *folder = folder_of(&bare);
     assert_int_equal(dcnn_report_write(folder, &data.report), DCNN_OK);

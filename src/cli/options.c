@@ -31,6 +31,19 @@ enum {
 #define SHAPE(at)               .type = DCNN_OPTION_SHAPE, .offset = AT(at), .metavar = "HxWxC"
 #define CHOICE(at, words, meta) .type = DCNN_OPTION_CHOICE, .offset = AT(at), .choices = (words), .metavar = (meta)
 
+/* The rows of the table of changes: those that suit the recipe are the defaults. */
+#define AUGMENT(type, field, option, recipe, photos, from, to, ends, function, what)                                   \
+    {option,                                                                                                           \
+     0,                                                                                                                \
+     TRAIN,                                                                                                            \
+     AUGMENT_##type(ranges.field, from, to, DCNN_##ends),                                                              \
+     .fallback = recipe,                                                                                               \
+     .group = pictures,                                                                                                \
+     .help = what,                                                                                                     \
+     .resume = DCNN_RESUME_FIXED},
+#define AUGMENT_double(at, from, to, ends)  REAL(at, from, to, ends)
+#define AUGMENT_int64_t(at, from, to, ends) INTEGER(at, from, to), .bounds = (ends)
+
 static const char run_group[] = "Run", training[] = "Training", optimizing[] = "Optimizer",
                   pictures[] = "Augmentation of the training pictures", machine[] = "Machine", job[] = "Job",
                   expert[] = "For experts", data[] = "Data", output[] = "Output", messages[] = "Messages";
@@ -95,17 +108,10 @@ const dcnn_option dcnn_option_table[] = {
 
     {"augment", 0, TRAIN | BENCH, FLAG(augment), .fallback = "true", .group = pictures,
      .help = "change them at random, each epoch anew", .resume = DCNN_RESUME_FIXED},
-    {"rotation-range", 0, TRAIN, REAL(rotation_range, 0, 180, DCNN_CLOSED), .fallback = "10", .group = pictures,
-     .help = "degrees, either way", .resume = DCNN_RESUME_FIXED},
-    {"zoom-range", 0, TRAIN, REAL(zoom_range, 0, 1, DCNN_OPEN_HIGH), .fallback = "0.1", .group = pictures,
-     .help = "fraction, either way", .resume = DCNN_RESUME_FIXED},
-    {"width-shift-range", 0, TRAIN, REAL(width_shift_range, 0, 1, DCNN_CLOSED), .fallback = "0.1", .group = pictures,
-     .help = "fraction of the width", .resume = DCNN_RESUME_FIXED},
-    {"height-shift-range", 0, TRAIN, REAL(height_shift_range, 0, 1, DCNN_CLOSED), .fallback = "0.1", .group = pictures,
-     .help = "fraction of the height", .resume = DCNN_RESUME_FIXED},
+    DCNN_AUGMENT_LIST(AUGMENT)
 
-    {"checkpoint-every", 0, TRAIN, INTEGER(checkpoint_every, 0, 1000000000), .fallback = "0", .group = output,
-     .help = "steps; 0: at each epoch's end", .resume = DCNN_RESUME_KEEP},
+        {"checkpoint-every", 0, TRAIN, INTEGER(checkpoint_every, 0, 1000000000), .fallback = "0", .group = output,
+         .help = "steps; 0: at each epoch's end", .resume = DCNN_RESUME_KEEP},
     {"keep", 0, TRAIN, INTEGER(keep, 1, 1000000), .fallback = "2", .group = output,
      .help = "newest checkpoints to keep", .resume = DCNN_RESUME_KEEP},
 
