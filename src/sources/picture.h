@@ -57,6 +57,9 @@ dcnn_status dcnn_picture_read(const char *path, const dcnn_picture_options *opti
 dcnn_status dcnn_picture_decode(const char *name, const uint8_t *bytes, size_t length,
                                 const dcnn_picture_options *options, dcnn_picture_notes *notes, dcnn_picture *picture);
 
+/** Only its size, from its header (turned as EXIF says), and 1 or 3 channels, grey or colour. *Local.* */
+dcnn_status dcnn_picture_size(const char *path, int *h, int *w, int *c);
+
 /** Frees what a picture holds and zeroes it. */
 void dcnn_picture_free(dcnn_picture *picture);
 
