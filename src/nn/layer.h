@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file layer.h — the table of layers, and the operations they run as.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* layer_dense.c — Dense: y = f(x W + b). */
 #include "nn/config.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* net.c — from a Keras description to nodes, shapes, stages and the flat vectors of weights, and back. */
 #include "nn/net.h"
 
@@ -29,8 +30,7 @@ void dcnn_net_place_params(dcnn_net *net, float *params) {
     net->params_elsewhere = true;
 }
 
-/* --- reading ---------------------------------------------------------------------------------------------------------
- */
+/* --- reading ---------------------------------------------------------------------------------------------------- */
 
 /* [null, 28, 28, 1] or [null, 100], wherever Keras 2 and 3 put it. */
 static dcnn_status read_shape(const char *name, const json_t *config, dcnn_shape *shape) {
@@ -239,8 +239,7 @@ dcnn_status dcnn_net_create(const json_t *description, dcnn_shape input, dcnn_ne
     return DCNN_OK;
 }
 
-/* --- writing ---------------------------------------------------------------------------------------------------------
- */
+/* --- writing ---------------------------------------------------------------------------------------------------- */
 
 json_t *dcnn_net_describe(const dcnn_net *net) {
     json_t *layers = json_array();
@@ -258,8 +257,7 @@ json_t *dcnn_net_describe(const dcnn_net *net) {
                      "registered_name", "build_config", "input_shape", shape);
 }
 
-/* --- initial weights -------------------------------------------------------------------------------------------------
- */
+/* --- initial weights -------------------------------------------------------------------------------------------- */
 
 static void initialise_param(float *values, const dcnn_param *param, uint64_t seed, int64_t number) {
     const double fan_in = param->fan_in, fan_sum = param->fan_in + param->fan_out;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file net.h — a network as data: nodes in topological order, each naming its inputs, and its weights.
  *

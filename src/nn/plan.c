@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * plan.c — from a net to operations, steps and memory; and running them.
  *
@@ -47,8 +48,7 @@ struct dcnn_plan {
     int part, parts; /* of the packed weights */
 };
 
-/* --- operations ------------------------------------------------------------------------------------------------------
- */
+/* --- operations ------------------------------------------------------------------------------------------------- */
 
 static int consumers_of(const dcnn_net *net, int node) {
     int count = 0;
@@ -122,8 +122,7 @@ static bool is_folded(const dcnn_plan *plan, const dcnn_op *batch_normalization)
     return false;
 }
 
-/* --- steps -----------------------------------------------------------------------------------------------------------
- */
+/* --- steps ------------------------------------------------------------------------------------------------------ */
 
 static void add_step(dcnn_plan *plan, phase what, int op, int stage) {
     step *added = &plan->steps[plan->step_count++];
@@ -174,8 +173,7 @@ static void list_steps(dcnn_plan *plan, bool *has_gradient) {
     plan->stage_first[stages] = plan->step_count;
 }
 
-/* --- memory ----------------------------------------------------------------------------------------------------------
- */
+/* --- memory ----------------------------------------------------------------------------------------------------- */
 
 static void touch(tensor *t, int at) {
     if (t->first < 0) t->first = at;
@@ -322,8 +320,7 @@ static dcnn_status make_memory(dcnn_plan *plan) {
     return DCNN_OK;
 }
 
-/* --- life ------------------------------------------------------------------------------------------------------------
- */
+/* --- life ------------------------------------------------------------------------------------------------------- */
 
 static dcnn_status make_lists(dcnn_plan *plan) {
     const size_t nodes = (size_t)plan->net->node_count, stages = (size_t)dcnn_plan_stage_count(plan);
@@ -383,8 +380,7 @@ void dcnn_plan_free(dcnn_plan *plan) {
     free(plan);
 }
 
-/* --- running ---------------------------------------------------------------------------------------------------------
- */
+/* --- running ---------------------------------------------------------------------------------------------------- */
 
 static void *memory_of(const dcnn_plan *plan, const tensor *t, int slot, int worker) {
     if (t->first < 0) return NULL;

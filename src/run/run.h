@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file run.h — the runs a user starts: train, evaluate, predict; their options and results.
  *
@@ -6,10 +7,10 @@
 #ifndef DCNN_RUN_RUN_H
 #define DCNN_RUN_RUN_H
 
-#include "io/model.h"
+#include "model/model.h"
 #include "nn/optimizer.h"
 #include "nn/schedule.h"
-#include "run/comm.h"
+#include "comm/comm.h"
 
 typedef struct dcnn_run_lock dcnn_run_lock; /* run_lock.h */
 
