@@ -13,7 +13,7 @@ static bool ends_line(const dcnn_cells *c) {
 /* LF, CRLF, or CR alone. */
 static void step_over_end(dcnn_cells *c) {
     if (c->next < c->end && *c->next == '\r') c->next++;
-    if (c->next < c->end && *c->next == '\n' ) c->next++;
+    if (c->next < c->end && *c->next == '\n') c->next++;
     c->line++;
 }
 

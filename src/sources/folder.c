@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* folder.c — class folders of pictures: DIR/CLASS/…/x.png, or DIR/train/CLASS/… with validation and test beside it. */
 #include <dirent.h>
+#include <stdio.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,11 +16,11 @@ enum { MOST_DEPTH = 32 };
 /* What was met on a walk. */
 typedef struct walk {
     const dcnn_opening *opening;
-    dcnn_source *source;           /* what is being filled */
-    int32_t label;                 /* of the pictures that are met */
-    int64_t room;                  /* of the source's labels */
-    int64_t other;                 /* files that are no pictures */
-    char *first_other;             /* the first of them */
+    dcnn_source *source;             /* what is being filled */
+    int32_t label;                   /* of the pictures that are met */
+    int64_t room;                    /* of the source's labels */
+    int64_t other;                   /* files that are no pictures */
+    char *first_other;               /* the first of them */
     int64_t unread[DCNN_KIND_COUNT]; /* pictures of kinds that cannot be read */
     int depth;
     dev_t devices[MOST_DEPTH]; /* folders above this one: a link back to one of them is a loop */
@@ -43,9 +44,9 @@ static dcnn_status list(const char *path, dcnn_names *folders, dcnn_names *files
         if (is_hidden(entry->d_name)) continue;
         struct stat about;
         /* a link to nothing is met as a file, and named when it cannot be read */
-        const bool is_folder = entry->d_type == DT_DIR || (entry->d_type != DT_REG &&
-                                                           fstatat(dirfd(folder), entry->d_name, &about, 0) == 0 &&
-                                                           S_ISDIR(about.st_mode));
+        const bool is_folder = entry->d_type == DT_DIR ||
+                               (entry->d_type != DT_REG && fstatat(dirfd(folder), entry->d_name, &about, 0) == 0 &&
+                                S_ISDIR(about.st_mode));
         status = dcnn_names_add(is_folder ? folders : files, entry->d_name, strlen(entry->d_name));
     }
     closedir(folder);
@@ -110,8 +111,7 @@ static dcnn_status gather(walk *w, const char *path) {
     bool loops;
     if (!enter(w, path, &loops)) {
         if (loops) dcnn_source_tell(w->opening->options, "%s: leads back to a folder above it: not followed", path);
-        return loops ? DCNN_OK
-                     : DCNN_FAIL(DCNN_BAD_INPUT, "%s: folders nested more than %d deep", path, MOST_DEPTH);
+        return loops ? DCNN_OK : DCNN_FAIL(DCNN_BAD_INPUT, "%s: folders nested more than %d deep", path, MOST_DEPTH);
     }
     dcnn_status status = list(path, &folders, &files);
     for (int64_t i = 0; status == DCNN_OK && i < files.count + folders.count; i++) {
@@ -143,11 +143,6 @@ static void tell_left(const walk *w, const char *path) {
                          w->first_other ? w->first_other : "", w->other > 1 ? ", ..." : "");
 }
 
-static const char *role_text(dcnn_role role) {
-    static const char *const texts[DCNN_ROLE_COUNT] = {"", " for validation", " for the test", " for the test"};
-    return texts[role];
-}
-
 /* The folders in `path` are classes. */
 static dcnn_status open_classes(const dcnn_opening *opening, const char *path, dcnn_role role,
                                 const dcnn_names *classes) {
@@ -173,11 +168,11 @@ static dcnn_status open_classes(const dcnn_opening *opening, const char *path, d
     if (status == DCNN_OK)
         dcnn_source_tell(opening->options, "%s: %s pictures in %s class folder%s%s", path,
                          dcnn_count(w.source->count, &count), dcnn_count(classes->count, &of),
-                         classes->count == 1 ? "" : "s", role_text(role));
+                         classes->count == 1 ? "" : "s", dcnn_role_text(role));
     if (status == DCNN_OK) tell_left(&w, path);
     if (status == DCNN_OK && w.source->count == 0)
-        status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: none of its folders holds a picture (PNG, JPEG, BMP, PGM, PPM, WebP)",
-                           path);
+        status =
+            DCNN_FAIL(DCNN_BAD_INPUT, "%s: none of its folders holds a picture (PNG, JPEG, BMP, PGM, PPM, WebP)", path);
     free(w.first_other);
     return status;
 }
@@ -224,10 +219,11 @@ static dcnn_status refuse_flat(const char *path, const dcnn_names *files) {
                          "%s: holds neither class folders of pictures nor IDX files (train-images-idx3-ubyte, ...); "
                          "name its files instead, if they are tables or arrays",
                          path);
-    return DCNN_FAIL(DCNN_BAD_INPUT,
-                     "%s: its %lld pictures lie in no class folders, so their classes are not known; move them into one "
-                     "folder for each class, or give a list of lines path,label",
-                     path, (long long)pictures);
+    return DCNN_FAIL(
+        DCNN_BAD_INPUT,
+        "%s: its %lld pictures lie in no class folders, so their classes are not known; move them into one "
+        "folder for each class, or give a list of lines path,label",
+        path, (long long)pictures);
 }
 
 /* Class folders, splits, or one folder that holds these. */

@@ -57,7 +57,7 @@ static int by_bytes(const void *a, const void *b) {
 
 /* Equal numbers that are written otherwise ("7", "07") are ordered by their bytes. */
 static int by_value(const void *a, const void *b) {
-    int64_t left, right;
+    int64_t left = 0, right = 0;
     dcnn_text_is_integer(*(char *const *)a, &left);
     dcnn_text_is_integer(*(char *const *)b, &right);
     if (left != right) return left < right ? -1 : 1;
@@ -90,8 +90,8 @@ int64_t dcnn_names_find(const dcnn_names *names, const char *text) {
     if (names->count == 0) return -1;
     const bool numbers = all_integers(names);
     if (numbers && !dcnn_text_is_integer(text, NULL)) return -1;
-    char *const *found = bsearch(&text, names->text, (size_t)names->count, sizeof *names->text,
-                                 numbers ? by_value : by_bytes);
+    char *const *found =
+        bsearch(&text, names->text, (size_t)names->count, sizeof *names->text, numbers ? by_value : by_bytes);
     return found ? found - names->text : -1;
 }
 

@@ -98,6 +98,16 @@ static dcnn_status convert(const char *name, dcnn_picture *p, int channels) {
     return DCNN_OK;
 }
 
+dcnn_status dcnn_picture_channels(const char *name, dcnn_picture *picture, const dcnn_picture_options *wanted) {
+    dcnn_picture_notes ignored = {0};
+    const bool keeps_alpha = wanted->channels == 2 || wanted->channels == 4;
+    if (picture->c == wanted->channels) return DCNN_OK;
+    if (picture->c > 4 || wanted->channels > 4)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: its %d channels cannot become %d", name, picture->c, wanted->channels);
+    if (picture->c % 2 == 0 && !keeps_alpha) flatten_noting(picture, wanted->background, &ignored);
+    return picture->c == wanted->channels ? DCNN_OK : convert(name, picture, wanted->channels);
+}
+
 /* --- all of it --------------------------------------------------------------------------------------------------- */
 
 /* What this build reads, by kind. */

@@ -60,6 +60,9 @@ dcnn_status dcnn_picture_decode(const char *name, const uint8_t *bytes, size_t l
 /** Only its size, from its header (turned as EXIF says), and 1 or 3 channels, grey or colour. *Local.* */
 dcnn_status dcnn_picture_size(const char *path, int *h, int *w, int *c);
 
+/** Brings a picture to `wanted->channels` (1 to 4), as dcnn_picture_read() does. *Local.* */
+dcnn_status dcnn_picture_channels(const char *name, dcnn_picture *picture, const dcnn_picture_options *wanted);
+
 /** Frees what a picture holds and zeroes it. */
 void dcnn_picture_free(dcnn_picture *picture);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /**
- * @file source.h — what people bring, whatever it is: found out by content, told in a line, delivered picture by picture.
+ * @file source.h — what people bring, whatever it is: found out by content, told in a line, delivered picture by
+ * picture.
  *
  *     dcnn_sources_open(count, paths, DCNN_ROLE_POOL, &options, &sources);    folders, lists, tables, arrays, IDX, HDF5
  *     dcnn_sources_open(…, DCNN_ROLE_TEST, …);                                 more may follow
@@ -23,7 +24,7 @@
 
 /** What pictures are for, as far as it is known. */
 typedef enum dcnn_role {
-    DCNN_ROLE_POOL,          /**< to be split, or all for training where the others are given */
+    DCNN_ROLE_POOL, /**< to be split, or all for training where the others are given */
     DCNN_ROLE_VALIDATION,
     DCNN_ROLE_TEST,
     DCNN_ROLE_OFFICIAL_TEST, /**< MNIST's t10k files, which stay apart from a test split that is drawn */
@@ -35,12 +36,13 @@ typedef struct dcnn_source {
     char *name; /**< path, and the part of it, for messages */
     dcnn_role role;
     int64_t count;
-    int h, w, c;           /**< of each picture; 0: files, which may differ */
-    const uint8_t *pixels; /**< [count,h,w,c], or NULL: files */
-    dcnn_names files;      /**< [count] paths, or none */
-    int32_t *labels;       /**< [count]: numbers as they stand there, or places in class_names; NULL: none; owned */
+    int h, w, c;            /**< of each picture; 0: files, which may differ */
+    const uint8_t *pixels;  /**< [count,h,w,c], or NULL: files */
+    dcnn_names files;       /**< [count] paths, or none */
+    int32_t *labels;        /**< [count]: numbers as they stand there, or places in class_names; NULL: none; owned */
     dcnn_names class_names; /**< empty: the labels are numbers */
     dcnn_names ids;         /**< [count] of an id column, or none */
+    bool from_table;        /**< a table or a list of files */
     void *memory;           /**< what holds the pixels; owned */
     size_t mapped_bytes;    /**< 0: memory is freed, else unmapped */
 } dcnn_source;
@@ -78,12 +80,15 @@ void dcnn_sources_free(dcnn_sources *sources);
 /**
  * Brings the labels of all sources to one list of classes, in place. *Local.*
  *
- * Numbers from 0 on name the classes "0", "1", …; if the least of all is 1 they are shifted, and the names are "1", "2",
- * …; with any other text or a negative number the names are those texts, sorted (whole numbers by value).
+ * Numbers from 0 on name the classes "0", "1", …; if the least of all is 1 they are shifted, and the names are "1",
+ * "2", …; with any other text or a negative number the names are those texts, sorted (whole numbers by value).
  * @param class_names  out; free with dcnn_names_free()
  * @return DCNN_OK; DCNN_BAD_INPUT: no labels, fewer than two classes in the pool, a class that only a test has
  */
 dcnn_status dcnn_sources_agree(dcnn_sources *sources, const dcnn_source_options *options, dcnn_names *class_names);
+
+/** Leaves all pictures out whose `keep` [count] is 0. *Local.* */
+dcnn_status dcnn_source_keep(dcnn_source *source, const uint8_t *keep);
 
 /**
  * Finds the one shape of all sources and sets it in `wanted`, whose h, w and channels may say it before. *Local.*

@@ -22,7 +22,7 @@ typedef enum meaning { PIXEL, LABEL, ID, SPLIT, PATH, PIXELS /* many in one cell
 typedef struct table {
     const dcnn_opening *opening;
     const char *path;
-    dcnn_cells cells; /* at the first line of numbers */
+    dcnn_cells cells;         /* at the first line of numbers */
     dcnn_names header, first; /* cells of the header (or none), and of the first line behind it */
     int columns;
     meaning *of; /* [columns] */
@@ -36,14 +36,16 @@ typedef struct table {
     int largest;
 } table;
 
-/* --- which column is what ------------------------------------------------------------------------------------------ */
+/* --- which column is what ------------------------------------------------------------------------------------------
+ */
 
 /* Names of columns, in lower case, by what they hold; labels in the order in which they are believed. */
-static const char *const label_names[] = {"label", "class", "target", "y", "digit", "emotion", "labels", "classes",
-                                          "category", "class_name", "class_id", "label_name", "diagnosis", "species"};
+static const char *const label_names[] = {"label",    "class",      "target",    "y",        "digit",
+                                          "emotion",  "labels",     "classes",   "category", "class_name",
+                                          "class_id", "label_name", "diagnosis", "species"};
 static const char *const id_names[] = {"id", "imageid", "image_id", "img_id", "index", "sample_id"};
-static const char *const path_names[] = {"path", "file", "filename", "file_name", "filepath", "file_path", "image",
-                                         "image_path", "img"};
+static const char *const path_names[] = {"path",      "file",  "filename",   "file_name", "filepath",
+                                         "file_path", "image", "image_path", "img"};
 static const char *const split_names[] = {"usage", "split", "set", "subset", "partition"};
 static const char *const row_names[] = {"", "unnamed: 0", "rownames", "row.names"};
 
@@ -141,8 +143,9 @@ static dcnn_status ask_for_label(const table *t, const char *wish, int *column) 
     else if (dcnn_text_is_integer(wish, &number) && number >= 1 && number <= t->columns)
         *column = (int)number - 1;
     else
-        return DCNN_FAIL(DCNN_USAGE, "%s: has no column '%s': --label-column takes a name of its header, first, last, or "
-                                     "a number from 1 to %d",
+        return DCNN_FAIL(DCNN_USAGE,
+                         "%s: has no column '%s': --label-column takes a name of its header, first, last, or "
+                         "a number from 1 to %d",
                          t->path, wish, t->columns);
     return DCNN_OK;
 }
@@ -267,8 +270,9 @@ static dcnn_status find_list(table *t) {
     for (int i = 0; i < t->columns; i++)
         if (t->of[i] == PIXEL) t->of[i] = LEFT_OUT;
     if (has(t, LABEL) || t->opening->options->unlabelled) return DCNN_OK;
-    return DCNN_FAIL(DCNN_BAD_INPUT, "%s: is a list of pictures without a column of labels; call it 'label', or say "
-                                     "--label-column",
+    return DCNN_FAIL(DCNN_BAD_INPUT,
+                     "%s: is a list of pictures without a column of labels; call it 'label', or say "
+                     "--label-column",
                      t->path);
 }
 
@@ -331,7 +335,8 @@ static dcnn_status find_columns(table *t) {
     return DCNN_OK;
 }
 
-/* --- lines --------------------------------------------------------------------------------------------------------- */
+/* --- lines ---------------------------------------------------------------------------------------------------------
+ */
 
 static dcnn_status fail_value(const table *t, int64_t line, int column, dcnn_cell cell, double value, bool number) {
     char text[28];
@@ -371,12 +376,11 @@ static dcnn_status add_label(table *t, int64_t line, int column, dcnn_cell cell)
     char text[28];
     if (cell.begin == cell.end)
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s:%lld:%d: the label is missing", t->path, (long long)line, column);
-    if (!dcnn_cell_number(cell, &value))
-        return dcnn_names_add(&t->labels, cell.begin, (size_t)(cell.end - cell.begin));
+    if (!dcnn_cell_number(cell, &value)) return dcnn_names_add(&t->labels, cell.begin, (size_t)(cell.end - cell.begin));
     if (value != floor(value) || fabs(value) > INT32_MAX)
         return DCNN_FAIL(DCNN_BAD_INPUT,
-                         "%s:%lld:%d: the label '%s' is neither a whole number nor a name (line %lld, cell %d)", t->path,
-                         (long long)line, column, dcnn_cell_text(cell, text), (long long)line, column);
+                         "%s:%lld:%d: the label '%s' is neither a whole number nor a name (line %lld, cell %d)",
+                         t->path, (long long)line, column, dcnn_cell_text(cell, text), (long long)line, column);
     return dcnn_names_print(&t->labels, "%.0f", value);
 }
 
@@ -519,7 +523,8 @@ static dcnn_status read_lines(table *t) {
     return DCNN_OK;
 }
 
-/* --- what comes of it ---------------------------------------------------------------------------------------------- */
+/* --- what comes of it ----------------------------------------------------------------------------------------------
+ */
 
 /* Labels that are all whole numbers stay numbers. */
 static dcnn_status give_labels(dcnn_source *source, const dcnn_names *texts) {
@@ -552,6 +557,7 @@ static dcnn_status give_role(table *t, uint8_t role, bool alone) {
     dcnn_source *s = dcnn_source_add(t->opening, alone ? t->opening->given : (dcnn_role)role, "%s", t->path);
     if (!s) return DCNN_FAILURE;
     s->count = count;
+    s->from_table = true;
     s->h = t->h;
     s->w = t->w;
     s->c = t->c;
@@ -580,14 +586,13 @@ static dcnn_status give_role(table *t, uint8_t role, bool alone) {
 
 static void tell_table(const table *t, const char *inside) {
     dcnn_count_text count;
-    static const char *const roles[DCNN_ROLE_COUNT] = {"", ", for validation", ", for the test", ", for the test"};
     if (t->files.count > 0)
         dcnn_source_tell(t->opening->options, "%s: a list of %s pictures%s", t->path, dcnn_count(t->count, &count),
-                         roles[t->opening->given]);
+                         dcnn_role_text(t->opening->given));
     else
         dcnn_source_tell(t->opening->options, "%s: a table%s%s of %s pictures of %dx%dx%d%s", t->path,
                          inside ? " in a zip, " : "", inside ? inside : "", dcnn_count(t->count, &count), t->h, t->w,
-                         t->c, roles[t->opening->given]);
+                         t->c, dcnn_role_text(t->opening->given));
 }
 
 dcnn_status dcnn_table_open(const dcnn_opening *opening, const char *path) {

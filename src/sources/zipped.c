@@ -41,7 +41,8 @@ static dcnn_status read_member(zip_t *archive, const char *path, const char *mem
     *bytes = malloc(*length + 1);
     if (!*bytes) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for %zu bytes", path, *length);
     zip_file_t *file = zip_fopen(archive, member, 0);
-    if (!file) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: its file %s cannot be read: %s", path, member, zip_strerror(archive));
+    if (!file)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: its file %s cannot be read: %s", path, member, zip_strerror(archive));
     size_t used = 0;
     zip_int64_t got = 1;
     while (used < *length && (got = zip_fread(file, *bytes + used, *length - used)) > 0) used += (size_t)got;
@@ -75,10 +76,11 @@ dcnn_status dcnn_zip_read_only_one(const char *path, char **member, uint8_t **by
     *member = NULL;
     *bytes = NULL;
     dcnn_status status = dcnn_zip_list(path, &members);
-    if (status == DCNN_OK && members.count == 0) status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: a zip archive without files", path);
+    if (status == DCNN_OK && members.count == 0)
+        status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: a zip archive without files", path);
     if (status == DCNN_OK && members.count > 1)
-        status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: a zip archive of %lld files (%s, %s, ...); unpack it and name them", path,
-                           (long long)members.count, members.text[0], members.text[1]);
+        status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: a zip archive of %lld files (%s, %s, ...); unpack it and name them",
+                           path, (long long)members.count, members.text[0], members.text[1]);
     if (status == DCNN_OK) status = dcnn_zip_read(path, members.text[0], bytes, length);
     if (status == DCNN_OK && !(*member = strdup(members.text[0])))
         status = DCNN_FAIL(DCNN_FAILURE, "%s: out of memory", path);
