@@ -26,21 +26,25 @@ const char *dcnn_class_census_range(const dcnn_class_census *census, const char 
     if (least == most)
         snprintf(text, 200, "%lld picture%s in each", least, least == 1 ? "" : "s");
     else
-        snprintf(text, 200, "from %lld ('%.60s') to %lld ('%.60s') pictures", least, names[census->least], most,
+        snprintf(text, 200, "%lld ('%.60s') to %lld ('%.60s') pictures in each", least, names[census->least], most,
                  names[census->most]);
     return text;
 }
 
-const char *dcnn_class_census_empty(const dcnn_class_census *census, const char *const *names, char text[300]) {
+const char *dcnn_class_census_empty(const dcnn_class_census *census, const dcnn_class_census *all,
+                                    const char *const *names, char text[300]) {
     enum { NAMED = 6 };
-    const int empty = census->class_count - census->occurring;
+    char list[240] = "";
+    size_t used = 0;
+    int empty = 0;
+    for (int i = 0; i < census->class_count; i++) {
+        if (census->counts[i] > 0 || (all && all->counts[i] == 0)) continue;
+        if (empty++ < NAMED)
+            used += (size_t)snprintf(list + used, sizeof list - used, "%s'%.30s'", used ? ", " : "", names[i]);
+    }
     if (empty == 0) return NULL;
-    size_t used = (size_t)snprintf(text, 300, "no pictures in %d of %d classes: ", empty, census->class_count);
-    int named = 0;
-    for (int i = 0; i < census->class_count && named < NAMED; i++)
-        if (census->counts[i] == 0)
-            used += (size_t)snprintf(text + used, 300 - used, "%s'%.30s'", named++ ? ", " : "", names[i]);
-    if (empty > NAMED) snprintf(text + used, 300 - used, ", ...");
+    snprintf(text, 300, "no pictures in %d of %d classes: %s%s", empty, all ? all->occurring : census->class_count,
+             list, empty > NAMED ? ", ..." : "");
     return text;
 }
 

@@ -22,8 +22,10 @@ dcnn_status dcnn_class_census_take(int class_count, int64_t count, const int32_t
 /** "12 ('cat') to 480 ('dog') pictures in each", or "50 pictures in each". */
 const char *dcnn_class_census_range(const dcnn_class_census *census, const char *const *names, char text[200]);
 
-/** "no pictures in 2 of 10 classes: 'a', 'b'"; NULL if each has some. */
-const char *dcnn_class_census_empty(const dcnn_class_census *census, const char *const *names, char text[300]);
+/** "no pictures in 2 of 10 classes: 'a', 'b'"; NULL if each has some. @param all  only classes that occur in this one
+ * are meant; NULL: all */
+const char *dcnn_class_census_empty(const dcnn_class_census *census, const dcnn_class_census *all,
+                                    const char *const *names, char text[300]);
 
 void dcnn_class_census_free(dcnn_class_census *census);
 

@@ -43,7 +43,6 @@ static void describe_type(hid_t type, dcnn_h5_array *a) {
 }
 
 static herr_t add_object(hid_t file, const char *name, const H5L_info_t *info, void *to) {
-    (void)info;
     listing *all = to;
     if (all->count == DCNN_H5_ARRAYS) return 1;
     const hid_t object = H5Oopen(file, name, H5P_DEFAULT);
@@ -61,6 +60,11 @@ static herr_t add_object(hid_t file, const char *name, const H5L_info_t *info, v
         H5Sclose(space);
     }
     if (object >= 0) H5Oclose(object);
+    if (object < 0 && info->type == H5L_TYPE_HARD && strlen(name) < sizeof all->arrays->name) {
+        dcnn_h5_array *a = &all->arrays[all->count++];
+        *a = (dcnn_h5_array){.kind = DCNN_H5_OTHER, .rank = -1};
+        strcpy(a->name, name);
+    }
     return 0;
 }
 

@@ -24,7 +24,7 @@ typedef struct dcnn_h5_array {
     char name[128]; /**< path in the file, without a leading slash */
     dcnn_h5_kind kind;
     int bytes; /**< of a value as it is read; of texts the longest one's */
-    int rank;
+    int rank;  /**< -1: this HDF5 cannot open it */
     int64_t shape[DCNN_H5_ARRAY_RANK];
 } dcnn_h5_array;
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "io/hdf5_arrays.h"
+#include "io/hdf5_file.h"
 #include "sources/array.h"
 
 /* One array of a file, brought into memory. */
@@ -110,7 +111,7 @@ static dcnn_status take_split(const dcnn_opening *opening, const char *path, con
 }
 
 /* Names that fit the labels; a list beside labels from 1 would be off by one. */
-static dcnn_status take_names(const dcnn_arrays *arrays, dcnn_source *whole) {
+static dcnn_status take_names(const dcnn_opening *opening, const dcnn_arrays *arrays, dcnn_source *whole) {
     const dcnn_array *names = find(arrays, "class_names");
     if (!names || names->kind != DCNN_NUMBER_BYTES || names->rank != 1 || whole->class_names.count > 0) return DCNN_OK;
     int64_t least = INT64_MAX, most = INT64_MIN;
@@ -118,8 +119,11 @@ static dcnn_status take_names(const dcnn_arrays *arrays, dcnn_source *whole) {
         if (whole->labels[i] < least) least = whole->labels[i];
         if (whole->labels[i] > most) most = whole->labels[i];
     }
-    if (least == 1 && most == names->shape[0])
+    if (least == 1 && most == names->shape[0]) {
         for (int64_t i = 0; i < whole->count; i++) whole->labels[i]--;
+        dcnn_source_tell(opening->options, "%s: its labels begin at 1, its class names fit them so: label 1 is '%.*s'",
+                         whole->name, names->bytes, (const char *)names->data);
+    }
     return dcnn_array_take_texts(names, &whole->class_names);
 }
 
@@ -131,7 +135,7 @@ static dcnn_status open_splits(const dcnn_opening *opening, const char *path, dc
     dcnn_status status;
     DCNN_TRY_DONE(dcnn_array_take_images((dcnn_array *)(uintptr_t)find(arrays, "images"), opening->options, whole));
     DCNN_TRY_DONE(dcnn_array_take_labels(find(arrays, "labels"), opening->options, whole));
-    DCNN_TRY_DONE(take_names(arrays, whole));
+    DCNN_TRY_DONE(take_names(opening, arrays, whole));
     DCNN_TRY_DONE(check_rows(path, arrays, whole->count));
     for (int i = 0; i < arrays->count; i++)
         if (is_split(&arrays->items[i])) DCNN_TRY_DONE(take_split(opening, path, &arrays->items[i], whole));
@@ -155,6 +159,16 @@ dcnn_status dcnn_hdf5_open(const dcnn_opening *opening, const char *path) {
         status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: an HDF5 file without data sets", path);
         goto done;
     }
+    for (int i = 0; i < count; i++)
+        if (listed[i].rank < 0) {
+            char version[32];
+            status =
+                DCNN_FAIL(DCNN_BAD_INPUT,
+                          "%s: its data set '%s' was written by a newer HDF5 than this one (%s); in Python, write it "
+                          "with h5py.File(name, 'w', libver=('earliest', 'v110'))",
+                          path, listed[i].name, dcnn_hdf5_version(version));
+            goto done;
+        }
     bool model = false, splits = false;
     for (int i = 0; i < count; i++) {
         model = model || strncmp(listed[i].name, "model_weights/", 14) == 0;

@@ -16,7 +16,8 @@ dcnn_status dcnn_oddities_note(dcnn_oddities *odd, int64_t count, int h, int w, 
     if (odd->count + count > odd->room) {
         const int64_t room = 2 * (odd->count + count);
         void *longer = realloc(odd->prints, (size_t)room * sizeof *odd->prints);
-        if (!longer) return DCNN_FAIL(DCNN_FAILURE, "out of memory for the checksums of %lld pictures", (long long)room);
+        if (!longer)
+            return DCNN_FAIL(DCNN_FAILURE, "out of memory for the checksums of %lld pictures", (long long)room);
         odd->prints = longer;
         odd->room = room;
     }
@@ -74,7 +75,8 @@ static void add_group(const struct dcnn_print *group, int64_t count, const int32
 dcnn_status dcnn_oddities_tell(dcnn_oddities *odd, const int32_t *labels, int split_count, const dcnn_split *splits,
                                const dcnn_source_options *options) {
     uint8_t *split_of = calloc((size_t)odd->count + 1, 1);
-    if (!split_of) return DCNN_FAIL(DCNN_FAILURE, "out of memory for the splits of %lld pictures", (long long)odd->count);
+    if (!split_of)
+        return DCNN_FAIL(DCNN_FAILURE, "out of memory for the splits of %lld pictures", (long long)odd->count);
     for (int i = 0; i < split_count; i++)
         for (int64_t j = 0; j < splits[i].count; j++) split_of[splits[i].rows[j]] = (uint8_t)(i + 1);
     if (odd->count > 1) qsort(odd->prints, (size_t)odd->count, sizeof *odd->prints, by_hash);

@@ -12,7 +12,7 @@ typedef struct dcnn_oddities {
     struct dcnn_print {
         uint64_t hash;
         int64_t row;
-    } *prints; /**< [count] */
+    } * prints;              /**< [count] */
     int64_t constant, blank; /**< of one colour; nearly so */
 } dcnn_oddities;
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* pair.c — which arrays are pictures, which are their labels, and what each pair is for. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -199,3 +199,35 @@ dcnn_status dcnn_picture_size(const char *path, int *h, int *w, int *c) {
     *c = picture.c >= 3 ? 3 : 1;
     return DCNN_OK;
 }
+
+/* --- words ---------------------------------------------------------------------------------------------------------
+ */
+
+dcnn_status dcnn_fit_parse(const char *text, dcnn_fit *fit) {
+    static const char *const words[] = {"crop", "pad", "stretch"};
+    for (int i = 0; i < 3; i++) {
+        if (strcmp(text, words[i]) != 0) continue;
+        *fit = (dcnn_fit)i;
+        return DCNN_OK;
+    }
+    return DCNN_FAIL(DCNN_USAGE, "'%.40s' is no way to fit a picture: crop, pad or stretch", text);
+}
+
+dcnn_status dcnn_color_parse(const char *text, uint8_t color[3]) {
+    static const struct {
+        const char *name;
+        uint8_t value;
+    } greys[] = {{"black", 0}, {"gray", 128}, {"grey", 128}, {"white", 255}};
+    for (size_t i = 0; i < sizeof greys / sizeof *greys; i++)
+        if (strcmp(text, greys[i].name) == 0) {
+            memset(color, greys[i].value, 3);
+            return DCNN_OK;
+        }
+    const char *digits = text + (*text == '#');
+    char *end;
+    const unsigned long value = strtoul(digits, &end, 16);
+    if (strlen(digits) != 6 || *end != '\0' || strspn(digits, "0123456789abcdefABCDEF") != 6)
+        return DCNN_FAIL(DCNN_USAGE, "'%.40s' is no colour: black, white, gray, or #rrggbb", text);
+    for (int i = 0; i < 3; i++) color[i] = (uint8_t)(value >> (16 - 8 * i) & 255);
+    return DCNN_OK;
+}

@@ -79,4 +79,10 @@ dcnn_status dcnn_picture_scale(const dcnn_picture *from, int top, int left, int 
 /** Brings a picture to `h` x `w` as `fit` says; itself if it has that size. *Local.* */
 dcnn_status dcnn_picture_fit(dcnn_picture *picture, int h, int w, dcnn_fit fit, const uint8_t background[3]);
 
+/** "crop", "pad", "stretch". @return DCNN_OK, DCNN_USAGE */
+dcnn_status dcnn_fit_parse(const char *text, dcnn_fit *fit);
+
+/** "black", "white", "gray", "#rrggbb". @return DCNN_OK, DCNN_USAGE */
+dcnn_status dcnn_color_parse(const char *text, uint8_t color[3]);
+
 #endif

@@ -32,6 +32,7 @@ typedef struct preparation {
     dcnn_oddities odd;
     int64_t in_role[DCNN_ROLE_COUNT]; /* pictures written, by what they are for */
     int64_t total, broken;
+    bool has_ids; /* each picture has a name of its own */
     int threads;
     dcnn_split splits[DCNN_PART_COUNT + DCNN_ROLE_COUNT];
     int split_count;
@@ -72,7 +73,8 @@ static dcnn_status open_sources(preparation *made, int count, char *const source
     return DCNN_OK;
 }
 
-/* --- fewer of them ------------------------------------------------------------------------------------------------- */
+/* --- fewer of them -------------------------------------------------------------------------------------------------
+ */
 
 /* How many of each class: in proportion, at least one of each that occurs, `limit` in all if there are so many classes.
  * What rounding leaves goes to the largest remainders. */
@@ -114,10 +116,28 @@ static dcnn_status census_of_pool(const preparation *made, dcnn_class_census *ce
         dcnn_class_census_free(&part);
         DCNN_TRY(status);
     }
+    for (int j = 0; j < classes; j++) census->occurring += census->counts[j] > 0;
     return DCNN_OK;
 }
 
-/* The first pictures of each class, as many as it shall have: a file sorted by class loses none. */
+/* Do the first `limit` pictures hold each class that there is, with half its share or more? */
+static dcnn_status head_is_fair(const preparation *made, const dcnn_class_census *all, int64_t total, bool *fair) {
+    int64_t *counts = calloc((size_t)all->class_count + 1, sizeof *counts), left = made->options->limit;
+    if (!counts) return DCNN_FAIL(DCNN_FAILURE, "out of memory for a limit");
+    for (int i = 0; i < made->sources.count; i++) {
+        const dcnn_source *s = &made->sources.items[i];
+        for (int64_t j = 0; s->role == DCNN_ROLE_POOL && j < s->count && left > 0; j++, left--) counts[s->labels[j]]++;
+    }
+    *fair = true;
+    for (int i = 0; i < all->class_count; i++) {
+        const double due = (double)made->options->limit * (double)all->counts[i] / (double)total;
+        if (all->counts[i] > 0 && (counts[i] == 0 || (double)counts[i] < due / 2)) *fair = false;
+    }
+    free(counts);
+    return DCNN_OK;
+}
+
+/* The first pictures; of sources sorted by class the first ones of each class, as many as it shall have. */
 static dcnn_status limit_pool(preparation *made) {
     const int64_t total = count_role(made, DCNN_ROLE_POOL), limit = made->options->limit;
     if (limit == 0 || limit >= total) return DCNN_OK;
@@ -127,14 +147,19 @@ static dcnn_status limit_pool(preparation *made) {
     dcnn_status status = quota && keep ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory for a limit");
     DCNN_TRY_DONE(status);
     DCNN_TRY_DONE(census_of_pool(made, &census));
-    status = share_out(&census, total, limit, quota);
+    bool fair = false;
+    status = head_is_fair(made, &census, total, &fair);
+    fair = fair || limit < census.occurring;
+    if (status == DCNN_OK && !fair) status = share_out(&census, total, limit, quota);
     dcnn_class_census_free(&census);
+    if (status == DCNN_OK && !fair)
+        tell(made, "the first pictures do not hold each class with its share: so many of each class are taken");
+    int64_t left = limit;
     for (int i = 0; i < made->sources.count && status == DCNN_OK; i++) {
         dcnn_source *s = &made->sources.items[i];
         if (s->role != DCNN_ROLE_POOL) continue;
         for (int64_t j = 0; j < s->count; j++) {
-            keep[j] = quota[s->labels[j]] > 0;
-            quota[s->labels[j]] -= keep[j];
+            keep[j] = fair ? left-- > 0 : quota[s->labels[j]]-- > 0;
         }
         status = dcnn_source_keep(s, keep);
     }
@@ -144,7 +169,8 @@ done:
     return status;
 }
 
-/* --- pixels -------------------------------------------------------------------------------------------------------- */
+/* --- pixels --------------------------------------------------------------------------------------------------------
+ */
 
 /* A block of one source's pictures; each worker takes every threads-th of them. */
 typedef struct block {
@@ -165,6 +191,11 @@ static void read_block(void *argument, int worker) {
     }
 }
 
+/* An id of a table, or a file's path. */
+static const char *const *ids_of(const dcnn_source *s) {
+    return (const char *const *)(s->ids.count > 0 ? s->ids.text : s->files.text);
+}
+
 /* What can be read is appended, the rest left out or refused. */
 static dcnn_status append_block(preparation *made, block *b) {
     const dcnn_source *s = b->source;
@@ -173,12 +204,16 @@ static dcnn_status append_block(preparation *made, block *b) {
     for (int64_t i = 0, run; i < b->count && status == DCNN_OK; i = run) {
         run = i + 1;
         if (b->why[i]) {
-            status = dcnn_source_meet_broken(&made->options->read, made->options->skip_broken, b->why[i], &made->broken);
+            status =
+                dcnn_source_meet_broken(&made->options->read, made->options->skip_broken, b->why[i], &made->broken);
             continue;
         }
         while (run < b->count && !b->why[run]) run++;
         const uint8_t *pixels = b->pixels + (size_t)i * b->size;
-        const dcnn_samples_in samples = {.count = run - i, .pixels = pixels, .labels = s->labels + b->first + i};
+        const dcnn_samples_in samples = {.count = run - i,
+                                         .pixels = pixels,
+                                         .labels = s->labels + b->first + i,
+                                         .ids = made->has_ids ? ids_of(s) + b->first + i : NULL};
         status = dcnn_oddities_note(&made->odd, run - i, p->h, p->w, p->channels, pixels);
         if (status == DCNN_OK) status = dcnn_dataset_writer_append(made->writer, &samples);
         made->in_role[s->role] += run - i;
@@ -223,7 +258,8 @@ static dcnn_status write_pixels(preparation *made) {
     return status;
 }
 
-/* --- splits -------------------------------------------------------------------------------------------------------- */
+/* --- splits --------------------------------------------------------------------------------------------------------
+ */
 
 static dcnn_status add_given(preparation *made, dcnn_role role, const char *name, int64_t *first) {
     const int64_t count = made->in_role[role];
@@ -256,7 +292,8 @@ static dcnn_status split_pictures(preparation *made) {
     return add_given(made, DCNN_ROLE_OFFICIAL_TEST, "official-test", &first);
 }
 
-/* --- what is told --------------------------------------------------------------------------------------------------- */
+/* --- what is told ---------------------------------------------------------------------------------------------------
+ */
 
 /* Counted over what is split, before a limit: a class that is too small to be met is no error, one alone is. */
 static dcnn_status check_classes(const preparation *made) {
@@ -267,34 +304,41 @@ static dcnn_status check_classes(const preparation *made) {
     char text[300], line[400];
     dcnn_status status = DCNN_OK;
     if (census.occurring < 2) {
-        status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: all %" PRId64 " pictures are of one class, '%.60s'; at least two are needed",
-                           made->sources.items[0].name, made->in_role[DCNN_ROLE_POOL],
-                           census.most < 0 ? "" : names[census.most]);
+        status = DCNN_FAIL(
+            DCNN_BAD_INPUT, "%s: all %" PRId64 " pictures are of one class, '%.60s'; at least two are needed",
+            made->sources.items[0].name, made->in_role[DCNN_ROLE_POOL], census.most < 0 ? "" : names[census.most]);
     } else {
-        snprintf(line, sizeof line, "%d classes: %s", census.class_count, dcnn_class_census_range(&census, names, text));
+        snprintf(line, sizeof line, "%d classes: %s", census.class_count,
+                 dcnn_class_census_range(&census, names, text));
         tell(made, line);
-        if (dcnn_class_census_empty(&census, names, text)) tell(made, text);
+        if (dcnn_class_census_empty(&census, NULL, names, text)) tell(made, text);
     }
     dcnn_class_census_free(&census);
     return status;
 }
 
-/* In each split the classes that are in training at all should be seen. */
+/* In each split that is large enough the classes that there are should be met. */
 static dcnn_status tell_splits(const preparation *made) {
     const char *const *names = (const char *const *)made->class_names.text;
     const int32_t *labels = dcnn_dataset_writer_labels(made->writer);
-    for (int i = 0; i < made->split_count; i++) {
+    const int classes = (int)made->class_names.count;
+    dcnn_class_census all;
+    DCNN_TRY(dcnn_class_census_take(classes, made->in_role[DCNN_ROLE_POOL], labels, NULL, &all));
+    dcnn_status status = DCNN_OK;
+    for (int i = 0; i < made->split_count && status == DCNN_OK; i++) {
         const dcnn_split *split = &made->splits[i];
         dcnn_class_census census;
         char text[300], line[400];
-        DCNN_TRY(dcnn_class_census_take((int)made->class_names.count, split->count, labels, split->rows, &census));
-        if (dcnn_class_census_empty(&census, names, text) && census.class_count < split->count) {
+        status = dcnn_class_census_take(classes, split->count, labels, split->rows, &census);
+        const bool large = strcmp(split->name, "train") == 0 || split->count >= 2 * (int64_t)all.occurring;
+        if (status == DCNN_OK && large && dcnn_class_census_empty(&census, &all, names, text)) {
             snprintf(line, sizeof line, "split '%s': %s", split->name, text);
             tell(made, line);
         }
         dcnn_class_census_free(&census);
     }
-    return DCNN_OK;
+    dcnn_class_census_free(&all);
+    return status;
 }
 
 /* What suits the pictures; training chooses its changes of them by it. */
@@ -368,7 +412,8 @@ static dcnn_status finish(preparation *made, const char *output, char **summary)
     return DCNN_FAIL(DCNN_FAILURE, "out of memory for a summary");
 }
 
-/* --- all of it ------------------------------------------------------------------------------------------------------ */
+/* --- all of it ------------------------------------------------------------------------------------------------------
+ */
 
 static int count_threads(int wanted) {
     cpu_set_t cpus;
@@ -396,14 +441,18 @@ dcnn_status dcnn_dataset_prepare(int source_count, char *const sources[], const 
     DCNN_TRY_DONE(dcnn_sources_agree(&made.sources, &options->read, &made.class_names));
     choose_splits(&made);
     DCNN_TRY_DONE(limit_pool(&made));
-    DCNN_TRY_DONE(
-        dcnn_sources_shape(&made.sources, &options->read, options->skip_broken, made.threads, &made.picture, &made.broken));
+    DCNN_TRY_DONE(dcnn_sources_shape(&made.sources, &options->read, options->skip_broken, made.threads, &made.picture,
+                                     &made.broken));
     if (p->channels > DCNN_MAX_CHANNELS) {
         status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: %d channels, at most %d are possible", sources[0], p->channels,
                            DCNN_MAX_CHANNELS);
         goto done;
     }
-    for (int i = 0; i < made.sources.count; i++) made.total += made.sources.items[i].count;
+    made.has_ids = true;
+    for (int i = 0; i < made.sources.count; i++) {
+        made.total += made.sources.items[i].count;
+        made.has_ids = made.has_ids && ids_of(&made.sources.items[i]) != NULL;
+    }
     DCNN_TRY_DONE(dcnn_dataset_writer_open(output, p->h, p->w, p->channels, 0, &made.writer));
     DCNN_TRY_DONE(write_pixels(&made));
     DCNN_TRY_DONE(check_classes(&made));

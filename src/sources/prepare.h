@@ -8,9 +8,9 @@
 
 /** How a data set is made. All zero: all pictures as they are, all for training. */
 typedef struct dcnn_prepare_options {
-    dcnn_split_options split; /**< fractions, seed; for roles that are given none is drawn */
+    dcnn_split_options split;             /**< fractions, seed; for roles that are given none is drawn */
     bool stratify_always, stratify_never; /**< neither: folders and tables are split class by class, others are not */
-    int64_t limit;            /**< of the pictures that are split, spread over the classes; 0: all */
+    int64_t limit;                        /**< of the pictures that are split, spread over the classes; 0: all */
     dcnn_source_options read;
     dcnn_picture_options picture; /**< size and channels of all, or 0 */
     bool skip_broken;
@@ -29,7 +29,8 @@ typedef struct dcnn_prepare_options {
  * split); the row lists are sorted. What is understood, and what is odd about the pictures (classes without any, ones
  * that are there twice or blank), goes to `read.tell`.
  * @param summary  out, may be NULL: one line about what was written; caller frees
- * @return DCNN_OK; DCNN_BAD_INPUT (a source; a split that would be empty; fewer than two classes); DCNN_USAGE; DCNN_FAILURE
+ * @return DCNN_OK; DCNN_BAD_INPUT (a source; a split that would be empty; fewer than two classes); DCNN_USAGE;
+ * DCNN_FAILURE
  */
 dcnn_status dcnn_dataset_prepare(int source_count, char *const sources[], const dcnn_prepare_options *options,
                                  const char *output, char **summary);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/file.h"
 #include "io/kind.h"
 #include "sources/array.h"
 #include "sources/source_private.h"
@@ -43,6 +44,12 @@ static dcnn_status open_unknown(const dcnn_opening *opening, const char *path, d
             "%s: is %s, which alone says nothing of its class; give a folder with a folder for each class, "
             "or a list of lines path,label",
             path, dcnn_kind_name(kind));
+    if (kind == DCNN_KIND_PACKED) {
+        uint8_t *bytes;
+        size_t length;
+        DCNN_TRY(dcnn_file_read(path, &bytes, &length)); /* a damaged gzip tells of itself */
+        free(bytes);
+    }
     if (kind == DCNN_KIND_MAT)
         return DCNN_FAIL(DCNN_BAD_INPUT,
                          "%s: is a MATLAB file, which is not read here; in Python: m = scipy.io.loadmat('x.mat'); "

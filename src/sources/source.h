@@ -37,7 +37,8 @@ typedef struct dcnn_source {
     dcnn_role role;
     int64_t count;
     int h, w, c;            /**< of each picture; 0: files, which may differ */
-    const uint8_t *pixels;  /**< [count,h,w,c], or NULL: files */
+    const uint8_t *pixels;  /**< [..,h,w,c], or NULL: files */
+    int64_t *rows;          /**< [count] places in pixels; NULL: each in its own; owned */
     dcnn_names files;       /**< [count] paths, or none */
     int32_t *labels;        /**< [count]: numbers as they stand there, or places in class_names; NULL: none; owned */
     dcnn_names class_names; /**< empty: the labels are numbers */

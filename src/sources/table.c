@@ -44,8 +44,6 @@ static const char *const label_names[] = {"label",    "class",      "target",   
                                           "emotion",  "labels",     "classes",   "category", "class_name",
                                           "class_id", "label_name", "diagnosis", "species"};
 static const char *const id_names[] = {"id", "imageid", "image_id", "img_id", "index", "sample_id"};
-static const char *const path_names[] = {"path",      "file",  "filename",   "file_name", "filepath",
-                                         "file_path", "image", "image_path", "img"};
 static const char *const split_names[] = {"usage", "split", "set", "subset", "partition"};
 static const char *const row_names[] = {"", "unnamed: 0", "rownames", "row.names"};
 
@@ -181,27 +179,52 @@ static bool ends_in_digit(const char *name) {
     return length > 0 && isdigit((unsigned char)name[length - 1]);
 }
 
-/* Of a table with one column too many: is the label its first, or its last? A border of pixels hardly ever changes;
- * labels do, and they are small. */
+/* What the first lines hold in a column. */
+typedef struct column_values {
+    int64_t counts[256]; /* of 0..255 */
+    int64_t lines, other;
+} column_values;
+
+/* Lines with the commonest value, in all and of how many different ones. */
+static void weigh(const column_values *v, double *commonest, int *different) {
+    int64_t most = 0;
+    *different = v->other > 0 ? 256 : 0;
+    for (int i = 0; i < 256; i++) {
+        if (v->counts[i] > most) most = v->counts[i];
+        *different += v->counts[i] > 0;
+    }
+    *commonest = v->lines > 0 ? (double)most / (double)v->lines : 1;
+}
+
+/* Of a table with one column too many: is the label its first, or its last? In the border of a picture nearly all lines
+ * have the same value, or, in a photograph, all kinds of values; labels are few, and spread. */
 static int guess_label(const table *t, int first, int last) {
+    enum { LOOKED_AT = 2000 };
     if (t->header.count > 0 && ends_in_digit(name_of(t, first)) != ends_in_digit(name_of(t, last)))
         return ends_in_digit(name_of(t, first)) ? last : first;
     dcnn_cells at = t->cells;
-    double least[2] = {INFINITY, INFINITY}, most[2] = {-INFINITY, -INFINITY};
-    for (int line = 0; line < 1000 && dcnn_cells_line(&at); line++) {
+    column_values of[2] = {{.lines = 0}};
+    for (int line = 0; line < LOOKED_AT && dcnn_cells_line(&at); line++) {
         bool end = false;
         for (int column = 0; !end; column++) {
             const dcnn_cell cell = dcnn_cells_next(&at, &end);
             if (column != first && column != last) continue;
             double value;
             if (!dcnn_cell_number(cell, &value)) return column;
-            least[column == last] = fmin(least[column == last], value);
-            most[column == last] = fmax(most[column == last], value);
+            column_values *v = &of[column == last];
+            v->lines++;
+            if (value >= 0 && value < 256 && value == floor(value))
+                v->counts[(int)value]++;
+            else
+                v->other++;
         }
     }
-    const bool constant[2] = {least[0] == most[0], least[1] == most[1]};
-    if (constant[0] != constant[1]) return constant[0] ? last : first;
-    return most[1] < most[0] ? last : first;
+    double commonest[2];
+    int different[2];
+    for (int i = 0; i < 2; i++) weigh(&of[i], &commonest[i], &different[i]);
+    const bool flat[2] = {commonest[0] > 0.85, commonest[1] > 0.85};
+    if (flat[0] != flat[1]) return flat[0] ? last : first;
+    return different[1] < different[0] ? last : first;
 }
 
 /* A column beside the pixels that is neither: named unlike them. */
@@ -590,9 +613,9 @@ static void tell_table(const table *t, const char *inside) {
         dcnn_source_tell(t->opening->options, "%s: a list of %s pictures%s", t->path, dcnn_count(t->count, &count),
                          dcnn_role_text(t->opening->given));
     else
-        dcnn_source_tell(t->opening->options, "%s: a table%s%s of %s pictures of %dx%dx%d%s", t->path,
-                         inside ? " in a zip, " : "", inside ? inside : "", dcnn_count(t->count, &count), t->h, t->w,
-                         t->c, dcnn_role_text(t->opening->given));
+        dcnn_source_tell(t->opening->options, "%s: a table%s%s%s of %s pictures of %dx%dx%d%s", t->path,
+                         inside ? " (" : "", inside ? inside : "", inside ? ")" : "", dcnn_count(t->count, &count),
+                         t->h, t->w, t->c, dcnn_role_text(t->opening->given));
 }
 
 dcnn_status dcnn_table_open(const dcnn_opening *opening, const char *path) {
