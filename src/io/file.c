@@ -3,7 +3,6 @@
 #include "io/file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,8 @@
 #include <unistd.h>
 
 #include <xxhash.h>
+
+#include "io/input.h"
 
 static const char SEAL_MAGIC[8] = "DCNNSEAL";
 
@@ -32,7 +33,7 @@ static dcnn_status read_at(int descriptor, const char *path, void *bytes, size_t
     while (*got < length) {
         ssize_t part = pread(descriptor, (char *)bytes + *got, length - *got, offset + (off_t)*got);
         if (part < 0 && errno == EINTR) continue;
-        if (part < 0) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: cannot read: %s", path, strerror(errno));
+        if (part < 0) return dcnn_input_fail(path, "read");
         if (part == 0) break;
         *got += (size_t)part;
     }
@@ -48,7 +49,7 @@ static dcnn_status hash_file(int descriptor, const char *path, uint64_t length, 
         size_t want = length - offset < BLOCK_BYTES ? (size_t)(length - offset) : BLOCK_BYTES, got;
         DCNN_TRY_DONE(read_at(descriptor, path, block, want, (off_t)offset, &got));
         if (got < want) {
-            status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: became shorter while it was read; try again", path);
+            status = DCNN_FAIL(DCNN_FAILURE, "%s: became shorter while it was read; try again", path);
             goto done;
         }
         XXH3_64bits_update(hash, block, got);
@@ -104,23 +105,25 @@ dcnn_status dcnn_file_write(const char *path, const void *bytes, size_t length, 
 /* Which of a seal's two halves are there: either is enough to say that the file was once sealed, so that a byte changed
  * inside the seal itself does not make the file pass for one without. */
 static dcnn_status find_seal(int descriptor, const char *path, uint64_t size, unsigned char seal[SEAL_BYTES],
-                             bool *found) {
+                             dcnn_seal *found) {
     unsigned char tail[TAIL_BYTES];
     size_t length = size < TAIL_BYTES ? (size_t)size : TAIL_BYTES, got;
-    *found = false;
+    *found = DCNN_SEAL_NONE;
     DCNN_TRY(read_at(descriptor, path, tail, length, (off_t)(size - length), &got));
-    if (got < length) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: became shorter while it was read; try again", path);
+    if (got < length) return DCNN_FAIL(DCNN_FAILURE, "%s: became shorter while it was read; try again", path);
     if (length < SEAL_BYTES) return DCNN_OK;
     memcpy(seal, tail + length - SEAL_BYTES, SEAL_BYTES);
     bool magic = memcmp(seal, SEAL_MAGIC, sizeof SEAL_MAGIC) == 0;
     bool fields = get_little(seal + 8, 4) == SEAL_VERSION && get_little(seal + 12, 4) == 0 &&
                   get_little(seal + 16, 8) == size - SEAL_BYTES;
-    if (magic && fields)
-        *found = true;
-    else if (magic || fields || memmem(tail, length, SEAL_MAGIC, sizeof SEAL_MAGIC))
+    if (magic && fields) {
+        *found = DCNN_SEAL_GOOD;
+    } else if (magic || fields || memmem(tail, length, SEAL_MAGIC, sizeof SEAL_MAGIC)) {
+        *found = DCNN_SEAL_BAD;
         return DCNN_FAIL(
             DCNN_BAD_INPUT,
             "%s: damaged: its seal does not fit (the file was cut, lengthened or changed); use another copy", path);
+    }
     return DCNN_OK;
 }
 
@@ -128,29 +131,32 @@ dcnn_status dcnn_seal_verify(int descriptor, const char *path, dcnn_seal *seal, 
     struct stat about;
     *seal = DCNN_SEAL_NONE;
     if (checksum) *checksum = 0;
-    if (fstat(descriptor, &about) != 0) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: cannot read: %s", path, strerror(errno));
+    if (fstat(descriptor, &about) != 0) return dcnn_input_fail(path, "read");
     if (!S_ISREG(about.st_mode)) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: is no regular file", path);
     unsigned char trailer[SEAL_BYTES];
-    bool found;
-    DCNN_TRY(find_seal(descriptor, path, (uint64_t)about.st_size, trailer, &found));
-    if (!found) return DCNN_OK;
+    dcnn_seal found;
+    dcnn_status status = find_seal(descriptor, path, (uint64_t)about.st_size, trailer, &found);
+    if (status != DCNN_OK || found != DCNN_SEAL_GOOD) {
+        *seal = found;
+        return status;
+    }
     XXH3_state_t *hash;
     DCNN_TRY(hash_create(path, &hash));
-    dcnn_status status = hash_file(descriptor, path, (uint64_t)about.st_size - SEAL_BYTES, hash);
+    status = hash_file(descriptor, path, (uint64_t)about.st_size - SEAL_BYTES, hash);
     uint64_t actual = XXH3_64bits_digest(hash);
     XXH3_freeState(hash);
     DCNN_TRY(status);
-    if (actual != get_little(trailer + 24, 8))
+    *seal = actual == get_little(trailer + 24, 8) ? DCNN_SEAL_GOOD : DCNN_SEAL_BAD;
+    if (*seal == DCNN_SEAL_BAD)
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s: damaged: its content does not fit its checksum; use another copy", path);
-    *seal = DCNN_SEAL_GOOD;
     if (checksum) *checksum = actual;
     return DCNN_OK;
 }
 
 dcnn_status dcnn_file_verify(const char *path, dcnn_seal *seal) {
+    int descriptor;
     *seal = DCNN_SEAL_NONE;
-    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
-    if (descriptor < 0) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: cannot open: %s", path, strerror(errno));
+    DCNN_TRY(dcnn_input_open(path, false, &descriptor, NULL));
     dcnn_status status = dcnn_seal_verify(descriptor, path, seal, NULL);
     close(descriptor);
     return status;
@@ -161,13 +167,12 @@ dcnn_status dcnn_files_checksum(int count, char *const paths[], uint64_t *checks
     DCNN_TRY(hash_create("checksum", &hash));
     dcnn_status status = DCNN_OK;
     for (int i = 0; i < count && status == DCNN_OK; i++) {
-        struct stat about;
-        int descriptor = open(paths[i], O_RDONLY | O_CLOEXEC);
-        if (descriptor < 0 || fstat(descriptor, &about) != 0)
-            status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: cannot open: %s", paths[i], strerror(errno));
-        else
-            status = hash_file(descriptor, paths[i], (uint64_t)about.st_size, hash);
-        if (descriptor >= 0) close(descriptor);
+        int descriptor;
+        int64_t size;
+        status = dcnn_input_open(paths[i], false, &descriptor, &size);
+        if (status != DCNN_OK) break;
+        status = hash_file(descriptor, paths[i], (uint64_t)size, hash);
+        close(descriptor);
     }
     *checksum = XXH3_64bits_digest(hash);
     XXH3_freeState(hash);
