@@ -264,7 +264,7 @@ static void files_are_unpacked(void **state) {
     put_gzip(path, bytes + length, length, "ab"); /* two members: as cat a.gz b.gz makes */
     assert_reads(path, bytes, 2 * length);
     uint8_t *packed = get_file(path, &packed_length);
-    packed[packed_length] = 0;
+    packed[packed_length] = 7;
     put_file(path, packed, packed_length + 1);
     assert_fails(dcnn_file_read(path, &nothing, &length), DCNN_BAD_INPUT, "do not belong there", path);
     assert_null(nothing);
@@ -273,7 +273,7 @@ static void files_are_unpacked(void **state) {
     put_text(path, "");
     assert_fails(dcnn_file_read(path, &nothing, &length), DCNN_BAD_INPUT, "empty", path);
     assert_fails(dcnn_file_read(in_scratch("nowhere"), &nothing, &length), DCNN_BAD_INPUT, "No such file", "nowhere");
-    assert_fails(dcnn_file_read(scratch, &nothing, &length), DCNN_BAD_INPUT, "directory", scratch);
+    assert_fails(dcnn_file_read(scratch, &nothing, &length), DCNN_BAD_INPUT, "is a folder", scratch);
     free(packed);
     free(bytes);
 }
@@ -333,7 +333,7 @@ static void devices_and_folders_are_no_inputs(void **state) {
 /* A pipe is read once, to its end: `--model <(...)`. */
 static void pipes_with_a_writer_are_read(void **state) {
     (void)state;
-    const char *path = in_scratch("written");
+    const char *path = in_scratch("written-pipe");
     uint8_t *read;
     size_t length;
     assert_int_equal(mkfifo(path, 0600), 0);
