@@ -116,6 +116,7 @@ static const dcnn_kernels *double_kernels(void) {
     table.isa = "reference in double";
     dcnn_register_reference(&table);
     dcnn_register_reference_conv(&table);
+    dcnn_register_reference_functions(&table);
     return &table;
 }
 

@@ -1,4 +1,5 @@
-/* layer_pooling.c — MaxPooling2D, AveragePooling2D and GlobalAveragePooling2D. */
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* pooling.c — MaxPooling2D, AveragePooling2D and GlobalAveragePooling2D. */
 #include "nn/config.h"
 
 typedef struct pooling {
