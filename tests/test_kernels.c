@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* test_kernels.c — every kernel of every instruction set of this machine against the reference.
  *
  * DCNN_KERNEL_LIST makes the list of tests: a kernel without its test_<name> does not compile. The reference itself is
@@ -19,7 +20,7 @@ enum { MATRICES = sizeof matrices / sizeof matrices[0] };
 
 typedef void kernel_test(const dcnn_kernels *fast, const dcnn_kernels *slow);
 
-/* --- vectors ------------------------------------------------------------------------------------------------------ */
+/* --- vectors ---------------------------------------------------------------------------------------------------- */
 
 static void test_add(const dcnn_kernels *fast, const dcnn_kernels *slow) {
     for (int i = 0; i < COUNTS; i++) {
@@ -97,6 +98,38 @@ static void test_tanh_forward(const dcnn_kernels *fast, const dcnn_kernels *slow
 
 static void test_tanh_backward(const dcnn_kernels *fast, const dcnn_kernels *slow) {
     check_backward(fast->tanh_backward, slow->tanh_backward, 5e-7);
+}
+
+static const float function_settings[3] = {1.5f, 0.25f, 0.5f};
+
+static void test_function_forward(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    for (int f = 0; f < DCNN_FUNCTION_COUNT; f++)
+        for (int i = 0; i < COUNTS; i++) {
+            const size_t count = counts[i];
+            const float *x = test_random_between(count, 3, -6, 6);
+            float *expected = test_floats(count), *y = test_floats(count), *over = test_copy(count, x);
+            slow->function_forward((dcnn_function)f, function_settings, count, x, expected);
+            fast->function_forward((dcnn_function)f, function_settings, count, x, y);
+            fast->function_forward((dcnn_function)f, function_settings, count, over, over);
+            test_close("y", count, y, expected, 5e-7, 5e-7);
+            assert_memory_equal(over, y, count * sizeof(float));
+            test_release();
+        }
+}
+
+static void test_function_backward(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    for (int f = 0; f < DCNN_FUNCTION_COUNT; f++)
+        for (int i = 0; i < COUNTS; i++) {
+            const size_t count = counts[i];
+            const float *x = test_random_between(count, 3, -6, 6), *dy = test_random(count, 5);
+            float *expected = test_floats(count), *dx = test_floats(count), *over = test_copy(count, dy);
+            slow->function_backward((dcnn_function)f, function_settings, count, x, dy, expected);
+            fast->function_backward((dcnn_function)f, function_settings, count, x, dy, dx);
+            fast->function_backward((dcnn_function)f, function_settings, count, x, over, over);
+            test_close("dx", count, dx, expected, 5e-7, 5e-7);
+            assert_memory_equal(over, dx, count * sizeof(float));
+            test_release();
+        }
 }
 
 static void test_adam(const dcnn_kernels *fast, const dcnn_kernels *slow) {
@@ -180,7 +213,7 @@ static void test_squares(const dcnn_kernels *fast, const dcnn_kernels *slow) {
     }
 }
 
-/* --- matrices ----------------------------------------------------------------------------------------------------- */
+/* --- matrices --------------------------------------------------------------------------------------------------- */
 
 static void check_sgemm(const dcnn_kernels *fast, const dcnn_kernels *slow, bool ta, bool tb, int m, int n, int k,
                         float beta) {
@@ -293,7 +326,7 @@ static void test_cross_entropy(const dcnn_kernels *fast, const dcnn_kernels *slo
     for (int i = 0; i < MATRICES; i++) check_cross_entropy(fast, slow, matrices[i].rows, matrices[i].columns);
 }
 
-/* --- pooling ------------------------------------------------------------------------------------------------------ */
+/* --- pooling ---------------------------------------------------------------------------------------------------- */
 
 static const dcnn_pool poolings[] = {
     /* n, h, w, c, r, s, strides, pads, oh, ow */
@@ -372,7 +405,7 @@ static void test_average_pool_backward(const dcnn_kernels *fast, const dcnn_kern
     }
 }
 
-/* --- BatchNormalization ------------------------------------------------------------------------------------------- */
+/* --- BatchNormalization ----------------------------------------------------------------------------------------- */
 
 static void test_moments(const dcnn_kernels *fast, const dcnn_kernels *slow) {
     for (int i = 0; i < MATRICES; i++) {
@@ -435,7 +468,7 @@ static void test_affine_backward(const dcnn_kernels *fast, const dcnn_kernels *s
     }
 }
 
-/* --- pictures ----------------------------------------------------------------------------------------------------- */
+/* --- pictures --------------------------------------------------------------------------------------------------- */
 
 static uint8_t *random_bytes(size_t count, uint32_t stream) {
     uint8_t *bytes = test_input(count);
@@ -490,7 +523,7 @@ static void test_warp(const dcnn_kernels *fast, const dcnn_kernels *slow) {
     }
 }
 
-/* --- the machine -------------------------------------------------------------------------------------------------- */
+/* --- the machine ------------------------------------------------------------------------------------------------ */
 
 static void test_probe(const dcnn_kernels *fast, const dcnn_kernels *slow) {
     for (size_t rounds = 0; rounds < 50; rounds += 7) {
@@ -504,7 +537,7 @@ static void test_probe(const dcnn_kernels *fast, const dcnn_kernels *slow) {
     }
 }
 
-/* --- the walk ----------------------------------------------------------------------------------------------------- */
+/* --- the walk --------------------------------------------------------------------------------------------------- */
 
 typedef struct walk_case {
     const char *kernel;

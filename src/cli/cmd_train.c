@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* cmd_train.c — dcnn train [DATA.h5] */
 #include <inttypes.h>
 #include <string.h>
@@ -7,9 +8,9 @@
 #include "cli/chosen.h"
 #include "cli/cli.h"
 #include "cli/progress.h"
-#include "run/run_lock.h"
-#include "run/signals.h"
-#include "run/watchdog.h"
+#include "guard/run_lock.h"
+#include "guard/signals.h"
+#include "guard/watchdog.h"
 
 /* What the training tells of itself, and to whom. */
 typedef struct narrator {
@@ -65,6 +66,21 @@ static void draw_report(const dcnn_cli *cli, const dcnn_run *run) {
     dcnn_watchdog_work(false);
 }
 
+/* Of a run that goes on: that there is nothing left to do, or that another --epochs gives another learning rate. */
+static void tell_going_on(const dcnn_cli *cli, const dcnn_run *run, const dcnn_checkpoint *from,
+                          const dcnn_split *train) {
+    const dcnn_options *o = cli->options;
+    char text[512];
+    if (from->progress.epoch >= o->epochs && from->progress.cursor == 0)
+        dcnn_info("run   %s has done its %" PRId64
+                  " epoch%s: nothing is left to train; to train on: dcnn train --run %s "
+                  "--resume --epochs %" PRId64,
+                  run->folder, from->progress.epoch, from->progress.epoch == 1 ? "" : "s", run->folder,
+                  dcnn_chosen_more_epochs(from->progress.epoch));
+    else if (train && dcnn_chosen_rate_moves(o, from, train->count, text))
+        dcnn_info("rate  %s", text);
+}
+
 /* What a user wants to see before the first epoch is over. Trouble with the data set is dcnn_train()'s to tell. */
 static void tell_start(const dcnn_cli *cli, const dcnn_run *run, const dcnn_checkpoint *from) {
     const int ranks = dcnn_comm_size(cli->job), nodes = dcnn_comm_node_count(cli->job);
@@ -76,16 +92,19 @@ static void tell_start(const dcnn_cli *cli, const dcnn_run *run, const dcnn_chec
     dcnn_info("dcnn " DCNN_VERSION ": %d rank%s x %d thread%s on %d node%s%s, %s kernels, OpenBLAS %s", ranks,
               ranks == 1 ? "" : "s", threads, threads == 1 ? "" : "s", nodes, nodes == 1 ? "" : "s", at_work,
               dcnn_isa_name(dcnn_comm_isa(cli->comm)), dcnn_blas_core());
-    if (dcnn_dataset_open(run->data, &dataset) == DCNN_OK) {
+    const bool opened = dcnn_dataset_open(run->data, &dataset) == DCNN_OK;
+    if (opened) {
         dcnn_dataset_text(&dataset, text);
         dcnn_info("data  %s: %s", run->data, text);
-        dcnn_dataset_free(&dataset);
     }
     if (from)
         dcnn_info("run   %s, going on from %s (step %" PRId64 ")", run->folder, run->checkpoint, from->progress.step);
     else
         dcnn_info("run   %s", run->folder);
     dcnn_info("step  %s", dcnn_chosen_text(cli->options, text));
+    if (opened && from) tell_going_on(cli, run, from, dcnn_dataset_split(&dataset, "train"));
+    if (dcnn_chosen_idle(cli->options, workers, threads, text)) dcnn_warn("%s", text);
+    if (opened) dcnn_dataset_free(&dataset);
 }
 
 static void print_split(const char *what, int64_t correct, int64_t count) {
@@ -105,8 +124,7 @@ static void print_result(const dcnn_run *run, const dcnn_train_result *result) {
     printf("%s: best.h5, checkpoints/, metrics.csv, metrics.jsonl, run.json\n", run->folder);
 }
 
-/* --- going on ------------------------------------------------------------------------------------------------------
- */
+/* --- going on --------------------------------------------------------------------------------------------------- */
 
 /* The layers of a model file: of a Keras JSON, completed by building it, or of an .h5. */
 static dcnn_status read_model(const char *path, dcnn_shape input, json_t **described) {
@@ -158,8 +176,7 @@ static dcnn_status take_up(const dcnn_cli *cli, const dcnn_run *run, dcnn_checkp
     return dcnn_comm_agree(cli->comm, status);
 }
 
-/* --- training ------------------------------------------------------------------------------------------------------
- */
+/* --- training --------------------------------------------------------------------------------------------------- */
 
 static dcnn_train_options train_options(const dcnn_options *o) {
     return (dcnn_train_options){.model = o->model,
@@ -204,6 +221,7 @@ static dcnn_status train(dcnn_cli *cli, dcnn_run *run, const dcnn_checkpoint *fr
     dcnn_train_result result;
     narrator told = {cli, run};
     options.record = record;
+    options.command = cli->command;
     options.context = &told;
     dcnn_status status = record ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: the record of options");
     DCNN_TRY_DONE(dcnn_comm_agree(cli->comm, status));

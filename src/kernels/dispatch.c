@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* dispatch.c — one table an instruction set: the reference, overwritten by whatever is faster. */
 #include <pthread.h>
 #include <stdlib.h>

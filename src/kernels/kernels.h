@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file kernels.h — the kernel table and the contract of every kernel in it.
  *

@@ -1,9 +1,10 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* reference.c — vectors, matrices, BatchNormalization and pictures in plain loops: the definition of right. */
 #include <math.h>
 
 #include "kernels/register.h"
 
-/* --- vectors ----------------------------------------------------------------------------------------------------- */
+/* --- vectors ------------------------------------------------------------------------------------------------------ */
 
 static void add(size_t count, const float *a, const float *b, float *sum) {
     for (size_t i = 0; i < count; i++) sum[i] = a[i] + b[i];
@@ -75,7 +76,7 @@ static double squares(size_t count, const float *x) {
     return sum;
 }
 
-/* --- matrices ---------------------------------------------------------------------------------------------------- */
+/* --- matrices ----------------------------------------------------------------------------------------------------- */
 
 static void sgemm(bool transpose_a, bool transpose_b, int m, int n, int k, const float *a, int lda, const float *b,
                   int ldb, float beta, float *c, int ldc) {

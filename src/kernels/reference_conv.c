@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* reference_conv.c — convolution and pooling in plain loops: the definition of right.
  *
  * Every kernel here gathers: each output value is one sum, made in double and written once. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /** @file register.h — what fills the kernel table: each function overwrites the pointers that it has. */
 #ifndef DCNN_KERNELS_REGISTER_H
 #define DCNN_KERNELS_REGISTER_H

@@ -80,8 +80,8 @@ void dcnn_activation_forward(const dcnn_kernels *kernels, const dcnn_activation 
     }
 }
 
-void dcnn_activation_backward(const dcnn_kernels *kernels, const dcnn_activation *activation, size_t height, int columns,
-                              const float *x, const float *y, const float *dy, float *dx) {
+void dcnn_activation_backward(const dcnn_kernels *kernels, const dcnn_activation *activation, size_t height,
+                              int columns, const float *x, const float *y, const float *dy, float *dx) {
     const size_t count = height * (size_t)columns;
     switch (activation->kind) {
     case DCNN_LINEAR:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* config.c — typed readers of Keras layer configurations. */
 #include "nn/config.h"
 
@@ -103,9 +104,8 @@ dcnn_status dcnn_config_initializer(const dcnn_node *node, const json_t *config,
     return is_absent(json) ? DCNN_OK : dcnn_initializer_read(what, json, initializer);
 }
 
-const char *const dcnn_kernel_rules[DCNN_KERNEL_RULES] = {"kernel_regularizer", "bias_regularizer",
-                                                          "activity_regularizer", "kernel_constraint",
-                                                          "bias_constraint"};
+const char *const dcnn_kernel_rules[DCNN_KERNEL_RULES] = {
+    "kernel_regularizer", "bias_regularizer", "activity_regularizer", "kernel_constraint", "bias_constraint"};
 
 void dcnn_config_keep(dcnn_node *node, const json_t *config, const char *const *keys, int count) {
     for (int i = 0; i < count; i++) {

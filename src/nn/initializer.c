@@ -45,7 +45,7 @@ dcnn_initializer dcnn_initializer_of(dcnn_initializer_kind kind) {
     return (dcnn_initializer){kind, rows[kind].a, rows[kind].b, rows[kind].fan, rows[kind].spread};
 }
 
-/* --- reading and describing ---------------------------------------------------------------------------------- */
+/* --- reading and describing --------------------------------------------------------------------------------------- */
 
 static dcnn_status read_number(const char *what, const json_t *config, const char *key, double *value) {
     const json_t *json = key ? json_object_get(config, key) : NULL;
@@ -86,8 +86,8 @@ static dcnn_status read_settings(const char *what, const json_t *config, dcnn_in
 }
 
 dcnn_status dcnn_initializer_read(const char *what, const json_t *json, dcnn_initializer *initializer) {
-    const char *name = json_is_string(json) ? json_string_value(json)
-                                            : json_string_value(json_object_get(json, "class_name"));
+    const char *name =
+        json_is_string(json) ? json_string_value(json) : json_string_value(json_object_get(json, "class_name"));
     const char *bare = name && strrchr(name, '>') ? strrchr(name, '>') + 1 : name; /* "Custom>HeNormal" */
     for (int i = 0; bare && i < DCNN_INIT_COUNT; i++)
         if (strcmp(bare, rows[i].class_name) == 0 || strcmp(bare, rows[i].short_name) == 0) {
@@ -116,7 +116,7 @@ json_t *dcnn_initializer_describe(const dcnn_initializer *initializer) {
                      "config", config, "registered_name");
 }
 
-/* --- values ---------------------------------------------------------------------------------------------------- */
+/* --- values ------------------------------------------------------------------------------------------------------- */
 
 typedef struct fill {
     uint64_t seed;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file initializer.h — initial values of weights, by Keras' definitions: pure functions of (seed, tensor, element). */
+/** @file initializer.h — initial values of weights, by Keras' definitions: pure functions of (seed, tensor, element).
+ */
 #ifndef DCNN_NN_INITIALIZER_H
 #define DCNN_NN_INITIALIZER_H
 
@@ -38,8 +39,8 @@ typedef enum dcnn_spread { DCNN_SPREAD_UNIFORM, DCNN_SPREAD_TRUNCATED, DCNN_SPRE
 /** An initializer with its settings. */
 typedef struct dcnn_initializer {
     dcnn_initializer_kind kind;
-    double a, b; /**< constant: value; uniform: bounds; normals: mean, deviation; scaling: scale; orthogonal: gain */
-    dcnn_fan fan;       /**< of those that scale a variance */
+    double a, b;  /**< constant: value; uniform: bounds; normals: mean, deviation; scaling: scale; orthogonal: gain */
+    dcnn_fan fan; /**< of those that scale a variance */
     dcnn_spread spread; /**< likewise */
 } dcnn_initializer;
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file layer.h — the table of layers, and the operations they run as.
  *
@@ -39,10 +40,10 @@ struct dcnn_op {
     const dcnn_node *node;      /**< the layer; for a fused operation, its last layer */
     const dcnn_node *head;      /**< the first layer of a fused operation, else == node */
     dcnn_activation activation; /**< of the node; linear if the loss takes the softmax over */
-    bool training;         /**< with gradients; a frozen BatchNormalization is as at inference all the same */
-    const dcnn_op *affine; /**< BatchNormalization folded into this operation's reading of its input, or NULL */
-    dcnn_shape in;         /**< of input 0 */
-    dcnn_shape in_of[DCNN_MAX_INPUTS]; /**< of each */
+    bool training;              /**< with gradients; a frozen BatchNormalization is as at inference all the same */
+    const dcnn_op *affine;      /**< BatchNormalization folded into this operation's reading of its input, or NULL */
+    dcnn_shape in;              /**< of input 0 */
+    dcnn_shape in_of[DCNN_MAX_INPUTS];                /**< of each */
     int input_count, inputs[DCNN_MAX_INPUTS], output; /**< tensors of the plan */
     size_t saved_bytes;                               /**< a grain's memory between forward and backward */
     size_t scratch_floats;                            /**< a worker's memory during one call */
@@ -110,9 +111,8 @@ float *dcnn_pass_dparam(const dcnn_pass *pass, const dcnn_node *node, int param)
 /* The table's rows and the operations that plan.c names. */
 extern const dcnn_layer dcnn_layer_input, dcnn_layer_conv2d, dcnn_layer_max_pooling2d, dcnn_layer_average_pooling2d,
     dcnn_layer_global_average_pooling2d, dcnn_layer_batch_normalization, dcnn_layer_dense, dcnn_layer_flatten,
-    dcnn_layer_dropout, dcnn_layer_activation, dcnn_layer_relu, dcnn_layer_softmax, dcnn_layer_add,
-    dcnn_layer_subtract, dcnn_layer_multiply, dcnn_layer_average, dcnn_layer_maximum, dcnn_layer_minimum,
-    dcnn_layer_concatenate;
+    dcnn_layer_dropout, dcnn_layer_activation, dcnn_layer_relu, dcnn_layer_softmax, dcnn_layer_add, dcnn_layer_subtract,
+    dcnn_layer_multiply, dcnn_layer_average, dcnn_layer_maximum, dcnn_layer_minimum, dcnn_layer_concatenate;
 extern const dcnn_op_kind dcnn_op_conv_pool, dcnn_op_activation, dcnn_op_function;
 
 /** Is a Conv2D node followed by this MaxPooling2D node one fused operation on these kernels? */

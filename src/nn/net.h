@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file net.h — a network as data: nodes in topological order, each naming its inputs, and its weights.
  *
- * A net comes from a Keras JSON (Sequential or Functional, nested or not, one input and one output) and knows nothing of
- * batches, threads or ranks; plan.h makes it run. A chain is the simple case of the node list: node i may name any
+ * A net comes from a Keras JSON (Sequential or Functional, nested or not, one input and one output) and knows nothing
+ * of batches, threads or ranks; plan.h makes it run. A chain is the simple case of the node list: node i may name any
  * earlier nodes as inputs. A layer that is called twice is two nodes, of which the second one owns no weights.
  */
 #ifndef DCNN_NN_NET_H
@@ -24,7 +25,7 @@ enum { DCNN_MAX_PARAMS = 4, DCNN_MAX_INPUTS = 16, DCNN_NAME_BYTES = 64 };
 typedef struct dcnn_param {
     char name[32]; /**< Keras' name: kernel, bias, gamma, beta, moving_mean, moving_variance */
     int rank, dims[4];
-    size_t count; /**< product of dims */
+    size_t count;   /**< product of dims */
     bool trainable; /**< moved by the optimizer: neither a moving statistic nor a frozen layer's */
     bool statistic; /**< a moving statistic: Keras lists it behind a layer's weights */
     size_t offset;  /**< first float in net->params (trainable) or net->state (not) */
@@ -40,13 +41,13 @@ typedef struct dcnn_node {
     void *config;                             /**< the layer kind's own struct; owned */
     int param_count;                          /**< of a node that owns its weights, else 0 */
     dcnn_param params[DCNN_MAX_PARAMS];
-    int owner;         /**< node whose weights it uses: itself, or the first one of its layer */
-    int outer;         /**< number of the layer of the outermost model that it lies in */
-    bool trainable;    /**< as Keras has it; else its weights stay, and BatchNormalization uses its moving values */
-    bool inference;    /**< called with training=False: BatchNormalization and Dropout as at inference */
-    bool synchronised; /**< needs sums over the batch in training */
-    bool learns;       /**< it, or a node before it, has weights to train */
-    json_t *kept;      /**< what its description says and dcnn only hands on; owned, may be NULL */
+    int owner;          /**< node whose weights it uses: itself, or the first one of its layer */
+    int outer;          /**< number of the layer of the outermost model that it lies in */
+    bool trainable;     /**< as Keras has it; else its weights stay, and BatchNormalization uses its moving values */
+    bool inference;     /**< called with training=False: BatchNormalization and Dropout as at inference */
+    bool synchronised;  /**< needs sums over the batch in training */
+    bool learns;        /**< it, or a node before it, has weights to train */
+    json_t *kept;       /**< what its description says and dcnn only hands on; owned, may be NULL */
     int stage_forward;  /**< number of synchronisations (BatchNormalization) before its output is there */
     int stage_backward; /**< stage in which its gradients are made, counted on from the forward stages */
 } dcnn_node;

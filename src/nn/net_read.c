@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * net_read.c — from a Keras description to nodes. A Sequential is a list; a Functional is a graph of *calls*: a layer may
- * be called several times, each time on other values. A model inside a model is taken apart into its layers.
+ * net_read.c — from a Keras description to nodes. A Sequential is a list; a Functional is a graph of *calls*: a layer
+ * may be called several times, each time on other values. A model inside a model is taken apart into its layers.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -17,14 +17,14 @@ typedef struct reader {
 
 /* What a layer inherits from the models around it, and from the call. */
 typedef struct surroundings {
-    const char *model;    /* name of the model that it lies in; NULL: the outermost */
+    const char *model; /* name of the model that it lies in; NULL: the outermost */
     bool frozen, inference;
     int outer;
 } surroundings;
 
 static dcnn_status read_model(reader *r, const json_t *model, int input, surroundings around, int *output);
 
-/* --- shapes and names -------------------------------------------------------------------------------------------- */
+/* --- shapes and names --------------------------------------------------------------------------------------------- */
 
 /* [null, 28, 28, 1] or [null, 100], wherever Keras 2 and 3 put it. */
 static dcnn_status read_shape(const char *name, const json_t *config, dcnn_shape *shape) {
@@ -105,7 +105,7 @@ static bool is_input(const json_t *item) {
     return class_name && strcmp(class_name, "InputLayer") == 0;
 }
 
-/* --- one node ---------------------------------------------------------------------------------------------------- */
+/* --- one node ----------------------------------------------------------------------------------------------------- */
 
 static dcnn_status make_room(reader *r) {
     if (r->net->node_count < r->room) return DCNN_OK;
@@ -198,11 +198,12 @@ static dcnn_status add_call(reader *r, const json_t *item, int input_count, cons
         around.frozen = is_frozen(item, around);
         return read_model(r, item, inputs[0], around, output);
     }
-    *output = r->net->node_count;
-    return add_node(r, item, input_count, inputs, around, (dcnn_shape){0});
+    DCNN_TRY(add_node(r, item, input_count, inputs, around, (dcnn_shape){0}));
+    *output = r->net->node_count - 1;
+    return DCNN_OK;
 }
 
-/* --- Sequential -------------------------------------------------------------------------------------------------- */
+/* --- Sequential --------------------------------------------------------------------------------------------------- */
 
 static const json_t *layers_of(const json_t *model) {
     const json_t *config = json_object_get(model, "config");
@@ -225,7 +226,7 @@ static dcnn_status read_sequential(reader *r, const json_t *model, int input, su
     return DCNN_OK;
 }
 
-/* --- Functional -------------------------------------------------------------------------------------------------- */
+/* --- Functional --------------------------------------------------------------------------------------------------- */
 
 /* One call of a layer, by its place among the layer's calls. */
 typedef struct call {
@@ -283,8 +284,7 @@ static dcnn_status read_keywords(call *c, const json_t *keywords) {
 /* Keras 3: {"args": [VALUE or [VALUE, …]], "kwargs": {…}} with VALUE {"config": {"keras_history": [name, call, 0]}}. */
 static dcnn_status read_arguments(const graph *g, call *c, const json_t *argument) {
     if (json_is_null(argument)) return DCNN_OK;
-    for (size_t i = 0; i < json_array_size(argument); i++)
-        DCNN_TRY(read_arguments(g, c, json_array_get(argument, i)));
+    for (size_t i = 0; i < json_array_size(argument); i++) DCNN_TRY(read_arguments(g, c, json_array_get(argument, i)));
     if (json_is_array(argument)) return DCNN_OK;
     const json_t *history = json_object_get(json_object_get(argument, "config"), "keras_history");
     if (history == NULL) return fail_graph(c, "have an argument that is no layer's output");
@@ -344,8 +344,7 @@ static void want(const graph *g, int at, int depth) {
 static int next_ready(const graph *g) {
     for (int i = 0; i < g->count; i++) {
         bool ready = g->calls[i].wanted && g->calls[i].node < 0;
-        for (int j = 0; ready && j < g->calls[i].input_count; j++)
-            ready = g->calls[g->calls[i].inputs[j]].node >= 0;
+        for (int j = 0; ready && j < g->calls[i].input_count; j++) ready = g->calls[g->calls[i].inputs[j]].node >= 0;
         if (ready) return i;
     }
     return -1;
@@ -392,9 +391,10 @@ static dcnn_status read_model(reader *r, const json_t *model, int input, surroun
                                                       : read_functional(r, model, input, around, output);
 }
 
-/* --- the outermost model ----------------------------------------------------------------------------------------- */
+/* --- the outermost model ------------------------------------------------------------------------------------------ */
 
-/* The layer that names the input's shape: the first of a Sequential, or of what that begins with; a Functional's input. */
+/* The layer that names the input's shape: the first of a Sequential, or of what that begins with; a Functional's input.
+ */
 static const json_t *first_layer(const json_t *model) {
     const json_t *layers = layers_of(model), *first = json_array_get(layers, 0);
     for (size_t i = 0; strcmp(class_of(model), "Sequential") != 0 && i < json_array_size(layers); i++)
@@ -424,7 +424,8 @@ static dcnn_status read_input(reader *r, const json_t *description, dcnn_shape i
 dcnn_status dcnn_net_read(dcnn_net *net, const json_t *description, dcnn_shape input) {
     const char *class_name = class_of(description);
     if (!is_model(description))
-        return DCNN_FAIL(DCNN_BAD_INPUT, "the model is of class '%s': dcnn reads Keras Sequential and Functional models",
+        return DCNN_FAIL(DCNN_BAD_INPUT,
+                         "the model is of class '%s': dcnn reads Keras Sequential and Functional models",
                          class_name ? class_name : "?");
     if (json_array_size(layers_of(description)) == 0) return DCNN_FAIL(DCNN_BAD_INPUT, "the model has no layers");
     const char *name = name_of(description);

@@ -19,9 +19,9 @@ typedef enum phase { FORWARD, FORWARD_SUMS, LOSS, BACKWARD_SUMS, BACKWARD } phas
 
 typedef struct step {
     phase phase;
-    int op;                           /* -1: the loss */
-    int sum_offset;                   /* in the stage's sums */
-    bool accumulate[DCNN_MAX_INPUTS]; /* another consumer has written this input's gradient before */
+    int op;                                    /* -1: the loss */
+    int sum_offset;                            /* in the stage's sums */
+    bool accumulate[DCNN_MAX_INPUTS];          /* another consumer has written this input's gradient before */
     enum { ALONE, FIRST, BETWEEN, LAST } turn; /* among the calls of a layer that make its weights' gradient together */
 } step;
 
@@ -50,8 +50,7 @@ struct dcnn_plan {
     int part, parts; /* of the packed weights */
 };
 
-/* --- operations ------------------------------------------------------------------------------------------------------
- */
+/* --- operations --------------------------------------------------------------------------------------------------- */
 
 static int consumers_of(const dcnn_net *net, int node) {
     int count = 0;
@@ -72,8 +71,8 @@ static int fuses_with(const dcnn_plan *plan, int i) {
     int next = i + 1;
     if (!plan->options.fuse || head->input_count != 1 || consumers_of(net, i) != 1) return -1;
     if (plan->options.training && head->learns && !head->trainable) return -1;
-    while (net->nodes[next].inputs[0] != i) next++;
-    if (net->nodes[next].input_count != 1) return -1;
+    while (next < net->node_count && (net->nodes[next].input_count != 1 || net->nodes[next].inputs[0] != i)) next++;
+    if (next == net->node_count) return -1;
     return dcnn_conv_pool_matches(plan->kernels, head, net->nodes[head->inputs[0]].shape, &net->nodes[next]) ? next
                                                                                                              : -1;
 }
@@ -167,8 +166,7 @@ static bool is_folded(const dcnn_plan *plan, const dcnn_op *batch_normalization)
     return false;
 }
 
-/* --- steps -----------------------------------------------------------------------------------------------------------
- */
+/* --- steps -------------------------------------------------------------------------------------------------------- */
 
 static void add_step(dcnn_plan *plan, phase what, int op, int stage) {
     step *added = &plan->steps[plan->step_count++];
@@ -266,8 +264,7 @@ static void list_steps(dcnn_plan *plan, bool *has_gradient) {
     take_turns(plan);
 }
 
-/* --- memory ----------------------------------------------------------------------------------------------------------
- */
+/* --- memory ------------------------------------------------------------------------------------------------------- */
 
 static void touch(tensor *t, int at) {
     if (t->first < 0) t->first = at;
@@ -347,8 +344,7 @@ static void measure_tensors(dcnn_plan *plan) {
         plan->saved[i] = (tensor){.bytes = line(plan->ops[i].saved_bytes), .first = -1};
     }
     for (int i = 0; i < plan->net->node_count; i++)
-        plan->partials[i] =
-            (tensor){.bytes = line(range_of(&plan->net->nodes[i]).count * sizeof(float)), .first = -1};
+        plan->partials[i] = (tensor){.bytes = line(range_of(&plan->net->nodes[i]).count * sizeof(float)), .first = -1};
     plan->probabilities = (tensor){.bytes = line(grain * (size_t)plan->net->class_count * sizeof(float)), .first = -1};
 }
 
@@ -365,8 +361,7 @@ static void place_scratch(dcnn_plan *plan) {
     for (int at = 0; at < plan->step_count; at++) {
         size_t addends = 0;
         for (int j = 0; j < DCNN_MAX_INPUTS; j++)
-            if (plan->steps[at].accumulate[j])
-                addends += plan->values[plan->ops[plan->steps[at].op].inputs[j]].bytes;
+            if (plan->steps[at].accumulate[j]) addends += plan->values[plan->ops[plan->steps[at].op].inputs[j]].bytes;
         if (addends > most) most = addends;
     }
     plan->addend_offset = plan->scratch_offset + line(scratch);
@@ -431,8 +426,7 @@ static dcnn_status make_memory(dcnn_plan *plan) {
     return DCNN_OK;
 }
 
-/* --- life ------------------------------------------------------------------------------------------------------------
- */
+/* --- life --------------------------------------------------------------------------------------------------------- */
 
 static dcnn_status make_lists(dcnn_plan *plan) {
     const size_t nodes = (size_t)plan->net->node_count, stages = (size_t)dcnn_plan_stage_count(plan);
@@ -494,8 +488,7 @@ void dcnn_plan_free(dcnn_plan *plan) {
     free(plan);
 }
 
-/* --- running ---------------------------------------------------------------------------------------------------------
- */
+/* --- running ------------------------------------------------------------------------------------------------------ */
 
 static void *memory_of(const dcnn_plan *plan, const tensor *t, int slot, int worker) {
     if (t->first < 0) return NULL;

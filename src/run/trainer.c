@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* trainer.c — setting a training run up, up to its first step, and taking it down; train.c runs it. */
 #include "run/trainer.h"
 
@@ -9,8 +10,7 @@
 #include "base/log.h"
 #include "run/elastic.h"
 
-/* --- the model -------------------------------------------------------------------------------------------------------
- */
+/* --- the model -------------------------------------------------------------------------------------------------- */
 
 /* The recipe's net takes any data: its input shape and its last layer's units are set to fit. */
 static dcnn_status fit_recipe(json_t *description, const dcnn_dataset *dataset) {
@@ -61,6 +61,8 @@ static dcnn_status check_fit(const dcnn_trainer *t) {
     if (takes.h != t->dataset.h || takes.w != t->dataset.w || takes.c != t->dataset.c)
         return DCNN_FAIL(DCNN_BAD_INPUT, "the model takes pictures of shape %s, but %s has shape (%d, %d, %d)",
                          dcnn_shape_text(takes, text), t->dataset.path, t->dataset.h, t->dataset.w, t->dataset.c);
+    if (t->state.net->untrainable[0])
+        return DCNN_FAIL(DCNN_BAD_INPUT, "the model cannot be trained: %s", t->state.net->untrainable);
     if (t->state.net->class_count != t->dataset.class_count)
         return DCNN_FAIL(DCNN_BAD_INPUT, "the model's last layer '%s' has %d units, but %s has %d classes",
                          t->state.net->nodes[t->state.net->node_count - 1].name, t->state.net->class_count,
@@ -68,8 +70,7 @@ static dcnn_status check_fit(const dcnn_trainer *t) {
     return DCNN_OK;
 }
 
-/* --- the state: fresh, or a checkpoint's
- * ------------------------------------------------------------------------------ */
+/* --- the state: fresh, or a checkpoint's ------------------------------------------------------------------------ */
 
 static dcnn_status copy_net(const dcnn_net *from, dcnn_net **to) {
     json_t *description = dcnn_net_describe(from);
@@ -111,8 +112,7 @@ static dcnn_status take_state(dcnn_trainer *t, const dcnn_checkpoint *from) {
     return DCNN_OK;
 }
 
-/* --- memory ----------------------------------------------------------------------------------------------------------
- */
+/* --- memory ----------------------------------------------------------------------------------------------------- */
 
 /* What the ranks of a domain hold together; returns the packed weights. */
 static void *carve_common(dcnn_trainer *t, dcnn_arena *arena, float **params) {
@@ -255,8 +255,7 @@ static dcnn_status make_notes(dcnn_trainer *t) {
     return t->noted ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: metrics of %d steps", t->noted_room);
 }
 
-/* --- setting up and taking down --------------------------------------------------------------------------------------
- */
+/* --- setting up and taking down --------------------------------------------------------------------------------- */
 
 static dcnn_status set_up_local(dcnn_trainer *t, const dcnn_checkpoint *from) {
     const dcnn_train_options *o = t->options;

@@ -24,8 +24,7 @@ enum { SCALE, SHIFT, MEAN, INVERSE_DEVIATION, A, B, E, SHARED_VECTORS };
 
 static dcnn_status parse(dcnn_node *node, const json_t *config) {
     static const dcnn_config_only only[] = {{"renorm", "false"}, {"virtual_batch_size", NULL}};
-    static const char *const rules[] = {"beta_regularizer", "gamma_regularizer", "beta_constraint",
-                                        "gamma_constraint"};
+    static const char *const rules[] = {"beta_regularizer", "gamma_regularizer", "beta_constraint", "gamma_constraint"};
     batch_normalization *b = node->config;
     const json_t *axis = json_object_get(config, "axis");
     if (json_is_array(axis) && json_array_size(axis) == 1) axis = json_array_get(axis, 0);
@@ -57,12 +56,12 @@ static dcnn_status build(dcnn_node *node, const dcnn_shape *inputs) {
 
 static void describe(const dcnn_node *node, json_t *config) {
     const batch_normalization *b = node->config;
-    json_t *mine = json_pack(
-        "{s:i, s:f, s:f, s:b, s:b, s:o, s:o, s:o, s:o}", "axis", -1, "momentum", b->momentum, "epsilon", b->epsilon,
-        "center", b->center, "scale", b->scale, "beta_initializer", dcnn_initializer_describe(&b->beta),
-        "gamma_initializer", dcnn_initializer_describe(&b->gamma), "moving_mean_initializer",
-        dcnn_initializer_describe(&b->moving_mean), "moving_variance_initializer",
-        dcnn_initializer_describe(&b->moving_variance));
+    json_t *mine =
+        json_pack("{s:i, s:f, s:f, s:b, s:b, s:o, s:o, s:o, s:o}", "axis", -1, "momentum", b->momentum, "epsilon",
+                  b->epsilon, "center", b->center, "scale", b->scale, "beta_initializer",
+                  dcnn_initializer_describe(&b->beta), "gamma_initializer", dcnn_initializer_describe(&b->gamma),
+                  "moving_mean_initializer", dcnn_initializer_describe(&b->moving_mean), "moving_variance_initializer",
+                  dcnn_initializer_describe(&b->moving_variance));
     json_object_update(config, mine);
     json_decref(mine);
 }

@@ -54,13 +54,12 @@ static dcnn_status build(dcnn_node *node, const dcnn_shape *inputs) {
 
 static void describe(const dcnn_node *node, json_t *config) {
     const conv2d *c = node->config;
-    json_t *mine =
-        json_pack("{s:i, s:[ii], s:[ii], s:s, s:s, s:[ii], s:i, s:s, s:b, s:o, s:o}",
-                  "filters", c->filters, "kernel_size", c->size[0], c->size[1], "strides", c->stride[0], c->stride[1],
-                  "padding", c->same ? "same" : "valid", "data_format", "channels_last", "dilation_rate", 1, 1,
-                  "groups", 1, "activation", dcnn_activation_name(c->activation.kind), "use_bias", c->use_bias,
-                  "kernel_initializer", dcnn_initializer_describe(&c->kernel_initializer), "bias_initializer",
-                  dcnn_initializer_describe(&c->bias_initializer));
+    json_t *mine = json_pack("{s:i, s:[ii], s:[ii], s:s, s:s, s:[ii], s:i, s:s, s:b, s:o, s:o}", "filters", c->filters,
+                             "kernel_size", c->size[0], c->size[1], "strides", c->stride[0], c->stride[1], "padding",
+                             c->same ? "same" : "valid", "data_format", "channels_last", "dilation_rate", 1, 1,
+                             "groups", 1, "activation", dcnn_activation_name(c->activation.kind), "use_bias",
+                             c->use_bias, "kernel_initializer", dcnn_initializer_describe(&c->kernel_initializer),
+                             "bias_initializer", dcnn_initializer_describe(&c->bias_initializer));
     json_object_update(config, mine);
     json_decref(mine);
 }
@@ -92,8 +91,9 @@ static size_t rounded(size_t floats) {
 
 static void measure(dcnn_op *op, const dcnn_kernels *kernels, int grain) {
     dcnn_conv shape = grain_shape(op->node, op->in, grain);
-    size_t gradient =
-        op->training && op->activation.kind != DCNN_LINEAR ? rounded((size_t)grain * dcnn_shape_count(op->node->shape)) : 0;
+    size_t gradient = op->training && op->activation.kind != DCNN_LINEAR
+                          ? rounded((size_t)grain * dcnn_shape_count(op->node->shape))
+                          : 0;
     op->scratch_floats = gradient + kernels->conv_scratch(&shape);
     op->packed_floats = kernels->conv_packed(&shape);
 }

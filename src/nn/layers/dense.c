@@ -77,8 +77,7 @@ static void backward(const dcnn_pass *pass) {
         dy = pass->scratch;
     }
     float *dkernel = dcnn_pass_dparam(pass, op->node, KERNEL);
-    if (dkernel)
-        pass->kernels->sgemm(true, false, in, units, pass->n, pass->x[0], in, dy, units, 0.0f, dkernel, units);
+    if (dkernel) pass->kernels->sgemm(true, false, in, units, pass->n, pass->x[0], in, dy, units, 0.0f, dkernel, units);
     float *dbias = dcnn_pass_dparam(pass, op->node, BIAS);
     if (dbias) pass->kernels->column_sums((size_t)pass->n, units, dy, dbias);
     if (pass->dx[0])

@@ -48,7 +48,7 @@ static size_t count_of(const dcnn_pass *pass) {
     return (size_t)pass->n * dcnn_shape_count(pass->op->node->shape);
 }
 
-/* --- Add, Average, Subtract ------------------------------------------------------------------------------------ */
+/* --- Add, Average, Subtract --------------------------------------------------------------------------------------- */
 
 static void forward_add(const dcnn_pass *pass) {
     const size_t count = count_of(pass);
@@ -91,7 +91,7 @@ static void backward_subtract(const dcnn_pass *pass) {
     scale_all(pass, scales);
 }
 
-/* --- Multiply: each input's gradient is dy times the product of the others ------------------------------------- */
+/* --- Multiply: each input's gradient is dy times the product of the others ---------------------------------------- */
 
 static void forward_multiply(const dcnn_pass *pass) {
     const size_t count = count_of(pass);
@@ -113,7 +113,7 @@ static void backward_multiply(const dcnn_pass *pass) {
         }
 }
 
-/* --- Maximum, Minimum: of equal values the first one has the gradient, as in MaxPooling2D ---------------------- */
+/* --- Maximum, Minimum: of equal values the first one has the gradient, as in MaxPooling2D ------------------------- */
 
 static int winner(const dcnn_pass *pass, size_t i, bool largest) {
     int best = 0;
@@ -154,7 +154,7 @@ static void backward_minimum(const dcnn_pass *pass) {
     backward_extreme(pass, false);
 }
 
-/* --- Concatenate: seen as blocks [outer, inner of each input], joined along inner ------------------------------ */
+/* --- Concatenate: seen as blocks [outer, inner of each input], joined along inner --------------------------------- */
 
 static dcnn_status parse_concatenate(dcnn_node *node, const json_t *config) {
     const json_t *axis = json_object_get(config, "axis");
@@ -229,7 +229,7 @@ static void backward_concatenate(const dcnn_pass *pass) {
     }
 }
 
-/* --- the rows --------------------------------------------------------------------------------------------------- */
+/* --- the rows ----------------------------------------------------------------------------------------------------- */
 
 #define MERGE(symbol, keras_name, what, reads_x, builder)                                                              \
     static const dcnn_op_kind what##_op = {                                                                            \

@@ -47,8 +47,7 @@ static void permute(const dcnn_pass *pass, const float *from, float *to, bool ba
         for (size_t i = 0; i < sizes[o[0]]; i++)
             for (size_t j = 0; j < sizes[o[1]]; j++)
                 for (size_t k = 0; k < sizes[o[2]]; k++, at++) {
-                    const size_t source =
-                        (size_t)n * count + i * strides[o[0]] + j * strides[o[1]] + k * strides[o[2]];
+                    const size_t source = (size_t)n * count + i * strides[o[0]] + j * strides[o[1]] + k * strides[o[2]];
                     to[back ? source : at] = from[back ? at : source];
                 }
     }

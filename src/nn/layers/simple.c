@@ -6,7 +6,7 @@
 
 #include "base/random.h"
 
-/* --- InputLayer: the output is the input --- */
+/* --- InputLayer: the output is the input -------------------------------------------------------------------------- */
 
 static dcnn_status parse_nothing(dcnn_node *node, const json_t *config) {
     (void)node;
@@ -17,11 +17,6 @@ static dcnn_status parse_nothing(dcnn_node *node, const json_t *config) {
 static dcnn_status keep_shape(dcnn_node *node, const dcnn_shape *inputs) {
     node->shape = inputs[0];
     return DCNN_OK;
-}
-
-static void describe_nothing(const dcnn_node *node, json_t *config) {
-    (void)node;
-    (void)config;
 }
 
 static void describe_input(const dcnn_node *node, json_t *config) {
@@ -40,7 +35,7 @@ static void describe_input(const dcnn_node *node, json_t *config) {
 const dcnn_layer dcnn_layer_input = {
     .class_name = "InputLayer", .parse = parse_nothing, .build = keep_shape, .describe = describe_input};
 
-/* --- Dropout: in training y = x / (1 - rate) where kept, else 0 (Srivastava et al., 2014) --- */
+/* --- Dropout: in training y = x / (1 - rate) where kept, else 0 (Srivastava et al., 2014) ------------------------- */
 
 static dcnn_status parse_dropout(dcnn_node *node, const json_t *config) {
     static const dcnn_config_only only[] = {{"noise_shape", NULL}};
@@ -103,7 +98,7 @@ const dcnn_layer dcnn_layer_dropout = {
     .only_training = true,
 };
 
-/* --- Activation, ReLU, Softmax --- */
+/* --- Activation, ReLU, Softmax ------------------------------------------------------------------------------------ */
 
 static dcnn_status parse_activation(dcnn_node *node, const json_t *config) {
     if (json_object_get(config, "activation") == NULL)
@@ -127,8 +122,7 @@ static dcnn_status parse_relu(dcnn_node *node, const json_t *config) {
 static void describe_relu(const dcnn_node *node, json_t *config) {
     const dcnn_activation *f = node->config;
     const bool general = f->kind == DCNN_GENERAL_RELU;
-    json_object_set_new(config, "max_value",
-                        general && isfinite(f->p[0]) ? json_real((double)f->p[0]) : json_null());
+    json_object_set_new(config, "max_value", general && isfinite(f->p[0]) ? json_real((double)f->p[0]) : json_null());
     json_object_set_new(config, "negative_slope", json_real(general ? (double)f->p[1] : 0.0));
     json_object_set_new(config, "threshold", json_real(general ? (double)f->p[2] : 0.0));
 }

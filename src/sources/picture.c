@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* picture.c — which decoder a picture needs, and what is made of its channels. */
+#include "sources/picture.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/file.h"
+#include "io/kind.h"
+#include "sources/picture_formats.h"
+
+enum { MOST_SIDE = 32768, MOST_BYTES = 1 << 30 };
+
+dcnn_status dcnn_picture_allocate(const char *name, int64_t h, int64_t w, int c, dcnn_picture *picture) {
+    if (h < 1 || w < 1 || h > MOST_SIDE || w > MOST_SIDE || h * w * c > MOST_BYTES)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: a picture of %lldx%lld pixels; from 1 to %d a side are possible", name,
+                         (long long)h, (long long)w, MOST_SIDE);
+    picture->pixels = calloc((size_t)(h * w * c), 1);
+    if (!picture->pixels)
+        return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory: a picture of %lldx%lld", name, (long long)h, (long long)w);
+    picture->h = (int)h;
+    picture->w = (int)w;
+    picture->c = c;
+    return DCNN_OK;
+}
+
+void dcnn_picture_free(dcnn_picture *picture) {
+    free(picture->pixels);
+    *picture = (dcnn_picture){0};
+}
+
+/* --- channels ---------------------------------------------------------------------------------------------------- */
+
+/* Luma of ITU-R BT.601 in 16 bits, as Pillow computes it. */
+static uint8_t grey_of(const uint8_t *rgb) {
+    return (uint8_t)((19595u * rgb[0] + 38470u * rgb[1] + 7471u * rgb[2] + 0x8000u) >> 16);
+}
+
+static bool is_one_color(const dcnn_picture *p, int channels) {
+    const size_t count = (size_t)p->h * (size_t)p->w;
+    for (size_t i = 1; i < count; i++)
+        if (memcmp(p->pixels + i * (size_t)p->c, p->pixels, (size_t)channels) != 0) return false;
+    return true;
+}
+
+static bool is_opaque(const dcnn_picture *p) {
+    const size_t count = (size_t)p->h * (size_t)p->w;
+    for (size_t i = 0; i < count; i++)
+        if (p->pixels[i * (size_t)p->c + (size_t)p->c - 1] != 255) return false;
+    return true;
+}
+
+/* Puts a picture with alpha on a background, in place. */
+static void flatten(dcnn_picture *p, const uint8_t background[3]) {
+    const int colors = p->c - 1;
+    const uint8_t grey = grey_of(background), *under = colors == 1 ? &grey : background;
+    const size_t count = (size_t)p->h * (size_t)p->w;
+    for (size_t i = 0; i < count; i++) {
+        const uint8_t *from = p->pixels + i * (size_t)p->c;
+        const unsigned alpha = from[colors];
+        uint8_t *to = p->pixels + i * (size_t)colors;
+        for (int j = 0; j < colors; j++) to[j] = (uint8_t)((from[j] * alpha + under[j] * (255u - alpha) + 127u) / 255u);
+    }
+    p->c = colors;
+}
+
+static void flatten_noting(dcnn_picture *p, const uint8_t background[3], dcnn_picture_notes *notes) {
+    const bool opaque = is_opaque(p), was_blank = is_one_color(p, p->c);
+    flatten(p, background);
+    notes->had_alpha = !opaque;
+    notes->blank_by_alpha = !opaque && !was_blank && is_one_color(p, p->c);
+}
+
+/* Grey to colour or back, alpha kept, added as opaque, or absent as `channels` has it. */
+static dcnn_status convert(const char *name, dcnn_picture *p, int channels) {
+    dcnn_picture made = {0};
+    DCNN_TRY(dcnn_picture_allocate(name, p->h, p->w, channels, &made));
+    const int from_colors = p->c >= 3 ? 3 : 1, to_colors = channels >= 3 ? 3 : 1;
+    const size_t count = (size_t)p->h * (size_t)p->w;
+    for (size_t i = 0; i < count; i++) {
+        const uint8_t *from = p->pixels + i * (size_t)p->c;
+        uint8_t *to = made.pixels + i * (size_t)channels;
+        if (to_colors == 1)
+            to[0] = from_colors == 1 ? from[0] : grey_of(from);
+        else
+            for (int j = 0; j < 3; j++) to[j] = from[from_colors == 1 ? 0 : j];
+        if (channels % 2 == 0) to[channels - 1] = p->c % 2 == 0 ? from[p->c - 1] : 255;
+    }
+    dcnn_picture_free(p);
+    *p = made;
+    return DCNN_OK;
+}
+
+/* --- all of it --------------------------------------------------------------------------------------------------- */
+
+/* What this build reads, by kind. */
+static dcnn_picture_decoder *decoder_of(dcnn_kind_id kind) {
+    switch (kind) {
+    case DCNN_KIND_PNG:
+        return dcnn_png_decode;
+    case DCNN_KIND_JPEG:
+        return dcnn_jpeg_decode;
+    case DCNN_KIND_BMP:
+        return dcnn_bmp_decode;
+    case DCNN_KIND_PNM:
+        return dcnn_pnm_decode;
+    case DCNN_KIND_WEBP:
+        return dcnn_webp_decode;
+    default:
+        return NULL;
+    }
+}
+
+static dcnn_status decode(const char *name, const uint8_t *bytes, size_t length, dcnn_picture *picture) {
+    dcnn_picture_decoder *decoder = decoder_of(dcnn_kind_of_bytes(bytes, length));
+    if (decoder) return decoder(name, bytes, length, picture);
+    return dcnn_kind_fail(name, dcnn_kind_of_bytes(bytes, length), "a picture (PNG, JPEG, BMP, PGM, PPM, WebP)");
+}
+
+dcnn_status dcnn_picture_decode(const char *name, const uint8_t *bytes, size_t length,
+                                const dcnn_picture_options *options, dcnn_picture_notes *notes, dcnn_picture *picture) {
+    static const dcnn_picture_options none;
+    dcnn_picture_notes ignored;
+    if (!options) options = &none;
+    if (!notes) notes = &ignored;
+    *picture = (dcnn_picture){0};
+    *notes = (dcnn_picture_notes){0};
+    dcnn_status status;
+    if (options->channels < 0 || options->channels > 4)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: a picture has 1 to 4 channels, %d are wanted", name, options->channels);
+    DCNN_TRY_DONE(decode(name, bytes, length, picture));
+    notes->h = picture->h;
+    notes->w = picture->w;
+    const bool keeps_alpha = options->channels == 2 || options->channels == 4;
+    if (picture->c % 2 == 0 && !keeps_alpha) flatten_noting(picture, options->background, notes);
+    if (options->channels != 0 && picture->c != options->channels)
+        DCNN_TRY_DONE(convert(name, picture, options->channels));
+    if (options->h > 0 && options->w > 0)
+        DCNN_TRY_DONE(dcnn_picture_fit(picture, options->h, options->w, options->fit, options->background));
+done:
+    if (status != DCNN_OK) dcnn_picture_free(picture);
+    return status;
+}
+
+dcnn_status dcnn_picture_read(const char *path, const dcnn_picture_options *options, dcnn_picture_notes *notes,
+                              dcnn_picture *picture) {
+    uint8_t *bytes;
+    size_t length;
+    *picture = (dcnn_picture){0};
+    DCNN_TRY(dcnn_file_read(path, &bytes, &length));
+    const dcnn_status status = dcnn_picture_decode(path, bytes, length, options, notes, picture);
+    free(bytes);
+    return status;
+}
