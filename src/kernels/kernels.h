@@ -177,6 +177,13 @@ typedef struct dcnn_descend_step {
        column = map[3] i + map[4] j + map[5]; outside, the nearest edge pixel; then scale and shift as above. */       \
     X(void, warp, (int h, int w, int c, const uint8_t *x, const float map[6], const float *scale, const float *shift,  \
                    float *y))                                                                                          \
+    /* The same with a point of its own for each pixel: y[i,j] = bilinear(x, rows[i,j], columns[i,j]). */              \
+    X(void, remap, (int h, int w, int c, const uint8_t *x, const float *rows, const float *columns,                    \
+                    const float *scale, const float *shift, float *y))                                                 \
+    /* Colours of a picture of bytes as floats, in place: v = factor y + offset, of 3 channels factor [3,3] times the  \
+       pixel, else factor [C] times each channel; v into 0..255; y = v * scale[c] + shift[c]. */                       \
+    X(void, recolour, (size_t pixels, int channels, const float *factor, const float *offset, const float *scale,      \
+                       const float *shift, float *y))                                                                  \
     /* --- the machine ------------------------------------------------------------------------------------------ */   \
     /* c[i] = c[i] * a + b, `rounds` times over, i < DCNN_PROBE: work out of registers only, a core's peak. */         \
     X(void, probe, (size_t rounds, float a, float b, float *c))

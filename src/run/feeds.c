@@ -5,7 +5,8 @@
 static dcnn_status fill_from_epoch(void *context, int64_t first, int n, const dcnn_inputs *inputs) {
     const dcnn_epoch_feed *s = context;
     dcnn_sampler_rows(s->sampler, s->epoch, s->cursor + first, n, inputs->samples);
-    dcnn_loader_fill(s->loader, s->kernels, s->augment, s->sampler->seed, s->epoch, inputs->samples, n, inputs->x,
+    dcnn_loader_fill(s->loader, s->kernels, s->augment, s->sampler->seed, s->epoch,
+                     s->scratch + (size_t)inputs->worker * s->scratch_bytes, inputs->samples, n, inputs->x,
                      inputs->labels);
     return DCNN_OK;
 }
@@ -22,7 +23,7 @@ static dcnn_status fill_from_rows(void *context, int64_t first, int n, const dcn
         int64_t rows[MOST];
         const int count = n - at < MOST ? n - at : MOST;
         for (int i = 0; i < count; i++) rows[i] = s->rows ? s->rows[first + at + i] : first + at + i;
-        dcnn_loader_fill(s->loader, s->kernels, NULL, 0, 0, rows, count, inputs->x + (size_t)at * values,
+        dcnn_loader_fill(s->loader, s->kernels, NULL, 0, 0, NULL, rows, count, inputs->x + (size_t)at * values,
                          inputs->labels ? inputs->labels + at : NULL);
     }
     return DCNN_OK;
