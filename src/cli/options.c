@@ -139,7 +139,8 @@ const dcnn_option dcnn_option_table[] = {
     {"size", 0, PREPARE, SIZE(size), .group = reading, .help = "that all pictures are brought to"},
     {"fit", 0, PREPARE, CHOICE(fit, "crop pad stretch", "NAME"), .fallback = "crop", .group = reading,
      .help = "where its shape is another: crop pad stretch"},
-    {"gray", 0, PREPARE, FLAG(gray), .group = reading, .help = "grey pictures, whatever they were"},
+    {"gray", 0, PREPARE, FLAG(gray), .group = reading, .help = "grey pictures, whatever they were",
+     .also = "grey grayscale"},
     {"background", 0, PREPARE, TEXT(background, "COLOR"), .group = reading,
      .help = "under transparent pictures and beside padded ones: black, white, #rrggbb [black]"},
     {"skip-broken", 0, PREPARE, FLAG(skip_broken), .group = reading, .help = "leave broken pictures out"},
@@ -168,13 +169,8 @@ const dcnn_option dcnn_option_table[] = {
     {"histograms", 0, TRAIN, FLAG(histograms), .group = output, .help = "of weights and gradients, each epoch",
      .resume = DCNN_RESUME_KEEP},
 
-<<<<<<< HEAD
     {"threads", 0, PREPARE | TRAIN | EVALUATE | PREDICT | REPORT | BENCH, INTEGER(threads, 0, 4096), .fallback = "0",
-     .group = machine, .help = "of each rank; 0: its cores"},
-=======
-    {"threads", 0, TRAIN | EVALUATE | PREDICT | REPORT | BENCH, INTEGER(threads, 0, 4096), .fallback = "0",
      .group = machine, .help = "of each rank; 0: its cores", .also = "workers num-workers jobs cores"},
->>>>>>> main
 
     {"elastic", 0, TRAIN, FLAG(elastic), .group = machine, .help = "go on when a rank dies: mpirun --with-ft ulfm"},
     {"timeout", 0, TRAIN, INTEGER(timeout, 0, 86400), .fallback = "60", .group = machine,
