@@ -77,14 +77,14 @@ static void run_share(void *argument, int worker) {
         const int64_t first = (e->shares.first + i) * e->grain;
         dcnn_grain grain = {.n = samples_in(e, e->shares.first + i),
                             .samples = e->rows + first,
-                            .labels = e->loader->labels ? labels : NULL,
+                            .targets = {.labels = e->loader->labels ? labels : NULL},
                             .sums = e->sums + i * DCNN_LOSS_SUMS};
         dcnn_loader_fill(e->loader, e->kernels, NULL, 0, 0, NULL, e->rows + first, grain.n,
-                         dcnn_plan_input(e->plan, worker), grain.labels ? labels : NULL);
+                         dcnn_plan_input(e->plan, worker), e->loader->labels ? labels : NULL);
         dcnn_plan_run(e->plan, 0, worker, worker, &grain);
         dcnn_watchdog_progress();
-        memcpy(e->probabilities + (size_t)(i * e->grain) * classes, dcnn_plan_output(e->plan, worker),
-               (size_t)grain.n * classes * sizeof(float));
+        dcnn_net_probabilities(e->net, (size_t)grain.n, dcnn_plan_output(e->plan, worker),
+                               e->probabilities + (size_t)(i * e->grain) * classes);
         if (e->told && worker == 0) /* whose share begins at 0: the others are about as far */
             e->told->on_progress(e->told->context, e->count * (i + 1) / end, e->count);
     }

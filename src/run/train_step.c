@@ -70,7 +70,7 @@ static void run_stage(void *argument, int worker) {
     for (int64_t slot = dcnn_share_first(t->shares.count, worker, workers); slot < end; slot++) {
         dcnn_grain grain = {.n = grain_size(t, slot),
                             .samples = t->samples + slot * t->options->grain,
-                            .labels = t->labels + slot * t->options->grain,
+                            .targets = {.labels = t->labels + slot * t->options->grain},
                             .seed = t->options->seed,
                             .epoch = (uint32_t)t->state.progress.epoch,
                             .dparams = mine->vectors[tree.depth],
