@@ -37,9 +37,15 @@ static const struct {
     {"Dense", "{\"units\": 4, \"activation\": \"relu\"}", true},
     {"Dense", "{\"units\": 4, \"activation\": \"softmax\", \"use_bias\": false}", true},
     {"Flatten", "{}", false},
+    {"Flatten", "{\"data_format\": \"channels_first\"}", false},
     {"Dropout", "{\"rate\": 0.4}", false},
     {"Activation", "{\"activation\": \"tanh\"}", false},
     {"ReLU", "{}", false},
+    {"ReLU", "{\"max_value\": 0.5, \"negative_slope\": 0.1}", false},
+    {"Activation", "{\"activation\": \"gelu\"}", false},
+    {"Activation", "{\"activation\": \"mish\"}", false},
+    {"Conv2D", "{\"filters\": 4, \"kernel_size\": 2, \"activation\": \"silu\"}", false},
+    {"Dense", "{\"units\": 4, \"activation\": \"softplus\"}", true},
     {"Softmax", "{}", true},
 };
 enum { CASES = sizeof cases / sizeof cases[0] };
@@ -67,6 +73,234 @@ static dcnn_net *make_net(size_t which) {
     return net;
 }
 
+/* --- graphs ----------------------------------------------------------------------------------------------------- */
+
+/* A Functional model in Keras 2's short form: layers "CLASS NAME CONFIG <- NAMES". The rest is as in make_net(). */
+typedef struct graph_layer {
+    const char *class_name, *name, *config, *inputs[4]; /* "name" or "name#call" */
+} graph_layer;
+
+static json_t *graph_inbound(const graph_layer *l) {
+    json_t *values = json_array();
+    for (int i = 0; i < 4 && l->inputs[i]; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "%s", l->inputs[i]);
+        char *call = strchr(name, '#');
+        if (call) *call++ = '\0';
+        json_array_append_new(values, json_pack("[s,i,i,{}]", name, call ? atoi(call) : 0, 0));
+    }
+    return values;
+}
+
+/* Rows of one name are calls of one layer. */
+static json_t *describe_graph(const graph_layer *rows, int count, const char *output) {
+    json_t *layers = json_array();
+    json_array_append_new(layers, json_loads("{\"class_name\": \"InputLayer\", \"name\": \"in\", \"inbound_nodes\": [],"
+                                             "\"config\": {\"name\": \"in\", \"batch_shape\": [null, 7, 6, 2]}}",
+                                             0, NULL));
+    for (int i = 0; i < count; i++) {
+        json_t *found = NULL, *item;
+        size_t k;
+        json_array_foreach(layers, k, item) {
+            if (strcmp(json_string_value(json_object_get(item, "name")), rows[i].name) == 0) found = item;
+        }
+        if (found) {
+            json_array_append_new(json_object_get(found, "inbound_nodes"), graph_inbound(&rows[i]));
+            continue;
+        }
+        json_t *config = json_loads(rows[i].config, 0, NULL);
+        assert_non_null(config);
+        json_object_set_new(config, "name", json_string(rows[i].name));
+        json_array_append_new(layers,
+                              json_pack("{s:s, s:s, s:o, s:[o]}", "class_name", rows[i].class_name, "name",
+                                        rows[i].name, "config", config, "inbound_nodes", graph_inbound(&rows[i])));
+    }
+    return json_pack("{s:s, s:{s:s, s:o, s:[s,i,i], s:[s,i,i]}}", "class_name", "Functional", "config", "name", "graph",
+                     "layers", layers, "input_layers", "in", 0, 0, "output_layers", output, 0, 0);
+}
+
+#define CONV(name, from)                                                                                               \
+    {                                                                                                                  \
+        "Conv2D", name, "{\"filters\": 3, \"kernel_size\": 2, \"padding\": \"same\", \"activation\": \"tanh\"}", {     \
+            from                                                                                                       \
+        }                                                                                                              \
+    }
+#define TAIL(from)                                                                                                     \
+    {"Flatten", "flat", "{}", {from}}, {                                                                               \
+        "Dense", "classes", "{\"units\": 3, \"activation\": \"softmax\"}", {                                           \
+            "flat"                                                                                                     \
+        }                                                                                                              \
+    }
+#define MERGE_CASE(class_name)                                                                                         \
+    {                                                                                                                  \
+        class_name, {                                                                                                  \
+            CONV("a", "in"), CONV("b", "in"), CONV("c", "a"), {class_name, "m", "{}", {"a", "b"}},                     \
+                {"Add", "p", "{}", {"m", "c"}}, {class_name, "q", "{}", {"p", "b"}}, TAIL("q")                         \
+        }                                                                                                              \
+    }
+
+/* Each value has several consumers, so that gradients are added up in every way. */
+static const struct {
+    const char *what;
+    graph_layer layers[12];
+} graphs[] = {
+    MERGE_CASE("Add"),
+    MERGE_CASE("Subtract"),
+    MERGE_CASE("Multiply"),
+    MERGE_CASE("Average"),
+    MERGE_CASE("Maximum"),
+    MERGE_CASE("Minimum"),
+    {"Concatenate",
+     {CONV("a", "in"),
+      CONV("b", "a"),
+      {"Concatenate", "m", "{}", {"a", "b", "a"}},
+      {"Concatenate", "n", "{\"axis\": 1}", {"a", "b"}},
+      {"Conv2D", "k", "{\"filters\": 9, \"kernel_size\": 1}", {"n"}},
+      {"Concatenate", "o", "{\"axis\": -3}", {"m", "k"}},
+      TAIL("o")}},
+    {"a square", {CONV("a", "in"), {"Multiply", "m", "{}", {"a", "a"}}, TAIL("m")}},
+    {"residual through BatchNormalization",
+     {CONV("a", "in"),
+      {"BatchNormalization", "n", "{}", {"a"}},
+      {"Activation", "r", "{\"activation\": \"relu\"}", {"n"}},
+      CONV("b", "r"),
+      {"BatchNormalization", "o", "{}", {"b"}},
+      {"Add", "s", "{}", {"a", "o"}},
+      {"Multiply", "t", "{}", {"s", "r"}},
+      TAIL("t")}},
+    {"a layer called thrice, with BatchNormalization between",
+     {CONV("a", "in"),
+      CONV("b", "a"),
+      CONV("b", "b"),
+      {"BatchNormalization", "n", "{}", {"b#1"}},
+      CONV("b", "n"),
+      {"Add", "s", "{}", {"b#2", "a"}},
+      TAIL("s")}},
+    {"a BatchNormalization called twice",
+     {CONV("a", "in"),
+      {"BatchNormalization", "n", "{}", {"a"}},
+      CONV("b", "n"),
+      {"BatchNormalization", "n", "{}", {"b"}},
+      {"Multiply", "s", "{}", {"n", "n#1"}},
+      TAIL("s")}},
+    {"frozen layers behind trained ones",
+     {CONV("a", "in"),
+      {"BatchNormalization", "n", "{\"trainable\": false}", {"a"}},
+      {"Conv2D",
+       "b",
+       "{\"filters\": 3, \"kernel_size\": 2, \"padding\": \"same\", \"activation\": \"relu\", "
+       "\"trainable\": false}",
+       {"n"}},
+      {"MaxPooling2D", "m", "{}", {"b"}},
+      TAIL("m")}},
+    {"trained layers behind frozen ones",
+     {{"Conv2D", "a", "{\"filters\": 3, \"kernel_size\": 2, \"activation\": \"relu\", \"trainable\": false}", {"in"}},
+      {"BatchNormalization", "n", "{\"trainable\": false}", {"a"}},
+      CONV("b", "n"),
+      {"Add", "s", "{}", {"b", "n"}},
+      TAIL("s")}},
+};
+enum { GRAPHS = sizeof graphs / sizeof graphs[0] };
+
+static dcnn_net *make_graph(size_t which) {
+    int count = 0;
+    while (count < 12 && graphs[which].layers[count].class_name) count++;
+    json_t *description = describe_graph(graphs[which].layers, count, "classes");
+    dcnn_net *net;
+    if (dcnn_net_create(description, (dcnn_shape){0}, &net) != DCNN_OK)
+        fail_msg("%s: %s", graphs[which].what, dcnn_error());
+    json_decref(description);
+    for (size_t i = 0; i < net->param_count; i++) net->params[i] = test_uniform(1, i, -0.6, 0.6);
+    for (size_t i = 0; i < net->state_count; i++) net->state[i] = test_uniform(4, i, 0.3, 0.9);
+    return net;
+}
+
+static const dcnn_kernels *double_kernels(void) {
+    static dcnn_kernels table;
+    table.isa = "reference in double";
+    dcnn_register_reference(&table);
+    dcnn_register_reference_conv(&table);
+    dcnn_register_reference_functions(&table);
+    return &table;
+}
+
+/* --- losses ----------------------------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *what;
+    dcnn_loss loss;
+    int outputs;
+    bool mixed, weighted, numbers; /* soft labels; weights of samples; targets that are numbers */
+} losses[] = {
+    {"categorical", {DCNN_LOSS_CATEGORICAL, 0.0, 0.0}, 4, false, false, false},
+    {"categorical, smoothed", {DCNN_LOSS_CATEGORICAL, 0.1, 0.0}, 4, false, false, false},
+    {"categorical, weighted", {DCNN_LOSS_CATEGORICAL, 0.0, 0.0}, 4, false, true, false},
+    {"categorical, mixed", {DCNN_LOSS_CATEGORICAL, 0.2, 0.0}, 4, true, true, false},
+    {"binary", {DCNN_LOSS_BINARY, 0.0, 0.0}, 1, false, true, false},
+    {"binary, mixed", {DCNN_LOSS_BINARY, 0.1, 0.0}, 1, true, false, false},
+    {"multi-label", {DCNN_LOSS_BINARY, 0.1, 0.0}, 3, false, true, true},
+    {"squared", {DCNN_LOSS_SQUARED, 0.0, 0.0}, 3, false, true, true},
+    {"absolute", {DCNN_LOSS_ABSOLUTE, 0.0, 0.0}, 3, false, true, true},
+    {"huber", {DCNN_LOSS_HUBER, 0.0, 0.4}, 3, false, true, true},
+};
+enum { LOSSES = sizeof losses / sizeof losses[0], ROWS = 5 };
+
+/* The derivative of the summed loss; and that weights of one and shares of one are no weights and no shares. */
+static void each_loss_has_its_gradient(void **state) {
+    (void)state;
+    for (size_t k = 0; k < LOSSES; k++) {
+        const int outputs = losses[k].outputs, classes = outputs > 1 ? outputs : 2;
+        const size_t count = (size_t)(ROWS * outputs);
+        int32_t labels[ROWS], others[ROWS];
+        float x[ROWS * 4], y[ROWS * 4], dx[ROWS * 4], values[ROWS * 4], shares[ROWS], weights[ROWS];
+        double sums[DCNN_LOSS_SUMS], above[DCNN_LOSS_SUMS], below[DCNN_LOSS_SUMS];
+        for (int i = 0; i < ROWS; i++) {
+            labels[i] = i % classes;
+            others[i] = (i + 2) % classes;
+            shares[i] = test_uniform(7, (size_t)i, 0.0, 1.0);
+            weights[i] = test_uniform(8, (size_t)i, 0.5, 2.0);
+        }
+        for (size_t i = 0; i < count; i++) {
+            x[i] = test_uniform(5, i, -2.0, 2.0);
+            values[i] = losses[k].loss.kind == DCNN_LOSS_BINARY ? (double)(i % 3 == 0) : test_uniform(6, i, -2.0, 2.0);
+        }
+        const dcnn_targets targets = {.labels = losses[k].numbers ? NULL : labels,
+                                      .values = losses[k].numbers ? values : NULL,
+                                      .others = losses[k].mixed ? others : NULL,
+                                      .shares = losses[k].mixed ? shares : NULL,
+                                      .weights = losses[k].weighted ? weights : NULL};
+        dcnn_loss_run(&losses[k].loss, double_kernels(), ROWS, outputs, x, &targets, y, dx, sums);
+        assert_true(sums[DCNN_SUM_LOSS] > 0.1 && sums[DCNN_SUM_SAMPLES] == ROWS);
+        for (size_t i = 0; i < count; i++) {
+            const double h = 1e-5, kept = x[i];
+            x[i] = kept + h;
+            dcnn_loss_run(&losses[k].loss, double_kernels(), ROWS, outputs, x, &targets, y, NULL, above);
+            x[i] = kept - h;
+            dcnn_loss_run(&losses[k].loss, double_kernels(), ROWS, outputs, x, &targets, y, NULL, below);
+            x[i] = kept;
+            const double difference = (above[DCNN_SUM_LOSS] - below[DCNN_SUM_LOSS]) / (2 * h);
+            if (!(fabs(difference - dx[i]) <= 1e-8))
+                fail_msg("%s: d loss / d x %zu is %.9g, by finite differences %.9g", losses[k].what, i, (double)dx[i],
+                         difference);
+        }
+    }
+}
+
+static void weights_and_shares_of_one_change_nothing(void **state) {
+    (void)state;
+    const float x[8] = {0.3, -1, 2, 0.5, 1, 1, -0.2, 0}, ones[2] = {1, 1};
+    const int32_t labels[2] = {2, 3}, others[2] = {0, 1};
+    float y[2][8], dx[2][8];
+    double sums[2][DCNN_LOSS_SUMS];
+    const dcnn_loss loss = {0};
+    const dcnn_targets targets[2] = {{.labels = labels},
+                                     {.labels = labels, .others = others, .shares = ones, .weights = ones}};
+    for (int k = 0; k < 2; k++) dcnn_loss_run(&loss, double_kernels(), 2, 4, x, &targets[k], y[k], dx[k], sums[k]);
+    for (int i = 0; i < 8; i++) assert_true(fabs(dx[0][i] - dx[1][i]) <= 1e-12);
+    assert_true(fabs(sums[0][DCNN_SUM_LOSS] - sums[1][DCNN_SUM_LOSS]) <= 1e-12);
+    assert_true(sums[0][DCNN_SUM_CORRECT] == 1 && sums[1][DCNN_SUM_CORRECT] == 1);
+}
+
 /* One step without its end: the loss of the batch and its gradient, grain by grain, summed plainly. */
 static double loss_and_gradient(dcnn_plan *plan, dcnn_net *net, float *gradient) {
     const size_t values = dcnn_shape_count(net->nodes[0].shape);
@@ -83,7 +317,7 @@ static double loss_and_gradient(dcnn_plan *plan, dcnn_net *net, float *gradient)
             int32_t labels[GRAIN];
             dcnn_grain grain = {.n = BATCH - g * GRAIN < GRAIN ? BATCH - g * GRAIN : GRAIN,
                                 .samples = samples,
-                                .labels = labels,
+                                .targets = {.labels = labels},
                                 .seed = 3,
                                 .epoch = 1,
                                 .dparams = leaf,
@@ -98,7 +332,8 @@ static double loss_and_gradient(dcnn_plan *plan, dcnn_net *net, float *gradient)
             memset(leaf, 0, net->param_count * sizeof *leaf);
             dcnn_plan_run(plan, stage, g, 0, &grain);
             for (int i = 0; i < count; i++) totals[i] += sums[i];
-            for (size_t i = 0; i < net->param_count; i++) gradient[i] += leaf[i];
+            for (size_t i = 0; i < net->buckets[stage].count; i++)
+                gradient[net->buckets[stage].offset + i] += leaf[net->buckets[stage].offset + i];
         }
         dcnn_plan_agreed(plan, stage, totals, BATCH);
         if (stage == net->loss_stage) {
@@ -112,16 +347,7 @@ static double loss_and_gradient(dcnn_plan *plan, dcnn_net *net, float *gradient)
     return loss;
 }
 
-static const dcnn_kernels *double_kernels(void) {
-    static dcnn_kernels table;
-    table.isa = "reference in double";
-    dcnn_register_reference(&table);
-    dcnn_register_reference_conv(&table);
-    return &table;
-}
-
-static void check_case(size_t which, bool fuse) {
-    dcnn_net *net = make_net(which);
+static void check_net(dcnn_net *net, const char *what, const char *settings, bool fuse) {
     dcnn_plan *plan;
     const dcnn_plan_options options = {.grain = GRAIN, .slots = GRAINS, .workers = 1, .training = true, .fuse = fuse};
     assert_int_equal(dcnn_plan_create(net, double_kernels(), &options, &plan), DCNN_OK);
@@ -139,8 +365,8 @@ static void check_case(size_t which, bool fuse) {
         net->params[i] = kept;
         const double difference = (above - below) / (2 * h);
         if (!(fabs(difference - gradient[i]) <= 2e-7 * (1 + largest)))
-            fail_msg("%s %s: d loss / d parameter %zu is %.9g, by finite differences %.9g", cases[which].class_name,
-                     cases[which].config ? cases[which].config : "", i, (double)gradient[i], difference);
+            fail_msg("%s %s: d loss / d parameter %zu is %.9g, by finite differences %.9g", what, settings, i,
+                     (double)gradient[i], difference);
     }
     free(gradient);
     free(scrap);
@@ -151,7 +377,15 @@ static void check_case(size_t which, bool fuse) {
 static void each_layer_has_its_gradient(void **state) {
     (void)state;
     assert_int_equal(sizeof(float), sizeof(double));
-    for (size_t i = 0; i < CASES; i++) check_case(i, false);
+    for (size_t i = 0; i < CASES; i++)
+        check_net(make_net(i), cases[i].class_name, cases[i].config ? cases[i].config : "", false);
+}
+
+/* A product of values with other consumers was wrong by 7 where all its inputs' gradients went through one buffer. */
+static void each_graph_has_its_gradient(void **state) {
+    (void)state;
+    for (size_t i = 0; i < GRAPHS; i++)
+        for (int fuse = 0; fuse < 2; fuse++) check_net(make_graph(i), graphs[i].what, "", fuse != 0);
 }
 
 static void fused_operations_have_the_same_gradient(void **state) {
@@ -170,7 +404,7 @@ static void fused_operations_have_the_same_gradient(void **state) {
         "{\"class_name\": \"Dense\", \"config\": {\"units\": 3, \"activation\": \"softmax\"}}]}}",
         0, NULL);
     float *gradients[2];
-    double losses[2];
+    double values[2];
     size_t count = 0;
     for (int fuse = 0; fuse < 2; fuse++) {
         dcnn_net *net;
@@ -183,11 +417,11 @@ static void fused_operations_have_the_same_gradient(void **state) {
         assert_int_equal(dcnn_plan_op_count(plan), fuse ? 5 : 7); /* two pairs of convolution and pooling */
         count = net->param_count;
         gradients[fuse] = calloc(count, sizeof(float));
-        losses[fuse] = loss_and_gradient(plan, net, gradients[fuse]);
+        values[fuse] = loss_and_gradient(plan, net, gradients[fuse]);
         dcnn_plan_free(plan);
         dcnn_net_free(net);
     }
-    assert_true(fabs(losses[0] - losses[1]) <= 1e-10);
+    assert_true(fabs(values[0] - values[1]) <= 1e-10);
     for (size_t i = 0; i < count; i++) assert_true(fabs(gradients[0][i] - gradients[1][i]) <= 1e-10);
     free(gradients[0]);
     free(gradients[1]);
@@ -200,6 +434,8 @@ static void the_table_is_covered(void **state) {
         bool found = false;
         for (size_t j = 0; j < CASES; j++)
             found = found || strcmp(cases[j].class_name, dcnn_layer_table[i]->class_name) == 0;
+        for (size_t j = 0; j < GRAPHS; j++)
+            found = found || strcmp(graphs[j].what, dcnn_layer_table[i]->class_name) == 0;
         if (!found) fail_msg("no case for layer %s", dcnn_layer_table[i]->class_name);
     }
 }
@@ -208,6 +444,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_table_is_covered),
         cmocka_unit_test(each_layer_has_its_gradient),
+        cmocka_unit_test(each_graph_has_its_gradient),
+        cmocka_unit_test(each_loss_has_its_gradient),
+        cmocka_unit_test(weights_and_shares_of_one_change_nothing),
         cmocka_unit_test(fused_operations_have_the_same_gradient),
     };
     return cmocka_run_group_tests_name("layers", tests, NULL, NULL);
