@@ -119,7 +119,7 @@ static const char *choose_split(const char *data) {
     static const char *const names[] = {"test", "official-test", "validation", "train"};
     const char *chosen = names[0];
     dcnn_dataset dataset;
-    if (dcnn_dataset_open(data, &dataset) != DCNN_OK) return chosen;
+    if (dcnn_dataset_reopen(data, &dataset) != DCNN_OK) return chosen;
     for (int i = 3; i >= 0; i--)
         if (dcnn_dataset_split(&dataset, names[i])) chosen = names[i];
     dcnn_dataset_free(&dataset);
@@ -158,7 +158,7 @@ static dcnn_status report_model(const dcnn_cli *cli, const char *folder, const c
     DCNN_TRY_DONE(dcnn_comm_agree(cli->comm, find_data(folder, model, data_path, checkpoint.data_path, &path)));
     DCNN_TRY_DONE(dcnn_dataset_share(cli->comm, path, split_name ? split_name : choose_split(path), &dataset, &split));
     DCNN_TRY_DONE(check_classes(&checkpoint, model, &dataset));
-    const dcnn_samples samples = {.dataset = &dataset, .split = split};
+    const dcnn_samples samples = {.dataset = &dataset, .split = split, .cache_bytes = cli->options->cache_memory};
     DCNN_TRY_DONE(dcnn_evaluate(cli->comm, &checkpoint, &samples, (int)cli->options->threads, true, &evaluation));
     dcnn_report_data data = {.name = folder,
                              .model_path = model,

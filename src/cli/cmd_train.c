@@ -92,7 +92,7 @@ static void tell_start(const dcnn_cli *cli, const dcnn_run *run, const dcnn_chec
     dcnn_info("dcnn " DCNN_VERSION ": %d rank%s x %d thread%s on %d node%s%s, %s kernels, OpenBLAS %s", ranks,
               ranks == 1 ? "" : "s", threads, threads == 1 ? "" : "s", nodes, nodes == 1 ? "" : "s", at_work,
               dcnn_isa_name(dcnn_comm_isa(cli->comm)), dcnn_blas_core());
-    const bool opened = dcnn_dataset_open(run->data, &dataset) == DCNN_OK;
+    const bool opened = dcnn_dataset_reopen(run->data, &dataset) == DCNN_OK;
     if (opened) {
         dcnn_dataset_text(&dataset, text);
         dcnn_info("data  %s: %s", run->data, text);
@@ -187,6 +187,8 @@ static dcnn_train_options train_options(const dcnn_options *o) {
                                 .optimizer = dcnn_chosen_optimizer(o),
                                 .schedule = dcnn_chosen_schedule(o),
                                 .seed = o->seed,
+                                .shuffle = dcnn_chosen_shuffle(o),
+                                .cache_bytes = o->cache_memory,
                                 .augment = o->augment,
                                 .rotation_range = o->rotation_range,
                                 .zoom_range = o->zoom_range,

@@ -27,11 +27,7 @@ typedef struct batch {
 } batch;
 
 struct dcnn_ahead {
-    const dcnn_comm *comm;
-    dcnn_pixels *pixels;
-    const dcnn_sampler *sampler;
-    size_t picture_bytes;
-    int64_t epochs;
+    dcnn_ahead_options of;
     int64_t window; /* the number of the one whose successor is expected, -1: none yet; the thread's */
     int64_t told;   /* its successor's chunks that the system has been told of */
     uint8_t *memory;
@@ -51,10 +47,10 @@ struct dcnn_ahead {
 /* --- which ------------------------------------------------------------------------------------------------------ */
 
 /* This rank's positions of the batch that begins there. */
-static void find_share(const dcnn_comm *comm, const dcnn_sampler *s, place at, int64_t *first, int64_t *count) {
-    const int64_t size = dcnn_sampler_batch(s, at.cursor);
-    const dcnn_shares shares = dcnn_comm_shares(comm, dcnn_sampler_grains(s, size));
-    const int64_t begin = shares.first * s->grain, end = begin + shares.count * s->grain;
+static void find_share(const dcnn_ahead_options *o, place at, int64_t *first, int64_t *count) {
+    const int64_t size = dcnn_sampler_batch(o->sampler, at.cursor);
+    const dcnn_shares shares = dcnn_comm_shares(o->comm, (size + o->grain - 1) / o->grain);
+    const int64_t begin = shares.first * o->grain, end = begin + shares.count * o->grain;
     *first = at.cursor + (begin < size ? begin : size);
     *count = at.cursor + (end < size ? end : size) - *first;
 }
@@ -73,38 +69,38 @@ static bool is_same(place a, place b) {
 }
 
 /* The largest share of any batch. */
-static int64_t most_pictures(const dcnn_comm *comm, const dcnn_sampler *s) {
+static int64_t most_pictures(const dcnn_ahead_options *o) {
     int64_t first, whole, last;
-    find_share(comm, s, (place){0, 0}, &first, &whole);
-    find_share(comm, s, (place){0, (s->count - 1) / s->batch * s->batch}, &first, &last);
+    find_share(o, (place){0, 0}, &first, &whole);
+    find_share(o, (place){0, (o->sampler->count - 1) / o->sampler->batch * o->sampler->batch}, &first, &last);
     return whole > last ? whole : last;
 }
 
-size_t dcnn_ahead_least_bytes(const dcnn_comm *comm, const dcnn_sampler *sampler, size_t picture_bytes) {
-    return 2 * (size_t)most_pictures(comm, sampler) * picture_bytes;
+size_t dcnn_ahead_least_bytes(const dcnn_ahead_options *options) {
+    return 2 * (size_t)most_pictures(options) * options->picture_bytes;
 }
 
 /* --- reading ---------------------------------------------------------------------------------------------------- */
 
 /* Neighbours of the chunk may belong to other splits: what lies far apart is not read as one. */
-static void expect_chunk(const dcnn_ahead *a, uint32_t epoch, const dcnn_window *window, int64_t chunk) {
-    const dcnn_sampler *s = a->sampler;
+static void expect_chunk(const dcnn_ahead *a, uint32_t epoch, const dcnn_sampler_window *window, int64_t chunk) {
+    const dcnn_sampler *s = a->of.sampler;
     int64_t first, count;
     dcnn_sampler_chunk(s, epoch, window, chunk, &first, &count);
     const int64_t begin = s->rows[first], end = s->rows[(first + count - 1) % s->count] + 1;
     if (begin < end && end - begin <= 4 * count) {
-        dcnn_pixels_expect(a->pixels, begin, end - begin);
+        dcnn_pixels_expect(a->of.pixels, begin, end - begin);
         return;
     }
-    for (int64_t i = 0; i < count; i++) dcnn_pixels_expect(a->pixels, s->rows[(first + i) % s->count], 1);
+    for (int64_t i = 0; i < count; i++) dcnn_pixels_expect(a->of.pixels, s->rows[(first + i) % s->count], 1);
 }
 
-/* Tells the system of the next window's chunks, as far as this batch is through its own window; each rank of the node of
- * some. At a beginning, of the present window's too. */
+/* Tells the system of the next window's chunks, as far as this batch is through its own window; each rank of the node
+ * of some. At a beginning, of the present window's too. */
 static void expect_window(dcnn_ahead *a, place at) {
-    const dcnn_sampler *s = a->sampler;
-    const dcnn_window window = dcnn_sampler_window(s, at.cursor);
-    const int64_t ranks = dcnn_comm_node_size(a->comm), rank = dcnn_comm_node_rank(a->comm);
+    const dcnn_sampler *s = a->of.sampler;
+    const dcnn_sampler_window window = dcnn_sampler_find_window(s, at.cursor);
+    const int64_t ranks = dcnn_comm_node_size(a->of.comm), rank = dcnn_comm_node_rank(a->of.comm);
     if (window.number != a->window) {
         for (int64_t chunk = rank; a->window < 0 && chunk < window.chunk_count; chunk += ranks)
             expect_chunk(a, at.epoch, &window, chunk);
@@ -112,8 +108,8 @@ static void expect_window(dcnn_ahead *a, place at) {
         a->told = 0;
     }
     const bool last = window.first + window.count >= s->count;
-    if (last && (int64_t)at.epoch + 1 >= a->epochs) return;
-    const dcnn_window next = dcnn_sampler_window(s, last ? 0 : window.first + window.count);
+    if (last && (int64_t)at.epoch + 1 >= a->of.epochs) return;
+    const dcnn_sampler_window next = dcnn_sampler_find_window(s, last ? 0 : window.first + window.count);
     const int64_t done = at.cursor - window.first + s->batch, all = window.count;
     const int64_t due = done >= all ? next.chunk_count : next.chunk_count * done / all;
     for (; a->told < due; a->told++)
@@ -123,22 +119,22 @@ static void expect_window(dcnn_ahead *a, place at) {
 /* All samples permuted: of the next batch's rows each by itself. */
 static void expect_batch(const dcnn_ahead *a, place at) {
     int64_t first, count;
-    if ((int64_t)at.epoch >= a->epochs) return;
-    find_share(a->comm, a->sampler, at, &first, &count);
+    if ((int64_t)at.epoch >= a->of.epochs) return;
+    find_share(&a->of, at, &first, &count);
     for (int64_t i = 0; i < count; i++)
-        dcnn_pixels_expect(a->pixels, dcnn_sampler_row(a->sampler, at.epoch, first + i), 1);
+        dcnn_pixels_expect(a->of.pixels, dcnn_sampler_row(a->of.sampler, at.epoch, first + i), 1);
 }
 
 static void read_batch(dcnn_ahead *a, batch *b) {
-    if (a->sampler->chunk_rows > 0)
+    if (a->of.sampler->chunk_rows > 0)
         expect_window(a, b->at);
     else
-        expect_batch(a, after(a->sampler, b->at));
-    find_share(a->comm, a->sampler, b->at, &b->first, &b->count);
+        expect_batch(a, after(a->of.sampler, b->at));
+    find_share(&a->of, b->at, &b->first, &b->count);
     b->status = DCNN_OK;
     for (int64_t i = 0; i < b->count && b->status == DCNN_OK; i++)
-        b->status = dcnn_pixels_read(a->pixels, dcnn_sampler_row(a->sampler, b->at.epoch, b->first + i), 1,
-                                     b->bytes + (size_t)i * a->picture_bytes);
+        b->status = dcnn_pixels_read(a->of.pixels, dcnn_sampler_row(a->of.sampler, b->at.epoch, b->first + i), 1,
+                                     b->bytes + (size_t)i * a->of.picture_bytes);
     if (b->status != DCNN_OK) strncpy(b->failure, dcnn_error(), sizeof b->failure - 1);
 }
 
@@ -146,7 +142,7 @@ static void *read_ahead(void *argument) {
     dcnn_ahead *a = argument;
     pthread_mutex_lock(&a->lock);
     while (!a->stop) {
-        if (a->used == a->depth || (int64_t)a->next.epoch >= a->epochs) {
+        if (a->used == a->depth || (int64_t)a->next.epoch >= a->of.epochs) {
             pthread_cond_wait(&a->emptied, &a->lock);
             continue;
         }
@@ -161,7 +157,7 @@ static void *read_ahead(void *argument) {
             continue;
         }
         a->used++;
-        a->next = after(a->sampler, a->next);
+        a->next = after(a->of.sampler, a->next);
         pthread_cond_broadcast(&a->filled);
     }
     pthread_mutex_unlock(&a->lock);
@@ -187,11 +183,11 @@ static const batch *find_batch(dcnn_ahead *a, place at) {
 }
 
 dcnn_status dcnn_ahead_take(dcnn_ahead *a, uint32_t epoch, int64_t first, int64_t n, const uint8_t **bytes) {
-    const place at = place_of(a->sampler, epoch, first);
+    const place at = place_of(a->of.sampler, epoch, first);
     int64_t share_first, share_count;
     *bytes = NULL;
-    find_share(a->comm, a->sampler, at, &share_first, &share_count);
-    if (first < share_first || first + n > share_first + share_count || (int64_t)epoch >= a->epochs) return DCNN_OK;
+    find_share(&a->of, at, &share_first, &share_count);
+    if (first < share_first || first + n > share_first + share_count || (int64_t)epoch >= a->of.epochs) return DCNN_OK;
     pthread_mutex_lock(&a->lock);
     const batch *found = find_batch(a, at);
     if (!found) {
@@ -201,7 +197,7 @@ dcnn_status dcnn_ahead_take(dcnn_ahead *a, uint32_t epoch, int64_t first, int64_
     }
     pthread_mutex_unlock(&a->lock);
     if (found->status != DCNN_OK) dcnn_error_set(found->failure);
-    *bytes = found->bytes + (size_t)(first - found->first) * a->picture_bytes;
+    *bytes = found->bytes + (size_t)(first - found->first) * a->of.picture_bytes;
     return found->status;
 }
 
@@ -225,16 +221,11 @@ static bool start_thread(dcnn_ahead *a) {
     return a->has_thread;
 }
 
-dcnn_status dcnn_ahead_create(const dcnn_comm *comm, dcnn_pixels *pixels, const dcnn_sampler *sampler,
-                              size_t picture_bytes, int64_t epochs, size_t bytes, dcnn_ahead **ahead) {
-    const size_t batch_bytes = (size_t)most_pictures(comm, sampler) * picture_bytes;
+dcnn_status dcnn_ahead_create(const dcnn_ahead_options *options, size_t bytes, dcnn_ahead **ahead) {
+    const size_t batch_bytes = (size_t)most_pictures(options) * options->picture_bytes;
     dcnn_ahead *a = *ahead = calloc(1, sizeof *a);
     if (!a) return DCNN_FAIL(DCNN_FAILURE, "out of memory: a reader");
-    a->comm = comm;
-    a->pixels = pixels;
-    a->sampler = sampler;
-    a->picture_bytes = picture_bytes;
-    a->epochs = epochs;
+    a->of = *options;
     a->window = -1;
     const size_t fit = batch_bytes > 0 ? bytes / batch_bytes : 2;
     a->depth = fit < 2 ? 2 : fit > MOST_BATCHES ? MOST_BATCHES : (int)fit;
@@ -245,9 +236,9 @@ dcnn_status dcnn_ahead_create(const dcnn_comm *comm, dcnn_pixels *pixels, const 
     pthread_cond_init(&a->filled, NULL);
     pthread_cond_init(&a->emptied, NULL);
     if (a->memory && start_thread(a)) return DCNN_OK;
-    dcnn_status status =
-        a->memory ? DCNN_FAIL(DCNN_FAILURE, "cannot start the thread that reads pictures ahead")
-                  : DCNN_FAIL(DCNN_FAILURE, "out of memory: %zu bytes of pictures read ahead", (size_t)a->depth * batch_bytes);
+    dcnn_status status = a->memory ? DCNN_FAIL(DCNN_FAILURE, "cannot start the thread that reads pictures ahead")
+                                   : DCNN_FAIL(DCNN_FAILURE, "out of memory: %zu bytes of pictures read ahead",
+                                               (size_t)a->depth * batch_bytes);
     dcnn_ahead_free(a);
     *ahead = NULL;
     return status;

@@ -14,18 +14,26 @@
 
 typedef struct dcnn_ahead dcnn_ahead;
 
+/** What is read ahead, and for whom. Everything is borrowed. */
+typedef struct dcnn_ahead_options {
+    const dcnn_comm *comm;
+    dcnn_pixels *pixels;
+    const dcnn_sampler *sampler;
+    int grain;      /**< samples a grain, in which batches are shared out */
+    int64_t epochs; /**< where reading ends */
+    size_t picture_bytes;
+} dcnn_ahead_options;
+
 /** Memory that two batches need, the least there must be. *Local.* */
-size_t dcnn_ahead_least_bytes(const dcnn_comm *comm, const dcnn_sampler *sampler, size_t picture_bytes);
+size_t dcnn_ahead_least_bytes(const dcnn_ahead_options *options);
 
 /**
- * Starts reading ahead. Everything is borrowed and must outlive it. *Local.*
- * @param epochs  where reading ends
- * @param bytes   of memory for the ring
- * @param ahead   out; free with dcnn_ahead_free()
+ * Starts reading ahead. *Local.*
+ * @param bytes  of memory for the ring
+ * @param ahead  out; free with dcnn_ahead_free()
  * @return DCNN_OK; DCNN_FAILURE (memory, threads)
  */
-dcnn_status dcnn_ahead_create(const dcnn_comm *comm, dcnn_pixels *pixels, const dcnn_sampler *sampler,
-                              size_t picture_bytes, int64_t epochs, size_t bytes, dcnn_ahead **ahead);
+dcnn_status dcnn_ahead_create(const dcnn_ahead_options *options, size_t bytes, dcnn_ahead **ahead);
 
 /** Ends the thread and frees its memory; NULL is allowed. *Local.* */
 void dcnn_ahead_free(dcnn_ahead *ahead);

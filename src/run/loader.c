@@ -26,8 +26,8 @@ typedef struct buffer {
 struct dcnn_stream {
     const char *path;
     dcnn_pixels *pixels;
-    dcnn_ahead *ahead;   /* or NULL */
-    size_t cache_bytes;  /* of this rank, for the ring */
+    dcnn_ahead *ahead;    /* or NULL */
+    size_t cache_bytes;   /* of this rank, for the ring */
     bool bytes_are_given; /* by the user */
     pthread_mutex_t lock;
     buffer *buffers; /* those that nobody has */
@@ -74,12 +74,12 @@ static dcnn_status choose(dcnn_comm *comm, const dcnn_dataset *d, const dcnn_pix
     const uint64_t copies = dcnn_comm_is_elastic(comm) ? (uint64_t)dcnn_comm_node_size(comm) : 1;
     const bool shares = dcnn_comm_node_size(comm) > 1 && copies == 1;
     *c = (choice){.need = need * copies, .room = dcnn_room_in_memory("")};
-    const uint64_t most = cache_bytes >= 0 ? (uint64_t)cache_bytes : c->room.bytes / MEMORY_PART;
+    const uint64_t most = cache_bytes > 0 ? (uint64_t)cache_bytes : c->room.bytes / MEMORY_PART;
     int64_t against = c->need > most || c->need > c->room.bytes ||
                       (shares && need > dcnn_room_in_shared_memory().bytes / SHARED_PART);
     dcnn_comm_add_integers(comm, &against, 1);
     c->held = against == 0 || !dcnn_pixels_are_rows(pixels);
-    c->cache_bytes = cache_bytes >= 0                                      ? (uint64_t)cache_bytes
+    c->cache_bytes = cache_bytes > 0                              ? (uint64_t)cache_bytes
                      : STREAM_BYTES < c->room.bytes / MEMORY_PART ? STREAM_BYTES
                                                                   : c->room.bytes / MEMORY_PART;
     const dcnn_status status = c->held && against > 0 ? check_held(d, c) : DCNN_OK;
@@ -107,7 +107,9 @@ static dcnn_status share(dcnn_comm *comm, dcnn_loader *l, size_t pixel_bytes, in
     dcnn_arena arena = {0};
     carve(&arena, pixel_bytes, places, labels, marks, p);
     void *block;
-    DCNN_TRY(dcnn_comm_share(comm, arena.used, &block, writer));
+    dcnn_status status = dcnn_comm_share(comm, arena.used, &block, writer);
+    if (status != DCNN_OK) status = dcnn_comm_share_nothing(comm, arena.used, &block, writer);
+    DCNN_TRY(status);
     arena = (dcnn_arena){.base = block};
     carve(&arena, pixel_bytes, places, labels, marks, p);
     l->shared = block;
@@ -139,13 +141,28 @@ static dcnn_status read_wanted(const dcnn_dataset *d, dcnn_pixels *pixels, const
 
 /* --- opening ------------------------------------------------------------------------------------------------------ */
 
+dcnn_status dcnn_dataset_open_together(dcnn_comm *comm, const char *path, dcnn_dataset *dataset) {
+    const bool checks = dcnn_comm_node_rank(comm) == 0;
+    *dataset = (dcnn_dataset){0};
+    DCNN_TRY(dcnn_comm_agree(comm, checks ? dcnn_dataset_open(path, dataset) : DCNN_OK));
+    dcnn_status status = checks ? DCNN_OK : dcnn_dataset_reopen(path, dataset);
+    if (status == DCNN_OK && dcnn_comm_rank(comm) == 0) status = dcnn_dataset_identify(dataset);
+    DCNN_TRY(dcnn_comm_agree(comm, status));
+    uint64_t checksum = dataset->checksum;
+    dcnn_comm_broadcast(comm, &checksum, sizeof checksum);
+    if (dataset->sealed && checksum != dataset->checksum)
+        status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: is not the same file on every node", path);
+    dataset->checksum = checksum;
+    return dcnn_comm_agree(comm, status);
+}
+
 static dcnn_status open_held(dcnn_comm *comm, const dcnn_dataset *d, dcnn_pixels *pixels, const uint8_t *wanted,
                              int64_t wanted_count, dcnn_loader *l) {
     const bool with_places = wanted_count < d->count;
     parts p;
     bool writer;
-    DCNN_TRY(share(comm, l, (size_t)wanted_count * picture_bytes(l), with_places ? d->count : 0, d->count, 0, &p,
-                   &writer));
+    DCNN_TRY(
+        share(comm, l, (size_t)wanted_count * picture_bytes(l), with_places ? d->count : 0, d->count, 0, &p, &writer));
     dcnn_status status = DCNN_OK;
     if (writer) status = read_wanted(d, pixels, wanted, &p, with_places);
     if (writer && status == DCNN_OK) status = dcnn_dataset_read_labels(d, p.labels);
@@ -185,13 +202,13 @@ static void tell_stream(const dcnn_dataset *d, const choice *c) {
 /* Half of the memory is for unpacked chunks, where chunks are packed. */
 static dcnn_status open_pixels(const dcnn_comm *comm, const dcnn_dataset *d, int64_t cache_bytes,
                                dcnn_pixels **pixels) {
-    const uint64_t all = cache_bytes >= 0 ? (uint64_t)cache_bytes : STREAM_BYTES;
+    const uint64_t all = cache_bytes > 0 ? (uint64_t)cache_bytes : STREAM_BYTES;
     return dcnn_pixels_open(d, (size_t)all / 2 / (size_t)dcnn_comm_node_size(comm), pixels);
 }
 
 dcnn_status dcnn_loader_open(dcnn_comm *comm, const dcnn_dataset *dataset, const dcnn_loader_options *options,
                              dcnn_loader *loader) {
-    static const dcnn_loader_options usual = {.cache_bytes = -1};
+    static const dcnn_loader_options usual;
     const dcnn_loader_options *o = options ? options : &usual;
     *loader = (dcnn_loader){.h = dataset->h, .w = dataset->w, .c = dataset->c, .count = dataset->count};
     choice c;
@@ -205,7 +222,7 @@ dcnn_status dcnn_loader_open(dcnn_comm *comm, const dcnn_dataset *dataset, const
     if (c.held) {
         DCNN_TRY_DONE(open_held(comm, dataset, pixels, wanted, wanted_count, loader));
     } else {
-        DCNN_TRY_DONE(dcnn_comm_agree(comm, make_stream(comm, dataset, &c, o->cache_bytes >= 0, loader)));
+        DCNN_TRY_DONE(dcnn_comm_agree(comm, make_stream(comm, dataset, &c, o->cache_bytes > 0, loader)));
         loader->stream->pixels = pixels;
         pixels = NULL;
         DCNN_TRY_DONE(open_streamed(comm, dataset, loader->stream->pixels, loader));
@@ -258,25 +275,29 @@ void dcnn_loader_close(dcnn_comm *comm, dcnn_loader *loader) {
 
 /* --- streaming ---------------------------------------------------------------------------------------------------- */
 
-dcnn_status dcnn_loader_read_ahead(dcnn_comm *comm, dcnn_loader *loader, const dcnn_sampler *sampler, int64_t epochs) {
+dcnn_status dcnn_loader_read_ahead(dcnn_comm *comm, dcnn_loader *loader, const dcnn_sampler *sampler, int grain,
+                                   int64_t epochs) {
     dcnn_stream *s = loader->stream;
     if (!s) return DCNN_OK;
     const size_t packed = dcnn_pixels_chunk_bytes(s->pixels) ? 2 : 1; /* chunks have the other half */
-    const size_t least = dcnn_ahead_least_bytes(comm, sampler, picture_bytes(loader));
+    const dcnn_ahead_options ahead = {comm, s->pixels, sampler, grain, epochs, picture_bytes(loader)};
+    const size_t least = dcnn_ahead_least_bytes(&ahead);
     const uint64_t node_least = (uint64_t)least * packed * (uint64_t)dcnn_comm_node_size(comm);
     const dcnn_room room = dcnn_room_in_memory("");
     char text[32], left[32];
     dcnn_status status = DCNN_OK;
     size_t bytes = s->cache_bytes / packed;
     if (bytes < least && s->bytes_are_given)
-        status = DCNN_FAIL(DCNN_USAGE, "--cache-memory: two batches of %s need %s on this node: give it that much, or train with "
-                           "smaller batches", s->path, dcnn_bytes_text(node_least, text));
+        status = DCNN_FAIL(DCNN_USAGE,
+                           "--cache-memory: two batches of %s need %s on this node: give it that much, or train with "
+                           "smaller batches",
+                           s->path, dcnn_bytes_text(node_least, text));
     else if (bytes < least && node_least > room.bytes)
-        status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: two batches need %s and %s leaves %s: train with smaller batches",
-                           s->path, dcnn_bytes_text(node_least, text), room.bound_by, dcnn_bytes_text(room.bytes, left));
+        status =
+            DCNN_FAIL(DCNN_BAD_INPUT, "%s: two batches need %s and %s leaves %s: train with smaller batches", s->path,
+                      dcnn_bytes_text(node_least, text), room.bound_by, dcnn_bytes_text(room.bytes, left));
     if (bytes < least) bytes = least;
-    if (status == DCNN_OK)
-        status = dcnn_ahead_create(comm, s->pixels, sampler, picture_bytes(loader), epochs, bytes, &s->ahead);
+    if (status == DCNN_OK) status = dcnn_ahead_create(&ahead, bytes, &s->ahead);
     return dcnn_comm_agree(comm, status);
 }
 

@@ -30,10 +30,17 @@ typedef struct dcnn_loader {
 
 /** What of a data set is wanted, and how much memory it may take. */
 typedef struct dcnn_loader_options {
-    int64_t cache_bytes;     /**< of a node, for pictures: what does not fit is streamed; negative: held if that takes at
-                                  most a quarter of the memory there is and half of /dev/shm, else streamed with 256 MiB */
+    int64_t cache_bytes; /**< of a node, for pictures: what does not fit is streamed; 0: held if that takes at most a
+                              quarter of the memory there is and half of /dev/shm, else streamed with 256 MiB */
     const dcnn_split *split; /**< the only rows wanted; NULL: those of every split */
 } dcnn_loader_options;
+
+/**
+ * Opens a data set on every rank: its first rank a node checks the seal, the others believe it. One without a seal gets
+ * rank 0's checksum (dcnn_dataset_identify()). *Collective.* Free with dcnn_dataset_free(), after a failure too.
+ * @return as dcnn_dataset_open(); DCNN_BAD_INPUT too if nodes see different files
+ */
+dcnn_status dcnn_dataset_open_together(dcnn_comm *comm, const char *path, dcnn_dataset *dataset);
 
 /**
  * Opens a data set's samples. Held ones are read by one rank a node, and all see them; rows in no split are not read.
@@ -55,10 +62,12 @@ void dcnn_loader_close(dcnn_comm *comm, dcnn_loader *loader);
 /**
  * From now on reads the pictures of this order ahead, if they are streamed. *Collective.*
  * @param sampler  borrowed
+ * @param grain    samples a grain
  * @param epochs   where reading ends
  * @return DCNN_OK; DCNN_USAGE (less memory than two batches need); DCNN_FAILURE
  */
-dcnn_status dcnn_loader_read_ahead(dcnn_comm *comm, dcnn_loader *loader, const dcnn_sampler *sampler, int64_t epochs);
+dcnn_status dcnn_loader_read_ahead(dcnn_comm *comm, dcnn_loader *loader, const dcnn_sampler *sampler, int grain,
+                                   int64_t epochs);
 
 /** Sets the standardisation. A deviation of 0 (constant pictures) counts as 1. *Local.* */
 void dcnn_loader_normalise(dcnn_loader *loader, const double *mean, const double *std);

@@ -47,8 +47,8 @@ static void look_at_group(const char *root, const char *folder, bool second, dcn
     take_least(room, used < limit ? limit - used : 0, "the memory limit of this job or container");
 }
 
-/* A group's limit binds those below it: all on the way up count. In a container the way begins at its own root, whatever
- * the path says. */
+/* A group's limit binds those below it: all on the way up count. In a container the way begins at its own root,
+ * whatever the path says. */
 static void look_upward(const char *root, const char *mount, const char *path, bool second, dcnn_room *room) {
     char folder[1024];
     snprintf(folder, sizeof folder, "%s%s", mount, path);

@@ -7,7 +7,7 @@
 
 /** Memory that is left, and what bounds it. */
 typedef struct dcnn_room {
-    uint64_t bytes;      /**< UINT64_MAX: not known */
+    uint64_t bytes;       /**< UINT64_MAX: not known */
     const char *bound_by; /**< "the machine's free memory", "the memory limit of this job or container", … */
 } dcnn_room;
 

@@ -10,7 +10,9 @@
 #include "model/model.h"
 #include "nn/optimizer.h"
 #include "nn/schedule.h"
+#include "run/sampler.h"
 #include "comm/comm.h"
+#include "engine/evaluator.h"
 
 typedef struct dcnn_run_lock dcnn_run_lock; /* run_lock.h */
 
@@ -61,6 +63,8 @@ typedef struct dcnn_train_options {
     dcnn_optimizer optimizer;
     dcnn_schedule schedule; /**< of optimizer.learning_rate, over all epochs */
     uint64_t seed;
+    dcnn_shuffle shuffle; /**< of the training pictures, each epoch */
+    int64_t cache_bytes;  /**< of a node's memory for pictures; 0: as loader.h says */
     bool augment;
     double rotation_range;                        /**< degrees, either way */
     double zoom_range;                            /**< 0.1: 0.9 to 1.1, each axis its own */
@@ -110,19 +114,11 @@ typedef struct dcnn_train_result {
 dcnn_status dcnn_train(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoint *from,
                        const dcnn_train_options *options, dcnn_train_result *result);
 
-/** Exact metrics of a model on pictures. */
-typedef struct dcnn_evaluation {
-    int class_count;
-    int64_t count, correct; /**< samples and hits */
-    double loss;            /**< mean cross-entropy */
-    int64_t *confusion;     /**< [class_count, class_count], row = true class; caller frees; on every rank */
-    float *probabilities;   /**< [count, class_count] in split order, on rank 0 if asked for, else NULL; caller frees */
-} dcnn_evaluation;
-
 /** Where a model's inputs come from: a data set's split (labels there), or pictures in memory of rank 0. */
 typedef struct dcnn_samples {
     const dcnn_dataset *dataset; /**< or NULL */
     const dcnn_split *split;     /**< rows of it */
+    int64_t cache_bytes;         /**< of a node's memory for its pictures; 0: as loader.h says */
     const dcnn_images *images;   /**< on rank 0, if dataset is NULL */
     /** Called on rank 0 now and then: so many of all `count` samples are done if every thread of every rank is as far
      * in its share as rank 0's first one; may be NULL. */
@@ -137,7 +133,5 @@ typedef struct dcnn_samples {
  */
 dcnn_status dcnn_evaluate(dcnn_comm *comm, const dcnn_checkpoint *checkpoint, const dcnn_samples *samples, int threads,
                           bool want_probabilities, dcnn_evaluation *evaluation);
-
-void dcnn_evaluation_free(dcnn_evaluation *evaluation);
 
 #endif

@@ -33,19 +33,19 @@ static int64_t first_chunk_of(const dcnn_sampler *s, int64_t window) {
     return s->count / s->chunk_rows * window / window_count(s);
 }
 
-dcnn_window dcnn_sampler_window(const dcnn_sampler *s, int64_t position) {
+dcnn_sampler_window dcnn_sampler_find_window(const dcnn_sampler *s, int64_t position) {
     const int64_t windows = window_count(s), chunks = s->count / s->chunk_rows, chunk = position / s->chunk_rows;
     int64_t number = chunk < chunks ? chunk * windows / chunks : windows - 1;
     while (number + 1 < windows && first_chunk_of(s, number + 1) <= chunk) number++; /* by at most one */
-    dcnn_window w = {.number = number, .first_chunk = first_chunk_of(s, number)};
+    dcnn_sampler_window w = {.number = number, .first_chunk = first_chunk_of(s, number)};
     w.chunk_count = first_chunk_of(s, number + 1) - w.first_chunk;
     w.first = w.first_chunk * s->chunk_rows;
     w.count = number + 1 < windows ? w.chunk_count * s->chunk_rows : s->count - w.first;
     return w;
 }
 
-void dcnn_sampler_chunk(const dcnn_sampler *s, uint32_t epoch, const dcnn_window *window, int64_t chunk, int64_t *first,
-                        int64_t *count) {
+void dcnn_sampler_chunk(const dcnn_sampler *s, uint32_t epoch, const dcnn_sampler_window *window, int64_t chunk,
+                        int64_t *first, int64_t *count) {
     const int64_t number =
         dcnn_random_permute(s->seed, DCNN_RANDOM_CHUNKS, epoch, s->count / s->chunk_rows, window->first_chunk + chunk);
     *first = (number * s->chunk_rows + rotation(s, epoch)) % s->count;
@@ -53,7 +53,7 @@ void dcnn_sampler_chunk(const dcnn_sampler *s, uint32_t epoch, const dcnn_window
 }
 
 static int64_t sample_by_chunks(const dcnn_sampler *s, uint32_t epoch, int64_t position) {
-    const dcnn_window window = dcnn_sampler_window(s, position);
+    const dcnn_sampler_window window = dcnn_sampler_find_window(s, position);
     const uint32_t stream = dcnn_random(s->seed, DCNN_RANDOM_CHUNKS, epoch, -2 - window.number, 0).word[0];
     const int64_t mixed =
         dcnn_random_permute(s->seed, DCNN_RANDOM_WINDOW, stream, window.count, position - window.first);
@@ -70,9 +70,6 @@ int64_t dcnn_sampler_row(const dcnn_sampler *s, uint32_t epoch, int64_t position
     return s->rows[dcnn_random_permute(s->seed, DCNN_RANDOM_SHUFFLE, epoch, s->count, position)];
 }
 
-int dcnn_sampler_grain(const dcnn_sampler *sampler, uint32_t epoch, int64_t cursor, int64_t grain, int64_t *rows) {
-    const int64_t batch = dcnn_sampler_batch(sampler, cursor), first = grain * sampler->grain;
-    const int64_t count = batch - first < sampler->grain ? batch - first : sampler->grain;
-    for (int64_t i = 0; i < count; i++) rows[i] = dcnn_sampler_row(sampler, epoch, cursor + first + i);
-    return (int)count;
+void dcnn_sampler_rows(const dcnn_sampler *sampler, uint32_t epoch, int64_t first, int64_t n, int64_t *rows) {
+    for (int64_t i = 0; i < n; i++) rows[i] = dcnn_sampler_row(sampler, epoch, first + i);
 }

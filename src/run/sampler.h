@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /**
- * @file sampler.h — which samples make grain g of step s of epoch e: arithmetic alone, no state (law 3).
+ * @file sampler.h — which samples stand where in an epoch: arithmetic alone, no state (law 3).
  *
  * The order of an epoch is a permutation of all samples; or, for sets too large to be read at random, one of chunks of
  * neighbours, of which a window at a time is mixed thoroughly:
@@ -24,7 +24,6 @@ typedef struct dcnn_sampler {
     const int64_t *rows; /**< [count] the split's rows of the data set; borrowed */
     int64_t count;
     int64_t batch;         /**< global batch size; of a micro-batch where steps have several */
-    int grain;             /**< samples of a full grain */
     int accumulate;        /**< micro-batches a step */
     int64_t chunk_rows;    /**< samples of a chunk; 0: all are permuted at once */
     int64_t window_chunks; /**< chunks that are mixed, about */
@@ -51,35 +50,28 @@ static inline int64_t dcnn_sampler_batch(const dcnn_sampler *sampler, int64_t cu
     return sampler->count - cursor < sampler->batch ? sampler->count - cursor : sampler->batch;
 }
 
-/** Grains of a batch of so many samples; the last may be smaller. */
-static inline int64_t dcnn_sampler_grains(const dcnn_sampler *sampler, int64_t samples) {
-    return (samples + sampler->grain - 1) / sampler->grain;
-}
-
 /** The row of the sample that stands at `position` in an epoch's order. *Local.* */
 int64_t dcnn_sampler_row(const dcnn_sampler *sampler, uint32_t epoch, int64_t position);
 
 /**
- * Rows of one grain in the epoch's shuffled order. *Local.*
- * @param cursor  samples of the epoch before this batch
- * @param rows    out [grain]
- * @return samples in the grain
+ * Rows of samples [first, first + n) of the epoch's shuffled order. *Local.*
+ * @param rows  out [n]
  */
-int dcnn_sampler_grain(const dcnn_sampler *sampler, uint32_t epoch, int64_t cursor, int64_t grain, int64_t *rows);
+void dcnn_sampler_rows(const dcnn_sampler *sampler, uint32_t epoch, int64_t first, int64_t n, int64_t *rows);
 
 /** A window of an epoch's order, where it is shuffled by chunks. */
-typedef struct dcnn_window {
-    int64_t number;                    /**< from 0 */
-    int64_t first, count;              /**< its positions */
-    int64_t first_chunk, chunk_count;  /**< among the permuted chunks */
-} dcnn_window;
+typedef struct dcnn_sampler_window {
+    int64_t number;                   /**< from 0 */
+    int64_t first, count;             /**< its positions */
+    int64_t first_chunk, chunk_count; /**< among the permuted chunks */
+} dcnn_sampler_window;
 
 /** The window that a position is in. *Local.* */
-dcnn_window dcnn_sampler_window(const dcnn_sampler *sampler, int64_t position);
+dcnn_sampler_window dcnn_sampler_find_window(const dcnn_sampler *sampler, int64_t position);
 
 /** Sample numbers (into `rows`) of a window's chunk: count from `first` on, modulo sampler->count. *Local.*
  * @param chunk  0 to chunk_count - 1 */
-void dcnn_sampler_chunk(const dcnn_sampler *sampler, uint32_t epoch, const dcnn_window *window, int64_t chunk,
+void dcnn_sampler_chunk(const dcnn_sampler *sampler, uint32_t epoch, const dcnn_sampler_window *window, int64_t chunk,
                         int64_t *first, int64_t *count);
 
 #endif
