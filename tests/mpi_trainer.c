@@ -16,6 +16,8 @@
 
 static dcnn_comm *everyone, *alone;
 static char folder[200], data[300], trace[300];
+static int64_t cache_bytes; /* of runs of everyone: 0, or so little that pictures are streamed */
+static dcnn_shuffle shuffle;
 
 static const char model[] =
     "{\"class_name\": \"Sequential\", \"config\": {\"layers\": ["
@@ -70,6 +72,7 @@ static char *without_times(const char *history) {
         json_object_del(line, "images_per_s");
         json_object_del(line, "wall_time");
         json_object_del(line, "phases");
+        json_object_del(line, "stall_s");
         char *kept = json_dumps(line, JSON_SORT_KEYS);
         strcat(strcat(text, kept), "\n");
         free(kept);
@@ -92,6 +95,8 @@ static outcome train_by(const method *how, dcnn_comm *comm, const char *name, in
                                         .optimizer = how->optimizer,
                                         .schedule = how->schedule,
                                         .seed = 5,
+                                        .shuffle = shuffle,
+                                        .cache_bytes = comm == everyone ? cache_bytes : 0,
                                         .augment = true,
                                         .rotation_range = 15,
                                         .zoom_range = 0.1,
@@ -186,6 +191,53 @@ static void a_stopped_run_ends_with_the_same_bytes(void **state) {
         const outcome stopped = train(everyone, "stopped", 50, 1, stops[i], false);
         assert_int_equal(stopped.status, DCNN_STOPPED);
         assert_same(train(everyone, "stopped", 50, 2, 0, true), train(alone, "whole", 50, 1, 0, false));
+    }
+}
+
+/* Where the pictures come from changes nothing: streamed through two or three batches' memory, stopped in an epoch, and
+ * held in the next start; shuffled by chunks likewise. */
+static void streamed_runs_end_with_the_same_bytes(void **state) {
+    (void)state;
+    const int64_t little = (int64_t)everyone->node_size * 3 * 50 * 784;
+    for (int by_chunks = 0; by_chunks < 2; by_chunks++) {
+        shuffle = by_chunks ? DCNN_SHUFFLE_CHUNKS : DCNN_SHUFFLE_FULL;
+        cache_bytes = little;
+        assert_same(train(everyone, "streamed", 50, 2, 0, false), train(alone, "held", 50, 1, 0, false));
+        assert_same(train_by(&lamb, everyone, "streamed", 20, 1, 0, false),
+                    train_by(&lamb, alone, "held", 20, 1, 0, false));
+        assert_int_equal(train(everyone, "parted", 50, 1, 2, false).status, DCNN_STOPPED);
+        cache_bytes = 0;
+        assert_int_equal(train(everyone, "parted", 50, 1, 2, true).status, DCNN_STOPPED);
+        cache_bytes = little;
+        assert_same(train(everyone, "parted", 50, 2, 0, true), train(alone, "held", 50, 1, 0, false));
+    }
+    shuffle = DCNN_SHUFFLE_AUTO;
+    cache_bytes = 1;
+    assert_int_equal(train(everyone, "streamed", 50, 1, 0, false).status, DCNN_USAGE);
+    assert_non_null(strstr(dcnn_error(), "--cache-memory: two batches of"));
+    cache_bytes = 0;
+}
+
+/* A picture that is damaged on disk ends the training on all ranks, wherever it is read, with one message. */
+static void damaged_pictures_end_a_streamed_run(void **state) {
+    (void)state;
+    const int64_t at = 4096 + 784 * 200;
+    MPI_Barrier(everyone->world);
+    for (int turn = 0; turn < 2; turn++) { /* damaged; and as it was */
+        if (everyone->rank == 0) {
+            FILE *file = fopen(data, "r+b");
+            fseek(file, at, SEEK_SET);
+            const int byte = fgetc(file);
+            fseek(file, at, SEEK_SET);
+            fputc(byte ^ 1, file);
+            fclose(file);
+        }
+        MPI_Barrier(everyone->world);
+        cache_bytes = turn == 0 ? (int64_t)everyone->node_size * 3 * 50 * 784 : 0;
+        const outcome out = train(everyone, "damaged", 50, 2, 0, false);
+        assert_int_equal(out.status, turn == 0 ? DCNN_BAD_INPUT : DCNN_OK);
+        if (turn == 0) assert_non_null(strstr(dcnn_error(), "data.h5: damaged: the pictures from 0 on"));
+        free(out.history);
     }
 }
 
@@ -362,6 +414,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_stopped_run_ends_with_the_same_bytes),
         cmocka_unit_test(a_stopped_run_of_micro_batches_ends_with_the_same_bytes),
         cmocka_unit_test(a_run_goes_on_with_another_rank_count),
+        cmocka_unit_test(streamed_runs_end_with_the_same_bytes),
+        cmocka_unit_test(damaged_pictures_end_a_streamed_run),
     };
     int failed = cmocka_run_group_tests_name("trainer", tests, NULL, NULL);
     MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, everyone->world);

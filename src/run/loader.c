@@ -194,8 +194,8 @@ static dcnn_status make_stream(const dcnn_comm *comm, const dcnn_dataset *d, con
 
 static void tell_stream(const dcnn_dataset *d, const choice *c) {
     char need[32], cache[32], left[32];
-    dcnn_info("data  streamed from %s: %s of pictures, %s of a node's memory for them (%s leaves %s)", d->path,
-              dcnn_bytes_text(c->need, need), dcnn_bytes_text(c->cache_bytes, cache), c->room.bound_by,
+    dcnn_info("data  %s of pictures are streamed from %s through %s of memory a node (%s leaves %s)",
+              dcnn_bytes_text(c->need, need), d->path, dcnn_bytes_text(c->cache_bytes, cache), c->room.bound_by,
               dcnn_bytes_text(c->room.bytes, left));
 }
 

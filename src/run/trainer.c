@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "guard/signals.h"
 #include "guard/watchdog.h"
 #include "run/elastic.h"
@@ -174,7 +175,11 @@ static dcnn_status set_up_local(dcnn_trainer *t, const dcnn_checkpoint *from) {
                                 .batch = o->batch_size,
                                 .accumulate = o->accumulate > 1 ? o->accumulate : 1};
     dcnn_sampler_shuffle(&t->sampler, o->shuffle, (size_t)t->dataset.h * (size_t)t->dataset.w * (size_t)t->dataset.c);
-    if (t->sampler.chunk_rows > 0) order_rows(train);
+    if (t->sampler.chunk_rows > 0) {
+        order_rows(train);
+        dcnn_info("order by chunks of %lld neighbouring pictures, %lld of which are mixed at a time",
+                  (long long)t->sampler.chunk_rows, (long long)t->sampler.window_chunks);
+    }
     t->augment = (dcnn_augment){o->rotation_range, o->zoom_range, o->width_shift_range, o->height_shift_range};
     DCNN_TRY(take_state(t, from));
     const int threads = o->threads > 0 ? o->threads : dcnn_comm_cores(t->comm);
