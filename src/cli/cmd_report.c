@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "cli/cli.h"
+#include "io/pixels.h"
 #include "report/events.h"
 #include "report/report.h"
 #include "run/augment.h"
@@ -19,7 +20,8 @@ enum { AUGMENTED = 5, MOST_COPIES = 6 };
 typedef struct sources {
     char *history;
     json_t *record;
-    uint8_t *pixels, *augmented;
+    dcnn_pixels_view view;
+    uint8_t *augmented;
     int32_t *labels;
 } sources;
 
@@ -85,12 +87,13 @@ static dcnn_status read_record(const char *folder, json_t **record) {
 
 static dcnn_status read_samples(sources *s, dcnn_report_data *data) {
     const dcnn_dataset *d = data->dataset;
-    s->pixels = malloc((size_t)d->count * (size_t)d->h * (size_t)d->w * (size_t)d->c);
     s->labels = malloc((size_t)d->count * sizeof *s->labels);
-    if (s->pixels == NULL || s->labels == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: samples of %s", d->path);
-    data->pixels = s->pixels;
+    if (s->labels == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: labels of %s", d->path);
     data->labels = s->labels;
-    return dcnn_dataset_read(d, s->pixels, s->labels);
+    DCNN_TRY(dcnn_dataset_read_labels(d, s->labels));
+    DCNN_TRY(dcnn_pixels_view_open(d, &s->view));
+    data->pixels = s->view.pixels;
+    return DCNN_OK;
 }
 
 static dcnn_status draw(const dcnn_cli *cli, const char *folder, dcnn_report_data *data) {
@@ -106,7 +109,7 @@ static dcnn_status draw(const dcnn_cli *cli, const char *folder, dcnn_report_dat
 done:
     free(s.history);
     json_decref(s.record);
-    free(s.pixels);
+    dcnn_pixels_view_close(&s.view);
     free(s.labels);
     free(s.augmented);
     return status;
