@@ -101,7 +101,9 @@ dcnn_room dcnn_room_in_shared_memory(void) {
 }
 
 const char *dcnn_bytes_text(uint64_t bytes, char text[32]) {
-    if (bytes < (uint64_t)1 << 30)
+    if (bytes < (uint64_t)1 << 20)
+        snprintf(text, 32, "%.1f KiB", (double)bytes / 1024.0);
+    else if (bytes < (uint64_t)1 << 30)
         snprintf(text, 32, "%.1f MiB", (double)bytes / 1048576.0);
     else
         snprintf(text, 32, "%.1f GiB", (double)bytes / 1073741824.0);

@@ -21,7 +21,7 @@ dcnn_room dcnn_room_in_memory(const char *root);
 /** What is left in /dev/shm, which ranks share memory through. *Local.* */
 dcnn_room dcnn_room_in_shared_memory(void);
 
-/** "1.5 GiB", "64.0 MiB": for people. @return text */
+/** "1.5 GiB", "64.0 MiB", "9.0 KiB": for people. @return text */
 const char *dcnn_bytes_text(uint64_t bytes, char text[32]);
 
 #endif

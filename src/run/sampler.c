@@ -15,6 +15,8 @@ void dcnn_sampler_shuffle(dcnn_sampler *sampler, dcnn_shuffle shuffle, size_t pi
     while (2 * sampler->chunk_rows * bytes <= CHUNK_BYTES) sampler->chunk_rows *= 2;
     while (sampler->chunk_rows > sampler->count) sampler->chunk_rows /= 2;
     sampler->window_chunks = WINDOW_BYTES / (sampler->chunk_rows * bytes);
+    const int64_t chunks = sampler->count / sampler->chunk_rows;
+    if (sampler->window_chunks > chunks) sampler->window_chunks = chunks;
     if (sampler->window_chunks < 1) sampler->window_chunks = 1;
 }
 
