@@ -9,6 +9,7 @@
 
 /** Where a grain's samples go. */
 typedef struct dcnn_inputs {
+    int worker;       /**< the thread that asks, 0..threads - 1, should the feed need room of its own for each */
     float *x;         /**< [n,H,W,C], as the net's input has it */
     int32_t *labels;  /**< [n] classes; NULL if none are wanted */
     int64_t *samples; /**< [n] numbers that tell samples apart, for dropout (law 3); NULL if none are wanted */

@@ -30,8 +30,9 @@ static void note_failure(dcnn_engine *e, dcnn_status status) {
     strncpy(e->failure, dcnn_error(), sizeof e->failure - 1);
 }
 
-static void load_grain(dcnn_engine *e, int64_t slot, int n) {
-    const dcnn_inputs inputs = {.x = dcnn_plan_input(e->plan, (int)slot),
+static void load_grain(dcnn_engine *e, int worker, int64_t slot, int n) {
+    const dcnn_inputs inputs = {.worker = worker,
+                                .x = dcnn_plan_input(e->plan, (int)slot),
                                 .labels = e->labels + slot * e->options.grain,
                                 .samples = e->samples + slot * e->options.grain};
     const int64_t first = e->first + (e->shares.first + slot) * e->options.grain;
@@ -57,7 +58,7 @@ static void run_stage(void *argument, int worker) {
                             .dparams = mine->vectors[tree.depth],
                             .sums = e->sums + slot * e->sum_stride,
                             .times = mine->times};
-        if (e->stage == 0) load_grain(e, slot, grain.n);
+        if (e->stage == 0) load_grain(e, worker, slot, grain.n);
         dcnn_lap_book(&mine->lap, DCNN_PHASE_LOAD);
         dcnn_plan_run(e->plan, e->stage, (int)slot, worker, &grain);
         if (e->options.on_grain) e->options.on_grain();

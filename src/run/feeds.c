@@ -5,13 +5,9 @@
 static dcnn_status fill_from_epoch(void *context, int64_t first, int n, const dcnn_inputs *inputs) {
     const dcnn_epoch_feed *s = context;
     dcnn_sampler_rows(s->sampler, s->epoch, s->cursor + first, n, inputs->samples);
-    dcnn_lent lent;
-    const dcnn_status status = dcnn_loader_lend(s->loader, s->epoch, s->cursor + first, inputs->samples, n, &lent);
-    if (status == DCNN_OK)
-        dcnn_loader_fill(s->loader, s->kernels, s->augment, s->sampler->seed, s->epoch, &lent, inputs->samples, n,
-                         inputs->x, inputs->labels);
-    dcnn_loader_give_back(s->loader, &lent);
-    return status;
+    return dcnn_loader_fill(s->loader, s->kernels, s->augment, s->sampler->seed, s->epoch, s->cursor + first,
+                            s->scratch + (size_t)inputs->worker * s->scratch_bytes, inputs->samples, n, inputs->x,
+                            inputs->labels);
 }
 
 dcnn_feed dcnn_feed_of_epoch(const dcnn_epoch_feed *source) {
@@ -34,13 +30,8 @@ static dcnn_status fill_from_rows(void *context, int64_t first, int n, const dcn
         int64_t rows[MOST];
         const int count = n - at < MOST ? n - at : MOST;
         for (int i = 0; i < count; i++) rows[i] = s->rows ? s->rows[first + at + i] : first + at + i;
-        dcnn_lent lent;
-        const dcnn_status status = dcnn_loader_lend(s->loader, 0, -1, rows, count, &lent);
-        if (status == DCNN_OK)
-            dcnn_loader_fill(s->loader, s->kernels, NULL, 0, 0, &lent, rows, count, inputs->x + (size_t)at * values,
-                             inputs->labels ? inputs->labels + at : NULL);
-        dcnn_loader_give_back(s->loader, &lent);
-        DCNN_TRY(status);
+        DCNN_TRY(dcnn_loader_fill(s->loader, s->kernels, NULL, 0, 0, -1, NULL, rows, count,
+                                  inputs->x + (size_t)at * values, inputs->labels ? inputs->labels + at : NULL));
     }
     return DCNN_OK;
 }

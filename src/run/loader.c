@@ -326,30 +326,33 @@ static dcnn_status read_rows(const dcnn_loader *l, const int64_t *rows, int n, u
     return DCNN_OK;
 }
 
-dcnn_status dcnn_loader_lend(const dcnn_loader *loader, uint32_t epoch, int64_t position, const int64_t *rows, int n,
-                             dcnn_lent *lent) {
-    *lent = (dcnn_lent){0};
+/* Streamed pictures in memory for a moment; `bytes` is NULL where they are held. */
+typedef struct loan {
+    const uint8_t *bytes; /* [n,h,w,c] */
+    buffer *own;
+} loan;
+
+/* What was read ahead, else what is read now. */
+static dcnn_status borrow(const dcnn_loader *loader, uint32_t epoch, int64_t position, const int64_t *rows, int n,
+                          loan *lent) {
+    *lent = (loan){0};
     dcnn_stream *s = loader->stream;
     if (!s) return DCNN_OK;
     if (s->ahead && position >= 0) DCNN_TRY(dcnn_ahead_take(s->ahead, epoch, position, n, &lent->bytes));
     if (lent->bytes) return DCNN_OK;
-    buffer *own = take_buffer(s, (size_t)n * picture_bytes(loader));
-    if (!own) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for %d pictures", s->path, n);
-    lent->buffer = own;
-    lent->bytes = own->pictures;
-    return read_rows(loader, rows, n, own->pictures);
+    lent->own = take_buffer(s, (size_t)n * picture_bytes(loader));
+    if (!lent->own) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for %d pictures", s->path, n);
+    lent->bytes = lent->own->pictures;
+    return read_rows(loader, rows, n, lent->own->pictures);
 }
 
-void dcnn_loader_give_back(const dcnn_loader *loader, dcnn_lent *lent) {
+static void give_back(const dcnn_loader *loader, const loan *lent) {
     dcnn_stream *s = loader->stream;
-    buffer *own = lent->buffer;
-    if (own) {
-        pthread_mutex_lock(&s->lock);
-        own->next = s->buffers;
-        s->buffers = own;
-        pthread_mutex_unlock(&s->lock);
-    }
-    *lent = (dcnn_lent){0};
+    if (!lent->own) return;
+    pthread_mutex_lock(&s->lock);
+    lent->own->next = s->buffers;
+    s->buffers = lent->own;
+    pthread_mutex_unlock(&s->lock);
 }
 
 void dcnn_loader_expect(const dcnn_loader *loader, const int64_t *rows, int64_t n) {
@@ -366,25 +369,30 @@ void dcnn_loader_normalise(dcnn_loader *loader, const double *mean, const double
     }
 }
 
-static const uint8_t *find_picture(const dcnn_loader *l, const dcnn_lent *lent, int64_t row, int i) {
+static const uint8_t *find_picture(const dcnn_loader *l, const loan *lent, int64_t row, int i) {
     if (lent->bytes) return lent->bytes + (size_t)i * picture_bytes(l);
     return l->pixels + (size_t)(l->places ? l->places[row] : row) * picture_bytes(l);
 }
 
-void dcnn_loader_fill(const dcnn_loader *loader, const dcnn_kernels *kernels, const dcnn_augment *augment,
-                      uint64_t seed, uint32_t epoch, const dcnn_lent *lent, const int64_t *rows, int n, float *x,
-                      int32_t *labels) {
+dcnn_status dcnn_loader_fill(const dcnn_loader *loader, const dcnn_kernels *kernels, const dcnn_augment *augment,
+                             uint64_t seed, uint32_t epoch, int64_t position, void *scratch, const int64_t *rows, int n,
+                             float *x, int32_t *labels) {
+    static const float blank[DCNN_MAX_CHANNELS] = {0}; /* the training pictures' mean */
+    const dcnn_augment_form form = {loader->h, loader->w, loader->c, loader->scale, loader->shift, blank};
     const size_t pixels = (size_t)loader->h * (size_t)loader->w, values = pixels * (size_t)loader->c;
-    for (int i = 0; i < n; i++) {
-        const uint8_t *bytes = find_picture(loader, lent, rows[i], i);
+    loan lent;
+    const dcnn_status status = borrow(loader, epoch, position, rows, n, &lent);
+    for (int i = 0; status == DCNN_OK && i < n; i++) {
+        const uint8_t *bytes = find_picture(loader, &lent, rows[i], i);
         float *out = x + (size_t)i * values;
         if (augment) {
-            float map[6];
-            dcnn_augment_map(augment, seed, epoch, rows[i], loader->h, loader->w, map);
-            kernels->warp(loader->h, loader->w, loader->c, bytes, map, loader->scale, loader->shift, out);
+            const dcnn_augment_key key = {seed, epoch, rows[i]};
+            dcnn_augment_picture(augment, kernels, &key, &form, bytes, scratch, out);
         } else {
             kernels->normalise(pixels, loader->c, bytes, loader->scale, loader->shift, out);
         }
         if (labels) labels[i] = loader->labels[rows[i]];
     }
+    give_back(loader, &lent);
+    return status;
 }

@@ -75,31 +75,20 @@ void dcnn_loader_normalise(dcnn_loader *loader, const double *mean, const double
 /** Seconds that threads of this rank have waited for streamed pictures since the last call. *Local.* */
 double dcnn_loader_stall_s(const dcnn_loader *loader);
 
-/** Streamed pictures in memory for a moment; `bytes` is NULL where they are held. */
-typedef struct dcnn_lent {
-    const uint8_t *bytes; /**< [n,h,w,c] */
-    void *buffer;
-} dcnn_lent;
-
-/** Brings streamed pictures into memory: rows that stand at `position` of an epoch of dcnn_loader_read_ahead()'s order,
- * or (position -1) any. *Local.* End with dcnn_loader_give_back(), after a failure too.
- * @return DCNN_OK; DCNN_BAD_INPUT (they cannot be read) */
-dcnn_status dcnn_loader_lend(const dcnn_loader *loader, uint32_t epoch, int64_t position, const int64_t *rows, int n,
-                             dcnn_lent *lent);
-void dcnn_loader_give_back(const dcnn_loader *loader, dcnn_lent *lent);
-
 /** Says that these rows will be wanted soon. *Local.* */
 void dcnn_loader_expect(const dcnn_loader *loader, const int64_t *rows, int64_t n);
 
 /**
- * Floats of a grain's samples, augmented if `augment` is not NULL. *Local.*
- * @param lent    of these rows
- * @param rows    [n] samples
- * @param x       out [n,h,w,c]
- * @param labels  out [n]; may be NULL
+ * Floats of a grain's samples, augmented if `augment` is not NULL. Waits for streamed pictures. *Local.*
+ * @param position  where the rows stand in that epoch of dcnn_loader_read_ahead()'s order; -1: nowhere
+ * @param scratch   dcnn_augment_scratch() bytes; NULL without `augment`
+ * @param rows      [n] samples
+ * @param x         out [n,h,w,c]
+ * @param labels    out [n]; may be NULL
+ * @return DCNN_OK; DCNN_BAD_INPUT (streamed pictures cannot be read); DCNN_FAILURE (memory)
  */
-void dcnn_loader_fill(const dcnn_loader *loader, const dcnn_kernels *kernels, const dcnn_augment *augment,
-                      uint64_t seed, uint32_t epoch, const dcnn_lent *lent, const int64_t *rows, int n, float *x,
-                      int32_t *labels);
+dcnn_status dcnn_loader_fill(const dcnn_loader *loader, const dcnn_kernels *kernels, const dcnn_augment *augment,
+                             uint64_t seed, uint32_t epoch, int64_t position, void *scratch, const int64_t *rows, int n,
+                             float *x, int32_t *labels);
 
 #endif

@@ -4,12 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "run/catch_up.h"
 #include "run/elastic.h"
 #include "run/run_folder.h"
+#include "run/run_record.h"
 #include "guard/run_lock.h"
 #include "guard/signals.h"
 #include "guard/watchdog.h"
@@ -17,23 +18,16 @@
 /* --- saving ----------------------------------------------------------------------------------------------------- */
 
 static dcnn_status write_record(const dcnn_trainer *t) {
-    char host[256] = "?";
-    gethostname(host, sizeof host - 1);
-    json_t *record =
-        json_pack("{s:s, s:s, s:i, s:i, s:i, s:s, s:s, s:s, s:s, s:s, s:O}", "dcnn", DCNN_VERSION, "host", host,
-                  "ranks", dcnn_comm_size(t->comm), "nodes", dcnn_comm_node_count(t->comm), "threads",
+    return dcnn_run_record_write(
+        t->run->folder,
+        json_pack("{s:s, s:O?, s:I, s:i, s:i, s:i, s:s, s:s, s:s, s:s, s:s, s:O, s:I, s:f}", "dcnn", DCNN_VERSION,
+                  "command", t->options->command, "step", (json_int_t)t->state.progress.step, "ranks",
+                  dcnn_comm_size(t->comm), "nodes", dcnn_comm_node_count(t->comm), "threads",
                   dcnn_team_size(dcnn_engine_team(t->engine)), "kernels", dcnn_engine_kernels(t->engine)->isa, "mpi",
                   dcnn_comm_version(), "openblas", dcnn_blas_version(), "openblas_core", dcnn_blas_core(), "data",
-                  t->dataset.path, "options", t->options->record);
-    json_object_set_new(record, "step_samples", json_integer(t->sampler.batch * t->sampler.accumulate));
-    json_object_set_new(record, "peak_learning_rate", json_real(t->options->optimizer.learning_rate));
-    char *text = json_dumps(record, JSON_INDENT(2)), *path = dcnn_path_join(t->run->folder, "run.json");
-    json_decref(record);
-    dcnn_status status = text && path ? dcnn_file_write(path, text, strlen(text), false)
-                                      : DCNN_FAIL(DCNN_FAILURE, "out of memory: run.json");
-    free(text);
-    free(path);
-    return status;
+                  t->dataset.path, "options", t->options->record, "step_samples",
+                  (json_int_t)(t->sampler.batch * t->sampler.accumulate), "peak_learning_rate",
+                  t->options->optimizer.learning_rate));
 }
 
 /* A step may end with a finite loss and weights that are not: they must not replace the last good checkpoint. */
@@ -306,6 +300,7 @@ dcnn_status dcnn_train(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoi
     dcnn_watchdog_work(false);
     DCNN_TRY_DONE(dcnn_comm_agree(comm, dcnn_comm_rank(comm) == 0 ? write_record(t) : DCNN_OK));
     tell_model(t->state.net);
+    if (from) DCNN_TRY_DONE(dcnn_trainer_catch_up(t));
     t->pace.started_s = dcnn_now_s() - t->state.progress.elapsed_s;
     dcnn_signals_catch();
     const int64_t left_s = dcnn_signals_watch_deadline(options->end_margin_s);
@@ -322,7 +317,8 @@ dcnn_status dcnn_train(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoi
     result->images_per_s = t->pace.train_s > 0 ? (double)t->pace.trained / t->pace.train_s : 0.0;
     result->elapsed_s = dcnn_now_s() - t->pace.started_s;
     result->weights_hash = dcnn_weights_hash(t->state.net);
-    status = test_best(t, result);
+    DCNN_TRY_DONE(test_best(t, result));
+    status = dcnn_comm_agree(comm, dcnn_comm_rank(comm) == 0 ? dcnn_run_result_write(run->folder, result) : DCNN_OK);
 done:
     dcnn_trainer_close(t);
     return status;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "guard/signals.h"
@@ -64,6 +65,8 @@ static dcnn_status check_fit(const dcnn_trainer *t) {
     if (takes.h != t->dataset.h || takes.w != t->dataset.w || takes.c != t->dataset.c)
         return DCNN_FAIL(DCNN_BAD_INPUT, "the model takes pictures of shape %s, but %s has shape (%d, %d, %d)",
                          dcnn_shape_text(takes, text), t->dataset.path, t->dataset.h, t->dataset.w, t->dataset.c);
+    if (t->state.net->untrainable[0])
+        return DCNN_FAIL(DCNN_BAD_INPUT, "the model cannot be trained: %s", t->state.net->untrainable);
     if (t->state.net->class_count != t->dataset.class_count)
         return DCNN_FAIL(DCNN_BAD_INPUT, "the model's last layer '%s' has %d units, but %s has %d classes",
                          t->state.net->nodes[t->state.net->node_count - 1].name, t->state.net->class_count,
@@ -180,16 +183,22 @@ static dcnn_status set_up_local(dcnn_trainer *t, const dcnn_checkpoint *from) {
         dcnn_info("order by chunks of %lld neighbouring pictures, %lld of which are mixed at a time",
                   (long long)t->sampler.chunk_rows, (long long)t->sampler.window_chunks);
     }
-    t->augment = (dcnn_augment){o->rotation_range, o->zoom_range, o->width_shift_range, o->height_shift_range};
     DCNN_TRY(take_state(t, from));
     const int threads = o->threads > 0 ? o->threads : dcnn_comm_cores(t->comm);
     return o->trace ? dcnn_trace_create(o->trace, threads, &t->trace) : DCNN_OK;
 }
 
 static dcnn_status set_up_rest(dcnn_trainer *t) {
+    dcnn_team *team = dcnn_engine_team(t->engine);
+    const size_t needed = dcnn_augment_scratch(&t->options->ranges, t->loader.h, t->loader.w, t->loader.c);
+    void *scratch;
+    t->augment_scratch_bytes = (needed + 63) / 64 * 64;
+    DCNN_TRY(
+        dcnn_block_create((size_t)dcnn_team_size(team) * t->augment_scratch_bytes, "pictures to change", &scratch));
+    t->augment_scratch = scratch;
     DCNN_TRY(make_notes(t));
-    return dcnn_evaluator_create(t->comm, dcnn_engine_team(t->engine), dcnn_engine_kernels(t->engine), t->state.net,
-                                 t->options->grain, t->options->fuse, &t->evaluator);
+    return dcnn_evaluator_create(t->comm, team, dcnn_engine_kernels(t->engine), t->state.net, t->options->grain,
+                                 t->options->fuse, &t->evaluator);
 }
 
 /* A data set that is no file: all its pictures are for training. */
@@ -262,6 +271,7 @@ void dcnn_trainer_close(dcnn_trainer *t) {
     dcnn_trace_free(t->trace);
     free(t->notes.steps);
     free(t->before.statistics);
+    dcnn_block_free(t->augment_scratch);
     free(t->state.history);
     json_decref(t->state.options);
     dcnn_loader_close(t->comm, &t->loader);
@@ -282,7 +292,9 @@ dcnn_status dcnn_trainer_step(dcnn_trainer *t, bool *stop) {
     const dcnn_epoch_feed feed = {.loader = &t->loader,
                                   .kernels = dcnn_engine_kernels(t->engine),
                                   .sampler = &t->sampler,
-                                  .augment = t->options->augment ? &t->augment : NULL,
+                                  .augment = t->options->augment ? &t->options->ranges : NULL,
+                                  .scratch = t->augment_scratch,
+                                  .scratch_bytes = t->augment_scratch_bytes,
                                   .epoch = (uint32_t)p->epoch,
                                   .cursor = p->cursor};
     const dcnn_step step = {.samples = t->step_samples,

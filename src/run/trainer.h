@@ -40,9 +40,10 @@ typedef struct dcnn_trainer {
     dcnn_dataset dataset;
     dcnn_loader loader;
     dcnn_sampler sampler;
-    dcnn_augment augment;
     dcnn_engine *engine;
     dcnn_evaluator *evaluator;
+    char *augment_scratch; /* [threads][augment_scratch_bytes] */
+    size_t augment_scratch_bytes;
     dcnn_trace *trace;     /* or NULL */
     dcnn_checkpoint state; /* what a checkpoint holds is what a run is; net and moments are the engine's */
     dcnn_memory before;    /* the step in progress */
