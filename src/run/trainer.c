@@ -183,8 +183,9 @@ static dcnn_status set_up_local(dcnn_trainer *t, const dcnn_checkpoint *from) {
     dcnn_sampler_shuffle(&t->sampler, o->shuffle, (size_t)t->dataset.h * (size_t)t->dataset.w * (size_t)t->dataset.c);
     if (t->sampler.chunk_rows > 0) {
         order_rows(train);
-        dcnn_info("order by chunks of %lld neighbouring pictures, %lld of which are mixed at a time",
-                  (long long)t->sampler.chunk_rows, (long long)t->sampler.window_chunks);
+        if (t->sampler.window_chunks < t->sampler.count / t->sampler.chunk_rows)
+            dcnn_info("order by chunks of %lld neighbouring pictures, %lld of which are mixed at a time",
+                      (long long)t->sampler.chunk_rows, (long long)t->sampler.window_chunks);
     }
     DCNN_TRY(take_state(t, from));
     const int threads = o->threads > 0 ? o->threads : dcnn_comm_cores(t->comm);
