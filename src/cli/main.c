@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/launcher.h"
 #include "base/log.h"
 #include "cli/cli.h"
 #include "cli/manual.h"
@@ -33,23 +34,9 @@ static dcnn_status (*const functions[DCNN_COMMAND_COUNT])(dcnn_cli *cli) = {
     [DCNN_COMMAND_SLURM] = dcnn_cmd_slurm,
 };
 
-/* --- the launcher, before MPI knows ----------------------------------------------------------------------------- */
-
-/* The first of some variables that is set, as a number; else `fallback`. */
-static int launcher_number(const char *const *names, int fallback) {
-    for (; *names; names++)
-        if (getenv(*names)) return atoi(getenv(*names));
-    return fallback;
-}
-
+/* Before MPI knows. */
 static bool is_first_process(void) {
-    static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID", NULL};
-    return launcher_number(names, 0) == 0;
-}
-
-static bool is_one_of_many(void) {
-    static const char *const names[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS", NULL};
-    return launcher_number(names, 1) > 1;
+    return dcnn_launcher_rank() == 0;
 }
 
 /* --- speaking --------------------------------------------------------------------------------------------------- */
@@ -247,7 +234,7 @@ static dcnn_status run(dcnn_command_id command, int argc, char **argv) {
     if (status == DCNN_OK && options.help) status = help(dcnn_command_table[command].name);
     if (status != DCNN_OK || options.help)
         status = report_early(&options, status);
-    else if (dcnn_command_table[command].parallel || is_one_of_many())
+    else if (dcnn_command_table[command].parallel || dcnn_launcher_ranks() > 1)
         status = run_with_mpi(command, &argc, &argv, &cli);
     else
         status = run_alone(command, &cli);

@@ -10,11 +10,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/launcher.h"
+
 dcnn_status dcnn_launch_check_srun(const char *mpi_version) {
     const char *tasks = getenv("SLURM_STEP_NUM_TASKS");
-    const bool by_srun = tasks && getenv("SLURM_STEP_ID") && getenv("SLURM_PROCID");
-    const bool by_mpirun = getenv("OMPI_COMM_WORLD_SIZE") || getenv("PRTE_LAUNCHED");
-    if (!by_srun || by_mpirun || atoi(tasks) < 2 || getenv("PMIX_RANK")) return DCNN_OK;
+    if (!dcnn_launcher_is_srun() || dcnn_launcher_is_mpirun() || tasks == NULL || atoi(tasks) < 2 ||
+        getenv("PMIX_RANK"))
+        return DCNN_OK;
     const bool open_mpi = strncmp(mpi_version, "Open MPI", 8) == 0; /* others speak Slurm's older PMI, too */
     if (!open_mpi && (getenv("PMI_RANK") || getenv("PMI_FD"))) return DCNN_OK;
     return DCNN_FAIL(DCNN_USAGE,
