@@ -146,7 +146,7 @@ static dcnn_status help_for_programs(const char *what, const char *word) {
 
 /* --- running a command ------------------------------------------------------------------------------------------ */
 
-/* OpenBLAS chooses its kernels when it is loaded, so a better choice needs a new start (DESIGN section 6). The variable
+/* OpenBLAS chooses its kernels when it is loaded, so a better choice needs a new start (blas.c). The variable
  * itself keeps that from happening twice: once it is set, no better core is offered. */
 static void start_with_better_blas(char **argv) {
     const char *core = dcnn_blas_better_core();
