@@ -185,17 +185,32 @@ typedef struct dcnn_descend_step {
 
 /** The table: one pointer a kernel, plus its name for logs. Read-only after dcnn_kernels_select(). */
 typedef struct dcnn_kernels {
-    const char *isa; /**< "reference", "generic", "avx2", "avx512" */
+    const char *isa;       /**< "reference", "generic", "avx2", "avx512", "amx" */
+    const char *precision; /**< "fp32", "bf16" */
     DCNN_KERNEL_LIST(DCNN_KERNEL_FIELD)
 } dcnn_kernels;
 
 /** Instruction sets in rising order; a rank's number is what ranks agree on (law 2: the lowest that any has). */
-typedef enum dcnn_isa { DCNN_ISA_REFERENCE, DCNN_ISA_GENERIC, DCNN_ISA_AVX2, DCNN_ISA_AVX512, DCNN_ISA_COUNT } dcnn_isa;
+typedef enum dcnn_isa {
+    DCNN_ISA_REFERENCE,
+    DCNN_ISA_GENERIC,
+    DCNN_ISA_AVX2,
+    DCNN_ISA_AVX512,
+    DCNN_ISA_AMX, /**< AVX-512 with AMX's products of bf16: the bits are AVX-512's */
+    DCNN_ISA_COUNT
+} dcnn_isa;
 
-/** "reference", "generic", "avx2", "avx512". *Local.* */
+/** What the operands of products are rounded to; sums, weights and activations are fp32 with either (bf16.h). */
+typedef enum dcnn_precision { DCNN_FP32, DCNN_BF16, DCNN_PRECISION_COUNT } dcnn_precision;
+
+/** "reference", "generic", "avx2", "avx512", "amx". *Local.* */
 const char *dcnn_isa_name(dcnn_isa isa);
 
-/** The best instruction set that this CPU, its operating system and this build have. *Local.* */
+/** "fp32", "bf16". *Local.* */
+const char *dcnn_precision_name(dcnn_precision precision);
+
+/** The best instruction set that this CPU, its operating system and this build have. Asks the system to let this process
+ * use AMX's tiles where there are any. *Local.* */
 dcnn_isa dcnn_isa_best(void);
 
 /**
@@ -204,8 +219,11 @@ dcnn_isa dcnn_isa_best(void);
  */
 dcnn_status dcnn_isa_choose(dcnn_isa *isa);
 
-/** The table of an instruction set that dcnn_isa_best() allows. Lives for ever. *Local.* */
+/** The fp32 table of an instruction set that dcnn_isa_best() allows. Lives for ever. *Local.* */
 const dcnn_kernels *dcnn_kernels_of(dcnn_isa isa);
+
+/** The same in any precision. */
+const dcnn_kernels *dcnn_kernels_for(dcnn_isa isa, dcnn_precision precision);
 
 /* --- OpenBLAS --------------------------------------------------------------------------------------------------- */
 
