@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file dcnn.h
  * @brief The public header of libdcnn: status codes, error text, version, and using a trained model.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * classification_peer.c — the peer of tools/check_sklearn: reads confusion matrices from standard input, each as its
  * number of classes, the classes' names, and its counts row by row; writes each one's report as text, then as JSON on

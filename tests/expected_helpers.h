@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* expected_helpers.h — reading the files of tools/make_expected.py. */
 #ifndef DCNN_TESTS_EXPECTED_HELPERS_H
 #define DCNN_TESTS_EXPECTED_HELPERS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* io_helpers.h — what the tests of io/ share: a scratch folder, seeded bytes, and checks of failures. */
 #ifndef DCNN_TESTS_IO_HELPERS_H
 #define DCNN_TESTS_IO_HELPERS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * keras_peer.c — dcnn's side of tools/check_keras, which explains what is compared.
  *
@@ -11,7 +12,7 @@
 
 #include "base/arena.h"
 #include "base/random.h"
-#include "io/model.h"
+#include "model/model.h"
 #include "nn/plan.h"
 
 enum { SEED = 20, STEPS_DONE = 6, GRAIN = 16 };
@@ -60,7 +61,7 @@ done:
     return status;
 }
 
-/* --- running ------------------------------------------------------------------------------------------------------ */
+/* --- running ---------------------------------------------------------------------------------------------------- */
 
 static dcnn_status open_batch(const char *model, const char *inputs, const char *labels, batch *b) {
     size_t bytes, label_bytes;

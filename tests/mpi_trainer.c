@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * mpi_trainer.c — laws 1 to 4 on any number of ranks: each rank trains once with all others and once alone (over
  * MPI_COMM_SELF), and must end with the same bytes.
@@ -7,10 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "run/comm_private.h"
+#include "comm/comm_private.h"
 #include "run/run_folder.h"
 #include "run/trace.h"
-#include "run/tree.h"
+#include "comm/tree.h"
 #include "testing.h"
 
 static dcnn_comm *everyone, *alone;

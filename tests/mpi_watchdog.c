@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * mpi_watchdog.c — what the watchdog makes of ranks that live but do not compute.
  *
@@ -12,7 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "run/watchdog.h"
+#include "guard/watchdog.h"
 
 static double began_s;
 

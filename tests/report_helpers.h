@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* report_helpers.h — made-up runs of any number of classes, epochs and channels, for the tests of report/. */
 #ifndef DCNN_TESTS_REPORT_HELPERS_H
 #define DCNN_TESTS_REPORT_HELPERS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* test_classification.c — reports against text that scikit-learn 1.9.1 printed (labels: all, zero_division=0). */
 #include <setjmp.h>
 #include <stdarg.h>

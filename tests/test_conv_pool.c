@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The fused Convolution 3x3 + bias + ReLU + MaxPooling 2x2 kernels of every instruction set against plain double loops.
  */
 #include <math.h>
@@ -100,7 +101,7 @@ static void check_fences(const problem *p) {
     check_fence(p->scratch, p->scratch_count * sizeof(float), "scratch");
 }
 
-/* --- the plain loops ---------------------------------------------------------------------------------------------- */
+/* --- the plain loops -------------------------------------------------------------------------------------------- */
 
 /* Index of input cell (i, j) of image n, or -1 in the padding. */
 static int64_t cell_at(const dcnn_conv *s, int n, int i, int j) {
@@ -252,7 +253,7 @@ static void check_adjoint(const problem *p) {
         fail_msg("<x', dx> + <bias, dbias> = %g, not %g (bound %g)", inputs + bias, out, inputs_bound);
 }
 
-/* --- tests -------------------------------------------------------------------------------------------------------- */
+/* --- tests ------------------------------------------------------------------------------------------------------ */
 
 static dcnn_conv conv_of(int n, int h, int w, int c, int k, bool same) {
     return (dcnn_conv){.n = n,

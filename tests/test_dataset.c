@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* test_dataset.c — preparing, opening and reading the HDF5 data set. */
 #include "io_helpers.h"
 
@@ -398,7 +399,7 @@ static void change_between_open_and_read_is_seen(void **state) {
     dcnn_dataset_free(&set);
 }
 
-/* --- data sets of other programs --------------------------------------------------------------------------------- */
+/* --- data sets of other programs -------------------------------------------------------------------------------- */
 
 typedef struct foreign {
     const char *without; /* the object or attribute that is left out */
@@ -482,7 +483,7 @@ static void unsealed_data_sets_are_read_if_right(void **state) {
     kind = right, kind.image_rank = 3, refuse_foreign(kind, "has 3 dimensions, not 4");
 }
 
-/* --- the embedded digits ----------------------------------------------------------------------------------------- */
+/* --- the embedded digits ---------------------------------------------------------------------------------------- */
 
 static void embedded_digits_are_prepared(void **state) {
     (void)state;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* test_expected.c — one training step of whole nets against tools/make_expected.py: numpy, double precision, no line of
  * code in common. Each net runs with every instruction set, fused and unfused, in grains of 4 and of 16. */
 #include <math.h>
@@ -28,7 +29,7 @@ typedef struct trial {
     double worst[5];   /* largest errors found, as parts of their bounds */
 } trial;
 
-/* --- what the file says ------------------------------------------------------------------------------------------- */
+/* --- what the file says ----------------------------------------------------------------------------------------- */
 
 static void read_samples(trial *t) {
     int rank;
@@ -43,7 +44,7 @@ static void read_samples(trial *t) {
     for (int64_t i = 0; i < t->n; i++) t->samples[i] = i;
 }
 
-/* --- closeness ---------------------------------------------------------------------------------------------------- */
+/* --- closeness -------------------------------------------------------------------------------------------------- */
 
 /* Fails unless each value is within bound * the largest expected magnitude (or `scale`); a NaN fails. */
 static void compare(trial *t, int kind, const char *what, size_t count, const double *actual, const double *expected,
@@ -72,7 +73,7 @@ static void compare_sampled(trial *t, int kind, const char *what, const dcnn_nod
     free(actual);
 }
 
-/* --- one step ----------------------------------------------------------------------------------------------------- */
+/* --- one step --------------------------------------------------------------------------------------------------- */
 
 static int64_t grain_count(const trial *t) {
     return (t->n + t->options.grain - 1) / t->options.grain;
@@ -171,7 +172,7 @@ static void step_tensor(trial *t, const dcnn_adam_step *step, const dcnn_param *
     free(gradient);
 }
 
-/* --- comparing ---------------------------------------------------------------------------------------------------- */
+/* --- comparing -------------------------------------------------------------------------------------------------- */
 
 /* Elements alone would miss an error elsewhere; these four numbers see every element. */
 static void compare_totals(trial *t, const dcnn_node *node, const dcnn_param *param, const double *gradient) {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * test_figures.c — the figures and the page of made-up runs: all there, whole, the same each time; what they are made
  * of: history, calibration, axes. `DCNN_TEST_KEEP=DIR` leaves the files there, to be looked at.
@@ -11,8 +12,7 @@
 #include "report/figures.h"
 #include "report/plot.h"
 
-/* --- history ---------------------------------------------------------------------------------------------------------
- */
+/* --- history ---------------------------------------------------------------------------------------------------- */
 
 static void history_becomes_columns(void **state) {
     (void)state;
@@ -45,8 +45,7 @@ static void broken_history_is_refused(void **state) {
     }
 }
 
-/* --- calibration -----------------------------------------------------------------------------------------------------
- */
+/* --- calibration ------------------------------------------------------------------------------------------------ */
 
 static void calibration_by_hand(void **state) {
     (void)state;
@@ -90,8 +89,7 @@ static void calibration_against_bin_by_bin(void **state) {
     assert_true(fabs(c.ece - expected) < 1e-12);
 }
 
-/* --- axes and colours ------------------------------------------------------------------------------------------------
- */
+/* --- axes and colours ------------------------------------------------------------------------------------------- */
 
 static void ticks_are_inside_and_apart(void **state) {
     (void)state;
@@ -179,8 +177,7 @@ static void figures_give_their_memory_back(void **state) {
     if (after > before + COUNT * 4096) fail_msg("%zu bytes lost a figure", (after - before) / COUNT);
 }
 
-/* --- whole reports ---------------------------------------------------------------------------------------------------
- */
+/* --- whole reports ---------------------------------------------------------------------------------------------- */
 
 static const char *folder_of(const fake_run *run) {
     static char path[512];

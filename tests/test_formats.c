@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* test_formats.c — the products of every number format of this machine against sums in double. */
 #include "testing.h"
 
-#include "kernels/formats.h"
+#include "formats/formats.h"
 
 static float *normals(size_t count, uint32_t stream) {
     float *values = test_floats(count);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* test_history.c — a run's metrics: lines that are kept, the files that are made of them, and histograms by hand. */
 #include "report_helpers.h"
 

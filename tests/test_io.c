@@ -1,10 +1,11 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* test_io.c — atomic and sealed files, gzip, the HDF5 helper, IDX and CSV. */
 #include "io_helpers.h"
 
 #include "io/hdf5.h"
 #include "io/images.h"
 
-/* --- files ------------------------------------------------------------------------------------------------------- */
+/* --- files ------------------------------------------------------------------------------------------------------ */
 
 static void whole_file_is_written_sealed_and_verified(void **state) {
     (void)state;
@@ -128,7 +129,7 @@ static void seal_sees_every_flip(void **state) {
     free(sealed);
 }
 
-/* --- gzip -------------------------------------------------------------------------------------------------------- */
+/* --- gzip ------------------------------------------------------------------------------------------------------- */
 
 static void assert_reads(const char *path, const uint8_t *expected, size_t expected_length) {
     uint8_t *bytes;
@@ -200,7 +201,7 @@ static void damaged_gzip_never_passes(void **state) {
     free(packed);
 }
 
-/* --- HDF5 -------------------------------------------------------------------------------------------------------- */
+/* --- HDF5 ------------------------------------------------------------------------------------------------------- */
 
 static const double doubles[3] = {-1.5, 0x1.fffffffffffffp-3, 1e300};
 static const float floats[6] = {-1, 2.5f, -0.0f, 1e-40f, 3e38f, 7};
@@ -382,7 +383,7 @@ static void what_is_no_hdf5_is_refused(void **state) {
     dcnn_h5_close(file);
 }
 
-/* --- IDX --------------------------------------------------------------------------------------------------------- */
+/* --- IDX -------------------------------------------------------------------------------------------------------- */
 
 static const uint8_t idx_images[] = {0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0,   0,
                                      0, 3, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 255, 9};
@@ -474,7 +475,7 @@ static void bad_idx_is_refused(void **state) {
     bad_idx(bytes, sizeof idx_images, false, "too large");
 }
 
-/* --- CSV --------------------------------------------------------------------------------------------------------- */
+/* --- CSV -------------------------------------------------------------------------------------------------------- */
 
 static void good_csv(const char *text, bool labelled, int h, int w, int c) {
     const char *path = in_scratch("good.csv.gz");

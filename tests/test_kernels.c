@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* test_kernels.c — every kernel of every instruction set of this machine against the reference.
  *
  * DCNN_KERNEL_LIST makes the list of tests: a kernel without its test_<name> does not compile. The reference itself is
@@ -19,7 +20,7 @@ enum { MATRICES = sizeof matrices / sizeof matrices[0] };
 
 typedef void kernel_test(const dcnn_kernels *fast, const dcnn_kernels *slow);
 
-/* --- vectors ------------------------------------------------------------------------------------------------------ */
+/* --- vectors ---------------------------------------------------------------------------------------------------- */
 
 static void test_add(const dcnn_kernels *fast, const dcnn_kernels *slow) {
     for (int i = 0; i < COUNTS; i++) {
@@ -180,7 +181,7 @@ static void test_squares(const dcnn_kernels *fast, const dcnn_kernels *slow) {
     }
 }
 
-/* --- matrices ----------------------------------------------------------------------------------------------------- */
+/* --- matrices --------------------------------------------------------------------------------------------------- */
 
 static void check_sgemm(const dcnn_kernels *fast, const dcnn_kernels *slow, bool ta, bool tb, int m, int n, int k,
                         float beta) {
@@ -293,7 +294,7 @@ static void test_cross_entropy(const dcnn_kernels *fast, const dcnn_kernels *slo
     for (int i = 0; i < MATRICES; i++) check_cross_entropy(fast, slow, matrices[i].rows, matrices[i].columns);
 }
 
-/* --- pooling ------------------------------------------------------------------------------------------------------ */
+/* --- pooling ---------------------------------------------------------------------------------------------------- */
 
 static const dcnn_pool poolings[] = {
     /* n, h, w, c, r, s, strides, pads, oh, ow */
@@ -372,7 +373,7 @@ static void test_average_pool_backward(const dcnn_kernels *fast, const dcnn_kern
     }
 }
 
-/* --- BatchNormalization ------------------------------------------------------------------------------------------- */
+/* --- BatchNormalization ----------------------------------------------------------------------------------------- */
 
 static void test_moments(const dcnn_kernels *fast, const dcnn_kernels *slow) {
     for (int i = 0; i < MATRICES; i++) {
@@ -435,7 +436,7 @@ static void test_affine_backward(const dcnn_kernels *fast, const dcnn_kernels *s
     }
 }
 
-/* --- pictures ----------------------------------------------------------------------------------------------------- */
+/* --- pictures --------------------------------------------------------------------------------------------------- */
 
 static uint8_t *random_bytes(size_t count, uint32_t stream) {
     uint8_t *bytes = test_input(count);
@@ -490,7 +491,7 @@ static void test_warp(const dcnn_kernels *fast, const dcnn_kernels *slow) {
     }
 }
 
-/* --- the machine -------------------------------------------------------------------------------------------------- */
+/* --- the machine ------------------------------------------------------------------------------------------------ */
 
 static void test_probe(const dcnn_kernels *fast, const dcnn_kernels *slow) {
     for (size_t rounds = 0; rounds < 50; rounds += 7) {
@@ -504,7 +505,7 @@ static void test_probe(const dcnn_kernels *fast, const dcnn_kernels *slow) {
     }
 }
 
-/* --- the walk ----------------------------------------------------------------------------------------------------- */
+/* --- the walk --------------------------------------------------------------------------------------------------- */
 
 typedef struct walk_case {
     const char *kernel;

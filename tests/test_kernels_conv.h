@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /** @file test_kernels_conv.h — the convolution half of test_kernels.c, which alone includes it. */
 #ifndef DCNN_TESTS_TEST_KERNELS_CONV_H
 #define DCNN_TESTS_TEST_KERNELS_CONV_H
@@ -6,7 +7,7 @@
 
 #include "kernels/kernels.h"
 
-/* --- convolution -------------------------------------------------------------------------------------------------- */
+/* --- convolution ------------------------------------------------------------------------------------------------ */
 
 static const dcnn_conv convolutions[] = {
     /* n, h, w, c, k, r, s, strides, pads, oh, ow */
@@ -255,8 +256,7 @@ static void test_conv_backward_filter(const dcnn_kernels *fast, const dcnn_kerne
     check_conv_nan(fast, slow);
 }
 
-/* --- convolution + bias + ReLU + MaxPooling ------------------------------------------------------------------------
- */
+/* --- convolution + bias + ReLU + MaxPooling --------------------------------------------------------------------- */
 
 /* The recipe's three layers come first: on a SIMD instruction set they must fit. */
 enum { RECIPE_LAYERS = 3 };

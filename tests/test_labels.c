@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * test_labels.c — no label of a figure overlaps another or leaves the picture: for 2 to 100 classes, long names, 1 to
  * 1,000 epochs, grey and colour pictures. The linker puts a witness before dcnn_canvas_text() (--wrap).

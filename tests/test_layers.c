@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * test_layers.c — every layer's gradient against finite differences, in double.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* test_model.c — models and checkpoints: what is written is read back bit for bit, and nothing wrong is believed. */
 #include "io_helpers.h"
 
@@ -6,11 +7,11 @@
 
 #include "base/arena.h"
 #include "io/hdf5.h"
-#include "io/model.h"
+#include "model/model.h"
 
 static const dcnn_optimizer adam = {.learning_rate = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-7};
 
-/* --- helpers ----------------------------------------------------------------------------------------------------- */
+/* --- helpers ---------------------------------------------------------------------------------------------------- */
 
 /* Every layer with weights, with and without those that can be left out. */
 static const char *const every_layer =
@@ -150,7 +151,7 @@ static const char *put_foreign(const char *name, void (*change)(hid_t file)) {
     return path;
 }
 
-/* --- round trips ------------------------------------------------------------------------------------------------- */
+/* --- round trips ------------------------------------------------------------------------------------------------ */
 
 static void test_round_trip(void **state) {
     (void)state;
@@ -312,7 +313,7 @@ static void test_hash(void **state) {
     release(&made);
 }
 
-/* --- files that are no model -------------------------------------------------------------------------------------- */
+/* --- files that are no model ------------------------------------------------------------------------------------ */
 
 static void test_missing_and_wrong_files(void **state) {
     (void)state;
@@ -376,7 +377,7 @@ static void test_failed_write(void **state) {
     release(&made);
 }
 
-/* --- models that do not fit --------------------------------------------------------------------------------------- */
+/* --- models that do not fit ------------------------------------------------------------------------------------- */
 
 static void delete_bias(hid_t file) {
     H5Ldelete(file, "model_weights/first/first/bias", H5P_DEFAULT);
@@ -533,7 +534,7 @@ static void test_legacy_keras(void **state) {
     dcnn_checkpoint_free(&read);
 }
 
-/* --- descriptions ------------------------------------------------------------------------------------------------- */
+/* --- descriptions ----------------------------------------------------------------------------------------------- */
 
 static dcnn_status try_description(const char *layers) {
     json_t *description = sequential(layers), *read = NULL;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* test_optimizer.c — steps of each optimizer and rates of each schedule against tools/make_expected.py, which writes
  * the papers' formulas out in numpy; and that a step's bits do not depend on how it is shared out. */
 #include <math.h>
@@ -31,7 +32,7 @@ static hid_t open_object(const char *name) {
     return object;
 }
 
-/* --- optimizers --------------------------------------------------------------------------------------------------- */
+/* --- optimizers ------------------------------------------------------------------------------------------------- */
 
 static dcnn_optimizer settings_of(dcnn_optimizer_kind kind) {
     hid_t group = open_object(dcnn_optimizer_names[kind]);
@@ -163,7 +164,7 @@ static void norms_of_zero_do_no_harm(void **state) {
         }
 }
 
-/* --- schedules ---------------------------------------------------------------------------------------------------- */
+/* --- schedules -------------------------------------------------------------------------------------------------- */
 
 static void rates_are_those_of_keras_and_pytorch(void **state) {
     (void)state;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* test_options.c — the table of options: every row parses, shows in the help, is recorded and comes back. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* test_progress.c — the bar: as text at every width, and on a terminal (a pseudo-terminal) as a user would see it. */
 #include "testing.h"
 
@@ -26,8 +27,7 @@ static int columns_of(const char *text) {
     return columns;
 }
 
-/* --- as text ---------------------------------------------------------------------------------------------------------
- */
+/* --- as text ---------------------------------------------------------------------------------------------------- */
 
 static void expect_text(const dcnn_bar *bar, int columns, const char *expected) {
     char text[DCNN_BAR_BYTES];
@@ -81,8 +81,7 @@ static void every_width_is_kept(void **state) {
             }
 }
 
-/* --- on a terminal ---------------------------------------------------------------------------------------------------
- */
+/* --- on a terminal ---------------------------------------------------------------------------------------------- */
 
 /* A pseudo-terminal in place of standard error, and what was written to it. */
 typedef struct screen {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* test_reference.c — the reference kernels against values made by hand and against their own adjoints; the choice of
  * an instruction set; and law 2 for a kernel: same arguments, same bits, at any address. */
 #include "testing.h"
@@ -12,7 +13,7 @@ static void check_values(const char *what, size_t count, const float *actual, co
     test_close(what, count, actual, expected, 1e-6, 1e-6);
 }
 
-/* --- by hand ------------------------------------------------------------------------------------------------------ */
+/* --- by hand ---------------------------------------------------------------------------------------------------- */
 
 static const dcnn_conv small = {1, 3, 3, 1, 1, 2, 2, 1, 1, 0, 0, 2, 2};
 static const float small_x[9] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
@@ -182,7 +183,7 @@ static void test_warp_by_hand(void **state) {
     check_values("warp", 4, y, expected);
 }
 
-/* --- adjoints: <conv(x, w), dy> = <x, backward_input(dy, w)> = <w, backward_filter(x, dy)> ------------------------ */
+/* --- adjoints: <conv(x, w), dy> = <x, backward_input(dy, w)> = <w, backward_filter(x, dy)> ---------------------- */
 
 static double inner(size_t count, const float *a, const float *b) {
     double sum = 0;
@@ -211,8 +212,7 @@ static void test_convolution_adjoints(void **state) {
     }
 }
 
-/* --- every instruction set -----------------------------------------------------------------------------------------
- */
+/* --- every instruction set -------------------------------------------------------------------------------------- */
 
 #define CHECK_POINTER(result, name, arguments)                                                                         \
     if (table->name == NULL) fail_msg("%s has no " #name, table->isa);
@@ -290,8 +290,7 @@ static void test_nan_travels(void **state) {
     }
 }
 
-/* --- the choice ----------------------------------------------------------------------------------------------------
- */
+/* --- the choice ------------------------------------------------------------------------------------------------- */
 
 static void test_isa_by_environment(void **state) {
     (void)state;

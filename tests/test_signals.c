@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* test_signals.c — what asks a run to end: in a child process each, for signals stay noted. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,8 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "run/launch.h"
-#include "run/signals.h"
+#include "guard/launch.h"
+#include "guard/signals.h"
 
 /* Runs `body` in a child process; its exit code. */
 static int child(int (*body)(void)) {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * test_tensorboard.c — TensorBoard's event files: framing and checksums, the numbers in them, and that no point is
  * doubled or lost when a run is resumed, cut off or started afresh. tools/check_tensorboard asks the real TensorBoard.
@@ -8,8 +9,7 @@
 #include "report/record.h"
 #include "tensorboard.pb-c.h"
 
-/* --- records ---------------------------------------------------------------------------------------------------------
- */
+/* --- records ---------------------------------------------------------------------------------------------------- */
 
 static void crc32c_of_known_texts(void **state) {
     (void)state;
@@ -60,8 +60,7 @@ static void records_come_back_and_damage_is_seen(void **state) {
     free(records.bytes);
 }
 
-/* --- reading a file back ---------------------------------------------------------------------------------------------
- */
+/* --- reading a file back ---------------------------------------------------------------------------------------- */
 
 /* A scalar as a reader sees it. */
 typedef struct point {
@@ -200,8 +199,7 @@ static void update_to(const char *folder, const char *history, int epochs) {
     check_against(folder, history, epochs);
 }
 
-/* --- what happens to runs --------------------------------------------------------------------------------------------
- */
+/* --- what happens to runs --------------------------------------------------------------------------------------- */
 
 static void epoch_by_epoch_or_at_once(void **state) {
     (void)state;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* test_tree.c — the fixed tree: any cut into shares gives the same additions; and the other pure arithmetic of a run.
  */
 #include <math.h>
@@ -5,7 +6,7 @@
 
 #include "run/augment.h"
 #include "run/sampler.h"
-#include "run/tree.h"
+#include "comm/tree.h"
 #include "testing.h"
 
 /* A node's sum by definition, recursively. */

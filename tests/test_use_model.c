@@ -1,5 +1,6 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* test_use_model.c — the public header alone: load a model and predict, against the reference kernels in a plan. */
-#include "io/model.h"
+#include "model/model.h"
 #include "nn/plan.h"
 #include "testing.h"
 

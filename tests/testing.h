@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file testing.h — what tests of arithmetic share: seeded data, buffers with canaries, closeness that fails on NaN.
  *

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The comparisons of tools/check_keras, with the embedded digits and the recipe's net (data/models/digits.json).
 
     check_keras.py KERAS_PEER FOLDER    (KERAS_PEER: the program of tests/keras_peer.c; FOLDER: for files)

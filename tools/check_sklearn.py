@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Compares dcnn's classification reports, by tests/classification_peer, with scikit-learn's; called by check_sklearn."""
 import json
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Compares what TensorBoard reads in a run's event files with the run's metrics; called by check_tensorboard."""
 import csv
 import json

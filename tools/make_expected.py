@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
 """Makes tests/expected/*.h5: what one training step of some nets must come to, in double precision, by numpy alone.
 
 Nothing here is shared with dcnn but Keras' definitions: convolutions are loops over the filter, each layer's gradient is

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* arena.c — measuring, carving, and the one aligned block under it. */
 #include "base/arena.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file arena.h — memory that is measured first and carved from one aligned block afterwards.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file barrier.h — a barrier between processes, in memory that they share.
  *

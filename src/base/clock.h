@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /** @file clock.h — monotonic time. */
 #ifndef DCNN_BASE_CLOCK_H
 #define DCNN_BASE_CLOCK_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* log.c — formats a line and hands it to the registered sink. */
 #include "base/log.h"
 

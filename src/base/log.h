@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file log.h — what the library has to tell, handed to whoever registered a sink.
  *

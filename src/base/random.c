@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* random.c — Philox behind our own argument list, and a table-free permutation. */
 #include "base/random.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file random.h — random numbers as pure functions of (seed, purpose, epoch, sample, index).
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* status.c — the per-thread error record. */
 #include "base/status.h"
 

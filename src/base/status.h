@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /** @file status.h — the error record and the two macros that every fallible function uses. */
 #ifndef DCNN_BASE_STATUS_H
 #define DCNN_BASE_STATUS_H

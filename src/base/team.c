@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* team.c — pthreads that sleep on a condition between tasks, after a short spin. */
 #include "base/team.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file team.h — a fixed team of threads that runs one function together.
  *

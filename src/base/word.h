@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /** @file word.h — processes sleep on a word in memory that they share, until another one changes it. */
 #ifndef DCNN_BASE_WORD_H
 #define DCNN_BASE_WORD_H

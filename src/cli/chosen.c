@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* chosen.c — see chosen.h. */
 #include "cli/chosen.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /** @file chosen.h — the optimizer and the schedule of a run, from its options. */
 #ifndef DCNN_CLI_CHOSEN_H
 #define DCNN_CLI_CHOSEN_H

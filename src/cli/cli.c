@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* cli.c — what commands share: numbers for people, and files that every rank reads. */
 #include "cli/cli.h"
 

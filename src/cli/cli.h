@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file cli.h — what main.c hands to a command, and what commands share.
  *

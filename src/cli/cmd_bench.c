@@ -1,11 +1,11 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* cmd_bench.c — dcnn bench [DATA.h5] */
 #include <math.h>
 #include <string.h>
 
 #include "cli/cli.h"
-#include "run/bench.h"
-#include "run/bench_comm.h"
-#include "run/bench_formats.h"
+#include "bench/bench.h"
+#include "bench/bench_comm.h"
 
 /* Nothing was done, or nothing was measured: no rate. */
 static double rate(double amount, double seconds) {
@@ -20,8 +20,7 @@ static const char *rate_text(double value, const char *format, dcnn_number *numb
     return number->text;
 }
 
-/* --- for people ----------------------------------------------------------------------------------------------------
- */
+/* --- for people ------------------------------------------------------------------------------------------------- */
 
 static void print_machine(const dcnn_bench_result *r) {
     const double gflops = 1e-9 * r->peak_flop_per_s;
@@ -95,8 +94,7 @@ static void print_text(const dcnn_bench_result *r) {
     printf("inference      %s images/s\n", dcnn_number_text((int64_t)(r->infer_images_per_s + 0.5), &number));
 }
 
-/* --- for programs --------------------------------------------------------------------------------------------------
- */
+/* --- for programs ----------------------------------------------------------------------------------------------- */
 
 static json_t *half_json(double seconds, double flop, double bytes, double peak, int stage) {
     const double flops = rate(flop, seconds);
@@ -143,8 +141,7 @@ static dcnn_status print_json(const dcnn_bench_result *r) {
         "load_augmented_s", r->load_s[1], "operations", operations_json(r), "stages", stages_json(r)));
 }
 
-/* --- the reductions ------------------------------------------------------------------------------------------------
- */
+/* --- the reductions --------------------------------------------------------------------------------------------- */
 
 /* "64 KiB" */
 static const char *size_text(int64_t bytes, char text[32]) {
@@ -194,83 +191,13 @@ static dcnn_status bench_comm(dcnn_cli *cli) {
     return DCNN_OK;
 }
 
-/* --- number formats ------------------------------------------------------------------------------------------------
- */
-
-static void print_format(const dcnn_bench_formats_result *r, const dcnn_bench_format *f) {
-    dcnn_number gain, forward, both;
-    printf("%-21s %8.1f %8.1f", f->name, 1e-9 * f->flop_per_s[0], 1e-9 * f->flop_per_s[1]);
-    for (int i = 0; i < DCNN_BENCH_DEPTHS; i++) printf(" %8.1e", f->error[i]);
-    for (int i = 0; i < DCNN_BENCH_TILINGS; i++) printf(" %8.1e", f->tile_error[i]);
-    printf(" %7s %6s %6s %6s\n", f->tiling < 0 ? "none" : dcnn_bench_tilings[f->tiling].name,
-           rate_text(f->gain, "%.2f", &gain),
-           rate_text(f->gain > 0.0 ? dcnn_bench_step_gain(r->forward_share, f->gain) : 0.0, "%.2f", &forward),
-           rate_text(f->gain > 0.0 ? dcnn_bench_step_gain(r->both_share, f->gain) : 0.0, "%.2f", &both));
-}
-
-static void print_formats(const dcnn_bench_formats_result *r) {
-    if (r->count == 0) {
-        puts("formats        this CPU, or the compiler of this build, has no other formats than fp32");
-        return;
-    }
-    printf("%-21s %17s %17s %35s %7s %6s %13s\n", "", "GFLOP/s, depth", "error, depth", "error of a convolution by", "",
-           "", "step, at most");
-    printf("%-21s %8d %8d %8d %8d", "format", dcnn_bench_depths[0], dcnn_bench_depths[1], dcnn_bench_depths[0],
-           dcnn_bench_depths[1]);
-    for (int i = 0; i < DCNN_BENCH_TILINGS; i++) printf(" %8s", dcnn_bench_tilings[i].name);
-    printf(" %7s %6s %6s %6s\n", "tiles", "x", "fwd x", "all x");
-    for (int i = 0; i < r->count; i++) print_format(r, &r->formats[i]);
-    printf("\nproducts       ");
-    for (int i = 0; i < DCNN_BENCH_TILINGS; i++)
-        printf("%s%d by %s", i > 0 ? ", " : "", dcnn_bench_tilings[i].products, dcnn_bench_tilings[i].name);
-    printf(", a pair of channels and 10x10 outputs\n"
-           "accurate       are %.1e and less: twice what fp32 has with F(5x5); tiles: the largest that are\n"
-           "a step         %.3f ms on one core; convolutions take %.1f %% of it forward, %.1f %% both ways\n",
-           r->error_allowed, 1e3 * r->step_s, 100.0 * r->forward_share, 100.0 * r->both_share);
-}
-
-static json_t *formats_json(const dcnn_bench_formats_result *r) {
-    json_t *list = json_array();
-    for (int i = 0; i < r->count; i++) {
-        const dcnn_bench_format *f = &r->formats[i];
-        json_t *speeds = json_object(), *errors = json_object(), *tile_errors = json_object();
-        for (int j = 0; j < DCNN_BENCH_DEPTHS; j++) {
-            char depth[16];
-            snprintf(depth, sizeof depth, "%d", dcnn_bench_depths[j]);
-            json_object_set_new(speeds, depth, json_real(1e-9 * f->flop_per_s[j]));
-            json_object_set_new(errors, depth, json_real(f->error[j]));
-        }
-        for (int j = 0; j < DCNN_BENCH_TILINGS; j++)
-            json_object_set_new(tile_errors, dcnn_bench_tilings[j].name, json_real(f->tile_error[j]));
-        json_array_append_new(list,
-                              json_pack("{s:s, s:o, s:o, s:o, s:s?, s:f, s:f, s:f}", "name", f->name, "gflop_per_s",
-                                        speeds, "error", errors, "convolution_error", tile_errors, "tiles",
-                                        f->tiling < 0 ? NULL : dcnn_bench_tilings[f->tiling].name, "products_gain",
-                                        f->gain, "step_gain_forward", dcnn_bench_step_gain(r->forward_share, f->gain),
-                                        "step_gain_all", dcnn_bench_step_gain(r->both_share, f->gain)));
-    }
-    return list;
-}
-
-static dcnn_status bench_formats(dcnn_cli *cli, const dcnn_bench_options *options) {
-    dcnn_bench_formats_result r;
-    DCNN_TRY(dcnn_bench_formats(cli->comm, options, &r));
-    if (!cli->speaks) return DCNN_OK;
-    if (cli->options->json)
-        return dcnn_json_print(json_pack("{s:s, s:f, s:f, s:f, s:f, s:o}", "dcnn", DCNN_VERSION, "step_s", r.step_s,
-                                         "forward_share", r.forward_share, "convolution_share", r.both_share,
-                                         "error_allowed", r.error_allowed, "formats", formats_json(&r)));
-    print_formats(&r);
-    return DCNN_OK;
-}
-
-/* --- the command ---------------------------------------------------------------------------------------------------
- */
+/* --- the command ------------------------------------------------------------------------------------------------ */
 
 dcnn_status dcnn_cmd_bench(dcnn_cli *cli) {
     const dcnn_options *o = cli->options;
     const dcnn_bench_options options = {.data = o->operand_count > 0 ? o->operands[0] : NULL,
                                         .model = o->model,
+                                        .precision = o->precision,
                                         .batch_size = (int)o->batch_size,
                                         .grain = (int)o->grain,
                                         .threads = (int)o->threads,
@@ -279,7 +206,6 @@ dcnn_status dcnn_cmd_bench(dcnn_cli *cli) {
                                         .plain_sums = o->plain_sums,
                                         .seconds = o->seconds};
     if (o->comm) return bench_comm(cli);
-    if (o->formats) return bench_formats(cli, &options);
     dcnn_bench_result result;
     dcnn_status status = dcnn_bench(cli->comm, &options, &result);
     if (status == DCNN_OK && cli->speaks) {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* cmd_evaluate.c — dcnn evaluate CHECKPOINT [DATA.h5] */
 #include <stdlib.h>
 

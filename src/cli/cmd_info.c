@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* cmd_info.c — dcnn info FILE */
 #include <inttypes.h>
 #include <math.h>
@@ -6,11 +7,10 @@
 #include <sys/stat.h>
 
 #include "cli/cli.h"
-#include "io/hdf5.h"
+#include "io/hdf5_file.h"
 #include "nn/layer.h"
 
-/* --- data sets -----------------------------------------------------------------------------------------------------
- */
+/* --- data sets -------------------------------------------------------------------------------------------------- */
 
 static json_t *numbers_json(int count, const double *values) {
     json_t *array = json_array();
@@ -75,8 +75,7 @@ static dcnn_status tell_dataset(const char *path, bool json) {
     return status;
 }
 
-/* --- nets ----------------------------------------------------------------------------------------------------------
- */
+/* --- nets ------------------------------------------------------------------------------------------------------- */
 
 /* Weights proper; net->param_count counts the gaps between aligned tensors too. */
 static void count_weights(const dcnn_net *net, int node, int64_t *trainable, int64_t *others) {
@@ -153,8 +152,7 @@ static dcnn_status tell_description(const char *path, bool json) {
     return status;
 }
 
-/* --- models and checkpoints ----------------------------------------------------------------------------------------
- */
+/* --- models and checkpoints ------------------------------------------------------------------------------------- */
 
 static void print_progress(const dcnn_checkpoint *c) {
     const dcnn_progress *p = &c->progress;
@@ -219,8 +217,7 @@ static dcnn_status tell_checkpoint(const char *path, bool json) {
     return status;
 }
 
-/* --- which -----------------------------------------------------------------------------------------------------------
- */
+/* --- which ------------------------------------------------------------------------------------------------------ */
 
 /* The first byte that is no space: '{' begins a JSON, nothing else that dcnn reads. */
 static int first_byte(const char *path) {
@@ -235,12 +232,10 @@ static int first_byte(const char *path) {
 }
 
 static dcnn_status tell_hdf5(const char *path, bool json) {
-    hid_t file;
-    DCNN_TRY(dcnn_h5_open(path, &file, NULL));
-    const bool dataset = dcnn_h5_has(file, "images"), model = dcnn_h5_attribute_has(file, "model_config");
-    dcnn_h5_close(file);
-    if (dataset) return tell_dataset(path, json);
-    if (model) return tell_checkpoint(path, json);
+    dcnn_hdf5_content content;
+    DCNN_TRY(dcnn_hdf5_look(path, &content));
+    if (content == DCNN_HDF5_DATASET) return tell_dataset(path, json);
+    if (content == DCNN_HDF5_MODEL) return tell_checkpoint(path, json);
     return DCNN_FAIL(DCNN_BAD_INPUT, "%s: an HDF5 file, but neither a data set of dcnn nor a Keras model", path);
 }
 

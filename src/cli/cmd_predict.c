@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* cmd_predict.c — dcnn predict CHECKPOINT INPUT... */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -80,8 +81,7 @@ static void put_sentence(const table *out, const char *path, const float *row) {
     fputc('\n', out->to);
 }
 
-/* --- inputs --------------------------------------------------------------------------------------------------------
- */
+/* --- inputs ----------------------------------------------------------------------------------------------------- */
 
 typedef enum input_kind { INPUT_DATASET, INPUT_CSV, INPUT_IDX, INPUT_PNG } input_kind;
 
@@ -163,8 +163,7 @@ static dcnn_status predict_input(const dcnn_cli *cli, const dcnn_checkpoint *che
     return DCNN_OK;
 }
 
-/* --- all of it -----------------------------------------------------------------------------------------------------
- */
+/* --- all of it -------------------------------------------------------------------------------------------------- */
 
 /* A person asks about pictures: neither a CSV nor its file is asked for. */
 static bool is_for_people(const dcnn_cli *cli) {

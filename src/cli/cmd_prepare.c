@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* cmd_prepare.c — dcnn prepare SOURCE... -o DATA.h5 */
 #include <sys/stat.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* cmd_report.c — dcnn report RUN [DATA.h5]: gathers what report/ draws. */
 #include <math.h>
 #include <stdlib.h>
@@ -22,8 +23,7 @@ typedef struct sources {
     int32_t *labels;
 } sources;
 
-/* --- augmented samples -----------------------------------------------------------------------------------------------
- */
+/* --- augmented samples ------------------------------------------------------------------------------------------ */
 
 static void augment_sample(const dcnn_cli *cli, const dcnn_report_data *data, const dcnn_options *trained, int64_t row,
                            int epoch, float *floats, uint8_t *bytes) {
@@ -62,8 +62,7 @@ static dcnn_status augment_samples(const dcnn_cli *cli, sources *s, dcnn_report_
     return status;
 }
 
-/* --- rank 0: reading and writing -------------------------------------------------------------------------------------
- */
+/* --- rank 0: reading and writing -------------------------------------------------------------------------------- */
 
 static dcnn_status read_text(const char *folder, const char *name, char **text) {
     size_t length;
@@ -113,8 +112,7 @@ done:
     return status;
 }
 
-/* --- all ranks: the model's predictions ------------------------------------------------------------------------------
- */
+/* --- all ranks: the model's predictions ------------------------------------------------------------------------- */
 
 /* The split to show where none is named: the first of these that the data set has. */
 static const char *choose_split(const char *data) {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* cmd_show.c — dcnn show DATA.h5: a sample drawn in the terminal. */
 #include <inttypes.h>
 #include <langinfo.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * cmd_slurm.c — dcnn slurm [options of train] --nodes N --time T: prints a job script that is ready for sbatch.
  *
@@ -12,8 +13,7 @@
 #include "cli/cli.h"
 #include "cli/jobs.h"
 
-/* --- what is given ---------------------------------------------------------------------------------------------------
- */
+/* --- what is given ---------------------------------------------------------------------------------------------- */
 
 /* "4", or "1-4": the least and the most. */
 static bool is_node_count(const char *text) {
@@ -57,9 +57,7 @@ static dcnn_status check(const dcnn_options *o) {
     return DCNN_OK;
 }
 
-/* --- words of a shell
- * --------------------------------------------------------------------------------------------------
- */
+/* --- words of a shell ------------------------------------------------------------------------------------------- */
 
 static void put_word(const char *word) {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=,+@%";
@@ -112,9 +110,7 @@ static void put_train_options(const dcnn_options *options, const json_t *record)
     }
 }
 
-/* --- the script
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- the script ------------------------------------------------------------------------------------------------- */
 
 static bool begins(const char *line, const char *with) {
     return strncmp(line, with, strlen(with)) == 0;

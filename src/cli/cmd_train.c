@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* cmd_train.c — dcnn train [DATA.h5] */
 #include <inttypes.h>
 #include <string.h>
@@ -7,9 +8,9 @@
 #include "cli/chosen.h"
 #include "cli/cli.h"
 #include "cli/progress.h"
-#include "run/run_lock.h"
-#include "run/signals.h"
-#include "run/watchdog.h"
+#include "guard/run_lock.h"
+#include "guard/signals.h"
+#include "guard/watchdog.h"
 
 /* What the training tells of itself, and to whom. */
 typedef struct narrator {
@@ -105,8 +106,7 @@ static void print_result(const dcnn_run *run, const dcnn_train_result *result) {
     printf("%s: best.h5, checkpoints/, metrics.csv, metrics.jsonl, run.json\n", run->folder);
 }
 
-/* --- going on ------------------------------------------------------------------------------------------------------
- */
+/* --- going on --------------------------------------------------------------------------------------------------- */
 
 /* The layers of a model file: of a Keras JSON, completed by building it, or of an .h5. */
 static dcnn_status read_model(const char *path, dcnn_shape input, json_t **described) {
@@ -158,11 +158,11 @@ static dcnn_status take_up(const dcnn_cli *cli, const dcnn_run *run, dcnn_checkp
     return dcnn_comm_agree(cli->comm, status);
 }
 
-/* --- training ------------------------------------------------------------------------------------------------------
- */
+/* --- training --------------------------------------------------------------------------------------------------- */
 
 static dcnn_train_options train_options(const dcnn_options *o) {
     return (dcnn_train_options){.model = o->model,
+                                .precision = o->precision,
                                 .epochs = (int)o->epochs,
                                 .batch_size = (int)o->batch_size,
                                 .accumulate = (int)o->accumulate,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* commands.c — the table of commands. */
 #include "cli/commands.h"
 

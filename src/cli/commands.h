@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /** @file commands.h — the table of commands: what `dcnn help` lists, and what their help says. */
 #ifndef DCNN_CLI_COMMANDS_H
 #define DCNN_CLI_COMMANDS_H

@@ -1,9 +1,10 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * main.c — from the command line to a command and its exit code.
  *
  * Every rank parses the same arguments and comes to the same end; only rank 0 speaks. A command of one process starts
  * MPI only if a launcher started several: then rank 0 works and the others wait for its status. Where ranks are more
- * than cores, the spare ones sleep (run/comm.h).
+ * than cores, the spare ones sleep (comm/comm.h).
  */
 #include <errno.h>
 #include <poll.h>
@@ -13,14 +14,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <hdf5.h>
-
 #include "base/log.h"
 #include "cli/cli.h"
 #include "cli/manual.h"
 #include "cli/progress.h"
-#include "run/signals.h"
-#include "run/watchdog.h"
+#include "guard/launch.h"
+#include "guard/signals.h"
+#include "guard/watchdog.h"
+#include "io/hdf5_file.h"
 
 static dcnn_status (*const functions[DCNN_COMMAND_COUNT])(dcnn_cli *cli) = {
     [DCNN_COMMAND_PREPARE] = dcnn_cmd_prepare,   [DCNN_COMMAND_TRAIN] = dcnn_cmd_train,
@@ -30,8 +31,7 @@ static dcnn_status (*const functions[DCNN_COMMAND_COUNT])(dcnn_cli *cli) = {
     [DCNN_COMMAND_SLURM] = dcnn_cmd_slurm,
 };
 
-/* --- the launcher, before MPI knows ----------------------------------------------------------------------------------
- */
+/* --- the launcher, before MPI knows ----------------------------------------------------------------------------- */
 
 /* The first of some variables that is set, as a number; else `fallback`. */
 static int launcher_number(const char *const *names, int fallback) {
@@ -50,8 +50,7 @@ static bool is_one_of_many(void) {
     return launcher_number(names, 1) > 1;
 }
 
-/* --- speaking --------------------------------------------------------------------------------------------------------
- */
+/* --- speaking --------------------------------------------------------------------------------------------------- */
 
 static void write_log(dcnn_log_level level, const char *line) {
     dcnn_bar_clear();
@@ -94,23 +93,21 @@ static dcnn_status flush_results(void) {
                                         errno ? strerror(errno) : "is the disk full?");
 }
 
-/* --- help and versions
- * ------------------------------------------------------------------------------------------------ */
+/* --- help and versions ------------------------------------------------------------------------------------------ */
 
 static dcnn_status print_version(void) {
-    unsigned major, minor, release;
+    char hdf5[32];
     dcnn_isa isa;
     DCNN_TRY(dcnn_isa_choose(&isa));
     if (!is_first_process()) return DCNN_OK;
-    H5get_libversion(&major, &minor, &release);
     const char *blas = dcnn_blas_version();
     if (strncmp(blas, "OpenBLAS ", 9) == 0) blas += 9;
     printf("dcnn " DCNN_VERSION "\n"
            "MPI       %s\n"
-           "HDF5      %u.%u.%u\n"
+           "HDF5      %s\n"
            "OpenBLAS  %.*s, %s core\n"
            "kernels   %s\n",
-           dcnn_comm_version(), major, minor, release, (int)strcspn(blas, " "), blas, dcnn_blas_core(),
+           dcnn_comm_version(), dcnn_hdf5_version(hdf5), (int)strcspn(blas, " "), blas, dcnn_blas_core(),
            dcnn_isa_name(isa));
     return flush_results();
 }
@@ -149,8 +146,7 @@ static dcnn_status help_for_programs(const char *what, const char *word) {
     return flush_results();
 }
 
-/* --- running a command
- * ------------------------------------------------------------------------------------------------ */
+/* --- running a command ------------------------------------------------------------------------------------------ */
 
 /* OpenBLAS chooses its kernels when it is loaded, so a better choice needs a new start (DESIGN section 6). The variable
  * itself keeps that from happening twice: once it is set, no better core is offered. */
@@ -193,10 +189,17 @@ static dcnn_status run_in_parallel(dcnn_command_id command, dcnn_cli *cli) {
     return status;
 }
 
+/* Starts MPI where that can be meant: one process manager, and cores for all ranks. */
+static dcnn_status start_mpi(int *argc, char ***argv, dcnn_comm **comm) {
+    DCNN_TRY(dcnn_launch_check_srun(dcnn_comm_version()));
+    DCNN_TRY(dcnn_comm_start(argc, argv, comm));
+    return dcnn_comm_agree(*comm, dcnn_launch_check_cores(dcnn_comm_node_size(*comm), dcnn_comm_node_cores(*comm)));
+}
+
 static dcnn_status run_with_mpi(dcnn_command_id command, int *argc, char ***argv, dcnn_cli *cli) {
     dcnn_comm *comm = NULL;
     signal(SIGPIPE, SIG_IGN); /* a run must not die of a terminal that was closed */
-    dcnn_status status = dcnn_comm_start(argc, argv, &comm);
+    dcnn_status status = start_mpi(argc, argv, &comm);
     if (status != DCNN_OK) {
         report_early(cli->options, status);
         dcnn_comm_finish(comm);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* manual.c — man pages (man(7) macros) and shell completions from the tables of commands and options. */
 #include "cli/manual.h"
 
@@ -12,8 +13,7 @@ static bool has_option(int command, const dcnn_option *option) {
     return (option->commands >> command & 1) != 0;
 }
 
-/* --- man pages -------------------------------------------------------------------------------------------------------
- */
+/* --- man pages -------------------------------------------------------------------------------------------------- */
 
 /* A text as roff: hyphens that are typed, no escapes, no requests. */
 static void put_roff(FILE *to, const char *text) {
@@ -112,8 +112,7 @@ void dcnn_manual_page(int command, FILE *to) {
         put_command_page(to, command);
 }
 
-/* --- completions -----------------------------------------------------------------------------------------------------
- */
+/* --- completions ------------------------------------------------------------------------------------------------ */
 
 static void put_commands(FILE *to) {
     for (int i = 0; i < DCNN_COMMAND_COUNT; i++) fprintf(to, "%s ", dcnn_command_table[i].name);

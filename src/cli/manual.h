@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /** @file manual.h — man pages and shell completions, from the tables of commands and options. */
 #ifndef DCNN_CLI_MANUAL_H
 #define DCNN_CLI_MANUAL_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* nearest.c — see nearest.h. */
 #include "cli/nearest.h"
 

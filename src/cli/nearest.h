@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /** @file nearest.h — what someone who mistyped a name most likely meant. */
 #ifndef DCNN_CLI_NEAREST_H
 #define DCNN_CLI_NEAREST_H

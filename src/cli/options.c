@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* options.c — the table of options, and what follows from a row: its default, its range, its record. */
 #include "cli/options.h"
 
@@ -59,6 +60,8 @@ const dcnn_option dcnn_option_table[] = {
      .help = "samples a step, over all ranks", .resume = DCNN_RESUME_FIXED},
     {"accumulate", 0, TRAIN, INTEGER(accumulate, 1, 1000000000), .fallback = "1", .group = training,
      .help = "batches that make one step together", .resume = DCNN_RESUME_FIXED},
+    {"precision", 0, TRAIN | BENCH, CHOICE(precision, "fp32 bf16", "NAME"), .group = training,
+     .help = "of products; bf16: mixed, AMX [the model's, fp32]", .resume = DCNN_RESUME_FIXED},
     {"seed", 0, TRAIN, SEED(seed), .fallback = "42", .group = training, .help = "of weights, order, augmentation",
      .resume = DCNN_RESUME_FIXED},
 
@@ -152,8 +155,6 @@ const dcnn_option dcnn_option_table[] = {
     {"seconds", 0, BENCH, REAL(seconds, 0, 86400, DCNN_OPEN_LOW), .fallback = "8", .group = machine,
      .help = "how long to measure, about"},
     {"comm", 0, BENCH, FLAG(comm), .group = machine, .help = "measure the reductions over all ranks instead"},
-    {"formats", 0, BENCH, FLAG(formats), .group = machine,
-     .help = "measure what fp16, bf16 and AMX could gain instead"},
     {"grain", 0, TRAIN | BENCH, INTEGER(grain, 1, 4096), .fallback = "16", .group = expert,
      .help = "samples computed at a time", .resume = DCNN_RESUME_FIXED},
     {"fuse", 0, TRAIN | BENCH, FLAG(fuse), .fallback = "true", .group = expert,
@@ -198,8 +199,7 @@ void dcnn_options_default(dcnn_command_id command, dcnn_options *options) {
     }
 }
 
-/* --- ranges --------------------------------------------------------------------------------------------------------
- */
+/* --- ranges ----------------------------------------------------------------------------------------------------- */
 
 static const char *bound_text(double value, char text[32]) {
     snprintf(text, 32, value == (double)(int64_t)value ? "%.0f" : "%g", value);
@@ -243,8 +243,7 @@ const char *dcnn_option_range(const dcnn_option *option, char text[128]) {
     return text;
 }
 
-/* --- records --------------------------------------------------------------------------------------------------------
- */
+/* --- records ---------------------------------------------------------------------------------------------------- */
 
 /* A value as JSON; whole numbers up to 2^63, larger seeds as text, for JSON libraries know no unsigned integers. */
 static json_t *value_json(const dcnn_option *option, const dcnn_options *options) {

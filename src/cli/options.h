@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file options.h — the one table of options; parsing, help, records and resuming all follow from it.
  *
@@ -63,7 +64,7 @@ extern const int dcnn_option_count;
 typedef struct dcnn_options {
     bool help, verbose, quiet;
     /* train */
-    const char *run, *model;
+    const char *run, *model, *precision;
     bool resume, overwrite;
     int64_t epochs, batch_size, accumulate, grain;
     const char *optimizer, *lr_scale;
@@ -78,7 +79,7 @@ typedef struct dcnn_options {
     const char *output, *format, *split, *schedule, *trace;
     int64_t limit, index;
     double test_split, validation_split, seconds;
-    bool stratify, force, json, comm, formats;
+    bool stratify, force, json, comm;
     int shape[3];
     /* slurm */
     const char *nodes, *time, *partition, *account, *job_name, *launcher;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* options_help.c — a command's help from the table, in 80 columns. */
 #include <string.h>
 

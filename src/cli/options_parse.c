@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* options_parse.c — a command line into values, by getopt_long() from the table. */
 #include <errno.h>
 #include <getopt.h>
@@ -10,8 +11,7 @@
 
 enum { FIRST_LONG = 256, NAME_BYTES = 40 }; /* getopt's codes of long options lie above all letters */
 
-/* --- one value -----------------------------------------------------------------------------------------------------
- */
+/* --- one value -------------------------------------------------------------------------------------------------- */
 
 static dcnn_status refuse(const dcnn_option *option, const char *text, const char *why) {
     char range[128];
@@ -97,8 +97,7 @@ dcnn_status dcnn_option_set(const dcnn_option *option, const char *text, dcnn_op
     return DCNN_OK;
 }
 
-/* --- names ---------------------------------------------------------------------------------------------------------
- */
+/* --- names ------------------------------------------------------------------------------------------------------ */
 
 /* The row of a name; `without` tells whether it was written --no-NAME. */
 static const dcnn_option *find_written(dcnn_command_id command, const char *name, bool *without) {
@@ -156,8 +155,7 @@ static dcnn_status check_names(dcnn_command_id command, int argc, char **argv) {
     return DCNN_OK;
 }
 
-/* --- the command line ----------------------------------------------------------------------------------------------
- */
+/* --- the command line ------------------------------------------------------------------------------------------- */
 
 /* What getopt_long() wants to know, made from the table. A flag has two names. */
 typedef struct getopt_tables {

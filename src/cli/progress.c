@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* progress.c — the bar on a terminal. */
 #include "cli/progress.h"
 
@@ -13,8 +14,7 @@
 #include "cli/cli.h"
 #include "cli/terminal.h"
 
-/* --- as text ---------------------------------------------------------------------------------------------------------
- */
+/* --- as text ---------------------------------------------------------------------------------------------------- */
 
 /* What is told, less from one to the next; the widest that leaves room for a bar is taken. */
 typedef struct level {
@@ -107,8 +107,7 @@ int dcnn_bar_text(const dcnn_bar *bar, dcnn_bar_style style, char text[DCNN_BAR_
     return (int)(strlen(left) + strlen(right) + (line > 0 ? 2 : 1) * strlen(l->gap)) + line;
 }
 
-/* --- on the terminal -------------------------------------------------------------------------------------------------
- */
+/* --- on the terminal -------------------------------------------------------------------------------------------- */
 
 static struct {
     bool on;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file progress.h — the bar that shows on a terminal how far a long work is.
  *

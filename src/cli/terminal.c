@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* terminal.c — see terminal.h. */
 #include "cli/terminal.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /** @file terminal.h — the terminal on which people see what this process writes to standard error. */
 #ifndef DCNN_CLI_TERMINAL_H
 #define DCNN_CLI_TERMINAL_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* csv.c — Kaggle's "Digit Recognizer" CSV: a header, then one picture a line, integers 0..255. */
 #include "io/images.h"
 

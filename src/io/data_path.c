@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* data_path.c — where dcnn's own data are. */
 #include <libgen.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* dataset.c — opening and reading the HDF5 data set. */
 #include "io/dataset.h"
 
@@ -10,7 +11,7 @@
 
 enum { FORMAT_VERSION = 1 };
 
-/* --- the description --------------------------------------------------------------------------------------------- */
+/* --- the description -------------------------------------------------------------------------------------------- */
 
 /* A file of ours is always sealed; without its seal it was cut or changed, and nothing else would tell. */
 static dcnn_status check_seal(hid_t file, const dcnn_dataset *set) {
@@ -96,7 +97,7 @@ static dcnn_status read_origin(hid_t file, dcnn_dataset *set) {
     return DCNN_OK;
 }
 
-/* --- splits ------------------------------------------------------------------------------------------------------ */
+/* --- splits ----------------------------------------------------------------------------------------------------- */
 
 /* Every row must be in the data set, and none twice: a sample counts once. */
 static dcnn_status check_rows(const dcnn_dataset *set, const dcnn_split *split) {
@@ -159,7 +160,7 @@ done:
     return status;
 }
 
-/* --- opening and reading ----------------------------------------------------------------------------------------- */
+/* --- opening and reading ---------------------------------------------------------------------------------------- */
 
 static dcnn_status read_description(hid_t file, dcnn_dataset *set) {
     DCNN_TRY(check_format(file, set));

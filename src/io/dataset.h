@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file dataset.h — the HDF5 data set: bytes on disk, splits as index lists, statistics of the training split.
  *

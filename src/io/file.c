@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* file.c — whole or absent: atomic writes, seals, and reading files that may be gzipped. */
 #include "io/file.h"
 

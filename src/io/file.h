@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file file.h — files that are whole or absent (law 5), and files that carry their own checksum.
  *

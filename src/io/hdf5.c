@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* hdf5.c — HDF5 files and groups, and what HDF5 says when a call fails. */
 #include "io/hdf5.h"
 
@@ -11,11 +12,12 @@
 #include <unistd.h>
 
 #include "io/file.h"
+#include "io/hdf5_file.h"
 #include "io/kind.h"
 
 enum { SMALLEST_IMAGE_BYTES = 1 << 16, SEAL_BYTES = 32 };
 
-/* --- errors ------------------------------------------------------------------------------------------------------ */
+/* --- errors ----------------------------------------------------------------------------------------------------- */
 
 static herr_t keep_description(unsigned depth, const H5E_error2_t *error, void *text) {
     (void)depth;
@@ -49,7 +51,7 @@ static dcnn_status fail_file(dcnn_status code, const char *name, const char *wha
     return DCNN_FAIL(code, "%s: %s%s%s%s", name, what, reason[0] ? " (HDF5: " : "", reason, reason[0] ? ")" : "");
 }
 
-/* --- files ------------------------------------------------------------------------------------------------------- */
+/* --- files ------------------------------------------------------------------------------------------------------ */
 
 /* Access properties that every file has; the first call of the module for most. */
 static hid_t access_properties(void) {
@@ -161,7 +163,7 @@ void dcnn_h5_close(hid_t file) {
     if (file >= 0) H5Fclose(file);
 }
 
-/* --- groups ------------------------------------------------------------------------------------------------------ */
+/* --- groups ----------------------------------------------------------------------------------------------------- */
 
 dcnn_status dcnn_h5_group_create(hid_t where, const char *name, hid_t *group) {
     hid_t links = H5Pcreate(H5P_LINK_CREATE);
@@ -224,4 +226,23 @@ dcnn_status dcnn_h5_list(hid_t where, const char *name, int *count, char ***name
 done:
     dcnn_h5_group_close(group);
     return status;
+}
+
+/* --- what a file holds ------------------------------------------------------------------------------------------ */
+
+dcnn_status dcnn_hdf5_look(const char *path, dcnn_hdf5_content *content) {
+    hid_t file;
+    DCNN_TRY(dcnn_h5_open(path, &file, NULL));
+    *content = dcnn_h5_has(file, "images")                   ? DCNN_HDF5_DATASET
+               : dcnn_h5_attribute_has(file, "model_config") ? DCNN_HDF5_MODEL
+                                                             : DCNN_HDF5_OTHER;
+    dcnn_h5_close(file);
+    return DCNN_OK;
+}
+
+const char *dcnn_hdf5_version(char text[32]) {
+    unsigned major, minor, release;
+    H5get_libversion(&major, &minor, &release);
+    snprintf(text, 32, "%u.%u.%u", major, minor, release);
+    return text;
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file hdf5.h — HDF5 with its errors turned into the error record.
  *

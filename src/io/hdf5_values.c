@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* hdf5_values.c — attributes and data sets: numbers and strings. */
 #include "io/hdf5.h"
 
@@ -53,7 +54,7 @@ static const char *type_name(dcnn_h5_type type) {
     return names[type];
 }
 
-/* --- opening ----------------------------------------------------------------------------------------------------- */
+/* --- opening ---------------------------------------------------------------------------------------------------- */
 
 static void close_source(source *from) {
     if (from->type >= 0) H5Tclose(from->type);
@@ -137,7 +138,7 @@ static dcnn_status read_numbers(const source *from, dcnn_h5_type type, void *val
     return read_source(from, wanted, values);
 }
 
-/* --- numbers ----------------------------------------------------------------------------------------------------- */
+/* --- numbers ---------------------------------------------------------------------------------------------------- */
 
 bool dcnn_h5_attribute_has(hid_t where, const char *name) {
     return H5Aexists(where, name) > 0;
@@ -258,7 +259,7 @@ dcnn_status dcnn_h5_shape(hid_t where, const char *name, int *rank, int64_t *sha
     return status;
 }
 
-/* --- strings ----------------------------------------------------------------------------------------------------- */
+/* --- strings ---------------------------------------------------------------------------------------------------- */
 
 static hid_t variable_text_type(void) {
     hid_t type = H5Tcopy(H5T_C_S1);

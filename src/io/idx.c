@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* idx.c — IDX, the format of the MNIST database (http://yann.lecun.com/exdb/mnist): two zero bytes, the type of the
  * values (8: unsigned byte), the number of dimensions, each dimension as a big-endian uint32, the values. */
 #include "io/images.h"

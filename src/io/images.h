@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file images.h — labelled pictures in memory, and the foreign formats they come from: IDX and Kaggle CSV.
  */

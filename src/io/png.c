@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* png.c — one picture from a PNG file, by libpng's simplified interface. */
 #include "io/png.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /** @file png.h — one picture from a PNG file. */
 #ifndef DCNN_IO_PNG_H
 #define DCNN_IO_PNG_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* prepare.c — from IDX or CSV to one HDF5 data set. */
 #include "io/dataset.h"
 
@@ -27,7 +28,7 @@ typedef struct preparation {
     char *files[MAX_FILES]; /* every file that was read, in order; owned */
 } preparation;
 
-/* --- reading ----------------------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------------------------- */
 
 static dcnn_status note_file(preparation *made, const char *path) {
     if (made->file_count == MAX_FILES)
@@ -170,7 +171,7 @@ static dcnn_status read_sources(preparation *made, int count, char *const source
                      count > 0 ? sources[0] : "no source");
 }
 
-/* --- checking and splitting -------------------------------------------------------------------------------------- */
+/* --- checking and splitting ------------------------------------------------------------------------------------- */
 
 static dcnn_status count_classes(preparation *made) {
     const dcnn_images *all = &made->labelled;
@@ -208,7 +209,7 @@ static dcnn_status split_samples(preparation *made) {
     return DCNN_OK;
 }
 
-/* --- writing ----------------------------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------------------------- */
 
 static dcnn_status write_arrays(hid_t file, const preparation *made) {
     const dcnn_images *all = &made->labelled;
@@ -315,7 +316,7 @@ static dcnn_status summarise(const preparation *made, const char *output, char *
     return DCNN_OK;
 }
 
-/* --- all of it --------------------------------------------------------------------------------------------------- */
+/* --- all of it -------------------------------------------------------------------------------------------------- */
 
 static void free_preparation(preparation *made) {
     dcnn_images_free(&made->labelled);

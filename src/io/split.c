@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* split.c — drawing the splits by arithmetic, and exact statistics of the training pixels. */
 #include "io/split.h"
 

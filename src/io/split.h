@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /** @file split.h — which samples are test, validation and training, and the training pixels' mean and deviation. */
 #ifndef DCNN_IO_SPLIT_H
 #define DCNN_IO_SPLIT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* unpack.c — reading a whole file, gzipped or not. zlib's gzread lets garbage behind the packed data pass and tells a
  * cut file only when it is closed, so the file is read first and inflated strictly. */
 #include "io/file.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* activations_simd.c — exponentials in vectors: sigmoid, tanh, softmax and cross-entropy. */
 #include <math.h>
 

@@ -482,7 +482,48 @@ static void pool_backward(const dcnn_conv *shape, const float *x, const float *i
                  scratch);
 }
 
+/* A dense layer's view: images of one pixel. */
+static dcnn_conv dense_shape(int rows, int in, int units) {
+    return (dcnn_conv){.n = rows, .h = 1, .w = 1, .c = in, .k = units, .r = 1, .s = 1, .stride_h = 1, .stride_w = 1,
+                       .oh = 1, .ow = 1};
+}
+
+static size_t dense_scratch(int rows, int in, int units) {
+    const dcnn_conv shape = dense_shape(rows, in, units);
+    return conv_scratch(&shape);
+}
+
+static size_t dense_packed(int in, int units) {
+    const dcnn_conv shape = dense_shape(1, in, units);
+    return packed_floats(&shape);
+}
+
+static void dense_pack(int in, int units, const float *w, float *packed, int part, int parts) {
+    const dcnn_conv shape = dense_shape(1, in, units);
+    pack(&shape, w, packed, part, parts);
+}
+
+static void dense_forward(int rows, int in, int units, const float *x, const float *w, const float *packed,
+                          const float *bias, dcnn_fused fused, float *y, float *scratch) {
+    (void)w;
+    const dcnn_conv shape = dense_shape(rows, in, units);
+    forward(&shape, x, packed, bias, fused, y, scratch);
+}
+
+static void dense_backward(int rows, int in, int units, const float *x, const float *w, const float *packed,
+                           const float *dy, float *dx, float *dw, float *dbias, float *scratch) {
+    (void)w;
+    const dcnn_conv shape = dense_shape(rows, in, units);
+    run_backward(&shape, &(backward_task){.x = x, .packed = packed, .dy = dy, .dx = dx, .dw = dw, .dbias = dbias},
+                 scratch);
+}
+
 void DCNN_SIMD_NAME(dcnn_register_bf16)(dcnn_kernels *table) {
+    table->dense_scratch = dense_scratch;
+    table->dense_packed = dense_packed;
+    table->dense_pack = dense_pack;
+    table->dense_forward = dense_forward;
+    table->dense_backward = dense_backward;
     table->conv_scratch = conv_scratch;
     table->conv_packed = packed_floats;
     table->conv_pack = pack;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* blas.c — matrix products through OpenBLAS, and which of its cores this CPU deserves. */
 #include <cblas.h>
 #include <stdlib.h>

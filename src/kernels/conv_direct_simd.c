@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* conv_direct_simd.c — convolutions of any shape straight from the image: no matrix of columns is ever made.
  *
  * Neighbouring outputs of a line are the rows of a register tile; a filter row over its channels is one run of floats
@@ -32,7 +33,7 @@ typedef struct sweep {
     size_t out_down, out_right;
 } sweep;
 
-/* --- frames ------------------------------------------------------------------------------------------------------- */
+/* --- frames ----------------------------------------------------------------------------------------------------- */
 
 static size_t frame_floats(const frame *f) {
     return f->rows * f->columns * f->c;
@@ -92,7 +93,7 @@ static dcnn_conv flattened(const dcnn_conv *shape) {
     return flat;
 }
 
-/* --- phases of the input's gradient ------------------------------------------------------------------------------- */
+/* --- phases of the input's gradient ----------------------------------------------------------------------------- */
 
 /* The inputs number `first`, first + stride, … along one side see the taps `tap`, tap + stride, … */
 typedef struct phase {
@@ -150,7 +151,7 @@ static size_t phase_floats(const dcnn_conv *shape, int r, int s) {
     return (size_t)taps * (size_t)shape->k * divide_up((size_t)shape->c, V) * V;
 }
 
-/* --- packing ------------------------------------------------------------------------------------------------------ */
+/* --- packing ---------------------------------------------------------------------------------------------------- */
 
 static size_t filter_floats(const dcnn_conv *shape) {
     return whole_lines((size_t)(shape->r * shape->s * shape->c) * divide_up((size_t)shape->k, V) * V);
@@ -236,7 +237,7 @@ void DCNN_SIMD_NAME(dcnn_conv_direct_pack)(const dcnn_conv *shape, const float *
     }
 }
 
-/* --- forward and the input's gradient ----------------------------------------------------------------------------- */
+/* --- forward and the input's gradient --------------------------------------------------------------------------- */
 
 static void sweep_image(const sweep *s, const float *source, const float *packed, const float *start, bool relu,
                         float *out) {
@@ -375,7 +376,7 @@ void DCNN_SIMD_NAME(dcnn_conv_direct_backward_input)(const dcnn_conv *shape, con
     }
 }
 
-/* --- the filters' gradient ---------------------------------------------------------------------------------------- */
+/* --- the filters' gradient -------------------------------------------------------------------------------------- */
 
 /* dy with rows of whole vectors. */
 static void pad_channels(size_t positions, size_t k, const float *dy, float *to) {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Backward of Convolution 3x3 + ReLU + MaxPooling 2x2: of a window's four cells only the open one has a gradient.
  *
  * dw: for an output channel and a channel block, nine sums in registers run over the list of its open cells, taking the
@@ -57,7 +58,7 @@ static inline void add_list(const open_cell *cells, size_t count, const float *f
     }
 }
 
-/* --- dw ----------------------------------------------------------------------------------------------------------- */
+/* --- dw --------------------------------------------------------------------------------------------------------- */
 
 /* Floats that a number of entries takes. */
 static size_t entry_floats(size_t entries) {
@@ -148,7 +149,7 @@ static void backward_bias(const conv_pool_plan *plan, size_t rows, const uint8_t
     }
 }
 
-/* --- dx ----------------------------------------------------------------------------------------------------------- */
+/* --- dx --------------------------------------------------------------------------------------------------------- */
 
 /* Lists for dx: [k block][image][window][cell of the window]. */
 static size_t input_lists(const conv_pool_plan *plan, size_t group) {

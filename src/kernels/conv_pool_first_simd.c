@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Convolution 3x3 + ReLU + MaxPooling 2x2 of pictures with one channel, a net's first layer: lanes are output channels.
  *
  * Forward is Winograd F(2,3) along the rows only: 24 multiplications a window instead of 36, four additions, and what

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Forward of Convolution 3x3 + bias + ReLU + MaxPooling 2x2 by Winograd F(2x2,3x3), the packing of the weights, and the
  * products of all tiled ways.
  *
@@ -45,7 +46,7 @@ static size_t conv_pool_packed(const dcnn_conv *shape) {
     return plan.forward_floats + whole_lines(plan.k * plan.c_blocks * V * TAPS);
 }
 
-/* --- packing ------------------------------------------------------------------------------------------------------ */
+/* --- packing ---------------------------------------------------------------------------------------------------- */
 
 /* U = G g G^T of one input channel and one vector of output channels; G = (1 0 0; 1/2 1/2 1/2; 1/2 -1/2 1/2; 0 0 1). */
 static void transform_filter(const conv_pool_plan *plan, const float *w, size_t channel, size_t vector, float *packed) {
@@ -109,7 +110,7 @@ static void conv_pool_pack(const dcnn_conv *shape, const float *w, float *packed
     }
 }
 
-/* --- products ----------------------------------------------------------------------------------------------------- */
+/* --- products --------------------------------------------------------------------------------------------------- */
 
 /* m [rows][vectors * V] = v u for one panel and one element. */
 static inline __attribute__((always_inline)) void multiply(const size_t rows, const size_t vectors, size_t channels,
@@ -191,7 +192,7 @@ void DCNN_SIMD_NAME(dcnn_conv_pool_multiply)(const conv_pool_plan *plan, const t
     }
 }
 
-/* --- forward ------------------------------------------------------------------------------------------------------ */
+/* --- forward ---------------------------------------------------------------------------------------------------- */
 
 /* B^T d B of one tile and one channel block: d [4][4] at `from`, `row` floats from row to row; 16 vectors, `stride`
  * floats apart. B^T = (1 0 -1 0; 0 1 1 0; 0 -1 1 0; 0 1 0 -1). */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file conv_pool_simd.h — what the fused Convolution 3x3 + ReLU + MaxPooling 2x2 kernels share: sizes and small steps.
  *

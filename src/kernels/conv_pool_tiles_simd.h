@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file conv_pool_tiles_simd.h — what the two tiled ways of the fused forward kernel share: F(2x2,3x3) in
  * conv_pool_simd.c, which has the products of both, and F(5x5,3x3) in conv_pool_wide_simd.c.

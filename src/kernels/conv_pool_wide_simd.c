@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Convolution 3x3 + bias + ReLU + MaxPooling 2x2 by Winograd F(5x5,3x3) at the points 0, 1, -1, 2, -2, 1/2 and
  * infinity: 49 multiplications for 25 outputs, where F(2x2,3x3) takes 100. Its fp32 error is about ten times that of
  * F(2x2,3x3), 3e-6 of the outputs' rms; no other points do much better.
@@ -56,7 +57,7 @@ size_t DCNN_SIMD_NAME(dcnn_conv_pool_wide_scratch)(const dcnn_conv *shape) {
     return FIELD_EDGE * FIELD_EDGE * V + v_floats(&plan, tiles) + m_floats(&plan, tiles);
 }
 
-/* --- packing ------------------------------------------------------------------------------------------------------ */
+/* --- packing ---------------------------------------------------------------------------------------------------- */
 
 /* The values of a filter's line at the seven points, each divided by the product of that point's distances to the other
  * five: what would else stand as fractions in transform_line(). */
@@ -93,7 +94,7 @@ void DCNN_SIMD_NAME(dcnn_conv_pool_wide_pack)(const conv_pool_plan *plan, const 
     }
 }
 
-/* --- input -------------------------------------------------------------------------------------------------------- */
+/* --- input ------------------------------------------------------------------------------------------------------ */
 
 /* B^T d. With P = x (x^2 - 1) (x^2 - 4) (x - 1/2), row i has the coefficients of P / (x - point i), and the last those
  * of P; q is d times (x - 1/2). */
@@ -173,7 +174,7 @@ static void transform_field(const dcnn_conv *shape, const conv_pool_plan *plan, 
     }
 }
 
-/* --- output ------------------------------------------------------------------------------------------------------- */
+/* --- output ----------------------------------------------------------------------------------------------------- */
 
 /* A^T m: row i has the points' i-th powers. */
 static inline void interpolate_line(const simd_float m[EDGE], simd_float y[TILE]) {
@@ -232,7 +233,7 @@ static void finish_field(const conv_pool_plan *plan, const field *f, const float
                argmax == NULL ? NULL : argmax + corner);
 }
 
-/* --- all of it ---------------------------------------------------------------------------------------------------- */
+/* --- all of it -------------------------------------------------------------------------------------------------- */
 
 /* Tiles of the fields from..to-1. */
 static size_t count_tiles(const conv_pool_plan *plan, size_t from, size_t to) {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* conv_simd.c — the general convolutions: which way a shape goes. */
 #include "kernels/conv_simd.h"
 #include "kernels/register.h"

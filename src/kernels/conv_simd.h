@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file conv_simd.h — the two ways of the general convolutions, between which conv_simd.c chooses by shape: Winograd
  * (3x3, stride 1) and direct (any shape). Each has the kernels of the table, with packed weights of its own.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* conv_winograd_simd.c — 3x3 convolutions with stride 1 by Winograd's tiles (Lavin & Gray, arXiv 1509.09308).
  *
  * Forward is F(4x4,3x3): a 6x6 tile of x becomes 36 elements, each element a product of matrices over the channels, and
@@ -99,7 +100,7 @@ static size_t block_floats(const tile_block *block) {
     return whole_lines(ELEMENTS * block->v_element) + whole_lines(ELEMENTS * block->m_element);
 }
 
-/* --- packing ------------------------------------------------------------------------------------------------------ */
+/* --- packing ---------------------------------------------------------------------------------------------------- */
 
 /* Floats of U from one element to the next. One vector more than needed: at powers of two packing takes longer. */
 static size_t u_element(size_t channels, size_t vectors) {
@@ -204,7 +205,7 @@ void DCNN_SIMD_NAME(dcnn_conv_winograd_pack)(const dcnn_conv *shape, const float
     }
 }
 
-/* --- transforms --------------------------------------------------------------------------------------------------- */
+/* --- transforms ------------------------------------------------------------------------------------------------- */
 
 /* Place of a tile: its image, and its upper left output. */
 typedef struct tile_place {
@@ -293,7 +294,7 @@ static inline void transform_products(const float *m, size_t stride, simd_float 
     for (size_t i = 0; i < TILE; i++) interpolate_line(t[i], cell[i]);
 }
 
-/* --- forward and the input's gradient ----------------------------------------------------------------------------- */
+/* --- forward and the input's gradient --------------------------------------------------------------------------- */
 
 /* Outputs of a block, from M's vectors `vector` to `vector` + vectors - 1. */
 static void transform_output(const scheme *s, const tile_block *block, size_t first, size_t count, size_t vector,
@@ -382,7 +383,7 @@ void DCNN_SIMD_NAME(dcnn_conv_winograd_backward_input)(const dcnn_conv *shape, c
     convolve(&s, dy, packed + whole_lines(u_floats(s.k, s.c)), NULL, false, dx, scratch);
 }
 
-/* --- the filters' gradient ---------------------------------------------------------------------------------------- */
+/* --- the filters' gradient -------------------------------------------------------------------------------------- */
 
 /* A range of channels. */
 typedef struct slice {

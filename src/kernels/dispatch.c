@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* dispatch.c — one table an instruction set: the reference, overwritten by whatever is faster. */
 #include <pthread.h>
 #include <stdlib.h>
@@ -24,6 +25,7 @@ static dcnn_kernels *fill_common(dcnn_isa isa, dcnn_precision precision) {
 #define FILL_SIMD(isa, precision, name)                                                                                \
     do {                                                                                                               \
         dcnn_kernels *table_ = fill_common(isa, precision);                                                                     \
+        dcnn_register_dense_##name(table_);                                                                            \
         dcnn_register_conv_##name(table_);                                                                             \
         dcnn_register_activations_##name(table_);                                                                      \
         dcnn_register_pointwise_##name(table_);                                                                        \
@@ -114,4 +116,8 @@ const dcnn_kernels *dcnn_kernels_for(dcnn_isa isa, dcnn_precision precision) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, fill_tables);
     return &tables[isa][precision];
+}
+
+const dcnn_kernels *dcnn_kernels_with(const dcnn_kernels *kernels, dcnn_precision precision) {
+    return &tables[(kernels - &tables[0][0]) / DCNN_PRECISION_COUNT][precision];
 }

@@ -34,27 +34,3 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
     target_compile_definitions(dcnn_kernels PUBLIC DCNN_HAS_AMX)
   endif()
 endif()
-
-# formats_*.c measure number formats (dcnn bench --formats): each is compiled for what it needs, where the compiler knows
-# that, and is empty elsewhere.
-include(CheckCSourceCompiles)
-# dcnn_format_flags(FAMILY FLAGS…)
-function(dcnn_format_flags family)
-  string(REPLACE ";" " " flags "${ARGN}")
-  check_c_compiler_flag("${flags}" DCNN_COMPILES_${family})
-  if(DCNN_COMPILES_${family})
-    set_source_files_properties(${CMAKE_CURRENT_LIST_DIR}/formats_${family}.c
-      PROPERTIES COMPILE_OPTIONS "${ARGN}")
-  endif()
-endfunction()
-if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
-  dcnn_format_flags(fp32 -mavx512f)
-  dcnn_format_flags(fp16 -mavx512fp16 -mavx512vl -mf16c)
-  dcnn_format_flags(bf16 -mavx512f -mavx512bf16)
-  dcnn_format_flags(amx -mamx-tile -mamx-bf16 -mf16c)
-  check_c_source_compiles("int main(void) { __asm__ volatile(\"tdpfp16ps %tmm6, %tmm4, %tmm0\"); return 0; }"
-    DCNN_ASSEMBLES_AMX_FP16)
-  if(DCNN_ASSEMBLES_AMX_FP16 AND DCNN_COMPILES_amx)
-    set_source_files_properties(${CMAKE_CURRENT_LIST_DIR}/formats_amx.c PROPERTIES COMPILE_DEFINITIONS DCNN_AMX_FP16)
-  endif()
-endif()

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file kernels.h — the kernel table and the contract of every kernel in it.
  *
@@ -116,6 +117,20 @@ typedef struct dcnn_descend_step {
        first largest logit is the label. A NaN in x gives a NaN loss. */                                               \
     X(void, cross_entropy, (size_t rows, int classes, const float *x, const int32_t *labels, float *y, float *dx,      \
                             double *loss, int64_t *correct))                                                           \
+    /* --- dense layers: x [rows,in] * w [in,units] ------------------------------------------------------------- */   \
+    /* Floats of scratch of the two kernels below; floats of `packed`, w in whatever form the kernels like beside w    \
+       itself (often none). */                                                                                         \
+    X(size_t, dense_scratch, (int rows, int in, int units))                                                            \
+    X(size_t, dense_packed, (int in, int units))                                                                       \
+    /* Once a step: w -> packed. `part` of `parts` workers does its share; shares are disjoint. */                     \
+    X(void, dense_pack, (int in, int units, const float *w, float *packed, int part, int parts))                       \
+    /* y [rows,units] = f(x * w + bias); bias may be NULL. */                                                          \
+    X(void, dense_forward, (int rows, int in, int units, const float *x, const float *w, const float *packed,          \
+                            const float *bias, dcnn_fused fused, float *y, float *scratch))                            \
+    /* From dy (gradient behind the activation's own backward): dx [rows,in] (NULL: not wanted), dw [in,units] written, \
+       dbias [units] likewise, or NULL. */                                                                             \
+    X(void, dense_backward, (int rows, int in, int units, const float *x, const float *w, const float *packed,         \
+                             const float *dy, float *dx, float *dw, float *dbias, float *scratch))                     \
     /* --- convolution ------------------------------------------------------------------------------------------ */ \
     /* Floats of scratch that the three kernels below need for this shape (the largest of them). */                    \
     X(size_t, conv_scratch, (const dcnn_conv *shape))                                                                  \
@@ -224,6 +239,9 @@ const dcnn_kernels *dcnn_kernels_of(dcnn_isa isa);
 
 /** The same in any precision. */
 const dcnn_kernels *dcnn_kernels_for(dcnn_isa isa, dcnn_precision precision);
+
+/** The table of the same instruction set in that precision. *Local.* */
+const dcnn_kernels *dcnn_kernels_with(const dcnn_kernels *kernels, dcnn_precision precision);
 
 /* --- OpenBLAS --------------------------------------------------------------------------------------------------- */
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* pointwise_simd.c — element by element and column by column: vectors, Adam, BatchNormalization, pictures. */
 #include <math.h>
 
@@ -13,7 +14,7 @@ enum { TILE = 2 };
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
-/* --- vectors ----------------------------------------------------------------------------------------------------- */
+/* --- vectors ---------------------------------------------------------------------------------------------------- */
 
 static void add(size_t count, const float *a, const float *b, float *sum) {
     for (size_t i = 0; i < count; i += SIMD_LANES) {
@@ -87,7 +88,7 @@ static void move(size_t count, float rate, const float *direction, float *parame
     }
 }
 
-/* --- matrices ---------------------------------------------------------------------------------------------------- */
+/* --- matrices --------------------------------------------------------------------------------------------------- */
 
 void DCNN_SIMD_NAME(dcnn_bias)(size_t rows, int columns, const float *bias, dcnn_fused fused, float *y) {
     const size_t count = (size_t)columns;
@@ -154,7 +155,7 @@ void DCNN_SIMD_NAME(dcnn_column_sums)(size_t rows, int columns, const float *x, 
     for (; j < count; j += SIMD_LANES) column_tile(rows, count, x + j, sums + j, 1, simd_lanes(count, j));
 }
 
-/* --- BatchNormalization ------------------------------------------------------------------------------------------- */
+/* --- BatchNormalization ----------------------------------------------------------------------------------------- */
 
 ALWAYS_INLINE void moments_tile(size_t rows, size_t channels, const float *x, double *sums, int vectors, size_t lanes) {
     wide_sum sum[TILE] = {0}, square[TILE] = {0};
@@ -234,7 +235,7 @@ static void affine_backward(size_t rows, int channels, const float *x, const flo
         }
 }
 
-/* --- pictures ----------------------------------------------------------------------------------------------------- */
+/* --- pictures --------------------------------------------------------------------------------------------------- */
 
 /* Scale and shift repeat every `channels` values, so with up to SIMD_LANES channels a vector's pattern repeats every
  * `channels` vectors; more channels than that go by the same patterns, one whole pixel at a time. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* pooling_simd.c — pooling a window at a time, channels in vectors. */
 #include "kernels/register.h"
 #include "kernels/simd.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* probe_simd.c — multiply-adds that never leave the registers: what a core can do at most. */
 #include "kernels/register.h"
 #include "kernels/simd.h"

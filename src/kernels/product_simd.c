@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* product_simd.c — register tiles of matrix products, one function body for each number of rows and vectors. */
 #include "kernels/product_simd.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file product_simd.h — the micro-kernel of the general convolutions: one register tile of a product of matrices whose
  * left operand is read wherever it lies, one float at a time, and whose right operand comes in vectors.

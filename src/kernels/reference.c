@@ -1,9 +1,10 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* reference.c — vectors, matrices, BatchNormalization and pictures in plain loops: the definition of right. */
 #include <math.h>
 
 #include "kernels/register.h"
 
-/* --- vectors ----------------------------------------------------------------------------------------------------- */
+/* --- vectors ---------------------------------------------------------------------------------------------------- */
 
 static void add(size_t count, const float *a, const float *b, float *sum) {
     for (size_t i = 0; i < count; i++) sum[i] = a[i] + b[i];
@@ -75,7 +76,7 @@ static double squares(size_t count, const float *x) {
     return sum;
 }
 
-/* --- matrices ---------------------------------------------------------------------------------------------------- */
+/* --- matrices --------------------------------------------------------------------------------------------------- */
 
 static void sgemm(bool transpose_a, bool transpose_b, int m, int n, int k, const float *a, int lda, const float *b,
                   int ldb, float beta, float *c, int ldc) {
@@ -107,6 +108,37 @@ static void column_sums(size_t rows, int columns, const float *x, float *sums) {
         for (size_t i = 0; i < rows; i++) sum += x[i * (size_t)columns + j];
         sums[j] = (float)sum;
     }
+}
+
+/* --- dense layers ----------------------------------------------------------------------------------------------- */
+
+static size_t dense_scratch(int rows, int in, int units) {
+    (void)rows, (void)in, (void)units;
+    return 0;
+}
+
+static size_t dense_packed(int in, int units) {
+    (void)in, (void)units;
+    return 0;
+}
+
+static void dense_pack(int in, int units, const float *w, float *packed, int part, int parts) {
+    (void)in, (void)units, (void)w, (void)packed, (void)part, (void)parts;
+}
+
+static void dense_forward(int rows, int in, int units, const float *x, const float *w, const float *packed,
+                          const float *values, dcnn_fused fused, float *y, float *scratch) {
+    (void)packed, (void)scratch;
+    sgemm(false, false, rows, units, in, x, in, w, units, 0, y, units);
+    bias((size_t)rows, units, values, fused, y);
+}
+
+static void dense_backward(int rows, int in, int units, const float *x, const float *w, const float *packed,
+                           const float *dy, float *dx, float *dw, float *dbias, float *scratch) {
+    (void)packed, (void)scratch;
+    sgemm(true, false, in, units, rows, x, in, dy, units, 0, dw, units);
+    if (dbias) column_sums((size_t)rows, units, dy, dbias);
+    if (dx) sgemm(false, true, rows, in, units, dy, units, w, units, 0, dx, in);
 }
 
 /* First largest value of a row. */
@@ -165,7 +197,7 @@ static void cross_entropy(size_t rows, int classes, const float *x, const int32_
     }
 }
 
-/* --- BatchNormalization ------------------------------------------------------------------------------------------- */
+/* --- BatchNormalization ----------------------------------------------------------------------------------------- */
 
 static void moments(size_t rows, int channels, const float *x, double *sums) {
     for (int c = 0; c < 2 * channels; c++) sums[c] = 0;
@@ -209,7 +241,7 @@ static void affine_backward(size_t rows, int channels, const float *x, const flo
     }
 }
 
-/* --- pictures ----------------------------------------------------------------------------------------------------- */
+/* --- pictures --------------------------------------------------------------------------------------------------- */
 
 static void normalise(size_t pixels, int channels, const uint8_t *x, const float *scale, const float *shift, float *y) {
     for (size_t i = 0; i < pixels; i++) {
@@ -266,6 +298,11 @@ void dcnn_register_reference(dcnn_kernels *table) {
     table->sgemm = sgemm;
     table->bias = bias;
     table->column_sums = column_sums;
+    table->dense_scratch = dense_scratch;
+    table->dense_packed = dense_packed;
+    table->dense_pack = dense_pack;
+    table->dense_forward = dense_forward;
+    table->dense_backward = dense_backward;
     table->softmax_forward = softmax_forward;
     table->softmax_backward = softmax_backward;
     table->cross_entropy = cross_entropy;

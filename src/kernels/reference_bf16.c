@@ -178,7 +178,30 @@ static void conv_pool_backward(const dcnn_conv *shape, const float *x, const flo
     if (dx) input_gradient(shape, &g, packed, dx);
 }
 
+/* Images of one pixel. */
+static dcnn_conv dense_shape(int rows, int in, int units) {
+    return (dcnn_conv){.n = rows, .h = 1, .w = 1, .c = in, .k = units, .r = 1, .s = 1, .stride_h = 1, .stride_w = 1,
+                       .oh = 1, .ow = 1};
+}
+
+static void dense_forward(int rows, int in, int units, const float *x, const float *w, const float *packed,
+                          const float *bias, dcnn_fused fused, float *y, float *scratch) {
+    (void)packed;
+    const dcnn_conv shape = dense_shape(rows, in, units);
+    conv_forward(&shape, x, w, bias, fused, y, scratch);
+}
+
+static void dense_backward(int rows, int in, int units, const float *x, const float *w, const float *packed,
+                           const float *dy, float *dx, float *dw, float *dbias, float *scratch) {
+    (void)packed;
+    const dcnn_conv shape = dense_shape(rows, in, units);
+    conv_backward_filter(&shape, x, dy, dw, dbias, scratch);
+    if (dx) conv_backward_input(&shape, dy, w, dx, scratch);
+}
+
 void dcnn_register_bf16_reference(dcnn_kernels *table) {
+    table->dense_forward = dense_forward;
+    table->dense_backward = dense_backward;
     table->conv_forward = conv_forward;
     table->conv_backward_input = conv_backward_input;
     table->conv_backward_filter = conv_backward_filter;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /** @file register.h — what fills the kernel table: each function overwrites the pointers that it has. */
 #ifndef DCNN_KERNELS_REGISTER_H
 #define DCNN_KERNELS_REGISTER_H
@@ -24,6 +25,7 @@ void dcnn_sgemm(bool transpose_a, bool transpose_b, int m, int n, int k, const f
     void dcnn_bias_##isa(size_t rows, int columns, const float *bias, dcnn_fused fused, float *y);                     \
     void dcnn_column_sums_##isa(size_t rows, int columns, const float *x, float *sums);                                \
     void dcnn_register_conv_##isa(dcnn_kernels *table);                                                                \
+    void dcnn_register_dense_##isa(dcnn_kernels *table);                                                               \
     void dcnn_register_activations_##isa(dcnn_kernels *table);                                                         \
     void dcnn_register_pointwise_##isa(dcnn_kernels *table);                                                           \
     void dcnn_register_pooling_##isa(dcnn_kernels *table);                                                             \

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file simd.h — one vector type for whichever instruction set this file is compiled for.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* config.c — typed readers of Keras layer configurations. */
 #include "nn/config.h"
 

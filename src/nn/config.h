@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file config.h — reading Keras layer configurations: typed values with defaults, and refusing what would be ignored.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* layer.c — the table of layers, and what their files share. */
 #include "nn/layer.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file layer.h — the table of layers, and the operations they run as.
  *
@@ -46,6 +47,7 @@ typedef struct dcnn_op_kind {
 struct dcnn_op {
     const dcnn_op_kind *kind;
     const dcnn_node *node;      /**< the layer; for a fused operation, its last layer */
+    const dcnn_kernels *kernels; /**< in the node's precision */
     const dcnn_node *head;      /**< the first layer of a fused operation, else == node */
     dcnn_activation activation; /**< of the node; linear if the loss takes the softmax over */
     bool training;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * layer_batch_normalization.c — BatchNormalization over all samples and positions of a channel (Ioffe and Szegedy,
  * 2015), by Keras' definition: biased batch variance, moving = moving * momentum + batch * (1 - momentum).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* layer_conv2d.c — Conv2D: any filter and stride, valid or same, with its activation; and fused with the pooling
  * behind. */
 #include "nn/config.h"
@@ -152,8 +153,7 @@ const dcnn_layer dcnn_layer_conv2d = {
     .activation = activation,
 };
 
-/* --- Conv2D + ReLU + MaxPooling2D 2x2 as one operation: op->head is the convolution, op->node the pooling
- * ------------- */
+/* --- Conv2D + ReLU + MaxPooling2D 2x2 as one operation: op->head is the convolution, op->node the pooling ------- */
 
 bool dcnn_conv_pool_matches(const dcnn_kernels *kernels, const dcnn_node *conv, dcnn_shape in, const dcnn_node *pool) {
     if (conv->layer != &dcnn_layer_conv2d || pool->layer != &dcnn_layer_max_pooling2d) return false;

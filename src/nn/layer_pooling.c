@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* layer_pooling.c — MaxPooling2D, AveragePooling2D and GlobalAveragePooling2D. */
 #include "nn/config.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* layer_simple.c — layers without weights: InputLayer, Flatten, Dropout, Activation, ReLU, Softmax. */
 #include "nn/config.h"
 
@@ -5,8 +6,7 @@
 
 #include "base/random.h"
 
-/* --- InputLayer and Flatten: the output is the input ---------------------------------------------------------------
- */
+/* --- InputLayer and Flatten: the output is the input ------------------------------------------------------------ */
 
 static dcnn_status parse_nothing(dcnn_node *node, const json_t *config) {
     (void)node;
@@ -55,8 +55,7 @@ static void describe_flatten(const dcnn_node *node, json_t *config) {
 const dcnn_layer dcnn_layer_flatten = {
     .class_name = "Flatten", .parse = parse_nothing, .build = build_flat, .describe = describe_flatten};
 
-/* --- Dropout: in training y = x / (1 - rate) where kept, else 0 (Srivastava et al., 2014)
- * ------------------------------ */
+/* --- Dropout: in training y = x / (1 - rate) where kept, else 0 (Srivastava et al., 2014) ----------------------- */
 
 static dcnn_status parse_dropout(dcnn_node *node, const json_t *config) {
     static const dcnn_config_only only[] = {{"noise_shape", NULL}};
@@ -119,8 +118,7 @@ const dcnn_layer dcnn_layer_dropout = {
     .only_training = true,
 };
 
-/* --- Activation, ReLU, Softmax --------------------------------------------------------------------------------------
- */
+/* --- Activation, ReLU, Softmax ---------------------------------------------------------------------------------- */
 
 static dcnn_status parse_activation(dcnn_node *node, const json_t *config) {
     if (json_object_get(config, "activation") == NULL)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* net.c — from a Keras description to nodes, shapes, stages and the flat vectors of weights, and back. */
 #include "nn/net.h"
 
@@ -29,8 +30,7 @@ void dcnn_net_place_params(dcnn_net *net, float *params) {
     net->params_elsewhere = true;
 }
 
-/* --- reading ---------------------------------------------------------------------------------------------------------
- */
+/* --- reading ---------------------------------------------------------------------------------------------------- */
 
 /* [null, 28, 28, 1] or [null, 100], wherever Keras 2 and 3 put it. */
 static dcnn_status read_shape(const char *name, const json_t *config, dcnn_shape *shape) {
@@ -80,6 +80,19 @@ static dcnn_status check_name(const dcnn_net *net, const char *name) {
     return DCNN_OK;
 }
 
+/* Keras' dtype policy of a layer, as a name or as an object that has one; of a policy only the name counts. */
+static dcnn_status read_policy(dcnn_node *node, const json_t *config) {
+    const json_t *dtype = json_object_get(config, "dtype");
+    const json_t *name = json_is_object(dtype) ? json_object_get(json_object_get(dtype, "config"), "name") : dtype;
+    if (name == NULL || json_is_null(name)) return DCNN_OK;
+    const char *policy = json_string_value(name);
+    node->bf16 = policy && strcmp(policy, "mixed_bfloat16") == 0;
+    if (node->bf16 || (policy && strcmp(policy, "float32") == 0)) return DCNN_OK;
+    return DCNN_FAIL(DCNN_BAD_INPUT,
+                     "layer '%s': dcnn cannot compute in dtype '%.40s': give it \"float32\" or \"mixed_bfloat16\"",
+                     node->name, policy ? policy : "?");
+}
+
 /* Appends the layer as the next node of a chain: its input is the node before it. */
 static dcnn_status add_layer(dcnn_net *net, const json_t *item) {
     const char *class_name = json_string_value(json_object_get(item, "class_name"));
@@ -103,6 +116,7 @@ static dcnn_status add_layer(dcnn_net *net, const json_t *item) {
         node->input_count = 1;
         node->inputs[0] = net->node_count - 2;
     }
+    DCNN_TRY(read_policy(node, config));
     return layer->parse(node, config);
 }
 
@@ -239,14 +253,19 @@ dcnn_status dcnn_net_create(const json_t *description, dcnn_shape input, dcnn_ne
     return DCNN_OK;
 }
 
-/* --- writing ---------------------------------------------------------------------------------------------------------
- */
+/* --- writing ---------------------------------------------------------------------------------------------------- */
+
+static json_t *describe_policy(const dcnn_node *node) {
+    if (!node->bf16) return json_string("float32");
+    return json_pack("{s:s, s:s, s:{s:s}, s:n}", "module", "keras", "class_name", "DTypePolicy", "config", "name",
+                     "mixed_bfloat16", "registered_name");
+}
 
 json_t *dcnn_net_describe(const dcnn_net *net) {
     json_t *layers = json_array();
     for (int i = 0; i < net->node_count; i++) {
         const dcnn_node *node = &net->nodes[i];
-        json_t *config = json_pack("{s:s, s:b, s:s}", "name", node->name, "trainable", 1, "dtype", "float32");
+        json_t *config = json_pack("{s:s, s:b, s:o}", "name", node->name, "trainable", 1, "dtype", describe_policy(node));
         node->layer->describe(node, config);
         json_array_append_new(layers, json_pack("{s:s, s:s, s:o, s:n}", "module", "keras.layers", "class_name",
                                                 node->layer->class_name, "config", config, "registered_name"));
@@ -258,8 +277,17 @@ json_t *dcnn_net_describe(const dcnn_net *net) {
                      "registered_name", "build_config", "input_shape", shape);
 }
 
-/* --- initial weights -------------------------------------------------------------------------------------------------
- */
+void dcnn_net_set_bf16(dcnn_net *net, bool bf16) {
+    for (int i = 1; i < net->node_count; i++) net->nodes[i].bf16 = bf16;
+}
+
+bool dcnn_net_has_bf16(const dcnn_net *net) {
+    for (int i = 1; i < net->node_count; i++)
+        if (net->nodes[i].bf16) return true;
+    return false;
+}
+
+/* --- initial weights -------------------------------------------------------------------------------------------- */
 
 static void initialise_param(float *values, const dcnn_param *param, uint64_t seed, int64_t number) {
     const double fan_in = param->fan_in, fan_sum = param->fan_in + param->fan_out;

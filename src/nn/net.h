@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file net.h — a network as data: nodes in topological order, each naming its inputs, and its weights.
  *
@@ -45,7 +46,8 @@ typedef struct dcnn_node {
     const dcnn_layer *layer; /**< row of the table of layers */
     char name[DCNN_NAME_BYTES];
     int input_count, inputs[DCNN_MAX_INPUTS]; /**< earlier nodes */
-    dcnn_shape shape;                         /**< of one output sample */
+    bool bf16;        /**< products take bf16 operands (Keras' policy mixed_bfloat16) instead of fp32 */
+    dcnn_shape shape; /**< of one output sample */
     void *config;                             /**< the layer kind's own struct; owned */
     int param_count;
     dcnn_param params[DCNN_MAX_PARAMS];
@@ -84,6 +86,12 @@ dcnn_status dcnn_net_create(const json_t *description, dcnn_shape input, dcnn_ne
 
 /** The net's Keras Sequential description, complete, as Keras 3 writes `model_config`. New reference. *Local.* */
 json_t *dcnn_net_describe(const dcnn_net *net);
+
+/** Sets the precision of all layers: products of bf16 operands, or of fp32. For nets without a plan. *Local.* */
+void dcnn_net_set_bf16(dcnn_net *net, bool bf16);
+
+/** Has any layer products of bf16 operands? *Local.* */
+bool dcnn_net_has_bf16(const dcnn_net *net);
 
 /** Sets all weights to their initial values, a pure function of the seed. *Local.* */
 void dcnn_net_initialise(dcnn_net *net, uint64_t seed);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file optimizer.h — one step of the flat parameter vector: Adam, SGD, LARS, LAMB.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * plan.c — from a net to operations, steps and memory; and running them.
  *
@@ -47,8 +48,7 @@ struct dcnn_plan {
     int part, parts; /* of the packed weights */
 };
 
-/* --- operations ------------------------------------------------------------------------------------------------------
- */
+/* --- operations ------------------------------------------------------------------------------------------------- */
 
 static int consumers_of(const dcnn_net *net, int node) {
     int count = 0;
@@ -62,12 +62,16 @@ static dcnn_op *producer(const dcnn_plan *plan, int value) {
     return value > 0 ? &plan->ops[value - 1] : NULL;
 }
 
+static const dcnn_kernels *kernels_for(const dcnn_plan *plan, const dcnn_node *node) {
+    return dcnn_kernels_with(plan->kernels, node->bf16 ? DCNN_BF16 : DCNN_FP32);
+}
+
 /* Does node i + 1 fuse with node i? (In a chain the consumer of a convolution is the next node.) */
 static bool fuses_with_next(const dcnn_plan *plan, int i) {
     const dcnn_net *net = plan->net;
     if (!plan->options.fuse || i + 1 >= net->node_count || net->nodes[i + 1].input_count != 1) return false;
     if (net->nodes[i].input_count != 1 || net->nodes[i + 1].inputs[0] != i || consumers_of(net, i) != 1) return false;
-    return dcnn_conv_pool_matches(plan->kernels, &net->nodes[i], net->nodes[net->nodes[i].inputs[0]].shape,
+    return dcnn_conv_pool_matches(kernels_for(plan, &net->nodes[i]), &net->nodes[i], net->nodes[net->nodes[i].inputs[0]].shape,
                                   &net->nodes[i + 1]);
 }
 
@@ -85,6 +89,7 @@ static void list_operations(dcnn_plan *plan, int *value_of) {
         }
         dcnn_op *op = &plan->ops[plan->op_count++];
         *op = (dcnn_op){.kind = head->layer->op,
+                        .kernels = kernels_for(plan, head),
                         .head = head,
                         .node = head,
                         .training = plan->options.training,
@@ -122,8 +127,7 @@ static bool is_folded(const dcnn_plan *plan, const dcnn_op *batch_normalization)
     return false;
 }
 
-/* --- steps -----------------------------------------------------------------------------------------------------------
- */
+/* --- steps ------------------------------------------------------------------------------------------------------ */
 
 static void add_step(dcnn_plan *plan, phase what, int op, int stage) {
     step *added = &plan->steps[plan->step_count++];
@@ -174,8 +178,7 @@ static void list_steps(dcnn_plan *plan, bool *has_gradient) {
     plan->stage_first[stages] = plan->step_count;
 }
 
-/* --- memory ----------------------------------------------------------------------------------------------------------
- */
+/* --- memory ----------------------------------------------------------------------------------------------------- */
 
 static void touch(tensor *t, int at) {
     if (t->first < 0) t->first = at;
@@ -322,8 +325,7 @@ static dcnn_status make_memory(dcnn_plan *plan) {
     return DCNN_OK;
 }
 
-/* --- life ------------------------------------------------------------------------------------------------------------
- */
+/* --- life ------------------------------------------------------------------------------------------------------- */
 
 static dcnn_status make_lists(dcnn_plan *plan) {
     const size_t nodes = (size_t)plan->net->node_count, stages = (size_t)dcnn_plan_stage_count(plan);
@@ -343,7 +345,7 @@ static dcnn_status make_lists(dcnn_plan *plan) {
         fold_batch_normalizations(plan);
         for (int i = 0; i < plan->op_count; i++)
             if (plan->ops[i].kind->measure)
-                plan->ops[i].kind->measure(&plan->ops[i], plan->kernels, plan->options.grain);
+                plan->ops[i].kind->measure(&plan->ops[i], plan->ops[i].kernels, plan->options.grain);
         list_steps(plan, has_gradient);
     }
     free(value_of);
@@ -383,8 +385,7 @@ void dcnn_plan_free(dcnn_plan *plan) {
     free(plan);
 }
 
-/* --- running ---------------------------------------------------------------------------------------------------------
- */
+/* --- running ---------------------------------------------------------------------------------------------------- */
 
 static void *memory_of(const dcnn_plan *plan, const tensor *t, int slot, int worker) {
     if (t->first < 0) return NULL;
@@ -412,7 +413,7 @@ static void run_step(const dcnn_plan *plan, const step *s, int slot, int worker,
     const dcnn_op *op = &plan->ops[s->op];
     char *mine = plan->workers + (size_t)worker * plan->worker_bytes;
     dcnn_pass pass = {.op = op,
-                      .kernels = plan->kernels,
+                      .kernels = op->kernels,
                       .net = plan->net,
                       .n = grain->n,
                       .y = memory_of(plan, &plan->values[op->output], slot, worker),
@@ -477,9 +478,9 @@ void dcnn_plan_prepare(const dcnn_plan *plan, int worker) {
         const dcnn_op *op = &plan->ops[i];
         if (op->kind->prepare == NULL) continue;
         if (op->packed_floats > 0)
-            op->kind->prepare(op, plan->kernels, plan->net, plan->part * workers + worker, plan->parts * workers);
+            op->kind->prepare(op, op->kernels, plan->net, plan->part * workers + worker, plan->parts * workers);
         else
-            op->kind->prepare(op, plan->kernels, plan->net, worker, workers);
+            op->kind->prepare(op, op->kernels, plan->net, worker, workers);
     }
 }
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file plan.h — a net made ready to run: operations, stages, and one block of memory measured beforehand.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /** @file schedule.h — the learning rate over a run, a pure function of the step; and how it follows the batch. */
 #ifndef DCNN_NN_SCHEDULE_H
 #define DCNN_NN_SCHEDULE_H

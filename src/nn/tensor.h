@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /** @file tensor.h — the shape of one sample; the batch dimension stands apart. */
 #ifndef DCNN_NN_TENSOR_H
 #define DCNN_NN_TENSOR_H

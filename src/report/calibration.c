@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* calibration.c — see calibration.h. */
 #include "report/calibration.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /** @file calibration.h — are probabilities worth their name? Reliability bins and the expected calibration error. */
 #ifndef DCNN_REPORT_CALIBRATION_H
 #define DCNN_REPORT_CALIBRATION_H

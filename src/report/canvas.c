@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* canvas.c — see canvas.h. A cairo recording surface, played back onto an image and an SVG surface. */
 #include "report/canvas.h"
 
@@ -16,8 +17,7 @@ struct dcnn_canvas {
     double width, height;
 };
 
-/* --- life ------------------------------------------------------------------------------------------------------------
- */
+/* --- life ------------------------------------------------------------------------------------------------------- */
 
 dcnn_status dcnn_canvas_create(dcnn_canvas **out) {
     *out = NULL;
@@ -60,8 +60,7 @@ double dcnn_canvas_height(const dcnn_canvas *canvas) {
     return canvas->height;
 }
 
-/* --- shapes ----------------------------------------------------------------------------------------------------------
- */
+/* --- shapes ----------------------------------------------------------------------------------------------------- */
 
 static void use_color(cairo_t *cairo, dcnn_color color) {
     cairo_set_source_rgb(cairo, (color >> 16 & 255) / 255.0, (color >> 8 & 255) / 255.0, (color & 255) / 255.0);
@@ -113,8 +112,7 @@ void dcnn_canvas_dot(dcnn_canvas *canvas, double x, double y, double radius, boo
     cairo_fill(canvas->cairo);
 }
 
-/* --- text ------------------------------------------------------------------------------------------------------------
- */
+/* --- text ------------------------------------------------------------------------------------------------------- */
 
 static void set_text(dcnn_canvas *canvas, dcnn_type type, const char *text) {
     PangoFontDescription *font = pango_font_description_from_string("sans");
@@ -150,8 +148,7 @@ double dcnn_canvas_measure(dcnn_canvas *canvas, dcnn_type type, const char *text
     return (double)box.width / PANGO_SCALE;
 }
 
-/* --- pictures --------------------------------------------------------------------------------------------------------
- */
+/* --- pictures --------------------------------------------------------------------------------------------------- */
 
 static uint32_t pixel_color(const uint8_t *pixel, int c) {
     return c < 3 ? pixel[0] * 0x010101U : (uint32_t)pixel[0] << 16 | (uint32_t)pixel[1] << 8 | pixel[2];
@@ -191,8 +188,7 @@ void dcnn_canvas_picture(dcnn_canvas *canvas, double x, double y, double side, c
     dcnn_canvas_frame(canvas, left, top, scale * w, scale * h, frame);
 }
 
-/* --- files -----------------------------------------------------------------------------------------------------------
- */
+/* --- files ------------------------------------------------------------------------------------------------------ */
 
 typedef struct memory {
     uint8_t *bytes;

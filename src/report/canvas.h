@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file canvas.h — drawing with cairo and pango: what is drawn once becomes a PNG and an SVG.
  *

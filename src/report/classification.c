@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* classification.c — see classification.h. */
 #include "report/classification.h"
 
@@ -6,8 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- scores --------------------------------------------------------------------------------------------------------
- */
+/* --- scores ----------------------------------------------------------------------------------------------------- */
 
 static double ratio(int64_t part, int64_t whole) {
     return whole > 0 ? (double)part / (double)whole : 0.0;
@@ -84,8 +84,7 @@ void dcnn_classification_free(dcnn_classification *classification) {
     *classification = (dcnn_classification){0};
 }
 
-/* --- text ----------------------------------------------------------------------------------------------------------
- */
+/* --- text ------------------------------------------------------------------------------------------------------- */
 
 /* Characters of a UTF-8 text: bytes that do not continue one. */
 static int text_width(const char *text) {

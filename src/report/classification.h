@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file classification.h — precision, recall and F1 per class from a confusion matrix, and both as text.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* curves.c — see curves.h. */
 #include "report/curves.h"
 

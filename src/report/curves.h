@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /** @file curves.h — a run's history (metrics.jsonl) as columns of numbers. */
 #ifndef DCNN_REPORT_CURVES_H
 #define DCNN_REPORT_CURVES_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* events.c — see events.h. The messages are protobuf-c's, made from tensorboard.proto. */
 #include "report/events.h"
 
@@ -25,8 +26,7 @@ static double now_s(void) {
     return (double)now.tv_sec + 1e-6 * (double)now.tv_usec;
 }
 
-/* --- events as bytes -------------------------------------------------------------------------------------------------
- */
+/* --- events as bytes -------------------------------------------------------------------------------------------- */
 
 static void append_event(dcnn_records *records, const DcnnTb__Event *event) {
     const size_t length = dcnn_tb__event__get_packed_size(event);
@@ -85,8 +85,7 @@ static void append_values(dcnn_records *records, values *all, double wall_time, 
     append_event(records, &event);
 }
 
-/* --- an epoch --------------------------------------------------------------------------------------------------------
- */
+/* --- an epoch --------------------------------------------------------------------------------------------------- */
 
 static const dcnn_curve shown[] = {DCNN_CURVE_LOSS, DCNN_CURVE_ACCURACY, DCNN_CURVE_VAL_LOSS, DCNN_CURVE_VAL_ACCURACY,
                                    DCNN_CURVE_IMAGES_PER_S};
@@ -102,8 +101,7 @@ static void append_metrics(dcnn_records *records, const dcnn_curves *curves, int
     append_values(records, &all, wall_time, (int64_t)curves->values[step][row]);
 }
 
-/* --- the metrics as lines --------------------------------------------------------------------------------------------
- */
+/* --- the metrics as lines --------------------------------------------------------------------------------------- */
 
 /* A run's metrics, and how far they are written. */
 typedef struct source {
@@ -160,8 +158,7 @@ static void close_source(source *from) {
     json_decref(from->histograms);
 }
 
-/* --- lines as events -------------------------------------------------------------------------------------------------
- */
+/* --- lines as events -------------------------------------------------------------------------------------------- */
 
 /* The steps that are not there yet, up to `last`. */
 static void append_steps(dcnn_records *records, source *from, double last) {
@@ -239,8 +236,7 @@ static void append_all(dcnn_records *records, source *from) {
     append_steps(records, from, HUGE_VAL);
 }
 
-/* --- the file --------------------------------------------------------------------------------------------------------
- */
+/* --- the file --------------------------------------------------------------------------------------------------- */
 
 /* Length of the whole records with which the file begins as it should. */
 static size_t agreeing(const dcnn_records *expected, const uint8_t *bytes, size_t length) {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* figures.c — the table of figures, and what they share. */
 #include "report/figures.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /** @file figures.h — the table of figures: one row a figure; report.c draws what the table lists. */
 #ifndef DCNN_REPORT_FIGURES_H
 #define DCNN_REPORT_FIGURES_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* figures_classes.c — how well the classes are told apart: confusion matrix, accuracy by class, reliability. */
 #include <math.h>
 #include <stdio.h>
@@ -22,8 +23,7 @@ static void split_text(const dcnn_view *view, char text[160]) {
              dcnn_text_integer(view->classification.count, count), 100 * view->classification.accuracy);
 }
 
-/* --- confusion matrix ------------------------------------------------------------------------------------------------
- */
+/* --- confusion matrix ------------------------------------------------------------------------------------------- */
 
 typedef struct matrix {
     const dcnn_view *view;
@@ -141,8 +141,7 @@ bool dcnn_figure_confusion(const dcnn_view *view, dcnn_canvas *canvas) {
     return true;
 }
 
-/* --- accuracy by class -----------------------------------------------------------------------------------------------
- */
+/* --- accuracy by class ------------------------------------------------------------------------------------------ */
 
 enum { NOTE_GAP = 14 };
 
@@ -225,8 +224,7 @@ bool dcnn_figure_class_accuracy(const dcnn_view *view, dcnn_canvas *canvas) {
     return true;
 }
 
-/* --- reliability -----------------------------------------------------------------------------------------------------
- */
+/* --- reliability ------------------------------------------------------------------------------------------------ */
 
 static void draw_counts(const dcnn_panel *panel, const dcnn_calibration *calibration) {
     const double slot = panel->width / DCNN_CALIBRATION_BINS;

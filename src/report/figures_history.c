@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* figures_history.c — what happened epoch by epoch: loss, accuracy, time. */
 #include <float.h>
 #include <math.h>
@@ -8,8 +9,7 @@
 
 enum { WIDTH = 640, HEIGHT = 420, LEFT = 92, RIGHT = 24, TOP = 110, BOTTOM = 56, LEGEND_Y = 68, NOTE_Y = 97 };
 
-/* --- loss and accuracy -----------------------------------------------------------------------------------------------
- */
+/* --- loss and accuracy ------------------------------------------------------------------------------------------ */
 
 static void widen_range(int count, const double *values, double *low, double *high) {
     for (int i = 0; i < count; i++) {
@@ -122,8 +122,7 @@ bool dcnn_figure_accuracy(const dcnn_view *view, dcnn_canvas *canvas) {
     return draw_curves(view, canvas, DCNN_CURVE_ACCURACY, DCNN_CURVE_VAL_ACCURACY, "Accuracy");
 }
 
-/* --- time ------------------------------------------------------------------------------------------------------------
- */
+/* --- time ------------------------------------------------------------------------------------------------------- */
 
 enum { MOST_BARS = 60, LEGEND_LINE = 21 };
 

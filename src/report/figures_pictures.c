@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* figures_pictures.c — what the network sees, says and has learnt: samples, augmentation, predictions, filters. */
 #include <math.h>
 #include <stdio.h>
@@ -21,8 +22,7 @@ static void draw_sample(const dcnn_view *view, dcnn_canvas *canvas, double x, do
     dcnn_canvas_picture(canvas, x, y, TILE, pixels_of(view, row), d->h, d->w, d->c, frame);
 }
 
-/* --- grids of samples ------------------------------------------------------------------------------------------------
- */
+/* --- grids of samples ------------------------------------------------------------------------------------------- */
 
 /* Tiles in rows, each with lines of text below; wider where class names are long. */
 typedef struct grid {
@@ -136,8 +136,7 @@ bool dcnn_figure_most_wrong(const dcnn_view *view, dcnn_canvas *canvas) {
     return true;
 }
 
-/* --- augmentation ----------------------------------------------------------------------------------------------------
- */
+/* --- augmentation ----------------------------------------------------------------------------------------------- */
 
 bool dcnn_figure_augmentation(const dcnn_view *view, dcnn_canvas *canvas) {
     const dcnn_report_data *data = view->data;
@@ -167,8 +166,7 @@ bool dcnn_figure_augmentation(const dcnn_view *view, dcnn_canvas *canvas) {
     return true;
 }
 
-/* --- filters ---------------------------------------------------------------------------------------------------------
- */
+/* --- filters ---------------------------------------------------------------------------------------------------- */
 
 enum { MOST_FILTERS = 256, FILTER_COLUMNS = 16, FILTER_TILE = 40 };
 

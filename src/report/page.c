@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* page.c — see page.h. */
 #include "report/page.h"
 
@@ -52,8 +53,7 @@ static const char style[] =
     "img.huge{max-width:100%}}\n"
     "</style>\n";
 
-/* --- pieces ----------------------------------------------------------------------------------------------------------
- */
+/* --- pieces ----------------------------------------------------------------------------------------------------- */
 
 static void write_text(FILE *out, const char *text) {
     for (; *text != '\0'; text++) {
@@ -107,8 +107,7 @@ static void write_tile(FILE *out, const char *value, const char *what) {
     fputs("</span></div>\n", out);
 }
 
-/* --- head ------------------------------------------------------------------------------------------------------------
- */
+/* --- head ------------------------------------------------------------------------------------------------------- */
 
 static const char *duration_text(double seconds, char text[32]) {
     const int64_t whole = (int64_t)(seconds + 0.5);
@@ -177,8 +176,7 @@ static void write_head(FILE *out, const dcnn_view *view) {
     fputs("</div>\n", out);
 }
 
-/* --- sections --------------------------------------------------------------------------------------------------------
- */
+/* --- sections --------------------------------------------------------------------------------------------------- */
 
 /* Two figures stand side by side if neither is wider; they may shrink a little for it. */
 enum { HALF_PAGE = 700 };
@@ -262,8 +260,7 @@ static void write_layers(FILE *out, const dcnn_net *net) {
     fputs("</tbody></table></div>\n", out);
 }
 
-/* --- facts -----------------------------------------------------------------------------------------------------------
- */
+/* --- facts ------------------------------------------------------------------------------------------------------ */
 
 static void write_json_fact(FILE *out, const char *name, const json_t *value) {
     if (json_is_string(value)) {

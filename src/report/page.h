@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /** @file page.h — one self-contained HTML page of a run: figures inside, no scripts, light and dark, good in print. */
 #ifndef DCNN_REPORT_PAGE_H
 #define DCNN_REPORT_PAGE_H

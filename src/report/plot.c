@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* plot.c — see plot.h. */
 #include "report/plot.h"
 
@@ -5,8 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* --- axes ------------------------------------------------------------------------------------------------------------
- */
+/* --- axes ------------------------------------------------------------------------------------------------------- */
 
 static void add_tick(dcnn_axis *axis, double value, int decimals) {
     if (axis->tick_count >= DCNN_MAX_TICKS) return;
@@ -77,8 +77,7 @@ double dcnn_axis_place(const dcnn_axis *axis, double value) {
     return value > 0 ? log(value / axis->low) / log(axis->high / axis->low) : (double)NAN;
 }
 
-/* --- panels ----------------------------------------------------------------------------------------------------------
- */
+/* --- panels ----------------------------------------------------------------------------------------------------- */
 
 double dcnn_panel_x(const dcnn_panel *panel, double value) {
     return panel->x + panel->width * dcnn_axis_place(&panel->across, value);
@@ -142,8 +141,7 @@ double dcnn_legend_curve(dcnn_canvas *canvas, double x, double y, dcnn_color col
     return x + 37 + dcnn_canvas_measure(canvas, type, name) + 24;
 }
 
-/* --- colours ---------------------------------------------------------------------------------------------------------
- */
+/* --- colours ---------------------------------------------------------------------------------------------------- */
 
 /* Between evenly spaced stops. */
 static dcnn_color blend(const dcnn_color *stops, int count, double value) {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /** @file plot.h — axes, curves, legends and colour scales on a canvas. */
 #ifndef DCNN_REPORT_PLOT_H
 #define DCNN_REPORT_PLOT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file record.h — TensorFlow's record files: each record is its length (8 bytes, little-endian), the length's masked
  * CRC32C, its bytes, and their masked CRC32C (TensorFlow, tensorflow/core/lib/io/record_writer.h).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* report.c — see report.h: draws what the table of figures lists, and writes it down in four ways. */
 #include "report/report.h"
 

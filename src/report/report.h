@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file report.h — the figures and the page of a run: `RUN/figures/NAME.png` and `.svg`, and `RUN/report.html`.
  */
@@ -7,7 +8,7 @@
 #include <jansson.h>
 
 #include "io/dataset.h"
-#include "io/model.h"
+#include "model/model.h"
 
 /** All that a report shows. Everything is borrowed. */
 typedef struct dcnn_report_data {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* augment.c — see augment.h. */
 #include "run/augment.h"
 

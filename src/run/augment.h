@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /** @file augment.h — random rotation, shift and zoom of a picture, as Keras' ImageDataGenerator defines them. */
 #ifndef DCNN_RUN_AUGMENT_H
 #define DCNN_RUN_AUGMENT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* elastic.c — see elastic.h. */
 #include "run/elastic.h"
 
@@ -5,7 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "run/watchdog.h"
+#include "guard/watchdog.h"
 
 dcnn_status dcnn_trainer_remember(dcnn_trainer *t) {
     if (!t->options->elastic) return DCNN_OK;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file elastic.h — going on with the ranks that are left (`--elastic`).
  *

@@ -1,10 +1,11 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* evaluate.c — inference over grains: exact counts, the loss along the tree, probabilities gathered in order. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "run/evaluator.h"
-#include "run/tree.h"
-#include "run/watchdog.h"
+#include "comm/tree.h"
+#include "guard/watchdog.h"
 
 struct dcnn_evaluator {
     dcnn_comm *comm;
@@ -172,8 +173,7 @@ void dcnn_evaluation_free(dcnn_evaluation *evaluation) {
     *evaluation = (dcnn_evaluation){0};
 }
 
-/* --- a trained model over samples ------------------------------------------------------------------------------------
- */
+/* --- a trained model over samples ------------------------------------------------------------------------------- */
 
 static dcnn_status check_fit(const dcnn_checkpoint *checkpoint, const dcnn_loader *loader, int data_classes) {
     const dcnn_shape takes = checkpoint->net->nodes[0].shape;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file evaluator.h — runs a net over samples without training it, shared out over ranks and threads.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /** @file histogram.h — how the values of a tensor are distributed, as TensorFlow's HistogramProto tells it. */
 #ifndef DCNN_RUN_HISTOGRAM_H
 #define DCNN_RUN_HISTOGRAM_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* loader.c — see loader.h. */
 #include "run/loader.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file loader.h — samples as bytes, once a node, and as floats, grain by grain.
  */
@@ -6,7 +7,7 @@
 
 #include "io/dataset.h"
 #include "run/augment.h"
-#include "run/comm.h"
+#include "comm/comm.h"
 
 /** All samples of a data set in memory shared by the ranks of a node. */
 typedef struct dcnn_loader {

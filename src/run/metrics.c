@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* metrics.c — the history of a run: JSON lines, and the files that are made of them. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,8 +31,7 @@ double dcnn_wall_time(void) {
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-/* --- appending -------------------------------------------------------------------------------------------------------
- */
+/* --- appending -------------------------------------------------------------------------------------------------- */
 
 /* Appends text to the history and frees it; NULL: there was no memory for it. */
 static dcnn_status append_text(char **history, char *text) {
@@ -126,8 +126,7 @@ dcnn_status dcnn_history_append_histograms(char **history, int64_t epoch, const 
     return append_text(history, out ? close_lines(out, &text) : NULL);
 }
 
-/* --- writing ---------------------------------------------------------------------------------------------------------
- */
+/* --- writing ---------------------------------------------------------------------------------------------------- */
 
 static void print_real(FILE *out, const json_t *line, const char *key) {
     const json_t *value = json_object_get(line, key);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file run.h — the runs a user starts: train, evaluate, predict; their options and results.
  *
@@ -6,10 +7,10 @@
 #ifndef DCNN_RUN_RUN_H
 #define DCNN_RUN_RUN_H
 
-#include "io/model.h"
+#include "model/model.h"
 #include "nn/optimizer.h"
 #include "nn/schedule.h"
-#include "run/comm.h"
+#include "comm/comm.h"
 
 typedef struct dcnn_run_lock dcnn_run_lock; /* run_lock.h */
 
@@ -50,6 +51,7 @@ typedef struct dcnn_train_step_report {
 typedef struct dcnn_train_options {
     const char
         *model; /**< Keras JSON or .h5 with weights to start from, or NULL: the recipe's net, fitted to the data */
+    const char *precision; /**< of products: "fp32", "bf16", or NULL: as the model says, else fp32 */
     int epochs;
     int batch_size; /**< of the global batch */
     int accumulate; /**< batches whose gradients make one step (then micro-batches); each has BatchNormalization

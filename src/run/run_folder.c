@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* run_folder.c — settling a run's folder, finding and pruning checkpoints. */
 #include "run/run_folder.h"
 
@@ -10,10 +11,9 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "run/run_lock.h"
+#include "guard/run_lock.h"
 
-/* --- names
- * ------------------------------------------------------------------------------------------------------------ */
+/* --- names ------------------------------------------------------------------------------------------------------ */
 
 char *dcnn_path_join(const char *folder, const char *name) {
     char *path = NULL;
@@ -30,8 +30,7 @@ static bool exists(const char *path) {
     return path && stat(path, &info) == 0;
 }
 
-/* --- checkpoints
- * ------------------------------------------------------------------------------------------------------ */
+/* --- checkpoints ------------------------------------------------------------------------------------------------ */
 
 static int checkpoints_only(const struct dirent *entry) {
     long long step;
@@ -105,8 +104,7 @@ void dcnn_checkpoint_prune(const char *folder, int keep) {
     free_list(checkpoints, entries, count);
 }
 
-/* --- the folder
- * ------------------------------------------------------------------------------------------------------- */
+/* --- the folder ------------------------------------------------------------------------------------------------- */
 
 static bool holds_run(const char *folder) {
     char *record = dcnn_path_join(folder, "run.json");

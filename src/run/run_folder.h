@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file run_folder.h — the names of a run's files, its checkpoints, and the metrics it has kept so far.
  */

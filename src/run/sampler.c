@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* sampler.c — see sampler.h. */
 #include "run/sampler.h"
 

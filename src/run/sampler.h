@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file sampler.h — which samples make grain g of step s of epoch e: arithmetic alone, no state (law 3).
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* trace.c — see trace.h. Each rank writes its events as text; rank 0 gathers them into the file. */
 #include "run/trace.h"
 
@@ -68,8 +69,7 @@ void dcnn_trace_add(dcnn_trace *trace, int worker, const char *name, int number,
         own->dropped++;
 }
 
-/* --- writing ---------------------------------------------------------------------------------------------------------
- */
+/* --- writing ---------------------------------------------------------------------------------------------------- */
 
 static void print_event(FILE *out, const dcnn_trace *trace, int rank, int worker, const event *e) {
     char number[16] = "", grain[48] = "";

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file trace.h — what every thread of every rank did when, for a few steps: a file for Chrome's about:tracing or
  * Perfetto.
@@ -8,7 +9,7 @@
 #ifndef DCNN_RUN_TRACE_H
 #define DCNN_RUN_TRACE_H
 
-#include "run/comm.h"
+#include "comm/comm.h"
 
 /** The steps of a start that are traced: a few, when everything is warm. */
 enum { DCNN_TRACE_FIRST = 4, DCNN_TRACE_STEPS = 3 };

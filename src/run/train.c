@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* train.c — a training run: epochs, validation, saving, and the test of the best model. train_step.c has the step. */
 #include <math.h>
 #include <stdio.h>
@@ -9,12 +10,11 @@
 #include "base/log.h"
 #include "run/elastic.h"
 #include "run/run_folder.h"
-#include "run/run_lock.h"
-#include "run/signals.h"
-#include "run/watchdog.h"
+#include "guard/run_lock.h"
+#include "guard/signals.h"
+#include "guard/watchdog.h"
 
-/* --- saving ----------------------------------------------------------------------------------------------------------
- */
+/* --- saving ----------------------------------------------------------------------------------------------------- */
 
 static dcnn_status write_record(const dcnn_trainer *t) {
     char host[256] = "?";
@@ -93,8 +93,7 @@ static dcnn_status check_replicas(dcnn_trainer *t) {
     return dcnn_comm_agree(t->comm, status);
 }
 
-/* --- epochs ----------------------------------------------------------------------------------------------------------
- */
+/* --- epochs ----------------------------------------------------------------------------------------------------- */
 
 static bool is_better(const dcnn_progress *best, int64_t correct, double loss) {
     return correct > best->best_correct || (correct == best->best_correct && loss < best->best_loss);
@@ -222,8 +221,7 @@ static dcnn_status run_epoch(dcnn_trainer *t) {
     return end_epoch(t);
 }
 
-/* --- the end ---------------------------------------------------------------------------------------------------------
- */
+/* --- the end ---------------------------------------------------------------------------------------------------- */
 
 static dcnn_status test_split(dcnn_trainer *t, const char *name, int64_t *correct, int64_t *count) {
     const dcnn_split *split = dcnn_dataset_split(&t->dataset, name);

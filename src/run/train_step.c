@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * train_step.c — a batch's way, from sample numbers to new weights.
  *
@@ -10,9 +11,9 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "run/signals.h"
+#include "guard/signals.h"
 #include "run/trainer.h"
-#include "run/watchdog.h"
+#include "guard/watchdog.h"
 
 /* The time since the last booking goes to this phase, but for the waits in it. By worker 0 alone. */
 static void book(dcnn_trainer *t, dcnn_phase phase) {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* trainer.c — setting a training run up, up to its first step, and taking it down; train.c runs it. */
 #include "run/trainer.h"
 
@@ -9,8 +10,7 @@
 #include "base/log.h"
 #include "run/elastic.h"
 
-/* --- the model -------------------------------------------------------------------------------------------------------
- */
+/* --- the model -------------------------------------------------------------------------------------------------- */
 
 /* The recipe's net takes any data: its input shape and its last layer's units are set to fit. */
 static dcnn_status fit_recipe(json_t *description, const dcnn_dataset *dataset) {
@@ -28,7 +28,7 @@ static bool has_suffix(const char *text, const char *suffix) {
     return length >= tail && strcmp(text + length - tail, suffix) == 0;
 }
 
-static dcnn_status make_net(dcnn_trainer *t) {
+static dcnn_status read_net(dcnn_trainer *t) {
     const char *model = t->options->model;
     const dcnn_shape shape = {3, t->dataset.h, t->dataset.w, t->dataset.c};
     if (model && (has_suffix(model, ".h5") || has_suffix(model, ".hdf5"))) {
@@ -55,6 +55,13 @@ static dcnn_status make_net(dcnn_trainer *t) {
     return status;
 }
 
+static dcnn_status make_net(dcnn_trainer *t) {
+    DCNN_TRY(read_net(t));
+    const char *precision = t->options->precision;
+    if (precision) dcnn_net_set_bf16(t->state.net, strcmp(precision, "bf16") == 0);
+    return DCNN_OK;
+}
+
 static dcnn_status check_fit(const dcnn_trainer *t) {
     const dcnn_shape takes = t->state.net->nodes[0].shape;
     char text[48];
@@ -68,8 +75,7 @@ static dcnn_status check_fit(const dcnn_trainer *t) {
     return DCNN_OK;
 }
 
-/* --- the state: fresh, or a checkpoint's
- * ------------------------------------------------------------------------------ */
+/* --- the state: fresh, or a checkpoint's ------------------------------------------------------------------------ */
 
 static dcnn_status copy_net(const dcnn_net *from, dcnn_net **to) {
     json_t *description = dcnn_net_describe(from);
@@ -111,8 +117,7 @@ static dcnn_status take_state(dcnn_trainer *t, const dcnn_checkpoint *from) {
     return DCNN_OK;
 }
 
-/* --- memory ----------------------------------------------------------------------------------------------------------
- */
+/* --- memory ----------------------------------------------------------------------------------------------------- */
 
 /* What the ranks of a domain hold together; returns the packed weights. */
 static void *carve_common(dcnn_trainer *t, dcnn_arena *arena, float **params) {
@@ -255,8 +260,7 @@ static dcnn_status make_notes(dcnn_trainer *t) {
     return t->noted ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: metrics of %d steps", t->noted_room);
 }
 
-/* --- setting up and taking down --------------------------------------------------------------------------------------
- */
+/* --- setting up and taking down --------------------------------------------------------------------------------- */
 
 static dcnn_status set_up_local(dcnn_trainer *t, const dcnn_checkpoint *from) {
     const dcnn_train_options *o = t->options;

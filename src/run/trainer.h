@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* trainer.h — the state of a training run, shared by trainer.c (setting up), train.c (epochs, saving) and train_step.c
  * (a step).
  */
@@ -12,7 +13,7 @@
 #include "run/run_folder.h"
 #include "run/sampler.h"
 #include "run/trace.h"
-#include "run/tree.h"
+#include "comm/tree.h"
 
 /* What one thread needs: the partial gradient sums of its contiguous grains, as a stack of vectors along the tree. */
 typedef struct dcnn_worker {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* update.c — the end of a step: the gradients of its micro-batches added, and new weights made of them. Each rank does
  * its slices, for all ranks of its domain, and each of its threads a part of them. */
 #include <string.h>
@@ -16,8 +17,7 @@ static dcnn_range part_of_bucket(const dcnn_trainer *t, int stage, int worker) {
     return (dcnn_range){bucket.offset + first + at, end - at};
 }
 
-/* --- micro-batches ---------------------------------------------------------------------------------------------------
- */
+/* --- micro-batches ---------------------------------------------------------------------------------------------- */
 
 static void accumulate(void *argument, int worker) {
     dcnn_trainer *t = argument;
@@ -37,8 +37,7 @@ void dcnn_trainer_accumulate(dcnn_trainer *t) {
     if (!t->micro_batch_is_last) dcnn_comm_domain_barrier(t->comm); /* others have read this rank's blocks */
 }
 
-/* --- new weights -----------------------------------------------------------------------------------------------------
- */
+/* --- new weights ------------------------------------------------------------------------------------------------ */
 
 static void direct(void *argument, int worker) {
     dcnn_trainer *t = argument;

@@ -10,4 +10,3 @@ try dcnn bench small.h5 --model other.json
 try dcnn bench nowhere.h5
 try dcnn bench --model nowhere.json
 try dcnn bench --seconds 0
-dcnn bench --formats --model net.json --batch-size 16 --seconds 0.2 small.h5 --json | grep -oE '"(step_s|forward_share|convolution_share|error_allowed|formats)"'

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What the peers' benchmarks share: options, pictures, the net from its Keras JSON, and the clock. Needs numpy."""
 import argparse
 import gzip

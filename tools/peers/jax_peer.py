@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """JAX in its fastest mode on CPUs: training with convolutions as one matrix product of patches and pooling as the
 maximum of strided slices; inference with XLA's own convolution and pooling."""
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Keras on TensorFlow in its fastest mode on CPUs: train_on_batch; inference by one tf.function."""
 import os
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """PyTorch in its fastest mode on CPUs: eager, channels last, fused Adam; as several processes by DDP over gloo."""
 import os
 import socket

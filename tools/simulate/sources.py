@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What tools/simulate/step.c is built of: dcnn's whole communication, and what that needs."""
 import glob
 import os
@@ -7,6 +8,6 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 
 def step_sources(*more_of_base):
     names = [f"tools/simulate/{name}.c" for name in ("step", "stand_ins")]
-    names += sorted(os.path.relpath(path, ROOT) for path in glob.glob(os.path.join(ROOT, "src/run/comm*.c")))
-    names += [f"src/run/{name}.c" for name in ("tree", "launch")]
+    names += sorted(os.path.relpath(path, ROOT) for path in glob.glob(os.path.join(ROOT, "src/comm/comm*.c")))
+    names += ["src/comm/tree.c"]
     return names + [f"src/base/{name}.c" for name in ("status", "arena", "word", *more_of_base)]

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* stand_ins.c — what comm*.c asks of the machine: no kernels here; and in a simulation, where all ranks are one process
  * of one thread, a barrier of the simulator in place of one that spins and sleeps. */
 #include "base/barrier.h"

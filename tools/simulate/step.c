@@ -1,5 +1,6 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * step.c — a training step without arithmetic: the program's own communication (src/run/comm*.c, unchanged), and time
+ * step.c — a training step without arithmetic: the program's own communication (src/comm/comm*.c, unchanged), and time
  * that passes where src/run/train_step.c computes. Under SimGrid SMPI time is simulated; with a real MPI the rank
  * sleeps, so that 8 ranks on 2 cores show what the network does and not what the cores do.
  *
@@ -16,8 +17,8 @@
 #include <time.h>
 
 #include "base/arena.h"
-#include "run/comm.h"
-#include "run/tree.h"
+#include "comm/comm.h"
+#include "comm/tree.h"
 
 enum { MOST_STAGES = 64, WARM_UP = 1 };
 
@@ -47,8 +48,7 @@ typedef struct step {
     double agree_s, gradient_s; /* of this rank: in sums, and in what is left to wait for of gradients */
 } step;
 
-/* --- time ------------------------------------------------------------------------------------------------------------
- */
+/* --- time ------------------------------------------------------------------------------------------------------- */
 
 #ifdef SIMULATE_SMPI
 static void pass(double seconds) {
@@ -79,8 +79,7 @@ static void owe_add(size_t count, const float *a, const float *b, float *sum) {
     if (debt_s > 50e-6) pay();
 }
 
-/* --- a step, as dcnn_train_step() makes it -----------------------------------------------------------------------------
- */
+/* --- a step, as dcnn_train_step() makes it ---------------------------------------------------------------------- */
 
 static int64_t images_of(const step *s, int64_t first, int64_t end) {
     const int64_t from = first * s->plan.grain, to = end * s->plan.grain;
@@ -99,7 +98,8 @@ static void run_stage(step *s, const stage *now) {
     for (int64_t i = 0; i < most; i++) {
         const int64_t grain = s->shares.first + (i < mine ? i : 0);
         const int64_t adds = i > 0 ? 1 : 0; /* of n grains' gradients n - 1 */
-        pass((double)images_of(s, grain, grain + 1) * now->image_s + (double)adds * (double)now->gradient * s->plan.add_s);
+        pass((double)images_of(s, grain, grain + 1) * now->image_s +
+             (double)adds * (double)now->gradient * s->plan.add_s);
         if (i >= mine) continue;
         dcnn_comm_progress(s->comm);
         pay();
@@ -144,8 +144,7 @@ static void take_step(step *s) {
     dcnn_comm_domain_barrier(s->comm);
 }
 
-/* --- setting up --------------------------------------------------------------------------------------------------------
- */
+/* --- setting up ------------------------------------------------------------------------------------------------- */
 
 static bool read_plan(const char *path, plan *p) {
     FILE *file = fopen(path, "r");
@@ -195,8 +194,7 @@ static void measure(step *s, int steps) {
                times_s[2] / steps);
 }
 
-/* --- a message's cost ----------------------------------------------------------------------------------------------------
- */
+/* --- a message's cost ------------------------------------------------------------------------------------------- */
 
 static double ping_pong_s(int rank, int peer, int bytes, int rounds) {
     char *room = calloc(1, (size_t)bytes);

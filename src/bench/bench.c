@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * bench.c — measures dcnn by running it: real training steps and evaluations, and beside them what a core and the
+ * memory can do at most, all cores of the job busy.
+ */
+#include "bench/bench.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/random.h"
+#include "run/trainer.h"
+
+enum { WARM_UP = 3, WINDOWS = 15 };
+
+static int by_size(const void *a, const void *b) {
+    const double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Sorts the values. */
+static double median(double *values, int64_t count) {
+    qsort(values, (size_t)count, sizeof *values, by_size);
+    return count % 2 ? values[count / 2] : 0.5 * (values[count / 2 - 1] + values[count / 2]);
+}
+
+/* Seconds since this process was started, re-execution included; NAN if the system does not tell. */
+static double process_age_s(void) {
+    struct timespec now;
+    unsigned long long started_ticks = 0;
+    FILE *file = fopen("/proc/self/stat", "r");
+    char text[1024] = "";
+    if (file) {
+        text[fread(text, 1, sizeof text - 1, file)] = '\0';
+        fclose(file);
+    }
+    const char *after_name = strrchr(text, ')'); /* the name may hold anything; the 20th word behind it is the start */
+    static const char format[] = ") %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu";
+    if (after_name == NULL || sscanf(after_name, format, &started_ticks) != 1) return NAN;
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec - (double)started_ticks / (double)sysconf(_SC_CLK_TCK);
+}
+
+/* --- pictures --------------------------------------------------------------------------------------------------- */
+
+/* What a model takes, digits if it does not say. */
+static dcnn_status model_takes(const char *model, dcnn_shape *shape, int *classes) {
+    const char *dot = model ? strrchr(model, '.') : NULL;
+    dcnn_net *net = NULL;
+    dcnn_checkpoint file = {0};
+    dcnn_status status = DCNN_OK;
+    *shape = (dcnn_shape){3, 28, 28, 1};
+    *classes = 10;
+    if (model == NULL) return DCNN_OK;
+    if (dot && (strcmp(dot, ".h5") == 0 || strcmp(dot, ".hdf5") == 0)) {
+        status = dcnn_checkpoint_read(model, &file);
+    } else {
+        json_t *description = NULL;
+        status = dcnn_description_read(model, &description);
+        if (status == DCNN_OK) {
+            status = dcnn_net_create(description, (dcnn_shape){0}, &net);
+            if (status != DCNN_OK) status = dcnn_net_create(description, *shape, &net);
+            if (status != DCNN_OK) dcnn_error_prefix("%s", model);
+        }
+        json_decref(description);
+    }
+    if (status == DCNN_OK) {
+        *shape = (net ? net : file.net)->nodes[0].shape;
+        *classes = (net ? net : file.net)->class_count;
+    }
+    dcnn_net_free(net);
+    dcnn_checkpoint_free(&file);
+    return status;
+}
+
+static dcnn_status read_digits(const char *folder, dcnn_images *pictures) {
+    char *images = dcnn_idx_find(folder, "train-images-idx3-ubyte");
+    char *labels = dcnn_idx_find(folder, "train-labels-idx1-ubyte");
+    dcnn_status status = DCNN_OK;
+    if (images == NULL || labels == NULL)
+        status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: the embedded digits are not complete; name a data set", folder);
+    if (status == DCNN_OK) status = dcnn_idx_read_images(images, pictures);
+    if (status == DCNN_OK) status = dcnn_idx_read_labels(labels, pictures);
+    free(images);
+    free(labels);
+    return status;
+}
+
+/* Noise, and labels in turn; enough for some batches, but no more memory than need be. */
+static dcnn_status make_noise(dcnn_shape shape, int classes, int64_t batch, dcnn_images *pictures) {
+    const size_t bytes = dcnn_shape_count(shape);
+    int64_t count = (int64_t)(((size_t)32 << 20) / bytes);
+    if (count > 8192) count = 8192;
+    if (count < 2 * batch) count = 2 * batch;
+    *pictures = (dcnn_images){.count = count, .h = shape.h, .w = shape.w, .c = shape.c};
+    const size_t total = (size_t)count * bytes;
+    pictures->pixels = malloc(total + sizeof(dcnn_random_bits));
+    pictures->labels = malloc((size_t)count * sizeof *pictures->labels);
+    if (pictures->pixels == NULL || pictures->labels == NULL)
+        return DCNN_FAIL(DCNN_FAILURE, "out of memory: %lld pictures", (long long)count);
+    for (size_t at = 0; at < total; at += sizeof(dcnn_random_bits)) {
+        const dcnn_random_bits bits = dcnn_random(0, DCNN_RANDOM_NOISE, 0, (int64_t)at, 0);
+        memcpy(pictures->pixels + at, &bits, sizeof bits);
+    }
+    for (int64_t i = 0; i < count; i++) pictures->labels[i] = (int32_t)(i % classes);
+    return DCNN_OK;
+}
+
+/* Pictures on rank 0, their number and shape on all. */
+static dcnn_status make_pictures(dcnn_comm *comm, const dcnn_bench_options *options, dcnn_images *pictures,
+                                 int *classes, char what[512]) {
+    dcnn_shape shape;
+    DCNN_TRY(dcnn_comm_agree(comm, model_takes(options->model, &shape, classes)));
+    dcnn_status status = DCNN_OK;
+    if (dcnn_comm_rank(comm) == 0) {
+        const bool fits = shape.h == 28 && shape.w == 28 && shape.c == 1 && *classes == 10;
+        char *digits = fits ? dcnn_embedded_digits() : NULL;
+        status = digits ? read_digits(digits, pictures) : make_noise(shape, *classes, options->batch_size, pictures);
+        snprintf(what, 512, "%lld %s of %dx%dx%d", (long long)pictures->count,
+                 digits ? "embedded digits" : "random pictures", shape.h, shape.w, shape.c);
+        free(digits);
+    }
+    DCNN_TRY(dcnn_comm_agree(comm, status));
+    dcnn_comm_broadcast(comm, &pictures->count, sizeof pictures->count);
+    pictures->h = shape.h;
+    pictures->w = shape.w;
+    pictures->c = shape.c;
+    return DCNN_OK;
+}
+
+/* --- the machine ------------------------------------------------------------------------------------------------ */
+
+typedef struct machine {
+    const dcnn_kernels *kernels;
+    size_t rounds, count; /* of the kernel `probe`; floats of a worker's vectors */
+    float *vectors;       /* [workers][3][count] */
+    double seconds;       /* of worker 0 */
+} machine;
+
+static void run_probe(void *argument, int worker) {
+    machine *m = argument;
+    float values[DCNN_PROBE];
+    for (int i = 0; i < DCNN_PROBE; i++) values[i] = (float)i;
+    const double began_s = dcnn_now_s();
+    m->kernels->probe(m->rounds, 0.999f, 0.001f, values);
+    if (worker == 0) m->seconds = dcnn_now_s() - began_s;
+    __asm__ volatile("" : : "r"(values) : "memory"); /* the result is wanted */
+}
+
+static void run_add(void *argument, int worker) {
+    machine *m = argument;
+    float *a = m->vectors + (size_t)worker * 3 * m->count;
+    const double began_s = dcnn_now_s();
+    m->kernels->add(m->count, a, a + m->count, a + 2 * m->count);
+    if (worker == 0) m->seconds = dcnn_now_s() - began_s;
+}
+
+/* Least seconds of a task: a limit is what is reached when nothing disturbs. */
+static double time_task(dcnn_team *team, dcnn_team_task *task, machine *m) {
+    double least_s = INFINITY;
+    for (int i = 0; i < WINDOWS; i++) {
+        dcnn_team_run(team, task, m);
+        least_s = fmin(least_s, m->seconds);
+    }
+    return least_s;
+}
+
+static dcnn_status measure_machine(dcnn_trainer *t, dcnn_bench_result *result) {
+    const size_t workers = (size_t)dcnn_team_size(t->team), node = (size_t)dcnn_comm_node_size(t->comm);
+    const size_t least = (size_t)1 << 21, all = (size_t)1 << 26; /* floats: 256 MiB a node are more than caches hold */
+    machine m = {.kernels = t->kernels, .rounds = 1000, .count = all / (workers * node)};
+    if (m.count < least) m.count = least;
+    m.rounds = (size_t)(10e-3 / time_task(t->team, run_probe, &m) * (double)m.rounds) + 1;
+    void *block;
+    DCNN_TRY(dcnn_comm_agree(
+        t->comm, dcnn_block_create(3 * workers * m.count * sizeof(float), "vectors to measure memory with", &block)));
+    m.vectors = block;
+    result->peak_flop_per_s = 2.0 * DCNN_PROBE * (double)m.rounds / time_task(t->team, run_probe, &m);
+    result->memory_bytes_per_s = 12.0 * (double)m.count / time_task(t->team, run_add, &m);
+    dcnn_block_free(block);
+    return DCNN_OK;
+}
+
+/* --- training --------------------------------------------------------------------------------------------------- */
+
+/* A whole batch: at an epoch's end the next one begins before the smaller last one. */
+static dcnn_status take_step(dcnn_trainer *t) {
+    dcnn_progress *progress = &t->state.progress;
+    bool stop;
+    if (progress->cursor > 0 && progress->cursor + t->options->batch_size > t->sampler.count) {
+        progress->cursor = 0;
+        progress->epoch++;
+    }
+    dcnn_trainer_forget_times(t);
+    return dcnn_train_step(t, &stop);
+}
+
+static double step_seconds(const dcnn_trainer *t) {
+    double phases_s[DCNN_PHASE_COUNT], sum = 0.0;
+    dcnn_trainer_phases(t, phases_s);
+    for (int i = 0; i < DCNN_PHASE_COUNT; i++) sum += phases_s[i];
+    return sum;
+}
+
+/* How often something that takes so long fits into so much time; rank 0 says it to all. */
+static int64_t how_often(dcnn_comm *comm, double each_s, double seconds, int64_t least) {
+    int64_t count = (int64_t)fmin(seconds / each_s, 10000.0);
+    if (count < least) count = least;
+    dcnn_comm_broadcast(comm, &count, sizeof count);
+    return count;
+}
+
+/* One row of figures a step, by name of the quantity: step, phases, then operations forward and backward. */
+static void note_step(const dcnn_trainer *t, double *row, int64_t steps) {
+    double phases_s[DCNN_PHASE_COUNT];
+    dcnn_trainer_phases(t, phases_s);
+    *row = step_seconds(t);
+    for (int i = 0; i < DCNN_PHASE_COUNT; i++) *(row += steps) = phases_s[i];
+    for (int i = 0; i <= dcnn_plan_op_count(t->plan); i++) {
+        *(row += steps) = t->times[i].forward_s;
+        *(row += steps) = t->times[i].backward_s;
+    }
+}
+
+/* Images of a step that this rank's first thread computes. */
+static double images_of_first_thread(const dcnn_trainer *t) {
+    const int64_t grains = dcnn_share_first(t->shares.count, 1, dcnn_team_size(t->team));
+    const int64_t before = t->shares.first * t->options->grain, rest = t->batch - before;
+    const int64_t images = grains * t->options->grain;
+    return (double)(images < rest ? images : rest);
+}
+
+static void take_medians(const dcnn_trainer *t, double *rows, int64_t steps, dcnn_bench_result *result) {
+    const double images = images_of_first_thread(t);
+    result->step_s = median(rows, steps);
+    result->images = (double)t->batch;
+    result->train_images_per_s = result->images / result->step_s;
+    for (int i = 0; i < DCNN_PHASE_COUNT; i++) result->phases_s[i] = median(rows += steps, steps);
+    for (int i = 0; i < result->op_count && images > 0; i++) {
+        result->ops[i].forward_s = median(rows += steps, steps) / images;
+        result->ops[i].backward_s = median(rows += steps, steps) / images;
+    }
+}
+
+static dcnn_status measure_steps(dcnn_trainer *t, double seconds, dcnn_bench_result *result) {
+    double fastest_s = INFINITY;
+    for (int i = 0; i < WARM_UP; i++) {
+        DCNN_TRY(take_step(t));
+        fastest_s = fmin(fastest_s, step_seconds(t));
+    }
+    const int64_t steps = how_often(t->comm, fastest_s, seconds, 5);
+    const size_t rows = 1 + DCNN_PHASE_COUNT + 2 * (size_t)result->op_count;
+    double *all = calloc(rows * (size_t)steps, sizeof *all);
+    dcnn_status status = all ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: times of steps");
+    DCNN_TRY_DONE(dcnn_comm_agree(t->comm, status));
+    const double began_s = dcnn_now_s();
+    for (int64_t i = 0; i < steps; i++) {
+        DCNN_TRY_DONE(take_step(t));
+        note_step(t, all + i, steps);
+    }
+    result->train_overall_per_s = (double)(steps * t->batch) / (dcnn_now_s() - began_s);
+    result->steps = steps;
+    take_medians(t, all, steps, result);
+done:
+    free(all);
+    return status;
+}
+
+/* The loader's share of a step, without and with augmentation. */
+static dcnn_status measure_loader(dcnn_trainer *t, dcnn_train_options *options, double seconds,
+                                  dcnn_bench_result *result) {
+    enum { MOST = 64 };
+    const bool wanted = options->augment;
+    const int64_t least = 3, steps = how_often(t->comm, result->step_s, seconds / 2, least);
+    double loads_s[MOST];
+    for (int augment = 0; augment < 2; augment++) {
+        options->augment = augment;
+        const int64_t count = steps < MOST ? steps : MOST;
+        for (int64_t i = 0; i < count; i++) {
+            DCNN_TRY(take_step(t));
+            loads_s[i] = t->phases_s[DCNN_PHASE_LOAD];
+        }
+        result->load_s[augment] = median(loads_s, count);
+    }
+    options->augment = wanted;
+    return DCNN_OK;
+}
+
+static dcnn_status evaluate(dcnn_trainer *t, int64_t count, double *seconds) {
+    dcnn_evaluation evaluation;
+    const double began_s = dcnn_now_s();
+    DCNN_TRY(dcnn_evaluator_run(t->evaluator, t->sampler.rows, count, false, &evaluation));
+    *seconds = dcnn_now_s() - began_s;
+    dcnn_evaluation_free(&evaluation);
+    return DCNN_OK;
+}
+
+static dcnn_status measure_inference(dcnn_trainer *t, double seconds, dcnn_bench_result *result) {
+    enum { MOST = 256 };
+    int64_t count = 16 * (int64_t)t->options->batch_size;
+    if (count > t->sampler.count) count = t->sampler.count;
+    double windows_s[MOST];
+    for (int i = 0; i < 2; i++) DCNN_TRY(evaluate(t, count, windows_s));
+    int64_t windows = how_often(t->comm, windows_s[0], seconds, 5);
+    if (windows > MOST) windows = MOST;
+    const double began_s = dcnn_now_s();
+    for (int64_t i = 0; i < windows; i++) DCNN_TRY(evaluate(t, count, &windows_s[i]));
+    result->infer_overall_per_s = (double)(windows * count) / (dcnn_now_s() - began_s);
+    result->infer_images_per_s = (double)count / median(windows_s, windows);
+    return DCNN_OK;
+}
+
+/* --- operations ------------------------------------------------------------------------------------------------- */
+
+static bool is_folded(const dcnn_plan *plan, const dcnn_op *op) {
+    for (int i = 0; i < dcnn_plan_op_count(plan); i++)
+        if (dcnn_plan_op(plan, i)->affine == op) return true;
+    return false;
+}
+
+static void describe_op(const dcnn_plan *plan, const dcnn_net *net, const dcnn_op *op, dcnn_bench_op *out) {
+    const double in = 4.0 * (double)dcnn_shape_count(op->in),
+                 sum = in + 4.0 * (double)dcnn_shape_count(op->node->shape);
+    const bool wants_dx = op->inputs[0] > 0;
+    if (op->head == op->node)
+        snprintf(out->name, sizeof out->name, "%s", op->node->name);
+    else
+        snprintf(out->name, sizeof out->name, "%s + %s", op->head->name, op->node->name);
+    out->forward_flop = 2.0 * (double)dcnn_net_multiply_adds(net, (int)(op->head - net->nodes));
+    out->backward_flop = (wants_dx ? 2.0 : 1.0) * out->forward_flop;
+    out->forward_bytes = sum;
+    out->backward_bytes = sum + (op->kind->backward_reads_x || op->kind->backward_reads_y ? in : 0.0);
+    out->forward_stage = op->node->stage_forward;
+    out->backward_stage = op->node->stage_backward;
+    out->synchronised = op->node->layer->synchronised;
+    out->tiles = op->head->layer == &dcnn_layer_conv2d && op->in.c > 1;
+    if (out->synchronised) { /* once for the sums, once to apply them */
+        out->forward_bytes = is_folded(plan, op) ? in : in + sum;
+        out->backward_bytes = 5.0 * in;
+    }
+}
+
+static dcnn_status describe_ops(const dcnn_trainer *t, dcnn_bench_result *result) {
+    result->op_count = dcnn_plan_op_count(t->plan) + 1;
+    result->ops = calloc((size_t)result->op_count, sizeof *result->ops);
+    if (result->ops == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: operations");
+    for (int i = 0; i < result->op_count - 1; i++)
+        describe_op(t->plan, t->state.net, dcnn_plan_op(t->plan, i), &result->ops[i]);
+    dcnn_bench_op *loss = &result->ops[result->op_count - 1];
+    snprintf(loss->name, sizeof loss->name, "loss");
+    loss->forward_stage = loss->backward_stage = t->state.net->loss_stage;
+    return DCNN_OK;
+}
+
+static dcnn_status describe_stages(const dcnn_trainer *t, dcnn_bench_result *result) {
+    result->stage_count = t->state.net->stage_count;
+    result->stages = calloc((size_t)result->stage_count, sizeof *result->stages);
+    if (result->stages == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: stages");
+    for (int i = 0; i < result->stage_count; i++)
+        result->stages[i] = (dcnn_bench_stage){dcnn_plan_sum_count(t->plan, i), t->state.net->buckets[i].count};
+    return DCNN_OK;
+}
+
+/* --- all of it -------------------------------------------------------------------------------------------------- */
+
+static dcnn_status measure(dcnn_trainer *t, dcnn_train_options *options, double seconds, dcnn_bench_result *result) {
+    result->ranks = dcnn_comm_size(t->comm);
+    result->nodes = dcnn_comm_node_count(t->comm);
+    result->threads = dcnn_team_size(t->team);
+    result->isa = t->kernels->isa;
+    DCNN_TRY(dcnn_comm_agree(t->comm, describe_ops(t, result)));
+    DCNN_TRY(dcnn_comm_agree(t->comm, describe_stages(t, result)));
+    result->start_s = process_age_s();
+    DCNN_TRY(take_step(t));
+    result->first_step_s = step_seconds(t);
+    DCNN_TRY(measure_machine(t, result));
+    DCNN_TRY(measure_steps(t, 0.6 * seconds, result));
+    DCNN_TRY(measure_loader(t, options, 0.1 * seconds, result));
+    return measure_inference(t, 0.2 * seconds, result);
+}
+
+dcnn_status dcnn_bench(dcnn_comm *comm, const dcnn_bench_options *o, dcnn_bench_result *result) {
+    dcnn_train_options options = {.model = o->model,
+                                  .precision = o->precision,
+                                  .batch_size = o->batch_size,
+                                  .grain = o->grain,
+                                  .optimizer = {.learning_rate = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-7},
+                                  .seed = 42,
+                                  .augment = o->augment,
+                                  .rotation_range = 10,
+                                  .zoom_range = 0.1,
+                                  .width_shift_range = 0.1,
+                                  .height_shift_range = 0.1,
+                                  .threads = o->threads,
+                                  .fuse = o->fuse,
+                                  .plain_sums = o->plain_sums};
+    dcnn_run run = {.data = (char *)(uintptr_t)o->data};
+    dcnn_images pictures = {0};
+    dcnn_trainer *trainer = NULL;
+    int classes = 0;
+    dcnn_status status;
+    *result = (dcnn_bench_result){0};
+    if (o->data == NULL) DCNN_TRY_DONE(make_pictures(comm, o, &pictures, &classes, result->data));
+    DCNN_TRY_DONE(dcnn_trainer_open(comm, &run, NULL, &options, o->data ? NULL : &pictures, classes, &trainer));
+    if (o->data) snprintf(result->data, sizeof result->data, "%s", o->data);
+    status = measure(trainer, &options, o->seconds, result);
+done:
+    dcnn_trainer_close(trainer);
+    dcnn_images_free(&pictures);
+    return status;
+}
+
+void dcnn_bench_free(dcnn_bench_result *result) {
+    free(result->ops);
+    free(result->stages);
+    *result = (dcnn_bench_result){0};
+}

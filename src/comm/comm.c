@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* comm.c — starting and ending MPI, who we are, and the plain collectives. comm_cores.c says which ranks work,
+ * comm_domain.c has what they share, comm_sum.c and comm_gradient.c the sums over the batch. */
+#include <mpi.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "comm/comm_private.h"
+
+/* --- starting --------------------------------------------------------------------------------------------------- */
+
+static int number_in_environment(const char *name) {
+    const char *text = getenv(name);
+    return text ? atoi(text) : 0;
+}
+
+/* Ranks that the launcher says it started, by whatever name it has for that; 0 if none says. */
+static int launched_ranks(void) {
+    static const char *const names[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_SIZE"};
+    int most = 0;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (number_in_environment(names[i]) > most) most = number_in_environment(names[i]);
+    /* Under srun each task sees its own number; in a batch script (no SLURM_STEP_ID of a task) one process is meant. */
+    const int tasks = number_in_environment("SLURM_STEP_NUM_TASKS");
+    const bool is_task = getenv("SLURM_PROCID") && getenv("SLURM_STEP_ID") && getenv("OMPI_COMM_WORLD_SIZE") == NULL;
+    return is_task && tasks > most ? tasks : most;
+}
+
+static dcnn_status refuse_singletons(const dcnn_comm *comm) {
+    const int launched = launched_ranks();
+    if (launched <= 1 || comm->size >= launched) return DCNN_OK;
+    if (getenv("SLURM_JOB_ID") && getenv("OMPI_COMM_WORLD_SIZE") == NULL)
+        return DCNN_FAIL(DCNN_USAGE,
+                         "srun started %d tasks, but MPI sees %d: srun and this MPI do not speak the same PMI; use "
+                         "'srun --mpi=pmix dcnn …', or 'mpirun dcnn …' inside the allocation",
+                         launched, comm->size);
+    return DCNN_FAIL(DCNN_USAGE,
+                     "the launcher started %d processes, but MPI sees %d: mpirun belongs to another MPI library than "
+                     "dcnn (%s); use the mpirun of that library",
+                     launched, comm->size, dcnn_comm_version());
+}
+
+/* Before MPI_Init: Open MPI reads its settings there. With more ranks than cores it must give idle cores away: a busy
+ * wait makes a 2 MB allreduce of 8 ranks on 2 cores take 96 ms instead of 2.8. */
+static void yield_when_oversubscribed(void) {
+    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    if (number_in_environment("OMPI_COMM_WORLD_LOCAL_SIZE") > cores ||
+        number_in_environment("SLURM_NTASKS_PER_NODE") > cores)
+        setenv("OMPI_MCA_mpi_yield_when_idle", "1", 0);
+}
+
+/* Before MPI_Init: what a job on one node does without. Looking for networks takes Open MPI 0.3 s, and a process alone
+ * 0.1 s more for a daemon of its own. */
+static void skip_networks(void) {
+    const int size = number_in_environment("OMPI_COMM_WORLD_SIZE");
+    const bool alone = launched_ranks() == 0 && getenv("PMIX_RANK") == NULL && getenv("SLURM_STEP_ID") == NULL;
+    if (alone) setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
+    if (alone || (size > 0 && number_in_environment("OMPI_COMM_WORLD_LOCAL_SIZE") == size))
+        setenv("OMPI_MCA_pml", "ob1", 0);
+}
+
+/* Before MPI_Init: with Open MPI's hierarchical collectives a sum may come out wrong, without an error, as a rank dies.
+ */
+static void keep_errors(void) {
+    if (dcnn_comm_can_shrink()) setenv("OMPI_MCA_coll", "^han", 0);
+}
+
+/* Ranks of different machines must compute alike: the lowest instruction set, and one OpenBLAS core type. */
+static dcnn_status agree_on_kernels(dcnn_comm *comm) {
+    dcnn_isa mine = DCNN_ISA_GENERIC;
+    DCNN_TRY(dcnn_comm_agree(comm, dcnn_isa_choose(&mine)));
+    int own = (int)mine, lowest;
+    MPI_Allreduce(&own, &lowest, 1, MPI_INT, MPI_MIN, comm->world);
+    comm->isa = (dcnn_isa)lowest;
+    char core[64] = "", first[64];
+    snprintf(core, sizeof core, "%s", dcnn_blas_core());
+    memcpy(first, core, sizeof first);
+    MPI_Bcast(first, sizeof first, MPI_CHAR, 0, comm->world);
+    dcnn_status status = DCNN_OK;
+    if (strcmp(core, first) != 0)
+        status = DCNN_FAIL(DCNN_USAGE,
+                           "OpenBLAS runs its '%s' kernels on rank 0 and '%s' on rank %d, so their bits differ: set "
+                           "OPENBLAS_CORETYPE to the older of the two on all nodes (mpirun -x OPENBLAS_CORETYPE=%s)",
+                           first, core, comm->rank, core);
+    return dcnn_comm_agree(comm, status);
+}
+
+/* The same ranks, those of a node one after the other (equal keys keep their order); rank 0 stays rank 0. */
+static void order_by_node(MPI_Comm over, MPI_Comm *ordered) {
+    MPI_Comm node;
+    int first;
+    MPI_Comm_rank(over, &first);
+    MPI_Comm_split_type(over, MPI_COMM_TYPE_SHARED, first, MPI_INFO_NULL, &node);
+    MPI_Bcast(&first, 1, MPI_INT, 0, node);
+    MPI_Comm_free(&node);
+    MPI_Comm_split(over, 0, first, ordered);
+}
+
+dcnn_status dcnn_comm_create(MPI_Comm over, dcnn_comm **out) {
+    *out = NULL;
+    dcnn_comm *comm = calloc(1, sizeof *comm);
+    if (comm == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: starting MPI");
+    *out = comm;
+    MPI_Comm world;
+    order_by_node(over, &world);
+    DCNN_TRY(dcnn_comm_adopt(comm, world));
+    return agree_on_kernels(comm);
+}
+
+dcnn_status dcnn_comm_adopt(dcnn_comm *comm, MPI_Comm world) {
+    comm->world = world;
+    MPI_Comm_rank(comm->world, &comm->rank);
+    MPI_Comm_size(comm->world, &comm->size);
+    MPI_Comm_split_type(comm->world, MPI_COMM_TYPE_SHARED, comm->rank, MPI_INFO_NULL, &comm->node);
+    MPI_Comm_rank(comm->node, &comm->node_rank);
+    MPI_Comm_size(comm->node, &comm->node_size);
+    const int is_first = comm->node_rank == 0;
+    MPI_Allreduce(&is_first, &comm->node_count, 1, MPI_INT, MPI_SUM, comm->world);
+    dcnn_comm_count_cores(comm);
+    return dcnn_comm_make_domains(comm);
+}
+
+void dcnn_comm_free(dcnn_comm *comm) {
+    if (comm == NULL) return;
+    if (comm->workers != comm) dcnn_comm_free(comm->workers);
+    dcnn_comm_release_gradient(comm);
+    dcnn_comm_release_sums(comm);
+    dcnn_comm_free_domains(comm);
+    for (int i = DCNN_MAX_WINDOWS - 1; i >= 0; i--) dcnn_comm_unshare(comm, comm->windows[i].base);
+    MPI_Comm_free(&comm->node);
+    MPI_Comm_free(&comm->world);
+    free(comm);
+}
+
+dcnn_status dcnn_comm_start(int *argc, char ***argv, dcnn_comm **comm) {
+    *comm = NULL;
+    yield_when_oversubscribed();
+    skip_networks();
+    keep_errors();
+    int provided;
+    if (MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS)
+        return DCNN_FAIL(DCNN_FAILURE, "MPI does not start");
+    const dcnn_status status = dcnn_comm_create(MPI_COMM_WORLD, comm);
+    if (*comm) dcnn_comm_keep_to_a_core(*comm);
+    const dcnn_status alone = *comm ? refuse_singletons(*comm) : DCNN_OK; /* the likelier reason for anything else */
+    return alone != DCNN_OK ? alone : status;
+}
+
+void dcnn_comm_abort(dcnn_comm *comm, int code) {
+    MPI_Abort(comm->world, code);
+}
+
+void dcnn_comm_finish(dcnn_comm *comm) {
+    int started;
+    const bool has_lost = comm && comm->has_lost; /* then MPI_Finalize of Open MPI 5 hangs over several hosts */
+    dcnn_comm_free(comm);
+    MPI_Initialized(&started);
+    if (started && !has_lost) MPI_Finalize();
+}
+
+/* --- who we are ------------------------------------------------------------------------------------------------- */
+
+int dcnn_comm_rank(const dcnn_comm *comm) {
+    return comm->rank;
+}
+
+int dcnn_comm_size(const dcnn_comm *comm) {
+    return comm->size;
+}
+
+int dcnn_comm_node_size(const dcnn_comm *comm) {
+    return comm->node_size;
+}
+
+int dcnn_comm_node_count(const dcnn_comm *comm) {
+    return comm->node_count;
+}
+
+int dcnn_comm_node_cores(const dcnn_comm *comm) {
+    return comm->node_cores;
+}
+
+int dcnn_comm_cores(const dcnn_comm *comm) {
+    return comm->cores;
+}
+
+dcnn_isa dcnn_comm_isa(const dcnn_comm *comm) {
+    return comm->isa;
+}
+
+const char *dcnn_comm_version(void) {
+    static char version[MPI_MAX_LIBRARY_VERSION_STRING];
+    int length;
+    MPI_Get_library_version(version, &length);
+    version[strcspn(version, ",\n")] = '\0';   /* "Open MPI v4.1.4" of a long line */
+    char *label = strstr(version, "Version:"); /* "MPICH Version:<tab>4.0.2" */
+    if (label) {
+        const char *number = label + strlen("Version:");
+        number += strspn(number, " \t");
+        memmove(label, number, strlen(number) + 1);
+    }
+    return version;
+}
+
+/* --- plain collectives ------------------------------------------------------------------------------------------ */
+
+dcnn_status dcnn_comm_agree(dcnn_comm *comm, dcnn_status status) {
+    struct {
+        int status, rank;
+    } mine = {(int)status, comm->rank}, worst;
+    MPI_Allreduce(&mine, &worst, 1, MPI_2INT, MPI_MAXLOC, comm->world);
+    if (comm->broken) return dcnn_comm_fail_broken();
+    if (worst.status == DCNN_OK) return DCNN_OK;
+    char message[1024];
+    snprintf(message, sizeof message, "%s", dcnn_error());
+    MPI_Bcast(message, sizeof message, MPI_CHAR, worst.rank, comm->world);
+    if (comm->broken) return dcnn_comm_fail_broken();
+    dcnn_error_set(message);
+    return (dcnn_status)worst.status;
+}
+
+void dcnn_comm_broadcast(dcnn_comm *comm, void *bytes, size_t length) {
+    dcnn_comm_broadcast_from(comm, 0, bytes, length);
+}
+
+void dcnn_comm_broadcast_from(dcnn_comm *comm, int root, void *bytes, size_t length) {
+    const size_t most = (size_t)1 << 30; /* MPI counts are int */
+    for (size_t at = 0; at < length; at += most)
+        MPI_Bcast((char *)bytes + at, (int)(length - at < most ? length - at : most), MPI_BYTE, root, comm->world);
+}
+
+void dcnn_comm_add_integers(dcnn_comm *comm, int64_t *values, int count) {
+    MPI_Allreduce(MPI_IN_PLACE, values, count, MPI_INT64_T, MPI_SUM, comm->world);
+}
+
+void dcnn_comm_gather(dcnn_comm *comm, const void *mine, int64_t length, void *all, const int64_t *lengths) {
+    const int64_t most = (int64_t)1 << 30;
+    if (comm->rank != 0) {
+        for (int64_t at = 0; at < length; at += most)
+            MPI_Send((const char *)mine + at, (int)(length - at < most ? length - at : most), MPI_BYTE, 0, 0,
+                     comm->world);
+        return;
+    }
+    memcpy(all, mine, (size_t)length);
+    char *next = (char *)all + length;
+    for (int rank = 1; rank < comm->size; next += lengths[rank], rank++)
+        for (int64_t at = 0; at < lengths[rank]; at += most)
+            MPI_Recv(next + at, (int)(lengths[rank] - at < most ? lengths[rank] - at : most), MPI_BYTE, rank, 0,
+                     comm->world, MPI_STATUS_IGNORE);
+}
+
+/* --- waits ------------------------------------------------------------------------------------------------------ */
+
+void dcnn_comm_waited(dcnn_comm *comm, bool network, double from_s) {
+    const dcnn_wait wait = {network, from_s, dcnn_now_s()};
+    if (comm->wait_count < DCNN_MOST_WAITS)
+        comm->waits[comm->wait_count++] = wait;
+    else /* as long as both together */
+        comm->waits[DCNN_MOST_WAITS - 1].from_s -= wait.to_s - wait.from_s;
+}
+
+int dcnn_comm_waits(dcnn_comm *comm, dcnn_wait waits[DCNN_MOST_WAITS]) {
+    const int count = comm->wait_count;
+    memcpy(waits, comm->waits, (size_t)count * sizeof *waits);
+    comm->wait_count = 0;
+    return count;
+}

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file comm.h — all MPI calls of dcnn.
+ *
+ * Sums over the batch follow one fixed binary tree over its grains (tree.h): whoever holds which grains, the additions
+ * and their order are the same, so the bits are (law 2), and no byte is added to the message where a rank's grains make
+ * whole subtrees. Every function is *Collective* unless it says *Local*.
+ *
+ * Ranks of a node form a *domain*: they share memory, hold one copy of the weights, and read each other's gradients
+ * where they lie. Only what a domain has added up goes over the network, on *rails*: rank i of each domain talks to
+ * rank i of the others, about slice i of the vector.
+ *
+ *     domain 0   rank 0   rank 1   rank 2        slices of the gradient: | 0 | 1 | 2 |
+ *                   |        |        |          shared memory along the rows,
+ *     domain 1   rank 3   rank 4   rank 5        messages along the columns (rails)
+ */
+#ifndef DCNN_COMM_H
+#define DCNN_COMM_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "kernels/kernels.h"
+
+typedef struct dcnn_comm dcnn_comm;
+
+/**
+ * Starts MPI (once a process), refuses N singletons that a launcher meant as N ranks, and agrees on the instruction set
+ * and OpenBLAS core. Yields the core when idle if the node has more ranks than cores.
+ * @return DCNN_OK; DCNN_USAGE (singletons; DCNN_ISA), with the command that works
+ */
+dcnn_status dcnn_comm_start(int *argc, char ***argv, dcnn_comm **comm);
+
+/** Ends MPI. */
+void dcnn_comm_finish(dcnn_comm *comm);
+
+/** Ends all ranks at once with this exit code. *Local.* For failures that cannot be agreed. Does not return. */
+void dcnn_comm_abort(dcnn_comm *comm, int code);
+
+int dcnn_comm_rank(const dcnn_comm *comm);
+int dcnn_comm_size(const dcnn_comm *comm);
+/** Ranks on this node, and the number of nodes. */
+int dcnn_comm_node_size(const dcnn_comm *comm);
+int dcnn_comm_node_count(const dcnn_comm *comm);
+/** Cores that the ranks of this node may use, all together. */
+int dcnn_comm_node_cores(const dcnn_comm *comm);
+/** Cores this rank may use: each core of its affinity mask divided by the ranks of the node that share it; at least 1.
+ */
+int dcnn_comm_cores(const dcnn_comm *comm);
+/** The instruction set that all ranks have. */
+dcnn_isa dcnn_comm_isa(const dcnn_comm *comm);
+/** MPI library version, one line. *Local.* */
+const char *dcnn_comm_version(void);
+
+/** The worst status of all ranks; where another rank failed, its message becomes this rank's too (law 6). */
+dcnn_status dcnn_comm_agree(dcnn_comm *comm, dcnn_status status);
+
+/** Rank 0's bytes to all; the length must be the same on all ranks. */
+void dcnn_comm_broadcast(dcnn_comm *comm, void *bytes, size_t length);
+void dcnn_comm_broadcast_from(dcnn_comm *comm, int root, void *bytes, size_t length);
+
+/** Sums integers over ranks, in place; exact. */
+void dcnn_comm_add_integers(dcnn_comm *comm, int64_t *values, int count);
+
+/** Gathers each rank's bytes to rank 0, in rank order; `all` and the ranks' `lengths` are read on rank 0 only. */
+void dcnn_comm_gather(dcnn_comm *comm, const void *mine, int64_t length, void *all, const int64_t *lengths);
+
+/** A time that this rank waited, between two dcnn_now_s(). */
+typedef struct dcnn_wait {
+    bool network; /**< for messages; else for other ranks of its domain */
+    double from_s, to_s;
+} dcnn_wait;
+
+enum { DCNN_MOST_WAITS = 8 };
+
+/** The waits since the last call, in order; the last ones are one if they are too many. *Local.* @return how many */
+int dcnn_comm_waits(dcnn_comm *comm, dcnn_wait waits[DCNN_MOST_WAITS]);
+
+/** One block of memory a node, seen by all its ranks. The node's first rank (`*writer`) fills it, then all call
+ * dcnn_comm_share_done(). Ends with dcnn_comm_unshare(). */
+dcnn_status dcnn_comm_share(dcnn_comm *comm, size_t bytes, void **block, bool *writer);
+void dcnn_comm_share_done(dcnn_comm *comm, void *block);
+/** Frees a block from dcnn_comm_share() or dcnn_comm_share_domain(); NULL is allowed. */
+void dcnn_comm_unshare(dcnn_comm *comm, void *block);
+
+/** Brings what rank 0 wrote into a shared block to the other nodes' blocks. */
+void dcnn_comm_share_bytes(dcnn_comm *comm, void *bytes, size_t length);
+
+/* --- more ranks than cores -------------------------------------------------------------------------------------- */
+
+/** What working ranks call spare ones for. */
+typedef enum dcnn_call {
+    DCNN_CALL_NONE,
+    DCNN_CALL_WATCH, /**< training begins: catch signals, join the watchdog; left out by who does not train */
+    DCNN_CALL_END    /**< the work is done */
+} dcnn_call;
+
+/**
+ * Chooses the ranks that work. Who computes a grain changes no bit (law 2), and ranks that take turns on a core only
+ * wait for each other: of those that keep to the same core the first works, and the others, the spare ones, sleep until
+ * they are called. With DCNN_EVERY_RANK=1, and in a job that can go on without ranks that die, all work. Once a comm.
+ * @param workers  out: the comm of those that work, NULL on a spare rank; `comm` itself if all work. Ends with `comm`
+ * @return DCNN_OK; DCNN_FAILURE (memory, /dev/shm)
+ */
+dcnn_status dcnn_comm_choose_workers(dcnn_comm *comm, dcnn_comm **workers);
+
+/** Wakes the spare ranks, if there are any. *Collective* of the working ranks. */
+void dcnn_comm_call(dcnn_comm *comm, dcnn_call call);
+
+/** A spare rank sleeps until it is called for something else than last time. *Local.* @return what for */
+dcnn_call dcnn_comm_await_call(dcnn_comm *comm, dcnn_call last);
+
+/** Where the ranks of a node leave signals for each other (signals.h); NULL if none is spare. *Local.* */
+atomic_int *dcnn_comm_signal(dcnn_comm *comm);
+
+/* --- domains: ranks that share memory --------------------------------------------------------------------------- */
+
+/** This rank's number in its domain, and the ranks of a domain; all domains have as many. */
+int dcnn_comm_domain_rank(const dcnn_comm *comm);
+int dcnn_comm_domain_size(const dcnn_comm *comm);
+
+/** Makes each rank a domain of its own, before anything is shared. Exactly what sharing saves is then copied. */
+void dcnn_comm_separate(dcnn_comm *comm);
+
+/**
+ * Memory for a domain: `common` bytes once, and `own` bytes of each rank, in which the blocks of its gradients lie
+ * (dcnn_comm_gradient_begin()); 0 on all ranks: none wanted. Zeroed. Free with dcnn_comm_unshare(common_block).
+ * @return DCNN_OK; DCNN_FAILURE (memory, /dev/shm)
+ */
+dcnn_status dcnn_comm_share_domain(dcnn_comm *comm, size_t common, size_t own, void **common_block, void **own_block);
+
+/** Waits for all ranks of the domain; each then sees what the others wrote before. */
+void dcnn_comm_domain_barrier(dcnn_comm *comm);
+
+/** This rank's slice of a vector of so many floats, `length` of them from `first` on: what it sums, and steps, for its
+ * domain. On cache lines, but for the vector's end. *Local.* */
+void dcnn_comm_slice(const dcnn_comm *comm, size_t count, size_t *first, size_t *length);
+
+/* --- ranks that die --------------------------------------------------------------------------------------------- */
+
+/**
+ * From now on a rank's death does not end the others, but breaks the comm: all its functions return at once, those with
+ * a status with DCNN_FAILURE, and what they give is not to be used. Each rank becomes a domain of its own. Before
+ * anything is shared.
+ * @return DCNN_OK; DCNN_USAGE: this MPI, or the way it was started, cannot do that
+ */
+dcnn_status dcnn_comm_make_elastic(dcnn_comm *comm);
+
+/** Is it broken? Ranks may learn it at different calls, but all learn it. *Local.* */
+bool dcnn_comm_is_broken(const dcnn_comm *comm);
+
+/** Makes a broken comm whole again, of the ranks that are left; sums must be reserved anew. *Collective* of those.
+ * @return how many ranks were lost */
+int dcnn_comm_shrink(dcnn_comm *comm);
+
+/** DCNN_FAILURE, "a rank was lost". *Local.* */
+dcnn_status dcnn_comm_fail_broken(void);
+
+/* --- sums over the batch ---------------------------------------------------------------------------------------- */
+
+/** Who holds which grains of a batch: contiguous shares, by arithmetic. */
+typedef struct dcnn_shares {
+    int64_t grains;       /**< of the batch */
+    int64_t first, count; /**< of this rank */
+} dcnn_shares;
+
+/** This rank's share of a batch of so many grains. *Local.* */
+dcnn_shares dcnn_comm_shares(const dcnn_comm *comm, int64_t grains);
+
+/**
+ * Sums `count` doubles over all grains, along the tree; one message. *Collective.*
+ * @param grain_sums  [shares.count][stride] this rank's grains
+ * @param totals      out [count], the same on every rank
+ * @param wish        rides along: in: this rank's, a small number; out: the largest of any rank
+ */
+void dcnn_comm_sum(dcnn_comm *comm, dcnn_shares shares, int count, const double *grain_sums, int stride, double *totals,
+                   int *wish);
+
+/** Makes room for dcnn_comm_sum() of up to `count` doubles. Once a run. */
+dcnn_status dcnn_comm_reserve_sums(dcnn_comm *comm, int count);
+
+/** Makes room for dcnn_comm_gradient_begin(): batches of up to `grains` grains, buckets of `counts` floats. Once a run.
+ */
+dcnn_status dcnn_comm_reserve_gradient(dcnn_comm *comm, int64_t grains, int buckets, const size_t *counts);
+
+/**
+ * Begins summing one bucket of the gradient over all ranks, without blocking. *Collective.*
+ * @param blocks  this rank's partial sums, one vector [count] a block of its share (dcnn_tree_share), left to right, in
+ *                its own part of dcnn_comm_share_domain()'s memory; must stay untouched until the domain has met after
+ *                dcnn_comm_gradient_finish()
+ * @param total   out [count], in the domain's common memory; after dcnn_comm_gradient_finish() this rank's slice is
+ *                complete, after a barrier more all of it
+ */
+void dcnn_comm_gradient_begin(dcnn_comm *comm, const dcnn_kernels *kernels, int bucket, dcnn_shares shares,
+                              size_t count, float *const *blocks, float *total);
+
+/** Moves unfinished sums along; call it between grains (Open MPI has no progress thread). *Local.* */
+void dcnn_comm_progress(dcnn_comm *comm);
+
+/** Waits until this rank's slices of all buckets begun are complete. *Collective.* */
+void dcnn_comm_gradient_finish(dcnn_comm *comm);
+
+/**
+ * The same sum as every other program makes it: this rank's blocks added as they come, then one MPI_Allreduce in float,
+ * blocking. Its bits depend on the rank count; it exists to measure what exactness costs (`--plain-sums`). Every rank
+ * must be a domain of its own. *Collective.*
+ */
+void dcnn_comm_gradient_plain(dcnn_comm *comm, const dcnn_kernels *kernels, size_t count, int block_count,
+                              float *const *blocks, float *total);
+
+#endif

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* comm_private.h — what the comm*.c files share. The only header that knows MPI types. */
+#ifndef DCNN_COMM_COMM_PRIVATE_H
+#define DCNN_COMM_COMM_PRIVATE_H
+
+#include <mpi.h>
+
+#include "base/barrier.h"
+#include "comm/comm.h"
+#include "comm/tree.h"
+
+typedef struct dcnn_exchange dcnn_exchange;
+typedef struct dcnn_crowd dcnn_crowd;
+
+enum { DCNN_MAX_WINDOWS = 8 };
+
+/* Memory that ranks share, or one rank's own block where there is nobody to share with. */
+typedef struct dcnn_window {
+    MPI_Win handle; /* MPI_WIN_NULL: an own block */
+    void *base;     /* NULL: unused */
+} dcnn_window;
+
+struct dcnn_comm {
+    MPI_Comm world, node;
+    MPI_Comm domain; /* ranks that share memory */
+    MPI_Comm rail;   /* the ranks with this domain_rank, one a domain */
+    int rank, size, node_rank, node_size, node_count, cores;
+    int node_cores; /* that all ranks of the node may use together */
+    int domain_rank, domain_size, domain_index, domain_count;
+    bool crowded;       /* the node has more ranks than cores */
+    dcnn_comm *workers; /* of dcnn_comm_choose_workers(): itself if all ranks work; NULL on a spare one */
+    dcnn_crowd *crowd;  /* shared by the ranks of a node, if there are spare ones */
+    bool elastic;       /* goes on without ranks that die; see comm_elastic.c */
+    bool broken;
+    bool has_lost; /* a rank, since it was made */
+    dcnn_isa isa;
+    dcnn_window windows[DCNN_MAX_WINDOWS];
+    dcnn_barrier *barrier; /* the domain's */
+    unsigned meetings;     /* barriers passed */
+    int wait_count;
+    dcnn_wait waits[DCNN_MOST_WAITS]; /* since dcnn_comm_waits() */
+    char **segments;                  /* [domain_size] each rank's own part of the domain's memory */
+
+    double *slots;     /* shared: what the ranks of the domain bring to a sum, twice; see comm_sum.c */
+    double *sum_room;  /* this rank's */
+    int slot_length;   /* doubles */
+    unsigned sum_turn; /* which of the two sets of slots is in use */
+
+    dcnn_exchange *exchanges; /* one a bucket of the gradient */
+    int exchange_count;
+    int64_t *published; /* shared: [bucket][domain_size][DCNN_TREE_DEPTH] where the blocks lie in each rank's segment */
+    dcnn_block *source_blocks; /* what is being added: up to all blocks of a batch */
+    const float **source_vectors;
+    float *add_room;
+};
+
+/* Counts the cores that this rank, and its node's ranks together, may use. *Collective.* */
+void dcnn_comm_count_cores(dcnn_comm *comm);
+
+/* A rank of a crowded node stays on one core from now on. *Collective* of the node's. */
+void dcnn_comm_keep_to_a_core(const dcnn_comm *comm);
+
+/* Notes a wait from then until now. */
+void dcnn_comm_waited(dcnn_comm *comm, bool network, double from_s);
+
+/* First element of share `part` of `parts` of a vector, on a cache line of floats; the last share ends at `count`. */
+size_t dcnn_comm_part_first(size_t count, int part, int parts);
+
+/* The blocks that a rank, a whole domain, or domains [first, end) together bring to a batch of so many grains. */
+dcnn_tree dcnn_comm_blocks_of_rank(const dcnn_comm *comm, int64_t grains, int rank);
+dcnn_tree dcnn_comm_blocks_of_domain(const dcnn_comm *comm, int64_t grains, int domain);
+dcnn_tree dcnn_comm_blocks_of_domains(const dcnn_comm *comm, int64_t grains, int first, int end);
+
+/* Was MPI started with fault tolerance? Open MPI's windows are not made for that, so nothing is shared then. */
+bool dcnn_comm_can_shrink(void);
+
+/* Takes over a communicator: who we are in it, and domains of as many ranks as share memory everywhere. *Collective.*
+ */
+dcnn_status dcnn_comm_adopt(dcnn_comm *comm, MPI_Comm world);
+dcnn_status dcnn_comm_make_domains(dcnn_comm *comm);
+void dcnn_comm_free_domains(dcnn_comm *comm);   /* *Collective.* */
+void dcnn_comm_forget_domains(dcnn_comm *comm); /* likewise, but *Local*: the communicators stay */
+
+/* Frees what dcnn_comm_reserve_sums() and dcnn_comm_reserve_gradient() made. *Collective.* */
+void dcnn_comm_release_sums(dcnn_comm *comm);
+void dcnn_comm_release_gradient(dcnn_comm *comm);
+
+/* dcnn_comm_start() over any communicator of a process that has started MPI (tests train over MPI_COMM_SELF), and its
+ * end. */
+dcnn_status dcnn_comm_create(MPI_Comm over, dcnn_comm **comm);
+void dcnn_comm_free(dcnn_comm *comm);
+
+#endif

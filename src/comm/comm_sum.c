@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * comm_sum.c — small exact sums over the batch: one fixed tree over grains, whoever holds them (tree.h).
+ *
+ * Each rank merges what it can of its own grains and lays the blocks that are left in its slot of the domain's memory.
+ * After a barrier every rank reads all slots and walks the tree itself. With several domains the first rank of each
+ * sums on with the others, by recursive doubling: groups of 1, 2, 4 … neighbouring domains swap what they have merged,
+ * until a group is all of them. What a group has is the blocks of its grains, whoever merged them, so the bits are the
+ * tree's, and a rank's room and messages do not grow with the number of ranks.
+ */
+#include <mpi.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "comm/comm_private.h"
+
+enum { WISH, SUMS }; /* a slot: a rank's or group's wish, as a double, then the sums of its blocks */
+
+enum { TAG = 1 << 12 };
+
+/* Blocks that merge along the tree as they are pushed, left to right; each has room of its own. */
+typedef struct pile {
+    dcnn_tree tree;
+    double *room; /* [DCNN_TREE_DEPTH][count] */
+    int count;
+    int64_t grains;
+    int wish;
+} pile;
+
+static pile empty_pile(const dcnn_comm *comm, int count, int64_t grains, int wish) {
+    return (pile){.room = comm->sum_room, .count = count, .grains = grains, .wish = wish};
+}
+
+static void push(pile *p, dcnn_block block, const double *sums) {
+    double *top = p->room + (size_t)p->tree.depth * (size_t)p->count;
+    memcpy(top, sums, (size_t)p->count * sizeof *top);
+    for (int merges = dcnn_tree_push(&p->tree, block, p->grains); merges > 0; merges--, top -= p->count)
+        for (int i = 0; i < p->count; i++) top[i - p->count] += top[i];
+}
+
+static void push_slot(pile *p, const dcnn_tree *blocks, const double *slot) {
+    if ((int)slot[WISH] > p->wish) p->wish = (int)slot[WISH];
+    for (int i = 0; i < blocks->depth; i++) push(p, blocks->blocks[i], slot + SUMS + i * p->count);
+}
+
+static void fill_slot(const pile *p, double *slot) {
+    slot[WISH] = p->wish;
+    memcpy(slot + SUMS, p->room, (size_t)p->tree.depth * (size_t)p->count * sizeof *slot);
+}
+
+/* --- between domains -------------------------------------------------------------------------------------------- */
+
+/* What neighbouring domains have together. */
+typedef struct group {
+    int first, end; /* domains */
+    dcnn_tree blocks;
+    double *slot;
+} group;
+
+static group make_group(const dcnn_comm *comm, int64_t grains, int first, int end, double *slot) {
+    return (group){first, end, dcnn_comm_blocks_of_domains(comm, grains, first, end), slot};
+}
+
+static int slot_length(const group *g, int count) {
+    return SUMS + g->blocks.depth * count;
+}
+
+/* Joins its right or left neighbour to a group. */
+static void join(const dcnn_comm *comm, group *mine, const group *theirs, int count, int64_t grains) {
+    const group *left = theirs->first < mine->first ? theirs : mine, *right = left == mine ? theirs : mine;
+    pile p = empty_pile(comm, count, grains, 0);
+    push_slot(&p, &left->blocks, left->slot);
+    push_slot(&p, &right->blocks, right->slot);
+    fill_slot(&p, mine->slot);
+    mine->blocks = p.tree;
+    const int first = left->first, end = right->end;
+    mine->first = first;
+    mine->end = end;
+}
+
+/* By the first rank of each domain: sums on with the others; `mine` becomes all. Of domains that are not a power of
+ * two, the first so many pairs begin as one. */
+static void sum_over_rail(const dcnn_comm *comm, group *mine, int count, int64_t grains) {
+    const int domain = comm->domain_index;
+    int whole = 1;
+    while (2 * whole <= comm->domain_count) whole *= 2;
+    const int pairs = comm->domain_count - whole;
+    const bool paired = domain < 2 * pairs, leads = !paired || domain % 2 == 0;
+    double *const room = comm->sum_room + (size_t)comm->slot_length;
+    if (paired) {
+        group other = make_group(comm, grains, domain ^ 1, (domain ^ 1) + 1, room);
+        if (leads) {
+            MPI_Recv(room, slot_length(&other, count), MPI_DOUBLE, other.first, TAG, comm->rail, MPI_STATUS_IGNORE);
+            join(comm, mine, &other, count, grains);
+        } else {
+            MPI_Send(mine->slot, slot_length(mine, count), MPI_DOUBLE, other.first, TAG, comm->rail);
+        }
+    }
+    const int number = paired ? domain / 2 : domain - pairs; /* among those that lead */
+    for (int width = 1; leads && width < whole; width *= 2) {
+        const int other = number ^ width, from = other / width * width, to = from + width;
+        const int peer = other < pairs ? 2 * other : other + pairs;
+        group theirs =
+            make_group(comm, grains, from < pairs ? 2 * from : from + pairs, to < pairs ? 2 * to : to + pairs, room);
+        MPI_Sendrecv(mine->slot, slot_length(mine, count), MPI_DOUBLE, peer, TAG, room, slot_length(&theirs, count),
+                     MPI_DOUBLE, peer, TAG, comm->rail, MPI_STATUS_IGNORE);
+        join(comm, mine, &theirs, count, grains);
+    }
+    if (paired && leads) MPI_Send(mine->slot, SUMS + count, MPI_DOUBLE, domain + 1, TAG, comm->rail);
+    if (!leads) MPI_Recv(mine->slot, SUMS + count, MPI_DOUBLE, domain - 1, TAG, comm->rail, MPI_STATUS_IGNORE);
+}
+
+/* --- all of it -------------------------------------------------------------------------------------------------- */
+
+void dcnn_comm_sum(dcnn_comm *comm, dcnn_shares shares, int count, const double *grain_sums, int stride, double *totals,
+                   int *wish) {
+    const size_t slot = (size_t)comm->slot_length, ranks = (size_t)comm->domain_size;
+    const int first_rank = comm->domain_index * comm->domain_size;
+    double *slots = comm->slots + (comm->sum_turn++ % 2) * ranks * slot, *total = comm->slots + 2 * ranks * slot;
+    pile mine = empty_pile(comm, count, shares.grains, *wish);
+    for (int64_t i = 0; i < shares.count; i++) push(&mine, (dcnn_block){0, shares.first + i}, grain_sums + i * stride);
+    fill_slot(&mine, slots + (size_t)comm->domain_rank * slot);
+    dcnn_comm_domain_barrier(comm);
+
+    pile domain = empty_pile(comm, count, shares.grains, *wish);
+    for (int i = 0; i < comm->domain_size; i++) {
+        const dcnn_tree blocks = dcnn_comm_blocks_of_rank(comm, shares.grains, first_rank + i);
+        push_slot(&domain, &blocks, slots + (size_t)i * slot);
+    }
+    if (comm->domain_count == 1) {
+        *wish = domain.wish;
+        memcpy(totals, domain.room, (size_t)count * sizeof *totals);
+        return;
+    }
+    if (comm->domain_rank == 0) {
+        fill_slot(&domain, total);
+        group all = {comm->domain_index, comm->domain_index + 1, domain.tree, total};
+        const double from_s = dcnn_now_s();
+        sum_over_rail(comm, &all, count, shares.grains);
+        dcnn_comm_waited(comm, true, from_s);
+    }
+    dcnn_comm_domain_barrier(comm);
+    *wish = (int)total[WISH];
+    memcpy(totals, total + SUMS, (size_t)count * sizeof *totals);
+}
+
+dcnn_status dcnn_comm_reserve_sums(dcnn_comm *comm, int count) {
+    dcnn_comm_release_sums(comm);
+    comm->slot_length = SUMS + count * DCNN_TREE_DEPTH;
+    const size_t slot = (size_t)comm->slot_length, ranks = (size_t)comm->domain_size;
+    void *shared;
+    DCNN_TRY(dcnn_comm_share_domain(comm, (2 * ranks + 1) * slot * sizeof(double), 0, &shared, NULL));
+    comm->slots = shared;
+    comm->sum_room = calloc(2 * slot, sizeof(double)); /* a pile's, and a neighbour's slot */
+    return dcnn_comm_agree(comm, comm->sum_room ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: sums"));
+}
+
+void dcnn_comm_release_sums(dcnn_comm *comm) {
+    dcnn_comm_unshare(comm, comm->slots);
+    free(comm->sum_room);
+    comm->slots = comm->sum_room = NULL;
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* launch.c — see launch.h. */
+#include "guard/launch.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+dcnn_status dcnn_launch_check_srun(const char *mpi_version) {
+    const char *tasks = getenv("SLURM_STEP_NUM_TASKS");
+    const bool by_srun = tasks && getenv("SLURM_STEP_ID") && getenv("SLURM_PROCID");
+    const bool by_mpirun = getenv("OMPI_COMM_WORLD_SIZE") || getenv("PRTE_LAUNCHED");
+    if (!by_srun || by_mpirun || atoi(tasks) < 2 || getenv("PMIX_RANK")) return DCNN_OK;
+    const bool open_mpi = strncmp(mpi_version, "Open MPI", 8) == 0; /* others speak Slurm's older PMI, too */
+    if (!open_mpi && (getenv("PMI_RANK") || getenv("PMI_FD"))) return DCNN_OK;
+    return DCNN_FAIL(DCNN_USAGE,
+                     "srun started %s tasks, but without the PMIx that %s needs to bring them together: use 'srun "
+                     "--mpi=pmix dcnn …' ('srun --mpi=list' shows if Slurm has it), or 'mpirun dcnn …' in the job",
+                     tasks, mpi_version);
+}
+
+/* What `mpirun --oversubscribe` (Open MPI 4) and `--map-by :OVERSUBSCRIBE` (4 and 5) leave in the environment. */
+static bool may_oversubscribe(void) {
+    static const char *const flags[] = {"OMPI_MCA_rmaps_base_oversubscribe", "DCNN_OVERSUBSCRIBE"};
+    static const char *const policies[] = {"OMPI_MCA_rmaps_base_mapping_policy",
+                                           "PRTE_MCA_rmaps_default_mapping_policy"};
+    for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
+        const char *value = getenv(flags[i]);
+        if (value && value[0] != '\0' && strcmp(value, "0") != 0 && strcasecmp(value, "false") != 0) return true;
+    }
+    for (size_t i = 0; i < sizeof policies / sizeof policies[0]; i++) {
+        const char *value = getenv(policies[i]);
+        if (value && strcasestr(value, "oversubscribe") && !strcasestr(value, "nooversubscribe")) return true;
+    }
+    return false;
+}
+
+dcnn_status dcnn_launch_check_cores(int ranks, int cores) {
+    char host[256] = "this node";
+    gethostname(host, sizeof host - 1);
+    if (ranks <= cores || may_oversubscribe()) return DCNN_OK;
+    if (getenv("PRTE_LAUNCHED") && getenv("SLURM_JOB_ID") == NULL)
+        return DCNN_OK; /* Open MPI 5 has asked, and tells not */
+    if (getenv("SLURM_JOB_ID"))
+        return DCNN_FAIL(DCNN_USAGE,
+                         "%d ranks on %s, which has %d core%s for them: start 'srun --mpi=pmix --ntasks-per-node=%d "
+                         "--cpus-per-task=1 dcnn …' or 'mpirun --map-by ppr:%d:node dcnn …' (set DCNN_OVERSUBSCRIBE=1 "
+                         "if it is meant)",
+                         ranks, host, cores, cores == 1 ? "" : "s", cores, cores);
+    const char *consent = getenv("OMPI_COMM_WORLD_SIZE") ? "'mpirun --oversubscribe …'" : "set DCNN_OVERSUBSCRIBE=1";
+    return DCNN_FAIL(DCNN_USAGE,
+                     "%d ranks on %s, which has %d core%s for them: start 'mpirun -np %d dcnn …', to the same bits (or "
+                     "%s if it is meant)",
+                     ranks, host, cores, cores == 1 ? "" : "s", cores, consent);
+}
+
+static bool is_mpirun(pid_t process) {
+    static const char *const names[] = {"mpirun", "mpiexec", "orterun", "prterun", "prte"};
+    char path[64], name[32] = "";
+    snprintf(path, sizeof path, "/proc/%lld/comm", (long long)process);
+    FILE *file = fopen(path, "r");
+    if (file == NULL) return false;
+    if (fgets(name, sizeof name, file)) name[strcspn(name, "\n")] = '\0';
+    fclose(file);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(name, names[i]) == 0) return true;
+    return false;
+}
+
+/* The helper lives in a session of its own, for launchers end their processes' groups, and holds no file open, for they
+ * wait until their processes' output ends. */
+void dcnn_launch_end_later(double grace_s) {
+    const pid_t launcher = getppid();
+    if (!is_mpirun(launcher) || fork() != 0) return;
+    setsid();
+    signal(SIGTERM, SIG_IGN);
+    for (int file = 0; file < 1024; file++) close(file);
+    for (int i = 0; i < (int)(10.0 * grace_s); i++) {
+        poll(NULL, 0, 100);
+        if (kill(launcher, 0) != 0) _exit(0);
+    }
+    if (is_mpirun(launcher)) kill(launcher, SIGKILL);
+    _exit(0);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* model.c — checkpoints in memory, the hash of weights, and descriptions in JSON files. */
+#include "model/model.h"
+
+#include <stdlib.h>
+
+#include <xxhash.h>
+
+#include "base/arena.h"
+
+void dcnn_checkpoint_free(dcnn_checkpoint *checkpoint) {
+    dcnn_net_free(checkpoint->net);
+    dcnn_block_free(checkpoint->m);
+    dcnn_block_free(checkpoint->v);
+    for (int i = 0; checkpoint->class_names && i < checkpoint->class_count; i++) free(checkpoint->class_names[i]);
+    free(checkpoint->class_names);
+    free(checkpoint->data_path);
+    free(checkpoint->history);
+    json_decref(checkpoint->options);
+    *checkpoint = (dcnn_checkpoint){0};
+}
+
+/* The flat vectors are not hashed as they lie: their order follows the stages, and may change with the planner. */
+uint64_t dcnn_weights_hash(const dcnn_net *net) {
+    uint64_t hash = 0;
+    for (int i = 0; i < net->node_count; i++) {
+        const dcnn_node *node = &net->nodes[i];
+        for (int j = 0; j < node->param_count; j++) {
+            const dcnn_param *param = &node->params[j];
+            hash = XXH3_64bits_withSeed(dcnn_net_values(net, param), param->count * sizeof(float), hash);
+        }
+    }
+    return hash;
+}
+
+dcnn_status dcnn_description_read(const char *path, json_t **description) {
+    uint8_t *text;
+    size_t length;
+    json_error_t error;
+    *description = NULL;
+    DCNN_TRY(dcnn_file_read(path, &text, &length));
+    json_t *read = json_loadb((const char *)text, length, JSON_REJECT_DUPLICATES, &error);
+    free(text);
+    if (read == NULL)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s:%d:%d: no JSON: %s", path, error.line, error.column, error.text);
+    if (!json_is_object(read)) {
+        json_decref(read);
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: no model description: its JSON is no object; write model.to_json() to it",
+                         path);
+    }
+    *description = read;
+    return DCNN_OK;
+}

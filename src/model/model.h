@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file model.h — models and checkpoints, one format: a Keras whole-model `.h5` plus a group `/dcnn`.
+ *
+ * Layout (format version 1; sealed, see file.h):
+ *   attributes of /     keras_version, backend ("dcnn"), model_config (JSON), training_config (JSON)
+ *   /model_weights      attributes layer_names, backend, keras_version; a group a layer with attribute weight_names and
+ *                       its weights (/model_weights/conv2d/conv2d/kernel); an empty group top_level_model_weights
+ *   /optimizer_weights  attribute weight_names; iteration, learning_rate, then m and v of each trainable weight, as
+ *                       Keras 3 orders and names them (/optimizer_weights/adam/conv2d_kernel_momentum, …_velocity);
+ *                       likewise lamb, and m alone of sgd (none without momentum) and of lars. Keras knows no LARS, and
+ *                       its .h5 reader no Lamb: without training_config it loads such models uncompiled
+ *   /dcnn               attributes format_version, created_by, the fields of dcnn_progress, mean and std of the data it
+ *                       was trained on, data_path, options (JSON), history (JSON lines); data set class_names
+ *
+ * A file that Keras wrote has no /dcnn: it loads as a model, but cannot be resumed.
+ */
+#ifndef DCNN_MODEL_H
+#define DCNN_MODEL_H
+
+#include "io/dataset.h"
+#include "io/file.h"
+#include "nn/optimizer.h"
+#include "nn/net.h"
+
+/** Where a run stands: all that a resume needs besides weights and moments. Plain numbers, exact. */
+typedef struct dcnn_progress {
+    uint64_t seed;
+    int64_t epoch;          /**< epochs completed */
+    int64_t cursor;         /**< samples of the current epoch already trained on (a multiple of the batch size) */
+    int64_t step;           /**< optimizer steps done */
+    double loss_sum;        /**< of the current epoch so far */
+    int64_t correct;        /**< hits of the current epoch so far */
+    double best_loss;       /**< of the best epoch by validation so far (infinite: none) */
+    int64_t best_correct;   /**< its hits in validation (-1: none) */
+    int64_t best_epoch;     /**< its number, from 1 (0: none) */
+    double elapsed_s;       /**< training time so far, over all starts */
+    uint64_t data_checksum; /**< of the data set's file (dcnn_dataset.checksum) */
+} dcnn_progress;
+
+/** A checkpoint in memory. */
+typedef struct dcnn_checkpoint {
+    dcnn_net *net; /**< description and weights */
+    float *m, *v; /**< the optimizer's moments [net->param_count], laid out as net->params, zero where it has none; NULL
+                      if the file has no optimizer */
+    bool resumable; /**< the file has /dcnn and moments */
+    dcnn_progress progress;
+    bool normalised; /**< mean and std are known (from /dcnn) */
+    double mean[DCNN_MAX_CHANNELS], std[DCNN_MAX_CHANNELS];
+    int class_count;
+    char **class_names;
+    char *data_path; /**< the data set it was trained on */
+    json_t *options; /**< every option of the run, as the option table names them */
+    char *history;   /**< metrics so far: JSON lines (run/run_folder.h) */
+    dcnn_seal seal;  /**< was the file sealed? set by read */
+} dcnn_checkpoint;
+
+/**
+ * Writes a checkpoint: an image in memory, then one atomic, sealed file. *Local* (rank 0 alone calls it).
+ * Reads net, m, v (may be NULL: a bare model), progress, mean, std, class names, data_path, options and history.
+ * @param optimizer  its settings; may be NULL, then moments are not written, and Keras loads the model uncompiled
+ * @return DCNN_OK; DCNN_FAILURE (disk full, folder not writable): the old file, if any, is untouched
+ */
+dcnn_status dcnn_checkpoint_write(const char *path, const dcnn_checkpoint *checkpoint, const dcnn_optimizer *optimizer);
+
+/**
+ * Reads a checkpoint or a Keras whole-model `.h5`, checking the seal, every shape and that every weight is there.
+ * *Local.* Weights are matched in order, as Keras does. Zeroes `checkpoint` first; free with dcnn_checkpoint_free().
+ * @return DCNN_OK, DCNN_BAD_INPUT (missing, damaged, not a model, a layer or shape that does not fit), DCNN_FAILURE
+ */
+dcnn_status dcnn_checkpoint_read(const char *path, dcnn_checkpoint *checkpoint);
+
+void dcnn_checkpoint_free(dcnn_checkpoint *checkpoint);
+
+/** XXH3-64 of each weight tensor in Keras' order, seeded with the hash of those before it (0 at first): equal weights,
+ * equal hash. *Local.* */
+uint64_t dcnn_weights_hash(const dcnn_net *net);
+
+/** Reads a Keras JSON model description file. New reference in *description. *Local.* @return DCNN_OK, DCNN_BAD_INPUT
+ */
+dcnn_status dcnn_description_read(const char *path, json_t **description);
+
+#endif

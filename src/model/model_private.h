@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* model_private.h — what model_read.c and model_write.c share. */
+#ifndef DCNN_MODEL_PRIVATE_H
+#define DCNN_MODEL_PRIVATE_H
+
+#include "io/hdf5.h"
+#include "model/model.h"
+
+enum { DCNN_CHECKPOINT_VERSION = 1 };
+
+/* The fields of dcnn_progress, each an attribute of /dcnn of the same name: X(type in HDF5, name). */
+#define DCNN_PROGRESS_FIELDS(X)                                                                                        \
+    X(UINT64, seed)                                                                                                    \
+    X(INT64, epoch)                                                                                                    \
+    X(INT64, cursor)                                                                                                   \
+    X(INT64, step)                                                                                                     \
+    X(DOUBLE, loss_sum)                                                                                                \
+    X(INT64, correct)                                                                                                  \
+    X(DOUBLE, best_loss)                                                                                               \
+    X(INT64, best_correct)                                                                                             \
+    X(INT64, best_epoch)                                                                                               \
+    X(DOUBLE, elapsed_s)                                                                                               \
+    X(UINT64, data_checksum)
+
+/* Vectors that an optimizer keeps of each weight: m and v, m, or none. */
+static inline int dcnn_moment_count(const dcnn_optimizer *optimizer) {
+    if (optimizer->kind == DCNN_SGD) return optimizer->momentum > 0.0;
+    return optimizer->kind == DCNN_LARS ? 1 : 2;
+}
+
+/* A weight's shape as HDF5 wants it. Returns its rank. */
+static inline int dcnn_param_shape(const dcnn_param *param, int64_t shape[4]) {
+    for (int i = 0; i < param->rank; i++) shape[i] = param->dims[i];
+    return param->rank;
+}
+
+#endif

@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* model_read.c — reading checkpoints and Keras whole-model files. Nothing in a file is believed before it is checked:
+ * the seal, the links, the description, and each weight's place and shape. */
+#include "model/model_private.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+
+typedef struct reader {
+    const char *path;
+    hid_t file;
+    dcnn_checkpoint *into;
+} reader;
+
+/* A list of names, as Keras writes them. */
+typedef struct name_list {
+    int count;
+    char **names;
+} name_list;
+
+static void free_list(name_list *list) {
+    dcnn_h5_names_free(list->count, list->names);
+    *list = (name_list){0};
+}
+
+/* --- whose bytes are these -------------------------------------------------------------------------------------- */
+
+/* Values that lie in other files, or come from anywhere but where they seem to, are not this file's: a model is one
+ * file, and its seal covers it all. Keras refuses the same. */
+static herr_t refuse_link(hid_t where, const char *name, const H5L_info_t *link, void *unused) {
+    (void)unused;
+    if (link->type != H5L_TYPE_HARD) {
+        dcnn_h5_fail(DCNN_BAD_INPUT, where, "link", name,
+                     "points elsewhere; models with soft or external links are "
+                     "refused: save the model again");
+        return 1;
+    }
+    hid_t object = H5Oopen(where, name, H5P_DEFAULT);
+    bool elsewhere = false;
+    if (object >= 0 && H5Iget_type(object) == H5I_DATASET) {
+        hid_t creation = H5Dget_create_plist(object);
+        elsewhere = H5Pget_external_count(creation) > 0 || H5Pget_layout(creation) == H5D_VIRTUAL;
+        H5Pclose(creation);
+    }
+    if (object >= 0) H5Oclose(object);
+    if (!elsewhere) return 0;
+    dcnn_h5_fail(DCNN_BAD_INPUT, where, "data set", name,
+                 "keeps its values in another file; such models are refused: "
+                 "save the model again");
+    return 1;
+}
+
+static dcnn_status check_links(const reader *from) {
+    herr_t result = H5Lvisit(from->file, H5_INDEX_NAME, H5_ITER_INC, refuse_link, NULL);
+    if (result < 0) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: damaged: its groups cannot be walked", from->path);
+    return result == 0 ? DCNN_OK : DCNN_BAD_INPUT;
+}
+
+/* What dcnn wrote was sealed. Without its seal it was cut or changed, and nothing else would tell. */
+static dcnn_status check_seal(const reader *from) {
+    if (from->into->seal == DCNN_SEAL_GOOD || !dcnn_h5_has(from->file, "dcnn")) return DCNN_OK;
+    return DCNN_FAIL(DCNN_BAD_INPUT,
+                     "%s: damaged: dcnn wrote it, but its seal is gone; use another copy, or delete its group /dcnn if "
+                     "you changed it yourself",
+                     from->path);
+}
+
+/* --- description ------------------------------------------------------------------------------------------------ */
+
+static dcnn_status read_json(const reader *from, hid_t where, const char *attribute, json_t **json) {
+    char *text;
+    json_error_t error;
+    *json = NULL;
+    DCNN_TRY(dcnn_h5_text_read(where, attribute, &text));
+    *json = json_loads(text, 0, &error);
+    free(text);
+    if (*json == NULL)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: its attribute '%s' is no JSON: %s", from->path, attribute, error.text);
+    return DCNN_OK;
+}
+
+static dcnn_status read_net(const reader *from) {
+    if (!dcnn_h5_attribute_has(from->file, "model_config"))
+        return DCNN_FAIL(DCNN_BAD_INPUT,
+                         "%s: is no model: it has no attribute 'model_config'; save the whole model, not its weights",
+                         from->path);
+    json_t *description;
+    DCNN_TRY(read_json(from, from->file, "model_config", &description));
+    dcnn_status status = dcnn_net_create(description, (dcnn_shape){0}, &from->into->net);
+    json_decref(description);
+    if (status != DCNN_OK) dcnn_error_prefix("%s", from->path);
+    return status;
+}
+
+/* --- names ------------------------------------------------------------------------------------------------------ */
+
+/* Appends what one attribute holds. */
+static dcnn_status append_names(hid_t where, const char *attribute, name_list *list) {
+    name_list more;
+    DCNN_TRY(dcnn_h5_names_read(where, attribute, &more.count, &more.names));
+    char **all = realloc(list->names, ((size_t)list->count + (size_t)more.count + 1) * sizeof *all);
+    if (all == NULL) {
+        free_list(&more);
+        return DCNN_FAIL(DCNN_FAILURE, "attribute '%s': out of memory", attribute);
+    }
+    for (int i = 0; i < more.count; i++) all[list->count + i] = more.names[i];
+    free(more.names);
+    list->names = all;
+    list->count += more.count;
+    return DCNN_OK;
+}
+
+/* A list, which may go on in NAME0, NAME1, … */
+static dcnn_status read_name_list(hid_t where, const char *attribute, name_list *list) {
+    char numbered[64];
+    *list = (name_list){0};
+    snprintf(numbered, sizeof numbered, "%s0", attribute);
+    if (dcnn_h5_attribute_has(where, attribute) || !dcnn_h5_attribute_has(where, numbered))
+        return append_names(where, attribute, list);
+    dcnn_status status = DCNN_OK;
+    for (int number = 0; status == DCNN_OK; number++) {
+        snprintf(numbered, sizeof numbered, "%s%d", attribute, number);
+        if (!dcnn_h5_attribute_has(where, numbered)) break;
+        status = append_names(where, numbered, list);
+    }
+    if (status != DCNN_OK) free_list(list);
+    return status;
+}
+
+/* --- weights ---------------------------------------------------------------------------------------------------- */
+
+/* "(3, 3, 1, 64)" */
+static const char *shape_text(int rank, const int64_t *shape, char text[160]) {
+    int used = snprintf(text, 160, "(");
+    for (int i = 0; i < rank && used < 130; i++)
+        used += snprintf(text + used, 160 - (size_t)used, "%s%lld", i ? ", " : "", (long long)shape[i]);
+    snprintf(text + used, 160 - (size_t)used, rank == 1 ? ",)" : ")");
+    return text;
+}
+
+/* Reads one tensor. @param role  what it is to the layer: "weight", "moment m of" */
+static dcnn_status read_tensor(const reader *from, hid_t group, const char *name, const dcnn_node *node,
+                               const dcnn_param *param, const char *role, float *values) {
+    int64_t found[DCNN_H5_MAX_RANK], wanted[4];
+    int found_rank, rank = dcnn_param_shape(param, wanted);
+    dcnn_status status = dcnn_h5_shape(group, name, &found_rank, found);
+    if (status == DCNN_OK && (found_rank != rank || memcmp(found, wanted, (size_t)rank * sizeof *wanted) != 0)) {
+        char is[160], should[160];
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: layer '%s': %s '%s' has shape %s, the model needs %s", from->path,
+                         node->name, role, param->name, shape_text(found_rank, found, is),
+                         shape_text(rank, wanted, should));
+    }
+    if (status == DCNN_OK) status = dcnn_h5_read(group, name, DCNN_H5_FLOAT, rank, wanted, values);
+    if (status != DCNN_OK) dcnn_error_prefix("layer '%s': %s '%s'", node->name, role, param->name);
+    return status;
+}
+
+static dcnn_status fail_count(const reader *from, const dcnn_node *node, int found) {
+    char needed[DCNN_MAX_PARAMS * 34] = "";
+    for (int i = 0; i < node->param_count; i++) {
+        if (i > 0) strcat(needed, ", ");
+        strcat(needed, node->params[i].name);
+    }
+    return DCNN_FAIL(DCNN_BAD_INPUT, "%s: layer '%s': the file has %d weights, the model needs %d (%s)", from->path,
+                     node->name, found, node->param_count, needed);
+}
+
+/* A layer's group in the file, and the next layer of the net that has weights. */
+static dcnn_status read_layer(const reader *from, hid_t group, const name_list *weights, int *next) {
+    const dcnn_net *net = from->into->net;
+    while (*next < net->node_count && net->nodes[*next].param_count == 0) ++*next;
+    if (*next == net->node_count)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: has weights of more layers than its model_config describes (first: '%s')",
+                         from->path, weights->names[0]);
+    const dcnn_node *node = &net->nodes[(*next)++];
+    if (weights->count != node->param_count) return fail_count(from, node, weights->count);
+    for (int i = 0; i < node->param_count; i++)
+        DCNN_TRY(read_tensor(from, group, weights->names[i], node, &node->params[i], "weight",
+                             dcnn_net_values(net, &node->params[i])));
+    return DCNN_OK;
+}
+
+static dcnn_status read_layer_group(const reader *from, hid_t model_weights, const char *name, int *next) {
+    hid_t group;
+    name_list weights = {0};
+    DCNN_TRY(dcnn_h5_group_open(model_weights, name, &group));
+    dcnn_status status = read_name_list(group, "weight_names", &weights);
+    if (status == DCNN_OK && weights.count > 0) status = read_layer(from, group, &weights, next);
+    free_list(&weights);
+    dcnn_h5_group_close(group);
+    return status;
+}
+
+static dcnn_status read_weights(const reader *from) {
+    const dcnn_net *net = from->into->net;
+    hid_t group;
+    name_list layers = {0};
+    int next = 0;
+    DCNN_TRY(dcnn_h5_group_open(from->file, "model_weights", &group));
+    dcnn_status status = read_name_list(group, "layer_names", &layers);
+    for (int i = 0; i < layers.count && status == DCNN_OK; i++)
+        status = read_layer_group(from, group, layers.names[i], &next);
+    free_list(&layers);
+    dcnn_h5_group_close(group);
+    DCNN_TRY(status);
+    for (; next < net->node_count; next++)
+        if (net->nodes[next].param_count > 0) return fail_count(from, &net->nodes[next], 0);
+    return DCNN_OK;
+}
+
+/* --- the optimizer ---------------------------------------------------------------------------------------------- */
+
+/* Moments of each weight in the list, by the optimizer that names its entries ("lamb/iteration", …). */
+static int moments_in(const name_list *list) {
+    dcnn_optimizer optimizer = {.momentum = list->count > 2 ? 1.0 : 0.0};
+    for (int kind = 0; kind < DCNN_OPTIMIZER_COUNT && list->count > 0; kind++) {
+        const size_t length = strlen(dcnn_optimizer_names[kind]);
+        if (strncmp(list->names[0], dcnn_optimizer_names[kind], length) == 0 && list->names[0][length] == '/')
+            optimizer.kind = (dcnn_optimizer_kind)kind;
+    }
+    return dcnn_moment_count(&optimizer);
+}
+
+static dcnn_status read_moment_tensors(const reader *from, hid_t group, const name_list *list) {
+    static const char *const roles[2] = {"moment m of", "moment v of"};
+    const dcnn_net *net = from->into->net;
+    const int moments = moments_in(list);
+    float *const vectors[2] = {from->into->m, from->into->v};
+    int next = 2; /* behind iteration and learning rate */
+    for (int i = 0; i < net->node_count; i++) {
+        const dcnn_node *node = &net->nodes[i];
+        for (int j = 0; j < node->param_count; j++) {
+            const dcnn_param *param = &node->params[j];
+            if (!param->trainable) continue;
+            if (next + moments > list->count)
+                return DCNN_FAIL(DCNN_BAD_INPUT, "%s: layer '%s': the optimizer's moments of '%s' are missing",
+                                 from->path, node->name, param->name);
+            for (int k = 0; k < moments; k++)
+                DCNN_TRY(
+                    read_tensor(from, group, list->names[next++], node, param, roles[k], vectors[k] + param->offset));
+        }
+    }
+    if (next != list->count)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: has %d optimizer weights, the model needs %d", from->path, list->count,
+                         next);
+    return DCNN_OK;
+}
+
+static dcnn_status read_moments(const reader *from) {
+    dcnn_checkpoint *into = from->into;
+    const size_t bytes = into->net->param_count * sizeof(float);
+    hid_t group;
+    name_list list = {0};
+    DCNN_TRY(dcnn_block_create(bytes, "the optimizer's m", (void **)&into->m));
+    DCNN_TRY(dcnn_block_create(bytes, "the optimizer's v", (void **)&into->v));
+    DCNN_TRY(dcnn_h5_group_open(from->file, "optimizer_weights", &group));
+    dcnn_status status = read_name_list(group, "weight_names", &list);
+    if (status == DCNN_OK) status = read_moment_tensors(from, group, &list);
+    free_list(&list);
+    dcnn_h5_group_close(group);
+    return status;
+}
+
+/* --- our own group ---------------------------------------------------------------------------------------------- */
+
+static dcnn_status read_progress(const reader *from, hid_t group) {
+    dcnn_progress *progress = &from->into->progress;
+#define READ_FIELD(type, name) DCNN_TRY(dcnn_h5_attribute_read(group, #name, DCNN_H5_##type, -1, &progress->name));
+    DCNN_PROGRESS_FIELDS(READ_FIELD)
+#undef READ_FIELD
+    if (progress->epoch < 0 || progress->cursor < 0 || progress->step < 0)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: its progress (epoch %lld, cursor %lld, step %lld) cannot be", from->path,
+                         (long long)progress->epoch, (long long)progress->cursor, (long long)progress->step);
+    return DCNN_OK;
+}
+
+static dcnn_status read_normalisation(const reader *from, hid_t group) {
+    dcnn_checkpoint *into = from->into;
+    const int channels = into->net->nodes[0].shape.c;
+    if (!dcnn_h5_attribute_has(group, "mean")) return DCNN_OK;
+    if (channels > DCNN_MAX_CHANNELS)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: a mean of %d channels cannot be; at most %d are possible", from->path,
+                         channels, DCNN_MAX_CHANNELS);
+    DCNN_TRY(dcnn_h5_attribute_read(group, "mean", DCNN_H5_DOUBLE, channels, into->mean));
+    DCNN_TRY(dcnn_h5_attribute_read(group, "std", DCNN_H5_DOUBLE, channels, into->std));
+    for (int i = 0; i < channels; i++)
+        if (!isfinite(into->mean[i]) || !(isfinite(into->std[i]) && into->std[i] > 0))
+            return DCNN_FAIL(DCNN_BAD_INPUT, "%s: mean %g and std %g of channel %d cannot be; std must be above 0",
+                             from->path, into->mean[i], into->std[i], i);
+    into->normalised = true;
+    return DCNN_OK;
+}
+
+static dcnn_status read_class_names(const reader *from, hid_t group) {
+    dcnn_checkpoint *into = from->into;
+    name_list list = {0};
+    if (!dcnn_h5_has(group, "class_names")) return DCNN_OK;
+    DCNN_TRY(dcnn_h5_strings_read(group, "class_names", &list.count, &list.names));
+    if (list.count != into->class_count) {
+        dcnn_status status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: names %d classes, its model has %d", from->path, list.count,
+                                       into->class_count);
+        free_list(&list);
+        return status;
+    }
+    into->class_names = list.names;
+    return DCNN_OK;
+}
+
+static dcnn_status read_own(const reader *from, hid_t group) {
+    dcnn_checkpoint *into = from->into;
+    int32_t version;
+    DCNN_TRY(dcnn_h5_attribute_read(group, "format_version", DCNN_H5_INT32, -1, &version));
+    if (version != DCNN_CHECKPOINT_VERSION)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: has format version %d, this dcnn reads version %d", from->path, version,
+                         DCNN_CHECKPOINT_VERSION);
+    DCNN_TRY(read_progress(from, group));
+    DCNN_TRY(read_normalisation(from, group));
+    DCNN_TRY(read_class_names(from, group));
+    if (dcnn_h5_attribute_has(group, "data_path")) DCNN_TRY(dcnn_h5_text_read(group, "data_path", &into->data_path));
+    if (dcnn_h5_attribute_has(group, "history")) DCNN_TRY(dcnn_h5_text_read(group, "history", &into->history));
+    if (dcnn_h5_attribute_has(group, "options")) DCNN_TRY(read_json(from, group, "options", &into->options));
+    return DCNN_OK;
+}
+
+/* What only dcnn writes; the moments too, for other programs' optimizer weights could be anything. */
+static dcnn_status read_resume(const reader *from) {
+    if (!dcnn_h5_has(from->file, "dcnn")) return DCNN_OK;
+    hid_t group;
+    DCNN_TRY(dcnn_h5_group_open(from->file, "dcnn", &group));
+    dcnn_status status = read_own(from, group);
+    dcnn_h5_group_close(group);
+    if (status != DCNN_OK || !dcnn_h5_has(from->file, "optimizer_weights")) return status;
+    DCNN_TRY(read_moments(from));
+    from->into->resumable = true;
+    return DCNN_OK;
+}
+
+/* --- all of it -------------------------------------------------------------------------------------------------- */
+
+static dcnn_status read_all(const reader *from) {
+    DCNN_TRY(check_seal(from));
+    DCNN_TRY(check_links(from));
+    DCNN_TRY(read_net(from));
+    from->into->class_count = from->into->net->class_count;
+    DCNN_TRY(read_weights(from));
+    return read_resume(from);
+}
+
+dcnn_status dcnn_checkpoint_read(const char *path, dcnn_checkpoint *checkpoint) {
+    reader from = {.path = path, .into = checkpoint};
+    uint64_t checksum;
+    *checkpoint = (dcnn_checkpoint){0};
+    DCNN_TRY(dcnn_h5_open(path, &from.file, &checksum));
+    checkpoint->seal = checksum != 0 ? DCNN_SEAL_GOOD : DCNN_SEAL_NONE;
+    dcnn_status status = read_all(&from);
+    dcnn_h5_close(from.file);
+    if (status != DCNN_OK) dcnn_checkpoint_free(checkpoint);
+    return status;
+}

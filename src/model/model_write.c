@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* model_write.c — a checkpoint as a Keras whole-model file, made in memory and written at once. */
+#include "model/model_private.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* HDF5 keeps an attribute in its object's header, of at most 64 KiB; Keras leaves room for the rest of the header. */
+enum { ATTRIBUTE_BYTES = 64512, SLACK_BYTES = 1 << 18, WEIGHT_NAME_BYTES = 2 * DCNN_NAME_BYTES + 64 };
+
+static const char KERAS_VERSION[] = "3.0.0"; /* the oldest that writes this layout */
+
+typedef char weight_name[WEIGHT_NAME_BYTES];
+
+/* --- names ------------------------------------------------------------------------------------------------------ */
+
+/* A list too long for one attribute goes on in NAME0, NAME1, … as Keras has it. */
+static dcnn_status write_name_list(hid_t where, const char *attribute, int count, const char *const *names) {
+    size_t width = 1;
+    for (int i = 0; i < count; i++)
+        if (strlen(names[i]) > width) width = strlen(names[i]);
+    if ((size_t)count * width <= ATTRIBUTE_BYTES) return dcnn_h5_names_write(where, attribute, count, names);
+    const int part = (int)(ATTRIBUTE_BYTES / width);
+    for (int first = 0, number = 0; first < count; first += part, number++) {
+        char numbered[64];
+        snprintf(numbered, sizeof numbered, "%s%d", attribute, number);
+        DCNN_TRY(dcnn_h5_names_write(where, numbered, count - first < part ? count - first : part, names + first));
+    }
+    return DCNN_OK;
+}
+
+/* Writes the list of `count` names that lie one behind the other. */
+static dcnn_status write_weight_names(hid_t where, int count, const weight_name *names) {
+    const char **pointers = calloc((size_t)count + 1, sizeof *pointers);
+    if (pointers == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory for the names of %d weights", count);
+    for (int i = 0; i < count; i++) pointers[i] = names[i];
+    dcnn_status status = write_name_list(where, "weight_names", count, pointers);
+    free(pointers);
+    return status;
+}
+
+static dcnn_status write_json(hid_t where, const char *attribute, const json_t *json) {
+    char *text = json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY);
+    if (text == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory for the text of '%s'", attribute);
+    dcnn_status status = dcnn_h5_text_write(where, attribute, text);
+    free(text);
+    return status;
+}
+
+/* --- weights ---------------------------------------------------------------------------------------------------- */
+
+static dcnn_status write_tensor(hid_t where, const char *name, const dcnn_param *param, const float *values) {
+    int64_t shape[4];
+    int rank = dcnn_param_shape(param, shape);
+    return dcnn_h5_write(where, name, DCNN_H5_FLOAT, rank, shape, 0, values);
+}
+
+static dcnn_status write_layer(hid_t group, const dcnn_net *net, const dcnn_node *node) {
+    weight_name names[DCNN_MAX_PARAMS];
+    for (int i = 0; i < node->param_count; i++) {
+        const dcnn_param *param = &node->params[i];
+        snprintf(names[i], sizeof names[i], "%s/%s", node->name, param->name);
+        DCNN_TRY(write_tensor(group, names[i], param, dcnn_net_values(net, param)));
+    }
+    return write_weight_names(group, node->param_count, (const weight_name *)names);
+}
+
+/* Keras' model.layers, and so layer_names, is without the InputLayer. */
+static dcnn_status write_layer_names(hid_t weights, const dcnn_net *net) {
+    const char **names = calloc((size_t)net->node_count, sizeof *names);
+    if (names == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory for the names of %d layers", net->node_count);
+    for (int i = 1; i < net->node_count; i++) names[i - 1] = net->nodes[i].name;
+    dcnn_status status = write_name_list(weights, "layer_names", net->node_count - 1, names);
+    free(names);
+    return status;
+}
+
+static dcnn_status write_model_weights(hid_t weights, const dcnn_net *net) {
+    DCNN_TRY(write_layer_names(weights, net));
+    DCNN_TRY(dcnn_h5_text_write(weights, "backend", "dcnn"));
+    DCNN_TRY(dcnn_h5_text_write(weights, "keras_version", KERAS_VERSION));
+    for (int i = 1; i <= net->node_count; i++) {
+        const dcnn_node *node = i < net->node_count ? &net->nodes[i] : NULL;
+        hid_t group;
+        DCNN_TRY(dcnn_h5_group_create(weights, node ? node->name : "top_level_model_weights", &group));
+        dcnn_status status = node ? write_layer(group, net, node) : write_weight_names(group, 0, NULL);
+        dcnn_h5_group_close(group);
+        DCNN_TRY(status);
+    }
+    return DCNN_OK;
+}
+
+/* --- the optimizer ---------------------------------------------------------------------------------------------- */
+
+/* Keras' class of an optimizer; NULL: its .h5 reader knows none (of 3.15's Lamb neither), and loads the model
+ * uncompiled.
+ */
+static const char *class_of(const dcnn_optimizer *optimizer) {
+    static const char *const classes[DCNN_OPTIMIZER_COUNT] = {[DCNN_ADAM] = "Adam", [DCNN_SGD] = "SGD"};
+    return classes[optimizer->kind];
+}
+
+/* The settings of one kind behind those of all. */
+static void describe_own_settings(const dcnn_optimizer *optimizer, json_t *settings) {
+    json_t *own = optimizer->kind == DCNN_SGD ? json_pack("{s:f, s:b}", "momentum", optimizer->momentum, "nesterov", 0)
+                                              : json_pack("{s:f, s:f, s:f}", "beta_1", optimizer->beta1, "beta_2",
+                                                          optimizer->beta2, "epsilon", optimizer->epsilon);
+    if (optimizer->kind == DCNN_ADAM) json_object_set_new(own, "amsgrad", json_false());
+    json_object_update(settings, own);
+    json_decref(own);
+}
+
+static json_t *describe_training(const dcnn_optimizer *optimizer) {
+    json_t *settings =
+        json_pack("{s:s, s:f, s:n, s:n, s:n, s:n, s:b, s:f, s:n, s:n, s:n}", "name",
+                  dcnn_optimizer_names[optimizer->kind], "learning_rate", optimizer->learning_rate, "weight_decay",
+                  "clipnorm", "global_clipnorm", "clipvalue", "use_ema", 0, "ema_momentum", 0.99,
+                  "ema_overwrite_frequency", "loss_scale_factor", "gradient_accumulation_steps");
+    if (optimizer->weight_decay > 0.0)
+        json_object_set_new(settings, "weight_decay", json_real(optimizer->weight_decay));
+    describe_own_settings(optimizer, settings);
+    return json_pack("{s:s, s:n, s:[s], s:n, s:b, s:i, s:s, s:{s:s, s:o}}", "loss", "sparse_categorical_crossentropy",
+                     "loss_weights", "metrics", "accuracy", "weighted_metrics", "run_eagerly", 0, "steps_per_execution",
+                     1, "jit_compile", "auto", "optimizer_config", "class_name", class_of(optimizer), "config",
+                     settings);
+}
+
+static int count_trainable(const dcnn_net *net) {
+    int count = 0;
+    for (int i = 0; i < net->node_count; i++)
+        for (int j = 0; j < net->nodes[i].param_count; j++) count += net->nodes[i].params[j].trainable;
+    return count;
+}
+
+/* Iteration and learning rate, then the moments of each trainable weight, in this order: Keras goes by it. */
+static dcnn_status write_moments(hid_t group, const dcnn_checkpoint *from, const dcnn_optimizer *optimizer,
+                                 weight_name *names) {
+    static const char *const roles[2] = {"momentum", "velocity"};
+    const dcnn_net *net = from->net;
+    const char *kind = dcnn_optimizer_names[optimizer->kind];
+    const float learning_rate = (float)optimizer->learning_rate, *const moments[2] = {from->m, from->v};
+    int count = 0;
+    snprintf(names[count++], sizeof *names, "%s/iteration", kind);
+    snprintf(names[count++], sizeof *names, "%s/learning_rate", kind);
+    DCNN_TRY(dcnn_h5_write(group, names[0], DCNN_H5_INT64, 0, NULL, 0, &from->progress.step));
+    DCNN_TRY(dcnn_h5_write(group, names[1], DCNN_H5_FLOAT, 0, NULL, 0, &learning_rate));
+    for (int i = 0; i < net->node_count; i++) {
+        const dcnn_node *node = &net->nodes[i];
+        for (int j = 0; j < node->param_count; j++) {
+            const dcnn_param *param = &node->params[j];
+            for (int k = 0; k < dcnn_moment_count(optimizer) && param->trainable; k++) {
+                snprintf(names[count], sizeof *names, "%s/%s_%s_%s", kind, node->name, param->name, roles[k]);
+                DCNN_TRY(write_tensor(group, names[count++], param, moments[k] + param->offset));
+            }
+        }
+    }
+    return write_weight_names(group, count, (const weight_name *)names);
+}
+
+static dcnn_status write_optimizer(hid_t file, const dcnn_checkpoint *from, const dcnn_optimizer *optimizer) {
+    hid_t group;
+    DCNN_TRY(dcnn_h5_group_create(file, "optimizer_weights", &group));
+    const size_t count = 2 + 2 * (size_t)count_trainable(from->net);
+    weight_name *names = calloc(count, sizeof *names);
+    dcnn_status status = names ? write_moments(group, from, optimizer, names)
+                               : DCNN_FAIL(DCNN_FAILURE, "out of memory for the names of %zu weights", count);
+    free(names);
+    dcnn_h5_group_close(group);
+    return status;
+}
+
+/* --- our own group ---------------------------------------------------------------------------------------------- */
+
+static dcnn_status write_progress(hid_t group, const dcnn_progress *progress) {
+#define WRITE_FIELD(type, name) DCNN_TRY(dcnn_h5_attribute_write(group, #name, DCNN_H5_##type, -1, &progress->name));
+    DCNN_PROGRESS_FIELDS(WRITE_FIELD)
+#undef WRITE_FIELD
+    return DCNN_OK;
+}
+
+static dcnn_status write_own(hid_t group, const dcnn_checkpoint *from) {
+    const int32_t version = DCNN_CHECKPOINT_VERSION;
+    const int channels = from->net->nodes[0].shape.c;
+    DCNN_TRY(dcnn_h5_attribute_write(group, "format_version", DCNN_H5_INT32, -1, &version));
+    DCNN_TRY(dcnn_h5_text_write(group, "created_by", "dcnn " DCNN_VERSION));
+    DCNN_TRY(write_progress(group, &from->progress));
+    if (from->normalised) {
+        if (channels > DCNN_MAX_CHANNELS)
+            return DCNN_FAIL(DCNN_USAGE, "a mean of %d channels cannot be; at most %d are possible", channels,
+                             DCNN_MAX_CHANNELS);
+        DCNN_TRY(dcnn_h5_attribute_write(group, "mean", DCNN_H5_DOUBLE, channels, from->mean));
+        DCNN_TRY(dcnn_h5_attribute_write(group, "std", DCNN_H5_DOUBLE, channels, from->std));
+    }
+    if (from->class_names)
+        DCNN_TRY(
+            dcnn_h5_strings_write(group, "class_names", from->class_count, (const char *const *)from->class_names));
+    if (from->data_path) DCNN_TRY(dcnn_h5_text_write(group, "data_path", from->data_path));
+    if (from->history) DCNN_TRY(dcnn_h5_text_write(group, "history", from->history));
+    if (from->options) DCNN_TRY(write_json(group, "options", from->options));
+    return DCNN_OK;
+}
+
+/* --- all of it -------------------------------------------------------------------------------------------------- */
+
+static dcnn_status write_head(hid_t file, const dcnn_net *net, const dcnn_optimizer *optimizer) {
+    DCNN_TRY(dcnn_h5_text_write(file, "keras_version", KERAS_VERSION));
+    DCNN_TRY(dcnn_h5_text_write(file, "backend", "dcnn"));
+    json_t *description = dcnn_net_describe(net);
+    dcnn_status status = write_json(file, "model_config", description);
+    json_decref(description);
+    if (status != DCNN_OK || optimizer == NULL || class_of(optimizer) == NULL) return status;
+    json_t *training = describe_training(optimizer);
+    status = write_json(file, "training_config", training);
+    json_decref(training);
+    return status;
+}
+
+static dcnn_status write_group(hid_t file, const char *name, const dcnn_checkpoint *from) {
+    hid_t group;
+    DCNN_TRY(dcnn_h5_group_create(file, name, &group));
+    dcnn_status status = strcmp(name, "dcnn") == 0 ? write_own(group, from) : write_model_weights(group, from->net);
+    dcnn_h5_group_close(group);
+    return status;
+}
+
+static dcnn_status write_all(hid_t file, const dcnn_checkpoint *from, const dcnn_optimizer *optimizer) {
+    DCNN_TRY(write_head(file, from->net, optimizer));
+    DCNN_TRY(write_group(file, "model_weights", from));
+    if (from->m && from->v && optimizer) DCNN_TRY(write_optimizer(file, from, optimizer));
+    return write_group(file, "dcnn", from);
+}
+
+dcnn_status dcnn_checkpoint_write(const char *path, const dcnn_checkpoint *checkpoint,
+                                  const dcnn_optimizer *optimizer) {
+    const dcnn_net *net = checkpoint->net;
+    const size_t expected = (3 * net->param_count + net->state_count) * sizeof(float) + SLACK_BYTES;
+    hid_t file;
+    const void *bytes;
+    size_t length;
+    DCNN_TRY(dcnn_h5_create(path, expected, &file));
+    dcnn_status status = write_all(file, checkpoint, optimizer);
+    if (status == DCNN_OK) status = dcnn_h5_image(file, &bytes, &length);
+    if (status == DCNN_OK) status = dcnn_file_write(path, bytes, length, true);
+    dcnn_h5_close(file);
+    return status;
+}
