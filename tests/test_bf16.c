@@ -112,12 +112,10 @@ static void test_products(void **state) {
 
 static const dcnn_conv named[] = {
     /* n, h, w, c, k, r, s, strides, pads, oh, ow */
-    {1, 3, 3, 1, 1, 3, 3, 1, 1, 0, 0, 1, 1},       /* the smallest */
-    {2, 7, 5, 3, 5, 3, 3, 1, 1, 0, 0, 5, 3},       /* thin */
-    {1, 6, 9, 1, 33, 2, 5, 1, 1, 0, 0, 5, 5},      /* thin, an oblong filter */
-    {3, 8, 8, 3, 17, 5, 5, 2, 2, 1, 1, 4, 4},      /* thin, 'same' with stride 2 */
-    {2, 11, 12, 7, 10, 5, 5, 1, 1, 2, 2, 11, 12},  /* thin, patches of 175 */
-    {2, 9, 9, 15, 20, 7, 7, 1, 1, 3, 3, 9, 9},     /* thin, patches longer than the spare */
+    {1, 3, 3, 16, 1, 3, 3, 1, 1, 0, 0, 1, 1},      /* the smallest */
+    {1, 6, 9, 21, 33, 2, 5, 1, 1, 0, 0, 5, 5},     /* an oblong filter */
+    {3, 8, 8, 16, 17, 5, 5, 2, 2, 1, 1, 4, 4},     /* 'same' with stride 2 */
+    {2, 9, 9, 17, 20, 7, 7, 1, 1, 3, 3, 9, 9},     /* 7x7 'same' */
     {2, 5, 6, 19, 18, 1, 1, 1, 1, 0, 0, 5, 6},     /* 1x1: one line */
     {2, 5, 5, 4, 3, 1, 1, 2, 2, 0, 0, 3, 3},       /* 1x1 with stride */
     {2, 6, 6, 33, 20, 3, 3, 1, 1, 1, 1, 6, 6},     /* 'same' */
@@ -141,7 +139,7 @@ static int random_int(size_t index, int low, int high) {
 static dcnn_conv convolution(int i) {
     if (i < NAMED) return named[i];
     const size_t at = 16 * (size_t)i;
-    dcnn_conv shape = {.n = random_int(at, 1, 5), .c = random_int(at + 1, 1, 40), .k = random_int(at + 2, 1, 40)};
+    dcnn_conv shape = {.n = random_int(at, 1, 5), .c = random_int(at + 1, BF16_LEAST_CHANNELS, 40), .k = random_int(at + 2, 1, 40)};
     shape.r = random_int(at + 3, 1, 4);
     shape.s = random_int(at + 4, 1, 4);
     shape.stride_h = random_int(at + 5, 1, 3);
@@ -181,6 +179,12 @@ static float *packed_of(const dcnn_kernels *kernels, const dcnn_conv *shape, con
     return packed;
 }
 
+static float *pool_packed_of(const dcnn_kernels *kernels, const dcnn_conv *shape, const float *w) {
+    float *packed = test_floats(kernels->conv_pool_packed(shape));
+    for (int part = 2; part >= 0; part--) kernels->conv_pool_pack(shape, w, packed, part, 3);
+    return packed;
+}
+
 /* Everything that a convolution makes, from the same inputs. */
 typedef struct results {
     float *y, *plain, *dx, *dw, *dbias, *pooled, *pooled_dx, *pooled_dw, *pooled_dbias;
@@ -214,6 +218,7 @@ static results run(const dcnn_kernels *kernels, const dcnn_conv *shape, const ui
     free(scratch);
     if (size.pooled == 0 || !kernels->conv_pool_fits(shape)) return r;
     scratch = scratch_of(kernels->conv_pool_scratch(shape));
+    packed = pool_packed_of(kernels, shape, w);
     kernels->conv_pool_forward(shape, x, scale, shift, packed, bias, r.pooled, r.argmax, scratch);
     if (argmax == NULL) argmax = r.argmax;
     kernels->conv_pool_backward(shape, x, scale, shift, packed, argmax, pooled_dy, r.pooled_dx, r.pooled_dw,
@@ -268,18 +273,31 @@ static void run_convolution(void **state) {
     test_release();
 }
 
+/* Few input channels stay fp32, to its bits. */
+static void test_few_channels(void **state) {
+    (void)state;
+    const dcnn_conv shape = {2, 7, 6, BF16_LEAST_CHANNELS - 1, 18, 3, 3, 1, 1, 0, 0, 5, 4};
+    for (int isa = DCNN_ISA_REFERENCE; isa <= (int)dcnn_isa_best(); isa++) {
+        const results expected = run(dcnn_kernels_of((dcnn_isa)isa), &shape, NULL);
+        const results actual = run(dcnn_kernels_for((dcnn_isa)isa, DCNN_BF16), &shape, NULL);
+        compare(dcnn_isa_name((dcnn_isa)isa), &shape, &actual, &expected);
+    }
+    test_release();
+}
+
 int main(void) {
     static int number[CONVOLUTIONS];
     static char title[CONVOLUTIONS][64];
-    static struct CMUnitTest tests[CONVOLUTIONS + 2];
+    static struct CMUnitTest tests[CONVOLUTIONS + 3];
     tests[0] = (struct CMUnitTest)cmocka_unit_test(test_rounding);
     tests[1] = (struct CMUnitTest)cmocka_unit_test(test_products);
+    tests[2] = (struct CMUnitTest)cmocka_unit_test(test_few_channels);
     for (int i = 0; i < CONVOLUTIONS; i++) {
         const dcnn_conv s = convolution(i);
         number[i] = i;
         snprintf(title[i], sizeof title[i], "%d x %dx%dx%d, %dx%d of %d", s.n, s.h, s.w, s.c, s.r, s.s, s.k);
-        tests[i + 2] = (struct CMUnitTest){title[i], run_convolution, NULL, NULL, &number[i]};
+        tests[i + 3] = (struct CMUnitTest){title[i], run_convolution, NULL, NULL, &number[i]};
     }
     (void)test_seed();
-    return _cmocka_run_group_tests("bf16", tests, CONVOLUTIONS + 2, NULL, NULL);
+    return _cmocka_run_group_tests("bf16", tests, CONVOLUTIONS + 3, NULL, NULL);
 }

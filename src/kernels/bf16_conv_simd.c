@@ -26,7 +26,7 @@ static size_t panel_tiles(size_t tiles, size_t first) {
 
 /* Everything that any of the kernels needs, carved from scratch; NULL scratch measures. */
 typedef struct memory {
-    uint16_t *image, *rows, *columns, *gradient, *pairs;
+    uint16_t *rows, *columns, *gradient, *pairs;
     int32_t *left_at;
     size_t floats;
 } memory;
@@ -49,7 +49,6 @@ static memory carve(const dcnn_conv *shape, const bf16_gathered *g, float *scrat
     const size_t most = chunks > forward ? (chunks > backward ? chunks : backward)
                                          : (forward > backward ? forward : backward);
     memory m = {0};
-    m.image = take(&m, scratch, g->thin ? DCNN_SIMD_NAME(dcnn_bf16_image_size)(shape) * sizeof(uint16_t) : 0);
     m.rows = take(&m, scratch, bf16_rows_size(g->rows, g->depth) * sizeof(uint16_t));
     m.columns = take(&m, scratch, g->depth * bf16_transposed_row(g->rows) * sizeof(uint16_t));
     m.gradient = take(&m, scratch, bf16_rows_size(d.rows, d.depth) * sizeof(uint16_t));
@@ -167,19 +166,37 @@ static void list_taps(const dcnn_conv *shape, const bf16_gathered *g, int32_t *l
     }
 }
 
-/* A product's sums with bias and ReLU to y: `first` is the block's first row in its line. */
-static void finish_block(const dcnn_conv *shape, const bf16_gathered *g, size_t line, size_t first, size_t count,
-                         size_t column, const float *sums, const float *bias, bool relu, float *y) {
-    const size_t k = (size_t)shape->k, columns = least(BF16_BLOCK, k - column), size = g->oh * g->ow * k;
+/* Where the rows of a block go: row i to to[i], or nowhere (an image that is missing, or past the line's end). Images
+ * are a power of two, so there is nothing to divide. */
+typedef struct block_rows {
+    float *to[BF16_BLOCK];
+} block_rows;
+
+INLINE block_rows rows_of_block(size_t images, size_t count, size_t first, size_t line, float *origin, size_t pixel,
+                                size_t image) {
+    block_rows rows;
+    size_t at = first & (images - 1);
+    float *to = origin + first / images * pixel;
+    for (size_t i = 0; i < BF16_BLOCK; i++) {
+        rows.to[i] = at < count && first + i < line ? to + at * image : NULL;
+        if (++at < images) continue;
+        at = 0;
+        to += pixel;
+    }
+    return rows;
+}
+
+/* A product's sums with bias and ReLU to y. */
+static void finish_block(const block_rows *rows, size_t column, size_t columns, const float *sums, const float *bias,
+                         bool relu) {
     const simd_float floor = simd_splat(relu ? 0 : -__builtin_inff());
     for (size_t at = 0; at < columns; at += V) {
         const size_t lanes = least(V, columns - at);
         const simd_float shift = bias == NULL ? simd_zero() : load_lanes(bias + column + at, lanes);
-        for (size_t i = 0; i < BF16_BLOCK && first + i < g->line; i++) {
-            const size_t image = (first + i) % g->images, pixel = line * g->ow + (first + i) / g->images;
-            if (image >= count) continue;
+        for (size_t i = 0; i < BF16_BLOCK; i++) {
+            if (rows->to[i] == NULL) continue;
             /* This order of simd_max keeps a NaN. */
-            store_lanes(y + image * size + pixel * k + column + at, lanes,
+            store_lanes(rows->to[i] + column + at, lanes,
                         simd_max(floor, simd_load(sums + i * BF16_BLOCK + at) + shift));
         }
     }
@@ -196,7 +213,7 @@ static void forward(const dcnn_conv *shape, const float *x, const float *packed,
     list_taps(shape, &g, m.left_at);
     for (size_t image = 0; image < n; image += g.images) {
         const size_t count = least(g.images, n - image);
-        DCNN_SIMD_NAME(dcnn_bf16_gather_input)(shape, &g, x + image * in, count, NULL, NULL, m.image, m.rows);
+        DCNN_SIMD_NAME(dcnn_bf16_gather_input)(shape, &g, x + image * in, count, NULL, NULL, m.rows);
         for (size_t tile = 0; tile < tiles; tile += 2) {
             const size_t column_tiles = panel_tiles(tiles, tile);
             for (size_t line = 0; line < g.lines; line++)
@@ -210,8 +227,10 @@ static void forward(const dcnn_conv *shape, const float *x, const float *packed,
                                                  .out = sums,
                                                  .out_row = BF16_BLOCK};
                     PRODUCT(g.line - first > BF16_TILE ? 2 : 1, column_tiles, &p);
-                    finish_block(shape, &g, line, first, count, tile * BF16_TILE, sums, bias, fused == DCNN_FUSED_RELU,
-                                 y + image * out);
+                    const block_rows rows = rows_of_block(g.images, count, first, g.line,
+                                                          y + image * out + line * g.ow * k, k, g.oh * g.ow * k);
+                    finish_block(&rows, tile * BF16_TILE, least(BF16_BLOCK, k - tile * BF16_TILE), sums, bias,
+                                 fused == DCNN_FUSED_RELU);
                 }
         }
     }
@@ -221,17 +240,18 @@ static void forward(const dcnn_conv *shape, const float *x, const float *packed,
 static void finish_windows(const dcnn_conv *shape, const bf16_gathered *g, size_t line, size_t first, size_t count,
                            size_t column, const float *sums, const float *bias, float *y, uint8_t *argmax) {
     const size_t k = (size_t)shape->k, columns = least(BF16_BLOCK, k - column), size = g->oh / 2 * (g->ow / 2) * k;
-    const size_t below = BF16_BLOCK * BF16_BLOCK, beside = g->images * BF16_BLOCK;
+    const size_t below = BF16_BLOCK * BF16_BLOCK, beside = g->images * BF16_BLOCK, pixels = BF16_BLOCK / g->images;
+    const size_t left = (g->line - first) / g->images, end = pixels < left ? pixels : left;
+    const size_t window = line / 2 * (g->ow / 2) + first / g->images / 2;
     for (size_t at = 0; at < columns; at += V) {
         const size_t lanes = least(V, columns - at);
         const simd_float shift = load_lanes(bias + column + at, lanes);
-        for (size_t pixel = 0; pixel < BF16_BLOCK / g->images && first + pixel * g->images < g->line; pixel += 2)
+        for (size_t pixel = 0; pixel < end; pixel += 2)
             for (size_t image = 0; image < count; image++) {
                 const float *from = sums + (pixel * g->images + image) * BF16_BLOCK + at;
                 const simd_float cell[4] = {simd_load(from), simd_load(from + beside), simd_load(from + below),
                                             simd_load(from + below + beside)};
-                const size_t window = line / 2 * (g->ow / 2) + (first / g->images + pixel) / 2;
-                const size_t to = image * size + window * k + column + at;
+                const size_t to = image * size + (window + pixel / 2) * k + column + at;
                 simd_int codes;
                 store_lanes(y + to, lanes, pool_window(cell, shift, &codes));
                 if (argmax != NULL) store_codes(argmax + to, lanes, codes);
@@ -250,7 +270,7 @@ static void pool_forward(const dcnn_conv *shape, const float *x, const float *in
     list_taps(shape, &g, m.left_at);
     for (size_t image = 0; image < n; image += g.images) {
         const size_t count = least(g.images, n - image);
-        DCNN_SIMD_NAME(dcnn_bf16_gather_input)(shape, &g, x + image * in, count, in_scale, in_shift, m.image, m.rows);
+        DCNN_SIMD_NAME(dcnn_bf16_gather_input)(shape, &g, x + image * in, count, in_scale, in_shift, m.rows);
         for (size_t tile = 0; tile < tiles; tile += 2) {
             const size_t column_tiles = panel_tiles(tiles, tile);
             for (size_t line = 0; line < g.lines; line += 2)
@@ -312,16 +332,14 @@ typedef struct dx_phase {
 
 static void finish_dx(const dcnn_conv *shape, const bf16_gradient *d, const dx_phase *phase, size_t u, size_t first,
                       size_t count, size_t column, const float *sums, float *dx) {
-    const size_t c = (size_t)shape->c, w = (size_t)shape->w, size = (size_t)shape->h * w * c;
-    const size_t columns = least(BF16_BLOCK, c - column);
-    const size_t line = (phase->columns.end - phase->columns.first) * d->images;
+    const size_t c = (size_t)shape->c, w = (size_t)shape->w, columns = least(BF16_BLOCK, c - column);
     const size_t row = u * (size_t)shape->stride_h + (size_t)phase->h - (size_t)shape->pad_h;
-    for (size_t i = 0; i < BF16_BLOCK && first + i < line; i++) {
-        const size_t image = (first + i) % d->images, v = phase->columns.first + (first + i) / d->images;
-        if (image >= count) continue;
-        const size_t at = v * (size_t)shape->stride_w + (size_t)phase->w - (size_t)shape->pad_w;
-        memcpy(dx + image * size + (row * w + at) * c + column, sums + i * BF16_BLOCK, columns * sizeof *dx);
-    }
+    const size_t at = phase->columns.first * (size_t)shape->stride_w + (size_t)phase->w - (size_t)shape->pad_w;
+    const block_rows rows =
+        rows_of_block(d->images, count, first, (phase->columns.end - phase->columns.first) * d->images,
+                      dx + (row * w + at) * c, (size_t)shape->stride_w * c, (size_t)shape->h * w * c);
+    for (size_t i = 0; i < BF16_BLOCK; i++)
+        if (rows.to[i] != NULL) memcpy(rows.to[i] + column, sums + i * BF16_BLOCK, columns * sizeof *dx);
 }
 
 static void phase_backward(const dcnn_conv *shape, const bf16_gradient *d, const dx_phase *phase, const memory *m,
@@ -432,8 +450,7 @@ static void run_backward(const dcnn_conv *shape, const backward_task *task, floa
                                                   pooled ? task->argmax + image * out : NULL, count, m.gradient);
         if (task->dx != NULL) input_gradient(shape, &g, &d, &m, task->packed, count, task->dx + image * in);
         if (task->dw == NULL) continue;
-        DCNN_SIMD_NAME(dcnn_bf16_gather_input)(shape, &g, task->x + image * in, count, task->in_scale, task->in_shift,
-                                               m.image, m.rows);
+        DCNN_SIMD_NAME(dcnn_bf16_gather_input)(shape, &g, task->x + image * in, count, task->in_scale, task->in_shift, m.rows);
         DCNN_SIMD_NAME(dcnn_bf16_transpose)(g.rows, g.depth, g.channels, m.rows, m.columns);
         DCNN_SIMD_NAME(dcnn_bf16_pair_gradient)(&g, &d, tiles_of(k), m.gradient, m.pairs);
         filter_gradient(shape, &g, &m, image > 0, task->dw);
@@ -444,31 +461,71 @@ static void run_backward(const dcnn_conv *shape, const backward_task *task, floa
 
 /* --- the table's rows ------------------------------------------------------------------------------------------------ */
 
+/* What fp32 does, for shapes that stay with it: the table as it was. */
+static dcnn_kernels fp32;
+
 static size_t conv_scratch(const dcnn_conv *shape) {
-    return scratch_of(shape, false);
+    return bf16_pays(shape) ? scratch_of(shape, false) : fp32.conv_scratch(shape);
+}
+
+static size_t conv_packed(const dcnn_conv *shape) {
+    return bf16_pays(shape) ? packed_floats(shape) : fp32.conv_packed(shape);
+}
+
+static void conv_pack(const dcnn_conv *shape, const float *w, float *packed, int part, int parts) {
+    (bf16_pays(shape) ? pack : fp32.conv_pack)(shape, w, packed, part, parts);
+}
+
+static void conv_forward(const dcnn_conv *shape, const float *x, const float *packed, const float *bias,
+                         dcnn_fused fused, float *y, float *scratch) {
+    (bf16_pays(shape) ? forward : fp32.conv_forward)(shape, x, packed, bias, fused, y, scratch);
 }
 
 static void conv_backward_input(const dcnn_conv *shape, const float *dy, const float *packed, float *dx,
                                 float *scratch) {
-    run_backward(shape, &(backward_task){.dy = dy, .packed = packed, .dx = dx}, scratch);
+    if (bf16_pays(shape))
+        run_backward(shape, &(backward_task){.dy = dy, .packed = packed, .dx = dx}, scratch);
+    else
+        fp32.conv_backward_input(shape, dy, packed, dx, scratch);
 }
 
 static void conv_backward_filter(const dcnn_conv *shape, const float *x, const float *dy, float *dw, float *dbias,
                                  float *scratch) {
-    run_backward(shape, &(backward_task){.x = x, .dy = dy, .dw = dw, .dbias = dbias}, scratch);
+    if (bf16_pays(shape))
+        run_backward(shape, &(backward_task){.x = x, .dy = dy, .dw = dw, .dbias = dbias}, scratch);
+    else
+        fp32.conv_backward_filter(shape, x, dy, dw, dbias, scratch);
 }
 
 static bool pool_fits(const dcnn_conv *shape) {
-    return shape->oh >= 2 && shape->ow >= 2;
+    return bf16_pays(shape) ? shape->oh >= 2 && shape->ow >= 2 : fp32.conv_pool_fits(shape);
 }
 
 static size_t pool_scratch(const dcnn_conv *shape) {
-    return scratch_of(shape, true);
+    return bf16_pays(shape) ? scratch_of(shape, true) : fp32.conv_pool_scratch(shape);
 }
 
-static void pool_backward(const dcnn_conv *shape, const float *x, const float *in_scale, const float *in_shift,
-                          const float *packed, const uint8_t *argmax, const float *dy, float *dx, float *dw,
-                          float *dbias, float *scratch) {
+static size_t pool_packed(const dcnn_conv *shape) {
+    return bf16_pays(shape) ? packed_floats(shape) : fp32.conv_pool_packed(shape);
+}
+
+static void pool_pack(const dcnn_conv *shape, const float *w, float *packed, int part, int parts) {
+    (bf16_pays(shape) ? pack : fp32.conv_pool_pack)(shape, w, packed, part, parts);
+}
+
+static void conv_pool_forward(const dcnn_conv *shape, const float *x, const float *in_scale, const float *in_shift,
+                              const float *packed, const float *bias, float *y, uint8_t *argmax, float *scratch) {
+    (bf16_pays(shape) ? pool_forward : fp32.conv_pool_forward)(shape, x, in_scale, in_shift, packed, bias, y, argmax,
+                                                               scratch);
+}
+
+static void conv_pool_backward(const dcnn_conv *shape, const float *x, const float *in_scale, const float *in_shift,
+                               const float *packed, const uint8_t *argmax, const float *dy, float *dx, float *dw,
+                               float *dbias, float *scratch) {
+    if (!bf16_pays(shape)) {
+        fp32.conv_pool_backward(shape, x, in_scale, in_shift, packed, argmax, dy, dx, dw, dbias, scratch);
+        return;
+    }
     run_backward(shape,
                  &(backward_task){.x = x,
                                   .in_scale = in_scale,
@@ -490,7 +547,7 @@ static dcnn_conv dense_shape(int rows, int in, int units) {
 
 static size_t dense_scratch(int rows, int in, int units) {
     const dcnn_conv shape = dense_shape(rows, in, units);
-    return conv_scratch(&shape);
+    return scratch_of(&shape, false);
 }
 
 static size_t dense_packed(int in, int units) {
@@ -519,21 +576,22 @@ static void dense_backward(int rows, int in, int units, const float *x, const fl
 }
 
 void DCNN_SIMD_NAME(dcnn_register_bf16)(dcnn_kernels *table) {
+    fp32 = *table;
     table->dense_scratch = dense_scratch;
     table->dense_packed = dense_packed;
     table->dense_pack = dense_pack;
     table->dense_forward = dense_forward;
     table->dense_backward = dense_backward;
     table->conv_scratch = conv_scratch;
-    table->conv_packed = packed_floats;
-    table->conv_pack = pack;
-    table->conv_forward = forward;
+    table->conv_packed = conv_packed;
+    table->conv_pack = conv_pack;
+    table->conv_forward = conv_forward;
     table->conv_backward_input = conv_backward_input;
     table->conv_backward_filter = conv_backward_filter;
     table->conv_pool_fits = pool_fits;
     table->conv_pool_scratch = pool_scratch;
-    table->conv_pool_packed = packed_floats;
-    table->conv_pool_pack = pack;
-    table->conv_pool_forward = pool_forward;
-    table->conv_pool_backward = pool_backward;
+    table->conv_pool_packed = pool_packed;
+    table->conv_pool_pack = pool_pack;
+    table->conv_pool_forward = conv_pool_forward;
+    table->conv_pool_backward = conv_pool_backward;
 }

@@ -4,61 +4,6 @@
 
 /* --- input --------------------------------------------------------------------------------------------------------- */
 
-static size_t padded_w(const dcnn_conv *shape) {
-    const size_t reach = (size_t)((shape->ow - 1) * shape->stride_w + shape->s);
-    const size_t image = (size_t)(shape->w + shape->pad_w);
-    return reach > image ? reach : image;
-}
-
-size_t DCNN_SIMD_NAME(dcnn_bf16_image_size)(const dcnn_conv *shape) {
-    const size_t h = (size_t)((shape->oh - 1) * shape->stride_h + shape->r);
-    return h * padded_w(shape) * (size_t)shape->c + BF16_CHUNK;
-}
-
-/* One image with its padding, rounded. */
-static void round_image(const dcnn_conv *shape, const float *x, const float *scale, const float *shift, uint16_t *to) {
-    const size_t c = (size_t)shape->c, w = padded_w(shape), size = DCNN_SIMD_NAME(dcnn_bf16_image_size)(shape);
-    const int h = (shape->oh - 1) * shape->stride_h + shape->r;
-    memset(to, 0, size * sizeof *to);
-    for (int i = 0; i < h; i++) {
-        const int row = i - shape->pad_h;
-        if (row < 0 || row >= shape->h) continue;
-        const float *from = x + (size_t)row * (size_t)shape->w * c;
-        uint16_t *line = to + ((size_t)i * w + (size_t)shape->pad_w) * c;
-        if (scale == NULL)
-            bf16_round_row(from, (size_t)shape->w * c, NULL, NULL, 0, line);
-        else
-            for (size_t j = 0; j < (size_t)shape->w; j++)
-                bf16_round_row(from + j * c, c, scale, shift, 0, line + j * c);
-    }
-}
-
-/* The patches of one image. A filter's row is copied in pieces of sixteen numbers: what is too much, the next row or the
- * zeros at the end overwrite; `spare` is as long as a patch and a piece. */
-static void gather_patches(const dcnn_conv *shape, const bf16_gathered *g, const uint16_t *image, uint16_t *rows) {
-    const size_t run = (size_t)(shape->s * shape->c), line = padded_w(shape) * (size_t)shape->c;
-    const size_t step = (size_t)(shape->stride_w * shape->c), r = (size_t)shape->r;
-    uint16_t spare[16 * BF16_CHUNK];
-    const bool short_patch = g->depth + BF16_TILE <= sizeof spare / sizeof *spare;
-    for (size_t i = 0; i < g->oh; i++) {
-        const uint16_t *from = image + i * (size_t)shape->stride_h * line;
-        for (size_t j = 0; j < g->ow; j++, from += step, rows += g->images * g->depth) {
-            if (!short_patch) {
-                for (size_t row = 0; row < r; row++) memcpy(rows + row * run, from + row * line, run * sizeof *rows);
-            } else {
-                for (size_t row = 0; row < r; row++)
-                    for (size_t at = 0; at < run; at += BF16_TILE)
-                        memcpy(spare + row * run + at, from + row * line + at, BF16_TILE * sizeof *spare);
-                memset(spare + r * run, 0, BF16_TILE * sizeof *spare);
-                for (size_t at = 0; at < g->channels; at += BF16_TILE)
-                    memcpy(rows + at, spare + at, BF16_TILE * sizeof *rows);
-            }
-            for (size_t at = short_patch ? bf16_whole(g->channels, BF16_TILE) : g->channels; at < g->depth; at++)
-                rows[at] = 0;
-        }
-    }
-}
-
 /* The pixels of one image: phase by phase. */
 static void gather_pixels(const dcnn_conv *shape, const bf16_gathered *g, const float *x, const float *scale,
                           const float *shift, uint16_t *rows) {
@@ -87,19 +32,14 @@ static void clear_end(size_t rows, size_t depth, uint16_t *matrix) {
 }
 
 void DCNN_SIMD_NAME(dcnn_bf16_gather_input)(const dcnn_conv *shape, const bf16_gathered *g, const float *x,
-                                            size_t count, const float *scale, const float *shift, uint16_t *image,
-                                            uint16_t *rows) {
+                                            size_t count, const float *scale, const float *shift, uint16_t *rows) {
     const size_t size = (size_t)shape->h * (size_t)shape->w * (size_t)shape->c;
     for (size_t i = 0; i < g->images; i++) {
         uint16_t *mine = rows + i * g->depth;
-        if (i >= count) {
-            clear_image(g->rows / g->images, g->images, g->depth, mine);
-        } else if (g->thin) {
-            round_image(shape, x + i * size, scale, shift, image);
-            gather_patches(shape, g, image, mine);
-        } else {
+        if (i < count)
             gather_pixels(shape, g, x + i * size, scale, shift, mine);
-        }
+        else
+            clear_image(g->rows / g->images, g->images, g->depth, mine);
     }
     clear_end(g->rows, g->depth, rows);
 }
@@ -181,13 +121,6 @@ void DCNN_SIMD_NAME(dcnn_bf16_transpose)(size_t rows, size_t depth, size_t chann
         }
 }
 
-/* Row number `row` of a line. Lines of outputs that are one may lie apart in the gradient, for its border. */
-INLINE const uint16_t *gradient_row(const bf16_gathered *g, const bf16_gradient *d, const uint16_t *line, size_t row) {
-    const size_t width = g->ow * g->images;
-    if (row >= width) line += row / width * (d->w - g->ow) * d->images * d->depth;
-    return line + row * d->depth;
-}
-
 void DCNN_SIMD_NAME(dcnn_bf16_pair_gradient)(const bf16_gathered *g, const bf16_gradient *d, size_t tiles,
                                              const uint16_t *rows, uint16_t *to) {
     static const uint16_t zeros[BF16_TILE];
@@ -197,8 +130,8 @@ void DCNN_SIMD_NAME(dcnn_bf16_pair_gradient)(const bf16_gathered *g, const bf16_
         for (size_t first = 0; first < g->line; first += BF16_CHUNK, to += tiles * BF16_TILE_SIZE)
             for (size_t row = first; row < first + BF16_CHUNK; row += 2) {
                 const bool has_first = row < g->line, has_second = row + 1 < g->line;
-                const uint16_t *a = has_first ? gradient_row(g, d, from, row) : zeros;
-                const uint16_t *b = has_second ? gradient_row(g, d, from, row + 1) : zeros;
+                const uint16_t *a = has_first ? from + row * d->depth : zeros;
+                const uint16_t *b = has_second ? from + (row + 1) * d->depth : zeros;
                 uint16_t *pair = to + (row - first) * BF16_TILE;
                 for (size_t tile = 0; tile < tiles; tile++, pair += BF16_TILE_SIZE)
                     bf16_store_pairs(pair, bf16_pair_rows(a + has_first * tile * BF16_TILE,

@@ -148,14 +148,10 @@ INLINE size_t bf16_transposed_row(size_t rows) {
     return ((bf16_whole(rows, BF16_CHUNK) + BF16_CHUNK) / BF16_CHUNK | 1) * BF16_CHUNK;
 }
 
-/** Numbers of the padded image that thin inputs are rounded to first. */
-size_t DCNN_SIMD_NAME(dcnn_bf16_image_size)(const dcnn_conv *shape);
-
-/** `count` images from x [N,H,W,C] on to rows; `image` is for thin inputs. Rows of missing images, and behind the last
+/** `count` images from x [N,H,W,C] on to rows. Rows of missing images, and behind the last
  * row, are zeros. */
 void DCNN_SIMD_NAME(dcnn_bf16_gather_input)(const dcnn_conv *shape, const bf16_gathered *g, const float *x,
-                                            size_t count, const float *scale, const float *shift, uint16_t *image,
-                                            uint16_t *rows);
+                                            size_t count, const float *scale, const float *shift, uint16_t *rows);
 
 /** `count` images of a gradient to rows: dy [N,OH,OW,K], or with argmax of windows of 2x2, dy [N,OH/2,OW/2,K]. */
 void DCNN_SIMD_NAME(dcnn_bf16_gather_gradient)(const dcnn_conv *shape, const bf16_gradient *d, const float *dy,

@@ -32,7 +32,6 @@ static float input_at(const dcnn_conv *shape, const float *x, const float *scale
 
 static float output_at(const dcnn_conv *shape, const float *x, const float *scale, const float *shift, const float *w,
                        int n, int i, int j, int k) {
-    const bool thin = bf16_gathered_of(shape, false).thin;
     chain sum = {0};
     for (int r = 0; r < shape->r; r++)
         for (int s = 0; s < shape->s; s++) {
@@ -41,9 +40,8 @@ static float output_at(const dcnn_conv *shape, const float *x, const float *scal
                      input_at(shape, x, scale, shift, n, i * shape->stride_h - shape->pad_h + r,
                               j * shape->stride_w - shape->pad_w + s, c),
                      w[((r * shape->s + s) * shape->c + c) * shape->k + k]);
-            if (!thin) end_chunk(&sum);
+            end_chunk(&sum);
         }
-    end_chunk(&sum);
     return sum.sum;
 }
 
@@ -100,9 +98,15 @@ static float dw_at(const dcnn_conv *shape, const float *x, const float *scale, c
     return sum.sum;
 }
 
+/* What fp32 does, for shapes that stay with it: the table as it was. */
+static dcnn_kernels fp32;
+
 static void conv_forward(const dcnn_conv *shape, const float *x, const float *packed, const float *bias,
                          dcnn_fused fused, float *y, float *scratch) {
-    (void)scratch;
+    if (!bf16_pays(shape)) {
+        fp32.conv_forward(shape, x, packed, bias, fused, y, scratch);
+        return;
+    }
     for (int n = 0; n < shape->n; n++)
         for (int i = 0; i < shape->oh; i++)
             for (int j = 0; j < shape->ow; j++)
@@ -137,19 +141,26 @@ static void filter_gradient(const dcnn_conv *shape, const float *x, const float 
 
 static void conv_backward_input(const dcnn_conv *shape, const float *dy, const float *packed, float *dx,
                                 float *scratch) {
-    (void)scratch;
-    input_gradient(shape, &(gradient){.dy = dy}, packed, dx);
+    if (bf16_pays(shape))
+        input_gradient(shape, &(gradient){.dy = dy}, packed, dx);
+    else
+        fp32.conv_backward_input(shape, dy, packed, dx, scratch);
 }
 
 static void conv_backward_filter(const dcnn_conv *shape, const float *x, const float *dy, float *dw, float *dbias,
                                  float *scratch) {
-    (void)scratch;
-    filter_gradient(shape, x, NULL, NULL, &(gradient){.dy = dy}, dw, dbias);
+    if (bf16_pays(shape))
+        filter_gradient(shape, x, NULL, NULL, &(gradient){.dy = dy}, dw, dbias);
+    else
+        fp32.conv_backward_filter(shape, x, dy, dw, dbias, scratch);
 }
 
 static void conv_pool_forward(const dcnn_conv *shape, const float *x, const float *in_scale, const float *in_shift,
                               const float *packed, const float *bias, float *y, uint8_t *argmax, float *scratch) {
-    (void)scratch;
+    if (!bf16_pays(shape)) {
+        fp32.conv_pool_forward(shape, x, in_scale, in_shift, packed, bias, y, argmax, scratch);
+        return;
+    }
     for (int n = 0; n < shape->n; n++)
         for (int i = 0; i < shape->oh / 2; i++)
             for (int j = 0; j < shape->ow / 2; j++)
@@ -172,7 +183,10 @@ static void conv_pool_forward(const dcnn_conv *shape, const float *x, const floa
 static void conv_pool_backward(const dcnn_conv *shape, const float *x, const float *in_scale, const float *in_shift,
                                const float *packed, const uint8_t *argmax, const float *dy, float *dx, float *dw,
                                float *dbias, float *scratch) {
-    (void)scratch;
+    if (!bf16_pays(shape)) {
+        fp32.conv_pool_backward(shape, x, in_scale, in_shift, packed, argmax, dy, dx, dw, dbias, scratch);
+        return;
+    }
     const gradient g = {dy, argmax};
     filter_gradient(shape, x, in_scale, in_shift, &g, dw, dbias);
     if (dx) input_gradient(shape, &g, packed, dx);
@@ -200,6 +214,7 @@ static void dense_backward(int rows, int in, int units, const float *x, const fl
 }
 
 void dcnn_register_bf16_reference(dcnn_kernels *table) {
+    fp32 = *table;
     table->dense_forward = dense_forward;
     table->dense_backward = dense_backward;
     table->conv_forward = conv_forward;
