@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* test_classification.c — reports against text that scikit-learn 1.9.1 printed (labels: all, zero_division=0). */
+/* test_classification.c — reports against text that scikit-learn 1.9.1 printed (zero_division=0). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -35,7 +35,7 @@ static void report_is_that_of_scikit_learn(void **state) {
                   "weighted avg       0.90      0.88      0.89       111\n");
 }
 
-/* "dog" never occurs and is never predicted, the third class is never predicted. */
+/* "dog" never occurs, but is predicted, the third class is never predicted. */
 static void missing_classes_and_long_names(void **state) {
     (void)state;
     static const int64_t confusion[] = {5, 0, 0, 2, 0, 0, 0, 0, 3, 0, 0, 1, 0, 1, 0, 11};
@@ -79,6 +79,71 @@ static void means_round_as_those_of_numpy(void **state) {
                   "    accuracy                           0.56        91\n"
                   "   macro avg       0.57      0.57      0.56        91\n"
                   "weighted avg       0.58      0.56      0.55        91\n");
+}
+
+/* Labels 1 to 4 of five classes, and one that is only predicted: scikit-learn averages over what occurs in truth or
+ * prediction, and lists no other class. */
+static void averages_leave_out_absent_classes(void **state) {
+    (void)state;
+    enum { N = 6 };
+    static const int64_t confusion[N * N] = {
+        0, 0, 0, 0, 0, 0, /* absent */
+        0, 7, 1, 0, 0, 2, /**/
+        0, 2, 5, 1, 0, 0, /**/
+        0, 0, 0, 9, 0, 0, /**/
+        0, 0, 0, 0, 0, 0, /* absent */
+        0, 0, 0, 0, 0, 0  /* predicted twice */
+    };
+    static const char *const names[N] = {"zero, which no longer occurs anywhere", "one", "two", "three", "4", "five"};
+    expect_report(N, confusion, names,
+                  "              precision    recall  f1-score   support\n"
+                  "\n"
+                  "         one       0.78      0.70      0.74        10\n"
+                  "         two       0.83      0.62      0.71         8\n"
+                  "       three       0.90      1.00      0.95         9\n"
+                  "        five       0.00      0.00      0.00         0\n"
+                  "\n"
+                  "    accuracy                           0.78        27\n"
+                  "   macro avg       0.63      0.58      0.60        27\n"
+                  "weighted avg       0.83      0.78      0.80        27\n");
+    dcnn_classification scores;
+    assert_int_equal(dcnn_classification_create(N, confusion, &scores), DCNN_OK);
+    assert_int_equal(scores.absent_count, 2);
+    char *absent = dcnn_absent_text(&scores, names);
+    assert_string_equal(absent, "zero, which no longer occurs anywhere, 4");
+    free(absent);
+    json_t *json = dcnn_classification_json(&scores, names);
+    assert_null(json_object_get(json, "4"));
+    assert_non_null(json_object_get(json, "five"));
+    json_decref(json);
+    dcnn_classification_free(&scores);
+}
+
+/* Lines of a matrix that nobody could read: what is confused most instead. */
+static void many_classes_are_a_list_of_confusions(void **state) {
+    (void)state;
+    enum { N = 100 };
+    int64_t *confusion = calloc(N * N, sizeof *confusion);
+    assert_non_null(confusion);
+    for (int i = 0; i < N; i++) confusion[i * N + i] = 90;
+    confusion[7 * N + 3] = 10;
+    confusion[99 * N + 0] = 30;
+    confusion[2 * N + 99] = 10;
+    char *text = dcnn_confusion_text(N, confusion, NULL);
+    assert_string_equal(text, "all 3 of 3 kinds of confusion, the most frequent first (--json has the whole matrix)\n"
+                              "     true  predicted    samples  of the class\n"
+                              "       99          0         30        25.0 %\n"
+                              "        2         99         10        10.0 %\n"
+                              "        7          3         10        10.0 %\n");
+    free(text);
+    for (int i = 1; i < N; i++) confusion[i * N + i - 1] = i;
+    text = dcnn_confusion_text(N, confusion, NULL);
+    int lines = 0;
+    for (const char *p = text; (p = strchr(p, '\n')); p++) lines++;
+    assert_int_equal(lines, 22);
+    assert_non_null(strstr(text, "20 of 102 kinds of confusion"));
+    free(text);
+    free(confusion);
 }
 
 static void no_samples_are_no_division(void **state) {
@@ -125,9 +190,10 @@ static void confusion_is_aligned(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(report_is_that_of_scikit_learn), cmocka_unit_test(missing_classes_and_long_names),
-        cmocka_unit_test(means_round_as_those_of_numpy),  cmocka_unit_test(no_samples_are_no_division),
-        cmocka_unit_test(json_has_the_same_numbers),      cmocka_unit_test(confusion_is_aligned),
+        cmocka_unit_test(report_is_that_of_scikit_learn),    cmocka_unit_test(missing_classes_and_long_names),
+        cmocka_unit_test(means_round_as_those_of_numpy),     cmocka_unit_test(no_samples_are_no_division),
+        cmocka_unit_test(json_has_the_same_numbers),         cmocka_unit_test(confusion_is_aligned),
+        cmocka_unit_test(averages_leave_out_absent_classes), cmocka_unit_test(many_classes_are_a_list_of_confusions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,10 @@
 /* test_io.c — atomic and sealed files, gzip, the HDF5 helper, IDX and CSV. */
 #include "io_helpers.h"
 
+#include <fcntl.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+
 #include "io/hdf5.h"
 #include "io/images.h"
 
@@ -22,7 +26,7 @@ static void whole_file_is_written_sealed_and_verified(void **state) {
     assert_memory_equal(read, bytes, sizeof bytes);
     assert_memory_equal(read + sizeof bytes, "DCNNSEAL\1\0\0\0\0\0\0\0", 16);
     free(read);
-    assert_int_not_equal(access(in_scratch("sealed.tmp"), F_OK), 0);
+    assert_int_equal(files_in(scratch), 1);
     assert_ok(dcnn_file_write(path, bytes, 5, false));
     assert_ok(dcnn_file_verify(path, &seal));
     assert_int_equal(seal, DCNN_SEAL_NONE);
@@ -33,31 +37,136 @@ static void whole_file_is_written_sealed_and_verified(void **state) {
     assert_fails(dcnn_file_verify(scratch, &seal), DCNN_BAD_INPUT, "regular file", scratch);
 }
 
-static void commit_seals_like_write(void **state) {
+/* A sealed file that was written in pieces is what one written at once is. */
+static void pieces_are_sealed_like_write(void **state) {
     (void)state;
-    char *temporary = dcnn_file_temporary(in_scratch("committed"));
-    assert_non_null(temporary);
-    assert_string_equal(temporary, in_scratch("committed.tmp"));
+    const char *path = in_scratch("pieces");
     size_t length = (3u << 20) + 17; /* more than one block of the hash */
     uint8_t *bytes = malloc(length);
+    dcnn_output output;
     assert_non_null(bytes);
     for (size_t i = 0; i < length; i++) bytes[i] = (uint8_t)(i * 2654435761u >> 13);
-    put_file(temporary, bytes, length);
-    assert_ok(dcnn_file_commit(temporary, in_scratch("committed"), true));
+    assert_ok(dcnn_output_open(path, &output));
+    assert_non_null(output.temporary);
+    char *temporary = strdup(output.temporary);
+    assert_ok(dcnn_output_write(&output, bytes, 1000));
+    assert_ok(dcnn_output_write(&output, bytes + 1000, length - 1000));
+    assert_int_not_equal(access(path, F_OK), 0);
+    assert_ok(dcnn_output_close(&output, dcnn_seal_append(&output)));
     assert_ok(dcnn_file_write(in_scratch("written"), bytes, length, true));
     size_t length_a, length_b;
-    uint8_t *a = get_file(in_scratch("committed"), &length_a), *b = get_file(in_scratch("written"), &length_b);
+    uint8_t *a = get_file(path, &length_a), *b = get_file(in_scratch("written"), &length_b);
     assert_int_equal(length_a, length_b);
     assert_memory_equal(a, b, length_a);
     assert_int_not_equal(access(temporary, F_OK), 0);
-    assert_fails(dcnn_file_commit(temporary, in_scratch("committed"), true), DCNN_FAILURE, "No such file", temporary);
-    put_file(temporary, bytes, length);
-    assert_fails(dcnn_file_commit(temporary, scratch, true), DCNN_FAILURE, "in place", scratch);
+    assert_ok(dcnn_output_open(path, &output));
+    assert_int_equal(dcnn_output_close(&output, DCNN_BAD_INPUT), DCNN_BAD_INPUT);
     assert_int_not_equal(access(temporary, F_OK), 0);
+    assert_int_equal(access(path, F_OK), 0);
+    free(temporary);
     free(a);
     free(b);
     free(bytes);
+}
+
+/* --- where outputs go -------------------------------------------------------------------------------------------- */
+
+static void assert_holds(const char *path, const char *text) {
+    size_t length;
+    uint8_t *read = get_file(path, &length);
+    assert_int_equal(length, strlen(text));
+    assert_memory_equal(read, text, length);
+    free(read);
+}
+
+static void output_goes_where_links_lead(void **state) {
+    (void)state;
+    struct stat about;
+    assert_ok(dcnn_folder_create(in_scratch("links/deep")));
+    put_text(in_scratch("links/deep/real"), "old");
+    assert_int_equal(symlink("deep/real", in_scratch("links/first")), 0);
+    assert_int_equal(symlink("first", in_scratch("links/second")), 0);
+    assert_int_equal(symlink("deep/new", in_scratch("links/dangling")), 0);
+    assert_int_equal(symlink("round", in_scratch("links/round")), 0);
+    assert_ok(dcnn_file_write(in_scratch("links/second"), "text", 4, false));
+    assert_ok(dcnn_file_write(in_scratch("links/dangling"), "new", 3, false));
+    assert_holds(in_scratch("links/deep/real"), "text");
+    assert_holds(in_scratch("links/deep/new"), "new");
+    assert_int_equal(lstat(in_scratch("links/second"), &about), 0);
+    assert_true(S_ISLNK(about.st_mode));
+    assert_int_equal(files_in(in_scratch("links/deep")), 2);
+    assert_fails(dcnn_file_write(in_scratch("links/round"), "x", 1, false), DCNN_FAILURE, "lead nowhere", "round");
+    assert_fails(dcnn_file_write(in_scratch("links/deep"), "x", 1, false), DCNN_FAILURE, "is a folder", "deep");
+    assert_int_equal(files_in(in_scratch("links")), 5);
+}
+
+static void fifo_stays_a_fifo(void **state) {
+    (void)state;
+    const char *path = in_scratch("fifo");
+    char text[8] = "";
+    struct stat about;
+    assert_int_equal(mkfifo(path, 0600), 0);
+    const int reader = open(path, O_RDONLY | O_NONBLOCK);
+    assert_true(reader >= 0);
+    assert_true(dcnn_output_is_straight(path));
+    assert_ok(dcnn_file_write(path, "through", 7, false));
+    assert_int_equal(read(reader, text, sizeof text), 7);
+    assert_string_equal(text, "through");
+    close(reader);
+    assert_int_equal(lstat(path, &about), 0);
+    assert_true(S_ISFIFO(about.st_mode));
+}
+
+/* What lies at a temporary file's name is not written through; what killed processes left is removed. */
+static void temporary_files_are_new_and_own(void **state) {
+    (void)state;
+    dcnn_output output;
+    assert_ok(dcnn_folder_create(in_scratch("own")));
+    const char *path = in_scratch("own/file");
+    put_text(in_scratch("own/victim"), "victim");
+    assert_ok(dcnn_output_open(path, &output));
+    char *temporary = strdup(output.temporary), *mark = strrchr(temporary, '-');
+    assert_int_equal(dcnn_output_close(&output, DCNN_FAILURE), DCNN_FAILURE);
+    assert_int_equal(symlink("victim", temporary), 0);
+    assert_ok(dcnn_file_write(path, "mine", 4, false));
+    assert_holds(in_scratch("own/victim"), "victim");
+    assert_holds(path, "mine");
+    assert_int_equal(files_in(in_scratch("own")), 2);
+    const pid_t gone = fork();
+    if (gone == 0) _exit(0);
+    assert_int_equal(waitpid(gone, NULL, 0), gone);
+    char name[512];
+    snprintf(name, sizeof name, "%.*s-%ld.tmp", (int)(mark - temporary), temporary, (long)gone);
+    put_text(name, "left over");
+    snprintf(name, sizeof name, "%.*s-%ld.tmp", (int)(mark - temporary), temporary, (long)getppid());
+    put_text(name, "of a living process");
+    assert_ok(dcnn_file_write(path, "mine", 4, false));
+    assert_int_equal(access(name, F_OK), 0);
+    assert_int_equal(files_in(in_scratch("own")), 3);
     free(temporary);
+}
+
+/* A device made for this, in a file system of its own: as root, a rename would replace the whole machine's. */
+static void devices_are_not_replaced(void **state) {
+    (void)state;
+    struct stat about;
+    char text[512], twice[512];
+    const char *folder = in_scratch("devices");
+    assert_ok(dcnn_folder_create(folder));
+    snprintf(text, sizeof text, "%s/null", folder);
+    snprintf(twice, sizeof twice, "%s/link", folder);
+    if (mknod(text, S_IFCHR | 0666, makedev(1, 3)) != 0) skip(); /* only root makes devices */
+    const int usable = open(text, O_WRONLY);
+    if (usable < 0) skip(); /* a file system without devices */
+    close(usable);
+    assert_int_equal(symlink("null", twice), 0);
+    assert_ok(dcnn_file_write(text, "gone", 4, true));
+    assert_ok(dcnn_file_write(twice, "gone", 4, true));
+    assert_int_equal(lstat(text, &about), 0);
+    assert_true(S_ISCHR(about.st_mode));
+    assert_int_equal(lstat(twice, &about), 0);
+    assert_true(S_ISLNK(about.st_mode));
+    assert_int_equal(files_in(folder), 2);
 }
 
 static void failed_write_leaves_the_old_file(void **state) {
@@ -549,7 +658,11 @@ static void bad_csv_is_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whole_file_is_written_sealed_and_verified),
-        cmocka_unit_test(commit_seals_like_write),
+        cmocka_unit_test(pieces_are_sealed_like_write),
+        cmocka_unit_test(output_goes_where_links_lead),
+        cmocka_unit_test(fifo_stays_a_fifo),
+        cmocka_unit_test(temporary_files_are_new_and_own),
+        cmocka_unit_test(devices_are_not_replaced),
         cmocka_unit_test(failed_write_leaves_the_old_file),
         cmocka_unit_test(folders_are_made),
         cmocka_unit_test(seal_sees_every_flip),

@@ -94,6 +94,50 @@ dcnn_status dcnn_chosen_check(const dcnn_options *options) {
     return DCNN_OK;
 }
 
+/* --- what a run does with it -----------------------------------------------------------------------------------------
+ */
+
+bool dcnn_chosen_idle(const dcnn_options *options, int64_t ranks, int64_t threads, char text[512]) {
+    const int64_t grains = (options->batch_size + options->grain - 1) / options->grain;
+    const int64_t most = (grains + ranks - 1) / ranks; /* that one rank has */
+    const bool of_ranks = ranks > grains;
+    const int64_t idle = of_ranks ? ranks - grains : threads - most, all = of_ranks ? ranks : threads;
+    if (idle <= 0) return false;
+    snprintf(text, 512,
+             "--batch-size %" PRId64 " is %" PRId64 " grain%s of %" PRId64
+             " images, and one thread computes a grain: %" PRId64 " of %s%" PRId64 " %s %s idle; --batch-size %" PRId64
+             " gives all of them work (--lr-scale sqrt adapts the "
+             "learning rate)",
+             options->batch_size, grains, grains == 1 ? "" : "s", options->grain, idle,
+             of_ranks || ranks == 1 ? "" : "each rank's ", all, of_ranks ? "ranks" : "threads",
+             idle == 1 ? "is" : "are", ranks * threads * options->grain);
+    return true;
+}
+
+int64_t dcnn_chosen_more_epochs(int64_t done) {
+    enum { RECIPE_EPOCHS = 15 };
+    return done < RECIPE_EPOCHS ? RECIPE_EPOCHS : 2 * done;
+}
+
+bool dcnn_chosen_rate_moves(const dcnn_options *options, const dcnn_checkpoint *from, int64_t samples, char text[512]) {
+    const dcnn_schedule schedule = dcnn_chosen_schedule(options);
+    const int64_t before = json_integer_value(json_object_get(from->options, "epochs"));
+    const int64_t epoch_steps = (samples + step_samples(options) - 1) / step_samples(options),
+                  step = from->progress.step;
+    if (before <= 0 || before == options->epochs || step < 1) return false;
+    const double rate = dcnn_chosen_optimizer(options).learning_rate;
+    const double old = dcnn_schedule_rate(&schedule, rate, step - 1, before, epoch_steps);
+    const double stayed = dcnn_schedule_rate(&schedule, rate, step, before, epoch_steps);
+    const double now = dcnn_schedule_rate(&schedule, rate, step, options->epochs, epoch_steps);
+    if (now == stayed) return false;
+    snprintf(text, 512,
+             "--epochs %" PRId64 " instead of %" PRId64
+             " changes the %s schedule: the learning rate goes on at %.3g, after "
+             "%.3g in the last step",
+             options->epochs, before, dcnn_schedule_names[schedule.kind], now, old);
+    return true;
+}
+
 const char *dcnn_chosen_text(const dcnn_options *options, char text[512]) {
     const dcnn_schedule schedule = dcnn_chosen_schedule(options);
     char scaled[64] = "", warmup[64] = "", batches[112] = "", decay[48] = "";

@@ -4,6 +4,7 @@
 #define DCNN_CLI_CHOSEN_H
 
 #include "cli/options.h"
+#include "model/model.h"
 #include "nn/optimizer.h"
 #include "nn/schedule.h"
 
@@ -22,5 +23,16 @@ dcnn_schedule dcnn_chosen_schedule(const dcnn_options *options);
 /** "8,192 samples in 2 micro-batches, …; lamb, learning rate 0.008 (0.001 x 8, sqrt), cosine after a warm-up of 2
  * epochs". *Local.* */
 const char *dcnn_chosen_text(const dcnn_options *options, char text[512]);
+
+/** Has a step too few grains for so many ranks of so many threads each? *Local.* @param text  out: a sentence that says
+ * how many are idle, and what gives them work */
+bool dcnn_chosen_idle(const dcnn_options *options, int64_t ranks, int64_t threads, char text[512]);
+
+/** How many epochs to name to somebody whose run has done so many. *Local.* */
+int64_t dcnn_chosen_more_epochs(int64_t done);
+
+/** Does another number of epochs than `from` was trained with change the learning rate at which the run goes on?
+ * *Local.* @param samples  of the training split @param text  out: a sentence with both rates */
+bool dcnn_chosen_rate_moves(const dcnn_options *options, const dcnn_checkpoint *from, int64_t samples, char text[512]);
 
 #endif

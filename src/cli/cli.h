@@ -15,7 +15,8 @@ typedef struct dcnn_cli {
     dcnn_comm *comm; /**< of the ranks that work; NULL in a command of one process, and on a spare rank */
     dcnn_comm *job;  /**< of all ranks: the same, unless there are spare ones (run/comm.h); else NULL likewise */
     dcnn_options *options;
-    bool speaks; /**< rank 0, or the only process */
+    json_t *command; /**< the words of the command line, an array of strings */
+    bool speaks;     /**< rank 0, or the only process */
 } dcnn_cli;
 
 /**

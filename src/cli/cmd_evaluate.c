@@ -17,14 +17,20 @@ static dcnn_status print_text(const result *r, const dcnn_classification *scores
     char text[96];
     char *report = dcnn_classification_text(scores, r->names);
     char *matrix = dcnn_confusion_text(e->class_count, e->confusion, r->names);
+    char *absent = dcnn_absent_text(scores, r->names);
     dcnn_status status = DCNN_OK;
-    if (report && matrix)
-        printf("%s on the split '%s' of %s\n\nloss      %.6f\naccuracy  %s\n\n%s\n%s", r->model, r->split, r->data,
-               e->loss, dcnn_accuracy_text(e->correct, e->count, text), report, matrix);
-    else
+    if (report && matrix && absent) {
+        printf("%s on the split '%s' of %s\n\nloss      %.6f\naccuracy  %s\n\n%s", r->model, r->split, r->data, e->loss,
+               dcnn_accuracy_text(e->correct, e->count, text), report);
+        if (scores->absent_count > 0)
+            printf("left out, for no sample is of them and none was taken for them: %s\n", absent);
+        printf("\n%s", matrix);
+    } else {
         status = DCNN_FAIL(DCNN_FAILURE, "out of memory: the report");
+    }
     free(report);
     free(matrix);
+    free(absent);
     return status;
 }
 

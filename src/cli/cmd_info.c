@@ -30,7 +30,7 @@ static dcnn_status print_dataset_json(const dcnn_dataset *d) {
         json_object_set_new(splits, d->splits[i].name, json_integer((json_int_t)d->splits[i].count));
     return dcnn_json_print(
         json_pack("{s:s, s:s, s:b, s:I, s:[i,i,i], s:o, s:o, s:o, s:o, s:o, s:s*, s:s*}", "kind", "data set", "file",
-                  d->path, "sealed", d->checksum != 0, "images", (json_int_t)d->count, "shape", d->h, d->w, d->c,
+                  d->path, "sealed", d->sealed, "images", (json_int_t)d->count, "shape", d->h, d->w, d->c,
                   "class_names", names_json(d->class_count, d->class_names), "splits", splits, "mean",
                   numbers_json(d->c, d->mean), "std", numbers_json(d->c, d->std), "seed",
                   d->seed <= INT64_MAX ? json_integer((json_int_t)d->seed) : json_sprintf("%" PRIu64, d->seed),
@@ -49,7 +49,7 @@ static const char *seal_text(bool sealed) {
 
 static void print_dataset(const dcnn_dataset *d) {
     dcnn_number number;
-    printf("%s: a data set; %s\n\n", d->path, seal_text(d->checksum != 0));
+    printf("%s: a data set; %s\n\n", d->path, seal_text(d->sealed));
     printf("images         %s of %dx%dx%d\n", dcnn_number_text(d->count, &number), d->h, d->w, d->c);
     printf("classes        %d:", d->class_count);
     for (int i = 0; i < d->class_count; i++) printf(" %s", d->class_names[i]);
@@ -66,11 +66,9 @@ static void print_dataset(const dcnn_dataset *d) {
 static dcnn_status tell_dataset(const char *path, bool json) {
     dcnn_dataset dataset;
     DCNN_TRY(dcnn_dataset_open(path, &dataset));
-    dcnn_status status = DCNN_OK;
-    if (json)
-        status = print_dataset_json(&dataset);
-    else
-        print_dataset(&dataset);
+    dcnn_status status = dcnn_dataset_verify(&dataset);
+    if (status == DCNN_OK && json) status = print_dataset_json(&dataset);
+    if (status == DCNN_OK && !json) print_dataset(&dataset);
     dcnn_dataset_free(&dataset);
     return status;
 }

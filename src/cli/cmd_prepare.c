@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* cmd_prepare.c — dcnn prepare SOURCE... -o DATA.h5 */
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "base/log.h"
 #include "cli/cli.h"
 #include "cli/progress.h"
+#include "io/output.h"
 
 static void tell_progress(void *context, int file, int64_t done, int64_t count) {
     const dcnn_options *o = context;
@@ -24,7 +29,10 @@ dcnn_status dcnn_cmd_prepare(dcnn_cli *cli) {
     struct stat info;
     if (o->output == NULL)
         return DCNN_FAIL(DCNN_USAGE, "where shall the data set go? Name a file: dcnn prepare ... --output DATA.h5");
-    if (!o->force && stat(o->output, &info) == 0)
+    const bool straight = dcnn_output_is_straight(o->output);
+    if (straight && isatty(STDOUT_FILENO) && strcmp(o->output, "-") == 0)
+        return DCNN_FAIL(DCNN_USAGE, "a data set is nothing for a terminal: send it on (-o - | ...), or name a file");
+    if (!straight && !o->force && stat(o->output, &info) == 0)
         return DCNN_FAIL(DCNN_USAGE, "%s is there already: name another file, or replace it with --force", o->output);
     const dcnn_prepare_options prepare = {.limit = o->limit,
                                           .test_fraction = o->test_split,
@@ -37,7 +45,14 @@ dcnn_status dcnn_cmd_prepare(dcnn_cli *cli) {
                                           .on_progress = tell_progress,
                                           .context = o};
     dcnn_bar_begin(o->quiet, 0.5);
-    DCNN_TRY(dcnn_dataset_prepare(o->operand_count, o->operands, &prepare, o->output, NULL));
+    char *summary = NULL;
+    DCNN_TRY(dcnn_dataset_prepare(o->operand_count, o->operands, &prepare, o->output, straight ? &summary : NULL));
+    if (straight) { /* it cannot be read again, and standard output may be the data set's own */
+        dcnn_bar_end();
+        dcnn_info("%s", summary);
+        free(summary);
+        return DCNN_OK;
+    }
     dcnn_dataset made;
     char text[512];
     DCNN_TRY(dcnn_dataset_open(o->output, &made));

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/log.h"
+#include "cli/chosen.h"
 #include "cli/cli.h"
 #include "cli/jobs.h"
 
@@ -21,6 +23,11 @@ static bool is_node_count(const char *text) {
     if (text[strspn(text, "0123456789-")] != '\0') return false;
     if (sscanf(text, "%d%n", &least, &end) == 1 && text[end] == '\0') return least > 0;
     return sscanf(text, "%d-%d%n", &least, &most, &end) == 2 && text[end] == '\0' && least > 0 && least <= most;
+}
+
+static int64_t most_nodes(const char *text) {
+    const char *dash = strchr(text, '-');
+    return atoll(dash ? dash + 1 : text);
 }
 
 /* Minutes, M:S, H:M:S, D-H, D-H:M or D-H:M:S, as sbatch takes them; a job without time is a mistake. */
@@ -184,6 +191,9 @@ static void put_line(const char *line, const dcnn_options *o, const json_t *reco
 dcnn_status dcnn_cmd_slurm(dcnn_cli *cli) {
     const dcnn_options *o = cli->options;
     DCNN_TRY(check(o));
+    char text[512];
+    if (dcnn_chosen_idle(o, most_nodes(o->nodes) * o->ranks_per_node, o->threads > 0 ? o->threads : 1, text))
+        dcnn_warn("%s", text);
     json_t *record = dcnn_options_record(DCNN_COMMAND_SLURM, o);
     if (record == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: the record of options");
     printf("#!/bin/bash\n# A training that goes on by itself, by dcnn slurm (dcnn " DCNN_VERSION "). Submit it: sbatch "

@@ -66,6 +66,21 @@ static void draw_report(const dcnn_cli *cli, const dcnn_run *run) {
     dcnn_watchdog_work(false);
 }
 
+/* Of a run that goes on: that there is nothing left to do, or that another --epochs gives another learning rate. */
+static void tell_going_on(const dcnn_cli *cli, const dcnn_run *run, const dcnn_checkpoint *from,
+                          const dcnn_split *train) {
+    const dcnn_options *o = cli->options;
+    char text[512];
+    if (from->progress.epoch >= o->epochs && from->progress.cursor == 0)
+        dcnn_info("run   %s has done its %" PRId64
+                  " epoch%s: nothing is left to train; to train on: dcnn train --run %s "
+                  "--resume --epochs %" PRId64,
+                  run->folder, from->progress.epoch, from->progress.epoch == 1 ? "" : "s", run->folder,
+                  dcnn_chosen_more_epochs(from->progress.epoch));
+    else if (train && dcnn_chosen_rate_moves(o, from, train->count, text))
+        dcnn_info("rate  %s", text);
+}
+
 /* What a user wants to see before the first epoch is over. Trouble with the data set is dcnn_train()'s to tell. */
 static void tell_start(const dcnn_cli *cli, const dcnn_run *run, const dcnn_checkpoint *from) {
     const int ranks = dcnn_comm_size(cli->job), nodes = dcnn_comm_node_count(cli->job);
@@ -77,16 +92,19 @@ static void tell_start(const dcnn_cli *cli, const dcnn_run *run, const dcnn_chec
     dcnn_info("dcnn " DCNN_VERSION ": %d rank%s x %d thread%s on %d node%s%s, %s kernels, OpenBLAS %s", ranks,
               ranks == 1 ? "" : "s", threads, threads == 1 ? "" : "s", nodes, nodes == 1 ? "" : "s", at_work,
               dcnn_isa_name(dcnn_comm_isa(cli->comm)), dcnn_blas_core());
-    if (dcnn_dataset_open(run->data, &dataset) == DCNN_OK) {
+    const bool opened = dcnn_dataset_open(run->data, &dataset) == DCNN_OK;
+    if (opened) {
         dcnn_dataset_text(&dataset, text);
         dcnn_info("data  %s: %s", run->data, text);
-        dcnn_dataset_free(&dataset);
     }
     if (from)
         dcnn_info("run   %s, going on from %s (step %" PRId64 ")", run->folder, run->checkpoint, from->progress.step);
     else
         dcnn_info("run   %s", run->folder);
     dcnn_info("step  %s", dcnn_chosen_text(cli->options, text));
+    if (opened && from) tell_going_on(cli, run, from, dcnn_dataset_split(&dataset, "train"));
+    if (dcnn_chosen_idle(cli->options, workers, threads, text)) dcnn_warn("%s", text);
+    if (opened) dcnn_dataset_free(&dataset);
 }
 
 static void print_split(const char *what, int64_t correct, int64_t count) {
@@ -204,6 +222,7 @@ static dcnn_status train(dcnn_cli *cli, dcnn_run *run, const dcnn_checkpoint *fr
     dcnn_train_result result;
     narrator told = {cli, run};
     options.record = record;
+    options.command = cli->command;
     options.context = &told;
     dcnn_status status = record ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: the record of options");
     DCNN_TRY_DONE(dcnn_comm_agree(cli->comm, status));

@@ -218,14 +218,30 @@ static dcnn_status run_with_mpi(dcnn_command_id command, int *argc, char ***argv
     return status;
 }
 
+/* "dcnn" and the words behind it; null for one that is no UTF-8. */
+static json_t *words_of(int argc, char **argv) {
+    json_t *words = json_array();
+    json_array_append_new(words, json_string("dcnn"));
+    for (int i = 0; i < argc; i++) {
+        json_t *word = json_string(argv[i]);
+        json_array_append_new(words, word ? word : json_null());
+    }
+    return words;
+}
+
 static dcnn_status run(dcnn_command_id command, int argc, char **argv) {
     dcnn_options options;
-    dcnn_cli cli = {.options = &options, .speaks = true};
-    dcnn_status status = dcnn_options_parse(command, argc, argv, &options);
+    dcnn_cli cli = {.options = &options, .command = words_of(argc, argv), .speaks = true};
+    dcnn_status status = dcnn_options_parse(command, argc, argv, &options); /* changes the words' order */
     if (status == DCNN_OK && options.help) status = help(dcnn_command_table[command].name);
-    if (status != DCNN_OK || options.help) return report_early(&options, status);
-    if (dcnn_command_table[command].parallel || is_one_of_many()) return run_with_mpi(command, &argc, &argv, &cli);
-    return run_alone(command, &cli);
+    if (status != DCNN_OK || options.help)
+        status = report_early(&options, status);
+    else if (dcnn_command_table[command].parallel || is_one_of_many())
+        status = run_with_mpi(command, &argc, &argv, &cli);
+    else
+        status = run_alone(command, &cli);
+    json_decref(cli.command);
+    return status;
 }
 
 int main(int argc, char **argv) {

@@ -53,11 +53,13 @@ static void yield_when_oversubscribed(void) {
 }
 
 /* Before MPI_Init: what a job on one node does without. Looking for networks takes Open MPI 0.3 s, and a process alone
- * 0.1 s more for a daemon of its own. */
+ * 0.1 s more for a daemon of its own. Its session folder, /tmp/ompi.HOST.UID/jf.0, is one for all single processes of a
+ * user: one that ends removes what another one is about to use. A process alone shares nothing, so it needs none. */
 static void skip_networks(void) {
     const int size = number_in_environment("OMPI_COMM_WORLD_SIZE");
     const bool alone = launched_ranks() == 0 && getenv("PMIX_RANK") == NULL && getenv("SLURM_STEP_ID") == NULL;
     if (alone) setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
+    if (alone) setenv("OMPI_MCA_orte_create_session_dirs", "0", 0);
     if (alone || (size > 0 && number_in_environment("OMPI_COMM_WORLD_LOCAL_SIZE") == size))
         setenv("OMPI_MCA_pml", "ob1", 0);
 }

@@ -7,15 +7,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "io/hdf5.h"
+#include <xxhash.h>
 
-enum { FORMAT_VERSION = 1 };
+#include "io/hdf5.h"
+#include "io/pixels.h"
+
+enum { FORMAT_VERSION = 2, SAMPLED_PICTURES = 64 };
+
+const char *const dcnn_picture_kinds[] = {"digits", "grey", "colour", "photo", NULL};
 
 /* --- the description -------------------------------------------------------------------------------------------- */
 
 /* A file of ours is always sealed; without its seal it was cut or changed, and nothing else would tell. */
 static dcnn_status check_seal(hid_t file, const dcnn_dataset *set) {
-    if (set->checksum != 0 || !dcnn_h5_attribute_has(file, "created_by")) return DCNN_OK;
+    if (set->sealed || !dcnn_h5_attribute_has(file, "created_by")) return DCNN_OK;
     char *creator;
     DCNN_TRY(dcnn_h5_text_read(file, "created_by", &creator));
     bool ours = strncmp(creator, "dcnn ", 5) == 0;
@@ -36,8 +41,8 @@ static dcnn_status check_format(hid_t file, const dcnn_dataset *set) {
     if (!right) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: its attribute 'format' does not say 'dcnn data set'", set->path);
     int64_t version;
     DCNN_TRY(dcnn_h5_attribute_read(file, "format_version", DCNN_H5_INT64, -1, &version));
-    if (version != FORMAT_VERSION)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: has format version %lld, this dcnn reads version %d", set->path,
+    if (version < 1 || version > FORMAT_VERSION)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: has format version %lld, this dcnn reads versions 1 to %d", set->path,
                          (long long)version, FORMAT_VERSION);
     return check_seal(file, set);
 }
@@ -56,15 +61,39 @@ static dcnn_status read_shapes(hid_t file, dcnn_dataset *set) {
             DCNN_BAD_INPUT,
             "%s: /images has shape [%lld,%lld,%lld,%lld]; each must be at least 1, and channels at most %d", set->path,
             (long long)shape[0], (long long)shape[1], (long long)shape[2], (long long)shape[3], DCNN_MAX_CHANNELS);
+    DCNN_TRY(dcnn_h5_check_type(file, "images", DCNN_H5_UINT8));
     set->count = shape[0];
     set->h = (int)shape[1];
     set->w = (int)shape[2];
     set->c = (int)shape[3];
+    set->has_ids = dcnn_h5_has(file, "ids");
+    if (dcnn_h5_has(file, "targets")) {
+        DCNN_TRY(dcnn_h5_shape(file, "targets", &rank, labels));
+        if (rank != 2 || labels[0] != set->count || labels[1] < 1 || labels[1] > INT_MAX)
+            return DCNN_FAIL(DCNN_BAD_INPUT, "%s: /targets is not [N,K], a row of numbers for each of the %lld images",
+                             set->path, (long long)set->count);
+        set->target_width = (int)labels[1];
+    }
+    set->has_labels = set->target_width == 0 || dcnn_h5_has(file, "labels");
+    if (!set->has_labels) return DCNN_OK;
     DCNN_TRY(dcnn_h5_shape(file, "labels", &rank, labels));
     if (rank != 1 || labels[0] != set->count)
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s: /labels does not hold one label for each of the %lld images", set->path,
                          (long long)set->count);
     return DCNN_OK;
+}
+
+/* Checksums of the pixels are optional: other programs do not write any. */
+static dcnn_status read_checksums(hid_t file, dcnn_dataset *set) {
+    if (!dcnn_h5_has(file, "image_checksums")) return DCNN_OK;
+    DCNN_TRY(dcnn_h5_attribute_read(file, "image_checksum_rows", DCNN_H5_INT64, -1, &set->block_rows));
+    if (set->block_rows < 1)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: its checksums are of %lld pictures each", set->path,
+                         (long long)set->block_rows);
+    const int64_t blocks = (set->count - 1) / set->block_rows + 1;
+    set->checksums = malloc((size_t)blocks * sizeof *set->checksums);
+    if (!set->checksums) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for checksums", set->path);
+    return dcnn_h5_read(file, "image_checksums", DCNN_H5_UINT64, 1, &blocks, set->checksums);
 }
 
 static dcnn_status read_moments(hid_t file, dcnn_dataset *set) {
@@ -87,6 +116,7 @@ static dcnn_status read_optional_text(hid_t file, const char *name, char **text)
 static dcnn_status read_origin(hid_t file, dcnn_dataset *set) {
     DCNN_TRY(read_optional_text(file, "source", &set->source));
     DCNN_TRY(read_optional_text(file, "source_checksum", &set->source_checksum));
+    DCNN_TRY(read_optional_text(file, "pictures", &set->pictures));
     if (!dcnn_h5_attribute_has(file, "seed")) return DCNN_OK;
     if (dcnn_h5_attribute_read(file, "seed", DCNN_H5_UINT64, -1, &set->seed) == DCNN_OK) return DCNN_OK;
     int64_t seed; /* h5py writes Python's integers signed */
@@ -165,8 +195,10 @@ done:
 static dcnn_status read_description(hid_t file, dcnn_dataset *set) {
     DCNN_TRY(check_format(file, set));
     DCNN_TRY(read_shapes(file, set));
-    DCNN_TRY(dcnn_h5_strings_read(file, "class_names", &set->class_count, &set->class_names));
-    if (set->class_count < 2)
+    DCNN_TRY(read_checksums(file, set));
+    if (set->has_labels || dcnn_h5_has(file, "class_names"))
+        DCNN_TRY(dcnn_h5_strings_read(file, "class_names", &set->class_count, &set->class_names));
+    if (set->has_labels && set->class_count < 2)
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s: /class_names holds %d, at least two are needed", set->path,
                          set->class_count);
     DCNN_TRY(read_moments(file, set));
@@ -174,22 +206,46 @@ static dcnn_status read_description(hid_t file, dcnn_dataset *set) {
     return read_splits(file, set);
 }
 
-dcnn_status dcnn_dataset_open(const char *path, dcnn_dataset *dataset) {
-    memset(dataset, 0, sizeof *dataset);
+static dcnn_status open_set(const char *path, dcnn_dataset *set,
+                            dcnn_status (*open_file)(const char *, hid_t *, uint64_t *)) {
+    memset(set, 0, sizeof *set);
     hid_t file;
-    DCNN_TRY(dcnn_h5_open(path, &file, &dataset->checksum));
-    dataset->path = strdup(path);
-    dcnn_status status =
-        dataset->path ? read_description(file, dataset) : DCNN_FAIL(DCNN_FAILURE, "%s: out of memory", path);
+    DCNN_TRY(open_file(path, &file, &set->checksum));
+    set->sealed = set->checksum != 0;
+    set->path = strdup(path);
+    dcnn_status status = set->path ? read_description(file, set) : DCNN_FAIL(DCNN_FAILURE, "%s: out of memory", path);
     dcnn_h5_close(file);
-    if (status != DCNN_OK) dcnn_dataset_free(dataset);
+    if (status != DCNN_OK) dcnn_dataset_free(set);
     return status;
 }
 
-static dcnn_status read_labels(hid_t file, const dcnn_dataset *set, int32_t *labels) {
+dcnn_status dcnn_dataset_open(const char *path, dcnn_dataset *dataset) {
+    return open_set(path, dataset, dcnn_h5_open);
+}
+
+dcnn_status dcnn_dataset_reopen(const char *path, dcnn_dataset *dataset) {
+    return open_set(path, dataset, dcnn_h5_reopen);
+}
+
+/* The file once more, if it is still the one that was opened. */
+static dcnn_status open_again(const dcnn_dataset *set, hid_t *file) {
+    uint64_t checksum;
+    DCNN_TRY(dcnn_h5_reopen(set->path, file, &checksum));
+    if (checksum == (set->sealed ? set->checksum : 0)) return DCNN_OK;
+    dcnn_h5_close(*file);
+    return DCNN_FAIL(DCNN_BAD_INPUT, "%s: was changed since it was opened; start again", set->path);
+}
+
+dcnn_status dcnn_dataset_read_labels(const dcnn_dataset *set, int32_t *labels) {
+    hid_t file;
+    if (!set->has_labels)
+        return DCNN_FAIL(DCNN_BAD_INPUT,
+                         "%s: its pictures have targets, but no labels: classes cannot be learnt from it", set->path);
+    DCNN_TRY(open_again(set, &file));
     int64_t *wide = malloc((size_t)set->count * sizeof *wide);
-    if (!wide) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for %lld labels", set->path, (long long)set->count);
-    dcnn_status status = dcnn_h5_read(file, "labels", DCNN_H5_INT64, 1, &set->count, wide);
+    dcnn_status status =
+        wide ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for %lld labels", set->path, (long long)set->count);
+    if (status == DCNN_OK) status = dcnn_h5_read(file, "labels", DCNN_H5_INT64, 1, &set->count, wide);
     for (int64_t i = 0; i < set->count && status == DCNN_OK; i++) {
         if (wide[i] < 0 || wide[i] >= set->class_count)
             status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: row %lld has label %lld, there are %d classes", set->path,
@@ -197,23 +253,108 @@ static dcnn_status read_labels(hid_t file, const dcnn_dataset *set, int32_t *lab
         labels[i] = (int32_t)wide[i];
     }
     free(wide);
+    dcnn_h5_close(file);
     return status;
 }
 
-dcnn_status dcnn_dataset_read(const dcnn_dataset *dataset, uint8_t *pixels, int32_t *labels) {
+dcnn_status dcnn_dataset_read_targets(const dcnn_dataset *set, float *targets) {
+    const int64_t shape[2] = {set->count, set->target_width};
     hid_t file;
-    uint64_t checksum;
-    DCNN_TRY(dcnn_h5_open(dataset->path, &file, &checksum));
-    dcnn_status status = DCNN_OK;
-    if (checksum != dataset->checksum) {
-        status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: was changed since it was opened; start again", dataset->path);
-        goto done;
-    }
-    int64_t shape[4] = {dataset->count, dataset->h, dataset->w, dataset->c};
-    DCNN_TRY_DONE(dcnn_h5_read(file, "images", DCNN_H5_UINT8, 4, shape, pixels));
-    DCNN_TRY_DONE(read_labels(file, dataset, labels));
-done:
+    DCNN_TRY(open_again(set, &file));
+    dcnn_status status = dcnn_h5_read(file, "targets", DCNN_H5_FLOAT, 2, shape, targets);
     dcnn_h5_close(file);
+    return status;
+}
+
+dcnn_status dcnn_dataset_read_ids(const dcnn_dataset *set, char ***ids) {
+    int count;
+    hid_t file;
+    *ids = NULL;
+    DCNN_TRY(open_again(set, &file));
+    dcnn_status status = dcnn_h5_strings_read(file, "ids", &count, ids);
+    dcnn_h5_close(file);
+    if (status != DCNN_OK || count == set->count) return status;
+    dcnn_h5_names_free(count, *ids);
+    *ids = NULL;
+    return DCNN_FAIL(DCNN_BAD_INPUT, "%s: /ids has %d names for %lld pictures", set->path, count,
+                     (long long)set->count);
+}
+
+void dcnn_dataset_free_ids(const dcnn_dataset *set, char **ids) {
+    dcnn_h5_names_free((int)set->count, ids);
+}
+
+dcnn_status dcnn_dataset_read(const dcnn_dataset *set, uint8_t *pixels, int32_t *labels) {
+    dcnn_pixels *reader;
+    DCNN_TRY(dcnn_pixels_open(set, 0, &reader));
+    dcnn_status status = dcnn_pixels_read(reader, 0, set->count, pixels);
+    dcnn_pixels_close(reader);
+    return status == DCNN_OK ? dcnn_dataset_read_labels(set, labels) : status;
+}
+
+dcnn_status dcnn_dataset_verify(const dcnn_dataset *set) {
+    dcnn_pixels *reader;
+    if (!set->checksums) return DCNN_OK;
+    const size_t bytes = (size_t)set->h * (size_t)set->w * (size_t)set->c;
+    uint8_t *rows = malloc((size_t)set->block_rows * bytes);
+    if (!rows) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for a block of pictures", set->path);
+    dcnn_status status = dcnn_pixels_open(set, 0, &reader);
+    for (int64_t row = 0; status == DCNN_OK && row < set->count; row += set->block_rows)
+        status = dcnn_pixels_read(reader, row, set->count - row < set->block_rows ? set->count - row : set->block_rows,
+                                  rows);
+    dcnn_pixels_close(reader);
+    free(rows);
+    return status;
+}
+
+/* --- what it holds, where no seal says it ----------------------------------------------------------------------- */
+
+static void hash_description(const dcnn_dataset *set, XXH3_state_t *hash) {
+    const int64_t shape[] = {set->count, set->h, set->w, set->c, set->class_count, set->split_count};
+    XXH3_64bits_update(hash, shape, sizeof shape);
+    XXH3_64bits_update(hash, set->mean, (size_t)set->c * sizeof *set->mean);
+    XXH3_64bits_update(hash, set->std, (size_t)set->c * sizeof *set->std);
+    for (int i = 0; i < set->class_count; i++)
+        XXH3_64bits_update(hash, set->class_names[i], strlen(set->class_names[i]) + 1);
+    for (int i = 0; i < set->split_count; i++) {
+        XXH3_64bits_update(hash, set->splits[i].name, strlen(set->splits[i].name) + 1);
+        XXH3_64bits_update(hash, set->splits[i].rows, (size_t)set->splits[i].count * sizeof *set->splits[i].rows);
+    }
+}
+
+static dcnn_status hash_samples(const dcnn_dataset *set, uint8_t *picture, XXH3_state_t *hash) {
+    const int64_t some = set->count < SAMPLED_PICTURES ? set->count : SAMPLED_PICTURES;
+    dcnn_pixels *reader;
+    DCNN_TRY(dcnn_pixels_open(set, 0, &reader));
+    dcnn_status status = DCNN_OK;
+    for (int64_t i = 0; status == DCNN_OK && i < some; i++) {
+        status = dcnn_pixels_read(reader, some > 1 ? i * (set->count - 1) / (some - 1) : 0, 1, picture);
+        XXH3_64bits_update(hash, picture, (size_t)set->h * (size_t)set->w * (size_t)set->c);
+    }
+    dcnn_pixels_close(reader);
+    return status;
+}
+
+dcnn_status dcnn_dataset_identify(dcnn_dataset *set) {
+    if (set->sealed || set->checksum != 0) return DCNN_OK;
+    XXH3_state_t *hash = XXH3_createState();
+    int32_t *labels = calloc((size_t)set->count, sizeof *labels);
+    uint8_t *picture = malloc((size_t)set->h * (size_t)set->w * (size_t)set->c);
+    dcnn_status status = DCNN_OK;
+    if (!hash || !labels || !picture) status = DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for its checksum", set->path);
+    if (status == DCNN_OK) {
+        XXH3_64bits_reset(hash);
+        hash_description(set, hash);
+        if (set->has_labels) status = dcnn_dataset_read_labels(set, labels);
+    }
+    if (status == DCNN_OK) {
+        XXH3_64bits_update(hash, labels, (size_t)set->count * sizeof *labels);
+        status = hash_samples(set, picture, hash);
+    }
+    if (status == DCNN_OK) set->checksum = XXH3_64bits_digest(hash);
+    if (hash) XXH3_freeState(hash);
+    free(labels);
+    free(picture);
     return status;
 }
 
@@ -229,5 +370,7 @@ void dcnn_dataset_free(dcnn_dataset *dataset) {
     free(dataset->path);
     free(dataset->source);
     free(dataset->source_checksum);
+    free(dataset->pictures);
+    free(dataset->checksums);
     memset(dataset, 0, sizeof *dataset);
 }

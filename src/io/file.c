@@ -14,7 +14,8 @@
 
 static const char SEAL_MAGIC[8] = "DCNNSEAL";
 
-enum { SEAL_VERSION = 1, SEAL_BYTES = 32, TAIL_BYTES = 2 * SEAL_BYTES, BLOCK_BYTES = 1 << 20 };
+enum { SEAL_VERSION = 1, AROUND_VERSION = 2, SEAL_BYTES = 32, HOLE_BYTES = 16, BLOCK_BYTES = 1 << 20 };
+enum { TAIL_BYTES = 2 * SEAL_BYTES + HOLE_BYTES };
 
 static void put_little(unsigned char *to, uint64_t value, int bytes) {
     for (int i = 0; i < bytes; i++) to[i] = (unsigned char)(value >> (8 * i));
@@ -24,20 +25,6 @@ static uint64_t get_little(const unsigned char *from, int bytes) {
     uint64_t value = 0;
     for (int i = 0; i < bytes; i++) value |= (uint64_t)from[i] << (8 * i);
     return value;
-}
-
-static dcnn_status write_fully(int descriptor, const char *path, const void *bytes, size_t length) {
-    const char *next = bytes;
-    while (length > 0) {
-        ssize_t written = write(descriptor, next, length);
-        if (written < 0 && errno == EINTR) continue;
-        if (written < 0)
-            return DCNN_FAIL(DCNN_FAILURE, "%s: cannot write: %s; see that the disk has room and quota", path,
-                             strerror(errno));
-        next += written;
-        length -= (size_t)written;
-    }
-    return DCNN_OK;
 }
 
 /* Up to `length` bytes from `offset`; fewer only at the file's end. */
@@ -53,13 +40,13 @@ static dcnn_status read_at(int descriptor, const char *path, void *bytes, size_t
     return DCNN_OK;
 }
 
-/* Feeds the first `length` bytes to the hash, which may have seen others before. */
-static dcnn_status hash_file(int descriptor, const char *path, uint64_t length, XXH3_state_t *hash) {
+/* Feeds the bytes from `offset` to `end` to the hash, which may have seen others before. */
+static dcnn_status hash_file(int descriptor, const char *path, uint64_t offset, uint64_t end, XXH3_state_t *hash) {
     unsigned char *block = malloc(BLOCK_BYTES);
     if (!block) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for a read buffer", path);
     dcnn_status status = DCNN_OK;
-    for (uint64_t offset = 0; offset < length;) {
-        size_t want = length - offset < BLOCK_BYTES ? (size_t)(length - offset) : BLOCK_BYTES, got;
+    while (offset < end) {
+        size_t want = end - offset < BLOCK_BYTES ? (size_t)(end - offset) : BLOCK_BYTES, got;
         DCNN_TRY_DONE(read_at(descriptor, path, block, want, (off_t)offset, &got));
         if (got < want) {
             status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: became shorter while it was read; try again", path);
@@ -80,148 +67,141 @@ static dcnn_status hash_create(const char *path, XXH3_state_t **hash) {
     return DCNN_OK;
 }
 
-static void make_seal(unsigned char seal[SEAL_BYTES], uint64_t length, uint64_t checksum) {
+static void make_seal(unsigned char seal[SEAL_BYTES], uint64_t version, uint64_t length, uint64_t checksum) {
     memcpy(seal, SEAL_MAGIC, sizeof SEAL_MAGIC);
-    put_little(seal + 8, SEAL_VERSION, 4);
+    put_little(seal + 8, version, 4);
     put_little(seal + 12, 0, 4);
     put_little(seal + 16, length, 8);
     put_little(seal + 24, checksum, 8);
 }
 
-char *dcnn_file_temporary(const char *path) {
-    size_t length = strlen(path);
-    char *temporary = malloc(length + sizeof ".tmp");
-    if (!temporary) return NULL;
-    memcpy(temporary, path, length);
-    memcpy(temporary + length, ".tmp", sizeof ".tmp");
-    return temporary;
-}
-
-/* Makes a rename survive a power cut. Some file systems cannot fsync a folder; there the rename is as safe as it gets.
- */
-static dcnn_status sync_folder_of(const char *path) {
-    const char *slash = strrchr(path, '/');
-    char *folder = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
-    if (!folder) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory", path);
-    dcnn_status status = DCNN_OK;
-    int descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (descriptor >= 0 && fsync(descriptor) != 0 && errno != EINVAL && errno != ENOTSUP)
-        status = DCNN_FAIL(DCNN_FAILURE, "%s: cannot flush the folder: %s", folder, strerror(errno));
-    if (descriptor >= 0) close(descriptor);
-    free(folder);
-    return status;
-}
-
-/* Closes a written temporary file and gives it its final name. */
-static dcnn_status publish(int descriptor, const char *temporary, const char *path) {
-    int flushed = fsync(descriptor), flush_error = errno, closed = close(descriptor);
-    if (flushed != 0 || closed != 0)
-        return DCNN_FAIL(DCNN_FAILURE, "%s: cannot flush to disk: %s; see that the disk has room and quota", temporary,
-                         strerror(flushed != 0 ? flush_error : errno));
-    if (rename(temporary, path) != 0)
-        return DCNN_FAIL(DCNN_FAILURE, "%s: cannot put the finished file in place: %s", path, strerror(errno));
-    return sync_folder_of(path);
+dcnn_status dcnn_seal_append(const dcnn_output *output) {
+    const off_t length = lseek(output->descriptor, 0, SEEK_END);
+    if (length < 0) return DCNN_FAIL(DCNN_FAILURE, "%s: cannot tell its length: %s", output->path, strerror(errno));
+    XXH3_state_t *hash;
+    DCNN_TRY(hash_create(output->path, &hash));
+    dcnn_status status = hash_file(output->descriptor, output->path, 0, (uint64_t)length, hash);
+    if (status == DCNN_OK) {
+        unsigned char seal[SEAL_BYTES];
+        make_seal(seal, SEAL_VERSION, (uint64_t)length, XXH3_64bits_digest(hash));
+        status = dcnn_output_write(output, seal, sizeof seal);
+    }
+    XXH3_freeState(hash);
+    return status == DCNN_OK ? DCNN_OK : DCNN_FAILURE;
 }
 
 dcnn_status dcnn_file_write(const char *path, const void *bytes, size_t length, bool sealed) {
-    char *temporary = dcnn_file_temporary(path);
-    if (!temporary) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory", path);
-    int descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (descriptor < 0) {
-        dcnn_status failed = DCNN_FAIL(
-            DCNN_FAILURE, "%s: cannot create: %s; see that its folder exists and is writable", path, strerror(errno));
-        free(temporary);
-        return failed;
-    }
-    dcnn_status status = write_fully(descriptor, temporary, bytes, length);
+    dcnn_output output;
+    DCNN_TRY(dcnn_output_open(path, &output));
+    dcnn_status status = dcnn_output_write(&output, bytes, length);
     if (status == DCNN_OK && sealed) {
         unsigned char seal[SEAL_BYTES];
-        make_seal(seal, length, XXH3_64bits(bytes, length));
-        status = write_fully(descriptor, temporary, seal, sizeof seal);
+        make_seal(seal, SEAL_VERSION, length, XXH3_64bits(bytes, length));
+        status = dcnn_output_write(&output, seal, sizeof seal);
     }
-    if (status == DCNN_OK)
-        status = publish(descriptor, temporary, path);
-    else
-        close(descriptor);
-    if (status != DCNN_OK) unlink(temporary);
-    free(temporary);
-    return status;
+    return dcnn_output_close(&output, status);
 }
 
-/* Appends the seal of what the file holds. */
-static dcnn_status append_seal(int descriptor, const char *path) {
-    off_t length = lseek(descriptor, 0, SEEK_END);
-    if (length < 0) return DCNN_FAIL(DCNN_FAILURE, "%s: cannot tell its length: %s", path, strerror(errno));
+dcnn_status dcnn_seal_make_around(const void *head, uint64_t hole_begin, uint64_t hole_end, const void *tail,
+                                  size_t tail_bytes, unsigned char seal[DCNN_SEAL_AROUND_BYTES]) {
     XXH3_state_t *hash;
-    DCNN_TRY(hash_create(path, &hash));
-    dcnn_status status = hash_file(descriptor, path, (uint64_t)length, hash);
-    if (status == DCNN_OK) {
-        unsigned char seal[SEAL_BYTES];
-        make_seal(seal, (uint64_t)length, XXH3_64bits_digest(hash));
-        status = write_fully(descriptor, path, seal, sizeof seal);
-    }
+    DCNN_TRY(hash_create("seal", &hash));
+    put_little(seal, hole_begin, 8);
+    put_little(seal + 8, hole_end, 8);
+    XXH3_64bits_update(hash, head, hole_begin);
+    XXH3_64bits_update(hash, tail, tail_bytes);
+    XXH3_64bits_update(hash, seal, HOLE_BYTES);
+    make_seal(seal + HOLE_BYTES, AROUND_VERSION, hole_end + tail_bytes, XXH3_64bits_digest(hash));
     XXH3_freeState(hash);
-    return status;
+    return DCNN_OK;
 }
 
-dcnn_status dcnn_file_commit(const char *temporary, const char *path, bool sealed) {
-    int descriptor = open(temporary, O_RDWR | O_CLOEXEC);
-    dcnn_status status;
-    if (descriptor < 0) {
-        status = DCNN_FAIL(DCNN_FAILURE, "%s: cannot open the finished temporary file: %s", temporary, strerror(errno));
-    } else {
-        status = sealed ? append_seal(descriptor, temporary) : DCNN_OK;
-        if (status == DCNN_OK)
-            status = publish(descriptor, temporary, path);
-        else
-            close(descriptor);
-    }
-    if (status != DCNN_OK) unlink(temporary);
-    return status == DCNN_OK ? DCNN_OK : DCNN_FAILURE;
+/* --- checking seals --------------------------------------------------------------------------------------------- */
+
+size_t dcnn_seal_bytes(dcnn_seal seal) {
+    static const size_t bytes[] = {0, SEAL_BYTES, DCNN_SEAL_AROUND_BYTES};
+    return bytes[seal];
+}
+
+/* A seal as it stands at the end of a file. */
+typedef struct trailer {
+    dcnn_seal kind;
+    uint64_t length, hole_begin, hole_end; /* of what stands before it; what of that it leaves out */
+    uint64_t checksum;
+    unsigned char hole[HOLE_BYTES];
+} trailer;
+
+static bool read_fields(const unsigned char *seal, uint64_t size, trailer *found) {
+    const uint64_t version = get_little(seal + 8, 4);
+    const dcnn_seal kind = version == SEAL_VERSION     ? DCNN_SEAL_GOOD
+                           : version == AROUND_VERSION ? DCNN_SEAL_AROUND
+                                                       : DCNN_SEAL_NONE;
+    *found = (trailer){.kind = kind, .length = get_little(seal + 16, 8), .checksum = get_little(seal + 24, 8)};
+    if (kind == DCNN_SEAL_NONE || get_little(seal + 12, 4) != 0 || size < dcnn_seal_bytes(kind) ||
+        found->length != size - dcnn_seal_bytes(kind))
+        return false;
+    if (kind == DCNN_SEAL_GOOD) return true;
+    memcpy(found->hole, seal - HOLE_BYTES, HOLE_BYTES);
+    found->hole_begin = get_little(found->hole, 8);
+    found->hole_end = get_little(found->hole + 8, 8);
+    return found->hole_begin <= found->hole_end && found->hole_end <= found->length;
 }
 
 /* Which of a seal's two halves are there: either is enough to say that the file was once sealed, so that a byte changed
  * inside the seal itself does not make the file pass for one without. */
-static dcnn_status find_seal(int descriptor, const char *path, uint64_t size, unsigned char seal[SEAL_BYTES],
-                             bool *found) {
+static dcnn_status find_seal(int descriptor, const char *path, trailer *found) {
     unsigned char tail[TAIL_BYTES];
+    struct stat about;
+    *found = (trailer){0};
+    if (fstat(descriptor, &about) != 0) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: cannot read: %s", path, strerror(errno));
+    if (!S_ISREG(about.st_mode)) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: is no regular file", path);
+    const uint64_t size = (uint64_t)about.st_size;
     size_t length = size < TAIL_BYTES ? (size_t)size : TAIL_BYTES, got;
-    *found = false;
     DCNN_TRY(read_at(descriptor, path, tail, length, (off_t)(size - length), &got));
     if (got < length) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: became shorter while it was read; try again", path);
     if (length < SEAL_BYTES) return DCNN_OK;
-    memcpy(seal, tail + length - SEAL_BYTES, SEAL_BYTES);
-    bool magic = memcmp(seal, SEAL_MAGIC, sizeof SEAL_MAGIC) == 0;
-    bool fields = get_little(seal + 8, 4) == SEAL_VERSION && get_little(seal + 12, 4) == 0 &&
-                  get_little(seal + 16, 8) == size - SEAL_BYTES;
-    if (magic && fields)
-        *found = true;
-    else if (magic || fields || memmem(tail, length, SEAL_MAGIC, sizeof SEAL_MAGIC))
+    const unsigned char *seal = tail + length - SEAL_BYTES;
+    const bool magic = memcmp(seal, SEAL_MAGIC, sizeof SEAL_MAGIC) == 0, fields = read_fields(seal, size, found);
+    if (magic && fields) return DCNN_OK;
+    *found = (trailer){0};
+    if (magic || fields || memmem(tail, length, SEAL_MAGIC, sizeof SEAL_MAGIC))
         return DCNN_FAIL(
             DCNN_BAD_INPUT,
             "%s: damaged: its seal does not fit (the file was cut, lengthened or changed); use another copy", path);
     return DCNN_OK;
 }
 
+dcnn_status dcnn_seal_find(int descriptor, const char *path, dcnn_seal *seal, uint64_t *checksum) {
+    trailer found;
+    dcnn_status status = find_seal(descriptor, path, &found);
+    *seal = found.kind;
+    if (checksum) *checksum = found.checksum;
+    return status;
+}
+
+static dcnn_status hash_around(int descriptor, const char *path, const trailer *found, XXH3_state_t *hash) {
+    if (found->kind == DCNN_SEAL_GOOD) return hash_file(descriptor, path, 0, found->length, hash);
+    DCNN_TRY(hash_file(descriptor, path, 0, found->hole_begin, hash));
+    DCNN_TRY(hash_file(descriptor, path, found->hole_end, found->length, hash));
+    XXH3_64bits_update(hash, found->hole, HOLE_BYTES);
+    return DCNN_OK;
+}
+
 dcnn_status dcnn_seal_verify(int descriptor, const char *path, dcnn_seal *seal, uint64_t *checksum) {
-    struct stat about;
+    trailer found;
     *seal = DCNN_SEAL_NONE;
     if (checksum) *checksum = 0;
-    if (fstat(descriptor, &about) != 0) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: cannot read: %s", path, strerror(errno));
-    if (!S_ISREG(about.st_mode)) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: is no regular file", path);
-    unsigned char trailer[SEAL_BYTES];
-    bool found;
-    DCNN_TRY(find_seal(descriptor, path, (uint64_t)about.st_size, trailer, &found));
-    if (!found) return DCNN_OK;
+    DCNN_TRY(find_seal(descriptor, path, &found));
+    if (found.kind == DCNN_SEAL_NONE) return DCNN_OK;
     XXH3_state_t *hash;
     DCNN_TRY(hash_create(path, &hash));
-    dcnn_status status = hash_file(descriptor, path, (uint64_t)about.st_size - SEAL_BYTES, hash);
+    dcnn_status status = hash_around(descriptor, path, &found, hash);
     uint64_t actual = XXH3_64bits_digest(hash);
     XXH3_freeState(hash);
     DCNN_TRY(status);
-    if (actual != get_little(trailer + 24, 8))
+    if (actual != found.checksum)
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s: damaged: its content does not fit its checksum; use another copy", path);
-    *seal = DCNN_SEAL_GOOD;
+    *seal = found.kind;
     if (checksum) *checksum = actual;
     return DCNN_OK;
 }
@@ -245,7 +225,7 @@ dcnn_status dcnn_files_checksum(int count, char *const paths[], uint64_t *checks
         if (descriptor < 0 || fstat(descriptor, &about) != 0)
             status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: cannot open: %s", paths[i], strerror(errno));
         else
-            status = hash_file(descriptor, paths[i], (uint64_t)about.st_size, hash);
+            status = hash_file(descriptor, paths[i], 0, (uint64_t)about.st_size, hash);
         if (descriptor >= 0) close(descriptor);
     }
     *checksum = XXH3_64bits_digest(hash);

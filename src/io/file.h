@@ -2,12 +2,16 @@
 /**
  * @file file.h — files that are whole or absent (law 5), and files that carry their own checksum.
  *
- * A file is written beside its final name (`NAME.tmp`), flushed, fsynced, renamed over it, and the folder is fsynced.
- * On any failure the temporary file is removed and the old file is untouched.
+ * A file is written aside, flushed, fsynced, renamed over its final name, and the folder is fsynced (output.h, which
+ * also says what becomes of names that lead to devices and streams). On any failure the old file is untouched.
  *
  * A *sealed* file is an HDF5 file followed by a trailer of 32 bytes: "DCNNSEAL", format version (uint32), zero
  * (uint32), length of what stands before (uint64), and the XXH3-64 of it (uint64), little-endian. HDF5 ignores bytes
  * behind its own end, so h5py, Keras and h5dump open a sealed file as any other.
+ *
+ * A seal *around* a hole leaves out one part, which has checksums of its own (the pixels of a data set): before such a
+ * trailer stand the hole's begin and end (uint64 each), its format version is 2, and its XXH3-64 is of what stands
+ * before the hole, behind it, and of those 16 bytes.
  */
 #ifndef DCNN_IO_FILE_H
 #define DCNN_IO_FILE_H
@@ -18,23 +22,26 @@
 #include <stdio.h>
 
 #include "base/status.h"
+#include "io/output.h"
 
 /** What dcnn_file_verify() found. */
 typedef enum dcnn_seal {
-    DCNN_SEAL_NONE, /**< no trailer: written by another program (Keras, h5py) */
-    DCNN_SEAL_GOOD  /**< trailer there and right */
+    DCNN_SEAL_NONE,  /**< no trailer: written by another program (Keras, h5py) */
+    DCNN_SEAL_GOOD,  /**< trailer there and right */
+    DCNN_SEAL_AROUND /**< the same, for all but a hole */
 } dcnn_seal;
 
-/** Writes `bytes` as the whole file `path`, atomically; sealed if asked. *Local.*
+enum { DCNN_SEAL_AROUND_BYTES = 48 };
+
+/** Bytes of such a trailer. *Local.* */
+size_t dcnn_seal_bytes(dcnn_seal seal);
+
+/** Writes `bytes` as the whole output `path`, by output.h; sealed if asked. *Local.*
  * @return DCNN_OK; DCNN_FAILURE with the reason (disk full, permission) */
 dcnn_status dcnn_file_write(const char *path, const void *bytes, size_t length, bool sealed);
 
-/** Name of the temporary file beside `path`: `path` + ".tmp". Caller frees. */
-char *dcnn_file_temporary(const char *path);
-
-/** Seals (if asked), fsyncs and renames a temporary file that the caller has written and closed; removes it on failure.
- * *Local.* */
-dcnn_status dcnn_file_commit(const char *temporary, const char *path, bool sealed);
+/** Appends the seal of what has been written to an output that is a regular file, read back from there. *Local.* */
+dcnn_status dcnn_seal_append(const dcnn_output *output);
 
 /**
  * Reads a file's trailer and, if there is one, checks length and checksum over the whole file. *Local.*
@@ -47,6 +54,15 @@ dcnn_status dcnn_file_verify(const char *path, dcnn_seal *seal);
  * @param path      for messages
  * @param checksum  out, may be NULL: the seal's XXH3-64, 0 if there is none */
 dcnn_status dcnn_seal_verify(int descriptor, const char *path, dcnn_seal *seal, uint64_t *checksum);
+
+/** The same without reading the content: whether there is a seal, and what it says. *Local.* */
+dcnn_status dcnn_seal_find(int descriptor, const char *path, dcnn_seal *seal, uint64_t *checksum);
+
+/** Makes the trailer of a file that is head, a hole that it leaves out, and tail. *Local.*
+ * @param head  [hole_begin]
+ * @param seal  out: what to append to the file */
+dcnn_status dcnn_seal_make_around(const void *head, uint64_t hole_begin, uint64_t hole_end, const void *tail,
+                                  size_t tail_bytes, unsigned char seal[DCNN_SEAL_AROUND_BYTES]);
 
 /** XXH3-64 of some files' bytes, one behind the other, packed or not. *Local.* */
 dcnn_status dcnn_files_checksum(int count, char *const paths[], uint64_t *checksum);

@@ -15,7 +15,7 @@
 #include "io/hdf5_file.h"
 #include "io/kind.h"
 
-enum { SMALLEST_IMAGE_BYTES = 1 << 16, SEAL_BYTES = 32 };
+enum { SMALLEST_IMAGE_BYTES = 1 << 16 };
 
 /* --- errors ----------------------------------------------------------------------------------------------------- */
 
@@ -45,7 +45,7 @@ dcnn_status dcnn_h5_fail(dcnn_status code, hid_t where, const char *kind, const 
                      text, reason[0] ? " (HDF5: " : "", reason, reason[0] ? ")" : "");
 }
 
-static dcnn_status fail_file(dcnn_status code, const char *name, const char *what) {
+dcnn_status dcnn_h5_fail_file(dcnn_status code, const char *name, const char *what) {
     char reason[160];
     last_reason(reason);
     return DCNN_FAIL(code, "%s: %s%s%s%s", name, what, reason[0] ? " (HDF5: " : "", reason, reason[0] ? ")" : "");
@@ -53,8 +53,7 @@ static dcnn_status fail_file(dcnn_status code, const char *name, const char *wha
 
 /* --- files ------------------------------------------------------------------------------------------------------ */
 
-/* Access properties that every file has; the first call of the module for most. */
-static hid_t access_properties(void) {
+hid_t dcnn_h5_access(void) {
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     hid_t access = H5Pcreate(H5P_FILE_ACCESS);
     if (access < 0) return access;
@@ -75,10 +74,10 @@ static dcnn_status check_end(hid_t file, const char *path, const struct stat *ch
     haddr_t end;
     if (H5Fget_vfd_handle(file, H5P_DEFAULT, (void **)&descriptor) < 0 || !descriptor ||
         fstat(*descriptor, &about) != 0 || H5Fget_eoa(file, &end) < 0)
-        return fail_file(DCNN_BAD_INPUT, path, "cannot be read");
+        return dcnn_h5_fail_file(DCNN_BAD_INPUT, path, "cannot be read");
     if (about.st_dev != checked->st_dev || about.st_ino != checked->st_ino || about.st_size != checked->st_size)
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s: was replaced while it was opened; try again", path);
-    uint64_t expected = (uint64_t)end + (seal == DCNN_SEAL_GOOD ? SEAL_BYTES : 0);
+    uint64_t expected = (uint64_t)end + dcnn_seal_bytes(seal);
     if ((uint64_t)about.st_size != expected)
         return DCNN_FAIL(DCNN_BAD_INPUT,
                          "%s: damaged: it has %lld bytes, HDF5 knows of %llu (cut or lengthened); use another copy",
@@ -90,13 +89,13 @@ static dcnn_status check_end(hid_t file, const char *path, const struct stat *ch
 static dcnn_status fail_open(const char *path) {
     const dcnn_kind_id kind = dcnn_kind_of_file(path);
     if (kind == DCNN_KIND_HDF5)
-        return fail_file(DCNN_BAD_INPUT, path, "is a damaged HDF5 file, or one of a newer kind");
-    if (kind == DCNN_KIND_UNKNOWN) return fail_file(DCNN_BAD_INPUT, path, "is no HDF5 file, or a damaged one");
+        return dcnn_h5_fail_file(DCNN_BAD_INPUT, path, "is a damaged HDF5 file, or one of a newer kind");
+    if (kind == DCNN_KIND_UNKNOWN) return dcnn_h5_fail_file(DCNN_BAD_INPUT, path, "is no HDF5 file, or a damaged one");
     return dcnn_kind_fail(path, kind, "an HDF5 file (a data set or a model)");
 }
 
 static dcnn_status open_checked(const char *path, const struct stat *checked, dcnn_seal seal, hid_t *file) {
-    hid_t access = access_properties();
+    hid_t access = dcnn_h5_access();
     *file = H5Fopen(path, H5F_ACC_RDONLY, access);
     dcnn_status status = DCNN_OK;
     if (*file < 0) status = fail_open(path);
@@ -109,7 +108,7 @@ static dcnn_status open_checked(const char *path, const struct stat *checked, dc
     return status;
 }
 
-dcnn_status dcnn_h5_open(const char *path, hid_t *file, uint64_t *checksum) {
+static dcnn_status open_file(const char *path, bool believe, hid_t *file, uint64_t *checksum) {
     *file = H5I_INVALID_HID;
     if (checksum) *checksum = 0;
     struct stat about;
@@ -121,17 +120,25 @@ dcnn_status dcnn_h5_open(const char *path, hid_t *file, uint64_t *checksum) {
     else if (S_ISREG(about.st_mode) && about.st_size == 0)
         status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: the file is empty", path);
     dcnn_seal seal = DCNN_SEAL_NONE;
-    if (status == DCNN_OK) status = dcnn_seal_verify(descriptor, path, &seal, checksum);
+    if (status == DCNN_OK) status = (believe ? dcnn_seal_find : dcnn_seal_verify)(descriptor, path, &seal, checksum);
     if (status == DCNN_OK) status = open_checked(path, &about, seal, file);
     close(descriptor);
     return status;
 }
 
+dcnn_status dcnn_h5_open(const char *path, hid_t *file, uint64_t *checksum) {
+    return open_file(path, false, file, checksum);
+}
+
+dcnn_status dcnn_h5_reopen(const char *path, hid_t *file, uint64_t *checksum) {
+    return open_file(path, true, file, checksum);
+}
+
 dcnn_status dcnn_h5_create(const char *name, size_t expected_bytes, hid_t *file) {
-    hid_t access = access_properties();
+    hid_t access = dcnn_h5_access();
     H5Pset_fapl_core(access, expected_bytes > SMALLEST_IMAGE_BYTES ? expected_bytes : SMALLEST_IMAGE_BYTES, false);
     *file = H5Fcreate(name, H5F_ACC_TRUNC, H5P_DEFAULT, access);
-    dcnn_status status = *file < 0 ? fail_file(DCNN_FAILURE, name, "cannot be made in memory") : DCNN_OK;
+    dcnn_status status = *file < 0 ? dcnn_h5_fail_file(DCNN_FAILURE, name, "cannot be made in memory") : DCNN_OK;
     H5Pclose(access);
     return status;
 }
@@ -149,12 +156,13 @@ dcnn_status dcnn_h5_image(hid_t file, const void **bytes, size_t *length) {
 }
 
 dcnn_status dcnn_h5_open_image(const char *name, const void *bytes, size_t length, hid_t *file) {
-    hid_t access = access_properties();
+    hid_t access = dcnn_h5_access();
     H5Pset_fapl_core(access, SMALLEST_IMAGE_BYTES, false);
     *file = H5I_INVALID_HID;
     /* HDF5 takes the image as not const, and copies it */
     if (H5Pset_file_image(access, (void *)(uintptr_t)bytes, length) >= 0) *file = H5Fopen(name, H5F_ACC_RDONLY, access);
-    dcnn_status status = *file < 0 ? fail_file(DCNN_BAD_INPUT, name, "is no HDF5 file, or a damaged one") : DCNN_OK;
+    dcnn_status status =
+        *file < 0 ? dcnn_h5_fail_file(DCNN_BAD_INPUT, name, "is no HDF5 file, or a damaged one") : DCNN_OK;
     H5Pclose(access);
     return status;
 }

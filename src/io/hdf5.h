@@ -44,6 +44,9 @@ typedef enum dcnn_h5_type {
 dcnn_status dcnn_h5_fail(dcnn_status code, hid_t where, const char *kind, const char *name, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 
+/** The same for a whole file: "NAME: what (HDF5: reason)". */
+dcnn_status dcnn_h5_fail_file(dcnn_status code, const char *name, const char *what);
+
 /* --- files ------------------------------------------------------------------------------------------------------ */
 
 /**
@@ -54,6 +57,13 @@ dcnn_status dcnn_h5_fail(dcnn_status code, hid_t where, const char *kind, const 
  * @return DCNN_OK, DCNN_BAD_INPUT (missing, empty, no HDF5, cut, damaged)
  */
 dcnn_status dcnn_h5_open(const char *path, hid_t *file, uint64_t *checksum);
+
+/** The same for a file that this process, or another one of the job, has opened before: its seal is believed, its
+ * content not read again. */
+dcnn_status dcnn_h5_reopen(const char *path, hid_t *file, uint64_t *checksum);
+
+/** Access properties that every file has; the first call of the module for most. Close with H5Pclose(). */
+hid_t dcnn_h5_access(void);
 
 /**
  * Starts a new file in memory.
@@ -68,6 +78,27 @@ dcnn_status dcnn_h5_image(hid_t file, const void **bytes, size_t *length);
 
 /** Opens a file that lies in memory, for reading; the bytes are copied. */
 dcnn_status dcnn_h5_open_image(const char *name, const void *bytes, size_t length, hid_t *file);
+
+/** The bytes of a file made by dcnn_h5_create_around(): [0, hole_begin) and [hole_end, hole_end + tail_bytes). */
+typedef struct dcnn_h5_around {
+    uint64_t hole_begin, hole_end;
+    unsigned char *head; /**< [hole_begin] */
+    unsigned char *tail; /**< [tail_bytes] */
+    size_t tail_bytes;
+} dcnn_h5_around;
+
+/**
+ * Starts a new file in memory, all but a hole for one large data set whose bytes are written elsewhere: into the file
+ * at hole_begin. Its first data set must be that one (dcnn_h5_write_hole()).
+ * @param hole_begin  4096 or another power of two that HDF5's own beginning fits into
+ */
+dcnn_status dcnn_h5_create_around(const char *name, uint64_t hole_begin, uint64_t hole_bytes, hid_t *file);
+
+/** Makes the uint8 data set that fills the hole; its bytes are not HDF5's business. */
+dcnn_status dcnn_h5_write_hole(hid_t file, const char *name, int rank, const int64_t *shape);
+
+/** The finished bytes around the hole. @param parts  out; HDF5's own memory, valid until the next call on the file */
+dcnn_status dcnn_h5_around_parts(hid_t file, const dcnn_h5_around **parts);
 
 /** Closes a file and all that is open in it; negative ids are allowed. */
 void dcnn_h5_close(hid_t file);
@@ -134,8 +165,36 @@ dcnn_status dcnn_h5_write(hid_t where, const char *name, dcnn_h5_type type, int 
 dcnn_status dcnn_h5_read(hid_t where, const char *name, dcnn_h5_type type, int rank, const int64_t *shape,
                          void *values);
 
+/** Does a data set hold numbers that all fit this type? Fails if not. */
+dcnn_status dcnn_h5_check_type(hid_t where, const char *name, dcnn_h5_type type);
+
 /** Shape of a data set. @param shape  out, [DCNN_H5_MAX_RANK] */
 dcnn_status dcnn_h5_shape(hid_t where, const char *name, int *rank, int64_t *shape);
+
+/** Reads rows [first, first + count) of a uint8 data set of that shape. @param values  out, all of them */
+dcnn_status dcnn_h5_read_rows(hid_t where, const char *name, int rank, const int64_t *shape, int64_t first,
+                              int64_t count, uint8_t *values);
+
+/** A stored piece of a data set. */
+typedef struct dcnn_h5_chunk {
+    uint64_t offset, bytes;   /**< in the file; of a file with a user block perhaps behind that */
+    unsigned skipped_filters; /**< bit i: filter i was left out */
+} dcnn_h5_chunk;
+
+enum { DCNN_H5_MAX_FILTERS = 4 };
+
+/** Where a data set of bytes lies in its file. */
+typedef struct dcnn_h5_layout {
+    int64_t chunk_rows, chunk_count; /**< one chunk, if it is contiguous */
+    dcnn_h5_chunk *chunks; /**< [chunk_count] of whole rows, in order; the last is stored as long as the others */
+    int filter_count,
+        filters[DCNN_H5_MAX_FILTERS]; /**< deflate, shuffle (of nothing), fletcher32; as they were applied */
+} dcnn_h5_layout;
+
+/** Finds out. @return false: HDF5 alone can read it (pieces of rows, other filters, several files, parts never
+ * written); also if there is no memory. Free with dcnn_h5_layout_free() */
+bool dcnn_h5_layout_find(hid_t where, const char *name, dcnn_h5_layout *layout);
+void dcnn_h5_layout_free(dcnn_h5_layout *layout);
 
 /** Writes a data set of variable-length UTF-8 strings. */
 dcnn_status dcnn_h5_strings_write(hid_t where, const char *name, int count, const char *const *strings);

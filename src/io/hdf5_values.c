@@ -128,14 +128,16 @@ static bool converts_exactly(hid_t from, hid_t to) {
     return to_signed && from_bytes < to_bytes;
 }
 
+static dcnn_status check_type(const source *from, dcnn_h5_type type) {
+    if (converts_exactly(from->type, type_in_memory(type))) return DCNN_OK;
+    H5Eclear2(H5E_DEFAULT);
+    return dcnn_h5_fail(DCNN_BAD_INPUT, from->where, from->kind, from->name, "does not hold numbers that fit %s",
+                        type_name(type));
+}
+
 static dcnn_status read_numbers(const source *from, dcnn_h5_type type, void *values) {
-    hid_t wanted = type_in_memory(type);
-    if (!converts_exactly(from->type, wanted)) {
-        H5Eclear2(H5E_DEFAULT);
-        return dcnn_h5_fail(DCNN_BAD_INPUT, from->where, from->kind, from->name, "does not hold numbers that fit %s",
-                            type_name(type));
-    }
-    return read_source(from, wanted, values);
+    DCNN_TRY(check_type(from, type));
+    return read_source(from, type_in_memory(type), values);
 }
 
 /* --- numbers ---------------------------------------------------------------------------------------------------- */
@@ -255,6 +257,14 @@ dcnn_status dcnn_h5_shape(hid_t where, const char *name, int *rank, int64_t *sha
     source from;
     DCNN_TRY(open_source(where, false, name, &from));
     dcnn_status status = source_shape(&from, rank, shape);
+    close_source(&from);
+    return status;
+}
+
+dcnn_status dcnn_h5_check_type(hid_t where, const char *name, dcnn_h5_type type) {
+    source from;
+    DCNN_TRY(open_source(where, false, name, &from));
+    dcnn_status status = check_type(&from, type);
     close_source(&from);
     return status;
 }

@@ -10,11 +10,11 @@
 
 #include <jansson.h>
 
+#include "io/dataset_writer.h"
 #include "io/file.h"
-#include "io/hdf5.h"
 #include "io/split.h"
 
-enum { CHUNK_ROWS = 64, MAX_FILES = 64, SLACK_BYTES = 1 << 20 };
+enum { MAX_FILES = 64 };
 
 /* What goes into the data set. */
 typedef struct preparation {
@@ -211,93 +211,52 @@ static dcnn_status split_samples(preparation *made) {
 
 /* --- writing ---------------------------------------------------------------------------------------------------- */
 
-static dcnn_status write_arrays(hid_t file, const preparation *made) {
-    const dcnn_images *all = &made->labelled;
-    int64_t shape[4] = {all->count, all->h, all->w, all->c};
-    DCNN_TRY(dcnn_h5_write(file, "images", DCNN_H5_UINT8, 4, shape, CHUNK_ROWS, all->pixels));
-    DCNN_TRY(dcnn_h5_write(file, "labels", DCNN_H5_INT32, 1, shape, 0, all->labels));
-    for (int i = 0; i < made->split_count; i++) {
-        char name[48];
-        snprintf(name, sizeof name, "splits/%s", made->splits[i].name);
-        DCNN_TRY(dcnn_h5_write(file, name, DCNN_H5_INT64, 1, &made->splits[i].count, 0, made->splits[i].rows));
-    }
-    double mean[DCNN_MAX_CHANNELS], std[DCNN_MAX_CHANNELS];
-    dcnn_pixels_moments(all->pixels, (int64_t)all->h * all->w, all->c, &made->splits[DCNN_PART_TRAIN], mean, std);
-    DCNN_TRY(dcnn_h5_attribute_write(file, "mean", DCNN_H5_DOUBLE, all->c, mean));
-    return dcnn_h5_attribute_write(file, "std", DCNN_H5_DOUBLE, all->c, std);
-}
-
-static dcnn_status write_class_names(hid_t file, int count) {
-    char(*text)[12] = calloc((size_t)count, sizeof *text);
-    const char **names = calloc((size_t)count, sizeof *names);
-    dcnn_status status;
-    if (!text || !names) {
-        status = DCNN_FAIL(DCNN_FAILURE, "out of memory for %d class names", count);
-        goto done;
-    }
-    for (int i = 0; i < count; i++) {
-        snprintf(text[i], sizeof text[i], "%d", i);
-        names[i] = text[i];
-    }
-    status = dcnn_h5_strings_write(file, "class_names", count, names);
-done:
-    free(text);
-    free(names);
-    return status;
-}
-
-static dcnn_status write_options(hid_t file, const dcnn_prepare_options *options) {
+static char *options_text(const dcnn_prepare_options *options) {
     json_t *json = json_pack("{s:I, s:f, s:f, s:b, s:[i,i,i]}", "limit", (json_int_t)options->limit, "test_fraction",
                              options->test_fraction, "validation_fraction", options->validation_fraction, "stratify",
                              (int)options->stratify, "shape", options->h, options->w, options->c);
     char *text = json ? json_dumps(json, JSON_REAL_PRECISION(15)) : NULL;
-    dcnn_status status =
-        text ? dcnn_h5_text_write(file, "options", text) : DCNN_FAIL(DCNN_FAILURE, "out of memory for the options");
     json_decref(json);
-    free(text);
-    return status;
+    return text;
 }
 
 /* Names without their folders: the same digits prepared on another machine are the same data set, byte for byte. */
-static dcnn_status write_source(hid_t file, const preparation *made) {
-    char text[2048] = "", checksum[17];
+static dcnn_status describe_source(const preparation *made, char text[2048], char checksum[17]) {
     size_t used = 0;
-    for (int i = 0; i < made->file_count && used < sizeof text; i++) {
+    for (int i = 0; i < made->file_count && used < 2048; i++) {
         const char *slash = strrchr(made->files[i], '/');
-        int more = snprintf(text + used, sizeof text - used, "%s%s", i ? ", " : "", slash ? slash + 1 : made->files[i]);
+        int more = snprintf(text + used, 2048 - used, "%s%s", i ? ", " : "", slash ? slash + 1 : made->files[i]);
         used += (size_t)more;
     }
     uint64_t hash;
     DCNN_TRY(dcnn_files_checksum(made->file_count, made->files, &hash));
-    snprintf(checksum, sizeof checksum, "%016" PRIx64, hash);
-    DCNN_TRY(dcnn_h5_text_write(file, "source", text));
-    return dcnn_h5_text_write(file, "source_checksum", checksum);
+    snprintf(checksum, 17, "%016" PRIx64, hash);
+    return DCNN_OK;
 }
 
-static dcnn_status write_all(hid_t file, const preparation *made) {
-    int32_t version = 1;
-    DCNN_TRY(dcnn_h5_text_write(file, "format", "dcnn data set"));
-    DCNN_TRY(dcnn_h5_attribute_write(file, "format_version", DCNN_H5_INT32, -1, &version));
-    DCNN_TRY(dcnn_h5_text_write(file, "created_by", "dcnn " DCNN_VERSION));
-    DCNN_TRY(dcnn_h5_attribute_write(file, "seed", DCNN_H5_UINT64, -1, &made->options->seed));
-    DCNN_TRY(write_source(file, made));
-    DCNN_TRY(write_options(file, made->options));
-    DCNN_TRY(write_class_names(file, made->class_count));
-    return write_arrays(file, made);
-}
-
-/* Made in memory first: HDF5 cannot be relied on to get away unhurt from a disk that fills up under it. */
 static dcnn_status write_dataset(const preparation *made, const char *output) {
     const dcnn_images *all = &made->labelled;
-    size_t expected = (size_t)all->count * ((size_t)all->h * (size_t)all->w * (size_t)all->c + 12) + SLACK_BYTES;
-    hid_t file;
-    const void *bytes;
-    size_t length;
-    DCNN_TRY(dcnn_h5_create(output, expected, &file));
-    dcnn_status status = write_all(file, made);
-    if (status == DCNN_OK) status = dcnn_h5_image(file, &bytes, &length);
-    if (status == DCNN_OK) status = dcnn_file_write(output, bytes, length, true);
-    dcnn_h5_close(file);
+    const dcnn_samples_in samples = {.count = all->count, .pixels = all->pixels, .labels = all->labels};
+    char source[2048] = "", checksum[17];
+    dcnn_dataset_writer *writer;
+    DCNN_TRY(describe_source(made, source, checksum));
+    char *options = options_text(made->options);
+    const dcnn_dataset_about about = {.class_count = made->class_count,
+                                      .split_count = made->split_count,
+                                      .splits = made->splits,
+                                      .seed = made->options->seed,
+                                      .source = source,
+                                      .source_checksum = checksum,
+                                      .options = options};
+    dcnn_status status = options ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory for the options");
+    DCNN_TRY_DONE(dcnn_dataset_writer_open(output, all->h, all->w, all->c, 0, &writer));
+    status = dcnn_dataset_writer_append(writer, &samples);
+    if (status == DCNN_OK)
+        status = dcnn_dataset_writer_finish(writer, &about);
+    else
+        dcnn_dataset_writer_abandon(writer);
+done:
+    free(options);
     return status;
 }
 
@@ -309,7 +268,7 @@ static dcnn_status summarise(const preparation *made, const char *output, char *
     for (int i = 0; i < made->split_count; i++)
         used += snprintf(text + used, sizeof text - (size_t)used, "%s %s %lld", i ? "," : "", made->splits[i].name,
                          (long long)made->splits[i].count);
-    if (asprintf(summary, "%s: %s", output, text) < 0) {
+    if (asprintf(summary, "%s: %s", dcnn_output_name(output), text) < 0) {
         *summary = NULL;
         return DCNN_FAIL(DCNN_FAILURE, "out of memory for a summary");
     }

@@ -86,27 +86,26 @@ dcnn_status dcnn_splits_draw(int64_t count, const int32_t *labels, int class_cou
     return status;
 }
 
-/* Sums of p and p * p of one picture's channel; a picture has fewer than 2^31 pixels, so nothing overflows. */
-static void add_picture(const uint8_t *pixels, int64_t area, int channels, uint64_t *sum, uint64_t *square_sum) {
-    uint64_t s = 0, q = 0;
-    for (int64_t i = 0; i < area; i++) {
-        uint32_t p = pixels[i * channels];
-        s += p;
-        q += p * p;
+/* A picture has fewer than 2^31 pixels, so nothing overflows. */
+void dcnn_picture_sums(const uint8_t *pixels, int64_t area, int channels, uint64_t *sums) {
+    for (int channel = 0; channel < channels; channel++) {
+        uint64_t sum = 0, squares = 0;
+        for (int64_t i = 0; i < area; i++) {
+            uint32_t p = pixels[i * channels + channel];
+            sum += p;
+            squares += p * p;
+        }
+        sums[2 * channel] = sum;
+        sums[2 * channel + 1] = squares;
     }
-    *sum += s;
-    *square_sum += q;
 }
 
-void dcnn_pixels_moments(const uint8_t *pixels, int64_t area, int channels, const dcnn_split *rows, double *mean,
-                         double *std) {
+void dcnn_sums_moments(const uint64_t *sums, uint64_t count, int channels, double *mean, double *std) {
     for (int channel = 0; channel < channels; channel++) {
-        uint64_t sum = 0, square_sum = 0, n = (uint64_t)rows->count * (uint64_t)area;
-        for (int64_t i = 0; i < rows->count; i++)
-            add_picture(pixels + rows->rows[i] * area * channels + channel, area, channels, &sum, &square_sum);
-        /* n * sum of squares - (sum)^2 cancels nearly all digits in floating point; in integers it is exact */
-        uint128 spread = (uint128)n * square_sum - (uint128)sum * sum;
-        mean[channel] = (double)sum / (double)n / 255.0;
-        std[channel] = spread == 0 ? 1.0 : sqrt((double)spread) / (double)n / 255.0;
+        const uint64_t sum = sums[2 * channel], squares = sums[2 * channel + 1];
+        /* count * sum of squares - (sum)^2 cancels nearly all digits in floating point; in integers it is exact */
+        uint128 spread = (uint128)count * squares - (uint128)sum * sum;
+        mean[channel] = (double)sum / (double)count / 255.0;
+        std[channel] = spread == 0 ? 1.0 : sqrt((double)spread) / (double)count / 255.0;
     }
 }

@@ -17,13 +17,17 @@ typedef enum dcnn_split_part { DCNN_PART_TRAIN, DCNN_PART_VALIDATION, DCNN_PART_
 dcnn_status dcnn_splits_draw(int64_t count, const int32_t *labels, int class_count, const dcnn_prepare_options *options,
                              dcnn_split splits[DCNN_PART_COUNT]);
 
+/** Sums of one picture's pixels, and of their squares, in each channel. *Local.*
+ * @param pixels  [area,channels]
+ * @param sums    out [channels,2] */
+void dcnn_picture_sums(const uint8_t *pixels, int64_t area, int channels, uint64_t *sums);
+
 /**
  * Mean and standard deviation (over the population) of pixel / 255 in each channel, from exact integer sums. A channel
  * that never changes gets deviation 1, so that standardising makes it 0 and not NaN. *Local.*
- * @param pixels  [count,h,w,c]
- * @param rows    which images count
+ * @param sums   [channels,2] of all pictures that count
+ * @param count  pixels that were summed in each channel
  */
-void dcnn_pixels_moments(const uint8_t *pixels, int64_t area, int channels, const dcnn_split *rows, double *mean,
-                         double *std);
+void dcnn_sums_moments(const uint64_t *sums, uint64_t count, int channels, double *mean, double *std);
 
 #endif

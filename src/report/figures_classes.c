@@ -34,6 +34,7 @@ typedef struct matrix {
     double text_size; /* of the counts; 0: no room */
     dcnn_type label;
     double label_width;
+    int stride; /* every so many names are written */
 } matrix;
 
 /* A share's colour: its square root, so that one confusion in a hundred still shows. */
@@ -69,6 +70,8 @@ static void draw_cell(const matrix *m, int row, int column, int64_t count, int64
     dcnn_canvas_text(m->canvas, middle, y + m->cell * 0.7, type, text);
 }
 
+enum { LEAST_GRID = 6, LEAST_NAME = 13 }; /* cells with lines between them; from name to name */
+
 static void draw_cells(const matrix *m) {
     const dcnn_pen grid = {0xe6e6e6, 0.5, false};
     const double side = m->n * m->cell;
@@ -78,7 +81,7 @@ static void draw_cells(const matrix *m) {
             if (counts[column] > 0)
                 draw_cell(m, row, column, counts[column], m->view->classification.classes[row].support);
     }
-    for (int i = 1; i < m->n; i++) {
+    for (int i = 1; i < m->n && m->cell >= LEAST_GRID; i++) {
         dcnn_canvas_line(m->canvas, m->left, m->top + i * m->cell, m->left + side, m->top + i * m->cell, grid);
         dcnn_canvas_line(m->canvas, m->left + i * m->cell, m->top, m->left + i * m->cell, m->top + side, grid);
     }
@@ -92,7 +95,7 @@ static double draw_names(const matrix *m, bool flat) {
     row.align = 1;
     column.align = flat ? 0.5 : 1;
     column.vertical = !flat;
-    for (int i = 0; i < m->n; i++) {
+    for (int i = 0; i < m->n; i += m->stride) {
         const char *name = dcnn_view_class(m->view, i);
         dcnn_canvas_text(m->canvas, m->left - 7, m->top + (i + 0.5) * m->cell, row, name);
         dcnn_canvas_text(m->canvas, m->left + (i + 0.5) * m->cell, bottom + (flat ? 13 : 7), column, name);
@@ -125,7 +128,8 @@ static void draw_color_bar(const matrix *m) {
 bool dcnn_figure_confusion(const dcnn_view *view, dcnn_canvas *canvas) {
     if (view->data->split == NULL) return false;
     matrix m = {.view = view, .canvas = canvas, .n = view->data->dataset->class_count, .top = DCNN_HEADING + 6};
-    m.cell = fmin(110, fmax(18, floor(720.0 / m.n)));
+    m.cell = m.n <= 64 ? fmin(110, fmax(18, floor(720.0 / m.n))) : fmax(1, floor(1160.0 / m.n));
+    m.stride = (int)ceil(LEAST_NAME / m.cell);
     m.shares = m.cell >= 28;
     m.text_size = fitting_size(canvas, view->data->confusion, m.n, m.cell);
     m.label = (dcnn_type){.size = m.n > 20 ? 11 : 13};
@@ -143,7 +147,28 @@ bool dcnn_figure_confusion(const dcnn_view *view, dcnn_canvas *canvas) {
 
 /* --- accuracy by class ------------------------------------------------------------------------------------------ */
 
-enum { NOTE_GAP = 14 };
+enum { NOTE_GAP = 14, MOST_ROWS = 100 }; /* a figure of more classes shows those that are told apart worst */
+
+/* The classes of the rows: all in their order, or of many those with the lowest accuracy, the lowest first. Returns
+ * their number. */
+static int choose_rows(const dcnn_classification *all, int rows[MOST_ROWS]) {
+    if (all->class_count <= MOST_ROWS) {
+        for (int i = 0; i < all->class_count; i++) rows[i] = i;
+        return all->class_count;
+    }
+    int count = 0;
+    for (int i = 0; i < all->class_count; i++) {
+        const double recall = all->classes[i].recall;
+        int at = count;
+        if (all->classes[i].support == 0) continue;
+        while (at > 0 && all->classes[rows[at - 1]].recall > recall) at--;
+        if (at == MOST_ROWS) continue;
+        if (count < MOST_ROWS) count++;
+        for (int j = count - 1; j > at; j--) rows[j] = rows[j - 1];
+        rows[at] = i;
+    }
+    return count;
+}
 
 /* Wilson's 95 % interval of a share (Wilson, "Probable inference", 1927). */
 static void wilson(double share, double count, double *low, double *high) {
@@ -202,11 +227,18 @@ static double lowest_bound(const dcnn_classification *all) {
 bool dcnn_figure_class_accuracy(const dcnn_view *view, dcnn_canvas *canvas) {
     if (view->data->split == NULL) return false;
     const dcnn_classification *all = &view->classification;
-    const double row = all->class_count > 30 ? 18 : 24, height = all->class_count * row;
+    int rows[MOST_ROWS];
+    const int count = choose_rows(all, rows);
+    const double row = count > 30 ? 18 : 24, height = count * row;
     const dcnn_type label = {.size = 13, .align = 1, .width = 200};
     const double names = longest_name(view, canvas, label, 200);
     char subtitle[160];
     split_text(view, subtitle);
+    if (count < all->class_count) {
+        char shown[32], of[32];
+        snprintf(subtitle, sizeof subtitle, "Split '%s': the %s lowest of %s classes", view->data->split->name,
+                 dcnn_text_integer(count, shown), dcnn_text_integer(all->class_count, of));
+    }
     const double x = DCNN_MARGIN + names + 14, right = NOTE_GAP + longest_note(all, canvas) + DCNN_MARGIN;
     dcnn_figure_head(canvas, x + 400 + right, DCNN_HEADING + height + 64, "Accuracy of each class", subtitle);
     dcnn_panel panel = {canvas, x, DCNN_HEADING + 4, dcnn_canvas_width(canvas) - x - right, height, {0}, {0}};
@@ -216,10 +248,10 @@ bool dcnn_figure_class_accuracy(const dcnn_view *view, dcnn_canvas *canvas) {
         const double tick = dcnn_panel_x(&panel, panel.across.ticks[i]);
         dcnn_canvas_line(canvas, tick, panel.y, tick, panel.y + height, (dcnn_pen){0xe6e6e6, 1, false});
     }
-    for (int i = 0; i < all->class_count; i++) {
+    for (int i = 0; i < count; i++) {
         const double y = panel.y + (i + 0.5) * row;
-        dcnn_canvas_text(canvas, panel.x - 10, y, label, dcnn_view_class(view, i));
-        draw_class(&panel, y, &all->classes[i]);
+        dcnn_canvas_text(canvas, panel.x - 10, y, label, dcnn_view_class(view, rows[i]));
+        draw_class(&panel, y, &all->classes[rows[i]]);
     }
     return true;
 }

@@ -34,6 +34,8 @@ static const char style[] =
     "background:var(--card)}\n"
     "figure div{background:#fff;overflow-x:auto}\n"
     "figure img{display:block;height:auto;max-width:100%}\n"
+    "@media(prefers-color-scheme:dark){.chart div{background:#1f1f1f}.chart img{filter:invert(.88) hue-rotate(180deg)}"
+    "figure:not(.chart) img{filter:brightness(.9)}}\n"
     "figcaption{padding:8px 14px;font-size:.88rem;color:var(--soft);contain:inline-size}\n"
     ".scroll{overflow-x:auto;background:var(--card);border:1px solid var(--line);border-radius:8px}\n"
     "table{border-collapse:collapse;width:100%;font-size:.92rem}\n"
@@ -186,10 +188,16 @@ static const char *width_class(double width) {
     return width > 1320 ? " class=\"huge\"" : width > 400 ? " class=\"wide\"" : "";
 }
 
+/* Lines and areas, whose colours a dark page may turn; pictures and weights stay as they are. */
+static bool is_chart(const dcnn_figure *figure) {
+    return strcmp(figure->section, "Pictures") != 0 && strcmp(figure->section, "Network") != 0;
+}
+
 static void write_figure(FILE *out, const dcnn_drawn *drawn) {
     const bool vector = drawn->svg_length <= MOST_SVG_BYTES;
-    fprintf(out, "<figure%s><div><img%s width=\"%.0f\" height=\"%.0f\" alt=\"",
-            drawn->width > HALF_PAGE ? " class=\"whole\"" : "", width_class(drawn->width), drawn->width, drawn->height);
+    fprintf(out, "<figure class=\"%s%s\"><div><img%s width=\"%.0f\" height=\"%.0f\" alt=\"",
+            is_chart(drawn->figure) ? "chart" : "shown", drawn->width > HALF_PAGE ? " whole" : "",
+            width_class(drawn->width), drawn->width, drawn->height);
     write_text(out, drawn->figure->text);
     fprintf(out, "\" src=\"data:image/%s;base64,", vector ? "svg+xml" : "png");
     if (vector)
@@ -222,6 +230,17 @@ static void write_scores(FILE *out, const char *name, const dcnn_class_scores *s
             scores->precision, scores->recall, scores->f1, dcnn_text_integer(scores->support, support));
 }
 
+/* Classes that no score counts are named. */
+static void write_absent(FILE *out, const dcnn_view *view) {
+    char *names = dcnn_absent_text(&view->classification, (const char *const *)view->data->dataset->class_names);
+    if (names && view->classification.absent_count > 0) {
+        fputs("<p class=\"soft\">Left out, for no sample is of them and none was taken for them: ", out);
+        write_text(out, names);
+        fputs("</p>\n", out);
+    }
+    free(names);
+}
+
 static void write_classification(FILE *out, const dcnn_view *view) {
     const dcnn_classification *all = &view->classification;
     char count[32];
@@ -231,7 +250,8 @@ static void write_classification(FILE *out, const dcnn_view *view) {
           "class=\"n\">recall</th>"
           "<th class=\"n\">F1</th><th class=\"n\">support</th></tr></thead><tbody>\n",
           out);
-    for (int i = 0; i < all->class_count; i++) write_scores(out, dcnn_view_class(view, i), &all->classes[i]);
+    for (int i = 0; i < all->class_count; i++)
+        if (!dcnn_class_is_absent(&all->classes[i])) write_scores(out, dcnn_view_class(view, i), &all->classes[i]);
     fprintf(
         out,
         "<tr><th scope=\"row\">accuracy</th><td></td><td></td><td class=\"n\">%.4f</td><td class=\"n\">%s</td></tr>\n",
@@ -239,6 +259,7 @@ static void write_classification(FILE *out, const dcnn_view *view) {
     write_scores(out, "macro average", &all->macro);
     write_scores(out, "weighted average", &all->weighted);
     fputs("</tbody></table></div>\n", out);
+    write_absent(out, view);
 }
 
 static void write_layers(FILE *out, const dcnn_net *net) {
@@ -272,14 +293,40 @@ static void write_json_fact(FILE *out, const char *name, const json_t *value) {
     free(text);
 }
 
-/* An object's members, those that are objects themselves left out. */
+/* An object's members, those that are objects or lists themselves left out. */
 static void write_members(FILE *out, const char *title, const json_t *object) {
     const char *name;
     json_t *value;
     if (!json_is_object(object)) return;
     begin_facts(out, title);
-    json_object_foreach((json_t *)(uintptr_t)object, name, value) if (!json_is_object(value))
+    json_object_foreach((json_t *)(uintptr_t)object, name, value) if (!json_is_object(value) && !json_is_array(value))
         write_json_fact(out, name, value);
+    end_facts(out);
+}
+
+/* When the run was started, where, and with which words. */
+static void write_starts(FILE *out, const json_t *starts) {
+    if (json_array_size(starts) == 0) return;
+    begin_facts(out, "Starts");
+    for (size_t i = 0; i < json_array_size(starts); i++) {
+        const json_t *start = json_array_get(starts, i), *words = json_object_get(start, "command");
+        const char *date = json_string_value(json_object_get(start, "date"));
+        const char *host = json_string_value(json_object_get(start, "host"));
+        char *text = NULL;
+        size_t length = 0;
+        FILE *value = open_memstream(&text, &length);
+        if (value == NULL) continue;
+        fprintf(value, "from step %" JSON_INTEGER_FORMAT " on %s, %" JSON_INTEGER_FORMAT " x %" JSON_INTEGER_FORMAT ":",
+                json_integer_value(json_object_get(start, "step")), host ? host : "?",
+                json_integer_value(json_object_get(start, "ranks")),
+                json_integer_value(json_object_get(start, "threads")));
+        for (size_t j = 0; j < json_array_size(words); j++) {
+            const char *word = json_string_value(json_array_get(words, j));
+            fprintf(value, " %s", word ? word : "?");
+        }
+        if (fclose(value) == 0) write_fact(out, date ? date : "?", text);
+        free(text);
+    }
     end_facts(out);
 }
 
@@ -331,6 +378,7 @@ static void write_facts(FILE *out, const dcnn_report_data *data) {
     fputs("<h2>Run</h2>\n<div class=\"columns\">\n", out);
     write_members(out, "Options", json_object_get(data->record, "options"));
     write_members(out, "Machine and versions", data->record);
+    write_starts(out, json_object_get(data->record, "starts"));
     write_data_facts(out, data->dataset);
     write_model_facts(out, data);
     fputs("</div>\n", out);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "io/file.h"
 #include "report/events.h"
 #include "report/figures.h"
@@ -23,8 +24,16 @@ static dcnn_status draw(const dcnn_figure *figure, const dcnn_view *view, dcnn_d
         if (status == DCNN_OK) status = dcnn_canvas_svg(canvas, &drawn->svg, &drawn->svg_length);
     }
     dcnn_canvas_free(canvas);
-    if (status != DCNN_OK) dcnn_error_prefix("figure '%s'", figure->name);
     return status;
+}
+
+/* A figure that cannot be drawn does not keep the others from their page. */
+static void draw_or_warn(const dcnn_figure *figure, const dcnn_view *view, dcnn_drawn *drawn) {
+    if (draw(figure, view, drawn) == DCNN_OK) return;
+    dcnn_warn("the report is without its figure '%s': %s", figure->name, dcnn_error());
+    free(drawn->png);
+    free(drawn->svg);
+    *drawn = (dcnn_drawn){0};
 }
 
 static dcnn_status write_file(const char *folder, const char *name, const char *extension, const void *bytes,
@@ -74,7 +83,7 @@ dcnn_status dcnn_report_write(const char *folder, const dcnn_report_data *data) 
     dcnn_drawn *drawn = calloc((size_t)dcnn_figure_count, sizeof *drawn);
     if (status == DCNN_OK && drawn == NULL) status = DCNN_FAIL(DCNN_FAILURE, "out of memory: figures");
     for (int i = 0; i < dcnn_figure_count && status == DCNN_OK; i++)
-        status = draw(&dcnn_figure_table[i], &view, &drawn[i]);
+        draw_or_warn(&dcnn_figure_table[i], &view, &drawn[i]);
     if (status == DCNN_OK) status = write_all(folder, &view, drawn);
     for (int i = 0; drawn && i < dcnn_figure_count; i++) {
         free(drawn[i].png);

@@ -20,6 +20,7 @@ typedef struct dcnn_run {
     char *data;          /**< the data set */
     char *checkpoint;    /**< the newest whole one when resuming, else NULL: from the start */
     dcnn_run_lock *lock; /**< on rank 0, until dcnn_run_free() */
+    char *made;          /**< on rank 0: the topmost folder that had to be made for `folder`, or NULL */
 } dcnn_run;
 
 /**
@@ -32,6 +33,7 @@ typedef struct dcnn_run {
  * is none yet, so that a job script may always say --resume.
  * - a named folder that holds a run, without resume: refused, unless overwrite, which removes that run's files first.
  * - a folder where another training is at work (run_lock.h): refused.
+ * Folders that it makes are gone after dcnn_run_free() if no run began in them.
  * @return DCNN_OK; DCNN_USAGE (folder holds a run, or is taken); DCNN_BAD_INPUT; DCNN_FAILURE
  */
 dcnn_status dcnn_run_open(dcnn_comm *comm, const char *data, const char *folder, bool resume, bool overwrite,
@@ -74,6 +76,7 @@ typedef struct dcnn_train_options {
     int64_t stop_after;   /**< stop as a signal would after so many steps of this start; 0: never */
     int64_t end_margin_s; /**< stop so long before the job's end (signals.h); 0: do not look at it */
     const json_t *record; /**< every option by its name, for run.json and checkpoints; borrowed */
+    json_t *command;      /**< the words of the command line, for run.json; borrowed, may be NULL */
     int64_t log_every;    /**< steps; metrics of each such step's batch alone go to steps.jsonl; 0: none */
     bool histograms;      /**< of weights and gradients at each epoch's end, to histograms.jsonl */
     /** Called on every rank after each epoch with a line for people; may be NULL. */
@@ -99,7 +102,7 @@ typedef struct dcnn_train_result {
 } dcnn_train_result;
 
 /**
- * Trains. Writes FOLDER/run.json, metrics.csv, metrics.jsonl, steps.jsonl, histograms.jsonl,
+ * Trains. Writes FOLDER/run.json, result.json, metrics.csv, metrics.jsonl, steps.jsonl, histograms.jsonl,
  * checkpoints/step-NNNNNNNN.h5 and best.h5 (by validation accuracy, then loss; the last epoch's where there is no
  * validation split). *Collective.*
  * @param from  the checkpoint to go on from (run->checkpoint, read by the caller), or NULL

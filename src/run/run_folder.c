@@ -120,8 +120,9 @@ static int figures_only(const struct dirent *entry) {
 
 /* Everything that dcnn has put into a run's folder, and nothing else. */
 static void remove_run(const char *folder) {
-    static const char *const files[] = {"run.json",         "metrics.csv", "metrics.jsonl", "steps.jsonl",
-                                        "histograms.jsonl", "best.h5",     "report.html",   "events.out.tfevents.dcnn"};
+    static const char *const files[] = {"run.json",      "result.json", "metrics.csv",
+                                        "metrics.jsonl", "steps.jsonl", "histograms.jsonl",
+                                        "best.h5",       "report.html", "events.out.tfevents.dcnn"};
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         char *path = dcnn_path_join(folder, files[i]);
         if (path) unlink(path);
@@ -195,6 +196,33 @@ static char *recorded_data(const char *folder) {
     return copy;
 }
 
+/* Of a path's folders the topmost that is not there; NULL if all are. */
+static char *topmost_missing(const char *path) {
+    char *prefix = strdup(path);
+    for (char *end = prefix; prefix && *end != '\0';) {
+        end += strspn(end, "/");
+        end += strcspn(end, "/");
+        const char after = *end;
+        *end = '\0';
+        if (!exists(prefix)) return prefix;
+        *end = after;
+    }
+    free(prefix);
+    return NULL;
+}
+
+/* Removes the folders that were made for a run that did not begin; rmdir() leaves those that hold something. */
+static void remove_made(const dcnn_run *run) {
+    char *checkpoints = dcnn_path_join(run->folder, "checkpoints"), *path = strdup(run->folder);
+    if (checkpoints) rmdir(checkpoints);
+    for (char *slash = path; slash && strlen(path) >= strlen(run->made) && rmdir(path) == 0;) {
+        slash = strrchr(path, '/');
+        if (slash) *slash = '\0';
+    }
+    free(checkpoints);
+    free(path);
+}
+
 static dcnn_status settle(const char *data, const char *folder, bool resume, bool overwrite, dcnn_run *run) {
     if (data == NULL && resume && folder) run->data = recorded_data(folder);
     if (data == NULL && run->data == NULL) DCNN_TRY(prepare_digits(&run->data));
@@ -205,6 +233,7 @@ static dcnn_status settle(const char *data, const char *folder, bool resume, boo
                          strerror(errno), run->data);
     run->folder = folder ? strdup(folder) : choose_folder(run->data, resume);
     if (run->folder == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
+    run->made = topmost_missing(run->folder);
     DCNN_TRY(dcnn_run_lock_take(run->folder, &run->lock));
     if (holds_run(run->folder) && overwrite) remove_run(run->folder);
     if (holds_run(run->folder) && !resume)
@@ -246,6 +275,8 @@ dcnn_status dcnn_run_open(dcnn_comm *comm, const char *data, const char *folder,
 
 void dcnn_run_free(dcnn_run *run) {
     dcnn_run_lock_release(run->lock);
+    if (run->made && !holds_run(run->folder)) remove_made(run);
+    free(run->made);
     free(run->folder);
     free(run->data);
     free(run->checkpoint);

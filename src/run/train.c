@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "run/elastic.h"
 #include "run/run_folder.h"
+#include "run/run_record.h"
 #include "guard/run_lock.h"
 #include "guard/signals.h"
 #include "guard/watchdog.h"
@@ -17,22 +18,15 @@
 /* --- saving ----------------------------------------------------------------------------------------------------- */
 
 static dcnn_status write_record(const dcnn_trainer *t) {
-    char host[256] = "?";
-    gethostname(host, sizeof host - 1);
-    json_t *record = json_pack("{s:s, s:s, s:i, s:i, s:i, s:s, s:s, s:s, s:s, s:s, s:O}", "dcnn", DCNN_VERSION, "host",
-                               host, "ranks", dcnn_comm_size(t->comm), "nodes", dcnn_comm_node_count(t->comm),
-                               "threads", dcnn_team_size(t->team), "kernels", t->kernels->isa, "mpi",
-                               dcnn_comm_version(), "openblas", dcnn_blas_version(), "openblas_core", dcnn_blas_core(),
-                               "data", t->dataset.path, "options", t->options->record);
-    json_object_set_new(record, "step_samples", json_integer(t->sampler.batch * t->sampler.accumulate));
-    json_object_set_new(record, "peak_learning_rate", json_real(t->options->optimizer.learning_rate));
-    char *text = json_dumps(record, JSON_INDENT(2)), *path = dcnn_path_join(t->run->folder, "run.json");
-    json_decref(record);
-    dcnn_status status = text && path ? dcnn_file_write(path, text, strlen(text), false)
-                                      : DCNN_FAIL(DCNN_FAILURE, "out of memory: run.json");
-    free(text);
-    free(path);
-    return status;
+    return dcnn_run_record_write(
+        t->run->folder,
+        json_pack("{s:s, s:O?, s:I, s:i, s:i, s:i, s:s, s:s, s:s, s:s, s:s, s:O, s:I, s:f}", "dcnn", DCNN_VERSION,
+                  "command", t->options->command, "step", (json_int_t)t->state.progress.step, "ranks",
+                  dcnn_comm_size(t->comm), "nodes", dcnn_comm_node_count(t->comm), "threads", dcnn_team_size(t->team),
+                  "kernels", t->kernels->isa, "mpi", dcnn_comm_version(), "openblas", dcnn_blas_version(),
+                  "openblas_core", dcnn_blas_core(), "data", t->dataset.path, "options", t->options->record,
+                  "step_samples", (json_int_t)(t->sampler.batch * t->sampler.accumulate), "peak_learning_rate",
+                  t->options->optimizer.learning_rate));
 }
 
 /* A step may end with a finite loss and weights that are not: they must not replace the last good checkpoint. */
@@ -303,7 +297,8 @@ dcnn_status dcnn_train(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoi
     result->images_per_s = t->train_s > 0 ? (double)t->trained / t->train_s : 0.0;
     result->elapsed_s = dcnn_now_s() - t->started_s;
     result->weights_hash = dcnn_weights_hash(t->state.net);
-    status = test_best(t, result);
+    DCNN_TRY_DONE(test_best(t, result));
+    status = dcnn_comm_agree(comm, dcnn_comm_rank(comm) == 0 ? dcnn_run_result_write(run->folder, result) : DCNN_OK);
 done:
     dcnn_trainer_close(t);
     return status;

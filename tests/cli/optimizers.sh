@@ -25,4 +25,4 @@ for optimizer in sgd lars adam; do
     dcnn train small.h5 "${rest[@]}" --run "$optimizer-whole" -q >/dev/null
     [[ $(hash_of "$optimizer-whole/best.h5") == "$(hash_of "$optimizer/best.h5")" ]] && echo "$optimizer: same weights"
 done
-grep -o "\"\(step_samples\|peak_learning_rate\|optimizer\|accumulate\|warmup\|lr-scale\)\": [^,]*" run/run.json | sort
+grep -o "\"\(step_samples\|peak_learning_rate\|optimizer\|accumulate\|warmup\|lr-scale\)\": [^,]*" run/run.json | sort -u

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file output.h — opening what is to be written, wherever its name leads.
+ *
+ * Every file that dcnn writes whole, and every option that names an output, goes through here:
+ * - a regular file, or none, at the end of the links: written aside, beside the real file (`NAME.HOST-PID.tmp`, created
+ *   anew, never through a link), flushed, fsynced, renamed over it; the folder is fsynced (law 5). Links stay links.
+ * - `-`, and names that lead to this process's standard output or error (/dev/stdout): written straight to that stream.
+ * - FIFOs and character devices (/dev/null, a terminal): written straight. A FIFO waits for its reader, and says so.
+ * - folders, sockets and block devices: refused.
+ */
+#ifndef DCNN_IO_OUTPUT_H
+#define DCNN_IO_OUTPUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/status.h"
+
+typedef struct dcnn_output {
+    const char *path; /**< as messages call it; the caller's */
+    char *real;       /**< the file at the end of the links */
+    char *temporary;  /**< what is written until dcnn_output_close(); NULL: written straight */
+    int descriptor;   /**< to write to */
+} dcnn_output;
+
+/** Does this name lead to a stream, FIFO or device, where bytes go straight through and cannot be read again? *Local.*
+ */
+bool dcnn_output_is_straight(const char *path);
+
+/** What messages call an output: "standard output" for "-", else its path. *Local.* */
+const char *dcnn_output_name(const char *path);
+
+/** Opens `path` for writing. *Local.* @return DCNN_OK; DCNN_FAILURE with the reason. Then dcnn_output_close() is owed.
+ */
+dcnn_status dcnn_output_open(const char *path, dcnn_output *output);
+
+/** Writes bytes behind those before. *Local.* @return DCNN_OK, DCNN_FAILURE (disk full, no reader) */
+dcnn_status dcnn_output_write(const dcnn_output *output, const void *bytes, size_t length);
+
+/**
+ * Ends an output: if all went well so far it is flushed and put in its place, else what was written aside is removed.
+ * *Local.*
+ * @param so_far  what became of the writing; returned if it is a failure
+ */
+dcnn_status dcnn_output_close(dcnn_output *output, dcnn_status so_far);
+
+#endif

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* run_record.c — see run_record.h. */
+#include "run/run_record.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "io/file.h"
+#include "run/run_folder.h"
+
+/* Fifteen digits bring back every decimal that a user writes with so many: 1e-7, not 9.9999999999999995e-8. */
+enum { RECORD_FORMAT = JSON_INDENT(2) | JSON_REAL_PRECISION(15) };
+
+/* "2026-11-25T06:30:12+0100" */
+static void date_text(char text[32]) {
+    const time_t now = time(NULL);
+    struct tm local;
+    if (localtime_r(&now, &local) == NULL || strftime(text, 32, "%Y-%m-%dT%H:%M:%S%z", &local) == 0) text[0] = '\0';
+}
+
+/* The processor's name as Linux has it: "model name" of /proc/cpuinfo, which not every architecture has. */
+static void processor_text(char text[128]) {
+    char line[512];
+    FILE *file = fopen("/proc/cpuinfo", "re");
+    snprintf(text, 128, "?");
+    while (file && fgets(line, sizeof line, file)) {
+        const char *value = strchr(line, ':');
+        if (strncmp(line, "model name", 10) != 0 || value == NULL) continue;
+        value += 1 + strspn(value + 1, " \t");
+        snprintf(text, 128, "%.*s", (int)strcspn(value, "\n"), value);
+        break;
+    }
+    if (file) fclose(file);
+}
+
+static dcnn_status write_json(const char *folder, const char *name, json_t *json) {
+    char *text = json ? json_dumps(json, RECORD_FORMAT) : NULL, *path = dcnn_path_join(folder, name);
+    dcnn_status status = text && path ? dcnn_file_write(path, text, strlen(text), false)
+                                      : DCNN_FAIL(DCNN_FAILURE, "out of memory: %s", name);
+    free(text);
+    free(path);
+    return status;
+}
+
+/* The starts before this one; an empty list if there is no record, or one that cannot be read. New reference. */
+static json_t *earlier_starts(const char *folder) {
+    char *path = dcnn_path_join(folder, "run.json");
+    json_error_t error;
+    json_t *record = path && access(path, F_OK) == 0 ? json_load_file(path, 0, &error) : NULL;
+    if (path && record == NULL && access(path, F_OK) == 0)
+        dcnn_warn("%s: no JSON (%s): this run's earlier starts are not known any more", path, error.text);
+    json_t *starts = json_object_get(record, "starts");
+    starts = json_is_array(starts) ? json_incref(starts) : json_array();
+    json_decref(record);
+    free(path);
+    return starts;
+}
+
+dcnn_status dcnn_run_record_write(const char *folder, json_t *start) {
+    char date[32], host[256] = "?", processor[128];
+    date_text(date);
+    gethostname(host, sizeof host - 1);
+    processor_text(processor);
+    json_object_set_new(start, "date", json_string(date));
+    json_object_set_new(start, "host", json_string(host));
+    json_object_set_new(start, "processor", json_string(processor));
+    json_t *record = json_copy(start), *starts = earlier_starts(folder);
+    dcnn_status status = DCNN_FAIL(DCNN_FAILURE, "out of memory: run.json");
+    if (json_array_append(starts, start) == 0 && json_object_set(record, "starts", starts) == 0)
+        status = write_json(folder, "run.json", record);
+    json_decref(start);
+    json_decref(starts);
+    json_decref(record);
+    return status;
+}
+
+static json_t *split_json(int64_t correct, int64_t count) {
+    return json_pack("{s:f, s:I, s:I}", "accuracy", (double)correct / (double)count, "correct", (json_int_t)correct,
+                     "count", (json_int_t)count);
+}
+
+dcnn_status dcnn_run_result_write(const char *folder, const dcnn_train_result *r) {
+    char date[32];
+    date_text(date);
+    json_t *json =
+        json_pack("{s:s, s:I, s:I, s:I, s:f, s:f, s:o}", "date", date, "epochs", (json_int_t)r->epochs, "steps",
+                  (json_int_t)r->steps, "best_epoch", (json_int_t)r->best_epoch, "elapsed_s", r->elapsed_s,
+                  "images_per_s", r->images_per_s, "weights_hash", json_sprintf("%016" PRIx64, r->weights_hash));
+    if (json && r->test_count > 0) json_object_set_new(json, "test", split_json(r->test_correct, r->test_count));
+    if (json && r->official_count > 0)
+        json_object_set_new(json, "official-test", split_json(r->official_correct, r->official_count));
+    dcnn_status status = write_json(folder, "result.json", json);
+    json_decref(json);
+    return status;
+}

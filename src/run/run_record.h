@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file run_record.h — FOLDER/run.json, which says how a run was started, each time that it was, and
+ * FOLDER/result.json, which says what it came to.
+ */
+#ifndef DCNN_RUN_RUN_RECORD_H
+#define DCNN_RUN_RUN_RECORD_H
+
+#include <jansson.h>
+
+#include "run/run.h"
+
+/**
+ * Writes run.json: the members of this start, and `starts`, a list of all starts with this one as its last. A date and
+ * this machine's name and processor are added. *Local.*
+ * @param start  options, versions, …; its reference is taken; NULL: out of memory
+ * @return DCNN_OK, DCNN_FAILURE
+ */
+dcnn_status dcnn_run_record_write(const char *folder, json_t *start);
+
+/** Writes result.json. *Local.* @return DCNN_OK, DCNN_FAILURE */
+dcnn_status dcnn_run_result_write(const char *folder, const dcnn_train_result *result);
+
+#endif

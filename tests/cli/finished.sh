@@ -1,0 +1,29 @@
+# A finished run says so, and at which rate it goes on; what was refused leaves no folder; run.json knows every start.
+small_data
+net 9 3 >nine.json
+train() { dcnn train small.h5 --run "$@"; }
+train run --model net.json --batch-size 16 --epochs 1 -q --no-report >/dev/null
+try train run --resume --no-report
+try train run --resume --epochs 4 --no-report
+try train run --resume --epochs 5 --no-report -q
+grep -c '"date": "20' run/run.json # of the last start, and of each of four
+grep '^ *"step":' run/run.json | sort -u
+tr -d ' \n' <run/run.json | grep -o '"command":[^]]*]' | tail -n 1
+grep -o '"weights_hash": "[0-9a-f]\{16\}"' run/result.json | sed 's/"[0-9a-f]*"$/HASH/'
+grep -A 4 '"test"' run/result.json
+train steady --model net.json --batch-size 16 --epochs 1 --no-augment -q --no-report >/dev/null
+train steady --resume --epochs 2 --no-report 2>&1 | grep -c '^rate'
+
+try train made/here/run --model absent.json
+try train made/here/run --model nine.json
+try dcnn train net.json
+mkdir kept
+try train kept/run --model absent.json
+find . -type d | sort
+
+# More ranks, or threads, than grains.
+train wide --model net.json --batch-size 16 --epochs 1 --threads 3 -q --no-report 2>&1 >/dev/null | grep -o 'and one.*'
+ranks 2 dcnn train small.h5 --run wider --model net.json --batch-size 16 --epochs 1 -q --no-report --threads 1 2>&1 |
+    grep -o ': [12] of .* idle'
+dcnn slurm small.h5 --nodes 2-4 --time 10 --ranks-per-node 16 2>&1 >/dev/null
+dcnn slurm small.h5 --nodes 4 --time 10 --ranks-per-node 16 --batch-size 1024 2>&1 >/dev/null

@@ -1,0 +1,48 @@
+small_data
+dcnn train small.h5 --model net.json --epochs 1 --run run -q --no-report >/dev/null
+head -4 small.csv >few.csv
+dcnn predict run/best.h5 few.csv -o plain.csv
+
+# same FILE: has it the bytes that it should have?
+same() { if cmp -s "$1" plain.csv; then echo "$1: whole"; else echo "$1: differs"; fi; }
+
+mkdir deep
+ln -s deep/new dangling
+ln -s deep/new.h5 dangling.h5
+ln -s deep/trace.json trace.json
+echo old >deep/old
+ln -s deep/old link
+try dcnn predict run/best.h5 few.csv -o dangling
+try dcnn predict run/best.h5 few.csv -o link
+same deep/new
+same deep/old
+try dcnn predict run/best.h5 few.csv -o - | sed 1,1d | head -n -1 >dash
+same dash
+ln -s /proc/self/fd/1 own # as /dev/stdout is; that one belongs to the whole machine
+(echo before && dcnn predict run/best.h5 few.csv -o own && echo after) >stdout
+sed -i '1d;$d' stdout
+same stdout
+mkfifo fifo
+cat fifo >from-fifo &
+try dcnn predict run/best.h5 few.csv -o fifo
+wait
+same from-fifo
+
+dcnn prepare small.csv -o - 2>said | cat >piped.h5
+cat said
+cmp piped.h5 small.h5 && echo piped
+dcnn prepare small.csv -o dangling.h5 >/dev/null
+cmp deep/new.h5 small.h5 && echo linked
+try dcnn train small.h5 --model net.json --epochs 3 --batch-size 16 --run traced -q --no-report --trace trace.json
+[[ -s deep/trace.json ]] && echo traced
+
+# Never the machine's own device: as root an output that replaces it breaks every program. Others make no devices.
+if mknod null c 1 3 2>/dev/null; then
+    dcnn predict run/best.h5 few.csv -o null
+    dcnn prepare small.csv -o null 2>/dev/null
+    [[ -c null ]] && rm null
+fi
+try dcnn predict run/best.h5 few.csv -o deep
+find . -maxdepth 2 ! -path './run*/*' ! -path './traced/*' | sort | while read -r name; do
+    [[ $name == ./own ]] || stat -c '%N %F' "$name"
+done
