@@ -14,40 +14,32 @@ static void check_bits(const char *what, const char *isa, size_t count, const fl
     }
 }
 
-/* --- rounding ------------------------------------------------------------------------------------------------------ */
+/* --- rounding ------------------------------------------------------------------------------------------------------
+ */
 
 static void test_rounding(void **state) {
     (void)state;
     const struct {
         float value;
         uint16_t number;
-    } rows[] = {{0.0f, 0},           {-0.0f, 0x8000},         {1.0f, 0x3f80},       {1.00390625f, 0x3f80}, /* tie, even */
-                {1.01171875f, 0x3f82}, {0x1.fffffep127f, 0x7f80}, {INFINITY, 0x7f80}, {-INFINITY, 0xff80},
-                {0x1p-126f, 0x0080}, {0x1.fffffcp-127f, 0},   {-0x1p-149f, 0x8000}};
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) assert_int_equal(bf16_round(rows[i].value), rows[i].number);
+    } rows[] = {{0.0f, 0},
+                {-0.0f, 0x8000},
+                {1.0f, 0x3f80},
+                {1.00390625f, 0x3f80}, /* tie, even */
+                {1.01171875f, 0x3f82},
+                {0x1.fffffep127f, 0x7f80},
+                {INFINITY, 0x7f80},
+                {-INFINITY, 0xff80},
+                {0x1p-126f, 0x0080},
+                {0x1.fffffcp-127f, 0},
+                {-0x1p-149f, 0x8000}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        assert_int_equal(bf16_round(rows[i].value), rows[i].number);
     assert_true(isnan(bf16_widen(bf16_round(NAN))));
 }
 
-/* --- products ------------------------------------------------------------------------------------------------------ */
-
-typedef void product(size_t row_tiles, size_t column_tiles, const dcnn_product_bf16 *p);
-
-static product *product_of(dcnn_isa isa) {
-    switch (isa) {
-#if defined(__x86_64__)
-    case DCNN_ISA_AVX2:
-        return dcnn_product_bf16_avx2;
-    case DCNN_ISA_AVX512:
-        return dcnn_product_bf16_avx512;
-#if defined(DCNN_HAS_AMX)
-    case DCNN_ISA_AMX:
-        return dcnn_product_bf16_amx;
-#endif
-#endif
-    default:
-        return dcnn_product_bf16_generic;
-    }
-}
+/* --- products ------------------------------------------------------------------------------------------------------
+ */
 
 static uint32_t random_word(size_t index) {
     return dcnn_random(test_seed(), DCNN_RANDOM_INIT, 50, (int64_t)(index / 4), 0).word[index % 4];
@@ -58,7 +50,7 @@ static uint32_t random_word(size_t index) {
 typedef struct range {
     uint32_t left, right, sum, spread;
 } range;
-static const range ranges[] = {{120, 120, 120, 10}, {60, 60, 0, 10}, {52, 55, 0, 12},
+static const range ranges[] = {{120, 120, 120, 10}, {60, 60, 0, 10},    {52, 55, 0, 12},
                                {0, 120, 0, 3},      {185, 185, 250, 5}, {0, 0, 0, 256}};
 
 static uint32_t random_bits(size_t index, uint32_t exponent, uint32_t spread) {
@@ -68,7 +60,8 @@ static uint32_t random_bits(size_t index, uint32_t exponent, uint32_t spread) {
 
 enum { PRODUCT_CHUNKS = 5, LEFT_ROW = 3 * BF16_CHUNK };
 
-static void check_product(dcnn_isa isa, const range *r, size_t chunks, size_t row_tiles, size_t column_tiles, bool add) {
+static void check_product(dcnn_isa isa, const range *r, size_t chunks, size_t row_tiles, size_t column_tiles,
+                          bool add) {
     static uint16_t left[PRODUCT_CHUNKS * 7 + BF16_BLOCK * LEFT_ROW + BF16_CHUNK];
     static uint16_t right[PRODUCT_CHUNKS * 2 * BF16_TILE_SIZE];
     static float out[BF16_BLOCK * 37], expected[BF16_BLOCK * 37];
@@ -93,9 +86,9 @@ static void check_product(dcnn_isa isa, const range *r, size_t chunks, size_t ro
                            .add = add,
                            .out = out,
                            .out_row = 37};
-    product_of(isa)(row_tiles, column_tiles, &p);
+    dcnn_product_bf16_of(isa)(row_tiles, column_tiles, &p);
     p.out = expected;
-    dcnn_product_bf16_reference(row_tiles, column_tiles, &p);
+    dcnn_product_bf16_of(DCNN_ISA_REFERENCE)(row_tiles, column_tiles, &p);
     check_bits("out", dcnn_isa_name(isa), sizeof out / sizeof *out, out, expected);
 }
 
@@ -108,7 +101,8 @@ static void test_products(void **state) {
                     check_product((dcnn_isa)isa, &ranges[r], chunks, 1 + shape % 2, 1 + shape / 2 % 2, shape / 4);
 }
 
-/* --- convolutions -------------------------------------------------------------------------------------------------- */
+/* --- convolutions --------------------------------------------------------------------------------------------------
+ */
 
 static const dcnn_conv named[] = {
     /* n, h, w, c, k, r, s, strides, pads, oh, ow */
@@ -139,7 +133,8 @@ static int random_int(size_t index, int low, int high) {
 static dcnn_conv convolution(int i) {
     if (i < NAMED) return named[i];
     const size_t at = 16 * (size_t)i;
-    dcnn_conv shape = {.n = random_int(at, 1, 5), .c = random_int(at + 1, BF16_LEAST_CHANNELS, 40), .k = random_int(at + 2, 1, 40)};
+    dcnn_conv shape = {
+        .n = random_int(at, 1, 5), .c = random_int(at + 1, BF16_LEAST_CHANNELS, 40), .k = random_int(at + 2, 1, 40)};
     shape.r = random_int(at + 3, 1, 4);
     shape.s = random_int(at + 4, 1, 4);
     shape.stride_h = random_int(at + 5, 1, 3);
@@ -260,8 +255,7 @@ static void run_convolution(void **state) {
         const results actual = run(dcnn_kernels_for((dcnn_isa)isa, DCNN_BF16), &shape, NULL);
         compare(dcnn_isa_name((dcnn_isa)isa), &shape, &actual, &expected);
     }
-    const results fp32 =
-        run(dcnn_kernels_of(DCNN_ISA_REFERENCE), &shape, size.pooled > 0 ? expected.argmax : NULL);
+    const results fp32 = run(dcnn_kernels_of(DCNN_ISA_REFERENCE), &shape, size.pooled > 0 ? expected.argmax : NULL);
     near("y", size.y, expected.plain, fp32.plain);
     near("dx", size.x, expected.dx, fp32.dx);
     near("dw", size.w, expected.dw, fp32.dw);
@@ -281,8 +275,8 @@ static void test_few_channels(void **state) {
         const results expected = run(dcnn_kernels_of((dcnn_isa)isa), &shape, NULL);
         const results actual = run(dcnn_kernels_for((dcnn_isa)isa, DCNN_BF16), &shape, NULL);
         compare(dcnn_isa_name((dcnn_isa)isa), &shape, &actual, &expected);
+        test_release();
     }
-    test_release();
 }
 
 int main(void) {

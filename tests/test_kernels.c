@@ -538,7 +538,8 @@ static void test_dense_forward(const dcnn_kernels *fast, const dcnn_kernels *slo
         const float *x = test_random((size_t)(rows * in), 91), *w = test_random((size_t)(in * units), 90);
         const float *bias = i % 2 ? test_random((size_t)units, 92) : NULL;
         const dcnn_fused fused = i / 2 % 2 ? DCNN_FUSED_RELU : DCNN_FUSED_NONE;
-        float *y = test_floats(count), *expected = test_floats(count), *scratch = dense_scratch_of(fast, rows, in, units);
+        float *y = test_floats(count), *expected = test_floats(count),
+              *scratch = dense_scratch_of(fast, rows, in, units);
         fast->dense_forward(rows, in, units, x, w, dense_packed_of(fast, in, units, w), bias, fused, y, scratch);
         slow->dense_forward(rows, in, units, x, w, NULL, bias, fused, expected, NULL);
         test_close("y", count, y, expected, sum_bound((size_t)in), 0);

@@ -374,6 +374,7 @@ static dcnn_status measure(dcnn_trainer *t, dcnn_train_options *options, double 
     result->nodes = dcnn_comm_node_count(t->comm);
     result->threads = dcnn_team_size(t->team);
     result->isa = t->kernels->isa;
+    result->precision = dcnn_precision_name(dcnn_net_has_bf16(t->state.net) ? DCNN_BF16 : DCNN_FP32);
     DCNN_TRY(dcnn_comm_agree(t->comm, describe_ops(t, result)));
     DCNN_TRY(dcnn_comm_agree(t->comm, describe_stages(t, result)));
     result->start_s = process_age_s();

@@ -2,8 +2,8 @@
 /**
  * @file bf16.h — the number format bf16: its rounding, the order in which products are summed, and the product kernel.
  *
- * An operand of a product is rounded to bf16 (the upper half of a float, to nearest, ties to even; denormals are zeros);
- * the sums are fp32.
+ * An operand of a product is rounded to bf16 (the upper half of a float, to nearest, ties to even; denormals are
+ * zeros); the sums are fp32.
  *
  * **The order of a sum** is that of AMX's TDPBF16PS (Intel SDM 2, checked bit by bit against the instruction by
  * test_bf16), and everything else follows it. The depth is cut into *chunks* of 32:
@@ -13,8 +13,8 @@
  *
  * Denormal operands and results are zeros in each step. Zeros that fill a chunk change nothing.
  *
- * **Operands in memory.** The left one is read in rows of 32 numbers wherever they lie. The right one is packed in tiles
- * of 16 columns: 16 pairs of neighbours in depth, of each pair the 16 columns, of each column both (1 KiB).
+ * **Operands in memory.** The left one is read in rows of 32 numbers wherever they lie. The right one is packed in
+ * tiles of 16 columns: 16 pairs of neighbours in depth, of each pair the 16 columns, of each column both (1 KiB).
  */
 #ifndef DCNN_KERNELS_BF16_H
 #define DCNN_KERNELS_BF16_H
@@ -28,13 +28,13 @@
 #include "kernels/kernels.h"
 
 enum {
-    BF16_CHUNK = 32,                            /**< depth of a tile */
-    BF16_TILE = 16,                             /**< rows or columns of a tile */
-    BF16_BLOCK = 2 * BF16_TILE,                 /**< rows and columns of a product, at most */
-    BF16_TILE_SIZE = BF16_CHUNK * BF16_TILE,    /**< numbers of a tile */
-    BF16_IMAGES = 16,                           /**< at most, of a group whose pixels lie side by side */
-    BF16_GROUP_BYTES = 768 << 10,               /**< of a group's gathered input, if more than one image: part of L2 */
-    BF16_LEAST_CHANNELS = 16,                   /**< convolutions of fewer input channels stay fp32: bf16_pays() */
+    BF16_CHUNK = 32,                         /**< depth of a tile */
+    BF16_TILE = 16,                          /**< rows or columns of a tile */
+    BF16_BLOCK = 2 * BF16_TILE,              /**< rows and columns of a product, at most */
+    BF16_TILE_SIZE = BF16_CHUNK * BF16_TILE, /**< numbers of a tile */
+    BF16_IMAGES = 16,                        /**< at most, of a group whose pixels lie side by side */
+    BF16_GROUP_BYTES = 768 << 10,            /**< of a group's gathered input, if more than one image: part of L2 */
+    BF16_LEAST_CHANNELS = 16,                /**< convolutions of fewer input channels stay fp32: bf16_pays() */
 };
 
 /** out[i][j] = sum over chunks and depth of left[i] * right[j]; all distances in elements. */
@@ -50,15 +50,20 @@ typedef struct dcnn_product_bf16 {
     size_t out_row;
 } dcnn_product_bf16;
 
-/** One or two tiles of rows by one or two tiles of columns. `reference` is plain loops, `amx` the instruction, `avx2`
- * and `avx512` do its arithmetic with fused multiply-adds. */
-#define DCNN_PRODUCT_BF16(isa)                                                                                         \
-    void dcnn_product_bf16_##isa(size_t row_tiles, size_t column_tiles, const dcnn_product_bf16 *p);
+/** One or two tiles of rows by one or two tiles of columns. */
+typedef void dcnn_product_bf16_kernel(size_t row_tiles, size_t column_tiles, const dcnn_product_bf16 *p);
+
+/** `reference` is plain loops, `amx` the instruction, `avx2` and `avx512` do its arithmetic with fused multiply-adds.
+ */
+#define DCNN_PRODUCT_BF16(isa) dcnn_product_bf16_kernel dcnn_product_bf16_##isa;
 DCNN_PRODUCT_BF16(reference)
 DCNN_PRODUCT_BF16(generic)
 DCNN_PRODUCT_BF16(avx2)
 DCNN_PRODUCT_BF16(avx512)
 DCNN_PRODUCT_BF16(amx)
+
+/** The product of an instruction set that dcnn_isa_best() allows. *Local.* */
+dcnn_product_bf16_kernel *dcnn_product_bf16_of(dcnn_isa isa);
 
 /** Does this CPU have AMX with bf16, and does the system let this process use it? Asks once. *Local.* */
 bool dcnn_amx_permitted(void);
@@ -101,8 +106,8 @@ static inline float bf16_add(float a, float b) {
     return bf16_flush((double)bf16_normal(a) + (double)bf16_normal(b));
 }
 
-/** Of few input channels a chunk would be mostly zeros: one channel, fused with its pooling, took 27 us an image forward
- * by AMX and 9 by fp32's kernel, three channels 63 and 38. */
+/** Of few input channels a chunk would be mostly zeros: one channel, fused with its pooling, took 27 us an image
+ * forward by AMX and 9 by fp32's kernel, three channels 63 and 38. */
 static inline bool bf16_pays(const dcnn_conv *shape) {
     return shape->c >= BF16_LEAST_CHANNELS || shape->r * shape->s == 1;
 }
@@ -146,8 +151,8 @@ static inline bf16_gathered bf16_gathered_of(const dcnn_conv *shape, bool pooled
     g.depth = bf16_whole(g.channels, BF16_CHUNK);
     const size_t pixels = g.phases_h * g.phases_w * g.h * g.w;
     g.images = BF16_IMAGES;
-    while (g.images > 1 && (g.images / 2 >= (size_t)shape->n ||
-                            pixels * g.images * g.depth * sizeof(uint16_t) > BF16_GROUP_BYTES))
+    while (g.images > 1 &&
+           (g.images / 2 >= (size_t)shape->n || pixels * g.images * g.depth * sizeof(uint16_t) > BF16_GROUP_BYTES))
         g.images /= 2;
     g.rows = pixels * g.images;
     g.lines = g.oh;

@@ -22,7 +22,8 @@ static size_t panel_tiles(size_t tiles, size_t first) {
     return least(2, tiles - first);
 }
 
-/* --- memory -------------------------------------------------------------------------------------------------------- */
+/* --- memory --------------------------------------------------------------------------------------------------------
+ */
 
 /* Everything that any of the kernels needs, carved from scratch; NULL scratch measures. */
 typedef struct memory {
@@ -46,8 +47,8 @@ static memory carve(const dcnn_conv *shape, const bf16_gathered *g, float *scrat
     const size_t tiles = tiles_of((size_t)shape->k), taps = (size_t)(shape->r * shape->s);
     const size_t chunks = g->lines * line_chunks(g), forward = g->taps * g->depth / BF16_CHUNK,
                  backward = taps * d.depth / BF16_CHUNK;
-    const size_t most = chunks > forward ? (chunks > backward ? chunks : backward)
-                                         : (forward > backward ? forward : backward);
+    const size_t most =
+        chunks > forward ? (chunks > backward ? chunks : backward) : (forward > backward ? forward : backward);
     memory m = {0};
     m.rows = take(&m, scratch, bf16_rows_size(g->rows, g->depth) * sizeof(uint16_t));
     m.columns = take(&m, scratch, g->depth * bf16_transposed_row(g->rows) * sizeof(uint16_t));
@@ -62,7 +63,8 @@ static size_t scratch_of(const dcnn_conv *shape, bool pooled) {
     return carve(shape, &g, NULL).floats;
 }
 
-/* --- packed weights: [panel][tap][chunk][tile], forward's, then dx's taps phase by phase ---------------------------- */
+/* --- packed weights: [panel][tap][chunk][tile], forward's, then dx's taps phase by phase ----------------------------
+ */
 
 static size_t packed_size(size_t taps, size_t depth, size_t columns) {
     return tiles_of(columns) * taps * depth * BF16_TILE;
@@ -156,7 +158,8 @@ static void pack(const dcnn_conv *shape, const float *w, float *packed, int part
     }
 }
 
-/* --- forward ------------------------------------------------------------------------------------------------------- */
+/* --- forward -------------------------------------------------------------------------------------------------------
+ */
 
 /* Where each chunk of the depth of an output begins: tap after tap. */
 static void list_taps(const dcnn_conv *shape, const bf16_gathered *g, int32_t *left_at) {
@@ -293,7 +296,8 @@ static void pool_forward(const dcnn_conv *shape, const float *x, const float *in
     }
 }
 
-/* --- dx ------------------------------------------------------------------------------------------------------------ */
+/* --- dx ------------------------------------------------------------------------------------------------------------
+ */
 
 /* The inputs of a phase that some gradient reaches: input i = u * stride + phase - pad, for u in [first, end). */
 typedef struct phase_reach {
@@ -318,7 +322,8 @@ static void clear_unreached(const dcnn_conv *shape, const bf16_gathered *g, size
             const phase_taps taps = taps_of_phase(shape, phase_h, phase_w);
             const size_t u = (size_t)((i + shape->pad_h) / shape->stride_h);
             const size_t v = (size_t)((j + shape->pad_w) / shape->stride_w);
-            if (taps.rows > 0 && taps.columns > 0 && u < g->oh + taps.rows - 1 && v < g->ow + taps.columns - 1) continue;
+            if (taps.rows > 0 && taps.columns > 0 && u < g->oh + taps.rows - 1 && v < g->ow + taps.columns - 1)
+                continue;
             for (size_t image = 0; image < count; image++)
                 memset(dx + ((image * h + (size_t)i) * w + (size_t)j) * c, 0, c * sizeof *dx);
         }
@@ -388,7 +393,8 @@ static void input_gradient(const dcnn_conv *shape, const bf16_gathered *g, const
         }
 }
 
-/* --- dw ------------------------------------------------------------------------------------------------------------ */
+/* --- dw ------------------------------------------------------------------------------------------------------------
+ */
 
 /* One product's sums to where they belong in dw [taps,channels,K], or from there. */
 static void copy_block(size_t rows, size_t columns, const float *from, size_t from_row, float *to, size_t to_row) {
@@ -428,7 +434,8 @@ static void filter_gradient(const dcnn_conv *shape, const bf16_gathered *g, cons
     }
 }
 
-/* --- backward, all together ------------------------------------------------------------------------------------------ */
+/* --- backward, all together ------------------------------------------------------------------------------------------
+ */
 
 typedef struct backward_task {
     const float *x, *in_scale, *in_shift, *packed;
@@ -446,11 +453,12 @@ static void run_backward(const dcnn_conv *shape, const backward_task *task, floa
     const size_t in = (size_t)shape->h * (size_t)shape->w * (size_t)shape->c, out = positions * k;
     for (size_t image = 0; image < n; image += g.images) {
         const size_t count = least(g.images, n - image);
-        DCNN_SIMD_NAME(dcnn_bf16_gather_gradient)(shape, &d, task->dy + image * out,
-                                                  pooled ? task->argmax + image * out : NULL, count, m.gradient);
+        DCNN_SIMD_NAME(dcnn_bf16_gather_gradient)
+        (shape, &d, task->dy + image * out, pooled ? task->argmax + image * out : NULL, count, m.gradient);
         if (task->dx != NULL) input_gradient(shape, &g, &d, &m, task->packed, count, task->dx + image * in);
         if (task->dw == NULL) continue;
-        DCNN_SIMD_NAME(dcnn_bf16_gather_input)(shape, &g, task->x + image * in, count, task->in_scale, task->in_shift, m.rows);
+        DCNN_SIMD_NAME(dcnn_bf16_gather_input)
+        (shape, &g, task->x + image * in, count, task->in_scale, task->in_shift, m.rows);
         DCNN_SIMD_NAME(dcnn_bf16_transpose)(g.rows, g.depth, g.channels, m.rows, m.columns);
         DCNN_SIMD_NAME(dcnn_bf16_pair_gradient)(&g, &d, tiles_of(k), m.gradient, m.pairs);
         filter_gradient(shape, &g, &m, image > 0, task->dw);
@@ -459,7 +467,8 @@ static void run_backward(const dcnn_conv *shape, const backward_task *task, floa
         DCNN_SIMD_NAME(dcnn_bf16_bias_gradient)(n * positions, k, task->dy, task->argmax, task->dbias);
 }
 
-/* --- the table's rows ------------------------------------------------------------------------------------------------ */
+/* --- the table's rows ------------------------------------------------------------------------------------------------
+ */
 
 /* What fp32 does, for shapes that stay with it: the table as it was. */
 static dcnn_kernels fp32;
@@ -541,8 +550,8 @@ static void conv_pool_backward(const dcnn_conv *shape, const float *x, const flo
 
 /* A dense layer's view: images of one pixel. */
 static dcnn_conv dense_shape(int rows, int in, int units) {
-    return (dcnn_conv){.n = rows, .h = 1, .w = 1, .c = in, .k = units, .r = 1, .s = 1, .stride_h = 1, .stride_w = 1,
-                       .oh = 1, .ow = 1};
+    return (dcnn_conv){
+        .n = rows, .h = 1, .w = 1, .c = in, .k = units, .r = 1, .s = 1, .stride_h = 1, .stride_w = 1, .oh = 1, .ow = 1};
 }
 
 static size_t dense_scratch(int rows, int in, int units) {

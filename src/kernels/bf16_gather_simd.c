@@ -2,7 +2,8 @@
 /* bf16_gather_simd.c — images and gradients into the rows, columns and pairs that bf16 products read. */
 #include "kernels/bf16_simd.h"
 
-/* --- input --------------------------------------------------------------------------------------------------------- */
+/* --- input ---------------------------------------------------------------------------------------------------------
+ */
 
 /* The pixels of one image: phase by phase. */
 static void gather_pixels(const dcnn_conv *shape, const bf16_gathered *g, const float *x, const float *scale,
@@ -44,7 +45,8 @@ void DCNN_SIMD_NAME(dcnn_bf16_gather_input)(const dcnn_conv *shape, const bf16_g
     clear_end(g->rows, g->depth, rows);
 }
 
-/* --- gradient ------------------------------------------------------------------------------------------------------ */
+/* --- gradient ------------------------------------------------------------------------------------------------------
+ */
 
 static void clear_border(const bf16_gradient *d, uint16_t *rows) {
     const size_t pixel = d->images * d->depth, line = d->w * pixel, side = d->border_w * pixel;
@@ -106,7 +108,8 @@ void DCNN_SIMD_NAME(dcnn_bf16_gather_gradient)(const dcnn_conv *shape, const bf1
     clear_end(d->rows, d->depth, rows);
 }
 
-/* --- products over rows -------------------------------------------------------------------------------------------- */
+/* --- products over rows --------------------------------------------------------------------------------------------
+ */
 
 void DCNN_SIMD_NAME(dcnn_bf16_transpose)(size_t rows, size_t depth, size_t channels, const uint16_t *from,
                                          uint16_t *to) {
@@ -134,8 +137,8 @@ void DCNN_SIMD_NAME(dcnn_bf16_pair_gradient)(const bf16_gathered *g, const bf16_
                 const uint16_t *b = has_second ? from + (row + 1) * d->depth : zeros;
                 uint16_t *pair = to + (row - first) * BF16_TILE;
                 for (size_t tile = 0; tile < tiles; tile++, pair += BF16_TILE_SIZE)
-                    bf16_store_pairs(pair, bf16_pair_rows(a + has_first * tile * BF16_TILE,
-                                                          b + has_second * tile * BF16_TILE));
+                    bf16_store_pairs(
+                        pair, bf16_pair_rows(a + has_first * tile * BF16_TILE, b + has_second * tile * BF16_TILE));
             }
     }
 }
@@ -166,6 +169,5 @@ void DCNN_SIMD_NAME(dcnn_bf16_bias_gradient)(size_t rows, size_t k, const float 
     size_t at = 0;
     for (; at + BIAS_VECTORS * V <= k; at += BIAS_VECTORS * V)
         sum_columns(BIAS_VECTORS, rows, k, dy + at, argmax ? argmax + at : NULL, V, dbias + at);
-    for (; at < k; at += V)
-        sum_columns(1, rows, k, dy + at, argmax ? argmax + at : NULL, least(V, k - at), dbias + at);
+    for (; at < k; at += V) sum_columns(1, rows, k, dy + at, argmax ? argmax + at : NULL, least(V, k - at), dbias + at);
 }

@@ -100,8 +100,8 @@ INLINE void bf16_round_row(const float *from, size_t count, const float *scale, 
     size_t at = 0;
 #if defined(DCNN_ISA_amx)
     for (; scale == NULL && at + 2 * V <= count; at += 2 * V)
-        _mm512_storeu_si512(to + at, (__m512i)_mm512_cvtne2ps_pbh((__m512)simd_load(from + at + V),
-                                                                  (__m512)simd_load(from + at)));
+        _mm512_storeu_si512(
+            to + at, (__m512i)_mm512_cvtne2ps_pbh((__m512)simd_load(from + at + V), (__m512)simd_load(from + at)));
     for (; at + 2 * V <= count; at += 2 * V) {
         const simd_float low = simd_load(from + at) * simd_load(scale + at) + simd_load(shift + at);
         const simd_float high = simd_load(from + at + V) * simd_load(scale + at + V) + simd_load(shift + at + V);
@@ -117,7 +117,8 @@ INLINE void bf16_round_row(const float *from, size_t count, const float *scale, 
     if (whole > count) memset(to + count, 0, (whole - count) * sizeof *to);
 }
 
-/* --- what is gathered (bf16_gather_simd.c) ------------------------------------------------------------------------- */
+/* --- what is gathered (bf16_gather_simd.c) -------------------------------------------------------------------------
+ */
 
 /** How the gradient of the outputs is gathered: rows as of the input, a border of zeros around, which dx reads. */
 typedef struct bf16_gradient {
@@ -158,7 +159,8 @@ void DCNN_SIMD_NAME(dcnn_bf16_gather_gradient)(const dcnn_conv *shape, const bf1
                                                const uint8_t *argmax, size_t count, uint16_t *rows);
 
 /** Rows [rows,depth] to columns: numbers of one channel side by side, for a product over rows. */
-void DCNN_SIMD_NAME(dcnn_bf16_transpose)(size_t rows, size_t depth, size_t channels, const uint16_t *from, uint16_t *to);
+void DCNN_SIMD_NAME(dcnn_bf16_transpose)(size_t rows, size_t depth, size_t channels, const uint16_t *from,
+                                         uint16_t *to);
 
 /** The gradient's rows as right tiles of a product over rows: [line][chunk][tile]. */
 void DCNN_SIMD_NAME(dcnn_bf16_pair_gradient)(const bf16_gathered *g, const bf16_gradient *d, size_t tiles,

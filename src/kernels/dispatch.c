@@ -15,6 +15,7 @@ static dcnn_kernels *fill_common(dcnn_isa isa, dcnn_precision precision) {
     dcnn_kernels *table = &tables[isa][precision];
     table->isa = names[isa];
     table->precision = precisions[precision];
+    table->bf16 = &tables[isa][DCNN_BF16];
     dcnn_register_reference(table);
     dcnn_register_reference_conv(table);
     if (isa == DCNN_ISA_REFERENCE) return table;
@@ -24,7 +25,7 @@ static dcnn_kernels *fill_common(dcnn_isa isa, dcnn_precision precision) {
 
 #define FILL_SIMD(isa, precision, name)                                                                                \
     do {                                                                                                               \
-        dcnn_kernels *table_ = fill_common(isa, precision);                                                                     \
+        dcnn_kernels *table_ = fill_common(isa, precision);                                                            \
         dcnn_register_dense_##name(table_);                                                                            \
         dcnn_register_conv_##name(table_);                                                                             \
         dcnn_register_activations_##name(table_);                                                                      \
@@ -54,6 +55,21 @@ static void fill_tables(void) {
 #if defined(DCNN_HAS_AMX)
     dcnn_register_bf16_amx(&tables[DCNN_ISA_AMX][DCNN_BF16]);
 #endif
+}
+
+dcnn_product_bf16_kernel *dcnn_product_bf16_of(dcnn_isa isa) {
+    static dcnn_product_bf16_kernel *const products[DCNN_ISA_COUNT] = {
+        [DCNN_ISA_REFERENCE] = dcnn_product_bf16_reference,
+        [DCNN_ISA_GENERIC] = dcnn_product_bf16_generic,
+#if defined(__x86_64__)
+        [DCNN_ISA_AVX2] = dcnn_product_bf16_avx2,
+        [DCNN_ISA_AVX512] = dcnn_product_bf16_avx512,
+#endif
+#if defined(DCNN_HAS_AMX)
+        [DCNN_ISA_AMX] = dcnn_product_bf16_amx,
+#endif
+    };
+    return products[isa];
 }
 
 const char *dcnn_isa_name(dcnn_isa isa) {
@@ -116,8 +132,4 @@ const dcnn_kernels *dcnn_kernels_for(dcnn_isa isa, dcnn_precision precision) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, fill_tables);
     return &tables[isa][precision];
-}
-
-const dcnn_kernels *dcnn_kernels_with(const dcnn_kernels *kernels, dcnn_precision precision) {
-    return &tables[(kernels - &tables[0][0]) / DCNN_PRECISION_COUNT][precision];
 }

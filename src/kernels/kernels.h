@@ -200,8 +200,9 @@ typedef struct dcnn_descend_step {
 
 /** The table: one pointer a kernel, plus its name for logs. Read-only after dcnn_kernels_select(). */
 typedef struct dcnn_kernels {
-    const char *isa;       /**< "reference", "generic", "avx2", "avx512", "amx" */
-    const char *precision; /**< "fp32", "bf16" */
+    const char *isa;                 /**< "reference", "generic", "avx2", "avx512", "amx" */
+    const char *precision;           /**< "fp32", "bf16" */
+    const struct dcnn_kernels *bf16; /**< the same instruction set's for products of bf16 */
     DCNN_KERNEL_LIST(DCNN_KERNEL_FIELD)
 } dcnn_kernels;
 
@@ -224,8 +225,8 @@ const char *dcnn_isa_name(dcnn_isa isa);
 /** "fp32", "bf16". *Local.* */
 const char *dcnn_precision_name(dcnn_precision precision);
 
-/** The best instruction set that this CPU, its operating system and this build have. Asks the system to let this process
- * use AMX's tiles where there are any. *Local.* */
+/** The best instruction set that this CPU, its operating system and this build have. Asks the system to let this
+ * process use AMX's tiles where there are any. *Local.* */
 dcnn_isa dcnn_isa_best(void);
 
 /**
@@ -239,9 +240,6 @@ const dcnn_kernels *dcnn_kernels_of(dcnn_isa isa);
 
 /** The same in any precision. */
 const dcnn_kernels *dcnn_kernels_for(dcnn_isa isa, dcnn_precision precision);
-
-/** The table of the same instruction set in that precision. *Local.* */
-const dcnn_kernels *dcnn_kernels_with(const dcnn_kernels *kernels, dcnn_precision precision);
 
 /* --- OpenBLAS --------------------------------------------------------------------------------------------------- */
 

@@ -48,12 +48,12 @@ enum { TILE_BYTES = 64 };
 #define DCNN_START(tile, i, j)                                                                                         \
     do {                                                                                                               \
         if (p->add)                                                                                                    \
-            _tile_loadd(tile, p->out + (i) * BF16_TILE * p->out_row + (j) * BF16_TILE, p->out_row * sizeof(float));    \
+            _tile_loadd(tile, p->out + (i)*BF16_TILE * p->out_row + (j)*BF16_TILE, p->out_row * sizeof(float));        \
         else                                                                                                           \
             _tile_zero(tile);                                                                                          \
     } while (0)
 #define DCNN_STORE(tile, i, j)                                                                                         \
-    _tile_stored(tile, p->out + (i) * BF16_TILE * p->out_row + (j) * BF16_TILE, p->out_row * sizeof(float))
+    _tile_stored(tile, p->out + (i)*BF16_TILE * p->out_row + (j)*BF16_TILE, p->out_row * sizeof(float))
 
 static void multiply_2x2(const dcnn_product_bf16 *p) {
     const size_t row = p->left_row * sizeof(uint16_t), below = BF16_TILE * p->left_row;
@@ -131,4 +131,3 @@ void dcnn_product_bf16_amx(size_t row_tiles, size_t column_tiles, const dcnn_pro
     else
         column_tiles == 2 ? multiply_1x2(p) : multiply_1x1(p);
 }
-

@@ -46,10 +46,10 @@ typedef struct dcnn_op_kind {
 /** A planned operation: a kind, its node(s), and its memory needs. */
 struct dcnn_op {
     const dcnn_op_kind *kind;
-    const dcnn_node *node;      /**< the layer; for a fused operation, its last layer */
+    const dcnn_node *node;       /**< the layer; for a fused operation, its last layer */
     const dcnn_kernels *kernels; /**< in the node's precision */
-    const dcnn_node *head;      /**< the first layer of a fused operation, else == node */
-    dcnn_activation activation; /**< of the node; linear if the loss takes the softmax over */
+    const dcnn_node *head;       /**< the first layer of a fused operation, else == node */
+    dcnn_activation activation;  /**< of the node; linear if the loss takes the softmax over */
     bool training;
     const dcnn_op *affine; /**< BatchNormalization folded into this operation's reading of its input, or NULL */
     dcnn_shape in;         /**< of input 0 */

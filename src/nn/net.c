@@ -265,7 +265,8 @@ json_t *dcnn_net_describe(const dcnn_net *net) {
     json_t *layers = json_array();
     for (int i = 0; i < net->node_count; i++) {
         const dcnn_node *node = &net->nodes[i];
-        json_t *config = json_pack("{s:s, s:b, s:o}", "name", node->name, "trainable", 1, "dtype", describe_policy(node));
+        json_t *config =
+            json_pack("{s:s, s:b, s:o}", "name", node->name, "trainable", 1, "dtype", describe_policy(node));
         node->layer->describe(node, config);
         json_array_append_new(layers, json_pack("{s:s, s:s, s:o, s:n}", "module", "keras.layers", "class_name",
                                                 node->layer->class_name, "config", config, "registered_name"));

@@ -48,7 +48,7 @@ typedef struct dcnn_node {
     int input_count, inputs[DCNN_MAX_INPUTS]; /**< earlier nodes */
     bool bf16;        /**< products take bf16 operands (Keras' policy mixed_bfloat16) instead of fp32 */
     dcnn_shape shape; /**< of one output sample */
-    void *config;                             /**< the layer kind's own struct; owned */
+    void *config;     /**< the layer kind's own struct; owned */
     int param_count;
     dcnn_param params[DCNN_MAX_PARAMS];
     int stage_forward;  /**< number of synchronisations (BatchNormalization) before its output is there */

@@ -63,7 +63,7 @@ static dcnn_op *producer(const dcnn_plan *plan, int value) {
 }
 
 static const dcnn_kernels *kernels_for(const dcnn_plan *plan, const dcnn_node *node) {
-    return dcnn_kernels_with(plan->kernels, node->bf16 ? DCNN_BF16 : DCNN_FP32);
+    return node->bf16 ? plan->kernels->bf16 : plan->kernels;
 }
 
 /* Does node i + 1 fuse with node i? (In a chain the consumer of a convolution is the next node.) */
@@ -71,8 +71,8 @@ static bool fuses_with_next(const dcnn_plan *plan, int i) {
     const dcnn_net *net = plan->net;
     if (!plan->options.fuse || i + 1 >= net->node_count || net->nodes[i + 1].input_count != 1) return false;
     if (net->nodes[i].input_count != 1 || net->nodes[i + 1].inputs[0] != i || consumers_of(net, i) != 1) return false;
-    return dcnn_conv_pool_matches(kernels_for(plan, &net->nodes[i]), &net->nodes[i], net->nodes[net->nodes[i].inputs[0]].shape,
-                                  &net->nodes[i + 1]);
+    return dcnn_conv_pool_matches(kernels_for(plan, &net->nodes[i]), &net->nodes[i],
+                                  net->nodes[net->nodes[i].inputs[0]].shape, &net->nodes[i + 1]);
 }
 
 static void list_operations(dcnn_plan *plan, int *value_of) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* reference_bf16.c — convolutions of bf16 operands in plain loops, in the order of additions that bf16.h defines. */
+/* bf16_reference.c — convolutions of bf16 operands in plain loops, in the order of additions that bf16.h defines. */
 #include "kernels/bf16.h"
 #include "kernels/register.h"
 
@@ -168,8 +168,8 @@ static void conv_pool_forward(const dcnn_conv *shape, const float *x, const floa
                     float best = 0.0f;
                     int first = 0;
                     for (int cell = 0; cell < 4; cell++) {
-                        const float value = output_at(shape, x, in_scale, in_shift, packed, n, 2 * i + cell / 2,
-                                                      2 * j + cell % 2, k);
+                        const float value =
+                            output_at(shape, x, in_scale, in_shift, packed, n, 2 * i + cell / 2, 2 * j + cell % 2, k);
                         if (cell > 0 && !(value > best || isnan(value))) continue;
                         best = value;
                         first = cell;
@@ -194,8 +194,8 @@ static void conv_pool_backward(const dcnn_conv *shape, const float *x, const flo
 
 /* Images of one pixel. */
 static dcnn_conv dense_shape(int rows, int in, int units) {
-    return (dcnn_conv){.n = rows, .h = 1, .w = 1, .c = in, .k = units, .r = 1, .s = 1, .stride_h = 1, .stride_w = 1,
-                       .oh = 1, .ow = 1};
+    return (dcnn_conv){
+        .n = rows, .h = 1, .w = 1, .c = in, .k = units, .r = 1, .s = 1, .stride_h = 1, .stride_w = 1, .oh = 1, .ow = 1};
 }
 
 static void dense_forward(int rows, int in, int units, const float *x, const float *w, const float *packed,
