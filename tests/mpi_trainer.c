@@ -84,26 +84,24 @@ static outcome train_by(const method *how, dcnn_comm *comm, const char *name, in
     snprintf(run_folder, sizeof run_folder, "%s/%s-%d", folder, name, comm == alone ? everyone->rank : -1);
     snprintf(model_path, sizeof model_path, "%s/model.json", folder);
     json_t *record = json_object();
-    const dcnn_train_options options = {.model = model_path,
-                                        .epochs = 2,
-                                        .batch_size = batch,
-                                        .accumulate = how->accumulate,
-                                        .grain = 8,
-                                        .optimizer = how->optimizer,
-                                        .schedule = how->schedule,
-                                        .seed = 5,
-                                        .augment = true,
-                                        .rotation_range = 15,
-                                        .zoom_range = 0.1,
-                                        .width_shift_range = 0.1,
-                                        .height_shift_range = 0.05,
-                                        .checkpoint_every = 3,
-                                        .keep = 2,
-                                        .threads = threads,
-                                        .fuse = true,
-                                        .trace = trace[0] ? trace : NULL,
-                                        .stop_after = stop_after,
-                                        .record = record};
+    const dcnn_train_options options = {
+        .model = model_path,
+        .epochs = 2,
+        .batch_size = batch,
+        .accumulate = how->accumulate,
+        .grain = 8,
+        .optimizer = how->optimizer,
+        .schedule = how->schedule,
+        .seed = 5,
+        .augment = true,
+        .ranges = {.rotation_range = 15, .zoom_range = 0.1, .width_shift_range = 0.1, .height_shift_range = 0.05},
+        .checkpoint_every = 3,
+        .keep = 2,
+        .threads = threads,
+        .fuse = true,
+        .trace = trace[0] ? trace : NULL,
+        .stop_after = stop_after,
+        .record = record};
     dcnn_run run;
     dcnn_checkpoint from = {0};
     dcnn_train_result result = {0};

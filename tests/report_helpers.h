@@ -108,7 +108,13 @@ static inline void fake_samples(const fake_run *run, fake_data *data) {
     data->report.pixels = pixels;
     data->report.labels = labels;
     data->report.augmented = augmented;
-    data->report.augmented_count = FAKE_AUGMENTED;
+    static int64_t samples[FAKE_AUGMENTED];
+    static const char *names[FAKE_AUGMENTED];
+    for (int i = 0; i < FAKE_AUGMENTED; i++) samples[i] = i;
+    names[FAKE_AUGMENTED - 1] = "horizontal-flip 0.5";
+    data->report.augmented_rows = FAKE_AUGMENTED;
+    data->report.augmented_samples = samples;
+    data->report.augmented_names = names;
     data->report.augmented_copies = FAKE_COPIES;
     data->report.split = &d->splits[1];
 }

@@ -100,6 +100,38 @@ static void test_tanh_backward(const dcnn_kernels *fast, const dcnn_kernels *slo
     check_backward(fast->tanh_backward, slow->tanh_backward, 5e-7);
 }
 
+static const float function_settings[3] = {1.5f, 0.25f, 0.5f};
+
+static void test_function_forward(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    for (int f = 0; f < DCNN_FUNCTION_COUNT; f++)
+        for (int i = 0; i < COUNTS; i++) {
+            const size_t count = counts[i];
+            const float *x = test_random_between(count, 3, -6, 6);
+            float *expected = test_floats(count), *y = test_floats(count), *over = test_copy(count, x);
+            slow->function_forward((dcnn_function)f, function_settings, count, x, expected);
+            fast->function_forward((dcnn_function)f, function_settings, count, x, y);
+            fast->function_forward((dcnn_function)f, function_settings, count, over, over);
+            test_close("y", count, y, expected, 5e-7, 5e-7);
+            assert_memory_equal(over, y, count * sizeof(float));
+            test_release();
+        }
+}
+
+static void test_function_backward(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    for (int f = 0; f < DCNN_FUNCTION_COUNT; f++)
+        for (int i = 0; i < COUNTS; i++) {
+            const size_t count = counts[i];
+            const float *x = test_random_between(count, 3, -6, 6), *dy = test_random(count, 5);
+            float *expected = test_floats(count), *dx = test_floats(count), *over = test_copy(count, dy);
+            slow->function_backward((dcnn_function)f, function_settings, count, x, dy, expected);
+            fast->function_backward((dcnn_function)f, function_settings, count, x, dy, dx);
+            fast->function_backward((dcnn_function)f, function_settings, count, x, over, over);
+            test_close("dx", count, dx, expected, 5e-7, 5e-7);
+            assert_memory_equal(over, dx, count * sizeof(float));
+            test_release();
+        }
+}
+
 static void test_adam(const dcnn_kernels *fast, const dcnn_kernels *slow) {
     for (int i = 0; i < COUNTS; i++) {
         const size_t count = counts[i];
@@ -487,6 +519,39 @@ static void test_warp(const dcnn_kernels *fast, const dcnn_kernels *slow) {
         const float *scale = test_random((size_t)sizes[i][2], 79);
         fast->warp(sizes[i][0], sizes[i][1], sizes[i][2], random_bytes(count, 80), broken, scale, scale,
                    test_floats(count));
+        test_release();
+    }
+}
+
+static void test_remap(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    static const int sizes[][3] = {{28, 28, 1}, {1, 1, 1}, {1, 7, 3}, {9, 33, 3}, {5, 2, 1}, {7, 1, 20}, {3, 3, 4}};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        const int h = sizes[i][0], w = sizes[i][1], c = sizes[i][2];
+        const size_t pixels = (size_t)(h * w), count = pixels * (size_t)c;
+        const uint8_t *x = random_bytes(count, 82);
+        const float *rows = test_random_between(pixels, 83, -2, h + 1), *scale = test_random((size_t)c, 85);
+        const float *columns = test_random_between(pixels, 84, -2, w + 1), *shift = test_random((size_t)c, 86);
+        float *y = test_floats(count), *expected = test_floats(count);
+        fast->remap(h, w, c, x, rows, columns, scale, shift, y);
+        slow->remap(h, w, c, x, rows, columns, scale, shift, expected);
+        test_close("y", count, y, expected, 1e-2, 0); /* a position's rounding times a step of up to 255 */
+        test_release();
+    }
+}
+
+static void test_recolour(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    static const int depths[] = {1, 2, 3, 4, 16, 17, 40};
+    for (size_t i = 0; i < COUNTS * sizeof depths / sizeof depths[0]; i++) {
+        const int channels = depths[i / COUNTS];
+        const size_t pixels = counts[i % COUNTS], depth = (size_t)channels, count = pixels * depth;
+        const float *x = test_random_between(count, 87, 0, 255);
+        const float *factor = test_random_between(channels == 3 ? 9 : depth, 88, -0.5, 1.5);
+        const float *offset = test_random_between(depth, 89, -90, 90);
+        const float *scale = test_random_between(depth, 90, 0.002, 0.02), *shift = test_random(depth, 91);
+        float *y = test_copy(count, x), *expected = test_copy(count, x);
+        fast->recolour(pixels, channels, factor, offset, scale, shift, y);
+        slow->recolour(pixels, channels, factor, offset, scale, shift, expected);
+        test_close("y", count, y, expected, 1e-5, 0);
         test_release();
     }
 }

@@ -42,8 +42,8 @@ static void defaults_are_the_recipe(void **state) {
     assert_int_equal(o.grain, 16);
     assert_true(o.learning_rate == 0.001 && o.beta_1 == 0.9 && o.beta_2 == 0.999 && o.epsilon == 1e-7);
     assert_true(o.augment && o.fuse && !o.plain_sums && !o.resume);
-    assert_true(o.rotation_range == 10.0 && o.zoom_range == 0.1);
-    assert_true(o.width_shift_range == 0.1 && o.height_shift_range == 0.1);
+    assert_true(o.ranges.rotation_range == 10.0 && o.ranges.zoom_range == 0.1);
+    assert_true(o.ranges.width_shift_range == 0.1 && o.ranges.height_shift_range == 0.1);
     assert_int_equal(o.seed, 42);
     assert_null(o.run);
     assert_null(o.model);
@@ -163,7 +163,7 @@ static void every_row_is_sound(void **state) {
     }
 }
 
-static void help_is_a_screen_of_80_columns(void **state) {
+static void help_fits_80_columns_and_two_screens(void **state) {
     (void)state;
     for (int command = 0; command < DCNN_COMMAND_COUNT; command++) {
         char *text = NULL;
@@ -174,7 +174,7 @@ static void help_is_a_screen_of_80_columns(void **state) {
         int lines = 0;
         for (const char *line = text; *line; line += strcspn(line, "\n") + 1, lines++)
             if (strcspn(line, "\n") > 80) fail_msg("too long: %.100s", line);
-        if (lines > 70) fail_msg("%d lines of help for %s", lines, dcnn_command_table[command].name);
+        if (lines > 130) fail_msg("%d lines of help for %s", lines, dcnn_command_table[command].name);
         for (int i = 0; i < dcnn_option_count; i++) {
             char name[64];
             const dcnn_option *row = &dcnn_option_table[i];
@@ -278,7 +278,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_are_the_recipe),    cmocka_unit_test(values_are_read_in_every_form),
         cmocka_unit_test(wrong_words_are_refused),    cmocka_unit_test(wrong_values_are_refused),
-        cmocka_unit_test(every_row_is_sound),         cmocka_unit_test(help_is_a_screen_of_80_columns),
+        cmocka_unit_test(every_row_is_sound),         cmocka_unit_test(help_fits_80_columns_and_two_screens),
         cmocka_unit_test(record_names_every_option),  cmocka_unit_test(resume_takes_what_was_recorded),
         cmocka_unit_test(resume_refuses_another_run), cmocka_unit_test(names_have_distances),
     };

@@ -4,7 +4,6 @@
 #include <math.h>
 #include <stdbool.h>
 
-#include "run/augment.h"
 #include "run/sampler.h"
 #include "comm/tree.h"
 #include "testing.h"
@@ -105,49 +104,12 @@ static void shuffling_is_fair(void **state) {
     assert_true(chi < 150); /* 81 degrees of freedom: mean 81, deviation 12.7 */
 }
 
-static void augmentation_stays_in_its_ranges(void **state) {
-    (void)state;
-    const dcnn_augment still = {0}, one[] = {{.rotation_range = 10},
-                                             {.zoom_range = 0.1},
-                                             {.width_shift_range = 0.1},
-                                             {.height_shift_range = 0.1}};
-    float map[6];
-    assert_false(dcnn_augment_is_active(&still));
-    dcnn_augment_map(&still, 1, 2, 3, 28, 28, map);
-    const float identity[6] = {1, 0, 0, 0, 1, 0};
-    for (int i = 0; i < 6; i++) assert_true(fabsf(map[i] - identity[i]) <= 1e-6f);
-    float least[4] = {9, 9, 9, 9}, most[4] = {-9, -9, -9, -9};
-    for (int64_t sample = 0; sample < 2000; sample++) {
-        for (int kind = 0; kind < 4; kind++) {
-            dcnn_augment_map(&one[kind], 1, 0, sample, 28, 28, map);
-            /* sine of the angle; zoom of the rows; shift of columns and rows */
-            const float value = kind == 0 ? map[3] : kind == 1 ? map[0] : kind == 2 ? map[5] : map[2];
-            least[kind] = fminf(least[kind], value);
-            most[kind] = fmaxf(most[kind], value);
-            if (kind == 0) assert_true(fabsf(map[0] * map[0] + map[3] * map[3] - 1) <= 1e-5f);
-        }
-    }
-    const float low[4] = {-0.17365f, 0.9f, -2.8f, -2.8f}, high[4] = {0.17365f, 1.1f, 2.8f, 2.8f};
-    for (int kind = 0; kind < 4; kind++) {
-        const float width = high[kind] - low[kind];
-        assert_true(least[kind] >= low[kind] - 1e-5f && least[kind] < low[kind] + 0.01f * width);
-        assert_true(most[kind] <= high[kind] + 1e-5f && most[kind] > high[kind] - 0.01f * width);
-    }
-    float again[6];
-    dcnn_augment_map(&one[0], 1, 5, 77, 28, 28, map);
-    dcnn_augment_map(&one[0], 1, 5, 77, 28, 28, again);
-    assert_memory_equal(map, again, sizeof map);
-    dcnn_augment_map(&one[0], 1, 6, 77, 28, 28, again);
-    assert_memory_not_equal(map, again, sizeof map);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_cut_gives_the_bits_of_the_tree),
         cmocka_unit_test(whole_subtrees_are_one_block),
         cmocka_unit_test(an_epoch_is_a_permutation_and_another_epoch_another),
         cmocka_unit_test(shuffling_is_fair),
-        cmocka_unit_test(augmentation_stays_in_its_ranges),
     };
-    return cmocka_run_group_tests_name("tree, sampler, augmentation", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("tree, sampler", tests, NULL, NULL);
 }

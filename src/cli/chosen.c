@@ -83,7 +83,23 @@ static dcnn_status check_reader(const struct reader *reader, const dcnn_options 
                      reader->schedule ? "schedule" : "optimizer");
 }
 
+/* A range that nothing reads. */
+static dcnn_status check_augmentation(const dcnn_options *options) {
+    for (int row = 0; row < DCNN_AUGMENT_COUNT; row++) {
+        const dcnn_augment_row *about = &dcnn_augment_table[row];
+        if (!is_given(options, about->option)) continue;
+        if (!options->augment)
+            return DCNN_FAIL(DCNN_USAGE, "--%s says how to augment, --no-augment not to: give one of them",
+                             about->option);
+        if (!about->alone && dcnn_augment_value(&options->ranges, row - 1) == 0)
+            return DCNN_FAIL(DCNN_USAGE, "--%s is for --%s: give that too", about->option,
+                             dcnn_augment_table[row - 1].option);
+    }
+    return DCNN_OK;
+}
+
 dcnn_status dcnn_chosen_check(const dcnn_options *options) {
+    DCNN_TRY(check_augmentation(options));
     for (size_t i = 0; i < sizeof readers / sizeof readers[0]; i++) DCNN_TRY(check_reader(&readers[i], options));
     if (options->warmup > 0.0 && dcnn_chosen_schedule(options).kind == DCNN_SCHEDULE_ONE_CYCLE)
         return DCNN_FAIL(DCNN_USAGE, "--warmup %g: the schedule one-cycle has its own rise; leave --warmup out",

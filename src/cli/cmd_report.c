@@ -1,66 +1,25 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* cmd_report.c — dcnn report RUN [DATA.h5]: gathers what report/ draws. */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "cli/augmented.h"
 #include "cli/cli.h"
 #include "report/events.h"
 #include "report/report.h"
-#include "run/augment.h"
 #include "run/run_folder.h"
-
-enum { AUGMENTED = 5, MOST_COPIES = 6 };
 
 /* What rank 0 holds besides the model and the data set's description. */
 typedef struct sources {
     char *history;
     json_t *record;
-    uint8_t *pixels, *augmented;
+    uint8_t *pixels;
+    dcnn_augmented augmented;
     int32_t *labels;
 } sources;
-
-/* --- augmented samples ------------------------------------------------------------------------------------------ */
-
-static void augment_sample(const dcnn_cli *cli, const dcnn_report_data *data, const dcnn_options *trained, int64_t row,
-                           int epoch, float *floats, uint8_t *bytes) {
-    const dcnn_dataset *d = data->dataset;
-    const int64_t values = (int64_t)d->h * d->w * d->c;
-    const dcnn_augment ranges = {trained->rotation_range, trained->zoom_range, trained->width_shift_range,
-                                 trained->height_shift_range};
-    float map[6], scale[DCNN_MAX_CHANNELS], shift[DCNN_MAX_CHANNELS] = {0};
-    for (int c = 0; c < d->c; c++) scale[c] = 1.0F; /* bytes, for people, not standardised floats */
-    dcnn_augment_map(&ranges, trained->seed, (uint32_t)epoch, row, d->h, d->w, map);
-    dcnn_kernels_of(dcnn_comm_isa(cli->comm))
-        ->warp(d->h, d->w, d->c, data->pixels + row * values, map, scale, shift, floats);
-    for (int64_t i = 0; i < values; i++) bytes[i] = (uint8_t)lroundf(fminf(255.0F, fmaxf(0.0F, floats[i])));
-}
-
-/* The first training samples as the run saw them in its first epochs: the same pure function of seed, epoch, sample. */
-static dcnn_status augment_samples(const dcnn_cli *cli, sources *s, dcnn_report_data *data) {
-    dcnn_options trained;
-    const dcnn_split *train = dcnn_dataset_split(data->dataset, "train");
-    const int64_t values = (int64_t)data->dataset->h * data->dataset->w * data->dataset->c;
-    if (train == NULL || data->model->options == NULL) return DCNN_OK;
-    dcnn_options_default(DCNN_COMMAND_TRAIN, &trained);
-    DCNN_TRY(dcnn_options_resume(DCNN_COMMAND_TRAIN, data->model->options, &trained));
-    if (!trained.augment) return DCNN_OK;
-    const int count = train->count < AUGMENTED ? (int)train->count : AUGMENTED;
-    const int copies = trained.epochs < MOST_COPIES ? (int)trained.epochs : MOST_COPIES;
-    s->augmented = malloc((size_t)(count * copies * values));
-    float *floats = malloc((size_t)values * sizeof *floats);
-    dcnn_status status = s->augmented && floats ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: augmented samples");
-    for (int i = 0; i < count * copies && status == DCNN_OK; i++)
-        augment_sample(cli, data, &trained, train->rows[i / copies], i % copies, floats, s->augmented + i * values);
-    free(floats);
-    data->augmented = s->augmented;
-    data->augmented_count = status == DCNN_OK ? count : 0;
-    data->augmented_copies = copies;
-    return status;
-}
 
 /* --- rank 0: reading and writing -------------------------------------------------------------------------------- */
 
@@ -99,7 +58,7 @@ static dcnn_status draw(const dcnn_cli *cli, const char *folder, dcnn_report_dat
     DCNN_TRY_DONE(read_record(folder, &s.record));
     DCNN_TRY_DONE(read_text(folder, "metrics.jsonl", &s.history));
     DCNN_TRY_DONE(read_samples(&s, data));
-    DCNN_TRY_DONE(augment_samples(cli, &s, data));
+    DCNN_TRY_DONE(dcnn_augmented_make(dcnn_kernels_of(dcnn_comm_isa(cli->comm)), data, &s.augmented));
     data->history = s.history;
     data->record = s.record;
     status = dcnn_report_write(folder, data);
@@ -108,7 +67,7 @@ done:
     json_decref(s.record);
     free(s.pixels);
     free(s.labels);
-    free(s.augmented);
+    dcnn_augmented_free(&s.augmented);
     return status;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* cmd_train.c — dcnn train [DATA.h5] */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -8,7 +9,9 @@
 #include "cli/chosen.h"
 #include "cli/cli.h"
 #include "cli/progress.h"
+#include "cli/suited.h"
 #include "guard/run_lock.h"
+#include "run/run_folder.h"
 #include "guard/signals.h"
 #include "guard/watchdog.h"
 
@@ -82,19 +85,18 @@ static void tell_going_on(const dcnn_cli *cli, const dcnn_run *run, const dcnn_c
 }
 
 /* What a user wants to see before the first epoch is over. Trouble with the data set is dcnn_train()'s to tell. */
-static void tell_start(const dcnn_cli *cli, const dcnn_run *run, const dcnn_checkpoint *from) {
+static void tell_start(const dcnn_cli *cli, const dcnn_run *run, const dcnn_checkpoint *from,
+                       const dcnn_dataset *dataset, const dcnn_facts *facts) {
     const int ranks = dcnn_comm_size(cli->job), nodes = dcnn_comm_node_count(cli->job);
     const int workers = dcnn_comm_size(cli->comm);
     const int threads = cli->options->threads > 0 ? (int)cli->options->threads : dcnn_comm_cores(cli->comm);
     char text[512], at_work[64] = "";
-    dcnn_dataset dataset;
     if (workers < ranks) snprintf(at_work, sizeof at_work, ", %d of them at work, one a core", workers);
     dcnn_info("dcnn " DCNN_VERSION ": %d rank%s x %d thread%s on %d node%s%s, %s kernels, OpenBLAS %s", ranks,
               ranks == 1 ? "" : "s", threads, threads == 1 ? "" : "s", nodes, nodes == 1 ? "" : "s", at_work,
               dcnn_isa_name(dcnn_comm_isa(cli->comm)), dcnn_blas_core());
-    const bool opened = dcnn_dataset_open(run->data, &dataset) == DCNN_OK;
-    if (opened) {
-        dcnn_dataset_text(&dataset, text);
+    if (dataset) {
+        dcnn_dataset_text(dataset, text);
         dcnn_info("data  %s: %s", run->data, text);
     }
     if (from)
@@ -102,9 +104,9 @@ static void tell_start(const dcnn_cli *cli, const dcnn_run *run, const dcnn_chec
     else
         dcnn_info("run   %s", run->folder);
     dcnn_info("step  %s", dcnn_chosen_text(cli->options, text));
-    if (opened && from) tell_going_on(cli, run, from, dcnn_dataset_split(&dataset, "train"));
+    if (cli->options->augment && dataset && dcnn_suit_text(facts, cli->options, text)[0]) dcnn_info("vary  %s", text);
+    if (dataset && from) tell_going_on(cli, run, from, dcnn_dataset_split(dataset, "train"));
     if (dcnn_chosen_idle(cli->options, workers, threads, text)) dcnn_warn("%s", text);
-    if (opened) dcnn_dataset_free(&dataset);
 }
 
 static void print_split(const char *what, int64_t correct, int64_t count) {
@@ -189,10 +191,7 @@ static dcnn_train_options train_options(const dcnn_options *o) {
                                 .schedule = dcnn_chosen_schedule(o),
                                 .seed = o->seed,
                                 .augment = o->augment,
-                                .rotation_range = o->rotation_range,
-                                .zoom_range = o->zoom_range,
-                                .width_shift_range = o->width_shift_range,
-                                .height_shift_range = o->height_shift_range,
+                                .ranges = o->ranges,
                                 .checkpoint_every = o->checkpoint_every,
                                 .keep = (int)o->keep,
                                 .threads = (int)o->threads,
@@ -216,7 +215,20 @@ dcnn_status dcnn_cli_watch(const dcnn_cli *cli, const char *folder) {
     return dcnn_watchdog_start(cli->job, (double)o->timeout, o->elastic, folder, tell_last);
 }
 
+/* What the data are like decides what nobody has said; all ranks come to the same. */
+static dcnn_status suit_and_tell(dcnn_cli *cli, const dcnn_run *run, const dcnn_checkpoint *from) {
+    dcnn_dataset dataset;
+    const bool opened = cli->speaks && dcnn_dataset_open(run->data, &dataset) == DCNN_OK;
+    const dcnn_facts facts = dcnn_facts_share(cli->comm, opened ? &dataset : NULL);
+    if (from == NULL) dcnn_suit_options(&facts, cli->options);
+    dcnn_status status = dcnn_suit_check(&facts, cli->options);
+    if (cli->speaks && status == DCNN_OK) tell_start(cli, run, from, opened ? &dataset : NULL, &facts);
+    if (opened) dcnn_dataset_free(&dataset);
+    return status;
+}
+
 static dcnn_status train(dcnn_cli *cli, dcnn_run *run, const dcnn_checkpoint *from) {
+    DCNN_TRY(suit_and_tell(cli, run, from));
     json_t *record = dcnn_options_record(DCNN_COMMAND_TRAIN, cli->options);
     dcnn_train_options options = train_options(cli->options);
     dcnn_train_result result;
@@ -227,7 +239,6 @@ static dcnn_status train(dcnn_cli *cli, dcnn_run *run, const dcnn_checkpoint *fr
     dcnn_status status = record ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: the record of options");
     DCNN_TRY_DONE(dcnn_comm_agree(cli->comm, status));
     if (options.elastic) DCNN_TRY_DONE(dcnn_comm_agree(cli->comm, dcnn_comm_make_elastic(cli->comm)));
-    if (cli->speaks) tell_start(cli, run, from);
     if (cli->speaks) dcnn_bar_begin(cli->options->quiet, 0.0);
     dcnn_comm_call(cli->job, DCNN_CALL_WATCH);
     DCNN_TRY_DONE(dcnn_cli_watch(cli, run->folder));
@@ -242,6 +253,12 @@ done:
 
 /* Pictures as they came, where a data set is wanted: before a run's folder is made for them. */
 static dcnn_status check_prepared(const char *data) {
+    char *record = data ? dcnn_path_join(data, "run.json") : NULL;
+    const bool is_run = record && access(record, F_OK) == 0;
+    free(record);
+    if (is_run)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: a run, not a data set; to go on with it: dcnn train --run %s --resume",
+                         data, data);
     if (data == NULL || (!dcnn_is_csv(data) && !dcnn_is_idx(data))) return DCNN_OK;
     return DCNN_FAIL(DCNN_BAD_INPUT,
                      "%s: pictures as they came; make a data set of them first: dcnn prepare %s -o DATA.h5", data,

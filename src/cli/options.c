@@ -31,6 +31,19 @@ enum {
 #define SHAPE(at)               .type = DCNN_OPTION_SHAPE, .offset = AT(at), .metavar = "HxWxC"
 #define CHOICE(at, words, meta) .type = DCNN_OPTION_CHOICE, .offset = AT(at), .choices = (words), .metavar = (meta)
 
+/* The rows of the table of changes: those that suit the recipe are the defaults. */
+#define AUGMENT(type, field, option, recipe, photos, from, to, ends, function, what)                                   \
+    {option,                                                                                                           \
+     0,                                                                                                                \
+     TRAIN,                                                                                                            \
+     AUGMENT_##type(ranges.field, from, to, DCNN_##ends),                                                              \
+     .fallback = recipe,                                                                                               \
+     .group = pictures,                                                                                                \
+     .help = what,                                                                                                     \
+     .resume = DCNN_RESUME_FIXED},
+#define AUGMENT_double(at, from, to, ends)  REAL(at, from, to, ends)
+#define AUGMENT_int64_t(at, from, to, ends) INTEGER(at, from, to), .bounds = (ends)
+
 static const char run_group[] = "Run", training[] = "Training", optimizing[] = "Optimizer",
                   pictures[] = "Augmentation of the training pictures", machine[] = "Machine", job[] = "Job",
                   expert[] = "For experts", data[] = "Data", output[] = "Output", messages[] = "Messages";
@@ -53,11 +66,12 @@ const dcnn_option dcnn_option_table[] = {
     {"overwrite", 0, TRAIN, FLAG(overwrite), .group = run_group, .help = "remove an older run from DIR first"},
 
     {"model", 0, TRAIN | BENCH, TEXT(model, "FILE"), .group = training,
-     .help = "Keras JSON, or .h5 to start from [recipe's net]", .resume = DCNN_RESUME_KEEP},
+     .help = "Keras JSON, or .h5 to start from [recipe's net]", .also = "net network arch weights",
+     .resume = DCNN_RESUME_KEEP},
     {"epochs", 0, TRAIN, INTEGER(epochs, 1, 1000000), .fallback = "15", .group = training,
-     .help = "passes over the training split", .resume = DCNN_RESUME_KEEP},
+     .help = "passes over the training split", .also = "num-epochs max-epochs", .resume = DCNN_RESUME_KEEP},
     {"batch-size", 0, TRAIN | BENCH, INTEGER(batch_size, 1, 1048576), .fallback = "128", .group = training,
-     .help = "samples a step, over all ranks", .resume = DCNN_RESUME_FIXED},
+     .help = "samples a step, over all ranks", .also = "batch bs batchsize", .resume = DCNN_RESUME_FIXED},
     {"accumulate", 0, TRAIN, INTEGER(accumulate, 1, 1000000000), .fallback = "1", .group = training,
      .help = "batches that make one step together", .resume = DCNN_RESUME_FIXED},
     {"precision", 0, TRAIN | BENCH, CHOICE(precision, "fp32 bf16", "NAME"), .group = training,
@@ -68,20 +82,21 @@ const dcnn_option dcnn_option_table[] = {
     {"optimizer", 0, TRAIN, CHOICE(optimizer, "adam sgd lars lamb", "NAME"), .fallback = "adam", .group = optimizing,
      .help = "adam, sgd, lars or lamb", .resume = DCNN_RESUME_FIXED},
     {"learning-rate", 0, TRAIN, REAL(learning_rate, 0, 100, DCNN_OPEN_LOW), .fallback = "0.001", .group = optimizing,
-     .help = "step; sgd: 0.01, lars: 1", .resume = DCNN_RESUME_FIXED},
+     .help = "step; sgd: 0.01, lars: 1", .also = "lr rate", .resume = DCNN_RESUME_FIXED},
     {"lr-scale", 0, TRAIN, CHOICE(lr_scale, "none sqrt linear", "NAME"), .fallback = "none", .group = optimizing,
      .help = "none sqrt linear, of samples a step / 128", .resume = DCNN_RESUME_FIXED},
     {"warmup", 0, TRAIN, REAL(warmup, 0, 1000000000, DCNN_CLOSED), .fallback = "0", .group = optimizing,
      .help = "epochs of a rising rate, first of all", .resume = DCNN_RESUME_FIXED},
     {"schedule", 0, TRAIN, CHOICE(schedule, "auto constant cosine step exponential one-cycle", "NAME"),
-     .fallback = "auto", .group = optimizing, .help = "constant cosine step exponential one-cycle",
+     .fallback = "auto", .group = optimizing, .also = "scheduler lr-schedule lr-scheduler",
+     .help = "constant, cosine, step, exponential, one-cycle; auto: cosine, without augmentation constant",
      .resume = DCNN_RESUME_FIXED},
     {"decay-rate", 0, TRAIN, REAL(decay_rate, 0, 1, DCNN_OPEN_LOW), .fallback = "0.1", .group = optimizing,
      .help = "step, exponential: times this", .resume = DCNN_RESUME_FIXED},
     {"decay-epochs", 0, TRAIN, REAL(decay_epochs, 0, 1000, DCNN_OPEN_LOW), .fallback = "5", .group = optimizing,
      .help = "... every so many epochs", .resume = DCNN_RESUME_FIXED},
     {"weight-decay", 0, TRAIN, REAL(weight_decay, 0, 1, DCNN_CLOSED), .fallback = "0", .group = optimizing,
-     .help = "of kernels only", .resume = DCNN_RESUME_FIXED},
+     .help = "of kernels only", .also = "wd l2", .resume = DCNN_RESUME_FIXED},
     {"momentum", 0, TRAIN, REAL(momentum, 0, 1, DCNN_OPEN_HIGH), .fallback = "0.9", .group = optimizing,
      .help = "of sgd and lars", .resume = DCNN_RESUME_FIXED},
     {"trust-coefficient", 0, TRAIN, REAL(trust_coefficient, 0, 1, DCNN_OPEN_LOW), .fallback = "0.001",
@@ -95,26 +110,19 @@ const dcnn_option dcnn_option_table[] = {
 
     {"augment", 0, TRAIN | BENCH, FLAG(augment), .fallback = "true", .group = pictures,
      .help = "change them at random, each epoch anew", .resume = DCNN_RESUME_FIXED},
-    {"rotation-range", 0, TRAIN, REAL(rotation_range, 0, 180, DCNN_CLOSED), .fallback = "10", .group = pictures,
-     .help = "degrees, either way", .resume = DCNN_RESUME_FIXED},
-    {"zoom-range", 0, TRAIN, REAL(zoom_range, 0, 1, DCNN_OPEN_HIGH), .fallback = "0.1", .group = pictures,
-     .help = "fraction, either way", .resume = DCNN_RESUME_FIXED},
-    {"width-shift-range", 0, TRAIN, REAL(width_shift_range, 0, 1, DCNN_CLOSED), .fallback = "0.1", .group = pictures,
-     .help = "fraction of the width", .resume = DCNN_RESUME_FIXED},
-    {"height-shift-range", 0, TRAIN, REAL(height_shift_range, 0, 1, DCNN_CLOSED), .fallback = "0.1", .group = pictures,
-     .help = "fraction of the height", .resume = DCNN_RESUME_FIXED},
+    DCNN_AUGMENT_LIST(AUGMENT)
 
-    {"checkpoint-every", 0, TRAIN, INTEGER(checkpoint_every, 0, 1000000000), .fallback = "0", .group = output,
-     .help = "steps; 0: at each epoch's end", .resume = DCNN_RESUME_KEEP},
+        {"checkpoint-every", 0, TRAIN, INTEGER(checkpoint_every, 0, 1000000000), .fallback = "0", .group = output,
+         .help = "steps; 0: at each epoch's end", .resume = DCNN_RESUME_KEEP},
     {"keep", 0, TRAIN, INTEGER(keep, 1, 1000000), .fallback = "2", .group = output,
      .help = "newest checkpoints to keep", .resume = DCNN_RESUME_KEEP},
 
     {"limit", 0, PREPARE, INTEGER(limit, 0, 1000000000), .fallback = "0", .group = data,
      .help = "first labelled samples only; 0: all"},
     {"test-split", 0, PREPARE, REAL(test_split, 0, 1, DCNN_OPEN_HIGH), .fallback = "0.1", .group = data,
-     .help = "fraction of all"},
+     .help = "fraction of all", .also = "test-size"},
     {"validation-split", 0, PREPARE, REAL(validation_split, 0, 1, DCNN_OPEN_HIGH), .fallback = "0.2", .group = data,
-     .help = "fraction of what is left"},
+     .help = "fraction of what is left", .also = "val-split valid-split val-size"},
     {"stratify", 0, PREPARE, FLAG(stratify), .group = data, .help = "the same classes' shares in each split"},
     {"seed", 0, PREPARE, SEED(seed), .fallback = "42", .group = data, .help = "of the splits"},
     {"shape", 0, PREPARE, SHAPE(shape), .group = data, .help = "of a CSV line's picture [square, one channel]"},
@@ -144,7 +152,7 @@ const dcnn_option dcnn_option_table[] = {
      .resume = DCNN_RESUME_KEEP},
 
     {"threads", 0, TRAIN | EVALUATE | PREDICT | REPORT | BENCH, INTEGER(threads, 0, 4096), .fallback = "0",
-     .group = machine, .help = "of each rank; 0: its cores"},
+     .group = machine, .help = "of each rank; 0: its cores", .also = "workers num-workers jobs cores"},
 
     {"elastic", 0, TRAIN, FLAG(elastic), .group = machine, .help = "go on when a rank dies: mpirun --with-ft ulfm"},
     {"timeout", 0, TRAIN, INTEGER(timeout, 0, 86400), .fallback = "60", .group = machine,

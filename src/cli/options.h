@@ -16,8 +16,9 @@
 
 #include "base/status.h"
 #include "cli/commands.h"
+#include "run/augment.h"
 
-enum { DCNN_MAX_OPTIONS = 96 };
+enum { DCNN_MAX_OPTIONS = 160 };
 
 /** Type of an option's value, and what its row's offset points to. */
 typedef enum dcnn_option_type {
@@ -54,6 +55,8 @@ typedef struct dcnn_option {
     const char *metavar; /**< NULL for flags */
     const char *group;   /**< heading in the help */
     const char *help;
+    const char
+        *also; /**< what other programs call it, "lr rate": not understood, but answered with the name; or NULL */
     dcnn_option_resume resume;
 } dcnn_option;
 
@@ -72,7 +75,7 @@ typedef struct dcnn_options {
     double warmup, decay_rate, decay_epochs;
     uint64_t seed;
     bool augment;
-    double rotation_range, zoom_range, width_shift_range, height_shift_range;
+    dcnn_augment ranges;
     int64_t checkpoint_every, keep, log_every, threads, stop_after, timeout, end_margin;
     bool fuse, plain_sums, elastic, report, tensorboard, histograms;
     /* the other commands */

@@ -209,7 +209,7 @@ static void dense_backward(int rows, int in, int units, const float *x, const fl
                            const float *dy, float *dx, float *dw, float *dbias, float *scratch) {
     (void)packed;
     const dcnn_conv shape = dense_shape(rows, in, units);
-    conv_backward_filter(&shape, x, dy, dw, dbias, scratch);
+    if (dw) conv_backward_filter(&shape, x, dy, dw, dbias, scratch);
     if (dx) conv_backward_input(&shape, dy, w, dx, scratch);
 }
 

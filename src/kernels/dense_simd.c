@@ -27,7 +27,7 @@ static void dense_forward(int rows, int in, int units, const float *x, const flo
 static void dense_backward(int rows, int in, int units, const float *x, const float *w, const float *packed,
                            const float *dy, float *dx, float *dw, float *dbias, float *scratch) {
     (void)packed, (void)scratch;
-    dcnn_sgemm(true, false, in, units, rows, x, in, dy, units, 0.0f, dw, units);
+    if (dw != NULL) dcnn_sgemm(true, false, in, units, rows, x, in, dy, units, 0.0f, dw, units);
     if (dbias != NULL) DCNN_SIMD_NAME(dcnn_column_sums)((size_t)rows, units, dy, dbias);
     if (dx != NULL) dcnn_sgemm(false, true, rows, in, units, dy, units, w, units, 0.0f, dx, in);
 }

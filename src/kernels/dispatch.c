@@ -18,6 +18,7 @@ static dcnn_kernels *fill_common(dcnn_isa isa, dcnn_precision precision) {
     table->bf16 = &tables[isa][DCNN_BF16];
     dcnn_register_reference(table);
     dcnn_register_reference_conv(table);
+    dcnn_register_reference_functions(table);
     if (isa == DCNN_ISA_REFERENCE) return table;
     dcnn_register_blas(table);
     return table;

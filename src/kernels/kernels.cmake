@@ -5,9 +5,9 @@ file(GLOB simd_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/*_simd.c)
 list(REMOVE_ITEM kernel_sources ${simd_sources} ${CMAKE_CURRENT_LIST_DIR}/product_bf16_amx.c)
 add_library(dcnn_kernels STATIC ${kernel_sources})
 target_link_libraries(dcnn_kernels PUBLIC dcnn_base PkgConfig::OPENBLAS)
-foreach(plain reference reference_conv bf16_reference product_bf16)
-  set_source_files_properties(${CMAKE_CURRENT_LIST_DIR}/${plain}.c PROPERTIES COMPILE_OPTIONS -ffp-contract=off)
-endforeach()
+file(GLOB reference_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/reference*.c
+  ${CMAKE_CURRENT_LIST_DIR}/*bf16_reference.c)
+set_source_files_properties(${reference_sources} PROPERTIES COMPILE_OPTIONS -ffp-contract=off)
 
 # dcnn_isa(NAME SOURCES FLAGS…): those sources once more, with DCNN_ISA=NAME, into the same library.
 function(dcnn_isa name sources)

@@ -68,6 +68,27 @@ typedef struct dcnn_descend_step {
     float gradient_scale; /**< multiplies each gradient first: 1 / samples of the step */
 } dcnn_descend_step;
 
+/** Functions of one value that kernel `function_forward` knows, by Keras' definitions; their settings p[3] in brackets.
+ */
+typedef enum dcnn_function {
+    DCNN_FUNCTION_RELU, /**< [max_value, negative_slope, threshold] */
+    DCNN_FUNCTION_ELU,  /**< [alpha] */
+    DCNN_FUNCTION_CELU, /**< [alpha] */
+    DCNN_FUNCTION_SELU,
+    DCNN_FUNCTION_GELU,
+    DCNN_FUNCTION_GELU_TANH,
+    DCNN_FUNCTION_SILU,
+    DCNN_FUNCTION_HARD_SILU,
+    DCNN_FUNCTION_HARD_SIGMOID,
+    DCNN_FUNCTION_HARD_TANH,
+    DCNN_FUNCTION_SOFTPLUS,
+    DCNN_FUNCTION_SOFTSIGN,
+    DCNN_FUNCTION_LOG_SIGMOID,
+    DCNN_FUNCTION_EXPONENTIAL,
+    DCNN_FUNCTION_MISH,
+    DCNN_FUNCTION_COUNT
+} dcnn_function;
+
 /* One row a kernel: X(result, name, (arguments)). */
 /* clang-format off */
 #define DCNN_KERNEL_LIST(X)                                                                                            \
@@ -84,6 +105,10 @@ typedef struct dcnn_descend_step {
     /* y = tanh x; dx = dy * (1 - y^2); in place allowed. */                                                           \
     X(void, tanh_forward, (size_t count, const float *x, float *y))                                                    \
     X(void, tanh_backward, (size_t count, const float *y, const float *dy, float *dx))                                 \
+    /* y = f(x), and dx = dy f'(x); in place allowed (y == x, dx == dy). */                                            \
+    X(void, function_forward, (dcnn_function function, const float *p, size_t count, const float *x, float *y))        \
+    X(void, function_backward, (dcnn_function function, const float *p, size_t count, const float *x, const float *dy, \
+                                float *dx))                                                                            \
     /* Keras' Adam on `count` parameters: g = gradient_scale * gradient; m += (1 - beta1) (g - m);                     \
        v += (1 - beta2) (g^2 - v); parameter -= alpha * m / (sqrt(v) + epsilon). */                                    \
     X(void, adam, (size_t count, const dcnn_adam_step *step, const float *gradient, float *m, float *v, float *parameter)) \
@@ -127,8 +152,8 @@ typedef struct dcnn_descend_step {
     /* y [rows,units] = f(x * w + bias); bias may be NULL. */                                                          \
     X(void, dense_forward, (int rows, int in, int units, const float *x, const float *w, const float *packed,          \
                             const float *bias, dcnn_fused fused, float *y, float *scratch))                            \
-    /* From dy (gradient behind the activation's own backward): dx [rows,in] (NULL: not wanted), dw [in,units] written, \
-       dbias [units] likewise, or NULL. */                                                                             \
+    /* From dy (gradient behind the activation's own backward): dx [rows,in], dw [in,units] and dbias [units], written; \
+       any may be NULL: not wanted. */                                                                                 \
     X(void, dense_backward, (int rows, int in, int units, const float *x, const float *w, const float *packed,         \
                              const float *dy, float *dx, float *dw, float *dbias, float *scratch))                     \
     /* --- convolution ------------------------------------------------------------------------------------------ */ \
@@ -191,6 +216,13 @@ typedef struct dcnn_descend_step {
        column = map[3] i + map[4] j + map[5]; outside, the nearest edge pixel; then scale and shift as above. */       \
     X(void, warp, (int h, int w, int c, const uint8_t *x, const float map[6], const float *scale, const float *shift,  \
                    float *y))                                                                                          \
+    /* The same with a point of its own for each pixel: y[i,j] = bilinear(x, rows[i,j], columns[i,j]). */              \
+    X(void, remap, (int h, int w, int c, const uint8_t *x, const float *rows, const float *columns,                    \
+                    const float *scale, const float *shift, float *y))                                                 \
+    /* Colours of a picture of bytes as floats, in place: v = factor y + offset, of 3 channels factor [3,3] times the  \
+       pixel, else factor [C] times each channel; v into 0..255; y = v * scale[c] + shift[c]. */                       \
+    X(void, recolour, (size_t pixels, int channels, const float *factor, const float *offset, const float *scale,      \
+                       const float *shift, float *y))                                                                  \
     /* --- the machine ------------------------------------------------------------------------------------------ */   \
     /* c[i] = c[i] * a + b, `rounds` times over, i < DCNN_PROBE: work out of registers only, a core's peak. */         \
     X(void, probe, (size_t rounds, float a, float b, float *c))

@@ -282,13 +282,16 @@ typedef struct warp_corners {
 } warp_corners;
 
 /* The upper left neighbour is never in the last row or column (but its weight may be 0): the others are then inside. */
-ALWAYS_INLINE warp_points find_points(int h, int w, int c, const float map[6], float i, simd_float j) {
-    const simd_float row = clamped(map[0] * i + map[2] + map[1] * j, (float)(h - 1));
-    const simd_float column = clamped(map[3] * i + map[5] + map[4] * j, (float)(w - 1));
+ALWAYS_INLINE warp_points points_at(int h, int w, int c, simd_float at_row, simd_float at_column) {
+    const simd_float row = clamped(at_row, (float)(h - 1)), column = clamped(at_column, (float)(w - 1));
     const simd_int top = __builtin_convertvector(clamped(row, (float)(h > 1 ? h - 2 : 0)), simd_int);
     const simd_int left = __builtin_convertvector(clamped(column, (float)(w > 1 ? w - 2 : 0)), simd_int);
     return (warp_points){row - __builtin_convertvector(top, simd_float),
                          column - __builtin_convertvector(left, simd_float), (top * w + left) * c};
+}
+
+ALWAYS_INLINE warp_points find_points(int h, int w, int c, const float map[6], float i, simd_float j) {
+    return points_at(h, w, c, map[0] * i + map[2] + map[1] * j, map[3] * i + map[5] + map[4] * j);
 }
 
 static inline simd_float byte_of(simd_int four, int byte) {
@@ -322,27 +325,86 @@ ALWAYS_INLINE simd_float mix(const warp_points *points, const warp_corners *at) 
     return upper + (lower - upper) * points->down;
 }
 
+/* A vector of points' pixels, all channels. */
+ALWAYS_INLINE void read_points(int h, int w, int c, const uint8_t *x, const warp_points *points, size_t lanes,
+                               const float *scale, const float *shift, float *to) {
+    const ptrdiff_t below = h > 1 ? (ptrdiff_t)w * c : 0, beside = w > 1 ? c : 0;
+    for (int channel = 0; channel < c; channel++) {
+        const warp_corners corners = h > 1 && w > 1 && c <= 3 ? read_pairs(points->offset, x + channel, below, c)
+                                                              : read_singly(points->offset, x + channel, below, beside);
+        const simd_float value = mix(points, &corners) * scale[channel] + shift[channel];
+        if (c == 1)
+            simd_put(to, lanes, value);
+        else
+            for (size_t lane = 0; lane < lanes; lane++) to[(ptrdiff_t)lane * c + channel] = value[lane];
+    }
+}
+
 static void warp(int h, int w, int c, const uint8_t *x, const float map[6], const float *scale, const float *shift,
                  float *y) {
-    const ptrdiff_t below = h > 1 ? (ptrdiff_t)w * c : 0, beside = w > 1 ? c : 0;
     simd_float steps;
     for (int lane = 0; lane < SIMD_LANES; lane++) steps[lane] = (float)lane;
     for (int i = 0; i < h; i++)
         for (int j = 0; j < w; j += SIMD_LANES) {
             const size_t lanes = simd_lanes((size_t)w, (size_t)j);
             const warp_points points = find_points(h, w, c, map, (float)i, steps + (float)j);
-            float *to = y + ((ptrdiff_t)i * w + j) * c;
-            for (int channel = 0; channel < c; channel++) {
-                const warp_corners corners = h > 1 && w > 1 && c <= 3
-                                                 ? read_pairs(points.offset, x + channel, below, c)
-                                                 : read_singly(points.offset, x + channel, below, beside);
-                const simd_float value = mix(&points, &corners) * scale[channel] + shift[channel];
-                if (c == 1)
-                    simd_put(to, lanes, value);
-                else
-                    for (size_t lane = 0; lane < lanes; lane++) to[(ptrdiff_t)lane * c + channel] = value[lane];
-            }
+            read_points(h, w, c, x, &points, lanes, scale, shift, y + ((ptrdiff_t)i * w + j) * c);
         }
+}
+
+static void remap(int h, int w, int c, const uint8_t *x, const float *rows, const float *columns, const float *scale,
+                  const float *shift, float *y) {
+    const size_t count = (size_t)h * (size_t)w;
+    for (size_t i = 0; i < count; i += SIMD_LANES) {
+        const size_t lanes = simd_lanes(count, i);
+        const warp_points points = points_at(h, w, c, simd_take(rows + i, lanes), simd_take(columns + i, lanes));
+        read_points(h, w, c, x, &points, lanes, scale, shift, y + (ptrdiff_t)i * c);
+    }
+}
+
+ALWAYS_INLINE simd_float in_a_byte(simd_float value) {
+    const simd_float above = simd_max(value, simd_zero());
+    return simd_select(simd_greater(above, simd_splat(255.0f)), simd_splat(255.0f), above);
+}
+
+/* Three channels: a vector of pixels as three vectors of channels. */
+static void recolour_three(size_t pixels, const float *factor, const float *offset, const float *scale,
+                           const float *shift, float *y) {
+    for (size_t i = 0; i < pixels; i += SIMD_LANES, y += (size_t)3 * SIMD_LANES) {
+        const size_t lanes = simd_lanes(pixels, i);
+        float split[3][SIMD_LANES] = {{0}};
+        for (size_t lane = 0; lane < lanes; lane++)
+            for (int c = 0; c < 3; c++) split[c][lane] = y[3 * lane + (size_t)c];
+        const simd_float red = simd_load(split[0]), green = simd_load(split[1]), blue = simd_load(split[2]);
+        for (int c = 0; c < 3; c++, factor += 3) {
+            const simd_float value = factor[0] * red + factor[1] * green + (factor[2] * blue + offset[c]);
+            simd_store(split[c], in_a_byte(value) * scale[c] + shift[c]);
+        }
+        factor -= 9;
+        for (size_t lane = 0; lane < lanes; lane++)
+            for (int c = 0; c < 3; c++) y[3 * lane + (size_t)c] = split[c][lane];
+    }
+}
+
+static void recolour(size_t pixels, int channels, const float *factor, const float *offset, const float *scale,
+                     const float *shift, float *y) {
+    if (channels == 3) {
+        recolour_three(pixels, factor, offset, scale, shift, y);
+    } else if (channels == 1) {
+        for (size_t i = 0; i < pixels; i += SIMD_LANES) {
+            const size_t lanes = simd_lanes(pixels, i);
+            const simd_float value = simd_take(y + i, lanes) * factor[0] + offset[0];
+            simd_put(y + i, lanes, in_a_byte(value) * scale[0] + shift[0]);
+        }
+    } else {
+        for (size_t i = 0; i < pixels; i++, y += channels)
+            for (size_t j = 0; j < (size_t)channels; j += SIMD_LANES) {
+                const size_t lanes = simd_lanes((size_t)channels, j);
+                const simd_float value =
+                    simd_take(y + j, lanes) * simd_take(factor + j, lanes) + simd_take(offset + j, lanes);
+                simd_put(y + j, lanes, in_a_byte(value) * simd_take(scale + j, lanes) + simd_take(shift + j, lanes));
+            }
+    }
 }
 
 void DCNN_SIMD_NAME(dcnn_register_pointwise)(dcnn_kernels *table) {
@@ -362,4 +424,6 @@ void DCNN_SIMD_NAME(dcnn_register_pointwise)(dcnn_kernels *table) {
     table->affine_backward = affine_backward;
     table->normalise = normalise;
     table->warp = warp;
+    table->remap = remap;
+    table->recolour = recolour;
 }

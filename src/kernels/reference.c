@@ -4,7 +4,7 @@
 
 #include "kernels/register.h"
 
-/* --- vectors ---------------------------------------------------------------------------------------------------- */
+/* --- vectors ------------------------------------------------------------------------------------------------------ */
 
 static void add(size_t count, const float *a, const float *b, float *sum) {
     for (size_t i = 0; i < count; i++) sum[i] = a[i] + b[i];
@@ -76,7 +76,7 @@ static double squares(size_t count, const float *x) {
     return sum;
 }
 
-/* --- matrices --------------------------------------------------------------------------------------------------- */
+/* --- matrices ----------------------------------------------------------------------------------------------------- */
 
 static void sgemm(bool transpose_a, bool transpose_b, int m, int n, int k, const float *a, int lda, const float *b,
                   int ldb, float beta, float *c, int ldc) {
@@ -136,7 +136,7 @@ static void dense_forward(int rows, int in, int units, const float *x, const flo
 static void dense_backward(int rows, int in, int units, const float *x, const float *w, const float *packed,
                            const float *dy, float *dx, float *dw, float *dbias, float *scratch) {
     (void)packed, (void)scratch;
-    sgemm(true, false, in, units, rows, x, in, dy, units, 0, dw, units);
+    if (dw) sgemm(true, false, in, units, rows, x, in, dy, units, 0, dw, units);
     if (dbias) column_sums((size_t)rows, units, dy, dbias);
     if (dx) sgemm(false, true, rows, in, units, dy, units, w, units, 0, dx, in);
 }
@@ -197,7 +197,7 @@ static void cross_entropy(size_t rows, int classes, const float *x, const int32_
     }
 }
 
-/* --- BatchNormalization ----------------------------------------------------------------------------------------- */
+/* --- BatchNormalization ------------------------------------------------------------------------------------------- */
 
 static void moments(size_t rows, int channels, const float *x, double *sums) {
     for (int c = 0; c < 2 * channels; c++) sums[c] = 0;
@@ -241,7 +241,7 @@ static void affine_backward(size_t rows, int channels, const float *x, const flo
     }
 }
 
-/* --- pictures --------------------------------------------------------------------------------------------------- */
+/* --- pictures ----------------------------------------------------------------------------------------------------- */
 
 static void normalise(size_t pixels, int channels, const uint8_t *x, const float *scale, const float *shift, float *y) {
     for (size_t i = 0; i < pixels; i++) {
@@ -257,23 +257,52 @@ static double clamped(double position, int length) {
     return position < length - 1 ? position : length - 1;
 }
 
+/* One pixel of x at a point between its pixels, scaled and shifted. */
+static void read_point(int h, int w, int c, const uint8_t *x, double at_row, double at_column, const float *scale,
+                       const float *shift, float *y) {
+    const double row = clamped(at_row, h), column = clamped(at_column, w);
+    const int top = (int)row, left = (int)column;
+    const int bottom = top + 1 < h ? top + 1 : top, right = left + 1 < w ? left + 1 : left;
+    const double down = row - top, along = column - left;
+    for (int channel = 0; channel < c; channel++) {
+        const double upper =
+            x[(top * w + left) * c + channel] * (1 - along) + x[(top * w + right) * c + channel] * along;
+        const double lower =
+            x[(bottom * w + left) * c + channel] * (1 - along) + x[(bottom * w + right) * c + channel] * along;
+        y[channel] = (float)((upper * (1 - down) + lower * down) * scale[channel] + shift[channel]);
+    }
+}
+
 static void warp(int h, int w, int c, const uint8_t *x, const float map[6], const float *scale, const float *shift,
                  float *y) {
-    for (int i = 0; i < h; i++) {
-        for (int j = 0; j < w; j++) {
-            const double row = clamped((double)map[0] * i + (double)map[1] * j + map[2], h);
-            const double column = clamped((double)map[3] * i + (double)map[4] * j + map[5], w);
-            const int top = (int)row, left = (int)column;
-            const int bottom = top + 1 < h ? top + 1 : top, right = left + 1 < w ? left + 1 : left;
-            const double down = row - top, along = column - left;
-            for (int channel = 0; channel < c; channel++) {
-                const double upper =
-                    x[(top * w + left) * c + channel] * (1 - along) + x[(top * w + right) * c + channel] * along;
-                const double lower =
-                    x[(bottom * w + left) * c + channel] * (1 - along) + x[(bottom * w + right) * c + channel] * along;
-                *y++ = (float)((upper * (1 - down) + lower * down) * scale[channel] + shift[channel]);
-            }
+    for (int i = 0; i < h; i++)
+        for (int j = 0; j < w; j++, y += c)
+            read_point(h, w, c, x, (double)map[0] * i + (double)map[1] * j + map[2],
+                       (double)map[3] * i + (double)map[4] * j + map[5], scale, shift, y);
+}
+
+static void remap(int h, int w, int c, const uint8_t *x, const float *rows, const float *columns, const float *scale,
+                  const float *shift, float *y) {
+    for (int i = 0; i < h * w; i++, y += c) read_point(h, w, c, x, rows[i], columns[i], scale, shift, y);
+}
+
+static void recolour(size_t pixels, int channels, const float *factor, const float *offset, const float *scale,
+                     const float *shift, float *y) {
+    for (size_t i = 0; i < pixels; i++, y += channels) {
+        double values[3] = {0};
+        for (int c = 0; c < channels; c++) {
+            double value = offset[c];
+            if (channels == 3)
+                for (int from = 0; from < 3; from++) value += (double)factor[3 * c + from] * y[from];
+            else
+                value += (double)factor[c] * y[c];
+            value = fmin(fmax(value, 0), 255) * scale[c] + shift[c];
+            if (channels == 3)
+                values[c] = value; /* the others still read this pixel */
+            else
+                y[c] = (float)value;
         }
+        for (int c = 0; channels == 3 && c < 3; c++) y[c] = (float)values[c];
     }
 }
 
@@ -312,5 +341,7 @@ void dcnn_register_reference(dcnn_kernels *table) {
     table->affine_backward = affine_backward;
     table->normalise = normalise;
     table->warp = warp;
+    table->remap = remap;
+    table->recolour = recolour;
     table->probe = probe;
 }

@@ -5,9 +5,10 @@
 
 #include "kernels/kernels.h"
 
-/** The reference kernels: the two together set every pointer. */
+/** The reference kernels: they set every pointer together. */
 void dcnn_register_reference(dcnn_kernels *table);
 void dcnn_register_reference_conv(dcnn_kernels *table);
+void dcnn_register_reference_functions(dcnn_kernels *table);
 
 /** What takes bf16 operands instead; of an instruction set's functions DCNN_REGISTER_BF16 is the list. */
 void dcnn_register_bf16_reference(dcnn_kernels *table);

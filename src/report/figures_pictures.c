@@ -138,31 +138,38 @@ bool dcnn_figure_most_wrong(const dcnn_view *view, dcnn_canvas *canvas) {
 
 /* --- augmentation ----------------------------------------------------------------------------------------------- */
 
-bool dcnn_figure_augmentation(const dcnn_view *view, dcnn_canvas *canvas) {
+/* What the network saw of one picture, epoch by epoch; returns the height used. */
+static double draw_changes(const dcnn_view *view, dcnn_canvas *canvas, int row, double first, double y) {
     const dcnn_report_data *data = view->data;
     const dcnn_dataset *d = data->dataset;
-    const dcnn_split *train = dcnn_dataset_split(d, "train");
-    if (train == NULL || data->augmented_count == 0) return false;
-    const dcnn_type head = {.size = 12, .color = DCNN_GREY, .align = 0.5};
-    const double top = DCNN_HEADING + 20, first = DCNN_MARGIN + TILE + 2 * GAP;
     const int64_t values = (int64_t)d->h * d->w * d->c;
+    const char *name = data->augmented_names[row];
+    draw_sample(view, canvas, DCNN_MARGIN, y, data->augmented_samples[row], thin);
+    for (int copy = 0; copy < data->augmented_copies; copy++)
+        dcnn_canvas_picture(canvas, first + copy * (TILE + GAP / 2.0), y, TILE,
+                            data->augmented + ((int64_t)row * data->augmented_copies + copy) * values, d->h, d->w, d->c,
+                            thin);
+    if (name == NULL) return TILE + GAP / 2.0;
+    dcnn_canvas_text(canvas, first, y + TILE + 10, (dcnn_type){.size = 12, .color = DCNN_GREY}, name);
+    return TILE + LINE + GAP / 2.0;
+}
+
+bool dcnn_figure_augmentation(const dcnn_view *view, dcnn_canvas *canvas) {
+    const dcnn_report_data *data = view->data;
+    if (data->augmented_rows == 0) return false;
+    const dcnn_type head = {.size = 12, .color = DCNN_GREY, .align = 0.5};
+    const double first = DCNN_MARGIN + TILE + 2 * GAP;
+    double y = DCNN_HEADING + 20;
     dcnn_canvas_text(canvas, DCNN_MARGIN + TILE / 2.0, DCNN_HEADING + 6, head, "original");
     for (int copy = 0; copy < data->augmented_copies; copy++) {
         char text[32];
         snprintf(text, sizeof text, "epoch %d", copy + 1);
         dcnn_canvas_text(canvas, first + copy * (TILE + GAP / 2.0) + TILE / 2.0, DCNN_HEADING + 6, head, text);
     }
-    for (int i = 0; i < data->augmented_count; i++) {
-        const double y = top + i * (TILE + GAP / 2.0);
-        draw_sample(view, canvas, DCNN_MARGIN, y, train->rows[i], thin);
-        for (int copy = 0; copy < data->augmented_copies; copy++)
-            dcnn_canvas_picture(canvas, first + copy * (TILE + GAP / 2.0), y, TILE,
-                                data->augmented + ((int64_t)i * data->augmented_copies + copy) * values, d->h, d->w,
-                                d->c, thin);
-    }
-    dcnn_figure_head(canvas, first + data->augmented_copies * (TILE + GAP / 2.0) - GAP / 2.0 + DCNN_MARGIN,
-                     top + data->augmented_count * (TILE + GAP / 2.0) + 12, "Augmentation",
-                     "The first training images, and what the network saw of them in each epoch");
+    for (int row = 0; row < data->augmented_rows; row++) y += draw_changes(view, canvas, row, first, y);
+    dcnn_figure_head(canvas, first + data->augmented_copies * (TILE + GAP / 2.0) - GAP / 2.0 + DCNN_MARGIN, y + 12,
+                     "Augmentation",
+                     "Training images, and what the network saw of them in each epoch; then each change by itself");
     return true;
 }
 

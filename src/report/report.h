@@ -21,8 +21,11 @@ typedef struct dcnn_report_data {
     const uint8_t *pixels; /**< [dataset->count,h,w,c] */
     const int32_t *labels; /**< [dataset->count] */
 
-    int augmented_count, augmented_copies; /**< of how many first training samples, and how often; 0: not augmented */
-    const uint8_t *augmented;              /**< [augmented_count, augmented_copies, h,w,c], epoch by epoch */
+    /** Training pictures as they were changed, a row each: all changes together, then each by itself. */
+    int augmented_rows, augmented_copies;
+    const uint8_t *augmented;           /**< [augmented_rows, augmented_copies, h,w,c], epoch by epoch */
+    const int64_t *augmented_samples;   /**< [augmented_rows] of the data set */
+    const char *const *augmented_names; /**< [augmented_rows] "horizontal-flip 0.5"; NULL: all together */
 
     const dcnn_split *split;    /**< what the model was evaluated on; NULL: nothing */
     const float *probabilities; /**< [split->count, class_count] */

@@ -79,8 +79,8 @@ static void run_share(void *argument, int worker) {
                             .samples = e->rows + first,
                             .labels = e->loader->labels ? labels : NULL,
                             .sums = e->sums + i * DCNN_LOSS_SUMS};
-        dcnn_loader_fill(e->loader, e->kernels, NULL, 0, 0, e->rows + first, grain.n, dcnn_plan_input(e->plan, worker),
-                         grain.labels ? labels : NULL);
+        dcnn_loader_fill(e->loader, e->kernels, NULL, 0, 0, NULL, e->rows + first, grain.n,
+                         dcnn_plan_input(e->plan, worker), grain.labels ? labels : NULL);
         dcnn_plan_run(e->plan, 0, worker, worker, &grain);
         dcnn_watchdog_progress();
         memcpy(e->probabilities + (size_t)(i * e->grain) * classes, dcnn_plan_output(e->plan, worker),

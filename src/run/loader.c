@@ -68,15 +68,17 @@ void dcnn_loader_normalise(dcnn_loader *loader, const double *mean, const double
 }
 
 void dcnn_loader_fill(const dcnn_loader *loader, const dcnn_kernels *kernels, const dcnn_augment *augment,
-                      uint64_t seed, uint32_t epoch, const int64_t *rows, int n, float *x, int32_t *labels) {
+                      uint64_t seed, uint32_t epoch, void *scratch, const int64_t *rows, int n, float *x,
+                      int32_t *labels) {
+    static const float blank[DCNN_MAX_CHANNELS] = {0}; /* the training pictures' mean */
+    const dcnn_augment_form form = {loader->h, loader->w, loader->c, loader->scale, loader->shift, blank};
     const size_t pixels = (size_t)loader->h * (size_t)loader->w, values = pixels * (size_t)loader->c;
     for (int i = 0; i < n; i++) {
         const uint8_t *bytes = loader->pixels + (size_t)rows[i] * values;
         float *out = x + (size_t)i * values;
         if (augment) {
-            float map[6];
-            dcnn_augment_map(augment, seed, epoch, rows[i], loader->h, loader->w, map);
-            kernels->warp(loader->h, loader->w, loader->c, bytes, map, loader->scale, loader->shift, out);
+            const dcnn_augment_key key = {seed, epoch, rows[i]};
+            dcnn_augment_picture(augment, kernels, &key, &form, bytes, scratch, out);
         } else {
             kernels->normalise(pixels, loader->c, bytes, loader->scale, loader->shift, out);
         }

@@ -32,11 +32,13 @@ void dcnn_loader_normalise(dcnn_loader *loader, const double *mean, const double
 
 /**
  * Floats of a grain's samples, augmented if `augment` is not NULL. *Local.*
+ * @param scratch dcnn_augment_scratch() bytes; NULL without `augment`
  * @param rows    [n] samples
  * @param x       out [n,h,w,c]
  * @param labels  out [n]; may be NULL
  */
 void dcnn_loader_fill(const dcnn_loader *loader, const dcnn_kernels *kernels, const dcnn_augment *augment,
-                      uint64_t seed, uint32_t epoch, const int64_t *rows, int n, float *x, int32_t *labels);
+                      uint64_t seed, uint32_t epoch, void *scratch, const int64_t *rows, int n, float *x,
+                      int32_t *labels);
 
 #endif

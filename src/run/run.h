@@ -11,6 +11,7 @@
 #include "nn/optimizer.h"
 #include "nn/schedule.h"
 #include "comm/comm.h"
+#include "run/augment.h"
 
 typedef struct dcnn_run_lock dcnn_run_lock; /* run_lock.h */
 
@@ -63,22 +64,20 @@ typedef struct dcnn_train_options {
     dcnn_schedule schedule; /**< of optimizer.learning_rate, over all epochs */
     uint64_t seed;
     bool augment;
-    double rotation_range;                        /**< degrees, either way */
-    double zoom_range;                            /**< 0.1: 0.9 to 1.1, each axis its own */
-    double width_shift_range, height_shift_range; /**< fractions of the picture, either way */
-    int64_t checkpoint_every;                     /**< steps; 0: only at each epoch's end */
-    int keep;                                     /**< newest checkpoints to keep, >= 1 */
-    int threads;                                  /**< per rank; 0: cores / ranks on the node */
-    bool fuse;                                    /**< fused kernels where there are any */
-    bool plain_sums;      /**< plain MPI_Allreduce of fp32 batch sums: to measure what exactness costs */
-    bool elastic;         /**< the comm is (dcnn_comm_make_elastic): go on when ranks die */
-    const char *trace;    /**< file for a trace of a few steps (trace.h), or NULL */
-    int64_t stop_after;   /**< stop as a signal would after so many steps of this start; 0: never */
-    int64_t end_margin_s; /**< stop so long before the job's end (signals.h); 0: do not look at it */
-    const json_t *record; /**< every option by its name, for run.json and checkpoints; borrowed */
-    json_t *command;      /**< the words of the command line, for run.json; borrowed, may be NULL */
-    int64_t log_every;    /**< steps; metrics of each such step's batch alone go to steps.jsonl; 0: none */
-    bool histograms;      /**< of weights and gradients at each epoch's end, to histograms.jsonl */
+    dcnn_augment ranges;      /**< of the augmentation */
+    int64_t checkpoint_every; /**< steps; 0: only at each epoch's end */
+    int keep;                 /**< newest checkpoints to keep, >= 1 */
+    int threads;              /**< per rank; 0: cores / ranks on the node */
+    bool fuse;                /**< fused kernels where there are any */
+    bool plain_sums;          /**< plain MPI_Allreduce of fp32 batch sums: to measure what exactness costs */
+    bool elastic;             /**< the comm is (dcnn_comm_make_elastic): go on when ranks die */
+    const char *trace;        /**< file for a trace of a few steps (trace.h), or NULL */
+    int64_t stop_after;       /**< stop as a signal would after so many steps of this start; 0: never */
+    int64_t end_margin_s;     /**< stop so long before the job's end (signals.h); 0: do not look at it */
+    const json_t *record;     /**< every option by its name, for run.json and checkpoints; borrowed */
+    json_t *command;          /**< the words of the command line, for run.json; borrowed, may be NULL */
+    int64_t log_every;        /**< steps; metrics of each such step's batch alone go to steps.jsonl; 0: none */
+    bool histograms;          /**< of weights and gradients at each epoch's end, to histograms.jsonl */
     /** Called on every rank after each epoch with a line for people; may be NULL. */
     void (*on_epoch)(void *context, const char *line);
     /** Called on rank 0 after each checkpoint, when the files of metrics are up to date; may be NULL. */

@@ -15,10 +15,12 @@ char *dcnn_path_join(const char *folder, const char *name);
 /** FOLDER/checkpoints/step-NNNNNNNN.h5, malloc'd. *Local.* */
 char *dcnn_checkpoint_path(const char *folder, int64_t step);
 
-/** The newest whole checkpoint; damaged ones are renamed *.bad with a warning. *path NULL: there is none. *Local.* */
+/** The newest whole checkpoint; those that are proven damaged are renamed *.bad with a warning. *path NULL: there is
+ * none. *Local.* @return DCNN_OK; DCNN_FAILURE: it cannot be told, for something could not be read; nothing is changed
+ */
 dcnn_status dcnn_checkpoint_newest(const char *folder, char **path);
 
-/** Removes all but the newest `keep` checkpoints and stale temporary files. Failures are no matter. *Local.* */
+/** Removes all but the newest `keep` checkpoints. Failures are no matter. *Local.* */
 void dcnn_checkpoint_prune(const char *folder, int keep);
 
 /** Where a step's time goes. */
@@ -75,7 +77,7 @@ dcnn_status dcnn_history_append_histograms(char **history, int64_t epoch, const 
  * histograms.jsonl; of the last two those that have lines, the others are removed. Each is atomic. *Local.* */
 dcnn_status dcnn_history_write(const char *folder, const char *history);
 
-/** "epoch  3/15  loss 0.0412  accuracy 98.71 %  …", malloc'd. *Local.* */
+/** "epoch  3/15  loss 0.0412 acc 0.9871  val loss …", malloc'd; 79 columns, or a few more in a long run. *Local.* */
 char *dcnn_epoch_line(const dcnn_epoch_metrics *metrics, int64_t epochs);
 
 #endif

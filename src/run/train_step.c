@@ -37,13 +37,14 @@ static void prepare(void *argument, int worker) {
     dcnn_plan_prepare(((dcnn_trainer *)argument)->plan, worker);
 }
 
-static void load_grain(dcnn_trainer *t, int64_t slot, dcnn_grain *grain) {
+static void load_grain(dcnn_trainer *t, int worker, int64_t slot, dcnn_grain *grain) {
     int64_t *samples = t->samples + slot * t->options->grain;
     int32_t *labels = t->labels + slot * t->options->grain;
     const uint32_t epoch = (uint32_t)t->state.progress.epoch;
     grain->n = dcnn_sampler_grain(&t->sampler, epoch, t->state.progress.cursor, t->shares.first + slot, samples);
-    dcnn_loader_fill(&t->loader, t->kernels, t->options->augment ? &t->augment : NULL, t->options->seed, epoch, samples,
-                     grain->n, dcnn_plan_input(t->plan, (int)slot), labels);
+    dcnn_loader_fill(&t->loader, t->kernels, t->options->augment ? &t->options->ranges : NULL, t->options->seed, epoch,
+                     t->augment_scratch + (size_t)worker * t->augment_scratch_bytes, samples, grain->n,
+                     dcnn_plan_input(t->plan, (int)slot), labels);
 }
 
 static int grain_size(const dcnn_trainer *t, int64_t slot) {
@@ -75,7 +76,7 @@ static void run_stage(void *argument, int worker) {
                             .dparams = mine->vectors[tree.depth],
                             .sums = t->sums + slot * t->sum_stride,
                             .times = worker == 0 ? t->times : NULL};
-        if (t->stage == 0) load_grain(t, slot, &grain);
+        if (t->stage == 0) load_grain(t, worker, slot, &grain);
         if (worker == 0) book(t, DCNN_PHASE_LOAD);
         run_grain(t, worker, (int)slot, &grain);
         dcnn_watchdog_progress();

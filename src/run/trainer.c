@@ -68,6 +68,8 @@ static dcnn_status check_fit(const dcnn_trainer *t) {
     if (takes.h != t->dataset.h || takes.w != t->dataset.w || takes.c != t->dataset.c)
         return DCNN_FAIL(DCNN_BAD_INPUT, "the model takes pictures of shape %s, but %s has shape (%d, %d, %d)",
                          dcnn_shape_text(takes, text), t->dataset.path, t->dataset.h, t->dataset.w, t->dataset.c);
+    if (t->state.net->untrainable[0])
+        return DCNN_FAIL(DCNN_BAD_INPUT, "the model cannot be trained: %s", t->state.net->untrainable);
     if (t->state.net->class_count != t->dataset.class_count)
         return DCNN_FAIL(DCNN_BAD_INPUT, "the model's last layer '%s' has %d units, but %s has %d classes",
                          t->state.net->nodes[t->state.net->node_count - 1].name, t->state.net->class_count,
@@ -144,6 +146,9 @@ static void carve_private(dcnn_trainer *t, dcnn_arena *arena) {
     t->samples = dcnn_arena_take(arena, slots * grain * sizeof *t->samples);
     t->labels = dcnn_arena_take(arena, slots * grain * sizeof *t->labels);
     t->before.statistics = dcnn_arena_take(arena, t->state.net->state_count * sizeof(float));
+    t->augment_scratch_bytes = dcnn_augment_scratch(&t->options->ranges, t->loader.h, t->loader.w, t->loader.c);
+    t->augment_scratch_bytes = (t->augment_scratch_bytes + 63) / 64 * 64;
+    t->augment_scratch = dcnn_arena_take(arena, (size_t)dcnn_team_size(t->team) * t->augment_scratch_bytes);
 }
 
 /* Vectors that a worker's stack needs: the deepest that its share of any batch makes, one more for the leaf. */
@@ -269,7 +274,6 @@ static dcnn_status set_up_local(dcnn_trainer *t, const dcnn_checkpoint *from) {
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s has no split 'train'", t->dataset.path);
     t->sampler = (dcnn_sampler){o->seed,       train->rows, train->count,
                                 o->batch_size, o->grain,    o->accumulate > 1 ? o->accumulate : 1};
-    t->augment = (dcnn_augment){o->rotation_range, o->zoom_range, o->width_shift_range, o->height_shift_range};
     DCNN_TRY(take_state(t, from));
     const int cores = dcnn_comm_cores(t->comm), threads = o->threads > 0 ? o->threads : cores;
     if (threads > cores)

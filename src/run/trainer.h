@@ -36,7 +36,6 @@ typedef struct dcnn_trainer {
     dcnn_dataset dataset;
     dcnn_loader loader;
     dcnn_sampler sampler;
-    dcnn_augment augment;
     dcnn_team *team;
     dcnn_plan *plan;
     dcnn_evaluator *evaluator;
@@ -48,8 +47,10 @@ typedef struct dcnn_trainer {
     dcnn_worker *workers;
     double *sums; /* [slots][sum_stride] of the stage in progress */
     int sum_stride, slots;
-    int64_t *samples;     /* [slots][grain] rows of this rank's grains of the batch in progress */
-    int32_t *labels;      /* [slots][grain] */
+    int64_t *samples;      /* [slots][grain] rows of this rank's grains of the batch in progress */
+    int32_t *labels;       /* [slots][grain] */
+    char *augment_scratch; /* [workers][augment_scratch_bytes] */
+    size_t augment_scratch_bytes;
     dcnn_memory before;   /* the step in progress */
     int64_t batch;        /* samples of the global (micro-)batch */
     int64_t step_samples; /* of its micro-batches so far */
