@@ -11,6 +11,7 @@
 #include "comm/comm_private.h"
 #include "run/run_folder.h"
 #include "run/trace.h"
+#include "sources/prepare.h"
 #include "comm/tree.h"
 #include "testing.h"
 
@@ -265,7 +266,9 @@ static void gradients_are_the_tree_at_any_grain_count(void **state) {
         dcnn_comm_share_domain(everyone, 2 * COUNT * sizeof(float), GRAINS * COUNT * sizeof(float), &common, &own),
         DCNN_OK);
     float(*total)[COUNT] = common, (*leaves)[COUNT] = own;
-    assert_int_equal(dcnn_comm_reserve_gradient(everyone, GRAINS, 2, counts), DCNN_OK);
+    int64_t batches[GRAINS];
+    for (int i = 0; i < GRAINS; i++) batches[i] = i + 1;
+    assert_int_equal(dcnn_comm_reserve_gradient(everyone, GRAINS, batches, 2, counts), DCNN_OK);
     for (int64_t grains = 1; grains <= GRAINS; grains++) {
         float *blocks[DCNN_TREE_DEPTH], *all[DCNN_TREE_DEPTH];
         dcnn_tree mine = {0}, whole = {0};
@@ -329,7 +332,8 @@ static void make_data(void) {
     assert_int_equal(dcnn_file_write(path, model, strlen(model), false), DCNN_OK);
     char *source = dcnn_embedded_digits();
     assert_non_null(source);
-    const dcnn_prepare_options options = {.limit = 250, .test_fraction = 0.2, .validation_fraction = 0.25, .seed = 1};
+    const dcnn_prepare_options options = {.limit = 250,
+                                          .split = {.test_fraction = 0.2, .validation_fraction = 0.25, .seed = 1}};
     if (dcnn_dataset_prepare(1, &source, &options, data, NULL) != DCNN_OK) fail_msg("%s", dcnn_error());
     free(source);
 }
