@@ -8,6 +8,7 @@
 
 #include "cli/cli.h"
 #include "io/hdf5_file.h"
+#include "io/input.h"
 #include "nn/layer.h"
 
 /* --- data sets -------------------------------------------------------------------------------------------------- */
@@ -225,7 +226,7 @@ static dcnn_status tell_checkpoint(const char *path, bool json) {
 
 /* The first byte that is no space: '{' begins a JSON, nothing else that dcnn reads. */
 static int first_byte(const char *path) {
-    FILE *file = fopen(path, "rb");
+    FILE *file = dcnn_input_is_file(path) ? fopen(path, "rb") : NULL;
     int byte = EOF;
     if (file) {
         do byte = fgetc(file);
