@@ -78,6 +78,8 @@ const dcnn_option dcnn_option_table[] = {
      .help = "samples a step, over all ranks", .also = "batch bs batchsize", .resume = DCNN_RESUME_FIXED},
     {"accumulate", 0, TRAIN, INTEGER(accumulate, 1, 1000000000), .fallback = "1", .group = training,
      .help = "batches that make one step together", .resume = DCNN_RESUME_FIXED},
+    {"precision", 0, TRAIN | BENCH, CHOICE(precision, "fp32 bf16", "NAME"), .group = training,
+     .help = "of products; bf16: mixed, AMX [the model's, fp32]", .resume = DCNN_RESUME_FIXED},
     {"seed", 0, TRAIN, SEED(seed), .fallback = "42", .group = training, .help = "of weights, order, augmentation",
      .resume = DCNN_RESUME_FIXED},
 

@@ -77,7 +77,7 @@ typedef struct dcnn_text_list {
 typedef struct dcnn_options {
     bool help, verbose, quiet;
     /* train */
-    const char *run, *model;
+    const char *run, *model, *precision;
     bool resume, overwrite;
     int64_t epochs, batch_size, accumulate, grain;
     const char *optimizer, *lr_scale;

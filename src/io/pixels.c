@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* pixels.c — see pixels.h. */
+#include "io/input.h"
 #include "io/pixels.h"
 
 #include <errno.h>
@@ -51,7 +52,7 @@ static dcnn_status read_at(const dcnn_pixels *p, uint8_t *out, size_t length, ui
     while (length > 0) {
         const ssize_t got = pread(p->descriptor, out, length, (off_t)offset);
         if (got < 0 && errno == EINTR) continue;
-        if (got < 0) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: cannot read: %s", p->dataset->path, strerror(errno));
+        if (got < 0) return dcnn_input_fail(p->dataset->path, "read");
         if (got == 0)
             return DCNN_FAIL(DCNN_BAD_INPUT, "%s: became shorter while it was read; start again", p->dataset->path);
         out += got;
@@ -307,7 +308,7 @@ static dcnn_status find_rows(dcnn_pixels *p, size_t cache_bytes) {
     int *descriptor = NULL;
     if (H5Fget_vfd_handle(p->file, H5P_DEFAULT, (void **)&descriptor) < 0 || !descriptor ||
         (p->descriptor = fcntl(*descriptor, F_DUPFD_CLOEXEC, 0)) < 0)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: cannot be read: %s", p->dataset->path, strerror(errno));
+        return dcnn_input_fail(p->dataset->path, "read");
     if (!dcnn_h5_layout_find(p->file, "images", &p->layout)) return DCNN_OK;
     if (p->layout.filter_count > 0) DCNN_TRY(make_slots(p, cache_bytes));
     DCNN_TRY(confirm_layout(p));

@@ -56,6 +56,7 @@ typedef struct dcnn_train_step_report {
 typedef struct dcnn_train_options {
     const char
         *model; /**< Keras JSON or .h5 with weights to start from, or NULL: the recipe's net, fitted to the data */
+    const char *precision; /**< of products: "fp32", "bf16", or NULL: as the model says, else fp32 */
     int epochs;
     int batch_size; /**< of the global batch */
     int accumulate; /**< batches whose gradients make one step (then micro-batches); each has BatchNormalization

@@ -32,7 +32,7 @@ static bool has_suffix(const char *text, const char *suffix) {
     return length >= tail && strcmp(text + length - tail, suffix) == 0;
 }
 
-static dcnn_status make_net(dcnn_trainer *t) {
+static dcnn_status read_net(dcnn_trainer *t) {
     const char *model = t->options->model;
     const dcnn_shape shape = {3, t->dataset.h, t->dataset.w, t->dataset.c};
     if (model && (has_suffix(model, ".h5") || has_suffix(model, ".hdf5"))) {
@@ -57,6 +57,13 @@ static dcnn_status make_net(dcnn_trainer *t) {
     json_decref(description);
     free(path);
     return status;
+}
+
+static dcnn_status make_net(dcnn_trainer *t) {
+    DCNN_TRY(read_net(t));
+    const char *precision = t->options->precision;
+    if (precision) dcnn_net_set_bf16(t->state.net, strcmp(precision, "bf16") == 0);
+    return DCNN_OK;
 }
 
 static dcnn_status check_fit(const dcnn_trainer *t) {
