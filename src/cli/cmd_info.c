@@ -60,8 +60,8 @@ static void print_dataset(const dcnn_dataset *d) {
     printf("\nseed           %" PRIu64 "\n", d->seed);
     print_values("mean", d->c, d->mean);
     print_values("std", d->c, d->std);
-    if (d->source) printf("source         %s\n", d->source);
-    if (d->source_checksum) printf("               XXH3-64 %s\n", d->source_checksum);
+    if (d->source && d->source[0]) printf("source         %s\n", d->source);
+    if (d->source_checksum && d->source_checksum[0]) printf("               XXH3-64 %s\n", d->source_checksum);
 }
 
 static dcnn_status tell_dataset(const char *path, bool json) {

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <xxhash.h>
@@ -351,4 +352,43 @@ void dcnn_pixels_close(dcnn_pixels *p) {
     dcnn_h5_layout_free(&p->layout);
     pthread_mutex_destroy(&p->lock);
     free(p);
+}
+
+/* --- a look at some --------------------------------------------------------------------------------------------- */
+
+static bool map_pixels(const dcnn_pixels *p, dcnn_pixels_view *view) {
+    if (p->layout.chunk_count != 1 || p->slots) return false;
+    const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), offset = p->layout.chunks[0].offset;
+    const size_t skip = (size_t)(offset % page);
+    view->mapped_bytes = skip + (size_t)p->dataset->count * p->row_bytes;
+    view->memory = mmap(NULL, view->mapped_bytes, PROT_READ, MAP_SHARED, p->descriptor, (off_t)(offset - skip));
+    if (view->memory == MAP_FAILED) return false;
+    view->pixels = (const uint8_t *)view->memory + skip;
+    return true;
+}
+
+static dcnn_status read_pixels(dcnn_pixels *p, dcnn_pixels_view *view) {
+    const size_t bytes = (size_t)p->dataset->count * p->row_bytes;
+    uint8_t *pixels = malloc(bytes);
+    *view = (dcnn_pixels_view){.pixels = pixels, .memory = pixels};
+    if (!pixels) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for %zu bytes of pictures", p->dataset->path, bytes);
+    return dcnn_pixels_read(p, 0, p->dataset->count, pixels);
+}
+
+dcnn_status dcnn_pixels_view_open(const dcnn_dataset *dataset, dcnn_pixels_view *view) {
+    dcnn_pixels *p;
+    *view = (dcnn_pixels_view){0};
+    DCNN_TRY(dcnn_pixels_open(dataset, 0, &p));
+    dcnn_status status = map_pixels(p, view) ? DCNN_OK : read_pixels(p, view);
+    dcnn_pixels_close(p);
+    if (status != DCNN_OK) dcnn_pixels_view_close(view);
+    return status;
+}
+
+void dcnn_pixels_view_close(dcnn_pixels_view *view) {
+    if (view->mapped_bytes > 0)
+        munmap(view->memory, view->mapped_bytes);
+    else
+        free(view->memory);
+    *view = (dcnn_pixels_view){0};
 }
