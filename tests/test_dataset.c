@@ -483,6 +483,7 @@ static void unsealed_data_sets_are_read_if_right(void **state) {
     kind = right, kind.label = 1LL << 32, refuse_foreign(kind, "label 4294967296");
     kind = right, kind.seed = -2, refuse_foreign(kind, "seed is -2");
     kind = right, kind.std = 0, refuse_foreign(kind, "std must be above 0");
+    kind = right, kind.std = 64, refuse_foreign(kind, "are not those of pixel / 255; divide both by 255");
     kind = right, kind.std = NAN, refuse_foreign(kind, "std must be above 0");
     kind = right, kind.image_type = DCNN_H5_INT32, refuse_foreign(kind, "numbers that fit uint8");
     kind = right, kind.image_rank = 3, refuse_foreign(kind, "has 3 dimensions, not 4");

@@ -178,14 +178,18 @@ static dcnn_status read_split(hid_t file, dcnn_dataset *set, const char *name) {
     return check_rows(set, split);
 }
 
-/* What is learnt must not be tested on: no row is in two splits. */
+/* What is learnt must not be tested on: no row is in two of the usual splits. Others may be any selection. */
 static dcnn_status check_apart(const dcnn_dataset *set) {
+    static const char *const usual[] = {"train", "validation", "test", "official-test"};
     uint8_t *seen = calloc((size_t)set->count, 1);
     if (!seen) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory", set->path);
     int64_t twice = 0;
     int first = -1, second = -1;
-    for (int i = 0; i < set->split_count; i++)
-        for (int64_t j = 0; j < set->splits[i].count; j++) {
+    for (int i = 0; i < set->split_count; i++) {
+        bool known = false;
+        for (size_t j = 0; j < sizeof usual / sizeof *usual; j++)
+            known = known || strcmp(set->splits[i].name, usual[j]) == 0;
+        for (int64_t j = 0; known && j < set->splits[i].count; j++) {
             uint8_t *before = &seen[set->splits[i].rows[j]];
             if (*before != 0 && twice++ == 0) {
                 first = *before - 1;
@@ -193,6 +197,7 @@ static dcnn_status check_apart(const dcnn_dataset *set) {
             }
             *before = (uint8_t)(i + 1);
         }
+    }
     free(seen);
     if (twice == 0) return DCNN_OK;
     return DCNN_FAIL(DCNN_BAD_INPUT,
@@ -230,8 +235,8 @@ static dcnn_status read_splits(hid_t file, dcnn_dataset *set) {
         }
     }
     if (set->split_count == 0) status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: /splits holds no split", set->path);
-    if (status == DCNN_OK) status = check_apart(set);
     if (status == DCNN_OK) rename_validation(set);
+    if (status == DCNN_OK) status = check_apart(set);
 done:
     dcnn_h5_names_free(count, names);
     return status;
