@@ -8,6 +8,7 @@
 
 #include "cli/cli.h"
 #include "io/hdf5_file.h"
+#include "io/input.h"
 #include "nn/layer.h"
 
 /* --- data sets -------------------------------------------------------------------------------------------------- */
@@ -59,8 +60,8 @@ static void print_dataset(const dcnn_dataset *d) {
     printf("\nseed           %" PRIu64 "\n", d->seed);
     print_values("mean", d->c, d->mean);
     print_values("std", d->c, d->std);
-    if (d->source) printf("source         %s\n", d->source);
-    if (d->source_checksum) printf("               XXH3-64 %s\n", d->source_checksum);
+    if (d->source && d->source[0]) printf("source         %s\n", d->source);
+    if (d->source_checksum && d->source_checksum[0]) printf("               XXH3-64 %s\n", d->source_checksum);
 }
 
 static dcnn_status tell_dataset(const char *path, bool json) {
@@ -225,7 +226,7 @@ static dcnn_status tell_checkpoint(const char *path, bool json) {
 
 /* The first byte that is no space: '{' begins a JSON, nothing else that dcnn reads. */
 static int first_byte(const char *path) {
-    FILE *file = fopen(path, "rb");
+    FILE *file = dcnn_input_is_file(path) ? fopen(path, "rb") : NULL;
     int byte = EOF;
     if (file) {
         do byte = fgetc(file);

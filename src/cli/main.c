@@ -22,6 +22,7 @@
 #include "cli/terminal.h"
 #include "cli/wrap.h"
 #include "guard/launch.h"
+#include "guard/leftovers.h"
 #include "guard/signals.h"
 #include "guard/watchdog.h"
 #include "io/hdf5_file.h"
@@ -189,6 +190,7 @@ static dcnn_status run_in_parallel(dcnn_command_id command, dcnn_cli *cli) {
 
 /* Starts MPI where that can be meant: one process manager, and cores for all ranks. */
 static dcnn_status start_mpi(int *argc, char ***argv, dcnn_comm **comm) {
+    DCNN_TRY(dcnn_launch_check_environment());
     DCNN_TRY(dcnn_launch_check_srun(dcnn_comm_version()));
     DCNN_TRY(dcnn_comm_start(argc, argv, comm));
     return dcnn_comm_agree(*comm, dcnn_launch_check_cores(dcnn_comm_node_size(*comm), dcnn_comm_node_cores(*comm)));
@@ -206,6 +208,7 @@ static dcnn_status run_with_mpi(dcnn_command_id command, int *argc, char ***argv
     const bool parallel = dcnn_command_table[command].parallel;
     cli->speaks = false;
     if (dcnn_comm_rank(comm) == 0) dcnn_cli_speak(cli);
+    if (dcnn_comm_domain_rank(comm) == 0) dcnn_leftovers_remove();
     if (parallel) cli->job = comm;
     if (parallel || cli->speaks) status = parallel ? run_in_parallel(command, cli) : functions[command](cli);
     if (cli->speaks && status == DCNN_OK) status = flush_results();

@@ -155,6 +155,10 @@ int dcnn_comm_size(const dcnn_comm *comm) {
     return comm->size;
 }
 
+int dcnn_comm_node_rank(const dcnn_comm *comm) {
+    return comm->node_rank;
+}
+
 int dcnn_comm_node_size(const dcnn_comm *comm) {
     return comm->node_size;
 }

@@ -2,6 +2,7 @@
 /* launch.c — see launch.h. */
 #include "guard/launch.h"
 
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -23,6 +24,14 @@ dcnn_status dcnn_launch_check_srun(const char *mpi_version) {
                      "srun started %s tasks, but without the PMIx that %s needs to bring them together: use 'srun "
                      "--mpi=pmix dcnn …' ('srun --mpi=list' shows if Slurm has it), or 'mpirun dcnn …' in the job",
                      tasks, mpi_version);
+}
+
+dcnn_status dcnn_launch_check_environment(void) {
+    const char *text = getenv("DCNN_DOMAIN_RANKS");
+    char *end = NULL;
+    const long most = text ? strtol(text, &end, 10) : 1;
+    if (text == NULL || (end != text && *end == '\0' && most >= 1 && most <= INT_MAX)) return DCNN_OK;
+    return DCNN_FAIL(DCNN_USAGE, "DCNN_DOMAIN_RANKS=%.60s: it takes the most ranks that share memory, from 1", text);
 }
 
 /* What `mpirun --oversubscribe` (Open MPI 4) and `--map-by :OVERSUBSCRIBE` (4 and 5) leave in the environment. */
