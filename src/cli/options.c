@@ -73,6 +73,8 @@ const dcnn_option dcnn_option_table[] = {
      .help = "samples a step, over all ranks", .resume = DCNN_RESUME_FIXED},
     {"accumulate", 0, TRAIN, INTEGER(accumulate, 1, 1000000000), .fallback = "1", .group = training,
      .help = "batches that make one step together", .resume = DCNN_RESUME_FIXED},
+    {"bn-momentum", 0, TRAIN, REAL(bn_momentum, 0, 1, DCNN_OPEN_HIGH), .fallback = "0", .group = training,
+     .help = "of BatchNormalization; 0: the model's own", .resume = DCNN_RESUME_FIXED},
     {"seed", 0, TRAIN, SEED(seed), .fallback = "42", .group = training, .help = "of weights, order, augmentation",
      .resume = DCNN_RESUME_FIXED},
 

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "run/elastic.h"
 #include "run/run_folder.h"
+#include "run/starting_net.h"
 #include "run/run_record.h"
 #include "guard/run_lock.h"
 #include "guard/signals.h"
@@ -270,6 +271,17 @@ static void tell_model(const dcnn_net *net) {
               grouped(trainable, weights), net->node_count - 1, grouped(dcnn_net_multiply_adds(net, -1), work));
 }
 
+/* Moving averages that will not have arrived when the run ends: validation is then far worse than training. Those of
+ * a model with weights have. */
+static void warn_of_averages(const dcnn_trainer *t) {
+    const double momentum = dcnn_net_momentum(t->state.net);
+    const int64_t steps = t->options->epochs * dcnn_sampler_steps(&t->sampler);
+    if (pow(momentum, (double)steps) <= dcnn_averages_missing) return;
+    dcnn_warn("BatchNormalization's moving averages (momentum %g) do not arrive in the %lld steps of this run, so "
+              "validation will be worse than training: give --bn-momentum %g, a smaller --batch-size or more --epochs",
+              momentum, (long long)steps, dcnn_momentum_for(steps));
+}
+
 dcnn_status dcnn_train(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoint *from,
                        const dcnn_train_options *options, dcnn_train_result *result) {
     dcnn_trainer *t;
@@ -281,6 +293,7 @@ dcnn_status dcnn_train(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoi
     dcnn_watchdog_work(false);
     DCNN_TRY_DONE(dcnn_comm_agree(comm, dcnn_comm_rank(comm) == 0 ? write_record(t) : DCNN_OK));
     tell_model(t->state.net);
+    if (t->state.progress.step == 0 && !dcnn_starts_with_weights(options)) warn_of_averages(t);
     t->started_s = dcnn_now_s() - t->state.progress.elapsed_s;
     dcnn_signals_catch();
     const int64_t left_s = dcnn_signals_watch_deadline(options->end_margin_s);
