@@ -264,6 +264,7 @@ static void reports_of_all_sizes(void **state) {
         {"ten-long", 10, 15, 32, 32, 3, 900, true, false, true, 0.9},
         {"forty", 40, 100, 40, 20, 3, 4000, true, true, true, 0.8},
         {"hundred", 100, 1000, 16, 24, 4, 10000, true, true, true, 0.7},
+        {"thousand", 1000, 2, 8, 8, 1, 3000, false, true, true, 0.7},
         {"twenty-five", 25, 3, 200, 300, 3, 60, false, true, false, 0.7},
     };
     for (size_t i = 0; i < sizeof runs / sizeof runs[0]; i++) write_report(&runs[i], runs[i].phases ? 11 : 10);

@@ -134,6 +134,10 @@ static dcnn_status tell_description(const char *path, bool json) {
     json_t *description;
     dcnn_net *net;
     DCNN_TRY(dcnn_description_read(path, &description));
+    if (json_object_get(description, "starts") && json_object_get(description, "options")) {
+        json_decref(description);
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: the record of a training run; 'dcnn report RUN' shows the run", path);
+    }
     dcnn_status status = dcnn_net_create(description, (dcnn_shape){0}, &net);
     json_decref(description);
     if (status != DCNN_OK) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* cmd_train.c — dcnn train [DATA.h5] */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -10,9 +11,10 @@
 #include "cli/progress.h"
 #include "cli/suited.h"
 #include "guard/run_lock.h"
-#include "run/starting_net.h"
 #include "guard/signals.h"
 #include "guard/watchdog.h"
+#include "run/run_folder.h"
+#include "run/starting_net.h"
 
 /* What the training tells of itself, and to whom. */
 typedef struct narrator {
@@ -257,6 +259,12 @@ done:
 
 /* Pictures as they came, where a data set is wanted: before a run's folder is made for them. */
 static dcnn_status check_prepared(const char *data) {
+    char *record = data ? dcnn_path_join(data, "run.json") : NULL;
+    const bool is_run = record && access(record, F_OK) == 0;
+    free(record);
+    if (is_run)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: a run, not a data set; to go on with it: dcnn train --run %s --resume",
+                         data, data);
     if (data == NULL || (!dcnn_is_csv(data) && !dcnn_is_idx(data))) return DCNN_OK;
     return DCNN_FAIL(DCNN_BAD_INPUT,
                      "%s: pictures as they came; make a data set of them first: dcnn prepare %s -o DATA.h5", data,

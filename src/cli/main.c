@@ -18,6 +18,8 @@
 #include "cli/cli.h"
 #include "cli/manual.h"
 #include "cli/progress.h"
+#include "cli/terminal.h"
+#include "cli/wrap.h"
 #include "guard/launch.h"
 #include "guard/signals.h"
 #include "guard/watchdog.h"
@@ -52,9 +54,18 @@ static bool is_one_of_many(void) {
 
 /* --- speaking --------------------------------------------------------------------------------------------------- */
 
+/* People get whole words; files and pipes, which programs read, whole lines. */
 static void write_log(dcnn_log_level level, const char *line) {
+    enum { INDENT = 6 }; /* "data  ", "model " */
+    const char *before = level == DCNN_LOG_WARNING ? "dcnn: warning: " : "";
+    dcnn_terminal terminal = dcnn_terminal_open();
     dcnn_bar_clear();
-    fprintf(stderr, "%s%s\n", level == DCNN_LOG_WARNING ? "dcnn: warning: " : "", line);
+    fputs(before, stderr);
+    if (terminal.descriptor >= 0)
+        dcnn_wrap(stderr, dcnn_terminal_columns(&terminal) + 1, (int)strlen(before), INDENT, line);
+    else
+        fprintf(stderr, "%s\n", line);
+    dcnn_terminal_close(&terminal);
 }
 
 static void open_log(const dcnn_options *options) {

@@ -55,6 +55,8 @@ typedef struct dcnn_option {
     const char *metavar; /**< NULL for flags */
     const char *group;   /**< heading in the help */
     const char *help;
+    const char
+        *also; /**< what other programs call it, "lr rate": not understood, but answered with the name; or NULL */
     dcnn_option_resume resume;
 } dcnn_option;
 

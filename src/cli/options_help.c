@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/options.h"
+#include "cli/wrap.h"
 
 enum { HELP_COLUMN = 27, COLUMNS = 80, NO_LIMIT = 1000000000 /* nobody comes near it */ };
 
@@ -22,26 +23,6 @@ void dcnn_option_hint(const dcnn_option *option, char text[160]) {
         snprintf(text, 160, "[%s%s%s]", fallback, range[0] ? "; " : "", range);
 }
 
-/* Writes words from `column` on, in lines that begin at `indent`. */
-static void write_wrapped(FILE *to, int column, int indent, const char *words) {
-    const char *word = words + strspn(words, " ");
-    while (*word) {
-        const int length = (int)strcspn(word, " ");
-        if (column > indent && column + 1 + length > COLUMNS - 1) {
-            fprintf(to, "\n%*s", indent, "");
-            column = indent;
-        } else if (column > indent) {
-            fputc(' ', to);
-            column++;
-        }
-        fprintf(to, "%.*s", length, word);
-        column += length;
-        word += length;
-        word += strspn(word, " ");
-    }
-    fputc('\n', to);
-}
-
 static void write_option(FILE *to, const dcnn_option *option) {
     char left[64], default_and_range[160], right[320];
     int length = 0;
@@ -54,7 +35,7 @@ static void write_option(FILE *to, const dcnn_option *option) {
     dcnn_option_hint(option, default_and_range);
     snprintf(right, sizeof right, "%s %s", option->help, default_and_range);
     fprintf(to, "%-*s", HELP_COLUMN, left);
-    write_wrapped(to, HELP_COLUMN, HELP_COLUMN, right);
+    dcnn_wrap(to, COLUMNS, HELP_COLUMN, HELP_COLUMN, right);
 }
 
 bool dcnn_option_is_own(dcnn_command_id command, const dcnn_option *option) {
@@ -66,7 +47,7 @@ bool dcnn_option_is_own(dcnn_command_id command, const dcnn_option *option) {
 void dcnn_options_help(dcnn_command_id command, FILE *to) {
     const dcnn_command *about = &dcnn_command_table[command];
     fprintf(to, "Usage: dcnn %s [options] %s\n\n", about->name, about->operands);
-    write_wrapped(to, 0, 0, about->details);
+    dcnn_wrap(to, COLUMNS, 0, 0, about->details);
     const char *group = NULL;
     for (int i = 0; i < dcnn_option_count; i++) {
         const dcnn_option *option = &dcnn_option_table[i];

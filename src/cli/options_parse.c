@@ -47,7 +47,7 @@ static dcnn_status set_seed(const dcnn_option *option, const char *text, uint64_
     return errno == ERANGE ? refuse(option, text, "is out of range") : DCNN_OK;
 }
 
-/* Is the text one of the words? Returns the word in the list's own memory, which ends at a space or the end. */
+/* Is the text one of the words? */
 static bool is_choice(const char *choices, const char *text) {
     const size_t length = strlen(text);
     for (const char *word = choices; word; word = strchr(word, ' ') ? strchr(word, ' ') + 1 : NULL)
@@ -109,14 +109,16 @@ static const dcnn_option *find_written(dcnn_command_id command, const char *name
     return option && option->type == DCNN_OPTION_FLAG ? option : NULL;
 }
 
-/* What was most likely meant: of all names, or, behind "no-", of the flags'. */
+/* What was most likely meant: the row that other programs call so; else the nearest of all names, or, behind "no-", of
+ * the flags'. */
 static const char *suggest(dcnn_command_id command, const char *name, bool only_flags) {
     const char *names[DCNN_MAX_OPTIONS];
     int count = 0;
     for (int i = 0; i < dcnn_option_count; i++) {
         const dcnn_option *row = &dcnn_option_table[i];
-        if ((row->commands >> command & 1) && (!only_flags || row->type == DCNN_OPTION_FLAG))
-            names[count++] = row->name;
+        if (!(row->commands >> command & 1) || (only_flags && row->type != DCNN_OPTION_FLAG)) continue;
+        if (row->also && is_choice(row->also, name)) return row->name;
+        names[count++] = row->name;
     }
     return dcnn_nearest_name(name, count, names);
 }

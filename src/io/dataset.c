@@ -35,6 +35,8 @@ static dcnn_status check_seal(hid_t file, const dcnn_dataset *set) {
 
 static dcnn_status check_format(hid_t file, const dcnn_dataset *set) {
     char *format;
+    if (dcnn_h5_attribute_has(file, "model_config"))
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: a model, not a data set ('dcnn info' says what is in it)", set->path);
     DCNN_TRY(dcnn_h5_text_read(file, "format", &format));
     bool right = strcmp(format, "dcnn data set") == 0;
     free(format);

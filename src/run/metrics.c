@@ -215,11 +215,10 @@ dcnn_status dcnn_history_write(const char *folder, const char *history) {
 char *dcnn_epoch_line(const dcnn_epoch_metrics *m, int64_t epochs) {
     char *line = NULL, validation[96] = "";
     if (m->validation_count > 0)
-        snprintf(validation, sizeof validation, "  val_loss %.4f  val_accuracy %.4f", m->validation_loss,
+        snprintf(validation, sizeof validation, "  val loss %.4f acc %.4f", m->validation_loss,
                  (double)m->validation_correct / (double)m->validation_count);
-    if (asprintf(&line, "epoch %2lld/%lld  loss %.4f  accuracy %.4f%s  %.1f s  %.0f images/s", (long long)m->epoch,
-                 (long long)epochs, m->loss, (double)m->correct / (double)m->count, validation, m->seconds,
-                 m->images_per_s) < 0)
+    if (asprintf(&line, "epoch %2lld/%lld  loss %.4f acc %.4f%s  %.0f images/s", (long long)m->epoch, (long long)epochs,
+                 m->loss, (double)m->correct / (double)m->count, validation, m->images_per_s) < 0)
         return NULL;
     return line;
 }

@@ -75,7 +75,7 @@ dcnn_status dcnn_history_append_histograms(char **history, int64_t epoch, const 
  * histograms.jsonl; of the last two those that have lines, the others are removed. Each is atomic. *Local.* */
 dcnn_status dcnn_history_write(const char *folder, const char *history);
 
-/** "epoch  3/15  loss 0.0412  accuracy 98.71 %  …", malloc'd. *Local.* */
+/** "epoch  3/15  loss 0.0412 acc 0.9871  val loss …", malloc'd; 79 columns, or a few more in a long run. *Local.* */
 char *dcnn_epoch_line(const dcnn_epoch_metrics *metrics, int64_t epochs);
 
 #endif

@@ -2,7 +2,7 @@
 s/[0-9.]+ s([ ,]|$)/TIME s\1/g
 s/[0-9,]+ images\/s/SPEED images\/s/
 s/accuracy [0-9.]+ % \([0-9,]+ of/accuracy NUMBER % (N of/
-s/(loss|accuracy|val_loss|val_accuracy) [0-9]+\.[0-9]+/\1 NUMBER/g
+s/(loss|accuracy|acc) [0-9]+\.[0-9]+/\1 NUMBER/g
 s/best epoch [0-9]+ of/best epoch N of/
 s/weights hash( *) [0-9a-f]{16}/weights hash\1 HASH/
 s/(MPI +)Open MPI v[0-9.]+.*/\1VERSION/

@@ -27,3 +27,11 @@ ranks 2 dcnn train small.h5 --run wider --model net.json --batch-size 16 --epoch
     grep -o ': [12] of .* idle'
 dcnn slurm small.h5 --nodes 2-4 --time 10 --ranks-per-node 16 2>&1 >/dev/null
 dcnn slurm small.h5 --nodes 4 --time 10 --ranks-per-node 16 --batch-size 1024 2>&1 >/dev/null
+
+# What belongs to another command, or to another program.
+try dcnn train run
+try dcnn show run/best.h5
+try dcnn info run/run.json
+try dcnn train small.h5 --lr 1
+try dcnn train small.h5 --no-l2 1
+try dcnn prepare small.csv --val-split 0.1
