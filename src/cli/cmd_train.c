@@ -226,8 +226,8 @@ static dcnn_status suit_and_tell(dcnn_cli *cli, const dcnn_run *run, const dcnn_
     dcnn_status status = dcnn_suit_check(&facts, cli->options);
     if (cli->speaks && status == DCNN_OK) tell_start(cli, run, from, opened ? &dataset : NULL, &facts);
     if (cli->speaks && status == DCNN_OK && momentum)
-        dcnn_info("norm  BatchNormalization with momentum %g, as this run has %" PRId64
-                  " steps in all; --bn-momentum decides otherwise",
+        dcnn_info("norm  BatchNormalization with momentum %g, for the steps of this run "
+                  "are few (%" PRId64 "); --bn-momentum decides otherwise",
                   cli->options->bn_momentum, dcnn_facts_steps(&facts, cli->options));
     if (opened) dcnn_dataset_free(&dataset);
     return status;

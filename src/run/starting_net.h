@@ -8,7 +8,8 @@
 #include "run/run.h"
 
 /**
- * Makes the net that the options name: an .h5 with its weights, a Keras JSON or the recipe's with initial ones. *Local.*
+ * Makes the net that the options name: an .h5 with its weights, a Keras JSON or the recipe's with initial ones.
+ * *Local.*
  *
  * The recipe's takes any data; a JSON takes the data's shape where it names no input shape, and the data's number of
  * classes where its last layer has no units. A momentum in the options replaces those of all BatchNormalization layers.

@@ -277,9 +277,12 @@ static void warn_of_averages(const dcnn_trainer *t) {
     const double momentum = dcnn_net_momentum(t->state.net);
     const int64_t steps = t->options->epochs * dcnn_sampler_steps(&t->sampler);
     if (pow(momentum, (double)steps) <= dcnn_averages_missing) return;
-    dcnn_warn("BatchNormalization's moving averages (momentum %g) do not arrive in the %lld steps of this run, so "
-              "validation will be worse than training: give --bn-momentum %g, a smaller --batch-size or more --epochs",
-              momentum, (long long)steps, dcnn_momentum_for(steps));
+    char advice[48] = "";
+    if (dcnn_momentum_for(steps) < momentum)
+        snprintf(advice, sizeof advice, "--bn-momentum %g, ", dcnn_momentum_for(steps));
+    dcnn_warn("BatchNormalization's moving averages (momentum %g) do not arrive in this run's few steps (%lld), so "
+              "validation will be worse than training: give %sa smaller --batch-size or more --epochs",
+              momentum, (long long)steps, advice);
 }
 
 dcnn_status dcnn_train(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoint *from,
