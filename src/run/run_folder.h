@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 
+#include "engine/stopwatch.h"
 #include "run/run.h"
 
 /** FOLDER/NAME, malloc'd; NULL without memory. *Local.* */
@@ -15,30 +16,13 @@ char *dcnn_path_join(const char *folder, const char *name);
 /** FOLDER/checkpoints/step-NNNNNNNN.h5, malloc'd. *Local.* */
 char *dcnn_checkpoint_path(const char *folder, int64_t step);
 
-/** The newest whole checkpoint; damaged ones are renamed *.bad with a warning. *path NULL: there is none. *Local.* */
+/** The newest whole checkpoint; those that are proven damaged are renamed *.bad with a warning. *path NULL: there is
+ * none. *Local.* @return DCNN_OK; DCNN_FAILURE: it cannot be told, for something could not be read; nothing is changed
+ */
 dcnn_status dcnn_checkpoint_newest(const char *folder, char **path);
 
-/** Removes all but the newest `keep` checkpoints and stale temporary files. Failures are no matter. *Local.* */
+/** Removes all but the newest `keep` checkpoints. Failures are no matter. *Local.* */
 void dcnn_checkpoint_prune(const char *folder, int keep);
-
-/** Where a step's time goes. */
-typedef enum dcnn_phase {
-    DCNN_PHASE_PREPARE,  /**< weights into the kernels' form */
-    DCNN_PHASE_LOAD,     /**< bytes to floats, augmentation */
-    DCNN_PHASE_FORWARD,  /**< operations and loss */
-    DCNN_PHASE_BACKWARD, /**< operations */
-    DCNN_PHASE_ADD,      /**< gradients of grains into the rank's */
-    DCNN_PHASE_WAIT,     /**< for the rank's other threads */
-    DCNN_PHASE_AGREE,    /**< sums of all ranks: BatchNormalization, loss */
-    DCNN_PHASE_GRADIENT, /**< gradients of all ranks: adding and moving them */
-    DCNN_PHASE_ADAM,
-    DCNN_PHASE_IMBALANCE, /**< waiting for the other ranks of the domain, in any of the above */
-    DCNN_PHASE_NETWORK,   /**< waiting for messages: communication that no computing hides */
-    DCNN_PHASE_COUNT
-} dcnn_phase;
-
-/** "prepare", "load", …: the phases' names, in metrics.jsonl and elsewhere. */
-extern const char *const dcnn_phase_names[DCNN_PHASE_COUNT];
 
 /** One epoch's metrics; counts are exact. */
 typedef struct dcnn_epoch_metrics {
@@ -46,7 +30,7 @@ typedef struct dcnn_epoch_metrics {
     double loss, validation_loss; /**< means */
     int64_t correct, count, validation_correct, validation_count;
     double seconds, images_per_s;
-    double phases_s[DCNN_PHASE_COUNT]; /**< of the steps, on rank 0's first thread */
+    double phases_s[DCNN_PHASE_COUNT]; /**< of the steps, the mean over all threads of all ranks */
     double validation_s;               /**< the phase after them */
 } dcnn_epoch_metrics;
 
