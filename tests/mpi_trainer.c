@@ -11,6 +11,7 @@
 #include "comm/comm_private.h"
 #include "run/run_folder.h"
 #include "run/trace.h"
+#include "sources/prepare.h"
 #include "comm/tree.h"
 #include "testing.h"
 
@@ -331,7 +332,8 @@ static void make_data(void) {
     assert_int_equal(dcnn_file_write(path, model, strlen(model), false), DCNN_OK);
     char *source = dcnn_embedded_digits();
     assert_non_null(source);
-    const dcnn_prepare_options options = {.limit = 250, .test_fraction = 0.2, .validation_fraction = 0.25, .seed = 1};
+    const dcnn_prepare_options options = {.limit = 250,
+                                          .split = {.test_fraction = 0.2, .validation_fraction = 0.25, .seed = 1}};
     if (dcnn_dataset_prepare(1, &source, &options, data, NULL) != DCNN_OK) fail_msg("%s", dcnn_error());
     free(source);
 }

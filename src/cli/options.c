@@ -24,11 +24,13 @@ enum {
 /* How each type of row is written; the rows themselves say only what is their own. */
 #define FLAG(at)              .type = DCNN_OPTION_FLAG, .offset = AT(at)
 #define TEXT(at, meta)        .type = DCNN_OPTION_TEXT, .offset = AT(at), .metavar = meta
+#define LIST(at, meta)        .type = DCNN_OPTION_LIST, .offset = AT(at), .metavar = meta
 #define INTEGER(at, from, to) .type = DCNN_OPTION_INTEGER, .offset = AT(at), .low = (from), .high = (to), .metavar = "N"
 #define REAL(at, from, to, ends)                                                                                       \
     .type = DCNN_OPTION_REAL, .offset = AT(at), .low = (from), .high = (to), .bounds = (ends), .metavar = "X"
 #define SEED(at)                .type = DCNN_OPTION_SEED, .offset = AT(at), .metavar = "N"
 #define SHAPE(at)               .type = DCNN_OPTION_SHAPE, .offset = AT(at), .metavar = "HxWxC"
+#define SIZE(at)                .type = DCNN_OPTION_SHAPE, .offset = AT(at), .metavar = "HxW"
 #define CHOICE(at, words, meta) .type = DCNN_OPTION_CHOICE, .offset = AT(at), .choices = (words), .metavar = (meta)
 
 /* The rows of the table of changes: those that suit the recipe are the defaults. */
@@ -46,7 +48,8 @@ enum {
 
 static const char run_group[] = "Run", training[] = "Training", optimizing[] = "Optimizer",
                   pictures[] = "Augmentation of the training pictures", machine[] = "Machine", job[] = "Job",
-                  expert[] = "For experts", data[] = "Data", output[] = "Output", messages[] = "Messages";
+                  expert[] = "For experts", data[] = "Data", reading[] = "Reading pictures", output[] = "Output",
+                  messages[] = "Messages";
 
 /* clang-format off: one row an option */
 const dcnn_option dcnn_option_table[] = {
@@ -118,14 +121,31 @@ const dcnn_option dcnn_option_table[] = {
      .help = "newest checkpoints to keep", .resume = DCNN_RESUME_KEEP},
 
     {"limit", 0, PREPARE, INTEGER(limit, 0, 1000000000), .fallback = "0", .group = data,
-     .help = "first labelled samples only; 0: all"},
+     .help = "pictures to split, of every class; 0: all"},
     {"test-split", 0, PREPARE, REAL(test_split, 0, 1, DCNN_OPEN_HIGH), .fallback = "0.1", .group = data,
      .help = "fraction of all", .also = "test-size"},
     {"validation-split", 0, PREPARE, REAL(validation_split, 0, 1, DCNN_OPEN_HIGH), .fallback = "0.2", .group = data,
      .help = "fraction of what is left", .also = "val-split valid-split val-size"},
-    {"stratify", 0, PREPARE, FLAG(stratify), .group = data, .help = "the same classes' shares in each split"},
+    {"stratify", 0, PREPARE, FLAG(stratify), .group = data,
+     .help = "split class by class, as folders and tables are anyway (or --no-stratify)"},
+    {"test", 0, PREPARE, LIST(test, "FILE"), .group = data, .help = "a source kept for the test; may come again"},
+    {"validation", 0, PREPARE, LIST(validation, "FILE"), .group = data,
+     .help = "a source kept for validation; may come again"},
     {"seed", 0, PREPARE, SEED(seed), .fallback = "42", .group = data, .help = "of the splits"},
-    {"shape", 0, PREPARE, SHAPE(shape), .group = data, .help = "of a CSV line's picture [square, one channel]"},
+    {"shape", 0, PREPARE, SHAPE(shape), .group = reading, .help = "of a table's line [square, grey or in colour]"},
+    {"label-column", 0, PREPARE, TEXT(label_column, "NAME"), .group = reading,
+     .help = "of a table: a name, a number, first, last"},
+    {"scale", 0, PREPARE, REAL(scale, 0, 1000000, DCNN_OPEN_LOW), .group = reading,
+     .help = "times each number of a table or array: 255 for those from 0 to 1"},
+    {"transpose", 0, PREPARE, FLAG(transpose), .group = reading, .help = "lines for columns (EMNIST)"},
+    {"size", 0, PREPARE, SIZE(size), .group = reading, .help = "that all pictures are brought to"},
+    {"fit", 0, PREPARE, CHOICE(fit, "crop pad stretch", "NAME"), .fallback = "crop", .group = reading,
+     .help = "where its shape is another: crop pad stretch"},
+    {"gray", 0, PREPARE, FLAG(gray), .group = reading, .help = "grey pictures, whatever they were",
+     .also = "grey grayscale"},
+    {"background", 0, PREPARE, TEXT(background, "COLOR"), .group = reading,
+     .help = "under transparent pictures and beside padded ones: black, white, #rrggbb [black]"},
+    {"skip-broken", 0, PREPARE, FLAG(skip_broken), .group = reading, .help = "leave broken pictures out"},
     {"split", 0, EVALUATE, TEXT(split, "NAME"), .fallback = "test", .group = data,
      .help = "train, validation, test or official-test [test]"},
     {"split", 0, PREDICT, TEXT(split, "NAME"), .group = data, .help = "which split of a data set"},
@@ -151,7 +171,7 @@ const dcnn_option dcnn_option_table[] = {
     {"histograms", 0, TRAIN, FLAG(histograms), .group = output, .help = "of weights and gradients, each epoch",
      .resume = DCNN_RESUME_KEEP},
 
-    {"threads", 0, TRAIN | EVALUATE | PREDICT | REPORT | BENCH, INTEGER(threads, 0, 4096), .fallback = "0",
+    {"threads", 0, PREPARE | TRAIN | EVALUATE | PREDICT | REPORT | BENCH, INTEGER(threads, 0, 4096), .fallback = "0",
      .group = machine, .help = "of each rank; 0: its cores", .also = "workers num-workers jobs cores"},
 
     {"elastic", 0, TRAIN, FLAG(elastic), .group = machine, .help = "go on when a rank dies: mpirun --with-ft ulfm"},
@@ -241,6 +261,7 @@ const char *dcnn_option_range(const dcnn_option *option, char text[128]) {
     case DCNN_OPTION_SHAPE:
         snprintf(text, 128, "height x width x channels, as 28x28x1");
         break;
+    case DCNN_OPTION_LIST:
     case DCNN_OPTION_TEXT:
         snprintf(text, 128, "a text that is not empty");
         break;
@@ -271,6 +292,12 @@ static json_t *value_json(const dcnn_option *option, const dcnn_options *options
     case DCNN_OPTION_CHOICE: {
         const char *text = *(const char *const *)at;
         return text ? json_string(text) : json_null();
+    }
+    case DCNN_OPTION_LIST: {
+        const dcnn_text_list *list = at;
+        json_t *texts = json_array();
+        for (int i = 0; i < list->count; i++) json_array_append_new(texts, json_string(list->text[i]));
+        return texts;
     }
     case DCNN_OPTION_SHAPE: {
         const int *shape = at;

@@ -93,6 +93,14 @@ dcnn_status dcnn_option_set(const dcnn_option *option, const char *text, dcnn_op
         if (text[0] == '\0') return refuse(option, text, "is empty");
         *(const char **)at = text;
         return DCNN_OK;
+    case DCNN_OPTION_LIST: {
+        dcnn_text_list *list = at;
+        if (text[0] == '\0') return refuse(option, text, "is empty");
+        if (list->count == DCNN_LIST_TEXTS)
+            return DCNN_FAIL(DCNN_USAGE, "--%s is there more than %d times", option->name, DCNN_LIST_TEXTS);
+        list->text[list->count++] = (char *)(uintptr_t)text;
+        return DCNN_OK;
+    }
     }
     return DCNN_OK;
 }

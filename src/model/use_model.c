@@ -68,8 +68,8 @@ dcnn_status dcnn_model_predict(dcnn_model *model, int64_t count, const uint8_t *
         model->kernels->normalise((size_t)grain.n * pixels, input.c, images + (size_t)first * pixels * (size_t)input.c,
                                   model->scale, model->shift, dcnn_plan_input(model->plan, 0));
         dcnn_plan_run(model->plan, 0, 0, 0, &grain);
-        memcpy(probabilities + (size_t)first * classes, dcnn_plan_output(model->plan, 0),
-               (size_t)grain.n * classes * sizeof(float));
+        dcnn_net_probabilities(model->checkpoint.net, (size_t)grain.n, dcnn_plan_output(model->plan, 0),
+                               probabilities + (size_t)first * classes);
     }
     return DCNN_OK;
 }
