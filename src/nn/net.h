@@ -103,20 +103,18 @@ float *dcnn_net_values(const dcnn_net *net, const dcnn_param *param);
  * their values already. *Local.* */
 void dcnn_net_place_params(dcnn_net *net, float *params);
 
-<<<<<<< HEAD
 /** Momentum of BatchNormalization's moving averages, the largest of all such layers; 0 if there is none. *Local.* */
 double dcnn_net_momentum(const dcnn_net *net);
 
 /** Sets it in all of them. *Local.* @param momentum  0 to below 1 */
 void dcnn_net_set_momentum(dcnn_net *net, double momentum);
-=======
+
 /** Sets the loss, if it fits the last layer: softmax or linear (then logits) for categorical cross-entropy, sigmoid or
  * linear for binary, linear for the others. *Local.* @return DCNN_OK, DCNN_BAD_INPUT */
 dcnn_status dcnn_net_set_loss(dcnn_net *net, const dcnn_loss *loss);
 
 /** Probabilities [rows, class_count] from outputs [rows, output_count]: one sigmoid's become those of two classes. */
 void dcnn_net_probabilities(const dcnn_net *net, size_t rows, const float *outputs, float *probabilities);
->>>>>>> main
 
 /** Multiply-adds of one sample's forward pass through a node, and of the whole net for node < 0. *Local.* */
 int64_t dcnn_net_multiply_adds(const dcnn_net *net, int node);
