@@ -67,6 +67,11 @@ int dcnn_comm_node_size(const dcnn_comm *comm) {
     return 1;
 }
 
+int dcnn_comm_node_rank(const dcnn_comm *comm) {
+    (void)comm;
+    return 0;
+}
+
 int dcnn_comm_node_count(const dcnn_comm *comm) {
     (void)comm;
     return 1;
@@ -132,6 +137,10 @@ dcnn_status dcnn_comm_share(dcnn_comm *comm, size_t bytes, void **block, bool *w
     return dcnn_block_create(bytes, "the process's data", block);
 }
 
+dcnn_status dcnn_comm_share_nothing(dcnn_comm *comm, size_t bytes, void **block, bool *writer) {
+    return dcnn_comm_share(comm, bytes, block, writer);
+}
+
 void dcnn_comm_share_done(dcnn_comm *comm, void *block) {
     (void)comm;
     (void)block;
@@ -142,7 +151,8 @@ void dcnn_comm_unshare(dcnn_comm *comm, void *block) {
     dcnn_block_free(block);
 }
 
-void dcnn_comm_share_bytes(dcnn_comm *comm, void *bytes, size_t length) {
+void dcnn_comm_share_bytes(dcnn_comm *comm, const void *block, void *bytes, size_t length) {
+    (void)block;
     dcnn_comm_broadcast(comm, bytes, length);
 }
 
@@ -205,6 +215,11 @@ atomic_int *dcnn_comm_signal(dcnn_comm *comm) {
 dcnn_status dcnn_comm_make_elastic(dcnn_comm *comm) {
     (void)comm;
     return DCNN_FAIL(DCNN_USAGE, "--elastic needs MPI, and this dcnn was built without it (-DDCNN_MPI=OFF)");
+}
+
+bool dcnn_comm_is_elastic(const dcnn_comm *comm) {
+    (void)comm;
+    return false;
 }
 
 bool dcnn_comm_is_broken(const dcnn_comm *comm) {
