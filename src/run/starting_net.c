@@ -103,8 +103,7 @@ dcnn_status dcnn_starting_net(const dcnn_train_options *options, const dcnn_data
         json_decref(description);
         free(path);
     }
-    if (status == DCNN_OK && options->precision)
-        dcnn_net_set_bf16(*net, strcmp(options->precision, "bf16") == 0);
+    if (status == DCNN_OK && options->precision) dcnn_net_set_bf16(*net, strcmp(options->precision, "bf16") == 0);
     if (status == DCNN_OK && options->bn_momentum > 0) dcnn_net_set_momentum(*net, options->bn_momentum);
     return status;
 }
