@@ -67,6 +67,11 @@ int dcnn_comm_node_size(const dcnn_comm *comm) {
     return 1;
 }
 
+int dcnn_comm_node_rank(const dcnn_comm *comm) {
+    (void)comm;
+    return 0;
+}
+
 int dcnn_comm_node_count(const dcnn_comm *comm) {
     (void)comm;
     return 1;
@@ -132,6 +137,10 @@ dcnn_status dcnn_comm_share(dcnn_comm *comm, size_t bytes, void **block, bool *w
     return dcnn_block_create(bytes, "the process's data", block);
 }
 
+dcnn_status dcnn_comm_share_nothing(dcnn_comm *comm, size_t bytes, void **block, bool *writer) {
+    return dcnn_comm_share(comm, bytes, block, writer);
+}
+
 void dcnn_comm_share_done(dcnn_comm *comm, void *block) {
     (void)comm;
     (void)block;
@@ -142,7 +151,8 @@ void dcnn_comm_unshare(dcnn_comm *comm, void *block) {
     dcnn_block_free(block);
 }
 
-void dcnn_comm_share_bytes(dcnn_comm *comm, void *bytes, size_t length) {
+void dcnn_comm_share_bytes(dcnn_comm *comm, const void *block, void *bytes, size_t length) {
+    (void)block;
     dcnn_comm_broadcast(comm, bytes, length);
 }
 
@@ -207,6 +217,11 @@ dcnn_status dcnn_comm_make_elastic(dcnn_comm *comm) {
     return DCNN_FAIL(DCNN_USAGE, "--elastic needs MPI, and this dcnn was built without it (-DDCNN_MPI=OFF)");
 }
 
+bool dcnn_comm_is_elastic(const dcnn_comm *comm) {
+    (void)comm;
+    return false;
+}
+
 bool dcnn_comm_is_broken(const dcnn_comm *comm) {
     (void)comm;
     return false;
@@ -235,9 +250,9 @@ dcnn_status dcnn_comm_reserve_sums(dcnn_comm *comm, int count) {
 }
 
 void dcnn_comm_sum(dcnn_comm *comm, dcnn_shares shares, int count, const double *grain_sums, int stride, double *totals,
-                   int *wish) {
+                   int *flag) {
     dcnn_tree tree = {0};
-    (void)wish;
+    (void)flag;
     for (int64_t grain = 0; grain < shares.grains; grain++) {
         double *top = comm->room + (size_t)tree.depth * (size_t)count;
         memcpy(top, grain_sums + grain * stride, (size_t)count * sizeof *top);
