@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "cli/chosen.h"
 #include "cli/cli.h"
+#include "io/kind.h"
 #include "cli/progress.h"
 #include "cli/suited.h"
 #include "guard/run_lock.h"
@@ -106,6 +107,12 @@ static void tell_start(const dcnn_cli *cli, const dcnn_run *run, const dcnn_chec
     dcnn_info("step  %s", dcnn_chosen_text(cli->options, text));
     if (cli->options->augment && dataset && dcnn_suit_text(facts, cli->options, text)[0]) dcnn_info("vary  %s", text);
     if (dataset && from) tell_going_on(cli, run, from, dcnn_dataset_split(dataset, "train"));
+    const dcnn_split *train = dataset ? dcnn_dataset_split(dataset, "train") : NULL;
+    if (train && cli->options->batch_size > train->count &&
+        dcnn_option_given(DCNN_COMMAND_TRAIN, "batch-size", cli->options))
+        dcnn_warn("--batch-size %" PRId64 ": there are %" PRId64
+                  " training images, so an epoch is one step of all of them",
+                  cli->options->batch_size, train->count);
     if (dcnn_chosen_idle(cli->options, workers, threads, text)) dcnn_warn("%s", text);
 }
 
@@ -190,6 +197,8 @@ static dcnn_train_options train_options(const dcnn_options *o) {
                                 .optimizer = dcnn_chosen_optimizer(o),
                                 .schedule = dcnn_chosen_schedule(o),
                                 .seed = o->seed,
+                                .shuffle = dcnn_chosen_shuffle(o),
+                                .cache_bytes = o->cache_memory,
                                 .augment = o->augment,
                                 .ranges = o->ranges,
                                 .checkpoint_every = o->checkpoint_every,
@@ -218,7 +227,7 @@ dcnn_status dcnn_cli_watch(const dcnn_cli *cli, const char *folder) {
 /* What the data are like decides what nobody has said; all ranks come to the same. */
 static dcnn_status suit_and_tell(dcnn_cli *cli, const dcnn_run *run, const dcnn_checkpoint *from) {
     dcnn_dataset dataset;
-    const bool opened = cli->speaks && dcnn_dataset_open(run->data, &dataset) == DCNN_OK;
+    const bool opened = cli->speaks && dcnn_dataset_reopen(run->data, &dataset) == DCNN_OK;
     const dcnn_facts facts = dcnn_facts_share(cli->comm, opened ? &dataset : NULL);
     if (from == NULL) dcnn_suit_options(&facts, cli->options);
     dcnn_status status = dcnn_suit_check(&facts, cli->options);
@@ -259,10 +268,10 @@ static dcnn_status check_prepared(const char *data) {
     if (is_run)
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s: a run, not a data set; to go on with it: dcnn train --run %s --resume",
                          data, data);
-    if (data == NULL || (!dcnn_is_csv(data) && !dcnn_is_idx(data))) return DCNN_OK;
-    return DCNN_FAIL(DCNN_BAD_INPUT,
-                     "%s: pictures as they came; make a data set of them first: dcnn prepare %s -o DATA.h5", data,
-                     data);
+    const dcnn_kind_id kind = data ? dcnn_kind_of_file(data) : DCNN_KIND_HDF5;
+    if (kind == DCNN_KIND_HDF5 || kind == DCNN_KIND_MISSING || kind == DCNN_KIND_UNKNOWN || kind == DCNN_KIND_EMPTY)
+        return DCNN_OK; /* opening it says more */
+    return dcnn_kind_fail(data, kind, "a data set");
 }
 
 dcnn_status dcnn_cmd_train(dcnn_cli *cli) {

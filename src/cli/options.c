@@ -29,6 +29,7 @@ enum {
 #define REAL(at, from, to, ends)                                                                                       \
     .type = DCNN_OPTION_REAL, .offset = AT(at), .low = (from), .high = (to), .bounds = (ends), .metavar = "X"
 #define SEED(at)                .type = DCNN_OPTION_SEED, .offset = AT(at), .metavar = "N"
+#define BYTES(at)               .type = DCNN_OPTION_BYTES, .offset = AT(at), .metavar = "SIZE"
 #define SHAPE(at)               .type = DCNN_OPTION_SHAPE, .offset = AT(at), .metavar = "HxWxC"
 #define SIZE(at)                .type = DCNN_OPTION_SHAPE, .offset = AT(at), .metavar = "HxW"
 #define CHOICE(at, words, meta) .type = DCNN_OPTION_CHOICE, .offset = AT(at), .choices = (words), .metavar = (meta)
@@ -81,6 +82,9 @@ const dcnn_option dcnn_option_table[] = {
      .help = "of products; bf16: mixed, AMX [the model's, fp32]", .resume = DCNN_RESUME_FIXED},
     {"seed", 0, TRAIN, SEED(seed), .fallback = "42", .group = training, .help = "of weights, order, augmentation",
      .resume = DCNN_RESUME_FIXED},
+
+    {"shuffle", 0, TRAIN, CHOICE(shuffle, "auto full chunks", "NAME"), .fallback = "auto", .group = training,
+     .help = "full; above 8 GiB of pictures: chunks", .resume = DCNN_RESUME_FIXED},
 
     {"optimizer", 0, TRAIN, CHOICE(optimizer, "adam sgd lars lamb", "NAME"), .fallback = "adam", .group = optimizing,
      .help = "adam, sgd, lars or lamb", .resume = DCNN_RESUME_FIXED},
@@ -174,6 +178,9 @@ const dcnn_option dcnn_option_table[] = {
     {"threads", 0, PREPARE | TRAIN | EVALUATE | PREDICT | REPORT | BENCH, INTEGER(threads, 0, 4096), .fallback = "0",
      .group = machine, .help = "of each rank; 0: its cores", .also = "workers num-workers jobs cores"},
 
+    {"cache-memory", 0, TRAIN | EVALUATE | PREDICT | REPORT, BYTES(cache_memory), .group = machine,
+     .help = "a node's for pictures, as 512M; else streamed"},
+
     {"elastic", 0, TRAIN, FLAG(elastic), .group = machine, .help = "go on when a rank dies: mpirun --with-ft ulfm"},
     {"timeout", 0, TRAIN, INTEGER(timeout, 0, 86400), .fallback = "60", .group = machine,
      .help = "seconds a rank may hang; 0: endless"},
@@ -255,6 +262,9 @@ const char *dcnn_option_range(const dcnn_option *option, char text[128]) {
     case DCNN_OPTION_SEED:
         snprintf(text, 128, "an integer from 0 to %" PRIu64, UINT64_MAX);
         break;
+    case DCNN_OPTION_BYTES:
+        snprintf(text, 128, "a number of bytes above 0, as 1000, 64K, 256M, 8G or 1T");
+        break;
     case DCNN_OPTION_CHOICE:
         choices_text(option->choices, text);
         break;
@@ -281,6 +291,7 @@ static json_t *value_json(const dcnn_option *option, const dcnn_options *options
     case DCNN_OPTION_FLAG:
         return json_boolean(*(const bool *)at);
     case DCNN_OPTION_INTEGER:
+    case DCNN_OPTION_BYTES:
         return json_integer(*(const int64_t *)at);
     case DCNN_OPTION_REAL:
         return json_real(*(const double *)at);

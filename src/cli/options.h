@@ -26,6 +26,7 @@ typedef enum dcnn_option_type {
     DCNN_OPTION_INTEGER, /**< int64_t */
     DCNN_OPTION_REAL,    /**< double */
     DCNN_OPTION_SEED,    /**< uint64_t */
+    DCNN_OPTION_BYTES,   /**< int64_t; written 1000, 64K, 256M, 8G or 1T; 0 if not given */
     DCNN_OPTION_TEXT,    /**< const char *, NULL if not given */
     DCNN_OPTION_LIST,    /**< dcnn_text_list; may be given again */
     DCNN_OPTION_CHOICE,  /**< const char *, one of the row's choices */
@@ -83,6 +84,8 @@ typedef struct dcnn_options {
     double learning_rate, beta_1, beta_2, epsilon, momentum, weight_decay, trust_coefficient;
     double warmup, decay_rate, decay_epochs;
     uint64_t seed;
+    const char *shuffle;
+    int64_t cache_memory;
     bool augment;
     dcnn_augment ranges;
     int64_t checkpoint_every, keep, log_every, threads, stop_after, timeout, end_margin;

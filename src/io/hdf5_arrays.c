@@ -75,8 +75,7 @@ dcnn_status dcnn_h5_arrays_list(const char *path, int *count, dcnn_h5_array *arr
     H5Lvisit(file, H5_INDEX_NAME, H5_ITER_INC, add_object, &all);
     H5Eclear2(H5E_DEFAULT);
     *count = all.count;
-    dcnn_h5_close(file);
-    return DCNN_OK;
+    return dcnn_h5_end(file, path, DCNN_OK);
 }
 
 static hid_t memory_type(const dcnn_h5_array *a) {
@@ -148,9 +147,9 @@ dcnn_status dcnn_h5_array_read(const char *path, dcnn_h5_array *array, uint8_t *
     hid_t file;
     *values = NULL;
     DCNN_TRY(dcnn_h5_open(path, &file, NULL));
-    const dcnn_status status = array->kind == DCNN_H5_TEXT ? read_texts(file, array, values, length)
-                                                           : read_numbers(file, array, values, length);
-    dcnn_h5_close(file);
+    const dcnn_status read = array->kind == DCNN_H5_TEXT ? read_texts(file, array, values, length)
+                                                         : read_numbers(file, array, values, length);
+    const dcnn_status status = dcnn_h5_end(file, path, read);
     if (status != DCNN_OK) {
         free(*values);
         *values = NULL;

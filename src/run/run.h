@@ -10,6 +10,7 @@
 #include "model/model.h"
 #include "nn/optimizer.h"
 #include "nn/schedule.h"
+#include "run/sampler.h"
 #include "comm/comm.h"
 #include "engine/evaluator.h"
 #include "run/augment.h"
@@ -64,6 +65,8 @@ typedef struct dcnn_train_options {
     dcnn_optimizer optimizer;
     dcnn_schedule schedule; /**< of optimizer.learning_rate, over all epochs */
     uint64_t seed;
+    dcnn_shuffle shuffle; /**< of the training pictures, each epoch */
+    int64_t cache_bytes;  /**< of a node's memory for pictures; 0: as loader.h says */
     bool augment;
     dcnn_augment ranges;      /**< of the augmentation */
     int64_t checkpoint_every; /**< steps; 0: only at each epoch's end */
@@ -115,6 +118,7 @@ dcnn_status dcnn_train(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoi
 typedef struct dcnn_samples {
     const dcnn_dataset *dataset; /**< or NULL */
     const dcnn_split *split;     /**< rows of it */
+    int64_t cache_bytes;         /**< of a node's memory for its pictures; 0: as loader.h says */
     const dcnn_images *images;   /**< on rank 0, if dataset is NULL */
     /** Called on rank 0 now and then: so many of all `count` samples are done if every thread of every rank is as far
      * in its share as rank 0's first one; may be NULL. */

@@ -117,6 +117,13 @@ static void take_phases(dcnn_trainer *t, double phases_s[DCNN_PHASE_COUNT]) {
     for (int i = 0; i < DCNN_PHASE_COUNT; i++) phases_s[i] = unit_s * (double)sums[i] / dcnn_comm_size(t->comm);
 }
 
+/* The time that threads have waited for pictures, the mean over all of them. */
+static double take_stall(dcnn_trainer *t) {
+    int64_t sums[2] = {llround(1e9 * dcnn_loader_stall_s(&t->loader)), dcnn_team_size(dcnn_engine_team(t->engine))};
+    dcnn_comm_add_integers(t->comm, sums, 2);
+    return 1e-9 * (double)sums[0] / (double)sums[1];
+}
+
 /* After the last step of an epoch: validation, metrics, the best so far, a checkpoint, a line. */
 static dcnn_status end_epoch(dcnn_trainer *t) {
     dcnn_progress *p = &t->state.progress;
@@ -141,6 +148,7 @@ static dcnn_status end_epoch(dcnn_trainer *t) {
                                   .validation_s = validation_s,
                                   .images_per_s = epoch_speed(t)};
     take_phases(t, metrics.phases_s);
+    metrics.stall_s = take_stall(t);
     dcnn_evaluation_free(&validation);
     DCNN_TRY(dcnn_history_append(&t->state.history, &metrics));
     const bool better = split == NULL || is_better(p, metrics.validation_correct, metrics.validation_loss);

@@ -11,7 +11,7 @@
 #include "io/kind.h"
 #include "sources/picture_formats.h"
 
-enum { MOST_SIDE = 32768, MOST_BYTES = 1 << 30 };
+enum { MOST_SIDE = 32768, MOST_BYTES = 1 << 28 /* a file of 260 KB can claim as much */ };
 
 dcnn_status dcnn_picture_shape(const char *name, int64_t h, int64_t w, int c, dcnn_picture *picture) {
     if (h < 1 || w < 1 || h > MOST_SIDE || w > MOST_SIDE || h * w * c > MOST_BYTES)
