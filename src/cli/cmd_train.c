@@ -12,9 +12,10 @@
 #include "cli/progress.h"
 #include "cli/suited.h"
 #include "guard/run_lock.h"
-#include "run/run_folder.h"
 #include "guard/signals.h"
 #include "guard/watchdog.h"
+#include "run/run_folder.h"
+#include "run/starting_net.h"
 
 /* What the training tells of itself, and to whom. */
 typedef struct narrator {
@@ -106,6 +107,12 @@ static void tell_start(const dcnn_cli *cli, const dcnn_run *run, const dcnn_chec
         dcnn_info("run   %s", run->folder);
     dcnn_info("step  %s", dcnn_chosen_text(cli->options, text));
     if (cli->options->augment && dataset && dcnn_suit_text(facts, cli->options, text)[0]) dcnn_info("vary  %s", text);
+    const dcnn_schedule schedule = dcnn_chosen_schedule(cli->options);
+    if (cli->options->patience > 0 &&
+        (schedule.kind == DCNN_SCHEDULE_COSINE || schedule.kind == DCNN_SCHEDULE_ONE_CYCLE))
+        dcnn_info("rate  %s falls over all %" PRId64
+                  " epochs: a run that stops early ends at a higher rate; --schedule constant does not mind",
+                  dcnn_schedule_names[schedule.kind], cli->options->epochs);
     if (dataset && from) tell_going_on(cli, run, from, dcnn_dataset_split(dataset, "train"));
     const dcnn_split *train = dataset ? dcnn_dataset_split(dataset, "train") : NULL;
     if (train && cli->options->batch_size > train->count &&
@@ -123,7 +130,8 @@ static void print_split(const char *what, int64_t correct, int64_t count) {
 
 static void print_result(const dcnn_run *run, const dcnn_train_result *result) {
     dcnn_number number;
-    printf("best epoch %" PRId64 " of %" PRId64 "\n", result->best_epoch, result->epochs);
+    printf("best epoch %" PRId64 " of %" PRId64 "%s\n", result->best_epoch, result->epochs,
+           result->stopped_early ? ", stopped early; best.h5 is that epoch's" : "");
     print_split("test", result->test_correct, result->test_count);
     print_split("official test", result->official_correct, result->official_count);
     if (result->images_per_s > 0.0)
@@ -136,7 +144,7 @@ static void print_result(const dcnn_run *run, const dcnn_train_result *result) {
 /* --- going on --------------------------------------------------------------------------------------------------- */
 
 /* The layers of a model file: of a Keras JSON, completed by building it, or of an .h5. */
-static dcnn_status read_model(const char *path, dcnn_shape input, json_t **described) {
+static dcnn_status read_model(const char *path, dcnn_shape input, int class_count, json_t **described) {
     const char *dot = strrchr(path, '.');
     dcnn_net *net = NULL;
     dcnn_checkpoint file = {0};
@@ -146,6 +154,7 @@ static dcnn_status read_model(const char *path, dcnn_shape input, json_t **descr
     } else {
         json_t *description = NULL;
         status = dcnn_description_read(path, &description);
+        if (status == DCNN_OK) dcnn_description_fit(description, class_count);
         if (status == DCNN_OK) {
             status = dcnn_net_create(description, input, &net);
             if (status != DCNN_OK) dcnn_error_prefix("%s", path);
@@ -161,7 +170,7 @@ static dcnn_status read_model(const char *path, dcnn_shape input, json_t **descr
 /* A --model given to a resumed run must be that of its checkpoint, by content, wherever the file is now. */
 static dcnn_status check_same_model(const char *path, const dcnn_run *run, const dcnn_checkpoint *from) {
     json_t *given = NULL, *own = dcnn_net_describe(from->net);
-    dcnn_status status = read_model(path, from->net->nodes[0].shape, &given);
+    dcnn_status status = read_model(path, from->net->nodes[0].shape, from->net->class_count, &given);
     const json_t *given_layers = json_object_get(json_object_get(given, "config"), "layers");
     const json_t *own_layers = json_object_get(json_object_get(own, "config"), "layers");
     if (status == DCNN_OK && !json_equal(given_layers, own_layers))
@@ -187,6 +196,12 @@ static dcnn_status take_up(const dcnn_cli *cli, const dcnn_run *run, dcnn_checkp
 
 /* --- training --------------------------------------------------------------------------------------------------- */
 
+static dcnn_monitor monitor_of(const dcnn_options *o) {
+    dcnn_monitor monitor = DCNN_MONITOR_VAL_ACCURACY;
+    while (strcmp(dcnn_monitor_names[monitor], o->monitor) != 0) monitor++;
+    return monitor;
+}
+
 static dcnn_train_options train_options(const dcnn_options *o) {
     return (dcnn_train_options){.model = o->model,
                                 .precision = o->precision,
@@ -201,6 +216,9 @@ static dcnn_train_options train_options(const dcnn_options *o) {
                                 .cache_bytes = o->cache_memory,
                                 .augment = o->augment,
                                 .ranges = o->ranges,
+                                .patience = o->patience,
+                                .monitor = monitor_of(o),
+                                .bn_momentum = o->bn_momentum,
                                 .checkpoint_every = o->checkpoint_every,
                                 .keep = (int)o->keep,
                                 .threads = (int)o->threads,
@@ -229,9 +247,13 @@ static dcnn_status suit_and_tell(dcnn_cli *cli, const dcnn_run *run, const dcnn_
     dcnn_dataset dataset;
     const bool opened = cli->speaks && dcnn_dataset_reopen(run->data, &dataset) == DCNN_OK;
     const dcnn_facts facts = dcnn_facts_share(cli->comm, opened ? &dataset : NULL);
-    if (from == NULL) dcnn_suit_options(&facts, cli->options);
+    const bool momentum = from == NULL && dcnn_suit_options(&facts, cli->options);
     dcnn_status status = dcnn_suit_check(&facts, cli->options);
     if (cli->speaks && status == DCNN_OK) tell_start(cli, run, from, opened ? &dataset : NULL, &facts);
+    if (cli->speaks && status == DCNN_OK && momentum)
+        dcnn_info("norm  BatchNormalization with momentum %g, for the steps of this run "
+                  "are few (%" PRId64 "); --bn-momentum decides otherwise",
+                  cli->options->bn_momentum, dcnn_facts_steps(&facts, cli->options));
     if (opened) dcnn_dataset_free(&dataset);
     return status;
 }
