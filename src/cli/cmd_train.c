@@ -11,9 +11,10 @@
 #include "cli/progress.h"
 #include "cli/suited.h"
 #include "guard/run_lock.h"
-#include "run/run_folder.h"
 #include "guard/signals.h"
 #include "guard/watchdog.h"
+#include "report/report.h"
+#include "run/run_folder.h"
 
 /* What the training tells of itself, and to whom. */
 typedef struct narrator {
@@ -28,7 +29,7 @@ static void tell_epoch(void *context, const char *line) {
 
 static void tell_tensorboard(void *context) {
     const narrator *n = context;
-    if (!n->cli->options->tensorboard) return;
+    if (!n->cli->options->tensorboard || !dcnn_report_is_built()) return;
     char before[1024]; /* the trainer may be about to tell of a failure of its own */
     snprintf(before, sizeof before, "%s", dcnn_error());
     if (dcnn_run_events(n->run->folder) != DCNN_OK) dcnn_warn("no TensorBoard file: %s", dcnn_error());
@@ -61,6 +62,10 @@ static void take_rank(void *context, int rank) {
 /* A picture that cannot be drawn is no failure of a training that is done. */
 static void draw_report(const dcnn_cli *cli, const dcnn_run *run) {
     if (!cli->options->report) return;
+    if (!dcnn_report_is_built()) {
+        dcnn_info("no report and no TensorBoard file: this dcnn was built without them (-DDCNN_REPORT=OFF)");
+        return;
+    }
     dcnn_watchdog_work(true);
     if (dcnn_run_report(cli, run->folder, run->data, NULL) != DCNN_OK)
         dcnn_warn("no report: %s; try again: dcnn report %s", dcnn_error(), run->folder);

@@ -8,18 +8,10 @@
 
 #define AT(field) offsetof(dcnn_options, field)
 
-enum {
-    PREPARE = 1 << DCNN_COMMAND_PREPARE,
-    SLURM = 1 << DCNN_COMMAND_SLURM,
-    TRAIN = 1 << DCNN_COMMAND_TRAIN | SLURM, /* a job is a training: it takes all that one takes */
-    EVALUATE = 1 << DCNN_COMMAND_EVALUATE,
-    PREDICT = 1 << DCNN_COMMAND_PREDICT,
-    REPORT = 1 << DCNN_COMMAND_REPORT,
-    INFO = 1 << DCNN_COMMAND_INFO,
-    SHOW = 1 << DCNN_COMMAND_SHOW,
-    BENCH = 1 << DCNN_COMMAND_BENCH,
-    EVERY = (1 << DCNN_COMMAND_COUNT) - 1
-};
+#define BIT(ID, name) ID = 1 << DCNN_COMMAND_##ID,
+enum { DCNN_COMMANDS(BIT) EVERY = (1 << DCNN_COMMAND_COUNT) - 1 };
+#undef BIT
+#define TRAIN (TRAIN | SLURM) /* a job is a training: it takes all that one takes */
 
 /* How each type of row is written; the rows themselves say only what is their own. */
 #define FLAG(at)              .type = DCNN_OPTION_FLAG, .offset = AT(at)

@@ -10,6 +10,12 @@
 #include "base/clock.h"
 #include "comm/comm_private.h"
 
+#ifdef DCNN_WITHOUT_MPI
+enum { MPI_MISSING = 1 };
+#else
+enum { MPI_MISSING = 0 };
+#endif
+
 /* --- starting --------------------------------------------------------------------------------------------------- */
 
 static int number_in_environment(const char *name) {
@@ -52,16 +58,17 @@ static void yield_when_oversubscribed(void) {
         setenv("OMPI_MCA_mpi_yield_when_idle", "1", 0);
 }
 
-/* Before MPI_Init: what a job on one node does without. Looking for networks takes Open MPI 0.3 s, and a process alone
- * 0.1 s more for a daemon of its own. Its session folder, /tmp/ompi.HOST.UID/jf.0, is one for all single processes of a
- * user: one that ends removes what another one is about to use. A process alone shares nothing, so it needs none. */
+/* Did no launcher start this process? Then it is alone, and needs no MPI: that takes 0.1 s to start, and Open MPI 4 has
+ * one session folder, /tmp/ompi.HOST.UID/jf.0, for all single processes of a user, in which one that ends removes what
+ * another one is about to use. */
+static bool is_alone(void) {
+    return launched_ranks() == 0 && getenv("PMIX_RANK") == NULL && getenv("SLURM_STEP_ID") == NULL;
+}
+
+/* Before MPI_Init: what a job on one node does without. Looking for networks takes Open MPI 0.3 s. */
 static void skip_networks(void) {
     const int size = number_in_environment("OMPI_COMM_WORLD_SIZE");
-    const bool alone = launched_ranks() == 0 && getenv("PMIX_RANK") == NULL && getenv("SLURM_STEP_ID") == NULL;
-    if (alone) setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
-    if (alone) setenv("OMPI_MCA_orte_create_session_dirs", "0", 0);
-    if (alone || (size > 0 && number_in_environment("OMPI_COMM_WORLD_LOCAL_SIZE") == size))
-        setenv("OMPI_MCA_pml", "ob1", 0);
+    if (size > 0 && number_in_environment("OMPI_COMM_WORLD_LOCAL_SIZE") == size) setenv("OMPI_MCA_pml", "ob1", 0);
 }
 
 /* Before MPI_Init: with Open MPI's hierarchical collectives a sum may come out wrong, without an error, as a rank dies.
@@ -74,6 +81,8 @@ static void keep_errors(void) {
 static dcnn_status agree_on_kernels(dcnn_comm *comm) {
     dcnn_isa mine = DCNN_ISA_GENERIC;
     DCNN_TRY(dcnn_comm_agree(comm, dcnn_isa_choose(&mine)));
+    comm->isa = mine;
+    if (comm->world == MPI_COMM_NULL) return DCNN_OK;
     int own = (int)mine, lowest;
     MPI_Allreduce(&own, &lowest, 1, MPI_INT, MPI_MIN, comm->world);
     comm->isa = (dcnn_isa)lowest;
@@ -112,6 +121,26 @@ dcnn_status dcnn_comm_create(MPI_Comm over, dcnn_comm **out) {
     return agree_on_kernels(comm);
 }
 
+dcnn_status dcnn_comm_create_over(const void *mpi_comm, dcnn_comm **comm) {
+    int started;
+    *comm = NULL;
+    MPI_Initialized(&started);
+    if (!started) return DCNN_FAIL(DCNN_USAGE, "a communicator was given, but MPI has not been started: MPI_Init() first");
+    return dcnn_comm_create(*(const MPI_Comm *)mpi_comm, comm);
+}
+
+dcnn_status dcnn_comm_create_alone(dcnn_comm **out) {
+    *out = NULL;
+    dcnn_comm *comm = calloc(1, sizeof *comm);
+    if (comm == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: a process alone");
+    *out = comm;
+    comm->world = comm->node = comm->domain = comm->rail = MPI_COMM_NULL;
+    comm->size = comm->node_size = comm->node_count = 1;
+    dcnn_comm_count_cores(comm);
+    DCNN_TRY(dcnn_comm_make_domains(comm));
+    return agree_on_kernels(comm);
+}
+
 dcnn_status dcnn_comm_adopt(dcnn_comm *comm, MPI_Comm world) {
     comm->world = world;
     MPI_Comm_rank(comm->world, &comm->rank);
@@ -132,19 +161,22 @@ void dcnn_comm_free(dcnn_comm *comm) {
     dcnn_comm_release_sums(comm);
     dcnn_comm_free_domains(comm);
     for (int i = DCNN_MAX_WINDOWS - 1; i >= 0; i--) dcnn_comm_unshare(comm, comm->windows[i].base);
-    MPI_Comm_free(&comm->node);
-    MPI_Comm_free(&comm->world);
+    if (comm->node != MPI_COMM_NULL) MPI_Comm_free(&comm->node);
+    if (comm->world != MPI_COMM_NULL) MPI_Comm_free(&comm->world);
     free(comm);
 }
 
 dcnn_status dcnn_comm_start(int *argc, char ***argv, dcnn_comm **comm) {
     *comm = NULL;
+    if (is_alone()) return dcnn_comm_create_alone(comm);
     yield_when_oversubscribed();
     skip_networks();
     keep_errors();
     int provided;
     if (MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS)
-        return DCNN_FAIL(DCNN_FAILURE, "MPI does not start");
+        return DCNN_FAIL(DCNN_FAILURE, MPI_MISSING ? "this dcnn was built without MPI (-DDCNN_MPI=OFF): start it once, "
+                                                     "without a launcher"
+                                                   : "MPI does not start");
     const dcnn_status status = dcnn_comm_create(MPI_COMM_WORLD, comm);
     if (*comm) dcnn_comm_keep_to_a_core(*comm);
     const dcnn_status alone = *comm ? refuse_singletons(*comm) : DCNN_OK; /* the likelier reason for anything else */
@@ -152,6 +184,7 @@ dcnn_status dcnn_comm_start(int *argc, char ***argv, dcnn_comm **comm) {
 }
 
 void dcnn_comm_abort(dcnn_comm *comm, int code) {
+    if (comm->world == MPI_COMM_NULL) _exit(code);
     MPI_Abort(comm->world, code);
 }
 
@@ -213,6 +246,7 @@ dcnn_status dcnn_comm_agree(dcnn_comm *comm, dcnn_status status) {
     struct {
         int status, rank;
     } mine = {(int)status, comm->rank}, worst;
+    if (comm->world == MPI_COMM_NULL) return status;
     MPI_Allreduce(&mine, &worst, 1, MPI_2INT, MPI_MAXLOC, comm->world);
     if (comm->broken) return dcnn_comm_fail_broken();
     if (worst.status == DCNN_OK) return DCNN_OK;
@@ -230,12 +264,13 @@ void dcnn_comm_broadcast(dcnn_comm *comm, void *bytes, size_t length) {
 
 void dcnn_comm_broadcast_from(dcnn_comm *comm, int root, void *bytes, size_t length) {
     const size_t most = (size_t)1 << 30; /* MPI counts are int */
+    if (comm->world == MPI_COMM_NULL) return;
     for (size_t at = 0; at < length; at += most)
         MPI_Bcast((char *)bytes + at, (int)(length - at < most ? length - at : most), MPI_BYTE, root, comm->world);
 }
 
 void dcnn_comm_add_integers(dcnn_comm *comm, int64_t *values, int count) {
-    MPI_Allreduce(MPI_IN_PLACE, values, count, MPI_INT64_T, MPI_SUM, comm->world);
+    if (comm->world != MPI_COMM_NULL) MPI_Allreduce(MPI_IN_PLACE, values, count, MPI_INT64_T, MPI_SUM, comm->world);
 }
 
 void dcnn_comm_gather(dcnn_comm *comm, const void *mine, int64_t length, void *all, const int64_t *lengths) {

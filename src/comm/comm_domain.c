@@ -63,7 +63,7 @@ dcnn_status dcnn_comm_share(dcnn_comm *comm, size_t bytes, void **block, bool *w
     dcnn_window *window = find_window(comm, NULL);
     *writer = comm->node_rank == 0;
     if (window == NULL) return DCNN_FAIL(DCNN_FAILURE, "too many shared blocks");
-    if (comm->elastic) { /* nothing that a dead rank has made */
+    if (comm->elastic || comm->world == MPI_COMM_NULL) { /* nothing that a dead rank has made; nobody to share with */
         *writer = true;
         window->handle = MPI_WIN_NULL;
         DCNN_TRY(dcnn_comm_agree(comm, dcnn_block_create(bytes, "a rank's data", &window->base)));
@@ -83,6 +83,7 @@ void dcnn_comm_share_done(dcnn_comm *comm, void *block) {
 
 /* Only the first rank of each node takes part: its copy is the node's. */
 void dcnn_comm_share_bytes(dcnn_comm *comm, void *bytes, size_t length) {
+    if (comm->world == MPI_COMM_NULL) return;
     MPI_Comm leaders;
     MPI_Comm_split(comm->world, comm->node_rank == 0 ? 0 : MPI_UNDEFINED, comm->rank, &leaders);
     if (leaders == MPI_COMM_NULL) return;
@@ -110,6 +111,7 @@ static int common_divisor(int a, int b) {
 
 /* Ranks of a domain: as many as divide every node's ranks, at most DCNN_DOMAIN_RANKS. */
 static int choose_domain_size(const dcnn_comm *comm) {
+    if (comm->world == MPI_COMM_NULL) return 1;
     int *sizes = calloc((size_t)comm->size, sizeof *sizes), size = 0;
     if (sizes == NULL) MPI_Abort(comm->world, DCNN_FAILURE);
     MPI_Allgather(&comm->node_size, 1, MPI_INT, sizes, 1, MPI_INT, comm->world);
@@ -129,8 +131,10 @@ static dcnn_status make_domains_of(dcnn_comm *comm, int size) {
     comm->domain_count = comm->size / size;
     comm->domain_rank = comm->rank % size;
     comm->domain_index = comm->rank / size;
-    MPI_Comm_split(comm->world, comm->domain_index, comm->rank, &comm->domain);
-    MPI_Comm_split(comm->world, comm->domain_rank, comm->rank, &comm->rail);
+    if (comm->world != MPI_COMM_NULL) {
+        MPI_Comm_split(comm->world, comm->domain_index, comm->rank, &comm->domain);
+        MPI_Comm_split(comm->world, comm->domain_rank, comm->rank, &comm->rail);
+    }
     comm->segments = calloc((size_t)size, sizeof *comm->segments);
     DCNN_TRY(dcnn_comm_agree(comm, comm->segments ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: a domain")));
     void *barrier;
@@ -152,8 +156,8 @@ void dcnn_comm_forget_domains(dcnn_comm *comm) {
 
 void dcnn_comm_free_domains(dcnn_comm *comm) {
     dcnn_comm_forget_domains(comm);
-    MPI_Comm_free(&comm->domain);
-    MPI_Comm_free(&comm->rail);
+    if (comm->domain != MPI_COMM_NULL) MPI_Comm_free(&comm->domain);
+    if (comm->rail != MPI_COMM_NULL) MPI_Comm_free(&comm->rail);
 }
 
 void dcnn_comm_separate(dcnn_comm *comm) {

@@ -21,7 +21,7 @@ typedef struct dcnn_window {
 } dcnn_window;
 
 struct dcnn_comm {
-    MPI_Comm world, node;
+    MPI_Comm world, node; /* MPI_COMM_NULL, as the two below, if this process is alone: then MPI need not have started */
     MPI_Comm domain; /* ranks that share memory */
     MPI_Comm rail;   /* the ranks with this domain_rank, one a domain */
     int rank, size, node_rank, node_size, node_count, cores;
@@ -88,6 +88,5 @@ void dcnn_comm_release_gradient(dcnn_comm *comm);
 /* dcnn_comm_start() over any communicator of a process that has started MPI (tests train over MPI_COMM_SELF), and its
  * end. */
 dcnn_status dcnn_comm_create(MPI_Comm over, dcnn_comm **comm);
-void dcnn_comm_free(dcnn_comm *comm);
 
 #endif
