@@ -100,6 +100,38 @@ static void test_tanh_backward(const dcnn_kernels *fast, const dcnn_kernels *slo
     check_backward(fast->tanh_backward, slow->tanh_backward, 5e-7);
 }
 
+static const float function_settings[3] = {1.5f, 0.25f, 0.5f};
+
+static void test_function_forward(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    for (int f = 0; f < DCNN_FUNCTION_COUNT; f++)
+        for (int i = 0; i < COUNTS; i++) {
+            const size_t count = counts[i];
+            const float *x = test_random_between(count, 3, -6, 6);
+            float *expected = test_floats(count), *y = test_floats(count), *over = test_copy(count, x);
+            slow->function_forward((dcnn_function)f, function_settings, count, x, expected);
+            fast->function_forward((dcnn_function)f, function_settings, count, x, y);
+            fast->function_forward((dcnn_function)f, function_settings, count, over, over);
+            test_close("y", count, y, expected, 5e-7, 5e-7);
+            assert_memory_equal(over, y, count * sizeof(float));
+            test_release();
+        }
+}
+
+static void test_function_backward(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    for (int f = 0; f < DCNN_FUNCTION_COUNT; f++)
+        for (int i = 0; i < COUNTS; i++) {
+            const size_t count = counts[i];
+            const float *x = test_random_between(count, 3, -6, 6), *dy = test_random(count, 5);
+            float *expected = test_floats(count), *dx = test_floats(count), *over = test_copy(count, dy);
+            slow->function_backward((dcnn_function)f, function_settings, count, x, dy, expected);
+            fast->function_backward((dcnn_function)f, function_settings, count, x, dy, dx);
+            fast->function_backward((dcnn_function)f, function_settings, count, x, over, over);
+            test_close("dx", count, dx, expected, 5e-7, 5e-7);
+            assert_memory_equal(over, dx, count * sizeof(float));
+            test_release();
+        }
+}
+
 static void test_adam(const dcnn_kernels *fast, const dcnn_kernels *slow) {
     for (int i = 0; i < COUNTS; i++) {
         const size_t count = counts[i];

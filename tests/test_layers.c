@@ -37,9 +37,15 @@ static const struct {
     {"Dense", "{\"units\": 4, \"activation\": \"relu\"}", true},
     {"Dense", "{\"units\": 4, \"activation\": \"softmax\", \"use_bias\": false}", true},
     {"Flatten", "{}", false},
+    {"Flatten", "{\"data_format\": \"channels_first\"}", false},
     {"Dropout", "{\"rate\": 0.4}", false},
     {"Activation", "{\"activation\": \"tanh\"}", false},
     {"ReLU", "{}", false},
+    {"ReLU", "{\"max_value\": 0.5, \"negative_slope\": 0.1}", false},
+    {"Activation", "{\"activation\": \"gelu\"}", false},
+    {"Activation", "{\"activation\": \"mish\"}", false},
+    {"Conv2D", "{\"filters\": 4, \"kernel_size\": 2, \"activation\": \"silu\"}", false},
+    {"Dense", "{\"units\": 4, \"activation\": \"softplus\"}", true},
     {"Softmax", "{}", true},
 };
 enum { CASES = sizeof cases / sizeof cases[0] };
@@ -64,6 +70,148 @@ static dcnn_net *make_net(size_t which) {
     if (dcnn_net_create(description, (dcnn_shape){0}, &net) != DCNN_OK) fail_msg("%s", dcnn_error());
     json_decref(description);
     for (size_t i = 0; i < net->param_count; i++) net->params[i] = test_uniform(1, i, -0.6, 0.6);
+    return net;
+}
+
+/* --- graphs ----------------------------------------------------------------------------------------------------- */
+
+/* A Functional model in Keras 2's short form: layers "CLASS NAME CONFIG <- NAMES". The rest is as in make_net(). */
+typedef struct graph_layer {
+    const char *class_name, *name, *config, *inputs[4]; /* "name" or "name#call" */
+} graph_layer;
+
+static json_t *graph_inbound(const graph_layer *l) {
+    json_t *values = json_array();
+    for (int i = 0; i < 4 && l->inputs[i]; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "%s", l->inputs[i]);
+        char *call = strchr(name, '#');
+        if (call) *call++ = '\0';
+        json_array_append_new(values, json_pack("[s,i,i,{}]", name, call ? atoi(call) : 0, 0));
+    }
+    return values;
+}
+
+/* Rows of one name are calls of one layer. */
+static json_t *describe_graph(const graph_layer *rows, int count, const char *output) {
+    json_t *layers = json_array();
+    json_array_append_new(layers, json_loads("{\"class_name\": \"InputLayer\", \"name\": \"in\", \"inbound_nodes\": [],"
+                                             "\"config\": {\"name\": \"in\", \"batch_shape\": [null, 7, 6, 2]}}",
+                                             0, NULL));
+    for (int i = 0; i < count; i++) {
+        json_t *found = NULL, *item;
+        size_t k;
+        json_array_foreach(layers, k, item) {
+            if (strcmp(json_string_value(json_object_get(item, "name")), rows[i].name) == 0) found = item;
+        }
+        if (found) {
+            json_array_append_new(json_object_get(found, "inbound_nodes"), graph_inbound(&rows[i]));
+            continue;
+        }
+        json_t *config = json_loads(rows[i].config, 0, NULL);
+        assert_non_null(config);
+        json_object_set_new(config, "name", json_string(rows[i].name));
+        json_array_append_new(layers,
+                              json_pack("{s:s, s:s, s:o, s:[o]}", "class_name", rows[i].class_name, "name",
+                                        rows[i].name, "config", config, "inbound_nodes", graph_inbound(&rows[i])));
+    }
+    return json_pack("{s:s, s:{s:s, s:o, s:[s,i,i], s:[s,i,i]}}", "class_name", "Functional", "config", "name", "graph",
+                     "layers", layers, "input_layers", "in", 0, 0, "output_layers", output, 0, 0);
+}
+
+#define CONV(name, from)                                                                                               \
+    {                                                                                                                  \
+        "Conv2D", name, "{\"filters\": 3, \"kernel_size\": 2, \"padding\": \"same\", \"activation\": \"tanh\"}", {     \
+            from                                                                                                       \
+        }                                                                                                              \
+    }
+#define TAIL(from)                                                                                                     \
+    {"Flatten", "flat", "{}", {from}}, {                                                                               \
+        "Dense", "classes", "{\"units\": 3, \"activation\": \"softmax\"}", {                                           \
+            "flat"                                                                                                     \
+        }                                                                                                              \
+    }
+#define MERGE_CASE(class_name)                                                                                         \
+    {                                                                                                                  \
+        class_name, {                                                                                                  \
+            CONV("a", "in"), CONV("b", "in"), CONV("c", "a"), {class_name, "m", "{}", {"a", "b"}},                     \
+                {"Add", "p", "{}", {"m", "c"}}, {class_name, "q", "{}", {"p", "b"}}, TAIL("q")                         \
+        }                                                                                                              \
+    }
+
+/* Each value has several consumers, so that gradients are added up in every way. */
+static const struct {
+    const char *what;
+    graph_layer layers[12];
+} graphs[] = {
+    MERGE_CASE("Add"),
+    MERGE_CASE("Subtract"),
+    MERGE_CASE("Multiply"),
+    MERGE_CASE("Average"),
+    MERGE_CASE("Maximum"),
+    MERGE_CASE("Minimum"),
+    {"Concatenate",
+     {CONV("a", "in"),
+      CONV("b", "a"),
+      {"Concatenate", "m", "{}", {"a", "b", "a"}},
+      {"Concatenate", "n", "{\"axis\": 1}", {"a", "b"}},
+      {"Conv2D", "k", "{\"filters\": 9, \"kernel_size\": 1}", {"n"}},
+      {"Concatenate", "o", "{\"axis\": -3}", {"m", "k"}},
+      TAIL("o")}},
+    {"a square", {CONV("a", "in"), {"Multiply", "m", "{}", {"a", "a"}}, TAIL("m")}},
+    {"residual through BatchNormalization",
+     {CONV("a", "in"),
+      {"BatchNormalization", "n", "{}", {"a"}},
+      {"Activation", "r", "{\"activation\": \"relu\"}", {"n"}},
+      CONV("b", "r"),
+      {"BatchNormalization", "o", "{}", {"b"}},
+      {"Add", "s", "{}", {"a", "o"}},
+      {"Multiply", "t", "{}", {"s", "r"}},
+      TAIL("t")}},
+    {"a layer called thrice, with BatchNormalization between",
+     {CONV("a", "in"),
+      CONV("b", "a"),
+      CONV("b", "b"),
+      {"BatchNormalization", "n", "{}", {"b#1"}},
+      CONV("b", "n"),
+      {"Add", "s", "{}", {"b#2", "a"}},
+      TAIL("s")}},
+    {"a BatchNormalization called twice",
+     {CONV("a", "in"),
+      {"BatchNormalization", "n", "{}", {"a"}},
+      CONV("b", "n"),
+      {"BatchNormalization", "n", "{}", {"b"}},
+      {"Multiply", "s", "{}", {"n", "n#1"}},
+      TAIL("s")}},
+    {"frozen layers behind trained ones",
+     {CONV("a", "in"),
+      {"BatchNormalization", "n", "{\"trainable\": false}", {"a"}},
+      {"Conv2D",
+       "b",
+       "{\"filters\": 3, \"kernel_size\": 2, \"padding\": \"same\", \"activation\": \"relu\", "
+       "\"trainable\": false}",
+       {"n"}},
+      {"MaxPooling2D", "m", "{}", {"b"}},
+      TAIL("m")}},
+    {"trained layers behind frozen ones",
+     {{"Conv2D", "a", "{\"filters\": 3, \"kernel_size\": 2, \"activation\": \"relu\", \"trainable\": false}", {"in"}},
+      {"BatchNormalization", "n", "{\"trainable\": false}", {"a"}},
+      CONV("b", "n"),
+      {"Add", "s", "{}", {"b", "n"}},
+      TAIL("s")}},
+};
+enum { GRAPHS = sizeof graphs / sizeof graphs[0] };
+
+static dcnn_net *make_graph(size_t which) {
+    int count = 0;
+    while (count < 12 && graphs[which].layers[count].class_name) count++;
+    json_t *description = describe_graph(graphs[which].layers, count, "classes");
+    dcnn_net *net;
+    if (dcnn_net_create(description, (dcnn_shape){0}, &net) != DCNN_OK)
+        fail_msg("%s: %s", graphs[which].what, dcnn_error());
+    json_decref(description);
+    for (size_t i = 0; i < net->param_count; i++) net->params[i] = test_uniform(1, i, -0.6, 0.6);
+    for (size_t i = 0; i < net->state_count; i++) net->state[i] = test_uniform(4, i, 0.3, 0.9);
     return net;
 }
 
@@ -98,7 +246,8 @@ static double loss_and_gradient(dcnn_plan *plan, dcnn_net *net, float *gradient)
             memset(leaf, 0, net->param_count * sizeof *leaf);
             dcnn_plan_run(plan, stage, g, 0, &grain);
             for (int i = 0; i < count; i++) totals[i] += sums[i];
-            for (size_t i = 0; i < net->param_count; i++) gradient[i] += leaf[i];
+            for (size_t i = 0; i < net->buckets[stage].count; i++)
+                gradient[net->buckets[stage].offset + i] += leaf[net->buckets[stage].offset + i];
         }
         dcnn_plan_agreed(plan, stage, totals, BATCH);
         if (stage == net->loss_stage) {
@@ -117,11 +266,11 @@ static const dcnn_kernels *double_kernels(void) {
     table.isa = "reference in double";
     dcnn_register_reference(&table);
     dcnn_register_reference_conv(&table);
+    dcnn_register_reference_functions(&table);
     return &table;
 }
 
-static void check_case(size_t which, bool fuse) {
-    dcnn_net *net = make_net(which);
+static void check_net(dcnn_net *net, const char *what, const char *settings, bool fuse) {
     dcnn_plan *plan;
     const dcnn_plan_options options = {.grain = GRAIN, .slots = GRAINS, .workers = 1, .training = true, .fuse = fuse};
     assert_int_equal(dcnn_plan_create(net, double_kernels(), &options, &plan), DCNN_OK);
@@ -139,8 +288,8 @@ static void check_case(size_t which, bool fuse) {
         net->params[i] = kept;
         const double difference = (above - below) / (2 * h);
         if (!(fabs(difference - gradient[i]) <= 2e-7 * (1 + largest)))
-            fail_msg("%s %s: d loss / d parameter %zu is %.9g, by finite differences %.9g", cases[which].class_name,
-                     cases[which].config ? cases[which].config : "", i, (double)gradient[i], difference);
+            fail_msg("%s %s: d loss / d parameter %zu is %.9g, by finite differences %.9g", what, settings, i,
+                     (double)gradient[i], difference);
     }
     free(gradient);
     free(scrap);
@@ -151,7 +300,15 @@ static void check_case(size_t which, bool fuse) {
 static void each_layer_has_its_gradient(void **state) {
     (void)state;
     assert_int_equal(sizeof(float), sizeof(double));
-    for (size_t i = 0; i < CASES; i++) check_case(i, false);
+    for (size_t i = 0; i < CASES; i++)
+        check_net(make_net(i), cases[i].class_name, cases[i].config ? cases[i].config : "", false);
+}
+
+/* A product of values with other consumers was wrong by 7 where all its inputs' gradients went through one buffer. */
+static void each_graph_has_its_gradient(void **state) {
+    (void)state;
+    for (size_t i = 0; i < GRAPHS; i++)
+        for (int fuse = 0; fuse < 2; fuse++) check_net(make_graph(i), graphs[i].what, "", fuse != 0);
 }
 
 static void fused_operations_have_the_same_gradient(void **state) {
@@ -200,6 +357,8 @@ static void the_table_is_covered(void **state) {
         bool found = false;
         for (size_t j = 0; j < CASES; j++)
             found = found || strcmp(cases[j].class_name, dcnn_layer_table[i]->class_name) == 0;
+        for (size_t j = 0; j < GRAPHS; j++)
+            found = found || strcmp(graphs[j].what, dcnn_layer_table[i]->class_name) == 0;
         if (!found) fail_msg("no case for layer %s", dcnn_layer_table[i]->class_name);
     }
 }
@@ -208,6 +367,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_table_is_covered),
         cmocka_unit_test(each_layer_has_its_gradient),
+        cmocka_unit_test(each_graph_has_its_gradient),
         cmocka_unit_test(fused_operations_have_the_same_gradient),
     };
     return cmocka_run_group_tests_name("layers", tests, NULL, NULL);

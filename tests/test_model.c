@@ -558,8 +558,8 @@ static void test_descriptions(void **state) {
         const char *layers, *fragment, *place;
     } cases[] = {
         {INPUT "{'class_name':'Conv3D','config':{'name':'odd'}}" END, "Conv3D", "'odd'"},
-        {INPUT "{'class_name':'Conv2D','config':{'name':'odd','filters':2,'kernel_size':3,'activation':'swish'}}" END,
-         "swish", "'odd'"},
+        {INPUT "{'class_name':'Conv2D','config':{'name':'odd','filters':2,'kernel_size':3,'activation':'glu'}}" END,
+         "glu", "'odd'"},
         {INPUT "{'class_name':'Conv2D','config':{'name':'odd','kernel_size':3}}" END, "filters", "'odd'"},
         {INPUT "{'class_name':'Conv2D','config':{'name':'odd','filters':2}}" END, "kernel_size", "'odd'"},
         {INPUT "{'class_name':'Conv2D','config':{'name':'odd','filters':-2,'kernel_size':3}}" END, "filters", "'odd'"},
@@ -581,6 +581,76 @@ static void test_descriptions(void **state) {
     assert_ok(try_description(INPUT "{'class_name':'Dropout'}" END));
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         assert_fails(try_description(cases[i].layers), DCNN_BAD_INPUT, cases[i].fragment, cases[i].place);
+}
+
+/* A layer's config as a net that was made of `layers` describes it. */
+static json_t *described(const char *layers, size_t layer, dcnn_net **net) {
+    json_t *description = sequential(layers);
+    if (dcnn_net_create(description, (dcnn_shape){0}, net) != DCNN_OK) fail_msg("%s", dcnn_error());
+    json_decref(description);
+    description = dcnn_net_describe(*net);
+    json_t *items = json_object_get(json_object_get(description, "config"), "layers");
+    json_t *config = json_incref(json_object_get(json_array_get(items, layer), "config"));
+    json_decref(description);
+    return config;
+}
+
+/* Frozen weights lie where no optimizer moves them, and the flag is handed back. */
+static void test_frozen(void **state) {
+    (void)state;
+    dcnn_net *net;
+    json_t *config = described(INPUT "{'class_name':'Conv2D','config':{'filters':2,'kernel_size':3,'trainable':false}},"
+                                     "{'class_name':'BatchNormalization','config':{'trainable':false}}" END,
+                               1, &net);
+    assert_true(json_is_false(json_object_get(config, "trainable")));
+    assert_false(net->nodes[1].params[0].trainable);
+    assert_false(net->nodes[2].params[0].trainable);
+    assert_false(net->nodes[2].synchronised);
+    assert_int_equal(net->stage_count, 1);
+    assert_true(net->nodes[4].learns && !net->nodes[2].learns);
+    json_decref(config);
+    dcnn_net_free(net);
+}
+
+static void test_initializers(void **state) {
+    (void)state;
+    dcnn_net *net;
+    json_t *config = described(
+        INPUT "{'class_name':'BatchNormalization','config':{'gamma_initializer':'zeros','beta_initializer':"
+              "{'class_name':'Constant','config':{'value':0.5}},'moving_mean_initializer':'ones',"
+              "'moving_variance_initializer':{'class_name':'Constant','config':{'value':2.0}}}},"
+              "{'class_name':'Conv2D','config':{'filters':4,'kernel_size':3,'kernel_initializer':'orthogonal'}}" END,
+        1, &net);
+    dcnn_net_initialise(net, 3);
+    static const float expected[4] = {0.0f, 0.5f, 1.0f, 2.0f};
+    for (int i = 0; i < 4; i++) assert_true(*dcnn_net_values(net, &net->nodes[1].params[i]) == expected[i]);
+    const float *kernel = dcnn_net_values(net, &net->nodes[2].params[0]);
+    for (int i = 0; i < 4; i++)
+        for (int j = 0; j < 4; j++) { /* its columns are orthonormal */
+            double product = 0.0;
+            for (int k = 0; k < 9; k++) product += (double)kernel[k * 4 + i] * (double)kernel[k * 4 + j];
+            assert_true(fabs(product - (i == j)) < 1e-6);
+        }
+    json_t *beta = json_object_get(json_object_get(config, "beta_initializer"), "config");
+    assert_true(json_real_value(json_object_get(beta, "value")) == 0.5);
+    json_decref(config);
+    dcnn_net_free(net);
+}
+
+/* What changes nothing where a model is only used is no reason to refuse it. */
+static void test_harmless(void **state) {
+    (void)state;
+    dcnn_net *net;
+    json_t *config =
+        described(INPUT "{'class_name':'Conv2D','config':{'filters':2,'kernel_size':3,'kernel_constraint':"
+                        "{'class_name':'MinMaxNorm','config':{}},'dilation_rate':1}},"
+                        "{'class_name':'ReLU','config':{'negative_slope':0,'threshold':0}},{'class_name':'Flatten'},"
+                        "{'class_name':'Dense','config':{'units':3}},{'class_name':'Softmax','config':{'axis':1}}]",
+                  1, &net);
+    assert_non_null(json_object_get(config, "kernel_constraint"));
+    assert_non_null(strstr(net->untrainable, "kernel_constraint"));
+    json_decref(config);
+    dcnn_net_free(net);
 }
 
 static void test_description_files(void **state) {
@@ -624,6 +694,9 @@ int main(void) {
         cmocka_unit_test(test_models_that_do_not_fit),
         cmocka_unit_test(test_legacy_keras),
         cmocka_unit_test(test_descriptions),
+        cmocka_unit_test(test_frozen),
+        cmocka_unit_test(test_initializers),
+        cmocka_unit_test(test_harmless),
         cmocka_unit_test(test_description_files),
         cmocka_unit_test(test_recipe),
     };

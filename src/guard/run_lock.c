@@ -44,13 +44,14 @@ struct dcnn_run_lock {
 
 /* --- who -------------------------------------------------------------------------------------------------------- */
 
-/* Start time of a process in clock ticks since the boot; 0: there is none, or it is dead and only not buried yet. */
+/* Start time of a process in clock ticks since the boot; 0: there is none, or it is dead and only not buried yet; -1:
+ * that cannot be told. */
 static int64_t start_of(int64_t process) {
     char path[64], line[1024], state = 'Z';
     long long began = 0;
     snprintf(path, sizeof path, "/proc/%lld/stat", (long long)process);
     FILE *file = fopen(path, "r");
-    if (file == NULL) return 0;
+    if (file == NULL) return errno == ENOENT ? 0 : -1;
     const char *rest = fgets(line, sizeof line, file) ? strrchr(line, ')') : NULL; /* the name may hold anything */
     if (rest && sscanf(rest + 1, " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %lld",
                        &state, &began) != 2)
@@ -84,19 +85,41 @@ static json_t *holder_json(const holder *h) {
                      (json_int_t)h->restarts, "since", h->since);
 }
 
-/* An unreadable lock (its writer died in the middle) has a holder of whom nothing is known. */
-static holder read_holder(const char *path) {
-    json_t *json = json_load_file(path, 0, NULL);
-    holder h = {0};
-    copy_text(h.host, sizeof h.host, json_string_value(json_object_get(json, "host")));
-    copy_text(h.space, sizeof h.space, json_string_value(json_object_get(json, "space")));
-    copy_text(h.job, sizeof h.job, json_string_value(json_object_get(json, "job")));
-    copy_text(h.since, sizeof h.since, json_string_value(json_object_get(json, "since")));
-    h.process = json_integer_value(json_object_get(json, "process"));
-    h.began = json_integer_value(json_object_get(json, "began"));
-    h.restarts = json_integer_value(json_object_get(json, "restarts"));
+/* What a look at a lock can show. */
+typedef enum sight {
+    SEEN,       /* a holder */
+    UNREADABLE, /* a lock without a readable holder: one that is being written, or whose writer died in the middle */
+    GONE,       /* no lock */
+    UNKNOWN     /* the file could not be read */
+} sight;
+
+/* Of an unreadable lock nothing is known. */
+static sight read_holder(const char *path, holder *h) {
+    char text[1024];
+    size_t length = 0;
+    ssize_t got = -1;
+    int file;
+    *h = (holder){.process = 0};
+    do file = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    while (file < 0 && errno == EINTR);
+    if (file < 0) return errno == ENOENT ? GONE : UNKNOWN;
+    while (length < sizeof text && (got = read(file, text + length, sizeof text - length)) != 0) {
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) break;
+        length += (size_t)got;
+    }
+    close(file);
+    if (got < 0) return UNKNOWN;
+    json_t *json = json_loadb(text, length, 0, NULL);
+    copy_text(h->host, sizeof h->host, json_string_value(json_object_get(json, "host")));
+    copy_text(h->space, sizeof h->space, json_string_value(json_object_get(json, "space")));
+    copy_text(h->job, sizeof h->job, json_string_value(json_object_get(json, "job")));
+    copy_text(h->since, sizeof h->since, json_string_value(json_object_get(json, "since")));
+    h->process = json_integer_value(json_object_get(json, "process"));
+    h->began = json_integer_value(json_object_get(json, "began"));
+    h->restarts = json_integer_value(json_object_get(json, "restarts"));
     json_decref(json);
-    return h;
+    return h->process != 0 ? SEEN : UNREADABLE;
 }
 
 static bool same_holder(const holder *a, const holder *b) {
@@ -137,8 +160,10 @@ static bool shows_no_life(const char *path) {
 static bool is_stale(const char *path, const holder *theirs, const holder *mine) {
     /* Slurm has ended a job's processes before it starts the job again. */
     if (mine->job[0] && strcmp(mine->job, theirs->job) == 0 && theirs->restarts < mine->restarts) return true;
-    if (theirs->process != 0 && strcmp(mine->host, theirs->host) == 0 && strcmp(mine->space, theirs->space) == 0)
-        return start_of(theirs->process) != theirs->began;
+    if (theirs->process != 0 && strcmp(mine->host, theirs->host) == 0 && strcmp(mine->space, theirs->space) == 0) {
+        const int64_t began = start_of(theirs->process);
+        if (began >= 0 && theirs->began >= 0) return began != theirs->began;
+    }
     return shows_no_life(path);
 }
 
@@ -148,11 +173,19 @@ static bool is_stale(const char *path, const holder *theirs, const holder *mine)
 static int create(const char *path, const holder *mine) {
     json_t *json = holder_json(mine);
     char *text = json_dumps(json, JSON_COMPACT);
+    const size_t length = text ? strlen(text) : 0;
+    size_t done = 0;
+    int file = -1, code = text ? 0 : ENOMEM;
     json_decref(json);
-    const int file = text ? open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666) : -1;
-    int code = text == NULL ? ENOMEM : file < 0 ? errno : 0;
-    if (code == 0 && write(file, text, strlen(text)) != (ssize_t)strlen(text)) code = EIO;
-    if (file >= 0 && close(file) != 0 && code == 0) code = errno;
+    do file = text ? open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666) : -1;
+    while (text && file < 0 && errno == EINTR);
+    if (text && file < 0) code = errno;
+    while (code == 0 && done < length) {
+        const ssize_t written = write(file, text + done, length - done);
+        if (written < 0 && errno != EINTR) code = errno;
+        if (written > 0) done += (size_t)written;
+    }
+    if (file >= 0 && close(file) != 0 && errno != EINTR && code == 0) code = errno;
     if (file >= 0 && code != 0) unlink(path);
     free(text);
     return code;
@@ -164,8 +197,8 @@ static bool put_aside(const char *path, const holder *stale, const holder *mine)
     if (asprintf(&aside, "%s.%s-%lld", path, mine->host, (long long)mine->process) < 0) return false;
     bool done = rename(path, aside) == 0;
     if (done) {
-        const holder got = read_holder(aside);
-        done = same_holder(&got, stale);
+        holder got;
+        done = read_holder(aside, &got) != UNKNOWN && same_holder(&got, stale);
         if (!done && link(aside, path) != 0) done = true; /* a third one has it by now: create() will tell */
         unlink(aside);
     }
@@ -178,10 +211,15 @@ static dcnn_status acquire(const char *folder, const char *path, const holder *m
     for (int attempt = 0; attempt < 5; attempt++) {
         const int code = create(path, mine);
         if (code == 0) return DCNN_OK;
-        if (code != EEXIST) return DCNN_FAIL(DCNN_FAILURE, "%s: cannot be created: %s", path, strerror(code));
-        const holder theirs = read_holder(path);
+        if (code != EEXIST)
+            return DCNN_FAIL(DCNN_FAILURE, "%s: cannot be created: %s%s", path, strerror(code),
+                             code == ENOSPC || code == EDQUOT ? "; see that the disk has room and quota" : "");
+        holder theirs, alive;
+        if (read_holder(path, &theirs) == UNKNOWN)
+            return DCNN_FAIL(DCNN_FAILURE, "%s: cannot be read: %s; nothing is changed, try again", path,
+                             strerror(errno));
         if (!is_stale(path, &theirs, mine)) {
-            const holder alive = read_holder(path); /* by now it has written its name */
+            read_holder(path, &alive); /* by now it has written its name */
             return DCNN_FAIL(
                 DCNN_USAGE, "%s: another training is at this run, %s: wait for its end, or name another folder (--run)",
                 folder, holder_text(&alive, text));
@@ -194,17 +232,29 @@ static dcnn_status acquire(const char *folder, const char *path, const holder *m
 
 /* --- keeping it ------------------------------------------------------------------------------------------------- */
 
+/* Is it proven that the lock is another's? Its file may be unreadable for a moment (a disk of the network, no
+ * descriptors left): then it is not. Two looks, for a taker that finds that it misjudged puts the lock back at once. */
+static bool is_lost(const dcnn_run_lock *lock) {
+    const struct timespec moment = {.tv_nsec = 250000000};
+    for (int looks = 0; looks < 2; looks++) {
+        holder now;
+        const sight seen = read_holder(lock->path, &now);
+        if (seen == UNKNOWN || (seen == SEEN && same_holder(&now, &lock->mine))) return false;
+        if (looks == 0) nanosleep(&moment, NULL);
+    }
+    return true;
+}
+
 static void *keep(void *argument) {
     dcnn_run_lock *lock = argument;
     pthread_mutex_lock(&lock->mutex);
     while (!lock->end) {
         struct timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
+        clock_gettime(CLOCK_MONOTONIC, &until); /* whoever sets the clock does not make us look dead */
         until.tv_sec += TOUCH_S;
         pthread_cond_timedwait(&lock->wake, &lock->mutex, &until);
         if (lock->end) break;
-        const holder now = read_holder(lock->path);
-        if (!same_holder(&now, &lock->mine))
+        if (is_lost(lock))
             atomic_store(&lock->lost, true);
         else
             utimensat(AT_FDCWD, lock->path, NULL, 0);
@@ -218,7 +268,11 @@ static bool start_keeper(dcnn_run_lock *lock) {
     sigset_t all, before;
     sigfillset(&all);
     pthread_mutex_init(&lock->mutex, NULL);
-    pthread_cond_init(&lock->wake, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&lock->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     const bool started = pthread_create(&lock->keeper, NULL, keep, lock) == 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -249,7 +303,7 @@ dcnn_status dcnn_run_lock_take(const char *folder, dcnn_run_lock **out) {
 }
 
 bool dcnn_run_lock_lost(const dcnn_run_lock *lock) {
-    return atomic_load(&lock->lost);
+    return atomic_load(&lock->lost) || is_lost(lock);
 }
 
 void dcnn_run_lock_release(dcnn_run_lock *lock) {
@@ -259,8 +313,8 @@ void dcnn_run_lock_release(dcnn_run_lock *lock) {
     pthread_cond_signal(&lock->wake);
     pthread_mutex_unlock(&lock->mutex);
     pthread_join(lock->keeper, NULL);
-    const holder now = read_holder(lock->path);
-    if (same_holder(&now, &lock->mine)) unlink(lock->path);
+    holder now;
+    if (read_holder(lock->path, &now) == SEEN && same_holder(&now, &lock->mine)) unlink(lock->path);
     pthread_mutex_destroy(&lock->mutex);
     pthread_cond_destroy(&lock->wake);
     free(lock->path);

@@ -3,7 +3,6 @@
 #include "io/file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,8 @@
 #include <unistd.h>
 
 #include <xxhash.h>
+
+#include "io/input.h"
 
 static const char SEAL_MAGIC[8] = "DCNNSEAL";
 
@@ -33,7 +34,7 @@ static dcnn_status read_at(int descriptor, const char *path, void *bytes, size_t
     while (*got < length) {
         ssize_t part = pread(descriptor, (char *)bytes + *got, length - *got, offset + (off_t)*got);
         if (part < 0 && errno == EINTR) continue;
-        if (part < 0) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: cannot read: %s", path, strerror(errno));
+        if (part < 0) return dcnn_input_fail(path, "read");
         if (part == 0) break;
         *got += (size_t)part;
     }
@@ -49,7 +50,7 @@ static dcnn_status hash_file(int descriptor, const char *path, uint64_t offset, 
         size_t want = end - offset < BLOCK_BYTES ? (size_t)(end - offset) : BLOCK_BYTES, got;
         DCNN_TRY_DONE(read_at(descriptor, path, block, want, (off_t)offset, &got));
         if (got < want) {
-            status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: became shorter while it was read; try again", path);
+            status = DCNN_FAIL(DCNN_FAILURE, "%s: became shorter while it was read; try again", path);
             goto done;
         }
         XXH3_64bits_update(hash, block, got);
@@ -119,7 +120,7 @@ dcnn_status dcnn_seal_make_around(const void *head, uint64_t hole_begin, uint64_
 /* --- checking seals --------------------------------------------------------------------------------------------- */
 
 size_t dcnn_seal_bytes(dcnn_seal seal) {
-    static const size_t bytes[] = {0, SEAL_BYTES, DCNN_SEAL_AROUND_BYTES};
+    static const size_t bytes[] = {0, SEAL_BYTES, DCNN_SEAL_AROUND_BYTES, 0};
     return bytes[seal];
 }
 
@@ -153,21 +154,23 @@ static dcnn_status find_seal(int descriptor, const char *path, trailer *found) {
     unsigned char tail[TAIL_BYTES];
     struct stat about;
     *found = (trailer){0};
-    if (fstat(descriptor, &about) != 0) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: cannot read: %s", path, strerror(errno));
+    if (fstat(descriptor, &about) != 0) return dcnn_input_fail(path, "read");
     if (!S_ISREG(about.st_mode)) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: is no regular file", path);
     const uint64_t size = (uint64_t)about.st_size;
     size_t length = size < TAIL_BYTES ? (size_t)size : TAIL_BYTES, got;
     DCNN_TRY(read_at(descriptor, path, tail, length, (off_t)(size - length), &got));
-    if (got < length) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: became shorter while it was read; try again", path);
+    if (got < length) return DCNN_FAIL(DCNN_FAILURE, "%s: became shorter while it was read; try again", path);
     if (length < SEAL_BYTES) return DCNN_OK;
     const unsigned char *seal = tail + length - SEAL_BYTES;
     const bool magic = memcmp(seal, SEAL_MAGIC, sizeof SEAL_MAGIC) == 0, fields = read_fields(seal, size, found);
     if (magic && fields) return DCNN_OK;
     *found = (trailer){0};
-    if (magic || fields || memmem(tail, length, SEAL_MAGIC, sizeof SEAL_MAGIC))
+    if (magic || fields || memmem(tail, length, SEAL_MAGIC, sizeof SEAL_MAGIC)) {
+        found->kind = DCNN_SEAL_BAD;
         return DCNN_FAIL(
             DCNN_BAD_INPUT,
             "%s: damaged: its seal does not fit (the file was cut, lengthened or changed); use another copy", path);
+    }
     return DCNN_OK;
 }
 
@@ -191,25 +194,28 @@ dcnn_status dcnn_seal_verify(int descriptor, const char *path, dcnn_seal *seal, 
     trailer found;
     *seal = DCNN_SEAL_NONE;
     if (checksum) *checksum = 0;
-    DCNN_TRY(find_seal(descriptor, path, &found));
-    if (found.kind == DCNN_SEAL_NONE) return DCNN_OK;
+    dcnn_status status = find_seal(descriptor, path, &found);
+    if (status != DCNN_OK || found.kind == DCNN_SEAL_NONE) {
+        *seal = found.kind;
+        return status;
+    }
     XXH3_state_t *hash;
     DCNN_TRY(hash_create(path, &hash));
-    dcnn_status status = hash_around(descriptor, path, &found, hash);
+    status = hash_around(descriptor, path, &found, hash);
     uint64_t actual = XXH3_64bits_digest(hash);
     XXH3_freeState(hash);
     DCNN_TRY(status);
-    if (actual != found.checksum)
+    *seal = actual == found.checksum ? found.kind : DCNN_SEAL_BAD;
+    if (*seal == DCNN_SEAL_BAD)
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s: damaged: its content does not fit its checksum; use another copy", path);
-    *seal = found.kind;
     if (checksum) *checksum = actual;
     return DCNN_OK;
 }
 
 dcnn_status dcnn_file_verify(const char *path, dcnn_seal *seal) {
+    int descriptor;
     *seal = DCNN_SEAL_NONE;
-    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
-    if (descriptor < 0) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: cannot open: %s", path, strerror(errno));
+    DCNN_TRY(dcnn_input_open(path, false, &descriptor, NULL));
     dcnn_status status = dcnn_seal_verify(descriptor, path, seal, NULL);
     close(descriptor);
     return status;
@@ -220,13 +226,12 @@ dcnn_status dcnn_files_checksum(int count, char *const paths[], uint64_t *checks
     DCNN_TRY(hash_create("checksum", &hash));
     dcnn_status status = DCNN_OK;
     for (int i = 0; i < count && status == DCNN_OK; i++) {
-        struct stat about;
-        int descriptor = open(paths[i], O_RDONLY | O_CLOEXEC);
-        if (descriptor < 0 || fstat(descriptor, &about) != 0)
-            status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: cannot open: %s", paths[i], strerror(errno));
-        else
-            status = hash_file(descriptor, paths[i], 0, (uint64_t)about.st_size, hash);
-        if (descriptor >= 0) close(descriptor);
+        int descriptor;
+        int64_t size;
+        status = dcnn_input_open(paths[i], false, &descriptor, &size);
+        if (status != DCNN_OK) break;
+        status = hash_file(descriptor, paths[i], 0, (uint64_t)size, hash);
+        close(descriptor);
     }
     *checksum = XXH3_64bits_digest(hash);
     XXH3_freeState(hash);

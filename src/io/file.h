@@ -24,11 +24,12 @@
 #include "base/status.h"
 #include "io/output.h"
 
-/** What dcnn_file_verify() found. */
+/** What dcnn_file_verify() found; DCNN_SEAL_NONE where it could not look. */
 typedef enum dcnn_seal {
-    DCNN_SEAL_NONE,  /**< no trailer: written by another program (Keras, h5py) */
-    DCNN_SEAL_GOOD,  /**< trailer there and right */
-    DCNN_SEAL_AROUND /**< the same, for all but a hole */
+    DCNN_SEAL_NONE,   /**< no trailer: written by another program (Keras, h5py) */
+    DCNN_SEAL_GOOD,   /**< trailer there and right */
+    DCNN_SEAL_AROUND, /**< the same, for all but a hole */
+    DCNN_SEAL_BAD     /**< proven wrong: the file was read, and is not what was sealed */
 } dcnn_seal;
 
 enum { DCNN_SEAL_AROUND_BYTES = 48 };
@@ -46,7 +47,8 @@ dcnn_status dcnn_seal_append(const dcnn_output *output);
 /**
  * Reads a file's trailer and, if there is one, checks length and checksum over the whole file. *Local.*
  * @param seal  out
- * @return DCNN_OK; DCNN_BAD_INPUT if the file is missing, or a trailer is there but does not fit ("damaged")
+ * @return DCNN_OK; DCNN_BAD_INPUT if the file is missing, or a trailer is there but does not fit ("damaged");
+ * DCNN_FAILURE if it could not be read
  */
 dcnn_status dcnn_file_verify(const char *path, dcnn_seal *seal);
 

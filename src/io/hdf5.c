@@ -2,8 +2,6 @@
 /* hdf5.c — HDF5 files and groups, and what HDF5 says when a call fails. */
 #include "io/hdf5.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,9 +11,14 @@
 
 #include "io/file.h"
 #include "io/hdf5_file.h"
+#include "io/input.h"
 #include "io/kind.h"
 
 enum { SMALLEST_IMAGE_BYTES = 1 << 16 };
+
+/* Of files in memory: HDF5 opens a file of the name to be created, if there is one, and reads it whole into memory. No
+ * file is below this one. Messages do without. */
+#define NOWHERE "/dev/null/"
 
 /* --- errors ----------------------------------------------------------------------------------------------------- */
 
@@ -39,10 +42,11 @@ dcnn_status dcnn_h5_fail(dcnn_status code, hid_t where, const char *kind, const 
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     H5Fget_name(where, file, sizeof file);
+    const char *name_of_file = strncmp(file, NOWHERE, sizeof NOWHERE - 1) == 0 ? file + sizeof NOWHERE - 1 : file;
     H5Iget_name(where, group, sizeof group);
     bool inside = group[0] != '\0' && strcmp(group, "/") != 0;
-    return DCNN_FAIL(code, "%s: %s '%s'%s%s %s%s%s%s", file, kind, name, inside ? " of " : "", inside ? group : "",
-                     text, reason[0] ? " (HDF5: " : "", reason, reason[0] ? ")" : "");
+    return DCNN_FAIL(code, "%s: %s '%s'%s%s %s%s%s%s", name_of_file, kind, name, inside ? " of " : "",
+                     inside ? group : "", text, reason[0] ? " (HDF5: " : "", reason, reason[0] ? ")" : "");
 }
 
 dcnn_status dcnn_h5_fail_file(dcnn_status code, const char *name, const char *what) {
@@ -112,17 +116,16 @@ static dcnn_status open_file(const char *path, bool believe, hid_t *file, uint64
     *file = H5I_INVALID_HID;
     if (checksum) *checksum = 0;
     struct stat about;
-    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
-    if (descriptor < 0) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: cannot open: %s", path, strerror(errno));
-    dcnn_status status = DCNN_OK;
-    if (fstat(descriptor, &about) != 0)
-        status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: cannot read: %s", path, strerror(errno));
-    else if (S_ISREG(about.st_mode) && about.st_size == 0)
+    int descriptor;
+    dcnn_status status = dcnn_input_open(path, false, &descriptor, NULL);
+    if (status == DCNN_OK && fstat(descriptor, &about) != 0)
+        status = dcnn_input_fail(path, "read");
+    else if (status == DCNN_OK && about.st_size == 0)
         status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: the file is empty", path);
     dcnn_seal seal = DCNN_SEAL_NONE;
     if (status == DCNN_OK) status = (believe ? dcnn_seal_find : dcnn_seal_verify)(descriptor, path, &seal, checksum);
     if (status == DCNN_OK) status = open_checked(path, &about, seal, file);
-    close(descriptor);
+    if (descriptor >= 0) close(descriptor);
     return status;
 }
 
@@ -137,7 +140,9 @@ dcnn_status dcnn_h5_reopen(const char *path, hid_t *file, uint64_t *checksum) {
 dcnn_status dcnn_h5_create(const char *name, size_t expected_bytes, hid_t *file) {
     hid_t access = dcnn_h5_access();
     H5Pset_fapl_core(access, expected_bytes > SMALLEST_IMAGE_BYTES ? expected_bytes : SMALLEST_IMAGE_BYTES, false);
-    *file = H5Fcreate(name, H5F_ACC_TRUNC, H5P_DEFAULT, access);
+    char *nowhere = NULL;
+    *file = asprintf(&nowhere, NOWHERE "%s", name) < 0 ? -1 : H5Fcreate(nowhere, H5F_ACC_TRUNC, H5P_DEFAULT, access);
+    free(nowhere);
     dcnn_status status = *file < 0 ? dcnn_h5_fail_file(DCNN_FAILURE, name, "cannot be made in memory") : DCNN_OK;
     H5Pclose(access);
     return status;

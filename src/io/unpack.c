@@ -4,16 +4,16 @@
 #include "io/file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <zlib.h>
 
-enum { FIRST_BYTES = 1 << 16, MAX_PACKING = 1032 /* deflate cannot pack better */ };
+#include "io/input.h"
+
+enum { FIRST_BYTES = 1 << 16, USUAL_PACKING = 16 };
 
 typedef struct buffer {
     uint8_t *bytes;
@@ -30,23 +30,22 @@ static dcnn_status resize(buffer *into, size_t capacity, const char *path) {
 }
 
 static dcnn_status grow(buffer *into, const char *path) {
-    size_t half = into->capacity / 2;
+    size_t half = into->capacity / 2 > FIRST_BYTES ? into->capacity / 2 : FIRST_BYTES;
     return resize(into, into->capacity < SIZE_MAX - half ? into->capacity + half : SIZE_MAX, path);
 }
 
 /* All of a file as it is on disk; pipes are read to their end. */
 static dcnn_status read_packed(const char *path, buffer *into) {
-    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
-    if (descriptor < 0) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: cannot open: %s", path, strerror(errno));
-    struct stat about;
-    size_t size = fstat(descriptor, &about) == 0 && about.st_size > 0 ? (size_t)about.st_size : FIRST_BYTES;
+    int descriptor;
+    int64_t size;
+    DCNN_TRY(dcnn_input_open(path, true, &descriptor, &size));
     /* one byte more than the file has, so that its end is seen without growing */
-    dcnn_status status = resize(into, size + 1, path);
+    dcnn_status status = resize(into, size > 0 ? (size_t)size + 1 : FIRST_BYTES, path);
     while (status == DCNN_OK) {
         if (into->length == into->capacity && (status = grow(into, path)) != DCNN_OK) break;
         ssize_t got = read(descriptor, into->bytes + into->length, into->capacity - into->length);
         if (got < 0 && errno == EINTR) continue;
-        if (got < 0) status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: cannot read: %s", path, strerror(errno));
+        if (got < 0) status = dcnn_input_fail(path, "read");
         if (got <= 0) break;
         into->length += (size_t)got;
     }
@@ -55,12 +54,13 @@ static dcnn_status read_packed(const char *path, buffer *into) {
     return status;
 }
 
-/* A gzip file's last four bytes tell its unpacked length modulo 2^32: only a hint, they may be wrong. */
+/* A gzip file's last four bytes tell its last member's unpacked length modulo 2^32: only a hint, they may be wrong. So
+ * no more than a usual ratio is believed; what is larger grows. */
 static size_t guess_unpacked(const buffer *packed) {
-    if (packed->length < 4) return 1;
+    if (packed->length < 4) return FIRST_BYTES;
     const uint8_t *end = packed->bytes + packed->length;
     size_t told = (size_t)end[-4] | (size_t)end[-3] << 8 | (size_t)end[-2] << 16 | (size_t)end[-1] << 24;
-    size_t most = packed->length < SIZE_MAX / MAX_PACKING ? packed->length * MAX_PACKING : SIZE_MAX;
+    size_t most = packed->length < SIZE_MAX / USUAL_PACKING ? packed->length * USUAL_PACKING : SIZE_MAX;
     return (told < most ? told : most) + 1;
 }
 
@@ -68,7 +68,14 @@ static bool is_gzip(const uint8_t *bytes, size_t length) {
     return length >= 2 && bytes[0] == 0x1f && bytes[1] == 0x8b;
 }
 
-/* Inflates one member after another until the input ends exactly with one. */
+/* Zero bytes up to the end, which tapes and block devices leave behind, and gzip passes over; 0 if others follow. */
+static size_t zeros_from(const buffer *packed, size_t used) {
+    size_t end = used;
+    while (end < packed->length && packed->bytes[end] == 0) end++;
+    return end == packed->length ? end - used : 0;
+}
+
+/* Inflates one member after another until the input ends exactly with one, but for zeros. */
 static dcnn_status inflate_members(z_stream *stream, const buffer *packed, buffer *into, const char *path) {
     size_t used = 0;
     for (;;) {
@@ -81,6 +88,7 @@ static dcnn_status inflate_members(z_stream *stream, const buffer *packed, buffe
         used = (size_t)(stream->next_in - packed->bytes);
         into->length = (size_t)(stream->next_out - into->bytes);
         if (result == Z_STREAM_END) {
+            used += zeros_from(packed, used);
             if (used == packed->length) return DCNN_OK;
             if (!is_gzip(packed->bytes + used, packed->length - used))
                 return DCNN_FAIL(DCNN_BAD_INPUT, "%s: damaged gzip: %zu bytes that do not belong there at its end",

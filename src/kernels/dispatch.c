@@ -14,6 +14,7 @@ static dcnn_kernels *fill_common(dcnn_isa isa) {
     table->isa = names[isa];
     dcnn_register_reference(table);
     dcnn_register_reference_conv(table);
+    dcnn_register_reference_functions(table);
     if (isa == DCNN_ISA_REFERENCE) return table;
     dcnn_register_blas(table);
     return table;

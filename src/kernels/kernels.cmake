@@ -5,8 +5,8 @@ file(GLOB simd_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/*_simd.c)
 list(REMOVE_ITEM kernel_sources ${simd_sources})
 add_library(dcnn_kernels STATIC ${kernel_sources})
 target_link_libraries(dcnn_kernels PUBLIC dcnn_base PkgConfig::OPENBLAS)
-set_source_files_properties(${CMAKE_CURRENT_LIST_DIR}/reference.c ${CMAKE_CURRENT_LIST_DIR}/reference_conv.c
-  PROPERTIES COMPILE_OPTIONS -ffp-contract=off)
+file(GLOB reference_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/reference*.c)
+set_source_files_properties(${reference_sources} PROPERTIES COMPILE_OPTIONS -ffp-contract=off)
 
 # dcnn_isa(NAME FLAGS…): all *_simd.c once more, with DCNN_ISA=NAME, into the same library.
 function(dcnn_isa name)

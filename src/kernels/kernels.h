@@ -68,6 +68,27 @@ typedef struct dcnn_descend_step {
     float gradient_scale; /**< multiplies each gradient first: 1 / samples of the step */
 } dcnn_descend_step;
 
+/** Functions of one value that kernel `function_forward` knows, by Keras' definitions; their settings p[3] in brackets.
+ */
+typedef enum dcnn_function {
+    DCNN_FUNCTION_RELU, /**< [max_value, negative_slope, threshold] */
+    DCNN_FUNCTION_ELU,  /**< [alpha] */
+    DCNN_FUNCTION_CELU, /**< [alpha] */
+    DCNN_FUNCTION_SELU,
+    DCNN_FUNCTION_GELU,
+    DCNN_FUNCTION_GELU_TANH,
+    DCNN_FUNCTION_SILU,
+    DCNN_FUNCTION_HARD_SILU,
+    DCNN_FUNCTION_HARD_SIGMOID,
+    DCNN_FUNCTION_HARD_TANH,
+    DCNN_FUNCTION_SOFTPLUS,
+    DCNN_FUNCTION_SOFTSIGN,
+    DCNN_FUNCTION_LOG_SIGMOID,
+    DCNN_FUNCTION_EXPONENTIAL,
+    DCNN_FUNCTION_MISH,
+    DCNN_FUNCTION_COUNT
+} dcnn_function;
+
 /* One row a kernel: X(result, name, (arguments)). */
 /* clang-format off */
 #define DCNN_KERNEL_LIST(X)                                                                                            \
@@ -84,6 +105,10 @@ typedef struct dcnn_descend_step {
     /* y = tanh x; dx = dy * (1 - y^2); in place allowed. */                                                           \
     X(void, tanh_forward, (size_t count, const float *x, float *y))                                                    \
     X(void, tanh_backward, (size_t count, const float *y, const float *dy, float *dx))                                 \
+    /* y = f(x), and dx = dy f'(x); in place allowed (y == x, dx == dy). */                                            \
+    X(void, function_forward, (dcnn_function function, const float *p, size_t count, const float *x, float *y))        \
+    X(void, function_backward, (dcnn_function function, const float *p, size_t count, const float *x, const float *dy, \
+                                float *dx))                                                                            \
     /* Keras' Adam on `count` parameters: g = gradient_scale * gradient; m += (1 - beta1) (g - m);                     \
        v += (1 - beta2) (g^2 - v); parameter -= alpha * m / (sqrt(v) + epsilon). */                                    \
     X(void, adam, (size_t count, const dcnn_adam_step *step, const float *gradient, float *m, float *v, float *parameter)) \

@@ -4,7 +4,7 @@
 
 #include "kernels/register.h"
 
-/* --- vectors ---------------------------------------------------------------------------------------------------- */
+/* --- vectors ------------------------------------------------------------------------------------------------------ */
 
 static void add(size_t count, const float *a, const float *b, float *sum) {
     for (size_t i = 0; i < count; i++) sum[i] = a[i] + b[i];
@@ -76,7 +76,7 @@ static double squares(size_t count, const float *x) {
     return sum;
 }
 
-/* --- matrices --------------------------------------------------------------------------------------------------- */
+/* --- matrices ----------------------------------------------------------------------------------------------------- */
 
 static void sgemm(bool transpose_a, bool transpose_b, int m, int n, int k, const float *a, int lda, const float *b,
                   int ldb, float beta, float *c, int ldc) {
@@ -166,7 +166,7 @@ static void cross_entropy(size_t rows, int classes, const float *x, const int32_
     }
 }
 
-/* --- BatchNormalization ----------------------------------------------------------------------------------------- */
+/* --- BatchNormalization ------------------------------------------------------------------------------------------- */
 
 static void moments(size_t rows, int channels, const float *x, double *sums) {
     for (int c = 0; c < 2 * channels; c++) sums[c] = 0;
@@ -210,7 +210,7 @@ static void affine_backward(size_t rows, int channels, const float *x, const flo
     }
 }
 
-/* --- pictures --------------------------------------------------------------------------------------------------- */
+/* --- pictures ----------------------------------------------------------------------------------------------------- */
 
 static void normalise(size_t pixels, int channels, const uint8_t *x, const float *scale, const float *shift, float *y) {
     for (size_t i = 0; i < pixels; i++) {

@@ -23,7 +23,7 @@ static int output_over(int position, int pad, int cell, int stride, int count) {
     return distance / stride;
 }
 
-/* --- convolution ------------------------------------------------------------------------------------------------ */
+/* --- convolution -------------------------------------------------------------------------------------------------- */
 
 static size_t filter_at(const dcnn_conv *shape, int r, int s, int c) {
     return (((size_t)r * (size_t)shape->s + (size_t)s) * (size_t)shape->c + (size_t)c) * (size_t)shape->k;
@@ -128,7 +128,7 @@ static void conv_backward_filter(const dcnn_conv *shape, const float *x, const f
     }
 }
 
-/* --- convolution + bias + ReLU + MaxPooling 2x2 ----------------------------------------------------------------- */
+/* --- convolution + bias + ReLU + MaxPooling 2x2 ------------------------------------------------------------------- */
 
 static bool conv_pool_fits(const dcnn_conv *shape) {
     return shape->oh >= 2 && shape->ow >= 2;
@@ -218,7 +218,7 @@ static void conv_pool_backward(const dcnn_conv *shape, const float *x, const flo
                     *dx++ = (float)pooled_input_gradient_at(shape, packed, argmax, dy, n, row, column, c);
 }
 
-/* --- pooling ---------------------------------------------------------------------------------------------------- */
+/* --- pooling ------------------------------------------------------------------------------------------------------ */
 
 static void max_pool_forward(const dcnn_pool *shape, const float *x, float *y, uint16_t *argmax) {
     for (int n = 0; n < shape->n; n++)

@@ -5,9 +5,10 @@
 
 #include "kernels/kernels.h"
 
-/** The reference kernels: the two together set every pointer. */
+/** The reference kernels: they set every pointer together. */
 void dcnn_register_reference(dcnn_kernels *table);
 void dcnn_register_reference_conv(dcnn_kernels *table);
+void dcnn_register_reference_functions(dcnn_kernels *table);
 
 /** sgemm over OpenBLAS, which is kept to the calling thread from then on. */
 void dcnn_register_blas(dcnn_kernels *table);

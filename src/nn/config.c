@@ -2,20 +2,8 @@
 /* config.c — typed readers of Keras layer configurations. */
 #include "nn/config.h"
 
+#include <stdio.h>
 #include <string.h>
-
-static const char *const activation_names[DCNN_ACTIVATION_COUNT] = {"linear", "relu", "sigmoid", "tanh", "softmax"};
-
-static const struct {
-    const char *class_name, *short_name;
-} initializer_names[DCNN_INIT_COUNT] = {
-    [DCNN_INIT_ZEROS] = {"Zeros", "zeros"},
-    [DCNN_INIT_ONES] = {"Ones", "ones"},
-    [DCNN_INIT_GLOROT_UNIFORM] = {"GlorotUniform", "glorot_uniform"},
-    [DCNN_INIT_GLOROT_NORMAL] = {"GlorotNormal", "glorot_normal"},
-    [DCNN_INIT_HE_UNIFORM] = {"HeUniform", "he_uniform"},
-    [DCNN_INIT_HE_NORMAL] = {"HeNormal", "he_normal"},
-};
 
 static bool is_absent(const json_t *value) {
     return value == NULL || json_is_null(value);
@@ -79,17 +67,22 @@ static const char *object_name(const json_t *json) {
 
 dcnn_status dcnn_config_activation(const dcnn_node *node, const json_t *config, dcnn_activation *activation) {
     const json_t *json = json_object_get(config, "activation");
-    *activation = DCNN_LINEAR;
+    *activation = (dcnn_activation){0};
     if (is_absent(json)) return DCNN_OK;
     const char *name = object_name(json);
-    for (int i = 0; name && i < DCNN_ACTIVATION_COUNT; i++) {
-        if (strcmp(name, activation_names[i]) == 0) {
-            *activation = (dcnn_activation)i;
-            return DCNN_OK;
-        }
+    const dcnn_activation_kind kind = name ? dcnn_activation_find(name) : DCNN_ACTIVATION_COUNT;
+    if (kind < DCNN_ACTIVATION_COUNT) {
+        *activation = dcnn_activation_of(kind);
+        return DCNN_OK;
     }
-    return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%s': unknown activation '%s' (linear, relu, sigmoid, tanh or softmax)",
-                     node->name, name ? name : "?");
+    char known[DCNN_ACTIVATION_COUNT * 16] = "";
+    for (int i = 0; i < DCNN_ACTIVATION_COUNT; i++) {
+        const char *row = dcnn_activation_name((dcnn_activation_kind)i);
+        if (row && i > 0) strcat(known, ", ");
+        if (row) strcat(known, row);
+    }
+    return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%s': unknown activation '%s'; there are %s", node->name, name ? name : "?",
+                     known);
 }
 
 dcnn_status dcnn_config_padding(const dcnn_node *node, const json_t *config, bool *same) {
@@ -103,20 +96,35 @@ dcnn_status dcnn_config_padding(const dcnn_node *node, const json_t *config, boo
 }
 
 dcnn_status dcnn_config_initializer(const dcnn_node *node, const json_t *config, const char *key,
-                                    dcnn_initializer fallback, dcnn_initializer *initializer) {
+                                    dcnn_initializer_kind fallback, dcnn_initializer *initializer) {
     const json_t *json = json_object_get(config, key);
-    *initializer = fallback;
-    if (is_absent(json)) return DCNN_OK;
-    const char *name = object_name(json);
-    for (int i = 0; name && i < DCNN_INIT_COUNT; i++) {
-        if (strcmp(name, initializer_names[i].class_name) == 0 || strcmp(name, initializer_names[i].short_name) == 0) {
-            *initializer = (dcnn_initializer)i;
-            return DCNN_OK;
-        }
+    char what[DCNN_NAME_BYTES + 64];
+    *initializer = dcnn_initializer_of(fallback);
+    snprintf(what, sizeof what, "layer '%s': \"%s\"", node->name, key);
+    return is_absent(json) ? DCNN_OK : dcnn_initializer_read(what, json, initializer);
+}
+
+const char *const dcnn_kernel_rules[DCNN_KERNEL_RULES] = {
+    "kernel_regularizer", "bias_regularizer", "activity_regularizer", "kernel_constraint", "bias_constraint"};
+
+void dcnn_config_keep(dcnn_node *node, const json_t *config, const char *const *keys, int count) {
+    for (int i = 0; i < count; i++) {
+        json_t *value = json_object_get(config, keys[i]);
+        if (is_absent(value)) continue;
+        if (node->kept == NULL) node->kept = json_object();
+        json_object_set(node->kept, keys[i], value);
     }
-    return DCNN_FAIL(DCNN_BAD_INPUT,
-                     "layer '%s': unknown %s '%s' (zeros, ones, glorot_uniform, glorot_normal, he_uniform, he_normal)",
-                     node->name, key, name ? name : "?");
+}
+
+/* 0 is 0.0, and [1, 1] is 1: a window's two sides. */
+static bool is_same(const json_t *value, const json_t *harmless) {
+    if (json_is_number(value) && json_is_number(harmless))
+        return json_number_value(value) == json_number_value(harmless);
+    if (json_is_array(harmless) && !json_is_array(value)) return is_same(value, json_array_get(harmless, 0));
+    bool same = json_is_array(value) && json_array_size(value) == json_array_size(harmless);
+    for (size_t i = 0; same && i < json_array_size(value); i++)
+        same = is_same(json_array_get(value, i), json_array_get(harmless, i));
+    return same || json_equal(value, harmless);
 }
 
 dcnn_status dcnn_config_refuse(const dcnn_node *node, const json_t *config, const dcnn_config_only *rows, int count) {
@@ -124,25 +132,13 @@ dcnn_status dcnn_config_refuse(const dcnn_node *node, const json_t *config, cons
         const json_t *value = json_object_get(config, rows[i].key);
         if (is_absent(value)) continue;
         json_t *harmless = rows[i].harmless ? json_loads(rows[i].harmless, JSON_DECODE_ANY, NULL) : NULL;
-        int same = harmless && json_equal(value, harmless);
+        const bool same = harmless && is_same(value, harmless);
         json_decref(harmless);
         if (!same)
-            return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%s': \"%s\" can only be %s in dcnn; remove it from the model",
-                             node->name, rows[i].key, rows[i].harmless ? rows[i].harmless : "null");
+            return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%s' (%s): \"%s\" can only be %s in dcnn", node->name,
+                             node->layer->class_name, rows[i].key, rows[i].harmless ? rows[i].harmless : "null");
     }
     return DCNN_OK;
-}
-
-const char *dcnn_activation_name(dcnn_activation activation) {
-    return activation_names[activation];
-}
-
-json_t *dcnn_initializer_describe(dcnn_initializer initializer) {
-    json_t *config = json_object();
-    if (initializer != DCNN_INIT_ZEROS && initializer != DCNN_INIT_ONES)
-        json_object_set_new(config, "seed", json_null());
-    return json_pack("{s:s, s:s, s:o, s:n}", "module", "keras.initializers", "class_name",
-                     initializer_names[initializer].class_name, "config", config, "registered_name");
 }
 
 bool dcnn_window(int length, int window, int stride, bool same, int *out_length, int *pad_before) {

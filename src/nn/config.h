@@ -30,7 +30,7 @@ dcnn_status dcnn_config_padding(const dcnn_node *node, const json_t *config, boo
 
 /** `key`: an initializer's name or Keras object. */
 dcnn_status dcnn_config_initializer(const dcnn_node *node, const json_t *config, const char *key,
-                                    dcnn_initializer fallback, dcnn_initializer *initializer);
+                                    dcnn_initializer_kind fallback, dcnn_initializer *initializer);
 
 /** Refuses a config in which one of these keys is neither absent, null nor the given harmless value. */
 typedef struct dcnn_config_only {
@@ -39,10 +39,13 @@ typedef struct dcnn_config_only {
 } dcnn_config_only;
 dcnn_status dcnn_config_refuse(const dcnn_node *node, const json_t *config, const dcnn_config_only *rows, int count);
 
-/** Keras' names. */
-const char *dcnn_activation_name(dcnn_activation activation);
-/** An initializer as Keras 3 writes it: {"module":…, "class_name":…, "config":{…}}. New reference. */
-json_t *dcnn_initializer_describe(dcnn_initializer initializer);
+/** Keeps these keys' values to be written back (regularizers, constraints): they change training only, and a net that
+ * has one can be evaluated only. */
+void dcnn_config_keep(dcnn_node *node, const json_t *config, const char *const *keys, int count);
+
+/** What layers with a kernel and a bias keep: their regularizers and constraints. */
+enum { DCNN_KERNEL_RULES = 5 };
+extern const char *const dcnn_kernel_rules[DCNN_KERNEL_RULES];
 
 /** Output length and zeros before, of a window along one axis (TensorFlow's 'same' puts the odd zero behind).
  * @return false if a valid window does not fit */

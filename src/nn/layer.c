@@ -18,6 +18,13 @@ const dcnn_layer *const dcnn_layer_table[] = {
     &dcnn_layer_activation,
     &dcnn_layer_relu,
     &dcnn_layer_softmax,
+    &dcnn_layer_add,
+    &dcnn_layer_subtract,
+    &dcnn_layer_multiply,
+    &dcnn_layer_average,
+    &dcnn_layer_maximum,
+    &dcnn_layer_minimum,
+    &dcnn_layer_concatenate,
 };
 const int dcnn_layer_table_count = (int)(sizeof dcnn_layer_table / sizeof dcnn_layer_table[0]);
 
@@ -27,15 +34,14 @@ const dcnn_layer *dcnn_layer_find(const char *class_name) {
     return NULL;
 }
 
-dcnn_param *dcnn_node_add_param(dcnn_node *node, const char *name, bool trainable, int rank, const int *dims,
-                                dcnn_initializer initializer, int fan_in, int fan_out) {
+dcnn_param *dcnn_node_add_param(dcnn_node *node, const char *name, bool statistic, int rank, const int *dims,
+                                dcnn_initializer initializer) {
     dcnn_param *param = &node->params[node->param_count++];
     *param = (dcnn_param){.rank = rank,
                           .count = 1,
-                          .trainable = trainable,
-                          .initializer = initializer,
-                          .fan_in = fan_in,
-                          .fan_out = fan_out};
+                          .trainable = !statistic && node->trainable,
+                          .statistic = statistic,
+                          .initializer = initializer};
     snprintf(param->name, sizeof param->name, "%s", name);
     for (int i = 0; i < rank; i++) {
         param->dims[i] = dims[i];
@@ -44,55 +50,12 @@ dcnn_param *dcnn_node_add_param(dcnn_node *node, const char *name, bool trainabl
     return param;
 }
 
-const float *dcnn_pass_param(const dcnn_pass *pass, const dcnn_node *node, int param) {
-    return param < node->param_count ? dcnn_net_values(pass->net, &node->params[param]) : NULL;
+const float *dcnn_pass_param(const dcnn_pass *pass, const dcnn_node *node, int number) {
+    const dcnn_param *param = dcnn_net_param(pass->net, node, number);
+    return param ? dcnn_net_values(pass->net, param) : NULL;
 }
 
-float *dcnn_pass_dparam(const dcnn_pass *pass, const dcnn_node *node, int param) {
-    return param < node->param_count ? pass->dparams + node->params[param].offset : NULL;
-}
-
-void dcnn_activation_forward(const dcnn_kernels *kernels, dcnn_activation activation, size_t rows, int columns,
-                             float *y) {
-    const size_t count = rows * (size_t)columns;
-    switch (activation) {
-    case DCNN_RELU:
-        kernels->relu_forward(count, y, y);
-        break;
-    case DCNN_SIGMOID:
-        kernels->sigmoid_forward(count, y, y);
-        break;
-    case DCNN_TANH:
-        kernels->tanh_forward(count, y, y);
-        break;
-    case DCNN_SOFTMAX:
-        kernels->softmax_forward(rows, columns, y, y);
-        break;
-    case DCNN_LINEAR:
-    case DCNN_ACTIVATION_COUNT:
-        break;
-    }
-}
-
-void dcnn_activation_backward(const dcnn_kernels *kernels, dcnn_activation activation, size_t rows, int columns,
-                              const float *y, const float *dy, float *dx) {
-    const size_t count = rows * (size_t)columns;
-    switch (activation) {
-    case DCNN_RELU:
-        kernels->relu_backward(count, y, dy, dx);
-        break;
-    case DCNN_SIGMOID:
-        kernels->sigmoid_backward(count, y, dy, dx);
-        break;
-    case DCNN_TANH:
-        kernels->tanh_backward(count, y, dy, dx);
-        break;
-    case DCNN_SOFTMAX:
-        kernels->softmax_backward(rows, columns, y, dy, dx);
-        break;
-    case DCNN_LINEAR:
-    case DCNN_ACTIVATION_COUNT:
-        if (dx != dy) memcpy(dx, dy, count * sizeof *dx);
-        break;
-    }
+float *dcnn_pass_dparam(const dcnn_pass *pass, const dcnn_node *node, int number) {
+    const dcnn_param *param = dcnn_net_param(pass->net, node, number);
+    return param && param->trainable ? pass->dparams + param->offset : NULL;
 }

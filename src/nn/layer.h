@@ -3,27 +3,18 @@
  * @file layer.h — the table of layers, and the operations they run as.
  *
  * A *layer* is what a model file says (parse, shapes, parameters, description). An *operation* is what a plan executes
- * on one grain; most layers have one, some pairs share a fused one (op_conv_pool.c), some need none (Flatten, Dropout
- * at inference). Adding a layer: one file layer_<x>.c and one row in layer.c.
+ * on one grain; most layers have one, some pairs share a fused one (layers/conv2d.c), some need none (Flatten, Dropout
+ * at inference). Adding a layer: one file in layers/, one row in layer.c, one case in test_layers.c.
  */
 #ifndef DCNN_NN_LAYER_H
 #define DCNN_NN_LAYER_H
 
 #include "kernels/kernels.h"
+#include "nn/activation.h"
 #include "nn/net.h"
 
 typedef struct dcnn_op dcnn_op;
 typedef struct dcnn_pass dcnn_pass;
-
-/** How a layer's output follows from its sum; ReLU, sigmoid, tanh and softmax give their gradient from the output. */
-typedef enum dcnn_activation {
-    DCNN_LINEAR,
-    DCNN_RELU,
-    DCNN_SIGMOID,
-    DCNN_TANH,
-    DCNN_SOFTMAX,
-    DCNN_ACTIVATION_COUNT
-} dcnn_activation;
 
 /** What runs on one grain. Every function sees only its pass (law 7) and allocates nothing (law 8). */
 typedef struct dcnn_op_kind {
@@ -49,9 +40,10 @@ struct dcnn_op {
     const dcnn_node *node;      /**< the layer; for a fused operation, its last layer */
     const dcnn_node *head;      /**< the first layer of a fused operation, else == node */
     dcnn_activation activation; /**< of the node; linear if the loss takes the softmax over */
-    bool training;
-    const dcnn_op *affine; /**< BatchNormalization folded into this operation's reading of its input, or NULL */
-    dcnn_shape in;         /**< of input 0 */
+    bool training;              /**< with gradients; a frozen BatchNormalization is as at inference all the same */
+    const dcnn_op *affine;      /**< BatchNormalization folded into this operation's reading of its input, or NULL */
+    dcnn_shape in;              /**< of input 0 */
+    dcnn_shape in_of[DCNN_MAX_INPUTS];                /**< of each */
     int input_count, inputs[DCNN_MAX_INPUTS], output; /**< tensors of the plan */
     size_t saved_bytes;                               /**< a grain's memory between forward and backward */
     size_t scratch_floats;                            /**< a worker's memory during one call */
@@ -88,13 +80,15 @@ struct dcnn_layer {
     size_t config_bytes;
     /** Reads the Keras `config` object into node->config; unknown keys that change the result are refused. */
     dcnn_status (*parse)(dcnn_node *node, const json_t *config);
-    /** Sets node->shape and node->params from the input shapes. */
+    /** Sets node->shape and node->params from the shapes of its node->input_count inputs. */
     dcnn_status (*build)(dcnn_node *node, const dcnn_shape *inputs);
     /** Adds the layer's own keys to a Keras `config` object. */
     void (*describe)(const dcnn_node *node, json_t *config);
-    const dcnn_op_kind *op;                               /**< NULL: the output is the input (Flatten, InputLayer) */
+    const dcnn_op_kind *op;                               /**< NULL: the output is the input (InputLayer) */
+    bool (*is_view)(const dcnn_node *node);               /**< of which nodes the output is the input; NULL: none */
     bool only_training;                                   /**< no operation at inference (Dropout) */
     bool synchronised;                                    /**< needs sums over the batch (BatchNormalization) */
+    bool merges;                                          /**< takes two inputs or more; else it takes one */
     dcnn_activation (*activation)(const dcnn_node *node); /**< NULL: linear */
 };
 
@@ -105,27 +99,21 @@ const dcnn_layer *dcnn_layer_find(const char *class_name);
 extern const dcnn_layer *const dcnn_layer_table[];
 extern const int dcnn_layer_table_count;
 
-/** Adds a weight tensor to a node. */
-dcnn_param *dcnn_node_add_param(dcnn_node *node, const char *name, bool trainable, int rank, const int *dims,
-                                dcnn_initializer initializer, int fan_in, int fan_out);
+/** Adds a weight tensor to a node; if it is no moving statistic and the node is trainable, it is to be trained. */
+dcnn_param *dcnn_node_add_param(dcnn_node *node, const char *name, bool statistic, int rank, const int *dims,
+                                dcnn_initializer initializer);
 
-/** A parameter's values for a pass, and where its gradient goes; NULL if the node has no such parameter. */
+/** A parameter's values for a pass, and where its gradient goes; NULL if the node has no such parameter, or it stays as
+ * it is. */
 const float *dcnn_pass_param(const dcnn_pass *pass, const dcnn_node *node, int param);
 float *dcnn_pass_dparam(const dcnn_pass *pass, const dcnn_node *node, int param);
-
-/** y = f(y) over rows x columns, in place. */
-void dcnn_activation_forward(const dcnn_kernels *kernels, dcnn_activation activation, size_t rows, int columns,
-                             float *y);
-
-/** dx from y and dy; in place allowed (dx == dy). */
-void dcnn_activation_backward(const dcnn_kernels *kernels, dcnn_activation activation, size_t rows, int columns,
-                              const float *y, const float *dy, float *dx);
 
 /* The table's rows and the operations that plan.c names. */
 extern const dcnn_layer dcnn_layer_input, dcnn_layer_conv2d, dcnn_layer_max_pooling2d, dcnn_layer_average_pooling2d,
     dcnn_layer_global_average_pooling2d, dcnn_layer_batch_normalization, dcnn_layer_dense, dcnn_layer_flatten,
-    dcnn_layer_dropout, dcnn_layer_activation, dcnn_layer_relu, dcnn_layer_softmax;
-extern const dcnn_op_kind dcnn_op_conv_pool;
+    dcnn_layer_dropout, dcnn_layer_activation, dcnn_layer_relu, dcnn_layer_softmax, dcnn_layer_add, dcnn_layer_subtract,
+    dcnn_layer_multiply, dcnn_layer_average, dcnn_layer_maximum, dcnn_layer_minimum, dcnn_layer_concatenate;
+extern const dcnn_op_kind dcnn_op_conv_pool, dcnn_op_activation, dcnn_op_function;
 
 /** Is a Conv2D node followed by this MaxPooling2D node one fused operation on these kernels? */
 bool dcnn_conv_pool_matches(const dcnn_kernels *kernels, const dcnn_node *conv, dcnn_shape in, const dcnn_node *pool);

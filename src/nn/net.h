@@ -2,8 +2,9 @@
 /**
  * @file net.h — a network as data: nodes in topological order, each naming its inputs, and its weights.
  *
- * A net comes from a Keras Sequential JSON and knows nothing of batches, threads or ranks; plan.h makes it run. A chain
- * is the simple case of the node list: node i may name any earlier nodes as inputs.
+ * A net comes from a Keras JSON (Sequential or Functional, nested or not, one input and one output) and knows nothing
+ * of batches, threads or ranks; plan.h makes it run. A chain is the simple case of the node list: node i may name any
+ * earlier nodes as inputs. A layer that is called twice is two nodes, of which the second one owns no weights.
  */
 #ifndef DCNN_NN_NET_H
 #define DCNN_NN_NET_H
@@ -13,32 +14,22 @@
 #include <stdint.h>
 
 #include "base/status.h"
+#include "nn/initializer.h"
 #include "nn/tensor.h"
 
 typedef struct dcnn_layer dcnn_layer;
 
-enum { DCNN_MAX_PARAMS = 4, DCNN_MAX_INPUTS = 8, DCNN_NAME_BYTES = 64 };
-
-/** Initial values, by Keras' definitions; all are pure functions of (seed, parameter, element). */
-typedef enum dcnn_initializer {
-    DCNN_INIT_ZEROS,
-    DCNN_INIT_ONES,
-    DCNN_INIT_GLOROT_UNIFORM, /**< U(-l, l), l = sqrt(6 / (fan_in + fan_out)) */
-    DCNN_INIT_GLOROT_NORMAL,  /**< truncated normal, sd = sqrt(2 / (fan_in + fan_out)) */
-    DCNN_INIT_HE_UNIFORM,     /**< U(-l, l), l = sqrt(6 / fan_in) */
-    DCNN_INIT_HE_NORMAL,      /**< truncated normal, sd = sqrt(2 / fan_in) */
-    DCNN_INIT_COUNT
-} dcnn_initializer;
+enum { DCNN_MAX_PARAMS = 4, DCNN_MAX_INPUTS = 16, DCNN_NAME_BYTES = 64 };
 
 /** One weight tensor of a node. */
 typedef struct dcnn_param {
     char name[32]; /**< Keras' name: kernel, bias, gamma, beta, moving_mean, moving_variance */
     int rank, dims[4];
-    size_t count; /**< product of dims */
-    bool trainable;
-    size_t offset; /**< first float in net->params (trainable) or net->state (not) */
+    size_t count;   /**< product of dims */
+    bool trainable; /**< moved by the optimizer: neither a moving statistic nor a frozen layer's */
+    bool statistic; /**< a moving statistic: Keras lists it behind a layer's weights */
+    size_t offset;  /**< first float in net->params (trainable) or net->state (not) */
     dcnn_initializer initializer;
-    int fan_in, fan_out;
 } dcnn_param;
 
 /** One layer of the net. Node 0 is the input. */
@@ -48,8 +39,15 @@ typedef struct dcnn_node {
     int input_count, inputs[DCNN_MAX_INPUTS]; /**< earlier nodes */
     dcnn_shape shape;                         /**< of one output sample */
     void *config;                             /**< the layer kind's own struct; owned */
-    int param_count;
+    int param_count;                          /**< of a node that owns its weights, else 0 */
     dcnn_param params[DCNN_MAX_PARAMS];
+    int owner;          /**< node whose weights it uses: itself, or the first one of its layer */
+    int outer;          /**< number of the layer of the outermost model that it lies in */
+    bool trainable;     /**< as Keras has it; else its weights stay, and BatchNormalization uses its moving values */
+    bool inference;     /**< called with training=False: BatchNormalization and Dropout as at inference */
+    bool synchronised;  /**< needs sums over the batch in training */
+    bool learns;        /**< it, or a node before it, has weights to train */
+    json_t *kept;       /**< what its description says and dcnn only hands on; owned, may be NULL */
     int stage_forward;  /**< number of synchronisations (BatchNormalization) before its output is there */
     int stage_backward; /**< stage in which its gradients are made, counted on from the forward stages */
 } dcnn_node;
@@ -68,26 +66,32 @@ typedef struct dcnn_net {
     int loss_stage;
     dcnn_range *buckets; /**< [stage_count] the gradients that are complete at the end of each stage */
     size_t param_count;  /**< trainable floats; those of later layers come first, so each bucket is contiguous */
-    size_t state_count;  /**< other floats: moving means and variances */
+    size_t state_count;  /**< other floats: moving means and variances, frozen weights */
     float *params;       /**< the net's own, unless dcnn_net_place_params() put them elsewhere */
     float *state;        /**< owned */
     bool params_elsewhere;
+    bool functional;       /**< described as a Functional model; else Sequential */
+    char untrainable[192]; /**< why it can only be evaluated, a sentence; empty: it can be trained */
 } dcnn_net;
 
 /**
- * Builds a net from a Keras Sequential description (`model.to_json()`, or the value of `model_config`); defaults may be
- * left out. Weights are zero until dcnn_net_initialise() or a loader fills them. *Local.*
+ * Builds a net from a Keras description (`model.to_json()`, or the value of `model_config`); defaults may be left out.
+ * Weights are zero until dcnn_net_initialise() or a loader fills them. *Local.*
  * @param input  shape to use where the description names none (rank 0: none known); else it must agree
  * @param net    out; free with dcnn_net_free()
  * @return DCNN_OK; DCNN_BAD_INPUT naming the layer (and both shapes where shapes disagree); DCNN_FAILURE (memory)
  */
 dcnn_status dcnn_net_create(const json_t *description, dcnn_shape input, dcnn_net **net);
 
-/** The net's Keras Sequential description, complete, as Keras 3 writes `model_config`. New reference. *Local.* */
+/** The net's Keras description, complete, as Keras 3 writes `model_config`; nested models are written flat. New
+ * reference. *Local.* */
 json_t *dcnn_net_describe(const dcnn_net *net);
 
 /** Sets all weights to their initial values, a pure function of the seed. *Local.* */
 void dcnn_net_initialise(dcnn_net *net, uint64_t seed);
+
+/** Parameter `number` of a node, which may be another node's, or NULL if it has none. *Local.* */
+const dcnn_param *dcnn_net_param(const dcnn_net *net, const dcnn_node *node, int number);
 
 /** The floats of a parameter in net->params or net->state. */
 float *dcnn_net_values(const dcnn_net *net, const dcnn_param *param);

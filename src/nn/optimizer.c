@@ -10,7 +10,7 @@ enum { CHUNK = 4096 };
 
 const char *const dcnn_optimizer_names[DCNN_OPTIMIZER_COUNT] = {"adam", "sgd", "lars", "lamb"};
 
-/* --- the constants of a step ------------------------------------------------------------------------------------ */
+/* --- the constants of a step -------------------------------------------------------------------------------------- */
 
 dcnn_adam_step dcnn_adam_at(const dcnn_optimizer *optimizer, int64_t step, int64_t samples) {
     double correction1 = 1.0 - pow(optimizer->beta1, (double)step);
@@ -40,7 +40,7 @@ void dcnn_update_begin(dcnn_update *update, double rate, int64_t step, int64_t s
     update->adam = now.kind == DCNN_LAMB ? lamb_at(&now, step, samples) : dcnn_adam_at(&now, step, samples);
 }
 
-/* --- tensors and chunks ----------------------------------------------------------------------------------------- */
+/* --- tensors and chunks ------------------------------------------------------------------------------------------- */
 
 static int by_place(const void *a, const void *b) {
     const dcnn_weight *one = a, *other = b;
@@ -85,7 +85,7 @@ static dcnn_range part_of(const dcnn_weight *weight, dcnn_range range) {
     return (dcnn_range){first, end > first ? end - first : 0};
 }
 
-/* --- a step's parts --------------------------------------------------------------------------------------------- */
+/* --- a step's parts ----------------------------------------------------------------------------------------------- */
 
 void dcnn_update_direct(const dcnn_update *u, dcnn_range range) {
     if (u->optimizer->kind != DCNN_LAMB) return; /* LARS moves by the gradient itself */

@@ -19,9 +19,10 @@ typedef enum phase { FORWARD, FORWARD_SUMS, LOSS, BACKWARD_SUMS, BACKWARD } phas
 
 typedef struct step {
     phase phase;
-    int op;                           /* -1: the loss */
-    int sum_offset;                   /* in the stage's sums */
-    bool accumulate[DCNN_MAX_INPUTS]; /* another consumer has written this input's gradient before */
+    int op;                                    /* -1: the loss */
+    int sum_offset;                            /* in the stage's sums */
+    bool accumulate[DCNN_MAX_INPUTS];          /* another consumer has written this input's gradient before */
+    enum { ALONE, FIRST, BETWEEN, LAST } turn; /* among the calls of a layer that make its weights' gradient together */
 } step;
 
 typedef struct tensor {
@@ -41,6 +42,7 @@ struct dcnn_plan {
     int *stage_first;                   /* [stages + 1] first step of each stage */
     int *stage_sums;                    /* [stages] */
     tensor *values, *gradients, *saved; /* [value_count], [value_count], [op_count] */
+    tensor *partials; /* [nodes] gradients of the weights of a layer that is called several times, so far */
     tensor probabilities;
     int logits; /* the value that the loss reads */
     size_t scratch_offset, addend_offset, slot_bytes, worker_bytes, block_bytes;
@@ -48,7 +50,7 @@ struct dcnn_plan {
     int part, parts; /* of the packed weights */
 };
 
-/* --- operations ------------------------------------------------------------------------------------------------- */
+/* --- operations --------------------------------------------------------------------------------------------------- */
 
 static int consumers_of(const dcnn_net *net, int node) {
     int count = 0;
@@ -62,43 +64,85 @@ static dcnn_op *producer(const dcnn_plan *plan, int value) {
     return value > 0 ? &plan->ops[value - 1] : NULL;
 }
 
-/* Does node i + 1 fuse with node i? (In a chain the consumer of a convolution is the next node.) */
-static bool fuses_with_next(const dcnn_plan *plan, int i) {
+/* The pooling that fuses with node i, or -1. What a frozen convolution gives back needs its parts one by one. */
+static int fuses_with(const dcnn_plan *plan, int i) {
     const dcnn_net *net = plan->net;
-    if (!plan->options.fuse || i + 1 >= net->node_count || net->nodes[i + 1].input_count != 1) return false;
-    if (net->nodes[i].input_count != 1 || net->nodes[i + 1].inputs[0] != i || consumers_of(net, i) != 1) return false;
-    return dcnn_conv_pool_matches(plan->kernels, &net->nodes[i], net->nodes[net->nodes[i].inputs[0]].shape,
-                                  &net->nodes[i + 1]);
+    const dcnn_node *head = &net->nodes[i];
+    int next = i + 1;
+    if (!plan->options.fuse || head->input_count != 1 || consumers_of(net, i) != 1) return -1;
+    if (plan->options.training && head->learns && !head->trainable) return -1;
+    while (next < net->node_count && (net->nodes[next].input_count != 1 || net->nodes[next].inputs[0] != i)) next++;
+    if (next == net->node_count) return -1;
+    return dcnn_conv_pool_matches(plan->kernels, head, net->nodes[head->inputs[0]].shape, &net->nodes[next]) ? next
+                                                                                                             : -1;
+}
+
+/* Is a node's output its input? Then it needs no operation. `last`: the loss takes its activation over. */
+static bool is_view(const dcnn_plan *plan, const dcnn_node *node, bool last) {
+    const dcnn_layer *layer = node->layer;
+    if (layer->op == NULL || (layer->is_view && layer->is_view(node))) return true;
+    if (layer->only_training && (!plan->options.training || node->inference)) return true;
+    return last && layer->activation && dcnn_net_param(plan->net, node, 0) == NULL;
+}
+
+static dcnn_op *add_operation(dcnn_plan *plan, const dcnn_op_kind *kind, const dcnn_node *node, dcnn_shape in) {
+    dcnn_op *op = &plan->ops[plan->op_count++];
+    *op = (dcnn_op){.kind = kind,
+                    .head = node,
+                    .node = node,
+                    .training = plan->options.training,
+                    .in = in,
+                    .in_of = {in},
+                    .input_count = 1,
+                    .output = plan->value_count++};
+    return op;
+}
+
+/* An activation whose gradient needs more than its output stands behind the layer as an operation of its own. */
+static void set_activation(dcnn_plan *plan, dcnn_op *op, bool last) {
+    const dcnn_node *node = op->node;
+    if (node->layer->activation == NULL || last) return;
+    const dcnn_activation activation = node->layer->activation(node);
+    if (!dcnn_activation_reads_x(activation.kind)) {
+        op->activation = activation;
+        return;
+    }
+    dcnn_op *behind = op;
+    if (op->kind == &dcnn_op_activation) {
+        op->kind = &dcnn_op_function;
+    } else {
+        behind = add_operation(plan, &dcnn_op_function, node, node->shape);
+        behind->inputs[0] = op->output;
+    }
+    behind->activation = activation;
 }
 
 static void list_operations(dcnn_plan *plan, int *value_of) {
     const dcnn_net *net = plan->net;
     plan->value_count = 1;
+    for (int i = 0; i < net->node_count; i++) value_of[i] = -1;
     for (int i = 0; i < net->node_count; i++) {
         const dcnn_node *head = &net->nodes[i];
-        const int input = head->input_count ? value_of[head->inputs[0]] : 0;
         const bool last = i + 1 == net->node_count;
-        const bool loss_does_it = last && head->layer->activation && head->param_count == 0;
-        if (head->layer->op == NULL || (head->layer->only_training && !plan->options.training) || loss_does_it) {
-            value_of[i] = input;
+        if (value_of[i] >= 0) continue; /* fused */
+        if (is_view(plan, head, last)) {
+            value_of[i] = head->input_count ? value_of[head->inputs[0]] : 0;
             continue;
         }
-        dcnn_op *op = &plan->ops[plan->op_count++];
-        *op = (dcnn_op){.kind = head->layer->op,
-                        .head = head,
-                        .node = head,
-                        .training = plan->options.training,
-                        .in = net->nodes[head->inputs[0]].shape,
-                        .input_count = head->input_count,
-                        .output = plan->value_count++};
-        for (int j = 0; j < head->input_count; j++) op->inputs[j] = value_of[head->inputs[j]];
-        if (fuses_with_next(plan, i)) {
-            op->kind = &dcnn_op_conv_pool;
-            op->node = &net->nodes[++i];
+        dcnn_op *op = add_operation(plan, head->layer->op, head, net->nodes[head->inputs[0]].shape);
+        op->input_count = head->input_count;
+        for (int j = 0; j < head->input_count; j++) {
+            op->inputs[j] = value_of[head->inputs[j]];
+            op->in_of[j] = net->nodes[head->inputs[j]].shape;
         }
-        if (op->node->layer->activation) op->activation = op->node->layer->activation(op->node);
-        if (i + 1 == net->node_count) op->activation = DCNN_LINEAR; /* the loss takes the softmax over */
-        value_of[i] = op->output;
+        const int pool = fuses_with(plan, i);
+        if (pool >= 0) {
+            op->kind = &dcnn_op_conv_pool;
+            op->node = &net->nodes[pool];
+            value_of[pool] = op->output;
+        }
+        set_activation(plan, op, last); /* it may add an operation, whose output is the node's then */
+        value_of[i] = plan->value_count - 1;
     }
     plan->logits = value_of[net->node_count - 1];
 }
@@ -108,7 +152,7 @@ static void fold_batch_normalizations(dcnn_plan *plan) {
     for (int i = 0; i < plan->op_count; i++) {
         dcnn_op *op = &plan->ops[i];
         dcnn_op *before = producer(plan, op->inputs[0]);
-        if (op->kind != &dcnn_op_conv_pool || before == NULL || !before->node->layer->synchronised) continue;
+        if (op->kind != &dcnn_op_conv_pool || before == NULL || before->kind->forward_sums == NULL) continue;
         int readers = plan->logits == before->output;
         for (int k = 0; k < plan->op_count; k++)
             for (int j = 0; j < plan->ops[k].input_count; j++) readers += plan->ops[k].inputs[j] == before->output;
@@ -122,7 +166,7 @@ static bool is_folded(const dcnn_plan *plan, const dcnn_op *batch_normalization)
     return false;
 }
 
-/* --- steps ------------------------------------------------------------------------------------------------------ */
+/* --- steps -------------------------------------------------------------------------------------------------------- */
 
 static void add_step(dcnn_plan *plan, phase what, int op, int stage) {
     step *added = &plan->steps[plan->step_count++];
@@ -131,26 +175,72 @@ static void add_step(dcnn_plan *plan, phase what, int op, int stage) {
     if (what == LOSS) plan->stage_sums[stage] += DCNN_LOSS_SUMS;
 }
 
+/* Does this operation, in training, need sums over the batch? */
+static bool is_synchronised(const dcnn_plan *plan, const dcnn_op *op) {
+    return plan->options.training && op->node->synchronised && op->kind->forward_sums;
+}
+
+static bool value_learns(const dcnn_plan *plan, int value) {
+    return value > 0 && plan->ops[value - 1].node->learns;
+}
+
+static void add_backward(dcnn_plan *plan, int i, int stage, bool *has_gradient) {
+    const dcnn_op *op = &plan->ops[i];
+    add_step(plan, BACKWARD, i, stage);
+    for (int j = 0; j < op->input_count; j++) {
+        if (!value_learns(plan, op->inputs[j])) continue;
+        plan->steps[plan->step_count - 1].accumulate[j] = has_gradient[op->inputs[j]];
+        has_gradient[op->inputs[j]] = true;
+    }
+}
+
 static void list_stage(dcnn_plan *plan, int stage, bool *has_gradient) {
     plan->stage_first[stage] = plan->step_count;
     for (int i = 0; i < plan->op_count; i++) {
         const dcnn_op *op = &plan->ops[i];
-        const bool synchronised = op->node->layer->synchronised && plan->options.training;
         const int forward = plan->options.training ? op->node->stage_forward : 0;
-        if (synchronised && forward - 1 == stage) add_step(plan, FORWARD_SUMS, i, stage);
+        if (is_synchronised(plan, op) && forward - 1 == stage) add_step(plan, FORWARD_SUMS, i, stage);
         if (forward == stage && !is_folded(plan, op)) add_step(plan, FORWARD, i, stage);
     }
     for (int i = plan->op_count - 1; i >= 0 && plan->options.training; i--) {
         const dcnn_op *op = &plan->ops[i];
-        if (op->node->layer->synchronised && op->node->stage_backward - 1 == stage)
-            add_step(plan, BACKWARD_SUMS, i, stage);
-        if (op->node->stage_backward != stage) continue;
-        add_step(plan, BACKWARD, i, stage);
-        for (int j = 0; j < op->input_count; j++) {
-            plan->steps[plan->step_count - 1].accumulate[j] = has_gradient[op->inputs[j]];
-            has_gradient[op->inputs[j]] = true;
-        }
+        if (!op->node->learns) continue;
+        if (is_synchronised(plan, op) && op->node->stage_backward - 1 == stage) add_step(plan, BACKWARD_SUMS, i, stage);
+        if (op->node->stage_backward == stage) add_backward(plan, i, stage, has_gradient);
     }
+}
+
+/* The step that makes the gradient of its operation's weights; the owner of these, or -1. */
+static int owner_of(const dcnn_plan *plan, const step *s) {
+    if (s->op < 0) return -1;
+    const dcnn_op *op = &plan->ops[s->op];
+    const phase what = is_synchronised(plan, op) ? BACKWARD_SUMS : BACKWARD;
+    return s->phase == what && op->kind != &dcnn_op_function ? op->head->owner : -1;
+}
+
+static void take_turns(dcnn_plan *plan) {
+    for (int at = 0; at < plan->step_count; at++) {
+        const int owner = owner_of(plan, &plan->steps[at]);
+        int before = 0, after = 0;
+        if (owner < 0 || plan->net->nodes[owner].param_count == 0) continue;
+        for (int k = 0; k < plan->step_count; k++) {
+            before += k < at && owner_of(plan, &plan->steps[k]) == owner;
+            after += k > at && owner_of(plan, &plan->steps[k]) == owner;
+        }
+        if (before + after > 0) plan->steps[at].turn = before == 0 ? FIRST : after == 0 ? LAST : BETWEEN;
+    }
+}
+
+/* Where the gradient of a node's weights lies. */
+static dcnn_range range_of(const dcnn_node *node) {
+    dcnn_range range = {0};
+    for (int i = 0; i < node->param_count; i++) {
+        const dcnn_param *param = &node->params[i];
+        if (!param->trainable) continue;
+        if (range.count == 0) range.offset = param->offset;
+        range.count = param->offset + param->count - range.offset;
+    }
+    return range;
 }
 
 /* The loss stands between the forward and the backward half of its stage: its sums come last, its step where it
@@ -171,9 +261,10 @@ static void list_steps(dcnn_plan *plan, bool *has_gradient) {
         if (stage == (plan->options.training ? plan->net->loss_stage : 0)) place_loss(plan, stage);
     }
     plan->stage_first[stages] = plan->step_count;
+    take_turns(plan);
 }
 
-/* --- memory ----------------------------------------------------------------------------------------------------- */
+/* --- memory ------------------------------------------------------------------------------------------------------- */
 
 static void touch(tensor *t, int at) {
     if (t->first < 0) t->first = at;
@@ -198,11 +289,12 @@ static void touch_all(dcnn_plan *plan) {
         const bool backward = s->phase == BACKWARD || s->phase == BACKWARD_SUMS;
         for (int j = 0; j < op->input_count; j++) {
             if (!backward || op->kind->backward_reads_x) touch(&plan->values[value_read_by(op, j)], at);
-            if (s->phase == BACKWARD && op->inputs[j] > 0) touch(&plan->gradients[op->inputs[j]], at);
+            if (s->phase == BACKWARD && value_learns(plan, op->inputs[j])) touch(&plan->gradients[op->inputs[j]], at);
         }
         if (s->phase == FORWARD || (s->phase == BACKWARD && op->kind->backward_reads_y))
             touch(&plan->values[op->output], at);
         if (backward) touch(&plan->gradients[op->output], at);
+        if (s->turn != ALONE) touch(&plan->partials[op->head->owner], at);
         if (op->saved_bytes && (s->phase == FORWARD || s->phase == BACKWARD)) touch(&plan->saved[s->op], at);
     }
 }
@@ -251,19 +343,42 @@ static void measure_tensors(dcnn_plan *plan) {
         plan->values[i + 1] = plan->gradients[i + 1] = (tensor){.bytes = bytes, .first = -1};
         plan->saved[i] = (tensor){.bytes = line(plan->ops[i].saved_bytes), .first = -1};
     }
+    for (int i = 0; i < plan->net->node_count; i++)
+        plan->partials[i] = (tensor){.bytes = line(range_of(&plan->net->nodes[i]).count * sizeof(float)), .first = -1};
     plan->probabilities = (tensor){.bytes = line(grain * (size_t)plan->net->class_count * sizeof(float)), .first = -1};
+}
+
+static int tensor_count(const dcnn_plan *plan) {
+    return 2 * plan->value_count + plan->op_count + plan->net->node_count + 1;
+}
+
+/* A worker's scratch, and behind it the gradients to be added to others, one an input. */
+static void place_scratch(dcnn_plan *plan) {
+    size_t scratch = 0, most = 0;
+    for (int i = 0; i < plan->op_count; i++)
+        if (plan->ops[i].scratch_floats * sizeof(float) > scratch)
+            scratch = plan->ops[i].scratch_floats * sizeof(float);
+    for (int at = 0; at < plan->step_count; at++) {
+        size_t addends = 0;
+        for (int j = 0; j < DCNN_MAX_INPUTS; j++)
+            if (plan->steps[at].accumulate[j]) addends += plan->values[plan->ops[plan->steps[at].op].inputs[j]].bytes;
+        if (addends > most) most = addends;
+    }
+    plan->addend_offset = plan->scratch_offset + line(scratch);
+    plan->worker_bytes = plan->addend_offset + most;
 }
 
 /* Sorts tensors into the slot's and the worker's, and places each set. */
 static void place_tensors(dcnn_plan *plan, tensor **list) {
     int all = 0, slot_count = 0, worker_count = 0;
-    const int count = 2 * plan->value_count + plan->op_count + 1;
+    const int count = tensor_count(plan);
     tensor **slot_list = list + count, **worker_list = list + 2 * count;
     for (int i = 0; i < plan->value_count; i++) {
         list[all++] = &plan->values[i];
         list[all++] = &plan->gradients[i];
     }
     for (int i = 0; i < plan->op_count; i++) list[all++] = &plan->saved[i];
+    for (int i = 0; i < plan->net->node_count; i++) list[all++] = &plan->partials[i];
     plan->probabilities.last = plan->step_count; /* read by the caller after the stage: nothing may take its place */
     list[all++] = &plan->probabilities;
     for (int i = 0; i < all; i++) {
@@ -278,16 +393,7 @@ static void place_tensors(dcnn_plan *plan, tensor **list) {
     }
     plan->slot_bytes = place(slot_list, slot_count);
     plan->scratch_offset = place(worker_list, worker_count);
-    size_t scratch = 0, addend = 0;
-    for (int i = 0; i < plan->op_count; i++)
-        if (plan->ops[i].scratch_floats * sizeof(float) > scratch)
-            scratch = plan->ops[i].scratch_floats * sizeof(float);
-    for (int at = 0; at < plan->step_count; at++)
-        for (int j = 0; j < DCNN_MAX_INPUTS; j++)
-            if (plan->steps[at].accumulate[j] && plan->values[plan->ops[plan->steps[at].op].inputs[j]].bytes > addend)
-                addend = plan->values[plan->ops[plan->steps[at].op].inputs[j]].bytes;
-    plan->addend_offset = plan->scratch_offset + line(scratch);
-    plan->worker_bytes = plan->addend_offset + line(addend);
+    place_scratch(plan);
 }
 
 static void carve_packed(dcnn_plan *plan, dcnn_arena *arena) {
@@ -304,7 +410,7 @@ static void carve(dcnn_plan *plan, dcnn_arena *arena) {
 }
 
 static dcnn_status make_memory(dcnn_plan *plan) {
-    const size_t count = (size_t)(2 * plan->value_count + plan->op_count + 1);
+    const size_t count = (size_t)tensor_count(plan);
     tensor **list = calloc(3 * count, sizeof *list);
     if (list == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: planning a net of %d operations", plan->op_count);
     measure_tensors(plan);
@@ -320,21 +426,22 @@ static dcnn_status make_memory(dcnn_plan *plan) {
     return DCNN_OK;
 }
 
-/* --- life ------------------------------------------------------------------------------------------------------- */
+/* --- life --------------------------------------------------------------------------------------------------------- */
 
 static dcnn_status make_lists(dcnn_plan *plan) {
     const size_t nodes = (size_t)plan->net->node_count, stages = (size_t)dcnn_plan_stage_count(plan);
-    plan->ops = calloc(nodes, sizeof *plan->ops);
-    plan->steps = calloc(4 * nodes + 1, sizeof *plan->steps);
+    plan->ops = calloc(2 * nodes, sizeof *plan->ops);
+    plan->steps = calloc(8 * nodes + 1, sizeof *plan->steps);
     plan->stage_first = calloc(stages + 1, sizeof *plan->stage_first);
     plan->stage_sums = calloc(stages, sizeof *plan->stage_sums);
-    plan->values = calloc(nodes + 1, sizeof *plan->values);
-    plan->gradients = calloc(nodes + 1, sizeof *plan->gradients);
-    plan->saved = calloc(nodes + 1, sizeof *plan->saved);
+    plan->values = calloc(2 * nodes + 1, sizeof *plan->values);
+    plan->gradients = calloc(2 * nodes + 1, sizeof *plan->gradients);
+    plan->saved = calloc(2 * nodes + 1, sizeof *plan->saved);
+    plan->partials = calloc(nodes, sizeof *plan->partials);
     int *value_of = calloc(nodes, sizeof *value_of);
-    bool *has_gradient = calloc(nodes + 1, sizeof *has_gradient);
+    bool *has_gradient = calloc(2 * nodes + 1, sizeof *has_gradient);
     const bool good = plan->ops && plan->steps && plan->stage_first && plan->stage_sums && plan->values &&
-                      plan->gradients && plan->saved && value_of && has_gradient;
+                      plan->gradients && plan->saved && plan->partials && value_of && has_gradient;
     if (good) {
         list_operations(plan, value_of);
         fold_batch_normalizations(plan);
@@ -376,11 +483,12 @@ void dcnn_plan_free(dcnn_plan *plan) {
     free(plan->values);
     free(plan->gradients);
     free(plan->saved);
+    free(plan->partials);
     dcnn_block_free(plan->block);
     free(plan);
 }
 
-/* --- running ---------------------------------------------------------------------------------------------------- */
+/* --- running ------------------------------------------------------------------------------------------------------ */
 
 static void *memory_of(const dcnn_plan *plan, const tensor *t, int slot, int worker) {
     if (t->first < 0) return NULL;
@@ -404,6 +512,36 @@ static void run_loss(const dcnn_plan *plan, const step *s, int slot, int worker,
     sums[DCNN_SUM_SAMPLES] = (double)grain->n;
 }
 
+/* The calls of a layer, each of which writes the gradient of its weights, add these up. */
+static void take_turn(const dcnn_plan *plan, const step *s, int slot, int worker, const dcnn_grain *grain) {
+    const int owner = plan->ops[s->op].head->owner;
+    const dcnn_range range = range_of(&plan->net->nodes[owner]);
+    float *now = grain->dparams + range.offset, *sum = memory_of(plan, &plan->partials[owner], slot, worker);
+    if (range.count == 0) return;
+    if (s->turn == FIRST)
+        memcpy(sum, now, range.count * sizeof(float));
+    else
+        plan->kernels->add(range.count, sum, now, s->turn == LAST ? now : sum);
+}
+
+static void run_backward(const dcnn_plan *plan, const step *s, int slot, int worker, const dcnn_grain *grain,
+                         dcnn_pass *pass) {
+    const dcnn_op *op = pass->op;
+    size_t addend = (size_t)worker * plan->worker_bytes + plan->addend_offset;
+    for (int j = 0; j < op->input_count; j++) {
+        pass->dx[j] = memory_of(plan, &plan->gradients[op->inputs[j]], slot, worker);
+        if (!s->accumulate[j]) continue;
+        pass->dx[j] = (float *)(void *)(plan->workers + addend);
+        addend += plan->values[op->inputs[j]].bytes;
+    }
+    op->kind->backward(pass);
+    for (int j = 0; j < op->input_count; j++) {
+        if (!s->accumulate[j]) continue;
+        float *dx = memory_of(plan, &plan->gradients[op->inputs[j]], slot, worker);
+        plan->kernels->add((size_t)grain->n * dcnn_shape_count(op->in_of[j]), dx, pass->dx[j], dx);
+    }
+}
+
 static void run_step(const dcnn_plan *plan, const step *s, int slot, int worker, const dcnn_grain *grain) {
     const dcnn_op *op = &plan->ops[s->op];
     char *mine = plan->workers + (size_t)worker * plan->worker_bytes;
@@ -425,30 +563,20 @@ static void run_step(const dcnn_plan *plan, const step *s, int slot, int worker,
     switch (s->phase) {
     case FORWARD:
         op->kind->forward(&pass);
-        return;
+        break;
     case FORWARD_SUMS:
         op->kind->forward_sums(&pass);
-        return;
+        break;
     case BACKWARD_SUMS:
         op->kind->backward_sums(&pass);
-        return;
-    case LOSS:
-        return;
+        break;
     case BACKWARD:
+        run_backward(plan, s, slot, worker, grain, &pass);
+        break;
+    case LOSS:
         break;
     }
-    for (int j = 0; j < op->input_count; j++) {
-        pass.dx[j] = memory_of(plan, &plan->gradients[op->inputs[j]], slot, worker);
-        if (pass.dx[j] && s->accumulate[j]) pass.dx[j] = (float *)(void *)(mine + plan->addend_offset);
-    }
-    op->kind->backward(&pass);
-    for (int j = 0; j < op->input_count; j++) {
-        float *dx = memory_of(plan, &plan->gradients[op->inputs[j]], slot, worker);
-        if (dx && s->accumulate[j]) {
-            const dcnn_op *from = producer(plan, op->inputs[j]);
-            plan->kernels->add((size_t)grain->n * dcnn_shape_count(from->node->shape), dx, pass.dx[j], dx);
-        }
-    }
+    if (s->turn != ALONE) take_turn(plan, s, slot, worker, grain);
 }
 
 void dcnn_plan_run(const dcnn_plan *plan, int stage, int slot, int worker, const dcnn_grain *grain) {

@@ -30,7 +30,27 @@ static bool exists(const char *path) {
     return path && stat(path, &info) == 0;
 }
 
+/* Is it there? Where that cannot be told (an I/O error, no permission), "no" would be a guess that loses a run. */
+static dcnn_status find(const char *folder, const char *name, bool *found) {
+    struct stat info;
+    char *path = dcnn_path_join(folder, name);
+    if (path == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
+    *found = stat(path, &info) == 0;
+    dcnn_status status = DCNN_OK;
+    if (!*found && errno != ENOENT && errno != ENOTDIR)
+        status = DCNN_FAIL(DCNN_FAILURE, "%s: cannot be looked at: %s", path, strerror(errno));
+    free(path);
+    return status;
+}
+
 /* --- checkpoints ------------------------------------------------------------------------------------------------ */
+
+/* Some of a folder's names. */
+typedef struct listing {
+    char *folder;
+    struct dirent **entries;
+    int count;
+} listing;
 
 static int checkpoints_only(const struct dirent *entry) {
     long long step;
@@ -43,74 +63,118 @@ static int newest_first(const struct dirent **a, const struct dirent **b) {
     return x < y ? 1 : x > y ? -1 : 0;
 }
 
-/* The run's checkpoint files, newest first; -1 if there is no such folder. */
-static int list_checkpoints(const char *folder, char **checkpoints, struct dirent ***entries) {
-    *entries = NULL;
-    *checkpoints = dcnn_path_join(folder, "checkpoints");
-    return *checkpoints ? scandir(*checkpoints, entries, checkpoints_only, newest_first) : -1;
-}
-
-static void free_list(char *checkpoints, struct dirent **entries, int count) {
-    for (int i = 0; i < count; i++) free(entries[i]);
-    free(entries);
-    free(checkpoints);
-}
-
-/* A file that a run can go on from: sealed, right, and with all that a resume needs. */
-static bool is_whole(const char *path) {
-    dcnn_seal seal;
-    if (dcnn_file_verify(path, &seal) != DCNN_OK) return false;
-    if (seal == DCNN_SEAL_GOOD) return true;
-    DCNN_FAIL(DCNN_BAD_INPUT, "%s: cut short: its checksum is missing", path);
-    return false;
-}
-
-static void set_aside(const char *path) {
-    char *bad = NULL;
-    if (asprintf(&bad, "%s.bad", path) < 0) return;
-    const int renamed = rename(path, bad);
-    dcnn_warn("%s; %s %s and going back to the checkpoint before it", dcnn_error(),
-              renamed == 0 ? "renaming it" : "it cannot be renamed", bad);
-    free(bad);
-}
-
-dcnn_status dcnn_checkpoint_newest(const char *folder, char **path) {
-    char *checkpoints;
-    struct dirent **entries;
-    *path = NULL;
-    const int count = list_checkpoints(folder, &checkpoints, &entries);
-    for (int i = 0; i < count && *path == NULL; i++) {
-        char *candidate = dcnn_path_join(checkpoints, entries[i]->d_name);
-        if (candidate && is_whole(candidate)) {
-            *path = candidate;
-        } else {
-            if (candidate) set_aside(candidate);
-            free(candidate);
-        }
-    }
-    free_list(checkpoints, entries, count);
+/* The names of FOLDER/NAME that `wanted` takes; none if there is no such folder. Failing to look is not "none". */
+static dcnn_status list(const char *folder, const char *name, int (*wanted)(const struct dirent *),
+                        int (*order)(const struct dirent **, const struct dirent **), listing *found) {
+    *found = (listing){.folder = dcnn_path_join(folder, name)};
+    if (found->folder == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
+    int count;
+    do count = scandir(found->folder, &found->entries, wanted, order);
+    while (count < 0 && errno == EINTR);
+    if (count < 0 && errno != ENOENT && errno != ENOTDIR)
+        return DCNN_FAIL(DCNN_FAILURE, "%s: cannot be listed: %s", found->folder, strerror(errno));
+    found->count = count < 0 ? 0 : count;
     return DCNN_OK;
 }
 
-void dcnn_checkpoint_prune(const char *folder, int keep) {
-    char *checkpoints;
-    struct dirent **entries;
-    const int count = list_checkpoints(folder, &checkpoints, &entries);
-    for (int i = keep; i < count; i++) {
-        char *path = dcnn_path_join(checkpoints, entries[i]->d_name);
+static dcnn_status list_checkpoints(const char *folder, listing *found) {
+    return list(folder, "checkpoints", checkpoints_only, newest_first, found);
+}
+
+static void free_listing(listing *found) {
+    for (int i = 0; i < found->count; i++) free(found->entries[i]);
+    free(found->entries);
+    free(found->folder);
+    *found = (listing){.count = 0};
+}
+
+/* Is this a file that a run can go on from: sealed, and right? A no is proven by what was read, and read twice: a file
+ * that could not be read may be good, and is kept. */
+static dcnn_status judge(const char *path, bool *whole) {
+    dcnn_seal seal;
+    dcnn_status status = dcnn_file_verify(path, &seal);
+    if (status == DCNN_BAD_INPUT && seal == DCNN_SEAL_BAD) status = dcnn_file_verify(path, &seal);
+    *whole = status == DCNN_OK && seal == DCNN_SEAL_GOOD;
+    if (status == DCNN_OK && seal == DCNN_SEAL_NONE)
+        DCNN_FAIL(DCNN_BAD_INPUT, "%s: damaged: cut short, its checksum is missing", path);
+    if (status == DCNN_OK || seal == DCNN_SEAL_BAD) return DCNN_OK;
+    dcnn_error_prefix("nothing is changed, for this checkpoint may be good; try again");
+    return DCNN_FAILURE;
+}
+
+static dcnn_status set_aside(const char *path) {
+    char *bad = NULL;
+    if (asprintf(&bad, "%s.bad", path) < 0) return DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
+    dcnn_status status = DCNN_OK;
+    if (rename(path, bad) == 0)
+        dcnn_warn("%s; renamed %s", dcnn_error(), bad);
+    else
+        status = DCNN_FAIL(DCNN_FAILURE, "%s: is damaged and cannot be renamed: %s", path, strerror(errno));
+    free(bad);
+    return status;
+}
+
+dcnn_status dcnn_checkpoint_newest(const char *folder, char **path) {
+    listing found;
+    *path = NULL;
+    dcnn_status status = list_checkpoints(folder, &found);
+    for (int i = 0; i < found.count && *path == NULL && status == DCNN_OK; i++) {
+        char *candidate = dcnn_path_join(found.folder, found.entries[i]->d_name);
+        bool whole = false;
+        status = candidate ? judge(candidate, &whole) : DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
+        if (status == DCNN_OK && whole)
+            *path = candidate;
+        else if (status == DCNN_OK)
+            status = set_aside(candidate);
+        if (*path == NULL) free(candidate);
+        if (*path && i > 0) dcnn_warn("going back to the checkpoint before: %s", *path);
+    }
+    if (status == DCNN_OK && *path == NULL && found.count > 0)
+        dcnn_warn("%s: no whole checkpoint is left: training starts from the beginning", folder);
+    free_listing(&found);
+    return status;
+}
+
+static void remove_from(const listing *found, int first) {
+    for (int i = first; i < found->count; i++) {
+        char *path = dcnn_path_join(found->folder, found->entries[i]->d_name);
         if (path) unlink(path);
         free(path);
     }
-    free_list(checkpoints, entries, count);
+}
+
+void dcnn_checkpoint_prune(const char *folder, int keep) {
+    listing found;
+    if (list_checkpoints(folder, &found) == DCNN_OK) remove_from(&found, keep);
+    free_listing(&found);
 }
 
 /* --- the folder ------------------------------------------------------------------------------------------------- */
 
+/* What marks a run that is being removed: run.json under another name. Killed in the middle of it, the next start goes
+ * on removing, instead of taking what is left for a run. */
+#define RECORD  "run.json"
+#define REMOVED "run.json.removed"
+
+/* What only the training that holds the lock writes, beside run.json and checkpoints. */
+static const char *const own_files[] = {"result.json", "metrics.csv",      "metrics.jsonl",
+                                        "steps.jsonl", "histograms.jsonl", "best.h5"};
+enum { OWN_FILES = sizeof own_files / sizeof own_files[0] };
+
+/* A run: its record, or what is left of it. */
+static dcnn_status find_run(const char *folder, bool *found) {
+    listing checkpoints = {.count = 0};
+    dcnn_status status = find(folder, RECORD, found);
+    if (status == DCNN_OK && !*found) status = find(folder, REMOVED, found);
+    if (status == DCNN_OK && !*found) status = list_checkpoints(folder, &checkpoints);
+    *found = *found || checkpoints.count > 0;
+    free_listing(&checkpoints);
+    return status;
+}
+
 static bool holds_run(const char *folder) {
-    char *record = dcnn_path_join(folder, "run.json");
-    const bool is_run = exists(record);
-    free(record);
-    return is_run;
+    bool found;
+    return find_run(folder, &found) != DCNN_OK || found;
 }
 
 static int figures_only(const struct dirent *entry) {
@@ -118,27 +182,84 @@ static int figures_only(const struct dirent *entry) {
     return dot && (strcmp(dot, ".png") == 0 || strcmp(dot, ".svg") == 0 || strcmp(dot, ".dcnn") == 0);
 }
 
-/* Everything that dcnn has put into a run's folder, and nothing else. */
-static void remove_run(const char *folder) {
-    static const char *const files[] = {"run.json",      "result.json", "metrics.csv",
-                                        "metrics.jsonl", "steps.jsonl", "histograms.jsonl",
-                                        "best.h5",       "report.html", "events.out.tfevents.dcnn"};
-    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
-        char *path = dcnn_path_join(folder, files[i]);
-        if (path) unlink(path);
-        free(path);
+/* Checkpoints, and those set aside as damaged. */
+static int steps_only(const struct dirent *entry) {
+    return strncmp(entry->d_name, "step-", 5) == 0;
+}
+
+static dcnn_status remove_file(const char *folder, const char *name) {
+    char *path = dcnn_path_join(folder, name);
+    dcnn_status status = path ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
+    if (path && unlink(path) != 0 && errno != ENOENT)
+        status = DCNN_FAIL(DCNN_FAILURE, "%s: cannot be removed: %s", path, strerror(errno));
+    free(path);
+    return status;
+}
+
+static dcnn_status remove_files(const char *folder, const char *name, int (*wanted)(const struct dirent *)) {
+    listing found;
+    dcnn_status status = list(folder, name, wanted, NULL, &found);
+    for (int i = 0; i < found.count && status == DCNN_OK; i++)
+        status = remove_file(found.folder, found.entries[i]->d_name);
+    if (found.folder) rmdir(found.folder); /* stays if there is something of the user's in it */
+    free_listing(&found);
+    return status;
+}
+
+/* Temporary files of those: a killed training's, maybe on another host. Reports and predictions may be in the making.
+ */
+static int temporary_only(const struct dirent *entry) {
+    const char *name = entry->d_name;
+    const size_t length = strlen(name), record = strlen(RECORD);
+    if (length < 5 || strcmp(name + length - 4, ".tmp") != 0) return 0;
+    bool own = strncmp(name, "step-", 5) == 0 || (strncmp(name, RECORD, record) == 0 && name[record] == '.');
+    for (int i = 0; i < OWN_FILES && !own; i++) {
+        const size_t its = strlen(own_files[i]);
+        own = strncmp(name, own_files[i], its) == 0 && name[its] == '.';
     }
-    dcnn_checkpoint_prune(folder, 0);
-    char *figures = dcnn_path_join(folder, "figures");
-    struct dirent **entries = NULL;
-    const int count = figures ? scandir(figures, &entries, figures_only, NULL) : -1;
-    for (int i = 0; i < count; i++) {
-        char *path = dcnn_path_join(figures, entries[i]->d_name);
-        if (path) unlink(path);
-        free(path);
+    return own;
+}
+
+static void remove_temporary(const char *folder) {
+    static const char *const folders[] = {".", "checkpoints"};
+    for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
+        listing found;
+        if (list(folder, folders[i], temporary_only, NULL, &found) == DCNN_OK) remove_from(&found, 0);
+        free_listing(&found);
     }
-    if (figures) rmdir(figures); /* stays if there is something of the user's in it */
-    free_list(figures, entries, count);
+}
+
+/* Everything that dcnn has put into a run's folder, and nothing else. What marks the run goes last. */
+static dcnn_status remove_run(const char *folder) {
+    char *record = dcnn_path_join(folder, RECORD), *removed = dcnn_path_join(folder, REMOVED);
+    dcnn_status status = record && removed ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
+    if (status == DCNN_OK && rename(record, removed) != 0 && errno != ENOENT)
+        status = DCNN_FAIL(DCNN_FAILURE, "%s: cannot be removed: %s", record, strerror(errno));
+    free(record);
+    free(removed);
+    DCNN_TRY(status);
+    DCNN_TRY(remove_files(folder, "checkpoints", steps_only));
+    for (int i = 0; i < OWN_FILES; i++) DCNN_TRY(remove_file(folder, own_files[i]));
+    DCNN_TRY(remove_file(folder, "report.html"));
+    DCNN_TRY(remove_file(folder, "events.out.tfevents.dcnn"));
+    DCNN_TRY(remove_files(folder, "figures", figures_only));
+    return remove_file(folder, REMOVED);
+}
+
+/* Makes the folder free for a new run, if need be and wanted. */
+static dcnn_status clear_folder(const char *folder, bool resume, bool overwrite) {
+    bool removing, found;
+    DCNN_TRY(find(folder, REMOVED, &removing));
+    DCNN_TRY(find_run(folder, &found));
+    if (removing && !overwrite)
+        dcnn_warn("%s: a start with --overwrite was killed while it removed the run there: going on with that", folder);
+    if (removing || (found && overwrite)) return remove_run(folder);
+    if (!found || resume) return DCNN_OK;
+    return DCNN_FAIL(
+        DCNN_USAGE,
+        "%s already holds a run: go on with it (--resume), name another folder (--run), or start afresh there and lose "
+        "it (--overwrite)",
+        folder);
 }
 
 /* "runs/NAME" of ".../NAME.h5". */
@@ -235,13 +356,8 @@ static dcnn_status settle(const char *data, const char *folder, bool resume, boo
     if (run->folder == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
     run->made = topmost_missing(run->folder);
     DCNN_TRY(dcnn_run_lock_take(run->folder, &run->lock));
-    if (holds_run(run->folder) && overwrite) remove_run(run->folder);
-    if (holds_run(run->folder) && !resume)
-        return DCNN_FAIL(
-            DCNN_USAGE,
-            "%s already holds a run: go on with it (--resume), name another folder (--run), or start afresh "
-            "there and lose it (--overwrite)",
-            run->folder);
+    DCNN_TRY(clear_folder(run->folder, resume, overwrite));
+    remove_temporary(run->folder);
     char *checkpoints = dcnn_path_join(run->folder, "checkpoints");
     dcnn_status status = checkpoints ? dcnn_folder_create(checkpoints) : DCNN_FAIL(DCNN_FAILURE, "out of memory");
     free(checkpoints);

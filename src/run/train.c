@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "run/catch_up.h"
 #include "run/elastic.h"
 #include "run/run_folder.h"
 #include "run/run_record.h"
@@ -281,6 +282,7 @@ dcnn_status dcnn_train(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoi
     dcnn_watchdog_work(false);
     DCNN_TRY_DONE(dcnn_comm_agree(comm, dcnn_comm_rank(comm) == 0 ? write_record(t) : DCNN_OK));
     tell_model(t->state.net);
+    if (from) DCNN_TRY_DONE(dcnn_trainer_catch_up(t));
     t->started_s = dcnn_now_s() - t->state.progress.elapsed_s;
     dcnn_signals_catch();
     const int64_t left_s = dcnn_signals_watch_deadline(options->end_margin_s);

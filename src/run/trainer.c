@@ -61,6 +61,8 @@ static dcnn_status check_fit(const dcnn_trainer *t) {
     if (takes.h != t->dataset.h || takes.w != t->dataset.w || takes.c != t->dataset.c)
         return DCNN_FAIL(DCNN_BAD_INPUT, "the model takes pictures of shape %s, but %s has shape (%d, %d, %d)",
                          dcnn_shape_text(takes, text), t->dataset.path, t->dataset.h, t->dataset.w, t->dataset.c);
+    if (t->state.net->untrainable[0])
+        return DCNN_FAIL(DCNN_BAD_INPUT, "the model cannot be trained: %s", t->state.net->untrainable);
     if (t->state.net->class_count != t->dataset.class_count)
         return DCNN_FAIL(DCNN_BAD_INPUT, "the model's last layer '%s' has %d units, but %s has %d classes",
                          t->state.net->nodes[t->state.net->node_count - 1].name, t->state.net->class_count,

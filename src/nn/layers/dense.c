@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* layer_dense.c — Dense: y = f(x W + b). */
+/* dense.c — Dense: y = f(x W + b). */
 #include "nn/config.h"
 
 typedef struct dense {
@@ -12,10 +12,7 @@ typedef struct dense {
 enum { KERNEL, BIAS };
 
 static dcnn_status parse(dcnn_node *node, const json_t *config) {
-    static const dcnn_config_only only[] = {
-        {"kernel_regularizer", NULL}, {"bias_regularizer", NULL}, {"activity_regularizer", NULL},
-        {"kernel_constraint", NULL},  {"bias_constraint", NULL},  {"lora_rank", NULL},
-    };
+    static const dcnn_config_only only[] = {{"lora_rank", NULL}};
     dense *d = node->config;
     DCNN_TRY(dcnn_config_int(node, config, "units", 0, &d->units));
     DCNN_TRY(dcnn_config_bool(node, config, "use_bias", true, &d->use_bias));
@@ -23,6 +20,7 @@ static dcnn_status parse(dcnn_node *node, const json_t *config) {
     DCNN_TRY(
         dcnn_config_initializer(node, config, "kernel_initializer", DCNN_INIT_GLOROT_UNIFORM, &d->kernel_initializer));
     DCNN_TRY(dcnn_config_initializer(node, config, "bias_initializer", DCNN_INIT_ZEROS, &d->bias_initializer));
+    dcnn_config_keep(node, config, dcnn_kernel_rules, DCNN_KERNEL_RULES);
     return dcnn_config_refuse(node, config, only, sizeof only / sizeof only[0]);
 }
 
@@ -34,19 +32,17 @@ static dcnn_status build(dcnn_node *node, const dcnn_shape *inputs) {
                          "layer '%s' (Dense) needs an input of shape (features,), not %s: put a Flatten before it",
                          node->name, dcnn_shape_text(inputs[0], text));
     node->shape = (dcnn_shape){.rank = 1, .h = 1, .w = 1, .c = d->units};
-    dcnn_node_add_param(node, "kernel", true, 2, (int[]){inputs[0].c, d->units}, d->kernel_initializer, inputs[0].c,
-                        d->units);
-    if (d->use_bias) dcnn_node_add_param(node, "bias", true, 1, &d->units, d->bias_initializer, 1, 1);
+    dcnn_node_add_param(node, "kernel", false, 2, (int[]){inputs[0].c, d->units}, d->kernel_initializer);
+    if (d->use_bias) dcnn_node_add_param(node, "bias", false, 1, &d->units, d->bias_initializer);
     return DCNN_OK;
 }
 
 static void describe(const dcnn_node *node, json_t *config) {
     const dense *d = node->config;
-    json_t *mine = json_pack("{s:i, s:s, s:b, s:o, s:o, s:n, s:n, s:n, s:n}", "units", d->units, "activation",
-                             dcnn_activation_name(d->activation), "use_bias", d->use_bias, "kernel_initializer",
-                             dcnn_initializer_describe(d->kernel_initializer), "bias_initializer",
-                             dcnn_initializer_describe(d->bias_initializer), "kernel_regularizer", "bias_regularizer",
-                             "kernel_constraint", "bias_constraint");
+    json_t *mine = json_pack("{s:i, s:s, s:b, s:o, s:o}", "units", d->units, "activation",
+                             dcnn_activation_name(d->activation.kind), "use_bias", d->use_bias, "kernel_initializer",
+                             dcnn_initializer_describe(&d->kernel_initializer), "bias_initializer",
+                             dcnn_initializer_describe(&d->bias_initializer));
     json_object_update(config, mine);
     json_decref(mine);
 }
@@ -66,21 +62,22 @@ static void forward(const dcnn_pass *pass) {
     pass->kernels->sgemm(false, false, pass->n, units, in, pass->x[0], in, dcnn_pass_param(pass, op->node, KERNEL),
                          units, 0.0f, pass->y, units);
     pass->kernels->bias((size_t)pass->n, units, dcnn_pass_param(pass, op->node, BIAS),
-                        op->activation == DCNN_RELU ? DCNN_FUSED_RELU : DCNN_FUSED_NONE, pass->y);
-    if (op->activation != DCNN_RELU)
-        dcnn_activation_forward(pass->kernels, op->activation, (size_t)pass->n, units, pass->y);
+                        op->activation.kind == DCNN_RELU ? DCNN_FUSED_RELU : DCNN_FUSED_NONE, pass->y);
+    if (op->activation.kind != DCNN_RELU)
+        dcnn_activation_forward(pass->kernels, &op->activation, (size_t)pass->n, units, pass->y, pass->y);
 }
 
 static void backward(const dcnn_pass *pass) {
     const dcnn_op *op = pass->op;
     const int in = op->in.c, units = op->node->shape.c;
     const float *dy = pass->dy;
-    if (op->activation != DCNN_LINEAR) {
-        dcnn_activation_backward(pass->kernels, op->activation, (size_t)pass->n, units, pass->y, dy, pass->scratch);
+    if (op->activation.kind != DCNN_LINEAR) {
+        dcnn_activation_backward(pass->kernels, &op->activation, (size_t)pass->n, units, NULL, pass->y, dy,
+                                 pass->scratch);
         dy = pass->scratch;
     }
-    pass->kernels->sgemm(true, false, in, units, pass->n, pass->x[0], in, dy, units, 0.0f,
-                         dcnn_pass_dparam(pass, op->node, KERNEL), units);
+    float *dkernel = dcnn_pass_dparam(pass, op->node, KERNEL);
+    if (dkernel) pass->kernels->sgemm(true, false, in, units, pass->n, pass->x[0], in, dy, units, 0.0f, dkernel, units);
     float *dbias = dcnn_pass_dparam(pass, op->node, BIAS);
     if (dbias) pass->kernels->column_sums((size_t)pass->n, units, dy, dbias);
     if (pass->dx[0])

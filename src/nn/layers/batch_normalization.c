@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * layer_batch_normalization.c — BatchNormalization over all samples and positions of a channel (Ioffe and Szegedy,
+ * batch_normalization.c — BatchNormalization over all samples and positions of a channel (Ioffe and Szegedy,
  * 2015), by Keras' definition: biased batch variance, moving = moving * momentum + batch * (1 - momentum).
  *
  * It is the one synchronised layer: in training its statistics are those of the whole global batch. A grain delivers
@@ -10,21 +10,21 @@
 #include "nn/config.h"
 
 #include <math.h>
+#include <string.h>
 
 typedef struct batch_normalization {
     int axis; /* as the file has it: the last one, counted from either end */
     double momentum, epsilon;
     bool center, scale;
+    dcnn_initializer gamma, beta, moving_mean, moving_variance;
 } batch_normalization;
 
 /* op->shared holds these vectors, [c] each. */
 enum { SCALE, SHIFT, MEAN, INVERSE_DEVIATION, A, B, E, SHARED_VECTORS };
 
 static dcnn_status parse(dcnn_node *node, const json_t *config) {
-    static const dcnn_config_only only[] = {
-        {"beta_regularizer", NULL}, {"gamma_regularizer", NULL}, {"beta_constraint", NULL},
-        {"gamma_constraint", NULL}, {"renorm", "false"},         {"virtual_batch_size", NULL},
-    };
+    static const dcnn_config_only only[] = {{"renorm", "false"}, {"virtual_batch_size", NULL}};
+    static const char *const rules[] = {"beta_regularizer", "gamma_regularizer", "beta_constraint", "gamma_constraint"};
     batch_normalization *b = node->config;
     const json_t *axis = json_object_get(config, "axis");
     if (json_is_array(axis) && json_array_size(axis) == 1) axis = json_array_get(axis, 0);
@@ -33,6 +33,11 @@ static dcnn_status parse(dcnn_node *node, const json_t *config) {
     DCNN_TRY(dcnn_config_real(node, config, "epsilon", 1e-3, 0.0, 1.0, &b->epsilon));
     DCNN_TRY(dcnn_config_bool(node, config, "center", true, &b->center));
     DCNN_TRY(dcnn_config_bool(node, config, "scale", true, &b->scale));
+    DCNN_TRY(dcnn_config_initializer(node, config, "gamma_initializer", DCNN_INIT_ONES, &b->gamma));
+    DCNN_TRY(dcnn_config_initializer(node, config, "beta_initializer", DCNN_INIT_ZEROS, &b->beta));
+    DCNN_TRY(dcnn_config_initializer(node, config, "moving_mean_initializer", DCNN_INIT_ZEROS, &b->moving_mean));
+    DCNN_TRY(dcnn_config_initializer(node, config, "moving_variance_initializer", DCNN_INIT_ONES, &b->moving_variance));
+    dcnn_config_keep(node, config, rules, sizeof rules / sizeof rules[0]);
     return dcnn_config_refuse(node, config, only, sizeof only / sizeof only[0]);
 }
 
@@ -42,22 +47,21 @@ static dcnn_status build(dcnn_node *node, const dcnn_shape *inputs) {
     const int c = inputs[0].c;
     if (b->axis != -1 && b->axis != inputs[0].rank)
         return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%s': \"axis\" can only be -1 (channels last) in dcnn", node->name);
-    if (b->scale) dcnn_node_add_param(node, "gamma", true, 1, &c, DCNN_INIT_ONES, 1, 1);
-    if (b->center) dcnn_node_add_param(node, "beta", true, 1, &c, DCNN_INIT_ZEROS, 1, 1);
-    dcnn_node_add_param(node, "moving_mean", false, 1, &c, DCNN_INIT_ZEROS, 1, 1);
-    dcnn_node_add_param(node, "moving_variance", false, 1, &c, DCNN_INIT_ONES, 1, 1);
+    if (b->scale) dcnn_node_add_param(node, "gamma", false, 1, &c, b->gamma);
+    if (b->center) dcnn_node_add_param(node, "beta", false, 1, &c, b->beta);
+    dcnn_node_add_param(node, "moving_mean", true, 1, &c, b->moving_mean);
+    dcnn_node_add_param(node, "moving_variance", true, 1, &c, b->moving_variance);
     return DCNN_OK;
 }
 
 static void describe(const dcnn_node *node, json_t *config) {
     const batch_normalization *b = node->config;
-    json_t *mine = json_pack("{s:i, s:f, s:f, s:b, s:b, s:o, s:o, s:o, s:o, s:n, s:n, s:n, s:n}", "axis", -1,
-                             "momentum", b->momentum, "epsilon", b->epsilon, "center", b->center, "scale", b->scale,
-                             "beta_initializer", dcnn_initializer_describe(DCNN_INIT_ZEROS), "gamma_initializer",
-                             dcnn_initializer_describe(DCNN_INIT_ONES), "moving_mean_initializer",
-                             dcnn_initializer_describe(DCNN_INIT_ZEROS), "moving_variance_initializer",
-                             dcnn_initializer_describe(DCNN_INIT_ONES), "beta_regularizer", "gamma_regularizer",
-                             "beta_constraint", "gamma_constraint");
+    json_t *mine =
+        json_pack("{s:i, s:f, s:f, s:b, s:b, s:o, s:o, s:o, s:o}", "axis", -1, "momentum", b->momentum, "epsilon",
+                  b->epsilon, "center", b->center, "scale", b->scale, "beta_initializer",
+                  dcnn_initializer_describe(&b->beta), "gamma_initializer", dcnn_initializer_describe(&b->gamma),
+                  "moving_mean_initializer", dcnn_initializer_describe(&b->moving_mean), "moving_variance_initializer",
+                  dcnn_initializer_describe(&b->moving_variance));
     json_object_update(config, mine);
     json_decref(mine);
 }
@@ -72,8 +76,9 @@ static int beta_of(const dcnn_node *node) {
     return b->center ? (int)b->scale : DCNN_MAX_PARAMS;
 }
 
-static float *values(const dcnn_net *net, const dcnn_node *node, int param) {
-    return param < node->param_count ? dcnn_net_values(net, &node->params[param]) : NULL;
+static float *values(const dcnn_net *net, const dcnn_node *node, int number) {
+    const dcnn_param *param = dcnn_net_param(net, node, number);
+    return param ? dcnn_net_values(net, param) : NULL;
 }
 
 static float *shared(const dcnn_op *op, int vector) {
@@ -96,23 +101,25 @@ static void set_scale_and_shift(const dcnn_op *op, const dcnn_net *net) {
 static void measure(dcnn_op *op, const dcnn_kernels *kernels, int grain) {
     (void)kernels;
     (void)grain;
-    op->sum_count = 2 * op->in.c;
+    op->sum_count = op->node->synchronised ? 2 * op->in.c : 0;
     op->shared_floats = (size_t)SHARED_VECTORS * (size_t)op->in.c;
 }
 
-/* At inference the moving values take the batch's place. */
+/* At inference, and in a frozen layer, the moving values take the batch's place: dx = scale dy then. */
 static void prepare(const dcnn_op *op, const dcnn_kernels *kernels, const dcnn_net *net, int part, int parts) {
     (void)kernels;
     (void)parts;
-    if (op->training || part != 0) return;
+    if ((op->training && op->node->synchronised) || part != 0) return;
     const batch_normalization *b = op->node->config;
     const int first_state = (int)b->scale + (int)b->center;
     const float *mean = values(net, op->node, first_state), *variance = values(net, op->node, first_state + 1);
     for (int c = 0; c < op->in.c; c++) {
         shared(op, MEAN)[c] = mean[c];
         shared(op, INVERSE_DEVIATION)[c] = (float)(1.0 / sqrt((double)variance[c] + b->epsilon));
+        shared(op, B)[c] = shared(op, E)[c] = 0.0f;
     }
     set_scale_and_shift(op, net);
+    memcpy(shared(op, A), shared(op, SCALE), (size_t)op->in.c * sizeof(float));
 }
 
 static void forward(const dcnn_pass *pass) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* layer_conv2d.c — Conv2D: any filter and stride, valid or same, with its activation; and fused with the pooling
+/* conv2d.c — Conv2D: any filter and stride, valid or same, with its activation; and fused with the pooling
  * behind. */
 #include "nn/config.h"
 
@@ -16,10 +16,7 @@ enum { KERNEL, BIAS };
 
 static dcnn_status parse(dcnn_node *node, const json_t *config) {
     static const dcnn_config_only only[] = {
-        {"data_format", "\"channels_last\""}, {"dilation_rate", "[1, 1]"}, {"groups", "1"},
-        {"kernel_regularizer", NULL},         {"bias_regularizer", NULL},  {"activity_regularizer", NULL},
-        {"kernel_constraint", NULL},          {"bias_constraint", NULL},
-    };
+        {"data_format", "\"channels_last\""}, {"dilation_rate", "[1, 1]"}, {"groups", "1"}};
     conv2d *c = node->config;
     DCNN_TRY(dcnn_config_int(node, config, "filters", 0, &c->filters));
     DCNN_TRY(dcnn_config_pair(node, config, "kernel_size", 0, c->size));
@@ -30,6 +27,7 @@ static dcnn_status parse(dcnn_node *node, const json_t *config) {
     DCNN_TRY(
         dcnn_config_initializer(node, config, "kernel_initializer", DCNN_INIT_GLOROT_UNIFORM, &c->kernel_initializer));
     DCNN_TRY(dcnn_config_initializer(node, config, "bias_initializer", DCNN_INIT_ZEROS, &c->bias_initializer));
+    dcnn_config_keep(node, config, dcnn_kernel_rules, DCNN_KERNEL_RULES);
     return dcnn_config_refuse(node, config, only, sizeof only / sizeof only[0]);
 }
 
@@ -48,22 +46,20 @@ static dcnn_status build(dcnn_node *node, const dcnn_shape *inputs) {
         return DCNN_FAIL(DCNN_BAD_INPUT,
                          "layer '%s' (Conv2D): its input of shape %s is smaller than its filter of shape (%d, %d)",
                          node->name, dcnn_shape_text(in, text), c->size[0], c->size[1]);
-    const int area = c->size[0] * c->size[1], kernel[4] = {c->size[0], c->size[1], in.c, c->filters};
-    dcnn_node_add_param(node, "kernel", true, 4, kernel, c->kernel_initializer, area * in.c, area * c->filters);
-    if (c->use_bias) dcnn_node_add_param(node, "bias", true, 1, &c->filters, c->bias_initializer, 1, 1);
+    const int kernel[4] = {c->size[0], c->size[1], in.c, c->filters};
+    dcnn_node_add_param(node, "kernel", false, 4, kernel, c->kernel_initializer);
+    if (c->use_bias) dcnn_node_add_param(node, "bias", false, 1, &c->filters, c->bias_initializer);
     return DCNN_OK;
 }
 
 static void describe(const dcnn_node *node, json_t *config) {
     const conv2d *c = node->config;
-    json_t *mine =
-        json_pack("{s:i, s:[ii], s:[ii], s:s, s:s, s:[ii], s:i, s:s, s:b, s:o, s:o, s:n, s:n, s:n, s:n, s:n}",
-                  "filters", c->filters, "kernel_size", c->size[0], c->size[1], "strides", c->stride[0], c->stride[1],
-                  "padding", c->same ? "same" : "valid", "data_format", "channels_last", "dilation_rate", 1, 1,
-                  "groups", 1, "activation", dcnn_activation_name(c->activation), "use_bias", c->use_bias,
-                  "kernel_initializer", dcnn_initializer_describe(c->kernel_initializer), "bias_initializer",
-                  dcnn_initializer_describe(c->bias_initializer), "kernel_regularizer", "bias_regularizer",
-                  "activity_regularizer", "kernel_constraint", "bias_constraint");
+    json_t *mine = json_pack("{s:i, s:[ii], s:[ii], s:s, s:s, s:[ii], s:i, s:s, s:b, s:o, s:o}", "filters", c->filters,
+                             "kernel_size", c->size[0], c->size[1], "strides", c->stride[0], c->stride[1], "padding",
+                             c->same ? "same" : "valid", "data_format", "channels_last", "dilation_rate", 1, 1,
+                             "groups", 1, "activation", dcnn_activation_name(c->activation.kind), "use_bias",
+                             c->use_bias, "kernel_initializer", dcnn_initializer_describe(&c->kernel_initializer),
+                             "bias_initializer", dcnn_initializer_describe(&c->bias_initializer));
     json_object_update(config, mine);
     json_decref(mine);
 }
@@ -95,26 +91,27 @@ static size_t rounded(size_t floats) {
 
 static void measure(dcnn_op *op, const dcnn_kernels *kernels, int grain) {
     dcnn_conv shape = grain_shape(op->node, op->in, grain);
-    size_t gradient =
-        op->training && op->activation != DCNN_LINEAR ? rounded((size_t)grain * dcnn_shape_count(op->node->shape)) : 0;
+    size_t gradient = op->training && op->activation.kind != DCNN_LINEAR
+                          ? rounded((size_t)grain * dcnn_shape_count(op->node->shape))
+                          : 0;
     op->scratch_floats = gradient + kernels->conv_scratch(&shape);
     op->packed_floats = kernels->conv_packed(&shape);
 }
 
 static void prepare(const dcnn_op *op, const dcnn_kernels *kernels, const dcnn_net *net, int part, int parts) {
     dcnn_conv shape = grain_shape(op->node, op->in, 1);
-    kernels->conv_pack(&shape, dcnn_net_values(net, &op->node->params[KERNEL]), op->packed, part, parts);
+    kernels->conv_pack(&shape, dcnn_net_values(net, dcnn_net_param(net, op->node, KERNEL)), op->packed, part, parts);
 }
 
 static void forward(const dcnn_pass *pass) {
     const dcnn_op *op = pass->op;
     dcnn_conv shape = grain_shape(op->node, op->in, pass->n);
-    dcnn_fused fused = op->activation == DCNN_RELU ? DCNN_FUSED_RELU : DCNN_FUSED_NONE;
+    dcnn_fused fused = op->activation.kind == DCNN_RELU ? DCNN_FUSED_RELU : DCNN_FUSED_NONE;
     pass->kernels->conv_forward(&shape, pass->x[0], op->packed, dcnn_pass_param(pass, op->node, BIAS), fused, pass->y,
                                 pass->scratch);
     if (fused == DCNN_FUSED_NONE)
-        dcnn_activation_forward(pass->kernels, op->activation, (size_t)(shape.n * shape.oh * shape.ow), shape.k,
-                                pass->y);
+        dcnn_activation_forward(pass->kernels, &op->activation, (size_t)(shape.n * shape.oh * shape.ow), shape.k,
+                                pass->y, pass->y);
 }
 
 static void backward(const dcnn_pass *pass) {
@@ -122,14 +119,16 @@ static void backward(const dcnn_pass *pass) {
     dcnn_conv shape = grain_shape(op->node, op->in, pass->n);
     const float *dy = pass->dy;
     float *scratch = pass->scratch;
-    if (op->activation != DCNN_LINEAR) {
+    if (op->activation.kind != DCNN_LINEAR) {
         const size_t rows = (size_t)shape.n * (size_t)shape.oh * (size_t)shape.ow;
-        dcnn_activation_backward(pass->kernels, op->activation, rows, shape.k, pass->y, pass->dy, scratch);
+        dcnn_activation_backward(pass->kernels, &op->activation, rows, shape.k, NULL, pass->y, pass->dy, scratch);
         dy = scratch;
         scratch += rounded(rows * (size_t)shape.k);
     }
-    pass->kernels->conv_backward_filter(&shape, pass->x[0], dy, dcnn_pass_dparam(pass, op->node, KERNEL),
-                                        dcnn_pass_dparam(pass, op->node, BIAS), scratch);
+    float *dkernel = dcnn_pass_dparam(pass, op->node, KERNEL);
+    if (dkernel)
+        pass->kernels->conv_backward_filter(&shape, pass->x[0], dy, dkernel, dcnn_pass_dparam(pass, op->node, BIAS),
+                                            scratch);
     if (pass->dx[0]) pass->kernels->conv_backward_input(&shape, dy, op->packed, pass->dx[0], scratch);
 }
 
@@ -153,14 +152,15 @@ const dcnn_layer dcnn_layer_conv2d = {
     .activation = activation,
 };
 
-/* --- Conv2D + ReLU + MaxPooling2D 2x2 as one operation: op->head is the convolution, op->node the pooling ------- */
+/* --- Conv2D + ReLU + MaxPooling2D 2x2 as one operation: op->head is the convolution, op->node the pooling
+ * ------------- */
 
 bool dcnn_conv_pool_matches(const dcnn_kernels *kernels, const dcnn_node *conv, dcnn_shape in, const dcnn_node *pool) {
     if (conv->layer != &dcnn_layer_conv2d || pool->layer != &dcnn_layer_max_pooling2d) return false;
     const conv2d *c = conv->config;
     dcnn_conv shape = grain_shape(conv, in, 1);
     const bool halves = dcnn_max_pooling_is_2x2(pool);
-    return halves && c->use_bias && c->activation == DCNN_RELU && kernels->conv_pool_fits(&shape);
+    return halves && c->use_bias && c->activation.kind == DCNN_RELU && kernels->conv_pool_fits(&shape);
 }
 
 static size_t cells(const dcnn_op *o, int n) {
@@ -176,7 +176,7 @@ static void conv_pool_measure(dcnn_op *o, const dcnn_kernels *kernels, int grain
 
 static void conv_pool_prepare(const dcnn_op *o, const dcnn_kernels *kernels, const dcnn_net *net, int part, int parts) {
     dcnn_conv shape = grain_shape(o->head, o->in, 1);
-    kernels->conv_pool_pack(&shape, dcnn_net_values(net, &o->head->params[KERNEL]), o->packed, part, parts);
+    kernels->conv_pool_pack(&shape, dcnn_net_values(net, dcnn_net_param(net, o->head, KERNEL)), o->packed, part, parts);
 }
 
 static void conv_pool_forward(const dcnn_pass *pass) {

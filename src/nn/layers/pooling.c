@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* layer_pooling.c — MaxPooling2D, AveragePooling2D and GlobalAveragePooling2D. */
+/* pooling.c — MaxPooling2D, AveragePooling2D and GlobalAveragePooling2D. */
 #include "nn/config.h"
 
 typedef struct pooling {

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* merge.c — layers of several inputs: Add, Subtract, Multiply, Average, Maximum, Minimum of one shape; Concatenate. */
+#include <string.h>
+
+#include "nn/config.h"
+
+typedef struct merge {
+    int axis; /* of Concatenate, as the file has it */
+} merge;
+
+static dcnn_status parse(dcnn_node *node, const json_t *config) {
+    (void)node;
+    (void)config;
+    return DCNN_OK;
+}
+
+static void describe(const dcnn_node *node, json_t *config) {
+    (void)node;
+    (void)config;
+}
+
+static dcnn_status fail_shapes(const dcnn_node *node, dcnn_shape one, dcnn_shape other) {
+    char text[2][48];
+    return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%s' (%s): its inputs have shapes %s and %s, which do not fit together",
+                     node->name, node->layer->class_name, dcnn_shape_text(one, text[0]),
+                     dcnn_shape_text(other, text[1]));
+}
+
+static bool is_same(dcnn_shape one, dcnn_shape other) {
+    return one.rank == other.rank && one.h == other.h && one.w == other.w && one.c == other.c;
+}
+
+static dcnn_status build(dcnn_node *node, const dcnn_shape *inputs) {
+    for (int i = 1; i < node->input_count; i++)
+        if (!is_same(inputs[0], inputs[i])) return fail_shapes(node, inputs[0], inputs[i]);
+    node->shape = inputs[0];
+    return DCNN_OK;
+}
+
+static dcnn_status build_subtract(dcnn_node *node, const dcnn_shape *inputs) {
+    if (node->input_count != 2)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%s' (Subtract) takes two inputs, not %d", node->name,
+                         node->input_count);
+    return build(node, inputs);
+}
+
+static size_t count_of(const dcnn_pass *pass) {
+    return (size_t)pass->n * dcnn_shape_count(pass->op->node->shape);
+}
+
+/* --- Add, Average, Subtract --------------------------------------------------------------------------------------- */
+
+static void forward_add(const dcnn_pass *pass) {
+    const size_t count = count_of(pass);
+    pass->kernels->add(count, pass->x[0], pass->x[1], pass->y);
+    for (int j = 2; j < pass->op->input_count; j++) pass->kernels->add(count, pass->y, pass->x[j], pass->y);
+}
+
+static void scale_all(const dcnn_pass *pass, const float *scales) {
+    const size_t count = count_of(pass);
+    for (int j = 0; j < pass->op->input_count; j++)
+        for (size_t i = 0; pass->dx[j] && i < count; i++) pass->dx[j][i] = scales[j] * pass->dy[i];
+}
+
+static void backward_add(const dcnn_pass *pass) {
+    const size_t bytes = count_of(pass) * sizeof(float);
+    for (int j = 0; j < pass->op->input_count; j++)
+        if (pass->dx[j]) memcpy(pass->dx[j], pass->dy, bytes);
+}
+
+static void forward_average(const dcnn_pass *pass) {
+    const size_t count = count_of(pass);
+    const float scale = 1.0f / (float)pass->op->input_count;
+    forward_add(pass);
+    for (size_t i = 0; i < count; i++) pass->y[i] *= scale;
+}
+
+static void backward_average(const dcnn_pass *pass) {
+    float scales[DCNN_MAX_INPUTS];
+    for (int j = 0; j < pass->op->input_count; j++) scales[j] = 1.0f / (float)pass->op->input_count;
+    scale_all(pass, scales);
+}
+
+static void forward_subtract(const dcnn_pass *pass) {
+    const size_t count = count_of(pass);
+    for (size_t i = 0; i < count; i++) pass->y[i] = pass->x[0][i] - pass->x[1][i];
+}
+
+static void backward_subtract(const dcnn_pass *pass) {
+    static const float scales[DCNN_MAX_INPUTS] = {1.0f, -1.0f};
+    scale_all(pass, scales);
+}
+
+/* --- Multiply: each input's gradient is dy times the product of the others ---------------------------------------- */
+
+static void forward_multiply(const dcnn_pass *pass) {
+    const size_t count = count_of(pass);
+    for (size_t i = 0; i < count; i++) {
+        float product = pass->x[0][i];
+        for (int j = 1; j < pass->op->input_count; j++) product *= pass->x[j][i];
+        pass->y[i] = product;
+    }
+}
+
+static void backward_multiply(const dcnn_pass *pass) {
+    const size_t count = count_of(pass);
+    for (int j = 0; j < pass->op->input_count; j++)
+        for (size_t i = 0; pass->dx[j] && i < count; i++) {
+            float product = pass->dy[i];
+            for (int k = 0; k < pass->op->input_count; k++)
+                if (k != j) product *= pass->x[k][i];
+            pass->dx[j][i] = product;
+        }
+}
+
+/* --- Maximum, Minimum: of equal values the first one has the gradient, as in MaxPooling2D ------------------------- */
+
+static int winner(const dcnn_pass *pass, size_t i, bool largest) {
+    int best = 0;
+    for (int j = 1; j < pass->op->input_count; j++) {
+        const float value = pass->x[j][i], so_far = pass->x[best][i];
+        if (largest ? value > so_far : value < so_far) best = j;
+    }
+    return best;
+}
+
+static void forward_extreme(const dcnn_pass *pass, bool largest) {
+    const size_t count = count_of(pass);
+    for (size_t i = 0; i < count; i++) pass->y[i] = pass->x[winner(pass, i, largest)][i];
+}
+
+static void backward_extreme(const dcnn_pass *pass, bool largest) {
+    const size_t count = count_of(pass);
+    for (size_t i = 0; i < count; i++) {
+        const int best = winner(pass, i, largest);
+        for (int j = 0; j < pass->op->input_count; j++)
+            if (pass->dx[j]) pass->dx[j][i] = j == best ? pass->dy[i] : 0.0f;
+    }
+}
+
+static void forward_maximum(const dcnn_pass *pass) {
+    forward_extreme(pass, true);
+}
+
+static void backward_maximum(const dcnn_pass *pass) {
+    backward_extreme(pass, true);
+}
+
+static void forward_minimum(const dcnn_pass *pass) {
+    forward_extreme(pass, false);
+}
+
+static void backward_minimum(const dcnn_pass *pass) {
+    backward_extreme(pass, false);
+}
+
+/* --- Concatenate: seen as blocks [outer, inner of each input], joined along inner --------------------------------- */
+
+static dcnn_status parse_concatenate(dcnn_node *node, const json_t *config) {
+    const json_t *axis = json_object_get(config, "axis");
+    ((merge *)node->config)->axis = axis ? (int)json_integer_value(axis) : -1;
+    return DCNN_OK;
+}
+
+/* Axis of a sample's shape, from 0; -1: none. */
+static int axis_of(const dcnn_node *node, int rank) {
+    const int axis = ((const merge *)node->config)->axis, at = axis < 0 ? rank + axis : axis - 1;
+    return at >= 0 && at < rank ? at : -1;
+}
+
+static void sizes_of(dcnn_shape shape, int sizes[3]) {
+    sizes[0] = shape.rank == 3 ? shape.h : shape.c;
+    sizes[1] = shape.w;
+    sizes[2] = shape.rank == 3 ? shape.c : 1;
+}
+
+static dcnn_status build_concatenate(dcnn_node *node, const dcnn_shape *inputs) {
+    const int rank = inputs[0].rank, axis = axis_of(node, rank);
+    int sum[3], sizes[3];
+    if (axis < 0)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%s' (Concatenate): its inputs have no axis %d", node->name,
+                         ((const merge *)node->config)->axis);
+    sizes_of(inputs[0], sum);
+    for (int j = 1; j < node->input_count; j++) {
+        sizes_of(inputs[j], sizes);
+        if (inputs[j].rank != rank) return fail_shapes(node, inputs[0], inputs[j]);
+        for (int i = 0; i < rank; i++)
+            if (i != axis && sizes[i] != sum[i]) return fail_shapes(node, inputs[0], inputs[j]);
+        sum[axis] += sizes[axis];
+    }
+    node->shape = rank == 3 ? (dcnn_shape){3, sum[0], sum[1], sum[2]} : (dcnn_shape){1, 1, 1, sum[0]};
+    return DCNN_OK;
+}
+
+static void describe_concatenate(const dcnn_node *node, json_t *config) {
+    json_object_set_new(config, "axis", json_integer(((const merge *)node->config)->axis));
+}
+
+/* Blocks of a grain, and floats of one block of an input. */
+static size_t outer_of(const dcnn_pass *pass) {
+    const dcnn_node *node = pass->op->node;
+    const int axis = axis_of(node, node->shape.rank);
+    int sizes[3];
+    size_t outer = (size_t)pass->n;
+    sizes_of(node->shape, sizes);
+    for (int i = 0; i < axis; i++) outer *= (size_t)sizes[i];
+    return outer;
+}
+
+static void forward_concatenate(const dcnn_pass *pass) {
+    const size_t outer = outer_of(pass), row = count_of(pass) / outer;
+    size_t at = 0;
+    for (int j = 0; j < pass->op->input_count; j++) {
+        const size_t inner = (size_t)pass->n * dcnn_shape_count(pass->op->in_of[j]) / outer;
+        for (size_t i = 0; i < outer; i++)
+            memcpy(pass->y + i * row + at, pass->x[j] + i * inner, inner * sizeof(float));
+        at += inner;
+    }
+}
+
+static void backward_concatenate(const dcnn_pass *pass) {
+    const size_t outer = outer_of(pass), row = count_of(pass) / outer;
+    size_t at = 0;
+    for (int j = 0; j < pass->op->input_count; j++) {
+        const size_t inner = (size_t)pass->n * dcnn_shape_count(pass->op->in_of[j]) / outer;
+        for (size_t i = 0; pass->dx[j] && i < outer; i++)
+            memcpy(pass->dx[j] + i * inner, pass->dy + i * row + at, inner * sizeof(float));
+        at += inner;
+    }
+}
+
+/* --- the rows ----------------------------------------------------------------------------------------------------- */
+
+#define MERGE(symbol, keras_name, what, reads_x, builder)                                                              \
+    static const dcnn_op_kind what##_op = {                                                                            \
+        .name = #what, .backward_reads_x = reads_x, .forward = forward_##what, .backward = backward_##what};           \
+    const dcnn_layer symbol = {.class_name = keras_name,                                                               \
+                               .config_bytes = sizeof(merge),                                                          \
+                               .parse = parse,                                                                         \
+                               .build = builder,                                                                       \
+                               .describe = describe,                                                                   \
+                               .op = &what##_op,                                                                       \
+                               .merges = true}
+
+MERGE(dcnn_layer_add, "Add", add, false, build);
+MERGE(dcnn_layer_subtract, "Subtract", subtract, false, build_subtract);
+MERGE(dcnn_layer_multiply, "Multiply", multiply, true, build);
+MERGE(dcnn_layer_average, "Average", average, false, build);
+MERGE(dcnn_layer_maximum, "Maximum", maximum, true, build);
+MERGE(dcnn_layer_minimum, "Minimum", minimum, true, build);
+
+static const dcnn_op_kind concatenate_op = {
+    .name = "concatenate", .forward = forward_concatenate, .backward = backward_concatenate};
+
+const dcnn_layer dcnn_layer_concatenate = {
+    .class_name = "Concatenate",
+    .config_bytes = sizeof(merge),
+    .parse = parse_concatenate,
+    .build = build_concatenate,
+    .describe = describe_concatenate,
+    .op = &concatenate_op,
+    .merges = true,
+};
