@@ -139,8 +139,8 @@ typedef struct dcnn_training_options {
     double momentum;       /**< of sgd and lars; 0: 0.9; below 0: none */
     double weight_decay;   /**< of kernels */
     uint64_t seed;         /**< of dropout */
-    const void *mpi_comm;  /**< address of an MPI_Comm whose ranks train together, in a program that has started MPI; NULL:
-                                this process alone, without MPI */
+    const void *mpi_comm;  /**< address of an MPI_Comm whose ranks train together, in a program that has started MPI;
+                              NULL:  this process alone, without MPI */
 } dcnn_training_options;
 
 /**

@@ -717,7 +717,7 @@ static void bad_csv(const char *text, int side, const char *fragment, const char
 static void bad_csv_is_refused(void **state) {
     (void)state;
 #define HEADER "label,pixel0,pixel1,pixel2,pixel3\n"
-    bad_csv(HEADER "5,0,10,255,7\n0,1,x2,3,4\n", 0, "'x2' is no integer from 0 to 255", "3:3: ");
+    bad_csv(HEADER "5,0,10,255,7\n0,1,x2,3,4\n", 0, "'x2' is not an integer from 0 to 255", "3:3: ");
     bad_csv(HEADER "5,0,10,256,7\n", 0, "'256'", "2:4: ");
     bad_csv(HEADER "5,0,10,4294967297,7\n", 0, "'4294967297'", "2:4: ");
     bad_csv(HEADER "5,-1,10,25,7\n", 0, "'-1'", "2:2: ");

@@ -9,8 +9,8 @@
 struct dcnn_model {
     dcnn_checkpoint checkpoint; /* its net is the training's while there is one */
     const dcnn_kernels *kernels;
-    dcnn_plan *plan; /* of inference; NULL: to be made */
-    bool stale;      /* the weights have changed since the plan was prepared */
+    dcnn_plan *plan;                                          /* of inference; NULL: to be made */
+    bool stale;                                               /* the weights have changed since the plan was prepared */
     float scale[DCNN_MAX_CHANNELS], shift[DCNN_MAX_CHANNELS]; /* from bytes to the net's inputs */
 };
 

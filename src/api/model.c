@@ -77,8 +77,9 @@ dcnn_status dcnn_model_set_inputs(dcnn_model *model, const double *mean, const d
     const int channels = shape_of(model).c;
     for (int c = 0; c < channels; c++)
         if (!isfinite(mean[c]) || !isfinite(std[c]) || std[c] <= 0.0)
-            return DCNN_FAIL(DCNN_USAGE, "mean %g and standard deviation %g of channel %d: both must be finite, and the "
-                                         "deviation above 0",
+            return DCNN_FAIL(DCNN_USAGE,
+                             "mean %g and standard deviation %g of channel %d: both must be finite, and the "
+                             "deviation above 0",
                              mean[c], std[c], c);
     for (int c = 0; c < channels; c++) {
         model->checkpoint.mean[c] = mean[c];

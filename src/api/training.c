@@ -67,8 +67,7 @@ static dcnn_status start(dcnn_training *t, const dcnn_training_options *options)
                              .seed = options->seed};
     dcnn_net *net = NULL;
     DCNN_TRY(choose_optimizer(options, &o.optimizer));
-    DCNN_TRY(options->mpi_comm ? dcnn_comm_create_over(options->mpi_comm, &t->comm)
-                               : dcnn_comm_create_alone(&t->comm));
+    DCNN_TRY(options->mpi_comm ? dcnn_comm_create_over(options->mpi_comm, &t->comm) : dcnn_comm_create_alone(&t->comm));
     DCNN_TRY(dcnn_comm_agree(t->comm, copy_net(t->model->checkpoint.net, &net)));
     DCNN_TRY(dcnn_engine_create(t->comm, net, NULL, NULL, &o, &t->engine));
     net = dcnn_engine_net(t->engine);

@@ -242,8 +242,7 @@ static dcnn_status tell_hdf5(const char *path, bool json) {
 }
 
 static dcnn_status tell_pictures(const char *path) {
-    return DCNN_FAIL(DCNN_BAD_INPUT, "%s: pictures or labels as they came; make a data set of them with: dcnn prepare",
-                     path);
+    return DCNN_FAIL(DCNN_BAD_INPUT, "%s: raw pictures or labels; turn them into a data set with: dcnn prepare", path);
 }
 
 dcnn_status dcnn_cmd_info(dcnn_cli *cli) {

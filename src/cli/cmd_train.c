@@ -80,8 +80,8 @@ static void tell_going_on(const dcnn_cli *cli, const dcnn_run *run, const dcnn_c
     const dcnn_options *o = cli->options;
     char text[512];
     if (from->progress.epoch >= o->epochs && from->progress.cursor == 0)
-        dcnn_info("run   %s has done its %" PRId64
-                  " epoch%s: nothing is left to train; to train on: dcnn train --run %s "
+        dcnn_info("run   %s is complete (%" PRId64
+                  " epoch%s): nothing is left to train; to continue: dcnn train --run %s "
                   "--resume --epochs %" PRId64,
                   run->folder, from->progress.epoch, from->progress.epoch == 1 ? "" : "s", run->folder,
                   dcnn_chosen_more_epochs(from->progress.epoch));
@@ -96,7 +96,7 @@ static void tell_start(const dcnn_cli *cli, const dcnn_run *run, const dcnn_chec
     const int workers = dcnn_comm_size(cli->comm);
     const int threads = cli->options->threads > 0 ? (int)cli->options->threads : dcnn_comm_cores(cli->comm);
     char text[512], at_work[64] = "";
-    if (workers < ranks) snprintf(at_work, sizeof at_work, ", %d of them at work, one a core", workers);
+    if (workers < ranks) snprintf(at_work, sizeof at_work, ", %d of them working, one per core", workers);
     dcnn_info("dcnn " DCNN_VERSION ": %d rank%s x %d thread%s on %d node%s%s, %s kernels, OpenBLAS %s", ranks,
               ranks == 1 ? "" : "s", threads, threads == 1 ? "" : "s", nodes, nodes == 1 ? "" : "s", at_work,
               dcnn_isa_name(dcnn_comm_isa(cli->comm)), dcnn_blas_core());
@@ -264,9 +264,8 @@ static dcnn_status check_prepared(const char *data) {
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s: a run, not a data set; to go on with it: dcnn train --run %s --resume",
                          data, data);
     if (data == NULL || (!dcnn_is_csv(data) && !dcnn_is_idx(data))) return DCNN_OK;
-    return DCNN_FAIL(DCNN_BAD_INPUT,
-                     "%s: pictures as they came; make a data set of them first: dcnn prepare %s -o DATA.h5", data,
-                     data);
+    return DCNN_FAIL(DCNN_BAD_INPUT, "%s: raw pictures; turn them into a data set first: dcnn prepare %s -o DATA.h5",
+                     data, data);
 }
 
 dcnn_status dcnn_cmd_train(dcnn_cli *cli) {
@@ -274,7 +273,7 @@ dcnn_status dcnn_cmd_train(dcnn_cli *cli) {
     dcnn_run run;
     dcnn_checkpoint from = {0};
     if (o->resume && o->overwrite)
-        return DCNN_FAIL(DCNN_USAGE, "--resume goes on with a run, --overwrite removes it: give one of them");
+        return DCNN_FAIL(DCNN_USAGE, "--resume goes on with a run, --overwrite removes it: give only one of them");
     dcnn_chosen_defaults(o);
     if (!o->resume) DCNN_TRY(dcnn_chosen_check(o)); /* else once the run's own options are known */
     const char *data = o->operand_count > 0 ? o->operands[0] : NULL;

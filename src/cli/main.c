@@ -121,7 +121,8 @@ static dcnn_status print_version(void) {
 
 static dcnn_status fail_unknown_command(const char *name) {
     const char *nearest = dcnn_command_nearest(name);
-    if (name[0] == '-') return DCNN_FAIL(DCNN_USAGE, "'%.60s' before a command is not known (see 'dcnn --help')", name);
+    if (name[0] == '-')
+        return DCNN_FAIL(DCNN_USAGE, "unknown option '%.60s' before the command (see 'dcnn --help')", name);
     if (nearest)
         return DCNN_FAIL(DCNN_USAGE, "unknown command '%.60s'; did you mean '%s'? (see 'dcnn --help')", name, nearest);
     return DCNN_FAIL(DCNN_USAGE, "unknown command '%.60s' (see 'dcnn --help')", name);
@@ -151,7 +152,8 @@ static dcnn_status help_for_programs(const char *what, const char *word) {
     } else if (strcmp(what, "--completion") == 0 && word) {
         DCNN_TRY(dcnn_completion(word, stdout));
     } else {
-        return DCNN_FAIL(DCNN_USAGE, "help %.60s: give --man [COMMAND], --commands, or --completion bash, zsh or fish", what);
+        return DCNN_FAIL(DCNN_USAGE, "help %.60s: give --man [COMMAND], --commands, or --completion bash, zsh or fish",
+                         what);
     }
     return flush_results();
 }

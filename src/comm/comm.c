@@ -125,7 +125,8 @@ dcnn_status dcnn_comm_create_over(const void *mpi_comm, dcnn_comm **comm) {
     int started;
     *comm = NULL;
     MPI_Initialized(&started);
-    if (!started) return DCNN_FAIL(DCNN_USAGE, "a communicator was given, but MPI has not been started: MPI_Init() first");
+    if (!started)
+        return DCNN_FAIL(DCNN_USAGE, "a communicator was given, but MPI has not been started: MPI_Init() first");
     return dcnn_comm_create(*(const MPI_Comm *)mpi_comm, comm);
 }
 

@@ -21,7 +21,8 @@ typedef struct dcnn_window {
 } dcnn_window;
 
 struct dcnn_comm {
-    MPI_Comm world, node; /* MPI_COMM_NULL, as the two below, if this process is alone: then MPI need not have started */
+    MPI_Comm world,
+        node;        /* MPI_COMM_NULL, as the two below, if this process is alone: then MPI need not have started */
     MPI_Comm domain; /* ranks that share memory */
     MPI_Comm rail;   /* the ranks with this domain_rank, one a domain */
     int rank, size, node_rank, node_size, node_count, cores;

@@ -287,7 +287,7 @@ dcnn_status dcnn_dataset_prepare(int source_count, char *const sources[], const 
                                  const char *output, char **summary) {
     if (summary) *summary = NULL;
     if (options->limit < 0)
-        return DCNN_FAIL(DCNN_USAGE, "a limit of %lld samples cannot be; 0 means all", (long long)options->limit);
+        return DCNN_FAIL(DCNN_USAGE, "the limit cannot be %lld samples; 0 means all", (long long)options->limit);
     preparation made = {.options = options};
     dcnn_status status;
     DCNN_TRY_DONE(read_sources(&made, source_count, sources));

@@ -12,6 +12,6 @@ s/(kernels +)(reference|generic|avx2|avx512)$/\1ISA/
 s/, (reference|generic|avx2|avx512) kernels, OpenBLAS .*/, ISA kernels, OpenBLAS CORE/
 s/(ranks?) x [0-9]+ threads?/\1 x THREADS/
 s/\(HDF5: .*\)/(HDF5: REASON)/
-s/no JSON: .*/no JSON: REASON/
+s/not valid JSON: .*/not valid JSON: REASON/
 # Whether threads are idle depends on the cores there are.
 /warning: --batch-size .* of (each rank.s )?2?[0-9]+ threads (is|are) idle/d

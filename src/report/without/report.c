@@ -8,8 +8,9 @@ bool dcnn_report_is_built(void) {
 }
 
 static dcnn_status fail_unbuilt(void) {
-    return DCNN_FAIL(DCNN_USAGE, "this dcnn was built without figures and TensorBoard files (-DDCNN_REPORT=OFF); metrics "
-                                 "are in metrics.csv, and 'dcnn evaluate' prints the classification report");
+    return DCNN_FAIL(DCNN_USAGE,
+                     "this dcnn was built without figures and TensorBoard files (-DDCNN_REPORT=OFF); metrics "
+                     "are in metrics.csv, and 'dcnn evaluate' prints the classification report");
 }
 
 dcnn_status dcnn_report_write(const char *folder, const dcnn_report_data *data) {
