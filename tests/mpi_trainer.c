@@ -265,7 +265,9 @@ static void gradients_are_the_tree_at_any_grain_count(void **state) {
         dcnn_comm_share_domain(everyone, 2 * COUNT * sizeof(float), GRAINS * COUNT * sizeof(float), &common, &own),
         DCNN_OK);
     float(*total)[COUNT] = common, (*leaves)[COUNT] = own;
-    assert_int_equal(dcnn_comm_reserve_gradient(everyone, GRAINS, 2, counts), DCNN_OK);
+    int64_t batches[GRAINS];
+    for (int i = 0; i < GRAINS; i++) batches[i] = i + 1;
+    assert_int_equal(dcnn_comm_reserve_gradient(everyone, GRAINS, batches, 2, counts), DCNN_OK);
     for (int64_t grains = 1; grains <= GRAINS; grains++) {
         float *blocks[DCNN_TREE_DEPTH], *all[DCNN_TREE_DEPTH];
         dcnn_tree mine = {0}, whole = {0};

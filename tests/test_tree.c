@@ -63,7 +63,7 @@ static void an_epoch_is_a_permutation_and_another_epoch_another(void **state) {
     enum { COUNT = 1003 };
     int64_t rows[COUNT], seen[COUNT] = {0}, order[2][COUNT];
     for (int64_t i = 0; i < COUNT; i++) rows[i] = i;
-    const dcnn_sampler sampler = {.seed = 7, .rows = rows, .count = COUNT, .batch = 100, .grain = 16, .accumulate = 1};
+    const dcnn_sampler sampler = {.seed = 7, .rows = rows, .count = COUNT, .batch = 100, .accumulate = 1};
     assert_int_equal(dcnn_sampler_steps(&sampler), 11);
     assert_int_equal(dcnn_sampler_batch(&sampler, 1000), 3);
     dcnn_sampler accumulating = sampler;
@@ -72,9 +72,9 @@ static void an_epoch_is_a_permutation_and_another_epoch_another(void **state) {
     for (uint32_t epoch = 0; epoch < 2; epoch++) {
         int64_t at = 0;
         for (int64_t cursor = 0; cursor < COUNT; cursor += dcnn_sampler_batch(&sampler, cursor)) {
-            const int64_t grains = dcnn_sampler_grains(&sampler, dcnn_sampler_batch(&sampler, cursor));
-            for (int64_t grain = 0; grain < grains; grain++)
-                at += dcnn_sampler_grain(&sampler, epoch, cursor, grain, order[epoch] + at);
+            const int64_t count = dcnn_sampler_batch(&sampler, cursor);
+            dcnn_sampler_rows(&sampler, epoch, cursor, count, order[epoch] + at);
+            at += count;
         }
         assert_int_equal(at, COUNT);
         for (int64_t i = 0; i < COUNT; i++) seen[order[epoch][i]]++;
@@ -92,10 +92,10 @@ static void shuffling_is_fair(void **state) {
     enum { COUNT = 10, EPOCHS = 20000 };
     int64_t rows[COUNT], counts[COUNT][COUNT] = {{0}};
     for (int64_t i = 0; i < COUNT; i++) rows[i] = i;
-    const dcnn_sampler sampler = {.seed = 11, .rows = rows, .count = COUNT, .batch = COUNT, .grain = COUNT};
+    const dcnn_sampler sampler = {.seed = 11, .rows = rows, .count = COUNT, .batch = COUNT};
     for (uint32_t epoch = 0; epoch < EPOCHS; epoch++) {
         int64_t order[COUNT];
-        dcnn_sampler_grain(&sampler, epoch, 0, 0, order);
+        dcnn_sampler_rows(&sampler, epoch, 0, COUNT, order);
         for (int i = 0; i < COUNT; i++) counts[i][order[i]]++;
     }
     double chi = 0;

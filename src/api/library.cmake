@@ -1,22 +1,18 @@
 # libdcnn: the public API and, behind it, what it needs of the house; shared and static, with a pkg-config file and a
 # package for find_package(dcnn).
-set(api_folders base kernels comm nn io model engine)
-file(GLOB api_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/api/*.c)
-
-add_library(dcnn_shared SHARED ${api_sources})
+add_library(dcnn_shared SHARED $<TARGET_OBJECTS:dcnn_api>)
 target_link_libraries(dcnn_shared PRIVATE dcnn_engine dcnn_model)
 target_link_options(dcnn_shared PRIVATE -Wl,--no-undefined)
-set_target_properties(dcnn_shared PROPERTIES OUTPUT_NAME dcnn VERSION ${PROJECT_VERSION}
+set_target_properties(dcnn_shared PROPERTIES LINKER_LANGUAGE C OUTPUT_NAME dcnn VERSION ${PROJECT_VERSION}
   SOVERSION ${PROJECT_VERSION_MAJOR} EXPORT_NAME dcnn)
 target_include_directories(dcnn_shared INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 
 # A static library holds the objects of all its folders, for the folders themselves are not installed.
-add_library(dcnn_static STATIC ${api_sources})
-target_link_libraries(dcnn_static PRIVATE dcnn_flags)
-set_target_properties(dcnn_static PROPERTIES OUTPUT_NAME dcnn)
-foreach(folder ${api_folders})
+add_library(dcnn_static STATIC $<TARGET_OBJECTS:dcnn_api>)
+foreach(folder base kernels comm nn io model engine)
   target_sources(dcnn_static PRIVATE $<TARGET_OBJECTS:dcnn_${folder}>)
 endforeach()
+set_target_properties(dcnn_static PROPERTIES OUTPUT_NAME dcnn LINKER_LANGUAGE C)
 
 install(TARGETS dcnn_shared EXPORT dcnn LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(TARGETS dcnn_static ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})

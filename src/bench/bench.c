@@ -172,17 +172,19 @@ static double time_task(dcnn_team *team, dcnn_team_task *task, machine *m) {
 }
 
 static dcnn_status measure_machine(dcnn_trainer *t, dcnn_bench_result *result) {
-    const size_t workers = (size_t)dcnn_team_size(t->team), node = (size_t)dcnn_comm_node_size(t->comm);
+    const size_t workers = (size_t)dcnn_team_size(dcnn_engine_team(t->engine)),
+                 node = (size_t)dcnn_comm_node_size(t->comm);
     const size_t least = (size_t)1 << 21, all = (size_t)1 << 26; /* floats: 256 MiB a node are more than caches hold */
-    machine m = {.kernels = t->kernels, .rounds = 1000, .count = all / (workers * node)};
+    machine m = {.kernels = dcnn_engine_kernels(t->engine), .rounds = 1000, .count = all / (workers * node)};
     if (m.count < least) m.count = least;
-    m.rounds = (size_t)(10e-3 / time_task(t->team, run_probe, &m) * (double)m.rounds) + 1;
+    m.rounds = (size_t)(10e-3 / time_task(dcnn_engine_team(t->engine), run_probe, &m) * (double)m.rounds) + 1;
     void *block;
     DCNN_TRY(dcnn_comm_agree(
         t->comm, dcnn_block_create(3 * workers * m.count * sizeof(float), "vectors to measure memory with", &block)));
     m.vectors = block;
-    result->peak_flop_per_s = 2.0 * DCNN_PROBE * (double)m.rounds / time_task(t->team, run_probe, &m);
-    result->memory_bytes_per_s = 12.0 * (double)m.count / time_task(t->team, run_add, &m);
+    result->peak_flop_per_s =
+        2.0 * DCNN_PROBE * (double)m.rounds / time_task(dcnn_engine_team(t->engine), run_probe, &m);
+    result->memory_bytes_per_s = 12.0 * (double)m.count / time_task(dcnn_engine_team(t->engine), run_add, &m);
     dcnn_block_free(block);
     return DCNN_OK;
 }
@@ -197,13 +199,13 @@ static dcnn_status take_step(dcnn_trainer *t) {
         progress->cursor = 0;
         progress->epoch++;
     }
-    dcnn_trainer_forget_times(t);
-    return dcnn_train_step(t, &stop);
+    dcnn_engine_forget_times(t->engine);
+    return dcnn_trainer_step(t, &stop);
 }
 
 static double step_seconds(const dcnn_trainer *t) {
     double phases_s[DCNN_PHASE_COUNT], sum = 0.0;
-    dcnn_trainer_phases(t, phases_s);
+    dcnn_engine_phases(t->engine, phases_s);
     for (int i = 0; i < DCNN_PHASE_COUNT; i++) sum += phases_s[i];
     return sum;
 }
@@ -219,27 +221,20 @@ static int64_t how_often(dcnn_comm *comm, double each_s, double seconds, int64_t
 /* One row of figures a step, by name of the quantity: step, phases, then operations forward and backward. */
 static void note_step(const dcnn_trainer *t, double *row, int64_t steps) {
     double phases_s[DCNN_PHASE_COUNT];
-    dcnn_trainer_phases(t, phases_s);
+    dcnn_engine_phases(t->engine, phases_s);
     *row = step_seconds(t);
     for (int i = 0; i < DCNN_PHASE_COUNT; i++) *(row += steps) = phases_s[i];
-    for (int i = 0; i <= dcnn_plan_op_count(t->plan); i++) {
-        *(row += steps) = t->times[i].forward_s;
-        *(row += steps) = t->times[i].backward_s;
+    for (int i = 0; i <= dcnn_plan_op_count(dcnn_engine_plan(t->engine)); i++) {
+        const dcnn_op_times times = dcnn_engine_op_times(t->engine, i);
+        *(row += steps) = times.forward_s;
+        *(row += steps) = times.backward_s;
     }
 }
 
-/* Images of a step that this rank's first thread computes. */
-static double images_of_first_thread(const dcnn_trainer *t) {
-    const int64_t grains = dcnn_share_first(t->shares.count, 1, dcnn_team_size(t->team));
-    const int64_t before = t->shares.first * t->options->grain, rest = t->batch - before;
-    const int64_t images = grains * t->options->grain;
-    return (double)(images < rest ? images : rest);
-}
-
 static void take_medians(const dcnn_trainer *t, double *rows, int64_t steps, dcnn_bench_result *result) {
-    const double images = images_of_first_thread(t);
+    const double images = (double)dcnn_engine_share(t->engine, t->step_samples);
     result->step_s = median(rows, steps);
-    result->images = (double)t->batch;
+    result->images = (double)t->step_samples;
     result->train_images_per_s = result->images / result->step_s;
     for (int i = 0; i < DCNN_PHASE_COUNT; i++) result->phases_s[i] = median(rows += steps, steps);
     for (int i = 0; i < result->op_count && images > 0; i++) {
@@ -264,7 +259,7 @@ static dcnn_status measure_steps(dcnn_trainer *t, double seconds, dcnn_bench_res
         DCNN_TRY_DONE(take_step(t));
         note_step(t, all + i, steps);
     }
-    result->train_overall_per_s = (double)(steps * t->batch) / (dcnn_now_s() - began_s);
+    result->train_overall_per_s = (double)(steps * t->step_samples) / (dcnn_now_s() - began_s);
     result->steps = steps;
     take_medians(t, all, steps, result);
 done:
@@ -284,7 +279,9 @@ static dcnn_status measure_loader(dcnn_trainer *t, dcnn_train_options *options, 
         const int64_t count = steps < MOST ? steps : MOST;
         for (int64_t i = 0; i < count; i++) {
             DCNN_TRY(take_step(t));
-            loads_s[i] = t->phases_s[DCNN_PHASE_LOAD];
+            double phases_s[DCNN_PHASE_COUNT];
+            dcnn_engine_phases(t->engine, phases_s);
+            loads_s[i] = phases_s[DCNN_PHASE_LOAD];
         }
         result->load_s[augment] = median(loads_s, count);
     }
@@ -295,7 +292,7 @@ static dcnn_status measure_loader(dcnn_trainer *t, dcnn_train_options *options, 
 static dcnn_status evaluate(dcnn_trainer *t, int64_t count, double *seconds) {
     dcnn_evaluation evaluation;
     const double began_s = dcnn_now_s();
-    DCNN_TRY(dcnn_evaluator_run(t->evaluator, t->sampler.rows, count, false, &evaluation));
+    DCNN_TRY(dcnn_trainer_evaluate(t, t->sampler.rows, count, &evaluation));
     *seconds = dcnn_now_s() - began_s;
     dcnn_evaluation_free(&evaluation);
     return DCNN_OK;
@@ -347,11 +344,12 @@ static void describe_op(const dcnn_plan *plan, const dcnn_net *net, const dcnn_o
 }
 
 static dcnn_status describe_ops(const dcnn_trainer *t, dcnn_bench_result *result) {
-    result->op_count = dcnn_plan_op_count(t->plan) + 1;
+    const dcnn_plan *plan = dcnn_engine_plan(t->engine);
+    result->op_count = dcnn_plan_op_count(plan) + 1;
     result->ops = calloc((size_t)result->op_count, sizeof *result->ops);
     if (result->ops == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: operations");
     for (int i = 0; i < result->op_count - 1; i++)
-        describe_op(t->plan, t->state.net, dcnn_plan_op(t->plan, i), &result->ops[i]);
+        describe_op(plan, t->state.net, dcnn_plan_op(plan, i), &result->ops[i]);
     dcnn_bench_op *loss = &result->ops[result->op_count - 1];
     snprintf(loss->name, sizeof loss->name, "loss");
     loss->forward_stage = loss->backward_stage = t->state.net->loss_stage;
@@ -363,7 +361,8 @@ static dcnn_status describe_stages(const dcnn_trainer *t, dcnn_bench_result *res
     result->stages = calloc((size_t)result->stage_count, sizeof *result->stages);
     if (result->stages == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: stages");
     for (int i = 0; i < result->stage_count; i++)
-        result->stages[i] = (dcnn_bench_stage){dcnn_plan_sum_count(t->plan, i), t->state.net->buckets[i].count};
+        result->stages[i] =
+            (dcnn_bench_stage){dcnn_plan_sum_count(dcnn_engine_plan(t->engine), i), t->state.net->buckets[i].count};
     return DCNN_OK;
 }
 
@@ -372,8 +371,8 @@ static dcnn_status describe_stages(const dcnn_trainer *t, dcnn_bench_result *res
 static dcnn_status measure(dcnn_trainer *t, dcnn_train_options *options, double seconds, dcnn_bench_result *result) {
     result->ranks = dcnn_comm_size(t->comm);
     result->nodes = dcnn_comm_node_count(t->comm);
-    result->threads = dcnn_team_size(t->team);
-    result->isa = t->kernels->isa;
+    result->threads = dcnn_team_size(dcnn_engine_team(t->engine));
+    result->isa = dcnn_engine_kernels(t->engine)->isa;
     DCNN_TRY(dcnn_comm_agree(t->comm, describe_ops(t, result)));
     DCNN_TRY(dcnn_comm_agree(t->comm, describe_stages(t, result)));
     result->start_s = process_age_s();

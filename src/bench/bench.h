@@ -36,7 +36,7 @@ typedef struct dcnn_bench_stage {
 } dcnn_bench_stage;
 
 /** What was measured. The machine's limits are the best of some runs, times of training medians of steps; phases and
- * operations those of rank 0's first thread. */
+ * operations those of rank 0, the mean over its threads. */
 typedef struct dcnn_bench_result {
     char data[512];            /**< what it was measured on */
     int ranks, nodes, threads; /**< threads of each rank */

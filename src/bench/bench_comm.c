@@ -78,6 +78,7 @@ static void measure_all(bench *b, dcnn_bench_comm_result *result) {
 
 dcnn_status dcnn_bench_comm(dcnn_comm *comm, double seconds, dcnn_bench_comm_result *result) {
     const size_t largest = floats_of(DCNN_BENCH_GRADIENTS - 1) * sizeof(float);
+    const int64_t grains = dcnn_comm_size(comm);
     size_t counts[DCNN_BENCH_GRADIENTS];
     void *common = NULL, *own;
     bench *b = calloc(1, sizeof *b);
@@ -88,7 +89,7 @@ dcnn_status dcnn_bench_comm(dcnn_comm *comm, double seconds, dcnn_bench_comm_res
         .ranks = dcnn_comm_size(comm), .nodes = dcnn_comm_node_count(comm), .domain_size = dcnn_comm_domain_size(comm)};
     for (int row = 0; row < DCNN_BENCH_GRADIENTS; row++) counts[row] = floats_of(row);
     DCNN_TRY_DONE(dcnn_comm_share_domain(comm, largest, largest, &common, &own));
-    DCNN_TRY_DONE(dcnn_comm_reserve_gradient(comm, result->ranks, DCNN_BENCH_GRADIENTS, counts));
+    DCNN_TRY_DONE(dcnn_comm_reserve_gradient(comm, 1, &grains, DCNN_BENCH_GRADIENTS, counts));
     DCNN_TRY_DONE(dcnn_comm_reserve_sums(comm, sum_counts[DCNN_BENCH_SUMS - 1]));
     b->comm = comm;
     b->kernels = dcnn_kernels_of(dcnn_comm_isa(comm));

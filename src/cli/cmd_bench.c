@@ -62,22 +62,9 @@ static void print_operations(const dcnn_bench_result *r) {
 }
 
 static void print_phases(const dcnn_bench_result *r) {
-    static const char *const meanings[DCNN_PHASE_COUNT] = {
-        "weights into the kernels' form",
-        "bytes to floats, augmentation",
-        "operations and loss",
-        "operations",
-        "gradients of grains",
-        "for the rank's other threads",
-        "sums of all ranks",
-        "gradients of all ranks",
-        "new weights",
-        "waits for the node's other ranks",
-        "waits for messages",
-    };
     printf("%-36s %-8s %9s %6s\n", "phase", "", "ms a step", "%");
     for (int i = 0; i < DCNN_PHASE_COUNT; i++)
-        printf("%-9s %-35s %9.4f %6.1f\n", dcnn_phase_names[i], meanings[i], 1e3 * r->phases_s[i],
+        printf("%-9s %-35s %9.4f %6.1f\n", dcnn_phase_names[i], dcnn_phase_meanings[i], 1e3 * r->phases_s[i],
                100.0 * r->phases_s[i] / r->step_s);
     printf("%-9s %-35s %9.4f\n", "load", "... without, with augmentation", 1e3 * r->load_s[0]);
     printf("%45s %9.4f\n\n", "", 1e3 * r->load_s[1]);

@@ -195,9 +195,10 @@ void dcnn_comm_sum(dcnn_comm *comm, dcnn_shares shares, int count, const double 
 /** Makes room for dcnn_comm_sum() of up to `count` doubles. Once a run. */
 dcnn_status dcnn_comm_reserve_sums(dcnn_comm *comm, int count);
 
-/** Makes room for dcnn_comm_gradient_begin(): batches of up to `grains` grains, buckets of `counts` floats. Once a run.
- */
-dcnn_status dcnn_comm_reserve_gradient(dcnn_comm *comm, int64_t grains, int buckets, const size_t *counts);
+/** Makes room for dcnn_comm_gradient_begin(): batches of just so many grains (`grains` [batches]), buckets of `counts`
+ * floats. Once a run. */
+dcnn_status dcnn_comm_reserve_gradient(dcnn_comm *comm, int batches, const int64_t *grains, int buckets,
+                                       const size_t *counts);
 
 /**
  * Begins summing one bucket of the gradient over all ranks, without blocking. *Collective.*

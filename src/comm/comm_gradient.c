@@ -294,7 +294,7 @@ void dcnn_comm_gradient_plain(dcnn_comm *comm, const dcnn_kernels *kernels, size
 
 /* --- room ------------------------------------------------------------------------------------------------------- */
 
-/* The most blocks that matter for any batch of up to `grains` grains. */
+/* The most blocks that matter for any batch that occurs. */
 typedef struct most_blocks {
     int in_domain; /* of all ranks of ours */
     int of_domain; /* left of any domain */
@@ -305,9 +305,10 @@ static int larger(int a, int b) {
     return a > b ? a : b;
 }
 
-static most_blocks count_blocks(const dcnn_comm *comm, int64_t grains) {
+static most_blocks count_blocks(const dcnn_comm *comm, int batches, const int64_t *grains) {
     most_blocks most = {1, 1, 1};
-    for (int64_t batch = 1; batch <= grains; batch++) {
+    for (int b = 0; b < batches; b++) {
+        const int64_t batch = grains[b];
         int in_domain = 0, all = 0;
         for (int i = 0; i < comm->domain_size; i++)
             in_domain += dcnn_comm_blocks_of_rank(comm, batch, comm->domain_index * comm->domain_size + i).depth;
@@ -346,9 +347,10 @@ static bool make_room(dcnn_comm *comm, const most_blocks *most, int buckets, con
     return good;
 }
 
-dcnn_status dcnn_comm_reserve_gradient(dcnn_comm *comm, int64_t grains, int buckets, const size_t *counts) {
+dcnn_status dcnn_comm_reserve_gradient(dcnn_comm *comm, int batches, const int64_t *grains, int buckets,
+                                       const size_t *counts) {
     dcnn_comm_release_gradient(comm);
-    const most_blocks most = count_blocks(comm, grains);
+    const most_blocks most = count_blocks(comm, batches, grains);
     const size_t published_bytes =
         (size_t)buckets * (size_t)comm->domain_size * DCNN_TREE_DEPTH * sizeof *comm->published;
     void *shared;

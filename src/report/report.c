@@ -77,10 +77,6 @@ static dcnn_status write_all(const char *folder, const dcnn_view *view, const dc
     return status;
 }
 
-bool dcnn_report_is_built(void) {
-    return true;
-}
-
 dcnn_status dcnn_report_write(const char *folder, const dcnn_report_data *data) {
     dcnn_view view;
     dcnn_status status = dcnn_view_create(data, &view);

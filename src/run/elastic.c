@@ -10,8 +10,8 @@
 
 dcnn_status dcnn_trainer_remember(dcnn_trainer *t) {
     if (!t->options->elastic) return DCNN_OK;
-    DCNN_TRY(dcnn_history_append_steps(&t->state.history, t->noted_count, t->noted));
-    t->noted_count = 0;
+    DCNN_TRY(dcnn_history_append_steps(&t->state.history, t->notes.count, t->notes.steps));
+    t->notes.count = 0;
     dcnn_memory *before = &t->before;
     before->progress = t->state.progress;
     before->history = t->state.history ? strlen(t->state.history) : 0;
@@ -48,7 +48,8 @@ static void share_newest(dcnn_trainer *t) {
     size_t length = t->state.history ? strlen(t->state.history) + 1 : 0;
     dcnn_comm_broadcast_from(t->comm, newest, &t->state.progress, sizeof t->state.progress);
     dcnn_comm_broadcast_from(t->comm, newest, t->state.net->params, bytes);
-    dcnn_comm_broadcast_from(t->comm, newest, t->gradient, bytes); /* of its last step: the epoch's end may want it */
+    dcnn_comm_broadcast_from(t->comm, newest, dcnn_engine_gradient(t->engine),
+                             bytes); /* of its last step: the epoch's end may want it */
     dcnn_comm_broadcast_from(t->comm, newest, t->state.m, bytes);
     dcnn_comm_broadcast_from(t->comm, newest, t->state.v, bytes);
     dcnn_comm_broadcast_from(t->comm, newest, t->state.net->state, t->state.net->state_count * sizeof(float));
@@ -68,12 +69,10 @@ static dcnn_status open_anew(dcnn_trainer *old, dcnn_trainer **out) {
     dcnn_watchdog_work(false);
     if (status != DCNN_OK) return status;
     dcnn_trainer *t = *out;
-    memcpy(t->gradient, old->gradient, t->state.net->param_count * sizeof(float));
-    t->batch = old->batch;
-    t->train_s = old->train_s;
-    t->trained = old->trained;
-    t->steps = old->steps;
-    t->started_s = old->started_s;
+    memcpy(dcnn_engine_gradient(t->engine), dcnn_engine_gradient(old->engine),
+           t->state.net->param_count * sizeof(float));
+    t->step_samples = old->step_samples;
+    t->pace = old->pace;
     return DCNN_OK;
 }
 

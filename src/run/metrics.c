@@ -14,9 +14,6 @@
 #define STEP_KEY      "step"
 #define HISTOGRAM_KEY "histogram"
 
-const char *const dcnn_phase_names[DCNN_PHASE_COUNT] = {"prepare", "load",     "forward", "backward",  "add",    "wait",
-                                                        "agree",   "gradient", "adam",    "imbalance", "network"};
-
 static json_t *phases_json(const dcnn_epoch_metrics *m) {
     json_t *phases = json_object();
     for (int i = 0; i < DCNN_PHASE_COUNT; i++)

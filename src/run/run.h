@@ -11,6 +11,7 @@
 #include "nn/optimizer.h"
 #include "nn/schedule.h"
 #include "comm/comm.h"
+#include "engine/evaluator.h"
 #include "run/augment.h"
 
 typedef struct dcnn_run_lock dcnn_run_lock; /* run_lock.h */
@@ -109,15 +110,6 @@ typedef struct dcnn_train_result {
 dcnn_status dcnn_train(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoint *from,
                        const dcnn_train_options *options, dcnn_train_result *result);
 
-/** Exact metrics of a model on pictures. */
-typedef struct dcnn_evaluation {
-    int class_count;
-    int64_t count, correct; /**< samples and hits */
-    double loss;            /**< mean cross-entropy */
-    int64_t *confusion;     /**< [class_count, class_count], row = true class; caller frees; on every rank */
-    float *probabilities;   /**< [count, class_count] in split order, on rank 0 if asked for, else NULL; caller frees */
-} dcnn_evaluation;
-
 /** Where a model's inputs come from: a data set's split (labels there), or pictures in memory of rank 0. */
 typedef struct dcnn_samples {
     const dcnn_dataset *dataset; /**< or NULL */
@@ -136,7 +128,5 @@ typedef struct dcnn_samples {
  */
 dcnn_status dcnn_evaluate(dcnn_comm *comm, const dcnn_checkpoint *checkpoint, const dcnn_samples *samples, int threads,
                           bool want_probabilities, dcnn_evaluation *evaluation);
-
-void dcnn_evaluation_free(dcnn_evaluation *evaluation);
 
 #endif

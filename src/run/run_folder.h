@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 
+#include "engine/stopwatch.h"
 #include "run/run.h"
 
 /** FOLDER/NAME, malloc'd; NULL without memory. *Local.* */
@@ -23,32 +24,13 @@ dcnn_status dcnn_checkpoint_newest(const char *folder, char **path);
 /** Removes all but the newest `keep` checkpoints. Failures are no matter. *Local.* */
 void dcnn_checkpoint_prune(const char *folder, int keep);
 
-/** Where a step's time goes. */
-typedef enum dcnn_phase {
-    DCNN_PHASE_PREPARE,  /**< weights into the kernels' form */
-    DCNN_PHASE_LOAD,     /**< bytes to floats, augmentation */
-    DCNN_PHASE_FORWARD,  /**< operations and loss */
-    DCNN_PHASE_BACKWARD, /**< operations */
-    DCNN_PHASE_ADD,      /**< gradients of grains into the rank's */
-    DCNN_PHASE_WAIT,     /**< for the rank's other threads */
-    DCNN_PHASE_AGREE,    /**< sums of all ranks: BatchNormalization, loss */
-    DCNN_PHASE_GRADIENT, /**< gradients of all ranks: adding and moving them */
-    DCNN_PHASE_ADAM,
-    DCNN_PHASE_IMBALANCE, /**< waiting for the other ranks of the domain, in any of the above */
-    DCNN_PHASE_NETWORK,   /**< waiting for messages: communication that no computing hides */
-    DCNN_PHASE_COUNT
-} dcnn_phase;
-
-/** "prepare", "load", …: the phases' names, in metrics.jsonl and elsewhere. */
-extern const char *const dcnn_phase_names[DCNN_PHASE_COUNT];
-
 /** One epoch's metrics; counts are exact. */
 typedef struct dcnn_epoch_metrics {
     int64_t epoch, steps;
     double loss, validation_loss; /**< means */
     int64_t correct, count, validation_correct, validation_count;
     double seconds, images_per_s;
-    double phases_s[DCNN_PHASE_COUNT]; /**< of the steps, on rank 0's first thread */
+    double phases_s[DCNN_PHASE_COUNT]; /**< of the steps, the mean over all threads of all ranks */
     double validation_s;               /**< the phase after them */
 } dcnn_epoch_metrics;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /**
- * @file sampler.h — which samples make grain g of step s of epoch e: arithmetic alone, no state (law 3).
+ * @file sampler.h — which samples stand where in an epoch: arithmetic alone, no state (law 3).
  */
 #ifndef DCNN_RUN_SAMPLER_H
 #define DCNN_RUN_SAMPLER_H
@@ -13,7 +13,6 @@ typedef struct dcnn_sampler {
     const int64_t *rows; /**< [count] the split's rows of the data set; borrowed */
     int64_t count;
     int64_t batch;  /**< global batch size; of a micro-batch where steps have several */
-    int grain;      /**< samples of a full grain */
     int accumulate; /**< micro-batches a step */
 } dcnn_sampler;
 
@@ -28,17 +27,10 @@ static inline int64_t dcnn_sampler_batch(const dcnn_sampler *sampler, int64_t cu
     return sampler->count - cursor < sampler->batch ? sampler->count - cursor : sampler->batch;
 }
 
-/** Grains of a batch of so many samples; the last may be smaller. */
-static inline int64_t dcnn_sampler_grains(const dcnn_sampler *sampler, int64_t samples) {
-    return (samples + sampler->grain - 1) / sampler->grain;
-}
-
 /**
- * Rows of one grain in the epoch's shuffled order. *Local.*
- * @param cursor  samples of the epoch before this batch
- * @param rows    out [grain]
- * @return samples in the grain
+ * Rows of samples [first, first + n) of the epoch's shuffled order. *Local.*
+ * @param rows  out [n]
  */
-int dcnn_sampler_grain(const dcnn_sampler *sampler, uint32_t epoch, int64_t cursor, int64_t grain, int64_t *rows);
+void dcnn_sampler_rows(const dcnn_sampler *sampler, uint32_t epoch, int64_t first, int64_t n, int64_t *rows);
 
 #endif

@@ -28,11 +28,23 @@ typedef struct lane {
 
 struct dcnn_trace {
     const char *path;
-    bool on, done;
+    bool done;
+    dcnn_spans spans;
     double began_s; /* when all ranks met */
     int workers;
     lane *lanes;
 };
+
+/* From the engine's threads, one worker's events at a time. */
+static void add_event(void *context, int worker, const char *name, int number, int64_t grain, double from_s,
+                      double to_s) {
+    lane *own = &((dcnn_trace *)context)->lanes[worker];
+    if (to_s - from_s < 1e-6) return; /* too short to be seen */
+    if (own->count < MOST_EVENTS)
+        own->events[own->count++] = (event){name, number, grain, from_s, to_s};
+    else
+        own->dropped++;
+}
 
 dcnn_status dcnn_trace_create(const char *path, int workers, dcnn_trace **out) {
     dcnn_trace *trace = *out = calloc(1, sizeof *trace);
@@ -44,6 +56,7 @@ dcnn_status dcnn_trace_create(const char *path, int workers, dcnn_trace **out) {
         good = trace->lanes[i].events != NULL;
     }
     if (!good) return DCNN_FAIL(DCNN_FAILURE, "out of memory: a trace");
+    trace->spans = (dcnn_spans){.add = add_event, .context = trace};
     trace->path = path;
     return DCNN_OK;
 }
@@ -55,18 +68,8 @@ void dcnn_trace_free(dcnn_trace *trace) {
     free(trace);
 }
 
-bool dcnn_trace_is_on(const dcnn_trace *trace) {
-    return trace && trace->on;
-}
-
-void dcnn_trace_add(dcnn_trace *trace, int worker, const char *name, int number, int64_t grain, double from_s,
-                    double to_s) {
-    lane *own = &trace->lanes[worker];
-    if (to_s - from_s < 1e-6) return; /* too short to be seen */
-    if (own->count < MOST_EVENTS)
-        own->events[own->count++] = (event){name, number, grain, from_s, to_s};
-    else
-        own->dropped++;
+const dcnn_spans *dcnn_trace_spans(const dcnn_trace *trace) {
+    return trace ? &trace->spans : NULL;
 }
 
 /* --- writing ---------------------------------------------------------------------------------------------------- */
@@ -130,14 +133,14 @@ dcnn_status dcnn_trace_step(dcnn_trace *trace, dcnn_comm *comm, int64_t step) {
     if (step == DCNN_TRACE_FIRST) {
         DCNN_TRY(dcnn_comm_agree(comm, DCNN_OK)); /* all ranks leave it within microseconds */
         trace->began_s = dcnn_now_s();
-        trace->on = true;
+        trace->spans.on = true;
     }
     if (step < DCNN_TRACE_FIRST + DCNN_TRACE_STEPS) return DCNN_OK;
-    if (!trace->on)
+    if (!trace->spans.on)
         dcnn_warn("%s: no trace: it covers steps %d to %d of a start, and this one had fewer", trace->path,
                   DCNN_TRACE_FIRST, DCNN_TRACE_FIRST + DCNN_TRACE_STEPS - 1);
-    if (!trace->on) return DCNN_OK;
-    trace->on = false;
+    if (!trace->spans.on) return DCNN_OK;
+    trace->spans.on = false;
     trace->done = true;
     return write_trace(trace, comm);
 }

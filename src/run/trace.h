@@ -10,6 +10,7 @@
 #define DCNN_RUN_TRACE_H
 
 #include "comm/comm.h"
+#include "engine/stopwatch.h"
 
 /** The steps of a start that are traced: a few, when everything is warm. */
 enum { DCNN_TRACE_FIRST = 4, DCNN_TRACE_STEPS = 3 };
@@ -27,16 +28,8 @@ dcnn_status dcnn_trace_create(const char *path, int workers, dcnn_trace **trace)
  * traced steps are done. NULL is allowed. *Collective.* @return DCNN_OK; DCNN_FAILURE (the file cannot be written) */
 dcnn_status dcnn_trace_step(dcnn_trace *trace, dcnn_comm *comm, int64_t step);
 
-/** Is the step in progress traced? NULL is allowed. *Local.* */
-bool dcnn_trace_is_on(const dcnn_trace *trace);
-
-/** Notes what this worker did from one dcnn_now_s() to another; only while the trace is on. *Local*, one worker at a
- * time.
- * @param name    static text
- * @param number  of a stage, or -1
- * @param grain   number in the batch, or -1 */
-void dcnn_trace_add(dcnn_trace *trace, int worker, const char *name, int number, int64_t grain, double from_s,
-                    double to_s);
+/** What the engine tells its spans to; NULL for NULL. Lives as long as the trace. *Local.* */
+const dcnn_spans *dcnn_trace_spans(const dcnn_trace *trace);
 
 void dcnn_trace_free(dcnn_trace *trace);
 

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* train.c — a training run: epochs, validation, saving, and the test of the best model. train_step.c has the step. */
+/* train.c — a training run: epochs, validation, saving, and the test of the best model. trainer.c has the step. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -23,10 +22,11 @@ static dcnn_status write_record(const dcnn_trainer *t) {
         t->run->folder,
         json_pack("{s:s, s:O?, s:I, s:i, s:i, s:i, s:s, s:s, s:s, s:s, s:s, s:O, s:I, s:f}", "dcnn", DCNN_VERSION,
                   "command", t->options->command, "step", (json_int_t)t->state.progress.step, "ranks",
-                  dcnn_comm_size(t->comm), "nodes", dcnn_comm_node_count(t->comm), "threads", dcnn_team_size(t->team),
-                  "kernels", t->kernels->isa, "mpi", dcnn_comm_version(), "openblas", dcnn_blas_version(),
-                  "openblas_core", dcnn_blas_core(), "data", t->dataset.path, "options", t->options->record,
-                  "step_samples", (json_int_t)(t->sampler.batch * t->sampler.accumulate), "peak_learning_rate",
+                  dcnn_comm_size(t->comm), "nodes", dcnn_comm_node_count(t->comm), "threads",
+                  dcnn_team_size(dcnn_engine_team(t->engine)), "kernels", dcnn_engine_kernels(t->engine)->isa, "mpi",
+                  dcnn_comm_version(), "openblas", dcnn_blas_version(), "openblas_core", dcnn_blas_core(), "data",
+                  t->dataset.path, "options", t->options->record, "step_samples",
+                  (json_int_t)(t->sampler.batch * t->sampler.accumulate), "peak_learning_rate",
                   t->options->optimizer.learning_rate));
 }
 
@@ -55,9 +55,9 @@ static dcnn_status check_lock(const dcnn_trainer *t) {
 /* Rank 0 writes for all: the state is the same everywhere. */
 static dcnn_status save(dcnn_trainer *t, const char *best) {
     DCNN_TRY(check_finite(t));
-    dcnn_status status = dcnn_history_append_steps(&t->state.history, t->noted_count, t->noted);
-    t->noted_count = 0;
-    t->state.progress.elapsed_s = dcnn_now_s() - t->started_s;
+    dcnn_status status = dcnn_history_append_steps(&t->state.history, t->notes.count, t->notes.steps);
+    t->notes.count = 0;
+    t->state.progress.elapsed_s = dcnn_now_s() - t->pace.started_s;
     if (dcnn_comm_rank(t->comm) == 0 && status == DCNN_OK) {
         char *path = dcnn_checkpoint_path(t->run->folder, t->state.progress.step);
         dcnn_watchdog_work(true);
@@ -96,15 +96,26 @@ static bool is_better(const dcnn_progress *best, int64_t correct, double loss) {
 }
 
 static void begin_epoch(dcnn_trainer *t) {
-    t->began.now_s = dcnn_now_s();
-    t->began.train_s = t->train_s;
-    t->began.trained = t->trained;
+    t->pace.began_s = dcnn_now_s();
+    t->pace.began_train_s = t->pace.train_s;
+    t->pace.began_trained = t->pace.trained;
 }
 
 /* Of the epoch's steps, those of this start. */
 static double epoch_speed(const dcnn_trainer *t) {
-    const double seconds = t->train_s - t->began.train_s;
-    return seconds > 0 ? (double)(t->trained - t->began.trained) / seconds : 0.0;
+    const double seconds = t->pace.train_s - t->pace.began_train_s;
+    return seconds > 0 ? (double)(t->pace.trained - t->pace.began_trained) / seconds : 0.0;
+}
+
+/* Where the epoch's time went: the mean over all threads, for a job's first rank may have less to do than others. */
+static void take_phases(dcnn_trainer *t, double phases_s[DCNN_PHASE_COUNT]) {
+    const double unit_s = 1e-9;
+    int64_t sums[DCNN_PHASE_COUNT];
+    dcnn_engine_phases(t->engine, phases_s);
+    dcnn_engine_forget_times(t->engine);
+    for (int i = 0; i < DCNN_PHASE_COUNT; i++) sums[i] = llround(phases_s[i] / unit_s);
+    dcnn_comm_add_integers(t->comm, sums, DCNN_PHASE_COUNT);
+    for (int i = 0; i < DCNN_PHASE_COUNT; i++) phases_s[i] = unit_s * (double)sums[i] / dcnn_comm_size(t->comm);
 }
 
 /* After the last step of an epoch: validation, metrics, the best so far, a checkpoint, a line. */
@@ -113,10 +124,10 @@ static dcnn_status end_epoch(dcnn_trainer *t) {
     const dcnn_split *split = dcnn_dataset_split(&t->dataset, "validation");
     dcnn_evaluation validation = {0};
     if (t->options->histograms)
-        DCNN_TRY(dcnn_history_append_histograms(&t->state.history, p->epoch + 1, t->state.net, t->gradient,
-                                                1.0 / (double)t->step_samples));
+        DCNN_TRY(dcnn_history_append_histograms(&t->state.history, p->epoch + 1, t->state.net,
+                                                dcnn_engine_gradient(t->engine), 1.0 / (double)t->step_samples));
     const double trained_s = dcnn_now_s();
-    if (split) DCNN_TRY(dcnn_evaluator_run(t->evaluator, split->rows, split->count, false, &validation));
+    if (split) DCNN_TRY(dcnn_trainer_evaluate(t, split->rows, split->count, &validation));
     const double validation_s = dcnn_now_s() - trained_s;
     DCNN_TRY(check_replicas(t));
     dcnn_epoch_metrics metrics = {.epoch = p->epoch + 1,
@@ -127,11 +138,10 @@ static dcnn_status end_epoch(dcnn_trainer *t) {
                                   .validation_loss = validation.loss,
                                   .validation_correct = validation.correct,
                                   .validation_count = validation.count,
-                                  .seconds = dcnn_now_s() - t->began.now_s,
+                                  .seconds = dcnn_now_s() - t->pace.began_s,
                                   .validation_s = validation_s,
                                   .images_per_s = epoch_speed(t)};
-    dcnn_trainer_phases(t, metrics.phases_s);
-    dcnn_trainer_forget_times(t);
+    take_phases(t, metrics.phases_s);
     dcnn_evaluation_free(&validation);
     DCNN_TRY(dcnn_history_append(&t->state.history, &metrics));
     const bool better = split == NULL || is_better(p, metrics.validation_correct, metrics.validation_loss);
@@ -164,12 +174,12 @@ static dcnn_status stop_here(dcnn_trainer *t) {
 static void note_step(dcnn_trainer *t, double loss_before, int64_t correct_before) {
     const dcnn_progress *p = &t->state.progress;
     if (t->options->log_every == 0 || p->step % t->options->log_every != 0) return;
-    t->noted[t->noted_count++] = (dcnn_step_metrics){
+    t->notes.steps[t->notes.count++] = (dcnn_step_metrics){
         .epoch = p->epoch + 1,
         .step = p->step,
         .loss = (p->loss_sum - loss_before) / (double)t->step_samples,
         .accuracy = (double)(p->correct - correct_before) / (double)t->step_samples,
-        .learning_rate = t->update.rate,
+        .learning_rate = t->rate,
         .wall_time = dcnn_wall_time(),
     };
 }
@@ -199,12 +209,12 @@ static dcnn_status run_epoch(dcnn_trainer *t) {
         bool stop = false;
         const double loss_before = p->loss_sum;
         const int64_t correct_before = p->correct;
-        DCNN_TRY(dcnn_train_step(t, &stop));
+        DCNN_TRY(dcnn_trainer_step(t, &stop));
         note_step(t, loss_before, correct_before);
         DCNN_TRY(dcnn_trainer_remember(t));
         dcnn_watchdog_step(p->step);
         tell_step(t);
-        stop = stop || (t->options->stop_after > 0 && t->steps >= t->options->stop_after);
+        stop = stop || (t->options->stop_after > 0 && t->pace.steps >= t->options->stop_after);
         const bool last = p->cursor >= t->sampler.count;
         if (stop && !last) return stop_here(t);
         if (stop) {
@@ -223,7 +233,7 @@ static dcnn_status test_split(dcnn_trainer *t, const char *name, int64_t *correc
     const dcnn_split *split = dcnn_dataset_split(&t->dataset, name);
     if (split == NULL) return DCNN_OK;
     dcnn_evaluation evaluation;
-    DCNN_TRY(dcnn_evaluator_run(t->evaluator, split->rows, split->count, false, &evaluation));
+    DCNN_TRY(dcnn_trainer_evaluate(t, split->rows, split->count, &evaluation));
     *correct = evaluation.correct;
     *count = evaluation.count;
     dcnn_evaluation_free(&evaluation);
@@ -284,7 +294,7 @@ dcnn_status dcnn_train(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoi
     DCNN_TRY_DONE(dcnn_comm_agree(comm, dcnn_comm_rank(comm) == 0 ? write_record(t) : DCNN_OK));
     tell_model(t->state.net);
     if (from) DCNN_TRY_DONE(dcnn_trainer_catch_up(t));
-    t->started_s = dcnn_now_s() - t->state.progress.elapsed_s;
+    t->pace.started_s = dcnn_now_s() - t->state.progress.elapsed_s;
     dcnn_signals_catch();
     const int64_t left_s = dcnn_signals_watch_deadline(options->end_margin_s);
     if (left_s >= 0) dcnn_info("time  stopping in %lld s, before the job's time runs out", (long long)left_s);
@@ -297,8 +307,8 @@ dcnn_status dcnn_train(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoi
     result->epochs = t->state.progress.epoch;
     result->steps = t->state.progress.step;
     result->best_epoch = t->state.progress.best_epoch;
-    result->images_per_s = t->train_s > 0 ? (double)t->trained / t->train_s : 0.0;
-    result->elapsed_s = dcnn_now_s() - t->started_s;
+    result->images_per_s = t->pace.train_s > 0 ? (double)t->pace.trained / t->pace.train_s : 0.0;
+    result->elapsed_s = dcnn_now_s() - t->pace.started_s;
     result->weights_hash = dcnn_weights_hash(t->state.net);
     DCNN_TRY_DONE(test_best(t, result));
     status = dcnn_comm_agree(comm, dcnn_comm_rank(comm) == 0 ? dcnn_run_result_write(run->folder, result) : DCNN_OK);

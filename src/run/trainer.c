@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* trainer.c — setting a training run up, up to its first step, and taking it down; train.c runs it. */
+/* trainer.c — setting a training run up, its steps, and taking it down; train.c runs it. */
 #include "run/trainer.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/log.h"
+#include "base/clock.h"
+#include "guard/signals.h"
+#include "guard/watchdog.h"
 #include "run/elastic.h"
 
 /* --- the model -------------------------------------------------------------------------------------------------- */
@@ -112,172 +115,68 @@ static dcnn_status take_state(dcnn_trainer *t, const dcnn_checkpoint *from) {
     return DCNN_OK;
 }
 
-/* --- memory ----------------------------------------------------------------------------------------------------- */
+/* --- the engine --------------------------------------------------------------------------------------------------- */
 
-/* What the ranks of a domain hold together; returns the packed weights. */
-static void *carve_common(dcnn_trainer *t, dcnn_arena *arena, float **params) {
-    const size_t bytes = t->state.net->param_count * sizeof(float);
-    *params = dcnn_arena_take(arena, bytes);
-    t->state.m = dcnn_arena_take(arena, bytes);
-    t->state.v = dcnn_arena_take(arena, bytes);
-    t->gradient = dcnn_arena_take(arena, bytes);
-    if (t->sampler.accumulate > 1) t->accumulated = dcnn_arena_take(arena, bytes);
-    t->update.norms = dcnn_arena_take(arena, (size_t)t->update.chunk_count * sizeof *t->update.norms);
-    return dcnn_arena_take(arena, dcnn_plan_packed_bytes(t->plan));
-}
-
-/* What each of them lets the others read. */
-static void carve_vectors(dcnn_trainer *t, dcnn_arena *arena, int depth) {
-    for (int worker = 0; worker < dcnn_team_size(t->team); worker++)
-        for (int i = 0; i < depth; i++)
-            t->workers[worker].vectors[i] = dcnn_arena_take(arena, t->state.net->param_count * sizeof(float));
-}
-
-static void carve_private(dcnn_trainer *t, dcnn_arena *arena) {
-    const size_t slots = (size_t)t->slots, grain = (size_t)t->options->grain;
-    t->sums = dcnn_arena_take(arena, (slots + 1) * (size_t)t->sum_stride * sizeof(double));
-    t->samples = dcnn_arena_take(arena, slots * grain * sizeof *t->samples);
-    t->labels = dcnn_arena_take(arena, slots * grain * sizeof *t->labels);
-    t->before.statistics = dcnn_arena_take(arena, t->state.net->state_count * sizeof(float));
-    t->augment_scratch_bytes = dcnn_augment_scratch(&t->options->ranges, t->loader.h, t->loader.w, t->loader.c);
-    t->augment_scratch_bytes = (t->augment_scratch_bytes + 63) / 64 * 64;
-    t->augment_scratch = dcnn_arena_take(arena, (size_t)dcnn_team_size(t->team) * t->augment_scratch_bytes);
-}
-
-/* Vectors that a worker's stack needs: the deepest that its share of any batch makes, one more for the leaf. */
-static int deepest_stack(const dcnn_trainer *t, int64_t most_grains) {
-    const int workers = dcnn_team_size(t->team);
-    int deepest = 0;
-    for (int64_t grains = 1; grains <= most_grains; grains++) {
-        const dcnn_shares shares = dcnn_comm_shares(t->comm, grains);
-        for (int worker = 0; worker < workers; worker++) {
-            dcnn_tree tree = {0};
-            const int64_t end = dcnn_share_first(shares.count, worker + 1, workers);
-            for (int64_t i = dcnn_share_first(shares.count, worker, workers); i < end; i++) {
-                dcnn_tree_push(&tree, (dcnn_block){0, shares.first + i}, grains);
-                if (tree.depth > deepest) deepest = tree.depth;
-            }
-        }
-    }
-    return deepest + 1;
-}
-
-static dcnn_status make_workers(dcnn_trainer *t, int depth) {
-    const int workers = dcnn_team_size(t->team);
-    t->workers = calloc((size_t)workers, sizeof *t->workers);
-    for (int worker = 0; t->workers && worker < workers; worker++)
-        t->workers[worker].vectors = calloc((size_t)depth, sizeof(float *));
-    for (int worker = 0; worker < workers; worker++)
-        if (t->workers == NULL || t->workers[worker].vectors == NULL)
-            return DCNN_FAIL(DCNN_FAILURE, "out of memory: %d workers", workers);
+/* The engine takes the net over and starts from the checkpoint's moments. */
+static dcnn_status make_engine(dcnn_trainer *t, const dcnn_checkpoint *from) {
+    const dcnn_train_options *o = t->options;
+    const int64_t batch = t->sampler.batch < t->sampler.count ? t->sampler.batch : t->sampler.count;
+    const dcnn_engine_options options = {.grain = o->grain,
+                                         .threads = o->threads,
+                                         .fuse = o->fuse,
+                                         .plain_sums = o->plain_sums,
+                                         .batch_size = batch,
+                                         .last_batch = t->sampler.count % batch,
+                                         .accumulate = t->sampler.accumulate,
+                                         .seed = o->seed,
+                                         .optimizer = o->optimizer,
+                                         .spans = dcnn_trace_spans(t->trace),
+                                         .on_grain = dcnn_watchdog_progress,
+                                         .stop_flag = dcnn_signals_caught};
+    dcnn_net *net = t->state.net;
+    t->state.net = NULL;
+    DCNN_TRY(dcnn_engine_create(t->comm, net, from ? from->m : NULL, from ? from->v : NULL, &options, &t->engine));
+    t->state.net = dcnn_engine_net(t->engine);
+    t->state.m = dcnn_engine_m(t->engine);
+    t->state.v = dcnn_engine_v(t->engine);
     return DCNN_OK;
 }
 
-static int64_t grains_of_batch(const dcnn_trainer *t) {
-    return (t->options->batch_size + t->options->grain - 1) / t->options->grain;
-}
-
-/* What this rank needs for itself. *Local.* */
-static dcnn_status make_own_memory(dcnn_trainer *t) {
-    t->slots = 1;
-    for (int64_t batch = 1; batch <= grains_of_batch(t); batch++) {
-        const int64_t share = dcnn_comm_shares(t->comm, batch).count;
-        if (share > t->slots) t->slots = (int)share;
-    }
-    const dcnn_plan_options plan = {.grain = t->options->grain,
-                                    .slots = t->slots,
-                                    .workers = dcnn_team_size(t->team),
-                                    .training = true,
-                                    .fuse = t->options->fuse,
-                                    .packed_elsewhere = true};
-    DCNN_TRY(dcnn_plan_create(t->state.net, t->kernels, &plan, &t->plan));
-    t->sum_stride = dcnn_plan_sum_count_max(t->plan);
-    DCNN_TRY(dcnn_update_create(t->state.net, t->kernels, &t->options->optimizer, &t->update));
-    t->times = calloc((size_t)dcnn_plan_op_count(t->plan) + 1, sizeof *t->times);
-    if (t->times == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: the times of operations");
-    dcnn_arena arena = {0};
-    carve_private(t, &arena);
-    DCNN_TRY(dcnn_block_create(arena.used, "sums", &t->block));
-    arena = (dcnn_arena){.base = t->block};
-    carve_private(t, &arena);
-    return DCNN_OK;
-}
-
-/* Lays the state into memory that the domain shares; its first rank fills it. */
-static dcnn_status share_state(dcnn_trainer *t, const dcnn_checkpoint *from) {
-    const size_t bytes = t->state.net->param_count * sizeof(float);
-    const int depth = deepest_stack(t, grains_of_batch(t));
-    DCNN_TRY(dcnn_comm_agree(t->comm, make_workers(t, depth)));
-    dcnn_arena common = {0}, own = {0};
-    float *params;
-    carve_common(t, &common, &params);
-    carve_vectors(t, &own, depth);
-    void *vectors;
-    dcnn_status status = dcnn_comm_share_domain(t->comm, common.used, own.used, &t->shared, &vectors);
-    if (status != DCNN_OK && dcnn_comm_domain_size(t->comm) > 1) {
-        dcnn_warn("%s; until then each rank holds its own copy of the weights, which is slower", dcnn_error());
-        dcnn_comm_separate(t->comm);
-        status = dcnn_comm_share_domain(t->comm, common.used, own.used, &t->shared, &vectors);
-    }
-    DCNN_TRY(status);
-    common = (dcnn_arena){.base = t->shared};
-    own = (dcnn_arena){.base = vectors};
-    void *packed = carve_common(t, &common, &params);
-    carve_vectors(t, &own, depth);
-    dcnn_plan_place_packed(t->plan, packed, dcnn_comm_domain_rank(t->comm), dcnn_comm_domain_size(t->comm));
-    if (dcnn_comm_domain_rank(t->comm) == 0) {
-        memcpy(params, t->state.net->params, bytes);
-        if (from) memcpy(t->state.m, from->m, bytes);
-        if (from) memcpy(t->state.v, from->v, bytes);
-    }
-    dcnn_net_place_params(t->state.net, params);
-    t->update.gradient = t->gradient;
-    t->update.m = t->state.m;
-    t->update.v = t->state.v;
-    t->update.params = params;
-    dcnn_comm_domain_barrier(t->comm);
-    return DCNN_OK;
-}
-
-static dcnn_status reserve_sums(dcnn_trainer *t) {
-    const dcnn_net *net = t->state.net;
-    size_t *counts = calloc((size_t)net->stage_count, sizeof *counts);
-    DCNN_TRY(dcnn_comm_agree(t->comm, counts ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: buckets")));
-    for (int stage = 0; stage < net->stage_count; stage++) counts[stage] = net->buckets[stage].count;
-    dcnn_status status = dcnn_comm_reserve_gradient(t->comm, grains_of_batch(t), net->stage_count, counts);
-    free(counts);
-    DCNN_TRY(status);
-    return dcnn_comm_reserve_sums(t->comm, t->sum_stride > DCNN_LOSS_SUMS ? t->sum_stride : DCNN_LOSS_SUMS);
-}
-
-/* Room for the steps of an epoch that are noted: a checkpoint, at its end at the latest, empties it. */
 static dcnn_status make_notes(dcnn_trainer *t) {
+    dcnn_notes *notes = &t->notes;
+    t->before.statistics = calloc(t->state.net->state_count + 1, sizeof(float));
+    if (t->before.statistics == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: a step to take back");
     if (t->options->log_every == 0) return DCNN_OK;
-    t->noted_room = (int)(dcnn_sampler_steps(&t->sampler) / t->options->log_every) + 1;
-    t->noted = calloc((size_t)t->noted_room, sizeof *t->noted);
-    return t->noted ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: metrics of %d steps", t->noted_room);
+    notes->room = (int)(dcnn_sampler_steps(&t->sampler) / t->options->log_every) + 1;
+    notes->steps = calloc((size_t)notes->room, sizeof *notes->steps);
+    return notes->steps ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: metrics of %d steps", notes->room);
 }
 
-/* --- setting up and taking down --------------------------------------------------------------------------------- */
+/* --- setting up and taking down ----------------------------------------------------------------------------------- */
 
 static dcnn_status set_up_local(dcnn_trainer *t, const dcnn_checkpoint *from) {
     const dcnn_train_options *o = t->options;
     const dcnn_split *train = dcnn_dataset_split(&t->dataset, "train");
     if (train == NULL || train->count == 0)
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s has no split 'train'", t->dataset.path);
-    t->sampler = (dcnn_sampler){o->seed,       train->rows, train->count,
-                                o->batch_size, o->grain,    o->accumulate > 1 ? o->accumulate : 1};
+    t->sampler =
+        (dcnn_sampler){o->seed, train->rows, train->count, o->batch_size, o->accumulate > 1 ? o->accumulate : 1};
     DCNN_TRY(take_state(t, from));
-    const int cores = dcnn_comm_cores(t->comm), threads = o->threads > 0 ? o->threads : cores;
-    if (threads > cores)
-        dcnn_warn("--threads %d: but each rank has %d of the node's cores; give fewer threads or ranks", threads,
-                  cores);
-    DCNN_TRY(dcnn_team_create(threads, &t->team));
-    if (o->trace) DCNN_TRY(dcnn_trace_create(o->trace, threads, &t->trace));
-    DCNN_TRY(make_own_memory(t));
+    const int threads = o->threads > 0 ? o->threads : dcnn_comm_cores(t->comm);
+    return o->trace ? dcnn_trace_create(o->trace, threads, &t->trace) : DCNN_OK;
+}
+
+static dcnn_status set_up_rest(dcnn_trainer *t) {
+    dcnn_team *team = dcnn_engine_team(t->engine);
+    const size_t needed = dcnn_augment_scratch(&t->options->ranges, t->loader.h, t->loader.w, t->loader.c);
+    void *scratch;
+    t->augment_scratch_bytes = (needed + 63) / 64 * 64;
+    DCNN_TRY(
+        dcnn_block_create((size_t)dcnn_team_size(team) * t->augment_scratch_bytes, "pictures to change", &scratch));
+    t->augment_scratch = scratch;
     DCNN_TRY(make_notes(t));
-    return dcnn_evaluator_create(t->comm, t->team, t->kernels, t->state.net, &t->loader, o->grain, o->fuse,
-                                 &t->evaluator);
+    return dcnn_evaluator_create(t->comm, team, dcnn_engine_kernels(t->engine), t->state.net, t->options->grain,
+                                 t->options->fuse, &t->evaluator);
 }
 
 /* A data set that is no file: all its pictures are for training. */
@@ -330,34 +229,80 @@ dcnn_status dcnn_trainer_open(dcnn_comm *comm, const dcnn_run *run, const dcnn_c
     dcnn_trainer *t = *trainer = calloc(1, sizeof *t);
     DCNN_TRY(dcnn_comm_agree(comm, t ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: a trainer")));
     t->comm = comm;
-    t->kernels = dcnn_kernels_of(dcnn_comm_isa(comm));
     t->options = options;
     t->run = run;
     if (options->plain_sums) dcnn_comm_separate(comm);
     DCNN_TRY(open_data(t, pictures, classes));
     DCNN_TRY(dcnn_comm_agree(comm, set_up_local(t, from)));
-    DCNN_TRY(share_state(t, from));
-    DCNN_TRY(reserve_sums(t));
+    DCNN_TRY(make_engine(t, from));
+    DCNN_TRY(dcnn_comm_agree(comm, set_up_rest(t)));
     return dcnn_trainer_remember(t);
 }
 
 void dcnn_trainer_close(dcnn_trainer *t) {
     if (t == NULL) return;
     dcnn_evaluator_free(t->evaluator);
-    dcnn_plan_free(t->plan);
-    dcnn_update_free(&t->update);
-    for (int worker = 0; t->workers && worker < dcnn_team_size(t->team); worker++) free(t->workers[worker].vectors);
-    free(t->workers);
-    free(t->times);
+    if (t->engine == NULL) dcnn_net_free(t->state.net);
+    dcnn_engine_free(t->engine);
     dcnn_trace_free(t->trace);
-    free(t->noted);
-    dcnn_team_free(t->team);
-    dcnn_block_free(t->block);
-    dcnn_net_free(t->state.net);
-    dcnn_comm_unshare(t->comm, t->shared);
+    free(t->notes.steps);
+    free(t->before.statistics);
+    dcnn_block_free(t->augment_scratch);
     free(t->state.history);
     json_decref(t->state.options);
     dcnn_loader_close(t->comm, &t->loader);
     dcnn_dataset_free(&t->dataset);
     free(t);
+}
+
+/* --- a step ------------------------------------------------------------------------------------------------------- */
+
+dcnn_status dcnn_trainer_step(dcnn_trainer *t, bool *stop) {
+    dcnn_progress *p = &t->state.progress;
+    const int64_t most = t->sampler.batch * t->sampler.accumulate, left = t->sampler.count - p->cursor;
+    DCNN_TRY(dcnn_trace_step(t->trace, t->comm, t->pace.steps + 1));
+    const double began_s = dcnn_now_s();
+    t->step_samples = left < most ? left : most;
+    t->rate = dcnn_schedule_rate(&t->options->schedule, t->options->optimizer.learning_rate, p->step,
+                                 t->options->epochs, dcnn_sampler_steps(&t->sampler));
+    const dcnn_epoch_feed feed = {.loader = &t->loader,
+                                  .kernels = dcnn_engine_kernels(t->engine),
+                                  .sampler = &t->sampler,
+                                  .augment = t->options->augment ? &t->options->ranges : NULL,
+                                  .scratch = t->augment_scratch,
+                                  .scratch_bytes = t->augment_scratch_bytes,
+                                  .epoch = (uint32_t)p->epoch,
+                                  .cursor = p->cursor};
+    const dcnn_step step = {.samples = t->step_samples,
+                            .number = p->step + 1,
+                            .epoch = (uint32_t)p->epoch,
+                            .rate = t->rate,
+                            .feed = dcnn_feed_of_epoch(&feed)};
+    dcnn_step_sums sums = {.loss = p->loss_sum, .correct = p->correct};
+    dcnn_status status = dcnn_engine_step(t->engine, &step, &sums);
+    if (status == DCNN_DIVERGED) {
+        char what[128];
+        snprintf(what, sizeof what, "%s", dcnn_error());
+        status = DCNN_FAIL(DCNN_DIVERGED,
+                           "%s in epoch %lld, step %lld: the last good checkpoint is kept; try a smaller "
+                           "--learning-rate",
+                           what, (long long)p->epoch + 1, (long long)p->step + 1);
+    }
+    if (sums.stop != 0) t->stop_signal = sums.stop;
+    *stop = sums.stop != 0;
+    DCNN_TRY(status);
+    p->loss_sum = sums.loss;
+    p->correct = sums.correct;
+    p->cursor += t->step_samples;
+    p->step++;
+    t->pace.steps++;
+    t->pace.trained += t->step_samples;
+    t->pace.train_s += dcnn_now_s() - began_s;
+    return DCNN_OK;
+}
+
+dcnn_status dcnn_trainer_evaluate(dcnn_trainer *t, const int64_t *rows, int64_t count, dcnn_evaluation *evaluation) {
+    const dcnn_rows_feed feed = {&t->loader, dcnn_engine_kernels(t->engine), rows};
+    const dcnn_evaluation_options options = {.on_grain = dcnn_watchdog_progress};
+    return dcnn_evaluator_run(t->evaluator, count, dcnn_feed_of_rows(&feed), &options, evaluation);
 }

@@ -1,7 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* without/report.c — report.h and events.h in a build without cairo, pango and protobuf-c (-DDCNN_REPORT=OFF). */
+/* built.c — what there is of report.h and events.h; all of it in a build without cairo, pango and protobuf-c
+ * (-DDCNN_REPORT=OFF). */
 #include "report/events.h"
 #include "report/report.h"
+
+#ifndef DCNN_WITHOUT_REPORT
+
+bool dcnn_report_is_built(void) {
+    return true;
+}
+
+#else
 
 bool dcnn_report_is_built(void) {
     return false;
@@ -24,3 +33,5 @@ dcnn_status dcnn_events_update(const char *folder, const dcnn_metrics *metrics) 
     (void)metrics;
     return fail_unbuilt();
 }
+
+#endif

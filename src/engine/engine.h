@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file engine.h — trains a net: one step from a batch to new weights, on all ranks and threads.
+ *
+ * An engine is a net, its plan, its threads, a comm and an optimizer. It knows no files, folders, signals or printing:
+ * samples come from a feed (feed.h), policy from the caller. A whole training on arrays:
+ *
+ *     dcnn_engine_create(comm, net, NULL, NULL, &options, &engine);
+ *     for (int64_t at = 0, number = 1; at + 128 <= count; at += 128, number++) {
+ *         dcnn_arrays batch = {.count = 128, .values = 784, .x = x + at * 784, .labels = labels + at};
+ *         dcnn_step step = {128, number, epoch, 1e-3, dcnn_arrays_feed(&batch)};
+ *         dcnn_engine_step(engine, &step, &sums);
+ *     }
+ *
+ * Each function is *Collective* unless it says *Local*.
+ */
+#ifndef DCNN_ENGINE_ENGINE_H
+#define DCNN_ENGINE_ENGINE_H
+
+#include "base/team.h"
+#include "comm/comm.h"
+#include "engine/feed.h"
+#include "engine/stopwatch.h"
+#include "nn/optimizer.h"
+#include "nn/plan.h"
+
+typedef struct dcnn_engine dcnn_engine;
+
+typedef struct dcnn_engine_options {
+    int grain;          /**< samples a grain; part of the arithmetic (law 2) */
+    int threads;        /**< of this rank; 0: its share of the node's cores */
+    bool fuse;          /**< fused kernels where there are any */
+    bool plain_sums;    /**< plain MPI_Allreduce of fp32 gradients: to measure what exactness costs */
+    int64_t batch_size; /**< samples of the largest batch, on all ranks together */
+    int64_t last_batch; /**< the one other size that occurs, as at an epoch's end; 0: none; -1: any, which takes a
+                             moment to prepare */
+    int accumulate;     /**< batches whose gradients make one step; each has BatchNormalization statistics of its own */
+    uint64_t seed;      /**< of dropout */
+    dcnn_optimizer optimizer; /**< its learning rate is not read: each step brings its own */
+    const dcnn_spans *spans;  /**< borrowed, or NULL */
+    void (*on_grain)(void);   /**< called by any thread after each grain of a stage; may be NULL */
+    int (*stop_flag)(
+        void); /**< asked once a batch on each rank: a small number above 0 asks all to stop; may be NULL */
+} dcnn_engine_options;
+
+/**
+ * Makes a net ready for training. *Collective.*
+ * @param net     its weights are where training starts; the engine takes it over, after a failure too
+ * @param m,v     the optimizer's moments [net->param_count] to start from, or NULL: zero; copied
+ * @param engine  out; free with dcnn_engine_free()
+ * @return DCNN_OK; DCNN_FAILURE (memory, threads, /dev/shm)
+ */
+dcnn_status dcnn_engine_create(dcnn_comm *comm, dcnn_net *net, const float *m, const float *v,
+                               const dcnn_engine_options *options, dcnn_engine **engine);
+void dcnn_engine_free(dcnn_engine *engine);
+
+/** One step. */
+typedef struct dcnn_step {
+    int64_t samples; /**< on all ranks together; batches of batch_size, up to `accumulate` of them, the last may be
+                          smaller */
+    int64_t number;  /**< of the step, from 1 */
+    uint32_t epoch;  /**< for dropout, with the samples' numbers */
+    double rate;     /**< learning rate */
+    dcnn_feed feed;  /**< of the step's samples: the first is 0 */
+} dcnn_step;
+
+/** What steps came to, over all ranks; exact. */
+typedef struct dcnn_step_sums {
+    double loss;     /**< of the samples, added to batch by batch */
+    int64_t correct; /**< hits, likewise */
+    int stop;        /**< of the last step: the largest of the ranks' stop flags */
+} dcnn_step_sums;
+
+/**
+ * Trains one step. *Collective*: every rank with the same step, its feed apart.
+ * @param sums  added to
+ * @return DCNN_OK; DCNN_DIVERGED: the loss is infinite or not a number, weights are as before the step, but for the
+ *         moving statistics; DCNN_USAGE: so many samples were not foreseen; a feed's failure
+ */
+dcnn_status dcnn_engine_step(dcnn_engine *engine, const dcnn_step *step, dcnn_step_sums *sums);
+
+/* All *Local*. What ranks of a node share must only be written while the others do not read. */
+
+/** The net with its present weights, and what goes with them, each [net->param_count]. After a step `gradient` is the
+ * sum over its samples (LAMB has written its direction over it). */
+dcnn_net *dcnn_engine_net(const dcnn_engine *engine);
+float *dcnn_engine_m(const dcnn_engine *engine);
+float *dcnn_engine_v(const dcnn_engine *engine);
+float *dcnn_engine_gradient(const dcnn_engine *engine);
+
+const dcnn_plan *dcnn_engine_plan(const dcnn_engine *engine);
+const dcnn_kernels *dcnn_engine_kernels(const dcnn_engine *engine);
+dcnn_team *dcnn_engine_team(const dcnn_engine *engine);
+
+/** Samples of a batch of so many that this rank computes. */
+int64_t dcnn_engine_share(const dcnn_engine *engine, int64_t batch);
+
+/** Where the time of this rank's steps went since dcnn_engine_forget_times(): phases (stopwatch.h), whose sum is the
+ * time in steps, and operations, summed over this rank's threads; the loss is operation dcnn_plan_op_count(). */
+void dcnn_engine_phases(const dcnn_engine *engine, double phases_s[DCNN_PHASE_COUNT]);
+dcnn_op_times dcnn_engine_op_times(const dcnn_engine *engine, int op);
+void dcnn_engine_forget_times(dcnn_engine *engine);
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* engine_private.h — what engine.c (setting up), step.c and update.c share. */
+#ifndef DCNN_ENGINE_PRIVATE_H
+#define DCNN_ENGINE_PRIVATE_H
+
+#include <stdatomic.h>
+
+#include "comm/tree.h"
+#include "engine/engine.h"
+
+/* What one thread needs: the partial gradient sums of its contiguous grains, as a stack of vectors along the tree. */
+typedef struct dcnn_worker {
+    float **vectors;      /* [depth] each [param_count] */
+    dcnn_op_times *times; /* [operations + 1] */
+    dcnn_lap lap;
+} dcnn_worker;
+
+struct dcnn_engine {
+    dcnn_engine_options options;
+    dcnn_comm *comm;
+    const dcnn_kernels *kernels;
+    dcnn_team *team;
+    dcnn_net *net;
+    dcnn_plan *plan;
+    dcnn_update update;
+    dcnn_stopwatch watch;
+    void *shared; /* the domain's: weights, moments, gradient, packed weights, and each rank's worker vectors */
+    void *block;  /* this rank's: sums, samples, labels */
+    float *m, *v;
+    float *gradient;    /* [param_count] of the global batch, a sum */
+    float *accumulated; /* [param_count] of the step's batches before this one; NULL if a step has one */
+    dcnn_worker *workers;
+    dcnn_lap **laps; /* [workers] */
+    double *sums;    /* [slots + 1][sum_stride] of the stage in progress */
+    int sum_stride, slots;
+    int64_t *samples; /* [slots][grain] of the batch in progress */
+    int32_t *labels;  /* likewise */
+    /* the step in progress */
+    const dcnn_step *step;
+    int64_t first, batch; /* the batch's samples: first of the step, and their number */
+    dcnn_shares shares;
+    int stage;
+    int batch_number; /* in the step, from 0 */
+    bool batch_is_last;
+    atomic_int failed; /* a dcnn_status of a feed */
+    char failure[1024];
+};
+
+/* The parts of a step after a batch's gradient: adds it to the step's; makes new weights (update.c). *Collective.* */
+void dcnn_engine_accumulate(dcnn_engine *engine);
+void dcnn_engine_update(dcnn_engine *engine);
+
+#endif

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* evaluator.c — inference over grains: exact counts, the loss along the tree, probabilities gathered in order. */
+#include "engine/evaluator.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "comm/tree.h"
+
+struct dcnn_evaluator {
+    dcnn_comm *comm;
+    dcnn_team *team;
+    const dcnn_net *net;
+    dcnn_plan *plan;
+    int grain;
+    dcnn_status *fed; /* [workers] what the feed said, the first failure of each */
+    char (*failures)[512];
+    /* of the run in progress */
+    const dcnn_evaluation_options *options;
+    dcnn_feed feed;
+    int64_t count;
+    dcnn_shares shares;
+    int32_t *labels;      /* [local grains][grain] */
+    double *sums;         /* [local grains][DCNN_LOSS_SUMS] */
+    float *probabilities; /* [local samples][classes] */
+};
+
+dcnn_status dcnn_evaluator_create(dcnn_comm *comm, dcnn_team *team, const dcnn_kernels *kernels, dcnn_net *net,
+                                  int grain, bool fuse, dcnn_evaluator **out) {
+    const int workers = dcnn_team_size(team);
+    const dcnn_plan_options options = {.grain = grain, .slots = workers, .workers = workers, .fuse = fuse};
+    dcnn_evaluator *e = *out = calloc(1, sizeof *e);
+    dcnn_status status = DCNN_OK;
+    if (e) e->fed = calloc((size_t)workers, sizeof *e->fed);
+    if (e) e->failures = calloc((size_t)workers, sizeof *e->failures);
+    if (e == NULL || e->fed == NULL || e->failures == NULL)
+        status = DCNN_FAIL(DCNN_FAILURE, "out of memory: an evaluator");
+    if (status == DCNN_OK) status = dcnn_plan_create(net, kernels, &options, &e->plan);
+    if (status == DCNN_OK) {
+        e->comm = comm;
+        e->team = team;
+        e->net = net;
+        e->grain = grain;
+        return DCNN_OK;
+    }
+    dcnn_evaluator_free(e);
+    *out = NULL;
+    return status;
+}
+
+void dcnn_evaluator_free(dcnn_evaluator *e) {
+    if (e == NULL) return;
+    dcnn_plan_free(e->plan);
+    free(e->fed);
+    free(e->failures);
+    free(e);
+}
+
+static void prepare(void *argument, int worker) {
+    dcnn_plan_prepare(((dcnn_evaluator *)argument)->plan, worker);
+}
+
+static int samples_in(const dcnn_evaluator *e, int64_t grain) {
+    const int64_t left = e->count - grain * e->grain;
+    return (int)(left < e->grain ? left : e->grain);
+}
+
+static void note_failure(dcnn_evaluator *e, int worker, dcnn_status status) {
+    if (status == DCNN_OK || e->fed[worker] != DCNN_OK) return;
+    e->fed[worker] = status;
+    strncpy(e->failures[worker], dcnn_error(), sizeof e->failures[worker] - 1);
+}
+
+static void run_share(void *argument, int worker) {
+    dcnn_evaluator *e = argument;
+    const dcnn_evaluation_options *o = e->options;
+    const int workers = dcnn_team_size(e->team);
+    const size_t classes = (size_t)e->net->class_count;
+    const int64_t end = dcnn_share_first(e->shares.count, worker + 1, workers);
+    e->fed[worker] = DCNN_OK;
+    for (int64_t i = dcnn_share_first(e->shares.count, worker, workers); i < end; i++) {
+        const int64_t first = (e->shares.first + i) * e->grain;
+        int32_t *labels = e->labels ? e->labels + i * e->grain : NULL;
+        const dcnn_grain grain = {
+            .n = samples_in(e, e->shares.first + i), .labels = labels, .sums = e->sums + i * DCNN_LOSS_SUMS};
+        const dcnn_inputs inputs = {.worker = worker, .x = dcnn_plan_input(e->plan, worker), .labels = labels};
+        note_failure(e, worker, e->feed.fill(e->feed.context, first, grain.n, &inputs));
+        dcnn_plan_run(e->plan, 0, worker, worker, &grain);
+        if (o->on_grain) o->on_grain();
+        memcpy(e->probabilities + (size_t)(i * e->grain) * classes, dcnn_plan_output(e->plan, worker),
+               (size_t)grain.n * classes * sizeof(float));
+        if (o->on_progress && worker == 0) /* whose share begins at 0: the others are about as far */
+            o->on_progress(o->context, e->count * (i + 1) / end, e->count);
+    }
+}
+
+/* The first failure of this rank's workers. */
+static dcnn_status feed_status(const dcnn_evaluator *e) {
+    for (int worker = 0; worker < dcnn_team_size(e->team); worker++)
+        if (e->fed[worker] != DCNN_OK) {
+            dcnn_error_set(e->failures[worker]);
+            return e->fed[worker];
+        }
+    return DCNN_OK;
+}
+
+static int first_largest(const float *row, int count) {
+    int best = 0;
+    for (int i = 1; i < count; i++)
+        if (row[i] > row[best]) best = i;
+    return best;
+}
+
+static void count_confusion(const dcnn_evaluator *e, int64_t count, int64_t *confusion) {
+    const int classes = e->net->class_count;
+    for (int64_t i = 0; i < count; i++)
+        confusion[e->labels[i] * classes + first_largest(e->probabilities + i * classes, classes)]++;
+}
+
+/* The loss and the confusion of all ranks. */
+static void sum_up(dcnn_evaluator *e, int64_t mine, dcnn_evaluation *evaluation) {
+    const int classes = e->net->class_count;
+    double totals[DCNN_LOSS_SUMS];
+    int no_flag = 0;
+    dcnn_comm_sum(e->comm, e->shares, DCNN_LOSS_SUMS, e->sums, DCNN_LOSS_SUMS, totals, &no_flag);
+    evaluation->loss = totals[DCNN_SUM_LOSS] / (double)e->count;
+    count_confusion(e, mine, evaluation->confusion);
+    dcnn_comm_add_integers(e->comm, evaluation->confusion, classes * classes);
+    for (int i = 0; i < classes; i++) evaluation->correct += evaluation->confusion[i * classes + i];
+}
+
+static dcnn_status gather_probabilities(dcnn_evaluator *e, int64_t mine, dcnn_evaluation *evaluation) {
+    const int classes = e->net->class_count, size = dcnn_comm_size(e->comm);
+    int64_t *counts = calloc((size_t)size, sizeof *counts);
+    dcnn_status status = DCNN_OK;
+    if (dcnn_comm_rank(e->comm) == 0)
+        evaluation->probabilities = calloc((size_t)(e->count * classes) + 1, sizeof(float));
+    if (counts == NULL || (dcnn_comm_rank(e->comm) == 0 && evaluation->probabilities == NULL))
+        status = DCNN_FAIL(DCNN_FAILURE, "out of memory: probabilities of %lld samples", (long long)e->count);
+    status = dcnn_comm_agree(e->comm, status);
+    for (int rank = 0; status == DCNN_OK && rank < size; rank++) {
+        const int64_t first = dcnn_share_first(e->shares.grains, rank, size) * e->grain;
+        int64_t end = dcnn_share_first(e->shares.grains, rank + 1, size) * e->grain;
+        if (end > e->count) end = e->count;
+        counts[rank] = (end - first) * classes * (int64_t)sizeof(float);
+    }
+    if (status == DCNN_OK)
+        dcnn_comm_gather(e->comm, e->probabilities, mine * classes * (int64_t)sizeof(float), evaluation->probabilities,
+                         counts);
+    free(counts);
+    return status;
+}
+
+dcnn_status dcnn_evaluator_run(dcnn_evaluator *e, int64_t count, dcnn_feed feed, const dcnn_evaluation_options *options,
+                               dcnn_evaluation *evaluation) {
+    static const dcnn_evaluation_options nothing;
+    const int classes = e->net->class_count;
+    *evaluation = (dcnn_evaluation){.class_count = classes, .count = count};
+    if (count == 0) return DCNN_OK;
+    e->options = options ? options : &nothing;
+    e->feed = feed;
+    e->count = count;
+    e->shares = dcnn_comm_shares(e->comm, (count + e->grain - 1) / e->grain);
+    const int64_t first = e->shares.first * e->grain;
+    int64_t mine = (e->shares.first + e->shares.count) * e->grain;
+    mine = (mine < count ? mine : count) - first;
+    if (mine < 0) mine = 0;
+    const bool labelled = !e->options->unlabelled;
+    dcnn_status status = DCNN_OK;
+    e->sums = calloc((size_t)(e->shares.count + 1) * DCNN_LOSS_SUMS, sizeof *e->sums);
+    e->labels = labelled ? calloc((size_t)((e->shares.count + 1) * e->grain), sizeof *e->labels) : NULL;
+    e->probabilities = calloc((size_t)(mine * classes) + 1, sizeof *e->probabilities);
+    evaluation->confusion = calloc((size_t)(classes * classes), sizeof *evaluation->confusion);
+    if (e->sums == NULL || (labelled && e->labels == NULL) || e->probabilities == NULL || evaluation->confusion == NULL)
+        status = DCNN_FAIL(DCNN_FAILURE, "out of memory: evaluating %lld samples", (long long)count);
+    DCNN_TRY_DONE(dcnn_comm_agree(e->comm, status));
+    dcnn_team_run(e->team, prepare, e);
+    dcnn_team_run(e->team, run_share, e);
+    DCNN_TRY_DONE(dcnn_comm_agree(e->comm, feed_status(e)));
+    if (labelled) sum_up(e, mine, evaluation);
+    if (e->options->want_probabilities) DCNN_TRY_DONE(gather_probabilities(e, mine, evaluation));
+    if (dcnn_comm_is_broken(e->comm)) status = dcnn_comm_fail_broken();
+done:
+    free(e->sums);
+    free(e->labels);
+    free(e->probabilities);
+    e->sums = NULL;
+    e->labels = NULL;
+    e->probabilities = NULL;
+    if (status != DCNN_OK) dcnn_evaluation_free(evaluation);
+    return status;
+}
+
+void dcnn_evaluation_free(dcnn_evaluation *evaluation) {
+    free(evaluation->confusion);
+    free(evaluation->probabilities);
+    *evaluation = (dcnn_evaluation){0};
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file evaluator.h — runs a net over samples without training it, shared out over ranks and threads.
+ */
+#ifndef DCNN_ENGINE_EVALUATOR_H
+#define DCNN_ENGINE_EVALUATOR_H
+
+#include "base/team.h"
+#include "comm/comm.h"
+#include "engine/feed.h"
+#include "nn/plan.h"
+
+typedef struct dcnn_evaluator dcnn_evaluator;
+
+/** Exact metrics of a model on samples. */
+typedef struct dcnn_evaluation {
+    int class_count;
+    int64_t count, correct; /**< samples and hits */
+    double loss;            /**< mean cross-entropy */
+    int64_t *confusion;     /**< [class_count, class_count], row = true class; on every rank */
+    float *probabilities;   /**< [count, class_count] in order, on rank 0 if asked for, else NULL */
+} dcnn_evaluation;
+
+/** What is wanted of an evaluation, and who is told. Zeroed: probabilities are not wanted, nobody is told. */
+typedef struct dcnn_evaluation_options {
+    bool unlabelled;         /**< no labels are asked for: no loss and no counts */
+    bool want_probabilities; /**< on rank 0 */
+    void (*on_grain)(void);  /**< called by any thread after each grain; may be NULL */
+    /** Called by this rank's first thread now and then: so many of all `count` samples are done if every thread of
+     * every rank is as far in its share; may be NULL. */
+    void (*on_progress)(void *context, int64_t done, int64_t count);
+    void *context;
+} dcnn_evaluation_options;
+
+/**
+ * Plans inference of `net` on grains of `grain` samples. All arguments must outlive the evaluator, and the comm must
+ * have room for sums of DCNN_LOSS_SUMS (dcnn_comm_reserve_sums()). *Local.*
+ */
+dcnn_status dcnn_evaluator_create(dcnn_comm *comm, dcnn_team *team, const dcnn_kernels *kernels, dcnn_net *net,
+                                  int grain, bool fuse, dcnn_evaluator **evaluator);
+
+/**
+ * Evaluates `count` samples of a feed with the net's present weights; the counts are the same integers at any rank
+ * count. *Collective.*
+ * @param options     may be NULL
+ * @param evaluation  out; free with dcnn_evaluation_free()
+ * @return DCNN_OK; DCNN_FAILURE (memory); a feed's failure
+ */
+dcnn_status dcnn_evaluator_run(dcnn_evaluator *evaluator, int64_t count, dcnn_feed feed,
+                               const dcnn_evaluation_options *options, dcnn_evaluation *evaluation);
+
+void dcnn_evaluator_free(dcnn_evaluator *evaluator);
+void dcnn_evaluation_free(dcnn_evaluation *evaluation);
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* update.c — the end of a step: the gradients of its batches added, and new weights made of them. Each rank does
+ * its slices, for all ranks of its domain, and each of its threads a part of them. */
+#include <string.h>
+
+#include "engine/engine_private.h"
+
+/* A worker's part of this rank's slice of a bucket. A bucket is whole cache lines. */
+static dcnn_range part_of_bucket(const dcnn_engine *e, int stage, int worker) {
+    const dcnn_range bucket = e->net->buckets[stage];
+    const int workers = dcnn_team_size(e->team);
+    size_t first, length;
+    dcnn_comm_slice(e->comm, bucket.count, &first, &length);
+    const int64_t lines = (int64_t)length / 16;
+    const size_t at = (size_t)dcnn_share_first(lines, worker, workers) * 16;
+    const size_t end = (size_t)dcnn_share_first(lines, worker + 1, workers) * 16;
+    return (dcnn_range){bucket.offset + first + at, end - at};
+}
+
+/* --- batches ---------------------------------------------------------------------------------------------- */
+
+static void accumulate(void *argument, int worker) {
+    dcnn_engine *e = argument;
+    for (int stage = 0; stage < e->net->stage_count; stage++) {
+        const dcnn_range part = part_of_bucket(e, stage, worker);
+        float *gradient = e->gradient + part.offset, *accumulated = e->accumulated + part.offset;
+        if (e->batch_number == 0)
+            memcpy(accumulated, gradient, part.count * sizeof(float));
+        else
+            e->kernels->add(part.count, accumulated, gradient, e->batch_is_last ? gradient : accumulated);
+    }
+}
+
+void dcnn_engine_accumulate(dcnn_engine *e) {
+    if (e->batch_number == 0 && e->batch_is_last) return;
+    dcnn_team_run(e->team, accumulate, e);
+    if (!e->batch_is_last) dcnn_comm_domain_barrier(e->comm); /* others have read this rank's blocks */
+}
+
+/* --- new weights ------------------------------------------------------------------------------------------------ */
+
+static void direct(void *argument, int worker) {
+    dcnn_engine *e = argument;
+    for (int stage = 0; stage < e->net->stage_count; stage++)
+        dcnn_update_direct(&e->update, part_of_bucket(e, stage, worker));
+}
+
+static void measure(void *argument, int worker) {
+    dcnn_engine *e = argument;
+    const int rank = dcnn_comm_domain_rank(e->comm), size = dcnn_comm_domain_size(e->comm);
+    const int64_t first = dcnn_share_first(e->update.chunk_count, rank, size);
+    const int64_t count = dcnn_share_first(e->update.chunk_count, rank + 1, size) - first;
+    const int64_t at = dcnn_share_first(count, worker, dcnn_team_size(e->team));
+    const int64_t end = dcnn_share_first(count, worker + 1, dcnn_team_size(e->team));
+    dcnn_update_measure(&e->update, first + at, end - at);
+}
+
+static void apply(void *argument, int worker) {
+    dcnn_engine *e = argument;
+    for (int stage = 0; stage < e->net->stage_count; stage++)
+        dcnn_update_apply(&e->update, part_of_bucket(e, stage, worker));
+}
+
+void dcnn_engine_update(dcnn_engine *e) {
+    dcnn_update_begin(&e->update, e->step->rate, e->step->number, e->step->samples);
+    if (dcnn_update_wants_norms(&e->update)) {
+        dcnn_team_run(e->team, direct, e);
+        dcnn_comm_domain_barrier(e->comm);
+        dcnn_team_run(e->team, measure, e);
+        dcnn_comm_domain_barrier(e->comm);
+    }
+    dcnn_team_run(e->team, apply, e);
+    dcnn_comm_domain_barrier(e->comm);
+}

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * mpi_engine.c — the engine on arrays, without files: what it trains with all ranks is what it trains alone, its sums
+ * are exact, a failure of one rank's feed is everyone's, and its clock sees every thread.
+ */
+#include "comm/comm_private.h"
+#include "engine/engine.h"
+#include "engine/evaluator.h"
+#include "testing.h"
+
+enum { SIDE = 10, VALUES = SIDE * SIDE, CLASSES = 4, COUNT = 70, BATCH = 24, GRAIN = 8, EPOCHS = 3 };
+
+static dcnn_comm *everyone, *alone;
+static float x[COUNT * VALUES];
+static int32_t labels[COUNT];
+
+static const char model[] =
+    "{\"class_name\": \"Sequential\", \"config\": {\"layers\": ["
+    "{\"class_name\": \"InputLayer\", \"config\": {\"batch_shape\": [null, 10, 10, 1]}},"
+    "{\"class_name\": \"Conv2D\", \"config\": {\"filters\": 6, \"kernel_size\": 3, \"activation\": \"relu\"}},"
+    "{\"class_name\": \"BatchNormalization\", \"config\": {}},"
+    "{\"class_name\": \"MaxPooling2D\", \"config\": {}},"
+    "{\"class_name\": \"Flatten\", \"config\": {}},"
+    "{\"class_name\": \"Dropout\", \"config\": {\"rate\": 0.2}},"
+    "{\"class_name\": \"Dense\", \"config\": {\"units\": 4, \"activation\": \"softmax\"}}]}}";
+
+/* A bright quarter says the class; the rest is noise. */
+static void make_samples(void) {
+    for (size_t i = 0; i < COUNT; i++) {
+        labels[i] = (int32_t)(i * 7 % CLASSES);
+        for (size_t at = 0; at < VALUES; at++) {
+            const bool bright =
+                at / SIDE / (SIDE / 2) == (size_t)labels[i] / 2 && at % SIDE / (SIDE / 2) == (size_t)labels[i] % 2;
+            x[i * VALUES + at] = (float)test_uniform((uint32_t)i, at, -0.5, 0.5) + (bright ? 0.6f : 0.0f);
+        }
+    }
+}
+
+static dcnn_net *make_net(void) {
+    dcnn_net *net;
+    json_t *description = json_loads(model, 0, NULL);
+    if (dcnn_net_create(description, (dcnn_shape){0}, &net) != DCNN_OK) fail_msg("%s", dcnn_error());
+    json_decref(description);
+    dcnn_net_initialise(net, 3);
+    return net;
+}
+
+static dcnn_engine_options options_for(int threads, int64_t last_batch) {
+    return (dcnn_engine_options){.grain = GRAIN,
+                                 .threads = threads,
+                                 .fuse = true,
+                                 .batch_size = BATCH,
+                                 .last_batch = last_batch,
+                                 .accumulate = 1,
+                                 .seed = 9,
+                                 .optimizer = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-7}};
+}
+
+static dcnn_engine *make_engine(dcnn_comm *comm, const dcnn_engine_options *options) {
+    dcnn_engine *engine;
+    if (dcnn_engine_create(comm, make_net(), NULL, NULL, options, &engine) != DCNN_OK) fail_msg("%s", dcnn_error());
+    return engine;
+}
+
+static dcnn_arrays arrays_from(int64_t first, int64_t count) {
+    return (dcnn_arrays){
+        .count = count, .values = VALUES, .x = x + first * VALUES, .labels = labels + first, .first_number = first};
+}
+
+static dcnn_status step_on(dcnn_engine *engine, const dcnn_arrays *arrays, int64_t number, dcnn_step_sums *sums) {
+    const dcnn_step step = {.samples = arrays->count,
+                            .number = number,
+                            .epoch = (uint32_t)(number / 3),
+                            .rate = 1e-2,
+                            .feed = dcnn_arrays_feed(arrays)};
+    return dcnn_engine_step(engine, &step, sums);
+}
+
+/* Epochs of 24, 24 and 22 samples. Returns the last epoch's sums. */
+static dcnn_step_sums train(dcnn_engine *engine) {
+    dcnn_step_sums sums = {0};
+    for (int64_t epoch = 0, number = 1; epoch < EPOCHS; epoch++) {
+        sums = (dcnn_step_sums){0};
+        for (int64_t at = 0; at < COUNT; at += BATCH, number++) {
+            const dcnn_arrays batch = arrays_from(at, COUNT - at < BATCH ? COUNT - at : BATCH);
+            if (step_on(engine, &batch, number, &sums) != DCNN_OK) fail_msg("%s", dcnn_error());
+        }
+    }
+    return sums;
+}
+
+static void many_ranks_train_what_one_trains(void **state) {
+    (void)state;
+    for (int threads = 1; threads <= 2; threads++) {
+        const dcnn_engine_options fixed = options_for(threads, COUNT % BATCH), any = options_for(3 - threads, -1);
+        dcnn_engine *ours = make_engine(everyone, &fixed), *mine = make_engine(alone, &any);
+        const dcnn_step_sums all = train(ours), one = train(mine);
+        const dcnn_net *a = dcnn_engine_net(ours), *b = dcnn_engine_net(mine);
+        assert_memory_equal(a->params, b->params, a->param_count * sizeof(float));
+        assert_memory_equal(a->state, b->state, a->state_count * sizeof(float));
+        assert_memory_equal(dcnn_engine_m(ours), dcnn_engine_m(mine), a->param_count * sizeof(float));
+        assert_memory_equal(&all.loss, &one.loss, sizeof all.loss);
+        assert_int_equal(all.correct, one.correct);
+        assert_true(one.loss < 0.5 * COUNT); /* a guess has log 4 = 1.39 a sample */
+
+        dcnn_evaluator *evaluator;
+        dcnn_evaluation evaluation;
+        const dcnn_arrays data = arrays_from(0, COUNT);
+        assert_int_equal(dcnn_evaluator_create(everyone, dcnn_engine_team(ours), dcnn_engine_kernels(ours),
+                                               dcnn_engine_net(ours), GRAIN, true, &evaluator),
+                         DCNN_OK);
+        const dcnn_evaluation_options want = {.want_probabilities = true};
+        assert_int_equal(dcnn_evaluator_run(evaluator, COUNT, dcnn_arrays_feed(&data), &want, &evaluation), DCNN_OK);
+        int64_t sum = 0;
+        for (int i = 0; i < CLASSES * CLASSES; i++) sum += evaluation.confusion[i];
+        assert_int_equal(sum, COUNT);
+        assert_true(evaluation.correct > COUNT * 3 / 4);
+        assert_int_equal(evaluation.probabilities != NULL, everyone->rank == 0);
+        int64_t hits = 0;
+        for (int64_t i = 0; evaluation.probabilities && i < COUNT; i++) {
+            const float *row = evaluation.probabilities + i * CLASSES;
+            int best = 0;
+            for (int c = 1; c < CLASSES; c++)
+                if (row[c] > row[best]) best = c;
+            hits += best == labels[i];
+        }
+        if (everyone->rank == 0) assert_int_equal(hits, evaluation.correct);
+        dcnn_evaluation_free(&evaluation);
+        dcnn_evaluator_free(evaluator);
+        dcnn_engine_free(mine);
+        dcnn_engine_free(ours);
+    }
+}
+
+/* Two batches a step are not one batch of both (BatchNormalization), but the same step however they are cut. */
+static void a_step_of_several_batches_is_the_same_on_any_ranks(void **state) {
+    (void)state;
+    dcnn_engine_options options = options_for(2, -1);
+    options.accumulate = 3;
+    dcnn_engine *ours = make_engine(everyone, &options), *mine = make_engine(alone, &options);
+    const dcnn_arrays all = arrays_from(0, COUNT);
+    dcnn_step_sums a = {0}, b = {0};
+    for (int64_t number = 1; number <= 2; number++) {
+        assert_int_equal(step_on(ours, &all, number, &a), DCNN_OK);
+        assert_int_equal(step_on(mine, &all, number, &b), DCNN_OK);
+    }
+    const dcnn_net *net = dcnn_engine_net(ours);
+    assert_memory_equal(net->params, dcnn_engine_net(mine)->params, net->param_count * sizeof(float));
+    assert_memory_equal(&a.loss, &b.loss, sizeof a.loss);
+    dcnn_engine_free(mine);
+    dcnn_engine_free(ours);
+}
+
+static dcnn_status fail_late(void *context, int64_t first, int n, const dcnn_inputs *inputs) {
+    if (first + n > BATCH - GRAIN && *(const bool *)context)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "sample %d cannot be read", BATCH);
+    const dcnn_arrays arrays = arrays_from(0, BATCH);
+    return dcnn_arrays_feed(&arrays).fill((void *)(uintptr_t)&arrays, first, n, inputs);
+}
+
+/* The last grain's rank cannot read it: no rank trains, all say why; the next step works. */
+static void a_feed_that_fails_fails_on_all_ranks(void **state) {
+    (void)state;
+    const dcnn_engine_options options = options_for(2, 0);
+    dcnn_engine *engine = make_engine(everyone, &options);
+    bool fails = true;
+    dcnn_step step = {.samples = BATCH, .number = 1, .rate = 1e-2, .feed = {fail_late, &fails}};
+    dcnn_step_sums sums = {0};
+    dcnn_net *fresh = make_net();
+    assert_int_equal(dcnn_engine_step(engine, &step, &sums), DCNN_BAD_INPUT);
+    assert_string_equal(dcnn_error(), "sample 24 cannot be read");
+    assert_memory_equal(dcnn_engine_net(engine)->params, fresh->params, fresh->param_count * sizeof(float));
+    fails = false;
+    assert_int_equal(dcnn_engine_step(engine, &step, &sums), DCNN_OK);
+    assert_true(memcmp(dcnn_engine_net(engine)->params, fresh->params, fresh->param_count * sizeof(float)) != 0);
+
+    dcnn_evaluator *evaluator;
+    dcnn_evaluation evaluation;
+    fails = true;
+    assert_int_equal(dcnn_evaluator_create(everyone, dcnn_engine_team(engine), dcnn_engine_kernels(engine),
+                                           dcnn_engine_net(engine), GRAIN, true, &evaluator),
+                     DCNN_OK);
+    assert_int_equal(dcnn_evaluator_run(evaluator, BATCH, step.feed, NULL, &evaluation), DCNN_BAD_INPUT);
+    assert_string_equal(dcnn_error(), "sample 24 cannot be read");
+    dcnn_evaluator_free(evaluator);
+    dcnn_net_free(fresh);
+    dcnn_engine_free(engine);
+}
+
+static int stop_of_last_rank(void) {
+    return everyone->rank == everyone->size - 1 ? 15 : 0;
+}
+
+static void what_cannot_be_done_is_said(void **state) {
+    (void)state;
+    dcnn_engine_options options = options_for(1, COUNT % BATCH);
+    options.stop_flag = stop_of_last_rank;
+    dcnn_engine *engine = make_engine(everyone, &options);
+    dcnn_step_sums sums = {0};
+    const dcnn_arrays none = arrays_from(0, 0), odd = arrays_from(0, 7), two = arrays_from(0, 2 * BATCH);
+    assert_int_equal(step_on(engine, &none, 1, &sums), DCNN_USAGE);
+    assert_int_equal(step_on(engine, &two, 1, &sums), DCNN_USAGE);
+    assert_int_equal(step_on(engine, &odd, 1, &sums), DCNN_USAGE);
+    assert_string_equal(dcnn_error(),
+                        "a step of 7 samples: the engine was made for steps of up to 24 in batches of 24");
+    dcnn_arrays unlabelled = arrays_from(0, BATCH);
+    unlabelled.labels = NULL;
+    assert_int_equal(step_on(engine, &unlabelled, 1, &sums), DCNN_USAGE);
+    assert_string_equal(dcnn_error(), "training and evaluation need labels");
+    const dcnn_arrays good = arrays_from(0, BATCH);
+    assert_int_equal(step_on(engine, &good, 1, &sums), DCNN_OK);
+    assert_int_equal(sums.stop, 15);
+    dcnn_engine_net(engine)->params[0] = NAN;
+    assert_int_equal(step_on(engine, &good, 2, &sums), DCNN_DIVERGED);
+    assert_string_equal(dcnn_error(), "the loss became not a number");
+    dcnn_engine_free(engine);
+}
+
+/* One grain on several threads: whoever computes it, the rank's forward and backward time is there, and the phases are
+ * the whole of the step. */
+static void the_clock_sees_every_thread(void **state) {
+    (void)state;
+    for (int threads = 1; threads <= 3; threads++) {
+        const dcnn_engine_options options = options_for(threads, GRAIN);
+        dcnn_engine *engine = make_engine(alone, &options);
+        const dcnn_arrays grain = arrays_from(0, GRAIN);
+        dcnn_step_sums sums = {0};
+        double phases_s[DCNN_PHASE_COUNT], sum = 0.0;
+        for (int64_t number = 1; number <= 5; number++)
+            assert_int_equal(step_on(engine, &grain, number, &sums), DCNN_OK);
+        dcnn_engine_phases(engine, phases_s);
+        for (int i = 0; i < DCNN_PHASE_COUNT; i++) {
+            if (phases_s[i] < -1e-9) fail_msg("%s took %g s", dcnn_phase_names[i], phases_s[i]);
+            sum += phases_s[i];
+        }
+        assert_true(phases_s[DCNN_PHASE_FORWARD] > 0.0 && phases_s[DCNN_PHASE_BACKWARD] > 0.0);
+        assert_true(phases_s[DCNN_PHASE_LOAD] > 0.0);
+        assert_true(sum > threads * phases_s[DCNN_PHASE_FORWARD]); /* one of them computed, the others waited */
+        dcnn_engine_forget_times(engine);
+        dcnn_engine_phases(engine, phases_s);
+        for (int i = 0; i < DCNN_PHASE_COUNT; i++) assert_true(phases_s[i] == 0.0);
+        assert_int_equal(dcnn_engine_share(engine, GRAIN), GRAIN);
+        dcnn_engine_free(engine);
+    }
+    int64_t shares = 0;
+    const dcnn_engine_options options = options_for(1, COUNT % BATCH);
+    dcnn_engine *engine = make_engine(everyone, &options);
+    shares = dcnn_engine_share(engine, COUNT % BATCH);
+    dcnn_comm_add_integers(everyone, &shares, 1);
+    assert_int_equal(shares, COUNT % BATCH);
+    dcnn_engine_free(engine);
+}
+
+int main(int argc, char **argv) {
+    if (dcnn_comm_start(&argc, &argv, &everyone) != DCNN_OK || dcnn_comm_create(MPI_COMM_SELF, &alone) != DCNN_OK) {
+        fprintf(stderr, "%s\n", dcnn_error());
+        return 1;
+    }
+    make_samples();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(many_ranks_train_what_one_trains),
+        cmocka_unit_test(a_step_of_several_batches_is_the_same_on_any_ranks),
+        cmocka_unit_test(a_feed_that_fails_fails_on_all_ranks),
+        cmocka_unit_test(what_cannot_be_done_is_said),
+        cmocka_unit_test(the_clock_sees_every_thread),
+    };
+    int failed = cmocka_run_group_tests_name("engine", tests, NULL, NULL);
+    MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, everyone->world);
+    dcnn_comm_free(alone);
+    dcnn_comm_finish(everyone);
+    return failed;
+}
