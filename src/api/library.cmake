@@ -9,7 +9,9 @@ target_include_directories(dcnn_shared INTERFACE $<INSTALL_INTERFACE:${CMAKE_INS
 
 # A static library holds the objects of all its folders, for the folders themselves are not installed.
 add_library(dcnn_static STATIC $<TARGET_OBJECTS:dcnn_api>)
-foreach(folder base kernels comm nn io model engine)
+get_property(isas GLOBAL PROPERTY DCNN_ISAS)
+list(TRANSFORM isas PREPEND kernels_)
+foreach(folder base kernels ${isas} comm nn io model engine)
   target_sources(dcnn_static PRIVATE $<TARGET_OBJECTS:dcnn_${folder}>)
 endforeach()
 set_target_properties(dcnn_static PROPERTIES OUTPUT_NAME dcnn LINKER_LANGUAGE C)
