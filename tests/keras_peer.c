@@ -129,7 +129,7 @@ static void run_stages(const batch *b, const int64_t *samples, float *gradients,
         for (int64_t g = 0; g < b->grains; g++) {
             dcnn_grain grain = grain_of(b, g);
             grain.samples = samples + g * GRAIN;
-            grain.labels = (const int32_t *)(const void *)b->labels + g * GRAIN;
+            grain.targets.labels = (const int32_t *)(const void *)b->labels + g * GRAIN;
             grain.dparams = gradients + (size_t)g * net->param_count;
             grain.sums = sums;
             if (stage == 0) put_inputs(b, (int)g, g);

@@ -83,7 +83,7 @@ static dcnn_grain grain_of(const trial *t, int64_t index, int64_t sum_stride) {
     const int64_t first = index * t->options.grain, left = t->n - first;
     return (dcnn_grain){.n = (int)(left < t->options.grain ? left : t->options.grain),
                         .samples = t->samples + first,
-                        .labels = t->labels + first,
+                        .targets = {.labels = t->labels + first},
                         .dparams = t->dparams ? t->dparams + (size_t)index * t->net->param_count : NULL,
                         .sums = t->sums + index * sum_stride};
 }
@@ -147,7 +147,7 @@ static void run_inference(trial *t, double *probabilities) {
     dcnn_plan_prepare(plan, 0);
     for (int64_t g = 0; g < grain_count(t); g++) {
         dcnn_grain grain = grain_of(t, g, 0);
-        grain.labels = NULL;
+        grain.targets = (dcnn_targets){0};
         put_inputs(t, plan, 0, g, grain.n);
         dcnn_plan_run(plan, 0, 0, 0, &grain);
         keep_probabilities(t, plan, g, grain.n, probabilities);

@@ -215,6 +215,92 @@ static dcnn_net *make_graph(size_t which) {
     return net;
 }
 
+static const dcnn_kernels *double_kernels(void) {
+    static dcnn_kernels table;
+    table.isa = "reference in double";
+    dcnn_register_reference(&table);
+    dcnn_register_reference_conv(&table);
+    dcnn_register_reference_functions(&table);
+    return &table;
+}
+
+/* --- losses ----------------------------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *what;
+    dcnn_loss loss;
+    int outputs;
+    bool mixed, weighted, numbers; /* soft labels; weights of samples; targets that are numbers */
+} losses[] = {
+    {"categorical", {DCNN_LOSS_CATEGORICAL, 0.0, 0.0}, 4, false, false, false},
+    {"categorical, smoothed", {DCNN_LOSS_CATEGORICAL, 0.1, 0.0}, 4, false, false, false},
+    {"categorical, weighted", {DCNN_LOSS_CATEGORICAL, 0.0, 0.0}, 4, false, true, false},
+    {"categorical, mixed", {DCNN_LOSS_CATEGORICAL, 0.2, 0.0}, 4, true, true, false},
+    {"binary", {DCNN_LOSS_BINARY, 0.0, 0.0}, 1, false, true, false},
+    {"binary, mixed", {DCNN_LOSS_BINARY, 0.1, 0.0}, 1, true, false, false},
+    {"multi-label", {DCNN_LOSS_BINARY, 0.1, 0.0}, 3, false, true, true},
+    {"squared", {DCNN_LOSS_SQUARED, 0.0, 0.0}, 3, false, true, true},
+    {"absolute", {DCNN_LOSS_ABSOLUTE, 0.0, 0.0}, 3, false, true, true},
+    {"huber", {DCNN_LOSS_HUBER, 0.0, 0.4}, 3, false, true, true},
+};
+enum { LOSSES = sizeof losses / sizeof losses[0], ROWS = 5 };
+
+/* The derivative of the summed loss; and that weights of one and shares of one are no weights and no shares. */
+static void each_loss_has_its_gradient(void **state) {
+    (void)state;
+    for (size_t k = 0; k < LOSSES; k++) {
+        const int outputs = losses[k].outputs, classes = outputs > 1 ? outputs : 2;
+        const size_t count = (size_t)(ROWS * outputs);
+        int32_t labels[ROWS], others[ROWS];
+        float x[ROWS * 4], y[ROWS * 4], dx[ROWS * 4], values[ROWS * 4], shares[ROWS], weights[ROWS];
+        double sums[DCNN_LOSS_SUMS], above[DCNN_LOSS_SUMS], below[DCNN_LOSS_SUMS];
+        for (int i = 0; i < ROWS; i++) {
+            labels[i] = i % classes;
+            others[i] = (i + 2) % classes;
+            shares[i] = test_uniform(7, (size_t)i, 0.0, 1.0);
+            weights[i] = test_uniform(8, (size_t)i, 0.5, 2.0);
+        }
+        for (size_t i = 0; i < count; i++) {
+            x[i] = test_uniform(5, i, -2.0, 2.0);
+            values[i] = losses[k].loss.kind == DCNN_LOSS_BINARY ? (double)(i % 3 == 0) : test_uniform(6, i, -2.0, 2.0);
+        }
+        const dcnn_targets targets = {.labels = losses[k].numbers ? NULL : labels,
+                                      .values = losses[k].numbers ? values : NULL,
+                                      .others = losses[k].mixed ? others : NULL,
+                                      .shares = losses[k].mixed ? shares : NULL,
+                                      .weights = losses[k].weighted ? weights : NULL};
+        dcnn_loss_run(&losses[k].loss, double_kernels(), ROWS, outputs, x, &targets, y, dx, sums);
+        assert_true(sums[DCNN_SUM_LOSS] > 0.1 && sums[DCNN_SUM_SAMPLES] == ROWS);
+        for (size_t i = 0; i < count; i++) {
+            const double h = 1e-5, kept = x[i];
+            x[i] = kept + h;
+            dcnn_loss_run(&losses[k].loss, double_kernels(), ROWS, outputs, x, &targets, y, NULL, above);
+            x[i] = kept - h;
+            dcnn_loss_run(&losses[k].loss, double_kernels(), ROWS, outputs, x, &targets, y, NULL, below);
+            x[i] = kept;
+            const double difference = (above[DCNN_SUM_LOSS] - below[DCNN_SUM_LOSS]) / (2 * h);
+            if (!(fabs(difference - dx[i]) <= 1e-8))
+                fail_msg("%s: d loss / d x %zu is %.9g, by finite differences %.9g", losses[k].what, i, (double)dx[i],
+                         difference);
+        }
+    }
+}
+
+static void weights_and_shares_of_one_change_nothing(void **state) {
+    (void)state;
+    const float x[8] = {0.3, -1, 2, 0.5, 1, 1, -0.2, 0}, ones[2] = {1, 1};
+    const int32_t labels[2] = {2, 3}, others[2] = {0, 1};
+    float y[2][8], dx[2][8];
+    double sums[2][DCNN_LOSS_SUMS];
+    const dcnn_loss loss = {0};
+    const dcnn_targets targets[2] = {{.labels = labels},
+                                     {.labels = labels, .others = others, .shares = ones, .weights = ones}};
+    for (int k = 0; k < 2; k++) dcnn_loss_run(&loss, double_kernels(), 2, 4, x, &targets[k], y[k], dx[k], sums[k]);
+    for (int i = 0; i < 8; i++) assert_true(fabs(dx[0][i] - dx[1][i]) <= 1e-12);
+    assert_true(fabs(sums[0][DCNN_SUM_LOSS] - sums[1][DCNN_SUM_LOSS]) <= 1e-12);
+    assert_true(sums[0][DCNN_SUM_CORRECT] == 1 && sums[1][DCNN_SUM_CORRECT] == 1);
+}
+
 /* One step without its end: the loss of the batch and its gradient, grain by grain, summed plainly. */
 static double loss_and_gradient(dcnn_plan *plan, dcnn_net *net, float *gradient) {
     const size_t values = dcnn_shape_count(net->nodes[0].shape);
@@ -231,7 +317,7 @@ static double loss_and_gradient(dcnn_plan *plan, dcnn_net *net, float *gradient)
             int32_t labels[GRAIN];
             dcnn_grain grain = {.n = BATCH - g * GRAIN < GRAIN ? BATCH - g * GRAIN : GRAIN,
                                 .samples = samples,
-                                .labels = labels,
+                                .targets = {.labels = labels},
                                 .seed = 3,
                                 .epoch = 1,
                                 .dparams = leaf,
@@ -259,15 +345,6 @@ static double loss_and_gradient(dcnn_plan *plan, dcnn_net *net, float *gradient)
     free(totals);
     free(leaf);
     return loss;
-}
-
-static const dcnn_kernels *double_kernels(void) {
-    static dcnn_kernels table;
-    table.isa = "reference in double";
-    dcnn_register_reference(&table);
-    dcnn_register_reference_conv(&table);
-    dcnn_register_reference_functions(&table);
-    return &table;
 }
 
 static void check_net(dcnn_net *net, const char *what, const char *settings, bool fuse) {
@@ -327,7 +404,7 @@ static void fused_operations_have_the_same_gradient(void **state) {
         "{\"class_name\": \"Dense\", \"config\": {\"units\": 3, \"activation\": \"softmax\"}}]}}",
         0, NULL);
     float *gradients[2];
-    double losses[2];
+    double values[2];
     size_t count = 0;
     for (int fuse = 0; fuse < 2; fuse++) {
         dcnn_net *net;
@@ -340,11 +417,11 @@ static void fused_operations_have_the_same_gradient(void **state) {
         assert_int_equal(dcnn_plan_op_count(plan), fuse ? 5 : 7); /* two pairs of convolution and pooling */
         count = net->param_count;
         gradients[fuse] = calloc(count, sizeof(float));
-        losses[fuse] = loss_and_gradient(plan, net, gradients[fuse]);
+        values[fuse] = loss_and_gradient(plan, net, gradients[fuse]);
         dcnn_plan_free(plan);
         dcnn_net_free(net);
     }
-    assert_true(fabs(losses[0] - losses[1]) <= 1e-10);
+    assert_true(fabs(values[0] - values[1]) <= 1e-10);
     for (size_t i = 0; i < count; i++) assert_true(fabs(gradients[0][i] - gradients[1][i]) <= 1e-10);
     free(gradients[0]);
     free(gradients[1]);
@@ -368,6 +445,8 @@ int main(void) {
         cmocka_unit_test(the_table_is_covered),
         cmocka_unit_test(each_layer_has_its_gradient),
         cmocka_unit_test(each_graph_has_its_gradient),
+        cmocka_unit_test(each_loss_has_its_gradient),
+        cmocka_unit_test(weights_and_shares_of_one_change_nothing),
         cmocka_unit_test(fused_operations_have_the_same_gradient),
     };
     return cmocka_run_group_tests_name("layers", tests, NULL, NULL);

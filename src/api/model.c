@@ -27,6 +27,8 @@ static dcnn_status set_up(dcnn_model *model) {
     const dcnn_shape shape = shape_of(model);
     if (shape.rank != 3 || shape.c > DCNN_MAX_CHANNELS)
         return DCNN_FAIL(DCNN_BAD_INPUT, "the model does not take images");
+    if (dcnn_loss_is_regression(model->checkpoint.net->loss.kind) || model->checkpoint.net->class_count < 2)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "the model's outputs are numbers, not classes: 'dcnn predict' takes it");
     if (model->checkpoint.normalised)
         return dcnn_model_set_inputs(model, model->checkpoint.mean, model->checkpoint.std);
     return DCNN_OK;
@@ -195,8 +197,8 @@ static dcnn_status predict(dcnn_model *model, const dcnn_batch *batch, float *pr
         const dcnn_grain grain = {.n = n, .sums = no_sums};
         dcnn_model_fill(model, batch, first, n, dcnn_plan_input(model->plan, 0));
         dcnn_plan_run(model->plan, 0, 0, 0, &grain);
-        memcpy(probabilities + (size_t)first * classes, dcnn_plan_output(model->plan, 0),
-               (size_t)n * classes * sizeof *probabilities);
+        dcnn_net_probabilities(model->checkpoint.net, (size_t)n, dcnn_plan_output(model->plan, 0),
+                               probabilities + (size_t)first * classes);
     }
     return DCNN_OK;
 }

@@ -77,6 +77,10 @@ static void carve_private(dcnn_engine *e, dcnn_arena *arena) {
     e->sums = dcnn_arena_take(arena, (slots + 1) * (size_t)e->sum_stride * sizeof(double));
     e->samples = dcnn_arena_take(arena, slots * grain * sizeof *e->samples);
     e->labels = dcnn_arena_take(arena, slots * grain * sizeof *e->labels);
+    if (!e->options.soft_targets) return;
+    e->others = dcnn_arena_take(arena, slots * grain * sizeof *e->others);
+    e->shares_of_first = dcnn_arena_take(arena, slots * grain * sizeof *e->shares_of_first);
+    e->weights = dcnn_arena_take(arena, slots * grain * sizeof *e->weights);
 }
 
 static dcnn_status make_workers(dcnn_engine *e, int depth) {

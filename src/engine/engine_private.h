@@ -34,7 +34,8 @@ struct dcnn_engine {
     double *sums;    /* [slots + 1][sum_stride] of the stage in progress */
     int sum_stride, slots;
     int64_t *samples; /* [slots][grain] of the batch in progress */
-    int32_t *labels;  /* likewise */
+    int32_t *labels, *others; /* likewise; others, shares and weights NULL without soft targets */
+    float *shares_of_first, *weights;
     /* the step in progress */
     const dcnn_step *step;
     int64_t first, batch; /* the batch's samples: first of the step, and their number */

@@ -82,13 +82,13 @@ static void run_share(void *argument, int worker) {
         const int64_t first = (e->shares.first + i) * e->grain;
         int32_t *labels = e->labels ? e->labels + i * e->grain : NULL;
         const dcnn_grain grain = {
-            .n = samples_in(e, e->shares.first + i), .labels = labels, .sums = e->sums + i * DCNN_LOSS_SUMS};
+            .n = samples_in(e, e->shares.first + i), .targets = {.labels = labels}, .sums = e->sums + i * DCNN_LOSS_SUMS};
         const dcnn_inputs inputs = {.worker = worker, .x = dcnn_plan_input(e->plan, worker), .labels = labels};
         note_failure(e, worker, e->feed.fill(e->feed.context, first, grain.n, &inputs));
         dcnn_plan_run(e->plan, 0, worker, worker, &grain);
         if (o->on_grain) o->on_grain();
-        memcpy(e->probabilities + (size_t)(i * e->grain) * classes, dcnn_plan_output(e->plan, worker),
-               (size_t)grain.n * classes * sizeof(float));
+        dcnn_net_probabilities(e->net, (size_t)grain.n, dcnn_plan_output(e->plan, worker),
+                               e->probabilities + (size_t)(i * e->grain) * classes);
         if (o->on_progress && worker == 0) /* whose share begins at 0: the others are about as far */
             o->on_progress(o->context, e->count * (i + 1) / end, e->count);
     }

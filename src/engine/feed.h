@@ -12,6 +12,9 @@ typedef struct dcnn_inputs {
     int worker;       /**< the thread that asks, 0..threads - 1, should the feed need room of its own for each */
     float *x;         /**< [n,H,W,C], as the net's input has it */
     int32_t *labels;  /**< [n] classes; NULL if none are wanted */
+    int32_t *others;  /**< [n] second classes, */
+    float *shares;    /**< [n] the first class's share of each sample, the second one has the rest, */
+    float *weights;   /**< [n] and weights of the samples' losses; all three NULL if none are wanted */
     int64_t *samples; /**< [n] numbers that tell samples apart, for dropout (law 3); NULL if none are wanted */
 } dcnn_inputs;
 

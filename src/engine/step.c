@@ -30,11 +30,24 @@ static void note_failure(dcnn_engine *e, dcnn_status status) {
     strncpy(e->failure, dcnn_error(), sizeof e->failure - 1);
 }
 
+/* What the samples of a slot's grain should come to. */
+static dcnn_targets targets_of(const dcnn_engine *e, int64_t slot) {
+    const int64_t at = slot * e->options.grain;
+    return (dcnn_targets){.labels = e->labels + at,
+                          .others = e->others ? e->others + at : NULL,
+                          .shares = e->others ? e->shares_of_first + at : NULL,
+                          .weights = e->others ? e->weights + at : NULL};
+}
+
 static void load_grain(dcnn_engine *e, int worker, int64_t slot, int n) {
+    const int64_t at = slot * e->options.grain;
     const dcnn_inputs inputs = {.worker = worker,
                                 .x = dcnn_plan_input(e->plan, (int)slot),
-                                .labels = e->labels + slot * e->options.grain,
-                                .samples = e->samples + slot * e->options.grain};
+                                .labels = e->labels + at,
+                                .others = e->others ? e->others + at : NULL,
+                                .shares = e->others ? e->shares_of_first + at : NULL,
+                                .weights = e->others ? e->weights + at : NULL,
+                                .samples = e->samples + at};
     const int64_t first = e->first + (e->shares.first + slot) * e->options.grain;
     const dcnn_status status = e->step->feed.fill(e->step->feed.context, first, n, &inputs);
     if (status != DCNN_OK) note_failure(e, status);
@@ -52,7 +65,7 @@ static void run_stage(void *argument, int worker) {
     for (int64_t slot = dcnn_share_first(e->shares.count, worker, workers); slot < end; slot++) {
         dcnn_grain grain = {.n = grain_size(e, slot),
                             .samples = e->samples + slot * e->options.grain,
-                            .labels = e->labels + slot * e->options.grain,
+                            .targets = targets_of(e, slot),
                             .seed = e->options.seed,
                             .epoch = e->step->epoch,
                             .dparams = mine->vectors[tree.depth],

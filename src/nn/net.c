@@ -106,19 +106,41 @@ static dcnn_status place_weights(dcnn_net *net) {
     return dcnn_block_create(net->state_count * sizeof(float), "the moving statistics", (void **)&net->state);
 }
 
-/* What the net comes to: one number a class, by a softmax. */
+static dcnn_activation_kind output_activation(const dcnn_net *net) {
+    const dcnn_node *last = &net->nodes[net->node_count - 1];
+    return last->layer->activation ? last->layer->activation(last).kind : DCNN_LINEAR;
+}
+
+dcnn_status dcnn_net_set_loss(dcnn_net *net, const dcnn_loss *loss) {
+    const dcnn_activation_kind activation = output_activation(net);
+    if (activation != DCNN_LINEAR && dcnn_loss_of_output(activation) != loss->kind)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "the loss %s does not fit the last layer '%s', which ends in %s",
+                         dcnn_loss_name(loss->kind), net->nodes[net->node_count - 1].name,
+                         dcnn_activation_name(activation));
+    net->loss = *loss;
+    net->class_count = dcnn_loss_is_regression(loss->kind)                        ? 0
+                       : loss->kind == DCNN_LOSS_BINARY && net->output_count == 1 ? 2
+                                                                                  : net->output_count;
+    return DCNN_OK;
+}
+
+/* What the net comes to: one number a class. A linear end is taken for logits. */
 static dcnn_status check_output(dcnn_net *net) {
     const dcnn_node *last = &net->nodes[net->node_count - 1];
+    const dcnn_activation_kind activation = output_activation(net);
     char text[48];
     if (last->shape.rank != 1)
         return DCNN_FAIL(DCNN_BAD_INPUT,
                          "the last layer '%s' must give one number a class, but its output has shape %s", last->name,
                          dcnn_shape_text(last->shape, text));
-    if (last->layer->activation == NULL || last->layer->activation(last).kind != DCNN_SOFTMAX)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "the last layer '%s' must end in softmax: dcnn trains classifiers",
-                         last->name);
-    net->class_count = last->shape.c;
-    return DCNN_OK;
+    if (activation != DCNN_LINEAR && dcnn_loss_of_output(activation) == DCNN_LOSS_COUNT)
+        return DCNN_FAIL(DCNN_BAD_INPUT,
+                         "the last layer '%s' must end in softmax, sigmoid or no activation (logits), not in %s",
+                         last->name, dcnn_activation_name(activation) ? dcnn_activation_name(activation) : "another");
+    net->output_count = last->shape.c;
+    const dcnn_loss loss = {.kind =
+                                activation == DCNN_LINEAR ? DCNN_LOSS_CATEGORICAL : dcnn_loss_of_output(activation)};
+    return dcnn_net_set_loss(net, &loss);
 }
 
 /* What dcnn only hands on, but training would have to obey. */
@@ -168,4 +190,15 @@ int64_t dcnn_net_multiply_adds(const dcnn_net *net, int node) {
             if (param && param->rank >= 2) sum += (int64_t)param->count * net->nodes[i].shape.h * net->nodes[i].shape.w;
         }
     return sum;
+}
+
+void dcnn_net_probabilities(const dcnn_net *net, size_t rows, const float *outputs, float *probabilities) {
+    if (net->class_count == net->output_count) {
+        memcpy(probabilities, outputs, rows * (size_t)net->output_count * sizeof *outputs);
+        return;
+    }
+    for (size_t i = 0; i < rows && net->class_count == 2; i++) {
+        probabilities[2 * i] = 1.0f - outputs[i];
+        probabilities[2 * i + 1] = outputs[i];
+    }
 }

@@ -15,6 +15,7 @@
 
 #include "base/status.h"
 #include "nn/initializer.h"
+#include "nn/loss.h"
 #include "nn/tensor.h"
 
 typedef struct dcnn_layer dcnn_layer;
@@ -61,7 +62,9 @@ typedef struct dcnn_net {
     char name[DCNN_NAME_BYTES];
     int node_count;
     dcnn_node *nodes;
-    int class_count; /**< length of the output vector */
+    int output_count; /**< length of the output vector */
+    int class_count;  /**< classes that it tells apart: one sigmoid tells two; 0: it gives numbers */
+    dcnn_loss loss; /**< what training lessens; by the last layer's activation, unless dcnn_net_set_loss() was called */
     int stage_count; /**< forward and backward stages of a training step; the loss is made in stage loss_stage */
     int loss_stage;
     dcnn_range *buckets; /**< [stage_count] the gradients that are complete at the end of each stage */
@@ -99,6 +102,13 @@ float *dcnn_net_values(const dcnn_net *net, const dcnn_param *param);
 /** The weights lie at `params` [param_count] from now on: the caller's memory, which must outlive the net and holds
  * their values already. *Local.* */
 void dcnn_net_place_params(dcnn_net *net, float *params);
+
+/** Sets the loss, if it fits the last layer: softmax or linear (then logits) for categorical cross-entropy, sigmoid or
+ * linear for binary, linear for the others. *Local.* @return DCNN_OK, DCNN_BAD_INPUT */
+dcnn_status dcnn_net_set_loss(dcnn_net *net, const dcnn_loss *loss);
+
+/** Probabilities [rows, class_count] from outputs [rows, output_count]: one sigmoid's become those of two classes. */
+void dcnn_net_probabilities(const dcnn_net *net, size_t rows, const float *outputs, float *probabilities);
 
 /** Multiply-adds of one sample's forward pass through a node, and of the whole net for node < 0. *Local.* */
 int64_t dcnn_net_multiply_adds(const dcnn_net *net, int node);

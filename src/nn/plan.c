@@ -345,7 +345,7 @@ static void measure_tensors(dcnn_plan *plan) {
     }
     for (int i = 0; i < plan->net->node_count; i++)
         plan->partials[i] = (tensor){.bytes = line(range_of(&plan->net->nodes[i]).count * sizeof(float)), .first = -1};
-    plan->probabilities = (tensor){.bytes = line(grain * (size_t)plan->net->class_count * sizeof(float)), .first = -1};
+    plan->probabilities = (tensor){.bytes = line(grain * (size_t)plan->net->output_count * sizeof(float)), .first = -1};
 }
 
 static int tensor_count(const dcnn_plan *plan) {
@@ -499,17 +499,14 @@ static void *memory_of(const dcnn_plan *plan, const tensor *t, int slot, int wor
 static void run_loss(const dcnn_plan *plan, const step *s, int slot, int worker, const dcnn_grain *grain) {
     const float *logits = memory_of(plan, &plan->values[plan->logits], slot, worker);
     float *y = memory_of(plan, &plan->probabilities, slot, worker);
-    if (grain->labels == NULL) {
-        plan->kernels->softmax_forward((size_t)grain->n, plan->net->class_count, logits, y);
+    const dcnn_net *net = plan->net;
+    if (grain->targets.labels == NULL && grain->targets.values == NULL) {
+        dcnn_loss_outputs(&net->loss, plan->kernels, (size_t)grain->n, net->output_count, logits, y);
         return;
     }
     float *dx = plan->options.training ? memory_of(plan, &plan->gradients[plan->logits], slot, worker) : NULL;
-    double *sums = grain->sums + s->sum_offset;
-    int64_t correct;
-    plan->kernels->cross_entropy((size_t)grain->n, plan->net->class_count, logits, grain->labels, y, dx,
-                                 &sums[DCNN_SUM_LOSS], &correct);
-    sums[DCNN_SUM_CORRECT] = (double)correct;
-    sums[DCNN_SUM_SAMPLES] = (double)grain->n;
+    dcnn_loss_run(&net->loss, plan->kernels, (size_t)grain->n, net->output_count, logits, &grain->targets, y, dx,
+                  grain->sums + s->sum_offset);
 }
 
 /* The calls of a layer, each of which writes the gradient of its weights, add these up. */

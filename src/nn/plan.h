@@ -15,6 +15,7 @@
 #define DCNN_NN_PLAN_H
 
 #include "nn/layer.h"
+#include "nn/loss.h"
 
 typedef struct dcnn_plan dcnn_plan;
 
@@ -36,16 +37,13 @@ typedef struct dcnn_op_times {
 typedef struct dcnn_grain {
     int n;                  /**< samples, 1..grain */
     const int64_t *samples; /**< [n] sample numbers, for dropout; may be NULL at inference */
-    const int32_t *labels;  /**< [n]; may be NULL at inference (then no loss) */
+    dcnn_targets targets;   /**< zeroed at inference: no loss then */
     uint64_t seed;
     uint32_t epoch;
     float *dparams;       /**< its gradient vector [net->param_count], written bucket by bucket */
     double *sums;         /**< its sums of this stage [dcnn_plan_sum_count()], written */
     dcnn_op_times *times; /**< [dcnn_plan_op_count() + 1], the last for the loss: added to; NULL: not wanted */
 } dcnn_grain;
-
-/** Where the loss stage's sums hold the loss, the hits and the samples: behind the operations' own sums. */
-enum { DCNN_SUM_LOSS, DCNN_SUM_CORRECT, DCNN_SUM_SAMPLES, DCNN_LOSS_SUMS };
 
 /** Plans a net. The net must outlive the plan. *Local.* @return DCNN_OK, DCNN_FAILURE (memory) */
 dcnn_status dcnn_plan_create(dcnn_net *net, const dcnn_kernels *kernels, const dcnn_plan_options *options,
@@ -60,7 +58,7 @@ void dcnn_plan_place_packed(dcnn_plan *plan, void *block, int part, int parts);
 /** Stages of a step: net->stage_count in training, 1 at inference. */
 int dcnn_plan_stage_count(const dcnn_plan *plan);
 
-/** Doubles that a grain sums in a stage; in the loss stage the last DCNN_LOSS_SUMS are loss, hits and samples. */
+/** Doubles that a grain sums in a stage; in the loss stage the last DCNN_LOSS_SUMS are the loss's (loss.h). */
 int dcnn_plan_sum_count(const dcnn_plan *plan, int stage);
 
 /** The largest of them over all stages. */
@@ -69,7 +67,7 @@ int dcnn_plan_sum_count_max(const dcnn_plan *plan);
 /** Where the input of the grain in `slot` goes: [grain, H, W, C]. */
 float *dcnn_plan_input(const dcnn_plan *plan, int slot);
 
-/** Probabilities [grain, classes] of the grain that this worker ran last, after the loss stage. */
+/** Outputs [grain, outputs] (probabilities, say) of the grain that this worker ran last, after the loss stage. */
 const float *dcnn_plan_output(const dcnn_plan *plan, int worker);
 
 /** A worker's part of what is done once a step, or at inference once after the weights changed: packing weights. All

@@ -64,6 +64,9 @@ static dcnn_status check_fit(const dcnn_trainer *t) {
     if (takes.h != t->dataset.h || takes.w != t->dataset.w || takes.c != t->dataset.c)
         return DCNN_FAIL(DCNN_BAD_INPUT, "the model takes pictures of shape %s, but %s has shape (%d, %d, %d)",
                          dcnn_shape_text(takes, text), t->dataset.path, t->dataset.h, t->dataset.w, t->dataset.c);
+    if (t->state.net->class_count == 0)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "the model gives numbers (loss %s), but %s has classes",
+                         dcnn_loss_name(t->state.net->loss.kind), t->dataset.path);
     if (t->state.net->untrainable[0])
         return DCNN_FAIL(DCNN_BAD_INPUT, "the model cannot be trained: %s", t->state.net->untrainable);
     if (t->state.net->class_count != t->dataset.class_count)
