@@ -95,7 +95,7 @@ static void output_goes_where_links_lead(void **state) {
     assert_int_equal(lstat(in_scratch("links/second"), &about), 0);
     assert_true(S_ISLNK(about.st_mode));
     assert_int_equal(files_in(in_scratch("links/deep")), 2);
-    assert_fails(dcnn_file_write(in_scratch("links/round"), "x", 1, false), DCNN_FAILURE, "lead nowhere", "round");
+    assert_fails(dcnn_file_write(in_scratch("links/round"), "x", 1, false), DCNN_FAILURE, "dangling link", "round");
     assert_fails(dcnn_file_write(in_scratch("links/deep"), "x", 1, false), DCNN_FAILURE, "is a folder", "deep");
     assert_int_equal(files_in(in_scratch("links")), 5);
 }
@@ -180,7 +180,7 @@ static void failed_write_leaves_the_old_file(void **state) {
     dcnn_status full_at_seal = dcnn_file_write(path, bytes, 20000 - 16, true);
     limit_files(SIZE_MAX);
     assert_int_equal(full, DCNN_FAILURE);
-    assert_fails(full_at_seal, DCNN_FAILURE, "see that the disk has room", path);
+    assert_fails(full_at_seal, DCNN_FAILURE, "check free space", path);
     size_t length;
     uint8_t *old = get_file(path, &length);
     assert_int_equal(length, 3);

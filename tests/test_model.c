@@ -660,7 +660,7 @@ static void test_description_files(void **state) {
     put_text(in_scratch("bad.json"), "{\"class_name\":\n \"Sequential\", }");
     assert_fails(dcnn_description_read(in_scratch("bad.json"), &read), DCNN_BAD_INPUT, "not valid JSON", "bad.json:2:");
     put_text(in_scratch("list.json"), "[1, 2]");
-    assert_fails(dcnn_description_read(in_scratch("list.json"), &read), DCNN_BAD_INPUT, "no object", "list.json");
+    assert_fails(dcnn_description_read(in_scratch("list.json"), &read), DCNN_BAD_INPUT, "not an object", "list.json");
     assert_null(read);
 }
 
