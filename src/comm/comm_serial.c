@@ -166,7 +166,8 @@ void dcnn_comm_unshare(dcnn_comm *comm, void *block) {
     dcnn_block_free(block);
 }
 
-void dcnn_comm_share_bytes(dcnn_comm *comm, void *bytes, size_t length) {
+void dcnn_comm_share_bytes(dcnn_comm *comm, const void *block, void *bytes, size_t length) {
+    (void)block;
     dcnn_comm_broadcast(comm, bytes, length);
 }
 
