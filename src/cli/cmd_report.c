@@ -118,6 +118,8 @@ static dcnn_status report_model(const dcnn_cli *cli, const char *folder, const c
     const char *path;
     DCNN_TRY_DONE(dcnn_comm_agree(cli->comm, find_data(folder, model, data_path, checkpoint.data_path, &path)));
     DCNN_TRY_DONE(dcnn_dataset_share(cli->comm, path, split_name ? split_name : choose_split(path), &dataset, &split));
+    DCNN_TRY_DONE(dcnn_comm_agree(
+        cli->comm, dcnn_dataset_adopt_classes(&dataset, checkpoint.class_count, checkpoint.class_names, model)));
     DCNN_TRY_DONE(check_classes(&checkpoint, model, &dataset));
     const dcnn_samples samples = {.dataset = &dataset, .split = split, .cache_bytes = cli->options->cache_memory};
     DCNN_TRY_DONE(dcnn_evaluate(cli->comm, &checkpoint, &samples, (int)cli->options->threads, true, &evaluation));

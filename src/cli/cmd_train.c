@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "cli/chosen.h"
 #include "cli/cli.h"
+#include "io/kind.h"
 #include "cli/progress.h"
 #include "cli/suited.h"
 #include "guard/run_lock.h"
@@ -272,9 +273,10 @@ static dcnn_status check_prepared(const char *data) {
     if (is_run)
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s: a run, not a data set; to go on with it: dcnn train --run %s --resume",
                          data, data);
-    if (data == NULL || (!dcnn_is_csv(data) && !dcnn_is_idx(data))) return DCNN_OK;
-    return DCNN_FAIL(DCNN_BAD_INPUT, "%s: raw pictures; turn them into a data set first: dcnn prepare %s -o DATA.h5",
-                     data, data);
+    const dcnn_kind_id kind = data ? dcnn_kind_of_file(data) : DCNN_KIND_HDF5;
+    if (kind == DCNN_KIND_HDF5 || kind == DCNN_KIND_MISSING || kind == DCNN_KIND_UNKNOWN || kind == DCNN_KIND_EMPTY)
+        return DCNN_OK; /* opening it says more */
+    return dcnn_kind_fail(data, kind, "a data set");
 }
 
 dcnn_status dcnn_cmd_train(dcnn_cli *cli) {

@@ -70,8 +70,8 @@ static void tell_other_kernels(const json_t *starts, const json_t *start) {
         json_integer_value(json_object_get(start, "step")) == 0)
         return;
     dcnn_warn(
-        "this run was computed with %s kernels, and goes on with %s: its bits are from here on not those of a run "
-        "with one of them; to keep them, start it where there are %s kernels (DCNN_ISA=%s)",
+        "this run was computed with the kernels '%s', and goes on with '%s': from here on its bits may be others than "
+        "with one of them throughout; to keep them, start it where '%s' is to be had (DCNN_ISA=%s)",
         before, now, before, before);
 }
 

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "guard/signals.h"
 #include "guard/watchdog.h"
+#include "io/kind.h"
 #include "run/elastic.h"
 
 /* --- the model -------------------------------------------------------------------------------------------------- */
@@ -244,10 +245,25 @@ static void measure_pictures(const dcnn_loader *loader, dcnn_dataset *d) {
     }
 }
 
-static dcnn_status open_data(dcnn_trainer *t, const dcnn_images *pictures, int classes) {
+/* What a model knows is kept: the data's labels follow its order of classes. */
+static dcnn_status adopt_classes(dcnn_trainer *t, const dcnn_checkpoint *from) {
+    const char *model = t->options->model;
+    if (from)
+        return dcnn_dataset_adopt_classes(&t->dataset, from->class_count, from->class_names, "the run's checkpoint");
+    if (model == NULL || dcnn_kind_of_file(model) != DCNN_KIND_HDF5) return DCNN_OK;
+    dcnn_checkpoint start;
+    dcnn_status status = dcnn_checkpoint_read(model, &start);
+    if (status == DCNN_OK && start.class_count == t->dataset.class_count)
+        status = dcnn_dataset_adopt_classes(&t->dataset, start.class_count, start.class_names, model);
+    dcnn_checkpoint_free(&start);
+    return status;
+}
+
+static dcnn_status open_data(dcnn_trainer *t, const dcnn_checkpoint *from, const dcnn_images *pictures, int classes) {
     if (pictures == NULL) {
         const dcnn_loader_options options = {.cache_bytes = t->options->cache_bytes};
         DCNN_TRY(dcnn_dataset_open_together(t->comm, t->run->data, &t->dataset));
+        DCNN_TRY(dcnn_comm_agree(t->comm, adopt_classes(t, from)));
         return dcnn_loader_open(t->comm, &t->dataset, &options, &t->loader);
     }
     DCNN_TRY(dcnn_comm_agree(t->comm, describe_pictures(&t->dataset, pictures, classes)));
@@ -266,7 +282,7 @@ dcnn_status dcnn_trainer_open(dcnn_comm *comm, const dcnn_run *run, const dcnn_c
     t->options = options;
     t->run = run;
     if (options->plain_sums) dcnn_comm_separate(comm);
-    DCNN_TRY(open_data(t, pictures, classes));
+    DCNN_TRY(open_data(t, from, pictures, classes));
     DCNN_TRY(dcnn_comm_agree(comm, set_up_local(t, from)));
     DCNN_TRY(dcnn_loader_read_ahead(comm, &t->loader, &t->sampler, options->grain, options->epochs));
     DCNN_TRY(make_engine(t, from));
