@@ -267,7 +267,7 @@ done:
 
 /* Pictures as they came, where a data set is wanted: before a run's folder is made for them. */
 static dcnn_status check_prepared(const char *data) {
-    char *record = data ? dcnn_path_join(data, "run.json") : NULL;
+    char *record = data ? dcnn_path_join(data, DCNN_RUN_RECORD) : NULL;
     const bool is_run = record && access(record, F_OK) == 0;
     free(record);
     if (is_run)

@@ -162,7 +162,7 @@ static dcnn_status end_epoch(dcnn_trainer *t) {
     p->cursor = 0;
     p->loss_sum = 0.0;
     p->correct = 0;
-    char *best = better ? dcnn_path_join(t->run->folder, "best.h5") : NULL;
+    char *best = better ? dcnn_path_join(t->run->folder, DCNN_RUN_BEST) : NULL;
     dcnn_status status = save(t, best);
     free(best);
     char *line = dcnn_epoch_line(&metrics, t->options->epochs);
@@ -250,7 +250,7 @@ static dcnn_status test_split(dcnn_trainer *t, const char *name, int64_t *correc
 
 /* Puts the best epoch's weights in the net and counts its hits on what it has never seen. */
 static dcnn_status test_best(dcnn_trainer *t, dcnn_train_result *result) {
-    char *path = dcnn_path_join(t->run->folder, "best.h5");
+    char *path = dcnn_path_join(t->run->folder, DCNN_RUN_BEST);
     dcnn_checkpoint best = {0};
     dcnn_status status = path ? dcnn_checkpoint_read(path, &best) : DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
     free(path);
