@@ -16,6 +16,7 @@
 #include "guard/watchdog.h"
 #include "report/report.h"
 #include "run/run_folder.h"
+#include "run/starting_net.h"
 
 /* What the training tells of itself, and to whom. */
 typedef struct narrator {
@@ -141,7 +142,7 @@ static void print_result(const dcnn_run *run, const dcnn_train_result *result) {
 /* --- going on --------------------------------------------------------------------------------------------------- */
 
 /* The layers of a model file: of a Keras JSON, completed by building it, or of an .h5. */
-static dcnn_status read_model(const char *path, dcnn_shape input, json_t **described) {
+static dcnn_status read_model(const char *path, dcnn_shape input, int class_count, json_t **described) {
     const char *dot = strrchr(path, '.');
     dcnn_net *net = NULL;
     dcnn_checkpoint file = {0};
@@ -151,6 +152,7 @@ static dcnn_status read_model(const char *path, dcnn_shape input, json_t **descr
     } else {
         json_t *description = NULL;
         status = dcnn_description_read(path, &description);
+        if (status == DCNN_OK) dcnn_description_fit(description, class_count);
         if (status == DCNN_OK) {
             status = dcnn_net_create(description, input, &net);
             if (status != DCNN_OK) dcnn_error_prefix("%s", path);
@@ -166,7 +168,7 @@ static dcnn_status read_model(const char *path, dcnn_shape input, json_t **descr
 /* A --model given to a resumed run must be that of its checkpoint, by content, wherever the file is now. */
 static dcnn_status check_same_model(const char *path, const dcnn_run *run, const dcnn_checkpoint *from) {
     json_t *given = NULL, *own = dcnn_net_describe(from->net);
-    dcnn_status status = read_model(path, from->net->nodes[0].shape, &given);
+    dcnn_status status = read_model(path, from->net->nodes[0].shape, from->net->class_count, &given);
     const json_t *given_layers = json_object_get(json_object_get(given, "config"), "layers");
     const json_t *own_layers = json_object_get(json_object_get(own, "config"), "layers");
     if (status == DCNN_OK && !json_equal(given_layers, own_layers))
@@ -206,6 +208,7 @@ static dcnn_train_options train_options(const dcnn_options *o) {
                                 .cache_bytes = o->cache_memory,
                                 .augment = o->augment,
                                 .ranges = o->ranges,
+                                .bn_momentum = o->bn_momentum,
                                 .checkpoint_every = o->checkpoint_every,
                                 .keep = (int)o->keep,
                                 .threads = (int)o->threads,
@@ -234,9 +237,13 @@ static dcnn_status suit_and_tell(dcnn_cli *cli, const dcnn_run *run, const dcnn_
     dcnn_dataset dataset;
     const bool opened = cli->speaks && dcnn_dataset_reopen(run->data, &dataset) == DCNN_OK;
     const dcnn_facts facts = dcnn_facts_share(cli->comm, opened ? &dataset : NULL);
-    if (from == NULL) dcnn_suit_options(&facts, cli->options);
+    const bool momentum = from == NULL && dcnn_suit_options(&facts, cli->options);
     dcnn_status status = dcnn_suit_check(&facts, cli->options);
     if (cli->speaks && status == DCNN_OK) tell_start(cli, run, from, opened ? &dataset : NULL, &facts);
+    if (cli->speaks && status == DCNN_OK && momentum)
+        dcnn_info("norm  BatchNormalization with momentum %g, for the steps of this run "
+                  "are few (%" PRId64 "); --bn-momentum decides otherwise",
+                  cli->options->bn_momentum, dcnn_facts_steps(&facts, cli->options));
     if (opened) dcnn_dataset_free(&dataset);
     return status;
 }

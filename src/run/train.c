@@ -10,6 +10,7 @@
 #include "run/catch_up.h"
 #include "run/elastic.h"
 #include "run/run_folder.h"
+#include "run/starting_net.h"
 #include "run/run_record.h"
 #include "guard/run_lock.h"
 #include "guard/signals.h"
@@ -297,6 +298,20 @@ static void tell_model(const dcnn_net *net, dcnn_isa isa) {
               precision_text(net, isa));
 }
 
+/* Moving averages that will not have arrived when the run ends: validation is then far worse than training. Those of
+ * a model with weights have. */
+static void warn_of_averages(const dcnn_trainer *t) {
+    const double momentum = dcnn_net_momentum(t->state.net);
+    const int64_t steps = t->options->epochs * dcnn_sampler_steps(&t->sampler);
+    if (pow(momentum, (double)steps) <= dcnn_averages_missing) return;
+    char advice[48] = "";
+    if (dcnn_momentum_for(steps) < momentum)
+        snprintf(advice, sizeof advice, "--bn-momentum %g, ", dcnn_momentum_for(steps));
+    dcnn_warn("BatchNormalization's moving averages (momentum %g) do not arrive in this run's few steps (%lld), so "
+              "validation will be worse than training: give %sa smaller --batch-size or more --epochs",
+              momentum, (long long)steps, advice);
+}
+
 dcnn_status dcnn_train(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoint *from,
                        const dcnn_train_options *options, dcnn_train_result *result) {
     dcnn_trainer *t;
@@ -308,6 +323,7 @@ dcnn_status dcnn_train(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoi
     dcnn_watchdog_work(false);
     DCNN_TRY_DONE(dcnn_comm_agree(comm, dcnn_comm_rank(comm) == 0 ? write_record(t) : DCNN_OK));
     tell_model(t->state.net, dcnn_comm_isa(comm));
+    if (t->state.progress.step == 0 && !dcnn_starts_with_weights(options)) warn_of_averages(t);
     if (from) DCNN_TRY_DONE(dcnn_trainer_catch_up(t));
     t->pace.started_s = dcnn_now_s() - t->state.progress.elapsed_s;
     dcnn_signals_catch();

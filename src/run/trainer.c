@@ -14,58 +14,9 @@
 #include "guard/watchdog.h"
 #include "io/kind.h"
 #include "run/elastic.h"
+#include "run/starting_net.h"
 
 /* --- the model -------------------------------------------------------------------------------------------------- */
-
-/* The recipe's net takes any data: its input shape and its last layer's units are set to fit. */
-static dcnn_status fit_recipe(json_t *description, const dcnn_dataset *dataset) {
-    json_t *layers = json_object_get(json_object_get(description, "config"), "layers");
-    json_t *input = json_object_get(json_array_get(layers, 0), "config");
-    json_t *last = json_object_get(json_array_get(layers, json_array_size(layers) - 1), "config");
-    if (input == NULL || last == NULL) return DCNN_FAIL(DCNN_BAD_INPUT, "the recipe's model has no layers");
-    json_object_set_new(input, "batch_shape", json_pack("[n,i,i,i]", dataset->h, dataset->w, dataset->c));
-    json_object_set_new(last, "units", json_integer(dataset->class_count));
-    return DCNN_OK;
-}
-
-static bool has_suffix(const char *text, const char *suffix) {
-    const size_t length = strlen(text), tail = strlen(suffix);
-    return length >= tail && strcmp(text + length - tail, suffix) == 0;
-}
-
-static dcnn_status read_net(dcnn_trainer *t) {
-    const char *model = t->options->model;
-    const dcnn_shape shape = {3, t->dataset.h, t->dataset.w, t->dataset.c};
-    if (model && (has_suffix(model, ".h5") || has_suffix(model, ".hdf5"))) {
-        dcnn_checkpoint start;
-        DCNN_TRY(dcnn_checkpoint_read(model, &start));
-        t->state.net = start.net;
-        start.net = NULL;
-        dcnn_checkpoint_free(&start);
-        return DCNN_OK;
-    }
-    char *path = model ? strdup(model) : dcnn_data_path("models/digits.json");
-    json_t *description = NULL;
-    dcnn_status status = path ? dcnn_description_read(path, &description)
-                              : DCNN_FAIL(DCNN_BAD_INPUT, "the recipe's model is not installed: name one by --model, "
-                                                          "or set DCNN_DATA to dcnn's data folder");
-    if (status == DCNN_OK && model == NULL) status = fit_recipe(description, &t->dataset);
-    if (status == DCNN_OK) {
-        status = dcnn_net_create(description, shape, &t->state.net);
-        if (status != DCNN_OK) dcnn_error_prefix("%s", path);
-    }
-    if (status == DCNN_OK) dcnn_net_initialise(t->state.net, t->options->seed);
-    json_decref(description);
-    free(path);
-    return status;
-}
-
-static dcnn_status make_net(dcnn_trainer *t) {
-    DCNN_TRY(read_net(t));
-    const char *precision = t->options->precision;
-    if (precision) dcnn_net_set_bf16(t->state.net, strcmp(precision, "bf16") == 0);
-    return DCNN_OK;
-}
 
 static dcnn_status check_fit(const dcnn_trainer *t) {
     const dcnn_shape takes = t->state.net->nodes[0].shape;
@@ -99,7 +50,7 @@ static dcnn_status copy_net(const dcnn_net *from, dcnn_net **to) {
 
 static dcnn_status take_state(dcnn_trainer *t, const dcnn_checkpoint *from) {
     dcnn_progress *progress = &t->state.progress;
-    DCNN_TRY(from ? copy_net(from->net, &t->state.net) : make_net(t));
+    DCNN_TRY(from ? copy_net(from->net, &t->state.net) : dcnn_starting_net(t->options, &t->dataset, &t->state.net));
     DCNN_TRY(check_fit(t));
     if (from) {
         if (!from->resumable)
