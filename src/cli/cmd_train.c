@@ -112,6 +112,12 @@ static void tell_start(const dcnn_cli *cli, const dcnn_run *run, const dcnn_chec
         dcnn_info("run   %s", run->folder);
     dcnn_info("step  %s", dcnn_chosen_text(cli->options, text));
     if (cli->options->augment && dataset && dcnn_suit_text(facts, cli->options, text)[0]) dcnn_info("vary  %s", text);
+    const dcnn_schedule schedule = dcnn_chosen_schedule(cli->options);
+    if (cli->options->patience > 0 &&
+        (schedule.kind == DCNN_SCHEDULE_COSINE || schedule.kind == DCNN_SCHEDULE_ONE_CYCLE))
+        dcnn_info("rate  %s falls over all %" PRId64
+                  " epochs: a run that stops early ends at a higher rate; --schedule constant does not mind",
+                  dcnn_schedule_names[schedule.kind], cli->options->epochs);
     if (dataset && from) tell_going_on(cli, run, from, dcnn_dataset_split(dataset, "train"));
     const dcnn_split *train = dataset ? dcnn_dataset_split(dataset, "train") : NULL;
     if (train && cli->options->batch_size > train->count &&
@@ -129,7 +135,8 @@ static void print_split(const char *what, int64_t correct, int64_t count) {
 
 static void print_result(const dcnn_run *run, const dcnn_train_result *result) {
     dcnn_number number;
-    printf("best epoch %" PRId64 " of %" PRId64 "\n", result->best_epoch, result->epochs);
+    printf("best epoch %" PRId64 " of %" PRId64 "%s\n", result->best_epoch, result->epochs,
+           result->stopped_early ? ", stopped early; best.h5 is that epoch's" : "");
     print_split("test", result->test_correct, result->test_count);
     print_split("official test", result->official_correct, result->official_count);
     if (result->images_per_s > 0.0)
@@ -194,6 +201,12 @@ static dcnn_status take_up(const dcnn_cli *cli, const dcnn_run *run, dcnn_checkp
 
 /* --- training --------------------------------------------------------------------------------------------------- */
 
+static dcnn_monitor monitor_of(const dcnn_options *o) {
+    dcnn_monitor monitor = DCNN_MONITOR_VAL_ACCURACY;
+    while (strcmp(dcnn_monitor_names[monitor], o->monitor) != 0) monitor++;
+    return monitor;
+}
+
 static dcnn_train_options train_options(const dcnn_options *o) {
     return (dcnn_train_options){.model = o->model,
                                 .precision = o->precision,
@@ -208,6 +221,8 @@ static dcnn_train_options train_options(const dcnn_options *o) {
                                 .cache_bytes = o->cache_memory,
                                 .augment = o->augment,
                                 .ranges = o->ranges,
+                                .patience = o->patience,
+                                .monitor = monitor_of(o),
                                 .bn_momentum = o->bn_momentum,
                                 .checkpoint_every = o->checkpoint_every,
                                 .keep = (int)o->keep,

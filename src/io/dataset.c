@@ -263,6 +263,15 @@ static dcnn_status read_description(hid_t file, dcnn_dataset *set) {
     return read_splits(file, set);
 }
 
+/* What another program wrote is nearly right, as a rule: `dcnn prepare` reads more, and says what it cannot read. */
+static dcnn_status advise(const char *path, dcnn_status status) {
+    char why[600];
+    snprintf(why, sizeof why, "%s", dcnn_error());
+    if (status != DCNN_BAD_INPUT || strstr(why, "damaged") || strstr(why, "two splits")) return status;
+    return DCNN_FAIL(status, "%s; of another program's file `dcnn prepare %s -o NEW.h5` takes what is exact", why,
+                     path);
+}
+
 static dcnn_status open_set(const char *path, dcnn_dataset *set,
                             dcnn_status (*open_file)(const char *, hid_t *, uint64_t *)) {
     memset(set, 0, sizeof *set);
@@ -272,6 +281,7 @@ static dcnn_status open_set(const char *path, dcnn_dataset *set,
     set->path = strdup(path);
     dcnn_status status = set->path ? read_description(file, set) : DCNN_FAIL(DCNN_FAILURE, "%s: out of memory", path);
     status = dcnn_h5_end(file, path, status);
+    if (status != DCNN_OK && !set->sealed) status = advise(path, status);
     if (status != DCNN_OK) dcnn_dataset_free(set);
     return status;
 }

@@ -92,10 +92,6 @@ static dcnn_status check_replicas(dcnn_trainer *t) {
 
 /* --- epochs ----------------------------------------------------------------------------------------------------- */
 
-static bool is_better(const dcnn_progress *best, int64_t correct, double loss) {
-    return correct > best->best_correct || (correct == best->best_correct && loss < best->best_loss);
-}
-
 static void begin_epoch(dcnn_trainer *t) {
     t->pace.began_s = dcnn_now_s();
     t->pace.began_train_s = t->pace.train_s;
@@ -153,12 +149,7 @@ static dcnn_status end_epoch(dcnn_trainer *t) {
     metrics.stall_s = take_stall(t);
     dcnn_evaluation_free(&validation);
     DCNN_TRY(dcnn_history_append(&t->state.history, &metrics));
-    const bool better = split == NULL || is_better(p, metrics.validation_correct, metrics.validation_loss);
-    if (better) {
-        p->best_correct = metrics.validation_correct;
-        p->best_loss = metrics.validation_loss;
-        p->best_epoch = metrics.epoch;
-    }
+    const bool better = dcnn_monitor_take(t->options->monitor, &metrics, p);
     p->epoch++;
     p->cursor = 0;
     p->loss_sum = 0.0;
@@ -228,7 +219,8 @@ static dcnn_status run_epoch(dcnn_trainer *t) {
         if (stop && !last) return stop_here(t);
         if (stop) {
             DCNN_TRY(end_epoch(t));
-            return p->epoch < t->options->epochs ? stop_here(t) : DCNN_OK;
+            const bool over = dcnn_patience_is_over(t->options->patience, p);
+            return p->epoch < t->options->epochs && !over ? stop_here(t) : DCNN_OK;
         }
         if (!last && t->options->checkpoint_every > 0 && p->step % t->options->checkpoint_every == 0)
             DCNN_TRY(save(t, NULL));
@@ -312,6 +304,15 @@ static void warn_of_averages(const dcnn_trainer *t) {
               momentum, (long long)steps, advice);
 }
 
+/* Patience with what is never measured would be endless. */
+static dcnn_status check_monitor(const dcnn_trainer *t) {
+    const dcnn_split *split = dcnn_dataset_split(&t->dataset, "validation");
+    if (t->options->patience == 0 || !dcnn_monitor_validates(t->options->monitor) || (split && split->count > 0))
+        return DCNN_OK;
+    return DCNN_FAIL(DCNN_BAD_INPUT, "%s has no split 'validation' for --patience to watch: --monitor loss",
+                     t->dataset.path);
+}
+
 dcnn_status dcnn_train(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoint *from,
                        const dcnn_train_options *options, dcnn_train_result *result) {
     dcnn_trainer *t;
@@ -329,13 +330,15 @@ dcnn_status dcnn_train(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoi
     dcnn_signals_catch();
     const int64_t left_s = dcnn_signals_watch_deadline(options->end_margin_s);
     if (left_s >= 0) dcnn_info("time  stopping in %lld s, before the job's time runs out", (long long)left_s);
-    while (t->state.progress.epoch < options->epochs) {
+    DCNN_TRY_DONE(check_monitor(t));
+    while (t->state.progress.epoch < options->epochs && !dcnn_patience_is_over(options->patience, &t->state.progress)) {
         status = run_epoch(t);
         while (status != DCNN_OK && dcnn_comm_is_broken(comm)) status = dcnn_trainer_go_on(&t);
         DCNN_TRY_DONE(status);
     }
     DCNN_TRY_DONE(dcnn_trace_step(t->trace, comm, INT64_MAX)); /* if there were few */
     result->epochs = t->state.progress.epoch;
+    result->stopped_early = result->epochs < options->epochs;
     result->steps = t->state.progress.step;
     result->best_epoch = t->state.progress.best_epoch;
     result->images_per_s = t->pace.train_s > 0 ? (double)t->pace.trained / t->pace.train_s : 0.0;
