@@ -14,6 +14,7 @@
 #include "guard/run_lock.h"
 #include "guard/signals.h"
 #include "guard/watchdog.h"
+#include "report/report.h"
 #include "run/run_folder.h"
 #include "run/starting_net.h"
 
@@ -30,7 +31,7 @@ static void tell_epoch(void *context, const char *line) {
 
 static void tell_tensorboard(void *context) {
     const narrator *n = context;
-    if (!n->cli->options->tensorboard) return;
+    if (!n->cli->options->tensorboard || !dcnn_report_is_built()) return;
     char before[1024]; /* the trainer may be about to tell of a failure of its own */
     snprintf(before, sizeof before, "%s", dcnn_error());
     if (dcnn_run_events(n->run->folder) != DCNN_OK) dcnn_warn("no TensorBoard file: %s", dcnn_error());
@@ -63,6 +64,10 @@ static void take_rank(void *context, int rank) {
 /* A picture that cannot be drawn is no failure of a training that is done. */
 static void draw_report(const dcnn_cli *cli, const dcnn_run *run) {
     if (!cli->options->report) return;
+    if (!dcnn_report_is_built()) {
+        dcnn_info("no report and no TensorBoard file: this dcnn was built without them (-DDCNN_REPORT=OFF)");
+        return;
+    }
     dcnn_watchdog_work(true);
     if (dcnn_run_report(cli, run->folder, run->data, NULL) != DCNN_OK)
         dcnn_warn("no report: %s; try again: dcnn report %s", dcnn_error(), run->folder);
@@ -77,8 +82,8 @@ static void tell_going_on(const dcnn_cli *cli, const dcnn_run *run, const dcnn_c
     const dcnn_options *o = cli->options;
     char text[512];
     if (from->progress.epoch >= o->epochs && from->progress.cursor == 0)
-        dcnn_info("run   %s has done its %" PRId64
-                  " epoch%s: nothing is left to train; to train on: dcnn train --run %s "
+        dcnn_info("run   %s is complete (%" PRId64
+                  " epoch%s): nothing is left to train; to continue: dcnn train --run %s "
                   "--resume --epochs %" PRId64,
                   run->folder, from->progress.epoch, from->progress.epoch == 1 ? "" : "s", run->folder,
                   dcnn_chosen_more_epochs(from->progress.epoch));
@@ -93,7 +98,7 @@ static void tell_start(const dcnn_cli *cli, const dcnn_run *run, const dcnn_chec
     const int workers = dcnn_comm_size(cli->comm);
     const int threads = cli->options->threads > 0 ? (int)cli->options->threads : dcnn_comm_cores(cli->comm);
     char text[512], at_work[64] = "";
-    if (workers < ranks) snprintf(at_work, sizeof at_work, ", %d of them at work, one a core", workers);
+    if (workers < ranks) snprintf(at_work, sizeof at_work, ", %d of them working, one per core", workers);
     dcnn_info("dcnn " DCNN_VERSION ": %d rank%s x %d thread%s on %d node%s%s, %s kernels, OpenBLAS %s", ranks,
               ranks == 1 ? "" : "s", threads, threads == 1 ? "" : "s", nodes, nodes == 1 ? "" : "s", at_work,
               dcnn_isa_name(dcnn_comm_isa(cli->comm)), dcnn_blas_core());
@@ -301,7 +306,7 @@ dcnn_status dcnn_cmd_train(dcnn_cli *cli) {
     dcnn_run run;
     dcnn_checkpoint from = {0};
     if (o->resume && o->overwrite)
-        return DCNN_FAIL(DCNN_USAGE, "--resume goes on with a run, --overwrite removes it: give one of them");
+        return DCNN_FAIL(DCNN_USAGE, "--resume goes on with a run, --overwrite removes it: give only one of them");
     dcnn_chosen_defaults(o);
     if (!o->resume) DCNN_TRY(dcnn_chosen_check(o)); /* else once the run's own options are known */
     const char *data = o->operand_count > 0 ? o->operands[0] : NULL;

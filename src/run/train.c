@@ -49,7 +49,7 @@ static dcnn_status check_finite(const dcnn_trainer *t) {
 /* A process that stood still for so long that another one took its run over must not write there any more. */
 static dcnn_status check_lock(const dcnn_trainer *t) {
     if (t->run->lock == NULL || !dcnn_run_lock_lost(t->run->lock)) return DCNN_OK;
-    return DCNN_FAIL(DCNN_FAILURE, "%s: another training has taken this run over: this one ends, nothing is written",
+    return DCNN_FAIL(DCNN_FAILURE, "%s: another training has taken this run over: this one stops and writes nothing",
                      t->run->folder);
 }
 
@@ -84,7 +84,8 @@ static dcnn_status check_replicas(dcnn_trainer *t) {
     dcnn_status status = DCNN_OK;
     if (first != mine)
         status = DCNN_FAIL(
-            DCNN_FAILURE, "the weights of rank %d differ from those of rank 0 at step %lld: a machine computes wrongly",
+            DCNN_FAILURE,
+            "the weights of rank %d differ from those of rank 0 at step %lld: a machine computes wrong results",
             dcnn_comm_rank(t->comm), (long long)t->state.progress.step);
     return dcnn_comm_agree(t->comm, status);
 }
@@ -284,7 +285,7 @@ static void tell_model(const dcnn_net *net, dcnn_isa isa) {
     for (int i = 0; i < net->node_count; i++)
         for (int j = 0; j < net->nodes[i].param_count; j++)
             if (net->nodes[i].params[j].trainable) trainable += (int64_t)net->nodes[i].params[j].count;
-    dcnn_info("model %s: %s trainable parameters in %d layers, %s multiply-adds an image%s", net->name,
+    dcnn_info("model %s: %s trainable parameters in %d layers, %s multiply-adds per image%s", net->name,
               grouped(trainable, weights), net->node_count - 1, grouped(dcnn_net_multiply_adds(net, -1), work),
               precision_text(net, isa));
 }
@@ -328,7 +329,7 @@ dcnn_status dcnn_train(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoi
     t->pace.started_s = dcnn_now_s() - t->state.progress.elapsed_s;
     dcnn_signals_catch();
     const int64_t left_s = dcnn_signals_watch_deadline(options->end_margin_s);
-    if (left_s >= 0) dcnn_info("time  stopping in %lld s, before the job's time is over", (long long)left_s);
+    if (left_s >= 0) dcnn_info("time  stopping in %lld s, before the job's time runs out", (long long)left_s);
     DCNN_TRY_DONE(check_monitor(t));
     while (t->state.progress.epoch < options->epochs && !dcnn_patience_is_over(options->patience, &t->state.progress)) {
         status = run_epoch(t);
