@@ -49,7 +49,7 @@ static dcnn_run_lock *take(const char *name) {
 static void taken_lock_is_refused_and_given_back(void **state) {
     (void)state;
     dcnn_run_lock *lock = take("plain"), *second;
-    assert_fails(dcnn_run_lock_take(in_scratch("plain"), &second), DCNN_USAGE, "another training is at this run",
+    assert_fails(dcnn_run_lock_take(in_scratch("plain"), &second), DCNN_USAGE, "another training is using this run",
                  "plain");
     assert_false(dcnn_run_lock_lost(lock));
     dcnn_run_lock_release(lock);
