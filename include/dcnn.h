@@ -47,6 +47,15 @@ dcnn_status dcnn_model_load(const char *path, dcnn_model **model);
 void dcnn_model_shape(const dcnn_model *model, int shape[3], int *class_count);
 
 /**
+ * Says how bytes become the model's input: (byte / 255 - mean) / std of each channel. Files that dcnn wrote say it
+ * themselves, and so do models with a Rescaling or Normalization layer in front; without it dcnn_model_predict()
+ * refuses the others. *Local.*
+ * @param mean,std  [channels]
+ * @return DCNN_OK, DCNN_USAGE
+ */
+dcnn_status dcnn_model_set_input(dcnn_model *model, const double *mean, const double *std);
+
+/**
  * Class probabilities of a batch of images. *Local*, single-threaded; one model must not be used by two threads at
  * once.
  * @param images         [count, height, width, channels] bytes, 0..255

@@ -37,6 +37,7 @@ dcnn_status dcnn_cmd_evaluate(dcnn_cli *cli);
 dcnn_status dcnn_cmd_predict(dcnn_cli *cli);
 dcnn_status dcnn_cmd_report(dcnn_cli *cli);
 dcnn_status dcnn_cmd_info(dcnn_cli *cli);
+dcnn_status dcnn_cmd_export(dcnn_cli *cli);
 dcnn_status dcnn_cmd_show(dcnn_cli *cli);
 dcnn_status dcnn_cmd_bench(dcnn_cli *cli);
 dcnn_status dcnn_cmd_slurm(dcnn_cli *cli);

@@ -79,8 +79,11 @@ dcnn_status dcnn_cmd_evaluate(dcnn_cli *cli) {
     }
     DCNN_TRY_DONE(dcnn_dataset_share(cli->comm, data, o->split, &dataset, &split));
     DCNN_TRY_DONE(dcnn_check_fit(&checkpoint, model, data, dataset.h, dataset.w, dataset.c));
-    const dcnn_samples samples = {
-        .dataset = &dataset, .split = split, .on_progress = dcnn_bar_count, .context = "evaluating"};
+    const dcnn_samples samples = {.dataset = &dataset,
+                                  .split = split,
+                                  .input = {o->mean, o->std, o->scale},
+                                  .on_progress = dcnn_bar_count,
+                                  .context = "evaluating"};
     if (cli->speaks) dcnn_bar_begin(o->quiet, 0.5);
     DCNN_TRY_DONE(dcnn_evaluate(cli->comm, &checkpoint, &samples, (int)o->threads, false, &evaluation));
     dcnn_bar_end();

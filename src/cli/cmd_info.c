@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "cli/cli.h"
+#include "io/kind.h"
 #include "io/hdf5_file.h"
 #include "nn/layer.h"
 
@@ -253,5 +254,6 @@ dcnn_status dcnn_cmd_info(dcnn_cli *cli) {
     if (stat(path, &info) == 0 && S_ISDIR(info.st_mode))
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s: a folder; name a file in it", path);
     if (dcnn_is_csv(path) || dcnn_is_idx(path)) return tell_pictures(path);
+    if (dcnn_kind_of_file(path) == DCNN_KIND_KERAS) return tell_checkpoint(path, json);
     return first_byte(path) == '{' ? tell_description(path, json) : tell_hdf5(path, json);
 }

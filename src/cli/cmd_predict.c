@@ -108,8 +108,11 @@ static dcnn_status predict_dataset(const dcnn_cli *cli, const dcnn_checkpoint *c
         status = DCNN_FAIL(DCNN_USAGE, "%s is a data set: say which split of it, as --split test", path);
     DCNN_TRY_DONE(status);
     DCNN_TRY_DONE(dcnn_check_fit(checkpoint, o->operands[0], path, dataset.h, dataset.w, dataset.c));
-    const dcnn_samples samples = {
-        .dataset = &dataset, .split = split, .on_progress = dcnn_bar_count, .context = "predicting"};
+    const dcnn_samples samples = {.dataset = &dataset,
+                                  .split = split,
+                                  .input = {o->mean, o->std, o->scale},
+                                  .on_progress = dcnn_bar_count,
+                                  .context = "predicting"};
     DCNN_TRY_DONE(dcnn_evaluate(cli->comm, checkpoint, &samples, (int)o->threads, true, evaluation));
 done:
     dcnn_dataset_free(&dataset);
@@ -138,8 +141,10 @@ static dcnn_status predict_pictures(const dcnn_cli *cli, const dcnn_checkpoint *
     dcnn_images images = {0};
     dcnn_status status = cli->speaks ? read_pictures(cli, checkpoint, path, kind, &images) : DCNN_OK;
     DCNN_TRY_DONE(dcnn_comm_agree(cli->comm, status));
-    const dcnn_samples samples = {
-        .images = cli->speaks ? &images : NULL, .on_progress = dcnn_bar_count, .context = "predicting"};
+    const dcnn_samples samples = {.images = cli->speaks ? &images : NULL,
+                                  .input = {cli->options->mean, cli->options->std, cli->options->scale},
+                                  .on_progress = dcnn_bar_count,
+                                  .context = "predicting"};
     DCNN_TRY_DONE(dcnn_evaluate(cli->comm, checkpoint, &samples, (int)cli->options->threads, true, evaluation));
 done:
     dcnn_images_free(&images);

@@ -182,6 +182,8 @@ static dcnn_status take_up(const dcnn_cli *cli, const dcnn_run *run, dcnn_checkp
 
 static dcnn_train_options train_options(const dcnn_options *o) {
     return (dcnn_train_options){.model = o->model,
+                                .weights = o->weights,
+                                .input = {o->mean, o->std, o->scale},
                                 .epochs = (int)o->epochs,
                                 .batch_size = (int)o->batch_size,
                                 .accumulate = (int)o->accumulate,

@@ -29,8 +29,8 @@ static dcnn_status (*const functions[DCNN_COMMAND_COUNT])(dcnn_cli *cli) = {
     [DCNN_COMMAND_PREPARE] = dcnn_cmd_prepare,   [DCNN_COMMAND_TRAIN] = dcnn_cmd_train,
     [DCNN_COMMAND_EVALUATE] = dcnn_cmd_evaluate, [DCNN_COMMAND_PREDICT] = dcnn_cmd_predict,
     [DCNN_COMMAND_REPORT] = dcnn_cmd_report,     [DCNN_COMMAND_INFO] = dcnn_cmd_info,
-    [DCNN_COMMAND_SHOW] = dcnn_cmd_show,         [DCNN_COMMAND_BENCH] = dcnn_cmd_bench,
-    [DCNN_COMMAND_SLURM] = dcnn_cmd_slurm,
+    [DCNN_COMMAND_EXPORT] = dcnn_cmd_export,     [DCNN_COMMAND_SHOW] = dcnn_cmd_show,
+    [DCNN_COMMAND_BENCH] = dcnn_cmd_bench,       [DCNN_COMMAND_SLURM] = dcnn_cmd_slurm,
 };
 
 /* --- the launcher, before MPI knows ----------------------------------------------------------------------------- */

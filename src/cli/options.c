@@ -16,6 +16,7 @@ enum {
     PREDICT = 1 << DCNN_COMMAND_PREDICT,
     REPORT = 1 << DCNN_COMMAND_REPORT,
     INFO = 1 << DCNN_COMMAND_INFO,
+    EXPORT = 1 << DCNN_COMMAND_EXPORT,
     SHOW = 1 << DCNN_COMMAND_SHOW,
     BENCH = 1 << DCNN_COMMAND_BENCH,
     EVERY = (1 << DCNN_COMMAND_COUNT) - 1
@@ -66,7 +67,9 @@ const dcnn_option dcnn_option_table[] = {
     {"overwrite", 0, TRAIN, FLAG(overwrite), .group = run_group, .help = "remove an older run from DIR first"},
 
     {"model", 0, TRAIN | BENCH, TEXT(model, "FILE"), .group = training,
-     .help = "Keras JSON, or .h5 to start from [recipe's net]", .also = "net network arch weights",
+     .help = "Keras JSON, .keras or .h5 [recipe's net]", .also = "net network arch weights",
+     .resume = DCNN_RESUME_KEEP},
+    {"weights", 0, TRAIN, TEXT(weights, "FILE"), .group = training, .help = "Keras' .weights.h5, for a JSON --model",
      .resume = DCNN_RESUME_KEEP},
     {"epochs", 0, TRAIN, INTEGER(epochs, 1, 1000000), .fallback = "15", .group = training,
      .help = "passes over the training split", .also = "num-epochs max-epochs", .resume = DCNN_RESUME_KEEP},
@@ -115,6 +118,13 @@ const dcnn_option dcnn_option_table[] = {
     {"keep", 0, TRAIN, INTEGER(keep, 1, 1000000), .fallback = "2", .group = output,
      .help = "newest checkpoints to keep", .resume = DCNN_RESUME_KEEP},
 
+    {"scale", 0, TRAIN | EVALUATE | PREDICT, REAL(scale, 0, 1000, DCNN_CLOSED), .fallback = "0", .group = data,
+     .help = "input is (byte x X - mean) / std [the model's]", .resume = DCNN_RESUME_FIXED},
+    {"mean", 0, TRAIN | EVALUATE | PREDICT, TEXT(mean, "X,.."), .group = data,
+     .help = "... of x / 255, one or one a channel", .resume = DCNN_RESUME_FIXED},
+    {"std", 0, TRAIN | EVALUATE | PREDICT, TEXT(std, "X,.."), .group = data, .help = "... its deviation, likewise",
+     .resume = DCNN_RESUME_FIXED},
+
     {"limit", 0, PREPARE, INTEGER(limit, 0, 1000000000), .fallback = "0", .group = data,
      .help = "first labelled samples only; 0: all"},
     {"test-split", 0, PREPARE, REAL(test_split, 0, 1, DCNN_OPEN_HIGH), .fallback = "0.1", .group = data,
@@ -134,6 +144,8 @@ const dcnn_option dcnn_option_table[] = {
 
     {"output", 'o', PREPARE, TEXT(output, "FILE"), .group = output, .help = "the data set to write"},
     {"force", 0, PREPARE, FLAG(force), .group = output, .help = "replace FILE if it is there already"},
+    {"output", 'o', EXPORT, TEXT(output, "FILE"), .group = output, .help = "ends in .keras, .h5 or .weights.h5"},
+    {"force", 0, EXPORT, FLAG(force), .group = output, .help = "replace FILE if it is there already"},
     {"output", 'o', PREDICT, TEXT(output, "FILE"), .group = output, .help = "where the CSV goes [standard output]"},
     {"format", 0, PREDICT, CHOICE(format, "csv kaggle", "NAME"), .fallback = "csv", .group = output,
      .help = "kaggle: ImageId,Label, from 1"},

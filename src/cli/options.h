@@ -68,6 +68,8 @@ typedef struct dcnn_options {
     bool help, verbose, quiet;
     /* train */
     const char *run, *model;
+    const char *weights, *mean, *std;
+    double scale;
     bool resume, overwrite;
     int64_t epochs, batch_size, accumulate, grain;
     const char *optimizer, *lr_scale;

@@ -36,7 +36,7 @@ typedef struct dcnn_engine_options {
                              moment to prepare */
     int accumulate;     /**< batches whose gradients make one step; each has BatchNormalization statistics of its own */
     uint64_t seed;      /**< of dropout */
-    bool soft_targets;        /**< the feed gives second classes, shares and weights too */
+    bool soft_targets;  /**< the feed gives second classes, shares and weights too */
     dcnn_optimizer optimizer; /**< its learning rate is not read: each step brings its own */
     const dcnn_spans *spans;  /**< borrowed, or NULL */
     void (*on_grain)(void);   /**< called by any thread after each grain of a stage; may be NULL */

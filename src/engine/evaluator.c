@@ -81,8 +81,9 @@ static void run_share(void *argument, int worker) {
     for (int64_t i = dcnn_share_first(e->shares.count, worker, workers); i < end; i++) {
         const int64_t first = (e->shares.first + i) * e->grain;
         int32_t *labels = e->labels ? e->labels + i * e->grain : NULL;
-        const dcnn_grain grain = {
-            .n = samples_in(e, e->shares.first + i), .targets = {.labels = labels}, .sums = e->sums + i * DCNN_LOSS_SUMS};
+        const dcnn_grain grain = {.n = samples_in(e, e->shares.first + i),
+                                  .targets = {.labels = labels},
+                                  .sums = e->sums + i * DCNN_LOSS_SUMS};
         const dcnn_inputs inputs = {.worker = worker, .x = dcnn_plan_input(e->plan, worker), .labels = labels};
         note_failure(e, worker, e->feed.fill(e->feed.context, first, grain.n, &inputs));
         dcnn_plan_run(e->plan, 0, worker, worker, &grain);

@@ -9,6 +9,7 @@
 void dcnn_register_reference(dcnn_kernels *table);
 void dcnn_register_reference_conv(dcnn_kernels *table);
 void dcnn_register_reference_functions(dcnn_kernels *table);
+void dcnn_register_reference_conv_general(dcnn_kernels *table);
 
 /** sgemm over OpenBLAS, which is kept to the calling thread from then on. */
 void dcnn_register_blas(dcnn_kernels *table);
@@ -25,6 +26,7 @@ void dcnn_sgemm(bool transpose_a, bool transpose_b, int m, int n, int k, const f
     void dcnn_register_conv_##isa(dcnn_kernels *table);                                                                \
     void dcnn_register_activations_##isa(dcnn_kernels *table);                                                         \
     void dcnn_register_pointwise_##isa(dcnn_kernels *table);                                                           \
+    void dcnn_register_conv_general_##isa(dcnn_kernels *table);                                                        \
     void dcnn_register_pooling_##isa(dcnn_kernels *table);                                                             \
     void dcnn_register_conv_pool_##isa(dcnn_kernels *table);                                                           \
     void dcnn_register_probe_##isa(dcnn_kernels *table);

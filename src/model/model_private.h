@@ -28,6 +28,13 @@ static inline int dcnn_moment_count(const dcnn_optimizer *optimizer) {
     return optimizer->kind == DCNN_LARS ? 1 : 2;
 }
 
+/* The compile state of a model file, by Keras' keys; for `.keras`, or for a legacy file. NULL if Keras does not know
+ * the optimizer. New reference. */
+json_t *dcnn_compile_state_describe(const dcnn_net *net, const dcnn_optimizer *optimizer, bool archive);
+
+/* Takes a file's loss for the net, and notes in into->compiled what becomes of the rest. `state` may be NULL. */
+dcnn_status dcnn_compile_state_take(const json_t *state, dcnn_checkpoint *into);
+
 /* A weight's shape as HDF5 wants it. Returns its rank. */
 static inline int dcnn_param_shape(const dcnn_param *param, int64_t shape[4]) {
     for (int i = 0; i < param->rank; i++) shape[i] = param->dims[i];

@@ -106,13 +106,13 @@ static dcnn_status place_weights(dcnn_net *net) {
     return dcnn_block_create(net->state_count * sizeof(float), "the moving statistics", (void **)&net->state);
 }
 
-static dcnn_activation_kind output_activation(const dcnn_net *net) {
+dcnn_activation_kind dcnn_net_output_activation(const dcnn_net *net) {
     const dcnn_node *last = &net->nodes[net->node_count - 1];
     return last->layer->activation ? last->layer->activation(last).kind : DCNN_LINEAR;
 }
 
 dcnn_status dcnn_net_set_loss(dcnn_net *net, const dcnn_loss *loss) {
-    const dcnn_activation_kind activation = output_activation(net);
+    const dcnn_activation_kind activation = dcnn_net_output_activation(net);
     if (activation != DCNN_LINEAR && dcnn_loss_of_output(activation) != loss->kind)
         return DCNN_FAIL(DCNN_BAD_INPUT, "the loss %s does not fit the last layer '%s', which ends in %s",
                          dcnn_loss_name(loss->kind), net->nodes[net->node_count - 1].name,
@@ -127,7 +127,7 @@ dcnn_status dcnn_net_set_loss(dcnn_net *net, const dcnn_loss *loss) {
 /* What the net comes to: one number a class. A linear end is taken for logits. */
 static dcnn_status check_output(dcnn_net *net) {
     const dcnn_node *last = &net->nodes[net->node_count - 1];
-    const dcnn_activation_kind activation = output_activation(net);
+    const dcnn_activation_kind activation = dcnn_net_output_activation(net);
     char text[48];
     if (last->shape.rank != 1)
         return DCNN_FAIL(DCNN_BAD_INPUT,

@@ -8,6 +8,9 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/log.h"
+#include "io/kind.h"
+#include "model/keras_archive.h"
 #include "base/clock.h"
 #include "guard/signals.h"
 #include "guard/watchdog.h"
@@ -26,19 +29,24 @@ static dcnn_status fit_recipe(json_t *description, const dcnn_dataset *dataset) 
     return DCNN_OK;
 }
 
-static bool has_suffix(const char *text, const char *suffix) {
-    const size_t length = strlen(text), tail = strlen(suffix);
-    return length >= tail && strcmp(text + length - tail, suffix) == 0;
+/* Does --model name a file with weights? By content, not by name. */
+static bool has_weights(const char *model) {
+    const dcnn_kind_id kind = model ? dcnn_kind_of_file(model) : DCNN_KIND_UNKNOWN;
+    return kind == DCNN_KIND_HDF5 || kind == DCNN_KIND_KERAS;
 }
 
 static dcnn_status make_net(dcnn_trainer *t) {
     const char *model = t->options->model;
     const dcnn_shape shape = {3, t->dataset.h, t->dataset.w, t->dataset.c};
-    if (model && (has_suffix(model, ".h5") || has_suffix(model, ".hdf5"))) {
+    if (has_weights(model)) {
         dcnn_checkpoint start;
         DCNN_TRY(dcnn_checkpoint_read(model, &start));
         t->state.net = start.net;
+        t->state.normalised = start.normalised;
+        memcpy(t->state.mean, start.mean, sizeof start.mean);
+        memcpy(t->state.std, start.std, sizeof start.std);
         start.net = NULL;
+        if (start.compiled[0]) dcnn_info("model %s", start.compiled);
         dcnn_checkpoint_free(&start);
         return DCNN_OK;
     }
@@ -53,6 +61,7 @@ static dcnn_status make_net(dcnn_trainer *t) {
         if (status != DCNN_OK) dcnn_error_prefix("%s", path);
     }
     if (status == DCNN_OK) dcnn_net_initialise(t->state.net, t->options->seed);
+    if (status == DCNN_OK && t->options->weights) status = dcnn_keras_weights_read(t->options->weights, t->state.net);
     json_decref(description);
     free(path);
     return status;
@@ -88,6 +97,23 @@ static dcnn_status copy_net(const dcnn_net *from, dcnn_net **to) {
     return DCNN_OK;
 }
 
+/* The pictures that the model expects; a run that goes on keeps its own. */
+static dcnn_status choose_input(dcnn_trainer *t, const dcnn_checkpoint *from) {
+    dcnn_input input;
+    DCNN_TRY(dcnn_input_choose(from ? from : &t->state, from ? NULL : &t->options->input, t->dataset.mean,
+                               t->dataset.std, &input));
+    const char *model = t->options->model;
+    const bool is_file = has_weights(model);
+    const bool is_given = t->options->input.mean || t->options->input.std || t->options->input.scale > 0.0;
+    if (!input.from_model && from == NULL && (is_file || is_given || dcnn_net_takes_bytes(t->state.net)))
+        dcnn_info("input %s", input.told);
+    dcnn_loader_normalise(&t->loader, input.mean, input.std);
+    memcpy(t->state.mean, input.mean, sizeof input.mean);
+    memcpy(t->state.std, input.std, sizeof input.std);
+    t->state.normalised = true;
+    return DCNN_OK;
+}
+
 static dcnn_status take_state(dcnn_trainer *t, const dcnn_checkpoint *from) {
     dcnn_progress *progress = &t->state.progress;
     DCNN_TRY(from ? copy_net(from->net, &t->state.net) : make_net(t));
@@ -107,10 +133,8 @@ static dcnn_status take_state(dcnn_trainer *t, const dcnn_checkpoint *from) {
         *progress = (dcnn_progress){
             .seed = t->options->seed, .best_loss = INFINITY, .best_correct = -1, .data_checksum = t->dataset.checksum};
     }
+    DCNN_TRY(choose_input(t, from));
     /* What a checkpoint tells of the data is the data set's own; borrowed, see dcnn_trainer_close(). */
-    memcpy(t->state.mean, t->dataset.mean, sizeof t->state.mean);
-    memcpy(t->state.std, t->dataset.std, sizeof t->state.std);
-    t->state.normalised = true;
     t->state.class_count = t->dataset.class_count;
     t->state.class_names = t->dataset.class_names;
     t->state.data_path = t->dataset.path;

@@ -26,12 +26,8 @@ static dcnn_status parse(dcnn_node *node, const json_t *config) {
 
 static dcnn_status build(dcnn_node *node, const dcnn_shape *inputs) {
     const dense *d = node->config;
-    char text[48];
-    if (inputs[0].rank != 1)
-        return DCNN_FAIL(DCNN_BAD_INPUT,
-                         "layer '%s' (Dense) needs an input of shape (features,), not %s: put a Flatten before it",
-                         node->name, dcnn_shape_text(inputs[0], text));
-    node->shape = (dcnn_shape){.rank = 1, .h = 1, .w = 1, .c = d->units};
+    node->shape = inputs[0]; /* on a map it is applied to each position */
+    node->shape.c = d->units;
     dcnn_node_add_param(node, "kernel", false, 2, (int[]){inputs[0].c, d->units}, d->kernel_initializer);
     if (d->use_bias) dcnn_node_add_param(node, "bias", false, 1, &d->units, d->bias_initializer);
     return DCNN_OK;
@@ -53,35 +49,38 @@ static dcnn_activation activation(const dcnn_node *node) {
 
 static void measure(dcnn_op *op, const dcnn_kernels *kernels, int grain) {
     (void)kernels;
-    op->scratch_floats = op->training ? (size_t)grain * (size_t)op->node->shape.c : 0;
+    op->scratch_floats = op->training ? (size_t)grain * dcnn_shape_count(op->node->shape) : 0;
+}
+
+static int rows_of(const dcnn_pass *pass) {
+    return pass->n * pass->op->in.h * pass->op->in.w;
 }
 
 static void forward(const dcnn_pass *pass) {
     const dcnn_op *op = pass->op;
-    const int in = op->in.c, units = op->node->shape.c;
-    pass->kernels->sgemm(false, false, pass->n, units, in, pass->x[0], in, dcnn_pass_param(pass, op->node, KERNEL),
-                         units, 0.0f, pass->y, units);
-    pass->kernels->bias((size_t)pass->n, units, dcnn_pass_param(pass, op->node, BIAS),
+    const int in = op->in.c, units = op->node->shape.c, rows = rows_of(pass);
+    pass->kernels->sgemm(false, false, rows, units, in, pass->x[0], in, dcnn_pass_param(pass, op->node, KERNEL), units,
+                         0.0f, pass->y, units);
+    pass->kernels->bias((size_t)rows, units, dcnn_pass_param(pass, op->node, BIAS),
                         op->activation.kind == DCNN_RELU ? DCNN_FUSED_RELU : DCNN_FUSED_NONE, pass->y);
     if (op->activation.kind != DCNN_RELU)
-        dcnn_activation_forward(pass->kernels, &op->activation, (size_t)pass->n, units, pass->y, pass->y);
+        dcnn_activation_forward(pass->kernels, &op->activation, (size_t)rows, units, pass->y, pass->y);
 }
 
 static void backward(const dcnn_pass *pass) {
     const dcnn_op *op = pass->op;
-    const int in = op->in.c, units = op->node->shape.c;
+    const int in = op->in.c, units = op->node->shape.c, rows = rows_of(pass);
     const float *dy = pass->dy;
     if (op->activation.kind != DCNN_LINEAR) {
-        dcnn_activation_backward(pass->kernels, &op->activation, (size_t)pass->n, units, NULL, pass->y, dy,
-                                 pass->scratch);
+        dcnn_activation_backward(pass->kernels, &op->activation, (size_t)rows, units, NULL, pass->y, dy, pass->scratch);
         dy = pass->scratch;
     }
     float *dkernel = dcnn_pass_dparam(pass, op->node, KERNEL);
-    if (dkernel) pass->kernels->sgemm(true, false, in, units, pass->n, pass->x[0], in, dy, units, 0.0f, dkernel, units);
+    if (dkernel) pass->kernels->sgemm(true, false, in, units, rows, pass->x[0], in, dy, units, 0.0f, dkernel, units);
     float *dbias = dcnn_pass_dparam(pass, op->node, BIAS);
-    if (dbias) pass->kernels->column_sums((size_t)pass->n, units, dy, dbias);
+    if (dbias) pass->kernels->column_sums((size_t)rows, units, dy, dbias);
     if (pass->dx[0])
-        pass->kernels->sgemm(false, true, pass->n, in, units, dy, units, dcnn_pass_param(pass, op->node, KERNEL), units,
+        pass->kernels->sgemm(false, true, rows, in, units, dy, units, dcnn_pass_param(pass, op->node, KERNEL), units,
                              0.0f, pass->dx[0], in);
 }
 
