@@ -9,13 +9,17 @@
 #include <unistd.h>
 
 #include "comm/comm_private.h"
+#include "io/hdf5.h"
 #include "run/run_folder.h"
 #include "run/trace.h"
+#include "sources/prepare.h"
 #include "comm/tree.h"
 #include "testing.h"
 
 static dcnn_comm *everyone, *alone;
 static char folder[200], data[300], trace[300];
+static int64_t cache_bytes; /* of runs of everyone: 0, or so little that pictures are streamed */
+static dcnn_shuffle shuffle;
 
 static const char model[] =
     "{\"class_name\": \"Sequential\", \"config\": {\"layers\": ["
@@ -70,6 +74,7 @@ static char *without_times(const char *history) {
         json_object_del(line, "images_per_s");
         json_object_del(line, "wall_time");
         json_object_del(line, "phases");
+        json_object_del(line, "stall_s");
         char *kept = json_dumps(line, JSON_SORT_KEYS);
         strcat(strcat(text, kept), "\n");
         free(kept);
@@ -93,6 +98,8 @@ static outcome train_by(const method *how, dcnn_comm *comm, const char *name, in
         .optimizer = how->optimizer,
         .schedule = how->schedule,
         .seed = 5,
+        .shuffle = shuffle,
+        .cache_bytes = comm == everyone ? cache_bytes : 0,
         .augment = true,
         .ranges = {.rotation_range = 15, .zoom_range = 0.1, .width_shift_range = 0.1, .height_shift_range = 0.05},
         .checkpoint_every = 3,
@@ -185,6 +192,114 @@ static void a_stopped_run_ends_with_the_same_bytes(void **state) {
         assert_int_equal(stopped.status, DCNN_STOPPED);
         assert_same(train(everyone, "stopped", 50, 2, 0, true), train(alone, "whole", 50, 1, 0, false));
     }
+}
+
+/* Where the pictures come from changes nothing: streamed through two or three batches' memory, stopped in an epoch, and
+ * held in the next start; shuffled by chunks likewise. */
+static void streamed_runs_end_with_the_same_bytes(void **state) {
+    (void)state;
+    const int64_t little = (int64_t)everyone->node_size * 3 * 50 * 784;
+    for (int by_chunks = 0; by_chunks < 2; by_chunks++) {
+        shuffle = by_chunks ? DCNN_SHUFFLE_CHUNKS : DCNN_SHUFFLE_FULL;
+        cache_bytes = little;
+        assert_same(train(everyone, "streamed", 50, 2, 0, false), train(alone, "held", 50, 1, 0, false));
+        assert_same(train_by(&lamb, everyone, "streamed", 20, 1, 0, false),
+                    train_by(&lamb, alone, "held", 20, 1, 0, false));
+        assert_int_equal(train(everyone, "parted", 50, 1, 2, false).status, DCNN_STOPPED);
+        cache_bytes = 0;
+        assert_int_equal(train(everyone, "parted", 50, 1, 2, true).status, DCNN_STOPPED);
+        cache_bytes = little;
+        assert_same(train(everyone, "parted", 50, 2, 0, true), train(alone, "held", 50, 1, 0, false));
+    }
+    shuffle = DCNN_SHUFFLE_AUTO;
+    cache_bytes = 1;
+    assert_int_equal(train(everyone, "streamed", 50, 1, 0, false).status, DCNN_USAGE);
+    assert_non_null(strstr(dcnn_error(), "--cache-memory: two batches of"));
+    cache_bytes = 0;
+}
+
+/* A picture that is damaged on disk ends the training on all ranks, wherever it is read, with one message. */
+static void damaged_pictures_end_a_streamed_run(void **state) {
+    (void)state;
+    const int64_t at = 4096 + 784 * 200;
+    MPI_Barrier(everyone->world);
+    for (int turn = 0; turn < 2; turn++) { /* damaged; and as it was */
+        if (everyone->rank == 0) {
+            FILE *file = fopen(data, "r+b");
+            fseek(file, at, SEEK_SET);
+            const int byte = fgetc(file);
+            fseek(file, at, SEEK_SET);
+            fputc(byte ^ 1, file);
+            fclose(file);
+        }
+        MPI_Barrier(everyone->world);
+        cache_bytes = turn == 0 ? (int64_t)everyone->node_size * 3 * 50 * 784 : 0;
+        const outcome out = train(everyone, "damaged", 50, 2, 0, false);
+        assert_int_equal(out.status, turn == 0 ? DCNN_BAD_INPUT : DCNN_OK);
+        if (turn == 0) assert_non_null(strstr(dcnn_error(), "data.h5: damaged: the pictures from 0 on"));
+        free(out.history);
+    }
+}
+
+/* The pictures as another program would write them: no seal. `change` makes one label another. */
+static void put_unsealed(const char *path, bool change) {
+    dcnn_dataset set;
+    hid_t file;
+    const void *bytes;
+    size_t length;
+    const int64_t version = 1;
+    assert_int_equal(dcnn_dataset_open(data, &set), DCNN_OK);
+    const int64_t shape[4] = {set.count, set.h, set.w, set.c};
+    uint8_t *pixels = malloc((size_t)(set.count * set.h * set.w));
+    int32_t *labels = calloc((size_t)set.count, sizeof *labels);
+    assert_int_equal(dcnn_dataset_read(&set, pixels, labels), DCNN_OK);
+    if (change) labels[set.count - 1] = (labels[set.count - 1] + 1) % set.class_count;
+    assert_int_equal(dcnn_h5_create(path, 1 << 20, &file), DCNN_OK);
+    dcnn_h5_text_write(file, "format", "dcnn data set");
+    dcnn_h5_attribute_write(file, "format_version", DCNN_H5_INT64, -1, &version);
+    dcnn_h5_attribute_write(file, "mean", DCNN_H5_DOUBLE, set.c, set.mean);
+    dcnn_h5_attribute_write(file, "std", DCNN_H5_DOUBLE, set.c, set.std);
+    dcnn_h5_strings_write(file, "class_names", set.class_count, (const char *const *)set.class_names);
+    dcnn_h5_write(file, "images", DCNN_H5_UINT8, 4, shape, 20, pixels);
+    dcnn_h5_write(file, "labels", DCNN_H5_INT32, 1, shape, 0, labels);
+    for (int i = 0; i < set.split_count; i++) {
+        char name[48];
+        snprintf(name, sizeof name, "splits/%s", set.splits[i].name);
+        dcnn_h5_write(file, name, DCNN_H5_INT64, 1, &set.splits[i].count, 0, set.splits[i].rows);
+    }
+    assert_int_equal(dcnn_h5_image(file, &bytes, &length), DCNN_OK);
+    assert_int_equal(dcnn_file_write(path, bytes, length, false), DCNN_OK);
+    dcnn_h5_close(file);
+    dcnn_dataset_free(&set);
+    free(pixels);
+    free(labels);
+}
+
+/* It trains to the same weights, goes on, and is not taken for another one of the same name. */
+static void unsealed_data_that_changed_are_refused(void **state) {
+    (void)state;
+    char sealed[300];
+    strcpy(sealed, data);
+    const outcome expected = train(alone, "held", 50, 1, 0, false);
+    snprintf(data, sizeof data, "%s/unsealed.h5", folder);
+    for (int turn = 0; turn < 3; turn++) {
+        MPI_Barrier(everyone->world);
+        if (everyone->rank == 0) {
+            strcpy(data, sealed);
+            char path[300];
+            snprintf(path, sizeof path, "%s/unsealed.h5", folder);
+            put_unsealed(path, turn == 1);
+            strcpy(data, path);
+        }
+        MPI_Barrier(everyone->world);
+        const outcome out = train(everyone, "unsealed", 50, 1, turn == 0 ? 2 : 0, turn > 0);
+        assert_int_equal(out.status, turn == 0 ? DCNN_STOPPED : turn == 1 ? DCNN_BAD_INPUT : DCNN_OK);
+        if (turn == 1) assert_non_null(strstr(dcnn_error(), "its content differs"));
+        if (turn == 2) assert_true(out.hash == expected.hash);
+        free(out.history);
+    }
+    free(expected.history);
+    strcpy(data, sealed);
 }
 
 /* Stopped on all ranks, continued on one, and the other way round. */
@@ -331,7 +446,8 @@ static void make_data(void) {
     assert_int_equal(dcnn_file_write(path, model, strlen(model), false), DCNN_OK);
     char *source = dcnn_embedded_digits();
     assert_non_null(source);
-    const dcnn_prepare_options options = {.limit = 250, .test_fraction = 0.2, .validation_fraction = 0.25, .seed = 1};
+    const dcnn_prepare_options options = {.limit = 250,
+                                          .split = {.test_fraction = 0.2, .validation_fraction = 0.25, .seed = 1}};
     if (dcnn_dataset_prepare(1, &source, &options, data, NULL) != DCNN_OK) fail_msg("%s", dcnn_error());
     free(source);
 }
@@ -360,6 +476,9 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_stopped_run_ends_with_the_same_bytes),
         cmocka_unit_test(a_stopped_run_of_micro_batches_ends_with_the_same_bytes),
         cmocka_unit_test(a_run_goes_on_with_another_rank_count),
+        cmocka_unit_test(streamed_runs_end_with_the_same_bytes),
+        cmocka_unit_test(damaged_pictures_end_a_streamed_run),
+        cmocka_unit_test(unsealed_data_that_changed_are_refused),
     };
     int failed = cmocka_run_group_tests_name("trainer", tests, NULL, NULL);
     MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, everyone->world);

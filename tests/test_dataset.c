@@ -7,13 +7,14 @@
 #include "base/clock.h"
 #include "io/dataset.h"
 #include "io/hdf5.h"
+#include "sources/prepare.h"
 
 enum { TRAIN = 130, OFFICIAL = 20, SIDE = 5, AREA = SIDE * SIDE, CLASSES = 4, CSV_ROWS = 30 };
 
 static uint8_t train_pixels[TRAIN * AREA], official_pixels[OFFICIAL * AREA];
 static uint8_t train_labels[TRAIN], official_labels[OFFICIAL];
 
-static const dcnn_prepare_options usual = {.test_fraction = 0.1, .validation_fraction = 0.2, .seed = 7};
+static const dcnn_prepare_options usual = {.split = {.test_fraction = 0.1, .validation_fraction = 0.2, .seed = 7}};
 
 static void put_idx(const char *path, bool images, int count, const uint8_t *values) {
     uint8_t bytes[16 + TRAIN * AREA] = {0, 0, 8, images ? 3 : 1, 0, 0, 0, (uint8_t)count, 0, 0, 0, SIDE, 0, 0, 0, SIDE};
@@ -163,7 +164,7 @@ static void same_sources_give_the_same_bytes(void **state) {
     assert_int_equal(length_a, length_b);
     assert_memory_equal(a, b, length_a);
     free(b);
-    other.seed = 8;
+    other.split.seed = 8;
     assert_ok(prepare(in_scratch("idx"), NULL, &other, in_scratch("b.h5")));
     b = get_file(in_scratch("b.h5"), &length_b);
     assert_int_equal(length_a, length_b);
@@ -210,7 +211,7 @@ static void stratified_splits_keep_proportions(void **state) {
     (void)state;
     dcnn_dataset set;
     dcnn_prepare_options options = usual;
-    options.stratify = true;
+    options.stratify_always = true;
     assert_ok(prepare(in_scratch("idx"), NULL, &options, in_scratch("strata.h5")));
     assert_ok(open_set(in_scratch("strata.h5"), &set));
     int64_t totals[4] = {0}, of_class[CLASSES] = {0}, drawn[3][CLASSES] = {{0}};
@@ -257,7 +258,7 @@ static void csv_files_become_a_data_set(void **state) {
     for (int i = 0; i < 2 * CSV_ROWS; i++) assert_int_equal(labels_read[i], train_labels[i]);
     close_set(&set);
     dcnn_prepare_options options = usual;
-    options.h = 1, options.w = 5, options.c = 5;
+    options.read.h = 1, options.read.w = 5, options.read.c = 5;
     assert_ok(prepare(in_scratch("one.csv"), NULL, &options, in_scratch("csv.h5")));
     assert_ok(open_set(in_scratch("csv.h5"), &set));
     assert_true(set.h == 1 && set.w == 5 && set.c == 5);
@@ -265,7 +266,7 @@ static void csv_files_become_a_data_set(void **state) {
     close_set(&set);
     put_csv(in_scratch("two.csv"), "label", 2, 2, 0, 3);
     assert_fails(prepare(in_scratch("one.csv"), in_scratch("two.csv"), &usual, in_scratch("empty/x")), DCNN_BAD_INPUT,
-                 "its pictures are 2x2x1", "two.csv");
+                 "its pictures have 2 sizes: 5x5 (30), 2x2 (3); say", "one.csv");
     put_csv(in_scratch("two.csv"), "", SIDE, SIDE, 0, 3);
     assert_fails(prepare(in_scratch("two.csv"), NULL, &usual, in_scratch("empty/x")), DCNN_BAD_INPUT, "has no labels",
                  "two.csv");
@@ -287,36 +288,38 @@ static void bad_sources_are_refused(void **state) {
     dcnn_prepare_options options = usual;
     assert_fails(prepare(in_scratch("nowhere"), NULL, &usual, out), DCNN_BAD_INPUT, "no such file", "nowhere");
     assert_ok(dcnn_folder_create(broken));
-    assert_fails(prepare(broken, NULL, &usual, out), DCNN_BAD_INPUT, "has no train-images-idx3-ubyte", broken);
+    assert_fails(prepare(broken, NULL, &usual, out), DCNN_BAD_INPUT,
+                 "holds neither class folders of pictures nor IDX files", broken);
     put_idx(in_scratch("broken/train-labels-idx1-ubyte"), false, TRAIN, train_labels);
-    assert_fails(prepare(broken, NULL, &usual, out), DCNN_BAD_INPUT, "but not train-images-idx3-ubyte(.gz)", broken);
+    assert_fails(prepare(broken, NULL, &usual, out), DCNN_BAD_INPUT,
+                 "has train-labels-idx1-ubyte, but not the file of its images", broken);
     put_idx(in_scratch("broken/train-images-idx3-ubyte"), true, TRAIN - 1, train_pixels);
     assert_fails(prepare(broken, NULL, &usual, out), DCNN_BAD_INPUT, "130 labels for 129 images", broken);
     put_idx(in_scratch("broken/train-images-idx3-ubyte"), true, TRAIN, train_pixels);
     put_idx(in_scratch("broken/t10k-images-idx3-ubyte"), true, 1, official_pixels);
-    assert_fails(prepare(broken, NULL, &usual, out), DCNN_BAD_INPUT, "but not t10k-labels-idx1-ubyte(.gz)", broken);
+    assert_fails(prepare(broken, NULL, &usual, out), DCNN_BAD_INPUT,
+                 "has t10k-images-idx3-ubyte, but not the file of its labels", broken);
     put_idx(in_scratch("broken/t10k-labels-idx1-ubyte"), false, 1, (const uint8_t[]){CLASSES});
     assert_fails(prepare(broken, NULL, &usual, out), DCNN_BAD_INPUT,
-                 "sample 0 has label 4, the training labels end at 3", "t10k-labels");
+                 "sample 0 has label 4, the training labels end at 3", "t10k-images");
     put_idx(images, true, TRAIN, train_pixels);
-    assert_fails(prepare(images, NULL, &usual, out), DCNN_BAD_INPUT, "the sources must be", images);
-    assert_fails(prepare(images, images, &usual, out), DCNN_BAD_INPUT, "is an IDX file of images", images);
-    assert_fails(prepare(images, in_scratch("idx"), &usual, out), DCNN_BAD_INPUT, "the sources must be", images);
-    assert_fails(dcnn_dataset_prepare(0, NULL, &usual, out, NULL), DCNN_BAD_INPUT, "the sources must be", "no source");
+    assert_fails(prepare(images, NULL, &usual, out), DCNN_BAD_INPUT, "has no labels", images);
+    assert_fails(prepare(images, images, &usual, out), DCNN_BAD_INPUT, "has no labels", images);
+    assert_fails(prepare(images, in_scratch("idx"), &usual, out), DCNN_BAD_INPUT, "has no labels", images);
+    assert_fails(dcnn_dataset_prepare(0, NULL, &usual, out, NULL), DCNN_USAGE, "no source was named", "");
     options.limit = 1;
-    assert_fails(prepare(in_scratch("idx"), NULL, &options, out), DCNN_BAD_INPUT, "at least two classes",
-                 "train-images");
+    assert_fails(prepare(in_scratch("idx"), NULL, &options, out), DCNN_BAD_INPUT, "are of one class", "train-images");
     options.limit = -1;
     assert_fails(prepare(in_scratch("idx"), NULL, &options, out), DCNN_USAGE, "limit of -1", "");
     options.limit = 4;
     assert_fails(prepare(in_scratch("idx"), NULL, &options, out), DCNN_BAD_INPUT, "'test' would be empty", "4 samples");
     options.limit = 5;
-    options.validation_fraction = 0.05;
+    options.split.validation_fraction = 0.05;
     assert_fails(prepare(in_scratch("idx"), NULL, &options, out), DCNN_BAD_INPUT, "'validation' would be empty", "5");
-    options.test_fraction = 1;
+    options.split.test_fraction = 1;
     assert_fails(prepare(in_scratch("idx"), NULL, &options, out), DCNN_BAD_INPUT, "'train' would be empty", "5");
     options = usual;
-    options.validation_fraction = 0; /* asked for: no such split, and nothing to complain of */
+    options.split.validation_fraction = 0; /* asked for: no such split, and nothing to complain of */
     dcnn_dataset set;
     assert_ok(prepare(in_scratch("idx"), NULL, &options, out));
     assert_ok(open_set(out, &set));
@@ -324,7 +327,8 @@ static void bad_sources_are_refused(void **state) {
     assert_non_null(dcnn_dataset_split(&set, "test"));
     close_set(&set);
     unlink(out);
-    options.test_fraction = NAN;
+    options.split.test_fraction = NAN;
+    out = in_scratch("empty/x.h5");
     assert_fails(prepare(in_scratch("idx"), NULL, &options, out), DCNN_USAGE, "from 0 to 1", "");
     assert_int_equal(files_in(in_scratch("empty")), 0);
 }
@@ -390,7 +394,7 @@ static void change_between_open_and_read_is_seen(void **state) {
     uint8_t *pixels = malloc((TRAIN + OFFICIAL) * AREA);
     int32_t labels[TRAIN + OFFICIAL];
     dcnn_prepare_options other = usual;
-    other.seed = 9;
+    other.split.seed = 9;
     assert_non_null(pixels);
     assert_ok(prepare(in_scratch("idx"), NULL, &usual, path));
     assert_ok(dcnn_dataset_open(path, &set));
@@ -490,7 +494,8 @@ static void embedded_digits_are_prepared(void **state) {
     (void)state;
     char *folder = dcnn_embedded_digits();
     if (!folder) skip();
-    dcnn_prepare_options options = {.limit = 42000, .test_fraction = 0.1, .validation_fraction = 0.2, .seed = 42};
+    dcnn_prepare_options options = {.limit = 42000,
+                                    .split = {.test_fraction = 0.1, .validation_fraction = 0.2, .seed = 42}};
     dcnn_dataset set;
     double start = dcnn_now_s();
     assert_ok(prepare(folder, NULL, &options, in_scratch("digits.h5")));

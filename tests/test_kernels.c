@@ -597,6 +597,82 @@ static void test_recolour(const dcnn_kernels *fast, const dcnn_kernels *slow) {
     }
 }
 
+/* --- dense layers ----------------------------------------------------------------------------------------------- */
+
+static const struct {
+    int rows, in, units;
+} denses[] = {{1, 1, 1}, {2, 3, 5}, {16, 17, 33}, {7, 64, 10}, {16, 100, 48}, {20, 33, 64}};
+enum { DENSES = sizeof denses / sizeof denses[0] };
+
+static float *dense_packed_of(const dcnn_kernels *kernels, int in, int units, const float *w) {
+    float *packed = test_floats(kernels->dense_packed(in, units));
+    for (int part = 2; part >= 0; part--) kernels->dense_pack(in, units, w, packed, part, 3);
+    return packed;
+}
+
+static float *dense_scratch_of(const dcnn_kernels *kernels, int rows, int in, int units) {
+    return scratch_of(kernels->dense_scratch(rows, in, units));
+}
+
+static void test_dense_scratch(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    assert_int_equal(slow->dense_scratch(3, 5, 7), 0);
+    assert_true(fast->dense_scratch(3, 5, 7) <= fast->dense_scratch(30, 50, 70));
+}
+
+static void test_dense_packed(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    assert_int_equal(slow->dense_packed(5, 7), 0);
+    assert_true(fast->dense_packed(5, 7) <= fast->dense_packed(50, 70));
+}
+
+static void test_dense_pack(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    (void)slow;
+    for (int i = 0; i < DENSES; i++) {
+        const int in = denses[i].in, units = denses[i].units;
+        const size_t count = fast->dense_packed(in, units);
+        const float *w = test_random((size_t)(in * units), 90);
+        float *whole = test_floats(count);
+        fast->dense_pack(in, units, w, whole, 0, 1);
+        assert_memory_equal(dense_packed_of(fast, in, units, w), whole, count * sizeof(float));
+        test_release();
+    }
+}
+
+static void test_dense_forward(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    for (int i = 0; i < 4 * DENSES; i++) {
+        const int rows = denses[i / 4].rows, in = denses[i / 4].in, units = denses[i / 4].units;
+        const size_t count = (size_t)(rows * units);
+        const float *x = test_random((size_t)(rows * in), 91), *w = test_random((size_t)(in * units), 90);
+        const float *bias = i % 2 ? test_random((size_t)units, 92) : NULL;
+        const dcnn_fused fused = i / 2 % 2 ? DCNN_FUSED_RELU : DCNN_FUSED_NONE;
+        float *y = test_floats(count), *expected = test_floats(count),
+              *scratch = dense_scratch_of(fast, rows, in, units);
+        fast->dense_forward(rows, in, units, x, w, dense_packed_of(fast, in, units, w), bias, fused, y, scratch);
+        slow->dense_forward(rows, in, units, x, w, NULL, bias, fused, expected, NULL);
+        test_close("y", count, y, expected, sum_bound((size_t)in), 0);
+        free(scratch);
+        test_release();
+    }
+}
+
+static void test_dense_backward(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    for (int i = 0; i < 2 * DENSES; i++) {
+        const int rows = denses[i / 2].rows, in = denses[i / 2].in, units = denses[i / 2].units;
+        const size_t inputs = (size_t)(rows * in), weights = (size_t)(in * units);
+        const float *x = test_random(inputs, 91), *w = test_random(weights, 90);
+        const float *dy = test_random((size_t)(rows * units), 93), *packed = dense_packed_of(fast, in, units, w);
+        float *dx = i % 2 ? test_floats(inputs) : NULL, *dw = test_floats(weights), *dbias = test_floats((size_t)units);
+        float *slow_dx = test_floats(inputs), *slow_dw = test_floats(weights), *slow_dbias = test_floats((size_t)units);
+        float *scratch = dense_scratch_of(fast, rows, in, units);
+        fast->dense_backward(rows, in, units, x, w, packed, dy, dx, dw, dbias, scratch);
+        slow->dense_backward(rows, in, units, x, w, NULL, dy, slow_dx, slow_dw, slow_dbias, NULL);
+        if (dx) test_close("dx", inputs, dx, slow_dx, sum_bound((size_t)units), 0);
+        test_close("dw", weights, dw, slow_dw, sum_bound((size_t)rows), 0);
+        test_close("dbias", (size_t)units, dbias, slow_dbias, sum_bound((size_t)rows), 0);
+        free(scratch);
+        test_release();
+    }
+}
+
 /* --- the machine ------------------------------------------------------------------------------------------------ */
 
 static void test_probe(const dcnn_kernels *fast, const dcnn_kernels *slow) {

@@ -298,6 +298,12 @@ static void any_layout_is_read(void **state) {
             assert_true((dcnn_pixels_chunk_bytes(reader) > 0) ==
                         (layouts[i].by_row && (layouts[i].deflate || layouts[i].fletcher)));
             check_rows(reader, layouts[i].name, layouts[i].by_row);
+            dcnn_pixels_view view;
+            assert_ok(dcnn_pixels_view_open(&set, &view));
+            assert_memory_equal(view.pixels, pixels, sizeof pixels);
+            if (layouts[i].chunk[0] == 0) assert_true(view.mapped_bytes > 0);
+            if (layouts[i].deflate || !layouts[i].by_row) assert_int_equal(view.mapped_bytes, 0);
+            dcnn_pixels_view_close(&view);
             dcnn_pixels_close(reader);
             dcnn_dataset_free(&set);
         }

@@ -373,6 +373,7 @@ static dcnn_status measure(dcnn_trainer *t, dcnn_train_options *options, double 
     result->nodes = dcnn_comm_node_count(t->comm);
     result->threads = dcnn_team_size(dcnn_engine_team(t->engine));
     result->isa = dcnn_engine_kernels(t->engine)->isa;
+    result->precision = dcnn_precision_name(dcnn_net_has_bf16(t->state.net) ? DCNN_BF16 : DCNN_FP32);
     DCNN_TRY(dcnn_comm_agree(t->comm, describe_ops(t, result)));
     DCNN_TRY(dcnn_comm_agree(t->comm, describe_stages(t, result)));
     result->start_s = process_age_s();
@@ -387,6 +388,7 @@ static dcnn_status measure(dcnn_trainer *t, dcnn_train_options *options, double 
 dcnn_status dcnn_bench(dcnn_comm *comm, const dcnn_bench_options *o, dcnn_bench_result *result) {
     dcnn_train_options options = {
         .model = o->model,
+        .precision = o->precision,
         .batch_size = o->batch_size,
         .grain = o->grain,
         .optimizer = {.learning_rate = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-7},

@@ -11,8 +11,9 @@
 
 /** What to measure. */
 typedef struct dcnn_bench_options {
-    const char *data;  /**< a data set; NULL: the embedded digits if they fit the model, else random pictures */
-    const char *model; /**< as in dcnn_train_options */
+    const char *data;      /**< a data set; NULL: the embedded digits if they fit the model, else random pictures */
+    const char *model;     /**< as in dcnn_train_options */
+    const char *precision; /**< likewise */
     int batch_size, grain, threads;
     bool augment, fuse, plain_sums;
     double seconds; /**< about how long to measure */
@@ -40,7 +41,7 @@ typedef struct dcnn_bench_stage {
 typedef struct dcnn_bench_result {
     char data[512];            /**< what it was measured on */
     int ranks, nodes, threads; /**< threads of each rank */
-    const char *isa;
+    const char *isa, *precision;
     double peak_flop_per_s;       /**< of a core, all cores of the job busy: multiply-adds in registers count 2 */
     double memory_bytes_per_s;    /**< likewise; sum = a + b over long vectors, 12 bytes each */
     double start_s, first_step_s; /**< process start to first step; that step */

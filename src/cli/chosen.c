@@ -44,6 +44,11 @@ void dcnn_chosen_defaults(dcnn_options *options) {
 }
 
 /* Augmented pictures are never seen twice, so a run gains by letting the rate fall; the recipe itself keeps it. */
+dcnn_shuffle dcnn_chosen_shuffle(const dcnn_options *o) {
+    if (strcmp(o->shuffle, "full") == 0) return DCNN_SHUFFLE_FULL;
+    return strcmp(o->shuffle, "chunks") == 0 ? DCNN_SHUFFLE_CHUNKS : DCNN_SHUFFLE_AUTO;
+}
+
 dcnn_schedule dcnn_chosen_schedule(const dcnn_options *options) {
     dcnn_schedule schedule = {.kind = options->augment ? DCNN_SCHEDULE_COSINE : DCNN_SCHEDULE_CONSTANT,
                               .warmup_epochs = options->warmup,

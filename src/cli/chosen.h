@@ -7,6 +7,7 @@
 #include "model/model.h"
 #include "nn/optimizer.h"
 #include "nn/schedule.h"
+#include "run/sampler.h"
 
 /** Sets the defaults that depend on other options: the learning rate of the optimizer. Before a resumed run's own
  * options come in. *Local.* */
@@ -19,6 +20,7 @@ dcnn_status dcnn_chosen_check(const dcnn_options *options);
 /** Settings of the optimizer; its learning rate is scaled. *Local.* */
 dcnn_optimizer dcnn_chosen_optimizer(const dcnn_options *options);
 dcnn_schedule dcnn_chosen_schedule(const dcnn_options *options);
+dcnn_shuffle dcnn_chosen_shuffle(const dcnn_options *options);
 
 /** "8,192 samples in 2 micro-batches, …; lamb, learning rate 0.008 (0.001 x 8, sqrt), cosine after a warm-up of 2
  * epochs". *Local.* */

@@ -5,6 +5,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "run/loader.h"
+
 const char *dcnn_number_text(int64_t value, dcnn_number *number) {
     char digits[24];
     const int length = snprintf(digits, sizeof digits, "%" PRId64, value);
@@ -48,7 +50,7 @@ static dcnn_status fail_split(const dcnn_dataset *dataset, const char *name) {
 
 dcnn_status dcnn_dataset_share(dcnn_comm *comm, const char *path, const char *split_name, dcnn_dataset *dataset,
                                const dcnn_split **split) {
-    dcnn_status status = dcnn_dataset_open(path, dataset);
+    dcnn_status status = dcnn_dataset_open_together(comm, path, dataset);
     if (status == DCNN_OK) {
         *split = dcnn_dataset_split(dataset, split_name);
         if (*split == NULL)

@@ -24,8 +24,10 @@ static const char *rate_text(double value, const char *format, dcnn_number *numb
 
 static void print_machine(const dcnn_bench_result *r) {
     const double gflops = 1e-9 * r->peak_flop_per_s;
-    printf("machine        %d rank%s x %d thread%s on %d node%s, %s kernels\n", r->ranks, r->ranks == 1 ? "" : "s",
-           r->threads, r->threads == 1 ? "" : "s", r->nodes, r->nodes == 1 ? "" : "s", r->isa);
+    printf("machine        %d rank%s x %d thread%s on %d node%s, %s kernels, %s%s\n", r->ranks,
+           r->ranks == 1 ? "" : "s", r->threads, r->threads == 1 ? "" : "s", r->nodes, r->nodes == 1 ? "" : "s", r->isa,
+           r->precision,
+           strcmp(r->isa, "amx") == 0 && strcmp(r->precision, "fp32") == 0 ? " (AMX is idle: --precision bf16)" : "");
     printf("a core         %.1f GFLOP/s in registers, %.1f GB/s from memory, all at work\n", gflops,
            1e-9 * r->memory_bytes_per_s);
     printf("data           %s\n", r->data);
@@ -117,15 +119,16 @@ static dcnn_status print_json(const dcnn_bench_result *r) {
     for (int i = 0; i < DCNN_PHASE_COUNT; i++)
         json_object_set_new(phases, dcnn_phase_names[i], json_real(r->phases_s[i]));
     return dcnn_json_print(json_pack(
-        "{s:s, s:s, s:i, s:i, s:i, s:s, s:f, s:f, s:o, s:f, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:o, s:f, s:f, s:o, "
+        "{s:s, s:s, s:i, s:i, s:i, s:s, s:s, s:f, s:f, s:o, s:f, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:o, s:f, s:f, "
+        "s:o, "
         "s:o}",
         "dcnn", DCNN_VERSION, "data", r->data, "ranks", r->ranks, "threads", r->threads, "nodes", r->nodes, "kernels",
-        r->isa, "core_gflop_per_s", 1e-9 * r->peak_flop_per_s, "core_gbyte_per_s", 1e-9 * r->memory_bytes_per_s,
-        "start_s", isfinite(r->start_s) ? json_real(r->start_s) : json_null(), "first_step_s", r->first_step_s, "steps",
-        (json_int_t)r->steps, "batch_size", r->images, "step_s", r->step_s, "train_images_per_s", r->train_images_per_s,
-        "infer_images_per_s", r->infer_images_per_s, "train_overall_per_s", r->train_overall_per_s,
-        "infer_overall_per_s", r->infer_overall_per_s, "phases_s", phases, "load_plain_s", r->load_s[0],
-        "load_augmented_s", r->load_s[1], "operations", operations_json(r), "stages", stages_json(r)));
+        r->isa, "precision", r->precision, "core_gflop_per_s", 1e-9 * r->peak_flop_per_s, "core_gbyte_per_s",
+        1e-9 * r->memory_bytes_per_s, "start_s", isfinite(r->start_s) ? json_real(r->start_s) : json_null(),
+        "first_step_s", r->first_step_s, "steps", (json_int_t)r->steps, "batch_size", r->images, "step_s", r->step_s,
+        "train_images_per_s", r->train_images_per_s, "infer_images_per_s", r->infer_images_per_s, "train_overall_per_s",
+        r->train_overall_per_s, "infer_overall_per_s", r->infer_overall_per_s, "phases_s", phases, "load_plain_s",
+        r->load_s[0], "load_augmented_s", r->load_s[1], "operations", operations_json(r), "stages", stages_json(r)));
 }
 
 /* --- the reductions --------------------------------------------------------------------------------------------- */
@@ -184,6 +187,7 @@ dcnn_status dcnn_cmd_bench(dcnn_cli *cli) {
     const dcnn_options *o = cli->options;
     const dcnn_bench_options options = {.data = o->operand_count > 0 ? o->operands[0] : NULL,
                                         .model = o->model,
+                                        .precision = o->precision,
                                         .batch_size = (int)o->batch_size,
                                         .grain = (int)o->grain,
                                         .threads = (int)o->threads,

@@ -82,6 +82,7 @@ dcnn_status dcnn_cmd_evaluate(dcnn_cli *cli) {
     const dcnn_samples samples = {.dataset = &dataset,
                                   .split = split,
                                   .input = {o->mean, o->std, o->scale},
+                                  .cache_bytes = o->cache_memory,
                                   .on_progress = dcnn_bar_count,
                                   .context = "evaluating"};
     if (cli->speaks) dcnn_bar_begin(o->quiet, 0.5);

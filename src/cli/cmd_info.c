@@ -9,6 +9,7 @@
 #include "cli/cli.h"
 #include "io/kind.h"
 #include "io/hdf5_file.h"
+#include "io/input.h"
 #include "nn/layer.h"
 
 /* --- data sets -------------------------------------------------------------------------------------------------- */
@@ -60,8 +61,8 @@ static void print_dataset(const dcnn_dataset *d) {
     printf("\nseed           %" PRIu64 "\n", d->seed);
     print_values("mean", d->c, d->mean);
     print_values("std", d->c, d->std);
-    if (d->source) printf("source         %s\n", d->source);
-    if (d->source_checksum) printf("               XXH3-64 %s\n", d->source_checksum);
+    if (d->source && d->source[0]) printf("source         %s\n", d->source);
+    if (d->source_checksum && d->source_checksum[0]) printf("               XXH3-64 %s\n", d->source_checksum);
 }
 
 static dcnn_status tell_dataset(const char *path, bool json) {
@@ -104,7 +105,8 @@ static void print_layers(const dcnn_net *net) {
     }
     printf("\nparams         %s", dcnn_number_text(trainable + others, &total));
     printf(" (%s trainable)\n", dcnn_number_text(trainable, &number));
-    printf("multiply-adds  %s an image, forward\n", dcnn_number_text(work, &total));
+    printf("multiply-adds  %s an image, forward%s\n", dcnn_number_text(work, &total),
+           dcnn_net_has_bf16(net) ? "; products of bf16 (mixed_bfloat16)" : "");
 }
 
 static json_t *layers_json(const dcnn_net *net) {
@@ -126,9 +128,10 @@ static json_t *layers_json(const dcnn_net *net) {
 static json_t *net_json(const char *kind, const char *path, const dcnn_net *net) {
     int64_t trainable = 0, others = 0;
     for (int i = 0; i < net->node_count; i++) count_weights(net, i, &trainable, &others);
-    return json_pack("{s:s, s:s, s:s, s:o, s:I, s:I, s:I}", "kind", kind, "file", path, "name", net->name, "layers",
-                     layers_json(net), "trainable_params", (json_int_t)trainable, "other_params", (json_int_t)others,
-                     "multiply_adds", (json_int_t)dcnn_net_multiply_adds(net, -1));
+    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:I, s:I, s:I}", "kind", kind, "file", path, "name", net->name,
+                     "precision", dcnn_net_has_bf16(net) ? "bf16" : "fp32", "layers", layers_json(net),
+                     "trainable_params", (json_int_t)trainable, "other_params", (json_int_t)others, "multiply_adds",
+                     (json_int_t)dcnn_net_multiply_adds(net, -1));
 }
 
 static dcnn_status tell_description(const char *path, bool json) {
@@ -224,7 +227,7 @@ static dcnn_status tell_checkpoint(const char *path, bool json) {
 
 /* The first byte that is no space: '{' begins a JSON, nothing else that dcnn reads. */
 static int first_byte(const char *path) {
-    FILE *file = fopen(path, "rb");
+    FILE *file = dcnn_input_is_file(path) ? fopen(path, "rb") : NULL;
     int byte = EOF;
     if (file) {
         do byte = fgetc(file);

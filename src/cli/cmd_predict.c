@@ -111,6 +111,7 @@ static dcnn_status predict_dataset(const dcnn_cli *cli, const dcnn_checkpoint *c
     const dcnn_samples samples = {.dataset = &dataset,
                                   .split = split,
                                   .input = {o->mean, o->std, o->scale},
+                                  .cache_bytes = o->cache_memory,
                                   .on_progress = dcnn_bar_count,
                                   .context = "predicting"};
     DCNN_TRY_DONE(dcnn_evaluate(cli->comm, checkpoint, &samples, (int)o->threads, true, evaluation));

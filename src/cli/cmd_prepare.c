@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* cmd_prepare.c — dcnn prepare SOURCE... -o DATA.h5 */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -9,19 +10,67 @@
 #include "cli/cli.h"
 #include "cli/progress.h"
 #include "io/output.h"
+#include "sources/prepare.h"
 
-static void tell_progress(void *context, int file, int64_t done, int64_t count) {
-    const dcnn_options *o = context;
-    const dcnn_bar bar = {.what = "reading",
-                          .number = file,
-                          .numbers = o->operand_count > 1 ? o->operand_count : 0,
-                          .done = done,
-                          .count = count,
-                          .images_per_s = -1,
-                          .loss = -1,
-                          .accuracy = -1,
-                          .left_s = -1};
+static void tell_progress(void *context, int64_t done, int64_t count) {
+    (void)context;
+    const dcnn_bar bar = {
+        .what = "reading", .done = done, .count = count, .images_per_s = -1, .loss = -1, .accuracy = -1, .left_s = -1};
     dcnn_bar_draw(&bar);
+}
+
+/* What was understood is a result; where the data set itself goes to standard output, it is said beside it. */
+static void tell_line(void *context, const char *line) {
+    const dcnn_options *o = context;
+    dcnn_bar_clear();
+    if (dcnn_output_is_straight(o->output)) {
+        dcnn_info("%s", line);
+    } else if (!o->quiet) {
+        printf("%s\n", line);
+        fflush(stdout);
+    }
+}
+
+/* A split that is given is not drawn too. */
+static dcnn_status check_splits(const dcnn_options *o) {
+    const char *both = NULL;
+    if (o->test.count > 0 && dcnn_option_given(DCNN_COMMAND_PREPARE, "test-split", o) && o->test_split > 0)
+        both = "test";
+    if (o->validation.count > 0 && dcnn_option_given(DCNN_COMMAND_PREPARE, "validation-split", o) &&
+        o->validation_split > 0)
+        both = "validation";
+    if (!both) return DCNN_OK;
+    return DCNN_FAIL(DCNN_USAGE, "--%s gives that split, --%s-split draws one: say one of them", both, both);
+}
+
+static dcnn_status fill_options(dcnn_options *o, dcnn_prepare_options *prepare) {
+    const bool said = dcnn_option_given(DCNN_COMMAND_PREPARE, "stratify", o);
+    *prepare = (dcnn_prepare_options){
+        .split = {.test_fraction = o->test_split, .validation_fraction = o->validation_split, .seed = o->seed},
+        .stratify_always = said && o->stratify,
+        .stratify_never = said && !o->stratify,
+        .limit = o->limit,
+        .read = {.h = o->shape[0],
+                 .w = o->shape[1],
+                 .c = o->shape[2],
+                 .label_column = o->label_column,
+                 .scale = o->scale,
+                 .transpose = o->transpose,
+                 .tell = tell_line,
+                 .context = o},
+        .picture = {.h = o->size[0], .w = o->size[1], .channels = o->gray ? 1 : 0},
+        .skip_broken = o->skip_broken,
+        .threads = (int)o->threads,
+        .validation_count = o->validation.count,
+        .validation = o->validation.text,
+        .test_count = o->test.count,
+        .test = o->test.text,
+        .on_progress = tell_progress};
+    if (o->size[2] > 1)
+        return DCNN_FAIL(DCNN_USAGE, "--size takes HxW; colours stay as they are, or --gray makes all grey");
+    DCNN_TRY(dcnn_fit_parse(o->fit, &prepare->picture.fit));
+    DCNN_TRY(dcnn_color_parse(o->background ? o->background : "black", prepare->picture.background));
+    return check_splits(o);
 }
 
 dcnn_status dcnn_cmd_prepare(dcnn_cli *cli) {
@@ -34,16 +83,8 @@ dcnn_status dcnn_cmd_prepare(dcnn_cli *cli) {
         return DCNN_FAIL(DCNN_USAGE, "a data set is nothing for a terminal: send it on (-o - | ...), or name a file");
     if (!straight && !o->force && stat(o->output, &info) == 0)
         return DCNN_FAIL(DCNN_USAGE, "%s is there already: name another file, or replace it with --force", o->output);
-    const dcnn_prepare_options prepare = {.limit = o->limit,
-                                          .test_fraction = o->test_split,
-                                          .validation_fraction = o->validation_split,
-                                          .stratify = o->stratify,
-                                          .seed = o->seed,
-                                          .h = o->shape[0],
-                                          .w = o->shape[1],
-                                          .c = o->shape[2],
-                                          .on_progress = tell_progress,
-                                          .context = o};
+    dcnn_prepare_options prepare;
+    DCNN_TRY(fill_options(o, &prepare));
     dcnn_bar_begin(o->quiet, 0.5);
     char *summary = NULL;
     DCNN_TRY(dcnn_dataset_prepare(o->operand_count, o->operands, &prepare, o->output, straight ? &summary : NULL));

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "cli/augmented.h"
 #include "cli/cli.h"
+#include "io/pixels.h"
 #include "report/events.h"
 #include "report/report.h"
 #include "run/run_folder.h"
@@ -16,7 +17,7 @@
 typedef struct sources {
     char *history;
     json_t *record;
-    uint8_t *pixels;
+    dcnn_pixels_view view;
     dcnn_augmented augmented;
     int32_t *labels;
 } sources;
@@ -44,12 +45,13 @@ static dcnn_status read_record(const char *folder, json_t **record) {
 
 static dcnn_status read_samples(sources *s, dcnn_report_data *data) {
     const dcnn_dataset *d = data->dataset;
-    s->pixels = malloc((size_t)d->count * (size_t)d->h * (size_t)d->w * (size_t)d->c);
     s->labels = malloc((size_t)d->count * sizeof *s->labels);
-    if (s->pixels == NULL || s->labels == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: samples of %s", d->path);
-    data->pixels = s->pixels;
+    if (s->labels == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: labels of %s", d->path);
     data->labels = s->labels;
-    return dcnn_dataset_read(d, s->pixels, s->labels);
+    DCNN_TRY(dcnn_dataset_read_labels(d, s->labels));
+    DCNN_TRY(dcnn_pixels_view_open(d, &s->view));
+    data->pixels = s->view.pixels;
+    return DCNN_OK;
 }
 
 static dcnn_status draw(const dcnn_cli *cli, const char *folder, dcnn_report_data *data) {
@@ -65,7 +67,7 @@ static dcnn_status draw(const dcnn_cli *cli, const char *folder, dcnn_report_dat
 done:
     free(s.history);
     json_decref(s.record);
-    free(s.pixels);
+    dcnn_pixels_view_close(&s.view);
     free(s.labels);
     dcnn_augmented_free(&s.augmented);
     return status;
@@ -78,7 +80,7 @@ static const char *choose_split(const char *data) {
     static const char *const names[] = {"test", "official-test", "validation", "train"};
     const char *chosen = names[0];
     dcnn_dataset dataset;
-    if (dcnn_dataset_open(data, &dataset) != DCNN_OK) return chosen;
+    if (dcnn_dataset_reopen(data, &dataset) != DCNN_OK) return chosen;
     for (int i = 3; i >= 0; i--)
         if (dcnn_dataset_split(&dataset, names[i])) chosen = names[i];
     dcnn_dataset_free(&dataset);
@@ -117,7 +119,7 @@ static dcnn_status report_model(const dcnn_cli *cli, const char *folder, const c
     DCNN_TRY_DONE(dcnn_comm_agree(cli->comm, find_data(folder, model, data_path, checkpoint.data_path, &path)));
     DCNN_TRY_DONE(dcnn_dataset_share(cli->comm, path, split_name ? split_name : choose_split(path), &dataset, &split));
     DCNN_TRY_DONE(check_classes(&checkpoint, model, &dataset));
-    const dcnn_samples samples = {.dataset = &dataset, .split = split};
+    const dcnn_samples samples = {.dataset = &dataset, .split = split, .cache_bytes = cli->options->cache_memory};
     DCNN_TRY_DONE(dcnn_evaluate(cli->comm, &checkpoint, &samples, (int)cli->options->threads, true, &evaluation));
     dcnn_report_data data = {.name = folder,
                              .model_path = model,

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "io/pixels.h"
 
 /* A picture, made smaller: each of its points is the mean of a square of the original. */
 typedef struct picture {
@@ -113,24 +114,24 @@ static dcnn_status find_row(const dcnn_dataset *d, const char *split_name, int64
 dcnn_status dcnn_cmd_show(dcnn_cli *cli) {
     const dcnn_options *o = cli->options;
     dcnn_dataset d;
-    uint8_t *pixels = NULL;
+    dcnn_pixels_view view = {0};
     int32_t *labels = NULL;
     int64_t row = 0;
     dcnn_status status = dcnn_dataset_open(o->operands[0], &d);
     if (status == DCNN_OK) status = find_row(&d, o->split, o->index, &row);
     if (status != DCNN_OK) goto done;
     const size_t size = (size_t)d.h * (size_t)d.w * (size_t)d.c;
-    pixels = malloc((size_t)d.count * size);
     labels = malloc((size_t)d.count * sizeof *labels);
-    if (pixels == NULL || labels == NULL)
-        status = DCNN_FAIL(DCNN_FAILURE, "%s: out of memory: %" PRId64 " pictures", d.path, d.count);
+    if (labels == NULL)
+        status = DCNN_FAIL(DCNN_FAILURE, "%s: out of memory: %" PRId64 " labels", d.path, d.count);
     else
-        status = dcnn_dataset_read(&d, pixels, labels);
+        status = dcnn_dataset_read_labels(&d, labels);
+    if (status == DCNN_OK) status = dcnn_pixels_view_open(&d, &view);
     if (status != DCNN_OK) goto done;
-    draw((picture){.pixels = pixels + (size_t)row * size, .h = d.h, .w = d.w, .c = d.c});
+    draw((picture){.pixels = view.pixels + (size_t)row * size, .h = d.h, .w = d.w, .c = d.c});
     printf("%s, picture %" PRId64 ": %s\n", d.path, row, d.class_names[labels[row]]);
 done:
-    free(pixels);
+    dcnn_pixels_view_close(&view);
     free(labels);
     dcnn_dataset_free(&d);
     return status;

@@ -106,6 +106,12 @@ static void tell_start(const dcnn_cli *cli, const dcnn_run *run, const dcnn_chec
     dcnn_info("step  %s", dcnn_chosen_text(cli->options, text));
     if (cli->options->augment && dataset && dcnn_suit_text(facts, cli->options, text)[0]) dcnn_info("vary  %s", text);
     if (dataset && from) tell_going_on(cli, run, from, dcnn_dataset_split(dataset, "train"));
+    const dcnn_split *train = dataset ? dcnn_dataset_split(dataset, "train") : NULL;
+    if (train && cli->options->batch_size > train->count &&
+        dcnn_option_given(DCNN_COMMAND_TRAIN, "batch-size", cli->options))
+        dcnn_warn("--batch-size %" PRId64 ": there are %" PRId64
+                  " training images, so an epoch is one step of all of them",
+                  cli->options->batch_size, train->count);
     if (dcnn_chosen_idle(cli->options, workers, threads, text)) dcnn_warn("%s", text);
 }
 
@@ -184,6 +190,7 @@ static dcnn_train_options train_options(const dcnn_options *o) {
     return (dcnn_train_options){.model = o->model,
                                 .weights = o->weights,
                                 .input = {o->mean, o->std, o->scale},
+                                .precision = o->precision,
                                 .epochs = (int)o->epochs,
                                 .batch_size = (int)o->batch_size,
                                 .accumulate = (int)o->accumulate,
@@ -191,6 +198,8 @@ static dcnn_train_options train_options(const dcnn_options *o) {
                                 .optimizer = dcnn_chosen_optimizer(o),
                                 .schedule = dcnn_chosen_schedule(o),
                                 .seed = o->seed,
+                                .shuffle = dcnn_chosen_shuffle(o),
+                                .cache_bytes = o->cache_memory,
                                 .augment = o->augment,
                                 .ranges = o->ranges,
                                 .checkpoint_every = o->checkpoint_every,
@@ -219,7 +228,7 @@ dcnn_status dcnn_cli_watch(const dcnn_cli *cli, const char *folder) {
 /* What the data are like decides what nobody has said; all ranks come to the same. */
 static dcnn_status suit_and_tell(dcnn_cli *cli, const dcnn_run *run, const dcnn_checkpoint *from) {
     dcnn_dataset dataset;
-    const bool opened = cli->speaks && dcnn_dataset_open(run->data, &dataset) == DCNN_OK;
+    const bool opened = cli->speaks && dcnn_dataset_reopen(run->data, &dataset) == DCNN_OK;
     const dcnn_facts facts = dcnn_facts_share(cli->comm, opened ? &dataset : NULL);
     if (from == NULL) dcnn_suit_options(&facts, cli->options);
     dcnn_status status = dcnn_suit_check(&facts, cli->options);

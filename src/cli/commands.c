@@ -7,15 +7,17 @@
 #include "cli/nearest.h"
 
 const dcnn_command dcnn_command_table[DCNN_COMMAND_COUNT] = {
-    [DCNN_COMMAND_PREPARE] = {.name = "prepare",
-                              .operands = "SOURCE... -o DATA.h5",
-                              .least = 1,
-                              .most = -1,
-                              .summary = "make an HDF5 data set from IDX files or Kaggle CSV",
-                              .details =
-                                  "Reads labelled pictures, splits them, and writes one HDF5 data set. SOURCE is a "
-                                  "folder with IDX files (train-images-idx3-ubyte and so on), or one IDX file of "
-                                  "images and one of labels, or CSV files (label,pixel0,...); .gz of each too."},
+    [DCNN_COMMAND_PREPARE] =
+        {.name = "prepare",
+         .operands = "SOURCE... -o DATA.h5",
+         .least = 1,
+         .most = -1,
+         .summary = "make a data set from folders of pictures, tables, arrays",
+         .details = "Finds out what each SOURCE is, says so, and writes one HDF5 data set with splits. "
+                    "SOURCE is a folder of class folders of pictures (PNG, JPEG, BMP, PGM, PPM, WebP; "
+                    "train, validation and test folders are splits), a list of lines path,label, a table "
+                    "(CSV, TSV; .gz, .zip), NumPy files (.npz, or a pair of .npy), IDX or CIFAR files or a "
+                    "folder of them, or an HDF5 file of another program."},
     [DCNN_COMMAND_TRAIN] = {.name = "train",
                             .operands = "[DATA.h5]",
                             .most = 1,

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/launcher.h"
 #include "base/log.h"
 #include "cli/cli.h"
 #include "cli/manual.h"
@@ -21,6 +22,7 @@
 #include "cli/terminal.h"
 #include "cli/wrap.h"
 #include "guard/launch.h"
+#include "guard/leftovers.h"
 #include "guard/signals.h"
 #include "guard/watchdog.h"
 #include "io/hdf5_file.h"
@@ -33,23 +35,9 @@ static dcnn_status (*const functions[DCNN_COMMAND_COUNT])(dcnn_cli *cli) = {
     [DCNN_COMMAND_BENCH] = dcnn_cmd_bench,       [DCNN_COMMAND_SLURM] = dcnn_cmd_slurm,
 };
 
-/* --- the launcher, before MPI knows ----------------------------------------------------------------------------- */
-
-/* The first of some variables that is set, as a number; else `fallback`. */
-static int launcher_number(const char *const *names, int fallback) {
-    for (; *names; names++)
-        if (getenv(*names)) return atoi(getenv(*names));
-    return fallback;
-}
-
+/* Before MPI knows. */
 static bool is_first_process(void) {
-    static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID", NULL};
-    return launcher_number(names, 0) == 0;
-}
-
-static bool is_one_of_many(void) {
-    static const char *const names[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS", NULL};
-    return launcher_number(names, 1) > 1;
+    return dcnn_launcher_rank() == 0;
 }
 
 /* --- speaking --------------------------------------------------------------------------------------------------- */
@@ -159,7 +147,7 @@ static dcnn_status help_for_programs(const char *what, const char *word) {
 
 /* --- running a command ------------------------------------------------------------------------------------------ */
 
-/* OpenBLAS chooses its kernels when it is loaded, so a better choice needs a new start (DESIGN section 6). The variable
+/* OpenBLAS chooses its kernels when it is loaded, so a better choice needs a new start (blas.c). The variable
  * itself keeps that from happening twice: once it is set, no better core is offered. */
 static void start_with_better_blas(char **argv) {
     const char *core = dcnn_blas_better_core();
@@ -202,6 +190,7 @@ static dcnn_status run_in_parallel(dcnn_command_id command, dcnn_cli *cli) {
 
 /* Starts MPI where that can be meant: one process manager, and cores for all ranks. */
 static dcnn_status start_mpi(int *argc, char ***argv, dcnn_comm **comm) {
+    DCNN_TRY(dcnn_launch_check_environment());
     DCNN_TRY(dcnn_launch_check_srun(dcnn_comm_version()));
     DCNN_TRY(dcnn_comm_start(argc, argv, comm));
     return dcnn_comm_agree(*comm, dcnn_launch_check_cores(dcnn_comm_node_size(*comm), dcnn_comm_node_cores(*comm)));
@@ -219,6 +208,7 @@ static dcnn_status run_with_mpi(dcnn_command_id command, int *argc, char ***argv
     const bool parallel = dcnn_command_table[command].parallel;
     cli->speaks = false;
     if (dcnn_comm_rank(comm) == 0) dcnn_cli_speak(cli);
+    if (dcnn_comm_domain_rank(comm) == 0) dcnn_leftovers_remove();
     if (parallel) cli->job = comm;
     if (parallel || cli->speaks) status = parallel ? run_in_parallel(command, cli) : functions[command](cli);
     if (cli->speaks && status == DCNN_OK) status = flush_results();
@@ -247,7 +237,7 @@ static dcnn_status run(dcnn_command_id command, int argc, char **argv) {
     if (status == DCNN_OK && options.help) status = help(dcnn_command_table[command].name);
     if (status != DCNN_OK || options.help)
         status = report_early(&options, status);
-    else if (dcnn_command_table[command].parallel || is_one_of_many())
+    else if (dcnn_command_table[command].parallel || dcnn_launcher_ranks() > 1)
         status = run_with_mpi(command, &argc, &argv, &cli);
     else
         status = run_alone(command, &cli);

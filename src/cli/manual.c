@@ -172,7 +172,8 @@ static void put_zsh_option(FILE *to, const char *dashes, const char *name, const
     if (option->choices)
         fprintf(to, ":%s:(%s)", option->metavar, option->choices);
     else if (option->metavar)
-        fprintf(to, ":%s:%s", option->metavar, option->type == DCNN_OPTION_TEXT ? "_files" : "");
+        fprintf(to, ":%s:%s", option->metavar,
+                (option->type == DCNN_OPTION_TEXT || option->type == DCNN_OPTION_LIST) ? "_files" : "");
     fputs("' \\\n", to);
 }
 
@@ -206,7 +207,7 @@ static void put_fish_option(FILE *to, int command, const char *prefix, const dcn
     if (option->choices)
         fprintf(to, " -x -a '%s'", option->choices);
     else if (option->metavar)
-        fputs(option->type == DCNN_OPTION_TEXT ? " -r -F" : " -x", to);
+        fputs(option->type == DCNN_OPTION_TEXT || option->type == DCNN_OPTION_LIST ? " -r -F" : " -x", to);
     fputs(" -d '", to);
     put_quoted(to, option->help, false);
     fputs("'\n", to);

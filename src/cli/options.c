@@ -25,11 +25,14 @@ enum {
 /* How each type of row is written; the rows themselves say only what is their own. */
 #define FLAG(at)              .type = DCNN_OPTION_FLAG, .offset = AT(at)
 #define TEXT(at, meta)        .type = DCNN_OPTION_TEXT, .offset = AT(at), .metavar = meta
+#define LIST(at, meta)        .type = DCNN_OPTION_LIST, .offset = AT(at), .metavar = meta
 #define INTEGER(at, from, to) .type = DCNN_OPTION_INTEGER, .offset = AT(at), .low = (from), .high = (to), .metavar = "N"
 #define REAL(at, from, to, ends)                                                                                       \
     .type = DCNN_OPTION_REAL, .offset = AT(at), .low = (from), .high = (to), .bounds = (ends), .metavar = "X"
 #define SEED(at)                .type = DCNN_OPTION_SEED, .offset = AT(at), .metavar = "N"
+#define BYTES(at)               .type = DCNN_OPTION_BYTES, .offset = AT(at), .metavar = "SIZE"
 #define SHAPE(at)               .type = DCNN_OPTION_SHAPE, .offset = AT(at), .metavar = "HxWxC"
+#define SIZE(at)                .type = DCNN_OPTION_SHAPE, .offset = AT(at), .metavar = "HxW"
 #define CHOICE(at, words, meta) .type = DCNN_OPTION_CHOICE, .offset = AT(at), .choices = (words), .metavar = (meta)
 
 /* The rows of the table of changes: those that suit the recipe are the defaults. */
@@ -47,7 +50,8 @@ enum {
 
 static const char run_group[] = "Run", training[] = "Training", optimizing[] = "Optimizer",
                   pictures[] = "Augmentation of the training pictures", machine[] = "Machine", job[] = "Job",
-                  expert[] = "For experts", data[] = "Data", output[] = "Output", messages[] = "Messages";
+                  expert[] = "For experts", data[] = "Data", reading[] = "Reading pictures", output[] = "Output",
+                  messages[] = "Messages";
 
 /* clang-format off: one row an option */
 const dcnn_option dcnn_option_table[] = {
@@ -77,8 +81,13 @@ const dcnn_option dcnn_option_table[] = {
      .help = "samples a step, over all ranks", .also = "batch bs batchsize", .resume = DCNN_RESUME_FIXED},
     {"accumulate", 0, TRAIN, INTEGER(accumulate, 1, 1000000000), .fallback = "1", .group = training,
      .help = "batches that make one step together", .resume = DCNN_RESUME_FIXED},
+    {"precision", 0, TRAIN | BENCH, CHOICE(precision, "fp32 bf16", "NAME"), .group = training,
+     .help = "of products; bf16: mixed, AMX [the model's, fp32]", .resume = DCNN_RESUME_FIXED},
     {"seed", 0, TRAIN, SEED(seed), .fallback = "42", .group = training, .help = "of weights, order, augmentation",
      .resume = DCNN_RESUME_FIXED},
+
+    {"shuffle", 0, TRAIN, CHOICE(shuffle, "auto full chunks", "NAME"), .fallback = "auto", .group = training,
+     .help = "full; above 8 GiB of pictures: chunks", .resume = DCNN_RESUME_FIXED},
 
     {"optimizer", 0, TRAIN, CHOICE(optimizer, "adam sgd lars lamb", "NAME"), .fallback = "adam", .group = optimizing,
      .help = "adam, sgd, lars or lamb", .resume = DCNN_RESUME_FIXED},
@@ -126,14 +135,31 @@ const dcnn_option dcnn_option_table[] = {
      .resume = DCNN_RESUME_FIXED},
 
     {"limit", 0, PREPARE, INTEGER(limit, 0, 1000000000), .fallback = "0", .group = data,
-     .help = "first labelled samples only; 0: all"},
+     .help = "pictures to split, of every class; 0: all"},
     {"test-split", 0, PREPARE, REAL(test_split, 0, 1, DCNN_OPEN_HIGH), .fallback = "0.1", .group = data,
      .help = "fraction of all", .also = "test-size"},
     {"validation-split", 0, PREPARE, REAL(validation_split, 0, 1, DCNN_OPEN_HIGH), .fallback = "0.2", .group = data,
      .help = "fraction of what is left", .also = "val-split valid-split val-size"},
-    {"stratify", 0, PREPARE, FLAG(stratify), .group = data, .help = "the same classes' shares in each split"},
+    {"stratify", 0, PREPARE, FLAG(stratify), .group = data,
+     .help = "split class by class, as folders and tables are anyway (or --no-stratify)"},
+    {"test", 0, PREPARE, LIST(test, "FILE"), .group = data, .help = "a source kept for the test; may come again"},
+    {"validation", 0, PREPARE, LIST(validation, "FILE"), .group = data,
+     .help = "a source kept for validation; may come again"},
     {"seed", 0, PREPARE, SEED(seed), .fallback = "42", .group = data, .help = "of the splits"},
-    {"shape", 0, PREPARE, SHAPE(shape), .group = data, .help = "of a CSV line's picture [square, one channel]"},
+    {"shape", 0, PREPARE, SHAPE(shape), .group = reading, .help = "of a table's line [square, grey or in colour]"},
+    {"label-column", 0, PREPARE, TEXT(label_column, "NAME"), .group = reading,
+     .help = "of a table: a name, a number, first, last"},
+    {"scale", 0, PREPARE, REAL(scale, 0, 1000000, DCNN_OPEN_LOW), .group = reading,
+     .help = "times each number of a table or array: 255 for those from 0 to 1"},
+    {"transpose", 0, PREPARE, FLAG(transpose), .group = reading, .help = "lines for columns (EMNIST)"},
+    {"size", 0, PREPARE, SIZE(size), .group = reading, .help = "that all pictures are brought to"},
+    {"fit", 0, PREPARE, CHOICE(fit, "crop pad stretch", "NAME"), .fallback = "crop", .group = reading,
+     .help = "where its shape is another: crop pad stretch"},
+    {"gray", 0, PREPARE, FLAG(gray), .group = reading, .help = "grey pictures, whatever they were",
+     .also = "grey grayscale"},
+    {"background", 0, PREPARE, TEXT(background, "COLOR"), .group = reading,
+     .help = "under transparent pictures and beside padded ones: black, white, #rrggbb [black]"},
+    {"skip-broken", 0, PREPARE, FLAG(skip_broken), .group = reading, .help = "leave broken pictures out"},
     {"split", 0, EVALUATE, TEXT(split, "NAME"), .fallback = "test", .group = data,
      .help = "train, validation, test or official-test [test]"},
     {"split", 0, PREDICT, TEXT(split, "NAME"), .group = data, .help = "which split of a data set"},
@@ -161,8 +187,11 @@ const dcnn_option dcnn_option_table[] = {
     {"histograms", 0, TRAIN, FLAG(histograms), .group = output, .help = "of weights and gradients, each epoch",
      .resume = DCNN_RESUME_KEEP},
 
-    {"threads", 0, TRAIN | EVALUATE | PREDICT | REPORT | BENCH, INTEGER(threads, 0, 4096), .fallback = "0",
+    {"threads", 0, PREPARE | TRAIN | EVALUATE | PREDICT | REPORT | BENCH, INTEGER(threads, 0, 4096), .fallback = "0",
      .group = machine, .help = "of each rank; 0: its cores", .also = "workers num-workers jobs cores"},
+
+    {"cache-memory", 0, TRAIN | EVALUATE | PREDICT | REPORT, BYTES(cache_memory), .group = machine,
+     .help = "a node's for pictures, as 512M; else streamed"},
 
     {"elastic", 0, TRAIN, FLAG(elastic), .group = machine, .help = "go on when a rank dies: mpirun --with-ft ulfm"},
     {"timeout", 0, TRAIN, INTEGER(timeout, 0, 86400), .fallback = "60", .group = machine,
@@ -245,12 +274,16 @@ const char *dcnn_option_range(const dcnn_option *option, char text[128]) {
     case DCNN_OPTION_SEED:
         snprintf(text, 128, "an integer from 0 to %" PRIu64, UINT64_MAX);
         break;
+    case DCNN_OPTION_BYTES:
+        snprintf(text, 128, "a number of bytes above 0, as 1000, 64K, 256M, 8G or 1T");
+        break;
     case DCNN_OPTION_CHOICE:
         choices_text(option->choices, text);
         break;
     case DCNN_OPTION_SHAPE:
         snprintf(text, 128, "height x width x channels, as 28x28x1");
         break;
+    case DCNN_OPTION_LIST:
     case DCNN_OPTION_TEXT:
         snprintf(text, 128, "a text that is not empty");
         break;
@@ -270,6 +303,7 @@ static json_t *value_json(const dcnn_option *option, const dcnn_options *options
     case DCNN_OPTION_FLAG:
         return json_boolean(*(const bool *)at);
     case DCNN_OPTION_INTEGER:
+    case DCNN_OPTION_BYTES:
         return json_integer(*(const int64_t *)at);
     case DCNN_OPTION_REAL:
         return json_real(*(const double *)at);
@@ -281,6 +315,12 @@ static json_t *value_json(const dcnn_option *option, const dcnn_options *options
     case DCNN_OPTION_CHOICE: {
         const char *text = *(const char *const *)at;
         return text ? json_string(text) : json_null();
+    }
+    case DCNN_OPTION_LIST: {
+        const dcnn_text_list *list = at;
+        json_t *texts = json_array();
+        for (int i = 0; i < list->count; i++) json_array_append_new(texts, json_string(list->text[i]));
+        return texts;
     }
     case DCNN_OPTION_SHAPE: {
         const int *shape = at;

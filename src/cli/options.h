@@ -26,7 +26,9 @@ typedef enum dcnn_option_type {
     DCNN_OPTION_INTEGER, /**< int64_t */
     DCNN_OPTION_REAL,    /**< double */
     DCNN_OPTION_SEED,    /**< uint64_t */
+    DCNN_OPTION_BYTES,   /**< int64_t; written 1000, 64K, 256M, 8G or 1T; 0 if not given */
     DCNN_OPTION_TEXT,    /**< const char *, NULL if not given */
+    DCNN_OPTION_LIST,    /**< dcnn_text_list; may be given again */
     DCNN_OPTION_CHOICE,  /**< const char *, one of the row's choices */
     DCNN_OPTION_SHAPE    /**< int[3]: HxWxC or HxW; all 0 if not given */
 } dcnn_option_type;
@@ -63,11 +65,19 @@ typedef struct dcnn_option {
 extern const dcnn_option dcnn_option_table[];
 extern const int dcnn_option_count;
 
+enum { DCNN_LIST_TEXTS = 32 };
+
+/** Texts in the order in which they were given. */
+typedef struct dcnn_text_list {
+    int count;
+    char *text[DCNN_LIST_TEXTS];
+} dcnn_text_list;
+
 /** The values. */
 typedef struct dcnn_options {
     bool help, verbose, quiet;
     /* train */
-    const char *run, *model;
+    const char *run, *model, *precision;
     const char *weights, *mean, *std;
     double scale;
     bool resume, overwrite;
@@ -76,6 +86,8 @@ typedef struct dcnn_options {
     double learning_rate, beta_1, beta_2, epsilon, momentum, weight_decay, trust_coefficient;
     double warmup, decay_rate, decay_epochs;
     uint64_t seed;
+    const char *shuffle;
+    int64_t cache_memory;
     bool augment;
     dcnn_augment ranges;
     int64_t checkpoint_every, keep, log_every, threads, stop_after, timeout, end_margin;
@@ -85,7 +97,11 @@ typedef struct dcnn_options {
     int64_t limit, index;
     double test_split, validation_split, seconds;
     bool stratify, force, json, comm;
-    int shape[3];
+    int shape[3], size[3];
+    dcnn_text_list test, validation;
+    bool gray, skip_broken, transpose;
+    double scale;
+    const char *fit, *background, *label_column;
     /* slurm */
     const char *nodes, *time, *partition, *account, *job_name, *launcher;
     int64_t ranks_per_node;

@@ -47,6 +47,18 @@ static dcnn_status set_seed(const dcnn_option *option, const char *text, uint64_
     return errno == ERANGE ? refuse(option, text, "is out of range") : DCNN_OK;
 }
 
+static dcnn_status set_bytes(const dcnn_option *option, const char *text, int64_t *bytes) {
+    static const char units[] = "KMGT";
+    char *end;
+    errno = 0;
+    *bytes = text[0] >= '0' && text[0] <= '9' ? strtoll(text, &end, 10) : 0;
+    if (*bytes == 0 || errno == ERANGE) return refuse(option, text, "is no size");
+    const char *unit = *end ? strchr(units, *end >= 'a' ? *end - 'a' + 'A' : *end) : NULL;
+    for (const char *u = units; unit && u <= unit; u++)
+        if (__builtin_mul_overflow(*bytes, (int64_t)1024, bytes)) return refuse(option, text, "is too large");
+    return end[unit != NULL] == '\0' ? DCNN_OK : refuse(option, text, "is no size");
+}
+
 /* Is the text one of the words? */
 static bool is_choice(const char *choices, const char *text) {
     const size_t length = strlen(text);
@@ -83,6 +95,8 @@ dcnn_status dcnn_option_set(const dcnn_option *option, const char *text, dcnn_op
         return set_number(option, text, at);
     case DCNN_OPTION_SEED:
         return set_seed(option, text, at);
+    case DCNN_OPTION_BYTES:
+        return set_bytes(option, text, at);
     case DCNN_OPTION_SHAPE:
         return set_shape(option, text, at);
     case DCNN_OPTION_CHOICE:
@@ -93,6 +107,14 @@ dcnn_status dcnn_option_set(const dcnn_option *option, const char *text, dcnn_op
         if (text[0] == '\0') return refuse(option, text, "is empty");
         *(const char **)at = text;
         return DCNN_OK;
+    case DCNN_OPTION_LIST: {
+        dcnn_text_list *list = at;
+        if (text[0] == '\0') return refuse(option, text, "is empty");
+        if (list->count == DCNN_LIST_TEXTS)
+            return DCNN_FAIL(DCNN_USAGE, "--%s is there more than %d times", option->name, DCNN_LIST_TEXTS);
+        list->text[list->count++] = (char *)(uintptr_t)text;
+        return DCNN_OK;
+    }
     }
     return DCNN_OK;
 }

@@ -8,31 +8,15 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/launcher.h"
 #include "comm/comm_private.h"
 
 /* --- starting --------------------------------------------------------------------------------------------------- */
 
-static int number_in_environment(const char *name) {
-    const char *text = getenv(name);
-    return text ? atoi(text) : 0;
-}
-
-/* Ranks that the launcher says it started, by whatever name it has for that; 0 if none says. */
-static int launched_ranks(void) {
-    static const char *const names[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_SIZE"};
-    int most = 0;
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (number_in_environment(names[i]) > most) most = number_in_environment(names[i]);
-    /* Under srun each task sees its own number; in a batch script (no SLURM_STEP_ID of a task) one process is meant. */
-    const int tasks = number_in_environment("SLURM_STEP_NUM_TASKS");
-    const bool is_task = getenv("SLURM_PROCID") && getenv("SLURM_STEP_ID") && getenv("OMPI_COMM_WORLD_SIZE") == NULL;
-    return is_task && tasks > most ? tasks : most;
-}
-
 static dcnn_status refuse_singletons(const dcnn_comm *comm) {
-    const int launched = launched_ranks();
+    const int launched = dcnn_launcher_ranks();
     if (launched <= 1 || comm->size >= launched) return DCNN_OK;
-    if (getenv("SLURM_JOB_ID") && getenv("OMPI_COMM_WORLD_SIZE") == NULL)
+    if (dcnn_launcher_is_srun())
         return DCNN_FAIL(DCNN_USAGE,
                          "srun started %d tasks, but MPI sees %d: srun and this MPI do not speak the same PMI; use "
                          "'srun --mpi=pmix dcnn …', or 'mpirun dcnn …' inside the allocation",
@@ -47,21 +31,19 @@ static dcnn_status refuse_singletons(const dcnn_comm *comm) {
  * wait makes a 2 MB allreduce of 8 ranks on 2 cores take 96 ms instead of 2.8. */
 static void yield_when_oversubscribed(void) {
     const long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    if (number_in_environment("OMPI_COMM_WORLD_LOCAL_SIZE") > cores ||
-        number_in_environment("SLURM_NTASKS_PER_NODE") > cores)
-        setenv("OMPI_MCA_mpi_yield_when_idle", "1", 0);
+    if (dcnn_launcher_node_ranks() > cores) setenv("OMPI_MCA_mpi_yield_when_idle", "1", 0);
 }
 
 /* Before MPI_Init: what a job on one node does without. Looking for networks takes Open MPI 0.3 s, and a process alone
  * 0.1 s more for a daemon of its own. Its session folder, /tmp/ompi.HOST.UID/jf.0, is one for all single processes of a
  * user: one that ends removes what another one is about to use. A process alone shares nothing, so it needs none. */
 static void skip_networks(void) {
-    const int size = number_in_environment("OMPI_COMM_WORLD_SIZE");
-    const bool alone = launched_ranks() == 0 && getenv("PMIX_RANK") == NULL && getenv("SLURM_STEP_ID") == NULL;
+    const bool alone = dcnn_launcher_is_alone(), one_node = dcnn_launcher_is_mpirun() &&
+                                                            dcnn_launcher_node_ranks() > 0 &&
+                                                            dcnn_launcher_node_ranks() == dcnn_launcher_ranks();
     if (alone) setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
     if (alone) setenv("OMPI_MCA_orte_create_session_dirs", "0", 0);
-    if (alone || (size > 0 && number_in_environment("OMPI_COMM_WORLD_LOCAL_SIZE") == size))
-        setenv("OMPI_MCA_pml", "ob1", 0);
+    if (alone || one_node) setenv("OMPI_MCA_pml", "ob1", 0);
 }
 
 /* Before MPI_Init: with Open MPI's hierarchical collectives a sum may come out wrong, without an error, as a rank dies.
@@ -171,6 +153,10 @@ int dcnn_comm_rank(const dcnn_comm *comm) {
 
 int dcnn_comm_size(const dcnn_comm *comm) {
     return comm->size;
+}
+
+int dcnn_comm_node_rank(const dcnn_comm *comm) {
+    return comm->node_rank;
 }
 
 int dcnn_comm_node_size(const dcnn_comm *comm) {

@@ -45,6 +45,8 @@ int dcnn_comm_size(const dcnn_comm *comm);
 /** Ranks on this node, and the number of nodes. */
 int dcnn_comm_node_size(const dcnn_comm *comm);
 int dcnn_comm_node_count(const dcnn_comm *comm);
+/** This rank's number on its node. */
+int dcnn_comm_node_rank(const dcnn_comm *comm);
 /** Cores that the ranks of this node may use, all together. */
 int dcnn_comm_node_cores(const dcnn_comm *comm);
 /** Cores this rank may use: each core of its affinity mask divided by the ranks of the node that share it; at least 1.
@@ -82,12 +84,14 @@ int dcnn_comm_waits(dcnn_comm *comm, dcnn_wait waits[DCNN_MOST_WAITS]);
 /** One block of memory a node, seen by all its ranks. The node's first rank (`*writer`) fills it, then all call
  * dcnn_comm_share_done(). Ends with dcnn_comm_unshare(). */
 dcnn_status dcnn_comm_share(dcnn_comm *comm, size_t bytes, void **block, bool *writer);
+/** The same, but each rank has a block of its own, and fills it: where there is no room to share. */
+dcnn_status dcnn_comm_share_nothing(dcnn_comm *comm, size_t bytes, void **block, bool *writer);
 void dcnn_comm_share_done(dcnn_comm *comm, void *block);
 /** Frees a block from dcnn_comm_share() or dcnn_comm_share_domain(); NULL is allowed. */
 void dcnn_comm_unshare(dcnn_comm *comm, void *block);
 
 /** Brings what rank 0 wrote into a shared block to the other nodes' blocks. */
-void dcnn_comm_share_bytes(dcnn_comm *comm, void *bytes, size_t length);
+void dcnn_comm_share_bytes(dcnn_comm *comm, const void *block, void *bytes, size_t length);
 
 /* --- more ranks than cores -------------------------------------------------------------------------------------- */
 
@@ -148,6 +152,9 @@ void dcnn_comm_slice(const dcnn_comm *comm, size_t count, size_t *first, size_t 
  * @return DCNN_OK; DCNN_USAGE: this MPI, or the way it was started, cannot do that
  */
 dcnn_status dcnn_comm_make_elastic(dcnn_comm *comm);
+
+/** Can it go on without ranks that die? *Local.* */
+bool dcnn_comm_is_elastic(const dcnn_comm *comm);
 
 /** Is it broken? Ranks may learn it at different calls, but all learn it. *Local.* */
 bool dcnn_comm_is_broken(const dcnn_comm *comm);

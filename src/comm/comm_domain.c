@@ -59,17 +59,23 @@ static void *segment_of(MPI_Win handle, int rank) {
     return base;
 }
 
+dcnn_status dcnn_comm_share_nothing(dcnn_comm *comm, size_t bytes, void **block, bool *writer) {
+    dcnn_window *window = find_window(comm, NULL);
+    *writer = true;
+    if (window == NULL) return DCNN_FAIL(DCNN_FAILURE, "too many shared blocks");
+    window->handle = MPI_WIN_NULL;
+    DCNN_TRY(dcnn_comm_agree(comm, dcnn_block_create(bytes, "a rank's data", &window->base)));
+    *block = window->base;
+    return DCNN_OK;
+}
+
 dcnn_status dcnn_comm_share(dcnn_comm *comm, size_t bytes, void **block, bool *writer) {
     dcnn_window *window = find_window(comm, NULL);
     *writer = comm->node_rank == 0;
     if (window == NULL) return DCNN_FAIL(DCNN_FAILURE, "too many shared blocks");
-    if (comm->elastic) { /* nothing that a dead rank has made */
-        *writer = true;
-        window->handle = MPI_WIN_NULL;
-        DCNN_TRY(dcnn_comm_agree(comm, dcnn_block_create(bytes, "a rank's data", &window->base)));
-        *block = window->base;
-        return DCNN_OK;
-    }
+    const bool alone = comm->node_count == comm->size;
+    if (alone || comm->elastic)
+        return dcnn_comm_share_nothing(comm, bytes, block, writer); /* of what a dead rank made */
     DCNN_TRY(open_window(comm, comm->node, *writer ? bytes : 0, &window->handle));
     *block = window->base = segment_of(window->handle, 0);
     MPI_Win_fence(0, window->handle);
@@ -81,10 +87,11 @@ void dcnn_comm_share_done(dcnn_comm *comm, void *block) {
     if (window->handle != MPI_WIN_NULL) MPI_Win_fence(0, window->handle);
 }
 
-/* Only the first rank of each node takes part: its copy is the node's. */
-void dcnn_comm_share_bytes(dcnn_comm *comm, void *bytes, size_t length) {
+/* Where a node has one copy, only its first rank takes part. */
+void dcnn_comm_share_bytes(dcnn_comm *comm, const void *block, void *bytes, size_t length) {
+    const bool takes_part = comm->node_rank == 0 || find_window(comm, block)->handle == MPI_WIN_NULL;
     MPI_Comm leaders;
-    MPI_Comm_split(comm->world, comm->node_rank == 0 ? 0 : MPI_UNDEFINED, comm->rank, &leaders);
+    MPI_Comm_split(comm->world, takes_part ? 0 : MPI_UNDEFINED, comm->rank, &leaders);
     if (leaders == MPI_COMM_NULL) return;
     const size_t most = (size_t)1 << 30;
     for (size_t at = 0; at < length; at += most)

@@ -20,6 +20,10 @@ bool dcnn_comm_can_shrink(void) {
     return enabled && atoi(enabled) != 0;
 }
 
+bool dcnn_comm_is_elastic(const dcnn_comm *comm) {
+    return comm->elastic;
+}
+
 bool dcnn_comm_is_broken(const dcnn_comm *comm) {
     return comm->broken;
 }

@@ -2,6 +2,7 @@
 /* launch.c — see launch.h. */
 #include "guard/launch.h"
 
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -10,17 +11,27 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/launcher.h"
+
 dcnn_status dcnn_launch_check_srun(const char *mpi_version) {
     const char *tasks = getenv("SLURM_STEP_NUM_TASKS");
-    const bool by_srun = tasks && getenv("SLURM_STEP_ID") && getenv("SLURM_PROCID");
-    const bool by_mpirun = getenv("OMPI_COMM_WORLD_SIZE") || getenv("PRTE_LAUNCHED");
-    if (!by_srun || by_mpirun || atoi(tasks) < 2 || getenv("PMIX_RANK")) return DCNN_OK;
+    if (!dcnn_launcher_is_srun() || dcnn_launcher_is_mpirun() || tasks == NULL || atoi(tasks) < 2 ||
+        getenv("PMIX_RANK"))
+        return DCNN_OK;
     const bool open_mpi = strncmp(mpi_version, "Open MPI", 8) == 0; /* others speak Slurm's older PMI, too */
     if (!open_mpi && (getenv("PMI_RANK") || getenv("PMI_FD"))) return DCNN_OK;
     return DCNN_FAIL(DCNN_USAGE,
                      "srun started %s tasks, but without the PMIx that %s needs to bring them together: use 'srun "
                      "--mpi=pmix dcnn …' ('srun --mpi=list' shows if Slurm has it), or 'mpirun dcnn …' in the job",
                      tasks, mpi_version);
+}
+
+dcnn_status dcnn_launch_check_environment(void) {
+    const char *text = getenv("DCNN_DOMAIN_RANKS");
+    char *end = NULL;
+    const long most = text ? strtol(text, &end, 10) : 1;
+    if (text == NULL || (end != text && *end == '\0' && most >= 1 && most <= INT_MAX)) return DCNN_OK;
+    return DCNN_FAIL(DCNN_USAGE, "DCNN_DOMAIN_RANKS=%.60s: it takes the most ranks that share memory, from 1", text);
 }
 
 /* What `mpirun --oversubscribe` (Open MPI 4) and `--map-by :OVERSUBSCRIBE` (4 and 5) leave in the environment. */

@@ -13,6 +13,10 @@
  */
 dcnn_status dcnn_launch_check_srun(const char *mpi_version);
 
+/** Refuses an environment that would be ignored: DCNN_DOMAIN_RANKS that is no number of ranks. *Local.*
+ * @return DCNN_OK; DCNN_USAGE */
+dcnn_status dcnn_launch_check_environment(void);
+
 /**
  * Refuses more ranks on a node than it has cores for them, unless the launcher was told to (mpirun --oversubscribe):
  * such a run is no faster than one with fewer ranks, to the same bits. *Local.*

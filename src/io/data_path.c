@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "io/dataset.h"
 #include "io/file.h"
 
 /* PARENT/NAME if there is such a file. */
@@ -35,4 +36,8 @@ char *dcnn_data_path(const char *name) {
     if (path == NULL) path = if_there(DCNN_SHARE_DIR, name);
     if (path == NULL) path = if_there(DCNN_SOURCE_DIR "/data", name);
     return path;
+}
+
+char *dcnn_embedded_digits(void) {
+    return dcnn_data_path("mnist");
 }

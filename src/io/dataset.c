@@ -9,6 +9,8 @@
 
 #include <xxhash.h>
 
+#include "base/log.h"
+#include "base/text.h"
 #include "io/hdf5.h"
 #include "io/pixels.h"
 
@@ -200,6 +202,11 @@ static dcnn_status read_description(hid_t file, dcnn_dataset *set) {
     DCNN_TRY(read_checksums(file, set));
     if (set->has_labels || dcnn_h5_has(file, "class_names"))
         DCNN_TRY(dcnn_h5_strings_read(file, "class_names", &set->class_count, &set->class_names));
+    bool changed = false;
+    for (int i = 0; i < set->class_count; i++) changed = dcnn_text_clean(set->class_names[i]) || changed;
+    if (changed)
+        dcnn_warn("%s: class names hold control characters, or bytes that are no UTF-8: '?' stands for them",
+                  set->path);
     if (set->has_labels && set->class_count < 2)
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s: /class_names holds %d, at least two are needed", set->path,
                          set->class_count);
@@ -216,7 +223,7 @@ static dcnn_status open_set(const char *path, dcnn_dataset *set,
     set->sealed = set->checksum != 0;
     set->path = strdup(path);
     dcnn_status status = set->path ? read_description(file, set) : DCNN_FAIL(DCNN_FAILURE, "%s: out of memory", path);
-    dcnn_h5_close(file);
+    status = dcnn_h5_end(file, path, status);
     if (status != DCNN_OK) dcnn_dataset_free(set);
     return status;
 }
@@ -255,17 +262,14 @@ dcnn_status dcnn_dataset_read_labels(const dcnn_dataset *set, int32_t *labels) {
         labels[i] = (int32_t)wide[i];
     }
     free(wide);
-    dcnn_h5_close(file);
-    return status;
+    return dcnn_h5_end(file, set->path, status);
 }
 
 dcnn_status dcnn_dataset_read_targets(const dcnn_dataset *set, float *targets) {
     const int64_t shape[2] = {set->count, set->target_width};
     hid_t file;
     DCNN_TRY(open_again(set, &file));
-    dcnn_status status = dcnn_h5_read(file, "targets", DCNN_H5_FLOAT, 2, shape, targets);
-    dcnn_h5_close(file);
-    return status;
+    return dcnn_h5_end(file, set->path, dcnn_h5_read(file, "targets", DCNN_H5_FLOAT, 2, shape, targets));
 }
 
 dcnn_status dcnn_dataset_read_ids(const dcnn_dataset *set, char ***ids) {
@@ -273,11 +277,11 @@ dcnn_status dcnn_dataset_read_ids(const dcnn_dataset *set, char ***ids) {
     hid_t file;
     *ids = NULL;
     DCNN_TRY(open_again(set, &file));
-    dcnn_status status = dcnn_h5_strings_read(file, "ids", &count, ids);
-    dcnn_h5_close(file);
-    if (status != DCNN_OK || count == set->count) return status;
-    dcnn_h5_names_free(count, *ids);
+    dcnn_status status = dcnn_h5_end(file, set->path, dcnn_h5_strings_read(file, "ids", &count, ids));
+    if (status == DCNN_OK && count == set->count) return DCNN_OK;
+    if (*ids) dcnn_h5_names_free(count, *ids);
     *ids = NULL;
+    if (status != DCNN_OK) return status;
     return DCNN_FAIL(DCNN_BAD_INPUT, "%s: /ids has %d names for %lld pictures", set->path, count,
                      (long long)set->count);
 }

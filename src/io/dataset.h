@@ -62,35 +62,8 @@ typedef struct dcnn_dataset {
     int target_width; /**< 0: no targets */
 } dcnn_dataset;
 
-/** How `dcnn prepare` splits. */
-typedef struct dcnn_prepare_options {
-    int64_t limit;              /**< only the first so many labelled samples; 0: all */
-    double test_fraction;       /**< of all; 0..1 */
-    double validation_fraction; /**< of what test leaves */
-    bool stratify;              /**< keep the classes' proportions in each split */
-    uint64_t seed;
-    int h, w, c; /**< shape of a CSV row, or 0 */
-    /** Called now and then while the sources are read: the file (from 1), and what of its samples is there; may be
-     * NULL. */
-    void (*on_progress)(void *context, int file, int64_t done, int64_t count);
-    void *context;
-} dcnn_prepare_options;
-
 /** The embedded digits' folder (dcnn_data_path()): malloc'd path or NULL. *Local.* */
 char *dcnn_embedded_digits(void);
-
-/**
- * Reads sources, splits, computes the training split's statistics, and writes one data set, atomically. *Local.*
- *
- * Sources: one IDX folder (train-images-idx3-ubyte etc.; its t10k files, if there, become the split `official-test`);
- * or an images file and a labels file in IDX, in either order; or one or more Kaggle CSV files with labels. Test and
- * validation are drawn by `seed` (DCNN_RANDOM_SPLIT): floor(fraction * n + 0.5) samples each (0: no such split); the
- * row lists are sorted. With `stratify` the same is done a class at a time.
- * @param summary  out, may be NULL: one line about what was written; caller frees
- * @return DCNN_OK, DCNN_BAD_INPUT (a source; a split that would be empty; fewer than two classes), DCNN_FAILURE
- */
-dcnn_status dcnn_dataset_prepare(int source_count, char *const sources[], const dcnn_prepare_options *options,
-                                 const char *output, char **summary);
 
 /** Opens a data set and reads everything but its pixels, labels, targets and ids. *Local.* Zeroes `dataset` first; free
  * with dcnn_dataset_free(). A seal is checked over all that it covers: in format 1 that is the whole file. */

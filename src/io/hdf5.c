@@ -6,11 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "io/file.h"
 #include "io/hdf5_file.h"
+#include "io/hdf5_reader.h"
 #include "io/input.h"
 #include "io/kind.h"
 
@@ -70,22 +70,15 @@ hid_t dcnn_h5_access(void) {
     return access;
 }
 
-/* Is the file that HDF5 opened by name the one whose seal was checked, and does nothing stand behind its end but a
- * seal? Only so a file passes as unsealed that has lost part of its seal. */
-static dcnn_status check_end(hid_t file, const char *path, const struct stat *checked, dcnn_seal seal) {
-    int *descriptor = NULL;
-    struct stat about;
+/* Does nothing stand behind HDF5's end but a seal? Only so a file passes as unsealed that has lost part of its seal. */
+static dcnn_status check_end(hid_t file, const char *path, int64_t size, dcnn_seal seal) {
     haddr_t end;
-    if (H5Fget_vfd_handle(file, H5P_DEFAULT, (void **)&descriptor) < 0 || !descriptor ||
-        fstat(*descriptor, &about) != 0 || H5Fget_eoa(file, &end) < 0)
-        return dcnn_h5_fail_file(DCNN_BAD_INPUT, path, "cannot be read");
-    if (about.st_dev != checked->st_dev || about.st_ino != checked->st_ino || about.st_size != checked->st_size)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: was replaced while it was opened; try again", path);
+    if (H5Fget_eoa(file, &end) < 0) return dcnn_h5_fail_file(DCNN_BAD_INPUT, path, "cannot be read");
     uint64_t expected = (uint64_t)end + dcnn_seal_bytes(seal);
-    if ((uint64_t)about.st_size != expected)
+    if ((uint64_t)size != expected)
         return DCNN_FAIL(DCNN_BAD_INPUT,
                          "%s: damaged: it has %lld bytes, HDF5 knows of %llu (cut or lengthened); use another copy",
-                         path, (long long)about.st_size, (unsigned long long)expected);
+                         path, (long long)size, (unsigned long long)expected);
     return DCNN_OK;
 }
 
@@ -98,13 +91,12 @@ static dcnn_status fail_open(const char *path) {
     return dcnn_kind_fail(path, kind, "an HDF5 file (a data set or a model)");
 }
 
-static dcnn_status open_checked(const char *path, const struct stat *checked, dcnn_seal seal, hid_t *file) {
-    hid_t access = dcnn_h5_access();
-    *file = H5Fopen(path, H5F_ACC_RDONLY, access);
-    dcnn_status status = DCNN_OK;
-    if (*file < 0) status = fail_open(path);
-    H5Pclose(access);
-    if (status == DCNN_OK) status = check_end(*file, path, checked, seal);
+static dcnn_status open_checked(const char *path, int descriptor, int64_t size, dcnn_seal seal, bool believe,
+                                hid_t *file) {
+    *file = dcnn_h5_reader_open(path, descriptor);
+    dcnn_status status = *file < 0 ? fail_open(path) : check_end(*file, path, size, seal);
+    if (status == DCNN_OK && !believe) status = dcnn_h5_check_links(*file, path);
+    status = dcnn_h5_blame(path, status);
     if (status != DCNN_OK) {
         dcnn_h5_close(*file);
         *file = H5I_INVALID_HID;
@@ -115,17 +107,15 @@ static dcnn_status open_checked(const char *path, const struct stat *checked, dc
 static dcnn_status open_file(const char *path, bool believe, hid_t *file, uint64_t *checksum) {
     *file = H5I_INVALID_HID;
     if (checksum) *checksum = 0;
-    struct stat about;
     int descriptor;
-    dcnn_status status = dcnn_input_open(path, false, &descriptor, NULL);
-    if (status == DCNN_OK && fstat(descriptor, &about) != 0)
-        status = dcnn_input_fail(path, "read");
-    else if (status == DCNN_OK && about.st_size == 0)
-        status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: the file is empty", path);
+    int64_t size;
     dcnn_seal seal = DCNN_SEAL_NONE;
+    DCNN_TRY(dcnn_input_open(path, false, &descriptor, &size));
+    dcnn_status status = size == 0 ? DCNN_FAIL(DCNN_BAD_INPUT, "%s: the file is empty", path) : DCNN_OK;
     if (status == DCNN_OK) status = (believe ? dcnn_seal_find : dcnn_seal_verify)(descriptor, path, &seal, checksum);
-    if (status == DCNN_OK) status = open_checked(path, &about, seal, file);
-    if (descriptor >= 0) close(descriptor);
+    if (status == DCNN_OK && seal == DCNN_SEAL_NONE && !believe) status = dcnn_h5_try(path, descriptor);
+    if (status == DCNN_OK) status = open_checked(path, descriptor, size, seal, believe, file);
+    close(descriptor);
     return status;
 }
 
@@ -249,8 +239,7 @@ dcnn_status dcnn_hdf5_look(const char *path, dcnn_hdf5_content *content) {
     *content = dcnn_h5_has(file, "images")                   ? DCNN_HDF5_DATASET
                : dcnn_h5_attribute_has(file, "model_config") ? DCNN_HDF5_MODEL
                                                              : DCNN_HDF5_OTHER;
-    dcnn_h5_close(file);
-    return DCNN_OK;
+    return dcnn_h5_end(file, path, DCNN_OK);
 }
 
 const char *dcnn_hdf5_version(char text[32]) {

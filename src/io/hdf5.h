@@ -54,7 +54,8 @@ dcnn_status dcnn_h5_fail_file(dcnn_status code, const char *name, const char *wh
  * bytes behind HDF5's end that are no seal are refused.
  * @param file      out; close with dcnn_h5_close()
  * @param checksum  out, may be NULL: the seal's XXH3-64, or 0 for a file without one (Keras, h5py)
- * @return DCNN_OK, DCNN_BAD_INPUT (missing, empty, no HDF5, cut, damaged)
+ * A file without a seal is first read through in a child process, with limits of time and memory (hdf5_reader.h).
+ * @return DCNN_OK, DCNN_BAD_INPUT (missing, empty, no HDF5, cut, damaged), DCNN_FAILURE (it could not be read)
  */
 dcnn_status dcnn_h5_open(const char *path, hid_t *file, uint64_t *checksum);
 
@@ -102,6 +103,10 @@ dcnn_status dcnn_h5_around_parts(hid_t file, const dcnn_h5_around **parts);
 
 /** Closes a file and all that is open in it; negative ids are allowed. */
 void dcnn_h5_close(hid_t file);
+
+/** The same at the end of reading. @return `so_far`; DCNN_FAILURE if the system failed a read since the file was
+ * opened: then whatever was found in it, or not, says nothing about it */
+dcnn_status dcnn_h5_end(hid_t file, const char *path, dcnn_status so_far);
 
 /* --- groups ----------------------------------------------------------------------------------------------------- */
 

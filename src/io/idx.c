@@ -12,6 +12,7 @@
 #include <zlib.h>
 
 #include "io/file.h"
+#include "io/input.h"
 
 enum { MAGIC_LABELS = 0x801, MAGIC_IMAGES = 0x803, MAGIC_IMAGES_CHANNELS = 0x804 };
 
@@ -125,7 +126,7 @@ done:
 
 int dcnn_idx_rank(const char *path) {
     uint8_t magic[4];
-    gzFile file = gzopen(path, "rb"); /* reads what is not gzipped as it is */
+    gzFile file = dcnn_input_is_file(path) ? gzopen(path, "rb") : NULL; /* reads what is not gzipped as it is */
     if (!file) return 0;
     int got = gzread(file, magic, sizeof magic);
     gzclose(file);

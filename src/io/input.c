@@ -18,6 +18,11 @@ dcnn_status dcnn_input_fail(const char *path, const char *what) {
     return DCNN_FAIL(name ? DCNN_BAD_INPUT : DCNN_FAILURE, "%s: cannot %s: %s", path, what, strerror(reason));
 }
 
+bool dcnn_input_is_file(const char *path) {
+    struct stat about;
+    return stat(path, &about) == 0 && S_ISREG(about.st_mode);
+}
+
 /* A pipe's writer may come a moment later: a shell starts both at once. */
 static dcnn_status await_writer(int descriptor, const char *path) {
     struct pollfd waiting = {.fd = descriptor, .events = POLLIN};

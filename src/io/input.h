@@ -21,6 +21,9 @@
  * @param size        out, may be NULL: bytes of the file, 0 of a pipe */
 dcnn_status dcnn_input_open(const char *path, bool pipes, int *descriptor, int64_t *size);
 
+/** Is this a regular file, which can be opened and looked into without waiting? *Local.* */
+bool dcnn_input_is_file(const char *path);
+
 /** Records "PATH: cannot WHAT: REASON" by errno, and returns whose fault it is. *Local.* */
 dcnn_status dcnn_input_fail(const char *path, const char *what);
 

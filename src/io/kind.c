@@ -188,7 +188,9 @@ dcnn_kind_id dcnn_kind_of_file(const char *path) {
     if (!file) return DCNN_KIND_MISSING;
     uint8_t head[HEAD_BYTES];
     const int got = gzread(file, head, sizeof head);
+    const bool packed = !gzdirect(file);
     gzclose(file);
+    if (packed && got <= 0) return DCNN_KIND_PACKED; /* cut or damaged: whoever reads it will say how */
     /* HDF5 allows a block of the user's own before it, of 512 bytes and doublings; MATLAB 7.3 uses the first */
     if (got >= 520 && memcmp(head + 512, "\x89HDF\r\n\x1a\n", 8) == 0) return DCNN_KIND_HDF5;
     return got < 0 ? DCNN_KIND_PACKED : dcnn_kind_of_bytes(head, (size_t)got);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* pixels.c — see pixels.h. */
+#include "io/input.h"
 #include "io/pixels.h"
 
 #include <errno.h>
@@ -8,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <xxhash.h>
@@ -50,7 +52,7 @@ static dcnn_status read_at(const dcnn_pixels *p, uint8_t *out, size_t length, ui
     while (length > 0) {
         const ssize_t got = pread(p->descriptor, out, length, (off_t)offset);
         if (got < 0 && errno == EINTR) continue;
-        if (got < 0) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: cannot read: %s", p->dataset->path, strerror(errno));
+        if (got < 0) return dcnn_input_fail(p->dataset->path, "read");
         if (got == 0)
             return DCNN_FAIL(DCNN_BAD_INPUT, "%s: became shorter while it was read; start again", p->dataset->path);
         out += got;
@@ -306,7 +308,7 @@ static dcnn_status find_rows(dcnn_pixels *p, size_t cache_bytes) {
     int *descriptor = NULL;
     if (H5Fget_vfd_handle(p->file, H5P_DEFAULT, (void **)&descriptor) < 0 || !descriptor ||
         (p->descriptor = fcntl(*descriptor, F_DUPFD_CLOEXEC, 0)) < 0)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: cannot be read: %s", p->dataset->path, strerror(errno));
+        return dcnn_input_fail(p->dataset->path, "read");
     if (!dcnn_h5_layout_find(p->file, "images", &p->layout)) return DCNN_OK;
     if (p->layout.filter_count > 0) DCNN_TRY(make_slots(p, cache_bytes));
     DCNN_TRY(confirm_layout(p));
@@ -350,4 +352,43 @@ void dcnn_pixels_close(dcnn_pixels *p) {
     dcnn_h5_layout_free(&p->layout);
     pthread_mutex_destroy(&p->lock);
     free(p);
+}
+
+/* --- a look at some --------------------------------------------------------------------------------------------- */
+
+static bool map_pixels(const dcnn_pixels *p, dcnn_pixels_view *view) {
+    if (p->layout.chunk_count != 1 || p->slots) return false;
+    const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), offset = p->layout.chunks[0].offset;
+    const size_t skip = (size_t)(offset % page);
+    view->mapped_bytes = skip + (size_t)p->dataset->count * p->row_bytes;
+    view->memory = mmap(NULL, view->mapped_bytes, PROT_READ, MAP_SHARED, p->descriptor, (off_t)(offset - skip));
+    if (view->memory == MAP_FAILED) return false;
+    view->pixels = (const uint8_t *)view->memory + skip;
+    return true;
+}
+
+static dcnn_status read_pixels(dcnn_pixels *p, dcnn_pixels_view *view) {
+    const size_t bytes = (size_t)p->dataset->count * p->row_bytes;
+    uint8_t *pixels = malloc(bytes);
+    *view = (dcnn_pixels_view){.pixels = pixels, .memory = pixels};
+    if (!pixels) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for %zu bytes of pictures", p->dataset->path, bytes);
+    return dcnn_pixels_read(p, 0, p->dataset->count, pixels);
+}
+
+dcnn_status dcnn_pixels_view_open(const dcnn_dataset *dataset, dcnn_pixels_view *view) {
+    dcnn_pixels *p;
+    *view = (dcnn_pixels_view){0};
+    DCNN_TRY(dcnn_pixels_open(dataset, 0, &p));
+    dcnn_status status = map_pixels(p, view) ? DCNN_OK : read_pixels(p, view);
+    dcnn_pixels_close(p);
+    if (status != DCNN_OK) dcnn_pixels_view_close(view);
+    return status;
+}
+
+void dcnn_pixels_view_close(dcnn_pixels_view *view) {
+    if (view->mapped_bytes > 0)
+        munmap(view->memory, view->mapped_bytes);
+    else
+        free(view->memory);
+    *view = (dcnn_pixels_view){0};
 }

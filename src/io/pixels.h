@@ -46,4 +46,17 @@ void dcnn_pixels_expect(const dcnn_pixels *pixels, int64_t first, int64_t count)
 size_t dcnn_pixels_marks(const dcnn_pixels *pixels);
 void dcnn_pixels_place_marks(dcnn_pixels *pixels, void *marks);
 
+/** All pixels, to look at a few of them. */
+typedef struct dcnn_pixels_view {
+    const uint8_t *pixels; /**< [count,h,w,c] */
+    void *memory;
+    size_t mapped_bytes; /**< of `memory`, which is the file's; 0: it was read */
+} dcnn_pixels_view;
+
+/** Maps the pixels from the file where they lie in one piece there, as dcnn writes them: what is not looked at costs
+ * nothing, and no checksum is checked; else reads them. *Local.* @param view  out; ends with dcnn_pixels_view_close()
+ */
+dcnn_status dcnn_pixels_view_open(const dcnn_dataset *dataset, dcnn_pixels_view *view);
+void dcnn_pixels_view_close(dcnn_pixels_view *view);
+
 #endif

@@ -8,13 +8,22 @@
 /** Where `dcnn prepare` puts each labelled sample. */
 typedef enum dcnn_split_part { DCNN_PART_TRAIN, DCNN_PART_VALIDATION, DCNN_PART_TEST, DCNN_PART_COUNT } dcnn_split_part;
 
+/** How splits are drawn. */
+typedef struct dcnn_split_options {
+    double test_fraction;       /**< of all; 0..1 */
+    double validation_fraction; /**< of what test leaves */
+    bool stratify;              /**< class by class, so that each split has the same shares */
+    uint64_t seed;
+} dcnn_split_options;
+
 /**
  * Draws the splits: floor(fraction * n + 0.5) samples for test, then as much of the rest for validation. *Local.*
- * A fraction of 0 leaves that split empty.
+ * A fraction of 0 leaves that split empty. With `stratify` so many of each class; where classes are so small that a
+ * split would have none, what rounding leaves of one class is passed on to the next.
  * @param splits  out [DCNN_PART_COUNT], names and ascending rows; the caller frees the rows, after a failure too
  * @return DCNN_OK, DCNN_USAGE (fractions), DCNN_BAD_INPUT (a split that would be empty), DCNN_FAILURE
  */
-dcnn_status dcnn_splits_draw(int64_t count, const int32_t *labels, int class_count, const dcnn_prepare_options *options,
+dcnn_status dcnn_splits_draw(int64_t count, const int32_t *labels, int class_count, const dcnn_split_options *options,
                              dcnn_split splits[DCNN_PART_COUNT]);
 
 /** Sums of one picture's pixels, and of their squares, in each channel. *Local.*

@@ -4,14 +4,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/bf16.h"
 #include "kernels/register.h"
 
-static const char *const names[DCNN_ISA_COUNT] = {"reference", "generic", "avx2", "avx512"};
-static dcnn_kernels tables[DCNN_ISA_COUNT];
+static const char *const names[DCNN_ISA_COUNT] = {"reference", "generic", "avx2", "avx512", "amx"};
+static const char *const precisions[DCNN_PRECISION_COUNT] = {"fp32", "bf16"};
+static dcnn_kernels tables[DCNN_ISA_COUNT][DCNN_PRECISION_COUNT];
 
-static dcnn_kernels *fill_common(dcnn_isa isa) {
-    dcnn_kernels *table = &tables[isa];
+static dcnn_kernels *fill_common(dcnn_isa isa, dcnn_precision precision) {
+    dcnn_kernels *table = &tables[isa][precision];
     table->isa = names[isa];
+    table->precision = precisions[precision];
+    table->bf16 = &tables[isa][DCNN_BF16];
     dcnn_register_reference(table);
     dcnn_register_reference_conv(table);
     dcnn_register_reference_functions(table);
@@ -21,9 +25,10 @@ static dcnn_kernels *fill_common(dcnn_isa isa) {
     return table;
 }
 
-#define FILL_SIMD(isa, name)                                                                                           \
+#define FILL_SIMD(isa, precision, name)                                                                                \
     do {                                                                                                               \
-        dcnn_kernels *table_ = fill_common(isa);                                                                       \
+        dcnn_kernels *table_ = fill_common(isa, precision);                                                            \
+        dcnn_register_dense_##name(table_);                                                                            \
         dcnn_register_conv_##name(table_);                                                                             \
         dcnn_register_activations_##name(table_);                                                                      \
         dcnn_register_pointwise_##name(table_);                                                                        \
@@ -34,16 +39,48 @@ static dcnn_kernels *fill_common(dcnn_isa isa) {
     } while (0)
 
 static void fill_tables(void) {
-    fill_common(DCNN_ISA_REFERENCE);
-    FILL_SIMD(DCNN_ISA_GENERIC, generic);
+    for (int i = 0; i < DCNN_PRECISION_COUNT; i++) {
+        const dcnn_precision precision = (dcnn_precision)i;
+        fill_common(DCNN_ISA_REFERENCE, precision);
+        FILL_SIMD(DCNN_ISA_GENERIC, precision, generic);
 #if defined(__x86_64__)
-    FILL_SIMD(DCNN_ISA_AVX2, avx2);
-    FILL_SIMD(DCNN_ISA_AVX512, avx512);
+        FILL_SIMD(DCNN_ISA_AVX2, precision, avx2);
+        FILL_SIMD(DCNN_ISA_AVX512, precision, avx512);
+        FILL_SIMD(DCNN_ISA_AMX, precision, avx512);
 #endif
+    }
+    dcnn_register_bf16_reference(&tables[DCNN_ISA_REFERENCE][DCNN_BF16]);
+    dcnn_register_bf16_generic(&tables[DCNN_ISA_GENERIC][DCNN_BF16]);
+#if defined(__x86_64__)
+    dcnn_register_bf16_avx2(&tables[DCNN_ISA_AVX2][DCNN_BF16]);
+    dcnn_register_bf16_avx512(&tables[DCNN_ISA_AVX512][DCNN_BF16]);
+#endif
+#if defined(DCNN_HAS_AMX)
+    dcnn_register_bf16_amx(&tables[DCNN_ISA_AMX][DCNN_BF16]);
+#endif
+}
+
+dcnn_product_bf16_kernel *dcnn_product_bf16_of(dcnn_isa isa) {
+    static dcnn_product_bf16_kernel *const products[DCNN_ISA_COUNT] = {
+        [DCNN_ISA_REFERENCE] = dcnn_product_bf16_reference,
+        [DCNN_ISA_GENERIC] = dcnn_product_bf16_generic,
+#if defined(__x86_64__)
+        [DCNN_ISA_AVX2] = dcnn_product_bf16_avx2,
+        [DCNN_ISA_AVX512] = dcnn_product_bf16_avx512,
+#endif
+#if defined(DCNN_HAS_AMX)
+        [DCNN_ISA_AMX] = dcnn_product_bf16_amx,
+#endif
+    };
+    return products[isa];
 }
 
 const char *dcnn_isa_name(dcnn_isa isa) {
     return names[isa];
+}
+
+const char *dcnn_precision_name(dcnn_precision precision) {
+    return precisions[precision];
 }
 
 dcnn_isa dcnn_isa_best(void) {
@@ -51,8 +88,12 @@ dcnn_isa dcnn_isa_best(void) {
     __builtin_cpu_init();
     const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
+#if defined(DCNN_HAS_AMX)
+        if (__builtin_cpu_supports("avx512bf16") && dcnn_amx_permitted()) return DCNN_ISA_AMX;
+#endif
         return DCNN_ISA_AVX512;
+    }
     if (avx2) return DCNN_ISA_AVX2;
 #endif
     return DCNN_ISA_GENERIC;
@@ -87,7 +128,11 @@ dcnn_status dcnn_isa_choose(dcnn_isa *isa) {
 }
 
 const dcnn_kernels *dcnn_kernels_of(dcnn_isa isa) {
+    return dcnn_kernels_for(isa, DCNN_FP32);
+}
+
+const dcnn_kernels *dcnn_kernels_for(dcnn_isa isa, dcnn_precision precision) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, fill_tables);
-    return &tables[isa];
+    return &tables[isa][precision];
 }

@@ -2,23 +2,35 @@
 # where FMA is the point, `off` in reference*.c, whose rounding is the definition of right.
 file(GLOB kernel_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/*.c)
 file(GLOB simd_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/*_simd.c)
-list(REMOVE_ITEM kernel_sources ${simd_sources})
+list(REMOVE_ITEM kernel_sources ${simd_sources} ${CMAKE_CURRENT_LIST_DIR}/product_bf16_amx.c)
 add_library(dcnn_kernels STATIC ${kernel_sources})
 target_link_libraries(dcnn_kernels PUBLIC dcnn_base PkgConfig::OPENBLAS)
-file(GLOB reference_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/reference*.c)
+file(GLOB reference_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/reference*.c
+  ${CMAKE_CURRENT_LIST_DIR}/*bf16_reference.c)
 set_source_files_properties(${reference_sources} PROPERTIES COMPILE_OPTIONS -ffp-contract=off)
 
-# dcnn_isa(NAME FLAGS…): all *_simd.c once more, with DCNN_ISA=NAME, into the same library.
-function(dcnn_isa name)
-  add_library(dcnn_kernels_${name} OBJECT ${simd_sources})
+# dcnn_isa(NAME SOURCES FLAGS…): those sources once more, with DCNN_ISA=NAME, into the same library.
+function(dcnn_isa name sources)
+  add_library(dcnn_kernels_${name} OBJECT ${${sources}})
   target_link_libraries(dcnn_kernels_${name} PRIVATE dcnn_base)
   target_compile_definitions(dcnn_kernels_${name} PRIVATE DCNN_ISA=${name} DCNN_ISA_${name})
   target_compile_options(dcnn_kernels_${name} PRIVATE -ffp-contract=fast ${ARGN})
   target_sources(dcnn_kernels PRIVATE $<TARGET_OBJECTS:dcnn_kernels_${name}>)
 endfunction()
 
-dcnn_isa(generic)
+include(CheckCCompilerFlag)
+dcnn_isa(generic simd_sources)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
-  dcnn_isa(avx2 -mavx2 -mfma -mtune=haswell)
-  dcnn_isa(avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mprefer-vector-width=512 -mtune=skylake-avx512)
+  dcnn_isa(avx2 simd_sources -mavx2 -mfma -mtune=haswell)
+  set(avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mprefer-vector-width=512 -mtune=skylake-avx512)
+  dcnn_isa(avx512 simd_sources ${avx512})
+  # AMX is AVX-512 with another product: what is built on products once more, and the product itself.
+  check_c_compiler_flag("-mamx-tile -mamx-bf16 -mavx512bf16" DCNN_COMPILES_AMX_BF16)
+  if(DCNN_COMPILES_AMX_BF16)
+    file(GLOB amx_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/bf16_*_simd.c
+      ${CMAKE_CURRENT_LIST_DIR}/product_bf16_amx.c)
+    dcnn_isa(amx amx_sources ${avx512} -mavx512bf16 -mamx-tile -mamx-bf16)
+    target_compile_definitions(dcnn_kernels_amx PRIVATE DCNN_ISA_avx512)
+    target_compile_definitions(dcnn_kernels PRIVATE DCNN_HAS_AMX)
+  endif()
 endif()

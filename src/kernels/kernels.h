@@ -143,6 +143,20 @@ typedef enum dcnn_function {
        first largest logit is the label. A NaN in x gives a NaN loss. */                                               \
     X(void, cross_entropy, (size_t rows, int classes, const float *x, const int32_t *labels, float *y, float *dx,      \
                             double *loss, int64_t *correct))                                                           \
+    /* --- dense layers: x [rows,in] * w [in,units] ------------------------------------------------------------- */   \
+    /* Floats of scratch of the two kernels below; floats of `packed`, w in whatever form the kernels like beside w    \
+       itself (often none). */                                                                                         \
+    X(size_t, dense_scratch, (int rows, int in, int units))                                                            \
+    X(size_t, dense_packed, (int in, int units))                                                                       \
+    /* Once a step: w -> packed. `part` of `parts` workers does its share; shares are disjoint. */                     \
+    X(void, dense_pack, (int in, int units, const float *w, float *packed, int part, int parts))                       \
+    /* y [rows,units] = f(x * w + bias); bias may be NULL. */                                                          \
+    X(void, dense_forward, (int rows, int in, int units, const float *x, const float *w, const float *packed,          \
+                            const float *bias, dcnn_fused fused, float *y, float *scratch))                            \
+    /* From dy (gradient behind the activation's own backward): dx [rows,in], dw [in,units] and dbias [units], written; \
+       any may be NULL: not wanted. */                                                                                 \
+    X(void, dense_backward, (int rows, int in, int units, const float *x, const float *w, const float *packed,         \
+                             const float *dy, float *dx, float *dw, float *dbias, float *scratch))                     \
     /* --- convolution ------------------------------------------------------------------------------------------ */ \
     /* Floats of scratch that the three kernels below need for this shape (the largest of them). */                    \
     X(size_t, conv_scratch, (const dcnn_conv *shape))                                                                  \
@@ -225,17 +239,33 @@ typedef enum dcnn_function {
 
 /** The table: one pointer a kernel, plus its name for logs. Read-only after dcnn_kernels_select(). */
 typedef struct dcnn_kernels {
-    const char *isa; /**< "reference", "generic", "avx2", "avx512" */
+    const char *isa;                 /**< "reference", "generic", "avx2", "avx512", "amx" */
+    const char *precision;           /**< "fp32", "bf16" */
+    const struct dcnn_kernels *bf16; /**< the same instruction set's for products of bf16 */
     DCNN_KERNEL_LIST(DCNN_KERNEL_FIELD)
 } dcnn_kernels;
 
 /** Instruction sets in rising order; a rank's number is what ranks agree on (law 2: the lowest that any has). */
-typedef enum dcnn_isa { DCNN_ISA_REFERENCE, DCNN_ISA_GENERIC, DCNN_ISA_AVX2, DCNN_ISA_AVX512, DCNN_ISA_COUNT } dcnn_isa;
+typedef enum dcnn_isa {
+    DCNN_ISA_REFERENCE,
+    DCNN_ISA_GENERIC,
+    DCNN_ISA_AVX2,
+    DCNN_ISA_AVX512,
+    DCNN_ISA_AMX, /**< AVX-512 with AMX's products of bf16: the bits are AVX-512's */
+    DCNN_ISA_COUNT
+} dcnn_isa;
 
-/** "reference", "generic", "avx2", "avx512". *Local.* */
+/** What the operands of products are rounded to; sums, weights and activations are fp32 with either (bf16.h). */
+typedef enum dcnn_precision { DCNN_FP32, DCNN_BF16, DCNN_PRECISION_COUNT } dcnn_precision;
+
+/** "reference", "generic", "avx2", "avx512", "amx". *Local.* */
 const char *dcnn_isa_name(dcnn_isa isa);
 
-/** The best instruction set that this CPU, its operating system and this build have. *Local.* */
+/** "fp32", "bf16". *Local.* */
+const char *dcnn_precision_name(dcnn_precision precision);
+
+/** The best instruction set that this CPU, its operating system and this build have. Asks the system to let this
+ * process use AMX's tiles where there are any. *Local.* */
 dcnn_isa dcnn_isa_best(void);
 
 /**
@@ -244,8 +274,11 @@ dcnn_isa dcnn_isa_best(void);
  */
 dcnn_status dcnn_isa_choose(dcnn_isa *isa);
 
-/** The table of an instruction set that dcnn_isa_best() allows. Lives for ever. *Local.* */
+/** The fp32 table of an instruction set that dcnn_isa_best() allows. Lives for ever. *Local.* */
 const dcnn_kernels *dcnn_kernels_of(dcnn_isa isa);
+
+/** The same in any precision. */
+const dcnn_kernels *dcnn_kernels_for(dcnn_isa isa, dcnn_precision precision);
 
 /* --- OpenBLAS --------------------------------------------------------------------------------------------------- */
 

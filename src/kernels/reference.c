@@ -110,6 +110,37 @@ static void column_sums(size_t rows, int columns, const float *x, float *sums) {
     }
 }
 
+/* --- dense layers ----------------------------------------------------------------------------------------------- */
+
+static size_t dense_scratch(int rows, int in, int units) {
+    (void)rows, (void)in, (void)units;
+    return 0;
+}
+
+static size_t dense_packed(int in, int units) {
+    (void)in, (void)units;
+    return 0;
+}
+
+static void dense_pack(int in, int units, const float *w, float *packed, int part, int parts) {
+    (void)in, (void)units, (void)w, (void)packed, (void)part, (void)parts;
+}
+
+static void dense_forward(int rows, int in, int units, const float *x, const float *w, const float *packed,
+                          const float *values, dcnn_fused fused, float *y, float *scratch) {
+    (void)packed, (void)scratch;
+    sgemm(false, false, rows, units, in, x, in, w, units, 0, y, units);
+    bias((size_t)rows, units, values, fused, y);
+}
+
+static void dense_backward(int rows, int in, int units, const float *x, const float *w, const float *packed,
+                           const float *dy, float *dx, float *dw, float *dbias, float *scratch) {
+    (void)packed, (void)scratch;
+    if (dw) sgemm(true, false, in, units, rows, x, in, dy, units, 0, dw, units);
+    if (dbias) column_sums((size_t)rows, units, dy, dbias);
+    if (dx) sgemm(false, true, rows, in, units, dy, units, w, units, 0, dx, in);
+}
+
 /* First largest value of a row. */
 static int largest(int columns, const float *x) {
     int best = 0;
@@ -296,6 +327,11 @@ void dcnn_register_reference(dcnn_kernels *table) {
     table->sgemm = sgemm;
     table->bias = bias;
     table->column_sums = column_sums;
+    table->dense_scratch = dense_scratch;
+    table->dense_packed = dense_packed;
+    table->dense_pack = dense_pack;
+    table->dense_forward = dense_forward;
+    table->dense_backward = dense_backward;
     table->softmax_forward = softmax_forward;
     table->softmax_backward = softmax_backward;
     table->cross_entropy = cross_entropy;

@@ -11,6 +11,9 @@ void dcnn_register_reference_conv(dcnn_kernels *table);
 void dcnn_register_reference_functions(dcnn_kernels *table);
 void dcnn_register_reference_conv_general(dcnn_kernels *table);
 
+/** What takes bf16 operands instead; of an instruction set's functions DCNN_REGISTER_BF16 is the list. */
+void dcnn_register_bf16_reference(dcnn_kernels *table);
+
 /** sgemm over OpenBLAS, which is kept to the calling thread from then on. */
 void dcnn_register_blas(dcnn_kernels *table);
 
@@ -24,6 +27,7 @@ void dcnn_sgemm(bool transpose_a, bool transpose_b, int m, int n, int k, const f
     void dcnn_bias_##isa(size_t rows, int columns, const float *bias, dcnn_fused fused, float *y);                     \
     void dcnn_column_sums_##isa(size_t rows, int columns, const float *x, float *sums);                                \
     void dcnn_register_conv_##isa(dcnn_kernels *table);                                                                \
+    void dcnn_register_dense_##isa(dcnn_kernels *table);                                                               \
     void dcnn_register_activations_##isa(dcnn_kernels *table);                                                         \
     void dcnn_register_pointwise_##isa(dcnn_kernels *table);                                                           \
     void dcnn_register_conv_general_##isa(dcnn_kernels *table);                                                        \
@@ -33,5 +37,12 @@ void dcnn_sgemm(bool transpose_a, bool transpose_b, int m, int n, int k, const f
 DCNN_REGISTER_SIMD(generic)
 DCNN_REGISTER_SIMD(avx2)
 DCNN_REGISTER_SIMD(avx512)
+
+/** What exists once an instruction set, AMX too, for bf16 operands (bf16_*_simd.c). */
+#define DCNN_REGISTER_BF16(isa) void dcnn_register_bf16_##isa(dcnn_kernels *table);
+DCNN_REGISTER_BF16(generic)
+DCNN_REGISTER_BF16(avx2)
+DCNN_REGISTER_BF16(avx512)
+DCNN_REGISTER_BF16(amx)
 
 #endif

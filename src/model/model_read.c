@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/text.h"
 
 typedef struct reader {
     const char *path;
@@ -30,37 +31,6 @@ static void free_list(name_list *list) {
 }
 
 /* --- whose bytes are these -------------------------------------------------------------------------------------- */
-
-/* Values that lie in other files, or come from anywhere but where they seem to, are not this file's: a model is one
- * file, and its seal covers it all. Keras refuses the same. */
-static herr_t refuse_link(hid_t where, const char *name, const H5L_info_t *link, void *unused) {
-    (void)unused;
-    if (link->type != H5L_TYPE_HARD) {
-        dcnn_h5_fail(DCNN_BAD_INPUT, where, "link", name,
-                     "points elsewhere; models with soft or external links are "
-                     "refused: save the model again");
-        return 1;
-    }
-    hid_t object = H5Oopen(where, name, H5P_DEFAULT);
-    bool elsewhere = false;
-    if (object >= 0 && H5Iget_type(object) == H5I_DATASET) {
-        hid_t creation = H5Dget_create_plist(object);
-        elsewhere = H5Pget_external_count(creation) > 0 || H5Pget_layout(creation) == H5D_VIRTUAL;
-        H5Pclose(creation);
-    }
-    if (object >= 0) H5Oclose(object);
-    if (!elsewhere) return 0;
-    dcnn_h5_fail(DCNN_BAD_INPUT, where, "data set", name,
-                 "keeps its values in another file; such models are refused: "
-                 "save the model again");
-    return 1;
-}
-
-static dcnn_status check_links(const reader *from) {
-    herr_t result = H5Lvisit(from->file, H5_INDEX_NAME, H5_ITER_INC, refuse_link, NULL);
-    if (result < 0) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: damaged: its groups cannot be walked", from->path);
-    return result == 0 ? DCNN_OK : DCNN_BAD_INPUT;
-}
 
 /* What dcnn wrote was sealed. Without its seal it was cut or changed, and nothing else would tell. */
 static dcnn_status check_seal(const reader *from) {
@@ -340,6 +310,7 @@ static dcnn_status read_class_names(const reader *from, hid_t group) {
         free_list(&list);
         return status;
     }
+    for (int i = 0; i < list.count; i++) dcnn_text_clean(list.names[i]);
     into->class_names = list.names;
     return DCNN_OK;
 }
@@ -377,7 +348,6 @@ static dcnn_status read_resume(const reader *from) {
 
 static dcnn_status read_all(const reader *from) {
     DCNN_TRY(check_seal(from));
-    DCNN_TRY(check_links(from));
     DCNN_TRY(read_net(from));
     from->into->class_count = from->into->net->class_count;
     if (dcnn_h5_attribute_has(from->file, "training_config")) {
@@ -399,8 +369,7 @@ dcnn_status dcnn_checkpoint_read(const char *path, dcnn_checkpoint *checkpoint) 
     if (dcnn_kind_of_file(path) == DCNN_KIND_KERAS) return dcnn_keras_read(path, checkpoint);
     DCNN_TRY(dcnn_h5_open(path, &from.file, &checksum));
     checkpoint->seal = checksum != 0 ? DCNN_SEAL_GOOD : DCNN_SEAL_NONE;
-    dcnn_status status = read_all(&from);
-    dcnn_h5_close(from.file);
+    dcnn_status status = dcnn_h5_end(from.file, path, read_all(&from));
     if (status != DCNN_OK) dcnn_checkpoint_free(checkpoint);
     return status;
 }

@@ -37,12 +37,13 @@ typedef struct dcnn_op_kind {
 /** A planned operation: a kind, its node(s), and its memory needs. */
 struct dcnn_op {
     const dcnn_op_kind *kind;
-    const dcnn_node *node;      /**< the layer; for a fused operation, its last layer */
-    const dcnn_node *head;      /**< the first layer of a fused operation, else == node */
-    dcnn_activation activation; /**< of the node; linear if the loss takes the softmax over */
-    bool training;              /**< with gradients; a frozen BatchNormalization is as at inference all the same */
-    const dcnn_op *affine;      /**< BatchNormalization folded into this operation's reading of its input, or NULL */
-    dcnn_shape in;              /**< of input 0 */
+    const dcnn_node *node;       /**< the layer; for a fused operation, its last layer */
+    const dcnn_kernels *kernels; /**< in the node's precision */
+    const dcnn_node *head;       /**< the first layer of a fused operation, else == node */
+    dcnn_activation activation;  /**< of the node; linear if the loss takes the softmax over */
+    bool training;               /**< with gradients; a frozen BatchNormalization is as at inference all the same */
+    const dcnn_op *affine;       /**< BatchNormalization folded into this operation's reading of its input, or NULL */
+    dcnn_shape in;               /**< of input 0 */
     dcnn_shape in_of[DCNN_MAX_INPUTS];                /**< of each */
     int input_count, inputs[DCNN_MAX_INPUTS], output; /**< tensors of the plan */
     size_t saved_bytes;                               /**< a grain's memory between forward and backward */

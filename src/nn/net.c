@@ -34,6 +34,16 @@ void dcnn_net_place_params(dcnn_net *net, float *params) {
     net->params_elsewhere = true;
 }
 
+void dcnn_net_set_bf16(dcnn_net *net, bool bf16) {
+    for (int i = 1; i < net->node_count; i++) net->nodes[i].bf16 = bf16;
+}
+
+bool dcnn_net_has_bf16(const dcnn_net *net) {
+    for (int i = 1; i < net->node_count; i++)
+        if (net->nodes[i].bf16) return true;
+    return false;
+}
+
 /* A gradient is wanted where a weight is to be trained, and of all that stands behind one. */
 static void find_learners(dcnn_net *net) {
     for (int i = 0; i < net->node_count; i++) {

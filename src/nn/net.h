@@ -45,6 +45,7 @@ typedef struct dcnn_node {
     int owner;                  /**< node whose weights it uses: itself, or the first one of its layer */
     char path[DCNN_PATH_BYTES]; /**< where Keras 3 keeps its weights: "layers/conv2d_1" */
     int outer;                  /**< number of the layer of the outermost model that it lies in */
+    bool bf16;                  /**< products take bf16 operands (Keras' policy mixed_bfloat16) instead of fp32 */
     bool trainable;     /**< as Keras has it; else its weights stay, and BatchNormalization uses its moving values */
     bool inference;     /**< called with training=False: BatchNormalization and Dropout as at inference */
     bool synchronised;  /**< needs sums over the batch in training */
@@ -90,6 +91,12 @@ dcnn_status dcnn_net_create(const json_t *description, dcnn_shape input, dcnn_ne
 /** The net's Keras description, complete, as Keras 3 writes `model_config`; nested models are written flat. New
  * reference. *Local.* */
 json_t *dcnn_net_describe(const dcnn_net *net);
+
+/** Sets the precision of all layers: products of bf16 operands, or of fp32. For nets without a plan. *Local.* */
+void dcnn_net_set_bf16(dcnn_net *net, bool bf16);
+
+/** Has any layer products of bf16 operands? *Local.* */
+bool dcnn_net_has_bf16(const dcnn_net *net);
 
 /** Sets all weights to their initial values, a pure function of the seed. *Local.* */
 void dcnn_net_initialise(dcnn_net *net, uint64_t seed);

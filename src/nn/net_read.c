@@ -179,6 +179,19 @@ static bool is_frozen(const json_t *item, surroundings around) {
     return around.frozen || json_is_false(json_object_get(json_object_get(item, "config"), "trainable"));
 }
 
+/* Keras' dtype policy of a layer, as a name or as an object that has one; of a policy only the name counts. */
+static dcnn_status read_policy(dcnn_node *node, const json_t *config) {
+    const json_t *dtype = json_object_get(config, "dtype");
+    const json_t *name = json_is_object(dtype) ? json_object_get(json_object_get(dtype, "config"), "name") : dtype;
+    if (name == NULL || json_is_null(name)) return DCNN_OK;
+    const char *policy = json_string_value(name);
+    node->bf16 = policy && strcmp(policy, "mixed_bfloat16") == 0;
+    if (node->bf16 || (policy && strcmp(policy, "float32") == 0)) return DCNN_OK;
+    return DCNN_FAIL(DCNN_BAD_INPUT,
+                     "layer '%s': dcnn cannot compute in dtype '%.40s': give it \"float32\" or \"mixed_bfloat16\"",
+                     node->name, policy ? policy : "?");
+}
+
 /* Appends a call of a layer on nodes; `input` is the shape of the net's input, for node 0. */
 static dcnn_status add_node(reader *r, const json_t *item, int input_count, const int *inputs, surroundings around,
                             dcnn_shape input) {
@@ -213,6 +226,7 @@ static dcnn_status add_node(reader *r, const json_t *item, int input_count, cons
     if (node->config == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: layer '%s'", node->name);
     r->items[number] = item;
     net->node_count++; /* from here on dcnn_net_free() frees it */
+    DCNN_TRY(read_policy(node, config));
     DCNN_TRY(layer->parse(node, config));
     DCNN_TRY(build_node(r, node, input));
     node->synchronised = layer->synchronised && node->trainable && !node->inference;

@@ -13,8 +13,15 @@ static json_t *describe_shape(dcnn_shape shape) {
     return shape.rank == 3 ? json_pack("[n,i,i,i]", shape.h, shape.w, shape.c) : json_pack("[n,i]", shape.c);
 }
 
+static json_t *describe_policy(const dcnn_node *node) {
+    if (!node->bf16) return json_string("float32");
+    return json_pack("{s:s, s:s, s:{s:s}, s:n}", "module", "keras", "class_name", "DTypePolicy", "config", "name",
+                     "mixed_bfloat16", "registered_name");
+}
+
 static json_t *describe_layer(const dcnn_node *node) {
-    json_t *config = json_pack("{s:s, s:b, s:s}", "name", node->name, "trainable", node->trainable, "dtype", "float32");
+    json_t *config =
+        json_pack("{s:s, s:b, s:o}", "name", node->name, "trainable", node->trainable, "dtype", describe_policy(node));
     node->layer->describe(node, config);
     if (node->kept) json_object_update(config, node->kept);
     return json_pack("{s:s, s:s, s:o, s:n}", "module", "keras.layers", "class_name", node->layer->class_name, "config",

@@ -64,6 +64,10 @@ static dcnn_op *producer(const dcnn_plan *plan, int value) {
     return value > 0 ? &plan->ops[value - 1] : NULL;
 }
 
+static const dcnn_kernels *kernels_for(const dcnn_plan *plan, const dcnn_node *node) {
+    return node->bf16 ? plan->kernels->bf16 : plan->kernels;
+}
+
 /* The pooling that fuses with node i, or -1. What a frozen convolution gives back needs its parts one by one. */
 static int fuses_with(const dcnn_plan *plan, int i) {
     const dcnn_net *net = plan->net;
@@ -73,8 +77,9 @@ static int fuses_with(const dcnn_plan *plan, int i) {
     if (plan->options.training && head->learns && !head->trainable) return -1;
     while (next < net->node_count && (net->nodes[next].input_count != 1 || net->nodes[next].inputs[0] != i)) next++;
     if (next == net->node_count) return -1;
-    return dcnn_conv_pool_matches(plan->kernels, head, net->nodes[head->inputs[0]].shape, &net->nodes[next]) ? next
-                                                                                                             : -1;
+    return dcnn_conv_pool_matches(kernels_for(plan, head), head, net->nodes[head->inputs[0]].shape, &net->nodes[next])
+               ? next
+               : -1;
 }
 
 /* Is a node's output its input? Then it needs no operation. `last`: the loss takes its activation over. */
@@ -88,6 +93,7 @@ static bool is_view(const dcnn_plan *plan, const dcnn_node *node, bool last) {
 static dcnn_op *add_operation(dcnn_plan *plan, const dcnn_op_kind *kind, const dcnn_node *node, dcnn_shape in) {
     dcnn_op *op = &plan->ops[plan->op_count++];
     *op = (dcnn_op){.kind = kind,
+                    .kernels = kernels_for(plan, node),
                     .head = node,
                     .node = node,
                     .training = plan->options.training,
@@ -447,7 +453,7 @@ static dcnn_status make_lists(dcnn_plan *plan) {
         fold_batch_normalizations(plan);
         for (int i = 0; i < plan->op_count; i++)
             if (plan->ops[i].kind->measure)
-                plan->ops[i].kind->measure(&plan->ops[i], plan->kernels, plan->options.grain);
+                plan->ops[i].kind->measure(&plan->ops[i], plan->ops[i].kernels, plan->options.grain);
         list_steps(plan, has_gradient);
     }
     free(value_of);
@@ -543,7 +549,7 @@ static void run_step(const dcnn_plan *plan, const step *s, int slot, int worker,
     const dcnn_op *op = &plan->ops[s->op];
     char *mine = plan->workers + (size_t)worker * plan->worker_bytes;
     dcnn_pass pass = {.op = op,
-                      .kernels = plan->kernels,
+                      .kernels = op->kernels,
                       .net = plan->net,
                       .n = grain->n,
                       .y = memory_of(plan, &plan->values[op->output], slot, worker),
@@ -598,9 +604,9 @@ void dcnn_plan_prepare(const dcnn_plan *plan, int worker) {
         const dcnn_op *op = &plan->ops[i];
         if (op->kind->prepare == NULL) continue;
         if (op->packed_floats > 0)
-            op->kind->prepare(op, plan->kernels, plan->net, plan->part * workers + worker, plan->parts * workers);
+            op->kind->prepare(op, op->kernels, plan->net, plan->part * workers + worker, plan->parts * workers);
         else
-            op->kind->prepare(op, plan->kernels, plan->net, worker, workers);
+            op->kind->prepare(op, op->kernels, plan->net, worker, workers);
     }
 }
 

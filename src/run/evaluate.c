@@ -29,7 +29,8 @@ static int classes_of(const dcnn_loader *loader) {
 /* Opens the samples and sets them to what the model was trained on. *Collective.* */
 static dcnn_status open_samples(dcnn_comm *comm, const dcnn_checkpoint *checkpoint, const dcnn_samples *samples,
                                 dcnn_loader *loader) {
-    DCNN_TRY(samples->dataset ? dcnn_loader_open(comm, samples->dataset, loader)
+    const dcnn_loader_options options = {.cache_bytes = samples->cache_bytes, .split = samples->split};
+    DCNN_TRY(samples->dataset ? dcnn_loader_open(comm, samples->dataset, &options, loader)
                               : dcnn_loader_open_images(comm, samples->images, loader));
     DCNN_TRY(check_fit(checkpoint, loader, samples->dataset ? samples->dataset->class_count : classes_of(loader)));
     dcnn_input input;
@@ -55,14 +56,14 @@ dcnn_status dcnn_evaluate(dcnn_comm *comm, const dcnn_checkpoint *checkpoint, co
     if (status == DCNN_OK)
         status = dcnn_evaluator_create(comm, team, kernels, checkpoint->net, GRAIN, true, &evaluator);
     DCNN_TRY_DONE(dcnn_comm_agree(comm, status));
-    const dcnn_rows_feed feed = {&loader, kernels, samples->split ? samples->split->rows : NULL};
+    const int64_t count = samples->split ? samples->split->count : loader.count;
+    const dcnn_rows_feed feed = {&loader, kernels, samples->split ? samples->split->rows : NULL, count};
     const dcnn_evaluation_options options = {.unlabelled = loader.labels == NULL,
                                              .want_probabilities = want_probabilities,
                                              .on_grain = dcnn_watchdog_progress,
                                              .on_progress = dcnn_comm_rank(comm) == 0 ? samples->on_progress : NULL,
                                              .context = samples->context};
-    status = dcnn_evaluator_run(evaluator, samples->split ? samples->split->count : loader.count,
-                                dcnn_feed_of_rows(&feed), &options, evaluation);
+    status = dcnn_evaluator_run(evaluator, count, dcnn_feed_of_rows(&feed), &options, evaluation);
 done:
     dcnn_evaluator_free(evaluator);
     dcnn_team_free(team);

@@ -23,7 +23,8 @@ typedef struct dcnn_epoch_feed {
 typedef struct dcnn_rows_feed {
     const dcnn_loader *loader;
     const dcnn_kernels *kernels;
-    const int64_t *rows; /**< NULL: all, in their order */
+    const int64_t *rows; /**< [count]; NULL: all, in their order */
+    int64_t count;
 } dcnn_rows_feed;
 
 /** The feeds themselves; what they read is borrowed. *Local.* */

@@ -64,6 +64,7 @@ dcnn_status dcnn_history_append(char **history, const dcnn_epoch_metrics *m) {
                   (json_int_t)m->steps, "loss", m->loss, "accuracy", (double)m->correct / (double)m->count, "correct",
                   (json_int_t)m->correct, "count", (json_int_t)m->count, "seconds", m->seconds, "wall_time",
                   dcnn_wall_time(), "images_per_s", m->images_per_s, "phases", phases_json(m));
+    json_object_set_new(line, "stall_s", json_real(m->stall_s));
     if (m->validation_count > 0) {
         json_object_set_new(line, "val_loss", json_real(m->validation_loss));
         json_object_set_new(line, "val_accuracy",
@@ -133,13 +134,13 @@ static void print_real(FILE *out, const json_t *line, const char *key) {
         fputc(',', out);
 }
 
-/* Keras' CSVLogger: the epoch from 0, then the log's keys in alphabetical order. */
+/* Keras' CSVLogger: the epoch from 0, then the log's keys in alphabetical order; behind them what Keras has not. */
 static char *csv_of(const char *history) {
     char *text = NULL;
     size_t length = 0;
     FILE *out = open_memstream(&text, &length);
     if (out == NULL) return NULL;
-    fputs("epoch,accuracy,loss,val_accuracy,val_loss\n", out);
+    fputs("epoch,accuracy,loss,val_accuracy,val_loss,stall_s\n", out);
     for (const char *at = history; *at != '\0';) {
         const size_t bytes = strcspn(at, "\n");
         json_t *line = json_loadb(at, bytes, 0, NULL);
@@ -149,6 +150,7 @@ static char *csv_of(const char *history) {
             print_real(out, line, "loss");
             print_real(out, line, "val_accuracy");
             print_real(out, line, "val_loss");
+            print_real(out, line, "stall_s");
             fputc('\n', out);
             json_decref(line);
         }

@@ -11,6 +11,7 @@
 #include "model/model.h"
 #include "nn/optimizer.h"
 #include "nn/schedule.h"
+#include "run/sampler.h"
 #include "comm/comm.h"
 #include "engine/evaluator.h"
 #include "run/augment.h"
@@ -58,6 +59,7 @@ typedef struct dcnn_train_options {
         *model; /**< Keras JSON or .h5 with weights to start from, or NULL: the recipe's net, fitted to the data */
     const char *weights;    /**< Keras' .weights.h5 for a model described by JSON, or NULL */
     dcnn_input_given input; /**< what the user says of the model's input */
+    const char *precision;  /**< of products: "fp32", "bf16", or NULL: as the model says, else fp32 */
     int epochs;
     int batch_size; /**< of the global batch */
     int accumulate; /**< batches whose gradients make one step (then micro-batches); each has BatchNormalization
@@ -66,6 +68,8 @@ typedef struct dcnn_train_options {
     dcnn_optimizer optimizer;
     dcnn_schedule schedule; /**< of optimizer.learning_rate, over all epochs */
     uint64_t seed;
+    dcnn_shuffle shuffle; /**< of the training pictures, each epoch */
+    int64_t cache_bytes;  /**< of a node's memory for pictures; 0: as loader.h says */
     bool augment;
     dcnn_augment ranges;      /**< of the augmentation */
     int64_t checkpoint_every; /**< steps; 0: only at each epoch's end */
@@ -117,6 +121,7 @@ dcnn_status dcnn_train(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoi
 typedef struct dcnn_samples {
     const dcnn_dataset *dataset; /**< or NULL */
     const dcnn_split *split;     /**< rows of it */
+    int64_t cache_bytes;         /**< of a node's memory for its pictures; 0: as loader.h says */
     const dcnn_images *images;   /**< on rank 0, if dataset is NULL */
     dcnn_input_given input;      /**< what the user says of the model's input */
     /** Called on rank 0 now and then: so many of all `count` samples are done if every thread of every rank is as far

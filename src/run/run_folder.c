@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "guard/run_lock.h"
+#include "sources/prepare.h"
 
 /* --- names ------------------------------------------------------------------------------------------------------ */
 
@@ -290,7 +291,8 @@ static char *choose_folder(const char *data, bool resume) {
 
 static dcnn_status prepare_digits(char **data) {
     /* The seed's protocol: the first 42,000 of the 60,000; 10 % test; 20 % of the rest validation. */
-    const dcnn_prepare_options recipe = {.limit = 42000, .test_fraction = 0.1, .validation_fraction = 0.2, .seed = 42};
+    const dcnn_prepare_options recipe = {.limit = 42000,
+                                         .split = {.test_fraction = 0.1, .validation_fraction = 0.2, .seed = 42}};
     *data = strdup("runs/mnist.h5");
     if (*data == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
     if (exists(*data)) return DCNN_OK;

@@ -61,6 +61,20 @@ static json_t *earlier_starts(const char *folder) {
     return starts;
 }
 
+/* The same bits everywhere hold on one instruction set. */
+static void tell_other_kernels(const json_t *starts, const json_t *start) {
+    const json_t *last = json_array_get(starts, json_array_size(starts) - 1);
+    const char *before = json_string_value(json_object_get(last, "kernels"));
+    const char *now = json_string_value(json_object_get(start, "kernels"));
+    if (before == NULL || now == NULL || strcmp(before, now) == 0 ||
+        json_integer_value(json_object_get(start, "step")) == 0)
+        return;
+    dcnn_warn(
+        "this run was computed with %s kernels, and goes on with %s: its bits are from here on not those of a run "
+        "with one of them; to keep them, start it where there are %s kernels (DCNN_ISA=%s)",
+        before, now, before, before);
+}
+
 dcnn_status dcnn_run_record_write(const char *folder, json_t *start) {
     char date[32], host[256] = "?", processor[128];
     date_text(date);
@@ -70,6 +84,7 @@ dcnn_status dcnn_run_record_write(const char *folder, json_t *start) {
     json_object_set_new(start, "host", json_string(host));
     json_object_set_new(start, "processor", json_string(processor));
     json_t *record = json_copy(start), *starts = earlier_starts(folder);
+    if (json_array_size(starts) > 0) tell_other_kernels(starts, start);
     dcnn_status status = DCNN_FAIL(DCNN_FAILURE, "out of memory: run.json");
     if (json_array_append(starts, start) == 0 && json_object_set(record, "starts", starts) == 0)
         status = write_json(folder, "run.json", record);

@@ -117,6 +117,13 @@ static void take_phases(dcnn_trainer *t, double phases_s[DCNN_PHASE_COUNT]) {
     for (int i = 0; i < DCNN_PHASE_COUNT; i++) phases_s[i] = unit_s * (double)sums[i] / dcnn_comm_size(t->comm);
 }
 
+/* The time that threads have waited for pictures, the mean over all of them. */
+static double take_stall(dcnn_trainer *t) {
+    int64_t sums[2] = {llround(1e9 * dcnn_loader_stall_s(&t->loader)), dcnn_team_size(dcnn_engine_team(t->engine))};
+    dcnn_comm_add_integers(t->comm, sums, 2);
+    return 1e-9 * (double)sums[0] / (double)sums[1];
+}
+
 /* After the last step of an epoch: validation, metrics, the best so far, a checkpoint, a line. */
 static dcnn_status end_epoch(dcnn_trainer *t) {
     dcnn_progress *p = &t->state.progress;
@@ -141,6 +148,7 @@ static dcnn_status end_epoch(dcnn_trainer *t) {
                                   .validation_s = validation_s,
                                   .images_per_s = epoch_speed(t)};
     take_phases(t, metrics.phases_s);
+    metrics.stall_s = take_stall(t);
     dcnn_evaluation_free(&validation);
     DCNN_TRY(dcnn_history_append(&t->state.history, &metrics));
     const bool better = split == NULL || is_better(p, metrics.validation_correct, metrics.validation_loss);
@@ -271,14 +279,21 @@ static const char *grouped(int64_t value, char text[32]) {
     return text;
 }
 
-static void tell_model(const dcnn_net *net) {
+/* What products are made of, or could be. */
+static const char *precision_text(const dcnn_net *net, dcnn_isa isa) {
+    if (dcnn_net_has_bf16(net)) return ", products of bf16";
+    return isa == DCNN_ISA_AMX ? "; this CPU's AMX is idle: --precision bf16 uses it" : "";
+}
+
+static void tell_model(const dcnn_net *net, dcnn_isa isa) {
     int64_t trainable = 0;
     char weights[32], work[32];
     for (int i = 0; i < net->node_count; i++)
         for (int j = 0; j < net->nodes[i].param_count; j++)
             if (net->nodes[i].params[j].trainable) trainable += (int64_t)net->nodes[i].params[j].count;
-    dcnn_info("model %s: %s trainable parameters in %d layers, %s multiply-adds an image", net->name,
-              grouped(trainable, weights), net->node_count - 1, grouped(dcnn_net_multiply_adds(net, -1), work));
+    dcnn_info("model %s: %s trainable parameters in %d layers, %s multiply-adds an image%s", net->name,
+              grouped(trainable, weights), net->node_count - 1, grouped(dcnn_net_multiply_adds(net, -1), work),
+              precision_text(net, isa));
 }
 
 dcnn_status dcnn_train(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoint *from,
@@ -291,7 +306,7 @@ dcnn_status dcnn_train(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoi
     dcnn_watchdog_step(t->state.progress.step);
     dcnn_watchdog_work(false);
     DCNN_TRY_DONE(dcnn_comm_agree(comm, dcnn_comm_rank(comm) == 0 ? write_record(t) : DCNN_OK));
-    tell_model(t->state.net);
+    tell_model(t->state.net, dcnn_comm_isa(comm));
     if (from) DCNN_TRY_DONE(dcnn_trainer_catch_up(t));
     t->pace.started_s = dcnn_now_s() - t->state.progress.elapsed_s;
     dcnn_signals_catch();

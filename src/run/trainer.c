@@ -12,6 +12,7 @@
 #include "io/kind.h"
 #include "model/keras_archive.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "guard/signals.h"
 #include "guard/watchdog.h"
 #include "run/elastic.h"
@@ -35,7 +36,7 @@ static bool has_weights(const char *model) {
     return kind == DCNN_KIND_HDF5 || kind == DCNN_KIND_KERAS;
 }
 
-static dcnn_status make_net(dcnn_trainer *t) {
+static dcnn_status read_net(dcnn_trainer *t) {
     const char *model = t->options->model;
     const dcnn_shape shape = {3, t->dataset.h, t->dataset.w, t->dataset.c};
     if (has_weights(model)) {
@@ -65,6 +66,13 @@ static dcnn_status make_net(dcnn_trainer *t) {
     json_decref(description);
     free(path);
     return status;
+}
+
+static dcnn_status make_net(dcnn_trainer *t) {
+    DCNN_TRY(read_net(t));
+    const char *precision = t->options->precision;
+    if (precision) dcnn_net_set_bf16(t->state.net, strcmp(precision, "bf16") == 0);
+    return DCNN_OK;
 }
 
 static dcnn_status check_fit(const dcnn_trainer *t) {
@@ -123,6 +131,8 @@ static dcnn_status take_state(dcnn_trainer *t, const dcnn_checkpoint *from) {
             return DCNN_FAIL(DCNN_BAD_INPUT, "%s has no state to go on from: use it as --model instead",
                              t->run->checkpoint);
         *progress = from->progress;
+        if (progress->data_checksum == 0 && !t->dataset.sealed) /* dcnn 0.1.0 did not know */
+            progress->data_checksum = t->dataset.checksum;
         if (progress->data_checksum != t->dataset.checksum)
             return DCNN_FAIL(DCNN_BAD_INPUT,
                              "%s is not the data set that this run was started with (%s): its content "
@@ -179,6 +189,16 @@ static dcnn_status make_notes(dcnn_trainer *t) {
     return notes->steps ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: metrics of %d steps", notes->room);
 }
 
+/* Chunks are of neighbours in the file, in whatever order the split names them. */
+static int compare_rows(const void *a, const void *b) {
+    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static void order_rows(const dcnn_split *split) {
+    qsort(split->rows, (size_t)split->count, sizeof *split->rows, compare_rows);
+}
+
 /* --- setting up and taking down ----------------------------------------------------------------------------------- */
 
 static dcnn_status set_up_local(dcnn_trainer *t, const dcnn_checkpoint *from) {
@@ -186,8 +206,18 @@ static dcnn_status set_up_local(dcnn_trainer *t, const dcnn_checkpoint *from) {
     const dcnn_split *train = dcnn_dataset_split(&t->dataset, "train");
     if (train == NULL || train->count == 0)
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s has no split 'train'", t->dataset.path);
-    t->sampler =
-        (dcnn_sampler){o->seed, train->rows, train->count, o->batch_size, o->accumulate > 1 ? o->accumulate : 1};
+    t->sampler = (dcnn_sampler){.seed = o->seed,
+                                .rows = train->rows,
+                                .count = train->count,
+                                .batch = o->batch_size,
+                                .accumulate = o->accumulate > 1 ? o->accumulate : 1};
+    dcnn_sampler_shuffle(&t->sampler, o->shuffle, (size_t)t->dataset.h * (size_t)t->dataset.w * (size_t)t->dataset.c);
+    if (t->sampler.chunk_rows > 0) {
+        order_rows(train);
+        if (t->sampler.window_chunks < t->sampler.count / t->sampler.chunk_rows)
+            dcnn_info("order by chunks of %lld neighbouring pictures, %lld of which are mixed at a time",
+                      (long long)t->sampler.chunk_rows, (long long)t->sampler.window_chunks);
+    }
     DCNN_TRY(take_state(t, from));
     const int threads = o->threads > 0 ? o->threads : dcnn_comm_cores(t->comm);
     return o->trace ? dcnn_trace_create(o->trace, threads, &t->trace) : DCNN_OK;
@@ -240,8 +270,9 @@ static void measure_pictures(const dcnn_loader *loader, dcnn_dataset *d) {
 
 static dcnn_status open_data(dcnn_trainer *t, const dcnn_images *pictures, int classes) {
     if (pictures == NULL) {
-        DCNN_TRY(dcnn_comm_agree(t->comm, dcnn_dataset_open(t->run->data, &t->dataset)));
-        return dcnn_loader_open(t->comm, &t->dataset, &t->loader);
+        const dcnn_loader_options options = {.cache_bytes = t->options->cache_bytes};
+        DCNN_TRY(dcnn_dataset_open_together(t->comm, t->run->data, &t->dataset));
+        return dcnn_loader_open(t->comm, &t->dataset, &options, &t->loader);
     }
     DCNN_TRY(dcnn_comm_agree(t->comm, describe_pictures(&t->dataset, pictures, classes)));
     DCNN_TRY(dcnn_loader_open_images(t->comm, dcnn_comm_rank(t->comm) == 0 ? pictures : NULL, &t->loader));
@@ -261,6 +292,7 @@ dcnn_status dcnn_trainer_open(dcnn_comm *comm, const dcnn_run *run, const dcnn_c
     if (options->plain_sums) dcnn_comm_separate(comm);
     DCNN_TRY(open_data(t, pictures, classes));
     DCNN_TRY(dcnn_comm_agree(comm, set_up_local(t, from)));
+    DCNN_TRY(dcnn_loader_read_ahead(comm, &t->loader, &t->sampler, options->grain, options->epochs));
     DCNN_TRY(make_engine(t, from));
     DCNN_TRY(dcnn_comm_agree(comm, set_up_rest(t)));
     return dcnn_trainer_remember(t);
@@ -329,7 +361,7 @@ dcnn_status dcnn_trainer_step(dcnn_trainer *t, bool *stop) {
 }
 
 dcnn_status dcnn_trainer_evaluate(dcnn_trainer *t, const int64_t *rows, int64_t count, dcnn_evaluation *evaluation) {
-    const dcnn_rows_feed feed = {&t->loader, dcnn_engine_kernels(t->engine), rows};
+    const dcnn_rows_feed feed = {&t->loader, dcnn_engine_kernels(t->engine), rows, count};
     const dcnn_evaluation_options options = {.on_grain = dcnn_watchdog_progress};
     return dcnn_evaluator_run(t->evaluator, count, dcnn_feed_of_rows(&feed), &options, evaluation);
 }

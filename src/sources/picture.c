@@ -2,6 +2,8 @@
 /* picture.c — which decoder a picture needs, and what is made of its channels. */
 #include "sources/picture.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,18 +11,23 @@
 #include "io/kind.h"
 #include "sources/picture_formats.h"
 
-enum { MOST_SIDE = 32768, MOST_BYTES = 1 << 30 };
+enum { MOST_SIDE = 32768, MOST_BYTES = 1 << 28 /* a file of 260 KB can claim as much */ };
 
-dcnn_status dcnn_picture_allocate(const char *name, int64_t h, int64_t w, int c, dcnn_picture *picture) {
+dcnn_status dcnn_picture_shape(const char *name, int64_t h, int64_t w, int c, dcnn_picture *picture) {
     if (h < 1 || w < 1 || h > MOST_SIDE || w > MOST_SIDE || h * w * c > MOST_BYTES)
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s: a picture of %lldx%lld pixels; from 1 to %d a side are possible", name,
                          (long long)h, (long long)w, MOST_SIDE);
-    picture->pixels = calloc((size_t)(h * w * c), 1);
-    if (!picture->pixels)
-        return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory: a picture of %lldx%lld", name, (long long)h, (long long)w);
     picture->h = (int)h;
     picture->w = (int)w;
     picture->c = c;
+    return DCNN_OK;
+}
+
+dcnn_status dcnn_picture_allocate(const char *name, int64_t h, int64_t w, int c, dcnn_picture *picture) {
+    DCNN_TRY(dcnn_picture_shape(name, h, w, c, picture));
+    picture->pixels = calloc((size_t)(h * w * c), 1);
+    if (!picture->pixels)
+        return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory: a picture of %lldx%lld", name, (long long)h, (long long)w);
     return DCNN_OK;
 }
 
@@ -91,6 +98,16 @@ static dcnn_status convert(const char *name, dcnn_picture *p, int channels) {
     return DCNN_OK;
 }
 
+dcnn_status dcnn_picture_channels(const char *name, dcnn_picture *picture, const dcnn_picture_options *wanted) {
+    dcnn_picture_notes ignored = {0};
+    const bool keeps_alpha = wanted->channels == 2 || wanted->channels == 4;
+    if (picture->c == wanted->channels) return DCNN_OK;
+    if (picture->c > 4 || wanted->channels > 4)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: its %d channels cannot become %d", name, picture->c, wanted->channels);
+    if (picture->c % 2 == 0 && !keeps_alpha) flatten_noting(picture, wanted->background, &ignored);
+    return picture->c == wanted->channels ? DCNN_OK : convert(name, picture, wanted->channels);
+}
+
 /* --- all of it --------------------------------------------------------------------------------------------------- */
 
 /* What this build reads, by kind. */
@@ -111,9 +128,10 @@ static dcnn_picture_decoder *decoder_of(dcnn_kind_id kind) {
     }
 }
 
-static dcnn_status decode(const char *name, const uint8_t *bytes, size_t length, dcnn_picture *picture) {
+static dcnn_status decode(const char *name, const uint8_t *bytes, size_t length, bool size_only,
+                          dcnn_picture *picture) {
     dcnn_picture_decoder *decoder = decoder_of(dcnn_kind_of_bytes(bytes, length));
-    if (decoder) return decoder(name, bytes, length, picture);
+    if (decoder) return decoder(name, bytes, length, size_only, picture);
     return dcnn_kind_fail(name, dcnn_kind_of_bytes(bytes, length), "a picture (PNG, JPEG, BMP, PGM, PPM, WebP)");
 }
 
@@ -128,7 +146,7 @@ dcnn_status dcnn_picture_decode(const char *name, const uint8_t *bytes, size_t l
     dcnn_status status;
     if (options->channels < 0 || options->channels > 4)
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s: a picture has 1 to 4 channels, %d are wanted", name, options->channels);
-    DCNN_TRY_DONE(decode(name, bytes, length, picture));
+    DCNN_TRY_DONE(decode(name, bytes, length, false, picture));
     notes->h = picture->h;
     notes->w = picture->w;
     const bool keeps_alpha = options->channels == 2 || options->channels == 4;
@@ -151,4 +169,65 @@ dcnn_status dcnn_picture_read(const char *path, const dcnn_picture_options *opti
     const dcnn_status status = dcnn_picture_decode(path, bytes, length, options, notes, picture);
     free(bytes);
     return status;
+}
+
+/* The first bytes of a file; more of it only where they do not reach. */
+static dcnn_status read_size(const char *path, size_t most, dcnn_picture *picture) {
+    FILE *file = fopen(path, "rb");
+    if (!file) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: cannot open: %s", path, strerror(errno));
+    uint8_t *bytes = malloc(most);
+    const size_t got = bytes ? fread(bytes, 1, most, file) : 0;
+    dcnn_status status;
+    if (!bytes)
+        status = DCNN_FAIL(DCNN_FAILURE, "%s: out of memory", path);
+    else if (got == 0)
+        status = ferror(file) ? DCNN_FAIL(DCNN_BAD_INPUT, "%s: cannot read: %s", path, strerror(errno))
+                              : DCNN_FAIL(DCNN_BAD_INPUT, "%s: the file is empty", path);
+    else
+        status = decode(path, bytes, got, true, picture);
+    fclose(file);
+    free(bytes);
+    return status;
+}
+
+dcnn_status dcnn_picture_size(const char *path, int *h, int *w, int *c) {
+    enum { FIRST_BYTES = 1 << 16, ALL_BYTES = 1 << 26 };
+    dcnn_picture picture = {0};
+    if (read_size(path, FIRST_BYTES, &picture) != DCNN_OK) DCNN_TRY(read_size(path, ALL_BYTES, &picture));
+    *h = picture.h;
+    *w = picture.w;
+    *c = picture.c >= 3 ? 3 : 1;
+    return DCNN_OK;
+}
+
+/* --- words ---------------------------------------------------------------------------------------------------------
+ */
+
+dcnn_status dcnn_fit_parse(const char *text, dcnn_fit *fit) {
+    static const char *const words[] = {"crop", "pad", "stretch"};
+    for (int i = 0; i < 3; i++) {
+        if (strcmp(text, words[i]) != 0) continue;
+        *fit = (dcnn_fit)i;
+        return DCNN_OK;
+    }
+    return DCNN_FAIL(DCNN_USAGE, "'%.40s' is no way to fit a picture: crop, pad or stretch", text);
+}
+
+dcnn_status dcnn_color_parse(const char *text, uint8_t color[3]) {
+    static const struct {
+        const char *name;
+        uint8_t value;
+    } greys[] = {{"black", 0}, {"gray", 128}, {"grey", 128}, {"white", 255}};
+    for (size_t i = 0; i < sizeof greys / sizeof *greys; i++)
+        if (strcmp(text, greys[i].name) == 0) {
+            memset(color, greys[i].value, 3);
+            return DCNN_OK;
+        }
+    const char *digits = text + (*text == '#');
+    char *end;
+    const unsigned long value = strtoul(digits, &end, 16);
+    if (strlen(digits) != 6 || *end != '\0' || strspn(digits, "0123456789abcdefABCDEF") != 6)
+        return DCNN_FAIL(DCNN_USAGE, "'%.40s' is no colour: black, white, gray, or #rrggbb", text);
+    for (int i = 0; i < 3; i++) color[i] = (uint8_t)(value >> (16 - 8 * i) & 255);
+    return DCNN_OK;
 }

@@ -57,6 +57,12 @@ dcnn_status dcnn_picture_read(const char *path, const dcnn_picture_options *opti
 dcnn_status dcnn_picture_decode(const char *name, const uint8_t *bytes, size_t length,
                                 const dcnn_picture_options *options, dcnn_picture_notes *notes, dcnn_picture *picture);
 
+/** Only its size, from its header (turned as EXIF says), and 1 or 3 channels, grey or colour. *Local.* */
+dcnn_status dcnn_picture_size(const char *path, int *h, int *w, int *c);
+
+/** Brings a picture to `wanted->channels` (1 to 4), as dcnn_picture_read() does. *Local.* */
+dcnn_status dcnn_picture_channels(const char *name, dcnn_picture *picture, const dcnn_picture_options *wanted);
+
 /** Frees what a picture holds and zeroes it. */
 void dcnn_picture_free(dcnn_picture *picture);
 
@@ -72,5 +78,11 @@ dcnn_status dcnn_picture_scale(const dcnn_picture *from, int top, int left, int 
 
 /** Brings a picture to `h` x `w` as `fit` says; itself if it has that size. *Local.* */
 dcnn_status dcnn_picture_fit(dcnn_picture *picture, int h, int w, dcnn_fit fit, const uint8_t background[3]);
+
+/** "crop", "pad", "stretch". @return DCNN_OK, DCNN_USAGE */
+dcnn_status dcnn_fit_parse(const char *text, dcnn_fit *fit);
+
+/** "black", "white", "gray", "#rrggbb". @return DCNN_OK, DCNN_USAGE */
+dcnn_status dcnn_color_parse(const char *text, uint8_t color[3]);
 
 #endif

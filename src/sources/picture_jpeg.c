@@ -19,6 +19,7 @@ typedef struct reading {
     const char *name;
     dcnn_picture *picture;
     uint8_t *line; /* one of CMYK */
+    bool size_only;
     dcnn_status status;
 } reading;
 
@@ -137,6 +138,13 @@ static dcnn_status decode(reading *from, const uint8_t *bytes, size_t length) {
     jpeg_mem_src(jpeg, bytes, (unsigned long)length);
     jpeg_save_markers(jpeg, JPEG_APP0 + 1, 0xffff);
     jpeg_read_header(jpeg, TRUE);
+    const int orientation = orientation_of(jpeg);
+    if (from->size_only) {
+        const bool lies = orientation >= 5;
+        return dcnn_picture_shape(from->name, lies ? jpeg->image_width : jpeg->image_height,
+                                  lies ? jpeg->image_height : jpeg->image_width, jpeg->num_components == 1 ? 1 : 3,
+                                  from->picture);
+    }
     if (jpeg->num_components == 4)
         jpeg->out_color_space = JCS_CMYK;
     else
@@ -145,13 +153,13 @@ static dcnn_status decode(reading *from, const uint8_t *bytes, size_t length) {
     jpeg->do_fancy_upsampling = TRUE;
     jpeg_start_decompress(jpeg);
     DCNN_TRY(read_lines(from));
-    const int orientation = orientation_of(jpeg);
     jpeg_finish_decompress(jpeg);
     return turn(from->name, orientation, from->picture);
 }
 
-dcnn_status dcnn_jpeg_decode(const char *name, const uint8_t *bytes, size_t length, dcnn_picture *picture) {
-    reading from = {.name = name, .picture = picture};
+dcnn_status dcnn_jpeg_decode(const char *name, const uint8_t *bytes, size_t length, bool size_only,
+                             dcnn_picture *picture) {
+    reading from = {.name = name, .picture = picture, .size_only = size_only};
     from.jpeg.err = jpeg_std_error(&from.errors);
     from.jpeg.client_data = &from;
     from.errors.error_exit = leave;

@@ -78,7 +78,8 @@ static dcnn_status read_bits(reading *from, bool as_text, dcnn_picture *p) {
     return DCNN_OK;
 }
 
-dcnn_status dcnn_pnm_decode(const char *name, const uint8_t *bytes, size_t length, dcnn_picture *picture) {
+dcnn_status dcnn_pnm_decode(const char *name, const uint8_t *bytes, size_t length, bool size_only,
+                            dcnn_picture *picture) {
     reading from = {.name = name, .next = bytes + 2, .end = bytes + length};
     const char format = (char)bytes[1];
     const bool is_bits = format == '1' || format == '4', is_color = format == '3' || format == '6';
@@ -86,6 +87,7 @@ dcnn_status dcnn_pnm_decode(const char *name, const uint8_t *bytes, size_t lengt
     const int most = is_bits ? 1 : read_number(&from, 1, 65535);
     if (w < 0 || h < 0 || most < 0)
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s: a damaged PGM or PPM picture: its header has no size", name);
+    if (size_only) return dcnn_picture_shape(name, h, w, is_color ? 3 : 1, picture);
     DCNN_TRY(dcnn_picture_allocate(name, h, w, is_color ? 3 : 1, picture));
     if (format >= '4' && from.next < from.end) from.next++; /* the one blank behind the header */
     if (is_bits) return read_bits(&from, format == '1', picture);
@@ -182,11 +184,13 @@ static dcnn_status read_header(const char *name, const uint8_t *bytes, size_t le
     return DCNN_OK;
 }
 
-dcnn_status dcnn_bmp_decode(const char *name, const uint8_t *bytes, size_t length, dcnn_picture *picture) {
+dcnn_status dcnn_bmp_decode(const char *name, const uint8_t *bytes, size_t length, bool size_only,
+                            dcnn_picture *picture) {
     bitmap map = {0};
     int64_t h = 0, w = 0;
     DCNN_TRY(read_header(name, bytes, length, &map, &h, &w));
     const bool from_top = h < 0; /* lines go upwards, unless the height is negative */
+    if (size_only) return dcnn_picture_shape(name, from_top ? -h : h, w, is_grey(&map) ? 1 : 3, picture);
     DCNN_TRY(dcnn_picture_allocate(name, from_top ? -h : h, w, is_grey(&map) ? 1 : 3, picture));
     if (map.stride * (size_t)picture->h > length - (size_t)(map.pixels - bytes)) return fail_cut(name, "BMP");
     for (int y = 0; y < picture->h; y++) {

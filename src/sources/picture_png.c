@@ -14,6 +14,7 @@ typedef struct reading {
     const uint8_t *next, *end;
     dcnn_picture *picture;
     png_bytep *lines;
+    bool size_only;
     dcnn_status status;
 } reading;
 
@@ -49,6 +50,7 @@ static dcnn_status read_lines(png_structp png, png_infop info, reading *from) {
     png_read_info(png, info);
     ask_for_bytes(png, info);
     const png_uint_32 h = png_get_image_height(png, info), w = png_get_image_width(png, info);
+    if (from->size_only) return dcnn_picture_shape(from->name, h, w, png_get_channels(png, info), from->picture);
     DCNN_TRY(dcnn_picture_allocate(from->name, h, w, png_get_channels(png, info), from->picture));
     from->lines = calloc(h, sizeof *from->lines);
     if (!from->lines) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory: a picture of %ux%u", from->name, h, w);
@@ -59,8 +61,9 @@ static dcnn_status read_lines(png_structp png, png_infop info, reading *from) {
     return DCNN_OK;
 }
 
-dcnn_status dcnn_png_decode(const char *name, const uint8_t *bytes, size_t length, dcnn_picture *picture) {
-    reading from = {.name = name, .next = bytes, .end = bytes + length, .picture = picture};
+dcnn_status dcnn_png_decode(const char *name, const uint8_t *bytes, size_t length, bool size_only,
+                            dcnn_picture *picture) {
+    reading from = {.name = name, .next = bytes, .end = bytes + length, .picture = picture, .size_only = size_only};
     png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &from, on_error, on_warning);
     png_infop info = png ? png_create_info_struct(png) : NULL;
     dcnn_status status;

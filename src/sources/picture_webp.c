@@ -6,12 +6,14 @@
 
 #include <webp/decode.h>
 
-dcnn_status dcnn_webp_decode(const char *name, const uint8_t *bytes, size_t length, dcnn_picture *picture) {
+dcnn_status dcnn_webp_decode(const char *name, const uint8_t *bytes, size_t length, bool size_only,
+                             dcnn_picture *picture) {
     WebPBitstreamFeatures about;
     if (WebPGetFeatures(bytes, length, &about) != VP8_STATUS_OK)
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s: a damaged WebP picture", name);
     if (about.has_animation)
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s: an animated WebP; save one of its pictures as PNG", name);
+    if (size_only) return dcnn_picture_shape(name, about.height, about.width, about.has_alpha ? 4 : 3, picture);
     DCNN_TRY(dcnn_picture_allocate(name, about.height, about.width, about.has_alpha ? 4 : 3, picture));
     const int line = picture->w * picture->c;
     const size_t size = (size_t)line * (size_t)picture->h;
@@ -23,9 +25,11 @@ dcnn_status dcnn_webp_decode(const char *name, const uint8_t *bytes, size_t leng
 
 #else
 
-dcnn_status dcnn_webp_decode(const char *name, const uint8_t *bytes, size_t length, dcnn_picture *picture) {
+dcnn_status dcnn_webp_decode(const char *name, const uint8_t *bytes, size_t length, bool size_only,
+                             dcnn_picture *picture) {
     (void)bytes;
     (void)length;
+    (void)size_only;
     (void)picture;
     return DCNN_FAIL(DCNN_BAD_INPUT,
                      "%s: a WebP picture, but this dcnn was built without libwebp; save it as PNG or JPEG", name);

@@ -8,8 +8,9 @@ s/weights hash( *) [0-9a-f]{16}/weights hash\1 HASH/
 s/(MPI +)Open MPI v[0-9.]+.*/\1VERSION/
 s/(HDF5 +)[0-9]+\.[0-9]+\.[0-9]+/\1VERSION/
 s/(OpenBLAS +)[0-9.]+, [A-Za-z0-9_]+ core/\1VERSION, CORE core/
-s/(kernels +)(reference|generic|avx2|avx512)$/\1ISA/
-s/, (reference|generic|avx2|avx512) kernels, OpenBLAS .*/, ISA kernels, OpenBLAS CORE/
+s/(kernels +)(reference|generic|avx2|avx512|amx)$/\1ISA/
+s/; this CPU's AMX is idle: --precision bf16 uses it$//
+s/, (reference|generic|avx2|avx512|amx) kernels, OpenBLAS .*/, ISA kernels, OpenBLAS CORE/
 s/(ranks?) x [0-9]+ threads?/\1 x THREADS/
 s/\(HDF5: .*\)/(HDF5: REASON)/
 s/no JSON: .*/no JSON: REASON/

@@ -78,7 +78,7 @@ END
 small_data() {
     csv 80 8 3 >small.csv
     net 8 3 >net.json
-    dcnn prepare small.csv -o small.h5 >small.said
+    dcnn prepare small.csv --no-stratify -o small.h5 >small.said
 }
 
 # hash_of FILE: its weights' hash.

@@ -28,10 +28,10 @@ try dcnn predict run/best.h5 few.csv -o fifo
 wait
 same from-fifo
 
-dcnn prepare small.csv -o - 2>said | cat >piped.h5
+dcnn prepare small.csv --no-stratify -o - 2>said | cat >piped.h5
 cat said
 cmp piped.h5 small.h5 && echo piped
-dcnn prepare small.csv -o dangling.h5 >/dev/null
+dcnn prepare small.csv --no-stratify -o dangling.h5 >/dev/null
 cmp deep/new.h5 small.h5 && echo linked
 try dcnn train small.h5 --model net.json --epochs 3 --batch-size 16 --run traced -q --no-report --trace trace.json
 [[ -s deep/trace.json ]] && echo traced
@@ -39,7 +39,7 @@ try dcnn train small.h5 --model net.json --epochs 3 --batch-size 16 --run traced
 # Never the machine's own device: as root an output that replaces it breaks every program. Others make no devices.
 if mknod null c 1 3 2>/dev/null; then
     dcnn predict run/best.h5 few.csv -o null
-    dcnn prepare small.csv -o null 2>/dev/null
+    dcnn prepare small.csv --no-stratify -o null 2>/dev/null
     [[ -c null ]] && rm null
 fi
 try dcnn predict run/best.h5 few.csv -o deep

@@ -13,15 +13,13 @@ sed '4s/,[0-9]*,/,x7,/' good.csv >letter.csv
 sed '5s/,[0-9]*$/,256/' good.csv >large.csv
 sed '6s/,[0-9]*$//' good.csv >short.csv
 sed '7s/$/,1/' good.csv >long.csv
-sed '3s/^[0-9]*/-1/' good.csv >negative-label.csv
 sed '3s/^[0-9]*/1.5/' good.csv >real-label.csv
-sed '1s/label/name/' good.csv >header.csv
 cut -d, -f2- good.csv >unlabelled.csv
 cut -d, -f1-9 good.csv >not-square.csv
 mkdir folder
 
-for source in missing.csv missing-folder/x empty.csv letter.csv large.csv short.csv long.csv negative-label.csv \
-    real-label.csv header.csv unlabelled.csv not-square.csv folder images; do
+for source in missing.csv missing-folder/x empty.csv letter.csv large.csv short.csv long.csv \
+    real-label.csv unlabelled.csv not-square.csv folder images; do
     try dcnn prepare "$source" -o out.h5
 done
 try dcnn prepare good.csv --shape 3x2 -o out.h5

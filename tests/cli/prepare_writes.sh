@@ -17,5 +17,5 @@ cp data.h5 before.h5
     try dcnn prepare data.csv -o data.h5 --force
 ) | cat # a pipe, for the limit holds for the snapshot's own file too
 cmp data.h5 before.h5 && echo untouched
-dcnn prepare "$DCNN_DATA/mnist" --limit 500 -o digits.h5
+dcnn prepare "$DCNN_DATA/mnist" --limit 500 -o digits.h5 | tail -n 1
 ls

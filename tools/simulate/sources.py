@@ -8,6 +8,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 
 def step_sources(*more_of_base):
     names = [f"tools/simulate/{name}.c" for name in ("step", "stand_ins")]
-    names += sorted(os.path.relpath(path, ROOT) for path in glob.glob(os.path.join(ROOT, "src/comm/comm*.c")))
+    names += sorted(os.path.relpath(path, ROOT) for path in glob.glob(os.path.join(ROOT, "src/comm/comm*.c"))
+                    if not path.endswith("_serial.c"))
     names += ["src/comm/tree.c"]
-    return names + [f"src/base/{name}.c" for name in ("status", "arena", "word", *more_of_base)]
+    return names + [f"src/base/{name}.c" for name in ("status", "arena", "word", "launcher", *more_of_base)]

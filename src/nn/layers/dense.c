@@ -47,41 +47,48 @@ static dcnn_activation activation(const dcnn_node *node) {
     return ((const dense *)node->config)->activation;
 }
 
-static void measure(dcnn_op *op, const dcnn_kernels *kernels, int grain) {
-    (void)kernels;
-    op->scratch_floats = op->training ? (size_t)grain * dcnn_shape_count(op->node->shape) : 0;
+static size_t gradient_floats(const dcnn_op *op, int rows) {
+    const size_t floats = (size_t)rows * (size_t)op->node->shape.c;
+    return op->training && op->activation.kind != DCNN_LINEAR ? (floats + 15) / 16 * 16 : 0;
 }
 
-static int rows_of(const dcnn_pass *pass) {
-    return pass->n * pass->op->in.h * pass->op->in.w;
+static int rows_of(const dcnn_op *op, int n) {
+    return n * op->in.h * op->in.w;
+}
+
+static void measure(dcnn_op *op, const dcnn_kernels *kernels, int grain) {
+    const int in = op->in.c, units = op->node->shape.c, rows = rows_of(op, grain);
+    op->scratch_floats = gradient_floats(op, rows) + kernels->dense_scratch(rows, in, units);
+    op->packed_floats = kernels->dense_packed(in, units);
+}
+
+static void prepare(const dcnn_op *op, const dcnn_kernels *kernels, const dcnn_net *net, int part, int parts) {
+    kernels->dense_pack(op->in.c, op->node->shape.c, dcnn_net_values(net, dcnn_net_param(net, op->node, KERNEL)),
+                        op->packed, part, parts);
 }
 
 static void forward(const dcnn_pass *pass) {
     const dcnn_op *op = pass->op;
-    const int in = op->in.c, units = op->node->shape.c, rows = rows_of(pass);
-    pass->kernels->sgemm(false, false, rows, units, in, pass->x[0], in, dcnn_pass_param(pass, op->node, KERNEL), units,
-                         0.0f, pass->y, units);
-    pass->kernels->bias((size_t)rows, units, dcnn_pass_param(pass, op->node, BIAS),
-                        op->activation.kind == DCNN_RELU ? DCNN_FUSED_RELU : DCNN_FUSED_NONE, pass->y);
+    const int units = op->node->shape.c, rows = rows_of(op, pass->n);
+    pass->kernels->dense_forward(rows, op->in.c, units, pass->x[0], dcnn_pass_param(pass, op->node, KERNEL), op->packed,
+                                 dcnn_pass_param(pass, op->node, BIAS),
+                                 op->activation.kind == DCNN_RELU ? DCNN_FUSED_RELU : DCNN_FUSED_NONE, pass->y,
+                                 pass->scratch);
     if (op->activation.kind != DCNN_RELU)
         dcnn_activation_forward(pass->kernels, &op->activation, (size_t)rows, units, pass->y, pass->y);
 }
 
 static void backward(const dcnn_pass *pass) {
     const dcnn_op *op = pass->op;
-    const int in = op->in.c, units = op->node->shape.c, rows = rows_of(pass);
+    const int units = op->node->shape.c, rows = rows_of(op, pass->n);
     const float *dy = pass->dy;
     if (op->activation.kind != DCNN_LINEAR) {
         dcnn_activation_backward(pass->kernels, &op->activation, (size_t)rows, units, NULL, pass->y, dy, pass->scratch);
         dy = pass->scratch;
     }
-    float *dkernel = dcnn_pass_dparam(pass, op->node, KERNEL);
-    if (dkernel) pass->kernels->sgemm(true, false, in, units, rows, pass->x[0], in, dy, units, 0.0f, dkernel, units);
-    float *dbias = dcnn_pass_dparam(pass, op->node, BIAS);
-    if (dbias) pass->kernels->column_sums((size_t)rows, units, dy, dbias);
-    if (pass->dx[0])
-        pass->kernels->sgemm(false, true, rows, in, units, dy, units, dcnn_pass_param(pass, op->node, KERNEL), units,
-                             0.0f, pass->dx[0], in);
+    pass->kernels->dense_backward(rows, op->in.c, units, pass->x[0], dcnn_pass_param(pass, op->node, KERNEL),
+                                  op->packed, dy, pass->dx[0], dcnn_pass_dparam(pass, op->node, KERNEL),
+                                  dcnn_pass_dparam(pass, op->node, BIAS), pass->scratch + gradient_floats(op, rows));
 }
 
 static const dcnn_op_kind op = {
@@ -89,6 +96,7 @@ static const dcnn_op_kind op = {
     .backward_reads_x = true,
     .backward_reads_y = true,
     .measure = measure,
+    .prepare = prepare,
     .forward = forward,
     .backward = backward,
 };

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* room.c — see room.h. */
+#include "run/room.h"
+
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/statvfs.h>
+
+static FILE *open_in(const char *root, const char *path) {
+    char full[1024];
+    snprintf(full, sizeof full, "%s%s", root, path);
+    return fopen(full, "re");
+}
+
+/* The number behind `key` in a file of lines "KEY NUMBER"; key "": of its first line. False: none, or "max". */
+static bool read_number(const char *root, const char *folder, const char *name, const char *key, uint64_t *number) {
+    char path[1024], line[256];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = open_in(root, path);
+    bool found = false;
+    const size_t length = strlen(key);
+    while (file && !found && fgets(line, sizeof line, file))
+        found = strncmp(line, key, length) == 0 && sscanf(line + length, "%" SCNu64, number) == 1;
+    if (file) fclose(file);
+    return found;
+}
+
+static void take_least(dcnn_room *room, uint64_t bytes, const char *bound_by) {
+    if (bytes < room->bytes) *room = (dcnn_room){bytes, bound_by};
+}
+
+/* What one control group leaves: its limit less what it uses, but for pages of files, which are given back. */
+static void look_at_group(const char *root, const char *folder, bool second, dcnn_room *room) {
+    uint64_t limit, used, files = 0, part;
+    if (!read_number(root, folder, second ? "memory.max" : "memory.limit_in_bytes", "", &limit) ||
+        !read_number(root, folder, second ? "memory.current" : "memory.usage_in_bytes", "", &used) ||
+        limit >= (uint64_t)1 << 60) /* version 1 writes "no limit" so */
+        return;
+    const char *const keys[2][2] = {{"total_inactive_file ", "total_active_file "}, {"inactive_file ", "active_file "}};
+    for (int i = 0; i < 2; i++)
+        if (read_number(root, folder, "memory.stat", keys[second][i], &part)) files += part;
+    used = files < used ? used - files : 0;
+    take_least(room, used < limit ? limit - used : 0, "the memory limit of this job or container");
+}
+
+/* A group's limit binds those below it: all on the way up count. In a container the way begins at its own root,
+ * whatever the path says. */
+static void look_upward(const char *root, const char *mount, const char *path, bool second, dcnn_room *room) {
+    char folder[1024];
+    snprintf(folder, sizeof folder, "%s%s", mount, path);
+    while (strlen(folder) > strlen(mount)) {
+        look_at_group(root, folder, second, room);
+        *strrchr(folder, '/') = '\0';
+    }
+    look_at_group(root, mount, second, room);
+}
+
+/* Lines "ID:CONTROLLERS:PATH"; version 2 has ID 0 and no controllers. */
+static void look_at_groups(const char *root, dcnn_room *room) {
+    char line[1024];
+    FILE *file = open_in(root, "/proc/self/cgroup");
+    while (file && fgets(line, sizeof line, file)) {
+        line[strcspn(line, "\n")] = '\0';
+        char *controllers = strchr(line, ':'), *path = controllers ? strchr(controllers + 1, ':') : NULL;
+        if (!path || path[1] != '/') continue;
+        *controllers++ = *path++ = '\0';
+        if (strcmp(path, "/") == 0) path = (char[]){""};
+        if (strcmp(line, "0") == 0) look_upward(root, "/sys/fs/cgroup", path, true, room);
+        if (strstr(controllers, "memory")) look_upward(root, "/sys/fs/cgroup/memory", path, false, room);
+    }
+    if (file) fclose(file);
+}
+
+/* /proc/self/statm: pages of address space first. */
+static void look_at_address_space(const char *root, dcnn_room *room) {
+    struct rlimit limit;
+    uint64_t pages;
+    if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return;
+    const uint64_t used = read_number(root, "/proc/self", "statm", "", &pages) ? pages * 4096 : 0;
+    take_least(room, used < limit.rlim_cur ? limit.rlim_cur - used : 0, "this process's limit (ulimit -v)");
+}
+
+dcnn_room dcnn_room_in_memory(const char *root) {
+    dcnn_room room = {UINT64_MAX, "nothing known"};
+    uint64_t kilobytes;
+    if (read_number(root, "/proc", "meminfo", "MemAvailable:", &kilobytes))
+        take_least(&room, kilobytes * 1024, "the machine's free memory");
+    look_at_groups(root, &room);
+    look_at_address_space(root, &room);
+    return room;
+}
+
+dcnn_room dcnn_room_in_shared_memory(void) {
+    struct statvfs memory;
+    if (statvfs("/dev/shm", &memory) != 0) return (dcnn_room){UINT64_MAX, "nothing known"};
+    return (dcnn_room){(uint64_t)memory.f_bavail * memory.f_frsize, "/dev/shm (of a container: --shm-size)"};
+}
+
+const char *dcnn_bytes_text(uint64_t bytes, char text[32]) {
+    if (bytes < (uint64_t)1 << 20)
+        snprintf(text, 32, "%.1f KiB", (double)bytes / 1024.0);
+    else if (bytes < (uint64_t)1 << 30)
+        snprintf(text, 32, "%.1f MiB", (double)bytes / 1048576.0);
+    else
+        snprintf(text, 32, "%.1f GiB", (double)bytes / 1073741824.0);
+    return text;
+}

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* agree.c — one list of classes and one shape for all sources. */
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/team.h"
+#include "sources/source_private.h"
+
+enum { MOST_CLASSES = 65536 };
+
+/* --- classes ------------------------------------------------------------------------------------------------------ */
+
+static dcnn_status check_labels(const dcnn_source *s) {
+    if (!s->labels) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: has no labels; it cannot be learnt from", s->name);
+    for (int64_t i = 0; i < s->count && s->class_names.count > 0; i++)
+        if (s->labels[i] < 0 || s->labels[i] >= s->class_names.count)
+            return DCNN_FAIL(DCNN_BAD_INPUT,
+                             "%s: sample %" PRId64 " has label %d, but there are names for %" PRId64 " classes",
+                             s->name, i, s->labels[i], s->class_names.count);
+    return DCNN_OK;
+}
+
+/* Numbers from the least to the largest of the sources; the pool's alone are the classes. */
+static void find_range(const dcnn_sources *sources, bool pool_only, int64_t *least, int64_t *most) {
+    *least = INT64_MAX;
+    *most = INT64_MIN;
+    for (int i = 0; i < sources->count; i++) {
+        const dcnn_source *s = &sources->items[i];
+        for (int64_t j = 0; j < s->count && !(pool_only && s->role != DCNN_ROLE_POOL); j++) {
+            if (s->labels[j] < *least) *least = s->labels[j];
+            if (s->labels[j] > *most) *most = s->labels[j];
+        }
+    }
+}
+
+/* Gives a source of numbers names: each number that occurs. */
+static dcnn_status name_numbers(dcnn_source *s) {
+    dcnn_names texts = {0};
+    dcnn_status status = DCNN_OK;
+    for (int64_t i = 0; i < s->count && status == DCNN_OK; i++) status = dcnn_names_print(&texts, "%d", s->labels[i]);
+    free(s->labels);
+    s->labels = NULL;
+    if (status == DCNN_OK) status = dcnn_source_label(s, &texts);
+    dcnn_names_free(&texts);
+    return status;
+}
+
+static bool same_names(const dcnn_names *a, const dcnn_names *b) {
+    if (a->count != b->count) return false;
+    for (int64_t i = 0; i < a->count; i++)
+        if (strcmp(a->text[i], b->text[i]) != 0) return false;
+    return true;
+}
+
+static dcnn_status copy_names(const dcnn_names *from, dcnn_names *to) {
+    for (int64_t i = 0; i < from->count; i++) DCNN_TRY(dcnn_names_add(to, from->text[i], strlen(from->text[i])));
+    return DCNN_OK;
+}
+
+/* Place of a name in any list; a class that only a test has cannot be learnt. */
+static dcnn_status map_labels(dcnn_source *s, const dcnn_names *classes, bool sorted) {
+    int32_t *places = malloc((size_t)s->class_names.count * sizeof *places);
+    if (!places) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for its classes", s->name);
+    for (int64_t i = 0; i < s->class_names.count; i++) {
+        places[i] = (int32_t)(sorted ? dcnn_names_find(classes, s->class_names.text[i]) : -1);
+        for (int64_t j = 0; !sorted && j < classes->count; j++)
+            if (strcmp(classes->text[j], s->class_names.text[i]) == 0) places[i] = (int32_t)j;
+    }
+    dcnn_status status = DCNN_OK;
+    for (int64_t i = 0; i < s->count && status == DCNN_OK; i++) {
+        const int32_t place = places[s->labels[i]];
+        if (place < 0)
+            status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: has the class '%s', which the training pictures do not have",
+                               s->name, s->class_names.text[s->labels[i]]);
+        s->labels[i] = place;
+    }
+    free(places);
+    return status;
+}
+
+static dcnn_status agree_on_names(dcnn_sources *sources, dcnn_names *classes) {
+    bool same = true;
+    const dcnn_source *first = NULL;
+    for (int i = 0; i < sources->count; i++) {
+        dcnn_source *s = &sources->items[i];
+        if (s->class_names.count == 0) DCNN_TRY(name_numbers(s));
+        if (s->role != DCNN_ROLE_POOL) continue;
+        same = same && (!first || same_names(&first->class_names, &s->class_names));
+        first = first ? first : s;
+    }
+    for (int i = 0; i < sources->count; i++)
+        if (sources->items[i].role == DCNN_ROLE_POOL && (!same || &sources->items[i] == first))
+            DCNN_TRY(copy_names(&sources->items[i].class_names, classes));
+    if (!same) dcnn_names_unite(classes);
+    for (int i = 0; i < sources->count; i++) DCNN_TRY(map_labels(&sources->items[i], classes, !same));
+    return DCNN_OK;
+}
+
+static dcnn_status agree_on_numbers(dcnn_sources *sources, const dcnn_source_options *options, int64_t least,
+                                    int64_t most, dcnn_names *classes) {
+    if (most >= MOST_CLASSES)
+        return DCNN_FAIL(DCNN_BAD_INPUT,
+                         "%s: its labels go up to %" PRId64 "; at most %d classes are possible. Is the label another "
+                         "column (--label-column)?",
+                         sources->items[0].name, most, MOST_CLASSES);
+    const int32_t shift = least == 1 ? 1 : 0;
+    if (shift)
+        dcnn_source_tell(
+            options, "labels begin at 1: the classes are numbered from 0 and keep their names, 1 to %" PRId64, most);
+    for (int64_t i = shift; i <= most; i++) DCNN_TRY(dcnn_names_print(classes, "%" PRId64, i));
+    for (int i = 0; i < sources->count; i++)
+        for (int64_t j = 0; j < sources->items[i].count; j++) {
+            int32_t *label = &sources->items[i].labels[j];
+            if (*label > most)
+                return DCNN_FAIL(DCNN_BAD_INPUT,
+                                 "%s: sample %" PRId64 " has label %d, the training labels end at %" PRId64,
+                                 sources->items[i].name, j, *label, most);
+            *label -= shift;
+        }
+    return DCNN_OK;
+}
+
+dcnn_status dcnn_sources_agree(dcnn_sources *sources, const dcnn_source_options *options, dcnn_names *classes) {
+    bool names = false;
+    int64_t least, most, pool_least, pool_most;
+    for (int i = 0; i < sources->count; i++) {
+        DCNN_TRY(check_labels(&sources->items[i]));
+        names = names || sources->items[i].class_names.count > 0;
+    }
+    if (!names) {
+        find_range(sources, false, &least, &most);
+        find_range(sources, true, &pool_least, &pool_most);
+        names = least < 0;
+    }
+    return names ? agree_on_names(sources, classes) : agree_on_numbers(sources, options, least, pool_most, classes);
+}
+
+/* --- shape ---------------------------------------------------------------------------------------------------------
+ */
+
+/* One look at each file, shared out over threads. */
+typedef struct look {
+    const dcnn_source *source;
+    int threads;
+    int (*sizes)[3]; /* [count]: h, w, c; h 0: it cannot be read */
+    char **why;      /* [count] or NULL */
+} look;
+
+static void look_at_files(void *argument, int worker) {
+    look *l = argument;
+    for (int64_t i = worker; i < l->source->count; i += l->threads) {
+        int *size = l->sizes[i];
+        if (dcnn_picture_size(l->source->files.text[i], &size[0], &size[1], &size[2]) != DCNN_OK) {
+            size[0] = 0;
+            l->why[i] = strdup(dcnn_error());
+        }
+    }
+}
+
+/* Sizes that were met, and how often. */
+typedef struct census {
+    int h, w;
+    int64_t count;
+} census;
+
+/* What the pictures are like. */
+typedef struct found {
+    census sizes[256];
+    int used;
+    int least_channels, most_channels;
+    int64_t grey, color, broken;
+} found;
+
+static int by_count(const void *a, const void *b) {
+    const census *left = a, *right = b;
+    return left->count == right->count ? 0 : left->count > right->count ? -1 : 1;
+}
+
+static void count_picture(found *f, int h, int w, int c, int64_t count) {
+    *(c >= 3 ? &f->color : &f->grey) += count;
+    if (c < f->least_channels) f->least_channels = c;
+    if (c > f->most_channels) f->most_channels = c;
+    for (int i = 0; i < f->used; i++)
+        if (f->sizes[i].h == h && f->sizes[i].w == w) {
+            f->sizes[i].count += count;
+            return;
+        }
+    if (f->used < 256) f->sizes[f->used++] = (census){h, w, count};
+}
+
+static dcnn_status fail_sizes(const char *name, found *f) {
+    char text[200] = "";
+    size_t length = 0;
+    dcnn_count_text count;
+    qsort(f->sizes, (size_t)f->used, sizeof *f->sizes, by_count);
+    for (int i = 0; i < f->used && i < 4; i++)
+        length += (size_t)snprintf(text + length, sizeof text - length, "%s%dx%d (%s)", i ? ", " : "", f->sizes[i].h,
+                                   f->sizes[i].w, dcnn_count(f->sizes[i].count, &count));
+    return DCNN_FAIL(DCNN_BAD_INPUT,
+                     "%s: its pictures have %s%d sizes: %s%s; say the one that all shall have, as --size %dx%d", name,
+                     f->used == 256 ? "more than " : "", f->used, text, f->used > 4 ? ", ..." : "", f->sizes[0].h,
+                     f->sizes[0].w);
+}
+
+/* Looks at a source's files; those that cannot be read are refused, or left out and told. */
+static dcnn_status look_at(dcnn_source *s, const dcnn_source_options *options, bool skip_broken, dcnn_team *team,
+                           found *f) {
+    const int64_t count = s->count;
+    look l = {.source = s, .threads = dcnn_team_size(team)};
+    l.sizes = calloc((size_t)s->count + 1, sizeof *l.sizes);
+    l.why = calloc((size_t)s->count + 1, sizeof *l.why);
+    dcnn_status status = DCNN_OK;
+    uint8_t *keep = calloc((size_t)s->count + 1, 1);
+    if (!l.sizes || !l.why || !keep) {
+        status = DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for %lld sizes", s->name, (long long)s->count);
+        goto done;
+    }
+    dcnn_team_run(team, look_at_files, &l);
+    for (int64_t i = 0; i < s->count && status == DCNN_OK; i++) {
+        const int *size = l.sizes[i];
+        keep[i] = size[0] > 0;
+        if (keep[i])
+            count_picture(f, size[0], size[1], size[2], 1);
+        else
+            status = dcnn_source_meet_broken(options, skip_broken, l.why[i] ? l.why[i] : s->files.text[i], &f->broken);
+    }
+    if (status == DCNN_OK && f->broken > 0) status = dcnn_source_keep(s, keep);
+done:
+    for (int64_t i = 0; l.why && i < count; i++) free(l.why[i]);
+    free(keep);
+    free(l.why);
+    free(l.sizes);
+    return status;
+}
+
+dcnn_status dcnn_source_meet_broken(const dcnn_source_options *options, bool skip_broken, const char *why,
+                                    int64_t *broken) {
+    enum { NAMED = 5 };
+    if (!skip_broken) {
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s; --skip-broken leaves such pictures out", why);
+    }
+    if (++*broken <= NAMED) dcnn_source_tell(options, "left out: %s", why);
+    return DCNN_OK;
+}
+
+/* Grey where all are, else colour; other counts of channels must be the same everywhere. */
+static dcnn_status agree_on_channels(const dcnn_sources *sources, const dcnn_source_options *options, const found *f,
+                                     dcnn_picture_options *wanted) {
+    dcnn_count_text grey, color;
+    if (wanted->channels > 0) return DCNN_OK;
+    wanted->channels = f->most_channels;
+    if (f->least_channels == f->most_channels) return DCNN_OK;
+    if (f->most_channels > 3)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: some pictures have %d channels, others %d", sources->items[0].name,
+                         f->least_channels, f->most_channels);
+    dcnn_source_tell(options, "%s pictures are grey and %s in colour: all are taken as colour (--gray makes all grey)",
+                     dcnn_count(f->grey, &grey), dcnn_count(f->color, &color));
+    return DCNN_OK;
+}
+
+dcnn_status dcnn_sources_shape(dcnn_sources *sources, const dcnn_source_options *options, bool skip_broken, int threads,
+                               dcnn_picture_options *wanted, int64_t *broken) {
+    found f = {.least_channels = INT_MAX};
+    dcnn_team *team;
+    const bool known = wanted->h > 0 && wanted->channels > 0;
+    *broken = 0;
+    DCNN_TRY(dcnn_team_create(threads, &team));
+    dcnn_status status = DCNN_OK;
+    for (int i = 0; i < sources->count && status == DCNN_OK; i++) {
+        dcnn_source *s = &sources->items[i];
+        if (s->pixels)
+            count_picture(&f, s->h, s->w, s->c, s->count);
+        else if (!known)
+            status = look_at(s, options, skip_broken, team, &f);
+    }
+    dcnn_team_free(team);
+    *broken = f.broken;
+    DCNN_TRY(status);
+    if (wanted->h == 0 && f.used == 0)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: none of its pictures can be read", sources->items[0].name);
+    if (wanted->h == 0 && f.used > 1) return fail_sizes(sources->items[0].name, &f);
+    if (wanted->h == 0) {
+        wanted->h = f.sizes[0].h;
+        wanted->w = f.sizes[0].w;
+    }
+    return agree_on_channels(sources, options, &f, wanted);
+}

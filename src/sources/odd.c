@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* odd.c — see odd.h. */
+#include "sources/odd.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <xxhash.h>
+
+#include "sources/source_private.h"
+
+enum { NEARLY = 8 /* of 255: the noise of a JPEG of one colour */ };
+
+dcnn_status dcnn_oddities_note(dcnn_oddities *odd, int64_t count, int h, int w, int c, const uint8_t *pixels) {
+    const size_t area = (size_t)h * (size_t)w, size = area * (size_t)c;
+    if (odd->count + count > odd->room) {
+        const int64_t room = 2 * (odd->count + count);
+        void *longer = realloc(odd->prints, (size_t)room * sizeof *odd->prints);
+        if (!longer)
+            return DCNN_FAIL(DCNN_FAILURE, "out of memory for the checksums of %lld pictures", (long long)room);
+        odd->prints = longer;
+        odd->room = room;
+    }
+    for (int64_t i = 0; i < count; i++) {
+        const uint8_t *picture = pixels + (size_t)i * size;
+        int widest = 0;
+        for (int channel = 0; channel < c; channel++) {
+            int least = 255, most = 0;
+            for (size_t j = 0; j < area; j++) {
+                const int value = picture[j * (size_t)c + (size_t)channel];
+                least = value < least ? value : least;
+                most = value > most ? value : most;
+            }
+            widest = most - least > widest ? most - least : widest;
+        }
+        odd->constant += widest == 0;
+        odd->blank += widest > 0 && widest <= NEARLY;
+        odd->prints[odd->count] = (struct dcnn_print){XXH3_64bits(picture, size), odd->count};
+        odd->count++;
+    }
+    return DCNN_OK;
+}
+
+uint64_t dcnn_oddities_checksum(const dcnn_oddities *odd) {
+    XXH64_hash_t sum = 0;
+    for (int64_t i = 0; i < odd->count; i++) sum = XXH3_64bits_withSeed(&odd->prints[i].hash, 8, sum);
+    return sum;
+}
+
+static int by_hash(const void *a, const void *b) {
+    const struct dcnn_print *left = a, *right = b;
+    if (left->hash != right->hash) return left->hash < right->hash ? -1 : 1;
+    return left->row < right->row ? -1 : left->row > right->row;
+}
+
+/* Of one group of identical pictures. */
+typedef struct tally {
+    int64_t again;   /* more than the first of each */
+    int64_t across;  /* groups that are in two splits */
+    int64_t against; /* groups under two labels */
+} tally;
+
+static void add_group(const struct dcnn_print *group, int64_t count, const int32_t *labels, const uint8_t *split_of,
+                      tally *all) {
+    bool across = false, against = false;
+    for (int64_t i = 1; i < count; i++) {
+        across = across || split_of[group[i].row] != split_of[group[0].row];
+        against = against || labels[group[i].row] != labels[group[0].row];
+    }
+    all->again += count - 1;
+    all->across += across;
+    all->against += against;
+}
+
+dcnn_status dcnn_oddities_tell(dcnn_oddities *odd, const int32_t *labels, int split_count, const dcnn_split *splits,
+                               const dcnn_source_options *options) {
+    uint8_t *split_of = calloc((size_t)odd->count + 1, 1);
+    if (!split_of)
+        return DCNN_FAIL(DCNN_FAILURE, "out of memory for the splits of %lld pictures", (long long)odd->count);
+    for (int i = 0; i < split_count; i++)
+        for (int64_t j = 0; j < splits[i].count; j++) split_of[splits[i].rows[j]] = (uint8_t)(i + 1);
+    if (odd->count > 1) qsort(odd->prints, (size_t)odd->count, sizeof *odd->prints, by_hash);
+    tally all = {0};
+    for (int64_t begin = 0, end; begin < odd->count; begin = end) {
+        for (end = begin + 1; end < odd->count && odd->prints[end].hash == odd->prints[begin].hash;) end++;
+        add_group(odd->prints + begin, end - begin, labels, split_of, &all);
+    }
+    free(split_of);
+    dcnn_count_text count;
+    if (all.again > 0)
+        dcnn_source_tell(options, "%s pictures repeat another one exactly", dcnn_count(all.again, &count));
+    if (all.across > 0)
+        dcnn_source_tell(options, "%s of these pictures are in two splits: what is learnt of them is tested on them",
+                         dcnn_count(all.across, &count));
+    if (all.against > 0)
+        dcnn_source_tell(options, "%s of these pictures have two different labels", dcnn_count(all.against, &count));
+    if (odd->constant > 0)
+        dcnn_source_tell(options, "%s pictures are of one colour throughout", dcnn_count(odd->constant, &count));
+    if (odd->blank > 0) dcnn_source_tell(options, "%s pictures are nearly blank", dcnn_count(odd->blank, &count));
+    return DCNN_OK;
+}
+
+void dcnn_oddities_free(dcnn_oddities *odd) {
+    free(odd->prints);
+    *odd = (dcnn_oddities){0};
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file source.h — what people bring, whatever it is: found out by content, told in a line, delivered picture by
+ * picture.
+ *
+ *     dcnn_sources_open(count, paths, DCNN_ROLE_POOL, &options, &sources);    folders, lists, tables, arrays, IDX, HDF5
+ *     dcnn_sources_open(…, DCNN_ROLE_TEST, …);                                 more may follow
+ *     dcnn_sources_agree(&sources, …)                                          one list of classes, one shape
+ *     dcnn_source_read(&sources.items[i], row, &options, pixels)               any row, from any thread
+ *     dcnn_sources_free(&sources)
+ *
+ * One path may give several sources: what is for training, what is for testing. Tables and arrays lie in memory (plain
+ * IDX and NumPy files as pages of the file), pictures stay files until they are read.
+ */
+#ifndef DCNN_SOURCES_SOURCE_H
+#define DCNN_SOURCES_SOURCE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "sources/names.h"
+#include "sources/picture.h"
+
+/** What pictures are for, as far as it is known. */
+typedef enum dcnn_role {
+    DCNN_ROLE_POOL, /**< to be split, or all for training where the others are given */
+    DCNN_ROLE_VALIDATION,
+    DCNN_ROLE_TEST,
+    DCNN_ROLE_OFFICIAL_TEST, /**< MNIST's t10k files, which stay apart from a test split that is drawn */
+    DCNN_ROLE_COUNT
+} dcnn_role;
+
+/** Some pictures of one kind. */
+typedef struct dcnn_source {
+    char *name; /**< path, and the part of it, for messages */
+    dcnn_role role;
+    int64_t count;
+    int h, w, c;            /**< of each picture; 0: files, which may differ */
+    const uint8_t *pixels;  /**< [..,h,w,c], or NULL: files */
+    int64_t *rows;          /**< [count] places in pixels; NULL: each in its own; owned */
+    dcnn_names files;       /**< [count] paths, or none */
+    int32_t *labels;        /**< [count]: numbers as they stand there, or places in class_names; NULL: none; owned */
+    dcnn_names class_names; /**< empty: the labels are numbers */
+    dcnn_names ids;         /**< [count] of an id column, or none */
+    bool from_table;        /**< a table or a list of files */
+    void *memory;           /**< what holds the pixels; owned */
+    size_t mapped_bytes;    /**< 0: memory is freed, else unmapped */
+} dcnn_source;
+
+/** How sources are read. All zero: as they are. */
+typedef struct dcnn_source_options {
+    int h, w, c;              /**< shape of a table's line or an array's row; 0: it is found */
+    const char *label_column; /**< a name, "first", "last" or a number from 1; NULL: it is found */
+    double scale;             /**< times each number of a table or array, then rounded; 0: only whole numbers to 255 */
+    bool transpose;           /**< lines and columns of IDX and arrays change places (EMNIST) */
+    bool unlabelled;          /**< labels are neither needed nor looked for (predict) */
+    /** Is told each line about what was understood; may be NULL. */
+    void (*tell)(void *context, const char *line);
+    void *context;
+} dcnn_source_options;
+
+/** Sources, in the order in which they were named, and every file that was opened for them. */
+typedef struct dcnn_sources {
+    int count;
+    dcnn_source *items;
+    dcnn_names files; /**< for checksums and the record; of pictures in folders only the folder */
+} dcnn_sources;
+
+/**
+ * Opens what stands at some paths and appends it to `sources` (zeroed before the first call). *Local.*
+ * @param given  POOL: parts that are named so (test folders, x_test) take their own role; else all of it is for that,
+ *               or, of a file with several parts, the part of that name
+ * @return DCNN_OK; DCNN_BAD_INPUT with what it is and what can be done; DCNN_FAILURE
+ */
+dcnn_status dcnn_sources_open(int count, char *const paths[], dcnn_role given, const dcnn_source_options *options,
+                              dcnn_sources *sources);
+
+void dcnn_sources_free(dcnn_sources *sources);
+
+/**
+ * Brings the labels of all sources to one list of classes, in place. *Local.*
+ *
+ * Numbers from 0 on name the classes "0", "1", …; if the least of all is 1 they are shifted, and the names are "1",
+ * "2", …; with any other text or a negative number the names are those texts, sorted (whole numbers by value).
+ * @param class_names  out; free with dcnn_names_free()
+ * @return DCNN_OK; DCNN_BAD_INPUT: no labels, fewer than two classes in the pool, a class that only a test has
+ */
+dcnn_status dcnn_sources_agree(dcnn_sources *sources, const dcnn_source_options *options, dcnn_names *class_names);
+
+/** Leaves all pictures out whose `keep` [count] is 0. *Local.* */
+dcnn_status dcnn_source_keep(dcnn_source *source, const uint8_t *keep);
+
+/**
+ * Finds the one shape of all sources and sets it in `wanted`, whose h, w and channels may say it before. *Local.*
+ * @param skip_broken  files without a readable header are left out, told and counted; else refused by name
+ * @param threads      that look at files
+ * @param broken       out: how many were left out
+ * @return DCNN_OK; DCNN_BAD_INPUT: sizes that differ, with their counts
+ */
+dcnn_status dcnn_sources_shape(dcnn_sources *sources, const dcnn_source_options *options, bool skip_broken, int threads,
+                               dcnn_picture_options *wanted, int64_t *broken);
+
+/** Reads one picture as `wanted` has it (all of h, w, channels set). *Local*, from any thread.
+ * @param pixels  out [h,w,channels] */
+dcnn_status dcnn_source_read(const dcnn_source *source, int64_t row, const dcnn_picture_options *wanted,
+                             uint8_t *pixels);
+
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file zipped.h — members of zip archives (libzip), in memory. */
+#ifndef DCNN_SOURCES_ZIPPED_H
+#define DCNN_SOURCES_ZIPPED_H
+
+#include "sources/names.h"
+
+/** Names of an archive's files, folders and what file managers leave behind left out. */
+dcnn_status dcnn_zip_list(const char *path, dcnn_names *members);
+
+/** Reads one member; a NUL follows its last byte. @param bytes  out; the caller frees */
+dcnn_status dcnn_zip_read(const char *path, const char *member, uint8_t **bytes, size_t *length);
+
+/** Reads the only file of an archive; refuses others by name. @param member  out: its name; the caller frees */
+dcnn_status dcnn_zip_read_only_one(const char *path, char **member, uint8_t **bytes, size_t *length);
+
+#endif

@@ -1,0 +1,35 @@
+# What other hands bring, or break: one sentence, exit 3 or 2, nothing hangs, nothing else is touched.
+small_data
+dcnn train small.h5 --model net.json --epochs 1 --run run -q --no-report >/dev/null
+
+# Things that never end.
+mkfifo pipe
+for input in /dev/zero pipe; do
+    try timeout 60 dcnn info "$input"
+    try timeout 60 dcnn train "$input" --run none
+    try timeout 60 dcnn evaluate "$input" small.h5
+    try timeout 60 dcnn predict run/best.h5 "$input"
+done
+try timeout 60 dcnn train small.h5 --model /dev/zero --run none
+
+# An environment that makes no sense is not ignored.
+try env DCNN_DOMAIN_RANKS=abc dcnn train small.h5 --model net.json --run none
+try env DCNN_DOMAIN_RANKS=0 dcnn train small.h5 --model net.json --run none
+
+# A batch larger than the data is the data.
+try timeout 60 dcnn train small.h5 --model net.json --epochs 1 --batch-size 1048576 --run large -q --no-report
+
+# The kernels of a run are part of its bits.
+dcnn train small.h5 --model net.json --epochs 1 --run moved -q --no-report >/dev/null
+sed -i 's/"kernels": "[a-z0-9]*"/"kernels": "of another machine"/' moved/run.json
+try dcnn train small.h5 --run moved --resume --epochs 2 -q --no-report
+
+# What a killed Open MPI has left goes, what is young or another host's stays.
+old=/dev/shm/vader_segment.$(hostname).dcnn-test-$$.0
+head -c 4096 /dev/zero | tee "$old" >"$old.young"
+touch -d '2 hours ago' "$old"
+dcnn evaluate run/best.h5 small.h5 2>&1 | grep -c 'that killed processes had left'
+[[ -e $old ]] || echo "old: gone"
+[[ -e $old.young ]] && echo "young: there"
+rm -f "$old" "$old.young"
+ls

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* test_hostile_h5.c — HDF5 files of other hands, damaged at every place or made to harm: refused, or read; never more.
+ */
+#include "io_helpers.h"
+
+#include "io/dataset.h"
+#include "io/hdf5.h"
+
+enum { COUNT = 40, SIDE = 6 };
+
+/* A data set as h5py writes them: chunked, packed, no seal. */
+static void put_foreign(const char *path) {
+    const int64_t shape[4] = {COUNT, SIDE, SIDE, 1}, rows = COUNT;
+    const hsize_t sizes[4] = {COUNT, SIDE, SIDE, 1}, chunk[4] = {8, SIDE, SIDE, 1};
+    static const char *const names[] = {"cat", "dog"};
+    const double mean = 100, std = 50;
+    uint8_t pixels[COUNT * SIDE * SIDE];
+    int32_t labels[COUNT];
+    int64_t train[COUNT];
+    const void *bytes;
+    size_t length;
+    hid_t file;
+    for (int i = 0; i < COUNT * SIDE * SIDE; i++) pixels[i] = (uint8_t)draw_below(256);
+    for (int i = 0; i < COUNT; i++) labels[i] = i % 2, train[i] = i;
+    assert_ok(dcnn_h5_create(path, 0, &file));
+    hid_t packed = H5Pcreate(H5P_DATASET_CREATE), space = H5Screate_simple(4, sizes, NULL);
+    H5Pset_chunk(packed, 4, chunk);
+    H5Pset_deflate(packed, 6);
+    hid_t images = H5Dcreate2(file, "images", H5T_STD_U8LE, space, H5P_DEFAULT, packed, H5P_DEFAULT);
+    assert_true(H5Dwrite(images, H5T_NATIVE_UINT8, H5S_ALL, H5S_ALL, H5P_DEFAULT, pixels) >= 0);
+    H5Dclose(images);
+    H5Sclose(space);
+    H5Pclose(packed);
+    assert_ok(dcnn_h5_write(file, "labels", DCNN_H5_INT32, 1, shape, 0, labels));
+    assert_ok(dcnn_h5_write(file, "splits/train", DCNN_H5_INT64, 1, &rows, 0, train));
+    assert_ok(dcnn_h5_strings_write(file, "class_names", 2, names));
+    assert_ok(dcnn_h5_attribute_write(file, "mean", DCNN_H5_DOUBLE, 1, &mean));
+    assert_ok(dcnn_h5_attribute_write(file, "std", DCNN_H5_DOUBLE, 1, &std));
+    assert_ok(dcnn_h5_text_write(file, "format", "dcnn data set"));
+    const int32_t version = 1;
+    assert_ok(dcnn_h5_attribute_write(file, "format_version", DCNN_H5_INT32, -1, &version));
+    assert_ok(dcnn_h5_image(file, &bytes, &length));
+    assert_ok(dcnn_file_write(path, bytes, length, false));
+    dcnn_h5_close(file);
+}
+
+/* Opens and reads all of it. */
+static dcnn_status use(const char *path) {
+    dcnn_dataset set;
+    DCNN_TRY(dcnn_dataset_open(path, &set));
+    uint8_t *pixels = calloc((size_t)set.count * (size_t)set.h * (size_t)set.w, (size_t)set.c);
+    int32_t *labels = calloc((size_t)set.count, sizeof *labels);
+    assert_true(pixels && labels);
+    dcnn_status status = dcnn_dataset_read(&set, pixels, labels);
+    dcnn_dataset_free(&set);
+    free(pixels);
+    free(labels);
+    return status;
+}
+
+static void damage_anywhere_is_survived(void **state) {
+    (void)state;
+    const char *path = in_scratch("foreign.h5");
+    const char *wish = getenv("DCNN_TEST_EVERY");
+    const size_t every = wish ? strtoul(wish, NULL, 10) : 29;
+    size_t length;
+    put_foreign(path);
+    assert_ok(use(path));
+    uint8_t *whole = get_file(path, &length), *damaged = malloc(length);
+    char kept[512];
+    int refused = 0, cases = 0;
+    assert_non_null(damaged);
+    snprintf(kept, sizeof kept, "%s", path);
+    for (size_t at = 0; at < length; at += 1 + draw_below((uint32_t)(2 * every - 1))) {
+        memcpy(damaged, whole, length);
+        const uint32_t how = draw_below(4);
+        damaged[at] = how == 0 ? 0xff : how == 1 ? 0 : (uint8_t)(damaged[at] ^ (1u << draw_below(8)));
+        put_file(kept, damaged, length);
+        const dcnn_status status = use(kept);
+        assert_true(status == DCNN_OK || status == DCNN_BAD_INPUT || status == DCNN_FAILURE);
+        refused += status != DCNN_OK;
+        cases++;
+    }
+    for (size_t cut = 1; cut < length; cut += length / 40 + 1) {
+        put_file(kept, whole, length - cut);
+        assert_int_equal(use(kept), DCNN_BAD_INPUT);
+    }
+    printf("%d damaged files, %d refused\n", cases, refused);
+    free(whole);
+    free(damaged);
+}
+
+/* Puts another object in the place of one of the file's. */
+static hid_t open_to_change(const char *path, const char *name) {
+    put_foreign(path);
+    hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT);
+    assert_true(file >= 0);
+    assert_true(H5Ldelete(file, name, H5P_DEFAULT) >= 0);
+    return file;
+}
+
+static void links_and_other_files_are_refused(void **state) {
+    (void)state;
+    const hsize_t one[1] = {COUNT};
+    char path[512];
+    snprintf(path, sizeof path, "%s", in_scratch("links.h5"));
+    put_foreign(in_scratch("other.h5"));
+    hid_t file = open_to_change(path, "labels");
+    assert_true(H5Lcreate_soft("/images", file, "labels", H5P_DEFAULT, H5P_DEFAULT) >= 0);
+    H5Fclose(file);
+    assert_fails(use(path), DCNN_BAD_INPUT, "points elsewhere", path);
+    file = open_to_change(path, "labels");
+    assert_true(H5Lcreate_external(in_scratch("other.h5"), "/labels", file, "labels", H5P_DEFAULT, H5P_DEFAULT) >= 0);
+    H5Fclose(file);
+    assert_fails(use(path), DCNN_BAD_INPUT, "points elsewhere", path);
+
+    hid_t creation = H5Pcreate(H5P_DATASET_CREATE), space = H5Screate_simple(1, one, NULL);
+    assert_true(H5Pset_external(creation, "/dev/zero", 0, COUNT * 4) >= 0);
+    file = open_to_change(path, "labels");
+    H5Dclose(H5Dcreate2(file, "labels", H5T_STD_I32LE, space, H5P_DEFAULT, creation, H5P_DEFAULT));
+    H5Fclose(file);
+    H5Pclose(creation);
+    assert_fails(use(path), DCNN_BAD_INPUT, "in another file", path);
+
+    creation = H5Pcreate(H5P_DATASET_CREATE);
+    assert_true(H5Pset_virtual(creation, space, ".", "labels", space) >= 0); /* names itself */
+    file = open_to_change(path, "labels");
+    H5Dclose(H5Dcreate2(file, "labels", H5T_STD_I32LE, space, H5P_DEFAULT, creation, H5P_DEFAULT));
+    H5Fclose(file);
+    H5Pclose(creation);
+    H5Sclose(space);
+    assert_fails(use(path), DCNN_BAD_INPUT, "in another file", path);
+}
+
+static void absurd_shapes_are_refused(void **state) {
+    (void)state;
+    const hsize_t many[1] = {(hsize_t)1 << 27}, huge[4] = {(hsize_t)1 << 30, 1000, 1000, 3},
+                  chunk[4] = {1, 1000, 1000, 3};
+    char path[512];
+    snprintf(path, sizeof path, "%s", in_scratch("absurd.h5"));
+    hid_t creation = H5Pcreate(H5P_DATASET_CREATE), space = H5Screate_simple(1, many, NULL), text = H5Tcopy(H5T_C_S1);
+    const hsize_t some[1] = {4096};
+    H5Tset_size(text, 8);
+    H5Pset_chunk(creation, 1, some);
+    hid_t file = open_to_change(path, "class_names");
+    H5Dclose(H5Dcreate2(file, "class_names", text, space, H5P_DEFAULT, creation, H5P_DEFAULT));
+    H5Fclose(file);
+    H5Sclose(space);
+    assert_fails(use(path), DCNN_BAD_INPUT, "'class_names'", path);
+    H5Pset_chunk(creation, 4, chunk);
+    space = H5Screate_simple(4, huge, NULL);
+    file = open_to_change(path, "images");
+    H5Dclose(H5Dcreate2(file, "images", H5T_STD_U8LE, space, H5P_DEFAULT, creation, H5P_DEFAULT));
+    H5Fclose(file);
+    assert_fails(use(path), DCNN_BAD_INPUT, "are stored", path);
+    H5Sclose(space);
+    H5Pclose(creation);
+    H5Tclose(text);
+}
+
+/* A terminal obeys control characters; a page of invalid UTF-8 is none. */
+static void class_names_are_harmless(void **state) {
+    (void)state;
+    static const char *const names[] = {"\033[31mred\007 \302\233", "na\303\257ve \377\300\257"};
+    char path[512];
+    dcnn_dataset set;
+    snprintf(path, sizeof path, "%s", in_scratch("names.h5"));
+    hid_t file = open_to_change(path, "class_names");
+    assert_ok(dcnn_h5_strings_write(file, "class_names", 2, names));
+    H5Fclose(file);
+    assert_ok(dcnn_dataset_open(path, &set));
+    assert_string_equal(set.class_names[0], "?[31mred? ?");
+    assert_string_equal(set.class_names[1], "na\303\257ve ???");
+    dcnn_dataset_free(&set);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(damage_anywhere_is_survived),
+        cmocka_unit_test(links_and_other_files_are_refused),
+        cmocka_unit_test(absurd_shapes_are_refused),
+        cmocka_unit_test(class_names_are_harmless),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* test_room.c — how much memory is left, from what Linux says of machine and control groups. */
+#include "io_helpers.h"
+
+#include "run/room.h"
+
+/* SCRATCH/FOLDER/NAME of a machine that we make up. */
+static void say(const char *folder, const char *name, const char *text) {
+    char path[200];
+    assert_ok(dcnn_folder_create(in_scratch(folder)));
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    put_text(in_scratch(path), text);
+}
+
+static void expect(uint64_t bytes, const char *bound_by) {
+    const dcnn_room room = dcnn_room_in_memory(scratch);
+    if (room.bytes != bytes || !strstr(room.bound_by, bound_by))
+        fail_msg("%llu by %s", (unsigned long long)room.bytes, room.bound_by);
+}
+
+static void the_tightest_bound_counts(void **state) {
+    (void)state;
+    expect(UINT64_MAX, "nothing");
+    say("proc", "meminfo", "MemTotal:       1000 kB\nMemAvailable:    800 kB\n");
+    expect(800 * 1024, "free memory");
+    say("proc/self", "cgroup", "0::/job/step\n");
+    expect(800 * 1024, "free memory");
+    say("sys/fs/cgroup/job/step", "memory.max", "max\n");
+    say("sys/fs/cgroup/job/step", "memory.current", "5000\n");
+    expect(800 * 1024, "free memory");
+    say("sys/fs/cgroup/job", "memory.max", "500000\n"); /* of the group above: binds as well */
+    say("sys/fs/cgroup/job", "memory.current", "450000\n");
+    say("sys/fs/cgroup/job", "memory.stat", "anon 100\ninactive_file 200000\nactive_file 50000\n");
+    expect(300000, "limit of this job");
+    say("sys/fs/cgroup/job", "memory.current", "900000\n");
+    expect(0, "limit of this job");
+    unlink(in_scratch("sys/fs/cgroup/job/memory.max"));
+    say("sys/fs/cgroup", "memory.max", "600000\n"); /* in a container the path is not to be found */
+    say("sys/fs/cgroup", "memory.current", "100000\n");
+    expect(500000, "limit of this job");
+    unlink(in_scratch("sys/fs/cgroup/memory.max"));
+    say("proc/self", "cgroup", "5:cpu,memory:/slurm/uid_0/job_7\n1:name=systemd:/\n0::/\n");
+    say("sys/fs/cgroup/memory/slurm/uid_0/job_7", "memory.limit_in_bytes", "400000\n");
+    say("sys/fs/cgroup/memory/slurm/uid_0/job_7", "memory.usage_in_bytes", "150000\n");
+    say("sys/fs/cgroup/memory/slurm/uid_0/job_7", "memory.stat", "total_inactive_file 50000\n");
+    expect(300000, "limit of this job");
+    say("sys/fs/cgroup/memory/slurm", "memory.limit_in_bytes", "9223372036854771712\n"); /* none */
+    say("sys/fs/cgroup/memory/slurm", "memory.usage_in_bytes", "150000\n");
+    expect(300000, "limit of this job");
+}
+
+static void this_machine_has_some(void **state) {
+    (void)state;
+    char text[32];
+    assert_true(dcnn_room_in_memory("").bytes > 1 << 20);
+    assert_true(dcnn_room_in_shared_memory().bytes > 0);
+    assert_string_equal(dcnn_bytes_text(64 << 20, text), "64.0 MiB");
+    assert_string_equal(dcnn_bytes_text((uint64_t)3 << 29, text), "1.5 GiB");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(the_tightest_bound_counts),
+                                       cmocka_unit_test(this_machine_has_some)};
+    return cmocka_run_group_tests_name("room", tests, set_up, tear_down);
+}
