@@ -6,21 +6,22 @@
 
 #include "model/model_private.h"
 
-/* Keras' class of an optimizer; NULL: its .h5 reader knows none (of 3.15's Lamb neither), and loads the model
- * uncompiled. */
-static const char *class_of(const dcnn_optimizer *optimizer) {
-    static const char *const classes[DCNN_OPTIMIZER_COUNT] = {[DCNN_ADAM] = "Adam", [DCNN_SGD] = "SGD"};
-    return classes[optimizer->kind];
-}
-
-/* The settings of one kind behind those of all. */
-static void describe_own_settings(const dcnn_optimizer *optimizer, json_t *settings) {
-    json_t *own = optimizer->kind == DCNN_SGD ? json_pack("{s:f, s:b}", "momentum", optimizer->momentum, "nesterov", 0)
-                                              : json_pack("{s:f, s:f, s:f}", "beta_1", optimizer->beta1, "beta_2",
-                                                          optimizer->beta2, "epsilon", optimizer->epsilon);
-    if (optimizer->kind == DCNN_ADAM) json_object_set_new(own, "amsgrad", json_false());
-    json_object_update(settings, own);
-    json_decref(own);
+/* The settings of one kind behind those of all, by the options that it reads. */
+static void describe_own_settings(const dcnn_optimizer *o, json_t *settings) {
+    const char *reads = dcnn_optimizer_table[o->kind].options;
+    const struct {
+        const char *option, *key;
+        double value;
+    } rows[] = {{" momentum ", "momentum", o->momentum},
+                {" beta-1 ", "beta_1", o->beta1},
+                {" beta-2 ", o->kind == DCNN_RMSPROP ? "rho" : "beta_2", o->beta2},
+                {" epsilon ", "epsilon", o->epsilon}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (strstr(reads, rows[i].option)) json_object_set_new(settings, rows[i].key, json_real(rows[i].value));
+    if (o->kind == DCNN_ADAM || o->kind == DCNN_ADAMW) json_object_set_new(settings, "amsgrad", json_false());
+    if (o->kind == DCNN_SGD) json_object_set_new(settings, "nesterov", json_boolean(o->nesterov));
+    if (o->clip_norm > 0.0) json_object_set_new(settings, "global_clipnorm", json_real(o->clip_norm));
+    if (o->clip_value > 0.0) json_object_set_new(settings, "clipvalue", json_real(o->clip_value));
 }
 
 static json_t *describe_loss(const dcnn_net *net) {
@@ -34,11 +35,11 @@ static json_t *describe_loss(const dcnn_net *net) {
 }
 
 json_t *dcnn_compile_state_describe(const dcnn_net *net, const dcnn_optimizer *optimizer, bool archive) {
-    const char *class_name = class_of(optimizer);
+    const char *class_name = dcnn_optimizer_table[optimizer->kind].keras_class;
     if (class_name == NULL) return NULL;
     json_t *settings =
         json_pack("{s:s, s:f, s:n, s:n, s:n, s:n, s:b, s:f, s:n, s:n, s:n}", "name",
-                  dcnn_optimizer_names[optimizer->kind], "learning_rate", optimizer->learning_rate, "weight_decay",
+                  dcnn_optimizer_table[optimizer->kind].name, "learning_rate", optimizer->learning_rate, "weight_decay",
                   "clipnorm", "global_clipnorm", "clipvalue", "use_ema", 0, "ema_momentum", 0.99,
                   "ema_overwrite_frequency", "loss_scale_factor", "gradient_accumulation_steps");
     if (optimizer->weight_decay > 0.0)

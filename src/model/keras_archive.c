@@ -98,7 +98,7 @@ static dcnn_status write_optimizer(hid_t file, const dcnn_checkpoint *from, cons
     for (int i = 0; i < from->net->node_count; i++)
         for (int j = 0; j < from->net->nodes[i].param_count; j++) {
             const dcnn_param *param = &from->net->nodes[i].params[j];
-            for (int k = 0; param->trainable && k < dcnn_moment_count(optimizer); k++) {
+            for (int k = 0; param->trainable && k < dcnn_optimizer_moments(optimizer); k++) {
                 snprintf(place, sizeof place, "optimizer/vars/%d", number++);
                 DCNN_TRY(write_values(file, place, param, moments[k] + param->offset));
             }

@@ -222,11 +222,11 @@ static dcnn_status read_weights(const reader *from) {
 static int moments_in(const name_list *list) {
     dcnn_optimizer optimizer = {.momentum = list->count > 2 ? 1.0 : 0.0};
     for (int kind = 0; kind < DCNN_OPTIMIZER_COUNT && list->count > 0; kind++) {
-        const size_t length = strlen(dcnn_optimizer_names[kind]);
-        if (strncmp(list->names[0], dcnn_optimizer_names[kind], length) == 0 && list->names[0][length] == '/')
+        const size_t length = strlen(dcnn_optimizer_table[kind].name);
+        if (strncmp(list->names[0], dcnn_optimizer_table[kind].name, length) == 0 && list->names[0][length] == '/')
             optimizer.kind = (dcnn_optimizer_kind)kind;
     }
-    return dcnn_moment_count(&optimizer);
+    return dcnn_optimizer_moments(&optimizer);
 }
 
 static dcnn_status read_moment_tensors(const reader *from, hid_t group, const name_list *list) {

@@ -109,7 +109,7 @@ static dcnn_status write_moments(hid_t group, const dcnn_checkpoint *from, const
                                  weight_name *names) {
     static const char *const roles[2] = {"momentum", "velocity"};
     const dcnn_net *net = from->net;
-    const char *kind = dcnn_optimizer_names[optimizer->kind];
+    const char *kind = dcnn_optimizer_table[optimizer->kind].name;
     const float learning_rate = (float)optimizer->learning_rate, *const moments[2] = {from->m, from->v};
     int count = 0;
     snprintf(names[count++], sizeof *names, "%s/iteration", kind);
@@ -120,7 +120,7 @@ static dcnn_status write_moments(hid_t group, const dcnn_checkpoint *from, const
         const dcnn_node *node = &net->nodes[i];
         for (int j = 0; j < node->param_count; j++) {
             const dcnn_param *param = &node->params[j];
-            for (int k = 0; k < dcnn_moment_count(optimizer) && param->trainable; k++) {
+            for (int k = 0; k < dcnn_optimizer_moments(optimizer) && param->trainable; k++) {
                 snprintf(names[count], sizeof *names, "%s/%s_%s_%s", kind, node->name, param->name, roles[k]);
                 DCNN_TRY(write_tensor(group, names[count++], param, moments[k] + param->offset));
             }
