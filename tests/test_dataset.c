@@ -429,7 +429,7 @@ static void put_foreign(const char *path, const foreign *kind) {
     assert_ok(dcnn_h5_create("foreign", 0, &file));
     UNLESS("format", dcnn_h5_text_write(file, "format", kind->format));
     UNLESS("format_version", dcnn_h5_attribute_write(file, "format_version", DCNN_H5_INT64, -1, &kind->version));
-    UNLESS("mean", dcnn_h5_attribute_write(file, "mean", DCNN_H5_DOUBLE, 1, &(double){-0.25}));
+    UNLESS("mean", dcnn_h5_attribute_write(file, "mean", DCNN_H5_DOUBLE, 1, &(double){0.25}));
     UNLESS("std", dcnn_h5_attribute_write(file, "std", DCNN_H5_DOUBLE, 1, &kind->std));
     UNLESS("seed", dcnn_h5_attribute_write(file, "seed", DCNN_H5_INT64, -1, &kind->seed));
     UNLESS("images", dcnn_h5_write(file, "images", kind->image_type, kind->image_rank, shape, 0, pixels));
@@ -463,7 +463,7 @@ static void unsealed_data_sets_are_read_if_right(void **state) {
     assert_string_equal(set.class_names[1], "d\xc3\xb6g");
     assert_string_equal(set.splits[0].name, "train");
     assert_string_equal(set.splits[1].name, "mine");
-    assert_true(set.mean[0] == -0.25 && set.std[0] == 0.5);
+    assert_true(set.mean[0] == 0.25 && set.std[0] == 0.5);
     assert_string_equal(set.source, "");
     close_set(&set);
     foreign kind = right;
@@ -483,6 +483,7 @@ static void unsealed_data_sets_are_read_if_right(void **state) {
     kind = right, kind.label = 1LL << 32, refuse_foreign(kind, "label 4294967296");
     kind = right, kind.seed = -2, refuse_foreign(kind, "seed is -2");
     kind = right, kind.std = 0, refuse_foreign(kind, "std must be above 0");
+    kind = right, kind.std = 64, refuse_foreign(kind, "are not those of pixel / 255; divide both by 255");
     kind = right, kind.std = NAN, refuse_foreign(kind, "std must be above 0");
     kind = right, kind.image_type = DCNN_H5_INT32, refuse_foreign(kind, "numbers that fit uint8");
     kind = right, kind.image_rank = 3, refuse_foreign(kind, "has 3 dimensions, not 4");

@@ -3,6 +3,7 @@
 #include "report_helpers.h"
 
 #include "run/histogram.h"
+#include "run/metrics.h"
 #include "run/run_folder.h"
 
 static const char *folder;

@@ -13,7 +13,7 @@ static void put_foreign(const char *path) {
     const int64_t shape[4] = {COUNT, SIDE, SIDE, 1}, rows = COUNT;
     const hsize_t sizes[4] = {COUNT, SIDE, SIDE, 1}, chunk[4] = {8, SIDE, SIDE, 1};
     static const char *const names[] = {"cat", "dog"};
-    const double mean = 100, std = 50;
+    const double mean = 0.4, std = 0.2;
     uint8_t pixels[COUNT * SIDE * SIDE];
     int32_t labels[COUNT];
     int64_t train[COUNT];

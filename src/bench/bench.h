@@ -7,7 +7,7 @@
 
 #include "nn/net.h"
 #include "comm/comm.h"
-#include "run/run_folder.h"
+#include "engine/stopwatch.h"
 
 /** What to measure. */
 typedef struct dcnn_bench_options {

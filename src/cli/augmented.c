@@ -57,7 +57,8 @@ static dcnn_status make_rows(const painter *p, const dcnn_augment *ranges, const
         if (row >= 0 && !dcnn_augment_suits(row, d->c)) continue;
         if (row >= 0 && (out->names[out->rows] = single_out(ranges, row, &alone)) == NULL)
             return DCNN_FAIL(DCNN_FAILURE, "out of memory: augmented samples");
-        out->samples[out->rows] = train->rows[row < 0 ? i : row % together];
+        /* evenly spread: data that are sorted by class show each of them */
+        out->samples[out->rows] = train->rows[(row < 0 ? i : row % together) * train->count / together];
         for (int copy = 0; copy < copies; copy++)
             paint(p, &alone, out->samples[out->rows], copy,
                   out->pixels + ((int64_t)out->rows * copies + copy) * values);

@@ -12,15 +12,15 @@
 #include "run/run.h"
 
 typedef struct dcnn_cli {
-    dcnn_comm *comm; /**< of the ranks that work; NULL in a command of one process, and on a spare rank */
-    dcnn_comm *job;  /**< of all ranks: the same, unless there are spare ones (run/comm.h); else NULL likewise */
+    dcnn_comm *comm; /**< of the ranks that work; NULL in a command of one process, and on an idle rank */
+    dcnn_comm *job;  /**< of all ranks: the same, unless there are idle ones (comm/comm.h); else NULL likewise */
     dcnn_options *options;
     json_t *command; /**< the words of the command line, an array of strings */
     bool speaks;     /**< rank 0, or the only process */
 } dcnn_cli;
 
 /**
- * What training does on every rank, spare ones too: signals that any of them catches count, and the watchdog watches
+ * What training does on every rank, idle ones too: signals that any of them catches count, and the watchdog watches
  * them. *Collective* over the job.
  * @param folder  of the run; read on rank 0 only
  * @return as dcnn_watchdog_start()

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "cli/cli.h"
+#include "io/classes.h"
 #include "io/kind.h"
 #include "io/hdf5_file.h"
 #include "io/input.h"
@@ -49,20 +50,42 @@ static const char *seal_text(bool sealed) {
     return sealed ? "its checksum is right" : "it carries no checksum";
 }
 
-static void print_dataset(const dcnn_dataset *d) {
+/* Smallest and largest class, and those without any picture. */
+static dcnn_status print_census(const dcnn_dataset *d) {
+    int32_t *labels = malloc((size_t)d->count * sizeof *labels);
+    dcnn_class_census census = {0};
+    const char *const *names = (const char *const *)d->class_names;
+    char text[300];
+    dcnn_status status = labels ? dcnn_dataset_read_labels(d, labels)
+                                : DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for its labels", d->path);
+    if (status == DCNN_OK) status = dcnn_class_census_take(d->class_count, d->count, labels, NULL, &census);
+    if (status == DCNN_OK) {
+        printf("%15s%s\n", "", dcnn_class_census_range(&census, names, text));
+        const char *empty = dcnn_class_census_empty(&census, NULL, names, text);
+        if (empty) printf("%15s%s\n", "", empty);
+    }
+    dcnn_class_census_free(&census);
+    free(labels);
+    return status;
+}
+
+static dcnn_status print_dataset(const dcnn_dataset *d) {
     dcnn_number number;
     printf("%s: a data set; %s\n\n", d->path, seal_text(d->sealed));
     printf("images         %s of %dx%dx%d\n", dcnn_number_text(d->count, &number), d->h, d->w, d->c);
     printf("classes        %d:", d->class_count);
     for (int i = 0; i < d->class_count; i++) printf(" %s", d->class_names[i]);
-    printf("\nsplits         ");
+    putchar('\n');
+    if (d->has_labels && d->class_count > 0) DCNN_TRY(print_census(d));
+    printf("splits         ");
     for (int i = 0; i < d->split_count; i++)
         printf("%s%s %s", i > 0 ? ", " : "", d->splits[i].name, dcnn_number_text(d->splits[i].count, &number));
     printf("\nseed           %" PRIu64 "\n", d->seed);
     print_values("mean", d->c, d->mean);
     print_values("std", d->c, d->std);
-    if (d->source && d->source[0]) printf("source         %s\n", d->source);
-    if (d->source_checksum && d->source_checksum[0]) printf("               XXH3-64 %s\n", d->source_checksum);
+    if (d->source && *d->source) printf("source         %s\n", d->source);
+    if (d->source_checksum && *d->source_checksum) printf("               XXH3-64 %s\n", d->source_checksum);
+    return DCNN_OK;
 }
 
 static dcnn_status tell_dataset(const char *path, bool json) {
@@ -70,7 +93,7 @@ static dcnn_status tell_dataset(const char *path, bool json) {
     DCNN_TRY(dcnn_dataset_open(path, &dataset));
     dcnn_status status = dcnn_dataset_verify(&dataset);
     if (status == DCNN_OK && json) status = print_dataset_json(&dataset);
-    if (status == DCNN_OK && !json) print_dataset(&dataset);
+    if (status == DCNN_OK && !json) status = print_dataset(&dataset);
     dcnn_dataset_free(&dataset);
     return status;
 }
@@ -245,18 +268,13 @@ static dcnn_status tell_hdf5(const char *path, bool json) {
     return DCNN_FAIL(DCNN_BAD_INPUT, "%s: an HDF5 file, but neither a data set of dcnn nor a Keras model", path);
 }
 
-static dcnn_status tell_pictures(const char *path) {
-    return DCNN_FAIL(DCNN_BAD_INPUT, "%s: pictures or labels as they came; make a data set of them with: dcnn prepare",
-                     path);
-}
-
 dcnn_status dcnn_cmd_info(dcnn_cli *cli) {
     const char *path = cli->options->operands[0];
     const bool json = cli->options->json;
-    struct stat info;
-    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode))
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: a folder; name a file in it", path);
-    if (dcnn_is_csv(path) || dcnn_is_idx(path)) return tell_pictures(path);
-    if (dcnn_kind_of_file(path) == DCNN_KIND_KERAS) return tell_checkpoint(path, json);
-    return first_byte(path) == '{' ? tell_description(path, json) : tell_hdf5(path, json);
+    const dcnn_kind_id kind = dcnn_kind_of_file(path);
+    if (kind == DCNN_KIND_JSON && first_byte(path) == '{') return tell_description(path, json);
+    if (kind == DCNN_KIND_KERAS) return tell_checkpoint(path, json);
+    if (kind == DCNN_KIND_HDF5 || kind == DCNN_KIND_UNKNOWN || kind == DCNN_KIND_MISSING || kind == DCNN_KIND_EMPTY)
+        return tell_hdf5(path, json);
+    return dcnn_kind_fail(path, kind, "a data set or a model");
 }

@@ -4,19 +4,32 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "cli/cli.h"
+#include "cli/gather.h"
 #include "cli/progress.h"
 #include "io/file.h"
-#include "io/png.h"
+#include "io/kind.h"
 
-/* The CSV as it grows, on the rank that speaks. */
+/* Pictures that were predicted together, on the rank that speaks. */
+typedef struct batch {
+    dcnn_gathered from;  /* files and ids; its pixels are gone */
+    const char *dataset; /* or the data set that they are of */
+    int64_t count;
+    float *probabilities; /* [count, classes] */
+} batch;
+
+/* All that is to be told. */
 typedef struct table {
     FILE *to;
     bool kaggle;
-    bool people; /* a line for people about each picture instead */
+    bool has_files, has_ids;
     int class_count;
     const char *const *names; /* of the classes, or NULL */
     int64_t next;             /* number of the next picture */
+    int batch_count;
+    batch *batches;
+    int64_t bad, count;
 } table;
 
 /* Quoted where commas, quotes or line ends would break the line (RFC 4180). */
@@ -38,25 +51,35 @@ static void put_header(const table *out) {
         fputs("ImageId,Label\n", out->to);
         return;
     }
-    fputs("index,label", out->to);
+    fprintf(out->to, "index,%s%slabel", out->has_files ? "file," : "", out->has_ids ? "id," : "");
     for (int i = 0; i < out->class_count; i++) fprintf(out->to, ",p%d", i);
     fputc('\n', out->to);
 }
 
-static void put_rows(table *out, int64_t count, const float *probabilities) {
-    for (int64_t i = 0; i < count; i++) {
-        const float *row = probabilities + i * out->class_count;
-        int best = 0;
-        for (int j = 1; j < out->class_count; j++)
-            if (row[j] > row[best]) best = j;
-        fprintf(out->to, "%" PRId64 ",", out->next++);
-        if (out->names)
-            put_cell(out->to, out->names[best]);
-        else
-            fprintf(out->to, "%d", best);
-        for (int j = 0; !out->kaggle && j < out->class_count; j++) fprintf(out->to, ",%.9g", (double)row[j]);
-        fputc('\n', out->to);
-    }
+static void put_row(table *out, const batch *of, int64_t i) {
+    const float *row = of->probabilities + i * out->class_count;
+    const char *file = of->dataset ? of->dataset : of->from.files.text[i],
+               *id = of->dataset ? "" : of->from.ids.text[i];
+    int best = 0;
+    for (int j = 1; j < out->class_count; j++)
+        if (row[j] > row[best]) best = j;
+    if (out->kaggle && id[0])
+        put_cell(out->to, id);
+    else
+        fprintf(out->to, "%" PRId64, out->next);
+    out->next++;
+    for (int column = 0; column < 2 && !out->kaggle; column++)
+        if (column == 0 ? out->has_files : out->has_ids) {
+            fputc(',', out->to);
+            put_cell(out->to, column == 0 ? file : id);
+        }
+    fputc(',', out->to);
+    if (out->names)
+        put_cell(out->to, out->names[best]);
+    else
+        fprintf(out->to, "%d", best);
+    for (int j = 0; !out->kaggle && j < out->class_count; j++) fprintf(out->to, ",%.9g", (double)row[j]);
+    fputc('\n', out->to);
 }
 
 /* The two likeliest classes of one picture. */
@@ -83,26 +106,23 @@ static void put_sentence(const table *out, const char *path, const float *row) {
 
 /* --- inputs ----------------------------------------------------------------------------------------------------- */
 
-typedef enum input_kind { INPUT_DATASET, INPUT_CSV, INPUT_IDX, INPUT_PNG } input_kind;
-
-/* Rank 0 looks, for pictures need to lie on its node only. */
-static input_kind find_kind(const dcnn_cli *cli, const char *path) {
-    int kind = INPUT_DATASET;
-    if (dcnn_is_csv(path))
-        kind = INPUT_CSV;
-    else if (cli->speaks && dcnn_is_idx(path))
-        kind = INPUT_IDX;
-    else if (cli->speaks && dcnn_is_png(path))
-        kind = INPUT_PNG;
-    dcnn_comm_broadcast(cli->comm, &kind, sizeof kind);
-    return (input_kind)kind;
+/* Room for one more batch. */
+static dcnn_status add_batch(table *out, batch **added) {
+    batch *more = realloc(out->batches, (size_t)(out->batch_count + 1) * sizeof *more);
+    if (more == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: the predictions");
+    out->batches = more;
+    *added = &more[out->batch_count++];
+    **added = (batch){0};
+    return DCNN_OK;
 }
 
 static dcnn_status predict_dataset(const dcnn_cli *cli, const dcnn_checkpoint *checkpoint, const char *path,
-                                   dcnn_evaluation *evaluation) {
+                                   table *out) {
     const dcnn_options *o = cli->options;
     dcnn_dataset dataset = {0};
+    dcnn_evaluation evaluation = {0};
     const dcnn_split *split;
+    batch *mine = NULL;
     dcnn_status status = dcnn_dataset_share(cli->comm, path, o->split ? o->split : "", &dataset, &split);
     if (status == DCNN_USAGE && o->split == NULL)
         status = DCNN_FAIL(DCNN_USAGE, "%s is a data set: say which split of it, as --split test", path);
@@ -114,77 +134,123 @@ static dcnn_status predict_dataset(const dcnn_cli *cli, const dcnn_checkpoint *c
                                   .cache_bytes = o->cache_memory,
                                   .on_progress = dcnn_bar_count,
                                   .context = "predicting"};
-    DCNN_TRY_DONE(dcnn_evaluate(cli->comm, checkpoint, &samples, (int)o->threads, true, evaluation));
+    DCNN_TRY_DONE(dcnn_evaluate(cli->comm, checkpoint, &samples, (int)o->threads, true, &evaluation));
+    DCNN_TRY_DONE(dcnn_comm_agree(cli->comm, add_batch(out, &mine)));
+    mine->dataset = path;
+    mine->count = evaluation.count;
+    mine->probabilities = evaluation.probabilities;
+    evaluation.probabilities = NULL;
+    out->count += mine->count;
 done:
+    dcnn_evaluation_free(&evaluation);
     dcnn_dataset_free(&dataset);
     return status;
 }
 
-static dcnn_status read_pictures(const dcnn_cli *cli, const dcnn_checkpoint *checkpoint, const char *path,
-                                 input_kind kind, dcnn_images *images) {
+/* What rank 0 has gathered so far. */
+static dcnn_status predict_gathered(const dcnn_cli *cli, const dcnn_checkpoint *checkpoint, dcnn_gathered *gathered,
+                                    table *out) {
     const dcnn_shape takes = checkpoint->net->nodes[0].shape;
-    const int *given = cli->options->shape;
-    if (kind == INPUT_CSV && given[0] > 0)
-        DCNN_TRY(dcnn_csv_read(path, given[0], given[1], given[2], NULL, images));
-    else if (kind == INPUT_CSV)
-        DCNN_TRY(dcnn_csv_read(path, takes.h, takes.w, takes.c, NULL, images));
-    else if (kind == INPUT_PNG)
-        DCNN_TRY(dcnn_png_read(path, takes.c, images));
-    else
-        DCNN_TRY(dcnn_idx_read_images(path, images));
-    free(images->labels); /* to predict is not to look */
-    images->labels = NULL;
-    return dcnn_check_fit(checkpoint, cli->options->operands[0], path, images->h, images->w, images->c);
-}
-
-static dcnn_status predict_pictures(const dcnn_cli *cli, const dcnn_checkpoint *checkpoint, const char *path,
-                                    input_kind kind, dcnn_evaluation *evaluation) {
-    dcnn_images images = {0};
-    dcnn_status status = cli->speaks ? read_pictures(cli, checkpoint, path, kind, &images) : DCNN_OK;
-    DCNN_TRY_DONE(dcnn_comm_agree(cli->comm, status));
+    dcnn_images images = {
+        .count = gathered->count, .h = takes.h, .w = takes.w, .c = takes.c, .pixels = gathered->pixels};
+    dcnn_evaluation evaluation = {0};
+    batch *mine = NULL;
+    dcnn_comm_broadcast(cli->comm, &images.count, sizeof images.count);
+    if (images.count == 0) return DCNN_OK;
     const dcnn_samples samples = {.images = cli->speaks ? &images : NULL,
                                   .input = {cli->options->mean, cli->options->std, cli->options->scale},
                                   .on_progress = dcnn_bar_count,
                                   .context = "predicting"};
-    DCNN_TRY_DONE(dcnn_evaluate(cli->comm, checkpoint, &samples, (int)cli->options->threads, true, evaluation));
-done:
-    dcnn_images_free(&images);
+    DCNN_TRY(dcnn_evaluate(cli->comm, checkpoint, &samples, (int)cli->options->threads, true, &evaluation));
+    dcnn_status status = dcnn_comm_agree(cli->comm, add_batch(out, &mine));
+    if (status == DCNN_OK) {
+        out->has_files = out->has_files || gathered->has_files;
+        out->has_ids = out->has_ids || gathered->has_ids;
+        out->count += images.count;
+        mine->count = images.count;
+        mine->probabilities = evaluation.probabilities;
+        evaluation.probabilities = NULL;
+        mine->from = *gathered;
+        *gathered = (dcnn_gathered){0};
+        free(mine->from.pixels);
+        mine->from.pixels = NULL;
+    }
+    dcnn_evaluation_free(&evaluation);
     return status;
 }
 
-static dcnn_status predict_input(const dcnn_cli *cli, const dcnn_checkpoint *checkpoint, const char *path, table *out) {
-    dcnn_evaluation evaluation = {0};
-    const input_kind kind = find_kind(cli, path);
-    if (cli->speaks) dcnn_bar_begin(cli->options->quiet, 0.5);
-    if (kind == INPUT_DATASET)
-        DCNN_TRY(predict_dataset(cli, checkpoint, path, &evaluation));
-    else
-        DCNN_TRY(predict_pictures(cli, checkpoint, path, kind, &evaluation));
-    dcnn_bar_end();
-    if (cli->speaks && out->people)
-        put_sentence(out, path, evaluation.probabilities);
-    else if (cli->speaks)
-        put_rows(out, evaluation.count, evaluation.probabilities);
-    dcnn_evaluation_free(&evaluation);
+/* On rank 0. One that is no good does not stop the others. */
+static dcnn_status gather(const dcnn_cli *cli, const dcnn_gather_options *how, const char *path, dcnn_gathered *to) {
+    const dcnn_status status = dcnn_gather(path, how, to);
+    if (status != DCNN_BAD_INPUT || cli->options->operand_count == 2) return status;
+    dcnn_warn("%s", dcnn_error());
+    to->bad++;
     return DCNN_OK;
+}
+
+static dcnn_status gather_options(const dcnn_cli *cli, const dcnn_checkpoint *checkpoint, dcnn_gather_options *how) {
+    const dcnn_options *o = cli->options;
+    const dcnn_shape takes = checkpoint->net->nodes[0].shape;
+    *how = (dcnn_gather_options){.wanted = {.h = takes.h, .w = takes.w, .channels = takes.c},
+                                 .given = {o->shape[0], o->shape[1], o->shape[2]},
+                                 .resize = o->resize,
+                                 .invert = o->invert,
+                                 .normalised = checkpoint->normalised};
+    DCNN_TRY(dcnn_fit_parse(o->fit, &how->wanted.fit));
+    for (int c = 0; c < takes.c; c++) {
+        how->mean += checkpoint->mean[c] / takes.c;
+        how->std += checkpoint->std[c] / takes.c;
+    }
+    return dcnn_color_parse(o->background ? o->background : "black", how->wanted.background);
+}
+
+static dcnn_status predict_all(const dcnn_cli *cli, const dcnn_checkpoint *checkpoint, table *out) {
+    dcnn_gathered gathered = {0};
+    dcnn_gather_options how;
+    dcnn_status status = gather_options(cli, checkpoint, &how);
+    if (status != DCNN_OK) return status;
+    if (cli->speaks) dcnn_bar_begin(cli->options->quiet, 0.5);
+    for (int i = 1; i < cli->options->operand_count && status == DCNN_OK; i++) {
+        const char *path = cli->options->operands[i];
+        /* rank 0 looks, for pictures need to lie on its node only */
+        int is_dataset = cli->speaks && strcmp(path, "-") != 0 && dcnn_kind_of_file(path) == DCNN_KIND_HDF5;
+        dcnn_comm_broadcast(cli->comm, &is_dataset, sizeof is_dataset);
+        if (is_dataset) status = predict_gathered(cli, checkpoint, &gathered, out);
+        if (status == DCNN_OK && is_dataset)
+            status = predict_dataset(cli, checkpoint, path, out);
+        else if (status == DCNN_OK)
+            status = dcnn_comm_agree(cli->comm, cli->speaks ? gather(cli, &how, path, &gathered) : DCNN_OK);
+    }
+    if (status == DCNN_OK && cli->speaks) dcnn_gather_tell(&gathered);
+    out->bad = gathered.bad;
+    if (status == DCNN_OK) status = predict_gathered(cli, checkpoint, &gathered, out);
+    dcnn_bar_end();
+    dcnn_gathered_free(&gathered);
+    return status;
 }
 
 /* --- all of it -------------------------------------------------------------------------------------------------- */
 
-/* A person asks about pictures: neither a CSV nor its file is asked for. */
-static bool is_for_people(const dcnn_cli *cli) {
+/* A person asks about pictures, each by its name: neither a CSV nor its file is asked for. */
+static bool is_for_people(const dcnn_cli *cli, const table *out) {
     const dcnn_options *o = cli->options;
-    bool people = o->output == NULL && !o->given[dcnn_option_find(DCNN_COMMAND_PREDICT, "format") - dcnn_option_table];
-    for (int i = 1; i < o->operand_count; i++) people = find_kind(cli, o->operands[i]) == INPUT_PNG && people;
-    return people;
+    bool pictures = out->batch_count > 0;
+    for (int i = 0; i < out->batch_count; i++) pictures = pictures && out->batches[i].from.has_files;
+    return pictures && o->output == NULL && !dcnn_option_given(DCNN_COMMAND_PREDICT, "format", o) &&
+           out->count + out->bad == o->operand_count - 1;
 }
 
-static dcnn_status predict_all(const dcnn_cli *cli, const dcnn_checkpoint *checkpoint, table *out) {
-    out->people = is_for_people(cli);
-    if (cli->speaks && !out->people) put_header(out);
-    for (int i = 1; i < cli->options->operand_count; i++)
-        DCNN_TRY(predict_input(cli, checkpoint, cli->options->operands[i], out));
-    return DCNN_OK;
+static void put_all(const dcnn_cli *cli, table *out) {
+    const bool people = is_for_people(cli, out);
+    if (!people) put_header(out);
+    for (int b = 0; b < out->batch_count; b++) {
+        const batch *of = &out->batches[b];
+        for (int64_t i = 0; i < of->count; i++)
+            if (people)
+                put_sentence(out, of->from.files.text[i], of->probabilities + i * out->class_count);
+            else
+                put_row(out, of, i);
+    }
 }
 
 static dcnn_status deliver(const char *path, const char *text, size_t length) {
@@ -193,26 +259,41 @@ static dcnn_status deliver(const char *path, const char *text, size_t length) {
     return DCNN_OK;
 }
 
+/* On rank 0: the others are told, then the bad ones counted. */
+static dcnn_status tell_all(const dcnn_cli *cli, table *out) {
+    char *text = NULL;
+    size_t length = 0;
+    dcnn_status status = DCNN_OK;
+    if ((out->to = open_memstream(&text, &length)) == NULL)
+        return DCNN_FAIL(DCNN_FAILURE, "out of memory: the predictions");
+    put_all(cli, out);
+    if (fclose(out->to) != 0) status = DCNN_FAIL(DCNN_FAILURE, "out of memory: the predictions");
+    if (status == DCNN_OK) status = deliver(cli->options->output, text, length);
+    free(text);
+    if (status == DCNN_OK && out->bad > 0)
+        status =
+            DCNN_FAIL(DCNN_BAD_INPUT, "%" PRId64 " of %" PRId64 " could not be read (named above); the others are done",
+                      out->bad, out->bad + out->count);
+    return status;
+}
+
 dcnn_status dcnn_cmd_predict(dcnn_cli *cli) {
     const dcnn_options *o = cli->options;
     dcnn_checkpoint checkpoint;
-    char *text = NULL;
-    size_t length = 0;
     table out = {.kaggle = strcmp(o->format, "kaggle") == 0};
     dcnn_status status = dcnn_checkpoint_share(cli->comm, o->operands[0], &checkpoint);
     if (status != DCNN_OK) goto done;
     out.class_count = checkpoint.net->class_count;
     out.names = dcnn_class_names(&checkpoint, NULL);
     out.next = out.kaggle ? 1 : 0;
-    if (cli->speaks && (out.to = open_memstream(&text, &length)) == NULL)
-        status = DCNN_FAIL(DCNN_FAILURE, "out of memory: the predictions");
-    DCNN_TRY_DONE(dcnn_comm_agree(cli->comm, status));
-    status = predict_all(cli, &checkpoint, &out);
-    if (out.to && fclose(out.to) != 0 && status == DCNN_OK)
-        status = DCNN_FAIL(DCNN_FAILURE, "out of memory: the predictions");
-    if (cli->speaks && status == DCNN_OK) status = deliver(o->output, text, length);
+    DCNN_TRY_DONE(predict_all(cli, &checkpoint, &out));
+    status = dcnn_comm_agree(cli->comm, cli->speaks ? tell_all(cli, &out) : DCNN_OK);
 done:
-    free(text);
+    for (int i = 0; i < out.batch_count; i++) {
+        dcnn_gathered_free(&out.batches[i].from);
+        free(out.batches[i].probabilities);
+    }
+    free(out.batches);
     dcnn_checkpoint_free(&checkpoint);
     return status;
 }

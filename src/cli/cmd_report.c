@@ -36,7 +36,7 @@ static dcnn_status read_text(const char *folder, const char *name, char **text) 
 static dcnn_status read_record(const char *folder, json_t **record) {
     char *text = NULL;
     json_error_t error;
-    DCNN_TRY(read_text(folder, "run.json", &text));
+    DCNN_TRY(read_text(folder, DCNN_RUN_RECORD, &text));
     *record = json_loads(text, 0, &error);
     free(text);
     if (*record) return DCNN_OK;
@@ -58,7 +58,7 @@ static dcnn_status draw(const dcnn_cli *cli, const char *folder, dcnn_report_dat
     sources s = {0};
     dcnn_status status;
     DCNN_TRY_DONE(read_record(folder, &s.record));
-    DCNN_TRY_DONE(read_text(folder, "metrics.jsonl", &s.history));
+    DCNN_TRY_DONE(read_text(folder, DCNN_RUN_METRICS, &s.history));
     DCNN_TRY_DONE(read_samples(&s, data));
     DCNN_TRY_DONE(dcnn_augmented_make(dcnn_kernels_of(dcnn_comm_isa(cli->comm)), data, &s.augmented));
     data->history = s.history;
@@ -118,6 +118,8 @@ static dcnn_status report_model(const dcnn_cli *cli, const char *folder, const c
     const char *path;
     DCNN_TRY_DONE(dcnn_comm_agree(cli->comm, find_data(folder, model, data_path, checkpoint.data_path, &path)));
     DCNN_TRY_DONE(dcnn_dataset_share(cli->comm, path, split_name ? split_name : choose_split(path), &dataset, &split));
+    DCNN_TRY_DONE(dcnn_comm_agree(
+        cli->comm, dcnn_dataset_adopt_classes(&dataset, checkpoint.class_count, checkpoint.class_names, model)));
     DCNN_TRY_DONE(check_classes(&checkpoint, model, &dataset));
     const dcnn_samples samples = {.dataset = &dataset, .split = split, .cache_bytes = cli->options->cache_memory};
     DCNN_TRY_DONE(dcnn_evaluate(cli->comm, &checkpoint, &samples, (int)cli->options->threads, true, &evaluation));
@@ -138,7 +140,7 @@ done:
 }
 
 dcnn_status dcnn_run_report(const dcnn_cli *cli, const char *folder, const char *data, const char *split) {
-    char *model = dcnn_path_join(folder, "best.h5");
+    char *model = dcnn_path_join(folder, DCNN_RUN_BEST);
     dcnn_status status = model ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
     if (model && access(model, F_OK) != 0)
         status = DCNN_FAIL(DCNN_BAD_INPUT, "%s holds no run with a finished epoch (there is no best.h5 in it)", folder);
@@ -160,9 +162,9 @@ static dcnn_status read_if_there(const char *folder, const char *name, char **te
 
 dcnn_status dcnn_run_events(const char *folder) {
     char *epochs = NULL, *steps = NULL, *histograms = NULL;
-    dcnn_status status = read_if_there(folder, "metrics.jsonl", &epochs);
-    if (status == DCNN_OK) status = read_if_there(folder, "steps.jsonl", &steps);
-    if (status == DCNN_OK) status = read_if_there(folder, "histograms.jsonl", &histograms);
+    dcnn_status status = read_if_there(folder, DCNN_RUN_METRICS, &epochs);
+    if (status == DCNN_OK) status = read_if_there(folder, DCNN_RUN_STEPS, &steps);
+    if (status == DCNN_OK) status = read_if_there(folder, DCNN_RUN_HISTOGRAMS, &histograms);
     if (status == DCNN_OK && (epochs || steps))
         status = dcnn_events_update(folder, &(dcnn_metrics){epochs, steps, histograms});
     free(epochs);

@@ -8,12 +8,14 @@
 #include "base/log.h"
 #include "cli/chosen.h"
 #include "cli/cli.h"
+#include "io/kind.h"
 #include "cli/progress.h"
 #include "cli/suited.h"
 #include "guard/run_lock.h"
-#include "run/run_folder.h"
 #include "guard/signals.h"
 #include "guard/watchdog.h"
+#include "run/run_folder.h"
+#include "run/starting_net.h"
 
 /* What the training tells of itself, and to whom. */
 typedef struct narrator {
@@ -135,7 +137,7 @@ static void print_result(const dcnn_run *run, const dcnn_train_result *result) {
 /* --- going on --------------------------------------------------------------------------------------------------- */
 
 /* The layers of a model file: of a Keras JSON, completed by building it, or of an .h5. */
-static dcnn_status read_model(const char *path, dcnn_shape input, json_t **described) {
+static dcnn_status read_model(const char *path, dcnn_shape input, int class_count, json_t **described) {
     const char *dot = strrchr(path, '.');
     dcnn_net *net = NULL;
     dcnn_checkpoint file = {0};
@@ -145,6 +147,7 @@ static dcnn_status read_model(const char *path, dcnn_shape input, json_t **descr
     } else {
         json_t *description = NULL;
         status = dcnn_description_read(path, &description);
+        if (status == DCNN_OK) dcnn_description_fit(description, class_count);
         if (status == DCNN_OK) {
             status = dcnn_net_create(description, input, &net);
             if (status != DCNN_OK) dcnn_error_prefix("%s", path);
@@ -160,7 +163,7 @@ static dcnn_status read_model(const char *path, dcnn_shape input, json_t **descr
 /* A --model given to a resumed run must be that of its checkpoint, by content, wherever the file is now. */
 static dcnn_status check_same_model(const char *path, const dcnn_run *run, const dcnn_checkpoint *from) {
     json_t *given = NULL, *own = dcnn_net_describe(from->net);
-    dcnn_status status = read_model(path, from->net->nodes[0].shape, &given);
+    dcnn_status status = read_model(path, from->net->nodes[0].shape, from->net->class_count, &given);
     const json_t *given_layers = json_object_get(json_object_get(given, "config"), "layers");
     const json_t *own_layers = json_object_get(json_object_get(own, "config"), "layers");
     if (status == DCNN_OK && !json_equal(given_layers, own_layers))
@@ -202,6 +205,7 @@ static dcnn_train_options train_options(const dcnn_options *o) {
                                 .cache_bytes = o->cache_memory,
                                 .augment = o->augment,
                                 .ranges = o->ranges,
+                                .bn_momentum = o->bn_momentum,
                                 .checkpoint_every = o->checkpoint_every,
                                 .keep = (int)o->keep,
                                 .threads = (int)o->threads,
@@ -230,9 +234,13 @@ static dcnn_status suit_and_tell(dcnn_cli *cli, const dcnn_run *run, const dcnn_
     dcnn_dataset dataset;
     const bool opened = cli->speaks && dcnn_dataset_reopen(run->data, &dataset) == DCNN_OK;
     const dcnn_facts facts = dcnn_facts_share(cli->comm, opened ? &dataset : NULL);
-    if (from == NULL) dcnn_suit_options(&facts, cli->options);
+    const bool momentum = from == NULL && dcnn_suit_options(&facts, cli->options);
     dcnn_status status = dcnn_suit_check(&facts, cli->options);
     if (cli->speaks && status == DCNN_OK) tell_start(cli, run, from, opened ? &dataset : NULL, &facts);
+    if (cli->speaks && status == DCNN_OK && momentum)
+        dcnn_info("norm  BatchNormalization with momentum %g, for the steps of this run "
+                  "are few (%" PRId64 "); --bn-momentum decides otherwise",
+                  cli->options->bn_momentum, dcnn_facts_steps(&facts, cli->options));
     if (opened) dcnn_dataset_free(&dataset);
     return status;
 }
@@ -263,16 +271,16 @@ done:
 
 /* Pictures as they came, where a data set is wanted: before a run's folder is made for them. */
 static dcnn_status check_prepared(const char *data) {
-    char *record = data ? dcnn_path_join(data, "run.json") : NULL;
+    char *record = data ? dcnn_path_join(data, DCNN_RUN_RECORD) : NULL;
     const bool is_run = record && access(record, F_OK) == 0;
     free(record);
     if (is_run)
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s: a run, not a data set; to go on with it: dcnn train --run %s --resume",
                          data, data);
-    if (data == NULL || (!dcnn_is_csv(data) && !dcnn_is_idx(data))) return DCNN_OK;
-    return DCNN_FAIL(DCNN_BAD_INPUT,
-                     "%s: pictures as they came; make a data set of them first: dcnn prepare %s -o DATA.h5", data,
-                     data);
+    const dcnn_kind_id kind = data ? dcnn_kind_of_file(data) : DCNN_KIND_HDF5;
+    if (kind == DCNN_KIND_HDF5 || kind == DCNN_KIND_MISSING || kind == DCNN_KIND_UNKNOWN || kind == DCNN_KIND_EMPTY)
+        return DCNN_OK; /* opening it says more */
+    return dcnn_kind_fail(data, kind, "a data set");
 }
 
 dcnn_status dcnn_cmd_train(dcnn_cli *cli) {

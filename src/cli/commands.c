@@ -39,10 +39,12 @@ const dcnn_command dcnn_command_table[DCNN_COMMAND_COUNT] = {
          .least = 2,
          .most = -1,
          .summary = "labels and probabilities of pictures",
-         .details = "Labels pictures. INPUT is a data set (.h5), a CSV file (label,pixel0,... or pixel0,...), or an "
-                    "IDX file of images: then a CSV is written, index,label,p0,p1,... and a line for each "
-                    "picture. Or PNG files of the size that the model takes: then a line for each tells the likeliest "
-                    "classes; with other INPUTs, --output or --format they are lines of the CSV.",
+         .details =
+             "Labels pictures. INPUT is a picture (PNG, JPEG, BMP, PGM, WebP) of any size, a folder or a list of "
+             "pictures, a table (CSV), arrays (IDX, NumPy), a data set (.h5), or - for standard input: a "
+             "picture, or a path a line. Pictures named one by one are answered in a sentence each; otherwise, "
+             "or with --output or --format, there is a CSV: index, file, id, label, p0, p1, .... What cannot be "
+             "read is named, and does not stop the others.",
          .parallel = true},
     [DCNN_COMMAND_REPORT] =
         {.name = "report",

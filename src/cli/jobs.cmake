@@ -9,4 +9,4 @@ foreach(job train.sbatch env.sh functions.sh)
   string(REGEX REPLACE "(..)" "0x\\1," job_bytes ${job_bytes})
   string(APPEND jobs_text "const unsigned char dcnn_job_${job_name}[] = {${job_bytes}0};\n")
 endforeach()
-file(GENERATE OUTPUT ${DCNN_JOBS_SOURCE} CONTENT "${jobs_text}")
+file(CONFIGURE OUTPUT ${DCNN_JOBS_SOURCE} CONTENT "${jobs_text}" @ONLY) # there before any target is made of it

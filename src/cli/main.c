@@ -4,7 +4,7 @@
  *
  * Every rank parses the same arguments and comes to the same end; only rank 0 speaks. A command of one process starts
  * MPI only if a launcher started several: then rank 0 works and the others wait for its status. Where ranks are more
- * than cores, the spare ones sleep (comm/comm.h).
+ * than cores, the idle ones sleep (comm/comm.h).
  */
 #include <errno.h>
 #include <poll.h>
@@ -170,7 +170,7 @@ void dcnn_cli_speak(dcnn_cli *cli) {
     open_log(cli->options);
 }
 
-/* What a spare rank does of a command. */
+/* What an idle rank does of a command. */
 static dcnn_status stand_by(const dcnn_cli *cli) {
     const dcnn_call call = dcnn_comm_await_call(cli->job, DCNN_CALL_NONE);
     if (call != DCNN_CALL_WATCH) return DCNN_OK;

@@ -5,26 +5,42 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "run/starting_net.h"
+
 static bool is_given(int row, const dcnn_options *options) {
     return dcnn_option_given(DCNN_COMMAND_TRAIN, dcnn_augment_table[row].option, options);
 }
 
 dcnn_facts dcnn_facts_share(dcnn_comm *comm, const dcnn_dataset *dataset) {
     dcnn_facts facts = {0};
+    const dcnn_split *train = dataset ? dcnn_dataset_split(dataset, "train") : NULL;
     if (dataset)
         facts = (dcnn_facts){.channels = dataset->c,
-                             .kind = dcnn_augment_guess(dataset->c, dataset->class_count, dataset->class_names)};
+                             .kind = dcnn_augment_guess(dataset->c, dataset->class_count, dataset->class_names),
+                             .train_count = train ? train->count : 0};
     dcnn_comm_broadcast(comm, &facts, sizeof facts);
     return facts;
 }
 
-void dcnn_suit_options(const dcnn_facts *facts, dcnn_options *options) {
+int64_t dcnn_facts_steps(const dcnn_facts *facts, const dcnn_options *options) {
+    const int64_t samples = options->batch_size * options->accumulate;
+    return options->epochs * ((facts->train_count + samples - 1) / samples);
+}
+
+bool dcnn_suit_options(const dcnn_facts *facts, dcnn_options *options) {
     for (int row = 0; facts->channels > 0 && row < DCNN_AUGMENT_COUNT; row++) {
         const dcnn_augment_row *about = &dcnn_augment_table[row];
         if (!is_given(row, options))
             (void)dcnn_option_set(dcnn_option_find(DCNN_COMMAND_TRAIN, about->option), about->suited[facts->kind],
                                   options);
     }
+    if (facts->train_count == 0 || options->operand_count == 0 || options->model ||
+        dcnn_option_given(DCNN_COMMAND_TRAIN, "bn-momentum", options))
+        return false;
+    const double momentum = dcnn_momentum_for(dcnn_facts_steps(facts, options));
+    if (momentum >= 0.99) return false;
+    options->bn_momentum = momentum;
+    return true;
 }
 
 dcnn_status dcnn_suit_check(const dcnn_facts *facts, const dcnn_options *options) {

@@ -9,13 +9,22 @@
 typedef struct dcnn_facts {
     int channels; /**< 0: the data set could not be opened, nothing is known */
     dcnn_augment_kind kind;
+    int64_t train_count;
 } dcnn_facts;
 
 /** Tells all ranks about the data. *Collective.* @param dataset  on rank 0, opened, or NULL; else NULL */
 dcnn_facts dcnn_facts_share(dcnn_comm *comm, const dcnn_dataset *dataset);
 
-/** Sets the options that follow from the data. Not for a resumed run: it has its own. *Local.* */
-void dcnn_suit_options(const dcnn_facts *facts, dcnn_options *options);
+/** Steps of the whole run. *Local.* */
+int64_t dcnn_facts_steps(const dcnn_facts *facts, const dcnn_options *options);
+
+/**
+ * Sets the options that follow from the data. Not for a resumed run: it has its own. *Local.*
+ *
+ * The recipe's network on own data gets a momentum of BatchNormalization that suits the number of steps.
+ * @return whether that momentum is another than the network's own
+ */
+bool dcnn_suit_options(const dcnn_facts *facts, dcnn_options *options);
 
 /** Refuses options that such data cannot use. *Local.* @return DCNN_OK, DCNN_USAGE */
 dcnn_status dcnn_suit_check(const dcnn_facts *facts, const dcnn_options *options);

@@ -109,7 +109,7 @@ dcnn_status dcnn_comm_adopt(dcnn_comm *comm, MPI_Comm world) {
 
 void dcnn_comm_free(dcnn_comm *comm) {
     if (comm == NULL) return;
-    if (comm->workers != comm) dcnn_comm_free(comm->workers);
+    if (comm->idle.workers != comm) dcnn_comm_free(comm->idle.workers);
     dcnn_comm_release_gradient(comm);
     dcnn_comm_release_sums(comm);
     dcnn_comm_free_domains(comm);
@@ -244,15 +244,15 @@ void dcnn_comm_gather(dcnn_comm *comm, const void *mine, int64_t length, void *a
 
 void dcnn_comm_waited(dcnn_comm *comm, bool network, double from_s) {
     const dcnn_wait wait = {network, from_s, dcnn_now_s()};
-    if (comm->wait_count < DCNN_MOST_WAITS)
-        comm->waits[comm->wait_count++] = wait;
+    if (comm->waits.count < DCNN_MOST_WAITS)
+        comm->waits.list[comm->waits.count++] = wait;
     else /* as long as both together */
-        comm->waits[DCNN_MOST_WAITS - 1].from_s -= wait.to_s - wait.from_s;
+        comm->waits.list[DCNN_MOST_WAITS - 1].from_s -= wait.to_s - wait.from_s;
 }
 
 int dcnn_comm_waits(dcnn_comm *comm, dcnn_wait waits[DCNN_MOST_WAITS]) {
-    const int count = comm->wait_count;
-    memcpy(waits, comm->waits, (size_t)count * sizeof *waits);
-    comm->wait_count = 0;
+    const int count = comm->waits.count;
+    memcpy(waits, comm->waits.list, (size_t)count * sizeof *waits);
+    comm->waits.count = 0;
     return count;
 }

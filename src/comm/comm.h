@@ -95,7 +95,7 @@ void dcnn_comm_share_bytes(dcnn_comm *comm, const void *block, void *bytes, size
 
 /* --- more ranks than cores -------------------------------------------------------------------------------------- */
 
-/** What working ranks call spare ones for. */
+/** What working ranks call idle ones for. */
 typedef enum dcnn_call {
     DCNN_CALL_NONE,
     DCNN_CALL_WATCH, /**< training begins: catch signals, join the watchdog; left out by who does not train */
@@ -104,20 +104,20 @@ typedef enum dcnn_call {
 
 /**
  * Chooses the ranks that work. Who computes a grain changes no bit (law 2), and ranks that take turns on a core only
- * wait for each other: of those that keep to the same core the first works, and the others, the spare ones, sleep until
+ * wait for each other: of those that keep to the same core the first works, and the others, the idle ones, sleep until
  * they are called. With DCNN_EVERY_RANK=1, and in a job that can go on without ranks that die, all work. Once a comm.
- * @param workers  out: the comm of those that work, NULL on a spare rank; `comm` itself if all work. Ends with `comm`
+ * @param workers  out: the comm of those that work, NULL on an idle rank; `comm` itself if all work. Ends with `comm`
  * @return DCNN_OK; DCNN_FAILURE (memory, /dev/shm)
  */
 dcnn_status dcnn_comm_choose_workers(dcnn_comm *comm, dcnn_comm **workers);
 
-/** Wakes the spare ranks, if there are any. *Collective* of the working ranks. */
+/** Wakes the idle ranks, if there are any. *Collective* of the working ranks. */
 void dcnn_comm_call(dcnn_comm *comm, dcnn_call call);
 
-/** A spare rank sleeps until it is called for something else than last time. *Local.* @return what for */
+/** An idle rank sleeps until it is called for something else than last time. *Local.* @return what for */
 dcnn_call dcnn_comm_await_call(dcnn_comm *comm, dcnn_call last);
 
-/** Where the ranks of a node leave signals for each other (signals.h); NULL if none is spare. *Local.* */
+/** Where the ranks of a node leave signals for each other (signals.h); NULL if none is idle. *Local.* */
 atomic_int *dcnn_comm_signal(dcnn_comm *comm);
 
 /* --- domains: ranks that share memory --------------------------------------------------------------------------- */
@@ -181,10 +181,10 @@ dcnn_shares dcnn_comm_shares(const dcnn_comm *comm, int64_t grains);
  * Sums `count` doubles over all grains, along the tree; one message. *Collective.*
  * @param grain_sums  [shares.count][stride] this rank's grains
  * @param totals      out [count], the same on every rank
- * @param wish        rides along: in: this rank's, a small number; out: the largest of any rank
+ * @param flag        rides along: in: this rank's, a small number; out: the largest of any rank
  */
 void dcnn_comm_sum(dcnn_comm *comm, dcnn_shares shares, int count, const double *grain_sums, int stride, double *totals,
-                   int *wish);
+                   int *flag);
 
 /** Makes room for dcnn_comm_sum() of up to `count` doubles. Once a run. */
 dcnn_status dcnn_comm_reserve_sums(dcnn_comm *comm, int count);

@@ -8,7 +8,7 @@
 #include "comm/comm_private.h"
 
 /* In memory that the ranks of a node share. */
-struct dcnn_crowd {
+struct dcnn_idle_shared {
     atomic_uint call; /* a dcnn_call */
     atomic_int signal;
 };
@@ -35,7 +35,7 @@ void dcnn_comm_count_cores(dcnn_comm *comm) {
         if (CPU_ISSET(core, mine)) share += 1.0 / users;
         comm->node_cores += users > 0;
     }
-    comm->crowded = CPU_COUNT(mine) > 0 && share < 1.0 - 1e-9;
+    comm->oversubscribed = CPU_COUNT(mine) > 0 && share < 1.0 - 1e-9;
     comm->cores = share < 1.0 ? 1 : (int)(share + 1e-9);
     if (CPU_COUNT(mine) == 0) comm->node_cores = comm->node_size;
     free(masks);
@@ -71,7 +71,7 @@ static bool shall_every_rank_work(void) {
 }
 
 /* Does a rank before this one keep to the same core? */
-static bool is_spare(const dcnn_comm *comm) {
+static bool is_idle(const dcnn_comm *comm) {
     cpu_set_t *masks = gather_masks(comm);
     const bool alone = CPU_COUNT(&masks[comm->node_rank]) != 1 || count_alike(comm, masks, comm->node_rank) == 0;
     free(masks);
@@ -79,36 +79,36 @@ static bool is_spare(const dcnn_comm *comm) {
 }
 
 dcnn_status dcnn_comm_choose_workers(dcnn_comm *comm, dcnn_comm **workers) {
-    const bool spare = is_spare(comm);
-    int64_t spares = spare;
-    dcnn_comm_add_integers(comm, &spares, 1);
-    *workers = comm->workers = spares == 0 ? comm : NULL;
-    if (spares == 0) return DCNN_OK;
-    void *crowd;
+    const bool idle = is_idle(comm);
+    int64_t idle_count = idle;
+    dcnn_comm_add_integers(comm, &idle_count, 1);
+    *workers = comm->idle.workers = idle_count == 0 ? comm : NULL;
+    if (idle_count == 0) return DCNN_OK;
+    void *block;
     bool writer;
-    DCNN_TRY(dcnn_comm_share(comm, sizeof *comm->crowd, &crowd, &writer));
-    comm->crowd = crowd;
-    if (writer) *comm->crowd = (dcnn_crowd){0};
-    dcnn_comm_share_done(comm, crowd);
+    DCNN_TRY(dcnn_comm_share(comm, sizeof *comm->idle.shared, &block, &writer));
+    comm->idle.shared = block;
+    if (writer) *comm->idle.shared = (dcnn_idle_shared){0};
+    dcnn_comm_share_done(comm, block);
     MPI_Comm works;
-    MPI_Comm_split(comm->world, spare ? MPI_UNDEFINED : 0, comm->rank, &works);
+    MPI_Comm_split(comm->world, idle ? MPI_UNDEFINED : 0, comm->rank, &works);
     dcnn_status status = DCNN_OK;
-    if (!spare) status = dcnn_comm_create(works, &comm->workers);
-    if (!spare) MPI_Comm_free(&works);
-    *workers = comm->workers;
+    if (!idle) status = dcnn_comm_create(works, &comm->idle.workers);
+    if (!idle) MPI_Comm_free(&works);
+    *workers = comm->idle.workers;
     return dcnn_comm_agree(comm, status);
 }
 
 void dcnn_comm_call(dcnn_comm *comm, dcnn_call call) {
-    if (comm->crowd == NULL || comm->node_rank != 0) return; /* the first of a node works */
-    atomic_store(&comm->crowd->call, call);
-    dcnn_word_wake(&comm->crowd->call);
+    if (comm->idle.shared == NULL || comm->node_rank != 0) return; /* the first of a node works */
+    atomic_store(&comm->idle.shared->call, call);
+    dcnn_word_wake(&comm->idle.shared->call);
 }
 
 dcnn_call dcnn_comm_await_call(dcnn_comm *comm, dcnn_call last) {
-    return (dcnn_call)dcnn_word_await(&comm->crowd->call, last);
+    return (dcnn_call)dcnn_word_await(&comm->idle.shared->call, last);
 }
 
 atomic_int *dcnn_comm_signal(dcnn_comm *comm) {
-    return comm->crowd ? &comm->crowd->signal : NULL;
+    return comm->idle.shared ? &comm->idle.shared->signal : NULL;
 }

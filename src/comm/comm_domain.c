@@ -9,10 +9,10 @@
 #include "base/clock.h"
 #include "comm/comm_private.h"
 
-/* Turns of a barrier before it sleeps: some milliseconds, as long as grains differ. A crowded rank's turns are the
- * others' time: on 2 cores 8 ranks reach 7,130 images/s with 100 turns, 6,815 with none and 6,847 with 1,000 (2 ranks:
- * 7,835). */
-enum { SPINS = 20000, CROWDED_SPINS = 100 };
+/* Turns of a barrier before it sleeps: some milliseconds, as long as grains differ. A rank of an oversubscribed node's
+ * turns are the others' time: on 2 cores 8 ranks reach 7,130 images/s with 100 turns, 6,815 with none and 6,847 with
+ * 1,000 (2 ranks: 7,835). */
+enum { SPINS = 20000, FEW_SPINS = 100 };
 
 enum { PAGE = 4096 };
 
@@ -132,17 +132,18 @@ static int choose_domain_size(const dcnn_comm *comm) {
 }
 
 static dcnn_status make_domains_of(dcnn_comm *comm, int size) {
-    comm->domain_size = size;
-    comm->domain_count = comm->size / size;
-    comm->domain_rank = comm->rank % size;
-    comm->domain_index = comm->rank / size;
-    MPI_Comm_split(comm->world, comm->domain_index, comm->rank, &comm->domain);
-    MPI_Comm_split(comm->world, comm->domain_rank, comm->rank, &comm->rail);
-    comm->segments = calloc((size_t)size, sizeof *comm->segments);
-    DCNN_TRY(dcnn_comm_agree(comm, comm->segments ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: a domain")));
+    comm->domain.size = size;
+    comm->domain.count = comm->size / size;
+    comm->domain.rank = comm->rank % size;
+    comm->domain.index = comm->rank / size;
+    MPI_Comm_split(comm->world, comm->domain.index, comm->rank, &comm->domain.comm);
+    MPI_Comm_split(comm->world, comm->domain.rank, comm->rank, &comm->domain.rail);
+    comm->domain.segments = calloc((size_t)size, sizeof *comm->domain.segments);
+    DCNN_TRY(
+        dcnn_comm_agree(comm, comm->domain.segments ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: a domain")));
     void *barrier;
-    DCNN_TRY(dcnn_comm_share_domain(comm, sizeof *comm->barrier, 0, &barrier, NULL));
-    comm->barrier = barrier;
+    DCNN_TRY(dcnn_comm_share_domain(comm, sizeof *comm->domain.barrier, 0, &barrier, NULL));
+    comm->domain.barrier = barrier;
     return DCNN_OK;
 }
 
@@ -151,30 +152,30 @@ dcnn_status dcnn_comm_make_domains(dcnn_comm *comm) {
 }
 
 void dcnn_comm_forget_domains(dcnn_comm *comm) {
-    dcnn_comm_unshare(comm, comm->barrier);
-    comm->barrier = NULL;
-    free(comm->segments);
-    comm->segments = NULL;
+    dcnn_comm_unshare(comm, comm->domain.barrier);
+    comm->domain.barrier = NULL;
+    free(comm->domain.segments);
+    comm->domain.segments = NULL;
 }
 
 void dcnn_comm_free_domains(dcnn_comm *comm) {
     dcnn_comm_forget_domains(comm);
-    MPI_Comm_free(&comm->domain);
-    MPI_Comm_free(&comm->rail);
+    MPI_Comm_free(&comm->domain.comm);
+    MPI_Comm_free(&comm->domain.rail);
 }
 
 void dcnn_comm_separate(dcnn_comm *comm) {
-    if (comm->domain_size == 1) return;
+    if (comm->domain.size == 1) return;
     dcnn_comm_free_domains(comm);
     if (make_domains_of(comm, 1) != DCNN_OK) MPI_Abort(comm->world, DCNN_FAILURE);
 }
 
 int dcnn_comm_domain_rank(const dcnn_comm *comm) {
-    return comm->domain_rank;
+    return comm->domain.rank;
 }
 
 int dcnn_comm_domain_size(const dcnn_comm *comm) {
-    return comm->domain_size;
+    return comm->domain.size;
 }
 
 static size_t pages(size_t bytes) {
@@ -185,30 +186,30 @@ dcnn_status dcnn_comm_share_domain(dcnn_comm *comm, size_t common, size_t own, v
     dcnn_window *window = find_window(comm, NULL);
     if (window == NULL) return DCNN_FAIL(DCNN_FAILURE, "too many shared blocks");
     common = pages(common);
-    if (comm->domain_size == 1) { /* own memory can have huge pages */
+    if (comm->domain.size == 1) { /* own memory can have huge pages */
         window->handle = MPI_WIN_NULL;
         DCNN_TRY(dcnn_comm_agree(comm, dcnn_block_create(common + own, "a rank's state", &window->base)));
-        if (own > 0) comm->segments[0] = (char *)window->base + common;
+        if (own > 0) comm->domain.segments[0] = (char *)window->base + common;
     } else {
-        const size_t head = comm->domain_rank == 0 ? common : 0;
-        DCNN_TRY(open_window(comm, comm->domain, head + pages(own), &window->handle));
+        const size_t head = comm->domain.rank == 0 ? common : 0;
+        DCNN_TRY(open_window(comm, comm->domain.comm, head + pages(own), &window->handle));
         window->base = segment_of(window->handle, 0);
-        for (int rank = 0; rank < comm->domain_size && own > 0; rank++)
-            comm->segments[rank] = (char *)segment_of(window->handle, rank) + (rank == 0 ? common : 0);
-        if (comm->domain_rank == 0) memset(window->base, 0, common);
-        if (own > 0) memset(comm->segments[comm->domain_rank], 0, own);
-        MPI_Barrier(comm->domain);
+        for (int rank = 0; rank < comm->domain.size && own > 0; rank++)
+            comm->domain.segments[rank] = (char *)segment_of(window->handle, rank) + (rank == 0 ? common : 0);
+        if (comm->domain.rank == 0) memset(window->base, 0, common);
+        if (own > 0) memset(comm->domain.segments[comm->domain.rank], 0, own);
+        MPI_Barrier(comm->domain.comm);
     }
     *common_block = window->base;
-    if (own > 0) *own_block = comm->segments[comm->domain_rank];
+    if (own > 0) *own_block = comm->domain.segments[comm->domain.rank];
     return DCNN_OK;
 }
 
 void dcnn_comm_domain_barrier(dcnn_comm *comm) {
-    comm->meetings++;
-    if (comm->domain_size == 1) return;
+    comm->domain.meetings++;
+    if (comm->domain.size == 1) return;
     const double from_s = dcnn_now_s();
-    dcnn_barrier_wait(comm->barrier, (unsigned)comm->domain_size, comm->crowded ? CROWDED_SPINS : SPINS);
+    dcnn_barrier_wait(comm->domain.barrier, (unsigned)comm->domain.size, comm->oversubscribed ? FEW_SPINS : SPINS);
     dcnn_comm_waited(comm, false, from_s);
 }
 
@@ -219,8 +220,8 @@ size_t dcnn_comm_part_first(size_t count, int part, int parts) {
 }
 
 void dcnn_comm_slice(const dcnn_comm *comm, size_t count, size_t *first, size_t *length) {
-    *first = dcnn_comm_part_first(count, comm->domain_rank, comm->domain_size);
-    *length = dcnn_comm_part_first(count, comm->domain_rank + 1, comm->domain_size) - *first;
+    *first = dcnn_comm_part_first(count, comm->domain.rank, comm->domain.size);
+    *length = dcnn_comm_part_first(count, comm->domain.rank + 1, comm->domain.size) - *first;
 }
 
 dcnn_shares dcnn_comm_shares(const dcnn_comm *comm, int64_t grains) {
@@ -242,5 +243,5 @@ dcnn_tree dcnn_comm_blocks_of_domain(const dcnn_comm *comm, int64_t grains, int 
 }
 
 dcnn_tree dcnn_comm_blocks_of_domains(const dcnn_comm *comm, int64_t grains, int first, int end) {
-    return blocks_of_ranks(comm, grains, first * comm->domain_size, end * comm->domain_size);
+    return blocks_of_ranks(comm, grains, first * comm->domain.size, end * comm->domain.size);
 }

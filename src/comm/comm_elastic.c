@@ -42,7 +42,7 @@ static void note_error(MPI_Comm *where, int *code, ...) {
     if (watched->broken) return;
     watched->broken = true;
     MPIX_Comm_revoke(watched->world);
-    MPIX_Comm_revoke(watched->rail);
+    MPIX_Comm_revoke(watched->domain.rail);
 }
 
 /* From now on errors of this comm are noted, not fatal. */
@@ -51,7 +51,7 @@ static void note_errors(dcnn_comm *comm) {
     watched = comm;
     if (handler == MPI_ERRHANDLER_NULL) MPI_Comm_create_errhandler(note_error, &handler);
     MPI_Comm_set_errhandler(comm->world, handler);
-    MPI_Comm_set_errhandler(comm->rail, handler);
+    MPI_Comm_set_errhandler(comm->domain.rail, handler);
     MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_RETURN); /* of messages that belong to no call any more */
     MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
 }
@@ -70,7 +70,7 @@ int dcnn_comm_shrink(dcnn_comm *comm) {
     dcnn_comm_release_gradient(comm); /* of their requests each ends with an error */
     dcnn_comm_release_sums(comm);
     MPIX_Comm_revoke(comm->world); /* another rank's error may be all that we know of */
-    MPIX_Comm_revoke(comm->rail);
+    MPIX_Comm_revoke(comm->domain.rail);
     MPI_Comm left;
     MPIX_Comm_shrink(comm->world, &left);
     dcnn_comm_forget_domains(comm); /* communicators that have lost a rank cannot be freed by all of theirs */

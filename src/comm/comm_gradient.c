@@ -34,7 +34,7 @@ typedef enum exchange_state {
 /* One bucket on its way. */
 struct dcnn_exchange {
     exchange_state state;
-    unsigned met; /* comm->meetings when it was published */
+    unsigned met; /* comm->domain.meetings when it was published */
     const dcnn_kernels *kernels;
     int64_t grains;
     size_t count;                          /* of the bucket */
@@ -66,7 +66,7 @@ static void add_chunk(dcnn_comm *comm, const dcnn_exchange *exchange, const sour
         int depth = tree.depth + 1;
         stack[depth - 1] = from->vectors[i] + at;
         for (int m = dcnn_tree_push(&tree, from->blocks[i], exchange->grains); m > 0; m--, depth--) {
-            float *sum = comm->add_room + (size_t)(depth - 2) * CHUNK;
+            float *sum = comm->gradients.room + (size_t)(depth - 2) * CHUNK;
             exchange->kernels->add(count, stack[depth - 2], stack[depth - 1], sum);
             stack[depth - 2] = sum;
         }
@@ -88,16 +88,16 @@ static void append(sources *to, dcnn_block block, const float *vector) {
 /* --- in the domain ---------------------------------------------------------------------------------------------- */
 
 static int64_t *published(const dcnn_comm *comm, int bucket, int domain_rank) {
-    return comm->published + ((int64_t)bucket * comm->domain_size + domain_rank) * DCNN_TREE_DEPTH;
+    return comm->gradients.published + ((int64_t)bucket * comm->domain.size + domain_rank) * DCNN_TREE_DEPTH;
 }
 
 static sources blocks_in_domain(const dcnn_comm *comm, const dcnn_exchange *exchange, int bucket) {
-    sources all = {0, comm->source_blocks, comm->source_vectors};
-    for (int i = 0; i < comm->domain_size; i++) {
+    sources all = {0, comm->gradients.blocks, comm->gradients.vectors};
+    for (int i = 0; i < comm->domain.size; i++) {
         const dcnn_tree theirs =
-            dcnn_comm_blocks_of_rank(comm, exchange->grains, comm->domain_index * comm->domain_size + i);
+            dcnn_comm_blocks_of_rank(comm, exchange->grains, comm->domain.index * comm->domain.size + i);
         for (int k = 0; k < theirs.depth; k++) {
-            const void *at = comm->segments[i] + published(comm, bucket, i)[k];
+            const void *at = comm->domain.segments[i] + published(comm, bucket, i)[k];
             append(&all, theirs.blocks[k], (const float *)at + exchange->first);
         }
     }
@@ -107,14 +107,14 @@ static sources blocks_in_domain(const dcnn_comm *comm, const dcnn_exchange *exch
 /* Our slice of what the domain's ranks published. */
 static void add_in_domain(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) {
     const sources all = blocks_in_domain(comm, exchange, bucket);
-    if (comm->domain_count == 1) {
+    if (comm->domain.count == 1) {
         float *out[1] = {exchange->slice};
         add_sources(comm, exchange, &all, exchange->length, out);
-    } else if (comm->domain_size == 1) { /* nothing to merge with */
+    } else if (comm->domain.size == 1) { /* nothing to merge with */
         memcpy(exchange->sources, all.vectors, (size_t)all.count * sizeof *all.vectors);
     } else {
         float *out[DCNN_TREE_DEPTH];
-        const int left = dcnn_comm_blocks_of_domain(comm, exchange->grains, comm->domain_index).depth;
+        const int left = dcnn_comm_blocks_of_domain(comm, exchange->grains, comm->domain.index).depth;
         for (int i = 0; i < left; i++) exchange->sources[i] = out[i] = exchange->merged + (size_t)i * exchange->length;
         add_sources(comm, exchange, &all, exchange->length, out);
     }
@@ -123,8 +123,8 @@ static void add_in_domain(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) 
 /* --- over the network ------------------------------------------------------------------------------------------- */
 
 static size_t part_of_domain(const dcnn_comm *comm, const dcnn_exchange *exchange, int domain, size_t *length) {
-    const size_t first = dcnn_comm_part_first(exchange->length, domain, comm->domain_count);
-    *length = dcnn_comm_part_first(exchange->length, domain + 1, comm->domain_count) - first;
+    const size_t first = dcnn_comm_part_first(exchange->length, domain, comm->domain.count);
+    *length = dcnn_comm_part_first(exchange->length, domain + 1, comm->domain.count) - first;
     return first;
 }
 
@@ -142,32 +142,34 @@ static int message_length(size_t left) {
 static void send_vector(dcnn_comm *comm, dcnn_exchange *exchange, const float *vector, size_t length, int domain,
                         int tag) {
     for (size_t at = 0; at < length; at += MESSAGE)
-        MPI_Isend(vector + at, message_length(length - at), MPI_FLOAT, domain, tag, comm->rail, next_request(exchange));
+        MPI_Isend(vector + at, message_length(length - at), MPI_FLOAT, domain, tag, comm->domain.rail,
+                  next_request(exchange));
 }
 
 static void receive_vector(dcnn_comm *comm, dcnn_exchange *exchange, float *vector, size_t length, int domain,
                            int tag) {
     for (size_t at = 0; at < length; at += MESSAGE)
-        MPI_Irecv(vector + at, message_length(length - at), MPI_FLOAT, domain, tag, comm->rail, next_request(exchange));
+        MPI_Irecv(vector + at, message_length(length - at), MPI_FLOAT, domain, tag, comm->domain.rail,
+                  next_request(exchange));
 }
 
 /* Posts all receives, and sends each domain its part of our blocks. */
 static void send_blocks(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) {
-    const int mine = dcnn_comm_blocks_of_domain(comm, exchange->grains, comm->domain_index).depth;
+    const int mine = dcnn_comm_blocks_of_domain(comm, exchange->grains, comm->domain.index).depth;
     size_t length;
-    part_of_domain(comm, exchange, comm->domain_index, &length);
+    part_of_domain(comm, exchange, comm->domain.index, &length);
     float *received = exchange->received;
     exchange->request_count = 0;
-    for (int domain = 0; domain < comm->domain_count; domain++) {
-        if (domain == comm->domain_index) continue;
+    for (int domain = 0; domain < comm->domain.count; domain++) {
+        if (domain == comm->domain.index) continue;
         const int depth = dcnn_comm_blocks_of_domain(comm, exchange->grains, domain).depth;
         for (int i = 0; i < depth; i++, received += length)
             receive_vector(comm, exchange, received, length, domain, REDUCE_TAG + bucket);
     }
     exchange->arriving = exchange->request_count;
-    for (int step = 1; step < comm->domain_count;
+    for (int step = 1; step < comm->domain.count;
          step++) { /* each begins with its neighbour: none is everyone's first */
-        const int domain = (comm->domain_index + step) % comm->domain_count;
+        const int domain = (comm->domain.index + step) % comm->domain.count;
         const size_t first = part_of_domain(comm, exchange, domain, &length);
         receive_vector(comm, exchange, exchange->slice + first, length, domain, GATHER_TAG + bucket);
         for (int i = 0; i < mine; i++)
@@ -178,11 +180,11 @@ static void send_blocks(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) {
 /* All blocks of our part are here: adds them, then sends the sum to all domains. */
 static void add_and_return(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) {
     size_t length;
-    const size_t first = part_of_domain(comm, exchange, comm->domain_index, &length);
-    sources all = {0, comm->source_blocks, comm->source_vectors};
+    const size_t first = part_of_domain(comm, exchange, comm->domain.index, &length);
+    sources all = {0, comm->gradients.blocks, comm->gradients.vectors};
     const float *received = exchange->received;
-    for (int domain = 0; domain < comm->domain_count; domain++) {
-        const bool own = domain == comm->domain_index;
+    for (int domain = 0; domain < comm->domain.count; domain++) {
+        const bool own = domain == comm->domain.index;
         const dcnn_tree blocks = dcnn_comm_blocks_of_domain(comm, exchange->grains, domain);
         for (int i = 0; i < blocks.depth; i++) {
             append(&all, blocks.blocks[i], own ? exchange->sources[i] + first : received);
@@ -191,8 +193,8 @@ static void add_and_return(dcnn_comm *comm, dcnn_exchange *exchange, int bucket)
     }
     float *out[1] = {exchange->slice + first};
     add_sources(comm, exchange, &all, length, out);
-    for (int domain = 0; domain < comm->domain_count; domain++)
-        if (domain != comm->domain_index) send_vector(comm, exchange, out[0], length, domain, GATHER_TAG + bucket);
+    for (int domain = 0; domain < comm->domain.count; domain++)
+        if (domain != comm->domain.index) send_vector(comm, exchange, out[0], length, domain, GATHER_TAG + bucket);
 }
 
 /* --- a bucket's way --------------------------------------------------------------------------------------------- */
@@ -236,11 +238,11 @@ static bool are_done(dcnn_comm *comm, dcnn_exchange *exchange, int count, bool w
 
 /* Moves a bucket along; waits for what it waits for in states up to `waits`. */
 static void advance(dcnn_comm *comm, int bucket, exchange_state waits) {
-    dcnn_exchange *exchange = &comm->exchanges[bucket];
+    dcnn_exchange *exchange = &comm->gradients.exchanges[bucket];
     if (exchange->state == PUBLISHED) {
-        if (comm->domain_size > 1 && exchange->met == comm->meetings) return;
+        if (comm->domain.size > 1 && exchange->met == comm->domain.meetings) return;
         add_in_domain(comm, exchange, bucket);
-        exchange->state = comm->domain_count > 1 ? TRAVELLING : IDLE;
+        exchange->state = comm->domain.count > 1 ? TRAVELLING : IDLE;
         if (exchange->state == TRAVELLING) send_blocks(comm, exchange, bucket);
     }
     if (exchange->state == TRAVELLING && are_done(comm, exchange, exchange->arriving, waits >= TRAVELLING)) {
@@ -253,9 +255,9 @@ static void advance(dcnn_comm *comm, int bucket, exchange_state waits) {
 
 void dcnn_comm_gradient_begin(dcnn_comm *comm, const dcnn_kernels *kernels, int bucket, dcnn_shares shares,
                               size_t count, float *const *blocks, float *total) {
-    dcnn_exchange *exchange = &comm->exchanges[bucket];
+    dcnn_exchange *exchange = &comm->gradients.exchanges[bucket];
     exchange->state = PUBLISHED;
-    exchange->met = comm->meetings;
+    exchange->met = comm->domain.meetings;
     exchange->kernels = kernels;
     exchange->grains = shares.grains;
     exchange->count = count;
@@ -263,21 +265,22 @@ void dcnn_comm_gradient_begin(dcnn_comm *comm, const dcnn_kernels *kernels, int 
     exchange->slice = total + exchange->first;
     const int depth = dcnn_tree_share(shares.first, shares.count, shares.grains).depth;
     for (int i = 0; i < depth; i++)
-        published(comm, bucket, comm->domain_rank)[i] = (char *)blocks[i] - comm->segments[comm->domain_rank];
+        published(comm, bucket, comm->domain.rank)[i] = (char *)blocks[i] - comm->domain.segments[comm->domain.rank];
     advance(comm, bucket, IDLE);
 }
 
 void dcnn_comm_progress(dcnn_comm *comm) {
-    for (int i = 0; i < comm->exchange_count; i++) advance(comm, i, IDLE);
+    for (int i = 0; i < comm->gradients.count; i++) advance(comm, i, IDLE);
 }
 
 void dcnn_comm_gradient_finish(dcnn_comm *comm) {
     bool unmet = false; /* the same on all ranks: who could not have read yet has not */
-    for (int i = 0; i < comm->exchange_count; i++)
-        unmet = unmet || (comm->exchanges[i].state == PUBLISHED && comm->exchanges[i].met == comm->meetings);
+    for (int i = 0; i < comm->gradients.count; i++)
+        unmet = unmet || (comm->gradients.exchanges[i].state == PUBLISHED &&
+                          comm->gradients.exchanges[i].met == comm->domain.meetings);
     if (unmet) dcnn_comm_domain_barrier(comm);
-    for (int i = 0; i < comm->exchange_count; i++) advance(comm, i, TRAVELLING); /* all are on their way back, … */
-    for (int i = 0; i < comm->exchange_count; i++) advance(comm, i, RETURNING);  /* … before one is waited for */
+    for (int i = 0; i < comm->gradients.count; i++) advance(comm, i, TRAVELLING); /* all are on their way back, … */
+    for (int i = 0; i < comm->gradients.count; i++) advance(comm, i, RETURNING);  /* … before one is waited for */
 }
 
 void dcnn_comm_gradient_plain(dcnn_comm *comm, const dcnn_kernels *kernels, size_t count, int block_count,
@@ -310,9 +313,9 @@ static most_blocks count_blocks(const dcnn_comm *comm, int batches, const int64_
     for (int b = 0; b < batches; b++) {
         const int64_t batch = grains[b];
         int in_domain = 0, all = 0;
-        for (int i = 0; i < comm->domain_size; i++)
-            in_domain += dcnn_comm_blocks_of_rank(comm, batch, comm->domain_index * comm->domain_size + i).depth;
-        for (int domain = 0; domain < comm->domain_count; domain++) {
+        for (int i = 0; i < comm->domain.size; i++)
+            in_domain += dcnn_comm_blocks_of_rank(comm, batch, comm->domain.index * comm->domain.size + i).depth;
+        for (int domain = 0; domain < comm->domain.count; domain++) {
             const int depth = dcnn_comm_blocks_of_domain(comm, batch, domain).depth;
             most.of_domain = larger(most.of_domain, depth);
             all += depth;
@@ -325,24 +328,24 @@ static most_blocks count_blocks(const dcnn_comm *comm, int batches, const int64_
 
 static bool make_room(dcnn_comm *comm, const most_blocks *most, int buckets, const size_t *counts) {
     const int most_sources = larger(most->in_domain, most->of_all_domains);
-    comm->exchanges = calloc((size_t)buckets, sizeof *comm->exchanges);
-    comm->add_room = calloc((size_t)DCNN_TREE_DEPTH * CHUNK, sizeof(float));
-    comm->source_blocks = calloc((size_t)most_sources, sizeof *comm->source_blocks);
-    comm->source_vectors = calloc((size_t)most_sources, sizeof *comm->source_vectors);
-    bool good = comm->exchanges && comm->add_room && comm->source_blocks && comm->source_vectors;
-    comm->exchange_count = comm->exchanges ? buckets : 0;
-    for (int i = 0; good && comm->domain_count > 1 && i < buckets; i++) {
-        dcnn_exchange *exchange = &comm->exchanges[i];
-        const size_t slice = counts[i] / (size_t)comm->domain_size + 16;
-        const size_t part = slice / (size_t)comm->domain_count + 16;
+    comm->gradients.exchanges = calloc((size_t)buckets, sizeof *comm->gradients.exchanges);
+    comm->gradients.room = calloc((size_t)DCNN_TREE_DEPTH * CHUNK, sizeof(float));
+    comm->gradients.blocks = calloc((size_t)most_sources, sizeof *comm->gradients.blocks);
+    comm->gradients.vectors = calloc((size_t)most_sources, sizeof *comm->gradients.vectors);
+    bool good = comm->gradients.exchanges && comm->gradients.room && comm->gradients.blocks && comm->gradients.vectors;
+    comm->gradients.count = comm->gradients.exchanges ? buckets : 0;
+    for (int i = 0; good && comm->domain.count > 1 && i < buckets; i++) {
+        dcnn_exchange *exchange = &comm->gradients.exchanges[i];
+        const size_t slice = counts[i] / (size_t)comm->domain.size + 16;
+        const size_t part = slice / (size_t)comm->domain.count + 16;
         const size_t requests =
-            (size_t)(most->of_all_domains + (most->of_domain + 2) * comm->domain_count) * (part / MESSAGE + 1);
+            (size_t)(most->of_all_domains + (most->of_domain + 2) * comm->domain.count) * (part / MESSAGE + 1);
         exchange->requests = calloc(requests, sizeof(MPI_Request));
         exchange->finished = calloc(requests, sizeof(int));
         exchange->received = calloc((size_t)most->of_all_domains * part, sizeof(float));
-        if (comm->domain_size > 1) exchange->merged = calloc((size_t)most->of_domain * slice, sizeof(float));
+        if (comm->domain.size > 1) exchange->merged = calloc((size_t)most->of_domain * slice, sizeof(float));
         good = exchange->requests && exchange->finished && exchange->received &&
-               (comm->domain_size == 1 || exchange->merged);
+               (comm->domain.size == 1 || exchange->merged);
     }
     return good;
 }
@@ -352,33 +355,34 @@ dcnn_status dcnn_comm_reserve_gradient(dcnn_comm *comm, int batches, const int64
     dcnn_comm_release_gradient(comm);
     const most_blocks most = count_blocks(comm, batches, grains);
     const size_t published_bytes =
-        (size_t)buckets * (size_t)comm->domain_size * DCNN_TREE_DEPTH * sizeof *comm->published;
+        (size_t)buckets * (size_t)comm->domain.size * DCNN_TREE_DEPTH * sizeof *comm->gradients.published;
     void *shared;
     DCNN_TRY(dcnn_comm_share_domain(comm, published_bytes, 0, &shared, NULL));
-    comm->published = shared;
+    comm->gradients.published = shared;
     return dcnn_comm_agree(comm, make_room(comm, &most, buckets, counts)
                                      ? DCNN_OK
                                      : DCNN_FAIL(DCNN_FAILURE, "out of memory: room to exchange gradients"));
 }
 
 void dcnn_comm_release_gradient(dcnn_comm *comm) {
-    for (int i = 0; i < comm->exchange_count; i++) {
-        if (comm->exchanges[i].state == TRAVELLING || comm->exchanges[i].state == RETURNING) /* of a broken comm */
-            wait_for(comm->exchanges[i].requests, comm->exchanges[i].request_count);
-        free(comm->exchanges[i].requests);
-        free(comm->exchanges[i].finished);
-        free(comm->exchanges[i].received);
-        free(comm->exchanges[i].merged);
+    for (int i = 0; i < comm->gradients.count; i++) {
+        if (comm->gradients.exchanges[i].state == TRAVELLING ||
+            comm->gradients.exchanges[i].state == RETURNING) /* of a broken comm */
+            wait_for(comm->gradients.exchanges[i].requests, comm->gradients.exchanges[i].request_count);
+        free(comm->gradients.exchanges[i].requests);
+        free(comm->gradients.exchanges[i].finished);
+        free(comm->gradients.exchanges[i].received);
+        free(comm->gradients.exchanges[i].merged);
     }
-    free(comm->exchanges);
-    free(comm->add_room);
-    free(comm->source_blocks);
-    free(comm->source_vectors);
-    comm->exchanges = NULL;
-    comm->add_room = NULL;
-    comm->source_blocks = NULL;
-    comm->source_vectors = NULL;
-    comm->exchange_count = 0;
-    dcnn_comm_unshare(comm, comm->published);
-    comm->published = NULL;
+    free(comm->gradients.exchanges);
+    free(comm->gradients.room);
+    free(comm->gradients.blocks);
+    free(comm->gradients.vectors);
+    comm->gradients.exchanges = NULL;
+    comm->gradients.room = NULL;
+    comm->gradients.blocks = NULL;
+    comm->gradients.vectors = NULL;
+    comm->gradients.count = 0;
+    dcnn_comm_unshare(comm, comm->gradients.published);
+    comm->gradients.published = NULL;
 }

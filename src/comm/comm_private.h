@@ -10,7 +10,53 @@
 #include "comm/tree.h"
 
 typedef struct dcnn_exchange dcnn_exchange;
-typedef struct dcnn_crowd dcnn_crowd;
+typedef struct dcnn_idle_shared dcnn_idle_shared;
+
+/*
+ * A comm is a stack: the communicator itself; its *domain*, the ranks that share memory; and on both the sums, small
+ * ones and gradients. Each part is a struct of its own, filled and freed by one file.
+ */
+
+/* Ranks that share memory (comm_domain.c). */
+typedef struct dcnn_domain {
+    MPI_Comm comm;         /* they */
+    MPI_Comm rail;         /* the ranks with this number, one a domain */
+    int rank, size;        /* in it */
+    int index, count;      /* which of all domains */
+    dcnn_barrier *barrier; /* shared */
+    unsigned meetings;     /* barriers passed */
+    char **segments;       /* [size] each rank's own part of the domain's memory */
+} dcnn_domain;
+
+/* Room for small sums (comm_sum.c). */
+typedef struct dcnn_sums {
+    double *slots;   /* shared: what the ranks of the domain bring to a sum, twice */
+    double *room;    /* this rank's */
+    int slot_length; /* doubles */
+    unsigned turn;   /* which of the two sets of slots is in use */
+} dcnn_sums;
+
+/* Gradients on their way (comm_gradient.c). */
+typedef struct dcnn_gradients {
+    int count;
+    dcnn_exchange *exchanges; /* [count] one a bucket */
+    int64_t *published; /* shared: [bucket][domain size][DCNN_TREE_DEPTH] where the blocks lie in each rank's segment */
+    dcnn_block *blocks; /* what is being added: up to all blocks of a batch */
+    const float **vectors;
+    float *room;
+} dcnn_gradients;
+
+/* Ranks that sleep where there are more than cores (comm_cores.c). */
+typedef struct dcnn_idle {
+    dcnn_comm *workers;       /* of dcnn_comm_choose_workers(): itself if all ranks work; NULL on an idle one */
+    dcnn_idle_shared *shared; /* by the ranks of a node, if some are idle */
+} dcnn_idle;
+
+/* Times waited, since dcnn_comm_waits(). */
+typedef struct dcnn_waits {
+    int count;
+    dcnn_wait list[DCNN_MOST_WAITS];
+} dcnn_waits;
 
 enum { DCNN_MAX_WINDOWS = 8 };
 
@@ -22,42 +68,25 @@ typedef struct dcnn_window {
 
 struct dcnn_comm {
     MPI_Comm world, node;
-    MPI_Comm domain; /* ranks that share memory */
-    MPI_Comm rail;   /* the ranks with this domain_rank, one a domain */
-    int rank, size, node_rank, node_size, node_count, cores;
-    int node_cores; /* that all ranks of the node may use together */
-    int domain_rank, domain_size, domain_index, domain_count;
-    bool crowded;       /* the node has more ranks than cores */
-    dcnn_comm *workers; /* of dcnn_comm_choose_workers(): itself if all ranks work; NULL on a spare one */
-    dcnn_crowd *crowd;  /* shared by the ranks of a node, if there are spare ones */
-    bool elastic;       /* goes on without ranks that die; see comm_elastic.c */
+    int rank, size, node_rank, node_size, node_count;
+    int cores, node_cores; /* this rank's, and those that all ranks of the node may use together */
+    dcnn_isa isa;
+    bool oversubscribed; /* the node has more ranks than cores */
+    bool elastic;        /* goes on without ranks that die; see comm_elastic.c */
     bool broken;
     bool has_lost; /* a rank, since it was made */
-    dcnn_isa isa;
+    dcnn_waits waits;
     dcnn_window windows[DCNN_MAX_WINDOWS];
-    dcnn_barrier *barrier; /* the domain's */
-    unsigned meetings;     /* barriers passed */
-    int wait_count;
-    dcnn_wait waits[DCNN_MOST_WAITS]; /* since dcnn_comm_waits() */
-    char **segments;                  /* [domain_size] each rank's own part of the domain's memory */
-
-    double *slots;     /* shared: what the ranks of the domain bring to a sum, twice; see comm_sum.c */
-    double *sum_room;  /* this rank's */
-    int slot_length;   /* doubles */
-    unsigned sum_turn; /* which of the two sets of slots is in use */
-
-    dcnn_exchange *exchanges; /* one a bucket of the gradient */
-    int exchange_count;
-    int64_t *published; /* shared: [bucket][domain_size][DCNN_TREE_DEPTH] where the blocks lie in each rank's segment */
-    dcnn_block *source_blocks; /* what is being added: up to all blocks of a batch */
-    const float **source_vectors;
-    float *add_room;
+    dcnn_idle idle;
+    dcnn_domain domain;
+    dcnn_sums sums;
+    dcnn_gradients gradients;
 };
 
 /* Counts the cores that this rank, and its node's ranks together, may use. *Collective.* */
 void dcnn_comm_count_cores(dcnn_comm *comm);
 
-/* A rank of a crowded node stays on one core from now on. *Collective* of the node's. */
+/* A rank of an oversubscribed node stays on one core from now on. *Collective* of the node's. */
 void dcnn_comm_keep_to_a_core(const dcnn_comm *comm);
 
 /* Notes a wait from then until now. */

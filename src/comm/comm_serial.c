@@ -250,9 +250,9 @@ dcnn_status dcnn_comm_reserve_sums(dcnn_comm *comm, int count) {
 }
 
 void dcnn_comm_sum(dcnn_comm *comm, dcnn_shares shares, int count, const double *grain_sums, int stride, double *totals,
-                   int *wish) {
+                   int *flag) {
     dcnn_tree tree = {0};
-    (void)wish;
+    (void)flag;
     for (int64_t grain = 0; grain < shares.grains; grain++) {
         double *top = comm->room + (size_t)tree.depth * (size_t)count;
         memcpy(top, grain_sums + grain * stride, (size_t)count * sizeof *top);

@@ -15,37 +15,37 @@
 #include "base/clock.h"
 #include "comm/comm_private.h"
 
-enum { WISH, SUMS }; /* a slot: a rank's or group's wish, as a double, then the sums of its blocks */
+enum { FLAG, SUMS }; /* a slot: a rank's or group's flag, as a double, then the sums of its blocks */
 
 enum { TAG = 1 << 12 };
 
 /* Blocks that merge along the tree as they are pushed, left to right; each has room of its own. */
-typedef struct pile {
+typedef struct partial {
     dcnn_tree tree;
     double *room; /* [DCNN_TREE_DEPTH][count] */
     int count;
     int64_t grains;
-    int wish;
-} pile;
+    int flag;
+} partial;
 
-static pile empty_pile(const dcnn_comm *comm, int count, int64_t grains, int wish) {
-    return (pile){.room = comm->sum_room, .count = count, .grains = grains, .wish = wish};
+static partial no_sums(const dcnn_comm *comm, int count, int64_t grains, int flag) {
+    return (partial){.room = comm->sums.room, .count = count, .grains = grains, .flag = flag};
 }
 
-static void push(pile *p, dcnn_block block, const double *sums) {
+static void push(partial *p, dcnn_block block, const double *sums) {
     double *top = p->room + (size_t)p->tree.depth * (size_t)p->count;
     memcpy(top, sums, (size_t)p->count * sizeof *top);
     for (int merges = dcnn_tree_push(&p->tree, block, p->grains); merges > 0; merges--, top -= p->count)
         for (int i = 0; i < p->count; i++) top[i - p->count] += top[i];
 }
 
-static void push_slot(pile *p, const dcnn_tree *blocks, const double *slot) {
-    if ((int)slot[WISH] > p->wish) p->wish = (int)slot[WISH];
+static void push_slot(partial *p, const dcnn_tree *blocks, const double *slot) {
+    if ((int)slot[FLAG] > p->flag) p->flag = (int)slot[FLAG];
     for (int i = 0; i < blocks->depth; i++) push(p, blocks->blocks[i], slot + SUMS + i * p->count);
 }
 
-static void fill_slot(const pile *p, double *slot) {
-    slot[WISH] = p->wish;
+static void fill_slot(const partial *p, double *slot) {
+    slot[FLAG] = p->flag;
     memcpy(slot + SUMS, p->room, (size_t)p->tree.depth * (size_t)p->count * sizeof *slot);
 }
 
@@ -69,7 +69,7 @@ static int slot_length(const group *g, int count) {
 /* Joins its right or left neighbour to a group. */
 static void join(const dcnn_comm *comm, group *mine, const group *theirs, int count, int64_t grains) {
     const group *left = theirs->first < mine->first ? theirs : mine, *right = left == mine ? theirs : mine;
-    pile p = empty_pile(comm, count, grains, 0);
+    partial p = no_sums(comm, count, grains, 0);
     push_slot(&p, &left->blocks, left->slot);
     push_slot(&p, &right->blocks, right->slot);
     fill_slot(&p, mine->slot);
@@ -82,19 +82,20 @@ static void join(const dcnn_comm *comm, group *mine, const group *theirs, int co
 /* By the first rank of each domain: sums on with the others; `mine` becomes all. Of domains that are not a power of
  * two, the first so many pairs begin as one. */
 static void sum_over_rail(const dcnn_comm *comm, group *mine, int count, int64_t grains) {
-    const int domain = comm->domain_index;
+    const int domain = comm->domain.index;
     int whole = 1;
-    while (2 * whole <= comm->domain_count) whole *= 2;
-    const int pairs = comm->domain_count - whole;
+    while (2 * whole <= comm->domain.count) whole *= 2;
+    const int pairs = comm->domain.count - whole;
     const bool paired = domain < 2 * pairs, leads = !paired || domain % 2 == 0;
-    double *const room = comm->sum_room + (size_t)comm->slot_length;
+    double *const room = comm->sums.room + (size_t)comm->sums.slot_length;
     if (paired) {
         group other = make_group(comm, grains, domain ^ 1, (domain ^ 1) + 1, room);
         if (leads) {
-            MPI_Recv(room, slot_length(&other, count), MPI_DOUBLE, other.first, TAG, comm->rail, MPI_STATUS_IGNORE);
+            MPI_Recv(room, slot_length(&other, count), MPI_DOUBLE, other.first, TAG, comm->domain.rail,
+                     MPI_STATUS_IGNORE);
             join(comm, mine, &other, count, grains);
         } else {
-            MPI_Send(mine->slot, slot_length(mine, count), MPI_DOUBLE, other.first, TAG, comm->rail);
+            MPI_Send(mine->slot, slot_length(mine, count), MPI_DOUBLE, other.first, TAG, comm->domain.rail);
         }
     }
     const int number = paired ? domain / 2 : domain - pairs; /* among those that lead */
@@ -104,60 +105,61 @@ static void sum_over_rail(const dcnn_comm *comm, group *mine, int count, int64_t
         group theirs =
             make_group(comm, grains, from < pairs ? 2 * from : from + pairs, to < pairs ? 2 * to : to + pairs, room);
         MPI_Sendrecv(mine->slot, slot_length(mine, count), MPI_DOUBLE, peer, TAG, room, slot_length(&theirs, count),
-                     MPI_DOUBLE, peer, TAG, comm->rail, MPI_STATUS_IGNORE);
+                     MPI_DOUBLE, peer, TAG, comm->domain.rail, MPI_STATUS_IGNORE);
         join(comm, mine, &theirs, count, grains);
     }
-    if (paired && leads) MPI_Send(mine->slot, SUMS + count, MPI_DOUBLE, domain + 1, TAG, comm->rail);
-    if (!leads) MPI_Recv(mine->slot, SUMS + count, MPI_DOUBLE, domain - 1, TAG, comm->rail, MPI_STATUS_IGNORE);
+    if (paired && leads) MPI_Send(mine->slot, SUMS + count, MPI_DOUBLE, domain + 1, TAG, comm->domain.rail);
+    if (!leads) MPI_Recv(mine->slot, SUMS + count, MPI_DOUBLE, domain - 1, TAG, comm->domain.rail, MPI_STATUS_IGNORE);
 }
 
 /* --- all of it -------------------------------------------------------------------------------------------------- */
 
 void dcnn_comm_sum(dcnn_comm *comm, dcnn_shares shares, int count, const double *grain_sums, int stride, double *totals,
-                   int *wish) {
-    const size_t slot = (size_t)comm->slot_length, ranks = (size_t)comm->domain_size;
-    const int first_rank = comm->domain_index * comm->domain_size;
-    double *slots = comm->slots + (comm->sum_turn++ % 2) * ranks * slot, *total = comm->slots + 2 * ranks * slot;
-    pile mine = empty_pile(comm, count, shares.grains, *wish);
+                   int *flag) {
+    const size_t slot = (size_t)comm->sums.slot_length, ranks = (size_t)comm->domain.size;
+    const int first_rank = comm->domain.index * comm->domain.size;
+    double *slots = comm->sums.slots + (comm->sums.turn++ % 2) * ranks * slot,
+           *total = comm->sums.slots + 2 * ranks * slot;
+    partial mine = no_sums(comm, count, shares.grains, *flag);
     for (int64_t i = 0; i < shares.count; i++) push(&mine, (dcnn_block){0, shares.first + i}, grain_sums + i * stride);
-    fill_slot(&mine, slots + (size_t)comm->domain_rank * slot);
+    fill_slot(&mine, slots + (size_t)comm->domain.rank * slot);
     dcnn_comm_domain_barrier(comm);
 
-    pile domain = empty_pile(comm, count, shares.grains, *wish);
-    for (int i = 0; i < comm->domain_size; i++) {
+    partial domain = no_sums(comm, count, shares.grains, *flag);
+    for (int i = 0; i < comm->domain.size; i++) {
         const dcnn_tree blocks = dcnn_comm_blocks_of_rank(comm, shares.grains, first_rank + i);
         push_slot(&domain, &blocks, slots + (size_t)i * slot);
     }
-    if (comm->domain_count == 1) {
-        *wish = domain.wish;
+    if (comm->domain.count == 1) {
+        *flag = domain.flag;
         memcpy(totals, domain.room, (size_t)count * sizeof *totals);
         return;
     }
-    if (comm->domain_rank == 0) {
+    if (comm->domain.rank == 0) {
         fill_slot(&domain, total);
-        group all = {comm->domain_index, comm->domain_index + 1, domain.tree, total};
+        group all = {comm->domain.index, comm->domain.index + 1, domain.tree, total};
         const double from_s = dcnn_now_s();
         sum_over_rail(comm, &all, count, shares.grains);
         dcnn_comm_waited(comm, true, from_s);
     }
     dcnn_comm_domain_barrier(comm);
-    *wish = (int)total[WISH];
+    *flag = (int)total[FLAG];
     memcpy(totals, total + SUMS, (size_t)count * sizeof *totals);
 }
 
 dcnn_status dcnn_comm_reserve_sums(dcnn_comm *comm, int count) {
     dcnn_comm_release_sums(comm);
-    comm->slot_length = SUMS + count * DCNN_TREE_DEPTH;
-    const size_t slot = (size_t)comm->slot_length, ranks = (size_t)comm->domain_size;
+    comm->sums.slot_length = SUMS + count * DCNN_TREE_DEPTH;
+    const size_t slot = (size_t)comm->sums.slot_length, ranks = (size_t)comm->domain.size;
     void *shared;
     DCNN_TRY(dcnn_comm_share_domain(comm, (2 * ranks + 1) * slot * sizeof(double), 0, &shared, NULL));
-    comm->slots = shared;
-    comm->sum_room = calloc(2 * slot, sizeof(double)); /* a pile's, and a neighbour's slot */
-    return dcnn_comm_agree(comm, comm->sum_room ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: sums"));
+    comm->sums.slots = shared;
+    comm->sums.room = calloc(2 * slot, sizeof(double)); /* partial sums, and a neighbour's slot */
+    return dcnn_comm_agree(comm, comm->sums.room ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: sums"));
 }
 
 void dcnn_comm_release_sums(dcnn_comm *comm) {
-    dcnn_comm_unshare(comm, comm->slots);
-    free(comm->sum_room);
-    comm->slots = comm->sum_room = NULL;
+    dcnn_comm_unshare(comm, comm->sums.slots);
+    free(comm->sums.room);
+    comm->sums.slots = comm->sums.room = NULL;
 }

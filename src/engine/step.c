@@ -135,7 +135,7 @@ static void send_gradients(dcnn_engine *e) {
     dcnn_stopwatch_book(&e->watch, DCNN_PHASE_GRADIENT);
 }
 
-/* Agrees the stage's sums; in the loss stage they carry the loss, and with it the wish to stop. */
+/* Agrees the stage's sums; in the loss stage they carry the loss, and with it the stop flags. */
 static dcnn_status agree_stage(dcnn_engine *e, dcnn_step_sums *sums) {
     const int count = dcnn_plan_sum_count(e->plan, e->stage);
     if (count == 0) return DCNN_OK;

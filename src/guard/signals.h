@@ -22,7 +22,7 @@ void dcnn_signals_leave(void);
 
 /**
  * From now on the first such signal is only noted. A launcher may send a signal twice, or two of them, so what comes
- * within a second is one wish; a later signal, or SIGINT typed again, ends the process at once. *Local.*
+ * within a second is one request; a later signal, or SIGINT typed again, ends the process at once. *Local.*
  */
 void dcnn_signals_catch(void);
 

@@ -14,7 +14,7 @@
  *
  * Then one line names rank, host and last step, and every rank ends with exit code 75, without MPI. Time in which this
  * process stood still itself does not count, so a whole job may be stopped and continued. A rank that has never made
- * progress is a spare one (comm.h) and need not. While a rank says that it is at long work of its own
+ * progress is an idle one (comm.h) and need not. While a rank says that it is at long work of its own
  * (dcnn_watchdog_work), it need not make progress, for ten times as long.
  *
  * In an elastic run (elastic.h) a process that dies ends nothing: the others start the watchdog again among themselves.

@@ -107,6 +107,11 @@ static dcnn_status read_moments(hid_t file, dcnn_dataset *set) {
         if (!isfinite(set->mean[i]) || !(isfinite(set->std[i]) && set->std[i] > 0))
             return DCNN_FAIL(DCNN_BAD_INPUT, "%s: mean %g and std %g of channel %d cannot be; std must be above 0",
                              set->path, set->mean[i], set->std[i], i);
+    for (int i = 0; i < set->c; i++) /* numbers from 0 to 1 deviate by a half at most; a constant channel has 1 */
+        if (set->mean[i] < 0 || set->mean[i] > 1 || (set->std[i] > 0.5 && set->std[i] != 1))
+            return DCNN_FAIL(DCNN_BAD_INPUT,
+                             "%s: mean %g and std %g of channel %d are not those of pixel / 255; divide both by 255",
+                             set->path, set->mean[i], set->std[i], i);
     return DCNN_OK;
 }
 
@@ -173,6 +178,47 @@ static dcnn_status read_split(hid_t file, dcnn_dataset *set, const char *name) {
     return check_rows(set, split);
 }
 
+/* What is learnt must not be tested on: no row is in two of the usual splits. Others may be any selection. */
+static dcnn_status check_apart(const dcnn_dataset *set) {
+    static const char *const usual[] = {"train", "validation", "test", "official-test"};
+    uint8_t *seen = calloc((size_t)set->count, 1);
+    if (!seen) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory", set->path);
+    int64_t twice = 0;
+    int first = -1, second = -1;
+    for (int i = 0; i < set->split_count; i++) {
+        bool known = false;
+        for (size_t j = 0; j < sizeof usual / sizeof *usual; j++)
+            known = known || strcmp(set->splits[i].name, usual[j]) == 0;
+        for (int64_t j = 0; known && j < set->splits[i].count; j++) {
+            uint8_t *before = &seen[set->splits[i].rows[j]];
+            if (*before != 0 && twice++ == 0) {
+                first = *before - 1;
+                second = i;
+            }
+            *before = (uint8_t)(i + 1);
+        }
+    }
+    free(seen);
+    if (twice == 0) return DCNN_OK;
+    return DCNN_FAIL(DCNN_BAD_INPUT,
+                     "%s: %lld rows are in two splits (%s and %s), so that what is learnt would be tested on; let the "
+                     "splits have no row in common",
+                     set->path, (long long)twice, set->splits[first].name, set->splits[second].name);
+}
+
+/* Other programs call it otherwise; without one a run would choose its best epoch by nothing. */
+static void rename_validation(dcnn_dataset *set) {
+    static const char *const others[] = {"val", "valid", "dev", "Validation", "VAL"};
+    if (dcnn_dataset_split(set, "validation")) return;
+    for (int i = 0; i < set->split_count; i++)
+        for (size_t j = 0; j < sizeof others / sizeof *others; j++) {
+            if (strcmp(set->splits[i].name, others[j]) != 0) continue;
+            dcnn_info("%s: its split '%s' is taken for 'validation'", set->path, others[j]);
+            strcpy(set->splits[i].name, "validation");
+            return;
+        }
+}
+
 /* The usual ones first, in their usual order, then others by name. */
 static dcnn_status read_splits(hid_t file, dcnn_dataset *set) {
     static const char *const usual[] = {"train", "validation", "test", "official-test"};
@@ -189,6 +235,8 @@ static dcnn_status read_splits(hid_t file, dcnn_dataset *set) {
         }
     }
     if (set->split_count == 0) status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: /splits holds no split", set->path);
+    if (status == DCNN_OK) rename_validation(set);
+    if (status == DCNN_OK) status = check_apart(set);
 done:
     dcnn_h5_names_free(count, names);
     return status;
@@ -255,11 +303,13 @@ dcnn_status dcnn_dataset_read_labels(const dcnn_dataset *set, int32_t *labels) {
     dcnn_status status =
         wide ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for %lld labels", set->path, (long long)set->count);
     if (status == DCNN_OK) status = dcnn_h5_read(file, "labels", DCNN_H5_INT64, 1, &set->count, wide);
+    const int classes = set->label_map ? set->labels_on_disk : set->class_count;
     for (int64_t i = 0; i < set->count && status == DCNN_OK; i++) {
-        if (wide[i] < 0 || wide[i] >= set->class_count)
+        if (wide[i] < 0 || wide[i] >= classes)
             status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: row %lld has label %lld, there are %d classes", set->path,
-                               (long long)i, (long long)wide[i], set->class_count);
-        labels[i] = (int32_t)wide[i];
+                               (long long)i, (long long)wide[i], classes);
+        else
+            labels[i] = set->label_map ? set->label_map[wide[i]] : (int32_t)wide[i];
     }
     free(wide);
     return dcnn_h5_end(file, set->path, status);
@@ -373,6 +423,7 @@ const dcnn_split *dcnn_dataset_split(const dcnn_dataset *dataset, const char *na
 void dcnn_dataset_free(dcnn_dataset *dataset) {
     for (int i = 0; i < dataset->split_count; i++) free(dataset->splits[i].rows);
     dcnn_h5_names_free(dataset->class_count, dataset->class_names);
+    free(dataset->label_map);
     free(dataset->path);
     free(dataset->source);
     free(dataset->source_checksum);

@@ -59,6 +59,8 @@ typedef struct dcnn_dataset {
     int64_t block_rows;  /**< pictures under one of the checksums */
     uint64_t *checksums; /**< [ceil(count / block_rows)], or NULL */
     bool has_labels, has_ids;
+    int32_t *label_map; /**< [labels_on_disk]: a label's class, after dcnn_dataset_adopt_classes(); or NULL */
+    int labels_on_disk;
     int target_width; /**< 0: no targets */
 } dcnn_dataset;
 
@@ -97,6 +99,17 @@ void dcnn_dataset_free_ids(const dcnn_dataset *dataset, char **ids);
 
 /** Reads all pixels and checks their checksums, if they have any. *Local.* */
 dcnn_status dcnn_dataset_verify(const dcnn_dataset *dataset);
+
+/**
+ * Takes over a model's list of classes: labels that are read from now on are the model's, found by name. *Local.*
+ *
+ * Classes that are numbered and not named ("0", "1", …, of either side) are the same by number. Told where it changes
+ * anything.
+ * @param names  [count] of the model, or NULL: nothing is known, nothing is done
+ * @param model  its path, for messages
+ * @return DCNN_OK; DCNN_BAD_INPUT: the data set has a class that the model does not have; DCNN_FAILURE
+ */
+dcnn_status dcnn_dataset_adopt_classes(dcnn_dataset *dataset, int count, char *const names[], const char *model);
 
 /** The split of that name, or NULL. */
 const dcnn_split *dcnn_dataset_split(const dcnn_dataset *dataset, const char *name);

@@ -237,7 +237,7 @@ typedef enum dcnn_function {
 
 #define DCNN_KERNEL_FIELD(result, name, arguments) result(*name) arguments;
 
-/** The table: one pointer a kernel, plus its name for logs. Read-only after dcnn_kernels_select(). */
+/** The table: one pointer a kernel, plus its name for logs. Read-only; dcnn_kernels_of() gives it. */
 typedef struct dcnn_kernels {
     const char *isa;                 /**< "reference", "generic", "avx2", "avx512", "amx" */
     const char *precision;           /**< "fp32", "bf16" */

@@ -53,7 +53,7 @@ typedef struct dcnn_checkpoint {
     char **class_names;
     char *data_path; /**< the data set it was trained on */
     json_t *options; /**< every option of the run, as the option table names them */
-    char *history;   /**< metrics so far: JSON lines (run/run_folder.h) */
+    char *history;   /**< metrics so far: JSON lines (run/metrics.h) */
     dcnn_seal seal;  /**< was the file sealed? set by read */
 } dcnn_checkpoint;
 

@@ -111,6 +111,12 @@ float *dcnn_net_values(const dcnn_net *net, const dcnn_param *param);
  * their values already. *Local.* */
 void dcnn_net_place_params(dcnn_net *net, float *params);
 
+/** Momentum of BatchNormalization's moving averages, the largest of all such layers; 0 if there is none. *Local.* */
+double dcnn_net_momentum(const dcnn_net *net);
+
+/** Sets it in all of them. *Local.* @param momentum  0 to below 1 */
+void dcnn_net_set_momentum(dcnn_net *net, double momentum);
+
 /** Sets the loss, if it fits the last layer: softmax or linear (then logits) for categorical cross-entropy, sigmoid or
  * linear for binary, linear for the others. *Local.* @return DCNN_OK, DCNN_BAD_INPUT */
 dcnn_status dcnn_net_set_loss(dcnn_net *net, const dcnn_loss *loss);

@@ -11,15 +11,15 @@ enum { CHUNK = 4096 };
 #define CLIPS "clip-norm clip-value "
 
 const dcnn_optimizer_row dcnn_optimizer_table[DCNN_OPTIMIZER_COUNT] = {
-    [DCNN_ADAM] = {"adam", "Adam", 1e-3, 0.999, 0.0, 0.0, " beta-1 beta-2 epsilon " CLIPS, false},
+    [DCNN_ADAM] = {"adam", "Adam", 1e-3, 0.999, 0.9, 0.0, " beta-1 beta-2 epsilon " CLIPS, false},
     [DCNN_SGD] = {"sgd", "SGD", 1e-2, 0.999, 0.9, 0.0, " momentum nesterov " CLIPS, false},
     [DCNN_LARS] = {"lars", NULL, 1.0, 0.999, 0.9, 0.0, " momentum trust-coefficient " CLIPS, true},
-    [DCNN_LAMB] = {"lamb", NULL, 1e-3, 0.999, 0.0, 0.0, " beta-1 beta-2 epsilon ",
+    [DCNN_LAMB] = {"lamb", NULL, 1e-3, 0.999, 0.9, 0.0, " beta-1 beta-2 epsilon ",
                    true}, /* its direction has no norm yet */
-    [DCNN_ADAMW] = {"adamw", "AdamW", 1e-3, 0.999, 0.0, 0.004, " beta-1 beta-2 epsilon " CLIPS, false},
-    [DCNN_NADAM] = {"nadam", "Nadam", 1e-3, 0.999, 0.0, 0.0, " beta-1 beta-2 epsilon " CLIPS, false},
+    [DCNN_ADAMW] = {"adamw", "AdamW", 1e-3, 0.999, 0.9, 0.004, " beta-1 beta-2 epsilon " CLIPS, false},
+    [DCNN_NADAM] = {"nadam", "Nadam", 1e-3, 0.999, 0.9, 0.0, " beta-1 beta-2 epsilon " CLIPS, false},
     [DCNN_RMSPROP] = {"rmsprop", "RMSprop", 1e-3, 0.9, 0.0, 0.0, " beta-2 momentum epsilon " CLIPS, false},
-    [DCNN_LION] = {"lion", "Lion", 1e-3, 0.99, 0.0, 0.0, " beta-1 beta-2 " CLIPS, false},
+    [DCNN_LION] = {"lion", "Lion", 1e-3, 0.99, 0.9, 0.0, " beta-1 beta-2 " CLIPS, false},
 };
 
 int dcnn_optimizer_moments(const dcnn_optimizer *optimizer) {

@@ -55,18 +55,24 @@ static void place_tile(const grid *g, int i, double *x, double *y) {
     *y = DCNN_HEADING + (double)(i / g->columns) * (TILE + g->lines * LINE + GAP);
 }
 
+/* The i-th of `shown` among `count`, evenly spread: data that are sorted by class show each of them. */
+static int64_t spread(int i, int shown, int64_t count) {
+    return (int64_t)i * count / shown;
+}
+
 bool dcnn_figure_training_images(const dcnn_view *view, dcnn_canvas *canvas) {
     const dcnn_split *train = dcnn_dataset_split(view->data->dataset, "train");
     if (train == NULL || train->count == 0) return false;
     const grid g = make_grid(view, canvas, train->count, 1, 0);
     for (int i = 0; i < g.count; i++) {
         double x, y;
+        const int64_t row = train->rows[spread(i, g.count, train->count)];
         place_tile(&g, i, &x, &y);
-        draw_sample(view, canvas, x + (g.cell - TILE) / 2, y, train->rows[i], thin);
+        draw_sample(view, canvas, x + (g.cell - TILE) / 2, y, row, thin);
         dcnn_canvas_text(canvas, x + g.cell / 2, y + TILE + 10, (dcnn_type){.size = 12, .align = 0.5, .width = g.cell},
-                         dcnn_view_class(view, view->data->labels[train->rows[i]]));
+                         dcnn_view_class(view, view->data->labels[row]));
     }
-    finish_grid(&g, "Training images", "The first of the split 'train', with their labels");
+    finish_grid(&g, "Training images", "From all over the split 'train', with their labels");
     return true;
 }
 
@@ -98,9 +104,9 @@ static void draw_prediction(const grid *g, int i, int64_t sample) {
 bool dcnn_figure_predictions(const dcnn_view *view, dcnn_canvas *canvas) {
     if (view->data->split == NULL || view->data->split->count == 0) return false;
     const grid g = make_grid(view, canvas, view->data->split->count, 2, 16 + 56);
-    for (int i = 0; i < g.count; i++) draw_prediction(&g, i, i);
+    for (int i = 0; i < g.count; i++) draw_prediction(&g, i, spread(i, g.count, view->data->split->count));
     char subtitle[160];
-    snprintf(subtitle, sizeof subtitle, "The first of '%s': what each is, what the model takes it for, and how surely",
+    snprintf(subtitle, sizeof subtitle, "From all over '%s': what each is, what the model takes it for, and how surely",
              view->data->split->name);
     finish_grid(&g, "Predictions", subtitle);
     return true;

@@ -68,7 +68,7 @@ static dcnn_status settle_best(dcnn_trainer *t) {
     dcnn_progress *p = &t->state.progress;
     best_file found;
     if (p->best_epoch == 0) return DCNN_OK;
-    char *path = dcnn_path_join(t->run->folder, "best.h5");
+    char *path = dcnn_path_join(t->run->folder, DCNN_RUN_BEST);
     dcnn_status status = path ? look(t, path, &found) : DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
     if (status == DCNN_OK && found != BEST_FITS) {
         if (!is_best(p)) forget_best(t, path, found);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "run/histogram.h"
+#include "run/metrics.h"
 #include "run/run_folder.h"
 
 /* The first key of a line says what it tells of, and so to which file it goes. */
@@ -202,10 +203,10 @@ static dcnn_status write_lines(const char *folder, const char *name, const char 
 dcnn_status dcnn_history_write(const char *folder, const char *history) {
     if (history == NULL) history = "";
     char *epochs = lines_of(history, EPOCH_KEY), *csv = epochs ? csv_of(epochs) : NULL;
-    dcnn_status status = write_text(folder, "metrics.jsonl", epochs);
-    if (status == DCNN_OK) status = write_text(folder, "metrics.csv", csv);
-    if (status == DCNN_OK) status = write_lines(folder, "steps.jsonl", history, STEP_KEY);
-    if (status == DCNN_OK) status = write_lines(folder, "histograms.jsonl", history, HISTOGRAM_KEY);
+    dcnn_status status = write_text(folder, DCNN_RUN_METRICS, epochs);
+    if (status == DCNN_OK) status = write_text(folder, DCNN_RUN_CSV, csv);
+    if (status == DCNN_OK) status = write_lines(folder, DCNN_RUN_STEPS, history, STEP_KEY);
+    if (status == DCNN_OK) status = write_lines(folder, DCNN_RUN_HISTOGRAMS, history, HISTOGRAM_KEY);
     free(epochs);
     free(csv);
     return status;

@@ -72,6 +72,7 @@ typedef struct dcnn_train_options {
     int64_t cache_bytes;  /**< of a node's memory for pictures; 0: as loader.h says */
     bool augment;
     dcnn_augment ranges;      /**< of the augmentation */
+    double bn_momentum;       /**< of BatchNormalization's moving averages; 0: the model's own */
     int64_t checkpoint_every; /**< steps; 0: only at each epoch's end */
     int keep;                 /**< newest checkpoints to keep, >= 1 */
     int threads;              /**< per rank; 0: cores / ranks on the node */

@@ -79,7 +79,7 @@ static dcnn_status list(const char *folder, const char *name, int (*wanted)(cons
 }
 
 static dcnn_status list_checkpoints(const char *folder, listing *found) {
-    return list(folder, "checkpoints", checkpoints_only, newest_first, found);
+    return list(folder, DCNN_RUN_CHECKPOINTS, checkpoints_only, newest_first, found);
 }
 
 static void free_listing(listing *found) {
@@ -154,18 +154,17 @@ void dcnn_checkpoint_prune(const char *folder, int keep) {
 
 /* What marks a run that is being removed: run.json under another name. Killed in the middle of it, the next start goes
  * on removing, instead of taking what is left for a run. */
-#define RECORD  "run.json"
-#define REMOVED "run.json.removed"
+#define REMOVED DCNN_RUN_RECORD ".removed"
 
 /* What only the training that holds the lock writes, beside run.json and checkpoints. */
-static const char *const own_files[] = {"result.json", "metrics.csv",      "metrics.jsonl",
-                                        "steps.jsonl", "histograms.jsonl", "best.h5"};
+static const char *const own_files[] = {DCNN_RUN_RESULT, DCNN_RUN_CSV,        DCNN_RUN_METRICS,
+                                        DCNN_RUN_STEPS,  DCNN_RUN_HISTOGRAMS, DCNN_RUN_BEST};
 enum { OWN_FILES = sizeof own_files / sizeof own_files[0] };
 
 /* A run: its record, or what is left of it. */
 static dcnn_status find_run(const char *folder, bool *found) {
     listing checkpoints = {.count = 0};
-    dcnn_status status = find(folder, RECORD, found);
+    dcnn_status status = find(folder, DCNN_RUN_RECORD, found);
     if (status == DCNN_OK && !*found) status = find(folder, REMOVED, found);
     if (status == DCNN_OK && !*found) status = list_checkpoints(folder, &checkpoints);
     *found = *found || checkpoints.count > 0;
@@ -211,9 +210,9 @@ static dcnn_status remove_files(const char *folder, const char *name, int (*want
  */
 static int temporary_only(const struct dirent *entry) {
     const char *name = entry->d_name;
-    const size_t length = strlen(name), record = strlen(RECORD);
+    const size_t length = strlen(name), record = strlen(DCNN_RUN_RECORD);
     if (length < 5 || strcmp(name + length - 4, ".tmp") != 0) return 0;
-    bool own = strncmp(name, "step-", 5) == 0 || (strncmp(name, RECORD, record) == 0 && name[record] == '.');
+    bool own = strncmp(name, "step-", 5) == 0 || (strncmp(name, DCNN_RUN_RECORD, record) == 0 && name[record] == '.');
     for (int i = 0; i < OWN_FILES && !own; i++) {
         const size_t its = strlen(own_files[i]);
         own = strncmp(name, own_files[i], its) == 0 && name[its] == '.';
@@ -222,7 +221,7 @@ static int temporary_only(const struct dirent *entry) {
 }
 
 static void remove_temporary(const char *folder) {
-    static const char *const folders[] = {".", "checkpoints"};
+    static const char *const folders[] = {".", DCNN_RUN_CHECKPOINTS};
     for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
         listing found;
         if (list(folder, folders[i], temporary_only, NULL, &found) == DCNN_OK) remove_from(&found, 0);
@@ -232,18 +231,18 @@ static void remove_temporary(const char *folder) {
 
 /* Everything that dcnn has put into a run's folder, and nothing else. What marks the run goes last. */
 static dcnn_status remove_run(const char *folder) {
-    char *record = dcnn_path_join(folder, RECORD), *removed = dcnn_path_join(folder, REMOVED);
+    char *record = dcnn_path_join(folder, DCNN_RUN_RECORD), *removed = dcnn_path_join(folder, REMOVED);
     dcnn_status status = record && removed ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
     if (status == DCNN_OK && rename(record, removed) != 0 && errno != ENOENT)
         status = DCNN_FAIL(DCNN_FAILURE, "%s: cannot be removed: %s", record, strerror(errno));
     free(record);
     free(removed);
     DCNN_TRY(status);
-    DCNN_TRY(remove_files(folder, "checkpoints", steps_only));
+    DCNN_TRY(remove_files(folder, DCNN_RUN_CHECKPOINTS, steps_only));
     for (int i = 0; i < OWN_FILES; i++) DCNN_TRY(remove_file(folder, own_files[i]));
-    DCNN_TRY(remove_file(folder, "report.html"));
-    DCNN_TRY(remove_file(folder, "events.out.tfevents.dcnn"));
-    DCNN_TRY(remove_files(folder, "figures", figures_only));
+    DCNN_TRY(remove_file(folder, DCNN_RUN_PAGE));
+    DCNN_TRY(remove_file(folder, DCNN_RUN_EVENTS));
+    DCNN_TRY(remove_files(folder, DCNN_RUN_FIGURES, figures_only));
     return remove_file(folder, REMOVED);
 }
 
@@ -310,7 +309,7 @@ static dcnn_status prepare_digits(char **data) {
 
 /* The data set that a run was started with, by its record; NULL if that does not tell. */
 static char *recorded_data(const char *folder) {
-    char *path = dcnn_path_join(folder, "run.json");
+    char *path = dcnn_path_join(folder, DCNN_RUN_RECORD);
     json_t *record = path ? json_load_file(path, 0, NULL) : NULL;
     const char *data = json_string_value(json_object_get(record, "data"));
     char *copy = data ? strdup(data) : NULL;
@@ -336,7 +335,7 @@ static char *topmost_missing(const char *path) {
 
 /* Removes the folders that were made for a run that did not begin; rmdir() leaves those that hold something. */
 static void remove_made(const dcnn_run *run) {
-    char *checkpoints = dcnn_path_join(run->folder, "checkpoints"), *path = strdup(run->folder);
+    char *checkpoints = dcnn_path_join(run->folder, DCNN_RUN_CHECKPOINTS), *path = strdup(run->folder);
     if (checkpoints) rmdir(checkpoints);
     for (char *slash = path; slash && strlen(path) >= strlen(run->made) && rmdir(path) == 0;) {
         slash = strrchr(path, '/');
@@ -360,7 +359,7 @@ static dcnn_status settle(const char *data, const char *folder, bool resume, boo
     DCNN_TRY(dcnn_run_lock_take(run->folder, &run->lock));
     DCNN_TRY(clear_folder(run->folder, resume, overwrite));
     remove_temporary(run->folder);
-    char *checkpoints = dcnn_path_join(run->folder, "checkpoints");
+    char *checkpoints = dcnn_path_join(run->folder, DCNN_RUN_CHECKPOINTS);
     dcnn_status status = checkpoints ? dcnn_folder_create(checkpoints) : DCNN_FAIL(DCNN_FAILURE, "out of memory");
     free(checkpoints);
     DCNN_TRY(status);

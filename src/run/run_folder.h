@@ -1,14 +1,24 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /**
- * @file run_folder.h — the names of a run's files, its checkpoints, and the metrics it has kept so far.
+ * @file run_folder.h — the names of a run's files, and its checkpoints.
  */
 #ifndef DCNN_RUN_RUN_FOLDER_H
 #define DCNN_RUN_RUN_FOLDER_H
 
-#include <jansson.h>
-
-#include "engine/stopwatch.h"
 #include "run/run.h"
+
+/* What lies in a run's folder, each name once. */
+#define DCNN_RUN_RECORD      "run.json"    /* how each start was called, on what */
+#define DCNN_RUN_RESULT      "result.json" /* what it came to */
+#define DCNN_RUN_BEST        "best.h5"
+#define DCNN_RUN_CHECKPOINTS "checkpoints"
+#define DCNN_RUN_METRICS     "metrics.jsonl" /* a line an epoch */
+#define DCNN_RUN_CSV         "metrics.csv"   /* the same with the columns of Keras' CSVLogger */
+#define DCNN_RUN_STEPS       "steps.jsonl"
+#define DCNN_RUN_HISTOGRAMS  "histograms.jsonl"
+#define DCNN_RUN_PAGE        "report.html"
+#define DCNN_RUN_FIGURES     "figures"
+#define DCNN_RUN_EVENTS      "events.out.tfevents.dcnn"
 
 /** FOLDER/NAME, malloc'd; NULL without memory. *Local.* */
 char *dcnn_path_join(const char *folder, const char *name);
@@ -23,44 +33,5 @@ dcnn_status dcnn_checkpoint_newest(const char *folder, char **path);
 
 /** Removes all but the newest `keep` checkpoints. Failures are no matter. *Local.* */
 void dcnn_checkpoint_prune(const char *folder, int keep);
-
-/** One epoch's metrics; counts are exact. */
-typedef struct dcnn_epoch_metrics {
-    int64_t epoch, steps;
-    double loss, validation_loss; /**< means */
-    int64_t correct, count, validation_correct, validation_count;
-    double seconds, images_per_s;
-    double phases_s[DCNN_PHASE_COUNT]; /**< of the steps, the mean over all threads of all ranks */
-    double validation_s;               /**< the phase after them */
-    double stall_s; /**< of the steps, waiting for pictures to be read, the mean over all threads of all ranks */
-} dcnn_epoch_metrics;
-
-/** One step's metrics, of its batch alone. */
-typedef struct dcnn_step_metrics {
-    int64_t epoch, step; /**< from 1; steps of the whole run */
-    double loss, accuracy, learning_rate, wall_time;
-} dcnn_step_metrics;
-
-/** Seconds since 1970. *Local.* */
-double dcnn_wall_time(void);
-
-/*
- * A run's history is a text of JSON lines; checkpoints hold it whole, so a resumed run continues that of its
- * checkpoint. Appending reallocates it. *Local.*
- */
-dcnn_status dcnn_history_append(char **history, const dcnn_epoch_metrics *metrics);
-dcnn_status dcnn_history_append_steps(char **history, int count, const dcnn_step_metrics *steps);
-
-/** Appends histograms of an epoch's last weights and gradients.
- * @param gradient  laid out as net->params; times `scale` it is the mean over the epoch's last batch */
-dcnn_status dcnn_history_append_histograms(char **history, int64_t epoch, const dcnn_net *net, const float *gradient,
-                                           double scale);
-
-/** Writes FOLDER/metrics.jsonl (epochs), metrics.csv (the same with the columns of Keras' CSVLogger), steps.jsonl and
- * histograms.jsonl; of the last two those that have lines, the others are removed. Each is atomic. *Local.* */
-dcnn_status dcnn_history_write(const char *folder, const char *history);
-
-/** "epoch  3/15  loss 0.0412 acc 0.9871  val loss …", malloc'd; 79 columns, or a few more in a long run. *Local.* */
-char *dcnn_epoch_line(const dcnn_epoch_metrics *metrics, int64_t epochs);
 
 #endif

@@ -49,7 +49,7 @@ static dcnn_status write_json(const char *folder, const char *name, json_t *json
 
 /* The starts before this one; an empty list if there is no record, or one that cannot be read. New reference. */
 static json_t *earlier_starts(const char *folder) {
-    char *path = dcnn_path_join(folder, "run.json");
+    char *path = dcnn_path_join(folder, DCNN_RUN_RECORD);
     json_error_t error;
     json_t *record = path && access(path, F_OK) == 0 ? json_load_file(path, 0, &error) : NULL;
     if (path && record == NULL && access(path, F_OK) == 0)
@@ -70,8 +70,8 @@ static void tell_other_kernels(const json_t *starts, const json_t *start) {
         json_integer_value(json_object_get(start, "step")) == 0)
         return;
     dcnn_warn(
-        "this run was computed with %s kernels, and goes on with %s: its bits are from here on not those of a run "
-        "with one of them; to keep them, start it where there are %s kernels (DCNN_ISA=%s)",
+        "this run was computed with the kernels '%s', and goes on with '%s': from here on its bits may be others than "
+        "with one of them throughout; to keep them, start it where '%s' is to be had (DCNN_ISA=%s)",
         before, now, before, before);
 }
 
@@ -87,7 +87,7 @@ dcnn_status dcnn_run_record_write(const char *folder, json_t *start) {
     if (json_array_size(starts) > 0) tell_other_kernels(starts, start);
     dcnn_status status = DCNN_FAIL(DCNN_FAILURE, "out of memory: run.json");
     if (json_array_append(starts, start) == 0 && json_object_set(record, "starts", starts) == 0)
-        status = write_json(folder, "run.json", record);
+        status = write_json(folder, DCNN_RUN_RECORD, record);
     json_decref(start);
     json_decref(starts);
     json_decref(record);
@@ -109,7 +109,7 @@ dcnn_status dcnn_run_result_write(const char *folder, const dcnn_train_result *r
     if (json && r->test_count > 0) json_object_set_new(json, "test", split_json(r->test_correct, r->test_count));
     if (json && r->official_count > 0)
         json_object_set_new(json, "official-test", split_json(r->official_correct, r->official_count));
-    dcnn_status status = write_json(folder, "result.json", json);
+    dcnn_status status = write_json(folder, DCNN_RUN_RESULT, json);
     json_decref(json);
     return status;
 }

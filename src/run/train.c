@@ -10,6 +10,7 @@
 #include "run/catch_up.h"
 #include "run/elastic.h"
 #include "run/run_folder.h"
+#include "run/starting_net.h"
 #include "run/run_record.h"
 #include "guard/run_lock.h"
 #include "guard/signals.h"
@@ -161,7 +162,7 @@ static dcnn_status end_epoch(dcnn_trainer *t) {
     p->cursor = 0;
     p->loss_sum = 0.0;
     p->correct = 0;
-    char *best = better ? dcnn_path_join(t->run->folder, "best.h5") : NULL;
+    char *best = better ? dcnn_path_join(t->run->folder, DCNN_RUN_BEST) : NULL;
     dcnn_status status = save(t, best);
     free(best);
     char *line = dcnn_epoch_line(&metrics, t->options->epochs);
@@ -249,7 +250,7 @@ static dcnn_status test_split(dcnn_trainer *t, const char *name, int64_t *correc
 
 /* Puts the best epoch's weights in the net and counts its hits on what it has never seen. */
 static dcnn_status test_best(dcnn_trainer *t, dcnn_train_result *result) {
-    char *path = dcnn_path_join(t->run->folder, "best.h5");
+    char *path = dcnn_path_join(t->run->folder, DCNN_RUN_BEST);
     dcnn_checkpoint best = {0};
     dcnn_status status = path ? dcnn_checkpoint_read(path, &best) : DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
     free(path);
@@ -296,6 +297,20 @@ static void tell_model(const dcnn_net *net, dcnn_isa isa) {
               precision_text(net, isa));
 }
 
+/* Moving averages that will not have arrived when the run ends: validation is then far worse than training. Those of
+ * a model with weights have. */
+static void warn_of_averages(const dcnn_trainer *t) {
+    const double momentum = dcnn_net_momentum(t->state.net);
+    const int64_t steps = t->options->epochs * dcnn_sampler_steps(&t->sampler);
+    if (pow(momentum, (double)steps) <= dcnn_averages_missing) return;
+    char advice[48] = "";
+    if (dcnn_momentum_for(steps) < momentum)
+        snprintf(advice, sizeof advice, "--bn-momentum %g, ", dcnn_momentum_for(steps));
+    dcnn_warn("BatchNormalization's moving averages (momentum %g) do not arrive in this run's few steps (%lld), so "
+              "validation will be worse than training: give %sa smaller --batch-size or more --epochs",
+              momentum, (long long)steps, advice);
+}
+
 dcnn_status dcnn_train(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoint *from,
                        const dcnn_train_options *options, dcnn_train_result *result) {
     dcnn_trainer *t;
@@ -307,6 +322,7 @@ dcnn_status dcnn_train(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoi
     dcnn_watchdog_work(false);
     DCNN_TRY_DONE(dcnn_comm_agree(comm, dcnn_comm_rank(comm) == 0 ? write_record(t) : DCNN_OK));
     tell_model(t->state.net, dcnn_comm_isa(comm));
+    if (t->state.progress.step == 0 && !dcnn_starts_with_weights(options)) warn_of_averages(t);
     if (from) DCNN_TRY_DONE(dcnn_trainer_catch_up(t));
     t->pace.started_s = dcnn_now_s() - t->state.progress.elapsed_s;
     dcnn_signals_catch();

@@ -15,65 +15,11 @@
 #include "base/log.h"
 #include "guard/signals.h"
 #include "guard/watchdog.h"
+#include "io/kind.h"
 #include "run/elastic.h"
+#include "run/starting_net.h"
 
 /* --- the model -------------------------------------------------------------------------------------------------- */
-
-/* The recipe's net takes any data: its input shape and its last layer's units are set to fit. */
-static dcnn_status fit_recipe(json_t *description, const dcnn_dataset *dataset) {
-    json_t *layers = json_object_get(json_object_get(description, "config"), "layers");
-    json_t *input = json_object_get(json_array_get(layers, 0), "config");
-    json_t *last = json_object_get(json_array_get(layers, json_array_size(layers) - 1), "config");
-    if (input == NULL || last == NULL) return DCNN_FAIL(DCNN_BAD_INPUT, "the recipe's model has no layers");
-    json_object_set_new(input, "batch_shape", json_pack("[n,i,i,i]", dataset->h, dataset->w, dataset->c));
-    json_object_set_new(last, "units", json_integer(dataset->class_count));
-    return DCNN_OK;
-}
-
-/* Does --model name a file with weights? By content, not by name. */
-static bool has_weights(const char *model) {
-    const dcnn_kind_id kind = model ? dcnn_kind_of_file(model) : DCNN_KIND_UNKNOWN;
-    return kind == DCNN_KIND_HDF5 || kind == DCNN_KIND_KERAS;
-}
-
-static dcnn_status read_net(dcnn_trainer *t) {
-    const char *model = t->options->model;
-    const dcnn_shape shape = {3, t->dataset.h, t->dataset.w, t->dataset.c};
-    if (has_weights(model)) {
-        dcnn_checkpoint start;
-        DCNN_TRY(dcnn_checkpoint_read(model, &start));
-        t->state.net = start.net;
-        t->state.normalised = start.normalised;
-        memcpy(t->state.mean, start.mean, sizeof start.mean);
-        memcpy(t->state.std, start.std, sizeof start.std);
-        start.net = NULL;
-        if (start.compiled[0]) dcnn_info("model %s", start.compiled);
-        dcnn_checkpoint_free(&start);
-        return DCNN_OK;
-    }
-    char *path = model ? strdup(model) : dcnn_data_path("models/digits.json");
-    json_t *description = NULL;
-    dcnn_status status = path ? dcnn_description_read(path, &description)
-                              : DCNN_FAIL(DCNN_BAD_INPUT, "the recipe's model is not installed: name one by --model, "
-                                                          "or set DCNN_DATA to dcnn's data folder");
-    if (status == DCNN_OK && model == NULL) status = fit_recipe(description, &t->dataset);
-    if (status == DCNN_OK) {
-        status = dcnn_net_create(description, shape, &t->state.net);
-        if (status != DCNN_OK) dcnn_error_prefix("%s", path);
-    }
-    if (status == DCNN_OK) dcnn_net_initialise(t->state.net, t->options->seed);
-    if (status == DCNN_OK && t->options->weights) status = dcnn_keras_weights_read(t->options->weights, t->state.net);
-    json_decref(description);
-    free(path);
-    return status;
-}
-
-static dcnn_status make_net(dcnn_trainer *t) {
-    DCNN_TRY(read_net(t));
-    const char *precision = t->options->precision;
-    if (precision) dcnn_net_set_bf16(t->state.net, strcmp(precision, "bf16") == 0);
-    return DCNN_OK;
-}
 
 static dcnn_status check_fit(const dcnn_trainer *t) {
     const dcnn_shape takes = t->state.net->nodes[0].shape;
@@ -110,8 +56,7 @@ static dcnn_status choose_input(dcnn_trainer *t, const dcnn_checkpoint *from) {
     dcnn_input input;
     DCNN_TRY(dcnn_input_choose(from ? from : &t->state, from ? NULL : &t->options->input, t->dataset.mean,
                                t->dataset.std, &input));
-    const char *model = t->options->model;
-    const bool is_file = has_weights(model);
+    const bool is_file = dcnn_starts_with_weights(t->options);
     const bool is_given = t->options->input.mean || t->options->input.std || t->options->input.scale > 0.0;
     if (!input.from_model && from == NULL && (is_file || is_given || dcnn_net_takes_bytes(t->state.net)))
         dcnn_info("input %s", input.told);
@@ -124,7 +69,7 @@ static dcnn_status choose_input(dcnn_trainer *t, const dcnn_checkpoint *from) {
 
 static dcnn_status take_state(dcnn_trainer *t, const dcnn_checkpoint *from) {
     dcnn_progress *progress = &t->state.progress;
-    DCNN_TRY(from ? copy_net(from->net, &t->state.net) : make_net(t));
+    DCNN_TRY(from ? copy_net(from->net, &t->state.net) : dcnn_starting_net(t->options, &t->dataset, &t->state));
     DCNN_TRY(check_fit(t));
     if (from) {
         if (!from->resumable)
@@ -268,10 +213,25 @@ static void measure_pictures(const dcnn_loader *loader, dcnn_dataset *d) {
     }
 }
 
-static dcnn_status open_data(dcnn_trainer *t, const dcnn_images *pictures, int classes) {
+/* What a model knows is kept: the data's labels follow its order of classes. */
+static dcnn_status adopt_classes(dcnn_trainer *t, const dcnn_checkpoint *from) {
+    const char *model = t->options->model;
+    if (from)
+        return dcnn_dataset_adopt_classes(&t->dataset, from->class_count, from->class_names, "the run's checkpoint");
+    if (model == NULL || dcnn_kind_of_file(model) != DCNN_KIND_HDF5) return DCNN_OK;
+    dcnn_checkpoint start;
+    dcnn_status status = dcnn_checkpoint_read(model, &start);
+    if (status == DCNN_OK && start.class_count == t->dataset.class_count)
+        status = dcnn_dataset_adopt_classes(&t->dataset, start.class_count, start.class_names, model);
+    dcnn_checkpoint_free(&start);
+    return status;
+}
+
+static dcnn_status open_data(dcnn_trainer *t, const dcnn_checkpoint *from, const dcnn_images *pictures, int classes) {
     if (pictures == NULL) {
         const dcnn_loader_options options = {.cache_bytes = t->options->cache_bytes};
         DCNN_TRY(dcnn_dataset_open_together(t->comm, t->run->data, &t->dataset));
+        DCNN_TRY(dcnn_comm_agree(t->comm, adopt_classes(t, from)));
         return dcnn_loader_open(t->comm, &t->dataset, &options, &t->loader);
     }
     DCNN_TRY(dcnn_comm_agree(t->comm, describe_pictures(&t->dataset, pictures, classes)));
@@ -290,7 +250,7 @@ dcnn_status dcnn_trainer_open(dcnn_comm *comm, const dcnn_run *run, const dcnn_c
     t->options = options;
     t->run = run;
     if (options->plain_sums) dcnn_comm_separate(comm);
-    DCNN_TRY(open_data(t, pictures, classes));
+    DCNN_TRY(open_data(t, from, pictures, classes));
     DCNN_TRY(dcnn_comm_agree(comm, set_up_local(t, from)));
     DCNN_TRY(dcnn_loader_read_ahead(comm, &t->loader, &t->sampler, options->grain, options->epochs));
     DCNN_TRY(make_engine(t, from));

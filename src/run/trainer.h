@@ -6,6 +6,7 @@
 #include "engine/engine.h"
 #include "engine/evaluator.h"
 #include "run/feeds.h"
+#include "run/metrics.h"
 #include "run/run_folder.h"
 #include "run/trace.h"
 

@@ -135,8 +135,9 @@ static void tell_left(const walk *w, const char *path) {
     dcnn_count_text count;
     for (int kind = 0; kind < DCNN_KIND_COUNT; kind++)
         if (w->unread[kind] > 0)
-            dcnn_source_tell(w->opening->options, "%s: %s files left unread, each %s: save them as PNG", path,
-                             dcnn_count(w->unread[kind], &count), dcnn_kind_name((dcnn_kind_id)kind));
+            dcnn_source_tell(w->opening->options, "%s: %s file%s left unread, %s%s: save as PNG what is to be read",
+                             path, dcnn_count(w->unread[kind], &count), w->unread[kind] > 1 ? "s" : "",
+                             w->unread[kind] > 1 ? "each " : "", dcnn_kind_name((dcnn_kind_id)kind));
     if (w->other > 0)
         dcnn_source_tell(w->opening->options, "%s: %s file%s that %s no picture left unread: %s%s", path,
                          dcnn_count(w->other, &count), w->other > 1 ? "s" : "", w->other > 1 ? "are" : "is",

@@ -87,16 +87,20 @@ dcnn_status dcnn_oddities_tell(dcnn_oddities *odd, const int32_t *labels, int sp
     }
     free(split_of);
     dcnn_count_text count;
-    if (all.again > 0)
-        dcnn_source_tell(options, "%s pictures repeat another one exactly", dcnn_count(all.again, &count));
-    if (all.across > 0)
-        dcnn_source_tell(options, "%s of these pictures are in two splits: what is learnt of them is tested on them",
-                         dcnn_count(all.across, &count));
-    if (all.against > 0)
-        dcnn_source_tell(options, "%s of these pictures have two different labels", dcnn_count(all.against, &count));
-    if (odd->constant > 0)
-        dcnn_source_tell(options, "%s pictures are of one colour throughout", dcnn_count(odd->constant, &count));
-    if (odd->blank > 0) dcnn_source_tell(options, "%s pictures are nearly blank", dcnn_count(odd->blank, &count));
+    const struct {
+        int64_t count;
+        const char *one, *many;
+    } lines[] = {
+        {all.again, "picture repeats another one exactly", "pictures repeat others exactly"},
+        {all.across, "of these pictures is in two splits: what is learnt of it is tested on it",
+         "of these pictures are in two splits: what is learnt of them is tested on them"},
+        {all.against, "of these pictures has two different labels", "of these pictures have two different labels"},
+        {odd->constant, "picture is of one colour throughout", "pictures are of one colour throughout"},
+        {odd->blank, "picture is nearly blank", "pictures are nearly blank"}};
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+        if (lines[i].count > 0)
+            dcnn_source_tell(options, "%s %s", dcnn_count(lines[i].count, &count),
+                             lines[i].count == 1 ? lines[i].one : lines[i].many);
     return DCNN_OK;
 }
 

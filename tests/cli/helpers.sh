@@ -42,6 +42,31 @@ csv() {
     }'
 }
 
+# shapes COUNT: labelled colour pictures 32x32 of a disc, a frame or a cross; of any colour, anywhere, on any ground.
+shapes() {
+    awk -v count="$1" 'BEGIN {
+        srand(7)
+        printf "label"
+        for (j = 0; j < 32 * 32 * 3; j++) printf ",pixel%d", j
+        print ""
+        for (n = 0; n < count; n++) {
+            label = n % 3
+            split("", ink); split("", ground)
+            for (c = 0; c < 3; c++) { ground[c] = rand() * 255; ink[c] = (ground[c] + 90 + rand() * 75) % 255 }
+            top = 13 + rand() * 5; left = 13 + rand() * 5; size = 8 + rand() * 4
+            printf "%d", label
+            for (i = 0; i < 32; i++) for (j = 0; j < 32; j++) {
+                y = i - top; x = j - left; if (y < 0) y = -y; if (x < 0) x = -x
+                if (label == 0) inside = x * x + y * y < size * size
+                else if (label == 1) inside = x < size && y < size && (x > size - 3 || y > size - 3)
+                else inside = (x < size * 0.35 && y < size) || (y < size * 0.35 && x < size)
+                for (c = 0; c < 3; c++) printf ",%d", (inside ? ink[c] : ground[c]) * 0.97 + rand() * 6
+            }
+            print ""
+        }
+    }'
+}
+
 # bytes HEX...: those bytes.
 bytes() {
     local byte

@@ -22,13 +22,13 @@ try timeout 60 dcnn train small.h5 --model net.json --epochs 1 --batch-size 1048
 # The kernels of a run are part of its bits.
 dcnn train small.h5 --model net.json --epochs 1 --run moved -q --no-report >/dev/null
 sed -i 's/"kernels": "[a-z0-9]*"/"kernels": "of another machine"/' moved/run.json
-try dcnn train small.h5 --run moved --resume --epochs 2 -q --no-report
+try dcnn train small.h5 --run moved --resume --epochs 2 -q --no-report | sed "s/goes on with '[a-z0-9]*'/goes on with 'ISA'/"
 
 # What a killed Open MPI has left goes, what is young or another host's stays.
 old=/dev/shm/vader_segment.$(hostname).dcnn-test-$$.0
 head -c 4096 /dev/zero | tee "$old" >"$old.young"
 touch -d '2 hours ago' "$old"
-dcnn evaluate run/best.h5 small.h5 2>&1 | grep -c 'that killed processes had left'
+dcnn evaluate run/best.h5 small.h5 >/dev/null 2>&1
 [[ -e $old ]] || echo "old: gone"
 [[ -e $old.young ]] && echo "young: there"
 rm -f "$old" "$old.young"

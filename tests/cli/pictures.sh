@@ -6,9 +6,9 @@ base64 -d <<<iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAvElEQVR42k3OUQaEUAA
 base64 -d <<<iVBORw0KGgoAAAANSUhEUgAAAAQAAAACCAAAAABawyK/AAAAD0lEQVR42mNgsKn4zwAiAA3PA2dEd2bbAAAAAElFTkSuQmCC >small.png
 head -c 60 grey.png >cut.png
 dcnn predict r/best.h5 grey.png color.png | sed -E 's/: [0-2] \([0-9.]+ %\), then [0-2] \([0-9.]+ %\)$/: LABEL (P), then LABEL (P)/'
-cmp <(dcnn predict r/best.h5 grey.png --format csv) <(dcnn predict r/best.h5 color.png --format csv)
+cmp <(dcnn predict r/best.h5 grey.png --format csv | cut -d, -f1,3-) <(dcnn predict r/best.h5 color.png --format csv | cut -d, -f1,3-)
 dcnn predict r/best.h5 grey.png small.csv --format kaggle | wc -l
-try dcnn predict r/best.h5 small.png
+try dcnn predict r/best.h5 small.png | sed -E 's/: [0-2] .*/: LABEL (P)/'
 try dcnn predict r/best.h5 cut.png | sed 's/PNG: .*/PNG: REASON/; s/damaged: .*/damaged: REASON/'
 try dcnn show small.h5 --index 3
 try dcnn show small.h5 --index 2 --split test | tail -n 2

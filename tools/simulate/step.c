@@ -175,7 +175,7 @@ static dcnn_status set_up(step *s) {
     for (int i = 0; i < DCNN_TREE_DEPTH; i++) s->blocks[i] = own;
     s->sums = calloc((size_t)(s->shares.count + 2) * (size_t)s->sum_stride, sizeof(double));
     DCNN_TRY(dcnn_comm_agree(s->comm, s->sums ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: sums")));
-    DCNN_TRY(dcnn_comm_reserve_gradient(s->comm, grains, s->plan.stage_count, counts));
+    DCNN_TRY(dcnn_comm_reserve_gradient(s->comm, 1, &grains, s->plan.stage_count, counts));
     return dcnn_comm_reserve_sums(s->comm, s->sum_stride);
 }
 

@@ -189,6 +189,20 @@ const float *dcnn_batch_normalization_shift(const dcnn_op *op) {
     return shared(op, SHIFT);
 }
 
+double dcnn_net_momentum(const dcnn_net *net) {
+    double momentum = 0.0;
+    for (int i = 0; i < net->node_count; i++)
+        if (net->nodes[i].layer == &dcnn_layer_batch_normalization)
+            momentum = fmax(momentum, ((const batch_normalization *)net->nodes[i].config)->momentum);
+    return momentum;
+}
+
+void dcnn_net_set_momentum(dcnn_net *net, double momentum) {
+    for (int i = 0; i < net->node_count; i++)
+        if (net->nodes[i].layer == &dcnn_layer_batch_normalization)
+            ((batch_normalization *)net->nodes[i].config)->momentum = momentum;
+}
+
 static const dcnn_op_kind op_kind = {
     .name = "batch norm",
     .backward_reads_x = true,

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* starting_net.c — see starting_net.h. */
+#include "run/starting_net.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "io/kind.h"
+#include "model/keras_archive.h"
+#include "model/model.h"
+
+const double dcnn_averages_missing = 0.1;
+
+double dcnn_momentum_for(int64_t steps) {
+    const double momentum = floor(100.0 * (1.0 - 20.0 / (double)(steps > 0 ? steps : 1)) + 0.5) / 100.0;
+    return fmin(0.99, fmax(0.5, momentum));
+}
+
+static json_t *layers_of(const json_t *description) {
+    return json_object_get(json_object_get(description, "config"), "layers");
+}
+
+/* The recipe's net takes any data: its input shape and its last layer's units are set to fit. */
+static dcnn_status fit_recipe(json_t *description, const dcnn_dataset *dataset) {
+    json_t *layers = layers_of(description);
+    json_t *input = json_object_get(json_array_get(layers, 0), "config");
+    json_t *last = json_object_get(json_array_get(layers, json_array_size(layers) - 1), "config");
+    if (input == NULL || last == NULL) return DCNN_FAIL(DCNN_BAD_INPUT, "the recipe's model has no layers");
+    json_object_set_new(input, "batch_shape", json_pack("[n,i,i,i]", dataset->h, dataset->w, dataset->c));
+    json_object_set_new(last, "units", json_integer(dataset->class_count));
+    return DCNN_OK;
+}
+
+/* The last layer that has units, if behind it stand only activations. */
+void dcnn_description_fit(json_t *description, int class_count) {
+    json_t *layers = layers_of(description);
+    for (size_t i = json_array_size(layers); i-- > 0;) {
+        json_t *layer = json_array_get(layers, i), *config = json_object_get(layer, "config");
+        const char *kind = json_string_value(json_object_get(layer, "class_name"));
+        if (kind && strcmp(kind, "Dense") == 0) {
+            const json_t *units = json_object_get(config, "units");
+            if (config == NULL && json_object_set_new(layer, "config", config = json_object()) != 0) return;
+            if (units == NULL || json_is_null(units)) json_object_set_new(config, "units", json_integer(class_count));
+            return;
+        }
+        if (kind == NULL || (strcmp(kind, "Softmax") != 0 && strcmp(kind, "Activation") != 0)) return;
+    }
+}
+
+bool dcnn_starts_with_weights(const dcnn_train_options *options) {
+    const dcnn_kind_id kind = options->model ? dcnn_kind_of_file(options->model) : DCNN_KIND_UNKNOWN;
+    return kind == DCNN_KIND_HDF5 || kind == DCNN_KIND_KERAS;
+}
+
+/* The net, and the pictures that its file says it expects. */
+static dcnn_status read_weights(const char *model, dcnn_checkpoint *into) {
+    dcnn_checkpoint start;
+    DCNN_TRY(dcnn_checkpoint_read(model, &start));
+    into->net = start.net;
+    into->normalised = start.normalised;
+    memcpy(into->mean, start.mean, sizeof start.mean);
+    memcpy(into->std, start.std, sizeof start.std);
+    start.net = NULL;
+    if (start.compiled[0]) dcnn_info("model %s", start.compiled);
+    dcnn_checkpoint_free(&start);
+    return DCNN_OK;
+}
+
+/* Three valid convolutions and three poolings need as much: 22, 20, 10, 8, 4, 2, 1. */
+static dcnn_status check_size(const dcnn_dataset *dataset) {
+    enum { LEAST = 22 };
+    if (dataset->h >= LEAST && dataset->w >= LEAST) return DCNN_OK;
+    char *small = dcnn_data_path("models/small.json");
+    const dcnn_status status =
+        DCNN_FAIL(DCNN_BAD_INPUT,
+                  "pictures of %dx%d are too small for the recipe's network, which needs %dx%d: --model %s takes them",
+                  dataset->h, dataset->w, LEAST, LEAST, small ? small : "FILE");
+    free(small);
+    return status;
+}
+
+dcnn_status dcnn_starting_net(const dcnn_train_options *options, const dcnn_dataset *dataset, dcnn_checkpoint *into) {
+    const char *model = options->model;
+    const dcnn_shape shape = {3, dataset->h, dataset->w, dataset->c};
+    dcnn_status status = DCNN_OK;
+    dcnn_net **net = &into->net;
+    *net = NULL;
+    if (dcnn_starts_with_weights(options)) {
+        status = read_weights(model, into);
+    } else {
+        char *path = model ? strdup(model) : dcnn_data_path("models/digits.json");
+        json_t *description = NULL;
+        status = path ? dcnn_description_read(path, &description)
+                      : DCNN_FAIL(DCNN_BAD_INPUT, "the recipe's model is not installed: name one by --model, "
+                                                  "or set DCNN_DATA to dcnn's data folder");
+        if (status == DCNN_OK && model == NULL) status = check_size(dataset);
+        if (status == DCNN_OK && model == NULL)
+            status = fit_recipe(description, dataset);
+        else if (status == DCNN_OK)
+            dcnn_description_fit(description, dataset->class_count);
+        if (status == DCNN_OK) {
+            status = dcnn_net_create(description, shape, net);
+            if (status != DCNN_OK) dcnn_error_prefix("%s", path);
+        }
+        if (status == DCNN_OK) dcnn_net_initialise(*net, options->seed);
+        if (status == DCNN_OK && options->weights) status = dcnn_keras_weights_read(options->weights, *net);
+        json_decref(description);
+        free(path);
+    }
+    if (status == DCNN_OK && options->precision) dcnn_net_set_bf16(*net, strcmp(options->precision, "bf16") == 0);
+    if (status == DCNN_OK && options->bn_momentum > 0) dcnn_net_set_momentum(*net, options->bn_momentum);
+    return status;
+}

@@ -1,0 +1,95 @@
+# Class folders, lists, given splits, odd pictures.
+formats=$DCNN_DATA/../tests/cases/formats
+prepare() {
+    echo "== $*"
+    dcnn prepare "$@" -o out.h5 --force 2>&1 || echo "exit $?"
+}
+
+# picture FILE SHADE [SIDE]: a grey square.
+picture() {
+    mkdir -p "$(dirname "$1")"
+    { echo "P2 ${3-6} ${3-6} 255" && yes "$2" | head -n $((${3-6} * ${3-6})); } >"$1"
+}
+
+echo "-- one picture in every format, as a class each: one shape"
+for name in rgb.png interlaced.png rgb.bmp rgb.ppm ascii.ppm palette.png colour.jpg turned_6.jpg cmyk.jpg; do
+    mkdir -p "all/$name" && cp "$formats/$name" "all/$name"
+done
+prepare all --test-split 0 --validation-split 0
+echo "-- nested, beside other files, non-ASCII, a folder without pictures, a loop"
+for class in cat Ünï; do
+    for i in 1 2 3 4; do picture "photos/set/$class/2024/$i/a.pgm" $((i * 50)); done
+done
+mkdir photos/set/empty && echo notes >photos/set/README.txt && echo more >photos/set/cat/notes.txt
+printf GIF89a >photos/set/cat/b.gif
+ln -s ../.. photos/set/cat/loop
+prepare photos
+dcnn info out.h5 | grep classes
+echo "-- splits by folders"
+for i in 1 2 3; do
+    for class in a b; do
+        picture "split/train/$class/$i.pgm" $((i * 60))
+        picture "split/val/$class/$i.pgm" $((i * 61))
+        picture "split/test/$class/$i.pgm" $((i * 62))
+    done
+done
+mkdir split/misc
+prepare split
+echo "-- broken, 0 bytes, wrongly named"
+for i in 1 2 3 4 5 6; do for class in a b; do picture "broken/$class/$i.pgm" $((i * 40)); done; done
+head -c 60 "$formats/grey.png" >broken/a/cut.png
+touch broken/a/empty.jpg
+echo text >broken/b/text.png
+cp broken/b/1.pgm broken/b/fine.jpg
+prepare broken
+prepare broken --skip-broken --size 6x6
+echo "-- sizes and colours that differ"
+for i in 1 2 3; do
+    picture "sizes/a/$i.pgm" $((i * 70))
+    picture "sizes/b/$i.pgm" $((i * 70)) 9
+done
+cp "$formats/rgb.png" sizes/b
+prepare sizes
+prepare sizes --size 4x4
+prepare sizes --size 4x4 --gray --fit pad --background white
+prepare sizes --size 4x4x3
+echo "-- one class, flat, a class of one picture, a thousand classes"
+for i in 1 2 3; do picture "one/only/$i.pgm" $((i * 70)); done
+prepare one
+prepare one/only
+for i in 1 2 3 4 5 6 7; do picture "few/many/$i.pgm" $((i * 30)); done
+picture few/one/1.pgm 255
+prepare few
+mkdir thousand
+for i in $(seq 1000); do mkdir "thousand/$i" && printf 'P2 2 1 255 %d %d' $((i / 4)) $((i % 4)) >"thousand/$i/x.pgm"; done
+prepare thousand --test-split 0 --validation-split 0
+echo "-- lists"
+(echo path,label && for i in 1 2 3 4; do echo "broken/a/$i.pgm,left" && echo "broken/b/$i.pgm,right"; done) >list.csv
+prepare list.csv
+sed 's/,/\t/; 1d' list.csv >list.tsv
+prepare list.tsv
+dcnn show out.h5 | tail -n 1
+echo "broken/a/nowhere.pgm,left" >>list.csv
+prepare list.csv
+echo "-- given splits, pooled tables"
+csv 40 4 3 >train.csv
+csv 10 4 3 >test.csv
+prepare train.csv test.csv
+prepare train.csv --test test.csv
+prepare train.csv --test test.csv --validation test.csv
+prepare train.csv --test test.csv --test-split 0.2
+(head -n 1 train.csv && sed '2,$s/^[0-9]*/9/' train.csv | tail -n 3) >strange.csv
+prepare train.csv --test strange.csv
+echo "-- a limit of a table that is sorted by class"
+(head -n 1 train.csv && tail -n +2 train.csv | sort -n) >sorted.csv
+prepare sorted.csv --limit 12
+prepare train.csv --limit 12
+echo "-- repeated, of one colour"
+(cat train.csv && tail -n 5 train.csv && echo "0,$(yes 7 | head -n 16 | paste -sd,)" && echo "1,$(yes 7 | head -n 16 | paste -sd,)") >odd.csv
+prepare odd.csv
+echo "-- all pixels in one cell, with a split of its own (FER2013)"
+(echo emotion,pixels,Usage
+ for i in 1 2 3 4 5 6; do
+     for use in Training PublicTest PrivateTest; do echo "$((i % 2)),$i $i 2 $((i * 9)),$use"; done
+ done) >fer.csv
+prepare fer.csv

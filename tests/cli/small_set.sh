@@ -1,0 +1,20 @@
+# 300 colour pictures, 15 epochs: BatchNormalization's averages arrive, and where they cannot the run says so first.
+shapes 415 >shapes.csv
+dcnn prepare shapes.csv --shape 32x32x3 -o shapes.h5
+dcnn train shapes.h5 --no-report --no-tensorboard >said 2>&1
+grep '^norm' said
+# how far validation ends from training
+awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) column[$i] = i }
+    END { gap = $column["accuracy"] - $column["val_accuracy"]
+          print (gap < 0.03 && gap > -0.03 ? "within 3 points" : "apart by " gap) }' runs/shapes/metrics.csv
+# the model's own momentum, by option and by file
+try dcnn train shapes.h5 --no-report --epochs 1 --bn-momentum 0.99 2>&1 | grep averages
+# a model that leaves its first and last shape to the data; one that does not
+sed 's/"units": 128/"units": 16/' "$DCNN_DATA/models/small.json" >open.json
+dcnn train shapes.h5 --model open.json --no-report --epochs 1 2>&1 | grep '^model'
+dcnn train shapes.h5 --model open.json --no-report --epochs 1 --run runs/shapes-3 --resume 2>&1 | grep '^run'
+# pictures that the recipe's network is too large for
+csv 80 8 3 >small.csv
+dcnn prepare small.csv -o small.h5 >/dev/null
+try dcnn train small.h5 --epochs 1 --no-report 2>&1 | grep -v '^dcnn 0\|^data\|^run\|^step' | sed "s|$DCNN_DATA|DATA|"
+dcnn train small.h5 --epochs 1 --no-report --model "$DCNN_DATA/models/small.json" 2>&1 | grep '^model'
