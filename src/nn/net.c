@@ -96,7 +96,7 @@ static void find_gradient_stages(const dcnn_net *net, int *stages) {
 /* Places weights in the flat vectors, those whose gradient is ready first in front. */
 static dcnn_status place_weights(dcnn_net *net) {
     net->buckets = calloc((size_t)net->stage_count, sizeof *net->buckets);
-    int *stages = calloc((size_t)net->node_count, sizeof *stages);
+    int *stages = calloc((size_t)net->node_count & INT32_MAX, sizeof *stages);
     if (net->buckets == NULL || stages == NULL) {
         free(stages);
         return DCNN_FAIL(DCNN_FAILURE, "out of memory: stages");
