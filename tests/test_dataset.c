@@ -310,7 +310,7 @@ static void bad_sources_are_refused(void **state) {
     options.limit = 1;
     assert_fails(prepare(in_scratch("idx"), NULL, &options, out), DCNN_BAD_INPUT, "are of one class", "train-images");
     options.limit = -1;
-    assert_fails(prepare(in_scratch("idx"), NULL, &options, out), DCNN_USAGE, "limit of -1", "");
+    assert_fails(prepare(in_scratch("idx"), NULL, &options, out), DCNN_USAGE, "cannot be -1 samples", "");
     options.limit = 4;
     assert_fails(prepare(in_scratch("idx"), NULL, &options, out), DCNN_BAD_INPUT, "'test' would be empty", "4 samples");
     options.limit = 5;
@@ -343,7 +343,7 @@ static void failed_prepare_leaves_nothing(void **state) {
     limit_files(8000);
     dcnn_status full = prepare(idx, NULL, &usual, out);
     limit_files(SIZE_MAX);
-    assert_fails(full, DCNN_FAILURE, "see that the disk has room", out);
+    assert_fails(full, DCNN_FAILURE, "check free space", out);
     assert_int_equal(files_in(in_scratch("empty")), 0);
     assert_ok(prepare(idx, NULL, &usual, in_scratch("empty/x.h5")));
     limit_files(8000);

@@ -95,7 +95,7 @@ static void output_goes_where_links_lead(void **state) {
     assert_int_equal(lstat(in_scratch("links/second"), &about), 0);
     assert_true(S_ISLNK(about.st_mode));
     assert_int_equal(files_in(in_scratch("links/deep")), 2);
-    assert_fails(dcnn_file_write(in_scratch("links/round"), "x", 1, false), DCNN_FAILURE, "lead nowhere", "round");
+    assert_fails(dcnn_file_write(in_scratch("links/round"), "x", 1, false), DCNN_FAILURE, "dangling link", "round");
     assert_fails(dcnn_file_write(in_scratch("links/deep"), "x", 1, false), DCNN_FAILURE, "is a folder", "deep");
     assert_int_equal(files_in(in_scratch("links")), 5);
 }
@@ -180,7 +180,7 @@ static void failed_write_leaves_the_old_file(void **state) {
     dcnn_status full_at_seal = dcnn_file_write(path, bytes, 20000 - 16, true);
     limit_files(SIZE_MAX);
     assert_int_equal(full, DCNN_FAILURE);
-    assert_fails(full_at_seal, DCNN_FAILURE, "see that the disk has room", path);
+    assert_fails(full_at_seal, DCNN_FAILURE, "check free space", path);
     size_t length;
     uint8_t *old = get_file(path, &length);
     assert_int_equal(length, 3);
@@ -578,7 +578,7 @@ static void what_is_no_hdf5_is_refused(void **state) {
     put_text(path, "label,pixel0\n1,2\n");
     assert_fails(dcnn_h5_open(path, &file, NULL), DCNN_BAD_INPUT, "is a table of text, not an HDF5 file", path);
     assert_fails(dcnn_h5_open(scratch, &file, NULL), DCNN_BAD_INPUT, "regular file", scratch);
-    assert_fails(dcnn_h5_open_image("image", "nothing", 7, &file), DCNN_BAD_INPUT, "is no HDF5 file", "image");
+    assert_fails(dcnn_h5_open_image("image", "nothing", 7, &file), DCNN_BAD_INPUT, "is not an HDF5 file", "image");
     assert_true(file < 0);
     dcnn_h5_close(file);
 }
@@ -717,7 +717,7 @@ static void bad_csv(const char *text, int side, const char *fragment, const char
 static void bad_csv_is_refused(void **state) {
     (void)state;
 #define HEADER "label,pixel0,pixel1,pixel2,pixel3\n"
-    bad_csv(HEADER "5,0,10,255,7\n0,1,x2,3,4\n", 0, "'x2' is no integer from 0 to 255", "3:3: ");
+    bad_csv(HEADER "5,0,10,255,7\n0,1,x2,3,4\n", 0, "'x2' is not an integer from 0 to 255", "3:3: ");
     bad_csv(HEADER "5,0,10,256,7\n", 0, "'256'", "2:4: ");
     bad_csv(HEADER "5,0,10,4294967297,7\n", 0, "'4294967297'", "2:4: ");
     bad_csv(HEADER "5,-1,10,25,7\n", 0, "'-1'", "2:2: ");

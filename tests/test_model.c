@@ -484,7 +484,7 @@ static void test_models_that_do_not_fit(void **state) {
         {add_layer, "more layers", "'first/kernel'"},
         {swap_layers, "weight 'kernel' has shape (80, 5), the model needs (3, 3, 2, 3)", "layer 'first'"},
         {write_integers, "does not hold numbers", "layer 'last': weight 'bias'"},
-        {spoil_config, "no JSON", "'model_config'"},
+        {spoil_config, "not valid JSON", "'model_config'"},
         {name_unknown_layer, "LSTM", "'memory'"},
         {link_softly, "soft or external links", "model_weights/last"},
         {link_outside, "soft or external links", "model_weights/last"},
@@ -657,9 +657,9 @@ static void test_description_files(void **state) {
     json_t *read;
     assert_fails(dcnn_description_read(in_scratch("none.json"), &read), DCNN_BAD_INPUT, "No such file", "none.json");
     put_text(in_scratch("bad.json"), "{\"class_name\":\n \"Sequential\", }");
-    assert_fails(dcnn_description_read(in_scratch("bad.json"), &read), DCNN_BAD_INPUT, "no JSON", "bad.json:2:");
+    assert_fails(dcnn_description_read(in_scratch("bad.json"), &read), DCNN_BAD_INPUT, "not valid JSON", "bad.json:2:");
     put_text(in_scratch("list.json"), "[1, 2]");
-    assert_fails(dcnn_description_read(in_scratch("list.json"), &read), DCNN_BAD_INPUT, "no object", "list.json");
+    assert_fails(dcnn_description_read(in_scratch("list.json"), &read), DCNN_BAD_INPUT, "not an object", "list.json");
     assert_null(read);
 }
 

@@ -91,10 +91,10 @@ static void wrong_words_are_refused(void **state) {
     expect_refusal(DCNN_COMMAND_INFO, "--stratify",
                    "--stratify is an option of 'dcnn prepare', not of 'dcnn info' (see 'dcnn info --help')");
     expect_refusal(DCNN_COMMAND_TRAIN, "--augment=no", "--augment takes no value: write --augment or --no-augment");
-    expect_refusal(DCNN_COMMAND_TRAIN, "--run", "--run needs a value: a text that is not empty");
-    expect_refusal(DCNN_COMMAND_INFO, "", "'dcnn info' needs more: dcnn info FILE (see 'dcnn info --help')");
+    expect_refusal(DCNN_COMMAND_TRAIN, "--run", "--run needs a value: a non-empty text");
+    expect_refusal(DCNN_COMMAND_INFO, "", "'dcnn info' needs more arguments: dcnn info FILE (see 'dcnn info --help')");
     expect_refusal(DCNN_COMMAND_TRAIN, "a b",
-                   "'dcnn train' cannot use 'b': dcnn train [DATA.h5] (see 'dcnn train --help')");
+                   "'dcnn train' does not take 'b': dcnn train [DATA.h5] (see 'dcnn train --help')");
 }
 
 static void wrong_values_are_refused(void **state) {
@@ -141,7 +141,7 @@ static void wrong_values_are_refused(void **state) {
     expect_refusal(DCNN_COMMAND_TRAIN, "--batch-size 0",
                    "--batch-size '0' is out of range: it takes an integer from 1 to 1048576");
     expect_refusal(DCNN_COMMAND_TRAIN, "--beta-2 two",
-                   "--beta-2 'two' is no number: it takes a number from 0 to below 1");
+                   "--beta-2 'two' is not a number: it takes a number from 0 to below 1");
 }
 
 /* Each row must be whole: unique in its commands, its default in its own range, and all of it in the help. */

@@ -84,7 +84,7 @@ static dcnn_status read_digits(const char *folder, dcnn_images *pictures) {
     char *labels = dcnn_idx_find(folder, "train-labels-idx1-ubyte");
     dcnn_status status = DCNN_OK;
     if (images == NULL || labels == NULL)
-        status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: the embedded digits are not complete; name a data set", folder);
+        status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: the embedded digits are incomplete; name a data set", folder);
     if (status == DCNN_OK) status = dcnn_idx_read_images(images, pictures);
     if (status == DCNN_OK) status = dcnn_idx_read_labels(labels, pictures);
     free(images);

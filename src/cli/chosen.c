@@ -125,7 +125,7 @@ static dcnn_status check_augmentation(const dcnn_options *options) {
         const dcnn_augment_row *about = &dcnn_augment_table[row];
         if (!is_given(options, about->option)) continue;
         if (!options->augment)
-            return DCNN_FAIL(DCNN_USAGE, "--%s says how to augment, --no-augment not to: give one of them",
+            return DCNN_FAIL(DCNN_USAGE, "--%s says how to augment and --no-augment says not to: give only one of them",
                              about->option);
         if (!about->alone && dcnn_augment_value(&options->ranges, row - 1) == 0)
             return DCNN_FAIL(DCNN_USAGE, "--%s is for --%s: give that too", about->option,
@@ -139,7 +139,7 @@ dcnn_status dcnn_chosen_check(const dcnn_options *options) {
     DCNN_TRY(check_optimizer(options));
     for (size_t i = 0; i < sizeof readers / sizeof readers[0]; i++) DCNN_TRY(check_reader(&readers[i], options));
     if (options->warmup > 0.0 && dcnn_chosen_schedule(options).kind == DCNN_SCHEDULE_ONE_CYCLE)
-        return DCNN_FAIL(DCNN_USAGE, "--warmup %g: the schedule one-cycle has its own rise; leave --warmup out",
+        return DCNN_FAIL(DCNN_USAGE, "--warmup %g: the schedule one-cycle has a warm-up of its own; leave out --warmup",
                          options->warmup);
     if (options->warmup >= (double)options->epochs && options->warmup > 0.0)
         return DCNN_FAIL(DCNN_USAGE, "--warmup %g leaves nothing of %" PRId64 " epochs: it must be below --epochs",
@@ -158,7 +158,7 @@ bool dcnn_chosen_idle(const dcnn_options *options, int64_t ranks, int64_t thread
     if (idle <= 0) return false;
     snprintf(text, 512,
              "--batch-size %" PRId64 " is %" PRId64 " grain%s of %" PRId64
-             " images, and one thread computes a grain: %" PRId64 " of %s%" PRId64 " %s %s idle; --batch-size %" PRId64
+             " images, each computed by one thread: %" PRId64 " of %s%" PRId64 " %s %s idle; --batch-size %" PRId64
              " gives all of them work (--lr-scale sqrt adapts the "
              "learning rate)",
              options->batch_size, grains, grains == 1 ? "" : "s", options->grain, idle,
@@ -185,7 +185,7 @@ bool dcnn_chosen_rate_moves(const dcnn_options *options, const dcnn_checkpoint *
     if (now == stayed) return false;
     snprintf(text, 512,
              "--epochs %" PRId64 " instead of %" PRId64
-             " changes the %s schedule: the learning rate goes on at %.3g, after "
+             " changes the %s schedule: the learning rate continues at %.3g, after "
              "%.3g in the last step",
              options->epochs, before, dcnn_schedule_names[schedule.kind], now, old);
     return true;

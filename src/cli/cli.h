@@ -31,16 +31,9 @@ dcnn_status dcnn_cli_watch(const dcnn_cli *cli, const char *folder);
 void dcnn_cli_speak(dcnn_cli *cli);
 
 /* The commands. Those of one process are *Local*, the others *Collective*. */
-dcnn_status dcnn_cmd_prepare(dcnn_cli *cli);
-dcnn_status dcnn_cmd_train(dcnn_cli *cli);
-dcnn_status dcnn_cmd_evaluate(dcnn_cli *cli);
-dcnn_status dcnn_cmd_predict(dcnn_cli *cli);
-dcnn_status dcnn_cmd_report(dcnn_cli *cli);
-dcnn_status dcnn_cmd_info(dcnn_cli *cli);
-dcnn_status dcnn_cmd_export(dcnn_cli *cli);
-dcnn_status dcnn_cmd_show(dcnn_cli *cli);
-dcnn_status dcnn_cmd_bench(dcnn_cli *cli);
-dcnn_status dcnn_cmd_slurm(dcnn_cli *cli);
+#define DCNN_COMMAND_FUNCTION(ID, name) dcnn_status dcnn_cmd_##name(dcnn_cli *cli);
+DCNN_COMMANDS(DCNN_COMMAND_FUNCTION)
+#undef DCNN_COMMAND_FUNCTION
 
 /**
  * Evaluates a run's best.h5 and writes its figures and page (report/report.h). *Collective.*

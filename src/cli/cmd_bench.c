@@ -77,7 +77,7 @@ static void print_text(const dcnn_bench_result *r) {
     print_machine(r);
     print_operations(r);
     print_phases(r);
-    printf("training       %s images/s: %.3f ms a step of %.0f, median of %lld\n",
+    printf("training       %s images/s: %.3f ms per step of %.0f, median of %lld\n",
            dcnn_number_text((int64_t)(r->train_images_per_s + 0.5), &number), 1e3 * r->step_s, r->images,
            (long long)r->steps);
     printf("inference      %s images/s\n", dcnn_number_text((int64_t)(r->infer_images_per_s + 0.5), &number));

@@ -77,12 +77,13 @@ dcnn_status dcnn_cmd_prepare(dcnn_cli *cli) {
     dcnn_options *o = cli->options;
     struct stat info;
     if (o->output == NULL)
-        return DCNN_FAIL(DCNN_USAGE, "where shall the data set go? Name a file: dcnn prepare ... --output DATA.h5");
+        return DCNN_FAIL(DCNN_USAGE,
+                         "no output was given; name the data set to write: dcnn prepare ... --output DATA.h5");
     const bool straight = dcnn_output_is_straight(o->output);
     if (straight && isatty(STDOUT_FILENO) && strcmp(o->output, "-") == 0)
-        return DCNN_FAIL(DCNN_USAGE, "a data set is nothing for a terminal: send it on (-o - | ...), or name a file");
+        return DCNN_FAIL(DCNN_USAGE, "a data set is not for a terminal: pipe it on (-o - | ...), or name a file");
     if (!straight && !o->force && stat(o->output, &info) == 0)
-        return DCNN_FAIL(DCNN_USAGE, "%s is there already: name another file, or replace it with --force", o->output);
+        return DCNN_FAIL(DCNN_USAGE, "%s already exists: name another file, or replace it with --force", o->output);
     dcnn_prepare_options prepare;
     DCNN_TRY(fill_options(o, &prepare));
     dcnn_bar_begin(o->quiet, 0.5);

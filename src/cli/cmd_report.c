@@ -140,6 +140,7 @@ done:
 }
 
 dcnn_status dcnn_run_report(const dcnn_cli *cli, const char *folder, const char *data, const char *split) {
+    if (!dcnn_report_is_built()) return dcnn_report_write(folder, NULL);
     char *model = dcnn_path_join(folder, DCNN_RUN_BEST);
     dcnn_status status = model ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
     if (model && access(model, F_OK) != 0)

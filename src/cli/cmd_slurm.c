@@ -50,8 +50,7 @@ static dcnn_status check(const dcnn_options *o) {
     if (o->nodes == NULL || o->time == NULL)
         return DCNN_FAIL(DCNN_USAGE, "a job needs --nodes and --time: dcnn slurm --nodes 4 --time 2:00:00");
     if (!is_node_count(o->nodes))
-        return DCNN_FAIL(DCNN_USAGE, "--nodes '%.100s': it takes a number of nodes, or the least and the most: 4, 1-4",
-                         o->nodes);
+        return DCNN_FAIL(DCNN_USAGE, "--nodes '%.100s': it takes a number of nodes or a range: 4, 1-4", o->nodes);
     if (!is_time(o->time))
         return DCNN_FAIL(DCNN_USAGE, "--time '%.100s': it takes minutes, H:M:S or D-H:M:S: 90, 1:30:00, 2-00:00:00",
                          o->time);

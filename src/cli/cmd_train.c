@@ -14,6 +14,7 @@
 #include "guard/run_lock.h"
 #include "guard/signals.h"
 #include "guard/watchdog.h"
+#include "report/report.h"
 #include "run/run_folder.h"
 #include "run/starting_net.h"
 
@@ -30,7 +31,7 @@ static void tell_epoch(void *context, const char *line) {
 
 static void tell_tensorboard(void *context) {
     const narrator *n = context;
-    if (!n->cli->options->tensorboard) return;
+    if (!n->cli->options->tensorboard || !dcnn_report_is_built()) return;
     char before[1024]; /* the trainer may be about to tell of a failure of its own */
     snprintf(before, sizeof before, "%s", dcnn_error());
     if (dcnn_run_events(n->run->folder) != DCNN_OK) dcnn_warn("no TensorBoard file: %s", dcnn_error());
@@ -63,6 +64,10 @@ static void take_rank(void *context, int rank) {
 /* A picture that cannot be drawn is no failure of a training that is done. */
 static void draw_report(const dcnn_cli *cli, const dcnn_run *run) {
     if (!cli->options->report) return;
+    if (!dcnn_report_is_built()) {
+        dcnn_info("no report and no TensorBoard file: this dcnn was built without them (-DDCNN_REPORT=OFF)");
+        return;
+    }
     dcnn_watchdog_work(true);
     if (dcnn_run_report(cli, run->folder, run->data, NULL) != DCNN_OK)
         dcnn_warn("no report: %s; try again: dcnn report %s", dcnn_error(), run->folder);
@@ -77,8 +82,8 @@ static void tell_going_on(const dcnn_cli *cli, const dcnn_run *run, const dcnn_c
     const dcnn_options *o = cli->options;
     char text[512];
     if (from->progress.epoch >= o->epochs && from->progress.cursor == 0)
-        dcnn_info("run   %s has done its %" PRId64
-                  " epoch%s: nothing is left to train; to train on: dcnn train --run %s "
+        dcnn_info("run   %s is complete (%" PRId64
+                  " epoch%s): nothing is left to train; to continue: dcnn train --run %s "
                   "--resume --epochs %" PRId64,
                   run->folder, from->progress.epoch, from->progress.epoch == 1 ? "" : "s", run->folder,
                   dcnn_chosen_more_epochs(from->progress.epoch));
@@ -93,7 +98,7 @@ static void tell_start(const dcnn_cli *cli, const dcnn_run *run, const dcnn_chec
     const int workers = dcnn_comm_size(cli->comm);
     const int threads = cli->options->threads > 0 ? (int)cli->options->threads : dcnn_comm_cores(cli->comm);
     char text[512], at_work[64] = "";
-    if (workers < ranks) snprintf(at_work, sizeof at_work, ", %d of them at work, one a core", workers);
+    if (workers < ranks) snprintf(at_work, sizeof at_work, ", %d of them working, one per core", workers);
     dcnn_info("dcnn " DCNN_VERSION ": %d rank%s x %d thread%s on %d node%s%s, %s kernels, OpenBLAS %s", ranks,
               ranks == 1 ? "" : "s", threads, threads == 1 ? "" : "s", nodes, nodes == 1 ? "" : "s", at_work,
               dcnn_isa_name(dcnn_comm_isa(cli->comm)), dcnn_blas_core());
@@ -107,6 +112,12 @@ static void tell_start(const dcnn_cli *cli, const dcnn_run *run, const dcnn_chec
         dcnn_info("run   %s", run->folder);
     dcnn_info("step  %s", dcnn_chosen_text(cli->options, text));
     if (cli->options->augment && dataset && dcnn_suit_text(facts, cli->options, text)[0]) dcnn_info("vary  %s", text);
+    const dcnn_schedule schedule = dcnn_chosen_schedule(cli->options);
+    if (cli->options->patience > 0 &&
+        (schedule.kind == DCNN_SCHEDULE_COSINE || schedule.kind == DCNN_SCHEDULE_ONE_CYCLE))
+        dcnn_info("rate  %s falls over all %" PRId64
+                  " epochs: a run that stops early ends at a higher rate; --schedule constant does not mind",
+                  dcnn_schedule_names[schedule.kind], cli->options->epochs);
     if (dataset && from) tell_going_on(cli, run, from, dcnn_dataset_split(dataset, "train"));
     const dcnn_split *train = dataset ? dcnn_dataset_split(dataset, "train") : NULL;
     if (train && cli->options->batch_size > train->count &&
@@ -124,7 +135,8 @@ static void print_split(const char *what, int64_t correct, int64_t count) {
 
 static void print_result(const dcnn_run *run, const dcnn_train_result *result) {
     dcnn_number number;
-    printf("best epoch %" PRId64 " of %" PRId64 "\n", result->best_epoch, result->epochs);
+    printf("best epoch %" PRId64 " of %" PRId64 "%s\n", result->best_epoch, result->epochs,
+           result->stopped_early ? ", stopped early; best.h5 is that epoch's" : "");
     print_split("test", result->test_correct, result->test_count);
     print_split("official test", result->official_correct, result->official_count);
     if (result->images_per_s > 0.0)
@@ -189,6 +201,12 @@ static dcnn_status take_up(const dcnn_cli *cli, const dcnn_run *run, dcnn_checkp
 
 /* --- training --------------------------------------------------------------------------------------------------- */
 
+static dcnn_monitor monitor_of(const dcnn_options *o) {
+    dcnn_monitor monitor = DCNN_MONITOR_VAL_ACCURACY;
+    while (strcmp(dcnn_monitor_names[monitor], o->monitor) != 0) monitor++;
+    return monitor;
+}
+
 static dcnn_train_options train_options(const dcnn_options *o) {
     return (dcnn_train_options){.model = o->model,
                                 .weights = o->weights,
@@ -205,6 +223,8 @@ static dcnn_train_options train_options(const dcnn_options *o) {
                                 .cache_bytes = o->cache_memory,
                                 .augment = o->augment,
                                 .ranges = o->ranges,
+                                .patience = o->patience,
+                                .monitor = monitor_of(o),
                                 .bn_momentum = o->bn_momentum,
                                 .checkpoint_every = o->checkpoint_every,
                                 .keep = (int)o->keep,
@@ -288,7 +308,7 @@ dcnn_status dcnn_cmd_train(dcnn_cli *cli) {
     dcnn_run run;
     dcnn_checkpoint from = {0};
     if (o->resume && o->overwrite)
-        return DCNN_FAIL(DCNN_USAGE, "--resume goes on with a run, --overwrite removes it: give one of them");
+        return DCNN_FAIL(DCNN_USAGE, "--resume goes on with a run, --overwrite removes it: give only one of them");
     dcnn_chosen_defaults(o);
     if (!o->resume) DCNN_TRY(dcnn_chosen_check(o)); /* else once the run's own options are known */
     const char *data = o->operand_count > 0 ? o->operands[0] : NULL;

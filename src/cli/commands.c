@@ -30,7 +30,7 @@ const dcnn_command dcnn_command_table[DCNN_COMMAND_COUNT] = {
                                .least = 1,
                                .most = 2,
                                .summary = "exact metrics of a model on one split of a data set",
-                               .details = "Tells loss, accuracy, classification report and confusion matrix; without "
+                               .details = "Prints loss, accuracy, classification report and confusion matrix; without "
                                           "DATA.h5 on the data set that the model was trained on.",
                                .parallel = true},
     [DCNN_COMMAND_PREDICT] =
@@ -52,7 +52,7 @@ const dcnn_command dcnn_command_table[DCNN_COMMAND_COUNT] = {
          .least = 1,
          .most = 2,
          .summary = "figures and one page of a training run",
-         .details = "Draws what a run came to, from its best.h5, into RUN/figures (PNG and SVG) and one page, "
+         .details = "Draws the results of a run, from its best.h5, into RUN/figures (PNG and SVG) and one page, "
                     "RUN/report.html; without DATA.h5 with the data set that the run was trained on.",
          .parallel = true},
     [DCNN_COMMAND_INFO] = {.name = "info",
@@ -76,7 +76,7 @@ const dcnn_command dcnn_command_table[DCNN_COMMAND_COUNT] = {
                            .least = 1,
                            .most = 1,
                            .summary = "draw a sample of a data set in the terminal",
-                           .details = "Draws one picture of a data set and tells its label: in colour where the "
+                           .details = "Draws one picture of a data set and names its label: in colour where the "
                                       "terminal says by COLORTERM that it has 24-bit colour, else in characters. "
                                       "Pictures that are wider than the terminal are made smaller."},
     [DCNN_COMMAND_BENCH] =
@@ -118,7 +118,7 @@ void dcnn_commands_help(FILE *to) {
                 "bits on any number of ranks.\n\nCommands:\n");
     for (int i = 0; i < DCNN_COMMAND_COUNT; i++)
         fprintf(to, "  %-10s %s\n", dcnn_command_table[i].name, dcnn_command_table[i].summary);
-    fprintf(to, "\n'dcnn help COMMAND' or 'dcnn COMMAND --help' tells more; 'dcnn --version' names the\n"
+    fprintf(to, "\n'dcnn help COMMAND' or 'dcnn COMMAND --help' says more; 'dcnn --version' names the\n"
                 "libraries and kernels in use. Exit codes: 0 done, 1 failure, 2 usage, 3 bad input,\n"
                 "4 diverged, 75 stopped early with a good checkpoint (start again with --resume).\n");
 }

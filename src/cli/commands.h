@@ -6,20 +6,23 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-/** The commands, in the order of a user's first day. */
-typedef enum dcnn_command_id {
-    DCNN_COMMAND_PREPARE,
-    DCNN_COMMAND_TRAIN,
-    DCNN_COMMAND_EVALUATE,
-    DCNN_COMMAND_PREDICT,
-    DCNN_COMMAND_REPORT,
-    DCNN_COMMAND_INFO,
-    DCNN_COMMAND_EXPORT,
-    DCNN_COMMAND_SHOW,
-    DCNN_COMMAND_BENCH,
-    DCNN_COMMAND_SLURM,
-    DCNN_COMMAND_COUNT
-} dcnn_command_id;
+/** The list of commands, X(ID, name), in the order of a user's first day: their numbers, their functions
+ * (dcnn_cmd_NAME), their bits in the table of options and the pages that are installed follow from it. */
+#define DCNN_COMMANDS(X)                                                                                               \
+    X(PREPARE, prepare)                                                                                                \
+    X(TRAIN, train)                                                                                                    \
+    X(EVALUATE, evaluate)                                                                                              \
+    X(PREDICT, predict)                                                                                                \
+    X(REPORT, report)                                                                                                  \
+    X(INFO, info)                                                                                                      \
+    X(EXPORT, export)                                                                                                  \
+    X(SHOW, show)                                                                                                      \
+    X(BENCH, bench)                                                                                                    \
+    X(SLURM, slurm)
+
+#define DCNN_COMMAND_ID(ID, name) DCNN_COMMAND_##ID,
+typedef enum dcnn_command_id { DCNN_COMMANDS(DCNN_COMMAND_ID) DCNN_COMMAND_COUNT } dcnn_command_id;
+#undef DCNN_COMMAND_ID
 
 /** One command; its options are the rows of dcnn_option_table that have its bit. */
 typedef struct dcnn_command {

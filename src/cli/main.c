@@ -27,13 +27,9 @@
 #include "guard/watchdog.h"
 #include "io/hdf5_file.h"
 
-static dcnn_status (*const functions[DCNN_COMMAND_COUNT])(dcnn_cli *cli) = {
-    [DCNN_COMMAND_PREPARE] = dcnn_cmd_prepare,   [DCNN_COMMAND_TRAIN] = dcnn_cmd_train,
-    [DCNN_COMMAND_EVALUATE] = dcnn_cmd_evaluate, [DCNN_COMMAND_PREDICT] = dcnn_cmd_predict,
-    [DCNN_COMMAND_REPORT] = dcnn_cmd_report,     [DCNN_COMMAND_INFO] = dcnn_cmd_info,
-    [DCNN_COMMAND_EXPORT] = dcnn_cmd_export,     [DCNN_COMMAND_SHOW] = dcnn_cmd_show,
-    [DCNN_COMMAND_BENCH] = dcnn_cmd_bench,       [DCNN_COMMAND_SLURM] = dcnn_cmd_slurm,
-};
+#define FUNCTION(ID, name) dcnn_cmd_##name,
+static dcnn_status (*const functions[DCNN_COMMAND_COUNT])(dcnn_cli *cli) = {DCNN_COMMANDS(FUNCTION)};
+#undef FUNCTION
 
 /* Before MPI knows. */
 static bool is_first_process(void) {
@@ -113,7 +109,8 @@ static dcnn_status print_version(void) {
 
 static dcnn_status fail_unknown_command(const char *name) {
     const char *nearest = dcnn_command_nearest(name);
-    if (name[0] == '-') return DCNN_FAIL(DCNN_USAGE, "'%.60s' before a command is not known (see 'dcnn --help')", name);
+    if (name[0] == '-')
+        return DCNN_FAIL(DCNN_USAGE, "unknown option '%.60s' before the command (see 'dcnn --help')", name);
     if (nearest)
         return DCNN_FAIL(DCNN_USAGE, "unknown command '%.60s'; did you mean '%s'? (see 'dcnn --help')", name, nearest);
     return DCNN_FAIL(DCNN_USAGE, "unknown command '%.60s' (see 'dcnn --help')", name);
@@ -131,16 +128,20 @@ static dcnn_status help(const char *command_name) {
     return flush_results();
 }
 
-/* What is installed beside the program: `dcnn help --man [COMMAND]`, `dcnn help --completion SHELL`. */
+/* What is installed beside the program: `dcnn help --man [COMMAND]`, `dcnn help --completion SHELL`; and the commands'
+ * names, one a line, for who makes all of it. */
 static dcnn_status help_for_programs(const char *what, const char *word) {
     if (strcmp(what, "--man") == 0) {
         const int command = word ? dcnn_command_find(word) : -1;
         if (word && command < 0) return fail_unknown_command(word);
         dcnn_manual_page(command, stdout);
+    } else if (strcmp(what, "--commands") == 0) {
+        for (int i = 0; i < DCNN_COMMAND_COUNT; i++) puts(dcnn_command_table[i].name);
     } else if (strcmp(what, "--completion") == 0 && word) {
         DCNN_TRY(dcnn_completion(word, stdout));
     } else {
-        return DCNN_FAIL(DCNN_USAGE, "help %.60s: give --man [COMMAND], or --completion bash, zsh or fish", what);
+        return DCNN_FAIL(DCNN_USAGE, "help %.60s: give --man [COMMAND], --commands, or --completion bash, zsh or fish",
+                         what);
     }
     return flush_results();
 }

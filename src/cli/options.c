@@ -8,19 +8,10 @@
 
 #define AT(field) offsetof(dcnn_options, field)
 
-enum {
-    PREPARE = 1 << DCNN_COMMAND_PREPARE,
-    SLURM = 1 << DCNN_COMMAND_SLURM,
-    TRAIN = 1 << DCNN_COMMAND_TRAIN | SLURM, /* a job is a training: it takes all that one takes */
-    EVALUATE = 1 << DCNN_COMMAND_EVALUATE,
-    PREDICT = 1 << DCNN_COMMAND_PREDICT,
-    REPORT = 1 << DCNN_COMMAND_REPORT,
-    INFO = 1 << DCNN_COMMAND_INFO,
-    EXPORT = 1 << DCNN_COMMAND_EXPORT,
-    SHOW = 1 << DCNN_COMMAND_SHOW,
-    BENCH = 1 << DCNN_COMMAND_BENCH,
-    EVERY = (1 << DCNN_COMMAND_COUNT) - 1
-};
+#define BIT(ID, name) ID = 1 << DCNN_COMMAND_##ID,
+enum { DCNN_COMMANDS(BIT) EVERY = (1 << DCNN_COMMAND_COUNT) - 1 };
+#undef BIT
+#define TRAIN (TRAIN | SLURM) /* a job is a training: it takes all that one takes */
 
 /* How each type of row is written; the rows themselves say only what is their own. */
 #define FLAG(at)              .type = DCNN_OPTION_FLAG, .offset = AT(at)
@@ -55,14 +46,14 @@ static const char run_group[] = "Run", training[] = "Training", optimizing[] = "
 
 /* clang-format off: one row an option */
 const dcnn_option dcnn_option_table[] = {
-    {"nodes", 0, SLURM, TEXT(nodes, "N"), .group = job, .help = "of the cluster; or the least and the most: 1-4"},
+    {"nodes", 0, SLURM, TEXT(nodes, "N"), .group = job, .help = "how many, or a range: 1-4"},
     {"time", 0, SLURM, TEXT(time, "T"), .group = job, .help = "until the job is queued again: minutes, H:M:S, D-H:M:S"},
     {"ranks-per-node", 0, SLURM, INTEGER(ranks_per_node, 1, 4096), .fallback = "4", .group = job,
      .help = "each with --threads threads, 1 by default"},
     {"launcher", 0, SLURM, CHOICE(launcher, "mpirun srun", "NAME"), .fallback = "mpirun", .group = job,
      .help = "mpirun, or srun (Slurm's PMIx plugin)"},
     {"partition", 0, SLURM, TEXT(partition, "NAME"), .group = job, .help = "where to queue [the cluster's default]"},
-    {"account", 0, SLURM, TEXT(account, "NAME"), .group = job, .help = "whose time it is [yours]"},
+    {"account", 0, SLURM, TEXT(account, "NAME"), .group = job, .help = "account to charge [yours]"},
     {"job-name", 0, SLURM, TEXT(job_name, "NAME"), .fallback = "dcnn", .group = job,
      .help = "in the queue and of the output file [dcnn]"},
 
@@ -78,9 +69,14 @@ const dcnn_option dcnn_option_table[] = {
     {"epochs", 0, TRAIN, INTEGER(epochs, 1, 1000000), .fallback = "15", .group = training,
      .help = "passes over the training split", .also = "num-epochs max-epochs", .resume = DCNN_RESUME_KEEP},
     {"batch-size", 0, TRAIN | BENCH, INTEGER(batch_size, 1, 1048576), .fallback = "128", .group = training,
-     .help = "samples a step, over all ranks", .also = "batch bs batchsize", .resume = DCNN_RESUME_FIXED},
+     .help = "samples per step, over all ranks", .also = "batch bs batchsize", .resume = DCNN_RESUME_FIXED},
     {"accumulate", 0, TRAIN, INTEGER(accumulate, 1, 1000000000), .fallback = "1", .group = training,
-     .help = "batches that make one step together", .resume = DCNN_RESUME_FIXED},
+     .help = "batches that form one step", .resume = DCNN_RESUME_FIXED},
+    {"patience", 0, TRAIN, INTEGER(patience, 0, 1000000), .fallback = "0", .group = training,
+     .help = "stop after N epochs without a better one; 0: never", .resume = DCNN_RESUME_KEEP},
+    {"monitor", 0, TRAIN, CHOICE(monitor, "val_accuracy val_loss accuracy loss", "NAME"), .fallback = "val_accuracy",
+     .group = training, .help = "what is better, and best.h5: val_accuracy val_loss accuracy loss",
+     .resume = DCNN_RESUME_FIXED},
     {"bn-momentum", 0, TRAIN, REAL(bn_momentum, 0, 1, DCNN_OPEN_HIGH), .fallback = "0", .group = training,
      .help = "of BatchNormalization; 0: the model's own", .resume = DCNN_RESUME_FIXED},
     {"precision", 0, TRAIN | BENCH, CHOICE(precision, "fp32 bf16", "NAME"), .group = training,
@@ -97,9 +93,9 @@ const dcnn_option dcnn_option_table[] = {
     {"learning-rate", 0, TRAIN, REAL(learning_rate, 0, 100, DCNN_OPEN_LOW), .fallback = "0.001", .group = optimizing,
      .help = "step; sgd: 0.01, lars: 1", .also = "lr rate", .resume = DCNN_RESUME_FIXED},
     {"lr-scale", 0, TRAIN, CHOICE(lr_scale, "none sqrt linear", "NAME"), .fallback = "none", .group = optimizing,
-     .help = "none sqrt linear, of samples a step / 128", .resume = DCNN_RESUME_FIXED},
+     .help = "none, sqrt, linear in samples per step / 128", .resume = DCNN_RESUME_FIXED},
     {"warmup", 0, TRAIN, REAL(warmup, 0, 1000000000, DCNN_CLOSED), .fallback = "0", .group = optimizing,
-     .help = "epochs of a rising rate, first of all", .resume = DCNN_RESUME_FIXED},
+     .help = "epochs over which the rate first rises", .resume = DCNN_RESUME_FIXED},
     {"schedule", 0, TRAIN, CHOICE(schedule, "auto constant cosine step exponential one-cycle", "NAME"),
      .fallback = "auto", .group = optimizing, .also = "scheduler lr-schedule lr-scheduler",
      .help = "constant, cosine, step, exponential, one-cycle; auto: cosine, without augmentation constant",
@@ -128,7 +124,7 @@ const dcnn_option dcnn_option_table[] = {
      .help = "keeps them from dividing by 0", .resume = DCNN_RESUME_FIXED},
 
     {"augment", 0, TRAIN | BENCH, FLAG(augment), .fallback = "true", .group = pictures,
-     .help = "change them at random, each epoch anew", .resume = DCNN_RESUME_FIXED},
+     .help = "change them at random, anew each epoch", .resume = DCNN_RESUME_FIXED},
     DCNN_AUGMENT_LIST(AUGMENT)
 
         {"checkpoint-every", 0, TRAIN, INTEGER(checkpoint_every, 0, 1000000000), .fallback = "0", .group = output,
@@ -201,26 +197,26 @@ const dcnn_option dcnn_option_table[] = {
      .resume = DCNN_RESUME_KEEP},
 
     {"threads", 0, PREPARE | TRAIN | EVALUATE | PREDICT | REPORT | BENCH, INTEGER(threads, 0, 4096), .fallback = "0",
-     .group = machine, .help = "of each rank; 0: its cores", .also = "workers num-workers jobs cores"},
+     .group = machine, .help = "per rank; 0: one per core", .also = "workers num-workers jobs cores"},
 
     {"cache-memory", 0, TRAIN | EVALUATE | PREDICT | REPORT, BYTES(cache_memory), .group = machine,
      .help = "a node's for pictures, as 512M; else streamed"},
 
     {"elastic", 0, TRAIN, FLAG(elastic), .group = machine, .help = "go on when a rank dies: mpirun --with-ft ulfm"},
     {"timeout", 0, TRAIN, INTEGER(timeout, 0, 86400), .fallback = "60", .group = machine,
-     .help = "seconds a rank may hang; 0: endless"},
+     .help = "seconds a rank may hang; 0: forever"},
     {"end-margin", 0, TRAIN, INTEGER(end_margin, 0, 86400), .fallback = "60", .group = machine,
      .help = "stop N s before a Slurm job's end"},
 
     {"seconds", 0, BENCH, REAL(seconds, 0, 86400, DCNN_OPEN_LOW), .fallback = "8", .group = machine,
-     .help = "how long to measure, about"},
+     .help = "about how long to measure"},
     {"comm", 0, BENCH, FLAG(comm), .group = machine, .help = "measure the reductions over all ranks instead"},
     {"grain", 0, TRAIN | BENCH, INTEGER(grain, 1, 4096), .fallback = "16", .group = expert,
      .help = "samples computed at a time", .resume = DCNN_RESUME_FIXED},
     {"fuse", 0, TRAIN | BENCH, FLAG(fuse), .fallback = "true", .group = expert,
      .help = "use fused kernels where there are any", .resume = DCNN_RESUME_FIXED},
     {"plain-sums", 0, TRAIN | BENCH, FLAG(plain_sums), .group = expert,
-     .help = "add as MPI likes, to see what exactness costs"},
+     .help = "add in MPI's own order, to see what exactness costs"},
     {"trace", 0, TRAIN, TEXT(trace, "FILE"), .group = expert,
      .help = "what each rank did in three steps, for Perfetto"},
     {"stop-after", 0, TRAIN, INTEGER(stop_after, 0, 1000000000), .fallback = "0", .group = expert,
@@ -298,7 +294,7 @@ const char *dcnn_option_range(const dcnn_option *option, char text[128]) {
         break;
     case DCNN_OPTION_LIST:
     case DCNN_OPTION_TEXT:
-        snprintf(text, 128, "a text that is not empty");
+        snprintf(text, 128, "a non-empty text");
         break;
     case DCNN_OPTION_FLAG:
         snprintf(text, 128, "no value");

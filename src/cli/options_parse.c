@@ -31,7 +31,7 @@ static dcnn_status set_number(const dcnn_option *option, const char *text, void 
     const double value =
         option->type == DCNN_OPTION_INTEGER ? (double)(*(int64_t *)at = strtoll(text, &end, 10)) : strtod(text, &end);
     if (end == text || *end != '\0' || isnan(value))
-        return refuse(option, text, option->type == DCNN_OPTION_INTEGER ? "is no integer" : "is no number");
+        return refuse(option, text, option->type == DCNN_OPTION_INTEGER ? "is not an integer" : "is not a number");
     if ((errno == ERANGE && value != 0.0 && fabs(value) > 1.0) || !in_range(option, value))
         return refuse(option, text, "is out of range");
     if (option->type == DCNN_OPTION_REAL) *(double *)at = value;
@@ -41,9 +41,9 @@ static dcnn_status set_number(const dcnn_option *option, const char *text, void 
 static dcnn_status set_seed(const dcnn_option *option, const char *text, uint64_t *seed) {
     char *end;
     errno = 0;
-    if (text[0] < '0' || text[0] > '9') return refuse(option, text, "is no integer"); /* strtoull would take -1 */
+    if (text[0] < '0' || text[0] > '9') return refuse(option, text, "is not an integer"); /* strtoull would take -1 */
     *seed = strtoull(text, &end, 10);
-    if (*end != '\0') return refuse(option, text, "is no integer");
+    if (*end != '\0') return refuse(option, text, "is not an integer");
     return errno == ERANGE ? refuse(option, text, "is out of range") : DCNN_OK;
 }
 
@@ -75,13 +75,13 @@ static dcnn_status set_shape(const dcnn_option *option, const char *text, int sh
     for (bool more = true; more && sides < 3; sides++) {
         char *end;
         const long value = *next >= '0' && *next <= '9' ? strtol(next, &end, 10) : 0;
-        if (value < 1 || value > 1 << 20) return refuse(option, text, "is no shape");
+        if (value < 1 || value > 1 << 20) return refuse(option, text, "is not a shape");
         shape[sides] = (int)value;
         more = *end == 'x';
         next = more ? end + 1 : end;
-        if (more && sides == 2) return refuse(option, text, "is no shape");
+        if (more && sides == 2) return refuse(option, text, "is not a shape");
     }
-    return *next != '\0' || sides < 2 ? refuse(option, text, "is no shape") : DCNN_OK;
+    return *next != '\0' || sides < 2 ? refuse(option, text, "is not a shape") : DCNN_OK;
 }
 
 dcnn_status dcnn_option_set(const dcnn_option *option, const char *text, dcnn_options *options) {
@@ -234,9 +234,9 @@ static dcnn_status check_operands(const dcnn_command *command, const dcnn_option
     const int count = options->operand_count;
     if (count >= command->least && (command->most < 0 || count <= command->most)) return DCNN_OK;
     if (count < command->least)
-        return DCNN_FAIL(DCNN_USAGE, "'dcnn %s' needs more: dcnn %s %s (see 'dcnn %s --help')", command->name,
+        return DCNN_FAIL(DCNN_USAGE, "'dcnn %s' needs more arguments: dcnn %s %s (see 'dcnn %s --help')", command->name,
                          command->name, command->operands, command->name);
-    return DCNN_FAIL(DCNN_USAGE, "'dcnn %s' cannot use '%.200s': dcnn %s %s (see 'dcnn %s --help')", command->name,
+    return DCNN_FAIL(DCNN_USAGE, "'dcnn %s' does not take '%.200s': dcnn %s %s (see 'dcnn %s --help')", command->name,
                      options->operands[command->most], command->name, command->operands, command->name);
 }
 

@@ -34,16 +34,11 @@ static void yield_when_oversubscribed(void) {
     if (dcnn_launcher_node_ranks() > cores) setenv("OMPI_MCA_mpi_yield_when_idle", "1", 0);
 }
 
-/* Before MPI_Init: what a job on one node does without. Looking for networks takes Open MPI 0.3 s, and a process alone
- * 0.1 s more for a daemon of its own. Its session folder, /tmp/ompi.HOST.UID/jf.0, is one for all single processes of a
- * user: one that ends removes what another one is about to use. A process alone shares nothing, so it needs none. */
+/* Before MPI_Init: what a job on one node does without. Looking for networks takes Open MPI 0.3 s. */
 static void skip_networks(void) {
-    const bool alone = dcnn_launcher_is_alone(), one_node = dcnn_launcher_is_mpirun() &&
-                                                            dcnn_launcher_node_ranks() > 0 &&
-                                                            dcnn_launcher_node_ranks() == dcnn_launcher_ranks();
-    if (alone) setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
-    if (alone) setenv("OMPI_MCA_orte_create_session_dirs", "0", 0);
-    if (alone || one_node) setenv("OMPI_MCA_pml", "ob1", 0);
+    const bool one_node = dcnn_launcher_is_mpirun() && dcnn_launcher_node_ranks() > 0 &&
+                          dcnn_launcher_node_ranks() == dcnn_launcher_ranks();
+    if (one_node) setenv("OMPI_MCA_pml", "ob1", 0);
 }
 
 /* Before MPI_Init: with Open MPI's hierarchical collectives a sum may come out wrong, without an error, as a rank dies.
@@ -56,6 +51,8 @@ static void keep_errors(void) {
 static dcnn_status agree_on_kernels(dcnn_comm *comm) {
     dcnn_isa mine = DCNN_ISA_GENERIC;
     DCNN_TRY(dcnn_comm_agree(comm, dcnn_isa_choose(&mine)));
+    comm->isa = mine;
+    if (comm->world == MPI_COMM_NULL) return DCNN_OK;
     int own = (int)mine, lowest;
     MPI_Allreduce(&own, &lowest, 1, MPI_INT, MPI_MIN, comm->world);
     comm->isa = (dcnn_isa)lowest;
@@ -94,6 +91,27 @@ dcnn_status dcnn_comm_create(MPI_Comm over, dcnn_comm **out) {
     return agree_on_kernels(comm);
 }
 
+dcnn_status dcnn_comm_create_over(const void *mpi_comm, dcnn_comm **comm) {
+    int started;
+    *comm = NULL;
+    MPI_Initialized(&started);
+    if (!started)
+        return DCNN_FAIL(DCNN_USAGE, "a communicator was given, but MPI has not been started: MPI_Init() first");
+    return dcnn_comm_create(*(const MPI_Comm *)mpi_comm, comm);
+}
+
+dcnn_status dcnn_comm_create_alone(dcnn_comm **out) {
+    *out = NULL;
+    dcnn_comm *comm = calloc(1, sizeof *comm);
+    if (comm == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: a process alone");
+    *out = comm;
+    comm->world = comm->node = comm->domain.comm = comm->domain.rail = MPI_COMM_NULL;
+    comm->size = comm->node_size = comm->node_count = 1;
+    dcnn_comm_count_cores(comm);
+    DCNN_TRY(dcnn_comm_make_domains(comm));
+    return agree_on_kernels(comm);
+}
+
 dcnn_status dcnn_comm_adopt(dcnn_comm *comm, MPI_Comm world) {
     comm->world = world;
     MPI_Comm_rank(comm->world, &comm->rank);
@@ -114,13 +132,17 @@ void dcnn_comm_free(dcnn_comm *comm) {
     dcnn_comm_release_sums(comm);
     dcnn_comm_free_domains(comm);
     for (int i = DCNN_MAX_WINDOWS - 1; i >= 0; i--) dcnn_comm_unshare(comm, comm->windows[i].base);
-    MPI_Comm_free(&comm->node);
-    MPI_Comm_free(&comm->world);
+    if (comm->node != MPI_COMM_NULL) MPI_Comm_free(&comm->node);
+    if (comm->world != MPI_COMM_NULL) MPI_Comm_free(&comm->world);
     free(comm);
 }
 
 dcnn_status dcnn_comm_start(int *argc, char ***argv, dcnn_comm **comm) {
     *comm = NULL;
+    /* A process alone needs no MPI: that takes 0.1 s to start, and Open MPI 4 has one session folder,
+     * /tmp/ompi.HOST.UID/jf.0, for all single processes of a user, in which one that ends removes what another one is
+     * about to use. */
+    if (dcnn_launcher_is_alone()) return dcnn_comm_create_alone(comm);
     yield_when_oversubscribed();
     skip_networks();
     keep_errors();
@@ -134,6 +156,7 @@ dcnn_status dcnn_comm_start(int *argc, char ***argv, dcnn_comm **comm) {
 }
 
 void dcnn_comm_abort(dcnn_comm *comm, int code) {
+    if (comm->world == MPI_COMM_NULL) _exit(code);
     MPI_Abort(comm->world, code);
 }
 
@@ -199,6 +222,7 @@ dcnn_status dcnn_comm_agree(dcnn_comm *comm, dcnn_status status) {
     struct {
         int status, rank;
     } mine = {(int)status, comm->rank}, worst;
+    if (comm->world == MPI_COMM_NULL) return status;
     MPI_Allreduce(&mine, &worst, 1, MPI_2INT, MPI_MAXLOC, comm->world);
     if (comm->broken) return dcnn_comm_fail_broken();
     if (worst.status == DCNN_OK) return DCNN_OK;
@@ -216,12 +240,13 @@ void dcnn_comm_broadcast(dcnn_comm *comm, void *bytes, size_t length) {
 
 void dcnn_comm_broadcast_from(dcnn_comm *comm, int root, void *bytes, size_t length) {
     const size_t most = (size_t)1 << 30; /* MPI counts are int */
+    if (comm->world == MPI_COMM_NULL) return;
     for (size_t at = 0; at < length; at += most)
         MPI_Bcast((char *)bytes + at, (int)(length - at < most ? length - at : most), MPI_BYTE, root, comm->world);
 }
 
 void dcnn_comm_add_integers(dcnn_comm *comm, int64_t *values, int count) {
-    MPI_Allreduce(MPI_IN_PLACE, values, count, MPI_INT64_T, MPI_SUM, comm->world);
+    if (comm->world != MPI_COMM_NULL) MPI_Allreduce(MPI_IN_PLACE, values, count, MPI_INT64_T, MPI_SUM, comm->world);
 }
 
 void dcnn_comm_gather(dcnn_comm *comm, const void *mine, int64_t length, void *all, const int64_t *lengths) {

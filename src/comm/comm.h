@@ -27,12 +27,25 @@
 
 typedef struct dcnn_comm dcnn_comm;
 
+/** A comm of this process alone, without MPI. Free with dcnn_comm_free(). *Local.*
+ * @return DCNN_OK; DCNN_FAILURE (memory); DCNN_USAGE (DCNN_ISA) */
+dcnn_status dcnn_comm_create_alone(dcnn_comm **comm);
+
 /**
  * Starts MPI (once a process), refuses N singletons that a launcher meant as N ranks, and agrees on the instruction set
- * and OpenBLAS core. Yields the core when idle if the node has more ranks than cores.
+ * and OpenBLAS core. Yields the core when idle if the node has more ranks than cores. A process that no launcher has
+ * started is alone and starts no MPI.
  * @return DCNN_OK; DCNN_USAGE (singletons; DCNN_ISA), with the command that works
  */
 dcnn_status dcnn_comm_start(int *argc, char ***argv, dcnn_comm **comm);
+
+/** A comm over the ranks of an MPI communicator, in a program that has started MPI itself. Free with dcnn_comm_free().
+ * *Collective* over it. @param mpi_comm  address of an MPI_Comm, which this copies
+ * @return DCNN_OK; DCNN_FAILURE (memory); DCNN_USAGE (MPI has not started; instruction sets that cannot go together) */
+dcnn_status dcnn_comm_create_over(const void *mpi_comm, dcnn_comm **comm);
+
+/** Frees a comm that dcnn_comm_start() did not make; NULL is allowed. *Collective.* */
+void dcnn_comm_free(dcnn_comm *comm);
 
 /** Ends MPI. */
 void dcnn_comm_finish(dcnn_comm *comm);

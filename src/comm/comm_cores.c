@@ -20,8 +20,11 @@ static cpu_set_t *gather_masks(const dcnn_comm *comm) {
     cpu_set_t mine, *all = calloc((size_t)comm->node_size, sizeof *all);
     CPU_ZERO(&mine);
     if (sched_getaffinity(0, sizeof mine, &mine) != 0) CPU_ZERO(&mine);
-    if (all == NULL) MPI_Abort(comm->world, DCNN_FAILURE);
-    MPI_Allgather(&mine, (int)sizeof mine, MPI_BYTE, all, (int)sizeof mine, MPI_BYTE, comm->node);
+    if (all == NULL) dcnn_comm_abort((dcnn_comm *)(uintptr_t)comm, DCNN_FAILURE);
+    if (comm->node == MPI_COMM_NULL)
+        all[0] = mine;
+    else
+        MPI_Allgather(&mine, (int)sizeof mine, MPI_BYTE, all, (int)sizeof mine, MPI_BYTE, comm->node);
     return all;
 }
 

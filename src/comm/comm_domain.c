@@ -74,7 +74,7 @@ dcnn_status dcnn_comm_share(dcnn_comm *comm, size_t bytes, void **block, bool *w
     *writer = comm->node_rank == 0;
     if (window == NULL) return DCNN_FAIL(DCNN_FAILURE, "too many shared blocks");
     const bool alone = comm->node_count == comm->size;
-    if (alone || comm->elastic)
+    if (alone || comm->elastic || comm->world == MPI_COMM_NULL)
         return dcnn_comm_share_nothing(comm, bytes, block, writer); /* of what a dead rank made */
     DCNN_TRY(open_window(comm, comm->node, *writer ? bytes : 0, &window->handle));
     *block = window->base = segment_of(window->handle, 0);
@@ -89,6 +89,7 @@ void dcnn_comm_share_done(dcnn_comm *comm, void *block) {
 
 /* Where a node has one copy, only its first rank takes part. */
 void dcnn_comm_share_bytes(dcnn_comm *comm, const void *block, void *bytes, size_t length) {
+    if (comm->world == MPI_COMM_NULL) return;
     const bool takes_part = comm->node_rank == 0 || find_window(comm, block)->handle == MPI_WIN_NULL;
     MPI_Comm leaders;
     MPI_Comm_split(comm->world, takes_part ? 0 : MPI_UNDEFINED, comm->rank, &leaders);
@@ -117,6 +118,7 @@ static int common_divisor(int a, int b) {
 
 /* Ranks of a domain: as many as divide every node's ranks, at most DCNN_DOMAIN_RANKS. */
 static int choose_domain_size(const dcnn_comm *comm) {
+    if (comm->world == MPI_COMM_NULL) return 1;
     int *sizes = calloc((size_t)comm->size, sizeof *sizes), size = 0;
     if (sizes == NULL) MPI_Abort(comm->world, DCNN_FAILURE);
     MPI_Allgather(&comm->node_size, 1, MPI_INT, sizes, 1, MPI_INT, comm->world);
@@ -136,8 +138,10 @@ static dcnn_status make_domains_of(dcnn_comm *comm, int size) {
     comm->domain.count = comm->size / size;
     comm->domain.rank = comm->rank % size;
     comm->domain.index = comm->rank / size;
-    MPI_Comm_split(comm->world, comm->domain.index, comm->rank, &comm->domain.comm);
-    MPI_Comm_split(comm->world, comm->domain.rank, comm->rank, &comm->domain.rail);
+    if (comm->world != MPI_COMM_NULL) {
+        MPI_Comm_split(comm->world, comm->domain.index, comm->rank, &comm->domain.comm);
+        MPI_Comm_split(comm->world, comm->domain.rank, comm->rank, &comm->domain.rail);
+    }
     comm->domain.segments = calloc((size_t)size, sizeof *comm->domain.segments);
     DCNN_TRY(
         dcnn_comm_agree(comm, comm->domain.segments ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: a domain")));
@@ -160,8 +164,8 @@ void dcnn_comm_forget_domains(dcnn_comm *comm) {
 
 void dcnn_comm_free_domains(dcnn_comm *comm) {
     dcnn_comm_forget_domains(comm);
-    MPI_Comm_free(&comm->domain.comm);
-    MPI_Comm_free(&comm->domain.rail);
+    if (comm->domain.comm != MPI_COMM_NULL) MPI_Comm_free(&comm->domain.comm);
+    if (comm->domain.rail != MPI_COMM_NULL) MPI_Comm_free(&comm->domain.rail);
 }
 
 void dcnn_comm_separate(dcnn_comm *comm) {

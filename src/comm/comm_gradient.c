@@ -291,7 +291,7 @@ void dcnn_comm_gradient_plain(dcnn_comm *comm, const dcnn_kernels *kernels, size
         memcpy(total, blocks[0], count * sizeof(float));
     for (int i = 1; i < block_count; i++) kernels->add(count, total, blocks[i], total);
     const double from_s = dcnn_now_s();
-    MPI_Allreduce(MPI_IN_PLACE, total, (int)count, MPI_FLOAT, MPI_SUM, comm->world);
+    if (comm->world != MPI_COMM_NULL) MPI_Allreduce(MPI_IN_PLACE, total, (int)count, MPI_FLOAT, MPI_SUM, comm->world);
     dcnn_comm_waited(comm, true, from_s);
 }
 

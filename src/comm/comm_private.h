@@ -67,7 +67,7 @@ typedef struct dcnn_window {
 } dcnn_window;
 
 struct dcnn_comm {
-    MPI_Comm world, node;
+    MPI_Comm world, node; /* MPI_COMM_NULL, as those of the domain, if this process is alone, without MPI */
     int rank, size, node_rank, node_size, node_count;
     int cores, node_cores; /* this rank's, and those that all ranks of the node may use together */
     dcnn_isa isa;
@@ -117,6 +117,5 @@ void dcnn_comm_release_gradient(dcnn_comm *comm);
 /* dcnn_comm_start() over any communicator of a process that has started MPI (tests train over MPI_COMM_SELF), and its
  * end. */
 dcnn_status dcnn_comm_create(MPI_Comm over, dcnn_comm **comm);
-void dcnn_comm_free(dcnn_comm *comm);
 
 #endif

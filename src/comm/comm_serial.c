@@ -22,6 +22,22 @@ struct dcnn_comm {
 
 /* --- starting ----------------------------------------------------------------------------------------------------- */
 
+dcnn_status dcnn_comm_create_alone(dcnn_comm **out) {
+    cpu_set_t mask;
+    *out = NULL;
+    dcnn_comm *comm = calloc(1, sizeof *comm);
+    if (comm == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: a comm");
+    comm->cores = sched_getaffinity(0, sizeof mask, &mask) == 0 ? CPU_COUNT(&mask) : 1;
+    *out = comm;
+    return dcnn_isa_choose(&comm->isa);
+}
+
+dcnn_status dcnn_comm_create_over(const void *mpi_comm, dcnn_comm **out) {
+    (void)mpi_comm;
+    *out = NULL;
+    return DCNN_FAIL(DCNN_USAGE, "a communicator was given, but this libdcnn was built without MPI (-DDCNN_MPI=OFF)");
+}
+
 dcnn_status dcnn_comm_start(int *argc, char ***argv, dcnn_comm **out) {
     (void)argc;
     (void)argv;
@@ -31,15 +47,14 @@ dcnn_status dcnn_comm_start(int *argc, char ***argv, dcnn_comm **out) {
                          "the launcher started %d processes, but this dcnn was built without MPI (-DDCNN_MPI=OFF), so "
                          "each would train alone: start one, or build dcnn with MPI",
                          dcnn_launcher_ranks());
-    cpu_set_t mask;
-    dcnn_comm *comm = calloc(1, sizeof *comm);
-    if (comm == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: a comm");
-    comm->cores = sched_getaffinity(0, sizeof mask, &mask) == 0 ? CPU_COUNT(&mask) : 1;
-    *out = comm;
-    return dcnn_isa_choose(&comm->isa);
+    return dcnn_comm_create_alone(out);
 }
 
 void dcnn_comm_finish(dcnn_comm *comm) {
+    dcnn_comm_free(comm);
+}
+
+void dcnn_comm_free(dcnn_comm *comm) {
     if (comm == NULL) return;
     free(comm->room);
     free(comm);

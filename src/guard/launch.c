@@ -60,13 +60,14 @@ dcnn_status dcnn_launch_check_cores(int ranks, int cores) {
         return DCNN_FAIL(DCNN_USAGE,
                          "%d ranks on %s, which has %d core%s for them: start 'srun --mpi=pmix --ntasks-per-node=%d "
                          "--cpus-per-task=1 dcnn …' or 'mpirun --map-by ppr:%d:node dcnn …' (set DCNN_OVERSUBSCRIBE=1 "
-                         "if it is meant)",
+                         "if you mean it)",
                          ranks, host, cores, cores == 1 ? "" : "s", cores, cores);
     const char *consent = getenv("OMPI_COMM_WORLD_SIZE") ? "'mpirun --oversubscribe …'" : "set DCNN_OVERSUBSCRIBE=1";
-    return DCNN_FAIL(DCNN_USAGE,
-                     "%d ranks on %s, which has %d core%s for them: start 'mpirun -np %d dcnn …', to the same bits (or "
-                     "%s if it is meant)",
-                     ranks, host, cores, cores == 1 ? "" : "s", cores, consent);
+    return DCNN_FAIL(
+        DCNN_USAGE,
+        "%d ranks on %s, which has %d core%s for them: start 'mpirun -np %d dcnn …', for the same bits (or "
+        "%s if you mean it)",
+        ranks, host, cores, cores == 1 ? "" : "s", cores, consent);
 }
 
 static bool is_mpirun(pid_t process) {

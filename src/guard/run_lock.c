@@ -213,21 +213,22 @@ static dcnn_status acquire(const char *folder, const char *path, const holder *m
         if (code == 0) return DCNN_OK;
         if (code != EEXIST)
             return DCNN_FAIL(DCNN_FAILURE, "%s: cannot be created: %s%s", path, strerror(code),
-                             code == ENOSPC || code == EDQUOT ? "; see that the disk has room and quota" : "");
+                             code == ENOSPC || code == EDQUOT ? "; check free space and quota" : "");
         holder theirs, alive;
         if (read_holder(path, &theirs) == UNKNOWN)
-            return DCNN_FAIL(DCNN_FAILURE, "%s: cannot be read: %s; nothing is changed, try again", path,
+            return DCNN_FAIL(DCNN_FAILURE, "%s: cannot be read: %s; nothing was changed, try again", path,
                              strerror(errno));
         if (!is_stale(path, &theirs, mine)) {
             read_holder(path, &alive); /* by now it has written its name */
             return DCNN_FAIL(
-                DCNN_USAGE, "%s: another training is at this run, %s: wait for its end, or name another folder (--run)",
+                DCNN_USAGE,
+                "%s: another training is using this run, %s: wait for it to end, or name another folder (--run)",
                 folder, holder_text(&alive, text));
         }
         if (put_aside(path, &theirs, mine))
             dcnn_warn("%s: taking this run over from %s, which is gone", folder, holder_text(&theirs, text));
     }
-    return DCNN_FAIL(DCNN_USAGE, "%s: other trainings try to take this run at the same moment: start it once", folder);
+    return DCNN_FAIL(DCNN_USAGE, "%s: several trainings are trying to take this run at once: start only one", folder);
 }
 
 /* --- keeping it ------------------------------------------------------------------------------------------------- */

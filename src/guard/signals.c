@@ -20,7 +20,7 @@ static const struct {
               {SIGINT, "SIGINT"},
               {SIGUSR1, "SIGUSR1"},
               {SIGUSR2, "SIGUSR2"},
-              {DCNN_SIGNAL_DEADLINE, "the near end of the job's time"}};
+              {DCNN_SIGNAL_DEADLINE, "the job's time limit"}};
 
 static int64_t now_ms(void) {
     struct timespec now;

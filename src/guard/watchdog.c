@@ -134,8 +134,8 @@ static _Noreturn void end_of_silent(const peer *p) {
     const bool host_gone = dcnn_watchdog_unanswered_s(p->socket) > 0.5 * (dog.awake_s - p->heard_s);
     describe(p, who);
     snprintf(what, sizeof what, "%s given no sign of life for %.0f s, %s", who, dog.awake_s - p->heard_s,
-             host_gone ? "nor does its host answer: dead, or the network is cut"
-                       : "though its host answers: the process stands still");
+             host_gone ? "nor does its host answer: it is dead, or the network is down"
+                       : "though its host answers: the process is stuck");
     wait_for_turn();
     if (dog.elastic && dog.rank > 1) end_run(NULL, 0.0); /* the launcher does not end those whose turn comes later */
     end_because(what, last_step(p), host_gone ? IMPATIENT_S : PATIENT_S);
@@ -213,8 +213,8 @@ static void judge_progress(peer *own) {
     }
     if (dog.awake_s - last_s < dog.timeout_s - 2.0 * dog.beat_s) return;
     char what[512];
-    const int used =
-        snprintf(what, sizeof what, "no rank has computed anything for %.0f s, though all live", dog.awake_s - last_s);
+    const int used = snprintf(what, sizeof what, "no rank has computed anything for %.0f s, though all are alive",
+                              dog.awake_s - last_s);
     if (last_s - first->moved_s > 2.0 * dog.beat_s)
         snprintf(what + used, sizeof what - (size_t)used, "; rank %d on %s was the first to stop", first->rank,
                  first->host);

@@ -40,8 +40,9 @@ static const char *cell_text(const uint8_t *cell, const uint8_t *end, char text[
 
 static dcnn_status fail_cell(const reader *from, const uint8_t *cell, int column) {
     char text[28];
-    return DCNN_FAIL(DCNN_BAD_INPUT, "%s:%lld:%d: '%s' is no integer from 0 to 255 (line %lld, cell %d)", from->path,
-                     (long long)from->line, column, cell_text(cell, from->end, text), (long long)from->line, column);
+    return DCNN_FAIL(DCNN_BAD_INPUT, "%s:%lld:%d: '%s' is not an integer from 0 to 255 (line %lld, cell %d)",
+                     from->path, (long long)from->line, column, cell_text(cell, from->end, text), (long long)from->line,
+                     column);
 }
 
 static dcnn_status fail_columns(const reader *from, int found) {
@@ -170,7 +171,7 @@ static dcnn_status read_rows(reader *from, const dcnn_watcher *watcher, dcnn_ima
 dcnn_status dcnn_csv_read(const char *path, int h, int w, int c, const dcnn_watcher *watcher, dcnn_images *images) {
     *images = (dcnn_images){0};
     if (h < 0 || w < 0 || c < 0)
-        return DCNN_FAIL(DCNN_USAGE, "a picture of %dx%dx%d cannot be; give height, width and channels", h, w, c);
+        return DCNN_FAIL(DCNN_USAGE, "a picture cannot be %dx%dx%d; give height, width and channels", h, w, c);
     uint8_t *bytes;
     size_t length;
     DCNN_TRY(dcnn_file_read(path, &bytes, &length));

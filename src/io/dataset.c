@@ -105,7 +105,7 @@ static dcnn_status read_moments(hid_t file, dcnn_dataset *set) {
     DCNN_TRY(dcnn_h5_attribute_read(file, "std", DCNN_H5_DOUBLE, set->c, set->std));
     for (int i = 0; i < set->c; i++)
         if (!isfinite(set->mean[i]) || !(isfinite(set->std[i]) && set->std[i] > 0))
-            return DCNN_FAIL(DCNN_BAD_INPUT, "%s: mean %g and std %g of channel %d cannot be; std must be above 0",
+            return DCNN_FAIL(DCNN_BAD_INPUT, "%s: mean %g and std %g of channel %d are impossible; std must be above 0",
                              set->path, set->mean[i], set->std[i], i);
     for (int i = 0; i < set->c; i++) /* numbers from 0 to 1 deviate by a half at most; a constant channel has 1 */
         if (set->mean[i] < 0 || set->mean[i] > 1 || (set->std[i] > 0.5 && set->std[i] != 1))
@@ -168,7 +168,7 @@ static dcnn_status read_split(hid_t file, dcnn_dataset *set, const char *name) {
     snprintf(path, sizeof path, "splits/%s", name);
     DCNN_TRY(dcnn_h5_shape(file, path, &rank, shape));
     if (rank != 1 || shape[0] < 1 || shape[0] > set->count)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: split '%s' is no list of 1 to %lld rows", set->path, name,
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: split '%s' is not a list of 1 to %lld rows", set->path, name,
                          (long long)set->count);
     split->rows = malloc((size_t)shape[0] * sizeof *split->rows);
     if (!split->rows) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for split '%s'", set->path, name);
@@ -263,6 +263,15 @@ static dcnn_status read_description(hid_t file, dcnn_dataset *set) {
     return read_splits(file, set);
 }
 
+/* What another program wrote is nearly right, as a rule: `dcnn prepare` reads more, and says what it cannot read. */
+static dcnn_status advise(const char *path, dcnn_status status) {
+    char why[600];
+    snprintf(why, sizeof why, "%s", dcnn_error());
+    if (status != DCNN_BAD_INPUT || strstr(why, "damaged") || strstr(why, "two splits")) return status;
+    return DCNN_FAIL(status, "%s; of another program's file `dcnn prepare %s -o NEW.h5` takes what is exact", why,
+                     path);
+}
+
 static dcnn_status open_set(const char *path, dcnn_dataset *set,
                             dcnn_status (*open_file)(const char *, hid_t *, uint64_t *)) {
     memset(set, 0, sizeof *set);
@@ -272,6 +281,7 @@ static dcnn_status open_set(const char *path, dcnn_dataset *set,
     set->path = strdup(path);
     dcnn_status status = set->path ? read_description(file, set) : DCNN_FAIL(DCNN_FAILURE, "%s: out of memory", path);
     status = dcnn_h5_end(file, path, status);
+    if (status != DCNN_OK && !set->sealed) status = advise(path, status);
     if (status != DCNN_OK) dcnn_dataset_free(set);
     return status;
 }

@@ -155,7 +155,7 @@ static dcnn_status find_seal(int descriptor, const char *path, trailer *found) {
     struct stat about;
     *found = (trailer){0};
     if (fstat(descriptor, &about) != 0) return dcnn_input_fail(path, "read");
-    if (!S_ISREG(about.st_mode)) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: is no regular file", path);
+    if (!S_ISREG(about.st_mode)) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: is not a regular file", path);
     const uint64_t size = (uint64_t)about.st_size;
     size_t length = size < TAIL_BYTES ? (size_t)size : TAIL_BYTES, got;
     DCNN_TRY(read_at(descriptor, path, tail, length, (off_t)(size - length), &got));

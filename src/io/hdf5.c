@@ -87,7 +87,7 @@ static dcnn_status fail_open(const char *path) {
     const dcnn_kind_id kind = dcnn_kind_of_file(path);
     if (kind == DCNN_KIND_HDF5)
         return dcnn_h5_fail_file(DCNN_BAD_INPUT, path, "is a damaged HDF5 file, or one of a newer kind");
-    if (kind == DCNN_KIND_UNKNOWN) return dcnn_h5_fail_file(DCNN_BAD_INPUT, path, "is no HDF5 file, or a damaged one");
+    if (kind == DCNN_KIND_UNKNOWN) return dcnn_h5_fail_file(DCNN_BAD_INPUT, path, "is not an HDF5 file, or is damaged");
     return dcnn_kind_fail(path, kind, "an HDF5 file (a data set or a model)");
 }
 
@@ -157,7 +157,7 @@ dcnn_status dcnn_h5_open_image(const char *name, const void *bytes, size_t lengt
     /* HDF5 takes the image as not const, and copies it */
     if (H5Pset_file_image(access, (void *)(uintptr_t)bytes, length) >= 0) *file = H5Fopen(name, H5F_ACC_RDONLY, access);
     dcnn_status status =
-        *file < 0 ? dcnn_h5_fail_file(DCNN_BAD_INPUT, name, "is no HDF5 file, or a damaged one") : DCNN_OK;
+        *file < 0 ? dcnn_h5_fail_file(DCNN_BAD_INPUT, name, "is not an HDF5 file, or is damaged") : DCNN_OK;
     H5Pclose(access);
     return status;
 }

@@ -43,7 +43,7 @@ static dcnn_status check_kind(int descriptor, const char *path, bool pipes, int6
     if (size) *size = S_ISREG(about.st_mode) ? (int64_t)about.st_size : 0;
     if (S_ISREG(about.st_mode)) return DCNN_OK;
     if (S_ISFIFO(about.st_mode) && pipes) return await_writer(descriptor, path);
-    return DCNN_FAIL(DCNN_BAD_INPUT, "%s: is %s, and no regular file", path,
+    return DCNN_FAIL(DCNN_BAD_INPUT, "%s: is %s, not a regular file", path,
                      S_ISDIR(about.st_mode)    ? "a folder"
                      : S_ISFIFO(about.st_mode) ? "a pipe"
                                                : "a device");

@@ -73,7 +73,7 @@ static dcnn_status follow(const char *path, char **real, bool *straight) {
         }
         char *next = links < MOST_LINKS ? link_target(at) : NULL;
         free(at);
-        if (!next) return DCNN_FAIL(DCNN_FAILURE, "%s: cannot be written: its links lead nowhere", path);
+        if (!next) return DCNN_FAIL(DCNN_FAILURE, "%s: cannot be written: it is a dangling link", path);
         at = next;
     }
     if (!at) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory", path);
@@ -100,8 +100,8 @@ const char *dcnn_output_name(const char *path) {
 
 static dcnn_status cannot_create(const char *path) {
     return DCNN_FAIL(DCNN_FAILURE, "%s: cannot create: %s%s", path, strerror(errno),
-                     errno == ENOSPC || errno == EDQUOT ? "; see that the disk has room and quota"
-                                                        : "; see that its folder exists and is writable");
+                     errno == ENOSPC || errno == EDQUOT ? "; check free space and quota"
+                                                        : "; check that its folder exists and is writable");
 }
 
 /* A stream of this process. What stdio still holds goes first. */
@@ -195,7 +195,7 @@ dcnn_status dcnn_output_write(const dcnn_output *output, const void *bytes, size
         if (written < 0 && errno == EINTR) continue;
         if (written < 0)
             return DCNN_FAIL(DCNN_FAILURE, "%s: cannot write: %s%s", output->path, strerror(errno),
-                             errno == EPIPE ? "" : "; see that the disk has room and quota");
+                             errno == EPIPE ? "" : "; check free space and quota");
         next += written;
         length -= (size_t)written;
     }
@@ -243,8 +243,8 @@ dcnn_status dcnn_output_close(dcnn_output *output, dcnn_status so_far) {
         const int flush_error = errno;
         const bool closed = close(output->descriptor) == 0 || errno == EINTR; /* Linux has closed it then */
         if (status == DCNN_OK && !(flushed && closed))
-            status = DCNN_FAIL(DCNN_FAILURE, "%s: cannot flush to disk: %s; see that the disk has room and quota",
-                               output->path, strerror(flushed ? errno : flush_error));
+            status = DCNN_FAIL(DCNN_FAILURE, "%s: cannot flush to disk: %s; check free space and quota", output->path,
+                               strerror(flushed ? errno : flush_error));
     }
     if (status == DCNN_OK && output->temporary) status = put_in_place(output);
     if (status != DCNN_OK && output->temporary && output->descriptor >= 0) unlink(output->temporary);

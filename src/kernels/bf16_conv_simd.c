@@ -343,8 +343,7 @@ static void finish_dx(const dcnn_conv *shape, const bf16_gradient *d, const dx_p
     const block_rows rows =
         rows_of_block(d->images, count, first, (phase->columns.end - phase->columns.first) * d->images,
                       dx + (row * w + at) * c, (size_t)shape->stride_w * c, (size_t)shape->h * w * c);
-    for (size_t i = 0; i < BF16_BLOCK; i++)
-        if (rows.to[i] != NULL) memcpy(rows.to[i] + column, sums + i * BF16_BLOCK, columns * sizeof *dx);
+    finish_block(&rows, column, columns, sums, NULL, false);
 }
 
 static void phase_backward(const dcnn_conv *shape, const bf16_gradient *d, const dx_phase *phase, const memory *m,

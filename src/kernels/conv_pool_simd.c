@@ -141,7 +141,9 @@ static inline __attribute__((always_inline)) void multiply(const size_t rows, co
     }
 }
 
-/* multiply() for each number of rows and vectors that occurs, so that the sums stay in registers. */
+/* multiply() for each number of rows and vectors that occurs, so that the sums stay in registers. Nearly
+ * product_simd.c's dcnn_product_across, which would do: through it the fused layers took 1.5 to 2.8 % longer, for its
+ * rows lie at any distance where these are V apart. So there are two. */
 static void multiply_panel(size_t rows, size_t vectors, size_t channels, const float *v, const float *u, float *m) {
 #define DCNN_ROWS(number)                                                                                              \
     case number:                                                                                                       \

@@ -16,6 +16,7 @@ function(dcnn_isa name sources)
   target_compile_definitions(dcnn_kernels_${name} PRIVATE DCNN_ISA=${name} DCNN_ISA_${name})
   target_compile_options(dcnn_kernels_${name} PRIVATE -ffp-contract=fast ${ARGN})
   target_sources(dcnn_kernels PRIVATE $<TARGET_OBJECTS:dcnn_kernels_${name}>)
+  set_property(GLOBAL APPEND PROPERTY DCNN_ISAS ${name}) # for libdcnn.a
 endfunction()
 
 include(CheckCCompilerFlag)

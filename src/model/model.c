@@ -42,11 +42,11 @@ dcnn_status dcnn_description_read(const char *path, json_t **description) {
     json_t *read = json_loadb((const char *)text, length, JSON_REJECT_DUPLICATES, &error);
     free(text);
     if (read == NULL)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s:%d:%d: no JSON: %s", path, error.line, error.column, error.text);
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s:%d:%d: not valid JSON: %s", path, error.line, error.column, error.text);
     if (!json_is_object(read)) {
         json_decref(read);
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: no model description: its JSON is no object; write model.to_json() to it",
-                         path);
+        return DCNN_FAIL(DCNN_BAD_INPUT,
+                         "%s: not a model description: its JSON is not an object; write model.to_json() to it", path);
     }
     *description = read;
     return DCNN_OK;

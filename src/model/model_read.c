@@ -51,15 +51,17 @@ static dcnn_status read_json(const reader *from, hid_t where, const char *attrib
     *json = json_loads(text, 0, &error);
     free(text);
     if (*json == NULL)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: its attribute '%s' is no JSON: %s", from->path, attribute, error.text);
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: its attribute '%s' is not valid JSON: %s", from->path, attribute,
+                         error.text);
     return DCNN_OK;
 }
 
 static dcnn_status read_net(const reader *from) {
     if (!dcnn_h5_attribute_has(from->file, "model_config"))
-        return DCNN_FAIL(DCNN_BAD_INPUT,
-                         "%s: is no model: it has no attribute 'model_config'; save the whole model, not its weights",
-                         from->path);
+        return DCNN_FAIL(
+            DCNN_BAD_INPUT,
+            "%s: is not a model: it has no attribute 'model_config'; save the whole model, not its weights",
+            from->path);
     json_t *description;
     DCNN_TRY(read_json(from, from->file, "model_config", &description));
     dcnn_status status = dcnn_net_create(description, (dcnn_shape){0}, &from->into->net);
@@ -277,8 +279,9 @@ static dcnn_status read_progress(const reader *from, hid_t group) {
     DCNN_PROGRESS_FIELDS(READ_FIELD)
 #undef READ_FIELD
     if (progress->epoch < 0 || progress->cursor < 0 || progress->step < 0)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: its progress (epoch %lld, cursor %lld, step %lld) cannot be", from->path,
-                         (long long)progress->epoch, (long long)progress->cursor, (long long)progress->step);
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: its progress (epoch %lld, cursor %lld, step %lld) is impossible",
+                         from->path, (long long)progress->epoch, (long long)progress->cursor,
+                         (long long)progress->step);
     return DCNN_OK;
 }
 
@@ -287,13 +290,13 @@ static dcnn_status read_normalisation(const reader *from, hid_t group) {
     const int channels = into->net->nodes[0].shape.c;
     if (!dcnn_h5_attribute_has(group, "mean")) return DCNN_OK;
     if (channels > DCNN_MAX_CHANNELS)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: a mean of %d channels cannot be; at most %d are possible", from->path,
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: a mean for %d channels is impossible; there are at most %d", from->path,
                          channels, DCNN_MAX_CHANNELS);
     DCNN_TRY(dcnn_h5_attribute_read(group, "mean", DCNN_H5_DOUBLE, channels, into->mean));
     DCNN_TRY(dcnn_h5_attribute_read(group, "std", DCNN_H5_DOUBLE, channels, into->std));
     for (int i = 0; i < channels; i++)
         if (!isfinite(into->mean[i]) || !(isfinite(into->std[i]) && into->std[i] > 0))
-            return DCNN_FAIL(DCNN_BAD_INPUT, "%s: mean %g and std %g of channel %d cannot be; std must be above 0",
+            return DCNN_FAIL(DCNN_BAD_INPUT, "%s: mean %g and std %g of channel %d are impossible; std must be above 0",
                              from->path, into->mean[i], into->std[i], i);
     into->normalised = true;
     return DCNN_OK;

@@ -336,7 +336,7 @@ static dcnn_status read_arguments(const graph *g, call *c, const json_t *argumen
     for (size_t i = 0; i < json_array_size(argument); i++) DCNN_TRY(read_arguments(g, c, json_array_get(argument, i)));
     if (json_is_array(argument)) return DCNN_OK;
     const json_t *history = json_object_get(json_object_get(argument, "config"), "keras_history");
-    if (history == NULL) return fail_graph(c, "have an argument that is no layer's output");
+    if (history == NULL) return fail_graph(c, "have an argument that is not a layer's output");
     return add_input(g, c, history);
 }
 
@@ -413,7 +413,7 @@ static dcnn_status add_calls(reader *r, const graph *g, int output, surroundings
         find_place(g->layers, (size_t)c->layer, around.path, here.own);
         DCNN_TRY(add_call(r, c->item, c->input_count, inputs, here, &c->node));
     }
-    if (g->calls[output].node < 0) return DCNN_FAIL(DCNN_BAD_INPUT, "the model's graph goes round in a circle");
+    if (g->calls[output].node < 0) return DCNN_FAIL(DCNN_BAD_INPUT, "the model's graph has a cycle");
     return DCNN_OK;
 }
 

@@ -40,7 +40,7 @@ static int phase_of(dcnn_curves *curves, const char *name, int rows) {
 
 static dcnn_status take_line(dcnn_curves *curves, const json_t *line, int number, int rows) {
     if (!json_is_number(json_object_get(line, "epoch")))
-        return DCNN_FAIL(DCNN_BAD_INPUT, "line %d is no JSON object with an epoch", number);
+        return DCNN_FAIL(DCNN_BAD_INPUT, "line %d is not a JSON object with an epoch", number);
     for (int i = 0; i < DCNN_CURVE_COUNT; i++) {
         const json_t *value = json_object_get(line, dcnn_curve_keys[i]);
         curves->values[i][curves->count] = json_is_number(value) ? json_number_value(value) : (double)NAN;

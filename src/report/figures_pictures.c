@@ -106,7 +106,7 @@ bool dcnn_figure_predictions(const dcnn_view *view, dcnn_canvas *canvas) {
     const grid g = make_grid(view, canvas, view->data->split->count, 2, 16 + 56);
     for (int i = 0; i < g.count; i++) draw_prediction(&g, i, spread(i, g.count, view->data->split->count));
     char subtitle[160];
-    snprintf(subtitle, sizeof subtitle, "From all over '%s': what each is, what the model takes it for, and how surely",
+    snprintf(subtitle, sizeof subtitle, "From all over '%s': true class, predicted class and its probability",
              view->data->split->name);
     finish_grid(&g, "Predictions", subtitle);
     return true;
@@ -135,7 +135,7 @@ bool dcnn_figure_most_wrong(const dcnn_view *view, dcnn_canvas *canvas) {
     const grid g = make_grid(view, canvas, count, 2, 16 + 56);
     for (int i = 0; i < g.count; i++) draw_prediction(&g, i, worst[i]);
     char subtitle[160], wrong[32], all[32];
-    snprintf(subtitle, sizeof subtitle, "The surest of %s wrong predictions among %s samples of '%s'",
+    snprintf(subtitle, sizeof subtitle, "The most confident of %s wrong predictions among %s samples of '%s'",
              dcnn_text_integer(view->classification.count - view->classification.correct, wrong),
              dcnn_text_integer(view->classification.count, all), view->data->split->name);
     finish_grid(&g, "Most confidently wrong", subtitle);

@@ -10,6 +10,9 @@
 #include "io/dataset.h"
 #include "model/model.h"
 
+/** Was this library built with what draws figures and writes event files? *Local.* */
+bool dcnn_report_is_built(void);
+
 /** All that a report shows. Everything is borrowed. */
 typedef struct dcnn_report_data {
     const char *name;             /**< what the page is called */

@@ -12,8 +12,9 @@
 #include "run/ahead.h"
 #include "run/room.h"
 
-/* Held: what takes at most this part of memory, and of /dev/shm, which the weights need too. */
-enum { MEMORY_PART = 4, SHARED_PART = 2, READ_BYTES = 4 << 20 };
+/* Held: what takes at most this part of memory (packed chunks are slow to stream), and of /dev/shm, which the weights
+ * need too. */
+enum { MEMORY_PART = 4, PACKED_PART = 2, SHARED_PART = 2, READ_BYTES = 4 << 20 };
 static const uint64_t STREAM_BYTES = (uint64_t)256 << 20;
 
 /* Memory for some pictures, lent to one thread at a time. */
@@ -74,7 +75,8 @@ static dcnn_status choose(dcnn_comm *comm, const dcnn_dataset *d, const dcnn_pix
     const uint64_t copies = dcnn_comm_is_elastic(comm) ? (uint64_t)dcnn_comm_node_size(comm) : 1;
     const bool shares = dcnn_comm_node_size(comm) > 1 && copies == 1;
     *c = (choice){.need = need * copies, .room = dcnn_room_in_memory("")};
-    const uint64_t most = cache_bytes > 0 ? (uint64_t)cache_bytes : c->room.bytes / MEMORY_PART;
+    const uint64_t part = dcnn_pixels_chunk_bytes(pixels) > 0 ? PACKED_PART : MEMORY_PART;
+    const uint64_t most = cache_bytes > 0 ? (uint64_t)cache_bytes : c->room.bytes / part;
     int64_t against = c->need > most || c->need > c->room.bytes ||
                       (shares && need > dcnn_room_in_shared_memory().bytes / SHARED_PART);
     dcnn_comm_add_integers(comm, &against, 1);
@@ -192,11 +194,15 @@ static dcnn_status make_stream(const dcnn_comm *comm, const dcnn_dataset *d, con
     return DCNN_OK;
 }
 
-static void tell_stream(const dcnn_dataset *d, const choice *c) {
+static void tell_stream(const dcnn_dataset *d, const dcnn_pixels *pixels, const choice *c) {
     char need[32], cache[32], left[32];
     dcnn_info("data  %s of pictures are streamed from %s through %s of memory a node (%s leaves %s)",
               dcnn_bytes_text(c->need, need), d->path, dcnn_bytes_text(c->cache_bytes, cache), c->room.bound_by,
               dcnn_bytes_text(c->room.bytes, left));
+    if (dcnn_pixels_chunk_bytes(pixels) > 0)
+        dcnn_warn("%s is compressed: nearly each picture costs the unpacking of a whole chunk; h5repack -f images:NONE "
+                  "-l images:CONTI writes a file that streams fast",
+                  d->path);
 }
 
 /* Half of the memory is for unpacked chunks, where chunks are packed. */
@@ -226,7 +232,7 @@ dcnn_status dcnn_loader_open(dcnn_comm *comm, const dcnn_dataset *dataset, const
         loader->stream->pixels = pixels;
         pixels = NULL;
         DCNN_TRY_DONE(open_streamed(comm, dataset, loader->stream->pixels, loader));
-        if (dcnn_comm_rank(comm) == 0) tell_stream(dataset, &c);
+        if (dcnn_comm_rank(comm) == 0) tell_stream(dataset, loader->stream->pixels, &c);
     }
     dcnn_loader_normalise(loader, dataset->mean, dataset->std);
 done:

@@ -15,6 +15,7 @@
 #include "comm/comm.h"
 #include "engine/evaluator.h"
 #include "run/augment.h"
+#include "run/stopping.h"
 
 typedef struct dcnn_run_lock dcnn_run_lock; /* run_lock.h */
 
@@ -72,6 +73,8 @@ typedef struct dcnn_train_options {
     int64_t cache_bytes;  /**< of a node's memory for pictures; 0: as loader.h says */
     bool augment;
     dcnn_augment ranges;      /**< of the augmentation */
+    int64_t patience;         /**< epochs without a better one until the run ends; 0: it does not end early */
+    dcnn_monitor monitor;     /**< what makes an epoch better, and best.h5 */
     double bn_momentum;       /**< of BatchNormalization's moving averages; 0: the model's own */
     int64_t checkpoint_every; /**< steps; 0: only at each epoch's end */
     int keep;                 /**< newest checkpoints to keep, >= 1 */
@@ -101,6 +104,7 @@ typedef struct dcnn_train_options {
 typedef struct dcnn_train_result {
     int64_t epochs, steps;                    /**< done in all */
     int64_t best_epoch;                       /**< of best.h5 */
+    bool stopped_early;                       /**< for want of patience */
     int64_t test_correct, test_count;         /**< of best.h5 on the split `test`; 0 of 0 if there is none */
     int64_t official_correct, official_count; /**< likewise on `official-test` */
     double images_per_s;                      /**< of the training steps of this start, validation left out */

@@ -39,7 +39,7 @@ static dcnn_status find(const char *folder, const char *name, bool *found) {
     *found = stat(path, &info) == 0;
     dcnn_status status = DCNN_OK;
     if (!*found && errno != ENOENT && errno != ENOTDIR)
-        status = DCNN_FAIL(DCNN_FAILURE, "%s: cannot be looked at: %s", path, strerror(errno));
+        status = DCNN_FAIL(DCNN_FAILURE, "%s: cannot be examined: %s", path, strerror(errno));
     free(path);
     return status;
 }
@@ -99,7 +99,7 @@ static dcnn_status judge(const char *path, bool *whole) {
     if (status == DCNN_OK && seal == DCNN_SEAL_NONE)
         DCNN_FAIL(DCNN_BAD_INPUT, "%s: damaged: cut short, its checksum is missing", path);
     if (status == DCNN_OK || seal == DCNN_SEAL_BAD) return DCNN_OK;
-    dcnn_error_prefix("nothing is changed, for this checkpoint may be good; try again");
+    dcnn_error_prefix("nothing was changed, because this checkpoint may be good; try again");
     return DCNN_FAILURE;
 }
 

@@ -53,7 +53,7 @@ static json_t *earlier_starts(const char *folder) {
     json_error_t error;
     json_t *record = path && access(path, F_OK) == 0 ? json_load_file(path, 0, &error) : NULL;
     if (path && record == NULL && access(path, F_OK) == 0)
-        dcnn_warn("%s: no JSON (%s): this run's earlier starts are not known any more", path, error.text);
+        dcnn_warn("%s: not valid JSON (%s): the record of this run's earlier starts is lost", path, error.text);
     json_t *starts = json_object_get(record, "starts");
     starts = json_is_array(starts) ? json_incref(starts) : json_array();
     json_decref(record);

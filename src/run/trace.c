@@ -137,7 +137,7 @@ dcnn_status dcnn_trace_step(dcnn_trace *trace, dcnn_comm *comm, int64_t step) {
     }
     if (step < DCNN_TRACE_FIRST + DCNN_TRACE_STEPS) return DCNN_OK;
     if (!trace->spans.on)
-        dcnn_warn("%s: no trace, for it shows steps %d to %d of a start, and this one had fewer", trace->path,
+        dcnn_warn("%s: no trace: it covers steps %d to %d of a start, and this one had fewer", trace->path,
                   DCNN_TRACE_FIRST, DCNN_TRACE_FIRST + DCNN_TRACE_STEPS - 1);
     if (!trace->spans.on) return DCNN_OK;
     trace->spans.on = false;

@@ -49,7 +49,7 @@ static dcnn_status check_finite(const dcnn_trainer *t) {
 /* A process that stood still for so long that another one took its run over must not write there any more. */
 static dcnn_status check_lock(const dcnn_trainer *t) {
     if (t->run->lock == NULL || !dcnn_run_lock_lost(t->run->lock)) return DCNN_OK;
-    return DCNN_FAIL(DCNN_FAILURE, "%s: another training has taken this run over: this one ends, nothing is written",
+    return DCNN_FAIL(DCNN_FAILURE, "%s: another training has taken this run over: this one stops and writes nothing",
                      t->run->folder);
 }
 
@@ -84,16 +84,13 @@ static dcnn_status check_replicas(dcnn_trainer *t) {
     dcnn_status status = DCNN_OK;
     if (first != mine)
         status = DCNN_FAIL(
-            DCNN_FAILURE, "the weights of rank %d differ from those of rank 0 at step %lld: a machine computes wrongly",
+            DCNN_FAILURE,
+            "the weights of rank %d differ from those of rank 0 at step %lld: a machine computes wrong results",
             dcnn_comm_rank(t->comm), (long long)t->state.progress.step);
     return dcnn_comm_agree(t->comm, status);
 }
 
 /* --- epochs ----------------------------------------------------------------------------------------------------- */
-
-static bool is_better(const dcnn_progress *best, int64_t correct, double loss) {
-    return correct > best->best_correct || (correct == best->best_correct && loss < best->best_loss);
-}
 
 static void begin_epoch(dcnn_trainer *t) {
     t->pace.began_s = dcnn_now_s();
@@ -152,12 +149,7 @@ static dcnn_status end_epoch(dcnn_trainer *t) {
     metrics.stall_s = take_stall(t);
     dcnn_evaluation_free(&validation);
     DCNN_TRY(dcnn_history_append(&t->state.history, &metrics));
-    const bool better = split == NULL || is_better(p, metrics.validation_correct, metrics.validation_loss);
-    if (better) {
-        p->best_correct = metrics.validation_correct;
-        p->best_loss = metrics.validation_loss;
-        p->best_epoch = metrics.epoch;
-    }
+    const bool better = dcnn_monitor_take(t->options->monitor, &metrics, p);
     p->epoch++;
     p->cursor = 0;
     p->loss_sum = 0.0;
@@ -227,7 +219,8 @@ static dcnn_status run_epoch(dcnn_trainer *t) {
         if (stop && !last) return stop_here(t);
         if (stop) {
             DCNN_TRY(end_epoch(t));
-            return p->epoch < t->options->epochs ? stop_here(t) : DCNN_OK;
+            const bool over = dcnn_patience_is_over(t->options->patience, p);
+            return p->epoch < t->options->epochs && !over ? stop_here(t) : DCNN_OK;
         }
         if (!last && t->options->checkpoint_every > 0 && p->step % t->options->checkpoint_every == 0)
             DCNN_TRY(save(t, NULL));
@@ -292,7 +285,7 @@ static void tell_model(const dcnn_net *net, dcnn_isa isa) {
     for (int i = 0; i < net->node_count; i++)
         for (int j = 0; j < net->nodes[i].param_count; j++)
             if (net->nodes[i].params[j].trainable) trainable += (int64_t)net->nodes[i].params[j].count;
-    dcnn_info("model %s: %s trainable parameters in %d layers, %s multiply-adds an image%s", net->name,
+    dcnn_info("model %s: %s trainable parameters in %d layers, %s multiply-adds per image%s", net->name,
               grouped(trainable, weights), net->node_count - 1, grouped(dcnn_net_multiply_adds(net, -1), work),
               precision_text(net, isa));
 }
@@ -311,6 +304,15 @@ static void warn_of_averages(const dcnn_trainer *t) {
               momentum, (long long)steps, advice);
 }
 
+/* Patience with what is never measured would be endless. */
+static dcnn_status check_monitor(const dcnn_trainer *t) {
+    const dcnn_split *split = dcnn_dataset_split(&t->dataset, "validation");
+    if (t->options->patience == 0 || !dcnn_monitor_validates(t->options->monitor) || (split && split->count > 0))
+        return DCNN_OK;
+    return DCNN_FAIL(DCNN_BAD_INPUT, "%s has no split 'validation' for --patience to watch: --monitor loss",
+                     t->dataset.path);
+}
+
 dcnn_status dcnn_train(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoint *from,
                        const dcnn_train_options *options, dcnn_train_result *result) {
     dcnn_trainer *t;
@@ -327,14 +329,16 @@ dcnn_status dcnn_train(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoi
     t->pace.started_s = dcnn_now_s() - t->state.progress.elapsed_s;
     dcnn_signals_catch();
     const int64_t left_s = dcnn_signals_watch_deadline(options->end_margin_s);
-    if (left_s >= 0) dcnn_info("time  stopping in %lld s, before the job's time is over", (long long)left_s);
-    while (t->state.progress.epoch < options->epochs) {
+    if (left_s >= 0) dcnn_info("time  stopping in %lld s, before the job's time runs out", (long long)left_s);
+    DCNN_TRY_DONE(check_monitor(t));
+    while (t->state.progress.epoch < options->epochs && !dcnn_patience_is_over(options->patience, &t->state.progress)) {
         status = run_epoch(t);
         while (status != DCNN_OK && dcnn_comm_is_broken(comm)) status = dcnn_trainer_go_on(&t);
         DCNN_TRY_DONE(status);
     }
     DCNN_TRY_DONE(dcnn_trace_step(t->trace, comm, INT64_MAX)); /* if there were few */
     result->epochs = t->state.progress.epoch;
+    result->stopped_early = result->epochs < options->epochs;
     result->steps = t->state.progress.step;
     result->best_epoch = t->state.progress.best_epoch;
     result->images_per_s = t->pace.train_s > 0 ? (double)t->pace.trained / t->pace.train_s : 0.0;

@@ -42,7 +42,7 @@ static dcnn_status read_numbers(reading *from, int most, dcnn_picture *p) {
     for (size_t i = 0; i < count; i++) {
         const int value = read_number(from, 0, most);
         if (value < 0)
-            return DCNN_FAIL(DCNN_BAD_INPUT, "%s: a damaged PGM or PPM picture: value %zu of %zu is no number to %d",
+            return DCNN_FAIL(DCNN_BAD_INPUT, "%s: a damaged PGM or PPM picture: value %zu of %zu is not a number to %d",
                              from->name, i + 1, count, most);
         p->pixels[i] = (uint8_t)((value * 255 + most / 2) / most);
     }

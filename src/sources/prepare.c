@@ -433,7 +433,7 @@ dcnn_status dcnn_dataset_prepare(int source_count, char *const sources[], const 
                                  const char *output, char **summary) {
     if (summary) *summary = NULL;
     if (options->limit < 0)
-        return DCNN_FAIL(DCNN_USAGE, "a limit of %" PRId64 " samples cannot be; 0 means all", options->limit);
+        return DCNN_FAIL(DCNN_USAGE, "the limit cannot be %" PRId64 " samples; 0 means all", options->limit);
     preparation made = {.options = options, .picture = options->picture, .threads = count_threads(options->threads)};
     const dcnn_picture_options *p = &made.picture;
     dcnn_status status;

@@ -371,7 +371,7 @@ static dcnn_status fail_value(const table *t, int64_t line, int column, dcnn_cel
     if (number && scale != 0)
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s:%lld:%d: '%s' times %g is not from 0 to 255 (line %lld, cell %d)", t->path,
                          (long long)line, column, dcnn_cell_text(cell, text), scale, (long long)line, column);
-    return DCNN_FAIL(DCNN_BAD_INPUT, "%s:%lld:%d: '%s' is no integer from 0 to 255 (line %lld, cell %d)", t->path,
+    return DCNN_FAIL(DCNN_BAD_INPUT, "%s:%lld:%d: '%s' is not an integer from 0 to 255 (line %lld, cell %d)", t->path,
                      (long long)line, column, dcnn_cell_text(cell, text), (long long)line, column);
 }
 

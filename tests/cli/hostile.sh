@@ -1,6 +1,6 @@
 # What other hands bring, or break: one sentence, exit 3 or 2, nothing hangs, nothing else is touched.
 small_data
-dcnn train small.h5 --model net.json --epochs 1 --run run -q --no-report >/dev/null
+dcnn train small.h5 --model net.json --epochs 1 --run run -q --no-report >/dev/null 2>&1
 
 # Things that never end.
 mkfifo pipe
@@ -20,7 +20,7 @@ try env DCNN_DOMAIN_RANKS=0 dcnn train small.h5 --model net.json --run none
 try timeout 60 dcnn train small.h5 --model net.json --epochs 1 --batch-size 1048576 --run large -q --no-report
 
 # The kernels of a run are part of its bits.
-dcnn train small.h5 --model net.json --epochs 1 --run moved -q --no-report >/dev/null
+dcnn train small.h5 --model net.json --epochs 1 --run moved -q --no-report >/dev/null 2>&1
 sed -i 's/"kernels": "[a-z0-9]*"/"kernels": "of another machine"/' moved/run.json
 try dcnn train small.h5 --run moved --resume --epochs 2 -q --no-report | sed "s/goes on with '[a-z0-9]*'/goes on with 'ISA'/"
 

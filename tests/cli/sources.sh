@@ -49,3 +49,6 @@ echo "-- as a data set"
 for source in h5_SILENT_mean_std_of_0_to_255.h5 h5_SILENT_splits_overlap.h5 h5_SILENT_split_named_val.h5; do
     try dcnn info "$source"
 done
+for source in h5_foreign_X_y_onehot_float.h5 h5_images_NCHW.h5 h5_images_int64.h5 h5_labels_Nx1.h5; do
+    dcnn info "$source" || echo "exit $?"
+done 2>&1

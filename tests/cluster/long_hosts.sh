@@ -22,7 +22,7 @@ on n4 kill -KILL "$(rank_on n4 hostkill)"
 ends hostkill 137 'rank 1 on n4 has died'
 launch hoststop
 on n4 kill -STOP "$(rank_on n4 hoststop)"
-ends hoststop 75 'rank 1 on n4 has given no sign of life for [45] s, though its host answers: the process stands still'
+ends hoststop 75 'rank 1 on n4 has given no sign of life for [45] s, though its host answers: the process is stuck'
 launch hostcut
 "$cluster/slurm" hosts cut n4
 ends hostcut 137 'rank 1 on n4 has given no sign of life for [45] s, nor does its host answer: .*'

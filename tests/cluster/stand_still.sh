@@ -11,7 +11,7 @@ sleep 8
 slurm scontrol resume "$job"
 goes_on still
 on n1 kill -STOP "$(rank_on n1 still)"
-within 12 said 'dcnn: rank 0 on n1 has given no sign of life for [45] s, though its host answers: the process stands still \(last step [0-9]+\)'
+within 12 said 'dcnn: rank 0 on n1 has given no sign of life for [45] s, though its host answers: the process is stuck \(last step [0-9]+\)'
 within 15 said 'exit code (75|1[0-9]*): starting again'
 within 30 said 'start 1 on'
 goes_on still

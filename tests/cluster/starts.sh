@@ -19,7 +19,7 @@ first=$job
 within 30 past shared 10
 submit --nodes=1 --nodelist=n2 --ntasks-per-node=1 "$DCNN_JOBS/train.sbatch" "${training[@]}" --epochs 100000 --run shared
 within 30 is_over
-said "dcnn: shared: another training is at this run, process [0-9]+ on n[12] \(Slurm job $first\), since"
+said "dcnn: shared: another training is using this run, process [0-9]+ on n[12] \(Slurm job $first\), since"
 
 # A job that is cancelled saves, too, but does not start again.
 job=$first

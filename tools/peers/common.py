@@ -18,6 +18,7 @@ def options():
     parser.add_argument("--processes", type=int, default=1, help="that share each batch, where the peer knows how")
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--seconds", type=float, default=8)
+    parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32", help="bf16 where the peer knows how")
     return parser.parse_args()
 
 

@@ -73,6 +73,7 @@ optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, eps=1e-7, fused=True)
 cross_entropy = nn.CrossEntropyLoss()
 batches = common.Batches(o, len(x), rank)
 last = None
+mixed = torch.autocast("cpu", torch.bfloat16, enabled=o.precision == "bf16")
 
 
 def agreed(more):
@@ -88,7 +89,8 @@ def train():
     global last
     batch = batches.next()
     optimizer.zero_grad(set_to_none=True)
-    loss = cross_entropy(model(x[batch]), y[batch])
+    with mixed:
+        loss = cross_entropy(model(x[batch]), y[batch])
     loss.backward()
     optimizer.step()
     last = loss.item()
@@ -96,7 +98,8 @@ def train():
 
 @torch.inference_mode()
 def infer():
-    return int(model(x[batches.next()]).argmax(1)[0])
+    with mixed:
+        return int(model(x[batches.next()]).argmax(1)[0])
 
 
 model.train()

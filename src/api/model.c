@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* model.c — the public API: a model in one process, without MPI. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/api.h"
+
+enum { GRAIN = 16 }; /* as `dcnn predict` has it, so that both give the same bits */
+
+/* --- making ------------------------------------------------------------------------------------------------------- */
+
+static dcnn_shape shape_of(const dcnn_model *model) {
+    return model->checkpoint.net->nodes[0].shape;
+}
+
+static size_t values_of(const dcnn_model *model) {
+    const dcnn_shape shape = shape_of(model);
+    return (size_t)shape.h * (size_t)shape.w * (size_t)shape.c;
+}
+
+/* What follows from the checkpoint: kernels, and how inputs are made of bytes. */
+static dcnn_status set_up(dcnn_model *model) {
+    dcnn_isa isa;
+    DCNN_TRY(dcnn_isa_choose(&isa));
+    model->kernels = dcnn_kernels_of(isa);
+    const dcnn_shape shape = shape_of(model);
+    if (shape.rank != 3 || shape.c > DCNN_MAX_CHANNELS)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "the model does not take images");
+    if (dcnn_loss_is_regression(model->checkpoint.net->loss.kind) || model->checkpoint.net->class_count < 2)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "the model's outputs are numbers, not classes: 'dcnn predict' takes it");
+    dcnn_input input; /* what is not known here, dcnn_model_predict() refuses */
+    if (dcnn_input_choose(&model->checkpoint, NULL, NULL, NULL, &input) != DCNN_OK) return DCNN_OK;
+    return dcnn_model_set_inputs(model, input.mean, input.std);
+}
+
+/* Hands a model over, or frees it. */
+static dcnn_status give(dcnn_model *model, dcnn_status status, dcnn_model **out) {
+    if (status == DCNN_OK)
+        *out = model;
+    else
+        dcnn_model_free(model);
+    return status;
+}
+
+dcnn_status dcnn_model_load(const char *path, dcnn_model **out) {
+    *out = NULL;
+    dcnn_model *model = calloc(1, sizeof *model);
+    if (model == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: a model");
+    dcnn_status status = dcnn_checkpoint_read(path, &model->checkpoint);
+    if (status == DCNN_OK) {
+        status = set_up(model);
+        if (status != DCNN_OK) dcnn_error_prefix("%s", path);
+    }
+    return give(model, status, out);
+}
+
+dcnn_status dcnn_model_create(const char *json, const int shape[3], uint64_t seed, dcnn_model **out) {
+    json_error_t error;
+    *out = NULL;
+    json_t *description = json_loads(json, JSON_REJECT_DUPLICATES, &error);
+    if (description == NULL)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "the model's description, line %d: %s", error.line, error.text);
+    const dcnn_shape input = shape ? (dcnn_shape){3, shape[0], shape[1], shape[2]} : (dcnn_shape){0};
+    dcnn_model *model = calloc(1, sizeof *model);
+    dcnn_status status = model ? dcnn_net_create(description, input, &model->checkpoint.net)
+                               : DCNN_FAIL(DCNN_FAILURE, "out of memory: a model");
+    json_decref(description);
+    if (status == DCNN_OK) {
+        dcnn_net_initialise(model->checkpoint.net, seed);
+        model->checkpoint.normalised = true; /* as byte / 255 */
+        for (int c = 0; c < DCNN_MAX_CHANNELS; c++) model->checkpoint.std[c] = 1.0;
+        status = set_up(model);
+    }
+    return give(model, status, out);
+}
+
+dcnn_status dcnn_model_set_inputs(dcnn_model *model, const double *mean, const double *std) {
+    const int channels = shape_of(model).c;
+    for (int c = 0; c < channels; c++)
+        if (!isfinite(mean[c]) || !isfinite(std[c]) || std[c] <= 0.0)
+            return DCNN_FAIL(DCNN_USAGE,
+                             "mean %g and standard deviation %g of channel %d: both must be finite, and the "
+                             "deviation above 0",
+                             mean[c], std[c], c);
+    for (int c = 0; c < channels; c++) {
+        model->checkpoint.mean[c] = mean[c];
+        model->checkpoint.std[c] = std[c];
+        model->scale[c] = (float)(1.0 / (255.0 * std[c]));
+        model->shift[c] = (float)(-mean[c] / std[c]);
+    }
+    model->checkpoint.normalised = true;
+    return DCNN_OK;
+}
+
+static void free_names(dcnn_checkpoint *checkpoint) {
+    for (int i = 0; i < checkpoint->class_count && checkpoint->class_names; i++) free(checkpoint->class_names[i]);
+    free(checkpoint->class_names);
+    checkpoint->class_names = NULL;
+    checkpoint->class_count = 0;
+}
+
+dcnn_status dcnn_model_set_classes(dcnn_model *model, const char *const *names) {
+    dcnn_checkpoint *c = &model->checkpoint;
+    free_names(c);
+    c->class_names = calloc((size_t)c->net->class_count, sizeof *c->class_names);
+    c->class_count = c->net->class_count;
+    for (int i = 0; i < c->class_count && c->class_names; i++) {
+        c->class_names[i] = strdup(names[i]);
+        if (c->class_names[i]) continue;
+        free_names(c);
+    }
+    return c->class_names ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: names of classes");
+}
+
+dcnn_status dcnn_model_save(const dcnn_model *model, const char *path) {
+    dcnn_checkpoint bare = model->checkpoint; /* its moments are not those of these weights */
+    bare.m = bare.v = NULL;
+    return dcnn_checkpoint_write(path, &bare, NULL);
+}
+
+void dcnn_model_free(dcnn_model *model) {
+    if (model == NULL) return;
+    dcnn_plan_free(model->plan);
+    dcnn_checkpoint_free(&model->checkpoint);
+    free(model);
+}
+
+/* --- what it is like ---------------------------------------------------------------------------------------------- */
+
+const char *dcnn_version(void) {
+    return DCNN_VERSION;
+}
+
+void dcnn_model_shape(const dcnn_model *model, int shape[3], int *class_count) {
+    const dcnn_shape input = shape_of(model);
+    shape[0] = input.h;
+    shape[1] = input.w;
+    shape[2] = input.c;
+    *class_count = model->checkpoint.net->class_count;
+}
+
+const char *dcnn_model_class(const dcnn_model *model, int class_number) {
+    const dcnn_checkpoint *c = &model->checkpoint;
+    if (c->class_names == NULL || class_number < 0 || class_number >= c->class_count) return NULL;
+    return c->class_names[class_number];
+}
+
+/* --- using it ----------------------------------------------------------------------------------------------------- */
+
+static dcnn_status check_bytes(const dcnn_model *model) {
+    if (model->checkpoint.normalised) return DCNN_OK;
+    return DCNN_FAIL(DCNN_USAGE, "the model's file does not say by which mean and deviation its inputs were "
+                                 "standardised (Keras wrote it): call dcnn_model_set_inputs(), or give floats");
+}
+
+dcnn_status dcnn_model_check_batch(const dcnn_model *model, const dcnn_batch *batch) {
+    const int classes = model->checkpoint.net->class_count;
+    if (batch->count < 0) return DCNN_FAIL(DCNN_USAGE, "a batch of %lld samples", (long long)batch->count);
+    if (batch->labels == NULL) return DCNN_FAIL(DCNN_USAGE, "training and evaluation need labels");
+    if ((batch->images == NULL) == (batch->inputs == NULL))
+        return DCNN_FAIL(DCNN_USAGE, "a batch has either images or inputs");
+    if (batch->images) DCNN_TRY(check_bytes(model));
+    for (int64_t i = 0; i < batch->count; i++)
+        if (batch->labels[i] < 0 || batch->labels[i] >= classes)
+            return DCNN_FAIL(DCNN_BAD_INPUT, "the label of sample %lld is %d, but there are %d classes, from 0",
+                             (long long)i, (int)batch->labels[i], classes);
+    return DCNN_OK;
+}
+
+void dcnn_model_fill(const dcnn_model *model, const dcnn_batch *batch, int64_t first, int n, float *inputs) {
+    const dcnn_shape shape = shape_of(model);
+    const size_t values = values_of(model), pixels = (size_t)shape.h * (size_t)shape.w;
+    if (batch->images)
+        model->kernels->normalise((size_t)n * pixels, shape.c, batch->images + (size_t)first * values, model->scale,
+                                  model->shift, inputs);
+    else
+        memcpy(inputs, batch->inputs + (size_t)first * values, (size_t)n * values * sizeof *inputs);
+}
+
+/* The plan of inference, with the present weights. */
+static dcnn_status get_ready(dcnn_model *model) {
+    const dcnn_plan_options options = {.grain = GRAIN, .slots = 1, .workers = 1, .fuse = true};
+    if (model->plan && !model->stale) return DCNN_OK;
+    if (model->plan == NULL) DCNN_TRY(dcnn_plan_create(model->checkpoint.net, model->kernels, &options, &model->plan));
+    dcnn_plan_prepare(model->plan, 0);
+    model->stale = false;
+    return DCNN_OK;
+}
+
+static dcnn_status predict(dcnn_model *model, const dcnn_batch *batch, float *probabilities) {
+    const size_t classes = (size_t)model->checkpoint.net->class_count;
+    DCNN_TRY(get_ready(model));
+    for (int64_t first = 0; first < batch->count; first += GRAIN) {
+        double no_sums[DCNN_LOSS_SUMS];
+        const int n = (int)(batch->count - first < GRAIN ? batch->count - first : GRAIN);
+        const dcnn_grain grain = {.n = n, .sums = no_sums};
+        dcnn_model_fill(model, batch, first, n, dcnn_plan_input(model->plan, 0));
+        dcnn_plan_run(model->plan, 0, 0, 0, &grain);
+        dcnn_net_probabilities(model->checkpoint.net, (size_t)n, dcnn_plan_output(model->plan, 0),
+                               probabilities + (size_t)first * classes);
+    }
+    return DCNN_OK;
+}
+
+dcnn_status dcnn_model_predict(dcnn_model *model, int64_t count, const uint8_t *images, float *probabilities) {
+    if (count < 0) return DCNN_FAIL(DCNN_USAGE, "dcnn_model_predict: %lld images", (long long)count);
+    DCNN_TRY(check_bytes(model));
+    return predict(model, &(dcnn_batch){.count = count, .images = images}, probabilities);
+}
+
+dcnn_status dcnn_model_predict_floats(dcnn_model *model, int64_t count, const float *inputs, float *probabilities) {
+    if (count < 0) return DCNN_FAIL(DCNN_USAGE, "dcnn_model_predict_floats: %lld inputs", (long long)count);
+    return predict(model, &(dcnn_batch){.count = count, .inputs = inputs}, probabilities);
+}
+
+dcnn_status dcnn_model_evaluate(dcnn_model *model, const dcnn_batch *batch, dcnn_score *score) {
+    DCNN_TRY(dcnn_model_check_batch(model, batch));
+    const size_t classes = (size_t)model->checkpoint.net->class_count, values = values_of(model);
+    float *probabilities = calloc(GRAIN * classes, sizeof *probabilities);
+    dcnn_status status = probabilities ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: an evaluation");
+    *score = (dcnn_score){.count = batch->count};
+    for (int64_t first = 0; first < batch->count && status == DCNN_OK; first += GRAIN) {
+        dcnn_batch part = {.count = batch->count - first < GRAIN ? batch->count - first : GRAIN,
+                           .images = batch->images ? batch->images + (size_t)first * values : NULL,
+                           .inputs = batch->inputs ? batch->inputs + (size_t)first * values : NULL};
+        status = predict(model, &part, probabilities);
+        for (int64_t i = 0; i < part.count && status == DCNN_OK; i++) {
+            const float *row = probabilities + (size_t)i * classes;
+            const int32_t label = batch->labels[first + i];
+            size_t best = 0;
+            for (size_t j = 1; j < classes; j++)
+                if (row[j] > row[best]) best = j;
+            score->correct += (int32_t)best == label;
+            score->loss -= log(fmax((double)row[label], 1e-38)) / (double)batch->count;
+        }
+    }
+    free(probabilities);
+    return status;
+}
