@@ -132,6 +132,47 @@ static void test_function_backward(const dcnn_kernels *fast, const dcnn_kernels 
         }
 }
 
+/* Dilation, groups, depthwise with and without a multiplier, strides and padding. */
+static const dcnn_conv general_shapes[] = {
+    {2, 9, 8, 6, 6, 3, 3, 1, 1, 1, 1, 9, 8, 1, 1, 6},    {2, 9, 8, 5, 10, 3, 2, 2, 1, 0, 0, 4, 7, 1, 1, 5},
+    {3, 9, 9, 4, 7, 3, 3, 1, 1, 0, 0, 5, 5, 2, 2, 1},    {1, 7, 6, 6, 9, 2, 3, 1, 2, 0, 1, 6, 3, 1, 1, 3},
+    {2, 8, 8, 40, 40, 3, 3, 1, 1, 1, 1, 8, 8, 1, 1, 40}, {1, 5, 5, 17, 3, 1, 1, 1, 1, 0, 0, 5, 5, 1, 1, 1},
+};
+enum { GENERAL_SHAPES = sizeof general_shapes / sizeof general_shapes[0] };
+
+/* Which of the three kernels; each against the reference. */
+static void check_general(const dcnn_kernels *fast, const dcnn_kernels *slow, int which) {
+    for (int i = 0; i < GENERAL_SHAPES; i++) {
+        const dcnn_conv *s = &general_shapes[i];
+        const size_t xs = (size_t)(s->n * s->h * s->w * s->c), ys = (size_t)(s->n * s->oh * s->ow * s->k);
+        const size_t ws = (size_t)(s->r * s->s * s->c / s->groups * s->k);
+        const size_t count = which == 0 ? ys : which == 1 ? xs : ws;
+        const float *x = test_random(xs, 1), *dy = test_random(ys, 2), *w = test_random(ws, 3);
+        const float *bias = i % 2 ? test_random((size_t)s->k, 4) : NULL;
+        float *results[2] = {test_floats(count), test_floats(count)};
+        for (int k = 0; k < 2; k++) {
+            const dcnn_kernels *kernels = k == 0 ? fast : slow;
+            if (which == 0) kernels->general_forward(s, x, w, bias, results[k]);
+            if (which == 1) kernels->general_backward_input(s, dy, w, results[k]);
+            if (which == 2) kernels->general_backward_filter(s, x, dy, results[k]);
+        }
+        test_close("result", count, results[0], results[1], 2e-5, 2e-5);
+        test_release();
+    }
+}
+
+static void test_general_forward(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    check_general(fast, slow, 0);
+}
+
+static void test_general_backward_input(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    check_general(fast, slow, 1);
+}
+
+static void test_general_backward_filter(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    check_general(fast, slow, 2);
+}
+
 static void test_adam(const dcnn_kernels *fast, const dcnn_kernels *slow) {
     for (int i = 0; i < COUNTS; i++) {
         const size_t count = counts[i];

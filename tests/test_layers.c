@@ -39,6 +39,8 @@ static const struct {
     {"Flatten", "{}", false},
     {"Flatten", "{\"data_format\": \"channels_first\"}", false},
     {"Dropout", "{\"rate\": 0.4}", false},
+    {"Rescaling", "{\"scale\": 0.7, \"offset\": [0.1, 0.2, -0.3]}", false},
+    {"Normalization", "{\"mean\": [0.1, 0.2, 0.3], \"variance\": 2.0}", false},
     {"Activation", "{\"activation\": \"tanh\"}", false},
     {"ReLU", "{}", false},
     {"ReLU", "{\"max_value\": 0.5, \"negative_slope\": 0.1}", false},
@@ -47,6 +49,32 @@ static const struct {
     {"Conv2D", "{\"filters\": 4, \"kernel_size\": 2, \"activation\": \"silu\"}", false},
     {"Dense", "{\"units\": 4, \"activation\": \"softplus\"}", true},
     {"Softmax", "{}", true},
+    {"Conv2D", "{\"filters\": 4, \"kernel_size\": 2, \"dilation_rate\": 2, \"activation\": \"relu\"}", false},
+    {"Conv2D", "{\"filters\": 6, \"kernel_size\": 3, \"groups\": 3, \"padding\": \"same\"}", false},
+    {"DepthwiseConv2D", "{\"kernel_size\": 3, \"padding\": \"same\", \"activation\": \"relu6\"}", false},
+    {"DepthwiseConv2D", "{\"kernel_size\": 2, \"strides\": 2, \"depth_multiplier\": 2, \"use_bias\": false}", false},
+    {"SeparableConv2D", "{\"filters\": 4, \"kernel_size\": 3, \"padding\": \"same\", \"activation\": \"tanh\"}", false},
+    {"Conv2DTranspose", "{\"filters\": 2, \"kernel_size\": 3, \"strides\": 2, \"activation\": \"sigmoid\"}", false},
+    {"Conv2DTranspose", "{\"filters\": 2, \"kernel_size\": 3, \"strides\": 2, \"padding\": \"same\"}", false},
+    {"Conv2DTranspose", "{\"filters\": 2, \"kernel_size\": 1, \"strides\": 2}", false},
+    {"ZeroPadding2D", "{\"padding\": [[1, 2], [0, 1]]}", false},
+    {"Cropping2D", "{\"cropping\": [1, 2]}", false},
+    {"UpSampling2D", "{\"size\": [2, 1]}", false},
+    {"LeakyReLU", "{\"negative_slope\": 0.2}", false},
+    {"ELU", "{\"alpha\": 0.7}", false},
+    {"PReLU", "{\"shared_axes\": [1, 2], \"alpha_initializer\": \"ones\"}", false},
+    {"PReLU", "{}", false},
+    {"LayerNormalization", "{}", false},
+    {"LayerNormalization", "{\"center\": false}", true},
+    {"GroupNormalization", "{\"groups\": 3}", false},
+    {"GroupNormalization", "{\"groups\": 1, \"scale\": false}", false},
+    {"SpatialDropout2D", "{\"rate\": 0.4}", false},
+    {"GaussianNoise", "{\"stddev\": 0.2}", false},
+    {"GaussianDropout", "{\"rate\": 0.2}", false},
+    {"GlobalMaxPooling2D", "{\"keepdims\": true}", false},
+    {"Reshape", "{\"target_shape\": [5, -1, 2]}", false},
+    {"Permute", "{\"dims\": [3, 1, 2]}", false},
+    {"Dense", "{\"units\": 4, \"activation\": \"tanh\"}", false},
 };
 enum { CASES = sizeof cases / sizeof cases[0] };
 
@@ -158,6 +186,12 @@ static const struct {
       {"Conv2D", "k", "{\"filters\": 9, \"kernel_size\": 1}", {"n"}},
       {"Concatenate", "o", "{\"axis\": -3}", {"m", "k"}},
       TAIL("o")}},
+    {"squeeze and excitation",
+     {CONV("a", "in"),
+      {"GlobalAveragePooling2D", "g", "{\"keepdims\": true}", {"a"}},
+      {"Dense", "d", "{\"units\": 3, \"activation\": \"sigmoid\"}", {"g"}},
+      {"Multiply", "m", "{}", {"d", "a"}},
+      TAIL("m")}},
     {"a square", {CONV("a", "in"), {"Multiply", "m", "{}", {"a", "a"}}, TAIL("m")}},
     {"residual through BatchNormalization",
      {CONV("a", "in"),
@@ -221,6 +255,7 @@ static const dcnn_kernels *double_kernels(void) {
     dcnn_register_reference(&table);
     dcnn_register_reference_conv(&table);
     dcnn_register_reference_functions(&table);
+    dcnn_register_reference_conv_general(&table);
     return &table;
 }
 

@@ -567,7 +567,6 @@ static void test_descriptions(void **state) {
         {INPUT "{'class_name':'Conv2D','config':{'name':'odd','filters':2,'kernel_size':3,'groups':2}}" END, "groups",
          "'odd'"},
         {INPUT "{'class_name':'MaxPooling2D','config':{'name':'odd','pool_size':[9,2]}}" END, "smaller", "'odd'"},
-        {INPUT "{'class_name':'Dense','config':{'name':'odd','units':3}}" END, "Flatten", "'odd'"},
         {INPUT "{'class_name':'Dropout','config':{'name':'odd','rate':1.5}}" END, "rate", "'odd'"},
         {INPUT "{'class_name':'Flatten'},{'class_name':'Dense','config':{'name':'odd','activation':'softmax'}}]",
          "units", "'odd'"},

@@ -35,7 +35,7 @@ static hid_t open_object(const char *name) {
 /* --- optimizers ------------------------------------------------------------------------------------------------- */
 
 static dcnn_optimizer settings_of(dcnn_optimizer_kind kind) {
-    hid_t group = open_object(dcnn_optimizer_names[kind]);
+    hid_t group = open_object(dcnn_optimizer_table[kind].name);
     const dcnn_optimizer optimizer = {.kind = kind,
                                       .learning_rate = read_double(group, "learning_rate"),
                                       .beta1 = read_double(group, "beta_1"),
@@ -120,7 +120,7 @@ static void steps_are_those_of_the_papers(void **state) {
             for (int i = 0; i < net->node_count; i++)
                 for (int j = 0; j < net->nodes[i].param_count; j++)
                     if (net->nodes[i].params[j].trainable)
-                        compare_tensor(dcnn_optimizer_names[kind], net, &net->nodes[i], &net->nodes[i].params[j]);
+                        compare_tensor(dcnn_optimizer_table[kind].name, net, &net->nodes[i], &net->nodes[i].params[j]);
             dcnn_net_free(net);
         }
 }
@@ -162,6 +162,49 @@ static void norms_of_zero_do_no_harm(void **state) {
             dcnn_update_free(&update);
             dcnn_net_free(net);
         }
+}
+
+/* Clipping by value and by norm is a step with the gradient clipped beforehand; Nesterov's step by its formula. */
+static void clipped_and_nesterov_steps_are_right(void **state) {
+    (void)state;
+    for (int trial = 0; trial < 3; trial++) {
+        dcnn_net *net = read_described_net(file);
+        dcnn_optimizer optimizer = {.kind = DCNN_SGD, .momentum = 0.9, .nesterov = trial == 2};
+        dcnn_update update;
+        set_drawn_weights(file, net);
+        const size_t count = net->param_count;
+        const double samples = (double)read_integer(file, "samples"), rate = 0.03;
+        float *gradient = allocate(count, sizeof(float)), *before = allocate(count, sizeof(float));
+        float *m = allocate(count, sizeof(float));
+        draw_gradient(net, 0, gradient);
+        memcpy(before, net->params, count * sizeof(float));
+        double squares = 0.0, *g = allocate(count, sizeof(double));
+        for (size_t i = 0; i < count; i++) squares += pow((double)gradient[i] / samples, 2);
+        optimizer.clip_value = trial == 0 ? 0.7 : 0.0;
+        optimizer.clip_norm = trial == 1 ? sqrt(squares) / 3 : 0.0;
+        for (size_t i = 0; i < count; i++) {
+            g[i] = (double)gradient[i] / samples;
+            if (trial == 0) g[i] = fmax(-0.7, fmin(0.7, g[i]));
+            if (trial == 1) g[i] /= 3;
+        }
+        assert_ok(dcnn_update_create(net, dcnn_kernels_of(dcnn_isa_best()), &optimizer, &update));
+        update.norms = allocate((size_t)update.chunk_count, sizeof *update.norms);
+        update.gradient = gradient;
+        update.m = m;
+        update.params = net->params;
+        step_once(&update, count, cut, rate, 1);
+        for (size_t i = 0; i < count; i++) {
+            const double step = trial == 2 ? 1.9 * rate * g[i] : rate * g[i];
+            assert_true(fabs((double)net->params[i] - ((double)before[i] - step)) <= 3e-7);
+        }
+        free(update.norms);
+        free(gradient);
+        free(before);
+        free(m);
+        free(g);
+        dcnn_update_free(&update);
+        dcnn_net_free(net);
+    }
 }
 
 /* --- schedules -------------------------------------------------------------------------------------------------- */
@@ -223,6 +266,7 @@ int main(void) {
         cmocka_unit_test(steps_are_those_of_the_papers),
         cmocka_unit_test(a_step_has_the_same_bits_however_it_is_shared_out),
         cmocka_unit_test(norms_of_zero_do_no_harm),
+        cmocka_unit_test(clipped_and_nesterov_steps_are_right),
         cmocka_unit_test(rates_are_those_of_keras_and_pytorch),
         cmocka_unit_test(rates_of_the_shortest_runs_are_sound),
         cmocka_unit_test(rates_follow_the_batch),

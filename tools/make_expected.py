@@ -428,7 +428,9 @@ def write(folder, name, net, inputs, labels, seeds):
 # --- optimizers and schedules, by their papers' formulas -----------------------------------------------------------------
 
 OPTIMIZERS = {"adam": dict(learning_rate=3e-3, weight_decay=0.05), "sgd": dict(learning_rate=0.03, weight_decay=0.02),
-              "lars": dict(learning_rate=4.0, weight_decay=1e-3), "lamb": dict(learning_rate=0.02, weight_decay=0.03)}
+              "lars": dict(learning_rate=4.0, weight_decay=1e-3), "lamb": dict(learning_rate=0.02, weight_decay=0.03),
+              "adamw": dict(learning_rate=2e-3, weight_decay=0.04), "nadam": dict(learning_rate=3e-3, weight_decay=0.02),
+              "rmsprop": dict(learning_rate=2e-3, weight_decay=0.01), "lion": dict(learning_rate=1e-3, weight_decay=0.02)}
 MOMENTUM, TRUST_COEFFICIENT, SAMPLES, STEPS = 0.9, 0.002, 48, 3
 BETA1, BETA2, EPSILON = 7 / 8, 63 / 64, 1e-6  # exact in float, and so are 1 - BETA1 and 1 - BETA2
 
@@ -441,10 +443,22 @@ def optimizer_step(kind, w, g, m, v, t, rate, decay):
     """The weights and moments after step t. Biases, gammas and betas: no decay, no ratio."""
     adapts = w.ndim > 1
     decay = decay if adapts else 0.0
-    if kind in ("adam", "lamb"):
+    if kind == "rmsprop":  # as dcnn keeps them: m the squares, v the momentum
+        m = BETA2 * m + (1 - BETA2) * g**2
+        v = MOMENTUM * v + rate * g / np.sqrt(m + EPSILON)
+        return w - rate * decay * w - v, m, v
+    if kind == "lion":
+        w = w - rate * decay * w - rate * np.sign(BETA1 * m + (1 - BETA1) * g)
+        return w, BETA2 * m + (1 - BETA2) * g, v
+    if kind == "nadam":
+        u = [BETA1 * (1 - 0.5 * 0.96**(i + 1)) for i in range(t + 1)]
+        m, v = BETA1 * m + (1 - BETA1) * g, BETA2 * v + (1 - BETA2) * g**2
+        ahead = u[t] * m / (1 - np.prod(u)) + (1 - u[t - 1]) * g / (1 - np.prod(u[:t]))
+        return w - rate * decay * w - rate * ahead / (np.sqrt(v / (1 - BETA2**t)) + EPSILON), m, v
+    if kind in ("adam", "adamw", "lamb"):
         m = BETA1 * m + (1 - BETA1) * g
         v = BETA2 * v + (1 - BETA2) * g**2
-    if kind == "adam":
+    if kind in ("adam", "adamw"):
         alpha = rate * np.sqrt(1 - BETA2**t) / (1 - BETA1**t)
         return w - rate * decay * w - alpha * m / (np.sqrt(v) + EPSILON), m, v
     if kind == "lamb":

@@ -3,6 +3,7 @@
 #ifndef DCNN_API_API_H
 #define DCNN_API_API_H
 
+#include "model/input.h"
 #include "model/model.h"
 #include "nn/plan.h"
 

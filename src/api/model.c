@@ -29,9 +29,9 @@ static dcnn_status set_up(dcnn_model *model) {
         return DCNN_FAIL(DCNN_BAD_INPUT, "the model does not take images");
     if (dcnn_loss_is_regression(model->checkpoint.net->loss.kind) || model->checkpoint.net->class_count < 2)
         return DCNN_FAIL(DCNN_BAD_INPUT, "the model's outputs are numbers, not classes: 'dcnn predict' takes it");
-    if (model->checkpoint.normalised)
-        return dcnn_model_set_inputs(model, model->checkpoint.mean, model->checkpoint.std);
-    return DCNN_OK;
+    dcnn_input input; /* what is not known here, dcnn_model_predict() refuses */
+    if (dcnn_input_choose(&model->checkpoint, NULL, NULL, NULL, &input) != DCNN_OK) return DCNN_OK;
+    return dcnn_model_set_inputs(model, input.mean, input.std);
 }
 
 /* Hands a model over, or frees it. */

@@ -29,7 +29,7 @@ static dcnn_status fill(void *context, int64_t first, int n, const dcnn_inputs *
 /* --- beginning and end -------------------------------------------------------------------------------------------- */
 
 static dcnn_status choose_optimizer(const dcnn_training_options *options, dcnn_optimizer *optimizer) {
-    const char *name = options->optimizer ? options->optimizer : dcnn_optimizer_names[DCNN_ADAM];
+    const char *name = options->optimizer ? options->optimizer : dcnn_optimizer_table[DCNN_ADAM].name;
     *optimizer = (dcnn_optimizer){.beta1 = 0.9,
                                   .beta2 = 0.999,
                                   .epsilon = 1e-7,
@@ -39,11 +39,11 @@ static dcnn_status choose_optimizer(const dcnn_training_options *options, dcnn_o
                                   .weight_decay = options->weight_decay,
                                   .trust_coefficient = 1e-3};
     for (int kind = 0; kind < DCNN_OPTIMIZER_COUNT; kind++) {
-        if (strcmp(dcnn_optimizer_names[kind], name) != 0) continue;
+        if (strcmp(dcnn_optimizer_table[kind].name, name) != 0) continue;
         optimizer->kind = (dcnn_optimizer_kind)kind;
         return DCNN_OK;
     }
-    return DCNN_FAIL(DCNN_USAGE, "there is no optimizer '%.40s': give adam, sgd, lars or lamb", name);
+    return DCNN_FAIL(DCNN_USAGE, "there is no optimizer '%.40s': 'dcnn help train' lists them", name);
 }
 
 /* Another net of the same layers and weights, in memory of its own. */

@@ -7,20 +7,14 @@
 
 #include "cli/cli.h"
 
-/* Options that only some optimizers or schedules read. */
+/* Options that only some schedules read; those of optimizers stand in their table. */
 static const struct reader {
     const char *option;
-    bool schedule;       /* read by schedules, else by optimizers */
-    const char *readers; /* as a user reads them: "sgd and lars" */
-    const char *words;   /* " sgd lars " */
+    const char *readers; /* as a user reads them: "step and exponential" */
+    const char *words;   /* " step exponential " */
 } readers[] = {
-    {"momentum", false, "sgd and lars", " sgd lars "},
-    {"trust-coefficient", false, "lars", " lars "},
-    {"beta-1", false, "adam and lamb", " adam lamb "},
-    {"beta-2", false, "adam and lamb", " adam lamb "},
-    {"epsilon", false, "adam and lamb", " adam lamb "},
-    {"decay-rate", true, "step and exponential", " step exponential "},
-    {"decay-epochs", true, "step and exponential", " step exponential "},
+    {"decay-rate", "step and exponential", " step exponential "},
+    {"decay-epochs", "step and exponential", " step exponential "},
 };
 
 static bool is_given(const dcnn_options *options, const char *name) {
@@ -33,14 +27,16 @@ static int64_t step_samples(const dcnn_options *options) {
 
 static dcnn_optimizer_kind kind_of(const dcnn_options *options) {
     dcnn_optimizer_kind kind = DCNN_ADAM;
-    while (strcmp(dcnn_optimizer_names[kind], options->optimizer) != 0) kind++;
+    while (strcmp(dcnn_optimizer_table[kind].name, options->optimizer) != 0) kind++;
     return kind;
 }
 
 void dcnn_chosen_defaults(dcnn_options *options) {
-    static const double rates[DCNN_OPTIMIZER_COUNT] = {
-        [DCNN_ADAM] = 1e-3, [DCNN_SGD] = 1e-2, [DCNN_LARS] = 1.0, [DCNN_LAMB] = 1e-3};
-    if (!is_given(options, "learning-rate")) options->learning_rate = rates[kind_of(options)];
+    const dcnn_optimizer_row *row = &dcnn_optimizer_table[kind_of(options)];
+    if (!is_given(options, "learning-rate")) options->learning_rate = row->learning_rate;
+    if (!is_given(options, "beta-2")) options->beta_2 = row->beta2;
+    if (!is_given(options, "momentum")) options->momentum = row->momentum;
+    if (!is_given(options, "weight-decay")) options->weight_decay = row->weight_decay;
 }
 
 /* Augmented pictures are never seen twice, so a run gains by letting the rate fall; the recipe itself keeps it. */
@@ -74,18 +70,53 @@ dcnn_optimizer dcnn_chosen_optimizer(const dcnn_options *options) {
                             .epsilon = options->epsilon,
                             .momentum = options->momentum,
                             .weight_decay = options->weight_decay,
-                            .trust_coefficient = options->trust_coefficient};
+                            .trust_coefficient = options->trust_coefficient,
+                            .nesterov = options->nesterov,
+                            .clip_norm = options->clip_norm,
+                            .clip_value = options->clip_value};
 }
 
 static dcnn_status check_reader(const struct reader *reader, const dcnn_options *options) {
     const dcnn_schedule schedule = dcnn_chosen_schedule(options);
-    const char *chosen = reader->schedule ? dcnn_schedule_names[schedule.kind] : options->optimizer;
     char word[32];
-    snprintf(word, sizeof word, " %s ", chosen);
+    snprintf(word, sizeof word, " %s ", dcnn_schedule_names[schedule.kind]);
     if (!is_given(options, reader->option) || strstr(reader->words, word)) return DCNN_OK;
-    return DCNN_FAIL(DCNN_USAGE, "--%s is for %s, but the %s is %s: leave it out, or choose another --%s",
-                     reader->option, reader->readers, reader->schedule ? "schedule" : "optimizer", chosen,
-                     reader->schedule ? "schedule" : "optimizer");
+    return DCNN_FAIL(DCNN_USAGE, "--%s is for %s, but the schedule is %s: leave it out, or choose another --schedule",
+                     reader->option, reader->readers, dcnn_schedule_names[schedule.kind]);
+}
+
+static bool reads(int kind, const char *option) {
+    char word[32];
+    snprintf(word, sizeof word, " %s ", option);
+    return strstr(dcnn_optimizer_table[kind].options, word) != NULL;
+}
+
+/* "sgd, lars and rmsprop": the optimizers that read an option. */
+static const char *readers_text(const char *option, char text[160]) {
+    int left = 0, used = 0;
+    for (int kind = 0; kind < DCNN_OPTIMIZER_COUNT; kind++) left += reads(kind, option);
+    for (int kind = 0; kind < DCNN_OPTIMIZER_COUNT; kind++)
+        if (reads(kind, option))
+            used += snprintf(text + used, 160 - (size_t)used, "%s%s", dcnn_optimizer_table[kind].name,
+                             --left > 1  ? ", "
+                             : left == 1 ? " and "
+                                         : "");
+    return text;
+}
+
+/* An option that the optimizer chosen does not read. */
+static dcnn_status check_optimizer(const dcnn_options *options) {
+    static const char *const names[] = {"momentum", "nesterov", "trust-coefficient", "beta-1",
+                                        "beta-2",   "epsilon",  "clip-norm",         "clip-value"};
+    char text[160];
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (is_given(options, names[i]) && !reads((int)kind_of(options), names[i]))
+            return DCNN_FAIL(DCNN_USAGE,
+                             "--%s is for %s, but the optimizer is %s: leave it out, or choose another --optimizer",
+                             names[i], readers_text(names[i], text), options->optimizer);
+    if (options->clip_norm > 0.0 && options->clip_value > 0.0)
+        return DCNN_FAIL(DCNN_USAGE, "--clip-norm and --clip-value: give one of them");
+    return DCNN_OK;
 }
 
 /* A range that nothing reads. */
@@ -105,6 +136,7 @@ static dcnn_status check_augmentation(const dcnn_options *options) {
 
 dcnn_status dcnn_chosen_check(const dcnn_options *options) {
     DCNN_TRY(check_augmentation(options));
+    DCNN_TRY(check_optimizer(options));
     for (size_t i = 0; i < sizeof readers / sizeof readers[0]; i++) DCNN_TRY(check_reader(&readers[i], options));
     if (options->warmup > 0.0 && dcnn_chosen_schedule(options).kind == DCNN_SCHEDULE_ONE_CYCLE)
         return DCNN_FAIL(DCNN_USAGE, "--warmup %g: the schedule one-cycle has a warm-up of its own; leave out --warmup",

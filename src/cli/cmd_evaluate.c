@@ -83,6 +83,7 @@ dcnn_status dcnn_cmd_evaluate(dcnn_cli *cli) {
         cli->comm, dcnn_dataset_adopt_classes(&dataset, checkpoint.class_count, checkpoint.class_names, model)));
     const dcnn_samples samples = {.dataset = &dataset,
                                   .split = split,
+                                  .input = {o->mean, o->std, o->scale},
                                   .cache_bytes = o->cache_memory,
                                   .on_progress = dcnn_bar_count,
                                   .context = "evaluating"};

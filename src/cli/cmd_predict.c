@@ -130,6 +130,7 @@ static dcnn_status predict_dataset(const dcnn_cli *cli, const dcnn_checkpoint *c
     DCNN_TRY_DONE(dcnn_check_fit(checkpoint, o->operands[0], path, dataset.h, dataset.w, dataset.c));
     const dcnn_samples samples = {.dataset = &dataset,
                                   .split = split,
+                                  .input = {o->mean, o->std, o->scale},
                                   .cache_bytes = o->cache_memory,
                                   .on_progress = dcnn_bar_count,
                                   .context = "predicting"};
@@ -156,8 +157,10 @@ static dcnn_status predict_gathered(const dcnn_cli *cli, const dcnn_checkpoint *
     batch *mine = NULL;
     dcnn_comm_broadcast(cli->comm, &images.count, sizeof images.count);
     if (images.count == 0) return DCNN_OK;
-    const dcnn_samples samples = {
-        .images = cli->speaks ? &images : NULL, .on_progress = dcnn_bar_count, .context = "predicting"};
+    const dcnn_samples samples = {.images = cli->speaks ? &images : NULL,
+                                  .input = {cli->options->mean, cli->options->std, cli->options->scale},
+                                  .on_progress = dcnn_bar_count,
+                                  .context = "predicting"};
     DCNN_TRY(dcnn_evaluate(cli->comm, checkpoint, &samples, (int)cli->options->threads, true, &evaluation));
     dcnn_status status = dcnn_comm_agree(cli->comm, add_batch(out, &mine));
     if (status == DCNN_OK) {

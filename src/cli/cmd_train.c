@@ -209,6 +209,8 @@ static dcnn_monitor monitor_of(const dcnn_options *o) {
 
 static dcnn_train_options train_options(const dcnn_options *o) {
     return (dcnn_train_options){.model = o->model,
+                                .weights = o->weights,
+                                .input = {o->mean, o->std, o->scale},
                                 .precision = o->precision,
                                 .epochs = (int)o->epochs,
                                 .batch_size = (int)o->batch_size,

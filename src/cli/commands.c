@@ -62,6 +62,15 @@ const dcnn_command dcnn_command_table[DCNN_COMMAND_COUNT] = {
                            .summary = "what is in a data set, model or checkpoint, and is it whole",
                            .details = "Checks a file's checksum and says what is in it: a data set, a model or "
                                       "checkpoint (.h5), or the description of a model (Keras JSON)."},
+    [DCNN_COMMAND_EXPORT] = {.name = "export",
+                             .operands = "MODEL -o FILE",
+                             .least = 1,
+                             .most = 1,
+                             .summary = "a model in another format: .keras, .h5, .weights.h5",
+                             .details =
+                                 "Writes a model or checkpoint in the format that FILE's ending names: .keras "
+                                 "(Keras 3), .h5 (Keras' legacy whole model), .weights.h5 (weights alone). Class "
+                                 "names and what the input is standardised by go with .keras and .h5."},
     [DCNN_COMMAND_SHOW] = {.name = "show",
                            .operands = "DATA.h5",
                            .least = 1,

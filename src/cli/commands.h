@@ -15,6 +15,7 @@
     X(PREDICT, predict)                                                                                                \
     X(REPORT, report)                                                                                                  \
     X(INFO, info)                                                                                                      \
+    X(EXPORT, export)                                                                                                  \
     X(SHOW, show)                                                                                                      \
     X(BENCH, bench)                                                                                                    \
     X(SLURM, slurm)

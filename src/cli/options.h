@@ -78,10 +78,13 @@ typedef struct dcnn_options {
     bool help, verbose, quiet;
     /* train */
     const char *run, *model, *precision;
+    const char *weights, *mean, *std;
     bool resume, overwrite;
     int64_t epochs, batch_size, accumulate, grain;
     const char *optimizer, *lr_scale;
     double learning_rate, beta_1, beta_2, epsilon, momentum, weight_decay, trust_coefficient;
+    double clip_norm, clip_value;
+    bool nesterov;
     double warmup, decay_rate, decay_epochs;
     uint64_t seed;
     const char *shuffle;

@@ -35,6 +35,7 @@ typedef struct dcnn_conv {
     int stride_h, stride_w; /**< >= 1 */
     int pad_h, pad_w; /**< rows of zeros above, columns of zeros to the left; below and right follow from OH, OW */
     int oh, ow;       /**< output height and width */
+    int dilation_h, dilation_w, groups; /**< of the kernels general_*, which read them; the others do neither */
 } dcnn_conv;
 
 /** A 2-D pooling of one grain: x [N,H,W,C] -> y [N,OH,OW,C]. Cells outside the image do not count. */
@@ -172,6 +173,12 @@ typedef enum dcnn_function {
     /* dw [R,S,C,K] = sum over the grain, written, not added; dbias [K] likewise, or NULL. */                          \
     X(void, conv_backward_filter, (const dcnn_conv *shape, const float *x, const float *dy, float *dw, float *dbias,   \
                                    float *scratch))                                                                    \
+    /* --- convolution with dilation and groups: w [R,S,C/groups,K]; a depthwise one has as many groups as channels -- */\
+    /* y = x * w + bias; bias may be NULL. */                                                                          \
+    X(void, general_forward, (const dcnn_conv *shape, const float *x, const float *w, const float *bias, float *y))    \
+    /* dx from dy, and dw from x and dy, written. */                                                                   \
+    X(void, general_backward_input, (const dcnn_conv *shape, const float *dy, const float *w, float *dx))              \
+    X(void, general_backward_filter, (const dcnn_conv *shape, const float *x, const float *dy, float *dw))             \
     /* --- convolution + bias + ReLU + MaxPooling 2x2 (stride 2, valid) fused ----------------------------------- */   \
     /* Only the outputs that pooling reads are made. The input is seen through a per-channel affine map                \
        x' = x * in_scale[c] + in_shift[c] (a BatchNormalization before it), or as it is when in_scale is NULL; padding \

@@ -9,6 +9,7 @@
 void dcnn_register_reference(dcnn_kernels *table);
 void dcnn_register_reference_conv(dcnn_kernels *table);
 void dcnn_register_reference_functions(dcnn_kernels *table);
+void dcnn_register_reference_conv_general(dcnn_kernels *table);
 
 /** What takes bf16 operands instead; of an instruction set's functions DCNN_REGISTER_BF16 is the list. */
 void dcnn_register_bf16_reference(dcnn_kernels *table);
@@ -29,6 +30,7 @@ void dcnn_sgemm(bool transpose_a, bool transpose_b, int m, int n, int k, const f
     void dcnn_register_dense_##isa(dcnn_kernels *table);                                                               \
     void dcnn_register_activations_##isa(dcnn_kernels *table);                                                         \
     void dcnn_register_pointwise_##isa(dcnn_kernels *table);                                                           \
+    void dcnn_register_conv_general_##isa(dcnn_kernels *table);                                                        \
     void dcnn_register_pooling_##isa(dcnn_kernels *table);                                                             \
     void dcnn_register_conv_pool_##isa(dcnn_kernels *table);                                                           \
     void dcnn_register_probe_##isa(dcnn_kernels *table);

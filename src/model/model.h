@@ -13,7 +13,8 @@
  *   /dcnn               attributes format_version, created_by, the fields of dcnn_progress, mean and std of the data it
  *                       was trained on, data_path, options (JSON), history (JSON lines); data set class_names
  *
- * A file that Keras wrote has no /dcnn: it loads as a model, but cannot be resumed.
+ * A file that Keras wrote has no /dcnn: it loads as a model, but cannot be resumed. keras_archive.h has Keras 3's own
+ * formats.
  */
 #ifndef DCNN_MODEL_H
 #define DCNN_MODEL_H
@@ -43,7 +44,8 @@ typedef struct dcnn_checkpoint {
     dcnn_net *net; /**< description and weights */
     float *m, *v; /**< the optimizer's moments [net->param_count], laid out as net->params, zero where it has none; NULL
                       if the file has no optimizer */
-    bool resumable; /**< the file has /dcnn and moments */
+    char compiled[240]; /**< what becomes of the compile state that Keras left in the file, a sentence; empty: none */
+    bool resumable;     /**< the file has /dcnn and moments */
     dcnn_progress progress;
     bool normalised; /**< mean and std are known (from /dcnn) */
     double mean[DCNN_MAX_CHANNELS], std[DCNN_MAX_CHANNELS];
@@ -64,8 +66,9 @@ typedef struct dcnn_checkpoint {
 dcnn_status dcnn_checkpoint_write(const char *path, const dcnn_checkpoint *checkpoint, const dcnn_optimizer *optimizer);
 
 /**
- * Reads a checkpoint or a Keras whole-model `.h5`, checking the seal, every shape and that every weight is there.
- * *Local.* Weights are matched in order, as Keras does. Zeroes `checkpoint` first; free with dcnn_checkpoint_free().
+ * Reads a checkpoint, a Keras whole-model `.h5` or a `.keras` (by content, not by name), checking the seal, every shape
+ * and that every weight is there. *Local.* Weights are matched in order, as Keras does. Zeroes `checkpoint` first; free
+ * with dcnn_checkpoint_free().
  * @return DCNN_OK, DCNN_BAD_INPUT (missing, damaged, not a model, a layer or shape that does not fit), DCNN_FAILURE
  */
 dcnn_status dcnn_checkpoint_read(const char *path, dcnn_checkpoint *checkpoint);

@@ -22,11 +22,12 @@ enum { DCNN_CHECKPOINT_VERSION = 1 };
     X(DOUBLE, elapsed_s)                                                                                               \
     X(UINT64, data_checksum)
 
-/* Vectors that an optimizer keeps of each weight: m and v, m, or none. */
-static inline int dcnn_moment_count(const dcnn_optimizer *optimizer) {
-    if (optimizer->kind == DCNN_SGD) return optimizer->momentum > 0.0;
-    return optimizer->kind == DCNN_LARS ? 1 : 2;
-}
+/* The compile state of a model file, by Keras' keys; for `.keras`, or for a legacy file. NULL if Keras does not know
+ * the optimizer. New reference. */
+json_t *dcnn_compile_state_describe(const dcnn_net *net, const dcnn_optimizer *optimizer, bool archive);
+
+/* Takes a file's loss for the net, and notes in into->compiled what becomes of the rest. `state` may be NULL. */
+dcnn_status dcnn_compile_state_take(const json_t *state, dcnn_checkpoint *into);
 
 /* A weight's shape as HDF5 wants it. Returns its rank. */
 static inline int dcnn_param_shape(const dcnn_param *param, int64_t shape[4]) {

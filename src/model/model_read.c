@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* model_read.c — reading checkpoints and Keras whole-model files. Nothing in a file is believed before it is checked:
  * the seal, the links, the description, and each weight's place and shape. */
+#include "io/kind.h"
+#include "model/keras_archive.h"
 #include "model/model_private.h"
 
 #include <math.h>
@@ -141,27 +143,60 @@ static dcnn_status fail_count(const reader *from, const dcnn_node *node, int fou
                      node->name, found, node->param_count, needed);
 }
 
-/* A layer's group in the file, and the next layer of the net that has weights. */
-static dcnn_status read_layer(const reader *from, hid_t group, const name_list *weights, int *next) {
+/* A group of the file holds the weights of one layer of the outermost model, which may be a model itself: trainable
+ * ones of all its layers first, then the moving statistics. */
+static dcnn_status read_group(const reader *from, hid_t group, const name_list *weights, int first, int end) {
     const dcnn_net *net = from->into->net;
-    while (*next < net->node_count && net->nodes[*next].param_count == 0) ++*next;
-    if (*next == net->node_count)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: has weights of more layers than its model_config describes (first: '%s')",
-                         from->path, weights->names[0]);
-    const dcnn_node *node = &net->nodes[(*next)++];
-    if (weights->count != node->param_count) return fail_count(from, node, weights->count);
-    for (int i = 0; i < node->param_count; i++)
-        DCNN_TRY(read_tensor(from, group, weights->names[i], node, &node->params[i], "weight",
-                             dcnn_net_values(net, &node->params[i])));
+    int at = 0, needed = 0;
+    for (int i = first; i < end; i++) needed += net->nodes[i].param_count;
+    if (weights->count != needed) return fail_count(from, &net->nodes[first], weights->count);
+    for (int statistics = 0; statistics < 2; statistics++)
+        for (int i = first; i < end; i++)
+            for (int j = 0; j < net->nodes[i].param_count; j++) {
+                const dcnn_param *param = &net->nodes[i].params[j];
+                if (param->statistic != (statistics == 1)) continue;
+                DCNN_TRY(read_tensor(from, group, weights->names[at++], &net->nodes[i], param, "weight",
+                                     dcnn_net_values(net, param)));
+            }
     return DCNN_OK;
 }
 
+/* Nodes with weights from *next on that lie in one layer of the outermost model: [*next, *end). */
+static bool next_layer(const dcnn_net *net, int *next, int *end) {
+    while (*next < net->node_count && net->nodes[*next].param_count == 0) ++*next;
+    *end = *next;
+    while (*end < net->node_count && net->nodes[*end].outer == net->nodes[*next].outer) ++*end;
+    return *next < net->node_count;
+}
+
+/* The layer that a group of this name holds, if any: a file need not have them in our order. */
+static bool find_layer(const dcnn_net *net, const char *name, int *first, int *end) {
+    int next = 0, after = 0;
+    for (; next_layer(net, &next, &after); next = after)
+        if (strcmp(net->nodes[next].name, name) == 0 && after == next + 1) {
+            *first = next;
+            *end = after;
+            return true;
+        }
+    return false;
+}
+
 static dcnn_status read_layer_group(const reader *from, hid_t model_weights, const char *name, int *next) {
+    const dcnn_net *net = from->into->net;
     hid_t group;
     name_list weights = {0};
     DCNN_TRY(dcnn_h5_group_open(model_weights, name, &group));
     dcnn_status status = read_name_list(group, "weight_names", &weights);
-    if (status == DCNN_OK && weights.count > 0) status = read_layer(from, group, &weights, next);
+    if (status == DCNN_OK && weights.count > 0) {
+        int first = *next, end = 0;
+        if (!next_layer(net, &first, &end))
+            status = DCNN_FAIL(DCNN_BAD_INPUT,
+                               "%s: has weights of more layers than its model_config describes (first: '%s')",
+                               from->path, weights.names[0]);
+        *next = end;
+        if (status == DCNN_OK && net->functional) find_layer(net, name, &first, &end);
+        if (status == DCNN_OK) status = read_group(from, group, &weights, first, end);
+    }
     free_list(&weights);
     dcnn_h5_group_close(group);
     return status;
@@ -179,9 +214,8 @@ static dcnn_status read_weights(const reader *from) {
     free_list(&layers);
     dcnn_h5_group_close(group);
     DCNN_TRY(status);
-    for (; next < net->node_count; next++)
-        if (net->nodes[next].param_count > 0) return fail_count(from, &net->nodes[next], 0);
-    return DCNN_OK;
+    int end;
+    return next_layer(net, &next, &end) ? fail_count(from, &net->nodes[next], 0) : DCNN_OK;
 }
 
 /* --- the optimizer ---------------------------------------------------------------------------------------------- */
@@ -190,11 +224,11 @@ static dcnn_status read_weights(const reader *from) {
 static int moments_in(const name_list *list) {
     dcnn_optimizer optimizer = {.momentum = list->count > 2 ? 1.0 : 0.0};
     for (int kind = 0; kind < DCNN_OPTIMIZER_COUNT && list->count > 0; kind++) {
-        const size_t length = strlen(dcnn_optimizer_names[kind]);
-        if (strncmp(list->names[0], dcnn_optimizer_names[kind], length) == 0 && list->names[0][length] == '/')
+        const size_t length = strlen(dcnn_optimizer_table[kind].name);
+        if (strncmp(list->names[0], dcnn_optimizer_table[kind].name, length) == 0 && list->names[0][length] == '/')
             optimizer.kind = (dcnn_optimizer_kind)kind;
     }
-    return dcnn_moment_count(&optimizer);
+    return dcnn_optimizer_moments(&optimizer);
 }
 
 static dcnn_status read_moment_tensors(const reader *from, hid_t group, const name_list *list) {
@@ -319,6 +353,14 @@ static dcnn_status read_all(const reader *from) {
     DCNN_TRY(check_seal(from));
     DCNN_TRY(read_net(from));
     from->into->class_count = from->into->net->class_count;
+    if (dcnn_h5_attribute_has(from->file, "training_config")) {
+        json_t *state;
+        DCNN_TRY(read_json(from, from->file, "training_config", &state));
+        dcnn_status status = dcnn_compile_state_take(state, from->into);
+        json_decref(state);
+        DCNN_TRY(status);
+    }
+    if (dcnn_h5_has(from->file, "dcnn")) from->into->compiled[0] = '\0'; /* dcnn's own: nothing is lost */
     DCNN_TRY(read_weights(from));
     return read_resume(from);
 }
@@ -327,6 +369,7 @@ dcnn_status dcnn_checkpoint_read(const char *path, dcnn_checkpoint *checkpoint) 
     reader from = {.path = path, .into = checkpoint};
     uint64_t checksum;
     *checkpoint = (dcnn_checkpoint){0};
+    if (dcnn_kind_of_file(path) == DCNN_KIND_KERAS) return dcnn_keras_read(path, checkpoint);
     DCNN_TRY(dcnn_h5_open(path, &from.file, &checksum));
     checkpoint->seal = checksum != 0 ? DCNN_SEAL_GOOD : DCNN_SEAL_NONE;
     dcnn_status status = dcnn_h5_end(from.file, path, read_all(&from));

@@ -66,12 +66,15 @@ static dcnn_status write_layer(hid_t group, const dcnn_net *net, const dcnn_node
     return write_weight_names(group, node->param_count, (const weight_name *)names);
 }
 
-/* Keras' model.layers, and so layer_names, is without the InputLayer. */
+/* Keras' model.layers, and so layer_names, is without the InputLayer. A layer that is called twice stands there once.
+ */
 static dcnn_status write_layer_names(hid_t weights, const dcnn_net *net) {
     const char **names = calloc((size_t)net->node_count, sizeof *names);
     if (names == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory for the names of %d layers", net->node_count);
-    for (int i = 1; i < net->node_count; i++) names[i - 1] = net->nodes[i].name;
-    dcnn_status status = write_name_list(weights, "layer_names", net->node_count - 1, names);
+    int count = 0;
+    for (int i = 1; i < net->node_count; i++)
+        if (net->nodes[i].owner == i) names[count++] = net->nodes[i].name;
+    dcnn_status status = write_name_list(weights, "layer_names", count, names);
     free(names);
     return status;
 }
@@ -82,6 +85,7 @@ static dcnn_status write_model_weights(hid_t weights, const dcnn_net *net) {
     DCNN_TRY(dcnn_h5_text_write(weights, "keras_version", KERAS_VERSION));
     for (int i = 1; i <= net->node_count; i++) {
         const dcnn_node *node = i < net->node_count ? &net->nodes[i] : NULL;
+        if (node && node->owner != i) continue;
         hid_t group;
         DCNN_TRY(dcnn_h5_group_create(weights, node ? node->name : "top_level_model_weights", &group));
         dcnn_status status = node ? write_layer(group, net, node) : write_weight_names(group, 0, NULL);
@@ -92,39 +96,6 @@ static dcnn_status write_model_weights(hid_t weights, const dcnn_net *net) {
 }
 
 /* --- the optimizer ---------------------------------------------------------------------------------------------- */
-
-/* Keras' class of an optimizer; NULL: its .h5 reader knows none (of 3.15's Lamb neither), and loads the model
- * uncompiled.
- */
-static const char *class_of(const dcnn_optimizer *optimizer) {
-    static const char *const classes[DCNN_OPTIMIZER_COUNT] = {[DCNN_ADAM] = "Adam", [DCNN_SGD] = "SGD"};
-    return classes[optimizer->kind];
-}
-
-/* The settings of one kind behind those of all. */
-static void describe_own_settings(const dcnn_optimizer *optimizer, json_t *settings) {
-    json_t *own = optimizer->kind == DCNN_SGD ? json_pack("{s:f, s:b}", "momentum", optimizer->momentum, "nesterov", 0)
-                                              : json_pack("{s:f, s:f, s:f}", "beta_1", optimizer->beta1, "beta_2",
-                                                          optimizer->beta2, "epsilon", optimizer->epsilon);
-    if (optimizer->kind == DCNN_ADAM) json_object_set_new(own, "amsgrad", json_false());
-    json_object_update(settings, own);
-    json_decref(own);
-}
-
-static json_t *describe_training(const dcnn_optimizer *optimizer) {
-    json_t *settings =
-        json_pack("{s:s, s:f, s:n, s:n, s:n, s:n, s:b, s:f, s:n, s:n, s:n}", "name",
-                  dcnn_optimizer_names[optimizer->kind], "learning_rate", optimizer->learning_rate, "weight_decay",
-                  "clipnorm", "global_clipnorm", "clipvalue", "use_ema", 0, "ema_momentum", 0.99,
-                  "ema_overwrite_frequency", "loss_scale_factor", "gradient_accumulation_steps");
-    if (optimizer->weight_decay > 0.0)
-        json_object_set_new(settings, "weight_decay", json_real(optimizer->weight_decay));
-    describe_own_settings(optimizer, settings);
-    return json_pack("{s:s, s:n, s:[s], s:n, s:b, s:i, s:s, s:{s:s, s:o}}", "loss", "sparse_categorical_crossentropy",
-                     "loss_weights", "metrics", "accuracy", "weighted_metrics", "run_eagerly", 0, "steps_per_execution",
-                     1, "jit_compile", "auto", "optimizer_config", "class_name", class_of(optimizer), "config",
-                     settings);
-}
 
 static int count_trainable(const dcnn_net *net) {
     int count = 0;
@@ -138,7 +109,7 @@ static dcnn_status write_moments(hid_t group, const dcnn_checkpoint *from, const
                                  weight_name *names) {
     static const char *const roles[2] = {"momentum", "velocity"};
     const dcnn_net *net = from->net;
-    const char *kind = dcnn_optimizer_names[optimizer->kind];
+    const char *kind = dcnn_optimizer_table[optimizer->kind].name;
     const float learning_rate = (float)optimizer->learning_rate, *const moments[2] = {from->m, from->v};
     int count = 0;
     snprintf(names[count++], sizeof *names, "%s/iteration", kind);
@@ -149,7 +120,7 @@ static dcnn_status write_moments(hid_t group, const dcnn_checkpoint *from, const
         const dcnn_node *node = &net->nodes[i];
         for (int j = 0; j < node->param_count; j++) {
             const dcnn_param *param = &node->params[j];
-            for (int k = 0; k < dcnn_moment_count(optimizer) && param->trainable; k++) {
+            for (int k = 0; k < dcnn_optimizer_moments(optimizer) && param->trainable; k++) {
                 snprintf(names[count], sizeof *names, "%s/%s_%s_%s", kind, node->name, param->name, roles[k]);
                 DCNN_TRY(write_tensor(group, names[count++], param, moments[k] + param->offset));
             }
@@ -209,8 +180,8 @@ static dcnn_status write_head(hid_t file, const dcnn_net *net, const dcnn_optimi
     json_t *description = dcnn_net_describe(net);
     dcnn_status status = write_json(file, "model_config", description);
     json_decref(description);
-    if (status != DCNN_OK || optimizer == NULL || class_of(optimizer) == NULL) return status;
-    json_t *training = describe_training(optimizer);
+    json_t *training = status == DCNN_OK && optimizer ? dcnn_compile_state_describe(net, optimizer, false) : NULL;
+    if (training == NULL) return status;
     status = write_json(file, "training_config", training);
     json_decref(training);
     return status;

@@ -89,6 +89,7 @@ struct dcnn_layer {
     bool (*is_view)(const dcnn_node *node);               /**< of which nodes the output is the input; NULL: none */
     bool only_training;                                   /**< no operation at inference (Dropout) */
     bool synchronised;                                    /**< needs sums over the batch (BatchNormalization) */
+    bool scales_input;                                    /**< in front of a net, it takes bytes */
     bool merges;                                          /**< takes two inputs or more; else it takes one */
     dcnn_activation (*activation)(const dcnn_node *node); /**< NULL: linear */
 };
@@ -113,7 +114,12 @@ float *dcnn_pass_dparam(const dcnn_pass *pass, const dcnn_node *node, int param)
 extern const dcnn_layer dcnn_layer_input, dcnn_layer_conv2d, dcnn_layer_max_pooling2d, dcnn_layer_average_pooling2d,
     dcnn_layer_global_average_pooling2d, dcnn_layer_batch_normalization, dcnn_layer_dense, dcnn_layer_flatten,
     dcnn_layer_dropout, dcnn_layer_activation, dcnn_layer_relu, dcnn_layer_softmax, dcnn_layer_add, dcnn_layer_subtract,
-    dcnn_layer_multiply, dcnn_layer_average, dcnn_layer_maximum, dcnn_layer_minimum, dcnn_layer_concatenate;
+    dcnn_layer_multiply, dcnn_layer_average, dcnn_layer_maximum, dcnn_layer_minimum, dcnn_layer_concatenate,
+    dcnn_layer_rescaling, dcnn_layer_normalization, dcnn_layer_zero_padding2d, dcnn_layer_cropping2d,
+    dcnn_layer_upsampling2d, dcnn_layer_leaky_relu, dcnn_layer_elu, dcnn_layer_prelu, dcnn_layer_layer_normalization,
+    dcnn_layer_group_normalization, dcnn_layer_depthwise_conv2d, dcnn_layer_separable_conv2d,
+    dcnn_layer_conv2d_transpose, dcnn_layer_spatial_dropout2d, dcnn_layer_gaussian_noise, dcnn_layer_gaussian_dropout,
+    dcnn_layer_global_max_pooling2d, dcnn_layer_reshape, dcnn_layer_permute;
 extern const dcnn_op_kind dcnn_op_conv_pool, dcnn_op_activation, dcnn_op_function;
 
 /** Is a Conv2D node followed by this MaxPooling2D node one fused operation on these kernels? */

@@ -84,26 +84,29 @@ static void number_stages(dcnn_net *net) {
     }
 }
 
-/* The stage in which the last of a layer's calls has made its gradient. */
-static int gradient_stage(const dcnn_net *net, int owner) {
-    int last = 0;
+/* The stage in which the last of each layer's calls has made its gradient, at the owner's place. */
+static void find_gradient_stages(const dcnn_net *net, int *stages) {
     for (int i = 0; i < net->node_count; i++) {
         const dcnn_node *node = &net->nodes[i];
         const int stage = node->stage_backward - (node->learns && node->synchronised);
-        if (node->owner == owner && stage > last) last = stage;
+        if (stage > stages[node->owner]) stages[node->owner] = stage;
     }
-    return last;
 }
 
 /* Places weights in the flat vectors, those whose gradient is ready first in front. */
 static dcnn_status place_weights(dcnn_net *net) {
     net->buckets = calloc((size_t)net->stage_count, sizeof *net->buckets);
-    if (net->buckets == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: stages");
+    int *stages = calloc((size_t)net->node_count & INT32_MAX, sizeof *stages);
+    if (net->buckets == NULL || stages == NULL) {
+        free(stages);
+        return DCNN_FAIL(DCNN_FAILURE, "out of memory: stages");
+    }
+    find_gradient_stages(net, stages);
     for (int stage = 0; stage < net->stage_count; stage++) {
         net->buckets[stage].offset = net->param_count;
         for (int i = 0; i < net->node_count; i++) {
             dcnn_node *node = &net->nodes[i];
-            for (int j = 0; j < node->param_count && gradient_stage(net, i) == stage; j++) {
+            for (int j = 0; j < node->param_count && stages[i] == stage; j++) {
                 dcnn_param *param = &node->params[j];
                 size_t *end = param->trainable ? &net->param_count : &net->state_count;
                 param->offset = *end;
@@ -112,17 +115,18 @@ static dcnn_status place_weights(dcnn_net *net) {
         }
         net->buckets[stage].count = net->param_count - net->buckets[stage].offset;
     }
+    free(stages);
     DCNN_TRY(dcnn_block_create(net->param_count * sizeof(float), "the weights", (void **)&net->params));
     return dcnn_block_create(net->state_count * sizeof(float), "the moving statistics", (void **)&net->state);
 }
 
-static dcnn_activation_kind output_activation(const dcnn_net *net) {
+dcnn_activation_kind dcnn_net_output_activation(const dcnn_net *net) {
     const dcnn_node *last = &net->nodes[net->node_count - 1];
     return last->layer->activation ? last->layer->activation(last).kind : DCNN_LINEAR;
 }
 
 dcnn_status dcnn_net_set_loss(dcnn_net *net, const dcnn_loss *loss) {
-    const dcnn_activation_kind activation = output_activation(net);
+    const dcnn_activation_kind activation = dcnn_net_output_activation(net);
     if (activation != DCNN_LINEAR && dcnn_loss_of_output(activation) != loss->kind)
         return DCNN_FAIL(DCNN_BAD_INPUT, "the loss %s does not fit the last layer '%s', which ends in %s",
                          dcnn_loss_name(loss->kind), net->nodes[net->node_count - 1].name,
@@ -137,7 +141,7 @@ dcnn_status dcnn_net_set_loss(dcnn_net *net, const dcnn_loss *loss) {
 /* What the net comes to: one number a class. A linear end is taken for logits. */
 static dcnn_status check_output(dcnn_net *net) {
     const dcnn_node *last = &net->nodes[net->node_count - 1];
-    const dcnn_activation_kind activation = output_activation(net);
+    const dcnn_activation_kind activation = dcnn_net_output_activation(net);
     char text[48];
     if (last->shape.rank != 1)
         return DCNN_FAIL(DCNN_BAD_INPUT,

@@ -20,7 +20,7 @@
 
 typedef struct dcnn_layer dcnn_layer;
 
-enum { DCNN_MAX_PARAMS = 4, DCNN_MAX_INPUTS = 16, DCNN_NAME_BYTES = 64 };
+enum { DCNN_MAX_PARAMS = 4, DCNN_MAX_INPUTS = 16, DCNN_NAME_BYTES = 64, DCNN_PATH_BYTES = 256 };
 
 /** One weight tensor of a node. */
 typedef struct dcnn_param {
@@ -42,9 +42,10 @@ typedef struct dcnn_node {
     void *config;                             /**< the layer kind's own struct; owned */
     int param_count;                          /**< of a node that owns its weights, else 0 */
     dcnn_param params[DCNN_MAX_PARAMS];
-    int owner;          /**< node whose weights it uses: itself, or the first one of its layer */
-    int outer;          /**< number of the layer of the outermost model that it lies in */
-    bool bf16;          /**< products take bf16 operands (Keras' policy mixed_bfloat16) instead of fp32 */
+    int owner;                  /**< node whose weights it uses: itself, or the first one of its layer */
+    char path[DCNN_PATH_BYTES]; /**< where Keras 3 keeps its weights: "layers/conv2d_1" */
+    int outer;                  /**< number of the layer of the outermost model that it lies in */
+    bool bf16;                  /**< products take bf16 operands (Keras' policy mixed_bfloat16) instead of fp32 */
     bool trainable;     /**< as Keras has it; else its weights stay, and BatchNormalization uses its moving values */
     bool inference;     /**< called with training=False: BatchNormalization and Dropout as at inference */
     bool synchronised;  /**< needs sums over the batch in training */
@@ -120,8 +121,14 @@ void dcnn_net_set_momentum(dcnn_net *net, double momentum);
  * linear for binary, linear for the others. *Local.* @return DCNN_OK, DCNN_BAD_INPUT */
 dcnn_status dcnn_net_set_loss(dcnn_net *net, const dcnn_loss *loss);
 
+/** Where Keras 3 keeps a node's weights in the files of the flat net that dcnn_net_describe() describes. */
+void dcnn_net_written_path(const dcnn_net *net, int node, char path[DCNN_PATH_BYTES]);
+
 /** Probabilities [rows, class_count] from outputs [rows, output_count]: one sigmoid's become those of two classes. */
 void dcnn_net_probabilities(const dcnn_net *net, size_t rows, const float *outputs, float *probabilities);
+
+/** The activation that the last layer ends in. *Local.* */
+dcnn_activation_kind dcnn_net_output_activation(const dcnn_net *net);
 
 /** Multiply-adds of one sample's forward pass through a node, and of the whole net for node < 0. *Local.* */
 int64_t dcnn_net_multiply_adds(const dcnn_net *net, int node);

@@ -17,7 +17,9 @@ typedef struct reader {
 
 /* What a layer inherits from the models around it, and from the call. */
 typedef struct surroundings {
-    const char *model; /* name of the model that it lies in; NULL: the outermost */
+    const char *model;         /* name of the model that it lies in; NULL: the outermost */
+    const char *path;          /* of the model, in Keras 3 files of weights: "" or "layers/functional/" */
+    char own[DCNN_PATH_BYTES]; /* of the layer called */
     bool frozen, inference;
     int outer;
 } surroundings;
@@ -83,6 +85,34 @@ static dcnn_status choose_name(const dcnn_net *net, const char *given, const cha
     if (is_taken(net, given)) return DCNN_FAIL(DCNN_BAD_INPUT, "two layers are named '%s'", given);
     snprintf(name, DCNN_NAME_BYTES, "%s", given);
     return DCNN_OK;
+}
+
+static const char *class_of(const json_t *item);
+
+void dcnn_net_place_name(const char *class_name, int before, char *name) {
+    size_t length = 0;
+    for (const char *p = class_name; *p && length + 14 < DCNN_NAME_BYTES; p++) {
+        const bool capital = *p >= 'A' && *p <= 'Z';
+        const bool word = (p[1] >= 'a' && p[1] <= 'z') || (p > class_name && p[-1] >= 'a' && p[-1] <= 'z');
+        if (capital && p > class_name && word) name[length++] = '_';
+        name[length++] = (char)(capital ? *p + 32 : *p);
+    }
+    name[length] = '\0';
+    if (before > 0) snprintf(name + length, DCNN_NAME_BYTES - length, "_%d", before);
+}
+
+/* Where Keras 3 keeps the weights of layer `index` of a model: by its class, and its number among those of this class.
+ */
+static void find_place(const json_t *layers, size_t index, const char *model, char *path) {
+    const char *class_name = class_of(json_array_get(layers, index));
+    char name[DCNN_NAME_BYTES];
+    int before = 0;
+    for (size_t i = 0; class_name && i < index; i++) {
+        const char *other = class_of(json_array_get(layers, i));
+        before += other && strcmp(other, class_name) == 0;
+    }
+    dcnn_net_place_name(class_name ? class_name : "?", before, name);
+    snprintf(path, DCNN_PATH_BYTES, "%.180slayers/%s", model, name);
 }
 
 static const char *class_of(const json_t *item) {
@@ -183,6 +213,7 @@ static dcnn_status add_node(reader *r, const json_t *item, int input_count, cons
                         .outer = around.outer,
                         .trainable = !is_frozen(item, around),
                         .inference = around.inference};
+    snprintf(node->path, sizeof node->path, "%s", around.own);
     for (int i = 0; i < input_count; i++) node->inputs[i] = inputs[i];
     if (owner < number)
         snprintf(node->name, sizeof node->name, "%s", net->nodes[owner].name);
@@ -210,6 +241,9 @@ static dcnn_status add_call(reader *r, const json_t *item, int input_count, cons
             return DCNN_FAIL(DCNN_BAD_INPUT, "the model '%s' is called on %d inputs; dcnn takes models of one",
                              name_of(item) ? name_of(item) : "?", input_count);
         around.frozen = is_frozen(item, around);
+        char path[DCNN_PATH_BYTES];
+        snprintf(path, sizeof path, "%.250s/", around.own);
+        around.path = path;
         return read_model(r, item, inputs[0], around, output);
     }
     DCNN_TRY(add_node(r, item, input_count, inputs, around, (dcnn_shape){0}));
@@ -234,6 +268,7 @@ static dcnn_status read_sequential(reader *r, const json_t *model, int input, su
             return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%s': an InputLayer can only come first",
                              name_of(item) ? name_of(item) : "?");
         if (around.model == NULL) around.outer = (int)i;
+        find_place(layers, i, around.path, around.own);
         DCNN_TRY(add_call(r, item, 1, &at, around, &at));
     }
     *output = at;
@@ -375,6 +410,7 @@ static dcnn_status add_calls(reader *r, const graph *g, int output, surroundings
         for (int j = 0; j < c->input_count; j++) inputs[j] = g->calls[c->inputs[j]].node;
         here.inference = here.inference || c->inference;
         if (around.model == NULL) here.outer = c->layer;
+        find_place(g->layers, (size_t)c->layer, around.path, here.own);
         DCNN_TRY(add_call(r, c->item, c->input_count, inputs, here, &c->node));
     }
     if (g->calls[output].node < 0) return DCNN_FAIL(DCNN_BAD_INPUT, "the model's graph has a cycle");
@@ -429,7 +465,7 @@ static dcnn_status read_input(reader *r, const json_t *description, dcnn_shape i
         return DCNN_FAIL(DCNN_BAD_INPUT, "the model names no input shape: give its first layer a \"batch_shape\"");
     json_t *implied = is_input(first) ? json_incref((json_t *)(uintptr_t)first)
                                       : json_pack("{s:s, s:{}}", "class_name", "InputLayer", "config");
-    dcnn_status status = add_node(r, implied, 0, NULL, (surroundings){.outer = -1}, named);
+    dcnn_status status = add_node(r, implied, 0, NULL, (surroundings){.path = "", .outer = -1}, named);
     json_decref(implied);
     if (r->net->node_count > 0) r->items[0] = NULL; /* it may be freed */
     return status;
@@ -448,7 +484,7 @@ dcnn_status dcnn_net_read(dcnn_net *net, const json_t *description, dcnn_shape i
     reader r = {.net = net};
     int output = 0;
     dcnn_status status = read_input(&r, description, input);
-    if (status == DCNN_OK) status = read_model(&r, description, 0, (surroundings){.outer = -1}, &output);
+    if (status == DCNN_OK) status = read_model(&r, description, 0, (surroundings){.path = "", .outer = -1}, &output);
     free(r.items);
     return status;
 }

@@ -84,3 +84,11 @@ json_t *dcnn_net_describe(const dcnn_net *net) {
                      "config", "name", net->name, "trainable", 1, "dtype", "float32", "layers", layers,
                      "registered_name", "build_config", "input_shape", describe_shape(net->nodes[0].shape));
 }
+
+void dcnn_net_written_path(const dcnn_net *net, int node, char path[DCNN_PATH_BYTES]) {
+    char name[DCNN_NAME_BYTES];
+    int before = 0;
+    for (int i = 0; i < node; i++) before += net->nodes[i].owner == i && net->nodes[i].layer == net->nodes[node].layer;
+    dcnn_net_place_name(net->nodes[node].layer->class_name, before, name);
+    snprintf(path, DCNN_PATH_BYTES, "layers/%s", name);
+}

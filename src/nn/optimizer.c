@@ -8,7 +8,33 @@
 /* Floats of a chunk: as many as the L1 cache holds with their gradients. */
 enum { CHUNK = 4096 };
 
-const char *const dcnn_optimizer_names[DCNN_OPTIMIZER_COUNT] = {"adam", "sgd", "lars", "lamb"};
+#define CLIPS "clip-norm clip-value "
+
+const dcnn_optimizer_row dcnn_optimizer_table[DCNN_OPTIMIZER_COUNT] = {
+    [DCNN_ADAM] = {"adam", "Adam", 1e-3, 0.999, 0.9, 0.0, " beta-1 beta-2 epsilon " CLIPS, false},
+    [DCNN_SGD] = {"sgd", "SGD", 1e-2, 0.999, 0.9, 0.0, " momentum nesterov " CLIPS, false},
+    [DCNN_LARS] = {"lars", NULL, 1.0, 0.999, 0.9, 0.0, " momentum trust-coefficient " CLIPS, true},
+    [DCNN_LAMB] = {"lamb", NULL, 1e-3, 0.999, 0.9, 0.0, " beta-1 beta-2 epsilon ",
+                   true}, /* its direction has no norm yet */
+    [DCNN_ADAMW] = {"adamw", "AdamW", 1e-3, 0.999, 0.9, 0.004, " beta-1 beta-2 epsilon " CLIPS, false},
+    [DCNN_NADAM] = {"nadam", "Nadam", 1e-3, 0.999, 0.9, 0.0, " beta-1 beta-2 epsilon " CLIPS, false},
+    [DCNN_RMSPROP] = {"rmsprop", "RMSprop", 1e-3, 0.9, 0.0, 0.0, " beta-2 momentum epsilon " CLIPS, false},
+    [DCNN_LION] = {"lion", "Lion", 1e-3, 0.99, 0.9, 0.0, " beta-1 beta-2 " CLIPS, false},
+};
+
+int dcnn_optimizer_moments(const dcnn_optimizer *optimizer) {
+    switch (optimizer->kind) {
+    case DCNN_SGD:
+        return optimizer->momentum > 0.0;
+    case DCNN_RMSPROP:
+        return 1 + (optimizer->momentum > 0.0);
+    case DCNN_LARS:
+    case DCNN_LION:
+        return 1;
+    default:
+        return 2;
+    }
+}
 
 /* --- the constants of a step -------------------------------------------------------------------------------------- */
 
@@ -32,11 +58,28 @@ static dcnn_adam_step lamb_at(const dcnn_optimizer *optimizer, int64_t step, int
     return dcnn_adam_at(&unit, step, samples);
 }
 
+/* The momentum schedule of Nadam: u_t and its products, of this step and the next. */
+static void nadam_at(const dcnn_optimizer *optimizer, int64_t step, double out[4]) {
+    double decay = 1.0, product = 1.0, u = 0.0;
+    for (int64_t t = 1; t <= step && product > 1e-300; t++) { /* from there on it is nothing beside 1 */
+        decay *= 0.96;
+        u = optimizer->beta1 * (1.0 - 0.5 * decay);
+        product *= u;
+    }
+    if (product <= 1e-300) u = optimizer->beta1;
+    out[0] = u;
+    out[1] = optimizer->beta1 * (1.0 - 0.5 * pow(0.96, (double)step + 1.0));
+    out[2] = product;
+    out[3] = product * out[1];
+}
+
 void dcnn_update_begin(dcnn_update *update, double rate, int64_t step, int64_t samples) {
     dcnn_optimizer now = *update->optimizer;
     now.learning_rate = rate;
     update->rate = rate;
     update->gradient_scale = (float)(1.0 / (double)samples);
+    update->second_scale = 1.0 / (1.0 - pow(now.beta2, (double)step));
+    if (now.kind == DCNN_NADAM) nadam_at(&now, step, update->nadam);
     update->adam = now.kind == DCNN_LAMB ? lamb_at(&now, step, samples) : dcnn_adam_at(&now, step, samples);
 }
 
@@ -57,11 +100,12 @@ dcnn_status dcnn_update_create(const dcnn_net *net, const dcnn_kernels *kernels,
             const dcnn_param *param = &net->nodes[i].params[j];
             if (!param->trainable) continue;
             const bool adapts = param->rank > 1; /* kernels do */
+            const bool measured = adapts || optimizer->clip_norm > 0.0;
             update->weights[update->weight_count++] =
                 (dcnn_weight){{param->offset, param->count},
                               adapts,
                               update->chunk_count,
-                              adapts ? (int64_t)((param->count + CHUNK - 1) / CHUNK) : 0};
+                              measured ? (int64_t)((param->count + CHUNK - 1) / CHUNK) : 0};
             update->chunk_count += update->weights[update->weight_count - 1].chunks;
         }
     qsort(update->weights, (size_t)update->weight_count, sizeof *update->weights, by_place);
@@ -74,7 +118,8 @@ void dcnn_update_free(dcnn_update *update) {
 }
 
 bool dcnn_update_wants_norms(const dcnn_update *update) {
-    return update->optimizer->kind == DCNN_LARS || update->optimizer->kind == DCNN_LAMB;
+    const dcnn_optimizer *o = update->optimizer;
+    return dcnn_optimizer_table[o->kind].norms || o->clip_norm > 0.0 || o->clip_value > 0.0;
 }
 
 /* The part of a tensor that lies in a range; count 0: none. */
@@ -87,7 +132,16 @@ static dcnn_range part_of(const dcnn_weight *weight, dcnn_range range) {
 
 /* --- a step's parts ----------------------------------------------------------------------------------------------- */
 
+static void clip_values(const dcnn_update *u, dcnn_range range) {
+    const float most = (float)(u->optimizer->clip_value / (double)u->gradient_scale);
+    for (size_t i = range.offset; i < range.offset + range.count; i++) {
+        const float g = u->gradient[i];
+        u->gradient[i] = g > most ? most : g < -most ? -most : g; /* a NaN stays */
+    }
+}
+
 void dcnn_update_direct(const dcnn_update *u, dcnn_range range) {
+    if (u->optimizer->clip_value > 0.0) clip_values(u, range);
     if (u->optimizer->kind != DCNN_LAMB) return; /* LARS moves by the gradient itself */
     for (int i = 0; i < u->weight_count; i++) {
         const dcnn_range part = part_of(&u->weights[i], range);
@@ -148,6 +202,45 @@ static void descend(const dcnn_update *u, dcnn_range range, double rate, double 
     u->kernels->descend(range.count, &step, u->gradient + range.offset, u->m + range.offset, u->params + range.offset);
 }
 
+/* --- optimizers without a kernel of their own: in double, value by value ----------------------------------------- */
+
+static void nesterov(const dcnn_update *u, size_t i, double g) {
+    const double m = u->optimizer->momentum * (double)u->m[i] - u->rate * g;
+    u->m[i] = (float)m;
+    u->params[i] = (float)((double)u->params[i] + u->optimizer->momentum * m - u->rate * g);
+}
+
+static void nadam(const dcnn_update *u, size_t i, double g) {
+    const double beta1 = u->optimizer->beta1, beta2 = u->optimizer->beta2;
+    const double m = (double)u->m[i] + (g - (double)u->m[i]) * (1.0 - beta1);
+    const double v = (double)u->v[i] + (g * g - (double)u->v[i]) * (1.0 - beta2);
+    const double ahead = u->nadam[1] * m / (1.0 - u->nadam[3]) + (1.0 - u->nadam[0]) * g / (1.0 - u->nadam[2]);
+    u->m[i] = (float)m;
+    u->v[i] = (float)v;
+    u->params[i] -= (float)(u->rate * ahead / (sqrt(v * u->second_scale) + u->optimizer->epsilon));
+}
+
+static void rmsprop(const dcnn_update *u, size_t i, double g) {
+    const double rho = u->optimizer->beta2, squares = rho * (double)u->m[i] + (1.0 - rho) * g * g;
+    double step = u->rate * g / sqrt(squares + u->optimizer->epsilon);
+    u->m[i] = (float)squares;
+    if (u->optimizer->momentum > 0.0) u->v[i] = (float)(step += u->optimizer->momentum * (double)u->v[i]);
+    u->params[i] = (float)((double)u->params[i] - step);
+}
+
+static void lion(const dcnn_update *u, size_t i, double g) {
+    const double beta1 = u->optimizer->beta1, beta2 = u->optimizer->beta2, m = (double)u->m[i];
+    const double direction = beta1 * m + (1.0 - beta1) * g;
+    const double sign = direction > 0.0 ? 1.0 : direction < 0.0 ? -1.0 : direction; /* a NaN stays */
+    u->params[i] = (float)((double)u->params[i] - u->rate * sign);
+    u->m[i] = (float)(beta2 * m + (1.0 - beta2) * g);
+}
+
+static void each_value(const dcnn_update *u, dcnn_range range, void (*rule)(const dcnn_update *, size_t, double)) {
+    for (size_t i = range.offset; i < range.offset + range.count; i++)
+        rule(u, i, (double)u->gradient[i] * (double)u->gradient_scale);
+}
+
 static void apply_with_ratios(const dcnn_update *u, dcnn_range range) {
     for (int i = 0; i < u->weight_count; i++) {
         const dcnn_weight *weight = &u->weights[i];
@@ -161,15 +254,49 @@ static void apply_with_ratios(const dcnn_update *u, dcnn_range range) {
     }
 }
 
-void dcnn_update_apply(const dcnn_update *u, dcnn_range range) {
-    if (dcnn_update_wants_norms(u)) {
-        apply_with_ratios(u, range);
-        return;
-    }
+/* What shortens the whole gradient to the norm allowed; chunks in their order (law 2). */
+static double clip_factor(const dcnn_update *u) {
+    double squares = 0.0;
+    if (u->optimizer->clip_norm <= 0.0) return 1.0;
+    for (int64_t chunk = 0; chunk < u->chunk_count; chunk++) squares += u->norms[chunk][1];
+    const double norm = sqrt(squares) * (double)u->gradient_scale;
+    return norm > u->optimizer->clip_norm ? u->optimizer->clip_norm / norm : 1.0;
+}
+
+static void apply_range(const dcnn_update *u, dcnn_range range) {
     decay(u, range);
-    if (u->optimizer->kind == DCNN_SGD)
-        descend(u, range, u->rate, 0.0);
-    else
+    switch (u->optimizer->kind) {
+    case DCNN_SGD:
+        if (u->optimizer->nesterov)
+            each_value(u, range, nesterov);
+        else
+            descend(u, range, u->rate, 0.0);
+        break;
+    case DCNN_NADAM:
+        each_value(u, range, nadam);
+        break;
+    case DCNN_RMSPROP:
+        each_value(u, range, rmsprop);
+        break;
+    case DCNN_LION:
+        each_value(u, range, lion);
+        break;
+    default:
         u->kernels->adam(range.count, &u->adam, u->gradient + range.offset, u->m + range.offset, u->v + range.offset,
                          u->params + range.offset);
+        break;
+    }
+}
+
+void dcnn_update_apply(const dcnn_update *update, dcnn_range range) {
+    dcnn_update u = *update;
+    const double factor = clip_factor(update);
+    if (factor < 1.0) {
+        u.gradient_scale = (float)((double)u.gradient_scale * factor);
+        u.adam.gradient_scale = u.gradient_scale;
+    }
+    if (dcnn_optimizer_table[u.optimizer->kind].norms)
+        apply_with_ratios(&u, range);
+    else
+        apply_range(&u, range);
 }

@@ -1,14 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /**
- * @file optimizer.h — one step of the flat parameter vector: Adam, SGD, LARS, LAMB.
+ * @file optimizer.h — the table of optimizers, and one step of the flat parameter vector.
  *
  * With g the gradient of the step's mean loss, w a weight tensor, t the step (1 for the first), |x| the Euclidean norm:
  *
  * - adam: Keras' Adam (Kingma and Ba, Adam, 2015; epsilon outside the root, by Keras' formulation).
  *       m += (1 - beta1) (g - m);  v += (1 - beta2) (g^2 - v)
  *       w -= learning_rate sqrt(1 - beta2^t) / (1 - beta1^t) m / (sqrt(v) + epsilon)
+ * - adamw: the same with a weight decay of 0.004 unless another is given.
+ * - nadam: Keras' Nadam (Dozat, 2016), with u_t = beta1 (1 - 0.96^t / 2) and U_t the product of u_1 to u_t:
+ *       m, v as adam;  w -= learning_rate (u_{t+1} m / (1 - U_{t+1}) + (1 - u_t) g / (1 - U_t))
+ *                           / (sqrt(v / (1 - beta2^t)) + epsilon)
  * - sgd: Keras' SGD with momentum.
- *       m = momentum m - learning_rate g;  w += m
+ *       m = momentum m - learning_rate g;  w += m, or with nesterov w += momentum m - learning_rate g
+ * - rmsprop: Keras' RMSprop (Hinton, 2012), beta2 being its rho; the squares lie in m, the momentum in v.
+ *       m = beta2 m + (1 - beta2) g^2;  v = momentum v + learning_rate g / sqrt(m + epsilon);  w -= v
+ * - lion: Chen et al., Symbolic Discovery of Optimization Algorithms, 2023.
+ *       w -= learning_rate sign(beta1 m + (1 - beta1) g);  m = beta2 m + (1 - beta2) g
  * - lars: You, Gitman and Ginsburg, Large Batch Training of Convolutional Networks, 2017.
  *       ratio = trust_coefficient |w| / (|g| + weight_decay |w|)
  *       m = momentum m - learning_rate ratio (g + weight_decay w);  w += m
@@ -36,11 +44,22 @@ typedef enum dcnn_optimizer_kind {
     DCNN_SGD,
     DCNN_LARS,
     DCNN_LAMB,
+    DCNN_ADAMW,
+    DCNN_NADAM,
+    DCNN_RMSPROP,
+    DCNN_LION,
     DCNN_OPTIMIZER_COUNT
 } dcnn_optimizer_kind;
 
-/** "adam", "sgd", …: the kinds' names. */
-extern const char *const dcnn_optimizer_names[DCNN_OPTIMIZER_COUNT];
+/** A row of the table: all there is to know of a kind. */
+typedef struct dcnn_optimizer_row {
+    const char *name;
+    const char *keras_class;                             /**< NULL: Keras' readers know none */
+    double learning_rate, beta2, momentum, weight_decay; /**< defaults */
+    const char *options; /**< the options that it reads besides learning rate and weight decay: " momentum … " */
+    bool norms;          /**< a step needs norms of its tensors */
+} dcnn_optimizer_row;
+extern const dcnn_optimizer_row dcnn_optimizer_table[DCNN_OPTIMIZER_COUNT];
 
 /** Settings; those of other kinds are not read. Zeroed: Adam. */
 typedef struct dcnn_optimizer {
@@ -50,7 +69,13 @@ typedef struct dcnn_optimizer {
     double momentum;              /**< sgd, lars */
     double weight_decay;
     double trust_coefficient; /**< lars */
+    bool nesterov;            /**< sgd */
+    double clip_norm;         /**< the gradient of all weights together is shortened to this norm; 0: not */
+    double clip_value;        /**< each gradient is kept within this, either way; 0: not */
 } dcnn_optimizer;
+
+/** Vectors that it keeps of each weight: none, m, or m and v. *Local.* */
+int dcnn_optimizer_moments(const dcnn_optimizer *optimizer);
 
 /**
  * The constants of Adam's step `step` (1 for the first): alpha = learning_rate sqrt(1 - beta2^t) / (1 - beta1^t).
@@ -79,6 +104,8 @@ typedef struct dcnn_update {
     double rate;           /**< the rest: of the step in progress */
     dcnn_adam_step adam;
     float gradient_scale;
+    double second_scale; /**< 1 / (1 - beta2^t) */
+    double nadam[4];     /**< u_t, u_{t+1}, U_t, U_{t+1} */
 } dcnn_update;
 
 /** Lists a net's tensors and chunks; the vectors are the caller's to set. The optimizer and kernels are borrowed. Free
@@ -87,7 +114,8 @@ dcnn_status dcnn_update_create(const dcnn_net *net, const dcnn_kernels *kernels,
                                dcnn_update *update);
 void dcnn_update_free(dcnn_update *update);
 
-/** Does a step need norms (lars, lamb)? Else only the last of the three functions below has to be called. */
+/** Does a step need norms (lars, lamb), or its gradient clipped? Else only the last of the three functions below has to
+ * be called. */
 bool dcnn_update_wants_norms(const dcnn_update *update);
 
 /** Sets the step's constants. *Local.* @param rate  learning rate; @param step  1 for the first; @param samples  of it

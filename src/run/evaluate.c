@@ -2,6 +2,7 @@
 /* evaluate.c — a trained model over the samples of a data set, or over pictures in memory. */
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "guard/watchdog.h"
 #include "run/feeds.h"
 #include "run/run.h"
@@ -32,11 +33,11 @@ static dcnn_status open_samples(dcnn_comm *comm, const dcnn_checkpoint *checkpoi
     DCNN_TRY(samples->dataset ? dcnn_loader_open(comm, samples->dataset, &options, loader)
                               : dcnn_loader_open_images(comm, samples->images, loader));
     DCNN_TRY(check_fit(checkpoint, loader, samples->dataset ? samples->dataset->class_count : classes_of(loader)));
-    if (checkpoint->normalised)
-        dcnn_loader_normalise(loader, checkpoint->mean, checkpoint->std);
-    else if (samples->dataset == NULL)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "the model file does not say by which mean and deviation its inputs were "
-                                         "standardised (Keras wrote it): predict from a data set instead");
+    dcnn_input input;
+    const dcnn_dataset *data = samples->dataset;
+    DCNN_TRY(dcnn_input_choose(checkpoint, &samples->input, data ? data->mean : NULL, data ? data->std : NULL, &input));
+    if (!input.from_model) dcnn_info("input %s", input.told);
+    dcnn_loader_normalise(loader, input.mean, input.std);
     return DCNN_OK;
 }
 

@@ -7,6 +7,7 @@
 #ifndef DCNN_RUN_RUN_H
 #define DCNN_RUN_RUN_H
 
+#include "model/input.h"
 #include "model/model.h"
 #include "nn/optimizer.h"
 #include "nn/schedule.h"
@@ -57,7 +58,9 @@ typedef struct dcnn_train_step_report {
 typedef struct dcnn_train_options {
     const char
         *model; /**< Keras JSON or .h5 with weights to start from, or NULL: the recipe's net, fitted to the data */
-    const char *precision; /**< of products: "fp32", "bf16", or NULL: as the model says, else fp32 */
+    const char *weights;    /**< Keras' .weights.h5 for a model described by JSON, or NULL */
+    dcnn_input_given input; /**< what the user says of the model's input */
+    const char *precision;  /**< of products: "fp32", "bf16", or NULL: as the model says, else fp32 */
     int epochs;
     int batch_size; /**< of the global batch */
     int accumulate; /**< batches whose gradients make one step (then micro-batches); each has BatchNormalization
@@ -125,6 +128,7 @@ typedef struct dcnn_samples {
     const dcnn_split *split;     /**< rows of it */
     int64_t cache_bytes;         /**< of a node's memory for its pictures; 0: as loader.h says */
     const dcnn_images *images;   /**< on rank 0, if dataset is NULL */
+    dcnn_input_given input;      /**< what the user says of the model's input */
     /** Called on rank 0 now and then: so many of all `count` samples are done if every thread of every rank is as far
      * in its share as rank 0's first one; may be NULL. */
     void (*on_progress)(void *context, int64_t done, int64_t count);

@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
+#include "io/kind.h"
+#include "model/keras_archive.h"
 #include "model/model.h"
 
 const double dcnn_averages_missing = 0.1;
@@ -46,20 +49,21 @@ void dcnn_description_fit(json_t *description, int class_count) {
     }
 }
 
-static bool has_suffix(const char *text, const char *suffix) {
-    const size_t length = strlen(text), tail = strlen(suffix);
-    return length >= tail && strcmp(text + length - tail, suffix) == 0;
-}
-
 bool dcnn_starts_with_weights(const dcnn_train_options *options) {
-    return options->model && (has_suffix(options->model, ".h5") || has_suffix(options->model, ".hdf5"));
+    const dcnn_kind_id kind = options->model ? dcnn_kind_of_file(options->model) : DCNN_KIND_UNKNOWN;
+    return kind == DCNN_KIND_HDF5 || kind == DCNN_KIND_KERAS;
 }
 
-static dcnn_status read_weights(const char *model, dcnn_net **net) {
+/* The net, and the pictures that its file says it expects. */
+static dcnn_status read_weights(const char *model, dcnn_checkpoint *into) {
     dcnn_checkpoint start;
     DCNN_TRY(dcnn_checkpoint_read(model, &start));
-    *net = start.net;
+    into->net = start.net;
+    into->normalised = start.normalised;
+    memcpy(into->mean, start.mean, sizeof start.mean);
+    memcpy(into->std, start.std, sizeof start.std);
     start.net = NULL;
+    if (start.compiled[0]) dcnn_info("model %s", start.compiled);
     dcnn_checkpoint_free(&start);
     return DCNN_OK;
 }
@@ -77,13 +81,14 @@ static dcnn_status check_size(const dcnn_dataset *dataset) {
     return status;
 }
 
-dcnn_status dcnn_starting_net(const dcnn_train_options *options, const dcnn_dataset *dataset, dcnn_net **net) {
+dcnn_status dcnn_starting_net(const dcnn_train_options *options, const dcnn_dataset *dataset, dcnn_checkpoint *into) {
     const char *model = options->model;
     const dcnn_shape shape = {3, dataset->h, dataset->w, dataset->c};
     dcnn_status status = DCNN_OK;
+    dcnn_net **net = &into->net;
     *net = NULL;
     if (dcnn_starts_with_weights(options)) {
-        status = read_weights(model, net);
+        status = read_weights(model, into);
     } else {
         char *path = model ? strdup(model) : dcnn_data_path("models/digits.json");
         json_t *description = NULL;
@@ -100,6 +105,7 @@ dcnn_status dcnn_starting_net(const dcnn_train_options *options, const dcnn_data
             if (status != DCNN_OK) dcnn_error_prefix("%s", path);
         }
         if (status == DCNN_OK) dcnn_net_initialise(*net, options->seed);
+        if (status == DCNN_OK && options->weights) status = dcnn_keras_weights_read(options->weights, *net);
         json_decref(description);
         free(path);
     }

@@ -13,10 +13,10 @@
  *
  * The recipe's takes any data; a JSON takes the data's shape where it names no input shape, and the data's number of
  * classes where its last layer has no units. A momentum in the options replaces those of all BatchNormalization layers.
- * @param net  out; free with dcnn_net_free()
+ * @param into  out: its net (free with dcnn_net_free()), and the mean and std that its file says it expects
  * @return DCNN_OK; DCNN_BAD_INPUT: no such file, no net, or one that does not fit the data
  */
-dcnn_status dcnn_starting_net(const dcnn_train_options *options, const dcnn_dataset *dataset, dcnn_net **net);
+dcnn_status dcnn_starting_net(const dcnn_train_options *options, const dcnn_dataset *dataset, dcnn_checkpoint *into);
 
 /** Do the options name a model with weights? *Local.* */
 bool dcnn_starts_with_weights(const dcnn_train_options *options);

@@ -8,6 +8,9 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/log.h"
+#include "io/kind.h"
+#include "model/keras_archive.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "guard/signals.h"
@@ -48,9 +51,25 @@ static dcnn_status copy_net(const dcnn_net *from, dcnn_net **to) {
     return DCNN_OK;
 }
 
+/* The pictures that the model expects; a run that goes on keeps its own. */
+static dcnn_status choose_input(dcnn_trainer *t, const dcnn_checkpoint *from) {
+    dcnn_input input;
+    DCNN_TRY(dcnn_input_choose(from ? from : &t->state, from ? NULL : &t->options->input, t->dataset.mean,
+                               t->dataset.std, &input));
+    const bool is_file = dcnn_starts_with_weights(t->options);
+    const bool is_given = t->options->input.mean || t->options->input.std || t->options->input.scale > 0.0;
+    if (!input.from_model && from == NULL && (is_file || is_given || dcnn_net_takes_bytes(t->state.net)))
+        dcnn_info("input %s", input.told);
+    dcnn_loader_normalise(&t->loader, input.mean, input.std);
+    memcpy(t->state.mean, input.mean, sizeof input.mean);
+    memcpy(t->state.std, input.std, sizeof input.std);
+    t->state.normalised = true;
+    return DCNN_OK;
+}
+
 static dcnn_status take_state(dcnn_trainer *t, const dcnn_checkpoint *from) {
     dcnn_progress *progress = &t->state.progress;
-    DCNN_TRY(from ? copy_net(from->net, &t->state.net) : dcnn_starting_net(t->options, &t->dataset, &t->state.net));
+    DCNN_TRY(from ? copy_net(from->net, &t->state.net) : dcnn_starting_net(t->options, &t->dataset, &t->state));
     DCNN_TRY(check_fit(t));
     if (from) {
         if (!from->resumable)
@@ -69,10 +88,8 @@ static dcnn_status take_state(dcnn_trainer *t, const dcnn_checkpoint *from) {
         *progress = (dcnn_progress){
             .seed = t->options->seed, .best_loss = INFINITY, .best_correct = -1, .data_checksum = t->dataset.checksum};
     }
+    DCNN_TRY(choose_input(t, from));
     /* What a checkpoint tells of the data is the data set's own; borrowed, see dcnn_trainer_close(). */
-    memcpy(t->state.mean, t->dataset.mean, sizeof t->state.mean);
-    memcpy(t->state.std, t->dataset.std, sizeof t->state.std);
-    t->state.normalised = true;
     t->state.class_count = t->dataset.class_count;
     t->state.class_names = t->dataset.class_names;
     t->state.data_path = t->dataset.path;

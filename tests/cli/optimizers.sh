@@ -1,6 +1,6 @@
 small_data
 train() { dcnn train small.h5 --run run "$@"; }
-try train --optimizer rmsprop
+try train --optimizer adagrad
 try train --optimizer adam --momentum 0.5
 try train --optimizer lamb --trust-coefficient 0.01
 try train --optimizer lars --beta-1 0.5

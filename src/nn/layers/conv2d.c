@@ -6,7 +6,7 @@
 #include <string.h>
 
 typedef struct conv2d {
-    int filters, size[2], stride[2];
+    int filters, size[2], stride[2], dilation[2], groups;
     bool same, use_bias;
     dcnn_activation activation;
     dcnn_initializer kernel_initializer, bias_initializer;
@@ -14,13 +14,24 @@ typedef struct conv2d {
 
 enum { KERNEL, BIAS };
 
+/* Does it need the kernels for dilation and groups? */
+static bool is_general(const conv2d *c) {
+    return c->groups > 1 || c->dilation[0] > 1 || c->dilation[1] > 1;
+}
+
+/* Rows or columns that a filter spans. */
+static int span(const conv2d *c, int axis) {
+    return (c->size[axis] - 1) * c->dilation[axis] + 1;
+}
+
 static dcnn_status parse(dcnn_node *node, const json_t *config) {
-    static const dcnn_config_only only[] = {
-        {"data_format", "\"channels_last\""}, {"dilation_rate", "[1, 1]"}, {"groups", "1"}};
+    static const dcnn_config_only only[] = {{"data_format", "\"channels_last\""}};
     conv2d *c = node->config;
     DCNN_TRY(dcnn_config_int(node, config, "filters", 0, &c->filters));
     DCNN_TRY(dcnn_config_pair(node, config, "kernel_size", 0, c->size));
     DCNN_TRY(dcnn_config_pair(node, config, "strides", 1, c->stride));
+    DCNN_TRY(dcnn_config_pair(node, config, "dilation_rate", 1, c->dilation));
+    DCNN_TRY(dcnn_config_int(node, config, "groups", 1, &c->groups));
     DCNN_TRY(dcnn_config_padding(node, config, &c->same));
     DCNN_TRY(dcnn_config_bool(node, config, "use_bias", true, &c->use_bias));
     DCNN_TRY(dcnn_config_activation(node, config, &c->activation));
@@ -41,12 +52,15 @@ static dcnn_status build(dcnn_node *node, const dcnn_shape *inputs) {
                          dcnn_shape_text(in, text));
     int pad;
     node->shape = (dcnn_shape){.rank = 3, .c = c->filters};
-    if (!dcnn_window(in.h, c->size[0], c->stride[0], c->same, &node->shape.h, &pad) ||
-        !dcnn_window(in.w, c->size[1], c->stride[1], c->same, &node->shape.w, &pad))
+    if (!dcnn_window(in.h, span(c, 0), c->stride[0], c->same, &node->shape.h, &pad) ||
+        !dcnn_window(in.w, span(c, 1), c->stride[1], c->same, &node->shape.w, &pad))
         return DCNN_FAIL(DCNN_BAD_INPUT,
                          "layer '%s' (Conv2D): its input of shape %s is smaller than its filter of shape (%d, %d)",
                          node->name, dcnn_shape_text(in, text), c->size[0], c->size[1]);
-    const int kernel[4] = {c->size[0], c->size[1], in.c, c->filters};
+    if (in.c % c->groups != 0 || c->filters % c->groups != 0)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%s' (Conv2D): %d groups do not divide %d channels and %d filters",
+                         node->name, c->groups, in.c, c->filters);
+    const int kernel[4] = {c->size[0], c->size[1], in.c / c->groups, c->filters};
     dcnn_node_add_param(node, "kernel", false, 4, kernel, c->kernel_initializer);
     if (c->use_bias) dcnn_node_add_param(node, "bias", false, 1, &c->filters, c->bias_initializer);
     return DCNN_OK;
@@ -54,12 +68,13 @@ static dcnn_status build(dcnn_node *node, const dcnn_shape *inputs) {
 
 static void describe(const dcnn_node *node, json_t *config) {
     const conv2d *c = node->config;
-    json_t *mine = json_pack("{s:i, s:[ii], s:[ii], s:s, s:s, s:[ii], s:i, s:s, s:b, s:o, s:o}", "filters", c->filters,
-                             "kernel_size", c->size[0], c->size[1], "strides", c->stride[0], c->stride[1], "padding",
-                             c->same ? "same" : "valid", "data_format", "channels_last", "dilation_rate", 1, 1,
-                             "groups", 1, "activation", dcnn_activation_name(c->activation.kind), "use_bias",
-                             c->use_bias, "kernel_initializer", dcnn_initializer_describe(&c->kernel_initializer),
-                             "bias_initializer", dcnn_initializer_describe(&c->bias_initializer));
+    json_t *mine =
+        json_pack("{s:i, s:[ii], s:[ii], s:s, s:s, s:[ii], s:i, s:s, s:b, s:o, s:o}", "filters", c->filters,
+                  "kernel_size", c->size[0], c->size[1], "strides", c->stride[0], c->stride[1], "padding",
+                  c->same ? "same" : "valid", "data_format", "channels_last", "dilation_rate", c->dilation[0],
+                  c->dilation[1], "groups", c->groups, "activation", dcnn_activation_name(c->activation.kind),
+                  "use_bias", c->use_bias, "kernel_initializer", dcnn_initializer_describe(&c->kernel_initializer),
+                  "bias_initializer", dcnn_initializer_describe(&c->bias_initializer));
     json_object_update(config, mine);
     json_decref(mine);
 }
@@ -79,9 +94,12 @@ static dcnn_conv grain_shape(const dcnn_node *node, dcnn_shape in, int n) {
                        .r = c->size[0],
                        .s = c->size[1],
                        .stride_h = c->stride[0],
-                       .stride_w = c->stride[1]};
-    dcnn_window(in.h, c->size[0], c->stride[0], c->same, &shape.oh, &shape.pad_h);
-    dcnn_window(in.w, c->size[1], c->stride[1], c->same, &shape.ow, &shape.pad_w);
+                       .stride_w = c->stride[1],
+                       .dilation_h = c->dilation[0],
+                       .dilation_w = c->dilation[1],
+                       .groups = c->groups};
+    dcnn_window(in.h, span(c, 0), c->stride[0], c->same, &shape.oh, &shape.pad_h);
+    dcnn_window(in.w, span(c, 1), c->stride[1], c->same, &shape.ow, &shape.pad_w);
     return shape;
 }
 
@@ -94,24 +112,40 @@ static void measure(dcnn_op *op, const dcnn_kernels *kernels, int grain) {
     size_t gradient = op->training && op->activation.kind != DCNN_LINEAR
                           ? rounded((size_t)grain * dcnn_shape_count(op->node->shape))
                           : 0;
-    op->scratch_floats = gradient + kernels->conv_scratch(&shape);
-    op->packed_floats = kernels->conv_packed(&shape);
+    const bool general = is_general(op->node->config);
+    op->scratch_floats = gradient + (general ? 0 : kernels->conv_scratch(&shape));
+    op->packed_floats = general ? 0 : kernels->conv_packed(&shape);
 }
 
 static void prepare(const dcnn_op *op, const dcnn_kernels *kernels, const dcnn_net *net, int part, int parts) {
     dcnn_conv shape = grain_shape(op->node, op->in, 1);
+    if (is_general(op->node->config)) return;
     kernels->conv_pack(&shape, dcnn_net_values(net, dcnn_net_param(net, op->node, KERNEL)), op->packed, part, parts);
 }
 
 static void forward(const dcnn_pass *pass) {
     const dcnn_op *op = pass->op;
     dcnn_conv shape = grain_shape(op->node, op->in, pass->n);
-    dcnn_fused fused = op->activation.kind == DCNN_RELU ? DCNN_FUSED_RELU : DCNN_FUSED_NONE;
-    pass->kernels->conv_forward(&shape, pass->x[0], op->packed, dcnn_pass_param(pass, op->node, BIAS), fused, pass->y,
-                                pass->scratch);
+    const bool general = is_general(op->node->config);
+    dcnn_fused fused = op->activation.kind == DCNN_RELU && !general ? DCNN_FUSED_RELU : DCNN_FUSED_NONE;
+    if (general)
+        pass->kernels->general_forward(&shape, pass->x[0], dcnn_pass_param(pass, op->node, KERNEL),
+                                       dcnn_pass_param(pass, op->node, BIAS), pass->y);
+    else
+        pass->kernels->conv_forward(&shape, pass->x[0], op->packed, dcnn_pass_param(pass, op->node, BIAS), fused,
+                                    pass->y, pass->scratch);
     if (fused == DCNN_FUSED_NONE)
         dcnn_activation_forward(pass->kernels, &op->activation, (size_t)(shape.n * shape.oh * shape.ow), shape.k,
                                 pass->y, pass->y);
+}
+
+static void backward_general(const dcnn_pass *pass, const dcnn_conv *shape, const float *dy) {
+    const dcnn_node *node = pass->op->node;
+    float *dkernel = dcnn_pass_dparam(pass, node, KERNEL), *dbias = dcnn_pass_dparam(pass, node, BIAS);
+    const size_t rows = (size_t)shape->n * (size_t)shape->oh * (size_t)shape->ow;
+    if (dkernel) pass->kernels->general_backward_filter(shape, pass->x[0], dy, dkernel);
+    if (dbias) pass->kernels->column_sums(rows, shape->k, dy, dbias);
+    if (pass->dx[0]) pass->kernels->general_backward_input(shape, dy, dcnn_pass_param(pass, node, KERNEL), pass->dx[0]);
 }
 
 static void backward(const dcnn_pass *pass) {
@@ -124,6 +158,10 @@ static void backward(const dcnn_pass *pass) {
         dcnn_activation_backward(pass->kernels, &op->activation, rows, shape.k, NULL, pass->y, pass->dy, scratch);
         dy = scratch;
         scratch += rounded(rows * (size_t)shape.k);
+    }
+    if (is_general(op->node->config)) {
+        backward_general(pass, &shape, dy);
+        return;
     }
     float *dkernel = dcnn_pass_dparam(pass, op->node, KERNEL);
     if (dkernel)
@@ -160,7 +198,8 @@ bool dcnn_conv_pool_matches(const dcnn_kernels *kernels, const dcnn_node *conv, 
     const conv2d *c = conv->config;
     dcnn_conv shape = grain_shape(conv, in, 1);
     const bool halves = dcnn_max_pooling_is_2x2(pool);
-    return halves && c->use_bias && c->activation.kind == DCNN_RELU && kernels->conv_pool_fits(&shape);
+    return halves && !is_general(c) && c->use_bias && c->activation.kind == DCNN_RELU &&
+           kernels->conv_pool_fits(&shape);
 }
 
 static size_t cells(const dcnn_op *o, int n) {

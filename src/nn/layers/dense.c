@@ -26,12 +26,8 @@ static dcnn_status parse(dcnn_node *node, const json_t *config) {
 
 static dcnn_status build(dcnn_node *node, const dcnn_shape *inputs) {
     const dense *d = node->config;
-    char text[48];
-    if (inputs[0].rank != 1)
-        return DCNN_FAIL(DCNN_BAD_INPUT,
-                         "layer '%s' (Dense) needs an input of shape (features,), not %s: put a Flatten before it",
-                         node->name, dcnn_shape_text(inputs[0], text));
-    node->shape = (dcnn_shape){.rank = 1, .h = 1, .w = 1, .c = d->units};
+    node->shape = inputs[0]; /* on a map it is applied to each position */
+    node->shape.c = d->units;
     dcnn_node_add_param(node, "kernel", false, 2, (int[]){inputs[0].c, d->units}, d->kernel_initializer);
     if (d->use_bias) dcnn_node_add_param(node, "bias", false, 1, &d->units, d->bias_initializer);
     return DCNN_OK;
@@ -56,9 +52,13 @@ static size_t gradient_floats(const dcnn_op *op, int rows) {
     return op->training && op->activation.kind != DCNN_LINEAR ? (floats + 15) / 16 * 16 : 0;
 }
 
+static int rows_of(const dcnn_op *op, int n) {
+    return n * op->in.h * op->in.w;
+}
+
 static void measure(dcnn_op *op, const dcnn_kernels *kernels, int grain) {
-    const int in = op->in.c, units = op->node->shape.c;
-    op->scratch_floats = gradient_floats(op, grain) + kernels->dense_scratch(grain, in, units);
+    const int in = op->in.c, units = op->node->shape.c, rows = rows_of(op, grain);
+    op->scratch_floats = gradient_floats(op, rows) + kernels->dense_scratch(rows, in, units);
     op->packed_floats = kernels->dense_packed(in, units);
 }
 
@@ -69,27 +69,26 @@ static void prepare(const dcnn_op *op, const dcnn_kernels *kernels, const dcnn_n
 
 static void forward(const dcnn_pass *pass) {
     const dcnn_op *op = pass->op;
-    const int units = op->node->shape.c;
-    pass->kernels->dense_forward(pass->n, op->in.c, units, pass->x[0], dcnn_pass_param(pass, op->node, KERNEL),
-                                 op->packed, dcnn_pass_param(pass, op->node, BIAS),
+    const int units = op->node->shape.c, rows = rows_of(op, pass->n);
+    pass->kernels->dense_forward(rows, op->in.c, units, pass->x[0], dcnn_pass_param(pass, op->node, KERNEL), op->packed,
+                                 dcnn_pass_param(pass, op->node, BIAS),
                                  op->activation.kind == DCNN_RELU ? DCNN_FUSED_RELU : DCNN_FUSED_NONE, pass->y,
                                  pass->scratch);
     if (op->activation.kind != DCNN_RELU)
-        dcnn_activation_forward(pass->kernels, &op->activation, (size_t)pass->n, units, pass->y, pass->y);
+        dcnn_activation_forward(pass->kernels, &op->activation, (size_t)rows, units, pass->y, pass->y);
 }
 
 static void backward(const dcnn_pass *pass) {
     const dcnn_op *op = pass->op;
-    const int units = op->node->shape.c;
+    const int units = op->node->shape.c, rows = rows_of(op, pass->n);
     const float *dy = pass->dy;
     if (op->activation.kind != DCNN_LINEAR) {
-        dcnn_activation_backward(pass->kernels, &op->activation, (size_t)pass->n, units, NULL, pass->y, dy,
-                                 pass->scratch);
+        dcnn_activation_backward(pass->kernels, &op->activation, (size_t)rows, units, NULL, pass->y, dy, pass->scratch);
         dy = pass->scratch;
     }
-    pass->kernels->dense_backward(pass->n, op->in.c, units, pass->x[0], dcnn_pass_param(pass, op->node, KERNEL),
+    pass->kernels->dense_backward(rows, op->in.c, units, pass->x[0], dcnn_pass_param(pass, op->node, KERNEL),
                                   op->packed, dy, pass->dx[0], dcnn_pass_dparam(pass, op->node, KERNEL),
-                                  dcnn_pass_dparam(pass, op->node, BIAS), pass->scratch + gradient_floats(op, pass->n));
+                                  dcnn_pass_dparam(pass, op->node, BIAS), pass->scratch + gradient_floats(op, rows));
 }
 
 static const dcnn_op_kind op = {

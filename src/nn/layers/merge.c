@@ -93,24 +93,49 @@ static void backward_subtract(const dcnn_pass *pass) {
 
 /* --- Multiply: each input's gradient is dy times the product of the others ---------------------------------------- */
 
+/* One number a channel, for all positions: (1, 1, C) beside (H, W, C), as in squeeze and excitation. */
+static bool is_gate(dcnn_shape gate, dcnn_shape map) {
+    return gate.rank == 3 && map.rank == 3 && gate.h == 1 && gate.w == 1 && gate.c == map.c;
+}
+
+static dcnn_status build_multiply(dcnn_node *node, const dcnn_shape *inputs) {
+    dcnn_shape largest = inputs[0];
+    for (int i = 1; i < node->input_count; i++)
+        if (is_gate(largest, inputs[i])) largest = inputs[i];
+    for (int i = 0; i < node->input_count; i++)
+        if (!is_same(inputs[i], largest) && !is_gate(inputs[i], largest)) return fail_shapes(node, largest, inputs[i]);
+    node->shape = largest;
+    return DCNN_OK;
+}
+
+/* Where value i of the product finds its factor in input j. */
+static size_t factor_at(const dcnn_op *op, int j, size_t i) {
+    const size_t c = (size_t)op->node->shape.c;
+    return is_same(op->in_of[j], op->node->shape) ? i : i / dcnn_shape_count(op->node->shape) * c + i % c;
+}
+
 static void forward_multiply(const dcnn_pass *pass) {
     const size_t count = count_of(pass);
     for (size_t i = 0; i < count; i++) {
-        float product = pass->x[0][i];
-        for (int j = 1; j < pass->op->input_count; j++) product *= pass->x[j][i];
+        float product = pass->x[0][factor_at(pass->op, 0, i)];
+        for (int j = 1; j < pass->op->input_count; j++) product *= pass->x[j][factor_at(pass->op, j, i)];
         pass->y[i] = product;
     }
 }
 
 static void backward_multiply(const dcnn_pass *pass) {
+    const dcnn_op *op = pass->op;
     const size_t count = count_of(pass);
-    for (int j = 0; j < pass->op->input_count; j++)
-        for (size_t i = 0; pass->dx[j] && i < count; i++) {
+    for (int j = 0; j < op->input_count; j++) {
+        if (pass->dx[j] == NULL) continue;
+        memset(pass->dx[j], 0, (size_t)pass->n * dcnn_shape_count(op->in_of[j]) * sizeof(float));
+        for (size_t i = 0; i < count; i++) {
             float product = pass->dy[i];
-            for (int k = 0; k < pass->op->input_count; k++)
-                if (k != j) product *= pass->x[k][i];
-            pass->dx[j][i] = product;
+            for (int k = 0; k < op->input_count; k++)
+                if (k != j) product *= pass->x[k][factor_at(op, k, i)];
+            pass->dx[j][factor_at(op, j, i)] += product;
         }
+    }
 }
 
 /* --- Maximum, Minimum: of equal values the first one has the gradient, as in MaxPooling2D ------------------------- */
@@ -244,7 +269,7 @@ static void backward_concatenate(const dcnn_pass *pass) {
 
 MERGE(dcnn_layer_add, "Add", add, false, build);
 MERGE(dcnn_layer_subtract, "Subtract", subtract, false, build_subtract);
-MERGE(dcnn_layer_multiply, "Multiply", multiply, true, build);
+MERGE(dcnn_layer_multiply, "Multiply", multiply, true, build_multiply);
 MERGE(dcnn_layer_average, "Average", average, false, build);
 MERGE(dcnn_layer_maximum, "Maximum", maximum, true, build);
 MERGE(dcnn_layer_minimum, "Minimum", minimum, true, build);

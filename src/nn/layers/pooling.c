@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* pooling.c — MaxPooling2D, AveragePooling2D and GlobalAveragePooling2D. */
+/* pooling.c — MaxPooling2D, AveragePooling2D, and both over the whole map. */
 #include "nn/config.h"
 
 typedef struct pooling {
     int size[2], stride[2];
     bool same;
-    bool keepdims; /* GlobalAveragePooling2D only */
+    bool keepdims; /* of the global ones */
 } pooling;
 
 static dcnn_status parse(dcnn_node *node, const json_t *config) {
@@ -115,7 +115,7 @@ const dcnn_layer dcnn_layer_average_pooling2d = {
     .op = &average_op,
 };
 
-/* GlobalAveragePooling2D is the average over one window as large as the map. */
+/* Global pooling is that of one window as large as the map. */
 
 static dcnn_status global_parse(dcnn_node *node, const json_t *config) {
     static const dcnn_config_only only[] = {{"data_format", "\"channels_last\""}};
@@ -130,6 +130,9 @@ static dcnn_status global_build(dcnn_node *node, const dcnn_shape *inputs) {
     if (in.rank != 3)
         return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%s' (%s) needs an input of shape (height, width, channels), not %s",
                          node->name, node->layer->class_name, dcnn_shape_text(in, text));
+    if (in.h * (int64_t)in.w > UINT16_MAX)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%s': a map of shape %s is too large to pool", node->name,
+                         dcnn_shape_text(in, text));
     p->size[0] = p->stride[0] = in.h;
     p->size[1] = p->stride[1] = in.w;
     node->shape = (dcnn_shape){.rank = p->keepdims ? 3 : 1, .h = 1, .w = 1, .c = in.c};
@@ -148,4 +151,13 @@ const dcnn_layer dcnn_layer_global_average_pooling2d = {
     .build = global_build,
     .describe = global_describe,
     .op = &average_op,
+};
+
+const dcnn_layer dcnn_layer_global_max_pooling2d = {
+    .class_name = "GlobalMaxPooling2D",
+    .config_bytes = sizeof(pooling),
+    .parse = global_parse,
+    .build = global_build,
+    .describe = global_describe,
+    .op = &max_op,
 };

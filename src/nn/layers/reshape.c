@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* reshape.c — Flatten: the values as they lie, or, for channels_first, with what it takes for channels in the end. */
+/* reshape.c — Flatten and Reshape: the values as they lie; Permute, and Flatten of channels_first: their axes in
+ * another order. */
 #include <string.h>
 
 #include "nn/config.h"
@@ -7,6 +8,7 @@
 typedef struct reshape {
     bool permutes;
     int order[3]; /* axis i of the output is axis order[i] of the input */
+    int rank, target[3];
 } reshape;
 
 static bool is_view(const dcnn_node *node) {
@@ -20,7 +22,7 @@ static dcnn_status parse_flatten(dcnn_node *node, const json_t *config) {
         return DCNN_FAIL(DCNN_BAD_INPUT,
                          "layer '%s' (Flatten): \"data_format\" must be \"channels_last\" or \"channels_first\"",
                          node->name);
-    *r = (reshape){format && strcmp(format, "channels_first") == 0, {1, 2, 0}};
+    *r = (reshape){.permutes = format && strcmp(format, "channels_first") == 0, .order = {1, 2, 0}};
     return DCNN_OK;
 }
 
@@ -71,4 +73,102 @@ const dcnn_layer dcnn_layer_flatten = {
     .describe = describe_flatten,
     .op = &permute_op,
     .is_view = is_view,
+};
+
+/* --- Reshape --------------------------------------------------------------------------------------------------------
+ */
+
+static dcnn_status parse_reshape(dcnn_node *node, const json_t *config) {
+    reshape *r = node->config;
+    const json_t *target = json_object_get(config, "target_shape");
+    r->rank = (int)json_array_size(target);
+    bool good = r->rank == 1 || r->rank == 3;
+    for (size_t i = 0; good && i < json_array_size(target); i++) {
+        const json_int_t value = json_integer_value(json_array_get(target, i));
+        good = value == -1 || (value >= 1 && value <= 1 << 24);
+        r->target[i] = (int)value;
+    }
+    if (good) return DCNN_OK;
+    return DCNN_FAIL(DCNN_BAD_INPUT,
+                     "layer '%s' (Reshape): \"target_shape\" must be [height, width, channels] or [features] in dcnn",
+                     node->name);
+}
+
+static dcnn_status build_reshape(dcnn_node *node, const dcnn_shape *inputs) {
+    const reshape *r = node->config;
+    const int64_t count = (int64_t)dcnn_shape_count(inputs[0]);
+    int64_t known = 1, sizes[3] = {1, 1, 1};
+    int open = -1;
+    char text[48];
+    for (int i = 0; i < r->rank; i++) {
+        sizes[i] = r->target[i];
+        if (sizes[i] < 0 && open < 0)
+            open = i;
+        else
+            known *= sizes[i];
+    }
+    if (open >= 0 && known > 0) sizes[open] = count / known;
+    if (known < 1 || sizes[0] * sizes[1] * sizes[2] != count)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%s' (Reshape): its input of shape %s does not fit its target_shape",
+                         node->name, dcnn_shape_text(inputs[0], text));
+    node->shape = r->rank == 3 ? (dcnn_shape){3, (int)sizes[0], (int)sizes[1], (int)sizes[2]}
+                               : (dcnn_shape){1, 1, 1, (int)sizes[0]};
+    return DCNN_OK;
+}
+
+static void describe_reshape(const dcnn_node *node, json_t *config) {
+    const reshape *r = node->config;
+    json_t *target = json_array();
+    for (int i = 0; i < r->rank; i++) json_array_append_new(target, json_integer(r->target[i]));
+    json_object_set_new(config, "target_shape", target);
+}
+
+const dcnn_layer dcnn_layer_reshape = {
+    .class_name = "Reshape",
+    .config_bytes = sizeof(reshape),
+    .parse = parse_reshape,
+    .build = build_reshape,
+    .describe = describe_reshape,
+    .op = &permute_op,
+    .is_view = is_view,
+};
+
+/* --- Permute --------------------------------------------------------------------------------------------------------
+ */
+
+static dcnn_status parse_permute(dcnn_node *node, const json_t *config) {
+    reshape *r = node->config;
+    const json_t *dims = json_object_get(config, "dims");
+    int seen = 0;
+    for (size_t i = 0; i < 3; i++) {
+        r->order[i] = (int)json_integer_value(json_array_get(dims, i)) - 1;
+        if (r->order[i] >= 0 && r->order[i] < 3) seen |= 1 << r->order[i];
+    }
+    r->permutes = true;
+    if (json_array_size(dims) == 3 && seen == 7) return DCNN_OK;
+    return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%s' (Permute): \"dims\" must be 1, 2 and 3 in some order", node->name);
+}
+
+static dcnn_status build_permute(dcnn_node *node, const dcnn_shape *inputs) {
+    const reshape *r = node->config;
+    const int sizes[3] = {inputs[0].h, inputs[0].w, inputs[0].c};
+    if (inputs[0].rank != 3)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%s' (Permute) needs an input of shape (height, width, channels)",
+                         node->name);
+    node->shape = (dcnn_shape){3, sizes[r->order[0]], sizes[r->order[1]], sizes[r->order[2]]};
+    return DCNN_OK;
+}
+
+static void describe_permute(const dcnn_node *node, json_t *config) {
+    const reshape *r = node->config;
+    json_object_set_new(config, "dims", json_pack("[i,i,i]", r->order[0] + 1, r->order[1] + 1, r->order[2] + 1));
+}
+
+const dcnn_layer dcnn_layer_permute = {
+    .class_name = "Permute",
+    .config_bytes = sizeof(reshape),
+    .parse = parse_permute,
+    .build = build_permute,
+    .describe = describe_permute,
+    .op = &permute_op,
 };

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* compile_state.c — what Keras' compile() leaves in a model file: the loss, which is used, and the optimizer, which
+ * dcnn names and hands on but takes from its own options. */
+#include <stdio.h>
+#include <string.h>
+
+#include "model/model_private.h"
+
+/* The settings of one kind behind those of all, by the options that it reads. */
+static void describe_own_settings(const dcnn_optimizer *o, json_t *settings) {
+    const char *reads = dcnn_optimizer_table[o->kind].options;
+    const struct {
+        const char *option, *key;
+        double value;
+    } rows[] = {{" momentum ", "momentum", o->momentum},
+                {" beta-1 ", "beta_1", o->beta1},
+                {" beta-2 ", o->kind == DCNN_RMSPROP ? "rho" : "beta_2", o->beta2},
+                {" epsilon ", "epsilon", o->epsilon}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (strstr(reads, rows[i].option)) json_object_set_new(settings, rows[i].key, json_real(rows[i].value));
+    if (o->kind == DCNN_ADAM || o->kind == DCNN_ADAMW) json_object_set_new(settings, "amsgrad", json_false());
+    if (o->kind == DCNN_SGD) json_object_set_new(settings, "nesterov", json_boolean(o->nesterov));
+    if (o->clip_norm > 0.0) json_object_set_new(settings, "global_clipnorm", json_real(o->clip_norm));
+    if (o->clip_value > 0.0) json_object_set_new(settings, "clipvalue", json_real(o->clip_value));
+}
+
+static json_t *describe_loss(const dcnn_net *net) {
+    const dcnn_activation_kind end = dcnn_net_output_activation(net);
+    const bool logits = end == DCNN_LINEAR && !dcnn_loss_is_regression(net->loss.kind);
+    const bool categorical = net->loss.kind == DCNN_LOSS_CATEGORICAL;
+    if (!logits) return json_string(dcnn_loss_name(net->loss.kind));
+    return json_pack("{s:s, s:s, s:{s:b, s:s}, s:n}", "module", "keras.losses", "class_name",
+                     categorical ? "SparseCategoricalCrossentropy" : "BinaryCrossentropy", "config", "from_logits", 1,
+                     "reduction", "sum_over_batch_size", "registered_name");
+}
+
+json_t *dcnn_compile_state_describe(const dcnn_net *net, const dcnn_optimizer *optimizer, bool archive) {
+    const char *class_name = dcnn_optimizer_table[optimizer->kind].keras_class;
+    if (class_name == NULL) return NULL;
+    json_t *settings =
+        json_pack("{s:s, s:f, s:n, s:n, s:n, s:n, s:b, s:f, s:n, s:n, s:n}", "name",
+                  dcnn_optimizer_table[optimizer->kind].name, "learning_rate", optimizer->learning_rate, "weight_decay",
+                  "clipnorm", "global_clipnorm", "clipvalue", "use_ema", 0, "ema_momentum", 0.99,
+                  "ema_overwrite_frequency", "loss_scale_factor", "gradient_accumulation_steps");
+    if (optimizer->weight_decay > 0.0)
+        json_object_set_new(settings, "weight_decay", json_real(optimizer->weight_decay));
+    describe_own_settings(optimizer, settings);
+    const char *metric = dcnn_loss_is_regression(net->loss.kind) ? "mean_absolute_error" : "accuracy";
+    json_t *state = json_pack("{s:o, s:n, s:[s], s:n, s:b, s:i, s:o}", "loss", describe_loss(net), "loss_weights",
+                              "metrics", metric, "weighted_metrics", "run_eagerly", 0, "steps_per_execution", 1,
+                              "jit_compile", archive ? json_false() : json_string("auto"));
+    json_t *own = json_pack("{s:s, s:o}", "class_name", class_name, "config", settings);
+    if (archive) {
+        json_object_set_new(own, "module", json_string("keras.optimizers"));
+        json_object_set_new(own, "registered_name", json_null());
+    }
+    json_object_set_new(state, archive ? "optimizer" : "optimizer_config", own);
+    return state;
+}
+
+/* --- reading -------------------------------------------------------------------------------------------------------
+ */
+
+/* "mse", {"class_name": "CategoricalCrossentropy", "config": {…}} or a function's {"config": "mse"}; of a dict or list
+ * with one entry, that. */
+static const json_t *one_loss(const json_t *loss) {
+    if (json_is_array(loss) && json_array_size(loss) == 1) return json_array_get(loss, 0);
+    if (json_is_object(loss) && json_object_get(loss, "class_name") == NULL && json_object_size(loss) == 1)
+        return json_object_iter_value(json_object_iter((json_t *)(uintptr_t)loss));
+    return loss;
+}
+
+static const char *loss_name(const json_t *loss) {
+    const char *class_name = json_string_value(json_object_get(loss, "class_name"));
+    const char *function = json_string_value(json_object_get(loss, "config"));
+    if (json_is_string(loss)) return json_string_value(loss);
+    return class_name && strcmp(class_name, "function") == 0 && function ? function : class_name;
+}
+
+dcnn_status dcnn_compile_state_take(const json_t *state, dcnn_checkpoint *into) {
+    const json_t *loss = one_loss(json_object_get(state, "loss")), *config = json_object_get(loss, "config");
+    const json_t *optimizer = json_object_get(state, "optimizer");
+    const char *name = loss_name(loss), *rule = json_string_value(optimizer);
+    if (optimizer == NULL) optimizer = json_object_get(state, "optimizer_config");
+    if (rule == NULL) rule = json_string_value(json_object_get(optimizer, "class_name"));
+    if (name) {
+        dcnn_loss known = {.kind = dcnn_loss_find(name),
+                           .smoothing = json_number_value(json_object_get(config, "label_smoothing")),
+                           .delta = json_number_value(json_object_get(config, "delta"))};
+        if (known.kind == DCNN_LOSS_COUNT) {
+            snprintf(into->net->untrainable, sizeof into->net->untrainable,
+                     "it was compiled with the loss %.60s, which dcnn does not have", name);
+        } else if (dcnn_net_set_loss(into->net, &known) != DCNN_OK) {
+            snprintf(into->net->untrainable, sizeof into->net->untrainable, "%.180s", dcnn_error());
+        }
+        into->class_count = into->net->class_count;
+    }
+    if (name || rule)
+        snprintf(into->compiled, sizeof into->compiled,
+                 "the file's loss (%.60s) is used; its optimizer (%.40s) and what that kept are not: dcnn's options "
+                 "say how to "
+                 "train",
+                 name ? name : "none", rule ? rule : "none");
+    return DCNN_OK;
+}

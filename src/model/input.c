@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* input.c — see input.h. */
+#include "model/input.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "nn/layer.h"
+
+bool dcnn_net_takes_bytes(const dcnn_net *net) {
+    for (int i = 1; i < net->node_count; i++)
+        if (net->nodes[i].inputs[0] == 0 && net->nodes[i].layer->scales_input) return true;
+    return false;
+}
+
+/* "0.5" for every channel, or "0.485,0.456,0.406". */
+static dcnn_status read_list(const char *option, const char *text, int channels, double fallback, double *values) {
+    int count = 0;
+    char *end = NULL;
+    for (int c = 0; c < channels; c++) values[c] = fallback;
+    if (text == NULL) return DCNN_OK;
+    for (const char *at = text; count < channels; at = end + 1) {
+        values[count] = strtod(at, &end);
+        if (end == at || (*end != ',' && *end != '\0') || !isfinite(values[count])) break;
+        count++;
+        if (*end == '\0') break;
+    }
+    if (count == 1 && *end == '\0')
+        for (int c = 1; c < channels; c++) values[c] = values[0];
+    if (end == NULL || *end != '\0' || (count != 1 && count != channels))
+        return DCNN_FAIL(DCNN_USAGE,
+                         "%s %.80s: it takes one number, or one for each of the %d channels, as in %s 0.5,0.5", option,
+                         text, channels, option);
+    return DCNN_OK;
+}
+
+static dcnn_status take_given(const dcnn_input_given *given, int channels, dcnn_input *input) {
+    const double byte = 255.0 * (given->scale > 0.0 ? given->scale : 1.0 / 255.0);
+    DCNN_TRY(read_list("--mean", given->mean, channels, 0.0, input->mean));
+    DCNN_TRY(read_list("--std", given->std, channels, 1.0, input->std));
+    for (int c = 0; c < channels; c++) {
+        if (!(input->std[c] > 0.0)) return DCNN_FAIL(DCNN_USAGE, "--std %s: it must be above 0", given->std);
+        input->mean[c] /= byte;
+        input->std[c] /= byte;
+    }
+    snprintf(input->told, sizeof input->told, "as given: (byte * %.6g - %.40s) / %.40s",
+             given->scale > 0.0 ? given->scale : 1.0 / 255.0, given->mean ? given->mean : "0",
+             given->std ? given->std : "1");
+    return DCNN_OK;
+}
+
+static const char *list_text(int channels, const double *values, char text[64]) {
+    int used = 0;
+    for (int c = 0; c < channels && c < 4 && used < 48; c++)
+        used += snprintf(text + used, 64 - (size_t)used, "%s%.4g", c ? "," : "", values[c]);
+    return text;
+}
+
+dcnn_status dcnn_input_choose(const dcnn_checkpoint *model, const dcnn_input_given *given, const double *data_mean,
+                              const double *data_std, dcnn_input *input) {
+    const int channels = model->net->nodes[0].shape.c;
+    char mean[64], std[64];
+    *input = (dcnn_input){0};
+    if (channels > DCNN_MAX_CHANNELS)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "the model does not take pictures: its input has %d channels", channels);
+    if (given && (given->mean || given->std || given->scale > 0.0)) return take_given(given, channels, input);
+    const bool bytes = dcnn_net_takes_bytes(model->net);
+    for (int c = 0; c < channels; c++) {
+        input->mean[c] = bytes ? 0.0 : model->normalised ? model->mean[c] : data_mean ? data_mean[c] : 0.0;
+        input->std[c] = bytes ? 1.0 / 255.0 : model->normalised ? model->std[c] : data_std ? data_std[c] : 1.0;
+        if (!(input->std[c] > 0.0)) input->std[c] = 1.0; /* constant pictures */
+    }
+    if (bytes) {
+        snprintf(input->told, sizeof input->told, "bytes from 0 to 255, which the model scales itself");
+        input->from_model = model->normalised;
+        return DCNN_OK;
+    }
+    input->from_model = model->normalised;
+    if (model->normalised) return DCNN_OK;
+    if (data_mean == NULL)
+        return DCNN_FAIL(DCNN_BAD_INPUT,
+                         "the model file does not say which pictures it expects (Keras wrote it): say how bytes become "
+                         "its input, as --scale 0.00392157 for x / 255, or --mean and --std of x / 255");
+    snprintf(
+        input->told, sizeof input->told,
+        "standardised by the data set's mean %s and deviation %s, for the model file names none; a model of x / 255 "
+        "wants --scale 0.00392157",
+        list_text(channels, data_mean, mean), list_text(channels, data_std, std));
+    return DCNN_OK;
+}

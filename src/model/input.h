@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file input.h — which pictures a model expects: how bytes become its input. One decision for commands and library.
+ */
+#ifndef DCNN_MODEL_INPUT_H
+#define DCNN_MODEL_INPUT_H
+
+#include "model/model.h"
+
+/** What a user says of a model's input: (byte * scale - mean) / std. */
+typedef struct dcnn_input_given {
+    const char *mean, *std; /**< one number, or one a channel with commas between; NULL: not given (0 and 1) */
+    double scale;           /**< 0: not given (1 / 255) */
+} dcnn_input_given;
+
+/** The input of a model: (byte / 255 - mean) / std of each channel, and one line that says where it comes from. */
+typedef struct dcnn_input {
+    double mean[DCNN_MAX_CHANNELS], std[DCNN_MAX_CHANNELS];
+    bool from_model; /**< the file itself says so: there is nothing to tell */
+    char told[320];
+} dcnn_input;
+
+/** Does a net scale its own input, by a Rescaling or Normalization in front? Then it takes bytes, 0 to 255. *Local.* */
+bool dcnn_net_takes_bytes(const dcnn_net *net);
+
+/**
+ * Decides. In this order: what is given; a Rescaling or Normalization in front of the net; mean and std that the model
+ * file carries; those of the data set. *Local.*
+ * @param model      of the file; its net, mean and std are read
+ * @param given      or NULL
+ * @param data_mean  [channels] of the data set, with data_std; NULL: there is none
+ * @return DCNN_OK; DCNN_USAGE (given, but no good); DCNN_BAD_INPUT: nothing says it
+ */
+dcnn_status dcnn_input_choose(const dcnn_checkpoint *model, const dcnn_input_given *given, const double *data_mean,
+                              const double *data_std, dcnn_input *input);
+
+#endif

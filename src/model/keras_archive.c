@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* keras_archive.c — see keras_archive.h. */
+#include "model/keras_archive.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <zip.h>
+
+#include "model/model_private.h"
+
+enum { MOST_BYTES = INT32_MAX, SLACK_BYTES = 1 << 18, PATH_BYTES = DCNN_PATH_BYTES + 32 };
+
+/* --- weights -------------------------------------------------------------------------------------------------------
+ */
+
+static dcnn_status check_shape(hid_t file, const char *place, const char *path, const dcnn_node *node,
+                               const dcnn_param *param) {
+    int64_t found[DCNN_H5_MAX_RANK], wanted[4];
+    int found_rank;
+    const int rank = dcnn_param_shape(param, wanted);
+    DCNN_TRY(dcnn_h5_shape(file, place, &found_rank, found));
+    bool same = found_rank == rank;
+    for (int i = 0; same && i < rank; i++) same = found[i] == wanted[i];
+    if (same) return DCNN_OK;
+    return DCNN_FAIL(DCNN_BAD_INPUT, "%s: layer '%s': weight '%s' (%s) has another shape than the model needs", path,
+                     node->name, param->name, place);
+}
+
+static dcnn_status read_values(hid_t file, const char *place, const dcnn_param *param, float *values) {
+    int64_t shape[4], count;
+    const int rank = dcnn_param_shape(param, shape);
+    if (rank > 0) return dcnn_h5_read(file, place, DCNN_H5_FLOAT, rank, shape, values);
+    dcnn_status status = dcnn_h5_read(file, place, DCNN_H5_INT64, 0, NULL, &count); /* Normalization's count */
+    *values = (float)count;
+    return status;
+}
+
+static dcnn_status read_weights(hid_t file, const char *path, const dcnn_net *net) {
+    char place[PATH_BYTES];
+    for (int i = 0; i < net->node_count; i++)
+        for (int j = 0; j < net->nodes[i].param_count; j++) {
+            const dcnn_node *node = &net->nodes[i];
+            snprintf(place, sizeof place, "%s/vars/%d", node->path, j);
+            if (!dcnn_h5_has(file, place))
+                return DCNN_FAIL(DCNN_BAD_INPUT, "%s: layer '%s': its weight '%s' is not there (%s)", path, node->name,
+                                 node->params[j].name, place);
+            DCNN_TRY(check_shape(file, place, path, node, &node->params[j]));
+            DCNN_TRY(read_values(file, place, &node->params[j], dcnn_net_values(net, &node->params[j])));
+        }
+    return DCNN_OK;
+}
+
+static dcnn_status write_values(hid_t file, const char *place, const dcnn_param *param, const float *values) {
+    int64_t shape[4];
+    const int rank = dcnn_param_shape(param, shape);
+    const int64_t count = rank == 0 ? (int64_t)values[0] : 0;
+    return rank == 0 ? dcnn_h5_write(file, place, DCNN_H5_INT64, 0, NULL, 0, &count)
+                     : dcnn_h5_write(file, place, DCNN_H5_FLOAT, rank, shape, 0, values);
+}
+
+/* A group `vars`, with the name that Keras looks for. */
+static dcnn_status make_vars(hid_t file, const char *where, const char *name) {
+    char place[PATH_BYTES];
+    hid_t group;
+    snprintf(place, sizeof place, "%s%svars", where, where[0] ? "/" : "");
+    DCNN_TRY(dcnn_h5_group_create(file, place, &group));
+    dcnn_status status = dcnn_h5_text_write(group, "name", name);
+    dcnn_h5_group_close(group);
+    return status;
+}
+
+static dcnn_status write_weights(hid_t file, const dcnn_net *net) {
+    char where[DCNN_PATH_BYTES], place[PATH_BYTES];
+    DCNN_TRY(make_vars(file, "", net->name));
+    for (int i = 0; i < net->node_count; i++) {
+        const dcnn_node *node = &net->nodes[i];
+        if (node->owner != i) continue;
+        dcnn_net_written_path(net, i, where);
+        DCNN_TRY(make_vars(file, where, node->name));
+        for (int j = 0; j < node->param_count; j++) {
+            snprintf(place, sizeof place, "%s/vars/%d", where, j);
+            DCNN_TRY(write_values(file, place, &node->params[j], dcnn_net_values(net, &node->params[j])));
+        }
+    }
+    return DCNN_OK;
+}
+
+static dcnn_status write_optimizer(hid_t file, const dcnn_checkpoint *from, const dcnn_optimizer *optimizer) {
+    const float rate = (float)optimizer->learning_rate, *const moments[2] = {from->m, from->v};
+    char place[PATH_BYTES];
+    int number = 2;
+    DCNN_TRY(make_vars(file, "optimizer", "optimizer"));
+    DCNN_TRY(dcnn_h5_write(file, "optimizer/vars/0", DCNN_H5_INT64, 0, NULL, 0, &from->progress.step));
+    DCNN_TRY(dcnn_h5_write(file, "optimizer/vars/1", DCNN_H5_FLOAT, 0, NULL, 0, &rate));
+    for (int i = 0; i < from->net->node_count; i++)
+        for (int j = 0; j < from->net->nodes[i].param_count; j++) {
+            const dcnn_param *param = &from->net->nodes[i].params[j];
+            for (int k = 0; param->trainable && k < dcnn_optimizer_moments(optimizer); k++) {
+                snprintf(place, sizeof place, "optimizer/vars/%d", number++);
+                DCNN_TRY(write_values(file, place, param, moments[k] + param->offset));
+            }
+        }
+    return DCNN_OK;
+}
+
+/* --- the zip -------------------------------------------------------------------------------------------------------
+ */
+
+/* One member, with a NUL behind it. */
+static dcnn_status read_member(zip_t *zip, const char *path, const char *name, char **bytes, size_t *length) {
+    zip_stat_t stat;
+    *bytes = NULL;
+    if (zip_stat(zip, name, 0, &stat) != 0 || stat.size > MOST_BYTES)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: a zip without %s: no model that Keras saved", path, name);
+    *length = (size_t)stat.size;
+    zip_file_t *member = zip_fopen(zip, name, 0);
+    char *read = malloc(*length + 1);
+    zip_int64_t got = member && read ? zip_fread(member, read, *length) : -1;
+    if (member && zip_fclose(member) != 0) got = -1;
+    if (got != (zip_int64_t)*length) {
+        free(read);
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: damaged: its %s cannot be read", path, name);
+    }
+    read[*length] = '\0';
+    *bytes = read;
+    return DCNN_OK;
+}
+
+static dcnn_status read_json_member(zip_t *zip, const char *path, const char *name, json_t **json) {
+    char *text;
+    size_t length = 0;
+    json_error_t error;
+    *json = NULL;
+    DCNN_TRY(read_member(zip, path, name, &text, &length));
+    *json = json_loadb(text, length, 0, &error);
+    free(text);
+    return *json ? DCNN_OK : DCNN_FAIL(DCNN_BAD_INPUT, "%s: its %s is no JSON: %s", path, name, error.text);
+}
+
+static dcnn_status take_names(const json_t *names, dcnn_checkpoint *into) {
+    if (json_array_size(names) != (size_t)into->class_count || into->class_count == 0) return DCNN_OK;
+    into->class_names = calloc((size_t)into->class_count, sizeof *into->class_names);
+    for (int i = 0; into->class_names && i < into->class_count; i++) {
+        const char *name = json_string_value(json_array_get(names, (size_t)i));
+        into->class_names[i] = strdup(name ? name : "?");
+    }
+    return into->class_names ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: class names");
+}
+
+/* What metadata.json says for dcnn; another program's file has no such thing. */
+static dcnn_status take_own(const json_t *metadata, const char *path, dcnn_checkpoint *into) {
+    const json_t *own = json_object_get(metadata, "dcnn"), *mean = json_object_get(own, "mean");
+    const int channels = into->net->nodes[0].shape.c;
+    if (mean && channels <= DCNN_MAX_CHANNELS && json_array_size(mean) == (size_t)channels) {
+        for (int c = 0; c < channels; c++) {
+            into->mean[c] = json_number_value(json_array_get(mean, (size_t)c));
+            into->std[c] = json_number_value(json_array_get(json_object_get(own, "std"), (size_t)c));
+            if (!isfinite(into->mean[c]) || !(isfinite(into->std[c]) && into->std[c] > 0.0))
+                return DCNN_FAIL(DCNN_BAD_INPUT, "%s: its mean and std of channel %d are no good", path, c);
+        }
+        into->normalised = true;
+    }
+    return take_names(json_object_get(own, "class_names"), into);
+}
+
+static dcnn_status read_archive(zip_t *zip, const char *path, dcnn_checkpoint *into) {
+    json_t *config = NULL, *metadata = NULL;
+    char *bytes = NULL;
+    size_t length = 0;
+    hid_t file = -1;
+    dcnn_status status = read_json_member(zip, path, "config.json", &config);
+    if (status == DCNN_OK) {
+        status = dcnn_net_create(config, (dcnn_shape){0}, &into->net);
+        if (status != DCNN_OK) dcnn_error_prefix("%s", path);
+    }
+    if (status == DCNN_OK) into->class_count = into->net->class_count;
+    if (status == DCNN_OK) status = dcnn_compile_state_take(json_object_get(config, "compile_config"), into);
+    if (status == DCNN_OK) status = read_json_member(zip, path, "metadata.json", &metadata);
+    if (status == DCNN_OK) status = take_own(metadata, path, into);
+    if (status == DCNN_OK) status = read_member(zip, path, "model.weights.h5", &bytes, &length);
+    char inside[512]; /* a name of no file: HDF5 would look for it */
+    snprintf(inside, sizeof inside, "%.480s/model.weights.h5", path);
+    if (status == DCNN_OK) status = dcnn_h5_open_image(inside, bytes, length, &file);
+    if (status == DCNN_OK) status = read_weights(file, path, into->net);
+    dcnn_h5_close(file);
+    free(bytes);
+    json_decref(config);
+    json_decref(metadata);
+    return status;
+}
+
+dcnn_status dcnn_keras_read(const char *path, dcnn_checkpoint *checkpoint) {
+    int error;
+    *checkpoint = (dcnn_checkpoint){0};
+    zip_t *zip = zip_open(path, ZIP_RDONLY, &error);
+    if (zip == NULL) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: damaged: a zip that cannot be opened", path);
+    dcnn_status status = read_archive(zip, path, checkpoint);
+    zip_discard(zip);
+    if (status != DCNN_OK) dcnn_checkpoint_free(checkpoint);
+    return status;
+}
+
+bool dcnn_keras_is_weights(const char *path) {
+    hid_t file;
+    if (dcnn_h5_open(path, &file, NULL) != DCNN_OK) return false;
+    const bool weights = !dcnn_h5_attribute_has(file, "model_config") && dcnn_h5_has(file, "layers");
+    dcnn_h5_close(file);
+    return weights;
+}
+
+dcnn_status dcnn_keras_weights_read(const char *path, dcnn_net *net) {
+    hid_t file;
+    DCNN_TRY(dcnn_h5_open(path, &file, NULL));
+    dcnn_status status = read_weights(file, path, net);
+    dcnn_h5_close(file);
+    return status;
+}
+
+/* --- writing -------------------------------------------------------------------------------------------------------
+ */
+
+static json_t *describe_own(const dcnn_checkpoint *from) {
+    json_t *own = json_pack("{s:s}", "created_by", "dcnn " DCNN_VERSION);
+    json_t *mean = json_array(), *std = json_array(), *names = json_array();
+    for (int c = 0; from->normalised && c < from->net->nodes[0].shape.c && c < DCNN_MAX_CHANNELS; c++) {
+        json_array_append_new(mean, json_real(from->mean[c]));
+        json_array_append_new(std, json_real(from->std[c]));
+    }
+    for (int i = 0; from->class_names && i < from->class_count; i++)
+        json_array_append_new(names, json_string(from->class_names[i]));
+    if (from->normalised) {
+        json_object_set(own, "mean", mean);
+        json_object_set(own, "std", std);
+        json_object_set_new(own, "input", json_string("(byte / 255 - mean) / std"));
+    }
+    if (from->class_names) json_object_set(own, "class_names", names);
+    json_decref(mean);
+    json_decref(std);
+    json_decref(names);
+    return own;
+}
+
+/* Adds a member that zip takes over; always of the same date, so that the same model gives the same bytes. */
+static dcnn_status add_member(zip_t *zip, const char *path, const char *name, void *bytes, size_t length) {
+    zip_source_t *source = bytes ? zip_source_buffer(zip, bytes, length, 1) : NULL;
+    if (source == NULL) {
+        free(bytes);
+        return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory: %s", path, name);
+    }
+    const zip_int64_t index = zip_file_add(zip, name, source, ZIP_FL_ENC_UTF_8);
+    if (index < 0) {
+        zip_source_free(source);
+        return DCNN_FAIL(DCNN_FAILURE, "%s: %s cannot be added to the zip", path, name);
+    }
+    zip_set_file_compression(zip, (zip_uint64_t)index, ZIP_CM_STORE, 0);
+    zip_file_set_dostime(zip, (zip_uint64_t)index, 0, 0x21, 0); /* 1 January 1980 */
+    return DCNN_OK;
+}
+
+static dcnn_status add_json(zip_t *zip, const char *path, const char *name, json_t *json) {
+    char *text = json_dumps(json, JSON_COMPACT);
+    json_decref(json);
+    return add_member(zip, path, name, text, text ? strlen(text) : 0);
+}
+
+static dcnn_status weights_image(const char *path, const dcnn_checkpoint *from, const dcnn_optimizer *optimizer,
+                                 char **bytes, size_t *length) {
+    const size_t floats = 3 * from->net->param_count + from->net->state_count;
+    hid_t file;
+    const void *image;
+    *bytes = NULL;
+    DCNN_TRY(dcnn_h5_create(path, floats * sizeof(float) + SLACK_BYTES, &file));
+    dcnn_status status = write_weights(file, from->net);
+    if (status == DCNN_OK && optimizer && from->m && from->v) status = write_optimizer(file, from, optimizer);
+    if (status == DCNN_OK) status = dcnn_h5_image(file, &image, length);
+    if (status == DCNN_OK) {
+        *bytes = malloc(*length);
+        if (*bytes)
+            memcpy(*bytes, image, *length);
+        else
+            status = DCNN_FAIL(DCNN_FAILURE, "%s: out of memory: its weights", path);
+    }
+    dcnn_h5_close(file);
+    return status;
+}
+
+static dcnn_status add_members(zip_t *zip, const char *path, const dcnn_checkpoint *from,
+                               const dcnn_optimizer *optimizer) {
+    json_t *config = dcnn_net_describe(from->net);
+    char *weights;
+    size_t length = 0;
+    if (optimizer) {
+        json_t *compiled = dcnn_compile_state_describe(from->net, optimizer, true);
+        if (compiled) json_object_set_new(config, "compile_config", compiled);
+    }
+    json_t *metadata = json_pack("{s:s, s:s, s:o}", "keras_version", "3.8.0", "date_saved", "1980-01-01@00:00:00",
+                                 "dcnn", describe_own(from));
+    dcnn_status status = add_json(zip, path, "metadata.json", metadata);
+    if (status == DCNN_OK)
+        status = add_json(zip, path, "config.json", config);
+    else
+        json_decref(config);
+    if (status == DCNN_OK) status = weights_image(path, from, optimizer, &weights, &length);
+    return status == DCNN_OK ? add_member(zip, path, "model.weights.h5", weights, length) : status;
+}
+
+/* The finished zip's bytes go out by the same way as every file. */
+static dcnn_status deliver(zip_source_t *source, const char *path) {
+    zip_stat_t stat;
+    if (zip_source_stat(source, &stat) != 0 || zip_source_open(source) != 0)
+        return DCNN_FAIL(DCNN_FAILURE, "%s: the zip cannot be made", path);
+    char *bytes = malloc((size_t)stat.size + 1);
+    const bool good = bytes && zip_source_read(source, bytes, stat.size) == (zip_int64_t)stat.size;
+    zip_source_close(source);
+    dcnn_status status = good ? dcnn_file_write(path, bytes, (size_t)stat.size, false)
+                              : DCNN_FAIL(DCNN_FAILURE, "%s: out of memory: a zip", path);
+    free(bytes);
+    return status;
+}
+
+dcnn_status dcnn_keras_write(const char *path, const dcnn_checkpoint *checkpoint, const dcnn_optimizer *optimizer) {
+    zip_error_t error;
+    zip_error_init(&error);
+    zip_source_t *source = zip_source_buffer_create(NULL, 0, 0, &error);
+    zip_t *zip = source ? zip_open_from_source(source, ZIP_TRUNCATE, &error) : NULL;
+    if (zip == NULL) {
+        if (source) zip_source_free(source);
+        return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory: a zip", path);
+    }
+    zip_source_keep(source);
+    dcnn_status status = add_members(zip, path, checkpoint, optimizer);
+    if (status != DCNN_OK)
+        zip_discard(zip);
+    else if (zip_close(zip) != 0) {
+        status = DCNN_FAIL(DCNN_FAILURE, "%s: the zip cannot be made: %s", path, zip_strerror(zip));
+        zip_discard(zip);
+    }
+    if (status == DCNN_OK) status = deliver(source, path);
+    zip_source_free(source);
+    return status;
+}
+
+dcnn_status dcnn_keras_weights_write(const char *path, const dcnn_net *net) {
+    const dcnn_checkpoint from = {.net = (dcnn_net *)(uintptr_t)net};
+    char *bytes;
+    size_t length = 0;
+    DCNN_TRY(weights_image(path, &from, NULL, &bytes, &length));
+    dcnn_status status = dcnn_file_write(path, bytes, length, false);
+    free(bytes);
+    return status;
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* test_keras_files.c — a model of every kind of layer, saved by real Keras in each of its formats
+ * (tools/record_keras.py): dcnn's predictions are Keras', and what dcnn writes it reads as the same. */
+#include <math.h>
+#include <unistd.h>
+
+#include "expected_helpers.h"
+#include "model/keras_archive.h"
+#include "nn/plan.h"
+
+enum { SAMPLES = 5, CLASSES = 4 };
+
+static const char *expected_path(const char *name, char path[512]) {
+    snprintf(path, 512, "%s/tests/expected/%s", DCNN_SOURCE_DIR, name);
+    return path;
+}
+
+static void predict(dcnn_net *net, dcnn_isa isa, bool fuse, float *outputs) {
+    char path[512];
+    hid_t file;
+    dcnn_plan *plan;
+    const dcnn_plan_options options = {.grain = SAMPLES, .slots = 1, .workers = 1, .fuse = fuse};
+    assert_ok(dcnn_plan_create(net, dcnn_kernels_of(isa), &options, &plan));
+    assert_ok(dcnn_h5_open(expected_path("keras_graph_outputs.h5", path), &file, NULL));
+    assert_ok(
+        dcnn_h5_read(file, "inputs", DCNN_H5_FLOAT, 4, (int64_t[]){SAMPLES, 12, 10, 3}, dcnn_plan_input(plan, 0)));
+    dcnn_h5_close(file);
+    dcnn_plan_prepare(plan, 0);
+    dcnn_plan_run(plan, 0, 0, 0, &(dcnn_grain){.n = SAMPLES});
+    memcpy(outputs, dcnn_plan_output(plan, 0), SAMPLES * CLASSES * sizeof *outputs);
+    dcnn_plan_free(plan);
+}
+
+static void expect_keras_outputs(dcnn_net *net) {
+    char path[512];
+    hid_t file;
+    float outputs[SAMPLES * CLASSES];
+    assert_ok(dcnn_h5_open(expected_path("keras_graph_outputs.h5", path), &file, NULL));
+    double expected[SAMPLES * CLASSES];
+    assert_ok(dcnn_h5_read(file, "outputs", DCNN_H5_DOUBLE, 2, (int64_t[]){SAMPLES, CLASSES}, expected));
+    dcnn_h5_close(file);
+    for (int isa = 0; isa <= (int)dcnn_isa_best(); isa++)
+        for (int fuse = 0; fuse < 2; fuse++) {
+            predict(net, (dcnn_isa)isa, fuse != 0, outputs);
+            for (int i = 0; i < SAMPLES * CLASSES; i++)
+                if (!(fabs((double)outputs[i] - expected[i]) <= 2e-6))
+                    fail_msg("%s: output %d is %.9g, Keras has %.9g", dcnn_isa_name((dcnn_isa)isa), i,
+                             (double)outputs[i], expected[i]);
+        }
+}
+
+static void whole_models_predict_as_keras_does(void **state) {
+    (void)state;
+    static const char *const names[] = {"keras_graph.keras", "keras_graph.h5"};
+    for (int i = 0; i < 2; i++) {
+        char path[512];
+        dcnn_checkpoint model;
+        assert_ok(dcnn_checkpoint_read(expected_path(names[i], path), &model));
+        assert_non_null(strstr(model.compiled, "sparse_categorical_crossentropy"));
+        expect_keras_outputs(model.net);
+        dcnn_checkpoint_free(&model);
+    }
+}
+
+static void weights_alone_fill_a_description(void **state) {
+    (void)state;
+    char path[512];
+    json_t *description;
+    dcnn_net *net;
+    assert_ok(dcnn_description_read(expected_path("keras_graph.json", path), &description));
+    assert_ok(dcnn_net_create(description, (dcnn_shape){0}, &net));
+    json_decref(description);
+    assert_true(dcnn_keras_is_weights(expected_path("keras_graph.weights.h5", path)));
+    assert_ok(dcnn_keras_weights_read(path, net));
+    expect_keras_outputs(net);
+    dcnn_net_free(net);
+}
+
+/* Nested models are written flat: the layers are the same, and so are their weights and the predictions. */
+static void what_is_written_is_read_again(void **state) {
+    (void)state;
+    static const char *const endings[] = {"keras", "h5"};
+    char path[512], written[64];
+    dcnn_checkpoint model, again;
+    const dcnn_optimizer adam = {.learning_rate = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-7};
+    assert_ok(dcnn_checkpoint_read(expected_path("keras_graph.keras", path), &model));
+    model.normalised = true;
+    for (int c = 0; c < 3; c++) model.std[c] = 1.0 / 255.0;
+    for (int i = 0; i < 2; i++) {
+        snprintf(written, sizeof written, "/tmp/dcnn-keras-%d.%s", (int)getpid(), endings[i]);
+        if (i == 0)
+            assert_ok(dcnn_keras_write(written, &model, &adam));
+        else
+            assert_ok(dcnn_checkpoint_write(written, &model, &adam));
+        assert_ok(dcnn_checkpoint_read(written, &again));
+        assert_true(dcnn_weights_hash(again.net) == dcnn_weights_hash(model.net));
+        assert_true(again.normalised && again.std[2] == 1.0 / 255.0);
+        expect_keras_outputs(again.net);
+        dcnn_checkpoint_free(&again);
+        unlink(written);
+    }
+    dcnn_checkpoint_free(&model);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(whole_models_predict_as_keras_does),
+        cmocka_unit_test(weights_alone_fill_a_description),
+        cmocka_unit_test(what_is_written_is_read_again),
+    };
+    return cmocka_run_group_tests_name("files of Keras", tests, NULL, NULL);
+}
