@@ -106,23 +106,23 @@ static void test_products(void **state) {
 
 static const dcnn_conv named[] = {
     /* n, h, w, c, k, r, s, strides, pads, oh, ow */
-    {1, 3, 3, 16, 1, 3, 3, 1, 1, 0, 0, 1, 1},      /* the smallest */
-    {1, 6, 9, 21, 33, 2, 5, 1, 1, 0, 0, 5, 5},     /* an oblong filter */
-    {3, 8, 8, 16, 17, 5, 5, 2, 2, 1, 1, 4, 4},     /* 'same' with stride 2 */
-    {2, 9, 9, 17, 20, 7, 7, 1, 1, 3, 3, 9, 9},     /* 7x7 'same' */
-    {2, 5, 6, 19, 18, 1, 1, 1, 1, 0, 0, 5, 6},     /* 1x1: one line */
-    {2, 5, 5, 4, 3, 1, 1, 2, 2, 0, 0, 3, 3},       /* 1x1 with stride */
-    {2, 6, 6, 33, 20, 3, 3, 1, 1, 1, 1, 6, 6},     /* 'same' */
-    {2, 9, 7, 25, 6, 2, 3, 3, 2, 0, 1, 3, 4},      /* strides differ; a row of the image is never read */
-    {1, 2, 2, 17, 3, 5, 5, 1, 1, 2, 2, 2, 2},      /* a filter larger than the image */
-    {2, 5, 4, 18, 7, 3, 3, 1, 1, 1, 2, 5, 5},      /* zeros to the right beyond the filter's reach */
-    {1, 4, 70, 20, 2, 3, 3, 1, 1, 0, 0, 2, 68},    /* long lines */
-    {16, 4, 4, 32, 48, 3, 3, 1, 1, 1, 1, 4, 4},    /* a full group */
-    {17, 4, 4, 16, 16, 3, 3, 1, 1, 0, 0, 2, 2},    /* one image more than a group */
-    {3, 40, 40, 66, 16, 3, 3, 1, 1, 1, 1, 40, 40}, /* groups of one image, for their size */
-    {2, 9, 9, 40, 48, 3, 3, 2, 2, 0, 0, 4, 4},     /* stride 2, four phases */
-    {1, 9, 9, 16, 5, 2, 2, 4, 3, 0, 0, 2, 3},      /* stride beyond the filter: phases without taps */
-    {5, 1, 1, 70, 37, 1, 1, 1, 1, 0, 0, 1, 1},     /* a dense layer */
+    {1, 3, 3, 16, 1, 3, 3, 1, 1, 0, 0, 1, 1, 1, 1, 1},      /* the smallest */
+    {1, 6, 9, 21, 33, 2, 5, 1, 1, 0, 0, 5, 5, 1, 1, 1},     /* an oblong filter */
+    {3, 8, 8, 16, 17, 5, 5, 2, 2, 1, 1, 4, 4, 1, 1, 1},     /* 'same' with stride 2 */
+    {2, 9, 9, 17, 20, 7, 7, 1, 1, 3, 3, 9, 9, 1, 1, 1},     /* 7x7 'same' */
+    {2, 5, 6, 19, 18, 1, 1, 1, 1, 0, 0, 5, 6, 1, 1, 1},     /* 1x1: one line */
+    {2, 5, 5, 4, 3, 1, 1, 2, 2, 0, 0, 3, 3, 1, 1, 1},       /* 1x1 with stride */
+    {2, 6, 6, 33, 20, 3, 3, 1, 1, 1, 1, 6, 6, 1, 1, 1},     /* 'same' */
+    {2, 9, 7, 25, 6, 2, 3, 3, 2, 0, 1, 3, 4, 1, 1, 1},      /* strides differ; a row of the image is never read */
+    {1, 2, 2, 17, 3, 5, 5, 1, 1, 2, 2, 2, 2, 1, 1, 1},      /* a filter larger than the image */
+    {2, 5, 4, 18, 7, 3, 3, 1, 1, 1, 2, 5, 5, 1, 1, 1},      /* zeros to the right beyond the filter's reach */
+    {1, 4, 70, 20, 2, 3, 3, 1, 1, 0, 0, 2, 68, 1, 1, 1},    /* long lines */
+    {16, 4, 4, 32, 48, 3, 3, 1, 1, 1, 1, 4, 4, 1, 1, 1},    /* a full group */
+    {17, 4, 4, 16, 16, 3, 3, 1, 1, 0, 0, 2, 2, 1, 1, 1},    /* one image more than a group */
+    {3, 40, 40, 66, 16, 3, 3, 1, 1, 1, 1, 40, 40, 1, 1, 1}, /* groups of one image, for their size */
+    {2, 9, 9, 40, 48, 3, 3, 2, 2, 0, 0, 4, 4, 1, 1, 1},     /* stride 2, four phases */
+    {1, 9, 9, 16, 5, 2, 2, 4, 3, 0, 0, 2, 3, 1, 1, 1},      /* stride beyond the filter: phases without taps */
+    {5, 1, 1, 70, 37, 1, 1, 1, 1, 0, 0, 1, 1, 1, 1, 1},     /* a dense layer */
 };
 enum { NAMED = sizeof named / sizeof named[0], CONVOLUTIONS = NAMED + 20 };
 
@@ -270,7 +270,7 @@ static void run_convolution(void **state) {
 /* Few input channels stay fp32, to its bits. */
 static void test_few_channels(void **state) {
     (void)state;
-    const dcnn_conv shape = {2, 7, 6, BF16_LEAST_CHANNELS - 1, 18, 3, 3, 1, 1, 0, 0, 5, 4};
+    const dcnn_conv shape = {2, 7, 6, BF16_LEAST_CHANNELS - 1, 18, 3, 3, 1, 1, 0, 0, 5, 4, 1, 1, 1};
     for (int isa = DCNN_ISA_REFERENCE; isa <= (int)dcnn_isa_best(); isa++) {
         const results expected = run(dcnn_kernels_of((dcnn_isa)isa), &shape, NULL);
         const results actual = run(dcnn_kernels_for((dcnn_isa)isa, DCNN_BF16), &shape, NULL);
