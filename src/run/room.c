@@ -68,7 +68,7 @@ static void look_at_groups(const char *root, dcnn_room *room) {
         char *controllers = strchr(line, ':'), *path = controllers ? strchr(controllers + 1, ':') : NULL;
         if (!path || path[1] != '/') continue;
         *controllers++ = *path++ = '\0';
-        if (strcmp(path, "/") == 0) path = (char[]){""};
+        if (strcmp(path, "/") == 0) path++; /* the root itself */
         if (strcmp(line, "0") == 0) look_upward(root, "/sys/fs/cgroup", path, true, room);
         if (strstr(controllers, "memory")) look_upward(root, "/sys/fs/cgroup/memory", path, false, room);
     }
