@@ -27,7 +27,12 @@ static dcnn_status put(dcnn_names *names, char *text) {
 }
 
 dcnn_status dcnn_names_add(dcnn_names *names, const char *text, size_t length) {
-    return put(names, strndup(text, length));
+    char *copy = malloc(length + 1); /* the text need not end */
+    if (copy) {
+        memcpy(copy, text, length);
+        copy[length] = '\0';
+    }
+    return put(names, copy);
 }
 
 dcnn_status dcnn_names_print(dcnn_names *names, const char *format, ...) {
