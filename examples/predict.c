@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * predict.c — what a model makes of raw pictures: files of height x width x channels bytes each.
+ * predict.c — what a model makes of raw images: files of height x width x channels bytes each.
  *
  *   cc predict.c -o predict $(pkg-config --cflags --libs dcnn)
  *   ./predict best.h5 PICTURE.raw...

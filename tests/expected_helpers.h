@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "io/hdf5.h"
+#include "io/hdf5/hdf5.h"
 #include "nn/net.h"
 
 #define assert_ok(call)                                                                                                \

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * large_dataset.c — a data set of made-up pictures of any size, for tools/test-stream: large_dataset FILE COUNT H W C
+ * large_dataset.c — a data set of made-up images of any size, for tools/test-stream: large_dataset FILE COUNT H W C
  *
- * Ten classes: a pattern of the class under noise that is the picture's own, so that a net learns them slowly. One in
- * 50 pictures is for validation. The same arguments give the same bytes.
+ * Ten classes: a pattern of the class under noise that is the image's own, so that a net learns them slowly. One in
+ * 50 images is for validation. The same arguments give the same bytes.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/random.h"
-#include "io/dataset_writer.h"
+#include "io/dataset/dataset_writer.h"
 
 enum { CLASSES = 10, NOISE = 1 << 22, HELD_BACK = 50 };
 
-static uint8_t *noise, *patterns; /* [NOISE]; [CLASSES][picture] */
+static uint8_t *noise, *patterns; /* [NOISE]; [CLASSES][image] */
 
 static dcnn_status make_tables(size_t picture) {
     noise = malloc(NOISE + picture);

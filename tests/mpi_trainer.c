@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "comm/comm_private.h"
-#include "io/hdf5.h"
+#include "io/hdf5/hdf5.h"
 #include "run/run_folder.h"
 #include "run/trace.h"
 #include "sources/prepare.h"
@@ -18,7 +18,7 @@
 
 static dcnn_comm *everyone, *alone;
 static char folder[200], data[300], trace[300];
-static int64_t cache_bytes; /* of runs of everyone: 0, or so little that pictures are streamed */
+static int64_t cache_bytes; /* of runs of everyone: 0, or so little that images are streamed */
 static dcnn_shuffle shuffle;
 
 static const char model[] =
@@ -194,7 +194,7 @@ static void a_stopped_run_ends_with_the_same_bytes(void **state) {
     }
 }
 
-/* Where the pictures come from changes nothing: streamed through two or three batches' memory, stopped in an epoch, and
+/* Where the images come from changes nothing: streamed through two or three batches' memory, stopped in an epoch, and
  * held in the next start; shuffled by chunks likewise. */
 static void streamed_runs_end_with_the_same_bytes(void **state) {
     (void)state;
@@ -218,7 +218,7 @@ static void streamed_runs_end_with_the_same_bytes(void **state) {
     cache_bytes = 0;
 }
 
-/* A picture that is damaged on disk ends the training on all ranks, wherever it is read, with one message. */
+/* An image that is damaged on disk ends the training on all ranks, wherever it is read, with one message. */
 static void damaged_pictures_end_a_streamed_run(void **state) {
     (void)state;
     const int64_t at = 4096 + 784 * 200;
@@ -236,12 +236,12 @@ static void damaged_pictures_end_a_streamed_run(void **state) {
         cache_bytes = turn == 0 ? (int64_t)everyone->node_size * 3 * 50 * 784 : 0;
         const outcome out = train(everyone, "damaged", 50, 2, 0, false);
         assert_int_equal(out.status, turn == 0 ? DCNN_BAD_INPUT : DCNN_OK);
-        if (turn == 0) assert_non_null(strstr(dcnn_error(), "data.h5: damaged: the pictures from 0 on"));
+        if (turn == 0) assert_non_null(strstr(dcnn_error(), "data.h5: damaged: the images from 0 on"));
         free(out.history);
     }
 }
 
-/* The pictures as another program would write them: no seal. `change` makes one label another. */
+/* The images as another program would write them: no seal. `change` makes one label another. */
 static void put_unsealed(const char *path, bool change) {
     dcnn_dataset set;
     hid_t file;

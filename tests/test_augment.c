@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdbool.h>
 
-#include "run/augment.h"
+#include "run/data/augment.h"
 #include "testing.h"
 
 enum { H = 12, W = 16, VALUES = H * W * 4 };
@@ -12,7 +12,7 @@ static const dcnn_kernels *kernels(void) {
     return dcnn_kernels_of(dcnn_isa_best());
 }
 
-/* A picture without an axis of symmetry, its values from `low` to `high`. */
+/* An image without an axis of symmetry, its values from `low` to `high`. */
 static void draw(int c, int low, int high, uint8_t *x) {
     for (int i = 0; i < H * W * c; i++) x[i] = (uint8_t)(low + (i * 37 + i / (W * c) * 11) % (high - low + 1));
 }

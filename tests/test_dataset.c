@@ -5,8 +5,8 @@
 #include <math.h>
 
 #include "base/clock.h"
-#include "io/dataset.h"
-#include "io/hdf5.h"
+#include "io/dataset/dataset.h"
+#include "io/hdf5/hdf5.h"
 #include "sources/prepare.h"
 
 enum { TRAIN = 130, OFFICIAL = 20, SIDE = 5, AREA = SIDE * SIDE, CLASSES = 4, CSV_ROWS = 30 };
@@ -26,7 +26,7 @@ static void put_idx(const char *path, bool images, int count, const uint8_t *val
         put_file(path, bytes, header + length);
 }
 
-/* SCRATCH/idx: a folder as the MNIST database's, of random pictures; SCRATCH/empty: where outputs go. */
+/* SCRATCH/idx: a folder as the MNIST database's, of random images; SCRATCH/empty: where outputs go. */
 static int set_up_sources(void **state) {
     if (set_up(state) != 0) return -1;
     for (int i = 0; i < TRAIN * AREA; i++) train_pixels[i] = (uint8_t)draw_below(256);
@@ -266,7 +266,7 @@ static void csv_files_become_a_data_set(void **state) {
     close_set(&set);
     put_csv(in_scratch("two.csv"), "label", 2, 2, 0, 3);
     assert_fails(prepare(in_scratch("one.csv"), in_scratch("two.csv"), &usual, in_scratch("empty/x")), DCNN_BAD_INPUT,
-                 "its pictures have 2 sizes: 5x5 (30), 2x2 (3); say", "one.csv");
+                 "its images have 2 sizes: 5x5 (30), 2x2 (3); say", "one.csv");
     put_csv(in_scratch("two.csv"), "", SIDE, SIDE, 0, 3);
     assert_fails(prepare(in_scratch("two.csv"), NULL, &usual, in_scratch("empty/x")), DCNN_BAD_INPUT, "has no labels",
                  "two.csv");
@@ -289,7 +289,7 @@ static void bad_sources_are_refused(void **state) {
     assert_fails(prepare(in_scratch("nowhere"), NULL, &usual, out), DCNN_BAD_INPUT, "no such file", "nowhere");
     assert_ok(dcnn_folder_create(broken));
     assert_fails(prepare(broken, NULL, &usual, out), DCNN_BAD_INPUT,
-                 "holds neither class folders of pictures nor IDX files", broken);
+                 "holds neither class folders of images nor IDX files", broken);
     put_idx(in_scratch("broken/train-labels-idx1-ubyte"), false, TRAIN, train_labels);
     assert_fails(prepare(broken, NULL, &usual, out), DCNN_BAD_INPUT,
                  "has train-labels-idx1-ubyte, but not the file of its images", broken);

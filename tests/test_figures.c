@@ -9,8 +9,8 @@
 
 #include "report/calibration.h"
 #include "report/curves.h"
-#include "report/figures.h"
-#include "report/plot.h"
+#include "report/figures/figures.h"
+#include "report/figures/plot.h"
 
 /* --- history ---------------------------------------------------------------------------------------------------- */
 

@@ -3,8 +3,8 @@
  */
 #include "io_helpers.h"
 
-#include "io/dataset.h"
-#include "io/hdf5.h"
+#include "io/dataset/dataset.h"
+#include "io/hdf5/hdf5.h"
 
 /* LeakSanitizer's own hook: HDF5 leaks where damage ends a call in its middle, which these tests cause at random
  * places. */

@@ -6,7 +6,7 @@
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 
-#include "io/hdf5.h"
+#include "io/hdf5/hdf5.h"
 #include "io/images.h"
 
 /* --- files ------------------------------------------------------------------------------------------------------ */
@@ -655,7 +655,7 @@ static void bad_idx_is_refused(void **state) {
     bad_idx(idx_labels, sizeof idx_labels, false, "is an IDX file of labels (magic number 0x00000801), expected");
     bad_idx(idx_images, sizeof idx_images, true, "is an IDX file of images (magic number 0x00000803), expected");
     bad_idx((const uint8_t *)"label,pixel0", 12, false, "is a text file");
-    bad_idx((const uint8_t *)"\x89PNG\r\n\x1a\n", 8, false, "is a PNG picture");
+    bad_idx((const uint8_t *)"\x89PNG\r\n\x1a\n", 8, false, "is a PNG image");
     bad_idx((const uint8_t *)"\x89HDF\r\n\x1a\n", 8, true, "is an HDF5 file");
     bad_idx((const uint8_t *)"\0\0\x0d\3\0\0\0\1", 8, false, "other values");
     bad_idx(idx_labels, 7, true, "header needs 8");
@@ -733,9 +733,9 @@ static void bad_csv_is_refused(void **state) {
     bad_csv(HEADER "5,0,10,255,7\r0,1,2,3,4\n", 0, "carriage return", "2:5: ");
     bad_csv(HEADER, 0, "has a header but no rows", " ");
     bad_csv("label\n1\n", 0, "0 pixel columns", " ");
-    bad_csv(HEADER "5,0,10,255,7\n", 3, "4 pixel columns do not make a picture of 3x3x1", " ");
+    bad_csv(HEADER "5,0,10,255,7\n", 3, "4 pixel columns do not make an image of 3x3x1", " ");
     bad_csv(HEADER "5,0,10,255,7\n", 1 << 30, "4 pixel columns", " ");
-    bad_csv("label,pixel0,pixel1\n5,0,10\n", 0, "2 pixel columns do not make a picture of 2x2x1; give its shape", " ");
+    bad_csv("label,pixel0,pixel1\n5,0,10\n", 0, "2 pixel columns do not make an image of 2x2x1; give its shape", " ");
     bad_csv("5,0,10,255,7\n0,1,2,3,4\n", 0, "must begin with 'label' or 'pixel0', not '5'", "1:1: ");
     bad_csv("id,pixel0\n0,1\n", 0, "not 'id'", "1:1: ");
     bad_csv("", 0, "empty", " ");

@@ -193,7 +193,7 @@ static void test_adam(const dcnn_kernels *fast, const dcnn_kernels *slow) {
     }
 }
 
-static void test_descend(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+static void test_sgd_momentum(const dcnn_kernels *fast, const dcnn_kernels *slow) {
     for (int i = 0; i < COUNTS; i++) {
         const size_t count = counts[i];
         const float *start = test_random(count, 7), *resting = test_random_between(count, 6, -1e-2, 1e-2);
@@ -201,9 +201,9 @@ static void test_descend(const dcnn_kernels *fast, const dcnn_kernels *slow) {
         float *p[2] = {test_copy(count, start), test_copy(count, start)};
         for (uint32_t t = 1; t <= 4; t++) {
             const float *gradient = test_random_between(count, 7 + t, -100, 100);
-            const dcnn_descend_step step = {1e-2f * (float)t, 0.9f, 1e-3f, 1.0f / 128};
-            fast->descend(count, &step, gradient, velocity[0], p[0]);
-            slow->descend(count, &step, gradient, velocity[1], p[1]);
+            const dcnn_sgd_momentum_step step = {1e-2f * (float)t, 0.9f, 1e-3f, 1.0f / 128};
+            fast->sgd_momentum(count, &step, gradient, velocity[0], p[0]);
+            slow->sgd_momentum(count, &step, gradient, velocity[1], p[1]);
         }
         test_close("velocity", count, velocity[0], velocity[1], 1e-7, 1e-6);
         test_close("parameter", count, p[0], p[1], 1e-6, 1e-6);
@@ -211,7 +211,7 @@ static void test_descend(const dcnn_kernels *fast, const dcnn_kernels *slow) {
     }
 }
 
-static void test_direct(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+static void test_lamb_direction(const dcnn_kernels *fast, const dcnn_kernels *slow) {
     for (int i = 0; i < COUNTS; i++) {
         const size_t count = counts[i];
         const float *zeros = test_random_between(count, 6, 0, 0), *parameter = test_random(count, 7);
@@ -221,8 +221,8 @@ static void test_direct(const dcnn_kernels *fast, const dcnn_kernels *slow) {
             const float *gradient = test_random_between(count, 7 + t, -100, 100);
             float *g[2] = {test_copy(count, gradient), test_copy(count, gradient)};
             const dcnn_adam_step step = {1.0f / (float)t, 0.9f, 0.999f, 1e-6f, 1.0f / 128};
-            fast->direct(count, &step, 0.02f, g[0], m[0], v[0], parameter);
-            slow->direct(count, &step, 0.02f, g[1], m[1], v[1], parameter);
+            fast->lamb_direction(count, &step, 0.02f, g[0], m[0], v[0], parameter);
+            slow->lamb_direction(count, &step, 0.02f, g[1], m[1], v[1], parameter);
             test_close("direction", count, g[0], g[1], 1e-6, 2e-6);
         }
         test_close("m", count, m[0], m[1], 1e-7, 1e-6);
@@ -231,24 +231,24 @@ static void test_direct(const dcnn_kernels *fast, const dcnn_kernels *slow) {
     }
 }
 
-static void test_move(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+static void test_axpy(const dcnn_kernels *fast, const dcnn_kernels *slow) {
     for (int i = 0; i < COUNTS; i++) {
         const size_t count = counts[i];
         const float *direction = test_random(count, 5), *start = test_random(count, 7);
         float *p[2] = {test_copy(count, start), test_copy(count, start)};
         for (int own = 0; own < 2; own++) {
-            fast->move(count, 0.3f, own ? p[0] : direction, p[0]);
-            slow->move(count, 0.3f, own ? p[1] : direction, p[1]);
+            fast->axpy(count, 0.3f, own ? p[0] : direction, p[0]);
+            slow->axpy(count, 0.3f, own ? p[1] : direction, p[1]);
         }
         test_close("parameter", count, p[0], p[1], 1e-7, 1e-6);
         test_release();
     }
 }
 
-static void test_squares(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+static void test_sum_squares(const dcnn_kernels *fast, const dcnn_kernels *slow) {
     for (int i = 0; i < COUNTS; i++) {
         const float *x = test_random_between(counts[i], 5, -1e4, 1e4);
-        const double sums[2] = {fast->squares(counts[i], x), slow->squares(counts[i], x)};
+        const double sums[2] = {fast->sum_squares(counts[i], x), slow->sum_squares(counts[i], x)};
         test_close_double("sum", 1, &sums[0], &sums[1], 0, 1e-13);
         test_release();
     }
@@ -509,7 +509,7 @@ static void test_affine_backward(const dcnn_kernels *fast, const dcnn_kernels *s
     }
 }
 
-/* --- pictures --------------------------------------------------------------------------------------------------- */
+/* --- images --------------------------------------------------------------------------------------------------- */
 
 static uint8_t *random_bytes(size_t count, uint32_t stream) {
     uint8_t *bytes = test_input(count);

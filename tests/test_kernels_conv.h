@@ -350,7 +350,7 @@ static void test_conv_pool_pack(const dcnn_kernels *fast, const dcnn_kernels *sl
     }
 }
 
-/* Winograd F(5x5,3x3), which may do larger pictures, errs ten times more than F(2x2,3x3), within 8e-5 of the rms. */
+/* Winograd F(5x5,3x3), which may do larger images, errs ten times more than F(2x2,3x3), within 8e-5 of the rms. */
 static double output_bound(const pooled_case *c) {
     const bool may_be_wide = c->shape->c > 1 && c->shape->oh >= 6 && c->shape->ow >= 6;
     return (may_be_wide ? 16 : 2) * sum_bound(c->size.depth);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_labels.c — no label of a figure overlaps another or leaves the picture: for 2 to 100 classes, long names, 1 to
- * 1,000 epochs, grey and colour pictures. The linker puts a witness before dcnn_canvas_text() (--wrap).
+ * test_labels.c — no label of a figure overlaps another or leaves the image: for 2 to 100 classes, long names, 1 to
+ * 1,000 epochs, grey and colour images. The linker puts a witness before dcnn_canvas_text() (--wrap).
  */
 #include "report_helpers.h"
 
-#include "report/figures.h"
+#include "report/figures/figures.h"
 
 /* A text that was drawn. */
 typedef struct label {
@@ -57,7 +57,7 @@ static void check_labels(const fake_run *run, const char *figure, double width, 
     for (int i = 0; i < label_count; i++) {
         const label *l = &labels[i];
         if (l->left < 0 || l->top < 0 || l->right > width || l->bottom > height)
-            fail_msg("%s, %d classes, %d epochs: '%s' leaves the picture", figure, run->classes, run->epochs, l->text);
+            fail_msg("%s, %d classes, %d epochs: '%s' leaves the image", figure, run->classes, run->epochs, l->text);
         for (int j = i + 1; j < label_count && labels[j].top < l->bottom; j++)
             if (overlap(l, &labels[j]))
                 fail_msg("%s, %d classes, %d epochs: '%s' overlaps '%s'", figure, run->classes, run->epochs, l->text,

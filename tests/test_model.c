@@ -6,7 +6,7 @@
 #include <math.h>
 
 #include "base/arena.h"
-#include "io/hdf5.h"
+#include "io/hdf5/hdf5.h"
 #include "model/model.h"
 
 static const dcnn_optimizer adam = {.learning_rate = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-7};

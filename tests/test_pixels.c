@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* test_pixels.c — data sets written picture by picture, and pixels read row by row from files of any layout. */
+/* test_pixels.c — data sets written image by image, and pixels read row by row from files of any layout. */
 #include "io_helpers.h"
 
 #include <hdf5.h>
 
-#include "io/dataset_writer.h"
-#include "io/pixels.h"
+#include "io/dataset/dataset_writer.h"
+#include "io/dataset/pixels.h"
 
 /* LeakSanitizer's own hook: HDF5 leaks where damage ends a call in its middle, which these tests cause at random
  * places. */
@@ -26,7 +26,7 @@ static int set_up_pixels(void **state) {
     return 0;
 }
 
-/* --- the golden files: format 1 as dcnn 0.1.0 wrote it, and format 2, of the same pictures -------------------------
+/* --- the golden files: format 1 as dcnn 0.1.0 wrote it, and format 2, of the same images -------------------------
  */
 
 enum { GOLDEN_ROWS = 70, GOLDEN_PICTURE = 5 * 4 * 3 };
@@ -76,7 +76,7 @@ static const dcnn_split two_splits[] = {{.name = "train", .count = 4, .rows = (i
                                         {.name = "test", .count = 2, .rows = (int64_t *)(uintptr_t)test_rows}};
 static const dcnn_dataset_about plain = {.class_count = CLASSES, .split_count = 2, .splits = two_splits, .seed = 4};
 
-/* All pictures, so many a call. */
+/* All images, so many a call. */
 static void write_set(const char *path, int64_t at_once, const dcnn_dataset_about *about) {
     dcnn_dataset_writer *writer;
     assert_ok(dcnn_dataset_writer_open(path, H, W, C, 0, &writer));
@@ -169,7 +169,7 @@ static void what_cannot_be_a_data_set_leaves_nothing(void **state) {
                  "its folder exists", "x.h5");
     assert_null(writer);
     assert_ok(dcnn_dataset_writer_open(path, H, W, C, 0, &writer));
-    assert_fails(dcnn_dataset_writer_finish(writer, &plain), DCNN_BAD_INPUT, "no pictures", path);
+    assert_fails(dcnn_dataset_writer_finish(writer, &plain), DCNN_BAD_INPUT, "no images", path);
     assert_ok(dcnn_dataset_writer_open(path, H, W, C, 0, &writer));
     assert_fails(dcnn_dataset_writer_append(writer, &(dcnn_samples_in){1, pixels, &negative, NULL, NULL}),
                  DCNN_BAD_INPUT, "label -1", path);
@@ -214,7 +214,7 @@ static const layout layouts[] = {
     {"gzip, shuffled, checksummed", {32, H, W, C}, 9, true, true, true, 0, true},
     {"checksummed only", {32, H, W, C}, 0, false, true, false, 512, true},
     {"one chunk", {ROWS, H, W, C}, 1, false, false, false, 0, true},
-    {"pieces of pictures", {50, 2, 3, C}, 4, true, false, false, 0, false},
+    {"pieces of images", {50, 2, 3, C}, 4, true, false, false, 0, false},
 };
 
 static void put_text_attribute(hid_t file, const char *name, const char *text) {
@@ -317,7 +317,7 @@ static void any_layout_is_read(void **state) {
     }
 }
 
-/* The number that a run keeps of a data set without a seal notices other labels and other pictures. */
+/* The number that a run keeps of a data set without a seal notices other labels and other images. */
 static void unsealed_content_is_identified(void **state) {
     (void)state;
     const char *path = in_scratch("foreign.h5");
@@ -343,7 +343,7 @@ static void unsealed_content_is_identified(void **state) {
 static void each_block_is_checked_once(void **state) {
     (void)state;
     const char *path = in_scratch("blocks.h5");
-    enum { SIDE = 200, COUNT = 40, BYTES = SIDE * SIDE * 3 }; /* two pictures a block */
+    enum { SIDE = 200, COUNT = 40, BYTES = SIDE * SIDE * 3 }; /* two images a block */
     static uint8_t picture[BYTES], read[2 * BYTES];
     const int64_t all[] = {0};
     const dcnn_split train = {.name = "train", .count = 1, .rows = (int64_t *)(uintptr_t)all};
@@ -369,14 +369,14 @@ static void each_block_is_checked_once(void **state) {
     dcnn_pixels_place_marks(reader, marks);
     for (int64_t row = COUNT - 2; row >= 0; row--) {
         if (row == 5 || row == 6 || row == 7)
-            assert_fails(dcnn_pixels_read(reader, row, 2, read), DCNN_BAD_INPUT, "pictures from 6 on", path);
+            assert_fails(dcnn_pixels_read(reader, row, 2, read), DCNN_BAD_INPUT, "images from 6 on", path);
         else
             assert_ok(dcnn_pixels_read(reader, row, 2, read));
         if (row < 5 || row > 7) assert_true(read[0] == row && read[2 * BYTES - 1] == row + 1);
     }
     for (int i = 0; i < COUNT / 2; i++) assert_int_equal(marks[i], i != 3);
     dcnn_pixels_close(reader);
-    assert_fails(dcnn_dataset_verify(&set), DCNN_BAD_INPUT, "pictures from 6 on", path);
+    assert_fails(dcnn_dataset_verify(&set), DCNN_BAD_INPUT, "images from 6 on", path);
     dcnn_dataset_free(&set);
 }
 

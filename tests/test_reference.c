@@ -141,25 +141,25 @@ static void test_adam_by_hand(void **state) {
 
 static void test_other_optimizers_by_hand(void **state) {
     (void)state;
-    const dcnn_descend_step descend = {0.1f, 0.5f, 0.25f, 0.5f};
+    const dcnn_sgd_momentum_step sgd_momentum = {0.1f, 0.5f, 0.25f, 0.5f};
     float gradient = 4, velocity = 1, parameter = 4; /* g = 2 + 1: velocity = 0.5 - 0.3 */
-    reference()->descend(1, &descend, &gradient, &velocity, &parameter);
+    reference()->sgd_momentum(1, &sgd_momentum, &gradient, &velocity, &parameter);
     test_close_one("velocity", 0, velocity, 0.2, 1e-6, 0);
     test_close_one("parameter", 0, parameter, 4.2, 1e-6, 0);
 
     const dcnn_adam_step step = {2.0f, 0.9f, 0.999f, 0.01f, 0.5f};
     float m = 1, v = 1; /* as Adam above: m = 1.1, v = 1.003 */
     parameter = 3;
-    reference()->direct(1, &step, 0.5f, &gradient, &m, &v, &parameter);
+    reference()->lamb_direction(1, &step, 0.5f, &gradient, &m, &v, &parameter);
     test_close_one("m", 0, m, 1.1, 1e-6, 0);
     test_close_one("v", 0, v, 1.003, 1e-6, 0);
     test_close_one("direction", 0, gradient, 2.2 / (sqrt(1.003) + 0.01) + 1.5, 1e-6, 0);
 
     const float direction[2] = {1, -2}, expected[2] = {2.5f, 5};
     float moved[2] = {3, 4};
-    reference()->move(2, 0.5f, direction, moved);
+    reference()->axpy(2, 0.5f, direction, moved);
     check_values("moved", 2, moved, expected);
-    assert_true(reference()->squares(2, expected) == 31.25);
+    assert_true(reference()->sum_squares(2, expected) == 31.25);
 }
 
 static void test_statistics_by_hand(void **state) {

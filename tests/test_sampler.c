@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "run/sampler.h"
+#include "run/data/sampler.h"
 
 static int64_t *numbers(int64_t count) {
     int64_t *rows = calloc((size_t)count, sizeof *rows);

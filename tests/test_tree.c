@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdbool.h>
 
-#include "run/sampler.h"
+#include "run/data/sampler.h"
 #include "comm/tree.h"
 #include "testing.h"
 

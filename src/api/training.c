@@ -72,7 +72,7 @@ static dcnn_status start(dcnn_training *t, const dcnn_training_options *options)
     DCNN_TRY(dcnn_engine_create(t->comm, net, NULL, NULL, &o, &t->engine));
     net = dcnn_engine_net(t->engine);
     DCNN_TRY(dcnn_comm_agree(t->comm,
-                             dcnn_evaluator_create(t->comm, dcnn_engine_team(t->engine), dcnn_engine_kernels(t->engine),
+                             dcnn_evaluator_create(t->comm, dcnn_engine_pool(t->engine), dcnn_engine_kernels(t->engine),
                                                    net, GRAIN, true, &t->evaluator)));
     dcnn_plan_free(t->model->plan);
     t->model->plan = NULL;

@@ -4,19 +4,19 @@
 
 #include <sched.h>
 
-#include "base/word.h"
+#include "base/futex.h"
 
 void dcnn_barrier_wait(dcnn_barrier *barrier, unsigned size, int spins) {
     const unsigned round = atomic_load(&barrier->round);
     if (atomic_fetch_add(&barrier->arrived, 1u) + 1u == size) {
         atomic_store(&barrier->arrived, 0u);
         atomic_fetch_add(&barrier->round, 1u);
-        if (atomic_load(&barrier->sleeping) > 0) dcnn_word_wake(&barrier->round);
+        if (atomic_load(&barrier->sleeping) > 0) dcnn_futex_wake(&barrier->round);
         return;
     }
     for (int spin = 0; spin < spins && atomic_load(&barrier->round) == round; spin++) sched_yield();
     if (atomic_load(&barrier->round) != round) return;
     atomic_fetch_add(&barrier->sleeping, 1u);
-    (void)dcnn_word_await(&barrier->round, round);
+    (void)dcnn_futex_wait(&barrier->round, round);
     atomic_fetch_sub(&barrier->sleeping, 1u);
 }

@@ -17,7 +17,7 @@ typedef enum dcnn_random_purpose {
     DCNN_RANDOM_AUGMENT = 3, /**< the geometric change of a sample in an epoch */
     DCNN_RANDOM_INIT = 4,    /**< initial weights */
     DCNN_RANDOM_DROPOUT = 5, /**< dropped activations of a sample in an epoch */
-    DCNN_RANDOM_NOISE = 6,   /**< pictures that mean nothing, to measure time with */
+    DCNN_RANDOM_NOISE = 6,   /**< images that mean nothing, to measure time with */
     DCNN_RANDOM_CHUNKS = 16, /**< order of the chunks of neighbouring training samples in an epoch */
     DCNN_RANDOM_WINDOW = 17  /**< order of the samples in a window of such chunks */
 } dcnn_random_purpose;

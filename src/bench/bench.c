@@ -47,7 +47,7 @@ static double process_age_s(void) {
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec - (double)started_ticks / (double)sysconf(_SC_CLK_TCK);
 }
 
-/* --- pictures --------------------------------------------------------------------------------------------------- */
+/* --- images --------------------------------------------------------------------------------------------------- */
 
 /* What a model takes, digits if it does not say. */
 static dcnn_status model_takes(const char *model, dcnn_shape *shape, int *classes) {
@@ -103,7 +103,7 @@ static dcnn_status make_noise(dcnn_shape shape, int classes, int64_t batch, dcnn
     pictures->pixels = malloc(total + sizeof(dcnn_random_bits));
     pictures->labels = malloc((size_t)count * sizeof *pictures->labels);
     if (pictures->pixels == NULL || pictures->labels == NULL)
-        return DCNN_FAIL(DCNN_FAILURE, "out of memory: %lld pictures", (long long)count);
+        return DCNN_FAIL(DCNN_FAILURE, "out of memory: %lld images", (long long)count);
     for (size_t at = 0; at < total; at += sizeof(dcnn_random_bits)) {
         const dcnn_random_bits bits = dcnn_random(0, DCNN_RANDOM_NOISE, 0, (int64_t)at, 0);
         memcpy(pictures->pixels + at, &bits, sizeof bits);
@@ -112,7 +112,7 @@ static dcnn_status make_noise(dcnn_shape shape, int classes, int64_t batch, dcnn
     return DCNN_OK;
 }
 
-/* Pictures on rank 0, their number and shape on all. */
+/* Images on rank 0, their number and shape on all. */
 static dcnn_status make_pictures(dcnn_comm *comm, const dcnn_bench_options *options, dcnn_images *pictures,
                                  int *classes, char what[512]) {
     dcnn_shape shape;
@@ -123,7 +123,7 @@ static dcnn_status make_pictures(dcnn_comm *comm, const dcnn_bench_options *opti
         char *digits = fits ? dcnn_embedded_digits() : NULL;
         status = digits ? read_digits(digits, pictures) : make_noise(shape, *classes, options->batch_size, pictures);
         snprintf(what, 512, "%lld %s of %dx%dx%d", (long long)pictures->count,
-                 digits ? "embedded digits" : "random pictures", shape.h, shape.w, shape.c);
+                 digits ? "embedded digits" : "random images", shape.h, shape.w, shape.c);
         free(digits);
     }
     DCNN_TRY(dcnn_comm_agree(comm, status));
@@ -162,29 +162,29 @@ static void run_add(void *argument, int worker) {
 }
 
 /* Least seconds of a task: a limit is what is reached when nothing disturbs. */
-static double time_task(dcnn_team *team, dcnn_team_task *task, machine *m) {
+static double time_task(dcnn_thread_pool *pool, dcnn_thread_pool_task *task, machine *m) {
     double least_s = INFINITY;
     for (int i = 0; i < WINDOWS; i++) {
-        dcnn_team_run(team, task, m);
+        dcnn_thread_pool_run(pool, task, m);
         least_s = fmin(least_s, m->seconds);
     }
     return least_s;
 }
 
 static dcnn_status measure_machine(dcnn_trainer *t, dcnn_bench_result *result) {
-    const size_t workers = (size_t)dcnn_team_size(dcnn_engine_team(t->engine)),
+    const size_t workers = (size_t)dcnn_thread_pool_size(dcnn_engine_pool(t->engine)),
                  node = (size_t)dcnn_comm_node_size(t->comm);
     const size_t least = (size_t)1 << 21, all = (size_t)1 << 26; /* floats: 256 MiB a node are more than caches hold */
     machine m = {.kernels = dcnn_engine_kernels(t->engine), .rounds = 1000, .count = all / (workers * node)};
     if (m.count < least) m.count = least;
-    m.rounds = (size_t)(10e-3 / time_task(dcnn_engine_team(t->engine), run_probe, &m) * (double)m.rounds) + 1;
+    m.rounds = (size_t)(10e-3 / time_task(dcnn_engine_pool(t->engine), run_probe, &m) * (double)m.rounds) + 1;
     void *block;
     DCNN_TRY(dcnn_comm_agree(
         t->comm, dcnn_block_create(3 * workers * m.count * sizeof(float), "vectors to measure memory with", &block)));
     m.vectors = block;
     result->peak_flop_per_s =
-        2.0 * DCNN_PROBE * (double)m.rounds / time_task(dcnn_engine_team(t->engine), run_probe, &m);
-    result->memory_bytes_per_s = 12.0 * (double)m.count / time_task(dcnn_engine_team(t->engine), run_add, &m);
+        2.0 * DCNN_PROBE * (double)m.rounds / time_task(dcnn_engine_pool(t->engine), run_probe, &m);
+    result->memory_bytes_per_s = 12.0 * (double)m.count / time_task(dcnn_engine_pool(t->engine), run_add, &m);
     dcnn_block_free(block);
     return DCNN_OK;
 }
@@ -371,7 +371,7 @@ static dcnn_status describe_stages(const dcnn_trainer *t, dcnn_bench_result *res
 static dcnn_status measure(dcnn_trainer *t, dcnn_train_options *options, double seconds, dcnn_bench_result *result) {
     result->ranks = dcnn_comm_size(t->comm);
     result->nodes = dcnn_comm_node_count(t->comm);
-    result->threads = dcnn_team_size(dcnn_engine_team(t->engine));
+    result->threads = dcnn_thread_pool_size(dcnn_engine_pool(t->engine));
     result->isa = dcnn_engine_kernels(t->engine)->isa;
     result->precision = dcnn_precision_name(dcnn_net_has_bf16(t->state.net) ? DCNN_BF16 : DCNN_FP32);
     DCNN_TRY(dcnn_comm_agree(t->comm, describe_ops(t, result)));

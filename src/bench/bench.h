@@ -11,7 +11,7 @@
 
 /** What to measure. */
 typedef struct dcnn_bench_options {
-    const char *data;      /**< a data set; NULL: the embedded digits if they fit the model, else random pictures */
+    const char *data;      /**< a data set; NULL: the embedded digits if they fit the model, else random images */
     const char *model;     /**< as in dcnn_train_options */
     const char *precision; /**< likewise */
     int batch_size, grain, threads;
@@ -24,7 +24,7 @@ typedef struct dcnn_bench_op {
     char name[2 * DCNN_NAME_BYTES + 4]; /**< of its layer, or of the two that are one operation */
     double forward_s, backward_s;
     double forward_flop, backward_flop;   /**< as the layer is defined: a kernel may do with fewer */
-    double forward_bytes, backward_bytes; /**< of pictures read and written */
+    double forward_bytes, backward_bytes; /**< of images read and written */
     int forward_stage, backward_stage;    /**< of a step; a synchronised one's sums are made in the stage before */
     bool synchronised;
     bool tiles; /**< a convolution of several input channels: mostly products of matrices */

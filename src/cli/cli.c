@@ -5,7 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "run/loader.h"
+#include "run/data/loader.h"
 
 const char *dcnn_number_text(int64_t value, dcnn_number *number) {
     char digits[24];
@@ -73,8 +73,8 @@ dcnn_status dcnn_check_fit(const dcnn_checkpoint *checkpoint, const char *model_
     const dcnn_shape takes = checkpoint->net->nodes[0].shape;
     if (takes.h == h && takes.w == w && takes.c == c) return DCNN_OK;
     char text[48];
-    return DCNN_FAIL(DCNN_BAD_INPUT, "%s takes pictures of shape %s, but those of %s have shape (%d, %d, %d)",
-                     model_path, dcnn_shape_text(takes, text), data_path, h, w, c);
+    return DCNN_FAIL(DCNN_BAD_INPUT, "%s takes images of shape %s, but those of %s have shape (%d, %d, %d)", model_path,
+                     dcnn_shape_text(takes, text), data_path, h, w, c);
 }
 
 dcnn_status dcnn_json_print(json_t *json) {

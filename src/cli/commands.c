@@ -12,9 +12,9 @@ const dcnn_command dcnn_command_table[DCNN_COMMAND_COUNT] = {
          .operands = "SOURCE... -o DATA.h5",
          .least = 1,
          .most = -1,
-         .summary = "make a data set from folders of pictures, tables, arrays",
+         .summary = "make a data set from folders of images, tables, arrays",
          .details = "Finds out what each SOURCE is, says so, and writes one HDF5 data set with splits. "
-                    "SOURCE is a folder of class folders of pictures (PNG, JPEG, BMP, PGM, PPM, WebP; "
+                    "SOURCE is a folder of class folders of images (PNG, JPEG, BMP, PGM, PPM, WebP; "
                     "train, validation and test folders are splits), a list of lines path,label, a table "
                     "(CSV, TSV; .gz, .zip), NumPy files (.npz, or a pair of .npy), IDX or CIFAR files or a "
                     "folder of them, or an HDF5 file of another program."},
@@ -38,13 +38,12 @@ const dcnn_command dcnn_command_table[DCNN_COMMAND_COUNT] = {
          .operands = "CHECKPOINT INPUT...",
          .least = 2,
          .most = -1,
-         .summary = "labels and probabilities of pictures",
-         .details =
-             "Labels pictures. INPUT is a picture (PNG, JPEG, BMP, PGM, WebP) of any size, a folder or a list of "
-             "pictures, a table (CSV), arrays (IDX, NumPy), a data set (.h5), or - for standard input: a "
-             "picture, or a path a line. Pictures named one by one are answered in a sentence each; otherwise, "
-             "or with --output or --format, there is a CSV: index, file, id, label, p0, p1, .... What cannot be "
-             "read is named, and does not stop the others.",
+         .summary = "labels and probabilities of images",
+         .details = "Labels images. INPUT is an image (PNG, JPEG, BMP, PGM, WebP) of any size, a folder or a list of "
+                    "images, a table (CSV), arrays (IDX, NumPy), a data set (.h5), or - for standard input: a "
+                    "image, or a path a line. Images named one by one are answered in a sentence each; otherwise, "
+                    "or with --output or --format, there is a CSV: index, file, id, label, p0, p1, .... What cannot be "
+                    "read is named, and does not stop the others.",
          .parallel = true},
     [DCNN_COMMAND_REPORT] =
         {.name = "report",
@@ -76,16 +75,16 @@ const dcnn_command dcnn_command_table[DCNN_COMMAND_COUNT] = {
                            .least = 1,
                            .most = 1,
                            .summary = "draw a sample of a data set in the terminal",
-                           .details = "Draws one picture of a data set and names its label: in colour where the "
+                           .details = "Draws one image of a data set and names its label: in colour where the "
                                       "terminal says by COLORTERM that it has 24-bit colour, else in characters. "
-                                      "Pictures that are wider than the terminal are made smaller."},
+                                      "Images that are wider than the terminal are made smaller."},
     [DCNN_COMMAND_BENCH] =
         {.name = "bench",
          .operands = "[DATA.h5]",
          .most = 1,
          .summary = "where the time goes, images a second, fraction of the peak",
          .details = "Measures this machine, then training step by step and operation by operation, then inference. "
-                    "Without DATA.h5 on the embedded digits, or on random pictures if the model takes no digits. "
+                    "Without DATA.h5 on the embedded digits, or on random images if the model takes no digits. "
                     "GFLOP/s count what a layer's definition multiplies: a kernel that needs fewer multiplications "
                     "can be beyond the peak.",
          .parallel = true},

@@ -25,7 +25,7 @@
 #include "guard/leftovers.h"
 #include "guard/signals.h"
 #include "guard/watchdog.h"
-#include "io/hdf5_file.h"
+#include "io/hdf5/hdf5_file.h"
 
 #define FUNCTION(ID, name) dcnn_cmd_##name,
 static dcnn_status (*const functions[DCNN_COMMAND_COUNT])(dcnn_cli *cli) = {DCNN_COMMANDS(FUNCTION)};

@@ -40,8 +40,8 @@ enum { DCNN_COMMANDS(BIT) EVERY = (1 << DCNN_COMMAND_COUNT) - 1 };
 #define AUGMENT_int64_t(at, from, to, ends) INTEGER(at, from, to), .bounds = (ends)
 
 static const char run_group[] = "Run", training[] = "Training", optimizing[] = "Optimizer",
-                  pictures[] = "Augmentation of the training pictures", machine[] = "Machine", job[] = "Job",
-                  expert[] = "For experts", data[] = "Data", reading[] = "Reading pictures", output[] = "Output",
+                  pictures[] = "Augmentation of the training images", machine[] = "Machine", job[] = "Job",
+                  expert[] = "For experts", data[] = "Data", reading[] = "Reading images", output[] = "Output",
                   messages[] = "Messages";
 
 /* clang-format off: one row an option */
@@ -85,7 +85,7 @@ const dcnn_option dcnn_option_table[] = {
      .resume = DCNN_RESUME_FIXED},
 
     {"shuffle", 0, TRAIN, CHOICE(shuffle, "auto full chunks", "NAME"), .fallback = "auto", .group = training,
-     .help = "full; above 8 GiB of pictures: chunks", .resume = DCNN_RESUME_FIXED},
+     .help = "full; above 8 GiB of images: chunks", .resume = DCNN_RESUME_FIXED},
 
     {"optimizer", 0, TRAIN, CHOICE(optimizer, "adam sgd lars lamb adamw nadam rmsprop lion", "NAME"),
      .fallback = "adam", .group = optimizing, .help = "adam sgd lars lamb adamw nadam rmsprop lion",
@@ -140,7 +140,7 @@ const dcnn_option dcnn_option_table[] = {
      .resume = DCNN_RESUME_FIXED},
 
     {"limit", 0, PREPARE, INTEGER(limit, 0, 1000000000), .fallback = "0", .group = data,
-     .help = "pictures to split, of every class; 0: all"},
+     .help = "images to split, of every class; 0: all"},
     {"test-split", 0, PREPARE, REAL(test_split, 0, 1, DCNN_OPEN_HIGH), .fallback = "0.1", .group = data,
      .help = "fraction of all", .also = "test-size"},
     {"validation-split", 0, PREPARE, REAL(validation_split, 0, 1, DCNN_OPEN_HIGH), .fallback = "0.2", .group = data,
@@ -157,24 +157,24 @@ const dcnn_option dcnn_option_table[] = {
     {"scale", 0, PREPARE, REAL(scale, 0, 1000000, DCNN_OPEN_LOW), .group = reading,
      .help = "times each number of a table or array: 255 for those from 0 to 1"},
     {"transpose", 0, PREPARE, FLAG(transpose), .group = reading, .help = "lines for columns (EMNIST)"},
-    {"size", 0, PREPARE, SIZE(size), .group = reading, .help = "that all pictures are brought to"},
+    {"size", 0, PREPARE, SIZE(size), .group = reading, .help = "that all images are brought to"},
     {"fit", 0, PREPARE | PREDICT, CHOICE(fit, "crop pad stretch", "NAME"), .fallback = "crop", .group = reading,
      .help = "where its shape is another: crop pad stretch"},
-    {"gray", 0, PREPARE, FLAG(gray), .group = reading, .help = "grey pictures, whatever they were",
+    {"gray", 0, PREPARE, FLAG(gray), .group = reading, .help = "grey images, whatever they were",
      .also = "grey grayscale"},
     {"background", 0, PREPARE | PREDICT, TEXT(background, "COLOR"), .group = reading,
-     .help = "under transparent pictures and beside padded ones: black, white, #rrggbb [black]"},
-    {"skip-broken", 0, PREPARE, FLAG(skip_broken), .group = reading, .help = "leave broken pictures out"},
+     .help = "under transparent images and beside padded ones: black, white, #rrggbb [black]"},
+    {"skip-broken", 0, PREPARE, FLAG(skip_broken), .group = reading, .help = "leave broken images out"},
     {"split", 0, EVALUATE, TEXT(split, "NAME"), .fallback = "test", .group = data,
      .help = "train, validation, test or official-test [test]"},
     {"split", 0, PREDICT, TEXT(split, "NAME"), .group = data, .help = "which split of a data set"},
     {"index", 0, SHOW, INTEGER(index, 0, 1000000000000.0), .fallback = "0", .group = data,
      .help = "which sample of the split, from 0"},
     {"split", 0, SHOW, TEXT(split, "NAME"), .group = data, .help = "train, validation, test, ... [all of the file]"},
-    {"shape", 0, PREDICT, SHAPE(shape), .group = data, .help = "of a CSV line's picture [the model's]"},
+    {"shape", 0, PREDICT, SHAPE(shape), .group = data, .help = "of a CSV line's image [the model's]"},
 
     {"resize", 0, PREDICT, FLAG(resize), .fallback = "true", .group = data,
-     .help = "bring pictures of any size to the model's"},
+     .help = "bring images of any size to the model's"},
     {"invert", 0, PREDICT, FLAG(invert), .group = data, .help = "turn light and dark over: dark ink on white paper"},
 
     {"output", 'o', PREPARE, TEXT(output, "FILE"), .group = output, .help = "the data set to write"},
@@ -200,7 +200,7 @@ const dcnn_option dcnn_option_table[] = {
      .group = machine, .help = "per rank; 0: one per core", .also = "workers num-workers jobs cores"},
 
     {"cache-memory", 0, TRAIN | EVALUATE | PREDICT | REPORT, BYTES(cache_memory), .group = machine,
-     .help = "a node's for pictures, as 512M; else streamed"},
+     .help = "a node's for images, as 512M; else streamed"},
 
     {"elastic", 0, TRAIN, FLAG(elastic), .group = machine, .help = "go on when a rank dies: mpirun --with-ft ulfm"},
     {"timeout", 0, TRAIN, INTEGER(timeout, 0, 86400), .fallback = "60", .group = machine,

@@ -16,7 +16,7 @@
 
 #include "base/status.h"
 #include "cli/commands.h"
-#include "run/augment.h"
+#include "run/data/augment.h"
 
 enum { DCNN_MAX_OPTIONS = 160 };
 

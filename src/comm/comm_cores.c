@@ -4,7 +4,7 @@
 #include <sched.h>
 #include <stdlib.h>
 
-#include "base/word.h"
+#include "base/futex.h"
 #include "comm/comm_private.h"
 
 /* In memory that the ranks of a node share. */
@@ -105,11 +105,11 @@ dcnn_status dcnn_comm_choose_workers(dcnn_comm *comm, dcnn_comm **workers) {
 void dcnn_comm_call(dcnn_comm *comm, dcnn_call call) {
     if (comm->idle.shared == NULL || comm->node_rank != 0) return; /* the first of a node works */
     atomic_store(&comm->idle.shared->call, call);
-    dcnn_word_wake(&comm->idle.shared->call);
+    dcnn_futex_wake(&comm->idle.shared->call);
 }
 
 dcnn_call dcnn_comm_await_call(dcnn_comm *comm, dcnn_call last) {
-    return (dcnn_call)dcnn_word_await(&comm->idle.shared->call, last);
+    return (dcnn_call)dcnn_futex_wait(&comm->idle.shared->call, last);
 }
 
 atomic_int *dcnn_comm_signal(dcnn_comm *comm) {

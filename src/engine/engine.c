@@ -35,7 +35,7 @@ static dcnn_status list_batches(const dcnn_engine *e, batches *list) {
 
 /* Vectors that a worker's stack needs: the deepest that its share of any batch makes, one more for the leaf. */
 static int deepest_stack(const dcnn_engine *e, const batches *list) {
-    const int workers = dcnn_team_size(e->team);
+    const int workers = dcnn_thread_pool_size(e->pool);
     int deepest = 0;
     for (int b = 0; b < list->count; b++) {
         const dcnn_shares shares = dcnn_comm_shares(e->comm, list->grains[b]);
@@ -67,7 +67,7 @@ static void *carve_common(dcnn_engine *e, dcnn_arena *arena, float **params) {
 
 /* What each of them lets the others read. */
 static void carve_vectors(dcnn_engine *e, dcnn_arena *arena, int depth) {
-    for (int worker = 0; worker < dcnn_team_size(e->team); worker++)
+    for (int worker = 0; worker < dcnn_thread_pool_size(e->pool); worker++)
         for (int i = 0; i < depth; i++)
             e->workers[worker].vectors[i] = dcnn_arena_take(arena, e->net->param_count * sizeof(float));
 }
@@ -84,7 +84,7 @@ static void carve_private(dcnn_engine *e, dcnn_arena *arena) {
 }
 
 static dcnn_status make_workers(dcnn_engine *e, int depth) {
-    const int workers = dcnn_team_size(e->team);
+    const int workers = dcnn_thread_pool_size(e->pool);
     const size_t ops = (size_t)dcnn_plan_op_count(e->plan) + 1;
     bool good = true;
     e->workers = calloc((size_t)workers, sizeof *e->workers);
@@ -108,7 +108,7 @@ static dcnn_status make_own_memory(dcnn_engine *e, const batches *list) {
     if (threads > cores)
         dcnn_warn("--threads %d: but each rank has %d of the node's cores; give fewer threads or ranks", threads,
                   cores);
-    DCNN_TRY(dcnn_team_create(threads, &e->team));
+    DCNN_TRY(dcnn_thread_pool_create(threads, &e->pool));
     e->slots = 1;
     for (int b = 0; b < list->count; b++) {
         const int64_t share = dcnn_comm_shares(e->comm, list->grains[b]).count;
@@ -215,13 +215,13 @@ void dcnn_engine_free(dcnn_engine *e) {
     if (e == NULL) return;
     dcnn_plan_free(e->plan);
     dcnn_update_free(&e->update);
-    for (int worker = 0; e->workers && worker < dcnn_team_size(e->team); worker++) {
+    for (int worker = 0; e->workers && worker < dcnn_thread_pool_size(e->pool); worker++) {
         free(e->workers[worker].vectors);
         free(e->workers[worker].times);
     }
     free(e->workers);
     free(e->laps);
-    dcnn_team_free(e->team);
+    dcnn_thread_pool_free(e->pool);
     dcnn_block_free(e->block);
     dcnn_net_free(e->net);
     dcnn_comm_unshare(e->comm, e->shared);
@@ -254,8 +254,8 @@ const dcnn_kernels *dcnn_engine_kernels(const dcnn_engine *e) {
     return e->kernels;
 }
 
-dcnn_team *dcnn_engine_team(const dcnn_engine *e) {
-    return e->team;
+dcnn_thread_pool *dcnn_engine_pool(const dcnn_engine *e) {
+    return e->pool;
 }
 
 int64_t dcnn_engine_share(const dcnn_engine *e, int64_t batch) {
@@ -268,7 +268,7 @@ int64_t dcnn_engine_share(const dcnn_engine *e, int64_t batch) {
 
 dcnn_op_times dcnn_engine_op_times(const dcnn_engine *e, int op) {
     dcnn_op_times sum = {0};
-    for (int worker = 0; worker < dcnn_team_size(e->team); worker++) {
+    for (int worker = 0; worker < dcnn_thread_pool_size(e->pool); worker++) {
         sum.forward_s += e->workers[worker].times[op].forward_s;
         sum.backward_s += e->workers[worker].times[op].backward_s;
     }
@@ -279,13 +279,13 @@ void dcnn_engine_phases(const dcnn_engine *e, double phases_s[DCNN_PHASE_COUNT])
     memcpy(phases_s, e->watch.phases_s, sizeof e->watch.phases_s);
     for (int i = 0; i <= dcnn_plan_op_count(e->plan); i++) {
         const dcnn_op_times times = dcnn_engine_op_times(e, i);
-        phases_s[DCNN_PHASE_FORWARD] += times.forward_s / dcnn_team_size(e->team);
-        phases_s[DCNN_PHASE_BACKWARD] += times.backward_s / dcnn_team_size(e->team);
+        phases_s[DCNN_PHASE_FORWARD] += times.forward_s / dcnn_thread_pool_size(e->pool);
+        phases_s[DCNN_PHASE_BACKWARD] += times.backward_s / dcnn_thread_pool_size(e->pool);
     }
 }
 
 void dcnn_engine_forget_times(dcnn_engine *e) {
     memset(e->watch.phases_s, 0, sizeof e->watch.phases_s);
-    for (int worker = 0; worker < dcnn_team_size(e->team); worker++)
+    for (int worker = 0; worker < dcnn_thread_pool_size(e->pool); worker++)
         memset(e->workers[worker].times, 0, (size_t)(dcnn_plan_op_count(e->plan) + 1) * sizeof(dcnn_op_times));
 }

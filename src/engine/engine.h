@@ -17,7 +17,7 @@
 #ifndef DCNN_ENGINE_ENGINE_H
 #define DCNN_ENGINE_ENGINE_H
 
-#include "base/team.h"
+#include "base/thread_pool.h"
 #include "comm/comm.h"
 #include "engine/feed.h"
 #include "engine/stopwatch.h"
@@ -91,7 +91,7 @@ float *dcnn_engine_gradient(const dcnn_engine *engine);
 
 const dcnn_plan *dcnn_engine_plan(const dcnn_engine *engine);
 const dcnn_kernels *dcnn_engine_kernels(const dcnn_engine *engine);
-dcnn_team *dcnn_engine_team(const dcnn_engine *engine);
+dcnn_thread_pool *dcnn_engine_pool(const dcnn_engine *engine);
 
 /** Samples of a batch of so many that this rank computes. */
 int64_t dcnn_engine_share(const dcnn_engine *engine, int64_t batch);

@@ -19,7 +19,7 @@ struct dcnn_engine {
     dcnn_engine_options options;
     dcnn_comm *comm;
     const dcnn_kernels *kernels;
-    dcnn_team *team;
+    dcnn_thread_pool *pool;
     dcnn_net *net;
     dcnn_plan *plan;
     dcnn_update update;

@@ -9,7 +9,7 @@
 
 struct dcnn_evaluator {
     dcnn_comm *comm;
-    dcnn_team *team;
+    dcnn_thread_pool *pool;
     const dcnn_net *net;
     dcnn_plan *plan;
     int grain;
@@ -25,9 +25,9 @@ struct dcnn_evaluator {
     float *probabilities; /* [local samples][classes] */
 };
 
-dcnn_status dcnn_evaluator_create(dcnn_comm *comm, dcnn_team *team, const dcnn_kernels *kernels, dcnn_net *net,
+dcnn_status dcnn_evaluator_create(dcnn_comm *comm, dcnn_thread_pool *pool, const dcnn_kernels *kernels, dcnn_net *net,
                                   int grain, bool fuse, dcnn_evaluator **out) {
-    const int workers = dcnn_team_size(team);
+    const int workers = dcnn_thread_pool_size(pool);
     const dcnn_plan_options options = {.grain = grain, .slots = workers, .workers = workers, .fuse = fuse};
     dcnn_evaluator *e = *out = calloc(1, sizeof *e);
     dcnn_status status = DCNN_OK;
@@ -38,7 +38,7 @@ dcnn_status dcnn_evaluator_create(dcnn_comm *comm, dcnn_team *team, const dcnn_k
     if (status == DCNN_OK) status = dcnn_plan_create(net, kernels, &options, &e->plan);
     if (status == DCNN_OK) {
         e->comm = comm;
-        e->team = team;
+        e->pool = pool;
         e->net = net;
         e->grain = grain;
         return DCNN_OK;
@@ -74,7 +74,7 @@ static void note_failure(dcnn_evaluator *e, int worker, dcnn_status status) {
 static void run_share(void *argument, int worker) {
     dcnn_evaluator *e = argument;
     const dcnn_evaluation_options *o = e->options;
-    const int workers = dcnn_team_size(e->team);
+    const int workers = dcnn_thread_pool_size(e->pool);
     const size_t classes = (size_t)e->net->class_count;
     const int64_t end = dcnn_share_first(e->shares.count, worker + 1, workers);
     e->fed[worker] = DCNN_OK;
@@ -97,7 +97,7 @@ static void run_share(void *argument, int worker) {
 
 /* The first failure of this rank's workers. */
 static dcnn_status feed_status(const dcnn_evaluator *e) {
-    for (int worker = 0; worker < dcnn_team_size(e->team); worker++)
+    for (int worker = 0; worker < dcnn_thread_pool_size(e->pool); worker++)
         if (e->fed[worker] != DCNN_OK) {
             dcnn_error_set(e->failures[worker]);
             return e->fed[worker];
@@ -175,8 +175,8 @@ dcnn_status dcnn_evaluator_run(dcnn_evaluator *e, int64_t count, dcnn_feed feed,
     if (e->sums == NULL || (labelled && e->labels == NULL) || e->probabilities == NULL || evaluation->confusion == NULL)
         status = DCNN_FAIL(DCNN_FAILURE, "out of memory: evaluating %lld samples", (long long)count);
     DCNN_TRY_DONE(dcnn_comm_agree(e->comm, status));
-    dcnn_team_run(e->team, prepare, e);
-    dcnn_team_run(e->team, run_share, e);
+    dcnn_thread_pool_run(e->pool, prepare, e);
+    dcnn_thread_pool_run(e->pool, run_share, e);
     DCNN_TRY_DONE(dcnn_comm_agree(e->comm, feed_status(e)));
     if (labelled) sum_up(e, mine, evaluation);
     if (e->options->want_probabilities) DCNN_TRY_DONE(gather_probabilities(e, mine, evaluation));

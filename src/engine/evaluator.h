@@ -5,7 +5,7 @@
 #ifndef DCNN_ENGINE_EVALUATOR_H
 #define DCNN_ENGINE_EVALUATOR_H
 
-#include "base/team.h"
+#include "base/thread_pool.h"
 #include "comm/comm.h"
 #include "engine/feed.h"
 #include "nn/plan.h"
@@ -36,7 +36,7 @@ typedef struct dcnn_evaluation_options {
  * Plans inference of `net` on grains of `grain` samples. All arguments must outlive the evaluator, and the comm must
  * have room for sums of DCNN_LOSS_SUMS (dcnn_comm_reserve_sums()). *Local.*
  */
-dcnn_status dcnn_evaluator_create(dcnn_comm *comm, dcnn_team *team, const dcnn_kernels *kernels, dcnn_net *net,
+dcnn_status dcnn_evaluator_create(dcnn_comm *comm, dcnn_thread_pool *pool, const dcnn_kernels *kernels, dcnn_net *net,
                                   int grain, bool fuse, dcnn_evaluator **evaluator);
 
 /**

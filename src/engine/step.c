@@ -58,7 +58,7 @@ static void run_stage(void *argument, int worker) {
     dcnn_engine *e = argument;
     dcnn_worker *mine = &e->workers[worker];
     const dcnn_range bucket = e->net->buckets[e->stage];
-    const int workers = dcnn_team_size(e->team);
+    const int workers = dcnn_thread_pool_size(e->pool);
     const int64_t end = dcnn_share_first(e->shares.count, worker + 1, workers);
     dcnn_tree tree = {0};
     dcnn_lap_start(&mine->lap);
@@ -100,7 +100,7 @@ static void merge_slice(void *argument, int worker) {
     merge *m = argument;
     dcnn_engine *e = m->engine;
     const dcnn_range bucket = e->net->buckets[e->stage];
-    const int workers = dcnn_team_size(e->team);
+    const int workers = dcnn_thread_pool_size(e->pool);
     const size_t first = (size_t)dcnn_share_first((int64_t)bucket.count, worker, workers);
     const size_t count = (size_t)dcnn_share_first((int64_t)bucket.count, worker + 1, workers) - first;
     float *stack[DCNN_TREE_DEPTH];
@@ -125,7 +125,7 @@ static void send_gradients(dcnn_engine *e) {
     const dcnn_range bucket = e->net->buckets[e->stage];
     if (bucket.count == 0) return;
     merge m = {.engine = e};
-    dcnn_team_run(e->team, merge_slice, &m);
+    dcnn_thread_pool_run(e->pool, merge_slice, &m);
     dcnn_stopwatch_book(&e->watch, DCNN_PHASE_ADD);
     if (e->options.plain_sums)
         dcnn_comm_gradient_plain(e->comm, e->kernels, bucket.count, m.depth, m.blocks, e->gradient + bucket.offset);
@@ -163,12 +163,12 @@ static dcnn_status agree_stage(dcnn_engine *e, dcnn_step_sums *sums) {
 static dcnn_status run_batch(dcnn_engine *e, dcnn_step_sums *sums) {
     dcnn_status status = DCNN_OK;
     e->shares = dcnn_comm_shares(e->comm, (e->batch + e->options.grain - 1) / e->options.grain);
-    dcnn_team_run(e->team, prepare, e);
+    dcnn_thread_pool_run(e->pool, prepare, e);
     dcnn_comm_domain_barrier(e->comm);
     dcnn_stopwatch_book(&e->watch, DCNN_PHASE_PREPARE);
     for (e->stage = 0; e->stage < e->net->stage_count && status == DCNN_OK; e->stage++) {
-        dcnn_team_run(e->team, run_stage, e);
-        dcnn_stopwatch_join(&e->watch, e->laps, dcnn_team_size(e->team));
+        dcnn_thread_pool_run(e->pool, run_stage, e);
+        dcnn_stopwatch_join(&e->watch, e->laps, dcnn_thread_pool_size(e->pool));
         status = agree_stage(e, sums);
         dcnn_stopwatch_book(&e->watch, DCNN_PHASE_AGREE);
         if (status == DCNN_OK) send_gradients(e);

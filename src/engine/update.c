@@ -8,7 +8,7 @@
 /* A worker's part of this rank's slice of a bucket. A bucket is whole cache lines. */
 static dcnn_range part_of_bucket(const dcnn_engine *e, int stage, int worker) {
     const dcnn_range bucket = e->net->buckets[stage];
-    const int workers = dcnn_team_size(e->team);
+    const int workers = dcnn_thread_pool_size(e->pool);
     size_t first, length;
     dcnn_comm_slice(e->comm, bucket.count, &first, &length);
     const int64_t lines = (int64_t)length / 16;
@@ -33,16 +33,16 @@ static void accumulate(void *argument, int worker) {
 
 void dcnn_engine_accumulate(dcnn_engine *e) {
     if (e->batch_number == 0 && e->batch_is_last) return;
-    dcnn_team_run(e->team, accumulate, e);
+    dcnn_thread_pool_run(e->pool, accumulate, e);
     if (!e->batch_is_last) dcnn_comm_domain_barrier(e->comm); /* others have read this rank's blocks */
 }
 
 /* --- new weights ------------------------------------------------------------------------------------------------ */
 
-static void direct(void *argument, int worker) {
+static void lamb_direction(void *argument, int worker) {
     dcnn_engine *e = argument;
     for (int stage = 0; stage < e->net->stage_count; stage++)
-        dcnn_update_direct(&e->update, part_of_bucket(e, stage, worker));
+        dcnn_update_lamb_direction(&e->update, part_of_bucket(e, stage, worker));
 }
 
 static void measure(void *argument, int worker) {
@@ -50,8 +50,8 @@ static void measure(void *argument, int worker) {
     const int rank = dcnn_comm_domain_rank(e->comm), size = dcnn_comm_domain_size(e->comm);
     const int64_t first = dcnn_share_first(e->update.chunk_count, rank, size);
     const int64_t count = dcnn_share_first(e->update.chunk_count, rank + 1, size) - first;
-    const int64_t at = dcnn_share_first(count, worker, dcnn_team_size(e->team));
-    const int64_t end = dcnn_share_first(count, worker + 1, dcnn_team_size(e->team));
+    const int64_t at = dcnn_share_first(count, worker, dcnn_thread_pool_size(e->pool));
+    const int64_t end = dcnn_share_first(count, worker + 1, dcnn_thread_pool_size(e->pool));
     dcnn_update_measure(&e->update, first + at, end - at);
 }
 
@@ -64,11 +64,11 @@ static void apply(void *argument, int worker) {
 void dcnn_engine_update(dcnn_engine *e) {
     dcnn_update_begin(&e->update, e->step->rate, e->step->number, e->step->samples);
     if (dcnn_update_wants_norms(&e->update)) {
-        dcnn_team_run(e->team, direct, e);
+        dcnn_thread_pool_run(e->pool, lamb_direction, e);
         dcnn_comm_domain_barrier(e->comm);
-        dcnn_team_run(e->team, measure, e);
+        dcnn_thread_pool_run(e->pool, measure, e);
         dcnn_comm_domain_barrier(e->comm);
     }
-    dcnn_team_run(e->team, apply, e);
+    dcnn_thread_pool_run(e->pool, apply, e);
     dcnn_comm_domain_barrier(e->comm);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* csv.c — Kaggle's "Digit Recognizer" CSV: a header, then one picture a line, integers 0..255. */
+/* csv.c — Kaggle's "Digit Recognizer" CSV: a header, then one image a line, integers 0..255. */
 #include "io/images.h"
 
 #include <limits.h>
@@ -142,7 +142,7 @@ static dcnn_status find_shape(const reader *from, int h, int w, int c, dcnn_imag
     }
     int64_t area = (int64_t)h * w;
     if (pixels == 0 || area > pixels || area * c != pixels)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: %d pixel columns do not make a picture of %dx%dx%d; give its shape",
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: %d pixel columns do not make an image of %dx%dx%d; give its shape",
                          from->path, pixels, h, w, c);
     images->h = h;
     images->w = w;
@@ -159,7 +159,7 @@ static dcnn_status read_rows(reader *from, const dcnn_watcher *watcher, dcnn_ima
     images->pixels = fits ? malloc(bytes) : NULL;
     images->labels = from->labelled ? malloc((size_t)count * sizeof *images->labels) : NULL;
     if (!images->pixels || (from->labelled && !images->labels))
-        return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for %lld pictures", from->path, (long long)count);
+        return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for %lld images", from->path, (long long)count);
     for (int64_t i = 0; i < count; i++) {
         if (watcher && watcher->tell && i % TOLD_EVERY == 0) watcher->tell(watcher->context, i, count);
         DCNN_TRY(read_row(from, images->pixels + (size_t)i * pixels, images->labels ? images->labels + i : NULL));
@@ -171,7 +171,7 @@ static dcnn_status read_rows(reader *from, const dcnn_watcher *watcher, dcnn_ima
 dcnn_status dcnn_csv_read(const char *path, int h, int w, int c, const dcnn_watcher *watcher, dcnn_images *images) {
     *images = (dcnn_images){0};
     if (h < 0 || w < 0 || c < 0)
-        return DCNN_FAIL(DCNN_USAGE, "a picture cannot be %dx%dx%d; give height, width and channels", h, w, c);
+        return DCNN_FAIL(DCNN_USAGE, "an image cannot be %dx%dx%d; give height, width and channels", h, w, c);
     uint8_t *bytes;
     size_t length;
     DCNN_TRY(dcnn_file_read(path, &bytes, &length));

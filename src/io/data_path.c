@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "io/dataset.h"
+#include "io/dataset/dataset.h"
 #include "io/file.h"
 
 /* PARENT/NAME if there is such a file. */

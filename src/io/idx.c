@@ -29,7 +29,7 @@ static const char *describe(const uint8_t *bytes, uint32_t magic) {
     case MAGIC_IMAGES_CHANNELS:
         return "an IDX file of images";
     case 0x89504e47:
-        return "a PNG picture";
+        return "a PNG image";
     case 0x89484446:
         return "an HDF5 file";
     case 0x504b0304:
@@ -38,7 +38,7 @@ static const char *describe(const uint8_t *bytes, uint32_t magic) {
         break;
     }
     if (magic >> 16 == 0x1f8b) return "gzipped twice";
-    if (magic >> 16 == 0xffd8) return "a JPEG picture";
+    if (magic >> 16 == 0xffd8) return "a JPEG image";
     if (magic >> 16 == 0 && (magic >> 8 & 0xff) >= 8 && (magic >> 8 & 0xff) <= 14)
         return "an IDX file of other values or dimensions";
     for (int i = 0; i < 4; i++)

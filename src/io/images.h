@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /**
- * @file images.h — labelled pictures in memory, and the foreign formats they come from: IDX and Kaggle CSV.
+ * @file images.h — labelled images in memory, and the foreign formats they come from: IDX and Kaggle CSV.
  */
 #ifndef DCNN_IO_IMAGES_H
 #define DCNN_IO_IMAGES_H
@@ -10,7 +10,7 @@
 
 #include "base/status.h"
 
-/** Pictures as bytes, with or without labels. */
+/** Images as bytes, with or without labels. */
 typedef struct dcnn_images {
     int64_t count;
     int h, w, c;
@@ -18,7 +18,7 @@ typedef struct dcnn_images {
     int32_t *labels; /**< [count] or NULL if the source has none; owned */
 } dcnn_images;
 
-/** Who is told now and then how far a long reading is: so many of `count` pictures are there. */
+/** Who is told now and then how far a long reading is: so many of `count` images are there. */
 typedef struct dcnn_watcher {
     void (*tell)(void *context, int64_t done, int64_t count); /**< may be NULL */
     void *context;
@@ -41,7 +41,7 @@ dcnn_status dcnn_idx_read_labels(const char *path, dcnn_images *images);
 /**
  * Reads a Kaggle CSV with header, raw or gzipped: `label,pixel0,…` or, without labels, `pixel0,…`; LF or CRLF; integer
  * cells 0..255. *Local.*
- * @param h,w,c    the shape of a row; all 0: a square picture of one channel
+ * @param h,w,c    the shape of a row; all 0: a square image of one channel
  * @param watcher  NULL: nobody
  * @return DCNN_OK; DCNN_BAD_INPUT naming line and column of the first bad cell; DCNN_FAILURE
  */

@@ -55,14 +55,14 @@ dcnn_kind_id dcnn_kind_of_bytes(const uint8_t *bytes, size_t length);
 /** What a file is; one that gzip packed is what it holds. *Local.* */
 dcnn_kind_id dcnn_kind_of_file(const char *path);
 
-/** Its name in a sentence: "a JPEG picture". */
+/** Its name in a sentence: "a JPEG image". */
 const char *dcnn_kind_name(dcnn_kind_id kind);
 
-/** Is it a picture that can be read (sources/picture.h)? */
+/** Is it an image that can be read (sources/images/picture.h)? */
 bool dcnn_kind_is_picture(dcnn_kind_id kind);
 
 /**
- * Records that a file is not what is wanted: "a.jpg is a JPEG picture, not a data set: `dcnn predict MODEL a.jpg`
+ * Records that a file is not what is wanted: "a.jpg is a JPEG image, not a data set: `dcnn predict MODEL a.jpg`
  * takes it, ...".
  * @param wanted  "a data set", "a model"
  * @return DCNN_BAD_INPUT

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* png.c — one picture from a PNG file, by libpng's simplified interface. */
+/* png.c — one image from a PNG file, by libpng's simplified interface. */
 #include "io/png.h"
 #include "io/input.h"
 
@@ -40,7 +40,7 @@ dcnn_status dcnn_png_read(const char *path, int channels, dcnn_images *images) {
     *images = (dcnn_images){.count = 1, .h = (int)png.height, .w = (int)png.width, .c = channels};
     images->pixels = calloc(PNG_IMAGE_SIZE(png), 1);
     if (images->pixels == NULL)
-        status = DCNN_FAIL(DCNN_FAILURE, "%s: out of memory: a picture of %ux%u", path, png.height, png.width);
+        status = DCNN_FAIL(DCNN_FAILURE, "%s: out of memory: an image of %ux%u", path, png.height, png.width);
     else if (!png_image_finish_read(&png, NULL, images->pixels, 0, NULL))
         status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: damaged: %s", path, png.message);
 done:

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file png.h — one picture from a PNG file. */
+/** @file png.h — one image from a PNG file. */
 #ifndef DCNN_IO_PNG_H
 #define DCNN_IO_PNG_H
 
@@ -9,7 +9,7 @@
 bool dcnn_is_png(const char *path);
 
 /**
- * Reads a PNG of any kind as one picture without a label. *Local.* What is transparent becomes black where the channels
+ * Reads a PNG of any kind as one image without a label. *Local.* What is transparent becomes black where the channels
  * have no alpha; colours become grey by their luminance.
  * @param channels  1 grey, 2 grey and alpha, 3 red, green, blue, 4 those and alpha
  * @param images    out; free with dcnn_images_free()

@@ -1,12 +1,11 @@
 # kernels/: *_simd.c is compiled once per instruction set, everything else once. -ffp-contract is stated a file: `fast`
-# where FMA is the point, `off` in reference*.c, whose rounding is the definition of right.
-file(GLOB kernel_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/*.c)
-file(GLOB simd_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/*_simd.c)
-list(REMOVE_ITEM kernel_sources ${simd_sources} ${CMAKE_CURRENT_LIST_DIR}/product_bf16_amx.c)
+# where FMA is the point, `off` in reference/, whose rounding is the definition of right.
+file(GLOB kernel_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/*.c ${CMAKE_CURRENT_LIST_DIR}/*/*.c)
+file(GLOB simd_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/*/*_simd.c)
+list(REMOVE_ITEM kernel_sources ${simd_sources} ${CMAKE_CURRENT_LIST_DIR}/bf16/product_bf16_amx.c)
 add_library(dcnn_kernels STATIC ${kernel_sources})
 target_link_libraries(dcnn_kernels PUBLIC dcnn_base PkgConfig::OPENBLAS)
-file(GLOB reference_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/reference*.c
-  ${CMAKE_CURRENT_LIST_DIR}/*bf16_reference.c)
+file(GLOB reference_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/reference/*.c)
 set_source_files_properties(${reference_sources} PROPERTIES COMPILE_OPTIONS -ffp-contract=off)
 
 # dcnn_isa(NAME SOURCES FLAGS…): those sources once more, with DCNN_ISA=NAME, into the same library.
@@ -28,8 +27,8 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   # AMX is AVX-512 with another product: what is built on products once more, and the product itself.
   check_c_compiler_flag("-mamx-tile -mamx-bf16 -mavx512bf16" DCNN_COMPILES_AMX_BF16)
   if(DCNN_COMPILES_AMX_BF16)
-    file(GLOB amx_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/bf16_*_simd.c
-      ${CMAKE_CURRENT_LIST_DIR}/product_bf16_amx.c)
+    file(GLOB amx_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/bf16/bf16_*_simd.c
+      ${CMAKE_CURRENT_LIST_DIR}/bf16/product_bf16_amx.c)
     dcnn_isa(amx amx_sources ${avx512} -mavx512bf16 -mamx-tile -mamx-bf16)
     target_compile_definitions(dcnn_kernels_amx PRIVATE DCNN_ISA_avx512)
     target_compile_definitions(dcnn_kernels PRIVATE DCNN_HAS_AMX)

@@ -62,12 +62,12 @@ typedef struct dcnn_adam_step {
     float gradient_scale; /**< multiplies each gradient first: 1 / global batch size */
 } dcnn_adam_step;
 
-/** A step of gradient descent with momentum: the constants of kernel `descend`. */
-typedef struct dcnn_descend_step {
+/** A step of gradient descent with momentum: the constants of kernel `sgd_momentum`. */
+typedef struct dcnn_sgd_momentum_step {
     float rate, momentum;
     float weight_decay;   /**< this part of each weight is added to its gradient */
     float gradient_scale; /**< multiplies each gradient first: 1 / samples of the step */
-} dcnn_descend_step;
+} dcnn_sgd_momentum_step;
 
 /** Functions of one value that kernel `function_forward` knows, by Keras' definitions; their settings p[3] in brackets.
  */
@@ -115,16 +115,16 @@ typedef enum dcnn_function {
     X(void, adam, (size_t count, const dcnn_adam_step *step, const float *gradient, float *m, float *v, float *parameter)) \
     /* velocity = momentum * velocity - rate * (gradient_scale * gradient + weight_decay * parameter);                 \
        parameter += velocity. */                                                                                       \
-    X(void, descend, (size_t count, const dcnn_descend_step *step, const float *gradient, float *velocity,             \
+    X(void, sgd_momentum, (size_t count, const dcnn_sgd_momentum_step *step, const float *gradient, float *velocity,             \
                       float *parameter))                                                                               \
     /* LAMB's direction before its trust ratio: m and v as `adam` moves them; then, in place of the gradient,          \
        alpha * m / (sqrt(v) + epsilon) + weight_decay * parameter. */                                                  \
-    X(void, direct, (size_t count, const dcnn_adam_step *step, float weight_decay, float *gradient, float *m, float *v,\
+    X(void, lamb_direction, (size_t count, const dcnn_adam_step *step, float weight_decay, float *gradient, float *m, float *v,\
                      const float *parameter))                                                                          \
     /* parameter -= rate * direction; direction may be the parameter itself (weight decay). */                         \
-    X(void, move, (size_t count, float rate, const float *direction, float *parameter))                                \
+    X(void, axpy, (size_t count, float rate, const float *direction, float *parameter))                                \
     /* The sum of x[i]^2 in double, in an order that depends on `count` alone. */                                      \
-    X(double, squares, (size_t count, const float *x))                                                                 \
+    X(double, sum_squares, (size_t count, const float *x))                                                                 \
     /* --- matrices --------------------------------------------------------------------------------------------- */ \
     /* c[m,n] = op(a) op(b) + beta * c, op(a) [m,k], op(b) [k,n]; lda, ldb, ldc: row lengths as stored; with           \
        beta == 0 the old c is not read. */                                                                             \
@@ -215,18 +215,18 @@ typedef enum dcnn_function {
     /* dx = a[c] * dy + b[c] * x + e[c]: the closed form of BatchNormalization's input gradient. dx == dy allowed. */  \
     X(void, affine_backward, (size_t rows, int channels, const float *x, const float *dy, const float *a,              \
                               const float *b, const float *e, float *dx))                                              \
-    /* --- pictures --------------------------------------------------------------------------------------------- */ \
+    /* --- images --------------------------------------------------------------------------------------------- */ \
     /* y [pixels,C] = x * scale[c] + shift[c] from bytes. */                                                           \
     X(void, normalise, (size_t pixels, int channels, const uint8_t *x, const float *scale, const float *shift,         \
                         float *y))                                                                                     \
-    /* One picture through an affine map: y[i,j] = bilinear(x, map * (i, j, 1)), row = map[0] i + map[1] j + map[2],   \
+    /* One image through an affine map: y[i,j] = bilinear(x, map * (i, j, 1)), row = map[0] i + map[1] j + map[2],   \
        column = map[3] i + map[4] j + map[5]; outside, the nearest edge pixel; then scale and shift as above. */       \
     X(void, warp, (int h, int w, int c, const uint8_t *x, const float map[6], const float *scale, const float *shift,  \
                    float *y))                                                                                          \
     /* The same with a point of its own for each pixel: y[i,j] = bilinear(x, rows[i,j], columns[i,j]). */              \
     X(void, remap, (int h, int w, int c, const uint8_t *x, const float *rows, const float *columns,                    \
                     const float *scale, const float *shift, float *y))                                                 \
-    /* Colours of a picture of bytes as floats, in place: v = factor y + offset, of 3 channels factor [3,3] times the  \
+    /* Colours of an image of bytes as floats, in place: v = factor y + offset, of 3 channels factor [3,3] times the  \
        pixel, else factor [C] times each channel; v into 0..255; y = v * scale[c] + shift[c]. */                       \
     X(void, recolour, (size_t pixels, int channels, const float *factor, const float *offset, const float *scale,      \
                        const float *shift, float *y))                                                                  \

@@ -64,13 +64,13 @@ dcnn_status dcnn_input_choose(const dcnn_checkpoint *model, const dcnn_input_giv
     char mean[64], std[64];
     *input = (dcnn_input){0};
     if (channels > DCNN_MAX_CHANNELS)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "the model does not take pictures: its input has %d channels", channels);
+        return DCNN_FAIL(DCNN_BAD_INPUT, "the model does not take images: its input has %d channels", channels);
     if (given && (given->mean || given->std || given->scale > 0.0)) return take_given(given, channels, input);
     const bool bytes = dcnn_net_takes_bytes(model->net);
     for (int c = 0; c < channels; c++) {
         input->mean[c] = bytes ? 0.0 : model->normalised ? model->mean[c] : data_mean ? data_mean[c] : 0.0;
         input->std[c] = bytes ? 1.0 / 255.0 : model->normalised ? model->std[c] : data_std ? data_std[c] : 1.0;
-        if (!(input->std[c] > 0.0)) input->std[c] = 1.0; /* constant pictures */
+        if (!(input->std[c] > 0.0)) input->std[c] = 1.0; /* constant images */
     }
     if (bytes) {
         snprintf(input->told, sizeof input->told, "bytes from 0 to 255, which the model scales itself");
@@ -81,7 +81,7 @@ dcnn_status dcnn_input_choose(const dcnn_checkpoint *model, const dcnn_input_giv
     if (model->normalised) return DCNN_OK;
     if (data_mean == NULL)
         return DCNN_FAIL(DCNN_BAD_INPUT,
-                         "the model file does not say which pictures it expects (Keras wrote it): say how bytes become "
+                         "the model file does not say which images it expects (Keras wrote it): say how bytes become "
                          "its input, as --scale 0.00392157 for x / 255, or --mean and --std of x / 255");
     snprintf(
         input->told, sizeof input->told,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file input.h — which pictures a model expects: how bytes become its input. One decision for commands and library.
+/** @file input.h — which images a model expects: how bytes become its input. One decision for commands and library.
  */
 #ifndef DCNN_MODEL_INPUT_H
 #define DCNN_MODEL_INPUT_H

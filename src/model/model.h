@@ -19,7 +19,7 @@
 #ifndef DCNN_MODEL_H
 #define DCNN_MODEL_H
 
-#include "io/dataset.h"
+#include "io/dataset/dataset.h"
 #include "io/file.h"
 #include "nn/optimizer.h"
 #include "nn/net.h"

@@ -3,7 +3,7 @@
 #ifndef DCNN_MODEL_PRIVATE_H
 #define DCNN_MODEL_PRIVATE_H
 
-#include "io/hdf5.h"
+#include "io/hdf5/hdf5.h"
 #include "model/model.h"
 
 enum { DCNN_CHECKPOINT_VERSION = 1 };

@@ -140,15 +140,15 @@ static void clip_values(const dcnn_update *u, dcnn_range range) {
     }
 }
 
-void dcnn_update_direct(const dcnn_update *u, dcnn_range range) {
+void dcnn_update_lamb_direction(const dcnn_update *u, dcnn_range range) {
     if (u->optimizer->clip_value > 0.0) clip_values(u, range);
     if (u->optimizer->kind != DCNN_LAMB) return; /* LARS moves by the gradient itself */
     for (int i = 0; i < u->weight_count; i++) {
         const dcnn_range part = part_of(&u->weights[i], range);
         const double decay = u->weights[i].adapts ? u->optimizer->weight_decay : 0.0;
         if (part.count > 0)
-            u->kernels->direct(part.count, &u->adam, (float)decay, u->gradient + part.offset, u->m + part.offset,
-                               u->v + part.offset, u->params + part.offset);
+            u->kernels->lamb_direction(part.count, &u->adam, (float)decay, u->gradient + part.offset,
+                                       u->m + part.offset, u->v + part.offset, u->params + part.offset);
     }
 }
 
@@ -159,8 +159,8 @@ void dcnn_update_measure(const dcnn_update *u, int64_t first_chunk, int64_t chun
             const int64_t chunk = weight->first_chunk + k;
             const size_t at = (size_t)k * CHUNK, left = weight->place.count - at, count = left < CHUNK ? left : CHUNK;
             if (chunk < first_chunk || chunk >= first_chunk + chunk_count) continue;
-            u->norms[chunk][0] = u->kernels->squares(count, u->params + weight->place.offset + at);
-            u->norms[chunk][1] = u->kernels->squares(count, u->gradient + weight->place.offset + at);
+            u->norms[chunk][0] = u->kernels->sum_squares(count, u->params + weight->place.offset + at);
+            u->norms[chunk][1] = u->kernels->sum_squares(count, u->gradient + weight->place.offset + at);
         }
     }
 }
@@ -189,17 +189,18 @@ static void decay(const dcnn_update *u, dcnn_range range) {
     for (int i = 0; i < u->weight_count; i++) {
         const dcnn_range part = part_of(&u->weights[i], range);
         if (part.count > 0 && u->weights[i].adapts)
-            u->kernels->move(part.count, (float)(u->rate * u->optimizer->weight_decay), u->params + part.offset,
+            u->kernels->axpy(part.count, (float)(u->rate * u->optimizer->weight_decay), u->params + part.offset,
                              u->params + part.offset);
     }
 }
 
-static void descend(const dcnn_update *u, dcnn_range range, double rate, double weight_decay) {
-    const dcnn_descend_step step = {.rate = (float)rate,
-                                    .momentum = (float)u->optimizer->momentum,
-                                    .weight_decay = (float)weight_decay,
-                                    .gradient_scale = u->gradient_scale};
-    u->kernels->descend(range.count, &step, u->gradient + range.offset, u->m + range.offset, u->params + range.offset);
+static void sgd_momentum(const dcnn_update *u, dcnn_range range, double rate, double weight_decay) {
+    const dcnn_sgd_momentum_step step = {.rate = (float)rate,
+                                         .momentum = (float)u->optimizer->momentum,
+                                         .weight_decay = (float)weight_decay,
+                                         .gradient_scale = u->gradient_scale};
+    u->kernels->sgd_momentum(range.count, &step, u->gradient + range.offset, u->m + range.offset,
+                             u->params + range.offset);
 }
 
 /* --- optimizers without a kernel of their own: in double, value by value ----------------------------------------- */
@@ -248,9 +249,9 @@ static void apply_with_ratios(const dcnn_update *u, dcnn_range range) {
         if (part.count == 0) continue;
         const double rate = u->rate * trust_ratio(u, weight);
         if (u->optimizer->kind == DCNN_LARS)
-            descend(u, part, rate, weight->adapts ? u->optimizer->weight_decay : 0.0);
+            sgd_momentum(u, part, rate, weight->adapts ? u->optimizer->weight_decay : 0.0);
         else
-            u->kernels->move(part.count, (float)rate, u->gradient + part.offset, u->params + part.offset);
+            u->kernels->axpy(part.count, (float)rate, u->gradient + part.offset, u->params + part.offset);
     }
 }
 
@@ -270,7 +271,7 @@ static void apply_range(const dcnn_update *u, dcnn_range range) {
         if (u->optimizer->nesterov)
             each_value(u, range, nesterov);
         else
-            descend(u, range, u->rate, 0.0);
+            sgd_momentum(u, range, u->rate, 0.0);
         break;
     case DCNN_NADAM:
         each_value(u, range, nadam);

@@ -127,7 +127,7 @@ void dcnn_update_begin(dcnn_update *update, double rate, int64_t step, int64_t s
  * the next begins. Directions of a range of params; norms of some chunks; new weights of a range. Ranges begin on cache
  * lines. *Local.*
  */
-void dcnn_update_direct(const dcnn_update *update, dcnn_range range);
+void dcnn_update_lamb_direction(const dcnn_update *update, dcnn_range range);
 void dcnn_update_measure(const dcnn_update *update, int64_t first_chunk, int64_t chunk_count);
 void dcnn_update_apply(const dcnn_update *update, dcnn_range range);
 

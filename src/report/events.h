@@ -39,7 +39,7 @@ typedef struct dcnn_event_image {
     size_t length;
 } dcnn_event_image;
 
-/** Writes FOLDER/events.out.tfevents.dcnn anew, with these pictures under tags `figures/NAME`. Atomic. *Local.* */
+/** Writes FOLDER/events.out.tfevents.dcnn anew, with these images under tags `figures/NAME`. Atomic. *Local.* */
 dcnn_status dcnn_events_write_images(const char *folder, int64_t step, int count, const dcnn_event_image *images);
 
 #endif

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "nn/layer.h"
-#include "report/plot.h"
+#include "report/figures/plot.h"
 
 enum { MOST_SVG_BYTES = 600000 }; /* larger ones go in as PNG: a page of a few megabytes opens at once anywhere */
 
@@ -188,9 +188,9 @@ static const char *width_class(double width) {
     return width > 1320 ? " class=\"huge\"" : width > 400 ? " class=\"wide\"" : "";
 }
 
-/* Lines and areas, whose colours a dark page may turn; pictures and weights stay as they are. */
+/* Lines and areas, whose colours a dark page may turn; images and weights stay as they are. */
 static bool is_chart(const dcnn_figure *figure) {
-    return strcmp(figure->section, "Pictures") != 0 && strcmp(figure->section, "Network") != 0;
+    return strcmp(figure->section, "Images") != 0 && strcmp(figure->section, "Network") != 0;
 }
 
 static void write_figure(FILE *out, const dcnn_drawn *drawn) {
@@ -393,7 +393,7 @@ char *dcnn_page_text(const dcnn_view *view, int count, const dcnn_drawn *drawn) 
     write_section(out, "Learning", count, drawn);
     write_section(out, "Classes", count, drawn);
     if (view->data->split) write_classification(out, view);
-    write_section(out, "Pictures", count, drawn);
+    write_section(out, "Images", count, drawn);
     write_section(out, "Network", count, drawn);
     write_layers(out, view->data->model->net);
     write_section(out, "Time", count, drawn);

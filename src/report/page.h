@@ -3,7 +3,7 @@
 #ifndef DCNN_REPORT_PAGE_H
 #define DCNN_REPORT_PAGE_H
 
-#include "report/figures.h"
+#include "report/figures/figures.h"
 
 /** A figure that has been drawn. */
 typedef struct dcnn_drawn {

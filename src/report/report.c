@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "io/file.h"
 #include "report/events.h"
-#include "report/figures.h"
+#include "report/figures/figures.h"
 #include "report/page.h"
 
 static dcnn_status draw(const dcnn_figure *figure, const dcnn_view *view, dcnn_drawn *drawn) {

@@ -7,7 +7,7 @@
 
 #include <jansson.h>
 
-#include "io/dataset.h"
+#include "io/dataset/dataset.h"
 #include "model/model.h"
 
 /** Was this library built with what draws figures and writes event files? *Local.* */
@@ -24,7 +24,7 @@ typedef struct dcnn_report_data {
     const uint8_t *pixels; /**< [dataset->count,h,w,c] */
     const int32_t *labels; /**< [dataset->count] */
 
-    /** Training pictures as they were changed, a row each: all changes together, then each by itself. */
+    /** Training images as they were changed, a row each: all changes together, then each by itself. */
     int augmented_rows, augmented_copies;
     const uint8_t *augmented;           /**< [augmented_rows, augmented_copies, h,w,c], epoch by epoch */
     const int64_t *augmented_samples;   /**< [augmented_rows] of the data set */

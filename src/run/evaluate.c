@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* evaluate.c — a trained model over the samples of a data set, or over pictures in memory. */
+/* evaluate.c — a trained model over the samples of a data set, or over images in memory. */
 #include <stdlib.h>
 
 #include "base/log.h"
 #include "guard/watchdog.h"
-#include "run/feeds.h"
+#include "run/data/feeds.h"
 #include "run/run.h"
 
 static dcnn_status check_fit(const dcnn_checkpoint *checkpoint, const dcnn_loader *loader, int data_classes) {
     const dcnn_shape takes = checkpoint->net->nodes[0].shape;
     char text[48];
     if (takes.h != loader->h || takes.w != loader->w || takes.c != loader->c)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "the model takes pictures of shape %s, but the data has shape (%d, %d, %d)",
+        return DCNN_FAIL(DCNN_BAD_INPUT, "the model takes images of shape %s, but the data has shape (%d, %d, %d)",
                          dcnn_shape_text(takes, text), loader->h, loader->w, loader->c);
     if (data_classes > checkpoint->net->class_count)
         return DCNN_FAIL(DCNN_BAD_INPUT, "the model knows %d classes, but the data has %d",
@@ -45,16 +45,16 @@ dcnn_status dcnn_evaluate(dcnn_comm *comm, const dcnn_checkpoint *checkpoint, co
                           bool want_probabilities, dcnn_evaluation *evaluation) {
     enum { GRAIN = 16 }; /* any will do; a fixed one gives the same bits at any rank count */
     const dcnn_kernels *kernels = dcnn_kernels_of(dcnn_comm_isa(comm));
-    dcnn_team *team = NULL;
+    dcnn_thread_pool *pool = NULL;
     dcnn_evaluator *evaluator = NULL;
     dcnn_loader loader = {0};
     *evaluation = (dcnn_evaluation){0};
     dcnn_status status;
     DCNN_TRY_DONE(open_samples(comm, checkpoint, samples, &loader));
     DCNN_TRY_DONE(dcnn_comm_reserve_sums(comm, DCNN_LOSS_SUMS));
-    status = dcnn_team_create(threads > 0 ? threads : dcnn_comm_cores(comm), &team);
+    status = dcnn_thread_pool_create(threads > 0 ? threads : dcnn_comm_cores(comm), &pool);
     if (status == DCNN_OK)
-        status = dcnn_evaluator_create(comm, team, kernels, checkpoint->net, GRAIN, true, &evaluator);
+        status = dcnn_evaluator_create(comm, pool, kernels, checkpoint->net, GRAIN, true, &evaluator);
     DCNN_TRY_DONE(dcnn_comm_agree(comm, status));
     const int64_t count = samples->split ? samples->split->count : loader.count;
     const dcnn_rows_feed feed = {&loader, kernels, samples->split ? samples->split->rows : NULL, count};
@@ -66,7 +66,7 @@ dcnn_status dcnn_evaluate(dcnn_comm *comm, const dcnn_checkpoint *checkpoint, co
     status = dcnn_evaluator_run(evaluator, count, dcnn_feed_of_rows(&feed), &options, evaluation);
 done:
     dcnn_evaluator_free(evaluator);
-    dcnn_team_free(team);
+    dcnn_thread_pool_free(pool);
     dcnn_loader_close(comm, &loader);
     return status;
 }

@@ -14,7 +14,7 @@ typedef struct dcnn_epoch_metrics {
     double seconds, images_per_s;
     double phases_s[DCNN_PHASE_COUNT]; /**< of the steps, the mean over all threads of all ranks */
     double validation_s;               /**< the phase after them */
-    double stall_s; /**< of the steps, waiting for pictures to be read, the mean over all threads of all ranks */
+    double stall_s; /**< of the steps, waiting for images to be read, the mean over all threads of all ranks */
 } dcnn_epoch_metrics;
 
 /** One step's metrics, of its batch alone. */

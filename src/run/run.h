@@ -11,10 +11,10 @@
 #include "model/model.h"
 #include "nn/optimizer.h"
 #include "nn/schedule.h"
-#include "run/sampler.h"
+#include "run/data/sampler.h"
 #include "comm/comm.h"
 #include "engine/evaluator.h"
-#include "run/augment.h"
+#include "run/data/augment.h"
 #include "run/stopping.h"
 
 typedef struct dcnn_run_lock dcnn_run_lock; /* run_lock.h */
@@ -69,8 +69,8 @@ typedef struct dcnn_train_options {
     dcnn_optimizer optimizer;
     dcnn_schedule schedule; /**< of optimizer.learning_rate, over all epochs */
     uint64_t seed;
-    dcnn_shuffle shuffle; /**< of the training pictures, each epoch */
-    int64_t cache_bytes;  /**< of a node's memory for pictures; 0: as loader.h says */
+    dcnn_shuffle shuffle; /**< of the training images, each epoch */
+    int64_t cache_bytes;  /**< of a node's memory for images; 0: as loader.h says */
     bool augment;
     dcnn_augment ranges;      /**< of the augmentation */
     int64_t patience;         /**< epochs without a better one until the run ends; 0: it does not end early */
@@ -122,11 +122,11 @@ typedef struct dcnn_train_result {
 dcnn_status dcnn_train(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoint *from,
                        const dcnn_train_options *options, dcnn_train_result *result);
 
-/** Where a model's inputs come from: a data set's split (labels there), or pictures in memory of rank 0. */
+/** Where a model's inputs come from: a data set's split (labels there), or images in memory of rank 0. */
 typedef struct dcnn_samples {
     const dcnn_dataset *dataset; /**< or NULL */
     const dcnn_split *split;     /**< rows of it */
-    int64_t cache_bytes;         /**< of a node's memory for its pictures; 0: as loader.h says */
+    int64_t cache_bytes;         /**< of a node's memory for its images; 0: as loader.h says */
     const dcnn_images *images;   /**< on rank 0, if dataset is NULL */
     dcnn_input_given input;      /**< what the user says of the model's input */
     /** Called on rank 0 now and then: so many of all `count` samples are done if every thread of every rank is as far

@@ -54,7 +54,7 @@ bool dcnn_starts_with_weights(const dcnn_train_options *options) {
     return kind == DCNN_KIND_HDF5 || kind == DCNN_KIND_KERAS;
 }
 
-/* The net, and the pictures that its file says it expects. */
+/* The net, and the images that its file says it expects. */
 static dcnn_status read_weights(const char *model, dcnn_checkpoint *into) {
     dcnn_checkpoint start;
     DCNN_TRY(dcnn_checkpoint_read(model, &start));
@@ -75,7 +75,7 @@ static dcnn_status check_size(const dcnn_dataset *dataset) {
     char *small = dcnn_data_path("models/small.json");
     const dcnn_status status =
         DCNN_FAIL(DCNN_BAD_INPUT,
-                  "pictures of %dx%d are too small for the recipe's network, which needs %dx%d: --model %s takes them",
+                  "images of %dx%d are too small for the recipe's network, which needs %dx%d: --model %s takes them",
                   dataset->h, dataset->w, LEAST, LEAST, small ? small : "FILE");
     free(small);
     return status;

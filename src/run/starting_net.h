@@ -3,7 +3,7 @@
 #ifndef DCNN_RUN_STARTING_NET_H
 #define DCNN_RUN_STARTING_NET_H
 
-#include "io/dataset.h"
+#include "io/dataset/dataset.h"
 #include "nn/net.h"
 #include "run/run.h"
 

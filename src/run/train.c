@@ -24,9 +24,9 @@ static dcnn_status write_record(const dcnn_trainer *t) {
         json_pack("{s:s, s:O?, s:I, s:i, s:i, s:i, s:s, s:s, s:s, s:s, s:s, s:O, s:I, s:f}", "dcnn", DCNN_VERSION,
                   "command", t->options->command, "step", (json_int_t)t->state.progress.step, "ranks",
                   dcnn_comm_size(t->comm), "nodes", dcnn_comm_node_count(t->comm), "threads",
-                  dcnn_team_size(dcnn_engine_team(t->engine)), "kernels", dcnn_engine_kernels(t->engine)->isa, "mpi",
-                  dcnn_comm_version(), "openblas", dcnn_blas_version(), "openblas_core", dcnn_blas_core(), "data",
-                  t->dataset.path, "options", t->options->record, "step_samples",
+                  dcnn_thread_pool_size(dcnn_engine_pool(t->engine)), "kernels", dcnn_engine_kernels(t->engine)->isa,
+                  "mpi", dcnn_comm_version(), "openblas", dcnn_blas_version(), "openblas_core", dcnn_blas_core(),
+                  "data", t->dataset.path, "options", t->options->record, "step_samples",
                   (json_int_t)(t->sampler.batch * t->sampler.accumulate), "peak_learning_rate",
                   t->options->optimizer.learning_rate));
 }
@@ -115,9 +115,10 @@ static void take_phases(dcnn_trainer *t, double phases_s[DCNN_PHASE_COUNT]) {
     for (int i = 0; i < DCNN_PHASE_COUNT; i++) phases_s[i] = unit_s * (double)sums[i] / dcnn_comm_size(t->comm);
 }
 
-/* The time that threads have waited for pictures, the mean over all of them. */
+/* The time that threads have waited for images, the mean over all of them. */
 static double take_stall(dcnn_trainer *t) {
-    int64_t sums[2] = {llround(1e9 * dcnn_loader_stall_s(&t->loader)), dcnn_team_size(dcnn_engine_team(t->engine))};
+    int64_t sums[2] = {llround(1e9 * dcnn_loader_stall_s(&t->loader)),
+                       dcnn_thread_pool_size(dcnn_engine_pool(t->engine))};
     dcnn_comm_add_integers(t->comm, sums, 2);
     return 1e-9 * (double)sums[0] / (double)sums[1];
 }

@@ -25,7 +25,7 @@ static dcnn_status check_fit(const dcnn_trainer *t) {
     const dcnn_shape takes = t->state.net->nodes[0].shape;
     char text[48];
     if (takes.h != t->dataset.h || takes.w != t->dataset.w || takes.c != t->dataset.c)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "the model takes pictures of shape %s, but %s has shape (%d, %d, %d)",
+        return DCNN_FAIL(DCNN_BAD_INPUT, "the model takes images of shape %s, but %s has shape (%d, %d, %d)",
                          dcnn_shape_text(takes, text), t->dataset.path, t->dataset.h, t->dataset.w, t->dataset.c);
     if (t->state.net->class_count == 0)
         return DCNN_FAIL(DCNN_BAD_INPUT, "the model gives numbers (loss %s), but %s has classes",
@@ -51,7 +51,7 @@ static dcnn_status copy_net(const dcnn_net *from, dcnn_net **to) {
     return DCNN_OK;
 }
 
-/* The pictures that the model expects; a run that goes on keeps its own. */
+/* The images that the model expects; a run that goes on keeps its own. */
 static dcnn_status choose_input(dcnn_trainer *t, const dcnn_checkpoint *from) {
     dcnn_input input;
     DCNN_TRY(dcnn_input_choose(from ? from : &t->state, from ? NULL : &t->options->input, t->dataset.mean,
@@ -160,7 +160,7 @@ static dcnn_status set_up_local(dcnn_trainer *t, const dcnn_checkpoint *from) {
     if (t->sampler.chunk_rows > 0) {
         order_rows(train);
         if (t->sampler.window_chunks < t->sampler.count / t->sampler.chunk_rows)
-            dcnn_info("order by chunks of %lld neighbouring pictures, %lld of which are mixed at a time",
+            dcnn_info("order by chunks of %lld neighbouring images, %lld of which are mixed at a time",
                       (long long)t->sampler.chunk_rows, (long long)t->sampler.window_chunks);
     }
     DCNN_TRY(take_state(t, from));
@@ -169,21 +169,21 @@ static dcnn_status set_up_local(dcnn_trainer *t, const dcnn_checkpoint *from) {
 }
 
 static dcnn_status set_up_rest(dcnn_trainer *t) {
-    dcnn_team *team = dcnn_engine_team(t->engine);
+    dcnn_thread_pool *pool = dcnn_engine_pool(t->engine);
     const size_t needed = dcnn_augment_scratch(&t->options->ranges, t->loader.h, t->loader.w, t->loader.c);
     void *scratch;
     t->augment_scratch_bytes = (needed + 63) / 64 * 64;
-    DCNN_TRY(
-        dcnn_block_create((size_t)dcnn_team_size(team) * t->augment_scratch_bytes, "pictures to change", &scratch));
+    DCNN_TRY(dcnn_block_create((size_t)dcnn_thread_pool_size(pool) * t->augment_scratch_bytes, "images to change",
+                               &scratch));
     t->augment_scratch = scratch;
     DCNN_TRY(make_notes(t));
-    return dcnn_evaluator_create(t->comm, team, dcnn_engine_kernels(t->engine), t->state.net, t->options->grain,
+    return dcnn_evaluator_create(t->comm, pool, dcnn_engine_kernels(t->engine), t->state.net, t->options->grain,
                                  t->options->fuse, &t->evaluator);
 }
 
-/* A data set that is no file: all its pictures are for training. */
+/* A data set that is no file: all its images are for training. */
 static dcnn_status describe_pictures(dcnn_dataset *d, const dcnn_images *pictures, int classes) {
-    *d = (dcnn_dataset){.path = strdup("the pictures in memory"),
+    *d = (dcnn_dataset){.path = strdup("the images in memory"),
                         .count = pictures->count,
                         .h = pictures->h,
                         .w = pictures->w,
@@ -193,7 +193,7 @@ static dcnn_status describe_pictures(dcnn_dataset *d, const dcnn_images *picture
                         .splits = {{.name = "train", .count = pictures->count}}};
     d->splits[0].rows = calloc((size_t)pictures->count, sizeof(int64_t));
     if (d->path == NULL || d->splits[0].rows == NULL)
-        return DCNN_FAIL(DCNN_FAILURE, "out of memory: rows of %lld pictures", (long long)pictures->count);
+        return DCNN_FAIL(DCNN_FAILURE, "out of memory: rows of %lld images", (long long)pictures->count);
     for (int64_t row = 0; row < pictures->count; row++) d->splits[0].rows[row] = row;
     return DCNN_OK;
 }

@@ -5,7 +5,7 @@
 
 #include "engine/engine.h"
 #include "engine/evaluator.h"
-#include "run/feeds.h"
+#include "run/data/feeds.h"
 #include "run/metrics.h"
 #include "run/run_folder.h"
 #include "run/trace.h"
@@ -57,12 +57,12 @@ typedef struct dcnn_trainer {
 
 /**
  * Sets a run up, up to its first step: data, net, memory, threads. *Collective.*
- * @param run       borrowed; its data set is read unless there are pictures
+ * @param run       borrowed; its data set is read unless there are images
  * @param from      the checkpoint to go on from, or NULL
  * @param options   borrowed
- * @param pictures  NULL, or labelled pictures that are the split "train" instead (pixels and labels on rank 0, the
+ * @param images  NULL, or labelled images that are the split "train" instead (pixels and labels on rank 0, the
  *                  rest on every rank)
- * @param classes   of the pictures
+ * @param classes   of the images
  * @param trainer   out; free with dcnn_trainer_close(), after a failure too
  */
 dcnn_status dcnn_trainer_open(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoint *from,

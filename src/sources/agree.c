@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/team.h"
+#include "base/thread_pool.h"
 #include "sources/source_private.h"
 
 enum { MOST_CLASSES = 65536 };
@@ -73,8 +73,8 @@ static dcnn_status map_labels(dcnn_source *s, const dcnn_names *classes, bool so
     for (int64_t i = 0; i < s->count && status == DCNN_OK; i++) {
         const int32_t place = places[s->labels[i]];
         if (place < 0)
-            status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: has the class '%s', which the training pictures do not have",
-                               s->name, s->class_names.text[s->labels[i]]);
+            status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: has the class '%s', which the training images do not have", s->name,
+                               s->class_names.text[s->labels[i]]);
         s->labels[i] = place;
     }
     free(places);
@@ -166,7 +166,7 @@ typedef struct census {
     int64_t count;
 } census;
 
-/* What the pictures are like. */
+/* What the images are like. */
 typedef struct found {
     census sizes[256];
     int used;
@@ -199,17 +199,16 @@ static dcnn_status fail_sizes(const char *name, found *f) {
     for (int i = 0; i < f->used && i < 4; i++)
         length += (size_t)snprintf(text + length, sizeof text - length, "%s%dx%d (%s)", i ? ", " : "", f->sizes[i].h,
                                    f->sizes[i].w, dcnn_count(f->sizes[i].count, &count));
-    return DCNN_FAIL(DCNN_BAD_INPUT,
-                     "%s: its pictures have %s%d sizes: %s%s; say the one that all shall have, as --size %dx%d", name,
-                     f->used == 256 ? "more than " : "", f->used, text, f->used > 4 ? ", ..." : "", f->sizes[0].h,
-                     f->sizes[0].w);
+    return DCNN_FAIL(
+        DCNN_BAD_INPUT, "%s: its images have %s%d sizes: %s%s; say the one that all shall have, as --size %dx%d", name,
+        f->used == 256 ? "more than " : "", f->used, text, f->used > 4 ? ", ..." : "", f->sizes[0].h, f->sizes[0].w);
 }
 
 /* Looks at a source's files; those that cannot be read are refused, or left out and told. */
-static dcnn_status look_at(dcnn_source *s, const dcnn_source_options *options, bool skip_broken, dcnn_team *team,
+static dcnn_status look_at(dcnn_source *s, const dcnn_source_options *options, bool skip_broken, dcnn_thread_pool *pool,
                            found *f) {
     const int64_t count = s->count;
-    look l = {.source = s, .threads = dcnn_team_size(team)};
+    look l = {.source = s, .threads = dcnn_thread_pool_size(pool)};
     l.sizes = calloc((size_t)s->count + 1, sizeof *l.sizes);
     l.why = calloc((size_t)s->count + 1, sizeof *l.why);
     dcnn_status status = DCNN_OK;
@@ -218,7 +217,7 @@ static dcnn_status look_at(dcnn_source *s, const dcnn_source_options *options, b
         status = DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for %lld sizes", s->name, (long long)s->count);
         goto done;
     }
-    dcnn_team_run(team, look_at_files, &l);
+    dcnn_thread_pool_run(pool, look_at_files, &l);
     for (int64_t i = 0; i < s->count && status == DCNN_OK; i++) {
         const int *size = l.sizes[i];
         keep[i] = size[0] > 0;
@@ -240,7 +239,7 @@ dcnn_status dcnn_source_meet_broken(const dcnn_source_options *options, bool ski
                                     int64_t *broken) {
     enum { NAMED = 5 };
     if (!skip_broken) {
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s; --skip-broken leaves such pictures out", why);
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s; --skip-broken leaves such images out", why);
     }
     if (++*broken <= NAMED) dcnn_source_tell(options, "left out: %s", why);
     return DCNN_OK;
@@ -254,9 +253,9 @@ static dcnn_status agree_on_channels(const dcnn_sources *sources, const dcnn_sou
     wanted->channels = f->most_channels;
     if (f->least_channels == f->most_channels) return DCNN_OK;
     if (f->most_channels > 3)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: some pictures have %d channels, others %d", sources->items[0].name,
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: some images have %d channels, others %d", sources->items[0].name,
                          f->least_channels, f->most_channels);
-    dcnn_source_tell(options, "%s pictures are grey and %s in colour: all are taken as colour (--gray makes all grey)",
+    dcnn_source_tell(options, "%s images are grey and %s in colour: all are taken as colour (--gray makes all grey)",
                      dcnn_count(f->grey, &grey), dcnn_count(f->color, &color));
     return DCNN_OK;
 }
@@ -264,23 +263,23 @@ static dcnn_status agree_on_channels(const dcnn_sources *sources, const dcnn_sou
 dcnn_status dcnn_sources_shape(dcnn_sources *sources, const dcnn_source_options *options, bool skip_broken, int threads,
                                dcnn_picture_options *wanted, int64_t *broken) {
     found f = {.least_channels = INT_MAX};
-    dcnn_team *team;
+    dcnn_thread_pool *pool;
     const bool known = wanted->h > 0 && wanted->channels > 0;
     *broken = 0;
-    DCNN_TRY(dcnn_team_create(threads, &team));
+    DCNN_TRY(dcnn_thread_pool_create(threads, &pool));
     dcnn_status status = DCNN_OK;
     for (int i = 0; i < sources->count && status == DCNN_OK; i++) {
         dcnn_source *s = &sources->items[i];
         if (s->pixels)
             count_picture(&f, s->h, s->w, s->c, s->count);
         else if (!known)
-            status = look_at(s, options, skip_broken, team, &f);
+            status = look_at(s, options, skip_broken, pool, &f);
     }
-    dcnn_team_free(team);
+    dcnn_thread_pool_free(pool);
     *broken = f.broken;
     DCNN_TRY(status);
     if (wanted->h == 0 && f.used == 0)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: none of its pictures can be read", sources->items[0].name);
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: none of its images can be read", sources->items[0].name);
     if (wanted->h == 0 && f.used > 1) return fail_sizes(sources->items[0].name, &f);
     if (wanted->h == 0) {
         wanted->h = f.sizes[0].h;

@@ -16,8 +16,7 @@ dcnn_status dcnn_oddities_note(dcnn_oddities *odd, int64_t count, int h, int w, 
     if (odd->count + count > odd->room) {
         const int64_t room = 2 * (odd->count + count);
         void *longer = realloc(odd->prints, (size_t)room * sizeof *odd->prints);
-        if (!longer)
-            return DCNN_FAIL(DCNN_FAILURE, "out of memory for the checksums of %lld pictures", (long long)room);
+        if (!longer) return DCNN_FAIL(DCNN_FAILURE, "out of memory for the checksums of %lld images", (long long)room);
         odd->prints = longer;
         odd->room = room;
     }
@@ -53,7 +52,7 @@ static int by_hash(const void *a, const void *b) {
     return left->row < right->row ? -1 : left->row > right->row;
 }
 
-/* Of one group of identical pictures. */
+/* Of one group of identical images. */
 typedef struct tally {
     int64_t again;   /* more than the first of each */
     int64_t across;  /* groups that are in two splits */
@@ -75,8 +74,7 @@ static void add_group(const struct dcnn_print *group, int64_t count, const int32
 dcnn_status dcnn_oddities_tell(dcnn_oddities *odd, const int32_t *labels, int split_count, const dcnn_split *splits,
                                const dcnn_source_options *options) {
     uint8_t *split_of = calloc((size_t)odd->count + 1, 1);
-    if (!split_of)
-        return DCNN_FAIL(DCNN_FAILURE, "out of memory for the splits of %lld pictures", (long long)odd->count);
+    if (!split_of) return DCNN_FAIL(DCNN_FAILURE, "out of memory for the splits of %lld images", (long long)odd->count);
     for (int i = 0; i < split_count; i++)
         for (int64_t j = 0; j < splits[i].count; j++) split_of[splits[i].rows[j]] = (uint8_t)(i + 1);
     if (odd->count > 1) qsort(odd->prints, (size_t)odd->count, sizeof *odd->prints, by_hash);
@@ -90,13 +88,12 @@ dcnn_status dcnn_oddities_tell(dcnn_oddities *odd, const int32_t *labels, int sp
     const struct {
         int64_t count;
         const char *one, *many;
-    } lines[] = {
-        {all.again, "picture repeats another one exactly", "pictures repeat others exactly"},
-        {all.across, "of these pictures is in two splits: what is learnt of it is tested on it",
-         "of these pictures are in two splits: what is learnt of them is tested on them"},
-        {all.against, "of these pictures has two different labels", "of these pictures have two different labels"},
-        {odd->constant, "picture is of one colour throughout", "pictures are of one colour throughout"},
-        {odd->blank, "picture is nearly blank", "pictures are nearly blank"}};
+    } lines[] = {{all.again, "image repeats another one exactly", "images repeat others exactly"},
+                 {all.across, "of these images is in two splits: what is learnt of it is tested on it",
+                  "of these images are in two splits: what is learnt of them is tested on them"},
+                 {all.against, "of these images has two different labels", "of these images have two different labels"},
+                 {odd->constant, "image is of one colour throughout", "images are of one colour throughout"},
+                 {odd->blank, "image is nearly blank", "images are nearly blank"}};
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
         if (lines[i].count > 0)
             dcnn_source_tell(options, "%s %s", dcnn_count(lines[i].count, &count),

@@ -11,9 +11,9 @@
 
 #include <jansson.h>
 
-#include "base/team.h"
-#include "io/classes.h"
-#include "io/dataset_writer.h"
+#include "base/thread_pool.h"
+#include "io/dataset/classes.h"
+#include "io/dataset/dataset_writer.h"
 #include "io/file.h"
 #include "io/output.h"
 #include "sources/odd.h"
@@ -30,9 +30,9 @@ typedef struct preparation {
     dcnn_picture_options picture; /* size and channels of all */
     dcnn_dataset_writer *writer;
     dcnn_oddities odd;
-    int64_t in_role[DCNN_ROLE_COUNT]; /* pictures written, by what they are for */
+    int64_t in_role[DCNN_ROLE_COUNT]; /* images written, by what they are for */
     int64_t total, broken;
-    bool has_ids; /* each picture has a name of its own */
+    bool has_ids; /* each image has a name of its own */
     int threads;
     dcnn_split splits[DCNN_PART_COUNT + DCNN_ROLE_COUNT];
     int split_count;
@@ -97,7 +97,7 @@ static dcnn_status share_out(const dcnn_class_census *census, int64_t total, int
                 largest = need;
             }
         }
-        if (best < 0) break; /* more classes than pictures were asked for */
+        if (best < 0) break; /* more classes than images were asked for */
         quota[best] += given < limit ? 1 : -1;
         given += given < limit ? 1 : -1;
     }
@@ -120,7 +120,7 @@ static dcnn_status census_of_pool(const preparation *made, dcnn_class_census *ce
     return DCNN_OK;
 }
 
-/* Do the first `limit` pictures hold each class that there is, with half its share or more? */
+/* Do the first `limit` images hold each class that there is, with half its share or more? */
 static dcnn_status head_is_fair(const preparation *made, const dcnn_class_census *all, int64_t total, bool *fair) {
     int64_t *counts = calloc((size_t)all->class_count + 1, sizeof *counts), left = made->options->limit;
     if (!counts) return DCNN_FAIL(DCNN_FAILURE, "out of memory for a limit");
@@ -137,7 +137,7 @@ static dcnn_status head_is_fair(const preparation *made, const dcnn_class_census
     return DCNN_OK;
 }
 
-/* The first pictures; of sources sorted by class the first ones of each class, as many as it shall have. */
+/* The first images; of sources sorted by class the first ones of each class, as many as it shall have. */
 static dcnn_status limit_pool(preparation *made) {
     const int64_t total = count_role(made, DCNN_ROLE_POOL), limit = made->options->limit;
     if (limit == 0 || limit >= total) return DCNN_OK;
@@ -153,7 +153,7 @@ static dcnn_status limit_pool(preparation *made) {
     if (status == DCNN_OK && !fair) status = share_out(&census, total, limit, quota);
     dcnn_class_census_free(&census);
     if (status == DCNN_OK && !fair)
-        tell(made, "the first pictures do not hold each class with its share: so many of each class are taken");
+        tell(made, "the first images do not hold each class with its share: so many of each class are taken");
     int64_t left = limit;
     for (int i = 0; i < made->sources.count && status == DCNN_OK; i++) {
         dcnn_source *s = &made->sources.items[i];
@@ -172,14 +172,14 @@ done:
 /* --- pixels --------------------------------------------------------------------------------------------------------
  */
 
-/* A block of one source's pictures; each worker takes every threads-th of them. */
+/* A block of one source's images; each worker takes every threads-th of them. */
 typedef struct block {
     const preparation *made;
     const dcnn_source *source;
     int64_t first, count;
-    size_t size;     /* of a picture */
+    size_t size;     /* of an image */
     uint8_t *pixels; /* [BLOCK][size] */
-    char **why;      /* [BLOCK]: what is wrong with a picture, or NULL */
+    char **why;      /* [BLOCK]: what is wrong with an image, or NULL */
 } block;
 
 static void read_block(void *argument, int worker) {
@@ -222,13 +222,14 @@ static dcnn_status append_block(preparation *made, block *b) {
     return status;
 }
 
-static dcnn_status write_source(preparation *made, dcnn_team *team, const dcnn_source *s, block *b, int64_t *done) {
+static dcnn_status write_source(preparation *made, dcnn_thread_pool *pool, const dcnn_source *s, block *b,
+                                int64_t *done) {
     int64_t most = BLOCK_BYTES / (int64_t)b->size;
     most = most < made->threads ? made->threads : most > BLOCK_PICTURES ? BLOCK_PICTURES : most;
     b->source = s;
     for (b->first = 0; b->first < s->count; b->first += b->count) {
         b->count = s->count - b->first < most ? s->count - b->first : most;
-        dcnn_team_run(team, read_block, b);
+        dcnn_thread_pool_run(pool, read_block, b);
         DCNN_TRY(append_block(made, b));
         *done += b->count;
         if (made->options->on_progress) made->options->on_progress(made->options->read.context, *done, made->total);
@@ -236,23 +237,23 @@ static dcnn_status write_source(preparation *made, dcnn_team *team, const dcnn_s
     return DCNN_OK;
 }
 
-/* All pictures in the order of their roles: what is split stands first. */
+/* All images in the order of their roles: what is split stands first. */
 static dcnn_status write_pixels(preparation *made) {
     const dcnn_picture_options *p = &made->picture;
     block b = {.made = made, .size = (size_t)p->h * (size_t)p->w * (size_t)p->channels};
     const size_t most = BLOCK_PICTURES + MOST_THREADS;
-    dcnn_team *team = NULL;
+    dcnn_thread_pool *pool = NULL;
     int64_t done = 0;
     const int64_t in_block = BLOCK_BYTES / (int64_t)b.size + MOST_THREADS;
     b.pixels = malloc(b.size * (in_block < (int64_t)most ? (size_t)in_block : most));
     b.why = calloc(most, sizeof *b.why);
-    dcnn_status status = b.pixels && b.why ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory for a block of pictures");
-    if (status == DCNN_OK) status = dcnn_team_create(made->threads, &team);
+    dcnn_status status = b.pixels && b.why ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory for a block of images");
+    if (status == DCNN_OK) status = dcnn_thread_pool_create(made->threads, &pool);
     for (int role = 0; role < DCNN_ROLE_COUNT; role++)
         for (int i = 0; i < made->sources.count && status == DCNN_OK; i++)
             if (made->sources.items[i].role == (dcnn_role)role)
-                status = write_source(made, team, &made->sources.items[i], &b, &done);
-    dcnn_team_free(team);
+                status = write_source(made, pool, &made->sources.items[i], &b, &done);
+    dcnn_thread_pool_free(pool);
     free(b.pixels);
     free(b.why);
     return status;
@@ -267,7 +268,7 @@ static dcnn_status add_given(preparation *made, dcnn_role role, const char *name
     dcnn_split *split = &made->splits[made->split_count];
     snprintf(split->name, sizeof split->name, "%s", name);
     split->rows = malloc((size_t)count * sizeof *split->rows);
-    if (!split->rows) return DCNN_FAIL(DCNN_FAILURE, "out of memory for a split of %" PRId64 " pictures", count);
+    if (!split->rows) return DCNN_FAIL(DCNN_FAILURE, "out of memory for a split of %" PRId64 " images", count);
     split->count = count;
     made->split_count++;
     for (int64_t i = 0; i < count; i++) split->rows[i] = *first + i;
@@ -275,7 +276,7 @@ static dcnn_status add_given(preparation *made, dcnn_role role, const char *name
     return DCNN_OK;
 }
 
-/* What is drawn, then what was given; a split without pictures is no split, and training is never empty. */
+/* What is drawn, then what was given; a split without images is no split, and training is never empty. */
 static dcnn_status split_pictures(preparation *made) {
     dcnn_split drawn[DCNN_PART_COUNT];
     int64_t first = made->in_role[DCNN_ROLE_POOL];
@@ -305,7 +306,7 @@ static dcnn_status check_classes(const preparation *made) {
     dcnn_status status = DCNN_OK;
     if (census.occurring < 2) {
         status = DCNN_FAIL(
-            DCNN_BAD_INPUT, "%s: all %" PRId64 " pictures are of one class, '%.60s'; at least two are needed",
+            DCNN_BAD_INPUT, "%s: all %" PRId64 " images are of one class, '%.60s'; at least two are needed",
             made->sources.items[0].name, made->in_role[DCNN_ROLE_POOL], census.most < 0 ? "" : names[census.most]);
     } else {
         snprintf(line, sizeof line, "%d classes: %s", census.class_count,
@@ -341,7 +342,7 @@ static dcnn_status tell_splits(const preparation *made) {
     return status;
 }
 
-/* What suits the pictures; training chooses its changes of them by it. */
+/* What suits the images; training chooses its changes of them by it. */
 static const char *what_they_are(const preparation *made) {
     static const char *const digits[] = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
     bool are_digits = made->picture.channels == 1 && made->class_names.count == 10, files = true;
@@ -363,7 +364,7 @@ static char *options_text(const preparation *made) {
     return text;
 }
 
-/* Names without their folders, and a checksum of the files, or of the pixels where there are many: the same pictures
+/* Names without their folders, and a checksum of the files, or of the pixels where there are many: the same images
  * prepared on another machine are the same data set, byte for byte. */
 static dcnn_status describe_source(const preparation *made, char text[2048], char checksum[17]) {
     const dcnn_names *files = &made->sources.files;
@@ -458,7 +459,7 @@ dcnn_status dcnn_dataset_prepare(int source_count, char *const sources[], const 
     DCNN_TRY_DONE(check_classes(&made));
     DCNN_TRY_DONE(split_pictures(&made));
     DCNN_TRY_DONE(tell_splits(&made));
-    if (made.broken > 0) dcnn_source_tell(&options->read, "%" PRId64 " broken pictures left out", made.broken);
+    if (made.broken > 0) dcnn_source_tell(&options->read, "%" PRId64 " broken images left out", made.broken);
     DCNN_TRY_DONE(finish(&made, output, summary));
 done:
     free_preparation(&made);

@@ -3,14 +3,14 @@
 #ifndef DCNN_SOURCES_PREPARE_H
 #define DCNN_SOURCES_PREPARE_H
 
-#include "io/split.h"
+#include "io/dataset/split.h"
 #include "sources/source.h"
 
-/** How a data set is made. All zero: all pictures as they are, all for training. */
+/** How a data set is made. All zero: all images as they are, all for training. */
 typedef struct dcnn_prepare_options {
     dcnn_split_options split;             /**< fractions, seed; for roles that are given none is drawn */
     bool stratify_always, stratify_never; /**< neither: folders and tables are split class by class, others are not */
-    int64_t limit;                        /**< of the pictures that are split, spread over the classes; 0: all */
+    int64_t limit;                        /**< of the images that are split, spread over the classes; 0: all */
     dcnn_source_options read;
     dcnn_picture_options picture; /**< size and channels of all, or 0 */
     bool skip_broken;
@@ -18,15 +18,15 @@ typedef struct dcnn_prepare_options {
     int validation_count, test_count;
     char *const *validation; /**< more sources, kept for that */
     char *const *test;
-    /** Called now and then: `done` of `count` pictures are there; may be NULL. Context: read.context. */
+    /** Called now and then: `done` of `count` images are there; may be NULL. Context: read.context. */
     void (*on_progress)(void *context, int64_t done, int64_t count);
 } dcnn_prepare_options;
 
 /**
- * Reads sources, splits, and writes one data set, atomically, in memory for a block of pictures at a time. *Local.*
+ * Reads sources, splits, and writes one data set, atomically, in memory for a block of images at a time. *Local.*
  *
- * Test and validation are drawn by `seed` (DCNN_RANDOM_SPLIT): floor(fraction * n + 0.5) pictures each (0: no such
- * split); the row lists are sorted. What is understood, and what is odd about the pictures (classes without any, ones
+ * Test and validation are drawn by `seed` (DCNN_RANDOM_SPLIT): floor(fraction * n + 0.5) images each (0: no such
+ * split); the row lists are sorted. What is understood, and what is odd about the images (classes without any, ones
  * that are there twice or blank), goes to `read.tell`.
  * @param summary  out, may be NULL: one line about what was written; caller frees
  * @return DCNN_OK; DCNN_BAD_INPUT (a source; a split that would be empty; fewer than two classes); DCNN_USAGE;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* source.c — which reader a source needs, and reading its pictures. */
+/* source.c — which reader a source needs, and reading its images. */
 #include "sources/source.h"
 
 #include <stdlib.h>
@@ -7,11 +7,11 @@
 
 #include "io/file.h"
 #include "io/kind.h"
-#include "sources/array.h"
+#include "sources/readers/array.h"
 #include "sources/source_private.h"
-#include "sources/zipped.h"
+#include "sources/readers/zipped.h"
 
-/* A folder of IDX or CIFAR files, or of pictures. */
+/* A folder of IDX or CIFAR files, or of images. */
 static dcnn_status open_folder(const dcnn_opening *opening, const char *path) {
     bool found;
     DCNN_TRY(dcnn_idx_folder_open(opening, path, &found));
@@ -56,10 +56,10 @@ static dcnn_status open_unknown(const dcnn_opening *opening, const char *path, d
                          "numpy.savez_compressed('x.npz', images=m['X'].transpose(3, 0, 1, 2), labels=m['y'])",
                          path);
     return dcnn_kind_fail(path, kind,
-                          "a source of pictures (folders of pictures, lists, tables, NumPy, IDX, CIFAR or HDF5 files)");
+                          "a source of images (folders of images, lists, tables, NumPy, IDX, CIFAR or HDF5 files)");
 }
 
-/* `single` gathers files of one array each: pictures and labels are paired when all are there. */
+/* `single` gathers files of one array each: images and labels are paired when all are there. */
 static dcnn_status open_one(const dcnn_opening *opening, const char *path, dcnn_arrays *single) {
     const dcnn_kind_id kind = dcnn_kind_of_file(path);
     switch (kind) {
@@ -165,11 +165,11 @@ static size_t place_of(const dcnn_source *s, int64_t row) {
     return (size_t)(s->rows ? s->rows[row] : row);
 }
 
-/* A picture of an array, in memory of its own. */
+/* An image of an array, in memory of its own. */
 static dcnn_status copy_row(const dcnn_source *s, int64_t row, dcnn_picture *picture) {
     const size_t size = (size_t)s->h * (size_t)s->w * (size_t)s->c;
     *picture = (dcnn_picture){.h = s->h, .w = s->w, .c = s->c, .pixels = malloc(size)};
-    if (!picture->pixels) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory: a picture", s->name);
+    if (!picture->pixels) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory: an image", s->name);
     memcpy(picture->pixels, s->pixels + place_of(s, row) * size, size);
     return DCNN_OK;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /**
- * @file source.h — what people bring, whatever it is: found out by content, told in a line, delivered picture by
- * picture.
+ * @file source.h — what people bring, whatever it is: found out by content, told in a line, delivered image by
+ * image.
  *
  *     dcnn_sources_open(count, paths, DCNN_ROLE_POOL, &options, &sources);    folders, lists, tables, arrays, IDX, HDF5
  *     dcnn_sources_open(…, DCNN_ROLE_TEST, …);                                 more may follow
@@ -10,7 +10,7 @@
  *     dcnn_sources_free(&sources)
  *
  * One path may give several sources: what is for training, what is for testing. Tables and arrays lie in memory (plain
- * IDX and NumPy files as pages of the file), pictures stay files until they are read.
+ * IDX and NumPy files as pages of the file), images stay files until they are read.
  */
 #ifndef DCNN_SOURCES_SOURCE_H
 #define DCNN_SOURCES_SOURCE_H
@@ -20,9 +20,9 @@
 
 #include "base/status.h"
 #include "sources/names.h"
-#include "sources/picture.h"
+#include "sources/images/picture.h"
 
-/** What pictures are for, as far as it is known. */
+/** What images are for, as far as it is known. */
 typedef enum dcnn_role {
     DCNN_ROLE_POOL, /**< to be split, or all for training where the others are given */
     DCNN_ROLE_VALIDATION,
@@ -31,12 +31,12 @@ typedef enum dcnn_role {
     DCNN_ROLE_COUNT
 } dcnn_role;
 
-/** Some pictures of one kind. */
+/** Some images of one kind. */
 typedef struct dcnn_source {
     char *name; /**< path, and the part of it, for messages */
     dcnn_role role;
     int64_t count;
-    int h, w, c;            /**< of each picture; 0: files, which may differ */
+    int h, w, c;            /**< of each image; 0: files, which may differ */
     const uint8_t *pixels;  /**< [..,h,w,c], or NULL: files */
     int64_t *rows;          /**< [count] places in pixels; NULL: each in its own; owned */
     dcnn_names files;       /**< [count] paths, or none */
@@ -64,7 +64,7 @@ typedef struct dcnn_source_options {
 typedef struct dcnn_sources {
     int count;
     dcnn_source *items;
-    dcnn_names files; /**< for checksums and the record; of pictures in folders only the folder */
+    dcnn_names files; /**< for checksums and the record; of images in folders only the folder */
 } dcnn_sources;
 
 /**
@@ -88,7 +88,7 @@ void dcnn_sources_free(dcnn_sources *sources);
  */
 dcnn_status dcnn_sources_agree(dcnn_sources *sources, const dcnn_source_options *options, dcnn_names *class_names);
 
-/** Leaves all pictures out whose `keep` [count] is 0. *Local.* */
+/** Leaves all images out whose `keep` [count] is 0. *Local.* */
 dcnn_status dcnn_source_keep(dcnn_source *source, const uint8_t *keep);
 
 /**
@@ -101,7 +101,7 @@ dcnn_status dcnn_source_keep(dcnn_source *source, const uint8_t *keep);
 dcnn_status dcnn_sources_shape(dcnn_sources *sources, const dcnn_source_options *options, bool skip_broken, int threads,
                                dcnn_picture_options *wanted, int64_t *broken);
 
-/** Reads one picture as `wanted` has it (all of h, w, channels set). *Local*, from any thread.
+/** Reads one image as `wanted` has it (all of h, w, channels set). *Local*, from any thread.
  * @param pixels  out [h,w,channels] */
 dcnn_status dcnn_source_read(const dcnn_source *source, int64_t row, const dcnn_picture_options *wanted,
                              uint8_t *pixels);

@@ -20,7 +20,7 @@ dcnn_source *dcnn_source_add(const dcnn_opening *opening, dcnn_role role, const 
 void dcnn_source_tell(const dcnn_source_options *options, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/** A picture that cannot be read: refused with `why`, or told (the first few) and counted. */
+/** An image that cannot be read: refused with `why`, or told (the first few) and counted. */
 dcnn_status dcnn_source_meet_broken(const dcnn_source_options *options, bool skip_broken, const char *why,
                                     int64_t *broken);
 

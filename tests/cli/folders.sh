@@ -1,24 +1,24 @@
-# Class folders, lists, given splits, odd pictures.
+# Class folders, lists, given splits, odd images.
 formats=$DCNN_DATA/../tests/cases/formats
 prepare() {
     echo "== $*"
     dcnn prepare "$@" -o out.h5 --force 2>&1 || echo "exit $?"
 }
 
-# picture FILE SHADE [SIDE]: a grey square.
-picture() {
+# image FILE SHADE [SIDE]: a grey square.
+image() {
     mkdir -p "$(dirname "$1")"
     { echo "P2 ${3-6} ${3-6} 255" && yes "$2" | head -n $((${3-6} * ${3-6})); } >"$1"
 }
 
-echo "-- one picture in every format, as a class each: one shape"
+echo "-- one image in every format, as a class each: one shape"
 for name in rgb.png interlaced.png rgb.bmp rgb.ppm ascii.ppm palette.png colour.jpg turned_6.jpg cmyk.jpg; do
     mkdir -p "all/$name" && cp "$formats/$name" "all/$name"
 done
 prepare all --test-split 0 --validation-split 0
-echo "-- nested, beside other files, non-ASCII, a folder without pictures, a loop"
+echo "-- nested, beside other files, non-ASCII, a folder without images, a loop"
 for class in cat Ünï; do
-    for i in 1 2 3 4; do picture "photos/set/$class/2024/$i/a.pgm" $((i * 50)); done
+    for i in 1 2 3 4; do image "photos/set/$class/2024/$i/a.pgm" $((i * 50)); done
 done
 mkdir photos/set/empty && echo notes >photos/set/README.txt && echo more >photos/set/cat/notes.txt
 printf GIF89a >photos/set/cat/b.gif
@@ -28,15 +28,15 @@ dcnn info out.h5 | grep classes
 echo "-- splits by folders"
 for i in 1 2 3; do
     for class in a b; do
-        picture "split/train/$class/$i.pgm" $((i * 60))
-        picture "split/val/$class/$i.pgm" $((i * 61))
-        picture "split/test/$class/$i.pgm" $((i * 62))
+        image "split/train/$class/$i.pgm" $((i * 60))
+        image "split/val/$class/$i.pgm" $((i * 61))
+        image "split/test/$class/$i.pgm" $((i * 62))
     done
 done
 mkdir split/misc
 prepare split
 echo "-- broken, 0 bytes, wrongly named"
-for i in 1 2 3 4 5 6; do for class in a b; do picture "broken/$class/$i.pgm" $((i * 40)); done; done
+for i in 1 2 3 4 5 6; do for class in a b; do image "broken/$class/$i.pgm" $((i * 40)); done; done
 head -c 60 "$formats/grey.png" >broken/a/cut.png
 touch broken/a/empty.jpg
 echo text >broken/b/text.png
@@ -45,20 +45,20 @@ prepare broken
 prepare broken --skip-broken --size 6x6
 echo "-- sizes and colours that differ"
 for i in 1 2 3; do
-    picture "sizes/a/$i.pgm" $((i * 70))
-    picture "sizes/b/$i.pgm" $((i * 70)) 9
+    image "sizes/a/$i.pgm" $((i * 70))
+    image "sizes/b/$i.pgm" $((i * 70)) 9
 done
 cp "$formats/rgb.png" sizes/b
 prepare sizes
 prepare sizes --size 4x4
 prepare sizes --size 4x4 --gray --fit pad --background white
 prepare sizes --size 4x4x3
-echo "-- one class, flat, a class of one picture, a thousand classes"
-for i in 1 2 3; do picture "one/only/$i.pgm" $((i * 70)); done
+echo "-- one class, flat, a class of one image, a thousand classes"
+for i in 1 2 3; do image "one/only/$i.pgm" $((i * 70)); done
 prepare one
 prepare one/only
-for i in 1 2 3 4 5 6 7; do picture "few/many/$i.pgm" $((i * 30)); done
-picture few/one/1.pgm 255
+for i in 1 2 3 4 5 6 7; do image "few/many/$i.pgm" $((i * 30)); done
+image few/one/1.pgm 255
 prepare few
 mkdir thousand
 for i in $(seq 1000); do mkdir "thousand/$i" && printf 'P2 2 1 255 %d %d' $((i / 4)) $((i % 4)) >"thousand/$i/x.pgm"; done

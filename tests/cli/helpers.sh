@@ -27,7 +27,7 @@ until_step() {
     echo "no checkpoint after $tries tries"
 }
 
-# csv ROWS SIDE CLASSES: labelled pictures that a net can learn, as Kaggle has them.
+# csv ROWS SIDE CLASSES: labelled images that a net can learn, as Kaggle has them.
 csv() {
     awk -v rows="$1" -v side="$2" -v classes="$3" 'BEGIN {
         printf "label"
@@ -42,7 +42,7 @@ csv() {
     }'
 }
 
-# shapes COUNT: labelled colour pictures 32x32 of a disc, a frame or a cross; of any colour, anywhere, on any ground.
+# shapes COUNT: labelled colour images 32x32 of a disc, a frame or a cross; of any colour, anywhere, on any ground.
 shapes() {
     awk -v count="$1" 'BEGIN {
         srand(7)
@@ -73,7 +73,7 @@ bytes() {
     for byte in "$@"; do printf '%b' "\\x$byte"; done
 }
 
-# idx_images COUNT SIDE: an IDX file of COUNT pictures of zeros.
+# idx_images COUNT SIDE: an IDX file of COUNT images of zeros.
 idx_images() {
     bytes 00 00 08 03 00 00 00 "$(printf %02x "$1")" 00 00 00 "$(printf %02x "$2")" 00 00 00 "$(printf %02x "$2")"
     head -c $(($1 * $2 * $2)) /dev/zero

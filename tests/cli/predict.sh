@@ -1,7 +1,7 @@
-# Pictures as people have them: any size, folders, lists, a pipe; broken ones among others; dark on light; ids.
+# Images as people have them: any size, folders, lists, a pipe; broken ones among others; dark on light; ids.
 small_data
 dcnn train small.h5 --model net.json --epochs 2 --batch-size 16 --threads 1 --run r --no-report -q >/dev/null 2>&1
-# grey SIDE LIGHT: a picture of one shade but for a corner
+# grey SIDE LIGHT: an image of one shade but for a corner
 grey() {
     printf 'P2 %d %d 255\n' "$1" "$1"
     for ((i = 0; i < $1 * $1; i++)); do echo $((i < $1 ? 90 : $2)); done
@@ -12,11 +12,11 @@ mkdir -p folder/a/deep folder/b
 grey 8 120 >folder/a/one.pgm
 grey 16 120 >folder/a/deep/two.pgm
 grey 40 130 >folder/b/three.pgm
-echo 'no picture' >folder/b/notes.txt
+echo 'no image' >folder/b/notes.txt
 head -c 40 folder/a/one.pgm >cut.pgm
 # named one by one
 try dcnn predict r/best.h5 folder/a/one.pgm folder/b/three.pgm | labels
-# a folder, a list, standard input: the same pictures, the same answers
+# a folder, a list, standard input: the same images, the same answers
 dcnn predict r/best.h5 folder 2>&1 | columns
 printf '%s\n' folder/a/deep/two.pgm folder/a/one.pgm folder/b/three.pgm >list.txt
 dcnn predict r/best.h5 folder -o folder.csv -q
@@ -28,7 +28,7 @@ dcnn predict r/best.h5 - <folder/a/one.pgm | labels
 try dcnn predict r/best.h5 cut.pgm folder/a/one.pgm missing.pgm --format csv | columns | sed 's/cut.pgm: .*/cut.pgm: REASON/'
 try dcnn predict r/best.h5 cut.pgm | sed 's/cut.pgm: .*/cut.pgm: REASON/'
 try dcnn predict r/best.h5 folder/a/one.pgm folder/b/three.pgm --no-resize | labels
-# light where the training pictures were dark, and the way out
+# light where the training images were dark, and the way out
 grey 8 255 >light.pgm
 csv 40 8 2 | awk -F, -v OFS=, 'NR > 1 { for (i = 2; i <= NF; i++) $i = int($i / 8) } 1' >dark.csv
 dcnn prepare dark.csv -o dark.h5 >/dev/null

@@ -1,4 +1,4 @@
-# From pictures to predictions, one process.
+# From images to predictions, one process.
 small_data
 try dcnn train small.h5 --model net.json --epochs 2 --batch-size 16 --threads 1
 ls runs/small runs/small/checkpoints

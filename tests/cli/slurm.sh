@@ -20,7 +20,7 @@ SLURM_JOB_END_TIME=$(($(date +%s) + 8)) timeout 100 dcnn train small.h5 --model 
 # A second training in the same folder is refused, and one whose process is gone is taken over.
 dcnn train small.h5 --model net.json --epochs 1000000 --run shared -q 2>first &
 first=$!
-until [[ -s shared/run.lock ]]; do sleep 0.05; done
+until [[ -s shared/run.lock && -n $(ls shared/checkpoints 2>/dev/null) ]]; do sleep 0.05; done
 dcnn train small.h5 --model net.json --run shared --resume 2>&1 |
     sed -E "s/process $first on [^ ]*, since [-0-9: ]*:/process FIRST on HOST, since TIME:/"
 kill -KILL "$first"

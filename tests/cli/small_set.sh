@@ -1,4 +1,4 @@
-# 300 colour pictures, 15 epochs: BatchNormalization's averages arrive, and where they cannot the run says so first.
+# 300 colour images, 15 epochs: BatchNormalization's averages arrive, and where they cannot the run says so first.
 shapes 415 >shapes.csv
 dcnn prepare shapes.csv --shape 32x32x3 -o shapes.h5
 dcnn train shapes.h5 --no-report --no-tensorboard >said 2>&1
@@ -13,7 +13,7 @@ try dcnn train shapes.h5 --no-report --epochs 1 --bn-momentum 0.99 2>&1 | grep a
 sed 's/"units": 128/"units": 16/' "$DCNN_DATA/models/small.json" >open.json
 dcnn train shapes.h5 --model open.json --no-report --epochs 1 2>&1 | grep '^model'
 dcnn train shapes.h5 --model open.json --no-report --epochs 1 --run runs/shapes-3 --resume 2>&1 | grep '^run'
-# pictures that the recipe's network is too large for
+# images that the recipe's network is too large for
 csv 80 8 3 >small.csv
 dcnn prepare small.csv -o small.h5 >/dev/null
 try dcnn train small.h5 --epochs 1 --no-report 2>&1 | grep -v '^dcnn 0\|^data\|^run\|^step' | sed "s|$DCNN_DATA|DATA|"

@@ -28,7 +28,7 @@ prepare csv_float0_1.csv --scale 16
 prepare csv_rgb_10x10x3_label_last_HAM10000_like.csv --shape 10x10x3
 prepare csv_noheader.csv --label-column last
 prepare csv_noheader.csv --label-column nobody
-echo "-- folders and pictures"
+echo "-- folders and images"
 prepare folder_classes
 prepare png_7
 prepare png_7/seven_7.jpg

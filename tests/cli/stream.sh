@@ -1,4 +1,4 @@
-# Pictures held, streamed, shuffled by chunks, on one rank and two, stopped and resumed: the same weights. A container's
+# Images held, streamed, shuffled by chunks, on one rank and two, stopped and resumed: the same weights. A container's
 # 64 MB of /dev/shm. Sizes that cannot be.
 csv 900 16 3 >data.csv
 dcnn prepare data.csv -o data.h5 >prepare.said

@@ -50,7 +50,7 @@ goes_on() {
 rank_on() { on "$1" pgrep -f "^[^ ]*dcnn train .*--run $2 " | tail -n 1; }
 has_rank_on() { [[ -n $(rank_on "$1" "$2") ]]; }
 
-# What is trained: a small net on small pictures, endlessly, so that nothing depends on this machine's speed.
+# What is trained: a small net on small images, endlessly, so that nothing depends on this machine's speed.
 cat >net.json <<'END'
 {"class_name": "Sequential", "config": {"layers": [
   {"class_name": "InputLayer", "config": {"batch_shape": [null, 28, 28, 1]}},

@@ -7,7 +7,7 @@ set(CPACK_PACKAGE_CONTACT "the dcnn authors <dcnn@localhost>")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "Trains image networks on CPU clusters from one C program")
 set(CPACK_PACKAGE_DESCRIPTION
 "dcnn trains convolutional networks data-parallel over MPI, on one core or on many machines, with the same bits on any
-number of processes. It reads folders of pictures, tables and arrays, resumes from HDF5 checkpoints, runs under Slurm, and
+number of processes. It reads folders of images, tables and arrays, resumes from HDF5 checkpoints, runs under Slurm, and
 writes models that Keras opens.")
 set(CPACK_RESOURCE_FILE_LICENSE ${CMAKE_SOURCE_DIR}/LICENSE)
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)

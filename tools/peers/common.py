@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What the peers' benchmarks share: options, pictures, the net from its Keras JSON, and the clock. Needs numpy."""
+"""What the peers' benchmarks share: options, images, the net from its Keras JSON, and the clock. Needs numpy."""
 import argparse
 import gzip
 import json
@@ -86,7 +86,7 @@ def net(o):
 
 
 class Batches:
-    """Slices of the pictures, one behind the other; of each batch the share of one process."""
+    """Slices of the images, one behind the other; of each batch the share of one process."""
 
     def __init__(self, o, count, rank=0):
         self.size, self.count, self.at = o.batch_size, count, 0

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* shapes.c — colour JPEGs of shapes in class folders, for tools/make_shapes. The shape alone tells the class: colours
- * of shape and ground, place, size, turn and noise are drawn at random for each picture. */
+ * of shape and ground, place, size, turn and noise are drawn at random for each image. */
 #include <errno.h>
 #include <math.h>
 #include <stdint.h>
@@ -16,7 +16,7 @@ enum { CLASSES = sizeof classes / sizeof *classes };
 
 static uint64_t state;
 
-/* splitmix64: the same pictures on every machine. */
+/* splitmix64: the same images on every machine. */
 static double draw(double low, double high) {
     uint64_t z = (state += 0x9e3779b97f4a7c15u);
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;

@@ -13,7 +13,7 @@ class Dcnn(CMakePackage):
 
     variant("mpi", default=True, description="Train on several processes")
     variant("report", default=True, description="Draw figures and the report page of a run")
-    variant("webp", default=False, description="Read WebP pictures")
+    variant("webp", default=False, description="Read WebP images")
 
     depends_on("c", type="build")
     depends_on("cmake@3.18:", type="build")

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* futex.c — see word.h; sleeping and waking are Linux futexes. */
+#include "base/futex.h"
+
+#include <limits.h>
+#include <linux/futex.h>
+#include <stddef.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+unsigned dcnn_futex_wait(atomic_uint *word, unsigned known) {
+    unsigned value;
+    while ((value = atomic_load(word)) == known) /* a signal ends the sleep, too */
+        syscall(SYS_futex, word, FUTEX_WAIT, known, NULL, NULL, 0);
+    return value;
+}
+
+void dcnn_futex_wake(atomic_uint *word) {
+    syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file futex.h — processes sleep on a word in memory that they share, until another one changes it. */
+#ifndef DCNN_BASE_FUTEX_H
+#define DCNN_BASE_FUTEX_H
+
+#include <stdatomic.h>
+
+/** Sleeps as long as the word is `known`; what its writer wrote before is seen after. @return the word */
+unsigned dcnn_futex_wait(atomic_uint *word, unsigned known);
+
+/** Wakes who sleeps on a word that has just been changed. */
+void dcnn_futex_wake(atomic_uint *word);
+
+#endif

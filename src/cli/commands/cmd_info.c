@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* cmd_info.c — dcnn info FILE */
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cli/cli.h"
+#include "io/dataset/classes.h"
+#include "io/kind.h"
+#include "io/hdf5/hdf5_file.h"
+#include "io/input.h"
+#include "nn/layer.h"
+
+/* --- data sets -------------------------------------------------------------------------------------------------- */
+
+static json_t *numbers_json(int count, const double *values) {
+    json_t *array = json_array();
+    for (int i = 0; i < count; i++) json_array_append_new(array, json_real(values[i]));
+    return array;
+}
+
+static json_t *names_json(int count, char *const *names) {
+    json_t *array = json_array();
+    for (int i = 0; i < count; i++) json_array_append_new(array, json_string(names[i]));
+    return array;
+}
+
+static dcnn_status print_dataset_json(const dcnn_dataset *d) {
+    json_t *splits = json_object();
+    for (int i = 0; i < d->split_count; i++)
+        json_object_set_new(splits, d->splits[i].name, json_integer((json_int_t)d->splits[i].count));
+    return dcnn_json_print(
+        json_pack("{s:s, s:s, s:b, s:I, s:[i,i,i], s:o, s:o, s:o, s:o, s:o, s:s*, s:s*}", "kind", "data set", "file",
+                  d->path, "sealed", d->sealed, "images", (json_int_t)d->count, "shape", d->h, d->w, d->c,
+                  "class_names", names_json(d->class_count, d->class_names), "splits", splits, "mean",
+                  numbers_json(d->c, d->mean), "std", numbers_json(d->c, d->std), "seed",
+                  d->seed <= INT64_MAX ? json_integer((json_int_t)d->seed) : json_sprintf("%" PRIu64, d->seed),
+                  "source", d->source, "source_checksum", d->source_checksum));
+}
+
+static void print_values(const char *what, int count, const double *values) {
+    printf("%-15s", what);
+    for (int i = 0; i < count; i++) printf("%s%.9g", i > 0 ? ", " : "", values[i]);
+    putchar('\n');
+}
+
+static const char *seal_text(bool sealed) {
+    return sealed ? "its checksum is right" : "it carries no checksum";
+}
+
+/* Smallest and largest class, and those without any image. */
+static dcnn_status print_census(const dcnn_dataset *d) {
+    int32_t *labels = malloc((size_t)d->count * sizeof *labels);
+    dcnn_class_census census = {0};
+    const char *const *names = (const char *const *)d->class_names;
+    char text[300];
+    dcnn_status status = labels ? dcnn_dataset_read_labels(d, labels)
+                                : DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for its labels", d->path);
+    if (status == DCNN_OK) status = dcnn_class_census_take(d->class_count, d->count, labels, NULL, &census);
+    if (status == DCNN_OK) {
+        printf("%15s%s\n", "", dcnn_class_census_range(&census, names, text));
+        const char *empty = dcnn_class_census_empty(&census, NULL, names, text);
+        if (empty) printf("%15s%s\n", "", empty);
+    }
+    dcnn_class_census_free(&census);
+    free(labels);
+    return status;
+}
+
+static dcnn_status print_dataset(const dcnn_dataset *d) {
+    dcnn_number number;
+    printf("%s: a data set; %s\n\n", d->path, seal_text(d->sealed));
+    printf("images         %s of %dx%dx%d\n", dcnn_number_text(d->count, &number), d->h, d->w, d->c);
+    printf("classes        %d:", d->class_count);
+    for (int i = 0; i < d->class_count; i++) printf(" %s", d->class_names[i]);
+    putchar('\n');
+    if (d->has_labels && d->class_count > 0) DCNN_TRY(print_census(d));
+    printf("splits         ");
+    for (int i = 0; i < d->split_count; i++)
+        printf("%s%s %s", i > 0 ? ", " : "", d->splits[i].name, dcnn_number_text(d->splits[i].count, &number));
+    printf("\nseed           %" PRIu64 "\n", d->seed);
+    print_values("mean", d->c, d->mean);
+    print_values("std", d->c, d->std);
+    if (d->source && *d->source) printf("source         %s\n", d->source);
+    if (d->source_checksum && *d->source_checksum) printf("               XXH3-64 %s\n", d->source_checksum);
+    return DCNN_OK;
+}
+
+static dcnn_status tell_dataset(const char *path, bool json) {
+    dcnn_dataset dataset;
+    DCNN_TRY(dcnn_dataset_open(path, &dataset));
+    dcnn_status status = dcnn_dataset_verify(&dataset);
+    if (status == DCNN_OK && json) status = print_dataset_json(&dataset);
+    if (status == DCNN_OK && !json) status = print_dataset(&dataset);
+    dcnn_dataset_free(&dataset);
+    return status;
+}
+
+/* --- nets ------------------------------------------------------------------------------------------------------- */
+
+/* Weights proper; net->param_count counts the gaps between aligned tensors too. */
+static void count_weights(const dcnn_net *net, int node, int64_t *trainable, int64_t *others) {
+    for (int i = 0; i < net->nodes[node].param_count; i++) {
+        const dcnn_param *param = &net->nodes[node].params[i];
+        *(param->trainable ? trainable : others) += (int64_t)param->count;
+    }
+}
+
+static void print_layers(const dcnn_net *net) {
+    const int64_t work = dcnn_net_multiply_adds(net, -1);
+    int64_t trainable = 0, others = 0;
+    dcnn_number number, total;
+    printf("model \"%s\"\n\n%-44s %-17s %10s %15s\n", net->name, "layer (type)", "output shape", "params",
+           "multiply-adds");
+    for (int i = 0; i < net->node_count; i++) {
+        const dcnn_node *node = &net->nodes[i];
+        int64_t own = 0;
+        char label[2 * DCNN_NAME_BYTES], shape[48];
+        count_weights(net, i, &own, &own);
+        count_weights(net, i, &trainable, &others);
+        snprintf(label, sizeof label, "%s (%s)", node->name, node->layer->class_name);
+        printf("%-44s %-17s %10s", label, dcnn_shape_text(node->shape, shape), dcnn_number_text(own, &number));
+        if (dcnn_net_multiply_adds(net, i) > 0)
+            printf(" %13.1f %%", 100.0 * (double)dcnn_net_multiply_adds(net, i) / (double)work);
+        putchar('\n');
+    }
+    printf("\nparams         %s", dcnn_number_text(trainable + others, &total));
+    printf(" (%s trainable)\n", dcnn_number_text(trainable, &number));
+    printf("multiply-adds  %s an image, forward%s\n", dcnn_number_text(work, &total),
+           dcnn_net_has_bf16(net) ? "; products of bf16 (mixed_bfloat16)" : "");
+}
+
+static json_t *layers_json(const dcnn_net *net) {
+    json_t *layers = json_array();
+    for (int i = 0; i < net->node_count; i++) {
+        const dcnn_node *node = &net->nodes[i];
+        const dcnn_shape s = node->shape;
+        int64_t trainable = 0, others = 0;
+        count_weights(net, i, &trainable, &others);
+        json_array_append_new(
+            layers, json_pack("{s:s, s:s, s:o, s:I, s:I, s:I}", "name", node->name, "type", node->layer->class_name,
+                              "output_shape", s.rank == 3 ? json_pack("[i,i,i]", s.h, s.w, s.c) : json_pack("[i]", s.c),
+                              "trainable_params", (json_int_t)trainable, "other_params", (json_int_t)others,
+                              "multiply_adds", (json_int_t)dcnn_net_multiply_adds(net, i)));
+    }
+    return layers;
+}
+
+static json_t *net_json(const char *kind, const char *path, const dcnn_net *net) {
+    int64_t trainable = 0, others = 0;
+    for (int i = 0; i < net->node_count; i++) count_weights(net, i, &trainable, &others);
+    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:I, s:I, s:I}", "kind", kind, "file", path, "name", net->name,
+                     "precision", dcnn_net_has_bf16(net) ? "bf16" : "fp32", "layers", layers_json(net),
+                     "trainable_params", (json_int_t)trainable, "other_params", (json_int_t)others, "multiply_adds",
+                     (json_int_t)dcnn_net_multiply_adds(net, -1));
+}
+
+static dcnn_status tell_description(const char *path, bool json) {
+    json_t *description;
+    dcnn_net *net;
+    DCNN_TRY(dcnn_description_read(path, &description));
+    if (json_object_get(description, "starts") && json_object_get(description, "options")) {
+        json_decref(description);
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: the record of a training run; 'dcnn report RUN' shows the run", path);
+    }
+    dcnn_status status = dcnn_net_create(description, (dcnn_shape){0}, &net);
+    json_decref(description);
+    if (status != DCNN_OK) {
+        dcnn_error_prefix("%s", path);
+        return status;
+    }
+    if (json) {
+        status = dcnn_json_print(net_json("model description", path, net));
+    } else {
+        printf("%s: the description of a model\n", path);
+        print_layers(net);
+    }
+    dcnn_net_free(net);
+    return status;
+}
+
+/* --- models and checkpoints ------------------------------------------------------------------------------------- */
+
+static void print_progress(const dcnn_checkpoint *c) {
+    const dcnn_progress *p = &c->progress;
+    dcnn_number number;
+    printf("\nepochs         %" PRId64, p->epoch);
+    if (p->cursor > 0) printf(" and %s samples", dcnn_number_text(p->cursor, &number));
+    printf(", %s steps, seed %" PRIu64 ", %.1f s\n", dcnn_number_text(p->step, &number), p->seed, p->elapsed_s);
+    if (p->best_epoch > 0)
+        printf("best epoch     %" PRId64 ": validation loss %.6f, %s right\n", p->best_epoch, p->best_loss,
+               dcnn_number_text(p->best_correct, &number));
+    if (c->data_path) printf("data           %s\n", c->data_path);
+}
+
+static void print_checkpoint(const char *path, const dcnn_checkpoint *c) {
+    printf("%s: %s; %s\n", path, c->resumable ? "a checkpoint" : "a model", seal_text(c->seal == DCNN_SEAL_GOOD));
+    print_layers(c->net);
+    printf("weights hash   %016" PRIx64 "\n", dcnn_weights_hash(c->net));
+    if (c->resumable) print_progress(c);
+    if (c->normalised) {
+        print_values("mean", c->net->nodes[0].shape.c, c->mean);
+        print_values("std", c->net->nodes[0].shape.c, c->std);
+    }
+    if (c->class_names) {
+        printf("classes        %d:", c->class_count);
+        for (int i = 0; i < c->class_count; i++) printf(" %s", c->class_names[i]);
+        putchar('\n');
+    }
+}
+
+static json_t *progress_json(const dcnn_progress *p) {
+    json_t *json =
+        json_pack("{s:I, s:I, s:I, s:I, s:I, s:f}", "epoch", (json_int_t)p->epoch, "cursor", (json_int_t)p->cursor,
+                  "step", (json_int_t)p->step, "best_epoch", (json_int_t)p->best_epoch, "best_correct",
+                  (json_int_t)p->best_correct, "elapsed_s", p->elapsed_s);
+    if (isfinite(p->best_loss)) json_object_set_new(json, "best_loss", json_real(p->best_loss));
+    return json;
+}
+
+static dcnn_status print_checkpoint_json(const char *path, const dcnn_checkpoint *c) {
+    json_t *json = net_json(c->resumable ? "checkpoint" : "model", path, c->net);
+    json_object_set_new(json, "sealed", json_boolean(c->seal == DCNN_SEAL_GOOD));
+    json_object_set_new(json, "weights_hash", json_sprintf("%016" PRIx64, dcnn_weights_hash(c->net)));
+    if (c->resumable) json_object_set_new(json, "progress", progress_json(&c->progress));
+    if (c->options) json_object_set(json, "options", c->options);
+    if (c->data_path) json_object_set_new(json, "data", json_string(c->data_path));
+    if (c->normalised) {
+        json_object_set_new(json, "mean", numbers_json(c->net->nodes[0].shape.c, c->mean));
+        json_object_set_new(json, "std", numbers_json(c->net->nodes[0].shape.c, c->std));
+    }
+    if (c->class_names) json_object_set_new(json, "class_names", names_json(c->class_count, c->class_names));
+    return dcnn_json_print(json);
+}
+
+static dcnn_status tell_checkpoint(const char *path, bool json) {
+    dcnn_checkpoint checkpoint;
+    dcnn_status status = dcnn_checkpoint_read(path, &checkpoint);
+    if (status == DCNN_OK && json)
+        status = print_checkpoint_json(path, &checkpoint);
+    else if (status == DCNN_OK)
+        print_checkpoint(path, &checkpoint);
+    dcnn_checkpoint_free(&checkpoint);
+    return status;
+}
+
+/* --- which ------------------------------------------------------------------------------------------------------ */
+
+/* The first byte that is no space: '{' begins a JSON, nothing else that dcnn reads. */
+static int first_byte(const char *path) {
+    FILE *file = dcnn_input_is_file(path) ? fopen(path, "rb") : NULL;
+    int byte = EOF;
+    if (file) {
+        do byte = fgetc(file);
+        while (byte == ' ' || byte == '\n' || byte == '\t' || byte == '\r');
+        fclose(file);
+    }
+    return byte;
+}
+
+static dcnn_status tell_hdf5(const char *path, bool json) {
+    dcnn_hdf5_content content;
+    DCNN_TRY(dcnn_hdf5_look(path, &content));
+    if (content == DCNN_HDF5_DATASET) return tell_dataset(path, json);
+    if (content == DCNN_HDF5_MODEL) return tell_checkpoint(path, json);
+    return DCNN_FAIL(DCNN_BAD_INPUT, "%s: an HDF5 file, but neither a data set of dcnn nor a Keras model", path);
+}
+
+dcnn_status dcnn_cmd_info(dcnn_cli *cli) {
+    const char *path = cli->options->operands[0];
+    const bool json = cli->options->json;
+    const dcnn_kind_id kind = dcnn_kind_of_file(path);
+    if (kind == DCNN_KIND_JSON && first_byte(path) == '{') return tell_description(path, json);
+    if (kind == DCNN_KIND_KERAS) return tell_checkpoint(path, json);
+    if (kind == DCNN_KIND_HDF5 || kind == DCNN_KIND_UNKNOWN || kind == DCNN_KIND_MISSING || kind == DCNN_KIND_EMPTY)
+        return tell_hdf5(path, json);
+    return dcnn_kind_fail(path, kind, "a data set or a model");
+}

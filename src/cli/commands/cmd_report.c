@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* cmd_report.c — dcnn report RUN [DATA.h5]: gathers what report/ draws. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "cli/commands/augmented.h"
+#include "cli/cli.h"
+#include "io/dataset/pixels.h"
+#include "report/events.h"
+#include "report/report.h"
+#include "run/run_folder.h"
+
+/* What rank 0 holds besides the model and the data set's description. */
+typedef struct sources {
+    char *history;
+    json_t *record;
+    dcnn_pixels_view view;
+    dcnn_augmented augmented;
+    int32_t *labels;
+} sources;
+
+/* --- rank 0: reading and writing -------------------------------------------------------------------------------- */
+
+static dcnn_status read_text(const char *folder, const char *name, char **text) {
+    size_t length;
+    char *path = dcnn_path_join(folder, name);
+    dcnn_status status = path ? dcnn_file_read(path, (uint8_t **)(void *)text, &length)
+                              : DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
+    free(path);
+    return status;
+}
+
+static dcnn_status read_record(const char *folder, json_t **record) {
+    char *text = NULL;
+    json_error_t error;
+    DCNN_TRY(read_text(folder, DCNN_RUN_RECORD, &text));
+    *record = json_loads(text, 0, &error);
+    free(text);
+    if (*record) return DCNN_OK;
+    return DCNN_FAIL(DCNN_BAD_INPUT, "%s/run.json, line %d: %s", folder, error.line, error.text);
+}
+
+static dcnn_status read_samples(sources *s, dcnn_report_data *data) {
+    const dcnn_dataset *d = data->dataset;
+    s->labels = malloc((size_t)d->count * sizeof *s->labels);
+    if (s->labels == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: labels of %s", d->path);
+    data->labels = s->labels;
+    DCNN_TRY(dcnn_dataset_read_labels(d, s->labels));
+    DCNN_TRY(dcnn_pixels_view_open(d, &s->view));
+    data->pixels = s->view.pixels;
+    return DCNN_OK;
+}
+
+static dcnn_status draw(const dcnn_cli *cli, const char *folder, dcnn_report_data *data) {
+    sources s = {0};
+    dcnn_status status;
+    DCNN_TRY_DONE(read_record(folder, &s.record));
+    DCNN_TRY_DONE(read_text(folder, DCNN_RUN_METRICS, &s.history));
+    DCNN_TRY_DONE(read_samples(&s, data));
+    DCNN_TRY_DONE(dcnn_augmented_make(dcnn_kernels_of(dcnn_comm_isa(cli->comm)), data, &s.augmented));
+    data->history = s.history;
+    data->record = s.record;
+    status = dcnn_report_write(folder, data);
+done:
+    free(s.history);
+    json_decref(s.record);
+    dcnn_pixels_view_close(&s.view);
+    free(s.labels);
+    dcnn_augmented_free(&s.augmented);
+    return status;
+}
+
+/* --- all ranks: the model's predictions ------------------------------------------------------------------------- */
+
+/* The split to show where none is named: the first of these that the data set has. */
+static const char *choose_split(const char *data) {
+    static const char *const names[] = {"test", "official-test", "validation", "train"};
+    const char *chosen = names[0];
+    dcnn_dataset dataset;
+    if (dcnn_dataset_reopen(data, &dataset) != DCNN_OK) return chosen;
+    for (int i = 3; i >= 0; i--)
+        if (dcnn_dataset_split(&dataset, names[i])) chosen = names[i];
+    dcnn_dataset_free(&dataset);
+    return chosen;
+}
+
+/* Without a name given, the data set must still lie where the training found it. */
+static dcnn_status find_data(const char *folder, const char *model, const char *given, const char *trained_on,
+                             const char **path) {
+    *path = given ? given : trained_on;
+    if (*path == NULL)
+        return DCNN_FAIL(DCNN_USAGE, "%s does not say what it was trained on: name it, dcnn report %s DATA.h5", model,
+                         folder);
+    if (given || access(*path, R_OK) == 0) return DCNN_OK;
+    return DCNN_FAIL(DCNN_BAD_INPUT,
+                     "%s, which %s was trained on, cannot be read from here: say where it is, dcnn report %s DATA.h5",
+                     *path, model, folder);
+}
+
+static dcnn_status check_classes(const dcnn_checkpoint *checkpoint, const char *model, const dcnn_dataset *dataset) {
+    DCNN_TRY(dcnn_check_fit(checkpoint, model, dataset->path, dataset->h, dataset->w, dataset->c));
+    if (checkpoint->net->class_count == dataset->class_count) return DCNN_OK;
+    return DCNN_FAIL(DCNN_BAD_INPUT, "%s knows %d classes, %s has %d: a report needs the same classes", model,
+                     checkpoint->net->class_count, dataset->path, dataset->class_count);
+}
+
+static dcnn_status report_model(const dcnn_cli *cli, const char *folder, const char *model, const char *data_path,
+                                const char *split_name) {
+    dcnn_checkpoint checkpoint;
+    dcnn_dataset dataset = {0};
+    dcnn_evaluation evaluation = {0};
+    const dcnn_split *split = NULL;
+    dcnn_status status = dcnn_checkpoint_share(cli->comm, model, &checkpoint);
+    if (status != DCNN_OK) goto done;
+    const char *path;
+    DCNN_TRY_DONE(dcnn_comm_agree(cli->comm, find_data(folder, model, data_path, checkpoint.data_path, &path)));
+    DCNN_TRY_DONE(dcnn_dataset_share(cli->comm, path, split_name ? split_name : choose_split(path), &dataset, &split));
+    DCNN_TRY_DONE(dcnn_comm_agree(
+        cli->comm, dcnn_dataset_adopt_classes(&dataset, checkpoint.class_count, checkpoint.class_names, model)));
+    DCNN_TRY_DONE(check_classes(&checkpoint, model, &dataset));
+    const dcnn_samples samples = {.dataset = &dataset, .split = split, .cache_bytes = cli->options->cache_memory};
+    DCNN_TRY_DONE(dcnn_evaluate(cli->comm, &checkpoint, &samples, (int)cli->options->threads, true, &evaluation));
+    dcnn_report_data data = {.name = folder,
+                             .model_path = model,
+                             .model = &checkpoint,
+                             .dataset = &dataset,
+                             .split = split,
+                             .probabilities = evaluation.probabilities,
+                             .confusion = evaluation.confusion,
+                             .loss = evaluation.loss};
+    status = dcnn_comm_agree(cli->comm, cli->speaks ? draw(cli, folder, &data) : DCNN_OK);
+done:
+    dcnn_evaluation_free(&evaluation);
+    dcnn_dataset_free(&dataset);
+    dcnn_checkpoint_free(&checkpoint);
+    return status;
+}
+
+dcnn_status dcnn_run_report(const dcnn_cli *cli, const char *folder, const char *data, const char *split) {
+    if (!dcnn_report_is_built()) return dcnn_report_write(folder, NULL);
+    char *model = dcnn_path_join(folder, DCNN_RUN_BEST);
+    dcnn_status status = model ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
+    if (model && access(model, F_OK) != 0)
+        status = DCNN_FAIL(DCNN_BAD_INPUT, "%s holds no run with a finished epoch (there is no best.h5 in it)", folder);
+    status = dcnn_comm_agree(cli->comm, status);
+    if (status == DCNN_OK) status = report_model(cli, folder, model, data, split);
+    free(model);
+    return status;
+}
+
+/* A file of the run, or NULL if it has none of that name, or an empty one. */
+static dcnn_status read_if_there(const char *folder, const char *name, char **text) {
+    struct stat about;
+    char *path = dcnn_path_join(folder, name);
+    const bool there = path == NULL || (stat(path, &about) == 0 && about.st_size > 0);
+    *text = NULL;
+    free(path);
+    return there ? read_text(folder, name, text) : DCNN_OK;
+}
+
+dcnn_status dcnn_run_events(const char *folder) {
+    char *epochs = NULL, *steps = NULL, *histograms = NULL;
+    dcnn_status status = read_if_there(folder, DCNN_RUN_METRICS, &epochs);
+    if (status == DCNN_OK) status = read_if_there(folder, DCNN_RUN_STEPS, &steps);
+    if (status == DCNN_OK) status = read_if_there(folder, DCNN_RUN_HISTOGRAMS, &histograms);
+    if (status == DCNN_OK && (epochs || steps))
+        status = dcnn_events_update(folder, &(dcnn_metrics){epochs, steps, histograms});
+    free(epochs);
+    free(steps);
+    free(histograms);
+    return status;
+}
+
+dcnn_status dcnn_cmd_report(dcnn_cli *cli) {
+    const dcnn_options *o = cli->options;
+    const char *folder = o->operands[0];
+    DCNN_TRY(dcnn_run_report(cli, folder, o->operand_count > 1 ? o->operands[1] : NULL, o->split));
+    DCNN_TRY(dcnn_comm_agree(cli->comm, cli->speaks && o->tensorboard ? dcnn_run_events(folder) : DCNN_OK));
+    if (cli->speaks) printf("%s/report.html, %s/figures/\n", folder, folder);
+    return DCNN_OK;
+}

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* cmd_train.c — dcnn train [DATA.h5] */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "cli/commands/chosen.h"
+#include "cli/cli.h"
+#include "io/kind.h"
+#include "cli/progress.h"
+#include "cli/commands/suited.h"
+#include "guard/run_lock.h"
+#include "guard/signals.h"
+#include "guard/watchdog.h"
+#include "report/report.h"
+#include "run/run_folder.h"
+#include "run/starting_net.h"
+
+/* What the training tells of itself, and to whom. */
+typedef struct narrator {
+    dcnn_cli *cli;
+    dcnn_run *run;
+} narrator;
+
+static void tell_epoch(void *context, const char *line) {
+    (void)context;
+    dcnn_info("%s", line);
+}
+
+static void tell_tensorboard(void *context) {
+    const narrator *n = context;
+    if (!n->cli->options->tensorboard || !dcnn_report_is_built()) return;
+    char before[1024]; /* the trainer may be about to tell of a failure of its own */
+    snprintf(before, sizeof before, "%s", dcnn_error());
+    if (dcnn_run_events(n->run->folder) != DCNN_OK) dcnn_warn("no TensorBoard file: %s", dcnn_error());
+    dcnn_error_set(before);
+}
+
+/* Called by another thread of a process that ends: one write, no locks. */
+static void tell_last(const char *line) {
+    char text[1100];
+    const int length = snprintf(text, sizeof text, "dcnn: %s\n", line);
+    if (write(STDERR_FILENO, text, (size_t)length) < 0) return;
+}
+
+static void tell_step(void *context, const dcnn_train_step_report *report) {
+    (void)context;
+    const dcnn_bar bar = {"epoch",      report->epoch,    report->epochs,
+                          report->step, report->steps,    report->images_per_s,
+                          report->loss, report->accuracy, report->left_s};
+    dcnn_bar_draw(&bar);
+}
+
+/* Ranks were lost: whoever is rank 0 now speaks, and holds the run's folder. */
+static void take_rank(void *context, int rank) {
+    const narrator *n = context;
+    if (rank != 0 || n->run->lock) return;
+    dcnn_cli_speak(n->cli);
+    if (dcnn_run_lock_take(n->run->folder, &n->run->lock) != DCNN_OK) dcnn_warn("%s", dcnn_error());
+}
+
+/* An image that cannot be drawn is no failure of a training that is done. */
+static void draw_report(const dcnn_cli *cli, const dcnn_run *run) {
+    if (!cli->options->report) return;
+    if (!dcnn_report_is_built()) {
+        dcnn_info("no report and no TensorBoard file: this dcnn was built without them (-DDCNN_REPORT=OFF)");
+        return;
+    }
+    dcnn_watchdog_work(true);
+    if (dcnn_run_report(cli, run->folder, run->data, NULL) != DCNN_OK)
+        dcnn_warn("no report: %s; try again: dcnn report %s", dcnn_error(), run->folder);
+    else if (cli->speaks)
+        printf("%s/report.html, figures/\n", run->folder);
+    dcnn_watchdog_work(false);
+}
+
+/* Of a run that goes on: that there is nothing left to do, or that another --epochs gives another learning rate. */
+static void tell_going_on(const dcnn_cli *cli, const dcnn_run *run, const dcnn_checkpoint *from,
+                          const dcnn_split *train) {
+    const dcnn_options *o = cli->options;
+    char text[512];
+    if (from->progress.epoch >= o->epochs && from->progress.cursor == 0)
+        dcnn_info("run   %s is complete (%" PRId64
+                  " epoch%s): nothing is left to train; to continue: dcnn train --run %s "
+                  "--resume --epochs %" PRId64,
+                  run->folder, from->progress.epoch, from->progress.epoch == 1 ? "" : "s", run->folder,
+                  dcnn_chosen_more_epochs(from->progress.epoch));
+    else if (train && dcnn_chosen_rate_moves(o, from, train->count, text))
+        dcnn_info("rate  %s", text);
+}
+
+/* What a user wants to see before the first epoch is over. Trouble with the data set is dcnn_train()'s to tell. */
+static void tell_start(const dcnn_cli *cli, const dcnn_run *run, const dcnn_checkpoint *from,
+                       const dcnn_dataset *dataset, const dcnn_facts *facts) {
+    const int ranks = dcnn_comm_size(cli->job), nodes = dcnn_comm_node_count(cli->job);
+    const int workers = dcnn_comm_size(cli->comm);
+    const int threads = cli->options->threads > 0 ? (int)cli->options->threads : dcnn_comm_cores(cli->comm);
+    char text[512], at_work[64] = "";
+    if (workers < ranks) snprintf(at_work, sizeof at_work, ", %d of them working, one per core", workers);
+    dcnn_info("dcnn " DCNN_VERSION ": %d rank%s x %d thread%s on %d node%s%s, %s kernels, OpenBLAS %s", ranks,
+              ranks == 1 ? "" : "s", threads, threads == 1 ? "" : "s", nodes, nodes == 1 ? "" : "s", at_work,
+              dcnn_isa_name(dcnn_comm_isa(cli->comm)), dcnn_blas_core());
+    if (dataset) {
+        dcnn_dataset_text(dataset, text);
+        dcnn_info("data  %s: %s", run->data, text);
+    }
+    if (from)
+        dcnn_info("run   %s, going on from %s (step %" PRId64 ")", run->folder, run->checkpoint, from->progress.step);
+    else
+        dcnn_info("run   %s", run->folder);
+    dcnn_info("step  %s", dcnn_chosen_text(cli->options, text));
+    if (cli->options->augment && dataset && dcnn_suit_text(facts, cli->options, text)[0]) dcnn_info("vary  %s", text);
+    const dcnn_schedule schedule = dcnn_chosen_schedule(cli->options);
+    if (cli->options->patience > 0 &&
+        (schedule.kind == DCNN_SCHEDULE_COSINE || schedule.kind == DCNN_SCHEDULE_ONE_CYCLE))
+        dcnn_info("rate  %s falls over all %" PRId64
+                  " epochs: a run that stops early ends at a higher rate; --schedule constant does not mind",
+                  dcnn_schedule_names[schedule.kind], cli->options->epochs);
+    if (dataset && from) tell_going_on(cli, run, from, dcnn_dataset_split(dataset, "train"));
+    const dcnn_split *train = dataset ? dcnn_dataset_split(dataset, "train") : NULL;
+    if (train && cli->options->batch_size > train->count &&
+        dcnn_option_given(DCNN_COMMAND_TRAIN, "batch-size", cli->options))
+        dcnn_warn("--batch-size %" PRId64 ": there are %" PRId64
+                  " training images, so an epoch is one step of all of them",
+                  cli->options->batch_size, train->count);
+    if (dcnn_chosen_idle(cli->options, workers, threads, text)) dcnn_warn("%s", text);
+}
+
+static void print_split(const char *what, int64_t correct, int64_t count) {
+    char text[96];
+    if (count > 0) printf("%s accuracy %s\n", what, dcnn_accuracy_text(correct, count, text));
+}
+
+static void print_result(const dcnn_run *run, const dcnn_train_result *result) {
+    dcnn_number number;
+    printf("best epoch %" PRId64 " of %" PRId64 "%s\n", result->best_epoch, result->epochs,
+           result->stopped_early ? ", stopped early; best.h5 is that epoch's" : "");
+    print_split("test", result->test_correct, result->test_count);
+    print_split("official test", result->official_correct, result->official_count);
+    if (result->images_per_s > 0.0)
+        printf("%s images/s in training, %.1f s in all\n",
+               dcnn_number_text((int64_t)(result->images_per_s + 0.5), &number), result->elapsed_s);
+    printf("weights hash %016" PRIx64 "\n", result->weights_hash);
+    printf("%s: best.h5, checkpoints/, metrics.csv, metrics.jsonl, run.json\n", run->folder);
+}
+
+/* --- going on --------------------------------------------------------------------------------------------------- */
+
+/* The layers of a model file: of a Keras JSON, completed by building it, or of an .h5. */
+static dcnn_status read_model(const char *path, dcnn_shape input, int class_count, json_t **described) {
+    const char *dot = strrchr(path, '.');
+    dcnn_net *net = NULL;
+    dcnn_checkpoint file = {0};
+    dcnn_status status;
+    if (dot && (strcmp(dot, ".h5") == 0 || strcmp(dot, ".hdf5") == 0)) {
+        status = dcnn_checkpoint_read(path, &file);
+    } else {
+        json_t *description = NULL;
+        status = dcnn_description_read(path, &description);
+        if (status == DCNN_OK) dcnn_description_fit(description, class_count);
+        if (status == DCNN_OK) {
+            status = dcnn_net_create(description, input, &net);
+            if (status != DCNN_OK) dcnn_error_prefix("%s", path);
+        }
+        json_decref(description);
+    }
+    if (status == DCNN_OK) *described = dcnn_net_describe(net ? net : file.net);
+    dcnn_net_free(net);
+    dcnn_checkpoint_free(&file);
+    return status;
+}
+
+/* A --model given to a resumed run must be that of its checkpoint, by content, wherever the file is now. */
+static dcnn_status check_same_model(const char *path, const dcnn_run *run, const dcnn_checkpoint *from) {
+    json_t *given = NULL, *own = dcnn_net_describe(from->net);
+    dcnn_status status = read_model(path, from->net->nodes[0].shape, from->net->class_count, &given);
+    const json_t *given_layers = json_object_get(json_object_get(given, "config"), "layers");
+    const json_t *own_layers = json_object_get(json_object_get(own, "config"), "layers");
+    if (status == DCNN_OK && !json_equal(given_layers, own_layers))
+        status = DCNN_FAIL(DCNN_BAD_INPUT,
+                           "%s is a checkpoint of another model than %s: leave out --model to go on, or start another "
+                           "run (--run, --overwrite)",
+                           run->checkpoint, path);
+    json_decref(given);
+    json_decref(own);
+    return status;
+}
+
+static dcnn_status take_up(const dcnn_cli *cli, const dcnn_run *run, dcnn_checkpoint *from) {
+    dcnn_options *options = cli->options;
+    DCNN_TRY(dcnn_checkpoint_share(cli->comm, run->checkpoint, from));
+    dcnn_status status = options->model ? check_same_model(options->model, run, from) : DCNN_OK;
+    if (status == DCNN_OK) {
+        status = dcnn_options_resume(DCNN_COMMAND_TRAIN, from->options, options);
+        if (status == DCNN_BAD_INPUT) dcnn_error_prefix("%s", run->checkpoint);
+    }
+    return dcnn_comm_agree(cli->comm, status);
+}
+
+/* --- training --------------------------------------------------------------------------------------------------- */
+
+static dcnn_monitor monitor_of(const dcnn_options *o) {
+    dcnn_monitor monitor = DCNN_MONITOR_VAL_ACCURACY;
+    while (strcmp(dcnn_monitor_names[monitor], o->monitor) != 0) monitor++;
+    return monitor;
+}
+
+static dcnn_train_options train_options(const dcnn_options *o) {
+    return (dcnn_train_options){.model = o->model,
+                                .weights = o->weights,
+                                .input = {o->mean, o->std, o->scale},
+                                .precision = o->precision,
+                                .epochs = (int)o->epochs,
+                                .batch_size = (int)o->batch_size,
+                                .accumulate = (int)o->accumulate,
+                                .grain = (int)o->grain,
+                                .optimizer = dcnn_chosen_optimizer(o),
+                                .schedule = dcnn_chosen_schedule(o),
+                                .seed = o->seed,
+                                .shuffle = dcnn_chosen_shuffle(o),
+                                .cache_bytes = o->cache_memory,
+                                .augment = o->augment,
+                                .ranges = o->ranges,
+                                .patience = o->patience,
+                                .monitor = monitor_of(o),
+                                .bn_momentum = o->bn_momentum,
+                                .checkpoint_every = o->checkpoint_every,
+                                .keep = (int)o->keep,
+                                .threads = (int)o->threads,
+                                .fuse = o->fuse,
+                                .plain_sums = o->plain_sums,
+                                .elastic = o->elastic,
+                                .trace = o->trace,
+                                .stop_after = o->stop_after,
+                                .log_every = o->log_every,
+                                .histograms = o->histograms,
+                                .end_margin_s = o->end_margin,
+                                .on_epoch = tell_epoch,
+                                .on_save = tell_tensorboard,
+                                .on_step = tell_step,
+                                .on_rank = take_rank};
+}
+
+dcnn_status dcnn_cli_watch(const dcnn_cli *cli, const char *folder) {
+    const dcnn_options *o = cli->options;
+    dcnn_signals_share(dcnn_comm_signal(cli->job));
+    return dcnn_watchdog_start(cli->job, (double)o->timeout, o->elastic, folder, tell_last);
+}
+
+/* What the data are like decides what nobody has said; all ranks come to the same. */
+static dcnn_status suit_and_tell(dcnn_cli *cli, const dcnn_run *run, const dcnn_checkpoint *from) {
+    dcnn_dataset dataset;
+    const bool opened = cli->speaks && dcnn_dataset_reopen(run->data, &dataset) == DCNN_OK;
+    const dcnn_facts facts = dcnn_facts_share(cli->comm, opened ? &dataset : NULL);
+    const bool momentum = from == NULL && dcnn_suit_options(&facts, cli->options);
+    dcnn_status status = dcnn_suit_check(&facts, cli->options);
+    if (cli->speaks && status == DCNN_OK) tell_start(cli, run, from, opened ? &dataset : NULL, &facts);
+    if (cli->speaks && status == DCNN_OK && momentum)
+        dcnn_info("norm  BatchNormalization with momentum %g, for the steps of this run "
+                  "are few (%" PRId64 "); --bn-momentum decides otherwise",
+                  cli->options->bn_momentum, dcnn_facts_steps(&facts, cli->options));
+    if (opened) dcnn_dataset_free(&dataset);
+    return status;
+}
+
+static dcnn_status train(dcnn_cli *cli, dcnn_run *run, const dcnn_checkpoint *from) {
+    DCNN_TRY(suit_and_tell(cli, run, from));
+    json_t *record = dcnn_options_record(DCNN_COMMAND_TRAIN, cli->options);
+    dcnn_train_options options = train_options(cli->options);
+    dcnn_train_result result;
+    narrator told = {cli, run};
+    options.record = record;
+    options.command = cli->command;
+    options.context = &told;
+    dcnn_status status = record ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: the record of options");
+    DCNN_TRY_DONE(dcnn_comm_agree(cli->comm, status));
+    if (options.elastic) DCNN_TRY_DONE(dcnn_comm_agree(cli->comm, dcnn_comm_make_elastic(cli->comm)));
+    if (cli->speaks) dcnn_bar_begin(cli->options->quiet, 0.0);
+    dcnn_comm_call(cli->job, DCNN_CALL_WATCH);
+    DCNN_TRY_DONE(dcnn_cli_watch(cli, run->folder));
+    DCNN_TRY_DONE(dcnn_train(cli->comm, run, from, &options, &result));
+    dcnn_bar_end();
+    if (cli->speaks) print_result(run, &result);
+    draw_report(cli, run);
+done:
+    json_decref(record);
+    return status;
+}
+
+/* Images as they came, where a data set is wanted: before a run's folder is made for them. */
+static dcnn_status check_prepared(const char *data) {
+    char *record = data ? dcnn_path_join(data, DCNN_RUN_RECORD) : NULL;
+    const bool is_run = record && access(record, F_OK) == 0;
+    free(record);
+    if (is_run)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: a run, not a data set; to go on with it: dcnn train --run %s --resume",
+                         data, data);
+    const dcnn_kind_id kind = data ? dcnn_kind_of_file(data) : DCNN_KIND_HDF5;
+    if (kind == DCNN_KIND_HDF5 || kind == DCNN_KIND_MISSING || kind == DCNN_KIND_UNKNOWN || kind == DCNN_KIND_EMPTY)
+        return DCNN_OK; /* opening it says more */
+    return dcnn_kind_fail(data, kind, "a data set");
+}
+
+dcnn_status dcnn_cmd_train(dcnn_cli *cli) {
+    dcnn_options *o = cli->options;
+    dcnn_run run;
+    dcnn_checkpoint from = {0};
+    if (o->resume && o->overwrite)
+        return DCNN_FAIL(DCNN_USAGE, "--resume goes on with a run, --overwrite removes it: give only one of them");
+    dcnn_chosen_defaults(o);
+    if (!o->resume) DCNN_TRY(dcnn_chosen_check(o)); /* else once the run's own options are known */
+    const char *data = o->operand_count > 0 ? o->operands[0] : NULL;
+    DCNN_TRY(dcnn_comm_agree(cli->comm, check_prepared(data)));
+    DCNN_TRY(dcnn_run_open(cli->comm, data, o->run, o->resume, o->overwrite, &run));
+    dcnn_status status = DCNN_OK;
+    if (run.checkpoint) DCNN_TRY_DONE(take_up(cli, &run, &from));
+    if (o->resume && run.checkpoint == NULL) DCNN_TRY_DONE(dcnn_chosen_check(o));
+    status = train(cli, &run, run.checkpoint ? &from : NULL);
+done:
+    dcnn_checkpoint_free(&from);
+    dcnn_run_free(&run);
+    return status;
+}

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* gather.c — see gather.h. */
+#include "cli/commands/gather.h"
+
+#include <ctype.h>
+#include <fts.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "io/file.h"
+#include "io/kind.h"
+
+static size_t values_of(const dcnn_gather_options *options) {
+    return (size_t)options->wanted.h * (size_t)options->wanted.w * (size_t)options->wanted.channels;
+}
+
+static void note(dcnn_gather_note *to, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void note(dcnn_gather_note *to, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    if (to->count++ == 0) vsnprintf(to->first, sizeof to->first, format, arguments);
+    va_end(arguments);
+}
+
+/* Far from the training images; dark ink on white for a model of light ink on black is the common case. */
+static void judge(const dcnn_gather_options *options, const char *name, const uint8_t *pixels, dcnn_gathered *to) {
+    const size_t count = values_of(options);
+    double mean = 0;
+    if (!options->normalised) return;
+    for (size_t i = 0; i < count; i++) mean += pixels[i] / 255.0;
+    mean /= (double)count;
+    const double away = fabs(mean - options->mean);
+    if (away < 1.5 * options->std || away < 0.1) return;
+    if (fabs(1 - mean - options->mean) < away / 2)
+        note(&to->unlike,
+             "%s is %s (mean %.2f), the training images were %s (%.2f): --invert turns light and dark over", name,
+             mean > options->mean ? "light" : "dark", mean, mean > options->mean ? "dark" : "light", options->mean);
+    else
+        note(&to->unlike, "%s is far %s than the training images (mean %.2f, theirs %.2f): the answer may be no good",
+             name, mean > options->mean ? "lighter" : "darker", mean, options->mean);
+}
+
+/* Room for one more; returns where its values go. */
+static uint8_t *make_room(const dcnn_gather_options *options, dcnn_gathered *to) {
+    const size_t values = values_of(options);
+    if (to->count == to->room) {
+        const int64_t room = to->room > 0 ? 2 * to->room : 64;
+        uint8_t *pixels = realloc(to->pixels, (size_t)room * values);
+        if (pixels == NULL) return NULL;
+        to->pixels = pixels;
+        to->room = room;
+    }
+    return to->pixels + (size_t)to->count * values;
+}
+
+/* The image whose values lie behind the last one counts now. */
+static dcnn_status take(const dcnn_gather_options *options, const char *name, const char *id, dcnn_gathered *to) {
+    const size_t values = values_of(options);
+    uint8_t *pixels = to->pixels + (size_t)to->count * values;
+    const int c = options->wanted.channels;
+    for (size_t i = 0; options->invert && i < values; i++)
+        if (c % 2 != 0 || (int)(i % (size_t)c) != c - 1) pixels[i] = (uint8_t)(255 - pixels[i]); /* alpha stays */
+    judge(options, name, pixels, to);
+    DCNN_TRY(dcnn_names_add(&to->files, name, strlen(name)));
+    DCNN_TRY(dcnn_names_add(&to->ids, id ? id : "", id ? strlen(id) : 0));
+    to->has_ids = to->has_ids || id;
+    to->count++;
+    return DCNN_OK;
+}
+
+/* One that cannot be read: named, and the others go on. */
+static dcnn_status leave_out(dcnn_status status, dcnn_gathered *to) {
+    if (status != DCNN_BAD_INPUT) return status;
+    dcnn_warn("%s", dcnn_error());
+    to->bad++;
+    return DCNN_OK;
+}
+
+static dcnn_status out_of_memory(void) {
+    return DCNN_FAIL(DCNN_FAILURE, "out of memory: images to predict");
+}
+
+/* Checks and notes an image's own size. */
+static dcnn_status check_size(const dcnn_gather_options *options, const char *name, int h, int w, dcnn_gathered *to) {
+    const dcnn_picture_options *wanted = &options->wanted;
+    if (h == wanted->h && w == wanted->w) return DCNN_OK;
+    if (!options->resize)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s has %dx%d pixels, the model takes %dx%d: leave --no-resize out", name, h,
+                         w, wanted->h, wanted->w);
+    note(&to->resized, "%s: brought from %dx%d to the model's %dx%d", name, h, w, wanted->h, wanted->w);
+    return DCNN_OK;
+}
+
+/* --- images ----------------------------------------------------------------------------------------------------- */
+
+/* From bytes, or from the file if there are none. */
+static dcnn_status take_picture(const dcnn_gather_options *options, const char *name, const uint8_t *bytes,
+                                size_t length, dcnn_gathered *to) {
+    dcnn_picture picture = {0};
+    dcnn_picture_notes notes;
+    uint8_t *pixels = make_room(options, to);
+    if (pixels == NULL) return out_of_memory();
+    DCNN_TRY(bytes ? dcnn_picture_decode(name, bytes, length, &options->wanted, &notes, &picture)
+                   : dcnn_picture_read(name, &options->wanted, &notes, &picture));
+    dcnn_status status = check_size(options, name, notes.h, notes.w, to);
+    if (status == DCNN_OK) memcpy(pixels, picture.pixels, values_of(options));
+    dcnn_picture_free(&picture);
+    DCNN_TRY(status);
+    to->has_files = true;
+    if (notes.blank_by_alpha)
+        note(&to->blank, "%s is blank once its transparency is gone: --background white or black keeps what is drawn",
+             name);
+    return take(options, name, NULL, to);
+}
+
+static int by_name(const FTSENT **a, const FTSENT **b) {
+    return strcmp((*a)->fts_name, (*b)->fts_name);
+}
+
+/* All images of a folder and those in it, sorted; what else lies there is passed over. */
+static dcnn_status take_folder(const dcnn_gather_options *options, const char *path, dcnn_gathered *to, bool *found) {
+    char *const paths[] = {(char *)(uintptr_t)path, NULL};
+    FTS *walk = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, by_name);
+    dcnn_status status = walk ? DCNN_OK : DCNN_FAIL(DCNN_BAD_INPUT, "%s: the folder cannot be read", path);
+    for (FTSENT *entry; status == DCNN_OK && (entry = fts_read(walk)) != NULL;) {
+        if (entry->fts_info == FTS_D && entry->fts_level > 0 && entry->fts_name[0] == '.')
+            (void)fts_set(walk, entry, FTS_SKIP);
+        const bool file = entry->fts_info == FTS_F || entry->fts_info == FTS_SL;
+        if (!file || entry->fts_name[0] == '.' || !dcnn_kind_is_picture(dcnn_kind_of_file(entry->fts_path))) continue;
+        *found = true;
+        status = leave_out(take_picture(options, entry->fts_path, NULL, 0, to), to);
+    }
+    if (walk) fts_close(walk);
+    return status;
+}
+
+/* Lines that each name an image. */
+static dcnn_status take_lines(const dcnn_gather_options *options, char *text, dcnn_gathered *to) {
+    char *rest = text;
+    for (char *line; (line = strsep(&rest, "\n")) != NULL;) {
+        size_t length = strlen(line);
+        while (length > 0 && isspace((unsigned char)line[length - 1])) line[--length] = '\0';
+        if (length > 0) DCNN_TRY(leave_out(take_picture(options, line, NULL, 0, to), to));
+    }
+    return DCNN_OK;
+}
+
+/* --- the rest ----------------------------------------------------------------------------------------------------- */
+
+static dcnn_status take_row(const dcnn_gather_options *options, const dcnn_source *source, int64_t row,
+                            dcnn_gathered *to) {
+    if (source->pixels == NULL) return take_picture(options, source->files.text[row], NULL, 0, to);
+    uint8_t *pixels = make_room(options, to);
+    if (pixels == NULL) return out_of_memory();
+    DCNN_TRY(dcnn_source_read(source, row, &options->wanted, pixels));
+    return take(options, source->name, source->ids.count > 0 ? source->ids.text[row] : NULL, to);
+}
+
+/* Tables, lists with columns, arrays. */
+static dcnn_status take_sources(const dcnn_gather_options *options, const char *path, dcnn_gathered *to) {
+    char *paths[] = {(char *)(uintptr_t)path};
+    const bool given = options->given[0] > 0;
+    const dcnn_source_options read = {.h = given ? options->given[0] : options->wanted.h,
+                                      .w = given ? options->given[1] : options->wanted.w,
+                                      .c = given ? options->given[2] : options->wanted.channels,
+                                      .unlabelled = true};
+    dcnn_sources sources = {0};
+    dcnn_status status = dcnn_sources_open(1, paths, DCNN_ROLE_POOL, &read, &sources);
+    for (int i = 0; i < sources.count && status == DCNN_OK; i++) {
+        const dcnn_source *source = &sources.items[i];
+        if (source->pixels && source->count > 0) status = check_size(options, source->name, source->h, source->w, to);
+        for (int64_t row = 0; row < source->count && status == DCNN_OK; row++) {
+            status = take_row(options, source, row, to);
+            if (source->pixels == NULL) status = leave_out(status, to);
+        }
+    }
+    dcnn_sources_free(&sources);
+    return status;
+}
+
+static dcnn_status read_pipe(uint8_t **bytes, size_t *length) {
+    size_t room = 0;
+    *length = 0;
+    *bytes = NULL;
+    for (;;) {
+        if (*length + 1 >= room) {
+            room = room > 0 ? 2 * room : 65536;
+            uint8_t *more = realloc(*bytes, room);
+            if (more == NULL) return out_of_memory();
+            *bytes = more;
+        }
+        const size_t got = fread(*bytes + *length, 1, room - *length - 1, stdin);
+        if (got == 0) break;
+        *length += got;
+    }
+    (*bytes)[*length] = '\0';
+    return *length > 0 ? DCNN_OK : DCNN_FAIL(DCNN_BAD_INPUT, "standard input is empty: an image, or paths in lines");
+}
+
+static dcnn_status take_pipe(const dcnn_gather_options *options, dcnn_gathered *to) {
+    uint8_t *bytes = NULL;
+    size_t length;
+    dcnn_status status = read_pipe(&bytes, &length);
+    if (status == DCNN_OK && dcnn_kind_is_picture(dcnn_kind_of_bytes(bytes, length)))
+        status = take_picture(options, "standard input", bytes, length, to);
+    else if (status == DCNN_OK)
+        status = take_lines(options, (char *)bytes, to);
+    free(bytes);
+    return status;
+}
+
+dcnn_status dcnn_gather(const char *path, const dcnn_gather_options *options, dcnn_gathered *to) {
+    if (strcmp(path, "-") == 0) return take_pipe(options, to);
+    const dcnn_kind_id kind = dcnn_kind_of_file(path);
+    if (dcnn_kind_is_picture(kind)) return take_picture(options, path, NULL, 0, to);
+    bool found = false;
+    if (kind == DCNN_KIND_FOLDER) DCNN_TRY(take_folder(options, path, to, &found));
+    if (found) return DCNN_OK;
+    if (kind == DCNN_KIND_TEXT) {
+        uint8_t *text = NULL;
+        size_t length;
+        DCNN_TRY(dcnn_file_read(path, &text, &length));
+        dcnn_status status = take_lines(options, (char *)text, to);
+        free(text);
+        return status;
+    }
+    return take_sources(options, path, to);
+}
+
+static void tell(const dcnn_gather_note *noted, bool warning) {
+    char more[64] = "";
+    if (noted->count > 1) snprintf(more, sizeof more, " (and %" PRId64 " more like it)", noted->count - 1);
+    if (noted->count > 0 && warning) dcnn_warn("%s%s", noted->first, more);
+    if (noted->count > 0 && !warning) dcnn_info("%s%s", noted->first, more);
+}
+
+void dcnn_gather_tell(const dcnn_gathered *gathered) {
+    tell(&gathered->resized, false);
+    tell(&gathered->blank, true);
+    tell(&gathered->unlike, true);
+}
+
+void dcnn_gathered_free(dcnn_gathered *gathered) {
+    free(gathered->pixels);
+    dcnn_names_free(&gathered->files);
+    dcnn_names_free(&gathered->ids);
+    *gathered = (dcnn_gathered){0};
+}

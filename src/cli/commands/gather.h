@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file gather.h — images to predict out of whatever is named: images, folders, lists, tables, arrays, a pipe. */
+#ifndef DCNN_CLI_GATHER_H
+#define DCNN_CLI_GATHER_H
+
+#include <stdint.h>
+
+#include "sources/source.h"
+
+/** How images are brought to what the model takes. */
+typedef struct dcnn_gather_options {
+    dcnn_picture_options wanted; /**< the model's size and channels, all set */
+    int given[3];                /**< shape of a table's line, or 0: as wanted */
+    bool resize;                 /**< others are brought to that size, else refused */
+    bool invert;                 /**< light for dark */
+    bool normalised;             /**< mean and std are known */
+    double mean, std;            /**< of the training images' values / 255 */
+} dcnn_gather_options;
+
+/** What has been noticed of the images, told once at the end. */
+typedef struct dcnn_gather_note {
+    int64_t count;
+    char first[512]; /**< the first of them, and what is said of it */
+} dcnn_gather_note;
+
+/** Images in the model's shape. All zero: none. */
+typedef struct dcnn_gathered {
+    int64_t count, room;
+    uint8_t *pixels;  /**< [count,h,w,c]; owned */
+    dcnn_names files; /**< [count] where each is from */
+    dcnn_names ids;   /**< [count] of a table's id column, or "" */
+    bool has_files;   /**< some are files of their own */
+    bool has_ids;
+    int64_t bad; /**< that could not be read; each has been told as a warning */
+    dcnn_gather_note resized, unlike, blank;
+} dcnn_gathered;
+
+/**
+ * Appends the images at a path: an image; a folder of them, searched through; a list or table; arrays; "-": a
+ * image, or lines with paths, from standard input. *Local.* An image that cannot be read is told, counted and left
+ * out.
+ * @return DCNN_OK; DCNN_BAD_INPUT: nothing at all can be read there; DCNN_FAILURE
+ */
+dcnn_status dcnn_gather(const char *path, const dcnn_gather_options *options, dcnn_gathered *to);
+
+/** Tells what was noticed. *Local.* */
+void dcnn_gather_tell(const dcnn_gathered *gathered);
+
+void dcnn_gathered_free(dcnn_gathered *gathered);
+
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* dataset_classes.c — a data set's labels in the order of a model's classes. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "io/dataset/dataset.h"
+#include "io/hdf5/hdf5.h"
+
+/* "0", "1", …: nobody named them. */
+static bool are_numbers(int count, char *const names[]) {
+    char number[16];
+    for (int i = 0; i < count; i++) {
+        snprintf(number, sizeof number, "%d", i);
+        if (strcmp(names[i], number) != 0) return false;
+    }
+    return true;
+}
+
+static bool are_same(int count, char *const a[], char *const b[]) {
+    for (int i = 0; i < count; i++)
+        if (strcmp(a[i], b[i]) != 0) return false;
+    return true;
+}
+
+static char **copy_names(int count, char *const names[]) {
+    char **copy = calloc((size_t)count, sizeof *copy);
+    for (int i = 0; copy && i < count; i++)
+        if (!(copy[i] = strdup(names[i]))) {
+            dcnn_h5_names_free(count, copy);
+            return NULL;
+        }
+    return copy;
+}
+
+dcnn_status dcnn_dataset_adopt_classes(dcnn_dataset *set, int count, char *const names[], const char *model) {
+    if (!names || set->class_count == 0 || set->label_map) return DCNN_OK;
+    if (set->class_count <= count && (are_same(set->class_count, names, set->class_names) ||
+                                      are_numbers(set->class_count, set->class_names) || are_numbers(count, names)))
+        return DCNN_OK;
+    int32_t *map = malloc((size_t)set->class_count * sizeof *map);
+    char **adopted = copy_names(count, names);
+    dcnn_status status = DCNN_OK;
+    if (!map || !adopted) status = DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for its classes", set->path);
+    for (int i = 0; i < set->class_count && status == DCNN_OK; i++) {
+        int place = 0;
+        while (place < count && strcmp(names[place], set->class_names[i]) != 0) place++;
+        map[i] = place;
+        if (place == count)
+            status = DCNN_FAIL(DCNN_BAD_INPUT,
+                               "%s has the class '%.60s', which %s does not know: its classes are '%.60s', '%.60s'%s",
+                               set->path, set->class_names[i], model, names[0], names[1], count > 2 ? ", ..." : "");
+    }
+    if (status != DCNN_OK) {
+        free(map);
+        if (adopted) dcnn_h5_names_free(count, adopted);
+        return status;
+    }
+    dcnn_info("%s: its classes stand in another order than those of %s: mapped by name", set->path, model);
+    dcnn_h5_names_free(set->class_count, set->class_names);
+    set->labels_on_disk = set->class_count;
+    set->label_map = map;
+    set->class_names = adopted;
+    set->class_count = count;
+    return DCNN_OK;
+}

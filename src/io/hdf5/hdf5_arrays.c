@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* hdf5_arrays.c — see hdf5_arrays.h. */
+#include "io/hdf5/hdf5_arrays.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/hdf5/hdf5.h"
+
+typedef struct listing {
+    int count;
+    dcnn_h5_array *arrays;
+} listing;
+
+/* h5py writes booleans as an enumeration of FALSE and TRUE. */
+static bool is_bool(hid_t type) {
+    if (H5Tget_class(type) != H5T_ENUM || H5Tget_nmembers(type) != 2) return false;
+    char *name = H5Tget_member_name(type, 0);
+    const bool is = name && strcmp(name, "FALSE") == 0;
+    H5free_memory(name);
+    return is;
+}
+
+static void describe_type(hid_t type, dcnn_h5_array *a) {
+    a->bytes = (int)H5Tget_size(type);
+    switch (H5Tget_class(type)) {
+    case H5T_INTEGER:
+        a->kind = H5Tget_sign(type) == H5T_SGN_NONE ? DCNN_H5_UNSIGNED : DCNN_H5_SIGNED;
+        break;
+    case H5T_FLOAT:
+        a->kind = DCNN_H5_REAL;
+        if (a->bytes != 4) a->bytes = 8;
+        break;
+    case H5T_STRING:
+        a->kind = DCNN_H5_TEXT;
+        break;
+    default:
+        a->kind = is_bool(type) ? DCNN_H5_BOOL : DCNN_H5_OTHER;
+        break;
+    }
+}
+
+static herr_t add_object(hid_t file, const char *name, const H5L_info_t *info, void *to) {
+    listing *all = to;
+    if (all->count == DCNN_H5_ARRAYS) return 1;
+    const hid_t object = H5Oopen(file, name, H5P_DEFAULT);
+    if (object >= 0 && H5Iget_type(object) == H5I_DATASET && strlen(name) < sizeof all->arrays->name) {
+        dcnn_h5_array *a = &all->arrays[all->count];
+        *a = (dcnn_h5_array){0};
+        strcpy(a->name, name);
+        const hid_t type = H5Dget_type(object), space = H5Dget_space(object);
+        hsize_t sizes[H5S_MAX_RANK];
+        a->rank = H5Sget_simple_extent_dims(space, sizes, NULL);
+        for (int i = 0; i < a->rank && i < DCNN_H5_ARRAY_RANK; i++) a->shape[i] = (int64_t)sizes[i];
+        describe_type(type, a);
+        if (a->rank >= 0 && a->rank <= DCNN_H5_ARRAY_RANK) all->count++;
+        H5Tclose(type);
+        H5Sclose(space);
+    }
+    if (object >= 0) H5Oclose(object);
+    if (object < 0 && info->type == H5L_TYPE_HARD && strlen(name) < sizeof all->arrays->name) {
+        dcnn_h5_array *a = &all->arrays[all->count++];
+        *a = (dcnn_h5_array){.kind = DCNN_H5_OTHER, .rank = -1};
+        strcpy(a->name, name);
+    }
+    return 0;
+}
+
+dcnn_status dcnn_h5_arrays_list(const char *path, int *count, dcnn_h5_array *arrays) {
+    hid_t file;
+    listing all = {.arrays = arrays};
+    DCNN_TRY(dcnn_h5_open(path, &file, NULL));
+    H5Lvisit(file, H5_INDEX_NAME, H5_ITER_INC, add_object, &all);
+    H5Eclear2(H5E_DEFAULT);
+    *count = all.count;
+    return dcnn_h5_end(file, path, DCNN_OK);
+}
+
+static hid_t memory_type(const dcnn_h5_array *a) {
+    static const int rows = 4;
+    const hid_t types[2][4] = {{H5T_STD_U8LE, H5T_STD_U16LE, H5T_STD_U32LE, H5T_STD_U64LE},
+                               {H5T_STD_I8LE, H5T_STD_I16LE, H5T_STD_I32LE, H5T_STD_I64LE}};
+    int place = 0;
+    while (place < rows - 1 && 1 << place < a->bytes) place++;
+    if (a->kind == DCNN_H5_REAL) return a->bytes == 4 ? H5T_IEEE_F32LE : H5T_IEEE_F64LE;
+    return types[a->kind == DCNN_H5_SIGNED][place];
+}
+
+/* A filter that this HDF5 lacks is why most data sets of others cannot be read: it is named. */
+static dcnn_status fail_filter(hid_t file, hid_t data, const char *name) {
+    char filter[80] = "";
+    const hid_t creation = H5Dget_create_plist(data);
+    for (int i = 0; i < H5Pget_nfilters(creation); i++) {
+        unsigned flags;
+        size_t values = 0;
+        const H5Z_filter_t id =
+            H5Pget_filter2(creation, (unsigned)i, &flags, &values, NULL, sizeof filter, filter, NULL);
+        if (H5Zfilter_avail(id) > 0) continue;
+        if (!filter[0]) snprintf(filter, sizeof filter, "number %d", (int)id);
+        H5Pclose(creation);
+        H5Eclear2(H5E_DEFAULT);
+        return dcnn_h5_fail(DCNN_BAD_INPUT, file, "data set", name,
+                            "is packed by the filter '%s', which is not here; in Python, write it with "
+                            "compression='gzip' or none",
+                            filter);
+    }
+    H5Pclose(creation);
+    return dcnn_h5_fail(DCNN_BAD_INPUT, file, "data set", name, "cannot be read");
+}
+
+/* Texts of either length, into fields of the longest one's. */
+static dcnn_status read_texts(hid_t file, dcnn_h5_array *a, uint8_t **values, size_t *length) {
+    int count;
+    char **texts;
+    DCNN_TRY(dcnn_h5_strings_read(file, a->name, &count, &texts));
+    a->bytes = 1;
+    for (int i = 0; i < count; i++)
+        if ((int)strlen(texts[i]) > a->bytes) a->bytes = (int)strlen(texts[i]);
+    *length = (size_t)count * (size_t)a->bytes;
+    *values = calloc(*length + 1, 1);
+    for (int i = 0; *values && i < count; i++)
+        memcpy(*values + (size_t)i * (size_t)a->bytes, texts[i], strlen(texts[i]));
+    dcnn_h5_names_free(count, texts);
+    return *values ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "'%s': out of memory for its texts", a->name);
+}
+
+static dcnn_status read_numbers(hid_t file, const dcnn_h5_array *a, uint8_t **values, size_t *length) {
+    *length = (size_t)a->bytes;
+    for (int i = 0; i < a->rank; i++)
+        if (__builtin_mul_overflow(*length, (size_t)a->shape[i], length)) *length = SIZE_MAX;
+    *values = *length < SIZE_MAX ? malloc(*length + 1) : NULL;
+    if (!*values) return DCNN_FAIL(DCNN_FAILURE, "'%s': out of memory for its values", a->name);
+    const hid_t data = H5Dopen2(file, a->name, H5P_DEFAULT);
+    if (data < 0) return dcnn_h5_fail(DCNN_BAD_INPUT, file, "data set", a->name, "cannot be opened");
+    hid_t type = a->kind == DCNN_H5_BOOL ? H5Dget_type(data) : H5Tcopy(memory_type(a));
+    dcnn_status status = DCNN_OK;
+    if (*length > 0 && H5Dread(data, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, *values) < 0)
+        status = fail_filter(file, data, a->name);
+    H5Tclose(type);
+    H5Dclose(data);
+    return status;
+}
+
+dcnn_status dcnn_h5_array_read(const char *path, dcnn_h5_array *array, uint8_t **values, size_t *length) {
+    hid_t file;
+    *values = NULL;
+    DCNN_TRY(dcnn_h5_open(path, &file, NULL));
+    const dcnn_status read = array->kind == DCNN_H5_TEXT ? read_texts(file, array, values, length)
+                                                         : read_numbers(file, array, values, length);
+    const dcnn_status status = dcnn_h5_end(file, path, read);
+    if (status != DCNN_OK) {
+        free(*values);
+        *values = NULL;
+    }
+    return status;
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * hdf5_reader.c — how HDF5 reads a file: from the descriptor whose seal was checked, and from no other file, whatever
+ * links or virtual data sets name. And a read that the system failed is remembered: HDF5 makes of it anything from
+ * "damaged" to "no such group", though the file may be good.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "io/hdf5/hdf5.h"
+#include "io/hdf5/hdf5_reader.h"
+#include "io/input.h"
+#if H5_VERSION_GE(1, 13, 0)
+#include <H5FDdevelop.h>
+#endif
+
+typedef struct reader_file {
+    H5FD_t base;    /* HDF5's own; first */
+    int descriptor; /* what H5Fget_vfd_handle() shows */
+    haddr_t end_of_address_space, end_of_file;
+} reader_file;
+
+typedef struct reader_settings {
+    const char *path;
+    int descriptor;
+} reader_settings;
+
+static int trouble; /* the errno of a failed read since the last file was opened; 0: none failed */
+
+static H5FD_t *open_reader(const char *name, unsigned flags, hid_t access, haddr_t most) {
+    (void)most;
+    const reader_settings *settings = H5Pget_driver_info(access);
+    struct stat about;
+    if (!settings || strcmp(name, settings->path) != 0 || (flags & H5F_ACC_RDWR)) return NULL;
+    reader_file *file = calloc(1, sizeof *file);
+    if (!file) return NULL;
+    file->descriptor = fcntl(settings->descriptor, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    if (file->descriptor < 0 || fstat(file->descriptor, &about) != 0) {
+        trouble = errno;
+        if (file->descriptor >= 0) close(file->descriptor);
+        free(file);
+        return NULL;
+    }
+    file->end_of_file = (haddr_t)about.st_size;
+    return &file->base;
+}
+
+static herr_t close_reader(H5FD_t *base) {
+    close(((reader_file *)base)->descriptor);
+    free(base);
+    return 0;
+}
+
+static herr_t query(const H5FD_t *base, unsigned long *flags) {
+    (void)base;
+    /* the last is what H5Fget_eoa() asks for */
+    *flags = H5FD_FEAT_ACCUMULATE_METADATA | H5FD_FEAT_DATA_SIEVE | H5FD_FEAT_SUPPORTS_SWMR_IO;
+    return 0;
+}
+
+static haddr_t get_eoa(const H5FD_t *base, H5FD_mem_t type) {
+    (void)type;
+    return ((const reader_file *)base)->end_of_address_space;
+}
+
+static herr_t set_eoa(H5FD_t *base, H5FD_mem_t type, haddr_t address) {
+    (void)type;
+    ((reader_file *)base)->end_of_address_space = address;
+    return 0;
+}
+
+static haddr_t get_eof(const H5FD_t *base, H5FD_mem_t type) {
+    (void)type;
+    return ((const reader_file *)base)->end_of_file;
+}
+
+static herr_t get_handle(H5FD_t *base, hid_t access, void **handle) {
+    (void)access;
+    *handle = &((reader_file *)base)->descriptor;
+    return 0;
+}
+
+static herr_t read_bytes(H5FD_t *base, H5FD_mem_t type, hid_t transfer, haddr_t address, size_t size, void *buffer) {
+    (void)type;
+    (void)transfer;
+    const reader_file *file = (const reader_file *)base;
+    char *to = buffer;
+    while (size > 0) {
+        const ssize_t got = pread(file->descriptor, to, size, (off_t)address);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) {
+            if (errno != EINVAL) trouble = errno; /* an address that no file has is the file's fault */
+            return -1;
+        }
+        if (got == 0) { /* behind the end, where HDF5 expects zeros */
+            memset(to, 0, size);
+            return 0;
+        }
+        to += got;
+        address += (haddr_t)got;
+        size -= (size_t)got;
+    }
+    return 0;
+}
+
+static herr_t refuse_write(H5FD_t *base, H5FD_mem_t type, hid_t transfer, haddr_t address, size_t size,
+                           const void *buffer) {
+    (void)base;
+    (void)type;
+    (void)transfer;
+    (void)address;
+    (void)size;
+    (void)buffer;
+    return -1;
+}
+
+static const H5FD_class_t reader_class = {
+#if H5_VERSION_GE(1, 13, 0)
+    .version = H5FD_CLASS_VERSION,
+    .value = (H5FD_class_value_t)498, /* any of the range that HDF5 leaves to experiments */
+#endif
+    .name = "dcnn reader",
+    .maxaddr = (haddr_t)INT64_MAX,
+    .fc_degree = H5F_CLOSE_STRONG,
+    .fapl_size = sizeof(reader_settings),
+    .open = open_reader,
+    .close = close_reader,
+    .query = query,
+    .get_eoa = get_eoa,
+    .set_eoa = set_eoa,
+    .get_eof = get_eof,
+    .get_handle = get_handle,
+    .read = read_bytes,
+    .write = refuse_write,
+    .fl_map = H5FD_FLMAP_DICHOTOMY,
+};
+
+hid_t dcnn_h5_reader_open(const char *path, int descriptor) {
+    const reader_settings settings = {path, descriptor};
+    hid_t access = dcnn_h5_access(), driver = H5FDregister(&reader_class);
+    trouble = 0;
+    hid_t file = driver >= 0 && H5Pset_driver(access, driver, &settings) >= 0 ? H5Fopen(path, H5F_ACC_RDONLY, access)
+                                                                              : H5I_INVALID_HID;
+    const hid_t reasons = H5Eget_current_stack(); /* the next calls would clear them */
+    if (driver >= 0) H5FDunregister(driver);
+    H5Pclose(access);
+    H5Eset_current_stack(reasons);
+    return file;
+}
+
+dcnn_status dcnn_h5_blame(const char *path, dcnn_status so_far) {
+    if (trouble == 0) return so_far;
+    errno = trouble;
+    dcnn_input_fail(path, "read");
+    return DCNN_FAILURE;
+}
+
+dcnn_status dcnn_h5_end(hid_t file, const char *path, dcnn_status so_far) {
+    dcnn_h5_close(file);
+    return dcnn_h5_blame(path, so_far);
+}

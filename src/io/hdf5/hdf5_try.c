@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * hdf5_try.c — a file without our seal is read in a child first.
+ *
+ * libhdf5 checks little of what it reads: of 28 damaged h5py files 16 crashed it and 3 kept it busy for ever; a virtual
+ * data set that names itself overflows the stack. What happens to the child tells what would happen to us.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fcntl.h>
+
+#include "io/hdf5/hdf5.h"
+#include "io/hdf5/hdf5_reader.h"
+
+enum {
+    MOST_CPU_S = 20,
+    MOST_S = 120,      /* a network's disk may be slow */
+    MOST_RATIO = 1100, /* deflate packs no better than 1032 to 1 */
+    MOST_CHUNKS = 1 << 22,
+    MOST_NAMES = 1 << 20, /* strings of a list */
+    MESSAGE_BYTES = 600
+};
+static const size_t more_memory = (size_t)2 << 30, slack_bytes = (size_t)1 << 24, block_bytes = (size_t)1 << 25;
+
+/* --- in the child: reading all there is -------------------------------------------------------------------------- */
+
+/* HDF5 gives the memory of strings of variable length to us. */
+static void reclaim(hid_t type, hid_t space, void *values) {
+    if (H5Tdetect_class(type, H5T_VLEN) > 0 || H5Tis_variable_str(type) > 0)
+        H5Dvlen_reclaim(type, space, H5P_DEFAULT, values);
+}
+
+static herr_t try_attribute(hid_t where, const char *name, const H5A_info_t *about, void *unused) {
+    (void)about;
+    (void)unused;
+    hid_t attribute = H5Aopen(where, name, H5P_DEFAULT);
+    if (attribute < 0) return 0; /* reading it fails likewise, and is told there */
+    hid_t type = H5Aget_type(attribute), space = H5Aget_space(attribute);
+    const hssize_t count = H5Sget_simple_extent_npoints(space);
+    const size_t size = type >= 0 ? H5Tget_size(type) : 0;
+    if (count > 0 && size > 0 && (size_t)count <= block_bytes / size) {
+        hid_t memory = H5Tget_native_type(type, H5T_DIR_ASCEND);
+        void *values = memory >= 0 ? calloc((size_t)count, H5Tget_size(memory)) : NULL;
+        if (values && H5Aread(attribute, memory, values) >= 0) reclaim(memory, space, values);
+        free(values);
+        if (memory >= 0) H5Tclose(memory);
+    }
+    if (type >= 0) H5Tclose(type);
+    if (space >= 0) H5Sclose(space);
+    H5Aclose(attribute);
+    return 0;
+}
+
+/* Some rows of a data set. */
+static void try_rows(hid_t data, hid_t type, hid_t space, int rank, const hsize_t *sizes, hsize_t first, hsize_t rows) {
+    hsize_t from[H5S_MAX_RANK] = {first}, count[H5S_MAX_RANK], values = 1;
+    for (int i = 0; i < rank; i++) values *= count[i] = i == 0 ? rows : sizes[i];
+    hid_t memory = H5Tget_native_type(type, H5T_DIR_ASCEND);
+    hid_t shape = rank > 0 ? H5Screate_simple(rank, count, NULL) : H5Screate(H5S_SCALAR);
+    void *bytes = memory >= 0 ? calloc((size_t)values, H5Tget_size(memory)) : NULL;
+    const bool chosen = rank == 0 || H5Sselect_hyperslab(space, H5S_SELECT_SET, from, NULL, count, NULL) >= 0;
+    if (bytes && chosen && H5Dread(data, memory, shape, space, H5P_DEFAULT, bytes) >= 0) reclaim(memory, shape, bytes);
+    free(bytes);
+    if (memory >= 0) H5Tclose(memory);
+    H5Sclose(shape);
+}
+
+/* Its first and its last rows: a block of each. All chunks are looked up, for a tree that runs in circles. */
+static void try_values(hid_t data, hid_t type, hid_t space, int rank, const hsize_t *sizes, size_t value_bytes) {
+    hsize_t row_values = 1, chunks = 0;
+    for (int i = 1; i < rank; i++) row_values *= sizes[i];
+    const hsize_t rows = rank > 0 ? sizes[0] : 1;
+    if (row_values == 0 || rows == 0) return;
+    const hsize_t fit = block_bytes / value_bytes / row_values, some = fit == 0 ? 1 : fit < rows ? fit : rows;
+    if (some * row_values > (more_memory >> 2) / value_bytes) return;
+    try_rows(data, type, space, rank, sizes, 0, some);
+    if (some < rows) try_rows(data, type, space, rank, sizes, rows - some, some);
+    hid_t creation = H5Dget_create_plist(data);
+    if (H5Pget_layout(creation) == H5D_CHUNKED && H5Dget_num_chunks(data, space, &chunks) >= 0 && chunks <= MOST_CHUNKS)
+        for (hsize_t i = 0, offset[H5S_MAX_RANK], bytes; i < chunks; i += 1 + chunks / 4096) {
+            unsigned mask;
+            haddr_t address;
+            H5Dget_chunk_info(data, H5S_ALL, i, offset, &mask, &address, &bytes);
+        }
+    H5Pclose(creation);
+}
+
+/* @return 1, with a message, if the data set holds more than can be */
+static herr_t try_dataset(hid_t where, const char *name, hid_t data) {
+    hid_t type = H5Dget_type(data), space = H5Dget_space(data);
+    hsize_t sizes[H5S_MAX_RANK] = {0};
+    const int rank = H5Sget_simple_extent_dims(space, sizes, NULL);
+    const hssize_t count = H5Sget_simple_extent_npoints(space);
+    const size_t size = type >= 0 ? H5Tget_size(type) : 0;
+    const double stored = (double)H5Dget_storage_size(data), claimed = (double)count * (double)size;
+    herr_t result = 0;
+    if (count > 0 && claimed > stored * MOST_RATIO + (double)slack_bytes) {
+        dcnn_h5_fail(DCNN_BAD_INPUT, where, "data set", name, "claims %.0f bytes, and %.0f are stored", claimed,
+                     stored);
+        result = 1;
+    } else if (count > MOST_NAMES && type >= 0 && H5Tget_class(type) == H5T_STRING && strcmp(name, "ids") != 0) {
+        dcnn_h5_fail(DCNN_BAD_INPUT, where, "data set", name, "has %lld texts; at most %d are possible",
+                     (long long)count, MOST_NAMES);
+        result = 1;
+    } else if (count > 0 && size > 0 && rank >= 0) {
+        try_values(data, type, space, rank, sizes, size);
+    }
+    if (type >= 0) H5Tclose(type);
+    if (space >= 0) H5Sclose(space);
+    return result;
+}
+
+/* Values that lie in other files, or come from anywhere but where they seem to, are not this file's, and no seal covers
+ * them. Keras refuses the same in models. */
+static herr_t check_link(hid_t where, const char *name, const H5L_info_t *link, void *unused) {
+    (void)unused;
+    if (link->type != H5L_TYPE_HARD) {
+        dcnn_h5_fail(DCNN_BAD_INPUT, where, "link", name,
+                     "points elsewhere; files with soft or external links are refused: save it again without");
+        return 1;
+    }
+    hid_t object = H5Oopen(where, name, H5P_DEFAULT);
+    bool elsewhere = false;
+    if (object >= 0 && H5Iget_type(object) == H5I_DATASET) {
+        hid_t creation = H5Dget_create_plist(object);
+        elsewhere = H5Pget_external_count(creation) > 0 || H5Pget_layout(creation) == H5D_VIRTUAL;
+        H5Pclose(creation);
+    }
+    if (object >= 0) H5Oclose(object);
+    if (!elsewhere) return 0;
+    dcnn_h5_fail(DCNN_BAD_INPUT, where, "data set", name,
+                 "keeps its values in another file; such files are refused: save it again with its values");
+    return 1;
+}
+
+dcnn_status dcnn_h5_check_links(hid_t file, const char *path) {
+    herr_t result = H5Lvisit(file, H5_INDEX_NAME, H5_ITER_INC, check_link, NULL);
+    if (result < 0) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: damaged: its groups cannot be walked", path);
+    return result == 0 ? DCNN_OK : DCNN_BAD_INPUT;
+}
+
+static herr_t try_link(hid_t where, const char *name, const H5L_info_t *link, void *unused) {
+    if (check_link(where, name, link, unused) != 0) return 1;
+    hid_t object = H5Oopen(where, name, H5P_DEFAULT);
+    if (object < 0) return 0;
+    herr_t result = H5Iget_type(object) == H5I_DATASET ? try_dataset(where, name, object) : 0;
+    if (result == 0) H5Aiterate2(object, H5_INDEX_NAME, H5_ITER_NATIVE, NULL, try_attribute, NULL);
+    H5Oclose(object);
+    return result;
+}
+
+/* A file that HDF5 does not open at all is none of this module's business: the parent will tell. */
+static herr_t try_file(const char *path, int descriptor) {
+    hid_t file = dcnn_h5_reader_open(path, descriptor);
+    if (file < 0) return 0;
+    H5Aiterate2(file, H5_INDEX_NAME, H5_ITER_NATIVE, NULL, try_attribute, NULL);
+    const herr_t result = H5Lvisit(file, H5_INDEX_NAME, H5_ITER_INC, try_link, NULL);
+    dcnn_h5_close(file);
+    return result > 0 ? 1 : 0;
+}
+
+/* --- the child --------------------------------------------------------------------------------------------------- */
+
+static void limit(int resource, rlim_t most) {
+    struct rlimit now;
+    if (getrlimit((__rlimit_resource_t)resource, &now) != 0) return;
+    if (now.rlim_max != RLIM_INFINITY && most > now.rlim_max) most = now.rlim_max;
+    now.rlim_cur = most;
+    setrlimit((__rlimit_resource_t)resource, &now);
+}
+
+/* Memory that this process has now; 0: that cannot be told. */
+static size_t memory_bytes(void) {
+    unsigned long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (file && fscanf(file, "%lu", &pages) != 1) pages = 0;
+    if (file) fclose(file);
+    return (size_t)pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* Dies of what goes wrong, at once and without a word. */
+static void make_harmless(void) {
+    static const int signals[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGALRM, SIGXCPU, SIGTERM, SIGPIPE};
+    sigset_t none;
+    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) signal(signals[i], SIG_DFL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    limit(RLIMIT_CORE, 0);
+    limit(RLIMIT_CPU, MOST_CPU_S);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    const size_t now = memory_bytes();
+    if (now > 0) limit(RLIMIT_AS, now + more_memory);
+#endif
+    alarm(MOST_S);
+    const int silent = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (silent >= 0) dup2(silent, STDOUT_FILENO);
+    if (silent >= 0) dup2(silent, STDERR_FILENO);
+}
+
+static void be_child(const char *path, int descriptor, int answer) {
+    make_harmless();
+    const herr_t refused = try_file(path, descriptor);
+    const char *message = refused ? dcnn_error() : "";
+    if (write(answer, message, strnlen(message, MESSAGE_BYTES - 1)) < 0) _exit(2);
+    _exit(refused ? 1 : 0);
+}
+
+/* --- the parent -------------------------------------------------------------------------------------------------- */
+
+static dcnn_status judge(const char *path, int state, const char *message) {
+    if (WIFEXITED(state) && WEXITSTATUS(state) == 0) return DCNN_OK;
+    if (WIFEXITED(state) && WEXITSTATUS(state) == 1) return DCNN_FAIL(DCNN_BAD_INPUT, "%s", message);
+    if (WIFSIGNALED(state) && (WTERMSIG(state) == SIGXCPU || WTERMSIG(state) == SIGALRM))
+        return DCNN_FAIL(DCNN_BAD_INPUT,
+                         "%s: damaged: HDF5 comes to no end with it (given up after %d s); use another "
+                         "copy",
+                         path, WTERMSIG(state) == SIGXCPU ? MOST_CPU_S : MOST_S);
+    if (WIFSIGNALED(state) && WTERMSIG(state) == SIGKILL)
+        return DCNN_FAIL(DCNN_FAILURE, "%s: the process that tried to read it was killed (out of memory?)", path);
+    return DCNN_FAIL(DCNN_BAD_INPUT, "%s: damaged: HDF5 breaks down on it; use another copy", path);
+}
+
+dcnn_status dcnn_h5_try(const char *path, int descriptor) {
+    int answer[2], state = 0;
+    char message[MESSAGE_BYTES] = "";
+    size_t length = 0;
+    if (pipe2(answer, O_CLOEXEC) != 0)
+        return DCNN_FAIL(DCNN_FAILURE, "%s: no pipe to try it: %s", path, strerror(errno));
+    H5open(); /* here, not in each child */
+    const pid_t child = fork();
+    if (child == 0) be_child(path, descriptor, answer[1]);
+    close(answer[1]);
+    for (ssize_t got; child > 0 && length < sizeof message - 1;) {
+        got = read(answer[0], message + length, sizeof message - 1 - length);
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) break;
+        length += (size_t)got;
+    }
+    close(answer[0]);
+    if (child < 0) return DCNN_FAIL(DCNN_FAILURE, "%s: no process to try it: %s", path, strerror(errno));
+    while (waitpid(child, &state, 0) < 0)
+        if (errno != EINTR) return DCNN_OK; /* somebody else waits for all our children: nothing is known */
+    message[length] = '\0';
+    return judge(path, state, message);
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* activations_simd.c — exponentials in vectors: sigmoid, tanh, softmax and cross-entropy. */
+#include <math.h>
+
+#include "kernels/register.h"
+#include "kernels/simd/simd.h"
+
+typedef uint32_t simd_unsigned __attribute__((vector_size(4 * SIMD_LANES)));
+
+/* exp(x) within 2 units in the last place for x in [-87, 88], held there outside; a NaN passes. Range reduction and
+ * polynomial of Cephes' expf (Moshier 1992). */
+static inline simd_float exponential(simd_float x) {
+    const simd_float lowest = simd_splat(-87.0f), highest = simd_splat(88.0f);
+    const simd_float rounder = simd_splat(0x1.8p23f); /* adding it leaves the nearest integer in the low bits */
+    x = simd_max(lowest, x);
+    x = simd_select(simd_greater(x, highest), highest, x);
+    const simd_float shifted = x * 1.44269504f + rounder;
+    const simd_float power = shifted - rounder;
+    const simd_float rest = x - power * 0.693359375f + power * 2.12194440e-4f;
+    simd_float p = rest * 1.9875691500e-4f + 1.3981999507e-3f;
+    p = p * rest + 8.3334519073e-3f;
+    p = p * rest + 4.1665795894e-2f;
+    p = p * rest + 1.6666665459e-1f;
+    p = p * rest + 5.0000001201e-1f;
+    p = p * rest * rest + rest + 1.0f;
+    return p * (simd_float)(((simd_unsigned)shifted << 23) + 0x3f800000u);
+}
+
+static void sigmoid_forward(size_t count, const float *x, float *y) {
+    for (size_t i = 0; i < count; i += SIMD_LANES) {
+        const size_t lanes = simd_lanes(count, i);
+        simd_put(y + i, lanes, 1.0f / (1.0f + exponential(-simd_take(x + i, lanes))));
+    }
+}
+
+static void sigmoid_backward(size_t count, const float *y, const float *dy, float *dx) {
+    for (size_t i = 0; i < count; i += SIMD_LANES) {
+        const size_t lanes = simd_lanes(count, i);
+        const simd_float value = simd_take(y + i, lanes);
+        simd_put(dx + i, lanes, simd_take(dy + i, lanes) * value * (1.0f - value));
+    }
+}
+
+/* tanh x: an odd polynomial near 0, where 1 - 2 / (exp(2x) + 1) would cancel (Cephes' tanhf). */
+static inline simd_float hyperbolic_tangent(simd_float x) {
+    const simd_int sign = (simd_int)x & simd_splat_int(INT32_MIN);
+    const simd_float size = (simd_float)((simd_int)x & simd_splat_int(INT32_MAX));
+    const simd_float far = 1.0f - 2.0f / (exponential(size + size) + 1.0f);
+    const simd_float square = size * size;
+    simd_float p = square * -5.70498872745e-3f + 2.06390887954e-2f;
+    p = p * square - 5.37397155531e-2f;
+    p = p * square + 1.33314422036e-1f;
+    p = p * square - 3.33332819422e-1f;
+    const simd_float near = p * square * size + size;
+    const simd_float value = simd_select(simd_greater(size, simd_splat(0.625f)), far, near);
+    return (simd_float)((simd_int)value | sign);
+}
+
+static void tanh_forward(size_t count, const float *x, float *y) {
+    for (size_t i = 0; i < count; i += SIMD_LANES) {
+        const size_t lanes = simd_lanes(count, i);
+        simd_put(y + i, lanes, hyperbolic_tangent(simd_take(x + i, lanes)));
+    }
+}
+
+static void tanh_backward(size_t count, const float *y, const float *dy, float *dx) {
+    for (size_t i = 0; i < count; i += SIMD_LANES) {
+        const size_t lanes = simd_lanes(count, i);
+        const simd_float value = simd_take(y + i, lanes);
+        simd_put(dx + i, lanes, simd_take(dy + i, lanes) * (1.0f - value * value));
+    }
+}
+
+static inline double sum_lanes(simd_double value) {
+    double sum = 0;
+    for (int lane = 0; lane < SIMD_LANES / 2; lane++) sum += value[lane];
+    return sum;
+}
+
+static float largest_value(size_t columns, const float *x) {
+    float largest = x[0];
+    for (size_t j = 1; j < columns; j++) largest = x[j] > largest ? x[j] : largest;
+    return largest;
+}
+
+/* y = exp(x - top); returns the sum of y. */
+static double exponentials(size_t columns, const float *x, float top, float *y) {
+    simd_double sum = {0};
+    for (size_t j = 0; j < columns; j += SIMD_LANES) {
+        const size_t lanes = simd_lanes(columns, j);
+        simd_put(y + j, lanes, exponential(simd_take(x + j, lanes) - top));
+        const simd_float kept = simd_take(y + j, lanes); /* the lanes beyond the row are 0 again */
+        sum += simd_low_double(kept) + simd_high_double(kept);
+    }
+    return sum_lanes(sum);
+}
+
+static void scale_row(size_t columns, float scale, float *y) {
+    for (size_t j = 0; j < columns; j += SIMD_LANES) {
+        const size_t lanes = simd_lanes(columns, j);
+        simd_put(y + j, lanes, simd_take(y + j, lanes) * scale);
+    }
+}
+
+static void softmax_forward(size_t rows, int columns, const float *x, float *y) {
+    const size_t count = (size_t)columns;
+    for (size_t i = 0; i < rows; i++) {
+        const double sum = exponentials(count, x + i * count, largest_value(count, x + i * count), y + i * count);
+        scale_row(count, (float)(1.0 / sum), y + i * count);
+    }
+}
+
+static void softmax_backward(size_t rows, int columns, const float *y, const float *dy, float *dx) {
+    const size_t count = (size_t)columns;
+    for (size_t i = 0; i < rows; i++, y += count, dy += count, dx += count) {
+        simd_double sum = {0};
+        for (size_t j = 0; j < count; j += SIMD_LANES) {
+            const size_t lanes = simd_lanes(count, j);
+            const simd_float a = simd_take(y + j, lanes), b = simd_take(dy + j, lanes);
+            sum += simd_low_double(a) * simd_low_double(b) + simd_high_double(a) * simd_high_double(b);
+        }
+        const float dot = (float)sum_lanes(sum);
+        for (size_t j = 0; j < count; j += SIMD_LANES) {
+            const size_t lanes = simd_lanes(count, j);
+            simd_put(dx + j, lanes, simd_take(y + j, lanes) * (simd_take(dy + j, lanes) - dot));
+        }
+    }
+}
+
+/* Is `label` the first of the values that equal `top`? */
+static bool is_first_largest(const float *x, int32_t label, float top) {
+    for (int32_t j = 0; j < label; j++)
+        if (x[j] == top) return false;
+    return x[label] == top;
+}
+
+static void cross_entropy(size_t rows, int classes, const float *x, const int32_t *labels, float *y, float *dx,
+                          double *loss, int64_t *correct) {
+    const size_t count = (size_t)classes;
+    *loss = 0;
+    *correct = 0;
+    for (size_t i = 0; i < rows; i++, x += count, y += count) {
+        const int32_t label = labels[i];
+        const float top = largest_value(count, x);
+        const double below = (double)x[label] - (double)top;
+        *correct += is_first_largest(x, label, top);
+        const double sum = exponentials(count, x, top, y);
+        *loss += log(sum) - below;
+        scale_row(count, (float)(1.0 / sum), y);
+        if (dx == NULL) continue;
+        float *gradient = dx + i * count;
+        for (size_t j = 0; j < count; j++) gradient[j] = y[j];
+        gradient[label] -= 1.0f;
+    }
+}
+
+void DCNN_SIMD_NAME(dcnn_register_activations)(dcnn_kernels *table) {
+    table->sigmoid_forward = sigmoid_forward;
+    table->sigmoid_backward = sigmoid_backward;
+    table->tanh_forward = tanh_forward;
+    table->tanh_backward = tanh_backward;
+    table->softmax_forward = softmax_forward;
+    table->softmax_backward = softmax_backward;
+    table->cross_entropy = cross_entropy;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* conv_simd.c — the general convolutions: which way a shape goes. */
+#include "kernels/simd/conv_simd.h"
+#include "kernels/register.h"
+
+/* Tiles of F(4x4,3x3) must save a third of the multiplications at least: an image of 2x2 has mostly empty ones. */
+static bool by_winograd(const dcnn_conv *shape) {
+    const int tiles = (shape->oh + 3) / 4 * ((shape->ow + 3) / 4);
+    return winograd_fits(shape) && shape->c >= 16 && shape->k >= 16 && 6 * tiles <= shape->oh * shape->ow;
+}
+
+#define DCNN_CHOOSE(shape, kernel)                                                                                     \
+    (by_winograd(shape) ? DCNN_SIMD_NAME(dcnn_conv_winograd_##kernel) : DCNN_SIMD_NAME(dcnn_conv_direct_##kernel))
+
+static size_t conv_scratch(const dcnn_conv *shape) {
+    return DCNN_CHOOSE(shape, scratch)(shape);
+}
+
+static size_t conv_packed(const dcnn_conv *shape) {
+    return DCNN_CHOOSE(shape, packed)(shape);
+}
+
+static void conv_pack(const dcnn_conv *shape, const float *w, float *packed, int part, int parts) {
+    DCNN_CHOOSE(shape, pack)(shape, w, packed, part, parts);
+}
+
+static void conv_forward(const dcnn_conv *shape, const float *x, const float *packed, const float *bias,
+                         dcnn_fused fused, float *y, float *scratch) {
+    DCNN_CHOOSE(shape, forward)(shape, x, packed, bias, fused, y, scratch);
+}
+
+static void conv_backward_input(const dcnn_conv *shape, const float *dy, const float *packed, float *dx,
+                                float *scratch) {
+    DCNN_CHOOSE(shape, backward_input)(shape, dy, packed, dx, scratch);
+}
+
+static void conv_backward_filter(const dcnn_conv *shape, const float *x, const float *dy, float *dw, float *dbias,
+                                 float *scratch) {
+    DCNN_CHOOSE(shape, backward_filter)(shape, x, dy, dw, scratch);
+    const size_t positions = (size_t)shape->n * (size_t)shape->oh * (size_t)shape->ow;
+    if (dbias != NULL) DCNN_SIMD_NAME(dcnn_column_sums)(positions, shape->k, dy, dbias);
+}
+
+void DCNN_SIMD_NAME(dcnn_register_conv)(dcnn_kernels *table) {
+    table->conv_scratch = conv_scratch;
+    table->conv_packed = conv_packed;
+    table->conv_pack = conv_pack;
+    table->conv_forward = conv_forward;
+    table->conv_backward_input = conv_backward_input;
+    table->conv_backward_filter = conv_backward_filter;
+}

@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* loader.c — see loader.h. */
+#include "run/data/loader.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "io/dataset/pixels.h"
+#include "run/data/ahead.h"
+#include "run/room.h"
+
+/* Held: what takes at most this part of memory (packed chunks are slow to stream), and of /dev/shm, which the weights
+ * need too. */
+enum { MEMORY_PART = 4, PACKED_PART = 2, SHARED_PART = 2, READ_BYTES = 4 << 20 };
+static const uint64_t STREAM_BYTES = (uint64_t)256 << 20;
+
+/* Memory for some images, lent to one thread at a time. */
+typedef struct buffer {
+    struct buffer *next;
+    size_t bytes;
+    uint8_t pictures[];
+} buffer;
+
+struct dcnn_stream {
+    const char *path;
+    dcnn_pixels *pixels;
+    dcnn_ahead *ahead;    /* or NULL */
+    size_t cache_bytes;   /* of this rank, for the ring */
+    bool bytes_are_given; /* by the user */
+    pthread_mutex_t lock;
+    buffer *buffers; /* those that nobody has */
+};
+
+static size_t picture_bytes(const dcnn_loader *l) {
+    return (size_t)l->h * (size_t)l->w * (size_t)l->c;
+}
+
+/* --- what is wanted, and whether memory holds it ------------------------------------------------------------------ */
+
+/* Marks the rows that a split names. @return how many */
+static int64_t mark_rows(const dcnn_dataset *d, const dcnn_split *only, uint8_t *wanted) {
+    int64_t count = 0;
+    for (int i = 0; i < d->split_count; i++)
+        for (int64_t j = 0; (!only || only == &d->splits[i]) && j < d->splits[i].count; j++)
+            wanted[d->splits[i].rows[j]] = 1;
+    for (int64_t row = 0; row < d->count; row++) count += wanted[row];
+    return count;
+}
+
+/* How a node is to come by its images. */
+typedef struct choice {
+    uint64_t need; /* bytes of all that are wanted */
+    uint64_t cache_bytes;
+    bool held;
+    dcnn_room room;
+} choice;
+
+/* Can HDF5 alone read them? Then all at once or not at all. */
+static dcnn_status check_held(const dcnn_dataset *d, const choice *c) {
+    char need[32], left[32];
+    if (c->need <= c->room.bytes / 10 * 9) return DCNN_OK;
+    return DCNN_FAIL(DCNN_BAD_INPUT,
+                     "%s: its images need %s of memory and %s leaves %s; they cannot be streamed as they are stored "
+                     "(in pieces of images, or by a filter other than gzip): h5repack -f images:NONE -l images:CONTI "
+                     "writes a file that can",
+                     d->path, dcnn_bytes_text(c->need, need), c->room.bound_by, dcnn_bytes_text(c->room.bytes, left));
+}
+
+/* Every rank says what it sees; images are held if all agree. *Collective.* */
+static dcnn_status choose(dcnn_comm *comm, const dcnn_dataset *d, const dcnn_pixels *pixels, uint64_t need,
+                          int64_t cache_bytes, choice *c) {
+    const uint64_t copies = dcnn_comm_is_elastic(comm) ? (uint64_t)dcnn_comm_node_size(comm) : 1;
+    const bool shares = dcnn_comm_node_size(comm) > 1 && copies == 1;
+    *c = (choice){.need = need * copies, .room = dcnn_room_in_memory("")};
+    const uint64_t part = dcnn_pixels_chunk_bytes(pixels) > 0 ? PACKED_PART : MEMORY_PART;
+    const uint64_t most = cache_bytes > 0 ? (uint64_t)cache_bytes : c->room.bytes / part;
+    int64_t against = c->need > most || c->need > c->room.bytes ||
+                      (shares && need > dcnn_room_in_shared_memory().bytes / SHARED_PART);
+    dcnn_comm_add_integers(comm, &against, 1);
+    c->held = against == 0 || !dcnn_pixels_are_rows(pixels);
+    c->cache_bytes = cache_bytes > 0                              ? (uint64_t)cache_bytes
+                     : STREAM_BYTES < c->room.bytes / MEMORY_PART ? STREAM_BYTES
+                                                                  : c->room.bytes / MEMORY_PART;
+    const dcnn_status status = c->held && against > 0 ? check_held(d, c) : DCNN_OK;
+    return dcnn_comm_agree(comm, status);
+}
+
+/* --- memory that the ranks of a node share ------------------------------------------------------------------------ */
+
+typedef struct parts {
+    uint8_t *pixels;
+    int64_t *places;
+    int32_t *labels;
+    uint8_t *marks;
+} parts;
+
+static void carve(dcnn_arena *arena, size_t pixel_bytes, int64_t places, int64_t labels, size_t marks, parts *p) {
+    p->pixels = dcnn_arena_take(arena, pixel_bytes);
+    p->places = dcnn_arena_take(arena, (size_t)places * sizeof *p->places);
+    p->labels = dcnn_arena_take(arena, (size_t)labels * sizeof *p->labels);
+    p->marks = dcnn_arena_take(arena, marks);
+}
+
+static dcnn_status share(dcnn_comm *comm, dcnn_loader *l, size_t pixel_bytes, int64_t places, int64_t labels,
+                         size_t marks, parts *p, bool *writer) {
+    dcnn_arena arena = {0};
+    carve(&arena, pixel_bytes, places, labels, marks, p);
+    void *block;
+    dcnn_status status = dcnn_comm_share(comm, arena.used, &block, writer);
+    if (status != DCNN_OK) status = dcnn_comm_share_nothing(comm, arena.used, &block, writer);
+    DCNN_TRY(status);
+    arena = (dcnn_arena){.base = block};
+    carve(&arena, pixel_bytes, places, labels, marks, p);
+    l->shared = block;
+    l->pixels = pixel_bytes > 0 ? p->pixels : NULL;
+    l->places = places > 0 ? p->places : NULL;
+    l->labels = labels > 0 ? p->labels : NULL;
+    return DCNN_OK;
+}
+
+/* Reads the wanted rows one behind the other, in runs that end with a block's checksum. */
+static dcnn_status read_wanted(const dcnn_dataset *d, dcnn_pixels *pixels, const uint8_t *wanted, const parts *p,
+                               bool with_places) {
+    const size_t bytes = (size_t)d->h * (size_t)d->w * (size_t)d->c;
+    int64_t most = (int64_t)(READ_BYTES / bytes), place = 0;
+    if (most < 1) most = 1;
+    if (d->block_rows > 0) most = (most + d->block_rows - 1) / d->block_rows * d->block_rows;
+    if (!dcnn_pixels_are_rows(pixels)) most = d->count;
+    for (int64_t row = 0, end; row < d->count; row = end) {
+        const int64_t stop = row / most * most + most < d->count ? row / most * most + most : d->count;
+        for (end = row + 1; end < stop && wanted[end] == wanted[row];) end++;
+        if (with_places)
+            for (int64_t i = row; i < end; i++) p->places[i] = wanted[row] ? place + i - row : -1;
+        if (!wanted[row]) continue;
+        DCNN_TRY(dcnn_pixels_read(pixels, row, end - row, p->pixels + (size_t)place * bytes));
+        place += end - row;
+    }
+    return DCNN_OK;
+}
+
+/* --- opening ------------------------------------------------------------------------------------------------------ */
+
+dcnn_status dcnn_dataset_open_together(dcnn_comm *comm, const char *path, dcnn_dataset *dataset) {
+    const bool checks = dcnn_comm_node_rank(comm) == 0;
+    *dataset = (dcnn_dataset){0};
+    DCNN_TRY(dcnn_comm_agree(comm, checks ? dcnn_dataset_open(path, dataset) : DCNN_OK));
+    dcnn_status status = checks ? DCNN_OK : dcnn_dataset_reopen(path, dataset);
+    if (status == DCNN_OK && dcnn_comm_rank(comm) == 0) status = dcnn_dataset_identify(dataset);
+    DCNN_TRY(dcnn_comm_agree(comm, status));
+    uint64_t checksum = dataset->checksum;
+    dcnn_comm_broadcast(comm, &checksum, sizeof checksum);
+    if (dataset->sealed && checksum != dataset->checksum)
+        status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: is not the same file on every node", path);
+    dataset->checksum = checksum;
+    return dcnn_comm_agree(comm, status);
+}
+
+static dcnn_status open_held(dcnn_comm *comm, const dcnn_dataset *d, dcnn_pixels *pixels, const uint8_t *wanted,
+                             int64_t wanted_count, dcnn_loader *l) {
+    const bool with_places = wanted_count < d->count;
+    parts p;
+    bool writer;
+    DCNN_TRY(
+        share(comm, l, (size_t)wanted_count * picture_bytes(l), with_places ? d->count : 0, d->count, 0, &p, &writer));
+    dcnn_status status = DCNN_OK;
+    if (writer) status = read_wanted(d, pixels, wanted, &p, with_places);
+    if (writer && status == DCNN_OK) status = dcnn_dataset_read_labels(d, p.labels);
+    dcnn_comm_share_done(comm, l->shared);
+    return dcnn_comm_agree(comm, status);
+}
+
+static dcnn_status open_streamed(dcnn_comm *comm, const dcnn_dataset *d, dcnn_pixels *pixels, dcnn_loader *l) {
+    parts p;
+    bool writer;
+    DCNN_TRY(share(comm, l, 0, 0, d->count, dcnn_pixels_marks(pixels), &p, &writer));
+    if (writer) memset(p.marks, 0, dcnn_pixels_marks(pixels));
+    dcnn_status status = writer ? dcnn_dataset_read_labels(d, p.labels) : DCNN_OK;
+    dcnn_comm_share_done(comm, l->shared);
+    dcnn_pixels_place_marks(pixels, p.marks);
+    return dcnn_comm_agree(comm, status);
+}
+
+static dcnn_status make_stream(const dcnn_comm *comm, const dcnn_dataset *d, const choice *c, bool given,
+                               dcnn_loader *l) {
+    l->stream = calloc(1, sizeof *l->stream);
+    if (!l->stream) return DCNN_FAIL(DCNN_FAILURE, "out of memory: a stream of images");
+    l->stream->path = d->path;
+    l->stream->bytes_are_given = given;
+    l->stream->cache_bytes = (size_t)c->cache_bytes / (size_t)dcnn_comm_node_size(comm);
+    pthread_mutex_init(&l->stream->lock, NULL);
+    return DCNN_OK;
+}
+
+static void tell_stream(const dcnn_dataset *d, const dcnn_pixels *pixels, const choice *c) {
+    char need[32], cache[32], left[32];
+    dcnn_info("data  %s of images are streamed from %s through %s of memory a node (%s leaves %s)",
+              dcnn_bytes_text(c->need, need), d->path, dcnn_bytes_text(c->cache_bytes, cache), c->room.bound_by,
+              dcnn_bytes_text(c->room.bytes, left));
+    if (dcnn_pixels_chunk_bytes(pixels) > 0)
+        dcnn_warn("%s is compressed: nearly each image costs the unpacking of a whole chunk; h5repack -f images:NONE "
+                  "-l images:CONTI writes a file that streams fast",
+                  d->path);
+}
+
+/* Half of the memory is for unpacked chunks, where chunks are packed. */
+static dcnn_status open_pixels(const dcnn_comm *comm, const dcnn_dataset *d, int64_t cache_bytes,
+                               dcnn_pixels **pixels) {
+    const uint64_t all = cache_bytes > 0 ? (uint64_t)cache_bytes : STREAM_BYTES;
+    return dcnn_pixels_open(d, (size_t)all / 2 / (size_t)dcnn_comm_node_size(comm), pixels);
+}
+
+dcnn_status dcnn_loader_open(dcnn_comm *comm, const dcnn_dataset *dataset, const dcnn_loader_options *options,
+                             dcnn_loader *loader) {
+    static const dcnn_loader_options usual;
+    const dcnn_loader_options *o = options ? options : &usual;
+    *loader = (dcnn_loader){.h = dataset->h, .w = dataset->w, .c = dataset->c, .count = dataset->count};
+    choice c;
+    dcnn_pixels *pixels = NULL;
+    uint8_t *wanted = calloc((size_t)dataset->count, 1);
+    dcnn_status status = wanted ? open_pixels(comm, dataset, o->cache_bytes, &pixels)
+                                : DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for its rows", dataset->path);
+    DCNN_TRY_DONE(dcnn_comm_agree(comm, status));
+    const int64_t wanted_count = mark_rows(dataset, o->split, wanted);
+    DCNN_TRY_DONE(choose(comm, dataset, pixels, (uint64_t)wanted_count * picture_bytes(loader), o->cache_bytes, &c));
+    if (c.held) {
+        DCNN_TRY_DONE(open_held(comm, dataset, pixels, wanted, wanted_count, loader));
+    } else {
+        DCNN_TRY_DONE(dcnn_comm_agree(comm, make_stream(comm, dataset, &c, o->cache_bytes > 0, loader)));
+        loader->stream->pixels = pixels;
+        pixels = NULL;
+        DCNN_TRY_DONE(open_streamed(comm, dataset, loader->stream->pixels, loader));
+        if (dcnn_comm_rank(comm) == 0) tell_stream(dataset, loader->stream->pixels, &c);
+    }
+    dcnn_loader_normalise(loader, dataset->mean, dataset->std);
+done:
+    dcnn_pixels_close(pixels);
+    free(wanted);
+    return status;
+}
+
+dcnn_status dcnn_loader_open_images(dcnn_comm *comm, const dcnn_images *images, dcnn_loader *loader) {
+    int64_t sizes[5] = {0};
+    if (images) {
+        const int64_t known[5] = {images->count, images->h, images->w, images->c, images->labels != NULL};
+        memcpy(sizes, known, sizeof sizes);
+    }
+    dcnn_comm_broadcast(comm, sizes, sizeof sizes);
+    *loader = (dcnn_loader){.count = sizes[0], .h = (int)sizes[1], .w = (int)sizes[2], .c = (int)sizes[3]};
+    const size_t bytes = (size_t)loader->count * picture_bytes(loader);
+    parts p;
+    bool writer;
+    DCNN_TRY(share(comm, loader, bytes + 1, 0, sizes[4] ? loader->count : 0, 0, &p, &writer));
+    if (images) {
+        memcpy(p.pixels, images->pixels, bytes);
+        if (sizes[4]) memcpy(p.labels, images->labels, (size_t)loader->count * sizeof *p.labels);
+    }
+    dcnn_comm_share_bytes(comm, loader->shared, p.pixels, bytes);
+    if (sizes[4]) dcnn_comm_share_bytes(comm, loader->shared, p.labels, (size_t)loader->count * sizeof *p.labels);
+    dcnn_comm_share_done(comm, loader->shared);
+    return DCNN_OK;
+}
+
+void dcnn_loader_close(dcnn_comm *comm, dcnn_loader *loader) {
+    dcnn_stream *s = loader->stream;
+    if (s) {
+        dcnn_ahead_free(s->ahead);
+        dcnn_pixels_close(s->pixels);
+        for (buffer *b = s->buffers, *next; b; b = next) {
+            next = b->next;
+            free(b);
+        }
+        pthread_mutex_destroy(&s->lock);
+        free(s);
+    }
+    dcnn_comm_unshare(comm, loader->shared);
+    *loader = (dcnn_loader){0};
+}
+
+/* --- streaming ---------------------------------------------------------------------------------------------------- */
+
+dcnn_status dcnn_loader_read_ahead(dcnn_comm *comm, dcnn_loader *loader, const dcnn_sampler *sampler, int grain,
+                                   int64_t epochs) {
+    dcnn_stream *s = loader->stream;
+    if (!s) return DCNN_OK;
+    const size_t packed = dcnn_pixels_chunk_bytes(s->pixels) ? 2 : 1; /* chunks have the other half */
+    const dcnn_ahead_options ahead = {comm, s->pixels, sampler, grain, epochs, picture_bytes(loader)};
+    const size_t least = dcnn_ahead_least_bytes(&ahead);
+    const uint64_t node_least = (uint64_t)least * packed * (uint64_t)dcnn_comm_node_size(comm);
+    const dcnn_room room = dcnn_room_in_memory("");
+    char text[32], left[32];
+    dcnn_status status = DCNN_OK;
+    size_t bytes = s->cache_bytes / packed;
+    if (bytes < least && s->bytes_are_given)
+        status = DCNN_FAIL(DCNN_USAGE,
+                           "--cache-memory: two batches of %s need %s on this node: give it that much, or train with "
+                           "smaller batches",
+                           s->path, dcnn_bytes_text(node_least, text));
+    else if (bytes < least && node_least > room.bytes)
+        status =
+            DCNN_FAIL(DCNN_BAD_INPUT, "%s: two batches need %s and %s leaves %s: train with smaller batches", s->path,
+                      dcnn_bytes_text(node_least, text), room.bound_by, dcnn_bytes_text(room.bytes, left));
+    if (bytes < least) bytes = least;
+    if (status == DCNN_OK) status = dcnn_ahead_create(&ahead, bytes, &s->ahead);
+    return dcnn_comm_agree(comm, status);
+}
+
+double dcnn_loader_stall_s(const dcnn_loader *loader) {
+    return loader->stream && loader->stream->ahead ? dcnn_ahead_stall_s(loader->stream->ahead) : 0.0;
+}
+
+/* A buffer that nobody has, or a new one: after a while there is one a thread. */
+static buffer *take_buffer(dcnn_stream *s, size_t bytes) {
+    pthread_mutex_lock(&s->lock);
+    buffer *found = s->buffers;
+    if (found) s->buffers = found->next;
+    pthread_mutex_unlock(&s->lock);
+    if (found && found->bytes >= bytes) return found;
+    free(found);
+    found = malloc(sizeof *found + bytes);
+    if (found) found->bytes = bytes;
+    return found;
+}
+
+static dcnn_status read_rows(const dcnn_loader *l, const int64_t *rows, int n, uint8_t *out) {
+    for (int i = 0, end; i < n; i = end) {
+        for (end = i + 1; end < n && rows[end] == rows[end - 1] + 1;) end++;
+        DCNN_TRY(dcnn_pixels_read(l->stream->pixels, rows[i], end - i, out + (size_t)i * picture_bytes(l)));
+    }
+    return DCNN_OK;
+}
+
+/* Streamed images in memory for a moment; `bytes` is NULL where they are held. */
+typedef struct loan {
+    const uint8_t *bytes; /* [n,h,w,c] */
+    buffer *own;
+} loan;
+
+/* What was read ahead, else what is read now. */
+static dcnn_status borrow(const dcnn_loader *loader, uint32_t epoch, int64_t position, const int64_t *rows, int n,
+                          loan *lent) {
+    *lent = (loan){0};
+    dcnn_stream *s = loader->stream;
+    if (!s) return DCNN_OK;
+    if (s->ahead && position >= 0) DCNN_TRY(dcnn_ahead_take(s->ahead, epoch, position, n, &lent->bytes));
+    if (lent->bytes) return DCNN_OK;
+    lent->own = take_buffer(s, (size_t)n * picture_bytes(loader));
+    if (!lent->own) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for %d images", s->path, n);
+    lent->bytes = lent->own->pictures;
+    return read_rows(loader, rows, n, lent->own->pictures);
+}
+
+static void give_back(const dcnn_loader *loader, const loan *lent) {
+    dcnn_stream *s = loader->stream;
+    if (!lent->own) return;
+    pthread_mutex_lock(&s->lock);
+    lent->own->next = s->buffers;
+    s->buffers = lent->own;
+    pthread_mutex_unlock(&s->lock);
+}
+
+void dcnn_loader_expect(const dcnn_loader *loader, const int64_t *rows, int64_t n) {
+    for (int64_t i = 0; loader->stream && i < n; i++) dcnn_pixels_expect(loader->stream->pixels, rows[i], 1);
+}
+
+/* --- floats ------------------------------------------------------------------------------------------------------- */
+
+void dcnn_loader_normalise(dcnn_loader *loader, const double *mean, const double *std) {
+    for (int c = 0; c < loader->c; c++) {
+        const double deviation = std[c] > 0.0 ? std[c] : 1.0;
+        loader->scale[c] = (float)(1.0 / (255.0 * deviation));
+        loader->shift[c] = (float)(-mean[c] / deviation);
+    }
+}
+
+static const uint8_t *find_picture(const dcnn_loader *l, const loan *lent, int64_t row, int i) {
+    if (lent->bytes) return lent->bytes + (size_t)i * picture_bytes(l);
+    return l->pixels + (size_t)(l->places ? l->places[row] : row) * picture_bytes(l);
+}
+
+dcnn_status dcnn_loader_fill(const dcnn_loader *loader, const dcnn_kernels *kernels, const dcnn_augment *augment,
+                             uint64_t seed, uint32_t epoch, int64_t position, void *scratch, const int64_t *rows, int n,
+                             float *x, int32_t *labels) {
+    static const float blank[DCNN_MAX_CHANNELS] = {0}; /* the training images' mean */
+    const dcnn_augment_form form = {loader->h, loader->w, loader->c, loader->scale, loader->shift, blank};
+    const size_t pixels = (size_t)loader->h * (size_t)loader->w, values = pixels * (size_t)loader->c;
+    loan lent;
+    const dcnn_status status = borrow(loader, epoch, position, rows, n, &lent);
+    for (int i = 0; status == DCNN_OK && i < n; i++) {
+        const uint8_t *bytes = find_picture(loader, &lent, rows[i], i);
+        float *out = x + (size_t)i * values;
+        if (augment) {
+            const dcnn_augment_key key = {seed, epoch, rows[i]};
+            dcnn_augment_picture(augment, kernels, &key, &form, bytes, scratch, out);
+        } else {
+            kernels->normalise(pixels, loader->c, bytes, loader->scale, loader->shift, out);
+        }
+        if (labels) labels[i] = loader->labels[rows[i]];
+    }
+    give_back(loader, &lent);
+    return status;
+}

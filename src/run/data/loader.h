@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file loader.h — samples as bytes, and as floats, grain by grain.
+ *
+ * Images are held in memory that the ranks of a node share, or streamed: read from the data set's file while the net
+ * computes (ahead.h), so that memory need not hold them. Which of the two changes no bit: it decides where bytes come
+ * from, never which.
+ */
+#ifndef DCNN_RUN_LOADER_H
+#define DCNN_RUN_LOADER_H
+
+#include "comm/comm.h"
+#include "io/dataset/dataset.h"
+#include "run/data/augment.h"
+#include "run/data/sampler.h"
+
+typedef struct dcnn_stream dcnn_stream;
+
+/** All samples of a data set. */
+typedef struct dcnn_loader {
+    int h, w, c;
+    int64_t count;
+    const uint8_t *pixels; /**< held: [.., h,w,c], in shared memory; NULL: streamed */
+    const int64_t *places; /**< [count] where each row lies in `pixels`; NULL: in order */
+    const int32_t *labels; /**< [count], or NULL; in shared memory */
+    dcnn_stream *stream;   /**< NULL: held */
+    void *shared;
+    float scale[DCNN_MAX_CHANNELS], shift[DCNN_MAX_CHANNELS]; /**< (byte / 255 - mean) / std = byte * scale + shift */
+} dcnn_loader;
+
+/** What of a data set is wanted, and how much memory it may take. */
+typedef struct dcnn_loader_options {
+    int64_t cache_bytes;     /**< of a node, for images: what does not fit is streamed; 0: held if that takes at most a
+                                  quarter of the memory there is and half of /dev/shm, else streamed with 256 MiB */
+    const dcnn_split *split; /**< the only rows wanted; NULL: those of every split */
+} dcnn_loader_options;
+
+/**
+ * Opens a data set on every rank: its first rank a node checks the seal, the others believe it. One without a seal gets
+ * rank 0's checksum (dcnn_dataset_identify()). *Collective.* Free with dcnn_dataset_free(), after a failure too.
+ * @return as dcnn_dataset_open(); DCNN_BAD_INPUT too if nodes see different files
+ */
+dcnn_status dcnn_dataset_open_together(dcnn_comm *comm, const char *path, dcnn_dataset *dataset);
+
+/**
+ * Opens a data set's samples. Held ones are read by one rank a node, and all see them; rows in no split are not read.
+ * What memory there is (room.h) is asked before any is taken. *Collective.*
+ * @param dataset  borrowed
+ * @param options  NULL: nothing special
+ * @param loader   out; ends with dcnn_loader_close(), after a failure too
+ * @return DCNN_OK; DCNN_BAD_INPUT (damaged; must be held, but there is no room); DCNN_FAILURE (memory)
+ */
+dcnn_status dcnn_loader_open(dcnn_comm *comm, const dcnn_dataset *dataset, const dcnn_loader_options *options,
+                             dcnn_loader *loader);
+
+/** The same for images that rank 0 holds (NULL elsewhere). *Collective.* */
+dcnn_status dcnn_loader_open_images(dcnn_comm *comm, const dcnn_images *images, dcnn_loader *loader);
+
+/** Frees the samples of a loader; a zeroed loader has none. *Collective.* */
+void dcnn_loader_close(dcnn_comm *comm, dcnn_loader *loader);
+
+/**
+ * From now on reads the images of this order ahead, if they are streamed. *Collective.*
+ * @param sampler  borrowed
+ * @param grain    samples a grain
+ * @param epochs   where reading ends
+ * @return DCNN_OK; DCNN_USAGE (less memory than two batches need); DCNN_FAILURE
+ */
+dcnn_status dcnn_loader_read_ahead(dcnn_comm *comm, dcnn_loader *loader, const dcnn_sampler *sampler, int grain,
+                                   int64_t epochs);
+
+/** Sets the standardisation. A deviation of 0 (constant images) counts as 1. *Local.* */
+void dcnn_loader_normalise(dcnn_loader *loader, const double *mean, const double *std);
+
+/** Seconds that threads of this rank have waited for streamed images since the last call. *Local.* */
+double dcnn_loader_stall_s(const dcnn_loader *loader);
+
+/** Says that these rows will be wanted soon. *Local.* */
+void dcnn_loader_expect(const dcnn_loader *loader, const int64_t *rows, int64_t n);
+
+/**
+ * Floats of a grain's samples, augmented if `augment` is not NULL. Waits for streamed images. *Local.*
+ * @param position  where the rows stand in that epoch of dcnn_loader_read_ahead()'s order; -1: nowhere
+ * @param scratch   dcnn_augment_scratch() bytes; NULL without `augment`
+ * @param rows      [n] samples
+ * @param x         out [n,h,w,c]
+ * @param labels    out [n]; may be NULL
+ * @return DCNN_OK; DCNN_BAD_INPUT (streamed images cannot be read); DCNN_FAILURE (memory)
+ */
+dcnn_status dcnn_loader_fill(const dcnn_loader *loader, const dcnn_kernels *kernels, const dcnn_augment *augment,
+                             uint64_t seed, uint32_t epoch, int64_t position, void *scratch, const int64_t *rows, int n,
+                             float *x, int32_t *labels);
+
+#endif

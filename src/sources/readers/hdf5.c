@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* hdf5.c — HDF5 by other hands: X_train and y_train, images and labels; and data sets nearly as dcnn has them, whose
+ * splits and class names are kept. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/hdf5/hdf5_arrays.h"
+#include "io/hdf5/hdf5_file.h"
+#include "sources/readers/array.h"
+
+/* One array of a file, brought into memory. */
+static dcnn_status read_one(const char *path, dcnn_h5_array *from, dcnn_arrays *arrays) {
+    static const dcnn_number_kind kinds[] = {DCNN_NUMBER_UNSIGNED, DCNN_NUMBER_SIGNED, DCNN_NUMBER_FLOAT,
+                                             DCNN_NUMBER_BOOL,     DCNN_NUMBER_BYTES,  DCNN_NUMBER_OTHER};
+    dcnn_array *a = dcnn_arrays_add(arrays);
+    if (!a) return DCNN_FAILURE;
+    a->word = strdup(from->name);
+    if (!a->word || asprintf(&a->name, "%s: %s", path, from->name) < 0)
+        return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory", path);
+    uint8_t *values = NULL;
+    size_t length;
+    if (from->kind != DCNN_H5_OTHER) DCNN_TRY(dcnn_h5_array_read(path, from, &values, &length));
+    a->memory = values;
+    a->data = values;
+    a->kind = kinds[from->kind];
+    a->bytes = from->bytes;
+    a->rank = from->rank;
+    memcpy(a->shape, from->shape, sizeof a->shape);
+    dcnn_array_stride(a, false);
+    return DCNN_OK;
+}
+
+/* --- data sets of dcnn's layout --------------------------------------------------------------------------------------
+ */
+
+static const dcnn_array *find(const dcnn_arrays *arrays, const char *name) {
+    for (int i = 0; i < arrays->count; i++)
+        if (strcmp(arrays->items[i].word, name) == 0) return &arrays->items[i];
+    return NULL;
+}
+
+static bool is_split(const dcnn_array *a) {
+    return strncmp(a->word, "splits/", 7) == 0 && a->rank == 1 && a->kind <= DCNN_NUMBER_SIGNED && a->bytes == 8 &&
+           a->shape[0] > 0;
+}
+
+static int64_t row_at(const dcnn_array *split, int64_t i) {
+    int64_t row;
+    memcpy(&row, split->data + 8 * i, sizeof row);
+    return row;
+}
+
+/* Every row there, and in one split. */
+static dcnn_status check_rows(const char *path, const dcnn_arrays *arrays, int64_t count) {
+    uint8_t *seen = calloc((size_t)count, 1);
+    int64_t twice = 0, left = 0;
+    dcnn_status status = seen ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "%s: out of memory", path);
+    for (int i = 0; i < arrays->count && status == DCNN_OK; i++)
+        for (int64_t j = 0; is_split(&arrays->items[i]) && j < arrays->items[i].shape[0] && status == DCNN_OK; j++) {
+            const int64_t row = row_at(&arrays->items[i], j);
+            if (row < 0 || row >= count)
+                status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: split '%s' names row %lld, there are %lld", path,
+                                   arrays->items[i].word + 7, (long long)row, (long long)count);
+            else
+                twice += seen[row]++ == 1;
+        }
+    for (int64_t i = 0; i < count && status == DCNN_OK; i++) left += seen[i] == 0;
+    free(seen);
+    if (status == DCNN_OK && twice > 0)
+        status = DCNN_FAIL(DCNN_BAD_INPUT,
+                           "%s: %lld rows are in two splits, so that what is learnt would be tested on; let the splits "
+                           "have no row in common",
+                           path, (long long)twice);
+    return status;
+}
+
+static dcnn_status take_split(const dcnn_opening *opening, const char *path, const dcnn_array *split,
+                              const dcnn_source *whole) {
+    dcnn_role role;
+    dcnn_count_text count;
+    if (!dcnn_role_of(split->word + 7, &role)) {
+        dcnn_source_tell(opening->options, "%s: its split '%s' is left unread (train, validation and test are read)",
+                         path, split->word + 7);
+        return DCNN_OK;
+    }
+    if (opening->given != DCNN_ROLE_POOL && role != opening->given) return DCNN_OK;
+    if (strcmp(split->word + 7, "val") == 0)
+        dcnn_source_tell(opening->options, "%s: its split 'val' is taken for 'validation'", path);
+    dcnn_source *s = dcnn_source_add(opening, role, "%s: split %s", path, split->word + 7);
+    if (!s) return DCNN_FAILURE;
+    const size_t size = (size_t)whole->h * (size_t)whole->w * (size_t)whole->c;
+    s->count = split->shape[0];
+    s->h = whole->h;
+    s->w = whole->w;
+    s->c = whole->c;
+    uint8_t *pixels = malloc((size_t)s->count * size);
+    s->pixels = s->memory = pixels;
+    s->labels = malloc((size_t)s->count * sizeof *s->labels);
+    if (!pixels || !s->labels) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for its images", path);
+    for (int64_t i = 0; i < s->count; i++) {
+        const int64_t row = row_at(split, i);
+        memcpy(pixels + (size_t)i * size, whole->pixels + (size_t)row * size, size);
+        s->labels[i] = whole->labels[row];
+    }
+    for (int64_t i = 0; i < whole->class_names.count; i++)
+        DCNN_TRY(dcnn_names_add(&s->class_names, whole->class_names.text[i], strlen(whole->class_names.text[i])));
+    dcnn_source_tell(opening->options, "%s: %s images of %dx%dx%d%s", s->name, dcnn_count(s->count, &count), s->h, s->w,
+                     s->c, dcnn_role_text(role));
+    return DCNN_OK;
+}
+
+/* Names that fit the labels; a list beside labels from 1 would be off by one. */
+static dcnn_status take_names(const dcnn_opening *opening, const dcnn_arrays *arrays, dcnn_source *whole) {
+    const dcnn_array *names = find(arrays, "class_names");
+    if (!names || names->kind != DCNN_NUMBER_BYTES || names->rank != 1 || whole->class_names.count > 0) return DCNN_OK;
+    int64_t least = INT64_MAX, most = INT64_MIN;
+    for (int64_t i = 0; i < whole->count; i++) {
+        if (whole->labels[i] < least) least = whole->labels[i];
+        if (whole->labels[i] > most) most = whole->labels[i];
+    }
+    if (least == 1 && most == names->shape[0]) {
+        for (int64_t i = 0; i < whole->count; i++) whole->labels[i]--;
+        dcnn_source_tell(opening->options, "%s: its labels begin at 1, its class names fit them so: label 1 is '%.*s'",
+                         whole->name, names->bytes, (const char *)names->data);
+    }
+    return dcnn_array_take_texts(names, &whole->class_names);
+}
+
+static dcnn_status open_splits(const dcnn_opening *opening, const char *path, dcnn_arrays *arrays) {
+    dcnn_sources whole_list = {0};
+    const dcnn_opening aside = {.to = &whole_list, .given = DCNN_ROLE_POOL, .options = opening->options};
+    dcnn_source *whole = dcnn_source_add(&aside, DCNN_ROLE_POOL, "%s", path);
+    if (!whole) return DCNN_FAILURE;
+    dcnn_status status;
+    DCNN_TRY_DONE(dcnn_array_take_images((dcnn_array *)(uintptr_t)find(arrays, "images"), opening->options, whole));
+    DCNN_TRY_DONE(dcnn_array_take_labels(find(arrays, "labels"), opening->options, whole));
+    DCNN_TRY_DONE(take_names(opening, arrays, whole));
+    DCNN_TRY_DONE(check_rows(path, arrays, whole->count));
+    for (int i = 0; i < arrays->count; i++)
+        if (is_split(&arrays->items[i])) DCNN_TRY_DONE(take_split(opening, path, &arrays->items[i], whole));
+done:
+    dcnn_sources_free(&whole_list);
+    return status;
+}
+
+/* --- any file --------------------------------------------------------------------------------------------------------
+ */
+
+dcnn_status dcnn_hdf5_open(const dcnn_opening *opening, const char *path) {
+    dcnn_h5_array *listed = calloc(DCNN_H5_ARRAYS, sizeof *listed);
+    dcnn_arrays arrays = {0};
+    int count = 0;
+    dcnn_status status = listed ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "%s: out of memory", path);
+    DCNN_TRY_DONE(status);
+    DCNN_TRY_DONE(dcnn_source_note(opening, path));
+    DCNN_TRY_DONE(dcnn_h5_arrays_list(path, &count, listed));
+    if (count == 0) {
+        status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: an HDF5 file without data sets", path);
+        goto done;
+    }
+    for (int i = 0; i < count; i++)
+        if (listed[i].rank < 0) {
+            char version[32];
+            status =
+                DCNN_FAIL(DCNN_BAD_INPUT,
+                          "%s: its data set '%s' was written by a newer HDF5 than this one (%s); in Python, write it "
+                          "with h5py.File(name, 'w', libver=('earliest', 'v110'))",
+                          path, listed[i].name, dcnn_hdf5_version(version));
+            goto done;
+        }
+    bool model = false, splits = false;
+    for (int i = 0; i < count; i++) {
+        model = model || strncmp(listed[i].name, "model_weights/", 14) == 0;
+        splits = splits || strncmp(listed[i].name, "splits/", 7) == 0;
+    }
+    if (model) {
+        status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: is a model, not a source of images; `dcnn info` tells what it is like",
+                           path);
+        goto done;
+    }
+    for (int i = 0; i < count; i++) DCNN_TRY_DONE(read_one(path, &listed[i], &arrays));
+    status = splits && find(&arrays, "images") && find(&arrays, "labels")
+                 ? open_splits(opening, path, &arrays)
+                 : dcnn_arrays_pair(opening, path, &arrays, DCNN_ROLE_TEST);
+done:
+    dcnn_arrays_free(&arrays);
+    free(listed);
+    return status;
+}

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* idx_folder.c — the IDX files of a folder, or one level below it, under any stem: MNIST's, EMNIST's, torchvision's raw
+ * folder, Kaggle's folders that are called like the files in them. */
+#include <ctype.h>
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "io/kind.h"
+#include "sources/readers/array.h"
+
+enum { LOOKED_INTO = 200 }; /* a folder with more files is one of images */
+
+/* A file's name without what tells part, role and format: the set that it belongs to. */
+static void set_of(const char *path, char set[64], bool *labels) {
+    static const char *const words[] = {
+        "images", "image",      "imgs", "labels", "label", "train", "training", "test",  "testing", "t10k", "val",
+        "valid",  "validation", "idx",  "idx1",   "idx2",  "idx3",  "idx4",     "ubyte", "gz",      "int",  NULL};
+    const char *slash = strrchr(path, '/'), *at = slash ? slash + 1 : path;
+    size_t used = 0;
+    *labels = strstr(at, "label") != NULL;
+    while (*at) {
+        size_t length = 0;
+        while (isalnum((unsigned char)at[length])) length++;
+        bool known = length == 0;
+        for (int i = 0; words[i] && !known; i++)
+            known = strlen(words[i]) == length && strncmp(at, words[i], length) == 0;
+        if (!known && used + length + 2 < 64) {
+            if (used > 0) set[used++] = '-';
+            memcpy(set + used, at, length);
+            used += length;
+        }
+        at += length + (at[length] != '\0');
+    }
+    set[used] = '\0';
+}
+
+static int visible(const struct dirent *entry) {
+    return entry->d_name[0] != '.';
+}
+
+/* Adds the IDX files of one folder; below it, files in folders once more. */
+static dcnn_status gather(const char *path, bool below, dcnn_names *files) {
+    struct dirent **entries;
+    const int count = scandir(path, &entries, visible, alphasort);
+    if (count < 0) return DCNN_OK;
+    dcnn_status status = DCNN_OK;
+    for (int pass = 0; pass < 2; pass++) /* what lies nearer comes first */
+        for (int i = 0; i < count && status == DCNN_OK && count <= LOOKED_INTO; i++) {
+            char *name;
+            struct stat about;
+            if (asprintf(&name, "%s/%s", path, entries[i]->d_name) < 0)
+                return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for its files' names", path);
+            const bool there = stat(name, &about) == 0, is_folder = there && S_ISDIR(about.st_mode);
+            if (pass == 0 && there && !is_folder && dcnn_kind_of_file(name) == DCNN_KIND_IDX)
+                status = dcnn_names_add(files, name, strlen(name));
+            if (pass == 1 && is_folder && below) status = gather(name, false, files);
+            free(name);
+        }
+    for (int i = 0; i < count; i++) free(entries[i]);
+    free(entries);
+    return status;
+}
+
+/* Of the same part, role and set the first one stays: torchvision keeps what it unpacked beside the packed. */
+static bool is_double(const dcnn_names *kept, const char *path) {
+    char set[64], other_set[64];
+    bool labels, other_labels;
+    dcnn_role role = DCNN_ROLE_POOL, other_role = DCNN_ROLE_POOL;
+    const char *slash = strrchr(path, '/');
+    set_of(path, set, &labels);
+    const bool named = dcnn_role_in(slash ? slash + 1 : path, &role);
+    for (int64_t i = 0; i < kept->count; i++) {
+        const char *other = strrchr(kept->text[i], '/') + 1;
+        set_of(kept->text[i], other_set, &other_labels);
+        other_role = DCNN_ROLE_POOL;
+        const bool other_named = dcnn_role_in(other, &other_role);
+        if (labels == other_labels && role == other_role && named == other_named && strcmp(set, other_set) == 0)
+            return true;
+    }
+    return false;
+}
+
+static dcnn_status check_sets(const char *path, const dcnn_names *files) {
+    dcnn_names sets = {0};
+    dcnn_status status = DCNN_OK;
+    for (int64_t i = 0; i < files->count && status == DCNN_OK; i++) {
+        char set[64];
+        bool labels;
+        set_of(files->text[i], set, &labels);
+        status = dcnn_names_add(&sets, set, strlen(set));
+    }
+    dcnn_names_unite(&sets);
+    if (status == DCNN_OK && sets.count > 1)
+        status = DCNN_FAIL(DCNN_BAD_INPUT,
+                           "%s: holds the IDX files of %lld sets ('%s', '%s'%s); name the files of one of them", path,
+                           (long long)sets.count, sets.text[0], sets.text[1], sets.count > 2 ? ", ..." : "");
+    dcnn_names_free(&sets);
+    return status;
+}
+
+/* Images need their labels and labels their images, each by the name that its counterpart has. */
+static dcnn_status check_pairs(const char *path, const dcnn_names *files, bool unlabelled) {
+    for (int64_t i = 0; i < files->count; i++) {
+        char set[64], other_set[64];
+        bool labels, other_labels, found = false;
+        dcnn_role role = DCNN_ROLE_POOL, other_role;
+        set_of(files->text[i], set, &labels);
+        (void)dcnn_role_in(strrchr(files->text[i], '/') + 1, &role);
+        for (int64_t j = 0; j < files->count && !found; j++) {
+            set_of(files->text[j], other_set, &other_labels);
+            other_role = DCNN_ROLE_POOL;
+            (void)dcnn_role_in(strrchr(files->text[j], '/') + 1, &other_role);
+            found = labels != other_labels && role == other_role;
+        }
+        if (!found && !unlabelled)
+            return DCNN_FAIL(DCNN_BAD_INPUT, "%s: has %s, but not the file of its %s; both are needed", path,
+                             strrchr(files->text[i], '/') + 1, labels ? "images" : "labels");
+    }
+    return DCNN_OK;
+}
+
+dcnn_status dcnn_idx_folder_open(const dcnn_opening *opening, const char *path, bool *found) {
+    dcnn_names all = {0}, files = {0};
+    dcnn_arrays arrays = {0};
+    dcnn_status status = gather(path, true, &all);
+    *found = all.count > 0;
+    for (int64_t i = 0; i < all.count && status == DCNN_OK; i++)
+        if (!is_double(&files, all.text[i])) status = dcnn_names_add(&files, all.text[i], strlen(all.text[i]));
+    if (status != DCNN_OK || !*found) goto done;
+    DCNN_TRY_DONE(check_sets(path, &files));
+    DCNN_TRY_DONE(check_pairs(path, &files, opening->options->unlabelled));
+    for (int part = 0; part < 4;
+         part++) /* training before test, images before labels, as these files were always read */
+        for (int64_t i = 0; i < files.count; i++) {
+            char set[64];
+            bool labels;
+            dcnn_role role = DCNN_ROLE_POOL;
+            set_of(files.text[i], set, &labels);
+            (void)dcnn_role_in(strrchr(files.text[i], '/') + 1, &role);
+            if ((role == DCNN_ROLE_POOL ? 0 : 2) + labels != part) continue;
+            DCNN_TRY_DONE(dcnn_source_note(opening, files.text[i]));
+            DCNN_TRY_DONE(dcnn_idx_read(files.text[i], &arrays));
+        }
+    status = dcnn_arrays_pair(opening, path, &arrays, DCNN_ROLE_OFFICIAL_TEST);
+done:
+    dcnn_arrays_free(&arrays);
+    dcnn_names_free(&all);
+    dcnn_names_free(&files);
+    return status;
+}
