@@ -198,6 +198,19 @@ static results results_of(const sizes *size) {
     return r;
 }
 
+/* Gradients one by one have the same bits as both at once. */
+static void check_apart(const dcnn_kernels *kernels, const dcnn_conv *shape, const float *packed, float *scratch,
+                        const results *both) {
+    const sizes size = sizes_of(shape);
+    const float *x = test_random(size.x, 60), *dy = test_random(size.y, 63);
+    float *dx = test_floats(size.x), *dw = test_floats(size.w), *dbias = test_floats(size.k);
+    kernels->conv_backward_input(shape, dy, packed, dx, scratch);
+    kernels->conv_backward_filter(shape, x, dy, dw, dbias, scratch);
+    check_bits("dx alone", kernels->isa, size.x, dx, both->dx);
+    check_bits("dw alone", kernels->isa, size.w, dw, both->dw);
+    check_bits("dbias alone", kernels->isa, size.k, dbias, both->dbias);
+}
+
 /* argmax is given to all: where sums tie but for their rounding, fp32 may choose another cell. */
 static results run(const dcnn_kernels *kernels, const dcnn_conv *shape, const uint8_t *argmax) {
     const sizes size = sizes_of(shape);
@@ -208,8 +221,8 @@ static results run(const dcnn_kernels *kernels, const dcnn_conv *shape, const ui
     results r = results_of(&size);
     kernels->conv_forward(shape, x, packed, bias, DCNN_FUSED_RELU, r.y, scratch);
     kernels->conv_forward(shape, x, packed, NULL, DCNN_FUSED_NONE, r.plain, scratch);
-    kernels->conv_backward_input(shape, dy, packed, r.dx, scratch);
-    kernels->conv_backward_filter(shape, x, dy, r.dw, r.dbias, scratch);
+    kernels->conv_backward(shape, x, packed, dy, r.dx, r.dw, r.dbias, scratch);
+    check_apart(kernels, shape, packed, scratch, &r);
     free(scratch);
     if (size.pooled == 0 || !kernels->conv_pool_fits(shape)) return r;
     scratch = scratch_of(kernels->conv_pool_scratch(shape));

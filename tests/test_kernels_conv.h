@@ -256,6 +256,35 @@ static void test_conv_backward_filter(const dcnn_kernels *fast, const dcnn_kerne
     check_conv_nan(fast, slow);
 }
 
+/* Both gradients at once have the bits of each alone; either may be left out. */
+static void test_conv_backward(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    (void)slow;
+    for (int i = 0; i < CONVOLUTIONS; i++) {
+        const dcnn_conv numbered = convolution(i), *shape = &numbered;
+        const conv_sizes size = sizes_of(shape);
+        const float *x = test_random(size.x, 35), *dy = test_random(size.y, 36), *w = test_random(size.w, 34);
+        float *dx[3], *dw[3], *dbias[3], *packed = packed_of(fast, shape, w);
+        float *scratch = scratch_of(fast->conv_scratch(shape));
+        for (int k = 0; k < 3; k++) {
+            dx[k] = test_floats(size.x);
+            dw[k] = test_floats(size.w);
+            dbias[k] = test_floats(size.k);
+        }
+        fast->conv_backward_input(shape, dy, packed, dx[0], scratch);
+        fast->conv_backward_filter(shape, x, dy, dw[0], dbias[0], scratch);
+        fast->conv_backward(shape, x, packed, dy, dx[1], dw[1], dbias[1], scratch);
+        fast->conv_backward(shape, x, packed, dy, dx[2], NULL, NULL, scratch);
+        fast->conv_backward(shape, x, packed, dy, NULL, dw[2], dbias[2], scratch);
+        free(scratch);
+        for (int k = 1; k < 3; k++) {
+            assert_memory_equal(dx[k], dx[0], size.x * sizeof(float));
+            assert_memory_equal(dw[k], dw[0], size.w * sizeof(float));
+            assert_memory_equal(dbias[k], dbias[0], size.k * sizeof(float));
+        }
+        test_release();
+    }
+}
+
 /* --- convolution + bias + ReLU + MaxPooling --------------------------------------------------------------------- */
 
 /* The recipe's three layers come first: on a SIMD instruction set they must fit. */

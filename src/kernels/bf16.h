@@ -33,7 +33,7 @@ enum {
     BF16_BLOCK = 2 * BF16_TILE,              /**< rows and columns of a product, at most */
     BF16_TILE_SIZE = BF16_CHUNK * BF16_TILE, /**< numbers of a tile */
     BF16_IMAGES = 16,                        /**< at most, of a group whose pixels lie side by side */
-    BF16_GROUP_BYTES = 768 << 10,            /**< of a group's gathered input, if more than one image: part of L2 */
+    BF16_GROUP_BYTES = 832 << 10,            /**< of a group's gathered input, if more than one image: part of L2 */
     BF16_LEAST_CHANNELS = 16,                /**< convolutions of fewer input channels stay fp32: bf16_pays() */
 };
 

@@ -173,6 +173,9 @@ typedef enum dcnn_function {
     /* dw [R,S,C,K] = sum over the grain, written, not added; dbias [K] likewise, or NULL. */                          \
     X(void, conv_backward_filter, (const dcnn_conv *shape, const float *x, const float *dy, float *dw, float *dbias,   \
                                    float *scratch))                                                                    \
+    /* Both of them at once, which may share work; dx, or dw with dbias, may be NULL: not wanted. */                   \
+    X(void, conv_backward, (const dcnn_conv *shape, const float *x, const float *packed, const float *dy, float *dx,   \
+                            float *dw, float *dbias, float *scratch))                                                  \
     /* --- convolution with dilation and groups: w [R,S,C/groups,K]; a depthwise one has as many groups as channels -- */\
     /* y = x * w + bias; bias may be NULL. */                                                                          \
     X(void, general_forward, (const dcnn_conv *shape, const float *x, const float *w, const float *bias, float *y))    \

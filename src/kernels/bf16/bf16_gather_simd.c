@@ -128,26 +128,30 @@ void DCNN_SIMD_NAME(dcnn_bf16_pair_gradient)(const bf16_gathered *g, const bf16_
                                              const uint16_t *rows, uint16_t *to) {
     static const uint16_t zeros[BF16_TILE];
     const size_t inner = (d->border_h * d->w + d->border_w) * d->images;
-    for (size_t line = 0; line < g->lines; line++) {
-        const uint16_t *from = rows + (inner + line * d->w * d->images) * d->depth;
-        for (size_t first = 0; first < g->line; first += BF16_CHUNK, to += tiles * BF16_TILE_SIZE)
-            for (size_t row = first; row < first + BF16_CHUNK; row += 2) {
-                const bool has_first = row < g->line, has_second = row + 1 < g->line;
-                const uint16_t *a = has_first ? from + row * d->depth : zeros;
-                const uint16_t *b = has_second ? from + (row + 1) * d->depth : zeros;
-                uint16_t *pair = to + (row - first) * BF16_TILE;
-                for (size_t tile = 0; tile < tiles; tile++, pair += BF16_TILE_SIZE)
-                    bf16_store_pairs(
-                        pair, bf16_pair_rows(a + has_first * tile * BF16_TILE, b + has_second * tile * BF16_TILE));
+    const size_t panel = g->lines * bf16_whole(g->line, BF16_CHUNK) * BF16_BLOCK;
+    size_t chunk = 0;
+    for (size_t line = 0; line < g->lines; line++)
+        for (size_t first = 0; first < g->line; first += BF16_CHUNK, chunk++) {
+            const uint16_t *from = rows + (inner + line * d->w * d->images + first) * d->depth;
+            const size_t left = g->line - first;
+            for (size_t tile = 0; tile < tiles; tile++) {
+                const size_t wide = tile / 2 * 2 + 1 < tiles ? 2 : 1;
+                uint16_t *pair = to + tile / 2 * panel + (chunk * wide + tile % 2) * BF16_TILE_SIZE;
+                const uint16_t *a = from + tile * BF16_TILE;
+                for (size_t row = 0; row < BF16_CHUNK; row += 2, pair += BF16_BLOCK, a += 2 * d->depth)
+                    bf16_store_pairs(pair,
+                                     bf16_pair_rows(row < left ? a : zeros, row + 1 < left ? a + d->depth : zeros));
             }
-    }
+        }
 }
 
 enum { BIAS_VECTORS = 4 };
 
 INLINE void sum_columns(const size_t vectors, size_t rows, size_t k, const float *dy, const uint8_t *argmax,
-                        size_t lanes, float *dbias) {
-    simd_float sum[BIAS_VECTORS] = {simd_zero(), simd_zero(), simd_zero(), simd_zero()};
+                        size_t lanes, bool add, float *dbias) {
+    simd_float sum[BIAS_VECTORS];
+#pragma GCC unroll 4
+    for (size_t j = 0; j < vectors; j++) sum[j] = add ? load_lanes(dbias + j * V, lanes) : simd_zero();
     for (size_t i = 0; i < rows; i++) {
 #pragma GCC unroll 4
         for (size_t j = 0; j < vectors; j++) {
@@ -164,10 +168,11 @@ INLINE void sum_columns(const size_t vectors, size_t rows, size_t k, const float
     for (size_t j = 0; j < vectors; j++) store_lanes(dbias + j * V, lanes, sum[j]);
 }
 
-void DCNN_SIMD_NAME(dcnn_bf16_bias_gradient)(size_t rows, size_t k, const float *dy, const uint8_t *argmax,
+void DCNN_SIMD_NAME(dcnn_bf16_bias_gradient)(size_t rows, size_t k, const float *dy, const uint8_t *argmax, bool add,
                                              float *dbias) {
     size_t at = 0;
     for (; at + BIAS_VECTORS * V <= k; at += BIAS_VECTORS * V)
-        sum_columns(BIAS_VECTORS, rows, k, dy + at, argmax ? argmax + at : NULL, V, dbias + at);
-    for (; at < k; at += V) sum_columns(1, rows, k, dy + at, argmax ? argmax + at : NULL, least(V, k - at), dbias + at);
+        sum_columns(BIAS_VECTORS, rows, k, dy + at, argmax ? argmax + at : NULL, V, add, dbias + at);
+    for (; at < k; at += V)
+        sum_columns(1, rows, k, dy + at, argmax ? argmax + at : NULL, least(V, k - at), add, dbias + at);
 }

@@ -162,12 +162,12 @@ void DCNN_SIMD_NAME(dcnn_bf16_gather_gradient)(const dcnn_conv *shape, const bf1
 void DCNN_SIMD_NAME(dcnn_bf16_transpose)(size_t rows, size_t depth, size_t channels, const uint16_t *from,
                                          uint16_t *to);
 
-/** The gradient's rows as right tiles of a product over rows: [line][chunk][tile]. */
+/** The gradient's rows as right tiles of a product over rows: [panel of two tiles][line][chunk][tile]. */
 void DCNN_SIMD_NAME(dcnn_bf16_pair_gradient)(const bf16_gathered *g, const bf16_gradient *d, size_t tiles,
                                              const uint16_t *rows, uint16_t *to);
 
-/** dbias [K] = the sums of dy over all positions, one after the other, in fp32. */
-void DCNN_SIMD_NAME(dcnn_bf16_bias_gradient)(size_t rows, size_t k, const float *dy, const uint8_t *argmax,
+/** dbias [K] = the sums of dy over all positions, one after the other, in fp32; with `add` on from what is there. */
+void DCNN_SIMD_NAME(dcnn_bf16_bias_gradient)(size_t rows, size_t k, const float *dy, const uint8_t *argmax, bool add,
                                              float *dbias);
 
 #endif

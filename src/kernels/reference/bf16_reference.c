@@ -155,6 +155,12 @@ static void conv_backward_filter(const dcnn_conv *shape, const float *x, const f
         fp32.conv_backward_filter(shape, x, dy, dw, dbias, scratch);
 }
 
+static void conv_backward(const dcnn_conv *shape, const float *x, const float *packed, const float *dy, float *dx,
+                          float *dw, float *dbias, float *scratch) {
+    if (dw != NULL) conv_backward_filter(shape, x, dy, dw, dbias, scratch);
+    if (dx != NULL) conv_backward_input(shape, dy, packed, dx, scratch);
+}
+
 static void conv_pool_forward(const dcnn_conv *shape, const float *x, const float *in_scale, const float *in_shift,
                               const float *packed, const float *bias, float *y, uint8_t *argmax, float *scratch) {
     if (!bf16_pays(shape)) {
@@ -220,6 +226,7 @@ void dcnn_register_bf16_reference(dcnn_kernels *table) {
     table->conv_forward = conv_forward;
     table->conv_backward_input = conv_backward_input;
     table->conv_backward_filter = conv_backward_filter;
+    table->conv_backward = conv_backward;
     table->conv_pool_forward = conv_pool_forward;
     table->conv_pool_backward = conv_pool_backward;
 }

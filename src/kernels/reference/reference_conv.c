@@ -128,6 +128,12 @@ static void conv_backward_filter(const dcnn_conv *shape, const float *x, const f
     }
 }
 
+static void conv_backward(const dcnn_conv *shape, const float *x, const float *packed, const float *dy, float *dx,
+                          float *dw, float *dbias, float *scratch) {
+    if (dw != NULL) conv_backward_filter(shape, x, dy, dw, dbias, scratch);
+    if (dx != NULL) conv_backward_input(shape, dy, packed, dx, scratch);
+}
+
 /* --- convolution + bias + ReLU + MaxPooling 2x2 ------------------------------------------------------------------- */
 
 static bool conv_pool_fits(const dcnn_conv *shape) {
@@ -319,6 +325,7 @@ void dcnn_register_reference_conv(dcnn_kernels *table) {
     table->conv_forward = conv_forward;
     table->conv_backward_input = conv_backward_input;
     table->conv_backward_filter = conv_backward_filter;
+    table->conv_backward = conv_backward;
     table->conv_pool_fits = conv_pool_fits;
     table->conv_pool_scratch = conv_pool_scratch;
     table->conv_pool_packed = conv_packed;

@@ -41,6 +41,12 @@ static void conv_backward_filter(const dcnn_conv *shape, const float *x, const f
     if (dbias != NULL) DCNN_SIMD_NAME(dcnn_column_sums)(positions, shape->k, dy, dbias);
 }
 
+static void conv_backward(const dcnn_conv *shape, const float *x, const float *packed, const float *dy, float *dx,
+                          float *dw, float *dbias, float *scratch) {
+    if (dw != NULL) conv_backward_filter(shape, x, dy, dw, dbias, scratch);
+    if (dx != NULL) conv_backward_input(shape, dy, packed, dx, scratch);
+}
+
 void DCNN_SIMD_NAME(dcnn_register_conv)(dcnn_kernels *table) {
     table->conv_scratch = conv_scratch;
     table->conv_packed = conv_packed;
@@ -48,4 +54,5 @@ void DCNN_SIMD_NAME(dcnn_register_conv)(dcnn_kernels *table) {
     table->conv_forward = conv_forward;
     table->conv_backward_input = conv_backward_input;
     table->conv_backward_filter = conv_backward_filter;
+    table->conv_backward = conv_backward;
 }

@@ -163,11 +163,9 @@ static void backward(const dcnn_pass *pass) {
         backward_general(pass, &shape, dy);
         return;
     }
-    float *dkernel = dcnn_pass_dparam(pass, op->node, KERNEL);
-    if (dkernel)
-        pass->kernels->conv_backward_filter(&shape, pass->x[0], dy, dkernel, dcnn_pass_dparam(pass, op->node, BIAS),
-                                            scratch);
-    if (pass->dx[0]) pass->kernels->conv_backward_input(&shape, dy, op->packed, pass->dx[0], scratch);
+    pass->kernels->conv_backward(&shape, pass->x[0], op->packed, dy, pass->dx[0],
+                                 dcnn_pass_dparam(pass, op->node, KERNEL), dcnn_pass_dparam(pass, op->node, BIAS),
+                                 scratch);
 }
 
 static const dcnn_op_kind op = {
