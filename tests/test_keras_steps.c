@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* test_keras_steps.c — small nets of all kinds, with each loss, optimizer, regularizer and constraint, trained for 20
- * steps beside real Keras, as tools/record_steps.py recorded it: outputs before, the loss of each step, weights after. */
+ * steps beside real Keras, as tools/record_steps.py recorded it: outputs before, the loss of each step, weights after.
+ */
 #include <math.h>
 
 #include "engine/engine.h"
@@ -65,16 +66,16 @@ static void read_loss(const recorded *r) {
     const json_t *config = json_object_get(json, "config");
     const char *name =
         json_is_string(json) ? json_string_value(json) : json_string_value(json_object_get(json, "class_name"));
-    const dcnn_loss loss = {.kind = dcnn_loss_find(name),
-                            .smoothing = number(config, "label_smoothing"),
-                            .delta = number(config, "delta")};
+    const dcnn_loss loss = {
+        .kind = dcnn_loss_find(name), .smoothing = number(config, "label_smoothing"), .delta = number(config, "delta")};
     assert_ok(dcnn_net_set_loss(r->net, &loss));
     json_decref(json);
 }
 
 /* Weights of all layers, each as one flat list. */
 static void for_weights(const recorded *r, const char *when,
-                        void (*take)(const recorded *, const char *place, const dcnn_param *, float *, const double *)) {
+                        void (*take)(const recorded *, const char *place, const dcnn_param *, float *,
+                                     const double *)) {
     for (int i = 0; i < r->net->node_count; i++) {
         const dcnn_node *node = &r->net->nodes[i];
         size_t count = 0, at = 0;

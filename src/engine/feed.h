@@ -37,7 +37,7 @@ typedef struct dcnn_arrays {
     const int32_t *labels; /**< [count], or NULL */
     const float *targets;  /**< [count, outputs] numbers, or NULL */
     int outputs;
-    int64_t first_number;  /**< of sample 0 in the whole data, for dropout */
+    int64_t first_number; /**< of sample 0 in the whole data, for dropout */
 } dcnn_arrays;
 
 /** A feed of arrays, which are borrowed. *Local.* */

@@ -84,8 +84,9 @@ static dcnn_status replace_head(const dcnn_net *net, const dcnn_net_edit *edit, 
         if (node->layer->activation == NULL) continue;
         const dcnn_activation_kind kind = node->layer->activation(node).kind;
         if (i > head && edit->head_numbers && kind != DCNN_LINEAR && node->layer != &dcnn_layer_activation)
-            return DCNN_FAIL(DCNN_BAD_INPUT, "--replace-head: behind the last Dense stands '%s' (%s), which gives no "
-                                             "numbers",
+            return DCNN_FAIL(DCNN_BAD_INPUT,
+                             "--replace-head: behind the last Dense stands '%s' (%s), which gives no "
+                             "numbers",
                              node->name, node->layer->class_name);
         if (edit->head_numbers && json_object_get(config, "activation"))
             json_object_set_new(config, "activation", json_string("linear"));

@@ -86,9 +86,9 @@ dcnn_adam_step dcnn_adam_at(const dcnn_optimizer *optimizer, int64_t step, int64
 
 /** A weight tensor as the optimizer sees it. */
 typedef struct dcnn_weight {
-    dcnn_range place;            /**< in net->params */
-    const dcnn_param *param;     /**< the net's, with its rules */
-    bool adapts;                 /**< has weight decay and a trust ratio: is neither a bias nor gamma nor beta */
+    dcnn_range place;        /**< in net->params */
+    const dcnn_param *param; /**< the net's, with its rules */
+    bool adapts;             /**< has weight decay and a trust ratio: is neither a bias nor gamma nor beta */
     bool regularized;
     double rate;                 /**< its learning rate is the step's times this */
     int64_t first_chunk, chunks; /**< of its norms; 0 chunks if nothing measures it */
@@ -99,7 +99,7 @@ typedef struct dcnn_update {
     const dcnn_kernels *kernels;
     const dcnn_optimizer *optimizer;
     int weight_count;
-    dcnn_weight *weights; /**< by place */
+    dcnn_weight *weights;                    /**< by place */
     bool regularizes, constrains, has_rates; /**< does any weight have such */
     int64_t chunk_count;
     double (*norms)[3]; /**< [chunk_count] sums of squares: of the weights, of what they would move by; penalty of the

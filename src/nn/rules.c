@@ -151,8 +151,8 @@ double dcnn_net_penalty(const dcnn_net *net) {
     for (const dcnn_param *p = NULL; (p = next_regularized(net, p));)
         for (size_t at = 0; at < p->count; at += DCNN_CHUNK) {
             const size_t left = p->count - at;
-            penalty += dcnn_rules_penalty(&p->rules, left < DCNN_CHUNK ? left : DCNN_CHUNK,
-                                          net->params + p->offset + at);
+            penalty +=
+                dcnn_rules_penalty(&p->rules, left < DCNN_CHUNK ? left : DCNN_CHUNK, net->params + p->offset + at);
         }
     return penalty;
 }
