@@ -201,14 +201,6 @@ dcnn_status dcnn_keras_read(const char *path, dcnn_checkpoint *checkpoint) {
     return status;
 }
 
-bool dcnn_keras_is_weights(const char *path) {
-    hid_t file;
-    if (dcnn_h5_open(path, &file, NULL) != DCNN_OK) return false;
-    const bool weights = !dcnn_h5_attribute_has(file, "model_config") && dcnn_h5_has(file, "layers");
-    dcnn_h5_close(file);
-    return weights;
-}
-
 dcnn_status dcnn_keras_weights_read(const char *path, dcnn_net *net) {
     hid_t file;
     DCNN_TRY(dcnn_h5_open(path, &file, NULL));
