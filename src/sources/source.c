@@ -167,8 +167,7 @@ dcnn_status dcnn_source_keep(dcnn_source *s, const uint8_t *keep) {
     return DCNN_OK;
 }
 
-/* --- reading -------------------------------------------------------------------------------------------------------
- */
+/* --- reading ------------------------------------------------------------------------------------------------------ */
 
 static size_t place_of(const dcnn_source *s, int64_t row) {
     return (size_t)(s->rows ? s->rows[row] : row);

@@ -157,8 +157,7 @@ dcnn_status dcnn_chosen_check(const dcnn_options *options) {
     return DCNN_OK;
 }
 
-/* --- what a run does with it -----------------------------------------------------------------------------------------
- */
+/* --- what a run does with it -------------------------------------------------------------------------------------- */
 
 bool dcnn_chosen_idle(const dcnn_options *options, int64_t ranks, int64_t threads, char text[512]) {
     const int64_t grains = (options->batch_size + options->grain - 1) / options->grain;

@@ -32,8 +32,7 @@ static dcnn_status read_one(const char *path, dcnn_h5_array *from, dcnn_arrays *
     return DCNN_OK;
 }
 
-/* --- data sets of dcnn's layout --------------------------------------------------------------------------------------
- */
+/* --- data sets of dcnn's layout ----------------------------------------------------------------------------------- */
 
 static const dcnn_array *find(const dcnn_arrays *arrays, const char *name) {
     for (int i = 0; i < arrays->count; i++)
@@ -157,8 +156,7 @@ static void turn_round(dcnn_arrays *arrays) {
     dcnn_mat_order(arrays);
 }
 
-/* --- any file --------------------------------------------------------------------------------------------------------
- */
+/* --- any file ----------------------------------------------------------------------------------------------------- */
 
 dcnn_status dcnn_hdf5_open(const dcnn_opening *opening, const char *path) {
     dcnn_h5_array *listed = calloc(DCNN_H5_ARRAYS, sizeof *listed);
