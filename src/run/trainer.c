@@ -307,8 +307,7 @@ void dcnn_trainer_close(dcnn_trainer *t) {
     free(t);
 }
 
-/* --- the rate -------------------------------------------------------------------------------------------------------
- */
+/* --- the rate ----------------------------------------------------------------------------------------------------- */
 
 /* From what it was when patience was over. */
 static double descent_rate(const dcnn_trainer *t) {

@@ -13,8 +13,7 @@
 
 const char dcnn_weights_balanced[] = "balanced";
 
-/* --- what was given ------------------------------------------------------------------------------------------------
- */
+/* --- what was given ----------------------------------------------------------------------------------------------- */
 
 /* The next line of [*at, end), without its end and the spaces around it. */
 static bool next_line(const char **at, const char **line, size_t *length) {
@@ -128,8 +127,7 @@ dcnn_status dcnn_class_weights_read(const char *given, char **text) {
     return status;
 }
 
-/* --- a weight a class -----------------------------------------------------------------------------------------------
- */
+/* --- a weight a class --------------------------------------------------------------------------------------------- */
 
 static int find_class(const dcnn_dataset *d, const char *name) {
     char *end;
