@@ -114,6 +114,11 @@ static void with_it(dcnn_change *change, const dcnn_augment *ranges) {
     (void)ranges;
 }
 
+/* Two images are mixed when both are changed: mix.c. */
+static void in_pairs(dcnn_change *change, const dcnn_augment *ranges) {
+    with_it(change, ranges);
+}
+
 #define ROW(type, field, name, recipe, photos, from, to, ends, function, text)                                         \
     {.option = name,                                                                                                   \
      .what = text,                                                                                                     \
@@ -125,6 +130,7 @@ static void with_it(dcnn_change *change, const dcnn_augment *ranges) {
                        : true, double                                                                                  \
                        : false),                                                                                       \
      .alone = function != with_it,                                                                                     \
+     .in_pairs = function == in_pairs,                                                                                 \
      .apply = function},
 const dcnn_augment_row dcnn_augment_table[DCNN_AUGMENT_COUNT] = {DCNN_AUGMENT_LIST(ROW)};
 
