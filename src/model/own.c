@@ -18,7 +18,7 @@ json_t *dcnn_own_describe(const dcnn_checkpoint *from) {
     const int channels = from->net->nodes[0].shape.c;
     const bool bytes = dcnn_net_takes_bytes(from->net), normalised = from->normalised && channels <= DCNN_MAX_CHANNELS;
     json_t *own = json_pack("{s:s}", "created_by", "dcnn " DCNN_VERSION);
-    if (normalised && !bytes) {
+    if (normalised) {
         json_object_set_new(own, "mean", numbers(channels, from->mean));
         json_object_set_new(own, "std", numbers(channels, from->std));
     }

@@ -17,7 +17,8 @@ static const char *name_of(const dcnn_node *node, const dcnn_param *param, char 
     return name;
 }
 
-/* --- writing ------------------------------------------------------------------------------------------------------- */
+/* --- writing -------------------------------------------------------------------------------------------------------
+ */
 
 static json_t *describe_tensor(const dcnn_param *param, size_t begin) {
     json_t *shape = json_array();
@@ -85,7 +86,8 @@ dcnn_status dcnn_safetensors_write(const char *path, const dcnn_checkpoint *chec
     return status;
 }
 
-/* --- reading ------------------------------------------------------------------------------------------------------- */
+/* --- reading -------------------------------------------------------------------------------------------------------
+ */
 
 /* A file in memory: its header, and where the tensors lie. */
 typedef struct reader {
@@ -119,7 +121,8 @@ static dcnn_status read_tensor(const reader *from, const char *name, const dcnn_
     const json_int_t begin = json_integer_value(json_array_get(offsets, 0));
     const json_int_t end = json_integer_value(json_array_get(offsets, 1));
     const dcnn_number_type type = type_of(dtype);
-    if (tensor == NULL) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: has no weight '%s', which the model needs", from->path, name);
+    if (tensor == NULL)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: has no weight '%s', which the model needs", from->path, name);
     if (type == DCNN_NUMBER_COUNT)
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s: weight '%s' is of type %.20s; dcnn reads F32, F64, F16 and BF16",
                          from->path, name, dtype ? dtype : "?");
@@ -142,8 +145,8 @@ static dcnn_status read_weights(const reader *from, dcnn_net *net) {
         }
     const size_t there = json_object_size(from->header) - (json_object_get(from->header, metadata_key) ? 1 : 0);
     if (there == taken) return DCNN_OK;
-    return DCNN_FAIL(DCNN_BAD_INPUT, "%s: has %zu weights, the model needs %zu: it is another model's", from->path, there,
-                     taken);
+    return DCNN_FAIL(DCNN_BAD_INPUT, "%s: has %zu weights, the model needs %zu: it is another model's", from->path,
+                     there, taken);
 }
 
 /* Lists are texts there. */

@@ -69,13 +69,13 @@ static dcnn_status choose_input(const dcnn_options *o, dcnn_checkpoint *checkpoi
     return o->raw_input ? dcnn_input_take_bytes(checkpoint) : DCNN_OK;
 }
 
-/* What whoever uses the file has to know. */
-static void tell_input(const char *path, const dcnn_checkpoint *checkpoint, bool takes_bytes) {
-    if (takes_bytes)
+/* What whoever uses the file has to know. Weights alone say it nowhere. */
+static void tell_input(const char *path, const dcnn_checkpoint *checkpoint, bool named) {
+    if (dcnn_net_takes_bytes(checkpoint->net))
         printf("%s: takes images as bytes, 0 to 255\n", path);
     else if (checkpoint->normalised)
-        printf("%s: takes images as (byte / 255 - mean) / std, which it names; --raw-input makes a model of bytes\n",
-               path);
+        printf("%s: takes images as (byte / 255 - mean) / std%s; --raw-input makes a model of bytes\n", path,
+               named ? ", which it names" : ", for which it has no place");
 }
 
 dcnn_status dcnn_cmd_export(dcnn_cli *cli) {
@@ -99,7 +99,7 @@ dcnn_status dcnn_cmd_export(dcnn_cli *cli) {
     if (status == DCNN_OK) status = formats[format].write(o->output, &checkpoint, o->raw_input);
     if (status == DCNN_OK) {
         printf("%s: %s\n", o->output, formats[format].name);
-        tell_input(o->output, &checkpoint, dcnn_net_takes_bytes(checkpoint.net));
+        tell_input(o->output, &checkpoint, formats[format].write != write_weights);
     }
     dcnn_checkpoint_free(&checkpoint);
     return status;

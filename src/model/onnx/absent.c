@@ -3,8 +3,8 @@
 #include "model/onnx/onnx.h"
 
 static dcnn_status fail(const char *path) {
-    return DCNN_FAIL(DCNN_FAILURE, "%s: this dcnn was built without ONNX (cmake -DDCNN_ONNX=ON, which needs protobuf-c)",
-                     path);
+    return DCNN_FAIL(DCNN_FAILURE,
+                     "%s: this dcnn was built without ONNX (cmake -DDCNN_ONNX=ON, which needs protobuf-c)", path);
 }
 
 dcnn_status dcnn_onnx_write(const char *path, const dcnn_checkpoint *checkpoint, bool bytes) {

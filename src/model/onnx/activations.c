@@ -9,7 +9,7 @@ static const char *clip(dcnn_onnx_graph *g, const char *x, double low, double hi
     return dcnn_onnx_node(g, "Clip", 3, bounds);
 }
 
-static const char *sloped(dcnn_onnx_graph *g, const char *operator, const char *x, const char *attribute,
+static const char *sloped(dcnn_onnx_graph *g, const char *operator, const char * x, const char *attribute,
                           double value) {
     const char *y = dcnn_onnx_one(g, operator, x);
     dcnn_onnx_float(g, attribute, value);

@@ -59,7 +59,8 @@ const char *dcnn_onnx_text(dcnn_onnx_graph *graph, const char *format, ...) {
     return own ? strcpy(own, text) : "";
 }
 
-/* --- nodes --------------------------------------------------------------------------------------------------------- */
+/* --- nodes ---------------------------------------------------------------------------------------------------------
+ */
 
 static char *writable(const char *text) {
     return (char *)(uintptr_t)text; /* protobuf-c's fields; it only reads them */
@@ -86,11 +87,11 @@ const char *dcnn_onnx_node(dcnn_onnx_graph *graph, const char *operator, int cou
     return output;
 }
 
-const char *dcnn_onnx_one(dcnn_onnx_graph *graph, const char *operator, const char *input) {
+const char *dcnn_onnx_one(dcnn_onnx_graph *graph, const char *operator, const char * input) {
     return dcnn_onnx_node(graph, operator, 1, &input);
 }
 
-const char *dcnn_onnx_two(dcnn_onnx_graph *graph, const char *operator, const char *a, const char *b) {
+const char *dcnn_onnx_two(dcnn_onnx_graph *graph, const char *operator, const char * a, const char *b) {
     return dcnn_onnx_node(graph, operator, 2, (const char *const[]){a, b});
 }
 
@@ -139,7 +140,8 @@ void dcnn_onnx_ints(dcnn_onnx_graph *graph, const char *name, int count, const i
     attribute->n_ints = (size_t)count;
 }
 
-/* --- constants ----------------------------------------------------------------------------------------------------- */
+/* --- constants -----------------------------------------------------------------------------------------------------
+ */
 
 static bool is_there(const dcnn_onnx_graph *graph, const char *name) {
     for (size_t i = 0; i < graph->graph.n_initializer; i++)
@@ -147,8 +149,8 @@ static bool is_there(const dcnn_onnx_graph *graph, const char *name) {
     return false;
 }
 
-static DcnnOnnx__Tensor *add_constant(dcnn_onnx_graph *graph, const char *name, int32_t type, int rank, const int64_t *dims,
-                                      size_t bytes) {
+static DcnnOnnx__Tensor *add_constant(dcnn_onnx_graph *graph, const char *name, int32_t type, int rank,
+                                      const int64_t *dims, size_t bytes) {
     void **tensors = (void **)graph->graph.initializer;
     if (!grow(graph, &tensors, graph->graph.n_initializer, &graph->constant_room)) return NULL;
     graph->graph.initializer = (DcnnOnnx__Tensor **)tensors;

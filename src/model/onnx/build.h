@@ -9,10 +9,18 @@
 
 #include "base/status.h"
 
-enum { ONNX_FLOAT = 1, ONNX_UINT8 = 2, ONNX_INT32 = 6, ONNX_INT64 = 7, ONNX_HALF = 10, ONNX_DOUBLE = 11, ONNX_BF16 = 16 };
+enum {
+    ONNX_FLOAT = 1,
+    ONNX_UINT8 = 2,
+    ONNX_INT32 = 6,
+    ONNX_INT64 = 7,
+    ONNX_HALF = 10,
+    ONNX_DOUBLE = 11,
+    ONNX_BF16 = 16
+};
 
-/* Everything in it lies in blocks, which dcnn_onnx_free() frees. What cannot be had sets `failed`: the caller looks once, at
- * the end; values are then "". */
+/* Everything in it lies in blocks, which dcnn_onnx_free() frees. What cannot be had sets `failed`: the caller looks
+ * once, at the end; values are then "". */
 typedef struct dcnn_onnx_graph {
     DcnnOnnx__Graph graph;
     DcnnOnnx__Model model;
@@ -37,8 +45,8 @@ const char *dcnn_onnx_text(dcnn_onnx_graph *graph, const char *format, ...) __at
 
 /* Adds a node of one output; returns the output's name. */
 const char *dcnn_onnx_node(dcnn_onnx_graph *graph, const char *operator, int count, const char *const *inputs);
-const char *dcnn_onnx_one(dcnn_onnx_graph *graph, const char *operator, const char *input);
-const char *dcnn_onnx_two(dcnn_onnx_graph *graph, const char *operator, const char *a, const char *b);
+const char *dcnn_onnx_one(dcnn_onnx_graph *graph, const char *operator, const char * input);
+const char *dcnn_onnx_two(dcnn_onnx_graph *graph, const char *operator, const char * a, const char *b);
 
 /* Attributes of the node that came last. */
 void dcnn_onnx_int(dcnn_onnx_graph *graph, const char *name, int64_t value);

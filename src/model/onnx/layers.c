@@ -6,7 +6,8 @@
 #include "model/onnx/write.h"
 #include "nn/config.h"
 
-/* --- settings ------------------------------------------------------------------------------------------------------ */
+/* --- settings ------------------------------------------------------------------------------------------------------
+ */
 
 static int number(const dcnn_onnx_layer *l, const char *key, int fallback) {
     const json_t *value = json_object_get(l->config, key);
@@ -45,7 +46,8 @@ static dcnn_status keep(dcnn_onnx_layer *l, const char **y) {
     return DCNN_OK;
 }
 
-/* --- windows ------------------------------------------------------------------------------------------------------- */
+/* --- windows -------------------------------------------------------------------------------------------------------
+ */
 
 typedef struct window {
     int64_t size[2], stride[2], dilation[2], pads[4]; /* zeros before rows, columns; behind rows, columns */
@@ -75,7 +77,7 @@ static void set_window(dcnn_onnx_layer *l, const window *w, bool dilates) {
     if (dilates) dcnn_onnx_ints(l->graph, "dilations", 2, w->dilation);
 }
 
-static const char *convolve(dcnn_onnx_layer *l, const char *operator, const char *x, const char *kernel, int bias) {
+static const char *convolve(dcnn_onnx_layer *l, const char *operator, const char * x, const char *kernel, int bias) {
     const char *inputs[3] = {x, kernel, NULL};
     if (dcnn_net_param(l->net, l->node, bias)) inputs[2] = dcnn_onnx_weight(l, bias, NULL);
     return dcnn_onnx_node(l->graph, operator, inputs[2] ? 3 : 2, inputs);
@@ -96,8 +98,8 @@ static const char *depthwise_kernel(dcnn_onnx_layer *l) {
     const int64_t c = param->dims[2], m = param->dims[3], places = (int64_t)param->dims[0] * param->dims[1];
     const float *from = dcnn_net_values(l->net, param);
     float *to;
-    const char *name = dcnn_onnx_floats(l->graph, param->name, 4,
-                                        (const int64_t[]){c * m, 1, param->dims[0], param->dims[1]}, &to);
+    const char *name =
+        dcnn_onnx_floats(l->graph, param->name, 4, (const int64_t[]){c * m, 1, param->dims[0], param->dims[1]}, &to);
     for (int64_t k = 0; to && k < c * m; k++)
         for (int64_t p = 0; p < places; p++) to[k * places + p] = from[p * c * m + k];
     return name;
@@ -172,7 +174,8 @@ static dcnn_status global_pool(dcnn_onnx_layer *l, const char **y) {
     return DCNN_OK;
 }
 
-/* --- normalization ------------------------------------------------------------------------------------------------- */
+/* --- normalization -------------------------------------------------------------------------------------------------
+ */
 
 static const char *transposed(dcnn_onnx_layer *l, const char *x, const int64_t order[4]) {
     const char *y = dcnn_onnx_one(l->graph, "Transpose", x);
@@ -183,10 +186,9 @@ static const char *transposed(dcnn_onnx_layer *l, const char *x, const int64_t o
 static const int64_t to_last[4] = {0, 2, 3, 1}, to_first[4] = {0, 3, 1, 2};
 
 static dcnn_status batch_normalization(dcnn_onnx_layer *l, const char **y) {
-    const char *inputs[5] = {l->x[0], dcnn_onnx_channels(l, "gamma", false, 1.0),
-                             dcnn_onnx_channels(l, "beta", false, 0.0),
-                             dcnn_onnx_channels(l, "moving_mean", false, 0.0),
-                             dcnn_onnx_channels(l, "moving_variance", false, 1.0)};
+    const char *inputs[5] = {
+        l->x[0], dcnn_onnx_channels(l, "gamma", false, 1.0), dcnn_onnx_channels(l, "beta", false, 0.0),
+        dcnn_onnx_channels(l, "moving_mean", false, 0.0), dcnn_onnx_channels(l, "moving_variance", false, 1.0)};
     *y = dcnn_onnx_node(l->graph, "BatchNormalization", 5, inputs);
     dcnn_onnx_float(l->graph, "epsilon", real(l, "epsilon", 1e-3));
     dcnn_onnx_float(l->graph, "momentum", real(l, "momentum", 0.99));
@@ -254,7 +256,8 @@ static dcnn_status normalization(dcnn_onnx_layer *l, const char **y) {
     return DCNN_OK;
 }
 
-/* --- pixels -------------------------------------------------------------------------------------------------------- */
+/* --- pixels --------------------------------------------------------------------------------------------------------
+ */
 
 /* [[before, behind], [before, behind]] of rows and columns. */
 static int64_t side(const dcnn_onnx_layer *l, const char *key, size_t axis, size_t end) {
@@ -293,7 +296,8 @@ static dcnn_status upsampling2d(dcnn_onnx_layer *l, const char **y) {
     return DCNN_OK;
 }
 
-/* --- shapes -------------------------------------------------------------------------------------------------------- */
+/* --- shapes --------------------------------------------------------------------------------------------------------
+ */
 
 /* Keras' channels_first takes rows for channels, and puts them last: columns, channels, rows. */
 static dcnn_status flatten(dcnn_onnx_layer *l, const char **y) {
@@ -343,14 +347,15 @@ static dcnn_status prelu(dcnn_onnx_layer *l, const char **y) {
     return DCNN_OK;
 }
 
-/* --- merging ------------------------------------------------------------------------------------------------------- */
+/* --- merging -------------------------------------------------------------------------------------------------------
+ */
 
 static dcnn_status merge(dcnn_onnx_layer *l, const char **y) {
     static const struct {
         const dcnn_layer *layer;
         const char *operator;
         bool many; /* it takes any number of inputs */
-    } rows[] = {{&dcnn_layer_add, "Add", false},     {&dcnn_layer_subtract, "Sub", false},
+    } rows[] = {{&dcnn_layer_add, "Add", false},      {&dcnn_layer_subtract, "Sub", false},
                 {&dcnn_layer_multiply, "Mul", false}, {&dcnn_layer_average, "Mean", true},
                 {&dcnn_layer_maximum, "Max", true},   {&dcnn_layer_minimum, "Min", true}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -358,7 +363,7 @@ static dcnn_status merge(dcnn_onnx_layer *l, const char **y) {
         *y = l->x[0];
         if (rows[i].many) *y = dcnn_onnx_node(l->graph, rows[i].operator, l->input_count, l->x);
         for (int j = 1; j < l->input_count && !rows[i].many; j++)
-            *y = dcnn_onnx_two(l->graph, rows[i].operator, *y, l->x[j]);
+            *y = dcnn_onnx_two(l->graph, rows[i].operator, * y, l->x[j]);
     }
     return DCNN_OK;
 }
@@ -372,7 +377,8 @@ static dcnn_status concatenate(dcnn_onnx_layer *l, const char **y) {
     return DCNN_OK;
 }
 
-/* --- the table ----------------------------------------------------------------------------------------------------- */
+/* --- the table -----------------------------------------------------------------------------------------------------
+ */
 
 static const struct {
     const dcnn_layer *layer;
