@@ -51,7 +51,8 @@ static const struct {
     [DCNN_KIND_PACKED] = {"a packed file", unpack_first},
     [DCNN_KIND_PDF] = {"a PDF document", NULL},
     [DCNN_KIND_ONNX] = {"an ONNX model", NULL},
-    [DCNN_KIND_SAFETENSORS] = {"a safetensors file", NULL},
+    [DCNN_KIND_SAFETENSORS] = {"a safetensors file",
+                               "it has weights alone: `dcnn train --model NET.json --weights FILE` takes it"},
     [DCNN_KIND_PROGRAM] = {"a program", NULL},
 };
 
