@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/spill.h"
+
 bool dcnn_mat_is_hdf5(const char *path) {
     char head[10] = "";
     FILE *file = fopen(path, "rb");
@@ -100,9 +102,9 @@ static bool is_whole(const uint8_t *bytes, size_t length) {
 static dcnn_status check_file(const char *path) {
     void *bytes;
     size_t length, mapped;
-    DCNN_TRY(dcnn_file_hold(path, &bytes, &length, &mapped));
+    DCNN_TRY(dcnn_spill_read(NULL, path, &bytes, &length, &mapped));
     const bool whole = is_whole(bytes, length);
-    dcnn_file_release(bytes, mapped);
+    dcnn_spill_release(bytes, mapped);
     return whole ? DCNN_OK
                  : DCNN_FAIL(DCNN_BAD_INPUT, "%s: a damaged MATLAB file: cut or changed; use another copy", path);
 }
