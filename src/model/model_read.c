@@ -323,8 +323,7 @@ static dcnn_status read_own(const reader *from, hid_t group) {
     int32_t version;
     DCNN_TRY(dcnn_h5_attribute_read(group, "format_version", DCNN_H5_INT32, -1, &version));
     if (version != DCNN_CHECKPOINT_VERSION)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: has format version %d, this dcnn reads version %d", from->path, version,
-                         DCNN_CHECKPOINT_VERSION);
+        return dcnn_h5_fail_version(group, from->path, version, DCNN_CHECKPOINT_VERSION);
     DCNN_TRY(read_progress(from, group));
     DCNN_TRY(read_normalisation(from, group));
     DCNN_TRY(read_class_names(from, group));
