@@ -26,8 +26,7 @@ static int set_up_pixels(void **state) {
     return 0;
 }
 
-/* --- the golden files: format 1 as dcnn 0.1.0 wrote it, and format 2, of the same images -------------------------
- */
+/* --- the golden files: format 1 as dcnn 0.1.0 wrote it, and format 2, of the same images -------------------------- */
 
 enum { GOLDEN_ROWS = 70, GOLDEN_PICTURE = 5 * 4 * 3 };
 
@@ -191,8 +190,7 @@ static void what_cannot_be_a_data_set_leaves_nothing(void **state) {
     assert_int_equal(files_in(in_scratch("empty")), 0);
 }
 
-/* --- reading files of any layout -----------------------------------------------------------------------------------
- */
+/* --- reading files of any layout ---------------------------------------------------------------------------------- */
 
 typedef struct layout {
     const char *name;

@@ -94,7 +94,8 @@ typedef struct dcnn_options {
     bool resize, invert;
     double bn_momentum;
     int64_t patience;
-    const char *monitor;
+    const char *monitor, *class_weight;
+    bool oversample;
     int64_t checkpoint_every, keep, log_every, threads, stop_after, timeout, end_margin;
     bool fuse, plain_sums, elastic, report, tensorboard, histograms;
     /* the other commands */

@@ -13,8 +13,7 @@
 
 enum { MOST_BYTES = INT32_MAX, SLACK_BYTES = 1 << 18, PATH_BYTES = DCNN_PATH_BYTES + 32 };
 
-/* --- weights -------------------------------------------------------------------------------------------------------
- */
+/* --- weights ------------------------------------------------------------------------------------------------------ */
 
 static dcnn_status check_shape(hid_t file, const char *place, const char *path, const dcnn_node *node,
                                const dcnn_param *param) {
@@ -106,8 +105,7 @@ static dcnn_status write_optimizer(hid_t file, const dcnn_checkpoint *from, cons
     return DCNN_OK;
 }
 
-/* --- the zip -------------------------------------------------------------------------------------------------------
- */
+/* --- the zip ------------------------------------------------------------------------------------------------------ */
 
 /* One member, with a NUL behind it. */
 static dcnn_status read_member(zip_t *zip, const char *path, const char *name, char **bytes, size_t *length) {
@@ -219,8 +217,7 @@ dcnn_status dcnn_keras_weights_read(const char *path, dcnn_net *net) {
     return status;
 }
 
-/* --- writing -------------------------------------------------------------------------------------------------------
- */
+/* --- writing ------------------------------------------------------------------------------------------------------ */
 
 static json_t *describe_own(const dcnn_checkpoint *from) {
     json_t *own = json_pack("{s:s}", "created_by", "dcnn " DCNN_VERSION);

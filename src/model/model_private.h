@@ -22,6 +22,9 @@ enum { DCNN_CHECKPOINT_VERSION = 1 };
     X(DOUBLE, elapsed_s)                                                                                               \
     X(UINT64, data_checksum)
 
+/* Those that came later: 0 in files that lack them. */
+#define DCNN_PROGRESS_LATER_FIELDS(X) X(INT64, descent_epoch)
+
 /* The compile state of a model file, by Keras' keys; for `.keras`, or for a legacy file. NULL if Keras does not know
  * the optimizer. New reference. */
 json_t *dcnn_compile_state_describe(const dcnn_net *net, const dcnn_optimizer *optimizer, bool archive);

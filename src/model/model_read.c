@@ -277,6 +277,10 @@ static dcnn_status read_progress(const reader *from, hid_t group) {
     dcnn_progress *progress = &from->into->progress;
 #define READ_FIELD(type, name) DCNN_TRY(dcnn_h5_attribute_read(group, #name, DCNN_H5_##type, -1, &progress->name));
     DCNN_PROGRESS_FIELDS(READ_FIELD)
+#define READ_LATER(type, name)                                                                                         \
+    if (dcnn_h5_attribute_has(group, #name)) READ_FIELD(type, name)
+    DCNN_PROGRESS_LATER_FIELDS(READ_LATER)
+#undef READ_LATER
 #undef READ_FIELD
     if (progress->epoch < 0 || progress->cursor < 0 || progress->step < 0)
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s: its progress (epoch %lld, cursor %lld, step %lld) is impossible",

@@ -73,7 +73,10 @@ typedef struct dcnn_train_options {
     int64_t cache_bytes;  /**< of a node's memory for images; 0: as loader.h says */
     bool augment;
     dcnn_augment ranges;      /**< of the augmentation */
-    int64_t patience;         /**< epochs without a better one until the run ends; 0: it does not end early */
+    const char *class_weight; /**< as dcnn_class_weights_read() gives it, or NULL: 1 each */
+    bool oversample;          /**< each class is drawn equally often */
+    int64_t patience; /**< epochs without a better one until the run ends, or, by the cosine schedule, until the rate
+                           begins to fall to 0 (stopping.h); 0: it does not end early */
     dcnn_monitor monitor;     /**< what makes an epoch better, and best.h5 */
     double bn_momentum;       /**< of BatchNormalization's moving averages; 0: the model's own */
     int64_t checkpoint_every; /**< steps; 0: only at each epoch's end */

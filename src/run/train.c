@@ -155,12 +155,16 @@ static dcnn_status end_epoch(dcnn_trainer *t) {
     p->cursor = 0;
     p->loss_sum = 0.0;
     p->correct = 0;
+    const bool descends = dcnn_ending_descend(&t->ending, p);
     char *best = better ? dcnn_path_join(t->run->folder, DCNN_RUN_BEST) : NULL;
     dcnn_status status = save(t, best);
     free(best);
     char *line = dcnn_epoch_line(&metrics, t->options->epochs);
     if (line && t->options->on_epoch) t->options->on_epoch(t->options->context, line);
     free(line);
+    if (descends)
+        dcnn_info("rate  no better epoch for %lld: it falls to 0 over %lld more, from %.3g",
+                  (long long)t->ending.patience, (long long)t->ending.patience, t->rate);
     return status == DCNN_OK ? dcnn_trainer_remember(t) : status;
 }
 
@@ -220,8 +224,7 @@ static dcnn_status run_epoch(dcnn_trainer *t) {
         if (stop && !last) return stop_here(t);
         if (stop) {
             DCNN_TRY(end_epoch(t));
-            const bool over = dcnn_patience_is_over(t->options->patience, p);
-            return p->epoch < t->options->epochs && !over ? stop_here(t) : DCNN_OK;
+            return dcnn_ending_is_here(&t->ending, p) ? DCNN_OK : stop_here(t);
         }
         if (!last && t->options->checkpoint_every > 0 && p->step % t->options->checkpoint_every == 0)
             DCNN_TRY(save(t, NULL));
@@ -332,7 +335,7 @@ dcnn_status dcnn_train(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoi
     const int64_t left_s = dcnn_signals_watch_deadline(options->end_margin_s);
     if (left_s >= 0) dcnn_info("time  stopping in %lld s, before the job's time runs out", (long long)left_s);
     DCNN_TRY_DONE(check_monitor(t));
-    while (t->state.progress.epoch < options->epochs && !dcnn_patience_is_over(options->patience, &t->state.progress)) {
+    while (!dcnn_ending_is_here(&t->ending, &t->state.progress)) {
         status = run_epoch(t);
         while (status != DCNN_OK && dcnn_comm_is_broken(comm)) status = dcnn_trainer_go_on(&t);
         DCNN_TRY_DONE(status);

@@ -8,6 +8,7 @@
 #include "io/file.h"
 #include "io/kind.h"
 #include "sources/readers/array.h"
+#include "sources/readers/mat.h"
 #include "sources/source_private.h"
 #include "sources/readers/zipped.h"
 
@@ -50,13 +51,19 @@ static dcnn_status open_unknown(const dcnn_opening *opening, const char *path, d
         DCNN_TRY(dcnn_file_read(path, &bytes, &length)); /* a damaged gzip tells of itself */
         free(bytes);
     }
-    if (kind == DCNN_KIND_MAT)
-        return DCNN_FAIL(DCNN_BAD_INPUT,
-                         "%s: is a MATLAB file, which is not read here; in Python: m = scipy.io.loadmat('x.mat'); "
-                         "numpy.savez_compressed('x.npz', images=m['X'].transpose(3, 0, 1, 2), labels=m['y'])",
-                         path);
     return dcnn_kind_fail(path, kind,
                           "a source of images (folders of images, lists, tables, NumPy, IDX, CIFAR or HDF5 files)");
+}
+
+static dcnn_status open_mat(const dcnn_opening *opening, const char *path) {
+    dcnn_arrays arrays = {0};
+    dcnn_status status;
+    DCNN_TRY_DONE(dcnn_source_note(opening, path));
+    DCNN_TRY_DONE(dcnn_mat_read(path, &arrays));
+    status = dcnn_arrays_pair(opening, path, &arrays, DCNN_ROLE_TEST);
+done:
+    dcnn_arrays_free(&arrays);
+    return status;
 }
 
 /* `single` gathers files of one array each: images and labels are paired when all are there. */
@@ -71,6 +78,8 @@ static dcnn_status open_one(const dcnn_opening *opening, const char *path, dcnn_
         return dcnn_table_open(opening, path);
     case DCNN_KIND_HDF5:
         return dcnn_hdf5_open(opening, path);
+    case DCNN_KIND_MAT:
+        return open_mat(opening, path);
     case DCNN_KIND_NPZ:
         return open_npz(opening, path, single);
     case DCNN_KIND_NPY:
@@ -158,8 +167,7 @@ dcnn_status dcnn_source_keep(dcnn_source *s, const uint8_t *keep) {
     return DCNN_OK;
 }
 
-/* --- reading -------------------------------------------------------------------------------------------------------
- */
+/* --- reading ------------------------------------------------------------------------------------------------------ */
 
 static size_t place_of(const dcnn_source *s, int64_t row) {
     return (size_t)(s->rows ? s->rows[row] : row);

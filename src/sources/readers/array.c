@@ -13,8 +13,7 @@
 
 #include "io/file.h"
 
-/* --- memory --------------------------------------------------------------------------------------------------------
- */
+/* --- memory ------------------------------------------------------------------------------------------------------- */
 
 dcnn_status dcnn_file_hold(const char *path, void **memory, size_t *length, size_t *mapped) {
     enum { WORTH_MAPPING = 1 << 26 };
@@ -70,8 +69,7 @@ void dcnn_arrays_free(dcnn_arrays *arrays) {
     *arrays = (dcnn_arrays){0};
 }
 
-/* --- shapes --------------------------------------------------------------------------------------------------------
- */
+/* --- shapes ------------------------------------------------------------------------------------------------------- */
 
 const char *dcnn_array_text(const dcnn_array *array, char text[160]) {
     static const char *const kinds[] = {"uint", "int", "float", "bool", "text of ", "text of ", "objects"};
@@ -160,8 +158,7 @@ static dcnn_status find_layout(const dcnn_array *a, const dcnn_source_options *o
     return DCNN_OK;
 }
 
-/* --- values --------------------------------------------------------------------------------------------------------
- */
+/* --- values ------------------------------------------------------------------------------------------------------- */
 
 static inline uint64_t load(const dcnn_array *a, const uint8_t *at) {
     uint64_t bits = 0;
@@ -293,8 +290,7 @@ dcnn_status dcnn_array_take_images(dcnn_array *a, const dcnn_source_options *o, 
     return DCNN_OK;
 }
 
-/* --- labels --------------------------------------------------------------------------------------------------------
- */
+/* --- labels ------------------------------------------------------------------------------------------------------- */
 
 dcnn_status dcnn_array_take_texts(const dcnn_array *a, dcnn_names *texts) {
     char *text = malloc((size_t)a->bytes * 2 + 8);

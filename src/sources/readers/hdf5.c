@@ -8,6 +8,7 @@
 #include "io/hdf5/hdf5_arrays.h"
 #include "io/hdf5/hdf5_file.h"
 #include "sources/readers/array.h"
+#include "sources/readers/mat.h"
 
 /* One array of a file, brought into memory. */
 static dcnn_status read_one(const char *path, dcnn_h5_array *from, dcnn_arrays *arrays) {
@@ -31,8 +32,7 @@ static dcnn_status read_one(const char *path, dcnn_h5_array *from, dcnn_arrays *
     return DCNN_OK;
 }
 
-/* --- data sets of dcnn's layout --------------------------------------------------------------------------------------
- */
+/* --- data sets of dcnn's layout ----------------------------------------------------------------------------------- */
 
 static const dcnn_array *find(const dcnn_arrays *arrays, const char *name) {
     for (int i = 0; i < arrays->count; i++)
@@ -144,8 +144,19 @@ done:
     return status;
 }
 
-/* --- any file --------------------------------------------------------------------------------------------------------
- */
+/* MATLAB's dimensions stand in HDF5 in reverse. */
+static void turn_round(dcnn_arrays *arrays) {
+    for (int i = 0; i < arrays->count; i++) {
+        dcnn_array *a = &arrays->items[i];
+        int64_t shape[DCNN_ARRAY_RANK];
+        memcpy(shape, a->shape, sizeof shape);
+        for (int axis = 0; axis < a->rank; axis++) a->shape[axis] = shape[a->rank - 1 - axis];
+        dcnn_array_stride(a, true);
+    }
+    dcnn_mat_order(arrays);
+}
+
+/* --- any file ----------------------------------------------------------------------------------------------------- */
 
 dcnn_status dcnn_hdf5_open(const dcnn_opening *opening, const char *path) {
     dcnn_h5_array *listed = calloc(DCNN_H5_ARRAYS, sizeof *listed);
@@ -180,6 +191,7 @@ dcnn_status dcnn_hdf5_open(const dcnn_opening *opening, const char *path) {
         goto done;
     }
     for (int i = 0; i < count; i++) DCNN_TRY_DONE(read_one(path, &listed[i], &arrays));
+    if (dcnn_mat_is_hdf5(path)) turn_round(&arrays);
     status = splits && find(&arrays, "images") && find(&arrays, "labels")
                  ? open_splits(opening, path, &arrays)
                  : dcnn_arrays_pair(opening, path, &arrays, DCNN_ROLE_TEST);
