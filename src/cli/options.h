@@ -102,7 +102,7 @@ typedef struct dcnn_options {
     const char *output, *format, *split, *schedule, *trace;
     int64_t limit, index;
     double test_split, validation_split, seconds;
-    bool stratify, force, json, comm;
+    bool stratify, force, raw_input, json, comm;
     int shape[3], size[3];
     dcnn_text_list test, validation;
     bool gray, skip_broken, transpose;

@@ -83,21 +83,6 @@ static void make_seal(unsigned char seal[SEAL_BYTES], uint64_t version, uint64_t
     put_little(seal + 24, checksum, 8);
 }
 
-dcnn_status dcnn_seal_append(const dcnn_output *output) {
-    const off_t length = lseek(output->descriptor, 0, SEEK_END);
-    if (length < 0) return DCNN_FAIL(DCNN_FAILURE, "%s: cannot tell its length: %s", output->path, strerror(errno));
-    XXH3_state_t *hash;
-    DCNN_TRY(hash_create(output->path, &hash));
-    dcnn_status status = hash_file(output->descriptor, output->path, 0, (uint64_t)length, hash);
-    if (status == DCNN_OK) {
-        unsigned char seal[SEAL_BYTES];
-        make_seal(seal, SEAL_VERSION, (uint64_t)length, XXH3_64bits_digest(hash));
-        status = dcnn_output_write(output, seal, sizeof seal);
-    }
-    XXH3_freeState(hash);
-    return status == DCNN_OK ? DCNN_OK : DCNN_FAILURE;
-}
-
 dcnn_status dcnn_file_write(const char *path, const void *bytes, size_t length, bool sealed) {
     dcnn_output output;
     DCNN_TRY(dcnn_output_open(path, &output));

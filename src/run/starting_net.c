@@ -10,6 +10,7 @@
 #include "io/kind.h"
 #include "model/keras_archive.h"
 #include "model/model.h"
+#include "model/safetensors.h"
 
 const double dcnn_averages_missing = 0.1;
 
@@ -68,6 +69,19 @@ static dcnn_status read_weights(const char *model, dcnn_checkpoint *into) {
     return DCNN_OK;
 }
 
+/* Weights for a description; a file that says which images they are of is believed. */
+static dcnn_status read_weights_alone(const char *path, dcnn_checkpoint *into) {
+    if (dcnn_kind_of_file(path) != DCNN_KIND_SAFETENSORS) return dcnn_keras_weights_read(path, into->net);
+    dcnn_checkpoint start = {.net = into->net, .class_count = into->net->class_count};
+    dcnn_status status = dcnn_safetensors_read(path, &start);
+    into->normalised = start.normalised;
+    memcpy(into->mean, start.mean, sizeof start.mean);
+    memcpy(into->std, start.std, sizeof start.std);
+    start.net = NULL;
+    dcnn_checkpoint_free(&start);
+    return status;
+}
+
 /* Three valid convolutions and three poolings need as much: 22, 20, 10, 8, 4, 2, 1. */
 static dcnn_status check_size(const dcnn_dataset *dataset) {
     enum { LEAST = 22 };
@@ -105,7 +119,7 @@ dcnn_status dcnn_starting_net(const dcnn_train_options *options, const dcnn_data
             if (status != DCNN_OK) dcnn_error_prefix("%s", path);
         }
         if (status == DCNN_OK) dcnn_net_initialise(*net, options->seed);
-        if (status == DCNN_OK && options->weights) status = dcnn_keras_weights_read(options->weights, *net);
+        if (status == DCNN_OK && options->weights) status = read_weights_alone(options->weights, into);
         json_decref(description);
         free(path);
     }

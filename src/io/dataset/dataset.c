@@ -16,8 +16,6 @@
 
 enum { FORMAT_VERSION = 2, SAMPLED_PICTURES = 64 };
 
-const char *const dcnn_picture_kinds[] = {"digits", "grey", "colour", "photo", NULL};
-
 /* --- the description -------------------------------------------------------------------------------------------- */
 
 /* A file of ours is always sealed; without its seal it was cut or changed, and nothing else would tell. */
@@ -345,14 +343,6 @@ dcnn_status dcnn_dataset_read_ids(const dcnn_dataset *set, char ***ids) {
 
 void dcnn_dataset_free_ids(const dcnn_dataset *set, char **ids) {
     dcnn_h5_names_free((int)set->count, ids);
-}
-
-dcnn_status dcnn_dataset_read(const dcnn_dataset *set, uint8_t *pixels, int32_t *labels) {
-    dcnn_pixels *reader;
-    DCNN_TRY(dcnn_pixels_open(set, 0, &reader));
-    dcnn_status status = dcnn_pixels_read(reader, 0, set->count, pixels);
-    dcnn_pixels_close(reader);
-    return status == DCNN_OK ? dcnn_dataset_read_labels(set, labels) : status;
 }
 
 dcnn_status dcnn_dataset_verify(const dcnn_dataset *set) {
