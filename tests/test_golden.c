@@ -7,6 +7,9 @@
 #include "io/hdf5/hdf5.h"
 #include "model/keras_archive.h"
 #include "model/model.h"
+#include "model/safetensors.h"
+
+#include "dataset_helpers.h"
 
 #define GOLDEN(name) DCNN_TESTS_DIR "/golden/" name
 
@@ -29,7 +32,7 @@ static void data_sets_of_every_version(void **state) {
         uint8_t *pixels = malloc(bytes);
         int32_t *labels = malloc((size_t)set.count * sizeof *labels);
         assert_true(pixels && labels);
-        assert_ok(dcnn_dataset_read(&set, pixels, labels));
+        assert_ok(read_dataset(&set, pixels, labels));
         uint64_t sum = 0;
         for (size_t k = 0; k < bytes; k++) sum += pixels[k];
         assert_int_equal(set.count, files[i].count);
@@ -65,7 +68,11 @@ static void models_of_every_format(void **state) {
     json_decref(description);
     assert_ok(dcnn_keras_weights_read(GOLDEN("model.weights.h5"), net));
     assert_true(dcnn_weights_hash(net) == golden_hash);
-    dcnn_net_free(net);
+    archive = (dcnn_checkpoint){.net = net};
+    dcnn_net_initialise(net, 1);
+    assert_ok(dcnn_safetensors_read(GOLDEN("model.safetensors"), &archive));
+    assert_true(dcnn_weights_hash(net) == golden_hash);
+    dcnn_checkpoint_free(&archive);
 }
 
 /* The golden file, with another version number and an author, sealed anew by the means of today. */

@@ -15,6 +15,8 @@
 #include "model/model.h"
 #include "sources/source.h"
 
+#include "dataset_helpers.h"
+
 #define GOLDEN(name) DCNN_TESTS_DIR "/golden/" name
 
 /* LeakSanitizer's own hook: HDF5 leaks where damage ends a call in its middle. */
@@ -158,7 +160,7 @@ static dcnn_status use_dataset(const char *path, uint64_t *value) {
     const size_t bytes = (size_t)set.count * (size_t)set.h * (size_t)set.w * (size_t)set.c;
     uint8_t *pixels = malloc(bytes);
     int32_t *labels = malloc((size_t)set.count * sizeof *labels);
-    dcnn_status status = pixels && labels ? dcnn_dataset_read(&set, pixels, labels) : DCNN_FAILURE;
+    dcnn_status status = pixels && labels ? read_dataset(&set, pixels, labels) : DCNN_FAILURE;
     if (status == DCNN_OK) {
         *value = mix(mix(7, pixels, bytes), labels, (size_t)set.count * sizeof *labels);
         *value = mix(mix(*value, set.mean, sizeof set.mean), set.std, sizeof set.std);

@@ -20,7 +20,10 @@
 #include "io/hdf5/hdf5.h"
 #include "model/keras_archive.h"
 #include "model/model.h"
+#include "model/safetensors.h"
 #include "sources/source.h"
+
+#include "../dataset_helpers.h"
 
 enum { MOST_CHANGES = 24, MOST_VALUES = 4096 };
 
@@ -257,7 +260,7 @@ static void use_dataset(const char *path) {
         int32_t *labels = malloc(count * sizeof *labels + 1);
         float *targets = malloc(count * (size_t)set.target_width * sizeof *targets + 1);
         char **ids;
-        if (pixels && labels && fuzz_check(dcnn_dataset_read(&set, pixels, labels)) == DCNN_OK && set.has_labels)
+        if (pixels && labels && fuzz_check(read_dataset(&set, pixels, labels)) == DCNN_OK && set.has_labels)
             for (size_t i = 0; i < count; i++)
                 if (labels[i] < 0 || labels[i] >= set.class_count) fuzz_broken("a label that is no class");
         if (targets && set.target_width > 0) fuzz_check(dcnn_dataset_read_targets(&set, targets));
@@ -409,6 +412,13 @@ void fuzz_built_model(const uint8_t *bytes, size_t length) {
     change(file, places, sizeof places / sizeof places[0], &from);
     dcnn_checkpoint checkpoint;
     use_checkpoint(dcnn_checkpoint_read(finish(file), &checkpoint), &checkpoint);
+}
+
+/* Weights for the small net. */
+void fuzz_safetensors(const uint8_t *bytes, size_t length) {
+    dcnn_checkpoint into = {.net = small_net()};
+    fuzz_check(dcnn_safetensors_read(fuzz_file("a.safetensors", bytes, length), &into));
+    dcnn_checkpoint_free(&into);
 }
 
 /* A `.keras`: its two texts from the bytes (up to a 0 each; empty: the right one), changed weights behind them. */

@@ -35,6 +35,7 @@ _Noreturn void fuzz_broken(const char *promise);
 /* HDF5 files that are whole, but hold what nobody expects (built.c). */
 void fuzz_built_data(const uint8_t *bytes, size_t length);
 void fuzz_built_model(const uint8_t *bytes, size_t length);
+void fuzz_safetensors(const uint8_t *bytes, size_t length);
 void fuzz_built_keras(const uint8_t *bytes, size_t length);
 
 #endif

@@ -13,11 +13,11 @@
 #include "cli/options.h"
 #include "guard/watchdog_net.h"
 #include "io/file.h"
-#include "io/images.h"
-#include "io/png.h"
 #include "model/model.h"
 #include "run/metrics.h"
 #include "sources/source.h"
+
+#include "../dataset_helpers.h"
 
 /* --- what all share ---------------------------------------------------------------------------------------------- */
 
@@ -104,21 +104,8 @@ static dcnn_source_options ask(size_t length) {
 }
 
 static void run_idx(const uint8_t *bytes, size_t length) {
-    dcnn_images images = {0};
-    const char *path = fuzz_file("idx", bytes, length);
-    dcnn_idx_rank(path);
-    if (fuzz_check(dcnn_idx_read_images(path, &images)) == DCNN_OK) dcnn_images_free(&images);
-    images = (dcnn_images){.count = (int64_t)(length % 16)};
-    if (fuzz_check(dcnn_idx_read_labels(path, &images)) == DCNN_OK) dcnn_images_free(&images);
     const dcnn_source_options options = ask(length);
     use_source("idx", bytes, length, &options);
-}
-
-static void run_csv(const uint8_t *bytes, size_t length) {
-    dcnn_images images = {0};
-    const int side = length % 3 == 0 ? 0 : (int)(length % 3);
-    if (fuzz_check(dcnn_csv_read(fuzz_file("a.csv", bytes, length), side, side, side, NULL, &images)) == DCNN_OK)
-        dcnn_images_free(&images);
 }
 
 static void run_table(const uint8_t *bytes, size_t length) {
@@ -157,13 +144,6 @@ static void run_picture(const uint8_t *bytes, size_t length) {
     dcnn_picture_free(&picture);
 }
 
-static void run_png(const uint8_t *bytes, size_t length) {
-    dcnn_images images;
-    const char *path = fuzz_file("a.png", bytes, length);
-    dcnn_is_png(path);
-    if (fuzz_check(dcnn_png_read(path, 1 + (int)(length % 4), &images)) == DCNN_OK) dcnn_images_free(&images);
-}
-
 /* --- models ------------------------------------------------------------------------------------------------------ */
 
 static void run_json(const uint8_t *bytes, size_t length) {
@@ -191,7 +171,7 @@ static void run_dataset(const uint8_t *bytes, size_t length) {
         if (set.count > 0 && (size_t)set.count < ((size_t)1 << 24) / area) {
             uint8_t *pixels = malloc((size_t)set.count * area);
             int32_t *labels = malloc((size_t)set.count * sizeof *labels);
-            if (pixels && labels) fuzz_check(dcnn_dataset_read(&set, pixels, labels));
+            if (pixels && labels) fuzz_check(read_dataset(&set, pixels, labels));
             free(pixels);
             free(labels);
         }
@@ -269,7 +249,6 @@ static void run_heartbeat(const uint8_t *bytes, size_t length) {
 
 const fuzz_target fuzz_targets[] = {
     {"idx", run_idx},
-    {"csv", run_csv},
     {"table", run_table},
     {"npy", run_source},
     {"zip", run_source},
@@ -278,7 +257,7 @@ const fuzz_target fuzz_targets[] = {
     {"picture_jpeg", run_picture},
     {"picture_plain", run_picture},
     {"picture_webp", run_picture},
-    {"png", run_png},
+    {"safetensors", fuzz_safetensors},
     {"json", run_json},
     {"keras", run_model},
     {"built_keras", fuzz_built_keras},
