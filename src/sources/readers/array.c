@@ -55,7 +55,7 @@ void dcnn_array_stride(dcnn_array *array, bool fortran) {
     for (int i = 0; i < array->rank; i++) {
         const int axis = fortran ? i : array->rank - 1 - i;
         array->strides[axis] = stride;
-        stride *= array->shape[axis];
+        if (__builtin_mul_overflow(stride, array->shape[axis], &stride)) stride = 0; /* its count is refused, or 0 */
     }
 }
 
