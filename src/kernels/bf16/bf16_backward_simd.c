@@ -9,8 +9,7 @@
 
 #define PRODUCT DCNN_SIMD_NAME(dcnn_product_bf16)
 
-/* --- dx ------------------------------------------------------------------------------------------------------------
- */
+/* --- dx ----------------------------------------------------------------------------------------------------------- */
 
 /* The inputs of a phase that some gradient reaches: input i = u * stride + phase - pad, for u in [first, end). */
 typedef struct phase_reach {
@@ -105,8 +104,7 @@ static void input_gradient(const dcnn_conv *shape, const bf16_gathered *g, const
         }
 }
 
-/* --- dw ------------------------------------------------------------------------------------------------------------
- */
+/* --- dw ----------------------------------------------------------------------------------------------------------- */
 
 /* One product's sums to where they belong in dw [taps,channels,K], or from there. */
 static void copy_block(size_t rows, size_t columns, const float *from, size_t from_row, float *to, size_t to_row) {
@@ -175,8 +173,7 @@ static void filter_gradient(const dcnn_conv *shape, const bf16_gathered *g, cons
             }
 }
 
-/* --- backward, all together ------------------------------------------------------------------------------------------
- */
+/* --- backward, all together --------------------------------------------------------------------------------------- */
 
 void DCNN_SIMD_NAME(dcnn_bf16_backward)(const dcnn_conv *shape, const bf16_backward_task *task, float *scratch) {
     const bool pooled = task->argmax != NULL;

@@ -16,8 +16,7 @@ INLINE size_t panel_tiles(size_t tiles, size_t first) {
     return least(2, tiles - first);
 }
 
-/* --- memory --------------------------------------------------------------------------------------------------------
- */
+/* --- memory ------------------------------------------------------------------------------------------------------- */
 
 /* Everything that any of the kernels needs, carved from scratch; NULL scratch measures. */
 typedef struct bf16_memory {
@@ -57,8 +56,7 @@ INLINE size_t scratch_of(const dcnn_conv *shape, bool pooled) {
     return carve(shape, &g, NULL).floats;
 }
 
-/* --- packed weights: [panel][tap][chunk][tile], forward's, then dx's taps phase by phase ----------------------------
- */
+/* --- packed weights: [panel][tap][chunk][tile], forward's, then dx's taps phase by phase -------------------------- */
 
 INLINE size_t packed_size(size_t taps, size_t depth, size_t columns) {
     return tiles_of(columns) * taps * depth * BF16_TILE;
@@ -132,8 +130,7 @@ INLINE void finish_block(const block_rows *rows, size_t column, size_t columns, 
     }
 }
 
-/* --- the kernels ---------------------------------------------------------------------------------------------------
- */
+/* --- the kernels -------------------------------------------------------------------------------------------------- */
 
 /** w -> packed, a worker's part (bf16_pack_simd.c). */
 void DCNN_SIMD_NAME(dcnn_bf16_pack)(const dcnn_conv *shape, const float *w, float *packed, int part, int parts);
