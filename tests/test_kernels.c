@@ -7,6 +7,7 @@
 
 #include "kernels/kernels.h"
 #include "test_kernels_conv.h"
+#include "test_kernels_norm.h"
 
 enum { COUNTS = 10 };
 static const size_t counts[COUNTS] = {0, 1, 3, 4, 15, 16, 17, 33, 100, 1003};

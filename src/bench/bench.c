@@ -343,9 +343,9 @@ static void describe_op(const dcnn_plan *plan, const dcnn_net *net, const dcnn_o
     out->backward_flop = (wants_dx ? 2.0 : 1.0) * out->forward_flop;
     out->forward_bytes = sum;
     out->backward_bytes = sum + (op->kind->backward_reads_x || op->kind->backward_reads_y ? in : 0.0);
-    out->forward_stage = op->node->stage_forward;
-    out->backward_stage = op->node->stage_backward;
-    out->synchronised = op->node->synchronised;
+    out->forward_stage = op->head->stage_forward;
+    out->backward_stage = op->head->stage_backward;
+    out->synchronised = op->head->synchronised;
     out->tiles = op->head->layer == &dcnn_layer_conv2d && op->in.c > 1;
     if (out->synchronised) { /* once for the sums, once to apply them */
         out->forward_bytes = is_folded(plan, op) ? in : in + sum;

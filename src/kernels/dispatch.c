@@ -18,6 +18,7 @@ static dcnn_kernels *fill_common(dcnn_isa isa, dcnn_precision precision) {
     table->bf16 = &tables[isa][DCNN_BF16];
     dcnn_register_reference(table);
     dcnn_register_reference_conv(table);
+    dcnn_register_reference_norm(table);
     dcnn_register_reference_functions(table);
     dcnn_register_reference_conv_general(table);
     if (isa == DCNN_ISA_REFERENCE) return table;
@@ -33,6 +34,7 @@ static dcnn_kernels *fill_common(dcnn_isa isa, dcnn_precision precision) {
         dcnn_register_activations_##name(table_);                                                                      \
         dcnn_register_pointwise_##name(table_);                                                                        \
         dcnn_register_conv_general_##name(table_);                                                                     \
+        dcnn_register_norm_relu_##name(table_);                                                                        \
         dcnn_register_pooling_##name(table_);                                                                          \
         dcnn_register_conv_pool_##name(table_);                                                                        \
         dcnn_register_probe_##name(table_);                                                                            \

@@ -218,6 +218,20 @@ typedef enum dcnn_function {
     /* dx = a[c] * dy + b[c] * x + e[c]: the closed form of BatchNormalization's input gradient. dx == dy allowed. */  \
     X(void, affine_backward, (size_t rows, int channels, const float *x, const float *dy, const float *a,              \
                               const float *b, const float *e, float *dx))                                              \
+    /* BatchNormalization, ReLU and, with windows of 2x2 (stride 2, valid) in place of 1x1, MaxPooling in one pass.    \
+       y [N,OH,OW,C] = maxpool(relu(x * scale[c] + shift[c])); argmax [N,OH,OW,C] as of conv_pool_forward, of windows  \
+       of 2x2 only; may be NULL. A NaN passes. */                                                                      \
+    X(void, norm_relu_forward, (const dcnn_pool *shape, const float *x, const float *scale, const float *shift,        \
+                                float *y, uint8_t *argmax))                                                            \
+    /* What gradient_moments makes of the gradient g in front of the ReLU, from dy [N,OH,OW,C] behind the pooling: the \
+       windows' argmax says where it goes, without windows the sign of x * scale[c] + shift[c]. */                     \
+    X(void, norm_relu_sums, (const dcnn_pool *shape, const float *x, const float *dy, const uint8_t *argmax,           \
+                             const float *scale, const float *shift, const float *mean,                                \
+                             const float *inverse_deviation, double *sums))                                            \
+    /* dx = a[c] * g + b[c] * x + e[c]. */                                                                             \
+    X(void, norm_relu_backward, (const dcnn_pool *shape, const float *x, const float *dy, const uint8_t *argmax,       \
+                                 const float *scale, const float *shift, const float *a, const float *b,               \
+                                 const float *e, float *dx))                                                           \
     /* --- images --------------------------------------------------------------------------------------------- */ \
     /* y [pixels,C] = x * scale[c] + shift[c] from bytes. */                                                           \
     X(void, normalise, (size_t pixels, int channels, const uint8_t *x, const float *scale, const float *shift,         \

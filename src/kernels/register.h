@@ -8,6 +8,7 @@
 /** The reference kernels: they set every pointer together. */
 void dcnn_register_reference(dcnn_kernels *table);
 void dcnn_register_reference_conv(dcnn_kernels *table);
+void dcnn_register_reference_norm(dcnn_kernels *table);
 void dcnn_register_reference_functions(dcnn_kernels *table);
 void dcnn_register_reference_conv_general(dcnn_kernels *table);
 
@@ -31,6 +32,7 @@ void dcnn_sgemm(bool transpose_a, bool transpose_b, int m, int n, int k, const f
     void dcnn_register_activations_##isa(dcnn_kernels *table);                                                         \
     void dcnn_register_pointwise_##isa(dcnn_kernels *table);                                                           \
     void dcnn_register_conv_general_##isa(dcnn_kernels *table);                                                        \
+    void dcnn_register_norm_relu_##isa(dcnn_kernels *table);                                                           \
     void dcnn_register_pooling_##isa(dcnn_kernels *table);                                                             \
     void dcnn_register_conv_pool_##isa(dcnn_kernels *table);                                                           \
     void dcnn_register_probe_##isa(dcnn_kernels *table);

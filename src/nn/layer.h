@@ -120,10 +120,13 @@ extern const dcnn_layer dcnn_layer_input, dcnn_layer_conv2d, dcnn_layer_max_pool
     dcnn_layer_group_normalization, dcnn_layer_depthwise_conv2d, dcnn_layer_separable_conv2d,
     dcnn_layer_conv2d_transpose, dcnn_layer_spatial_dropout2d, dcnn_layer_gaussian_noise, dcnn_layer_gaussian_dropout,
     dcnn_layer_global_max_pooling2d, dcnn_layer_reshape, dcnn_layer_permute;
-extern const dcnn_op_kind dcnn_op_conv_pool, dcnn_op_activation, dcnn_op_function;
+extern const dcnn_op_kind dcnn_op_conv_pool, dcnn_op_norm_relu, dcnn_op_activation, dcnn_op_function;
 
 /** Is a Conv2D node followed by this MaxPooling2D node one fused operation on these kernels? */
 bool dcnn_conv_pool_matches(const dcnn_kernels *kernels, const dcnn_node *conv, dcnn_shape in, const dcnn_node *pool);
+
+/** Is a BatchNormalization node followed by this activation one fused operation? */
+bool dcnn_norm_relu_matches(const dcnn_node *normalization, const dcnn_node *activation);
 
 /** Is this MaxPooling2D node 2x2 with stride 2 and no padding? */
 bool dcnn_max_pooling_is_2x2(const dcnn_node *pool);

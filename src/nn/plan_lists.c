@@ -22,18 +22,43 @@ static const dcnn_kernels *kernels_for(const dcnn_plan *plan, const dcnn_node *n
     return node->bf16 ? plan->kernels->bf16 : plan->kernels;
 }
 
+/* The only node that reads node i, if that reads nothing else; or -1. */
+static int only_reader(const dcnn_plan *plan, int i) {
+    const dcnn_net *net = plan->net;
+    int next = i + 1;
+    if (consumers_of(net, i) != 1) return -1;
+    while (next < net->node_count && (net->nodes[next].input_count != 1 || net->nodes[next].inputs[0] != i)) next++;
+    return next < net->node_count ? next : -1;
+}
+
 /* The pooling that fuses with node i, or -1. What a frozen convolution gives back needs its parts one by one. */
 static int fuses_with(const dcnn_plan *plan, int i) {
     const dcnn_net *net = plan->net;
     const dcnn_node *head = &net->nodes[i];
-    int next = i + 1;
-    if (!plan->options.fuse || head->input_count != 1 || consumers_of(net, i) != 1) return -1;
+    if (!plan->options.fuse || head->input_count != 1) return -1;
     if (plan->options.training && head->learns && !head->trainable) return -1;
-    while (next < net->node_count && (net->nodes[next].input_count != 1 || net->nodes[next].inputs[0] != i)) next++;
-    if (next == net->node_count) return -1;
+    const int next = only_reader(plan, i);
+    if (next < 0) return -1;
     return dcnn_conv_pool_matches(kernels_for(plan, head), head, net->nodes[head->inputs[0]].shape, &net->nodes[next])
                ? next
                : -1;
+}
+
+/* Fuses a BatchNormalization with the ReLU behind it, and with the pooling behind that. */
+static void fuse_normalization(const dcnn_plan *plan, int i, dcnn_op *op, int *value_of) {
+    const dcnn_net *net = plan->net;
+    const int activation = plan->options.fuse ? only_reader(plan, i) : -1;
+    if (activation < 0 || activation + 1 == net->node_count ||
+        !dcnn_norm_relu_matches(&net->nodes[i], &net->nodes[activation]))
+        return;
+    const int pool = only_reader(plan, activation);
+    op->kind = &dcnn_op_norm_relu;
+    op->node = &net->nodes[activation];
+    value_of[activation] = op->output;
+    if (pool < 0 || net->nodes[pool].layer != &dcnn_layer_max_pooling2d || !dcnn_max_pooling_is_2x2(&net->nodes[pool]))
+        return;
+    op->node = &net->nodes[pool];
+    value_of[pool] = op->output;
 }
 
 /* Is a node's output its input? Then it needs no operation. `last`: the loss takes its activation over. */
@@ -82,7 +107,9 @@ static void fold_batch_normalizations(dcnn_plan *plan) {
     for (int i = 0; i < plan->op_count; i++) {
         dcnn_op *op = &plan->ops[i];
         dcnn_op *before = producer(plan, op->inputs[0]);
-        if (op->kind != &dcnn_op_conv_pool || before == NULL || before->kind->forward_sums == NULL) continue;
+        if (op->kind != &dcnn_op_conv_pool || before == NULL || before->kind->forward_sums == NULL ||
+            before->kind == &dcnn_op_norm_relu)
+            continue;
         int readers = plan->logits == before->output;
         for (int k = 0; k < plan->op_count; k++)
             for (int j = 0; j < plan->ops[k].input_count; j++) readers += plan->ops[k].inputs[j] == before->output;
@@ -114,7 +141,9 @@ void dcnn_plan_list_operations(dcnn_plan *plan, int *value_of) {
             op->node = &net->nodes[pool];
             value_of[pool] = op->output;
         }
-        set_activation(plan, op, last); /* it may add an operation, whose output is the node's then */
+        fuse_normalization(plan, i, op, value_of);
+        if (op->kind != &dcnn_op_norm_relu)
+            set_activation(plan, op, last); /* it may add an operation, whose output is the node's then */
         value_of[i] = plan->value_count - 1;
     }
     plan->logits = value_of[net->node_count - 1];
@@ -138,7 +167,7 @@ static void add_step(dcnn_plan *plan, dcnn_plan_phase what, int op, int stage) {
 
 /* Does this operation, in training, need sums over the batch? */
 static bool is_synchronised(const dcnn_plan *plan, const dcnn_op *op) {
-    return plan->options.training && op->node->synchronised && op->kind->forward_sums;
+    return plan->options.training && op->head->synchronised && op->kind->forward_sums;
 }
 
 bool dcnn_plan_value_learns(const dcnn_plan *plan, int value) {
@@ -159,15 +188,15 @@ static void list_stage(dcnn_plan *plan, int stage, bool *has_gradient) {
     plan->stage_first[stage] = plan->step_count;
     for (int i = 0; i < plan->op_count; i++) {
         const dcnn_op *op = &plan->ops[i];
-        const int forward = plan->options.training ? op->node->stage_forward : 0;
+        const int forward = plan->options.training ? op->head->stage_forward : 0;
         if (is_synchronised(plan, op) && forward - 1 == stage) add_step(plan, FORWARD_SUMS, i, stage);
         if (forward == stage && !is_folded(plan, op)) add_step(plan, FORWARD, i, stage);
     }
     for (int i = plan->op_count - 1; i >= 0 && plan->options.training; i--) {
         const dcnn_op *op = &plan->ops[i];
         if (!op->node->learns) continue;
-        if (is_synchronised(plan, op) && op->node->stage_backward - 1 == stage) add_step(plan, BACKWARD_SUMS, i, stage);
-        if (op->node->stage_backward == stage) add_backward(plan, i, stage, has_gradient);
+        if (is_synchronised(plan, op) && op->head->stage_backward - 1 == stage) add_step(plan, BACKWARD_SUMS, i, stage);
+        if (op->head->stage_backward == stage) add_backward(plan, i, stage, has_gradient);
     }
 }
 

@@ -90,7 +90,7 @@ static size_t rows_of(const dcnn_pass *pass) {
 }
 
 static void set_scale_and_shift(const dcnn_op *op, const dcnn_net *net) {
-    const float *gamma = values(net, op->node, gamma_of(op->node)), *beta = values(net, op->node, beta_of(op->node));
+    const float *gamma = values(net, op->head, gamma_of(op->head)), *beta = values(net, op->head, beta_of(op->head));
     for (int c = 0; c < op->in.c; c++) {
         double scale = (gamma ? (double)gamma[c] : 1.0) * (double)shared(op, INVERSE_DEVIATION)[c];
         shared(op, SCALE)[c] = (float)scale;
@@ -101,7 +101,7 @@ static void set_scale_and_shift(const dcnn_op *op, const dcnn_net *net) {
 static void measure(dcnn_op *op, const dcnn_kernels *kernels, int grain) {
     (void)kernels;
     (void)grain;
-    op->sum_count = op->node->synchronised ? 2 * op->in.c : 0;
+    op->sum_count = op->head->synchronised ? 2 * op->in.c : 0;
     op->shared_floats = (size_t)SHARED_VECTORS * (size_t)op->in.c;
 }
 
@@ -109,10 +109,10 @@ static void measure(dcnn_op *op, const dcnn_kernels *kernels, int grain) {
 static void prepare(const dcnn_op *op, const dcnn_kernels *kernels, const dcnn_net *net, int part, int parts) {
     (void)kernels;
     (void)parts;
-    if ((op->training && op->node->synchronised) || part != 0) return;
-    const batch_normalization *b = op->node->config;
+    if ((op->training && op->head->synchronised) || part != 0) return;
+    const batch_normalization *b = op->head->config;
     const int first_state = (int)b->scale + (int)b->center;
-    const float *mean = values(net, op->node, first_state), *variance = values(net, op->node, first_state + 1);
+    const float *mean = values(net, op->head, first_state), *variance = values(net, op->head, first_state + 1);
     for (int c = 0; c < op->in.c; c++) {
         shared(op, MEAN)[c] = mean[c];
         shared(op, INVERSE_DEVIATION)[c] = (float)(1.0 / sqrt((double)variance[c] + b->epsilon));
@@ -132,10 +132,10 @@ static void forward_sums(const dcnn_pass *pass) {
 }
 
 static void forward_agreed(const dcnn_op *op, dcnn_net *net, const double *totals, int64_t samples) {
-    const batch_normalization *b = op->node->config;
+    const batch_normalization *b = op->head->config;
     const int channels = op->in.c, first_state = (int)b->scale + (int)b->center;
     const double count = (double)samples * op->in.h * op->in.w;
-    float *moving_mean = values(net, op->node, first_state), *moving_variance = values(net, op->node, first_state + 1);
+    float *moving_mean = values(net, op->head, first_state), *moving_variance = values(net, op->head, first_state + 1);
     for (int c = 0; c < channels; c++) {
         double mean = totals[c] / count;
         double variance = totals[channels + c] / count - mean * mean;
@@ -148,16 +148,22 @@ static void forward_agreed(const dcnn_op *op, dcnn_net *net, const double *total
     set_scale_and_shift(op, net);
 }
 
-static void backward_sums(const dcnn_pass *pass) {
+/* The sums are gamma's and beta's gradients too. */
+static void take_parameter_gradients(const dcnn_pass *pass) {
     const dcnn_op *op = pass->op;
-    pass->kernels->gradient_moments(rows_of(pass), op->in.c, pass->x[0], pass->dy, shared(op, MEAN),
-                                    shared(op, INVERSE_DEVIATION), pass->sums);
-    float *dgamma = dcnn_pass_dparam(pass, op->node, gamma_of(op->node));
-    float *dbeta = dcnn_pass_dparam(pass, op->node, beta_of(op->node));
+    float *dgamma = dcnn_pass_dparam(pass, op->head, gamma_of(op->head));
+    float *dbeta = dcnn_pass_dparam(pass, op->head, beta_of(op->head));
     for (int c = 0; c < op->in.c; c++) {
         if (dbeta) dbeta[c] = (float)pass->sums[c];
         if (dgamma) dgamma[c] = (float)pass->sums[op->in.c + c];
     }
+}
+
+static void backward_sums(const dcnn_pass *pass) {
+    const dcnn_op *op = pass->op;
+    pass->kernels->gradient_moments(rows_of(pass), op->in.c, pass->x[0], pass->dy, shared(op, MEAN),
+                                    shared(op, INVERSE_DEVIATION), pass->sums);
+    take_parameter_gradients(pass);
 }
 
 /* dx = gamma / sigma (dy - mean(dy) - xhat mean(dy xhat)), written as a dy + b x + e per channel. */
@@ -213,6 +219,71 @@ static const dcnn_op_kind op_kind = {
     .forward_sums = forward_sums,
     .forward_agreed = forward_agreed,
     .backward_sums = backward_sums,
+    .backward_agreed = backward_agreed,
+};
+
+/* --- BatchNormalization, ReLU and perhaps MaxPooling2D 2x2 as one operation: op->head is the first, op->node the last
+ */
+
+bool dcnn_norm_relu_matches(const dcnn_node *normalization, const dcnn_node *activation) {
+    return normalization->layer == &dcnn_layer_batch_normalization && activation->layer->op == &dcnn_op_activation &&
+           activation->layer->activation(activation).kind == DCNN_RELU;
+}
+
+/* As windows: of 1x1 without pooling. */
+static dcnn_pool windows_of(const dcnn_op *op, int n) {
+    const int size = op->node->layer == &dcnn_layer_max_pooling2d ? 2 : 1;
+    return (dcnn_pool){.n = n,
+                       .h = op->in.h,
+                       .w = op->in.w,
+                       .c = op->in.c,
+                       .r = size,
+                       .s = size,
+                       .stride_h = size,
+                       .stride_w = size,
+                       .oh = op->in.h / size,
+                       .ow = op->in.w / size};
+}
+
+static void fused_measure(dcnn_op *op, const dcnn_kernels *kernels, int grain) {
+    measure(op, kernels, grain);
+    const bool pooled = op->node->layer == &dcnn_layer_max_pooling2d;
+    op->saved_bytes = op->training && pooled ? (size_t)grain * dcnn_shape_count(op->node->shape) : 0;
+}
+
+static void fused_forward(const dcnn_pass *pass) {
+    const dcnn_op *op = pass->op;
+    const dcnn_pool shape = windows_of(op, pass->n);
+    pass->kernels->norm_relu_forward(&shape, pass->x[0], shared(op, SCALE), shared(op, SHIFT), pass->y,
+                                     op->saved_bytes ? pass->saved : NULL);
+}
+
+static void fused_backward_sums(const dcnn_pass *pass) {
+    const dcnn_op *op = pass->op;
+    const dcnn_pool shape = windows_of(op, pass->n);
+    pass->kernels->norm_relu_sums(&shape, pass->x[0], pass->dy, pass->saved, shared(op, SCALE), shared(op, SHIFT),
+                                  shared(op, MEAN), shared(op, INVERSE_DEVIATION), pass->sums);
+    take_parameter_gradients(pass);
+}
+
+static void fused_backward(const dcnn_pass *pass) {
+    const dcnn_op *op = pass->op;
+    const dcnn_pool shape = windows_of(op, pass->n);
+    if (pass->dx[0])
+        pass->kernels->norm_relu_backward(&shape, pass->x[0], pass->dy, pass->saved, shared(op, SCALE),
+                                          shared(op, SHIFT), shared(op, A), shared(op, B), shared(op, E), pass->dx[0]);
+}
+
+const dcnn_op_kind dcnn_op_norm_relu = {
+    .name = "batch norm+relu",
+    .backward_reads_x = true,
+    .measure = fused_measure,
+    .prepare = prepare,
+    .forward = fused_forward,
+    .backward = fused_backward,
+    .forward_sums = forward_sums,
+    .forward_agreed = forward_agreed,
+    .backward_sums = fused_backward_sums,
     .backward_agreed = backward_agreed,
 };
 

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* test_kernels_norm.h — BatchNormalization, ReLU and pooling in one pass, for test_kernels.c. */
+#ifndef DCNN_TEST_KERNELS_NORM_H
+#define DCNN_TEST_KERNELS_NORM_H
+
+#include "testing.h"
+
+#include "kernels/kernels.h"
+
+/* Images with rows and columns that no window has; channels in tiles, vectors and tails; one position. */
+static const dcnn_pool norm_shapes[] = {
+    /* n, h, w, c, windows, strides, pads, oh, ow */
+    {2, 5, 4, 64, 1, 1, 1, 1, 0, 0, 5, 4},  {1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1},
+    {3, 3, 3, 37, 1, 1, 1, 1, 0, 0, 3, 3},  {2, 4, 6, 64, 2, 2, 2, 2, 0, 0, 2, 3},
+    {2, 5, 7, 37, 2, 2, 2, 2, 0, 0, 2, 3},  {1, 2, 2, 3, 2, 2, 2, 2, 0, 0, 1, 1},
+    {3, 3, 5, 133, 2, 2, 2, 2, 0, 0, 1, 2}, {1, 8, 3, 16, 2, 2, 2, 2, 0, 0, 4, 1},
+};
+enum { NORM_SHAPES = sizeof norm_shapes / sizeof norm_shapes[0] };
+
+typedef struct norm_case {
+    const dcnn_pool *shape;
+    size_t in, out, channels;
+    const float *x, *dy, *scale, *shift, *mean, *inverse, *a, *b, *e;
+    float *y;
+    uint8_t *argmax; /* NULL: windows of one cell */
+} norm_case;
+
+static norm_case norm_case_of(const dcnn_kernels *slow, int i) {
+    const dcnn_pool *s = &norm_shapes[i];
+    norm_case t = {.shape = s, .channels = (size_t)s->c};
+    t.in = (size_t)(s->n * s->h * s->w) * t.channels;
+    t.out = (size_t)(s->n * s->oh * s->ow) * t.channels;
+    t.x = test_random(t.in, 81);
+    t.dy = test_random(t.out, 82);
+    t.scale = test_random(t.channels, 83); /* some negative */
+    t.shift = test_random(t.channels, 84);
+    t.mean = test_random(t.channels, 85);
+    t.inverse = test_random_between(t.channels, 86, 0.5, 2);
+    t.a = test_random(t.channels, 87);
+    t.b = test_random(t.channels, 88);
+    t.e = test_random(t.channels, 89);
+    t.y = test_floats(t.out);
+    t.argmax = s->r == 2 ? test_output(t.out) : NULL;
+    slow->norm_relu_forward(s, t.x, t.scale, t.shift, t.y, t.argmax);
+    return t;
+}
+
+static void test_norm_relu_forward(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    for (int i = 0; i < NORM_SHAPES; i++) {
+        const norm_case t = norm_case_of(slow, i);
+        float *y = test_floats(t.out), *again = test_floats(t.out), *bad = test_copy(t.in, t.x);
+        uint8_t *argmax = t.argmax ? test_output(t.out) : NULL;
+        fast->norm_relu_forward(t.shape, t.x, t.scale, t.shift, y, argmax);
+        fast->norm_relu_forward(t.shape, t.x, t.scale, t.shift, again, NULL);
+        test_close("y", t.out, y, t.y, 2e-7, 0);
+        assert_memory_equal(again, y, t.out * sizeof(float));
+        if (argmax) assert_memory_equal(argmax, t.argmax, t.out);
+        bad[0] = NAN;
+        fast->norm_relu_forward(t.shape, bad, t.scale, t.shift, y, argmax);
+        assert_true(isnan(y[0]));
+        test_release();
+    }
+}
+
+static void test_norm_relu_sums(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    for (int i = 0; i < NORM_SHAPES; i++) {
+        const norm_case t = norm_case_of(slow, i);
+        double *sums = test_output(2 * t.channels * sizeof(double));
+        double *expected = test_output(2 * t.channels * sizeof(double));
+        fast->norm_relu_sums(t.shape, t.x, t.dy, t.argmax, t.scale, t.shift, t.mean, t.inverse, sums);
+        slow->norm_relu_sums(t.shape, t.x, t.dy, t.argmax, t.scale, t.shift, t.mean, t.inverse, expected);
+        test_close_double("sum of g", t.channels, sums, expected, 1e-12, 1e-12);
+        test_close_double("sum of g x", t.channels, sums + t.channels, expected + t.channels,
+                          2e-7 * (double)(t.in / t.channels), 0);
+        test_release();
+    }
+}
+
+static void test_norm_relu_backward(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    for (int i = 0; i < NORM_SHAPES; i++) {
+        const norm_case t = norm_case_of(slow, i);
+        float *dx = test_floats(t.in), *expected = test_floats(t.in);
+        fast->norm_relu_backward(t.shape, t.x, t.dy, t.argmax, t.scale, t.shift, t.a, t.b, t.e, dx);
+        slow->norm_relu_backward(t.shape, t.x, t.dy, t.argmax, t.scale, t.shift, t.a, t.b, t.e, expected);
+        test_close("dx", t.in, dx, expected, 5e-7, 0);
+        test_release();
+    }
+}
+
+#endif
