@@ -85,7 +85,7 @@ dcnn_status dcnn_run_record_write(const char *folder, json_t *start) {
     json_object_set_new(start, "processor", json_string(processor));
     json_t *record = json_copy(start), *starts = earlier_starts(folder);
     if (json_array_size(starts) > 0) tell_other_kernels(starts, start);
-    dcnn_status status = DCNN_FAIL(DCNN_FAILURE, "out of memory: run.json");
+    dcnn_status status = DCNN_FAIL(DCNN_FAILURE, "out of memory: " DCNN_RUN_RECORD);
     if (json_array_append(starts, start) == 0 && json_object_set(record, "starts", starts) == 0)
         status = write_json(folder, DCNN_RUN_RECORD, record);
     json_decref(start);

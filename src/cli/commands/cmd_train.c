@@ -73,7 +73,7 @@ static void draw_report(const dcnn_cli *cli, const dcnn_run *run) {
     if (dcnn_run_report(cli, run->folder, run->data, NULL) != DCNN_OK)
         dcnn_warn("no report: %s; try again: dcnn report %s", dcnn_error(), run->folder);
     else if (cli->speaks)
-        printf("%s/report.html, figures/\n", run->folder);
+        printf("%s/" DCNN_RUN_PAGE ", " DCNN_RUN_FIGURES "/\n", run->folder);
     dcnn_watchdog_work(false);
 }
 
@@ -147,42 +147,23 @@ static void print_result(const dcnn_run *run, const dcnn_train_result *result) {
         printf("%s images/s in training, %.1f s in all\n",
                dcnn_number_text((int64_t)(result->images_per_s + 0.5), &number), result->elapsed_s);
     printf("weights hash %016" PRIx64 "\n", result->weights_hash);
-    printf("%s: best.h5, checkpoints/, metrics.csv, metrics.jsonl, run.json\n", run->folder);
+    printf("%s: " DCNN_RUN_BEST ", " DCNN_RUN_CHECKPOINTS "/, " DCNN_RUN_CSV ", " DCNN_RUN_METRICS ", " DCNN_RUN_RECORD
+           "\n",
+           run->folder);
 }
 
 /* --- going on --------------------------------------------------------------------------------------------------- */
 
-/* The layers of a model file: of a Keras JSON, completed by building it, or of an .h5. */
-static dcnn_status read_model(const char *path, dcnn_shape input, int class_count, json_t **described) {
-    const char *dot = strrchr(path, '.');
-    dcnn_net *net = NULL;
-    dcnn_checkpoint file = {0};
-    dcnn_status status;
-    if (dot && (strcmp(dot, ".h5") == 0 || strcmp(dot, ".hdf5") == 0)) {
-        status = dcnn_checkpoint_read(path, &file);
-    } else {
-        json_t *description = NULL;
-        status = dcnn_description_read(path, &description);
-        if (status == DCNN_OK) dcnn_description_fit(description, class_count);
-        if (status == DCNN_OK) {
-            status = dcnn_net_create(description, input, &net);
-            if (status != DCNN_OK) dcnn_error_prefix("%s", path);
-        }
-        json_decref(description);
-    }
-    if (status == DCNN_OK) *described = dcnn_net_describe(net ? net : file.net);
-    dcnn_net_free(net);
-    dcnn_checkpoint_free(&file);
-    return status;
-}
-
 /* A --model given to a resumed run must be that of its checkpoint, by content, wherever the file is now. */
 static dcnn_status check_same_model(const char *path, const dcnn_run *run, const dcnn_checkpoint *from) {
-    json_t *given = NULL, *own = dcnn_net_describe(from->net);
-    dcnn_status status = read_model(path, from->net->nodes[0].shape, from->net->class_count, &given);
+    dcnn_net *net;
+    DCNN_TRY(dcnn_net_of_file(path, from->net->nodes[0].shape, from->net->class_count, &net));
+    json_t *given = dcnn_net_describe(net), *own = dcnn_net_describe(from->net);
+    dcnn_status status = DCNN_OK;
+    dcnn_net_free(net);
     const json_t *given_layers = json_object_get(json_object_get(given, "config"), "layers");
     const json_t *own_layers = json_object_get(json_object_get(own, "config"), "layers");
-    if (status == DCNN_OK && !json_equal(given_layers, own_layers))
+    if (!json_equal(given_layers, own_layers))
         status = DCNN_FAIL(DCNN_BAD_INPUT,
                            "%s is a checkpoint of another model than %s: leave out --model to go on, or start another "
                            "run (--run, --overwrite)",
