@@ -15,7 +15,14 @@
 
 static const char SEAL_MAGIC[8] = "DCNNSEAL";
 
-enum { SEAL_VERSION = 1, AROUND_VERSION = 2, SEAL_BYTES = 32, HOLE_BYTES = 16, BLOCK_BYTES = 1 << 20 };
+enum {
+    SEAL_VERSION = 1,
+    AROUND_VERSION = 2,
+    LATEST_VERSION = 99,
+    SEAL_BYTES = 32,
+    HOLE_BYTES = 16,
+    BLOCK_BYTES = 1 << 20
+};
 enum { TAIL_BYTES = 2 * SEAL_BYTES + HOLE_BYTES };
 
 static void put_little(unsigned char *to, uint64_t value, int bytes) {
@@ -150,6 +157,13 @@ static dcnn_status find_seal(int descriptor, const char *path, trailer *found) {
     const bool magic = memcmp(seal, SEAL_MAGIC, sizeof SEAL_MAGIC) == 0, fields = read_fields(seal, size, found);
     if (magic && fields) return DCNN_OK;
     *found = (trailer){0};
+    const uint64_t version = get_little(seal + 8, 4), sealed = get_little(seal + 16, 8);
+    if (magic && version > AROUND_VERSION && version <= LATEST_VERSION && get_little(seal + 12, 4) == 0 &&
+        sealed < size)
+        return DCNN_FAIL(
+            DCNN_BAD_INPUT,
+            "%s: has a seal of version %u, this dcnn knows 1 and %d: a newer dcnn wrote it, or it is damaged", path,
+            (unsigned)version, AROUND_VERSION);
     if (magic || fields || memmem(tail, length, SEAL_MAGIC, sizeof SEAL_MAGIC)) {
         found->kind = DCNN_SEAL_BAD;
         return DCNN_FAIL(

@@ -32,9 +32,10 @@ static dcnn_status check_fit(const dcnn_trainer *t) {
     if (t->state.net->untrainable[0])
         return DCNN_FAIL(DCNN_BAD_INPUT, "the model cannot be trained: %s", t->state.net->untrainable);
     if (t->state.net->class_count != t->dataset.class_count)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "the model's last layer '%s' has %d units, but %s has %d classes",
+        return DCNN_FAIL(DCNN_BAD_INPUT, "the model's last layer '%s' has %d units, but %s has %d classes%s",
                          t->state.net->nodes[t->state.net->node_count - 1].name, t->state.net->class_count,
-                         t->dataset.path, t->dataset.class_count);
+                         t->dataset.path, t->dataset.class_count,
+                         dcnn_has_weights(t->options->model) ? ": --replace-head fits it to them" : "");
     return DCNN_OK;
 }
 
@@ -59,6 +60,7 @@ static dcnn_status choose_input(dcnn_trainer *t, const dcnn_checkpoint *from) {
 static dcnn_status take_state(dcnn_trainer *t, const dcnn_checkpoint *from) {
     dcnn_progress *progress = &t->state.progress;
     DCNN_TRY(from ? dcnn_net_copy(from->net, &t->state.net) : dcnn_starting_net(t->options, &t->dataset, &t->state));
+    DCNN_TRY(dcnn_net_set_rates(t->state.net, t->options->rates));
     DCNN_TRY(check_fit(t));
     if (from) {
         if (!from->resumable)
@@ -236,7 +238,7 @@ static dcnn_status adopt_classes(dcnn_trainer *t, const dcnn_checkpoint *from) {
     const char *model = t->options->model;
     if (from)
         return dcnn_dataset_adopt_classes(&t->dataset, from->class_count, from->class_names, "the run's checkpoint");
-    if (model == NULL || dcnn_kind_of_file(model) != DCNN_KIND_HDF5) return DCNN_OK;
+    if (model == NULL || t->options->replace_head || dcnn_kind_of_file(model) != DCNN_KIND_HDF5) return DCNN_OK;
     dcnn_checkpoint start;
     dcnn_status status = dcnn_checkpoint_read(model, &start);
     if (status == DCNN_OK && start.class_count == t->dataset.class_count)

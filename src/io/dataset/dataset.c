@@ -43,9 +43,7 @@ static dcnn_status check_format(hid_t file, const dcnn_dataset *set) {
     if (!right) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: its attribute 'format' does not say 'dcnn data set'", set->path);
     int64_t version;
     DCNN_TRY(dcnn_h5_attribute_read(file, "format_version", DCNN_H5_INT64, -1, &version));
-    if (version < 1 || version > FORMAT_VERSION)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: has format version %lld, this dcnn reads versions 1 to %d", set->path,
-                         (long long)version, FORMAT_VERSION);
+    if (version < 1 || version > FORMAT_VERSION) return dcnn_h5_fail_version(file, set->path, version, FORMAT_VERSION);
     return check_seal(file, set);
 }
 
