@@ -52,7 +52,7 @@ void dcnn_description_fit(json_t *description, int class_count) {
 
 bool dcnn_starts_with_weights(const dcnn_train_options *options) {
     const dcnn_kind_id kind = options->model ? dcnn_kind_of_file(options->model) : DCNN_KIND_UNKNOWN;
-    return kind == DCNN_KIND_HDF5 || kind == DCNN_KIND_KERAS;
+    return kind == DCNN_KIND_HDF5 || kind == DCNN_KIND_KERAS || kind == DCNN_KIND_ONNX;
 }
 
 /* The net, and the images that its file says it expects. */
