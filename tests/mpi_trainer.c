@@ -15,6 +15,7 @@
 #include "sources/prepare.h"
 #include "comm/tree.h"
 #include "testing.h"
+#include "dataset_helpers.h"
 
 static dcnn_comm *everyone, *alone;
 static char folder[200], data[300], trace[300];
@@ -297,7 +298,7 @@ static void put_unsealed(const char *path, bool change) {
     const int64_t shape[4] = {set.count, set.h, set.w, set.c};
     uint8_t *pixels = malloc((size_t)(set.count * set.h * set.w));
     int32_t *labels = calloc((size_t)set.count, sizeof *labels);
-    assert_int_equal(dcnn_dataset_read(&set, pixels, labels), DCNN_OK);
+    assert_int_equal(read_dataset(&set, pixels, labels), DCNN_OK);
     if (change) labels[set.count - 1] = (labels[set.count - 1] + 1) % set.class_count;
     assert_int_equal(dcnn_h5_create(path, 1 << 20, &file), DCNN_OK);
     dcnn_h5_text_write(file, "format", "dcnn data set");

@@ -6,6 +6,7 @@
 
 #include "io/dataset/dataset_writer.h"
 #include "io/dataset/pixels.h"
+#include "dataset_helpers.h"
 
 /* LeakSanitizer's own hook: HDF5 leaks where damage ends a call in its middle, which these tests cause at random
  * places. */
@@ -35,7 +36,7 @@ static void read_golden(const char *path, dcnn_dataset *set, uint8_t *read, int3
     assert_true(set->count == GOLDEN_ROWS && set->h == 5 && set->w == 4 && set->c == 3 && set->class_count == 3);
     assert_true(set->sealed && set->seed == 9 && set->has_labels && !set->has_ids && set->target_width == 0);
     assert_string_equal(set->source, "golden.csv");
-    assert_ok(dcnn_dataset_read(set, read, read_labels));
+    assert_ok(read_dataset(set, read, read_labels));
     assert_ok(dcnn_dataset_verify(set));
     for (int row = 0; row < GOLDEN_ROWS; row++) {
         assert_int_equal(read_labels[row], (row * 5 + row / 7) % 3);
@@ -104,7 +105,7 @@ static void pieces_do_not_matter(void **state) {
     free(b);
     dcnn_dataset set;
     assert_ok(dcnn_dataset_open(in_scratch("b.h5"), &set));
-    assert_ok(dcnn_dataset_read(&set, read, read_labels));
+    assert_ok(read_dataset(&set, read, read_labels));
     assert_memory_equal(read, pixels, sizeof pixels);
     assert_memory_equal(read_labels, labels, sizeof labels);
     assert_string_equal(set.class_names[2], "2");
@@ -126,7 +127,7 @@ static void ids_and_targets_come_back(void **state) {
     about.class_names = names;
     about.target_width = 2;
     about.target_names = target_names;
-    about.pictures = dcnn_picture_kinds[3];
+    about.pictures = "photo";
     for (int i = 0; i < ROWS; i++) {
         snprintf(text[i], sizeof text[i], "d\xc3\xb6gs/%d.jpg", i * i);
         ids[i] = text[i];

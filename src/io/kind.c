@@ -215,7 +215,3 @@ dcnn_status dcnn_kind_fail(const char *path, dcnn_kind_id kind, const char *want
     return DCNN_FAIL(DCNN_BAD_INPUT, "%s: is %s, not %s%s%s", path, kinds[kind].name, wanted, advice ? "; " : "",
                      advice ? advice : "");
 }
-
-dcnn_status dcnn_kind_fail_file(const char *path, const char *wanted) {
-    return dcnn_kind_fail(path, dcnn_kind_of_file(path), wanted);
-}

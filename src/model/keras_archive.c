@@ -8,6 +8,7 @@
 
 #include <zip.h>
 
+#include "base/json.h"
 #include "model/model_private.h"
 
 enum { MOST_BYTES = INT32_MAX, SLACK_BYTES = 1 << 18, PATH_BYTES = DCNN_PATH_BYTES + 32 };
@@ -132,9 +133,10 @@ static dcnn_status read_json_member(zip_t *zip, const char *path, const char *na
     json_error_t error;
     *json = NULL;
     DCNN_TRY(read_member(zip, path, name, &text, &length));
-    *json = json_loadb(text, length, 0, &error);
+    const dcnn_status status = dcnn_json_parse(text, length, 0, json, &error);
     free(text);
-    return *json ? DCNN_OK : DCNN_FAIL(DCNN_BAD_INPUT, "%s: its %s is no JSON: %s", path, name, error.text);
+    return status != DCNN_BAD_INPUT ? status
+                                    : DCNN_FAIL(DCNN_BAD_INPUT, "%s: its %s is no JSON: %s", path, name, error.text);
 }
 
 static dcnn_status read_archive(zip_t *zip, const char *path, dcnn_checkpoint *into) {
@@ -172,14 +174,6 @@ dcnn_status dcnn_keras_read(const char *path, dcnn_checkpoint *checkpoint) {
     zip_discard(zip);
     if (status != DCNN_OK) dcnn_checkpoint_free(checkpoint);
     return status;
-}
-
-bool dcnn_keras_is_weights(const char *path) {
-    hid_t file;
-    if (dcnn_h5_open(path, &file, NULL) != DCNN_OK) return false;
-    const bool weights = !dcnn_h5_attribute_has(file, "model_config") && dcnn_h5_has(file, "layers");
-    dcnn_h5_close(file);
-    return weights;
 }
 
 dcnn_status dcnn_keras_weights_read(const char *path, dcnn_net *net) {

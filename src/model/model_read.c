@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/arena.h"
 #include "base/text.h"
 
@@ -49,12 +50,12 @@ static dcnn_status read_json(const reader *from, hid_t where, const char *attrib
     json_error_t error;
     *json = NULL;
     DCNN_TRY(dcnn_h5_text_read(where, attribute, &text));
-    *json = json_loads(text, 0, &error);
+    const dcnn_status status = dcnn_json_parse(text, strlen(text), 0, json, &error);
     free(text);
-    if (*json == NULL)
+    if (status == DCNN_BAD_INPUT)
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s: its attribute '%s' is not valid JSON: %s", from->path, attribute,
                          error.text);
-    return DCNN_OK;
+    return status;
 }
 
 static dcnn_status read_net(const reader *from) {
@@ -328,8 +329,7 @@ static dcnn_status read_own(const reader *from, hid_t group) {
     int32_t version;
     DCNN_TRY(dcnn_h5_attribute_read(group, "format_version", DCNN_H5_INT32, -1, &version));
     if (version != DCNN_CHECKPOINT_VERSION)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: has format version %d, this dcnn reads version %d", from->path, version,
-                         DCNN_CHECKPOINT_VERSION);
+        return dcnn_h5_fail_version(group, from->path, version, DCNN_CHECKPOINT_VERSION);
     DCNN_TRY(read_progress(from, group));
     DCNN_TRY(read_normalisation(from, group));
     DCNN_TRY(read_class_names(from, group));

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "model/convert.h"
 #include "model/model_private.h"
 
@@ -175,11 +176,13 @@ dcnn_status dcnn_safetensors_read(const char *path, dcnn_checkpoint *checkpoint)
         free(bytes);
         return fail_damaged(path, "its header is longer than the file, or it is no safetensors file");
     }
-    from.header = json_loadb((const char *)bytes + LENGTH_BYTES, (size_t)header, JSON_REJECT_DUPLICATES, NULL);
+    dcnn_status status =
+        dcnn_json_parse((const char *)bytes + LENGTH_BYTES, (size_t)header, JSON_REJECT_DUPLICATES, &from.header, NULL);
     from.data = bytes + LENGTH_BYTES + header;
     from.bytes = length - LENGTH_BYTES - (size_t)header;
-    dcnn_status status = json_is_object(from.header) ? read_weights(&from, checkpoint->net)
-                                                     : fail_damaged(path, "its header is no JSON object");
+    if (status != DCNN_FAILURE)
+        status = json_is_object(from.header) ? read_weights(&from, checkpoint->net)
+                                             : fail_damaged(path, "its header is no JSON object");
     if (status == DCNN_OK) status = read_metadata(&from, checkpoint);
     json_decref(from.header);
     free(bytes);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "io/dataset/classes.h"
 #include "io/file.h"
 
@@ -89,8 +90,8 @@ static dcnn_status parse(const char *path, const char *text, char **compact) {
     json_t *weights = NULL;
     dcnn_status status = DCNN_OK;
     if (text[strspn(text, " \t\r\n")] == '{') {
-        weights = json_loads(text, JSON_REJECT_DUPLICATES, &where);
-        if (weights == NULL)
+        status = dcnn_json_parse(text, strlen(text), JSON_REJECT_DUPLICATES, &weights, &where);
+        if (status == DCNN_BAD_INPUT)
             status = DCNN_FAIL(DCNN_BAD_INPUT, "%s:%d:%d: %s: class weights are JSON, {\"class\": weight, ...}", path,
                                where.line, where.column, where.text);
     } else {
