@@ -67,7 +67,7 @@ const dcnn_option dcnn_option_table[] = {
     {"overwrite", 0, TRAIN, FLAG(overwrite), .group = run_group, .help = "remove an older run from DIR first"},
 
     {"model", 0, TRAIN | BENCH, TEXT(model, "FILE"), .group = training,
-     .help = "Keras JSON, .keras or .h5 [recipe's net]", .also = "net network arch weights",
+     .help = "Keras JSON, .keras, .h5 or .onnx [recipe's net]", .also = "net network arch weights",
      .resume = DCNN_RESUME_KEEP},
     {"weights", 0, TRAIN, TEXT(weights, "FILE"), .group = training,
      .help = "for a JSON --model: .weights.h5, .safetensors", .resume = DCNN_RESUME_KEEP},

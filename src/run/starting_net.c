@@ -52,7 +52,7 @@ static void fit_units(json_t *description, int class_count) {
 
 bool dcnn_has_weights(const char *model) {
     const dcnn_kind_id kind = model ? dcnn_kind_of_file(model) : DCNN_KIND_UNKNOWN;
-    return kind == DCNN_KIND_HDF5 || kind == DCNN_KIND_KERAS;
+    return kind == DCNN_KIND_HDF5 || kind == DCNN_KIND_KERAS || kind == DCNN_KIND_ONNX;
 }
 
 dcnn_status dcnn_net_of_file(const char *model, dcnn_shape input, int class_count, dcnn_net **net) {
