@@ -15,6 +15,7 @@
 #include "sources/prepare.h"
 #include "comm/tree.h"
 #include "testing.h"
+#include "dataset_helpers.h"
 
 static dcnn_comm *everyone, *alone;
 static char folder[200], data[300], trace[300];
@@ -49,20 +50,32 @@ typedef struct method {
     int accumulate;
     dcnn_optimizer optimizer;
     dcnn_schedule schedule;
+    bool mixes, evens; /* mixup, cutmix and weights; every class equally often */
 } method;
 
-static const method plain = {1, {.learning_rate = 2e-3, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-7}, {0}};
+static const method plain = {
+    1, {.learning_rate = 2e-3, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-7}, {0}, false, false};
 static const method lamb = {
     3,
     {.kind = DCNN_LAMB, .learning_rate = 1e-2, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-7, .weight_decay = 1e-2},
-    {.kind = DCNN_SCHEDULE_COSINE, .warmup_epochs = 0.7}};
+    {.kind = DCNN_SCHEDULE_COSINE, .warmup_epochs = 0.7},
+    false,
+    false};
 static const method lars = {
     2,
     {.kind = DCNN_LARS, .learning_rate = 2.0, .momentum = 0.9, .weight_decay = 1e-3, .trust_coefficient = 1e-2},
-    {.kind = DCNN_SCHEDULE_ONE_CYCLE}};
+    {.kind = DCNN_SCHEDULE_ONE_CYCLE},
+    false,
+    false};
 static const method sgd = {1,
                            {.kind = DCNN_SGD, .learning_rate = 2e-2, .momentum = 0.9, .weight_decay = 1e-3},
-                           {.kind = DCNN_SCHEDULE_EXPONENTIAL, .decay_rate = 0.5, .decay_epochs = 1.0}};
+                           {.kind = DCNN_SCHEDULE_EXPONENTIAL, .decay_rate = 0.5, .decay_epochs = 1.0},
+                           false,
+                           false};
+
+static const method mixed = {
+    1, {.learning_rate = 2e-3, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-7}, {0}, true, false};
+static const method even = {2, {.learning_rate = 2e-3, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-7}, {0}, true, true};
 
 /* Drops "seconds", "images_per_s", "wall_time" and "phases" from each line. */
 static char *without_times(const char *history) {
@@ -89,26 +102,32 @@ static outcome train_by(const method *how, dcnn_comm *comm, const char *name, in
     snprintf(run_folder, sizeof run_folder, "%s/%s-%d", folder, name, comm == alone ? everyone->rank : -1);
     snprintf(model_path, sizeof model_path, "%s/model.json", folder);
     json_t *record = json_object();
-    const dcnn_train_options options = {
-        .model = model_path,
-        .epochs = 2,
-        .batch_size = batch,
-        .accumulate = how->accumulate,
-        .grain = 8,
-        .optimizer = how->optimizer,
-        .schedule = how->schedule,
-        .seed = 5,
-        .shuffle = shuffle,
-        .cache_bytes = comm == everyone ? cache_bytes : 0,
-        .augment = true,
-        .ranges = {.rotation_range = 15, .zoom_range = 0.1, .width_shift_range = 0.1, .height_shift_range = 0.05},
-        .checkpoint_every = 3,
-        .keep = 2,
-        .threads = threads,
-        .fuse = true,
-        .trace = trace[0] ? trace : NULL,
-        .stop_after = stop_after,
-        .record = record};
+    const dcnn_train_options options = {.model = model_path,
+                                        .epochs = 2,
+                                        .batch_size = batch,
+                                        .accumulate = how->accumulate,
+                                        .grain = 8,
+                                        .optimizer = how->optimizer,
+                                        .schedule = how->schedule,
+                                        .seed = 5,
+                                        .shuffle = shuffle,
+                                        .cache_bytes = comm == everyone ? cache_bytes : 0,
+                                        .augment = true,
+                                        .ranges = {.rotation_range = 15,
+                                                   .zoom_range = 0.1,
+                                                   .width_shift_range = 0.1,
+                                                   .height_shift_range = 0.05,
+                                                   .mixup = how->mixes ? 0.4 : 0,
+                                                   .cutmix = how->mixes ? 1 : 0},
+                                        .class_weight = how->mixes ? "balanced" : NULL,
+                                        .oversample = how->evens,
+                                        .checkpoint_every = 3,
+                                        .keep = 2,
+                                        .threads = threads,
+                                        .fuse = true,
+                                        .trace = trace[0] ? trace : NULL,
+                                        .stop_after = stop_after,
+                                        .record = record};
     dcnn_run run;
     dcnn_checkpoint from = {0};
     dcnn_train_result result = {0};
@@ -218,6 +237,33 @@ static void streamed_runs_end_with_the_same_bytes(void **state) {
     cache_bytes = 0;
 }
 
+/* Images in pairs, weighted classes, and classes drawn equally often. */
+static void mixed_and_evened_runs_end_with_the_same_bytes(void **state) {
+    (void)state;
+    const int64_t little = (int64_t)everyone->node_size * 3 * 50 * 784;
+    uint64_t hashes[3];
+    const outcome usual = train(alone, "held", 50, 1, 0, false);
+    hashes[0] = usual.hash;
+    free(usual.history);
+    for (int evens = 0; evens < 2; evens++) {
+        const method *how = evens ? &even : &mixed;
+        const int batch = evens ? 20 : 50;
+        const outcome whole = train_by(how, alone, "held", batch, 1, 0, false);
+        hashes[1 + evens] = whole.hash;
+        free(whole.history);
+        shuffle = evens ? DCNN_SHUFFLE_CHUNKS : DCNN_SHUFFLE_FULL;
+        assert_same(train_by(how, everyone, "mixed", batch, 2, 0, false),
+                    train_by(how, alone, "held", batch, 1, 0, false));
+        assert_int_equal(train_by(how, everyone, "parted", batch, 1, 2, false).status, DCNN_STOPPED);
+        cache_bytes = little;
+        assert_same(train_by(how, everyone, "parted", batch, 2, 0, true),
+                    train_by(how, alone, "held", batch, 1, 0, false));
+        cache_bytes = 0;
+        shuffle = DCNN_SHUFFLE_AUTO;
+    }
+    assert_true(hashes[0] != hashes[1] && hashes[1] != hashes[2]);
+}
+
 /* An image that is damaged on disk ends the training on all ranks, wherever it is read, with one message. */
 static void damaged_pictures_end_a_streamed_run(void **state) {
     (void)state;
@@ -252,7 +298,7 @@ static void put_unsealed(const char *path, bool change) {
     const int64_t shape[4] = {set.count, set.h, set.w, set.c};
     uint8_t *pixels = malloc((size_t)(set.count * set.h * set.w));
     int32_t *labels = calloc((size_t)set.count, sizeof *labels);
-    assert_int_equal(dcnn_dataset_read(&set, pixels, labels), DCNN_OK);
+    assert_int_equal(read_dataset(&set, pixels, labels), DCNN_OK);
     if (change) labels[set.count - 1] = (labels[set.count - 1] + 1) % set.class_count;
     assert_int_equal(dcnn_h5_create(path, 1 << 20, &file), DCNN_OK);
     dcnn_h5_text_write(file, "format", "dcnn data set");
@@ -477,6 +523,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_stopped_run_of_micro_batches_ends_with_the_same_bytes),
         cmocka_unit_test(a_run_goes_on_with_another_rank_count),
         cmocka_unit_test(streamed_runs_end_with_the_same_bytes),
+        cmocka_unit_test(mixed_and_evened_runs_end_with_the_same_bytes),
         cmocka_unit_test(damaged_pictures_end_a_streamed_run),
         cmocka_unit_test(unsealed_data_that_changed_are_refused),
     };

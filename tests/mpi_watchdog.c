@@ -6,14 +6,20 @@
  *   mpi_watchdog work      rank 0 works for longer than the timeout, and says so: it must not
  *   mpi_watchdog endless   rank 0 never ends its work: it must end them, after ten times the timeout
  *   mpi_watchdog leave     ranks end at different times, with a farewell: it must not mind
+ *   mpi_watchdog door      strangers by the hundred knock at rank 0's door: all must meet all the same
  *   mpi_watchdog spare     as stall, but later, and rank 2 has never computed: it must not be told as the first to stop
  */
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "guard/watchdog.h"
+#include "guard/watchdog_net.h"
 
 static double began_s;
 
@@ -25,12 +31,58 @@ static void sleep_s(double seconds) {
     usleep((useconds_t)(1e6 * seconds));
 }
 
+/* --- strangers at the door --------------------------------------------------------------------------------------- */
+
+enum { STRANGERS = 300 };
+static bool besieged;
+static pthread_t strangers;
+static atomic_int door_port, knocks;
+
+static void *knock(void *unused) {
+    int handles[STRANGERS];
+    char noise[200] = "GET / HTTP/1.1";
+    (void)unused;
+    memset(handles, -1, sizeof handles);
+    for (int port; (port = door_port) != 0;)
+        for (int i = 0; i < STRANGERS; i++) {
+            struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+            to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+            if (handles[i] >= 0) close(handles[i]);
+            handles[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+            knocks += connect(handles[i], (const struct sockaddr *)&to, sizeof to) == 0;
+            if (i % 2) send(handles[i], noise, sizeof noise, MSG_NOSIGNAL | MSG_DONTWAIT);
+        }
+    for (int i = 0; i < STRANGERS; i++)
+        if (handles[i] >= 0) close(handles[i]);
+    return NULL;
+}
+
+/* In the place of the function that opens the door (--wrap): strangers come at once. */
+int __real_dcnn_watchdog_listen(dcnn_watchdog_place *place);
+int __wrap_dcnn_watchdog_listen(dcnn_watchdog_place *place);
+int __wrap_dcnn_watchdog_listen(dcnn_watchdog_place *place) {
+    const int handle = __real_dcnn_watchdog_listen(place);
+    door_port = place->port;
+    if (besieged && pthread_create(&strangers, NULL, knock, NULL) != 0) besieged = false;
+    return handle;
+}
+
+static dcnn_status start(dcnn_comm *comm, double timeout_s) {
+    if (besieged && dcnn_comm_rank(comm) > 0) sleep_s(0.7); /* rank 0 waits, its door open */
+    const dcnn_status status = dcnn_watchdog_start(comm, timeout_s, false, "runs/x", tell);
+    const bool came = door_port != 0;
+    door_port = 0;
+    if (besieged && came) pthread_join(strangers, NULL);
+    if (besieged && came && knocks < 10) fprintf(stderr, "only %d have knocked\n", knocks);
+    return status;
+}
+
 int main(int argc, char **argv) {
     const char *what = argc > 1 ? argv[1] : "";
     const double timeout_s = strcmp(what, "endless") == 0 ? 1.0 : 2.0;
     dcnn_comm *comm;
-    if (dcnn_comm_start(&argc, &argv, &comm) != DCNN_OK ||
-        dcnn_watchdog_start(comm, timeout_s, false, "runs/x", tell) != DCNN_OK) {
+    besieged = strcmp(what, "door") == 0;
+    if (dcnn_comm_start(&argc, &argv, &comm) != DCNN_OK || start(comm, timeout_s) != DCNN_OK) {
         fprintf(stderr, "%s\n", dcnn_error());
         return 1;
     }

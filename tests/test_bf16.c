@@ -14,8 +14,7 @@ static void check_bits(const char *what, const char *isa, size_t count, const fl
     }
 }
 
-/* --- rounding ------------------------------------------------------------------------------------------------------
- */
+/* --- rounding ----------------------------------------------------------------------------------------------------- */
 
 static void test_rounding(void **state) {
     (void)state;
@@ -38,8 +37,7 @@ static void test_rounding(void **state) {
     assert_true(isnan(bf16_widen(bf16_round(NAN))));
 }
 
-/* --- products ------------------------------------------------------------------------------------------------------
- */
+/* --- products ----------------------------------------------------------------------------------------------------- */
 
 static uint32_t random_word(size_t index) {
     return dcnn_random(test_seed(), DCNN_RANDOM_INIT, 50, (int64_t)(index / 4), 0).word[index % 4];
@@ -101,8 +99,7 @@ static void test_products(void **state) {
                     check_product((dcnn_isa)isa, &ranges[r], chunks, 1 + shape % 2, 1 + shape / 2 % 2, shape / 4);
 }
 
-/* --- convolutions --------------------------------------------------------------------------------------------------
- */
+/* --- convolutions ------------------------------------------------------------------------------------------------- */
 
 static const dcnn_conv named[] = {
     /* n, h, w, c, k, r, s, strides, pads, oh, ow */

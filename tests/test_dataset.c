@@ -8,6 +8,7 @@
 #include "io/dataset/dataset.h"
 #include "io/hdf5/hdf5.h"
 #include "sources/prepare.h"
+#include "dataset_helpers.h"
 
 enum { TRAIN = 130, OFFICIAL = 20, SIDE = 5, AREA = SIDE * SIDE, CLASSES = 4, CSV_ROWS = 30 };
 
@@ -58,7 +59,7 @@ static dcnn_status open_set(const char *path, dcnn_dataset *set) {
     pixels_read = malloc((size_t)set->count * (size_t)(set->h * set->w * set->c));
     labels_read = malloc((size_t)set->count * sizeof *labels_read);
     assert_true(pixels_read && labels_read);
-    return dcnn_dataset_read(set, pixels_read, labels_read);
+    return read_dataset(set, pixels_read, labels_read);
 }
 
 static void close_set(dcnn_dataset *set) {
@@ -399,7 +400,7 @@ static void change_between_open_and_read_is_seen(void **state) {
     assert_ok(prepare(in_scratch("idx"), NULL, &usual, path));
     assert_ok(dcnn_dataset_open(path, &set));
     assert_ok(prepare(in_scratch("idx"), NULL, &other, path));
-    assert_fails(dcnn_dataset_read(&set, pixels, labels), DCNN_BAD_INPUT, "changed since it was opened", path);
+    assert_fails(read_dataset(&set, pixels, labels), DCNN_BAD_INPUT, "changed since it was opened", path);
     free(pixels);
     dcnn_dataset_free(&set);
 }

@@ -5,6 +5,7 @@
 
 #include "io/dataset/dataset.h"
 #include "io/hdf5/hdf5.h"
+#include "dataset_helpers.h"
 
 /* LeakSanitizer's own hook: HDF5 leaks where damage ends a call in its middle, which these tests cause at random
  * places. */
@@ -58,7 +59,7 @@ static dcnn_status use(const char *path) {
     uint8_t *pixels = calloc((size_t)set.count * (size_t)set.h * (size_t)set.w, (size_t)set.c);
     int32_t *labels = calloc((size_t)set.count, sizeof *labels);
     assert_true(pixels && labels);
-    dcnn_status status = dcnn_dataset_read(&set, pixels, labels);
+    dcnn_status status = read_dataset(&set, pixels, labels);
     dcnn_dataset_free(&set);
     free(pixels);
     free(labels);

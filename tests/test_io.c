@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* test_io.c — atomic and sealed files, gzip, the HDF5 helper, IDX and CSV. */
+/* test_io.c — atomic and sealed files, gzip, the HDF5 helper. */
 #include "io_helpers.h"
 
 #include <fcntl.h>
@@ -7,7 +7,6 @@
 #include <sys/wait.h>
 
 #include "io/hdf5/hdf5.h"
-#include "io/images.h"
 
 /* --- files ------------------------------------------------------------------------------------------------------ */
 
@@ -37,11 +36,11 @@ static void whole_file_is_written_sealed_and_verified(void **state) {
     assert_fails(dcnn_file_verify(scratch, &seal), DCNN_BAD_INPUT, "regular file", scratch);
 }
 
-/* A sealed file that was written in pieces is what one written at once is. */
-static void pieces_are_sealed_like_write(void **state) {
+/* A file that was written in pieces is what one written at once is. */
+static void pieces_are_written_like_a_whole(void **state) {
     (void)state;
     const char *path = in_scratch("pieces");
-    size_t length = (3u << 20) + 17; /* more than one block of the hash */
+    size_t length = (3u << 20) + 17;
     uint8_t *bytes = malloc(length);
     dcnn_output output;
     assert_non_null(bytes);
@@ -52,8 +51,8 @@ static void pieces_are_sealed_like_write(void **state) {
     assert_ok(dcnn_output_write(&output, bytes, 1000));
     assert_ok(dcnn_output_write(&output, bytes + 1000, length - 1000));
     assert_int_not_equal(access(path, F_OK), 0);
-    assert_ok(dcnn_output_close(&output, dcnn_seal_append(&output)));
-    assert_ok(dcnn_file_write(in_scratch("written"), bytes, length, true));
+    assert_ok(dcnn_output_close(&output, DCNN_OK));
+    assert_ok(dcnn_file_write(in_scratch("written"), bytes, length, false));
     size_t length_a, length_b;
     uint8_t *a = get_file(path, &length_a), *b = get_file(in_scratch("written"), &length_b);
     assert_int_equal(length_a, length_b);
@@ -583,173 +582,10 @@ static void what_is_no_hdf5_is_refused(void **state) {
     dcnn_h5_close(file);
 }
 
-/* --- IDX -------------------------------------------------------------------------------------------------------- */
-
-static const uint8_t idx_images[] = {0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0,   0,
-                                     0, 3, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 255, 9};
-static const uint8_t idx_labels[] = {0, 0, 8, 1, 0, 0, 0, 2, 7, 255};
-
-static void idx_is_read(void **state) {
-    (void)state;
-    const char *images_path = in_scratch("images"), *labels_path = in_scratch("labels.gz");
-    dcnn_images images;
-    put_file(images_path, idx_images, sizeof idx_images);
-    put_gzip(labels_path, idx_labels, sizeof idx_labels, "wb");
-    assert_ok(dcnn_idx_read_images(images_path, &images));
-    assert_ok(dcnn_idx_read_labels(labels_path, &images));
-    assert_ok(dcnn_idx_read_labels(labels_path, &images)); /* replaces, leaks nothing */
-    assert_true(images.count == 2 && images.h == 2 && images.w == 3 && images.c == 1);
-    assert_memory_equal(images.pixels, idx_images + 16, 12);
-    assert_true(images.labels[0] == 7 && images.labels[1] == 255);
-    dcnn_images_free(&images);
-    assert_null(images.pixels);
-    static const uint8_t colour[] = {0, 0, 8, 4, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 1, 2, 3, 4, 5, 6};
-    put_gzip(images_path, colour, sizeof colour, "wb");
-    assert_ok(dcnn_idx_read_images(images_path, &images));
-    assert_true(images.count == 1 && images.h == 1 && images.w == 2 && images.c == 3);
-    assert_memory_equal(images.pixels, colour + 20, 6);
-    dcnn_images_free(&images);
-    assert_true(dcnn_is_idx(images_path) && dcnn_idx_rank(images_path) == 4);
-    assert_true(dcnn_is_idx(labels_path) && dcnn_idx_rank(labels_path) == 1);
-    put_text(images_path, "label,pixel0\n");
-    assert_false(dcnn_is_idx(images_path) || dcnn_is_idx(in_scratch("nowhere")));
-}
-
-static void idx_names_are_found(void **state) {
-    (void)state;
-    assert_ok(dcnn_folder_create(in_scratch("idx")));
-    assert_null(dcnn_idx_find(in_scratch("idx"), "train-images-idx3-ubyte"));
-    static const char *const kinds[] = {"train-images.idx3-ubyte.gz", "train-images.idx3-ubyte",
-                                        "train-images-idx3-ubyte.gz", "train-images-idx3-ubyte"};
-    for (int i = 0; i < 4; i++) {
-        char name[64];
-        snprintf(name, sizeof name, "idx/%s", kinds[i]);
-        put_text(in_scratch(name), "x");
-        char *found = dcnn_idx_find(in_scratch("idx"), "train-images-idx3-ubyte");
-        assert_non_null(found);
-        assert_string_equal(found, in_scratch(name));
-        free(found);
-    }
-}
-
-static void bad_idx(const uint8_t *bytes, size_t length, bool labels, const char *fragment) {
-    const char *path = in_scratch("bad-idx");
-    dcnn_images images = {.count = 2};
-    put_file(path, bytes, length);
-    assert_fails(labels ? dcnn_idx_read_labels(path, &images) : dcnn_idx_read_images(path, &images), DCNN_BAD_INPUT,
-                 fragment, path);
-    assert_null(images.pixels);
-    assert_null(images.labels);
-}
-
-static void bad_idx_is_refused(void **state) {
-    (void)state;
-    uint8_t bytes[sizeof idx_images + 1];
-    memcpy(bytes, idx_images, sizeof idx_images);
-    bytes[sizeof idx_images] = 0;
-    bad_idx(bytes, 0, false, "empty");
-    bad_idx(bytes, 3, false, "only 3 bytes");
-    bad_idx(bytes, 15, false, "header needs 16");
-    bad_idx(bytes, sizeof idx_images - 1, false, "cut");
-    bad_idx(bytes, sizeof idx_images + 1, false, "too long");
-    bad_idx(idx_labels, sizeof idx_labels, false, "is an IDX file of labels (magic number 0x00000801), expected");
-    bad_idx(idx_images, sizeof idx_images, true, "is an IDX file of images (magic number 0x00000803), expected");
-    bad_idx((const uint8_t *)"label,pixel0", 12, false, "is a text file");
-    bad_idx((const uint8_t *)"\x89PNG\r\n\x1a\n", 8, false, "is a PNG image");
-    bad_idx((const uint8_t *)"\x89HDF\r\n\x1a\n", 8, true, "is an HDF5 file");
-    bad_idx((const uint8_t *)"\0\0\x0d\3\0\0\0\1", 8, false, "other values");
-    bad_idx(idx_labels, 7, true, "header needs 8");
-    bad_idx(idx_labels, 9, true, "cut");
-    static const uint8_t three[] = {0, 0, 8, 1, 0, 0, 0, 3, 0, 0, 0}, none[] = {0, 0, 8, 1, 0, 0, 0, 0};
-    bad_idx(three, sizeof three, true, "3 labels for 2 images");
-    bad_idx(none, sizeof none, true, "holds no labels");
-    for (int at = 4; at < 16; at += 4) {
-        memcpy(bytes, idx_images, sizeof idx_images);
-        bytes[at + 3] = 0;
-        bad_idx(bytes, sizeof idx_images, false, "is 0");
-        bytes[at] = 0x80; /* 2^31 */
-        bad_idx(bytes, sizeof idx_images, false, "too large");
-    }
-    memcpy(bytes, idx_images, sizeof idx_images);
-    for (int at = 4; at < 16; at++) bytes[at] = at % 4 ? 0xff : 0x7f; /* each dimension fits, their product does not */
-    bad_idx(bytes, sizeof idx_images, false, "too large");
-}
-
-/* --- CSV -------------------------------------------------------------------------------------------------------- */
-
-static void good_csv(const char *text, bool labelled, int h, int w, int c) {
-    const char *path = in_scratch("good.csv.gz");
-    static const uint8_t pixels[] = {0, 10, 255, 7, 1, 2, 3, 4};
-    dcnn_images images;
-    put_gzip(path, text, strlen(text), "wb");
-    assert_ok(dcnn_csv_read(path, h, w, c, NULL, &images));
-    assert_true(images.count == 2 && images.h * images.w * images.c == 4);
-    if (h)
-        assert_true(images.h == h && images.w == w && images.c == c);
-    else
-        assert_true(images.h == 2 && images.w == 2 && images.c == 1);
-    assert_memory_equal(images.pixels, pixels, 8);
-    assert_int_equal(images.labels != NULL, labelled);
-    if (labelled) assert_true(images.labels[0] == 5 && images.labels[1] == 0);
-    dcnn_images_free(&images);
-}
-
-static void csv_is_read(void **state) {
-    (void)state;
-    good_csv("label,pixel0,pixel1,pixel2,pixel3\n5,0,10,255,7\n0,1,2,3,4\n", true, 0, 0, 0);
-    good_csv("label,pixel0,pixel1,pixel2,pixel3\r\n5,0,10,255,7\r\n0,1,2,3,4\r\n\r\n", true, 1, 4, 1);
-    good_csv("\xef\xbb\xbf\"label\",\"1x1\",\"1x2\",\"2x1\",\"2x2\"\n5,000,010,255,7\n0,1,2,3,4", true, 1, 1, 4);
-    good_csv("pixel0,pixel1,pixel2,pixel3\n0,10,255,7\n1,2,3,4", false, 2, 2, 1);
-    assert_true(dcnn_is_csv("a/train.csv") && dcnn_is_csv("TRAIN.CSV.gz") && dcnn_is_csv(".csv"));
-    assert_false(dcnn_is_csv("train.csv.h5") || dcnn_is_csv("csv") || dcnn_is_csv("train.gz"));
-}
-
-static void bad_csv(const char *text, int side, const char *fragment, const char *place) {
-    const char *path = in_scratch("bad.csv");
-    dcnn_images images;
-    char expected[600];
-    snprintf(expected, sizeof expected, "%s:%s", path, place);
-    put_text(path, text);
-    assert_fails(dcnn_csv_read(path, side, side, side ? 1 : 0, NULL, &images), DCNN_BAD_INPUT, fragment, expected);
-    assert_true(!images.pixels && !images.labels && images.count == 0);
-}
-
-static void bad_csv_is_refused(void **state) {
-    (void)state;
-#define HEADER "label,pixel0,pixel1,pixel2,pixel3\n"
-    bad_csv(HEADER "5,0,10,255,7\n0,1,x2,3,4\n", 0, "'x2' is not an integer from 0 to 255", "3:3: ");
-    bad_csv(HEADER "5,0,10,256,7\n", 0, "'256'", "2:4: ");
-    bad_csv(HEADER "5,0,10,4294967297,7\n", 0, "'4294967297'", "2:4: ");
-    bad_csv(HEADER "5,-1,10,25,7\n", 0, "'-1'", "2:2: ");
-    bad_csv(HEADER "5,,10,25,7\n", 0, "''", "2:2: ");
-    bad_csv(HEADER "5,1.5,10,25,7\n", 0, "'1.5'", "2:2: ");
-    bad_csv(HEADER "5,1 ,10,25,7\n", 0, "'1 '", "2:2: ");
-    bad_csv(HEADER "seven,1,10,25,7\n", 0, "'seven'", "2:1: ");
-    bad_csv(HEADER "300,1,10,25,7\n", 0, "'300'", "2:1: ");
-    bad_csv(HEADER "5,0,10,255,\x01z\n", 0, "'?z'", "2:5: ");
-    bad_csv(HEADER "5,0,10,255,7\n0,1,2,3\n", 0, "has 4 cells, the header has 5", "3:");
-    bad_csv(HEADER "5,0,10,255,7\n0,1,2,3,4,5\n", 0, "has more than 5 cells, the header has 5", "3:");
-    bad_csv(HEADER "5,0,10,255,7\n\n0,1,2,3,4\n", 0, "''", "3:1: ");
-    bad_csv(HEADER "5,0,10,255,7\r0,1,2,3,4\n", 0, "carriage return", "2:5: ");
-    bad_csv(HEADER, 0, "has a header but no rows", " ");
-    bad_csv("label\n1\n", 0, "0 pixel columns", " ");
-    bad_csv(HEADER "5,0,10,255,7\n", 3, "4 pixel columns do not make an image of 3x3x1", " ");
-    bad_csv(HEADER "5,0,10,255,7\n", 1 << 30, "4 pixel columns", " ");
-    bad_csv("label,pixel0,pixel1\n5,0,10\n", 0, "2 pixel columns do not make an image of 2x2x1; give its shape", " ");
-    bad_csv("5,0,10,255,7\n0,1,2,3,4\n", 0, "must begin with 'label' or 'pixel0', not '5'", "1:1: ");
-    bad_csv("id,pixel0\n0,1\n", 0, "not 'id'", "1:1: ");
-    bad_csv("", 0, "empty", " ");
-    bad_csv("\n\n", 0, "must begin", "1:1: ");
-#undef HEADER
-    dcnn_images images;
-    assert_fails(dcnn_csv_read(in_scratch("no.csv"), 0, 0, 0, NULL, &images), DCNN_BAD_INPUT, "No such file", "no.csv");
-    assert_fails(dcnn_csv_read(in_scratch("no.csv"), -1, 1, 1, NULL, &images), DCNN_USAGE, "-1x1x1", "");
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whole_file_is_written_sealed_and_verified),
-        cmocka_unit_test(pieces_are_sealed_like_write),
+        cmocka_unit_test(pieces_are_written_like_a_whole),
         cmocka_unit_test(output_goes_where_links_lead),
         cmocka_unit_test(fifo_stays_a_fifo),
         cmocka_unit_test(temporary_files_are_new_and_own),
@@ -765,11 +601,6 @@ int main(void) {
         cmocka_unit_test(damaged_gzip_never_passes),
         cmocka_unit_test(hdf5_keeps_values_and_names_what_is_wrong),
         cmocka_unit_test(what_is_no_hdf5_is_refused),
-        cmocka_unit_test(idx_is_read),
-        cmocka_unit_test(idx_names_are_found),
-        cmocka_unit_test(bad_idx_is_refused),
-        cmocka_unit_test(csv_is_read),
-        cmocka_unit_test(bad_csv_is_refused),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -70,8 +70,7 @@ static void weights_alone_fill_a_description(void **state) {
     assert_ok(dcnn_description_read(expected_path("keras_graph.json", path), &description));
     assert_ok(dcnn_net_create(description, (dcnn_shape){0}, &net));
     json_decref(description);
-    assert_true(dcnn_keras_is_weights(expected_path("keras_graph.weights.h5", path)));
-    assert_ok(dcnn_keras_weights_read(path, net));
+    assert_ok(dcnn_keras_weights_read(expected_path("keras_graph.weights.h5", path), net));
     expect_keras_outputs(net);
     dcnn_net_free(net);
 }

@@ -6,6 +6,7 @@
 
 #include "io/dataset/dataset_writer.h"
 #include "io/dataset/pixels.h"
+#include "dataset_helpers.h"
 
 /* LeakSanitizer's own hook: HDF5 leaks where damage ends a call in its middle, which these tests cause at random
  * places. */
@@ -26,8 +27,7 @@ static int set_up_pixels(void **state) {
     return 0;
 }
 
-/* --- the golden files: format 1 as dcnn 0.1.0 wrote it, and format 2, of the same images -------------------------
- */
+/* --- the golden files: format 1 as dcnn 0.1.0 wrote it, and format 2, of the same images -------------------------- */
 
 enum { GOLDEN_ROWS = 70, GOLDEN_PICTURE = 5 * 4 * 3 };
 
@@ -36,7 +36,7 @@ static void read_golden(const char *path, dcnn_dataset *set, uint8_t *read, int3
     assert_true(set->count == GOLDEN_ROWS && set->h == 5 && set->w == 4 && set->c == 3 && set->class_count == 3);
     assert_true(set->sealed && set->seed == 9 && set->has_labels && !set->has_ids && set->target_width == 0);
     assert_string_equal(set->source, "golden.csv");
-    assert_ok(dcnn_dataset_read(set, read, read_labels));
+    assert_ok(read_dataset(set, read, read_labels));
     assert_ok(dcnn_dataset_verify(set));
     for (int row = 0; row < GOLDEN_ROWS; row++) {
         assert_int_equal(read_labels[row], (row * 5 + row / 7) % 3);
@@ -105,7 +105,7 @@ static void pieces_do_not_matter(void **state) {
     free(b);
     dcnn_dataset set;
     assert_ok(dcnn_dataset_open(in_scratch("b.h5"), &set));
-    assert_ok(dcnn_dataset_read(&set, read, read_labels));
+    assert_ok(read_dataset(&set, read, read_labels));
     assert_memory_equal(read, pixels, sizeof pixels);
     assert_memory_equal(read_labels, labels, sizeof labels);
     assert_string_equal(set.class_names[2], "2");
@@ -127,7 +127,7 @@ static void ids_and_targets_come_back(void **state) {
     about.class_names = names;
     about.target_width = 2;
     about.target_names = target_names;
-    about.pictures = dcnn_picture_kinds[3];
+    about.pictures = "photo";
     for (int i = 0; i < ROWS; i++) {
         snprintf(text[i], sizeof text[i], "d\xc3\xb6gs/%d.jpg", i * i);
         ids[i] = text[i];
@@ -191,8 +191,7 @@ static void what_cannot_be_a_data_set_leaves_nothing(void **state) {
     assert_int_equal(files_in(in_scratch("empty")), 0);
 }
 
-/* --- reading files of any layout -----------------------------------------------------------------------------------
- */
+/* --- reading files of any layout ---------------------------------------------------------------------------------- */
 
 typedef struct layout {
     const char *name;

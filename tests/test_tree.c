@@ -73,7 +73,7 @@ static void an_epoch_is_a_permutation_and_another_epoch_another(void **state) {
         int64_t at = 0;
         for (int64_t cursor = 0; cursor < COUNT; cursor += dcnn_sampler_batch(&sampler, cursor)) {
             const int64_t count = dcnn_sampler_batch(&sampler, cursor);
-            dcnn_sampler_rows(&sampler, epoch, cursor, count, order[epoch] + at);
+            dcnn_sampler_numbers(&sampler, epoch, cursor, count, order[epoch] + at);
             at += count;
         }
         assert_int_equal(at, COUNT);
@@ -95,7 +95,7 @@ static void shuffling_is_fair(void **state) {
     const dcnn_sampler sampler = {.seed = 11, .rows = rows, .count = COUNT, .batch = COUNT};
     for (uint32_t epoch = 0; epoch < EPOCHS; epoch++) {
         int64_t order[COUNT];
-        dcnn_sampler_rows(&sampler, epoch, 0, COUNT, order);
+        dcnn_sampler_numbers(&sampler, epoch, 0, COUNT, order);
         for (int i = 0; i < COUNT; i++) counts[i][order[i]]++;
     }
     double chi = 0;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "api/api.h"
 
 enum { GRAIN = 16 }; /* as `dcnn predict` has it, so that both give the same bits */
@@ -58,8 +59,10 @@ dcnn_status dcnn_model_load(const char *path, dcnn_model **out) {
 dcnn_status dcnn_model_create(const char *json, const int shape[3], uint64_t seed, dcnn_model **out) {
     json_error_t error;
     *out = NULL;
-    json_t *description = json_loads(json, JSON_REJECT_DUPLICATES, &error);
-    if (description == NULL)
+    json_t *description;
+    const dcnn_status parsed = dcnn_json_parse(json, strlen(json), JSON_REJECT_DUPLICATES, &description, &error);
+    if (parsed == DCNN_FAILURE) return parsed;
+    if (parsed != DCNN_OK)
         return DCNN_FAIL(DCNN_BAD_INPUT, "the model's description, line %d: %s", error.line, error.text);
     const dcnn_shape input = shape ? (dcnn_shape){3, shape[0], shape[1], shape[2]} : (dcnn_shape){0};
     dcnn_model *model = calloc(1, sizeof *model);

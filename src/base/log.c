@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/text.h"
+
 static dcnn_log_sink *current_sink;
 static dcnn_log_level current_highest;
 
@@ -20,5 +22,6 @@ void dcnn_log(dcnn_log_level level, const char *format, ...) {
     va_start(arguments, format);
     vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
+    dcnn_text_clean(line); /* it may quote what other hands wrote */
     current_sink(level, line);
 }

@@ -19,7 +19,9 @@ typedef enum dcnn_random_purpose {
     DCNN_RANDOM_DROPOUT = 5, /**< dropped activations of a sample in an epoch */
     DCNN_RANDOM_NOISE = 6,   /**< images that mean nothing, to measure time with */
     DCNN_RANDOM_CHUNKS = 16, /**< order of the chunks of neighbouring training samples in an epoch */
-    DCNN_RANDOM_WINDOW = 17  /**< order of the samples in a window of such chunks */
+    DCNN_RANDOM_WINDOW = 17, /**< order of the samples in a window of such chunks */
+    DCNN_RANDOM_MIX = 18,    /**< how much of another image is mixed into a sample in an epoch */
+    DCNN_RANDOM_AGAIN = 19   /**< which samples of a class are drawn once more than others in an epoch */
 } dcnn_random_purpose;
 
 typedef struct dcnn_random_bits {

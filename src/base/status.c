@@ -6,10 +6,18 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
+
 enum { MESSAGE_BYTES = 1024 };
 
 static _Thread_local char record[MESSAGE_BYTES] = "no error";
 static _Thread_local char place[256] = "";
+
+/* What a message quotes comes from files of other hands, and is shown on a terminal. */
+static void keep(char text[MESSAGE_BYTES]) {
+    dcnn_text_clean(text);
+    memcpy(record, text, MESSAGE_BYTES);
+}
 
 dcnn_status dcnn_fail(dcnn_status code, const char *file, int line, const char *format, ...) {
     char text[MESSAGE_BYTES]; /* apart from the record, which may itself be an argument */
@@ -17,7 +25,7 @@ dcnn_status dcnn_fail(dcnn_status code, const char *file, int line, const char *
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    memcpy(record, text, sizeof record);
+    keep(text);
     snprintf(place, sizeof place, "%s:%d", file, line);
     return code;
 }
@@ -29,7 +37,7 @@ void dcnn_error_prefix(const char *format, ...) {
     vsnprintf(prefix, sizeof prefix, format, arguments);
     va_end(arguments);
     snprintf(text, sizeof text, "%s: %.*s", prefix, MESSAGE_BYTES / 2 - 3, record);
-    memcpy(record, text, sizeof record);
+    keep(text);
 }
 
 void dcnn_error_set(const char *message) {

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "run/trainer.h"
+#include "sources/source.h"
 
 enum { WARM_UP = 3, WINDOWS = 15 };
 
@@ -79,58 +80,67 @@ static dcnn_status model_takes(const char *model, dcnn_shape *shape, int *classe
     return status;
 }
 
-static dcnn_status read_digits(const char *folder, dcnn_images *pictures) {
-    char *images = dcnn_idx_find(folder, "train-images-idx3-ubyte");
-    char *labels = dcnn_idx_find(folder, "train-labels-idx1-ubyte");
-    dcnn_status status = DCNN_OK;
-    if (images == NULL || labels == NULL)
-        status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: the embedded digits are incomplete; name a data set", folder);
-    if (status == DCNN_OK) status = dcnn_idx_read_images(images, pictures);
-    if (status == DCNN_OK) status = dcnn_idx_read_labels(labels, pictures);
-    free(images);
-    free(labels);
+/* The training images of the embedded digits. */
+static dcnn_status read_digits(char *folder, dcnn_images *images) {
+    const dcnn_source_options options = {0};
+    const dcnn_picture_options as_they_are = {.h = 28, .w = 28, .channels = 1};
+    dcnn_sources sources = {0};
+    dcnn_status status;
+    DCNN_TRY_DONE(dcnn_sources_open(1, &folder, DCNN_ROLE_POOL, &options, &sources));
+    const dcnn_source *digits = &sources.items[0];
+    *images = (dcnn_images){.count = digits->count, .h = digits->h, .w = digits->w, .c = digits->c};
+    const size_t bytes = (size_t)images->h * (size_t)images->w * (size_t)images->c;
+    images->pixels = malloc((size_t)images->count * bytes);
+    images->labels = malloc((size_t)images->count * sizeof *images->labels);
+    if (images->pixels == NULL || images->labels == NULL || digits->labels == NULL)
+        DCNN_TRY_DONE(DCNN_FAIL(DCNN_FAILURE, "%s: no labels, or out of memory", folder));
+    memcpy(images->labels, digits->labels, (size_t)images->count * sizeof *images->labels);
+    for (int64_t i = 0; i < images->count; i++)
+        DCNN_TRY_DONE(dcnn_source_read(digits, i, &as_they_are, images->pixels + (size_t)i * bytes));
+done:
+    dcnn_sources_free(&sources);
     return status;
 }
 
 /* Noise, and labels in turn; enough for some batches, but no more memory than need be. */
-static dcnn_status make_noise(dcnn_shape shape, int classes, int64_t batch, dcnn_images *pictures) {
+static dcnn_status make_noise(dcnn_shape shape, int classes, int64_t batch, dcnn_images *images) {
     const size_t bytes = dcnn_shape_count(shape);
     int64_t count = (int64_t)(((size_t)32 << 20) / bytes);
     if (count > 8192) count = 8192;
     if (count < 2 * batch) count = 2 * batch;
-    *pictures = (dcnn_images){.count = count, .h = shape.h, .w = shape.w, .c = shape.c};
+    *images = (dcnn_images){.count = count, .h = shape.h, .w = shape.w, .c = shape.c};
     const size_t total = (size_t)count * bytes;
-    pictures->pixels = malloc(total + sizeof(dcnn_random_bits));
-    pictures->labels = malloc((size_t)count * sizeof *pictures->labels);
-    if (pictures->pixels == NULL || pictures->labels == NULL)
+    images->pixels = malloc(total + sizeof(dcnn_random_bits));
+    images->labels = malloc((size_t)count * sizeof *images->labels);
+    if (images->pixels == NULL || images->labels == NULL)
         return DCNN_FAIL(DCNN_FAILURE, "out of memory: %lld images", (long long)count);
     for (size_t at = 0; at < total; at += sizeof(dcnn_random_bits)) {
         const dcnn_random_bits bits = dcnn_random(0, DCNN_RANDOM_NOISE, 0, (int64_t)at, 0);
-        memcpy(pictures->pixels + at, &bits, sizeof bits);
+        memcpy(images->pixels + at, &bits, sizeof bits);
     }
-    for (int64_t i = 0; i < count; i++) pictures->labels[i] = (int32_t)(i % classes);
+    for (int64_t i = 0; i < count; i++) images->labels[i] = (int32_t)(i % classes);
     return DCNN_OK;
 }
 
 /* Images on rank 0, their number and shape on all. */
-static dcnn_status make_pictures(dcnn_comm *comm, const dcnn_bench_options *options, dcnn_images *pictures,
-                                 int *classes, char what[512]) {
+static dcnn_status make_images(dcnn_comm *comm, const dcnn_bench_options *options, dcnn_images *images, int *classes,
+                               char what[512]) {
     dcnn_shape shape;
     DCNN_TRY(dcnn_comm_agree(comm, model_takes(options->model, &shape, classes)));
     dcnn_status status = DCNN_OK;
     if (dcnn_comm_rank(comm) == 0) {
         const bool fits = shape.h == 28 && shape.w == 28 && shape.c == 1 && *classes == 10;
         char *digits = fits ? dcnn_embedded_digits() : NULL;
-        status = digits ? read_digits(digits, pictures) : make_noise(shape, *classes, options->batch_size, pictures);
-        snprintf(what, 512, "%lld %s of %dx%dx%d", (long long)pictures->count,
+        status = digits ? read_digits(digits, images) : make_noise(shape, *classes, options->batch_size, images);
+        snprintf(what, 512, "%lld %s of %dx%dx%d", (long long)images->count,
                  digits ? "embedded digits" : "random images", shape.h, shape.w, shape.c);
         free(digits);
     }
     DCNN_TRY(dcnn_comm_agree(comm, status));
-    dcnn_comm_broadcast(comm, &pictures->count, sizeof pictures->count);
-    pictures->h = shape.h;
-    pictures->w = shape.w;
-    pictures->c = shape.c;
+    dcnn_comm_broadcast(comm, &images->count, sizeof images->count);
+    images->h = shape.h;
+    images->w = shape.w;
+    images->c = shape.c;
     return DCNN_OK;
 }
 
@@ -399,18 +409,19 @@ dcnn_status dcnn_bench(dcnn_comm *comm, const dcnn_bench_options *o, dcnn_bench_
         .fuse = o->fuse,
         .plain_sums = o->plain_sums};
     dcnn_run run = {.data = (char *)(uintptr_t)o->data};
-    dcnn_images pictures = {0};
+    dcnn_images images = {0};
     dcnn_trainer *trainer = NULL;
     int classes = 0;
     dcnn_status status;
     *result = (dcnn_bench_result){0};
-    if (o->data == NULL) DCNN_TRY_DONE(make_pictures(comm, o, &pictures, &classes, result->data));
-    DCNN_TRY_DONE(dcnn_trainer_open(comm, &run, NULL, &options, o->data ? NULL : &pictures, classes, &trainer));
+    if (o->data == NULL) DCNN_TRY_DONE(make_images(comm, o, &images, &classes, result->data));
+    DCNN_TRY_DONE(dcnn_trainer_open(comm, &run, NULL, &options, o->data ? NULL : &images, classes, &trainer));
     if (o->data) snprintf(result->data, sizeof result->data, "%s", o->data);
     status = measure(trainer, &options, o->seconds, result);
 done:
     dcnn_trainer_close(trainer);
-    dcnn_images_free(&pictures);
+    free(images.pixels);
+    free(images.labels);
     return status;
 }
 

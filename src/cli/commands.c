@@ -60,16 +60,19 @@ const dcnn_command dcnn_command_table[DCNN_COMMAND_COUNT] = {
                            .most = 1,
                            .summary = "what is in a data set, model or checkpoint, and is it whole",
                            .details = "Checks a file's checksum and says what is in it: a data set, a model or "
-                                      "checkpoint (.h5), or the description of a model (Keras JSON)."},
+                                      "checkpoint (.h5, .keras, .onnx), or the description of a model "
+                                      "(Keras JSON)."},
     [DCNN_COMMAND_EXPORT] = {.name = "export",
                              .operands = "MODEL -o FILE",
                              .least = 1,
                              .most = 1,
-                             .summary = "a model in another format: .keras, .h5, .weights.h5",
+                             .summary = "a model in another format: .keras, .h5, .onnx, .safetensors",
                              .details =
                                  "Writes a model or checkpoint in the format that FILE's ending names: .keras "
-                                 "(Keras 3), .h5 (Keras' legacy whole model), .weights.h5 (weights alone). Class "
-                                 "names and what the input is standardised by go with .keras and .h5."},
+                                 "(Keras 3), .h5 (Keras' legacy whole model), .weights.h5 (weights alone), .onnx "
+                                 "(images are [N, channels, height, width] there), .safetensors (weights alone, by "
+                                 "Keras' names). Class names and what the input is standardised by go with each but "
+                                 ".weights.h5."},
     [DCNN_COMMAND_SHOW] = {.name = "show",
                            .operands = "DATA.h5",
                            .least = 1,

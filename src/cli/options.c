@@ -62,10 +62,14 @@ const dcnn_option dcnn_option_table[] = {
     {"overwrite", 0, TRAIN, FLAG(overwrite), .group = run_group, .help = "remove an older run from DIR first"},
 
     {"model", 0, TRAIN | BENCH, TEXT(model, "FILE"), .group = training,
-     .help = "Keras JSON, .keras or .h5 [recipe's net]", .also = "net network arch weights",
+     .help = "Keras JSON, .keras, .h5 or .onnx [recipe's net]", .also = "net network arch weights",
      .resume = DCNN_RESUME_KEEP},
-    {"weights", 0, TRAIN, TEXT(weights, "FILE"), .group = training, .help = "Keras' .weights.h5, for a JSON --model",
-     .resume = DCNN_RESUME_KEEP},
+    {"weights", 0, TRAIN, TEXT(weights, "FILE"), .group = training,
+     .help = "for a JSON --model: .weights.h5, .safetensors", .resume = DCNN_RESUME_KEEP},
+    {"freeze", 0, TRAIN, LIST(freeze, "LAYER"), .group = training,
+     .help = "keep its weights; 'conv*,bn*' for several; may come again", .resume = DCNN_RESUME_FIXED},
+    {"replace-head", 0, TRAIN, FLAG(replace_head), .group = training,
+     .help = "of a --model: a new last Dense, for the data's classes", .resume = DCNN_RESUME_FIXED},
     {"epochs", 0, TRAIN, INTEGER(epochs, 1, 1000000), .fallback = "15", .group = training,
      .help = "passes over the training split", .also = "num-epochs max-epochs", .resume = DCNN_RESUME_KEEP},
     {"batch-size", 0, TRAIN | BENCH, INTEGER(batch_size, 1, 1048576), .fallback = "128", .group = training,
@@ -76,6 +80,10 @@ const dcnn_option dcnn_option_table[] = {
      .help = "stop after N epochs without a better one; 0: never", .resume = DCNN_RESUME_KEEP},
     {"monitor", 0, TRAIN, CHOICE(monitor, "val_accuracy val_loss accuracy loss", "NAME"), .fallback = "val_accuracy",
      .group = training, .help = "what is better, and best.h5: val_accuracy val_loss accuracy loss",
+     .resume = DCNN_RESUME_FIXED},
+    {"class-weight", 0, TRAIN, TEXT(class_weight, "WHAT"), .group = training,
+     .help = "of each sample's loss: balanced, or a FILE of class,weight", .resume = DCNN_RESUME_FIXED},
+    {"oversample", 0, TRAIN, FLAG(oversample), .group = training, .help = "draw each class as often as the largest one",
      .resume = DCNN_RESUME_FIXED},
     {"bn-momentum", 0, TRAIN, REAL(bn_momentum, 0, 1, DCNN_OPEN_HIGH), .fallback = "0", .group = training,
      .help = "of BatchNormalization; 0: the model's own", .resume = DCNN_RESUME_FIXED},
@@ -92,6 +100,8 @@ const dcnn_option dcnn_option_table[] = {
      .resume = DCNN_RESUME_FIXED},
     {"learning-rate", 0, TRAIN, REAL(learning_rate, 0, 100, DCNN_OPEN_LOW), .fallback = "0.001", .group = optimizing,
      .help = "step; sgd: 0.01, lars: 1", .also = "lr rate", .resume = DCNN_RESUME_FIXED},
+    {"learning-rate-of", 0, TRAIN, LIST(learning_rate_of, "LAYER=X"), .group = optimizing,
+     .help = "its rate times X; may come again", .resume = DCNN_RESUME_FIXED},
     {"lr-scale", 0, TRAIN, CHOICE(lr_scale, "none sqrt linear", "NAME"), .fallback = "none", .group = optimizing,
      .help = "none, sqrt, linear in samples per step / 128", .resume = DCNN_RESUME_FIXED},
     {"warmup", 0, TRAIN, REAL(warmup, 0, 1000000000, DCNN_CLOSED), .fallback = "0", .group = optimizing,
@@ -132,12 +142,12 @@ const dcnn_option dcnn_option_table[] = {
     {"keep", 0, TRAIN, INTEGER(keep, 1, 1000000), .fallback = "2", .group = output,
      .help = "newest checkpoints to keep", .resume = DCNN_RESUME_KEEP},
 
-    {"scale", 0, TRAIN | EVALUATE | PREDICT, REAL(scale, 0, 1000, DCNN_CLOSED), .fallback = "0", .group = data,
+    {"scale", 0, TRAIN | EVALUATE | PREDICT | EXPORT, REAL(scale, 0, 1000, DCNN_CLOSED), .fallback = "0", .group = data,
      .help = "input is (byte x X - mean) / std [the model's]", .resume = DCNN_RESUME_FIXED},
-    {"mean", 0, TRAIN | EVALUATE | PREDICT, TEXT(mean, "X,.."), .group = data,
+    {"mean", 0, TRAIN | EVALUATE | PREDICT | EXPORT, TEXT(mean, "X,.."), .group = data,
      .help = "... of x / 255, one or one a channel", .resume = DCNN_RESUME_FIXED},
-    {"std", 0, TRAIN | EVALUATE | PREDICT, TEXT(std, "X,.."), .group = data, .help = "... its deviation, likewise",
-     .resume = DCNN_RESUME_FIXED},
+    {"std", 0, TRAIN | EVALUATE | PREDICT | EXPORT, TEXT(std, "X,.."), .group = data,
+     .help = "... its deviation, likewise", .resume = DCNN_RESUME_FIXED},
 
     {"limit", 0, PREPARE, INTEGER(limit, 0, 1000000000), .fallback = "0", .group = data,
      .help = "images to split, of every class; 0: all"},
@@ -179,7 +189,10 @@ const dcnn_option dcnn_option_table[] = {
 
     {"output", 'o', PREPARE, TEXT(output, "FILE"), .group = output, .help = "the data set to write"},
     {"force", 0, PREPARE, FLAG(force), .group = output, .help = "replace FILE if it is there already"},
-    {"output", 'o', EXPORT, TEXT(output, "FILE"), .group = output, .help = "ends in .keras, .h5 or .weights.h5"},
+    {"output", 'o', EXPORT, TEXT(output, "FILE"), .group = output,
+     .help = "ends in .keras, .h5, .weights.h5, .onnx or .safetensors"},
+    {"raw-input", 0, EXPORT, FLAG(raw_input), .group = output,
+     .help = "a model of bytes from 0 to 255: a layer in front standardises them"},
     {"force", 0, EXPORT, FLAG(force), .group = output, .help = "replace FILE if it is there already"},
     {"output", 'o', PREDICT, TEXT(output, "FILE"), .group = output, .help = "where the CSV goes [standard output]"},
     {"format", 0, PREDICT, CHOICE(format, "csv kaggle", "NAME"), .fallback = "csv", .group = output,
@@ -388,8 +401,41 @@ static const char *setting_text(const dcnn_option *option, const dcnn_options *o
     return text;
 }
 
+static dcnn_status fail_other(const char *old_text, const char *new_text) {
+    return DCNN_FAIL(DCNN_USAGE,
+                     "the run was started with %s, now %s is given: leave it out to go on, or start another run "
+                     "(--run, --overwrite)",
+                     old_text, new_text);
+}
+
+static const char *list_text(const dcnn_option *option, const json_t *list, char text[160]) {
+    size_t used = (size_t)snprintf(text, 160, json_array_size(list) > 0 ? "" : "no --%s", option->name);
+    for (size_t i = 0; i < json_array_size(list) && used < 150; i++)
+        used += (size_t)snprintf(text + used, 160 - used, "%s--%s %s", used ? " " : "", option->name,
+                                 json_string_value(json_array_get(list, i)));
+    return text;
+}
+
+static dcnn_status resume_list(const dcnn_option *option, const json_t *recorded, dcnn_options *options) {
+    char old_text[160], new_text[160];
+    if (!options->given[option - dcnn_option_table]) {
+        for (size_t i = 0; i < json_array_size(recorded); i++) {
+            const char *text = json_string_value(json_array_get(recorded, i));
+            if (text) DCNN_TRY(dcnn_option_set(option, text, options));
+        }
+        return DCNN_OK;
+    }
+    json_t *now = value_json(option, options);
+    const bool same = json_equal(now, recorded);
+    list_text(option, recorded, old_text);
+    list_text(option, now, new_text);
+    json_decref(now);
+    return same ? DCNN_OK : fail_other(old_text, new_text);
+}
+
 static dcnn_status resume_option(const dcnn_option *option, const json_t *value, dcnn_options *options) {
     char text[64], old_text[160], new_text[160];
+    if (json_is_array(value) && option->type == DCNN_OPTION_LIST) return resume_list(option, value, options);
     const char *recorded = recorded_text(value, text);
     if (recorded == NULL) return DCNN_OK;
     dcnn_options old = *options;
@@ -405,10 +451,7 @@ static dcnn_status resume_option(const dcnn_option *option, const json_t *value,
     setting_text(option, &old, old_text);
     setting_text(option, options, new_text);
     if (strcmp(old_text, new_text) == 0) return DCNN_OK;
-    return DCNN_FAIL(DCNN_USAGE,
-                     "the run was started with %s, now %s is given: leave it out to go on, or start another run "
-                     "(--run, --overwrite)",
-                     old_text, new_text);
+    return fail_other(old_text, new_text);
 }
 
 dcnn_status dcnn_options_resume(dcnn_command_id command, const json_t *record, dcnn_options *options) {

@@ -79,6 +79,8 @@ typedef struct dcnn_options {
     /* train */
     const char *run, *model, *precision;
     const char *weights, *mean, *std;
+    dcnn_text_list freeze, learning_rate_of;
+    bool replace_head;
     bool resume, overwrite;
     int64_t epochs, batch_size, accumulate, grain;
     const char *optimizer, *lr_scale;
@@ -94,14 +96,15 @@ typedef struct dcnn_options {
     bool resize, invert;
     double bn_momentum;
     int64_t patience;
-    const char *monitor;
+    const char *monitor, *class_weight;
+    bool oversample;
     int64_t checkpoint_every, keep, log_every, threads, stop_after, timeout, end_margin;
     bool fuse, plain_sums, elastic, report, tensorboard, histograms;
     /* the other commands */
     const char *output, *format, *split, *schedule, *trace;
     int64_t limit, index;
     double test_split, validation_split, seconds;
-    bool stratify, force, json, comm;
+    bool stratify, force, raw_input, json, comm;
     int shape[3], size[3];
     dcnn_text_list test, validation;
     bool gray, skip_broken, transpose;

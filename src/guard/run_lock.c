@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "base/log.h"
 #include "io/file.h"
 
@@ -110,7 +111,8 @@ static sight read_holder(const char *path, holder *h) {
     }
     close(file);
     if (got < 0) return UNKNOWN;
-    json_t *json = json_loadb(text, length, 0, NULL);
+    json_t *json;
+    if (dcnn_json_parse(text, length, 0, &json, NULL) == DCNN_FAILURE) return UNKNOWN;
     copy_text(h->host, sizeof h->host, json_string_value(json_object_get(json, "host")));
     copy_text(h->space, sizeof h->space, json_string_value(json_object_get(json, "space")));
     copy_text(h->job, sizeof h->job, json_string_value(json_object_get(json, "job")));

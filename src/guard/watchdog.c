@@ -270,16 +270,18 @@ static void raise_descriptor_limit(int wanted) {
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-static void accept_all(int listener, const dcnn_watchdog_place *place, int size) {
+static void accept_all(dcnn_watchdog_door *door, const dcnn_watchdog_place *place, int size) {
     raise_descriptor_limit(size);
-    for (int count = 1; count < size; count++) {
+    for (int missing = size - 1; missing > 0;) {
         dcnn_watchdog_hello hello;
-        const int socket = dcnn_watchdog_accept(listener, place, &hello);
+        const int socket = dcnn_watchdog_accept(door, place, &hello);
         if (socket < 0) return;
-        if (hello.rank > 0 && hello.rank < size)
-            add_peer(hello.rank, socket, hello.host);
-        else
+        if (hello.rank < 1 || hello.rank >= size) {
             close(socket);
+            continue;
+        }
+        missing -= dog.peers[hello.rank - 1].socket < 0; /* else it has been here before, and came again */
+        add_peer(hello.rank, socket, hello.host);
     }
 }
 
@@ -287,11 +289,11 @@ static void accept_all(int listener, const dcnn_watchdog_place *place, int size)
 static void connect_all(dcnn_comm *comm) {
     const int size = dcnn_comm_size(comm);
     dcnn_watchdog_place place = {0};
-    const int listener = dog.rank == 0 ? dcnn_watchdog_listen(&place) : -1;
+    dcnn_watchdog_door door = {.listener = dog.rank == 0 ? dcnn_watchdog_listen(&place) : -1};
     dcnn_comm_broadcast(comm, &place, sizeof place);
-    if (listener >= 0) {
-        accept_all(listener, &place, size);
-        close(listener);
+    if (door.listener >= 0) {
+        accept_all(&door, &place, size);
+        dcnn_watchdog_close_door(&door);
     } else if (dog.rank > 0 && place.port != 0) {
         const int socket = dcnn_watchdog_connect(&place, dog.rank);
         if (socket >= 0) add_peer(0, socket, place.host);

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { DCNN_WATCHDOG_HOST = 64, DCNN_WATCHDOG_TOKEN = 16, DCNN_WATCHDOG_ADDRESSES = 16 };
+enum { DCNN_WATCHDOG_HOST = 64, DCNN_WATCHDOG_TOKEN = 16, DCNN_WATCHDOG_ADDRESSES = 16, DCNN_WATCHDOG_GUESTS = 128 };
 
 typedef enum dcnn_watchdog_kind {
     DCNN_WATCHDOG_BEAT,     /* I live */
@@ -47,6 +47,20 @@ typedef struct dcnn_watchdog_hello {
     char host[DCNN_WATCHDOG_HOST];
 } dcnn_watchdog_hello;
 
+/* One who has connected and not yet said who it is: anybody on the network. */
+typedef struct dcnn_watchdog_guest {
+    int socket;
+    size_t used; /* bytes of its hello so far */
+    dcnn_watchdog_hello hello;
+    double until_s; /* then it goes */
+} dcnn_watchdog_guest;
+
+/* Where rank 0 waits for the others, with all who stand there at a time: a silent one keeps nobody waiting. */
+typedef struct dcnn_watchdog_door {
+    int listener, guest_count;
+    dcnn_watchdog_guest guests[DCNN_WATCHDOG_GUESTS];
+} dcnn_watchdog_door;
+
 /* This host's name. */
 void dcnn_watchdog_host(char host[DCNN_WATCHDOG_HOST]);
 
@@ -54,7 +68,10 @@ void dcnn_watchdog_host(char host[DCNN_WATCHDOG_HOST]);
 int dcnn_watchdog_listen(dcnn_watchdog_place *place);
 
 /* The next rank that says a right hello; -1: none within some seconds. */
-int dcnn_watchdog_accept(int listener, const dcnn_watchdog_place *place, dcnn_watchdog_hello *hello);
+int dcnn_watchdog_accept(dcnn_watchdog_door *door, const dcnn_watchdog_place *place, dcnn_watchdog_hello *hello);
+
+/* Sends away who is left, and listens no more. */
+void dcnn_watchdog_close_door(dcnn_watchdog_door *door);
 
 /* A connection to rank 0 by the first of its addresses that works; -1: none does. */
 int dcnn_watchdog_connect(const dcnn_watchdog_place *place, int rank);

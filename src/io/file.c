@@ -15,7 +15,14 @@
 
 static const char SEAL_MAGIC[8] = "DCNNSEAL";
 
-enum { SEAL_VERSION = 1, AROUND_VERSION = 2, SEAL_BYTES = 32, HOLE_BYTES = 16, BLOCK_BYTES = 1 << 20 };
+enum {
+    SEAL_VERSION = 1,
+    AROUND_VERSION = 2,
+    LATEST_VERSION = 99,
+    SEAL_BYTES = 32,
+    HOLE_BYTES = 16,
+    BLOCK_BYTES = 1 << 20
+};
 enum { TAIL_BYTES = 2 * SEAL_BYTES + HOLE_BYTES };
 
 static void put_little(unsigned char *to, uint64_t value, int bytes) {
@@ -74,21 +81,6 @@ static void make_seal(unsigned char seal[SEAL_BYTES], uint64_t version, uint64_t
     put_little(seal + 12, 0, 4);
     put_little(seal + 16, length, 8);
     put_little(seal + 24, checksum, 8);
-}
-
-dcnn_status dcnn_seal_append(const dcnn_output *output) {
-    const off_t length = lseek(output->descriptor, 0, SEEK_END);
-    if (length < 0) return DCNN_FAIL(DCNN_FAILURE, "%s: cannot tell its length: %s", output->path, strerror(errno));
-    XXH3_state_t *hash;
-    DCNN_TRY(hash_create(output->path, &hash));
-    dcnn_status status = hash_file(output->descriptor, output->path, 0, (uint64_t)length, hash);
-    if (status == DCNN_OK) {
-        unsigned char seal[SEAL_BYTES];
-        make_seal(seal, SEAL_VERSION, (uint64_t)length, XXH3_64bits_digest(hash));
-        status = dcnn_output_write(output, seal, sizeof seal);
-    }
-    XXH3_freeState(hash);
-    return status == DCNN_OK ? DCNN_OK : DCNN_FAILURE;
 }
 
 dcnn_status dcnn_file_write(const char *path, const void *bytes, size_t length, bool sealed) {
@@ -165,6 +157,13 @@ static dcnn_status find_seal(int descriptor, const char *path, trailer *found) {
     const bool magic = memcmp(seal, SEAL_MAGIC, sizeof SEAL_MAGIC) == 0, fields = read_fields(seal, size, found);
     if (magic && fields) return DCNN_OK;
     *found = (trailer){0};
+    const uint64_t version = get_little(seal + 8, 4), sealed = get_little(seal + 16, 8);
+    if (magic && version > AROUND_VERSION && version <= LATEST_VERSION && get_little(seal + 12, 4) == 0 &&
+        sealed < size)
+        return DCNN_FAIL(
+            DCNN_BAD_INPUT,
+            "%s: has a seal of version %u, this dcnn knows 1 and %d: a newer dcnn wrote it, or it is damaged", path,
+            (unsigned)version, AROUND_VERSION);
     if (magic || fields || memmem(tail, length, SEAL_MAGIC, sizeof SEAL_MAGIC)) {
         found->kind = DCNN_SEAL_BAD;
         return DCNN_FAIL(

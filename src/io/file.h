@@ -41,9 +41,6 @@ size_t dcnn_seal_bytes(dcnn_seal seal);
  * @return DCNN_OK; DCNN_FAILURE with the reason (disk full, permission) */
 dcnn_status dcnn_file_write(const char *path, const void *bytes, size_t length, bool sealed);
 
-/** Appends the seal of what has been written to an output that is a regular file, read back from there. *Local.* */
-dcnn_status dcnn_seal_append(const dcnn_output *output);
-
 /**
  * Reads a file's trailer and, if there is one, checks length and checksum over the whole file. *Local.*
  * @param seal  out

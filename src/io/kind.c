@@ -51,7 +51,8 @@ static const struct {
     [DCNN_KIND_PACKED] = {"a packed file", unpack_first},
     [DCNN_KIND_PDF] = {"a PDF document", NULL},
     [DCNN_KIND_ONNX] = {"an ONNX model", NULL},
-    [DCNN_KIND_SAFETENSORS] = {"a safetensors file", NULL},
+    [DCNN_KIND_SAFETENSORS] = {"a safetensors file",
+                               "it has weights alone: `dcnn train --model NET.json --weights FILE` takes it"},
     [DCNN_KIND_PROGRAM] = {"a program", NULL},
 };
 
@@ -213,8 +214,4 @@ dcnn_status dcnn_kind_fail(const char *path, dcnn_kind_id kind, const char *want
     const char *advice = kinds[kind].advice;
     return DCNN_FAIL(DCNN_BAD_INPUT, "%s: is %s, not %s%s%s", path, kinds[kind].name, wanted, advice ? "; " : "",
                      advice ? advice : "");
-}
-
-dcnn_status dcnn_kind_fail_file(const char *path, const char *wanted) {
-    return dcnn_kind_fail(path, dcnn_kind_of_file(path), wanted);
 }

@@ -69,7 +69,4 @@ bool dcnn_kind_is_picture(dcnn_kind_id kind);
  */
 dcnn_status dcnn_kind_fail(const char *path, dcnn_kind_id kind, const char *wanted);
 
-/** The same, looking at the file first. */
-dcnn_status dcnn_kind_fail_file(const char *path, const char *wanted);
-
 #endif

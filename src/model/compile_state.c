@@ -58,8 +58,7 @@ json_t *dcnn_compile_state_describe(const dcnn_net *net, const dcnn_optimizer *o
     return state;
 }
 
-/* --- reading -------------------------------------------------------------------------------------------------------
- */
+/* --- reading ------------------------------------------------------------------------------------------------------ */
 
 /* "mse", {"class_name": "CategoricalCrossentropy", "config": {…}} or a function's {"config": "mse"}; of a dict or list
  * with one entry, that. */

@@ -33,4 +33,11 @@ bool dcnn_net_takes_bytes(const dcnn_net *net);
 dcnn_status dcnn_input_choose(const dcnn_checkpoint *model, const dcnn_input_given *given, const double *data_mean,
                               const double *data_std, dcnn_input *input);
 
+/**
+ * Makes a model take images as bytes, 0 to 255: puts a Normalization layer in front, by its mean and std, which it must
+ * have (dcnn_checkpoint.normalised). One that takes bytes already stays as it is. *Local.*
+ * @return DCNN_OK; DCNN_FAILURE (memory)
+ */
+dcnn_status dcnn_input_take_bytes(dcnn_checkpoint *model);
+
 #endif

@@ -2,19 +2,18 @@
 /* keras_archive.c — see keras_archive.h. */
 #include "model/keras_archive.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <zip.h>
 
+#include "base/json.h"
 #include "model/model_private.h"
 
 enum { MOST_BYTES = INT32_MAX, SLACK_BYTES = 1 << 18, PATH_BYTES = DCNN_PATH_BYTES + 32 };
 
-/* --- weights -------------------------------------------------------------------------------------------------------
- */
+/* --- weights ------------------------------------------------------------------------------------------------------ */
 
 static dcnn_status check_shape(hid_t file, const char *place, const char *path, const dcnn_node *node,
                                const dcnn_param *param) {
@@ -106,8 +105,7 @@ static dcnn_status write_optimizer(hid_t file, const dcnn_checkpoint *from, cons
     return DCNN_OK;
 }
 
-/* --- the zip -------------------------------------------------------------------------------------------------------
- */
+/* --- the zip ------------------------------------------------------------------------------------------------------ */
 
 /* One member, with a NUL behind it. */
 static dcnn_status read_member(zip_t *zip, const char *path, const char *name, char **bytes, size_t *length) {
@@ -135,35 +133,10 @@ static dcnn_status read_json_member(zip_t *zip, const char *path, const char *na
     json_error_t error;
     *json = NULL;
     DCNN_TRY(read_member(zip, path, name, &text, &length));
-    *json = json_loadb(text, length, 0, &error);
+    const dcnn_status status = dcnn_json_parse(text, length, 0, json, &error);
     free(text);
-    return *json ? DCNN_OK : DCNN_FAIL(DCNN_BAD_INPUT, "%s: its %s is no JSON: %s", path, name, error.text);
-}
-
-static dcnn_status take_names(const json_t *names, dcnn_checkpoint *into) {
-    if (json_array_size(names) != (size_t)into->class_count || into->class_count == 0) return DCNN_OK;
-    into->class_names = calloc((size_t)into->class_count, sizeof *into->class_names);
-    for (int i = 0; into->class_names && i < into->class_count; i++) {
-        const char *name = json_string_value(json_array_get(names, (size_t)i));
-        into->class_names[i] = strdup(name ? name : "?");
-    }
-    return into->class_names ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: class names");
-}
-
-/* What metadata.json says for dcnn; another program's file has no such thing. */
-static dcnn_status take_own(const json_t *metadata, const char *path, dcnn_checkpoint *into) {
-    const json_t *own = json_object_get(metadata, "dcnn"), *mean = json_object_get(own, "mean");
-    const int channels = into->net->nodes[0].shape.c;
-    if (mean && channels <= DCNN_MAX_CHANNELS && json_array_size(mean) == (size_t)channels) {
-        for (int c = 0; c < channels; c++) {
-            into->mean[c] = json_number_value(json_array_get(mean, (size_t)c));
-            into->std[c] = json_number_value(json_array_get(json_object_get(own, "std"), (size_t)c));
-            if (!isfinite(into->mean[c]) || !(isfinite(into->std[c]) && into->std[c] > 0.0))
-                return DCNN_FAIL(DCNN_BAD_INPUT, "%s: its mean and std of channel %d are no good", path, c);
-        }
-        into->normalised = true;
-    }
-    return take_names(json_object_get(own, "class_names"), into);
+    return status != DCNN_BAD_INPUT ? status
+                                    : DCNN_FAIL(DCNN_BAD_INPUT, "%s: its %s is no JSON: %s", path, name, error.text);
 }
 
 static dcnn_status read_archive(zip_t *zip, const char *path, dcnn_checkpoint *into) {
@@ -179,7 +152,7 @@ static dcnn_status read_archive(zip_t *zip, const char *path, dcnn_checkpoint *i
     if (status == DCNN_OK) into->class_count = into->net->class_count;
     if (status == DCNN_OK) status = dcnn_compile_state_take(json_object_get(config, "compile_config"), into);
     if (status == DCNN_OK) status = read_json_member(zip, path, "metadata.json", &metadata);
-    if (status == DCNN_OK) status = take_own(metadata, path, into);
+    if (status == DCNN_OK) status = dcnn_own_take(json_object_get(metadata, "dcnn"), path, into);
     if (status == DCNN_OK) status = read_member(zip, path, "model.weights.h5", &bytes, &length);
     char inside[512]; /* a name of no file: HDF5 would look for it */
     snprintf(inside, sizeof inside, "%.480s/model.weights.h5", path);
@@ -203,14 +176,6 @@ dcnn_status dcnn_keras_read(const char *path, dcnn_checkpoint *checkpoint) {
     return status;
 }
 
-bool dcnn_keras_is_weights(const char *path) {
-    hid_t file;
-    if (dcnn_h5_open(path, &file, NULL) != DCNN_OK) return false;
-    const bool weights = !dcnn_h5_attribute_has(file, "model_config") && dcnn_h5_has(file, "layers");
-    dcnn_h5_close(file);
-    return weights;
-}
-
 dcnn_status dcnn_keras_weights_read(const char *path, dcnn_net *net) {
     hid_t file;
     DCNN_TRY(dcnn_h5_open(path, &file, NULL));
@@ -219,29 +184,7 @@ dcnn_status dcnn_keras_weights_read(const char *path, dcnn_net *net) {
     return status;
 }
 
-/* --- writing -------------------------------------------------------------------------------------------------------
- */
-
-static json_t *describe_own(const dcnn_checkpoint *from) {
-    json_t *own = json_pack("{s:s}", "created_by", "dcnn " DCNN_VERSION);
-    json_t *mean = json_array(), *std = json_array(), *names = json_array();
-    for (int c = 0; from->normalised && c < from->net->nodes[0].shape.c && c < DCNN_MAX_CHANNELS; c++) {
-        json_array_append_new(mean, json_real(from->mean[c]));
-        json_array_append_new(std, json_real(from->std[c]));
-    }
-    for (int i = 0; from->class_names && i < from->class_count; i++)
-        json_array_append_new(names, json_string(from->class_names[i]));
-    if (from->normalised) {
-        json_object_set(own, "mean", mean);
-        json_object_set(own, "std", std);
-        json_object_set_new(own, "input", json_string("(byte / 255 - mean) / std"));
-    }
-    if (from->class_names) json_object_set(own, "class_names", names);
-    json_decref(mean);
-    json_decref(std);
-    json_decref(names);
-    return own;
-}
+/* --- writing ------------------------------------------------------------------------------------------------------ */
 
 /* Adds a member that zip takes over; always of the same date, so that the same model gives the same bytes. */
 static dcnn_status add_member(zip_t *zip, const char *path, const char *name, void *bytes, size_t length) {
@@ -297,7 +240,7 @@ static dcnn_status add_members(zip_t *zip, const char *path, const dcnn_checkpoi
         if (compiled) json_object_set_new(config, "compile_config", compiled);
     }
     json_t *metadata = json_pack("{s:s, s:s, s:o}", "keras_version", "3.8.0", "date_saved", "1980-01-01@00:00:00",
-                                 "dcnn", describe_own(from));
+                                 "dcnn", dcnn_own_describe(from));
     dcnn_status status = add_json(zip, path, "metadata.json", metadata);
     if (status == DCNN_OK)
         status = add_json(zip, path, "config.json", config);

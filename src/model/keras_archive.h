@@ -20,9 +20,6 @@ dcnn_status dcnn_keras_read(const char *path, dcnn_checkpoint *checkpoint);
 /** Fills a net's weights from a `.weights.h5` of the model that it was read from. *Local.* */
 dcnn_status dcnn_keras_weights_read(const char *path, dcnn_net *net);
 
-/** Is an HDF5 file one of weights alone, as Keras 3 writes them? *Local.* */
-bool dcnn_keras_is_weights(const char *path);
-
 /**
  * Writes a `.keras` file, whole or not at all; with moments and compile state if there are any and an optimizer is
  * given, so that Keras' fit() goes on from there. *Local.*

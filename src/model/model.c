@@ -7,6 +7,7 @@
 #include <xxhash.h>
 
 #include "base/arena.h"
+#include "base/json.h"
 
 void dcnn_checkpoint_free(dcnn_checkpoint *checkpoint) {
     dcnn_net_free(checkpoint->net);
@@ -39,9 +40,11 @@ dcnn_status dcnn_description_read(const char *path, json_t **description) {
     json_error_t error;
     *description = NULL;
     DCNN_TRY(dcnn_file_read(path, &text, &length));
-    json_t *read = json_loadb((const char *)text, length, JSON_REJECT_DUPLICATES, &error);
+    json_t *read;
+    const dcnn_status status = dcnn_json_parse((const char *)text, length, JSON_REJECT_DUPLICATES, &read, &error);
     free(text);
-    if (read == NULL)
+    if (status == DCNN_FAILURE) return status;
+    if (status != DCNN_OK)
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s:%d:%d: not valid JSON: %s", path, error.line, error.column, error.text);
     if (!json_is_object(read)) {
         json_decref(read);

@@ -35,6 +35,8 @@ typedef struct dcnn_progress {
     double best_loss;       /**< of the best epoch by validation so far (infinite: none) */
     int64_t best_correct;   /**< its hits in validation (-1: none) */
     int64_t best_epoch;     /**< its number, from 1 (0: none) */
+    int64_t descent_epoch;  /**< epochs that were completed when patience was over and the rate began to fall to 0 (0:
+                                 it has not been over) */
     double elapsed_s;       /**< training time so far, over all starts */
     uint64_t data_checksum; /**< of the data set's file (dcnn_dataset.checksum) */
 } dcnn_progress;

@@ -22,12 +22,22 @@ enum { DCNN_CHECKPOINT_VERSION = 1 };
     X(DOUBLE, elapsed_s)                                                                                               \
     X(UINT64, data_checksum)
 
+/* Those that came later: 0 in files that lack them. */
+#define DCNN_PROGRESS_LATER_FIELDS(X) X(INT64, descent_epoch)
+
 /* The compile state of a model file, by Keras' keys; for `.keras`, or for a legacy file. NULL if Keras does not know
  * the optimizer. New reference. */
 json_t *dcnn_compile_state_describe(const dcnn_net *net, const dcnn_optimizer *optimizer, bool archive);
 
 /* Takes a file's loss for the net, and notes in into->compiled what becomes of the rest. `state` may be NULL. */
 dcnn_status dcnn_compile_state_take(const json_t *state, dcnn_checkpoint *into);
+
+/* What dcnn knows of a model besides layers and weights, for formats that have room for words: {"created_by", "mean",
+ * "std", "input": a sentence, "class_names"}, the lists only if they are known. New reference. */
+json_t *dcnn_own_describe(const dcnn_checkpoint *from);
+
+/* Takes that again; `own` may be NULL, or of another program that has such names. Needs into->net and class_count. */
+dcnn_status dcnn_own_take(const json_t *own, const char *path, dcnn_checkpoint *into);
 
 /* A weight's shape as HDF5 wants it. Returns its rank. */
 static inline int dcnn_param_shape(const dcnn_param *param, int64_t shape[4]) {

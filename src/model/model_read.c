@@ -4,12 +4,14 @@
 #include "io/kind.h"
 #include "model/keras_archive.h"
 #include "model/model_private.h"
+#include "model/onnx/onnx.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/arena.h"
 #include "base/text.h"
 
@@ -48,12 +50,12 @@ static dcnn_status read_json(const reader *from, hid_t where, const char *attrib
     json_error_t error;
     *json = NULL;
     DCNN_TRY(dcnn_h5_text_read(where, attribute, &text));
-    *json = json_loads(text, 0, &error);
+    const dcnn_status status = dcnn_json_parse(text, strlen(text), 0, json, &error);
     free(text);
-    if (*json == NULL)
+    if (status == DCNN_BAD_INPUT)
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s: its attribute '%s' is not valid JSON: %s", from->path, attribute,
                          error.text);
-    return DCNN_OK;
+    return status;
 }
 
 static dcnn_status read_net(const reader *from) {
@@ -277,6 +279,10 @@ static dcnn_status read_progress(const reader *from, hid_t group) {
     dcnn_progress *progress = &from->into->progress;
 #define READ_FIELD(type, name) DCNN_TRY(dcnn_h5_attribute_read(group, #name, DCNN_H5_##type, -1, &progress->name));
     DCNN_PROGRESS_FIELDS(READ_FIELD)
+#define READ_LATER(type, name)                                                                                         \
+    if (dcnn_h5_attribute_has(group, #name)) READ_FIELD(type, name)
+    DCNN_PROGRESS_LATER_FIELDS(READ_LATER)
+#undef READ_LATER
 #undef READ_FIELD
     if (progress->epoch < 0 || progress->cursor < 0 || progress->step < 0)
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s: its progress (epoch %lld, cursor %lld, step %lld) is impossible",
@@ -323,8 +329,7 @@ static dcnn_status read_own(const reader *from, hid_t group) {
     int32_t version;
     DCNN_TRY(dcnn_h5_attribute_read(group, "format_version", DCNN_H5_INT32, -1, &version));
     if (version != DCNN_CHECKPOINT_VERSION)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: has format version %d, this dcnn reads version %d", from->path, version,
-                         DCNN_CHECKPOINT_VERSION);
+        return dcnn_h5_fail_version(group, from->path, version, DCNN_CHECKPOINT_VERSION);
     DCNN_TRY(read_progress(from, group));
     DCNN_TRY(read_normalisation(from, group));
     DCNN_TRY(read_class_names(from, group));
@@ -369,7 +374,9 @@ dcnn_status dcnn_checkpoint_read(const char *path, dcnn_checkpoint *checkpoint) 
     reader from = {.path = path, .into = checkpoint};
     uint64_t checksum;
     *checkpoint = (dcnn_checkpoint){0};
-    if (dcnn_kind_of_file(path) == DCNN_KIND_KERAS) return dcnn_keras_read(path, checkpoint);
+    const dcnn_kind_id kind = dcnn_kind_of_file(path);
+    if (kind == DCNN_KIND_KERAS) return dcnn_keras_read(path, checkpoint);
+    if (kind == DCNN_KIND_ONNX) return dcnn_onnx_read(path, checkpoint);
     DCNN_TRY(dcnn_h5_open(path, &from.file, &checksum));
     checkpoint->seal = checksum != 0 ? DCNN_SEAL_GOOD : DCNN_SEAL_NONE;
     dcnn_status status = dcnn_h5_end(from.file, path, read_all(&from));

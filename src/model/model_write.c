@@ -146,6 +146,7 @@ static dcnn_status write_optimizer(hid_t file, const dcnn_checkpoint *from, cons
 static dcnn_status write_progress(hid_t group, const dcnn_progress *progress) {
 #define WRITE_FIELD(type, name) DCNN_TRY(dcnn_h5_attribute_write(group, #name, DCNN_H5_##type, -1, &progress->name));
     DCNN_PROGRESS_FIELDS(WRITE_FIELD)
+    DCNN_PROGRESS_LATER_FIELDS(WRITE_FIELD)
 #undef WRITE_FIELD
     return DCNN_OK;
 }

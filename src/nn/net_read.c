@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "nn/net_private.h"
 
 /* Where one reads: the net, and which node stands for each layer of the file (its JSON object) at its first call. */
@@ -84,6 +85,8 @@ static dcnn_status choose_name(const dcnn_net *net, const char *given, const cha
                          DCNN_NAME_BYTES - 1);
     if (is_taken(net, given)) return DCNN_FAIL(DCNN_BAD_INPUT, "two layers are named '%s'", given);
     snprintf(name, DCNN_NAME_BYTES, "%s", given);
+    if (dcnn_text_clean(name))
+        return DCNN_FAIL(DCNN_BAD_INPUT, "layer name '%s' has control characters, or bytes that are no UTF-8", name);
     return DCNN_OK;
 }
 
@@ -481,6 +484,7 @@ dcnn_status dcnn_net_read(dcnn_net *net, const json_t *description, dcnn_shape i
     const char *name = name_of(description);
     net->functional = strcmp(class_name, "Sequential") != 0;
     snprintf(net->name, sizeof net->name, "%s", name ? name : net->functional ? "functional" : "sequential");
+    dcnn_text_clean(net->name); /* it is only shown */
     reader r = {.net = net};
     int output = 0;
     dcnn_status status = read_input(&r, description, input);

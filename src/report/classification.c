@@ -199,8 +199,7 @@ char *dcnn_absent_text(const dcnn_classification *all, const char *const *names)
     return fclose(to) == 0 ? text : NULL;
 }
 
-/* --- confusions -----------------------------------------------------------------------------------------------------
- */
+/* --- confusions --------------------------------------------------------------------------------------------------- */
 
 /* One cell beside the diagonal. */
 typedef struct confusion_cell {

@@ -176,7 +176,7 @@ static char *lines_of(const char *history, const char *key) {
     if (text == NULL) return NULL;
     const int length = snprintf(beginning, sizeof beginning, "{\"%s\":", key);
     for (const char *at = history; *at != '\0';) {
-        const size_t bytes = strcspn(at, "\n") + 1;
+        const size_t line = strcspn(at, "\n"), bytes = line + (at[line] == '\n');
         if (strncmp(at, beginning, (size_t)length) == 0) {
             memcpy(end, at, bytes);
             end += bytes;

@@ -9,6 +9,7 @@
 
 #include "model/input.h"
 #include "model/model.h"
+#include "nn/net_edit.h"
 #include "nn/optimizer.h"
 #include "nn/schedule.h"
 #include "run/data/sampler.h"
@@ -60,6 +61,9 @@ typedef struct dcnn_train_options {
         *model; /**< Keras JSON or .h5 with weights to start from, or NULL: the recipe's net, fitted to the data */
     const char *weights;    /**< Keras' .weights.h5 for a model described by JSON, or NULL */
     dcnn_input_given input; /**< what the user says of the model's input */
+    dcnn_patterns freeze;   /**< layers that stay as they are */
+    dcnn_patterns rates;    /**< learning rates of layers, as dcnn_net_set_rates() takes them */
+    bool replace_head;      /**< of a model with weights: its last Dense is fitted to the data, with new weights */
     const char *precision;  /**< of products: "fp32", "bf16", or NULL: as the model says, else fp32 */
     int epochs;
     int batch_size; /**< of the global batch */
@@ -73,7 +77,10 @@ typedef struct dcnn_train_options {
     int64_t cache_bytes;  /**< of a node's memory for images; 0: as loader.h says */
     bool augment;
     dcnn_augment ranges;      /**< of the augmentation */
-    int64_t patience;         /**< epochs without a better one until the run ends; 0: it does not end early */
+    const char *class_weight; /**< as dcnn_class_weights_read() gives it, or NULL: 1 each */
+    bool oversample;          /**< each class is drawn equally often */
+    int64_t patience; /**< epochs without a better one until the run ends, or, by the cosine schedule, until the rate
+                           begins to fall to 0 (stopping.h); 0: it does not end early */
     dcnn_monitor monitor;     /**< what makes an epoch better, and best.h5 */
     double bn_momentum;       /**< of BatchNormalization's moving averages; 0: the model's own */
     int64_t checkpoint_every; /**< steps; 0: only at each epoch's end */

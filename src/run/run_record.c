@@ -6,9 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "base/log.h"
 #include "io/file.h"
 #include "run/run_folder.h"
@@ -47,18 +49,33 @@ static dcnn_status write_json(const char *folder, const char *name, json_t *json
     return status;
 }
 
-/* The starts before this one; an empty list if there is no record, or one that cannot be read. New reference. */
-static json_t *earlier_starts(const char *folder) {
-    char *path = dcnn_path_join(folder, DCNN_RUN_RECORD);
+/* Reads a record; one that is no JSON is told, and none. */
+static dcnn_status read_record(const char *path, json_t **record) {
+    uint8_t *text;
+    size_t length;
     json_error_t error;
-    json_t *record = path && access(path, F_OK) == 0 ? json_load_file(path, 0, &error) : NULL;
-    if (path && record == NULL && access(path, F_OK) == 0)
-        dcnn_warn("%s: not valid JSON (%s): the record of this run's earlier starts is lost", path, error.text);
-    json_t *starts = json_object_get(record, "starts");
-    starts = json_is_array(starts) ? json_incref(starts) : json_array();
-    json_decref(record);
+    DCNN_TRY(dcnn_file_read(path, &text, &length));
+    const dcnn_status status = dcnn_json_parse((const char *)text, length, 0, record, &error);
+    free(text);
+    if (status != DCNN_BAD_INPUT) return status;
+    dcnn_warn("%s: not valid JSON (%s): the record of this run's earlier starts is lost", path, error.text);
+    return DCNN_OK;
+}
+
+/* The starts before this one; an empty list if there is no record, or one that is no JSON. New reference. */
+static dcnn_status earlier_starts(const char *folder, json_t **starts) {
+    char *path = dcnn_path_join(folder, DCNN_RUN_RECORD);
+    struct stat about;
+    json_t *record = NULL;
+    *starts = NULL;
+    if (path == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
+    const dcnn_status status = stat(path, &about) == 0 && about.st_size > 0 ? read_record(path, &record) : DCNN_OK;
     free(path);
-    return starts;
+    DCNN_TRY(status);
+    json_t *found = json_object_get(record, "starts");
+    *starts = json_is_array(found) ? json_incref(found) : json_array();
+    json_decref(record);
+    return *starts ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: the record of a run");
 }
 
 /* The same bits everywhere hold on one instruction set. */
@@ -83,11 +100,13 @@ dcnn_status dcnn_run_record_write(const char *folder, json_t *start) {
     json_object_set_new(start, "date", json_string(date));
     json_object_set_new(start, "host", json_string(host));
     json_object_set_new(start, "processor", json_string(processor));
-    json_t *record = json_copy(start), *starts = earlier_starts(folder);
+    json_t *record = json_copy(start), *starts;
+    dcnn_status status = earlier_starts(folder, &starts);
     if (json_array_size(starts) > 0) tell_other_kernels(starts, start);
-    dcnn_status status = DCNN_FAIL(DCNN_FAILURE, "out of memory: run.json");
-    if (json_array_append(starts, start) == 0 && json_object_set(record, "starts", starts) == 0)
-        status = write_json(folder, DCNN_RUN_RECORD, record);
+    if (status == DCNN_OK)
+        status = json_array_append(starts, start) == 0 && json_object_set(record, "starts", starts) == 0
+                     ? write_json(folder, DCNN_RUN_RECORD, record)
+                     : DCNN_FAIL(DCNN_FAILURE, "out of memory: run.json");
     json_decref(start);
     json_decref(starts);
     json_decref(record);

@@ -10,6 +10,7 @@
 #include "io/kind.h"
 #include "model/keras_archive.h"
 #include "model/model.h"
+#include "model/safetensors.h"
 
 const double dcnn_averages_missing = 0.1;
 
@@ -51,7 +52,7 @@ void dcnn_description_fit(json_t *description, int class_count) {
 
 bool dcnn_starts_with_weights(const dcnn_train_options *options) {
     const dcnn_kind_id kind = options->model ? dcnn_kind_of_file(options->model) : DCNN_KIND_UNKNOWN;
-    return kind == DCNN_KIND_HDF5 || kind == DCNN_KIND_KERAS;
+    return kind == DCNN_KIND_HDF5 || kind == DCNN_KIND_KERAS || kind == DCNN_KIND_ONNX;
 }
 
 /* The net, and the images that its file says it expects. */
@@ -68,6 +69,19 @@ static dcnn_status read_weights(const char *model, dcnn_checkpoint *into) {
     return DCNN_OK;
 }
 
+/* Weights for a description; a file that says which images they are of is believed. */
+static dcnn_status read_weights_alone(const char *path, dcnn_checkpoint *into) {
+    if (dcnn_kind_of_file(path) != DCNN_KIND_SAFETENSORS) return dcnn_keras_weights_read(path, into->net);
+    dcnn_checkpoint start = {.net = into->net, .class_count = into->net->class_count};
+    dcnn_status status = dcnn_safetensors_read(path, &start);
+    into->normalised = start.normalised;
+    memcpy(into->mean, start.mean, sizeof start.mean);
+    memcpy(into->std, start.std, sizeof start.std);
+    start.net = NULL;
+    dcnn_checkpoint_free(&start);
+    return status;
+}
+
 /* Three valid convolutions and three poolings need as much: 22, 20, 10, 8, 4, 2, 1. */
 static dcnn_status check_size(const dcnn_dataset *dataset) {
     enum { LEAST = 22 };
@@ -79,6 +93,16 @@ static dcnn_status check_size(const dcnn_dataset *dataset) {
                   dataset->h, dataset->w, LEAST, LEAST, small ? small : "FILE");
     free(small);
     return status;
+}
+
+/* What the user wants changed in it. */
+static dcnn_status edit_net(const dcnn_train_options *options, const dcnn_dataset *dataset, dcnn_net **net) {
+    const dcnn_net_edit edit = {.freeze = options->freeze,
+                                .head_units = options->replace_head ? dataset->class_count : 0,
+                                .seed = options->seed};
+    if (options->replace_head && !dcnn_starts_with_weights(options))
+        return DCNN_FAIL(DCNN_USAGE, "--replace-head is for a --model with weights (.keras, .h5)");
+    return dcnn_net_edit_apply(&edit, net);
 }
 
 dcnn_status dcnn_starting_net(const dcnn_train_options *options, const dcnn_dataset *dataset, dcnn_checkpoint *into) {
@@ -105,11 +129,12 @@ dcnn_status dcnn_starting_net(const dcnn_train_options *options, const dcnn_data
             if (status != DCNN_OK) dcnn_error_prefix("%s", path);
         }
         if (status == DCNN_OK) dcnn_net_initialise(*net, options->seed);
-        if (status == DCNN_OK && options->weights) status = dcnn_keras_weights_read(options->weights, *net);
+        if (status == DCNN_OK && options->weights) status = read_weights_alone(options->weights, into);
         json_decref(description);
         free(path);
     }
     if (status == DCNN_OK && options->precision) dcnn_net_set_bf16(*net, strcmp(options->precision, "bf16") == 0);
+    if (status == DCNN_OK) status = edit_net(options, dataset, net);
     if (status == DCNN_OK && options->bn_momentum > 0) dcnn_net_set_momentum(*net, options->bn_momentum);
     return status;
 }

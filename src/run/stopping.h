@@ -25,8 +25,24 @@ bool dcnn_monitor_validates(dcnn_monitor monitor);
  */
 bool dcnn_monitor_take(dcnn_monitor monitor, const dcnn_epoch_metrics *metrics, dcnn_progress *progress);
 
-/** Has there been no better epoch for `patience` (0: endless) epochs? A pure function of what a checkpoint holds, so a
- * resumed run stops where it would have stopped. *Local.* */
-bool dcnn_patience_is_over(int64_t patience, const dcnn_progress *progress);
+/** When a run ends, and how its rate falls until then: pure functions of what a checkpoint holds, so a resumed run does
+ * what it would have done. */
+typedef struct dcnn_ending {
+    int64_t epochs;   /**< of the whole run */
+    int64_t patience; /**< epochs without a better one; 0: endless */
+    bool
+        descends; /**< the schedule is a cosine: where patience is over the rate falls to 0 in as many epochs more, from
+                       what it is by then, and only then the run ends; where fewer are left, the cosine itself does */
+} dcnn_ending;
+
+/** Does the run end here, at an epoch's end? *Local.* */
+bool dcnn_ending_is_here(const dcnn_ending *ending, const dcnn_progress *progress);
+
+/** Notes in `progress` that the descent begins, if it does at this epoch's end. *Local.* @return whether it does */
+bool dcnn_ending_descend(const dcnn_ending *ending, dcnn_progress *progress);
+
+/** Part of the rate at which the descent began that is left at a step, half a cosine from 1 to 0. *Local.*
+ * @param epoch_steps  steps of an epoch */
+double dcnn_ending_part(const dcnn_ending *ending, const dcnn_progress *progress, int64_t epoch_steps);
 
 #endif

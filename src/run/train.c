@@ -155,12 +155,16 @@ static dcnn_status end_epoch(dcnn_trainer *t) {
     p->cursor = 0;
     p->loss_sum = 0.0;
     p->correct = 0;
+    const bool descends = dcnn_ending_descend(&t->ending, p);
     char *best = better ? dcnn_path_join(t->run->folder, DCNN_RUN_BEST) : NULL;
     dcnn_status status = save(t, best);
     free(best);
     char *line = dcnn_epoch_line(&metrics, t->options->epochs);
     if (line && t->options->on_epoch) t->options->on_epoch(t->options->context, line);
     free(line);
+    if (descends)
+        dcnn_info("rate  no better epoch for %lld: it falls to 0 over %lld more, from %.3g",
+                  (long long)t->ending.patience, (long long)t->ending.patience, t->rate);
     return status == DCNN_OK ? dcnn_trainer_remember(t) : status;
 }
 
@@ -220,8 +224,7 @@ static dcnn_status run_epoch(dcnn_trainer *t) {
         if (stop && !last) return stop_here(t);
         if (stop) {
             DCNN_TRY(end_epoch(t));
-            const bool over = dcnn_patience_is_over(t->options->patience, p);
-            return p->epoch < t->options->epochs && !over ? stop_here(t) : DCNN_OK;
+            return dcnn_ending_is_here(&t->ending, p) ? DCNN_OK : stop_here(t);
         }
         if (!last && t->options->checkpoint_every > 0 && p->step % t->options->checkpoint_every == 0)
             DCNN_TRY(save(t, NULL));
@@ -291,6 +294,20 @@ static void tell_model(const dcnn_net *net, dcnn_isa isa) {
               precision_text(net, isa));
 }
 
+/* Where not all layers are trained: which, and what that saves. */
+static void tell_frozen(const dcnn_net *net, const dcnn_plan *plan) {
+    int frozen = 0, layers = 0, first = -1;
+    for (int i = 0; i < net->node_count; i++) {
+        if (net->nodes[i].param_count == 0) continue;
+        layers++;
+        frozen += !net->nodes[i].trainable;
+        if (first < 0 && net->nodes[i].trainable) first = i;
+    }
+    if (frozen == 0 || first < 0) return;
+    dcnn_info("train %d of %d layers with weights, from '%s' on: gradients of %d of %d operations", layers - frozen,
+              layers, net->nodes[first].name, dcnn_plan_backward_count(plan), dcnn_plan_op_count(plan));
+}
+
 /* Moving averages that will not have arrived when the run ends: validation is then far worse than training. Those of
  * a model with weights have. */
 static void warn_of_averages(const dcnn_trainer *t) {
@@ -325,6 +342,7 @@ dcnn_status dcnn_train(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoi
     dcnn_watchdog_work(false);
     DCNN_TRY_DONE(dcnn_comm_agree(comm, dcnn_comm_rank(comm) == 0 ? write_record(t) : DCNN_OK));
     tell_model(t->state.net, dcnn_comm_isa(comm));
+    tell_frozen(t->state.net, dcnn_engine_plan(t->engine));
     if (t->state.progress.step == 0 && !dcnn_starts_with_weights(options)) warn_of_averages(t);
     if (from) DCNN_TRY_DONE(dcnn_trainer_catch_up(t));
     t->pace.started_s = dcnn_now_s() - t->state.progress.elapsed_s;
@@ -332,7 +350,7 @@ dcnn_status dcnn_train(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoi
     const int64_t left_s = dcnn_signals_watch_deadline(options->end_margin_s);
     if (left_s >= 0) dcnn_info("time  stopping in %lld s, before the job's time runs out", (long long)left_s);
     DCNN_TRY_DONE(check_monitor(t));
-    while (t->state.progress.epoch < options->epochs && !dcnn_patience_is_over(options->patience, &t->state.progress)) {
+    while (!dcnn_ending_is_here(&t->ending, &t->state.progress)) {
         status = run_epoch(t);
         while (status != DCNN_OK && dcnn_comm_is_broken(comm)) status = dcnn_trainer_go_on(&t);
         DCNN_TRY_DONE(status);

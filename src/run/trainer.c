@@ -16,6 +16,8 @@
 #include "guard/signals.h"
 #include "guard/watchdog.h"
 #include "io/kind.h"
+#include "run/data/class_weights.h"
+#include "run/data/mix.h"
 #include "run/elastic.h"
 #include "run/starting_net.h"
 
@@ -33,9 +35,10 @@ static dcnn_status check_fit(const dcnn_trainer *t) {
     if (t->state.net->untrainable[0])
         return DCNN_FAIL(DCNN_BAD_INPUT, "the model cannot be trained: %s", t->state.net->untrainable);
     if (t->state.net->class_count != t->dataset.class_count)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "the model's last layer '%s' has %d units, but %s has %d classes",
+        return DCNN_FAIL(DCNN_BAD_INPUT, "the model's last layer '%s' has %d units, but %s has %d classes%s",
                          t->state.net->nodes[t->state.net->node_count - 1].name, t->state.net->class_count,
-                         t->dataset.path, t->dataset.class_count);
+                         t->dataset.path, t->dataset.class_count,
+                         dcnn_starts_with_weights(t->options) ? ": --replace-head fits it to them" : "");
     return DCNN_OK;
 }
 
@@ -46,6 +49,7 @@ static dcnn_status copy_net(const dcnn_net *from, dcnn_net **to) {
     dcnn_status status = dcnn_net_create(description, from->nodes[0].shape, to);
     json_decref(description);
     DCNN_TRY(status);
+    DCNN_TRY(dcnn_net_set_loss(*to, &from->loss));
     memcpy((*to)->params, from->params, from->param_count * sizeof(float));
     memcpy((*to)->state, from->state, from->state_count * sizeof(float));
     return DCNN_OK;
@@ -70,6 +74,7 @@ static dcnn_status choose_input(dcnn_trainer *t, const dcnn_checkpoint *from) {
 static dcnn_status take_state(dcnn_trainer *t, const dcnn_checkpoint *from) {
     dcnn_progress *progress = &t->state.progress;
     DCNN_TRY(from ? copy_net(from->net, &t->state.net) : dcnn_starting_net(t->options, &t->dataset, &t->state));
+    DCNN_TRY(dcnn_net_set_rates(t->state.net, t->options->rates));
     DCNN_TRY(check_fit(t));
     if (from) {
         if (!from->resumable)
@@ -111,6 +116,8 @@ static dcnn_status make_engine(dcnn_trainer *t, const dcnn_checkpoint *from) {
                                          .last_batch = t->sampler.count % batch,
                                          .accumulate = t->sampler.accumulate,
                                          .seed = o->seed,
+                                         .soft_targets =
+                                             t->class_weights || (o->augment && dcnn_mix_is_active(&o->ranges)),
                                          .optimizer = o->optimizer,
                                          .spans = dcnn_trace_spans(t->trace),
                                          .on_grain = dcnn_watchdog_progress,
@@ -144,6 +151,30 @@ static void order_rows(const dcnn_split *split) {
     qsort(split->rows, (size_t)split->count, sizeof *split->rows, compare_rows);
 }
 
+/* --- unbalanced classes ------------------------------------------------------------------------------------------- */
+
+/* Each class as often as the largest one. */
+static dcnn_status oversample(dcnn_trainer *t, const dcnn_split *train) {
+    t->class_first = calloc((size_t)t->dataset.class_count + 1, sizeof *t->class_first);
+    if (t->class_first == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: %d classes", t->dataset.class_count);
+    DCNN_TRY(dcnn_sampler_even(&t->sampler, train->rows, t->loader.labels, t->dataset.class_count, t->dataset.count,
+                               t->class_first));
+    dcnn_info("even  each class is drawn %lld times an epoch, as often as the largest one has images: %lld images "
+              "instead of %lld",
+              (long long)t->sampler.class_draws, (long long)t->sampler.count, (long long)train->count);
+    return DCNN_OK;
+}
+
+static dcnn_status weigh_classes(dcnn_trainer *t, const dcnn_split *train) {
+    char text[200];
+    t->class_weights = calloc((size_t)t->dataset.class_count, sizeof *t->class_weights);
+    if (t->class_weights == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: %d weights", t->dataset.class_count);
+    DCNN_TRY(dcnn_class_weights_make(t->options->class_weight, &t->dataset, train, t->loader.labels, t->class_weights));
+    dcnn_info("weigh the loss of an image counts %s times, by its class",
+              dcnn_class_weights_text(&t->dataset, t->class_weights, text));
+    return DCNN_OK;
+}
+
 /* --- setting up and taking down ----------------------------------------------------------------------------------- */
 
 static dcnn_status set_up_local(dcnn_trainer *t, const dcnn_checkpoint *from) {
@@ -156,9 +187,12 @@ static dcnn_status set_up_local(dcnn_trainer *t, const dcnn_checkpoint *from) {
                                 .count = train->count,
                                 .batch = o->batch_size,
                                 .accumulate = o->accumulate > 1 ? o->accumulate : 1};
+    t->ending = (dcnn_ending){o->epochs, o->patience, o->schedule.kind == DCNN_SCHEDULE_COSINE};
+    if (o->class_weight) DCNN_TRY(weigh_classes(t, train));
+    if (o->oversample) DCNN_TRY(oversample(t, train));
     dcnn_sampler_shuffle(&t->sampler, o->shuffle, (size_t)t->dataset.h * (size_t)t->dataset.w * (size_t)t->dataset.c);
     if (t->sampler.chunk_rows > 0) {
-        order_rows(train);
+        if (!o->oversample) order_rows(train);
         if (t->sampler.window_chunks < t->sampler.count / t->sampler.chunk_rows)
             dcnn_info("order by chunks of %lld neighbouring images, %lld of which are mixed at a time",
                       (long long)t->sampler.chunk_rows, (long long)t->sampler.window_chunks);
@@ -218,7 +252,7 @@ static dcnn_status adopt_classes(dcnn_trainer *t, const dcnn_checkpoint *from) {
     const char *model = t->options->model;
     if (from)
         return dcnn_dataset_adopt_classes(&t->dataset, from->class_count, from->class_names, "the run's checkpoint");
-    if (model == NULL || dcnn_kind_of_file(model) != DCNN_KIND_HDF5) return DCNN_OK;
+    if (model == NULL || t->options->replace_head || dcnn_kind_of_file(model) != DCNN_KIND_HDF5) return DCNN_OK;
     dcnn_checkpoint start;
     dcnn_status status = dcnn_checkpoint_read(model, &start);
     if (status == DCNN_OK && start.class_count == t->dataset.class_count)
@@ -267,11 +301,24 @@ void dcnn_trainer_close(dcnn_trainer *t) {
     free(t->notes.steps);
     free(t->before.statistics);
     dcnn_block_free(t->augment_scratch);
+    free(t->class_first);
+    free(t->class_weights);
     free(t->state.history);
     json_decref(t->state.options);
     dcnn_loader_close(t->comm, &t->loader);
     dcnn_dataset_free(&t->dataset);
     free(t);
+}
+
+/* --- the rate ----------------------------------------------------------------------------------------------------- */
+
+/* From what it was when patience was over. */
+static double descent_rate(const dcnn_trainer *t) {
+    const dcnn_progress *p = &t->state.progress;
+    const int64_t steps = dcnn_sampler_steps(&t->sampler);
+    return dcnn_ending_part(&t->ending, p, steps) *
+           dcnn_schedule_rate(&t->options->schedule, t->options->optimizer.learning_rate, p->descent_epoch * steps,
+                              t->options->epochs, steps);
 }
 
 /* --- a step ------------------------------------------------------------------------------------------------------- */
@@ -284,6 +331,7 @@ dcnn_status dcnn_trainer_step(dcnn_trainer *t, bool *stop) {
     t->step_samples = left < most ? left : most;
     t->rate = dcnn_schedule_rate(&t->options->schedule, t->options->optimizer.learning_rate, p->step,
                                  t->options->epochs, dcnn_sampler_steps(&t->sampler));
+    if (p->descent_epoch > 0) t->rate = descent_rate(t);
     const dcnn_epoch_feed feed = {.loader = &t->loader,
                                   .kernels = dcnn_engine_kernels(t->engine),
                                   .sampler = &t->sampler,
@@ -291,7 +339,8 @@ dcnn_status dcnn_trainer_step(dcnn_trainer *t, bool *stop) {
                                   .scratch = t->augment_scratch,
                                   .scratch_bytes = t->augment_scratch_bytes,
                                   .epoch = (uint32_t)p->epoch,
-                                  .cursor = p->cursor};
+                                  .cursor = p->cursor,
+                                  .class_weights = t->class_weights};
     const dcnn_step step = {.samples = t->step_samples,
                             .number = p->step + 1,
                             .epoch = (uint32_t)p->epoch,

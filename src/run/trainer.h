@@ -45,6 +45,9 @@ typedef struct dcnn_trainer {
     dcnn_evaluator *evaluator;
     char *augment_scratch; /* [threads][augment_scratch_bytes] */
     size_t augment_scratch_bytes;
+    int64_t *class_first; /* [classes + 1] the sampler's, or NULL */
+    float *class_weights; /* [classes], or NULL: 1 each */
+    dcnn_ending ending;
     dcnn_trace *trace;     /* or NULL */
     dcnn_checkpoint state; /* what a checkpoint holds is what a run is; net and moments are the engine's */
     dcnn_memory before;    /* the step in progress */

@@ -138,8 +138,7 @@ dcnn_status dcnn_sources_agree(dcnn_sources *sources, const dcnn_source_options 
     return names ? agree_on_names(sources, classes) : agree_on_numbers(sources, options, least, pool_most, classes);
 }
 
-/* --- shape ---------------------------------------------------------------------------------------------------------
- */
+/* --- shape -------------------------------------------------------------------------------------------------------- */
 
 /* One look at each file, shared out over threads. */
 typedef struct look {

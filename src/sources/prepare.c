@@ -16,6 +16,7 @@
 #include "io/dataset/dataset_writer.h"
 #include "io/file.h"
 #include "io/output.h"
+#include "io/spill.h"
 #include "sources/odd.h"
 #include "sources/source_private.h"
 
@@ -73,8 +74,7 @@ static dcnn_status open_sources(preparation *made, int count, char *const source
     return DCNN_OK;
 }
 
-/* --- fewer of them -------------------------------------------------------------------------------------------------
- */
+/* --- fewer of them ------------------------------------------------------------------------------------------------ */
 
 /* How many of each class: in proportion, at least one of each that occurs, `limit` in all if there are so many classes.
  * What rounding leaves goes to the largest remainders. */
@@ -169,8 +169,7 @@ done:
     return status;
 }
 
-/* --- pixels --------------------------------------------------------------------------------------------------------
- */
+/* --- pixels ------------------------------------------------------------------------------------------------------- */
 
 /* A block of one source's images; each worker takes every threads-th of them. */
 typedef struct block {
@@ -232,6 +231,7 @@ static dcnn_status write_source(preparation *made, dcnn_thread_pool *pool, const
         dcnn_thread_pool_run(pool, read_block, b);
         DCNN_TRY(append_block(made, b));
         *done += b->count;
+        dcnn_spill_forget(s->memory, s->mapped_bytes);
         if (made->options->on_progress) made->options->on_progress(made->options->read.context, *done, made->total);
     }
     return DCNN_OK;
@@ -259,8 +259,7 @@ static dcnn_status write_pixels(preparation *made) {
     return status;
 }
 
-/* --- splits --------------------------------------------------------------------------------------------------------
- */
+/* --- splits ------------------------------------------------------------------------------------------------------- */
 
 static dcnn_status add_given(preparation *made, dcnn_role role, const char *name, int64_t *first) {
     const int64_t count = made->in_role[role];
@@ -293,8 +292,7 @@ static dcnn_status split_pictures(preparation *made) {
     return add_given(made, DCNN_ROLE_OFFICIAL_TEST, "official-test", &first);
 }
 
-/* --- what is told ---------------------------------------------------------------------------------------------------
- */
+/* --- what is told ------------------------------------------------------------------------------------------------- */
 
 /* Counted over what is split, before a limit: a class that is too small to be met is no error, one alone is. */
 static dcnn_status check_classes(const preparation *made) {
@@ -413,8 +411,7 @@ static dcnn_status finish(preparation *made, const char *output, char **summary)
     return DCNN_FAIL(DCNN_FAILURE, "out of memory for a summary");
 }
 
-/* --- all of it ------------------------------------------------------------------------------------------------------
- */
+/* --- all of it ---------------------------------------------------------------------------------------------------- */
 
 static int count_threads(int wanted) {
     cpu_set_t cpus;

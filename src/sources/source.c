@@ -7,7 +7,9 @@
 
 #include "io/file.h"
 #include "io/kind.h"
+#include "io/spill.h"
 #include "sources/readers/array.h"
+#include "sources/readers/mat.h"
 #include "sources/source_private.h"
 #include "sources/readers/zipped.h"
 
@@ -21,7 +23,7 @@ static dcnn_status open_folder(const dcnn_opening *opening, const char *path) {
 
 static dcnn_status open_npz(const dcnn_opening *opening, const char *path, dcnn_arrays *single) {
     dcnn_names members = {0};
-    dcnn_arrays arrays = {0};
+    dcnn_arrays arrays = {.aside = opening->options->aside};
     dcnn_status status = dcnn_zip_list(path, &members);
     const bool alone = members.count == 1;
     dcnn_names_free(&members);
@@ -50,13 +52,19 @@ static dcnn_status open_unknown(const dcnn_opening *opening, const char *path, d
         DCNN_TRY(dcnn_file_read(path, &bytes, &length)); /* a damaged gzip tells of itself */
         free(bytes);
     }
-    if (kind == DCNN_KIND_MAT)
-        return DCNN_FAIL(DCNN_BAD_INPUT,
-                         "%s: is a MATLAB file, which is not read here; in Python: m = scipy.io.loadmat('x.mat'); "
-                         "numpy.savez_compressed('x.npz', images=m['X'].transpose(3, 0, 1, 2), labels=m['y'])",
-                         path);
     return dcnn_kind_fail(path, kind,
                           "a source of images (folders of images, lists, tables, NumPy, IDX, CIFAR or HDF5 files)");
+}
+
+static dcnn_status open_mat(const dcnn_opening *opening, const char *path) {
+    dcnn_arrays arrays = {.aside = opening->options->aside};
+    dcnn_status status;
+    DCNN_TRY_DONE(dcnn_source_note(opening, path));
+    DCNN_TRY_DONE(dcnn_mat_read(path, &arrays));
+    status = dcnn_arrays_pair(opening, path, &arrays, DCNN_ROLE_TEST);
+done:
+    dcnn_arrays_free(&arrays);
+    return status;
 }
 
 /* `single` gathers files of one array each: images and labels are paired when all are there. */
@@ -71,6 +79,8 @@ static dcnn_status open_one(const dcnn_opening *opening, const char *path, dcnn_
         return dcnn_table_open(opening, path);
     case DCNN_KIND_HDF5:
         return dcnn_hdf5_open(opening, path);
+    case DCNN_KIND_MAT:
+        return open_mat(opening, path);
     case DCNN_KIND_NPZ:
         return open_npz(opening, path, single);
     case DCNN_KIND_NPY:
@@ -103,7 +113,7 @@ static void tell_pool(const dcnn_opening *opening, int count, char *const paths[
 dcnn_status dcnn_sources_open(int count, char *const paths[], dcnn_role given, const dcnn_source_options *options,
                               dcnn_sources *sources) {
     const dcnn_opening opening = {.to = sources, .given = given, .options = options};
-    dcnn_arrays single = {0};
+    dcnn_arrays single = {.aside = options->aside};
     dcnn_status status = DCNN_OK;
     for (int i = 0; i < count; i++) DCNN_TRY_DONE(open_one(&opening, paths[i], &single));
     if (single.count > 0) DCNN_TRY_DONE(dcnn_arrays_pair(&opening, paths[0], &single, DCNN_ROLE_TEST));
@@ -116,7 +126,7 @@ done:
 void dcnn_sources_free(dcnn_sources *sources) {
     for (int i = 0; i < sources->count; i++) {
         dcnn_source *s = &sources->items[i];
-        dcnn_file_release(s->memory, s->mapped_bytes);
+        dcnn_spill_release(s->memory, s->mapped_bytes);
         dcnn_names_free(&s->files);
         dcnn_names_free(&s->class_names);
         dcnn_names_free(&s->ids);
@@ -158,8 +168,7 @@ dcnn_status dcnn_source_keep(dcnn_source *s, const uint8_t *keep) {
     return DCNN_OK;
 }
 
-/* --- reading -------------------------------------------------------------------------------------------------------
- */
+/* --- reading ------------------------------------------------------------------------------------------------------ */
 
 static size_t place_of(const dcnn_source *s, int64_t row) {
     return (size_t)(s->rows ? s->rows[row] : row);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "cli/options.h"
-#include "run/data/augment.h"
+#include "run/data/mix.h"
 
 enum { TOGETHER = 5, MOST_COPIES = 6 };
 
@@ -20,7 +20,7 @@ typedef struct painter {
     float *floats;
 } painter;
 
-static void paint(const painter *p, const dcnn_augment *ranges, int64_t sample, int epoch, uint8_t *bytes) {
+static void change(const painter *p, const dcnn_augment *ranges, int64_t sample, int epoch, float *out) {
     const dcnn_dataset *d = p->data->dataset;
     const int64_t values = (int64_t)d->h * d->w * d->c;
     float scale[DCNN_MAX_CHANNELS], shift[DCNN_MAX_CHANNELS] = {0}, blank[DCNN_MAX_CHANNELS];
@@ -30,7 +30,24 @@ static void paint(const painter *p, const dcnn_augment *ranges, int64_t sample, 
     }
     const dcnn_augment_form form = {d->h, d->w, d->c, scale, shift, blank};
     const dcnn_augment_key key = {p->seed, (uint32_t)epoch, sample};
-    dcnn_augment_picture(ranges, p->kernels, &key, &form, p->data->pixels + sample * values, p->scratch, p->floats);
+    dcnn_augment_picture(ranges, p->kernels, &key, &form, p->data->pixels + sample * values, p->scratch, out);
+}
+
+/* What takes pairs gets the sample that stands beside it in the figure: its share, or box, is that of the training,
+ * where the partner is another one in each epoch. */
+static void paint(const painter *p, const dcnn_augment *ranges, int64_t sample, int64_t beside, int epoch,
+                  uint8_t *bytes) {
+    const dcnn_dataset *d = p->data->dataset;
+    const int64_t values = (int64_t)d->h * d->w * d->c, samples[2] = {sample, beside};
+    const int32_t labels[2] = {0};
+    int32_t others[2];
+    float shares[2];
+    const dcnn_mix_grain pair = {p->seed, (uint32_t)epoch, d->h, d->w, d->c, 2, samples, labels};
+    change(p, ranges, sample, epoch, p->floats);
+    if (dcnn_mix_is_active(ranges)) {
+        change(p, ranges, beside, epoch, p->floats + values);
+        dcnn_mix(ranges, &pair, p->floats, others, shares);
+    }
     for (int64_t i = 0; i < values; i++) bytes[i] = (uint8_t)lroundf(fminf(255.0F, fmaxf(0.0F, p->floats[i])));
 }
 
@@ -58,9 +75,11 @@ static dcnn_status make_rows(const painter *p, const dcnn_augment *ranges, const
         if (row >= 0 && (out->names[out->rows] = single_out(ranges, row, &alone)) == NULL)
             return DCNN_FAIL(DCNN_FAILURE, "out of memory: augmented samples");
         /* evenly spread: data that are sorted by class show each of them */
-        out->samples[out->rows] = train->rows[(row < 0 ? i : row % together) * train->count / together];
+        const int shown = row < 0 ? i : row % together;
+        const int64_t beside = train->rows[(shown + 1) % together * train->count / together];
+        out->samples[out->rows] = train->rows[shown * train->count / together];
         for (int copy = 0; copy < copies; copy++)
-            paint(p, &alone, out->samples[out->rows], copy,
+            paint(p, &alone, out->samples[out->rows], beside, copy,
                   out->pixels + ((int64_t)out->rows * copies + copy) * values);
         out->rows++;
     }
@@ -83,7 +102,7 @@ dcnn_status dcnn_augmented_make(const dcnn_kernels *kernels, dcnn_report_data *d
                  .data = data,
                  .seed = trained.seed,
                  .scratch = malloc(dcnn_augment_scratch(&trained.ranges, d->h, d->w, d->c) + 1),
-                 .floats = malloc(values * sizeof(float))};
+                 .floats = malloc(2 * values * sizeof(float))};
     out->pixels = malloc((size_t)MOST_ROWS * (size_t)copies * values);
     out->samples = calloc(MOST_ROWS, sizeof *out->samples);
     out->names = calloc(MOST_ROWS, sizeof *out->names);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "run/data/class_weights.h"
 
 /* Options that only some schedules read; those of optimizers stand in their table. */
 static const struct reader {
@@ -134,7 +135,16 @@ static dcnn_status check_augmentation(const dcnn_options *options) {
     return DCNN_OK;
 }
 
+/* Either mends what the other one would mend again. */
+static dcnn_status check_balance(const dcnn_options *options) {
+    if (!options->oversample || !options->class_weight || strcmp(options->class_weight, dcnn_weights_balanced) != 0)
+        return DCNN_OK;
+    return DCNN_FAIL(DCNN_USAGE,
+                     "--oversample and --class-weight balanced both balance the classes: give only one of them");
+}
+
 dcnn_status dcnn_chosen_check(const dcnn_options *options) {
+    DCNN_TRY(check_balance(options));
     DCNN_TRY(check_augmentation(options));
     DCNN_TRY(check_optimizer(options));
     for (size_t i = 0; i < sizeof readers / sizeof readers[0]; i++) DCNN_TRY(check_reader(&readers[i], options));
@@ -147,8 +157,7 @@ dcnn_status dcnn_chosen_check(const dcnn_options *options) {
     return DCNN_OK;
 }
 
-/* --- what a run does with it -----------------------------------------------------------------------------------------
- */
+/* --- what a run does with it -------------------------------------------------------------------------------------- */
 
 bool dcnn_chosen_idle(const dcnn_options *options, int64_t ranks, int64_t threads, char text[512]) {
     const int64_t grains = (options->batch_size + options->grain - 1) / options->grain;

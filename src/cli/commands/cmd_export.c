@@ -4,21 +4,32 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "model/input.h"
 #include "model/keras_archive.h"
+#include "model/onnx/onnx.h"
+#include "model/safetensors.h"
 
 /* The table of formats; the first ending that fits is meant. */
-typedef dcnn_status writer(const char *path, const dcnn_checkpoint *checkpoint);
+typedef dcnn_status writer(const char *path, const dcnn_checkpoint *checkpoint, bool raw);
 
-static dcnn_status write_keras(const char *path, const dcnn_checkpoint *checkpoint) {
+static dcnn_status write_keras(const char *path, const dcnn_checkpoint *checkpoint, bool raw) {
+    (void)raw;
     return dcnn_keras_write(path, checkpoint, NULL);
 }
 
-static dcnn_status write_weights(const char *path, const dcnn_checkpoint *checkpoint) {
+static dcnn_status write_weights(const char *path, const dcnn_checkpoint *checkpoint, bool raw) {
+    (void)raw;
     return dcnn_keras_weights_write(path, checkpoint->net);
 }
 
-static dcnn_status write_legacy(const char *path, const dcnn_checkpoint *checkpoint) {
+static dcnn_status write_legacy(const char *path, const dcnn_checkpoint *checkpoint, bool raw) {
+    (void)raw;
     return dcnn_checkpoint_write(path, checkpoint, NULL);
+}
+
+static dcnn_status write_safetensors(const char *path, const dcnn_checkpoint *checkpoint, bool raw) {
+    (void)raw;
+    return dcnn_safetensors_write(path, checkpoint);
 }
 
 static const struct {
@@ -28,6 +39,8 @@ static const struct {
     {".keras", "a Keras 3 model", write_keras},
     {".weights.h5", "weights for Keras' load_weights()", write_weights},
     {".h5", "a legacy Keras model", write_legacy},
+    {".onnx", "an ONNX model", dcnn_onnx_write},
+    {".safetensors", "weights as safetensors", write_safetensors},
 };
 enum { FORMATS = sizeof formats / sizeof formats[0] };
 
@@ -39,22 +52,55 @@ static int format_of(const char *path) {
     return -1;
 }
 
+/* Which images the model wants: as given, else as its file says; where nothing says it, it is left open, unless a layer
+ * is to be made of it. */
+static dcnn_status choose_input(const dcnn_options *o, dcnn_checkpoint *checkpoint) {
+    const dcnn_input_given given = {o->mean, o->std, o->scale};
+    const bool is_given = o->mean || o->std || o->scale > 0.0;
+    dcnn_input input;
+    if (is_given && dcnn_net_takes_bytes(checkpoint->net))
+        return DCNN_FAIL(DCNN_USAGE, "%s: the model scales its input itself: leave out --mean, --std and --scale",
+                         o->operands[0]);
+    if (!is_given && !o->raw_input) return DCNN_OK;
+    DCNN_TRY(dcnn_input_choose(checkpoint, &given, NULL, NULL, &input));
+    memcpy(checkpoint->mean, input.mean, sizeof input.mean);
+    memcpy(checkpoint->std, input.std, sizeof input.std);
+    checkpoint->normalised = true;
+    return o->raw_input ? dcnn_input_take_bytes(checkpoint) : DCNN_OK;
+}
+
+/* What whoever uses the file has to know. Weights alone say it nowhere. */
+static void tell_input(const char *path, const dcnn_checkpoint *checkpoint, bool named) {
+    if (dcnn_net_takes_bytes(checkpoint->net))
+        printf("%s: takes images as bytes, 0 to 255\n", path);
+    else if (checkpoint->normalised)
+        printf("%s: takes images as (byte / 255 - mean) / std%s; --raw-input makes a model of bytes\n", path,
+               named ? ", which it names" : ", for which it has no place");
+}
+
 dcnn_status dcnn_cmd_export(dcnn_cli *cli) {
     const dcnn_options *o = cli->options;
     const char *model = o->operands[0];
     if (o->output == NULL)
-        return DCNN_FAIL(DCNN_USAGE, "where to? Name a file: dcnn export %s -o FILE.keras (or .h5, .weights.h5)",
+        return DCNN_FAIL(DCNN_USAGE,
+                         "where to? Name a file: dcnn export %s -o FILE.keras (or .h5, .weights.h5, .onnx, "
+                         ".safetensors)",
                          model);
     const int format = format_of(o->output);
     if (format < 0)
-        return DCNN_FAIL(DCNN_USAGE, "%s: its ending names no format: it must be .keras, .h5 or .weights.h5",
+        return DCNN_FAIL(DCNN_USAGE,
+                         "%s: its ending names no format: it must be .keras, .h5, .weights.h5, .onnx or .safetensors",
                          o->output);
     if (!o->force && access(o->output, F_OK) == 0)
         return DCNN_FAIL(DCNN_USAGE, "%s is there already: say --force to replace it", o->output);
     dcnn_checkpoint checkpoint;
     DCNN_TRY(dcnn_checkpoint_read(model, &checkpoint));
-    dcnn_status status = formats[format].write(o->output, &checkpoint);
-    if (status == DCNN_OK) printf("%s: %s\n", o->output, formats[format].name);
+    dcnn_status status = choose_input(o, &checkpoint);
+    if (status == DCNN_OK) status = formats[format].write(o->output, &checkpoint, o->raw_input);
+    if (status == DCNN_OK) {
+        printf("%s: %s\n", o->output, formats[format].name);
+        tell_input(o->output, &checkpoint, formats[format].write != write_weights);
+    }
     dcnn_checkpoint_free(&checkpoint);
     return status;
 }

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "base/log.h"
 #include "cli/commands/augmented.h"
 #include "cli/cli.h"
@@ -37,9 +38,9 @@ static dcnn_status read_record(const char *folder, json_t **record) {
     char *text = NULL;
     json_error_t error;
     DCNN_TRY(read_text(folder, DCNN_RUN_RECORD, &text));
-    *record = json_loads(text, 0, &error);
+    const dcnn_status status = dcnn_json_parse(text, strlen(text), 0, record, &error);
     free(text);
-    if (*record) return DCNN_OK;
+    if (status != DCNN_BAD_INPUT) return status;
     return DCNN_FAIL(DCNN_BAD_INPUT, "%s/run.json, line %d: %s", folder, error.line, error.text);
 }
 

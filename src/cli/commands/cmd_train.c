@@ -15,6 +15,7 @@
 #include "guard/signals.h"
 #include "guard/watchdog.h"
 #include "report/report.h"
+#include "run/data/class_weights.h"
 #include "run/run_folder.h"
 #include "run/starting_net.h"
 
@@ -113,11 +114,14 @@ static void tell_start(const dcnn_cli *cli, const dcnn_run *run, const dcnn_chec
     dcnn_info("step  %s", dcnn_chosen_text(cli->options, text));
     if (cli->options->augment && dataset && dcnn_suit_text(facts, cli->options, text)[0]) dcnn_info("vary  %s", text);
     const dcnn_schedule schedule = dcnn_chosen_schedule(cli->options);
-    if (cli->options->patience > 0 &&
-        (schedule.kind == DCNN_SCHEDULE_COSINE || schedule.kind == DCNN_SCHEDULE_ONE_CYCLE))
+    if (cli->options->patience > 0 && schedule.kind == DCNN_SCHEDULE_ONE_CYCLE)
         dcnn_info("rate  %s falls over all %" PRId64
-                  " epochs: a run that stops early ends at a higher rate; --schedule constant does not mind",
+                  " epochs: a run that stops early ends at a higher rate; cosine and constant do not mind",
                   dcnn_schedule_names[schedule.kind], cli->options->epochs);
+    if (cli->options->patience > 0 && schedule.kind == DCNN_SCHEDULE_COSINE)
+        dcnn_info("rate  cosine over %" PRId64 " epochs; once %" PRId64
+                  " have passed without a better one it falls to 0 in %" PRId64 " more, and the run ends",
+                  cli->options->epochs, cli->options->patience, cli->options->patience);
     if (dataset && from) tell_going_on(cli, run, from, dcnn_dataset_split(dataset, "train"));
     const dcnn_split *train = dataset ? dcnn_dataset_split(dataset, "train") : NULL;
     if (train && cli->options->batch_size > train->count &&
@@ -148,14 +152,17 @@ static void print_result(const dcnn_run *run, const dcnn_train_result *result) {
 
 /* --- going on --------------------------------------------------------------------------------------------------- */
 
-/* The layers of a model file: of a Keras JSON, completed by building it, or of an .h5. */
-static dcnn_status read_model(const char *path, dcnn_shape input, int class_count, json_t **described) {
-    const char *dot = strrchr(path, '.');
+/* The layers of the model that is given, changed as the options say; a Keras JSON is completed by building it. */
+static dcnn_status read_model(const dcnn_options *options, dcnn_shape input, int class_count, json_t **described) {
+    const char *path = options->model;
+    const dcnn_kind_id kind = dcnn_kind_of_file(path);
     dcnn_net *net = NULL;
     dcnn_checkpoint file = {0};
     dcnn_status status;
-    if (dot && (strcmp(dot, ".h5") == 0 || strcmp(dot, ".hdf5") == 0)) {
+    if (kind == DCNN_KIND_HDF5 || kind == DCNN_KIND_KERAS) {
         status = dcnn_checkpoint_read(path, &file);
+        net = file.net;
+        file.net = NULL;
     } else {
         json_t *description = NULL;
         status = dcnn_description_read(path, &description);
@@ -166,23 +173,28 @@ static dcnn_status read_model(const char *path, dcnn_shape input, int class_coun
         }
         json_decref(description);
     }
-    if (status == DCNN_OK) *described = dcnn_net_describe(net ? net : file.net);
+    const dcnn_net_edit edit = {.freeze = {options->freeze.count, options->freeze.text},
+                                .head_units = options->replace_head ? class_count : 0};
+    if (status == DCNN_OK) status = dcnn_net_edit_apply(&edit, &net);
+    if (status == DCNN_OK && options->bn_momentum > 0) dcnn_net_set_momentum(net, options->bn_momentum);
+    if (status == DCNN_OK && options->precision) dcnn_net_set_bf16(net, strcmp(options->precision, "bf16") == 0);
+    if (status == DCNN_OK) *described = dcnn_net_describe(net);
     dcnn_net_free(net);
     dcnn_checkpoint_free(&file);
     return status;
 }
 
 /* A --model given to a resumed run must be that of its checkpoint, by content, wherever the file is now. */
-static dcnn_status check_same_model(const char *path, const dcnn_run *run, const dcnn_checkpoint *from) {
+static dcnn_status check_same_model(const dcnn_options *options, const dcnn_run *run, const dcnn_checkpoint *from) {
     json_t *given = NULL, *own = dcnn_net_describe(from->net);
-    dcnn_status status = read_model(path, from->net->nodes[0].shape, from->net->class_count, &given);
+    dcnn_status status = read_model(options, from->net->nodes[0].shape, from->net->class_count, &given);
     const json_t *given_layers = json_object_get(json_object_get(given, "config"), "layers");
     const json_t *own_layers = json_object_get(json_object_get(own, "config"), "layers");
     if (status == DCNN_OK && !json_equal(given_layers, own_layers))
         status = DCNN_FAIL(DCNN_BAD_INPUT,
                            "%s is a checkpoint of another model than %s: leave out --model to go on, or start another "
                            "run (--run, --overwrite)",
-                           run->checkpoint, path);
+                           run->checkpoint, options->model);
     json_decref(given);
     json_decref(own);
     return status;
@@ -191,7 +203,7 @@ static dcnn_status check_same_model(const char *path, const dcnn_run *run, const
 static dcnn_status take_up(const dcnn_cli *cli, const dcnn_run *run, dcnn_checkpoint *from) {
     dcnn_options *options = cli->options;
     DCNN_TRY(dcnn_checkpoint_share(cli->comm, run->checkpoint, from));
-    dcnn_status status = options->model ? check_same_model(options->model, run, from) : DCNN_OK;
+    dcnn_status status = options->model ? check_same_model(options, run, from) : DCNN_OK;
     if (status == DCNN_OK) {
         status = dcnn_options_resume(DCNN_COMMAND_TRAIN, from->options, options);
         if (status == DCNN_BAD_INPUT) dcnn_error_prefix("%s", run->checkpoint);
@@ -211,6 +223,9 @@ static dcnn_train_options train_options(const dcnn_options *o) {
     return (dcnn_train_options){.model = o->model,
                                 .weights = o->weights,
                                 .input = {o->mean, o->std, o->scale},
+                                .freeze = {o->freeze.count, o->freeze.text},
+                                .rates = {o->learning_rate_of.count, o->learning_rate_of.text},
+                                .replace_head = o->replace_head,
                                 .precision = o->precision,
                                 .epochs = (int)o->epochs,
                                 .batch_size = (int)o->batch_size,
@@ -223,6 +238,8 @@ static dcnn_train_options train_options(const dcnn_options *o) {
                                 .cache_bytes = o->cache_memory,
                                 .augment = o->augment,
                                 .ranges = o->ranges,
+                                .class_weight = o->class_weight,
+                                .oversample = o->oversample,
                                 .patience = o->patience,
                                 .monitor = monitor_of(o),
                                 .bn_momentum = o->bn_momentum,
@@ -253,7 +270,7 @@ dcnn_status dcnn_cli_watch(const dcnn_cli *cli, const char *folder) {
 static dcnn_status suit_and_tell(dcnn_cli *cli, const dcnn_run *run, const dcnn_checkpoint *from) {
     dcnn_dataset dataset;
     const bool opened = cli->speaks && dcnn_dataset_reopen(run->data, &dataset) == DCNN_OK;
-    const dcnn_facts facts = dcnn_facts_share(cli->comm, opened ? &dataset : NULL);
+    const dcnn_facts facts = dcnn_facts_share(cli->comm, opened ? &dataset : NULL, cli->options->oversample);
     const bool momentum = from == NULL && dcnn_suit_options(&facts, cli->options);
     dcnn_status status = dcnn_suit_check(&facts, cli->options);
     if (cli->speaks && status == DCNN_OK) tell_start(cli, run, from, opened ? &dataset : NULL, &facts);
@@ -303,13 +320,10 @@ static dcnn_status check_prepared(const char *data) {
     return dcnn_kind_fail(data, kind, "a data set");
 }
 
-dcnn_status dcnn_cmd_train(dcnn_cli *cli) {
-    dcnn_options *o = cli->options;
+static dcnn_status open_and_train(dcnn_cli *cli) {
+    const dcnn_options *o = cli->options;
     dcnn_run run;
     dcnn_checkpoint from = {0};
-    if (o->resume && o->overwrite)
-        return DCNN_FAIL(DCNN_USAGE, "--resume goes on with a run, --overwrite removes it: give only one of them");
-    dcnn_chosen_defaults(o);
     if (!o->resume) DCNN_TRY(dcnn_chosen_check(o)); /* else once the run's own options are known */
     const char *data = o->operand_count > 0 ? o->operands[0] : NULL;
     DCNN_TRY(dcnn_comm_agree(cli->comm, check_prepared(data)));
@@ -321,5 +335,24 @@ dcnn_status dcnn_cmd_train(dcnn_cli *cli) {
 done:
     dcnn_checkpoint_free(&from);
     dcnn_run_free(&run);
+    return status;
+}
+
+/* What a file says is read here and recorded with the run, which then needs the file no more. */
+static dcnn_status read_weights(dcnn_options *o, char **weights) {
+    if (o->class_weight) DCNN_TRY(dcnn_class_weights_read(o->class_weight, weights));
+    if (o->class_weight) o->class_weight = *weights;
+    return DCNN_OK;
+}
+
+dcnn_status dcnn_cmd_train(dcnn_cli *cli) {
+    dcnn_options *o = cli->options;
+    char *weights = NULL;
+    if (o->resume && o->overwrite)
+        return DCNN_FAIL(DCNN_USAGE, "--resume goes on with a run, --overwrite removes it: give only one of them");
+    dcnn_chosen_defaults(o);
+    dcnn_status status = dcnn_comm_agree(cli->comm, read_weights(o, &weights));
+    if (status == DCNN_OK) status = open_and_train(cli);
+    free(weights);
     return status;
 }

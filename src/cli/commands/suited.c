@@ -5,19 +5,34 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "io/dataset/classes.h"
 #include "run/starting_net.h"
 
 static bool is_given(int row, const dcnn_options *options) {
     return dcnn_option_given(DCNN_COMMAND_TRAIN, dcnn_augment_table[row].option, options);
 }
 
-dcnn_facts dcnn_facts_share(dcnn_comm *comm, const dcnn_dataset *dataset) {
+/* Training images an epoch; trouble with labels is for others to tell. */
+static int64_t count_drawn(const dcnn_dataset *d, const dcnn_split *train, bool oversample) {
+    int64_t count = train->count;
+    int32_t *labels = oversample ? malloc((size_t)d->count * sizeof *labels) : NULL;
+    dcnn_class_census census = {0};
+    if (labels && dcnn_dataset_read_labels(d, labels) == DCNN_OK &&
+        dcnn_class_census_take(d->class_count, train->count, labels, train->rows, &census) == DCNN_OK &&
+        census.most >= 0)
+        count = census.occurring * census.counts[census.most];
+    dcnn_class_census_free(&census);
+    free(labels);
+    return count;
+}
+
+dcnn_facts dcnn_facts_share(dcnn_comm *comm, const dcnn_dataset *dataset, bool oversample) {
     dcnn_facts facts = {0};
     const dcnn_split *train = dataset ? dcnn_dataset_split(dataset, "train") : NULL;
     if (dataset)
         facts = (dcnn_facts){.channels = dataset->c,
                              .kind = dcnn_augment_guess(dataset->c, dataset->class_count, dataset->class_names),
-                             .train_count = train ? train->count : 0};
+                             .train_count = train ? count_drawn(dataset, train, oversample) : 0};
     dcnn_comm_broadcast(comm, &facts, sizeof facts);
     return facts;
 }

@@ -9,11 +9,11 @@
 typedef struct dcnn_facts {
     int channels; /**< 0: the data set could not be opened, nothing is known */
     dcnn_augment_kind kind;
-    int64_t train_count;
+    int64_t train_count; /**< training images an epoch, those that --oversample repeats as often */
 } dcnn_facts;
 
 /** Tells all ranks about the data. *Collective.* @param dataset  on rank 0, opened, or NULL; else NULL */
-dcnn_facts dcnn_facts_share(dcnn_comm *comm, const dcnn_dataset *dataset);
+dcnn_facts dcnn_facts_share(dcnn_comm *comm, const dcnn_dataset *dataset, bool oversample);
 
 /** Steps of the whole run. *Local.* */
 int64_t dcnn_facts_steps(const dcnn_facts *facts, const dcnn_options *options);

@@ -16,8 +16,6 @@
 
 enum { FORMAT_VERSION = 2, SAMPLED_PICTURES = 64 };
 
-const char *const dcnn_picture_kinds[] = {"digits", "grey", "colour", "photo", NULL};
-
 /* --- the description -------------------------------------------------------------------------------------------- */
 
 /* A file of ours is always sealed; without its seal it was cut or changed, and nothing else would tell. */
@@ -45,9 +43,7 @@ static dcnn_status check_format(hid_t file, const dcnn_dataset *set) {
     if (!right) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: its attribute 'format' does not say 'dcnn data set'", set->path);
     int64_t version;
     DCNN_TRY(dcnn_h5_attribute_read(file, "format_version", DCNN_H5_INT64, -1, &version));
-    if (version < 1 || version > FORMAT_VERSION)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: has format version %lld, this dcnn reads versions 1 to %d", set->path,
-                         (long long)version, FORMAT_VERSION);
+    if (version < 1 || version > FORMAT_VERSION) return dcnn_h5_fail_version(file, set->path, version, FORMAT_VERSION);
     return check_seal(file, set);
 }
 
@@ -347,14 +343,6 @@ dcnn_status dcnn_dataset_read_ids(const dcnn_dataset *set, char ***ids) {
 
 void dcnn_dataset_free_ids(const dcnn_dataset *set, char **ids) {
     dcnn_h5_names_free((int)set->count, ids);
-}
-
-dcnn_status dcnn_dataset_read(const dcnn_dataset *set, uint8_t *pixels, int32_t *labels) {
-    dcnn_pixels *reader;
-    DCNN_TRY(dcnn_pixels_open(set, 0, &reader));
-    dcnn_status status = dcnn_pixels_read(reader, 0, set->count, pixels);
-    dcnn_pixels_close(reader);
-    return status == DCNN_OK ? dcnn_dataset_read_labels(set, labels) : status;
 }
 
 dcnn_status dcnn_dataset_verify(const dcnn_dataset *set) {

@@ -13,7 +13,8 @@
  *   /splits/NAME   int64 [..] rows of /images; NAME is train, validation, test, and perhaps official-test
  *   attributes of /: format ("dcnn data set"), format_version, mean [C], std [C] (float64, of pixel / 255 over the
  *   training split alone, exact sums), seed, source (text: the files' names), source_checksum (XXH3-64 of them, hex),
- *   options (JSON text), created_by ("dcnn 0.1.0"), images (optional: one of dcnn_picture_kinds)
+ *   options (JSON text), created_by ("dcnn 0.1.0"), pictures (optional: digits, grey,
+ *   colour or photo)
  *
  * Format version 1 is the same with /images chunked by 64 samples, without checksums of its own, targets and ids, and
  * sealed as a whole. Files of other programs (h5py) may have either version number, no seal, any layout that HDF5
@@ -29,9 +30,6 @@
 #include "io/images.h"
 
 enum { DCNN_MAX_CHANNELS = 64, DCNN_MAX_SPLITS = 8, DCNN_PIXELS_OFFSET = 4096, DCNN_BLOCK_BYTES = 1 << 18 };
-
-/** What images may be: "digits", "grey", "colour", "photo"; ends with NULL. */
-extern const char *const dcnn_picture_kinds[];
 
 /** One split: which rows of the data set. */
 typedef struct dcnn_split {
@@ -53,7 +51,7 @@ typedef struct dcnn_dataset {
     uint64_t seed;
     char *source; /**< where it came from, one line */
     char *source_checksum;
-    char *pictures;      /**< one of dcnn_picture_kinds, or "" */
+    char *pictures;      /**< "digits", "grey", "colour", "photo", or "" */
     bool sealed;         /**< dcnn wrote it, and it is as it was */
     uint64_t checksum;   /**< identifies the content in checkpoints: the seal's, else dcnn_dataset_identify()'s */
     int64_t block_rows;  /**< images under one of the checksums */
@@ -80,14 +78,7 @@ dcnn_status dcnn_dataset_reopen(const char *path, dcnn_dataset *dataset);
  */
 dcnn_status dcnn_dataset_identify(dcnn_dataset *dataset);
 
-/**
- * Reads all pixels and labels into the caller's memory; checks the pixels' checksums. *Local.*
- * @param pixels  out [count,h,w,c]
- * @param labels  out [count], each checked to be in 0..class_count-1
- */
-dcnn_status dcnn_dataset_read(const dcnn_dataset *dataset, uint8_t *pixels, int32_t *labels);
-
-/** Reads the labels alone. *Local.* */
+/** Reads the labels. *Local.* @param labels  out [count], each checked to be in 0..class_count-1 */
 dcnn_status dcnn_dataset_read_labels(const dcnn_dataset *dataset, int32_t *labels);
 
 /** Reads the targets. *Local.* @param targets  out [count,target_width] */

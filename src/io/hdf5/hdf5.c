@@ -55,6 +55,18 @@ dcnn_status dcnn_h5_fail_file(dcnn_status code, const char *name, const char *wh
     return DCNN_FAIL(code, "%s: %s%s%s%s", name, what, reason[0] ? " (HDF5: " : "", reason, reason[0] ? ")" : "");
 }
 
+dcnn_status dcnn_h5_fail_version(hid_t where, const char *path, int64_t version, int latest) {
+    char *author = NULL;
+    const bool signed_by =
+        dcnn_h5_attribute_has(where, "created_by") && dcnn_h5_text_read(where, "created_by", &author) == DCNN_OK;
+    const dcnn_status status = DCNN_FAIL(
+        DCNN_BAD_INPUT,
+        "%s: has format version %lld, this dcnn (" DCNN_VERSION ") reads versions 1 to %d: read it with %s%.60s", path,
+        (long long)version, latest, signed_by ? "who wrote it, " : "a newer one", signed_by ? author : "");
+    free(author);
+    return status;
+}
+
 /* --- files ------------------------------------------------------------------------------------------------------ */
 
 hid_t dcnn_h5_access(void) {

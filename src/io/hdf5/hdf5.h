@@ -47,6 +47,10 @@ dcnn_status dcnn_h5_fail(dcnn_status code, hid_t where, const char *kind, const 
 /** The same for a whole file: "NAME: what (HDF5: reason)". */
 dcnn_status dcnn_h5_fail_file(dcnn_status code, const char *name, const char *what);
 
+/** Records that a file is of a version that this dcnn does not read (it reads 1 to `latest`), and who wrote it: its
+ * attribute `created_by`. @param where  the object that has it @return DCNN_BAD_INPUT */
+dcnn_status dcnn_h5_fail_version(hid_t where, const char *path, int64_t version, int latest);
+
 /* --- files ------------------------------------------------------------------------------------------------------ */
 
 /**

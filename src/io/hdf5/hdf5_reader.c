@@ -37,7 +37,10 @@ static H5FD_t *open_reader(const char *name, unsigned flags, hid_t access, haddr
     struct stat about;
     if (!settings || strcmp(name, settings->path) != 0 || (flags & H5F_ACC_RDWR)) return NULL;
     reader_file *file = calloc(1, sizeof *file);
-    if (!file) return NULL;
+    if (!file) {
+        trouble = ENOMEM;
+        return NULL;
+    }
     file->descriptor = fcntl(settings->descriptor, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
     if (file->descriptor < 0 || fstat(file->descriptor, &about) != 0) {
         trouble = errno;

@@ -21,7 +21,7 @@ dcnn_status dcnn_h5_blame(const char *path, dcnn_status so_far);
  */
 dcnn_status dcnn_h5_try(const char *path, int descriptor);
 
-/** Refuses links to elsewhere, and values in other files. *Local.* */
+/** Refuses links to elsewhere, values in other files, and shapes that no file of that size can hold. *Local.* */
 dcnn_status dcnn_h5_check_links(hid_t file, const char *path);
 
 #endif

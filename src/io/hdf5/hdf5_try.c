@@ -93,10 +93,8 @@ static void try_values(hid_t data, hid_t type, hid_t space, int rank, const hsiz
 }
 
 /* @return 1, with a message, if the data set holds more than can be */
-static herr_t try_dataset(hid_t where, const char *name, hid_t data) {
+static herr_t check_claim(hid_t where, const char *name, hid_t data) {
     hid_t type = H5Dget_type(data), space = H5Dget_space(data);
-    hsize_t sizes[H5S_MAX_RANK] = {0};
-    const int rank = H5Sget_simple_extent_dims(space, sizes, NULL);
     const hssize_t count = H5Sget_simple_extent_npoints(space);
     const size_t size = type >= 0 ? H5Tget_size(type) : 0;
     const double stored = (double)H5Dget_storage_size(data), claimed = (double)count * (double)size;
@@ -109,12 +107,21 @@ static herr_t try_dataset(hid_t where, const char *name, hid_t data) {
         dcnn_h5_fail(DCNN_BAD_INPUT, where, "data set", name, "has %lld texts; at most %d are possible",
                      (long long)count, MOST_NAMES);
         result = 1;
-    } else if (count > 0 && size > 0 && rank >= 0) {
-        try_values(data, type, space, rank, sizes, size);
     }
     if (type >= 0) H5Tclose(type);
     if (space >= 0) H5Sclose(space);
     return result;
+}
+
+static void try_dataset(hid_t data) {
+    hid_t type = H5Dget_type(data), space = H5Dget_space(data);
+    hsize_t sizes[H5S_MAX_RANK] = {0};
+    const int rank = H5Sget_simple_extent_dims(space, sizes, NULL);
+    const hssize_t count = H5Sget_simple_extent_npoints(space);
+    const size_t size = type >= 0 ? H5Tget_size(type) : 0;
+    if (count > 0 && size > 0 && rank >= 0) try_values(data, type, space, rank, sizes, size);
+    if (type >= 0) H5Tclose(type);
+    if (space >= 0) H5Sclose(space);
 }
 
 /* Values that lie in other files, or come from anywhere but where they seem to, are not this file's, and no seal covers
@@ -128,13 +135,15 @@ static herr_t check_link(hid_t where, const char *name, const H5L_info_t *link, 
     }
     hid_t object = H5Oopen(where, name, H5P_DEFAULT);
     bool elsewhere = false;
+    herr_t refused = 0;
     if (object >= 0 && H5Iget_type(object) == H5I_DATASET) {
         hid_t creation = H5Dget_create_plist(object);
         elsewhere = H5Pget_external_count(creation) > 0 || H5Pget_layout(creation) == H5D_VIRTUAL;
         H5Pclose(creation);
+        if (!elsewhere) refused = check_claim(where, name, object);
     }
     if (object >= 0) H5Oclose(object);
-    if (!elsewhere) return 0;
+    if (!elsewhere) return refused;
     dcnn_h5_fail(DCNN_BAD_INPUT, where, "data set", name,
                  "keeps its values in another file; such files are refused: save it again with its values");
     return 1;
@@ -150,10 +159,10 @@ static herr_t try_link(hid_t where, const char *name, const H5L_info_t *link, vo
     if (check_link(where, name, link, unused) != 0) return 1;
     hid_t object = H5Oopen(where, name, H5P_DEFAULT);
     if (object < 0) return 0;
-    herr_t result = H5Iget_type(object) == H5I_DATASET ? try_dataset(where, name, object) : 0;
-    if (result == 0) H5Aiterate2(object, H5_INDEX_NAME, H5_ITER_NATIVE, NULL, try_attribute, NULL);
+    if (H5Iget_type(object) == H5I_DATASET) try_dataset(object);
+    H5Aiterate2(object, H5_INDEX_NAME, H5_ITER_NATIVE, NULL, try_attribute, NULL);
     H5Oclose(object);
-    return result;
+    return 0;
 }
 
 /* A file that HDF5 does not open at all is none of this module's business: the parent will tell. */

@@ -22,8 +22,7 @@ static size_t panel_tiles(size_t tiles, size_t first) {
     return least(2, tiles - first);
 }
 
-/* --- memory --------------------------------------------------------------------------------------------------------
- */
+/* --- memory ------------------------------------------------------------------------------------------------------- */
 
 /* Everything that any of the kernels needs, carved from scratch; NULL scratch measures. */
 typedef struct memory {
@@ -63,8 +62,7 @@ static size_t scratch_of(const dcnn_conv *shape, bool pooled) {
     return carve(shape, &g, NULL).floats;
 }
 
-/* --- packed weights: [panel][tap][chunk][tile], forward's, then dx's taps phase by phase ----------------------------
- */
+/* --- packed weights: [panel][tap][chunk][tile], forward's, then dx's taps phase by phase -------------------------- */
 
 static size_t packed_size(size_t taps, size_t depth, size_t columns) {
     return tiles_of(columns) * taps * depth * BF16_TILE;
@@ -158,8 +156,7 @@ static void pack(const dcnn_conv *shape, const float *w, float *packed, int part
     }
 }
 
-/* --- forward -------------------------------------------------------------------------------------------------------
- */
+/* --- forward ------------------------------------------------------------------------------------------------------ */
 
 /* Where each chunk of the depth of an output begins: tap after tap. */
 static void list_taps(const dcnn_conv *shape, const bf16_gathered *g, int32_t *left_at) {
@@ -296,8 +293,7 @@ static void pool_forward(const dcnn_conv *shape, const float *x, const float *in
     }
 }
 
-/* --- dx ------------------------------------------------------------------------------------------------------------
- */
+/* --- dx ----------------------------------------------------------------------------------------------------------- */
 
 /* The inputs of a phase that some gradient reaches: input i = u * stride + phase - pad, for u in [first, end). */
 typedef struct phase_reach {
@@ -392,8 +388,7 @@ static void input_gradient(const dcnn_conv *shape, const bf16_gathered *g, const
         }
 }
 
-/* --- dw ------------------------------------------------------------------------------------------------------------
- */
+/* --- dw ----------------------------------------------------------------------------------------------------------- */
 
 /* One product's sums to where they belong in dw [taps,channels,K], or from there. */
 static void copy_block(size_t rows, size_t columns, const float *from, size_t from_row, float *to, size_t to_row) {
@@ -433,8 +428,7 @@ static void filter_gradient(const dcnn_conv *shape, const bf16_gathered *g, cons
     }
 }
 
-/* --- backward, all together ------------------------------------------------------------------------------------------
- */
+/* --- backward, all together --------------------------------------------------------------------------------------- */
 
 typedef struct backward_task {
     const float *x, *in_scale, *in_shift, *packed;
@@ -466,8 +460,7 @@ static void run_backward(const dcnn_conv *shape, const backward_task *task, floa
         DCNN_SIMD_NAME(dcnn_bf16_bias_gradient)(n * positions, k, task->dy, task->argmax, task->dbias);
 }
 
-/* --- the table's rows ------------------------------------------------------------------------------------------------
- */
+/* --- the table's rows --------------------------------------------------------------------------------------------- */
 
 /* What fp32 does, for shapes that stay with it: the table as it was. */
 static dcnn_kernels fp32;

@@ -2,8 +2,7 @@
 /* bf16_gather_simd.c — images and gradients into the rows, columns and pairs that bf16 products read. */
 #include "kernels/bf16/bf16_simd.h"
 
-/* --- input ---------------------------------------------------------------------------------------------------------
- */
+/* --- input -------------------------------------------------------------------------------------------------------- */
 
 /* The pixels of one image: phase by phase. */
 static void gather_pixels(const dcnn_conv *shape, const bf16_gathered *g, const float *x, const float *scale,
@@ -45,8 +44,7 @@ void DCNN_SIMD_NAME(dcnn_bf16_gather_input)(const dcnn_conv *shape, const bf16_g
     clear_end(g->rows, g->depth, rows);
 }
 
-/* --- gradient ------------------------------------------------------------------------------------------------------
- */
+/* --- gradient ----------------------------------------------------------------------------------------------------- */
 
 static void clear_border(const bf16_gradient *d, uint16_t *rows) {
     const size_t pixel = d->images * d->depth, line = d->w * pixel, side = d->border_w * pixel;
@@ -108,8 +106,7 @@ void DCNN_SIMD_NAME(dcnn_bf16_gather_gradient)(const dcnn_conv *shape, const bf1
     clear_end(d->rows, d->depth, rows);
 }
 
-/* --- products over rows --------------------------------------------------------------------------------------------
- */
+/* --- products over rows ------------------------------------------------------------------------------------------- */
 
 void DCNN_SIMD_NAME(dcnn_bf16_transpose)(size_t rows, size_t depth, size_t channels, const uint16_t *from,
                                          uint16_t *to) {

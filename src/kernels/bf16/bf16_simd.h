@@ -117,8 +117,7 @@ INLINE void bf16_round_row(const float *from, size_t count, const float *scale, 
     if (whole > count) memset(to + count, 0, (whole - count) * sizeof *to);
 }
 
-/* --- what is gathered (bf16_gather_simd.c) -------------------------------------------------------------------------
- */
+/* --- what is gathered (bf16_gather_simd.c) ------------------------------------------------------------------------ */
 
 /** How the gradient of the outputs is gathered: rows as of the input, a border of zeros around, which dx reads. */
 typedef struct bf16_gradient {

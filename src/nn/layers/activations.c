@@ -50,8 +50,7 @@ static void describe_elu(const dcnn_node *node, json_t *config) {
 ACTIVATION_LAYER(dcnn_layer_leaky_relu, "LeakyReLU", leaky);
 ACTIVATION_LAYER(dcnn_layer_elu, "ELU", elu);
 
-/* --- PReLU: x where positive, else alpha x; alpha has the input's shape, but for the axes that it is shared along ---
- */
+/* --- PReLU: x where positive, else alpha x; alpha has the input's shape, but for the axes that it is shared along - */
 
 typedef struct prelu {
     bool shared[3]; /* along height, width, channels */

@@ -86,8 +86,7 @@ static const float *gradient_of(const dcnn_pass *pass, float **scratch) {
     return dy;
 }
 
-/* --- the depthwise part, of DepthwiseConv2D and SeparableConv2D ----------------------------------------------------
- */
+/* --- the depthwise part, of DepthwiseConv2D and SeparableConv2D --------------------------------------------------- */
 
 static dcnn_conv depthwise_shape(const dcnn_node *node, dcnn_shape in, int n) {
     const convolution *c = node->config;
@@ -123,8 +122,7 @@ static dcnn_status build_depthwise_part(dcnn_node *node, dcnn_shape in) {
     return DCNN_OK;
 }
 
-/* --- DepthwiseConv2D ------------------------------------------------------------------------------------------------
- */
+/* --- DepthwiseConv2D ---------------------------------------------------------------------------------------------- */
 
 enum { KERNEL, BIAS };
 
@@ -182,8 +180,7 @@ static const dcnn_op_kind depthwise_op = {.name = "depthwise",
                                           .forward = forward_depthwise,
                                           .backward = backward_depthwise};
 
-/* --- SeparableConv2D: z = depthwise(x), y = f(z W + b); the backward pass makes z again -----------------------------
- */
+/* --- SeparableConv2D: z = depthwise(x), y = f(z W + b); the backward pass makes z again --------------------------- */
 
 enum { POINTWISE = 1, SEPARABLE_BIAS };
 
@@ -262,8 +259,7 @@ static const dcnn_op_kind separable_op = {.name = "separable",
                                           .forward = forward_separable,
                                           .backward = backward_separable};
 
-/* --- Conv2DTranspose: forward is a convolution's gradient of its input, from Y of the same kernel -------------------
- */
+/* --- Conv2DTranspose: forward is a convolution's gradient of its input, from Y of the same kernel ----------------- */
 
 static dcnn_status parse_transpose(dcnn_node *node, const json_t *config) {
     convolution *c = node->config;
@@ -345,8 +341,7 @@ static const dcnn_op_kind transpose_op = {.name = "transposed conv",
                                           .forward = forward_transpose,
                                           .backward = backward_transpose};
 
-/* --- the rows -------------------------------------------------------------------------------------------------------
- */
+/* --- the rows ----------------------------------------------------------------------------------------------------- */
 
 #define CONVOLUTION(symbol, keras_name, what)                                                                          \
     const dcnn_layer symbol = {.class_name = keras_name,                                                               \

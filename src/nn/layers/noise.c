@@ -40,8 +40,7 @@ static dcnn_random_bits bits_of(const dcnn_pass *pass, int sample, size_t index)
                        (uint32_t)index);
 }
 
-/* --- SpatialDropout2D -----------------------------------------------------------------------------------------------
- */
+/* --- SpatialDropout2D --------------------------------------------------------------------------------------------- */
 
 /* y = x / (1 - rate) in the channels that are kept, else 0; its own gradient. */
 static void drop_channels(const dcnn_pass *pass, const float *x, float *y) {
@@ -68,8 +67,7 @@ static void backward_spatial(const dcnn_pass *pass) {
 static const dcnn_op_kind spatial_op = {
     .name = "spatial dropout", .forward = forward_spatial, .backward = backward_spatial};
 
-/* --- GaussianNoise, GaussianDropout ---------------------------------------------------------------------------------
- */
+/* --- GaussianNoise, GaussianDropout ------------------------------------------------------------------------------- */
 
 static double noise_at(const dcnn_pass *pass, size_t i) {
     const size_t count = dcnn_shape_count(pass->op->in), place = i % count;

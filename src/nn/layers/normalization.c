@@ -75,8 +75,7 @@ static void describe(const dcnn_node *node, json_t *config) {
     json_decref(mine);
 }
 
-/* --- blocks --------------------------------------------------------------------------------------------------------
- */
+/* --- blocks ------------------------------------------------------------------------------------------------------- */
 
 typedef struct block {
     size_t places, width, stride; /* stride: floats from one row to the next */

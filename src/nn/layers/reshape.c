@@ -75,8 +75,7 @@ const dcnn_layer dcnn_layer_flatten = {
     .is_view = is_view,
 };
 
-/* --- Reshape --------------------------------------------------------------------------------------------------------
- */
+/* --- Reshape ------------------------------------------------------------------------------------------------------ */
 
 static dcnn_status parse_reshape(dcnn_node *node, const json_t *config) {
     reshape *r = node->config;
@@ -133,8 +132,7 @@ const dcnn_layer dcnn_layer_reshape = {
     .is_view = is_view,
 };
 
-/* --- Permute --------------------------------------------------------------------------------------------------------
- */
+/* --- Permute ------------------------------------------------------------------------------------------------------ */
 
 static dcnn_status parse_permute(dcnn_node *node, const json_t *config) {
     reshape *r = node->config;

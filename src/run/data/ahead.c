@@ -87,12 +87,14 @@ static void expect_chunk(const dcnn_ahead *a, uint32_t epoch, const dcnn_sampler
     const dcnn_sampler *s = a->of.sampler;
     int64_t first, count;
     dcnn_sampler_chunk(s, epoch, window, chunk, &first, &count);
-    const int64_t begin = s->rows[first], end = s->rows[(first + count - 1) % s->count] + 1;
+    const int64_t begin = dcnn_sampler_find(s, epoch, first),
+                  end = dcnn_sampler_find(s, epoch, (first + count - 1) % s->count) + 1;
     if (begin < end && end - begin <= 4 * count) {
         dcnn_pixels_expect(a->of.pixels, begin, end - begin);
         return;
     }
-    for (int64_t i = 0; i < count; i++) dcnn_pixels_expect(a->of.pixels, s->rows[(first + i) % s->count], 1);
+    for (int64_t i = 0; i < count; i++)
+        dcnn_pixels_expect(a->of.pixels, dcnn_sampler_find(s, epoch, (first + i) % s->count), 1);
 }
 
 /* Tells the system of the next window's chunks, as far as this batch is through its own window; each rank of the node

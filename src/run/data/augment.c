@@ -27,8 +27,7 @@ static double draw_either(const dcnn_change *change, double range) {
     return dcnn_change_draw(change, 0, -range, range);
 }
 
-/* --- the rows' functions ---------------------------------------------------------------------------------------------
- */
+/* --- the rows' functions ------------------------------------------------------------------------------------------ */
 
 static void rotate(dcnn_change *change, const dcnn_augment *ranges) {
     change->degrees = draw_word(change, 0, 0, -ranges->rotation_range, ranges->rotation_range);
@@ -115,6 +114,11 @@ static void with_it(dcnn_change *change, const dcnn_augment *ranges) {
     (void)ranges;
 }
 
+/* Two images are mixed when both are changed: mix.c. */
+static void in_pairs(dcnn_change *change, const dcnn_augment *ranges) {
+    with_it(change, ranges);
+}
+
 #define ROW(type, field, name, recipe, photos, from, to, ends, function, text)                                         \
     {.option = name,                                                                                                   \
      .what = text,                                                                                                     \
@@ -126,6 +130,7 @@ static void with_it(dcnn_change *change, const dcnn_augment *ranges) {
                        : true, double                                                                                  \
                        : false),                                                                                       \
      .alone = function != with_it,                                                                                     \
+     .in_pairs = function == in_pairs,                                                                                 \
      .apply = function},
 const dcnn_augment_row dcnn_augment_table[DCNN_AUGMENT_COUNT] = {DCNN_AUGMENT_LIST(ROW)};
 
@@ -168,8 +173,7 @@ dcnn_augment_kind dcnn_augment_guess(int channels, int class_count, char *const 
     return channels < 3 || signs ? DCNN_AUGMENT_RECIPE : DCNN_AUGMENT_PHOTOS;
 }
 
-/* --- the place a pixel is read from ----------------------------------------------------------------------------------
- */
+/* --- the place a pixel is read from ------------------------------------------------------------------------------- */
 
 /* product = a b, maps of (row, column, 1). */
 static void multiply(const double a[6], const double b[6], double product[6]) {
@@ -214,8 +218,7 @@ static void find_map(const dcnn_change *change, float map[6]) {
     for (int i = 0; i < 6; i++) map[i] = (float)whole[i];
 }
 
-/* --- distortion ------------------------------------------------------------------------------------------------------
- */
+/* --- distortion --------------------------------------------------------------------------------------------------- */
 
 /* Simard, Steinkraus and Platt, "Best practices for convolutional neural networks", 2003, smooth a random displacement
  * of each pixel by a Gaussian. Here it is a cubic B-spline over 4x4 cells, uniform at its 7x7 control points: as smooth
@@ -268,8 +271,7 @@ static void find_places(const dcnn_change *change, double range, const float map
     }
 }
 
-/* --- one image -----------------------------------------------------------------------------------------------------
- */
+/* --- one image ---------------------------------------------------------------------------------------------------- */
 
 static void find_change(dcnn_change *change, const dcnn_augment *ranges) {
     for (int row = 0; row < DCNN_AUGMENT_COUNT; row++) {

@@ -22,7 +22,7 @@
  *
  * The first five are Keras' ImageDataGenerator's; the order of work is: RandAugment's changes of bytes; the place a
  * pixel is read from (Keras' affine map, then crop, flips and RandAugment's, then distortion; edges repeat, bilinear);
- * colours; cutout.
+ * colours; cutout; at last what takes images in pairs (mix.h).
  */
 /* clang-format off */
 #define DCNN_AUGMENT_LIST(X)                                                                                           \
@@ -41,7 +41,9 @@
     X(double,  hue_range,          "hue-range",          "0",   "0",     0, 0.5, CLOSED,    turn_hue,   "turns of the colour circle, either way") \
     X(double,  cutout,             "cutout",             "0",   "0",     0, 1,   CLOSED,    cut_out,    "side of an erased square, at most") \
     X(int64_t, rand_augment,       "rand-augment",       "0",   "0",     0, 16,  CLOSED,    rand_augment, "changes from RandAugment's list") \
-    X(int64_t, rand_magnitude,     "rand-magnitude",     "9",   "9",     0, 30,  CLOSED,    with_it,    "... of this strength")
+    X(int64_t, rand_magnitude,     "rand-magnitude",     "9",   "9",     0, 30,  CLOSED,    with_it,    "... of this strength") \
+    X(double,  mixup,              "mixup",              "0",   "0",     0, 100, CLOSED,    in_pairs,   "blend with another by Beta(X, X); 0.2, say") \
+    X(double,  cutmix,             "cutmix",             "0",   "0",     0, 100, CLOSED,    in_pairs,   "a piece of another by Beta(X, X); 1, say")
 /* clang-format on */
 
 #define DCNN_AUGMENT_FIELD(type, field, option, recipe, photos, low, high, ends, function, what)  type field;
@@ -70,6 +72,7 @@ typedef struct dcnn_augment_row {
     size_t offset; /**< of its value in dcnn_augment */
     bool whole;    /**< an int64_t, else a double */
     bool alone;    /**< a change by itself; else it says more of the row above */
+    bool in_pairs; /**< takes two images: dcnn_mix_grain()'s work, not dcnn_augment_picture()'s */
     void (*apply)(dcnn_change *change, const dcnn_augment *ranges);
 } dcnn_augment_row;
 

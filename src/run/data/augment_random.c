@@ -10,8 +10,7 @@ static const double pi = 3.14159265358979323846;
 
 enum { MOST_MAGNITUDE = 30, NUMBERS_A_CHANGE = 2 };
 
-/* --- changes of bytes ------------------------------------------------------------------------------------------------
- */
+/* --- changes of bytes --------------------------------------------------------------------------------------------- */
 
 static void look_up(int h, int w, int c, int channel, const uint8_t table[256], uint8_t *pixels) {
     const size_t values = (size_t)h * (size_t)w * (size_t)c;
@@ -101,8 +100,7 @@ static void add_bytes(dcnn_change *change,
         change->byte_changes[change->byte_change_count++] = (dcnn_byte_change){apply, strength};
 }
 
-/* --- the list --------------------------------------------------------------------------------------------------------
- */
+/* --- the list ----------------------------------------------------------------------------------------------------- */
 
 typedef void random_change(dcnn_change *change, double strength);
 

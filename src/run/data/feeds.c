@@ -2,12 +2,38 @@
 /* feeds.c — see feeds.h. */
 #include "run/data/feeds.h"
 
+#include "run/data/mix.h"
+
+/* Second classes, their shares, and weights: a mixed sample's is mixed too. */
+static void soften(const dcnn_epoch_feed *s, int n, const dcnn_inputs *inputs) {
+    for (int i = 0; i < n; i++) {
+        inputs->others[i] = inputs->labels[i];
+        inputs->shares[i] = inputs->weights[i] = 1.0F;
+    }
+    if (s->augment && dcnn_mix_is_active(s->augment)) {
+        const dcnn_mix_grain grain = {.seed = s->sampler->seed,
+                                      .epoch = s->epoch,
+                                      .h = s->loader->h,
+                                      .w = s->loader->w,
+                                      .c = s->loader->c,
+                                      .n = n,
+                                      .samples = inputs->samples,
+                                      .labels = inputs->labels};
+        dcnn_mix(s->augment, &grain, inputs->x, inputs->others, inputs->shares);
+    }
+    for (int i = 0; s->class_weights && i < n; i++)
+        inputs->weights[i] = (float)((double)inputs->shares[i] * (double)s->class_weights[inputs->labels[i]] +
+                                     (1.0 - (double)inputs->shares[i]) * (double)s->class_weights[inputs->others[i]]);
+}
+
 static dcnn_status fill_from_epoch(void *context, int64_t first, int n, const dcnn_inputs *inputs) {
     const dcnn_epoch_feed *s = context;
-    dcnn_sampler_rows(s->sampler, s->epoch, s->cursor + first, n, inputs->samples);
-    return dcnn_loader_fill(s->loader, s->kernels, s->augment, s->sampler->seed, s->epoch, s->cursor + first,
-                            s->scratch + (size_t)inputs->worker * s->scratch_bytes, inputs->samples, n, inputs->x,
-                            inputs->labels);
+    dcnn_sampler_numbers(s->sampler, s->epoch, s->cursor + first, n, inputs->samples);
+    DCNN_TRY(dcnn_loader_fill(s->loader, s->kernels, s->augment, s->sampler->seed, s->epoch, s->cursor + first,
+                              s->scratch + (size_t)inputs->worker * s->scratch_bytes, inputs->samples, n, inputs->x,
+                              inputs->labels));
+    if (inputs->others) soften(s, n, inputs);
+    return DCNN_OK;
 }
 
 dcnn_feed dcnn_feed_of_epoch(const dcnn_epoch_feed *source) {

@@ -15,7 +15,8 @@ typedef struct dcnn_epoch_feed {
     const dcnn_augment *augment;
     uint32_t epoch;
     int64_t cursor;
-    char *scratch; /**< [threads][scratch_bytes] for the augmentation */
+    const float *class_weights; /**< [classes] of the losses, or NULL: 1 each */
+    char *scratch;              /**< [threads][scratch_bytes] for the augmentation */
     size_t scratch_bytes;
 } dcnn_epoch_feed;
 

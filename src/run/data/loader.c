@@ -324,10 +324,11 @@ static buffer *take_buffer(dcnn_stream *s, size_t bytes) {
     return found;
 }
 
-static dcnn_status read_rows(const dcnn_loader *l, const int64_t *rows, int n, uint8_t *out) {
+static dcnn_status read_rows(const dcnn_loader *l, const int64_t *numbers, int n, uint8_t *out) {
     for (int i = 0, end; i < n; i = end) {
-        for (end = i + 1; end < n && rows[end] == rows[end - 1] + 1;) end++;
-        DCNN_TRY(dcnn_pixels_read(l->stream->pixels, rows[i], end - i, out + (size_t)i * picture_bytes(l)));
+        const int64_t row = numbers[i] % l->count;
+        for (end = i + 1; end < n && numbers[end] % l->count == row + end - i;) end++;
+        DCNN_TRY(dcnn_pixels_read(l->stream->pixels, row, end - i, out + (size_t)i * picture_bytes(l)));
     }
     return DCNN_OK;
 }
@@ -339,7 +340,7 @@ typedef struct loan {
 } loan;
 
 /* What was read ahead, else what is read now. */
-static dcnn_status borrow(const dcnn_loader *loader, uint32_t epoch, int64_t position, const int64_t *rows, int n,
+static dcnn_status borrow(const dcnn_loader *loader, uint32_t epoch, int64_t position, const int64_t *numbers, int n,
                           loan *lent) {
     *lent = (loan){0};
     dcnn_stream *s = loader->stream;
@@ -349,7 +350,7 @@ static dcnn_status borrow(const dcnn_loader *loader, uint32_t epoch, int64_t pos
     lent->own = take_buffer(s, (size_t)n * picture_bytes(loader));
     if (!lent->own) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for %d images", s->path, n);
     lent->bytes = lent->own->pictures;
-    return read_rows(loader, rows, n, lent->own->pictures);
+    return read_rows(loader, numbers, n, lent->own->pictures);
 }
 
 static void give_back(const dcnn_loader *loader, const loan *lent) {
@@ -381,23 +382,24 @@ static const uint8_t *find_picture(const dcnn_loader *l, const loan *lent, int64
 }
 
 dcnn_status dcnn_loader_fill(const dcnn_loader *loader, const dcnn_kernels *kernels, const dcnn_augment *augment,
-                             uint64_t seed, uint32_t epoch, int64_t position, void *scratch, const int64_t *rows, int n,
-                             float *x, int32_t *labels) {
+                             uint64_t seed, uint32_t epoch, int64_t position, void *scratch, const int64_t *numbers,
+                             int n, float *x, int32_t *labels) {
     static const float blank[DCNN_MAX_CHANNELS] = {0}; /* the training images' mean */
     const dcnn_augment_form form = {loader->h, loader->w, loader->c, loader->scale, loader->shift, blank};
     const size_t pixels = (size_t)loader->h * (size_t)loader->w, values = pixels * (size_t)loader->c;
     loan lent;
-    const dcnn_status status = borrow(loader, epoch, position, rows, n, &lent);
+    const dcnn_status status = borrow(loader, epoch, position, numbers, n, &lent);
     for (int i = 0; status == DCNN_OK && i < n; i++) {
-        const uint8_t *bytes = find_picture(loader, &lent, rows[i], i);
+        const int64_t row = numbers[i] % loader->count;
+        const uint8_t *bytes = find_picture(loader, &lent, row, i);
         float *out = x + (size_t)i * values;
         if (augment) {
-            const dcnn_augment_key key = {seed, epoch, rows[i]};
+            const dcnn_augment_key key = {seed, epoch, numbers[i]};
             dcnn_augment_picture(augment, kernels, &key, &form, bytes, scratch, out);
         } else {
             kernels->normalise(pixels, loader->c, bytes, loader->scale, loader->shift, out);
         }
-        if (labels) labels[i] = loader->labels[rows[i]];
+        if (labels) labels[i] = loader->labels[row];
     }
     give_back(loader, &lent);
     return status;

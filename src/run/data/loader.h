@@ -82,13 +82,13 @@ void dcnn_loader_expect(const dcnn_loader *loader, const int64_t *rows, int64_t 
  * Floats of a grain's samples, augmented if `augment` is not NULL. Waits for streamed images. *Local.*
  * @param position  where the rows stand in that epoch of dcnn_loader_read_ahead()'s order; -1: nowhere
  * @param scratch   dcnn_augment_scratch() bytes; NULL without `augment`
- * @param rows      [n] samples
+ * @param numbers   [n] samples: a row, or a multiple of the data set's `count` more, which is augmented in another way
  * @param x         out [n,h,w,c]
  * @param labels    out [n]; may be NULL
  * @return DCNN_OK; DCNN_BAD_INPUT (streamed images cannot be read); DCNN_FAILURE (memory)
  */
 dcnn_status dcnn_loader_fill(const dcnn_loader *loader, const dcnn_kernels *kernels, const dcnn_augment *augment,
-                             uint64_t seed, uint32_t epoch, int64_t position, void *scratch, const int64_t *rows, int n,
-                             float *x, int32_t *labels);
+                             uint64_t seed, uint32_t epoch, int64_t position, void *scratch, const int64_t *numbers,
+                             int n, float *x, int32_t *labels);
 
 #endif

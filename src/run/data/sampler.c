@@ -2,6 +2,9 @@
 /* sampler.c — see sampler.h. */
 #include "run/data/sampler.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "base/random.h"
 
 /* Where a set is shuffled in full; the sizes of chunk and window. Part of the arithmetic: changing one changes bits. */
@@ -67,11 +70,67 @@ static int64_t sample_by_chunks(const dcnn_sampler *s, uint32_t epoch, int64_t p
     return (first + inside) % s->count;
 }
 
-int64_t dcnn_sampler_row(const dcnn_sampler *s, uint32_t epoch, int64_t position) {
-    if (s->chunk_rows > 0) return s->rows[sample_by_chunks(s, epoch, position)];
-    return s->rows[dcnn_random_permute(s->seed, DCNN_RANDOM_SHUFFLE, epoch, s->count, position)];
+/* Where each class is drawn equally often: its samples in their order, again and again, the last round in part. */
+static int64_t number_of(const dcnn_sampler *s, uint32_t epoch, int64_t index) {
+    if (!s->class_first) return s->rows[index];
+    const int64_t *first = s->class_first + index / s->class_draws;
+    const int64_t draw = index % s->class_draws, n = first[1] - first[0], again = draw / n;
+    int64_t inside = draw % n;
+    if ((again + 1) * n > s->class_draws) inside = dcnn_random_permute(s->seed, DCNN_RANDOM_AGAIN, epoch, n, inside);
+    return s->rows[first[0] + inside] + again * s->total;
 }
 
-void dcnn_sampler_rows(const dcnn_sampler *sampler, uint32_t epoch, int64_t first, int64_t n, int64_t *rows) {
-    for (int64_t i = 0; i < n; i++) rows[i] = dcnn_sampler_row(sampler, epoch, first + i);
+static int64_t number_at(const dcnn_sampler *s, uint32_t epoch, int64_t position) {
+    if (s->chunk_rows > 0) return number_of(s, epoch, sample_by_chunks(s, epoch, position));
+    return number_of(s, epoch, dcnn_random_permute(s->seed, DCNN_RANDOM_SHUFFLE, epoch, s->count, position));
+}
+
+static int64_t row_of(const dcnn_sampler *s, int64_t number) {
+    return s->class_first ? number % s->total : number;
+}
+
+int64_t dcnn_sampler_row(const dcnn_sampler *s, uint32_t epoch, int64_t position) {
+    return row_of(s, number_at(s, epoch, position));
+}
+
+int64_t dcnn_sampler_find(const dcnn_sampler *s, uint32_t epoch, int64_t index) {
+    return row_of(s, number_of(s, epoch, index));
+}
+
+void dcnn_sampler_numbers(const dcnn_sampler *sampler, uint32_t epoch, int64_t first, int64_t n, int64_t *numbers) {
+    for (int64_t i = 0; i < n; i++) numbers[i] = number_at(sampler, epoch, first + i);
+}
+
+/* --- oversampling ------------------------------------------------------------------------------------------------- */
+
+static int compare_numbers(const void *a, const void *b) {
+    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+dcnn_status dcnn_sampler_even(dcnn_sampler *s, int64_t *rows, const int32_t *labels, int classes, int64_t total,
+                              int64_t *class_first) {
+    int64_t *sorted = malloc((size_t)s->count * sizeof *sorted), *next = calloc((size_t)classes + 1, sizeof *next);
+    dcnn_status status = DCNN_OK;
+    int kept = 0;
+    if (!sorted || !next)
+        DCNN_TRY_DONE(DCNN_FAIL(DCNN_FAILURE, "out of memory: the order of %lld samples", (long long)s->count));
+    qsort(rows, (size_t)s->count, sizeof *rows, compare_numbers);
+    for (int64_t i = 0; i < s->count; i++) next[labels[rows[i]] + 1]++;
+    s->class_draws = 0;
+    for (int c = 0; c < classes; c++) {
+        if (next[c + 1] > s->class_draws) s->class_draws = next[c + 1];
+        if (next[c + 1] > 0) class_first[kept++] = next[c];
+        next[c + 1] += next[c];
+    }
+    class_first[kept] = s->count;
+    for (int64_t i = 0; i < s->count; i++) sorted[next[labels[rows[i]]]++] = rows[i];
+    memcpy(rows, sorted, (size_t)s->count * sizeof *rows);
+    s->class_first = class_first;
+    s->total = total;
+    s->count = kept * s->class_draws;
+done:
+    free(sorted);
+    free(next);
+    return status;
 }

@@ -18,6 +18,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/status.h"
+
 /** The order of a split's samples in every epoch. */
 typedef struct dcnn_sampler {
     uint64_t seed;
@@ -27,6 +29,11 @@ typedef struct dcnn_sampler {
     int accumulate;        /**< micro-batches a step */
     int64_t chunk_rows;    /**< samples of a chunk; 0: all are permuted at once */
     int64_t window_chunks; /**< chunks that are mixed, about */
+    /* oversampling: */
+    const int64_t *class_first; /**< [classes + 1] where each class begins in `rows`, none is empty; NULL: each row once
+                                     an epoch; borrowed */
+    int64_t class_draws;        /**< of each class an epoch, as many as the largest has rows */
+    int64_t total;              /**< rows of the data set */
 } dcnn_sampler;
 
 /** How an epoch is shuffled. */
@@ -50,14 +57,31 @@ static inline int64_t dcnn_sampler_batch(const dcnn_sampler *sampler, int64_t cu
     return sampler->count - cursor < sampler->batch ? sampler->count - cursor : sampler->batch;
 }
 
+/**
+ * Lets each class be drawn as often as the largest one has samples: sets count, class_first, class_draws. *Local.*
+ *
+ * A class of n samples is drawn m / n times in whole; of the rest, m % n of its samples are drawn once more, others in
+ * each epoch.
+ * @param rows         [sampler->count] the sampler's, brought into the order of classes, then of rows
+ * @param labels       [total] of the data set
+ * @param class_first  out [classes + 1], borrowed from now on; classes without samples are left out
+ * @return DCNN_OK; DCNN_FAILURE (memory)
+ */
+dcnn_status dcnn_sampler_even(dcnn_sampler *sampler, int64_t *rows, const int32_t *labels, int classes, int64_t total,
+                              int64_t *class_first);
+
 /** The row of the sample that stands at `position` in an epoch's order. *Local.* */
 int64_t dcnn_sampler_row(const dcnn_sampler *sampler, uint32_t epoch, int64_t position);
 
+/** The row of sample `index`, 0 to count - 1, before it is shuffled. *Local.* */
+int64_t dcnn_sampler_find(const dcnn_sampler *sampler, uint32_t epoch, int64_t index);
+
 /**
- * Rows of samples [first, first + n) of the epoch's shuffled order. *Local.*
- * @param rows  out [n]
+ * Numbers of samples [first, first + n) of the epoch's shuffled order: their rows, and `total` more for each time that
+ * the same row was drawn before, for it is augmented in another way then. *Local.*
+ * @param numbers  out [n]
  */
-void dcnn_sampler_rows(const dcnn_sampler *sampler, uint32_t epoch, int64_t first, int64_t n, int64_t *rows);
+void dcnn_sampler_numbers(const dcnn_sampler *sampler, uint32_t epoch, int64_t first, int64_t n, int64_t *numbers);
 
 /** A window of an epoch's order, where it is shuffled by chunks. */
 typedef struct dcnn_sampler_window {

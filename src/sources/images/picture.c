@@ -200,8 +200,7 @@ dcnn_status dcnn_picture_size(const char *path, int *h, int *w, int *c) {
     return DCNN_OK;
 }
 
-/* --- words ---------------------------------------------------------------------------------------------------------
- */
+/* --- words -------------------------------------------------------------------------------------------------------- */
 
 dcnn_status dcnn_fit_parse(const char *text, dcnn_fit *fit) {
     static const char *const words[] = {"crop", "pad", "stretch"};

@@ -14,6 +14,7 @@ class Dcnn(CMakePackage):
     variant("mpi", default=True, description="Train on several processes")
     variant("report", default=True, description="Draw figures and the report page of a run")
     variant("webp", default=False, description="Read WebP images")
+    variant("matio", default=False, description="Read MATLAB files of version 5 to 7")
 
     depends_on("c", type="build")
     depends_on("cmake@3.18:", type="build")
@@ -29,6 +30,7 @@ class Dcnn(CMakePackage):
     depends_on("libjpeg-turbo")
     depends_on("libzip")
     depends_on("libwebp", when="+webp")
+    depends_on("matio", when="+matio")
     with when("+report"):
         depends_on("cairo+png+svg")
         depends_on("pango")

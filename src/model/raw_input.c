@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* raw_input.c — a model that takes images as bytes: a Normalization layer in front of it, as Keras has it. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "model/input.h"
+
+/* A name that no layer has. */
+static void free_name(const dcnn_net *net, char name[DCNN_NAME_BYTES]) {
+    bool taken = true;
+    for (int number = 0; taken; number++) {
+        if (number > 0)
+            snprintf(name, DCNN_NAME_BYTES, "input_normalization_%d", number);
+        else
+            snprintf(name, DCNN_NAME_BYTES, "input_normalization");
+        taken = false;
+        for (int i = 0; i < net->node_count; i++) taken = taken || strcmp(net->nodes[i].name, name) == 0;
+    }
+}
+
+/* Bytes b: (b / 255 - mean) / std is (b - 255 mean) / (255 std). */
+static json_t *describe_front(const dcnn_checkpoint *model, const char *name) {
+    json_t *mean = json_array(), *variance = json_array();
+    for (int c = 0; c < model->net->nodes[0].shape.c; c++) {
+        json_array_append_new(mean, json_real(255.0 * model->mean[c]));
+        json_array_append_new(variance, json_real(255.0 * 255.0 * model->std[c] * model->std[c]));
+    }
+    return json_pack("{s:s, s:s, s:s, s:{s:s, s:i, s:o, s:o}}", "module", "keras.layers", "class_name", "Normalization",
+                     "name", name, "config", "name", name, "axis", -1, "mean", mean, "variance", variance);
+}
+
+/* Whatever took the input's value takes the new layer's. */
+static void rename_values(json_t *json, const char *from, const char *to) {
+    const char *key;
+    json_t *value;
+    size_t i;
+    json_t *history = json_object_get(json, "keras_history");
+    const char *name = json_string_value(json_array_get(history, 0));
+    if (name && strcmp(name, from) == 0) json_array_set_new(history, 0, json_string(to));
+    json_object_foreach(json, key, value) rename_values(value, from, to);
+    if (json_is_array(json)) json_array_foreach(json, i, value) rename_values(value, from, to);
+}
+
+/* The call of the new layer on the input. */
+static json_t *describe_call(const dcnn_node *input) {
+    return json_pack("[{s:[{s:s, s:{s:[n,i,i,i], s:s, s:[s,i,i]}}], s:{}}]", "args", "class_name", "__keras_tensor__",
+                     "config", "shape", input->shape.h, input->shape.w, input->shape.c, "dtype", "float32",
+                     "keras_history", input->name, 0, 0, "kwargs");
+}
+
+static json_t *describe_with_front(const dcnn_checkpoint *model) {
+    const dcnn_node *input = &model->net->nodes[0];
+    char name[DCNN_NAME_BYTES];
+    free_name(model->net, name);
+    json_t *description = dcnn_net_describe(model->net), *front = describe_front(model, name);
+    json_t *layers = json_object_get(json_object_get(description, "config"), "layers");
+    if (strcmp(json_string_value(json_object_get(description, "class_name")), "Sequential") != 0) {
+        rename_values(layers, input->name, name);
+        json_object_set_new(front, "inbound_nodes", describe_call(input));
+    }
+    json_array_insert_new(layers, 1, front);
+    return description;
+}
+
+/* Moments lie where their weights do. */
+static dcnn_status move_moments(const dcnn_net *from, const dcnn_net *to, float **moments) {
+    float *moved;
+    if (*moments == NULL) return DCNN_OK;
+    DCNN_TRY(dcnn_block_create(to->param_count * sizeof *moved, "an optimizer's moments", (void **)&moved));
+    memset(moved, 0, to->param_count * sizeof *moved);
+    for (int i = 1; i < from->node_count; i++)
+        for (int j = 0; j < from->nodes[i].param_count; j++) {
+            const dcnn_param *old = &from->nodes[i].params[j], *new = &to->nodes[i + 1].params[j];
+            if (old->trainable) memcpy(moved + new->offset, *moments + old->offset, old->count * sizeof *moved);
+        }
+    dcnn_block_free(*moments);
+    *moments = moved;
+    return DCNN_OK;
+}
+
+dcnn_status dcnn_input_take_bytes(dcnn_checkpoint *model) {
+    dcnn_net *old = model->net, *net;
+    if (dcnn_net_takes_bytes(old)) return DCNN_OK;
+    json_t *description = describe_with_front(model);
+    dcnn_status status = dcnn_net_create(description, (dcnn_shape){0}, &net);
+    json_decref(description);
+    DCNN_TRY(status);
+    for (int i = 1; i < old->node_count; i++)
+        for (int j = 0; j < old->nodes[i].param_count; j++) {
+            const dcnn_param *param = &old->nodes[i].params[j];
+            memcpy(dcnn_net_values(net, &net->nodes[i + 1].params[j]), dcnn_net_values(old, param),
+                   param->count * sizeof(float));
+        }
+    status = dcnn_net_set_loss(net, &old->loss);
+    if (status == DCNN_OK) status = move_moments(old, net, &model->m);
+    if (status == DCNN_OK) status = move_moments(old, net, &model->v);
+    if (status != DCNN_OK) {
+        dcnn_net_free(net);
+        return status;
+    }
+    dcnn_net_free(old);
+    model->net = net;
+    model->normalised = false;
+    return DCNN_OK;
+}

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* plan_lists.c — from a net to operations and steps. */
+#include "nn/plan_private.h"
+
+#include <string.h>
+
+/* --- operations --------------------------------------------------------------------------------------------------- */
+
+static int consumers_of(const dcnn_net *net, int node) {
+    int count = 0;
+    for (int i = 0; i < net->node_count; i++)
+        for (int j = 0; j < net->nodes[i].input_count; j++) count += net->nodes[i].inputs[j] == node;
+    return count;
+}
+
+/* The operation that makes a value, or NULL for the input. */
+static dcnn_op *producer(const dcnn_plan *plan, int value) {
+    return value > 0 ? &plan->ops[value - 1] : NULL;
+}
+
+static const dcnn_kernels *kernels_for(const dcnn_plan *plan, const dcnn_node *node) {
+    return node->bf16 ? plan->kernels->bf16 : plan->kernels;
+}
+
+/* The pooling that fuses with node i, or -1. What a frozen convolution gives back needs its parts one by one. */
+static int fuses_with(const dcnn_plan *plan, int i) {
+    const dcnn_net *net = plan->net;
+    const dcnn_node *head = &net->nodes[i];
+    int next = i + 1;
+    if (!plan->options.fuse || head->input_count != 1 || consumers_of(net, i) != 1) return -1;
+    if (plan->options.training && head->learns && !head->trainable) return -1;
+    while (next < net->node_count && (net->nodes[next].input_count != 1 || net->nodes[next].inputs[0] != i)) next++;
+    if (next == net->node_count) return -1;
+    return dcnn_conv_pool_matches(kernels_for(plan, head), head, net->nodes[head->inputs[0]].shape, &net->nodes[next])
+               ? next
+               : -1;
+}
+
+/* Is a node's output its input? Then it needs no operation. `last`: the loss takes its activation over. */
+static bool is_view(const dcnn_plan *plan, const dcnn_node *node, bool last) {
+    const dcnn_layer *layer = node->layer;
+    if (layer->op == NULL || (layer->is_view && layer->is_view(node))) return true;
+    if (layer->only_training && (!plan->options.training || node->inference)) return true;
+    return last && layer->activation && dcnn_net_param(plan->net, node, 0) == NULL;
+}
+
+static dcnn_op *add_operation(dcnn_plan *plan, const dcnn_op_kind *kind, const dcnn_node *node, dcnn_shape in) {
+    dcnn_op *op = &plan->ops[plan->op_count++];
+    *op = (dcnn_op){.kind = kind,
+                    .kernels = kernels_for(plan, node),
+                    .head = node,
+                    .node = node,
+                    .training = plan->options.training,
+                    .in = in,
+                    .in_of = {in},
+                    .input_count = 1,
+                    .output = plan->value_count++};
+    return op;
+}
+
+/* An activation whose gradient needs more than its output stands behind the layer as an operation of its own. */
+static void set_activation(dcnn_plan *plan, dcnn_op *op, bool last) {
+    const dcnn_node *node = op->node;
+    if (node->layer->activation == NULL || last) return;
+    const dcnn_activation activation = node->layer->activation(node);
+    if (!dcnn_activation_reads_x(activation.kind)) {
+        op->activation = activation;
+        return;
+    }
+    dcnn_op *behind = op;
+    if (op->kind == &dcnn_op_activation) {
+        op->kind = &dcnn_op_function;
+    } else {
+        behind = add_operation(plan, &dcnn_op_function, node, node->shape);
+        behind->inputs[0] = op->output;
+    }
+    behind->activation = activation;
+}
+
+/* A BatchNormalization read only by fused convolutions needs no output of its own: they apply its scale and shift. */
+static void fold_batch_normalizations(dcnn_plan *plan) {
+    for (int i = 0; i < plan->op_count; i++) {
+        dcnn_op *op = &plan->ops[i];
+        dcnn_op *before = producer(plan, op->inputs[0]);
+        if (op->kind != &dcnn_op_conv_pool || before == NULL || before->kind->forward_sums == NULL) continue;
+        int readers = plan->logits == before->output;
+        for (int k = 0; k < plan->op_count; k++)
+            for (int j = 0; j < plan->ops[k].input_count; j++) readers += plan->ops[k].inputs[j] == before->output;
+        if (readers == 1) op->affine = before;
+    }
+}
+
+void dcnn_plan_list_operations(dcnn_plan *plan, int *value_of) {
+    const dcnn_net *net = plan->net;
+    plan->value_count = 1;
+    for (int i = 0; i < net->node_count; i++) value_of[i] = -1;
+    for (int i = 0; i < net->node_count; i++) {
+        const dcnn_node *head = &net->nodes[i];
+        const bool last = i + 1 == net->node_count;
+        if (value_of[i] >= 0) continue; /* fused */
+        if (is_view(plan, head, last)) {
+            value_of[i] = head->input_count ? value_of[head->inputs[0]] : 0;
+            continue;
+        }
+        dcnn_op *op = add_operation(plan, head->layer->op, head, net->nodes[head->inputs[0]].shape);
+        op->input_count = head->input_count;
+        for (int j = 0; j < head->input_count; j++) {
+            op->inputs[j] = value_of[head->inputs[j]];
+            op->in_of[j] = net->nodes[head->inputs[j]].shape;
+        }
+        const int pool = fuses_with(plan, i);
+        if (pool >= 0) {
+            op->kind = &dcnn_op_conv_pool;
+            op->node = &net->nodes[pool];
+            value_of[pool] = op->output;
+        }
+        set_activation(plan, op, last); /* it may add an operation, whose output is the node's then */
+        value_of[i] = plan->value_count - 1;
+    }
+    plan->logits = value_of[net->node_count - 1];
+    fold_batch_normalizations(plan);
+}
+
+static bool is_folded(const dcnn_plan *plan, const dcnn_op *batch_normalization) {
+    for (int i = 0; i < plan->op_count; i++)
+        if (plan->ops[i].affine == batch_normalization) return true;
+    return false;
+}
+
+/* --- steps -------------------------------------------------------------------------------------------------------- */
+
+static void add_step(dcnn_plan *plan, dcnn_plan_phase what, int op, int stage) {
+    dcnn_plan_step *added = &plan->steps[plan->step_count++];
+    *added = (dcnn_plan_step){.phase = what, .op = op, .sum_offset = plan->stage_sums[stage]};
+    if (what == FORWARD_SUMS || what == BACKWARD_SUMS) plan->stage_sums[stage] += plan->ops[op].sum_count;
+    if (what == LOSS) plan->stage_sums[stage] += DCNN_LOSS_SUMS;
+}
+
+/* Does this operation, in training, need sums over the batch? */
+static bool is_synchronised(const dcnn_plan *plan, const dcnn_op *op) {
+    return plan->options.training && op->node->synchronised && op->kind->forward_sums;
+}
+
+bool dcnn_plan_value_learns(const dcnn_plan *plan, int value) {
+    return value > 0 && plan->ops[value - 1].node->learns;
+}
+
+static void add_backward(dcnn_plan *plan, int i, int stage, bool *has_gradient) {
+    const dcnn_op *op = &plan->ops[i];
+    add_step(plan, BACKWARD, i, stage);
+    for (int j = 0; j < op->input_count; j++) {
+        if (!dcnn_plan_value_learns(plan, op->inputs[j])) continue;
+        plan->steps[plan->step_count - 1].accumulate[j] = has_gradient[op->inputs[j]];
+        has_gradient[op->inputs[j]] = true;
+    }
+}
+
+static void list_stage(dcnn_plan *plan, int stage, bool *has_gradient) {
+    plan->stage_first[stage] = plan->step_count;
+    for (int i = 0; i < plan->op_count; i++) {
+        const dcnn_op *op = &plan->ops[i];
+        const int forward = plan->options.training ? op->node->stage_forward : 0;
+        if (is_synchronised(plan, op) && forward - 1 == stage) add_step(plan, FORWARD_SUMS, i, stage);
+        if (forward == stage && !is_folded(plan, op)) add_step(plan, FORWARD, i, stage);
+    }
+    for (int i = plan->op_count - 1; i >= 0 && plan->options.training; i--) {
+        const dcnn_op *op = &plan->ops[i];
+        if (!op->node->learns) continue;
+        if (is_synchronised(plan, op) && op->node->stage_backward - 1 == stage) add_step(plan, BACKWARD_SUMS, i, stage);
+        if (op->node->stage_backward == stage) add_backward(plan, i, stage, has_gradient);
+    }
+}
+
+/* The step that makes the gradient of its operation's weights; the owner of these, or -1. */
+static int owner_of(const dcnn_plan *plan, const dcnn_plan_step *s) {
+    if (s->op < 0) return -1;
+    const dcnn_op *op = &plan->ops[s->op];
+    const dcnn_plan_phase what = is_synchronised(plan, op) ? BACKWARD_SUMS : BACKWARD;
+    return s->phase == what && op->kind != &dcnn_op_function ? op->head->owner : -1;
+}
+
+static void take_turns(dcnn_plan *plan) {
+    for (int at = 0; at < plan->step_count; at++) {
+        const int owner = owner_of(plan, &plan->steps[at]);
+        int before = 0, after = 0;
+        if (owner < 0 || plan->net->nodes[owner].param_count == 0) continue;
+        for (int k = 0; k < plan->step_count; k++) {
+            before += k < at && owner_of(plan, &plan->steps[k]) == owner;
+            after += k > at && owner_of(plan, &plan->steps[k]) == owner;
+        }
+        if (before + after > 0) plan->steps[at].turn = before == 0 ? FIRST : after == 0 ? LAST : BETWEEN;
+    }
+}
+
+/* Where the gradient of a node's weights lies. */
+dcnn_range dcnn_plan_range_of(const dcnn_node *node) {
+    dcnn_range range = {0};
+    for (int i = 0; i < node->param_count; i++) {
+        const dcnn_param *param = &node->params[i];
+        if (!param->trainable) continue;
+        if (range.count == 0) range.offset = param->offset;
+        range.count = param->offset + param->count - range.offset;
+    }
+    return range;
+}
+
+/* The loss stands between the forward and the backward half of its stage: its sums come last, its step where it
+ * belongs. */
+static void place_loss(dcnn_plan *plan, int stage) {
+    int at = plan->stage_first[stage];
+    while (at < plan->step_count && plan->steps[at].phase <= FORWARD_SUMS) at++;
+    add_step(plan, LOSS, -1, stage);
+    dcnn_plan_step loss = plan->steps[plan->step_count - 1];
+    memmove(&plan->steps[at + 1], &plan->steps[at], (size_t)(plan->step_count - 1 - at) * sizeof(dcnn_plan_step));
+    plan->steps[at] = loss;
+}
+
+void dcnn_plan_list_steps(dcnn_plan *plan, bool *has_gradient) {
+    const int stages = dcnn_plan_stage_count(plan);
+    for (int stage = 0; stage < stages; stage++) {
+        list_stage(plan, stage, has_gradient);
+        if (stage == (plan->options.training ? plan->net->loss_stage : 0)) place_loss(plan, stage);
+    }
+    plan->stage_first[stages] = plan->step_count;
+    take_turns(plan);
+}

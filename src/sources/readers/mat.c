@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* mat.c — see mat.h. */
+#include "sources/readers/mat.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/spill.h"
+
+bool dcnn_mat_is_hdf5(const char *path) {
+    char head[10] = "";
+    FILE *file = fopen(path, "rb");
+    const bool read = file && fread(head, 1, sizeof head, file) == sizeof head;
+    if (file) fclose(file);
+    return read && memcmp(head, "MATLAB 7.3", 10) == 0;
+}
+
+/* --- order -------------------------------------------------------------------------------------------------------- */
+
+/* [N,1] and [1,N] are lists. */
+static void flatten(dcnn_array *a) {
+    if (a->rank != 2 || (a->shape[0] != 1 && a->shape[1] != 1)) return;
+    const int axis = a->shape[0] == 1 ? 1 : 0;
+    a->shape[0] = a->shape[axis];
+    a->strides[0] = a->strides[axis];
+    a->rank = 1;
+}
+
+static bool is_list_of(const dcnn_arrays *arrays, int64_t length) {
+    for (int i = 0; i < arrays->count; i++)
+        if (arrays->items[i].rank == 1 && arrays->items[i].shape[0] == length) return true;
+    return false;
+}
+
+/* Do the images stand along the last dimension? Of [H,W,C,N] C tells, where no list of labels does. */
+static bool is_last(const dcnn_arrays *arrays, const dcnn_array *a) {
+    enum { MOST_COLORS = 4 };
+    const bool first_fits = is_list_of(arrays, a->shape[0]), last_fits = is_list_of(arrays, a->shape[a->rank - 1]);
+    if (a->rank == 4 && a->shape[2] <= MOST_COLORS && a->shape[3] > MOST_COLORS) return last_fits || !first_fits;
+    return last_fits && !first_fits;
+}
+
+static void put_first(dcnn_array *a) {
+    const int last = a->rank - 1;
+    const int64_t shape = a->shape[last], stride = a->strides[last];
+    memmove(a->shape + 1, a->shape, (size_t)last * sizeof *a->shape);
+    memmove(a->strides + 1, a->strides, (size_t)last * sizeof *a->strides);
+    a->shape[0] = shape;
+    a->strides[0] = stride;
+}
+
+void dcnn_mat_order(dcnn_arrays *arrays) {
+    for (int i = 0; i < arrays->count; i++) flatten(&arrays->items[i]);
+    for (int i = 0; i < arrays->count; i++) {
+        dcnn_array *a = &arrays->items[i];
+        if (a->rank > 1 && a->kind <= DCNN_NUMBER_BOOL && is_last(arrays, a)) put_first(a);
+    }
+}
+
+/* --- version 5 ---------------------------------------------------------------------------------------------------- */
+
+#ifdef DCNN_HAVE_MATIO
+
+#include <matio.h>
+#include <zlib.h>
+
+/* libmatio takes what is cut or damaged for whole: its elements, each a type, a length and so many bytes, must fill the
+ * file to its end, and what is packed must unpack, to its checksum ("MAT-File Format", MathWorks). */
+enum { HEADER = 128, TAG = 8, PACKED = 15 };
+
+static uint32_t get_number(const uint8_t *from, bool big) {
+    return big ? (uint32_t)from[0] << 24 | (uint32_t)from[1] << 16 | (uint32_t)from[2] << 8 | from[3]
+               : (uint32_t)from[3] << 24 | (uint32_t)from[2] << 16 | (uint32_t)from[1] << 8 | from[0];
+}
+
+static bool unpacks(const uint8_t *bytes, uint32_t length) {
+    uint8_t out[1 << 14];
+    z_stream stream = {.next_in = (uint8_t *)(uintptr_t)bytes, .avail_in = length};
+    int code = inflateInit(&stream);
+    while (code == Z_OK) {
+        stream.next_out = out;
+        stream.avail_out = sizeof out;
+        code = inflate(&stream, Z_NO_FLUSH);
+    }
+    inflateEnd(&stream);
+    return code == Z_STREAM_END;
+}
+
+static bool is_whole(const uint8_t *bytes, size_t length) {
+    if (length < HEADER) return false;
+    const bool big = bytes[HEADER - 2] == 'M';
+    size_t at = HEADER;
+    while (at + TAG <= length) {
+        const uint32_t type = get_number(bytes + at, big), size = get_number(bytes + at + 4, big);
+        if (size > length - at - TAG || (type == PACKED && !unpacks(bytes + at + TAG, size))) return false;
+        at += TAG + size;
+    }
+    return at == length;
+}
+
+static dcnn_status check_file(const char *path) {
+    void *bytes;
+    size_t length, mapped;
+    DCNN_TRY(dcnn_spill_read(NULL, path, &bytes, &length, &mapped));
+    const bool whole = is_whole(bytes, length);
+    dcnn_spill_release(bytes, mapped);
+    return whole ? DCNN_OK
+                 : DCNN_FAIL(DCNN_BAD_INPUT, "%s: a damaged MATLAB file: cut or changed; use another copy", path);
+}
+
+static bool find_type(const matvar_t *variable, dcnn_array *a) {
+    static const struct {
+        int type, bytes;
+        dcnn_number_kind kind;
+    } types[] = {{MAT_C_UINT8, 1, DCNN_NUMBER_UNSIGNED},  {MAT_C_INT8, 1, DCNN_NUMBER_SIGNED},
+                 {MAT_C_UINT16, 2, DCNN_NUMBER_UNSIGNED}, {MAT_C_INT16, 2, DCNN_NUMBER_SIGNED},
+                 {MAT_C_UINT32, 4, DCNN_NUMBER_UNSIGNED}, {MAT_C_INT32, 4, DCNN_NUMBER_SIGNED},
+                 {MAT_C_UINT64, 8, DCNN_NUMBER_UNSIGNED}, {MAT_C_INT64, 8, DCNN_NUMBER_SIGNED},
+                 {MAT_C_SINGLE, 4, DCNN_NUMBER_FLOAT},    {MAT_C_DOUBLE, 8, DCNN_NUMBER_FLOAT}};
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        if (types[i].type != (int)variable->class_type) continue;
+        a->kind = variable->isLogical ? DCNN_NUMBER_BOOL : types[i].kind;
+        a->bytes = types[i].bytes;
+        return !variable->isComplex;
+    }
+    return false;
+}
+
+/* What libmatio gives lies in memory of malloc(): taken over. */
+static dcnn_status take(const char *path, matvar_t *variable, dcnn_arrays *arrays) {
+    dcnn_array *a = dcnn_arrays_add(arrays);
+    if (!a) return DCNN_FAILURE;
+    a->word = strdup(variable->name);
+    if (!a->word || asprintf(&a->name, "%s: %s", path, variable->name) < 0)
+        return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory", path);
+    a->kind = DCNN_NUMBER_OTHER;
+    a->rank = variable->rank <= DCNN_ARRAY_RANK ? variable->rank : 0;
+    for (int i = 0; i < a->rank; i++) a->shape[i] = (int64_t)variable->dims[i];
+    if (!find_type(variable, a) || a->rank == 0 || !variable->data) {
+        a->kind = DCNN_NUMBER_OTHER;
+        return DCNN_OK;
+    }
+    const int64_t count = dcnn_array_count(a);
+    int64_t need;
+    if (count < 0 || __builtin_mul_overflow(count, (int64_t)a->bytes, &need) || (uint64_t)need != variable->nbytes)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: a damaged MATLAB variable: it has %zu bytes, its shape says %lld of %d",
+                         a->name, variable->nbytes, (long long)count, a->bytes);
+    a->memory = variable->data;
+    a->data = a->memory;
+    variable->data = NULL;
+    variable->nbytes = 0;
+    dcnn_array_stride(a, true);
+    return DCNN_OK;
+}
+
+dcnn_status dcnn_mat_read(const char *path, dcnn_arrays *arrays) {
+    DCNN_TRY(check_file(path));
+    mat_t *file = Mat_Open(path, MAT_ACC_RDONLY);
+    if (!file) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: a damaged MATLAB file: libmatio cannot open it", path);
+    dcnn_status status = DCNN_OK;
+    int count = 0;
+    for (matvar_t *variable; status == DCNN_OK && (variable = Mat_VarReadNext(file)); count++) {
+        status = take(path, variable, arrays);
+        Mat_VarFree(variable);
+    }
+    Mat_Close(file);
+    if (status == DCNN_OK && count == 0)
+        status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: a damaged MATLAB file: no variable can be read", path);
+    if (status == DCNN_OK) dcnn_mat_order(arrays);
+    return status;
+}
+
+#else
+
+dcnn_status dcnn_mat_read(const char *path, dcnn_arrays *arrays) {
+    (void)arrays;
+    return DCNN_FAIL(DCNN_BAD_INPUT,
+                     "%s: is a MATLAB file, and this dcnn was built without libmatio, which reads it; in Python: m = "
+                     "scipy.io.loadmat('x.mat'); numpy.savez_compressed('x.npz', images=m['X'].transpose(3, 0, 1, 2), "
+                     "labels=m['y'])",
+                     path);
+}
+
+#endif

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* test_model_out.c — what leaves for other programs and comes back: safetensors; a model of bytes. The model is the
+ * recorded one of every layer (tools/record_keras.py). */
+#include <math.h>
+#include <unistd.h>
+
+#include "expected_helpers.h"
+#include "io/file.h"
+#include "model/input.h"
+#include "model/safetensors.h"
+#include "nn/plan.h"
+
+static const char *const names[4] = {"cat", "dog", "\xc3\xa4pfel", "d \"q\""};
+
+static void read_graph(dcnn_checkpoint *model) {
+    char path[512];
+    snprintf(path, sizeof path, "%s/tests/expected/keras_graph.keras", DCNN_SOURCE_DIR);
+    assert_ok(dcnn_checkpoint_read(path, model));
+    model->normalised = true;
+    for (int c = 0; c < 3; c++) {
+        model->mean[c] = 0.1 * (c + 1);
+        model->std[c] = 0.2 + 0.1 * c;
+    }
+    model->class_names = calloc(4, sizeof *model->class_names);
+    for (int i = 0; i < 4; i++) model->class_names[i] = strdup(names[i]);
+}
+
+static const char *scratch(char path[64]) {
+    snprintf(path, 64, "/tmp/dcnn-out-%d.safetensors", (int)getpid());
+    return path;
+}
+
+static void safetensors_come_back(void **state) {
+    (void)state;
+    dcnn_checkpoint model, again;
+    char path[64];
+    read_graph(&model);
+    assert_ok(dcnn_safetensors_write(scratch(path), &model));
+    const uint64_t hash = dcnn_weights_hash(model.net);
+    read_graph(&again);
+    for (int i = 0; i < 4; i++) free(again.class_names[i]);
+    free(again.class_names);
+    again.class_names = NULL;
+    again.normalised = false;
+    memset(again.net->params, 0, again.net->param_count * sizeof(float));
+    memset(again.net->state, 0, again.net->state_count * sizeof(float));
+    assert_true(dcnn_weights_hash(again.net) != hash);
+    assert_ok(dcnn_safetensors_read(path, &again));
+    assert_true(dcnn_weights_hash(again.net) == hash);
+    for (int i = 0; i < 4; i++) assert_string_equal(again.class_names[i], names[i]);
+    dcnn_checkpoint_free(&again);
+    dcnn_checkpoint_free(&model);
+    unlink(path);
+}
+
+/* A header and some bytes as a file. */
+static void expect_refused(const char *header, uint64_t said, size_t bytes, const char *word) {
+    uint8_t image[1024] = {0};
+    dcnn_checkpoint model;
+    char path[64];
+    memcpy(image, &said, sizeof said);
+    memcpy(image + 8, header, strlen(header));
+    assert_ok(dcnn_file_write(scratch(path), image, 8 + strlen(header) + bytes, false));
+    read_graph(&model);
+    assert_int_equal(dcnn_safetensors_read(path, &model), DCNN_BAD_INPUT);
+    if (strstr(dcnn_error(), word) == NULL) fail_msg("%s: %s", header, dcnn_error());
+    dcnn_checkpoint_free(&model);
+    unlink(path);
+}
+
+static void damaged_safetensors_are_refused(void **state) {
+    (void)state;
+    static const char *const bad[] = {
+        "{\"conv2d/kernel\":{\"dtype\":\"F32\",\"shape\":[3,3,3,8],\"data_offsets\":[0,99]}}",
+        "{\"conv2d/kernel\":{\"dtype\":\"F32\",\"shape\":[3,3,3,8],\"data_offsets\":[-4,860]}}",
+        "{\"conv2d/kernel\":{\"dtype\":\"F32\",\"shape\":[3,3,3,8],\"data_offsets\":[9223372036854774944,"
+        "9223372036854775807]}}",
+        "{\"conv2d/kernel\":{\"dtype\":\"F32\",\"shape\":[3,3,3,8]}}"};
+    for (int i = 0; i < 4; i++) expect_refused(bad[i], strlen(bad[i]), 99, "damaged");
+    expect_refused("{}", 2, 0, "has no weight");
+    expect_refused("[]", 2, 0, "no JSON object");
+    expect_refused("{}", UINT64_MAX, 0, "damaged");
+    expect_refused("{}", 3, 0, "damaged");
+    expect_refused("{\"conv2d/kernel\":{\"dtype\":\"I8\"}}", 32, 0, "of type I8");
+}
+
+static void cut_safetensors_are_refused(void **state) {
+    (void)state;
+    dcnn_checkpoint model;
+    uint8_t *bytes;
+    size_t length;
+    char path[64];
+    read_graph(&model);
+    assert_ok(dcnn_safetensors_write(scratch(path), &model));
+    dcnn_checkpoint_free(&model);
+    assert_ok(dcnn_file_read(path, &bytes, &length));
+    for (size_t cut = 1; cut < length; cut += 997) {
+        assert_ok(dcnn_file_write(path, bytes, cut, false));
+        read_graph(&model);
+        assert_int_equal(dcnn_safetensors_read(path, &model), DCNN_BAD_INPUT);
+        dcnn_checkpoint_free(&model);
+    }
+    free(bytes);
+    unlink(path);
+}
+
+/* --- a model of bytes ----------------------------------------------------------------------------------------------
+ */
+
+static void predict(const dcnn_net *net, const float *images, size_t count, float outputs[4]) {
+    dcnn_plan *plan;
+    const dcnn_plan_options options = {.grain = 1, .slots = 1, .workers = 1};
+    assert_ok(dcnn_plan_create((dcnn_net *)(uintptr_t)net, dcnn_kernels_of(DCNN_ISA_REFERENCE), &options, &plan));
+    memcpy(dcnn_plan_input(plan, 0), images, count * sizeof *images);
+    dcnn_plan_prepare(plan, 0);
+    dcnn_plan_run(plan, 0, 0, 0, &(dcnn_grain){.n = 1});
+    memcpy(outputs, dcnn_plan_output(plan, 0), 4 * sizeof *outputs);
+    dcnn_plan_free(plan);
+}
+
+static const char chain[] =
+    "{\"class_name\":\"Sequential\",\"config\":{\"layers\":[{\"class_name\":\"InputLayer\",\"config\":{\"batch_shape\":"
+    "[null,4,3,2]}},{\"class_name\":\"Flatten\",\"config\":{}},{\"class_name\":\"Dense\",\"config\":{\"units\":4,"
+    "\"activation\":\"softmax\"}}]}}",
+                  branches[] = "{\"class_name\":\"Functional\",\"config\":{\"layers\":["
+                               "{\"class_name\":\"InputLayer\",\"name\":\"a\",\"config\":{\"name\":\"a\","
+                               "\"batch_shape\":[null,4,3,2]},\"inbound_nodes\":[]},"
+                               "{\"class_name\":\"Add\",\"name\":\"b\",\"config\":{\"name\":\"b\"},\"inbound_nodes\":"
+                               "[[[\"a\",0,0,{}],[\"a\",0,0,{}]]]},"
+                               "{\"class_name\":\"Flatten\",\"name\":\"c\",\"config\":{\"name\":\"c\"},"
+                               "\"inbound_nodes\":[[[\"b\",0,0,{}]]]},"
+                               "{\"class_name\":\"Dense\",\"name\":\"d\",\"config\":{\"name\":\"d\",\"units\":4,"
+                               "\"activation\":\"softmax\"},\"inbound_nodes\":[[[\"c\",0,0,{}]]]}],"
+                               "\"input_layers\":[[\"a\",0,0]],\"output_layers\":[[\"d\",0,0]]}}";
+
+static void bytes_are_standardised_in_front(void **state) {
+    (void)state;
+    const char *const descriptions[] = {chain, branches};
+    for (int k = 0; k < 2; k++) {
+        dcnn_checkpoint model = {.normalised = true, .mean = {0.1, 0.4}, .std = {0.3, 0.2}};
+        json_t *description = json_loads(descriptions[k], 0, NULL);
+        float bytes[24], floats[24], expected[4], got[4];
+        assert_ok(dcnn_net_create(description, (dcnn_shape){0}, &model.net));
+        json_decref(description);
+        dcnn_net_initialise(model.net, 3);
+        for (int i = 0; i < 24; i++) {
+            bytes[i] = (float)(i * 11);
+            floats[i] = (float)(((double)bytes[i] / 255.0 - model.mean[i % 2]) / model.std[i % 2]);
+        }
+        predict(model.net, floats, 24, expected);
+        const uint64_t hash = dcnn_weights_hash(model.net);
+        assert_ok(dcnn_input_take_bytes(&model));
+        assert_true(dcnn_net_takes_bytes(model.net) && !model.normalised && dcnn_weights_hash(model.net) == hash);
+        predict(model.net, bytes, 24, got);
+        for (int i = 0; i < 4; i++) assert_true(fabsf(got[i] - expected[i]) < 1e-5f);
+        dcnn_checkpoint_free(&model);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(safetensors_come_back),
+        cmocka_unit_test(damaged_safetensors_are_refused),
+        cmocka_unit_test(cut_safetensors_are_refused),
+        cmocka_unit_test(bytes_are_standardised_in_front),
+    };
+    return cmocka_run_group_tests_name("models for other programs", tests, NULL, NULL);
+}

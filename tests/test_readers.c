@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* test_readers.c — text tables and IDX files, good and bad, as `dcnn prepare` opens them. */
+#include "io_helpers.h"
+
+#include "sources/source.h"
+
+static const dcnn_source_options as_it_is;
+
+static dcnn_status open_paths(int count, const char *first, const char *second, const dcnn_source_options *options,
+                              dcnn_sources *sources) {
+    char *paths[2] = {(char *)(uintptr_t)first, (char *)(uintptr_t)second};
+    *sources = (dcnn_sources){0};
+    return dcnn_sources_open(count, paths, DCNN_ROLE_POOL, options, sources);
+}
+
+/* --- IDX -------------------------------------------------------------------------------------------------------- */
+
+static const uint8_t idx_images[] = {0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0,   0,
+                                     0, 3, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 255, 9};
+static const uint8_t idx_labels[] = {0, 0, 8, 1, 0, 0, 0, 2, 7, 255};
+
+static void idx_is_read(void **state) {
+    (void)state;
+    const char *images_path = in_scratch("some-images"), *labels_path = in_scratch("some-labels.gz");
+    dcnn_sources sources;
+    put_file(images_path, idx_images, sizeof idx_images);
+    put_gzip(labels_path, idx_labels, sizeof idx_labels, "wb");
+    assert_ok(open_paths(2, images_path, labels_path, &as_it_is, &sources));
+    assert_int_equal(sources.count, 1);
+    const dcnn_source *s = &sources.items[0];
+    assert_true(s->count == 2 && s->h == 2 && s->w == 3 && s->c == 1);
+    assert_memory_equal(s->pixels, idx_images + 16, 12);
+    assert_true(s->labels[0] == 7 && s->labels[1] == 255);
+    dcnn_sources_free(&sources);
+
+    static const uint8_t colour[] = {0, 0, 8, 4, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 1, 2, 3, 4, 5, 6};
+    const dcnn_source_options unlabelled = {.unlabelled = true};
+    put_gzip(images_path, colour, sizeof colour, "wb");
+    assert_ok(open_paths(1, images_path, NULL, &unlabelled, &sources));
+    s = &sources.items[0];
+    assert_true(s->count == 1 && s->h == 1 && s->w == 2 && s->c == 3 && s->labels == NULL);
+    assert_memory_equal(s->pixels, colour + 20, 6);
+    dcnn_sources_free(&sources);
+}
+
+static void bad_idx(const uint8_t *bytes, size_t length, bool labels, const char *fragment) {
+    const char *images_path = in_scratch("bad-images"), *labels_path = in_scratch("bad-labels");
+    dcnn_sources sources;
+    put_file(images_path, labels ? idx_images : bytes, labels ? sizeof idx_images : length);
+    put_file(labels_path, labels ? bytes : idx_labels, labels ? length : sizeof idx_labels);
+    assert_fails(open_paths(2, images_path, labels_path, &as_it_is, &sources), DCNN_BAD_INPUT, fragment,
+                 labels ? labels_path : images_path);
+    dcnn_sources_free(&sources);
+}
+
+static void bad_idx_is_refused(void **state) {
+    (void)state;
+    uint8_t bytes[sizeof idx_images + 1];
+    memcpy(bytes, idx_images, sizeof idx_images);
+    bytes[sizeof idx_images] = 0;
+    bad_idx(bytes, 0, false, "empty");
+    bad_idx(bytes, 15, false, "header needs 16");
+    bad_idx(bytes, sizeof idx_images - 1, false, "cut");
+    bad_idx(bytes, sizeof idx_images + 1, false, "too long");
+    bad_idx((const uint8_t *)"\0\0\x07\3\0\0\0\1", 8, false, "");
+    bad_idx(idx_labels, 7, true, "header needs 8");
+    bad_idx(idx_labels, 9, true, "cut");
+    static const uint8_t none[] = {0, 0, 8, 1, 0, 0, 0, 0};
+    bad_idx(none, sizeof none, true, "holds no labels");
+    for (int at = 4; at < 16; at += 4) {
+        memcpy(bytes, idx_images, sizeof idx_images);
+        bytes[at + 3] = 0;
+        bad_idx(bytes, sizeof idx_images, false, "is 0");
+        bytes[at] = 0x80; /* 2^31 */
+        bad_idx(bytes, sizeof idx_images, false, "too large");
+    }
+    memcpy(bytes, idx_images, sizeof idx_images);
+    for (int at = 4; at < 16; at++) bytes[at] = at % 4 ? 0xff : 0x7f; /* each dimension fits, their product does not */
+    bad_idx(bytes, sizeof idx_images, false, "too large");
+}
+
+/* --- tables ----------------------------------------------------------------------------------------------------- */
+
+static void good_table(const char *text, bool labelled, int h, int w, int c) {
+    static const uint8_t pixels[] = {0, 10, 255, 7, 1, 2, 3, 4};
+    const char *path = in_scratch("good.csv.gz");
+    const dcnn_source_options options = {.h = h, .w = w, .c = c};
+    dcnn_sources sources;
+    put_gzip(path, text, strlen(text), "wb");
+    assert_ok(open_paths(1, path, NULL, &options, &sources));
+    assert_int_equal(sources.count, 1);
+    const dcnn_source *s = &sources.items[0];
+    assert_true(s->count == 2);
+    if (h)
+        assert_true(s->h == h && s->w == w && s->c == c);
+    else
+        assert_true(s->h == 2 && s->w == 2 && s->c == 1);
+    assert_memory_equal(s->pixels, pixels, 8);
+    assert_int_equal(s->labels != NULL, labelled);
+    if (labelled) assert_true(s->labels[0] == 5 && s->labels[1] == 0);
+    dcnn_sources_free(&sources);
+}
+
+static void tables_are_read(void **state) {
+    (void)state;
+    good_table("label,pixel0,pixel1,pixel2,pixel3\n5,0,10,255,7\n0,1,2,3,4\n", true, 0, 0, 0);
+    good_table("label,pixel0,pixel1,pixel2,pixel3\r\n5,0,10,255,7\r\n0,1,2,3,4\r\n\r\n", true, 1, 4, 1);
+    good_table("\xef\xbb\xbf\"label\",\"1x1\",\"1x2\",\"2x1\",\"2x2\"\n5,000,010,255,7\n0,1,2,3,4", true, 1, 1, 4);
+    good_table("pixel0,pixel1,pixel2,pixel3\n0,10,255,7\n1,2,3,4", false, 2, 2, 1);
+    good_table("5,0,10,255,7\n0,1,2,3,4\n", true, 0, 0, 0); /* no header */
+}
+
+static void bad_table(const char *text, int side, const char *fragment, const char *place) {
+    const char *path = in_scratch("bad.csv");
+    const dcnn_source_options options = {.h = side, .w = side, .c = side ? 1 : 0};
+    dcnn_sources sources;
+    char expected[600];
+    snprintf(expected, sizeof expected, "%s:%s", path, place);
+    put_text(path, text);
+    assert_fails(open_paths(1, path, NULL, &options, &sources), DCNN_BAD_INPUT, fragment, expected);
+    dcnn_sources_free(&sources);
+}
+
+static void bad_tables_are_refused(void **state) {
+    (void)state;
+#define HEADER "label,pixel0,pixel1,pixel2,pixel3\n"
+    bad_table(HEADER "5,0,10,255,7\n0,1,x2,3,4\n", 0, "'x2' is not an integer from 0 to 255", "3:3: ");
+    bad_table(HEADER "5,0,10,256,7\n", 0, "'256'", "2:4: ");
+    bad_table(HEADER "5,0,10,4294967297,7\n", 0, "'4294967297'", "2:4: ");
+    bad_table(HEADER "5,-1,10,25,7\n", 0, "'-1'", "2:2: ");
+    bad_table(HEADER "5,,10,25,7\n", 0, "''", "2:2: ");
+    bad_table(HEADER "5,1.5,10,25,7\n", 0, "'1.5'", "2:2: ");
+    bad_table(HEADER "5,0,10,255,z\n", 0, "'z'", "2:5: ");
+    bad_table(HEADER "5,0,10,255,7\n0,1,2,3\n", 0, "has 4 cells, the header has 5", "3:");
+    bad_table(HEADER "5,0,10,255,7\n0,1,2,3,4,5\n", 0, "has more than 5 cells, the header has 5", "3:");
+    bad_table(HEADER ",0,10,255,7\n", 0, "the label is missing", "2:1: ");
+    bad_table(HEADER, 0, "has a header but no rows", " ");
+    bad_table(HEADER "5,0,10,255,7\n", 3, "4 columns of pixels do not make an image of 3x3x1", " ");
+    bad_table("label,pixel0,pixel1\n5,0,10\n", 0, "2 columns of pixels make no square image", " ");
+    bad_table("", 0, "empty", " ");
+    bad_table("\n\n", 0, "", " ");
+#undef HEADER
+    dcnn_sources sources;
+    assert_fails(open_paths(1, in_scratch("no.csv"), NULL, &as_it_is, &sources), DCNN_BAD_INPUT, "no such file",
+                 "no.csv");
+    dcnn_sources_free(&sources);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(idx_is_read),
+        cmocka_unit_test(bad_idx_is_refused),
+        cmocka_unit_test(tables_are_read),
+        cmocka_unit_test(bad_tables_are_refused),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
