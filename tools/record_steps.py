@@ -240,7 +240,7 @@ RANDOM = {
     "rotation": lambda: L.RandomRotation((0.07, 0.07)),
     "rotation_constant": lambda: L.RandomRotation((-0.2, -0.2), fill_mode="constant", fill_value=0.5),
     "zoom": lambda: L.RandomZoom((0.3, 0.3), fill_mode="nearest"),
-    "zoom_both": lambda: L.RandomZoom((-0.3, -0.3), (0.2, 0.2), fill_mode="wrap"),
+    "zoom_both": lambda: L.RandomZoom((-0.3, -0.3), (0.2, 0.2)),
     "translation": lambda: L.RandomTranslation((0.2, 0.2), (-0.3, -0.3)),
     "brightness": lambda: L.RandomBrightness((0.2, 0.2), value_range=(-1, 1)),
 }

@@ -40,7 +40,7 @@ const dcnn_command dcnn_command_table[DCNN_COMMAND_COUNT] = {
          .most = -1,
          .summary = "labels and probabilities of images",
          .details = "Labels images. INPUT is an image (PNG, JPEG, BMP, PGM, WebP) of any size, a folder or a list of "
-                    "images, a table (CSV), arrays (IDX, NumPy), a data set (.h5), or - for standard input: a "
+                    "images, a table (CSV), arrays (IDX, NumPy), a data set (.h5), or - for standard input: an "
                     "image, or a path a line. Images named one by one are answered in a sentence each; otherwise, "
                     "or with --output or --format, there is a CSV: index, file, id, label, p0, p1, .... What cannot be "
                     "read is named, and does not stop the others.",
@@ -60,7 +60,8 @@ const dcnn_command dcnn_command_table[DCNN_COMMAND_COUNT] = {
                            .most = 1,
                            .summary = "what is in a data set, model or checkpoint, and is it whole",
                            .details = "Checks a file's checksum and says what is in it: a data set, a model or "
-                                      "checkpoint (.h5), or the description of a model (Keras JSON)."},
+                                      "checkpoint (.h5, .keras, .onnx), or the description of a model "
+                                      "(Keras JSON)."},
     [DCNN_COMMAND_EXPORT] = {.name = "export",
                              .operands = "MODEL -o FILE",
                              .least = 1,

@@ -66,6 +66,14 @@ static const char *list_text(int channels, const double *values, char text[64]) 
     return text;
 }
 
+void dcnn_input_scale(int channels, const double *mean, const double *std, float *scale, float *shift) {
+    for (int c = 0; c < channels; c++) {
+        const double deviation = std[c] > 0.0 ? std[c] : 1.0;
+        scale[c] = (float)(1.0 / (255.0 * deviation));
+        shift[c] = (float)(-mean[c] / deviation);
+    }
+}
+
 dcnn_status dcnn_input_choose(const dcnn_checkpoint *model, const dcnn_input_given *given, const double *data_mean,
                               const double *data_std, dcnn_input *input) {
     const int channels = model->net->nodes[0].shape.c;
@@ -88,9 +96,10 @@ dcnn_status dcnn_input_choose(const dcnn_checkpoint *model, const dcnn_input_giv
     input->from_model = model->normalised;
     if (model->normalised) return DCNN_OK;
     if (data_mean == NULL)
-        return DCNN_FAIL(DCNN_BAD_INPUT,
-                         "the model file does not say which images it expects (Keras wrote it): say how bytes become "
-                         "its input, as --scale 0.00392157 for x / 255, or --mean and --std of x / 255");
+        return DCNN_FAIL(
+            DCNN_BAD_INPUT,
+            "the model file does not say which images it expects (another program wrote it): say how bytes become "
+            "its input, as --scale 0.00392157 for x / 255, or --mean and --std of x / 255");
     snprintf(
         input->told, sizeof input->told,
         "standardised by the data set's mean %s and deviation %s, for the model file names none; a model of x / 255 "

@@ -277,7 +277,7 @@ dcnn_status dcnn_cmd_info(dcnn_cli *cli) {
     const bool json = cli->options->json;
     const dcnn_kind_id kind = dcnn_kind_of_file(path);
     if (kind == DCNN_KIND_JSON && first_byte(path) == '{') return tell_description(path, json);
-    if (kind == DCNN_KIND_KERAS) return tell_checkpoint(path, json);
+    if (kind == DCNN_KIND_KERAS || kind == DCNN_KIND_ONNX) return tell_checkpoint(path, json);
     if (kind == DCNN_KIND_HDF5 || kind == DCNN_KIND_UNKNOWN || kind == DCNN_KIND_MISSING || kind == DCNN_KIND_EMPTY)
         return tell_hdf5(path, json);
     return dcnn_kind_fail(path, kind, "a data set or a model");

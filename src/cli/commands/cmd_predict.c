@@ -10,6 +10,7 @@
 #include "cli/progress.h"
 #include "io/file.h"
 #include "io/kind.h"
+#include "base/largest.h"
 
 /* Images that were predicted together, on the rank that speaks. */
 typedef struct batch {
@@ -60,9 +61,7 @@ static void put_row(table *out, const batch *of, int64_t i) {
     const float *row = of->probabilities + i * out->class_count;
     const char *file = of->dataset ? of->dataset : of->from.files.text[i],
                *id = of->dataset ? "" : of->from.ids.text[i];
-    int best = 0;
-    for (int j = 1; j < out->class_count; j++)
-        if (row[j] > row[best]) best = j;
+    const int best = dcnn_largest(out->class_count, row);
     if (out->kaggle && id[0])
         put_cell(out->to, id);
     else
@@ -84,9 +83,8 @@ static void put_row(table *out, const batch *of, int64_t i) {
 
 /* The two likeliest classes of one image. */
 static void put_sentence(const table *out, const char *path, const float *row) {
-    int best = 0, second = -1;
-    for (int j = 1; j < out->class_count; j++)
-        if (row[j] > row[best]) best = j;
+    const int best = dcnn_largest(out->class_count, row);
+    int second = -1;
     for (int j = 0; j < out->class_count; j++)
         if (j != best && (second < 0 || row[j] > row[second])) second = j;
     const int shown[2] = {best, second};
@@ -127,7 +125,7 @@ static dcnn_status predict_dataset(const dcnn_cli *cli, const dcnn_checkpoint *c
     if (status == DCNN_USAGE && o->split == NULL)
         status = DCNN_FAIL(DCNN_USAGE, "%s is a data set: say which split of it, as --split test", path);
     DCNN_TRY_DONE(status);
-    DCNN_TRY_DONE(dcnn_check_fit(checkpoint, o->operands[0], path, dataset.h, dataset.w, dataset.c));
+    DCNN_TRY_DONE(dcnn_net_check_shape(checkpoint->net, o->operands[0], dataset.h, dataset.w, dataset.c, path));
     const dcnn_samples samples = {.dataset = &dataset,
                                   .split = split,
                                   .input = {o->mean, o->std, o->scale},
