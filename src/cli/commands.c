@@ -17,7 +17,9 @@ const dcnn_command dcnn_command_table[DCNN_COMMAND_COUNT] = {
                     "SOURCE is a folder of class folders of images (PNG, JPEG, BMP, PGM, PPM, WebP; "
                     "train, validation and test folders are splits), a list of lines path,label, a table "
                     "(CSV, TSV; .gz, .zip), NumPy files (.npz, or a pair of .npy), IDX or CIFAR files or a "
-                    "folder of them, or an HDF5 file of another program."},
+                    "folder of them, MATLAB files, or an HDF5 file of another program. Under mpirun all processes "
+                    "decode images, to the same bytes.",
+         .helped = true},
     [DCNN_COMMAND_TRAIN] = {.name = "train",
                             .operands = "[DATA.h5]",
                             .most = 1,
