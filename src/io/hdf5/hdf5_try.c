@@ -185,8 +185,8 @@ static void limit(int resource, rlim_t most) {
     setrlimit((__rlimit_resource_t)resource, &now);
 }
 
-/* Memory that this process has now; 0: that cannot be told. */
-static size_t memory_bytes(void) {
+/* Memory that this process has now; 0: that cannot be told. (Sanitizers reserve more than any limit.) */
+__attribute__((unused)) static size_t memory_bytes(void) {
     unsigned long pages = 0;
     FILE *file = fopen("/proc/self/statm", "re");
     if (file && fscanf(file, "%lu", &pages) != 1) pages = 0;
