@@ -72,6 +72,25 @@ static void lossless_formats_are_exact(void **state) {
     }
 }
 
+/* Where libwebp was there at the build; else the refusal says so. */
+static void webp_is_exact(void **state) {
+    (void)state;
+    static const char *const names[] = {"rgb.webp", "rgba.webp"};
+    const dcnn_picture_options options = {.channels = 3};
+    for (size_t i = 0; i < 2; i++) {
+        char path[300];
+        dcnn_picture p;
+        snprintf(path, sizeof path, FORMATS "%s", names[i]);
+        if (dcnn_picture_read(path, &options, NULL, &p) != DCNN_OK) {
+            if (!strstr(dcnn_error(), "built without libwebp")) fail_msg("%s", dcnn_error());
+            continue;
+        }
+        dcnn_picture_free(&p);
+        if (i == 0) check(names[i], 0, 3, 0, 0);
+        if (i == 0) check(names[i], 1, 1, 0, 0);
+    }
+}
+
 static void bits_are_black_and_white(void **state) {
     (void)state;
     static const char *const bits[] = {"bits.png", "bits.pbm"};
@@ -361,6 +380,7 @@ static void kinds_are_told(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lossless_formats_are_exact),
+        cmocka_unit_test(webp_is_exact),
         cmocka_unit_test(bits_are_black_and_white),
         cmocka_unit_test(jpeg_is_near),
         cmocka_unit_test(jpeg_is_the_same_everywhere),

@@ -10,6 +10,8 @@
 
 #include "base/random.h"
 #include "kernels/register.h"
+#include "nn/net_edit.h"
+#include "nn/optimizer.h"
 #include "nn/plan.h"
 #include "testing.h"
 
@@ -463,6 +465,78 @@ static void fused_operations_have_the_same_gradient(void **state) {
     json_decref(description);
 }
 
+/* What regularizers add to the gradient is the slope of what they add to the loss; no layer is below the lowest one
+ * that is trained. */
+static void regularizers_have_their_gradient(void **state) {
+    (void)state;
+    static const graph_layer rows[] = {
+        {"Conv2D",
+         "a",
+         "{\"filters\": 3, \"kernel_size\": 2, \"kernel_regularizer\": \"l2\", \"bias_regularizer\": {\"class_name\": "
+         "\"L1\", \"config\": {\"l1\": 0.3}}}",
+         {"in"}},
+        {"BatchNormalization", "n", "{\"gamma_regularizer\": \"L1\"}", {"a"}},
+        {"DepthwiseConv2D",
+         "d",
+         "{\"kernel_size\": 2, \"depthwise_regularizer\": {\"class_name\": \"L1L2\", \"config\": {\"l1\": 0.2, "
+         "\"l2\": 0.4}}}",
+         {"n"}},
+        TAIL("d")};
+    json_t *description = describe_graph(rows, (int)(sizeof rows / sizeof rows[0]), "classes");
+    dcnn_net *net;
+    if (dcnn_net_create(description, (dcnn_shape){0}, &net) != DCNN_OK) fail_msg("%s", dcnn_error());
+    json_decref(description);
+    assert_int_equal(net->untrainable[0], '\0');
+    for (size_t i = 0; i < net->param_count; i++) net->params[i] = test_uniform(1, i, -0.6, 0.6);
+    float *gradient = calloc(net->param_count, sizeof(float));
+    const dcnn_optimizer sgd = {.kind = DCNN_SGD};
+    dcnn_update update;
+    assert_int_equal(dcnn_update_create(net, double_kernels(), &sgd, &update), DCNN_OK);
+    assert_true(update.regularizes && dcnn_update_wants_norms(&update));
+    update.gradient = gradient;
+    update.params = net->params;
+    dcnn_update_begin(&update, 0.1, 1, 5);
+    dcnn_update_directions(&update, (dcnn_range){0, net->param_count});
+    int rules = 0;
+    for (size_t i = 0; i < net->param_count; i++) {
+        const double step = 1e-6, before = net->params[i];
+        net->params[i] = before + step;
+        const double above = dcnn_net_penalty(net);
+        net->params[i] = before - step;
+        const double slope = (above - dcnn_net_penalty(net)) / (2 * step);
+        net->params[i] = before;
+        rules += slope != 0.0;
+        if (!(fabs(gradient[i] - 5 * slope) <= 1e-7)) fail_msg("weight %zu: %g, slope %g", i, gradient[i], 5 * slope);
+    }
+    assert_int_equal(rules, 24 + 3 + 3 + 12); /* kernel, bias, gamma, the other kernel */
+    free(gradient);
+    dcnn_update_free(&update);
+    dcnn_net_free(net);
+}
+
+/* Only what learns has a backward pass: with all but the last layer frozen, that layer alone. */
+static void nothing_is_computed_below_the_lowest_trained_layer(void **state) {
+    (void)state;
+    static const char *const freeze[][1] = {{"a"}, {"a,b"}, {"a,b,n"}};
+    static const int backward[] = {3, 2, 1};
+    const graph_layer rows[] = {CONV("a", "in"), CONV("b", "a"), {"BatchNormalization", "n", "{}", {"b"}}, TAIL("n")};
+    for (size_t i = 0; i < 3; i++) {
+        json_t *description = describe_graph(rows, (int)(sizeof rows / sizeof rows[0]), "classes");
+        const dcnn_net_edit edit = {.freeze = {1, (char *const *)(uintptr_t)freeze[i]}};
+        const dcnn_plan_options options = {.grain = GRAIN, .slots = 1, .workers = 1, .training = true};
+        dcnn_net *net;
+        dcnn_plan *plan;
+        assert_int_equal(dcnn_net_create(description, (dcnn_shape){0}, &net), DCNN_OK);
+        assert_int_equal(dcnn_net_edit_apply(&edit, &net), DCNN_OK);
+        assert_int_equal(dcnn_plan_create(net, double_kernels(), &options, &plan), DCNN_OK);
+        if (dcnn_plan_backward_count(plan) != backward[i])
+            fail_msg("%s frozen: %d backward passes", freeze[i][0], dcnn_plan_backward_count(plan));
+        dcnn_plan_free(plan);
+        dcnn_net_free(net);
+        json_decref(description);
+    }
+}
+
 static void the_table_is_covered(void **state) {
     (void)state;
     for (int i = 0; i < dcnn_layer_table_count; i++) {
@@ -482,6 +556,8 @@ int main(void) {
         cmocka_unit_test(each_graph_has_its_gradient),
         cmocka_unit_test(each_loss_has_its_gradient),
         cmocka_unit_test(weights_and_shares_of_one_change_nothing),
+        cmocka_unit_test(regularizers_have_their_gradient),
+        cmocka_unit_test(nothing_is_computed_below_the_lowest_trained_layer),
         cmocka_unit_test(fused_operations_have_the_same_gradient),
     };
     return cmocka_run_group_tests_name("layers", tests, NULL, NULL);

@@ -647,7 +647,8 @@ static void test_harmless(void **state) {
                         "{'class_name':'Dense','config':{'units':3}},{'class_name':'Softmax','config':{'axis':1}}]",
                   1, &net);
     assert_non_null(json_object_get(config, "kernel_constraint"));
-    assert_non_null(strstr(net->untrainable, "kernel_constraint"));
+    assert_int_equal(net->untrainable[0], '\0');
+    assert_int_equal(net->nodes[1].params[0].rules.constraint, DCNN_CONSTRAINT_NORM);
     json_decref(config);
     dcnn_net_free(net);
 }

@@ -67,7 +67,7 @@ static void for_ranges(const dcnn_update *update, size_t count, size_t at_once,
 static void step_once(dcnn_update *update, size_t count, sharing shares, double rate, int step) {
     dcnn_update_begin(update, rate, step, read_integer(file, "samples"));
     if (dcnn_update_wants_norms(update)) {
-        for_ranges(update, count, shares.floats, dcnn_update_lamb_direction);
+        for_ranges(update, count, shares.floats, dcnn_update_directions);
         for (int64_t at = 0; at < update->chunk_count; at += shares.chunks)
             dcnn_update_measure(update, at, shares.chunks);
     }

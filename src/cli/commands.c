@@ -60,7 +60,8 @@ const dcnn_command dcnn_command_table[DCNN_COMMAND_COUNT] = {
                            .most = 1,
                            .summary = "what is in a data set, model or checkpoint, and is it whole",
                            .details = "Checks a file's checksum and says what is in it: a data set, a model or "
-                                      "checkpoint (.h5), or the description of a model (Keras JSON)."},
+                                      "checkpoint (.h5, .keras, .onnx), or the description of a model "
+                                      "(Keras JSON)."},
     [DCNN_COMMAND_EXPORT] = {.name = "export",
                              .operands = "MODEL -o FILE",
                              .least = 1,

@@ -62,10 +62,14 @@ const dcnn_option dcnn_option_table[] = {
     {"overwrite", 0, TRAIN, FLAG(overwrite), .group = run_group, .help = "remove an older run from DIR first"},
 
     {"model", 0, TRAIN | BENCH, TEXT(model, "FILE"), .group = training,
-     .help = "Keras JSON, .keras or .h5 [recipe's net]", .also = "net network arch weights",
+     .help = "Keras JSON, .keras, .h5 or .onnx [recipe's net]", .also = "net network arch weights",
      .resume = DCNN_RESUME_KEEP},
     {"weights", 0, TRAIN, TEXT(weights, "FILE"), .group = training,
      .help = "for a JSON --model: .weights.h5, .safetensors", .resume = DCNN_RESUME_KEEP},
+    {"freeze", 0, TRAIN, LIST(freeze, "LAYER"), .group = training,
+     .help = "keep its weights; 'conv*,bn*' for several; may come again", .resume = DCNN_RESUME_FIXED},
+    {"replace-head", 0, TRAIN, FLAG(replace_head), .group = training,
+     .help = "of a --model: a new last Dense, for the data's classes", .resume = DCNN_RESUME_FIXED},
     {"epochs", 0, TRAIN, INTEGER(epochs, 1, 1000000), .fallback = "15", .group = training,
      .help = "passes over the training split", .also = "num-epochs max-epochs", .resume = DCNN_RESUME_KEEP},
     {"batch-size", 0, TRAIN | BENCH, INTEGER(batch_size, 1, 1048576), .fallback = "128", .group = training,
@@ -96,6 +100,8 @@ const dcnn_option dcnn_option_table[] = {
      .resume = DCNN_RESUME_FIXED},
     {"learning-rate", 0, TRAIN, REAL(learning_rate, 0, 100, DCNN_OPEN_LOW), .fallback = "0.001", .group = optimizing,
      .help = "step; sgd: 0.01, lars: 1", .also = "lr rate", .resume = DCNN_RESUME_FIXED},
+    {"learning-rate-of", 0, TRAIN, LIST(learning_rate_of, "LAYER=X"), .group = optimizing,
+     .help = "its rate times X; may come again", .resume = DCNN_RESUME_FIXED},
     {"lr-scale", 0, TRAIN, CHOICE(lr_scale, "none sqrt linear", "NAME"), .fallback = "none", .group = optimizing,
      .help = "none, sqrt, linear in samples per step / 128", .resume = DCNN_RESUME_FIXED},
     {"warmup", 0, TRAIN, REAL(warmup, 0, 1000000000, DCNN_CLOSED), .fallback = "0", .group = optimizing,
@@ -395,8 +401,41 @@ static const char *setting_text(const dcnn_option *option, const dcnn_options *o
     return text;
 }
 
+static dcnn_status fail_other(const char *old_text, const char *new_text) {
+    return DCNN_FAIL(DCNN_USAGE,
+                     "the run was started with %s, now %s is given: leave it out to go on, or start another run "
+                     "(--run, --overwrite)",
+                     old_text, new_text);
+}
+
+static const char *list_text(const dcnn_option *option, const json_t *list, char text[160]) {
+    size_t used = (size_t)snprintf(text, 160, json_array_size(list) > 0 ? "" : "no --%s", option->name);
+    for (size_t i = 0; i < json_array_size(list) && used < 150; i++)
+        used += (size_t)snprintf(text + used, 160 - used, "%s--%s %s", used ? " " : "", option->name,
+                                 json_string_value(json_array_get(list, i)));
+    return text;
+}
+
+static dcnn_status resume_list(const dcnn_option *option, const json_t *recorded, dcnn_options *options) {
+    char old_text[160], new_text[160];
+    if (!options->given[option - dcnn_option_table]) {
+        for (size_t i = 0; i < json_array_size(recorded); i++) {
+            const char *text = json_string_value(json_array_get(recorded, i));
+            if (text) DCNN_TRY(dcnn_option_set(option, text, options));
+        }
+        return DCNN_OK;
+    }
+    json_t *now = value_json(option, options);
+    const bool same = json_equal(now, recorded);
+    list_text(option, recorded, old_text);
+    list_text(option, now, new_text);
+    json_decref(now);
+    return same ? DCNN_OK : fail_other(old_text, new_text);
+}
+
 static dcnn_status resume_option(const dcnn_option *option, const json_t *value, dcnn_options *options) {
     char text[64], old_text[160], new_text[160];
+    if (json_is_array(value) && option->type == DCNN_OPTION_LIST) return resume_list(option, value, options);
     const char *recorded = recorded_text(value, text);
     if (recorded == NULL) return DCNN_OK;
     dcnn_options old = *options;
@@ -412,10 +451,7 @@ static dcnn_status resume_option(const dcnn_option *option, const json_t *value,
     setting_text(option, &old, old_text);
     setting_text(option, options, new_text);
     if (strcmp(old_text, new_text) == 0) return DCNN_OK;
-    return DCNN_FAIL(DCNN_USAGE,
-                     "the run was started with %s, now %s is given: leave it out to go on, or start another run "
-                     "(--run, --overwrite)",
-                     old_text, new_text);
+    return fail_other(old_text, new_text);
 }
 
 dcnn_status dcnn_options_resume(dcnn_command_id command, const json_t *record, dcnn_options *options) {

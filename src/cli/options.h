@@ -79,6 +79,8 @@ typedef struct dcnn_options {
     /* train */
     const char *run, *model, *precision;
     const char *weights, *mean, *std;
+    dcnn_text_list freeze, learning_rate_of;
+    bool replace_head;
     bool resume, overwrite;
     int64_t epochs, batch_size, accumulate, grain;
     const char *optimizer, *lr_scale;

@@ -76,7 +76,10 @@ static void carve_private(dcnn_engine *e, dcnn_arena *arena) {
     const size_t slots = (size_t)e->slots, grain = (size_t)e->options.grain;
     e->sums = dcnn_arena_take(arena, (slots + 1) * (size_t)e->sum_stride * sizeof(double));
     e->samples = dcnn_arena_take(arena, slots * grain * sizeof *e->samples);
-    e->labels = dcnn_arena_take(arena, slots * grain * sizeof *e->labels);
+    if (e->options.values)
+        e->values = dcnn_arena_take(arena, slots * grain * (size_t)e->net->output_count * sizeof *e->values);
+    else
+        e->labels = dcnn_arena_take(arena, slots * grain * sizeof *e->labels);
     if (!e->options.soft_targets) return;
     e->others = dcnn_arena_take(arena, slots * grain * sizeof *e->others);
     e->shares_of_first = dcnn_arena_take(arena, slots * grain * sizeof *e->shares_of_first);

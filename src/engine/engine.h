@@ -37,6 +37,7 @@ typedef struct dcnn_engine_options {
     int accumulate;     /**< batches whose gradients make one step; each has BatchNormalization statistics of its own */
     uint64_t seed;      /**< of dropout */
     bool soft_targets;  /**< the feed gives second classes, shares and weights too */
+    bool values;        /**< it gives numbers [n, output_count], or 0 and 1 of each label, instead of classes */
     dcnn_optimizer optimizer; /**< its learning rate is not read: each step brings its own */
     const dcnn_spans *spans;  /**< borrowed, or NULL */
     void (*on_grain)(void);   /**< called by any thread after each grain of a stage; may be NULL */
@@ -67,7 +68,7 @@ typedef struct dcnn_step {
 
 /** What steps came to, over all ranks; exact. */
 typedef struct dcnn_step_sums {
-    double loss;     /**< of the samples, added to batch by batch */
+    double loss;     /**< of the samples, added to batch by batch, with what regularizers add to each one's */
     int64_t correct; /**< hits, likewise */
     int stop;        /**< of the last step: the largest of the ranks' stop flags */
 } dcnn_step_sums;

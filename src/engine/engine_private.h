@@ -36,6 +36,7 @@ struct dcnn_engine {
     int64_t *samples;         /* [slots][grain] of the batch in progress */
     int32_t *labels, *others; /* likewise; others, shares and weights NULL without soft targets */
     float *shares_of_first, *weights;
+    float *values; /* [slots][grain][output_count], with values for targets; then labels is NULL */
     /* the step in progress */
     const dcnn_step *step;
     int64_t first, batch; /* the batch's samples: first of the step, and their number */
@@ -47,8 +48,9 @@ struct dcnn_engine {
     char failure[1024];
 };
 
-/* The parts of a step after a batch's gradient: adds it to the step's; makes new weights (update.c). *Collective.* */
+/* The parts of a step after a batch's gradient: adds it to the step's; makes new weights (update.c), and says what
+ * regularizers add to the loss. *Collective.* @return DCNN_OK, DCNN_DIVERGED */
 void dcnn_engine_accumulate(dcnn_engine *engine);
-void dcnn_engine_update(dcnn_engine *engine);
+dcnn_status dcnn_engine_update(dcnn_engine *engine, double *penalty);
 
 #endif

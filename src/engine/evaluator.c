@@ -124,7 +124,7 @@ static void sum_up(dcnn_evaluator *e, int64_t mine, dcnn_evaluation *evaluation)
     double totals[DCNN_LOSS_SUMS];
     int no_flag = 0;
     dcnn_comm_sum(e->comm, e->shares, DCNN_LOSS_SUMS, e->sums, DCNN_LOSS_SUMS, totals, &no_flag);
-    evaluation->loss = totals[DCNN_SUM_LOSS] / (double)e->count;
+    evaluation->loss = totals[DCNN_SUM_LOSS] / (double)e->count + dcnn_net_penalty(e->net);
     count_confusion(e, mine, evaluation->confusion);
     dcnn_comm_add_integers(e->comm, evaluation->confusion, classes * classes);
     for (int i = 0; i < classes; i++) evaluation->correct += evaluation->confusion[i * classes + i];

@@ -16,7 +16,7 @@ typedef struct dcnn_evaluator dcnn_evaluator;
 typedef struct dcnn_evaluation {
     int class_count;
     int64_t count, correct; /**< samples and hits */
-    double loss;            /**< mean cross-entropy */
+    double loss;            /**< mean over the samples, and what regularizers add to it */
     int64_t *confusion;     /**< [class_count, class_count], row = true class; on every rank */
     float *probabilities;   /**< [count, class_count] in order, on rank 0 if asked for, else NULL */
 } dcnn_evaluation;

@@ -15,6 +15,7 @@ typedef struct dcnn_inputs {
     int32_t *others;  /**< [n] second classes, */
     float *shares;    /**< [n] the first class's share of each sample, the second one has the rest, */
     float *weights;   /**< [n] and weights of the samples' losses; all three NULL if none are wanted */
+    float *values;    /**< [n, outputs] targets that are numbers; NULL if none are wanted */
     int64_t *samples; /**< [n] numbers that tell samples apart, for dropout (law 3); NULL if none are wanted */
 } dcnn_inputs;
 
@@ -34,7 +35,9 @@ typedef struct dcnn_arrays {
     int64_t values;        /**< floats of a sample, H * W * C */
     const float *x;        /**< [count, values], standardised */
     const int32_t *labels; /**< [count], or NULL */
-    int64_t first_number;  /**< of sample 0 in the whole data, for dropout */
+    const float *targets;  /**< [count, outputs] numbers, or NULL */
+    int outputs;
+    int64_t first_number; /**< of sample 0 in the whole data, for dropout */
 } dcnn_arrays;
 
 /** A feed of arrays, which are borrowed. *Local.* */

@@ -33,7 +33,8 @@ static void note_failure(dcnn_engine *e, dcnn_status status) {
 /* What the samples of a slot's grain should come to. */
 static dcnn_targets targets_of(const dcnn_engine *e, int64_t slot) {
     const int64_t at = slot * e->options.grain;
-    return (dcnn_targets){.labels = e->labels + at,
+    return (dcnn_targets){.labels = e->labels ? e->labels + at : NULL,
+                          .values = e->values ? e->values + at * e->net->output_count : NULL,
                           .others = e->others ? e->others + at : NULL,
                           .shares = e->others ? e->shares_of_first + at : NULL,
                           .weights = e->others ? e->weights + at : NULL};
@@ -43,7 +44,8 @@ static void load_grain(dcnn_engine *e, int worker, int64_t slot, int n) {
     const int64_t at = slot * e->options.grain;
     const dcnn_inputs inputs = {.worker = worker,
                                 .x = dcnn_plan_input(e->plan, (int)slot),
-                                .labels = e->labels + at,
+                                .labels = e->labels ? e->labels + at : NULL,
+                                .values = e->values ? e->values + at * e->net->output_count : NULL,
                                 .others = e->others ? e->others + at : NULL,
                                 .shares = e->others ? e->shares_of_first + at : NULL,
                                 .weights = e->others ? e->weights + at : NULL,
@@ -204,7 +206,9 @@ dcnn_status dcnn_engine_step(dcnn_engine *e, const dcnn_step *step, dcnn_step_su
         dcnn_engine_accumulate(e);
         dcnn_stopwatch_book(&e->watch, DCNN_PHASE_ADD);
     }
-    dcnn_engine_update(e);
+    double penalty;
+    DCNN_TRY(dcnn_engine_update(e, &penalty));
+    sums->loss += penalty * (double)step->samples;
     dcnn_stopwatch_book(&e->watch, DCNN_PHASE_ADAM);
     return DCNN_OK;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* update.c — the end of a step: the gradients of its batches added, and new weights made of them. Each rank does
  * its slices, for all ranks of its domain, and each of its threads a part of them. */
+#include <math.h>
 #include <string.h>
 
 #include "engine/engine_private.h"
@@ -39,10 +40,10 @@ void dcnn_engine_accumulate(dcnn_engine *e) {
 
 /* --- new weights ------------------------------------------------------------------------------------------------ */
 
-static void lamb_direction(void *argument, int worker) {
+static void directions(void *argument, int worker) {
     dcnn_engine *e = argument;
     for (int stage = 0; stage < e->net->stage_count; stage++)
-        dcnn_update_lamb_direction(&e->update, part_of_bucket(e, stage, worker));
+        dcnn_update_directions(&e->update, part_of_bucket(e, stage, worker));
 }
 
 static void measure(void *argument, int worker) {
@@ -61,14 +62,29 @@ static void apply(void *argument, int worker) {
         dcnn_update_apply(&e->update, part_of_bucket(e, stage, worker));
 }
 
-void dcnn_engine_update(dcnn_engine *e) {
+static void constrain(void *argument, int worker) {
+    dcnn_engine *e = argument;
+    const int workers = dcnn_thread_pool_size(e->pool);
+    dcnn_update_constrain(&e->update, dcnn_comm_domain_rank(e->comm) * workers + worker,
+                          dcnn_comm_domain_size(e->comm) * workers);
+}
+
+dcnn_status dcnn_engine_update(dcnn_engine *e, double *penalty) {
+    *penalty = 0.0;
     dcnn_update_begin(&e->update, e->step->rate, e->step->number, e->step->samples);
     if (dcnn_update_wants_norms(&e->update)) {
-        dcnn_thread_pool_run(e->pool, lamb_direction, e);
+        dcnn_thread_pool_run(e->pool, directions, e);
         dcnn_comm_domain_barrier(e->comm);
         dcnn_thread_pool_run(e->pool, measure, e);
         dcnn_comm_domain_barrier(e->comm);
+        *penalty = dcnn_update_penalty(&e->update);
+        if (!isfinite(*penalty)) /* all ranks see the same, and apply nothing */
+            return DCNN_FAIL(DCNN_DIVERGED, "the regularizers' part of the loss became infinite or not a number");
     }
     dcnn_thread_pool_run(e->pool, apply, e);
     dcnn_comm_domain_barrier(e->comm);
+    if (!e->update.constrains) return DCNN_OK;
+    dcnn_thread_pool_run(e->pool, constrain, e);
+    dcnn_comm_domain_barrier(e->comm);
+    return DCNN_OK;
 }

@@ -4,6 +4,7 @@
 #include "io/kind.h"
 #include "model/keras_archive.h"
 #include "model/model_private.h"
+#include "model/onnx/onnx.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -373,7 +374,9 @@ dcnn_status dcnn_checkpoint_read(const char *path, dcnn_checkpoint *checkpoint) 
     reader from = {.path = path, .into = checkpoint};
     uint64_t checksum;
     *checkpoint = (dcnn_checkpoint){0};
-    if (dcnn_kind_of_file(path) == DCNN_KIND_KERAS) return dcnn_keras_read(path, checkpoint);
+    const dcnn_kind_id kind = dcnn_kind_of_file(path);
+    if (kind == DCNN_KIND_KERAS) return dcnn_keras_read(path, checkpoint);
+    if (kind == DCNN_KIND_ONNX) return dcnn_onnx_read(path, checkpoint);
     DCNN_TRY(dcnn_h5_open(path, &from.file, &checksum));
     checkpoint->seal = checksum != 0 ? DCNN_SEAL_GOOD : DCNN_SEAL_NONE;
     dcnn_status status = dcnn_h5_end(from.file, path, read_all(&from));

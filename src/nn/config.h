@@ -39,8 +39,7 @@ typedef struct dcnn_config_only {
 } dcnn_config_only;
 dcnn_status dcnn_config_refuse(const dcnn_node *node, const json_t *config, const dcnn_config_only *rows, int count);
 
-/** Keeps these keys' values to be written back (regularizers, constraints): they change training only, and a net that
- * has one can be evaluated only. */
+/** Keeps these keys' values (regularizers, constraints): they change training only (rules.h), and are written back. */
 void dcnn_config_keep(dcnn_node *node, const json_t *config, const char *const *keys, int count);
 
 /** What layers with a kernel and a bias keep: their regularizers and constraints. */

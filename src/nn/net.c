@@ -157,13 +157,11 @@ static dcnn_status check_output(dcnn_net *net) {
     return dcnn_net_set_loss(net, &loss);
 }
 
-/* What dcnn only hands on, but training would have to obey. */
-static void check_rules(dcnn_net *net) {
+/* What the weights have to obey in training. */
+static void read_rules(dcnn_net *net) {
     for (int i = 0; i < net->node_count && net->untrainable[0] == '\0'; i++)
-        if (net->nodes[i].kept)
-            snprintf(net->untrainable, sizeof net->untrainable,
-                     "layer '%s' has a %s, which dcnn does not do in training: evaluate it, or remove that",
-                     net->nodes[i].name, json_object_iter_key(json_object_iter(net->nodes[i].kept)));
+        if (net->nodes[i].owner == i && dcnn_rules_read(&net->nodes[i]) != DCNN_OK)
+            snprintf(net->untrainable, sizeof net->untrainable, "%.250s", dcnn_error());
 }
 
 dcnn_status dcnn_net_create(const json_t *description, dcnn_shape input, dcnn_net **out) {
@@ -173,7 +171,7 @@ dcnn_status dcnn_net_create(const json_t *description, dcnn_shape input, dcnn_ne
     dcnn_status status = dcnn_net_read(net, description, input);
     if (status == DCNN_OK) status = check_output(net);
     if (status == DCNN_OK) {
-        check_rules(net);
+        read_rules(net);
         find_learners(net);
         number_stages(net);
         status = place_weights(net);

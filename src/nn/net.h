@@ -16,6 +16,7 @@
 #include "base/status.h"
 #include "nn/initializer.h"
 #include "nn/loss.h"
+#include "nn/rules.h"
 #include "nn/tensor.h"
 
 typedef struct dcnn_layer dcnn_layer;
@@ -31,6 +32,8 @@ typedef struct dcnn_param {
     bool statistic; /**< a moving statistic: Keras lists it behind a layer's weights */
     size_t offset;  /**< first float in net->params (trainable) or net->state (not) */
     dcnn_initializer initializer;
+    dcnn_rules rules;
+    double rate; /**< its learning rate is the step's times this; 0 counts as 1 */
 } dcnn_param;
 
 /** One layer of the net. Node 0 is the input. */
@@ -76,7 +79,7 @@ typedef struct dcnn_net {
     float *state;        /**< owned */
     bool params_elsewhere;
     bool functional;       /**< described as a Functional model; else Sequential */
-    char untrainable[192]; /**< why it can only be evaluated, a sentence; empty: it can be trained */
+    char untrainable[256]; /**< why it can only be evaluated, a sentence; empty: it can be trained */
 } dcnn_net;
 
 /**

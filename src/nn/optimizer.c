@@ -5,9 +5,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* Floats of a chunk: as many as the L1 cache holds with their gradients. */
-enum { CHUNK = 4096 };
-
 #define CLIPS "clip-norm clip-value "
 
 const dcnn_optimizer_row dcnn_optimizer_table[DCNN_OPTIMIZER_COUNT] = {
@@ -100,13 +97,20 @@ dcnn_status dcnn_update_create(const dcnn_net *net, const dcnn_kernels *kernels,
             const dcnn_param *param = &net->nodes[i].params[j];
             if (!param->trainable) continue;
             const bool adapts = param->rank > 1; /* kernels do */
-            const bool measured = adapts || optimizer->clip_norm > 0.0;
-            update->weights[update->weight_count++] =
-                (dcnn_weight){{param->offset, param->count},
-                              adapts,
-                              update->chunk_count,
-                              measured ? (int64_t)((param->count + CHUNK - 1) / CHUNK) : 0};
-            update->chunk_count += update->weights[update->weight_count - 1].chunks;
+            const bool regularized = param->rules.l1 != 0.0 || param->rules.l2 != 0.0;
+            const bool measured = adapts || optimizer->clip_norm > 0.0 || regularized;
+            dcnn_weight *weight = &update->weights[update->weight_count++];
+            *weight = (dcnn_weight){.place = {param->offset, param->count},
+                                    .param = param,
+                                    .adapts = adapts,
+                                    .regularized = regularized,
+                                    .rate = param->rate > 0.0 ? param->rate : 1.0,
+                                    .first_chunk = update->chunk_count,
+                                    .chunks = measured ? (int64_t)((param->count + DCNN_CHUNK - 1) / DCNN_CHUNK) : 0};
+            update->chunk_count += weight->chunks;
+            update->regularizes = update->regularizes || regularized;
+            update->constrains = update->constrains || param->rules.constraint != DCNN_CONSTRAINT_NONE;
+            update->has_rates = update->has_rates || weight->rate != 1.0;
         }
     qsort(update->weights, (size_t)update->weight_count, sizeof *update->weights, by_place);
     return DCNN_OK;
@@ -119,7 +123,7 @@ void dcnn_update_free(dcnn_update *update) {
 
 bool dcnn_update_wants_norms(const dcnn_update *update) {
     const dcnn_optimizer *o = update->optimizer;
-    return dcnn_optimizer_table[o->kind].norms || o->clip_norm > 0.0 || o->clip_value > 0.0;
+    return dcnn_optimizer_table[o->kind].norms || o->clip_norm > 0.0 || o->clip_value > 0.0 || update->regularizes;
 }
 
 /* The part of a tensor that lies in a range; count 0: none. */
@@ -140,7 +144,18 @@ static void clip_values(const dcnn_update *u, dcnn_range range) {
     }
 }
 
-void dcnn_update_lamb_direction(const dcnn_update *u, dcnn_range range) {
+/* The gradient is a sum over samples, a regularizer's is not. */
+static void regularize(const dcnn_update *u, dcnn_range range) {
+    for (int i = 0; i < u->weight_count; i++) {
+        const dcnn_range part = part_of(&u->weights[i], range);
+        if (part.count > 0 && u->weights[i].regularized)
+            dcnn_rules_gradient(&u->weights[i].param->rules, 1.0 / (double)u->gradient_scale, part.count,
+                                u->params + part.offset, u->gradient + part.offset);
+    }
+}
+
+void dcnn_update_directions(const dcnn_update *u, dcnn_range range) {
+    if (u->regularizes) regularize(u, range);
     if (u->optimizer->clip_value > 0.0) clip_values(u, range);
     if (u->optimizer->kind != DCNN_LAMB) return; /* LARS moves by the gradient itself */
     for (int i = 0; i < u->weight_count; i++) {
@@ -157,11 +172,34 @@ void dcnn_update_measure(const dcnn_update *u, int64_t first_chunk, int64_t chun
         const dcnn_weight *weight = &u->weights[i];
         for (int64_t k = 0; k < weight->chunks; k++) {
             const int64_t chunk = weight->first_chunk + k;
-            const size_t at = (size_t)k * CHUNK, left = weight->place.count - at, count = left < CHUNK ? left : CHUNK;
+            const size_t at = (size_t)k * DCNN_CHUNK, left = weight->place.count - at;
+            const size_t count = left < DCNN_CHUNK ? left : DCNN_CHUNK;
             if (chunk < first_chunk || chunk >= first_chunk + chunk_count) continue;
             u->norms[chunk][0] = u->kernels->sum_squares(count, u->params + weight->place.offset + at);
             u->norms[chunk][1] = u->kernels->sum_squares(count, u->gradient + weight->place.offset + at);
+            if (weight->regularized)
+                u->norms[chunk][2] =
+                    dcnn_rules_penalty(&weight->param->rules, count, u->params + weight->place.offset + at);
         }
+    }
+}
+
+double dcnn_update_penalty(const dcnn_update *u) {
+    double penalty = 0.0;
+    for (int i = 0; i < u->weight_count; i++) /* by place, as dcnn_net_penalty() */
+        for (int64_t k = 0; k < u->weights[i].chunks && u->weights[i].regularized; k++)
+            penalty += u->norms[u->weights[i].first_chunk + k][2];
+    return penalty;
+}
+
+void dcnn_update_constrain(const dcnn_update *u, int part, int parts) {
+    for (int i = 0; i < u->weight_count; i++) {
+        const dcnn_weight *weight = &u->weights[i];
+        if (weight->param->rules.constraint == DCNN_CONSTRAINT_NONE) continue;
+        const size_t groups = dcnn_rules_groups(weight->param), each = groups / (size_t)parts + 1;
+        const size_t first = (size_t)part * each, end = first + each;
+        if (first < groups)
+            dcnn_rules_constrain(weight->param, u->params + weight->place.offset, first, end < groups ? end : groups);
     }
 }
 
@@ -247,7 +285,7 @@ static void apply_with_ratios(const dcnn_update *u, dcnn_range range) {
         const dcnn_weight *weight = &u->weights[i];
         const dcnn_range part = part_of(weight, range);
         if (part.count == 0) continue;
-        const double rate = u->rate * trust_ratio(u, weight);
+        const double rate = u->rate * weight->rate * trust_ratio(u, weight);
         if (u->optimizer->kind == DCNN_LARS)
             sgd_momentum(u, part, rate, weight->adapts ? u->optimizer->weight_decay : 0.0);
         else
@@ -289,6 +327,17 @@ static void apply_range(const dcnn_update *u, dcnn_range range) {
     }
 }
 
+/* Weights with learning rates of their own, one by one. */
+static void apply_with_rates(const dcnn_update *update, dcnn_range range) {
+    for (int i = 0; i < update->weight_count; i++) {
+        const dcnn_range part = part_of(&update->weights[i], range);
+        dcnn_update own = *update;
+        own.rate *= update->weights[i].rate;
+        own.adam.alpha = (float)((double)own.adam.alpha * update->weights[i].rate);
+        if (part.count > 0) apply_range(&own, part);
+    }
+}
+
 void dcnn_update_apply(const dcnn_update *update, dcnn_range range) {
     dcnn_update u = *update;
     const double factor = clip_factor(update);
@@ -298,6 +347,8 @@ void dcnn_update_apply(const dcnn_update *update, dcnn_range range) {
     }
     if (dcnn_optimizer_table[u.optimizer->kind].norms)
         apply_with_ratios(&u, range);
+    else if (u.has_rates)
+        apply_with_rates(&u, range);
     else
         apply_range(&u, range);
 }

@@ -86,9 +86,12 @@ dcnn_adam_step dcnn_adam_at(const dcnn_optimizer *optimizer, int64_t step, int64
 
 /** A weight tensor as the optimizer sees it. */
 typedef struct dcnn_weight {
-    dcnn_range place;            /**< in net->params */
-    bool adapts;                 /**< has weight decay and a trust ratio: is neither a bias nor gamma nor beta */
-    int64_t first_chunk, chunks; /**< of its norms; 0 chunks if it does not adapt */
+    dcnn_range place;        /**< in net->params */
+    const dcnn_param *param; /**< the net's, with its rules */
+    bool adapts;             /**< has weight decay and a trust ratio: is neither a bias nor gamma nor beta */
+    bool regularized;
+    double rate;                 /**< its learning rate is the step's times this */
+    int64_t first_chunk, chunks; /**< of its norms; 0 chunks if nothing measures it */
 } dcnn_weight;
 
 /** One optimizer step: vectors laid out as net->params, and its constants. Made by dcnn_update_create(). */
@@ -96,10 +99,13 @@ typedef struct dcnn_update {
     const dcnn_kernels *kernels;
     const dcnn_optimizer *optimizer;
     int weight_count;
-    dcnn_weight *weights; /**< by place */
+    dcnn_weight *weights;                    /**< by place */
+    bool regularizes, constrains, has_rates; /**< does any weight have such */
     int64_t chunk_count;
-    double (*norms)[2]; /**< [chunk_count] sums of squares: of the weights, of what they would move by; the caller's */
-    float *gradient;    /**< the sum over the step's samples; LAMB writes its direction over it; the caller's */
+    double (*norms)[3]; /**< [chunk_count] sums of squares: of the weights, of what they would move by; penalty of the
+                             weights, if regularized; the caller's */
+    float *gradient;    /**< the sum over the step's samples; regularizers are added, LAMB writes its direction over it;
+                             the caller's */
     float *m, *v, *params; /**< the caller's; v is not touched by sgd and lars */
     double rate;           /**< the rest: of the step in progress */
     dcnn_adam_step adam;
@@ -114,8 +120,8 @@ dcnn_status dcnn_update_create(const dcnn_net *net, const dcnn_kernels *kernels,
                                dcnn_update *update);
 void dcnn_update_free(dcnn_update *update);
 
-/** Does a step need norms (lars, lamb), or its gradient clipped? Else only the last of the three functions below has to
- * be called. */
+/** Does a step need norms (lars, lamb), its gradient clipped, or a regularizer's added? Else only the last of the three
+ * functions below has to be called. */
 bool dcnn_update_wants_norms(const dcnn_update *update);
 
 /** Sets the step's constants. *Local.* @param rate  learning rate; @param step  1 for the first; @param samples  of it
@@ -127,8 +133,15 @@ void dcnn_update_begin(dcnn_update *update, double rate, int64_t step, int64_t s
  * the next begins. Directions of a range of params; norms of some chunks; new weights of a range. Ranges begin on cache
  * lines. *Local.*
  */
-void dcnn_update_lamb_direction(const dcnn_update *update, dcnn_range range);
+void dcnn_update_directions(const dcnn_update *update, dcnn_range range);
 void dcnn_update_measure(const dcnn_update *update, int64_t first_chunk, int64_t chunk_count);
 void dcnn_update_apply(const dcnn_update *update, dcnn_range range);
+
+/** What regularizers add to the step's loss, from the weights before it; once all chunks are measured. *Local.* */
+double dcnn_update_penalty(const dcnn_update *update);
+
+/** The last part, where update->constrains: constraints of part `part` of `parts`, once all ranges are applied.
+ * *Local.* */
+void dcnn_update_constrain(const dcnn_update *update, int part, int parts);
 
 #endif

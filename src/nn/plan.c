@@ -103,6 +103,12 @@ int dcnn_plan_op_count(const dcnn_plan *plan) {
     return plan->op_count;
 }
 
+int dcnn_plan_backward_count(const dcnn_plan *plan) {
+    int count = 0;
+    for (int at = 0; at < plan->step_count; at++) count += plan->steps[at].phase == BACKWARD;
+    return count;
+}
+
 const dcnn_op *dcnn_plan_op(const dcnn_plan *plan, int index) {
     return &plan->ops[index];
 }

@@ -83,6 +83,9 @@ void dcnn_plan_agreed(const dcnn_plan *plan, int stage, const double *totals, in
 
 /** Operations in order, for `dcnn bench` and `dcnn info`. */
 int dcnn_plan_op_count(const dcnn_plan *plan);
+
+/** Operations that have a backward pass: none below the lowest layer that is trained. *Local.* */
+int dcnn_plan_backward_count(const dcnn_plan *plan);
 const dcnn_op *dcnn_plan_op(const dcnn_plan *plan, int index);
 
 void dcnn_plan_free(dcnn_plan *plan);

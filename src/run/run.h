@@ -9,6 +9,7 @@
 
 #include "model/input.h"
 #include "model/model.h"
+#include "nn/net_edit.h"
 #include "nn/optimizer.h"
 #include "nn/schedule.h"
 #include "run/data/sampler.h"
@@ -60,6 +61,9 @@ typedef struct dcnn_train_options {
         *model; /**< Keras JSON or .h5 with weights to start from, or NULL: the recipe's net, fitted to the data */
     const char *weights;    /**< Keras' .weights.h5 for a model described by JSON, or NULL */
     dcnn_input_given input; /**< what the user says of the model's input */
+    dcnn_patterns freeze;   /**< layers that stay as they are */
+    dcnn_patterns rates;    /**< learning rates of layers, as dcnn_net_set_rates() takes them */
+    bool replace_head;      /**< of a model with weights: its last Dense is fitted to the data, with new weights */
     const char *precision;  /**< of products: "fp32", "bf16", or NULL: as the model says, else fp32 */
     int epochs;
     int batch_size; /**< of the global batch */

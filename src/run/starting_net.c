@@ -52,7 +52,7 @@ void dcnn_description_fit(json_t *description, int class_count) {
 
 bool dcnn_starts_with_weights(const dcnn_train_options *options) {
     const dcnn_kind_id kind = options->model ? dcnn_kind_of_file(options->model) : DCNN_KIND_UNKNOWN;
-    return kind == DCNN_KIND_HDF5 || kind == DCNN_KIND_KERAS;
+    return kind == DCNN_KIND_HDF5 || kind == DCNN_KIND_KERAS || kind == DCNN_KIND_ONNX;
 }
 
 /* The net, and the images that its file says it expects. */
@@ -95,6 +95,16 @@ static dcnn_status check_size(const dcnn_dataset *dataset) {
     return status;
 }
 
+/* What the user wants changed in it. */
+static dcnn_status edit_net(const dcnn_train_options *options, const dcnn_dataset *dataset, dcnn_net **net) {
+    const dcnn_net_edit edit = {.freeze = options->freeze,
+                                .head_units = options->replace_head ? dataset->class_count : 0,
+                                .seed = options->seed};
+    if (options->replace_head && !dcnn_starts_with_weights(options))
+        return DCNN_FAIL(DCNN_USAGE, "--replace-head is for a --model with weights (.keras, .h5)");
+    return dcnn_net_edit_apply(&edit, net);
+}
+
 dcnn_status dcnn_starting_net(const dcnn_train_options *options, const dcnn_dataset *dataset, dcnn_checkpoint *into) {
     const char *model = options->model;
     const dcnn_shape shape = {3, dataset->h, dataset->w, dataset->c};
@@ -124,6 +134,7 @@ dcnn_status dcnn_starting_net(const dcnn_train_options *options, const dcnn_data
         free(path);
     }
     if (status == DCNN_OK && options->precision) dcnn_net_set_bf16(*net, strcmp(options->precision, "bf16") == 0);
+    if (status == DCNN_OK) status = edit_net(options, dataset, net);
     if (status == DCNN_OK && options->bn_momentum > 0) dcnn_net_set_momentum(*net, options->bn_momentum);
     return status;
 }

@@ -294,6 +294,20 @@ static void tell_model(const dcnn_net *net, dcnn_isa isa) {
               precision_text(net, isa));
 }
 
+/* Where not all layers are trained: which, and what that saves. */
+static void tell_frozen(const dcnn_net *net, const dcnn_plan *plan) {
+    int frozen = 0, layers = 0, first = -1;
+    for (int i = 0; i < net->node_count; i++) {
+        if (net->nodes[i].param_count == 0) continue;
+        layers++;
+        frozen += !net->nodes[i].trainable;
+        if (first < 0 && net->nodes[i].trainable) first = i;
+    }
+    if (frozen == 0 || first < 0) return;
+    dcnn_info("train %d of %d layers with weights, from '%s' on: gradients of %d of %d operations", layers - frozen,
+              layers, net->nodes[first].name, dcnn_plan_backward_count(plan), dcnn_plan_op_count(plan));
+}
+
 /* Moving averages that will not have arrived when the run ends: validation is then far worse than training. Those of
  * a model with weights have. */
 static void warn_of_averages(const dcnn_trainer *t) {
@@ -328,6 +342,7 @@ dcnn_status dcnn_train(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoi
     dcnn_watchdog_work(false);
     DCNN_TRY_DONE(dcnn_comm_agree(comm, dcnn_comm_rank(comm) == 0 ? write_record(t) : DCNN_OK));
     tell_model(t->state.net, dcnn_comm_isa(comm));
+    tell_frozen(t->state.net, dcnn_engine_plan(t->engine));
     if (t->state.progress.step == 0 && !dcnn_starts_with_weights(options)) warn_of_averages(t);
     if (from) DCNN_TRY_DONE(dcnn_trainer_catch_up(t));
     t->pace.started_s = dcnn_now_s() - t->state.progress.elapsed_s;

@@ -35,9 +35,10 @@ static dcnn_status check_fit(const dcnn_trainer *t) {
     if (t->state.net->untrainable[0])
         return DCNN_FAIL(DCNN_BAD_INPUT, "the model cannot be trained: %s", t->state.net->untrainable);
     if (t->state.net->class_count != t->dataset.class_count)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "the model's last layer '%s' has %d units, but %s has %d classes",
+        return DCNN_FAIL(DCNN_BAD_INPUT, "the model's last layer '%s' has %d units, but %s has %d classes%s",
                          t->state.net->nodes[t->state.net->node_count - 1].name, t->state.net->class_count,
-                         t->dataset.path, t->dataset.class_count);
+                         t->dataset.path, t->dataset.class_count,
+                         dcnn_starts_with_weights(t->options) ? ": --replace-head fits it to them" : "");
     return DCNN_OK;
 }
 
@@ -48,6 +49,7 @@ static dcnn_status copy_net(const dcnn_net *from, dcnn_net **to) {
     dcnn_status status = dcnn_net_create(description, from->nodes[0].shape, to);
     json_decref(description);
     DCNN_TRY(status);
+    DCNN_TRY(dcnn_net_set_loss(*to, &from->loss));
     memcpy((*to)->params, from->params, from->param_count * sizeof(float));
     memcpy((*to)->state, from->state, from->state_count * sizeof(float));
     return DCNN_OK;
@@ -72,6 +74,7 @@ static dcnn_status choose_input(dcnn_trainer *t, const dcnn_checkpoint *from) {
 static dcnn_status take_state(dcnn_trainer *t, const dcnn_checkpoint *from) {
     dcnn_progress *progress = &t->state.progress;
     DCNN_TRY(from ? copy_net(from->net, &t->state.net) : dcnn_starting_net(t->options, &t->dataset, &t->state));
+    DCNN_TRY(dcnn_net_set_rates(t->state.net, t->options->rates));
     DCNN_TRY(check_fit(t));
     if (from) {
         if (!from->resumable)
@@ -249,7 +252,7 @@ static dcnn_status adopt_classes(dcnn_trainer *t, const dcnn_checkpoint *from) {
     const char *model = t->options->model;
     if (from)
         return dcnn_dataset_adopt_classes(&t->dataset, from->class_count, from->class_names, "the run's checkpoint");
-    if (model == NULL || dcnn_kind_of_file(model) != DCNN_KIND_HDF5) return DCNN_OK;
+    if (model == NULL || t->options->replace_head || dcnn_kind_of_file(model) != DCNN_KIND_HDF5) return DCNN_OK;
     dcnn_checkpoint start;
     dcnn_status status = dcnn_checkpoint_read(model, &start);
     if (status == DCNN_OK && start.class_count == t->dataset.class_count)

@@ -16,6 +16,7 @@
 #include "io/dataset/dataset_writer.h"
 #include "io/file.h"
 #include "io/output.h"
+#include "io/spill.h"
 #include "sources/odd.h"
 #include "sources/source_private.h"
 
@@ -230,6 +231,7 @@ static dcnn_status write_source(preparation *made, dcnn_thread_pool *pool, const
         dcnn_thread_pool_run(pool, read_block, b);
         DCNN_TRY(append_block(made, b));
         *done += b->count;
+        dcnn_spill_forget(s->memory, s->mapped_bytes);
         if (made->options->on_progress) made->options->on_progress(made->options->read.context, *done, made->total);
     }
     return DCNN_OK;

@@ -7,6 +7,7 @@
 
 #include "io/file.h"
 #include "io/kind.h"
+#include "io/spill.h"
 #include "sources/readers/array.h"
 #include "sources/readers/mat.h"
 #include "sources/source_private.h"
@@ -22,7 +23,7 @@ static dcnn_status open_folder(const dcnn_opening *opening, const char *path) {
 
 static dcnn_status open_npz(const dcnn_opening *opening, const char *path, dcnn_arrays *single) {
     dcnn_names members = {0};
-    dcnn_arrays arrays = {0};
+    dcnn_arrays arrays = {.aside = opening->options->aside};
     dcnn_status status = dcnn_zip_list(path, &members);
     const bool alone = members.count == 1;
     dcnn_names_free(&members);
@@ -56,7 +57,7 @@ static dcnn_status open_unknown(const dcnn_opening *opening, const char *path, d
 }
 
 static dcnn_status open_mat(const dcnn_opening *opening, const char *path) {
-    dcnn_arrays arrays = {0};
+    dcnn_arrays arrays = {.aside = opening->options->aside};
     dcnn_status status;
     DCNN_TRY_DONE(dcnn_source_note(opening, path));
     DCNN_TRY_DONE(dcnn_mat_read(path, &arrays));
@@ -112,7 +113,7 @@ static void tell_pool(const dcnn_opening *opening, int count, char *const paths[
 dcnn_status dcnn_sources_open(int count, char *const paths[], dcnn_role given, const dcnn_source_options *options,
                               dcnn_sources *sources) {
     const dcnn_opening opening = {.to = sources, .given = given, .options = options};
-    dcnn_arrays single = {0};
+    dcnn_arrays single = {.aside = options->aside};
     dcnn_status status = DCNN_OK;
     for (int i = 0; i < count; i++) DCNN_TRY_DONE(open_one(&opening, paths[i], &single));
     if (single.count > 0) DCNN_TRY_DONE(dcnn_arrays_pair(&opening, paths[0], &single, DCNN_ROLE_TEST));
@@ -125,7 +126,7 @@ done:
 void dcnn_sources_free(dcnn_sources *sources) {
     for (int i = 0; i < sources->count; i++) {
         dcnn_source *s = &sources->items[i];
-        dcnn_file_release(s->memory, s->mapped_bytes);
+        dcnn_spill_release(s->memory, s->mapped_bytes);
         dcnn_names_free(&s->files);
         dcnn_names_free(&s->class_names);
         dcnn_names_free(&s->ids);

@@ -9,8 +9,8 @@
  *     dcnn_source_read(&sources.items[i], row, &options, pixels)               any row, from any thread
  *     dcnn_sources_free(&sources)
  *
- * One path may give several sources: what is for training, what is for testing. Tables and arrays lie in memory (plain
- * IDX and NumPy files as pages of the file), images stay files until they are read.
+ * One path may give several sources: what is for training, what is for testing. Tables and arrays lie in memory, large
+ * ones as pages of their file or of one beside (io/spill.h), images stay files until they are read.
  */
 #ifndef DCNN_SOURCES_SOURCE_H
 #define DCNN_SOURCES_SOURCE_H
@@ -54,6 +54,7 @@ typedef struct dcnn_source_options {
     const char *label_column; /**< a name, "first", "last" or a number from 1; NULL: it is found */
     double scale;             /**< times each number of a table or array, then rounded; 0: only whole numbers to 255 */
     bool transpose;           /**< lines and columns of IDX and arrays change places (EMNIST) */
+    const char *aside;        /**< folder for what memory should not hold (io/spill.h); NULL: memory holds it */
     bool unlabelled;          /**< labels are neither needed nor looked for (predict) */
     /** Is told each line about what was understood; may be NULL. */
     void (*tell)(void *context, const char *line);

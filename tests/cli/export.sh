@@ -20,3 +20,14 @@ try dcnn export raw.keras -o b.onnx --mean 0.5
 dcnn export a.weights.h5 -o b.onnx 2>&1 | tail -c 90
 try dcnn info best.safetensors
 try dcnn train few.h5 --model net.json --weights a.safetensors --run other --no-report
+# an ONNX model is a model like others: here dcnn's own, then one of PyTorch's
+for model in run/best.h5 best.onnx; do dcnn evaluate $model few.h5 | grep '^accuracy\|^loss' >$(basename $model).said; done
+cmp best.h5.said best.onnx.said && echo "the same accuracy and loss"
+dcnn train few.h5 --model best.onnx --run onnx --epochs 1 --no-report 2>&1 | grep -c 'hash [0-9a-f]'
+torch=$DCNN_DATA/../tests/expected
+dcnn info $torch/onnx_mobile.onnx | tail -n 3
+dcnn export $torch/onnx_odd.onnx -o odd.keras
+cp $torch/onnx_mobile.onnx alone.onnx
+try dcnn info alone.onnx
+head -c 5000 $torch/onnx_odd.onnx >cut.onnx
+try dcnn info cut.onnx

@@ -124,6 +124,9 @@ static void print_layers(const dcnn_net *net) {
         printf("%-44s %-17s %10s", label, dcnn_shape_text(node->shape, shape), dcnn_number_text(own, &number));
         if (dcnn_net_multiply_adds(net, i) > 0)
             printf(" %13.1f %%", 100.0 * (double)dcnn_net_multiply_adds(net, i) / (double)work);
+        else if (own > 0 && !node->trainable)
+            printf("%16s", "");
+        if (own > 0 && !node->trainable) printf("  frozen");
         putchar('\n');
     }
     printf("\nparams         %s", dcnn_number_text(trainable + others, &total));
@@ -139,11 +142,12 @@ static json_t *layers_json(const dcnn_net *net) {
         const dcnn_shape s = node->shape;
         int64_t trainable = 0, others = 0;
         count_weights(net, i, &trainable, &others);
-        json_array_append_new(
-            layers, json_pack("{s:s, s:s, s:o, s:I, s:I, s:I}", "name", node->name, "type", node->layer->class_name,
-                              "output_shape", s.rank == 3 ? json_pack("[i,i,i]", s.h, s.w, s.c) : json_pack("[i]", s.c),
-                              "trainable_params", (json_int_t)trainable, "other_params", (json_int_t)others,
-                              "multiply_adds", (json_int_t)dcnn_net_multiply_adds(net, i)));
+        json_array_append_new(layers,
+                              json_pack("{s:s, s:s, s:b, s:o, s:I, s:I, s:I}", "name", node->name, "type",
+                                        node->layer->class_name, "trainable", node->trainable, "output_shape",
+                                        s.rank == 3 ? json_pack("[i,i,i]", s.h, s.w, s.c) : json_pack("[i]", s.c),
+                                        "trainable_params", (json_int_t)trainable, "other_params", (json_int_t)others,
+                                        "multiply_adds", (json_int_t)dcnn_net_multiply_adds(net, i)));
     }
     return layers;
 }
@@ -273,7 +277,7 @@ dcnn_status dcnn_cmd_info(dcnn_cli *cli) {
     const bool json = cli->options->json;
     const dcnn_kind_id kind = dcnn_kind_of_file(path);
     if (kind == DCNN_KIND_JSON && first_byte(path) == '{') return tell_description(path, json);
-    if (kind == DCNN_KIND_KERAS) return tell_checkpoint(path, json);
+    if (kind == DCNN_KIND_KERAS || kind == DCNN_KIND_ONNX) return tell_checkpoint(path, json);
     if (kind == DCNN_KIND_HDF5 || kind == DCNN_KIND_UNKNOWN || kind == DCNN_KIND_MISSING || kind == DCNN_KIND_EMPTY)
         return tell_hdf5(path, json);
     return dcnn_kind_fail(path, kind, "a data set or a model");

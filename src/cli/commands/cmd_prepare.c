@@ -73,6 +73,18 @@ static dcnn_status fill_options(dcnn_options *o, dcnn_prepare_options *prepare) 
     return check_splits(o);
 }
 
+/* Where the data set will have room there is some for what memory should not hold. */
+static const char *find_aside(const char *output, bool straight, char aside[4096]) {
+    const char *slash = strrchr(output, '/'), *temporary = getenv("TMPDIR");
+    if (straight)
+        snprintf(aside, 4096, "%s", temporary ? temporary : "/var/tmp");
+    else if (slash)
+        snprintf(aside, 4096, "%.*s", slash > output ? (int)(slash - output) : 1, output);
+    else
+        snprintf(aside, 4096, ".");
+    return aside;
+}
+
 dcnn_status dcnn_cmd_prepare(dcnn_cli *cli) {
     dcnn_options *o = cli->options;
     struct stat info;
@@ -80,12 +92,14 @@ dcnn_status dcnn_cmd_prepare(dcnn_cli *cli) {
         return DCNN_FAIL(DCNN_USAGE,
                          "no output was given; name the data set to write: dcnn prepare ... --output DATA.h5");
     const bool straight = dcnn_output_is_straight(o->output);
+    char aside[4096];
     if (straight && isatty(STDOUT_FILENO) && strcmp(o->output, "-") == 0)
         return DCNN_FAIL(DCNN_USAGE, "a data set is not for a terminal: pipe it on (-o - | ...), or name a file");
     if (!straight && !o->force && stat(o->output, &info) == 0)
         return DCNN_FAIL(DCNN_USAGE, "%s already exists: name another file, or replace it with --force", o->output);
     dcnn_prepare_options prepare;
     DCNN_TRY(fill_options(o, &prepare));
+    prepare.read.aside = find_aside(o->output, straight, aside);
     dcnn_bar_begin(o->quiet, 0.5);
     char *summary = NULL;
     DCNN_TRY(dcnn_dataset_prepare(o->operand_count, o->operands, &prepare, o->output, straight ? &summary : NULL));

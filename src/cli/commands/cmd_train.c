@@ -152,14 +152,17 @@ static void print_result(const dcnn_run *run, const dcnn_train_result *result) {
 
 /* --- going on --------------------------------------------------------------------------------------------------- */
 
-/* The layers of a model file: of a Keras JSON, completed by building it, or of an .h5. */
-static dcnn_status read_model(const char *path, dcnn_shape input, int class_count, json_t **described) {
-    const char *dot = strrchr(path, '.');
+/* The layers of the model that is given, changed as the options say; a Keras JSON is completed by building it. */
+static dcnn_status read_model(const dcnn_options *options, dcnn_shape input, int class_count, json_t **described) {
+    const char *path = options->model;
+    const dcnn_kind_id kind = dcnn_kind_of_file(path);
     dcnn_net *net = NULL;
     dcnn_checkpoint file = {0};
     dcnn_status status;
-    if (dot && (strcmp(dot, ".h5") == 0 || strcmp(dot, ".hdf5") == 0)) {
+    if (kind == DCNN_KIND_HDF5 || kind == DCNN_KIND_KERAS) {
         status = dcnn_checkpoint_read(path, &file);
+        net = file.net;
+        file.net = NULL;
     } else {
         json_t *description = NULL;
         status = dcnn_description_read(path, &description);
@@ -170,23 +173,28 @@ static dcnn_status read_model(const char *path, dcnn_shape input, int class_coun
         }
         json_decref(description);
     }
-    if (status == DCNN_OK) *described = dcnn_net_describe(net ? net : file.net);
+    const dcnn_net_edit edit = {.freeze = {options->freeze.count, options->freeze.text},
+                                .head_units = options->replace_head ? class_count : 0};
+    if (status == DCNN_OK) status = dcnn_net_edit_apply(&edit, &net);
+    if (status == DCNN_OK && options->bn_momentum > 0) dcnn_net_set_momentum(net, options->bn_momentum);
+    if (status == DCNN_OK && options->precision) dcnn_net_set_bf16(net, strcmp(options->precision, "bf16") == 0);
+    if (status == DCNN_OK) *described = dcnn_net_describe(net);
     dcnn_net_free(net);
     dcnn_checkpoint_free(&file);
     return status;
 }
 
 /* A --model given to a resumed run must be that of its checkpoint, by content, wherever the file is now. */
-static dcnn_status check_same_model(const char *path, const dcnn_run *run, const dcnn_checkpoint *from) {
+static dcnn_status check_same_model(const dcnn_options *options, const dcnn_run *run, const dcnn_checkpoint *from) {
     json_t *given = NULL, *own = dcnn_net_describe(from->net);
-    dcnn_status status = read_model(path, from->net->nodes[0].shape, from->net->class_count, &given);
+    dcnn_status status = read_model(options, from->net->nodes[0].shape, from->net->class_count, &given);
     const json_t *given_layers = json_object_get(json_object_get(given, "config"), "layers");
     const json_t *own_layers = json_object_get(json_object_get(own, "config"), "layers");
     if (status == DCNN_OK && !json_equal(given_layers, own_layers))
         status = DCNN_FAIL(DCNN_BAD_INPUT,
                            "%s is a checkpoint of another model than %s: leave out --model to go on, or start another "
                            "run (--run, --overwrite)",
-                           run->checkpoint, path);
+                           run->checkpoint, options->model);
     json_decref(given);
     json_decref(own);
     return status;
@@ -195,7 +203,7 @@ static dcnn_status check_same_model(const char *path, const dcnn_run *run, const
 static dcnn_status take_up(const dcnn_cli *cli, const dcnn_run *run, dcnn_checkpoint *from) {
     dcnn_options *options = cli->options;
     DCNN_TRY(dcnn_checkpoint_share(cli->comm, run->checkpoint, from));
-    dcnn_status status = options->model ? check_same_model(options->model, run, from) : DCNN_OK;
+    dcnn_status status = options->model ? check_same_model(options, run, from) : DCNN_OK;
     if (status == DCNN_OK) {
         status = dcnn_options_resume(DCNN_COMMAND_TRAIN, from->options, options);
         if (status == DCNN_BAD_INPUT) dcnn_error_prefix("%s", run->checkpoint);
@@ -215,6 +223,9 @@ static dcnn_train_options train_options(const dcnn_options *o) {
     return (dcnn_train_options){.model = o->model,
                                 .weights = o->weights,
                                 .input = {o->mean, o->std, o->scale},
+                                .freeze = {o->freeze.count, o->freeze.text},
+                                .rates = {o->learning_rate_of.count, o->learning_rate_of.text},
+                                .replace_head = o->replace_head,
                                 .precision = o->precision,
                                 .epochs = (int)o->epochs,
                                 .batch_size = (int)o->batch_size,

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "io/hdf5/hdf5.h"
+#include "io/spill.h"
 
 typedef struct listing {
     int count;
@@ -111,48 +112,48 @@ static dcnn_status fail_filter(hid_t file, hid_t data, const char *name) {
 }
 
 /* Texts of either length, into fields of the longest one's. */
-static dcnn_status read_texts(hid_t file, dcnn_h5_array *a, uint8_t **values, size_t *length) {
+static dcnn_status read_texts(hid_t file, dcnn_h5_array *a, void **values) {
     int count;
     char **texts;
     DCNN_TRY(dcnn_h5_strings_read(file, a->name, &count, &texts));
     a->bytes = 1;
     for (int i = 0; i < count; i++)
         if ((int)strlen(texts[i]) > a->bytes) a->bytes = (int)strlen(texts[i]);
-    *length = (size_t)count * (size_t)a->bytes;
-    *values = calloc(*length + 1, 1);
-    for (int i = 0; *values && i < count; i++)
-        memcpy(*values + (size_t)i * (size_t)a->bytes, texts[i], strlen(texts[i]));
+    char *fields = *values = calloc((size_t)count * (size_t)a->bytes + 1, 1);
+    for (int i = 0; fields && i < count; i++) memcpy(fields + (size_t)i * (size_t)a->bytes, texts[i], strlen(texts[i]));
     dcnn_h5_names_free(count, texts);
     return *values ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "'%s': out of memory for its texts", a->name);
 }
 
-static dcnn_status read_numbers(hid_t file, const dcnn_h5_array *a, uint8_t **values, size_t *length) {
-    *length = (size_t)a->bytes;
+static dcnn_status read_numbers(hid_t file, const dcnn_h5_array *a, const char *aside, void **values, size_t *mapped) {
+    size_t length = (size_t)a->bytes;
     for (int i = 0; i < a->rank; i++)
-        if (__builtin_mul_overflow(*length, (size_t)a->shape[i], length)) *length = SIZE_MAX;
-    *values = *length < SIZE_MAX ? malloc(*length + 1) : NULL;
-    if (!*values) return DCNN_FAIL(DCNN_FAILURE, "'%s': out of memory for its values", a->name);
+        if (__builtin_mul_overflow(length, (size_t)a->shape[i], &length)) length = SIZE_MAX / 2;
+    DCNN_TRY(dcnn_spill_take(aside, a->name, length + 1, values, mapped));
     const hid_t data = H5Dopen2(file, a->name, H5P_DEFAULT);
     if (data < 0) return dcnn_h5_fail(DCNN_BAD_INPUT, file, "data set", a->name, "cannot be opened");
     hid_t type = a->kind == DCNN_H5_BOOL ? H5Dget_type(data) : H5Tcopy(memory_type(a));
     dcnn_status status = DCNN_OK;
-    if (*length > 0 && H5Dread(data, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, *values) < 0)
+    if (length > 0 && H5Dread(data, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, *values) < 0)
         status = fail_filter(file, data, a->name);
     H5Tclose(type);
     H5Dclose(data);
     return status;
 }
 
-dcnn_status dcnn_h5_array_read(const char *path, dcnn_h5_array *array, uint8_t **values, size_t *length) {
+dcnn_status dcnn_h5_array_read(const char *path, dcnn_h5_array *array, const char *aside, void **values,
+                               size_t *mapped) {
     hid_t file;
     *values = NULL;
+    *mapped = 0;
     DCNN_TRY(dcnn_h5_open(path, &file, NULL));
-    const dcnn_status read = array->kind == DCNN_H5_TEXT ? read_texts(file, array, values, length)
-                                                         : read_numbers(file, array, values, length);
+    const dcnn_status read = array->kind == DCNN_H5_TEXT ? read_texts(file, array, values)
+                                                         : read_numbers(file, array, aside, values, mapped);
     const dcnn_status status = dcnn_h5_end(file, path, read);
     if (status != DCNN_OK) {
-        free(*values);
+        dcnn_spill_release(*values, *mapped);
         *values = NULL;
+        *mapped = 0;
     }
     return status;
 }

@@ -33,8 +33,10 @@ typedef struct dcnn_h5_array {
 dcnn_status dcnn_h5_arrays_list(const char *path, int *count, dcnn_h5_array *arrays);
 
 /** Reads one, little-endian, last index fastest; texts padded with NULs to `bytes`. *Local.*
- * @param values  out; the caller frees
+ * @param aside   of spill.h
+ * @param values  out; dcnn_spill_release() ends it
  * @return DCNN_OK; DCNN_BAD_INPUT (a filter that is not there, named); DCNN_FAILURE (memory) */
-dcnn_status dcnn_h5_array_read(const char *path, dcnn_h5_array *array, uint8_t **values, size_t *length);
+dcnn_status dcnn_h5_array_read(const char *path, dcnn_h5_array *array, const char *aside, void **values,
+                               size_t *mapped);
 
 #endif

@@ -12,3 +12,13 @@ dcnn_status dcnn_onnx_write(const char *path, const dcnn_checkpoint *checkpoint,
     (void)bytes;
     return fail(path);
 }
+
+dcnn_status dcnn_onnx_read(const char *path, dcnn_checkpoint *checkpoint) {
+    *checkpoint = (dcnn_checkpoint){0};
+    return fail(path);
+}
+
+bool dcnn_onnx_has(const char *class_name) {
+    (void)class_name;
+    return false;
+}

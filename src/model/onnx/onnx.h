@@ -20,4 +20,15 @@
  */
 dcnn_status dcnn_onnx_write(const char *path, const dcnn_checkpoint *checkpoint, bool bytes);
 
+/** Are there operators for a layer of that Keras class? *Local.* */
+bool dcnn_onnx_has(const char *class_name);
+
+/**
+ * Reads a model for inference or further training: a graph of one image input and one output, of operators that are
+ * layers of dcnn (docs/networks.md), with its weights, also from a file beside it. *Local.* Zeroes `checkpoint` first;
+ * free with dcnn_checkpoint_free().
+ * @return DCNN_OK; DCNN_BAD_INPUT: damaged, or an operator or setting that dcnn does not have, by name; DCNN_FAILURE
+ */
+dcnn_status dcnn_onnx_read(const char *path, dcnn_checkpoint *checkpoint);
+
 #endif

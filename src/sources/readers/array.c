@@ -2,51 +2,15 @@
 /* array.c — see array.h. */
 #include "sources/readers/array.h"
 
-#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "io/file.h"
-
-/* --- memory ------------------------------------------------------------------------------------------------------- */
-
-dcnn_status dcnn_file_hold(const char *path, void **memory, size_t *length, size_t *mapped) {
-    enum { WORTH_MAPPING = 1 << 26 };
-    *mapped = 0;
-    struct stat about;
-    const int file = open(path, O_RDONLY | O_CLOEXEC);
-    uint8_t magic[2] = {0};
-    if (file >= 0 && fstat(file, &about) == 0 && S_ISREG(about.st_mode) && about.st_size >= WORTH_MAPPING &&
-        read(file, magic, 2) == 2 && !(magic[0] == 0x1f && magic[1] == 0x8b)) {
-        void *pages = mmap(NULL, (size_t)about.st_size, PROT_READ, MAP_PRIVATE, file, 0);
-        if (pages != MAP_FAILED) {
-            close(file);
-            *memory = pages;
-            *length = *mapped = (size_t)about.st_size;
-            return DCNN_OK;
-        }
-    }
-    if (file >= 0) close(file);
-    uint8_t *bytes;
-    const dcnn_status status = dcnn_file_read(path, &bytes, length);
-    *memory = bytes;
-    return status;
-}
-
-void dcnn_file_release(void *memory, size_t mapped) {
-    if (mapped > 0)
-        munmap(memory, mapped);
-    else
-        free(memory);
-}
+#include "io/spill.h"
 
 void dcnn_array_free(dcnn_array *array) {
-    dcnn_file_release(array->memory, array->mapped_bytes);
+    dcnn_spill_release(array->memory, array->mapped_bytes);
     free(array->name);
     free(array->word);
     *array = (dcnn_array){0};
@@ -242,10 +206,23 @@ static dcnn_status fail_values(const dcnn_array *a, const layout *l) {
                      a->name, text, whole ? "whole " : "", least, most, least, most > least ? most - least : 1);
 }
 
-static bool copy_pixels(const dcnn_array *a, const dcnn_source_options *o, const layout *l, uint8_t *to) {
+/* Now and then both sides are let go: neither needs to be in memory as a whole. */
+static void forget(const dcnn_array *a, uint8_t *pixels, size_t mapped, int64_t *forgotten, int64_t done) {
+    enum { EACH = 1 << 26 };
+    if (done - *forgotten < EACH) return;
+    *forgotten = done;
+    dcnn_spill_forget(a->memory, a->mapped_bytes);
+    dcnn_spill_forget(pixels, mapped);
+}
+
+static bool copy_pixels(const dcnn_array *a, const dcnn_source_options *o, const layout *l, uint8_t *pixels,
+                        size_t mapped) {
     const double scale = o->scale != 0 ? o->scale : a->kind == DCNN_NUMBER_BOOL ? 255 : 1;
     const bool exact = o->scale == 0;
-    for (int64_t n = 0; n < a->shape[0]; n++)
+    uint8_t *to = pixels;
+    int64_t forgotten = 0;
+    for (int64_t n = 0; n < a->shape[0]; n++) {
+        forget(a, pixels, mapped, &forgotten, to - pixels);
         for (int64_t y = 0; y < l->h; y++)
             for (int64_t x = 0; x < l->w; x++)
                 for (int64_t c = 0; c < l->channels; c++) {
@@ -254,6 +231,7 @@ static bool copy_pixels(const dcnn_array *a, const dcnn_source_options *o, const
                     if (!(value >= 0 && value <= 255) || value != floor(value)) return false;
                     *to++ = (uint8_t)value;
                 }
+    }
     return true;
 }
 
@@ -275,12 +253,10 @@ dcnn_status dcnn_array_take_images(dcnn_array *a, const dcnn_source_options *o, 
         return DCNN_OK;
     }
     size_t bytes;
-    uint8_t *pixels = NULL;
-    if (!__builtin_mul_overflow((size_t)source->count, (size_t)(l.h * l.w * l.channels), &bytes))
-        pixels = malloc(bytes);
-    if (!pixels) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for %lld images", a->name, (long long)source->count);
-    source->pixels = source->memory = pixels;
-    if (!copy_pixels(a, o, &l, pixels)) return fail_values(a, &l);
+    if (__builtin_mul_overflow((size_t)source->count, (size_t)(l.h * l.w * l.channels), &bytes)) bytes = SIZE_MAX / 2;
+    DCNN_TRY(dcnn_spill_take(o->aside, a->name, bytes, &source->memory, &source->mapped_bytes));
+    source->pixels = source->memory;
+    if (!copy_pixels(a, o, &l, source->memory, source->mapped_bytes)) return fail_values(a, &l);
     char text[160];
     if (a->kind == DCNN_NUMBER_BOOL)
         dcnn_source_tell(o, "%s: %s: false is taken as 0, true as 255", a->name, dcnn_array_text(a, text));

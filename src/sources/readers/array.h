@@ -61,6 +61,7 @@ void dcnn_array_free(dcnn_array *array);
 
 /** Many of them. */
 typedef struct dcnn_arrays {
+    const char *aside; /**< as dcnn_source_options has it */
     int count;
     dcnn_array *items;
 } dcnn_arrays;
@@ -81,11 +82,5 @@ dcnn_status dcnn_arrays_pair(const dcnn_opening *opening, const char *path, dcnn
 dcnn_status dcnn_npy_read(const char *path, dcnn_arrays *arrays);
 dcnn_status dcnn_npz_read(const char *path, dcnn_arrays *arrays);
 dcnn_status dcnn_idx_read(const char *path, dcnn_arrays *arrays);
-
-/** A whole file, unpacked if it is gzipped; large plain ones are mapped. @param mapped  out: bytes to unmap, or 0 */
-dcnn_status dcnn_file_hold(const char *path, void **memory, size_t *length, size_t *mapped);
-
-/** Ends it. */
-void dcnn_file_release(void *memory, size_t mapped);
 
 #endif

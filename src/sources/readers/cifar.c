@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "io/file.h"
+#include "io/spill.h"
 #include "sources/readers/array.h"
 
 enum { SIDE = 32, AREA = SIDE * SIDE, PIXELS = 3 * AREA };
@@ -78,12 +79,12 @@ static dcnn_status open_file(const dcnn_opening *opening, const char *path, bool
     if (about.st_size % (1 + PIXELS) != 0 && about.st_size % (2 + PIXELS) != 0) return DCNN_OK;
     void *memory;
     size_t length, mapped;
-    DCNN_TRY(dcnn_file_hold(path, &memory, &length, &mapped));
+    DCNN_TRY(dcnn_spill_read(opening->options->aside, path, &memory, &length, &mapped));
     dcnn_status status = DCNN_OK;
     *found = label_bytes(memory, length) > 0;
     if (*found) status = dcnn_source_note(opening, path);
     if (*found && status == DCNN_OK) status = take_file(opening, path, memory, length);
-    dcnn_file_release(memory, mapped);
+    dcnn_spill_release(memory, mapped);
     return status;
 }
 

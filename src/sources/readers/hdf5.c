@@ -7,8 +7,11 @@
 
 #include "io/hdf5/hdf5_arrays.h"
 #include "io/hdf5/hdf5_file.h"
+#include "io/spill.h"
 #include "sources/readers/array.h"
 #include "sources/readers/mat.h"
+
+enum { FORGET_ROWS = 4096 };
 
 /* One array of a file, brought into memory. */
 static dcnn_status read_one(const char *path, dcnn_h5_array *from, dcnn_arrays *arrays) {
@@ -19,11 +22,9 @@ static dcnn_status read_one(const char *path, dcnn_h5_array *from, dcnn_arrays *
     a->word = strdup(from->name);
     if (!a->word || asprintf(&a->name, "%s: %s", path, from->name) < 0)
         return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory", path);
-    uint8_t *values = NULL;
-    size_t length;
-    if (from->kind != DCNN_H5_OTHER) DCNN_TRY(dcnn_h5_array_read(path, from, &values, &length));
-    a->memory = values;
-    a->data = values;
+    if (from->kind != DCNN_H5_OTHER)
+        DCNN_TRY(dcnn_h5_array_read(path, from, arrays->aside, &a->memory, &a->mapped_bytes));
+    a->data = a->memory;
     a->kind = kinds[from->kind];
     a->bytes = from->bytes;
     a->rank = from->rank;
@@ -94,12 +95,17 @@ static dcnn_status take_split(const dcnn_opening *opening, const char *path, con
     s->h = whole->h;
     s->w = whole->w;
     s->c = whole->c;
-    uint8_t *pixels = malloc((size_t)s->count * size);
-    s->pixels = s->memory = pixels;
+    DCNN_TRY(dcnn_spill_take(opening->options->aside, path, (size_t)s->count * size, &s->memory, &s->mapped_bytes));
+    uint8_t *pixels = s->memory;
+    s->pixels = pixels;
     s->labels = malloc((size_t)s->count * sizeof *s->labels);
-    if (!pixels || !s->labels) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for its images", path);
+    if (!s->labels) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for its images", path);
     for (int64_t i = 0; i < s->count; i++) {
         const int64_t row = row_at(split, i);
+        if (i % FORGET_ROWS == FORGET_ROWS - 1) {
+            dcnn_spill_forget(s->memory, s->mapped_bytes);
+            dcnn_spill_forget(whole->memory, whole->mapped_bytes);
+        }
         memcpy(pixels + (size_t)i * size, whole->pixels + (size_t)row * size, size);
         s->labels[i] = whole->labels[row];
     }
@@ -160,7 +166,7 @@ static void turn_round(dcnn_arrays *arrays) {
 
 dcnn_status dcnn_hdf5_open(const dcnn_opening *opening, const char *path) {
     dcnn_h5_array *listed = calloc(DCNN_H5_ARRAYS, sizeof *listed);
-    dcnn_arrays arrays = {0};
+    dcnn_arrays arrays = {.aside = opening->options->aside};
     int count = 0;
     dcnn_status status = listed ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "%s: out of memory", path);
     DCNN_TRY_DONE(status);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "io/kind.h"
+#include "io/spill.h"
 #include "sources/readers/array.h"
 
 static uint32_t get_big(const uint8_t *from) {
@@ -63,6 +64,6 @@ dcnn_status dcnn_idx_read(const char *path, dcnn_arrays *arrays) {
     a->word = strdup(slash ? slash + 1 : path);
     if (!a->name || !a->word) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory", path);
     size_t length;
-    DCNN_TRY(dcnn_file_hold(path, &a->memory, &length, &a->mapped_bytes));
+    DCNN_TRY(dcnn_spill_read(arrays->aside, path, &a->memory, &length, &a->mapped_bytes));
     return parse(a, a->memory, length);
 }

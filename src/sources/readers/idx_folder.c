@@ -124,7 +124,7 @@ static dcnn_status check_pairs(const char *path, const dcnn_names *files, bool u
 
 dcnn_status dcnn_idx_folder_open(const dcnn_opening *opening, const char *path, bool *found) {
     dcnn_names all = {0}, files = {0};
-    dcnn_arrays arrays = {0};
+    dcnn_arrays arrays = {.aside = opening->options->aside};
     dcnn_status status = gather(path, true, &all);
     *found = all.count > 0;
     for (int64_t i = 0; i < all.count && status == DCNN_OK; i++)

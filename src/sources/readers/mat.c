@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/spill.h"
+
 bool dcnn_mat_is_hdf5(const char *path) {
     char head[10] = "";
     FILE *file = fopen(path, "rb");
@@ -61,6 +63,51 @@ void dcnn_mat_order(dcnn_arrays *arrays) {
 #ifdef DCNN_HAVE_MATIO
 
 #include <matio.h>
+#include <zlib.h>
+
+/* libmatio takes what is cut or damaged for whole: its elements, each a type, a length and so many bytes, must fill the
+ * file to its end, and what is packed must unpack, to its checksum ("MAT-File Format", MathWorks). */
+enum { HEADER = 128, TAG = 8, PACKED = 15 };
+
+static uint32_t get_number(const uint8_t *from, bool big) {
+    return big ? (uint32_t)from[0] << 24 | (uint32_t)from[1] << 16 | (uint32_t)from[2] << 8 | from[3]
+               : (uint32_t)from[3] << 24 | (uint32_t)from[2] << 16 | (uint32_t)from[1] << 8 | from[0];
+}
+
+static bool unpacks(const uint8_t *bytes, uint32_t length) {
+    uint8_t out[1 << 14];
+    z_stream stream = {.next_in = (uint8_t *)(uintptr_t)bytes, .avail_in = length};
+    int code = inflateInit(&stream);
+    while (code == Z_OK) {
+        stream.next_out = out;
+        stream.avail_out = sizeof out;
+        code = inflate(&stream, Z_NO_FLUSH);
+    }
+    inflateEnd(&stream);
+    return code == Z_STREAM_END;
+}
+
+static bool is_whole(const uint8_t *bytes, size_t length) {
+    if (length < HEADER) return false;
+    const bool big = bytes[HEADER - 2] == 'M';
+    size_t at = HEADER;
+    while (at + TAG <= length) {
+        const uint32_t type = get_number(bytes + at, big), size = get_number(bytes + at + 4, big);
+        if (size > length - at - TAG || (type == PACKED && !unpacks(bytes + at + TAG, size))) return false;
+        at += TAG + size;
+    }
+    return at == length;
+}
+
+static dcnn_status check_file(const char *path) {
+    void *bytes;
+    size_t length, mapped;
+    DCNN_TRY(dcnn_spill_read(NULL, path, &bytes, &length, &mapped));
+    const bool whole = is_whole(bytes, length);
+    dcnn_spill_release(bytes, mapped);
+    return whole ? DCNN_OK
+                 : DCNN_FAIL(DCNN_BAD_INPUT, "%s: a damaged MATLAB file: cut or changed; use another copy", path);
+}
 
 static bool find_type(const matvar_t *variable, dcnn_array *a) {
     static const struct {
@@ -108,6 +155,7 @@ static dcnn_status take(const char *path, matvar_t *variable, dcnn_arrays *array
 }
 
 dcnn_status dcnn_mat_read(const char *path, dcnn_arrays *arrays) {
+    DCNN_TRY(check_file(path));
     mat_t *file = Mat_Open(path, MAT_ACC_RDONLY);
     if (!file) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: a damaged MATLAB file: libmatio cannot open it", path);
     dcnn_status status = DCNN_OK;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/spill.h"
 #include "sources/readers/array.h"
 #include "sources/readers/zipped.h"
 
@@ -91,7 +92,7 @@ dcnn_status dcnn_npy_read(const char *path, dcnn_arrays *arrays) {
     a->word = stem_of(path);
     if (!a->name || !a->word) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory", path);
     size_t length;
-    DCNN_TRY(dcnn_file_hold(path, &a->memory, &length, &a->mapped_bytes));
+    DCNN_TRY(dcnn_spill_read(arrays->aside, path, &a->memory, &length, &a->mapped_bytes));
     return parse(a, a->memory, length);
 }
 
@@ -112,11 +113,10 @@ dcnn_status dcnn_npz_read(const char *path, dcnn_arrays *arrays) {
             status = DCNN_FAIL(DCNN_FAILURE, "%s: out of memory", path);
         free(stem);
         free(file);
-        uint8_t *bytes = NULL;
         size_t length = 0;
-        if (status == DCNN_OK) status = dcnn_zip_read(path, member, &bytes, &length);
-        a->memory = bytes;
-        if (status == DCNN_OK) status = parse(a, bytes, length);
+        if (status == DCNN_OK)
+            status = dcnn_zip_read(arrays->aside, path, member, &a->memory, &length, &a->mapped_bytes);
+        if (status == DCNN_OK) status = parse(a, a->memory, length);
     }
     if (status == DCNN_OK && members.count == 0) status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: holds no arrays", path);
     dcnn_names_free(&members);

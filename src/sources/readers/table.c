@@ -7,10 +7,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "io/file.h"
 #include "io/kind.h"
+#include "io/spill.h"
 #include "sources/readers/table_private.h"
 #include "sources/readers/zipped.h"
+
+enum { FORGET_ROWS = 4096 };
 
 static dcnn_status fail_value(const dcnn_table *t, int64_t line, int column, dcnn_cell cell, double value,
                               bool number) {
@@ -161,13 +163,16 @@ static dcnn_status read_line(dcnn_table *t) {
 
 static dcnn_status make_room(dcnn_table *t) {
     if (t->count < t->room) return DCNN_OK;
-    t->room = 2 * t->room + 1024;
-    uint8_t *pixels = t->pixel_columns ? realloc(t->pixels, (size_t)(t->room * t->pixel_columns)) : NULL;
-    if (pixels) t->pixels = pixels;
-    uint8_t *roles = realloc(t->roles, (size_t)t->room);
-    if (roles) t->roles = roles;
-    if ((t->pixel_columns && !pixels) || !roles)
-        return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for %lld images", t->path, (long long)t->room);
+    const int64_t room = 2 * t->room + 1024;
+    const size_t size = (size_t)t->pixel_columns;
+    if (size > 0)
+        DCNN_TRY(dcnn_spill_grow(t->opening->options->aside, t->path, (size_t)t->count * size, (size_t)room * size,
+                                 &t->memory, &t->mapped_bytes));
+    t->pixels = t->memory;
+    uint8_t *roles = realloc(t->roles, (size_t)room);
+    if (!roles) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for %lld images", t->path, (long long)room);
+    t->room = room;
+    t->roles = roles;
     memset(t->roles + t->count, t->opening->given, (size_t)(t->room - t->count));
     return DCNN_OK;
 }
@@ -186,11 +191,22 @@ static dcnn_status count_many(dcnn_table *t) {
     return DCNN_OK;
 }
 
+/* Text and pixels are let go now and then: neither needs to be in memory as a whole. */
+static void forget(dcnn_table *t, const char **from) {
+    enum { EACH = 1 << 26 };
+    if (t->cells.next - *from < EACH) return;
+    *from = t->cells.next;
+    dcnn_spill_forget(t->text, t->text_mapped);
+    dcnn_spill_forget(t->memory, t->mapped_bytes);
+}
+
 static dcnn_status read_lines(dcnn_table *t) {
+    const char *from = t->cells.next;
     if (dcnn_table_has(t, PIXELS)) DCNN_TRY(count_many(t));
     while (dcnn_cells_line(&t->cells)) {
         DCNN_TRY(make_room(t));
         DCNN_TRY(read_line(t));
+        forget(t, &from);
     }
     if (t->pixels && t->largest == 1 && t->opening->options->scale == 0)
         dcnn_source_tell(t->opening->options,
@@ -244,17 +260,24 @@ static dcnn_status give_role(dcnn_table *t, uint8_t role, bool alone) {
     DCNN_TRY(take(t, &t->files, role, &s->files));
     if (!t->pixels) return DCNN_OK;
     const size_t size = (size_t)t->pixel_columns;
-    uint8_t *pixels = alone ? t->pixels : malloc((size_t)count * size);
-    if (!pixels) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for %lld images", t->path, (long long)count);
-    s->pixels = s->memory = pixels;
-    if (alone)
-        t->pixels = NULL;
-    else
-        for (int64_t i = 0; i < t->count; i++)
-            if (t->roles[i] == role) {
-                memcpy(pixels, t->pixels + (size_t)i * size, size);
-                pixels += size;
-            }
+    if (alone) {
+        s->pixels = s->memory = t->memory;
+        s->mapped_bytes = t->mapped_bytes;
+        t->memory = NULL;
+        t->mapped_bytes = 0;
+        return DCNN_OK;
+    }
+    DCNN_TRY(dcnn_spill_take(t->opening->options->aside, t->path, (size_t)count * size, &s->memory, &s->mapped_bytes));
+    uint8_t *pixels = s->memory;
+    s->pixels = pixels;
+    for (int64_t i = 0; i < t->count; i++) {
+        if (t->roles[i] != role) continue;
+        memcpy(pixels, t->pixels + (size_t)i * size, size);
+        pixels += size;
+        if ((pixels - s->pixels) % ((int64_t)size * FORGET_ROWS) != 0) continue;
+        dcnn_spill_forget(s->memory, s->mapped_bytes);
+        dcnn_spill_forget(t->memory, t->mapped_bytes);
+    }
     return DCNN_OK;
 }
 
@@ -271,16 +294,16 @@ static void tell_table(const dcnn_table *t, const char *inside) {
 
 dcnn_status dcnn_table_open(const dcnn_opening *opening, const char *path) {
     dcnn_table t = {.opening = opening, .path = path};
-    uint8_t *bytes = NULL;
+    const char *aside = opening->options->aside;
     char *inside = NULL;
     size_t length;
     dcnn_status status;
     DCNN_TRY_DONE(dcnn_source_note(opening, path));
     if (dcnn_kind_of_file(path) == DCNN_KIND_ZIP)
-        DCNN_TRY_DONE(dcnn_zip_read_only_one(path, &inside, &bytes, &length));
+        DCNN_TRY_DONE(dcnn_zip_read_only_one(aside, path, &inside, &t.text, &length, &t.text_mapped));
     else
-        DCNN_TRY_DONE(dcnn_file_read(path, &bytes, &length));
-    dcnn_cells_begin(&t.cells, path, (char *)bytes, length);
+        DCNN_TRY_DONE(dcnn_spill_read(aside, path, &t.text, &length, &t.text_mapped));
+    dcnn_cells_begin(&t.cells, path, t.text, length);
     DCNN_TRY_DONE(dcnn_table_find_columns(&t));
     DCNN_TRY_DONE(read_lines(&t));
     tell_table(&t, inside);
@@ -295,9 +318,9 @@ done:
     dcnn_names_free(&t.ids);
     dcnn_names_free(&t.files);
     free(t.of);
-    free(t.pixels);
+    dcnn_spill_release(t.memory, t.mapped_bytes);
+    dcnn_spill_release(t.text, t.text_mapped);
     free(t.roles);
     free(inside);
-    free(bytes);
     return status;
 }

@@ -12,6 +12,8 @@ typedef enum dcnn_meaning { PIXEL, LABEL, ID, SPLIT, PATH, PIXELS /* many in one
 typedef struct dcnn_table {
     const dcnn_opening *opening;
     const char *path;
+    void *text; /* the file */
+    size_t text_mapped;
     dcnn_cells cells;         /* at the first line of numbers */
     dcnn_names header, first; /* cells of the header (or none), and of the first line behind it */
     int columns;
@@ -20,6 +22,8 @@ typedef struct dcnn_table {
     int64_t pixel_columns;
     /* what is read */
     int64_t count, room;
+    void *memory; /* of the pixels */
+    size_t mapped_bytes;
     uint8_t *pixels;
     dcnn_names labels, ids, files;
     uint8_t *roles; /* [room], by the column SPLIT */

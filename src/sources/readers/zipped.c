@@ -7,6 +7,10 @@
 
 #include <zip.h>
 
+#include "io/spill.h"
+
+enum { PART_BYTES = 1 << 24 };
+
 static dcnn_status open_archive(const char *path, zip_t **archive) {
     int code;
     *archive = zip_open(path, ZIP_RDONLY | ZIP_CHECKCONS, &code);
@@ -33,19 +37,24 @@ dcnn_status dcnn_zip_list(const char *path, dcnn_names *members) {
     return status;
 }
 
-static dcnn_status read_member(zip_t *archive, const char *path, const char *member, uint8_t **bytes, size_t *length) {
+static dcnn_status read_member(zip_t *archive, const char *aside, const char *path, const char *member, void **memory,
+                               size_t *length, size_t *mapped) {
     zip_stat_t about;
     if (zip_stat(archive, member, 0, &about) != 0 || !(about.valid & ZIP_STAT_SIZE) || about.size > SIZE_MAX / 2)
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s: its file %s cannot be read: %s", path, member, zip_strerror(archive));
     *length = (size_t)about.size;
-    *bytes = malloc(*length + 1);
-    if (!*bytes) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for %zu bytes", path, *length);
+    DCNN_TRY(dcnn_spill_take(aside, path, *length + 1, memory, mapped));
+    uint8_t *bytes = *memory;
     zip_file_t *file = zip_fopen(archive, member, 0);
     if (!file)
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s: its file %s cannot be read: %s", path, member, zip_strerror(archive));
     size_t used = 0;
     zip_int64_t got = 1;
-    while (used < *length && (got = zip_fread(file, *bytes + used, *length - used)) > 0) used += (size_t)got;
+    while (used < *length && got > 0) {
+        got = zip_fread(file, bytes + used, *length - used < PART_BYTES ? *length - used : PART_BYTES);
+        if (got > 0) used += (size_t)got;
+        dcnn_spill_forget(*memory, *mapped);
+    }
     char rest;
     const bool whole = used == *length && zip_fread(file, &rest, 1) == 0; /* the checksum is compared at the end */
     dcnn_status status = DCNN_OK;
@@ -53,35 +62,39 @@ static dcnn_status read_member(zip_t *archive, const char *path, const char *mem
         status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: damaged: its file %s: %s; use another copy", path, member,
                            got < 0 || used == *length ? zip_file_strerror(file) : "it ends too early");
     zip_fclose(file);
-    (*bytes)[*length] = 0;
+    bytes[*length] = 0;
     return status;
 }
 
-dcnn_status dcnn_zip_read(const char *path, const char *member, uint8_t **bytes, size_t *length) {
+dcnn_status dcnn_zip_read(const char *aside, const char *path, const char *member, void **memory, size_t *length,
+                          size_t *mapped) {
     zip_t *archive;
-    *bytes = NULL;
-    *length = 0;
+    *memory = NULL;
+    *length = *mapped = 0;
     DCNN_TRY(open_archive(path, &archive));
-    const dcnn_status status = read_member(archive, path, member, bytes, length);
+    const dcnn_status status = read_member(archive, aside, path, member, memory, length, mapped);
     zip_discard(archive);
     if (status != DCNN_OK) {
-        free(*bytes);
-        *bytes = NULL;
+        dcnn_spill_release(*memory, *mapped);
+        *memory = NULL;
+        *mapped = 0;
     }
     return status;
 }
 
-dcnn_status dcnn_zip_read_only_one(const char *path, char **member, uint8_t **bytes, size_t *length) {
+dcnn_status dcnn_zip_read_only_one(const char *aside, const char *path, char **member, void **memory, size_t *length,
+                                   size_t *mapped) {
     dcnn_names members = {0};
     *member = NULL;
-    *bytes = NULL;
+    *memory = NULL;
+    *mapped = 0;
     dcnn_status status = dcnn_zip_list(path, &members);
     if (status == DCNN_OK && members.count == 0)
         status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: a zip archive without files", path);
     if (status == DCNN_OK && members.count > 1)
         status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: a zip archive of %lld files (%s, %s, ...); unpack it and name them",
                            path, (long long)members.count, members.text[0], members.text[1]);
-    if (status == DCNN_OK) status = dcnn_zip_read(path, members.text[0], bytes, length);
+    if (status == DCNN_OK) status = dcnn_zip_read(aside, path, members.text[0], memory, length, mapped);
     if (status == DCNN_OK && !(*member = strdup(members.text[0])))
         status = DCNN_FAIL(DCNN_FAILURE, "%s: out of memory", path);
     dcnn_names_free(&members);

@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* constants.c — tensors of an ONNX file, attributes, and nodes of constants alone: the shapes that PyTorch computes. A
+ * batch of any size counts as 0, which Reshape takes for "as it is". */
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/convert.h"
+#include "model/onnx/build.h"
+#include "model/onnx/read.h"
+
+/* --- attributes ----------------------------------------------------------------------------------------------------
+ */
+
+const DcnnOnnx__Attribute *dcnn_onnx_attribute(const DcnnOnnx__Node *node, const char *name) {
+    for (size_t i = 0; i < node->n_attribute; i++)
+        if (node->attribute[i]->name && strcmp(node->attribute[i]->name, name) == 0) return node->attribute[i];
+    return NULL;
+}
+
+int64_t dcnn_onnx_int_of(const DcnnOnnx__Node *node, const char *name, int64_t fallback) {
+    const DcnnOnnx__Attribute *attribute = dcnn_onnx_attribute(node, name);
+    return attribute ? attribute->i : fallback;
+}
+
+double dcnn_onnx_float_of(const DcnnOnnx__Node *node, const char *name, double fallback) {
+    const DcnnOnnx__Attribute *attribute = dcnn_onnx_attribute(node, name);
+    return attribute ? (double)attribute->f : fallback;
+}
+
+bool dcnn_onnx_is(const DcnnOnnx__Node *node, const char *name, const char *word, const char *fallback) {
+    const DcnnOnnx__Attribute *attribute = dcnn_onnx_attribute(node, name);
+    if (attribute == NULL || attribute->s.data == NULL) return strcmp(word, fallback) == 0;
+    return attribute->s.len == strlen(word) && memcmp(attribute->s.data, word, attribute->s.len) == 0;
+}
+
+dcnn_status dcnn_onnx_ints_of(const dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const char *name, size_t count,
+                              int64_t *values) {
+    const DcnnOnnx__Attribute *attribute = dcnn_onnx_attribute(node, name);
+    if (attribute == NULL) return DCNN_OK;
+    if (attribute->n_ints != count) return dcnn_onnx_refuse(r, node, "it is not of two dimensions");
+    for (size_t i = 0; i < count; i++) {
+        if (attribute->ints[i] < -(1 << 20) || attribute->ints[i] > 1 << 20)
+            return dcnn_onnx_refuse(r, node, "one of its numbers is beyond all reason");
+        values[i] = attribute->ints[i];
+    }
+    return DCNN_OK;
+}
+
+dcnn_status dcnn_onnx_list_of(const dcnn_onnx_reader *r, const DcnnOnnx__Node *node, size_t input,
+                              const char *attribute, int64_t *values, int *count) {
+    const DcnnOnnx__Attribute *a = dcnn_onnx_attribute(node, attribute);
+    dcnn_onnx_value list = {0};
+    *count = 0;
+    if (a && a->n_ints <= 2 * DCNN_ONNX_RANK) {
+        for (size_t i = 0; i < a->n_ints; i++) values[(*count)++] = a->ints[i];
+        return DCNN_OK;
+    }
+    if (!dcnn_onnx_has_input(node, input)) return DCNN_OK;
+    DCNN_TRY(dcnn_onnx_input(r, node, input, &list));
+    if (list.kind != ONNX_CONSTANT || list.ints == NULL || list.count > 2 * DCNN_ONNX_RANK)
+        return dcnn_onnx_refuse(r, node, "it depends on a number that is computed");
+    for (int64_t i = 0; i < list.count; i++) values[(*count)++] = list.ints[i];
+    return DCNN_OK;
+}
+
+/* --- tensors -------------------------------------------------------------------------------------------------------
+ */
+
+static dcnn_status fail_tensor(const dcnn_onnx_reader *r, const DcnnOnnx__Tensor *tensor, const char *what) {
+    return DCNN_FAIL(DCNN_BAD_INPUT, "%s: tensor '%.80s': %s", r->path, tensor->name ? tensor->name : "", what);
+}
+
+static dcnn_number_type type_of(int32_t type) {
+    static const struct {
+        int32_t onnx;
+        dcnn_number_type type;
+    } rows[] = {{ONNX_FLOAT, DCNN_NUMBER_F32}, {ONNX_DOUBLE, DCNN_NUMBER_F64}, {ONNX_HALF, DCNN_NUMBER_F16},
+                {ONNX_BF16, DCNN_NUMBER_BF16}, {ONNX_INT32, DCNN_NUMBER_I32},  {ONNX_INT64, DCNN_NUMBER_I64}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (rows[i].onnx == type) return rows[i].type;
+    return DCNN_NUMBER_COUNT;
+}
+
+/* A file beside the model, whose name is a plain one: nothing may lead elsewhere. */
+static dcnn_status open_external(dcnn_onnx_reader *r, const DcnnOnnx__Tensor *tensor, const char *name) {
+    if (name == NULL || name[0] == '\0' || name[0] == '.' || strchr(name, '/'))
+        return fail_tensor(r, tensor, "its values lie in a file that is not beside the model");
+    if (r->external_name && strcmp(r->external_name, name) == 0) return DCNN_OK;
+    const char *slash = strrchr(r->path, '/');
+    const size_t folder = slash ? (size_t)(slash - r->path) + 1 : 0;
+    char *path = malloc(folder + strlen(name) + 1);
+    if (path == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: an ONNX model");
+    memcpy(path, r->path, folder);
+    strcpy(path + folder, name);
+    free(r->external_name);
+    free(r->external);
+    r->external = NULL;
+    r->external_name = strdup(name);
+    dcnn_status status = dcnn_file_read(path, &r->external, &r->external_bytes);
+    if (status != DCNN_OK) {
+        dcnn_error_prefix("%s: its weights are in another file", r->path);
+        free(r->external_name);
+        r->external_name = NULL;
+    }
+    free(path);
+    return status;
+}
+
+static dcnn_status external_bytes(dcnn_onnx_reader *r, const DcnnOnnx__Tensor *tensor, const uint8_t **bytes,
+                                  size_t *length) {
+    const char *location = NULL;
+    unsigned long long offset = 0, there = 0;
+    for (size_t i = 0; i < tensor->n_external_data; i++) {
+        const DcnnOnnx__Entry *entry = tensor->external_data[i];
+        if (entry->key == NULL || entry->value == NULL) continue;
+        if (strcmp(entry->key, "location") == 0) location = entry->value;
+        if (strcmp(entry->key, "offset") == 0) offset = strtoull(entry->value, NULL, 10);
+        if (strcmp(entry->key, "length") == 0) there = strtoull(entry->value, NULL, 10);
+    }
+    DCNN_TRY(open_external(r, tensor, location));
+    if (offset > r->external_bytes) return fail_tensor(r, tensor, "its values lie behind the end of their file");
+    *bytes = r->external + offset;
+    *length = r->external_bytes - offset;
+    if (there > 0 && there < *length) *length = there;
+    return DCNN_OK;
+}
+
+/* Where a tensor's numbers lie, and of which type. */
+static dcnn_status find_numbers(dcnn_onnx_reader *r, const DcnnOnnx__Tensor *t, int64_t count, dcnn_number_type *type,
+                                const uint8_t **bytes) {
+    size_t length = t->raw_data.len;
+    *type = type_of(t->data_type);
+    if (*type == DCNN_NUMBER_COUNT)
+        return fail_tensor(r, t, "dcnn reads float, double, float16, bfloat16, int32 and int64");
+    *bytes = t->raw_data.data;
+    if (t->data_location == 1) {
+        DCNN_TRY(external_bytes(r, t, bytes, &length));
+    } else if (!t->has_raw_data) {
+        const struct {
+            size_t count, size;
+            const void *values;
+        } lists[DCNN_NUMBER_COUNT] = {[DCNN_NUMBER_F32] = {t->n_float_data, 4, t->float_data},
+                                      [DCNN_NUMBER_F64] = {t->n_double_data, 8, t->double_data},
+                                      [DCNN_NUMBER_I32] = {t->n_int32_data, 4, t->int32_data},
+                                      [DCNN_NUMBER_I64] = {t->n_int64_data, 8, t->int64_data}};
+        *bytes = lists[*type].values;
+        length = lists[*type].count * lists[*type].size;
+    }
+    if (length / dcnn_number_bytes(*type) < (size_t)count) return fail_tensor(r, t, "damaged: it has too few values");
+    return DCNN_OK;
+}
+
+dcnn_status dcnn_onnx_tensor(dcnn_onnx_reader *r, const DcnnOnnx__Tensor *tensor, dcnn_onnx_value *value) {
+    dcnn_number_type type = DCNN_NUMBER_COUNT;
+    const uint8_t *bytes = NULL;
+    *value = (dcnn_onnx_value){.kind = ONNX_CONSTANT, .count = 1, .rank = (int)tensor->n_dims};
+    if (tensor->n_dims > DCNN_ONNX_RANK) return fail_tensor(r, tensor, "it has more than 6 dimensions");
+    for (size_t i = 0; i < tensor->n_dims; i++) {
+        value->dims[i] = tensor->dims[i];
+        if (tensor->dims[i] < 0 || tensor->dims[i] > DCNN_ONNX_MOST || value->count * tensor->dims[i] > DCNN_ONNX_MOST)
+            return fail_tensor(r, tensor, "its shape is beyond all reason");
+        value->count *= tensor->dims[i];
+    }
+    DCNN_TRY(find_numbers(r, tensor, value->count, &type, &bytes));
+    const size_t count = (size_t)value->count;
+    if (type == DCNN_NUMBER_I32 || type == DCNN_NUMBER_I64) {
+        value->ints = dcnn_onnx_keep(r, count, sizeof *value->ints);
+        if (value->ints == NULL) return DCNN_FAILURE;
+        for (size_t i = 0; i < count; i++) {
+            int32_t small;
+            if (type == DCNN_NUMBER_I64) memcpy(&value->ints[i], bytes + i * sizeof(int64_t), sizeof(int64_t));
+            if (type == DCNN_NUMBER_I64) continue;
+            memcpy(&small, bytes + i * sizeof small, sizeof small);
+            value->ints[i] = small;
+        }
+        return DCNN_OK;
+    }
+    value->floats = dcnn_onnx_keep(r, count, sizeof *value->floats);
+    if (value->floats == NULL) return DCNN_FAILURE;
+    if (count > 0) dcnn_numbers_to_floats(type, count, bytes, value->floats);
+    return DCNN_OK;
+}
+
+/* --- folding -------------------------------------------------------------------------------------------------------
+ */
+
+static dcnn_status new_ints(dcnn_onnx_reader *r, dcnn_onnx_value *out, int64_t count) {
+    *out = (dcnn_onnx_value){.kind = ONNX_CONSTANT, .rank = 1, .dims = {count}, .count = count};
+    out->ints = dcnn_onnx_keep(r, (size_t)count, sizeof *out->ints);
+    return out->ints ? DCNN_OK : DCNN_FAILURE;
+}
+
+/* The shape of a value that a layer makes. */
+static dcnn_status shape_of(dcnn_onnx_reader *r, const dcnn_onnx_value *x, dcnn_onnx_value *out) {
+    const int64_t first[4] = {r->batch, x->c, x->h, x->w}, last[4] = {r->batch, x->h, x->w, x->c};
+    const bool map = x->kind == ONNX_MAP || x->kind == ONNX_LAST;
+    DCNN_TRY(new_ints(r, out, map ? 4 : 2));
+    memcpy(out->ints, x->kind == ONNX_LAST ? last : first, (size_t)out->count * sizeof *out->ints);
+    if (x->kind == ONNX_FLAT) out->ints[1] = (int64_t)x->c * x->h * x->w;
+    return DCNN_OK;
+}
+
+static dcnn_status gather(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const dcnn_onnx_value *x,
+                          dcnn_onnx_value *out, bool *done) {
+    dcnn_onnx_value at;
+    DCNN_TRY(dcnn_onnx_input(r, node, 1, &at));
+    *done = x->ints && at.ints && x->rank == 1;
+    if (!*done) return DCNN_OK;
+    DCNN_TRY(new_ints(r, out, at.count));
+    out->rank = at.rank;
+    memcpy(out->dims, at.dims, sizeof at.dims);
+    for (int64_t i = 0; i < at.count; i++) {
+        const int64_t from = at.ints[i] < 0 ? at.ints[i] + x->count : at.ints[i];
+        if (from < 0 || from >= x->count) return dcnn_onnx_refuse(r, node, "it takes a number that is not there");
+        out->ints[i] = x->ints[from];
+    }
+    return DCNN_OK;
+}
+
+static dcnn_status concatenate(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_onnx_value *out, bool *done) {
+    int64_t count = 0;
+    for (size_t i = 0; i < node->n_input; i++) {
+        dcnn_onnx_value part;
+        DCNN_TRY(dcnn_onnx_input(r, node, i, &part));
+        *done = part.kind == ONNX_CONSTANT && part.ints && part.rank <= 1 && count + part.count < DCNN_ONNX_MOST;
+        if (!*done) return DCNN_OK;
+        count += part.count;
+    }
+    DCNN_TRY(new_ints(r, out, count));
+    count = 0;
+    for (size_t i = 0; i < node->n_input; i++) {
+        dcnn_onnx_value part;
+        DCNN_TRY(dcnn_onnx_input(r, node, i, &part));
+        memcpy(out->ints + count, part.ints, (size_t)part.count * sizeof *out->ints);
+        count += part.count;
+    }
+    return DCNN_OK;
+}
+
+/* Rows of a list or table in steps: [-1::-1] turns it over. */
+static dcnn_status slice(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const dcnn_onnx_value *x,
+                         dcnn_onnx_value *out, bool *done) {
+    int64_t first[12], end[12], axes[12] = {0}, steps[12] = {1};
+    int firsts, ends, axis_count, step_count;
+    DCNN_TRY(dcnn_onnx_list_of(r, node, 1, "starts", first, &firsts));
+    DCNN_TRY(dcnn_onnx_list_of(r, node, 2, "ends", end, &ends));
+    DCNN_TRY(dcnn_onnx_list_of(r, node, 3, "axes", axes, &axis_count));
+    DCNN_TRY(dcnn_onnx_list_of(r, node, 4, "", steps, &step_count));
+    *done = x->ints && x->rank >= 1 && x->rank <= 2 && firsts == 1 && ends == 1 && axes[0] == 0 &&
+            (steps[0] == 1 || steps[0] == -1) && x->dims[0] > 0;
+    if (!*done) return DCNN_OK;
+    const int64_t rows = x->dims[0], width = x->count / rows, step = steps[0];
+    int64_t a = first[0] < 0 ? first[0] + rows : first[0];
+    int64_t b = end[0] < -rows ? -1 : end[0] < 0 ? end[0] + rows : end[0];
+    if (a >= rows) a = step > 0 ? rows : rows - 1;
+    if (a < 0) a = 0;
+    if (b > rows) b = rows;
+    const int64_t count = (b - a) * step > 0 ? (b - a) * step : 0;
+    DCNN_TRY(new_ints(r, out, count * width));
+    out->rank = x->rank;
+    out->dims[0] = count;
+    out->dims[1] = x->dims[1];
+    for (int64_t i = 0; i < count; i++)
+        memcpy(out->ints + i * width, x->ints + (a + i * step) * width, (size_t)width * sizeof *out->ints);
+    return DCNN_OK;
+}
+
+static dcnn_status transpose(dcnn_onnx_reader *r, const dcnn_onnx_value *x, dcnn_onnx_value *out) {
+    DCNN_TRY(new_ints(r, out, x->count));
+    out->rank = 2;
+    out->dims[0] = x->dims[1];
+    out->dims[1] = x->dims[0];
+    for (int64_t i = 0; i < x->count; i++) out->ints[i % x->dims[1] * x->dims[0] + i / x->dims[1]] = x->ints[i];
+    return DCNN_OK;
+}
+
+/* The same numbers in another shape. */
+static dcnn_status reshape(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const dcnn_onnx_value *x,
+                           dcnn_onnx_value *out, bool *done) {
+    int64_t shape[12], known = 1;
+    int rank;
+    DCNN_TRY(dcnn_onnx_list_of(r, node, 1, "shape", shape, &rank));
+    *done = rank >= 1 && rank <= 2;
+    for (int i = 0; i < rank && *done; i++) {
+        *done = shape[i] == -1 || (shape[i] > 0 && shape[i] <= DCNN_ONNX_MOST);
+        if (shape[i] > 0 && *done) known *= shape[i];
+    }
+    if (!*done) return DCNN_OK;
+    *out = *x;
+    out->rank = rank;
+    for (int i = 0; i < rank; i++) out->dims[i] = shape[i] > 0 ? shape[i] : x->count / known;
+    if ((rank == 2 ? out->dims[0] * out->dims[1] : out->dims[0]) != x->count)
+        return dcnn_onnx_refuse(r, node, "its shape does not fit");
+    return DCNN_OK;
+}
+
+/* Sums and products of whole numbers, one by one or by one number. */
+static dcnn_status calculate(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const dcnn_onnx_value *x,
+                             dcnn_onnx_value *out, bool *done) {
+    dcnn_onnx_value y;
+    DCNN_TRY(dcnn_onnx_input(r, node, 1, &y));
+    *done = x->ints && y.kind == ONNX_CONSTANT && y.ints && (x->count == y.count || x->count == 1 || y.count == 1);
+    if (!*done) return DCNN_OK;
+    const int64_t count = x->count > y.count ? x->count : y.count;
+    DCNN_TRY(new_ints(r, out, count));
+    out->rank = x->count >= y.count ? x->rank : y.rank;
+    for (int64_t i = 0; i < count; i++) {
+        const int64_t a = x->ints[x->count == 1 ? 0 : i], b = y.ints[y.count == 1 ? 0 : i];
+        int64_t value = 0;
+        bool good = true;
+        if (strcmp(node->op_type, "Add") == 0)
+            good = !__builtin_add_overflow(a, b, &value);
+        else if (strcmp(node->op_type, "Sub") == 0)
+            good = !__builtin_sub_overflow(a, b, &value);
+        else if (strcmp(node->op_type, "Mul") == 0)
+            good = !__builtin_mul_overflow(a, b, &value);
+        else if (b > 0)
+            value = a / b;
+        else
+            good = false;
+        if (!good) return dcnn_onnx_refuse(r, node, "its numbers are beyond all reason");
+        out->ints[i] = value;
+    }
+    return DCNN_OK;
+}
+
+static dcnn_status constant(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_onnx_value *out) {
+    const DcnnOnnx__Attribute *one = dcnn_onnx_attribute(node, "value_int");
+    const DcnnOnnx__Attribute *list = dcnn_onnx_attribute(node, "value_ints");
+    const DcnnOnnx__Attribute *tensor = dcnn_onnx_attribute(node, "value");
+    if (tensor && tensor->t) return dcnn_onnx_tensor(r, tensor->t, out);
+    if (one || list) {
+        DCNN_TRY(new_ints(r, out, one ? 1 : (int64_t)list->n_ints));
+        out->rank = one ? 0 : 1;
+        for (int64_t i = 0; i < out->count; i++) out->ints[i] = one ? one->i : list->ints[i];
+        return DCNN_OK;
+    }
+    const DcnnOnnx__Attribute *real = dcnn_onnx_attribute(node, "value_float");
+    if (real == NULL) return dcnn_onnx_refuse(r, node, "it has no value that dcnn reads");
+    *out = (dcnn_onnx_value){.kind = ONNX_CONSTANT, .count = 1, .floats = dcnn_onnx_keep(r, 1, sizeof(float))};
+    if (out->floats == NULL) return DCNN_FAILURE;
+    out->floats[0] = real->f;
+    return DCNN_OK;
+}
+
+static dcnn_status constant_of_shape(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const dcnn_onnx_value *x,
+                                     dcnn_onnx_value *out, bool *done) {
+    const DcnnOnnx__Attribute *fill = dcnn_onnx_attribute(node, "value");
+    dcnn_onnx_value value = {0};
+    *done = x->ints && x->count == 1 && x->ints[0] >= 0 && x->ints[0] < 1 << 16;
+    if (!*done) return DCNN_OK;
+    if (fill && fill->t) DCNN_TRY(dcnn_onnx_tensor(r, fill->t, &value));
+    DCNN_TRY(new_ints(r, out, x->ints[0]));
+    for (int64_t i = 0; i < out->count; i++) out->ints[i] = value.ints && value.count == 1 ? value.ints[0] : 0;
+    return DCNN_OK;
+}
+
+/* Whole numbers as such, or made floats of. */
+static dcnn_status cast(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const dcnn_onnx_value *x,
+                        dcnn_onnx_value *out) {
+    const int64_t to = dcnn_onnx_int_of(node, "to", ONNX_FLOAT);
+    const bool whole = to == ONNX_INT64 || to == ONNX_INT32;
+    *out = *x;
+    if (whole == (x->ints != NULL)) return DCNN_OK;
+    if (whole) return dcnn_onnx_refuse(r, node, "it makes whole numbers of others");
+    out->ints = NULL;
+    out->floats = dcnn_onnx_keep(r, (size_t)x->count, sizeof *out->floats);
+    for (int64_t i = 0; out->floats && i < x->count; i++) out->floats[i] = (float)x->ints[i];
+    return out->floats ? DCNN_OK : DCNN_FAILURE;
+}
+
+dcnn_status dcnn_onnx_fold(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_onnx_value *out, bool *done) {
+    const char *op = node->op_type;
+    dcnn_onnx_value x;
+    *done = true;
+    if (strcmp(op, "Constant") == 0) return constant(r, node, out);
+    *done = false;
+    if (node->n_input == 0) return DCNN_OK;
+    DCNN_TRY(dcnn_onnx_input(r, node, 0, &x));
+    if (strcmp(op, "Shape") == 0 && x.kind != ONNX_CONSTANT && x.kind != ONNX_OPEN && x.kind != ONNX_GROUPED) {
+        *done = true;
+        return shape_of(r, &x, out);
+    }
+    if (x.kind != ONNX_CONSTANT) return DCNN_OK;
+    if (strcmp(op, "Gather") == 0) return gather(r, node, &x, out, done);
+    if (strcmp(op, "Concat") == 0) return concatenate(r, node, out, done);
+    if (strcmp(op, "Slice") == 0) return slice(r, node, &x, out, done);
+    if (strcmp(op, "Reshape") == 0) return reshape(r, node, &x, out, done);
+    if (strcmp(op, "ConstantOfShape") == 0) return constant_of_shape(r, node, &x, out, done);
+    if (strcmp(op, "Add") == 0 || strcmp(op, "Sub") == 0 || strcmp(op, "Mul") == 0 || strcmp(op, "Div") == 0)
+        return calculate(r, node, &x, out, done);
+    *done = true;
+    if (strcmp(op, "Transpose") == 0 && x.ints && x.rank == 2) return transpose(r, &x, out);
+    if (strcmp(op, "Cast") == 0) return cast(r, node, &x, out);
+    if (strcmp(op, "Identity") == 0 || strcmp(op, "Unsqueeze") == 0 || strcmp(op, "Squeeze") == 0) {
+        *out = x; /* lists and numbers: how they are nested matters to none of those above */
+        if (x.count == 1 && op[0] == 'U') out->rank = 1;
+        if (x.count == 1) out->dims[0] = 1;
+        return DCNN_OK;
+    }
+    *done = false;
+    return DCNN_OK;
+}

@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* read.c — an ONNX file as a model: values by name, the description in the making, weights, and the end of it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/model_private.h"
+#include "model/onnx/build.h"
+#include "model/onnx/onnx.h"
+#include "model/onnx/read.h"
+#include "nn/layer.h"
+
+enum { MOST_NODES = 1 << 16 };
+
+/* --- memory and values ---------------------------------------------------------------------------------------------
+ */
+
+static bool grow(void *list, size_t size, size_t count, size_t *room) {
+    void **pointer = list;
+    if (count < *room) return true;
+    const size_t more = 2 * *room + 64;
+    void *larger = realloc(*pointer, more * size);
+    if (larger == NULL) {
+        DCNN_FAIL(DCNN_FAILURE, "out of memory: an ONNX model");
+        return false;
+    }
+    *pointer = larger;
+    *room = more;
+    return true;
+}
+
+void *dcnn_onnx_keep(dcnn_onnx_reader *r, size_t count, size_t size) {
+    if (!grow(&r->blocks, sizeof *r->blocks, r->block_count, &r->block_room)) return NULL;
+    void *block = calloc(count + 1, size);
+    if (block == NULL)
+        DCNN_FAIL(DCNN_FAILURE, "out of memory: an ONNX model");
+    else
+        r->blocks[r->block_count++] = block;
+    return block;
+}
+
+dcnn_status dcnn_onnx_get(const dcnn_onnx_reader *r, const char *name, dcnn_onnx_value *value) {
+    const json_t *at = json_object_get(r->index, name);
+    if (at == NULL)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: damaged: a node takes the value '%.80s', which nothing makes", r->path,
+                         name);
+    *value = r->values[json_integer_value(at)];
+    return DCNN_OK;
+}
+
+dcnn_status dcnn_onnx_put(dcnn_onnx_reader *r, const char *name, const dcnn_onnx_value *value) {
+    if (json_object_get(r->index, name))
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: damaged: the value '%.80s' is made twice", r->path, name);
+    if (!grow(&r->values, sizeof *r->values, r->value_count, &r->value_room)) return DCNN_FAILURE;
+    if (json_object_set_new(r->index, name, json_integer((json_int_t)r->value_count)) != 0)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: damaged: the name of a value is not UTF-8", r->path);
+    r->values[r->value_count] = *value;
+    r->values[r->value_count++].name = name;
+    return DCNN_OK;
+}
+
+bool dcnn_onnx_has_input(const DcnnOnnx__Node *node, size_t number) {
+    return number < node->n_input && node->input[number] && node->input[number][0];
+}
+
+dcnn_status dcnn_onnx_input(const dcnn_onnx_reader *r, const DcnnOnnx__Node *node, size_t number,
+                            dcnn_onnx_value *value) {
+    if (!dcnn_onnx_has_input(node, number)) return dcnn_onnx_refuse(r, node, "it has too few inputs");
+    return dcnn_onnx_get(r, node->input[number], value);
+}
+
+int dcnn_onnx_uses(const dcnn_onnx_reader *r, const char *name) {
+    return (int)json_integer_value(json_object_get(r->uses, name));
+}
+
+dcnn_status dcnn_onnx_refuse(const dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const char *what) {
+    return DCNN_FAIL(DCNN_BAD_INPUT, "%s: node '%.80s' (%.40s): %s", r->path, node->name ? node->name : "",
+                     node->op_type ? node->op_type : "?", what);
+}
+
+/* --- layers --------------------------------------------------------------------------------------------------------
+ */
+
+/* "conv2d" of dcnn's own "conv2d/Conv_0"; else the class's name, numbered. */
+static const char *choose_name(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const char *class_name) {
+    char *name = dcnn_onnx_keep(r, DCNN_NAME_BYTES, 1);
+    const char *own = r->own && node && node->name ? node->name : "", *slash = strchr(own, '/');
+    size_t length = slash ? (size_t)(slash - own) : 0;
+    if (name == NULL) return NULL;
+    if (length > 0 && length < DCNN_NAME_BYTES) memcpy(name, own, length);
+    for (int number = 0; name[0] == '\0' || json_object_get(r->names, name); number++) {
+        length = 0;
+        for (const char *p = class_name; *p && length + 16 < DCNN_NAME_BYTES; p++) {
+            const bool capital = *p >= 'A' && *p <= 'Z';
+            if (capital && p > class_name && p[-1] >= 'a') name[length++] = '_';
+            name[length++] = (char)(capital ? *p + 32 : *p);
+        }
+        name[length] = '\0';
+        if (number > 0) snprintf(name + length, DCNN_NAME_BYTES - length, "_%d", number);
+    }
+    return name;
+}
+
+dcnn_status dcnn_onnx_add(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const char *class_name, json_t *config,
+                          int count, const dcnn_onnx_value *inputs, dcnn_onnx_value *out) {
+    const char *name = choose_name(r, node, class_name);
+    json_t *values = json_array();
+    for (int i = 0; i < count; i++) json_array_append_new(values, json_pack("[s,i,i,{}]", inputs[i].layer, 0, 0));
+    if (config == NULL) config = json_object();
+    json_t *calls = count > 0 ? json_pack("[o]", values) : values;
+    if (name) json_object_set_new(config, "name", json_string(name));
+    json_t *layer = name ? json_pack("{s:s, s:s, s:O, s:O}", "class_name", class_name, "name", name, "config", config,
+                                     "inbound_nodes", calls)
+                         : NULL;
+    json_decref(config);
+    json_decref(calls);
+    if (layer == NULL || json_object_set(r->names, name, layer) != 0 || json_array_append_new(r->layers, layer) != 0)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: the name of a node is no good for a layer", r->path);
+    out->layer = name;
+    return DCNN_OK;
+}
+
+json_t *dcnn_onnx_config(const dcnn_onnx_reader *r, const char *layer) {
+    return json_object_get(json_object_get(r->names, layer), "config");
+}
+
+dcnn_status dcnn_onnx_weigh(dcnn_onnx_reader *r, const char *layer, int number, float *values, size_t count) {
+    if (!grow(&r->weights, sizeof *r->weights, r->weight_count, &r->weight_room)) return DCNN_FAILURE;
+    r->weights[r->weight_count++] = (dcnn_onnx_weight_in){layer, number, values, count};
+    return DCNN_OK;
+}
+
+/* Its axes in another order, as Keras' Permute has it. */
+static dcnn_status permute(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, int a, int b, int c,
+                           dcnn_onnx_value *value) {
+    return dcnn_onnx_add(r, node, "Permute", json_pack("{s:[i,i,i]}", "dims", a, b, c), 1, value, value);
+}
+
+dcnn_status dcnn_onnx_as_map(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_onnx_value *value) {
+    if (value->kind == ONNX_MAP) return DCNN_OK;
+    if (value->kind != ONNX_LAST) return dcnn_onnx_refuse(r, node, "its input is no map [N, channels, height, width]");
+    const dcnn_onnx_value last = *value; /* [N, h, w, c] are the operator's [N, channels, height, width] */
+    DCNN_TRY(permute(r, NULL, 2, 3, 1, value));
+    value->kind = ONNX_MAP;
+    value->c = last.h;
+    value->h = last.w;
+    value->w = last.c;
+    return DCNN_OK;
+}
+
+dcnn_status dcnn_onnx_settle(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_onnx_value *value) {
+    if (value->kind == ONNX_CONSTANT) return dcnn_onnx_refuse(r, node, "its input is a constant");
+    if (value->kind == ONNX_OPEN)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: node '%.80s': the operator %.40s is none that dcnn has", r->path,
+                         value->blame->name ? value->blame->name : "", value->blame->op_type);
+    if (value->kind == ONNX_GROUPED) return dcnn_onnx_refuse(r, node, "its input has three dimensions");
+    if (value->kind != ONNX_FLAT) return DCNN_OK;
+    const bool same = value->c == 1 || (int64_t)value->h * value->w == 1;
+    if (!same) DCNN_TRY(permute(r, NULL, 3, 1, 2, value));
+    DCNN_TRY(dcnn_onnx_add(r, node, "Flatten", NULL, 1, value, value));
+    value->kind = ONNX_VECTOR;
+    value->c *= value->h * value->w;
+    value->h = value->w = 1;
+    return DCNN_OK;
+}
+
+/* --- the graph -----------------------------------------------------------------------------------------------------
+ */
+
+static dcnn_onnx_take *find(const dcnn_onnx_row *rows, const char *operator) {
+    for (; rows->operator; rows++)
+        if (strcmp(rows->operator, operator) == 0) return rows->take;
+    return NULL;
+}
+
+static dcnn_status take_node(dcnn_onnx_reader *r, const DcnnOnnx__Node *node) {
+    dcnn_onnx_value out = {0};
+    bool done = false;
+    if (node->op_type == NULL || node->n_output == 0 || node->output[0] == NULL)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: damaged: a node without an operator or an output", r->path);
+    if (node->domain && node->domain[0] && strcmp(node->domain, "ai.onnx") != 0)
+        return dcnn_onnx_refuse(r, node, "its operator is of another set than ONNX's own");
+    DCNN_TRY(dcnn_onnx_fold(r, node, &out, &done));
+    dcnn_onnx_take *take = find(dcnn_onnx_layer_rows, node->op_type);
+    if (take == NULL) take = find(dcnn_onnx_value_rows, node->op_type);
+    out = done ? out : (dcnn_onnx_value){.kind = ONNX_OPEN};
+    if (!done && take) DCNN_TRY(take(r, node, &out));
+    out.made_by = node;
+    if (out.kind == ONNX_OPEN && out.blame == NULL) {
+        dcnn_onnx_value x = {0};
+        if (dcnn_onnx_has_input(node, 0)) DCNN_TRY(dcnn_onnx_input(r, node, 0, &x));
+        out.blame = x.kind == ONNX_OPEN ? x.blame : node; /* the first one */
+    }
+    return dcnn_onnx_put(r, node->output[0], &out);
+}
+
+/* The one input that is no weight. An image is [N, channels, height, width], unless the first thing that is done with
+ * it is to put its channels there (as from TensorFlow). */
+static dcnn_status take_input(dcnn_onnx_reader *r, const DcnnOnnx__Value *input) {
+    const DcnnOnnx__TensorType *type = input->type ? input->type->tensor_type : NULL;
+    const size_t rank = type && type->shape ? type->shape->n_dim : 0;
+    int64_t dims[4] = {0, 1, 1, 1};
+    bool good = rank == 2 || rank == 4, last = false;
+    for (size_t i = 0; good && i < rank; i++) {
+        const DcnnOnnx__Dimension *dim = type->shape->dim[i];
+        if (i > 0 || dim->has_dim_value) dims[i] = dim->has_dim_value ? dim->dim_value : 0;
+        good = i == 0 || (dims[i] >= 1 && dims[i] <= 1 << 20);
+    }
+    if (!good)
+        return DCNN_FAIL(
+            DCNN_BAD_INPUT,
+            "%s: its input must be [N, channels, height, width] or [N, features], with numbers for all but N", r->path);
+    for (size_t i = 0; rank == 4 && i < r->graph->n_node && !last; i++) {
+        const DcnnOnnx__Node *node = r->graph->node[i];
+        const DcnnOnnx__Attribute *perm = dcnn_onnx_attribute(node, "perm");
+        last = node->op_type && strcmp(node->op_type, "Transpose") == 0 && dcnn_onnx_has_input(node, 0) &&
+               strcmp(node->input[0], input->name) == 0 && perm && perm->n_ints == 4 && perm->ints[1] == 3 &&
+               perm->ints[2] == 1;
+    }
+    dcnn_onnx_value value = {.kind = rank == 2 ? ONNX_VECTOR : last ? ONNX_LAST : ONNX_MAP};
+    value.c = (int)dims[last ? 3 : 1];
+    value.h = (int)dims[last ? 1 : 2];
+    value.w = (int)dims[last ? 2 : 3];
+    r->batch = dims[0] > 0 ? dims[0] : 0;
+    value.positive = type->elem_type == ONNX_UINT8;
+    json_t *shape = rank == 2 ? json_pack("[n,i]", value.c) : json_pack("[n,i,i,i]", value.h, value.w, value.c);
+    DCNN_TRY(dcnn_onnx_add(r, NULL, "InputLayer", json_pack("{s:o}", "batch_shape", shape), 0, NULL, &value));
+    return dcnn_onnx_put(r, input->name, &value);
+}
+
+static dcnn_status take_inputs(dcnn_onnx_reader *r) {
+    const DcnnOnnx__Value *input = NULL;
+    int count = 0;
+    for (size_t i = 0; i < r->graph->n_initializer; i++) {
+        dcnn_onnx_value value;
+        const DcnnOnnx__Tensor *tensor = r->graph->initializer[i];
+        DCNN_TRY(dcnn_onnx_tensor(r, tensor, &value));
+        DCNN_TRY(dcnn_onnx_put(r, tensor->name ? tensor->name : "", &value));
+    }
+    for (size_t i = 0; i < r->graph->n_input; i++) {
+        const char *name = r->graph->input[i]->name;
+        if (name == NULL || json_object_get(r->index, name)) continue; /* a weight */
+        input = r->graph->input[i];
+        count++;
+    }
+    if (count != 1 || r->graph->n_output != 1 || r->graph->output[0]->name == NULL)
+        return DCNN_FAIL(DCNN_BAD_INPUT,
+                         "%s: has %d inputs and %zu outputs: dcnn takes models of one input and one output", r->path,
+                         count, r->graph->n_output);
+    return take_input(r, input);
+}
+
+static void count_uses(dcnn_onnx_reader *r) {
+    for (size_t i = 0; i < r->graph->n_node; i++)
+        for (size_t j = 0; j < r->graph->node[i]->n_input; j++) {
+            const char *name = r->graph->node[i]->input[j];
+            if (name) json_object_set_new(r->uses, name, json_integer(dcnn_onnx_uses(r, name) + 1));
+        }
+}
+
+/* --- the end -------------------------------------------------------------------------------------------------------
+ */
+
+static dcnn_status fill_weights(const dcnn_onnx_reader *r, dcnn_net *net) {
+    for (size_t i = 0; i < r->weight_count; i++) {
+        const dcnn_onnx_weight_in *weight = &r->weights[i];
+        int number = 0;
+        while (number < net->node_count && strcmp(net->nodes[number].name, weight->layer) != 0) number++;
+        if (number == net->node_count) continue; /* the output does not need it */
+        const dcnn_node *node = &net->nodes[number];
+        if (weight->number >= node->param_count || node->params[weight->number].count != weight->count)
+            return DCNN_FAIL(DCNN_BAD_INPUT, "%s: layer '%s' (%s): its weights have another shape than its input needs",
+                             r->path, node->name, node->layer->class_name);
+        memcpy(dcnn_net_values(net, &node->params[weight->number]), weight->values, weight->count * sizeof(float));
+    }
+    return DCNN_OK;
+}
+
+static dcnn_status make_net(dcnn_onnx_reader *r, dcnn_net **net) {
+    dcnn_onnx_value out;
+    DCNN_TRY(dcnn_onnx_get(r, r->graph->output[0]->name, &out));
+    DCNN_TRY(dcnn_onnx_settle(r, out.made_by ? out.made_by : r->graph->node[0], &out));
+    const char *first = json_string_value(json_object_get(json_array_get(r->layers, 0), "name"));
+    const char *name = r->graph->name && r->graph->name[0] && strlen(r->graph->name) < DCNN_NAME_BYTES &&
+                               strpbrk(r->graph->name, "/ ") == NULL
+                           ? r->graph->name
+                           : "onnx";
+    json_t *description =
+        json_pack("{s:s, s:{s:s, s:O, s:[[s,i,i]], s:[[s,i,i]]}}", "class_name", "Functional", "config", "name", name,
+                  "layers", r->layers, "input_layers", first, 0, 0, "output_layers", out.layer, 0, 0);
+    if (description == NULL) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: its names are not UTF-8", r->path);
+    dcnn_status status = dcnn_net_create(description, (dcnn_shape){0}, net);
+    json_decref(description);
+    if (status != DCNN_OK) dcnn_error_prefix("%s", r->path);
+    return status;
+}
+
+/* Entries that dcnn writes: texts, and lists as JSON. */
+static dcnn_status take_metadata(const DcnnOnnx__Model *model, const char *path, dcnn_checkpoint *into) {
+    json_t *own = json_object();
+    for (size_t i = 0; i < model->n_metadata_props; i++) {
+        const DcnnOnnx__Entry *entry = model->metadata_props[i];
+        json_t *value = entry->key && entry->value ? json_loads(entry->value, 0, NULL) : NULL;
+        if (value) json_object_set_new(own, entry->key, value);
+    }
+    dcnn_status status = dcnn_own_take(own, path, into);
+    json_decref(own);
+    return status;
+}
+
+static dcnn_status read_graph(dcnn_onnx_reader *r, const DcnnOnnx__Model *model, dcnn_checkpoint *into) {
+    count_uses(r);
+    DCNN_TRY(take_inputs(r));
+    for (size_t i = 0; i < r->graph->n_node; i++) DCNN_TRY(take_node(r, r->graph->node[i]));
+    DCNN_TRY(make_net(r, &into->net));
+    into->class_count = into->net->class_count;
+    DCNN_TRY(fill_weights(r, into->net));
+    snprintf(into->compiled, sizeof into->compiled, "%s", r->told);
+    return r->own ? take_metadata(model, r->path, into) : DCNN_OK;
+}
+
+static void free_reader(dcnn_onnx_reader *r) {
+    for (size_t i = 0; i < r->block_count; i++) free(r->blocks[i]);
+    free(r->blocks);
+    free(r->values);
+    free(r->weights);
+    free(r->external_name);
+    free(r->external);
+    json_decref(r->index);
+    json_decref(r->layers);
+    json_decref(r->names);
+    json_decref(r->uses);
+}
+
+static dcnn_status read_model(const char *path, const DcnnOnnx__Model *model, dcnn_checkpoint *into) {
+    dcnn_onnx_reader r = {.path = path, .graph = model->graph};
+    if (model->graph == NULL || model->graph->n_node == 0)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: damaged, or not an ONNX model: it has no graph", path);
+    if (model->graph->n_node > MOST_NODES || model->graph->n_initializer > MOST_NODES)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: a graph of %zu nodes is too large", path, model->graph->n_node);
+    for (size_t i = 0; i < model->n_opset_import; i++) {
+        const DcnnOnnx__OperatorSet *set = model->opset_import[i];
+        if (set->domain == NULL || set->domain[0] == '\0') r.opset = set->version;
+    }
+    r.own = model->producer_name && strcmp(model->producer_name, "dcnn") == 0;
+    r.index = json_object();
+    r.layers = json_array();
+    r.names = json_object();
+    r.uses = json_object();
+    dcnn_status status = r.uses ? read_graph(&r, model, into) : DCNN_FAIL(DCNN_FAILURE, "out of memory: an ONNX model");
+    free_reader(&r);
+    return status;
+}
+
+dcnn_status dcnn_onnx_read(const char *path, dcnn_checkpoint *checkpoint) {
+    uint8_t *bytes;
+    size_t length;
+    *checkpoint = (dcnn_checkpoint){0};
+    DCNN_TRY(dcnn_file_read(path, &bytes, &length));
+    DcnnOnnx__Model *model = dcnn_onnx__model__unpack(NULL, length, bytes);
+    free(bytes);
+    if (model == NULL) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: damaged, or not an ONNX model", path);
+    dcnn_status status = read_model(path, model, checkpoint);
+    dcnn_onnx__model__free_unpacked(model, NULL);
+    if (status != DCNN_OK) dcnn_checkpoint_free(checkpoint);
+    return status;
+}

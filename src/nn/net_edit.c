@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* net_edit.c — see net_edit.h. What is trained decides where weights lie, so a net is described, changed and made
+ * anew. */
+#include "nn/net_edit.h"
+
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "nn/layer.h"
+
+/* --- patterns ----------------------------------------------------------------------------------------------------- */
+
+/* The next of the patterns in a text, which moves on behind it; false: there is none left. */
+static bool next_pattern(const char **text, char pattern[DCNN_NAME_BYTES * 2]) {
+    while (**text == ',') ++*text;
+    const size_t length = strcspn(*text, ",");
+    snprintf(pattern, DCNN_NAME_BYTES * 2, "%.*s", (int)length, *text);
+    *text += length;
+    return length > 0;
+}
+
+/* Layers with weights, as far as they fit, for a message. */
+static const char *names_text(const dcnn_net *net, char text[400]) {
+    size_t used = 0;
+    text[0] = '\0';
+    for (int i = 0; i < net->node_count && used < 300; i++)
+        if (net->nodes[i].param_count > 0)
+            used += (size_t)snprintf(text + used, 400 - used, "%s%s", used ? ", " : "", net->nodes[i].name);
+    if (used >= 300) snprintf(text + used, 400 - used, ", …");
+    return text;
+}
+
+static dcnn_status fail_match(const dcnn_net *net, const char *option, const char *pattern) {
+    char names[400];
+    return DCNN_FAIL(DCNN_BAD_INPUT, "--%s %s: no layer with weights is named so; there are %s", option, pattern,
+                     names_text(net, names));
+}
+
+/* --- frozen layers, and the head ---------------------------------------------------------------------------------- */
+
+static json_t *config_of(const json_t *description, const char *name) {
+    const json_t *layers = json_object_get(json_object_get(description, "config"), "layers");
+    for (size_t i = 0; i < json_array_size(layers); i++) {
+        json_t *config = json_object_get(json_array_get(layers, i), "config");
+        const char *its = json_string_value(json_object_get(config, "name"));
+        if (its && strcmp(its, name) == 0) return config;
+    }
+    return NULL;
+}
+
+static dcnn_status freeze(const dcnn_net *net, const char *text, json_t *description) {
+    char pattern[DCNN_NAME_BYTES * 2];
+    while (next_pattern(&text, pattern)) {
+        bool found = false;
+        for (int i = 0; i < net->node_count; i++) {
+            const dcnn_node *node = &net->nodes[i];
+            if (node->param_count == 0 || fnmatch(pattern, node->name, 0) != 0) continue;
+            json_object_set_new(config_of(description, node->name), "trainable", json_false());
+            found = true;
+        }
+        if (!found) return fail_match(net, "freeze", pattern);
+    }
+    return DCNN_OK;
+}
+
+/* The last layer with weights, which must be the Dense that classifies. */
+static dcnn_status find_head(const dcnn_net *net, int *head) {
+    *head = net->node_count - 1;
+    while (*head > 0 && net->nodes[*head].param_count == 0) --*head;
+    const dcnn_node *node = &net->nodes[*head];
+    if (node->layer == &dcnn_layer_dense) return DCNN_OK;
+    return DCNN_FAIL(DCNN_BAD_INPUT,
+                     "--replace-head replaces a Dense, but the model's last layer with weights is '%s' (%s)",
+                     node->name, node->layer->class_name);
+}
+
+/* From the head on: softmax instead of sigmoids, or no activation at all. */
+static dcnn_status replace_head(const dcnn_net *net, const dcnn_net_edit *edit, int head, json_t *description) {
+    for (int i = head; i < net->node_count; i++) {
+        const dcnn_node *node = &net->nodes[i];
+        json_t *config = config_of(description, node->name);
+        if (node->layer->activation == NULL) continue;
+        const dcnn_activation_kind kind = node->layer->activation(node).kind;
+        if (i > head && edit->head_numbers && kind != DCNN_LINEAR && node->layer != &dcnn_layer_activation)
+            return DCNN_FAIL(DCNN_BAD_INPUT,
+                             "--replace-head: behind the last Dense stands '%s' (%s), which gives no "
+                             "numbers",
+                             node->name, node->layer->class_name);
+        if (edit->head_numbers && json_object_get(config, "activation"))
+            json_object_set_new(config, "activation", json_string("linear"));
+        else if (kind == DCNN_SIGMOID)
+            json_object_set_new(config, "activation", json_string("softmax"));
+    }
+    json_t *config = config_of(description, net->nodes[head].name);
+    json_object_set_new(config, "units", json_integer(edit->head_units));
+    json_object_set_new(config, "trainable", json_true());
+    return DCNN_OK;
+}
+
+static void copy_weights(const dcnn_net *from, int head, dcnn_net *to) {
+    for (int i = 0; i < from->node_count; i++)
+        for (int j = 0; i != head && j < from->nodes[i].param_count; j++)
+            memcpy(dcnn_net_values(to, &to->nodes[i].params[j]), dcnn_net_values(from, &from->nodes[i].params[j]),
+                   from->nodes[i].params[j].count * sizeof(float));
+}
+
+static dcnn_status make_anew(const dcnn_net_edit *edit, const dcnn_net *from, const json_t *description, int head,
+                             dcnn_net **to) {
+    DCNN_TRY(dcnn_net_create(description, from->nodes[0].shape, to));
+    dcnn_net_initialise(*to, edit->seed);
+    copy_weights(from, head, *to);
+    if (head >= 0) return DCNN_OK; /* its loss is what the new head means */
+    snprintf((*to)->untrainable, sizeof(*to)->untrainable, "%s", from->untrainable);
+    return dcnn_net_set_loss(*to, &from->loss);
+}
+
+dcnn_status dcnn_net_edit_apply(const dcnn_net_edit *edit, dcnn_net **net) {
+    dcnn_net *from = *net, *to = NULL;
+    int head = -1;
+    if (edit->freeze.count == 0 && edit->head_units == 0) return DCNN_OK;
+    if (edit->head_units > 0) DCNN_TRY(find_head(from, &head));
+    json_t *description = dcnn_net_describe(from);
+    dcnn_status status = DCNN_OK;
+    for (int i = 0; i < edit->freeze.count && status == DCNN_OK; i++)
+        status = freeze(from, edit->freeze.text[i], description);
+    if (status == DCNN_OK && head >= 0) status = replace_head(from, edit, head, description);
+    if (status == DCNN_OK) status = make_anew(edit, from, description, head, &to);
+    json_decref(description);
+    if (status == DCNN_OK && to->param_count == 0)
+        status = DCNN_FAIL(DCNN_BAD_INPUT, "--freeze leaves nothing to train: all layers with weights are frozen");
+    dcnn_net_free(status == DCNN_OK ? from : to);
+    if (status == DCNN_OK) *net = to;
+    return status;
+}
+
+/* --- learning rates ----------------------------------------------------------------------------------------------- */
+
+static bool matches(const char *pattern, const dcnn_node *node, const dcnn_param *param) {
+    char name[2 * DCNN_NAME_BYTES];
+    snprintf(name, sizeof name, "%s/%s", node->name, param->name);
+    return fnmatch(pattern, node->name, 0) == 0 || fnmatch(pattern, name, FNM_PATHNAME) == 0;
+}
+
+static dcnn_status set_rate(dcnn_net *net, const char *pattern, double rate) {
+    bool found = false;
+    for (int i = 0; i < net->node_count; i++)
+        for (int j = 0; j < net->nodes[i].param_count; j++) {
+            dcnn_param *param = &net->nodes[i].params[j];
+            if (!param->trainable || !matches(pattern, &net->nodes[i], param)) continue;
+            param->rate = rate;
+            found = true;
+        }
+    return found ? DCNN_OK : fail_match(net, "learning-rate-of", pattern);
+}
+
+dcnn_status dcnn_net_set_rates(dcnn_net *net, dcnn_patterns rates) {
+    char pattern[DCNN_NAME_BYTES * 2], left[1024];
+    for (int i = 0; i < rates.count; i++) {
+        const char *sign = strrchr(rates.text[i], '='), *text = left;
+        char *end = NULL;
+        const double rate = sign ? strtod(sign + 1, &end) : 0.0;
+        if (sign == NULL || end == sign + 1 || *end != '\0' || !(rate > 0.0 && rate <= 1e6))
+            return DCNN_FAIL(DCNN_BAD_INPUT,
+                             "--learning-rate-of %s: it takes LAYER=FACTOR with a factor above 0, as in 'conv*=0.1' "
+                             "(--freeze keeps layers as they are)",
+                             rates.text[i]);
+        snprintf(left, sizeof left, "%.*s", (int)(sign - rates.text[i]), rates.text[i]);
+        while (next_pattern(&text, pattern)) DCNN_TRY(set_rate(net, pattern, rate));
+    }
+    return DCNN_OK;
+}

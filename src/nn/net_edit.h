@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file net_edit.h — a net made anew from another one, with its weights: layers frozen, or another head. */
+#ifndef DCNN_NN_NET_EDIT_H
+#define DCNN_NN_NET_EDIT_H
+
+#include "nn/net.h"
+
+/** Shell patterns of layer names; each text may hold several, separated by commas. Borrowed. */
+typedef struct dcnn_patterns {
+    int count;
+    char *const *text;
+} dcnn_patterns;
+
+/** What is to be changed. Zeroed: nothing. */
+typedef struct dcnn_net_edit {
+    dcnn_patterns freeze; /**< layers whose weights stay as they are */
+    int head_units;       /**< of the last Dense, which gets new weights; 0: it stays */
+    bool head_numbers;    /**< it gives numbers (no activation), not classes (softmax where it had a sigmoid) */
+    uint64_t seed;        /**< of its weights */
+} dcnn_net_edit;
+
+/**
+ * Changes a net. *Local.*
+ * @param net  in and out: it is freed where another one takes its place
+ * @return DCNN_OK; DCNN_BAD_INPUT: a pattern that no layer's name matches, nothing left to train, no Dense at the end
+ */
+dcnn_status dcnn_net_edit_apply(const dcnn_net_edit *edit, dcnn_net **net);
+
+/**
+ * Gives layers learning rates of their own. *Local.*
+ * @param rates  "PATTERN=FACTOR" of layers, or of weights as in "conv2d/bias"; of several that match, the last counts
+ * @return DCNN_OK; DCNN_BAD_INPUT: no factor above 0, or nothing that is trained matches
+ */
+dcnn_status dcnn_net_set_rates(dcnn_net *net, dcnn_patterns rates);
+
+#endif

@@ -1,0 +1,37 @@
+# MATLAB, CIFAR, pairs of NumPy arrays, QMNIST, masks: the same images as the archive beside them holds.
+cp "$DCNN_DATA/../tests/cases/"{mat_,npz_of_,cifar,npy_,qmnist,h5_bool}* .
+pixels() { h5dump -d /images -d /labels "$1" | sed -n '/DATA {/,$p' | cksum; }
+whole=(--test-split 0 --validation-split 0 -o out.h5 --force)
+prepare() {
+    echo "== $*"
+    dcnn prepare "$@" "${whole[@]}" 2>&1 || echo "exit $?"
+}
+# same SOURCE...: as the archive?
+same() {
+    prepare "$@"
+    pixels out.h5 | cmp - expected && echo "the same images and labels"
+}
+prepare npz_of_mat.npz
+pixels out.h5 >expected
+same mat_svhn_v73.mat
+same npy_x.npy npy_y.npy
+# read where libmatio was there at the build, else refused with what to do
+if dcnn prepare mat_svhn_v5.mat "${whole[@]}" >said 2>&1; then
+    grep -qx "mat_svhn_v5.mat: X: 8 images of 6x5x3" said && pixels out.h5 | cmp - expected
+    dcnn prepare mat_v5_plain_double.mat "${whole[@]}" >said 2>&1
+    grep -q "images: float64 (8, 6, 5): taken as bytes" said
+    head -c 500 mat_svhn_v5.mat >cut.mat
+    dcnn prepare cut.mat "${whole[@]}" >said 2>&1 || grep -q "cut.mat: a damaged MATLAB file" said
+else
+    grep -q "built without libmatio" said
+fi && echo "MATLAB 5: read, or refused with what to do"
+prepare npz_of_cifar.npz
+pixels out.h5 >expected
+same cifar10_data_batch_1.bin
+mkdir cifar && cp cifar10_data_batch_1.bin cifar/data_batch_1.bin && cp cifar10_data_batch_1.bin cifar/test_batch.bin
+prepare cifar
+prepare cifar100_train.bin
+head -c 3000 cifar100_train.bin >cut.bin
+prepare cut.bin
+prepare qmnist-train-images-idx3-ubyte qmnist-train-labels-idx2-int
+prepare h5_bool_mask.h5

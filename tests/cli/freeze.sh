@@ -1,0 +1,37 @@
+# Layers that stay as they are, rates of their own, and a new head, on any number of ranks and across a resume.
+small_data
+csv 60 8 5 >five.csv
+dcnn prepare five.csv --no-stratify -o five.h5 >/dev/null
+dcnn train small.h5 --model net.json --epochs 1 --run first --no-report -q >/dev/null 2>&1
+how=(--epochs 2 --no-report -q)
+try dcnn train small.h5 --model first/best.h5 --freeze 'conv*,batch_normalization' --run frozen --epochs 1 --no-report 2>&1 | grep '^train\|^model\|exit'
+# with next to no rate for the rest, all weights are those before
+dcnn train small.h5 --model first/best.h5 --freeze 'conv*,batch*' --learning-rate-of 'dense=1e-30' --run still "${how[@]}" >/dev/null
+[[ $(hash_of first/best.h5) == "$(hash_of still/best.h5)" ]] && echo "what is frozen stayed"
+dcnn info frozen/best.h5 | grep 'frozen\|trainable'
+try dcnn train small.h5 --model first/best.h5 --freeze conv3d --run none
+try dcnn train small.h5 --model first/best.h5 --freeze '*' --run none
+try dcnn train small.h5 --model first/best.h5 --learning-rate-of dense --run none
+try dcnn train small.h5 --model first/best.h5 --learning-rate-of 'dens=0.1' --run none
+try dcnn train five.h5 --model first/best.h5 --run none
+try dcnn train five.h5 --model net.json --replace-head --run none
+[[ -e none ]] && echo "a refused run left a folder"
+new=(five.h5 --model first/best.h5 --replace-head --freeze conv2d --learning-rate-of '*=0.5' --learning-rate-of 'dense/bias=2')
+dcnn train "${new[@]}" "${how[@]}" --run one >/dev/null
+mpirun -np 3 dcnn train "${new[@]}" "${how[@]}" --run three >/dev/null 2>&1
+dcnn train "${new[@]}" "${how[@]}" --run cut --stop-after 1 >/dev/null 2>&1
+try dcnn train five.h5 --run cut --resume --freeze dense -q
+dcnn train five.h5 --run cut --resume -q --no-report >/dev/null
+[[ $(hash_of one/best.h5) == "$(hash_of three/best.h5)" ]] && echo "three ranks: same weights"
+[[ $(hash_of one/best.h5) == "$(hash_of cut/best.h5)" ]] && echo "resumed: same weights"
+dcnn train five.h5 --model first/best.h5 --replace-head --freeze conv2d "${how[@]}" --run plain >/dev/null
+[[ $(hash_of one/best.h5) != "$(hash_of plain/best.h5)" ]] && echo "rates count"
+dcnn info one/best.h5 | grep '^dense\|^classes'
+# regularizers and constraints by the model file: the same on any ranks
+sed 's/"units": 3/"units": 3, "kernel_regularizer": {"class_name": "L2", "config": {"l2": 0.1}}, "bias_constraint": "non_neg"/; s/"filters": 4/"filters": 4, "kernel_constraint": {"class_name": "MaxNorm", "config": {"max_value": 0.5, "axis": [0, 1, 2]}}/' net.json >rules.json
+dcnn train small.h5 --model rules.json "${how[@]}" --run rules-1 >/dev/null
+mpirun -np 3 dcnn train small.h5 --model rules.json "${how[@]}" --run rules-3 >/dev/null 2>&1
+[[ $(hash_of rules-1/best.h5) == "$(hash_of rules-3/best.h5)" ]] && echo "rules on three ranks: same weights"
+cmp <(cut -d, -f1-5 rules-1/metrics.csv) <(cut -d, -f1-5 rules-3/metrics.csv) && echo "... and losses"
+sed 's/"non_neg"/"low_rank"/' rules.json >odd.json
+try dcnn train small.h5 --model odd.json --run none

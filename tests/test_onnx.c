@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* test_onnx.c — networks that PyTorch exported (tools/record_onnx.py): dcnn's predictions are PyTorch's. What dcnn
+ * writes it reads as the same: every layer. Damaged files are refused. */
+#include <math.h>
+#include <unistd.h>
+
+#include "expected_helpers.h"
+#include "io/file.h"
+#include "model/onnx/onnx.h"
+#include "nn/layer.h"
+#include "nn/plan.h"
+
+enum { MOST_OUTPUTS = 32 };
+
+static const char *expected_path(const char *name, char path[512]) {
+    snprintf(path, 512, "%s/tests/expected/%s", DCNN_SOURCE_DIR, name);
+    return path;
+}
+
+static const char *scratch(char path[64]) {
+    snprintf(path, 64, "/tmp/dcnn-onnx-%d.onnx", (int)getpid());
+    return path;
+}
+
+/* Outputs of all samples of a file's "inputs". */
+static void predict(dcnn_net *net, const char *file_name, int samples, float *outputs) {
+    char path[512];
+    hid_t file;
+    dcnn_plan *plan;
+    const dcnn_shape in = net->nodes[0].shape;
+    const dcnn_plan_options options = {.grain = samples, .slots = 1, .workers = 1, .fuse = true};
+    assert_ok(dcnn_plan_create(net, dcnn_kernels_of(dcnn_isa_best()), &options, &plan));
+    assert_ok(dcnn_h5_open(expected_path(file_name, path), &file, NULL));
+    assert_ok(dcnn_h5_read(file, "inputs", DCNN_H5_FLOAT, 4, (int64_t[]){samples, in.h, in.w, in.c},
+                           dcnn_plan_input(plan, 0)));
+    dcnn_h5_close(file);
+    dcnn_plan_prepare(plan, 0);
+    dcnn_plan_run(plan, 0, 0, 0, &(dcnn_grain){.n = samples});
+    memcpy(outputs, dcnn_plan_output(plan, 0), (size_t)(samples * net->output_count) * sizeof *outputs);
+    dcnn_plan_free(plan);
+}
+
+static void expect(dcnn_net *net, const char *file_name, const char *name, int samples) {
+    char path[512];
+    hid_t file;
+    float outputs[MOST_OUTPUTS], expected[MOST_OUTPUTS];
+    predict(net, file_name, samples, outputs);
+    assert_ok(dcnn_h5_open(expected_path(file_name, path), &file, NULL));
+    assert_ok(dcnn_h5_read(file, name, DCNN_H5_FLOAT, 2, (int64_t[]){samples, net->output_count}, expected));
+    dcnn_h5_close(file);
+    for (int i = 0; i < samples * net->output_count; i++)
+        if (!(fabsf(outputs[i] - expected[i]) <= 2e-6f))
+            fail_msg("%s: output %d is %.9g, it should be %.9g", name, i, (double)outputs[i], (double)expected[i]);
+}
+
+static const char *const torch_nets[] = {"resnet", "mobile", "odd", "plain"};
+
+static void pytorch_networks_predict_as_there(void **state) {
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        char path[512], name[64];
+        dcnn_checkpoint model;
+        snprintf(name, sizeof name, "onnx_%s.onnx", torch_nets[i]);
+        assert_ok(dcnn_onnx_read(expected_path(name, path), &model));
+        assert_int_equal(strcmp(torch_nets[i], "odd") == 0, strstr(model.compiled, "LogSoftmax") != NULL);
+        assert_false(model.normalised);
+        expect(model.net, "onnx_outputs.h5", torch_nets[i], 2);
+        dcnn_checkpoint_free(&model);
+    }
+}
+
+/* PyTorch's momentum of 0.1 is Keras' 0.9; a BatchNormalization stays one, to be trained. */
+static void layers_are_keras_own(void **state) {
+    (void)state;
+    char path[512];
+    dcnn_checkpoint model;
+    int normalizations = 0;
+    assert_ok(dcnn_checkpoint_read(expected_path("onnx_resnet.onnx", path), &model));
+    for (int i = 0; i < model.net->node_count; i++)
+        normalizations += model.net->nodes[i].layer == &dcnn_layer_batch_normalization;
+    assert_int_equal(normalizations, 6);
+    assert_true(fabs(dcnn_net_momentum(model.net) - 0.9) < 1e-6);
+    dcnn_checkpoint_free(&model);
+}
+
+/* --- out and in again ----------------------------------------------------------------------------------------------
+ */
+
+static void what_is_written_is_read_again(void **state) {
+    (void)state;
+    char path[512], written[64];
+    dcnn_checkpoint model, again;
+    assert_ok(dcnn_checkpoint_read(expected_path("keras_graph.keras", path), &model));
+    model.class_names = calloc(4, sizeof *model.class_names);
+    for (int i = 0; i < 4; i++) model.class_names[i] = strdup(i == 2 ? "\xc3\xa4pfel" : "a \"b\"");
+    assert_ok(dcnn_onnx_write(scratch(written), &model, false));
+    assert_ok(dcnn_checkpoint_read(written, &again));
+    expect(again.net, "keras_graph_outputs.h5", "outputs", 5);
+    for (int i = 0; i < 4; i++) assert_string_equal(again.class_names[i], model.class_names[i]);
+    dcnn_checkpoint_free(&again);
+    dcnn_checkpoint_free(&model);
+    unlink(written);
+}
+
+/* A net of one layer behind the input [5, 4, 6], as rows of its description. */
+static dcnn_status make(const char *layers, dcnn_checkpoint *model) {
+    char text[2048];
+    snprintf(
+        text, sizeof text,
+        "{\"class_name\":\"Sequential\",\"config\":{\"layers\":[{\"class_name\":\"InputLayer\",\"config\":"
+        "{\"batch_shape\":[null,12,10,3]}},%s,{\"class_name\":\"Flatten\",\"config\":{}},{\"class_name\":\"Dense\","
+        "\"config\":{\"units\":4,\"activation\":\"softmax\"}}]}}",
+        layers);
+    json_t *description = json_loads(text, 0, NULL);
+    assert_non_null(description);
+    *model = (dcnn_checkpoint){.normalised = true, .mean = {0.5, 0.25, 0.125}, .std = {0.5, 1, 2}};
+    dcnn_status status = dcnn_net_create(description, (dcnn_shape){0}, &model->net);
+    json_decref(description);
+    if (status == DCNN_OK) dcnn_net_initialise(model->net, 11);
+    return status;
+}
+
+static void expect_same_again(const char *layers) {
+    char written[64];
+    dcnn_checkpoint model, again;
+    float before[MOST_OUTPUTS], after[MOST_OUTPUTS];
+    assert_ok(make(layers, &model));
+    assert_ok(dcnn_onnx_write(scratch(written), &model, false));
+    assert_ok(dcnn_onnx_read(written, &again));
+    assert_true(again.normalised && again.mean[1] == 0.25 && again.std[2] == 2);
+    predict(model.net, "keras_graph_outputs.h5", 5, before);
+    predict(again.net, "keras_graph_outputs.h5", 5, after);
+    for (int i = 0; i < 20; i++)
+        if (!(fabsf(before[i] - after[i]) <= 2e-6f)) fail_msg("%s: output %d changed", layers, i);
+    dcnn_checkpoint_free(&again);
+    dcnn_checkpoint_free(&model);
+    unlink(written);
+}
+
+/* Those that the recorded model has not, or not so. */
+static void options_are_read_again(void **state) {
+    (void)state;
+    static const char scale[] = "{\"class_name\":\"Rescaling\",\"config\":{\"scale\":0.01,\"offset\":-1}},";
+    static const char *const rows[] = {
+        "{\"class_name\":\"Conv2D\",\"config\":{\"filters\":4,\"kernel_size\":2,\"strides\":3,\"padding\":\"same\"}}",
+        "{\"class_name\":\"Conv2D\",\"config\":{\"filters\":6,\"kernel_size\":3,\"groups\":3,\"use_bias\":false}}",
+        "{\"class_name\":\"DepthwiseConv2D\",\"config\":{\"kernel_size\":3,\"strides\":2,\"padding\":\"same\","
+        "\"depth_multiplier\":2}}",
+        "{\"class_name\":\"Conv2DTranspose\",\"config\":{\"filters\":4,\"kernel_size\":[4,3],\"strides\":[2,3]}}",
+        "{\"class_name\":\"Conv2DTranspose\",\"config\":{\"filters\":4,\"kernel_size\":1,\"strides\":2}}",
+        "{\"class_name\":\"MaxPooling2D\",\"config\":{\"pool_size\":3,\"strides\":2,\"padding\":\"same\"}}",
+        "{\"class_name\":\"AveragePooling2D\",\"config\":{\"pool_size\":[2,3],\"padding\":\"same\"}}",
+        "{\"class_name\":\"GlobalAveragePooling2D\",\"config\":{}}",
+        "{\"class_name\":\"Flatten\",\"config\":{}},{\"class_name\":\"Reshape\",\"config\":{\"target_shape\":[6,12,5]}}"
+        ","
+        "{\"class_name\":\"Conv2D\",\"config\":{\"filters\":3,\"kernel_size\":2}}",
+        "{\"class_name\":\"Flatten\",\"config\":{\"data_format\":\"channels_first\"}},{\"class_name\":\"Dense\","
+        "\"config\":{\"units\":5,\"use_bias\":false}},{\"class_name\":\"LayerNormalization\",\"config\":{}}",
+        "{\"class_name\":\"Dense\",\"config\":{\"units\":5,\"activation\":\"gelu\"}}",
+        "{\"class_name\":\"ReLU\",\"config\":{\"max_value\":0.5}}",
+        "{\"class_name\":\"LeakyReLU\",\"config\":{\"negative_slope\":0.1}}",
+        "{\"class_name\":\"PReLU\",\"config\":{\"alpha_initializer\":\"ones\"}}",
+        "{\"class_name\":\"Permute\",\"config\":{\"dims\":[3,1,2]}}",
+        "{\"class_name\":\"BatchNormalization\",\"config\":{\"scale\":false}}",
+        "{\"class_name\":\"GroupNormalization\",\"config\":{\"groups\":-1}}",
+        "{\"class_name\":\"Dropout\",\"config\":{\"rate\":0.5}}"};
+    static const char *const activations[] = {
+        "sigmoid",   "tanh",         "softmax",   "relu6",    "elu",      "selu",        "celu",        "silu",
+        "hard_silu", "hard_sigmoid", "hard_tanh", "softplus", "softsign", "log_sigmoid", "exponential", "mish"};
+    char layers[1024];
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        snprintf(layers, sizeof layers, "%s%s", scale, rows[i]);
+        expect_same_again(layers);
+    }
+    for (size_t i = 0; i < sizeof activations / sizeof activations[0]; i++) {
+        snprintf(layers, sizeof layers, "%s{\"class_name\":\"Activation\",\"config\":{\"activation\":\"%s\"}}", scale,
+                 activations[i]);
+        expect_same_again(layers);
+    }
+}
+
+/* The table of layers: each is written, or its name is said. */
+static void every_layer_has_an_answer(void **state) {
+    (void)state;
+    static const char *const refused[] = {NULL};
+    for (int i = 0; i < dcnn_layer_table_count; i++) {
+        const char *name = dcnn_layer_table[i]->class_name;
+        bool known = dcnn_onnx_has(name);
+        for (int j = 0; refused[j]; j++) known = known || strcmp(refused[j], name) == 0;
+        if (!known) fail_msg("%s is neither written as ONNX nor listed as refused", name);
+    }
+}
+
+/* --- damage --------------------------------------------------------------------------------------------------------
+ */
+
+static void what_dcnn_lacks_is_named(void **state) {
+    (void)state;
+    char path[512], written[64];
+    uint8_t *bytes;
+    size_t length;
+    dcnn_checkpoint model;
+    assert_ok(dcnn_file_read(expected_path("onnx_resnet.onnx", path), &bytes, &length));
+    for (uint8_t *at = bytes; (at = memmem(at, length - (size_t)(at - bytes), "\x04Relu", 5)); at++)
+        memcpy(at, "\x04Rosa", 5);
+    assert_ok(dcnn_file_write(scratch(written), bytes, length, false));
+    free(bytes);
+    assert_int_equal(dcnn_onnx_read(written, &model), DCNN_BAD_INPUT);
+    assert_non_null(strstr(dcnn_error(), "the operator Rosa"));
+    unlink(written);
+}
+
+/* Without all the care that dcnn_file_write() takes, and its time. */
+static void write_plainly(const char *path, const uint8_t *bytes, size_t length) {
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, 1, length, file), length);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* Cut anywhere, or with a byte changed anywhere: it is read, or refused. */
+static void damage_is_told(void **state) {
+    (void)state;
+    for (int k = 0; k < 4; k++) {
+        char path[512], written[64], name[64];
+        uint8_t *bytes;
+        size_t length;
+        dcnn_checkpoint model;
+        snprintf(name, sizeof name, "onnx_%s.onnx", torch_nets[k]);
+        assert_ok(dcnn_file_read(expected_path(name, path), &bytes, &length));
+        for (size_t i = 0; i < 600; i++) {
+            const size_t at = i * 7919 % length;
+            const uint8_t was = bytes[at];
+            const bool cut = i % 4 == 0;
+            if (!cut) bytes[at] ^= (uint8_t)(1u << i % 8 | (i % 3 ? 0u : 0x80u));
+            write_plainly(scratch(written), bytes, cut ? at + 1 : length);
+            const dcnn_status status = dcnn_onnx_read(written, &model);
+            if (status == DCNN_OK) dcnn_checkpoint_free(&model);
+            assert_true(status == DCNN_OK || status == DCNN_BAD_INPUT);
+            bytes[at] = was;
+        }
+        free(bytes);
+        unlink(scratch(written));
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(pytorch_networks_predict_as_there),
+        cmocka_unit_test(layers_are_keras_own),
+        cmocka_unit_test(what_is_written_is_read_again),
+        cmocka_unit_test(options_are_read_again),
+        cmocka_unit_test(every_layer_has_an_answer),
+        cmocka_unit_test(what_dcnn_lacks_is_named),
+        cmocka_unit_test(damage_is_told),
+    };
+    return cmocka_run_group_tests_name("ONNX", tests, NULL, NULL);
+}

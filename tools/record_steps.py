@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Records what tests/test_keras_steps.c compares with: small nets trained by real Keras for 20 steps, with each loss,
+optimizer, regularizer and constraint. By hand, with Keras 3: python tools/record_steps.py [FILE]
+
+FILE is tests/expected/keras_steps.h5 if left out. A group a case holds
+  attributes    model_config, optimizer and loss (JSON, as Keras writes them); batch
+  labels        int32 [n], or targets float32 [n, outputs]
+  outputs       [n, outputs] of the weights before, at inference
+  losses        [20] of the steps, each on the next `batch` samples, from the first again behind the last
+  before/LAYER  all weights of a layer, flat, in Keras' order; after/LAYER likewise, behind the 20 steps
+and x/SHAPE the samples float32 [n, ...] of all nets with that input.
+"""
+import json
+import os
+import sys
+
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
+import h5py
+import keras
+import numpy as np
+from keras import constraints as C
+from keras import layers as L
+from keras import losses
+from keras import optimizers as O
+from keras import regularizers as R
+
+FILE = sys.argv[1] if len(sys.argv) > 1 else os.path.join(os.path.dirname(__file__), "..", "tests", "expected",
+                                                          "keras_steps.h5")
+SAMPLES, BATCH, STEPS, CLASSES = 24, 8, 20, 3
+
+
+# --- nets ---------------------------------------------------------------------------------------------------------------
+
+def chain(units=CLASSES, activation="softmax", conv=None, dense=None, norm=None, frozen=False):
+    """The smallest net with each kind of weight; rules by keywords."""
+    model = keras.Sequential([
+        keras.Input((8, 8, 2)),
+        L.Conv2D(4, 3, activation="tanh", name="conv", **(conv or {})),
+        L.AveragePooling2D(2, name="pool"),
+        L.Conv2D(4, 2, use_bias=False, name="second"),
+        L.BatchNormalization(momentum=0.9, name="norm", **(norm or {})),
+        L.Flatten(name="flat"),
+        L.Dense(6, activation="tanh", name="hidden", **(dense or {})),
+        L.Dense(units, activation=activation, name="last"),
+    ])
+    model.get_layer("conv").trainable = not frozen
+    return model
+
+
+def residual():
+    x = start = keras.Input((8, 8, 3), name="picture")
+    x = skip = L.Conv2D(6, 3, padding="same", activation="tanh", name="stem")(x)
+    for i in range(2):
+        x = L.Conv2D(6, 3, padding="same", use_bias=False, name=f"a{i}")(x)
+        x = L.BatchNormalization(momentum=0.9, name=f"na{i}")(x)
+        x = L.Activation("silu", name=f"ra{i}")(x)
+        x = L.Conv2D(6, 3, padding="same", use_bias=False, name=f"b{i}")(x)
+        x = L.BatchNormalization(momentum=0.9, name=f"nb{i}")(x)
+        x = skip = L.Add(name=f"add{i}")([x, skip])
+    x = L.GlobalAveragePooling2D(name="mean")(x)
+    return keras.Model(start, L.Dense(CLASSES, activation="softmax", name="last")(x), name="residual")
+
+
+def depthwise():
+    x = start = keras.Input((8, 8, 3), name="picture")
+    x = L.Conv2D(6, 3, strides=2, padding="same", use_bias=False, name="stem")(x)
+    for i in range(2):
+        x = L.BatchNormalization(momentum=0.9, name=f"n{i}")(x)
+        x = L.Activation("tanh", name=f"r{i}")(x)
+        x = L.DepthwiseConv2D(3, padding="same", use_bias=False, name=f"depth{i}")(x)
+        x = L.BatchNormalization(momentum=0.9, name=f"m{i}")(x)
+        x = L.Activation("silu", name=f"s{i}")(x)
+        x = L.Conv2D(8, 1, use_bias=False, name=f"point{i}")(x)
+    x = L.LayerNormalization(name="layer_norm")(x)
+    x = L.GlobalAveragePooling2D(keepdims=True, name="mean")(x)
+    gate = L.Dense(8, activation="sigmoid", name="gate")(x)
+    x = L.Flatten(name="flat")(L.Multiply(name="scale")([x, gate]))
+    return keras.Model(start, L.Dense(CLASSES, activation="softmax", name="last")(x), name="depthwise")
+
+
+def others():
+    """The layers that the two nets above do not have."""
+    x = start = keras.Input((9, 7, 3), name="picture")
+    x = L.Rescaling(0.9, offset=0.05, name="rescale")(x)
+    x = L.ZeroPadding2D(((1, 0), (1, 2)), name="pad")(x)
+    x = L.SeparableConv2D(6, 3, padding="same", activation="tanh", name="separable")(x)
+    x = L.GroupNormalization(groups=3, name="group_norm")(x)
+    x = L.PReLU(shared_axes=[1, 2], alpha_initializer="ones", name="slope")(x)
+    x = L.Conv2DTranspose(4, 3, strides=2, padding="same", activation="elu", name="transpose")(x)
+    x = L.Cropping2D(((2, 1), (1, 1)), name="crop")(x)
+    x = L.Conv2D(6, 3, dilation_rate=2, activation="gelu", name="dilated")(x)
+    x = L.Conv2D(6, 3, groups=3, padding="same", activation="softplus", name="grouped")(x)
+    x = L.UpSampling2D((1, 2), name="up")(x)
+    shared = L.Conv2D(6, 2, padding="same", activation="selu", name="shared")
+    x = L.Average(name="average")([shared(x), shared(shared(x))])
+    x = L.AveragePooling2D(3, strides=2, padding="same", name="pool")(x)
+    y = L.Permute((2, 1, 3), name="permute")(L.Permute((2, 1, 3), name="turn")(x))
+    x = L.Concatenate(name="join")([L.Subtract(name="less")([x, L.Activation("mish", name="mish")(y)]), x])
+    x = L.LeakyReLU(0.3, name="leaky")(x)
+    x = L.Flatten(name="flat")(L.Reshape((-1, 3, 4), name="reshape")(x))
+    return keras.Model(start, L.Dense(CLASSES, activation="softmax", name="last")(x), name="others")
+
+
+# --- cases --------------------------------------------------------------------------------------------------------------
+
+def adam():
+    return O.Adam(2e-3)
+
+
+def without_small(optimizer):
+    """Weight decay of kernels only, as dcnn has it."""
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return optimizer
+
+
+CROSS = "sparse_categorical_crossentropy"
+NETS = {
+    "net/chain": (chain, CROSS, adam),
+    "net/residual": (residual, CROSS, adam),
+    "net/depthwise": (depthwise, CROSS, adam),
+    "net/others": (others, CROSS, adam),
+    "net/frozen": (lambda: chain(frozen=True), CROSS, adam),
+}
+RULES = {
+    "rule/l1": dict(dense=dict(kernel_regularizer=R.L1(0.01))),
+    "rule/l2": dict(conv=dict(kernel_regularizer=R.L2(0.02), bias_regularizer=R.L2(0.05))),
+    "rule/l1l2": dict(dense=dict(kernel_regularizer=R.L1L2(0.003, 0.02)), norm=dict(gamma_regularizer=R.L2(0.01),
+                                                                                  beta_regularizer=R.L1(0.01))),
+    "rule/max_norm": dict(dense=dict(kernel_constraint=C.MaxNorm(0.6)), conv=dict(kernel_constraint=C.MaxNorm(0.5, axis=[0, 1, 2]))),
+    "rule/unit_norm": dict(dense=dict(kernel_constraint=C.UnitNorm(), bias_constraint=C.UnitNorm())),
+    "rule/non_negative": dict(conv=dict(kernel_constraint=C.NonNeg()), norm=dict(gamma_constraint=C.NonNeg())),
+    "rule/min_max_norm": dict(dense=dict(kernel_constraint=C.MinMaxNorm(0.7, 0.9, rate=0.5, axis=1))),
+}
+LOSSES = {
+    "loss/smoothed": (CLASSES, "softmax", losses.CategoricalCrossentropy(label_smoothing=0.1)),
+    "loss/logits": (CLASSES, None, losses.SparseCategoricalCrossentropy(from_logits=True)),
+    "loss/binary": (1, "sigmoid", "binary_crossentropy"),
+    "loss/binary_logits": (1, None, losses.BinaryCrossentropy(from_logits=True)),
+    "loss/many_labels": (4, "sigmoid", losses.BinaryCrossentropy(label_smoothing=0.2)),
+    "loss/squared": (2, None, "mse"),
+    "loss/absolute": (2, None, "mean_absolute_error"),
+    "loss/huber": (2, None, losses.Huber(delta=0.7)),
+}
+OPTIMIZERS = {
+    "optimizer/sgd": lambda: O.SGD(0.05),
+    "optimizer/momentum": lambda: O.SGD(0.02, momentum=0.9, weight_decay=0.01),
+    "optimizer/nesterov": lambda: O.SGD(0.02, momentum=0.9, nesterov=True),
+    "optimizer/adamw": lambda: without_small(O.AdamW(2e-3, weight_decay=0.1)),
+    "optimizer/nadam": lambda: O.Nadam(2e-3),
+    "optimizer/rmsprop": lambda: O.RMSprop(2e-3, rho=0.8, momentum=0.5),
+    "optimizer/lion": lambda: O.Lion(1e-3),
+    "optimizer/clip_norm": lambda: O.SGD(0.05, momentum=0.5, global_clipnorm=0.3),
+    "optimizer/clip_value": lambda: O.SGD(0.05, clipvalue=0.02),
+    "optimizer/clip_norm_of_regularized": lambda: O.SGD(0.05, global_clipnorm=0.3),
+}
+
+
+def cases():
+    yield from NETS.items()
+    for name, rules in RULES.items():
+        yield name, (lambda rules=rules: chain(**rules), CROSS, adam)
+    for name, (units, activation, loss) in LOSSES.items():
+        yield name, (lambda u=units, a=activation: chain(u, a), loss, adam)
+    for name, optimizer in OPTIMIZERS.items():
+        rules = dict(dense=dict(kernel_regularizer=R.L2(0.1))) if "regularized" in name else {}
+        if name == "optimizer/momentum":
+            yield name, (lambda: chain(), CROSS, lambda o=optimizer: without_small(o()))
+        else:
+            yield name, (lambda rules=rules: chain(**rules), CROSS, optimizer)
+
+
+# --- recording ----------------------------------------------------------------------------------------------------------
+
+def draw(model):
+    random = np.random.default_rng(7)
+    for w in model.weights:
+        low, high = (0.5, 1.5) if "variance" in w.path or "gamma" in w.path else (-0.4, 0.4)
+        w.assign(random.uniform(low, high, w.shape).astype("float32"))
+
+
+def flat(layer):
+    return np.concatenate([np.asarray(w).ravel() for w in layer.weights])
+
+
+def targets_for(name, model):
+    """What dcnn takes, and what Keras takes."""
+    random, outputs = np.random.default_rng(11), model.output_shape[-1]
+    if name == "loss/many_labels":
+        values = random.integers(0, 2, (SAMPLES, outputs)).astype("float32")
+        return "targets", values, values
+    if name in ("loss/squared", "loss/absolute", "loss/huber"):
+        values = random.uniform(-1, 1, (SAMPLES, outputs)).astype("float32")
+        return "targets", values, values
+    labels = random.integers(0, max(outputs, 2), SAMPLES).astype("int32")
+    if name == "loss/smoothed":
+        return "labels", labels, keras.utils.to_categorical(labels, outputs)
+    return "labels", labels, labels[:, None].astype("float32") if outputs == 1 else labels
+
+
+def record(group, name, make_model, loss, make_optimizer):
+    keras.utils.set_random_seed(1)
+    model, optimizer = make_model(), make_optimizer()
+    draw(model)
+    x = np.random.default_rng(3).uniform(-1, 1, (SAMPLES, *model.input_shape[1:])).astype("float32")
+    kind, ours, theirs = targets_for(name, model)
+    model.compile(optimizer, loss, jit_compile=False)
+    group.attrs["model_config"] = model.to_json()
+    group.attrs["optimizer"] = json.dumps(keras.saving.serialize_keras_object(optimizer))
+    described = loss if isinstance(loss, str) else keras.saving.serialize_keras_object(loss)
+    if name == "loss/huber":
+        described["config"]["delta"] = 0.7  # Keras 3.15 forgets it
+    group.attrs["loss"] = json.dumps(described)
+    group.attrs["batch"] = np.int64(BATCH)
+    place = "x/" + "x".join(map(str, model.input_shape[1:]))
+    if place not in group.file:
+        group.file[place] = x
+    group[kind] = ours
+    group["outputs"] = np.asarray(model(x, training=False))
+    for layer in model.layers:
+        if layer.weights:
+            group["before/" + layer.name] = flat(layer)
+    values = []
+    for step in range(STEPS):
+        at = step * BATCH % SAMPLES
+        model.reset_metrics()
+        values.append(float(np.asarray(model.train_on_batch(x[at:at + BATCH], theirs[at:at + BATCH]))))
+    group["losses"] = np.array(values)
+    for layer in model.layers:
+        if layer.weights:
+            group["after/" + layer.name] = flat(layer)
+    print("%-36s loss %.6f to %.6f" % (name, values[0], values[-1]))
+
+
+def main():
+    with h5py.File(FILE, "w", libver="latest") as f:
+        f.attrs["keras"] = keras.__version__
+        for name, case in cases():
+            record(f.create_group(name, track_order=True), name, *case)
+
+
+main()
