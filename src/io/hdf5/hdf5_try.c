@@ -225,7 +225,8 @@ static void be_child(const char *path, int descriptor, int answer) {
 
 static dcnn_status judge(const char *path, int state, const char *message) {
     if (WIFEXITED(state) && WEXITSTATUS(state) == 0) return DCNN_OK;
-    if (WIFEXITED(state) && WEXITSTATUS(state) == 1) return DCNN_FAIL(DCNN_BAD_INPUT, "%s", message);
+    if (WIFEXITED(state) && WEXITSTATUS(state) == 1 && message[0] != '\0')
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s", message);
     if (WIFSIGNALED(state) && (WTERMSIG(state) == SIGXCPU || WTERMSIG(state) == SIGALRM))
         return DCNN_FAIL(DCNN_BAD_INPUT,
                          "%s: damaged: HDF5 comes to no end with it (given up after %d s); use another "
