@@ -5,6 +5,7 @@
  */
 #include "report_helpers.h"
 
+#include "io/run_files.h"
 #include "report/events.h"
 #include "report/record.h"
 #include "tensorboard.pb-c.h"
@@ -144,7 +145,7 @@ static const point *only_point(const char *tag, int64_t step) {
 /* The run's file has exactly the points of the history, once each. */
 static void check_against(const char *folder, const char *history, int epochs) {
     char path[600];
-    snprintf(path, sizeof path, "%s/%s", folder, DCNN_EVENTS_NAME);
+    snprintf(path, sizeof path, "%s/%s", folder, DCNN_RUN_EVENTS);
     read_events(path);
     assert_true(seen.whole);
     assert_int_equal(seen.version_count, 1);
@@ -228,7 +229,7 @@ static void torn_files_are_mended(void **state) {
     (void)state;
     char *history = fake_history(&run), path[600];
     const char *folder = new_folder("torn");
-    snprintf(path, sizeof path, "%s/%s", folder, DCNN_EVENTS_NAME);
+    snprintf(path, sizeof path, "%s/%s", folder, DCNN_RUN_EVENTS);
     update_to(folder, history, 4);
     uint8_t *bytes;
     size_t length;
@@ -293,7 +294,7 @@ static void steps_come_between_epochs(void **state) {
 static void a_file_only_grows(void **state) {
     (void)state;
     char *history = fake_history(&run);
-    const char *folder = new_folder("followed"), *path = in_scratch("followed/" DCNN_EVENTS_NAME);
+    const char *folder = new_folder("followed"), *path = in_scratch("followed/" DCNN_RUN_EVENTS);
     char kept[600];
     snprintf(kept, sizeof kept, "%s", path);
     expect_steps(folder, history, 1, 300);
@@ -340,7 +341,7 @@ static void figures_become_images(void **state) {
     const char *folder = new_folder("images");
     for (int again = 0; again < 2; again++) {
         assert_int_equal(dcnn_events_write_images(folder, 15, 2, images), DCNN_OK);
-        read_events(in_scratch("images/" DCNN_EVENTS_NAME));
+        read_events(in_scratch("images/" DCNN_RUN_EVENTS));
         assert_true(seen.whole);
         assert_int_equal(seen.image_count, 2);
     }

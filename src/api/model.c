@@ -6,8 +6,7 @@
 
 #include "base/json.h"
 #include "api/api.h"
-
-enum { GRAIN = 16 }; /* as `dcnn predict` has it, so that both give the same bits */
+#include "base/largest.h"
 
 /* --- making ------------------------------------------------------------------------------------------------------- */
 
@@ -89,9 +88,8 @@ dcnn_status dcnn_model_set_inputs(dcnn_model *model, const double *mean, const d
     for (int c = 0; c < channels; c++) {
         model->checkpoint.mean[c] = mean[c];
         model->checkpoint.std[c] = std[c];
-        model->scale[c] = (float)(1.0 / (255.0 * std[c]));
-        model->shift[c] = (float)(-mean[c] / std[c]);
     }
+    dcnn_input_scale(channels, mean, std, model->scale, model->shift);
     model->checkpoint.normalised = true;
     return DCNN_OK;
 }
@@ -183,7 +181,7 @@ void dcnn_model_fill(const dcnn_model *model, const dcnn_batch *batch, int64_t f
 
 /* The plan of inference, with the present weights. */
 static dcnn_status get_ready(dcnn_model *model) {
-    const dcnn_plan_options options = {.grain = GRAIN, .slots = 1, .workers = 1, .fuse = true};
+    const dcnn_plan_options options = {.grain = DCNN_GRAIN, .slots = 1, .workers = 1, .fuse = true};
     if (model->plan && !model->stale) return DCNN_OK;
     if (model->plan == NULL) DCNN_TRY(dcnn_plan_create(model->checkpoint.net, model->kernels, &options, &model->plan));
     dcnn_plan_prepare(model->plan, 0);
@@ -194,9 +192,9 @@ static dcnn_status get_ready(dcnn_model *model) {
 static dcnn_status predict(dcnn_model *model, const dcnn_batch *batch, float *probabilities) {
     const size_t classes = (size_t)model->checkpoint.net->class_count;
     DCNN_TRY(get_ready(model));
-    for (int64_t first = 0; first < batch->count; first += GRAIN) {
+    for (int64_t first = 0; first < batch->count; first += DCNN_GRAIN) {
         double no_sums[DCNN_LOSS_SUMS];
-        const int n = (int)(batch->count - first < GRAIN ? batch->count - first : GRAIN);
+        const int n = (int)(batch->count - first < DCNN_GRAIN ? batch->count - first : DCNN_GRAIN);
         const dcnn_grain grain = {.n = n, .sums = no_sums};
         dcnn_model_fill(model, batch, first, n, dcnn_plan_input(model->plan, 0));
         dcnn_plan_run(model->plan, 0, 0, 0, &grain);
@@ -220,21 +218,18 @@ dcnn_status dcnn_model_predict_floats(dcnn_model *model, int64_t count, const fl
 dcnn_status dcnn_model_evaluate(dcnn_model *model, const dcnn_batch *batch, dcnn_score *score) {
     DCNN_TRY(dcnn_model_check_batch(model, batch));
     const size_t classes = (size_t)model->checkpoint.net->class_count, values = values_of(model);
-    float *probabilities = calloc(GRAIN * classes, sizeof *probabilities);
+    float *probabilities = calloc(DCNN_GRAIN * classes, sizeof *probabilities);
     dcnn_status status = probabilities ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: an evaluation");
     *score = (dcnn_score){.count = batch->count};
-    for (int64_t first = 0; first < batch->count && status == DCNN_OK; first += GRAIN) {
-        dcnn_batch part = {.count = batch->count - first < GRAIN ? batch->count - first : GRAIN,
+    for (int64_t first = 0; first < batch->count && status == DCNN_OK; first += DCNN_GRAIN) {
+        dcnn_batch part = {.count = batch->count - first < DCNN_GRAIN ? batch->count - first : DCNN_GRAIN,
                            .images = batch->images ? batch->images + (size_t)first * values : NULL,
                            .inputs = batch->inputs ? batch->inputs + (size_t)first * values : NULL};
         status = predict(model, &part, probabilities);
         for (int64_t i = 0; i < part.count && status == DCNN_OK; i++) {
             const float *row = probabilities + (size_t)i * classes;
             const int32_t label = batch->labels[first + i];
-            size_t best = 0;
-            for (size_t j = 1; j < classes; j++)
-                if (row[j] > row[best]) best = j;
-            score->correct += (int32_t)best == label;
+            score->correct += dcnn_largest((int)classes, row) == label;
             score->loss -= log(fmax((double)row[label], 1e-38)) / (double)batch->count;
         }
     }

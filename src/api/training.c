@@ -6,8 +6,7 @@
 #include "api/api.h"
 #include "engine/engine.h"
 #include "engine/evaluator.h"
-
-enum { GRAIN = 16, RECIPE_BATCH = 128 };
+#include "nn/schedule.h"
 
 struct dcnn_training {
     dcnn_model *model;
@@ -46,34 +45,23 @@ static dcnn_status choose_optimizer(const dcnn_training_options *options, dcnn_o
     return DCNN_FAIL(DCNN_USAGE, "there is no optimizer '%.40s': 'dcnn help train' lists them", name);
 }
 
-/* Another net of the same layers and weights, in memory of its own. */
-static dcnn_status copy_net(const dcnn_net *from, dcnn_net **to) {
-    json_t *description = dcnn_net_describe(from);
-    dcnn_status status = dcnn_net_create(description, from->nodes[0].shape, to);
-    json_decref(description);
-    if (status != DCNN_OK) return status;
-    memcpy((*to)->params, from->params, from->param_count * sizeof(float));
-    memcpy((*to)->state, from->state, from->state_count * sizeof(float));
-    return DCNN_OK;
-}
-
 static dcnn_status start(dcnn_training *t, const dcnn_training_options *options) {
-    dcnn_engine_options o = {.grain = GRAIN,
+    dcnn_engine_options o = {.grain = DCNN_GRAIN,
                              .threads = options->threads,
                              .fuse = true,
-                             .batch_size = options->batch_size > 0 ? options->batch_size : RECIPE_BATCH,
+                             .batch_size = options->batch_size > 0 ? options->batch_size : DCNN_RECIPE_BATCH,
                              .last_batch = -1,
                              .accumulate = 1,
                              .seed = options->seed};
     dcnn_net *net = NULL;
     DCNN_TRY(choose_optimizer(options, &o.optimizer));
     DCNN_TRY(options->mpi_comm ? dcnn_comm_create_over(options->mpi_comm, &t->comm) : dcnn_comm_create_alone(&t->comm));
-    DCNN_TRY(dcnn_comm_agree(t->comm, copy_net(t->model->checkpoint.net, &net)));
+    DCNN_TRY(dcnn_comm_agree(t->comm, dcnn_net_copy(t->model->checkpoint.net, &net)));
     DCNN_TRY(dcnn_engine_create(t->comm, net, NULL, NULL, &o, &t->engine));
     net = dcnn_engine_net(t->engine);
     DCNN_TRY(dcnn_comm_agree(t->comm,
                              dcnn_evaluator_create(t->comm, dcnn_engine_pool(t->engine), dcnn_engine_kernels(t->engine),
-                                                   net, GRAIN, true, &t->evaluator)));
+                                                   net, DCNN_GRAIN, true, &t->evaluator)));
     dcnn_plan_free(t->model->plan);
     t->model->plan = NULL;
     dcnn_net_free(t->model->checkpoint.net);
@@ -106,7 +94,7 @@ dcnn_status dcnn_training_free(dcnn_training *t) {
     if (t == NULL) return DCNN_OK;
     dcnn_net *net = NULL;
     dcnn_comm_domain_barrier(t->comm); /* every rank has done its part of the last step */
-    const dcnn_status status = dcnn_comm_agree(t->comm, copy_net(dcnn_engine_net(t->engine), &net));
+    const dcnn_status status = dcnn_comm_agree(t->comm, dcnn_net_copy(dcnn_engine_net(t->engine), &net));
     dcnn_plan_free(t->model->plan);
     t->model->plan = NULL;
     t->model->checkpoint.net = net;

@@ -48,7 +48,23 @@ int dcnn_launcher_node_ranks(void) {
 }
 
 bool dcnn_launcher_is_mpirun(void) {
-    return is_set(launchers[OPEN_MPI].ranks) || is_set("PRTE_LAUNCHED");
+    return is_set(launchers[OPEN_MPI].ranks) || dcnn_launcher_is_prte();
+}
+
+bool dcnn_launcher_is_prte(void) {
+    return is_set("PRTE_LAUNCHED");
+}
+
+int dcnn_launcher_step_tasks(void) {
+    return number(launchers[SLURM].ranks);
+}
+
+bool dcnn_launcher_has_pmix(void) {
+    return is_set(launchers[PMIX].rank);
+}
+
+bool dcnn_launcher_has_pmi(void) {
+    return is_set(launchers[PMI].rank) || is_set("PMI_FD");
 }
 
 /* In a batch script SLURM_PROCID is there too, but no step of a task. */
@@ -57,5 +73,5 @@ bool dcnn_launcher_is_srun(void) {
 }
 
 bool dcnn_launcher_is_alone(void) {
-    return dcnn_launcher_ranks() == 0 && !is_set(launchers[PMIX].rank) && !is_set("SLURM_STEP_ID");
+    return dcnn_launcher_ranks() == 0 && !dcnn_launcher_has_pmix() && !is_set("SLURM_STEP_ID");
 }

@@ -19,6 +19,13 @@ int dcnn_launcher_node_ranks(void);
 bool dcnn_launcher_is_mpirun(void);
 bool dcnn_launcher_is_srun(void);
 
+/** Tasks of srun's step; 0: none. Do Slurm's PMIx, its older PMI, or Open MPI 5's own launcher speak to this process?
+ * *Local.* */
+int dcnn_launcher_step_tasks(void);
+bool dcnn_launcher_has_pmix(void);
+bool dcnn_launcher_has_pmi(void);
+bool dcnn_launcher_is_prte(void);
+
 /** Was it started by itself, by no launcher that could bring several together? *Local.* */
 bool dcnn_launcher_is_alone(void);
 

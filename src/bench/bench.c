@@ -17,6 +17,7 @@
 #include "base/random.h"
 #include "run/trainer.h"
 #include "sources/source.h"
+#include "run/starting_net.h"
 
 enum { WARM_UP = 3, WINDOWS = 15 };
 
@@ -52,32 +53,16 @@ static double process_age_s(void) {
 
 /* What a model takes, digits if it does not say. */
 static dcnn_status model_takes(const char *model, dcnn_shape *shape, int *classes) {
-    const char *dot = model ? strrchr(model, '.') : NULL;
     dcnn_net *net = NULL;
-    dcnn_checkpoint file = {0};
-    dcnn_status status = DCNN_OK;
     *shape = (dcnn_shape){3, 28, 28, 1};
     *classes = 10;
     if (model == NULL) return DCNN_OK;
-    if (dot && (strcmp(dot, ".h5") == 0 || strcmp(dot, ".hdf5") == 0)) {
-        status = dcnn_checkpoint_read(model, &file);
-    } else {
-        json_t *description = NULL;
-        status = dcnn_description_read(model, &description);
-        if (status == DCNN_OK) {
-            status = dcnn_net_create(description, (dcnn_shape){0}, &net);
-            if (status != DCNN_OK) status = dcnn_net_create(description, *shape, &net);
-            if (status != DCNN_OK) dcnn_error_prefix("%s", model);
-        }
-        json_decref(description);
-    }
-    if (status == DCNN_OK) {
-        *shape = (net ? net : file.net)->nodes[0].shape;
-        *classes = (net ? net : file.net)->class_count;
-    }
+    if (dcnn_net_of_file(model, (dcnn_shape){0}, *classes, &net) != DCNN_OK)
+        DCNN_TRY(dcnn_net_of_file(model, *shape, *classes, &net));
+    *shape = net->nodes[0].shape;
+    *classes = net->class_count;
     dcnn_net_free(net);
-    dcnn_checkpoint_free(&file);
-    return status;
+    return DCNN_OK;
 }
 
 /* The training images of the embedded digits. */

@@ -68,15 +68,6 @@ const char *const *dcnn_class_names(const dcnn_checkpoint *checkpoint, const dcn
     return dataset && dataset->class_count == count ? (const char *const *)dataset->class_names : NULL;
 }
 
-dcnn_status dcnn_check_fit(const dcnn_checkpoint *checkpoint, const char *model_path, const char *data_path, int h,
-                           int w, int c) {
-    const dcnn_shape takes = checkpoint->net->nodes[0].shape;
-    if (takes.h == h && takes.w == w && takes.c == c) return DCNN_OK;
-    char text[48];
-    return DCNN_FAIL(DCNN_BAD_INPUT, "%s takes images of shape %s, but those of %s have shape (%d, %d, %d)", model_path,
-                     dcnn_shape_text(takes, text), data_path, h, w, c);
-}
-
 dcnn_status dcnn_json_print(json_t *json) {
     if (json == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: JSON of the result");
     json_dumpf(json, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(17));

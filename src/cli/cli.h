@@ -72,11 +72,6 @@ dcnn_status dcnn_dataset_share(dcnn_comm *comm, const char *path, const char *sp
 /** Names of a model's classes, from its file, else from the data set if that fits, else NULL. *Local.* */
 const char *const *dcnn_class_names(const dcnn_checkpoint *checkpoint, const dcnn_dataset *dataset);
 
-/** Refuses images that the model cannot take, naming both files and shapes. *Local.* @return DCNN_OK, DCNN_BAD_INPUT
- */
-dcnn_status dcnn_check_fit(const dcnn_checkpoint *checkpoint, const char *model_path, const char *data_path, int h,
-                           int w, int c);
-
 /** Writes JSON to stdout and gives it back (decref). NULL: out of memory. *Local.* */
 dcnn_status dcnn_json_print(json_t *json);
 

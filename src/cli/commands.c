@@ -17,7 +17,9 @@ const dcnn_command dcnn_command_table[DCNN_COMMAND_COUNT] = {
                     "SOURCE is a folder of class folders of images (PNG, JPEG, BMP, PGM, PPM, WebP; "
                     "train, validation and test folders are splits), a list of lines path,label, a table "
                     "(CSV, TSV; .gz, .zip), NumPy files (.npz, or a pair of .npy), IDX or CIFAR files or a "
-                    "folder of them, or an HDF5 file of another program."},
+                    "folder of them, MATLAB files, or an HDF5 file of another program. Under mpirun all processes "
+                    "decode images, to the same bytes.",
+         .helped = true},
     [DCNN_COMMAND_TRAIN] = {.name = "train",
                             .operands = "[DATA.h5]",
                             .most = 1,
@@ -40,7 +42,7 @@ const dcnn_command dcnn_command_table[DCNN_COMMAND_COUNT] = {
          .most = -1,
          .summary = "labels and probabilities of images",
          .details = "Labels images. INPUT is an image (PNG, JPEG, BMP, PGM, WebP) of any size, a folder or a list of "
-                    "images, a table (CSV), arrays (IDX, NumPy), a data set (.h5), or - for standard input: a "
+                    "images, a table (CSV), arrays (IDX, NumPy), a data set (.h5), or - for standard input: an "
                     "image, or a path a line. Images named one by one are answered in a sentence each; otherwise, "
                     "or with --output or --format, there is a CSV: index, file, id, label, p0, p1, .... What cannot be "
                     "read is named, and does not stop the others.",

@@ -32,6 +32,7 @@ typedef struct dcnn_command {
     const char *summary;  /**< one line */
     const char *details;  /**< a few sentences for its help */
     const char *like;     /**< the command whose options it takes too; its help only says so; or NULL */
+    bool helped;          /**< one process does it, and those that mpirun started beside help it */
     bool parallel;        /**< shares its work over MPI ranks; else one process does it, and MPI is not started */
 } dcnn_command;
 

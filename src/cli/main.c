@@ -206,12 +206,12 @@ static dcnn_status run_with_mpi(dcnn_command_id command, int *argc, char ***argv
         dcnn_comm_finish(comm);
         return status;
     }
-    const bool parallel = dcnn_command_table[command].parallel;
+    const bool parallel = dcnn_command_table[command].parallel, helped = dcnn_command_table[command].helped;
     cli->speaks = false;
     if (dcnn_comm_rank(comm) == 0) dcnn_cli_speak(cli);
     if (dcnn_comm_domain_rank(comm) == 0) dcnn_leftovers_remove();
-    if (parallel) cli->job = comm;
-    if (parallel || cli->speaks) status = parallel ? run_in_parallel(command, cli) : functions[command](cli);
+    if (parallel || helped) cli->job = comm;
+    if (parallel || helped || cli->speaks) status = parallel ? run_in_parallel(command, cli) : functions[command](cli);
     if (cli->speaks && status == DCNN_OK) status = flush_results();
     status = report(cli->speaks, cli->options, dcnn_comm_agree(comm, status));
     dcnn_signals_leave();

@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* options.c — the table of options, and what follows from a row: its default, its range, its record. */
 #include "cli/options.h"
+#include "nn/plan.h"
 
 #include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 
 #define AT(field) offsetof(dcnn_options, field)
+
+#define AS_TEXT(number)    #number
+#define DEFAULT_OF(number) AS_TEXT(number)
+#define DEFAULT_GRAIN      DEFAULT_OF(DCNN_GRAIN)
 
 #define BIT(ID, name) ID = 1 << DCNN_COMMAND_##ID,
 enum { DCNN_COMMANDS(BIT) EVERY = (1 << DCNN_COMMAND_COUNT) - 1 };
@@ -224,7 +229,7 @@ const dcnn_option dcnn_option_table[] = {
     {"seconds", 0, BENCH, REAL(seconds, 0, 86400, DCNN_OPEN_LOW), .fallback = "8", .group = machine,
      .help = "about how long to measure"},
     {"comm", 0, BENCH, FLAG(comm), .group = machine, .help = "measure the reductions over all ranks instead"},
-    {"grain", 0, TRAIN | BENCH, INTEGER(grain, 1, 4096), .fallback = "16", .group = expert,
+    {"grain", 0, TRAIN | BENCH, INTEGER(grain, 1, 4096), .fallback = DEFAULT_GRAIN, .group = expert,
      .help = "samples computed at a time", .resume = DCNN_RESUME_FIXED},
     {"fuse", 0, TRAIN | BENCH, FLAG(fuse), .fallback = "true", .group = expert,
      .help = "use fused kernels where there are any", .resume = DCNN_RESUME_FIXED},

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "comm/tree.h"
+#include "base/largest.h"
 
 struct dcnn_evaluator {
     dcnn_comm *comm;
@@ -105,17 +106,10 @@ static dcnn_status feed_status(const dcnn_evaluator *e) {
     return DCNN_OK;
 }
 
-static int first_largest(const float *row, int count) {
-    int best = 0;
-    for (int i = 1; i < count; i++)
-        if (row[i] > row[best]) best = i;
-    return best;
-}
-
 static void count_confusion(const dcnn_evaluator *e, int64_t count, int64_t *confusion) {
     const int classes = e->net->class_count;
     for (int64_t i = 0; i < count; i++)
-        confusion[e->labels[i] * classes + first_largest(e->probabilities + i * classes, classes)]++;
+        confusion[e->labels[i] * classes + dcnn_largest(classes, e->probabilities + i * classes)]++;
 }
 
 /* The loss and the confusion of all ranks. */

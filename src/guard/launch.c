@@ -14,14 +14,12 @@
 #include "base/launcher.h"
 
 dcnn_status dcnn_launch_check_srun(const char *mpi_version) {
-    const char *tasks = getenv("SLURM_STEP_NUM_TASKS");
-    if (!dcnn_launcher_is_srun() || dcnn_launcher_is_mpirun() || tasks == NULL || atoi(tasks) < 2 ||
-        getenv("PMIX_RANK"))
-        return DCNN_OK;
+    const int tasks = dcnn_launcher_step_tasks();
+    if (!dcnn_launcher_is_srun() || dcnn_launcher_is_mpirun() || tasks < 2 || dcnn_launcher_has_pmix()) return DCNN_OK;
     const bool open_mpi = strncmp(mpi_version, "Open MPI", 8) == 0; /* others speak Slurm's older PMI, too */
-    if (!open_mpi && (getenv("PMI_RANK") || getenv("PMI_FD"))) return DCNN_OK;
+    if (!open_mpi && dcnn_launcher_has_pmi()) return DCNN_OK;
     return DCNN_FAIL(DCNN_USAGE,
-                     "srun started %s tasks, but without the PMIx that %s needs to bring them together: use 'srun "
+                     "srun started %d tasks, but without the PMIx that %s needs to bring them together: use 'srun "
                      "--mpi=pmix dcnn …' ('srun --mpi=list' shows if Slurm has it), or 'mpirun dcnn …' in the job",
                      tasks, mpi_version);
 }
@@ -54,7 +52,7 @@ dcnn_status dcnn_launch_check_cores(int ranks, int cores) {
     char host[256] = "this node";
     gethostname(host, sizeof host - 1);
     if (ranks <= cores || may_oversubscribe()) return DCNN_OK;
-    if (getenv("PRTE_LAUNCHED") && getenv("SLURM_JOB_ID") == NULL)
+    if (dcnn_launcher_is_prte() && getenv("SLURM_JOB_ID") == NULL)
         return DCNN_OK; /* Open MPI 5 has asked, and tells not */
     if (getenv("SLURM_JOB_ID"))
         return DCNN_FAIL(DCNN_USAGE,
@@ -62,7 +60,7 @@ dcnn_status dcnn_launch_check_cores(int ranks, int cores) {
                          "--cpus-per-task=1 dcnn …' or 'mpirun --map-by ppr:%d:node dcnn …' (set DCNN_OVERSUBSCRIBE=1 "
                          "if you mean it)",
                          ranks, host, cores, cores == 1 ? "" : "s", cores, cores);
-    const char *consent = getenv("OMPI_COMM_WORLD_SIZE") ? "'mpirun --oversubscribe …'" : "set DCNN_OVERSUBSCRIBE=1";
+    const char *consent = dcnn_launcher_is_mpirun() ? "'mpirun --oversubscribe …'" : "set DCNN_OVERSUBSCRIBE=1";
     return DCNN_FAIL(
         DCNN_USAGE,
         "%d ranks on %s, which has %d core%s for them: start 'mpirun -np %d dcnn …', for the same bits (or "

@@ -58,6 +58,14 @@ static const char *list_text(int channels, const double *values, char text[64]) 
     return text;
 }
 
+void dcnn_input_scale(int channels, const double *mean, const double *std, float *scale, float *shift) {
+    for (int c = 0; c < channels; c++) {
+        const double deviation = std[c] > 0.0 ? std[c] : 1.0;
+        scale[c] = (float)(1.0 / (255.0 * deviation));
+        shift[c] = (float)(-mean[c] / deviation);
+    }
+}
+
 dcnn_status dcnn_input_choose(const dcnn_checkpoint *model, const dcnn_input_given *given, const double *data_mean,
                               const double *data_std, dcnn_input *input) {
     const int channels = model->net->nodes[0].shape.c;

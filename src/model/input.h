@@ -19,6 +19,10 @@ typedef struct dcnn_input {
     char told[320];
 } dcnn_input;
 
+/** What that is of each byte: byte * scale + shift. A deviation of 0 (constant images) counts as 1. *Local.*
+ * @param scale, shift  out [channels] */
+void dcnn_input_scale(int channels, const double *mean, const double *std, float *scale, float *shift);
+
 /** Does a net scale its own input, by a Rescaling or Normalization in front? Then it takes bytes, 0 to 255. *Local.* */
 bool dcnn_net_takes_bytes(const dcnn_net *net);
 

@@ -15,6 +15,25 @@ float *dcnn_net_values(const dcnn_net *net, const dcnn_param *param) {
     return (param->trainable ? net->params : net->state) + param->offset;
 }
 
+dcnn_status dcnn_net_copy(const dcnn_net *net, dcnn_net **copy) {
+    json_t *description = dcnn_net_describe(net);
+    dcnn_status status = dcnn_net_create(description, net->nodes[0].shape, copy);
+    json_decref(description);
+    DCNN_TRY(status);
+    DCNN_TRY(dcnn_net_set_loss(*copy, &net->loss));
+    memcpy((*copy)->params, net->params, net->param_count * sizeof(float));
+    memcpy((*copy)->state, net->state, net->state_count * sizeof(float));
+    return DCNN_OK;
+}
+
+dcnn_status dcnn_net_check_shape(const dcnn_net *net, const char *model, int h, int w, int c, const char *data) {
+    const dcnn_shape takes = net->nodes[0].shape;
+    if (takes.h == h && takes.w == w && takes.c == c) return DCNN_OK;
+    char text[48];
+    return DCNN_FAIL(DCNN_BAD_INPUT, "%s takes images of shape %s, but those of %s have shape (%d, %d, %d)", model,
+                     dcnn_shape_text(takes, text), data, h, w, c);
+}
+
 void dcnn_net_free(dcnn_net *net) {
     if (net == NULL) return;
     for (int i = 0; i < net->node_count; i++) {

@@ -91,6 +91,13 @@ typedef struct dcnn_net {
  */
 dcnn_status dcnn_net_create(const json_t *description, dcnn_shape input, dcnn_net **net);
 
+/** Another net of the same layers and weights, in memory of its own. *Local.* @param copy  out; dcnn_net_free() */
+dcnn_status dcnn_net_copy(const dcnn_net *net, dcnn_net **copy);
+
+/** Does the net take such images? *Local.* @param model, data  what the message calls them: their files
+ * @return DCNN_OK, DCNN_BAD_INPUT with both shapes */
+dcnn_status dcnn_net_check_shape(const dcnn_net *net, const char *model, int h, int w, int c, const char *data);
+
 /** The net's Keras description, complete, as Keras 3 writes `model_config`; nested models are written flat. New
  * reference. *Local.* */
 json_t *dcnn_net_describe(const dcnn_net *net);

@@ -19,6 +19,8 @@
 
 typedef struct dcnn_plan dcnn_plan;
 
+#define DCNN_GRAIN 16 /**< samples a grain, where nobody says otherwise; a part of the arithmetic (law 2) */
+
 typedef struct dcnn_plan_options {
     int grain;   /**< samples in a full grain */
     int slots;   /**< grains whose memory is kept between stages (a rank's share of a batch; at inference == workers) */

@@ -17,6 +17,7 @@
 #include "report/curves.h"
 #include "report/record.h"
 #include "tensorboard.pb-c.h"
+#include "io/run_files.h"
 
 enum { MOST_BINS = 256, TAG_BYTES = 160, MOST_VALUES = DCNN_CURVE_COUNT + DCNN_MAX_PHASES };
 
@@ -145,10 +146,10 @@ static dcnn_status parse_lines(const char *text, const char *name, bool (*is_goo
 static dcnn_status open_source(const dcnn_metrics *metrics, source *from) {
     *from = (source){0};
     dcnn_status status = dcnn_curves_create(metrics->epochs, &from->epochs);
-    if (status != DCNN_OK) dcnn_error_prefix("metrics.jsonl");
-    if (status == DCNN_OK) status = parse_lines(metrics->steps, "steps.jsonl", is_step, &from->steps);
+    if (status != DCNN_OK) dcnn_error_prefix(DCNN_RUN_METRICS);
+    if (status == DCNN_OK) status = parse_lines(metrics->steps, DCNN_RUN_STEPS, is_step, &from->steps);
     if (status == DCNN_OK)
-        status = parse_lines(metrics->histograms, "histograms.jsonl", is_histogram, &from->histograms);
+        status = parse_lines(metrics->histograms, DCNN_RUN_HISTOGRAMS, is_histogram, &from->histograms);
     return status;
 }
 
@@ -284,7 +285,7 @@ static dcnn_status update(int descriptor, const char *path, const dcnn_records *
 }
 
 static dcnn_status events_path(const char *folder, char **path) {
-    if (asprintf(path, "%s/%s", folder, DCNN_EVENTS_NAME) >= 0) return DCNN_OK;
+    if (asprintf(path, "%s/%s", folder, DCNN_RUN_EVENTS) >= 0) return DCNN_OK;
     *path = NULL;
     return DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
 }

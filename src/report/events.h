@@ -14,8 +14,6 @@
 
 #include "base/status.h"
 
-#define DCNN_EVENTS_NAME "events.out.tfevents.dcnn"
-
 /** The metrics of a run, as JSON lines; NULL: none. */
 typedef struct dcnn_metrics {
     const char *epochs;     /**< metrics.jsonl */

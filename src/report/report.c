@@ -11,6 +11,7 @@
 #include "report/events.h"
 #include "report/figures/figures.h"
 #include "report/page.h"
+#include "io/run_files.h"
 
 static dcnn_status draw(const dcnn_figure *figure, const dcnn_view *view, dcnn_drawn *drawn) {
     dcnn_canvas *canvas;
@@ -65,7 +66,7 @@ static dcnn_status write_figures(const char *folder, int64_t step, int count, co
 
 static dcnn_status write_all(const char *folder, const dcnn_view *view, const dcnn_drawn *drawn) {
     char *figures = NULL;
-    if (asprintf(&figures, "%s/figures", folder) < 0) return DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
+    if (asprintf(&figures, "%s/" DCNN_RUN_FIGURES, folder) < 0) return DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
     dcnn_status status = dcnn_folder_create(figures);
     if (status == DCNN_OK) status = write_figures(figures, view->data->model->progress.epoch, dcnn_figure_count, drawn);
     free(figures);

@@ -8,11 +8,7 @@
 #include "run/run.h"
 
 static dcnn_status check_fit(const dcnn_checkpoint *checkpoint, const dcnn_loader *loader, int data_classes) {
-    const dcnn_shape takes = checkpoint->net->nodes[0].shape;
-    char text[48];
-    if (takes.h != loader->h || takes.w != loader->w || takes.c != loader->c)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "the model takes images of shape %s, but the data has shape (%d, %d, %d)",
-                         dcnn_shape_text(takes, text), loader->h, loader->w, loader->c);
+    DCNN_TRY(dcnn_net_check_shape(checkpoint->net, "the model", loader->h, loader->w, loader->c, "the data"));
     if (data_classes > checkpoint->net->class_count)
         return DCNN_FAIL(DCNN_BAD_INPUT, "the model knows %d classes, but the data has %d",
                          checkpoint->net->class_count, data_classes);
@@ -43,7 +39,6 @@ static dcnn_status open_samples(dcnn_comm *comm, const dcnn_checkpoint *checkpoi
 
 dcnn_status dcnn_evaluate(dcnn_comm *comm, const dcnn_checkpoint *checkpoint, const dcnn_samples *samples, int threads,
                           bool want_probabilities, dcnn_evaluation *evaluation) {
-    enum { GRAIN = 16 }; /* any will do; a fixed one gives the same bits at any rank count */
     const dcnn_kernels *kernels = dcnn_kernels_of(dcnn_comm_isa(comm));
     dcnn_thread_pool *pool = NULL;
     dcnn_evaluator *evaluator = NULL;
@@ -54,7 +49,7 @@ dcnn_status dcnn_evaluate(dcnn_comm *comm, const dcnn_checkpoint *checkpoint, co
     DCNN_TRY_DONE(dcnn_comm_reserve_sums(comm, DCNN_LOSS_SUMS));
     status = dcnn_thread_pool_create(threads > 0 ? threads : dcnn_comm_cores(comm), &pool);
     if (status == DCNN_OK)
-        status = dcnn_evaluator_create(comm, pool, kernels, checkpoint->net, GRAIN, true, &evaluator);
+        status = dcnn_evaluator_create(comm, pool, kernels, checkpoint->net, DCNN_GRAIN, true, &evaluator);
     DCNN_TRY_DONE(dcnn_comm_agree(comm, status));
     const int64_t count = samples->split ? samples->split->count : loader.count;
     const dcnn_rows_feed feed = {&loader, kernels, samples->split ? samples->split->rows : NULL, count};

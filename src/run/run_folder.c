@@ -23,7 +23,7 @@ char *dcnn_path_join(const char *folder, const char *name) {
 
 char *dcnn_checkpoint_path(const char *folder, int64_t step) {
     char *path = NULL;
-    return asprintf(&path, "%s/checkpoints/step-%08lld.h5", folder, (long long)step) < 0 ? NULL : path;
+    return asprintf(&path, "%s/" DCNN_RUN_CHECKPOINTS "/step-%08lld.h5", folder, (long long)step) < 0 ? NULL : path;
 }
 
 static bool exists(const char *path) {

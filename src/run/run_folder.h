@@ -1,24 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /**
- * @file run_folder.h — the names of a run's files, and its checkpoints.
+ * @file run_folder.h — a run's folder, and its checkpoints; io/run_files.h names what lies in it.
  */
 #ifndef DCNN_RUN_RUN_FOLDER_H
 #define DCNN_RUN_RUN_FOLDER_H
 
+#include "io/run_files.h"
 #include "run/run.h"
-
-/* What lies in a run's folder, each name once. */
-#define DCNN_RUN_RECORD      "run.json"    /* how each start was called, on what */
-#define DCNN_RUN_RESULT      "result.json" /* what it came to */
-#define DCNN_RUN_BEST        "best.h5"
-#define DCNN_RUN_CHECKPOINTS "checkpoints"
-#define DCNN_RUN_METRICS     "metrics.jsonl" /* a line an epoch */
-#define DCNN_RUN_CSV         "metrics.csv"   /* the same with the columns of Keras' CSVLogger */
-#define DCNN_RUN_STEPS       "steps.jsonl"
-#define DCNN_RUN_HISTOGRAMS  "histograms.jsonl"
-#define DCNN_RUN_PAGE        "report.html"
-#define DCNN_RUN_FIGURES     "figures"
-#define DCNN_RUN_EVENTS      "events.out.tfevents.dcnn"
 
 /** FOLDER/NAME, malloc'd; NULL without memory. *Local.* */
 char *dcnn_path_join(const char *folder, const char *name);

@@ -106,7 +106,7 @@ dcnn_status dcnn_run_record_write(const char *folder, json_t *start) {
     if (status == DCNN_OK)
         status = json_array_append(starts, start) == 0 && json_object_set(record, "starts", starts) == 0
                      ? write_json(folder, DCNN_RUN_RECORD, record)
-                     : DCNN_FAIL(DCNN_FAILURE, "out of memory: run.json");
+                     : DCNN_FAIL(DCNN_FAILURE, "out of memory: " DCNN_RUN_RECORD);
     json_decref(start);
     json_decref(starts);
     json_decref(record);

@@ -35,7 +35,7 @@ static dcnn_status fit_recipe(json_t *description, const dcnn_dataset *dataset) 
 }
 
 /* The last layer that has units, if behind it stand only activations. */
-void dcnn_description_fit(json_t *description, int class_count) {
+static void fit_units(json_t *description, int class_count) {
     json_t *layers = layers_of(description);
     for (size_t i = json_array_size(layers); i-- > 0;) {
         json_t *layer = json_array_get(layers, i), *config = json_object_get(layer, "config");
@@ -50,9 +50,30 @@ void dcnn_description_fit(json_t *description, int class_count) {
     }
 }
 
-bool dcnn_starts_with_weights(const dcnn_train_options *options) {
-    const dcnn_kind_id kind = options->model ? dcnn_kind_of_file(options->model) : DCNN_KIND_UNKNOWN;
+bool dcnn_has_weights(const char *model) {
+    const dcnn_kind_id kind = model ? dcnn_kind_of_file(model) : DCNN_KIND_UNKNOWN;
     return kind == DCNN_KIND_HDF5 || kind == DCNN_KIND_KERAS || kind == DCNN_KIND_ONNX;
+}
+
+dcnn_status dcnn_net_of_file(const char *model, dcnn_shape input, int class_count, dcnn_net **net) {
+    json_t *description = NULL;
+    *net = NULL;
+    if (dcnn_has_weights(model)) {
+        dcnn_checkpoint file;
+        const dcnn_status status = dcnn_checkpoint_read(model, &file);
+        if (status == DCNN_OK) *net = file.net;
+        if (status == DCNN_OK) file.net = NULL;
+        dcnn_checkpoint_free(&file);
+        return status;
+    }
+    dcnn_status status = dcnn_description_read(model, &description);
+    if (status == DCNN_OK) {
+        fit_units(description, class_count);
+        status = dcnn_net_create(description, input, net);
+        if (status != DCNN_OK) dcnn_error_prefix("%s", model);
+    }
+    json_decref(description);
+    return status;
 }
 
 /* The net, and the images that its file says it expects. */
@@ -100,7 +121,7 @@ static dcnn_status edit_net(const dcnn_train_options *options, const dcnn_datase
     const dcnn_net_edit edit = {.freeze = options->freeze,
                                 .head_units = options->replace_head ? dataset->class_count : 0,
                                 .seed = options->seed};
-    if (options->replace_head && !dcnn_starts_with_weights(options))
+    if (options->replace_head && !dcnn_has_weights(options->model))
         return DCNN_FAIL(DCNN_USAGE, "--replace-head is for a --model with weights (.keras, .h5)");
     return dcnn_net_edit_apply(&edit, net);
 }
@@ -111,7 +132,7 @@ dcnn_status dcnn_starting_net(const dcnn_train_options *options, const dcnn_data
     dcnn_status status = DCNN_OK;
     dcnn_net **net = &into->net;
     *net = NULL;
-    if (dcnn_starts_with_weights(options)) {
+    if (dcnn_has_weights(model)) {
         status = read_weights(model, into);
     } else {
         char *path = model ? strdup(model) : dcnn_data_path("models/digits.json");
@@ -123,7 +144,7 @@ dcnn_status dcnn_starting_net(const dcnn_train_options *options, const dcnn_data
         if (status == DCNN_OK && model == NULL)
             status = fit_recipe(description, dataset);
         else if (status == DCNN_OK)
-            dcnn_description_fit(description, dataset->class_count);
+            fit_units(description, dataset->class_count);
         if (status == DCNN_OK) {
             status = dcnn_net_create(description, shape, net);
             if (status != DCNN_OK) dcnn_error_prefix("%s", path);

@@ -18,11 +18,14 @@
  */
 dcnn_status dcnn_starting_net(const dcnn_train_options *options, const dcnn_dataset *dataset, dcnn_checkpoint *into);
 
-/** Do the options name a model with weights? *Local.* */
-bool dcnn_starts_with_weights(const dcnn_train_options *options);
+/** Does this model file have weights (.h5, .keras), and not a description alone (JSON)? NULL: no. *Local.* */
+bool dcnn_has_weights(const char *model);
 
-/** A model's description with what it leaves out taken from the data: the units of its last layer. *Local.* */
-void dcnn_description_fit(json_t *description, int class_count);
+/** The net of a model file of either kind, for its shape and layers; a description's weights are zero. *Local.*
+ * @param input        shape where a description names none; rank 0: none is known
+ * @param class_count  units of its last layer where a description names none
+ * @param net          out; free with dcnn_net_free() */
+dcnn_status dcnn_net_of_file(const char *model, dcnn_shape input, int class_count, dcnn_net **net);
 
 /** momentum^steps above this: the moving averages have not arrived. */
 extern const double dcnn_averages_missing;

@@ -342,7 +342,7 @@ dcnn_status dcnn_train(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoi
     DCNN_TRY_DONE(dcnn_comm_agree(comm, dcnn_comm_rank(comm) == 0 ? write_record(t) : DCNN_OK));
     tell_model(t->state.net, dcnn_comm_isa(comm));
     tell_frozen(t->state.net, dcnn_engine_plan(t->engine));
-    if (t->state.progress.step == 0 && !dcnn_starts_with_weights(options)) warn_of_averages(t);
+    if (t->state.progress.step == 0 && !dcnn_has_weights(options->model)) warn_of_averages(t);
     if (from) DCNN_TRY_DONE(dcnn_trainer_catch_up(t));
     t->pace.started_s = dcnn_now_s() - t->state.progress.elapsed_s;
     dcnn_signals_catch();

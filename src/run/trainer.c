@@ -24,11 +24,8 @@
 /* --- the model -------------------------------------------------------------------------------------------------- */
 
 static dcnn_status check_fit(const dcnn_trainer *t) {
-    const dcnn_shape takes = t->state.net->nodes[0].shape;
-    char text[48];
-    if (takes.h != t->dataset.h || takes.w != t->dataset.w || takes.c != t->dataset.c)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "the model takes images of shape %s, but %s has shape (%d, %d, %d)",
-                         dcnn_shape_text(takes, text), t->dataset.path, t->dataset.h, t->dataset.w, t->dataset.c);
+    DCNN_TRY(
+        dcnn_net_check_shape(t->state.net, "the model", t->dataset.h, t->dataset.w, t->dataset.c, t->dataset.path));
     if (t->state.net->class_count == 0)
         return DCNN_FAIL(DCNN_BAD_INPUT, "the model gives numbers (loss %s), but %s has classes",
                          dcnn_loss_name(t->state.net->loss.kind), t->dataset.path);
@@ -38,29 +35,18 @@ static dcnn_status check_fit(const dcnn_trainer *t) {
         return DCNN_FAIL(DCNN_BAD_INPUT, "the model's last layer '%s' has %d units, but %s has %d classes%s",
                          t->state.net->nodes[t->state.net->node_count - 1].name, t->state.net->class_count,
                          t->dataset.path, t->dataset.class_count,
-                         dcnn_starts_with_weights(t->options) ? ": --replace-head fits it to them" : "");
+                         dcnn_has_weights(t->options->model) ? ": --replace-head fits it to them" : "");
     return DCNN_OK;
 }
 
 /* --- the state: fresh, or a checkpoint's ------------------------------------------------------------------------ */
-
-static dcnn_status copy_net(const dcnn_net *from, dcnn_net **to) {
-    json_t *description = dcnn_net_describe(from);
-    dcnn_status status = dcnn_net_create(description, from->nodes[0].shape, to);
-    json_decref(description);
-    DCNN_TRY(status);
-    DCNN_TRY(dcnn_net_set_loss(*to, &from->loss));
-    memcpy((*to)->params, from->params, from->param_count * sizeof(float));
-    memcpy((*to)->state, from->state, from->state_count * sizeof(float));
-    return DCNN_OK;
-}
 
 /* The images that the model expects; a run that goes on keeps its own. */
 static dcnn_status choose_input(dcnn_trainer *t, const dcnn_checkpoint *from) {
     dcnn_input input;
     DCNN_TRY(dcnn_input_choose(from ? from : &t->state, from ? NULL : &t->options->input, t->dataset.mean,
                                t->dataset.std, &input));
-    const bool is_file = dcnn_starts_with_weights(t->options);
+    const bool is_file = dcnn_has_weights(t->options->model);
     const bool is_given = t->options->input.mean || t->options->input.std || t->options->input.scale > 0.0;
     if (!input.from_model && from == NULL && (is_file || is_given || dcnn_net_takes_bytes(t->state.net)))
         dcnn_info("input %s", input.told);
@@ -73,7 +59,7 @@ static dcnn_status choose_input(dcnn_trainer *t, const dcnn_checkpoint *from) {
 
 static dcnn_status take_state(dcnn_trainer *t, const dcnn_checkpoint *from) {
     dcnn_progress *progress = &t->state.progress;
-    DCNN_TRY(from ? copy_net(from->net, &t->state.net) : dcnn_starting_net(t->options, &t->dataset, &t->state));
+    DCNN_TRY(from ? dcnn_net_copy(from->net, &t->state.net) : dcnn_starting_net(t->options, &t->dataset, &t->state));
     DCNN_TRY(dcnn_net_set_rates(t->state.net, t->options->rates));
     DCNN_TRY(check_fit(t));
     if (from) {

@@ -190,6 +190,15 @@ static void read_block(void *argument, int worker) {
     }
 }
 
+static dcnn_status read_together(const preparation *made, dcnn_thread_pool *pool, block *b) {
+    const dcnn_shared_block wanted = {.picture = &made->picture,
+                                      .count = b->count,
+                                      .files = b->source->files.text + b->first,
+                                      .pixels = b->pixels,
+                                      .why = b->why};
+    return dcnn_share_read(made->options->helpers, pool, &wanted);
+}
+
 /* An id of a table, or a file's path. */
 static const char *const *ids_of(const dcnn_source *s) {
     return (const char *const *)(s->ids.count > 0 ? s->ids.text : s->files.text);
@@ -228,7 +237,10 @@ static dcnn_status write_source(preparation *made, dcnn_thread_pool *pool, const
     b->source = s;
     for (b->first = 0; b->first < s->count; b->first += b->count) {
         b->count = s->count - b->first < most ? s->count - b->first : most;
-        dcnn_thread_pool_run(pool, read_block, b);
+        if (made->options->helpers && !s->pixels)
+            DCNN_TRY(read_together(made, pool, b));
+        else
+            dcnn_thread_pool_run(pool, read_block, b);
         DCNN_TRY(append_block(made, b));
         *done += b->count;
         dcnn_spill_forget(s->memory, s->mapped_bytes);

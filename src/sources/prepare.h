@@ -4,7 +4,7 @@
 #define DCNN_SOURCES_PREPARE_H
 
 #include "io/dataset/split.h"
-#include "sources/source.h"
+#include "sources/share.h"
 
 /** How a data set is made. All zero: all images as they are, all for training. */
 typedef struct dcnn_prepare_options {
@@ -14,7 +14,8 @@ typedef struct dcnn_prepare_options {
     dcnn_source_options read;
     dcnn_picture_options picture; /**< size and channels of all, or 0 */
     bool skip_broken;
-    int threads; /**< that decode; 0: all cores that this process has */
+    int threads;                 /**< that decode; 0: all cores that this process has */
+    const dcnn_helpers *helpers; /**< processes that decode images too; NULL: none */
     int validation_count, test_count;
     char *const *validation; /**< more sources, kept for that */
     char *const *test;

@@ -11,3 +11,24 @@ dcnn evaluate one/best.h5 small.h5 | grep -c support # classes without names go 
 csv 40 8 3 | sed '2,$s/^0/cat/; 2,$s/^1/dog/; 2,$s/^2/emu/' >named.csv
 dcnn prepare named.csv -o named.h5 | tail -n 1
 try dcnn evaluate one/best.h5 named.h5
+echo "-- predict, report and train --model have the model's classes"
+other=h5_SILENT_class_names_order_2_same_truth.h5
+dcnn predict one/best.h5 h5_SILENT_class_names_order_1.h5 --split train -o first.csv 2>/dev/null
+dcnn predict one/best.h5 $other --split train -o second.csv 2>said
+cmp <(cut -d, -f3- first.csv) <(cut -d, -f3- second.csv) && echo "the same predictions"
+grep mapped said
+cp -r one two
+dcnn report one h5_SILENT_class_names_order_1.h5 --split train >/dev/null
+dcnn report two $other --split train 2>&1 >/dev/null | grep mapped
+cmp one/figures/confusion-matrix.svg two/figures/confusion-matrix.svg && echo "the same figure"
+common=(--model one/best.h5 --epochs 1 --batch-size 8 --no-augment --no-report)
+dcnn train h5_SILENT_class_names_order_1.h5 "${common[@]}" --run three 2>/dev/null | grep hash >three.hash
+dcnn train $other "${common[@]}" --run four 2>four.said | grep hash | cmp - three.hash && echo "the same training"
+grep mapped four.said
+try dcnn predict one/best.h5 named.h5 --split train
+try dcnn report one named.h5
+try dcnn train named.h5 "${common[@]}" --run five 2>&1 | grep '^dcnn: \|^exit'
+echo "-- ids of a table come back, by way of its data set too"
+(head -n 1 small.csv | sed 's/^/id,/' && tail -n +2 small.csv | awk '{ print "x" NR "," $0 }') >ids.csv
+dcnn prepare ids.csv -o ids.h5 | grep -c "id"
+dcnn predict one/best.h5 ids.h5 --split test 2>/dev/null | cut -d, -f1-3 | head -n 3

@@ -78,7 +78,7 @@ dcnn_status dcnn_cmd_evaluate(dcnn_cli *cli) {
         goto done;
     }
     DCNN_TRY_DONE(dcnn_dataset_share(cli->comm, data, o->split, &dataset, &split));
-    DCNN_TRY_DONE(dcnn_check_fit(&checkpoint, model, data, dataset.h, dataset.w, dataset.c));
+    DCNN_TRY_DONE(dcnn_net_check_shape(checkpoint.net, model, dataset.h, dataset.w, dataset.c, data));
     DCNN_TRY_DONE(dcnn_comm_agree(
         cli->comm, dcnn_dataset_adopt_classes(&dataset, checkpoint.class_count, checkpoint.class_names, model)));
     const dcnn_samples samples = {.dataset = &dataset,

@@ -10,11 +10,13 @@
 #include "cli/progress.h"
 #include "io/file.h"
 #include "io/kind.h"
+#include "base/largest.h"
 
 /* Images that were predicted together, on the rank that speaks. */
 typedef struct batch {
     dcnn_gathered from;  /* files and ids; its pixels are gone */
-    const char *dataset; /* or the data set that they are of */
+    const char *dataset; /* or the data set that they are of, */
+    char **ids;          /* [count] and their names there, or NULL */
     int64_t count;
     float *probabilities; /* [count, classes] */
 } batch;
@@ -58,11 +60,9 @@ static void put_header(const table *out) {
 
 static void put_row(table *out, const batch *of, int64_t i) {
     const float *row = of->probabilities + i * out->class_count;
-    const char *file = of->dataset ? of->dataset : of->from.files.text[i],
-               *id = of->dataset ? "" : of->from.ids.text[i];
-    int best = 0;
-    for (int j = 1; j < out->class_count; j++)
-        if (row[j] > row[best]) best = j;
+    const char *file = of->dataset ? of->dataset : of->from.files.text[i];
+    const char *given = of->dataset ? "" : of->from.ids.text[i], *id = of->ids ? of->ids[i] : given;
+    const int best = dcnn_largest(out->class_count, row);
     if (out->kaggle && id[0])
         put_cell(out->to, id);
     else
@@ -84,9 +84,8 @@ static void put_row(table *out, const batch *of, int64_t i) {
 
 /* The two likeliest classes of one image. */
 static void put_sentence(const table *out, const char *path, const float *row) {
-    int best = 0, second = -1;
-    for (int j = 1; j < out->class_count; j++)
-        if (row[j] > row[best]) best = j;
+    const int best = dcnn_largest(out->class_count, row);
+    int second = -1;
     for (int j = 0; j < out->class_count; j++)
         if (j != best && (second < 0 || row[j] > row[second])) second = j;
     const int shown[2] = {best, second};
@@ -116,6 +115,28 @@ static dcnn_status add_batch(table *out, batch **added) {
     return DCNN_OK;
 }
 
+/* What a data set calls the images of a split. */
+static dcnn_status name_images(const dcnn_dataset *dataset, const dcnn_split *split, table *out, batch *mine) {
+    char **all;
+    if (!dataset->has_ids) return DCNN_OK;
+    DCNN_TRY(dcnn_dataset_read_ids(dataset, &all));
+    mine->ids = calloc((size_t)mine->count, sizeof *mine->ids);
+    dcnn_status status = mine->ids ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for its ids", dataset->path);
+    for (int64_t i = 0; status == DCNN_OK && i < mine->count; i++)
+        if ((mine->ids[i] = strdup(all[split->rows[i]])) == NULL)
+            status = DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for its ids", dataset->path);
+    dcnn_dataset_free_ids(dataset, all);
+    out->has_ids = true;
+    return status;
+}
+
+static void free_batch(batch *of) {
+    for (int64_t i = 0; of->ids && i < of->count; i++) free(of->ids[i]);
+    free(of->ids);
+    free(of->probabilities);
+    dcnn_gathered_free(&of->from);
+}
+
 static dcnn_status predict_dataset(const dcnn_cli *cli, const dcnn_checkpoint *checkpoint, const char *path,
                                    table *out) {
     const dcnn_options *o = cli->options;
@@ -127,7 +148,9 @@ static dcnn_status predict_dataset(const dcnn_cli *cli, const dcnn_checkpoint *c
     if (status == DCNN_USAGE && o->split == NULL)
         status = DCNN_FAIL(DCNN_USAGE, "%s is a data set: say which split of it, as --split test", path);
     DCNN_TRY_DONE(status);
-    DCNN_TRY_DONE(dcnn_check_fit(checkpoint, o->operands[0], path, dataset.h, dataset.w, dataset.c));
+    DCNN_TRY_DONE(dcnn_net_check_shape(checkpoint->net, o->operands[0], dataset.h, dataset.w, dataset.c, path));
+    DCNN_TRY_DONE(dcnn_comm_agree(cli->comm, dcnn_dataset_adopt_classes(&dataset, checkpoint->class_count,
+                                                                        checkpoint->class_names, o->operands[0])));
     const dcnn_samples samples = {.dataset = &dataset,
                                   .split = split,
                                   .input = {o->mean, o->std, o->scale},
@@ -141,6 +164,7 @@ static dcnn_status predict_dataset(const dcnn_cli *cli, const dcnn_checkpoint *c
     mine->probabilities = evaluation.probabilities;
     evaluation.probabilities = NULL;
     out->count += mine->count;
+    status = dcnn_comm_agree(cli->comm, cli->speaks ? name_images(&dataset, split, out, mine) : DCNN_OK);
 done:
     dcnn_evaluation_free(&evaluation);
     dcnn_dataset_free(&dataset);
@@ -289,10 +313,7 @@ dcnn_status dcnn_cmd_predict(dcnn_cli *cli) {
     DCNN_TRY_DONE(predict_all(cli, &checkpoint, &out));
     status = dcnn_comm_agree(cli->comm, cli->speaks ? tell_all(cli, &out) : DCNN_OK);
 done:
-    for (int i = 0; i < out.batch_count; i++) {
-        dcnn_gathered_free(&out.batches[i].from);
-        free(out.batches[i].probabilities);
-    }
+    for (int i = 0; i < out.batch_count; i++) free_batch(&out.batches[i]);
     free(out.batches);
     dcnn_checkpoint_free(&checkpoint);
     return status;

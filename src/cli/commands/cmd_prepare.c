@@ -85,7 +85,7 @@ static const char *find_aside(const char *output, bool straight, char aside[4096
     return aside;
 }
 
-dcnn_status dcnn_cmd_prepare(dcnn_cli *cli) {
+static dcnn_status prepare(dcnn_cli *cli, const dcnn_helpers *helpers) {
     dcnn_options *o = cli->options;
     struct stat info;
     if (o->output == NULL)
@@ -97,12 +97,14 @@ dcnn_status dcnn_cmd_prepare(dcnn_cli *cli) {
         return DCNN_FAIL(DCNN_USAGE, "a data set is not for a terminal: pipe it on (-o - | ...), or name a file");
     if (!straight && !o->force && stat(o->output, &info) == 0)
         return DCNN_FAIL(DCNN_USAGE, "%s already exists: name another file, or replace it with --force", o->output);
-    dcnn_prepare_options prepare;
-    DCNN_TRY(fill_options(o, &prepare));
-    prepare.read.aside = find_aside(o->output, straight, aside);
+    dcnn_prepare_options how;
+    DCNN_TRY(fill_options(o, &how));
+    how.read.aside = find_aside(o->output, straight, aside);
+    how.helpers = helpers;
+    if (helpers && o->threads == 0) how.threads = dcnn_comm_cores(cli->job);
     dcnn_bar_begin(o->quiet, 0.5);
     char *summary = NULL;
-    DCNN_TRY(dcnn_dataset_prepare(o->operand_count, o->operands, &prepare, o->output, straight ? &summary : NULL));
+    DCNN_TRY(dcnn_dataset_prepare(o->operand_count, o->operands, &how, o->output, straight ? &summary : NULL));
     if (straight) { /* it cannot be read again, and standard output may be the data set's own */
         dcnn_bar_end();
         dcnn_info("%s", summary);
@@ -117,4 +119,23 @@ dcnn_status dcnn_cmd_prepare(dcnn_cli *cli) {
     dcnn_bar_end();
     printf("%s: %s\n", o->output, text);
     return DCNN_OK;
+}
+
+static void share_bytes(void *context, int root, void *bytes, size_t length) {
+    if (length > 0) dcnn_comm_broadcast_from(context, root, bytes, length);
+}
+
+dcnn_status dcnn_cmd_prepare(dcnn_cli *cli) {
+    if (cli->job == NULL || dcnn_comm_size(cli->job) == 1) return prepare(cli, NULL);
+    const dcnn_helpers helpers = {dcnn_comm_rank(cli->job), dcnn_comm_size(cli->job), share_bytes, cli->job};
+    const int threads = cli->options->threads > 0 ? (int)cli->options->threads : dcnn_comm_cores(cli->job);
+    dcnn_thread_pool *pool = NULL;
+    dcnn_status status = dcnn_comm_agree(cli->job, dcnn_thread_pool_create(threads, &pool));
+    if (status == DCNN_OK && helpers.rank > 0) status = dcnn_share_help(&helpers, pool);
+    if (status == DCNN_OK && helpers.rank == 0) {
+        status = prepare(cli, &helpers);
+        dcnn_share_end(&helpers);
+    }
+    dcnn_thread_pool_free(pool);
+    return status;
 }

@@ -41,7 +41,7 @@ static dcnn_status read_record(const char *folder, json_t **record) {
     const dcnn_status status = dcnn_json_parse(text, strlen(text), 0, record, &error);
     free(text);
     if (status != DCNN_BAD_INPUT) return status;
-    return DCNN_FAIL(DCNN_BAD_INPUT, "%s/run.json, line %d: %s", folder, error.line, error.text);
+    return DCNN_FAIL(DCNN_BAD_INPUT, "%s/" DCNN_RUN_RECORD ", line %d: %s", folder, error.line, error.text);
 }
 
 static dcnn_status read_samples(sources *s, dcnn_report_data *data) {
@@ -102,7 +102,7 @@ static dcnn_status find_data(const char *folder, const char *model, const char *
 }
 
 static dcnn_status check_classes(const dcnn_checkpoint *checkpoint, const char *model, const dcnn_dataset *dataset) {
-    DCNN_TRY(dcnn_check_fit(checkpoint, model, dataset->path, dataset->h, dataset->w, dataset->c));
+    DCNN_TRY(dcnn_net_check_shape(checkpoint->net, model, dataset->h, dataset->w, dataset->c, dataset->path));
     if (checkpoint->net->class_count == dataset->class_count) return DCNN_OK;
     return DCNN_FAIL(DCNN_BAD_INPUT, "%s knows %d classes, %s has %d: a report needs the same classes", model,
                      checkpoint->net->class_count, dataset->path, dataset->class_count);
@@ -180,6 +180,6 @@ dcnn_status dcnn_cmd_report(dcnn_cli *cli) {
     const char *folder = o->operands[0];
     DCNN_TRY(dcnn_run_report(cli, folder, o->operand_count > 1 ? o->operands[1] : NULL, o->split));
     DCNN_TRY(dcnn_comm_agree(cli->comm, cli->speaks && o->tensorboard ? dcnn_run_events(folder) : DCNN_OK));
-    if (cli->speaks) printf("%s/report.html, %s/figures/\n", folder, folder);
+    if (cli->speaks) printf("%s/" DCNN_RUN_PAGE ", %s/" DCNN_RUN_FIGURES "/\n", folder, folder);
     return DCNN_OK;
 }

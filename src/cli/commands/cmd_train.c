@@ -73,7 +73,7 @@ static void draw_report(const dcnn_cli *cli, const dcnn_run *run) {
     if (dcnn_run_report(cli, run->folder, run->data, NULL) != DCNN_OK)
         dcnn_warn("no report: %s; try again: dcnn report %s", dcnn_error(), run->folder);
     else if (cli->speaks)
-        printf("%s/report.html, figures/\n", run->folder);
+        printf("%s/" DCNN_RUN_PAGE ", " DCNN_RUN_FIGURES "/\n", run->folder);
     dcnn_watchdog_work(false);
 }
 
@@ -147,7 +147,9 @@ static void print_result(const dcnn_run *run, const dcnn_train_result *result) {
         printf("%s images/s in training, %.1f s in all\n",
                dcnn_number_text((int64_t)(result->images_per_s + 0.5), &number), result->elapsed_s);
     printf("weights hash %016" PRIx64 "\n", result->weights_hash);
-    printf("%s: best.h5, checkpoints/, metrics.csv, metrics.jsonl, run.json\n", run->folder);
+    printf("%s: " DCNN_RUN_BEST ", " DCNN_RUN_CHECKPOINTS "/, " DCNN_RUN_CSV ", " DCNN_RUN_METRICS ", " DCNN_RUN_RECORD
+           "\n",
+           run->folder);
 }
 
 /* --- going on --------------------------------------------------------------------------------------------------- */
@@ -155,24 +157,8 @@ static void print_result(const dcnn_run *run, const dcnn_train_result *result) {
 /* The layers of the model that is given, changed as the options say; a Keras JSON is completed by building it. */
 static dcnn_status read_model(const dcnn_options *options, dcnn_shape input, int class_count, json_t **described) {
     const char *path = options->model;
-    const dcnn_kind_id kind = dcnn_kind_of_file(path);
-    dcnn_net *net = NULL;
-    dcnn_checkpoint file = {0};
-    dcnn_status status;
-    if (kind == DCNN_KIND_HDF5 || kind == DCNN_KIND_KERAS) {
-        status = dcnn_checkpoint_read(path, &file);
-        net = file.net;
-        file.net = NULL;
-    } else {
-        json_t *description = NULL;
-        status = dcnn_description_read(path, &description);
-        if (status == DCNN_OK) dcnn_description_fit(description, class_count);
-        if (status == DCNN_OK) {
-            status = dcnn_net_create(description, input, &net);
-            if (status != DCNN_OK) dcnn_error_prefix("%s", path);
-        }
-        json_decref(description);
-    }
+    dcnn_net *net;
+    dcnn_status status = dcnn_net_of_file(path, input, class_count, &net);
     const dcnn_net_edit edit = {.freeze = {options->freeze.count, options->freeze.text},
                                 .head_units = options->replace_head ? class_count : 0};
     if (status == DCNN_OK) status = dcnn_net_edit_apply(&edit, &net);
@@ -180,7 +166,6 @@ static dcnn_status read_model(const dcnn_options *options, dcnn_shape input, int
     if (status == DCNN_OK && options->precision) dcnn_net_set_bf16(net, strcmp(options->precision, "bf16") == 0);
     if (status == DCNN_OK) *described = dcnn_net_describe(net);
     dcnn_net_free(net);
-    dcnn_checkpoint_free(&file);
     return status;
 }
 

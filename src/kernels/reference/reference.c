@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "kernels/register.h"
+#include "base/largest.h"
 
 /* --- vectors ------------------------------------------------------------------------------------------------------ */
 
@@ -141,14 +142,6 @@ static void dense_backward(int rows, int in, int units, const float *x, const fl
     if (dx) sgemm(false, true, rows, in, units, dy, units, w, units, 0, dx, in);
 }
 
-/* First largest value of a row. */
-static int largest(int columns, const float *x) {
-    int best = 0;
-    for (int j = 1; j < columns; j++)
-        if (x[j] > x[best]) best = j;
-    return best;
-}
-
 /* Sum of exp(x - top) of a row. */
 static double exponential_sum(int columns, const float *x, double top) {
     double sum = 0;
@@ -158,7 +151,7 @@ static double exponential_sum(int columns, const float *x, double top) {
 
 static void softmax_forward(size_t rows, int columns, const float *x, float *y) {
     for (size_t i = 0; i < rows; i++) {
-        const double top = x[largest(columns, x)];
+        const double top = x[dcnn_largest(columns, x)];
         const double sum = exponential_sum(columns, x, top);
         for (int j = 0; j < columns; j++) y[j] = (float)(exp((double)x[j] - top) / sum);
         x += columns;
@@ -183,7 +176,7 @@ static void cross_entropy(size_t rows, int classes, const float *x, const int32_
     *correct = 0;
     for (size_t i = 0; i < rows; i++) {
         const int32_t label = labels[i];
-        const int best = largest(classes, x);
+        const int best = dcnn_largest(classes, x);
         const double top = x[best], sum = exponential_sum(classes, x, top);
         *loss += log(sum) - ((double)x[label] - top);
         *correct += best == label;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* figures.c — the table of figures, and what they share. */
 #include "report/figures/figures.h"
+#include "base/largest.h"
+#include "io/run_files.h"
 
 #include <stdlib.h>
 
@@ -46,9 +48,7 @@ static void predict(const dcnn_report_data *data, dcnn_view *view) {
     const int classes = data->dataset->class_count;
     for (int64_t i = 0; i < data->split->count; i++) {
         const float *row = data->probabilities + i * classes;
-        int32_t best = 0;
-        for (int32_t class = 1; class < classes; class ++)
-            if (row[class] > row[best]) best = class;
+        const int best = dcnn_largest(classes, row);
         view->predicted[i] = best;
         view->confidence[i] = row[best];
         view->hit[i] = data->labels[data->split->rows[i]] == best;
@@ -60,7 +60,7 @@ dcnn_status dcnn_view_create(const dcnn_report_data *data, dcnn_view *view) {
     *view = (dcnn_view){.data = data};
     dcnn_status status = dcnn_curves_create(data->history, &view->curves);
     if (status != DCNN_OK) {
-        dcnn_error_prefix("metrics.jsonl");
+        dcnn_error_prefix(DCNN_RUN_METRICS);
         return status;
     }
     if (data->split == NULL) return DCNN_OK;

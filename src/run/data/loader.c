@@ -11,6 +11,7 @@
 #include "io/dataset/pixels.h"
 #include "run/data/ahead.h"
 #include "run/room.h"
+#include "model/input.h"
 
 /* Held: what takes at most this part of memory (packed chunks are slow to stream), and of /dev/shm, which the weights
  * need too. */
@@ -369,11 +370,7 @@ void dcnn_loader_expect(const dcnn_loader *loader, const int64_t *rows, int64_t 
 /* --- floats ------------------------------------------------------------------------------------------------------- */
 
 void dcnn_loader_normalise(dcnn_loader *loader, const double *mean, const double *std) {
-    for (int c = 0; c < loader->c; c++) {
-        const double deviation = std[c] > 0.0 ? std[c] : 1.0;
-        loader->scale[c] = (float)(1.0 / (255.0 * deviation));
-        loader->shift[c] = (float)(-mean[c] / deviation);
-    }
+    dcnn_input_scale(loader->c, mean, std, loader->scale, loader->shift);
 }
 
 static const uint8_t *find_picture(const dcnn_loader *l, const loan *lent, int64_t row, int i) {

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file run_files.h — what lies in a run's folder, each name once: for who writes it, and for who reads it. */
+#ifndef DCNN_IO_RUN_FILES_H
+#define DCNN_IO_RUN_FILES_H
+
+#define DCNN_RUN_RECORD      "run.json"    /* how each start was called, on what */
+#define DCNN_RUN_RESULT      "result.json" /* what it came to */
+#define DCNN_RUN_BEST        "best.h5"
+#define DCNN_RUN_CHECKPOINTS "checkpoints"
+#define DCNN_RUN_METRICS     "metrics.jsonl" /* a line an epoch */
+#define DCNN_RUN_CSV         "metrics.csv"   /* the same with the columns of Keras' CSVLogger */
+#define DCNN_RUN_STEPS       "steps.jsonl"
+#define DCNN_RUN_HISTOGRAMS  "histograms.jsonl"
+#define DCNN_RUN_PAGE        "report.html"
+#define DCNN_RUN_FIGURES     "figures"
+#define DCNN_RUN_EVENTS      "events.out.tfevents.dcnn"
+
+#endif
