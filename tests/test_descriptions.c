@@ -125,6 +125,25 @@ static void test_harmless(void **state) {
     dcnn_net_free(net);
 }
 
+/* hard_sigmoid is two functions, told apart by who wrote the file. */
+static void test_hard_sigmoid(void **state) {
+    (void)state;
+    dcnn_net *net;
+    for (int version = 2; version <= 3; version++) {
+        json_t *description =
+            json_pack("{s:s, s:s, s:{s:[{s:s, s:{s:[n,i], s:i, s:s}}]}}", "class_name", "Sequential", "keras_version",
+                      version == 2 ? "2.15.0" : "3.9.1", "config", "layers", "class_name", "Dense", "config",
+                      "batch_shape", 4, "units", 3, "activation", "hard_sigmoid");
+        if (version == 2)
+            assert_fails(dcnn_net_create(description, (dcnn_shape){0}, &net), DCNN_BAD_INPUT, "hard_sigmoid of Keras 2",
+                         "dense");
+        else
+            assert_fails(dcnn_net_create(description, (dcnn_shape){0}, &net), DCNN_BAD_INPUT, "must end in softmax",
+                         "dense");
+        json_decref(description);
+    }
+}
+
 static void test_description_files(void **state) {
     (void)state;
     json_t *read;
@@ -155,9 +174,10 @@ static void test_recipe(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_descriptions),      cmocka_unit_test(test_frozen),
-        cmocka_unit_test(test_initializers),      cmocka_unit_test(test_harmless),
-        cmocka_unit_test(test_description_files), cmocka_unit_test(test_recipe),
+        cmocka_unit_test(test_descriptions), cmocka_unit_test(test_frozen),
+        cmocka_unit_test(test_initializers), cmocka_unit_test(test_harmless),
+        cmocka_unit_test(test_hard_sigmoid), cmocka_unit_test(test_description_files),
+        cmocka_unit_test(test_recipe),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

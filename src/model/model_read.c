@@ -66,6 +66,11 @@ static dcnn_status read_net(const reader *from) {
             from->path);
     json_t *description;
     DCNN_TRY(read_json(from, from->file, "model_config", &description));
+    char *version = NULL;
+    if (dcnn_h5_attribute_has(from->file, "keras_version") && json_object_get(description, "keras_version") == NULL &&
+        dcnn_h5_text_read(from->file, "keras_version", &version) == DCNN_OK)
+        json_object_set_new(description, "keras_version", json_string(version));
+    free(version);
     dcnn_status status = dcnn_net_create(description, (dcnn_shape){0}, &from->into->net);
     json_decref(description);
     if (status != DCNN_OK) dcnn_error_prefix("%s", from->path);

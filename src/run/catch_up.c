@@ -83,7 +83,7 @@ dcnn_status dcnn_trainer_catch_up(dcnn_trainer *t) {
         dcnn_watchdog_work(true);
         status = settle_best(t);
         if (status == DCNN_OK) status = dcnn_history_write(t->run->folder, t->state.history);
-        if (status == DCNN_OK) dcnn_checkpoint_prune(t->run->folder, t->options->keep);
+        if (status == DCNN_OK) dcnn_checkpoint_prune(t->run->folder, (int)t->options->keep);
         if (status == DCNN_OK && t->options->on_save) t->options->on_save(t->options->context);
         dcnn_watchdog_work(false);
     }

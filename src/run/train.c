@@ -68,7 +68,7 @@ static dcnn_status save(dcnn_trainer *t, const char *best) {
         free(path);
         if (status == DCNN_OK && best) status = dcnn_trainer_write(t, best, false);
         if (status == DCNN_OK) status = dcnn_history_write(t->run->folder, t->state.history);
-        if (status == DCNN_OK) dcnn_checkpoint_prune(t->run->folder, t->options->keep);
+        if (status == DCNN_OK) dcnn_checkpoint_prune(t->run->folder, (int)t->options->keep);
         if (status == DCNN_OK && t->options->on_save) t->options->on_save(t->options->context);
         dcnn_watchdog_work(false);
     }

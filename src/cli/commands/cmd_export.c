@@ -55,8 +55,8 @@ static int format_of(const char *path) {
 /* Which images the model wants: as given, else as its file says; where nothing says it, it is left open, unless a layer
  * is to be made of it. */
 static dcnn_status choose_input(const dcnn_options *o, dcnn_checkpoint *checkpoint) {
-    const dcnn_input_given given = {o->mean, o->std, o->scale};
-    const bool is_given = o->mean || o->std || o->scale > 0.0;
+    const dcnn_input_given given = {o->train.input.mean, o->train.input.std, o->train.input.scale};
+    const bool is_given = o->train.input.mean || o->train.input.std || o->train.input.scale > 0.0;
     dcnn_input input;
     if (is_given && dcnn_net_takes_bytes(checkpoint->net))
         return DCNN_FAIL(DCNN_USAGE, "%s: the model scales its input itself: leave out --mean, --std and --scale",
