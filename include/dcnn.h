@@ -135,7 +135,7 @@ typedef struct dcnn_training dcnn_training;
 typedef struct dcnn_training_options {
     int batch_size;        /**< samples of the largest step, over all ranks; 0: 128 */
     int threads;           /**< of this process; 0: its cores */
-    const char *optimizer; /**< "adam", "sgd", "lars" or "lamb"; NULL: adam */
+    const char *optimizer; /**< a name that 'dcnn train --optimizer' takes; NULL: adam */
     double momentum;       /**< of sgd and lars; 0: 0.9; below 0: none */
     double weight_decay;   /**< of kernels */
     uint64_t seed;         /**< of dropout */

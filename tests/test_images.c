@@ -299,6 +299,56 @@ static void cut_files_are_refused(void **state) {
     }
 }
 
+/* A PNG that says it is of that size, with pixels of one line; @return its bytes */
+static size_t make_png(uint32_t h, uint32_t w, uint8_t type, uint8_t depth, uint8_t bytes[256]) {
+    static const uint8_t magic[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
+    uint8_t header[17] = {'I', 'H', 'D', 'R'}, data[128] = {'I', 'D', 'A', 'T'};
+    const uint8_t zeros[64] = {0};
+    uLongf packed = sizeof data - 4;
+    for (int i = 0; i < 4; i++)
+        header[4 + i] = (uint8_t)(w >> (24 - 8 * i)), header[8 + i] = (uint8_t)(h >> (24 - 8 * i));
+    header[12] = depth;
+    header[13] = type;
+    assert_int_equal(compress(data + 4, &packed, zeros, sizeof zeros), Z_OK);
+    const struct {
+        const uint8_t *bytes;
+        size_t length;
+    } parts[2] = {{header, sizeof header}, {data, packed + 4}};
+    size_t used = sizeof magic;
+    memcpy(bytes, magic, used);
+    for (int i = 0; i < 2; i++) {
+        const uint32_t length = (uint32_t)parts[i].length - 4,
+                       sum = (uint32_t)crc32(0, parts[i].bytes, (uInt)length + 4);
+        for (int k = 0; k < 4; k++) bytes[used + (size_t)k] = (uint8_t)(length >> (24 - 8 * k));
+        memcpy(bytes + used + 4, parts[i].bytes, length + 4);
+        for (int k = 0; k < 4; k++) bytes[used + 8 + length + (size_t)k] = (uint8_t)(sum >> (24 - 8 * k));
+        used += length + 12;
+    }
+    return used;
+}
+
+/* 875 KB of PNG can be 900 MB of pixels (deflate packs 1,032 to 1): such sizes are refused by the header alone. */
+static void sizes_without_measure_take_no_memory(void **state) {
+    (void)state;
+    static const struct {
+        uint32_t h, w;
+        uint8_t type, depth;
+    } sizes[] = {
+        {30000, 30000, 0, 8}, {20000, 20000, 6, 16}, {1, 100000, 0, 1}, {0x7fffffff, 1, 2, 8}, {32768, 32768, 3, 8}};
+    struct rusage before, after;
+    uint8_t bytes[256];
+    getrusage(RUSAGE_SELF, &before);
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        const size_t length = make_png(sizes[i].h, sizes[i].w, sizes[i].type, sizes[i].depth, bytes);
+        dcnn_picture p;
+        assert_fails(dcnn_picture_decode("bomb.png", bytes, length, NULL, NULL, &p), DCNN_BAD_INPUT, "bomb.png",
+                     "image");
+        assert_null(p.pixels);
+    }
+    getrusage(RUSAGE_SELF, &after);
+    assert_true(after.ru_maxrss - before.ru_maxrss < 64 * 1024);
+}
+
 static void kinds_are_told(void **state) {
     (void)state;
     static const struct {
@@ -342,6 +392,7 @@ int main(void) {
         cmocka_unit_test(one_color_stays_one),
         cmocka_unit_test(fits_differ),
         cmocka_unit_test(cut_files_are_refused),
+        cmocka_unit_test(sizes_without_measure_take_no_memory),
         cmocka_unit_test(kinds_are_told),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

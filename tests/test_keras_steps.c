@@ -236,6 +236,53 @@ static void optimizers_are_those_of_keras(void **state) {
     run_all("optimizer");
 }
 
+/* A layer that draws from a range of one value, on the recorded images, in training. */
+static herr_t run_random(hid_t all, const char *name, const H5L_info_t *info, void *nothing) {
+    hid_t group = H5Gopen2(all, name, H5P_DEFAULT);
+    const int64_t shape[4] = {SAMPLES, 9, 7, 3};
+    const size_t values = SAMPLES * 9 * 7 * 3;
+    (void)info;
+    (void)nothing;
+    json_t *description = json_pack("{s:s, s:{s:[{s:s, s:{s:[n,i,i,i]}}, o, {s:s, s:{}}]}}", "class_name", "Sequential",
+                                    "config", "layers", "class_name", "InputLayer", "config", "batch_shape", 9, 7, 3,
+                                    read_json(group, "layer"), "class_name", "Flatten", "config");
+    dcnn_net *net;
+    dcnn_plan *plan;
+    assert_ok(dcnn_net_create(description, (dcnn_shape){0}, &net));
+    assert_ok(dcnn_net_set_loss(net, &(dcnn_loss){.kind = DCNN_LOSS_SQUARED})); /* outputs are as they come */
+    for (int training = 0; training < 2; training++) {
+        const dcnn_plan_options options = {.grain = SAMPLES, .slots = 1, .workers = 1, .training = training == 1};
+        float *x = allocate(values, sizeof(float));
+        int64_t samples[SAMPLES] = {0};
+        assert_ok(dcnn_h5_read(file, "x/9x7x3", DCNN_H5_FLOAT, 4, shape, x));
+        assert_ok(dcnn_plan_create(net, dcnn_kernels_of(dcnn_isa_best()), &options, &plan));
+        memcpy(dcnn_plan_input(plan, 0), x, values * sizeof(float));
+        dcnn_plan_run(plan, 0, 0, 0, &(dcnn_grain){.n = SAMPLES, .samples = samples});
+        double *expected = read_doubles(group, "y", (int64_t)values);
+        for (size_t i = 0; i < values; i++) {
+            const double is = (double)dcnn_plan_output(plan, 0)[i], should = training ? expected[i] : (double)x[i];
+            if (!(fabs(is - should) <= 1e-5))
+                fail_msg("%s%s: value %zu is %.7g, should be %.7g", name, training ? "" : " at inference", i, is,
+                         should);
+        }
+        free(expected);
+        free(x);
+        dcnn_plan_free(plan);
+    }
+    dcnn_net_free(net);
+    json_decref(description);
+    H5Gclose(group);
+    return 0;
+}
+
+static void random_layers_are_those_of_keras(void **state) {
+    (void)state;
+    hid_t group = H5Gopen2(file, "random", H5P_DEFAULT);
+    assert_true(group >= 0);
+    assert_true(H5Literate(group, H5_INDEX_NAME, H5_ITER_INC, NULL, run_random, NULL) >= 0);
+    H5Gclose(group);
+}
+
 static int open_file(void **state) {
     (void)state;
     return dcnn_h5_open(DCNN_SOURCE_DIR "/tests/expected/keras_steps.h5", &file, NULL) == DCNN_OK ? 0 : -1;
@@ -253,6 +300,7 @@ int main(void) {
         cmocka_unit_test(regularizers_and_constraints_are_those_of_keras),
         cmocka_unit_test(losses_are_those_of_keras),
         cmocka_unit_test(optimizers_are_those_of_keras),
+        cmocka_unit_test(random_layers_are_those_of_keras),
     };
     return cmocka_run_group_tests(tests, open_file, close_file);
 }

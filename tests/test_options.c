@@ -37,16 +37,16 @@ static void defaults_are_the_recipe(void **state) {
     (void)state;
     dcnn_options o;
     assert_int_equal(parse(DCNN_COMMAND_TRAIN, "", &o), DCNN_OK);
-    assert_int_equal(o.epochs, 15);
-    assert_int_equal(o.batch_size, 128);
-    assert_int_equal(o.grain, 16);
+    assert_int_equal(o.train.epochs, 15);
+    assert_int_equal(o.train.batch_size, 128);
+    assert_int_equal(o.train.grain, 16);
     assert_true(o.learning_rate == 0.001 && o.beta_1 == 0.9 && o.beta_2 == 0.999 && o.epsilon == 1e-7);
-    assert_true(o.augment && o.fuse && !o.plain_sums && !o.resume);
-    assert_true(o.ranges.rotation_range == 10.0 && o.ranges.zoom_range == 0.1);
-    assert_true(o.ranges.width_shift_range == 0.1 && o.ranges.height_shift_range == 0.1);
-    assert_int_equal(o.seed, 42);
+    assert_true(o.train.augment && o.train.fuse && !o.train.plain_sums && !o.resume);
+    assert_true(o.train.ranges.rotation_range == 10.0 && o.train.ranges.zoom_range == 0.1);
+    assert_true(o.train.ranges.width_shift_range == 0.1 && o.train.ranges.height_shift_range == 0.1);
+    assert_int_equal(o.train.seed, 42);
     assert_null(o.run);
-    assert_null(o.model);
+    assert_null(o.train.model);
     assert_int_equal(o.operand_count, 0);
     assert_int_equal(parse(DCNN_COMMAND_PREPARE, "x", &o), DCNN_OK);
     assert_true(o.test_split == 0.1 && o.validation_split == 0.2 && o.limit == 0 && o.shape[0] == 0);
@@ -59,8 +59,8 @@ static void values_are_read_in_every_form(void **state) {
                            "--epochs=3 data.h5 --learning-rate 2e-2 --no-augment --fuse --seed 18446744073709551615 -q",
                            &o),
                      DCNN_OK);
-    assert_int_equal(o.epochs, 3);
-    assert_true(o.learning_rate == 0.02 && !o.augment && o.fuse && o.quiet && o.seed == UINT64_MAX);
+    assert_int_equal(o.train.epochs, 3);
+    assert_true(o.learning_rate == 0.02 && !o.train.augment && o.train.fuse && o.quiet && o.train.seed == UINT64_MAX);
     assert_int_equal(o.operand_count, 1);
     assert_string_equal(o.operands[0], "data.h5");
     for (int i = 0; i < dcnn_option_count; i++) {
@@ -225,10 +225,11 @@ static void resume_takes_what_was_recorded(void **state) {
                                   "--seed 18446744073709551615 --threads 7 --stop-after 5 --model m.json");
     assert_int_equal(parse(DCNN_COMMAND_TRAIN, "--resume --keep 9", &o), DCNN_OK);
     assert_int_equal(dcnn_options_resume(DCNN_COMMAND_TRAIN, record, &o), DCNN_OK);
-    assert_true(o.epochs == 30 && o.batch_size == 64 && o.learning_rate == 0.0123456789012345 && !o.augment);
-    assert_true(o.seed == UINT64_MAX && o.keep == 9 && o.resume);
-    assert_true(o.threads == 0 && o.stop_after == 0); /* of one start alone */
-    assert_string_equal(o.model, "m.json");
+    assert_true(o.train.epochs == 30 && o.train.batch_size == 64 && o.learning_rate == 0.0123456789012345 &&
+                !o.train.augment);
+    assert_true(o.train.seed == UINT64_MAX && o.train.keep == 9 && o.resume);
+    assert_true(o.train.threads == 0 && o.train.stop_after == 0); /* of one start alone */
+    assert_string_equal(o.train.model, "m.json");
     json_decref(record);
 }
 
@@ -238,7 +239,7 @@ static void resume_refuses_another_run(void **state) {
     json_t *record = started_with("--batch-size 64 --no-augment");
     assert_int_equal(parse(DCNN_COMMAND_TRAIN, "--resume --batch-size 64 --no-augment --epochs 40", &o), DCNN_OK);
     assert_int_equal(dcnn_options_resume(DCNN_COMMAND_TRAIN, record, &o), DCNN_OK); /* the same value may be said */
-    assert_int_equal(o.epochs, 40);
+    assert_int_equal(o.train.epochs, 40);
     assert_int_equal(parse(DCNN_COMMAND_TRAIN, "--resume --batch-size 32", &o), DCNN_OK);
     assert_int_equal(dcnn_options_resume(DCNN_COMMAND_TRAIN, record, &o), DCNN_USAGE);
     assert_string_equal(dcnn_error(),

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Records what tests/test_keras_steps.c compares with: small nets trained by real Keras for 20 steps, with each loss,
-optimizer, regularizer and constraint. By hand, with Keras 3: python tools/record_steps.py [FILE]
+optimizer, regularizer and constraint. By hand, with Keras 3: python tools/record_steps.py [FILE [CASE...]]
 
-FILE is tests/expected/keras_steps.h5 if left out. A group a case holds
+FILE is tests/expected/keras_steps.h5 if left out; CASEs, "net/chain" say, are recorded anew. A group a case holds
   attributes    model_config, optimizer and loss (JSON, as Keras writes them); batch
   labels        int32 [n], or targets float32 [n, outputs]
   outputs       [n, outputs] of the weights before, at inference
   losses        [20] of the steps, each on the next `batch` samples, from the first again behind the last
   before/LAYER  all weights of a layer, flat, in Keras' order; after/LAYER likewise, behind the 20 steps
-and x/SHAPE the samples float32 [n, ...] of all nets with that input.
+and random/LAYER, see record_random(); and x/SHAPE the samples float32 [n, ...] of all nets with that input.
 """
 import json
 import os
@@ -91,6 +91,11 @@ def others():
     x = L.Conv2D(6, 3, dilation_rate=2, activation="gelu", name="dilated")(x)
     x = L.Conv2D(6, 3, groups=3, padding="same", activation="softplus", name="grouped")(x)
     x = L.UpSampling2D((1, 2), name="up")(x)
+    x = L.Resizing(9, 7, name="resize")(x)
+    x = L.UpSampling2D((1, 2), interpolation="bilinear", name="smooth_up")(x)
+    x = L.Conv2DTranspose(6, 3, strides=2, output_padding=1, activation="tanh", name="padded")(x)
+    x = L.Conv2DTranspose(6, 3, strides=(2, 1), padding="same", output_padding=(1, 0), name="padded_same")(x)
+    x = L.Resizing(10, 12, interpolation="nearest", name="resize_nearest")(x)
     shared = L.Conv2D(6, 2, padding="same", activation="selu", name="shared")
     x = L.Average(name="average")([shared(x), shared(shared(x))])
     x = L.AveragePooling2D(3, strides=2, padding="same", name="pool")(x)
@@ -231,11 +236,39 @@ def record(group, name, make_model, loss, make_optimizer):
     print("%-36s loss %.6f to %.6f" % (name, values[0], values[-1]))
 
 
+RANDOM = {
+    "rotation": lambda: L.RandomRotation((0.07, 0.07)),
+    "rotation_constant": lambda: L.RandomRotation((-0.2, -0.2), fill_mode="constant", fill_value=0.5),
+    "zoom": lambda: L.RandomZoom((0.3, 0.3), fill_mode="nearest"),
+    "zoom_both": lambda: L.RandomZoom((-0.3, -0.3), (0.2, 0.2)),
+    "translation": lambda: L.RandomTranslation((0.2, 0.2), (-0.3, -0.3)),
+    "brightness": lambda: L.RandomBrightness((0.2, 0.2), value_range=(-1, 1)),
+}
+
+
+def record_random(group):
+    """What layers that draw from a range of one value make of images in training: layer (JSON) and y beside x/9x7x3."""
+    for name, make in RANDOM.items():
+        layer = make()
+        one = group.create_group(name)
+        one.attrs["layer"] = json.dumps(keras.saving.serialize_keras_object(layer))
+        one["y"] = np.asarray(layer(group.file["x/9x7x3"][()], training=True))
+
+
 def main():
-    with h5py.File(FILE, "w", libver="latest") as f:
+    only = sys.argv[2:]
+    with h5py.File(FILE, "a" if only else "w", libver="latest") as f:
         f.attrs["keras"] = keras.__version__
         for name, case in cases():
+            if only and name not in only:
+                continue
+            if name in f:
+                del f[name]
             record(f.create_group(name, track_order=True), name, *case)
+        if not only or "random" in only:
+            if "random" in f:
+                del f["random"]
+            record_random(f.create_group("random"))
 
 
 main()

@@ -16,7 +16,7 @@
 
 #include "base/status.h"
 #include "cli/commands.h"
-#include "run/data/augment.h"
+#include "run/run.h"
 
 enum { DCNN_MAX_OPTIONS = 160 };
 
@@ -76,33 +76,24 @@ typedef struct dcnn_text_list {
 /** The values. */
 typedef struct dcnn_options {
     bool help, verbose, quiet;
-    /* train */
-    const char *run, *model, *precision;
-    const char *weights, *mean, *std;
+    /* train: what a run takes as it is; its optimizer, schedule, monitor, order and lists of layers are what these
+       words come to (chosen.h) */
+    dcnn_train_options train;
+    const char *run;
     dcnn_text_list freeze, learning_rate_of;
-    bool replace_head;
     bool resume, overwrite;
-    int64_t epochs, batch_size, accumulate, grain;
-    const char *optimizer, *lr_scale;
+    const char *optimizer, *lr_scale, *shuffle, *monitor;
     double learning_rate, beta_1, beta_2, epsilon, momentum, weight_decay, trust_coefficient;
     double clip_norm, clip_value;
     bool nesterov;
     double warmup, decay_rate, decay_epochs;
-    uint64_t seed;
-    const char *shuffle;
-    int64_t cache_memory;
-    bool augment;
-    dcnn_augment ranges;
     bool resize, invert;
-    double bn_momentum;
-    int64_t patience;
-    const char *monitor, *class_weight;
-    bool oversample;
-    int64_t checkpoint_every, keep, log_every, threads, stop_after, timeout, end_margin;
-    bool fuse, plain_sums, elastic, report, tensorboard, histograms;
+    int64_t timeout;
+    bool report, tensorboard;
     /* the other commands */
-    const char *output, *format, *split, *schedule, *trace;
+    const char *output, *format, *split, *schedule;
     int64_t limit, index;
+    uint64_t seed; /* of prepare */
     double test_split, validation_split, seconds;
     bool stratify, force, raw_input, json, comm;
     int shape[3], size[3];

@@ -9,9 +9,17 @@
 
 #include "nn/layer.h"
 
+/* Does it read the input, as it is or changed at random or in size? */
+static bool is_in_front(const dcnn_net *net, const dcnn_node *node) {
+    int from = node->inputs[0];
+    while (from > 0 && (net->nodes[from].layer->only_training || net->nodes[from].layer == &dcnn_layer_resizing))
+        from = net->nodes[from].inputs[0];
+    return from == 0;
+}
+
 bool dcnn_net_takes_bytes(const dcnn_net *net) {
     for (int i = 1; i < net->node_count; i++)
-        if (net->nodes[i].inputs[0] == 0 && net->nodes[i].layer->scales_input) return true;
+        if (net->nodes[i].layer->scales_input && is_in_front(net, &net->nodes[i])) return true;
     return false;
 }
 

@@ -85,6 +85,18 @@ dcnn_status dcnn_config_activation(const dcnn_node *node, const json_t *config, 
                      known);
 }
 
+dcnn_status dcnn_config_interpolation(const dcnn_node *node, const json_t *config, const char *fallback,
+                                      bool *nearest) {
+    const json_t *json = json_object_get(config, "interpolation");
+    const char *name = is_absent(json) ? fallback : json_string_value(json);
+    *nearest = name && strcmp(name, "nearest") == 0;
+    if (!*nearest && (name == NULL || strcmp(name, "bilinear") != 0))
+        return DCNN_FAIL(DCNN_BAD_INPUT,
+                         "layer '%s': \"interpolation\" must be \"nearest\" or \"bilinear\" in dcnn, not '%s'",
+                         node->name, name ? name : "?");
+    return DCNN_OK;
+}
+
 dcnn_status dcnn_config_padding(const dcnn_node *node, const json_t *config, bool *same) {
     const json_t *json = json_object_get(config, "padding");
     const char *padding = is_absent(json) ? "valid" : json_string_value(json);

@@ -25,6 +25,9 @@ dcnn_status dcnn_config_bool(const dcnn_node *node, const json_t *config, const 
 /** `activation`: a name, or a Keras 3 object with class_name; linear if absent or null. */
 dcnn_status dcnn_config_activation(const dcnn_node *node, const json_t *config, dcnn_activation *activation);
 
+/** `interpolation`: "nearest" or "bilinear"; `fallback` if absent. */
+dcnn_status dcnn_config_interpolation(const dcnn_node *node, const json_t *config, const char *fallback, bool *nearest);
+
 /** `padding`: "valid" or "same". */
 dcnn_status dcnn_config_padding(const dcnn_node *node, const json_t *config, bool *same);
 

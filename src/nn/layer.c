@@ -44,6 +44,13 @@ const dcnn_layer *const dcnn_layer_table[] = {
     &dcnn_layer_global_max_pooling2d,
     &dcnn_layer_reshape,
     &dcnn_layer_permute,
+    &dcnn_layer_resizing,
+    &dcnn_layer_random_flip,
+    &dcnn_layer_random_rotation,
+    &dcnn_layer_random_zoom,
+    &dcnn_layer_random_translation,
+    &dcnn_layer_random_contrast,
+    &dcnn_layer_random_brightness,
 };
 const int dcnn_layer_table_count = (int)(sizeof dcnn_layer_table / sizeof dcnn_layer_table[0]);
 

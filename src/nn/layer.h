@@ -119,7 +119,9 @@ extern const dcnn_layer dcnn_layer_input, dcnn_layer_conv2d, dcnn_layer_max_pool
     dcnn_layer_upsampling2d, dcnn_layer_leaky_relu, dcnn_layer_elu, dcnn_layer_prelu, dcnn_layer_layer_normalization,
     dcnn_layer_group_normalization, dcnn_layer_depthwise_conv2d, dcnn_layer_separable_conv2d,
     dcnn_layer_conv2d_transpose, dcnn_layer_spatial_dropout2d, dcnn_layer_gaussian_noise, dcnn_layer_gaussian_dropout,
-    dcnn_layer_global_max_pooling2d, dcnn_layer_reshape, dcnn_layer_permute;
+    dcnn_layer_global_max_pooling2d, dcnn_layer_reshape, dcnn_layer_permute, dcnn_layer_resizing,
+    dcnn_layer_random_flip, dcnn_layer_random_rotation, dcnn_layer_random_zoom, dcnn_layer_random_translation,
+    dcnn_layer_random_contrast, dcnn_layer_random_brightness;
 extern const dcnn_op_kind dcnn_op_conv_pool, dcnn_op_activation, dcnn_op_function;
 
 /** Is a Conv2D node followed by this MaxPooling2D node one fused operation on these kernels? */

@@ -14,6 +14,7 @@ typedef struct reader {
     dcnn_net *net;
     const json_t **items; /* [node_count] */
     int room;
+    bool keras2; /* Keras 2 wrote the description, as it says */
 } reader;
 
 /* What a layer inherits from the models around it, and from the call. */
@@ -230,6 +231,12 @@ static dcnn_status add_node(reader *r, const json_t *item, int input_count, cons
     r->items[number] = item;
     net->node_count++; /* from here on dcnn_net_free() frees it */
     DCNN_TRY(read_policy(node, config));
+    const char *activation = json_string_value(json_object_get(config, "activation"));
+    if (r->keras2 && activation && strcmp(activation, "hard_sigmoid") == 0)
+        return DCNN_FAIL(DCNN_BAD_INPUT,
+                         "layer '%s': hard_sigmoid of Keras 2 (0.2 x + 0.5) is another function than that of Keras 3 "
+                         "(x / 6 + 0.5), which is the one that dcnn has",
+                         node->name);
     DCNN_TRY(layer->parse(node, config));
     DCNN_TRY(build_node(r, node, input));
     node->synchronised = layer->synchronised && node->trainable && !node->inference;
@@ -485,7 +492,8 @@ dcnn_status dcnn_net_read(dcnn_net *net, const json_t *description, dcnn_shape i
     net->functional = strcmp(class_name, "Sequential") != 0;
     snprintf(net->name, sizeof net->name, "%s", name ? name : net->functional ? "functional" : "sequential");
     dcnn_text_clean(net->name); /* it is only shown */
-    reader r = {.net = net};
+    const char *version = json_string_value(json_object_get(description, "keras_version"));
+    reader r = {.net = net, .keras2 = version && (version[0] == '1' || version[0] == '2') && version[1] == '.'};
     int output = 0;
     dcnn_status status = read_input(&r, description, input);
     if (status == DCNN_OK) status = read_model(&r, description, 0, (surroundings){.path = "", .outer = -1}, &output);

@@ -65,11 +65,11 @@ typedef struct dcnn_train_options {
     dcnn_patterns rates;    /**< learning rates of layers, as dcnn_net_set_rates() takes them */
     bool replace_head;      /**< of a model with weights: its last Dense is fitted to the data, with new weights */
     const char *precision;  /**< of products: "fp32", "bf16", or NULL: as the model says, else fp32 */
-    int epochs;
-    int batch_size; /**< of the global batch */
-    int accumulate; /**< batches whose gradients make one step (then micro-batches); each has BatchNormalization
+    int64_t epochs;
+    int64_t batch_size; /**< of the global batch */
+    int64_t accumulate; /**< batches whose gradients make one step (then micro-batches); each has BatchNormalization
                          statistics of its own, and moves the moving ones; 0 counts as 1 */
-    int grain;      /**< samples a grain; part of the arithmetic (law 2) */
+    int64_t grain;      /**< samples a grain; part of the arithmetic (law 2) */
     dcnn_optimizer optimizer;
     dcnn_schedule schedule; /**< of optimizer.learning_rate, over all epochs */
     uint64_t seed;
@@ -84,8 +84,8 @@ typedef struct dcnn_train_options {
     dcnn_monitor monitor;     /**< what makes an epoch better, and best.h5 */
     double bn_momentum;       /**< of BatchNormalization's moving averages; 0: the model's own */
     int64_t checkpoint_every; /**< steps; 0: only at each epoch's end */
-    int keep;                 /**< newest checkpoints to keep, >= 1 */
-    int threads;              /**< per rank; 0: cores / ranks on the node */
+    int64_t keep;             /**< newest checkpoints to keep, >= 1 */
+    int64_t threads;          /**< per rank; 0: cores / ranks on the node */
     bool fuse;                /**< fused kernels where there are any */
     bool plain_sums;          /**< plain MPI_Allreduce of fp32 batch sums: to measure what exactness costs */
     bool elastic;             /**< the comm is (dcnn_comm_make_elastic): go on when ranks die */

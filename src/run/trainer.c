@@ -94,8 +94,8 @@ static dcnn_status take_state(dcnn_trainer *t, const dcnn_checkpoint *from) {
 static dcnn_status make_engine(dcnn_trainer *t, const dcnn_checkpoint *from) {
     const dcnn_train_options *o = t->options;
     const int64_t batch = t->sampler.batch < t->sampler.count ? t->sampler.batch : t->sampler.count;
-    const dcnn_engine_options options = {.grain = o->grain,
-                                         .threads = o->threads,
+    const dcnn_engine_options options = {.grain = (int)o->grain,
+                                         .threads = (int)o->threads,
                                          .fuse = o->fuse,
                                          .plain_sums = o->plain_sums,
                                          .batch_size = batch,
@@ -172,7 +172,7 @@ static dcnn_status set_up_local(dcnn_trainer *t, const dcnn_checkpoint *from) {
                                 .rows = train->rows,
                                 .count = train->count,
                                 .batch = o->batch_size,
-                                .accumulate = o->accumulate > 1 ? o->accumulate : 1};
+                                .accumulate = (int)(o->accumulate > 1 ? o->accumulate : 1)};
     t->ending = (dcnn_ending){o->epochs, o->patience, o->schedule.kind == DCNN_SCHEDULE_COSINE};
     if (o->class_weight) DCNN_TRY(weigh_classes(t, train));
     if (o->oversample) DCNN_TRY(oversample(t, train));
@@ -184,7 +184,7 @@ static dcnn_status set_up_local(dcnn_trainer *t, const dcnn_checkpoint *from) {
                       (long long)t->sampler.chunk_rows, (long long)t->sampler.window_chunks);
     }
     DCNN_TRY(take_state(t, from));
-    const int threads = o->threads > 0 ? o->threads : dcnn_comm_cores(t->comm);
+    const int threads = o->threads > 0 ? (int)o->threads : dcnn_comm_cores(t->comm);
     return o->trace ? dcnn_trace_create(o->trace, threads, &t->trace) : DCNN_OK;
 }
 
@@ -197,7 +197,7 @@ static dcnn_status set_up_rest(dcnn_trainer *t) {
                                &scratch));
     t->augment_scratch = scratch;
     DCNN_TRY(make_notes(t));
-    return dcnn_evaluator_create(t->comm, pool, dcnn_engine_kernels(t->engine), t->state.net, t->options->grain,
+    return dcnn_evaluator_create(t->comm, pool, dcnn_engine_kernels(t->engine), t->state.net, (int)t->options->grain,
                                  t->options->fuse, &t->evaluator);
 }
 
@@ -272,7 +272,7 @@ dcnn_status dcnn_trainer_open(dcnn_comm *comm, const dcnn_run *run, const dcnn_c
     if (options->plain_sums) dcnn_comm_separate(comm);
     DCNN_TRY(open_data(t, from, pictures, classes));
     DCNN_TRY(dcnn_comm_agree(comm, set_up_local(t, from)));
-    DCNN_TRY(dcnn_loader_read_ahead(comm, &t->loader, &t->sampler, options->grain, options->epochs));
+    DCNN_TRY(dcnn_loader_read_ahead(comm, &t->loader, &t->sampler, (int)options->grain, options->epochs));
     DCNN_TRY(make_engine(t, from));
     DCNN_TRY(dcnn_comm_agree(comm, set_up_rest(t)));
     return dcnn_trainer_remember(t);
@@ -307,6 +307,21 @@ static double descent_rate(const dcnn_trainer *t) {
                               t->options->epochs, steps);
 }
 
+/* Of the next step. */
+static double rate_now(const dcnn_trainer *t) {
+    if (t->state.progress.descent_epoch > 0) return descent_rate(t);
+    return dcnn_schedule_rate(&t->options->schedule, t->options->optimizer.learning_rate, t->state.progress.step,
+                              t->options->epochs, dcnn_sampler_steps(&t->sampler));
+}
+
+dcnn_status dcnn_trainer_write(const dcnn_trainer *t, const char *path, bool moments) {
+    dcnn_checkpoint state = t->state;
+    dcnn_optimizer optimizer = t->options->optimizer;
+    optimizer.learning_rate = t->rate > 0.0 ? t->rate : rate_now(t);
+    if (!moments) state.m = state.v = NULL;
+    return dcnn_checkpoint_write(path, &state, &optimizer);
+}
+
 /* --- a step ------------------------------------------------------------------------------------------------------- */
 
 dcnn_status dcnn_trainer_step(dcnn_trainer *t, bool *stop) {
@@ -315,9 +330,7 @@ dcnn_status dcnn_trainer_step(dcnn_trainer *t, bool *stop) {
     DCNN_TRY(dcnn_trace_step(t->trace, t->comm, t->pace.steps + 1));
     const double began_s = dcnn_now_s();
     t->step_samples = left < most ? left : most;
-    t->rate = dcnn_schedule_rate(&t->options->schedule, t->options->optimizer.learning_rate, p->step,
-                                 t->options->epochs, dcnn_sampler_steps(&t->sampler));
-    if (p->descent_epoch > 0) t->rate = descent_rate(t);
+    t->rate = rate_now(t);
     const dcnn_epoch_feed feed = {.loader = &t->loader,
                                   .kernels = dcnn_engine_kernels(t->engine),
                                   .sampler = &t->sampler,

@@ -14,6 +14,7 @@
 #include "guard/watchdog_net.h"
 #include "io/file.h"
 #include "model/model.h"
+#include "model/onnx/onnx.h"
 #include "run/metrics.h"
 #include "sources/source.h"
 
@@ -162,6 +163,12 @@ static void run_model(const uint8_t *bytes, size_t length) {
         dcnn_checkpoint_free(&checkpoint);
 }
 
+static void run_onnx(const uint8_t *bytes, size_t length) {
+    dcnn_checkpoint checkpoint;
+    if (fuzz_check(dcnn_onnx_read(fuzz_file("a.onnx", bytes, length), &checkpoint)) == DCNN_OK)
+        dcnn_checkpoint_free(&checkpoint);
+}
+
 /* Any HDF5 file as a data set, likewise. */
 static void run_dataset(const uint8_t *bytes, size_t length) {
     dcnn_dataset set;
@@ -257,6 +264,7 @@ const fuzz_target fuzz_targets[] = {
     {"picture_jpeg", run_picture},
     {"picture_plain", run_picture},
     {"picture_webp", run_picture},
+    {"onnx", run_onnx},
     {"safetensors", fuzz_safetensors},
     {"json", run_json},
     {"keras", run_model},

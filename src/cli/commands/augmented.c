@@ -96,12 +96,12 @@ dcnn_status dcnn_augmented_make(const dcnn_kernels *kernels, dcnn_report_data *d
     if (train == NULL || train->count == 0 || data->model->options == NULL) return DCNN_OK;
     dcnn_options_default(DCNN_COMMAND_TRAIN, &trained);
     DCNN_TRY(dcnn_options_resume(DCNN_COMMAND_TRAIN, data->model->options, &trained));
-    if (!trained.augment || !dcnn_augment_is_active(&trained.ranges)) return DCNN_OK;
-    const int copies = trained.epochs < MOST_COPIES ? (int)trained.epochs : MOST_COPIES;
+    if (!trained.train.augment || !dcnn_augment_is_active(&trained.train.ranges)) return DCNN_OK;
+    const int copies = trained.train.epochs < MOST_COPIES ? (int)trained.train.epochs : MOST_COPIES;
     painter p = {.kernels = kernels,
                  .data = data,
-                 .seed = trained.seed,
-                 .scratch = malloc(dcnn_augment_scratch(&trained.ranges, d->h, d->w, d->c) + 1),
+                 .seed = trained.train.seed,
+                 .scratch = malloc(dcnn_augment_scratch(&trained.train.ranges, d->h, d->w, d->c) + 1),
                  .floats = malloc(2 * values * sizeof(float))};
     out->pixels = malloc((size_t)MOST_ROWS * (size_t)copies * values);
     out->samples = calloc(MOST_ROWS, sizeof *out->samples);
@@ -109,7 +109,7 @@ dcnn_status dcnn_augmented_make(const dcnn_kernels *kernels, dcnn_report_data *d
     dcnn_status status = DCNN_OK;
     if (p.scratch == NULL || p.floats == NULL || out->pixels == NULL || out->samples == NULL || out->names == NULL)
         status = DCNN_FAIL(DCNN_FAILURE, "out of memory: augmented samples");
-    if (status == DCNN_OK) status = make_rows(&p, &trained.ranges, train, copies, out);
+    if (status == DCNN_OK) status = make_rows(&p, &trained.train.ranges, train, copies, out);
     free(p.scratch);
     free(p.floats);
     if (status != DCNN_OK) return status;

@@ -23,7 +23,7 @@ static bool is_given(const dcnn_options *options, const char *name) {
 }
 
 static int64_t step_samples(const dcnn_options *options) {
-    return options->batch_size * options->accumulate;
+    return options->train.batch_size * options->train.accumulate;
 }
 
 static dcnn_optimizer_kind kind_of(const dcnn_options *options) {
@@ -47,7 +47,7 @@ dcnn_shuffle dcnn_chosen_shuffle(const dcnn_options *o) {
 }
 
 dcnn_schedule dcnn_chosen_schedule(const dcnn_options *options) {
-    dcnn_schedule schedule = {.kind = options->augment ? DCNN_SCHEDULE_COSINE : DCNN_SCHEDULE_CONSTANT,
+    dcnn_schedule schedule = {.kind = options->train.augment ? DCNN_SCHEDULE_COSINE : DCNN_SCHEDULE_CONSTANT,
                               .warmup_epochs = options->warmup,
                               .decay_rate = options->decay_rate,
                               .decay_epochs = options->decay_epochs};
@@ -125,10 +125,10 @@ static dcnn_status check_augmentation(const dcnn_options *options) {
     for (int row = 0; row < DCNN_AUGMENT_COUNT; row++) {
         const dcnn_augment_row *about = &dcnn_augment_table[row];
         if (!is_given(options, about->option)) continue;
-        if (!options->augment)
+        if (!options->train.augment)
             return DCNN_FAIL(DCNN_USAGE, "--%s says how to augment and --no-augment says not to: give only one of them",
                              about->option);
-        if (!about->alone && dcnn_augment_value(&options->ranges, row - 1) == 0)
+        if (!about->alone && dcnn_augment_value(&options->train.ranges, row - 1) == 0)
             return DCNN_FAIL(DCNN_USAGE, "--%s is for --%s: give that too", about->option,
                              dcnn_augment_table[row - 1].option);
     }
@@ -137,7 +137,8 @@ static dcnn_status check_augmentation(const dcnn_options *options) {
 
 /* Either mends what the other one would mend again. */
 static dcnn_status check_balance(const dcnn_options *options) {
-    if (!options->oversample || !options->class_weight || strcmp(options->class_weight, dcnn_weights_balanced) != 0)
+    if (!options->train.oversample || !options->train.class_weight ||
+        strcmp(options->train.class_weight, dcnn_weights_balanced) != 0)
         return DCNN_OK;
     return DCNN_FAIL(DCNN_USAGE,
                      "--oversample and --class-weight balanced both balance the classes: give only one of them");
@@ -151,16 +152,16 @@ dcnn_status dcnn_chosen_check(const dcnn_options *options) {
     if (options->warmup > 0.0 && dcnn_chosen_schedule(options).kind == DCNN_SCHEDULE_ONE_CYCLE)
         return DCNN_FAIL(DCNN_USAGE, "--warmup %g: the schedule one-cycle has a warm-up of its own; leave out --warmup",
                          options->warmup);
-    if (options->warmup >= (double)options->epochs && options->warmup > 0.0)
+    if (options->warmup >= (double)options->train.epochs && options->warmup > 0.0)
         return DCNN_FAIL(DCNN_USAGE, "--warmup %g leaves nothing of %" PRId64 " epochs: it must be below --epochs",
-                         options->warmup, options->epochs);
+                         options->warmup, options->train.epochs);
     return DCNN_OK;
 }
 
 /* --- what a run does with it -------------------------------------------------------------------------------------- */
 
 bool dcnn_chosen_idle(const dcnn_options *options, int64_t ranks, int64_t threads, char text[512]) {
-    const int64_t grains = (options->batch_size + options->grain - 1) / options->grain;
+    const int64_t grains = (options->train.batch_size + options->train.grain - 1) / options->train.grain;
     const int64_t most = (grains + ranks - 1) / ranks; /* that one rank has */
     const bool of_ranks = ranks > grains;
     const int64_t idle = of_ranks ? ranks - grains : threads - most, all = of_ranks ? ranks : threads;
@@ -170,9 +171,9 @@ bool dcnn_chosen_idle(const dcnn_options *options, int64_t ranks, int64_t thread
              " images, each computed by one thread: %" PRId64 " of %s%" PRId64 " %s %s idle; --batch-size %" PRId64
              " gives all of them work (--lr-scale sqrt adapts the "
              "learning rate)",
-             options->batch_size, grains, grains == 1 ? "" : "s", options->grain, idle,
+             options->train.batch_size, grains, grains == 1 ? "" : "s", options->train.grain, idle,
              of_ranks || ranks == 1 ? "" : "each rank's ", all, of_ranks ? "ranks" : "threads",
-             idle == 1 ? "is" : "are", ranks * threads * options->grain);
+             idle == 1 ? "is" : "are", ranks * threads * options->train.grain);
     return true;
 }
 
@@ -186,17 +187,17 @@ bool dcnn_chosen_rate_moves(const dcnn_options *options, const dcnn_checkpoint *
     const int64_t before = json_integer_value(json_object_get(from->options, "epochs"));
     const int64_t epoch_steps = (samples + step_samples(options) - 1) / step_samples(options),
                   step = from->progress.step;
-    if (before <= 0 || before == options->epochs || step < 1) return false;
+    if (before <= 0 || before == options->train.epochs || step < 1) return false;
     const double rate = dcnn_chosen_optimizer(options).learning_rate;
     const double old = dcnn_schedule_rate(&schedule, rate, step - 1, before, epoch_steps);
     const double stayed = dcnn_schedule_rate(&schedule, rate, step, before, epoch_steps);
-    const double now = dcnn_schedule_rate(&schedule, rate, step, options->epochs, epoch_steps);
+    const double now = dcnn_schedule_rate(&schedule, rate, step, options->train.epochs, epoch_steps);
     if (now == stayed) return false;
     snprintf(text, 512,
              "--epochs %" PRId64 " instead of %" PRId64
              " changes the %s schedule: the learning rate continues at %.3g, after "
              "%.3g in the last step",
-             options->epochs, before, dcnn_schedule_names[schedule.kind], now, old);
+             options->train.epochs, before, dcnn_schedule_names[schedule.kind], now, old);
     return true;
 }
 
@@ -211,9 +212,10 @@ const char *dcnn_chosen_text(const dcnn_options *options, char text[512]) {
     if (options->warmup > 0.0)
         snprintf(warmup, sizeof warmup, " after a warm-up of %g epoch%s", options->warmup,
                  options->warmup == 1.0 ? "" : "s");
-    if (options->accumulate > 1)
+    if (options->train.accumulate > 1)
         snprintf(batches, sizeof batches,
-                 " in %" PRId64 " micro-batches, each with its own BatchNormalization statistics", options->accumulate);
+                 " in %" PRId64 " micro-batches, each with its own BatchNormalization statistics",
+                 options->train.accumulate);
     snprintf(text, 512, "%s samples%s; %s, learning rate %.4g%s, %s%s%s",
              dcnn_number_text(step_samples(options), &number), batches, options->optimizer,
              options->learning_rate * rate_factor(options), scaled, dcnn_schedule_names[schedule.kind], warmup, decay);

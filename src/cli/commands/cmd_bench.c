@@ -186,14 +186,14 @@ static dcnn_status bench_comm(dcnn_cli *cli) {
 dcnn_status dcnn_cmd_bench(dcnn_cli *cli) {
     const dcnn_options *o = cli->options;
     const dcnn_bench_options options = {.data = o->operand_count > 0 ? o->operands[0] : NULL,
-                                        .model = o->model,
-                                        .precision = o->precision,
-                                        .batch_size = (int)o->batch_size,
-                                        .grain = (int)o->grain,
-                                        .threads = (int)o->threads,
-                                        .augment = o->augment,
-                                        .fuse = o->fuse,
-                                        .plain_sums = o->plain_sums,
+                                        .model = o->train.model,
+                                        .precision = o->train.precision,
+                                        .batch_size = (int)o->train.batch_size,
+                                        .grain = (int)o->train.grain,
+                                        .threads = (int)o->train.threads,
+                                        .augment = o->train.augment,
+                                        .fuse = o->train.fuse,
+                                        .plain_sums = o->train.plain_sums,
                                         .seconds = o->seconds};
     if (o->comm) return bench_comm(cli);
     dcnn_bench_result result;

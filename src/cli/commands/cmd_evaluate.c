@@ -83,12 +83,12 @@ dcnn_status dcnn_cmd_evaluate(dcnn_cli *cli) {
         cli->comm, dcnn_dataset_adopt_classes(&dataset, checkpoint.class_count, checkpoint.class_names, model)));
     const dcnn_samples samples = {.dataset = &dataset,
                                   .split = split,
-                                  .input = {o->mean, o->std, o->scale},
-                                  .cache_bytes = o->cache_memory,
+                                  .input = {o->train.input.mean, o->train.input.std, o->train.input.scale},
+                                  .cache_bytes = o->train.cache_bytes,
                                   .on_progress = dcnn_bar_count,
                                   .context = "evaluating"};
     if (cli->speaks) dcnn_bar_begin(o->quiet, 0.5);
-    DCNN_TRY_DONE(dcnn_evaluate(cli->comm, &checkpoint, &samples, (int)o->threads, false, &evaluation));
+    DCNN_TRY_DONE(dcnn_evaluate(cli->comm, &checkpoint, &samples, (int)o->train.threads, false, &evaluation));
     dcnn_bar_end();
     const result r = {model, data, split->name, &evaluation, dcnn_class_names(&checkpoint, &dataset)};
     if (cli->speaks) status = print_result(cli, &r);

@@ -14,7 +14,7 @@ typedef dcnn_status writer(const char *path, const dcnn_checkpoint *checkpoint, 
 
 static dcnn_status write_keras(const char *path, const dcnn_checkpoint *checkpoint, bool raw) {
     (void)raw;
-    return dcnn_keras_write(path, checkpoint, NULL);
+    return dcnn_keras_write(path, checkpoint, checkpoint->has_optimizer ? &checkpoint->optimizer : NULL);
 }
 
 static dcnn_status write_weights(const char *path, const dcnn_checkpoint *checkpoint, bool raw) {
@@ -24,7 +24,7 @@ static dcnn_status write_weights(const char *path, const dcnn_checkpoint *checkp
 
 static dcnn_status write_legacy(const char *path, const dcnn_checkpoint *checkpoint, bool raw) {
     (void)raw;
-    return dcnn_checkpoint_write(path, checkpoint, NULL);
+    return dcnn_checkpoint_write(path, checkpoint, checkpoint->has_optimizer ? &checkpoint->optimizer : NULL);
 }
 
 static dcnn_status write_safetensors(const char *path, const dcnn_checkpoint *checkpoint, bool raw) {
@@ -55,8 +55,8 @@ static int format_of(const char *path) {
 /* Which images the model wants: as given, else as its file says; where nothing says it, it is left open, unless a layer
  * is to be made of it. */
 static dcnn_status choose_input(const dcnn_options *o, dcnn_checkpoint *checkpoint) {
-    const dcnn_input_given given = {o->mean, o->std, o->scale};
-    const bool is_given = o->mean || o->std || o->scale > 0.0;
+    const dcnn_input_given given = {o->train.input.mean, o->train.input.std, o->train.input.scale};
+    const bool is_given = o->train.input.mean || o->train.input.std || o->train.input.scale > 0.0;
     dcnn_input input;
     if (is_given && dcnn_net_takes_bytes(checkpoint->net))
         return DCNN_FAIL(DCNN_USAGE, "%s: the model scales its input itself: leave out --mean, --std and --scale",
@@ -76,6 +76,18 @@ static void tell_input(const char *path, const dcnn_checkpoint *checkpoint, bool
     else if (checkpoint->normalised)
         printf("%s: takes images as (byte / 255 - mean) / std%s; --raw-input makes a model of bytes\n", path,
                named ? ", which it names" : ", for which it has no place");
+}
+
+/* How Keras' fit() goes on. */
+static void tell_optimizer(const char *path, const dcnn_checkpoint *checkpoint) {
+    if (!checkpoint->has_optimizer) return;
+    printf("%s: %s of learning rate %.6g, %s\n", path, dcnn_optimizer_table[checkpoint->optimizer.kind].keras_class,
+           checkpoint->optimizer.learning_rate,
+           checkpoint->m ? "with its moments: fit() goes on from there" : "without moments: fit() begins them anew");
+    if (checkpoint->optimizer.weight_decay > 0.0)
+        printf("%s: Keras keeps no list of what has no weight decay; before fit(), call "
+               "model.optimizer.exclude_from_weight_decay(var_names=['bias', 'gamma', 'beta'])\n",
+               path);
 }
 
 dcnn_status dcnn_cmd_export(dcnn_cli *cli) {
@@ -99,6 +111,7 @@ dcnn_status dcnn_cmd_export(dcnn_cli *cli) {
     if (status == DCNN_OK) status = formats[format].write(o->output, &checkpoint, o->raw_input);
     if (status == DCNN_OK) {
         printf("%s: %s\n", o->output, formats[format].name);
+        if (formats[format].write == write_keras) tell_optimizer(o->output, &checkpoint);
         tell_input(o->output, &checkpoint, formats[format].write != write_weights);
     }
     dcnn_checkpoint_free(&checkpoint);

@@ -153,11 +153,11 @@ static dcnn_status predict_dataset(const dcnn_cli *cli, const dcnn_checkpoint *c
                                                                         checkpoint->class_names, o->operands[0])));
     const dcnn_samples samples = {.dataset = &dataset,
                                   .split = split,
-                                  .input = {o->mean, o->std, o->scale},
-                                  .cache_bytes = o->cache_memory,
+                                  .input = {o->train.input.mean, o->train.input.std, o->train.input.scale},
+                                  .cache_bytes = o->train.cache_bytes,
                                   .on_progress = dcnn_bar_count,
                                   .context = "predicting"};
-    DCNN_TRY_DONE(dcnn_evaluate(cli->comm, checkpoint, &samples, (int)o->threads, true, &evaluation));
+    DCNN_TRY_DONE(dcnn_evaluate(cli->comm, checkpoint, &samples, (int)o->train.threads, true, &evaluation));
     DCNN_TRY_DONE(dcnn_comm_agree(cli->comm, add_batch(out, &mine)));
     mine->dataset = path;
     mine->count = evaluation.count;
@@ -181,11 +181,12 @@ static dcnn_status predict_gathered(const dcnn_cli *cli, const dcnn_checkpoint *
     batch *mine = NULL;
     dcnn_comm_broadcast(cli->comm, &images.count, sizeof images.count);
     if (images.count == 0) return DCNN_OK;
-    const dcnn_samples samples = {.images = cli->speaks ? &images : NULL,
-                                  .input = {cli->options->mean, cli->options->std, cli->options->scale},
-                                  .on_progress = dcnn_bar_count,
-                                  .context = "predicting"};
-    DCNN_TRY(dcnn_evaluate(cli->comm, checkpoint, &samples, (int)cli->options->threads, true, &evaluation));
+    const dcnn_samples samples = {
+        .images = cli->speaks ? &images : NULL,
+        .input = {cli->options->train.input.mean, cli->options->train.input.std, cli->options->train.input.scale},
+        .on_progress = dcnn_bar_count,
+        .context = "predicting"};
+    DCNN_TRY(dcnn_evaluate(cli->comm, checkpoint, &samples, (int)cli->options->train.threads, true, &evaluation));
     dcnn_status status = dcnn_comm_agree(cli->comm, add_batch(out, &mine));
     if (status == DCNN_OK) {
         out->has_files = out->has_files || gathered->has_files;

@@ -60,7 +60,7 @@ static dcnn_status fill_options(dcnn_options *o, dcnn_prepare_options *prepare) 
                  .context = o},
         .picture = {.h = o->size[0], .w = o->size[1], .channels = o->gray ? 1 : 0},
         .skip_broken = o->skip_broken,
-        .threads = (int)o->threads,
+        .threads = (int)o->train.threads,
         .validation_count = o->validation.count,
         .validation = o->validation.text,
         .test_count = o->test.count,
@@ -101,7 +101,7 @@ static dcnn_status prepare(dcnn_cli *cli, const dcnn_helpers *helpers) {
     DCNN_TRY(fill_options(o, &how));
     how.read.aside = find_aside(o->output, straight, aside);
     how.helpers = helpers;
-    if (helpers && o->threads == 0) how.threads = dcnn_comm_cores(cli->job);
+    if (helpers && o->train.threads == 0) how.threads = dcnn_comm_cores(cli->job);
     dcnn_bar_begin(o->quiet, 0.5);
     char *summary = NULL;
     DCNN_TRY(dcnn_dataset_prepare(o->operand_count, o->operands, &how, o->output, straight ? &summary : NULL));
@@ -128,7 +128,7 @@ static void share_bytes(void *context, int root, void *bytes, size_t length) {
 dcnn_status dcnn_cmd_prepare(dcnn_cli *cli) {
     if (cli->job == NULL || dcnn_comm_size(cli->job) == 1) return prepare(cli, NULL);
     const dcnn_helpers helpers = {dcnn_comm_rank(cli->job), dcnn_comm_size(cli->job), share_bytes, cli->job};
-    const int threads = cli->options->threads > 0 ? (int)cli->options->threads : dcnn_comm_cores(cli->job);
+    const int threads = cli->options->train.threads > 0 ? (int)cli->options->train.threads : dcnn_comm_cores(cli->job);
     dcnn_thread_pool *pool = NULL;
     dcnn_status status = dcnn_comm_agree(cli->job, dcnn_thread_pool_create(threads, &pool));
     if (status == DCNN_OK && helpers.rank > 0) status = dcnn_share_help(&helpers, pool);

@@ -122,8 +122,8 @@ static dcnn_status report_model(const dcnn_cli *cli, const char *folder, const c
     DCNN_TRY_DONE(dcnn_comm_agree(
         cli->comm, dcnn_dataset_adopt_classes(&dataset, checkpoint.class_count, checkpoint.class_names, model)));
     DCNN_TRY_DONE(check_classes(&checkpoint, model, &dataset));
-    const dcnn_samples samples = {.dataset = &dataset, .split = split, .cache_bytes = cli->options->cache_memory};
-    DCNN_TRY_DONE(dcnn_evaluate(cli->comm, &checkpoint, &samples, (int)cli->options->threads, true, &evaluation));
+    const dcnn_samples samples = {.dataset = &dataset, .split = split, .cache_bytes = cli->options->train.cache_bytes};
+    DCNN_TRY_DONE(dcnn_evaluate(cli->comm, &checkpoint, &samples, (int)cli->options->train.threads, true, &evaluation));
     dcnn_report_data data = {.name = folder,
                              .model_path = model,
                              .model = &checkpoint,

@@ -145,7 +145,7 @@ static void put_request(const char *name, const char *value) {
 
 /* An #SBATCH line of the template with the call's value; false: it stays as it is. */
 static bool put_directive(const char *line, const dcnn_options *o) {
-    const int64_t threads = o->threads > 0 ? o->threads : 1;
+    const int64_t threads = o->train.threads > 0 ? o->train.threads : 1;
     if (begins(line, "#SBATCH --job-name=")) {
         fputs("#SBATCH --job-name=", stdout);
         put_word(o->job_name);
@@ -191,7 +191,8 @@ dcnn_status dcnn_cmd_slurm(dcnn_cli *cli) {
     const dcnn_options *o = cli->options;
     DCNN_TRY(check(o));
     char text[512];
-    if (dcnn_chosen_idle(o, most_nodes(o->nodes) * o->ranks_per_node, o->threads > 0 ? o->threads : 1, text))
+    if (dcnn_chosen_idle(o, most_nodes(o->nodes) * o->ranks_per_node, o->train.threads > 0 ? o->train.threads : 1,
+                         text))
         dcnn_warn("%s", text);
     json_t *record = dcnn_options_record(DCNN_COMMAND_SLURM, o);
     if (record == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: the record of options");

@@ -82,7 +82,7 @@ static void tell_going_on(const dcnn_cli *cli, const dcnn_run *run, const dcnn_c
                           const dcnn_split *train) {
     const dcnn_options *o = cli->options;
     char text[512];
-    if (from->progress.epoch >= o->epochs && from->progress.cursor == 0)
+    if (from->progress.epoch >= o->train.epochs && from->progress.cursor == 0)
         dcnn_info("run   %s is complete (%" PRId64
                   " epoch%s): nothing is left to train; to continue: dcnn train --run %s "
                   "--resume --epochs %" PRId64,
@@ -97,7 +97,7 @@ static void tell_start(const dcnn_cli *cli, const dcnn_run *run, const dcnn_chec
                        const dcnn_dataset *dataset, const dcnn_facts *facts) {
     const int ranks = dcnn_comm_size(cli->job), nodes = dcnn_comm_node_count(cli->job);
     const int workers = dcnn_comm_size(cli->comm);
-    const int threads = cli->options->threads > 0 ? (int)cli->options->threads : dcnn_comm_cores(cli->comm);
+    const int threads = cli->options->train.threads > 0 ? (int)cli->options->train.threads : dcnn_comm_cores(cli->comm);
     char text[512], at_work[64] = "";
     if (workers < ranks) snprintf(at_work, sizeof at_work, ", %d of them working, one per core", workers);
     dcnn_info("dcnn " DCNN_VERSION ": %d rank%s x %d thread%s on %d node%s%s, %s kernels, OpenBLAS %s", ranks,
@@ -112,23 +112,24 @@ static void tell_start(const dcnn_cli *cli, const dcnn_run *run, const dcnn_chec
     else
         dcnn_info("run   %s", run->folder);
     dcnn_info("step  %s", dcnn_chosen_text(cli->options, text));
-    if (cli->options->augment && dataset && dcnn_suit_text(facts, cli->options, text)[0]) dcnn_info("vary  %s", text);
+    if (cli->options->train.augment && dataset && dcnn_suit_text(facts, cli->options, text)[0])
+        dcnn_info("vary  %s", text);
     const dcnn_schedule schedule = dcnn_chosen_schedule(cli->options);
-    if (cli->options->patience > 0 && schedule.kind == DCNN_SCHEDULE_ONE_CYCLE)
+    if (cli->options->train.patience > 0 && schedule.kind == DCNN_SCHEDULE_ONE_CYCLE)
         dcnn_info("rate  %s falls over all %" PRId64
                   " epochs: a run that stops early ends at a higher rate; cosine and constant do not mind",
-                  dcnn_schedule_names[schedule.kind], cli->options->epochs);
-    if (cli->options->patience > 0 && schedule.kind == DCNN_SCHEDULE_COSINE)
+                  dcnn_schedule_names[schedule.kind], cli->options->train.epochs);
+    if (cli->options->train.patience > 0 && schedule.kind == DCNN_SCHEDULE_COSINE)
         dcnn_info("rate  cosine over %" PRId64 " epochs; once %" PRId64
                   " have passed without a better one it falls to 0 in %" PRId64 " more, and the run ends",
-                  cli->options->epochs, cli->options->patience, cli->options->patience);
+                  cli->options->train.epochs, cli->options->train.patience, cli->options->train.patience);
     if (dataset && from) tell_going_on(cli, run, from, dcnn_dataset_split(dataset, "train"));
     const dcnn_split *train = dataset ? dcnn_dataset_split(dataset, "train") : NULL;
-    if (train && cli->options->batch_size > train->count &&
+    if (train && cli->options->train.batch_size > train->count &&
         dcnn_option_given(DCNN_COMMAND_TRAIN, "batch-size", cli->options))
         dcnn_warn("--batch-size %" PRId64 ": there are %" PRId64
                   " training images, so an epoch is one step of all of them",
-                  cli->options->batch_size, train->count);
+                  cli->options->train.batch_size, train->count);
     if (dcnn_chosen_idle(cli->options, workers, threads, text)) dcnn_warn("%s", text);
 }
 
@@ -156,14 +157,15 @@ static void print_result(const dcnn_run *run, const dcnn_train_result *result) {
 
 /* The layers of the model that is given, changed as the options say; a Keras JSON is completed by building it. */
 static dcnn_status read_model(const dcnn_options *options, dcnn_shape input, int class_count, json_t **described) {
-    const char *path = options->model;
+    const char *path = options->train.model;
     dcnn_net *net;
     dcnn_status status = dcnn_net_of_file(path, input, class_count, &net);
     const dcnn_net_edit edit = {.freeze = {options->freeze.count, options->freeze.text},
-                                .head_units = options->replace_head ? class_count : 0};
+                                .head_units = options->train.replace_head ? class_count : 0};
     if (status == DCNN_OK) status = dcnn_net_edit_apply(&edit, &net);
-    if (status == DCNN_OK && options->bn_momentum > 0) dcnn_net_set_momentum(net, options->bn_momentum);
-    if (status == DCNN_OK && options->precision) dcnn_net_set_bf16(net, strcmp(options->precision, "bf16") == 0);
+    if (status == DCNN_OK && options->train.bn_momentum > 0) dcnn_net_set_momentum(net, options->train.bn_momentum);
+    if (status == DCNN_OK && options->train.precision)
+        dcnn_net_set_bf16(net, strcmp(options->train.precision, "bf16") == 0);
     if (status == DCNN_OK) *described = dcnn_net_describe(net);
     dcnn_net_free(net);
     return status;
@@ -179,7 +181,7 @@ static dcnn_status check_same_model(const dcnn_options *options, const dcnn_run 
         status = DCNN_FAIL(DCNN_BAD_INPUT,
                            "%s is a checkpoint of another model than %s: leave out --model to go on, or start another "
                            "run (--run, --overwrite)",
-                           run->checkpoint, options->model);
+                           run->checkpoint, options->train.model);
     json_decref(given);
     json_decref(own);
     return status;
@@ -188,7 +190,7 @@ static dcnn_status check_same_model(const dcnn_options *options, const dcnn_run 
 static dcnn_status take_up(const dcnn_cli *cli, const dcnn_run *run, dcnn_checkpoint *from) {
     dcnn_options *options = cli->options;
     DCNN_TRY(dcnn_checkpoint_share(cli->comm, run->checkpoint, from));
-    dcnn_status status = options->model ? check_same_model(options, run, from) : DCNN_OK;
+    dcnn_status status = options->train.model ? check_same_model(options, run, from) : DCNN_OK;
     if (status == DCNN_OK) {
         status = dcnn_options_resume(DCNN_COMMAND_TRAIN, from->options, options);
         if (status == DCNN_BAD_INPUT) dcnn_error_prefix("%s", run->checkpoint);
@@ -205,64 +207,38 @@ static dcnn_monitor monitor_of(const dcnn_options *o) {
 }
 
 static dcnn_train_options train_options(const dcnn_options *o) {
-    return (dcnn_train_options){.model = o->model,
-                                .weights = o->weights,
-                                .input = {o->mean, o->std, o->scale},
-                                .freeze = {o->freeze.count, o->freeze.text},
-                                .rates = {o->learning_rate_of.count, o->learning_rate_of.text},
-                                .replace_head = o->replace_head,
-                                .precision = o->precision,
-                                .epochs = (int)o->epochs,
-                                .batch_size = (int)o->batch_size,
-                                .accumulate = (int)o->accumulate,
-                                .grain = (int)o->grain,
-                                .optimizer = dcnn_chosen_optimizer(o),
-                                .schedule = dcnn_chosen_schedule(o),
-                                .seed = o->seed,
-                                .shuffle = dcnn_chosen_shuffle(o),
-                                .cache_bytes = o->cache_memory,
-                                .augment = o->augment,
-                                .ranges = o->ranges,
-                                .class_weight = o->class_weight,
-                                .oversample = o->oversample,
-                                .patience = o->patience,
-                                .monitor = monitor_of(o),
-                                .bn_momentum = o->bn_momentum,
-                                .checkpoint_every = o->checkpoint_every,
-                                .keep = (int)o->keep,
-                                .threads = (int)o->threads,
-                                .fuse = o->fuse,
-                                .plain_sums = o->plain_sums,
-                                .elastic = o->elastic,
-                                .trace = o->trace,
-                                .stop_after = o->stop_after,
-                                .log_every = o->log_every,
-                                .histograms = o->histograms,
-                                .end_margin_s = o->end_margin,
-                                .on_epoch = tell_epoch,
-                                .on_save = tell_tensorboard,
-                                .on_step = tell_step,
-                                .on_rank = take_rank};
+    dcnn_train_options options = o->train;
+    options.freeze = (dcnn_patterns){o->freeze.count, o->freeze.text};
+    options.rates = (dcnn_patterns){o->learning_rate_of.count, o->learning_rate_of.text};
+    options.optimizer = dcnn_chosen_optimizer(o);
+    options.schedule = dcnn_chosen_schedule(o);
+    options.shuffle = dcnn_chosen_shuffle(o);
+    options.monitor = monitor_of(o);
+    options.on_epoch = tell_epoch;
+    options.on_save = tell_tensorboard;
+    options.on_step = tell_step;
+    options.on_rank = take_rank;
+    return options;
 }
 
 dcnn_status dcnn_cli_watch(const dcnn_cli *cli, const char *folder) {
     const dcnn_options *o = cli->options;
     dcnn_signals_share(dcnn_comm_signal(cli->job));
-    return dcnn_watchdog_start(cli->job, (double)o->timeout, o->elastic, folder, tell_last);
+    return dcnn_watchdog_start(cli->job, (double)o->timeout, o->train.elastic, folder, tell_last);
 }
 
 /* What the data are like decides what nobody has said; all ranks come to the same. */
 static dcnn_status suit_and_tell(dcnn_cli *cli, const dcnn_run *run, const dcnn_checkpoint *from) {
     dcnn_dataset dataset;
     const bool opened = cli->speaks && dcnn_dataset_reopen(run->data, &dataset) == DCNN_OK;
-    const dcnn_facts facts = dcnn_facts_share(cli->comm, opened ? &dataset : NULL, cli->options->oversample);
+    const dcnn_facts facts = dcnn_facts_share(cli->comm, opened ? &dataset : NULL, cli->options->train.oversample);
     const bool momentum = from == NULL && dcnn_suit_options(&facts, cli->options);
     dcnn_status status = dcnn_suit_check(&facts, cli->options);
     if (cli->speaks && status == DCNN_OK) tell_start(cli, run, from, opened ? &dataset : NULL, &facts);
     if (cli->speaks && status == DCNN_OK && momentum)
         dcnn_info("norm  BatchNormalization with momentum %g, for the steps of this run "
                   "are few (%" PRId64 "); --bn-momentum decides otherwise",
-                  cli->options->bn_momentum, dcnn_facts_steps(&facts, cli->options));
+                  cli->options->train.bn_momentum, dcnn_facts_steps(&facts, cli->options));
     if (opened) dcnn_dataset_free(&dataset);
     return status;
 }
@@ -325,8 +301,8 @@ done:
 
 /* What a file says is read here and recorded with the run, which then needs the file no more. */
 static dcnn_status read_weights(dcnn_options *o, char **weights) {
-    if (o->class_weight) DCNN_TRY(dcnn_class_weights_read(o->class_weight, weights));
-    if (o->class_weight) o->class_weight = *weights;
+    if (o->train.class_weight) DCNN_TRY(dcnn_class_weights_read(o->train.class_weight, weights));
+    if (o->train.class_weight) o->train.class_weight = *weights;
     return DCNN_OK;
 }
 

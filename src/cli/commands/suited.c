@@ -38,8 +38,8 @@ dcnn_facts dcnn_facts_share(dcnn_comm *comm, const dcnn_dataset *dataset, bool o
 }
 
 int64_t dcnn_facts_steps(const dcnn_facts *facts, const dcnn_options *options) {
-    const int64_t samples = options->batch_size * options->accumulate;
-    return options->epochs * ((facts->train_count + samples - 1) / samples);
+    const int64_t samples = options->train.batch_size * options->train.accumulate;
+    return options->train.epochs * ((facts->train_count + samples - 1) / samples);
 }
 
 bool dcnn_suit_options(const dcnn_facts *facts, dcnn_options *options) {
@@ -49,18 +49,18 @@ bool dcnn_suit_options(const dcnn_facts *facts, dcnn_options *options) {
             (void)dcnn_option_set(dcnn_option_find(DCNN_COMMAND_TRAIN, about->option), about->suited[facts->kind],
                                   options);
     }
-    if (facts->train_count == 0 || options->operand_count == 0 || options->model ||
+    if (facts->train_count == 0 || options->operand_count == 0 || options->train.model ||
         dcnn_option_given(DCNN_COMMAND_TRAIN, "bn-momentum", options))
         return false;
     const double momentum = dcnn_momentum_for(dcnn_facts_steps(facts, options));
     if (momentum >= 0.99) return false;
-    options->bn_momentum = momentum;
+    options->train.bn_momentum = momentum;
     return true;
 }
 
 dcnn_status dcnn_suit_check(const dcnn_facts *facts, const dcnn_options *options) {
     for (int row = 0; facts->channels > 0 && row < DCNN_AUGMENT_COUNT; row++)
-        if (is_given(row, options) && dcnn_augment_value(&options->ranges, row) > 0 &&
+        if (is_given(row, options) && dcnn_augment_value(&options->train.ranges, row) > 0 &&
             !dcnn_augment_suits(row, facts->channels))
             return DCNN_FAIL(DCNN_USAGE, "--%s is for images of three channels, but these have %d: leave it out",
                              dcnn_augment_table[row].option, facts->channels);
@@ -72,11 +72,11 @@ const char *dcnn_suit_text(const dcnn_facts *facts, const dcnn_options *options,
     bool given = false, usual = true;
     text[0] = '\0';
     for (int row = 0; row < DCNN_AUGMENT_COUNT; row++) {
-        const double value = dcnn_augment_value(&options->ranges, row);
+        const double value = dcnn_augment_value(&options->train.ranges, row);
         const bool beside = !dcnn_augment_table[row].alone; /* of the row above */
         given = given || is_given(row, options);
         usual = usual && value == strtod(dcnn_augment_table[row].suited[DCNN_AUGMENT_RECIPE], NULL);
-        if (value > 0 && used < 400 && (!beside || dcnn_augment_value(&options->ranges, row - 1) > 0))
+        if (value > 0 && used < 400 && (!beside || dcnn_augment_value(&options->train.ranges, row - 1) > 0))
             used += (size_t)snprintf(text + used, 512 - used, "%s%s %g", used > 0 ? ", " : "",
                                      dcnn_augment_table[row].option, value);
     }

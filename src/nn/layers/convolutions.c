@@ -8,10 +8,12 @@ typedef struct convolution {
     bool same, use_bias;
     dcnn_activation activation;
     dcnn_initializer kernel_initializer, pointwise_initializer, bias_initializer;
+    bool padded; /* output_padding is given */
+    int output_padding[2];
 } convolution;
 
 static dcnn_status parse_common(dcnn_node *node, const json_t *config) {
-    static const dcnn_config_only only[] = {{"data_format", "\"channels_last\""}, {"output_padding", NULL}};
+    static const dcnn_config_only only[] = {{"data_format", "\"channels_last\""}};
     static const char *const rules[] = {"depthwise_regularizer", "pointwise_regularizer", "depthwise_constraint",
                                         "pointwise_constraint"};
     convolution *c = node->config;
@@ -24,7 +26,7 @@ static dcnn_status parse_common(dcnn_node *node, const json_t *config) {
     DCNN_TRY(dcnn_config_initializer(node, config, "bias_initializer", DCNN_INIT_ZEROS, &c->bias_initializer));
     dcnn_config_keep(node, config, dcnn_kernel_rules, DCNN_KERNEL_RULES);
     dcnn_config_keep(node, config, rules, 4);
-    return dcnn_config_refuse(node, config, only, 2);
+    return dcnn_config_refuse(node, config, only, 1);
 }
 
 static json_t *describe_common(const convolution *c) {
@@ -261,17 +263,39 @@ static const dcnn_op_kind separable_op = {.name = "separable",
 
 /* --- Conv2DTranspose: forward is a convolution's gradient of its input, from Y of the same kernel ----------------- */
 
+/* A whole number, or two, below the strides; 0 is not the same as none. */
+static dcnn_status parse_output_padding(dcnn_node *node, const json_t *config) {
+    convolution *c = node->config;
+    const json_t *json = json_object_get(config, "output_padding");
+    c->padded = json && !json_is_null(json);
+    for (size_t i = 0; i < 2 && c->padded; i++) {
+        const json_t *one = json_is_array(json) ? json_array_get(json, i) : json;
+        if (!json_is_integer(one) || json_integer_value(one) < 0 || json_integer_value(one) >= c->stride[i])
+            return DCNN_FAIL(
+                DCNN_BAD_INPUT,
+                "layer '%s': \"output_padding\" must be one or two whole numbers from 0, below the strides",
+                node->name);
+        c->output_padding[i] = (int)json_integer_value(one);
+    }
+    return DCNN_OK;
+}
+
 static dcnn_status parse_transpose(dcnn_node *node, const json_t *config) {
     convolution *c = node->config;
     DCNN_TRY(dcnn_config_int(node, config, "filters", 0, &c->filters));
     DCNN_TRY(
         dcnn_config_initializer(node, config, "kernel_initializer", DCNN_INIT_GLOROT_UNIFORM, &c->kernel_initializer));
-    return parse_common(node, config);
+    DCNN_TRY(parse_common(node, config));
+    return parse_output_padding(node, config);
 }
 
-/* Keras' rule: the length times the stride, and for 'valid' what the filter reaches beyond. */
+/* Keras' rule: the length times the stride, and for 'valid' what the filter reaches beyond; or, with output_padding,
+ * what the filters reach less the padding, and that much. */
 static int transposed_length(const convolution *c, int axis, int length) {
     const int beyond = span(c, axis) - c->stride[axis];
+    if (c->padded)
+        return (length - 1) * c->stride[axis] + span(c, axis) - (c->same ? 2 * (span(c, axis) / 2) : 0) +
+               c->output_padding[axis];
     return length * c->stride[axis] + (!c->same && beyond > 0 ? beyond : 0);
 }
 
@@ -280,6 +304,14 @@ static dcnn_status build_transpose(dcnn_node *node, const dcnn_shape *inputs) {
     const dcnn_shape in = inputs[0];
     DCNN_TRY(need_map(node, in));
     node->shape = (dcnn_shape){3, transposed_length(c, 0, in.h), transposed_length(c, 1, in.w), c->filters};
+    int length[2], before;
+    if (node->shape.h < 1 || node->shape.w < 1 ||
+        !dcnn_window(node->shape.h, span(c, 0), c->stride[0], c->same, &length[0], &before) ||
+        !dcnn_window(node->shape.w, span(c, 1), c->stride[1], c->same, &length[1], &before) || length[0] != in.h ||
+        length[1] != in.w)
+        return DCNN_FAIL(DCNN_BAD_INPUT,
+                         "layer '%s' (Conv2DTranspose): its padding, strides and output_padding do not fit together",
+                         node->name);
     const int kernel[4] = {c->size[0], c->size[1], c->filters, in.c};
     dcnn_node_add_param(node, "kernel", false, 4, kernel, c->kernel_initializer);
     if (c->use_bias) dcnn_node_add_param(node, "bias", false, 1, &c->filters, c->bias_initializer);
@@ -290,7 +322,8 @@ static void describe_transpose(const dcnn_node *node, json_t *config) {
     const convolution *c = node->config;
     update(config, describe_common(c));
     json_object_set_new(config, "filters", json_integer(c->filters));
-    json_object_set_new(config, "output_padding", json_null());
+    json_object_set_new(config, "output_padding",
+                        c->padded ? json_pack("[i,i]", c->output_padding[0], c->output_padding[1]) : json_null());
     json_object_set_new(config, "kernel_initializer", dcnn_initializer_describe(&c->kernel_initializer));
 }
 

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* padding.c — ZeroPadding2D, Cropping2D and UpSampling2D (nearest): each output pixel is an input pixel, or zero. */
+/* padding.c — ZeroPadding2D, Cropping2D and UpSampling2D: each output pixel is an input pixel, or zero; or, of a
+ * bilinear UpSampling2D, between input pixels. */
 #include <string.h>
 
 #include "nn/config.h"
+#include "nn/layers/resample.h"
 
 typedef struct padding {
     int before[2], after[2]; /* rows and columns added, or taken away if negative */
     int factor[2];           /* how often each row and column is repeated */
+    bool bilinear;
 } padding;
 
 /* 1, [1, 2] or [[1, 2], [3, 4]]: rows and columns, each before and after. */
@@ -42,10 +45,13 @@ static dcnn_status parse_cropping(dcnn_node *node, const json_t *config) {
 }
 
 static dcnn_status parse_upsampling(dcnn_node *node, const json_t *config) {
-    static const dcnn_config_only only[] = {{"data_format", "\"channels_last\""}, {"interpolation", "\"nearest\""}};
+    static const dcnn_config_only only[] = {{"data_format", "\"channels_last\""}};
     padding *p = node->config;
+    bool nearest;
+    DCNN_TRY(dcnn_config_interpolation(node, config, "nearest", &nearest));
+    p->bilinear = !nearest;
     DCNN_TRY(dcnn_config_pair(node, config, "size", 2, p->factor));
-    return dcnn_config_refuse(node, config, only, 2);
+    return dcnn_config_refuse(node, config, only, 1);
 }
 
 static dcnn_status build(dcnn_node *node, const dcnn_shape *inputs) {
@@ -80,7 +86,7 @@ static void describe_cropping(const dcnn_node *node, json_t *config) {
 static void describe_upsampling(const dcnn_node *node, json_t *config) {
     const padding *p = node->config;
     json_object_set_new(config, "size", json_pack("[i,i]", p->factor[0], p->factor[1]));
-    json_object_set_new(config, "interpolation", json_string("nearest"));
+    json_object_set_new(config, "interpolation", json_string(p->bilinear ? "bilinear" : "nearest"));
     json_object_set_new(config, "data_format", json_string("channels_last"));
 }
 
@@ -96,6 +102,10 @@ static void forward(const dcnn_pass *pass) {
     const dcnn_shape in = op->in, out = op->node->shape;
     const size_t c = (size_t)in.c;
     float *y = pass->y;
+    if (p->bilinear) {
+        dcnn_resample_all(pass, false);
+        return;
+    }
     for (int n = 0; n < pass->n; n++)
         for (int i = 0; i < out.h; i++)
             for (int j = 0; j < out.w; j++, y += c) {
@@ -116,6 +126,10 @@ static void backward(const dcnn_pass *pass) {
     const size_t c = (size_t)in.c;
     const float *dy = pass->dy;
     if (pass->dx[0] == NULL) return;
+    if (p->bilinear) {
+        dcnn_resample_all_backward(pass, false);
+        return;
+    }
     memset(pass->dx[0], 0, (size_t)pass->n * dcnn_shape_count(in) * sizeof(float));
     for (int n = 0; n < pass->n; n++)
         for (int i = 0; i < out.h; i++)

@@ -15,8 +15,10 @@ enum { MOST_SIDE = 32768, MOST_BYTES = 1 << 28 /* a file of 260 KB can claim as 
 
 dcnn_status dcnn_picture_shape(const char *name, int64_t h, int64_t w, int c, dcnn_picture *picture) {
     if (h < 1 || w < 1 || h > MOST_SIDE || w > MOST_SIDE || h * w * c > MOST_BYTES)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: an image of %lldx%lld pixels; from 1 to %d a side are possible", name,
-                         (long long)h, (long long)w, MOST_SIDE);
+        return DCNN_FAIL(
+            DCNN_BAD_INPUT,
+            "%s: an image of %lldx%lldx%d; 1 to %d pixels a side, and %d million values in all, are possible", name,
+            (long long)h, (long long)w, c, MOST_SIDE, MOST_BYTES / 1000000);
     picture->h = (int)h;
     picture->w = (int)w;
     picture->c = c;

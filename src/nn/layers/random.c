@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * random.c — Keras' layers that change images at random: RandomFlip, RandomRotation, RandomZoom, RandomTranslation,
+ * RandomContrast, RandomBrightness. In training only, pure functions of (seed, epoch, sample); with f a factor drawn
+ * uniformly from its range, and pixels counted from the middle of the image:
+ * - RandomRotation     turned counterclockwise by 360 f degrees
+ * - RandomZoom         read at (1 + f) times the place: above 0 the image gets smaller
+ * - RandomTranslation  moved down and right by f times its height and width
+ * - RandomContrast     (x - mean of the channel) (1 + f) + mean, within value_range
+ * - RandomBrightness   x + f times the width of value_range, within it
+ */
+#include <math.h>
+#include <string.h>
+
+#include "base/random.h"
+#include "nn/config.h"
+#include "nn/layers/resample.h"
+
+/* Ranges of two factors; of a flip 0 or 1: whether it is done along that axis. */
+typedef struct random_change {
+    double low[2], high[2];
+    bool together; /* both axes by the same factor */
+    dcnn_fill fill;
+    double value;
+    bool nearest;
+    double range[2]; /* of values */
+} random_change;
+
+/* --- reading ------------------------------------------------------------------------------------------------------ */
+
+static const char *const kept[] = {"mode",          "factor",     "height_factor", "width_factor", "fill_mode",
+                                   "interpolation", "fill_value", "value_range",   "seed",         "data_format"};
+
+/* A number means both ways, [low, high] a range; as far as `least` to `most` at the outside. */
+static dcnn_status read_factor(const dcnn_node *node, const json_t *config, const char *key, int axis, double most) {
+    random_change *r = node->config;
+    const json_t *factor = json_object_get(config, key);
+    const bool pair = json_is_array(factor) && json_array_size(factor) == 2;
+    const json_t *ends[2] = {pair ? json_array_get(factor, 0) : factor, pair ? json_array_get(factor, 1) : factor};
+    if (!json_is_number(ends[0]) || !json_is_number(ends[1]))
+        return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%s': \"%s\" must be a number or a pair of them", node->name, key);
+    r->low[axis] = pair ? json_number_value(ends[0]) : -fabs(json_number_value(factor));
+    r->high[axis] = pair ? json_number_value(ends[1]) : fabs(json_number_value(factor));
+    if (!(r->low[axis] <= r->high[axis] && r->low[axis] >= -most && r->high[axis] <= most))
+        return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%s': \"%s\" must lie between %g and %g", node->name, key, -most, most);
+    return DCNN_OK;
+}
+
+static dcnn_status parse_common(dcnn_node *node, const json_t *config) {
+    static const dcnn_config_only only[] = {{"data_format", "\"channels_last\""}};
+    static const char *const modes[] = {"reflect", "wrap", "constant", "nearest"};
+    random_change *r = node->config;
+    const char *mode = json_string_value(json_object_get(config, "fill_mode"));
+    int fill = 0;
+    while (mode && fill < 4 && strcmp(modes[fill], mode) != 0) fill++;
+    if (fill == 4)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%s': \"fill_mode\" must be reflect, wrap, constant or nearest",
+                         node->name);
+    r->fill = (dcnn_fill)fill;
+    r->range[1] = 255.0;
+    const json_t *range = json_object_get(config, "value_range");
+    if (json_array_size(range) == 2)
+        for (size_t i = 0; i < 2; i++) r->range[i] = json_number_value(json_array_get(range, i));
+    DCNN_TRY(dcnn_config_real(node, config, "fill_value", 0.0, -1e9, 1e9, &r->value));
+    DCNN_TRY(dcnn_config_interpolation(node, config, "bilinear", &r->nearest));
+    dcnn_config_keep(node, config, kept, sizeof kept / sizeof kept[0]);
+    return dcnn_config_refuse(node, config, only, 1);
+}
+
+static dcnn_status parse_flip(dcnn_node *node, const json_t *config) {
+    random_change *r = node->config;
+    const char *mode = json_string_value(json_object_get(config, "mode"));
+    if (mode == NULL) mode = "horizontal_and_vertical";
+    r->high[0] = strstr(mode, "vertical") != NULL;
+    r->high[1] = strstr(mode, "horizontal") != NULL;
+    if (r->high[0] + r->high[1] == 0.0)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%s': \"mode\" must be horizontal, vertical or horizontal_and_vertical",
+                         node->name);
+    return parse_common(node, config);
+}
+
+static dcnn_status parse_rotation(dcnn_node *node, const json_t *config) {
+    DCNN_TRY(read_factor(node, config, "factor", 0, 1.0));
+    return parse_common(node, config);
+}
+
+static dcnn_status parse_zoom(dcnn_node *node, const json_t *config) {
+    random_change *r = node->config;
+    const json_t *width = json_object_get(config, "width_factor");
+    r->together = width == NULL || json_is_null(width);
+    DCNN_TRY(read_factor(node, config, "height_factor", 0, 100.0));
+    if (!r->together) DCNN_TRY(read_factor(node, config, "width_factor", 1, 100.0));
+    if (r->low[0] <= -1.0 || (!r->together && r->low[1] <= -1.0))
+        return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%s': a zoom factor must be above -1", node->name);
+    return parse_common(node, config);
+}
+
+static dcnn_status parse_translation(dcnn_node *node, const json_t *config) {
+    DCNN_TRY(read_factor(node, config, "height_factor", 0, 1.0));
+    DCNN_TRY(read_factor(node, config, "width_factor", 1, 1.0));
+    return parse_common(node, config);
+}
+
+/* Of a pair, both ends are distances from 1. */
+static dcnn_status parse_contrast(dcnn_node *node, const json_t *config) {
+    random_change *r = node->config;
+    const json_t *factor = json_object_get(config, "factor");
+    for (size_t i = 0; i < 2; i++) {
+        const json_t *end = json_is_array(factor) ? json_array_get(factor, i) : factor;
+        if (!json_is_number(end) || json_number_value(end) < 0.0 || json_number_value(end) > 100.0)
+            return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%s': \"factor\" must be a number or a pair of them from 0",
+                             node->name);
+        *(i ? &r->high[0] : &r->low[0]) = i ? json_number_value(end) : -json_number_value(end);
+    }
+    return parse_common(node, config);
+}
+
+static dcnn_status keep_shape(dcnn_node *node, const dcnn_shape *inputs) {
+    char text[48];
+    node->shape = inputs[0];
+    if (inputs[0].rank == 3) return DCNN_OK;
+    return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%s' (%s) needs images, not an input of shape %s", node->name,
+                     node->layer->class_name, dcnn_shape_text(inputs[0], text));
+}
+
+/* All that Keras wrote is kept, and written back. */
+static void describe(const dcnn_node *node, json_t *config) {
+    (void)node;
+    (void)config;
+}
+
+/* --- what a sample's change is ------------------------------------------------------------------------------------ */
+
+static void draw(const dcnn_pass *pass, int n, double factor[2]) {
+    const random_change *r = pass->op->node->config;
+    const int64_t layer = pass->op->node - pass->net->nodes;
+    const dcnn_random_bits bits =
+        dcnn_random(pass->seed, DCNN_RANDOM_DROPOUT, pass->epoch, pass->samples[n] + (layer << 40), 0);
+    for (int axis = 0; axis < 2; axis++)
+        factor[axis] = dcnn_random_between(bits.word[r->together ? 0 : axis], r->low[r->together ? 0 : axis],
+                                           r->high[r->together ? 0 : axis]);
+}
+
+/* Reads at the middle plus a matrix times the place from the middle, less a shift. */
+static dcnn_resampling around_middle(const dcnn_pass *pass, double a, double b, double c, double d, double down,
+                                     double right) {
+    const random_change *r = pass->op->node->config;
+    const double i = (pass->op->in.h - 1) / 2.0, j = (pass->op->in.w - 1) / 2.0;
+    return (dcnn_resampling){.m = {a, b, i - a * i - b * j - down, c, d, j - c * i - d * j - right},
+                             .fill = r->fill,
+                             .value = r->value,
+                             .nearest = r->nearest};
+}
+
+static dcnn_resampling flip_of(const dcnn_pass *pass, int n) {
+    double factor[2];
+    draw(pass, n, factor);
+    dcnn_resampling flip =
+        around_middle(pass, factor[0] >= 0.5 ? -1.0 : 1.0, 0.0, 0.0, factor[1] >= 0.5 ? -1.0 : 1.0, 0.0, 0.0);
+    flip.nearest = true;
+    return flip;
+}
+
+static dcnn_resampling rotation_of(const dcnn_pass *pass, int n) {
+    double factor[2];
+    draw(pass, n, factor);
+    const double angle = 2.0 * 3.14159265358979323846 * factor[0], s = sin(angle), c = cos(angle);
+    return around_middle(pass, c, s, -s, c, 0.0, 0.0);
+}
+
+static dcnn_resampling zoom_of(const dcnn_pass *pass, int n) {
+    double factor[2];
+    draw(pass, n, factor);
+    return around_middle(pass, 1.0 + factor[0], 0.0, 0.0, 1.0 + factor[1], 0.0, 0.0);
+}
+
+static dcnn_resampling translation_of(const dcnn_pass *pass, int n) {
+    double factor[2];
+    draw(pass, n, factor);
+    return around_middle(pass, 1.0, 0.0, 0.0, 1.0, factor[0] * pass->op->in.h, factor[1] * pass->op->in.w);
+}
+
+static void move_all(const dcnn_pass *pass, dcnn_resampling (*change)(const dcnn_pass *, int)) {
+    const size_t count = dcnn_shape_count(pass->op->in);
+    for (int n = 0; n < pass->n; n++) {
+        const dcnn_resampling r = change(pass, n);
+        dcnn_resample_forward(&r, pass->op->in, pass->op->in, pass->x[0] + (size_t)n * count,
+                              pass->y + (size_t)n * count);
+    }
+}
+
+static void move_all_back(const dcnn_pass *pass, dcnn_resampling (*change)(const dcnn_pass *, int)) {
+    const size_t count = dcnn_shape_count(pass->op->in);
+    if (pass->dx[0] == NULL) return;
+    memset(pass->dx[0], 0, (size_t)pass->n * count * sizeof(float));
+    for (int n = 0; n < pass->n; n++) {
+        const dcnn_resampling r = change(pass, n);
+        dcnn_resample_backward(&r, pass->op->in, pass->op->in, pass->dy + (size_t)n * count,
+                               pass->dx[0] + (size_t)n * count);
+    }
+}
+
+/* --- contrast and brightness -------------------------------------------------------------------------------------- */
+
+static double clip(const random_change *r, double value) {
+    return fmin(fmax(value, r->range[0]), r->range[1]);
+}
+
+static bool is_clipped(const random_change *r, double value) {
+    return value < r->range[0] || value > r->range[1];
+}
+
+static double mean_of(const dcnn_pass *pass, const float *x, int c) {
+    const size_t pixels = (size_t)pass->op->in.h * (size_t)pass->op->in.w, channels = (size_t)pass->op->in.c;
+    double sum = 0.0;
+    for (size_t p = 0; p < pixels; p++) sum += (double)x[p * channels + (size_t)c];
+    return sum / (double)pixels;
+}
+
+/* y = clip(scale x + shift) of each channel; the gradient passes where nothing is clipped, and through the mean. */
+static void tint(const dcnn_pass *pass, bool contrast, bool back) {
+    const random_change *r = pass->op->node->config;
+    const size_t channels = (size_t)pass->op->in.c, pixels = (size_t)pass->op->in.h * (size_t)pass->op->in.w;
+    for (int n = 0; n < pass->n; n++)
+        for (int c = 0; c < pass->op->in.c; c++) {
+            const size_t first = (size_t)n * pixels * channels;
+            const float *x = pass->x[0] + first;
+            double factor[2], through = 0.0;
+            draw(pass, n, factor);
+            const double scale = contrast ? 1.0 + factor[0] : 1.0;
+            const double shift =
+                contrast ? (1.0 - scale) * mean_of(pass, x, c) : factor[0] * (r->range[1] - r->range[0]);
+            for (size_t p = (size_t)c; p < pixels * channels; p += channels) {
+                const double value = scale * (double)x[p] + shift;
+                if (!back) pass->y[first + p] = (float)clip(r, value);
+                if (back && !is_clipped(r, value)) through += (double)pass->dy[first + p];
+            }
+            for (size_t p = (size_t)c; back && p < pixels * channels; p += channels) {
+                const bool passes = !is_clipped(r, scale * (double)x[p] + shift);
+                const double dx = (passes ? scale * (double)pass->dy[first + p] : 0.0) +
+                                  (contrast ? (1.0 - scale) * through / (double)pixels : 0.0);
+                pass->dx[0][first + p] = (float)dx;
+            }
+        }
+}
+
+/* --- the rows ----------------------------------------------------------------------------------------------------- */
+
+#define MOVE(symbol, keras_name, what)                                                                                 \
+    static void forward_##what(const dcnn_pass *pass) {                                                                \
+        move_all(pass, what##_of);                                                                                     \
+    }                                                                                                                  \
+    static void backward_##what(const dcnn_pass *pass) {                                                               \
+        move_all_back(pass, what##_of);                                                                                \
+    }                                                                                                                  \
+    ROW(symbol, keras_name, what, what)
+
+#define TINT(symbol, keras_name, what, reads, contrast)                                                                \
+    static void forward_##what(const dcnn_pass *pass) {                                                                \
+        tint(pass, contrast, false);                                                                                   \
+    }                                                                                                                  \
+    static void backward_##what(const dcnn_pass *pass) {                                                               \
+        if (pass->dx[0]) tint(pass, contrast, true);                                                                   \
+    }                                                                                                                  \
+    ROW(symbol, keras_name, what, reads)
+
+#define ROW(symbol, keras_name, what, reads)                                                                           \
+    static const dcnn_op_kind what##_op = {                                                                            \
+        .name = "random " #what, .backward_reads_x = true, .forward = forward_##what, .backward = backward_##what};    \
+    const dcnn_layer symbol = {.class_name = keras_name,                                                               \
+                               .config_bytes = sizeof(random_change),                                                  \
+                               .parse = parse_##reads,                                                                 \
+                               .build = keep_shape,                                                                    \
+                               .describe = describe,                                                                   \
+                               .op = &what##_op,                                                                       \
+                               .only_training = true}
+
+MOVE(dcnn_layer_random_flip, "RandomFlip", flip);
+MOVE(dcnn_layer_random_rotation, "RandomRotation", rotation);
+MOVE(dcnn_layer_random_zoom, "RandomZoom", zoom);
+MOVE(dcnn_layer_random_translation, "RandomTranslation", translation);
+TINT(dcnn_layer_random_contrast, "RandomContrast", contrast, contrast, true);
+TINT(dcnn_layer_random_brightness, "RandomBrightness", brightness, rotation, false);

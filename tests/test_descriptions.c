@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* test_descriptions.c — nets from Keras descriptions: what is taken, what is refused, and what they start from. */
+#include "io_helpers.h"
+
+#include <float.h>
+#include <math.h>
+
+#include "model/model.h"
+#include "model_helpers.h"
+
+static dcnn_status try_description(const char *layers) {
+    json_t *description = sequential(layers), *read = NULL;
+    const char *path = in_scratch("net.json");
+    assert_int_equal(json_dump_file(description, path, 0), 0);
+    json_decref(description);
+    dcnn_net *net = NULL;
+    assert_ok(dcnn_description_read(path, &read));
+    dcnn_status status = dcnn_net_create(read, (dcnn_shape){0}, &net);
+    json_decref(read);
+    dcnn_net_free(net);
+    return status;
+}
+
+#define INPUT "[{'class_name':'InputLayer','config':{'batch_shape':[null,8,8,1]}},"
+#define END   ",{'class_name':'Flatten'},{'class_name':'Dense','config':{'units':3,'activation':'softmax'}}]"
+
+static void test_descriptions(void **state) {
+    (void)state;
+    static const struct {
+        const char *layers, *fragment, *place;
+    } cases[] = {
+        {INPUT "{'class_name':'Conv3D','config':{'name':'odd'}}" END, "Conv3D", "'odd'"},
+        {INPUT "{'class_name':'Conv2D','config':{'name':'odd','filters':2,'kernel_size':3,'activation':'glu'}}" END,
+         "glu", "'odd'"},
+        {INPUT "{'class_name':'Conv2D','config':{'name':'odd','kernel_size':3}}" END, "filters", "'odd'"},
+        {INPUT "{'class_name':'Conv2D','config':{'name':'odd','filters':2}}" END, "kernel_size", "'odd'"},
+        {INPUT "{'class_name':'Conv2D','config':{'name':'odd','filters':-2,'kernel_size':3}}" END, "filters", "'odd'"},
+        {INPUT "{'class_name':'Conv2D','config':{'name':'odd','filters':2,'kernel_size':9}}" END, "smaller", "'odd'"},
+        {INPUT "{'class_name':'Conv2D','config':{'name':'odd','filters':2,'kernel_size':3,'groups':2}}" END, "groups",
+         "'odd'"},
+        {INPUT "{'class_name':'MaxPooling2D','config':{'name':'odd','pool_size':[9,2]}}" END, "smaller", "'odd'"},
+        {INPUT "{'class_name':'Dropout','config':{'name':'odd','rate':1.5}}" END, "rate", "'odd'"},
+        {INPUT "{'class_name':'Flatten'},{'class_name':'Dense','config':{'name':'odd','activation':'softmax'}}]",
+         "units", "'odd'"},
+        {INPUT "{'class_name':'Flatten'},{'class_name':'Dense','config':{'name':'odd','units':3,'activation':'relu'}}]",
+         "softmax", "'odd'"},
+        {INPUT "{'class_name':'Flatten','config':{'name':'odd'}},{'class_name':'Flatten','config':{'name':'odd'}}" END,
+         "two layers", "'odd'"},
+        {"[{'class_name':'Flatten'}" END, "input shape", "batch_shape"},
+        {"[]", "no layers", ""},
+    };
+    assert_ok(try_description(INPUT "{'class_name':'Dropout'}" END));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_fails(try_description(cases[i].layers), DCNN_BAD_INPUT, cases[i].fragment, cases[i].place);
+}
+
+/* A layer's config as a net that was made of `layers` describes it. */
+static json_t *described(const char *layers, size_t layer, dcnn_net **net) {
+    json_t *description = sequential(layers);
+    if (dcnn_net_create(description, (dcnn_shape){0}, net) != DCNN_OK) fail_msg("%s", dcnn_error());
+    json_decref(description);
+    description = dcnn_net_describe(*net);
+    json_t *items = json_object_get(json_object_get(description, "config"), "layers");
+    json_t *config = json_incref(json_object_get(json_array_get(items, layer), "config"));
+    json_decref(description);
+    return config;
+}
+
+/* Frozen weights lie where no optimizer moves them, and the flag is handed back. */
+static void test_frozen(void **state) {
+    (void)state;
+    dcnn_net *net;
+    json_t *config = described(INPUT "{'class_name':'Conv2D','config':{'filters':2,'kernel_size':3,'trainable':false}},"
+                                     "{'class_name':'BatchNormalization','config':{'trainable':false}}" END,
+                               1, &net);
+    assert_true(json_is_false(json_object_get(config, "trainable")));
+    assert_false(net->nodes[1].params[0].trainable);
+    assert_false(net->nodes[2].params[0].trainable);
+    assert_false(net->nodes[2].synchronised);
+    assert_int_equal(net->stage_count, 1);
+    assert_true(net->nodes[4].learns && !net->nodes[2].learns);
+    json_decref(config);
+    dcnn_net_free(net);
+}
+
+static void test_initializers(void **state) {
+    (void)state;
+    dcnn_net *net;
+    json_t *config = described(
+        INPUT "{'class_name':'BatchNormalization','config':{'gamma_initializer':'zeros','beta_initializer':"
+              "{'class_name':'Constant','config':{'value':0.5}},'moving_mean_initializer':'ones',"
+              "'moving_variance_initializer':{'class_name':'Constant','config':{'value':2.0}}}},"
+              "{'class_name':'Conv2D','config':{'filters':4,'kernel_size':3,'kernel_initializer':'orthogonal'}}" END,
+        1, &net);
+    dcnn_net_initialise(net, 3);
+    static const float expected[4] = {0.0f, 0.5f, 1.0f, 2.0f};
+    for (int i = 0; i < 4; i++) assert_true(*dcnn_net_values(net, &net->nodes[1].params[i]) == expected[i]);
+    const float *kernel = dcnn_net_values(net, &net->nodes[2].params[0]);
+    for (int i = 0; i < 4; i++)
+        for (int j = 0; j < 4; j++) { /* its columns are orthonormal */
+            double product = 0.0;
+            for (int k = 0; k < 9; k++) product += (double)kernel[k * 4 + i] * (double)kernel[k * 4 + j];
+            assert_true(fabs(product - (i == j)) < 1e-6);
+        }
+    json_t *beta = json_object_get(json_object_get(config, "beta_initializer"), "config");
+    assert_true(json_real_value(json_object_get(beta, "value")) == 0.5);
+    json_decref(config);
+    dcnn_net_free(net);
+}
+
+/* What changes nothing where a model is only used is no reason to refuse it. */
+static void test_harmless(void **state) {
+    (void)state;
+    dcnn_net *net;
+    json_t *config =
+        described(INPUT "{'class_name':'Conv2D','config':{'filters':2,'kernel_size':3,'kernel_constraint':"
+                        "{'class_name':'MinMaxNorm','config':{}},'dilation_rate':1}},"
+                        "{'class_name':'ReLU','config':{'negative_slope':0,'threshold':0}},{'class_name':'Flatten'},"
+                        "{'class_name':'Dense','config':{'units':3}},{'class_name':'Softmax','config':{'axis':1}}]",
+                  1, &net);
+    assert_non_null(json_object_get(config, "kernel_constraint"));
+    assert_int_equal(net->untrainable[0], '\0');
+    assert_int_equal(net->nodes[1].params[0].rules.constraint, DCNN_CONSTRAINT_NORM);
+    json_decref(config);
+    dcnn_net_free(net);
+}
+
+/* hard_sigmoid is two functions, told apart by who wrote the file. */
+static void test_hard_sigmoid(void **state) {
+    (void)state;
+    dcnn_net *net;
+    for (int version = 2; version <= 3; version++) {
+        json_t *description =
+            json_pack("{s:s, s:s, s:{s:[{s:s, s:{s:[n,i], s:i, s:s}}]}}", "class_name", "Sequential", "keras_version",
+                      version == 2 ? "2.15.0" : "3.9.1", "config", "layers", "class_name", "Dense", "config",
+                      "batch_shape", 4, "units", 3, "activation", "hard_sigmoid");
+        if (version == 2)
+            assert_fails(dcnn_net_create(description, (dcnn_shape){0}, &net), DCNN_BAD_INPUT, "hard_sigmoid of Keras 2",
+                         "dense");
+        else
+            assert_fails(dcnn_net_create(description, (dcnn_shape){0}, &net), DCNN_BAD_INPUT, "must end in softmax",
+                         "dense");
+        json_decref(description);
+    }
+}
+
+static void test_description_files(void **state) {
+    (void)state;
+    json_t *read;
+    assert_fails(dcnn_description_read(in_scratch("none.json"), &read), DCNN_BAD_INPUT, "No such file", "none.json");
+    put_text(in_scratch("bad.json"), "{\"class_name\":\n \"Sequential\", }");
+    assert_fails(dcnn_description_read(in_scratch("bad.json"), &read), DCNN_BAD_INPUT, "not valid JSON", "bad.json:2:");
+    put_text(in_scratch("list.json"), "[1, 2]");
+    assert_fails(dcnn_description_read(in_scratch("list.json"), &read), DCNN_BAD_INPUT, "not an object", "list.json");
+    assert_null(read);
+}
+
+/* data/models/digits.json is the recipe's net. */
+static void test_recipe(void **state) {
+    (void)state;
+    json_t *description;
+    dcnn_net *net;
+    assert_ok(dcnn_description_read(DCNN_SOURCE_DIR "/data/models/digits.json", &description));
+    assert_ok(dcnn_net_create(description, (dcnn_shape){3, 28, 28, 1}, &net));
+    json_decref(description);
+    size_t trainable = 0;
+    for (int i = 0; i < net->node_count; i++)
+        for (int j = 0; j < net->nodes[i].param_count; j++)
+            if (net->nodes[i].params[j].trainable) trainable += net->nodes[i].params[j].count;
+    assert_int_equal(trainable, 507274);
+    assert_int_equal(net->class_count, 10);
+    dcnn_net_free(net);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_descriptions), cmocka_unit_test(test_frozen),
+        cmocka_unit_test(test_initializers), cmocka_unit_test(test_harmless),
+        cmocka_unit_test(test_hard_sigmoid), cmocka_unit_test(test_description_files),
+        cmocka_unit_test(test_recipe),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
