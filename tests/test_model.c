@@ -188,7 +188,9 @@ static void test_round_trip_of_every_optimizer(void **state) {
         dcnn_checkpoint made = make_checkpoint(every_layer), read;
         assert_ok(dcnn_checkpoint_write(path, &made, &cases[i].optimizer));
         assert_ok(dcnn_checkpoint_read(path, &read));
-        assert_true(read.resumable);
+        assert_true(read.resumable && read.own);
+        assert_int_equal(read.has_optimizer, cases[i].class_name != NULL);
+        if (read.has_optimizer) assert_memory_equal(&read.optimizer, &cases[i].optimizer, sizeof read.optimizer);
         const size_t bytes = made.net->param_count * sizeof(float);
         float *zeros = calloc(1, bytes);
         assert_memory_equal(read.m, cases[i].moments > 0 ? made.m : zeros, bytes);
@@ -202,7 +204,7 @@ static void test_round_trip_of_every_optimizer(void **state) {
             assert_non_null(strstr(training, name));
             free(training);
         }
-        snprintf(name, sizeof name, "optimizer_weights/%s", cases[i].first ? cases[i].first : "sgd/iteration");
+        snprintf(name, sizeof name, "dcnn/optimizer_weights/%s", cases[i].first ? cases[i].first : "sgd/iteration");
         if (!dcnn_h5_has(file, name)) fail_msg("%s is missing", name);
         H5Fclose(file);
         free(zeros);

@@ -89,7 +89,7 @@ def restore_adam(model, file):
     model.compile(adam, "sparse_categorical_crossentropy")
     adam.build(model.trainable_variables)
     with h5py.File(file) as f:
-        group = f["optimizer_weights"]
+        group = f["dcnn/optimizer_weights"]
         adam.set_weights([group[name][()] for name in group.attrs["weight_names"]])
 
 
@@ -109,8 +109,8 @@ def dcnn_to_keras(images, labels):
          np.allclose([settings[k] for k in ("learning_rate", "beta_1", "beta_2", "epsilon")], [2e-3, 0.85, 0.99, 1e-5],
                      rtol=1e-7))
     restore_adam(model, ours)
-    names = h5py.File(ours)["optimizer_weights"].attrs["weight_names"]
-    kept = [stored["optimizer_weights/" + n.decode()] for n in names]
+    names = h5py.File(ours)["dcnn/optimizer_weights"].attrs["weight_names"]
+    kept = [stored["dcnn/optimizer_weights/" + n.decode()] for n in names]
     same("dcnn -> Keras: Adam's state (iteration, rate, m and v), bit for bit",
          len(kept) == len(adam_of(model)) and all(np.array_equal(a, b) for a, b in zip(kept, adam_of(model))))
     check("dcnn -> Keras: probabilities of %d digits, largest difference" % len(images),
@@ -131,7 +131,7 @@ def dcnn_to_keras(images, labels):
     check("one step by both: moving means and variances, largest difference",
           distance(model.non_trainable_weights, [after[n] for n in where]), 2e-6)
     check("one step by both: Adam's moments, largest difference",
-          distance(adam_of(model)[2:], [after["optimizer_weights/" + n.decode()] for n in names[2:]]), 5e-6)
+          distance(adam_of(model)[2:], [after["dcnn/optimizer_weights/" + n.decode()] for n in names[2:]]), 5e-6)
     model.save(path("again.h5"))
     check("dcnn -> Keras -> dcnn: probabilities after that step, largest difference",
           distance([model.predict(images, verbose=0)], [predict_with_dcnn(path("again.h5"), images)]), 1e-5)

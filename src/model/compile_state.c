@@ -76,11 +76,36 @@ static const char *loss_name(const json_t *loss) {
     return class_name && strcmp(class_name, "function") == 0 && function ? function : class_name;
 }
 
+/* The settings again, as dcnn itself wrote them. */
+static bool take_optimizer(const json_t *own, dcnn_optimizer *o) {
+    const char *class_name = json_string_value(json_object_get(own, "class_name"));
+    const json_t *settings = json_object_get(own, "config");
+    int kind = 0;
+    for (; kind < DCNN_OPTIMIZER_COUNT; kind++) {
+        const char *known = dcnn_optimizer_table[kind].keras_class;
+        if (known && class_name && strcmp(known, class_name) == 0) break;
+    }
+    const char *rho = kind == DCNN_RMSPROP ? "rho" : "beta_2";
+    if (kind == DCNN_OPTIMIZER_COUNT || !json_is_number(json_object_get(settings, "learning_rate"))) return false;
+    *o = (dcnn_optimizer){.kind = (dcnn_optimizer_kind)kind,
+                          .learning_rate = json_number_value(json_object_get(settings, "learning_rate")),
+                          .beta1 = json_number_value(json_object_get(settings, "beta_1")),
+                          .beta2 = json_number_value(json_object_get(settings, rho)),
+                          .epsilon = json_number_value(json_object_get(settings, "epsilon")),
+                          .momentum = json_number_value(json_object_get(settings, "momentum")),
+                          .weight_decay = json_number_value(json_object_get(settings, "weight_decay")),
+                          .nesterov = json_is_true(json_object_get(settings, "nesterov")),
+                          .clip_norm = json_number_value(json_object_get(settings, "global_clipnorm")),
+                          .clip_value = json_number_value(json_object_get(settings, "clipvalue"))};
+    return true;
+}
+
 dcnn_status dcnn_compile_state_take(const json_t *state, dcnn_checkpoint *into) {
     const json_t *loss = one_loss(json_object_get(state, "loss")), *config = json_object_get(loss, "config");
     const json_t *optimizer = json_object_get(state, "optimizer");
     const char *name = loss_name(loss), *rule = json_string_value(optimizer);
     if (optimizer == NULL) optimizer = json_object_get(state, "optimizer_config");
+    into->has_optimizer = take_optimizer(optimizer, &into->optimizer);
     if (rule == NULL) rule = json_string_value(json_object_get(optimizer, "class_name"));
     if (name) {
         dcnn_loss known = {.kind = dcnn_loss_find(name),

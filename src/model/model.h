@@ -6,10 +6,13 @@
  *   attributes of /     keras_version, backend ("dcnn"), model_config (JSON), training_config (JSON)
  *   /model_weights      attributes layer_names, backend, keras_version; a group a layer with attribute weight_names and
  *                       its weights (/model_weights/conv2d/conv2d/kernel); an empty group top_level_model_weights
- *   /optimizer_weights  attribute weight_names; iteration, learning_rate, then m and v of each trainable weight, as
- *                       Keras 3 orders and names them (/optimizer_weights/adam/conv2d_kernel_momentum, …_velocity);
- *                       likewise lamb, and m alone of sgd (none without momentum) and of lars. Keras knows no LARS, and
- *                       its .h5 reader no Lamb: without training_config it loads such models uncompiled
+ *   /dcnn/optimizer_weights
+ *                       attribute weight_names; iteration, learning_rate, then m and v of each trainable weight, as
+ *                       Keras 3 orders and names them (adam/conv2d_kernel_momentum, …_velocity); likewise lamb, and m
+ *                       alone of sgd (none without momentum) and of lars; best.h5 has none. Not at Keras' own place,
+ *                       /optimizer_weights, where dcnn 0.1.0 had them: Keras 3 builds an optimizer of no weights from
+ *                       there, and its fit() fails. Keras knows no LARS, and its .h5 reader no Lamb: without
+ *                       training_config it loads such models uncompiled
  *   /dcnn               attributes format_version, created_by, the fields of dcnn_progress, mean and std of the data it
  *                       was trained on, data_path, options (JSON), history (JSON lines); data set class_names
  *
@@ -47,7 +50,10 @@ typedef struct dcnn_checkpoint {
     float *m, *v; /**< the optimizer's moments [net->param_count], laid out as net->params, zero where it has none; NULL
                       if the file has no optimizer */
     char compiled[240]; /**< what becomes of the compile state that Keras left in the file, a sentence; empty: none */
-    bool resumable;     /**< the file has /dcnn and moments */
+    bool own;           /**< the file has /dcnn: progress, options and history are known */
+    bool resumable;     /**< ... and moments */
+    bool has_optimizer; /**< dcnn wrote the file, and what it was trained by is in it: `optimizer` */
+    dcnn_optimizer optimizer; /**< its learning rate is the one that was in force */
     dcnn_progress progress;
     bool normalised; /**< mean and std are known (from /dcnn) */
     double mean[DCNN_MAX_CHANNELS], std[DCNN_MAX_CHANNELS];

@@ -263,14 +263,14 @@ static dcnn_status read_moment_tensors(const reader *from, hid_t group, const na
     return DCNN_OK;
 }
 
-static dcnn_status read_moments(const reader *from) {
+static dcnn_status read_moments(const reader *from, const char *place) {
     dcnn_checkpoint *into = from->into;
     const size_t bytes = into->net->param_count * sizeof(float);
     hid_t group;
     name_list list = {0};
     DCNN_TRY(dcnn_block_create(bytes, "the optimizer's m", (void **)&into->m));
     DCNN_TRY(dcnn_block_create(bytes, "the optimizer's v", (void **)&into->v));
-    DCNN_TRY(dcnn_h5_group_open(from->file, "optimizer_weights", &group));
+    DCNN_TRY(dcnn_h5_group_open(from->file, place, &group));
     dcnn_status status = read_name_list(group, "weight_names", &list);
     if (status == DCNN_OK) status = read_moment_tensors(from, group, &list);
     free_list(&list);
@@ -351,8 +351,10 @@ static dcnn_status read_resume(const reader *from) {
     DCNN_TRY(dcnn_h5_group_open(from->file, "dcnn", &group));
     dcnn_status status = read_own(from, group);
     dcnn_h5_group_close(group);
-    if (status != DCNN_OK || !dcnn_h5_has(from->file, "optimizer_weights")) return status;
-    DCNN_TRY(read_moments(from));
+    const bool newer = status == DCNN_OK && dcnn_h5_has(from->file, "dcnn/optimizer_weights");
+    from->into->own = status == DCNN_OK;
+    if (status != DCNN_OK || (!newer && !dcnn_h5_has(from->file, "optimizer_weights"))) return status;
+    DCNN_TRY(read_moments(from, newer ? "dcnn/optimizer_weights" : "optimizer_weights"));
     from->into->resumable = true;
     return DCNN_OK;
 }
@@ -370,7 +372,10 @@ static dcnn_status read_all(const reader *from) {
         json_decref(state);
         DCNN_TRY(status);
     }
-    if (dcnn_h5_has(from->file, "dcnn")) from->into->compiled[0] = '\0'; /* dcnn's own: nothing is lost */
+    if (dcnn_h5_has(from->file, "dcnn"))
+        from->into->compiled[0] = '\0'; /* dcnn's own: nothing is lost */
+    else
+        from->into->has_optimizer = false;
     DCNN_TRY(read_weights(from));
     return read_resume(from);
 }

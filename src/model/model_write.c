@@ -131,7 +131,7 @@ static dcnn_status write_moments(hid_t group, const dcnn_checkpoint *from, const
 
 static dcnn_status write_optimizer(hid_t file, const dcnn_checkpoint *from, const dcnn_optimizer *optimizer) {
     hid_t group;
-    DCNN_TRY(dcnn_h5_group_create(file, "optimizer_weights", &group));
+    DCNN_TRY(dcnn_h5_group_create(file, "dcnn/optimizer_weights", &group));
     const size_t count = 2 + 2 * (size_t)count_trainable(from->net);
     weight_name *names = calloc(count, sizeof *names);
     dcnn_status status = names ? write_moments(group, from, optimizer, names)
@@ -199,8 +199,8 @@ static dcnn_status write_group(hid_t file, const char *name, const dcnn_checkpoi
 static dcnn_status write_all(hid_t file, const dcnn_checkpoint *from, const dcnn_optimizer *optimizer) {
     DCNN_TRY(write_head(file, from->net, optimizer));
     DCNN_TRY(write_group(file, "model_weights", from));
-    if (from->m && from->v && optimizer) DCNN_TRY(write_optimizer(file, from, optimizer));
-    return write_group(file, "dcnn", from);
+    DCNN_TRY(write_group(file, "dcnn", from));
+    return from->m && from->v && optimizer ? write_optimizer(file, from, optimizer) : DCNN_OK;
 }
 
 dcnn_status dcnn_checkpoint_write(const char *path, const dcnn_checkpoint *checkpoint,

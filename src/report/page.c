@@ -367,7 +367,7 @@ static void write_model_facts(FILE *out, const dcnn_report_data *data) {
     write_fact(out, "file", data->model_path);
     snprintf(text, sizeof text, "%016" PRIx64, dcnn_weights_hash(data->model->net));
     write_fact(out, "weights hash (XXH3-64)", text);
-    if (data->model->resumable) {
+    if (data->model->own && progress->step > 0) {
         snprintf(text, sizeof text, "%" PRId64 " epochs, %" PRId64 " steps", progress->epoch, progress->step);
         write_fact(out, "trained for", text);
     }

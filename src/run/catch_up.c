@@ -23,8 +23,7 @@ static bool is_best(const dcnn_progress *p) {
 
 static best_file compare(const dcnn_trainer *t, const dcnn_checkpoint *best) {
     const dcnn_progress *p = &t->state.progress, *b = &best->progress;
-    if (!best->resumable || b->seed != p->seed || b->data_checksum != p->data_checksum || !is_best(b))
-        return BEST_ANOTHER;
+    if (!best->own || b->seed != p->seed || b->data_checksum != p->data_checksum || !is_best(b)) return BEST_ANOTHER;
     if (b->epoch > p->epoch) return BEST_LATER;
     if (b->epoch != p->best_epoch) return BEST_ANOTHER;
     if (is_best(p) && dcnn_weights_hash(best->net) != dcnn_weights_hash(t->state.net)) return BEST_ANOTHER;
@@ -72,7 +71,7 @@ static dcnn_status settle_best(dcnn_trainer *t) {
     dcnn_status status = path ? look(t, path, &found) : DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
     if (status == DCNN_OK && found != BEST_FITS) {
         if (!is_best(p)) forget_best(t, path, found);
-        if (is_best(p)) status = dcnn_checkpoint_write(path, &t->state, &t->options->optimizer);
+        if (is_best(p)) status = dcnn_trainer_write(t, path, false);
     }
     free(path);
     return status;

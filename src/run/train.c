@@ -64,10 +64,9 @@ static dcnn_status save(dcnn_trainer *t, const char *best) {
         dcnn_watchdog_work(true);
         status = check_lock(t);
         if (status == DCNN_OK)
-            status = path ? dcnn_checkpoint_write(path, &t->state, &t->options->optimizer)
-                          : DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
+            status = path ? dcnn_trainer_write(t, path, true) : DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
         free(path);
-        if (status == DCNN_OK && best) status = dcnn_checkpoint_write(best, &t->state, &t->options->optimizer);
+        if (status == DCNN_OK && best) status = dcnn_trainer_write(t, best, false);
         if (status == DCNN_OK) status = dcnn_history_write(t->run->folder, t->state.history);
         if (status == DCNN_OK) dcnn_checkpoint_prune(t->run->folder, (int)t->options->keep);
         if (status == DCNN_OK && t->options->on_save) t->options->on_save(t->options->context);

@@ -307,6 +307,21 @@ static double descent_rate(const dcnn_trainer *t) {
                               t->options->epochs, steps);
 }
 
+/* Of the next step. */
+static double rate_now(const dcnn_trainer *t) {
+    if (t->state.progress.descent_epoch > 0) return descent_rate(t);
+    return dcnn_schedule_rate(&t->options->schedule, t->options->optimizer.learning_rate, t->state.progress.step,
+                              t->options->epochs, dcnn_sampler_steps(&t->sampler));
+}
+
+dcnn_status dcnn_trainer_write(const dcnn_trainer *t, const char *path, bool moments) {
+    dcnn_checkpoint state = t->state;
+    dcnn_optimizer optimizer = t->options->optimizer;
+    optimizer.learning_rate = t->rate > 0.0 ? t->rate : rate_now(t);
+    if (!moments) state.m = state.v = NULL;
+    return dcnn_checkpoint_write(path, &state, &optimizer);
+}
+
 /* --- a step ------------------------------------------------------------------------------------------------------- */
 
 dcnn_status dcnn_trainer_step(dcnn_trainer *t, bool *stop) {
@@ -315,9 +330,7 @@ dcnn_status dcnn_trainer_step(dcnn_trainer *t, bool *stop) {
     DCNN_TRY(dcnn_trace_step(t->trace, t->comm, t->pace.steps + 1));
     const double began_s = dcnn_now_s();
     t->step_samples = left < most ? left : most;
-    t->rate = dcnn_schedule_rate(&t->options->schedule, t->options->optimizer.learning_rate, p->step,
-                                 t->options->epochs, dcnn_sampler_steps(&t->sampler));
-    if (p->descent_epoch > 0) t->rate = descent_rate(t);
+    t->rate = rate_now(t);
     const dcnn_epoch_feed feed = {.loader = &t->loader,
                                   .kernels = dcnn_engine_kernels(t->engine),
                                   .sampler = &t->sampler,

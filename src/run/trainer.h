@@ -75,6 +75,11 @@ dcnn_status dcnn_trainer_open(dcnn_comm *comm, const dcnn_run *run, const dcnn_c
 /** Frees a trainer; NULL is allowed. *Collective.* */
 void dcnn_trainer_close(dcnn_trainer *trainer);
 
+/** Writes the state, as Keras reads it too: the learning rate is that of the last step. *Local* (rank 0 alone calls
+ * it).
+ * @param moments  the optimizer's as well, a whole checkpoint; else a network of a third of the size (best.h5) */
+dcnn_status dcnn_trainer_write(const dcnn_trainer *t, const char *path, bool moments);
+
 /**
  * One step: the next batch, or micro-batches. *Collective.*
  * @return as dcnn_engine_step()

@@ -9,6 +9,7 @@ dcnn prepare few.csv -o few.h5 >/dev/null
 dcnn train few.h5 --model net.json --run run --epochs 1 --no-report >/dev/null 2>&1
 dcnn export run/best.h5 -o best.onnx
 dcnn export run/best.h5 -o raw.keras --raw-input
+dcnn export run/checkpoints/step-00000001.h5 -o moments.keras
 dcnn export run/best.h5 -o best.safetensors
 dcnn info raw.keras | sed -n '1,6p'
 grep -ao 'byte / 255 - mean) / std' best.onnx

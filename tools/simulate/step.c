@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * step.c — a training step without arithmetic: the program's own communication (src/comm/comm*.c, unchanged), and time
- * that passes where src/run/train_step.c computes. Under SimGrid SMPI time is simulated; with a real MPI the rank
+ * that passes where src/engine/step.c computes. Under SimGrid SMPI time is simulated; with a real MPI the rank
  * sleeps, so that 8 ranks on 2 cores show what the network does and not what the cores do.
  *
  *   step PLAN BATCH STEPS OVERLAP      OVERLAP 0: each bucket's sum is waited for where it begins

@@ -14,7 +14,7 @@ typedef dcnn_status writer(const char *path, const dcnn_checkpoint *checkpoint, 
 
 static dcnn_status write_keras(const char *path, const dcnn_checkpoint *checkpoint, bool raw) {
     (void)raw;
-    return dcnn_keras_write(path, checkpoint, NULL);
+    return dcnn_keras_write(path, checkpoint, checkpoint->has_optimizer ? &checkpoint->optimizer : NULL);
 }
 
 static dcnn_status write_weights(const char *path, const dcnn_checkpoint *checkpoint, bool raw) {
@@ -24,7 +24,7 @@ static dcnn_status write_weights(const char *path, const dcnn_checkpoint *checkp
 
 static dcnn_status write_legacy(const char *path, const dcnn_checkpoint *checkpoint, bool raw) {
     (void)raw;
-    return dcnn_checkpoint_write(path, checkpoint, NULL);
+    return dcnn_checkpoint_write(path, checkpoint, checkpoint->has_optimizer ? &checkpoint->optimizer : NULL);
 }
 
 static dcnn_status write_safetensors(const char *path, const dcnn_checkpoint *checkpoint, bool raw) {
@@ -78,6 +78,18 @@ static void tell_input(const char *path, const dcnn_checkpoint *checkpoint, bool
                named ? ", which it names" : ", for which it has no place");
 }
 
+/* How Keras' fit() goes on. */
+static void tell_optimizer(const char *path, const dcnn_checkpoint *checkpoint) {
+    if (!checkpoint->has_optimizer) return;
+    printf("%s: %s of learning rate %.6g, %s\n", path, dcnn_optimizer_table[checkpoint->optimizer.kind].keras_class,
+           checkpoint->optimizer.learning_rate,
+           checkpoint->m ? "with its moments: fit() goes on from there" : "without moments: fit() begins them anew");
+    if (checkpoint->optimizer.weight_decay > 0.0)
+        printf("%s: Keras keeps no list of what has no weight decay; before fit(), call "
+               "model.optimizer.exclude_from_weight_decay(var_names=['bias', 'gamma', 'beta'])\n",
+               path);
+}
+
 dcnn_status dcnn_cmd_export(dcnn_cli *cli) {
     const dcnn_options *o = cli->options;
     const char *model = o->operands[0];
@@ -99,6 +111,7 @@ dcnn_status dcnn_cmd_export(dcnn_cli *cli) {
     if (status == DCNN_OK) status = formats[format].write(o->output, &checkpoint, o->raw_input);
     if (status == DCNN_OK) {
         printf("%s: %s\n", o->output, formats[format].name);
+        if (formats[format].write == write_keras) tell_optimizer(o->output, &checkpoint);
         tell_input(o->output, &checkpoint, formats[format].write != write_weights);
     }
     dcnn_checkpoint_free(&checkpoint);

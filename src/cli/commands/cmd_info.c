@@ -203,7 +203,7 @@ static void print_checkpoint(const char *path, const dcnn_checkpoint *c) {
     printf("%s: %s; %s\n", path, c->resumable ? "a checkpoint" : "a model", seal_text(c->seal == DCNN_SEAL_GOOD));
     print_layers(c->net);
     printf("weights hash   %016" PRIx64 "\n", dcnn_weights_hash(c->net));
-    if (c->resumable) print_progress(c);
+    if (c->own && c->progress.step > 0) print_progress(c);
     if (c->normalised) {
         print_values("mean", c->net->nodes[0].shape.c, c->mean);
         print_values("std", c->net->nodes[0].shape.c, c->std);
@@ -228,7 +228,7 @@ static dcnn_status print_checkpoint_json(const char *path, const dcnn_checkpoint
     json_t *json = net_json(c->resumable ? "checkpoint" : "model", path, c->net);
     json_object_set_new(json, "sealed", json_boolean(c->seal == DCNN_SEAL_GOOD));
     json_object_set_new(json, "weights_hash", json_sprintf("%016" PRIx64, dcnn_weights_hash(c->net)));
-    if (c->resumable) json_object_set_new(json, "progress", progress_json(&c->progress));
+    if (c->own && c->progress.step > 0) json_object_set_new(json, "progress", progress_json(&c->progress));
     if (c->options) json_object_set(json, "options", c->options);
     if (c->data_path) json_object_set_new(json, "data", json_string(c->data_path));
     if (c->normalised) {

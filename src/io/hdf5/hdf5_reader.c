@@ -142,14 +142,20 @@ static const H5FD_class_t reader_class = {
     .fl_map = H5FD_FLMAP_DICHOTOMY,
 };
 
+/* Registered once and for all: the last file that is closed would else free the driver, and HDF5 then call it. */
+static hid_t reader_driver(void) {
+    static hid_t driver = H5I_INVALID_HID;
+    if (driver < 0 || H5Iget_type(driver) != H5I_VFL) driver = H5FDregister(&reader_class);
+    return driver;
+}
+
 hid_t dcnn_h5_reader_open(const char *path, int descriptor) {
     const reader_settings settings = {path, descriptor};
-    hid_t access = dcnn_h5_access(), driver = H5FDregister(&reader_class);
+    hid_t access = dcnn_h5_access(), driver = reader_driver();
     trouble = 0;
     hid_t file = driver >= 0 && H5Pset_driver(access, driver, &settings) >= 0 ? H5Fopen(path, H5F_ACC_RDONLY, access)
                                                                               : H5I_INVALID_HID;
     const hid_t reasons = H5Eget_current_stack(); /* the next calls would clear them */
-    if (driver >= 0) H5FDunregister(driver);
     H5Pclose(access);
     H5Eset_current_stack(reasons);
     return file;
