@@ -156,7 +156,7 @@ CASES["a layer that is called three times"] = twice
 def every_layer():
     x = np.random.default_rng(8).uniform(-2, 2, (3, 9, 8, 4)).astype("float32")
     for name, case in CASES.items():
-        start = keras.Input((9, 8, 4), name="pictures")
+        start = keras.Input((9, 8, 4), name="images")
         y = case(start)
         model = keras.Model(start, y if len(y.shape) == 2 else L.Flatten()(y))
         draw(model)
@@ -192,10 +192,33 @@ def raw_input():
                 distance(np.asarray(again(images.astype("float32"), training=False)), expected))
 
 
+def pytorch():
+    """What dcnn makes of networks that PyTorch exported, by each of its ways."""
+    try:
+        import torch
+    except ImportError:
+        print("PyTorch is not here: its networks are left out")
+        return
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+    import record_onnx
+    torch.manual_seed(5)
+    x = torch.randn(7, 3, record_onnx.SIDE, record_onnx.SIDE)
+    for name, model in record_onnx.networks().items():
+        y = model(x).detach()
+        expected = (y if name == "plain" else torch.softmax(y, 1)).numpy()
+        for way in ("old", "new"):
+            record_onnx.export(model, x[:2], path("torch.onnx"), way)
+            what = "PyTorch %s, %s exporter -> dcnn: %s" % (torch.__version__, way, name)
+            trouble = run_dcnn("export", path("torch.onnx"), "-o", path("torch.h5"), "--force")
+            got = trouble or predict_with_dcnn(path("torch.h5"), x.numpy().transpose(0, 2, 3, 1).copy())
+            say(what, got if isinstance(got, str) else distance(got, expected))
+
+
 def main():
     print("onnxruntime %s, onnx %s, Keras %s" % (onnxruntime.__version__, onnx.__version__, keras.__version__))
     every_layer()
     raw_input()
+    pytorch()
     print("%d wrong" % bad)
     sys.exit(1 if bad else 0)
 

@@ -144,6 +144,7 @@ dcnn_status dcnn_config_refuse(const dcnn_node *node, const json_t *config, cons
         const json_t *value = json_object_get(config, rows[i].key);
         if (is_absent(value)) continue;
         json_t *harmless = rows[i].harmless ? json_loads(rows[i].harmless, JSON_DECODE_ANY, NULL) : NULL;
+        if (rows[i].harmless && !harmless) return DCNN_FAIL(DCNN_FAILURE, "out of memory for layer '%s'", node->name);
         const bool same = harmless && is_same(value, harmless);
         json_decref(harmless);
         if (!same)

@@ -163,6 +163,11 @@ dcnn_status dcnn_onnx_settle(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dc
     return DCNN_OK;
 }
 
+dcnn_status dcnn_onnx_settled(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_onnx_value *x) {
+    DCNN_TRY(dcnn_onnx_input(r, node, 0, x));
+    return dcnn_onnx_settle(r, node, x);
+}
+
 /* --- the graph -----------------------------------------------------------------------------------------------------
  */
 
@@ -182,6 +187,7 @@ static dcnn_status take_node(dcnn_onnx_reader *r, const DcnnOnnx__Node *node) {
     DCNN_TRY(dcnn_onnx_fold(r, node, &out, &done));
     dcnn_onnx_take *take = find(dcnn_onnx_layer_rows, node->op_type);
     if (take == NULL) take = find(dcnn_onnx_value_rows, node->op_type);
+    if (take == NULL) take = find(dcnn_onnx_shape_rows, node->op_type);
     out = done ? out : (dcnn_onnx_value){.kind = ONNX_OPEN};
     if (!done && take) DCNN_TRY(take(r, node, &out));
     out.made_by = node;

@@ -116,6 +116,12 @@ json_t *dcnn_onnx_config(const dcnn_onnx_reader *r, const char *layer);
 /* Makes a value what an operator takes: a map, or a vector in the order of [c, h, w]; adds layers where it must. */
 dcnn_status dcnn_onnx_as_map(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_onnx_value *value);
 dcnn_status dcnn_onnx_settle(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_onnx_value *value);
+/* The node's first input, settled. */
+dcnn_status dcnn_onnx_settled(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_onnx_value *value);
+
+/* A number that newer opsets have as an input and older ones as an attribute; *value stays where there is neither. */
+dcnn_status dcnn_onnx_bound(const dcnn_onnx_reader *r, const DcnnOnnx__Node *node, size_t input, const char *attribute,
+                            double *value);
 
 /* How often a value is used. */
 int dcnn_onnx_uses(const dcnn_onnx_reader *r, const char *name);
@@ -126,6 +132,6 @@ typedef struct dcnn_onnx_row {
     const char *operator;
     dcnn_onnx_take *take;
 } dcnn_onnx_row;
-extern const dcnn_onnx_row dcnn_onnx_layer_rows[], dcnn_onnx_value_rows[];
+extern const dcnn_onnx_row dcnn_onnx_layer_rows[], dcnn_onnx_value_rows[], dcnn_onnx_shape_rows[];
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* plan_lists.c — from a net to operations and steps. */
-#include "nn/plan_private.h"
+#include "nn/plan/plan_private.h"
 
 #include <string.h>
 

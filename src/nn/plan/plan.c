@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* plan.c — from a net to operations, steps and memory: plan_private.h has the picture. */
-#include "nn/plan_private.h"
+#include "nn/plan/plan_private.h"
 
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* plan_run.c — running a plan: stage by stage, each grain through all its operations. */
-#include "nn/plan_private.h"
+#include "nn/plan/plan_private.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* plan_memory.c — the tensors of a plan: how large each is, when it is touched, where it lies. */
-#include "nn/plan_private.h"
+#include "nn/plan/plan_private.h"
 
 #include <stdlib.h>
 
