@@ -246,7 +246,17 @@ static dcnn_status run(dcnn_command_id command, int argc, char **argv) {
     return status;
 }
 
+/* Memory for jansson, which drops what it finds no room for: a description would be read as another one. */
+static void *memory_or_end(size_t bytes) {
+    void *memory = malloc(bytes);
+    if (memory) return memory;
+    static const char words[] = "dcnn: out of memory\n";
+    if (write(STDERR_FILENO, words, sizeof words - 1) < 0) exit(DCNN_FAILURE); /* there is nowhere else to say it */
+    exit(DCNN_FAILURE);
+}
+
 int main(int argc, char **argv) {
+    json_set_alloc_funcs(memory_or_end, free);
     const char *name = argc > 1 ? argv[1] : "";
     const int command = dcnn_command_find(name);
     const bool version = strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0;
