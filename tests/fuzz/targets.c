@@ -50,7 +50,8 @@ const char *fuzz_file(const char *name, const uint8_t *bytes, size_t length) {
         unlink(last_file);
     snprintf(last_file, sizeof last_file, "%s/%s", folder_of(), name);
     FILE *file = fopen(last_file, "wb");
-    if (file == NULL || fwrite(bytes, 1, length, file) != length || fclose(file) != 0) fuzz_broken("no scratch file");
+    if (file == NULL || (length > 0 && fwrite(bytes, 1, length, file) != length) || fclose(file) != 0)
+        fuzz_broken("no scratch file");
     return last_file;
 }
 
