@@ -169,6 +169,8 @@ const dcnn_option dcnn_option_table[] = {
     {"shape", 0, PREPARE, SHAPE(shape), .group = reading, .help = "of a table's line [square, grey or in colour]"},
     {"label-column", 0, PREPARE, TEXT(label_column, "NAME"), .group = reading,
      .help = "of a table: a name, a number, first, last"},
+    {"target-columns", 0, PREPARE, TEXT(target_columns, "NAME,.."), .group = reading,
+     .help = "numbers to predict: a table's columns, an array's, or all", .also = "targets regression"},
     {"scale", 0, PREPARE, REAL(scale, 0, 1000000, DCNN_OPEN_LOW), .group = reading,
      .help = "times each number of a table or array: 255 for those from 0 to 1"},
     {"transpose", 0, PREPARE, FLAG(transpose), .group = reading, .help = "lines for columns (EMNIST)"},

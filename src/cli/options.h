@@ -100,7 +100,7 @@ typedef struct dcnn_options {
     dcnn_text_list test, validation;
     bool gray, skip_broken, transpose;
     double scale;
-    const char *fit, *background, *label_column;
+    const char *fit, *background, *label_column, *target_columns;
     /* slurm */
     const char *nodes, *time, *partition, *account, *job_name, *launcher;
     int64_t ranks_per_node;
