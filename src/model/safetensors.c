@@ -18,8 +18,7 @@ static const char *name_of(const dcnn_node *node, const dcnn_param *param, char 
     return name;
 }
 
-/* --- writing -------------------------------------------------------------------------------------------------------
- */
+/* --- writing ------------------------------------------------------------------------------------------------------ */
 
 static json_t *describe_tensor(const dcnn_param *param, size_t begin) {
     json_t *shape = json_array();
@@ -87,8 +86,7 @@ dcnn_status dcnn_safetensors_write(const char *path, const dcnn_checkpoint *chec
     return status;
 }
 
-/* --- reading -------------------------------------------------------------------------------------------------------
- */
+/* --- reading ------------------------------------------------------------------------------------------------------ */
 
 /* A file in memory: its header, and where the tensors lie. */
 typedef struct reader {

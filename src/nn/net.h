@@ -133,6 +133,10 @@ void dcnn_net_set_momentum(dcnn_net *net, double momentum);
  * linear for binary, linear for the others. *Local.* @return DCNN_OK, DCNN_BAD_INPUT */
 dcnn_status dcnn_net_set_loss(dcnn_net *net, const dcnn_loss *loss);
 
+/** Name that Keras gives a layer by its class, in snake case, numbered if others of that class come before it; its
+ * place in Keras 3's files of weights has it too. `name` has DCNN_NAME_BYTES. *Local.* */
+void dcnn_net_place_name(const char *class_name, int before, char *name);
+
 /** Where Keras 3 keeps a node's weights in the files of the flat net that dcnn_net_describe() describes. */
 void dcnn_net_written_path(const dcnn_net *net, int node, char path[DCNN_PATH_BYTES]);
 

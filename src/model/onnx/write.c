@@ -12,8 +12,7 @@ enum { IR_VERSION = 8, MOST_BYTES = INT32_MAX }; /* protobuf's own limit */
 
 static const char batch[] = "N";
 
-/* --- weights -------------------------------------------------------------------------------------------------------
- */
+/* --- weights ------------------------------------------------------------------------------------------------------ */
 
 const char *dcnn_onnx_weight(dcnn_onnx_layer *l, int number, const int *order) {
     const dcnn_param *param = dcnn_net_param(l->net, l->node, number);
@@ -62,8 +61,7 @@ bool dcnn_onnx_has(const char *class_name) {
     return dcnn_onnx_find(class_name) != NULL;
 }
 
-/* --- the graph -----------------------------------------------------------------------------------------------------
- */
+/* --- the graph ---------------------------------------------------------------------------------------------------- */
 
 /* Constants of a layer that is called again are found under its name; its values need one of their own. */
 static const char *prefix_of(dcnn_onnx_graph *graph, const dcnn_net *net, int number) {
@@ -96,8 +94,7 @@ static dcnn_status add_layer(dcnn_onnx_graph *graph, const dcnn_net *net, int nu
     return status;
 }
 
-/* --- what stands around it -----------------------------------------------------------------------------------------
- */
+/* --- what stands around it ---------------------------------------------------------------------------------------- */
 
 /* The shape [N, c, h, w] or [N, c] of an input or output. */
 static void add_value(dcnn_onnx_graph *graph, const char *name, dcnn_shape shape, int32_t type, size_t *count,
