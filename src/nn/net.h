@@ -14,9 +14,10 @@
 #include <stdint.h>
 
 #include "base/status.h"
+#include "nn/constraint.h"
 #include "nn/initializer.h"
 #include "nn/loss.h"
-#include "nn/rules.h"
+#include "nn/regularizer.h"
 #include "nn/tensor.h"
 
 typedef struct dcnn_layer dcnn_layer;
@@ -32,7 +33,8 @@ typedef struct dcnn_param {
     bool statistic; /**< a moving statistic: Keras lists it behind a layer's weights */
     size_t offset;  /**< first float in net->params (trainable) or net->state (not) */
     dcnn_initializer initializer;
-    dcnn_rules rules;
+    dcnn_regularizer regularizer;
+    dcnn_constraint constraint;
     double rate; /**< its learning rate is the step's times this; 0 counts as 1 */
 } dcnn_param;
 

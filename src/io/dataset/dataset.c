@@ -14,7 +14,7 @@
 #include "io/hdf5/hdf5.h"
 #include "io/dataset/pixels.h"
 
-enum { FORMAT_VERSION = 2, SAMPLED_PICTURES = 64 };
+enum { FORMAT_VERSION = 2, SAMPLED_IMAGES = 64 };
 
 /* --- the description -------------------------------------------------------------------------------------------- */
 
@@ -121,7 +121,7 @@ static dcnn_status read_optional_text(hid_t file, const char *name, char **text)
 static dcnn_status read_origin(hid_t file, dcnn_dataset *set) {
     DCNN_TRY(read_optional_text(file, "source", &set->source));
     DCNN_TRY(read_optional_text(file, "source_checksum", &set->source_checksum));
-    DCNN_TRY(read_optional_text(file, "pictures", &set->pictures));
+    DCNN_TRY(read_optional_text(file, "pictures", &set->image_kind));
     if (!dcnn_h5_attribute_has(file, "seed")) return DCNN_OK;
     if (dcnn_h5_attribute_read(file, "seed", DCNN_H5_UINT64, -1, &set->seed) == DCNN_OK) return DCNN_OK;
     int64_t seed; /* h5py writes Python's integers signed */
@@ -404,14 +404,14 @@ static void hash_description(const dcnn_dataset *set, XXH3_state_t *hash) {
     }
 }
 
-static dcnn_status hash_samples(const dcnn_dataset *set, uint8_t *picture, XXH3_state_t *hash) {
-    const int64_t some = set->count < SAMPLED_PICTURES ? set->count : SAMPLED_PICTURES;
+static dcnn_status hash_samples(const dcnn_dataset *set, uint8_t *image, XXH3_state_t *hash) {
+    const int64_t some = set->count < SAMPLED_IMAGES ? set->count : SAMPLED_IMAGES;
     dcnn_pixels *reader;
     DCNN_TRY(dcnn_pixels_open(set, 0, &reader));
     dcnn_status status = DCNN_OK;
     for (int64_t i = 0; status == DCNN_OK && i < some; i++) {
-        status = dcnn_pixels_read(reader, some > 1 ? i * (set->count - 1) / (some - 1) : 0, 1, picture);
-        XXH3_64bits_update(hash, picture, (size_t)set->h * (size_t)set->w * (size_t)set->c);
+        status = dcnn_pixels_read(reader, some > 1 ? i * (set->count - 1) / (some - 1) : 0, 1, image);
+        XXH3_64bits_update(hash, image, (size_t)set->h * (size_t)set->w * (size_t)set->c);
     }
     dcnn_pixels_close(reader);
     return status;
@@ -423,9 +423,9 @@ dcnn_status dcnn_dataset_identify(dcnn_dataset *set) {
     int32_t *labels = calloc((size_t)set->count, sizeof *labels);
     const size_t numbers = (size_t)set->count * (size_t)set->target_width;
     float *targets = calloc(numbers + 1, sizeof *targets);
-    uint8_t *picture = malloc((size_t)set->h * (size_t)set->w * (size_t)set->c);
+    uint8_t *image = malloc((size_t)set->h * (size_t)set->w * (size_t)set->c);
     dcnn_status status = DCNN_OK;
-    if (!hash || !labels || !targets || !picture)
+    if (!hash || !labels || !targets || !image)
         status = DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for its checksum", set->path);
     if (status == DCNN_OK) {
         XXH3_64bits_reset(hash);
@@ -436,13 +436,13 @@ dcnn_status dcnn_dataset_identify(dcnn_dataset *set) {
     if (status == DCNN_OK) {
         XXH3_64bits_update(hash, labels, (size_t)set->count * sizeof *labels);
         XXH3_64bits_update(hash, targets, numbers * sizeof *targets);
-        status = hash_samples(set, picture, hash);
+        status = hash_samples(set, image, hash);
     }
     if (status == DCNN_OK) set->checksum = XXH3_64bits_digest(hash);
     if (hash) XXH3_freeState(hash);
     free(labels);
     free(targets);
-    free(picture);
+    free(image);
     return status;
 }
 
@@ -460,7 +460,7 @@ void dcnn_dataset_free(dcnn_dataset *dataset) {
     free(dataset->path);
     free(dataset->source);
     free(dataset->source_checksum);
-    free(dataset->pictures);
+    free(dataset->image_kind);
     free(dataset->checksums);
     memset(dataset, 0, sizeof *dataset);
 }

@@ -301,14 +301,14 @@ static dcnn_status make_net(dcnn_onnx_reader *r, dcnn_net **net) {
 
 /* Entries that dcnn writes: texts, and lists as JSON. */
 static dcnn_status take_metadata(const DcnnOnnx__Model *model, const char *path, dcnn_checkpoint *into) {
-    json_t *own = json_object();
+    json_t *metadata = json_object();
     for (size_t i = 0; i < model->n_metadata_props; i++) {
         const DcnnOnnx__Entry *entry = model->metadata_props[i];
         json_t *value = entry->key && entry->value ? json_loads(entry->value, 0, NULL) : NULL;
-        if (value) json_object_set_new(own, entry->key, value);
+        if (value) json_object_set_new(metadata, entry->key, value);
     }
-    dcnn_status status = dcnn_own_take(own, path, into);
-    json_decref(own);
+    dcnn_status status = dcnn_metadata_read(metadata, path, into);
+    json_decref(metadata);
     return status;
 }
 

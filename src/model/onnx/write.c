@@ -137,13 +137,13 @@ static void add_entry(dcnn_onnx_graph *graph, const char *key, json_t *value) {
     DcnnOnnx__Model *model = &graph->model;
     char *text = json_is_string(value) ? strdup(json_string_value(value)) : json_dumps(value, JSON_COMPACT);
     DcnnOnnx__Entry *entry = dcnn_onnx_alloc(graph, sizeof *entry);
-    char *own = text ? dcnn_onnx_alloc(graph, strlen(text) + 1) : NULL;
+    char *copy = text ? dcnn_onnx_alloc(graph, strlen(text) + 1) : NULL;
     if (model->metadata_props == NULL)
         model->metadata_props = dcnn_onnx_alloc(graph, MOST_ENTRIES * sizeof(DcnnOnnx__Entry *));
-    if (entry && own && model->metadata_props) {
+    if (entry && copy && model->metadata_props) {
         dcnn_onnx__entry__init(entry);
         entry->key = (char *)(uintptr_t)key;
-        entry->value = strcpy(own, text);
+        entry->value = strcpy(copy, text);
         model->metadata_props[model->n_metadata_props++] = entry;
     }
     free(text);
@@ -151,10 +151,10 @@ static void add_entry(dcnn_onnx_graph *graph, const char *key, json_t *value) {
 }
 
 static void add_metadata(dcnn_onnx_graph *graph, const dcnn_checkpoint *from) {
-    json_t *own = dcnn_own_describe(from), *value;
+    json_t *metadata = dcnn_metadata_describe(from), *value;
     const char *key;
-    json_object_foreach(own, key, value) add_entry(graph, dcnn_onnx_text(graph, "%s", key), json_incref(value));
-    json_decref(own);
+    json_object_foreach(metadata, key, value) add_entry(graph, dcnn_onnx_text(graph, "%s", key), json_incref(value));
+    json_decref(metadata);
 }
 
 static dcnn_status pack(const char *path, dcnn_onnx_graph *graph) {
