@@ -137,8 +137,7 @@ static void odd_metadata_are_refused(void **state) {
     expect_odd_metadata("\"mean\":\"[0.1", "\"mean\":\"x0.1", "'mean' of its __metadata__ is no list");
 }
 
-/* --- a model of bytes ----------------------------------------------------------------------------------------------
- */
+/* --- a model of bytes --------------------------------------------------------------------------------------------- */
 
 static void predict(const dcnn_net *net, const float *images, size_t count, float outputs[4]) {
     dcnn_plan *plan;

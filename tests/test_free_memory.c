@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* test_room.c — how much memory is left, from what Linux says of machine and control groups. */
+/* test_free_memory.c — how much memory is left, from what Linux says of machine and control groups. */
 #include "io_helpers.h"
 
-#include "run/room.h"
+#include "run/free_memory.h"
 
 /* SCRATCH/FOLDER/NAME of a machine that we make up. */
 static void say(const char *folder, const char *name, const char *text) {
@@ -13,9 +13,9 @@ static void say(const char *folder, const char *name, const char *text) {
 }
 
 static void expect(uint64_t bytes, const char *bound_by) {
-    const dcnn_room room = dcnn_room_in_memory(scratch);
-    if (room.bytes != bytes || !strstr(room.bound_by, bound_by))
-        fail_msg("%llu by %s", (unsigned long long)room.bytes, room.bound_by);
+    const dcnn_free_memory left = dcnn_free_memory_of_process(scratch);
+    if (left.bytes != bytes || !strstr(left.bound_by, bound_by))
+        fail_msg("%llu by %s", (unsigned long long)left.bytes, left.bound_by);
 }
 
 static void the_tightest_bound_counts(void **state) {
@@ -52,8 +52,8 @@ static void the_tightest_bound_counts(void **state) {
 static void this_machine_has_some(void **state) {
     (void)state;
     char text[32];
-    assert_true(dcnn_room_in_memory("").bytes > 1 << 20);
-    assert_true(dcnn_room_in_shared_memory().bytes > 0);
+    assert_true(dcnn_free_memory_of_process("").bytes > 1 << 20);
+    assert_true(dcnn_free_shared_memory().bytes > 0);
     assert_string_equal(dcnn_bytes_text(64 << 20, text), "64.0 MiB");
     assert_string_equal(dcnn_bytes_text((uint64_t)3 << 29, text), "1.5 GiB");
 }
@@ -61,5 +61,5 @@ static void this_machine_has_some(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(the_tightest_bound_counts),
                                        cmocka_unit_test(this_machine_has_some)};
-    return cmocka_run_group_tests_name("room", tests, set_up, tear_down);
+    return cmocka_run_group_tests_name("left", tests, set_up, tear_down);
 }
