@@ -18,7 +18,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "guard/launch.h"
-#include "guard/room.h"
+#include "guard/free_memory.h"
 #include "guard/watchdog_net.h"
 #include "io/run_files.h"
 
@@ -109,7 +109,7 @@ static _Noreturn void end_because(const char *what, int64_t step, double launche
     char line[1400];
     signal(SIGALRM, SIG_DFL);
     alarm(LAST_WORDS_S); /* whatever stands still may be the file system */
-    const bool killed = dog.kills >= 0 && dcnn_room_kills("") > dog.kills;
+    const bool killed = dog.kills >= 0 && dcnn_memory_kills("") > dog.kills;
     int used = snprintf(line, sizeof line, "%s (last step %lld)%s: the run ends here, ", what, (long long)step,
                         killed ? ", and Linux has killed a process because the memory limit of this job or container "
                                  "was reached: give it more (Slurm: --mem), or a smaller --batch-size"
@@ -391,7 +391,7 @@ dcnn_status dcnn_watchdog_start(dcnn_comm *comm, double timeout_s, bool elastic,
     dcnn_comm_broadcast(comm, &dog.timeout_s, sizeof dog.timeout_s);
     dcnn_comm_broadcast(comm, dog.folder, sizeof dog.folder);
     dog.tell = tell;
-    dog.kills = dcnn_room_kills("");
+    dog.kills = dcnn_memory_kills("");
     return start(comm);
 }
 

@@ -4,7 +4,7 @@
 #define DCNN_RUN_MEMORY_H
 
 #include "engine/engine.h"
-#include "guard/room.h"
+#include "guard/free_memory.h"
 
 /** What a rank's training takes, by what it is for. */
 typedef struct dcnn_need {
@@ -20,6 +20,6 @@ dcnn_need dcnn_need_of(const dcnn_comm *comm, const dcnn_engine_bytes *engine, s
 
 /** Is there room for it? *Local.*
  * @return DCNN_OK; DCNN_BAD_INPUT, with what is needed, what bounds it and what would help */
-dcnn_status dcnn_need_check(const dcnn_need *need, dcnn_room node, dcnn_room process);
+dcnn_status dcnn_need_check(const dcnn_need *need, dcnn_free_memory node, dcnn_free_memory process);
 
 #endif
