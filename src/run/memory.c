@@ -25,7 +25,7 @@ dcnn_need dcnn_need_of(const dcnn_comm *comm, const dcnn_engine_bytes *engine, s
     return need;
 }
 
-static dcnn_status fail(const dcnn_need *need, uint64_t bytes, const char *whose, dcnn_free_memory left,
+static dcnn_status fail(const dcnn_need *need, uint64_t bytes, const char *whose, dcnn_free_memory there,
                         const char *advice) {
     char all[32], images[32], weights[32], left[32], host[256] = "this node";
     gethostname(host, sizeof host - 1);
@@ -33,7 +33,8 @@ static dcnn_status fail(const dcnn_need *need, uint64_t bytes, const char *whose
                      "training needs %s more memory on %s%s (activations %s, weights and gradients %s), but %s leaves "
                      "%s: %s",
                      dcnn_bytes_text(bytes, all), host, whose, dcnn_bytes_text(need->images, images),
-                     dcnn_bytes_text(need->weights, weights), left.bound_by, dcnn_bytes_text(left.bytes, left), advice);
+                     dcnn_bytes_text(need->weights, weights), there.bound_by, dcnn_bytes_text(there.bytes, left),
+                     advice);
 }
 
 dcnn_status dcnn_need_check(const dcnn_need *need, dcnn_free_memory node, dcnn_free_memory process) {

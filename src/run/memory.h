@@ -18,7 +18,7 @@ typedef struct dcnn_need {
  * @param param_bytes  of the weights */
 dcnn_need dcnn_need_of(const dcnn_comm *comm, const dcnn_engine_bytes *engine, size_t param_bytes);
 
-/** Is there room for it? *Local.*
+/** Is there so much? *Local.*
  * @return DCNN_OK; DCNN_BAD_INPUT, with what is needed, what bounds it and what would help */
 dcnn_status dcnn_need_check(const dcnn_need *need, dcnn_free_memory node, dcnn_free_memory process);
 
