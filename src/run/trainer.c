@@ -135,9 +135,9 @@ static dcnn_status make_notes(dcnn_trainer *t) {
     t->before.statistics = calloc(t->state.net->state_count + 1, sizeof(float));
     if (t->before.statistics == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: a step to take back");
     if (t->options->log_every == 0) return DCNN_OK;
-    notes->left = (int)(dcnn_sampler_steps(&t->sampler) / t->options->log_every) + 1;
-    notes->steps = calloc((size_t)notes->left, sizeof *notes->steps);
-    return notes->steps ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: metrics of %d steps", notes->left);
+    notes->room = (int)(dcnn_sampler_steps(&t->sampler) / t->options->log_every) + 1;
+    notes->steps = calloc((size_t)notes->room, sizeof *notes->steps);
+    return notes->steps ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: metrics of %d steps", notes->room);
 }
 
 /* Chunks are of neighbours in the file, in whatever order the split names them. */
