@@ -15,6 +15,7 @@
 #include "run/data/class_weights.h"
 #include "run/data/mix.h"
 #include "run/elastic.h"
+#include "run/memory.h"
 #include "run/starting_net.h"
 
 /* --- the model -------------------------------------------------------------------------------------------------- */
@@ -87,6 +88,17 @@ static dcnn_status take_state(dcnn_trainer *t, const dcnn_checkpoint *from) {
 
 /* --- the engine --------------------------------------------------------------------------------------------------- */
 
+/* Every rank measures what it is about to take, and all go on or none. *Collective.* */
+static dcnn_status check_memory(const dcnn_trainer *t, const dcnn_engine_options *options) {
+    dcnn_engine_bytes bytes;
+    dcnn_status status = dcnn_engine_measure(t->comm, t->state.net, options, &bytes);
+    if (status == DCNN_OK) {
+        const dcnn_need need = dcnn_need_of(t->comm, &bytes, t->state.net->param_count * sizeof(float));
+        status = dcnn_need_check(&need, dcnn_free_memory_of_node(""), dcnn_free_address_space(""));
+    }
+    return dcnn_comm_agree(t->comm, status);
+}
+
 /* The engine takes the net over and starts from the checkpoint's moments. */
 static dcnn_status make_engine(dcnn_trainer *t, const dcnn_checkpoint *from) {
     const dcnn_train_options *o = t->options;
@@ -106,6 +118,7 @@ static dcnn_status make_engine(dcnn_trainer *t, const dcnn_checkpoint *from) {
                                          .on_grain = dcnn_watchdog_progress,
                                          .stop_flag = dcnn_signals_caught};
     dcnn_net *net = t->state.net;
+    DCNN_TRY(check_memory(t, &options));
     t->state.net = NULL;
     DCNN_TRY(dcnn_engine_create(t->comm, net, from ? from->m : NULL, from ? from->v : NULL, &options, &t->engine));
     t->state.net = dcnn_engine_net(t->engine);
