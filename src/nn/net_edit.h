@@ -16,6 +16,7 @@ typedef struct dcnn_net_edit {
     dcnn_patterns freeze; /**< layers whose weights stay as they are */
     int head_units;       /**< of the last Dense, which gets new weights; 0: it stays */
     bool head_numbers;    /**< it gives numbers (no activation), not classes (softmax where it had a sigmoid) */
+    bool head_labels;     /**< it gives labels, each of which a sample may have (a sigmoid where it had softmax) */
     uint64_t seed;        /**< of its weights */
 } dcnn_net_edit;
 

@@ -23,17 +23,21 @@
 static dcnn_status check_fit(const dcnn_trainer *t) {
     DCNN_TRY(
         dcnn_net_check_shape(t->state.net, "the model", t->dataset.h, t->dataset.w, t->dataset.c, t->dataset.path));
-    if (t->state.net->class_count == 0)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "the model gives numbers (loss %s), but %s has classes",
-                         dcnn_loss_name(t->state.net->loss.kind), t->dataset.path);
     if (t->state.net->untrainable[0])
         return DCNN_FAIL(DCNN_BAD_INPUT, "the model cannot be trained: %s", t->state.net->untrainable);
-    if (t->state.net->class_count != t->dataset.class_count)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "the model's last layer '%s' has %d units, but %s has %d classes%s",
-                         t->state.net->nodes[t->state.net->node_count - 1].name, t->state.net->class_count,
-                         t->dataset.path, t->dataset.class_count,
-                         dcnn_has_weights(t->options->model) ? ": --replace-head fits it to them" : "");
-    return DCNN_OK;
+    return dcnn_task_fit(&t->task, &t->dataset, dcnn_has_weights(t->options->model), t->state.net);
+}
+
+/* What is for classes: numbers have neither weights nor partners. */
+static dcnn_status check_class_options(const dcnn_trainer *t) {
+    const dcnn_train_options *o = t->options;
+    const bool mixes = o->augment && dcnn_mix_is_active(&o->ranges);
+    if (!t->task.values || (!o->class_weight && !o->oversample && !mixes)) return DCNN_OK;
+    return DCNN_FAIL(DCNN_USAGE, "--%s is for classes, but %s has numbers to predict: leave it out",
+                     o->class_weight ? "class-weight"
+                     : o->oversample ? "oversample"
+                                     : "mixup and --cutmix",
+                     t->dataset.path);
 }
 
 /* --- the state: fresh, or a checkpoint's ------------------------------------------------------------------------ */
@@ -79,8 +83,8 @@ static dcnn_status take_state(dcnn_trainer *t, const dcnn_checkpoint *from) {
     }
     DCNN_TRY(choose_input(t, from));
     /* What a checkpoint tells of the data is the data set's own; borrowed, see dcnn_trainer_close(). */
-    t->state.class_count = t->dataset.class_count;
-    t->state.class_names = t->dataset.class_names;
+    t->state.class_count = t->task.values ? t->dataset.target_width : t->dataset.class_count;
+    t->state.class_names = t->task.values ? t->dataset.target_names : t->dataset.class_names;
     t->state.data_path = t->dataset.path;
     t->state.options = json_incref((json_t *)(uintptr_t)t->options->record);
     return DCNN_OK;
@@ -113,6 +117,7 @@ static dcnn_status make_engine(dcnn_trainer *t, const dcnn_checkpoint *from) {
                                          .seed = o->seed,
                                          .soft_targets =
                                              t->class_weights || (o->augment && dcnn_mix_is_active(&o->ranges)),
+                                         .values = t->task.values,
                                          .optimizer = o->optimizer,
                                          .spans = dcnn_trace_spans(t->trace),
                                          .on_grain = dcnn_watchdog_progress,
@@ -219,6 +224,7 @@ static dcnn_status describe_images(dcnn_dataset *d, const dcnn_images *images, i
                         .w = images->w,
                         .c = images->c,
                         .class_count = classes,
+                        .has_labels = true,
                         .split_count = 1,
                         .splits = {{.name = "train", .count = images->count}}};
     d->splits[0].rows = calloc((size_t)images->count, sizeof(int64_t));
@@ -247,12 +253,16 @@ static void measure_images(const dcnn_loader *loader, dcnn_dataset *d) {
 static dcnn_status take_net(dcnn_trainer *t, const dcnn_checkpoint *from) {
     const dcnn_train_options *o = t->options;
     dcnn_checkpoint *state = &t->state;
+    DCNN_TRY(dcnn_task_choose(o->loss, &t->dataset, &t->task));
+    DCNN_TRY(check_class_options(t));
     if (from) {
         DCNN_TRY(dcnn_net_copy(from->net, &state->net));
-        return dcnn_dataset_adopt_classes(&t->dataset, from->class_count, from->class_names, "the run's checkpoint");
+        return t->task.values ? DCNN_OK /* it is the same data set */
+                              : dcnn_dataset_adopt_classes(&t->dataset, from->class_count, from->class_names,
+                                                           "the run's checkpoint");
     }
-    dcnn_status status = dcnn_starting_net(o, &t->dataset, state);
-    if (status == DCNN_OK && !o->replace_head && t->dataset.class_names &&
+    dcnn_status status = dcnn_starting_net(o, &t->dataset, &t->task, state);
+    if (status == DCNN_OK && !o->replace_head && !t->task.values && t->dataset.class_names &&
         state->class_count == t->dataset.class_count) /* check_fit() says more of another number */
         status = dcnn_dataset_adopt_classes(&t->dataset, state->class_count, state->class_names,
                                             o->weights ? o->weights : o->model);
@@ -361,7 +371,7 @@ dcnn_status dcnn_trainer_step(dcnn_trainer *t, bool *stop) {
                             .epoch = (uint32_t)p->epoch,
                             .rate = t->rate,
                             .feed = dcnn_feed_of_epoch(&feed)};
-    dcnn_step_sums sums = {.loss = p->loss_sum, .correct = p->correct};
+    dcnn_step_sums sums = {.loss = p->loss_sum, .correct = p->correct, .absolute = p->absolute_sum};
     dcnn_status status = dcnn_engine_step(t->engine, &step, &sums);
     if (status == DCNN_DIVERGED) {
         char what[128];
@@ -376,6 +386,7 @@ dcnn_status dcnn_trainer_step(dcnn_trainer *t, bool *stop) {
     DCNN_TRY(status);
     p->loss_sum = sums.loss;
     p->correct = sums.correct;
+    p->absolute_sum = sums.absolute;
     p->cursor += t->step_samples;
     p->step++;
     t->pace.steps++;
@@ -386,6 +397,6 @@ dcnn_status dcnn_trainer_step(dcnn_trainer *t, bool *stop) {
 
 dcnn_status dcnn_trainer_evaluate(dcnn_trainer *t, const int64_t *rows, int64_t count, dcnn_evaluation *evaluation) {
     const dcnn_rows_feed feed = {&t->loader, dcnn_engine_kernels(t->engine), rows, count};
-    const dcnn_evaluation_options options = {.on_grain = dcnn_watchdog_progress};
+    const dcnn_evaluation_options options = {.values = t->task.values, .on_grain = dcnn_watchdog_progress};
     return dcnn_evaluator_run(t->evaluator, count, dcnn_feed_of_rows(&feed), &options, evaluation);
 }

@@ -8,6 +8,7 @@
 #include "run/data/feeds.h"
 #include "run/metrics.h"
 #include "run/run_folder.h"
+#include "run/task.h"
 #include "run/trace.h"
 
 /* What an elastic run takes back when a rank is lost; see elastic.h. */
@@ -39,6 +40,7 @@ typedef struct dcnn_trainer {
     const dcnn_train_options *options; /* borrowed; `augment` may change between steps */
     const dcnn_run *run;
     dcnn_dataset dataset;
+    dcnn_task task;
     dcnn_loader loader;
     dcnn_sampler sampler;
     dcnn_engine *engine;
