@@ -87,11 +87,12 @@ static bool unpacks(const uint8_t *bytes, uint32_t length) {
     return code == Z_STREAM_END;
 }
 
-static bool is_whole(const uint8_t *bytes, size_t length) {
+static bool is_whole(const uint8_t *bytes, size_t length, int *elements) {
+    *elements = 0;
     if (length < HEADER) return false;
     const bool big = bytes[HEADER - 2] == 'M';
     size_t at = HEADER;
-    while (at + TAG <= length) {
+    for (; at + TAG <= length; ++*elements) {
         const uint32_t type = get_number(bytes + at, big), size = get_number(bytes + at + 4, big);
         if (size > length - at - TAG || (type == PACKED && !unpacks(bytes + at + TAG, size))) return false;
         at += TAG + size;
@@ -99,11 +100,11 @@ static bool is_whole(const uint8_t *bytes, size_t length) {
     return at == length;
 }
 
-static dcnn_status check_file(const char *path) {
+static dcnn_status check_file(const char *path, int *elements) {
     void *bytes;
     size_t length, mapped;
     DCNN_TRY(dcnn_spill_read(NULL, path, &bytes, &length, &mapped));
-    const bool whole = is_whole(bytes, length);
+    const bool whole = is_whole(bytes, length, elements);
     dcnn_spill_release(bytes, mapped);
     return whole ? DCNN_OK
                  : DCNN_FAIL(DCNN_BAD_INPUT, "%s: a damaged MATLAB file: cut or changed; use another copy", path);
@@ -129,6 +130,8 @@ static bool find_type(const matvar_t *variable, dcnn_array *a) {
 
 /* What libmatio gives lies in memory of malloc(): taken over. */
 static dcnn_status take(const char *path, matvar_t *variable, dcnn_array_list *arrays) {
+    if (!variable->name) /* libmatio found none where it should stand */
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: a damaged MATLAB file: variable %d has no name", path, arrays->count + 1);
     dcnn_array *a = dcnn_array_list_add(arrays);
     if (!a) return DCNN_FAILURE;
     a->word = strdup(variable->name);
@@ -154,8 +157,10 @@ static dcnn_status take(const char *path, matvar_t *variable, dcnn_array_list *a
     return DCNN_OK;
 }
 
-dcnn_status dcnn_mat_read(const char *path, dcnn_array_list *arrays) {
-    DCNN_TRY(check_file(path));
+dcnn_status dcnn_mat_read(const char *path, dcnn_array_list *arrays, int *unread) {
+    int elements;
+    *unread = 0;
+    DCNN_TRY(check_file(path, &elements));
     mat_t *file = Mat_Open(path, MAT_ACC_RDONLY);
     if (!file) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: a damaged MATLAB file: libmatio cannot open it", path);
     dcnn_status status = DCNN_OK;
@@ -167,14 +172,16 @@ dcnn_status dcnn_mat_read(const char *path, dcnn_array_list *arrays) {
     Mat_Close(file);
     if (status == DCNN_OK && count == 0)
         status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: a damaged MATLAB file: no variable can be read", path);
+    if (count < elements) *unread = elements - count;
     if (status == DCNN_OK) dcnn_mat_order(arrays);
     return status;
 }
 
 #else
 
-dcnn_status dcnn_mat_read(const char *path, dcnn_array_list *arrays) {
+dcnn_status dcnn_mat_read(const char *path, dcnn_array_list *arrays, int *unread) {
     (void)arrays;
+    *unread = 0;
     return DCNN_FAIL(DCNN_BAD_INPUT,
                      "%s: is a MATLAB file, and this dcnn was built without libmatio, which reads it; in Python: m = "
                      "scipy.io.loadmat('x.mat'); numpy.savez_compressed('x.npz', images=m['X'].transpose(3, 0, 1, 2), "
