@@ -148,7 +148,7 @@ static dcnn_status take(const char *path, mat_t *file, size_t file_bytes, matvar
         return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory", path);
     a->rank = variable->rank <= DCNN_ARRAY_RANK ? variable->rank : 0;
     for (int i = 0; i < a->rank; i++) a->shape[i] = (int64_t)variable->dims[i];
-    const int64_t need = find_type(variable, a) ? value_bytes(a, file_bytes) : 0;
+    const int64_t need = find_type(variable, a) && a->rank > 0 ? value_bytes(a, file_bytes) : 0;
     if (need == 0) {
         a->kind = DCNN_NUMBER_OTHER;
         return DCNN_OK;
