@@ -104,8 +104,7 @@ static void cut_safetensors_are_refused(void **state) {
     unlink(path);
 }
 
-/* --- a model of bytes ----------------------------------------------------------------------------------------------
- */
+/* --- a model of bytes --------------------------------------------------------------------------------------------- */
 
 static void predict(const dcnn_net *net, const float *images, size_t count, float outputs[4]) {
     dcnn_plan *plan;

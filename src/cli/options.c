@@ -38,14 +38,14 @@ enum { DCNN_COMMANDS(BIT) EVERY = (1 << DCNN_COMMAND_COUNT) - 1 };
      TRAIN,                                                                                                            \
      AUGMENT_##type(train.ranges.field, from, to, DCNN_##ends),                                                        \
      .fallback = recipe,                                                                                               \
-     .group = pictures,                                                                                                \
+     .group = augmentation,                                                                                            \
      .help = what,                                                                                                     \
      .resume = DCNN_RESUME_FIXED},
 #define AUGMENT_double(at, from, to, ends)  REAL(at, from, to, ends)
 #define AUGMENT_int64_t(at, from, to, ends) INTEGER(at, from, to), .bounds = (ends)
 
 static const char run_group[] = "Run", training[] = "Training", optimizing[] = "Optimizer",
-                  pictures[] = "Augmentation of the training images", machine[] = "Machine", job[] = "Job",
+                  augmentation[] = "Augmentation of the training images", machine[] = "Machine", job[] = "Job",
                   expert[] = "For experts", data[] = "Data", reading[] = "Reading images", output[] = "Output",
                   messages[] = "Messages";
 
@@ -143,7 +143,7 @@ const dcnn_option dcnn_option_table[] = {
     {"epsilon", 0, TRAIN, REAL(epsilon, 0, 1, DCNN_OPEN_LOW), .fallback = "1e-7", .group = optimizing,
      .help = "keeps them from dividing by 0", .resume = DCNN_RESUME_FIXED},
 
-    {"augment", 0, TRAIN | BENCH, FLAG(train.augment), .fallback = "true", .group = pictures,
+    {"augment", 0, TRAIN | BENCH, FLAG(train.augment), .fallback = "true", .group = augmentation,
      .help = "change them at random, anew each epoch", .resume = DCNN_RESUME_FIXED},
     DCNN_AUGMENT_LIST(AUGMENT)
 

@@ -77,7 +77,7 @@ typedef struct dcnn_text_list {
 typedef struct dcnn_options {
     bool help, verbose, quiet;
     /* train: what a run takes as it is; its optimizer, schedule, monitor, order and lists of layers are what these
-       words come to (chosen.h) */
+       words come to (train_settings.h) */
     dcnn_train_options train;
     const char *run;
     dcnn_text_list freeze, learning_rate_of;

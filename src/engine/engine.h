@@ -58,6 +58,20 @@ dcnn_status dcnn_engine_create(dcnn_comm *comm, dcnn_net *net, const float *m, c
                                const dcnn_engine_options *options, dcnn_engine **engine);
 void dcnn_engine_free(dcnn_engine *engine);
 
+/** Memory that an engine takes on one rank. */
+typedef struct dcnn_engine_bytes {
+    size_t activations; /**< of all grains that the rank holds at a time, and of each thread */
+    size_t own;         /**< these, and sums and labels: the rank's alone */
+    size_t vectors;     /**< gradients of its threads, which its domain can read */
+    size_t common;      /**< weights, moments, gradient, packed weights: once a domain */
+    int threads;
+} dcnn_engine_bytes;
+
+/** What dcnn_engine_create() would take, before it is taken. The net stays the caller's. *Local.*
+ * @return DCNN_OK; DCNN_FAILURE (memory) */
+dcnn_status dcnn_engine_measure(dcnn_comm *comm, dcnn_net *net, const dcnn_engine_options *options,
+                                dcnn_engine_bytes *bytes);
+
 /** One step. */
 typedef struct dcnn_step {
     int64_t samples; /**< on all ranks together; batches of batch_size, up to `accumulate` of them, the last may be

@@ -33,7 +33,7 @@ struct dcnn_engine {
     dcnn_worker *workers;
     dcnn_lap **laps; /* [workers] */
     double *sums;    /* [slots + 1][sum_stride] of the stage in progress */
-    int sum_stride, slots;
+    int sum_stride, slots, threads;
     double *statistics;       /* [loss_stage][sum_stride] of a pass for statistics */
     int64_t *samples;         /* [slots][grain] of the batch in progress */
     int32_t *labels, *others; /* likewise; others, shares and weights NULL without soft targets */

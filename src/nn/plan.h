@@ -28,6 +28,7 @@ typedef struct dcnn_plan_options {
     bool training;         /**< with gradients; else inference only, one stage */
     bool fuse;             /**< use fused operations where the kernels have them */
     bool packed_elsewhere; /**< packed weights lie where dcnn_plan_place_packed() says, not in the plan's own memory */
+    bool unallocated;      /**< only measured: for dcnn_plan_bytes() and what counts; it cannot run */
 } dcnn_plan_options;
 
 /** Seconds spent in an operation. */
@@ -57,6 +58,9 @@ dcnn_status dcnn_plan_create(dcnn_net *net, const dcnn_kernels *kernels, const d
  * the first prepare. */
 size_t dcnn_plan_packed_bytes(const dcnn_plan *plan);
 void dcnn_plan_place_packed(dcnn_plan *plan, void *block, int part, int parts);
+
+/** Bytes of the plan's own memory: activations, scratch, and packed weights unless they lie elsewhere. */
+size_t dcnn_plan_bytes(const dcnn_plan *plan);
 
 /** Stages of a step: net->stage_count in training, 1 at inference. */
 int dcnn_plan_stage_count(const dcnn_plan *plan);

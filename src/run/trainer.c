@@ -19,6 +19,7 @@
 #include "run/data/class_weights.h"
 #include "run/data/mix.h"
 #include "run/elastic.h"
+#include "run/memory.h"
 #include "run/starting_net.h"
 
 /* --- the model -------------------------------------------------------------------------------------------------- */
@@ -90,6 +91,17 @@ static dcnn_status take_state(dcnn_trainer *t, const dcnn_checkpoint *from) {
 
 /* --- the engine --------------------------------------------------------------------------------------------------- */
 
+/* Every rank measures what it is about to take, and all go on or none. *Collective.* */
+static dcnn_status check_memory(const dcnn_trainer *t, const dcnn_engine_options *options) {
+    dcnn_engine_bytes bytes;
+    dcnn_status status = dcnn_engine_measure(t->comm, t->state.net, options, &bytes);
+    if (status == DCNN_OK) {
+        const dcnn_need need = dcnn_need_of(t->comm, &bytes, t->state.net->param_count * sizeof(float));
+        status = dcnn_need_check(&need, dcnn_free_memory_of_node(""), dcnn_free_address_space(""));
+    }
+    return dcnn_comm_agree(t->comm, status);
+}
+
 /* The engine takes the net over and starts from the checkpoint's moments. */
 static dcnn_status make_engine(dcnn_trainer *t, const dcnn_checkpoint *from) {
     const dcnn_train_options *o = t->options;
@@ -110,6 +122,7 @@ static dcnn_status make_engine(dcnn_trainer *t, const dcnn_checkpoint *from) {
                                          .on_grain = dcnn_watchdog_progress,
                                          .stop_flag = dcnn_signals_caught};
     dcnn_net *net = t->state.net;
+    DCNN_TRY(check_memory(t, &options));
     t->state.net = NULL;
     DCNN_TRY(dcnn_engine_create(t->comm, net, from ? from->m : NULL, from ? from->v : NULL, &options, &t->engine));
     t->state.net = dcnn_engine_net(t->engine);
@@ -206,24 +219,24 @@ static dcnn_status set_up_rest(dcnn_trainer *t) {
 }
 
 /* A data set that is no file: all its images are for training. */
-static dcnn_status describe_pictures(dcnn_dataset *d, const dcnn_images *pictures, int classes) {
+static dcnn_status describe_images(dcnn_dataset *d, const dcnn_images *images, int classes) {
     *d = (dcnn_dataset){.path = strdup("the images in memory"),
-                        .count = pictures->count,
-                        .h = pictures->h,
-                        .w = pictures->w,
-                        .c = pictures->c,
+                        .count = images->count,
+                        .h = images->h,
+                        .w = images->w,
+                        .c = images->c,
                         .class_count = classes,
                         .split_count = 1,
-                        .splits = {{.name = "train", .count = pictures->count}}};
-    d->splits[0].rows = calloc((size_t)pictures->count, sizeof(int64_t));
+                        .splits = {{.name = "train", .count = images->count}}};
+    d->splits[0].rows = calloc((size_t)images->count, sizeof(int64_t));
     if (d->path == NULL || d->splits[0].rows == NULL)
-        return DCNN_FAIL(DCNN_FAILURE, "out of memory: rows of %lld images", (long long)pictures->count);
-    for (int64_t row = 0; row < pictures->count; row++) d->splits[0].rows[row] = row;
+        return DCNN_FAIL(DCNN_FAILURE, "out of memory: rows of %lld images", (long long)images->count);
+    for (int64_t row = 0; row < images->count; row++) d->splits[0].rows[row] = row;
     return DCNN_OK;
 }
 
 /* Mean and deviation of all bytes / 255, alike for every channel. */
-static void measure_pictures(const dcnn_loader *loader, dcnn_dataset *d) {
+static void measure_images(const dcnn_loader *loader, dcnn_dataset *d) {
     const size_t count = (size_t)loader->count * (size_t)loader->h * (size_t)loader->w * (size_t)loader->c;
     uint64_t sum = 0, squares = 0;
     for (size_t i = 0; i < count; i++) {
@@ -251,22 +264,22 @@ static dcnn_status adopt_classes(dcnn_trainer *t, const dcnn_checkpoint *from) {
     return status;
 }
 
-static dcnn_status open_data(dcnn_trainer *t, const dcnn_checkpoint *from, const dcnn_images *pictures, int classes) {
-    if (pictures == NULL) {
+static dcnn_status open_data(dcnn_trainer *t, const dcnn_checkpoint *from, const dcnn_images *images, int classes) {
+    if (images == NULL) {
         const dcnn_loader_options options = {.cache_bytes = t->options->cache_bytes};
         DCNN_TRY(dcnn_dataset_open_together(t->comm, t->run->data, &t->dataset));
         DCNN_TRY(dcnn_comm_agree(t->comm, adopt_classes(t, from)));
         return dcnn_loader_open(t->comm, &t->dataset, &options, &t->loader);
     }
-    DCNN_TRY(dcnn_comm_agree(t->comm, describe_pictures(&t->dataset, pictures, classes)));
-    DCNN_TRY(dcnn_loader_open_images(t->comm, dcnn_comm_rank(t->comm) == 0 ? pictures : NULL, &t->loader));
-    measure_pictures(&t->loader, &t->dataset);
+    DCNN_TRY(dcnn_comm_agree(t->comm, describe_images(&t->dataset, images, classes)));
+    DCNN_TRY(dcnn_loader_open_images(t->comm, dcnn_comm_rank(t->comm) == 0 ? images : NULL, &t->loader));
+    measure_images(&t->loader, &t->dataset);
     dcnn_loader_normalise(&t->loader, t->dataset.mean, t->dataset.std);
     return DCNN_OK;
 }
 
 dcnn_status dcnn_trainer_open(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoint *from,
-                              const dcnn_train_options *options, const dcnn_images *pictures, int classes,
+                              const dcnn_train_options *options, const dcnn_images *images, int classes,
                               dcnn_trainer **trainer) {
     dcnn_trainer *t = *trainer = calloc(1, sizeof *t);
     DCNN_TRY(dcnn_comm_agree(comm, t ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: a trainer")));
@@ -274,7 +287,7 @@ dcnn_status dcnn_trainer_open(dcnn_comm *comm, const dcnn_run *run, const dcnn_c
     t->options = options;
     t->run = run;
     if (options->plain_sums) dcnn_comm_separate(comm);
-    DCNN_TRY(open_data(t, from, pictures, classes));
+    DCNN_TRY(open_data(t, from, images, classes));
     DCNN_TRY(dcnn_comm_agree(comm, set_up_local(t, from)));
     DCNN_TRY(dcnn_loader_read_ahead(comm, &t->loader, &t->sampler, (int)options->grain, options->epochs));
     DCNN_TRY(make_engine(t, from));

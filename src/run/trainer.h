@@ -71,7 +71,7 @@ typedef struct dcnn_trainer {
  * @param trainer   out; free with dcnn_trainer_close(), after a failure too
  */
 dcnn_status dcnn_trainer_open(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoint *from,
-                              const dcnn_train_options *options, const dcnn_images *pictures, int classes,
+                              const dcnn_train_options *options, const dcnn_images *images, int classes,
                               dcnn_trainer **trainer);
 
 /** Frees a trainer; NULL is allowed. *Collective.* */

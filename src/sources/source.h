@@ -20,7 +20,7 @@
 
 #include "base/status.h"
 #include "sources/names.h"
-#include "sources/images/picture.h"
+#include "sources/images/image.h"
 
 /** What images are for, as far as it is known. */
 typedef enum dcnn_role {
@@ -100,11 +100,10 @@ dcnn_status dcnn_source_keep(dcnn_source *source, const uint8_t *keep);
  * @return DCNN_OK; DCNN_BAD_INPUT: sizes that differ, with their counts
  */
 dcnn_status dcnn_sources_shape(dcnn_sources *sources, const dcnn_source_options *options, bool skip_broken, int threads,
-                               dcnn_picture_options *wanted, int64_t *broken);
+                               dcnn_image_options *wanted, int64_t *broken);
 
 /** Reads one image as `wanted` has it (all of h, w, channels set). *Local*, from any thread.
  * @param pixels  out [h,w,channels] */
-dcnn_status dcnn_source_read(const dcnn_source *source, int64_t row, const dcnn_picture_options *wanted,
-                             uint8_t *pixels);
+dcnn_status dcnn_source_read(const dcnn_source *source, int64_t row, const dcnn_image_options *wanted, uint8_t *pixels);
 
 #endif

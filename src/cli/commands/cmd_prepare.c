@@ -58,7 +58,7 @@ static dcnn_status fill_options(dcnn_options *o, dcnn_prepare_options *prepare) 
                  .transpose = o->transpose,
                  .tell = tell_line,
                  .context = o},
-        .picture = {.h = o->size[0], .w = o->size[1], .channels = o->gray ? 1 : 0},
+        .image = {.h = o->size[0], .w = o->size[1], .channels = o->gray ? 1 : 0},
         .skip_broken = o->skip_broken,
         .threads = (int)o->train.threads,
         .validation_count = o->validation.count,
@@ -68,8 +68,8 @@ static dcnn_status fill_options(dcnn_options *o, dcnn_prepare_options *prepare) 
         .on_progress = tell_progress};
     if (o->size[2] > 1)
         return DCNN_FAIL(DCNN_USAGE, "--size takes HxW; colours stay as they are, or --gray makes all grey");
-    DCNN_TRY(dcnn_fit_parse(o->fit, &prepare->picture.fit));
-    DCNN_TRY(dcnn_color_parse(o->background ? o->background : "black", prepare->picture.background));
+    DCNN_TRY(dcnn_fit_parse(o->fit, &prepare->image.fit));
+    DCNN_TRY(dcnn_color_parse(o->background ? o->background : "black", prepare->image.background));
     return check_splits(o);
 }
 

@@ -14,7 +14,7 @@
 #include "io/hdf5/hdf5.h"
 #include "io/dataset/pixels.h"
 
-enum { FORMAT_VERSION = 2, SAMPLED_PICTURES = 64 };
+enum { FORMAT_VERSION = 2, SAMPLED_IMAGES = 64 };
 
 /* --- the description -------------------------------------------------------------------------------------------- */
 
@@ -121,7 +121,7 @@ static dcnn_status read_optional_text(hid_t file, const char *name, char **text)
 static dcnn_status read_origin(hid_t file, dcnn_dataset *set) {
     DCNN_TRY(read_optional_text(file, "source", &set->source));
     DCNN_TRY(read_optional_text(file, "source_checksum", &set->source_checksum));
-    DCNN_TRY(read_optional_text(file, "pictures", &set->pictures));
+    DCNN_TRY(read_optional_text(file, "pictures", &set->image_kind));
     if (!dcnn_h5_attribute_has(file, "seed")) return DCNN_OK;
     if (dcnn_h5_attribute_read(file, "seed", DCNN_H5_UINT64, -1, &set->seed) == DCNN_OK) return DCNN_OK;
     int64_t seed; /* h5py writes Python's integers signed */
@@ -375,14 +375,14 @@ static void hash_description(const dcnn_dataset *set, XXH3_state_t *hash) {
     }
 }
 
-static dcnn_status hash_samples(const dcnn_dataset *set, uint8_t *picture, XXH3_state_t *hash) {
-    const int64_t some = set->count < SAMPLED_PICTURES ? set->count : SAMPLED_PICTURES;
+static dcnn_status hash_samples(const dcnn_dataset *set, uint8_t *image, XXH3_state_t *hash) {
+    const int64_t some = set->count < SAMPLED_IMAGES ? set->count : SAMPLED_IMAGES;
     dcnn_pixels *reader;
     DCNN_TRY(dcnn_pixels_open(set, 0, &reader));
     dcnn_status status = DCNN_OK;
     for (int64_t i = 0; status == DCNN_OK && i < some; i++) {
-        status = dcnn_pixels_read(reader, some > 1 ? i * (set->count - 1) / (some - 1) : 0, 1, picture);
-        XXH3_64bits_update(hash, picture, (size_t)set->h * (size_t)set->w * (size_t)set->c);
+        status = dcnn_pixels_read(reader, some > 1 ? i * (set->count - 1) / (some - 1) : 0, 1, image);
+        XXH3_64bits_update(hash, image, (size_t)set->h * (size_t)set->w * (size_t)set->c);
     }
     dcnn_pixels_close(reader);
     return status;
@@ -392,9 +392,9 @@ dcnn_status dcnn_dataset_identify(dcnn_dataset *set) {
     if (set->sealed || set->checksum != 0) return DCNN_OK;
     XXH3_state_t *hash = XXH3_createState();
     int32_t *labels = calloc((size_t)set->count, sizeof *labels);
-    uint8_t *picture = malloc((size_t)set->h * (size_t)set->w * (size_t)set->c);
+    uint8_t *image = malloc((size_t)set->h * (size_t)set->w * (size_t)set->c);
     dcnn_status status = DCNN_OK;
-    if (!hash || !labels || !picture) status = DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for its checksum", set->path);
+    if (!hash || !labels || !image) status = DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for its checksum", set->path);
     if (status == DCNN_OK) {
         XXH3_64bits_reset(hash);
         hash_description(set, hash);
@@ -402,12 +402,12 @@ dcnn_status dcnn_dataset_identify(dcnn_dataset *set) {
     }
     if (status == DCNN_OK) {
         XXH3_64bits_update(hash, labels, (size_t)set->count * sizeof *labels);
-        status = hash_samples(set, picture, hash);
+        status = hash_samples(set, image, hash);
     }
     if (status == DCNN_OK) set->checksum = XXH3_64bits_digest(hash);
     if (hash) XXH3_freeState(hash);
     free(labels);
-    free(picture);
+    free(image);
     return status;
 }
 
@@ -424,7 +424,7 @@ void dcnn_dataset_free(dcnn_dataset *dataset) {
     free(dataset->path);
     free(dataset->source);
     free(dataset->source_checksum);
-    free(dataset->pictures);
+    free(dataset->image_kind);
     free(dataset->checksums);
     memset(dataset, 0, sizeof *dataset);
 }

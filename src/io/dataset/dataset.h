@@ -18,7 +18,7 @@
  *
  * Format version 1 is the same with /images chunked by 64 samples, without checksums of its own, targets and ids, and
  * sealed as a whole. Files of other programs (h5py) may have either version number, no seal, any layout that HDF5
- * reads, and leave out seed, source, source_checksum, options, created_by, images and image_checksums.
+ * reads, and leave out seed, source, source_checksum, options, created_by, pictures and image_checksums.
  */
 #ifndef DCNN_IO_DATASET_H
 #define DCNN_IO_DATASET_H
@@ -51,7 +51,7 @@ typedef struct dcnn_dataset {
     uint64_t seed;
     char *source; /**< where it came from, one line */
     char *source_checksum;
-    char *pictures;      /**< "digits", "grey", "colour", "photo", or "" */
+    char *image_kind;    /**< "digits", "grey", "colour", "photo", or "" */
     bool sealed;         /**< dcnn wrote it, and it is as it was */
     uint64_t checksum;   /**< identifies the content in checkpoints: the seal's, else dcnn_dataset_identify()'s */
     int64_t block_rows;  /**< images under one of the checksums */

@@ -24,7 +24,8 @@ enum { SCALE, SHIFT, MEAN, INVERSE_DEVIATION, A, B, E, SHARED_VECTORS };
 
 static dcnn_status parse(dcnn_node *node, const json_t *config) {
     static const dcnn_config_only only[] = {{"renorm", "false"}, {"virtual_batch_size", NULL}};
-    static const char *const rules[] = {"beta_regularizer", "gamma_regularizer", "beta_constraint", "gamma_constraint"};
+    static const char *const training_keys[] = {"beta_regularizer", "gamma_regularizer", "beta_constraint",
+                                                "gamma_constraint"};
     batch_normalization *b = node->config;
     const json_t *axis = json_object_get(config, "axis");
     if (json_is_array(axis) && json_array_size(axis) == 1) axis = json_array_get(axis, 0);
@@ -37,7 +38,7 @@ static dcnn_status parse(dcnn_node *node, const json_t *config) {
     DCNN_TRY(dcnn_config_initializer(node, config, "beta_initializer", DCNN_INIT_ZEROS, &b->beta));
     DCNN_TRY(dcnn_config_initializer(node, config, "moving_mean_initializer", DCNN_INIT_ZEROS, &b->moving_mean));
     DCNN_TRY(dcnn_config_initializer(node, config, "moving_variance_initializer", DCNN_INIT_ONES, &b->moving_variance));
-    dcnn_config_keep(node, config, rules, sizeof rules / sizeof rules[0]);
+    dcnn_config_keep(node, config, training_keys, sizeof training_keys / sizeof training_keys[0]);
     return dcnn_config_refuse(node, config, only, sizeof only / sizeof only[0]);
 }
 

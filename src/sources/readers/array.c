@@ -16,7 +16,7 @@ void dcnn_array_free(dcnn_array *array) {
     *array = (dcnn_array){0};
 }
 
-dcnn_array *dcnn_arrays_add(dcnn_arrays *arrays) {
+dcnn_array *dcnn_array_list_add(dcnn_array_list *arrays) {
     dcnn_array *longer = realloc(arrays->items, (size_t)(arrays->count + 1) * sizeof *longer);
     if (!longer) {
         DCNN_FAIL(DCNN_FAILURE, "out of memory for a list of arrays");
@@ -27,10 +27,10 @@ dcnn_array *dcnn_arrays_add(dcnn_arrays *arrays) {
     return &longer[arrays->count++];
 }
 
-void dcnn_arrays_free(dcnn_arrays *arrays) {
+void dcnn_array_list_free(dcnn_array_list *arrays) {
     for (int i = 0; i < arrays->count; i++) dcnn_array_free(&arrays->items[i]);
     free(arrays->items);
-    *arrays = (dcnn_arrays){0};
+    *arrays = (dcnn_array_list){0};
 }
 
 /* --- shapes ------------------------------------------------------------------------------------------------------- */
@@ -172,8 +172,8 @@ static const uint8_t *place_of(const dcnn_array *a, const layout *l, int64_t n, 
 /* Bytes that lie as they shall need no copy. */
 static bool lies_right(const dcnn_array *a, const layout *l) {
     if (a->kind != DCNN_NUMBER_UNSIGNED || a->bytes != 1) return false;
-    const int64_t picture = l->h * l->w * l->channels;
-    if (a->strides[0] != picture && a->shape[0] > 1) return false;
+    const int64_t image = l->h * l->w * l->channels;
+    if (a->strides[0] != image && a->shape[0] > 1) return false;
     if (l->y < 0) return a->strides[1] == 1;
     return (a->strides[l->x] == l->channels || l->w == 1) && (a->strides[l->y] == l->w * l->channels || l->h == 1) &&
            (l->c < 0 || l->channels == 1 || a->strides[l->c] == 1);

@@ -14,10 +14,10 @@
 enum { FORGET_ROWS = 4096 };
 
 /* One array of a file, brought into memory. */
-static dcnn_status read_one(const char *path, dcnn_h5_array *from, dcnn_arrays *arrays) {
+static dcnn_status read_one(const char *path, dcnn_h5_array *from, dcnn_array_list *arrays) {
     static const dcnn_number_kind kinds[] = {DCNN_NUMBER_UNSIGNED, DCNN_NUMBER_SIGNED, DCNN_NUMBER_FLOAT,
                                              DCNN_NUMBER_BOOL,     DCNN_NUMBER_BYTES,  DCNN_NUMBER_OTHER};
-    dcnn_array *a = dcnn_arrays_add(arrays);
+    dcnn_array *a = dcnn_array_list_add(arrays);
     if (!a) return DCNN_FAILURE;
     a->word = strdup(from->name);
     if (!a->word || asprintf(&a->name, "%s: %s", path, from->name) < 0)
@@ -35,7 +35,7 @@ static dcnn_status read_one(const char *path, dcnn_h5_array *from, dcnn_arrays *
 
 /* --- data sets of dcnn's layout ----------------------------------------------------------------------------------- */
 
-static const dcnn_array *find(const dcnn_arrays *arrays, const char *name) {
+static const dcnn_array *find(const dcnn_array_list *arrays, const char *name) {
     for (int i = 0; i < arrays->count; i++)
         if (strcmp(arrays->items[i].word, name) == 0) return &arrays->items[i];
     return NULL;
@@ -53,7 +53,7 @@ static int64_t row_at(const dcnn_array *split, int64_t i) {
 }
 
 /* Every row there, and in one split. */
-static dcnn_status check_rows(const char *path, const dcnn_arrays *arrays, int64_t count) {
+static dcnn_status check_rows(const char *path, const dcnn_array_list *arrays, int64_t count) {
     uint8_t *seen = calloc((size_t)count, 1);
     int64_t twice = 0, left = 0;
     dcnn_status status = seen ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "%s: out of memory", path);
@@ -117,7 +117,7 @@ static dcnn_status take_split(const dcnn_opening *opening, const char *path, con
 }
 
 /* Names that fit the labels; a list beside labels from 1 would be off by one. */
-static dcnn_status take_names(const dcnn_opening *opening, const dcnn_arrays *arrays, dcnn_source *whole) {
+static dcnn_status take_names(const dcnn_opening *opening, const dcnn_array_list *arrays, dcnn_source *whole) {
     const dcnn_array *names = find(arrays, "class_names");
     if (!names || names->kind != DCNN_NUMBER_BYTES || names->rank != 1 || whole->class_names.count > 0) return DCNN_OK;
     int64_t least = INT64_MAX, most = INT64_MIN;
@@ -133,7 +133,7 @@ static dcnn_status take_names(const dcnn_opening *opening, const dcnn_arrays *ar
     return dcnn_array_take_texts(names, &whole->class_names);
 }
 
-static dcnn_status open_splits(const dcnn_opening *opening, const char *path, dcnn_arrays *arrays) {
+static dcnn_status open_splits(const dcnn_opening *opening, const char *path, dcnn_array_list *arrays) {
     dcnn_sources whole_list = {0};
     const dcnn_opening aside = {.to = &whole_list, .given = DCNN_ROLE_POOL, .options = opening->options};
     dcnn_source *whole = dcnn_source_add(&aside, DCNN_ROLE_POOL, "%s", path);
@@ -151,7 +151,7 @@ done:
 }
 
 /* MATLAB's dimensions stand in HDF5 in reverse. */
-static void turn_round(dcnn_arrays *arrays) {
+static void turn_round(dcnn_array_list *arrays) {
     for (int i = 0; i < arrays->count; i++) {
         dcnn_array *a = &arrays->items[i];
         int64_t shape[DCNN_ARRAY_RANK];
@@ -166,7 +166,7 @@ static void turn_round(dcnn_arrays *arrays) {
 
 dcnn_status dcnn_hdf5_open(const dcnn_opening *opening, const char *path) {
     dcnn_h5_array *listed = calloc(DCNN_H5_ARRAYS, sizeof *listed);
-    dcnn_arrays arrays = {.aside = opening->options->aside};
+    dcnn_array_list arrays = {.aside = opening->options->aside};
     int count = 0;
     dcnn_status status = listed ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "%s: out of memory", path);
     DCNN_TRY_DONE(status);
@@ -200,9 +200,9 @@ dcnn_status dcnn_hdf5_open(const dcnn_opening *opening, const char *path) {
     if (dcnn_mat_is_hdf5(path)) turn_round(&arrays);
     status = splits && find(&arrays, "images") && find(&arrays, "labels")
                  ? open_splits(opening, path, &arrays)
-                 : dcnn_arrays_pair(opening, path, &arrays, DCNN_ROLE_TEST);
+                 : dcnn_array_list_pair(opening, path, &arrays, DCNN_ROLE_TEST);
 done:
-    dcnn_arrays_free(&arrays);
+    dcnn_array_list_free(&arrays);
     free(listed);
     return status;
 }

@@ -29,7 +29,7 @@ static bool is_number(const char *text) {
     return dcnn_cell_number((dcnn_cell){text, text + strlen(text)}, &value);
 }
 
-static bool ends_like_picture(const char *text) {
+static bool ends_like_image(const char *text) {
     static const char *const endings[] = {".png", ".jpg", ".jpeg", ".bmp", ".pgm", ".ppm", ".pbm", ".webp"};
     const char *dot = strrchr(text, '.');
     return dot && is_one_of(dot, endings, COUNT_OF(endings));
@@ -51,14 +51,14 @@ static bool is_header(const dcnn_names *first, const dcnn_names *second) {
     for (int64_t i = 0; i < first->count; i++) {
         if (is_number(first->text[i])) continue;
         texts++;
-        paths += ends_like_picture(first->text[i]);
+        paths += ends_like_image(first->text[i]);
         const int64_t below = i + second->count - first->count; /* R leaves the name of the row names out */
         if (below >= 0 && below < second->count && is_number(second->text[below])) above_numbers++;
     }
     if (paths > 0) return false;
     if (second->count == 0) return texts > 1;
     for (int64_t i = 0; i < second->count; i++)
-        if (ends_like_picture(second->text[i])) return texts > 0;
+        if (ends_like_image(second->text[i])) return texts > 0;
     return above_numbers > 0;
 }
 
@@ -234,7 +234,7 @@ static void find_by_name(dcnn_table *t) {
 static void find_by_value(dcnn_table *t) {
     for (int i = 0; i < t->columns && i < t->first.count; i++) {
         if (t->of[i] != PIXEL) continue;
-        if (ends_like_picture(t->first.text[i]))
+        if (ends_like_image(t->first.text[i]))
             t->of[i] = PATH;
         else if (!is_number(t->first.text[i]) && holds_many(t->first.text[i]))
             t->of[i] = PIXELS;
