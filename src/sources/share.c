@@ -8,7 +8,7 @@
 
 /* What all need to know of a block; count 0: there is none. */
 typedef struct header {
-    dcnn_picture_options picture;
+    dcnn_image_options image;
     int64_t count;
     uint64_t name_bytes; /* of the files' names, each with its NUL */
 } header;
@@ -31,13 +31,13 @@ static int64_t part_count(int64_t count, int rank, int ranks) {
 static void decode(void *argument, int worker) {
     part *p = argument;
     for (int64_t i = worker; i < p->count; i += p->threads) {
-        dcnn_picture picture = {0};
+        dcnn_image image = {0};
         p->why[i] = NULL;
-        if (dcnn_picture_read(p->files[p->rank + i * p->ranks], &p->about.picture, NULL, &picture) == DCNN_OK)
-            memcpy(p->pixels + (size_t)i * p->size, picture.pixels, p->size);
+        if (dcnn_image_read(p->files[p->rank + i * p->ranks], &p->about.image, NULL, &image) == DCNN_OK)
+            memcpy(p->pixels + (size_t)i * p->size, image.pixels, p->size);
         else
             p->why[i] = strdup(dcnn_error());
-        dcnn_picture_free(&picture);
+        dcnn_image_free(&image);
     }
 }
 
@@ -63,7 +63,7 @@ static char *join(char *const *texts, int64_t count, uint64_t *length) {
 }
 
 static dcnn_status make_part(const header *about, const dcnn_helpers *h, int threads, part *p) {
-    const dcnn_picture_options *o = &about->picture;
+    const dcnn_image_options *o = &about->image;
     *p = (part){.about = *about,
                 .rank = h->rank,
                 .ranks = h->ranks,
@@ -146,7 +146,7 @@ static dcnn_status work(const dcnn_helpers *h, dcnn_thread_pool *pool, const hea
 }
 
 dcnn_status dcnn_share_read(const dcnn_helpers *h, dcnn_thread_pool *pool, const dcnn_shared_block *block) {
-    header about = {.picture = *block->picture, .count = block->count};
+    header about = {.image = *block->image, .count = block->count};
     char *names = join(block->files, block->count, &about.name_bytes);
     if (!names) return DCNN_FAIL(DCNN_FAILURE, "out of memory for the names of images");
     share(h, 0, &about, sizeof about);

@@ -22,7 +22,7 @@ typedef struct dcnn_helpers {
 
 /** A block of files that is wanted as images. */
 typedef struct dcnn_shared_block {
-    const dcnn_picture_options *picture; /**< h, w, channels set */
+    const dcnn_image_options *image; /**< h, w, channels set */
     int64_t count;
     char *const *files; /**< [count] */
     uint8_t *pixels;    /**< out [count,h,w,channels] */

@@ -54,11 +54,12 @@ static dcnn_status fill_options(dcnn_options *o, dcnn_prepare_options *prepare) 
                  .w = o->shape[1],
                  .c = o->shape[2],
                  .label_column = o->label_column,
+                 .target_columns = o->target_columns,
                  .scale = o->scale,
                  .transpose = o->transpose,
                  .tell = tell_line,
                  .context = o},
-        .picture = {.h = o->size[0], .w = o->size[1], .channels = o->gray ? 1 : 0},
+        .image = {.h = o->size[0], .w = o->size[1], .channels = o->gray ? 1 : 0},
         .skip_broken = o->skip_broken,
         .threads = (int)o->train.threads,
         .validation_count = o->validation.count,
@@ -66,10 +67,14 @@ static dcnn_status fill_options(dcnn_options *o, dcnn_prepare_options *prepare) 
         .test_count = o->test.count,
         .test = o->test.text,
         .on_progress = tell_progress};
+    if (o->label_column && o->target_columns)
+        return DCNN_FAIL(DCNN_USAGE,
+                         "--label-column says which class an image has, --target-columns which numbers: say "
+                         "one of them");
     if (o->size[2] > 1)
         return DCNN_FAIL(DCNN_USAGE, "--size takes HxW; colours stay as they are, or --gray makes all grey");
-    DCNN_TRY(dcnn_fit_parse(o->fit, &prepare->picture.fit));
-    DCNN_TRY(dcnn_color_parse(o->background ? o->background : "black", prepare->picture.background));
+    DCNN_TRY(dcnn_fit_parse(o->fit, &prepare->image.fit));
+    DCNN_TRY(dcnn_color_parse(o->background ? o->background : "black", prepare->image.background));
     return check_splits(o);
 }
 

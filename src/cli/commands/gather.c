@@ -87,7 +87,7 @@ static dcnn_status out_of_memory(void) {
 
 /* Checks and notes an image's own size. */
 static dcnn_status check_size(const dcnn_gather_options *options, const char *name, int h, int w, dcnn_gathered *to) {
-    const dcnn_picture_options *wanted = &options->wanted;
+    const dcnn_image_options *wanted = &options->wanted;
     if (h == wanted->h && w == wanted->w) return DCNN_OK;
     if (!options->resize)
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s has %dx%d pixels, the model takes %dx%d: leave --no-resize out", name, h,
@@ -99,17 +99,17 @@ static dcnn_status check_size(const dcnn_gather_options *options, const char *na
 /* --- images ----------------------------------------------------------------------------------------------------- */
 
 /* From bytes, or from the file if there are none. */
-static dcnn_status take_picture(const dcnn_gather_options *options, const char *name, const uint8_t *bytes,
-                                size_t length, dcnn_gathered *to) {
-    dcnn_picture picture = {0};
-    dcnn_picture_notes notes;
+static dcnn_status take_image(const dcnn_gather_options *options, const char *name, const uint8_t *bytes, size_t length,
+                              dcnn_gathered *to) {
+    dcnn_image image = {0};
+    dcnn_image_notes notes;
     uint8_t *pixels = make_room(options, to);
     if (pixels == NULL) return out_of_memory();
-    DCNN_TRY(bytes ? dcnn_picture_decode(name, bytes, length, &options->wanted, &notes, &picture)
-                   : dcnn_picture_read(name, &options->wanted, &notes, &picture));
+    DCNN_TRY(bytes ? dcnn_image_decode(name, bytes, length, &options->wanted, &notes, &image)
+                   : dcnn_image_read(name, &options->wanted, &notes, &image));
     dcnn_status status = check_size(options, name, notes.h, notes.w, to);
-    if (status == DCNN_OK) memcpy(pixels, picture.pixels, values_of(options));
-    dcnn_picture_free(&picture);
+    if (status == DCNN_OK) memcpy(pixels, image.pixels, values_of(options));
+    dcnn_image_free(&image);
     DCNN_TRY(status);
     to->has_files = true;
     if (notes.blank_by_alpha)
@@ -131,9 +131,9 @@ static dcnn_status take_folder(const dcnn_gather_options *options, const char *p
         if (entry->fts_info == FTS_D && entry->fts_level > 0 && entry->fts_name[0] == '.')
             (void)fts_set(walk, entry, FTS_SKIP);
         const bool file = entry->fts_info == FTS_F || entry->fts_info == FTS_SL;
-        if (!file || entry->fts_name[0] == '.' || !dcnn_kind_is_picture(dcnn_kind_of_file(entry->fts_path))) continue;
+        if (!file || entry->fts_name[0] == '.' || !dcnn_kind_is_image(dcnn_kind_of_file(entry->fts_path))) continue;
         *found = true;
-        status = leave_out(take_picture(options, entry->fts_path, NULL, 0, to), to);
+        status = leave_out(take_image(options, entry->fts_path, NULL, 0, to), to);
     }
     if (walk) fts_close(walk);
     return status;
@@ -145,7 +145,7 @@ static dcnn_status take_lines(const dcnn_gather_options *options, char *text, dc
     for (char *line; (line = strsep(&rest, "\n")) != NULL;) {
         size_t length = strlen(line);
         while (length > 0 && isspace((unsigned char)line[length - 1])) line[--length] = '\0';
-        if (length > 0) DCNN_TRY(leave_out(take_picture(options, line, NULL, 0, to), to));
+        if (length > 0) DCNN_TRY(leave_out(take_image(options, line, NULL, 0, to), to));
     }
     return DCNN_OK;
 }
@@ -154,7 +154,7 @@ static dcnn_status take_lines(const dcnn_gather_options *options, char *text, dc
 
 static dcnn_status take_row(const dcnn_gather_options *options, const dcnn_source *source, int64_t row,
                             dcnn_gathered *to) {
-    if (source->pixels == NULL) return take_picture(options, source->files.text[row], NULL, 0, to);
+    if (source->pixels == NULL) return take_image(options, source->files.text[row], NULL, 0, to);
     uint8_t *pixels = make_room(options, to);
     if (pixels == NULL) return out_of_memory();
     DCNN_TRY(dcnn_source_read(source, row, &options->wanted, pixels));
@@ -206,8 +206,8 @@ static dcnn_status take_pipe(const dcnn_gather_options *options, dcnn_gathered *
     uint8_t *bytes = NULL;
     size_t length;
     dcnn_status status = read_pipe(&bytes, &length);
-    if (status == DCNN_OK && dcnn_kind_is_picture(dcnn_kind_of_bytes(bytes, length)))
-        status = take_picture(options, "standard input", bytes, length, to);
+    if (status == DCNN_OK && dcnn_kind_is_image(dcnn_kind_of_bytes(bytes, length)))
+        status = take_image(options, "standard input", bytes, length, to);
     else if (status == DCNN_OK)
         status = take_lines(options, (char *)bytes, to);
     free(bytes);
@@ -217,7 +217,7 @@ static dcnn_status take_pipe(const dcnn_gather_options *options, dcnn_gathered *
 dcnn_status dcnn_gather(const char *path, const dcnn_gather_options *options, dcnn_gathered *to) {
     if (strcmp(path, "-") == 0) return take_pipe(options, to);
     const dcnn_kind_id kind = dcnn_kind_of_file(path);
-    if (dcnn_kind_is_picture(kind)) return take_picture(options, path, NULL, 0, to);
+    if (dcnn_kind_is_image(kind)) return take_image(options, path, NULL, 0, to);
     bool found = false;
     if (kind == DCNN_KIND_FOLDER) DCNN_TRY(take_folder(options, path, to, &found));
     if (found) return DCNN_OK;

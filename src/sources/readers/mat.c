@@ -27,14 +27,14 @@ static void flatten(dcnn_array *a) {
     a->rank = 1;
 }
 
-static bool is_list_of(const dcnn_arrays *arrays, int64_t length) {
+static bool is_list_of(const dcnn_array_list *arrays, int64_t length) {
     for (int i = 0; i < arrays->count; i++)
         if (arrays->items[i].rank == 1 && arrays->items[i].shape[0] == length) return true;
     return false;
 }
 
 /* Do the images stand along the last dimension? Of [H,W,C,N] C tells, where no list of labels does. */
-static bool is_last(const dcnn_arrays *arrays, const dcnn_array *a) {
+static bool is_last(const dcnn_array_list *arrays, const dcnn_array *a) {
     enum { MOST_COLORS = 4 };
     const bool first_fits = is_list_of(arrays, a->shape[0]), last_fits = is_list_of(arrays, a->shape[a->rank - 1]);
     if (a->rank == 4 && a->shape[2] <= MOST_COLORS && a->shape[3] > MOST_COLORS) return last_fits || !first_fits;
@@ -50,7 +50,7 @@ static void put_first(dcnn_array *a) {
     a->strides[0] = stride;
 }
 
-void dcnn_mat_order(dcnn_arrays *arrays) {
+void dcnn_mat_order(dcnn_array_list *arrays) {
     for (int i = 0; i < arrays->count; i++) flatten(&arrays->items[i]);
     for (int i = 0; i < arrays->count; i++) {
         dcnn_array *a = &arrays->items[i];
@@ -128,8 +128,8 @@ static bool find_type(const matvar_t *variable, dcnn_array *a) {
 }
 
 /* What libmatio gives lies in memory of malloc(): taken over. */
-static dcnn_status take(const char *path, matvar_t *variable, dcnn_arrays *arrays) {
-    dcnn_array *a = dcnn_arrays_add(arrays);
+static dcnn_status take(const char *path, matvar_t *variable, dcnn_array_list *arrays) {
+    dcnn_array *a = dcnn_array_list_add(arrays);
     if (!a) return DCNN_FAILURE;
     a->word = strdup(variable->name);
     if (!a->word || asprintf(&a->name, "%s: %s", path, variable->name) < 0)
@@ -154,7 +154,7 @@ static dcnn_status take(const char *path, matvar_t *variable, dcnn_arrays *array
     return DCNN_OK;
 }
 
-dcnn_status dcnn_mat_read(const char *path, dcnn_arrays *arrays) {
+dcnn_status dcnn_mat_read(const char *path, dcnn_array_list *arrays) {
     DCNN_TRY(check_file(path));
     mat_t *file = Mat_Open(path, MAT_ACC_RDONLY);
     if (!file) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: a damaged MATLAB file: libmatio cannot open it", path);
@@ -173,7 +173,7 @@ dcnn_status dcnn_mat_read(const char *path, dcnn_arrays *arrays) {
 
 #else
 
-dcnn_status dcnn_mat_read(const char *path, dcnn_arrays *arrays) {
+dcnn_status dcnn_mat_read(const char *path, dcnn_array_list *arrays) {
     (void)arrays;
     return DCNN_FAIL(DCNN_BAD_INPUT,
                      "%s: is a MATLAB file, and this dcnn was built without libmatio, which reads it; in Python: m = "

@@ -14,9 +14,9 @@ bool dcnn_mat_is_hdf5(const char *path);
  * the labels beside them. Values stay where they are. *Local.*
  * @param arrays  with strides set
  */
-void dcnn_mat_order(dcnn_arrays *arrays);
+void dcnn_mat_order(dcnn_array_list *arrays);
 
 /** Reads the variables of a file. @return DCNN_BAD_INPUT too where libmatio was not there at the build */
-dcnn_status dcnn_mat_read(const char *path, dcnn_arrays *arrays);
+dcnn_status dcnn_mat_read(const char *path, dcnn_array_list *arrays);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* odd.c — see odd.h. */
-#include "sources/odd.h"
+/* image_checks.c — see image_checks.h. */
+#include "sources/image_checks.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,38 +11,39 @@
 
 enum { NEARLY = 8 /* of 255: the noise of a JPEG of one colour */ };
 
-dcnn_status dcnn_oddities_note(dcnn_oddities *odd, int64_t count, int h, int w, int c, const uint8_t *pixels) {
+dcnn_status dcnn_image_checks_note(dcnn_image_checks *checks, int64_t count, int h, int w, int c,
+                                   const uint8_t *pixels) {
     const size_t area = (size_t)h * (size_t)w, size = area * (size_t)c;
-    if (odd->count + count > odd->room) {
-        const int64_t room = 2 * (odd->count + count);
-        void *longer = realloc(odd->prints, (size_t)room * sizeof *odd->prints);
+    if (checks->count + count > checks->room) {
+        const int64_t room = 2 * (checks->count + count);
+        void *longer = realloc(checks->prints, (size_t)room * sizeof *checks->prints);
         if (!longer) return DCNN_FAIL(DCNN_FAILURE, "out of memory for the checksums of %lld images", (long long)room);
-        odd->prints = longer;
-        odd->room = room;
+        checks->prints = longer;
+        checks->room = room;
     }
     for (int64_t i = 0; i < count; i++) {
-        const uint8_t *picture = pixels + (size_t)i * size;
+        const uint8_t *image = pixels + (size_t)i * size;
         int widest = 0;
         for (int channel = 0; channel < c; channel++) {
             int least = 255, most = 0;
             for (size_t j = 0; j < area; j++) {
-                const int value = picture[j * (size_t)c + (size_t)channel];
+                const int value = image[j * (size_t)c + (size_t)channel];
                 least = value < least ? value : least;
                 most = value > most ? value : most;
             }
             widest = most - least > widest ? most - least : widest;
         }
-        odd->constant += widest == 0;
-        odd->blank += widest > 0 && widest <= NEARLY;
-        odd->prints[odd->count] = (struct dcnn_print){XXH3_64bits(picture, size), odd->count};
-        odd->count++;
+        checks->constant += widest == 0;
+        checks->blank += widest > 0 && widest <= NEARLY;
+        checks->prints[checks->count] = (struct dcnn_print){XXH3_64bits(image, size), checks->count};
+        checks->count++;
     }
     return DCNN_OK;
 }
 
-uint64_t dcnn_oddities_checksum(const dcnn_oddities *odd) {
+uint64_t dcnn_image_checks_checksum(const dcnn_image_checks *checks) {
     XXH64_hash_t sum = 0;
-    for (int64_t i = 0; i < odd->count; i++) sum = XXH3_64bits_withSeed(&odd->prints[i].hash, 8, sum);
+    for (int64_t i = 0; i < checks->count; i++) sum = XXH3_64bits_withSeed(&checks->prints[i].hash, 8, sum);
     return sum;
 }
 
@@ -64,24 +65,25 @@ static void add_group(const struct dcnn_print *group, int64_t count, const int32
     bool across = false, against = false;
     for (int64_t i = 1; i < count; i++) {
         across = across || split_of[group[i].row] != split_of[group[0].row];
-        against = against || labels[group[i].row] != labels[group[0].row];
+        against = against || (labels && labels[group[i].row] != labels[group[0].row]);
     }
     all->again += count - 1;
     all->across += across;
     all->against += against;
 }
 
-dcnn_status dcnn_oddities_tell(dcnn_oddities *odd, const int32_t *labels, int split_count, const dcnn_split *splits,
-                               const dcnn_source_options *options) {
-    uint8_t *split_of = calloc((size_t)odd->count + 1, 1);
-    if (!split_of) return DCNN_FAIL(DCNN_FAILURE, "out of memory for the splits of %lld images", (long long)odd->count);
+dcnn_status dcnn_image_checks_tell(dcnn_image_checks *checks, const int32_t *labels, int split_count,
+                                   const dcnn_split *splits, const dcnn_source_options *options) {
+    uint8_t *split_of = calloc((size_t)checks->count + 1, 1);
+    if (!split_of)
+        return DCNN_FAIL(DCNN_FAILURE, "out of memory for the splits of %lld images", (long long)checks->count);
     for (int i = 0; i < split_count; i++)
         for (int64_t j = 0; j < splits[i].count; j++) split_of[splits[i].rows[j]] = (uint8_t)(i + 1);
-    if (odd->count > 1) qsort(odd->prints, (size_t)odd->count, sizeof *odd->prints, by_hash);
+    if (checks->count > 1) qsort(checks->prints, (size_t)checks->count, sizeof *checks->prints, by_hash);
     tally all = {0};
-    for (int64_t begin = 0, end; begin < odd->count; begin = end) {
-        for (end = begin + 1; end < odd->count && odd->prints[end].hash == odd->prints[begin].hash;) end++;
-        add_group(odd->prints + begin, end - begin, labels, split_of, &all);
+    for (int64_t begin = 0, end; begin < checks->count; begin = end) {
+        for (end = begin + 1; end < checks->count && checks->prints[end].hash == checks->prints[begin].hash;) end++;
+        add_group(checks->prints + begin, end - begin, labels, split_of, &all);
     }
     free(split_of);
     dcnn_count_text count;
@@ -92,8 +94,8 @@ dcnn_status dcnn_oddities_tell(dcnn_oddities *odd, const int32_t *labels, int sp
                  {all.across, "of these images is in two splits: what is learnt of it is tested on it",
                   "of these images are in two splits: what is learnt of them is tested on them"},
                  {all.against, "of these images has two different labels", "of these images have two different labels"},
-                 {odd->constant, "image is of one colour throughout", "images are of one colour throughout"},
-                 {odd->blank, "image is nearly blank", "images are nearly blank"}};
+                 {checks->constant, "image is of one colour throughout", "images are of one colour throughout"},
+                 {checks->blank, "image is nearly blank", "images are nearly blank"}};
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
         if (lines[i].count > 0)
             dcnn_source_tell(options, "%s %s", dcnn_count(lines[i].count, &count),
@@ -101,7 +103,7 @@ dcnn_status dcnn_oddities_tell(dcnn_oddities *odd, const int32_t *labels, int sp
     return DCNN_OK;
 }
 
-void dcnn_oddities_free(dcnn_oddities *odd) {
-    free(odd->prints);
-    *odd = (dcnn_oddities){0};
+void dcnn_image_checks_free(dcnn_image_checks *checks) {
+    free(checks->prints);
+    *checks = (dcnn_image_checks){0};
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* chosen.c — see chosen.h. */
-#include "cli/commands/chosen.h"
+/* train_settings.c — see train_settings.h. */
+#include "cli/commands/train_settings.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -32,7 +32,7 @@ static dcnn_optimizer_kind kind_of(const dcnn_options *options) {
     return kind;
 }
 
-void dcnn_chosen_defaults(dcnn_options *options) {
+void dcnn_train_settings_defaults(dcnn_options *options) {
     const dcnn_optimizer_row *row = &dcnn_optimizer_table[kind_of(options)];
     if (!is_given(options, "learning-rate")) options->learning_rate = row->learning_rate;
     if (!is_given(options, "beta-2")) options->beta_2 = row->beta2;
@@ -41,12 +41,12 @@ void dcnn_chosen_defaults(dcnn_options *options) {
 }
 
 /* Augmented images are never seen twice, so a run gains by letting the rate fall; the recipe itself keeps it. */
-dcnn_shuffle dcnn_chosen_shuffle(const dcnn_options *o) {
+dcnn_shuffle dcnn_train_settings_shuffle(const dcnn_options *o) {
     if (strcmp(o->shuffle, "full") == 0) return DCNN_SHUFFLE_FULL;
     return strcmp(o->shuffle, "chunks") == 0 ? DCNN_SHUFFLE_CHUNKS : DCNN_SHUFFLE_AUTO;
 }
 
-dcnn_schedule dcnn_chosen_schedule(const dcnn_options *options) {
+dcnn_schedule dcnn_train_settings_schedule(const dcnn_options *options) {
     dcnn_schedule schedule = {.kind = options->train.augment ? DCNN_SCHEDULE_COSINE : DCNN_SCHEDULE_CONSTANT,
                               .warmup_epochs = options->warmup,
                               .decay_rate = options->decay_rate,
@@ -63,7 +63,7 @@ static double rate_factor(const dcnn_options *options) {
     return dcnn_rate_factor(scale, step_samples(options));
 }
 
-dcnn_optimizer dcnn_chosen_optimizer(const dcnn_options *options) {
+dcnn_optimizer dcnn_train_settings_optimizer(const dcnn_options *options) {
     return (dcnn_optimizer){.kind = kind_of(options),
                             .learning_rate = options->learning_rate * rate_factor(options),
                             .beta1 = options->beta_1,
@@ -74,11 +74,12 @@ dcnn_optimizer dcnn_chosen_optimizer(const dcnn_options *options) {
                             .trust_coefficient = options->trust_coefficient,
                             .nesterov = options->nesterov,
                             .clip_norm = options->clip_norm,
-                            .clip_value = options->clip_value};
+                            .clip_value = options->clip_value,
+                            .ema_momentum = options->ema};
 }
 
 static dcnn_status check_reader(const struct reader *reader, const dcnn_options *options) {
-    const dcnn_schedule schedule = dcnn_chosen_schedule(options);
+    const dcnn_schedule schedule = dcnn_train_settings_schedule(options);
     char word[32];
     snprintf(word, sizeof word, " %s ", dcnn_schedule_names[schedule.kind]);
     if (!is_given(options, reader->option) || strstr(reader->words, word)) return DCNN_OK;
@@ -144,12 +145,12 @@ static dcnn_status check_balance(const dcnn_options *options) {
                      "--oversample and --class-weight balanced both balance the classes: give only one of them");
 }
 
-dcnn_status dcnn_chosen_check(const dcnn_options *options) {
+dcnn_status dcnn_train_settings_check(const dcnn_options *options) {
     DCNN_TRY(check_balance(options));
     DCNN_TRY(check_augmentation(options));
     DCNN_TRY(check_optimizer(options));
     for (size_t i = 0; i < sizeof readers / sizeof readers[0]; i++) DCNN_TRY(check_reader(&readers[i], options));
-    if (options->warmup > 0.0 && dcnn_chosen_schedule(options).kind == DCNN_SCHEDULE_ONE_CYCLE)
+    if (options->warmup > 0.0 && dcnn_train_settings_schedule(options).kind == DCNN_SCHEDULE_ONE_CYCLE)
         return DCNN_FAIL(DCNN_USAGE, "--warmup %g: the schedule one-cycle has a warm-up of its own; leave out --warmup",
                          options->warmup);
     if (options->warmup >= (double)options->train.epochs && options->warmup > 0.0)
@@ -160,7 +161,7 @@ dcnn_status dcnn_chosen_check(const dcnn_options *options) {
 
 /* --- what a run does with it -------------------------------------------------------------------------------------- */
 
-bool dcnn_chosen_idle(const dcnn_options *options, int64_t ranks, int64_t threads, char text[512]) {
+bool dcnn_train_settings_idle(const dcnn_options *options, int64_t ranks, int64_t threads, char text[512]) {
     const int64_t grains = (options->train.batch_size + options->train.grain - 1) / options->train.grain;
     const int64_t most = (grains + ranks - 1) / ranks; /* that one rank has */
     const bool of_ranks = ranks > grains;
@@ -177,18 +178,19 @@ bool dcnn_chosen_idle(const dcnn_options *options, int64_t ranks, int64_t thread
     return true;
 }
 
-int64_t dcnn_chosen_more_epochs(int64_t done) {
+int64_t dcnn_train_settings_more_epochs(int64_t done) {
     enum { RECIPE_EPOCHS = 15 };
     return done < RECIPE_EPOCHS ? RECIPE_EPOCHS : 2 * done;
 }
 
-bool dcnn_chosen_rate_moves(const dcnn_options *options, const dcnn_checkpoint *from, int64_t samples, char text[512]) {
-    const dcnn_schedule schedule = dcnn_chosen_schedule(options);
+bool dcnn_train_settings_rate_moves(const dcnn_options *options, const dcnn_checkpoint *from, int64_t samples,
+                                    char text[512]) {
+    const dcnn_schedule schedule = dcnn_train_settings_schedule(options);
     const int64_t before = json_integer_value(json_object_get(from->options, "epochs"));
     const int64_t epoch_steps = (samples + step_samples(options) - 1) / step_samples(options),
                   step = from->progress.step;
     if (before <= 0 || before == options->train.epochs || step < 1) return false;
-    const double rate = dcnn_chosen_optimizer(options).learning_rate;
+    const double rate = dcnn_train_settings_optimizer(options).learning_rate;
     const double old = dcnn_schedule_rate(&schedule, rate, step - 1, before, epoch_steps);
     const double stayed = dcnn_schedule_rate(&schedule, rate, step, before, epoch_steps);
     const double now = dcnn_schedule_rate(&schedule, rate, step, options->train.epochs, epoch_steps);
@@ -201,8 +203,8 @@ bool dcnn_chosen_rate_moves(const dcnn_options *options, const dcnn_checkpoint *
     return true;
 }
 
-const char *dcnn_chosen_text(const dcnn_options *options, char text[512]) {
-    const dcnn_schedule schedule = dcnn_chosen_schedule(options);
+const char *dcnn_train_settings_text(const dcnn_options *options, char text[512]) {
+    const dcnn_schedule schedule = dcnn_train_settings_schedule(options);
     char scaled[64] = "", warmup[64] = "", batches[112] = "", decay[48] = "";
     dcnn_number number;
     if (strcmp(options->lr_scale, "none") != 0)

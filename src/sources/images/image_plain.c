@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* picture_plain.c — formats that are little more than a header: PBM, PGM, PPM (netpbm's P1 to P6) and BMP. */
+/* image_plain.c — formats that are little more than a header: PBM, PGM, PPM (netpbm's P1 to P6) and BMP. */
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "sources/images/picture_formats.h"
+#include "sources/images/image_formats.h"
 
 /* --- PBM, PGM, PPM ------------------------------------------------------------------------------------------------ */
 
@@ -37,7 +37,7 @@ static int read_number(reading *from, int low, int high) {
     return value >= low && value <= high ? (int)value : -1;
 }
 
-static dcnn_status read_numbers(reading *from, int most, dcnn_picture *p) {
+static dcnn_status read_numbers(reading *from, int most, dcnn_image *p) {
     const size_t count = (size_t)p->h * (size_t)p->w * (size_t)p->c;
     for (size_t i = 0; i < count; i++) {
         const int value = read_number(from, 0, most);
@@ -49,7 +49,7 @@ static dcnn_status read_numbers(reading *from, int most, dcnn_picture *p) {
     return DCNN_OK;
 }
 
-static dcnn_status read_values(reading *from, int most, dcnn_picture *p) {
+static dcnn_status read_values(reading *from, int most, dcnn_image *p) {
     const size_t count = (size_t)p->h * (size_t)p->w * (size_t)p->c, each = most > 255 ? 2 : 1;
     if ((size_t)(from->end - from->next) < count * each) return fail_cut(from->name, "PGM or PPM");
     for (size_t i = 0; i < count; i++) {
@@ -60,7 +60,7 @@ static dcnn_status read_values(reading *from, int most, dcnn_picture *p) {
 }
 
 /* Bits, from the highest of each byte on; 1 is black. P1 writes them as digits that nothing need keep apart. */
-static dcnn_status read_bits(reading *from, bool as_text, dcnn_picture *p) {
+static dcnn_status read_bits(reading *from, bool as_text, dcnn_image *p) {
     const size_t line = ((size_t)p->w + 7) / 8;
     if (!as_text && (size_t)(from->end - from->next) < line * (size_t)p->h) return fail_cut(from->name, "PBM");
     for (int y = 0; y < p->h; y++)
@@ -78,8 +78,7 @@ static dcnn_status read_bits(reading *from, bool as_text, dcnn_picture *p) {
     return DCNN_OK;
 }
 
-dcnn_status dcnn_pnm_decode(const char *name, const uint8_t *bytes, size_t length, bool size_only,
-                            dcnn_picture *picture) {
+dcnn_status dcnn_pnm_decode(const char *name, const uint8_t *bytes, size_t length, bool size_only, dcnn_image *image) {
     reading from = {.name = name, .next = bytes + 2, .end = bytes + length};
     const char format = (char)bytes[1];
     const bool is_bits = format == '1' || format == '4', is_color = format == '3' || format == '6';
@@ -87,11 +86,11 @@ dcnn_status dcnn_pnm_decode(const char *name, const uint8_t *bytes, size_t lengt
     const int most = is_bits ? 1 : read_number(&from, 1, 65535);
     if (w < 0 || h < 0 || most < 0)
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s: a damaged PGM or PPM image: its header has no size", name);
-    if (size_only) return dcnn_picture_shape(name, h, w, is_color ? 3 : 1, picture);
-    DCNN_TRY(dcnn_picture_allocate(name, h, w, is_color ? 3 : 1, picture));
+    if (size_only) return dcnn_image_shape(name, h, w, is_color ? 3 : 1, image);
+    DCNN_TRY(dcnn_image_allocate(name, h, w, is_color ? 3 : 1, image));
     if (format >= '4' && from.next < from.end) from.next++; /* the one blank behind the header */
-    if (is_bits) return read_bits(&from, format == '1', picture);
-    return format >= '4' ? read_values(&from, most, picture) : read_numbers(&from, most, picture);
+    if (is_bits) return read_bits(&from, format == '1', image);
+    return format >= '4' ? read_values(&from, most, image) : read_numbers(&from, most, image);
 }
 
 /* --- BMP ---------------------------------------------------------------------------------------------------------- */
@@ -184,22 +183,21 @@ static dcnn_status read_header(const char *name, const uint8_t *bytes, size_t le
     return DCNN_OK;
 }
 
-dcnn_status dcnn_bmp_decode(const char *name, const uint8_t *bytes, size_t length, bool size_only,
-                            dcnn_picture *picture) {
+dcnn_status dcnn_bmp_decode(const char *name, const uint8_t *bytes, size_t length, bool size_only, dcnn_image *image) {
     bitmap map = {0};
     int64_t h = 0, w = 0;
     DCNN_TRY(read_header(name, bytes, length, &map, &h, &w));
     const bool from_top = h < 0; /* lines go upwards, unless the height is negative */
-    if (size_only) return dcnn_picture_shape(name, from_top ? -h : h, w, is_grey(&map) ? 1 : 3, picture);
-    DCNN_TRY(dcnn_picture_allocate(name, from_top ? -h : h, w, is_grey(&map) ? 1 : 3, picture));
-    if (map.stride * (size_t)picture->h > length - (size_t)(map.pixels - bytes)) return fail_cut(name, "BMP");
-    for (int y = 0; y < picture->h; y++) {
-        const uint8_t *line = map.pixels + map.stride * (size_t)(from_top ? y : picture->h - 1 - y);
-        for (int x = 0; x < picture->w; x++) {
+    if (size_only) return dcnn_image_shape(name, from_top ? -h : h, w, is_grey(&map) ? 1 : 3, image);
+    DCNN_TRY(dcnn_image_allocate(name, from_top ? -h : h, w, is_grey(&map) ? 1 : 3, image));
+    if (map.stride * (size_t)image->h > length - (size_t)(map.pixels - bytes)) return fail_cut(name, "BMP");
+    for (int y = 0; y < image->h; y++) {
+        const uint8_t *line = map.pixels + map.stride * (size_t)(from_top ? y : image->h - 1 - y);
+        for (int x = 0; x < image->w; x++) {
             uint8_t rgb[3];
             put_pixel(&map, line, x, rgb);
-            memcpy(picture->pixels + ((size_t)y * (size_t)picture->w + (size_t)x) * (size_t)picture->c, rgb,
-                   (size_t)picture->c);
+            memcpy(image->pixels + ((size_t)y * (size_t)image->w + (size_t)x) * (size_t)image->c, rgb,
+                   (size_t)image->c);
         }
     }
     return DCNN_OK;

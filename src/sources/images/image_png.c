@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* picture_png.c — PNG of every kind by libpng: palettes, 1 to 16 bits, alpha, interlaced. Its simplified interface is
+/* image_png.c — PNG of every kind by libpng: palettes, 1 to 16 bits, alpha, interlaced. Its simplified interface is
  * not used, for that one changes values by the file's gamma. */
 #include <setjmp.h>
 #include <stdlib.h>
@@ -7,12 +7,12 @@
 
 #include <png.h>
 
-#include "sources/images/picture_formats.h"
+#include "sources/images/image_formats.h"
 
 typedef struct reading {
     const char *name;
     const uint8_t *next, *end;
-    dcnn_picture *picture;
+    dcnn_image *image;
     png_bytep *lines;
     bool size_only;
     dcnn_status status;
@@ -50,20 +50,19 @@ static dcnn_status read_lines(png_structp png, png_infop info, reading *from) {
     png_read_info(png, info);
     ask_for_bytes(png, info);
     const png_uint_32 h = png_get_image_height(png, info), w = png_get_image_width(png, info);
-    if (from->size_only) return dcnn_picture_shape(from->name, h, w, png_get_channels(png, info), from->picture);
-    DCNN_TRY(dcnn_picture_allocate(from->name, h, w, png_get_channels(png, info), from->picture));
+    if (from->size_only) return dcnn_image_shape(from->name, h, w, png_get_channels(png, info), from->image);
+    DCNN_TRY(dcnn_image_allocate(from->name, h, w, png_get_channels(png, info), from->image));
     from->lines = calloc(h, sizeof *from->lines);
     if (!from->lines) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory: an image of %ux%u", from->name, h, w);
-    const size_t line = (size_t)w * (size_t)from->picture->c;
-    for (png_uint_32 i = 0; i < h; i++) from->lines[i] = from->picture->pixels + i * line;
+    const size_t line = (size_t)w * (size_t)from->image->c;
+    for (png_uint_32 i = 0; i < h; i++) from->lines[i] = from->image->pixels + i * line;
     png_read_image(png, from->lines);
     png_read_end(png, NULL);
     return DCNN_OK;
 }
 
-dcnn_status dcnn_png_decode(const char *name, const uint8_t *bytes, size_t length, bool size_only,
-                            dcnn_picture *picture) {
-    reading from = {.name = name, .next = bytes, .end = bytes + length, .picture = picture, .size_only = size_only};
+dcnn_status dcnn_png_decode(const char *name, const uint8_t *bytes, size_t length, bool size_only, dcnn_image *image) {
+    reading from = {.name = name, .next = bytes, .end = bytes + length, .image = image, .size_only = size_only};
     png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &from, on_error, on_warning);
     png_infop info = png ? png_create_info_struct(png) : NULL;
     dcnn_status status;

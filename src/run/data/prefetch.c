@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* ahead.c — see ahead.h. */
-#include "run/data/ahead.h"
+/* prefetch.c — see prefetch.h. */
+#include "run/data/prefetch.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -26,8 +26,8 @@ typedef struct batch {
     char failure[512];
 } batch;
 
-struct dcnn_ahead {
-    dcnn_ahead_options of;
+struct dcnn_prefetch {
+    dcnn_prefetch_options of;
     int64_t window; /* the number of the one whose successor is expected, -1: none yet; the thread's */
     int64_t told;   /* its successor's chunks that the system has been told of */
     uint8_t *memory;
@@ -47,7 +47,7 @@ struct dcnn_ahead {
 /* --- which ------------------------------------------------------------------------------------------------------ */
 
 /* This rank's positions of the batch that begins there. */
-static void find_share(const dcnn_ahead_options *o, place at, int64_t *first, int64_t *count) {
+static void find_share(const dcnn_prefetch_options *o, place at, int64_t *first, int64_t *count) {
     const int64_t size = dcnn_sampler_batch(o->sampler, at.cursor);
     const dcnn_shares shares = dcnn_comm_shares(o->comm, (size + o->grain - 1) / o->grain);
     const int64_t begin = shares.first * o->grain, end = begin + shares.count * o->grain;
@@ -69,21 +69,21 @@ static bool is_same(place a, place b) {
 }
 
 /* The largest share of any batch. */
-static int64_t most_pictures(const dcnn_ahead_options *o) {
+static int64_t most_images(const dcnn_prefetch_options *o) {
     int64_t first, whole, last;
     find_share(o, (place){0, 0}, &first, &whole);
     find_share(o, (place){0, (o->sampler->count - 1) / o->sampler->batch * o->sampler->batch}, &first, &last);
     return whole > last ? whole : last;
 }
 
-size_t dcnn_ahead_least_bytes(const dcnn_ahead_options *options) {
-    return 2 * (size_t)most_pictures(options) * options->picture_bytes;
+size_t dcnn_prefetch_least_bytes(const dcnn_prefetch_options *options) {
+    return 2 * (size_t)most_images(options) * options->image_bytes;
 }
 
 /* --- reading ---------------------------------------------------------------------------------------------------- */
 
 /* Neighbours of the chunk may belong to other splits: what lies far apart is not read as one. */
-static void expect_chunk(const dcnn_ahead *a, uint32_t epoch, const dcnn_sampler_window *window, int64_t chunk) {
+static void expect_chunk(const dcnn_prefetch *a, uint32_t epoch, const dcnn_sampler_window *window, int64_t chunk) {
     const dcnn_sampler *s = a->of.sampler;
     int64_t first, count;
     dcnn_sampler_chunk(s, epoch, window, chunk, &first, &count);
@@ -99,7 +99,7 @@ static void expect_chunk(const dcnn_ahead *a, uint32_t epoch, const dcnn_sampler
 
 /* Tells the system of the next window's chunks, as far as this batch is through its own window; each rank of the node
  * of some. At a beginning, of the present window's too. */
-static void expect_window(dcnn_ahead *a, place at) {
+static void expect_window(dcnn_prefetch *a, place at) {
     const dcnn_sampler *s = a->of.sampler;
     const dcnn_sampler_window window = dcnn_sampler_find_window(s, at.cursor);
     const int64_t ranks = dcnn_comm_node_size(a->of.comm), rank = dcnn_comm_node_rank(a->of.comm);
@@ -119,7 +119,7 @@ static void expect_window(dcnn_ahead *a, place at) {
 }
 
 /* All samples permuted: of the next batch's rows each by itself. */
-static void expect_batch(const dcnn_ahead *a, place at) {
+static void expect_batch(const dcnn_prefetch *a, place at) {
     int64_t first, count;
     if ((int64_t)at.epoch >= a->of.epochs) return;
     find_share(&a->of, at, &first, &count);
@@ -127,7 +127,7 @@ static void expect_batch(const dcnn_ahead *a, place at) {
         dcnn_pixels_expect(a->of.pixels, dcnn_sampler_row(a->of.sampler, at.epoch, first + i), 1);
 }
 
-static void read_batch(dcnn_ahead *a, batch *b) {
+static void read_batch(dcnn_prefetch *a, batch *b) {
     if (a->of.sampler->chunk_rows > 0)
         expect_window(a, b->at);
     else
@@ -136,12 +136,12 @@ static void read_batch(dcnn_ahead *a, batch *b) {
     b->status = DCNN_OK;
     for (int64_t i = 0; i < b->count && b->status == DCNN_OK; i++)
         b->status = dcnn_pixels_read(a->of.pixels, dcnn_sampler_row(a->of.sampler, b->at.epoch, b->first + i), 1,
-                                     b->bytes + (size_t)i * a->of.picture_bytes);
+                                     b->bytes + (size_t)i * a->of.image_bytes);
     if (b->status != DCNN_OK) strncpy(b->failure, dcnn_error(), sizeof b->failure - 1);
 }
 
 static void *read_ahead(void *argument) {
-    dcnn_ahead *a = argument;
+    dcnn_prefetch *a = argument;
     pthread_mutex_lock(&a->lock);
     while (!a->stop) {
         if (a->used == a->depth || (int64_t)a->next.epoch >= a->of.epochs) {
@@ -169,7 +169,7 @@ static void *read_ahead(void *argument) {
 /* --- taking ----------------------------------------------------------------------------------------------------- */
 
 /* Gives back what stands before that batch. NULL: it is not there yet; the thread is sent to it if it is elsewhere. */
-static const batch *find_batch(dcnn_ahead *a, place at) {
+static const batch *find_batch(dcnn_prefetch *a, place at) {
     while (a->used > 0 && !is_same(a->ring[a->oldest].at, at)) {
         a->oldest = (a->oldest + 1) % a->depth;
         a->used--;
@@ -184,7 +184,7 @@ static const batch *find_batch(dcnn_ahead *a, place at) {
     return NULL;
 }
 
-dcnn_status dcnn_ahead_take(dcnn_ahead *a, uint32_t epoch, int64_t first, int64_t n, const uint8_t **bytes) {
+dcnn_status dcnn_prefetch_take(dcnn_prefetch *a, uint32_t epoch, int64_t first, int64_t n, const uint8_t **bytes) {
     const place at = place_of(a->of.sampler, epoch, first);
     int64_t share_first, share_count;
     *bytes = NULL;
@@ -199,11 +199,11 @@ dcnn_status dcnn_ahead_take(dcnn_ahead *a, uint32_t epoch, int64_t first, int64_
     }
     pthread_mutex_unlock(&a->lock);
     if (found->status != DCNN_OK) dcnn_error_set(found->failure);
-    *bytes = found->bytes + (size_t)(first - found->first) * a->of.picture_bytes;
+    *bytes = found->bytes + (size_t)(first - found->first) * a->of.image_bytes;
     return found->status;
 }
 
-double dcnn_ahead_stall_s(dcnn_ahead *a) {
+double dcnn_prefetch_stall_s(dcnn_prefetch *a) {
     pthread_mutex_lock(&a->lock);
     const double stall_s = a->stall_s;
     a->stall_s = 0;
@@ -214,7 +214,7 @@ double dcnn_ahead_stall_s(dcnn_ahead *a) {
 /* --- starting and ending ---------------------------------------------------------------------------------------- */
 
 /* Signals are the other threads' business. */
-static bool start_thread(dcnn_ahead *a) {
+static bool start_thread(dcnn_prefetch *a) {
     sigset_t every, before;
     sigfillset(&every);
     pthread_sigmask(SIG_SETMASK, &every, &before);
@@ -223,9 +223,9 @@ static bool start_thread(dcnn_ahead *a) {
     return a->has_thread;
 }
 
-dcnn_status dcnn_ahead_create(const dcnn_ahead_options *options, size_t bytes, dcnn_ahead **ahead) {
-    const size_t batch_bytes = (size_t)most_pictures(options) * options->picture_bytes;
-    dcnn_ahead *a = *ahead = calloc(1, sizeof *a);
+dcnn_status dcnn_prefetch_create(const dcnn_prefetch_options *options, size_t bytes, dcnn_prefetch **prefetch) {
+    const size_t batch_bytes = (size_t)most_images(options) * options->image_bytes;
+    dcnn_prefetch *a = *prefetch = calloc(1, sizeof *a);
     if (!a) return DCNN_FAIL(DCNN_FAILURE, "out of memory: a reader");
     a->of = *options;
     a->window = -1;
@@ -241,12 +241,12 @@ dcnn_status dcnn_ahead_create(const dcnn_ahead_options *options, size_t bytes, d
     dcnn_status status = a->memory ? DCNN_FAIL(DCNN_FAILURE, "cannot start the thread that reads images ahead")
                                    : DCNN_FAIL(DCNN_FAILURE, "out of memory: %zu bytes of images read ahead",
                                                (size_t)a->depth * batch_bytes);
-    dcnn_ahead_free(a);
-    *ahead = NULL;
+    dcnn_prefetch_free(a);
+    *prefetch = NULL;
     return status;
 }
 
-void dcnn_ahead_free(dcnn_ahead *a) {
+void dcnn_prefetch_free(dcnn_prefetch *a) {
     if (!a) return;
     pthread_mutex_lock(&a->lock);
     a->stop = true;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* suited.c — see suited.h. */
-#include "cli/commands/suited.h"
+/* data_settings.c — see data_settings.h. */
+#include "cli/commands/data_settings.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,23 +26,23 @@ static int64_t count_drawn(const dcnn_dataset *d, const dcnn_split *train, bool 
     return count;
 }
 
-dcnn_facts dcnn_facts_share(dcnn_comm *comm, const dcnn_dataset *dataset, bool oversample) {
-    dcnn_facts facts = {0};
+dcnn_data_facts dcnn_data_facts_share(dcnn_comm *comm, const dcnn_dataset *dataset, bool oversample) {
+    dcnn_data_facts facts = {0};
     const dcnn_split *train = dataset ? dcnn_dataset_split(dataset, "train") : NULL;
     if (dataset)
-        facts = (dcnn_facts){.channels = dataset->c,
-                             .kind = dcnn_augment_guess(dataset->c, dataset->class_count, dataset->class_names),
-                             .train_count = train ? count_drawn(dataset, train, oversample) : 0};
+        facts = (dcnn_data_facts){.channels = dataset->c,
+                                  .kind = dcnn_augment_guess(dataset->c, dataset->class_count, dataset->class_names),
+                                  .train_count = train ? count_drawn(dataset, train, oversample) : 0};
     dcnn_comm_broadcast(comm, &facts, sizeof facts);
     return facts;
 }
 
-int64_t dcnn_facts_steps(const dcnn_facts *facts, const dcnn_options *options) {
+int64_t dcnn_data_facts_steps(const dcnn_data_facts *facts, const dcnn_options *options) {
     const int64_t samples = options->train.batch_size * options->train.accumulate;
     return options->train.epochs * ((facts->train_count + samples - 1) / samples);
 }
 
-bool dcnn_suit_options(const dcnn_facts *facts, dcnn_options *options) {
+bool dcnn_data_settings_apply(const dcnn_data_facts *facts, dcnn_options *options) {
     for (int row = 0; facts->channels > 0 && row < DCNN_AUGMENT_COUNT; row++) {
         const dcnn_augment_row *about = &dcnn_augment_table[row];
         if (!is_given(row, options))
@@ -50,15 +50,16 @@ bool dcnn_suit_options(const dcnn_facts *facts, dcnn_options *options) {
                                   options);
     }
     if (facts->train_count == 0 || options->operand_count == 0 || options->train.model ||
+        options->train.exact_statistics || options->ema > 0.0 ||
         dcnn_option_given(DCNN_COMMAND_TRAIN, "bn-momentum", options))
         return false;
-    const double momentum = dcnn_momentum_for(dcnn_facts_steps(facts, options));
+    const double momentum = dcnn_momentum_for(dcnn_data_facts_steps(facts, options));
     if (momentum >= 0.99) return false;
     options->train.bn_momentum = momentum;
     return true;
 }
 
-dcnn_status dcnn_suit_check(const dcnn_facts *facts, const dcnn_options *options) {
+dcnn_status dcnn_data_settings_check(const dcnn_data_facts *facts, const dcnn_options *options) {
     for (int row = 0; facts->channels > 0 && row < DCNN_AUGMENT_COUNT; row++)
         if (is_given(row, options) && dcnn_augment_value(&options->train.ranges, row) > 0 &&
             !dcnn_augment_suits(row, facts->channels))
@@ -67,7 +68,7 @@ dcnn_status dcnn_suit_check(const dcnn_facts *facts, const dcnn_options *options
     return DCNN_OK;
 }
 
-const char *dcnn_suit_text(const dcnn_facts *facts, const dcnn_options *options, char text[512]) {
+const char *dcnn_data_settings_text(const dcnn_data_facts *facts, const dcnn_options *options, char text[512]) {
     size_t used = 0;
     bool given = false, usual = true;
     text[0] = '\0';

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* own.c — what dcnn knows of a model besides layers and weights, as JSON: which images it expects, its classes. */
+/* metadata.c — what dcnn knows of a model besides layers and weights, as JSON: which images it expects, its classes. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,23 +14,23 @@ static json_t *numbers(int count, const double *values) {
     return list;
 }
 
-json_t *dcnn_own_describe(const dcnn_checkpoint *from) {
+json_t *dcnn_metadata_describe(const dcnn_checkpoint *from) {
     const int channels = from->net->nodes[0].shape.c;
     const bool bytes = dcnn_net_takes_bytes(from->net), normalised = from->normalised && channels <= DCNN_MAX_CHANNELS;
-    json_t *own = json_pack("{s:s}", "created_by", "dcnn " DCNN_VERSION);
+    json_t *metadata = json_pack("{s:s}", "created_by", "dcnn " DCNN_VERSION);
     if (normalised) {
-        json_object_set_new(own, "mean", numbers(channels, from->mean));
-        json_object_set_new(own, "std", numbers(channels, from->std));
+        json_object_set_new(metadata, "mean", numbers(channels, from->mean));
+        json_object_set_new(metadata, "std", numbers(channels, from->std));
     }
     if (bytes || normalised)
-        json_object_set_new(own, "input",
+        json_object_set_new(metadata, "input",
                             json_string(bytes ? "bytes from 0 to 255, which the model scales itself"
                                               : "(byte / 255 - mean) / std of each channel"));
-    if (from->class_names == NULL) return own;
+    if (from->class_names == NULL) return metadata;
     json_t *names = json_array();
     for (int i = 0; i < from->class_count; i++) json_array_append_new(names, json_string(from->class_names[i]));
-    json_object_set_new(own, "class_names", names);
-    return own;
+    json_object_set_new(metadata, "class_names", names);
+    return metadata;
 }
 
 static dcnn_status take_names(const json_t *names, const char *path, dcnn_checkpoint *into) {
@@ -48,10 +48,14 @@ static dcnn_status take_names(const json_t *names, const char *path, dcnn_checkp
     return into->class_names ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: class names");
 }
 
-dcnn_status dcnn_own_take(const json_t *own, const char *path, dcnn_checkpoint *into) {
-    const json_t *mean = json_object_get(own, "mean"), *std = json_object_get(own, "std");
+dcnn_status dcnn_metadata_read(const json_t *metadata, const char *path, dcnn_checkpoint *into) {
+    const json_t *mean = json_object_get(metadata, "mean"), *std = json_object_get(metadata, "std");
     const int channels = into->net->nodes[0].shape.c;
-    if (mean && channels <= DCNN_MAX_CHANNELS && json_array_size(mean) == (size_t)channels) {
+    if ((mean || std) && channels <= DCNN_MAX_CHANNELS) {
+        if (json_array_size(mean) != (size_t)channels || json_array_size(std) != (size_t)channels)
+            return DCNN_FAIL(DCNN_BAD_INPUT,
+                             "%s: names mean and std of %zu and %zu channels, its model takes images of %d", path,
+                             json_array_size(mean), json_array_size(std), channels);
         for (int c = 0; c < channels; c++) {
             into->mean[c] = json_number_value(json_array_get(mean, (size_t)c));
             into->std[c] = json_number_value(json_array_get(std, (size_t)c));
@@ -60,5 +64,5 @@ dcnn_status dcnn_own_take(const json_t *own, const char *path, dcnn_checkpoint *
         }
         into->normalised = true;
     }
-    return take_names(json_object_get(own, "class_names"), path, into);
+    return take_names(json_object_get(metadata, "class_names"), path, into);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* picture.c — which decoder an image needs, and what is made of its channels. */
-#include "sources/images/picture.h"
+/* image.c — which decoder an image needs, and what is made of its channels. */
+#include "sources/images/image.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -9,33 +9,33 @@
 
 #include "io/file.h"
 #include "io/kind.h"
-#include "sources/images/picture_formats.h"
+#include "sources/images/image_formats.h"
 
 enum { MOST_SIDE = 32768, MOST_BYTES = 1 << 28 /* a file of 260 KB can claim as much */ };
 
-dcnn_status dcnn_picture_shape(const char *name, int64_t h, int64_t w, int c, dcnn_picture *picture) {
+dcnn_status dcnn_image_shape(const char *name, int64_t h, int64_t w, int c, dcnn_image *image) {
     if (h < 1 || w < 1 || h > MOST_SIDE || w > MOST_SIDE || h * w * c > MOST_BYTES)
         return DCNN_FAIL(
             DCNN_BAD_INPUT,
             "%s: an image of %lldx%lldx%d; 1 to %d pixels a side, and %d million values in all, are possible", name,
             (long long)h, (long long)w, c, MOST_SIDE, MOST_BYTES / 1000000);
-    picture->h = (int)h;
-    picture->w = (int)w;
-    picture->c = c;
+    image->h = (int)h;
+    image->w = (int)w;
+    image->c = c;
     return DCNN_OK;
 }
 
-dcnn_status dcnn_picture_allocate(const char *name, int64_t h, int64_t w, int c, dcnn_picture *picture) {
-    DCNN_TRY(dcnn_picture_shape(name, h, w, c, picture));
-    picture->pixels = calloc((size_t)(h * w * c), 1);
-    if (!picture->pixels)
+dcnn_status dcnn_image_allocate(const char *name, int64_t h, int64_t w, int c, dcnn_image *image) {
+    DCNN_TRY(dcnn_image_shape(name, h, w, c, image));
+    image->pixels = calloc((size_t)(h * w * c), 1);
+    if (!image->pixels)
         return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory: an image of %lldx%lld", name, (long long)h, (long long)w);
     return DCNN_OK;
 }
 
-void dcnn_picture_free(dcnn_picture *picture) {
-    free(picture->pixels);
-    *picture = (dcnn_picture){0};
+void dcnn_image_free(dcnn_image *image) {
+    free(image->pixels);
+    *image = (dcnn_image){0};
 }
 
 /* --- channels ---------------------------------------------------------------------------------------------------- */
@@ -45,14 +45,14 @@ static uint8_t grey_of(const uint8_t *rgb) {
     return (uint8_t)((19595u * rgb[0] + 38470u * rgb[1] + 7471u * rgb[2] + 0x8000u) >> 16);
 }
 
-static bool is_one_color(const dcnn_picture *p, int channels) {
+static bool is_one_color(const dcnn_image *p, int channels) {
     const size_t count = (size_t)p->h * (size_t)p->w;
     for (size_t i = 1; i < count; i++)
         if (memcmp(p->pixels + i * (size_t)p->c, p->pixels, (size_t)channels) != 0) return false;
     return true;
 }
 
-static bool is_opaque(const dcnn_picture *p) {
+static bool is_opaque(const dcnn_image *p) {
     const size_t count = (size_t)p->h * (size_t)p->w;
     for (size_t i = 0; i < count; i++)
         if (p->pixels[i * (size_t)p->c + (size_t)p->c - 1] != 255) return false;
@@ -60,7 +60,7 @@ static bool is_opaque(const dcnn_picture *p) {
 }
 
 /* Puts an image with alpha on a background, in place. */
-static void flatten(dcnn_picture *p, const uint8_t background[3]) {
+static void flatten(dcnn_image *p, const uint8_t background[3]) {
     const int colors = p->c - 1;
     const uint8_t grey = grey_of(background), *under = colors == 1 ? &grey : background;
     const size_t count = (size_t)p->h * (size_t)p->w;
@@ -73,7 +73,7 @@ static void flatten(dcnn_picture *p, const uint8_t background[3]) {
     p->c = colors;
 }
 
-static void flatten_noting(dcnn_picture *p, const uint8_t background[3], dcnn_picture_notes *notes) {
+static void flatten_noting(dcnn_image *p, const uint8_t background[3], dcnn_image_notes *notes) {
     const bool opaque = is_opaque(p), was_blank = is_one_color(p, p->c);
     flatten(p, background);
     notes->had_alpha = !opaque;
@@ -81,9 +81,9 @@ static void flatten_noting(dcnn_picture *p, const uint8_t background[3], dcnn_pi
 }
 
 /* Grey to colour or back, alpha kept, added as opaque, or absent as `channels` has it. */
-static dcnn_status convert(const char *name, dcnn_picture *p, int channels) {
-    dcnn_picture made = {0};
-    DCNN_TRY(dcnn_picture_allocate(name, p->h, p->w, channels, &made));
+static dcnn_status convert(const char *name, dcnn_image *p, int channels) {
+    dcnn_image made = {0};
+    DCNN_TRY(dcnn_image_allocate(name, p->h, p->w, channels, &made));
     const int from_colors = p->c >= 3 ? 3 : 1, to_colors = channels >= 3 ? 3 : 1;
     const size_t count = (size_t)p->h * (size_t)p->w;
     for (size_t i = 0; i < count; i++) {
@@ -95,25 +95,25 @@ static dcnn_status convert(const char *name, dcnn_picture *p, int channels) {
             for (int j = 0; j < 3; j++) to[j] = from[from_colors == 1 ? 0 : j];
         if (channels % 2 == 0) to[channels - 1] = p->c % 2 == 0 ? from[p->c - 1] : 255;
     }
-    dcnn_picture_free(p);
+    dcnn_image_free(p);
     *p = made;
     return DCNN_OK;
 }
 
-dcnn_status dcnn_picture_channels(const char *name, dcnn_picture *picture, const dcnn_picture_options *wanted) {
-    dcnn_picture_notes ignored = {0};
+dcnn_status dcnn_image_channels(const char *name, dcnn_image *image, const dcnn_image_options *wanted) {
+    dcnn_image_notes ignored = {0};
     const bool keeps_alpha = wanted->channels == 2 || wanted->channels == 4;
-    if (picture->c == wanted->channels) return DCNN_OK;
-    if (picture->c > 4 || wanted->channels > 4)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: its %d channels cannot become %d", name, picture->c, wanted->channels);
-    if (picture->c % 2 == 0 && !keeps_alpha) flatten_noting(picture, wanted->background, &ignored);
-    return picture->c == wanted->channels ? DCNN_OK : convert(name, picture, wanted->channels);
+    if (image->c == wanted->channels) return DCNN_OK;
+    if (image->c > 4 || wanted->channels > 4)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: its %d channels cannot become %d", name, image->c, wanted->channels);
+    if (image->c % 2 == 0 && !keeps_alpha) flatten_noting(image, wanted->background, &ignored);
+    return image->c == wanted->channels ? DCNN_OK : convert(name, image, wanted->channels);
 }
 
 /* --- all of it --------------------------------------------------------------------------------------------------- */
 
 /* What this build reads, by kind. */
-static dcnn_picture_decoder *decoder_of(dcnn_kind_id kind) {
+static dcnn_image_decoder *decoder_of(dcnn_kind_id kind) {
     switch (kind) {
     case DCNN_KIND_PNG:
         return dcnn_png_decode;
@@ -130,51 +130,49 @@ static dcnn_picture_decoder *decoder_of(dcnn_kind_id kind) {
     }
 }
 
-static dcnn_status decode(const char *name, const uint8_t *bytes, size_t length, bool size_only,
-                          dcnn_picture *picture) {
-    dcnn_picture_decoder *decoder = decoder_of(dcnn_kind_of_bytes(bytes, length));
-    if (decoder) return decoder(name, bytes, length, size_only, picture);
+static dcnn_status decode(const char *name, const uint8_t *bytes, size_t length, bool size_only, dcnn_image *image) {
+    dcnn_image_decoder *decoder = decoder_of(dcnn_kind_of_bytes(bytes, length));
+    if (decoder) return decoder(name, bytes, length, size_only, image);
     return dcnn_kind_fail(name, dcnn_kind_of_bytes(bytes, length), "an image (PNG, JPEG, BMP, PGM, PPM, WebP)");
 }
 
-dcnn_status dcnn_picture_decode(const char *name, const uint8_t *bytes, size_t length,
-                                const dcnn_picture_options *options, dcnn_picture_notes *notes, dcnn_picture *picture) {
-    static const dcnn_picture_options none;
-    dcnn_picture_notes ignored;
+dcnn_status dcnn_image_decode(const char *name, const uint8_t *bytes, size_t length, const dcnn_image_options *options,
+                              dcnn_image_notes *notes, dcnn_image *image) {
+    static const dcnn_image_options none;
+    dcnn_image_notes ignored;
     if (!options) options = &none;
     if (!notes) notes = &ignored;
-    *picture = (dcnn_picture){0};
-    *notes = (dcnn_picture_notes){0};
+    *image = (dcnn_image){0};
+    *notes = (dcnn_image_notes){0};
     dcnn_status status;
     if (options->channels < 0 || options->channels > 4)
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s: an image has 1 to 4 channels, %d are wanted", name, options->channels);
-    DCNN_TRY_DONE(decode(name, bytes, length, false, picture));
-    notes->h = picture->h;
-    notes->w = picture->w;
+    DCNN_TRY_DONE(decode(name, bytes, length, false, image));
+    notes->h = image->h;
+    notes->w = image->w;
     const bool keeps_alpha = options->channels == 2 || options->channels == 4;
-    if (picture->c % 2 == 0 && !keeps_alpha) flatten_noting(picture, options->background, notes);
-    if (options->channels != 0 && picture->c != options->channels)
-        DCNN_TRY_DONE(convert(name, picture, options->channels));
+    if (image->c % 2 == 0 && !keeps_alpha) flatten_noting(image, options->background, notes);
+    if (options->channels != 0 && image->c != options->channels) DCNN_TRY_DONE(convert(name, image, options->channels));
     if (options->h > 0 && options->w > 0)
-        DCNN_TRY_DONE(dcnn_picture_fit(picture, options->h, options->w, options->fit, options->background));
+        DCNN_TRY_DONE(dcnn_image_fit(image, options->h, options->w, options->fit, options->background));
 done:
-    if (status != DCNN_OK) dcnn_picture_free(picture);
+    if (status != DCNN_OK) dcnn_image_free(image);
     return status;
 }
 
-dcnn_status dcnn_picture_read(const char *path, const dcnn_picture_options *options, dcnn_picture_notes *notes,
-                              dcnn_picture *picture) {
+dcnn_status dcnn_image_read(const char *path, const dcnn_image_options *options, dcnn_image_notes *notes,
+                            dcnn_image *image) {
     uint8_t *bytes;
     size_t length;
-    *picture = (dcnn_picture){0};
+    *image = (dcnn_image){0};
     DCNN_TRY(dcnn_file_read(path, &bytes, &length));
-    const dcnn_status status = dcnn_picture_decode(path, bytes, length, options, notes, picture);
+    const dcnn_status status = dcnn_image_decode(path, bytes, length, options, notes, image);
     free(bytes);
     return status;
 }
 
 /* The first bytes of a file; more of it only where they do not reach. */
-static dcnn_status read_size(const char *path, size_t most, dcnn_picture *picture) {
+static dcnn_status read_size(const char *path, size_t most, dcnn_image *image) {
     FILE *file = fopen(path, "rb");
     if (!file) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: cannot open: %s", path, strerror(errno));
     uint8_t *bytes = malloc(most);
@@ -186,19 +184,19 @@ static dcnn_status read_size(const char *path, size_t most, dcnn_picture *pictur
         status = ferror(file) ? DCNN_FAIL(DCNN_BAD_INPUT, "%s: cannot read: %s", path, strerror(errno))
                               : DCNN_FAIL(DCNN_BAD_INPUT, "%s: the file is empty", path);
     else
-        status = decode(path, bytes, got, true, picture);
+        status = decode(path, bytes, got, true, image);
     fclose(file);
     free(bytes);
     return status;
 }
 
-dcnn_status dcnn_picture_size(const char *path, int *h, int *w, int *c) {
+dcnn_status dcnn_image_size(const char *path, int *h, int *w, int *c) {
     enum { FIRST_BYTES = 1 << 16, ALL_BYTES = 1 << 26 };
-    dcnn_picture picture = {0};
-    if (read_size(path, FIRST_BYTES, &picture) != DCNN_OK) DCNN_TRY(read_size(path, ALL_BYTES, &picture));
-    *h = picture.h;
-    *w = picture.w;
-    *c = picture.c >= 3 ? 3 : 1;
+    dcnn_image image = {0};
+    if (read_size(path, FIRST_BYTES, &image) != DCNN_OK) DCNN_TRY(read_size(path, ALL_BYTES, &image));
+    *h = image.h;
+    *w = image.w;
+    *c = image.c >= 3 ? 3 : 1;
     return DCNN_OK;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* picture_jpeg.c — JPEG by libjpeg-turbo, always by its accurate integer transform, which is the same to the bit in its
+/* image_jpeg.c — JPEG by libjpeg-turbo, always by its accurate integer transform, which is the same to the bit in its
  * SIMD and its C; CMYK as Adobe writes it; turned as EXIF says. */
 #include <setjmp.h>
 #include <stdio.h>
@@ -10,14 +10,14 @@
 
 #include <jerror.h>
 
-#include "sources/images/picture_formats.h"
+#include "sources/images/image_formats.h"
 
 typedef struct reading {
     struct jpeg_decompress_struct jpeg;
     struct jpeg_error_mgr errors;
     jmp_buf back;
     const char *name;
-    dcnn_picture *picture;
+    dcnn_image *image;
     uint8_t *line; /* one of CMYK */
     bool size_only;
     dcnn_status status;
@@ -84,11 +84,11 @@ static int orientation_of(j_decompress_ptr jpeg) {
 }
 
 /* Orientations 5 to 8 stand for images that lie on their side; 2, 4, 5, 7 are mirrored. */
-static dcnn_status turn(const char *name, int orientation, dcnn_picture *p) {
+static dcnn_status turn(const char *name, int orientation, dcnn_image *p) {
     if (orientation == 1) return DCNN_OK;
     const bool lies = orientation >= 5;
-    dcnn_picture made = {0};
-    DCNN_TRY(dcnn_picture_allocate(name, lies ? p->w : p->h, lies ? p->h : p->w, p->c, &made));
+    dcnn_image made = {0};
+    DCNN_TRY(dcnn_image_allocate(name, lies ? p->w : p->h, lies ? p->h : p->w, p->c, &made));
     const bool flip_y = orientation == 3 || orientation == 4 || orientation == 7 || orientation == 8;
     const bool flip_x = orientation == 2 || orientation == 3 || orientation == 6 || orientation == 7;
     for (int y = 0; y < made.h; y++)
@@ -98,7 +98,7 @@ static dcnn_status turn(const char *name, int orientation, dcnn_picture *p) {
             const size_t to = (size_t)y * (size_t)made.w + (size_t)x;
             memcpy(made.pixels + to * (size_t)p->c, p->pixels + from * (size_t)p->c, (size_t)p->c);
         }
-    dcnn_picture_free(p);
+    dcnn_image_free(p);
     *p = made;
     return DCNN_OK;
 }
@@ -118,15 +118,15 @@ static void put_cmyk(const uint8_t *line, int w, bool inverted, uint8_t *to) {
 static dcnn_status read_lines(reading *from) {
     struct jpeg_decompress_struct *jpeg = &from->jpeg;
     const bool cmyk = jpeg->out_color_space == JCS_CMYK;
-    DCNN_TRY(dcnn_picture_allocate(from->name, jpeg->output_height, jpeg->output_width,
-                                   cmyk ? 3 : jpeg->output_components, from->picture));
-    const size_t width = (size_t)from->picture->w * (size_t)from->picture->c;
-    if (cmyk && !(from->line = malloc(4 * (size_t)from->picture->w)))
+    DCNN_TRY(dcnn_image_allocate(from->name, jpeg->output_height, jpeg->output_width,
+                                 cmyk ? 3 : jpeg->output_components, from->image));
+    const size_t width = (size_t)from->image->w * (size_t)from->image->c;
+    if (cmyk && !(from->line = malloc(4 * (size_t)from->image->w)))
         return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for reading a JPEG", from->name);
     while (jpeg->output_scanline < jpeg->output_height) {
-        uint8_t *line = from->picture->pixels + jpeg->output_scanline * width, *into = cmyk ? from->line : line;
+        uint8_t *line = from->image->pixels + jpeg->output_scanline * width, *into = cmyk ? from->line : line;
         jpeg_read_scanlines(jpeg, &into, 1);
-        if (cmyk) put_cmyk(from->line, from->picture->w, jpeg->saw_Adobe_marker, line);
+        if (cmyk) put_cmyk(from->line, from->image->w, jpeg->saw_Adobe_marker, line);
     }
     return DCNN_OK;
 }
@@ -141,9 +141,9 @@ static dcnn_status decode(reading *from, const uint8_t *bytes, size_t length) {
     const int orientation = orientation_of(jpeg);
     if (from->size_only) {
         const bool lies = orientation >= 5;
-        return dcnn_picture_shape(from->name, lies ? jpeg->image_width : jpeg->image_height,
-                                  lies ? jpeg->image_height : jpeg->image_width, jpeg->num_components == 1 ? 1 : 3,
-                                  from->picture);
+        return dcnn_image_shape(from->name, lies ? jpeg->image_width : jpeg->image_height,
+                                lies ? jpeg->image_height : jpeg->image_width, jpeg->num_components == 1 ? 1 : 3,
+                                from->image);
     }
     if (jpeg->num_components == 4)
         jpeg->out_color_space = JCS_CMYK;
@@ -154,12 +154,11 @@ static dcnn_status decode(reading *from, const uint8_t *bytes, size_t length) {
     jpeg_start_decompress(jpeg);
     DCNN_TRY(read_lines(from));
     jpeg_finish_decompress(jpeg);
-    return turn(from->name, orientation, from->picture);
+    return turn(from->name, orientation, from->image);
 }
 
-dcnn_status dcnn_jpeg_decode(const char *name, const uint8_t *bytes, size_t length, bool size_only,
-                             dcnn_picture *picture) {
-    reading from = {.name = name, .picture = picture, .size_only = size_only};
+dcnn_status dcnn_jpeg_decode(const char *name, const uint8_t *bytes, size_t length, bool size_only, dcnn_image *image) {
+    reading from = {.name = name, .image = image, .size_only = size_only};
     from.jpeg.err = jpeg_std_error(&from.errors);
     from.jpeg.client_data = &from;
     from.errors.error_exit = leave;
