@@ -114,6 +114,7 @@ static dcnn_status make_engine(dcnn_trainer *t, const dcnn_checkpoint *from) {
                                          .soft_targets =
                                              t->class_weights || (o->augment && dcnn_mix_is_active(&o->ranges)),
                                          .optimizer = o->optimizer,
+                                         .average = from ? from->average : NULL,
                                          .spans = dcnn_trace_spans(t->trace),
                                          .on_grain = dcnn_watchdog_progress,
                                          .stop_flag = dcnn_signals_caught};
@@ -124,11 +125,14 @@ static dcnn_status make_engine(dcnn_trainer *t, const dcnn_checkpoint *from) {
     t->state.net = dcnn_engine_net(t->engine);
     t->state.m = dcnn_engine_m(t->engine);
     t->state.v = dcnn_engine_v(t->engine);
+    t->state.average = dcnn_engine_average(t->engine);
     return DCNN_OK;
 }
 
 static dcnn_status make_notes(dcnn_trainer *t) {
     dcnn_notes *notes = &t->notes;
+    t->other_statistics = calloc(t->state.net->state_count + 1, sizeof(float));
+    if (t->other_statistics == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: statistics of averaged weights");
     t->before.statistics = calloc(t->state.net->state_count + 1, sizeof(float));
     if (t->before.statistics == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: a step to take back");
     if (t->options->log_every == 0) return DCNN_OK;
@@ -302,6 +306,7 @@ void dcnn_trainer_close(dcnn_trainer *t) {
     dcnn_trace_free(t->trace);
     free(t->notes.steps);
     free(t->before.statistics);
+    free(t->other_statistics);
     dcnn_block_free(t->augment_scratch);
     free(t->class_first);
     free(t->class_weights);
@@ -334,7 +339,7 @@ dcnn_status dcnn_trainer_write(const dcnn_trainer *t, const char *path, bool mom
     dcnn_checkpoint state = t->state;
     dcnn_optimizer optimizer = t->options->optimizer;
     optimizer.learning_rate = t->rate > 0.0 ? t->rate : rate_now(t);
-    if (!moments) state.m = state.v = NULL;
+    if (!moments) state.m = state.v = state.average = NULL;
     return dcnn_checkpoint_write(path, &state, &optimizer);
 }
 
