@@ -84,7 +84,7 @@ typedef struct dcnn_options {
     bool resume, overwrite;
     const char *optimizer, *lr_scale, *shuffle, *monitor;
     double learning_rate, beta_1, beta_2, epsilon, momentum, weight_decay, trust_coefficient;
-    double clip_norm, clip_value;
+    double clip_norm, clip_value, ema;
     bool nesterov;
     double warmup, decay_rate, decay_epochs;
     bool resize, invert;

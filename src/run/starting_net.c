@@ -35,8 +35,9 @@ static dcnn_status fit_recipe(json_t *description, const dcnn_dataset *dataset, 
     return DCNN_OK;
 }
 
-/* The last layer that has units, if behind it stand only activations. */
-static void fit_units(json_t *description, int wanted) {
+/* The last layer that has units, if behind it stand only activations. One that is left open takes the activation too,
+ * if it is the last of all. */
+static void fit_units(json_t *description, int wanted, const char *activation) {
     json_t *layers = layers_of(description);
     for (size_t i = json_array_size(layers); i-- > 0;) {
         json_t *layer = json_array_get(layers, i), *config = json_object_get(layer, "config");
@@ -44,7 +45,10 @@ static void fit_units(json_t *description, int wanted) {
         if (kind && strcmp(kind, "Dense") == 0) {
             const json_t *units = json_object_get(config, "units");
             if (config == NULL && json_object_set_new(layer, "config", config = json_object()) != 0) return;
-            if (units == NULL || json_is_null(units)) json_object_set_new(config, "units", json_integer(wanted));
+            if (units && !json_is_null(units)) return;
+            json_object_set_new(config, "units", json_integer(wanted));
+            if (activation && i + 1 == json_array_size(layers))
+                json_object_set_new(config, "activation", json_string(activation));
             return;
         }
         if (kind == NULL || (strcmp(kind, "Softmax") != 0 && strcmp(kind, "Activation") != 0)) return;
@@ -56,7 +60,7 @@ bool dcnn_has_weights(const char *model) {
     return kind == DCNN_KIND_HDF5 || kind == DCNN_KIND_KERAS || kind == DCNN_KIND_ONNX;
 }
 
-dcnn_status dcnn_net_of_file(const char *model, dcnn_shape input, int units, dcnn_net **net) {
+dcnn_status dcnn_net_of_file(const char *model, dcnn_shape input, int units, const char *activation, dcnn_net **net) {
     json_t *description = NULL;
     *net = NULL;
     if (dcnn_has_weights(model)) {
@@ -69,7 +73,7 @@ dcnn_status dcnn_net_of_file(const char *model, dcnn_shape input, int units, dcn
     }
     dcnn_status status = dcnn_description_read(model, &description);
     if (status == DCNN_OK) {
-        fit_units(description, units);
+        fit_units(description, units, activation);
         status = dcnn_net_create(description, input, net);
         if (status != DCNN_OK) dcnn_error_prefix("%s", model);
     }
@@ -154,7 +158,7 @@ dcnn_status dcnn_starting_net(const dcnn_train_options *options, const dcnn_data
         if (status == DCNN_OK && model == NULL)
             status = fit_recipe(description, dataset, task);
         else if (status == DCNN_OK)
-            fit_units(description, task->units);
+            fit_units(description, task->units, task->loss == DCNN_LOSS_COUNT ? NULL : dcnn_task_activation(task));
         if (status == DCNN_OK) {
             status = dcnn_net_create(description, shape, net);
             if (status != DCNN_OK) dcnn_error_prefix("%s", path);

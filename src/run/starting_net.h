@@ -27,8 +27,9 @@ bool dcnn_has_weights(const char *model);
 /** The net of a model file of either kind, for its shape and layers; a description's weights are zero. *Local.*
  * @param input        shape where a description names none; rank 0: none is known
  * @param units        of its last layer where a description names none
+ * @param activation   of that layer then, as Keras writes it; NULL: the description's
  * @param net          out; free with dcnn_net_free() */
-dcnn_status dcnn_net_of_file(const char *model, dcnn_shape input, int units, dcnn_net **net);
+dcnn_status dcnn_net_of_file(const char *model, dcnn_shape input, int units, const char *activation, dcnn_net **net);
 
 /** momentum^steps above this: the moving averages have not arrived. */
 extern const double dcnn_averages_missing;

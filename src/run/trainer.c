@@ -25,7 +25,8 @@ static dcnn_status check_fit(const dcnn_trainer *t) {
         dcnn_net_check_shape(t->state.net, "the model", t->dataset.h, t->dataset.w, t->dataset.c, t->dataset.path));
     if (t->state.net->untrainable[0])
         return DCNN_FAIL(DCNN_BAD_INPUT, "the model cannot be trained: %s", t->state.net->untrainable);
-    return dcnn_task_fit(&t->task, &t->dataset, dcnn_has_weights(t->options->model), t->state.net);
+    DCNN_TRY(dcnn_task_fit(&t->task, &t->dataset, dcnn_has_weights(t->options->model), t->state.net));
+    return dcnn_monitor_check(dcnn_monitor_for(t->options->monitor, t->state.net), t->state.net);
 }
 
 /* What is for classes: numbers have neither weights nor partners. */
@@ -119,6 +120,7 @@ static dcnn_status make_engine(dcnn_trainer *t, const dcnn_checkpoint *from) {
                                              t->class_weights || (o->augment && dcnn_mix_is_active(&o->ranges)),
                                          .values = t->task.values,
                                          .optimizer = o->optimizer,
+                                         .average = from ? from->average : NULL,
                                          .spans = dcnn_trace_spans(t->trace),
                                          .on_grain = dcnn_watchdog_progress,
                                          .stop_flag = dcnn_signals_caught};
@@ -129,11 +131,14 @@ static dcnn_status make_engine(dcnn_trainer *t, const dcnn_checkpoint *from) {
     t->state.net = dcnn_engine_net(t->engine);
     t->state.m = dcnn_engine_m(t->engine);
     t->state.v = dcnn_engine_v(t->engine);
+    t->state.average = dcnn_engine_average(t->engine);
     return DCNN_OK;
 }
 
 static dcnn_status make_notes(dcnn_trainer *t) {
     dcnn_notes *notes = &t->notes;
+    t->other_statistics = calloc(t->state.net->state_count + 1, sizeof(float));
+    if (t->other_statistics == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: statistics of averaged weights");
     t->before.statistics = calloc(t->state.net->state_count + 1, sizeof(float));
     if (t->before.statistics == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: a step to take back");
     if (t->options->log_every == 0) return DCNN_OK;
@@ -255,6 +260,9 @@ static dcnn_status take_net(dcnn_trainer *t, const dcnn_checkpoint *from) {
     dcnn_checkpoint *state = &t->state;
     DCNN_TRY(dcnn_task_choose(o->loss, &t->dataset, &t->task));
     DCNN_TRY(check_class_options(t));
+    if (t->task.guessed && from == NULL)
+        dcnn_info("loss  %s, for the %d number%s to predict (--loss says otherwise)", dcnn_loss_name(t->task.loss),
+                  t->task.units, t->task.units == 1 ? "" : "s");
     if (from) {
         DCNN_TRY(dcnn_net_copy(from->net, &state->net));
         return t->task.values ? DCNN_OK /* it is the same data set */
@@ -312,6 +320,7 @@ void dcnn_trainer_close(dcnn_trainer *t) {
     dcnn_trace_free(t->trace);
     free(t->notes.steps);
     free(t->before.statistics);
+    free(t->other_statistics);
     dcnn_block_free(t->augment_scratch);
     free(t->class_first);
     free(t->class_weights);
@@ -344,7 +353,7 @@ dcnn_status dcnn_trainer_write(const dcnn_trainer *t, const char *path, bool mom
     dcnn_checkpoint state = t->state;
     dcnn_optimizer optimizer = t->options->optimizer;
     optimizer.learning_rate = t->rate > 0.0 ? t->rate : rate_now(t);
-    if (!moments) state.m = state.v = NULL;
+    if (!moments) state.m = state.v = state.average = NULL;
     return dcnn_checkpoint_write(path, &state, &optimizer);
 }
 

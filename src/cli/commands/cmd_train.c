@@ -171,7 +171,9 @@ static void print_result(const dcnn_run *run, const dcnn_train_result *result) {
 static dcnn_status read_model(const dcnn_options *options, const dcnn_net *own, json_t **described) {
     const char *path = options->train.model;
     dcnn_net *net;
-    dcnn_status status = dcnn_net_of_file(path, own->nodes[0].shape, own->output_count, &net);
+    const char *activation =
+        own->loss.kind == DCNN_LOSS_CATEGORICAL ? NULL : dcnn_activation_name(dcnn_net_output_activation(own));
+    dcnn_status status = dcnn_net_of_file(path, own->nodes[0].shape, own->output_count, activation, &net);
     const dcnn_net_edit edit = {.freeze = {options->freeze.count, options->freeze.text},
                                 .head_units = options->train.replace_head ? own->output_count : 0,
                                 .head_numbers = own->class_count == 0,
