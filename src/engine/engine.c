@@ -61,6 +61,7 @@ static void *carve_common(dcnn_engine *e, dcnn_arena *arena, float **params) {
     e->v = dcnn_arena_take(arena, bytes);
     e->gradient = dcnn_arena_take(arena, bytes);
     if (e->options.accumulate > 1) e->accumulated = dcnn_arena_take(arena, bytes);
+    if (e->options.optimizer.ema_momentum > 0.0) e->average = dcnn_arena_take(arena, bytes);
     e->update.norms = dcnn_arena_take(arena, (size_t)e->update.chunk_count * sizeof *e->update.norms);
     return dcnn_arena_take(arena, dcnn_plan_packed_bytes(e->plan));
 }
@@ -75,6 +76,7 @@ static void carve_vectors(dcnn_engine *e, dcnn_arena *arena, int depth) {
 static void carve_private(dcnn_engine *e, dcnn_arena *arena) {
     const size_t slots = (size_t)e->slots, grain = (size_t)e->options.grain;
     e->sums = dcnn_arena_take(arena, (slots + 1) * (size_t)e->sum_stride * sizeof(double));
+    e->statistics = dcnn_arena_take(arena, (size_t)e->net->loss_stage * (size_t)e->sum_stride * sizeof *e->statistics);
     e->samples = dcnn_arena_take(arena, slots * grain * sizeof *e->samples);
     if (e->options.values)
         e->values = dcnn_arena_take(arena, slots * grain * (size_t)e->net->output_count * sizeof *e->values);
@@ -167,12 +169,14 @@ static dcnn_status share_state(dcnn_engine *e, const batches *list, const float 
         memcpy(params, e->net->params, bytes);
         if (m) memcpy(e->m, m, bytes);
         if (v) memcpy(e->v, v, bytes);
+        if (e->average) memcpy(e->average, e->options.average ? e->options.average : e->net->params, bytes);
     }
     dcnn_net_place_params(e->net, params);
     e->update.gradient = e->gradient;
     e->update.m = e->m;
     e->update.v = e->v;
     e->update.params = params;
+    e->options.average = NULL; /* copied */
     dcnn_comm_domain_barrier(e->comm);
     return DCNN_OK;
 }
@@ -297,6 +301,10 @@ float *dcnn_engine_v(const dcnn_engine *e) {
 
 float *dcnn_engine_gradient(const dcnn_engine *e) {
     return e->gradient;
+}
+
+float *dcnn_engine_average(const dcnn_engine *e) {
+    return e->average;
 }
 
 const dcnn_plan *dcnn_engine_plan(const dcnn_engine *e) {

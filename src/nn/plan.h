@@ -43,6 +43,7 @@ typedef struct dcnn_grain {
     dcnn_targets targets;   /**< zeroed at inference: no loss then */
     uint64_t seed;
     uint32_t epoch;
+    bool clean;           /**< layers that are for training alone (Dropout, RandomFlip) pass their input on */
     float *dparams;       /**< its gradient vector [net->param_count], written bucket by bucket */
     double *sums;         /**< its sums of this stage [dcnn_plan_sum_count()], written */
     dcnn_op_times *times; /**< [dcnn_plan_op_count() + 1], the last for the loss: added to; NULL: not wanted */
@@ -86,6 +87,10 @@ void dcnn_plan_run(const dcnn_plan *plan, int stage, int slot, int worker, const
 /** Makes the stage's totals known to its operations: `totals` [sum_count], `samples` in the whole batch. Once a stage.
  */
 void dcnn_plan_agreed(const dcnn_plan *plan, int stage, const double *totals, int64_t samples);
+
+/** Makes the totals of a forward stage over all training samples what inference uses: BatchNormalization's moving
+ * statistics. `totals` [sum_count] are summed over the batches of a pass, `samples` in all of them. *Local.* */
+void dcnn_plan_settle(const dcnn_plan *plan, int stage, const double *totals, int64_t samples);
 
 /** Operations in order, for `dcnn bench` and `dcnn info`. */
 int dcnn_plan_op_count(const dcnn_plan *plan);
