@@ -139,12 +139,27 @@ static void a_cosine_falls_once_patience_is_over(void **state) {
     assert_true(dcnn_ending_is_here(&short_run, &p));
 }
 
+/* Taken up without patience, a run whose descent had begun goes on to its last epoch; with another one it descends. */
+static void without_patience_no_descent_goes_on(void **state) {
+    (void)state;
+    const dcnn_ending endless = {100, 0, true}, longer = {100, 5, true};
+    dcnn_progress p = {.best_epoch = 4, .epoch = 10, .step = 100, .descent_epoch = 7};
+    assert_false(dcnn_ending_go_on(&longer, &p));
+    assert_int_equal(p.descent_epoch, 7);
+    assert_false(dcnn_ending_is_here(&longer, &p));
+    assert_true(dcnn_ending_go_on(&endless, &p));
+    assert_int_equal(p.descent_epoch, 0);
+    assert_false(dcnn_ending_is_here(&endless, &p) || dcnn_ending_descend(&endless, &p));
+    assert_false(dcnn_ending_go_on(&endless, &p));
+    p.epoch = 100;
+    assert_true(dcnn_ending_is_here(&endless, &p));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_class_is_drawn_equally_often),
-        cmocka_unit_test(balanced_weights_are_scikit_learns),
-        cmocka_unit_test(weights_are_given_by_json_or_lines),
-        cmocka_unit_test(a_cosine_falls_once_patience_is_over),
+        cmocka_unit_test(every_class_is_drawn_equally_often),  cmocka_unit_test(balanced_weights_are_scikit_learns),
+        cmocka_unit_test(weights_are_given_by_json_or_lines),  cmocka_unit_test(a_cosine_falls_once_patience_is_over),
+        cmocka_unit_test(without_patience_no_descent_goes_on),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

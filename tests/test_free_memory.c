@@ -2,7 +2,8 @@
 /* test_free_memory.c — how much memory is left, from what Linux says of machine and control groups. */
 #include "io_helpers.h"
 
-#include "run/free_memory.h"
+#include "guard/free_memory.h"
+#include "run/memory.h"
 
 /* SCRATCH/FOLDER/NAME of a machine that we make up. */
 static void say(const char *folder, const char *name, const char *text) {
@@ -49,6 +50,30 @@ static void the_tightest_bound_counts(void **state) {
     expect(300000, "limit of this job");
 }
 
+static void kills_for_memory_are_counted(void **state) {
+    (void)state;
+    say("proc/self", "cgroup", "0::/box/step\n");
+    assert_int_equal(dcnn_memory_kills(scratch), -1);
+    say("sys/fs/cgroup/box/step", "memory.events", "low 0\noom 4\noom_kill 2\noom_group_kill 0\n");
+    assert_int_equal(dcnn_memory_kills(scratch), 2);
+    say("sys/fs/cgroup/box", "memory.events", "oom_kill 3\n"); /* of all groups below */
+    assert_int_equal(dcnn_memory_kills(scratch), 3);
+    say("proc/self", "cgroup", "5:memory:/old/step\n");
+    say("sys/fs/cgroup/memory/old/step", "memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 7\n");
+    assert_int_equal(dcnn_memory_kills(scratch), 7);
+}
+
+static void what_does_not_fit_is_refused(void **state) {
+    (void)state;
+    const dcnn_need need = {.node = 3000, .process = 2000, .images = 1000, .weights = 2000};
+    const dcnn_free_memory small = {2500, "the box"}, large = {3000, "the box"}, tiny = {1999, "the shell"};
+    assert_ok(dcnn_need_check(&need, large, small));
+    assert_int_equal(dcnn_need_check(&need, small, large), DCNN_BAD_INPUT);
+    assert_non_null(strstr(dcnn_error(), "the box leaves 2.4 KiB"));
+    assert_int_equal(dcnn_need_check(&need, large, tiny), DCNN_BAD_INPUT);
+    assert_non_null(strstr(dcnn_error(), "the shell leaves 2.0 KiB"));
+}
+
 static void this_machine_has_some(void **state) {
     (void)state;
     char text[32];
@@ -59,7 +84,8 @@ static void this_machine_has_some(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(the_tightest_bound_counts),
-                                       cmocka_unit_test(this_machine_has_some)};
-    return cmocka_run_group_tests_name("left", tests, set_up, tear_down);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_tightest_bound_counts), cmocka_unit_test(kills_for_memory_are_counted),
+        cmocka_unit_test(what_does_not_fit_is_refused), cmocka_unit_test(this_machine_has_some)};
+    return cmocka_run_group_tests_name("free_memory", tests, set_up, tear_down);
 }

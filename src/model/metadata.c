@@ -51,7 +51,11 @@ static dcnn_status take_names(const json_t *names, const char *path, dcnn_checkp
 dcnn_status dcnn_metadata_read(const json_t *metadata, const char *path, dcnn_checkpoint *into) {
     const json_t *mean = json_object_get(metadata, "mean"), *std = json_object_get(metadata, "std");
     const int channels = into->net->nodes[0].shape.c;
-    if (mean && channels <= DCNN_MAX_CHANNELS && json_array_size(mean) == (size_t)channels) {
+    if ((mean || std) && channels <= DCNN_MAX_CHANNELS) {
+        if (json_array_size(mean) != (size_t)channels || json_array_size(std) != (size_t)channels)
+            return DCNN_FAIL(DCNN_BAD_INPUT,
+                             "%s: names mean and std of %zu and %zu channels, its model takes images of %d", path,
+                             json_array_size(mean), json_array_size(std), channels);
         for (int c = 0; c < channels; c++) {
             into->mean[c] = json_number_value(json_array_get(mean, (size_t)c));
             into->std[c] = json_number_value(json_array_get(std, (size_t)c));

@@ -30,6 +30,8 @@ typedef struct dcnn_op_kind {
     /* Synchronised operations only: sums over a grain (2 a channel), and what is made of the agreed totals, once. */
     void (*forward_sums)(const dcnn_pass *pass);
     void (*forward_agreed)(const dcnn_op *op, dcnn_net *net, const double *totals, int64_t samples);
+    /* Likewise, of the totals of all training samples: what inference uses from now on. */
+    void (*forward_settled)(const dcnn_op *op, dcnn_net *net, const double *totals, int64_t samples);
     void (*backward_sums)(const dcnn_pass *pass);
     void (*backward_agreed)(const dcnn_op *op, const dcnn_net *net, const double *totals, int64_t samples);
 } dcnn_op_kind;

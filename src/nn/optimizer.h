@@ -72,6 +72,7 @@ typedef struct dcnn_optimizer {
     bool nesterov;            /**< sgd */
     double clip_norm;         /**< the gradient of all weights together is shortened to this norm; 0: not */
     double clip_value;        /**< each gradient is kept within this, either way; 0: not */
+    double ema_momentum;      /**< of the averaged weights that are kept beside (Keras' use_ema); 0: none are */
 } dcnn_optimizer;
 
 /** Vectors that it keeps of each weight: none, m, or m and v. *Local.* */

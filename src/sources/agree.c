@@ -13,8 +13,28 @@ enum { MOST_CLASSES = 65536 };
 
 /* --- classes ------------------------------------------------------------------------------------------------------ */
 
+dcnn_status dcnn_sources_targets(const dcnn_sources *sources, int *width, const dcnn_names **names) {
+    const dcnn_source *first = NULL;
+    for (int i = 0; i < sources->count && !first; i++)
+        if (sources->items[i].targets) first = &sources->items[i];
+    *width = first ? first->target_width : 0;
+    *names = first && first->target_names.count == first->target_width ? &first->target_names : NULL;
+    for (int i = 0; first && i < sources->count; i++) {
+        const dcnn_source *s = &sources->items[i];
+        if (s->targets == NULL)
+            return DCNN_FAIL(DCNN_BAD_INPUT, "%s: has classes where %s has numbers to predict; prepare them apart",
+                             s->name, first->name);
+        if (s->target_width != first->target_width)
+            return DCNN_FAIL(DCNN_BAD_INPUT, "%s: has %d targets an image, %s has %d", s->name, s->target_width,
+                             first->name, first->target_width);
+    }
+    return DCNN_OK;
+}
+
 static dcnn_status check_labels(const dcnn_source *s) {
-    if (!s->labels) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: has no labels; it cannot be learnt from", s->name);
+    if (!s->labels)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: has no labels; it cannot be learnt from%s", s->name,
+                         s->from_table ? " (--target-columns names numbers to predict)" : "");
     for (int64_t i = 0; i < s->count && s->class_names.count > 0; i++)
         if (s->labels[i] < 0 || s->labels[i] >= s->class_names.count)
             return DCNN_FAIL(DCNN_BAD_INPUT,

@@ -65,7 +65,7 @@ static void add_group(const struct dcnn_print *group, int64_t count, const int32
     bool across = false, against = false;
     for (int64_t i = 1; i < count; i++) {
         across = across || split_of[group[i].row] != split_of[group[0].row];
-        against = against || labels[group[i].row] != labels[group[0].row];
+        against = against || (labels && labels[group[i].row] != labels[group[0].row]);
     }
     all->again += count - 1;
     all->across += across;

@@ -3,6 +3,7 @@
 #include "sources/prepare.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +29,8 @@ typedef struct preparation {
     dcnn_split_options split; /* what is drawn */
     dcnn_sources sources;
     dcnn_names class_names;
+    int target_width; /* numbers an image to be predicted; 0: classes are */
+    const dcnn_names *target_names;
     dcnn_image_options image; /* size and channels of all */
     dcnn_dataset_writer *writer;
     dcnn_image_checks checks;
@@ -60,7 +63,8 @@ static void choose_splits(preparation *made) {
     if (count_role(made, DCNN_ROLE_VALIDATION) > 0) made->split.validation_fraction = 0;
     for (int i = 0; i < made->sources.count; i++)
         by_class = by_class || made->sources.items[i].files.count > 0 || made->sources.items[i].from_table;
-    made->split.stratify = made->options->stratify_always || (by_class && !made->options->stratify_never);
+    made->split.stratify =
+        made->target_width == 0 && (made->options->stratify_always || (by_class && !made->options->stratify_never));
 }
 
 static dcnn_status open_sources(preparation *made, int count, char *const sources[]) {
@@ -144,14 +148,16 @@ static dcnn_status limit_pool(preparation *made) {
     dcnn_class_census census;
     int64_t *quota = calloc((size_t)made->class_names.count + 1, sizeof *quota);
     uint8_t *keep = malloc((size_t)total);
+    bool fair = made->target_width > 0; /* numbers have no shares */
     dcnn_status status = quota && keep ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory for a limit");
     DCNN_TRY_DONE(status);
-    DCNN_TRY_DONE(census_of_pool(made, &census));
-    bool fair = false;
-    status = head_is_fair(made, &census, total, &fair);
-    fair = fair || limit < census.occurring;
-    if (status == DCNN_OK && !fair) status = share_out(&census, total, limit, quota);
-    dcnn_class_census_free(&census);
+    if (!fair) {
+        DCNN_TRY_DONE(census_of_pool(made, &census));
+        status = head_is_fair(made, &census, total, &fair);
+        fair = fair || limit < census.occurring;
+        if (status == DCNN_OK && !fair) status = share_out(&census, total, limit, quota);
+        dcnn_class_census_free(&census);
+    }
     if (status == DCNN_OK && !fair)
         tell(made, "the first images do not hold each class with its share: so many of each class are taken");
     int64_t left = limit;
@@ -220,7 +226,8 @@ static dcnn_status append_block(preparation *made, block *b) {
         const uint8_t *pixels = b->pixels + (size_t)i * b->size;
         const dcnn_samples_in samples = {.count = run - i,
                                          .pixels = pixels,
-                                         .labels = s->labels + b->first + i,
+                                         .labels = s->labels ? s->labels + b->first + i : NULL,
+                                         .targets = s->targets ? s->targets + (b->first + i) * s->target_width : NULL,
                                          .ids = made->has_ids ? ids_of(s) + b->first + i : NULL};
         status = dcnn_image_checks_note(&made->checks, run - i, p->h, p->w, p->channels, pixels);
         if (status == DCNN_OK) status = dcnn_dataset_writer_append(made->writer, &samples);
@@ -352,6 +359,32 @@ static dcnn_status tell_splits(const preparation *made) {
     return status;
 }
 
+static const char *target_name(const preparation *made, int i, char number[16]) {
+    snprintf(number, 16, "%d", i);
+    return made->target_names ? made->target_names->text[i] : number;
+}
+
+/* What is to be predicted, and in which range. */
+static void tell_targets(const preparation *made) {
+    enum { MOST_TOLD = 8 };
+    char line[700], number[16];
+    size_t used = (size_t)snprintf(line, sizeof line, "%d number%s an image to predict:", made->target_width,
+                                   made->target_width == 1 ? "" : "s");
+    for (int i = 0; i < made->target_width && i < MOST_TOLD; i++) {
+        double least = INFINITY, most = -INFINITY;
+        for (int j = 0; j < made->sources.count; j++)
+            for (int64_t k = 0; k < made->sources.items[j].count; k++) {
+                const double value = (double)made->sources.items[j].targets[k * made->target_width + i];
+                least = value < least ? value : least;
+                most = value > most ? value : most;
+            }
+        used += (size_t)snprintf(line + used, sizeof line - used, "%s '%.40s' from %.6g to %.6g", i ? "," : "",
+                                 target_name(made, i, number), least, most);
+    }
+    if (made->target_width > MOST_TOLD) snprintf(line + used, sizeof line - used, ", ...");
+    tell(made, line);
+}
+
 /* What suits the images; training chooses its changes of them by it. */
 static const char *what_they_are(const preparation *made) {
     static const char *const digits[] = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
@@ -406,21 +439,35 @@ static dcnn_status finish(preparation *made, const char *output, char **summary)
                                       .source = source,
                                       .source_checksum = checksum,
                                       .options = options,
-                                      .image_kind = what_they_are(made)};
+                                      .image_kind = what_they_are(made),
+                                      .target_width = made->target_width,
+                                      .target_names =
+                                          made->target_names ? (const char *const *)made->target_names->text : NULL};
     const int64_t count = dcnn_dataset_writer_count(made->writer);
     const dcnn_status status = dcnn_dataset_writer_finish(made->writer, &about);
     made->writer = NULL;
     free(options);
     DCNN_TRY(status);
     if (!summary) return DCNN_OK;
-    int used = snprintf(text, sizeof text, "%" PRId64 " images of %dx%dx%d in %d classes:", count, made->image.h,
-                        made->image.w, made->image.channels, about.class_count);
+    const bool numbers = made->target_width > 0;
+    int used = snprintf(text, sizeof text, "%" PRId64 " images of %dx%dx%d %s %d %s:", count, made->image.h,
+                        made->image.w, made->image.channels, numbers ? "with" : "in",
+                        numbers ? made->target_width : about.class_count, numbers ? "numbers to predict" : "classes");
     for (int i = 0; i < made->split_count; i++)
         used += snprintf(text + used, sizeof text - (size_t)used, "%s %s %" PRId64, i ? "," : "", made->splits[i].name,
                          made->splits[i].count);
     if (asprintf(summary, "%s: %s", dcnn_output_name(output), text) >= 0) return DCNN_OK;
     *summary = NULL;
     return DCNN_FAIL(DCNN_FAILURE, "out of memory for a summary");
+}
+
+/* What is for classes alone, and a word about the numbers. */
+static dcnn_status check_numbers(const preparation *made) {
+    if (made->options->stratify_always)
+        return DCNN_FAIL(DCNN_USAGE, "--stratify splits class by class, but %s has numbers to predict: leave it out",
+                         made->sources.items[0].name);
+    tell_targets(made);
+    return DCNN_OK;
 }
 
 /* --- all of it ---------------------------------------------------------------------------------------------------- */
@@ -448,7 +495,14 @@ dcnn_status dcnn_dataset_prepare(int source_count, char *const sources[], const 
     const dcnn_image_options *p = &made.image;
     dcnn_status status;
     DCNN_TRY_DONE(open_sources(&made, source_count, sources));
-    DCNN_TRY_DONE(dcnn_sources_agree(&made.sources, &options->read, &made.class_names));
+    DCNN_TRY_DONE(dcnn_sources_targets(&made.sources, &made.target_width, &made.target_names));
+    if (options->read.target_columns && made.target_width == 0)
+        DCNN_TRY_DONE(DCNN_FAIL(DCNN_USAGE, "--target-columns is for tables and arrays; %s is neither",
+                                made.sources.items[0].name));
+    if (made.target_width == 0)
+        DCNN_TRY_DONE(dcnn_sources_agree(&made.sources, &options->read, &made.class_names));
+    else
+        DCNN_TRY_DONE(check_numbers(&made));
     choose_splits(&made);
     DCNN_TRY_DONE(limit_pool(&made));
     DCNN_TRY_DONE(dcnn_sources_shape(&made.sources, &options->read, options->skip_broken, made.threads, &made.image,
@@ -463,11 +517,11 @@ dcnn_status dcnn_dataset_prepare(int source_count, char *const sources[], const 
         made.total += made.sources.items[i].count;
         made.has_ids = made.has_ids && ids_of(&made.sources.items[i]) != NULL;
     }
-    DCNN_TRY_DONE(dcnn_dataset_writer_open(output, p->h, p->w, p->channels, 0, &made.writer));
+    DCNN_TRY_DONE(dcnn_dataset_writer_open(output, p->h, p->w, p->channels, made.target_width, &made.writer));
     DCNN_TRY_DONE(write_pixels(&made));
-    DCNN_TRY_DONE(check_classes(&made));
+    if (made.target_width == 0) DCNN_TRY_DONE(check_classes(&made));
     DCNN_TRY_DONE(split_images(&made));
-    DCNN_TRY_DONE(tell_splits(&made));
+    if (made.target_width == 0) DCNN_TRY_DONE(tell_splits(&made));
     if (made.broken > 0) dcnn_source_tell(&options->read, "%" PRId64 " broken images left out", made.broken);
     DCNN_TRY_DONE(finish(&made, output, summary));
 done:

@@ -130,7 +130,9 @@ void dcnn_sources_free(dcnn_sources *sources) {
         dcnn_names_free(&s->files);
         dcnn_names_free(&s->class_names);
         dcnn_names_free(&s->ids);
+        dcnn_names_free(&s->target_names);
         free(s->labels);
+        free(s->targets);
         free(s->rows);
         free(s->name);
     }
@@ -161,11 +163,20 @@ dcnn_status dcnn_source_keep(dcnn_source *s, const uint8_t *keep) {
     for (int64_t i = 0; i < s->count; i++) {
         if (!keep[i]) continue;
         if (s->labels) s->labels[kept] = s->labels[i];
+        if (s->targets)
+            memmove(s->targets + kept * s->target_width, s->targets + i * s->target_width,
+                    (size_t)s->target_width * sizeof *s->targets);
         if (s->rows) s->rows[kept] = s->rows[i];
         kept++;
     }
     s->count = kept;
     return DCNN_OK;
+}
+
+dcnn_status dcnn_source_make_targets(dcnn_source *s, int width) {
+    s->target_width = width;
+    s->targets = calloc((size_t)s->count * (size_t)width + 1, sizeof *s->targets);
+    return s->targets ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for its targets", s->name);
 }
 
 /* --- reading ------------------------------------------------------------------------------------------------------ */

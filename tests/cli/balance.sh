@@ -21,3 +21,5 @@ try dcnn train few.h5 --no-augment --mixup 0.2
 dcnn train "${common[@]}" --epochs 60 --patience 2 --learning-rate 0.3 --run patient --log-every 1 2>&1 | told
 sed -n 's/.*"learning_rate": *\([0-9.e-]*\).*/\1/p' patient/steps.jsonl | awk '{ rate[NR] = $1 }
     END { print (rate[NR] < rate[1] / 100 && rate[NR - 17] > rate[1] / 2 ? "it fell" : "from " rate[1] " to " rate[NR]) }'
+# it has ended; without patience it goes on
+try dcnn train few.h5 --run patient --resume --patience 0 --stop-after 3 --no-report 2>&1 | grep '^rate\|stopped by' | sed 's/step [0-9]*/step N/'

@@ -54,6 +54,7 @@ static dcnn_status fill_options(dcnn_options *o, dcnn_prepare_options *prepare) 
                  .w = o->shape[1],
                  .c = o->shape[2],
                  .label_column = o->label_column,
+                 .target_columns = o->target_columns,
                  .scale = o->scale,
                  .transpose = o->transpose,
                  .tell = tell_line,
@@ -66,6 +67,10 @@ static dcnn_status fill_options(dcnn_options *o, dcnn_prepare_options *prepare) 
         .test_count = o->test.count,
         .test = o->test.text,
         .on_progress = tell_progress};
+    if (o->label_column && o->target_columns)
+        return DCNN_FAIL(DCNN_USAGE,
+                         "--label-column says which class an image has, --target-columns which numbers: say "
+                         "one of them");
     if (o->size[2] > 1)
         return DCNN_FAIL(DCNN_USAGE, "--size takes HxW; colours stay as they are, or --gray makes all grey");
     DCNN_TRY(dcnn_fit_parse(o->fit, &prepare->image.fit));

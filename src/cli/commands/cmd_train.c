@@ -190,11 +190,11 @@ static dcnn_status check_same_model(const dcnn_options *options, const dcnn_run 
 static dcnn_status take_up(const dcnn_cli *cli, const dcnn_run *run, dcnn_checkpoint *from) {
     dcnn_options *options = cli->options;
     DCNN_TRY(dcnn_checkpoint_share(cli->comm, run->checkpoint, from));
-    dcnn_status status = options->train.model ? check_same_model(options, run, from) : DCNN_OK;
-    if (status == DCNN_OK) {
-        status = dcnn_options_resume(DCNN_COMMAND_TRAIN, from->options, options);
-        if (status == DCNN_BAD_INPUT) dcnn_error_prefix("%s", run->checkpoint);
-    }
+    dcnn_status status = dcnn_options_resume(DCNN_COMMAND_TRAIN, from->options, options);
+    if (status == DCNN_BAD_INPUT) dcnn_error_prefix("%s", run->checkpoint);
+    /* once the run's own --freeze, --precision and so on are known: they are in the checkpoint's model */
+    if (status == DCNN_OK && dcnn_option_given(DCNN_COMMAND_TRAIN, "model", options))
+        status = check_same_model(options, run, from);
     return dcnn_comm_agree(cli->comm, status);
 }
 

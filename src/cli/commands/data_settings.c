@@ -50,6 +50,7 @@ bool dcnn_data_settings_apply(const dcnn_data_facts *facts, dcnn_options *option
                                   options);
     }
     if (facts->train_count == 0 || options->operand_count == 0 || options->train.model ||
+        options->train.exact_statistics || options->ema > 0.0 ||
         dcnn_option_given(DCNN_COMMAND_TRAIN, "bn-momentum", options))
         return false;
     const double momentum = dcnn_momentum_for(dcnn_data_facts_steps(facts, options));

@@ -74,7 +74,8 @@ dcnn_optimizer dcnn_train_settings_optimizer(const dcnn_options *options) {
                             .trust_coefficient = options->trust_coefficient,
                             .nesterov = options->nesterov,
                             .clip_norm = options->clip_norm,
-                            .clip_value = options->clip_value};
+                            .clip_value = options->clip_value,
+                            .ema_momentum = options->ema};
 }
 
 static dcnn_status check_reader(const struct reader *reader, const dcnn_options *options) {

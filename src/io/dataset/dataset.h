@@ -59,7 +59,8 @@ typedef struct dcnn_dataset {
     bool has_labels, has_ids;
     int32_t *label_map; /**< [labels_on_disk]: a label's class, after dcnn_dataset_adopt_classes(); or NULL */
     int labels_on_disk;
-    int target_width; /**< 0: no targets */
+    int target_width;    /**< 0: no targets */
+    char **target_names; /**< [target_width] */
 } dcnn_dataset;
 
 /** The embedded digits' folder (dcnn_data_path()): malloc'd path or NULL. *Local.* */
@@ -81,7 +82,7 @@ dcnn_status dcnn_dataset_identify(dcnn_dataset *dataset);
 /** Reads the labels. *Local.* @param labels  out [count], each checked to be in 0..class_count-1 */
 dcnn_status dcnn_dataset_read_labels(const dcnn_dataset *dataset, int32_t *labels);
 
-/** Reads the targets. *Local.* @param targets  out [count,target_width] */
+/** Reads the targets. *Local.* @param targets  out [count,target_width], each checked to be a number */
 dcnn_status dcnn_dataset_read_targets(const dcnn_dataset *dataset, float *targets);
 
 /** Reads the ids. *Local.* @param ids  out [count]; free with dcnn_dataset_free_ids() */

@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "io/dataset/pixels.h"
 #include "run/data/prefetch.h"
-#include "run/free_memory.h"
+#include "guard/free_memory.h"
 #include "model/input.h"
 
 /* Held: what takes at most this part of memory (packed chunks are slow to stream), and of /dev/shm, which the weights

@@ -98,8 +98,10 @@ static dcnn_status take_split(const dcnn_opening *opening, const char *path, con
     DCNN_TRY(dcnn_spill_take(opening->options->aside, path, (size_t)s->count * size, &s->memory, &s->mapped_bytes));
     uint8_t *pixels = s->memory;
     s->pixels = pixels;
-    s->labels = malloc((size_t)s->count * sizeof *s->labels);
-    if (!s->labels) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for its images", path);
+    const int width = whole->target_width;
+    s->labels = whole->labels ? malloc((size_t)s->count * sizeof *s->labels) : NULL;
+    if (whole->labels && !s->labels) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for its images", path);
+    if (whole->targets) DCNN_TRY(dcnn_source_make_targets(s, width));
     for (int64_t i = 0; i < s->count; i++) {
         const int64_t row = row_at(split, i);
         if (i % FORGET_ROWS == FORGET_ROWS - 1) {
@@ -107,8 +109,12 @@ static dcnn_status take_split(const dcnn_opening *opening, const char *path, con
             dcnn_spill_forget(whole->memory, whole->mapped_bytes);
         }
         memcpy(pixels + (size_t)i * size, whole->pixels + (size_t)row * size, size);
-        s->labels[i] = whole->labels[row];
+        if (whole->labels) s->labels[i] = whole->labels[row];
+        if (whole->targets)
+            memcpy(s->targets + i * width, whole->targets + row * width, (size_t)width * sizeof *s->targets);
     }
+    for (int64_t i = 0; i < whole->target_names.count; i++)
+        DCNN_TRY(dcnn_names_print(&s->target_names, "%s", whole->target_names.text[i]));
     for (int64_t i = 0; i < whole->class_names.count; i++)
         DCNN_TRY(dcnn_names_add(&s->class_names, whole->class_names.text[i], strlen(whole->class_names.text[i])));
     dcnn_source_tell(opening->options, "%s: %s images of %dx%dx%d%s", s->name, dcnn_count(s->count, &count), s->h, s->w,
@@ -133,6 +139,20 @@ static dcnn_status take_names(const dcnn_opening *opening, const dcnn_array_list
     return dcnn_array_take_texts(names, &whole->class_names);
 }
 
+/* Labels, or numbers to be predicted where those are asked for, or are all that there is. */
+static dcnn_status take_answers(const dcnn_opening *opening, const dcnn_array_list *arrays, dcnn_source *whole) {
+    const dcnn_array *labels = find(arrays, "labels"), *targets = find(arrays, "targets");
+    const dcnn_array *names = find(arrays, "target_names");
+    dcnn_source_options options = *opening->options;
+    const bool predicted = targets && (labels == NULL || options.target_columns);
+    if (predicted && options.target_columns == NULL) options.target_columns = "all";
+    DCNN_TRY(dcnn_array_take_labels(predicted ? targets : labels, &options, whole));
+    if (!predicted || names == NULL || names->kind != DCNN_NUMBER_BYTES || names->rank != 1 ||
+        names->shape[0] != whole->target_width)
+        return DCNN_OK;
+    return dcnn_array_take_texts(names, &whole->target_names);
+}
+
 static dcnn_status open_splits(const dcnn_opening *opening, const char *path, dcnn_array_list *arrays) {
     dcnn_sources whole_list = {0};
     const dcnn_opening aside = {.to = &whole_list, .given = DCNN_ROLE_POOL, .options = opening->options};
@@ -140,8 +160,8 @@ static dcnn_status open_splits(const dcnn_opening *opening, const char *path, dc
     if (!whole) return DCNN_FAILURE;
     dcnn_status status;
     DCNN_TRY_DONE(dcnn_array_take_images((dcnn_array *)(uintptr_t)find(arrays, "images"), opening->options, whole));
-    DCNN_TRY_DONE(dcnn_array_take_labels(find(arrays, "labels"), opening->options, whole));
-    DCNN_TRY_DONE(take_names(opening, arrays, whole));
+    DCNN_TRY_DONE(take_answers(opening, arrays, whole));
+    if (whole->labels) DCNN_TRY_DONE(take_names(opening, arrays, whole));
     DCNN_TRY_DONE(check_rows(path, arrays, whole->count));
     for (int i = 0; i < arrays->count; i++)
         if (is_split(&arrays->items[i])) DCNN_TRY_DONE(take_split(opening, path, &arrays->items[i], whole));
@@ -198,7 +218,7 @@ dcnn_status dcnn_hdf5_open(const dcnn_opening *opening, const char *path) {
     }
     for (int i = 0; i < count; i++) DCNN_TRY_DONE(read_one(path, &listed[i], &arrays));
     if (dcnn_mat_is_hdf5(path)) turn_round(&arrays);
-    status = splits && find(&arrays, "images") && find(&arrays, "labels")
+    status = splits && find(&arrays, "images") && (find(&arrays, "labels") || find(&arrays, "targets"))
                  ? open_splits(opening, path, &arrays)
                  : dcnn_array_list_pair(opening, path, &arrays, DCNN_ROLE_TEST);
 done:

@@ -105,6 +105,11 @@ static dcnn_status take_pair(const dcnn_opening *opening, dcnn_array_list *array
         DCNN_TRY(dcnn_array_take_texts(&arrays->items[i], &source->class_names));
         of[i].used = true;
     }
+    for (int i = 0; i < arrays->count && source->targets && source->target_names.count == 0; i++) {
+        if (of[i].part != NAMES || arrays->items[i].shape[0] != source->target_width) continue;
+        DCNN_TRY(dcnn_array_take_texts(&arrays->items[i], &source->target_names));
+        of[i].used = true;
+    }
     dcnn_source_tell(opening->options, "%s: %s images of %dx%dx%d%s", source->name, dcnn_count(source->count, &count),
                      source->h, source->w, source->c, dcnn_role_text(source->role));
     return DCNN_OK;

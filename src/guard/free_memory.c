@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* free_memory.c — see free_memory.h. */
-#include "run/free_memory.h"
+#include "guard/free_memory.h"
 
 #include <inttypes.h>
 #include <stdbool.h>
@@ -47,30 +47,49 @@ static void look_at_group(const char *root, const char *folder, bool second, dcn
     take_least(left, used < limit ? limit - used : 0, "the memory limit of this job or container");
 }
 
+/* How often a process of this group was killed: version 2 counts those of the groups below, too. */
+static void look_for_kills(const char *root, const char *folder, bool second, int64_t *kills) {
+    uint64_t count;
+    const char *const name = second ? "memory.events" : "memory.oom_control";
+    if (read_number(root, folder, name, "oom_kill ", &count) && (int64_t)count > *kills) *kills = (int64_t)count;
+}
+
+/* What is looked for in a group: left, or kills. */
+typedef struct search {
+    const char *root;
+    dcnn_free_memory *left; /* or NULL */
+    int64_t *kills;         /* or NULL */
+} search;
+
+static void look_in_group(const search *s, const char *folder, bool second) {
+    if (s->left) look_at_group(s->root, folder, second, s->left);
+    if (s->kills) look_for_kills(s->root, folder, second, s->kills);
+}
+
 /* A group's limit binds those below it: all on the way up count. In a container the way begins at its own root,
  * whatever the path says. */
-static void look_upward(const char *root, const char *mount, const char *path, bool second, dcnn_free_memory *left) {
+static void look_upward(const search *s, const char *mount, const char *path, bool second) {
     char folder[1024];
     snprintf(folder, sizeof folder, "%s%s", mount, path);
     while (strlen(folder) > strlen(mount)) {
-        look_at_group(root, folder, second, left);
+        look_in_group(s, folder, second);
         *strrchr(folder, '/') = '\0';
     }
-    look_at_group(root, mount, second, left);
+    look_in_group(s, mount, second);
 }
 
 /* Lines "ID:CONTROLLERS:PATH"; version 2 has ID 0 and no controllers. */
-static void look_at_groups(const char *root, dcnn_free_memory *left) {
+static void look_at_groups(const search *s) {
     char line[1024];
-    FILE *file = open_in(root, "/proc/self/cgroup");
+    FILE *file = open_in(s->root, "/proc/self/cgroup");
     while (file && fgets(line, sizeof line, file)) {
         line[strcspn(line, "\n")] = '\0';
         char *controllers = strchr(line, ':'), *path = controllers ? strchr(controllers + 1, ':') : NULL;
         if (!path || path[1] != '/') continue;
         *controllers++ = *path++ = '\0';
         if (strcmp(path, "/") == 0) path++; /* the root itself */
-        if (strcmp(line, "0") == 0) look_upward(root, "/sys/fs/cgroup", path, true, left);
-        if (strstr(controllers, "memory")) look_upward(root, "/sys/fs/cgroup/memory", path, false, left);
+        if (strcmp(line, "0") == 0) look_upward(s, "/sys/fs/cgroup", path, true);
+        if (strstr(controllers, "memory")) look_upward(s, "/sys/fs/cgroup/memory", path, false);
     }
     if (file) fclose(file);
 }
@@ -84,14 +103,33 @@ static void look_at_address_space(const char *root, dcnn_free_memory *left) {
     take_least(left, used < limit.rlim_cur ? limit.rlim_cur - used : 0, "this process's limit (ulimit -v)");
 }
 
-dcnn_free_memory dcnn_free_memory_of_process(const char *root) {
+dcnn_free_memory dcnn_free_memory_of_node(const char *root) {
     dcnn_free_memory left = {UINT64_MAX, "nothing known"};
+    const search s = {.root = root, .left = &left};
     uint64_t kilobytes;
     if (read_number(root, "/proc", "meminfo", "MemAvailable:", &kilobytes))
         take_least(&left, kilobytes * 1024, "the machine's free memory");
-    look_at_groups(root, &left);
+    look_at_groups(&s);
+    return left;
+}
+
+dcnn_free_memory dcnn_free_address_space(const char *root) {
+    dcnn_free_memory left = {UINT64_MAX, "nothing known"};
     look_at_address_space(root, &left);
     return left;
+}
+
+dcnn_free_memory dcnn_free_memory_of_process(const char *root) {
+    dcnn_free_memory left = dcnn_free_memory_of_node(root);
+    look_at_address_space(root, &left);
+    return left;
+}
+
+int64_t dcnn_memory_kills(const char *root) {
+    int64_t kills = -1;
+    const search s = {.root = root, .kills = &kills};
+    look_at_groups(&s);
+    return kills;
 }
 
 dcnn_free_memory dcnn_free_shared_memory(void) {
