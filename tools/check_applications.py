@@ -20,10 +20,12 @@ import os
 import shutil
 import subprocess
 import sys
+import warnings
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 os.environ["OMPI_ALLOW_RUN_AS_ROOT"] = os.environ["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1"
 logging.disable(logging.WARNING)
+warnings.filterwarnings("ignore")
 import keras
 import numpy as np
 
@@ -36,9 +38,9 @@ SMALL = [
     "EfficientNetV2S", "EfficientNetV2M", "EfficientNetV2L", "ConvNeXtTiny", "ConvNeXtSmall", "ConvNeXtBase",
 ]  # fmt: skip
 SIDES = {**{name: 64 for name in SMALL}, "Xception": 96, "InceptionV3": 96, "InceptionResNetV2": 96, "NASNetMobile": 96}
-COUNT, HEAD, RATE, MOMENTUM = 12, 3, 1e-3, 0.9
+COUNT, HEAD, RATE, MOMENTUM = 12, 3, 1e-4, 0.9
 SAME = 1e-4  # allowed of log-probabilities
-STEPS = 1e-2  # allowed of what three steps add
+STEPS = 1e-4  # allowed of what three steps add, or ten times Keras' own noise
 
 
 def dcnn(*arguments, ranks=1):
@@ -87,7 +89,11 @@ def distance(a, b):
 
 
 def with_head(model):
-    features = model.layers[-2].output
+    """A new Dense on what the last layer with weights reads."""
+    last = next(layer for layer in reversed(model.layers) if layer.weights)
+    features = last.input
+    if len(features.shape) == 4:
+        features = keras.layers.Flatten(name="new_flatten")(features)
     return keras.Model(model.inputs, keras.layers.Dense(HEAD, activation="softmax", name="new_head")(features))
 
 
@@ -141,6 +147,9 @@ def check(name):
     small = with_head(model)
     small.save(at("b.keras"))
     before = weights_of(small)
+    train_in_keras(small, np.nextafter(x, np.float32(1e9)), labels)
+    disturbed = weights_of(small)
+    small = keras.models.load_model(at("b.keras"), compile=False)
     train_in_keras(small, x, labels)
     trained(name, at("run"), data, at("b.keras"), input, 1)
     last = last_checkpoint(at("run"))
@@ -150,13 +159,14 @@ def check(name):
     ours = dict(zip(before, ours, strict=True))
     step = moved(before, after)
     steps = float(np.linalg.norm(moved(before, ours) - step) / np.linalg.norm(step))
+    noise = float(np.linalg.norm(moved(before, disturbed) - step) / np.linalg.norm(step))
     returned = distance(predicted_by_dcnn(last, data, []), log_probabilities(back, x))
 
     one = trained(name, at("run1"), data, at("a.keras"), input, 1, "--replace-head")
     three = trained(name, at("run3"), data, at("a.keras"), input, 3, "--replace-head")
-    good = numbers <= SAME and steps <= STEPS and returned <= SAME and one == three
+    good = numbers <= SAME and steps <= max(STEPS, 10 * noise) and returned <= SAME and one == three
     print(
-        f"| {name} | {side} | {model.count_params():,} | {numbers:.0e} | {steps:.0e} | "
+        f"| {name} | {side} | {model.count_params():,} | {numbers:.0e} | {steps:.0e} | {noise:.0e} | "
         f"{'same' if one == three else 'DIFFER'} | {returned:.0e} | {'yes' if good else 'WRONG'} |",
         flush=True,
     )
@@ -165,15 +175,15 @@ def check(name):
 
 def main():
     os.makedirs(FOLDER, exist_ok=True)
-    print("| model | side | parameters | numbers | 3 steps | 1 and 3 ranks | returned | all right |")
-    print("|---|---|---|---|---|---|---|---|")
+    print("| model | side | parameters | numbers | 3 steps | noise | 1 and 3 ranks | returned | all right |")
+    print("|" + 9 * "---|")
     bad = 0
     for name in sys.argv[3:] or SIDES:
         try:
             bad += not check(name)
         except Exception as error:  # the table goes on
             bad += 1
-            print(f"| {name} | {SIDES.get(name, '?')} | | | | | | {str(error)[:300]} |", flush=True)
+            print(f"| {name} | {SIDES.get(name, '?')} | | | | | | | {str(error)[:300]} |", flush=True)
         for file in os.listdir(FOLDER):
             if file.startswith(name + "-"):
                 whole = os.path.join(FOLDER, file)
