@@ -125,6 +125,25 @@ static void test_harmless(void **state) {
     dcnn_net_free(net);
 }
 
+/* One rule that dcnn does not have leaves none: part of a penalty is nobody's loss. */
+static void test_rules_are_all_or_none(void **state) {
+    (void)state;
+    dcnn_net *net;
+    json_t *config =
+        described(INPUT "{'class_name':'Conv2D','config':{'filters':2,'kernel_size':3,'kernel_regularizer':'l2',"
+                        "'bias_constraint':'non_neg'}},{'class_name':'Flatten'},{'class_name':'Dense',"
+                        "'config':{'units':3,'kernel_constraint':'low_rank','activation':'softmax'}}]",
+                  1, &net);
+    assert_non_null(strstr(net->untrainable, "layer 'dense' has the kernel_constraint low_rank"));
+    assert_false(dcnn_regularizer_is_active(&net->nodes[1].params[0].regularizer));
+    assert_int_equal(net->nodes[1].params[1].constraint.kind, DCNN_CONSTRAINT_NONE);
+    assert_int_equal(net->nodes[3].params[0].constraint.kind, DCNN_CONSTRAINT_NONE);
+    assert_string_equal(json_string_value(json_object_get(config, "kernel_regularizer")),
+                        "l2"); /* it is written back */
+    json_decref(config);
+    dcnn_net_free(net);
+}
+
 /* hard_sigmoid is two functions, told apart by who wrote the file. */
 static void test_hard_sigmoid(void **state) {
     (void)state;
@@ -219,10 +238,15 @@ static void test_recipe(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_descriptions), cmocka_unit_test(test_frozen),
-        cmocka_unit_test(test_initializers), cmocka_unit_test(test_harmless),
-        cmocka_unit_test(test_hard_sigmoid), cmocka_unit_test(test_description_files),
-        cmocka_unit_test(test_recipe),       cmocka_unit_test(test_operations),
+        cmocka_unit_test(test_descriptions),
+        cmocka_unit_test(test_frozen),
+        cmocka_unit_test(test_initializers),
+        cmocka_unit_test(test_harmless),
+        cmocka_unit_test(test_rules_are_all_or_none),
+        cmocka_unit_test(test_hard_sigmoid),
+        cmocka_unit_test(test_description_files),
+        cmocka_unit_test(test_recipe),
+        cmocka_unit_test(test_operations),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

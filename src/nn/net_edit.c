@@ -76,8 +76,9 @@ static dcnn_status freeze_below(const dcnn_net *net, const char *name, json_t *d
     int at = 0;
     while (at < net->node_count && strcmp(net->nodes[at].name, name) != 0) at++;
     if (at == net->node_count)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "--freeze-below %s: the model has no layer of this name; with weights there are %s",
-                         name, names_text(net, names));
+        return DCNN_FAIL(DCNN_BAD_INPUT,
+                         "--freeze-below %s: the model has no layer of this name; with weights there are %s", name,
+                         names_text(net, names));
     freeze_before(net, at, description);
     return DCNN_OK;
 }
