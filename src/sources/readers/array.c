@@ -208,8 +208,8 @@ static dcnn_status fail_values(const dcnn_array *a, const layout *l) {
 
 /* Now and then both sides are let go: neither needs to be in memory as a whole. */
 static void forget(const dcnn_array *a, uint8_t *pixels, size_t mapped, int64_t *forgotten, int64_t done) {
-    enum { EACH = 1 << 26 };
-    if (done - *forgotten < EACH) return;
+    enum { EACH = 1 << 25 };
+    if ((done - *forgotten) * a->bytes < EACH) return;
     *forgotten = done;
     dcnn_spill_forget(a->memory, a->mapped_bytes);
     dcnn_spill_forget(pixels, mapped);
