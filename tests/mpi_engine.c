@@ -36,9 +36,11 @@ static void make_samples(void) {
     }
 }
 
+static const char *model_in_use = model;
+
 static dcnn_net *make_net(void) {
     dcnn_net *net;
-    json_t *description = json_loads(model, 0, NULL);
+    json_t *description = json_loads(model_in_use, 0, NULL);
     if (dcnn_net_create(description, (dcnn_shape){0}, &net) != DCNN_OK) fail_msg("%s", dcnn_error());
     json_decref(description);
     dcnn_net_initialise(net, 3);
@@ -151,6 +153,99 @@ static void a_step_of_several_batches_is_the_same_on_any_ranks(void **state) {
     dcnn_engine_free(ours);
 }
 
+/* Dropout before, where it would be half of what the layer sees in training. */
+static const char normalized[] =
+    "{\"class_name\": \"Sequential\", \"config\": {\"layers\": ["
+    "{\"class_name\": \"InputLayer\", \"config\": {\"batch_shape\": [null, 10, 10, 1]}},"
+    "{\"class_name\": \"Dropout\", \"config\": {\"rate\": 0.5}},"
+    "{\"class_name\": \"BatchNormalization\", \"config\": {\"name\": \"first\"}},"
+    "{\"class_name\": \"Conv2D\", \"config\": {\"filters\": 6, \"kernel_size\": 3, \"activation\": \"relu\"}},"
+    "{\"class_name\": \"BatchNormalization\", \"config\": {\"momentum\": 0.5}},"
+    "{\"class_name\": \"Flatten\", \"config\": {}},"
+    "{\"class_name\": \"Dense\", \"config\": {\"units\": 4, \"activation\": \"softmax\"}}]}}";
+
+/* The first layer's are the mean and variance of all samples; the second's are the same bytes on any ranks; the phases
+ * of the steps before are as they were. */
+static void statistics_are_those_of_all_samples(void **state) {
+    (void)state;
+    const char *usual = model_in_use;
+    model_in_use = normalized;
+    double sum = 0.0, squares = 0.0, before_s[DCNN_PHASE_COUNT], after_s[DCNN_PHASE_COUNT];
+    for (int i = 0; i < COUNT * VALUES; i++) {
+        sum += (double)x[i];
+        squares += (double)x[i] * (double)x[i];
+    }
+    const double mean = sum / (COUNT * VALUES), variance = squares / (COUNT * VALUES) - mean * mean;
+    const dcnn_engine_options fixed = options_for(2, COUNT % BATCH), any = options_for(1, -1);
+    dcnn_engine *ours = make_engine(everyone, &fixed), *mine = make_engine(alone, &any);
+    const dcnn_arrays data = arrays_from(0, COUNT), odd = arrays_from(0, 7);
+    train(ours);
+    train(mine);
+    dcnn_engine_phases(ours, before_s);
+    assert_int_equal(dcnn_engine_statistics(ours, COUNT, 0, dcnn_arrays_feed(&data)), DCNN_OK);
+    assert_int_equal(dcnn_engine_statistics(mine, COUNT, 0, dcnn_arrays_feed(&data)), DCNN_OK);
+    dcnn_engine_phases(ours, after_s);
+    assert_memory_equal(before_s, after_s, sizeof before_s);
+    const dcnn_net *a = dcnn_engine_net(ours), *b = dcnn_engine_net(mine);
+    assert_memory_equal(a->state, b->state, a->state_count * sizeof(float));
+    const dcnn_node *first = &a->nodes[2];
+    assert_string_equal(first->name, "first");
+    assert_float_equal(*dcnn_net_values(a, &first->params[2]), mean, 1e-6);
+    assert_float_equal(*dcnn_net_values(a, &first->params[3]), variance, 1e-6);
+    assert_int_equal(dcnn_engine_statistics(ours, 7, 0, dcnn_arrays_feed(&odd)), DCNN_USAGE);
+    dcnn_engine_free(mine);
+    dcnn_engine_free(ours);
+    model_in_use = usual;
+}
+
+/* By Keras' formula, from the weights after each step; an engine that starts from another's goes on with it; weights
+ * and averages change places and back. */
+static void averages_follow_the_weights(void **state) {
+    (void)state;
+    enum { STEPS = 6 };
+    const double momentum = 0.7;
+    dcnn_engine_options options = options_for(2, -1);
+    options.optimizer.ema_momentum = momentum;
+    dcnn_engine *engine = make_engine(everyone, &options), *next = NULL;
+    const dcnn_arrays batch = arrays_from(0, BATCH);
+    dcnn_step_sums sums = {0};
+    const dcnn_net *net = dcnn_engine_net(engine);
+    const size_t bytes = net->param_count * sizeof(float);
+    float *expected = malloc(bytes), *weights = malloc(bytes);
+    for (int64_t number = 1; number <= STEPS; number++) {
+        assert_int_equal(step_on(engine, &batch, number, &sums), DCNN_OK);
+        dcnn_comm_domain_barrier(everyone);
+        for (size_t i = 0; i < net->param_count; i++)
+            expected[i] = number == 1
+                              ? net->params[i]
+                              : (float)(momentum * (double)expected[i] + (1.0 - momentum) * (double)net->params[i]);
+        assert_memory_equal(dcnn_engine_average(engine), expected, bytes);
+        dcnn_comm_domain_barrier(everyone);
+        if (number != STEPS / 2) continue;
+        dcnn_net *copy;
+        assert_int_equal(dcnn_net_copy(net, &copy), DCNN_OK);
+        options.average = expected; /* which it copies */
+        assert_int_equal(dcnn_engine_create(alone, copy, dcnn_engine_m(engine), dcnn_engine_v(engine), &options, &next),
+                         DCNN_OK);
+        dcnn_comm_domain_barrier(everyone);
+    }
+    for (int64_t number = STEPS / 2 + 1; number <= STEPS; number++)
+        assert_int_equal(step_on(next, &batch, number, &sums), DCNN_OK);
+    dcnn_comm_domain_barrier(everyone);
+    assert_memory_equal(dcnn_engine_average(next), expected, bytes);
+    memcpy(weights, net->params, bytes);
+    dcnn_engine_exchange(engine);
+    assert_memory_equal(net->params, expected, bytes);
+    assert_memory_equal(dcnn_engine_average(engine), weights, bytes);
+    dcnn_engine_exchange(engine);
+    assert_memory_equal(net->params, weights, bytes);
+    dcnn_comm_domain_barrier(everyone);
+    free(expected);
+    free(weights);
+    dcnn_engine_free(next);
+    dcnn_engine_free(engine);
+}
+
 static dcnn_status fail_late(void *context, int64_t first, int n, const dcnn_inputs *inputs) {
     if (first + n > BATCH - GRAIN && *(const bool *)context)
         return DCNN_FAIL(DCNN_BAD_INPUT, "sample %d cannot be read", BATCH);
@@ -260,6 +355,8 @@ int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(many_ranks_train_what_one_trains),
         cmocka_unit_test(a_step_of_several_batches_is_the_same_on_any_ranks),
+        cmocka_unit_test(statistics_are_those_of_all_samples),
+        cmocka_unit_test(averages_follow_the_weights),
         cmocka_unit_test(a_feed_that_fails_fails_on_all_ranks),
         cmocka_unit_test(what_cannot_be_done_is_said),
         cmocka_unit_test(the_clock_sees_every_thread),

@@ -265,7 +265,7 @@ static void mixed_and_evened_runs_end_with_the_same_bytes(void **state) {
 }
 
 /* An image that is damaged on disk ends the training on all ranks, wherever it is read, with one message. */
-static void damaged_pictures_end_a_streamed_run(void **state) {
+static void damaged_images_end_a_streamed_run(void **state) {
     (void)state;
     const int64_t at = 4096 + 784 * 200;
     MPI_Barrier(everyone->world);
@@ -524,7 +524,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_run_goes_on_with_another_rank_count),
         cmocka_unit_test(streamed_runs_end_with_the_same_bytes),
         cmocka_unit_test(mixed_and_evened_runs_end_with_the_same_bytes),
-        cmocka_unit_test(damaged_pictures_end_a_streamed_run),
+        cmocka_unit_test(damaged_images_end_a_streamed_run),
         cmocka_unit_test(unsealed_data_that_changed_are_refused),
     };
     int failed = cmocka_run_group_tests_name("trainer", tests, NULL, NULL);

@@ -71,7 +71,7 @@ static inline dcnn_net *fake_net(const fake_run *run) {
 }
 
 /* A blob whose place and colour tell its class, with noise. */
-static inline void fake_picture(const fake_run *run, int label, uint8_t *pixels) {
+static inline void fake_image(const fake_run *run, int label, uint8_t *pixels) {
     const double angle = 6.28 * label / run->classes, row = run->h * (0.5 + 0.3 * sin(angle)),
                  column = run->w * (0.5 + 0.3 * cos(angle));
     for (int y = 0; y < run->h; y++)
@@ -91,7 +91,7 @@ static inline void fake_samples(const fake_run *run, fake_data *data) {
     int32_t *labels = calloc((size_t)d->count, sizeof *labels);
     for (int64_t i = 0; i < d->count; i++) {
         labels[i] = (int32_t)draw_below((uint32_t)run->classes);
-        fake_picture(run, labels[i], pixels + i * values);
+        fake_image(run, labels[i], pixels + i * values);
     }
     d->split_count = 2;
     snprintf(d->splits[0].name, sizeof d->splits[0].name, "train");
@@ -104,7 +104,7 @@ static inline void fake_samples(const fake_run *run, fake_data *data) {
     }
     uint8_t *augmented = calloc((size_t)(FAKE_AUGMENTED * FAKE_COPIES * values), 1);
     for (int i = 0; i < FAKE_AUGMENTED * FAKE_COPIES; i++)
-        fake_picture(run, labels[i / FAKE_COPIES], augmented + i * values);
+        fake_image(run, labels[i / FAKE_COPIES], augmented + i * values);
     data->report.pixels = pixels;
     data->report.labels = labels;
     data->report.augmented = augmented;

@@ -24,7 +24,7 @@ static void change(const dcnn_augment *ranges, uint32_t epoch, int64_t sample, i
     const dcnn_augment_form form = {H, W, c, one, none, blank};
     const dcnn_augment_key key = {5, epoch, sample};
     assert_true(dcnn_augment_scratch(ranges, H, W, c) <= sizeof scratch);
-    dcnn_augment_picture(ranges, kernels(), &key, &form, x, scratch, y);
+    dcnn_augment_image(ranges, kernels(), &key, &form, x, scratch, y);
 }
 
 static dcnn_augment only(int row, double value) {
@@ -288,7 +288,7 @@ static void the_list_is_drawn_from(void **state) {
     assert_true(turned_over > 60 && turned_over < 140);
 }
 
-static void pictures_are_told_apart(void **state) {
+static void images_are_told_apart(void **state) {
     (void)state;
     char *things[] = {"cat", "dog"}, *digits[] = {"0", "10"}, *letters[] = {"a", "B"}, *mixed[] = {"7", "cat"};
     assert_int_equal(dcnn_augment_guess(3, 2, things), DCNN_AUGMENT_PHOTOS);
@@ -308,7 +308,7 @@ int main(void) {
         cmocka_unit_test(cutout_erases_one_rectangle),
         cmocka_unit_test(distortion_moves_no_pixel_too_far),
         cmocka_unit_test(the_list_is_drawn_from),
-        cmocka_unit_test(pictures_are_told_apart),
+        cmocka_unit_test(images_are_told_apart),
     };
     return cmocka_run_group_tests_name("augmentation", tests, NULL, NULL);
 }

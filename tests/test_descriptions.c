@@ -120,7 +120,7 @@ static void test_harmless(void **state) {
                   1, &net);
     assert_non_null(json_object_get(config, "kernel_constraint"));
     assert_int_equal(net->untrainable[0], '\0');
-    assert_int_equal(net->nodes[1].params[0].rules.constraint, DCNN_CONSTRAINT_NORM);
+    assert_int_equal(net->nodes[1].params[0].constraint.kind, DCNN_CONSTRAINT_NORM);
     json_decref(config);
     dcnn_net_free(net);
 }

@@ -288,7 +288,7 @@ static void what_lacks_data_is_left_out(void **state) {
     fake_free(&data);
 }
 
-static void the_same_run_gives_the_same_pictures(void **state) {
+static void the_same_run_gives_the_same_images(void **state) {
     (void)state;
     const fake_run run = {"again", 5, 4, 12, 12, 3, 100, true, true, true, 0.8};
     const char *folder = folder_of(&run);
@@ -330,7 +330,7 @@ int main(void) {
         cmocka_unit_test(figures_give_their_memory_back),
         cmocka_unit_test(reports_of_all_sizes),
         cmocka_unit_test(what_lacks_data_is_left_out),
-        cmocka_unit_test(the_same_run_gives_the_same_pictures),
+        cmocka_unit_test(the_same_run_gives_the_same_images),
         cmocka_unit_test(a_full_folder_is_told),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -5,7 +5,7 @@
 #include <math.h>
 
 #include "io/kind.h"
-#include "sources/images/picture.h"
+#include "sources/images/image.h"
 
 #define FORMATS DCNN_SOURCE_DIR "/tests/cases/formats/"
 
@@ -18,11 +18,11 @@ static void expected_rgb(int y, int x, uint8_t rgb[3]) {
     if (x == 0 && y == 0) memset(rgb, 255, 3);
 }
 
-static void read_picture(const char *name, int channels, dcnn_picture *p) {
+static void read_image(const char *name, int channels, dcnn_image *p) {
     char path[300];
     snprintf(path, sizeof path, FORMATS "%s", name);
-    const dcnn_picture_options options = {.channels = channels};
-    const dcnn_status status = dcnn_picture_read(path, &options, NULL, p);
+    const dcnn_image_options options = {.channels = channels};
+    const dcnn_status status = dcnn_image_read(path, &options, NULL, p);
     if (status != DCNN_OK) fail_msg("%s", dcnn_error());
 }
 
@@ -31,7 +31,7 @@ static uint8_t grey_of(const uint8_t *rgb) {
 }
 
 /* The largest difference from what is expected, the `margin` outermost points of each field left out. */
-static int worst_of(const dcnn_picture *p, int margin) {
+static int worst_of(const dcnn_image *p, int margin) {
     int worst = 0;
     for (int y = 0; y < H; y++)
         for (int x = 0; x < W; x++) {
@@ -48,11 +48,11 @@ static int worst_of(const dcnn_picture *p, int margin) {
 }
 
 static void check(const char *name, int channels, int want_channels, int margin, int tolerance) {
-    dcnn_picture p;
-    read_picture(name, channels, &p);
+    dcnn_image p;
+    read_image(name, channels, &p);
     if (p.h != H || p.w != W || p.c != want_channels) fail_msg("%s: %dx%dx%d", name, p.h, p.w, p.c);
     if (worst_of(&p, margin) > tolerance) fail_msg("%s: differs by %d", name, worst_of(&p, margin));
-    dcnn_picture_free(&p);
+    dcnn_image_free(&p);
 }
 
 static void lossless_formats_are_exact(void **state) {
@@ -76,16 +76,16 @@ static void lossless_formats_are_exact(void **state) {
 static void webp_is_exact(void **state) {
     (void)state;
     static const char *const names[] = {"rgb.webp", "rgba.webp"};
-    const dcnn_picture_options options = {.channels = 3};
+    const dcnn_image_options options = {.channels = 3};
     for (size_t i = 0; i < 2; i++) {
         char path[300];
-        dcnn_picture p;
+        dcnn_image p;
         snprintf(path, sizeof path, FORMATS "%s", names[i]);
-        if (dcnn_picture_read(path, &options, NULL, &p) != DCNN_OK) {
+        if (dcnn_image_read(path, &options, NULL, &p) != DCNN_OK) {
             if (!strstr(dcnn_error(), "built without libwebp")) fail_msg("%s", dcnn_error());
             continue;
         }
-        dcnn_picture_free(&p);
+        dcnn_image_free(&p);
         if (i == 0) check(names[i], 0, 3, 0, 0);
         if (i == 0) check(names[i], 1, 1, 0, 0);
     }
@@ -95,15 +95,15 @@ static void bits_are_black_and_white(void **state) {
     (void)state;
     static const char *const bits[] = {"bits.png", "bits.pbm"};
     for (int i = 0; i < 2; i++) {
-        dcnn_picture p;
-        read_picture(bits[i], 0, &p);
+        dcnn_image p;
+        read_image(bits[i], 0, &p);
         assert_int_equal(p.c, 1);
         for (int j = 0; j < H * W; j++) {
             uint8_t rgb[3];
             expected_rgb(j / W, j % W, rgb);
             assert_int_equal(p.pixels[j], grey_of(rgb) > 120 ? 255 : 0);
         }
-        dcnn_picture_free(&p);
+        dcnn_image_free(&p);
     }
 }
 
@@ -118,12 +118,12 @@ static void jpeg_is_near(void **state) {
 /* libjpeg-turbo's accurate method is the same to the bit everywhere; Pillow, which uses it too, gives this sum. */
 static void jpeg_is_the_same_everywhere(void **state) {
     (void)state;
-    dcnn_picture p;
-    read_picture("colour.jpg", 3, &p);
+    dcnn_image p;
+    read_image("colour.jpg", 3, &p);
     int64_t sum = 0;
     for (int i = 0; i < H * W * 3; i++) sum += p.pixels[i];
     assert_int_equal(sum, 43914);
-    dcnn_picture_free(&p);
+    dcnn_image_free(&p);
 }
 
 static void exif_turns(void **state) {
@@ -144,11 +144,11 @@ static void alpha_is_flattened(void **state) {
         for (int ground = 0; ground < 2; ground++) {
             char path[300];
             snprintf(path, sizeof path, FORMATS "%s", names[i]);
-            dcnn_picture_options options = {0};
+            dcnn_image_options options = {0};
             memcpy(options.background, grounds[ground], 3);
-            dcnn_picture_notes notes;
-            dcnn_picture p;
-            assert_int_equal(dcnn_picture_read(path, &options, &notes, &p), DCNN_OK);
+            dcnn_image_notes notes;
+            dcnn_image p;
+            assert_int_equal(dcnn_image_read(path, &options, &notes, &p), DCNN_OK);
             assert_int_equal(p.c, i == 0 ? 3 : 1);
             assert_true(notes.had_alpha && !notes.blank_by_alpha);
             uint8_t rgb[3];
@@ -158,32 +158,32 @@ static void alpha_is_flattened(void **state) {
             assert_int_equal(p.pixels[(5 * W + 9) * p.c], (want * 128 + under * 127 + 127) / 255);
             expected_rgb(1, 9, rgb);
             assert_int_equal(p.pixels[(W + 9) * p.c], i == 0 ? rgb[0] : grey_of(rgb));
-            dcnn_picture_free(&p);
+            dcnn_image_free(&p);
         }
-    dcnn_picture p;
-    read_picture("rgba.png", 4, &p);
+    dcnn_image p;
+    read_image("rgba.png", 4, &p);
     assert_int_equal(p.pixels[3], 0);
     assert_int_equal(worst_of(&p, 0), 0);
-    dcnn_picture_free(&p);
-    read_picture("palette_transparent.png", 4, &p);
+    dcnn_image_free(&p);
+    read_image("palette_transparent.png", 4, &p);
     assert_int_equal(p.pixels[15 * 4 + 3], 0);
     assert_int_equal(p.pixels[3], 255);
-    dcnn_picture_free(&p);
+    dcnn_image_free(&p);
 }
 
 /* A black drawing on nothing: on black there is nothing left to see. */
 static void blank_by_alpha_is_noticed(void **state) {
     (void)state;
-    dcnn_picture_notes notes;
-    dcnn_picture p;
-    assert_int_equal(dcnn_picture_read(DCNN_SOURCE_DIR "/tests/cases/formats/ink_in_alpha.png", NULL, &notes, &p),
+    dcnn_image_notes notes;
+    dcnn_image p;
+    assert_int_equal(dcnn_image_read(DCNN_SOURCE_DIR "/tests/cases/formats/ink_in_alpha.png", NULL, &notes, &p),
                      DCNN_OK);
     assert_true(notes.had_alpha && notes.blank_by_alpha);
-    dcnn_picture_free(&p);
+    dcnn_image_free(&p);
 }
 
-static dcnn_picture made(int h, int w, int c) {
-    dcnn_picture p = {.h = h, .w = w, .c = c, .pixels = malloc((size_t)(h * w * c))};
+static dcnn_image made(int h, int w, int c) {
+    dcnn_image p = {.h = h, .w = w, .c = c, .pixels = malloc((size_t)(h * w * c))};
     assert_non_null(p.pixels);
     for (int i = 0; i < h * w * c; i++) p.pixels[i] = (uint8_t)draw_below(256);
     return p;
@@ -195,9 +195,9 @@ static void shrinking_is_the_mean_over_the_area(void **state) {
     for (int round = 0; round < 40; round++) {
         const int h = 2 + (int)draw_below(40), w = 2 + (int)draw_below(40), c = 1 + (int)draw_below(4);
         const int to_h = 1 + (int)draw_below((uint32_t)h - 1), to_w = 1 + (int)draw_below((uint32_t)w - 1);
-        dcnn_picture p = made(h, w, c);
+        dcnn_image p = made(h, w, c);
         uint8_t *to = malloc((size_t)(to_h * to_w * c));
-        assert_int_equal(dcnn_picture_scale(&p, 0, 0, h, w, to, to_h, to_w, to_w), DCNN_OK);
+        assert_int_equal(dcnn_image_scale(&p, 0, 0, h, w, to, to_h, to_w, to_w), DCNN_OK);
         for (int y = 0; y < to_h; y++)
             for (int x = 0; x < to_w; x++) {
                 const double top = (double)y * h / to_h, bottom = (double)(y + 1) * h / to_h;
@@ -212,35 +212,35 @@ static void shrinking_is_the_mean_over_the_area(void **state) {
                 assert_true(fabs(sum - to[(y * to_w + x) * c]) < 0.53);
             }
         free(to);
-        dcnn_picture_free(&p);
+        dcnn_image_free(&p);
     }
 }
 
 /* Between pixel centres a line is straight; at the edges it stays. */
 static void growing_is_linear(void **state) {
     (void)state;
-    dcnn_picture p = {.h = 1, .w = 2, .c = 1, .pixels = malloc(2)};
+    dcnn_image p = {.h = 1, .w = 2, .c = 1, .pixels = malloc(2)};
     p.pixels[0] = 0;
     p.pixels[1] = 200;
     uint8_t to[8];
-    assert_int_equal(dcnn_picture_scale(&p, 0, 0, 1, 2, to, 1, 8, 8), DCNN_OK);
+    assert_int_equal(dcnn_image_scale(&p, 0, 0, 1, 2, to, 1, 8, 8), DCNN_OK);
     static const uint8_t want[8] = {0, 0, 25, 75, 125, 175, 200, 200};
     assert_memory_equal(to, want, sizeof want);
-    dcnn_picture_free(&p);
+    dcnn_image_free(&p);
 }
 
 static void one_color_stays_one(void **state) {
     (void)state;
     for (int round = 0; round < 60; round++) {
-        dcnn_picture p = made(1 + (int)draw_below(70), 1 + (int)draw_below(70), 3);
+        dcnn_image p = made(1 + (int)draw_below(70), 1 + (int)draw_below(70), 3);
         for (int i = 0; i < p.h * p.w; i++) memcpy(p.pixels + 3 * i, "\xff\x80\x01", 3);
         const int h = 1 + (int)draw_below(70), w = 1 + (int)draw_below(70);
         static const uint8_t ground[3] = {0xff, 0x80, 0x01};
-        assert_int_equal(dcnn_picture_fit(&p, h, w, (dcnn_fit)draw_below(3), ground), DCNN_OK);
+        assert_int_equal(dcnn_image_fit(&p, h, w, (dcnn_fit)draw_below(3), ground), DCNN_OK);
         assert_int_equal(p.h, h);
         assert_int_equal(p.w, w);
         for (int i = 0; i < h * w; i++) assert_memory_equal(p.pixels + 3 * i, ground, 3);
-        dcnn_picture_free(&p);
+        dcnn_image_free(&p);
     }
 }
 
@@ -252,11 +252,11 @@ static void fits_differ(void **state) {
                                           {{9, 9, 9, 9}, {0, 0, 255, 255}, {0, 0, 255, 255}, {9, 9, 9, 9}},
                                           {{0, 0, 255, 255}, {0, 0, 255, 255}, {0, 0, 255, 255}, {0, 0, 255, 255}}};
     for (int fit = 0; fit < 3; fit++) {
-        dcnn_picture p = made(4, 8, 1);
+        dcnn_image p = made(4, 8, 1);
         for (int i = 0; i < 32; i++) p.pixels[i] = i % 8 < 4 ? 0 : 255;
-        assert_int_equal(dcnn_picture_fit(&p, 4, 4, (dcnn_fit)fit, ground), DCNN_OK);
+        assert_int_equal(dcnn_image_fit(&p, 4, 4, (dcnn_fit)fit, ground), DCNN_OK);
         assert_memory_equal(p.pixels, want[fit], 16);
-        dcnn_picture_free(&p);
+        dcnn_image_free(&p);
     }
 }
 
@@ -275,24 +275,24 @@ static void cut_files_are_refused(void **state) {
         for (size_t cut = 1; cut < length; cut += 1 + length / 97) {
             uint8_t *part = malloc(cut); /* its own block, so that a reader behind its end is seen */
             memcpy(part, bytes, cut);
-            dcnn_picture p;
-            const dcnn_status status = dcnn_picture_decode("cut", part, cut, NULL, NULL, &p);
+            dcnn_image p;
+            const dcnn_status status = dcnn_image_decode("cut", part, cut, NULL, NULL, &p);
             if (status != DCNN_OK) {
                 assert_int_equal(status, DCNN_BAD_INPUT);
                 assert_true(strncmp(dcnn_error(), "cut: ", 5) == 0);
                 assert_null(p.pixels);
             }
             if (cut < length / 2) assert_int_equal(status, DCNN_BAD_INPUT);
-            dcnn_picture_free(&p);
+            dcnn_image_free(&p);
             free(part);
         }
         for (int round = 0; round < 200; round++) { /* a few bytes changed: anything but a crash */
             uint8_t *part = malloc(length);
             memcpy(part, bytes, length);
             for (int j = 0; j < 3; j++) part[draw_below((uint32_t)length)] = (uint8_t)draw_below(256);
-            dcnn_picture p;
-            (void)dcnn_picture_decode("changed", part, length, NULL, NULL, &p);
-            dcnn_picture_free(&p);
+            dcnn_image p;
+            (void)dcnn_image_decode("changed", part, length, NULL, NULL, &p);
+            dcnn_image_free(&p);
             free(part);
         }
         free(bytes);
@@ -340,9 +340,8 @@ static void sizes_without_measure_take_no_memory(void **state) {
     getrusage(RUSAGE_SELF, &before);
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         const size_t length = make_png(sizes[i].h, sizes[i].w, sizes[i].type, sizes[i].depth, bytes);
-        dcnn_picture p;
-        assert_fails(dcnn_picture_decode("bomb.png", bytes, length, NULL, NULL, &p), DCNN_BAD_INPUT, "bomb.png",
-                     "image");
+        dcnn_image p;
+        assert_fails(dcnn_image_decode("bomb.png", bytes, length, NULL, NULL, &p), DCNN_BAD_INPUT, "bomb.png", "image");
         assert_null(p.pixels);
     }
     getrusage(RUSAGE_SELF, &after);

@@ -104,8 +104,40 @@ static void cut_safetensors_are_refused(void **state) {
     unlink(path);
 }
 
-/* --- a model of bytes ----------------------------------------------------------------------------------------------
- */
+/* Mean and std of another number of channels than the model's, or one without the other, are not left out silently. */
+static void expect_odd_metadata(const char *from, const char *to, const char *word) {
+    dcnn_checkpoint model;
+    uint8_t *bytes;
+    size_t length;
+    char path[64];
+    read_graph(&model);
+    assert_ok(dcnn_safetensors_write(scratch(path), &model));
+    assert_ok(dcnn_file_read(path, &bytes, &length));
+    uint8_t *at = memmem(bytes, length, from, strlen(from));
+    assert_non_null(at);
+    assert_int_equal(strlen(from), strlen(to));
+    memcpy(at, to, strlen(to));
+    assert_ok(dcnn_file_write(path, bytes, length, false));
+    for (int i = 0; i < 4; i++) free(model.class_names[i]);
+    free(model.class_names);
+    model.class_names = NULL;
+    assert_int_equal(dcnn_safetensors_read(path, &model), DCNN_BAD_INPUT);
+    if (strstr(dcnn_error(), word) == NULL) fail_msg("%s: %s", to, dcnn_error());
+    dcnn_checkpoint_free(&model);
+    free(bytes);
+    unlink(path);
+}
+
+static void odd_metadata_are_refused(void **state) {
+    (void)state;
+    expect_odd_metadata("\"mean\":\"[0.10000000000000001,", "\"mean\":\"[                    ",
+                        "mean and std of 2 and 3 channels, its model takes");
+    expect_odd_metadata("\"std\":", "\"sta\":", "mean and std of 3 and 0 channels");
+    expect_odd_metadata("\"mean\":", "\"meen\":", "mean and std of 0 and 3 channels");
+    expect_odd_metadata("\"mean\":\"[0.1", "\"mean\":\"x0.1", "'mean' of its __metadata__ is no list");
+}
+
+/* --- a model of bytes --------------------------------------------------------------------------------------------- */
 
 static void predict(const dcnn_net *net, const float *images, size_t count, float outputs[4]) {
     dcnn_plan *plan;
@@ -159,9 +191,8 @@ static void bytes_are_standardised_in_front(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(safetensors_come_back),
-        cmocka_unit_test(damaged_safetensors_are_refused),
-        cmocka_unit_test(cut_safetensors_are_refused),
+        cmocka_unit_test(safetensors_come_back),           cmocka_unit_test(damaged_safetensors_are_refused),
+        cmocka_unit_test(cut_safetensors_are_refused),     cmocka_unit_test(odd_metadata_are_refused),
         cmocka_unit_test(bytes_are_standardised_in_front),
     };
     return cmocka_run_group_tests_name("models for other programs", tests, NULL, NULL);

@@ -83,8 +83,7 @@ static void layers_are_keras_own(void **state) {
     dcnn_checkpoint_free(&model);
 }
 
-/* --- out and in again ----------------------------------------------------------------------------------------------
- */
+/* --- out and in again --------------------------------------------------------------------------------------------- */
 
 static void what_is_written_is_read_again(void **state) {
     (void)state;
@@ -191,8 +190,7 @@ static void every_layer_has_an_answer(void **state) {
     }
 }
 
-/* --- damage --------------------------------------------------------------------------------------------------------
- */
+/* --- damage ------------------------------------------------------------------------------------------------------- */
 
 static void what_dcnn_lacks_is_named(void **state) {
     (void)state;

@@ -254,6 +254,53 @@ static void resume_refuses_another_run(void **state) {
     json_decref(record);
 }
 
+/* Resuming a run of `record` with `line` is refused with those words. */
+static void assert_refused(const json_t *record, const char *line, const char *words) {
+    dcnn_options o;
+    assert_int_equal(parse(DCNN_COMMAND_TRAIN, line, &o), DCNN_OK);
+    assert_int_equal(dcnn_options_resume(DCNN_COMMAND_TRAIN, record, &o), DCNN_USAGE);
+    if (!strstr(dcnn_error(), words)) fail_msg("'%s' does not say '%s'", dcnn_error(), words);
+}
+
+/* What the run never had, by its record or because dcnn had no such option then, is not added on the way. */
+static void resume_refuses_what_the_run_had_not(void **state) {
+    (void)state;
+    json_t *record = started_with("--batch-size 64");
+    assert_refused(record, "--resume --class-weight balanced",
+                   "started with no --class-weight, now --class-weight balanced is given");
+    assert_refused(record, "--resume --precision bf16", "started with no --precision, now --precision bf16 is given");
+    assert_refused(record, "--resume --mean 0.5", "started with no --mean, now --mean 0.5 is given");
+    assert_refused(record, "--resume --freeze conv2d", "started with no --freeze, now --freeze conv2d is given");
+    json_object_del(record, "clip-norm");
+    json_object_del(record, "class-weight");
+    assert_refused(record, "--resume --clip-norm 0.1", "started with --clip-norm 0, now --clip-norm 0.1 is given");
+    assert_refused(record, "--resume --class-weight balanced", "started with no --class-weight, now");
+    json_decref(record);
+}
+
+/* Long values differ where no message shows them. */
+static void resume_compares_whole_values(void **state) {
+    (void)state;
+    enum { LENGTH = 150 };
+    dcnn_options o;
+    char line[LENGTH + 40];
+    json_t *record = started_with("--batch-size 64 --learning-rate 0.1");
+    char mean[LENGTH + 1];
+    for (int i = 0; i < LENGTH; i++) mean[i] = i % 2 ? ',' : '1';
+    mean[LENGTH] = '\0';
+    mean[LENGTH - 1] = '2';
+    json_object_set_new(record, "mean", json_string(mean));
+    snprintf(line, sizeof line, "--resume --mean %s --learning-rate 1e-1", mean);
+    assert_int_equal(parse(DCNN_COMMAND_TRAIN, line, &o), DCNN_OK);
+    assert_int_equal(dcnn_options_resume(DCNN_COMMAND_TRAIN, record, &o), DCNN_OK);
+    mean[LENGTH - 1] = '3';
+    snprintf(line, sizeof line, "--resume --mean %s", mean);
+    assert_refused(record, line, "started with --mean 1,1,1");
+    assert_refused(record, "--resume --learning-rate 0.1000000000000001",
+                   "started with --learning-rate 0.1, now --learning-rate 0.1000000000000001 is given");
+    json_decref(record);
+}
+
 static void names_have_distances(void **state) {
     (void)state;
     static const struct {
@@ -277,11 +324,12 @@ static void names_have_distances(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults_are_the_recipe),    cmocka_unit_test(values_are_read_in_every_form),
-        cmocka_unit_test(wrong_words_are_refused),    cmocka_unit_test(wrong_values_are_refused),
-        cmocka_unit_test(every_row_is_sound),         cmocka_unit_test(help_fits_80_columns_and_two_screens),
-        cmocka_unit_test(record_names_every_option),  cmocka_unit_test(resume_takes_what_was_recorded),
-        cmocka_unit_test(resume_refuses_another_run), cmocka_unit_test(names_have_distances),
+        cmocka_unit_test(defaults_are_the_recipe),      cmocka_unit_test(values_are_read_in_every_form),
+        cmocka_unit_test(wrong_words_are_refused),      cmocka_unit_test(wrong_values_are_refused),
+        cmocka_unit_test(every_row_is_sound),           cmocka_unit_test(help_fits_80_columns_and_two_screens),
+        cmocka_unit_test(record_names_every_option),    cmocka_unit_test(resume_takes_what_was_recorded),
+        cmocka_unit_test(resume_refuses_another_run),   cmocka_unit_test(resume_refuses_what_the_run_had_not),
+        cmocka_unit_test(resume_compares_whole_values), cmocka_unit_test(names_have_distances),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,21 +15,21 @@ const char *__lsan_default_suppressions(void) {
     return "leak:libhdf5";
 }
 
-enum { H = 3, W = 5, C = 3, PICTURE = H * W * C, ROWS = 200, CLASSES = 3 };
+enum { H = 3, W = 5, C = 3, IMAGE = H * W * C, ROWS = 200, CLASSES = 3 };
 
-static uint8_t pixels[ROWS * PICTURE];
+static uint8_t pixels[ROWS * IMAGE];
 static int32_t labels[ROWS];
 
 static int set_up_pixels(void **state) {
     if (set_up(state) != 0) return -1;
-    for (int i = 0; i < ROWS * PICTURE; i++) pixels[i] = (uint8_t)draw_below(256);
+    for (int i = 0; i < ROWS * IMAGE; i++) pixels[i] = (uint8_t)draw_below(256);
     for (int i = 0; i < ROWS; i++) labels[i] = (int32_t)draw_below(CLASSES);
     return 0;
 }
 
 /* --- the golden files: format 1 as dcnn 0.1.0 wrote it, and format 2, of the same images -------------------------- */
 
-enum { GOLDEN_ROWS = 70, GOLDEN_PICTURE = 5 * 4 * 3 };
+enum { GOLDEN_ROWS = 70, GOLDEN_IMAGE = 5 * 4 * 3 };
 
 static void read_golden(const char *path, dcnn_dataset *set, uint8_t *read, int32_t *read_labels) {
     assert_ok(dcnn_dataset_open(path, set));
@@ -40,8 +40,8 @@ static void read_golden(const char *path, dcnn_dataset *set, uint8_t *read, int3
     assert_ok(dcnn_dataset_verify(set));
     for (int row = 0; row < GOLDEN_ROWS; row++) {
         assert_int_equal(read_labels[row], (row * 5 + row / 7) % 3);
-        for (int i = 0; i < GOLDEN_PICTURE; i++) {
-            const int at = row * GOLDEN_PICTURE + i;
+        for (int i = 0; i < GOLDEN_IMAGE; i++) {
+            const int at = row * GOLDEN_IMAGE + i;
             assert_int_equal(read[at], at * at / 97 % 256);
         }
     }
@@ -49,7 +49,7 @@ static void read_golden(const char *path, dcnn_dataset *set, uint8_t *read, int3
 
 static void both_formats_are_read_alike(void **state) {
     (void)state;
-    static uint8_t read[GOLDEN_ROWS * GOLDEN_PICTURE];
+    static uint8_t read[GOLDEN_ROWS * GOLDEN_IMAGE];
     int32_t read_labels[GOLDEN_ROWS];
     dcnn_dataset one, two;
     read_golden(DCNN_SOURCE_DIR "/tests/expected/dataset-1.h5", &one, read, read_labels);
@@ -83,7 +83,7 @@ static void write_set(const char *path, int64_t at_once, const dcnn_dataset_abou
     for (int64_t row = 0; row < ROWS; row += at_once)
         assert_ok(
             dcnn_dataset_writer_append(writer, &(dcnn_samples_in){.count = ROWS - row < at_once ? ROWS - row : at_once,
-                                                                  .pixels = pixels + row * PICTURE,
+                                                                  .pixels = pixels + row * IMAGE,
                                                                   .labels = labels + row}));
     assert_int_equal(dcnn_dataset_writer_count(writer), ROWS);
     assert_memory_equal(dcnn_dataset_writer_labels(writer), labels, sizeof labels);
@@ -92,7 +92,7 @@ static void write_set(const char *path, int64_t at_once, const dcnn_dataset_abou
 
 static void pieces_do_not_matter(void **state) {
     (void)state;
-    static uint8_t read[ROWS * PICTURE];
+    static uint8_t read[ROWS * IMAGE];
     static int32_t read_labels[ROWS];
     size_t length_a, length_b;
     write_set(in_scratch("a.h5"), ROWS, &plain);
@@ -109,10 +109,10 @@ static void pieces_do_not_matter(void **state) {
     assert_memory_equal(read, pixels, sizeof pixels);
     assert_memory_equal(read_labels, labels, sizeof labels);
     assert_string_equal(set.class_names[2], "2");
-    assert_string_equal(set.pictures, "");
+    assert_string_equal(set.image_kind, "");
     double sum = 0;
     for (int i = 0; i < 4; i++)
-        for (int at = 1; at < PICTURE; at += C) sum += pixels[train_rows[i] * PICTURE + at];
+        for (int at = 1; at < IMAGE; at += C) sum += pixels[train_rows[i] * IMAGE + at];
     assert_true(set.mean[1] == sum / (4 * H * W) / 255.0);
     dcnn_dataset_free(&set);
 }
@@ -127,7 +127,7 @@ static void ids_and_targets_come_back(void **state) {
     about.class_names = names;
     about.target_width = 2;
     about.target_names = target_names;
-    about.pictures = "photo";
+    about.image_kind = "photo";
     for (int i = 0; i < ROWS; i++) {
         snprintf(text[i], sizeof text[i], "d\xc3\xb6gs/%d.jpg", i * i);
         ids[i] = text[i];
@@ -146,7 +146,7 @@ static void ids_and_targets_come_back(void **state) {
     assert_ok(dcnn_dataset_writer_finish(writer, &about));
     assert_ok(dcnn_dataset_open(in_scratch("ids.h5"), &set));
     assert_true(set.has_ids && set.has_labels && set.target_width == 2);
-    assert_string_equal(set.pictures, "photo");
+    assert_string_equal(set.image_kind, "photo");
     assert_string_equal(set.class_names[1], "d\xc3\xb6g");
     assert_ok(dcnn_dataset_read_targets(&set, read[0]));
     assert_memory_equal(read, targets, sizeof targets);
@@ -278,13 +278,13 @@ static void put_foreign(const char *path, const layout *l, const int32_t *its_la
 }
 
 static void check_rows(dcnn_pixels *reader, const char *what, bool by_row) {
-    static uint8_t read[ROWS * PICTURE];
+    static uint8_t read[ROWS * IMAGE];
     assert_int_equal(dcnn_pixels_are_rows(reader), by_row);
     for (int i = 0; i < 300; i++) {
         const int64_t row = draw_below(ROWS), count = 1 + draw_below((uint32_t)(ROWS - row));
         memset(read, 0, sizeof read);
         assert_ok(dcnn_pixels_read(reader, row, i % 3 ? 1 : count, read));
-        if (memcmp(read, pixels + row * PICTURE, (size_t)(i % 3 ? 1 : count) * PICTURE) != 0)
+        if (memcmp(read, pixels + row * IMAGE, (size_t)(i % 3 ? 1 : count) * IMAGE) != 0)
             fail_msg("%s: rows from %lld differ", what, (long long)row);
         dcnn_pixels_expect(reader, row, 1);
     }
@@ -343,7 +343,7 @@ static void each_block_is_checked_once(void **state) {
     (void)state;
     const char *path = in_scratch("blocks.h5");
     enum { SIDE = 200, COUNT = 40, BYTES = SIDE * SIDE * 3 }; /* two images a block */
-    static uint8_t picture[BYTES], read[2 * BYTES];
+    static uint8_t image[BYTES], read[2 * BYTES];
     const int64_t all[] = {0};
     const dcnn_split train = {.name = "train", .count = 1, .rows = (int64_t *)(uintptr_t)all};
     const dcnn_dataset_about about = {.class_count = 2, .split_count = 1, .splits = &train};
@@ -352,8 +352,8 @@ static void each_block_is_checked_once(void **state) {
     dcnn_pixels *reader;
     assert_ok(dcnn_dataset_writer_open(path, SIDE, SIDE, 3, 0, &writer));
     for (int32_t i = 0; i < COUNT; i++) {
-        memset(picture, i, sizeof picture);
-        assert_ok(dcnn_dataset_writer_append(writer, &(dcnn_samples_in){1, picture, &(int32_t){i % 2}, NULL, NULL}));
+        memset(image, i, sizeof image);
+        assert_ok(dcnn_dataset_writer_append(writer, &(dcnn_samples_in){1, image, &(int32_t){i % 2}, NULL, NULL}));
     }
     assert_ok(dcnn_dataset_writer_finish(writer, &about));
     FILE *file = fopen(path, "r+b");
@@ -384,7 +384,7 @@ static void damaged_chunks_are_refused(void **state) {
     const char *path = in_scratch("foreign.h5");
     put_foreign(path, &layouts[7], labels);
     size_t length;
-    uint8_t *bytes = get_file(path, &length), read[PICTURE];
+    uint8_t *bytes = get_file(path, &length), read[IMAGE];
     int refused = 0;
     for (size_t at = 0; at < length; at += length / 40) {
         dcnn_dataset set;
@@ -396,7 +396,7 @@ static void damaged_chunks_are_refused(void **state) {
         dcnn_status status = dcnn_pixels_open(&set, 0, &reader);
         for (int64_t row = 0; status == DCNN_OK && row < ROWS; row++) {
             status = dcnn_pixels_read(reader, row, 1, read);
-            if (status == DCNN_OK) assert_memory_equal(read, pixels + row * PICTURE, PICTURE);
+            if (status == DCNN_OK) assert_memory_equal(read, pixels + row * IMAGE, IMAGE);
         }
         refused += status == DCNN_BAD_INPUT;
         dcnn_pixels_close(reader);

@@ -116,7 +116,7 @@ dcnn_status dcnn_model_set_classes(dcnn_model *model, const char *const *names) 
 
 dcnn_status dcnn_model_save(const dcnn_model *model, const char *path) {
     dcnn_checkpoint bare = model->checkpoint; /* its moments are not those of these weights */
-    bare.m = bare.v = NULL;
+    bare.m = bare.v = bare.average = NULL;
     return dcnn_checkpoint_write(path, &bare, NULL);
 }
 

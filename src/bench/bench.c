@@ -68,7 +68,7 @@ static dcnn_status model_takes(const char *model, dcnn_shape *shape, int *classe
 /* The training images of the embedded digits. */
 static dcnn_status read_digits(char *folder, dcnn_images *images) {
     const dcnn_source_options options = {0};
-    const dcnn_picture_options as_they_are = {.h = 28, .w = 28, .channels = 1};
+    const dcnn_image_options as_they_are = {.h = 28, .w = 28, .channels = 1};
     dcnn_sources sources = {0};
     dcnn_status status;
     DCNN_TRY_DONE(dcnn_sources_open(1, &folder, DCNN_ROLE_POOL, &options, &sources));

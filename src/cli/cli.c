@@ -28,8 +28,13 @@ const char *dcnn_accuracy_text(int64_t correct, int64_t count, char text[96]) {
 
 void dcnn_dataset_text(const dcnn_dataset *dataset, char text[512]) {
     dcnn_number number;
-    int used = snprintf(text, 512, "%s images of %dx%dx%d in %d classes", dcnn_number_text(dataset->count, &number),
-                        dataset->h, dataset->w, dataset->c, dataset->class_count);
+    const bool numbers = dataset->target_width > 0;
+    int used = snprintf(text, 512, "%s images of %dx%dx%d %s %d %s", dcnn_number_text(dataset->count, &number),
+                        dataset->h, dataset->w, dataset->c, numbers ? "with" : "in",
+                        numbers ? dataset->target_width : dataset->class_count,
+                        !numbers                     ? "classes"
+                        : dataset->target_width == 1 ? "number to predict"
+                                                     : "numbers to predict");
     for (int i = 0; i < dataset->split_count; i++)
         used += snprintf(text + used, 512 - (size_t)used, "%s %s %s", i > 0 ? "," : ":", dataset->splits[i].name,
                          dcnn_number_text(dataset->splits[i].count, &number));

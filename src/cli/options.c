@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define AT(field) offsetof(dcnn_options, field)
@@ -38,14 +39,14 @@ enum { DCNN_COMMANDS(BIT) EVERY = (1 << DCNN_COMMAND_COUNT) - 1 };
      TRAIN,                                                                                                            \
      AUGMENT_##type(train.ranges.field, from, to, DCNN_##ends),                                                        \
      .fallback = recipe,                                                                                               \
-     .group = pictures,                                                                                                \
+     .group = augmentation,                                                                                            \
      .help = what,                                                                                                     \
      .resume = DCNN_RESUME_FIXED},
 #define AUGMENT_double(at, from, to, ends)  REAL(at, from, to, ends)
 #define AUGMENT_int64_t(at, from, to, ends) INTEGER(at, from, to), .bounds = (ends)
 
 static const char run_group[] = "Run", training[] = "Training", optimizing[] = "Optimizer",
-                  pictures[] = "Augmentation of the training images", machine[] = "Machine", job[] = "Job",
+                  augmentation[] = "Augmentation of the training images", machine[] = "Machine", job[] = "Job",
                   expert[] = "For experts", data[] = "Data", reading[] = "Reading images", output[] = "Output",
                   messages[] = "Messages";
 
@@ -90,6 +91,8 @@ const dcnn_option dcnn_option_table[] = {
      .help = "of each sample's loss: balanced, or a FILE of class,weight", .resume = DCNN_RESUME_FIXED},
     {"oversample", 0, TRAIN, FLAG(train.oversample), .group = training,
      .help = "draw each class as often as the largest one", .resume = DCNN_RESUME_FIXED},
+    {"exact-statistics", 0, TRAIN, FLAG(train.exact_statistics), .group = training,
+     .help = "BatchNormalization's, anew from clean images each epoch", .resume = DCNN_RESUME_FIXED},
     {"bn-momentum", 0, TRAIN, REAL(train.bn_momentum, 0, 1, DCNN_OPEN_HIGH), .fallback = "0", .group = training,
      .help = "of BatchNormalization; 0: the model's own", .resume = DCNN_RESUME_FIXED},
     {"precision", 0, TRAIN | BENCH, CHOICE(train.precision, "fp32 bf16", "NAME"), .group = training,
@@ -129,6 +132,9 @@ const dcnn_option dcnn_option_table[] = {
      .help = "longest gradient of all weights; 0: any", .resume = DCNN_RESUME_FIXED},
     {"clip-value", 0, TRAIN, REAL(clip_value, 0, 1000000, DCNN_CLOSED), .fallback = "0", .group = optimizing,
      .help = "largest single gradient; 0: any", .resume = DCNN_RESUME_FIXED},
+    {"ema", 0, TRAIN, REAL(ema, 0, 1, DCNN_OPEN_HIGH), .fallback = "0", .group = optimizing,
+     .help = "test and keep averaged weights, of this momentum a step", .also = "use-ema ema-momentum swa",
+     .resume = DCNN_RESUME_FIXED},
     {"trust-coefficient", 0, TRAIN, REAL(trust_coefficient, 0, 1, DCNN_OPEN_LOW), .fallback = "0.001",
      .group = optimizing, .help = "of lars", .resume = DCNN_RESUME_FIXED},
     {"beta-1", 0, TRAIN, REAL(beta_1, 0, 1, DCNN_OPEN_HIGH), .fallback = "0.9", .group = optimizing,
@@ -138,7 +144,7 @@ const dcnn_option dcnn_option_table[] = {
     {"epsilon", 0, TRAIN, REAL(epsilon, 0, 1, DCNN_OPEN_LOW), .fallback = "1e-7", .group = optimizing,
      .help = "keeps them from dividing by 0", .resume = DCNN_RESUME_FIXED},
 
-    {"augment", 0, TRAIN | BENCH, FLAG(train.augment), .fallback = "true", .group = pictures,
+    {"augment", 0, TRAIN | BENCH, FLAG(train.augment), .fallback = "true", .group = augmentation,
      .help = "change them at random, anew each epoch", .resume = DCNN_RESUME_FIXED},
     DCNN_AUGMENT_LIST(AUGMENT)
 
@@ -169,6 +175,8 @@ const dcnn_option dcnn_option_table[] = {
     {"shape", 0, PREPARE, SHAPE(shape), .group = reading, .help = "of a table's line [square, grey or in colour]"},
     {"label-column", 0, PREPARE, TEXT(label_column, "NAME"), .group = reading,
      .help = "of a table: a name, a number, first, last"},
+    {"target-columns", 0, PREPARE, TEXT(target_columns, "NAME,.."), .group = reading,
+     .help = "numbers to predict: a table's columns, an array's, or all", .also = "targets regression"},
     {"scale", 0, PREPARE, REAL(scale, 0, 1000000, DCNN_OPEN_LOW), .group = reading,
      .help = "times each number of a table or array: 255 for those from 0 to 1"},
     {"transpose", 0, PREPARE, FLAG(transpose), .group = reading, .help = "lines for columns (EMNIST)"},
@@ -379,93 +387,80 @@ static const char *recorded_text(const json_t *value, char text[64]) {
     if (json_is_boolean(value)) return json_is_true(value) ? "true" : "false";
     if (json_is_integer(value))
         snprintf(text, 64, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
-    else if (json_is_real(value))
+    else if (json_is_real(value) && snprintf(text, 64, "%.12g", json_real_value(value)) > 0 &&
+             strtod(text, NULL) != json_real_value(value))
         snprintf(text, 64, "%.17g", json_real_value(value));
-    else
+    else if (!json_is_real(value))
         return NULL;
     return text;
 }
 
-/* A value as a user writes it: "--batch-size 128", "--no-augment". */
-static const char *setting_text(const dcnn_option *option, const dcnn_options *options, char text[160]) {
-    const void *at = (const char *)options + option->offset;
-    if (option->type == DCNN_OPTION_FLAG) {
-        snprintf(text, 160, "--%s%s", *(const bool *)at ? "" : "no-", option->name);
-        return text;
+/* A value as a user writes it: "--batch-size 128", "--no-augment", "no --class-weight", "--freeze conv1 --freeze
+ * conv2". */
+static const char *setting_text(const dcnn_option *option, const json_t *value, char text[160]) {
+    enum { SHOWN = 100 };
+    char number[64];
+    if (json_is_boolean(value)) {
+        snprintf(text, 160, "--%s%s", json_is_true(value) ? "" : "no-", option->name);
+    } else if (json_is_array(value) && json_array_size(value) > 0) {
+        size_t used = 0;
+        for (size_t i = 0; i < json_array_size(value) && used < 150; i++)
+            used += (size_t)snprintf(text + used, 160 - used, "%s--%s %s", used ? " " : "", option->name,
+                                     json_string_value(json_array_get(value, i)));
+    } else {
+        const char *words = recorded_text(value, number);
+        snprintf(text, 160, words ? "--%s %.*s%s" : "no --%s", option->name, SHOWN, words,
+                 words && strlen(words) > SHOWN ? "..." : "");
     }
-    char number[64] = "";
-    const char *value = number;
-    if (option->type == DCNN_OPTION_INTEGER)
-        snprintf(number, sizeof number, "%" PRId64, *(const int64_t *)at);
-    else if (option->type == DCNN_OPTION_REAL)
-        snprintf(number, sizeof number, "%.12g", *(const double *)at);
-    else if (option->type == DCNN_OPTION_SEED)
-        snprintf(number, sizeof number, "%" PRIu64, *(const uint64_t *)at);
-    else
-        value = *(const char *const *)at;
-    snprintf(text, 160, "--%s %.100s", option->name, value);
     return text;
 }
 
-static dcnn_status fail_other(const char *old_text, const char *new_text) {
+/* What was recorded becomes the option's value; null and what is missing leave it. */
+static dcnn_status take_recorded(const dcnn_option *option, const json_t *value, dcnn_options *options) {
+    char number[64];
+    dcnn_status status = DCNN_OK;
+    if (json_is_array(value) && option->type == DCNN_OPTION_LIST) {
+        for (size_t i = 0; i < json_array_size(value) && status == DCNN_OK; i++) {
+            const char *text = json_string_value(json_array_get(value, i));
+            if (text) status = dcnn_option_set(option, text, options);
+        }
+    } else if (recorded_text(value, number)) {
+        status = dcnn_option_set(option, recorded_text(value, number), options);
+    }
+    if (status == DCNN_OK) return DCNN_OK;
+    dcnn_error_prefix("the checkpoint's options");
+    return DCNN_BAD_INPUT;
+}
+
+/* An option that is given although the run has one of its own: the same, or none at all. */
+static dcnn_status compare_recorded(dcnn_command_id command, const dcnn_option *option, const json_t *value,
+                                    const dcnn_options *options) {
+    char old_text[160], new_text[160];
+    dcnn_options before;
+    dcnn_options_default(command, &before);
+    DCNN_TRY(take_recorded(option, value, &before));
+    json_t *old = value_json(option, &before), *now = value_json(option, options);
+    const bool same = json_equal(old, now);
+    setting_text(option, old, old_text);
+    setting_text(option, now, new_text);
+    json_decref(old);
+    json_decref(now);
+    if (same) return DCNN_OK;
     return DCNN_FAIL(DCNN_USAGE,
                      "the run was started with %s, now %s is given: leave it out to go on, or start another run "
                      "(--run, --overwrite)",
                      old_text, new_text);
 }
 
-static const char *list_text(const dcnn_option *option, const json_t *list, char text[160]) {
-    size_t used = (size_t)snprintf(text, 160, json_array_size(list) > 0 ? "" : "no --%s", option->name);
-    for (size_t i = 0; i < json_array_size(list) && used < 150; i++)
-        used += (size_t)snprintf(text + used, 160 - used, "%s--%s %s", used ? " " : "", option->name,
-                                 json_string_value(json_array_get(list, i)));
-    return text;
-}
-
-static dcnn_status resume_list(const dcnn_option *option, const json_t *recorded, dcnn_options *options) {
-    char old_text[160], new_text[160];
-    if (!options->given[option - dcnn_option_table]) {
-        for (size_t i = 0; i < json_array_size(recorded); i++) {
-            const char *text = json_string_value(json_array_get(recorded, i));
-            if (text) DCNN_TRY(dcnn_option_set(option, text, options));
-        }
-        return DCNN_OK;
-    }
-    json_t *now = value_json(option, options);
-    const bool same = json_equal(now, recorded);
-    list_text(option, recorded, old_text);
-    list_text(option, now, new_text);
-    json_decref(now);
-    return same ? DCNN_OK : fail_other(old_text, new_text);
-}
-
-static dcnn_status resume_option(const dcnn_option *option, const json_t *value, dcnn_options *options) {
-    char text[64], old_text[160], new_text[160];
-    if (json_is_array(value) && option->type == DCNN_OPTION_LIST) return resume_list(option, value, options);
-    const char *recorded = recorded_text(value, text);
-    if (recorded == NULL) return DCNN_OK;
-    dcnn_options old = *options;
-    if (dcnn_option_set(option, recorded, &old) != DCNN_OK) {
-        dcnn_error_prefix("the checkpoint's options");
-        return DCNN_BAD_INPUT;
-    }
-    if (!options->given[option - dcnn_option_table]) {
-        *options = old;
-        return DCNN_OK;
-    }
-    if (option->resume != DCNN_RESUME_FIXED) return DCNN_OK;
-    setting_text(option, &old, old_text);
-    setting_text(option, options, new_text);
-    if (strcmp(old_text, new_text) == 0) return DCNN_OK;
-    return fail_other(old_text, new_text);
-}
-
 dcnn_status dcnn_options_resume(dcnn_command_id command, const json_t *record, dcnn_options *options) {
-    for (int i = 0; i < dcnn_option_count; i++) {
+    for (int i = 0; i < dcnn_option_count && json_is_object(record); i++) {
         const dcnn_option *option = &dcnn_option_table[i];
         const json_t *value = json_object_get(record, option->name);
-        if (has_option(command, option) && option->resume != DCNN_RESUME_FORGET && value)
-            DCNN_TRY(resume_option(option, value, options));
+        if (!has_option(command, option) || option->resume == DCNN_RESUME_FORGET) continue;
+        if (!options->given[i])
+            DCNN_TRY(take_recorded(option, value, options));
+        else if (option->resume == DCNN_RESUME_FIXED)
+            DCNN_TRY(compare_recorded(command, option, value, options));
     }
     return DCNN_OK;
 }

@@ -77,14 +77,14 @@ typedef struct dcnn_text_list {
 typedef struct dcnn_options {
     bool help, verbose, quiet;
     /* train: what a run takes as it is; its optimizer, schedule, monitor, order and lists of layers are what these
-       words come to (chosen.h) */
+       words come to (train_settings.h) */
     dcnn_train_options train;
     const char *run;
     dcnn_text_list freeze, learning_rate_of;
     bool resume, overwrite;
     const char *optimizer, *lr_scale, *shuffle, *monitor;
     double learning_rate, beta_1, beta_2, epsilon, momentum, weight_decay, trust_coefficient;
-    double clip_norm, clip_value;
+    double clip_norm, clip_value, ema;
     bool nesterov;
     double warmup, decay_rate, decay_epochs;
     bool resize, invert;
@@ -100,7 +100,7 @@ typedef struct dcnn_options {
     dcnn_text_list test, validation;
     bool gray, skip_broken, transpose;
     double scale;
-    const char *fit, *background, *label_column;
+    const char *fit, *background, *label_column, *target_columns;
     /* slurm */
     const char *nodes, *time, *partition, *account, *job_name, *launcher;
     int64_t ranks_per_node;
@@ -149,9 +149,10 @@ json_t *dcnn_options_record(dcnn_command_id command, const dcnn_options *options
 /**
  * Takes over what a run was started with, for its continuation: rows with DCNN_RESUME_KEEP and DCNN_RESUME_FIXED that
  * are not given explicitly. Texts point into `record`. *Local.*
- * @param record  from dcnn_options_record(); names that it lacks keep their values
- * @return DCNN_OK; DCNN_USAGE if a fixed option was given another value, with both; DCNN_BAD_INPUT if the record is no
- *         good
+ * @param record  from dcnn_options_record(); a name that it lacks was not there yet, so the run had the default; NULL:
+ *                nothing is known, and options stay as they are
+ * @return DCNN_OK; DCNN_USAGE if a fixed option was given another value, with both, or one where the run had none;
+ *         DCNN_BAD_INPUT if the record is no good
  */
 dcnn_status dcnn_options_resume(dcnn_command_id command, const json_t *record, dcnn_options *options);
 

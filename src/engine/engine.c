@@ -35,7 +35,7 @@ static dcnn_status list_batches(const dcnn_engine *e, batches *list) {
 
 /* Vectors that a worker's stack needs: the deepest that its share of any batch makes, one more for the leaf. */
 static int deepest_stack(const dcnn_engine *e, const batches *list) {
-    const int workers = dcnn_thread_pool_size(e->pool);
+    const int workers = e->threads;
     int deepest = 0;
     for (int b = 0; b < list->count; b++) {
         const dcnn_shares shares = dcnn_comm_shares(e->comm, list->grains[b]);
@@ -61,13 +61,14 @@ static void *carve_common(dcnn_engine *e, dcnn_arena *arena, float **params) {
     e->v = dcnn_arena_take(arena, bytes);
     e->gradient = dcnn_arena_take(arena, bytes);
     if (e->options.accumulate > 1) e->accumulated = dcnn_arena_take(arena, bytes);
+    if (e->options.optimizer.ema_momentum > 0.0) e->average = dcnn_arena_take(arena, bytes);
     e->update.norms = dcnn_arena_take(arena, (size_t)e->update.chunk_count * sizeof *e->update.norms);
     return dcnn_arena_take(arena, dcnn_plan_packed_bytes(e->plan));
 }
 
 /* What each of them lets the others read. */
 static void carve_vectors(dcnn_engine *e, dcnn_arena *arena, int depth) {
-    for (int worker = 0; worker < dcnn_thread_pool_size(e->pool); worker++)
+    for (int worker = 0; worker < e->threads; worker++)
         for (int i = 0; i < depth; i++)
             e->workers[worker].vectors[i] = dcnn_arena_take(arena, e->net->param_count * sizeof(float));
 }
@@ -75,6 +76,7 @@ static void carve_vectors(dcnn_engine *e, dcnn_arena *arena, int depth) {
 static void carve_private(dcnn_engine *e, dcnn_arena *arena) {
     const size_t slots = (size_t)e->slots, grain = (size_t)e->options.grain;
     e->sums = dcnn_arena_take(arena, (slots + 1) * (size_t)e->sum_stride * sizeof(double));
+    e->statistics = dcnn_arena_take(arena, (size_t)e->net->loss_stage * (size_t)e->sum_stride * sizeof *e->statistics);
     e->samples = dcnn_arena_take(arena, slots * grain * sizeof *e->samples);
     if (e->options.values)
         e->values = dcnn_arena_take(arena, slots * grain * (size_t)e->net->output_count * sizeof *e->values);
@@ -87,7 +89,7 @@ static void carve_private(dcnn_engine *e, dcnn_arena *arena) {
 }
 
 static dcnn_status make_workers(dcnn_engine *e, int depth) {
-    const int workers = dcnn_thread_pool_size(e->pool);
+    const int workers = e->threads;
     const size_t ops = (size_t)dcnn_plan_op_count(e->plan) + 1;
     bool good = true;
     e->workers = calloc((size_t)workers, sizeof *e->workers);
@@ -104,14 +106,10 @@ static dcnn_status make_workers(dcnn_engine *e, int depth) {
     return good ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: %d workers", workers);
 }
 
-/* What this rank needs for itself. *Local.* */
-static dcnn_status make_own_memory(dcnn_engine *e, const batches *list) {
+/* The rank's threads, the plan of its share, the update: what is known before memory is taken. *Local.* */
+static dcnn_status make_plan(dcnn_engine *e, const batches *list, bool unallocated) {
     const dcnn_engine_options *o = &e->options;
-    const int cores = dcnn_comm_cores(e->comm), threads = o->threads > 0 ? o->threads : cores;
-    if (threads > cores)
-        dcnn_warn("--threads %d: but each rank has %d of the node's cores; give fewer threads or ranks", threads,
-                  cores);
-    DCNN_TRY(dcnn_thread_pool_create(threads, &e->pool));
+    e->threads = o->threads > 0 ? o->threads : dcnn_comm_cores(e->comm);
     e->slots = 1;
     for (int b = 0; b < list->count; b++) {
         const int64_t share = dcnn_comm_shares(e->comm, list->grains[b]).count;
@@ -119,13 +117,24 @@ static dcnn_status make_own_memory(dcnn_engine *e, const batches *list) {
     }
     const dcnn_plan_options plan = {.grain = o->grain,
                                     .slots = e->slots,
-                                    .workers = threads,
+                                    .workers = e->threads,
                                     .training = true,
                                     .fuse = o->fuse,
-                                    .packed_elsewhere = true};
+                                    .packed_elsewhere = true,
+                                    .unallocated = unallocated};
     DCNN_TRY(dcnn_plan_create(e->net, e->kernels, &plan, &e->plan));
     e->sum_stride = dcnn_plan_sum_count_max(e->plan);
-    DCNN_TRY(dcnn_update_create(e->net, e->kernels, &o->optimizer, &e->update));
+    return dcnn_update_create(e->net, e->kernels, &o->optimizer, &e->update);
+}
+
+/* What this rank needs for itself. *Local.* */
+static dcnn_status make_own_memory(dcnn_engine *e, const batches *list) {
+    const int cores = dcnn_comm_cores(e->comm);
+    DCNN_TRY(make_plan(e, list, false));
+    if (e->threads > cores)
+        dcnn_warn("--threads %d: but each rank has %d of the node's cores; give fewer threads or ranks", e->threads,
+                  cores);
+    DCNN_TRY(dcnn_thread_pool_create(e->threads, &e->pool));
     dcnn_arena arena = {0};
     carve_private(e, &arena);
     DCNN_TRY(dcnn_block_create(arena.used, "sums", &e->block));
@@ -160,12 +169,14 @@ static dcnn_status share_state(dcnn_engine *e, const batches *list, const float 
         memcpy(params, e->net->params, bytes);
         if (m) memcpy(e->m, m, bytes);
         if (v) memcpy(e->v, v, bytes);
+        if (e->average) memcpy(e->average, e->options.average ? e->options.average : e->net->params, bytes);
     }
     dcnn_net_place_params(e->net, params);
     e->update.gradient = e->gradient;
     e->update.m = e->m;
     e->update.v = e->v;
     e->update.params = params;
+    e->options.average = NULL; /* copied */
     dcnn_comm_domain_barrier(e->comm);
     return DCNN_OK;
 }
@@ -191,6 +202,44 @@ static dcnn_status set_up(dcnn_engine *e, const float *m, const float *v, batche
     return reserve_sums(e, list);
 }
 
+static void adopt(dcnn_engine *e, dcnn_comm *comm, dcnn_net *net, const dcnn_engine_options *options) {
+    e->comm = comm;
+    e->net = net;
+    e->kernels = dcnn_kernels_of(dcnn_comm_isa(comm));
+    e->options = *options;
+    if (e->options.accumulate < 1) e->options.accumulate = 1;
+    e->watch = (dcnn_stopwatch){.comm = comm, .spans = options->spans};
+}
+
+dcnn_status dcnn_engine_measure(dcnn_comm *comm, dcnn_net *net, const dcnn_engine_options *options,
+                                dcnn_engine_bytes *bytes) {
+    batches list = {0};
+    dcnn_engine *e = calloc(1, sizeof *e);
+    *bytes = (dcnn_engine_bytes){0};
+    if (e == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: an engine");
+    adopt(e, comm, net, options);
+    dcnn_status status = list_batches(e, &list);
+    if (status == DCNN_OK) status = make_plan(e, &list, true);
+    const int depth = status == DCNN_OK ? deepest_stack(e, &list) : 0;
+    if (status == DCNN_OK) status = make_workers(e, depth);
+    if (status == DCNN_OK) {
+        dcnn_arena own = {0}, common = {0}, vectors = {0};
+        float *params;
+        carve_private(e, &own);
+        carve_common(e, &common, &params);
+        carve_vectors(e, &vectors, depth);
+        *bytes = (dcnn_engine_bytes){.activations = dcnn_plan_bytes(e->plan),
+                                     .own = own.used + dcnn_plan_bytes(e->plan),
+                                     .vectors = vectors.used,
+                                     .common = common.used,
+                                     .threads = e->threads};
+    }
+    free(list.grains);
+    e->net = NULL; /* the caller's */
+    dcnn_engine_free(e);
+    return status;
+}
+
 dcnn_status dcnn_engine_create(dcnn_comm *comm, dcnn_net *net, const float *m, const float *v,
                                const dcnn_engine_options *options, dcnn_engine **out) {
     batches list = {0};
@@ -198,12 +247,7 @@ dcnn_status dcnn_engine_create(dcnn_comm *comm, dcnn_net *net, const float *m, c
     dcnn_status status = dcnn_comm_agree(comm, e ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: an engine"));
     if (e == NULL) dcnn_net_free(net);
     if (e) {
-        e->comm = comm;
-        e->net = net;
-        e->kernels = dcnn_kernels_of(dcnn_comm_isa(comm));
-        e->options = *options;
-        if (e->options.accumulate < 1) e->options.accumulate = 1;
-        e->watch = (dcnn_stopwatch){.comm = comm, .spans = options->spans};
+        adopt(e, comm, net, options);
         if (options->plain_sums) dcnn_comm_separate(comm);
     }
     if (status == DCNN_OK) status = set_up(e, m, v, &list);
@@ -218,7 +262,7 @@ void dcnn_engine_free(dcnn_engine *e) {
     if (e == NULL) return;
     dcnn_plan_free(e->plan);
     dcnn_update_free(&e->update);
-    for (int worker = 0; e->workers && worker < dcnn_thread_pool_size(e->pool); worker++) {
+    for (int worker = 0; e->workers && worker < e->threads; worker++) {
         free(e->workers[worker].vectors);
         free(e->workers[worker].times);
     }
@@ -247,6 +291,10 @@ float *dcnn_engine_v(const dcnn_engine *e) {
 
 float *dcnn_engine_gradient(const dcnn_engine *e) {
     return e->gradient;
+}
+
+float *dcnn_engine_average(const dcnn_engine *e) {
+    return e->average;
 }
 
 const dcnn_plan *dcnn_engine_plan(const dcnn_engine *e) {

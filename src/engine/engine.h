@@ -39,6 +39,8 @@ typedef struct dcnn_engine_options {
     bool soft_targets;  /**< the feed gives second classes, shares and weights too */
     bool values;        /**< it gives numbers [n, output_count], or 0 and 1 of each label, instead of classes */
     dcnn_optimizer optimizer; /**< its learning rate is not read: each step brings its own */
+    const float *average;     /**< averaged weights [net->param_count] to start from (optimizer.ema_momentum), or NULL:
+                                 those     after the first step; copied */
     const dcnn_spans *spans;  /**< borrowed, or NULL */
     void (*on_grain)(void);   /**< called by any thread after each grain of a stage; may be NULL */
     int (*stop_flag)(
@@ -55,6 +57,20 @@ typedef struct dcnn_engine_options {
 dcnn_status dcnn_engine_create(dcnn_comm *comm, dcnn_net *net, const float *m, const float *v,
                                const dcnn_engine_options *options, dcnn_engine **engine);
 void dcnn_engine_free(dcnn_engine *engine);
+
+/** Memory that an engine takes on one rank. */
+typedef struct dcnn_engine_bytes {
+    size_t activations; /**< of all grains that the rank holds at a time, and of each thread */
+    size_t own;         /**< these, and sums and labels: the rank's alone */
+    size_t vectors;     /**< gradients of its threads, which its domain can read */
+    size_t common;      /**< weights, moments, gradient, packed weights: once a domain */
+    int threads;
+} dcnn_engine_bytes;
+
+/** What dcnn_engine_create() would take, before it is taken. The net stays the caller's. *Local.*
+ * @return DCNN_OK; DCNN_FAILURE (memory) */
+dcnn_status dcnn_engine_measure(dcnn_comm *comm, dcnn_net *net, const dcnn_engine_options *options,
+                                dcnn_engine_bytes *bytes);
 
 /** One step. */
 typedef struct dcnn_step {
@@ -81,6 +97,22 @@ typedef struct dcnn_step_sums {
  */
 dcnn_status dcnn_engine_step(dcnn_engine *engine, const dcnn_step *step, dcnn_step_sums *sums);
 
+/**
+ * Makes BatchNormalization's statistics anew, for the present weights: those of all samples of the feed, not of the
+ * batches that have passed. One forward pass in training's batches, each normalised by its own statistics; layers that
+ * are for training alone (Dropout) pass their input on. *Collective*; its time is not a step's.
+ *
+ * As in Izmailov et al., Averaging Weights Leads to Wider Optima, 2018, but with sums over samples instead of means of
+ * batches' means.
+ * @param samples  of the feed; batches of batch_size, and a last one that was foreseen
+ * @param epoch    for the feed's samples
+ * @return DCNN_OK; DCNN_USAGE: so many samples were not foreseen; a feed's failure
+ */
+dcnn_status dcnn_engine_statistics(dcnn_engine *engine, int64_t samples, uint32_t epoch, dcnn_feed feed);
+
+/** Exchanges the weights and the averaged ones. *Collective.* Nothing else may run meanwhile. */
+void dcnn_engine_exchange(dcnn_engine *engine);
+
 /* All *Local*. What ranks of a node share must only be written while the others do not read. */
 
 /** The net with its present weights, and what goes with them, each [net->param_count]. After a step `gradient` is the
@@ -89,6 +121,7 @@ dcnn_net *dcnn_engine_net(const dcnn_engine *engine);
 float *dcnn_engine_m(const dcnn_engine *engine);
 float *dcnn_engine_v(const dcnn_engine *engine);
 float *dcnn_engine_gradient(const dcnn_engine *engine);
+float *dcnn_engine_average(const dcnn_engine *engine); /**< NULL: none is kept */
 
 const dcnn_plan *dcnn_engine_plan(const dcnn_engine *engine);
 const dcnn_kernels *dcnn_engine_kernels(const dcnn_engine *engine);

@@ -29,10 +29,12 @@ struct dcnn_engine {
     float *m, *v;
     float *gradient;    /* [param_count] of the global batch, a sum */
     float *accumulated; /* [param_count] of the step's batches before this one; NULL if a step has one */
+    float *average;     /* [param_count] or NULL */
     dcnn_worker *workers;
     dcnn_lap **laps; /* [workers] */
     double *sums;    /* [slots + 1][sum_stride] of the stage in progress */
-    int sum_stride, slots;
+    int sum_stride, slots, threads;
+    double *statistics;       /* [loss_stage][sum_stride] of a pass for statistics */
     int64_t *samples;         /* [slots][grain] of the batch in progress */
     int32_t *labels, *others; /* likewise; others, shares and weights NULL without soft targets */
     float *shares_of_first, *weights;
@@ -44,6 +46,7 @@ struct dcnn_engine {
     int stage;
     int batch_number; /* in the step, from 0 */
     bool batch_is_last;
+    bool measures;     /* a pass for statistics is in progress, not a step */
     atomic_int failed; /* a dcnn_status of a feed */
     char failure[1024];
 };

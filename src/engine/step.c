@@ -70,9 +70,10 @@ static void run_stage(void *argument, int worker) {
                             .targets = targets_of(e, slot),
                             .seed = e->options.seed,
                             .epoch = e->step->epoch,
+                            .clean = e->measures,
                             .dparams = mine->vectors[tree.depth],
                             .sums = e->sums + slot * e->sum_stride,
-                            .times = mine->times};
+                            .times = e->measures ? NULL : mine->times};
         if (e->stage == 0) load_grain(e, worker, slot, grain.n);
         dcnn_lap_book(&mine->lap, DCNN_PHASE_LOAD);
         dcnn_plan_run(e->plan, e->stage, (int)slot, worker, &grain);
@@ -211,4 +212,53 @@ dcnn_status dcnn_engine_step(dcnn_engine *e, const dcnn_step *step, dcnn_step_su
     sums->loss += penalty * (double)step->samples;
     dcnn_stopwatch_book(&e->watch, DCNN_PHASE_ADAM);
     return DCNN_OK;
+}
+
+/* --- statistics -------------------------------------------------------------------------------------------------- */
+
+static void set_batch(dcnn_engine *e, int64_t samples) {
+    const int64_t left = samples - e->first;
+    e->batch = left < e->options.batch_size ? left : e->options.batch_size;
+    e->shares = dcnn_comm_shares(e->comm, (e->batch + e->options.grain - 1) / e->options.grain);
+}
+
+/* A batch through the forward stages; their totals are added to the pass's. */
+static dcnn_status measure_batch(dcnn_engine *e) {
+    const double *totals = e->sums + (int64_t)e->slots * e->sum_stride;
+    dcnn_step_sums unused = {0};
+    for (e->stage = 0; e->stage < e->net->loss_stage; e->stage++) {
+        dcnn_thread_pool_run(e->pool, run_stage, e);
+        dcnn_stopwatch_join(&e->watch, e->laps, dcnn_thread_pool_size(e->pool));
+        DCNN_TRY(agree_stage(e, &unused));
+        for (int i = 0; i < dcnn_plan_sum_count(e->plan, e->stage); i++)
+            e->statistics[e->stage * e->sum_stride + i] += totals[i];
+    }
+    return DCNN_OK;
+}
+
+dcnn_status dcnn_engine_statistics(dcnn_engine *e, int64_t samples, uint32_t epoch, dcnn_feed feed) {
+    const dcnn_step pass = {.samples = samples, .epoch = epoch, .feed = feed};
+    const int64_t most = e->options.batch_size, rest = samples % most;
+    double phases_s[DCNN_PHASE_COUNT];
+    dcnn_status status = DCNN_OK;
+    if (samples <= 0 || (rest > 0 && rest != e->options.last_batch && e->options.last_batch >= 0))
+        return DCNN_FAIL(DCNN_USAGE, "statistics of %lld samples: the engine was not made for a last batch of %lld",
+                         (long long)samples, (long long)rest);
+    memcpy(phases_s, e->watch.phases_s, sizeof phases_s);
+    memset(e->statistics, 0, (size_t)e->net->loss_stage * (size_t)e->sum_stride * sizeof *e->statistics);
+    e->step = &pass;
+    e->measures = true;
+    dcnn_thread_pool_run(e->pool, prepare, e);
+    dcnn_comm_domain_barrier(e->comm);
+    dcnn_stopwatch_start(&e->watch);
+    for (e->first = 0; e->first < samples && status == DCNN_OK; e->first += e->batch) {
+        set_batch(e, samples);
+        status = measure_batch(e);
+    }
+    for (int stage = 0; stage < e->net->loss_stage && status == DCNN_OK; stage++)
+        dcnn_plan_settle(e->plan, stage, e->statistics + (int64_t)stage * e->sum_stride, samples);
+    e->measures = false;
+    e->step = NULL;
+    memcpy(e->watch.phases_s, phases_s, sizeof phases_s);
+    return status;
 }

@@ -62,6 +62,39 @@ static void apply(void *argument, int worker) {
         dcnn_update_apply(&e->update, part_of_bucket(e, stage, worker));
 }
 
+/* Keras' use_ema: average = m average + (1 - m) weight, and the weight itself after the first step. */
+static void average(void *argument, int worker) {
+    dcnn_engine *e = argument;
+    const double momentum = e->step->number > 1 ? e->options.optimizer.ema_momentum : 0.0;
+    for (int stage = 0; stage < e->net->stage_count; stage++) {
+        const dcnn_range part = part_of_bucket(e, stage, worker);
+        const float *weights = e->net->params + part.offset;
+        float *averages = e->average + part.offset;
+        for (size_t i = 0; i < part.count; i++)
+            averages[i] = (float)(momentum * (double)averages[i] + (1.0 - momentum) * (double)weights[i]);
+    }
+}
+
+static void exchange(void *argument, int worker) {
+    dcnn_engine *e = argument;
+    for (int stage = 0; stage < e->net->stage_count; stage++) {
+        const dcnn_range part = part_of_bucket(e, stage, worker);
+        float *weights = e->net->params + part.offset, *averages = e->average + part.offset;
+        for (size_t i = 0; i < part.count; i++) {
+            const float weight = weights[i];
+            weights[i] = averages[i];
+            averages[i] = weight;
+        }
+    }
+}
+
+void dcnn_engine_exchange(dcnn_engine *e) {
+    if (e->average == NULL) return;
+    dcnn_comm_domain_barrier(e->comm); /* others may still read them */
+    dcnn_thread_pool_run(e->pool, exchange, e);
+    dcnn_comm_domain_barrier(e->comm);
+}
+
 static void constrain(void *argument, int worker) {
     dcnn_engine *e = argument;
     const int workers = dcnn_thread_pool_size(e->pool);
@@ -83,8 +116,10 @@ dcnn_status dcnn_engine_update(dcnn_engine *e, double *penalty) {
     }
     dcnn_thread_pool_run(e->pool, apply, e);
     dcnn_comm_domain_barrier(e->comm);
-    if (!e->update.constrains) return DCNN_OK;
-    dcnn_thread_pool_run(e->pool, constrain, e);
-    dcnn_comm_domain_barrier(e->comm);
+    if (e->update.constrains) {
+        dcnn_thread_pool_run(e->pool, constrain, e);
+        dcnn_comm_domain_barrier(e->comm);
+    }
+    if (e->average) dcnn_thread_pool_run(e->pool, average, e); /* each its own part, which it alone writes */
     return DCNN_OK;
 }

@@ -2,6 +2,7 @@
 /* watchdog.c — see watchdog.h. The thread owns everything in `dog` but the four atomics that training threads write. */
 #include "guard/watchdog.h"
 
+#include <dirent.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -17,7 +18,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "guard/launch.h"
+#include "guard/free_memory.h"
 #include "guard/watchdog_net.h"
+#include "io/run_files.h"
 
 enum { WORK_FACTOR = 10, FAREWELL_MS = 500, LAST_WORDS_S = 5 };
 
@@ -42,6 +45,7 @@ static struct {
     double timeout_s, beat_s; /* seconds between heartbeats */
     bool elastic;             /* the others go on when a rank dies */
     char folder[512];
+    int64_t kills; /* for memory, before this run */
     void (*tell)(const char *line);
     pthread_t thread;
     int stop; /* eventfd */
@@ -88,11 +92,34 @@ static _Noreturn void end_run(const char *line, double launcher_grace_s) {
     _exit(DCNN_STOPPED);
 }
 
+static bool has_checkpoint(void) {
+    char path[600];
+    bool found = false;
+    snprintf(path, sizeof path, "%s/" DCNN_RUN_CHECKPOINTS, dog.folder);
+    DIR *folder = opendir(path);
+    for (const struct dirent *entry; folder && !found && (entry = readdir(folder));) {
+        const char *ending = strrchr(entry->d_name, '.');
+        found = strncmp(entry->d_name, "step-", 5) == 0 && ending && strcmp(ending, ".h5") == 0;
+    }
+    if (folder) closedir(folder);
+    return found;
+}
+
 static _Noreturn void end_because(const char *what, int64_t step, double launcher_grace_s) {
-    char line[1024];
-    snprintf(line, sizeof line,
-             "%s (last step %lld): the run ends here, go on from its last checkpoint with --resume --run %s", what,
-             (long long)step, dog.folder);
+    char line[1400];
+    signal(SIGALRM, SIG_DFL);
+    alarm(LAST_WORDS_S); /* whatever stands still may be the file system */
+    const bool killed = dog.kills >= 0 && dcnn_memory_kills("") > dog.kills;
+    int used = snprintf(line, sizeof line, "%s (last step %lld)%s: the run ends here, ", what, (long long)step,
+                        killed ? ", and Linux has killed a process because the memory limit of this job or container "
+                                 "was reached: give it more (Slurm: --mem), or a smaller --batch-size"
+                               : "");
+    if (has_checkpoint())
+        snprintf(line + used, sizeof line - (size_t)used, "go on from its last checkpoint with --resume --run %s",
+                 dog.folder);
+    else
+        snprintf(line + used, sizeof line - (size_t)used, "before its first checkpoint: start it again%s",
+                 killed ? "" : "; 'dcnn doctor' under the same launcher looks at the machines");
     end_run(line, launcher_grace_s);
 }
 
@@ -364,6 +391,7 @@ dcnn_status dcnn_watchdog_start(dcnn_comm *comm, double timeout_s, bool elastic,
     dcnn_comm_broadcast(comm, &dog.timeout_s, sizeof dog.timeout_s);
     dcnn_comm_broadcast(comm, dog.folder, sizeof dog.folder);
     dog.tell = tell;
+    dog.kills = dcnn_memory_kills("");
     return start(comm);
 }
 

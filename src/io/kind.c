@@ -14,7 +14,7 @@ enum { HEAD_BYTES = 4096 };
 static const char predict_takes[] = "`dcnn predict MODEL FILE` takes it, `dcnn prepare FOLDER -o data.h5` a folder of "
                                     "them with a folder for each class",
                   prepare_takes[] = "`dcnn prepare FILE -o data.h5` makes a data set of it",
-                  as_picture[] = "images are read as PNG, JPEG, BMP, PGM, PPM and WebP: save it as PNG",
+                  as_image[] = "images are read as PNG, JPEG, BMP, PGM, PPM and WebP: save it as PNG",
                   unpack_first[] = "unpack it first";
 
 static const struct {
@@ -31,10 +31,10 @@ static const struct {
     [DCNN_KIND_BMP] = {"a BMP image", predict_takes},
     [DCNN_KIND_PNM] = {"a PBM, PGM or PPM image", predict_takes},
     [DCNN_KIND_WEBP] = {"a WebP image", predict_takes},
-    [DCNN_KIND_GIF] = {"a GIF image", as_picture},
-    [DCNN_KIND_TIFF] = {"a TIFF image", as_picture},
-    [DCNN_KIND_HEIF] = {"a HEIF or AVIF image", as_picture},
-    [DCNN_KIND_SVG] = {"an SVG drawing", as_picture},
+    [DCNN_KIND_GIF] = {"a GIF image", as_image},
+    [DCNN_KIND_TIFF] = {"a TIFF image", as_image},
+    [DCNN_KIND_HEIF] = {"a HEIF or AVIF image", as_image},
+    [DCNN_KIND_SVG] = {"an SVG drawing", as_image},
     [DCNN_KIND_IDX] = {"an IDX file (MNIST's format)", prepare_takes},
     [DCNN_KIND_NPY] = {"a NumPy array", prepare_takes},
     [DCNN_KIND_NPZ] = {"a NumPy archive", prepare_takes},
@@ -213,12 +213,12 @@ const char *dcnn_kind_name(dcnn_kind_id kind) {
     return kinds[kind].name;
 }
 
-bool dcnn_kind_is_picture(dcnn_kind_id kind) {
+bool dcnn_kind_is_image(dcnn_kind_id kind) {
     return kind == DCNN_KIND_PNG || kind == DCNN_KIND_JPEG || kind == DCNN_KIND_BMP || kind == DCNN_KIND_PNM ||
            kind == DCNN_KIND_WEBP;
 }
 
-bool dcnn_name_is_picture(const char *name) {
+bool dcnn_name_is_image(const char *name) {
     static const char *const endings[] = {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp",
                                           ".pgm", ".ppm", ".pbm",  ".pnm", ".webp"};
     const char *dot = strrchr(name, '.');

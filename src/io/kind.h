@@ -61,11 +61,11 @@ dcnn_kind_id dcnn_kind_of_file(const char *path);
 /** Its name in a sentence: "a JPEG image". */
 const char *dcnn_kind_name(dcnn_kind_id kind);
 
-/** Is it an image that can be read (sources/images/picture.h)? */
-bool dcnn_kind_is_picture(dcnn_kind_id kind);
+/** Is it an image that can be read (sources/images/image.h)? */
+bool dcnn_kind_is_image(dcnn_kind_id kind);
 
 /** Does a file's name end like that of such an image (".png", ".JPG")? */
-bool dcnn_name_is_picture(const char *name);
+bool dcnn_name_is_image(const char *name);
 
 /**
  * Records that a file is not what is wanted: "a.jpg is a JPEG image, not a data set: `dcnn predict MODEL a.jpg`

@@ -89,8 +89,7 @@ bool dcnn_spill_map(int descriptor, size_t length, void **memory, size_t *mapped
     return true;
 }
 
-/* --- packed files ---------------------------------------------------------------------------------------------------
- */
+/* --- packed files ------------------------------------------------------------------------------------------------- */
 
 static dcnn_status unpack(gzFile file, const char *aside, const char *path, void **memory, size_t *length,
                           size_t *mapped) {

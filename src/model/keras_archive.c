@@ -153,7 +153,7 @@ static dcnn_status read_archive(zip_t *zip, const char *path, dcnn_checkpoint *i
     if (status == DCNN_OK) status = dcnn_compile_state_take(json_object_get(config, "compile_config"), into);
     into->has_optimizer = false; /* what it kept is not read */
     if (status == DCNN_OK) status = read_json_member(zip, path, "metadata.json", &metadata);
-    if (status == DCNN_OK) status = dcnn_own_take(json_object_get(metadata, "dcnn"), path, into);
+    if (status == DCNN_OK) status = dcnn_metadata_read(json_object_get(metadata, "dcnn"), path, into);
     if (status == DCNN_OK) status = read_member(zip, path, "model.weights.h5", &bytes, &length);
     char inside[512]; /* a name of no file: HDF5 would look for it */
     snprintf(inside, sizeof inside, "%.480s/model.weights.h5", path);
@@ -241,7 +241,7 @@ static dcnn_status add_members(zip_t *zip, const char *path, const dcnn_checkpoi
         if (compiled) json_object_set_new(config, "compile_config", compiled);
     }
     json_t *metadata = json_pack("{s:s, s:s, s:o}", "keras_version", "3.8.0", "date_saved", "1980-01-01@00:00:00",
-                                 "dcnn", dcnn_own_describe(from));
+                                 "dcnn", dcnn_metadata_describe(from));
     dcnn_status status = add_json(zip, path, "metadata.json", metadata);
     if (status == DCNN_OK)
         status = add_json(zip, path, "config.json", config);

@@ -13,6 +13,7 @@ void dcnn_checkpoint_free(dcnn_checkpoint *checkpoint) {
     dcnn_net_free(checkpoint->net);
     dcnn_block_free(checkpoint->m);
     dcnn_block_free(checkpoint->v);
+    dcnn_block_free(checkpoint->average);
     for (int i = 0; checkpoint->class_names && i < checkpoint->class_count; i++) free(checkpoint->class_names[i]);
     free(checkpoint->class_names);
     free(checkpoint->data_path);

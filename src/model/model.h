@@ -13,6 +13,9 @@
  *                       /optimizer_weights, where dcnn 0.1.0 had them: Keras 3 builds an optimizer of no weights from
  *                       there, and its fit() fails. Keras knows no LARS, and its .h5 reader no Lamb: without
  *                       training_config it loads such models uncompiled
+ *   /dcnn/average_weights
+ *                       the averaged weights of a run with an EMA, LAYER/kernel, …, each shaped as its weight; best.h5
+ *                       has none, for there they are the weights
  *   /dcnn               attributes format_version, created_by, the fields of dcnn_progress, mean and std of the data it
  *                       was trained on, data_path, options (JSON), history (JSON lines); data set class_names
  *
@@ -49,6 +52,7 @@ typedef struct dcnn_checkpoint {
     dcnn_net *net; /**< description and weights */
     float *m, *v; /**< the optimizer's moments [net->param_count], laid out as net->params, zero where it has none; NULL
                       if the file has no optimizer */
+    float *average;     /**< averaged weights [net->param_count] of a run with an EMA, laid out likewise, or NULL */
     char compiled[240]; /**< what becomes of the compile state that Keras left in the file, a sentence; empty: none */
     bool own;           /**< the file has /dcnn: progress, options and history are known */
     bool resumable;     /**< ... and moments */

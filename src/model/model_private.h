@@ -34,10 +34,11 @@ dcnn_status dcnn_compile_state_take(const json_t *state, dcnn_checkpoint *into);
 
 /* What dcnn knows of a model besides layers and weights, for formats that have room for words: {"created_by", "mean",
  * "std", "input": a sentence, "class_names"}, the lists only if they are known. New reference. */
-json_t *dcnn_own_describe(const dcnn_checkpoint *from);
+json_t *dcnn_metadata_describe(const dcnn_checkpoint *from);
 
-/* Takes that again; `own` may be NULL, or of another program that has such names. Needs into->net and class_count. */
-dcnn_status dcnn_own_take(const json_t *own, const char *path, dcnn_checkpoint *into);
+/* Takes that again; `metadata` may be NULL, or of another program that has such names. Needs into->net and class_count.
+ */
+dcnn_status dcnn_metadata_read(const json_t *metadata, const char *path, dcnn_checkpoint *into);
 
 /* A weight's shape as HDF5 wants it. Returns its rank. */
 static inline int dcnn_param_shape(const dcnn_param *param, int64_t shape[4]) {

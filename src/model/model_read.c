@@ -278,6 +278,25 @@ static dcnn_status read_moments(const reader *from, const char *place) {
     return status;
 }
 
+static dcnn_status read_average(const reader *from) {
+    dcnn_checkpoint *into = from->into;
+    const dcnn_net *net = into->net;
+    hid_t group;
+    dcnn_status status = DCNN_OK;
+    DCNN_TRY(dcnn_block_create(net->param_count * sizeof(float), "averaged weights", (void **)&into->average));
+    DCNN_TRY(dcnn_h5_group_open(from->file, "dcnn/average_weights", &group));
+    for (int i = 0; i < net->node_count; i++)
+        for (int j = 0; j < net->nodes[i].param_count; j++) {
+            const dcnn_param *param = &net->nodes[i].params[j];
+            char name[2 * DCNN_NAME_BYTES + 64];
+            if (!param->trainable || status != DCNN_OK) continue;
+            snprintf(name, sizeof name, "%s/%s", net->nodes[i].name, param->name);
+            status = read_tensor(from, group, name, &net->nodes[i], param, "average of", into->average + param->offset);
+        }
+    dcnn_h5_group_close(group);
+    return status;
+}
+
 /* --- our own group ---------------------------------------------------------------------------------------------- */
 
 static dcnn_status read_progress(const reader *from, hid_t group) {
@@ -355,6 +374,7 @@ static dcnn_status read_resume(const reader *from) {
     from->into->own = status == DCNN_OK;
     if (status != DCNN_OK || (!newer && !dcnn_h5_has(from->file, "optimizer_weights"))) return status;
     DCNN_TRY(read_moments(from, newer ? "dcnn/optimizer_weights" : "optimizer_weights"));
+    if (dcnn_h5_has(from->file, "dcnn/average_weights")) DCNN_TRY(read_average(from));
     from->into->resumable = true;
     return DCNN_OK;
 }

@@ -141,6 +141,24 @@ static dcnn_status write_optimizer(hid_t file, const dcnn_checkpoint *from, cons
     return status;
 }
 
+/* Each averaged weight by its layer's name and its own. */
+static dcnn_status write_average(hid_t file, const dcnn_checkpoint *from) {
+    const dcnn_net *net = from->net;
+    hid_t group;
+    dcnn_status status = DCNN_OK;
+    DCNN_TRY(dcnn_h5_group_create(file, "dcnn/average_weights", &group));
+    for (int i = 0; i < net->node_count; i++)
+        for (int j = 0; j < net->nodes[i].param_count; j++) {
+            const dcnn_param *param = &net->nodes[i].params[j];
+            weight_name name;
+            if (!param->trainable || status != DCNN_OK) continue;
+            snprintf(name, sizeof name, "%s/%s", net->nodes[i].name, param->name);
+            status = write_tensor(group, name, param, from->average + param->offset);
+        }
+    dcnn_h5_group_close(group);
+    return status;
+}
+
 /* --- our own group ---------------------------------------------------------------------------------------------- */
 
 static dcnn_status write_progress(hid_t group, const dcnn_progress *progress) {
@@ -200,13 +218,15 @@ static dcnn_status write_all(hid_t file, const dcnn_checkpoint *from, const dcnn
     DCNN_TRY(write_head(file, from->net, optimizer));
     DCNN_TRY(write_group(file, "model_weights", from));
     DCNN_TRY(write_group(file, "dcnn", from));
+    if (from->average) DCNN_TRY(write_average(file, from));
     return from->m && from->v && optimizer ? write_optimizer(file, from, optimizer) : DCNN_OK;
 }
 
 dcnn_status dcnn_checkpoint_write(const char *path, const dcnn_checkpoint *checkpoint,
                                   const dcnn_optimizer *optimizer) {
     const dcnn_net *net = checkpoint->net;
-    const size_t expected = (3 * net->param_count + net->state_count) * sizeof(float) + SLACK_BYTES;
+    const size_t vectors = checkpoint->average ? 4 : 3,
+                 expected = (vectors * net->param_count + net->state_count) * sizeof(float) + SLACK_BYTES;
     hid_t file;
     const void *bytes;
     size_t length;

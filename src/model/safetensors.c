@@ -18,8 +18,7 @@ static const char *name_of(const dcnn_node *node, const dcnn_param *param, char 
     return name;
 }
 
-/* --- writing -------------------------------------------------------------------------------------------------------
- */
+/* --- writing ------------------------------------------------------------------------------------------------------ */
 
 static json_t *describe_tensor(const dcnn_param *param, size_t begin) {
     json_t *shape = json_array();
@@ -30,15 +29,15 @@ static json_t *describe_tensor(const dcnn_param *param, size_t begin) {
 
 /* The format's metadata are texts. */
 static json_t *describe_metadata(const dcnn_checkpoint *from) {
-    json_t *own = dcnn_own_describe(from), *texts = json_object(), *value;
+    json_t *metadata = dcnn_metadata_describe(from), *texts = json_object(), *value;
     const char *key;
-    json_object_foreach(own, key, value) {
+    json_object_foreach(metadata, key, value) {
         char *text = json_is_string(value) ? NULL : json_dumps(value, JSON_COMPACT);
         json_object_set_new(texts, key, text ? json_string(text) : json_incref(value));
         free(text);
     }
     json_object_set_new(texts, "format", json_string("keras"));
-    json_decref(own);
+    json_decref(metadata);
     return texts;
 }
 
@@ -87,8 +86,7 @@ dcnn_status dcnn_safetensors_write(const char *path, const dcnn_checkpoint *chec
     return status;
 }
 
-/* --- reading -------------------------------------------------------------------------------------------------------
- */
+/* --- reading ------------------------------------------------------------------------------------------------------ */
 
 /* A file in memory: its header, and where the tensors lie. */
 typedef struct reader {
@@ -153,15 +151,18 @@ static dcnn_status read_weights(const reader *from, dcnn_net *net) {
 /* Lists are texts there. */
 static dcnn_status read_metadata(const reader *from, dcnn_checkpoint *into) {
     static const char *const lists[] = {"mean", "std", "class_names"};
-    const json_t *metadata = json_object_get(from->header, metadata_key);
-    json_t *own = json_object();
-    for (int i = 0; i < 3; i++) {
-        const char *text = json_string_value(json_object_get(metadata, lists[i]));
+    const json_t *texts = json_object_get(from->header, metadata_key);
+    json_t *metadata = json_object();
+    dcnn_status status = DCNN_OK;
+    for (int i = 0; i < 3 && status == DCNN_OK; i++) {
+        const char *text = json_string_value(json_object_get(texts, lists[i]));
         json_t *list = text ? json_loads(text, 0, NULL) : NULL;
-        if (list) json_object_set_new(own, lists[i], list);
+        if (list) json_object_set_new(metadata, lists[i], list);
+        if (text && !json_is_array(list))
+            status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: '%s' of its %s is no list", from->path, lists[i], metadata_key);
     }
-    dcnn_status status = dcnn_own_take(own, from->path, into);
-    json_decref(own);
+    if (status == DCNN_OK) status = dcnn_metadata_read(metadata, from->path, into);
+    json_decref(metadata);
     return status;
 }
 

@@ -116,7 +116,7 @@ dcnn_status dcnn_config_initializer(const dcnn_node *node, const json_t *config,
     return is_absent(json) ? DCNN_OK : dcnn_initializer_read(what, json, initializer);
 }
 
-const char *const dcnn_kernel_rules[DCNN_KERNEL_RULES] = {
+const char *const dcnn_kernel_training_keys[DCNN_KERNEL_TRAINING_KEYS] = {
     "kernel_regularizer", "bias_regularizer", "activity_regularizer", "kernel_constraint", "bias_constraint"};
 
 void dcnn_config_keep(dcnn_node *node, const json_t *config, const char *const *keys, int count) {
@@ -126,6 +126,59 @@ void dcnn_config_keep(dcnn_node *node, const json_t *config, const char *const *
         if (node->kept == NULL) node->kept = json_object();
         json_object_set(node->kept, keys[i], value);
     }
+}
+
+static const char *class_of(const json_t *json) {
+    return json_is_string(json) ? json_string_value(json) : json_string_value(json_object_get(json, "class_name"));
+}
+
+bool dcnn_config_is_class(const json_t *json, const char *names) {
+    const char *name = class_of(json);
+    char word[64];
+    snprintf(word, sizeof word, " %.60s ", name ? name : "");
+    return name && strstr(names, word) != NULL;
+}
+
+double dcnn_config_setting(const json_t *json, const char *key, double fallback) {
+    const json_t *value = json_object_get(json_object_get(json, "config"), key);
+    return json_is_number(value) ? json_number_value(value) : fallback;
+}
+
+/* "kernel_regularizer" means kernel; "depthwise_regularizer" a layer's depthwise_kernel, or its one kernel. */
+static dcnn_param *param_of(dcnn_node *node, const char *key, size_t stem) {
+    for (int j = 0; j < node->param_count; j++) {
+        dcnn_param *param = &node->params[j];
+        if (strncmp(param->name, key, stem) == 0 && (param->name[stem] == '\0' || param->name[stem] == '_'))
+            return param;
+    }
+    if (stem == 9 && strncmp(key, "depthwise", stem) == 0 && node->param_count > 0) return &node->params[0];
+    return NULL;
+}
+
+static dcnn_status refuse_training(const dcnn_node *node, const char *key, const json_t *json) {
+    const char *name = class_of(json);
+    return DCNN_FAIL(DCNN_BAD_INPUT,
+                     "layer '%s' has the %s %.40s, which dcnn cannot apply in training (it has L1, L2, L1L2; MaxNorm, "
+                     "MinMaxNorm, NonNeg, UnitNorm): evaluate the model, or remove it",
+                     node->name, key, name ? name : "?");
+}
+
+dcnn_status dcnn_config_read_training(dcnn_node *node) {
+    const char *key;
+    json_t *json;
+    json_object_foreach(node->kept, key, json) {
+        const char *end = strrchr(key, '_');
+        const bool regularizer = end && strcmp(end, "_regularizer") == 0;
+        if (!regularizer && (end == NULL || strcmp(end, "_constraint") != 0)) continue;
+        const size_t stem = (size_t)(end - key);
+        if (strncmp(key, "activity", stem) == 0) return refuse_training(node, key, json);
+        dcnn_param *param = param_of(node, key, stem);
+        if (param == NULL) continue; /* the bias of a layer without one */
+        if (!(regularizer ? dcnn_regularizer_read(json, &param->regularizer)
+                          : dcnn_constraint_read(json, param->rank, &param->constraint)))
+            return refuse_training(node, key, json);
+    }
+    return DCNN_OK;
 }
 
 /* 0 is 0.0, and [1, 1] is 1: a window's two sides. */

@@ -42,12 +42,22 @@ typedef struct dcnn_config_only {
 } dcnn_config_only;
 dcnn_status dcnn_config_refuse(const dcnn_node *node, const json_t *config, const dcnn_config_only *rows, int count);
 
-/** Keeps these keys' values (regularizers, constraints): they change training only (rules.h), and are written back. */
+/** Keeps these keys' values (regularizers, constraints): they only change training, and are written back. */
 void dcnn_config_keep(dcnn_node *node, const json_t *config, const char *const *keys, int count);
 
 /** What layers with a kernel and a bias keep: their regularizers and constraints. */
-enum { DCNN_KERNEL_RULES = 5 };
-extern const char *const dcnn_kernel_rules[DCNN_KERNEL_RULES];
+enum { DCNN_KERNEL_TRAINING_KEYS = 5 };
+extern const char *const dcnn_kernel_training_keys[DCNN_KERNEL_TRAINING_KEYS];
+
+/** Reads the regularizers and constraints that a node keeps into its parameters.
+ * @return DCNN_OK; DCNN_BAD_INPUT: one that dcnn does not have, in a sentence */
+dcnn_status dcnn_config_read_training(dcnn_node *node);
+
+/** Is a Keras object, or its name alone, of one of these classes (" L1 l1 ")? */
+bool dcnn_config_is_class(const json_t *json, const char *names);
+
+/** A number of a Keras object's config. */
+double dcnn_config_setting(const json_t *json, const char *key, double fallback);
 
 /** Output length and zeros before, of a window along one axis (TensorFlow's 'same' puts the odd zero behind).
  * @return false if a valid window does not fit */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "nn/config.h"
 #include "nn/net_private.h"
 
 const dcnn_param *dcnn_net_param(const dcnn_net *net, const dcnn_node *node, int number) {
@@ -176,10 +177,10 @@ static dcnn_status check_output(dcnn_net *net) {
     return dcnn_net_set_loss(net, &loss);
 }
 
-/* What the weights have to obey in training. */
-static void read_rules(dcnn_net *net) {
+/* Regularizers and constraints. One that is unknown does not matter until the net is to be trained. */
+static void read_training(dcnn_net *net) {
     for (int i = 0; i < net->node_count && net->untrainable[0] == '\0'; i++)
-        if (net->nodes[i].owner == i && dcnn_rules_read(&net->nodes[i]) != DCNN_OK)
+        if (net->nodes[i].owner == i && dcnn_config_read_training(&net->nodes[i]) != DCNN_OK)
             snprintf(net->untrainable, sizeof net->untrainable, "%.250s", dcnn_error());
 }
 
@@ -190,7 +191,7 @@ dcnn_status dcnn_net_create(const json_t *description, dcnn_shape input, dcnn_ne
     dcnn_status status = dcnn_net_read(net, description, input);
     if (status == DCNN_OK) status = check_output(net);
     if (status == DCNN_OK) {
-        read_rules(net);
+        read_training(net);
         find_learners(net);
         number_stages(net);
         status = place_weights(net);

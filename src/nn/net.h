@@ -14,9 +14,10 @@
 #include <stdint.h>
 
 #include "base/status.h"
+#include "nn/constraint.h"
 #include "nn/initializer.h"
 #include "nn/loss.h"
-#include "nn/rules.h"
+#include "nn/regularizer.h"
 #include "nn/tensor.h"
 
 typedef struct dcnn_layer dcnn_layer;
@@ -32,7 +33,8 @@ typedef struct dcnn_param {
     bool statistic; /**< a moving statistic: Keras lists it behind a layer's weights */
     size_t offset;  /**< first float in net->params (trainable) or net->state (not) */
     dcnn_initializer initializer;
-    dcnn_rules rules;
+    dcnn_regularizer regularizer;
+    dcnn_constraint constraint;
     double rate; /**< its learning rate is the step's times this; 0 counts as 1 */
 } dcnn_param;
 
@@ -130,6 +132,10 @@ void dcnn_net_set_momentum(dcnn_net *net, double momentum);
 /** Sets the loss, if it fits the last layer: softmax or linear (then logits) for categorical cross-entropy, sigmoid or
  * linear for binary, linear for the others. *Local.* @return DCNN_OK, DCNN_BAD_INPUT */
 dcnn_status dcnn_net_set_loss(dcnn_net *net, const dcnn_loss *loss);
+
+/** Name that Keras gives a layer by its class, in snake case, numbered if others of that class come before it; its
+ * place in Keras 3's files of weights has it too. `name` has DCNN_NAME_BYTES. *Local.* */
+void dcnn_net_place_name(const char *class_name, int before, char *name);
 
 /** Where Keras 3 keeps a node's weights in the files of the flat net that dcnn_net_describe() describes. */
 void dcnn_net_written_path(const dcnn_net *net, int node, char path[DCNN_PATH_BYTES]);

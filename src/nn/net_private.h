@@ -8,8 +8,4 @@
 /* Fills net->nodes from a description, in topological order, the output last; every node is built. */
 dcnn_status dcnn_net_read(dcnn_net *net, const json_t *description, dcnn_shape input);
 
-/* Name of a layer's place in Keras 3's files of weights: its class in snake case, and its number if others of that
- * class come before it. `name` has DCNN_NAME_BYTES. */
-void dcnn_net_place_name(const char *class_name, int before, char *name);
-
 #endif

@@ -97,7 +97,7 @@ dcnn_status dcnn_update_create(const dcnn_net *net, const dcnn_kernels *kernels,
             const dcnn_param *param = &net->nodes[i].params[j];
             if (!param->trainable) continue;
             const bool adapts = param->rank > 1; /* kernels do */
-            const bool regularized = param->rules.l1 != 0.0 || param->rules.l2 != 0.0;
+            const bool regularized = dcnn_regularizer_is_active(&param->regularizer);
             const bool measured = adapts || optimizer->clip_norm > 0.0 || regularized;
             dcnn_weight *weight = &update->weights[update->weight_count++];
             *weight = (dcnn_weight){.place = {param->offset, param->count},
@@ -109,7 +109,7 @@ dcnn_status dcnn_update_create(const dcnn_net *net, const dcnn_kernels *kernels,
                                     .chunks = measured ? (int64_t)((param->count + DCNN_CHUNK - 1) / DCNN_CHUNK) : 0};
             update->chunk_count += weight->chunks;
             update->regularizes = update->regularizes || regularized;
-            update->constrains = update->constrains || param->rules.constraint != DCNN_CONSTRAINT_NONE;
+            update->constrains = update->constrains || param->constraint.kind != DCNN_CONSTRAINT_NONE;
             update->has_rates = update->has_rates || weight->rate != 1.0;
         }
     qsort(update->weights, (size_t)update->weight_count, sizeof *update->weights, by_place);
@@ -149,8 +149,8 @@ static void regularize(const dcnn_update *u, dcnn_range range) {
     for (int i = 0; i < u->weight_count; i++) {
         const dcnn_range part = part_of(&u->weights[i], range);
         if (part.count > 0 && u->weights[i].regularized)
-            dcnn_rules_gradient(&u->weights[i].param->rules, 1.0 / (double)u->gradient_scale, part.count,
-                                u->params + part.offset, u->gradient + part.offset);
+            dcnn_regularizer_gradient(&u->weights[i].param->regularizer, 1.0 / (double)u->gradient_scale, part.count,
+                                      u->params + part.offset, u->gradient + part.offset);
     }
 }
 
@@ -179,7 +179,7 @@ void dcnn_update_measure(const dcnn_update *u, int64_t first_chunk, int64_t chun
             u->norms[chunk][1] = u->kernels->sum_squares(count, u->gradient + weight->place.offset + at);
             if (weight->regularized)
                 u->norms[chunk][2] =
-                    dcnn_rules_penalty(&weight->param->rules, count, u->params + weight->place.offset + at);
+                    dcnn_regularizer_penalty(&weight->param->regularizer, count, u->params + weight->place.offset + at);
         }
     }
 }
@@ -195,11 +195,11 @@ double dcnn_update_penalty(const dcnn_update *u) {
 void dcnn_update_constrain(const dcnn_update *u, int part, int parts) {
     for (int i = 0; i < u->weight_count; i++) {
         const dcnn_weight *weight = &u->weights[i];
-        if (weight->param->rules.constraint == DCNN_CONSTRAINT_NONE) continue;
-        const size_t groups = dcnn_rules_groups(weight->param), each = groups / (size_t)parts + 1;
+        if (weight->param->constraint.kind == DCNN_CONSTRAINT_NONE) continue;
+        const size_t groups = dcnn_constraint_groups(weight->param), each = groups / (size_t)parts + 1;
         const size_t first = (size_t)part * each, end = first + each;
         if (first < groups)
-            dcnn_rules_constrain(weight->param, u->params + weight->place.offset, first, end < groups ? end : groups);
+            dcnn_constraint_apply(weight->param, u->params + weight->place.offset, first, end < groups ? end : groups);
     }
 }
 

@@ -72,6 +72,7 @@ typedef struct dcnn_optimizer {
     bool nesterov;            /**< sgd */
     double clip_norm;         /**< the gradient of all weights together is shortened to this norm; 0: not */
     double clip_value;        /**< each gradient is kept within this, either way; 0: not */
+    double ema_momentum;      /**< of the averaged weights that are kept beside (Keras' use_ema); 0: none are */
 } dcnn_optimizer;
 
 /** Vectors that it keeps of each weight: none, m, or m and v. *Local.* */
@@ -87,7 +88,7 @@ dcnn_adam_step dcnn_adam_at(const dcnn_optimizer *optimizer, int64_t step, int64
 /** A weight tensor as the optimizer sees it. */
 typedef struct dcnn_weight {
     dcnn_range place;        /**< in net->params */
-    const dcnn_param *param; /**< the net's, with its rules */
+    const dcnn_param *param; /**< the net's, with its regularizer and constraint */
     bool adapts;             /**< has weight decay and a trust ratio: is neither a bias nor gamma nor beta */
     bool regularized;
     double rate;                 /**< its learning rate is the step's times this */

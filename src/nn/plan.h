@@ -28,6 +28,7 @@ typedef struct dcnn_plan_options {
     bool training;         /**< with gradients; else inference only, one stage */
     bool fuse;             /**< use fused operations where the kernels have them */
     bool packed_elsewhere; /**< packed weights lie where dcnn_plan_place_packed() says, not in the plan's own memory */
+    bool unallocated;      /**< only measured: for dcnn_plan_bytes() and what counts; it cannot run */
 } dcnn_plan_options;
 
 /** Seconds spent in an operation. */
@@ -42,6 +43,7 @@ typedef struct dcnn_grain {
     dcnn_targets targets;   /**< zeroed at inference: no loss then */
     uint64_t seed;
     uint32_t epoch;
+    bool clean;           /**< layers that are for training alone (Dropout, RandomFlip) pass their input on */
     float *dparams;       /**< its gradient vector [net->param_count], written bucket by bucket */
     double *sums;         /**< its sums of this stage [dcnn_plan_sum_count()], written */
     dcnn_op_times *times; /**< [dcnn_plan_op_count() + 1], the last for the loss: added to; NULL: not wanted */
@@ -56,6 +58,9 @@ dcnn_status dcnn_plan_create(dcnn_net *net, const dcnn_kernels *kernels, const d
  * the first prepare. */
 size_t dcnn_plan_packed_bytes(const dcnn_plan *plan);
 void dcnn_plan_place_packed(dcnn_plan *plan, void *block, int part, int parts);
+
+/** Bytes of the plan's own memory: activations, scratch, and packed weights unless they lie elsewhere. */
+size_t dcnn_plan_bytes(const dcnn_plan *plan);
 
 /** Stages of a step: net->stage_count in training, 1 at inference. */
 int dcnn_plan_stage_count(const dcnn_plan *plan);
@@ -82,6 +87,10 @@ void dcnn_plan_run(const dcnn_plan *plan, int stage, int slot, int worker, const
 /** Makes the stage's totals known to its operations: `totals` [sum_count], `samples` in the whole batch. Once a stage.
  */
 void dcnn_plan_agreed(const dcnn_plan *plan, int stage, const double *totals, int64_t samples);
+
+/** Makes the totals of a forward stage over all training samples what inference uses: BatchNormalization's moving
+ * statistics. `totals` [sum_count] are summed over the batches of a pass, `samples` in all of them. *Local.* */
+void dcnn_plan_settle(const dcnn_plan *plan, int stage, const double *totals, int64_t samples);
 
 /** Operations in order, for `dcnn bench` and `dcnn info`. */
 int dcnn_plan_op_count(const dcnn_plan *plan);

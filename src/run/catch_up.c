@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
+#include "run/judged.h"
 #include "guard/watchdog.h"
 
 typedef enum best_file {
@@ -77,8 +78,24 @@ static dcnn_status settle_best(dcnn_trainer *t) {
     return status;
 }
 
+/* May best.h5 have to be written, of averaged weights that no file has? All ranks make those. */
+static bool needs_average(const dcnn_trainer *t) {
+    const dcnn_progress *p = &t->state.progress;
+    return t->state.average && p->cursor == 0 && (is_best(p) || p->epoch >= t->options->epochs);
+}
+
+/* As at the end of the epoch, whose number the sampler went by. */
+static dcnn_status judge_again(dcnn_trainer *t) {
+    t->state.progress.epoch--;
+    const dcnn_status status = dcnn_trainer_judge(t);
+    t->state.progress.epoch++;
+    return status;
+}
+
 dcnn_status dcnn_trainer_catch_up(dcnn_trainer *t) {
     dcnn_status status = DCNN_OK;
+    const bool averaged = needs_average(t);
+    if (averaged) DCNN_TRY(judge_again(t));
     if (dcnn_comm_rank(t->comm) == 0) {
         dcnn_watchdog_work(true);
         status = settle_best(t);
@@ -87,7 +104,9 @@ dcnn_status dcnn_trainer_catch_up(dcnn_trainer *t) {
         if (status == DCNN_OK && t->options->on_save) t->options->on_save(t->options->context);
         dcnn_watchdog_work(false);
     }
-    DCNN_TRY(dcnn_comm_agree(t->comm, status));
+    status = dcnn_comm_agree(t->comm, status);
+    if (averaged) dcnn_trainer_exchange(t);
+    DCNN_TRY(status);
     dcnn_comm_broadcast(t->comm, &t->state.progress, sizeof t->state.progress);
     return DCNN_OK;
 }

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "guard/watchdog.h"
+#include "run/judged.h"
 
 dcnn_status dcnn_trainer_remember(dcnn_trainer *t) {
     if (!t->options->elastic) return DCNN_OK;
@@ -21,6 +22,7 @@ dcnn_status dcnn_trainer_remember(dcnn_trainer *t) {
 
 static void take_back(dcnn_trainer *t) {
     const dcnn_memory *before = &t->before;
+    if (t->exchanged) dcnn_trainer_exchange(t); /* each rank's own: nothing is shared */
     t->state.progress = before->progress;
     if (t->state.history) t->state.history[before->history] = '\0';
     memcpy(t->state.net->state, before->statistics, t->state.net->state_count * sizeof(float));
@@ -52,6 +54,7 @@ static void share_newest(dcnn_trainer *t) {
                              bytes); /* of its last step: the epoch's end may want it */
     dcnn_comm_broadcast_from(t->comm, newest, t->state.m, bytes);
     dcnn_comm_broadcast_from(t->comm, newest, t->state.v, bytes);
+    if (t->state.average) dcnn_comm_broadcast_from(t->comm, newest, t->state.average, bytes);
     dcnn_comm_broadcast_from(t->comm, newest, t->state.net->state, t->state.net->state_count * sizeof(float));
     dcnn_comm_broadcast_from(t->comm, newest, &length, sizeof length);
     if (length == 0 || dcnn_comm_is_broken(t->comm)) return;

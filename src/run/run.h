@@ -82,6 +82,7 @@ typedef struct dcnn_train_options {
     int64_t patience; /**< epochs without a better one until the run ends, or, by the cosine schedule, until the rate
                            begins to fall to 0 (stopping.h); 0: it does not end early */
     dcnn_monitor monitor;     /**< what makes an epoch better, and best.h5 */
+    bool exact_statistics;    /**< BatchNormalization's are made anew at each epoch's end (judged.h) */
     double bn_momentum;       /**< of BatchNormalization's moving averages; 0: the model's own */
     int64_t checkpoint_every; /**< steps; 0: only at each epoch's end */
     int64_t keep;             /**< newest checkpoints to keep, >= 1 */

@@ -76,15 +76,22 @@ dcnn_status dcnn_net_of_file(const char *model, dcnn_shape input, int class_coun
     return status;
 }
 
-/* The net, and the images that its file says it expects. */
+/* The images that a file says it expects, and its classes. */
+static void take_knowledge(dcnn_checkpoint *file, dcnn_checkpoint *into) {
+    into->normalised = file->normalised;
+    memcpy(into->mean, file->mean, sizeof file->mean);
+    memcpy(into->std, file->std, sizeof file->std);
+    into->class_count = file->class_count;
+    into->class_names = file->class_names;
+    file->class_names = NULL;
+}
+
 static dcnn_status read_weights(const char *model, dcnn_checkpoint *into) {
     dcnn_checkpoint start;
     DCNN_TRY(dcnn_checkpoint_read(model, &start));
     into->net = start.net;
-    into->normalised = start.normalised;
-    memcpy(into->mean, start.mean, sizeof start.mean);
-    memcpy(into->std, start.std, sizeof start.std);
     start.net = NULL;
+    take_knowledge(&start, into);
     if (start.compiled[0]) dcnn_info("model %s", start.compiled);
     dcnn_checkpoint_free(&start);
     return DCNN_OK;
@@ -95,9 +102,7 @@ static dcnn_status read_weights_alone(const char *path, dcnn_checkpoint *into) {
     if (dcnn_kind_of_file(path) != DCNN_KIND_SAFETENSORS) return dcnn_keras_weights_read(path, into->net);
     dcnn_checkpoint start = {.net = into->net, .class_count = into->net->class_count};
     dcnn_status status = dcnn_safetensors_read(path, &start);
-    into->normalised = start.normalised;
-    memcpy(into->mean, start.mean, sizeof start.mean);
-    memcpy(into->std, start.std, sizeof start.std);
+    take_knowledge(&start, into);
     start.net = NULL;
     dcnn_checkpoint_free(&start);
     return status;

@@ -13,7 +13,8 @@
  *
  * The recipe's takes any data; a JSON takes the data's shape where it names no input shape, and the data's number of
  * classes where its last layer has no units. A momentum in the options replaces those of all BatchNormalization layers.
- * @param into  out: its net (free with dcnn_net_free()), and the mean and std that its file says it expects
+ * @param into  out: its net (free with dcnn_net_free()), the mean and std that its file says it expects, and the
+ * classes that it names (malloc'd, each)
  * @return DCNN_OK; DCNN_BAD_INPUT: no such file, no net, or one that does not fit the data
  */
 dcnn_status dcnn_starting_net(const dcnn_train_options *options, const dcnn_dataset *dataset, dcnn_checkpoint *into);

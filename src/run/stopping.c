@@ -43,6 +43,12 @@ bool dcnn_ending_descend(const dcnn_ending *ending, dcnn_progress *progress) {
     return true;
 }
 
+bool dcnn_ending_go_on(const dcnn_ending *ending, dcnn_progress *progress) {
+    const bool descends = progress->descent_epoch > 0;
+    if (ending->patience == 0) progress->descent_epoch = 0;
+    return descends && ending->patience == 0;
+}
+
 double dcnn_ending_part(const dcnn_ending *ending, const dcnn_progress *progress, int64_t epoch_steps) {
     const double pi = 3.14159265358979323846;
     const double done = (double)(progress->step - progress->descent_epoch * epoch_steps);

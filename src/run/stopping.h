@@ -41,6 +41,10 @@ bool dcnn_ending_is_here(const dcnn_ending *ending, const dcnn_progress *progres
 /** Notes in `progress` that the descent begins, if it does at this epoch's end. *Local.* @return whether it does */
 bool dcnn_ending_descend(const dcnn_ending *ending, dcnn_progress *progress);
 
+/** A run that is taken up again without patience takes a descent that had begun back: it goes on to its last epoch, at
+ * the schedule's own rate. *Local.* @return whether one had begun */
+bool dcnn_ending_go_on(const dcnn_ending *ending, dcnn_progress *progress);
+
 /** Part of the rate at which the descent began that is left at a step, half a cosine from 1 to 0. *Local.*
  * @param epoch_steps  steps of an epoch */
 double dcnn_ending_part(const dcnn_ending *ending, const dcnn_progress *progress, int64_t epoch_steps);

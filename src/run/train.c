@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "run/catch_up.h"
 #include "run/elastic.h"
+#include "run/judged.h"
 #include "run/run_folder.h"
 #include "run/starting_net.h"
 #include "run/run_record.h"
@@ -53,8 +54,26 @@ static dcnn_status check_lock(const dcnn_trainer *t) {
                      t->run->folder);
 }
 
+/* best.h5: what the epoch was judged by. */
+static dcnn_status save_best(dcnn_trainer *t) {
+    dcnn_status status = DCNN_OK;
+    dcnn_trainer_exchange(t);
+    if (dcnn_comm_rank(t->comm) == 0) {
+        char *path = dcnn_path_join(t->run->folder, DCNN_RUN_BEST);
+        dcnn_watchdog_work(true);
+        status = check_lock(t);
+        if (status == DCNN_OK)
+            status = path ? dcnn_trainer_write(t, path, false) : DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
+        dcnn_watchdog_work(false);
+        free(path);
+    }
+    status = dcnn_comm_agree(t->comm, status);
+    dcnn_trainer_exchange(t);
+    return status;
+}
+
 /* Rank 0 writes for all: the state is the same everywhere. */
-static dcnn_status save(dcnn_trainer *t, const char *best) {
+static dcnn_status save(dcnn_trainer *t) {
     DCNN_TRY(check_finite(t));
     dcnn_status status = dcnn_history_append_steps(&t->state.history, t->notes.count, t->notes.steps);
     t->notes.count = 0;
@@ -66,7 +85,6 @@ static dcnn_status save(dcnn_trainer *t, const char *best) {
         if (status == DCNN_OK)
             status = path ? dcnn_trainer_write(t, path, true) : DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
         free(path);
-        if (status == DCNN_OK && best) status = dcnn_trainer_write(t, best, false);
         if (status == DCNN_OK) status = dcnn_history_write(t->run->folder, t->state.history);
         if (status == DCNN_OK) dcnn_checkpoint_prune(t->run->folder, (int)t->options->keep);
         if (status == DCNN_OK && t->options->on_save) t->options->on_save(t->options->context);
@@ -131,9 +149,11 @@ static dcnn_status end_epoch(dcnn_trainer *t) {
         DCNN_TRY(dcnn_history_append_histograms(&t->state.history, p->epoch + 1, t->state.net,
                                                 dcnn_engine_gradient(t->engine), 1.0 / (double)t->step_samples));
     const double trained_s = dcnn_now_s();
+    DCNN_TRY(dcnn_trainer_judge(t));
     if (split) DCNN_TRY(dcnn_trainer_evaluate(t, split->rows, split->count, &validation));
     const double validation_s = dcnn_now_s() - trained_s;
     DCNN_TRY(check_replicas(t));
+    dcnn_trainer_exchange(t);
     dcnn_epoch_metrics metrics = {.epoch = p->epoch + 1,
                                   .steps = p->step,
                                   .loss = p->loss_sum / (double)t->sampler.count,
@@ -155,9 +175,8 @@ static dcnn_status end_epoch(dcnn_trainer *t) {
     p->loss_sum = 0.0;
     p->correct = 0;
     const bool descends = dcnn_ending_descend(&t->ending, p);
-    char *best = better ? dcnn_path_join(t->run->folder, DCNN_RUN_BEST) : NULL;
-    dcnn_status status = save(t, best);
-    free(best);
+    dcnn_status status = save(t);
+    if (status == DCNN_OK && better) status = save_best(t);
     char *line = dcnn_epoch_line(&metrics, t->options->epochs);
     if (line && t->options->on_epoch) t->options->on_epoch(t->options->context, line);
     free(line);
@@ -168,7 +187,7 @@ static dcnn_status end_epoch(dcnn_trainer *t) {
 }
 
 static dcnn_status stop_here(dcnn_trainer *t) {
-    DCNN_TRY(save(t, NULL));
+    DCNN_TRY(save(t));
     return DCNN_FAIL(DCNN_STOPPED, "stopped by %s after step %lld, saved: go on with --resume --run %s",
                      t->stop_signal ? dcnn_signal_name(t->stop_signal) : "--stop-after",
                      (long long)t->state.progress.step, t->run->folder);
@@ -225,8 +244,7 @@ static dcnn_status run_epoch(dcnn_trainer *t) {
             DCNN_TRY(end_epoch(t));
             return dcnn_ending_is_here(&t->ending, p) ? DCNN_OK : stop_here(t);
         }
-        if (!last && t->options->checkpoint_every > 0 && p->step % t->options->checkpoint_every == 0)
-            DCNN_TRY(save(t, NULL));
+        if (!last && t->options->checkpoint_every > 0 && p->step % t->options->checkpoint_every == 0) DCNN_TRY(save(t));
     }
     return end_epoch(t);
 }
@@ -312,6 +330,7 @@ static void tell_frozen(const dcnn_net *net, const dcnn_plan *plan) {
 static void warn_of_averages(const dcnn_trainer *t) {
     const double momentum = dcnn_net_momentum(t->state.net);
     const int64_t steps = t->options->epochs * dcnn_sampler_steps(&t->sampler);
+    if (t->options->exact_statistics || t->state.average) return;
     if (pow(momentum, (double)steps) <= dcnn_averages_missing) return;
     char advice[48] = "";
     if (dcnn_momentum_for(steps) < momentum)
@@ -342,6 +361,8 @@ dcnn_status dcnn_train(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoi
     DCNN_TRY_DONE(dcnn_comm_agree(comm, dcnn_comm_rank(comm) == 0 ? write_record(t) : DCNN_OK));
     tell_model(t->state.net, dcnn_comm_isa(comm));
     tell_frozen(t->state.net, dcnn_engine_plan(t->engine));
+    if (options->exact_statistics && t->state.net->loss_stage == 0)
+        dcnn_info("norm  no layer has statistics of batches: there is nothing for --exact-statistics to make anew");
     if (t->state.progress.step == 0 && !dcnn_has_weights(options->model)) warn_of_averages(t);
     if (from) DCNN_TRY_DONE(dcnn_trainer_catch_up(t));
     t->pace.started_s = dcnn_now_s() - t->state.progress.elapsed_s;

@@ -8,17 +8,14 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/log.h"
-#include "io/kind.h"
-#include "model/keras_archive.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "guard/signals.h"
 #include "guard/watchdog.h"
-#include "io/kind.h"
 #include "run/data/class_weights.h"
 #include "run/data/mix.h"
 #include "run/elastic.h"
+#include "run/memory.h"
 #include "run/starting_net.h"
 
 /* --- the model -------------------------------------------------------------------------------------------------- */
@@ -59,7 +56,6 @@ static dcnn_status choose_input(dcnn_trainer *t, const dcnn_checkpoint *from) {
 
 static dcnn_status take_state(dcnn_trainer *t, const dcnn_checkpoint *from) {
     dcnn_progress *progress = &t->state.progress;
-    DCNN_TRY(from ? dcnn_net_copy(from->net, &t->state.net) : dcnn_starting_net(t->options, &t->dataset, &t->state));
     DCNN_TRY(dcnn_net_set_rates(t->state.net, t->options->rates));
     DCNN_TRY(check_fit(t));
     if (from) {
@@ -74,6 +70,8 @@ static dcnn_status take_state(dcnn_trainer *t, const dcnn_checkpoint *from) {
                              "%s is not the data set that this run was started with (%s): its content "
                              "differs",
                              t->dataset.path, from->data_path ? from->data_path : "?");
+        if (dcnn_ending_go_on(&t->ending, progress))
+            dcnn_info("rate  without patience it falls no faster any more: back to that of the cosine");
         t->state.history = from->history ? strdup(from->history) : NULL;
     } else {
         *progress = (dcnn_progress){
@@ -90,6 +88,17 @@ static dcnn_status take_state(dcnn_trainer *t, const dcnn_checkpoint *from) {
 
 /* --- the engine --------------------------------------------------------------------------------------------------- */
 
+/* Every rank measures what it is about to take, and all go on or none. *Collective.* */
+static dcnn_status check_memory(const dcnn_trainer *t, const dcnn_engine_options *options) {
+    dcnn_engine_bytes bytes;
+    dcnn_status status = dcnn_engine_measure(t->comm, t->state.net, options, &bytes);
+    if (status == DCNN_OK) {
+        const dcnn_need need = dcnn_need_of(t->comm, &bytes, t->state.net->param_count * sizeof(float));
+        status = dcnn_need_check(&need, dcnn_free_memory_of_node(""), dcnn_free_address_space(""));
+    }
+    return dcnn_comm_agree(t->comm, status);
+}
+
 /* The engine takes the net over and starts from the checkpoint's moments. */
 static dcnn_status make_engine(dcnn_trainer *t, const dcnn_checkpoint *from) {
     const dcnn_train_options *o = t->options;
@@ -105,20 +114,25 @@ static dcnn_status make_engine(dcnn_trainer *t, const dcnn_checkpoint *from) {
                                          .soft_targets =
                                              t->class_weights || (o->augment && dcnn_mix_is_active(&o->ranges)),
                                          .optimizer = o->optimizer,
+                                         .average = from ? from->average : NULL,
                                          .spans = dcnn_trace_spans(t->trace),
                                          .on_grain = dcnn_watchdog_progress,
                                          .stop_flag = dcnn_signals_caught};
     dcnn_net *net = t->state.net;
+    DCNN_TRY(check_memory(t, &options));
     t->state.net = NULL;
     DCNN_TRY(dcnn_engine_create(t->comm, net, from ? from->m : NULL, from ? from->v : NULL, &options, &t->engine));
     t->state.net = dcnn_engine_net(t->engine);
     t->state.m = dcnn_engine_m(t->engine);
     t->state.v = dcnn_engine_v(t->engine);
+    t->state.average = dcnn_engine_average(t->engine);
     return DCNN_OK;
 }
 
 static dcnn_status make_notes(dcnn_trainer *t) {
     dcnn_notes *notes = &t->notes;
+    t->other_statistics = calloc(t->state.net->state_count + 1, sizeof(float));
+    if (t->other_statistics == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: statistics of averaged weights");
     t->before.statistics = calloc(t->state.net->state_count + 1, sizeof(float));
     if (t->before.statistics == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: a step to take back");
     if (t->options->log_every == 0) return DCNN_OK;
@@ -202,24 +216,24 @@ static dcnn_status set_up_rest(dcnn_trainer *t) {
 }
 
 /* A data set that is no file: all its images are for training. */
-static dcnn_status describe_pictures(dcnn_dataset *d, const dcnn_images *pictures, int classes) {
+static dcnn_status describe_images(dcnn_dataset *d, const dcnn_images *images, int classes) {
     *d = (dcnn_dataset){.path = strdup("the images in memory"),
-                        .count = pictures->count,
-                        .h = pictures->h,
-                        .w = pictures->w,
-                        .c = pictures->c,
+                        .count = images->count,
+                        .h = images->h,
+                        .w = images->w,
+                        .c = images->c,
                         .class_count = classes,
                         .split_count = 1,
-                        .splits = {{.name = "train", .count = pictures->count}}};
-    d->splits[0].rows = calloc((size_t)pictures->count, sizeof(int64_t));
+                        .splits = {{.name = "train", .count = images->count}}};
+    d->splits[0].rows = calloc((size_t)images->count, sizeof(int64_t));
     if (d->path == NULL || d->splits[0].rows == NULL)
-        return DCNN_FAIL(DCNN_FAILURE, "out of memory: rows of %lld images", (long long)pictures->count);
-    for (int64_t row = 0; row < pictures->count; row++) d->splits[0].rows[row] = row;
+        return DCNN_FAIL(DCNN_FAILURE, "out of memory: rows of %lld images", (long long)images->count);
+    for (int64_t row = 0; row < images->count; row++) d->splits[0].rows[row] = row;
     return DCNN_OK;
 }
 
 /* Mean and deviation of all bytes / 255, alike for every channel. */
-static void measure_pictures(const dcnn_loader *loader, dcnn_dataset *d) {
+static void measure_images(const dcnn_loader *loader, dcnn_dataset *d) {
     const size_t count = (size_t)loader->count * (size_t)loader->h * (size_t)loader->w * (size_t)loader->c;
     uint64_t sum = 0, squares = 0;
     for (size_t i = 0; i < count; i++) {
@@ -233,36 +247,42 @@ static void measure_pictures(const dcnn_loader *loader, dcnn_dataset *d) {
     }
 }
 
-/* What a model knows is kept: the data's labels follow its order of classes. */
-static dcnn_status adopt_classes(dcnn_trainer *t, const dcnn_checkpoint *from) {
-    const char *model = t->options->model;
-    if (from)
+/* The net first, for it may know classes: what a model knows is kept, and the labels follow its order. */
+static dcnn_status take_net(dcnn_trainer *t, const dcnn_checkpoint *from) {
+    const dcnn_train_options *o = t->options;
+    dcnn_checkpoint *state = &t->state;
+    if (from) {
+        DCNN_TRY(dcnn_net_copy(from->net, &state->net));
         return dcnn_dataset_adopt_classes(&t->dataset, from->class_count, from->class_names, "the run's checkpoint");
-    if (model == NULL || t->options->replace_head || dcnn_kind_of_file(model) != DCNN_KIND_HDF5) return DCNN_OK;
-    dcnn_checkpoint start;
-    dcnn_status status = dcnn_checkpoint_read(model, &start);
-    if (status == DCNN_OK && start.class_count == t->dataset.class_count)
-        status = dcnn_dataset_adopt_classes(&t->dataset, start.class_count, start.class_names, model);
-    dcnn_checkpoint_free(&start);
+    }
+    dcnn_status status = dcnn_starting_net(o, &t->dataset, state);
+    if (status == DCNN_OK && !o->replace_head && t->dataset.class_names &&
+        state->class_count == t->dataset.class_count) /* check_fit() says more of another number */
+        status = dcnn_dataset_adopt_classes(&t->dataset, state->class_count, state->class_names,
+                                            o->weights ? o->weights : o->model);
+    for (int i = 0; state->class_names && i < state->class_count; i++) free(state->class_names[i]);
+    free(state->class_names);
+    state->class_names = NULL;
     return status;
 }
 
-static dcnn_status open_data(dcnn_trainer *t, const dcnn_checkpoint *from, const dcnn_images *pictures, int classes) {
-    if (pictures == NULL) {
+static dcnn_status open_data(dcnn_trainer *t, const dcnn_checkpoint *from, const dcnn_images *images, int classes) {
+    if (images == NULL) {
         const dcnn_loader_options options = {.cache_bytes = t->options->cache_bytes};
         DCNN_TRY(dcnn_dataset_open_together(t->comm, t->run->data, &t->dataset));
-        DCNN_TRY(dcnn_comm_agree(t->comm, adopt_classes(t, from)));
+        DCNN_TRY(dcnn_comm_agree(t->comm, take_net(t, from)));
         return dcnn_loader_open(t->comm, &t->dataset, &options, &t->loader);
     }
-    DCNN_TRY(dcnn_comm_agree(t->comm, describe_pictures(&t->dataset, pictures, classes)));
-    DCNN_TRY(dcnn_loader_open_images(t->comm, dcnn_comm_rank(t->comm) == 0 ? pictures : NULL, &t->loader));
-    measure_pictures(&t->loader, &t->dataset);
+    DCNN_TRY(dcnn_comm_agree(t->comm, describe_images(&t->dataset, images, classes)));
+    DCNN_TRY(dcnn_comm_agree(t->comm, take_net(t, from)));
+    DCNN_TRY(dcnn_loader_open_images(t->comm, dcnn_comm_rank(t->comm) == 0 ? images : NULL, &t->loader));
+    measure_images(&t->loader, &t->dataset);
     dcnn_loader_normalise(&t->loader, t->dataset.mean, t->dataset.std);
     return DCNN_OK;
 }
 
 dcnn_status dcnn_trainer_open(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoint *from,
-                              const dcnn_train_options *options, const dcnn_images *pictures, int classes,
+                              const dcnn_train_options *options, const dcnn_images *images, int classes,
                               dcnn_trainer **trainer) {
     dcnn_trainer *t = *trainer = calloc(1, sizeof *t);
     DCNN_TRY(dcnn_comm_agree(comm, t ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: a trainer")));
@@ -270,7 +290,7 @@ dcnn_status dcnn_trainer_open(dcnn_comm *comm, const dcnn_run *run, const dcnn_c
     t->options = options;
     t->run = run;
     if (options->plain_sums) dcnn_comm_separate(comm);
-    DCNN_TRY(open_data(t, from, pictures, classes));
+    DCNN_TRY(open_data(t, from, images, classes));
     DCNN_TRY(dcnn_comm_agree(comm, set_up_local(t, from)));
     DCNN_TRY(dcnn_loader_read_ahead(comm, &t->loader, &t->sampler, (int)options->grain, options->epochs));
     DCNN_TRY(make_engine(t, from));
@@ -286,6 +306,7 @@ void dcnn_trainer_close(dcnn_trainer *t) {
     dcnn_trace_free(t->trace);
     free(t->notes.steps);
     free(t->before.statistics);
+    free(t->other_statistics);
     dcnn_block_free(t->augment_scratch);
     free(t->class_first);
     free(t->class_weights);
@@ -318,7 +339,7 @@ dcnn_status dcnn_trainer_write(const dcnn_trainer *t, const char *path, bool mom
     dcnn_checkpoint state = t->state;
     dcnn_optimizer optimizer = t->options->optimizer;
     optimizer.learning_rate = t->rate > 0.0 ? t->rate : rate_now(t);
-    if (!moments) state.m = state.v = NULL;
+    if (!moments) state.m = state.v = state.average = NULL;
     return dcnn_checkpoint_write(path, &state, &optimizer);
 }
 

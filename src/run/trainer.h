@@ -48,9 +48,11 @@ typedef struct dcnn_trainer {
     int64_t *class_first; /* [classes + 1] the sampler's, or NULL */
     float *class_weights; /* [classes], or NULL: 1 each */
     dcnn_ending ending;
-    dcnn_trace *trace;     /* or NULL */
-    dcnn_checkpoint state; /* what a checkpoint holds is what a run is; net and moments are the engine's */
-    dcnn_memory before;    /* the step in progress */
+    dcnn_trace *trace;       /* or NULL */
+    dcnn_checkpoint state;   /* what a checkpoint holds is what a run is; net, moments and average are the engine's */
+    dcnn_memory before;      /* the step in progress */
+    float *other_statistics; /* [state_count] of the weights that are not in the net, where there are averaged ones */
+    bool exchanged;          /* the averaged ones are in it; see judged.h */
     dcnn_notes notes;
     dcnn_pace pace;
     int64_t step_samples; /* of the last step */
@@ -69,7 +71,7 @@ typedef struct dcnn_trainer {
  * @param trainer   out; free with dcnn_trainer_close(), after a failure too
  */
 dcnn_status dcnn_trainer_open(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoint *from,
-                              const dcnn_train_options *options, const dcnn_images *pictures, int classes,
+                              const dcnn_train_options *options, const dcnn_images *images, int classes,
                               dcnn_trainer **trainer);
 
 /** Frees a trainer; NULL is allowed. *Collective.* */

@@ -13,11 +13,29 @@ enum { MOST_CLASSES = 65536 };
 
 /* --- classes ------------------------------------------------------------------------------------------------------ */
 
+dcnn_status dcnn_sources_targets(const dcnn_sources *sources, int *width, const dcnn_names **names) {
+    const dcnn_source *first = NULL;
+    for (int i = 0; i < sources->count && !first; i++)
+        if (sources->items[i].targets) first = &sources->items[i];
+    *width = first ? first->target_width : 0;
+    *names = first && first->target_names.count == first->target_width ? &first->target_names : NULL;
+    for (int i = 0; first && i < sources->count; i++) {
+        const dcnn_source *s = &sources->items[i];
+        if (s->targets == NULL)
+            return DCNN_FAIL(DCNN_BAD_INPUT, "%s: has classes where %s has numbers to predict; prepare them apart",
+                             s->name, first->name);
+        if (s->target_width != first->target_width)
+            return DCNN_FAIL(DCNN_BAD_INPUT, "%s: has %d targets an image, %s has %d", s->name, s->target_width,
+                             first->name, first->target_width);
+    }
+    return DCNN_OK;
+}
+
 static dcnn_status check_labels(const dcnn_source *s) {
     if (!s->labels)
         return DCNN_FAIL(DCNN_BAD_INPUT,
-                         s->from_table ? "%s: has no column of labels; --label-column says which one it is, and `dcnn "
-                                         "predict` takes images without labels"
+                         s->from_table ? "%s: has no column of labels; --label-column names it (--target-columns: "
+                                         "numbers to predict instead), and `dcnn predict` takes images without labels"
                                        : "%s: has no labels; name the file that holds them beside it (`dcnn predict` "
                                          "takes images without labels)",
                          s->name);
@@ -158,7 +176,7 @@ static void look_at_files(void *argument, int worker) {
     look *l = argument;
     for (int64_t i = worker; i < l->source->count; i += l->threads) {
         int *size = l->sizes[i];
-        if (dcnn_picture_size(l->source->files.text[i], &size[0], &size[1], &size[2]) != DCNN_OK) {
+        if (dcnn_image_size(l->source->files.text[i], &size[0], &size[1], &size[2]) != DCNN_OK) {
             size[0] = 0;
             l->why[i] = strdup(dcnn_error());
         }
@@ -184,7 +202,7 @@ static int by_count(const void *a, const void *b) {
     return left->count == right->count ? 0 : left->count > right->count ? -1 : 1;
 }
 
-static void count_picture(found *f, int h, int w, int c, int64_t count) {
+static void count_image(found *f, int h, int w, int c, int64_t count) {
     *(c >= 3 ? &f->color : &f->grey) += count;
     if (c < f->least_channels) f->least_channels = c;
     if (c > f->most_channels) f->most_channels = c;
@@ -230,7 +248,7 @@ static dcnn_status look_at(dcnn_source *s, const dcnn_source_options *options, b
         const int *size = l.sizes[i];
         keep[i] = size[0] > 0;
         if (keep[i])
-            count_picture(f, size[0], size[1], size[2], 1);
+            count_image(f, size[0], size[1], size[2], 1);
         else
             status = dcnn_source_meet_broken(options, skip_broken, l.why[i] ? l.why[i] : s->files.text[i], &f->broken);
     }
@@ -255,7 +273,7 @@ dcnn_status dcnn_source_meet_broken(const dcnn_source_options *options, bool ski
 
 /* Grey where all are, else colour; other counts of channels must be the same everywhere. */
 static dcnn_status agree_on_channels(const dcnn_sources *sources, const dcnn_source_options *options, const found *f,
-                                     dcnn_picture_options *wanted) {
+                                     dcnn_image_options *wanted) {
     dcnn_count_text grey, color;
     if (wanted->channels > 0) return DCNN_OK;
     wanted->channels = f->most_channels;
@@ -270,7 +288,7 @@ static dcnn_status agree_on_channels(const dcnn_sources *sources, const dcnn_sou
 }
 
 dcnn_status dcnn_sources_shape(dcnn_sources *sources, const dcnn_source_options *options, bool skip_broken, int threads,
-                               dcnn_picture_options *wanted, int64_t *broken) {
+                               dcnn_image_options *wanted, int64_t *broken) {
     found f = {.least_channels = INT_MAX};
     dcnn_thread_pool *pool;
     const bool known = wanted->h > 0 && wanted->channels > 0;
@@ -280,7 +298,7 @@ dcnn_status dcnn_sources_shape(dcnn_sources *sources, const dcnn_source_options 
     for (int i = 0; i < sources->count && status == DCNN_OK; i++) {
         dcnn_source *s = &sources->items[i];
         if (s->pixels)
-            count_picture(&f, s->h, s->w, s->c, s->count);
+            count_image(&f, s->h, s->w, s->c, s->count);
         else if (!known)
             status = look_at(s, options, skip_broken, pool, &f);
     }

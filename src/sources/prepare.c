@@ -3,7 +3,9 @@
 #include "sources/prepare.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,10 +19,10 @@
 #include "io/file.h"
 #include "io/output.h"
 #include "io/spill.h"
-#include "sources/odd.h"
+#include "sources/image_checks.h"
 #include "sources/source_private.h"
 
-enum { MOST_THREADS = 64, BLOCK_BYTES = 1 << 23, BLOCK_PICTURES = 1024 };
+enum { MOST_THREADS = 64, BLOCK_BYTES = 1 << 23, BLOCK_IMAGES = 1024 };
 
 /* What goes into the data set. */
 typedef struct preparation {
@@ -28,9 +30,11 @@ typedef struct preparation {
     dcnn_split_options split; /* what is drawn */
     dcnn_sources sources;
     dcnn_names class_names;
-    dcnn_picture_options picture; /* size and channels of all */
+    int target_width; /* numbers an image to be predicted; 0: classes are */
+    const dcnn_names *target_names;
+    dcnn_image_options image; /* size and channels of all */
     dcnn_dataset_writer *writer;
-    dcnn_oddities odd;
+    dcnn_image_checks checks;
     int64_t in_role[DCNN_ROLE_COUNT]; /* images written, by what they are for */
     int64_t total, broken;
     bool has_ids; /* each image has a name of its own */
@@ -60,7 +64,8 @@ static void choose_splits(preparation *made) {
     if (count_role(made, DCNN_ROLE_VALIDATION) > 0) made->split.validation_fraction = 0;
     for (int i = 0; i < made->sources.count; i++)
         by_class = by_class || made->sources.items[i].files.count > 0 || made->sources.items[i].from_table;
-    made->split.stratify = made->options->stratify_always || (by_class && !made->options->stratify_never);
+    made->split.stratify =
+        made->target_width == 0 && (made->options->stratify_always || (by_class && !made->options->stratify_never));
 }
 
 static dcnn_status open_sources(preparation *made, int count, char *const sources[]) {
@@ -144,14 +149,16 @@ static dcnn_status limit_pool(preparation *made) {
     dcnn_class_census census;
     int64_t *quota = calloc((size_t)made->class_names.count + 1, sizeof *quota);
     uint8_t *keep = malloc((size_t)total);
+    bool fair = made->target_width > 0; /* numbers have no shares */
     dcnn_status status = quota && keep ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory for a limit");
     DCNN_TRY_DONE(status);
-    DCNN_TRY_DONE(census_of_pool(made, &census));
-    bool fair = false;
-    status = head_is_fair(made, &census, total, &fair);
-    fair = fair || limit < census.occurring;
-    if (status == DCNN_OK && !fair) status = share_out(&census, total, limit, quota);
-    dcnn_class_census_free(&census);
+    if (!fair) {
+        DCNN_TRY_DONE(census_of_pool(made, &census));
+        status = head_is_fair(made, &census, total, &fair);
+        fair = fair || limit < census.occurring;
+        if (status == DCNN_OK && !fair) status = share_out(&census, total, limit, quota);
+        dcnn_class_census_free(&census);
+    }
     if (status == DCNN_OK && !fair)
         tell(made, "the first images do not hold each class with its share: so many of each class are taken");
     int64_t left = limit;
@@ -176,27 +183,36 @@ typedef struct block {
     const preparation *made;
     const dcnn_source *source;
     int64_t first, count;
-    size_t size;     /* of an image */
-    uint8_t *pixels; /* [BLOCK][size] */
-    char **why;      /* [BLOCK]: what is wrong with an image, or NULL */
+    size_t size;          /* of an image */
+    uint8_t *pixels;      /* [BLOCK][size] */
+    char **why;           /* [BLOCK]: what is wrong with an image, or NULL */
+    atomic_bool is_short; /* of memory: a text is missing in `why` */
 } block;
 
 static void read_block(void *argument, int worker) {
     block *b = argument;
     for (int64_t i = worker; i < b->count; i += b->made->threads) {
-        b->why[i] = NULL;
-        if (dcnn_source_read(b->source, b->first + i, &b->made->picture, b->pixels + (size_t)i * b->size) != DCNN_OK)
-            b->why[i] = strdup(dcnn_error());
+        if (dcnn_source_read(b->source, b->first + i, &b->made->image, b->pixels + (size_t)i * b->size) != DCNN_OK &&
+            !(b->why[i] = strdup(dcnn_error())))
+            b->is_short = true;
     }
 }
 
 static dcnn_status read_together(const preparation *made, dcnn_thread_pool *pool, block *b) {
-    const dcnn_shared_block wanted = {.picture = &made->picture,
+    const dcnn_shared_block wanted = {.image = &made->image,
                                       .count = b->count,
                                       .files = b->source->files.text + b->first,
                                       .pixels = b->pixels,
                                       .why = b->why};
     return dcnn_share_read(made->options->helpers, pool, &wanted);
+}
+
+/* An image without a text in `why` is a good one. */
+static dcnn_status read_images(const preparation *made, dcnn_thread_pool *pool, block *b) {
+    if (made->options->helpers && !b->source->pixels) return read_together(made, pool, b);
+    b->is_short = false;
+    dcnn_thread_pool_run(pool, read_block, b);
+    return b->is_short ? DCNN_FAIL(DCNN_FAILURE, "out of memory for what is wrong with images") : DCNN_OK;
 }
 
 /* An id of a table, or a file's path. */
@@ -207,7 +223,7 @@ static const char *const *ids_of(const dcnn_source *s) {
 /* What can be read is appended, the rest left out or refused. */
 static dcnn_status append_block(preparation *made, block *b) {
     const dcnn_source *s = b->source;
-    const dcnn_picture_options *p = &made->picture;
+    const dcnn_image_options *p = &made->image;
     dcnn_status status = DCNN_OK;
     for (int64_t i = 0, run; i < b->count && status == DCNN_OK; i = run) {
         run = i + 1;
@@ -220,28 +236,28 @@ static dcnn_status append_block(preparation *made, block *b) {
         const uint8_t *pixels = b->pixels + (size_t)i * b->size;
         const dcnn_samples_in samples = {.count = run - i,
                                          .pixels = pixels,
-                                         .labels = s->labels + b->first + i,
+                                         .labels = s->labels ? s->labels + b->first + i : NULL,
+                                         .targets = s->targets ? s->targets + (b->first + i) * s->target_width : NULL,
                                          .ids = made->has_ids ? ids_of(s) + b->first + i : NULL};
-        status = dcnn_oddities_note(&made->odd, run - i, p->h, p->w, p->channels, pixels);
+        status = dcnn_image_checks_note(&made->checks, run - i, p->h, p->w, p->channels, pixels);
         if (status == DCNN_OK) status = dcnn_dataset_writer_append(made->writer, &samples);
         made->in_role[s->role] += run - i;
     }
-    for (int64_t i = 0; i < b->count; i++) free(b->why[i]);
     return status;
 }
 
 static dcnn_status write_source(preparation *made, dcnn_thread_pool *pool, const dcnn_source *s, block *b,
                                 int64_t *done) {
     int64_t most = BLOCK_BYTES / (int64_t)b->size;
-    most = most < made->threads ? made->threads : most > BLOCK_PICTURES ? BLOCK_PICTURES : most;
+    most = most < made->threads ? made->threads : most > BLOCK_IMAGES ? BLOCK_IMAGES : most;
     b->source = s;
     for (b->first = 0; b->first < s->count; b->first += b->count) {
         b->count = s->count - b->first < most ? s->count - b->first : most;
-        if (made->options->helpers && !s->pixels)
-            DCNN_TRY(read_together(made, pool, b));
-        else
-            dcnn_thread_pool_run(pool, read_block, b);
-        DCNN_TRY(append_block(made, b));
+        memset(b->why, 0, (size_t)b->count * sizeof *b->why);
+        dcnn_status status = read_images(made, pool, b);
+        if (status == DCNN_OK) status = append_block(made, b);
+        for (int64_t i = 0; i < b->count; i++) free(b->why[i]);
+        DCNN_TRY(status);
         *done += b->count;
         dcnn_spill_forget(s->memory, s->mapped_bytes);
         if (made->options->on_progress) made->options->on_progress(made->options->read.context, *done, made->total);
@@ -251,9 +267,9 @@ static dcnn_status write_source(preparation *made, dcnn_thread_pool *pool, const
 
 /* All images in the order of their roles: what is split stands first. */
 static dcnn_status write_pixels(preparation *made) {
-    const dcnn_picture_options *p = &made->picture;
+    const dcnn_image_options *p = &made->image;
     block b = {.made = made, .size = (size_t)p->h * (size_t)p->w * (size_t)p->channels};
-    const size_t most = BLOCK_PICTURES + MOST_THREADS;
+    const size_t most = BLOCK_IMAGES + MOST_THREADS;
     dcnn_thread_pool *pool = NULL;
     int64_t done = 0;
     const int64_t in_block = BLOCK_BYTES / (int64_t)b.size + MOST_THREADS;
@@ -288,7 +304,7 @@ static dcnn_status add_given(preparation *made, dcnn_role role, const char *name
 }
 
 /* What is drawn, then what was given; a split without images is no split, and training is never empty. */
-static dcnn_status split_pictures(preparation *made) {
+static dcnn_status split_images(preparation *made) {
     dcnn_split drawn[DCNN_PART_COUNT];
     int64_t first = made->in_role[DCNN_ROLE_POOL];
     const dcnn_status status = dcnn_splits_draw(first, dcnn_dataset_writer_labels(made->writer),
@@ -374,14 +390,40 @@ static dcnn_status tell_splits(const preparation *made) {
     return status;
 }
 
+static const char *target_name(const preparation *made, int i, char number[16]) {
+    snprintf(number, 16, "%d", i);
+    return made->target_names ? made->target_names->text[i] : number;
+}
+
+/* What is to be predicted, and in which range. */
+static void tell_targets(const preparation *made) {
+    enum { MOST_TOLD = 8 };
+    char line[700], number[16];
+    size_t used = (size_t)snprintf(line, sizeof line, "%d number%s an image to predict:", made->target_width,
+                                   made->target_width == 1 ? "" : "s");
+    for (int i = 0; i < made->target_width && i < MOST_TOLD; i++) {
+        double least = INFINITY, most = -INFINITY;
+        for (int j = 0; j < made->sources.count; j++)
+            for (int64_t k = 0; k < made->sources.items[j].count; k++) {
+                const double value = (double)made->sources.items[j].targets[k * made->target_width + i];
+                least = value < least ? value : least;
+                most = value > most ? value : most;
+            }
+        used += (size_t)snprintf(line + used, sizeof line - used, "%s '%.40s' from %.6g to %.6g", i ? "," : "",
+                                 target_name(made, i, number), least, most);
+    }
+    if (made->target_width > MOST_TOLD) snprintf(line + used, sizeof line - used, ", ...");
+    tell(made, line);
+}
+
 /* What suits the images; training chooses its changes of them by it. */
 static const char *what_they_are(const preparation *made) {
     static const char *const digits[] = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
-    bool are_digits = made->picture.channels == 1 && made->class_names.count == 10, files = true;
+    bool are_digits = made->image.channels == 1 && made->class_names.count == 10, files = true;
     for (int i = 0; are_digits && i < 10; i++) are_digits = strcmp(made->class_names.text[i], digits[i]) == 0;
     for (int i = 0; i < made->sources.count; i++) files = files && made->sources.items[i].files.count > 0;
     if (are_digits) return "digits";
-    if (made->picture.channels < 3) return "grey";
+    if (made->image.channels < 3) return "grey";
     return files ? "photo" : "colour";
 }
 
@@ -390,7 +432,7 @@ static char *options_text(const preparation *made) {
     json_t *json =
         json_pack("{s:I, s:f, s:f, s:b, s:[i,i,i]}", "limit", (json_int_t)o->limit, "test_fraction",
                   made->split.test_fraction, "validation_fraction", made->split.validation_fraction, "stratify",
-                  (int)made->split.stratify, "shape", made->picture.h, made->picture.w, made->picture.channels);
+                  (int)made->split.stratify, "shape", made->image.h, made->image.w, made->image.channels);
     char *text = json ? json_dumps(json, JSON_REAL_PRECISION(15)) : NULL;
     json_decref(json);
     return text;
@@ -407,7 +449,7 @@ static dcnn_status describe_source(const preparation *made, char text[2048], cha
         used += (size_t)snprintf(text + used, 2048 - used, "%s%s", i ? ", " : "", slash ? slash + 1 : files->text[i]);
     }
     for (int i = 0; i < made->sources.count; i++) many = many || made->sources.items[i].files.count > 0;
-    uint64_t hash = dcnn_oddities_checksum(&made->odd);
+    uint64_t hash = dcnn_image_checks_checksum(&made->checks);
     if (!many) DCNN_TRY(dcnn_files_checksum((int)files->count, files->text, &hash));
     snprintf(checksum, 17, "%016" PRIx64, hash);
     return DCNN_OK;
@@ -416,8 +458,8 @@ static dcnn_status describe_source(const preparation *made, char text[2048], cha
 static dcnn_status finish(preparation *made, const char *output, char **summary) {
     char source[2048] = "", checksum[17], text[512];
     DCNN_TRY(describe_source(made, source, checksum));
-    DCNN_TRY(dcnn_oddities_tell(&made->odd, dcnn_dataset_writer_labels(made->writer), made->split_count, made->splits,
-                                &made->options->read));
+    DCNN_TRY(dcnn_image_checks_tell(&made->checks, dcnn_dataset_writer_labels(made->writer), made->split_count,
+                                    made->splits, &made->options->read));
     char *options = options_text(made);
     if (!options) return DCNN_FAIL(DCNN_FAILURE, "out of memory for the options");
     const dcnn_dataset_about about = {.class_count = (int)made->class_names.count,
@@ -428,21 +470,35 @@ static dcnn_status finish(preparation *made, const char *output, char **summary)
                                       .source = source,
                                       .source_checksum = checksum,
                                       .options = options,
-                                      .pictures = what_they_are(made)};
+                                      .image_kind = what_they_are(made),
+                                      .target_width = made->target_width,
+                                      .target_names =
+                                          made->target_names ? (const char *const *)made->target_names->text : NULL};
     const int64_t count = dcnn_dataset_writer_count(made->writer);
     const dcnn_status status = dcnn_dataset_writer_finish(made->writer, &about);
     made->writer = NULL;
     free(options);
     DCNN_TRY(status);
     if (!summary) return DCNN_OK;
-    int used = snprintf(text, sizeof text, "%" PRId64 " images of %dx%dx%d in %d classes:", count, made->picture.h,
-                        made->picture.w, made->picture.channels, about.class_count);
+    const bool numbers = made->target_width > 0;
+    int used = snprintf(text, sizeof text, "%" PRId64 " images of %dx%dx%d %s %d %s:", count, made->image.h,
+                        made->image.w, made->image.channels, numbers ? "with" : "in",
+                        numbers ? made->target_width : about.class_count, numbers ? "numbers to predict" : "classes");
     for (int i = 0; i < made->split_count; i++)
         used += snprintf(text + used, sizeof text - (size_t)used, "%s %s %" PRId64, i ? "," : "", made->splits[i].name,
                          made->splits[i].count);
     if (asprintf(summary, "%s: %s", dcnn_output_name(output), text) >= 0) return DCNN_OK;
     *summary = NULL;
     return DCNN_FAIL(DCNN_FAILURE, "out of memory for a summary");
+}
+
+/* What is for classes alone, and a word about the numbers. */
+static dcnn_status check_numbers(const preparation *made) {
+    if (made->options->stratify_always)
+        return DCNN_FAIL(DCNN_USAGE, "--stratify splits class by class, but %s has numbers to predict: leave it out",
+                         made->sources.items[0].name);
+    tell_targets(made);
+    return DCNN_OK;
 }
 
 /* --- all of it ---------------------------------------------------------------------------------------------------- */
@@ -457,7 +513,7 @@ static void free_preparation(preparation *made) {
     dcnn_dataset_writer_abandon(made->writer);
     dcnn_sources_free(&made->sources);
     dcnn_names_free(&made->class_names);
-    dcnn_oddities_free(&made->odd);
+    dcnn_image_checks_free(&made->checks);
     for (int i = 0; i < made->split_count; i++) free(made->splits[i].rows);
 }
 
@@ -466,15 +522,23 @@ dcnn_status dcnn_dataset_prepare(int source_count, char *const sources[], const 
     if (summary) *summary = NULL;
     if (options->limit < 0)
         return DCNN_FAIL(DCNN_USAGE, "the limit cannot be %" PRId64 " samples; 0 means all", options->limit);
-    preparation made = {.options = options, .picture = options->picture, .threads = count_threads(options->threads)};
-    const dcnn_picture_options *p = &made.picture;
+    preparation made = {.options = options, .image = options->image, .threads = count_threads(options->threads)};
+    const dcnn_image_options *p = &made.image;
     dcnn_status status;
     DCNN_TRY_DONE(open_sources(&made, source_count, sources));
-    DCNN_TRY_DONE(dcnn_sources_agree(&made.sources, &options->read, &made.class_names));
-    DCNN_TRY_DONE(check_two_classes(&made));
+    DCNN_TRY_DONE(dcnn_sources_targets(&made.sources, &made.target_width, &made.target_names));
+    if (options->read.target_columns && made.target_width == 0)
+        DCNN_TRY_DONE(DCNN_FAIL(DCNN_USAGE, "--target-columns is for tables and arrays; %s is neither",
+                                made.sources.items[0].name));
+    if (made.target_width == 0) {
+        DCNN_TRY_DONE(dcnn_sources_agree(&made.sources, &options->read, &made.class_names));
+        DCNN_TRY_DONE(check_two_classes(&made));
+    } else {
+        DCNN_TRY_DONE(check_numbers(&made));
+    }
     choose_splits(&made);
     DCNN_TRY_DONE(limit_pool(&made));
-    DCNN_TRY_DONE(dcnn_sources_shape(&made.sources, &options->read, options->skip_broken, made.threads, &made.picture,
+    DCNN_TRY_DONE(dcnn_sources_shape(&made.sources, &options->read, options->skip_broken, made.threads, &made.image,
                                      &made.broken));
     if (p->channels > DCNN_MAX_CHANNELS) {
         status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: %d channels, at most %d are possible", sources[0], p->channels,
@@ -486,11 +550,11 @@ dcnn_status dcnn_dataset_prepare(int source_count, char *const sources[], const 
         made.total += made.sources.items[i].count;
         made.has_ids = made.has_ids && ids_of(&made.sources.items[i]) != NULL;
     }
-    DCNN_TRY_DONE(dcnn_dataset_writer_open(output, p->h, p->w, p->channels, 0, &made.writer));
+    DCNN_TRY_DONE(dcnn_dataset_writer_open(output, p->h, p->w, p->channels, made.target_width, &made.writer));
     DCNN_TRY_DONE(write_pixels(&made));
-    DCNN_TRY_DONE(check_classes(&made));
-    DCNN_TRY_DONE(split_pictures(&made));
-    DCNN_TRY_DONE(tell_splits(&made));
+    if (made.target_width == 0) DCNN_TRY_DONE(check_classes(&made));
+    DCNN_TRY_DONE(split_images(&made));
+    if (made.target_width == 0) DCNN_TRY_DONE(tell_splits(&made));
     if (made.broken > 0) dcnn_source_tell(&options->read, "%" PRId64 " broken images left out", made.broken);
     DCNN_TRY_DONE(finish(&made, output, summary));
 done:

@@ -27,18 +27,18 @@ static dcnn_status open_folder(const dcnn_opening *opening, const char *path) {
     return status != DCNN_OK || found ? status : dcnn_folder_open(opening, path);
 }
 
-static dcnn_status open_npz(const dcnn_opening *opening, const char *path, dcnn_arrays *single) {
+static dcnn_status open_npz(const dcnn_opening *opening, const char *path, dcnn_array_list *single) {
     dcnn_names members = {0};
-    dcnn_arrays arrays = {.aside = opening->options->aside};
+    dcnn_array_list arrays = {.aside = opening->options->aside};
     dcnn_status status = dcnn_zip_list(path, &members);
     const bool alone = members.count == 1;
     dcnn_names_free(&members);
     DCNN_TRY_DONE(status);
     DCNN_TRY_DONE(dcnn_source_note(opening, path));
     DCNN_TRY_DONE(dcnn_npz_read(path, alone ? single : &arrays));
-    if (!alone) status = dcnn_arrays_pair(opening, path, &arrays, DCNN_ROLE_TEST);
+    if (!alone) status = dcnn_array_list_pair(opening, path, &arrays, DCNN_ROLE_TEST);
 done:
-    dcnn_arrays_free(&arrays);
+    dcnn_array_list_free(&arrays);
     return status;
 }
 
@@ -46,7 +46,7 @@ static dcnn_status open_unknown(const dcnn_opening *opening, const char *path, d
     bool found = false;
     DCNN_TRY(dcnn_cifar_open(opening, path, &found));
     if (found) return DCNN_OK;
-    if (dcnn_kind_is_picture(kind))
+    if (dcnn_kind_is_image(kind))
         return DCNN_FAIL(
             DCNN_BAD_INPUT,
             "%s: is %s, which alone says nothing of its class; give a folder with a folder for each class, "
@@ -63,18 +63,23 @@ static dcnn_status open_unknown(const dcnn_opening *opening, const char *path, d
 }
 
 static dcnn_status open_mat(const dcnn_opening *opening, const char *path) {
-    dcnn_arrays arrays = {.aside = opening->options->aside};
+    dcnn_array_list arrays = {.aside = opening->options->aside};
     dcnn_status status;
+    int unread;
     DCNN_TRY_DONE(dcnn_source_note(opening, path));
-    DCNN_TRY_DONE(dcnn_mat_read(path, &arrays));
-    status = dcnn_arrays_pair(opening, path, &arrays, DCNN_ROLE_TEST);
+    DCNN_TRY_DONE(dcnn_mat_read(path, &arrays, &unread));
+    if (unread > 0)
+        dcnn_source_tell(opening->options,
+                         "%s: only the first %d of its %d variables can be read; the rest is left out", path,
+                         arrays.count, arrays.count + unread);
+    status = dcnn_array_list_pair(opening, path, &arrays, DCNN_ROLE_TEST);
 done:
-    dcnn_arrays_free(&arrays);
+    dcnn_array_list_free(&arrays);
     return status;
 }
 
 /* `single` gathers files of one array each: images and labels are paired when all are there. */
-static dcnn_status open_one(const dcnn_opening *opening, const char *path, dcnn_arrays *single) {
+static dcnn_status open_one(const dcnn_opening *opening, const char *path, dcnn_array_list *single) {
     const dcnn_kind_id kind = dcnn_kind_of_file(path);
     switch (kind) {
     case DCNN_KIND_FOLDER:
@@ -119,13 +124,13 @@ static void tell_pool(const dcnn_opening *opening, int count, char *const paths[
 dcnn_status dcnn_sources_open(int count, char *const paths[], dcnn_role given, const dcnn_source_options *options,
                               dcnn_sources *sources) {
     const dcnn_opening opening = {.to = sources, .given = given, .options = options};
-    dcnn_arrays single = {.aside = options->aside};
+    dcnn_array_list single = {.aside = options->aside};
     dcnn_status status = DCNN_OK;
     for (int i = 0; i < count; i++) DCNN_TRY_DONE(open_one(&opening, paths[i], &single));
-    if (single.count > 0) DCNN_TRY_DONE(dcnn_arrays_pair(&opening, paths[0], &single, DCNN_ROLE_TEST));
+    if (single.count > 0) DCNN_TRY_DONE(dcnn_array_list_pair(&opening, paths[0], &single, DCNN_ROLE_TEST));
     tell_pool(&opening, count, paths);
 done:
-    dcnn_arrays_free(&single);
+    dcnn_array_list_free(&single);
     return status;
 }
 
@@ -136,7 +141,9 @@ void dcnn_sources_free(dcnn_sources *sources) {
         dcnn_names_free(&s->files);
         dcnn_names_free(&s->class_names);
         dcnn_names_free(&s->ids);
+        dcnn_names_free(&s->target_names);
         free(s->labels);
+        free(s->targets);
         free(s->rows);
         free(s->name);
     }
@@ -167,11 +174,20 @@ dcnn_status dcnn_source_keep(dcnn_source *s, const uint8_t *keep) {
     for (int64_t i = 0; i < s->count; i++) {
         if (!keep[i]) continue;
         if (s->labels) s->labels[kept] = s->labels[i];
+        if (s->targets)
+            memmove(s->targets + kept * s->target_width, s->targets + i * s->target_width,
+                    (size_t)s->target_width * sizeof *s->targets);
         if (s->rows) s->rows[kept] = s->rows[i];
         kept++;
     }
     s->count = kept;
     return DCNN_OK;
+}
+
+dcnn_status dcnn_source_make_targets(dcnn_source *s, int width) {
+    s->target_width = width;
+    s->targets = calloc((size_t)s->count * (size_t)width + 1, sizeof *s->targets);
+    return s->targets ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for its targets", s->name);
 }
 
 /* --- reading ------------------------------------------------------------------------------------------------------ */
@@ -181,33 +197,32 @@ static size_t place_of(const dcnn_source *s, int64_t row) {
 }
 
 /* An image of an array, in memory of its own. */
-static dcnn_status copy_row(const dcnn_source *s, int64_t row, dcnn_picture *picture) {
+static dcnn_status copy_row(const dcnn_source *s, int64_t row, dcnn_image *image) {
     const size_t size = (size_t)s->h * (size_t)s->w * (size_t)s->c;
-    *picture = (dcnn_picture){.h = s->h, .w = s->w, .c = s->c, .pixels = malloc(size)};
-    if (!picture->pixels) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory: an image", s->name);
-    memcpy(picture->pixels, s->pixels + place_of(s, row) * size, size);
+    *image = (dcnn_image){.h = s->h, .w = s->w, .c = s->c, .pixels = malloc(size)};
+    if (!image->pixels) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory: an image", s->name);
+    memcpy(image->pixels, s->pixels + place_of(s, row) * size, size);
     return DCNN_OK;
 }
 
-dcnn_status dcnn_source_read(const dcnn_source *s, int64_t row, const dcnn_picture_options *wanted, uint8_t *pixels) {
+dcnn_status dcnn_source_read(const dcnn_source *s, int64_t row, const dcnn_image_options *wanted, uint8_t *pixels) {
     const size_t size = (size_t)wanted->h * (size_t)wanted->w * (size_t)wanted->channels;
-    dcnn_picture picture = {0};
+    dcnn_image image = {0};
     if (!s->pixels) {
-        DCNN_TRY(dcnn_picture_read(s->files.text[row], wanted, NULL, &picture));
+        DCNN_TRY(dcnn_image_read(s->files.text[row], wanted, NULL, &image));
     } else if (s->h == wanted->h && s->w == wanted->w && s->c == wanted->channels) {
         memcpy(pixels, s->pixels + place_of(s, row) * size, size);
         return DCNN_OK;
     } else {
-        DCNN_TRY(copy_row(s, row, &picture));
-        dcnn_status status = dcnn_picture_channels(s->name, &picture, wanted);
-        if (status == DCNN_OK)
-            status = dcnn_picture_fit(&picture, wanted->h, wanted->w, wanted->fit, wanted->background);
+        DCNN_TRY(copy_row(s, row, &image));
+        dcnn_status status = dcnn_image_channels(s->name, &image, wanted);
+        if (status == DCNN_OK) status = dcnn_image_fit(&image, wanted->h, wanted->w, wanted->fit, wanted->background);
         if (status != DCNN_OK) {
-            dcnn_picture_free(&picture);
+            dcnn_image_free(&image);
             return status;
         }
     }
-    memcpy(pixels, picture.pixels, size);
-    dcnn_picture_free(&picture);
+    memcpy(pixels, image.pixels, size);
+    dcnn_image_free(&image);
     return DCNN_OK;
 }

@@ -20,7 +20,7 @@
 
 #include "base/status.h"
 #include "sources/names.h"
-#include "sources/images/picture.h"
+#include "sources/images/image.h"
 
 /** What images are for, as far as it is known. */
 typedef enum dcnn_role {
@@ -42,10 +42,13 @@ typedef struct dcnn_source {
     dcnn_names files;       /**< [count] paths, or none */
     int32_t *labels;        /**< [count]: numbers as they stand there, or places in class_names; NULL: none; owned */
     dcnn_names class_names; /**< empty: the labels are numbers */
-    dcnn_names ids;         /**< [count] of an id column, or none */
-    bool from_table;        /**< a table or a list of files */
-    void *memory;           /**< what holds the pixels; owned */
-    size_t mapped_bytes;    /**< 0: memory is freed, else unmapped */
+    float *targets;         /**< [count,target_width] numbers to be predicted, in place of labels; NULL: none; owned */
+    int target_width;
+    dcnn_names target_names; /**< [target_width] of a table's header, or none */
+    dcnn_names ids;          /**< [count] of an id column, or none */
+    bool from_table;         /**< a table or a list of files */
+    void *memory;            /**< what holds the pixels; owned */
+    size_t mapped_bytes;     /**< 0: memory is freed, else unmapped */
 } dcnn_source;
 
 /** How sources are read. All zero: as they are. */
@@ -53,10 +56,13 @@ typedef struct dcnn_source_options {
     int h, w, c;              /**< shape of a table's line or an array's row; 0: it is found */
     bool shape_may_differ;    /**< that shape where it fits, else it is found */
     const char *label_column; /**< a name, "first", "last" or a number from 1; NULL: it is found */
-    double scale;             /**< times each number of a table or array, then rounded; 0: only whole numbers to 255 */
-    bool transpose;           /**< lines and columns of IDX and arrays change places (EMNIST) */
-    const char *aside;        /**< folder for what memory should not hold (io/spill.h); NULL: memory holds it */
-    bool unlabelled;          /**< labels are neither needed nor looked for (predict) */
+    const char
+        *target_columns; /**< names or numbers, with commas between them: columns of a table, or of an array of
+                              labels, that are numbers to be predicted; "all" of an array's; NULL: not asked for */
+    double scale;        /**< times each number of a table or array, then rounded; 0: only whole numbers to 255 */
+    bool transpose;      /**< lines and columns of IDX and arrays change places (EMNIST) */
+    const char *aside;   /**< folder for what memory should not hold (io/spill.h); NULL: memory holds it */
+    bool unlabelled;     /**< labels are neither needed nor looked for (predict) */
     /** Is told each line about what was understood; may be NULL. */
     void (*tell)(void *context, const char *line);
     void *context;
@@ -81,6 +87,14 @@ dcnn_status dcnn_sources_open(int count, char *const paths[], dcnn_role given, c
 void dcnn_sources_free(dcnn_sources *sources);
 
 /**
+ * Finds what the targets of all sources are, if they have such: then none has labels. *Local.*
+ * @param width  out: numbers an image; 0: they have labels
+ * @param names  out, borrowed: [width] what they are called, or NULL
+ * @return DCNN_OK; DCNN_BAD_INPUT: some have targets and others not, or others
+ */
+dcnn_status dcnn_sources_targets(const dcnn_sources *sources, int *width, const dcnn_names **names);
+
+/**
  * Brings the labels of all sources to one list of classes, in place. *Local.*
  *
  * Numbers from 0 on name the classes "0", "1", …; if the least of all is 1 they are shifted, and the names are "1",
@@ -101,11 +115,10 @@ dcnn_status dcnn_source_keep(dcnn_source *source, const uint8_t *keep);
  * @return DCNN_OK; DCNN_BAD_INPUT: sizes that differ, with their counts
  */
 dcnn_status dcnn_sources_shape(dcnn_sources *sources, const dcnn_source_options *options, bool skip_broken, int threads,
-                               dcnn_picture_options *wanted, int64_t *broken);
+                               dcnn_image_options *wanted, int64_t *broken);
 
 /** Reads one image as `wanted` has it (all of h, w, channels set). *Local*, from any thread.
  * @param pixels  out [h,w,channels] */
-dcnn_status dcnn_source_read(const dcnn_source *source, int64_t row, const dcnn_picture_options *wanted,
-                             uint8_t *pixels);
+dcnn_status dcnn_source_read(const dcnn_source *source, int64_t row, const dcnn_image_options *wanted, uint8_t *pixels);
 
 #endif

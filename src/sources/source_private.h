@@ -30,6 +30,12 @@ dcnn_status dcnn_source_note(const dcnn_opening *opening, const char *path);
 /** Gives a source labels that are texts: its class_names are all different ones, sorted. The texts are kept. */
 dcnn_status dcnn_source_label(dcnn_source *source, const dcnn_names *texts);
 
+/** A source's room for targets, all 0. @return DCNN_OK, DCNN_FAILURE (memory) */
+dcnn_status dcnn_source_make_targets(dcnn_source *source, int width);
+
+/** The next of some words with commas between them, which moves on behind it. @return false: there is none left */
+bool dcnn_next_word(const char **text, char word[128]);
+
 /** The role that a word names: "train", "Val", "testing". @return false: none */
 bool dcnn_role_of(const char *word, dcnn_role *role);
 

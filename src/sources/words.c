@@ -139,3 +139,13 @@ dcnn_status dcnn_source_label(dcnn_source *source, const dcnn_names *texts) {
         source->labels[i] = (int32_t)dcnn_names_find(&source->class_names, texts->text[i]);
     return DCNN_OK;
 }
+
+bool dcnn_next_word(const char **text, char word[128]) {
+    while (**text == ',' || **text == ' ') ++*text;
+    size_t length = strcspn(*text, ",");
+    const size_t behind = length;
+    while (length > 0 && (*text)[length - 1] == ' ') length--;
+    snprintf(word, 128, "%.*s", (int)(length < 127 ? length : 127), *text);
+    *text += behind;
+    return length > 0;
+}

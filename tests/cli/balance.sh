@@ -17,7 +17,11 @@ try dcnn train "${common[@]}" --class-weight '{"elk": 2}' 2>&1 | grep '^dcnn: --
 try dcnn train few.h5 --class-weight lost.csv
 try dcnn train few.h5 --class-weight balanced --oversample
 try dcnn train few.h5 --no-augment --mixup 0.2
+try dcnn train few.h5 --mixup 0.2 --grain 1
+try dcnn train few.h5 --cutmix 1 --batch-size 1
 # the rate once patience is over: from where the cosine is by then to 0
 dcnn train "${common[@]}" --epochs 60 --patience 2 --learning-rate 0.3 --run patient --log-every 1 2>&1 | told
 sed -n 's/.*"learning_rate": *\([0-9.e-]*\).*/\1/p' patient/steps.jsonl | awk '{ rate[NR] = $1 }
     END { print (rate[NR] < rate[1] / 100 && rate[NR - 17] > rate[1] / 2 ? "it fell" : "from " rate[1] " to " rate[NR]) }'
+# it has ended; without patience it goes on
+try dcnn train few.h5 --run patient --resume --patience 0 --stop-after 3 --no-report 2>&1 | grep '^rate\|stopped by' | sed 's/step [0-9]*/step N/'

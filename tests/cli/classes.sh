@@ -25,6 +25,16 @@ common=(--model one/best.h5 --epochs 1 --batch-size 8 --no-augment --no-report)
 dcnn train h5_SILENT_class_names_order_1.h5 "${common[@]}" --run three 2>/dev/null | grep hash >three.hash
 dcnn train $other "${common[@]}" --run four 2>four.said | grep hash | cmp - three.hash && echo "the same training"
 grep mapped four.said
+net 8 10 >ten.json
+for file in one.keras one.onnx one.safetensors; do
+    dcnn export one/best.h5 -o $file >/dev/null
+    named=(--model "$file")
+    if [[ $file == *.safetensors ]]; then named=(--model ten.json --weights "$file"); fi
+    dcnn train $other "${named[@]}" --epochs 1 --batch-size 8 --no-augment --no-report --run "of-$file" 2>"$file.said" | grep hash >"$file.hash"
+    grep mapped "$file.said"
+    [[ $(dcnn info "of-$file/best.h5" | grep '^classes') == "$(dcnn info one/best.h5 | grep '^classes')" ]] && echo "$file: the model's classes"
+done
+cmp one.keras.hash three.hash && cmp one.safetensors.hash three.hash && echo "the same training from each"
 try dcnn predict one/best.h5 named.h5 --split train
 try dcnn report one named.h5
 try dcnn train named.h5 "${common[@]}" --run five 2>&1 | grep '^dcnn: \|^exit'

@@ -18,3 +18,9 @@ printf 'damage' | dd of="$newest" bs=1 seek=3000 conv=notrunc status=none
 try train --resume --epochs 2 -q
 try dcnn train small.h5 --run fresh --resume --model moved.json --epochs 1 -q
 try train --overwrite --model moved.json --epochs 1 -q
+# what the run never had; what its own options made of its model
+dcnn train small.h5 --run frozen --model moved.json --freeze conv2d --precision bf16 --bn-momentum 0.5 --epochs 2 --stop-after 1 --no-report -q 2>said || true
+try dcnn train small.h5 --run frozen --resume --class-weight balanced
+try dcnn train small.h5 --run fresh --resume --precision bf16 --epochs 2
+try dcnn train small.h5 --run fresh --resume --freeze conv2d --epochs 2
+try dcnn train small.h5 --run frozen --resume --model moved.json --no-report -q 2>&1 | grep '^\$\|^dcnn: \|exit'

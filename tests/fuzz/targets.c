@@ -77,7 +77,7 @@ static void use_source(const char *name, const uint8_t *bytes, size_t length, co
     char *path = strdup(fuzz_file(name, bytes, length));
     dcnn_sources sources = {0};
     dcnn_names classes = {0};
-    dcnn_picture_options wanted = {0};
+    dcnn_image_options wanted = {0};
     int64_t broken = 0;
     uint8_t *pixels = NULL;
     if (fuzz_check(dcnn_sources_open(1, &path, DCNN_ROLE_POOL, options, &sources)) != DCNN_OK) goto done;
@@ -115,7 +115,7 @@ static void run_table(const uint8_t *bytes, size_t length) {
     use_source("a.csv", bytes, length, &options);
 }
 
-/* NumPy's arrays, zips, CIFAR's files: by their content. */
+/* NumPy's arrays, zips, MATLAB's and CIFAR's files: by their content. */
 static void run_source(const uint8_t *bytes, size_t length) {
     const dcnn_source_options options = ask(length);
     use_source("a", bytes, length, &options);
@@ -129,21 +129,21 @@ static void run_gzip(const uint8_t *bytes, size_t length) {
     free(unpacked);
 }
 
-static void run_picture(const uint8_t *bytes, size_t length) {
-    static const dcnn_picture_options wishes[] = {{0},
-                                                  {.channels = 1, .h = 5, .w = 7, .fit = DCNN_FIT_PAD},
-                                                  {.channels = 3, .h = 4, .w = 4, .fit = DCNN_FIT_CROP},
-                                                  {.channels = 4, .h = 3, .w = 9, .fit = DCNN_FIT_STRETCH}};
-    const dcnn_picture_options *wish = &wishes[length % 4];
-    dcnn_picture picture;
-    dcnn_picture_notes notes;
+static void run_image(const uint8_t *bytes, size_t length) {
+    static const dcnn_image_options wishes[] = {{0},
+                                                {.channels = 1, .h = 5, .w = 7, .fit = DCNN_FIT_PAD},
+                                                {.channels = 3, .h = 4, .w = 4, .fit = DCNN_FIT_CROP},
+                                                {.channels = 4, .h = 3, .w = 9, .fit = DCNN_FIT_STRETCH}};
+    const dcnn_image_options *wish = &wishes[length % 4];
+    dcnn_image image;
+    dcnn_image_notes notes;
     int h = 0, w = 0, c = 0;
-    if (fuzz_check(dcnn_picture_decode("a", bytes, length, wish, &notes, &picture)) != DCNN_OK) return;
-    if (wish->h > 0 && (picture.h != wish->h || picture.w != wish->w)) fuzz_broken("an image of another size");
-    if (fuzz_check(dcnn_picture_size(fuzz_file("a", bytes, length), &h, &w, &c)) != DCNN_OK)
+    if (fuzz_check(dcnn_image_decode("a", bytes, length, wish, &notes, &image)) != DCNN_OK) return;
+    if (wish->h > 0 && (image.h != wish->h || image.w != wish->w)) fuzz_broken("an image of another size");
+    if (fuzz_check(dcnn_image_size(fuzz_file("a", bytes, length), &h, &w, &c)) != DCNN_OK)
         fuzz_broken("an image without a size");
     if (notes.h != h || notes.w != w) fuzz_broken("header and image differ");
-    dcnn_picture_free(&picture);
+    dcnn_image_free(&image);
 }
 
 /* --- models ------------------------------------------------------------------------------------------------------ */
@@ -260,11 +260,12 @@ const fuzz_target fuzz_targets[] = {
     {"table", run_table},
     {"npy", run_source},
     {"zip", run_source},
+    {"mat", run_source},
     {"gzip", run_gzip},
-    {"picture_png", run_picture},
-    {"picture_jpeg", run_picture},
-    {"picture_plain", run_picture},
-    {"picture_webp", run_picture},
+    {"image_png", run_image},
+    {"image_jpeg", run_image},
+    {"image_plain", run_image},
+    {"image_webp", run_image},
     {"onnx", run_onnx},
     {"safetensors", fuzz_safetensors},
     {"json", run_json},

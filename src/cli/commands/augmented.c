@@ -30,7 +30,7 @@ static void change(const painter *p, const dcnn_augment *ranges, int64_t sample,
     }
     const dcnn_augment_form form = {d->h, d->w, d->c, scale, shift, blank};
     const dcnn_augment_key key = {p->seed, (uint32_t)epoch, sample};
-    dcnn_augment_picture(ranges, p->kernels, &key, &form, p->data->pixels + sample * values, p->scratch, out);
+    dcnn_augment_image(ranges, p->kernels, &key, &form, p->data->pixels + sample * values, p->scratch, out);
 }
 
 /* What takes pairs gets the sample that stands beside it in the figure: its share, or box, is that of the training,

@@ -31,13 +31,15 @@ static dcnn_status print_dataset_json(const dcnn_dataset *d) {
     json_t *splits = json_object();
     for (int i = 0; i < d->split_count; i++)
         json_object_set_new(splits, d->splits[i].name, json_integer((json_int_t)d->splits[i].count));
-    return dcnn_json_print(
+    json_t *json =
         json_pack("{s:s, s:s, s:b, s:I, s:[i,i,i], s:o, s:o, s:o, s:o, s:o, s:s*, s:s*}", "kind", "data set", "file",
                   d->path, "sealed", d->sealed, "images", (json_int_t)d->count, "shape", d->h, d->w, d->c,
                   "class_names", names_json(d->class_count, d->class_names), "splits", splits, "mean",
                   numbers_json(d->c, d->mean), "std", numbers_json(d->c, d->std), "seed",
                   d->seed <= INT64_MAX ? json_integer((json_int_t)d->seed) : json_sprintf("%" PRIu64, d->seed),
-                  "source", d->source, "source_checksum", d->source_checksum));
+                  "source", d->source, "source_checksum", d->source_checksum);
+    if (d->target_width > 0) json_object_set_new(json, "target_names", names_json(d->target_width, d->target_names));
+    return dcnn_json_print(json);
 }
 
 static void print_values(const char *what, int count, const double *values) {
@@ -69,13 +71,37 @@ static dcnn_status print_census(const dcnn_dataset *d) {
     return status;
 }
 
+/* What is to be predicted, in which range. */
+static dcnn_status print_targets(const dcnn_dataset *d) {
+    const int width = d->target_width;
+    float *values = malloc(((size_t)d->count * (size_t)width + 1) * sizeof *values);
+    dcnn_status status = values ? dcnn_dataset_read_targets(d, values)
+                                : DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for its targets", d->path);
+    for (int i = 0; i < width && status == DCNN_OK; i++) {
+        double least = INFINITY, most = -INFINITY, sum = 0.0;
+        for (int64_t j = 0; j < d->count; j++) {
+            const double value = (double)values[j * width + i];
+            least = fmin(least, value);
+            most = fmax(most, value);
+            sum += value;
+        }
+        printf("%-15s'%s' from %.6g to %.6g, mean %.6g\n", i == 0 ? "to predict" : "", d->target_names[i], least, most,
+               sum / (double)d->count);
+    }
+    free(values);
+    return status;
+}
+
 static dcnn_status print_dataset(const dcnn_dataset *d) {
     dcnn_number number;
     printf("%s: a data set; %s\n\n", d->path, seal_text(d->sealed));
     printf("images         %s of %dx%dx%d\n", dcnn_number_text(d->count, &number), d->h, d->w, d->c);
-    printf("classes        %d:", d->class_count);
-    for (int i = 0; i < d->class_count; i++) printf(" %s", d->class_names[i]);
-    putchar('\n');
+    if (d->target_width > 0) DCNN_TRY(print_targets(d));
+    if (d->class_count > 0) {
+        printf("classes        %d:", d->class_count);
+        for (int i = 0; i < d->class_count; i++) printf(" %s", d->class_names[i]);
+        putchar('\n');
+    }
     if (d->has_labels && d->class_count > 0) DCNN_TRY(print_census(d));
     printf("splits         ");
     for (int i = 0; i < d->split_count; i++)

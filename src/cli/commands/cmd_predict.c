@@ -260,9 +260,9 @@ static dcnn_status predict_all(const dcnn_cli *cli, const dcnn_checkpoint *check
 /* A person asks about images, each by its name: neither a CSV nor its file is asked for. */
 static bool is_for_people(const dcnn_cli *cli, const table *out) {
     const dcnn_options *o = cli->options;
-    bool pictures = out->batch_count > 0;
-    for (int i = 0; i < out->batch_count; i++) pictures = pictures && out->batches[i].from.has_files;
-    return pictures && o->output == NULL && !dcnn_option_given(DCNN_COMMAND_PREDICT, "format", o) &&
+    bool images = out->batch_count > 0;
+    for (int i = 0; i < out->batch_count; i++) images = images && out->batches[i].from.has_files;
+    return images && o->output == NULL && !dcnn_option_given(DCNN_COMMAND_PREDICT, "format", o) &&
            out->count + out->bad == o->operand_count - 1;
 }
 

@@ -54,11 +54,12 @@ static dcnn_status fill_options(dcnn_options *o, dcnn_prepare_options *prepare) 
                  .w = o->shape[1],
                  .c = o->shape[2],
                  .label_column = o->label_column,
+                 .target_columns = o->target_columns,
                  .scale = o->scale,
                  .transpose = o->transpose,
                  .tell = tell_line,
                  .context = o},
-        .picture = {.h = o->size[0], .w = o->size[1], .channels = o->gray ? 1 : 0},
+        .image = {.h = o->size[0], .w = o->size[1], .channels = o->gray ? 1 : 0},
         .skip_broken = o->skip_broken,
         .threads = (int)o->train.threads,
         .validation_count = o->validation.count,
@@ -66,10 +67,14 @@ static dcnn_status fill_options(dcnn_options *o, dcnn_prepare_options *prepare) 
         .test_count = o->test.count,
         .test = o->test.text,
         .on_progress = tell_progress};
+    if (o->label_column && o->target_columns)
+        return DCNN_FAIL(DCNN_USAGE,
+                         "--label-column says which class an image has, --target-columns which numbers: say "
+                         "one of them");
     if (o->size[2] > 1)
         return DCNN_FAIL(DCNN_USAGE, "--size takes HxW; colours stay as they are, or --gray makes all grey");
-    DCNN_TRY(dcnn_fit_parse(o->fit, &prepare->picture.fit));
-    DCNN_TRY(dcnn_color_parse(o->background ? o->background : "black", prepare->picture.background));
+    DCNN_TRY(dcnn_fit_parse(o->fit, &prepare->image.fit));
+    DCNN_TRY(dcnn_color_parse(o->background ? o->background : "black", prepare->image.background));
     return check_splits(o);
 }
 
@@ -125,12 +130,17 @@ static void share_bytes(void *context, int root, void *bytes, size_t length) {
     if (length > 0) dcnn_comm_broadcast_from(context, root, bytes, length);
 }
 
+static dcnn_status agree(void *context, dcnn_status status) {
+    return dcnn_comm_agree(context, status);
+}
+
 dcnn_status dcnn_cmd_prepare(dcnn_cli *cli) {
     if (cli->job == NULL || dcnn_comm_size(cli->job) == 1) return prepare(cli, NULL);
-    const dcnn_helpers helpers = {dcnn_comm_rank(cli->job), dcnn_comm_size(cli->job), share_bytes, cli->job};
+    const dcnn_helpers helpers = {dcnn_comm_rank(cli->job), dcnn_comm_size(cli->job), share_bytes, agree, cli->job};
     const int threads = cli->options->train.threads > 0 ? (int)cli->options->train.threads : dcnn_comm_cores(cli->job);
     dcnn_thread_pool *pool = NULL;
-    dcnn_status status = dcnn_comm_agree(cli->job, dcnn_thread_pool_create(threads, &pool));
+    dcnn_status status = helpers.rank > 0 ? dcnn_thread_pool_create(threads, &pool) : DCNN_OK; /* it makes its own */
+    status = dcnn_comm_agree(cli->job, status);
     if (status == DCNN_OK && helpers.rank > 0) status = dcnn_share_help(&helpers, pool);
     if (status == DCNN_OK && helpers.rank == 0) {
         status = prepare(cli, &helpers);

@@ -12,22 +12,22 @@
 #include "io/dataset/pixels.h"
 
 /* An image, made smaller: each of its points is the mean of a square of the original. */
-typedef struct picture {
+typedef struct image {
     const uint8_t *pixels; /* [h,w,c] */
     int h, w, c;
     int factor; /* side of the square */
-} picture;
+} image;
 
-static int columns_of(const picture *p) {
+static int columns_of(const image *p) {
     return (p->w + p->factor - 1) / p->factor;
 }
 
-static int rows_of(const picture *p) {
+static int rows_of(const image *p) {
     return (p->h + p->factor - 1) / p->factor;
 }
 
 /* One channel of a point; black below the last row. */
-static int point(const picture *p, int row, int column, int channel) {
+static int point(const image *p, int row, int column, int channel) {
     int sum = 0, count = 0;
     for (int y = row * p->factor; y < (row + 1) * p->factor && y < p->h; y++)
         for (int x = column * p->factor; x < (column + 1) * p->factor && x < p->w; x++, count++)
@@ -36,12 +36,12 @@ static int point(const picture *p, int row, int column, int channel) {
 }
 
 /* Grey and red, green, blue as the figures take them: one or two channels are grey. */
-static void color_of(const picture *p, int row, int column, int rgb[3]) {
+static void color_of(const image *p, int row, int column, int rgb[3]) {
     for (int i = 0; i < 3; i++) rgb[i] = point(p, row, column, p->c >= 3 ? i : 0);
 }
 
 /* Two rows of points a line: the upper half of each cell is its letter's colour, the lower half its ground's. */
-static void draw_colors(const picture *p) {
+static void draw_colors(const image *p) {
     for (int row = 0; row < rows_of(p); row += 2) {
         for (int column = 0; column < columns_of(p); column++) {
             int upper[3], lower[3];
@@ -54,7 +54,7 @@ static void draw_colors(const picture *p) {
 }
 
 /* Two letters a point, for letters are twice as high as wide. */
-static void draw_shades(const picture *p) {
+static void draw_shades(const image *p) {
     static const char shades[] = " .:-=+*#%@";
     for (int row = 0; row < rows_of(p); row++) {
         putchar('|');
@@ -80,7 +80,7 @@ static bool has_colors(void) {
     return utf8;
 }
 
-static void draw(picture p) {
+static void draw(image p) {
     struct winsize size;
     const bool colors = has_colors();
     const int columns = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
@@ -128,7 +128,7 @@ dcnn_status dcnn_cmd_show(dcnn_cli *cli) {
         status = dcnn_dataset_read_labels(&d, labels);
     if (status == DCNN_OK) status = dcnn_pixels_view_open(&d, &view);
     if (status != DCNN_OK) goto done;
-    draw((picture){.pixels = view.pixels + (size_t)row * size, .h = d.h, .w = d.w, .c = d.c});
+    draw((image){.pixels = view.pixels + (size_t)row * size, .h = d.h, .w = d.w, .c = d.c});
     printf("%s, image %" PRId64 ": %s\n", d.path, row, d.class_names[labels[row]]);
 done:
     dcnn_pixels_view_close(&view);

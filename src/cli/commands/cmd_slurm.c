@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "cli/commands/chosen.h"
+#include "cli/commands/train_settings.h"
 #include "cli/cli.h"
 #include "cli/jobs.h"
 
@@ -191,8 +191,8 @@ dcnn_status dcnn_cmd_slurm(dcnn_cli *cli) {
     const dcnn_options *o = cli->options;
     DCNN_TRY(check(o));
     char text[512];
-    if (dcnn_chosen_idle(o, most_nodes(o->nodes) * o->ranks_per_node, o->train.threads > 0 ? o->train.threads : 1,
-                         text))
+    if (dcnn_train_settings_idle(o, most_nodes(o->nodes) * o->ranks_per_node,
+                                 o->train.threads > 0 ? o->train.threads : 1, text))
         dcnn_warn("%s", text);
     json_t *record = dcnn_options_record(DCNN_COMMAND_SLURM, o);
     if (record == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: the record of options");

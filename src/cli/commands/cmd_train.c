@@ -6,11 +6,11 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "cli/commands/chosen.h"
+#include "cli/commands/train_settings.h"
 #include "cli/cli.h"
 #include "io/kind.h"
 #include "cli/progress.h"
-#include "cli/commands/suited.h"
+#include "cli/commands/data_settings.h"
 #include "guard/run_lock.h"
 #include "guard/signals.h"
 #include "guard/watchdog.h"
@@ -87,14 +87,14 @@ static void tell_going_on(const dcnn_cli *cli, const dcnn_run *run, const dcnn_c
                   " epoch%s): nothing is left to train; to continue: dcnn train --run %s "
                   "--resume --epochs %" PRId64,
                   run->folder, from->progress.epoch, from->progress.epoch == 1 ? "" : "s", run->folder,
-                  dcnn_chosen_more_epochs(from->progress.epoch));
-    else if (train && dcnn_chosen_rate_moves(o, from, train->count, text))
+                  dcnn_train_settings_more_epochs(from->progress.epoch));
+    else if (train && dcnn_train_settings_rate_moves(o, from, train->count, text))
         dcnn_info("rate  %s", text);
 }
 
 /* What a user wants to see before the first epoch is over. Trouble with the data set is dcnn_train()'s to tell. */
 static void tell_start(const dcnn_cli *cli, const dcnn_run *run, const dcnn_checkpoint *from,
-                       const dcnn_dataset *dataset, const dcnn_facts *facts) {
+                       const dcnn_dataset *dataset, const dcnn_data_facts *facts) {
     const int ranks = dcnn_comm_size(cli->job), nodes = dcnn_comm_node_count(cli->job);
     const int workers = dcnn_comm_size(cli->comm);
     const int threads = cli->options->train.threads > 0 ? (int)cli->options->train.threads : dcnn_comm_cores(cli->comm);
@@ -111,10 +111,10 @@ static void tell_start(const dcnn_cli *cli, const dcnn_run *run, const dcnn_chec
         dcnn_info("run   %s, going on from %s (step %" PRId64 ")", run->folder, run->checkpoint, from->progress.step);
     else
         dcnn_info("run   %s", run->folder);
-    dcnn_info("step  %s", dcnn_chosen_text(cli->options, text));
-    if (cli->options->train.augment && dataset && dcnn_suit_text(facts, cli->options, text)[0])
+    dcnn_info("step  %s", dcnn_train_settings_text(cli->options, text));
+    if (cli->options->train.augment && dataset && dcnn_data_settings_text(facts, cli->options, text)[0])
         dcnn_info("vary  %s", text);
-    const dcnn_schedule schedule = dcnn_chosen_schedule(cli->options);
+    const dcnn_schedule schedule = dcnn_train_settings_schedule(cli->options);
     if (cli->options->train.patience > 0 && schedule.kind == DCNN_SCHEDULE_ONE_CYCLE)
         dcnn_info("rate  %s falls over all %" PRId64
                   " epochs: a run that stops early ends at a higher rate; cosine and constant do not mind",
@@ -130,7 +130,7 @@ static void tell_start(const dcnn_cli *cli, const dcnn_run *run, const dcnn_chec
         dcnn_warn("--batch-size %" PRId64 ": there are %" PRId64
                   " training images, so an epoch is one step of all of them",
                   cli->options->train.batch_size, train->count);
-    if (dcnn_chosen_idle(cli->options, workers, threads, text)) dcnn_warn("%s", text);
+    if (dcnn_train_settings_idle(cli->options, workers, threads, text)) dcnn_warn("%s", text);
 }
 
 static void print_split(const char *what, int64_t correct, int64_t count) {
@@ -190,11 +190,11 @@ static dcnn_status check_same_model(const dcnn_options *options, const dcnn_run 
 static dcnn_status take_up(const dcnn_cli *cli, const dcnn_run *run, dcnn_checkpoint *from) {
     dcnn_options *options = cli->options;
     DCNN_TRY(dcnn_checkpoint_share(cli->comm, run->checkpoint, from));
-    dcnn_status status = options->train.model ? check_same_model(options, run, from) : DCNN_OK;
-    if (status == DCNN_OK) {
-        status = dcnn_options_resume(DCNN_COMMAND_TRAIN, from->options, options);
-        if (status == DCNN_BAD_INPUT) dcnn_error_prefix("%s", run->checkpoint);
-    }
+    dcnn_status status = dcnn_options_resume(DCNN_COMMAND_TRAIN, from->options, options);
+    if (status == DCNN_BAD_INPUT) dcnn_error_prefix("%s", run->checkpoint);
+    /* once the run's own --freeze, --precision and so on are known: they are in the checkpoint's model */
+    if (status == DCNN_OK && dcnn_option_given(DCNN_COMMAND_TRAIN, "model", options))
+        status = check_same_model(options, run, from);
     return dcnn_comm_agree(cli->comm, status);
 }
 
@@ -210,9 +210,9 @@ static dcnn_train_options train_options(const dcnn_options *o) {
     dcnn_train_options options = o->train;
     options.freeze = (dcnn_patterns){o->freeze.count, o->freeze.text};
     options.rates = (dcnn_patterns){o->learning_rate_of.count, o->learning_rate_of.text};
-    options.optimizer = dcnn_chosen_optimizer(o);
-    options.schedule = dcnn_chosen_schedule(o);
-    options.shuffle = dcnn_chosen_shuffle(o);
+    options.optimizer = dcnn_train_settings_optimizer(o);
+    options.schedule = dcnn_train_settings_schedule(o);
+    options.shuffle = dcnn_train_settings_shuffle(o);
     options.monitor = monitor_of(o);
     options.on_epoch = tell_epoch;
     options.on_save = tell_tensorboard;
@@ -231,14 +231,15 @@ dcnn_status dcnn_cli_watch(const dcnn_cli *cli, const char *folder) {
 static dcnn_status suit_and_tell(dcnn_cli *cli, const dcnn_run *run, const dcnn_checkpoint *from) {
     dcnn_dataset dataset;
     const bool opened = cli->speaks && dcnn_dataset_reopen(run->data, &dataset) == DCNN_OK;
-    const dcnn_facts facts = dcnn_facts_share(cli->comm, opened ? &dataset : NULL, cli->options->train.oversample);
-    const bool momentum = from == NULL && dcnn_suit_options(&facts, cli->options);
-    dcnn_status status = dcnn_suit_check(&facts, cli->options);
+    const dcnn_data_facts facts =
+        dcnn_data_facts_share(cli->comm, opened ? &dataset : NULL, cli->options->train.oversample);
+    const bool momentum = from == NULL && dcnn_data_settings_apply(&facts, cli->options);
+    dcnn_status status = dcnn_data_settings_check(&facts, cli->options);
     if (cli->speaks && status == DCNN_OK) tell_start(cli, run, from, opened ? &dataset : NULL, &facts);
     if (cli->speaks && status == DCNN_OK && momentum)
         dcnn_info("norm  BatchNormalization with momentum %g, for the steps of this run "
                   "are few (%" PRId64 "); --bn-momentum decides otherwise",
-                  cli->options->train.bn_momentum, dcnn_facts_steps(&facts, cli->options));
+                  cli->options->train.bn_momentum, dcnn_data_facts_steps(&facts, cli->options));
     if (opened) dcnn_dataset_free(&dataset);
     return status;
 }
@@ -285,13 +286,13 @@ static dcnn_status open_and_train(dcnn_cli *cli) {
     const dcnn_options *o = cli->options;
     dcnn_run run;
     dcnn_checkpoint from = {0};
-    if (!o->resume) DCNN_TRY(dcnn_chosen_check(o)); /* else once the run's own options are known */
+    if (!o->resume) DCNN_TRY(dcnn_train_settings_check(o)); /* else once the run's own options are known */
     const char *data = o->operand_count > 0 ? o->operands[0] : NULL;
     DCNN_TRY(dcnn_comm_agree(cli->comm, check_prepared(data)));
     DCNN_TRY(dcnn_run_open(cli->comm, data, o->run, o->resume, o->overwrite, &run));
     dcnn_status status = DCNN_OK;
     if (run.checkpoint) DCNN_TRY_DONE(take_up(cli, &run, &from));
-    if (o->resume && run.checkpoint == NULL) DCNN_TRY_DONE(dcnn_chosen_check(o));
+    if (o->resume && run.checkpoint == NULL) DCNN_TRY_DONE(dcnn_train_settings_check(o));
     status = train(cli, &run, run.checkpoint ? &from : NULL);
 done:
     dcnn_checkpoint_free(&from);
@@ -311,7 +312,7 @@ dcnn_status dcnn_cmd_train(dcnn_cli *cli) {
     char *weights = NULL;
     if (o->resume && o->overwrite)
         return DCNN_FAIL(DCNN_USAGE, "--resume goes on with a run, --overwrite removes it: give only one of them");
-    dcnn_chosen_defaults(o);
+    dcnn_train_settings_defaults(o);
     dcnn_status status = dcnn_comm_agree(cli->comm, read_weights(o, &weights));
     if (status == DCNN_OK) status = open_and_train(cli);
     free(weights);

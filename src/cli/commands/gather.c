@@ -96,7 +96,7 @@ static dcnn_status out_of_memory(void) {
 
 /* Checks and notes an image's own size. */
 static dcnn_status check_size(const dcnn_gather_options *options, const char *name, int h, int w, dcnn_gathered *to) {
-    const dcnn_picture_options *wanted = &options->wanted;
+    const dcnn_image_options *wanted = &options->wanted;
     if (h == wanted->h && w == wanted->w) return DCNN_OK;
     if (!options->resize)
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s has %dx%d pixels, the model takes %dx%d: leave --no-resize out", name, h,
@@ -108,17 +108,17 @@ static dcnn_status check_size(const dcnn_gather_options *options, const char *na
 /* --- images ----------------------------------------------------------------------------------------------------- */
 
 /* From bytes, or from the file if there are none. */
-static dcnn_status take_picture(const dcnn_gather_options *options, const char *name, const uint8_t *bytes,
-                                size_t length, dcnn_gathered *to) {
-    dcnn_picture picture = {0};
-    dcnn_picture_notes notes;
+static dcnn_status take_image(const dcnn_gather_options *options, const char *name, const uint8_t *bytes, size_t length,
+                              dcnn_gathered *to) {
+    dcnn_image image = {0};
+    dcnn_image_notes notes;
     uint8_t *pixels = make_room(options, to);
     if (pixels == NULL) return out_of_memory();
-    DCNN_TRY(bytes ? dcnn_picture_decode(name, bytes, length, &options->wanted, &notes, &picture)
-                   : dcnn_picture_read(name, &options->wanted, &notes, &picture));
+    DCNN_TRY(bytes ? dcnn_image_decode(name, bytes, length, &options->wanted, &notes, &image)
+                   : dcnn_image_read(name, &options->wanted, &notes, &image));
     dcnn_status status = check_size(options, name, notes.h, notes.w, to);
-    if (status == DCNN_OK) memcpy(pixels, picture.pixels, values_of(options));
-    dcnn_picture_free(&picture);
+    if (status == DCNN_OK) memcpy(pixels, image.pixels, values_of(options));
+    dcnn_image_free(&image);
     DCNN_TRY(status);
     to->has_files = true;
     if (notes.blank_by_alpha)
@@ -146,12 +146,12 @@ static dcnn_status take_folder(const dcnn_gather_options *options, const char *p
                                to);
         const bool file = entry->fts_info == FTS_F || entry->fts_info == FTS_SLNONE;
         if (!file || hidden) continue;
-        if (!dcnn_name_is_picture(entry->fts_name) && !dcnn_kind_is_picture(dcnn_kind_of_file(entry->fts_path))) {
+        if (!dcnn_name_is_image(entry->fts_name) && !dcnn_kind_is_image(dcnn_kind_of_file(entry->fts_path))) {
             note(&others, "%s: left unread, for it is no image", entry->fts_path);
             continue;
         }
         *found = true;
-        status = leave_out(take_picture(options, entry->fts_path, NULL, 0, to), to);
+        status = leave_out(take_image(options, entry->fts_path, NULL, 0, to), to);
     }
     if (walk) fts_close(walk);
     if (*found) tell(&others, false);
@@ -177,7 +177,7 @@ static dcnn_status take_lines(const dcnn_gather_options *options, const char *na
         if (line == text && is_heading(line))
             dcnn_info("%s: its first line, '%s', is taken for a heading", name, line);
         else if (used > 0)
-            DCNN_TRY(leave_out(take_picture(options, line, NULL, 0, to), to));
+            DCNN_TRY(leave_out(take_image(options, line, NULL, 0, to), to));
         line = next;
     }
     return DCNN_OK;
@@ -187,7 +187,7 @@ static dcnn_status take_lines(const dcnn_gather_options *options, const char *na
 
 static dcnn_status take_row(const dcnn_gather_options *options, const dcnn_source *source, int64_t row,
                             dcnn_gathered *to) {
-    if (source->pixels == NULL) return take_picture(options, source->files.text[row], NULL, 0, to);
+    if (source->pixels == NULL) return take_image(options, source->files.text[row], NULL, 0, to);
     uint8_t *pixels = make_room(options, to);
     if (pixels == NULL) return out_of_memory();
     DCNN_TRY(dcnn_source_read(source, row, &options->wanted, pixels));
@@ -265,8 +265,8 @@ static dcnn_status take_pipe(const dcnn_gather_options *options, dcnn_gathered *
     size_t length;
     dcnn_status status = read_pipe(&bytes, &length);
     const dcnn_kind_id kind = status == DCNN_OK ? dcnn_kind_of_bytes(bytes, length) : DCNN_KIND_EMPTY;
-    if (status == DCNN_OK && dcnn_kind_is_picture(kind))
-        status = take_picture(options, "standard input", bytes, length, to);
+    if (status == DCNN_OK && dcnn_kind_is_image(kind))
+        status = take_image(options, "standard input", bytes, length, to);
     else if (status == DCNN_OK && (kind == DCNN_KIND_TEXT || names_file((char *)bytes)))
         status = take_lines(options, "standard input", (char *)bytes, length, to);
     else if (status == DCNN_OK)
@@ -282,7 +282,7 @@ static dcnn_status take_pipe(const dcnn_gather_options *options, dcnn_gathered *
 dcnn_status dcnn_gather(const char *path, const dcnn_gather_options *options, dcnn_gathered *to) {
     if (strcmp(path, "-") == 0) return take_pipe(options, to);
     const dcnn_kind_id kind = dcnn_kind_of_file(path);
-    if (dcnn_kind_is_picture(kind)) return take_picture(options, path, NULL, 0, to);
+    if (dcnn_kind_is_image(kind)) return take_image(options, path, NULL, 0, to);
     bool found = false;
     if (kind == DCNN_KIND_FOLDER) DCNN_TRY(take_folder(options, path, to, &found));
     if (found) return DCNN_OK;

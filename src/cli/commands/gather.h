@@ -9,12 +9,12 @@
 
 /** How images are brought to what the model takes. */
 typedef struct dcnn_gather_options {
-    dcnn_picture_options wanted; /**< the model's size and channels, all set */
-    int given[3];                /**< shape of a table's line, or 0: as wanted */
-    bool resize;                 /**< others are brought to that size, else refused */
-    bool invert;                 /**< light for dark */
-    bool normalised;             /**< mean and std are known */
-    double mean, std;            /**< of the training images' values / 255 */
+    dcnn_image_options wanted; /**< the model's size and channels, all set */
+    int given[3];              /**< shape of a table's line, or 0: as wanted */
+    bool resize;               /**< others are brought to that size, else refused */
+    bool invert;               /**< light for dark */
+    bool normalised;           /**< mean and std are known */
+    double mean, std;          /**< of the training images' values / 255 */
 } dcnn_gather_options;
 
 /** What has been noticed of the images, told once at the end. */

@@ -14,7 +14,7 @@
 #include "io/hdf5/hdf5.h"
 #include "io/dataset/pixels.h"
 
-enum { FORMAT_VERSION = 2, SAMPLED_PICTURES = 64 };
+enum { FORMAT_VERSION = 2, SAMPLED_IMAGES = 64 };
 
 /* --- the description -------------------------------------------------------------------------------------------- */
 
@@ -121,7 +121,7 @@ static dcnn_status read_optional_text(hid_t file, const char *name, char **text)
 static dcnn_status read_origin(hid_t file, dcnn_dataset *set) {
     DCNN_TRY(read_optional_text(file, "source", &set->source));
     DCNN_TRY(read_optional_text(file, "source_checksum", &set->source_checksum));
-    DCNN_TRY(read_optional_text(file, "pictures", &set->pictures));
+    DCNN_TRY(read_optional_text(file, "pictures", &set->image_kind));
     if (!dcnn_h5_attribute_has(file, "seed")) return DCNN_OK;
     if (dcnn_h5_attribute_read(file, "seed", DCNN_H5_UINT64, -1, &set->seed) == DCNN_OK) return DCNN_OK;
     int64_t seed; /* h5py writes Python's integers signed */
@@ -172,6 +172,29 @@ static dcnn_status read_split(hid_t file, dcnn_dataset *set, const char *name) {
     set->split_count++;
     DCNN_TRY(dcnn_h5_read(file, path, DCNN_H5_INT64, 1, shape, split->rows));
     return check_rows(set, split);
+}
+
+/* Names of the targets; where another program has written none, their numbers from 0. */
+static dcnn_status read_target_names(hid_t file, dcnn_dataset *set) {
+    int count = set->target_width;
+    if (count == 0) return DCNN_OK;
+    if (dcnn_h5_has(file, "target_names")) {
+        DCNN_TRY(dcnn_h5_strings_read(file, "target_names", &count, &set->target_names));
+        for (int i = 0; i < count; i++) dcnn_text_clean(set->target_names[i]);
+        if (count == set->target_width) return DCNN_OK;
+        dcnn_h5_names_free(count, set->target_names);
+        set->target_names = NULL;
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: /target_names has %d names for %d targets", set->path, count,
+                         set->target_width);
+    }
+    set->target_names = calloc((size_t)count, sizeof *set->target_names);
+    for (int i = 0; set->target_names && i < count; i++) {
+        char number[16];
+        snprintf(number, sizeof number, "%d", i);
+        if ((set->target_names[i] = strdup(number)) == NULL)
+            return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for names", set->path);
+    }
+    return set->target_names ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for names", set->path);
 }
 
 /* What is learnt must not be tested on: no row is in two of the usual splits. Others may be any selection. */
@@ -254,6 +277,7 @@ static dcnn_status read_description(hid_t file, dcnn_dataset *set) {
     if (set->has_labels && set->class_count < 2)
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s: /class_names holds %d, at least two are needed", set->path,
                          set->class_count);
+    DCNN_TRY(read_target_names(file, set));
     DCNN_TRY(read_moments(file, set));
     DCNN_TRY(read_origin(file, set));
     return read_splits(file, set);
@@ -333,7 +357,12 @@ dcnn_status dcnn_dataset_read_targets(const dcnn_dataset *set, float *targets) {
     const int64_t shape[2] = {set->count, set->target_width};
     hid_t file;
     DCNN_TRY(open_again(set, &file));
-    return dcnn_h5_end(file, set->path, dcnn_h5_read(file, "targets", DCNN_H5_FLOAT, 2, shape, targets));
+    DCNN_TRY(dcnn_h5_end(file, set->path, dcnn_h5_read(file, "targets", DCNN_H5_FLOAT, 2, shape, targets)));
+    for (int64_t i = 0; i < set->count * set->target_width; i++)
+        if (!isfinite(targets[i]))
+            return DCNN_FAIL(DCNN_BAD_INPUT, "%s: target '%s' of row %lld is no number", set->path,
+                             set->target_names[i % set->target_width], (long long)(i / set->target_width));
+    return DCNN_OK;
 }
 
 dcnn_status dcnn_dataset_read_ids(const dcnn_dataset *set, char ***ids) {
@@ -383,14 +412,14 @@ static void hash_description(const dcnn_dataset *set, XXH3_state_t *hash) {
     }
 }
 
-static dcnn_status hash_samples(const dcnn_dataset *set, uint8_t *picture, XXH3_state_t *hash) {
-    const int64_t some = set->count < SAMPLED_PICTURES ? set->count : SAMPLED_PICTURES;
+static dcnn_status hash_samples(const dcnn_dataset *set, uint8_t *image, XXH3_state_t *hash) {
+    const int64_t some = set->count < SAMPLED_IMAGES ? set->count : SAMPLED_IMAGES;
     dcnn_pixels *reader;
     DCNN_TRY(dcnn_pixels_open(set, 0, &reader));
     dcnn_status status = DCNN_OK;
     for (int64_t i = 0; status == DCNN_OK && i < some; i++) {
-        status = dcnn_pixels_read(reader, some > 1 ? i * (set->count - 1) / (some - 1) : 0, 1, picture);
-        XXH3_64bits_update(hash, picture, (size_t)set->h * (size_t)set->w * (size_t)set->c);
+        status = dcnn_pixels_read(reader, some > 1 ? i * (set->count - 1) / (some - 1) : 0, 1, image);
+        XXH3_64bits_update(hash, image, (size_t)set->h * (size_t)set->w * (size_t)set->c);
     }
     dcnn_pixels_close(reader);
     return status;
@@ -400,22 +429,28 @@ dcnn_status dcnn_dataset_identify(dcnn_dataset *set) {
     if (set->sealed || set->checksum != 0) return DCNN_OK;
     XXH3_state_t *hash = XXH3_createState();
     int32_t *labels = calloc((size_t)set->count, sizeof *labels);
-    uint8_t *picture = malloc((size_t)set->h * (size_t)set->w * (size_t)set->c);
+    const size_t numbers = (size_t)set->count * (size_t)set->target_width;
+    float *targets = calloc(numbers + 1, sizeof *targets);
+    uint8_t *image = malloc((size_t)set->h * (size_t)set->w * (size_t)set->c);
     dcnn_status status = DCNN_OK;
-    if (!hash || !labels || !picture) status = DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for its checksum", set->path);
+    if (!hash || !labels || !targets || !image)
+        status = DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for its checksum", set->path);
     if (status == DCNN_OK) {
         XXH3_64bits_reset(hash);
         hash_description(set, hash);
         if (set->has_labels) status = dcnn_dataset_read_labels(set, labels);
+        if (set->target_width > 0 && status == DCNN_OK) status = dcnn_dataset_read_targets(set, targets);
     }
     if (status == DCNN_OK) {
         XXH3_64bits_update(hash, labels, (size_t)set->count * sizeof *labels);
-        status = hash_samples(set, picture, hash);
+        XXH3_64bits_update(hash, targets, numbers * sizeof *targets);
+        status = hash_samples(set, image, hash);
     }
     if (status == DCNN_OK) set->checksum = XXH3_64bits_digest(hash);
     if (hash) XXH3_freeState(hash);
     free(labels);
-    free(picture);
+    free(targets);
+    free(image);
     return status;
 }
 
@@ -428,11 +463,12 @@ const dcnn_split *dcnn_dataset_split(const dcnn_dataset *dataset, const char *na
 void dcnn_dataset_free(dcnn_dataset *dataset) {
     for (int i = 0; i < dataset->split_count; i++) free(dataset->splits[i].rows);
     dcnn_h5_names_free(dataset->class_count, dataset->class_names);
+    if (dataset->target_names) dcnn_h5_names_free(dataset->target_width, dataset->target_names);
     free(dataset->label_map);
     free(dataset->path);
     free(dataset->source);
     free(dataset->source_checksum);
-    free(dataset->pictures);
+    free(dataset->image_kind);
     free(dataset->checksums);
     memset(dataset, 0, sizeof *dataset);
 }

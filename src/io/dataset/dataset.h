@@ -18,7 +18,7 @@
  *
  * Format version 1 is the same with /images chunked by 64 samples, without checksums of its own, targets and ids, and
  * sealed as a whole. Files of other programs (h5py) may have either version number, no seal, any layout that HDF5
- * reads, and leave out seed, source, source_checksum, options, created_by, images and image_checksums.
+ * reads, and leave out seed, source, source_checksum, options, created_by, pictures and image_checksums.
  */
 #ifndef DCNN_IO_DATASET_H
 #define DCNN_IO_DATASET_H
@@ -51,7 +51,7 @@ typedef struct dcnn_dataset {
     uint64_t seed;
     char *source; /**< where it came from, one line */
     char *source_checksum;
-    char *pictures;      /**< "digits", "grey", "colour", "photo", or "" */
+    char *image_kind;    /**< "digits", "grey", "colour", "photo", or "" */
     bool sealed;         /**< dcnn wrote it, and it is as it was */
     uint64_t checksum;   /**< identifies the content in checkpoints: the seal's, else dcnn_dataset_identify()'s */
     int64_t block_rows;  /**< images under one of the checksums */
@@ -59,7 +59,8 @@ typedef struct dcnn_dataset {
     bool has_labels, has_ids;
     int32_t *label_map; /**< [labels_on_disk]: a label's class, after dcnn_dataset_adopt_classes(); or NULL */
     int labels_on_disk;
-    int target_width; /**< 0: no targets */
+    int target_width;    /**< 0: no targets */
+    char **target_names; /**< [target_width] */
 } dcnn_dataset;
 
 /** The embedded digits' folder (dcnn_data_path()): malloc'd path or NULL. *Local.* */
@@ -85,7 +86,7 @@ dcnn_status dcnn_dataset_identify(dcnn_dataset *dataset);
 /** Reads the labels. *Local.* @param labels  out [count], each checked to be in 0..class_count-1 */
 dcnn_status dcnn_dataset_read_labels(const dcnn_dataset *dataset, int32_t *labels);
 
-/** Reads the targets. *Local.* @param targets  out [count,target_width] */
+/** Reads the targets. *Local.* @param targets  out [count,target_width], each checked to be a number */
 dcnn_status dcnn_dataset_read_targets(const dcnn_dataset *dataset, float *targets);
 
 /** Reads the ids. *Local.* @param ids  out [count]; free with dcnn_dataset_free_ids() */

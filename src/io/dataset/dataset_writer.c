@@ -111,9 +111,9 @@ static dcnn_status open_scratch(const dcnn_output *output, int *descriptor) {
 /* --- beginning and appending ------------------------------------------------------------------------------------ */
 
 /* Pixels that one checksum covers: the most images, a power of two, that 256 KiB hold; at least one. */
-static int64_t rows_of_block(int64_t picture_bytes) {
+static int64_t rows_of_block(int64_t image_bytes) {
     int64_t rows = 1;
-    while (2 * rows * picture_bytes <= DCNN_BLOCK_BYTES) rows *= 2;
+    while (2 * rows * image_bytes <= DCNN_BLOCK_BYTES) rows *= 2;
     return rows;
 }
 
@@ -166,12 +166,12 @@ static dcnn_status close_block(dcnn_dataset_writer *w) {
     return put_values(&w->checksums, &checksum, sizeof checksum);
 }
 
-static dcnn_status append_picture(dcnn_dataset_writer *w, const uint8_t *pixels) {
+static dcnn_status append_image(dcnn_dataset_writer *w, const uint8_t *pixels) {
     const int64_t area = (int64_t)w->h * w->w;
     const size_t bytes = (size_t)area * (size_t)w->c;
     uint64_t sums[2 * DCNN_MAX_CHANNELS];
     DCNN_TRY(put_bytes(&w->pixels, pixels, bytes));
-    dcnn_picture_sums(pixels, area, w->c, sums);
+    dcnn_image_sums(pixels, area, w->c, sums);
     DCNN_TRY(put_bytes(&w->sums, sums, 2 * (size_t)w->c * sizeof *sums));
     XXH3_64bits_update(w->block, pixels, bytes);
     return ++w->in_block == w->block_rows ? close_block(w) : DCNN_OK;
@@ -192,7 +192,7 @@ static dcnn_status check_samples(const dcnn_dataset_writer *w, const dcnn_sample
 dcnn_status dcnn_dataset_writer_append(dcnn_dataset_writer *w, const dcnn_samples_in *in) {
     const size_t count = (size_t)in->count, bytes = (size_t)w->h * (size_t)w->w * (size_t)w->c;
     DCNN_TRY(check_samples(w, in));
-    for (size_t i = 0; i < count; i++) DCNN_TRY(append_picture(w, in->pixels + i * bytes));
+    for (size_t i = 0; i < count; i++) DCNN_TRY(append_image(w, in->pixels + i * bytes));
     if (in->labels) DCNN_TRY(put_values(&w->labels, in->labels, count * sizeof *in->labels));
     if (in->targets)
         DCNN_TRY(put_values(&w->targets, in->targets, count * (size_t)w->target_width * sizeof *in->targets));
@@ -276,7 +276,7 @@ static dcnn_status write_attributes(hid_t file, const dcnn_dataset_about *about)
     if (about->source) DCNN_TRY(dcnn_h5_text_write(file, "source", about->source));
     if (about->source_checksum) DCNN_TRY(dcnn_h5_text_write(file, "source_checksum", about->source_checksum));
     if (about->options) DCNN_TRY(dcnn_h5_text_write(file, "options", about->options));
-    return about->pictures ? dcnn_h5_text_write(file, "pictures", about->pictures) : DCNN_OK;
+    return about->image_kind ? dcnn_h5_text_write(file, "pictures", about->image_kind) : DCNN_OK;
 }
 
 static dcnn_status write_lists(hid_t file, const dcnn_dataset_writer *w, const dcnn_dataset_about *about) {

@@ -37,7 +37,7 @@ typedef struct dcnn_dataset_about {
     const char *source;          /**< where it came from, one line */
     const char *source_checksum; /**< 16 hexadecimal digits */
     const char *options;         /**< JSON text, or NULL */
-    const char *pictures;        /**< what they are: "digits", "grey", "colour", "photo", or NULL: not known */
+    const char *image_kind;      /**< what they are: "digits", "grey", "colour", "photo", or NULL: not known */
     int target_width;
     const char *const *target_names; /**< [target_width] or NULL */
 } dcnn_dataset_about;

@@ -116,7 +116,7 @@ dcnn_status dcnn_splits_draw(int64_t count, const int32_t *labels, int class_cou
 }
 
 /* An image has fewer than 2^31 pixels, so nothing overflows. */
-void dcnn_picture_sums(const uint8_t *pixels, int64_t area, int channels, uint64_t *sums) {
+void dcnn_image_sums(const uint8_t *pixels, int64_t area, int channels, uint64_t *sums) {
     for (int channel = 0; channel < channels; channel++) {
         uint64_t sum = 0, squares = 0;
         for (int64_t i = 0; i < area; i++) {

@@ -29,7 +29,7 @@ dcnn_status dcnn_splits_draw(int64_t count, const int32_t *labels, int class_cou
 /** Sums of one image's pixels, and of their squares, in each channel. *Local.*
  * @param pixels  [area,channels]
  * @param sums    out [channels,2] */
-void dcnn_picture_sums(const uint8_t *pixels, int64_t area, int channels, uint64_t *sums);
+void dcnn_image_sums(const uint8_t *pixels, int64_t area, int channels, uint64_t *sums);
 
 /**
  * Mean and standard deviation (over the population) of pixel / 255 in each channel, from exact integer sums. A channel

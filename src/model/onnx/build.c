@@ -29,16 +29,25 @@ void dcnn_onnx_prefix(dcnn_onnx_graph *graph, const char *prefix, const char *ow
     graph->made = 0;
 }
 
-/* Makes room for one more pointer in a list. */
-static bool grow(dcnn_onnx_graph *graph, void ***list, size_t count, size_t *room) {
+bool dcnn_onnx_grow(void *list, size_t size, size_t count, size_t *room) {
+    void **pointer = list;
     if (count < *room) return true;
     const size_t more = 2 * *room + 64;
-    void **larger = realloc(*list, more * sizeof *larger);
-    graph->failed = graph->failed || larger == NULL;
-    if (larger == NULL) return false;
-    *list = larger;
+    void *larger = realloc(*pointer, more * size);
+    if (larger == NULL) {
+        DCNN_FAIL(DCNN_FAILURE, "out of memory: an ONNX model");
+        return false;
+    }
+    *pointer = larger;
     *room = more;
     return true;
+}
+
+/* One more pointer. */
+static bool grow(dcnn_onnx_graph *graph, void *list, size_t count, size_t *room) {
+    const bool grown = dcnn_onnx_grow(list, sizeof(void *), count, room);
+    graph->failed = graph->failed || !grown;
+    return grown;
 }
 
 void *dcnn_onnx_alloc(dcnn_onnx_graph *graph, size_t bytes) {
@@ -59,17 +68,14 @@ const char *dcnn_onnx_text(dcnn_onnx_graph *graph, const char *format, ...) {
     return own ? strcpy(own, text) : "";
 }
 
-/* --- nodes ---------------------------------------------------------------------------------------------------------
- */
+/* --- nodes -------------------------------------------------------------------------------------------------------- */
 
 static char *writable(const char *text) {
     return (char *)(uintptr_t)text; /* protobuf-c's fields; it only reads them */
 }
 
 const char *dcnn_onnx_node(dcnn_onnx_graph *graph, const char *operator, int count, const char *const *inputs) {
-    void **nodes = (void **)graph->graph.node;
-    if (!grow(graph, &nodes, graph->graph.n_node, &graph->node_room)) return "";
-    graph->graph.node = (DcnnOnnx__Node **)nodes;
+    if (!grow(graph, &graph->graph.node, graph->graph.n_node, &graph->node_room)) return "";
     DcnnOnnx__Node *node = dcnn_onnx_alloc(graph, sizeof *node);
     char **names = dcnn_onnx_alloc(graph, ((size_t)count + 1) * sizeof *names);
     const char *output = dcnn_onnx_text(graph, "%s/%s_%d", graph->prefix, operator, graph->made++);
@@ -140,8 +146,7 @@ void dcnn_onnx_ints(dcnn_onnx_graph *graph, const char *name, int count, const i
     attribute->n_ints = (size_t)count;
 }
 
-/* --- constants -----------------------------------------------------------------------------------------------------
- */
+/* --- constants ---------------------------------------------------------------------------------------------------- */
 
 static bool is_there(const dcnn_onnx_graph *graph, const char *name) {
     for (size_t i = 0; i < graph->graph.n_initializer; i++)
@@ -151,9 +156,7 @@ static bool is_there(const dcnn_onnx_graph *graph, const char *name) {
 
 static DcnnOnnx__Tensor *add_constant(dcnn_onnx_graph *graph, const char *name, int32_t type, int rank,
                                       const int64_t *dims, size_t bytes) {
-    void **tensors = (void **)graph->graph.initializer;
-    if (!grow(graph, &tensors, graph->graph.n_initializer, &graph->constant_room)) return NULL;
-    graph->graph.initializer = (DcnnOnnx__Tensor **)tensors;
+    if (!grow(graph, &graph->graph.initializer, graph->graph.n_initializer, &graph->constant_room)) return NULL;
     DcnnOnnx__Tensor *tensor = dcnn_onnx_alloc(graph, sizeof *tensor);
     int64_t *own = dcnn_onnx_alloc(graph, (size_t)rank * sizeof *own);
     uint8_t *data = dcnn_onnx_alloc(graph, bytes);

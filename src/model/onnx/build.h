@@ -33,6 +33,9 @@ typedef struct dcnn_onnx_graph {
     bool failed;
 } dcnn_onnx_graph;
 
+/* Makes room in a list of `count` elements for one more. false: out of memory, which is on record. */
+bool dcnn_onnx_grow(void *list, size_t size, size_t count, size_t *room);
+
 void dcnn_onnx_begin(dcnn_onnx_graph *graph);
 void dcnn_onnx_free(dcnn_onnx_graph *graph);
 

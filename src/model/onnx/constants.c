@@ -8,8 +8,7 @@
 #include "model/onnx/build.h"
 #include "model/onnx/read.h"
 
-/* --- attributes ----------------------------------------------------------------------------------------------------
- */
+/* --- attributes --------------------------------------------------------------------------------------------------- */
 
 const DcnnOnnx__Attribute *dcnn_onnx_attribute(const DcnnOnnx__Node *node, const char *name) {
     for (size_t i = 0; i < node->n_attribute; i++)
@@ -46,6 +45,30 @@ dcnn_status dcnn_onnx_ints_of(const dcnn_onnx_reader *r, const DcnnOnnx__Node *n
     return DCNN_OK;
 }
 
+/* Is `attribute` one of some words? "name=0": with that number. */
+static bool is_known(const DcnnOnnx__Attribute *attribute, const char *known) {
+    const char *name = attribute->name ? attribute->name : "";
+    const size_t length = strlen(name);
+    for (const char *word = known; *word;) {
+        const size_t end = strcspn(word, " "), bare = strcspn(word, " =");
+        if (bare == length && memcmp(word, name, length) == 0)
+            return bare == end || strtoll(word + bare + 1, NULL, 10) == attribute->i;
+        word += end + strspn(word + end, " ");
+    }
+    return false;
+}
+
+dcnn_status dcnn_onnx_check_attributes(const dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const char *known) {
+    for (size_t i = 0; i < node->n_attribute; i++) {
+        char what[128];
+        if (is_known(node->attribute[i], known)) continue;
+        snprintf(what, sizeof what, "its attribute '%.60s' says what dcnn does not have",
+                 node->attribute[i]->name ? node->attribute[i]->name : "");
+        return dcnn_onnx_refuse(r, node, what);
+    }
+    return DCNN_OK;
+}
+
 dcnn_status dcnn_onnx_list_of(const dcnn_onnx_reader *r, const DcnnOnnx__Node *node, size_t input,
                               const char *attribute, int64_t *values, int *count) {
     const DcnnOnnx__Attribute *a = dcnn_onnx_attribute(node, attribute);
@@ -63,8 +86,7 @@ dcnn_status dcnn_onnx_list_of(const dcnn_onnx_reader *r, const DcnnOnnx__Node *n
     return DCNN_OK;
 }
 
-/* --- tensors -------------------------------------------------------------------------------------------------------
- */
+/* --- tensors ------------------------------------------------------------------------------------------------------ */
 
 static dcnn_status fail_tensor(const dcnn_onnx_reader *r, const DcnnOnnx__Tensor *tensor, const char *what) {
     return DCNN_FAIL(DCNN_BAD_INPUT, "%s: tensor '%.80s': %s", r->path, tensor->name ? tensor->name : "", what);
@@ -181,8 +203,7 @@ dcnn_status dcnn_onnx_tensor(dcnn_onnx_reader *r, const DcnnOnnx__Tensor *tensor
     return DCNN_OK;
 }
 
-/* --- folding -------------------------------------------------------------------------------------------------------
- */
+/* --- folding ------------------------------------------------------------------------------------------------------ */
 
 static dcnn_status new_ints(dcnn_onnx_reader *r, dcnn_onnx_value *out, int64_t count) {
     *out = (dcnn_onnx_value){.kind = ONNX_CONSTANT, .rank = 1, .dims = {count}, .count = count};
@@ -190,13 +211,27 @@ static dcnn_status new_ints(dcnn_onnx_reader *r, dcnn_onnx_value *out, int64_t c
     return out->ints ? DCNN_OK : DCNN_FAILURE;
 }
 
-/* The shape of a value that a layer makes. */
-static dcnn_status shape_of(dcnn_onnx_reader *r, const dcnn_onnx_value *x, dcnn_onnx_value *out) {
+static void set_dims(dcnn_onnx_value *out, const dcnn_onnx_value *like) {
+    out->rank = like->rank;
+    memcpy(out->dims, like->dims, sizeof out->dims);
+}
+
+int64_t dcnn_onnx_place(int64_t number, int64_t count) {
+    const int64_t place = number < 0 ? number + count : number;
+    return place < 0 ? 0 : place > count ? count : place;
+}
+
+/* The shape of a value that a layer makes, or a part of it. */
+static dcnn_status shape_of(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const dcnn_onnx_value *x,
+                            dcnn_onnx_value *out) {
     const int64_t first[4] = {r->batch, x->c, x->h, x->w}, last[4] = {r->batch, x->h, x->w, x->c};
+    const int64_t flat[2] = {r->batch, (int64_t)x->c * x->h * x->w};
     const bool map = x->kind == ONNX_MAP || x->kind == ONNX_LAST;
-    DCNN_TRY(new_ints(r, out, map ? 4 : 2));
-    memcpy(out->ints, x->kind == ONNX_LAST ? last : first, (size_t)out->count * sizeof *out->ints);
-    if (x->kind == ONNX_FLAT) out->ints[1] = (int64_t)x->c * x->h * x->w;
+    const int64_t *whole = x->kind == ONNX_LAST ? last : map ? first : flat;
+    const int64_t rank = map ? 4 : 2, start = dcnn_onnx_place(dcnn_onnx_int_of(node, "start", 0), rank);
+    const int64_t end = dcnn_onnx_place(dcnn_onnx_int_of(node, "end", rank), rank);
+    DCNN_TRY(new_ints(r, out, end > start ? end - start : 0));
+    memcpy(out->ints, whole + start, (size_t)out->count * sizeof *out->ints);
     return DCNN_OK;
 }
 
@@ -207,8 +242,7 @@ static dcnn_status gather(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const
     *done = x->ints && at.ints && x->rank == 1;
     if (!*done) return DCNN_OK;
     DCNN_TRY(new_ints(r, out, at.count));
-    out->rank = at.rank;
-    memcpy(out->dims, at.dims, sizeof at.dims);
+    set_dims(out, &at);
     for (int64_t i = 0; i < at.count; i++) {
         const int64_t from = at.ints[i] < 0 ? at.ints[i] + x->count : at.ints[i];
         if (from < 0 || from >= x->count) return dcnn_onnx_refuse(r, node, "it takes a number that is not there");
@@ -217,8 +251,10 @@ static dcnn_status gather(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const
     return DCNN_OK;
 }
 
-static dcnn_status concatenate(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_onnx_value *out, bool *done) {
+static dcnn_status concatenate(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const dcnn_onnx_value *x,
+                               dcnn_onnx_value *out, bool *done) {
     int64_t count = 0;
+    (void)x;
     for (size_t i = 0; i < node->n_input; i++) {
         dcnn_onnx_value part;
         DCNN_TRY(dcnn_onnx_input(r, node, i, &part));
@@ -257,15 +293,24 @@ static dcnn_status slice(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const 
     if (b > rows) b = rows;
     const int64_t count = (b - a) * step > 0 ? (b - a) * step : 0;
     DCNN_TRY(new_ints(r, out, count * width));
-    out->rank = x->rank;
+    set_dims(out, x);
     out->dims[0] = count;
-    out->dims[1] = x->dims[1];
     for (int64_t i = 0; i < count; i++)
         memcpy(out->ints + i * width, x->ints + (a + i * step) * width, (size_t)width * sizeof *out->ints);
     return DCNN_OK;
 }
 
-static dcnn_status transpose(dcnn_onnx_reader *r, const dcnn_onnx_value *x, dcnn_onnx_value *out) {
+/* A table's lines as its columns, unless `perm` leaves it as it is. */
+static dcnn_status transpose(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const dcnn_onnx_value *x,
+                             dcnn_onnx_value *out, bool *done) {
+    int64_t perm[2] = {1, 0};
+    *done = x->ints && x->rank == 2;
+    if (!*done) return DCNN_OK;
+    DCNN_TRY(dcnn_onnx_ints_of(r, node, "perm", 2, perm));
+    if (perm[0] < 0 || perm[0] > 1 || perm[1] != 1 - perm[0])
+        return dcnn_onnx_refuse(r, node, "its perm does not name each of its input's axes once");
+    *out = *x;
+    if (perm[0] == 0) return DCNN_OK;
     DCNN_TRY(new_ints(r, out, x->count));
     out->rank = 2;
     out->dims[0] = x->dims[1];
@@ -294,16 +339,49 @@ static dcnn_status reshape(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, cons
     return DCNN_OK;
 }
 
+/* Axes of one more, or one fewer, that are 1 long. */
+static dcnn_status squeeze(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const dcnn_onnx_value *x,
+                           dcnn_onnx_value *out, bool *done) {
+    const bool more = node->op_type[0] == 'U';
+    int64_t axes[2 * DCNN_ONNX_RANK];
+    int count, from = 0;
+    unsigned chosen = 0;
+    DCNN_TRY(dcnn_onnx_list_of(r, node, 1, "axes", axes, &count));
+    const int rank = more ? x->rank + count : x->rank; /* that the axes are of */
+    *done = rank <= DCNN_ONNX_RANK;
+    if (!*done) return DCNN_OK;
+    for (int i = 0; i < count; i++) {
+        const int64_t axis = axes[i] < 0 ? axes[i] + rank : axes[i];
+        if (axis < 0 || axis >= rank || (chosen & 1u << axis) || (!more && x->dims[axis] != 1))
+            return dcnn_onnx_refuse(r, node, "its axes do not fit its input");
+        chosen |= 1u << axis;
+    }
+    *out = *x;
+    out->rank = 0;
+    for (int i = 0; i < rank; i++) {
+        const bool here = count > 0 ? chosen >> i & 1u : !more && x->dims[i] == 1;
+        if (more) out->dims[out->rank++] = here ? 1 : x->dims[from++];
+        if (!more && !here) out->dims[out->rank++] = x->dims[i];
+    }
+    return DCNN_OK;
+}
+
+static bool has_same_dims(const dcnn_onnx_value *x, const dcnn_onnx_value *y) {
+    return x->rank == y->rank && memcmp(x->dims, y->dims, (size_t)x->rank * sizeof *x->dims) == 0;
+}
+
 /* Sums and products of whole numbers, one by one or by one number. */
 static dcnn_status calculate(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const dcnn_onnx_value *x,
                              dcnn_onnx_value *out, bool *done) {
     dcnn_onnx_value y;
     DCNN_TRY(dcnn_onnx_input(r, node, 1, &y));
-    *done = x->ints && y.kind == ONNX_CONSTANT && y.ints && (x->count == y.count || x->count == 1 || y.count == 1);
+    *done = x->ints && y.kind == ONNX_CONSTANT && y.ints &&
+            (has_same_dims(x, &y) || (y.count == 1 && y.rank <= x->rank) || (x->count == 1 && x->rank <= y.rank));
     if (!*done) return DCNN_OK;
-    const int64_t count = x->count > y.count ? x->count : y.count;
+    const bool first = y.count == 1 && y.rank <= x->rank;
+    const int64_t count = first ? x->count : y.count;
     DCNN_TRY(new_ints(r, out, count));
-    out->rank = x->count >= y.count ? x->rank : y.rank;
+    set_dims(out, first ? x : &y);
     for (int64_t i = 0; i < count; i++) {
         const int64_t a = x->ints[x->count == 1 ? 0 : i], b = y.ints[y.count == 1 ? 0 : i];
         int64_t value = 0;
@@ -343,25 +421,27 @@ static dcnn_status constant(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcn
     return DCNN_OK;
 }
 
+/* So many whole numbers; floats, as those are that it makes where it says no value, nobody needs. */
 static dcnn_status constant_of_shape(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const dcnn_onnx_value *x,
                                      dcnn_onnx_value *out, bool *done) {
     const DcnnOnnx__Attribute *fill = dcnn_onnx_attribute(node, "value");
     dcnn_onnx_value value = {0};
-    *done = x->ints && x->count == 1 && x->ints[0] >= 0 && x->ints[0] < 1 << 16;
-    if (!*done) return DCNN_OK;
     if (fill && fill->t) DCNN_TRY(dcnn_onnx_tensor(r, fill->t, &value));
+    *done = x->ints && x->count == 1 && x->ints[0] >= 0 && x->ints[0] < 1 << 16 && value.ints && value.count == 1;
+    if (!*done) return DCNN_OK;
     DCNN_TRY(new_ints(r, out, x->ints[0]));
-    for (int64_t i = 0; i < out->count; i++) out->ints[i] = value.ints && value.count == 1 ? value.ints[0] : 0;
+    for (int64_t i = 0; i < out->count; i++) out->ints[i] = value.ints[0];
     return DCNN_OK;
 }
 
 /* Whole numbers as such, or made floats of. */
-static dcnn_status cast(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const dcnn_onnx_value *x,
-                        dcnn_onnx_value *out) {
-    const int64_t to = dcnn_onnx_int_of(node, "to", ONNX_FLOAT);
+static dcnn_status cast(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const dcnn_onnx_value *x, dcnn_onnx_value *out,
+                        bool *done) {
+    const int64_t to = dcnn_onnx_int_of(node, "to", 0);
     const bool whole = to == ONNX_INT64 || to == ONNX_INT32;
+    *done = whole || to == ONNX_FLOAT;
     *out = *x;
-    if (whole == (x->ints != NULL)) return DCNN_OK;
+    if (!*done || whole == (x->ints != NULL)) return DCNN_OK;
     if (whole) return dcnn_onnx_refuse(r, node, "it makes whole numbers of others");
     out->ints = NULL;
     out->floats = dcnn_onnx_keep(r, (size_t)x->count, sizeof *out->floats);
@@ -369,35 +449,52 @@ static dcnn_status cast(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const d
     return out->floats ? DCNN_OK : DCNN_FAILURE;
 }
 
-dcnn_status dcnn_onnx_fold(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_onnx_value *out, bool *done) {
-    const char *op = node->op_type;
-    dcnn_onnx_value x;
+static dcnn_status identity(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const dcnn_onnx_value *x,
+                            dcnn_onnx_value *out, bool *done) {
+    (void)r;
+    (void)node;
     *done = true;
-    if (strcmp(op, "Constant") == 0) return constant(r, node, out);
-    *done = false;
+    *out = *x;
+    return DCNN_OK;
+}
+
+/* Operators of which a first input that is a constant makes another one, if *done says so. */
+static const struct {
+    const char *operator;
+    dcnn_status (*fold)(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const dcnn_onnx_value *x, dcnn_onnx_value *out,
+                        bool *done);
+    const char *attributes;
+} rows_of[] = {{"Gather", gather, "axis"}, /* of lists: there is one */
+               {"Concat", concatenate, "axis"},
+               {"Slice", slice, "starts ends axes"},
+               {"Reshape", reshape, "shape allowzero"}, /* a 0 is not folded */
+               {"ConstantOfShape", constant_of_shape, "value"},
+               {"Add", calculate, ""},
+               {"Sub", calculate, ""},
+               {"Mul", calculate, ""},
+               {"Div", calculate, ""},
+               {"Transpose", transpose, "perm"},
+               {"Cast", cast, "to saturate"}, /* of float8 alone */
+               {"Identity", identity, ""},
+               {"Unsqueeze", squeeze, "axes"},
+               {"Squeeze", squeeze, "axes"}};
+
+dcnn_status dcnn_onnx_fold(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_onnx_value *out, bool *done) {
+    const char *op = node->op_type, *attributes = NULL;
+    dcnn_onnx_value x;
+    *done = strcmp(op, "Constant") == 0;
+    if (*done) return constant(r, node, out);
     if (node->n_input == 0) return DCNN_OK;
     DCNN_TRY(dcnn_onnx_input(r, node, 0, &x));
     if (strcmp(op, "Shape") == 0 && x.kind != ONNX_CONSTANT && x.kind != ONNX_OPEN && x.kind != ONNX_GROUPED) {
         *done = true;
-        return shape_of(r, &x, out);
+        attributes = "start end";
+        DCNN_TRY(shape_of(r, node, &x, out));
     }
-    if (x.kind != ONNX_CONSTANT) return DCNN_OK;
-    if (strcmp(op, "Gather") == 0) return gather(r, node, &x, out, done);
-    if (strcmp(op, "Concat") == 0) return concatenate(r, node, out, done);
-    if (strcmp(op, "Slice") == 0) return slice(r, node, &x, out, done);
-    if (strcmp(op, "Reshape") == 0) return reshape(r, node, &x, out, done);
-    if (strcmp(op, "ConstantOfShape") == 0) return constant_of_shape(r, node, &x, out, done);
-    if (strcmp(op, "Add") == 0 || strcmp(op, "Sub") == 0 || strcmp(op, "Mul") == 0 || strcmp(op, "Div") == 0)
-        return calculate(r, node, &x, out, done);
-    *done = true;
-    if (strcmp(op, "Transpose") == 0 && x.ints && x.rank == 2) return transpose(r, &x, out);
-    if (strcmp(op, "Cast") == 0) return cast(r, node, &x, out);
-    if (strcmp(op, "Identity") == 0 || strcmp(op, "Unsqueeze") == 0 || strcmp(op, "Squeeze") == 0) {
-        *out = x; /* lists and numbers: how they are nested matters to none of those above */
-        if (x.count == 1 && op[0] == 'U') out->rank = 1;
-        if (x.count == 1) out->dims[0] = 1;
-        return DCNN_OK;
-    }
-    *done = false;
-    return DCNN_OK;
+    for (size_t i = 0; x.kind == ONNX_CONSTANT && i < sizeof rows_of / sizeof rows_of[0]; i++)
+        if (strcmp(op, rows_of[i].operator) == 0) {
+            DCNN_TRY(rows_of[i].fold(r, node, &x, out, done));
+            attributes = rows_of[i].attributes;
+        }
+    return *done ? dcnn_onnx_check_attributes(r, node, attributes) : DCNN_OK;
 }

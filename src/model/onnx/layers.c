@@ -6,8 +6,7 @@
 #include "model/onnx/write.h"
 #include "nn/config.h"
 
-/* --- settings ------------------------------------------------------------------------------------------------------
- */
+/* --- settings ----------------------------------------------------------------------------------------------------- */
 
 static int number(const dcnn_onnx_layer *l, const char *key, int fallback) {
     const json_t *value = json_object_get(l->config, key);
@@ -46,8 +45,7 @@ static dcnn_status keep(dcnn_onnx_layer *l, const char **y) {
     return DCNN_OK;
 }
 
-/* --- windows -------------------------------------------------------------------------------------------------------
- */
+/* --- windows ------------------------------------------------------------------------------------------------------ */
 
 typedef struct window {
     int64_t size[2], stride[2], dilation[2], pads[4]; /* zeros before rows, columns; behind rows, columns */
@@ -174,8 +172,7 @@ static dcnn_status global_pool(dcnn_onnx_layer *l, const char **y) {
     return DCNN_OK;
 }
 
-/* --- normalization -------------------------------------------------------------------------------------------------
- */
+/* --- normalization ------------------------------------------------------------------------------------------------ */
 
 static const char *transposed(dcnn_onnx_layer *l, const char *x, const int64_t order[4]) {
     const char *y = dcnn_onnx_one(l->graph, "Transpose", x);
@@ -256,8 +253,7 @@ static dcnn_status normalization(dcnn_onnx_layer *l, const char **y) {
     return DCNN_OK;
 }
 
-/* --- pixels --------------------------------------------------------------------------------------------------------
- */
+/* --- pixels ------------------------------------------------------------------------------------------------------- */
 
 /* [[before, behind], [before, behind]] of rows and columns. */
 static int64_t side(const dcnn_onnx_layer *l, const char *key, size_t axis, size_t end) {
@@ -296,8 +292,7 @@ static dcnn_status upsampling2d(dcnn_onnx_layer *l, const char **y) {
     return DCNN_OK;
 }
 
-/* --- shapes --------------------------------------------------------------------------------------------------------
- */
+/* --- shapes ------------------------------------------------------------------------------------------------------- */
 
 /* Keras' channels_first takes rows for channels, and puts them last: columns, channels, rows. */
 static dcnn_status flatten(dcnn_onnx_layer *l, const char **y) {
@@ -347,8 +342,7 @@ static dcnn_status prelu(dcnn_onnx_layer *l, const char **y) {
     return DCNN_OK;
 }
 
-/* --- merging -------------------------------------------------------------------------------------------------------
- */
+/* --- merging ------------------------------------------------------------------------------------------------------ */
 
 static dcnn_status merge(dcnn_onnx_layer *l, const char **y) {
     static const struct {
@@ -377,8 +371,7 @@ static dcnn_status concatenate(dcnn_onnx_layer *l, const char **y) {
     return DCNN_OK;
 }
 
-/* --- the table -----------------------------------------------------------------------------------------------------
- */
+/* --- the table ---------------------------------------------------------------------------------------------------- */
 
 static const struct {
     const dcnn_layer *layer;

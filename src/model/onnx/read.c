@@ -11,25 +11,10 @@
 
 enum { MOST_NODES = 1 << 16 };
 
-/* --- memory and values ---------------------------------------------------------------------------------------------
- */
-
-static bool grow(void *list, size_t size, size_t count, size_t *room) {
-    void **pointer = list;
-    if (count < *room) return true;
-    const size_t more = 2 * *room + 64;
-    void *larger = realloc(*pointer, more * size);
-    if (larger == NULL) {
-        DCNN_FAIL(DCNN_FAILURE, "out of memory: an ONNX model");
-        return false;
-    }
-    *pointer = larger;
-    *room = more;
-    return true;
-}
+/* --- memory and values -------------------------------------------------------------------------------------------- */
 
 void *dcnn_onnx_keep(dcnn_onnx_reader *r, size_t count, size_t size) {
-    if (!grow(&r->blocks, sizeof *r->blocks, r->block_count, &r->block_room)) return NULL;
+    if (!dcnn_onnx_grow(&r->blocks, sizeof *r->blocks, r->block_count, &r->block_room)) return NULL;
     void *block = calloc(count + 1, size);
     if (block == NULL)
         DCNN_FAIL(DCNN_FAILURE, "out of memory: an ONNX model");
@@ -50,7 +35,7 @@ dcnn_status dcnn_onnx_get(const dcnn_onnx_reader *r, const char *name, dcnn_onnx
 dcnn_status dcnn_onnx_put(dcnn_onnx_reader *r, const char *name, const dcnn_onnx_value *value) {
     if (json_object_get(r->index, name))
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s: damaged: the value '%.80s' is made twice", r->path, name);
-    if (!grow(&r->values, sizeof *r->values, r->value_count, &r->value_room)) return DCNN_FAILURE;
+    if (!dcnn_onnx_grow(&r->values, sizeof *r->values, r->value_count, &r->value_room)) return DCNN_FAILURE;
     if (json_object_set_new(r->index, name, json_integer((json_int_t)r->value_count)) != 0)
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s: damaged: the name of a value is not UTF-8", r->path);
     r->values[r->value_count] = *value;
@@ -77,35 +62,28 @@ dcnn_status dcnn_onnx_refuse(const dcnn_onnx_reader *r, const DcnnOnnx__Node *no
                      node->op_type ? node->op_type : "?", what);
 }
 
-/* --- layers --------------------------------------------------------------------------------------------------------
- */
+/* --- layers ------------------------------------------------------------------------------------------------------- */
 
 /* "conv2d" of dcnn's own "conv2d/Conv_0"; else the class's name, numbered. */
 static const char *choose_name(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const char *class_name) {
     char *name = dcnn_onnx_keep(r, DCNN_NAME_BYTES, 1);
     const char *own = r->own && node && node->name ? node->name : "", *slash = strchr(own, '/');
-    size_t length = slash ? (size_t)(slash - own) : 0;
+    const size_t length = slash ? (size_t)(slash - own) : 0;
     if (name == NULL) return NULL;
     if (length > 0 && length < DCNN_NAME_BYTES) memcpy(name, own, length);
-    for (int number = 0; name[0] == '\0' || json_object_get(r->names, name); number++) {
-        length = 0;
-        for (const char *p = class_name; *p && length + 16 < DCNN_NAME_BYTES; p++) {
-            const bool capital = *p >= 'A' && *p <= 'Z';
-            if (capital && p > class_name && p[-1] >= 'a') name[length++] = '_';
-            name[length++] = (char)(capital ? *p + 32 : *p);
-        }
-        name[length] = '\0';
-        if (number > 0) snprintf(name + length, DCNN_NAME_BYTES - length, "_%d", number);
-    }
+    for (int number = 0; name[0] == '\0' || json_object_get(r->names, name); number++)
+        dcnn_net_place_name(class_name, number, name);
     return name;
 }
 
 dcnn_status dcnn_onnx_add(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const char *class_name, json_t *config,
                           int count, const dcnn_onnx_value *inputs, dcnn_onnx_value *out) {
+    if (config == NULL)
+        return node ? dcnn_onnx_refuse(r, node, "one of its settings is not a number")
+                    : DCNN_FAIL(DCNN_BAD_INPUT, "%s: a setting of '%s' is not a number", r->path, class_name);
     const char *name = choose_name(r, node, class_name);
     json_t *values = json_array();
     for (int i = 0; i < count; i++) json_array_append_new(values, json_pack("[s,i,i,{}]", inputs[i].layer, 0, 0));
-    if (config == NULL) config = json_object();
     json_t *calls = count > 0 ? json_pack("[o]", values) : values;
     if (name) json_object_set_new(config, "name", json_string(name));
     json_t *layer = name ? json_pack("{s:s, s:s, s:O, s:O}", "class_name", class_name, "name", name, "config", config,
@@ -124,7 +102,7 @@ json_t *dcnn_onnx_config(const dcnn_onnx_reader *r, const char *layer) {
 }
 
 dcnn_status dcnn_onnx_weigh(dcnn_onnx_reader *r, const char *layer, int number, float *values, size_t count) {
-    if (!grow(&r->weights, sizeof *r->weights, r->weight_count, &r->weight_room)) return DCNN_FAILURE;
+    if (!dcnn_onnx_grow(&r->weights, sizeof *r->weights, r->weight_count, &r->weight_room)) return DCNN_FAILURE;
     r->weights[r->weight_count++] = (dcnn_onnx_weight_in){layer, number, values, count};
     return DCNN_OK;
 }
@@ -156,7 +134,7 @@ dcnn_status dcnn_onnx_settle(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dc
     if (value->kind != ONNX_FLAT) return DCNN_OK;
     const bool same = value->c == 1 || (int64_t)value->h * value->w == 1;
     if (!same) DCNN_TRY(permute(r, NULL, 3, 1, 2, value));
-    DCNN_TRY(dcnn_onnx_add(r, node, "Flatten", NULL, 1, value, value));
+    DCNN_TRY(dcnn_onnx_add(r, node, "Flatten", json_object(), 1, value, value));
     value->kind = ONNX_VECTOR;
     value->c *= value->h * value->w;
     value->h = value->w = 1;
@@ -168,13 +146,34 @@ dcnn_status dcnn_onnx_settled(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, d
     return dcnn_onnx_settle(r, node, x);
 }
 
-/* --- the graph -----------------------------------------------------------------------------------------------------
- */
+/* --- the graph ---------------------------------------------------------------------------------------------------- */
 
-static dcnn_onnx_take *find(const dcnn_onnx_row *rows, const char *operator) {
-    for (; rows->operator; rows++)
-        if (strcmp(rows->operator, operator) == 0) return rows->take;
+static const dcnn_onnx_row *find(const char *operator) {
+    const dcnn_onnx_row *const tables[] = {dcnn_onnx_layer_rows, dcnn_onnx_value_rows, dcnn_onnx_shape_rows};
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
+        for (const dcnn_onnx_row *row = tables[i]; row->operator; row++)
+            if (strcmp(row->operator, operator) == 0) return row;
     return NULL;
+}
+
+/* What a layer makes stays where the arithmetic of shapes is safe: an int has room for each product and sum of them. */
+static dcnn_status check_size(const dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const dcnn_onnx_value *value) {
+    const int64_t sizes[3] = {value->c, value->h, value->w};
+    int64_t whole = 1;
+    if (value->kind == ONNX_CONSTANT || value->kind == ONNX_OPEN) return DCNN_OK;
+    for (int i = 0; i < 3; i++) {
+        const bool good = sizes[i] >= 1 && sizes[i] <= (i == 0 ? DCNN_ONNX_FEATURES : DCNN_ONNX_LENGTH);
+        whole = good ? whole * sizes[i] : DCNN_ONNX_FEATURES + 1;
+        if (whole > DCNN_ONNX_FEATURES)
+            return node ? dcnn_onnx_refuse(r, node, "what it makes is too large")
+                        : DCNN_FAIL(DCNN_BAD_INPUT, "%s: its input is too large", r->path);
+    }
+    return DCNN_OK;
+}
+
+/* ONNX's own operators have no domain, or its name. */
+static bool is_own_domain(const char *domain) {
+    return domain == NULL || domain[0] == '\0' || strcmp(domain, "ai.onnx") == 0;
 }
 
 static dcnn_status take_node(dcnn_onnx_reader *r, const DcnnOnnx__Node *node) {
@@ -182,14 +181,14 @@ static dcnn_status take_node(dcnn_onnx_reader *r, const DcnnOnnx__Node *node) {
     bool done = false;
     if (node->op_type == NULL || node->n_output == 0 || node->output[0] == NULL)
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s: damaged: a node without an operator or an output", r->path);
-    if (node->domain && node->domain[0] && strcmp(node->domain, "ai.onnx") != 0)
+    if (!is_own_domain(node->domain))
         return dcnn_onnx_refuse(r, node, "its operator is of another set than ONNX's own");
     DCNN_TRY(dcnn_onnx_fold(r, node, &out, &done));
-    dcnn_onnx_take *take = find(dcnn_onnx_layer_rows, node->op_type);
-    if (take == NULL) take = find(dcnn_onnx_value_rows, node->op_type);
-    if (take == NULL) take = find(dcnn_onnx_shape_rows, node->op_type);
+    const dcnn_onnx_row *row = find(node->op_type);
     out = done ? out : (dcnn_onnx_value){.kind = ONNX_OPEN};
-    if (!done && take) DCNN_TRY(take(r, node, &out));
+    if (!done && row) DCNN_TRY(row->take(r, node, &out));
+    if (!done && row) DCNN_TRY(dcnn_onnx_check_attributes(r, node, row->attributes));
+    DCNN_TRY(check_size(r, node, &out));
     out.made_by = node;
     if (out.kind == ONNX_OPEN && out.blame == NULL) {
         dcnn_onnx_value x = {0};
@@ -209,7 +208,7 @@ static dcnn_status take_input(dcnn_onnx_reader *r, const DcnnOnnx__Value *input)
     for (size_t i = 0; good && i < rank; i++) {
         const DcnnOnnx__Dimension *dim = type->shape->dim[i];
         if (i > 0 || dim->has_dim_value) dims[i] = dim->has_dim_value ? dim->dim_value : 0;
-        good = i == 0 || (dims[i] >= 1 && dims[i] <= 1 << 20);
+        good = i == 0 || (dims[i] >= 1 && dims[i] <= DCNN_ONNX_FEATURES);
     }
     if (!good)
         return DCNN_FAIL(
@@ -226,6 +225,7 @@ static dcnn_status take_input(dcnn_onnx_reader *r, const DcnnOnnx__Value *input)
     value.c = (int)dims[last ? 3 : 1];
     value.h = (int)dims[last ? 1 : 2];
     value.w = (int)dims[last ? 2 : 3];
+    DCNN_TRY(check_size(r, NULL, &value));
     r->batch = dims[0] > 0 ? dims[0] : 0;
     value.positive = type->elem_type == ONNX_UINT8;
     json_t *shape = rank == 2 ? json_pack("[n,i]", value.c) : json_pack("[n,i,i,i]", value.h, value.w, value.c);
@@ -263,8 +263,7 @@ static void count_uses(dcnn_onnx_reader *r) {
         }
 }
 
-/* --- the end -------------------------------------------------------------------------------------------------------
- */
+/* --- the end ------------------------------------------------------------------------------------------------------ */
 
 static dcnn_status fill_weights(const dcnn_onnx_reader *r, dcnn_net *net) {
     for (size_t i = 0; i < r->weight_count; i++) {
@@ -302,14 +301,14 @@ static dcnn_status make_net(dcnn_onnx_reader *r, dcnn_net **net) {
 
 /* Entries that dcnn writes: texts, and lists as JSON. */
 static dcnn_status take_metadata(const DcnnOnnx__Model *model, const char *path, dcnn_checkpoint *into) {
-    json_t *own = json_object();
+    json_t *metadata = json_object();
     for (size_t i = 0; i < model->n_metadata_props; i++) {
         const DcnnOnnx__Entry *entry = model->metadata_props[i];
         json_t *value = entry->key && entry->value ? json_loads(entry->value, 0, NULL) : NULL;
-        if (value) json_object_set_new(own, entry->key, value);
+        if (value) json_object_set_new(metadata, entry->key, value);
     }
-    dcnn_status status = dcnn_own_take(own, path, into);
-    json_decref(own);
+    dcnn_status status = dcnn_metadata_read(metadata, path, into);
+    json_decref(metadata);
     return status;
 }
 
@@ -345,7 +344,7 @@ static dcnn_status read_model(const char *path, const DcnnOnnx__Model *model, dc
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s: a graph of %zu nodes is too large", path, model->graph->n_node);
     for (size_t i = 0; i < model->n_opset_import; i++) {
         const DcnnOnnx__OperatorSet *set = model->opset_import[i];
-        if (set->domain == NULL || set->domain[0] == '\0') r.opset = set->version;
+        if (is_own_domain(set->domain)) r.opset = set->version;
     }
     r.own = model->producer_name && strcmp(model->producer_name, "dcnn") == 0;
     r.index = json_object();

@@ -69,6 +69,8 @@ typedef struct dcnn_onnx_reader {
     char told[200]; /* what the user has to know */
 } dcnn_onnx_reader;
 
+enum { DCNN_ONNX_LENGTH = 1 << 20 /* rows or columns of a map */, DCNN_ONNX_FEATURES = 1 << 28 /* all its numbers */ };
+
 /* Memory that lasts as long as the reader. NULL: out of memory, which is on record. */
 void *dcnn_onnx_keep(dcnn_onnx_reader *r, size_t count, size_t size);
 
@@ -89,6 +91,9 @@ const DcnnOnnx__Attribute *dcnn_onnx_attribute(const DcnnOnnx__Node *node, const
 int64_t dcnn_onnx_int_of(const DcnnOnnx__Node *node, const char *name, int64_t fallback);
 double dcnn_onnx_float_of(const DcnnOnnx__Node *node, const char *name, double fallback);
 bool dcnn_onnx_is(const DcnnOnnx__Node *node, const char *name, const char *word, const char *fallback);
+/* Refuses an attribute that is not among `known`, words with spaces between: "axis", or "storage_order=0" where it may
+ * stand there with that one whole number. */
+dcnn_status dcnn_onnx_check_attributes(const dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const char *known);
 /* Fills `count` numbers; those of a missing attribute stay. Fails where there are others. */
 dcnn_status dcnn_onnx_ints_of(const dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const char *name, size_t count,
                               int64_t *values);
@@ -96,14 +101,17 @@ dcnn_status dcnn_onnx_ints_of(const dcnn_onnx_reader *r, const DcnnOnnx__Node *n
 dcnn_status dcnn_onnx_list_of(const dcnn_onnx_reader *r, const DcnnOnnx__Node *node, size_t input,
                               const char *attribute, int64_t *values, int *count);
 
+/* A place in `count` of them, from the first (0) or the last (-1) on; where it lies outside, the end there. */
+int64_t dcnn_onnx_place(int64_t number, int64_t count);
+
 /* Refuses a node: "x.onnx: node 'a' (Conv): what". */
 dcnn_status dcnn_onnx_refuse(const dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const char *what);
 
 /* Computes a node of constants. *done: false if it is none that dcnn folds. */
 dcnn_status dcnn_onnx_fold(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_onnx_value *out, bool *done);
 
-/* Adds a layer on some values; takes `config` over. out->layer becomes its name; its kind and shape are the caller's.
- */
+/* Adds a layer on some values; takes `config` over, of which NULL says that one of its numbers is none that JSON has (a
+ * NaN). out->layer becomes its name; its kind and shape are the caller's. */
 dcnn_status dcnn_onnx_add(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const char *class_name, json_t *config,
                           int count, const dcnn_onnx_value *inputs, dcnn_onnx_value *out);
 
@@ -131,6 +139,7 @@ typedef dcnn_status dcnn_onnx_take(dcnn_onnx_reader *r, const DcnnOnnx__Node *no
 typedef struct dcnn_onnx_row {
     const char *operator;
     dcnn_onnx_take *take;
+    const char *attributes; /* that it reads, or that change nothing here; any other one is refused */
 } dcnn_onnx_row;
 extern const dcnn_onnx_row dcnn_onnx_layer_rows[], dcnn_onnx_value_rows[], dcnn_onnx_shape_rows[];
 

@@ -4,8 +4,7 @@
 
 #include "model/onnx/read.h"
 
-/* --- constants as weights ------------------------------------------------------------------------------------------
- */
+/* --- constants as weights ----------------------------------------------------------------------------------------- */
 
 static dcnn_status floats_of(const dcnn_onnx_reader *r, const DcnnOnnx__Node *node, size_t input,
                              dcnn_onnx_value *value) {
@@ -41,8 +40,7 @@ static float *turned(dcnn_onnx_reader *r, const float *from, const int64_t dims[
     return to;
 }
 
-/* --- windows -------------------------------------------------------------------------------------------------------
- */
+/* --- windows ------------------------------------------------------------------------------------------------------ */
 
 typedef struct window {
     int64_t size[2], stride[2], dilation[2], pads[4]; /* before rows, columns; behind rows, columns */
@@ -67,6 +65,9 @@ static dcnn_status read_window(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, 
     DCNN_TRY(dcnn_onnx_ints_of(r, node, "pads", 4, w->pads));
     const bool upper = dcnn_onnx_is(node, "auto_pad", "SAME_UPPER", "NOTSET");
     const bool lower = dcnn_onnx_is(node, "auto_pad", "SAME_LOWER", "NOTSET");
+    const bool plain = dcnn_onnx_is(node, "auto_pad", "NOTSET", "NOTSET");
+    if (!upper && !lower && !plain && !dcnn_onnx_is(node, "auto_pad", "VALID", "NOTSET"))
+        return dcnn_onnx_refuse(r, node, "its auto_pad is none of ONNX's words");
     for (int i = 0; i < 2; i++) {
         int64_t before, behind;
         if (w->size[i] < 1 || w->size[i] > 1 << 12 || w->stride[i] < 1 || w->stride[i] > 1 << 12 ||
@@ -121,8 +122,7 @@ static void set_dilation(json_t *config, const window *w) {
                         json_pack("[I,I]", (json_int_t)w->dilation[0], (json_int_t)w->dilation[1]));
 }
 
-/* --- Conv ----------------------------------------------------------------------------------------------------------
- */
+/* --- Conv --------------------------------------------------------------------------------------------------------- */
 
 static dcnn_status conv(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_onnx_value *out) {
     dcnn_onnx_value x, kernel;
@@ -177,9 +177,8 @@ static dcnn_status conv_transpose(dcnn_onnx_reader *r, const DcnnOnnx__Node *nod
     DCNN_TRY(dcnn_onnx_ints_of(r, node, "dilations", 2, w.dilation));
     DCNN_TRY(dcnn_onnx_ints_of(r, node, "pads", 4, w.pads));
     DCNN_TRY(dcnn_onnx_ints_of(r, node, "output_padding", 2, more));
-    if (dcnn_onnx_int_of(node, "group", 1) != 1 || dcnn_onnx_attribute(node, "output_shape") ||
-        !dcnn_onnx_is(node, "auto_pad", "NOTSET", "NOTSET"))
-        return dcnn_onnx_refuse(r, node, "dcnn has it without groups, output_shape and auto_pad");
+    if (dcnn_onnx_int_of(node, "group", 1) != 1 || !dcnn_onnx_is(node, "auto_pad", "NOTSET", "NOTSET"))
+        return dcnn_onnx_refuse(r, node, "dcnn has it without groups and auto_pad");
     if (kernel.rank != 4 || kernel.dims[0] != x.c || kernel.dims[1] < 1 || kernel.dims[1] > 1 << 20)
         return dcnn_onnx_refuse(r, node, "its kernel does not fit its input");
     const int lengths[2] = {x.h, x.w};
@@ -220,8 +219,7 @@ static dcnn_status conv_transpose(dcnn_onnx_reader *r, const DcnnOnnx__Node *nod
     return dcnn_onnx_add(r, NULL, "Cropping2D", sides, 1, out, out);
 }
 
-/* --- dense ---------------------------------------------------------------------------------------------------------
- */
+/* --- dense -------------------------------------------------------------------------------------------------------- */
 
 /* Kernel [in, units] of a vector; that of a flattened map [c h w, units] takes the order of [h w c]. */
 static dcnn_status add_dense(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_onnx_value x,
@@ -231,7 +229,7 @@ static dcnn_status add_dense(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dc
         return dcnn_onnx_refuse(r, node, "its input is not [N, features]");
     if (kernel->rank != 2 || kernel->dims[turned_round ? 1 : 0] != in || units < 1 || units > 1 << 20)
         return dcnn_onnx_refuse(r, node, "its weights do not fit its input");
-    if (x.kind == ONNX_FLAT) DCNN_TRY(dcnn_onnx_add(r, NULL, "Flatten", NULL, 1, &x, &x));
+    if (x.kind == ONNX_FLAT) DCNN_TRY(dcnn_onnx_add(r, NULL, "Flatten", json_object(), 1, &x, &x));
     float *values = dcnn_onnx_keep(r, (size_t)kernel->count, sizeof *values);
     if (values == NULL) return DCNN_FAILURE;
     for (int64_t i = 0; i < in; i++) {
@@ -268,8 +266,7 @@ static dcnn_status matmul(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_
     return add_dense(r, node, x, &kernel, false, false, out);
 }
 
-/* --- pooling -------------------------------------------------------------------------------------------------------
- */
+/* --- pooling ------------------------------------------------------------------------------------------------------ */
 
 static dcnn_status pool(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_onnx_value *out) {
     const bool max = strcmp(node->op_type, "MaxPool") == 0;
@@ -338,8 +335,7 @@ static dcnn_status reduce(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_
     return add_global(r, node, max ? "GlobalMaxPooling2D" : "GlobalAveragePooling2D", keep, out);
 }
 
-/* --- normalization -------------------------------------------------------------------------------------------------
- */
+/* --- normalization ------------------------------------------------------------------------------------------------ */
 
 static dcnn_status batch_normalization(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_onnx_value *out) {
     dcnn_onnx_value x;
@@ -436,21 +432,23 @@ static dcnn_status prelu(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_o
     return dcnn_onnx_weigh(r, x.layer, 0, values, (size_t)(each ? whole : x.c));
 }
 
+#define WINDOW "auto_pad dilations kernel_shape pads strides "
+
 const dcnn_onnx_row dcnn_onnx_layer_rows[] = {
-    {"Conv", conv},
-    {"ConvTranspose", conv_transpose},
-    {"Gemm", gemm},
-    {"MatMul", matmul},
-    {"MaxPool", pool},
-    {"AveragePool", pool},
-    {"GlobalAveragePool", global_average_pool},
-    {"GlobalMaxPool", global_max_pool},
-    {"ReduceMean", reduce},
-    {"ReduceMax", reduce},
-    {"BatchNormalization", batch_normalization},
-    {"LayerNormalization", layer_normalization},
-    {"GroupNormalization", group_normalization},
-    {"InstanceNormalization", instance_normalization},
-    {"PRelu", prelu},
-    {NULL, NULL},
+    {"Conv", conv, WINDOW "group"},
+    {"ConvTranspose", conv_transpose, WINDOW "group output_padding"},
+    {"Gemm", gemm, "alpha beta transA transB"},
+    {"MatMul", matmul, ""},
+    {"MaxPool", pool, WINDOW "ceil_mode storage_order"}, /* the order of its second output, which nobody has */
+    {"AveragePool", pool, WINDOW "ceil_mode count_include_pad"},
+    {"GlobalAveragePool", global_average_pool, ""},
+    {"GlobalMaxPool", global_max_pool, ""},
+    {"ReduceMean", reduce, "axes keepdims noop_with_empty_axes"}, /* never empty ones */
+    {"ReduceMax", reduce, "axes keepdims noop_with_empty_axes"},
+    {"BatchNormalization", batch_normalization, "epsilon momentum spatial=1 training_mode"}, /* the layer has both */
+    {"LayerNormalization", layer_normalization, "axis epsilon stash_type=1"},
+    {"GroupNormalization", group_normalization, "epsilon num_groups stash_type=1"},
+    {"InstanceNormalization", instance_normalization, "epsilon"},
+    {"PRelu", prelu, ""},
+    {NULL, NULL, NULL},
 };

@@ -14,7 +14,7 @@ static void make_flat(dcnn_onnx_value *value) {
 
 /* [N, h, w, c] as it lies. */
 static dcnn_status flatten_last(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_onnx_value *value) {
-    DCNN_TRY(dcnn_onnx_add(r, node, "Flatten", NULL, 1, value, value));
+    DCNN_TRY(dcnn_onnx_add(r, node, "Flatten", json_object(), 1, value, value));
     value->c *= value->h * value->w;
     value->h = value->w = 1;
     value->kind = ONNX_VECTOR;
@@ -52,6 +52,7 @@ static dcnn_status read_target(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, 
                                int64_t target[MOST_LIST], int *rank) {
     const int64_t whole = (int64_t)x->c * x->h * x->w, sizes[4] = {0, x->c, x->h, x->w},
                   last[4] = {0, x->h, x->w, x->c};
+    const bool empty = dcnn_onnx_int_of(node, "allowzero", 0) != 0; /* a 0 is no "as it is" */
     int64_t known = 1;
     int open = -1;
     DCNN_TRY(dcnn_onnx_list_of(r, node, 1, "shape", target, rank));
@@ -59,6 +60,7 @@ static dcnn_status read_target(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, 
     const bool first_open = target[0] == -1, fixed = target[0] == 0 || target[0] == r->batch || target[0] == 1;
     if (!first_open && !fixed) return dcnn_onnx_refuse(r, node, "it mixes images of a batch");
     for (int i = 1; i < *rank; i++) {
+        if (target[i] == 0 && empty) return dcnn_onnx_refuse(r, node, "nothing is left");
         if (target[i] == 0 && i < 4) target[i] = x->kind == ONNX_LAST ? last[i] : sizes[i];
         if (target[i] == -1 && open < 0)
             open = i;
@@ -228,6 +230,7 @@ static dcnn_status slice(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_o
     int64_t first[MOST_LIST], end[MOST_LIST], axes[MOST_LIST] = {0, 1, 2, 3}, steps[MOST_LIST];
     int64_t sides[4] = {0, 0, 0, 0};
     int firsts, ends, axis_count, step_count;
+    bool whole = true;
     DCNN_TRY(dcnn_onnx_settled(r, node, out));
     DCNN_TRY(dcnn_onnx_as_map(r, node, out));
     DCNN_TRY(dcnn_onnx_list_of(r, node, 1, "starts", first, &firsts));
@@ -236,19 +239,25 @@ static dcnn_status slice(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_o
     DCNN_TRY(dcnn_onnx_list_of(r, node, 4, "", steps, &step_count));
     if (axis_count == 0)
         for (int i = 0; i < 4; i++) axes[i] = i;
-    for (int i = 0; i < firsts && i < ends; i++) {
-        const int64_t axis = axes[i] < 0 ? axes[i] + 4 : axes[i], sizes[4] = {1, out->c, out->h, out->w};
+    if (firsts != ends || firsts > 4 || (axis_count > 0 && axis_count != firsts))
+        return dcnn_onnx_refuse(r, node, "its starts, ends and axes are not of one length");
+    for (int i = 0; i < firsts; i++) {
+        const int64_t axis = axes[i] < 0 ? axes[i] + 4 : axes[i], sizes[4] = {r->batch, out->c, out->h, out->w};
         if (axis < 0 || axis > 3 || (i < step_count && steps[i] != 1))
             return dcnn_onnx_refuse(r, node, "dcnn has it in steps of 1 alone");
-        int64_t a = first[i] < 0 ? first[i] + sizes[axis] : first[i], b = end[i] < 0 ? end[i] + sizes[axis] : end[i];
-        if (a < 0) a = 0;
-        if (b > sizes[axis]) b = sizes[axis];
-        if (axis < 2 && (a > 0 || (axis == 1 && b < sizes[1])))
-            return dcnn_onnx_refuse(r, node, "dcnn cuts height and width alone");
-        if (axis < 2) continue;
+        if (axis == 0) { /* of any N, whose end nobody knows but the largest numbers there are */
+            whole = whole && first[i] == 0 && end[i] >= (r->batch > 0 ? r->batch : INT32_MAX);
+            continue;
+        }
+        const int64_t a = dcnn_onnx_place(first[i], sizes[axis]), b = dcnn_onnx_place(end[i], sizes[axis]);
+        if (axis == 1) {
+            whole = whole && a == 0 && b == sizes[1];
+            continue;
+        }
         sides[axis - 2] = a;
         sides[axis] = sizes[axis] - b;
     }
+    if (!whole) return dcnn_onnx_refuse(r, node, "dcnn cuts height and width alone");
     return add_sides(r, node, sides, true, out);
 }
 
@@ -286,8 +295,19 @@ static dcnn_status resize(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_
     return DCNN_OK;
 }
 
+/* Those of Resize that change nothing belong to the ways that are refused: cubic, and cut to a region. */
+#define RESIZE "coordinate_transformation_mode cubic_coeff_a exclude_outside=0 extrapolation_value mode nearest_mode "
+
 const dcnn_onnx_row dcnn_onnx_shape_rows[] = {
-    {"Flatten", flatten},     {"Reshape", reshape}, {"Squeeze", squeeze}, {"Unsqueeze", squeeze},
-    {"Transpose", transpose}, {"Concat", concat},   {"Pad", pad},         {"Slice", slice},
-    {"Resize", resize},       {"Upsample", resize}, {NULL, NULL},
+    {"Flatten", flatten, "axis"},
+    {"Reshape", reshape, "allowzero shape"},
+    {"Squeeze", squeeze, "axes"},
+    {"Unsqueeze", squeeze, "axes"},
+    {"Transpose", transpose, "perm"},
+    {"Concat", concat, "axis"},
+    {"Pad", pad, "mode pads value"},
+    {"Slice", slice, "axes ends starts"},
+    {"Resize", resize, RESIZE "antialias=0"},
+    {"Upsample", resize, "mode"},
+    {NULL, NULL, NULL},
 };

@@ -29,8 +29,7 @@ static bool is_about(double a, double b) {
     return fabs(a - b) <= 1e-5 * fabs(b);
 }
 
-/* --- activations ---------------------------------------------------------------------------------------------------
- */
+/* --- activations -------------------------------------------------------------------------------------------------- */
 
 static const struct {
     const char *operator, * keras;
@@ -39,9 +38,14 @@ static const struct {
              {"Selu", "selu", false},      {"Softplus", "softplus", true},    {"Softsign", "softsign", false},
              {"Exp", "exponential", true}, {"HardSwish", "hard_silu", false}, {"Mish", "mish", false}};
 
+static const double selu_alpha = 1.6732632, selu_gamma = 1.0507010;
+
 static dcnn_status activation(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_onnx_value *out) {
     size_t i = 0;
     while (strcmp(plain[i].operator, node->op_type) != 0) i++;
+    if (!is_about(dcnn_onnx_float_of(node, "alpha", selu_alpha), selu_alpha) ||
+        !is_about(dcnn_onnx_float_of(node, "gamma", selu_gamma), selu_gamma))
+        return dcnn_onnx_refuse(r, node, "dcnn has it with the alpha and gamma of its authors");
     DCNN_TRY(dcnn_onnx_settled(r, node, out));
     return add_alike(r, node, "Activation", json_pack("{s:s}", "activation", plain[i].keras), plain[i].positive, out);
 }
@@ -88,6 +92,8 @@ static dcnn_status softmax(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn
     DCNN_TRY(dcnn_onnx_settled(r, node, out));
     const int64_t channels = out->kind == ONNX_LAST ? 3 : 1;
     const bool last = out->kind != ONNX_MAP && axis == -1;
+    if (r->opset < 13 && out->kind == ONNX_MAP && (int64_t)out->h * out->w > 1)
+        return dcnn_onnx_refuse(r, node, "before opset 13 it runs over all of a map, which dcnn does not have");
     if (axis != channels && !last) return dcnn_onnx_refuse(r, node, "dcnn has it over the channels alone");
     if (!log) return add_alike(r, node, "Activation", json_pack("{s:s}", "activation", "softmax"), true, out);
     if (strcmp(node->output[0], r->graph->output[0]->name) != 0)
@@ -121,19 +127,28 @@ static dcnn_status clip(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_on
     return add_alike(r, node, "ReLU", config, true, out);
 }
 
-/* PyTorch's softplus is x itself where x is large: Where(x > 20, x, Softplus(x)). */
+static bool has_as_input(const DcnnOnnx__Node *node, size_t number, const char *name) {
+    return dcnn_onnx_has_input(node, number) && strcmp(node->input[number], name) == 0;
+}
+
+/* PyTorch's softplus is x itself where x is large: Where(x > 20, x, Softplus(x)). In float the two are one from 15 on.
+ */
 static dcnn_status where(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_onnx_value *out) {
-    dcnn_onnx_value y;
+    dcnn_onnx_value condition, x, y, least;
+    double number = 0.0;
+    DCNN_TRY(dcnn_onnx_input(r, node, 0, &condition));
+    DCNN_TRY(dcnn_onnx_input(r, node, 1, &x));
     DCNN_TRY(dcnn_onnx_input(r, node, 2, &y));
-    if (!is_made_by(&y, "Softplus") || !dcnn_onnx_has_input(node, 1) || !dcnn_onnx_has_input(y.made_by, 0) ||
-        strcmp(node->input[1], y.made_by->input[0]) != 0)
+    const bool greater = is_made_by(&condition, "Greater") && has_as_input(condition.made_by, 0, x.name) &&
+                         dcnn_onnx_input(r, condition.made_by, 1, &least) == DCNN_OK && is_number(&least, &number) &&
+                         number >= 15.0;
+    if (!greater || !is_made_by(&y, "Softplus") || !has_as_input(y.made_by, 0, x.name))
         return dcnn_onnx_refuse(r, node, "dcnn has no such operator");
     *out = y;
     return DCNN_OK;
 }
 
-/* --- sums and products ---------------------------------------------------------------------------------------------
- */
+/* --- sums and products -------------------------------------------------------------------------------------------- */
 
 /* gelu by its definition, as PyTorch writes it before opset 20: x (1 + erf(x / sqrt 2)) / 2, its factors in any order.
  */
@@ -288,7 +303,7 @@ static dcnn_status merge(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const 
     for (int i = 1; i < count; i++)
         if ((int64_t)values[i].h * values[i].w > (int64_t)values[largest].h * values[largest].w) largest = i;
     const dcnn_onnx_value shape = values[largest];
-    DCNN_TRY(dcnn_onnx_add(r, node, class_name, NULL, count, values, out));
+    DCNN_TRY(dcnn_onnx_add(r, node, class_name, json_object(), count, values, out));
     const char *layer = out->layer;
     *out = shape;
     out->layer = layer;
@@ -336,8 +351,7 @@ static dcnn_status neg(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_onn
     return add_alike(r, node, "Rescaling", json_pack("{s:f, s:f}", "scale", -1.0, "offset", 0.0), false, out);
 }
 
-/* --- shapes --------------------------------------------------------------------------------------------------------
- */
+/* --- shapes ------------------------------------------------------------------------------------------------------- */
 
 static dcnn_status identity(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_onnx_value *out) {
     return dcnn_onnx_input(r, node, 0, out);
@@ -358,36 +372,36 @@ static dcnn_status cast(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_on
 }
 
 const dcnn_onnx_row dcnn_onnx_value_rows[] = {
-    {"Relu", activation},
-    {"Sigmoid", activation},
-    {"Tanh", activation},
-    {"Selu", activation},
-    {"Softplus", activation},
-    {"Softsign", activation},
-    {"Exp", activation},
-    {"HardSwish", activation},
-    {"Mish", activation},
-    {"LeakyRelu", leaky_relu},
-    {"Elu", elu},
-    {"Celu", elu},
-    {"ThresholdedRelu", thresholded_relu},
-    {"HardSigmoid", hard_sigmoid},
-    {"Gelu", gelu},
-    {"Softmax", softmax},
-    {"LogSoftmax", softmax},
-    {"Clip", clip},
-    {"Where", where},
-    {"Neg", neg},
-    {"Add", arithmetic},
-    {"Sub", arithmetic},
-    {"Mul", arithmetic},
-    {"Div", arithmetic},
-    {"Max", arithmetic},
-    {"Min", arithmetic},
-    {"Mean", arithmetic},
-    {"Sum", arithmetic},
-    {"Identity", identity},
-    {"Dropout", dropout},
-    {"Cast", cast},
-    {NULL, NULL},
+    {"Relu", activation, ""},
+    {"Sigmoid", activation, ""},
+    {"Tanh", activation, ""},
+    {"Selu", activation, "alpha gamma"},
+    {"Softplus", activation, ""},
+    {"Softsign", activation, ""},
+    {"Exp", activation, ""},
+    {"HardSwish", activation, ""},
+    {"Mish", activation, ""},
+    {"LeakyRelu", leaky_relu, "alpha"},
+    {"Elu", elu, "alpha"},
+    {"Celu", elu, "alpha"},
+    {"ThresholdedRelu", thresholded_relu, "alpha"},
+    {"HardSigmoid", hard_sigmoid, "alpha beta"},
+    {"Gelu", gelu, "approximate"},
+    {"Softmax", softmax, "axis"},
+    {"LogSoftmax", softmax, "axis"},
+    {"Clip", clip, "max min"},
+    {"Where", where, ""},
+    {"Neg", neg, ""},
+    {"Add", arithmetic, ""},
+    {"Sub", arithmetic, ""},
+    {"Mul", arithmetic, ""},
+    {"Div", arithmetic, ""},
+    {"Max", arithmetic, ""},
+    {"Min", arithmetic, ""},
+    {"Mean", arithmetic, ""},
+    {"Sum", arithmetic, ""},
+    {"Identity", identity, ""},
+    {"Dropout", dropout, "ratio seed"},
+    {"Cast", cast, "to saturate"},
+    {NULL, NULL, NULL},
 };

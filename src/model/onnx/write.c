@@ -12,8 +12,7 @@ enum { IR_VERSION = 8, MOST_BYTES = INT32_MAX }; /* protobuf's own limit */
 
 static const char batch[] = "N";
 
-/* --- weights -------------------------------------------------------------------------------------------------------
- */
+/* --- weights ------------------------------------------------------------------------------------------------------ */
 
 const char *dcnn_onnx_weight(dcnn_onnx_layer *l, int number, const int *order) {
     const dcnn_param *param = dcnn_net_param(l->net, l->node, number);
@@ -62,8 +61,7 @@ bool dcnn_onnx_has(const char *class_name) {
     return dcnn_onnx_find(class_name) != NULL;
 }
 
-/* --- the graph -----------------------------------------------------------------------------------------------------
- */
+/* --- the graph ---------------------------------------------------------------------------------------------------- */
 
 /* Constants of a layer that is called again are found under its name; its values need one of their own. */
 static const char *prefix_of(dcnn_onnx_graph *graph, const dcnn_net *net, int number) {
@@ -96,8 +94,7 @@ static dcnn_status add_layer(dcnn_onnx_graph *graph, const dcnn_net *net, int nu
     return status;
 }
 
-/* --- what stands around it -----------------------------------------------------------------------------------------
- */
+/* --- what stands around it ---------------------------------------------------------------------------------------- */
 
 /* The shape [N, c, h, w] or [N, c] of an input or output. */
 static void add_value(dcnn_onnx_graph *graph, const char *name, dcnn_shape shape, int32_t type, size_t *count,
@@ -140,13 +137,13 @@ static void add_entry(dcnn_onnx_graph *graph, const char *key, json_t *value) {
     DcnnOnnx__Model *model = &graph->model;
     char *text = json_is_string(value) ? strdup(json_string_value(value)) : json_dumps(value, JSON_COMPACT);
     DcnnOnnx__Entry *entry = dcnn_onnx_alloc(graph, sizeof *entry);
-    char *own = text ? dcnn_onnx_alloc(graph, strlen(text) + 1) : NULL;
+    char *copy = text ? dcnn_onnx_alloc(graph, strlen(text) + 1) : NULL;
     if (model->metadata_props == NULL)
         model->metadata_props = dcnn_onnx_alloc(graph, MOST_ENTRIES * sizeof(DcnnOnnx__Entry *));
-    if (entry && own && model->metadata_props) {
+    if (entry && copy && model->metadata_props) {
         dcnn_onnx__entry__init(entry);
         entry->key = (char *)(uintptr_t)key;
-        entry->value = strcpy(own, text);
+        entry->value = strcpy(copy, text);
         model->metadata_props[model->n_metadata_props++] = entry;
     }
     free(text);
@@ -154,10 +151,10 @@ static void add_entry(dcnn_onnx_graph *graph, const char *key, json_t *value) {
 }
 
 static void add_metadata(dcnn_onnx_graph *graph, const dcnn_checkpoint *from) {
-    json_t *own = dcnn_own_describe(from), *value;
+    json_t *metadata = dcnn_metadata_describe(from), *value;
     const char *key;
-    json_object_foreach(own, key, value) add_entry(graph, dcnn_onnx_text(graph, "%s", key), json_incref(value));
-    json_decref(own);
+    json_object_foreach(metadata, key, value) add_entry(graph, dcnn_onnx_text(graph, "%s", key), json_incref(value));
+    json_decref(metadata);
 }
 
 static dcnn_status pack(const char *path, dcnn_onnx_graph *graph) {

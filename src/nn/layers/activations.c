@@ -59,7 +59,7 @@ typedef struct prelu {
 } prelu;
 
 static dcnn_status parse_prelu(dcnn_node *node, const json_t *config) {
-    static const char *const rules[] = {"alpha_regularizer", "alpha_constraint"};
+    static const char *const training_keys[] = {"alpha_regularizer", "alpha_constraint"};
     prelu *p = node->config;
     const json_t *axes = json_object_get(config, "shared_axes");
     for (size_t i = 0; i < json_array_size(axes); i++) {
@@ -68,7 +68,7 @@ static dcnn_status parse_prelu(dcnn_node *node, const json_t *config) {
             return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%s' (PReLU): \"shared_axes\" must be from 1 to 3", node->name);
         p->shared[axis - 1] = true;
     }
-    dcnn_config_keep(node, config, rules, 2);
+    dcnn_config_keep(node, config, training_keys, 2);
     return dcnn_config_initializer(node, config, "alpha_initializer", DCNN_INIT_ZEROS, &p->initializer);
 }
 

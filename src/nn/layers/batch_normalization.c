@@ -24,7 +24,8 @@ enum { SCALE, SHIFT, MEAN, INVERSE_DEVIATION, A, B, E, SHARED_VECTORS };
 
 static dcnn_status parse(dcnn_node *node, const json_t *config) {
     static const dcnn_config_only only[] = {{"renorm", "false"}, {"virtual_batch_size", NULL}};
-    static const char *const rules[] = {"beta_regularizer", "gamma_regularizer", "beta_constraint", "gamma_constraint"};
+    static const char *const training_keys[] = {"beta_regularizer", "gamma_regularizer", "beta_constraint",
+                                                "gamma_constraint"};
     batch_normalization *b = node->config;
     const json_t *axis = json_object_get(config, "axis");
     if (json_is_array(axis) && json_array_size(axis) == 1) axis = json_array_get(axis, 0);
@@ -37,7 +38,7 @@ static dcnn_status parse(dcnn_node *node, const json_t *config) {
     DCNN_TRY(dcnn_config_initializer(node, config, "beta_initializer", DCNN_INIT_ZEROS, &b->beta));
     DCNN_TRY(dcnn_config_initializer(node, config, "moving_mean_initializer", DCNN_INIT_ZEROS, &b->moving_mean));
     DCNN_TRY(dcnn_config_initializer(node, config, "moving_variance_initializer", DCNN_INIT_ONES, &b->moving_variance));
-    dcnn_config_keep(node, config, rules, sizeof rules / sizeof rules[0]);
+    dcnn_config_keep(node, config, training_keys, sizeof training_keys / sizeof training_keys[0]);
     return dcnn_config_refuse(node, config, only, sizeof only / sizeof only[0]);
 }
 
@@ -131,21 +132,40 @@ static void forward_sums(const dcnn_pass *pass) {
     pass->kernels->moments(rows_of(pass), pass->op->in.c, pass->x[0], pass->sums);
 }
 
+/* Mean and variance of channel c, from sums over so many samples. */
+static void moments_of(const dcnn_op *op, const double *totals, int64_t samples, int c, double *mean,
+                       double *variance) {
+    const double count = (double)samples * op->in.h * op->in.w;
+    *mean = totals[c] / count;
+    *variance = totals[op->in.c + c] / count - *mean * *mean;
+    if (*variance < 0.0) *variance = 0.0; /* rounding of a constant channel; a NaN stays */
+}
+
 static void forward_agreed(const dcnn_op *op, dcnn_net *net, const double *totals, int64_t samples) {
     const batch_normalization *b = op->head->config;
     const int channels = op->in.c, first_state = (int)b->scale + (int)b->center;
-    const double count = (double)samples * op->in.h * op->in.w;
     float *moving_mean = values(net, op->head, first_state), *moving_variance = values(net, op->head, first_state + 1);
     for (int c = 0; c < channels; c++) {
-        double mean = totals[c] / count;
-        double variance = totals[channels + c] / count - mean * mean;
-        if (variance < 0.0) variance = 0.0; /* rounding of a constant channel; a NaN stays */
+        double mean, variance;
+        moments_of(op, totals, samples, c, &mean, &variance);
         shared(op, MEAN)[c] = (float)mean;
         shared(op, INVERSE_DEVIATION)[c] = (float)(1.0 / sqrt(variance + b->epsilon));
         moving_mean[c] = (float)((double)moving_mean[c] * b->momentum + mean * (1.0 - b->momentum));
         moving_variance[c] = (float)((double)moving_variance[c] * b->momentum + variance * (1.0 - b->momentum));
     }
     set_scale_and_shift(op, net);
+}
+
+static void forward_settled(const dcnn_op *op, dcnn_net *net, const double *totals, int64_t samples) {
+    const batch_normalization *b = op->head->config;
+    const int first_state = (int)b->scale + (int)b->center;
+    float *moving_mean = values(net, op->head, first_state), *moving_variance = values(net, op->head, first_state + 1);
+    for (int c = 0; c < op->in.c; c++) {
+        double mean, variance;
+        moments_of(op, totals, samples, c, &mean, &variance);
+        moving_mean[c] = (float)mean;
+        moving_variance[c] = (float)variance;
+    }
 }
 
 /* The sums are gamma's and beta's gradients too. */
@@ -218,6 +238,7 @@ static const dcnn_op_kind op_kind = {
     .backward = backward,
     .forward_sums = forward_sums,
     .forward_agreed = forward_agreed,
+    .forward_settled = forward_settled,
     .backward_sums = backward_sums,
     .backward_agreed = backward_agreed,
 };
@@ -283,6 +304,7 @@ const dcnn_op_kind dcnn_op_norm_relu = {
     .backward = fused_backward,
     .forward_sums = forward_sums,
     .forward_agreed = forward_agreed,
+    .forward_settled = forward_settled,
     .backward_sums = fused_backward_sums,
     .backward_agreed = backward_agreed,
 };

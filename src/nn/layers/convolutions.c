@@ -14,8 +14,8 @@ typedef struct convolution {
 
 static dcnn_status parse_common(dcnn_node *node, const json_t *config) {
     static const dcnn_config_only only[] = {{"data_format", "\"channels_last\""}};
-    static const char *const rules[] = {"depthwise_regularizer", "pointwise_regularizer", "depthwise_constraint",
-                                        "pointwise_constraint"};
+    static const char *const training_keys[] = {"depthwise_regularizer", "pointwise_regularizer",
+                                                "depthwise_constraint", "pointwise_constraint"};
     convolution *c = node->config;
     DCNN_TRY(dcnn_config_pair(node, config, "kernel_size", 0, c->size));
     DCNN_TRY(dcnn_config_pair(node, config, "strides", 1, c->stride));
@@ -24,8 +24,8 @@ static dcnn_status parse_common(dcnn_node *node, const json_t *config) {
     DCNN_TRY(dcnn_config_bool(node, config, "use_bias", true, &c->use_bias));
     DCNN_TRY(dcnn_config_activation(node, config, &c->activation));
     DCNN_TRY(dcnn_config_initializer(node, config, "bias_initializer", DCNN_INIT_ZEROS, &c->bias_initializer));
-    dcnn_config_keep(node, config, dcnn_kernel_rules, DCNN_KERNEL_RULES);
-    dcnn_config_keep(node, config, rules, 4);
+    dcnn_config_keep(node, config, dcnn_kernel_training_keys, DCNN_KERNEL_TRAINING_KEYS);
+    dcnn_config_keep(node, config, training_keys, 4);
     return dcnn_config_refuse(node, config, only, 1);
 }
 

@@ -20,7 +20,7 @@ static dcnn_status parse(dcnn_node *node, const json_t *config) {
     DCNN_TRY(
         dcnn_config_initializer(node, config, "kernel_initializer", DCNN_INIT_GLOROT_UNIFORM, &d->kernel_initializer));
     DCNN_TRY(dcnn_config_initializer(node, config, "bias_initializer", DCNN_INIT_ZEROS, &d->bias_initializer));
-    dcnn_config_keep(node, config, dcnn_kernel_rules, DCNN_KERNEL_RULES);
+    dcnn_config_keep(node, config, dcnn_kernel_training_keys, DCNN_KERNEL_TRAINING_KEYS);
     return dcnn_config_refuse(node, config, only, sizeof only / sizeof only[0]);
 }
 

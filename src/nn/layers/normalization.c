@@ -18,7 +18,8 @@ typedef struct normalization {
 } normalization;
 
 static dcnn_status parse_common(dcnn_node *node, const json_t *config) {
-    static const char *const rules[] = {"beta_regularizer", "gamma_regularizer", "beta_constraint", "gamma_constraint"};
+    static const char *const training_keys[] = {"beta_regularizer", "gamma_regularizer", "beta_constraint",
+                                                "gamma_constraint"};
     normalization *s = node->config;
     const json_t *axis = json_object_get(config, "axis");
     const json_t *one = json_array_size(axis) == 1 ? json_array_get(axis, 0) : axis;
@@ -29,7 +30,7 @@ static dcnn_status parse_common(dcnn_node *node, const json_t *config) {
     DCNN_TRY(dcnn_config_bool(node, config, "center", true, &s->center));
     DCNN_TRY(dcnn_config_bool(node, config, "scale", true, &s->scale));
     DCNN_TRY(dcnn_config_initializer(node, config, "gamma_initializer", DCNN_INIT_ONES, &s->gamma));
-    dcnn_config_keep(node, config, rules, 4);
+    dcnn_config_keep(node, config, training_keys, 4);
     return dcnn_config_initializer(node, config, "beta_initializer", DCNN_INIT_ZEROS, &s->beta);
 }
 

@@ -218,7 +218,7 @@ static double mean_of(const dcnn_pass *pass, const float *x, int c) {
 }
 
 /* y = clip(scale x + shift) of each channel; the gradient passes where nothing is clipped, and through the mean. */
-static void tint(const dcnn_pass *pass, bool contrast, bool back) {
+static void adjust_colors(const dcnn_pass *pass, bool contrast, bool back) {
     const random_change *r = pass->op->node->config;
     const size_t channels = (size_t)pass->op->in.c, pixels = (size_t)pass->op->in.h * (size_t)pass->op->in.w;
     for (int n = 0; n < pass->n; n++)
@@ -257,10 +257,10 @@ static void tint(const dcnn_pass *pass, bool contrast, bool back) {
 
 #define TINT(symbol, keras_name, what, reads, contrast)                                                                \
     static void forward_##what(const dcnn_pass *pass) {                                                                \
-        tint(pass, contrast, false);                                                                                   \
+        adjust_colors(pass, contrast, false);                                                                          \
     }                                                                                                                  \
     static void backward_##what(const dcnn_pass *pass) {                                                               \
-        if (pass->dx[0]) tint(pass, contrast, true);                                                                   \
+        if (pass->dx[0]) adjust_colors(pass, contrast, true);                                                          \
     }                                                                                                                  \
     ROW(symbol, keras_name, what, reads)
 

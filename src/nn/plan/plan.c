@@ -86,6 +86,10 @@ const float *dcnn_plan_output(const dcnn_plan *plan, int worker) {
     return (const float *)dcnn_plan_memory_of(plan, &plan->probabilities, 0, worker);
 }
 
+size_t dcnn_plan_bytes(const dcnn_plan *plan) {
+    return plan->block_bytes;
+}
+
 size_t dcnn_plan_packed_bytes(const dcnn_plan *plan) {
     size_t bytes = 0;
     for (int i = 0; i < plan->op_count; i++) bytes += dcnn_plan_line(plan->ops[i].packed_floats * sizeof(float));

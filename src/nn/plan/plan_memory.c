@@ -157,6 +157,7 @@ dcnn_status dcnn_plan_make_memory(dcnn_plan *plan) {
     dcnn_arena arena = {0};
     carve(plan, &arena);
     plan->block_bytes = arena.used;
+    if (plan->options.unallocated) return DCNN_OK;
     DCNN_TRY(dcnn_block_create(plan->block_bytes, "the net's activations", (void **)&plan->block));
     arena = (dcnn_arena){.base = plan->block};
     carve(plan, &arena);

@@ -49,6 +49,11 @@ static void run_backward(const dcnn_plan *plan, const dcnn_plan_step *s, int slo
     }
 }
 
+static void pass_on(const dcnn_pass *pass) {
+    if (pass->y != pass->x[0])
+        memcpy(pass->y, pass->x[0], (size_t)pass->n * dcnn_shape_count(pass->op->in) * sizeof(float));
+}
+
 static void run_step(const dcnn_plan *plan, const dcnn_plan_step *s, int slot, int worker, const dcnn_grain *grain) {
     const dcnn_op *op = &plan->ops[s->op];
     char *mine = plan->workers + (size_t)worker * plan->worker_bytes;
@@ -69,7 +74,10 @@ static void run_step(const dcnn_plan *plan, const dcnn_plan_step *s, int slot, i
         pass.x[j] = dcnn_plan_memory_of(plan, &plan->values[dcnn_plan_value_read_by(op, j)], slot, worker);
     switch (s->phase) {
     case FORWARD:
-        op->kind->forward(&pass);
+        if (grain->clean && op->node->layer->only_training)
+            pass_on(&pass);
+        else
+            op->kind->forward(&pass);
         break;
     case FORWARD_SUMS:
         op->kind->forward_sums(&pass);
@@ -123,5 +131,14 @@ void dcnn_plan_agreed(const dcnn_plan *plan, int stage, const double *totals, in
             op->kind->forward_agreed(op, plan->net, totals + s->sum_offset, samples);
         else
             op->kind->backward_agreed(op, plan->net, totals + s->sum_offset, samples);
+    }
+}
+
+void dcnn_plan_settle(const dcnn_plan *plan, int stage, const double *totals, int64_t samples) {
+    for (int at = plan->stage_first[stage]; at < plan->stage_first[stage + 1]; at++) {
+        const dcnn_plan_step *s = &plan->steps[at];
+        if (s->phase != FORWARD_SUMS) continue;
+        const dcnn_op *op = &plan->ops[s->op];
+        if (op->kind->forward_settled) op->kind->forward_settled(op, plan->net, totals + s->sum_offset, samples);
     }
 }

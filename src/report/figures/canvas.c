@@ -170,8 +170,8 @@ static cairo_surface_t *enlarge(const uint8_t *pixels, int h, int w, int c, int 
     return image;
 }
 
-void dcnn_canvas_picture(dcnn_canvas *canvas, double x, double y, double side, const uint8_t *pixels, int h, int w,
-                         int c, dcnn_pen frame) {
+void dcnn_canvas_image(dcnn_canvas *canvas, double x, double y, double side, const uint8_t *pixels, int h, int w, int c,
+                       dcnn_pen frame) {
     const int longest = h > w ? h : w;
     const int times = longest < DCNN_PNG_SCALE * side ? (int)ceil(DCNN_PNG_SCALE * side / longest) : 1;
     const double scale = side / longest, left = x + (side - scale * w) / 2, top = y + (side - scale * h) / 2;

@@ -78,8 +78,8 @@ double dcnn_canvas_measure(dcnn_canvas *canvas, dcnn_type type, const char *text
  * An image, as large as fits into a square, in its middle, with a frame. Each pixel stays sharp.
  * @param pixels  [h,w,c] bytes; one or two channels are grey (the first), more are red, green, blue
  */
-void dcnn_canvas_picture(dcnn_canvas *canvas, double x, double y, double side, const uint8_t *pixels, int h, int w,
-                         int c, dcnn_pen frame);
+void dcnn_canvas_image(dcnn_canvas *canvas, double x, double y, double side, const uint8_t *pixels, int h, int w, int c,
+                       dcnn_pen frame);
 
 /** The image as a file in memory. *Local.*
  * @param bytes  out; the caller frees

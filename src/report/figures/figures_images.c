@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* figures_pictures.c — what the network sees, says and has learnt: samples, augmentation, predictions, filters. */
+/* figures_images.c — what the network sees, says and has learnt: samples, augmentation, predictions, filters. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +19,7 @@ static const dcnn_pen thin = {DCNN_PALE, 1, false}, warning = {DCNN_VERMILION, 2
 
 static void draw_sample(const dcnn_view *view, dcnn_canvas *canvas, double x, double y, int64_t row, dcnn_pen frame) {
     const dcnn_dataset *d = view->data->dataset;
-    dcnn_canvas_picture(canvas, x, y, TILE, pixels_of(view, row), d->h, d->w, d->c, frame);
+    dcnn_canvas_image(canvas, x, y, TILE, pixels_of(view, row), d->h, d->w, d->c, frame);
 }
 
 /* --- grids of samples ------------------------------------------------------------------------------------------- */
@@ -152,9 +152,9 @@ static double draw_changes(const dcnn_view *view, dcnn_canvas *canvas, int row, 
     const char *name = data->augmented_names[row];
     draw_sample(view, canvas, DCNN_MARGIN, y, data->augmented_samples[row], thin);
     for (int copy = 0; copy < data->augmented_copies; copy++)
-        dcnn_canvas_picture(canvas, first + copy * (TILE + GAP / 2.0), y, TILE,
-                            data->augmented + ((int64_t)row * data->augmented_copies + copy) * values, d->h, d->w, d->c,
-                            thin);
+        dcnn_canvas_image(canvas, first + copy * (TILE + GAP / 2.0), y, TILE,
+                          data->augmented + ((int64_t)row * data->augmented_copies + copy) * values, d->h, d->w, d->c,
+                          thin);
     if (name == NULL) return TILE + GAP / 2.0;
     dcnn_canvas_text(canvas, first, y + TILE + 10, (dcnn_type){.size = 12, .color = DCNN_GREY}, name);
     return TILE + LINE + GAP / 2.0;
@@ -237,8 +237,8 @@ bool dcnn_figure_filters(const dcnn_view *view, dcnn_canvas *canvas) {
     if (pixels == NULL) return false;
     for (int i = 0; i < shown; i++) {
         paint_filter(weights, kernel, i, largest, pixels);
-        dcnn_canvas_picture(canvas, DCNN_MARGIN + i % columns * step, DCNN_HEADING + (double)(i / columns) * step,
-                            FILTER_TILE, pixels, h, w, 3, thin);
+        dcnn_canvas_image(canvas, DCNN_MARGIN + i % columns * step, DCNN_HEADING + (double)(i / columns) * step,
+                          FILTER_TILE, pixels, h, w, 3, thin);
     }
     free(pixels);
     const double bottom = DCNN_HEADING + rows * step + 14;

@@ -336,8 +336,8 @@ static void erase(const dcnn_change *change, const float *blank, float *y) {
                    (size_t)change->c * sizeof *y);
 }
 
-void dcnn_augment_picture(const dcnn_augment *ranges, const dcnn_kernels *kernels, const dcnn_augment_key *key,
-                          const dcnn_augment_form *form, const uint8_t *bytes, void *scratch, float *y) {
+void dcnn_augment_image(const dcnn_augment *ranges, const dcnn_kernels *kernels, const dcnn_augment_key *key,
+                        const dcnn_augment_form *form, const uint8_t *bytes, void *scratch, float *y) {
     static const float zeros[DCNN_MAX_CHANNELS] = {0};
     float ones[DCNN_MAX_CHANNELS];
     const int h = form->h, w = form->w, c = form->c;

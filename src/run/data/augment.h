@@ -72,7 +72,7 @@ typedef struct dcnn_augment_row {
     size_t offset; /**< of its value in dcnn_augment */
     bool whole;    /**< an int64_t, else a double */
     bool alone;    /**< a change by itself; else it says more of the row above */
-    bool in_pairs; /**< takes two images: dcnn_mix_grain()'s work, not dcnn_augment_picture()'s */
+    bool in_pairs; /**< takes two images: dcnn_mix()'s work, not dcnn_augment_image()'s */
     void (*apply)(dcnn_change *change, const dcnn_augment *ranges);
 } dcnn_augment_row;
 
@@ -106,7 +106,7 @@ typedef struct dcnn_augment_key {
     int64_t sample;
 } dcnn_augment_key;
 
-/** Bytes that dcnn_augment_picture() needs at hand for such images. *Local.* */
+/** Bytes that dcnn_augment_image() needs at hand for such images. *Local.* */
 size_t dcnn_augment_scratch(const dcnn_augment *ranges, int h, int w, int c);
 
 /**
@@ -115,8 +115,8 @@ size_t dcnn_augment_scratch(const dcnn_augment *ranges, int h, int w, int c);
  * @param scratch  dcnn_augment_scratch() bytes, aligned for floats
  * @param y        out [h,w,c]
  */
-void dcnn_augment_picture(const dcnn_augment *ranges, const dcnn_kernels *kernels, const dcnn_augment_key *key,
-                          const dcnn_augment_form *form, const uint8_t *bytes, void *scratch, float *y);
+void dcnn_augment_image(const dcnn_augment *ranges, const dcnn_kernels *kernels, const dcnn_augment_key *key,
+                        const dcnn_augment_form *form, const uint8_t *bytes, void *scratch, float *y);
 
 /**
  * The affine part of it, for the kernel `warp`: a pure function of the key. *Local.*

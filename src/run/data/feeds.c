@@ -28,10 +28,11 @@ static void soften(const dcnn_epoch_feed *s, int n, const dcnn_inputs *inputs) {
 
 static dcnn_status fill_from_epoch(void *context, int64_t first, int n, const dcnn_inputs *inputs) {
     const dcnn_epoch_feed *s = context;
+    const int64_t position = s->unordered ? -1 : s->cursor + first;
+    char *scratch = s->scratch ? s->scratch + (size_t)inputs->worker * s->scratch_bytes : NULL;
     dcnn_sampler_numbers(s->sampler, s->epoch, s->cursor + first, n, inputs->samples);
-    DCNN_TRY(dcnn_loader_fill(s->loader, s->kernels, s->augment, s->sampler->seed, s->epoch, s->cursor + first,
-                              s->scratch + (size_t)inputs->worker * s->scratch_bytes, inputs->samples, n, inputs->x,
-                              inputs->labels));
+    DCNN_TRY(dcnn_loader_fill(s->loader, s->kernels, s->augment, s->sampler->seed, s->epoch, position, scratch,
+                              inputs->samples, n, inputs->x, inputs->labels));
     if (inputs->others) soften(s, n, inputs);
     return DCNN_OK;
 }

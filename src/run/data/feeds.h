@@ -15,6 +15,7 @@ typedef struct dcnn_epoch_feed {
     const dcnn_augment *augment;
     uint32_t epoch;
     int64_t cursor;
+    bool unordered;             /**< not those that the loader reads ahead: another pass over the epoch */
     const float *class_weights; /**< [classes] of the losses, or NULL: 1 each */
     char *scratch;              /**< [threads][scratch_bytes] for the augmentation */
     size_t scratch_bytes;

@@ -9,8 +9,8 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "io/dataset/pixels.h"
-#include "run/data/ahead.h"
-#include "run/room.h"
+#include "run/data/prefetch.h"
+#include "guard/free_memory.h"
 #include "model/input.h"
 
 /* Held: what takes at most this part of memory (packed chunks are slow to stream), and of /dev/shm, which the weights
@@ -22,20 +22,20 @@ static const uint64_t STREAM_BYTES = (uint64_t)256 << 20;
 typedef struct buffer {
     struct buffer *next;
     size_t bytes;
-    uint8_t pictures[];
+    uint8_t images[];
 } buffer;
 
 struct dcnn_stream {
     const char *path;
     dcnn_pixels *pixels;
-    dcnn_ahead *ahead;    /* or NULL */
-    size_t cache_bytes;   /* of this rank, for the ring */
-    bool bytes_are_given; /* by the user */
+    dcnn_prefetch *prefetch; /* or NULL */
+    size_t cache_bytes;      /* of this rank, for the ring */
+    bool bytes_are_given;    /* by the user */
     pthread_mutex_t lock;
     buffer *buffers; /* those that nobody has */
 };
 
-static size_t picture_bytes(const dcnn_loader *l) {
+static size_t image_bytes(const dcnn_loader *l) {
     return (size_t)l->h * (size_t)l->w * (size_t)l->c;
 }
 
@@ -56,7 +56,7 @@ typedef struct choice {
     uint64_t need; /* bytes of all that are wanted */
     uint64_t cache_bytes;
     bool held;
-    dcnn_room room;
+    dcnn_free_memory room;
 } choice;
 
 /* Can HDF5 alone read them? Then all at once or not at all. */
@@ -75,11 +75,11 @@ static dcnn_status choose(dcnn_comm *comm, const dcnn_dataset *d, const dcnn_pix
                           int64_t cache_bytes, choice *c) {
     const uint64_t copies = dcnn_comm_is_elastic(comm) ? (uint64_t)dcnn_comm_node_size(comm) : 1;
     const bool shares = dcnn_comm_node_size(comm) > 1 && copies == 1;
-    *c = (choice){.need = need * copies, .room = dcnn_room_in_memory("")};
+    *c = (choice){.need = need * copies, .room = dcnn_free_memory_of_process("")};
     const uint64_t part = dcnn_pixels_chunk_bytes(pixels) > 0 ? PACKED_PART : MEMORY_PART;
     const uint64_t most = cache_bytes > 0 ? (uint64_t)cache_bytes : c->room.bytes / part;
-    int64_t against = c->need > most || c->need > c->room.bytes ||
-                      (shares && need > dcnn_room_in_shared_memory().bytes / SHARED_PART);
+    int64_t against =
+        c->need > most || c->need > c->room.bytes || (shares && need > dcnn_free_shared_memory().bytes / SHARED_PART);
     dcnn_comm_add_integers(comm, &against, 1);
     c->held = against == 0 || !dcnn_pixels_are_rows(pixels);
     c->cache_bytes = cache_bytes > 0                              ? (uint64_t)cache_bytes
@@ -165,7 +165,7 @@ static dcnn_status open_held(dcnn_comm *comm, const dcnn_dataset *d, dcnn_pixels
     parts p;
     bool writer;
     DCNN_TRY(
-        share(comm, l, (size_t)wanted_count * picture_bytes(l), with_places ? d->count : 0, d->count, 0, &p, &writer));
+        share(comm, l, (size_t)wanted_count * image_bytes(l), with_places ? d->count : 0, d->count, 0, &p, &writer));
     dcnn_status status = DCNN_OK;
     if (writer) status = read_wanted(d, pixels, wanted, &p, with_places);
     if (writer && status == DCNN_OK) status = dcnn_dataset_read_labels(d, p.labels);
@@ -225,7 +225,7 @@ dcnn_status dcnn_loader_open(dcnn_comm *comm, const dcnn_dataset *dataset, const
                                 : DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for its rows", dataset->path);
     DCNN_TRY_DONE(dcnn_comm_agree(comm, status));
     const int64_t wanted_count = mark_rows(dataset, o->split, wanted);
-    DCNN_TRY_DONE(choose(comm, dataset, pixels, (uint64_t)wanted_count * picture_bytes(loader), o->cache_bytes, &c));
+    DCNN_TRY_DONE(choose(comm, dataset, pixels, (uint64_t)wanted_count * image_bytes(loader), o->cache_bytes, &c));
     if (c.held) {
         DCNN_TRY_DONE(open_held(comm, dataset, pixels, wanted, wanted_count, loader));
     } else {
@@ -250,7 +250,7 @@ dcnn_status dcnn_loader_open_images(dcnn_comm *comm, const dcnn_images *images, 
     }
     dcnn_comm_broadcast(comm, sizes, sizeof sizes);
     *loader = (dcnn_loader){.count = sizes[0], .h = (int)sizes[1], .w = (int)sizes[2], .c = (int)sizes[3]};
-    const size_t bytes = (size_t)loader->count * picture_bytes(loader);
+    const size_t bytes = (size_t)loader->count * image_bytes(loader);
     parts p;
     bool writer;
     DCNN_TRY(share(comm, loader, bytes + 1, 0, sizes[4] ? loader->count : 0, 0, &p, &writer));
@@ -267,7 +267,7 @@ dcnn_status dcnn_loader_open_images(dcnn_comm *comm, const dcnn_images *images, 
 void dcnn_loader_close(dcnn_comm *comm, dcnn_loader *loader) {
     dcnn_stream *s = loader->stream;
     if (s) {
-        dcnn_ahead_free(s->ahead);
+        dcnn_prefetch_free(s->prefetch);
         dcnn_pixels_close(s->pixels);
         for (buffer *b = s->buffers, *next; b; b = next) {
             next = b->next;
@@ -287,10 +287,10 @@ dcnn_status dcnn_loader_read_ahead(dcnn_comm *comm, dcnn_loader *loader, const d
     dcnn_stream *s = loader->stream;
     if (!s) return DCNN_OK;
     const size_t packed = dcnn_pixels_chunk_bytes(s->pixels) ? 2 : 1; /* chunks have the other half */
-    const dcnn_ahead_options ahead = {comm, s->pixels, sampler, grain, epochs, picture_bytes(loader)};
-    const size_t least = dcnn_ahead_least_bytes(&ahead);
+    const dcnn_prefetch_options options = {comm, s->pixels, sampler, grain, epochs, image_bytes(loader)};
+    const size_t least = dcnn_prefetch_least_bytes(&options);
     const uint64_t node_least = (uint64_t)least * packed * (uint64_t)dcnn_comm_node_size(comm);
-    const dcnn_room room = dcnn_room_in_memory("");
+    const dcnn_free_memory room = dcnn_free_memory_of_process("");
     char text[32], left[32];
     dcnn_status status = DCNN_OK;
     size_t bytes = s->cache_bytes / packed;
@@ -304,12 +304,12 @@ dcnn_status dcnn_loader_read_ahead(dcnn_comm *comm, dcnn_loader *loader, const d
             DCNN_FAIL(DCNN_BAD_INPUT, "%s: two batches need %s and %s leaves %s: train with smaller batches", s->path,
                       dcnn_bytes_text(node_least, text), room.bound_by, dcnn_bytes_text(room.bytes, left));
     if (bytes < least) bytes = least;
-    if (status == DCNN_OK) status = dcnn_ahead_create(&ahead, bytes, &s->ahead);
+    if (status == DCNN_OK) status = dcnn_prefetch_create(&options, bytes, &s->prefetch);
     return dcnn_comm_agree(comm, status);
 }
 
 double dcnn_loader_stall_s(const dcnn_loader *loader) {
-    return loader->stream && loader->stream->ahead ? dcnn_ahead_stall_s(loader->stream->ahead) : 0.0;
+    return loader->stream && loader->stream->prefetch ? dcnn_prefetch_stall_s(loader->stream->prefetch) : 0.0;
 }
 
 /* A buffer that nobody has, or a new one: after a while there is one a thread. */
@@ -329,7 +329,7 @@ static dcnn_status read_rows(const dcnn_loader *l, const int64_t *numbers, int n
     for (int i = 0, end; i < n; i = end) {
         const int64_t row = numbers[i] % l->count;
         for (end = i + 1; end < n && numbers[end] % l->count == row + end - i;) end++;
-        DCNN_TRY(dcnn_pixels_read(l->stream->pixels, row, end - i, out + (size_t)i * picture_bytes(l)));
+        DCNN_TRY(dcnn_pixels_read(l->stream->pixels, row, end - i, out + (size_t)i * image_bytes(l)));
     }
     return DCNN_OK;
 }
@@ -346,12 +346,12 @@ static dcnn_status borrow(const dcnn_loader *loader, uint32_t epoch, int64_t pos
     *lent = (loan){0};
     dcnn_stream *s = loader->stream;
     if (!s) return DCNN_OK;
-    if (s->ahead && position >= 0) DCNN_TRY(dcnn_ahead_take(s->ahead, epoch, position, n, &lent->bytes));
+    if (s->prefetch && position >= 0) DCNN_TRY(dcnn_prefetch_take(s->prefetch, epoch, position, n, &lent->bytes));
     if (lent->bytes) return DCNN_OK;
-    lent->own = take_buffer(s, (size_t)n * picture_bytes(loader));
+    lent->own = take_buffer(s, (size_t)n * image_bytes(loader));
     if (!lent->own) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for %d images", s->path, n);
-    lent->bytes = lent->own->pictures;
-    return read_rows(loader, numbers, n, lent->own->pictures);
+    lent->bytes = lent->own->images;
+    return read_rows(loader, numbers, n, lent->own->images);
 }
 
 static void give_back(const dcnn_loader *loader, const loan *lent) {
@@ -373,9 +373,9 @@ void dcnn_loader_normalise(dcnn_loader *loader, const double *mean, const double
     dcnn_input_scale(loader->c, mean, std, loader->scale, loader->shift);
 }
 
-static const uint8_t *find_picture(const dcnn_loader *l, const loan *lent, int64_t row, int i) {
-    if (lent->bytes) return lent->bytes + (size_t)i * picture_bytes(l);
-    return l->pixels + (size_t)(l->places ? l->places[row] : row) * picture_bytes(l);
+static const uint8_t *find_image(const dcnn_loader *l, const loan *lent, int64_t row, int i) {
+    if (lent->bytes) return lent->bytes + (size_t)i * image_bytes(l);
+    return l->pixels + (size_t)(l->places ? l->places[row] : row) * image_bytes(l);
 }
 
 dcnn_status dcnn_loader_fill(const dcnn_loader *loader, const dcnn_kernels *kernels, const dcnn_augment *augment,
@@ -388,11 +388,11 @@ dcnn_status dcnn_loader_fill(const dcnn_loader *loader, const dcnn_kernels *kern
     const dcnn_status status = borrow(loader, epoch, position, numbers, n, &lent);
     for (int i = 0; status == DCNN_OK && i < n; i++) {
         const int64_t row = numbers[i] % loader->count;
-        const uint8_t *bytes = find_picture(loader, &lent, row, i);
+        const uint8_t *bytes = find_image(loader, &lent, row, i);
         float *out = x + (size_t)i * values;
         if (augment) {
             const dcnn_augment_key key = {seed, epoch, numbers[i]};
-            dcnn_augment_picture(augment, kernels, &key, &form, bytes, scratch, out);
+            dcnn_augment_image(augment, kernels, &key, &form, bytes, scratch, out);
         } else {
             kernels->normalise(pixels, loader->c, bytes, loader->scale, loader->shift, out);
         }

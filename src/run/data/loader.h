@@ -3,8 +3,8 @@
  * @file loader.h — samples as bytes, and as floats, grain by grain.
  *
  * Images are held in memory that the ranks of a node share, or streamed: read from the data set's file while the net
- * computes (ahead.h), so that memory need not hold them. Which of the two changes no bit: it decides where bytes come
- * from, never which.
+ * computes (prefetch.h), so that memory need not hold them. Which of the two changes no bit: it decides where bytes
+ * come from, never which.
  */
 #ifndef DCNN_RUN_LOADER_H
 #define DCNN_RUN_LOADER_H
@@ -44,7 +44,7 @@ dcnn_status dcnn_dataset_open_together(dcnn_comm *comm, const char *path, dcnn_d
 
 /**
  * Opens a data set's samples. Held ones are read by one rank a node, and all see them; rows in no split are not read.
- * What memory there is (room.h) is asked before any is taken. *Collective.*
+ * What memory there is (free_memory.h) is asked before any is taken. *Collective.*
  * @param dataset  borrowed
  * @param options  NULL: nothing special
  * @param loader   out; ends with dcnn_loader_close(), after a failure too

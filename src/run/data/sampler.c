@@ -10,8 +10,8 @@
 /* Where a set is shuffled in full; the sizes of chunk and window. Part of the arithmetic: changing one changes bits. */
 static const int64_t FULL_BYTES = (int64_t)8 << 30, CHUNK_BYTES = (int64_t)256 << 10, WINDOW_BYTES = (int64_t)256 << 20;
 
-void dcnn_sampler_shuffle(dcnn_sampler *sampler, dcnn_shuffle shuffle, size_t picture_bytes) {
-    const int64_t bytes = (int64_t)picture_bytes;
+void dcnn_sampler_shuffle(dcnn_sampler *sampler, dcnn_shuffle shuffle, size_t image_bytes) {
+    const int64_t bytes = (int64_t)image_bytes;
     sampler->chunk_rows = sampler->window_chunks = 0;
     if (shuffle == DCNN_SHUFFLE_FULL || (shuffle == DCNN_SHUFFLE_AUTO && sampler->count <= FULL_BYTES / bytes)) return;
     sampler->chunk_rows = 1;

@@ -44,7 +44,7 @@ typedef enum dcnn_shuffle {
 } dcnn_shuffle;
 
 /** Sets chunk_rows and window_chunks for images of so many bytes. *Local.* */
-void dcnn_sampler_shuffle(dcnn_sampler *sampler, dcnn_shuffle shuffle, size_t picture_bytes);
+void dcnn_sampler_shuffle(dcnn_sampler *sampler, dcnn_shuffle shuffle, size_t image_bytes);
 
 /** Steps of an epoch; the last may have fewer micro-batches, and the last of them fewer samples. */
 static inline int64_t dcnn_sampler_steps(const dcnn_sampler *sampler) {

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sources/images/picture.h"
+#include "sources/images/image.h"
 
 enum { ONE = 1 << 14 /* the weights of a pixel add to this */, KEPT_BITS = 8 /* of fraction between the two axes */ };
 
@@ -93,8 +93,8 @@ static void add_lines(const uint16_t *lines, size_t width, const axis *y, int o,
     }
 }
 
-dcnn_status dcnn_picture_scale(const dcnn_picture *from, int top, int left, int h, int w, uint8_t *to, int to_h,
-                               int to_w, int stride) {
+dcnn_status dcnn_image_scale(const dcnn_image *from, int top, int left, int h, int w, uint8_t *to, int to_h, int to_w,
+                             int stride) {
     axis x = {0}, y = {0};
     const size_t width = (size_t)to_w * (size_t)from->c;
     uint16_t *lines = malloc((size_t)h * width * sizeof *lines);
@@ -119,7 +119,7 @@ static int rounded(int64_t value, int64_t times, int64_t by) {
     return result < 1 ? 1 : (int)result;
 }
 
-static void fill(dcnn_picture *p, const uint8_t background[3]) {
+static void fill(dcnn_image *p, const uint8_t background[3]) {
     const uint8_t grey =
         (uint8_t)((19595u * background[0] + 38470u * background[1] + 7471u * background[2] + 0x8000u) >> 16);
     const size_t count = (size_t)p->h * (size_t)p->w;
@@ -130,9 +130,9 @@ static void fill(dcnn_picture *p, const uint8_t background[3]) {
         }
 }
 
-dcnn_status dcnn_picture_fit(dcnn_picture *p, int h, int w, dcnn_fit fit, const uint8_t background[3]) {
+dcnn_status dcnn_image_fit(dcnn_image *p, int h, int w, dcnn_fit fit, const uint8_t background[3]) {
     if (p->h == h && p->w == w) return DCNN_OK;
-    dcnn_picture made = {.h = h, .w = w, .c = p->c, .pixels = malloc((size_t)h * (size_t)w * (size_t)p->c)};
+    dcnn_image made = {.h = h, .w = w, .c = p->c, .pixels = malloc((size_t)h * (size_t)w * (size_t)p->c)};
     if (!made.pixels) return DCNN_FAIL(DCNN_FAILURE, "out of memory: an image of %dx%d", h, w);
     /* taken of the image, and covered of the result */
     int take_h = p->h, take_w = p->w, cover_h = h, cover_w = w;
@@ -150,8 +150,8 @@ dcnn_status dcnn_picture_fit(dcnn_picture *p, int h, int w, dcnn_fit fit, const 
     if (cover_h < h || cover_w < w) fill(&made, background);
     uint8_t *to = made.pixels + ((size_t)((h - cover_h) / 2) * (size_t)w + (size_t)((w - cover_w) / 2)) * (size_t)p->c;
     const dcnn_status status =
-        dcnn_picture_scale(p, (p->h - take_h) / 2, (p->w - take_w) / 2, take_h, take_w, to, cover_h, cover_w, w);
-    dcnn_picture_free(status == DCNN_OK ? p : &made);
+        dcnn_image_scale(p, (p->h - take_h) / 2, (p->w - take_w) / 2, take_h, take_w, to, cover_h, cover_w, w);
+    dcnn_image_free(status == DCNN_OK ? p : &made);
     if (status == DCNN_OK) *p = made;
     return status;
 }

@@ -2,6 +2,7 @@
 /* array.c — see array.h. */
 #include "sources/readers/array.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +17,7 @@ void dcnn_array_free(dcnn_array *array) {
     *array = (dcnn_array){0};
 }
 
-dcnn_array *dcnn_arrays_add(dcnn_arrays *arrays) {
+dcnn_array *dcnn_array_list_add(dcnn_array_list *arrays) {
     dcnn_array *longer = realloc(arrays->items, (size_t)(arrays->count + 1) * sizeof *longer);
     if (!longer) {
         DCNN_FAIL(DCNN_FAILURE, "out of memory for a list of arrays");
@@ -27,10 +28,10 @@ dcnn_array *dcnn_arrays_add(dcnn_arrays *arrays) {
     return &longer[arrays->count++];
 }
 
-void dcnn_arrays_free(dcnn_arrays *arrays) {
+void dcnn_array_list_free(dcnn_array_list *arrays) {
     for (int i = 0; i < arrays->count; i++) dcnn_array_free(&arrays->items[i]);
     free(arrays->items);
-    *arrays = (dcnn_arrays){0};
+    *arrays = (dcnn_array_list){0};
 }
 
 /* --- shapes ------------------------------------------------------------------------------------------------------- */
@@ -179,8 +180,8 @@ static const uint8_t *place_of(const dcnn_array *a, const layout *l, int64_t n, 
 /* Bytes that lie as they shall need no copy. */
 static bool lies_right(const dcnn_array *a, const layout *l) {
     if (a->kind != DCNN_NUMBER_UNSIGNED || a->bytes != 1) return false;
-    const int64_t picture = l->h * l->w * l->channels;
-    if (a->strides[0] != picture && a->shape[0] > 1) return false;
+    const int64_t image = l->h * l->w * l->channels;
+    if (a->strides[0] != image && a->shape[0] > 1) return false;
     if (l->y < 0) return a->strides[1] == 1;
     return (a->strides[l->x] == l->channels || l->w == 1) && (a->strides[l->y] == l->w * l->channels || l->h == 1) &&
            (l->c < 0 || l->channels == 1 || a->strides[l->c] == 1);
@@ -348,6 +349,63 @@ static dcnn_status take_column(const dcnn_array *a, int32_t *labels) {
     return DCNN_OK;
 }
 
+/* Which of an array's columns are wanted: all, or numbers from 1. */
+static dcnn_status list_columns(const dcnn_array *a, const char *wishes, int columns[], int *count) {
+    const int width = a->rank == 1 ? 1 : (int)a->shape[1];
+    char wish[128], text[160];
+    *count = 0;
+    if (wishes == NULL || strcmp(wishes, "all") == 0)
+        while (*count < width) columns[*count] = *count, ++*count;
+    else
+        while (dcnn_next_word(&wishes, wish)) {
+            int64_t number;
+            if (!dcnn_text_is_integer(wish, &number) || number < 1 || number > width || *count == width)
+                return DCNN_FAIL(DCNN_USAGE,
+                                 "%s: %s: has no column '%s': --target-columns takes all, or numbers from 1 to %d",
+                                 a->name, dcnn_array_text(a, text), wish, width);
+            columns[(*count)++] = (int)number - 1;
+        }
+    return DCNN_OK;
+}
+
+/* Numbers to be predicted: [N], or columns of [N,K]. */
+static dcnn_status take_targets(const dcnn_array *a, const dcnn_source_options *o, dcnn_source *source) {
+    char text[160];
+    int count;
+    int *columns = calloc((size_t)(a->rank == 1 ? 1 : a->shape[1]) + 1, sizeof *columns);
+    dcnn_status status = columns ? list_columns(a, o->target_columns, columns, &count)
+                                 : DCNN_FAIL(DCNN_FAILURE, "out of memory: columns");
+    if (status == DCNN_OK) status = dcnn_source_make_targets(source, count);
+    for (int64_t i = 0; status == DCNN_OK && i < source->count; i++)
+        for (int j = 0; status == DCNN_OK && j < count; j++) {
+            const double value =
+                value_at(a, a->data + i * a->strides[0] + (a->rank > 1 ? columns[j] * a->strides[1] : 0));
+            if (!(fabs(value) <= (double)FLT_MAX))
+                status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: %s: target %d of image %lld is no number", a->name,
+                                   dcnn_array_text(a, text), columns[j] + 1, (long long)i);
+            else
+                source->targets[i * count + j] = (float)value;
+        }
+    free(columns);
+    if (status == DCNN_OK)
+        dcnn_source_tell(o, "%s: %s: %d number%s an image, to be predicted", a->name, dcnn_array_text(a, text), count,
+                         count == 1 ? "" : "s");
+    return status;
+}
+
+/* What can be no classes: fractions, or several labels of 0 and 1 an image. */
+static bool are_targets(const dcnn_array *a) {
+    bool whole = true, marks = true;
+    const int64_t width = a->rank == 1 ? 1 : a->shape[1];
+    for (int64_t i = 0; i < a->shape[0]; i++)
+        for (int64_t j = 0; j < width; j++) {
+            const double value = value_at(a, a->data + i * a->strides[0] + (a->rank > 1 ? j * a->strides[1] : 0));
+            whole = whole && value == floor(value);
+            marks = marks && (value == 0 || value == 1);
+        }
+    return !whole || (width > 1 && marks);
+}
+
 dcnn_status dcnn_array_take_labels(const dcnn_array *a, const dcnn_source_options *o, dcnn_source *source) {
     enum { QMNIST_COLUMNS = 8 };
     char text[160];
@@ -364,10 +422,17 @@ dcnn_status dcnn_array_take_labels(const dcnn_array *a, const dcnn_source_option
         dcnn_names_free(&texts);
         return status;
     }
+    if (o->target_columns) return take_targets(a, o, source);
     source->labels = malloc((size_t)source->count * sizeof *source->labels);
     if (!source->labels) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for its labels", a->name);
+    const bool one_hot = !list && is_one_hot(a, source->labels);
+    if (!one_hot && are_targets(a)) {
+        free(source->labels);
+        source->labels = NULL;
+        return take_targets(a, o, source);
+    }
     if (list) return take_column(a, source->labels);
-    if (is_one_hot(a, source->labels)) {
+    if (one_hot) {
         dcnn_source_tell(o, "%s: %s: one-hot: the place of the 1 is the label", a->name, dcnn_array_text(a, text));
         return DCNN_OK;
     }
@@ -375,5 +440,7 @@ dcnn_status dcnn_array_take_labels(const dcnn_array *a, const dcnn_source_option
         dcnn_source_tell(o, "%s: %s: the first of 8 columns is the label (QMNIST)", a->name, dcnn_array_text(a, text));
         return take_column(a, source->labels);
     }
-    return fail_shape(a, "is neither one label an image nor one-hot; in Python: y = y.argmax(axis=1)");
+    return fail_shape(a,
+                      "is neither one label an image nor one-hot; --target-columns all takes its numbers as what is to "
+                      "be predicted, or in Python: y = y.argmax(axis=1)");
 }

@@ -63,31 +63,32 @@ dcnn_status dcnn_array_take_texts(const dcnn_array *array, dcnn_names *texts);
 void dcnn_array_free(dcnn_array *array);
 
 /** Many of them. */
-typedef struct dcnn_arrays {
+typedef struct dcnn_array_list {
     const char *aside; /**< as dcnn_source_options has it */
     int count;
     dcnn_array *items;
-} dcnn_arrays;
+} dcnn_array_list;
 
 /** Appends an empty one. NULL: no memory, recorded. */
-dcnn_array *dcnn_arrays_add(dcnn_arrays *arrays);
+dcnn_array *dcnn_array_list_add(dcnn_array_list *arrays);
 
-void dcnn_arrays_free(dcnn_arrays *arrays);
+void dcnn_array_list_free(dcnn_array_list *arrays);
 
 /**
  * Makes sources of arrays: images and their labels are found by their names ("x_train" and "y_train", "train-images"
  * and "train-labels", "images" and "labels") and their shapes. *Local.*
  * @param test  the role of what is called test: official for IDX
  */
-dcnn_status dcnn_arrays_pair(const dcnn_opening *opening, const char *path, dcnn_arrays *arrays, dcnn_role test);
+dcnn_status dcnn_array_list_pair(const dcnn_opening *opening, const char *path, dcnn_array_list *arrays,
+                                 dcnn_role test);
 
 /* The readers; each appends what a file holds. */
-dcnn_status dcnn_npy_read(const char *path, dcnn_arrays *arrays);
-dcnn_status dcnn_npz_read(const char *path, dcnn_arrays *arrays);
-dcnn_status dcnn_idx_read(const char *path, dcnn_arrays *arrays);
+dcnn_status dcnn_npy_read(const char *path, dcnn_array_list *arrays);
+dcnn_status dcnn_npz_read(const char *path, dcnn_array_list *arrays);
+dcnn_status dcnn_idx_read(const char *path, dcnn_array_list *arrays);
 
 /** Appends the sources of an HDF5 file; of one with a lone array only that, to `single`: images and labels may be two
  * files. */
-dcnn_status dcnn_hdf5_open(const dcnn_opening *opening, const char *path, dcnn_arrays *single);
+dcnn_status dcnn_hdf5_open(const dcnn_opening *opening, const char *path, dcnn_array_list *single);
 
 #endif

@@ -58,7 +58,7 @@ static dcnn_status list(const char *path, dcnn_names *folders, dcnn_names *files
 
 /* --- walking ------------------------------------------------------------------------------------------------------ */
 
-static dcnn_status add_picture(walk *w, const char *path) {
+static dcnn_status add_image(walk *w, const char *path) {
     dcnn_source *s = w->source;
     if (s->count == w->room) {
         const int64_t room = 2 * w->room + 256;
@@ -74,8 +74,8 @@ static dcnn_status add_picture(walk *w, const char *path) {
 
 /* What ends like an image is one, or a broken one; any other file is looked into. */
 static dcnn_status meet_file(walk *w, const char *path, const char *name) {
-    const dcnn_kind_id kind = dcnn_name_is_picture(name) ? DCNN_KIND_PNG : dcnn_kind_of_file(path);
-    if (dcnn_kind_is_picture(kind)) return add_picture(w, path);
+    const dcnn_kind_id kind = dcnn_name_is_image(name) ? DCNN_KIND_PNG : dcnn_kind_of_file(path);
+    if (dcnn_kind_is_image(kind)) return add_image(w, path);
     if (kind == DCNN_KIND_GIF || kind == DCNN_KIND_TIFF || kind == DCNN_KIND_HEIF || kind == DCNN_KIND_SVG) {
         w->unread[kind]++;
         return DCNN_OK;
@@ -223,9 +223,9 @@ static dcnn_status open_splits(const dcnn_opening *opening, const char *path, co
 }
 
 static dcnn_status refuse_flat(const char *path, const dcnn_names *files) {
-    int64_t pictures = 0;
-    for (int64_t i = 0; i < files->count; i++) pictures += dcnn_name_is_picture(files->text[i]);
-    if (pictures == 0)
+    int64_t images = 0;
+    for (int64_t i = 0; i < files->count; i++) images += dcnn_name_is_image(files->text[i]);
+    if (images == 0)
         return DCNN_FAIL(DCNN_BAD_INPUT,
                          "%s: holds neither class folders of images nor IDX files (train-images-idx3-ubyte, ...); "
                          "name its files instead, if they are tables or arrays",
@@ -233,7 +233,7 @@ static dcnn_status refuse_flat(const char *path, const dcnn_names *files) {
     return DCNN_FAIL(DCNN_BAD_INPUT,
                      "%s: its %lld images lie in no class folders, so their classes are not known; move them into one "
                      "folder for each class, or give a list of lines path,label",
-                     path, (long long)pictures);
+                     path, (long long)images);
 }
 
 /* Class folders, splits, or one folder that holds these. */
@@ -251,13 +251,13 @@ static dcnn_status open_level(const dcnn_opening *opening, const char *path, dcn
             status = DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for its folders' names", path);
             goto done;
         }
-        dcnn_names inside = {0}, pictures = {0};
-        status = list(below, &inside, &pictures);
+        dcnn_names inside = {0}, images = {0};
+        status = list(below, &inside, &images);
         if (status == DCNN_OK)
             status = inside.count > 0 ? open_level(opening, below, role, depth + 1)
                                       : open_classes(opening, path, role, &folders);
         dcnn_names_free(&inside);
-        dcnn_names_free(&pictures);
+        dcnn_names_free(&images);
         free(below);
     } else {
         dcnn_count_text count;

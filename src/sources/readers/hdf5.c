@@ -14,10 +14,10 @@
 enum { FORGET_ROWS = 4096 };
 
 /* One array of a file, brought into memory. */
-static dcnn_status read_one(const char *path, dcnn_h5_array *from, dcnn_arrays *arrays) {
+static dcnn_status read_one(const char *path, dcnn_h5_array *from, dcnn_array_list *arrays) {
     static const dcnn_number_kind kinds[] = {DCNN_NUMBER_UNSIGNED, DCNN_NUMBER_SIGNED, DCNN_NUMBER_FLOAT,
                                              DCNN_NUMBER_BOOL,     DCNN_NUMBER_BYTES,  DCNN_NUMBER_OTHER};
-    dcnn_array *a = dcnn_arrays_add(arrays);
+    dcnn_array *a = dcnn_array_list_add(arrays);
     if (!a) return DCNN_FAILURE;
     a->word = strdup(from->name);
     if (!a->word || asprintf(&a->name, "%s: %s", path, from->name) < 0)
@@ -35,7 +35,7 @@ static dcnn_status read_one(const char *path, dcnn_h5_array *from, dcnn_arrays *
 
 /* --- data sets of dcnn's layout ----------------------------------------------------------------------------------- */
 
-static const dcnn_array *find(const dcnn_arrays *arrays, const char *name) {
+static const dcnn_array *find(const dcnn_array_list *arrays, const char *name) {
     for (int i = 0; i < arrays->count; i++)
         if (strcmp(arrays->items[i].word, name) == 0) return &arrays->items[i];
     return NULL;
@@ -53,7 +53,7 @@ static int64_t row_at(const dcnn_array *split, int64_t i) {
 }
 
 /* Every row there, and in one split. */
-static dcnn_status check_rows(const char *path, const dcnn_arrays *arrays, int64_t count) {
+static dcnn_status check_rows(const char *path, const dcnn_array_list *arrays, int64_t count) {
     uint8_t *seen = calloc((size_t)count, 1);
     int64_t twice = 0, left = 0;
     dcnn_status status = seen ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "%s: out of memory", path);
@@ -98,8 +98,10 @@ static dcnn_status take_split(const dcnn_opening *opening, const char *path, con
     DCNN_TRY(dcnn_spill_take(opening->options->aside, path, (size_t)s->count * size, &s->memory, &s->mapped_bytes));
     uint8_t *pixels = s->memory;
     s->pixels = pixels;
-    s->labels = malloc((size_t)s->count * sizeof *s->labels);
-    if (!s->labels) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for its images", path);
+    const int width = whole->target_width;
+    s->labels = whole->labels ? malloc((size_t)s->count * sizeof *s->labels) : NULL;
+    if (whole->labels && !s->labels) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for its images", path);
+    if (whole->targets) DCNN_TRY(dcnn_source_make_targets(s, width));
     for (int64_t i = 0; i < s->count; i++) {
         const int64_t row = row_at(split, i);
         if (i % FORGET_ROWS == FORGET_ROWS - 1) {
@@ -107,8 +109,12 @@ static dcnn_status take_split(const dcnn_opening *opening, const char *path, con
             dcnn_spill_forget(whole->memory, whole->mapped_bytes);
         }
         memcpy(pixels + (size_t)i * size, whole->pixels + (size_t)row * size, size);
-        s->labels[i] = whole->labels[row];
+        if (whole->labels) s->labels[i] = whole->labels[row];
+        if (whole->targets)
+            memcpy(s->targets + i * width, whole->targets + row * width, (size_t)width * sizeof *s->targets);
     }
+    for (int64_t i = 0; i < whole->target_names.count; i++)
+        DCNN_TRY(dcnn_names_print(&s->target_names, "%s", whole->target_names.text[i]));
     for (int64_t i = 0; i < whole->class_names.count; i++)
         DCNN_TRY(dcnn_names_add(&s->class_names, whole->class_names.text[i], strlen(whole->class_names.text[i])));
     dcnn_source_tell(opening->options, "%s: %s of %dx%dx%d%s", s->name, dcnn_count_images(s->count, &count), s->h, s->w,
@@ -117,7 +123,7 @@ static dcnn_status take_split(const dcnn_opening *opening, const char *path, con
 }
 
 /* Names that fit the labels; a list beside labels from 1 would be off by one. */
-static dcnn_status take_names(const dcnn_opening *opening, const dcnn_arrays *arrays, dcnn_source *whole) {
+static dcnn_status take_names(const dcnn_opening *opening, const dcnn_array_list *arrays, dcnn_source *whole) {
     const dcnn_array *names = find(arrays, "class_names");
     if (!names || names->kind != DCNN_NUMBER_BYTES || names->rank != 1 || whole->class_names.count > 0) return DCNN_OK;
     int64_t least = INT64_MAX, most = INT64_MIN;
@@ -133,15 +139,29 @@ static dcnn_status take_names(const dcnn_opening *opening, const dcnn_arrays *ar
     return dcnn_array_take_texts(names, &whole->class_names);
 }
 
-static dcnn_status open_splits(const dcnn_opening *opening, const char *path, dcnn_arrays *arrays) {
+/* Labels, or numbers to be predicted where those are asked for, or are all that there is. */
+static dcnn_status take_answers(const dcnn_opening *opening, const dcnn_array_list *arrays, dcnn_source *whole) {
+    const dcnn_array *labels = find(arrays, "labels"), *targets = find(arrays, "targets");
+    const dcnn_array *names = find(arrays, "target_names");
+    dcnn_source_options options = *opening->options;
+    const bool predicted = targets && (labels == NULL || options.target_columns);
+    if (predicted && options.target_columns == NULL) options.target_columns = "all";
+    DCNN_TRY(dcnn_array_take_labels(predicted ? targets : labels, &options, whole));
+    if (!predicted || names == NULL || names->kind != DCNN_NUMBER_BYTES || names->rank != 1 ||
+        names->shape[0] != whole->target_width)
+        return DCNN_OK;
+    return dcnn_array_take_texts(names, &whole->target_names);
+}
+
+static dcnn_status open_splits(const dcnn_opening *opening, const char *path, dcnn_array_list *arrays) {
     dcnn_sources whole_list = {0};
     const dcnn_opening aside = {.to = &whole_list, .given = DCNN_ROLE_POOL, .options = opening->options};
     dcnn_source *whole = dcnn_source_add(&aside, DCNN_ROLE_POOL, "%s", path);
     if (!whole) return DCNN_FAILURE;
     dcnn_status status;
     DCNN_TRY_DONE(dcnn_array_take_images((dcnn_array *)(uintptr_t)find(arrays, "images"), opening->options, whole));
-    DCNN_TRY_DONE(dcnn_array_take_labels(find(arrays, "labels"), opening->options, whole));
-    DCNN_TRY_DONE(take_names(opening, arrays, whole));
+    DCNN_TRY_DONE(take_answers(opening, arrays, whole));
+    if (whole->labels) DCNN_TRY_DONE(take_names(opening, arrays, whole));
     DCNN_TRY_DONE(check_rows(path, arrays, whole->count));
     for (int i = 0; i < arrays->count; i++)
         if (is_split(&arrays->items[i])) DCNN_TRY_DONE(take_split(opening, path, &arrays->items[i], whole));
@@ -151,7 +171,7 @@ done:
 }
 
 /* MATLAB's dimensions stand in HDF5 in reverse. */
-static void turn_round(dcnn_arrays *arrays) {
+static void turn_round(dcnn_array_list *arrays) {
     for (int i = 0; i < arrays->count; i++) {
         dcnn_array *a = &arrays->items[i];
         int64_t shape[DCNN_ARRAY_RANK];
@@ -165,7 +185,7 @@ static void turn_round(dcnn_arrays *arrays) {
 /* --- any file ----------------------------------------------------------------------------------------------------- */
 
 /* A file of one array: what it is for stands in the file's name, as a rule ("train_x.h5", "train_y.h5"). */
-static dcnn_status read_lone(const char *path, dcnn_h5_array *from, dcnn_arrays *single) {
+static dcnn_status read_lone(const char *path, dcnn_h5_array *from, dcnn_array_list *single) {
     DCNN_TRY(read_one(path, from, single));
     dcnn_array *a = &single->items[single->count - 1];
     const char *slash = strrchr(path, '/');
@@ -176,9 +196,9 @@ static dcnn_status read_lone(const char *path, dcnn_h5_array *from, dcnn_arrays 
     return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory", path);
 }
 
-dcnn_status dcnn_hdf5_open(const dcnn_opening *opening, const char *path, dcnn_arrays *single) {
+dcnn_status dcnn_hdf5_open(const dcnn_opening *opening, const char *path, dcnn_array_list *single) {
     dcnn_h5_array *listed = calloc(DCNN_H5_ARRAYS, sizeof *listed);
-    dcnn_arrays arrays = {.aside = opening->options->aside};
+    dcnn_array_list arrays = {.aside = opening->options->aside};
     int count = 0;
     dcnn_status status = listed ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "%s: out of memory", path);
     DCNN_TRY_DONE(status);
@@ -214,11 +234,11 @@ dcnn_status dcnn_hdf5_open(const dcnn_opening *opening, const char *path, dcnn_a
     }
     for (int i = 0; i < count; i++) DCNN_TRY_DONE(read_one(path, &listed[i], &arrays));
     if (dcnn_mat_is_hdf5(path)) turn_round(&arrays);
-    status = splits && find(&arrays, "images") && find(&arrays, "labels")
+    status = splits && find(&arrays, "images") && (find(&arrays, "labels") || find(&arrays, "targets"))
                  ? open_splits(opening, path, &arrays)
-                 : dcnn_arrays_pair(opening, path, &arrays, DCNN_ROLE_TEST);
+                 : dcnn_array_list_pair(opening, path, &arrays, DCNN_ROLE_TEST);
 done:
-    dcnn_arrays_free(&arrays);
+    dcnn_array_list_free(&arrays);
     free(listed);
     return status;
 }

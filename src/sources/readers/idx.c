@@ -56,9 +56,9 @@ static dcnn_status parse(dcnn_array *a, const uint8_t *bytes, size_t length) {
                      length - header, what, total, length - header < total ? "cut" : "too long");
 }
 
-dcnn_status dcnn_idx_read(const char *path, dcnn_arrays *arrays) {
+dcnn_status dcnn_idx_read(const char *path, dcnn_array_list *arrays) {
     const char *slash = strrchr(path, '/');
-    dcnn_array *a = dcnn_arrays_add(arrays);
+    dcnn_array *a = dcnn_array_list_add(arrays);
     if (!a) return DCNN_FAILURE;
     a->name = strdup(path);
     a->word = strdup(slash ? slash + 1 : path);

@@ -167,7 +167,7 @@ static dcnn_status check_pairs(const char *path, const dcnn_names *files, bool u
 
 dcnn_status dcnn_idx_folder_open(const dcnn_opening *opening, const char *path, bool *found) {
     dcnn_names all = {0}, files = {0}, others = {0};
-    dcnn_arrays arrays = {.aside = opening->options->aside};
+    dcnn_array_list arrays = {.aside = opening->options->aside};
     dcnn_status status = gather(path, true, &all, &others);
     *found = all.count > 0;
     if (status != DCNN_OK || !*found) goto done;
@@ -186,12 +186,12 @@ dcnn_status dcnn_idx_folder_open(const dcnn_opening *opening, const char *path, 
             DCNN_TRY_DONE(dcnn_source_note(opening, files.text[i]));
             DCNN_TRY_DONE(dcnn_idx_read(files.text[i], &arrays));
         }
-    status = dcnn_arrays_pair(opening, path, &arrays, DCNN_ROLE_OFFICIAL_TEST);
+    status = dcnn_array_list_pair(opening, path, &arrays, DCNN_ROLE_OFFICIAL_TEST);
     if (status == DCNN_OK) tell_emnist(opening, path, &files);
     if (status == DCNN_OK) tell_others(opening, path, &others);
 done:
     dcnn_names_free(&others);
-    dcnn_arrays_free(&arrays);
+    dcnn_array_list_free(&arrays);
     dcnn_names_free(&all);
     dcnn_names_free(&files);
     return status;

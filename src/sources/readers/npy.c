@@ -87,8 +87,8 @@ static char *stem_of(const char *path) {
     return dot ? strndup(begin, (size_t)(dot - begin)) : strdup(begin);
 }
 
-dcnn_status dcnn_npy_read(const char *path, dcnn_arrays *arrays) {
-    dcnn_array *a = dcnn_arrays_add(arrays);
+dcnn_status dcnn_npy_read(const char *path, dcnn_array_list *arrays) {
+    dcnn_array *a = dcnn_array_list_add(arrays);
     if (!a) return DCNN_FAILURE;
     a->name = strdup(path);
     a->word = stem_of(path);
@@ -98,12 +98,12 @@ dcnn_status dcnn_npy_read(const char *path, dcnn_arrays *arrays) {
     return parse(a, a->memory, length);
 }
 
-dcnn_status dcnn_npz_read(const char *path, dcnn_arrays *arrays) {
+dcnn_status dcnn_npz_read(const char *path, dcnn_array_list *arrays) {
     dcnn_names members = {0};
     dcnn_status status = dcnn_zip_list(path, &members);
     for (int64_t i = 0; i < members.count && status == DCNN_OK; i++) {
         const char *member = members.text[i];
-        dcnn_array *a = dcnn_arrays_add(arrays);
+        dcnn_array *a = dcnn_array_list_add(arrays);
         if (!a) {
             status = DCNN_FAILURE;
             break;

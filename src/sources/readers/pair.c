@@ -46,7 +46,7 @@ typedef struct known {
     bool used;
 } known;
 
-static void look(const dcnn_opening *opening, const dcnn_arrays *arrays, dcnn_role test, known *of) {
+static void look(const dcnn_opening *opening, const dcnn_array_list *arrays, dcnn_role test, known *of) {
     bool pool = false;
     for (int i = 0; i < arrays->count; i++) {
         of[i] = (known){.part = part_of(&arrays->items[i])};
@@ -60,7 +60,7 @@ static void look(const dcnn_opening *opening, const dcnn_arrays *arrays, dcnn_ro
 }
 
 /* With --test or --validation: the part of that name, or all that have no other. */
-static bool is_wanted(const dcnn_opening *opening, const dcnn_arrays *arrays, const known *of, int i) {
+static bool is_wanted(const dcnn_opening *opening, const dcnn_array_list *arrays, const known *of, int i) {
     if (opening->given == DCNN_ROLE_POOL) return true;
     const bool for_test = opening->given == DCNN_ROLE_TEST;
     int same = 0;
@@ -72,7 +72,7 @@ static bool is_wanted(const dcnn_opening *opening, const dcnn_arrays *arrays, co
 }
 
 /* The labels of a pair: of the same role, and of as many if there is a choice. */
-static int find_labels(const dcnn_arrays *arrays, const known *of, int images) {
+static int find_labels(const dcnn_array_list *arrays, const known *of, int images) {
     int found = -1, others = -1, other_count = 0;
     for (int i = 0; i < arrays->count; i++) {
         if (of[i].part != LABELS || of[i].used) continue;
@@ -90,7 +90,7 @@ static int find_labels(const dcnn_arrays *arrays, const known *of, int images) {
                : -1;
 }
 
-static dcnn_status list_arrays(const char *path, const dcnn_arrays *arrays, const char *problem) {
+static dcnn_status list_arrays(const char *path, const dcnn_array_list *arrays, const char *problem) {
     char all[600] = "", text[160];
     size_t used = 0;
     for (int i = 0; i < arrays->count && used < 400; i++)
@@ -101,7 +101,7 @@ static dcnn_status list_arrays(const char *path, const dcnn_arrays *arrays, cons
                      path, problem, all);
 }
 
-static dcnn_status take_pair(const dcnn_opening *opening, dcnn_arrays *arrays, known *of, int images) {
+static dcnn_status take_pair(const dcnn_opening *opening, dcnn_array_list *arrays, known *of, int images) {
     dcnn_array *a = &arrays->items[images];
     dcnn_count_text count;
     dcnn_source *source =
@@ -121,12 +121,17 @@ static dcnn_status take_pair(const dcnn_opening *opening, dcnn_arrays *arrays, k
         DCNN_TRY(dcnn_array_take_texts(&arrays->items[i], &source->class_names));
         of[i].used = true;
     }
+    for (int i = 0; i < arrays->count && source->targets && source->target_names.count == 0; i++) {
+        if (of[i].part != NAMES || arrays->items[i].shape[0] != source->target_width) continue;
+        DCNN_TRY(dcnn_array_take_texts(&arrays->items[i], &source->target_names));
+        of[i].used = true;
+    }
     dcnn_source_tell(opening->options, "%s: %s of %dx%dx%d%s", source->name, dcnn_count_images(source->count, &count),
                      source->h, source->w, source->c, dcnn_role_text(source->role));
     return DCNN_OK;
 }
 
-static void tell_left(const dcnn_opening *opening, const char *path, const dcnn_arrays *arrays, const known *of) {
+static void tell_left(const dcnn_opening *opening, const char *path, const dcnn_array_list *arrays, const known *of) {
     char all[300] = "", text[160];
     size_t used = 0;
     for (int i = 0; i < arrays->count && used < 200; i++)
@@ -136,7 +141,8 @@ static void tell_left(const dcnn_opening *opening, const char *path, const dcnn_
     if (used > 0) dcnn_source_tell(opening->options, "%s: left unread: %s", path, all);
 }
 
-dcnn_status dcnn_arrays_pair(const dcnn_opening *opening, const char *path, dcnn_arrays *arrays, dcnn_role test) {
+dcnn_status dcnn_array_list_pair(const dcnn_opening *opening, const char *path, dcnn_array_list *arrays,
+                                 dcnn_role test) {
     known *of = calloc((size_t)arrays->count + 1, sizeof *of);
     if (!of) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory", path);
     look(opening, arrays, test, of);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* table.c — images in text tables: a line each, or a list of paths. */
+#include <float.h>
 #include <limits.h>
 #include <math.h>
 #include <stdlib.h>
@@ -86,6 +87,16 @@ static dcnn_status add_file(dcnn_table *t, dcnn_cell cell) {
     return DCNN_OK;
 }
 
+static dcnn_status add_target(dcnn_table *t, int64_t line, int column, dcnn_cell cell) {
+    char text[28];
+    double value;
+    if (!dcnn_cell_number(cell, &value) || !(fabs(value) <= (double)FLT_MAX))
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s:%lld:%d: the target '%s' is no number (line %lld, cell %d)", t->path,
+                         (long long)line, column, dcnn_cell_text(cell, text), (long long)line, column);
+    t->targets[t->count * t->target_width + t->target[column - 1]] = (float)value;
+    return DCNN_OK;
+}
+
 static dcnn_status add_role(dcnn_table *t, int64_t line, int column, dcnn_cell cell) {
     char text[28];
     dcnn_role role;
@@ -147,6 +158,9 @@ static dcnn_status read_line(dcnn_table *t) {
         case LABEL:
             DCNN_TRY(add_label(t, line, column + 1, cell));
             break;
+        case TARGET:
+            DCNN_TRY(add_target(t, line, column + 1, cell));
+            break;
         case ID:
             DCNN_TRY(dcnn_names_add(&t->ids, cell.begin, (size_t)(cell.end - cell.begin)));
             break;
@@ -178,8 +192,11 @@ static dcnn_status make_room(dcnn_table *t) {
     t->pixels = t->memory;
     uint8_t *roles = realloc(t->roles, (size_t)room);
     if (!roles) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for %lld images", t->path, (long long)room);
-    t->room = room;
     t->roles = roles;
+    float *targets = realloc(t->targets, ((size_t)room * (size_t)t->target_width + 1) * sizeof *targets);
+    if (!targets) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for %lld images", t->path, (long long)room);
+    t->targets = targets;
+    t->room = room;
     memset(t->roles + t->count, t->opening->given, (size_t)(t->room - t->count));
     return DCNN_OK;
 }
@@ -238,6 +255,22 @@ static dcnn_status give_labels(dcnn_source *source, const dcnn_names *texts) {
     return DCNN_OK;
 }
 
+/* The numbers to be predicted of the rows of one role. */
+static dcnn_status give_targets(const dcnn_table *t, uint8_t role, dcnn_source *source) {
+    const size_t bytes = (size_t)t->target_width * sizeof *t->targets;
+    if (t->target_width == 0) return DCNN_OK;
+    DCNN_TRY(dcnn_source_make_targets(source, t->target_width));
+    float *to = source->targets;
+    for (int64_t i = 0; i < t->count; i++)
+        if (t->roles[i] == role) {
+            memcpy(to, t->targets + i * t->target_width, bytes);
+            to += t->target_width;
+        }
+    for (int64_t i = 0; i < t->target_names.count; i++)
+        DCNN_TRY(dcnn_names_print(&source->target_names, "%s", t->target_names.text[i]));
+    return DCNN_OK;
+}
+
 /* Moves the texts of the rows of one role. */
 static dcnn_status take(const dcnn_table *t, dcnn_names *from, uint8_t role, dcnn_names *to) {
     for (int64_t i = 0; i < from->count; i++)
@@ -263,6 +296,7 @@ static dcnn_status give_role(dcnn_table *t, uint8_t role, bool alone) {
     if (status == DCNN_OK && labels.count > 0) status = give_labels(s, &labels);
     dcnn_names_free(&labels);
     DCNN_TRY(status);
+    DCNN_TRY(give_targets(t, role, s));
     DCNN_TRY(take(t, &t->ids, role, &s->ids));
     DCNN_TRY(take(t, &t->files, role, &s->files));
     if (!t->pixels) return DCNN_OK;
@@ -324,7 +358,10 @@ done:
     dcnn_names_free(&t.labels);
     dcnn_names_free(&t.ids);
     dcnn_names_free(&t.files);
+    dcnn_names_free(&t.target_names);
     free(t.of);
+    free(t.target);
+    free(t.targets);
     dcnn_spill_release(t.memory, t.mapped_bytes);
     dcnn_spill_release(t.text, t.text_mapped);
     free(t.roles);

@@ -30,10 +30,10 @@ static bool is_number(const char *text) {
     return dcnn_cell_number((dcnn_cell){text, text + strlen(text)}, &value);
 }
 
-static bool ends_like_picture(const char *text) {
+static bool ends_like_image(const char *text) {
     static const char *const refused[] = {".gif", ".tif", ".tiff", ".heic", ".avif", ".svg"}; /* by name, later */
     const char *dot = strrchr(text, '.');
-    return dot && (dcnn_name_is_picture(text) || is_one_of(dot, refused, COUNT_OF(refused)));
+    return dot && (dcnn_name_is_image(text) || is_one_of(dot, refused, COUNT_OF(refused)));
 }
 
 /* pandas' header of a frame without names: 0, 1, 2, … */
@@ -52,14 +52,14 @@ static bool is_header(const dcnn_names *first, const dcnn_names *second) {
     for (int64_t i = 0; i < first->count; i++) {
         if (is_number(first->text[i])) continue;
         texts++;
-        paths += ends_like_picture(first->text[i]);
+        paths += ends_like_image(first->text[i]);
         const int64_t below = i + second->count - first->count; /* R leaves the name of the row names out */
         if (below >= 0 && below < second->count && is_number(second->text[below])) above_numbers++;
     }
     if (paths > 0) return false;
     if (second->count == 0) return texts > 1;
     for (int64_t i = 0; i < second->count; i++)
-        if (ends_like_picture(second->text[i])) return texts > 0;
+        if (ends_like_image(second->text[i])) return texts > 0;
     return above_numbers > 0;
 }
 
@@ -80,7 +80,7 @@ static bool holds_many(const char *text) {
 /* Does any of its cells hold a number, or several, or an image's name? */
 static bool says_something(const dcnn_names *cells) {
     for (int64_t i = 0; i < cells->count; i++)
-        if (is_number(cells->text[i]) || ends_like_picture(cells->text[i]) || holds_many(cells->text[i])) return true;
+        if (is_number(cells->text[i]) || ends_like_image(cells->text[i]) || holds_many(cells->text[i])) return true;
     return false;
 }
 
@@ -111,7 +111,9 @@ static dcnn_status read_head(dcnn_table *t) {
         t->columns = (int)t->first.count;
     }
     t->of = calloc((size_t)t->columns, sizeof *t->of);
-    return t->of ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for %d columns", t->path, t->columns);
+    t->target = calloc((size_t)t->columns, sizeof *t->target);
+    return t->of && t->target ? DCNN_OK
+                              : DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for %d columns", t->path, t->columns);
 }
 
 /* Name of a column; a header that is one short has none for the first. */
@@ -127,8 +129,8 @@ static int find_column(const dcnn_table *t, const char *const names[], int count
     return -1;
 }
 
-/* What --label-column says. */
-static dcnn_status ask_for_label(const dcnn_table *t, const char *wish, int *column) {
+/* What --label-column or --target-columns says. */
+static dcnn_status ask_for_column(const dcnn_table *t, const char *option, const char *wish, int *column) {
     int64_t number;
     if (strcmp(wish, "first") == 0)
         *column = 0;
@@ -140,9 +142,26 @@ static dcnn_status ask_for_label(const dcnn_table *t, const char *wish, int *col
         *column = (int)number - 1;
     else
         return DCNN_FAIL(DCNN_USAGE,
-                         "%s: has no column '%s': --label-column takes a name of its header, first, last, or "
+                         "%s: has no column '%s': --%s takes a name of its header, first, last, or "
                          "a number from 1 to %d",
-                         t->path, wish, t->columns);
+                         t->path, wish, option, t->columns);
+    return DCNN_OK;
+}
+
+/* Columns of numbers to be predicted, in the order in which they are named. */
+static dcnn_status ask_for_targets(dcnn_table *t, const char *wishes) {
+    char wish[128];
+    while (dcnn_next_word(&wishes, wish)) {
+        int column;
+        DCNN_TRY(ask_for_column(t, "target-columns", wish, &column));
+        if (t->of[column] == TARGET) return DCNN_FAIL(DCNN_USAGE, "--target-columns names the column '%s' twice", wish);
+        t->of[column] = TARGET;
+        t->target[column] = t->target_width++;
+        const char *name = name_of(t, column);
+        DCNN_TRY(dcnn_names_print(&t->target_names, "%s", name && name[0] ? name : wish));
+    }
+    if (t->target_width == 0) return DCNN_FAIL(DCNN_USAGE, "--target-columns names no column");
+    dcnn_source_tell(t->opening->options, "%s: to be predicted: %s", t->path, t->opening->options->target_columns);
     return DCNN_OK;
 }
 
@@ -262,7 +281,7 @@ static void find_by_name(dcnn_table *t) {
 static void find_by_value(dcnn_table *t) {
     for (int i = 0; i < t->columns && i < t->first.count; i++) {
         if (t->of[i] != PIXEL) continue;
-        if (ends_like_picture(t->first.text[i]))
+        if (ends_like_image(t->first.text[i]))
             t->of[i] = PATH;
         else if (!is_number(t->first.text[i]) && holds_many(t->first.text[i]))
             t->of[i] = PIXELS;
@@ -285,14 +304,14 @@ static dcnn_status find_list(dcnn_table *t) {
         if (t->of[i] == PIXEL) other = i;
         others += t->of[i] == PIXEL;
     }
-    if (!dcnn_table_has(t, LABEL) && others == 1) t->of[other] = LABEL;
+    if (!dcnn_table_has(t, LABEL) && others == 1 && t->target_width == 0) t->of[other] = LABEL;
     leave_others_out(t);
     for (int i = 0; i < t->columns; i++)
         if (t->of[i] == PIXEL) t->of[i] = LEFT_OUT;
-    if (dcnn_table_has(t, LABEL) || t->opening->options->unlabelled) return DCNN_OK;
+    if (dcnn_table_has(t, LABEL) || t->target_width > 0 || t->opening->options->unlabelled) return DCNN_OK;
     return DCNN_FAIL(DCNN_BAD_INPUT,
                      "%s: is a list of images without a column of labels; call it 'label', or say "
-                     "--label-column",
+                     "--label-column, or --target-columns for numbers to be predicted",
                      t->path);
 }
 
@@ -320,7 +339,7 @@ static void tell_columns(const dcnn_table *t, int guessed) {
                          guessed == 0 ? "first" : "last");
     else if (label >= 0 && name_of(t, label) && strcasecmp(name_of(t, label), "label") != 0)
         dcnn_source_tell(o, "%s: the label is the column '%s'", t->path, name_of(t, label));
-    else if (label < 0)
+    else if (label < 0 && t->target_width == 0)
         dcnn_source_tell(o, "%s: %sno labels", t->path, header);
     if (id >= 0) dcnn_source_tell(o, "%s: the column '%s' names each image", t->path, name_of(t, id));
     if (o->h == 0 && t->c == 3)
@@ -332,17 +351,20 @@ dcnn_status dcnn_table_find_columns(dcnn_table *t) {
     const dcnn_source_options *o = t->opening->options;
     DCNN_TRY(read_head(t));
     int label = find_column(t, label_names, COUNT_OF(label_names)), guessed = -1;
-    if (o->label_column) DCNN_TRY(ask_for_label(t, o->label_column, &label));
-    mark(t, label, LABEL);
+    const bool predicted = o->target_columns && !o->unlabelled;
+    if (predicted) DCNN_TRY(ask_for_targets(t, o->target_columns));
+    if (o->label_column) DCNN_TRY(ask_for_column(t, "label-column", o->label_column, &label));
+    mark(t, label, predicted ? LEFT_OUT : LABEL);
     find_by_name(t);
     find_by_value(t);
     if (dcnn_table_has(t, PATH)) return find_list(t);
     if (dcnn_table_has(t, PIXELS)) {
         for (int i = 0; i < t->columns; i++)
-            if (t->of[i] == PIXEL) t->of[i] = label < 0 && label++ < 0 ? LABEL : LEFT_OUT;
+            if (t->of[i] == PIXEL) t->of[i] = !predicted && label < 0 && label++ < 0 ? LABEL : LEFT_OUT;
         return DCNN_OK;
     }
-    if (label < 0 && !dcnn_table_find_shape(t, count_pixels(t)) && dcnn_table_find_shape(t, count_pixels(t) - 1)) {
+    if (label < 0 && !predicted && !dcnn_table_find_shape(t, count_pixels(t)) &&
+        dcnn_table_find_shape(t, count_pixels(t) - 1)) {
         int first = 0, last = t->columns - 1;
         while (t->of[first] != PIXEL) first++;
         while (t->of[last] != PIXEL) last--;

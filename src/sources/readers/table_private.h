@@ -7,7 +7,16 @@
 #include "sources/source_private.h"
 
 /* What a column holds. */
-typedef enum dcnn_meaning { PIXEL, LABEL, ID, SPLIT, PATH, PIXELS /* many in one cell */, LEFT_OUT } dcnn_meaning;
+typedef enum dcnn_meaning {
+    PIXEL,
+    LABEL,
+    TARGET, /* a number to be predicted */
+    ID,
+    SPLIT,
+    PATH,
+    PIXELS, /* many in one cell */
+    LEFT_OUT
+} dcnn_meaning;
 
 typedef struct dcnn_table {
     const dcnn_opening *opening;
@@ -18,6 +27,9 @@ typedef struct dcnn_table {
     dcnn_names header, first; /* cells of the header (or none), and of the first line behind it */
     int columns;
     dcnn_meaning *of; /* [columns] */
+    int *target;      /* [columns] which of the targets a column is */
+    int target_width;
+    dcnn_names target_names;
     int h, w, c;
     int64_t pixel_columns;
     /* what is read */
@@ -26,6 +38,7 @@ typedef struct dcnn_table {
     size_t mapped_bytes;
     uint8_t *pixels;
     dcnn_names labels, ids, files;
+    float *targets; /* [room,target_width] */
     uint8_t *roles; /* [room], by the column SPLIT */
     int largest;
 } dcnn_table;

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* train_settings.c — see train_settings.h. */
+#include "cli/commands/train_settings.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "run/data/class_weights.h"
+
+/* Options that only some schedules read; those of optimizers stand in their table. */
+static const struct reader {
+    const char *option;
+    const char *readers; /* as a user reads them: "step and exponential" */
+    const char *words;   /* " step exponential " */
+} readers[] = {
+    {"decay-rate", "step and exponential", " step exponential "},
+    {"decay-epochs", "step and exponential", " step exponential "},
+};
+
+static bool is_given(const dcnn_options *options, const char *name) {
+    return dcnn_option_given(DCNN_COMMAND_TRAIN, name, options);
+}
+
+static int64_t step_samples(const dcnn_options *options) {
+    return options->train.batch_size * options->train.accumulate;
+}
+
+static dcnn_optimizer_kind kind_of(const dcnn_options *options) {
+    dcnn_optimizer_kind kind = DCNN_ADAM;
+    while (strcmp(dcnn_optimizer_table[kind].name, options->optimizer) != 0) kind++;
+    return kind;
+}
+
+void dcnn_train_settings_defaults(dcnn_options *options) {
+    const dcnn_optimizer_row *row = &dcnn_optimizer_table[kind_of(options)];
+    if (!is_given(options, "learning-rate")) options->learning_rate = row->learning_rate;
+    if (!is_given(options, "beta-2")) options->beta_2 = row->beta2;
+    if (!is_given(options, "momentum")) options->momentum = row->momentum;
+    if (!is_given(options, "weight-decay")) options->weight_decay = row->weight_decay;
+}
+
+/* Augmented images are never seen twice, so a run gains by letting the rate fall; the recipe itself keeps it. */
+dcnn_shuffle dcnn_train_settings_shuffle(const dcnn_options *o) {
+    if (strcmp(o->shuffle, "full") == 0) return DCNN_SHUFFLE_FULL;
+    return strcmp(o->shuffle, "chunks") == 0 ? DCNN_SHUFFLE_CHUNKS : DCNN_SHUFFLE_AUTO;
+}
+
+dcnn_schedule dcnn_train_settings_schedule(const dcnn_options *options) {
+    dcnn_schedule schedule = {.kind = options->train.augment ? DCNN_SCHEDULE_COSINE : DCNN_SCHEDULE_CONSTANT,
+                              .warmup_epochs = options->warmup,
+                              .decay_rate = options->decay_rate,
+                              .decay_epochs = options->decay_epochs};
+    for (int kind = 0; kind < DCNN_SCHEDULE_COUNT; kind++)
+        if (strcmp(dcnn_schedule_names[kind], options->schedule) == 0) schedule.kind = (dcnn_schedule_kind)kind;
+    return schedule;
+}
+
+static double rate_factor(const dcnn_options *options) {
+    const dcnn_rate_scale scale = strcmp(options->lr_scale, "sqrt") == 0     ? DCNN_RATE_SCALE_SQRT
+                                  : strcmp(options->lr_scale, "linear") == 0 ? DCNN_RATE_SCALE_LINEAR
+                                                                             : DCNN_RATE_SCALE_NONE;
+    return dcnn_rate_factor(scale, step_samples(options));
+}
+
+dcnn_optimizer dcnn_train_settings_optimizer(const dcnn_options *options) {
+    return (dcnn_optimizer){.kind = kind_of(options),
+                            .learning_rate = options->learning_rate * rate_factor(options),
+                            .beta1 = options->beta_1,
+                            .beta2 = options->beta_2,
+                            .epsilon = options->epsilon,
+                            .momentum = options->momentum,
+                            .weight_decay = options->weight_decay,
+                            .trust_coefficient = options->trust_coefficient,
+                            .nesterov = options->nesterov,
+                            .clip_norm = options->clip_norm,
+                            .clip_value = options->clip_value,
+                            .ema_momentum = options->ema};
+}
+
+static dcnn_status check_reader(const struct reader *reader, const dcnn_options *options) {
+    const dcnn_schedule schedule = dcnn_train_settings_schedule(options);
+    char word[32];
+    snprintf(word, sizeof word, " %s ", dcnn_schedule_names[schedule.kind]);
+    if (!is_given(options, reader->option) || strstr(reader->words, word)) return DCNN_OK;
+    return DCNN_FAIL(DCNN_USAGE, "--%s is for %s, but the schedule is %s: leave it out, or choose another --schedule",
+                     reader->option, reader->readers, dcnn_schedule_names[schedule.kind]);
+}
+
+static bool reads(int kind, const char *option) {
+    char word[32];
+    snprintf(word, sizeof word, " %s ", option);
+    return strstr(dcnn_optimizer_table[kind].options, word) != NULL;
+}
+
+/* "sgd, lars and rmsprop": the optimizers that read an option. */
+static const char *readers_text(const char *option, char text[160]) {
+    int left = 0, used = 0;
+    for (int kind = 0; kind < DCNN_OPTIMIZER_COUNT; kind++) left += reads(kind, option);
+    for (int kind = 0; kind < DCNN_OPTIMIZER_COUNT; kind++)
+        if (reads(kind, option))
+            used += snprintf(text + used, 160 - (size_t)used, "%s%s", dcnn_optimizer_table[kind].name,
+                             --left > 1  ? ", "
+                             : left == 1 ? " and "
+                                         : "");
+    return text;
+}
+
+/* An option that the optimizer chosen does not read. */
+static dcnn_status check_optimizer(const dcnn_options *options) {
+    static const char *const names[] = {"momentum", "nesterov", "trust-coefficient", "beta-1",
+                                        "beta-2",   "epsilon",  "clip-norm",         "clip-value"};
+    char text[160];
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (is_given(options, names[i]) && !reads((int)kind_of(options), names[i]))
+            return DCNN_FAIL(DCNN_USAGE,
+                             "--%s is for %s, but the optimizer is %s: leave it out, or choose another --optimizer",
+                             names[i], readers_text(names[i], text), options->optimizer);
+    if (options->clip_norm > 0.0 && options->clip_value > 0.0)
+        return DCNN_FAIL(DCNN_USAGE, "--clip-norm and --clip-value: give one of them");
+    return DCNN_OK;
+}
+
+/* A range that nothing reads. */
+static dcnn_status check_augmentation(const dcnn_options *options) {
+    for (int row = 0; row < DCNN_AUGMENT_COUNT; row++) {
+        const dcnn_augment_row *about = &dcnn_augment_table[row];
+        if (!is_given(options, about->option)) continue;
+        if (!options->train.augment)
+            return DCNN_FAIL(DCNN_USAGE, "--%s says how to augment and --no-augment says not to: give only one of them",
+                             about->option);
+        if (!about->alone && dcnn_augment_value(&options->train.ranges, row - 1) == 0)
+            return DCNN_FAIL(DCNN_USAGE, "--%s is for --%s: give that too", about->option,
+                             dcnn_augment_table[row - 1].option);
+        if (about->in_pairs && dcnn_augment_value(&options->train.ranges, row) > 0 && options->train.grain == 1)
+            return DCNN_FAIL(DCNN_USAGE, "--%s takes another image of the same grain, and with --grain 1 there is none",
+                             about->option);
+        if (about->in_pairs && dcnn_augment_value(&options->train.ranges, row) > 0 && options->train.batch_size == 1)
+            return DCNN_FAIL(DCNN_USAGE,
+                             "--%s takes another image of the same batch, and with --batch-size 1 there is none",
+                             about->option);
+    }
+    return DCNN_OK;
+}
+
+/* Either mends what the other one would mend again. */
+static dcnn_status check_balance(const dcnn_options *options) {
+    if (!options->train.oversample || !options->train.class_weight ||
+        strcmp(options->train.class_weight, dcnn_weights_balanced) != 0)
+        return DCNN_OK;
+    return DCNN_FAIL(DCNN_USAGE,
+                     "--oversample and --class-weight balanced both balance the classes: give only one of them");
+}
+
+dcnn_status dcnn_train_settings_check(const dcnn_options *options) {
+    DCNN_TRY(check_balance(options));
+    DCNN_TRY(check_augmentation(options));
+    DCNN_TRY(check_optimizer(options));
+    for (size_t i = 0; i < sizeof readers / sizeof readers[0]; i++) DCNN_TRY(check_reader(&readers[i], options));
+    if (options->warmup > 0.0 && dcnn_train_settings_schedule(options).kind == DCNN_SCHEDULE_ONE_CYCLE)
+        return DCNN_FAIL(DCNN_USAGE, "--warmup %g: the schedule one-cycle has a warm-up of its own; leave out --warmup",
+                         options->warmup);
+    if (options->warmup >= (double)options->train.epochs && options->warmup > 0.0)
+        return DCNN_FAIL(DCNN_USAGE, "--warmup %g leaves nothing of %" PRId64 " epochs: it must be below --epochs",
+                         options->warmup, options->train.epochs);
+    return DCNN_OK;
+}
+
+/* --- what a run does with it -------------------------------------------------------------------------------------- */
+
+bool dcnn_train_settings_idle(const dcnn_options *options, int64_t ranks, int64_t threads, char text[512]) {
+    const int64_t grains = (options->train.batch_size + options->train.grain - 1) / options->train.grain;
+    const int64_t most = (grains + ranks - 1) / ranks; /* that one rank has */
+    const bool of_ranks = ranks > grains;
+    const int64_t idle = of_ranks ? ranks - grains : threads - most, all = of_ranks ? ranks : threads;
+    if (idle <= 0) return false;
+    snprintf(text, 512,
+             "--batch-size %" PRId64 " is %" PRId64 " grain%s of %" PRId64
+             " images, each computed by one thread: %" PRId64 " of %s%" PRId64 " %s %s idle; --batch-size %" PRId64
+             " gives all of them work (--lr-scale sqrt adapts the "
+             "learning rate)",
+             options->train.batch_size, grains, grains == 1 ? "" : "s", options->train.grain, idle,
+             of_ranks || ranks == 1 ? "" : "each rank's ", all, of_ranks ? "ranks" : "threads",
+             idle == 1 ? "is" : "are", ranks * threads * options->train.grain);
+    return true;
+}
+
+int64_t dcnn_train_settings_more_epochs(int64_t done) {
+    enum { RECIPE_EPOCHS = 15 };
+    return done < RECIPE_EPOCHS ? RECIPE_EPOCHS : 2 * done;
+}
+
+bool dcnn_train_settings_rate_moves(const dcnn_options *options, const dcnn_checkpoint *from, int64_t samples,
+                                    char text[512]) {
+    const dcnn_schedule schedule = dcnn_train_settings_schedule(options);
+    const int64_t before = json_integer_value(json_object_get(from->options, "epochs"));
+    const int64_t epoch_steps = (samples + step_samples(options) - 1) / step_samples(options),
+                  step = from->progress.step;
+    if (before <= 0 || before == options->train.epochs || step < 1) return false;
+    const double rate = dcnn_train_settings_optimizer(options).learning_rate;
+    const double old = dcnn_schedule_rate(&schedule, rate, step - 1, before, epoch_steps);
+    const double stayed = dcnn_schedule_rate(&schedule, rate, step, before, epoch_steps);
+    const double now = dcnn_schedule_rate(&schedule, rate, step, options->train.epochs, epoch_steps);
+    if (now == stayed) return false;
+    snprintf(text, 512,
+             "--epochs %" PRId64 " instead of %" PRId64
+             " changes the %s schedule: the learning rate continues at %.3g, after "
+             "%.3g in the last step",
+             options->train.epochs, before, dcnn_schedule_names[schedule.kind], now, old);
+    return true;
+}
+
+const char *dcnn_train_settings_text(const dcnn_options *options, char text[512]) {
+    const dcnn_schedule schedule = dcnn_train_settings_schedule(options);
+    char scaled[64] = "", warmup[64] = "", batches[112] = "", decay[48] = "";
+    dcnn_number number;
+    if (strcmp(options->lr_scale, "none") != 0)
+        snprintf(scaled, sizeof scaled, " (%g x %.4g, %s)", options->learning_rate, rate_factor(options),
+                 options->lr_scale);
+    if (options->weight_decay > 0.0) snprintf(decay, sizeof decay, ", weight decay %g", options->weight_decay);
+    if (options->warmup > 0.0)
+        snprintf(warmup, sizeof warmup, " after a warm-up of %g epoch%s", options->warmup,
+                 options->warmup == 1.0 ? "" : "s");
+    if (options->train.accumulate > 1)
+        snprintf(batches, sizeof batches,
+                 " in %" PRId64 " micro-batches, each with its own BatchNormalization statistics",
+                 options->train.accumulate);
+    snprintf(text, 512, "%s samples%s; %s, learning rate %.4g%s, %s%s%s",
+             dcnn_number_text(step_samples(options), &number), batches, options->optimizer,
+             options->learning_rate * rate_factor(options), scaled, dcnn_schedule_names[schedule.kind], warmup, decay);
+    return text;
+}

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file conv_pool_simd.h — what the fused Convolution 3x3 + ReLU + MaxPooling 2x2 kernels share: sizes and small steps.
+ *
+ * The way of the numbers
+ * - forward: Winograd's tiles (Lavin & Gray, arXiv 1509.09308), by shape whichever takes fewer multiplications:
+ * F(2x2,3x3), whose 2x2 output tile is one pooling window, or F(5x5,3x3), of which 2x2 tiles hold 5x5 windows.
+ * - backward: of the four cells of a window one has a gradient, at a place that differs by channel. Nine
+ * multiplications a window and channel pair do it directly, where the adjoint Winograd tile needs sixteen, and a shut
+ * ReLU none; the open cells are gathered in lists, so the loops have no branches.
+ *
+ * Images are first brought into *blocked* form: [channel block][image][row][column][SIMD_LANES], seen through the
+ * affine map, with padding zeros in place, exactly the rows and columns that pooling reads.
+ */
+#ifndef DCNN_KERNELS_CONV_POOL_SIMD_H
+#define DCNN_KERNELS_CONV_POOL_SIMD_H
+
+#include "kernels/kernels.h"
+#include "kernels/simd/simd.h"
+
+enum {
+    V = SIMD_LANES,
+    PAIR = 2 * V, /**< output channels of a register tile */
+    TAPS = 9,
+    FIRST_TAPS = 12,      /**< of a filter of one channel, its rows transformed for F(2,3) */
+    NARROW_ELEMENTS = 16, /**< of a transformed tile of F(2x2,3x3) */
+    WIDE_ELEMENTS = 49,   /**< of a transformed tile of F(5x5,3x3) */
+    FIELD_WINDOWS = 5,    /**< pooling windows along two tiles of F(5x5,3x3) */
+    K_BLOCK = 512 / V,    /**< output channels of a block of taps: K_BLOCK * TAPS * V floats are 18 KiB, most of L1 */
+};
+
+/** What follows from a shape. */
+typedef struct conv_pool_plan {
+    size_t c, k;           /**< channels */
+    size_t c_blocks;       /**< ceil(c / V) */
+    size_t k_vectors;      /**< ceil(k / V) */
+    size_t k_blocks;       /**< ceil(k / K_BLOCK) */
+    size_t window_columns; /**< pooling windows in a row */
+    size_t windows;        /**< pooling windows of an image */
+    size_t columns;        /**< of a blocked image */
+    size_t cells;          /**< of a blocked image: rows * columns */
+    bool wide;             /**< forward by F(5x5,3x3)? */
+    size_t elements;       /**< of a transformed tile */
+    size_t forward_floats; /**< of `packed`: the part that forward reads; the taps for dx follow */
+} conv_pool_plan;
+
+static inline size_t least(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+
+static inline size_t divide_up(size_t a, size_t b) {
+    return (a + b - 1) / b;
+}
+
+/** Rounds a number of floats up to whole cache lines. */
+static inline size_t whole_lines(size_t floats) {
+    return divide_up(floats, 16) * 16;
+}
+
+/** Tiles of F(5x5,3x3) along so many pooling windows. */
+static inline size_t wide_tiles(size_t windows) {
+    return windows / FIELD_WINDOWS * 2 + divide_up(windows % FIELD_WINDOWS * 2, FIELD_WINDOWS);
+}
+
+/** Does F(5x5,3x3), its tiles at the edges included, save at least as many multiplications as a tile has? Once a step
+ * it packs 33 elements more a pair of channels, which takes as long as some 400 multiplications a pair: a share of 8
+ * images then still gains. */
+static inline bool wide_pays(size_t window_rows, size_t window_columns) {
+    return WIDE_ELEMENTS * (wide_tiles(window_rows) * wide_tiles(window_columns) + 1) <=
+           NARROW_ELEMENTS * window_rows * window_columns;
+}
+
+/** Floats of U from one element to the next. One vector more than needed: at powers of two packing takes twice as long.
+ */
+static inline size_t u_stride(const conv_pool_plan *plan, size_t vectors) {
+    return plan->c * vectors * V + V;
+}
+
+static inline conv_pool_plan plan_of(const dcnn_conv *shape) {
+    const size_t window_rows = (size_t)(shape->oh / 2);
+    conv_pool_plan plan = {.c = (size_t)shape->c, .k = (size_t)shape->k, .window_columns = (size_t)(shape->ow / 2)};
+    plan.c_blocks = divide_up(plan.c, V);
+    plan.k_vectors = divide_up(plan.k, V);
+    plan.k_blocks = divide_up(plan.k, K_BLOCK);
+    plan.windows = window_rows * plan.window_columns;
+    plan.columns = 2 * plan.window_columns + 2;
+    plan.cells = (2 * window_rows + 2) * plan.columns;
+    plan.wide = plan.c > 1 && wide_pays(window_rows, plan.window_columns);
+    plan.elements = plan.wide ? WIDE_ELEMENTS : NARROW_ELEMENTS;
+    plan.forward_floats =
+        plan.c == 1
+            ? FIRST_TAPS * plan.k_vectors * V
+            : plan.elements * (plan.k_vectors / 2 * u_stride(&plan, 2) + plan.k_vectors % 2 * u_stride(&plan, 1));
+    plan.forward_floats = whole_lines(plan.forward_floats);
+    return plan;
+}
+
+/** Images of a group whose blocked channel block stays within `budget_bytes`; at least one, at most n. */
+static inline size_t group_images(const dcnn_conv *shape, const conv_pool_plan *plan, size_t budget_bytes) {
+    const size_t images = budget_bytes / (plan->cells * V * sizeof(float));
+    return least(images == 0 ? 1 : images, (size_t)shape->n);
+}
+
+/** Lanes of vector number `vector` that lie within `count` channels. */
+static inline size_t lanes_of(size_t count, size_t vector) {
+    return least(V, count - vector * V);
+}
+
+static inline simd_float load_lanes(const float *from, size_t lanes) {
+    return lanes == V ? simd_load(from) : simd_load_part(from, lanes);
+}
+
+static inline void store_lanes(float *to, size_t lanes, simd_float value) {
+    if (lanes == V) {
+        simd_store(to, value);
+    } else {
+        simd_store_part(to, lanes, value);
+    }
+}
+
+static inline void store_codes(uint8_t *to, size_t lanes, simd_int codes) {
+    if (lanes == V) {
+        simd_store_bytes(to, codes);
+    } else {
+        uint8_t all[V];
+        simd_store_bytes(all, codes);
+        memcpy(to, all, lanes);
+    }
+}
+
+/** Asks for the line that lies `bytes` further on, which may be past the array's end: only a hint. */
+static inline void prefetch_ahead(const void *from, size_t bytes) {
+    __builtin_prefetch((const void *)((uintptr_t)from + bytes));
+}
+
+/** Argmax codes as integers; lanes past the end are shut. */
+static inline simd_int load_codes(const uint8_t *from, size_t lanes) {
+    uint8_t all[V];
+    if (lanes < V) {
+        memset(all, DCNN_SHUT, sizeof all);
+        memcpy(all, from, lanes);
+        from = all;
+    }
+#if defined(DCNN_ISA_avx512)
+    return (simd_int)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)from));
+#elif defined(DCNN_ISA_avx2)
+    return (simd_int)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)from));
+#else
+    return (simd_int){from[0], from[1], from[2], from[3]};
+#endif
+}
+
+/* One stage of the transposition of V x V: swaps the blocks of `size` off the diagonal. */
+#define DCNN_SWAP_BLOCKS(rows, size)                                                                                   \
+    _Pragma("GCC unroll 16") for (int i = 0; i < V; i++) {                                                             \
+        if ((i & (size)) == 0 && i + (size) < V) {                                                                     \
+            const simd_int upper = lane + (((lane & (size)) != 0) & (V - (size)));                                     \
+            const simd_int lower = lane + (size) + (((lane & (size)) != 0) & (V - (size)));                            \
+            const simd_float a = (rows)[i], b = (rows)[i + (size)];                                                    \
+            (rows)[i] = __builtin_shuffle(a, b, upper);                                                                \
+            (rows)[i + (size)] = __builtin_shuffle(a, b, lower);                                                       \
+        }                                                                                                              \
+    }
+
+static inline void transpose(simd_float rows[V]) {
+#if defined(DCNN_ISA_avx512)
+    const simd_int lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    DCNN_SWAP_BLOCKS(rows, 8)
+    DCNN_SWAP_BLOCKS(rows, 4)
+#elif defined(DCNN_ISA_avx2)
+    const simd_int lane = {0, 1, 2, 3, 4, 5, 6, 7};
+    DCNN_SWAP_BLOCKS(rows, 4)
+#else
+    const simd_int lane = {0, 1, 2, 3};
+#endif
+    DCNN_SWAP_BLOCKS(rows, 2)
+    DCNN_SWAP_BLOCKS(rows, 1)
+}
+
+/** !(value <= 0): positive or NaN. */
+static inline simd_mask is_open(simd_float value) {
+#if defined(DCNN_ISA_avx512)
+    return _mm512_cmp_ps_mask((__m512)value, _mm512_setzero_ps(), _CMP_NLE_UQ);
+#else
+    return ~(value <= 0);
+#endif
+}
+
+/** Bias, ReLU and MaxPooling of a window's four cells; the code of the first largest, DCNN_SHUT where the result is 0.
+ */
+static inline simd_float pool_window(const simd_float cell[4], simd_float bias, simd_int *code) {
+    const simd_mask right_above = simd_greater(cell[1], cell[0]), right_below = simd_greater(cell[3], cell[2]);
+    const simd_float above = simd_select(right_above, cell[1], cell[0]);
+    const simd_float below = simd_select(right_below, cell[3], cell[2]);
+    const simd_mask is_below = simd_greater(below, above);
+    const simd_int above_code = simd_select_int(right_above, simd_splat_int(1), simd_splat_int(0));
+    const simd_int below_code = simd_select_int(right_below, simd_splat_int(3), simd_splat_int(2));
+    /* A comparison loses a NaN, the sum keeps it. */
+    const simd_float sum = (cell[0] + cell[1]) + (cell[2] + cell[3]);
+    const simd_float best = simd_select(simd_is_nan(sum), sum, simd_select(is_below, below, above)) + bias;
+    const simd_mask open = is_open(best);
+    *code = simd_select_int(open, simd_select_int(is_below, below_code, above_code), simd_splat_int(DCNN_SHUT));
+    return simd_select(open, best, simd_zero());
+}
+
+/** One input cell, all its channels, seen through the affine map, to `to`, `stride` floats from block to block. */
+static inline void block_cell(const conv_pool_plan *plan, const float *x, const float *in_scale, const float *in_shift,
+                              float *to, size_t stride) {
+    for (size_t block = 0; block < plan->c_blocks; block++, to += stride) {
+        const size_t at = block * V, lanes = lanes_of(plan->c, block);
+        simd_float value = load_lanes(x + at, lanes);
+        if (in_scale != NULL) value = value * load_lanes(in_scale + at, lanes) + load_lanes(in_shift + at, lanes);
+        simd_store(to, value);
+    }
+}
+
+/** Images first..first+count-1 of x [N,H,W,C] to blocked form. */
+static inline void block_images(const dcnn_conv *shape, const conv_pool_plan *plan, const float *x, size_t first,
+                                size_t count, const float *in_scale, const float *in_shift, float *blocked) {
+    const int rows = (int)(plan->cells / plan->columns), columns = (int)plan->columns;
+    const size_t stride = count * plan->cells * V;
+    for (size_t image = first; image < first + count; image++) {
+        for (int i = -shape->pad_h; i < rows - shape->pad_h; i++) {
+            for (int j = -shape->pad_w; j < columns - shape->pad_w; j++, blocked += V) {
+                if (i >= 0 && i < shape->h && j >= 0 && j < shape->w) {
+                    const size_t cell = (image * (size_t)shape->h + (size_t)i) * (size_t)shape->w + (size_t)j;
+                    block_cell(plan, x + cell * plan->c, in_scale, in_shift, blocked, stride);
+                } else {
+                    for (size_t block = 0; block < plan->c_blocks; block++) {
+                        simd_store(blocked + block * stride, simd_zero());
+                    }
+                }
+            }
+        }
+    }
+}
+
+/** Taps for dx: [k block][channel block][k][tap][V]. */
+static inline void pack_taps(const conv_pool_plan *plan, const float *w, size_t k_block, size_t c_block, float *taps) {
+    const size_t count = least(K_BLOCK, plan->k - k_block * K_BLOCK), lanes = lanes_of(plan->c, c_block);
+    float *to = taps + (k_block * K_BLOCK * plan->c_blocks + c_block * count) * TAPS * V;
+    for (size_t k = 0; k < count; k += V, to += TAPS * V * V) {
+        const size_t filters = least(V, count - k);
+        for (size_t tap = 0; tap < TAPS; tap++) {
+            const float *from = w + (tap * plan->c + c_block * V) * plan->k + k_block * K_BLOCK + k;
+            simd_float rows[V];
+            for (size_t i = 0; i < V; i++) {
+                rows[i] = i < lanes ? load_lanes(from + i * plan->k, filters) : simd_zero();
+            }
+            transpose(rows);
+            for (size_t i = 0; i < filters; i++) simd_store(to + (i * TAPS + tap) * V, rows[i]);
+        }
+    }
+}
+
+/* The parts of the kernels that live in files of their own. */
+size_t DCNN_SIMD_NAME(dcnn_conv_pool_backward_scratch)(const dcnn_conv *shape);
+size_t DCNN_SIMD_NAME(dcnn_conv_pool_first_scratch)(const dcnn_conv *shape);
+void DCNN_SIMD_NAME(dcnn_conv_pool_backward)(const dcnn_conv *shape, const float *x, const float *in_scale,
+                                             const float *in_shift, const float *packed, const uint8_t *argmax,
+                                             const float *dy, float *dx, float *dw, float *dbias, float *scratch);
+size_t DCNN_SIMD_NAME(dcnn_conv_pool_wide_scratch)(const dcnn_conv *shape);
+void DCNN_SIMD_NAME(dcnn_conv_pool_first_pack)(const dcnn_conv *shape, const float *w, float *packed, size_t vector);
+void DCNN_SIMD_NAME(dcnn_conv_pool_wide_pack)(const conv_pool_plan *plan, const float *w, size_t channel, size_t vector,
+                                              float *packed);
+void DCNN_SIMD_NAME(dcnn_conv_pool_wide_forward)(const dcnn_conv *shape, const float *x, const float *in_scale,
+                                                 const float *in_shift, const float *packed, const float *bias,
+                                                 float *y, uint8_t *argmax, float *scratch);
+void DCNN_SIMD_NAME(dcnn_conv_pool_first_forward)(const dcnn_conv *shape, const float *x, const float *in_scale,
+                                                  const float *in_shift, const float *packed, const float *bias,
+                                                  float *y, uint8_t *argmax, float *scratch);
+void DCNN_SIMD_NAME(dcnn_conv_pool_first_filter)(const dcnn_conv *shape, const float *x, const float *in_scale,
+                                                 const float *in_shift, const uint8_t *argmax, const float *dy,
+                                                 float *dw, float *dbias, float *scratch);
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* conv_simd.c — the general convolutions: which way a shape goes. */
+#include "kernels/conv/conv_winograd_simd.h"
+#include "kernels/register.h"
+
+/* Winograd's tiles must save a third of the multiplications at least: an image of 2x2 has mostly empty ones. */
+static bool by_winograd(const dcnn_conv *shape) {
+    size_t products;
+    if (!winograd_fits(shape) || shape->c < 16 || shape->k < 16) return false;
+    DCNN_SIMD_NAME(dcnn_winograd_choose)((size_t)shape->oh, (size_t)shape->ow, &products);
+    return products <= 6 * (size_t)(shape->oh * shape->ow);
+}
+
+#define DCNN_CHOOSE(shape, kernel)                                                                                     \
+    (by_winograd(shape) ? DCNN_SIMD_NAME(dcnn_conv_winograd_##kernel) : DCNN_SIMD_NAME(dcnn_conv_direct_##kernel))
+
+static size_t conv_scratch(const dcnn_conv *shape) {
+    return DCNN_CHOOSE(shape, scratch)(shape);
+}
+
+size_t DCNN_SIMD_NAME(dcnn_conv_forward_packed)(const dcnn_conv *shape) {
+    return by_winograd(shape) ? DCNN_SIMD_NAME(dcnn_conv_winograd_forward_packed)(shape)
+                              : DCNN_SIMD_NAME(dcnn_conv_direct_packed)(shape);
+}
+
+void DCNN_SIMD_NAME(dcnn_conv_forward_pack)(const dcnn_conv *shape, const float *w, float *packed, int part,
+                                            int parts) {
+    (by_winograd(shape) ? DCNN_SIMD_NAME(dcnn_conv_winograd_forward_pack)
+                        : DCNN_SIMD_NAME(dcnn_conv_direct_pack))(shape, w, packed, part, parts);
+}
+
+size_t DCNN_SIMD_NAME(dcnn_conv_forward_scratch)(const dcnn_conv *shape) {
+    return conv_scratch(shape);
+}
+
+void DCNN_SIMD_NAME(dcnn_conv_forward)(const dcnn_conv *shape, const float *x, const float *packed, const float *bias,
+                                       float *y, float *scratch) {
+    DCNN_CHOOSE(shape, forward)(shape, x, packed, bias, DCNN_FUSED_NONE, y, scratch);
+}
+
+static size_t conv_packed(const dcnn_conv *shape) {
+    return DCNN_CHOOSE(shape, packed)(shape);
+}
+
+static void conv_pack(const dcnn_conv *shape, const float *w, float *packed, int part, int parts) {
+    DCNN_CHOOSE(shape, pack)(shape, w, packed, part, parts);
+}
+
+static void conv_forward(const dcnn_conv *shape, const float *x, const float *packed, const float *bias,
+                         dcnn_fused fused, float *y, float *scratch) {
+    DCNN_CHOOSE(shape, forward)(shape, x, packed, bias, fused, y, scratch);
+}
+
+static void conv_backward_input(const dcnn_conv *shape, const float *dy, const float *packed, float *dx,
+                                float *scratch) {
+    DCNN_CHOOSE(shape, backward_input)(shape, dy, packed, dx, scratch);
+}
+
+static void conv_backward_filter(const dcnn_conv *shape, const float *x, const float *dy, float *dw, float *dbias,
+                                 float *scratch) {
+    DCNN_CHOOSE(shape, backward_filter)(shape, x, dy, dw, scratch);
+    const size_t positions = (size_t)shape->n * (size_t)shape->oh * (size_t)shape->ow;
+    if (dbias != NULL) DCNN_SIMD_NAME(dcnn_column_sums)(positions, shape->k, dy, dbias);
+}
+
+static void conv_backward(const dcnn_conv *shape, const float *x, const float *packed, const float *dy, float *dx,
+                          float *dw, float *dbias, float *scratch) {
+    if (dw != NULL) conv_backward_filter(shape, x, dy, dw, dbias, scratch);
+    if (dx != NULL) conv_backward_input(shape, dy, packed, dx, scratch);
+}
+
+void DCNN_SIMD_NAME(dcnn_register_conv)(dcnn_kernels *table) {
+    table->conv_scratch = conv_scratch;
+    table->conv_packed = conv_packed;
+    table->conv_pack = conv_pack;
+    table->conv_forward = conv_forward;
+    table->conv_backward_input = conv_backward_input;
+    table->conv_backward_filter = conv_backward_filter;
+    table->conv_backward = conv_backward;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file conv_simd.h — the two ways of the general convolutions, between which conv_simd.c chooses by shape: Winograd
+ * (3x3, stride 1) and direct (any shape). Each has the kernels of the table, with packed weights of its own.
+ */
+#ifndef DCNN_KERNELS_CONV_SIMD_H
+#define DCNN_KERNELS_CONV_SIMD_H
+
+#include "kernels/conv/product_simd.h"
+
+/** A 3x3 convolution with stride 1? */
+static inline bool winograd_fits(const dcnn_conv *shape) {
+    return shape->r == 3 && shape->s == 3 && shape->stride_h == 1 && shape->stride_w == 1;
+}
+
+#define DCNN_CONV_WAY(way)                                                                                             \
+    size_t DCNN_SIMD_NAME(dcnn_conv_##way##_scratch)(const dcnn_conv *shape);                                          \
+    size_t DCNN_SIMD_NAME(dcnn_conv_##way##_packed)(const dcnn_conv *shape);                                           \
+    void DCNN_SIMD_NAME(dcnn_conv_##way##_pack)(const dcnn_conv *shape, const float *w, float *packed, int part,       \
+                                                int parts);                                                            \
+    void DCNN_SIMD_NAME(dcnn_conv_##way##_forward)(const dcnn_conv *shape, const float *x, const float *packed,        \
+                                                   const float *bias, dcnn_fused fused, float *y, float *scratch);     \
+    void DCNN_SIMD_NAME(dcnn_conv_##way##_backward_input)(const dcnn_conv *shape, const float *dy,                     \
+                                                          const float *packed, float *dx, float *scratch);             \
+    void DCNN_SIMD_NAME(dcnn_conv_##way##_backward_filter)(const dcnn_conv *shape, const float *x, const float *dy,    \
+                                                           float *dw, float *scratch);
+DCNN_CONV_WAY(winograd)
+DCNN_CONV_WAY(direct)
+
+#endif

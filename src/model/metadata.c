@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* metadata.c — what dcnn knows of a model besides layers and weights, as JSON: which images it expects, its classes. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "model/input.h"
+#include "model/model_private.h"
+
+static json_t *numbers(int count, const double *values) {
+    json_t *list = json_array();
+    for (int i = 0; i < count; i++) json_array_append_new(list, json_real(values[i]));
+    return list;
+}
+
+json_t *dcnn_metadata_describe(const dcnn_checkpoint *from) {
+    const int channels = from->net->nodes[0].shape.c;
+    const bool bytes = dcnn_net_takes_bytes(from->net), normalised = from->normalised && channels <= DCNN_MAX_CHANNELS;
+    json_t *metadata = json_pack("{s:s}", "created_by", "dcnn " DCNN_VERSION);
+    if (normalised) {
+        json_object_set_new(metadata, "mean", numbers(channels, from->mean));
+        json_object_set_new(metadata, "std", numbers(channels, from->std));
+    }
+    if (bytes || normalised)
+        json_object_set_new(metadata, "input",
+                            json_string(bytes ? "bytes from 0 to 255, which the model scales itself"
+                                              : "(byte / 255 - mean) / std of each channel"));
+    if (from->class_names == NULL) return metadata;
+    json_t *names = json_array();
+    for (int i = 0; i < from->class_count; i++) json_array_append_new(names, json_string(from->class_names[i]));
+    json_object_set_new(metadata, "class_names", names);
+    return metadata;
+}
+
+static dcnn_status take_names(const json_t *names, const char *path, dcnn_checkpoint *into) {
+    const size_t count = json_array_size(names);
+    if (count == 0 || into->class_count == 0) return DCNN_OK;
+    if (count != (size_t)into->class_count)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: names %zu classes, its model has %d", path, count, into->class_count);
+    into->class_names = calloc(count, sizeof *into->class_names);
+    for (size_t i = 0; into->class_names && i < count; i++) {
+        const char *name = json_string_value(json_array_get(names, i));
+        into->class_names[i] = strdup(name ? name : "?");
+        if (into->class_names[i] == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: class names");
+        dcnn_text_clean(into->class_names[i]);
+    }
+    return into->class_names ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: class names");
+}
+
+dcnn_status dcnn_metadata_read(const json_t *metadata, const char *path, dcnn_checkpoint *into) {
+    const json_t *mean = json_object_get(metadata, "mean"), *std = json_object_get(metadata, "std");
+    const int channels = into->net->nodes[0].shape.c;
+    if ((mean || std) && channels <= DCNN_MAX_CHANNELS) {
+        if (json_array_size(mean) != (size_t)channels || json_array_size(std) != (size_t)channels)
+            return DCNN_FAIL(DCNN_BAD_INPUT,
+                             "%s: names mean and std of %zu and %zu channels, its model takes images of %d", path,
+                             json_array_size(mean), json_array_size(std), channels);
+        for (int c = 0; c < channels; c++) {
+            into->mean[c] = json_number_value(json_array_get(mean, (size_t)c));
+            into->std[c] = json_number_value(json_array_get(std, (size_t)c));
+            if (!isfinite(into->mean[c]) || !(isfinite(into->std[c]) && into->std[c] > 0.0))
+                return DCNN_FAIL(DCNN_BAD_INPUT, "%s: its mean and std of channel %d are no good", path, c);
+        }
+        into->normalised = true;
+    }
+    return take_names(json_object_get(metadata, "class_names"), path, into);
+}
