@@ -163,6 +163,51 @@ static void test_hard_sigmoid(void **state) {
     }
 }
 
+#define VALUE "{'class_name':'__keras_tensor__','config':{'keras_history':['in',0,0]}}"
+
+/* What Keras makes of `x + 3` on a layer's output is read as the Rescaling that computes the same. */
+static void test_operations(void **state) {
+    (void)state;
+    static const struct {
+        const char *class_name, *arguments;
+        double scale, offset; /* 0, 0: refused */
+    } cases[] = {
+        {"Add", VALUE ",3.0", 1, 3},     {"Add", "3," VALUE, 1, 3},         {"Subtract", VALUE ",3", 1, -3},
+        {"Subtract", "3," VALUE, -1, 3}, {"Multiply", VALUE ",0.5", .5, 0}, {"TrueDivide", VALUE ",4", .25, 0},
+        {"Divide", VALUE ",4", .25, 0},  {"Divide", "4," VALUE, 0, 0},      {"Divide", VALUE ",0", 0, 0},
+        {"Power", VALUE ",2", 0, 0},     {"Add", VALUE ",1,2", 0, 0},       {"Add", VALUE "," VALUE ",2", 0, 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[2048];
+        snprintf(text, sizeof text,
+                 "{'class_name':'Functional','config':{'layers':["
+                 "{'class_name':'InputLayer','config':{'batch_shape':[null,4,4,1]},'name':'in','inbound_nodes':[]},"
+                 "{'class_name':'%s','module':'keras.src.ops.numpy','config':{'name':'op'},"
+                 "'inbound_nodes':[{'args':[%s],'kwargs':{}}]},"
+                 "{'class_name':'Flatten','config':{'name':'f'},'inbound_nodes':[[['op',0,0,{}]]]},"
+                 "{'class_name':'Dense','config':{'name':'d','units':3,'activation':'softmax'},"
+                 "'inbound_nodes':[[['f',0,0,{}]]]}],'input_layers':[['in',0,0]],'output_layers':[['d',0,0]]}}",
+                 cases[i].class_name, cases[i].arguments);
+        json_t *description = parse(text);
+        dcnn_net *net = NULL;
+        const dcnn_status status = dcnn_net_create(description, (dcnn_shape){0}, &net);
+        json_decref(description);
+        if (cases[i].scale == 0) {
+            assert_fails(status, DCNN_BAD_INPUT, "'op'", cases[i].class_name);
+            continue;
+        }
+        assert_ok(status);
+        json_t *written = dcnn_net_describe(net);
+        const json_t *op = json_array_get(json_object_get(json_object_get(written, "config"), "layers"), 1);
+        const json_t *config = json_object_get(op, "config");
+        assert_string_equal(json_string_value(json_object_get(op, "class_name")), "Rescaling");
+        assert_true(json_number_value(json_object_get(config, "scale")) == cases[i].scale);
+        assert_true(json_number_value(json_object_get(config, "offset")) == cases[i].offset);
+        json_decref(written);
+        dcnn_net_free(net);
+    }
+}
+
 static void test_description_files(void **state) {
     (void)state;
     json_t *read;
@@ -193,10 +238,15 @@ static void test_recipe(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_descriptions),          cmocka_unit_test(test_frozen),
-        cmocka_unit_test(test_initializers),          cmocka_unit_test(test_harmless),
-        cmocka_unit_test(test_rules_are_all_or_none), cmocka_unit_test(test_hard_sigmoid),
-        cmocka_unit_test(test_description_files),     cmocka_unit_test(test_recipe),
+        cmocka_unit_test(test_descriptions),
+        cmocka_unit_test(test_frozen),
+        cmocka_unit_test(test_initializers),
+        cmocka_unit_test(test_harmless),
+        cmocka_unit_test(test_rules_are_all_or_none),
+        cmocka_unit_test(test_hard_sigmoid),
+        cmocka_unit_test(test_description_files),
+        cmocka_unit_test(test_recipe),
+        cmocka_unit_test(test_operations),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

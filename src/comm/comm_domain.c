@@ -61,6 +61,7 @@ static void *segment_of(MPI_Win handle, int rank) {
 
 dcnn_status dcnn_comm_share_nothing(dcnn_comm *comm, size_t bytes, void **block, bool *writer) {
     dcnn_window *window = find_window(comm, NULL);
+    DCNN_COMM_MEET(comm, 0);
     *writer = true;
     if (window == NULL) return DCNN_FAIL(DCNN_FAILURE, "too many shared blocks");
     window->handle = MPI_WIN_NULL;
@@ -71,6 +72,7 @@ dcnn_status dcnn_comm_share_nothing(dcnn_comm *comm, size_t bytes, void **block,
 
 dcnn_status dcnn_comm_share(dcnn_comm *comm, size_t bytes, void **block, bool *writer) {
     dcnn_window *window = find_window(comm, NULL);
+    DCNN_COMM_MEET(comm, 0);
     *writer = comm->node_rank == 0;
     if (window == NULL) return DCNN_FAIL(DCNN_FAILURE, "too many shared blocks");
     const bool alone = comm->node_count == comm->size;
@@ -84,12 +86,14 @@ dcnn_status dcnn_comm_share(dcnn_comm *comm, size_t bytes, void **block, bool *w
 
 void dcnn_comm_share_done(dcnn_comm *comm, void *block) {
     const dcnn_window *window = find_window(comm, block);
+    DCNN_COMM_MEET(comm, 0);
     if (window->handle != MPI_WIN_NULL) MPI_Win_fence(0, window->handle);
 }
 
 /* Where a node has one copy, only its first rank takes part. */
 void dcnn_comm_share_bytes(dcnn_comm *comm, const void *block, void *bytes, size_t length) {
     if (comm->world == MPI_COMM_NULL) return;
+    DCNN_COMM_MEET(comm, length);
     const bool takes_part = comm->node_rank == 0 || find_window(comm, block)->handle == MPI_WIN_NULL;
     MPI_Comm leaders;
     MPI_Comm_split(comm->world, takes_part ? 0 : MPI_UNDEFINED, comm->rank, &leaders);
@@ -103,6 +107,7 @@ void dcnn_comm_share_bytes(dcnn_comm *comm, const void *block, void *bytes, size
 void dcnn_comm_unshare(dcnn_comm *comm, void *block) {
     dcnn_window *window = block ? find_window(comm, block) : NULL;
     if (window == NULL) return;
+    DCNN_COMM_MEET(comm, 0);
     if (window->handle == MPI_WIN_NULL)
         dcnn_block_free(window->base);
     else
@@ -215,6 +220,7 @@ static size_t pages(size_t bytes) {
 
 dcnn_status dcnn_comm_share_domain(dcnn_comm *comm, size_t common, size_t own, void **common_block, void **own_block) {
     dcnn_window *window = find_window(comm, NULL);
+    DCNN_COMM_MEET(comm, common);
     if (window == NULL) return DCNN_FAIL(DCNN_FAILURE, "too many shared blocks");
     common = pages(common);
     if (comm->domain.size == 1) { /* own memory can have huge pages */
@@ -243,6 +249,7 @@ static void move_gradients(void *comm) {
 }
 
 void dcnn_comm_domain_barrier(dcnn_comm *comm) {
+    DCNN_COMM_MEET(comm, 0);
     if (comm->domain.size > 1) {
         const double from_s = dcnn_now_s();
         const bool sends = dcnn_comm_is_sending(comm);

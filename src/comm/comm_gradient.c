@@ -337,6 +337,7 @@ bool dcnn_comm_is_sending(const dcnn_comm *comm) {
 void dcnn_comm_gradient_begin(dcnn_comm *comm, const dcnn_kernels *kernels, int bucket, dcnn_shares shares,
                               size_t count, float *const *blocks, float *total) {
     dcnn_exchange *exchange = &comm->gradients.exchanges[bucket];
+    DCNN_COMM_MEET(comm, bucket);
     exchange->state = PUBLISHED;
     exchange->met = comm->domain.meetings;
     exchange->kernels = kernels;
@@ -354,6 +355,7 @@ void dcnn_comm_progress(dcnn_comm *comm) {
 }
 
 void dcnn_comm_gradient_finish(dcnn_comm *comm) {
+    DCNN_COMM_MEET(comm, 0);
     bool unmet = false; /* the same on all ranks: who could not have read yet has not */
     for (int i = 0; i < comm->gradients.count; i++)
         unmet = unmet || (comm->gradients.exchanges[i].state == PUBLISHED &&
@@ -369,6 +371,7 @@ void dcnn_comm_gradient_finish(dcnn_comm *comm) {
 
 void dcnn_comm_gradient_plain(dcnn_comm *comm, const dcnn_kernels *kernels, size_t count, int block_count,
                               float *const *blocks, float *total) {
+    DCNN_COMM_MEET(comm, count);
     if (block_count == 0)
         memset(total, 0, count * sizeof(float));
     else

@@ -61,6 +61,12 @@ typedef struct dcnn_waits {
     dcnn_wait list[DCNN_MOST_WAITS];
 } dcnn_waits;
 
+/* Where a rank is, of those collectives that ranks compare (comm_check.c). */
+typedef struct dcnn_collective {
+    char name[40];
+    int64_t number, size; /* from 1; what it was called with: a count, a length, a bucket */
+} dcnn_collective;
+
 enum { DCNN_MAX_WINDOWS = 8 };
 
 /* Memory that ranks share, or one rank's own block where there is nobody to share with. */
@@ -84,7 +90,17 @@ struct dcnn_comm {
     dcnn_domain domain;
     dcnn_sums sums;
     dcnn_gradients gradients;
+    dcnn_collective *places; /* [size] where the ranks are; NULL: they do not compare */
+    int64_t collectives;     /* so far, where they do */
 };
+
+/* With DCNN_CHECK_COLLECTIVES=1: every collective of comm.h begins with a comparison of which one it is, the how
+ * many-th and of what size. Where the ranks are at different ones, rank 0 warns who is where, and the job ends with 1.
+ */
+dcnn_status dcnn_comm_check_begin(dcnn_comm *comm); /* *Collective* over comm->world; again after it has changed */
+void dcnn_comm_check_end(dcnn_comm *comm);
+void dcnn_comm_meet(dcnn_comm *comm, const char *name, int64_t size); /* *Collective*; nothing without the setting */
+#define DCNN_COMM_MEET(comm, size) dcnn_comm_meet(comm, __func__, (int64_t)(size))
 
 /* Counts the cores that this rank, and its node's ranks together, may use. *Collective.* */
 void dcnn_comm_count_cores(dcnn_comm *comm);

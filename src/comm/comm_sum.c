@@ -131,6 +131,7 @@ static void sum_over_rail(dcnn_comm *comm, group *mine, int count, int64_t grain
 
 void dcnn_comm_sum(dcnn_comm *comm, dcnn_shares shares, int count, const double *grain_sums, int stride, double *totals,
                    int *flag) {
+    DCNN_COMM_MEET(comm, count);
     const size_t slot = (size_t)comm->sums.slot_length, ranks = (size_t)comm->domain.size;
     double *slots = comm->sums.slots + (comm->sums.turn++ % 2) * ranks * slot,
            *total = comm->sums.slots + 2 * ranks * slot;
