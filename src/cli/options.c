@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* options.c — the table of options, and what follows from a row: its default, its range, its record. */
 #include "cli/options.h"
-#include "nn/plan.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -12,7 +11,6 @@
 
 #define AS_TEXT(number)    #number
 #define DEFAULT_OF(number) AS_TEXT(number)
-#define DEFAULT_GRAIN      DEFAULT_OF(DCNN_GRAIN)
 
 #define BIT(ID, name) ID = 1 << DCNN_COMMAND_##ID,
 enum { DCNN_COMMANDS(BIT) EVERY = (1 << DCNN_COMMAND_COUNT) - 1 };
@@ -244,8 +242,8 @@ const dcnn_option dcnn_option_table[] = {
     {"seconds", 0, BENCH, REAL(seconds, 0, 86400, DCNN_OPEN_LOW), .fallback = "8", .group = machine,
      .help = "about how long to measure"},
     {"comm", 0, BENCH, FLAG(comm), .group = machine, .help = "measure the reductions over all ranks instead"},
-    {"grain", 0, TRAIN | BENCH, INTEGER(train.grain, 1, 4096), .fallback = DEFAULT_GRAIN, .group = expert,
-     .help = "samples computed at a time", .resume = DCNN_RESUME_FIXED},
+    {"grain", 0, TRAIN | BENCH, INTEGER(train.grain, 0, 4096), .fallback = "0", .group = expert,
+     .help = "samples computed at a time; 0: by batch size, 16 or less", .resume = DCNN_RESUME_FIXED},
     {"fuse", 0, TRAIN | BENCH, FLAG(train.fuse), .fallback = "true", .group = expert,
      .help = "use fused kernels where there are any", .resume = DCNN_RESUME_FIXED},
     {"plain-sums", 0, TRAIN | BENCH, FLAG(train.plain_sums), .group = expert,
