@@ -61,6 +61,7 @@ const dcnn_option dcnn_option_table[] = {
     {"job-name", 0, SLURM, TEXT(job_name, "NAME"), .fallback = "dcnn", .group = job,
      .help = "in the queue and of the output file [dcnn]"},
 
+    {"run", 0, DOCTOR, TEXT(run, "DIR"), .group = run_group, .help = "its file system is looked at [runs]"},
     {"run", 0, TRAIN, TEXT(run, "DIR"), .group = run_group, .help = "folder of the run [runs/NAME of the data]"},
     {"resume", 0, TRAIN, FLAG(resume), .group = run_group, .help = "go on from the newest whole checkpoint, if any"},
     {"overwrite", 0, TRAIN, FLAG(overwrite), .group = run_group, .help = "remove an older run from DIR first"},
@@ -214,7 +215,8 @@ const dcnn_option dcnn_option_table[] = {
     {"output", 'o', PREDICT, TEXT(output, "FILE"), .group = output, .help = "where the CSV goes [standard output]"},
     {"format", 0, PREDICT, CHOICE(format, "csv kaggle", "NAME"), .fallback = "csv", .group = output,
      .help = "kaggle: ImageId,Label, from 1"},
-    {"json", 0, EVALUATE | INFO | BENCH, FLAG(json), .group = output, .help = "for programs: JSON instead of text"},
+    {"json", 0, EVALUATE | INFO | BENCH | DOCTOR, FLAG(json), .group = output,
+     .help = "for programs: JSON instead of text"},
 
     {"split", 0, REPORT, TEXT(split, "NAME"), .group = data, .help = "to show predictions on [test, if there is one]"},
     {"report", 0, TRAIN, FLAG(report), .fallback = "true", .group = output,
