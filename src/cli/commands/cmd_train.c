@@ -175,6 +175,8 @@ static dcnn_status read_model(const dcnn_options *options, const dcnn_net *own, 
         own->loss.kind == DCNN_LOSS_CATEGORICAL ? NULL : dcnn_activation_name(dcnn_net_output_activation(own));
     dcnn_status status = dcnn_net_of_file(path, own->nodes[0].shape, own->output_count, activation, &net);
     const dcnn_net_edit edit = {.freeze = {options->freeze.count, options->freeze.text},
+                                .freeze_below = options->train.freeze_below,
+                                .train_last = (int)options->train.train_last,
                                 .head_units = options->train.replace_head ? own->output_count : 0,
                                 .head_numbers = own->class_count == 0,
                                 .head_labels = own->loss.kind == DCNN_LOSS_BINARY};
