@@ -80,6 +80,8 @@ const dcnn_option dcnn_option_table[] = {
      .help = "keep the weights of all layers before it", .resume = DCNN_RESUME_FIXED},
     {"train-last", 0, TRAIN, INTEGER(train.train_last, 0, 1000000), .fallback = "0", .group = training,
      .help = "train so many layers with weights, at the end; 0: all", .resume = DCNN_RESUME_FIXED},
+    {"keep-features", 0, TRAIN, FLAG(train.keep_features), .fallback = "true", .group = training,
+     .help = "compute frozen layers once for each image, without augmentation", .resume = DCNN_RESUME_FIXED},
     {"replace-head", 0, TRAIN, FLAG(train.replace_head), .group = training,
      .help = "of a --model: a new last layer, for the data's classes", .resume = DCNN_RESUME_FIXED},
     {"epochs", 0, TRAIN, INTEGER(train.epochs, 1, 1000000), .fallback = "15", .group = training,
