@@ -93,7 +93,7 @@ dcnn_status dcnn_history_append(char **history, const dcnn_epoch_metrics *m) {
         put_real(line, "val_recall", m->validation_recall);
         if (isfinite(m->validation_auc)) put_real(line, "val_auc", m->validation_auc);
     }
-    if (m->validation_count > 0 && m->validation_top >= 0)
+    if (m->validation_count > 0 && m->many)
         put_real(line, "val_top5", (double)m->validation_top / (double)m->validation_count);
     if (out) put_line(out, line);
     return append_text(history, out ? close_lines(out, &text) : NULL);

@@ -15,7 +15,8 @@ typedef struct dcnn_epoch_metrics {
     double absolute, validation_absolute;                           /**< mean absolute errors */
     bool labels;                                                    /**< of binary cross-entropy: the next three */
     double validation_precision, validation_recall, validation_auc; /**< of all labels together; the last may be NaN */
-    int64_t validation_top; /**< samples whose class is among the 5 likeliest; -1: there are no more classes */
+    bool many;                                                      /**< more than 5 classes: */
+    int64_t validation_top;                                         /**< samples whose class is among the 5 likeliest */
     double seconds, images_per_s;
     double phases_s[DCNN_PHASE_COUNT]; /**< of the steps, the mean over all threads of all ranks */
     double validation_s;               /**< the phase after them */
@@ -25,8 +26,8 @@ typedef struct dcnn_epoch_metrics {
 /** One step's metrics, of its batch alone. */
 typedef struct dcnn_step_metrics {
     int64_t epoch, step; /**< from 1; steps of the whole run */
-    bool numbers;        /**< then `accuracy` is the mean absolute error */
     double loss, accuracy, learning_rate, wall_time;
+    bool numbers; /**< `accuracy` is a mean absolute error */
 } dcnn_step_metrics;
 
 /** Seconds since 1970. *Local.* */

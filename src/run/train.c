@@ -176,8 +176,8 @@ static dcnn_status end_epoch(dcnn_trainer *t) {
                                   .validation_precision = dcnn_label_precision(&labels),
                                   .validation_recall = dcnn_label_recall(&labels),
                                   .validation_auc = validation.auc,
-                                  .validation_top =
-                                      many && t->state.net->loss.kind == DCNN_LOSS_CATEGORICAL ? validation.top : -1,
+                                  .many = many && t->state.net->loss.kind == DCNN_LOSS_CATEGORICAL,
+                                  .validation_top = validation.top,
                                   .seconds = dcnn_now_s() - t->pace.began_s,
                                   .validation_s = validation_s,
                                   .images_per_s = epoch_speed(t)};

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "cli/cli.h"
-#include "cli/commands/score_tables.h"
+#include "cli/score_tables.h"
 #include "cli/progress.h"
 #include "report/classification.h"
 

@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "cli/commands/augmented.h"
 #include "cli/cli.h"
-#include "cli/commands/score_tables.h"
+#include "cli/score_tables.h"
 #include "io/dataset/pixels.h"
 #include "report/events.h"
 #include "report/report.h"

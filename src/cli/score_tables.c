@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* score_tables.c — see score_tables.h. */
-#include "cli/commands/score_tables.h"
+#include "cli/score_tables.h"
 
 #include <inttypes.h>
 #include <math.h>
