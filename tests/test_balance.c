@@ -97,8 +97,8 @@ static void weights_are_given_by_json_or_lines(void **state) {
         free(again);
     }
     const char *bad[][2] = {
-        {"{\"bee\": -1}", "from 0"}, {"{\"bee\": \"x\"}", "from 0"}, {"bee,2\ndog,much\n", "no weight"},
-        {"bee 2\n", "class,weight"}, {"{\"bee\": 1", "JSON"},        {"{}", "no class"}};
+        {"{\"bee\": -1}", "from 0"}, {"{\"bee\": \"x\"}", "from 0"}, {"bee,2\ndog,much\n", "not a weight"},
+        {"bee 2\n", "class,weight"}, {"{\"bee\": 1", "JSON"},        {"{}", "no class a weight"}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         char *text;
         assert_int_equal(dcnn_class_weights_read(put(bad[i][0]), &text), DCNN_BAD_INPUT);

@@ -29,7 +29,9 @@ dcnn_status dcnn_launch_check_environment(void) {
     char *end = NULL;
     const long most = text ? strtol(text, &end, 10) : 1;
     if (text == NULL || (end != text && *end == '\0' && most >= 1 && most <= INT_MAX)) return DCNN_OK;
-    return DCNN_FAIL(DCNN_USAGE, "DCNN_DOMAIN_RANKS=%.60s: it takes the most ranks that share memory, from 1", text);
+    return DCNN_FAIL(DCNN_USAGE,
+                     "DCNN_DOMAIN_RANKS=%.60s: it takes the largest number of ranks that share memory, at least 1",
+                     text);
 }
 
 /* What `mpirun --oversubscribe` (Open MPI 4) and `--map-by :OVERSUBSCRIBE` (4 and 5) leave in the environment. */

@@ -33,7 +33,7 @@ dcnn_status dcnn_sources_targets(const dcnn_sources *sources, int *width, const 
 
 static dcnn_status check_labels(const dcnn_source *s) {
     if (!s->labels)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: has no labels; it cannot be learnt from%s", s->name,
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: has no labels, so it cannot be used for training%s", s->name,
                          s->from_table ? " (--target-columns names numbers to predict)" : "");
     for (int64_t i = 0; i < s->count && s->class_names.count > 0; i++)
         if (s->labels[i] < 0 || s->labels[i] >= s->class_names.count)
@@ -123,7 +123,7 @@ static dcnn_status agree_on_numbers(dcnn_sources *sources, const dcnn_source_opt
                                     int64_t most, dcnn_names *classes) {
     if (most >= MOST_CLASSES)
         return DCNN_FAIL(DCNN_BAD_INPUT,
-                         "%s: its labels go up to %" PRId64 "; at most %d classes are possible. Is the label another "
+                         "%s: its labels go up to %" PRId64 "; at most %d classes are supported. Is the label another "
                          "column (--label-column)?",
                          sources->items[0].name, most, MOST_CLASSES);
     const int32_t shift = least == 1 ? 1 : 0;
@@ -136,7 +136,7 @@ static dcnn_status agree_on_numbers(dcnn_sources *sources, const dcnn_source_opt
             int32_t *label = &sources->items[i].labels[j];
             if (*label > most)
                 return DCNN_FAIL(DCNN_BAD_INPUT,
-                                 "%s: sample %" PRId64 " has label %d, the training labels end at %" PRId64,
+                                 "%s: sample %" PRId64 " has label %d, but the training labels end at %" PRId64,
                                  sources->items[i].name, j, *label, most);
             *label -= shift;
         }
@@ -219,7 +219,7 @@ static dcnn_status fail_sizes(const char *name, found *f) {
         length += (size_t)snprintf(text + length, sizeof text - length, "%s%dx%d (%s)", i ? ", " : "", f->sizes[i].h,
                                    f->sizes[i].w, dcnn_count(f->sizes[i].count, &count));
     return DCNN_FAIL(
-        DCNN_BAD_INPUT, "%s: its images have %s%d sizes: %s%s; say the one that all shall have, as --size %dx%d", name,
+        DCNN_BAD_INPUT, "%s: its images have %s%d sizes: %s%s; choose one for all, for example --size %dx%d", name,
         f->used == 256 ? "more than " : "", f->used, text, f->used > 4 ? ", ..." : "", f->sizes[0].h, f->sizes[0].w);
 }
 

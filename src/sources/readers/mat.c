@@ -144,8 +144,9 @@ static dcnn_status take(const char *path, matvar_t *variable, dcnn_array_list *a
     const int64_t count = dcnn_array_count(a);
     int64_t need;
     if (count < 0 || __builtin_mul_overflow(count, (int64_t)a->bytes, &need) || (uint64_t)need != variable->nbytes)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: a damaged MATLAB variable: it has %zu bytes, its shape says %lld of %d",
-                         a->name, variable->nbytes, (long long)count, a->bytes);
+        return DCNN_FAIL(DCNN_BAD_INPUT,
+                         "%s: a damaged MATLAB variable: it has %zu bytes, but its shape needs %lld of %d", a->name,
+                         variable->nbytes, (long long)count, a->bytes);
     a->memory = variable->data;
     a->data = a->memory;
     variable->data = NULL;
