@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* test_readers.c — text tables and IDX files, good and bad, as `dcnn prepare` opens them. */
+/* test_readers.c — text tables, IDX and MATLAB files, good and bad, as `dcnn prepare` opens them. */
 #include "io_helpers.h"
+
+#include <hdf5.h>
+#include <sys/wait.h>
 
 #include "sources/source.h"
 
@@ -128,7 +131,7 @@ static void bad_tables_are_refused(void **state) {
     bad_table(HEADER "5,0,10,256,7\n", 0, "'256'", "2:4: ");
     bad_table(HEADER "5,0,10,4294967297,7\n", 0, "'4294967297'", "2:4: ");
     bad_table(HEADER "5,-1,10,25,7\n", 0, "'-1'", "2:2: ");
-    bad_table(HEADER "5,,10,25,7\n", 0, "''", "2:2: ");
+    bad_table(HEADER "5,,10,25,7\n", 0, "a pixel is missing", "2:2: ");
     bad_table(HEADER "5,1.5,10,25,7\n", 0, "'1.5'", "2:2: ");
     bad_table(HEADER "5,0,10,255,z\n", 0, "'z'", "2:5: ");
     bad_table(HEADER "5,0,10,255,7\n0,1,2,3\n", 0, "has 4 cells, but the header has 5", "3:");
@@ -146,12 +149,148 @@ static void bad_tables_are_refused(void **state) {
     dcnn_sources_free(&sources);
 }
 
+/* --- HDF5 by other hands ------------------------------------------------------------------------------------------ */
+
+enum { LARGE_COUNT = 24576, LARGE_SIDE = 64 }; /* 96 MiB */
+
+static void put_large_hdf5(const char *path) {
+    const hsize_t shape[3] = {LARGE_COUNT, LARGE_SIDE, LARGE_SIDE}, chunk[3] = {1000, LARGE_SIDE, LARGE_SIDE};
+    const size_t size = (size_t)LARGE_SIDE * LARGE_SIDE, part = 1000 * size;
+    uint8_t *pixels = calloc(part, 1);
+    assert_non_null(pixels);
+    const hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT),
+                creation = H5Pcreate(H5P_DATASET_CREATE);
+    H5Pset_chunk(creation, 3, chunk);
+    H5Pset_deflate(creation, 1);
+    const hid_t all = H5Screate_simple(3, shape, NULL),
+                data = H5Dcreate2(file, "x_train", H5T_STD_U8LE, all, H5P_DEFAULT, creation, H5P_DEFAULT);
+    for (hsize_t first = 0; first < LARGE_COUNT; first += 1000) {
+        const hsize_t start[3] = {first, 0, 0},
+                      count[3] = {LARGE_COUNT - first < 1000 ? LARGE_COUNT - first : 1000, LARGE_SIDE, LARGE_SIDE};
+        const hid_t some = H5Screate_simple(3, count, NULL);
+        for (hsize_t i = 0; i < count[0]; i++) memcpy(pixels + i * size + 5, &(uint32_t){(uint32_t)(first + i)}, 4);
+        H5Sselect_hyperslab(all, H5S_SELECT_SET, start, NULL, count, NULL);
+        assert_true(H5Dwrite(data, H5T_NATIVE_UINT8, some, all, H5P_DEFAULT, pixels) >= 0);
+        H5Sclose(some);
+    }
+    H5Sclose(all);
+    H5Dclose(data);
+    H5Pclose(creation);
+    assert_true(H5Fclose(file) >= 0);
+    free(pixels);
+}
+
+/* In a process of its own: its largest resident memory in KiB, or -1 if what it reads is not what was written. */
+static long peak_of_reading(const char *path) {
+    struct rusage used;
+    int code = 0;
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        const dcnn_source_options options = {.unlabelled = true, .aside = scratch};
+        dcnn_sources sources;
+        bool right = open_paths(1, path, NULL, &options, &sources) == DCNN_OK && sources.items[0].count == LARGE_COUNT;
+        for (int64_t i = 0; right && i < LARGE_COUNT; i += LARGE_COUNT - 1)
+            right = memcmp(sources.items[0].pixels + i * LARGE_SIDE * LARGE_SIDE + 5, &(uint32_t){(uint32_t)i}, 4) == 0;
+        _exit(right ? 0 : 1);
+    }
+    assert_int_equal(wait4(child, &code, 0, &used), child);
+    return WIFEXITED(code) && WEXITSTATUS(code) == 0 ? used.ru_maxrss : -1;
+}
+
+static void large_hdf5_does_not_fill_memory(void **state) {
+    (void)state;
+    const char *path = in_scratch("large.h5");
+    put_large_hdf5(path);
+    const long peak = peak_of_reading(path);
+    if (peak < 0 || peak > 64 * 1024) fail_msg("96 MiB of images were read with %ld KiB resident", peak);
+}
+
+/* --- MATLAB 5 to 7 ---------------------------------------------------------------------------------------------- */
+
+enum { MATRIX = 14, TEXT = 1, DOUBLES = 9 };
+
+/* An element: its type, how many bytes, the bytes, zeros up to the next multiple of 8. */
+static void put_element(uint8_t **at, uint32_t type, const void *bytes, uint32_t length) {
+    memcpy(*at, &type, 4);
+    memcpy(*at + 4, &length, 4);
+    memcpy(*at + 8, bytes, length);
+    *at += 8 + (length + 7) / 8 * 8;
+}
+
+/* A variable of bytes; its name is an element of that type, or missing. */
+static void put_variable(uint8_t **at, uint32_t rank, const int32_t *shape, const char *name, uint32_t name_type,
+                         const uint8_t *bytes) {
+    enum { FLAGS = 6, SHAPE = 5, BYTES = 2, CLASS_BYTES = 9 };
+    const uint32_t flags[2] = {CLASS_BYTES};
+    uint8_t *begin = *at;
+    *at += 8;
+    put_element(at, FLAGS, flags, sizeof flags);
+    put_element(at, SHAPE, shape, rank * (uint32_t)sizeof *shape);
+    if (name) put_element(at, name_type, name, (uint32_t)strlen(name));
+    put_element(at, BYTES, bytes, (uint32_t)(shape[0] * shape[1] * (rank > 2 ? shape[2] : 1)));
+    const uint32_t matrix = MATRIX, all = (uint32_t)(*at - begin) - 8;
+    memcpy(begin, &matrix, 4);
+    memcpy(begin + 4, &all, 4);
+}
+
+/* Three images of 2x2, their labels, and a third variable. */
+static dcnn_status open_mat(const char *name, uint32_t name_type, bool more, const dcnn_source_options *options,
+                            dcnn_sources *sources) {
+    enum { HEAD = 128 };
+    static const uint8_t images[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, labels[] = {0, 1, 0};
+    const int32_t images_shape[] = {2, 2, 3}, labels_shape[] = {3, 1};
+    uint8_t file[1024] = "MATLAB 5.0 MAT-file", *end = file + HEAD;
+    memcpy(file + HEAD - 4, "\0\1IM", 4);
+    put_variable(&end, 3, images_shape, "X", TEXT, images);
+    put_variable(&end, 2, labels_shape, "y", TEXT, labels);
+    put_variable(&end, 2, labels_shape, name, name_type, labels);
+    if (more) put_element(&end, MATRIX, images, 8); /* nothing that libmatio knows */
+    const char *path = in_scratch("some.mat");
+    put_file(path, file, (size_t)(end - file));
+    return open_paths(1, path, NULL, options, sources);
+}
+
+static void find_line(void *context, const char *line) {
+    if (strstr(line, "only the first 3 of its 4 variables can be read")) *(bool *)context = true;
+}
+
+static void matlab_is_read(void **state) {
+    (void)state;
+    dcnn_sources sources;
+    bool told = false;
+    const dcnn_source_options options = {.tell = find_line, .context = &told};
+    const dcnn_status status = open_mat("z", TEXT, false, &options, &sources);
+    const bool without = status != DCNN_OK && strstr(dcnn_error(), "built without libmatio");
+    if (!without) {
+        assert_ok(status);
+        const dcnn_source *s = &sources.items[0];
+        assert_true(s->count == 3 && s->h == 2 && s->w == 2 && s->c == 1 && !told);
+        assert_memory_equal(s->pixels, ((uint8_t[]){1, 3, 2, 4, 5, 7, 6, 8, 9, 11, 10, 12}), 12);
+        assert_true(s->labels[0] == 0 && s->labels[1] == 1 && s->labels[2] == 0);
+    }
+    dcnn_sources_free(&sources);
+    if (without) skip();
+    assert_ok(open_mat("z", TEXT, true, &options, &sources));
+    assert_true(told);
+    dcnn_sources_free(&sources);
+    /* a name is missing, or is none */
+    assert_fails(open_mat(NULL, TEXT, false, &as_it_is, &sources), DCNN_BAD_INPUT, "variable 3 has no name",
+                 "some.mat: ");
+    dcnn_sources_free(&sources);
+    assert_fails(open_mat("z", DOUBLES, false, &as_it_is, &sources), DCNN_BAD_INPUT, "variable 3 has no name",
+                 "some.mat: ");
+    dcnn_sources_free(&sources);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(large_hdf5_does_not_fill_memory),
         cmocka_unit_test(idx_is_read),
         cmocka_unit_test(bad_idx_is_refused),
         cmocka_unit_test(tables_are_read),
         cmocka_unit_test(bad_tables_are_refused),
+        cmocka_unit_test(matlab_is_read),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

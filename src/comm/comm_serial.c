@@ -138,6 +138,15 @@ void dcnn_comm_gather(dcnn_comm *comm, const void *mine, int64_t length, void *a
     memcpy(all, mine, (size_t)length);
 }
 
+double dcnn_comm_probe(dcnn_comm *comm, int a, int b, size_t bytes, int turns) {
+    (void)comm;
+    (void)a;
+    (void)b;
+    (void)bytes;
+    (void)turns;
+    return 0.0;
+}
+
 int dcnn_comm_waits(dcnn_comm *comm, dcnn_wait waits[DCNN_MOST_WAITS]) {
     (void)comm;
     (void)waits;
@@ -183,6 +192,11 @@ int dcnn_comm_domain_size(const dcnn_comm *comm) {
 
 void dcnn_comm_separate(dcnn_comm *comm) {
     (void)comm;
+}
+
+bool dcnn_comm_is_separate(const dcnn_comm *comm) {
+    (void)comm;
+    return true;
 }
 
 dcnn_status dcnn_comm_share_domain(dcnn_comm *comm, size_t common, size_t own, void **common_block, void **own_block) {
@@ -258,6 +272,11 @@ dcnn_shares dcnn_comm_shares(const dcnn_comm *comm, int64_t grains) {
     return (dcnn_shares){grains, 0, grains};
 }
 
+dcnn_shares dcnn_comm_shares_of(const dcnn_comm *comm, int64_t grains, int rank) {
+    (void)rank;
+    return dcnn_comm_shares(comm, grains);
+}
+
 dcnn_status dcnn_comm_reserve_sums(dcnn_comm *comm, int count) {
     free(comm->room);
     comm->room = calloc((size_t)DCNN_TREE_DEPTH * (size_t)count, sizeof *comm->room);
@@ -286,6 +305,16 @@ dcnn_status dcnn_comm_reserve_gradient(dcnn_comm *comm, int batches, const int64
     (void)buckets;
     (void)counts;
     return DCNN_OK;
+}
+
+size_t dcnn_comm_gradient_bytes(const dcnn_comm *comm, int batches, const int64_t *grains, int buckets,
+                                const size_t *counts) {
+    (void)comm;
+    (void)batches;
+    (void)grains;
+    (void)buckets;
+    (void)counts;
+    return 0;
 }
 
 /* All grains are this process's, so its one block is the whole sum. */

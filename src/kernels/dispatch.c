@@ -37,6 +37,7 @@ static dcnn_kernels *fill_common(dcnn_isa isa, dcnn_precision precision) {
         dcnn_register_norm_relu_##name(table_);                                                                        \
         dcnn_register_pooling_##name(table_);                                                                          \
         dcnn_register_conv_pool_##name(table_);                                                                        \
+        dcnn_register_conv_max_##name(table_);                                                                         \
         dcnn_register_probe_##name(table_);                                                                            \
     } while (0)
 
@@ -60,21 +61,6 @@ static void fill_tables(void) {
 #if defined(DCNN_HAS_AMX)
     dcnn_register_bf16_amx(&tables[DCNN_ISA_AMX][DCNN_BF16]);
 #endif
-}
-
-dcnn_product_bf16_kernel *dcnn_product_bf16_of(dcnn_isa isa) {
-    static dcnn_product_bf16_kernel *const products[DCNN_ISA_COUNT] = {
-        [DCNN_ISA_REFERENCE] = dcnn_product_bf16_reference,
-        [DCNN_ISA_GENERIC] = dcnn_product_bf16_generic,
-#if defined(__x86_64__)
-        [DCNN_ISA_AVX2] = dcnn_product_bf16_avx2,
-        [DCNN_ISA_AVX512] = dcnn_product_bf16_avx512,
-#endif
-#if defined(DCNN_HAS_AMX)
-        [DCNN_ISA_AMX] = dcnn_product_bf16_amx,
-#endif
-    };
-    return products[isa];
 }
 
 const char *dcnn_isa_name(dcnn_isa isa) {

@@ -80,6 +80,7 @@ struct dcnn_pass {
 /** A kind of layer: a row of the table. */
 struct dcnn_layer {
     const char *class_name; /**< Keras' class name */
+    const char *module;     /**< where Keras finds the class; NULL: keras.layers */
     size_t config_bytes;
     /** Reads the Keras `config` object into node->config; unknown keys that change the result are refused. */
     dcnn_status (*parse)(dcnn_node *node, const json_t *config);
@@ -123,17 +124,23 @@ extern const dcnn_layer dcnn_layer_input, dcnn_layer_conv2d, dcnn_layer_max_pool
     dcnn_layer_conv2d_transpose, dcnn_layer_spatial_dropout2d, dcnn_layer_gaussian_noise, dcnn_layer_gaussian_dropout,
     dcnn_layer_global_max_pooling2d, dcnn_layer_reshape, dcnn_layer_permute, dcnn_layer_resizing,
     dcnn_layer_random_flip, dcnn_layer_random_rotation, dcnn_layer_random_zoom, dcnn_layer_random_translation,
-    dcnn_layer_random_contrast, dcnn_layer_random_brightness;
-extern const dcnn_op_kind dcnn_op_conv_pool, dcnn_op_norm_relu, dcnn_op_activation, dcnn_op_function;
+    dcnn_layer_random_contrast, dcnn_layer_random_brightness, dcnn_layer_stochastic_depth, dcnn_layer_layer_scale,
+    dcnn_layer_custom_scale;
+extern const dcnn_op_kind dcnn_op_conv_pool, dcnn_op_conv_max, dcnn_op_norm_relu, dcnn_op_activation, dcnn_op_function;
 
-/** Is a Conv2D node followed by this MaxPooling2D node one fused operation on these kernels? */
+/** Is a Conv2D node with this MaxPooling2D node behind it one fused operation on these kernels: with a ReLU
+ * (dcnn_op_conv_pool), or by itself (dcnn_op_conv_max)? */
 bool dcnn_conv_pool_matches(const dcnn_kernels *kernels, const dcnn_node *conv, dcnn_shape in, const dcnn_node *pool);
+bool dcnn_conv_max_matches(const dcnn_kernels *kernels, const dcnn_node *conv, dcnn_shape in, const dcnn_node *pool);
 
 /** Is a BatchNormalization node followed by this activation one fused operation? */
 bool dcnn_norm_relu_matches(const dcnn_node *normalization, const dcnn_node *activation);
 
 /** Is this MaxPooling2D node 2x2 with stride 2 and no padding? */
 bool dcnn_max_pooling_is_2x2(const dcnn_node *pool);
+
+/** The kernels' view of a MaxPooling2D node on a grain of n samples. */
+dcnn_pool dcnn_max_pooling_shape(const dcnn_node *pool, dcnn_shape in, int n);
 
 /** Scale and shift [c] each of a BatchNormalization operation: in training those of the batch, else of the moving
  * values. */

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "guard/signals.h"
 #include "guard/watchdog.h"
+#include "run/data/features.h"
 #include "run/data/feeds.h"
 #include "run/data/mix.h"
 #include "run/elastic.h"
@@ -104,6 +105,7 @@ static dcnn_status make_engine(dcnn_trainer *t, const dcnn_checkpoint *from) {
     const dcnn_engine_options options = {.grain = (int)o->grain,
                                          .threads = (int)o->threads,
                                          .fuse = o->fuse,
+                                         .first = t->data.first_node,
                                          .plain_sums = o->plain_sums,
                                          .batch_size = batch,
                                          .last_batch = t->data.sampler.count % batch,
@@ -155,7 +157,21 @@ static dcnn_status set_up_rest(dcnn_trainer *t) {
     DCNN_TRY(dcnn_training_data_make_scratch(&t->data, &t->options->ranges, dcnn_thread_pool_size(pool)));
     DCNN_TRY(make_notes(t));
     return dcnn_evaluator_create(t->comm, pool, dcnn_engine_kernels(t->engine), t->state.net, (int)t->options->grain,
-                                 t->options->fuse, &t->evaluator);
+                                 t->options->fuse, t->data.first_node, &t->evaluator);
+}
+
+/* What frozen layers make of the images is computed once, where it is the same in every epoch. *Collective.* */
+static dcnn_status take_features(dcnn_trainer *t) {
+    const dcnn_train_options *o = t->options;
+    const dcnn_features_wish wish = {.comm = t->comm,
+                                     .dataset = &t->data.set,
+                                     .net = t->state.net,
+                                     .grain = (int)o->grain,
+                                     .threads = (int)o->threads,
+                                     .fuse = o->fuse,
+                                     .changing = o->augment && dcnn_augment_is_active(&o->ranges),
+                                     .wanted = o->keep_features};
+    return dcnn_features_take(&wish, &t->data.loader, &t->data.first_node);
 }
 
 /* The net first, for it may know classes: what a model knows is kept, and the labels follow its order. */
@@ -194,6 +210,7 @@ dcnn_status dcnn_trainer_open(dcnn_comm *comm, const dcnn_run *run, const dcnn_c
     if (options->plain_sums) dcnn_comm_separate(comm);
     DCNN_TRY(open_data(t, from, images, classes));
     DCNN_TRY(dcnn_comm_agree(comm, set_up_local(t, from)));
+    DCNN_TRY(take_features(t));
     DCNN_TRY(dcnn_loader_read_ahead(comm, &t->data.loader, &t->data.sampler, (int)options->grain, options->epochs));
     DCNN_TRY(make_engine(t, from));
     DCNN_TRY(dcnn_comm_agree(comm, set_up_rest(t)));

@@ -11,6 +11,7 @@
 typedef struct dcnn_training_data {
     dcnn_dataset set;
     dcnn_loader loader;
+    int first_node; /**< whose output the loader has instead of images (data/features.h); 0: images */
     dcnn_sampler sampler;
     int64_t *class_first; /**< [classes + 1] the sampler's, or NULL */
     float *class_weights; /**< [classes] of the losses, or NULL: 1 each */

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -182,17 +183,18 @@ typedef struct block {
     const preparation *made;
     const dcnn_source *source;
     int64_t first, count;
-    size_t size;     /* of an image */
-    uint8_t *pixels; /* [BLOCK][size] */
-    char **why;      /* [BLOCK]: what is wrong with an image, or NULL */
+    size_t size;          /* of an image */
+    uint8_t *pixels;      /* [BLOCK][size] */
+    char **why;           /* [BLOCK]: what is wrong with an image, or NULL */
+    atomic_bool is_short; /* of memory: a text is missing in `why` */
 } block;
 
 static void read_block(void *argument, int worker) {
     block *b = argument;
     for (int64_t i = worker; i < b->count; i += b->made->threads) {
-        b->why[i] = NULL;
-        if (dcnn_source_read(b->source, b->first + i, &b->made->image, b->pixels + (size_t)i * b->size) != DCNN_OK)
-            b->why[i] = strdup(dcnn_error());
+        if (dcnn_source_read(b->source, b->first + i, &b->made->image, b->pixels + (size_t)i * b->size) != DCNN_OK &&
+            !(b->why[i] = strdup(dcnn_error())))
+            b->is_short = true;
     }
 }
 
@@ -203,6 +205,14 @@ static dcnn_status read_together(const preparation *made, dcnn_thread_pool *pool
                                       .pixels = b->pixels,
                                       .why = b->why};
     return dcnn_share_read(made->options->helpers, pool, &wanted);
+}
+
+/* An image without a text in `why` is a good one. */
+static dcnn_status read_images(const preparation *made, dcnn_thread_pool *pool, block *b) {
+    if (made->options->helpers && !b->source->pixels) return read_together(made, pool, b);
+    b->is_short = false;
+    dcnn_thread_pool_run(pool, read_block, b);
+    return b->is_short ? DCNN_FAIL(DCNN_FAILURE, "out of memory for what is wrong with images") : DCNN_OK;
 }
 
 /* An id of a table, or a file's path. */
@@ -233,7 +243,6 @@ static dcnn_status append_block(preparation *made, block *b) {
         if (status == DCNN_OK) status = dcnn_dataset_writer_append(made->writer, &samples);
         made->in_role[s->role] += run - i;
     }
-    for (int64_t i = 0; i < b->count; i++) free(b->why[i]);
     return status;
 }
 
@@ -244,11 +253,11 @@ static dcnn_status write_source(preparation *made, dcnn_thread_pool *pool, const
     b->source = s;
     for (b->first = 0; b->first < s->count; b->first += b->count) {
         b->count = s->count - b->first < most ? s->count - b->first : most;
-        if (made->options->helpers && !s->pixels)
-            DCNN_TRY(read_together(made, pool, b));
-        else
-            dcnn_thread_pool_run(pool, read_block, b);
-        DCNN_TRY(append_block(made, b));
+        memset(b->why, 0, (size_t)b->count * sizeof *b->why);
+        dcnn_status status = read_images(made, pool, b);
+        if (status == DCNN_OK) status = append_block(made, b);
+        for (int64_t i = 0; i < b->count; i++) free(b->why[i]);
+        DCNN_TRY(status);
         *done += b->count;
         dcnn_spill_forget(s->memory, s->mapped_bytes);
         if (made->options->on_progress) made->options->on_progress(made->options->read.context, *done, made->total);
@@ -313,6 +322,30 @@ static dcnn_status split_images(preparation *made) {
 
 /* --- what is told ------------------------------------------------------------------------------------------------- */
 
+static dcnn_status fail_one_class(const preparation *made, const dcnn_class_census *census, int64_t images) {
+    const char *name = made->sources.items[0].name,
+               *only = census->most < 0 ? "" : made->class_names.text[census->most];
+    dcnn_count_text count;
+    if (images == 1)
+        return DCNN_FAIL(DCNN_BAD_INPUT,
+                         "%s: there is one image alone, of class '%.60s'; at least two classes are needed", name, only);
+    return DCNN_FAIL(DCNN_BAD_INPUT, "%s: all %s are of one class, '%.60s'; at least two classes are needed", name,
+                     dcnn_count_images(images, &count), only);
+}
+
+/* Known before pixels are read, which takes time. */
+static dcnn_status check_two_classes(const preparation *made) {
+    dcnn_class_census census = {0};
+    dcnn_status status = census_of_pool(made, &census);
+    if (status == DCNN_OK && census.occurring < 2) {
+        for (int i = 0; i < census.class_count; i++)
+            if (census.counts[i] > 0) census.most = i;
+        status = fail_one_class(made, &census, count_role(made, DCNN_ROLE_POOL));
+    }
+    dcnn_class_census_free(&census);
+    return status;
+}
+
 /* Counted over what is split, before a limit: a class that is too small to be met is no error, one alone is. */
 static dcnn_status check_classes(const preparation *made) {
     const char *const *names = (const char *const *)made->class_names.text;
@@ -322,9 +355,7 @@ static dcnn_status check_classes(const preparation *made) {
     char text[300], line[400];
     dcnn_status status = DCNN_OK;
     if (census.occurring < 2) {
-        status = DCNN_FAIL(
-            DCNN_BAD_INPUT, "%s: all %" PRId64 " images are of one class, '%.60s'; at least two are needed",
-            made->sources.items[0].name, made->in_role[DCNN_ROLE_POOL], census.most < 0 ? "" : names[census.most]);
+        status = fail_one_class(made, &census, made->in_role[DCNN_ROLE_POOL]);
     } else {
         snprintf(line, sizeof line, "%d classes: %s", census.class_count,
                  dcnn_class_census_range(&census, names, text));
@@ -499,10 +530,12 @@ dcnn_status dcnn_dataset_prepare(int source_count, char *const sources[], const 
     if (options->read.target_columns && made.target_width == 0)
         DCNN_TRY_DONE(DCNN_FAIL(DCNN_USAGE, "--target-columns is for tables and arrays; %s is neither",
                                 made.sources.items[0].name));
-    if (made.target_width == 0)
+    if (made.target_width == 0) {
         DCNN_TRY_DONE(dcnn_sources_agree(&made.sources, &options->read, &made.class_names));
-    else
+        DCNN_TRY_DONE(check_two_classes(&made));
+    } else {
         DCNN_TRY_DONE(check_numbers(&made));
+    }
     choose_splits(&made);
     DCNN_TRY_DONE(limit_pool(&made));
     DCNN_TRY_DONE(dcnn_sources_shape(&made.sources, &options->read, options->skip_broken, made.threads, &made.image,

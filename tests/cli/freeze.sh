@@ -9,6 +9,13 @@ try dcnn train small.h5 --model first/best.h5 --freeze 'conv*,batch_normalizatio
 dcnn train small.h5 --model first/best.h5 --freeze 'conv*,batch*' --learning-rate-of 'dense=1e-30' --run still "${how[@]}" >/dev/null
 [[ $(hash_of first/best.h5) == "$(hash_of still/best.h5)" ]] && echo "what is frozen stayed"
 dcnn info frozen/best.h5 | grep 'frozen\|trainable'
+# all before a layer, or all but the last ones
+for way in "--freeze-below dense" "--train-last 1" "--freeze 'conv*,batch*'"; do
+    eval "dcnn train small.h5 --model first/best.h5 $way --run ways --overwrite ${how[*]}" >/dev/null
+    hash_of ways/best.h5
+done | uniq | wc -l
+try dcnn train small.h5 --model first/best.h5 --freeze-below conv3d --run none
+try dcnn train small.h5 --model first/best.h5 --train-last 5 --run none
 try dcnn train small.h5 --model first/best.h5 --freeze conv3d --run none
 try dcnn train small.h5 --model first/best.h5 --freeze '*' --run none
 try dcnn train small.h5 --model first/best.h5 --learning-rate-of dense --run none
@@ -35,3 +42,20 @@ mpirun -np 3 dcnn train small.h5 --model rules.json "${how[@]}" --run rules-3 >/
 cmp <(cut -d, -f1-5 rules-1/metrics.csv) <(cut -d, -f1-5 rules-3/metrics.csv) && echo "... and losses"
 sed 's/"non_neg"/"low_rank"/' rules.json >odd.json
 try dcnn train small.h5 --model odd.json --run none
+# a head that is a convolution on one position, as in Keras' MobileNets
+sed 's/.*"Flatten".*/  {"class_name": "GlobalAveragePooling2D", "config": {"keepdims": true}}, {"class_name": "Conv2D", "config": {"filters": 3, "kernel_size": 1}}, {"class_name": "Reshape", "config": {"target_shape": [3]}},/; s/{"class_name": "Dense".*/{"class_name": "Softmax", "config": {}}]}}/' net.json >point.json
+dcnn train small.h5 --model point.json "${how[@]}" --run point >/dev/null
+dcnn train five.h5 --model point/best.h5 --replace-head "${how[@]}" --run point-5 >/dev/null
+dcnn info point-5/best.h5 | grep '^conv2d\|^reshape\|^classes'
+# what frozen layers make of an image is computed once: the same bits as computing it in every step
+base=(small.h5 --model first/best.h5 --freeze-below dense --epochs 3 --no-report --batch-size 16 --grain 4)
+try dcnn train "${base[@]}" --run changing --stop-after 1 2>&1 | grep '^keep'
+try dcnn train "${base[@]}" --no-augment --run kept 2>&1 | grep '^keep'
+dcnn train "${base[@]}" --no-augment --no-keep-features --run anew -q >/dev/null
+mpirun -np 3 dcnn train "${base[@]}" --no-augment --run kept-3 -q >/dev/null 2>&1
+dcnn train "${base[@]}" --no-augment --run kept-cut --stop-after 5 -q >/dev/null 2>&1
+dcnn train small.h5 --run kept-cut --resume --no-report -q >/dev/null
+dcnn train "${base[@]}" --no-augment --cache-memory 64K --run streamed -q >/dev/null
+for run in anew kept-3 kept-cut streamed; do
+    [[ $(hash_of kept/best.h5) == "$(hash_of $run/best.h5)" ]] && cmp <(cut -d, -f1-5 kept/metrics.csv) <(cut -d, -f1-5 $run/metrics.csv) && echo "$run: same weights, same figures"
+done
