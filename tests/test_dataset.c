@@ -309,7 +309,8 @@ static void bad_sources_are_refused(void **state) {
     assert_fails(prepare(images, in_scratch("idx"), &usual, out), DCNN_BAD_INPUT, "has no labels", images);
     assert_fails(dcnn_dataset_prepare(0, NULL, &usual, out, NULL), DCNN_USAGE, "no source was named", "");
     options.limit = 1;
-    assert_fails(prepare(in_scratch("idx"), NULL, &options, out), DCNN_BAD_INPUT, "at least two classes are needed", "train-images");
+    assert_fails(prepare(in_scratch("idx"), NULL, &options, out), DCNN_BAD_INPUT, "at least two classes are needed",
+                 "train-images");
     options.limit = -1;
     assert_fails(prepare(in_scratch("idx"), NULL, &options, out), DCNN_USAGE, "cannot be -1 samples", "");
     options.limit = 4;
