@@ -10,6 +10,7 @@ enum {
     PART_FLOATS = 12 * 1024, /* of weights of a panel of up to PANEL columns */
     PANEL = 32,
     LEAST_PANEL = 16,
+    SUMS_ROW = ACROSS_VECTORS * V,
 };
 
 static dcnn_conv shape_of(int rows, int in, int units) {
@@ -45,7 +46,7 @@ static size_t parts_of(size_t depth, size_t columns) {
 static void multiply(size_t rows, size_t depth, size_t columns, const float *left, const float *packed, float *out) {
     const size_t vectors = divide_up(columns, V), panels = divide_up(rows, ACROSS_ROWS),
                  parts = parts_of(depth, columns);
-    float sums[ACROSS_ROWS * ACROSS_VECTORS * V];
+    float sums[ACROSS_ROWS * SUMS_ROW];
     product p = {.segments = 1, .left_row = depth, .left_step = 1};
     for (size_t vector = 0; vector < vectors; vector += 2) {
         const size_t width = least(2, vectors - vector), lanes = lanes_of(columns, vector + width - 1);
@@ -59,12 +60,12 @@ static void multiply(size_t rows, size_t depth, size_t columns, const float *lef
                 float *to = out + first * columns + vector * V;
                 p.left = left + first * depth + from;
                 p.out = part == 0 ? to : sums;
-                p.out_row = part == 0 ? columns : PANEL;
+                p.out_row = part == 0 ? columns : SUMS_ROW;
                 p.lanes = lanes;
                 DCNN_SIMD_NAME(dcnn_product_across)(end - first, width, &p);
                 if (part == 0) continue;
                 for (size_t i = 0; i < end - first; i++)
-                    for (size_t j = 0; j < (width - 1) * V + lanes; j++) to[i * columns + j] += sums[i * PANEL + j];
+                    for (size_t j = 0; j < (width - 1) * V + lanes; j++) to[i * columns + j] += sums[i * SUMS_ROW + j];
             }
         }
     }

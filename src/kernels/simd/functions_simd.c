@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* functions_simd.c — activations that read what they are applied to, in vectors; reference_functions.c has their sources.
- * GELU with its error function is still done there. */
+/* functions_simd.c — activations that read what they are applied to, in vectors; reference_functions.c has their
+ * sources. GELU with its error function is still done there. */
 #include <math.h>
 
 #include "kernels/register.h"
@@ -92,8 +92,7 @@ INLINE simd_float slope_of(const dcnn_function function, const float *p, simd_fl
         return selu_scale * where_positive(x, simd_splat(1.0f), selu_alpha * exponential(x));
     case DCNN_FUNCTION_GELU_TANH: {
         const simd_float t = hyperbolic_tangent(gelu_inner(x));
-        return 0.5f * (1.0f + t) +
-               0.5f * x * (1.0f - t * t) * 0.79788456080286536f * (1.0f + 3.0f * 0.044715f * x * x);
+        return 0.5f * (1.0f + t) + 0.5f * x * (1.0f - t * t) * 0.79788456080286536f * (1.0f + 3.0f * 0.044715f * x * x);
     }
     case DCNN_FUNCTION_SILU: {
         const simd_float l = logistic(x);
@@ -140,8 +139,11 @@ INLINE void backward_of(const dcnn_function function, const float *p, size_t cou
 
 /* Each row a loop of its own. */
 #define EACH_FUNCTION(X)                                                                                               \
-    X(RELU) X(ELU) X(CELU) X(SELU) X(GELU_TANH) X(SILU) X(HARD_SILU) X(HARD_SIGMOID) X(HARD_TANH) X(SOFTPLUS)          \
-    X(SOFTSIGN) X(LOG_SIGMOID) X(MISH)
+    X(RELU)                                                                                                            \
+    X(ELU)                                                                                                             \
+    X(CELU)                                                                                                            \
+    X(SELU) X(GELU_TANH) X(SILU) X(HARD_SILU) X(HARD_SIGMOID) X(HARD_TANH) X(SOFTPLUS) X(SOFTSIGN) X(LOG_SIGMOID)      \
+        X(MISH)
 
 static void function_forward(dcnn_function function, const float *p, size_t count, const float *x, float *y) {
     switch (function) {
