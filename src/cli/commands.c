@@ -95,13 +95,25 @@ const dcnn_command dcnn_command_table[DCNN_COMMAND_COUNT] = {
          .parallel = true},
     [DCNN_COMMAND_SLURM] =
         {.name = "slurm",
-         .operands = "--nodes N --time T [DATA.h5]",
-         .most = 1,
+         .operands = "--nodes N --time T [DATA.h5] [-- --OPTION=VALUE...]",
+         .most = -1,
          .summary = "print a job script for a training on a Slurm cluster",
          .details = "Prints a script that is ready for sbatch, for dcnn train with the options given: dcnn slurm "
                     "--nodes 4 --time 2:00:00 data.h5 | sbatch. The job goes on from its last checkpoint by itself: at "
-                    "the end of its time, when it is preempted, when a rank or a node dies.",
+                    "the end of its time, when it is preempted, when a rank or a node dies. What stands behind -- goes "
+                    "to sbatch "
+                    "as it is: -- --qos=long --array=0-3.",
          .like = "train"},
+    [DCNN_COMMAND_DOCTOR] =
+        {.name = "doctor",
+         .operands = "",
+         .most = 0,
+         .summary = "what is wrong or slow with machines, network and files",
+         .details = "Looks at every node (cores and binding, instruction sets, memory and its limits, /dev/shm, "
+                    "libraries, clock), at the network within and between nodes, at the launcher, and at the file "
+                    "system of the run's folder; names what is wrong or slow, and what mends it. Start it as the "
+                    "training: alone, under mpirun, or under srun. Ends with 1 if it finds something.",
+         .diagnoses = true},
 };
 
 int dcnn_command_find(const char *name) {
