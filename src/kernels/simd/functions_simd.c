@@ -138,12 +138,11 @@ INLINE void backward_of(const dcnn_function function, const float *p, size_t cou
 }
 
 /* Each row a loop of its own. */
+/* clang-format off */
 #define EACH_FUNCTION(X)                                                                                               \
-    X(RELU)                                                                                                            \
-    X(ELU)                                                                                                             \
-    X(CELU)                                                                                                            \
-    X(SELU) X(GELU_TANH) X(SILU) X(HARD_SILU) X(HARD_SIGMOID) X(HARD_TANH) X(SOFTPLUS) X(SOFTSIGN) X(LOG_SIGMOID)      \
-        X(MISH)
+    X(RELU) X(ELU) X(CELU) X(SELU) X(GELU_TANH) X(SILU) X(HARD_SILU) X(HARD_SIGMOID) X(HARD_TANH) X(SOFTPLUS)          \
+    X(SOFTSIGN) X(LOG_SIGMOID) X(MISH)
+/* clang-format on */
 
 static void function_forward(dcnn_function function, const float *p, size_t count, const float *x, float *y) {
     switch (function) {
