@@ -74,8 +74,7 @@ void dcnn_input_scale(int channels, const double *mean, const double *std, float
     }
 }
 
-/* --- what the networks of keras.applications were trained on: preprocess_input() of each ---------------------------
- */
+/* --- networks of keras.applications: preprocess_input() of each --------------------------------------------------- */
 
 typedef struct family {
     const char *name; /* how the names that Keras gives such models begin */
