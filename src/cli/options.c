@@ -61,6 +61,7 @@ const dcnn_option dcnn_option_table[] = {
     {"job-name", 0, SLURM, TEXT(job_name, "NAME"), .fallback = "dcnn", .group = job,
      .help = "in the queue and of the output file [dcnn]"},
 
+    {"run", 0, DOCTOR, TEXT(run, "DIR"), .group = run_group, .help = "its file system is looked at [runs]"},
     {"run", 0, TRAIN, TEXT(run, "DIR"), .group = run_group, .help = "folder of the run [runs/NAME of the data]"},
     {"resume", 0, TRAIN, FLAG(resume), .group = run_group, .help = "go on from the newest whole checkpoint, if any"},
     {"overwrite", 0, TRAIN, FLAG(overwrite), .group = run_group, .help = "remove an older run from DIR first"},
@@ -76,6 +77,8 @@ const dcnn_option dcnn_option_table[] = {
      .help = "keep the weights of all layers before it", .resume = DCNN_RESUME_FIXED},
     {"train-last", 0, TRAIN, INTEGER(train.train_last, 0, 1000000), .fallback = "0", .group = training,
      .help = "train so many layers with weights, at the end; 0: all", .resume = DCNN_RESUME_FIXED},
+    {"keep-features", 0, TRAIN, FLAG(train.keep_features), .fallback = "true", .group = training,
+     .help = "compute frozen layers once for each image, without augmentation", .resume = DCNN_RESUME_FIXED},
     {"replace-head", 0, TRAIN, FLAG(train.replace_head), .group = training,
      .help = "of a --model: a new last layer, for the data's classes", .resume = DCNN_RESUME_FIXED},
     {"epochs", 0, TRAIN, INTEGER(train.epochs, 1, 1000000), .fallback = "15", .group = training,
@@ -212,7 +215,8 @@ const dcnn_option dcnn_option_table[] = {
     {"output", 'o', PREDICT, TEXT(output, "FILE"), .group = output, .help = "where the CSV goes [standard output]"},
     {"format", 0, PREDICT, CHOICE(format, "csv kaggle", "NAME"), .fallback = "csv", .group = output,
      .help = "kaggle: ImageId,Label, from 1"},
-    {"json", 0, EVALUATE | INFO | BENCH, FLAG(json), .group = output, .help = "for programs: JSON instead of text"},
+    {"json", 0, EVALUATE | INFO | BENCH | DOCTOR, FLAG(json), .group = output,
+     .help = "for programs: JSON instead of text"},
 
     {"split", 0, REPORT, TEXT(split, "NAME"), .group = data, .help = "to show predictions on [test, if there is one]"},
     {"report", 0, TRAIN, FLAG(report), .fallback = "true", .group = output,

@@ -250,6 +250,10 @@ static void move_gradients(void *comm) {
 
 void dcnn_comm_domain_barrier(dcnn_comm *comm) {
     DCNN_COMM_MEET(comm, 0);
+    dcnn_comm_domain_wait(comm);
+}
+
+void dcnn_comm_domain_wait(dcnn_comm *comm) {
     if (comm->domain.size > 1) {
         const double from_s = dcnn_now_s();
         const bool sends = dcnn_comm_is_sending(comm);
