@@ -6,7 +6,7 @@
 #include "guard/watchdog.h"
 #include "run/data/feeds.h"
 #include "run/run.h"
-#include "run/task.h"
+#include "run/data/task.h"
 
 /* Are the data set's numbers what the model is measured by? */
 static bool takes_values(const dcnn_net *net, const dcnn_dataset *d) {

@@ -6,7 +6,7 @@
 #include "io/dataset/dataset.h"
 #include "nn/net.h"
 #include "run/run.h"
-#include "run/task.h"
+#include "run/data/task.h"
 
 /**
  * Makes the net that the options name: an .h5 with its weights, a Keras JSON or the recipe's with initial ones.

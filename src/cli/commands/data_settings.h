@@ -14,7 +14,7 @@ typedef struct dcnn_data_facts {
 } dcnn_data_facts;
 
 /** Tells all ranks about the data. *Collective.* @param dataset  on rank 0, opened, or NULL; else NULL
- * @param loss  as the user names it (run/task.h) */
+ * @param loss  as the user names it (run/data/task.h) */
 dcnn_data_facts dcnn_data_facts_share(dcnn_comm *comm, const dcnn_dataset *dataset, const char *loss, bool oversample);
 
 /** Steps of the whole run. *Local.* */

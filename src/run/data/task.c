@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* task.c — see task.h. */
-#include "run/task.h"
+#include "run/data/task.h"
 
 #include <stdlib.h>
 #include <string.h>
