@@ -202,6 +202,10 @@ void dcnn_comm_separate(dcnn_comm *comm) {
     if (make_domains_of(comm, 1) != DCNN_OK) MPI_Abort(comm->world, DCNN_FAILURE);
 }
 
+int dcnn_comm_domain_count(const dcnn_comm *comm) {
+    return comm->domain.count;
+}
+
 bool dcnn_comm_is_separate(const dcnn_comm *comm) {
     return comm->domain.count == comm->size;
 }

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "io/dataset/classes.h"
 #include "run/starting_net.h"
@@ -59,11 +60,26 @@ bool dcnn_data_settings_apply(const dcnn_data_facts *facts, dcnn_options *option
     return true;
 }
 
+/* From here on Adam at its usual rate takes too few steps to learn as much (docs/large-batches.md). */
+enum { LARGE_STEP = 512, VERY_LARGE_STEP = 1024 };
+
+bool dcnn_data_settings_grow(const dcnn_data_facts *facts, dcnn_options *options) {
+    static const char *const choices[] = {"lr-scale", "learning-rate", "warmup", "optimizer"};
+    const int64_t samples = options->train.batch_size * options->train.accumulate;
+    const int64_t epochs = samples < VERY_LARGE_STEP ? 1 : 2;
+    for (size_t i = 0; i < sizeof choices / sizeof choices[0]; i++)
+        if (dcnn_option_given(DCNN_COMMAND_TRAIN, choices[i], options)) return false;
+    if (samples < LARGE_STEP || samples > facts->train_count || options->train.epochs <= epochs) return false;
+    options->lr_scale = "sqrt";
+    if (strcmp(options->schedule, "one-cycle") != 0) options->warmup = (double)epochs; /* that one has its own */
+    return true;
+}
+
 dcnn_status dcnn_data_settings_check(const dcnn_data_facts *facts, const dcnn_options *options) {
     for (int row = 0; facts->channels > 0 && row < DCNN_AUGMENT_COUNT; row++)
         if (is_given(row, options) && dcnn_augment_value(&options->train.ranges, row) > 0 &&
             !dcnn_augment_suits(row, facts->channels))
-            return DCNN_FAIL(DCNN_USAGE, "--%s is for images of three channels, but these have %d: leave it out",
+            return DCNN_FAIL(DCNN_USAGE, "--%s is for images with three channels, but these have %d: leave it out",
                              dcnn_augment_table[row].option, facts->channels);
     return DCNN_OK;
 }
