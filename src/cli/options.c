@@ -326,7 +326,8 @@ const char *dcnn_option_range(const dcnn_option *option, char text[128]) {
         choices_text(option->choices, text);
         break;
     case DCNN_OPTION_SHAPE:
-        snprintf(text, 128, "height x width x channels, as 28x28x1");
+        snprintf(text, 128, "height x width, as 28x28%s",
+                 strcmp(option->metavar, "HxW") == 0 ? "" : ", or with channels, as 28x28x3");
         break;
     case DCNN_OPTION_LIST:
     case DCNN_OPTION_TEXT:
