@@ -9,6 +9,7 @@
 #include "cli/commands/gather.h"
 #include "cli/progress.h"
 #include "io/file.h"
+#include "io/hdf5/hdf5_file.h"
 #include "io/kind.h"
 #include "base/largest.h"
 
@@ -146,7 +147,7 @@ static dcnn_status predict_dataset(const dcnn_cli *cli, const dcnn_checkpoint *c
     batch *mine = NULL;
     dcnn_status status = dcnn_dataset_share(cli->comm, path, o->split ? o->split : "", &dataset, &split);
     if (status == DCNN_USAGE && o->split == NULL)
-        status = DCNN_FAIL(DCNN_USAGE, "%s is a data set: say which split of it, as --split test", path);
+        status = DCNN_FAIL(DCNN_USAGE, "%s is a data set: name one of its splits, for example --split test", path);
     DCNN_TRY_DONE(status);
     DCNN_TRY_DONE(dcnn_net_check_shape(checkpoint->net, o->operands[0], dataset.h, dataset.w, dataset.c, path));
     DCNN_TRY_DONE(dcnn_comm_agree(cli->comm, dcnn_dataset_adopt_classes(&dataset, checkpoint->class_count,
@@ -238,8 +239,9 @@ static dcnn_status predict_all(const dcnn_cli *cli, const dcnn_checkpoint *check
     for (int i = 1; i < cli->options->operand_count && status == DCNN_OK; i++) {
         const char *path = cli->options->operands[i];
         /* rank 0 looks, for images need to lie on its node only */
+        dcnn_hdf5_content content;
         int is_dataset = cli->speaks && strcmp(path, "-") != 0 && dcnn_kind_of_file(path) == DCNN_KIND_HDF5 &&
-                         dcnn_dataset_is_one(path);
+                         (dcnn_hdf5_look(path, &content) != DCNN_OK || content == DCNN_HDF5_DATASET);
         dcnn_comm_broadcast(cli->comm, &is_dataset, sizeof is_dataset);
         if (is_dataset) status = predict_gathered(cli, checkpoint, &gathered, out);
         if (status == DCNN_OK && is_dataset)
