@@ -23,7 +23,7 @@ static dcnn_status print_text(const result *r, const dcnn_classification *scores
         printf("%s on the split '%s' of %s\n\nloss      %.6f\naccuracy  %s\n\n%s", r->model, r->split, r->data, e->loss,
                dcnn_accuracy_text(e->correct, e->count, text), report);
         if (scores->absent_count > 0)
-            printf("not listed, for no sample has these classes and none was predicted: %s\n", absent);
+            printf("not listed, because no sample has these classes and none was predicted as one: %s\n", absent);
         printf("\n%s", matrix);
     } else {
         status = DCNN_FAIL(DCNN_FAILURE, "out of memory: the report");
