@@ -86,7 +86,8 @@ typedef struct dcnn_step {
 /** What steps came to, over all ranks; exact. */
 typedef struct dcnn_step_sums {
     double loss;     /**< of the samples, added to batch by batch, with what regularizers add to each one's */
-    int64_t correct; /**< hits, likewise */
+    int64_t correct; /**< answers that are right (DCNN_SUM_CORRECT), likewise */
+    double absolute; /**< mean absolute errors of the samples, of a net that gives numbers */
     int stop;        /**< of the last step: the largest of the ranks' stop flags */
 } dcnn_step_sums;
 
