@@ -8,6 +8,7 @@
 #include "comm/comm_private.h"
 #include "engine/engine.h"
 #include "engine/evaluator.h"
+#include "arrays_feed.h"
 #include "testing.h"
 
 enum { SIDE = 10, VALUES = SIDE * SIDE, CLASSES = 4, COUNT = 70, BATCH = 24, GRAIN = 8, EPOCHS = 3 };
