@@ -82,6 +82,7 @@ typedef struct dcnn_options {
     const char *run;
     dcnn_text_list freeze, learning_rate_of;
     bool resume, overwrite;
+    const char *recipe;
     const char *optimizer, *lr_scale, *shuffle, *monitor;
     double learning_rate, beta_1, beta_2, epsilon, momentum, weight_decay, trust_coefficient;
     double clip_norm, clip_value, ema;
@@ -92,10 +93,10 @@ typedef struct dcnn_options {
     bool report, tensorboard;
     /* the other commands */
     const char *output, *format, *split, *schedule;
-    int64_t limit, index;
+    int64_t limit, index, views;
     uint64_t seed; /* of prepare */
     double test_split, validation_split, seconds;
-    bool stratify, force, raw_input, json, comm;
+    bool official, stratify, force, raw_input, json, comm;
     int shape[3], size[3];
     dcnn_text_list test, validation;
     bool gray, skip_broken, transpose;

@@ -189,5 +189,6 @@ done:
 void dcnn_evaluation_free(dcnn_evaluation *evaluation) {
     free(evaluation->confusion);
     free(evaluation->probabilities);
+    free(evaluation->disagreement);
     *evaluation = (dcnn_evaluation){0};
 }

@@ -19,6 +19,10 @@ typedef struct dcnn_evaluation {
     double loss;            /**< mean over the samples, and what regularizers add to it */
     int64_t *confusion;     /**< [class_count, class_count], row = true class; on every rank */
     float *probabilities;   /**< [count, class_count] in order, on rank 0 if asked for, else NULL */
+    /* Of several predictions of each sample (run/views.h), else 0 and NULL: */
+    int voters;           /**< predictions of each */
+    int64_t vote_correct; /**< hits of the class that most of them name */
+    float *disagreement;  /**< [count] part of them that name another class than their mean does, on rank 0 */
 } dcnn_evaluation;
 
 /** What is wanted of an evaluation, and who is told. Zeroed: probabilities are not wanted, nobody is told. */

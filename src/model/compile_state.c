@@ -28,6 +28,11 @@ static json_t *describe_loss(const dcnn_net *net) {
     const dcnn_activation_kind end = dcnn_net_output_activation(net);
     const bool logits = end == DCNN_LINEAR && !dcnn_loss_is_regression(net->loss.kind);
     const bool categorical = net->loss.kind == DCNN_LOSS_CATEGORICAL;
+    if (net->loss.smoothing > 0.0) /* Keras smooths one-hot labels alone */
+        return json_pack("{s:s, s:s, s:{s:b, s:f, s:s}, s:n}", "module", "keras.losses", "class_name",
+                         categorical ? "CategoricalCrossentropy" : "BinaryCrossentropy", "config", "from_logits",
+                         logits, "label_smoothing", net->loss.smoothing, "reduction", "sum_over_batch_size",
+                         "registered_name");
     if (!logits) return json_string(dcnn_loss_name(net->loss.kind));
     return json_pack("{s:s, s:s, s:{s:b, s:s}, s:n}", "module", "keras.losses", "class_name",
                      categorical ? "SparseCategoricalCrossentropy" : "BinaryCrossentropy", "config", "from_logits", 1,

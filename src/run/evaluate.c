@@ -4,8 +4,10 @@
 
 #include "base/log.h"
 #include "guard/watchdog.h"
+#include "nn/ensemble.h"
 #include "run/data/feeds.h"
 #include "run/run.h"
+#include "run/views.h"
 
 static dcnn_status check_fit(const dcnn_checkpoint *checkpoint, const dcnn_loader *loader, int data_classes) {
     DCNN_TRY(dcnn_net_check_shape(checkpoint->net, "the model", loader->h, loader->w, loader->c, "the data"));
@@ -52,13 +54,18 @@ dcnn_status dcnn_evaluate(dcnn_comm *comm, const dcnn_checkpoint *checkpoint, co
         status = dcnn_evaluator_create(comm, pool, kernels, checkpoint->net, DCNN_GRAIN, true, &evaluator);
     DCNN_TRY_DONE(dcnn_comm_agree(comm, status));
     const int64_t count = samples->split ? samples->split->count : loader.count;
-    const dcnn_rows_feed feed = {&loader, kernels, samples->split ? samples->split->rows : NULL, count};
+    const int64_t *rows = samples->split ? samples->split->rows : NULL;
+    const dcnn_rows_feed feed = {.loader = &loader, .kernels = kernels, .rows = rows, .count = count};
     const dcnn_evaluation_options options = {.unlabelled = loader.labels == NULL,
                                              .want_probabilities = want_probabilities,
                                              .on_grain = dcnn_watchdog_progress,
                                              .on_progress = dcnn_comm_rank(comm) == 0 ? samples->on_progress : NULL,
                                              .context = samples->context};
-    status = dcnn_evaluator_run(evaluator, count, dcnn_feed_of_rows(&feed), &options, evaluation);
+    const dcnn_views views = {comm, pool, kernels, checkpoint, &loader, rows, count, samples->views, &options};
+    if (samples->views > 1 || dcnn_ensemble_count(checkpoint->net) > 1)
+        status = dcnn_views_run(&views, evaluation);
+    else
+        status = dcnn_evaluator_run(evaluator, count, dcnn_feed_of_rows(&feed), &options, evaluation);
 done:
     dcnn_evaluator_free(evaluator);
     dcnn_thread_pool_free(pool);

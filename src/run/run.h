@@ -82,6 +82,7 @@ typedef struct dcnn_train_options {
     int64_t patience; /**< epochs without a better one until the run ends, or, by the cosine schedule, until the rate
                            begins to fall to 0 (stopping.h); 0: it does not end early */
     dcnn_monitor monitor;     /**< what makes an epoch better, and best.h5 */
+    double label_smoothing;   /**< of the cross-entropy; 0: the model's own */
     bool exact_statistics;    /**< BatchNormalization's are made anew at each epoch's end (judged.h) */
     double bn_momentum;       /**< of BatchNormalization's moving averages; 0: the model's own */
     int64_t checkpoint_every; /**< steps; 0: only at each epoch's end */
@@ -136,6 +137,7 @@ typedef struct dcnn_samples {
     const dcnn_split *split;     /**< rows of it */
     int64_t cache_bytes;         /**< of a node's memory for its images; 0: as loader.h says */
     const dcnn_images *images;   /**< on rank 0, if dataset is NULL */
+    int views;                   /**< of each image, whose predictions are averaged (views.h); 0 counts as 1 */
     dcnn_input_given input;      /**< what the user says of the model's input */
     /** Called on rank 0 now and then: so many of all `count` samples are done if every thread of every rank is as far
      * in its share as rank 0's first one; may be NULL. */

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "nn/receptive.h"
 #include "run/catch_up.h"
 #include "run/elastic.h"
 #include "run/judged.h"
@@ -325,6 +326,18 @@ static void tell_frozen(const dcnn_net *net, const dcnn_plan *plan) {
               layers, net->nodes[first].name, dcnn_plan_backward_count(plan), dcnn_plan_op_count(plan));
 }
 
+/* What lies outside cannot matter, however it is trained. */
+static void warn_of_unread(const dcnn_net *net) {
+    dcnn_receptive r;
+    if (dcnn_net_receptive(net, &r) != DCNN_OK || dcnn_receptive_part(&r) >= dcnn_receptive_little) return;
+    dcnn_warn(
+        "the network reads %dx%d of the images' %dx%d pixels (%.0f %%: rows %d to %d, columns %d to %d), and what "
+        "lies outside cannot count: padding \"same\", or a wider window in its last pooling, reads more "
+        "(--recipe best)",
+        r.bottom - r.top, r.right - r.left, r.h, r.w, 100.0 * dcnn_receptive_part(&r), r.top, r.bottom - 1, r.left,
+        r.right - 1);
+}
+
 /* Moving averages that will not have arrived when the run ends: validation is then far worse than training. Those of
  * a model with weights have. */
 static void warn_of_averages(const dcnn_trainer *t) {
@@ -361,6 +374,7 @@ dcnn_status dcnn_train(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoi
     DCNN_TRY_DONE(dcnn_comm_agree(comm, dcnn_comm_rank(comm) == 0 ? write_record(t) : DCNN_OK));
     tell_model(t->state.net, dcnn_comm_isa(comm));
     tell_frozen(t->state.net, dcnn_engine_plan(t->engine));
+    if (t->state.progress.step == 0) warn_of_unread(t->state.net);
     if (options->exact_statistics && t->state.net->loss_stage == 0)
         dcnn_info("norm  no layer has statistics of batches: there is nothing for --exact-statistics to make anew");
     if (t->state.progress.step == 0 && !dcnn_has_weights(options->model)) warn_of_averages(t);

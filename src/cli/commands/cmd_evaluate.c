@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* cmd_evaluate.c — dcnn evaluate CHECKPOINT [DATA.h5] */
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "cli/cli.h"
@@ -12,6 +13,23 @@ typedef struct result {
     const char *const *names;
 } result;
 
+static int64_t disagreed_on(const dcnn_evaluation *e) {
+    int64_t count = 0;
+    for (int64_t i = 0; e->disagreement && i < e->count; i++) count += e->disagreement[i] > 0.0f;
+    return count;
+}
+
+/* Of an ensemble, or of several views of each image. */
+static void print_votes(const dcnn_evaluation *e) {
+    char text[96];
+    dcnn_number number, of;
+    if (e->voters < 2) return;
+    printf("vote      %s: the class that most of %d predictions name\n",
+           dcnn_accuracy_text(e->vote_correct, e->count, text), e->voters);
+    printf("disagree  on %s of %s images (the accuracy is that of the mean probabilities)\n",
+           dcnn_number_text(disagreed_on(e), &number), dcnn_number_text(e->count, &of));
+}
+
 static dcnn_status print_text(const result *r, const dcnn_classification *scores) {
     const dcnn_evaluation *e = r->evaluation;
     char text[96];
@@ -20,8 +38,10 @@ static dcnn_status print_text(const result *r, const dcnn_classification *scores
     char *absent = dcnn_absent_text(scores, r->names);
     dcnn_status status = DCNN_OK;
     if (report && matrix && absent) {
-        printf("%s on the split '%s' of %s\n\nloss      %.6f\naccuracy  %s\n\n%s", r->model, r->split, r->data, e->loss,
-               dcnn_accuracy_text(e->correct, e->count, text), report);
+        printf("%s on the split '%s' of %s\n\nloss      %.6f\naccuracy  %s\n", r->model, r->split, r->data, e->loss,
+               dcnn_accuracy_text(e->correct, e->count, text));
+        print_votes(e);
+        printf("\n%s", report);
         if (scores->absent_count > 0)
             printf("not listed, for no sample has these classes and none was predicted: %s\n", absent);
         printf("\n%s", matrix);
@@ -47,10 +67,15 @@ static json_t *matrix_json(const dcnn_evaluation *e) {
 
 static dcnn_status print_json(const result *r, const dcnn_classification *scores) {
     const dcnn_evaluation *e = r->evaluation;
-    return dcnn_json_print(json_pack("{s:s, s:s, s:s, s:f, s:f, s:I, s:I, s:o, s:o}", "model", r->model, "data",
-                                     r->data, "split", r->split, "loss", e->loss, "accuracy", scores->accuracy,
-                                     "correct", (json_int_t)e->correct, "count", (json_int_t)e->count, "report",
-                                     dcnn_classification_json(scores, r->names), "confusion", matrix_json(e)));
+    json_t *json = json_pack("{s:s, s:s, s:s, s:f, s:f, s:I, s:I, s:o, s:o}", "model", r->model, "data", r->data,
+                             "split", r->split, "loss", e->loss, "accuracy", scores->accuracy, "correct",
+                             (json_int_t)e->correct, "count", (json_int_t)e->count, "report",
+                             dcnn_classification_json(scores, r->names), "confusion", matrix_json(e));
+    if (json && e->voters > 1)
+        json_object_set_new(json, "vote",
+                            json_pack("{s:i, s:I, s:I}", "voters", e->voters, "correct", (json_int_t)e->vote_correct,
+                                      "disagreed_on", (json_int_t)disagreed_on(e)));
+    return dcnn_json_print(json);
 }
 
 static dcnn_status print_result(const dcnn_cli *cli, const result *r) {
@@ -85,6 +110,7 @@ dcnn_status dcnn_cmd_evaluate(dcnn_cli *cli) {
                                   .split = split,
                                   .input = {o->train.input.mean, o->train.input.std, o->train.input.scale},
                                   .cache_bytes = o->train.cache_bytes,
+                                  .views = (int)o->views,
                                   .on_progress = dcnn_bar_count,
                                   .context = "evaluating"};
     if (cli->speaks) dcnn_bar_begin(o->quiet, 0.5);

@@ -19,13 +19,14 @@ typedef struct batch {
     char **ids;          /* [count] and their names there, or NULL */
     int64_t count;
     float *probabilities; /* [count, classes] */
+    float *disagreement;  /* [count], or NULL */
 } batch;
 
 /* All that is to be told. */
 typedef struct table {
     FILE *to;
     bool kaggle;
-    bool has_files, has_ids;
+    bool has_files, has_ids, has_votes;
     int class_count;
     const char *const *names; /* of the classes, or NULL */
     int64_t next;             /* number of the next image */
@@ -55,7 +56,7 @@ static void put_header(const table *out) {
     }
     fprintf(out->to, "index,%s%slabel", out->has_files ? "file," : "", out->has_ids ? "id," : "");
     for (int i = 0; i < out->class_count; i++) fprintf(out->to, ",p%d", i);
-    fputc('\n', out->to);
+    fputs(out->has_votes ? ",disagreement\n" : "\n", out->to);
 }
 
 static void put_row(table *out, const batch *of, int64_t i) {
@@ -79,6 +80,7 @@ static void put_row(table *out, const batch *of, int64_t i) {
     else
         fprintf(out->to, "%d", best);
     for (int j = 0; !out->kaggle && j < out->class_count; j++) fprintf(out->to, ",%.9g", (double)row[j]);
+    if (!out->kaggle && out->has_votes) fprintf(out->to, ",%.4g", of->disagreement ? (double)of->disagreement[i] : 0.0);
     fputc('\n', out->to);
 }
 
@@ -130,10 +132,18 @@ static dcnn_status name_images(const dcnn_dataset *dataset, const dcnn_split *sp
     return status;
 }
 
+/* Of an ensemble, or of several views: which images their predictions disagree on. */
+static void take_votes(dcnn_evaluation *evaluation, table *out, batch *mine) {
+    mine->disagreement = evaluation->disagreement;
+    evaluation->disagreement = NULL;
+    out->has_votes = out->has_votes || evaluation->voters > 1;
+}
+
 static void free_batch(batch *of) {
     for (int64_t i = 0; of->ids && i < of->count; i++) free(of->ids[i]);
     free(of->ids);
     free(of->probabilities);
+    free(of->disagreement);
     dcnn_gathered_free(&of->from);
 }
 
@@ -155,6 +165,7 @@ static dcnn_status predict_dataset(const dcnn_cli *cli, const dcnn_checkpoint *c
                                   .split = split,
                                   .input = {o->train.input.mean, o->train.input.std, o->train.input.scale},
                                   .cache_bytes = o->train.cache_bytes,
+                                  .views = (int)cli->options->views,
                                   .on_progress = dcnn_bar_count,
                                   .context = "predicting"};
     DCNN_TRY_DONE(dcnn_evaluate(cli->comm, checkpoint, &samples, (int)o->train.threads, true, &evaluation));
@@ -162,6 +173,7 @@ static dcnn_status predict_dataset(const dcnn_cli *cli, const dcnn_checkpoint *c
     mine->dataset = path;
     mine->count = evaluation.count;
     mine->probabilities = evaluation.probabilities;
+    take_votes(&evaluation, out, mine);
     evaluation.probabilities = NULL;
     out->count += mine->count;
     status = dcnn_comm_agree(cli->comm, cli->speaks ? name_images(&dataset, split, out, mine) : DCNN_OK);
@@ -184,6 +196,7 @@ static dcnn_status predict_gathered(const dcnn_cli *cli, const dcnn_checkpoint *
     const dcnn_samples samples = {
         .images = cli->speaks ? &images : NULL,
         .input = {cli->options->train.input.mean, cli->options->train.input.std, cli->options->train.input.scale},
+        .views = (int)cli->options->views,
         .on_progress = dcnn_bar_count,
         .context = "predicting"};
     DCNN_TRY(dcnn_evaluate(cli->comm, checkpoint, &samples, (int)cli->options->train.threads, true, &evaluation));
@@ -194,6 +207,7 @@ static dcnn_status predict_gathered(const dcnn_cli *cli, const dcnn_checkpoint *
         out->count += images.count;
         mine->count = images.count;
         mine->probabilities = evaluation.probabilities;
+        take_votes(&evaluation, out, mine);
         evaluation.probabilities = NULL;
         mine->from = *gathered;
         *gathered = (dcnn_gathered){0};

@@ -6,11 +6,12 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "cli/commands/train_settings.h"
+#include "cli/settings/recipes.h"
+#include "cli/settings/train_settings.h"
 #include "cli/cli.h"
 #include "io/kind.h"
 #include "cli/progress.h"
-#include "cli/commands/data_settings.h"
+#include "cli/settings/data_settings.h"
 #include "guard/run_lock.h"
 #include "guard/signals.h"
 #include "guard/watchdog.h"
@@ -111,6 +112,8 @@ static void tell_start(const dcnn_cli *cli, const dcnn_run *run, const dcnn_chec
         dcnn_info("run   %s, going on from %s (step %" PRId64 ")", run->folder, run->checkpoint, from->progress.step);
     else
         dcnn_info("run   %s", run->folder);
+    char recipe[640];
+    if (dcnn_recipe_text(cli->options, recipe)) dcnn_info("recipe %s", recipe);
     dcnn_info("step  %s", dcnn_train_settings_text(cli->options, text));
     if (cli->options->train.augment && dataset && dcnn_data_settings_text(facts, cli->options, text)[0])
         dcnn_info("vary  %s", text);
@@ -310,11 +313,14 @@ static dcnn_status read_weights(dcnn_options *o, char **weights) {
 dcnn_status dcnn_cmd_train(dcnn_cli *cli) {
     dcnn_options *o = cli->options;
     char *weights = NULL;
+    dcnn_recipe_words words;
     if (o->resume && o->overwrite)
         return DCNN_FAIL(DCNN_USAGE, "--resume goes on with a run, --overwrite removes it: give only one of them");
-    dcnn_train_settings_defaults(o);
-    dcnn_status status = dcnn_comm_agree(cli->comm, read_weights(o, &weights));
+    dcnn_status status = dcnn_comm_agree(cli->comm, dcnn_recipe_apply(o, &words));
+    if (status == DCNN_OK) dcnn_train_settings_defaults(o);
+    if (status == DCNN_OK) status = dcnn_comm_agree(cli->comm, read_weights(o, &weights));
     if (status == DCNN_OK) status = open_and_train(cli);
     free(weights);
+    dcnn_recipe_words_free(&words);
     return status;
 }
