@@ -96,9 +96,16 @@ static void weights_are_given_by_json_or_lines(void **state) {
         free(text);
         free(again);
     }
-    const char *bad[][2] = {
-        {"{\"bee\": -1}", "from 0"}, {"{\"bee\": \"x\"}", "from 0"}, {"bee,2\ndog,much\n", "no weight"},
-        {"bee 2\n", "class,weight"}, {"{\"bee\": 1", "JSON"},        {"{}", "no class"}};
+    const char *bad[][2] = {{"{\"bee\": -1}", "from 0"},
+                            {"{\"bee\": \"x\"}", "from 0"},
+                            {"bee,2\ndog,much\n", "no weight"},
+                            {"bee 2\n", "class,weight"},
+                            {"{\"bee\": 1", "JSON"},
+                            {"{}", "no class"},
+                            {"{\"bee\": 1, \"bee\": 2}", "JSON"},
+                            {"bee,2\ndog,1\n\n'bee',3\n", "weights:4: class 'bee' has a weight already"},
+                            {"\nclass,weight\n\n\ndog,1\n\nbee\n", "weights:7: a line is"},
+                            {"class,weight\r\n\r\nbee,x\r\n", "weights:3: 'x' is no weight"}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         char *text;
         assert_int_equal(dcnn_class_weights_read(put(bad[i][0]), &text), DCNN_BAD_INPUT);
@@ -110,6 +117,16 @@ static void weights_are_given_by_json_or_lines(void **state) {
     assert_true(weights[0] == 3 && weights[4] == 2);
     assert_int_equal(dcnn_class_weights_make("{\"elk\":3}", &dataset, NULL, NULL, weights), DCNN_BAD_INPUT);
     assert_non_null(strstr(dcnn_error(), "no class 'elk'"));
+    assert_int_equal(dcnn_class_weights_make("{\"1\":3,\"01\":2}", &dataset, NULL, NULL, weights), DCNN_BAD_INPUT);
+    assert_non_null(strstr(dcnn_error(), "'1' and '01' are the same class"));
+    assert_int_equal(dcnn_class_weights_make("{\"bee\":3,\"1\":3}", &dataset, NULL, NULL, weights), DCNN_BAD_INPUT);
+    assert_non_null(strstr(dcnn_error(), "are the same class of"));
+    char *whole, *real;
+    assert_int_equal(dcnn_class_weights_read("{\"bee\": 3}", &whole), DCNN_OK);
+    assert_int_equal(dcnn_class_weights_read("{\"bee\": 3.0}", &real), DCNN_OK);
+    assert_string_equal(whole, real);
+    free(whole);
+    free(real);
 }
 
 /* A run of 100 epochs of 10 steps whose best epoch was the fourth. */

@@ -7,6 +7,7 @@
 
 #include "kernels/kernels.h"
 #include "test_kernels_conv.h"
+#include "test_kernels_conv_max.h"
 #include "test_kernels_norm.h"
 #include "test_kernels_vectors.h"
 

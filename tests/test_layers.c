@@ -399,6 +399,8 @@ static double loss_and_gradient(dcnn_plan *plan, dcnn_net *net, float *gradient)
     return loss;
 }
 
+#include "test_layers_fusion.h"
+
 static void check_net(dcnn_net *net, const char *what, const char *settings, bool fuse) {
     dcnn_plan *plan;
     const dcnn_plan_options options = {.grain = GRAIN, .slots = GRAINS, .workers = 1, .training = true, .fuse = fuse};
@@ -438,64 +440,6 @@ static void each_graph_has_its_gradient(void **state) {
     (void)state;
     for (size_t i = 0; i < GRAPHS; i++)
         for (int fuse = 0; fuse < 2; fuse++) check_net(make_graph(i), graphs[i].what, "", fuse != 0);
-}
-
-/* Loss and gradients of a net of so many operations, fused and one by one. */
-static void check_fusion(const char *layers, int fused_count, int plain_count) {
-    char text[2048];
-    snprintf(text, sizeof text,
-             "{\"class_name\": \"Sequential\", \"config\": {\"layers\": ["
-             "{\"class_name\": \"InputLayer\", \"config\": {\"batch_shape\": [null, 12, 11, 2]}},%s"
-             "{\"class_name\": \"Flatten\", \"config\": {}},"
-             "{\"class_name\": \"Dense\", \"config\": {\"units\": 3, \"activation\": \"softmax\"}}]}}",
-             layers);
-    json_t *description = json_loads(text, 0, NULL);
-    assert_non_null(description);
-    float *gradients[2];
-    double values[2];
-    size_t count = 0;
-    for (int fuse = 0; fuse < 2; fuse++) {
-        dcnn_net *net;
-        assert_int_equal(dcnn_net_create(description, (dcnn_shape){0}, &net), DCNN_OK);
-        for (size_t i = 0; i < net->param_count; i++) net->params[i] = test_uniform(1, i, -0.6, 0.6);
-        dcnn_plan *plan;
-        const dcnn_plan_options options = {
-            .grain = GRAIN, .slots = GRAINS, .workers = 1, .training = true, .fuse = fuse != 0};
-        assert_int_equal(dcnn_plan_create(net, double_kernels(), &options, &plan), DCNN_OK);
-        assert_int_equal(dcnn_plan_op_count(plan), fuse ? fused_count : plain_count);
-        count = net->param_count;
-        gradients[fuse] = calloc(count, sizeof(float));
-        values[fuse] = loss_and_gradient(plan, net, gradients[fuse]);
-        dcnn_plan_free(plan);
-        dcnn_net_free(net);
-    }
-    assert_true(fabs(values[0] - values[1]) <= 1e-10);
-    for (size_t i = 0; i < count; i++) assert_true(fabs(gradients[0][i] - gradients[1][i]) <= 1e-10);
-    free(gradients[0]);
-    free(gradients[1]);
-    json_decref(description);
-}
-
-#define SOME_CONV(filters, more)                                                                                       \
-    "{\"class_name\": \"Conv2D\", \"config\": {\"filters\": " filters ", \"kernel_size\": 3" more "}},"
-#define SOME(name) "{\"class_name\": \"" name "\", \"config\": {}},"
-
-static void fused_operations_have_the_same_gradient(void **state) {
-    (void)state;
-    const char *relu = "{\"class_name\": \"Activation\", \"config\": {\"activation\": \"relu\"}},";
-    char layers[1024];
-    /* two pairs of convolution and pooling */
-    check_fusion(SOME_CONV("3", ", \"activation\": \"relu\"") SOME("MaxPooling2D") SOME("BatchNormalization")
-                     SOME_CONV("4", ", \"padding\": \"same\", \"activation\": \"relu\"") SOME("MaxPooling2D")
-                         SOME("BatchNormalization"),
-                 5, 7);
-    /* BatchNormalization with its activation, with and without pooling; odd maps, of which pooling leaves a row */
-    snprintf(layers, sizeof layers, "%s%s%s%s%s%s", SOME_CONV("3", "") SOME("BatchNormalization"), relu,
-             SOME("MaxPooling2D") SOME_CONV("4", ", \"padding\": \"same\"") SOME("BatchNormalization"), SOME("ReLU"),
-             SOME("BatchNormalization"), relu);
-    check_fusion(layers, 6, 10);
-    /* what someone else reads too, or another activation follows, stays apart */
-    check_fusion(SOME_CONV("3", "") SOME("BatchNormalization") SOME("LeakyReLU") SOME("MaxPooling2D"), 5, 5);
 }
 
 /* What regularizers add to the gradient is the slope of what they add to the loss; no layer is below the lowest one

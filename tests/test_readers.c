@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* test_readers.c — text tables and IDX files, good and bad, as `dcnn prepare` opens them. */
+/* test_readers.c — text tables, IDX and MATLAB files, good and bad, as `dcnn prepare` opens them. */
 #include "io_helpers.h"
 
 #include "sources/source.h"
@@ -146,12 +146,88 @@ static void bad_tables_are_refused(void **state) {
     dcnn_sources_free(&sources);
 }
 
+/* --- MATLAB 5 to 7 ---------------------------------------------------------------------------------------------- */
+
+enum { MATRIX = 14, TEXT = 1, DOUBLES = 9 };
+
+/* An element: its type, how many bytes, the bytes, zeros up to the next multiple of 8. */
+static void put_element(uint8_t **at, uint32_t type, const void *bytes, uint32_t length) {
+    memcpy(*at, &type, 4);
+    memcpy(*at + 4, &length, 4);
+    memcpy(*at + 8, bytes, length);
+    *at += 8 + (length + 7) / 8 * 8;
+}
+
+/* A variable of bytes; its name is an element of that type, or missing. */
+static void put_variable(uint8_t **at, uint32_t rank, const int32_t *shape, const char *name, uint32_t name_type,
+                         const uint8_t *bytes) {
+    enum { FLAGS = 6, SHAPE = 5, BYTES = 2, CLASS_BYTES = 9 };
+    const uint32_t flags[2] = {CLASS_BYTES};
+    uint8_t *begin = *at;
+    *at += 8;
+    put_element(at, FLAGS, flags, sizeof flags);
+    put_element(at, SHAPE, shape, rank * (uint32_t)sizeof *shape);
+    if (name) put_element(at, name_type, name, (uint32_t)strlen(name));
+    put_element(at, BYTES, bytes, (uint32_t)(shape[0] * shape[1] * (rank > 2 ? shape[2] : 1)));
+    const uint32_t matrix = MATRIX, all = (uint32_t)(*at - begin) - 8;
+    memcpy(begin, &matrix, 4);
+    memcpy(begin + 4, &all, 4);
+}
+
+/* Three images of 2x2, their labels, and a third variable. */
+static dcnn_status open_mat(const char *name, uint32_t name_type, bool more, const dcnn_source_options *options,
+                            dcnn_sources *sources) {
+    enum { HEAD = 128 };
+    static const uint8_t images[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, labels[] = {0, 1, 0};
+    const int32_t images_shape[] = {2, 2, 3}, labels_shape[] = {3, 1};
+    uint8_t file[1024] = "MATLAB 5.0 MAT-file", *end = file + HEAD;
+    memcpy(file + HEAD - 4, "\0\1IM", 4);
+    put_variable(&end, 3, images_shape, "X", TEXT, images);
+    put_variable(&end, 2, labels_shape, "y", TEXT, labels);
+    put_variable(&end, 2, labels_shape, name, name_type, labels);
+    if (more) put_element(&end, MATRIX, images, 8); /* nothing that libmatio knows */
+    const char *path = in_scratch("some.mat");
+    put_file(path, file, (size_t)(end - file));
+    return open_paths(1, path, NULL, options, sources);
+}
+
+static void find_line(void *context, const char *line) {
+    if (strstr(line, "only the first 3 of its 4 variables can be read")) *(bool *)context = true;
+}
+
+static void matlab_is_read(void **state) {
+    (void)state;
+    dcnn_sources sources;
+    bool told = false;
+    const dcnn_source_options options = {.tell = find_line, .context = &told};
+    const dcnn_status status = open_mat("z", TEXT, false, &options, &sources);
+    const bool without = status != DCNN_OK && strstr(dcnn_error(), "built without libmatio");
+    if (!without) {
+        assert_ok(status);
+        const dcnn_source *s = &sources.items[0];
+        assert_true(s->count == 3 && s->h == 2 && s->w == 2 && s->c == 1 && !told);
+        assert_memory_equal(s->pixels, ((uint8_t[]){1, 3, 2, 4, 5, 7, 6, 8, 9, 11, 10, 12}), 12);
+        assert_true(s->labels[0] == 0 && s->labels[1] == 1 && s->labels[2] == 0);
+    }
+    dcnn_sources_free(&sources);
+    if (without) skip();
+    assert_ok(open_mat("z", TEXT, true, &options, &sources));
+    assert_true(told);
+    dcnn_sources_free(&sources);
+    /* a name is missing, or is none */
+    assert_fails(open_mat(NULL, TEXT, false, &as_it_is, &sources), DCNN_BAD_INPUT, "variable 3 has no name",
+                 "some.mat: ");
+    dcnn_sources_free(&sources);
+    assert_fails(open_mat("z", DOUBLES, false, &as_it_is, &sources), DCNN_BAD_INPUT, "variable 3 has no name",
+                 "some.mat: ");
+    dcnn_sources_free(&sources);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(idx_is_read),
-        cmocka_unit_test(bad_idx_is_refused),
-        cmocka_unit_test(tables_are_read),
-        cmocka_unit_test(bad_tables_are_refused),
+        cmocka_unit_test(idx_is_read),     cmocka_unit_test(bad_idx_is_refused),
+        cmocka_unit_test(tables_are_read), cmocka_unit_test(bad_tables_are_refused),
+        cmocka_unit_test(matlab_is_read),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -200,6 +200,24 @@ typedef enum dcnn_function {
     X(void, conv_pool_backward, (const dcnn_conv *shape, const float *x, const float *in_scale, const float *in_shift, \
                                  const float *packed, const uint8_t *argmax, const float *dy, float *dx, float *dw,    \
                                  float *dbias, float *scratch))                                                        \
+    /* --- convolution + bias + MaxPooling of any window fused -------------------------------------------------- */   \
+    /* `pool` is that of the convolution's outputs: n, OH, OW and K are its n, h, w and c. x' and `packed` are as above. \
+       Is this done by the kernels below? They are called only if so. */                                               \
+    X(bool, conv_max_fits, (const dcnn_conv *shape, const dcnn_pool *pool))                                            \
+    X(size_t, conv_max_scratch, (const dcnn_conv *shape, const dcnn_pool *pool))                                       \
+    X(size_t, conv_max_packed, (const dcnn_conv *shape, const dcnn_pool *pool))                                        \
+    X(void, conv_max_pack, (const dcnn_conv *shape, const dcnn_pool *pool, const float *w, float *packed, int part,    \
+                            int parts))                                                                                \
+    /* y [N,PH,PW,K] = maxpool(x' * w + bias); bias may be NULL. argmax [N,PH,PW,K] = row * S + column in the window   \
+       of the first largest cell; may be NULL. */                                                                      \
+    X(void, conv_max_forward, (const dcnn_conv *shape, const dcnn_pool *pool, const float *x, const float *in_scale,   \
+                               const float *in_shift, const float *packed, const float *bias, float *y,                \
+                               uint8_t *argmax, float *scratch))                                                       \
+    /* From dy [N,PH,PW,K]: dx [N,H,W,C] = gradient of x', dw [R,S,C,K], dbias [K]; any may be NULL: not wanted. Where \
+       dy is 0, x' and w do not matter, even if they are no numbers. */                                                \
+    X(void, conv_max_backward, (const dcnn_conv *shape, const dcnn_pool *pool, const float *x, const float *in_scale,  \
+                                const float *in_shift, const float *packed, const uint8_t *argmax, const float *dy,    \
+                                float *dx, float *dw, float *dbias, float *scratch))                                   \
     /* --- pooling ---------------------------------------------------------------------------------------------- */ \
     /* argmax [N,OH,OW,C] = row * S + column in the window of the first largest cell; may be NULL. */                  \
     X(void, max_pool_forward, (const dcnn_pool *shape, const float *x, float *y, uint16_t *argmax))                    \

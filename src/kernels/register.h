@@ -22,11 +22,14 @@ void dcnn_register_blas(dcnn_kernels *table);
 void dcnn_sgemm(bool transpose_a, bool transpose_b, int m, int n, int k, const float *a, int lda, const float *b,
                 int ldb, float beta, float *c, int ldc);
 
-/** What exists once per instruction set (*_simd.c). `bias` and `column_sums` are the table's own, for conv_simd.c.
- */
+/** What exists once per instruction set (*_simd.c). `bias`, `column_sums` and `affine` are the table's own, for
+ * the convolutions. */
 #define DCNN_REGISTER_SIMD(isa)                                                                                        \
     void dcnn_bias_##isa(size_t rows, int columns, const float *bias, dcnn_fused fused, float *y);                     \
     void dcnn_column_sums_##isa(size_t rows, int columns, const float *x, float *sums);                                \
+    void dcnn_affine_##isa(size_t rows, int channels, const float *x, const float *scale, const float *shift,          \
+                           float *y);                                                                                  \
+    void dcnn_register_conv_max_##isa(dcnn_kernels *table);                                                            \
     void dcnn_register_conv_##isa(dcnn_kernels *table);                                                                \
     void dcnn_register_dense_##isa(dcnn_kernels *table);                                                               \
     void dcnn_register_activations_##isa(dcnn_kernels *table);                                                         \

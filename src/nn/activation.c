@@ -55,6 +55,26 @@ bool dcnn_activation_reads_x(dcnn_activation_kind kind) {
     return rows[kind].reads_x;
 }
 
+bool dcnn_activation_is_monotone(const dcnn_activation *activation) {
+    switch (activation->kind) {
+    case DCNN_LEAKY_RELU:
+    case DCNN_GENERAL_RELU:
+        return activation->p[1] >= 0.0f && activation->p[2] == 0.0f; /* the slope below a threshold of 0 */
+    case DCNN_ELU:
+    case DCNN_CELU:
+        return activation->p[0] > 0.0f;
+    case DCNN_SOFTMAX:
+    case DCNN_GELU:
+    case DCNN_GELU_TANH:
+    case DCNN_SILU:
+    case DCNN_HARD_SILU:
+    case DCNN_MISH:
+        return false;
+    default:
+        return true;
+    }
+}
+
 void dcnn_activation_forward(const dcnn_kernels *kernels, const dcnn_activation *activation, size_t height, int columns,
                              const float *x, float *y) {
     const size_t count = height * (size_t)columns;

@@ -55,6 +55,10 @@ const char *dcnn_activation_name(dcnn_activation_kind kind);
 /** Does its gradient need what it was applied to? (Else its output will do.) *Local.* */
 bool dcnn_activation_reads_x(dcnn_activation_kind kind);
 
+/** Is f(a) <= f(b) wherever a <= b, and flat only where its gradient is zero? Then the largest of f is f of the
+ * largest. *Local.* */
+bool dcnn_activation_is_monotone(const dcnn_activation *activation);
+
 /** y = f(x) over rows x columns; in place allowed. *Local.* */
 void dcnn_activation_forward(const dcnn_kernels *kernels, const dcnn_activation *activation, size_t rows, int columns,
                              const float *x, float *y);

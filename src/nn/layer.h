@@ -124,16 +124,21 @@ extern const dcnn_layer dcnn_layer_input, dcnn_layer_conv2d, dcnn_layer_max_pool
     dcnn_layer_global_max_pooling2d, dcnn_layer_reshape, dcnn_layer_permute, dcnn_layer_resizing,
     dcnn_layer_random_flip, dcnn_layer_random_rotation, dcnn_layer_random_zoom, dcnn_layer_random_translation,
     dcnn_layer_random_contrast, dcnn_layer_random_brightness;
-extern const dcnn_op_kind dcnn_op_conv_pool, dcnn_op_norm_relu, dcnn_op_activation, dcnn_op_function;
+extern const dcnn_op_kind dcnn_op_conv_pool, dcnn_op_conv_max, dcnn_op_norm_relu, dcnn_op_activation, dcnn_op_function;
 
-/** Is a Conv2D node followed by this MaxPooling2D node one fused operation on these kernels? */
+/** Is a Conv2D node with this MaxPooling2D node behind it one fused operation on these kernels: with a ReLU
+ * (dcnn_op_conv_pool), or by itself (dcnn_op_conv_max)? */
 bool dcnn_conv_pool_matches(const dcnn_kernels *kernels, const dcnn_node *conv, dcnn_shape in, const dcnn_node *pool);
+bool dcnn_conv_max_matches(const dcnn_kernels *kernels, const dcnn_node *conv, dcnn_shape in, const dcnn_node *pool);
 
 /** Is a BatchNormalization node followed by this activation one fused operation? */
 bool dcnn_norm_relu_matches(const dcnn_node *normalization, const dcnn_node *activation);
 
 /** Is this MaxPooling2D node 2x2 with stride 2 and no padding? */
 bool dcnn_max_pooling_is_2x2(const dcnn_node *pool);
+
+/** The kernels' view of a MaxPooling2D node on a grain of n samples. */
+dcnn_pool dcnn_max_pooling_shape(const dcnn_node *pool, dcnn_shape in, int n);
 
 /** Scale and shift [c] each of a BatchNormalization operation: in training those of the batch, else of the moving
  * values. */

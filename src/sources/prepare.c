@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -182,17 +183,18 @@ typedef struct block {
     const preparation *made;
     const dcnn_source *source;
     int64_t first, count;
-    size_t size;     /* of an image */
-    uint8_t *pixels; /* [BLOCK][size] */
-    char **why;      /* [BLOCK]: what is wrong with an image, or NULL */
+    size_t size;          /* of an image */
+    uint8_t *pixels;      /* [BLOCK][size] */
+    char **why;           /* [BLOCK]: what is wrong with an image, or NULL */
+    atomic_bool is_short; /* of memory: a text is missing in `why` */
 } block;
 
 static void read_block(void *argument, int worker) {
     block *b = argument;
     for (int64_t i = worker; i < b->count; i += b->made->threads) {
-        b->why[i] = NULL;
-        if (dcnn_source_read(b->source, b->first + i, &b->made->image, b->pixels + (size_t)i * b->size) != DCNN_OK)
-            b->why[i] = strdup(dcnn_error());
+        if (dcnn_source_read(b->source, b->first + i, &b->made->image, b->pixels + (size_t)i * b->size) != DCNN_OK &&
+            !(b->why[i] = strdup(dcnn_error())))
+            b->is_short = true;
     }
 }
 
@@ -203,6 +205,14 @@ static dcnn_status read_together(const preparation *made, dcnn_thread_pool *pool
                                       .pixels = b->pixels,
                                       .why = b->why};
     return dcnn_share_read(made->options->helpers, pool, &wanted);
+}
+
+/* An image without a text in `why` is a good one. */
+static dcnn_status read_images(const preparation *made, dcnn_thread_pool *pool, block *b) {
+    if (made->options->helpers && !b->source->pixels) return read_together(made, pool, b);
+    b->is_short = false;
+    dcnn_thread_pool_run(pool, read_block, b);
+    return b->is_short ? DCNN_FAIL(DCNN_FAILURE, "out of memory for what is wrong with images") : DCNN_OK;
 }
 
 /* An id of a table, or a file's path. */
@@ -233,7 +243,6 @@ static dcnn_status append_block(preparation *made, block *b) {
         if (status == DCNN_OK) status = dcnn_dataset_writer_append(made->writer, &samples);
         made->in_role[s->role] += run - i;
     }
-    for (int64_t i = 0; i < b->count; i++) free(b->why[i]);
     return status;
 }
 
@@ -244,11 +253,11 @@ static dcnn_status write_source(preparation *made, dcnn_thread_pool *pool, const
     b->source = s;
     for (b->first = 0; b->first < s->count; b->first += b->count) {
         b->count = s->count - b->first < most ? s->count - b->first : most;
-        if (made->options->helpers && !s->pixels)
-            DCNN_TRY(read_together(made, pool, b));
-        else
-            dcnn_thread_pool_run(pool, read_block, b);
-        DCNN_TRY(append_block(made, b));
+        memset(b->why, 0, (size_t)b->count * sizeof *b->why);
+        dcnn_status status = read_images(made, pool, b);
+        if (status == DCNN_OK) status = append_block(made, b);
+        for (int64_t i = 0; i < b->count; i++) free(b->why[i]);
+        DCNN_TRY(status);
         *done += b->count;
         dcnn_spill_forget(s->memory, s->mapped_bytes);
         if (made->options->on_progress) made->options->on_progress(made->options->read.context, *done, made->total);

@@ -2,6 +2,7 @@
 /* share.c — see share.h. */
 #include "sources/share.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,9 +20,10 @@ typedef struct part {
     int rank, ranks, threads;
     char **files; /* [count] */
     int64_t count;
-    size_t size;     /* of an image */
-    uint8_t *pixels; /* [count,size] */
-    char **why;      /* [count] */
+    size_t size;          /* of an image */
+    uint8_t *pixels;      /* [count,size] */
+    char **why;           /* [count] */
+    atomic_bool is_short; /* of memory: a text is missing in `why` */
 } part;
 
 static int64_t part_count(int64_t count, int rank, int ranks) {
@@ -35,8 +37,8 @@ static void decode(void *argument, int worker) {
         p->why[i] = NULL;
         if (dcnn_image_read(p->files[p->rank + i * p->ranks], &p->about.image, NULL, &image) == DCNN_OK)
             memcpy(p->pixels + (size_t)i * p->size, image.pixels, p->size);
-        else
-            p->why[i] = strdup(dcnn_error());
+        else if (!(p->why[i] = strdup(dcnn_error())))
+            p->is_short = true;
         dcnn_image_free(&image);
     }
 }
@@ -82,65 +84,61 @@ static void free_part(part *p) {
     free(p->why);
 }
 
-/* Whether every process has memory: they go on together, or none does. */
-static bool all_can(const dcnn_helpers *h, bool can) {
-    bool all = can;
-    for (int root = 0; root < h->ranks; root++) {
-        bool of_root = can;
-        share(h, root, &of_root, sizeof of_root);
-        all = all && of_root;
-    }
-    return all;
+static dcnn_status no_memory(const char *what) {
+    return DCNN_FAIL(DCNN_FAILURE, "out of memory for %s", what);
 }
 
-/* One process' images and texts, to all. Rank 0 puts them in their places. */
-static dcnn_status pass(const dcnn_helpers *h, int root, part *own, const dcnn_shared_block *block) {
+/* They go on together, or none does. */
+static dcnn_status agree(const dcnn_helpers *h, dcnn_status status) {
+    return h->agree(h->context, status);
+}
+
+/* One process' images and texts, to all. Rank 0 puts them in their places; where it has no memory for a text, `placed`
+ * says so, and the rest goes on. */
+static dcnn_status pass(const dcnn_helpers *h, int root, part *own, const dcnn_shared_block *block,
+                        dcnn_status *placed) {
     const int64_t count = part_count(own->about.count, root, h->ranks);
     uint64_t length = 0;
     char *texts = h->rank == root ? join(own->why, count, &length) : NULL;
     share(h, root, own->pixels, (size_t)count * own->size);
     share(h, root, &length, sizeof length);
     if (h->rank != root) texts = malloc(length + 1);
-    if (!all_can(h, texts != NULL)) {
-        free(texts);
-        return DCNN_FAIL(DCNN_FAILURE, "out of memory for what is wrong with images");
-    }
-    share(h, root, texts, length);
+    const dcnn_status status = agree(h, texts ? DCNN_OK : no_memory("what is wrong with images"));
+    if (status == DCNN_OK) share(h, root, texts, length);
     const char *text = texts;
-    for (int64_t i = 0; block && i < count; i++, text += strlen(text) + 1) {
+    for (int64_t i = 0; status == DCNN_OK && block && i < count; i++, text += strlen(text) + 1) {
         const int64_t place = root + i * h->ranks;
         memcpy(block->pixels + (size_t)place * own->size, own->pixels + (size_t)i * own->size, own->size);
         block->why[place] = *text ? strdup(text) : NULL;
+        if (*text && !block->why[place]) *placed = no_memory("what is wrong with images");
     }
     free(texts);
-    return DCNN_OK;
+    return status;
 }
 
 /* The images of rank 0 stand in its block by then; a helper's own are sent before another's take their room. */
 static dcnn_status pass_all(const dcnn_helpers *h, part *own, const dcnn_shared_block *block) {
     uint8_t *mine = own->pixels, *theirs = calloc((size_t)part_count(own->about.count, 0, h->ranks) + 1, own->size);
-    dcnn_status status = DCNN_OK;
-    if (!all_can(h, theirs != NULL)) status = DCNN_FAIL(DCNN_FAILURE, "out of memory for a block of images");
+    dcnn_status placed = DCNN_OK, status = agree(h, theirs ? DCNN_OK : no_memory("a block of images"));
     for (int root = 0; root < h->ranks && status == DCNN_OK; root++) {
         own->pixels = root == h->rank ? mine : theirs;
-        status = pass(h, root, own, block);
+        status = pass(h, root, own, block, &placed);
     }
     own->pixels = mine;
     free(theirs);
-    return status;
+    return status == DCNN_OK ? agree(h, placed) : status;
 }
 
 static dcnn_status work(const dcnn_helpers *h, dcnn_thread_pool *pool, const header *about, char **files,
                         const dcnn_shared_block *block) {
     part own;
-    const dcnn_status made = make_part(about, h, dcnn_thread_pool_size(pool), &own);
+    dcnn_status status = agree(h, make_part(about, h, dcnn_thread_pool_size(pool), &own));
     own.files = files;
-    dcnn_status status = DCNN_OK;
-    if (!all_can(h, made == DCNN_OK)) status = DCNN_FAIL(DCNN_FAILURE, "out of memory for a block of images");
     if (status == DCNN_OK) {
         dcnn_thread_pool_run(pool, decode, &own);
-        status = pass_all(h, &own, block);
+        status = agree(h, own.is_short ? no_memory("what is wrong with images") : DCNN_OK);
     }
+    if (status == DCNN_OK) status = pass_all(h, &own, block);
     free_part(&own);
     return status;
 }
@@ -148,12 +146,12 @@ static dcnn_status work(const dcnn_helpers *h, dcnn_thread_pool *pool, const hea
 dcnn_status dcnn_share_read(const dcnn_helpers *h, dcnn_thread_pool *pool, const dcnn_shared_block *block) {
     header about = {.image = *block->image, .count = block->count};
     char *names = join(block->files, block->count, &about.name_bytes);
-    if (!names) return DCNN_FAIL(DCNN_FAILURE, "out of memory for the names of images");
+    if (!names) return no_memory("the names of images"); /* the others wait for a block, or the end */
     share(h, 0, &about, sizeof about);
-    const bool can = all_can(h, true);
-    if (can) share(h, 0, names, about.name_bytes);
+    const dcnn_status status = agree(h, DCNN_OK);
+    if (status == DCNN_OK) share(h, 0, names, about.name_bytes);
     free(names);
-    if (!can) return DCNN_FAIL(DCNN_FAILURE, "out of memory for the names of images");
+    DCNN_TRY(status);
     return work(h, pool, &about, (char **)(uintptr_t)block->files, block);
 }
 
@@ -171,10 +169,8 @@ dcnn_status dcnn_share_help(const dcnn_helpers *h, dcnn_thread_pool *pool) {
         if (about.count == 0) return worst;
         char *names = malloc(about.name_bytes + 1);
         char **files = calloc((size_t)about.count + 1, sizeof *files);
-        dcnn_status status = DCNN_OK;
-        if (!all_can(h, names && files)) {
-            status = DCNN_FAIL(DCNN_FAILURE, "out of memory for the names of images");
-        } else {
+        dcnn_status status = agree(h, names && files ? DCNN_OK : no_memory("the names of images"));
+        if (status == DCNN_OK) {
             share(h, 0, names, about.name_bytes);
             char *name = names;
             for (int64_t i = 0; i < about.count; i++, name += strlen(name) + 1) files[i] = name;

@@ -17,6 +17,8 @@ typedef struct dcnn_helpers {
     int rank, ranks;
     /** Bytes of process `root` to all of them; all know how many. */
     void (*broadcast)(void *context, int root, void *bytes, size_t length);
+    /** The worst status of all of them, with its message, on each. */
+    dcnn_status (*agree)(void *context, dcnn_status status);
     void *context;
 } dcnn_helpers;
 
@@ -30,7 +32,7 @@ typedef struct dcnn_shared_block {
 } dcnn_shared_block;
 
 /** Decodes a block with the others' help. *Collective* with dcnn_share_help(), called by rank 0.
- * @return DCNN_FAILURE: no memory */
+ * @return DCNN_FAILURE: no memory, on any of them */
 dcnn_status dcnn_share_read(const dcnn_helpers *helpers, dcnn_thread_pool *pool, const dcnn_shared_block *block);
 
 /** Says that no more blocks come. Called by rank 0, in the end, after a failure too. */

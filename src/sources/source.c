@@ -59,8 +59,13 @@ static dcnn_status open_unknown(const dcnn_opening *opening, const char *path, d
 static dcnn_status open_mat(const dcnn_opening *opening, const char *path) {
     dcnn_array_list arrays = {.aside = opening->options->aside};
     dcnn_status status;
+    int unread;
     DCNN_TRY_DONE(dcnn_source_note(opening, path));
-    DCNN_TRY_DONE(dcnn_mat_read(path, &arrays));
+    DCNN_TRY_DONE(dcnn_mat_read(path, &arrays, &unread));
+    if (unread > 0)
+        dcnn_source_tell(opening->options,
+                         "%s: only the first %d of its %d variables can be read; the rest is left out", path,
+                         arrays.count, arrays.count + unread);
     status = dcnn_array_list_pair(opening, path, &arrays, DCNN_ROLE_TEST);
 done:
     dcnn_array_list_free(&arrays);

@@ -17,6 +17,8 @@ try dcnn train "${common[@]}" --class-weight '{"elk": 2}' 2>&1 | grep '^dcnn: --
 try dcnn train few.h5 --class-weight lost.csv
 try dcnn train few.h5 --class-weight balanced --oversample
 try dcnn train few.h5 --no-augment --mixup 0.2
+try dcnn train few.h5 --mixup 0.2 --grain 1
+try dcnn train few.h5 --cutmix 1 --batch-size 1
 # the rate once patience is over: from where the cosine is by then to 0
 dcnn train "${common[@]}" --epochs 60 --patience 2 --learning-rate 0.3 --run patient --log-every 1 2>&1 | told
 sed -n 's/.*"learning_rate": *\([0-9.e-]*\).*/\1/p' patient/steps.jsonl | awk '{ rate[NR] = $1 }

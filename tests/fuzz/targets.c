@@ -115,7 +115,7 @@ static void run_table(const uint8_t *bytes, size_t length) {
     use_source("a.csv", bytes, length, &options);
 }
 
-/* NumPy's arrays, zips, CIFAR's files: by their content. */
+/* NumPy's arrays, zips, MATLAB's and CIFAR's files: by their content. */
 static void run_source(const uint8_t *bytes, size_t length) {
     const dcnn_source_options options = ask(length);
     use_source("a", bytes, length, &options);
@@ -260,6 +260,7 @@ const fuzz_target fuzz_targets[] = {
     {"table", run_table},
     {"npy", run_source},
     {"zip", run_source},
+    {"mat", run_source},
     {"gzip", run_gzip},
     {"image_png", run_image},
     {"image_jpeg", run_image},

@@ -149,12 +149,17 @@ static void share_bytes(void *context, int root, void *bytes, size_t length) {
     if (length > 0) dcnn_comm_broadcast_from(context, root, bytes, length);
 }
 
+static dcnn_status agree(void *context, dcnn_status status) {
+    return dcnn_comm_agree(context, status);
+}
+
 dcnn_status dcnn_cmd_prepare(dcnn_cli *cli) {
     if (cli->job == NULL || dcnn_comm_size(cli->job) == 1) return prepare(cli, NULL);
-    const dcnn_helpers helpers = {dcnn_comm_rank(cli->job), dcnn_comm_size(cli->job), share_bytes, cli->job};
+    const dcnn_helpers helpers = {dcnn_comm_rank(cli->job), dcnn_comm_size(cli->job), share_bytes, agree, cli->job};
     const int threads = cli->options->train.threads > 0 ? (int)cli->options->train.threads : dcnn_comm_cores(cli->job);
     dcnn_thread_pool *pool = NULL;
-    dcnn_status status = dcnn_comm_agree(cli->job, dcnn_thread_pool_create(threads, &pool));
+    dcnn_status status = helpers.rank > 0 ? dcnn_thread_pool_create(threads, &pool) : DCNN_OK; /* it makes its own */
+    status = dcnn_comm_agree(cli->job, status);
     if (status == DCNN_OK && helpers.rank > 0) status = dcnn_share_help(&helpers, pool);
     if (status == DCNN_OK && helpers.rank == 0) {
         status = prepare(cli, &helpers);

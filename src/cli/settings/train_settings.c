@@ -132,6 +132,13 @@ static dcnn_status check_augmentation(const dcnn_options *options) {
         if (!about->alone && dcnn_augment_value(&options->train.ranges, row - 1) == 0)
             return DCNN_FAIL(DCNN_USAGE, "--%s is for --%s: give that too", about->option,
                              dcnn_augment_table[row - 1].option);
+        if (about->in_pairs && dcnn_augment_value(&options->train.ranges, row) > 0 && options->train.grain == 1)
+            return DCNN_FAIL(DCNN_USAGE, "--%s takes another image of the same grain, and with --grain 1 there is none",
+                             about->option);
+        if (about->in_pairs && dcnn_augment_value(&options->train.ranges, row) > 0 && options->train.batch_size == 1)
+            return DCNN_FAIL(DCNN_USAGE,
+                             "--%s takes another image of the same batch, and with --batch-size 1 there is none",
+                             about->option);
     }
     return DCNN_OK;
 }

@@ -57,6 +57,11 @@ static bool pool_fits(const dcnn_conv *shape) {
     return bf16_pays(shape) ? shape->oh >= 2 && shape->ow >= 2 : fp32.conv_pool_fits(shape);
 }
 
+/* Not in bf16: there such a pooling is an operation of its own. */
+static bool max_fits(const dcnn_conv *shape, const dcnn_pool *pool) {
+    return !bf16_pays(shape) && fp32.conv_max_fits(shape, pool);
+}
+
 static size_t pool_scratch(const dcnn_conv *shape) {
     return bf16_pays(shape) ? scratch_of(shape, true) : fp32.conv_pool_scratch(shape);
 }
@@ -146,6 +151,7 @@ void DCNN_SIMD_NAME(dcnn_register_bf16)(dcnn_kernels *table) {
     table->conv_backward_filter = conv_backward_filter;
     table->conv_backward = conv_backward;
     table->conv_pool_fits = pool_fits;
+    table->conv_max_fits = max_fits;
     table->conv_pool_scratch = pool_scratch;
     table->conv_pool_packed = pool_packed;
     table->conv_pool_pack = pool_pack;

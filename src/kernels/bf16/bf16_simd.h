@@ -8,7 +8,7 @@
 #define DCNN_KERNELS_BF16_SIMD_H
 
 #include "kernels/bf16.h"
-#include "kernels/simd/conv_pool_simd.h"
+#include "kernels/conv/conv_pool_simd.h"
 
 #define INLINE static inline __attribute__((always_inline))
 

@@ -198,6 +198,10 @@ static void conv_pool_backward(const dcnn_conv *shape, const float *x, const flo
     if (dx) input_gradient(shape, &g, packed, dx);
 }
 
+static bool conv_max_fits(const dcnn_conv *shape, const dcnn_pool *pool) {
+    return !bf16_pays(shape) && fp32.conv_max_fits(shape, pool);
+}
+
 /* Images of one pixel. */
 static dcnn_conv dense_shape(int rows, int in, int units) {
     return (dcnn_conv){
@@ -229,4 +233,5 @@ void dcnn_register_bf16_reference(dcnn_kernels *table) {
     table->conv_backward = conv_backward;
     table->conv_pool_forward = conv_pool_forward;
     table->conv_pool_backward = conv_pool_backward;
+    table->conv_max_fits = conv_max_fits;
 }

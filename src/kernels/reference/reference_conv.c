@@ -224,6 +224,83 @@ static void conv_pool_backward(const dcnn_conv *shape, const float *x, const flo
                     *dx++ = (float)pooled_input_gradient_at(shape, packed, argmax, dy, n, row, column, c);
 }
 
+/* --- convolution + bias + MaxPooling of any window ---------------------------------------------------------------- */
+
+static bool conv_max_fits(const dcnn_conv *shape, const dcnn_pool *pool) {
+    (void)shape;
+    return pool->r * pool->s <= UINT8_MAX;
+}
+
+static size_t conv_max_scratch(const dcnn_conv *shape, const dcnn_pool *pool) {
+    (void)pool;
+    return conv_scratch(shape);
+}
+
+static size_t conv_max_packed(const dcnn_conv *shape, const dcnn_pool *pool) {
+    (void)pool;
+    return conv_packed(shape);
+}
+
+static void conv_max_pack(const dcnn_conv *shape, const dcnn_pool *pool, const float *w, float *packed, int part,
+                          int parts) {
+    (void)pool;
+    conv_pack(shape, w, packed, part, parts);
+}
+
+static void conv_max_forward(const dcnn_conv *shape, const dcnn_pool *pool, const float *x, const float *in_scale,
+                             const float *in_shift, const float *packed, const float *bias, float *y, uint8_t *argmax,
+                             float *scratch) {
+    (void)scratch;
+    for (int n = 0; n < shape->n; n++)
+        for (int i = 0; i < pool->oh; i++)
+            for (int j = 0; j < pool->ow; j++)
+                for (int k = 0; k < shape->k; k++) {
+                    double best = 0;
+                    int first = -1;
+                    for (int cell = 0; cell < pool->r * pool->s; cell++) {
+                        const int row = i * pool->stride_h - pool->pad_h + cell / pool->s;
+                        const int column = j * pool->stride_w - pool->pad_w + cell % pool->s;
+                        if (!inside(row, column, shape->oh, shape->ow)) continue;
+                        const double value = product_at(shape, x, in_scale, in_shift, packed, n, row, column, k);
+                        if (first >= 0 && !(value > best || isnan(value))) continue;
+                        best = value;
+                        first = cell;
+                    }
+                    *y++ = (float)(best + (bias ? bias[k] : 0));
+                    if (argmax) *argmax++ = (uint8_t)first;
+                }
+}
+
+/* What a window's dy adds: to dw through the inputs under its cell, to dx through the filter over it. */
+static void conv_max_backward(const dcnn_conv *shape, const dcnn_pool *pool, const float *x, const float *in_scale,
+                              const float *in_shift, const float *packed, const uint8_t *argmax, const float *dy,
+                              float *dx, float *dw, float *dbias, float *scratch) {
+    (void)scratch;
+    const size_t filter = (size_t)shape->c * (size_t)shape->k;
+    if (dx) memset(dx, 0, (size_t)shape->n * (size_t)(shape->h * shape->w * shape->c) * sizeof *dx);
+    if (dw) memset(dw, 0, (size_t)(shape->r * shape->s) * filter * sizeof *dw);
+    if (dbias) memset(dbias, 0, (size_t)shape->k * sizeof *dbias);
+    for (int n = 0; n < shape->n; n++)
+        for (int window = 0; window < pool->oh * pool->ow; window++)
+            for (int k = 0; k < shape->k; k++, dy++, argmax++) {
+                const int i = window / pool->ow * pool->stride_h - pool->pad_h + *argmax / pool->s;
+                const int j = window % pool->ow * pool->stride_w - pool->pad_w + *argmax % pool->s;
+                if (*dy == 0) continue;
+                if (dbias) dbias[k] += *dy;
+                for (int tap = 0; tap < shape->r * shape->s; tap++) {
+                    const int row = i * shape->stride_h - shape->pad_h + tap / shape->s;
+                    const int column = j * shape->stride_w - shape->pad_w + tap % shape->s;
+                    if (!inside(row, column, shape->h, shape->w)) continue;
+                    const size_t at = pixel(n, row, column, shape->h, shape->w, shape->c);
+                    for (int c = 0; c < shape->c; c++) {
+                        const size_t weight = filter_at(shape, tap / shape->s, tap % shape->s, c) + (size_t)k;
+                        if (dx) dx[at + (size_t)c] += *dy * packed[weight];
+                        if (dw) dw[weight] += *dy * (float)input_at(shape, x, in_scale, in_shift, n, row, column, c);
+                    }
+                }
+            }
+}
+
 /* --- pooling ------------------------------------------------------------------------------------------------------ */
 
 static void max_pool_forward(const dcnn_pool *shape, const float *x, float *y, uint16_t *argmax) {
@@ -332,6 +409,12 @@ void dcnn_register_reference_conv(dcnn_kernels *table) {
     table->conv_pool_pack = conv_pack;
     table->conv_pool_forward = conv_pool_forward;
     table->conv_pool_backward = conv_pool_backward;
+    table->conv_max_fits = conv_max_fits;
+    table->conv_max_scratch = conv_max_scratch;
+    table->conv_max_packed = conv_max_packed;
+    table->conv_max_pack = conv_max_pack;
+    table->conv_max_forward = conv_max_forward;
+    table->conv_max_backward = conv_max_backward;
     table->max_pool_forward = max_pool_forward;
     table->max_pool_backward = max_pool_backward;
     table->average_pool_forward = average_pool_forward;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* norm_relu_simd.c — BatchNormalization, ReLU and MaxPooling 2x2 in one pass, channels in vectors. */
 #include "kernels/register.h"
-#include "kernels/simd/conv_pool_simd.h"
+#include "kernels/conv/conv_pool_simd.h"
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 

@@ -182,7 +182,8 @@ static void moments(size_t rows, int channels, const float *x, double *sums) {
     for (; c < count; c += SIMD_LANES) moments_tile(rows, count, x + c, sums + c, 1, simd_lanes(count, c));
 }
 
-static void affine(size_t rows, int channels, const float *x, const float *scale, const float *shift, float *y) {
+void DCNN_SIMD_NAME(dcnn_affine)(size_t rows, int channels, const float *x, const float *scale, const float *shift,
+                                 float *y) {
     const size_t count = (size_t)channels;
     for (size_t i = 0; i < rows; i++, x += count, y += count)
         for (size_t c = 0; c < count; c += SIMD_LANES) {
@@ -420,7 +421,7 @@ void DCNN_SIMD_NAME(dcnn_register_pointwise)(dcnn_kernels *table) {
     table->bias = DCNN_SIMD_NAME(dcnn_bias);
     table->column_sums = DCNN_SIMD_NAME(dcnn_column_sums);
     table->moments = moments;
-    table->affine = affine;
+    table->affine = DCNN_SIMD_NAME(dcnn_affine);
     table->gradient_moments = gradient_moments;
     table->affine_backward = affine_backward;
     table->normalise = normalise;

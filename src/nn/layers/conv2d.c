@@ -188,16 +188,14 @@ const dcnn_layer dcnn_layer_conv2d = {
     .activation = activation,
 };
 
-/* --- Conv2D + ReLU + MaxPooling2D 2x2 as one operation: op->head is the convolution, op->node the pooling
- * ------------- */
+/* --- Conv2D + ReLU + MaxPooling2D 2x2 as one operation: op->head is the convolution, op->node the pooling, wherever
+ * the ReLU is --- */
 
 bool dcnn_conv_pool_matches(const dcnn_kernels *kernels, const dcnn_node *conv, dcnn_shape in, const dcnn_node *pool) {
     if (conv->layer != &dcnn_layer_conv2d || pool->layer != &dcnn_layer_max_pooling2d) return false;
     const conv2d *c = conv->config;
     dcnn_conv shape = grain_shape(conv, in, 1);
-    const bool halves = dcnn_max_pooling_is_2x2(pool);
-    return halves && !is_general(c) && c->use_bias && c->activation.kind == DCNN_RELU &&
-           kernels->conv_pool_fits(&shape);
+    return dcnn_max_pooling_is_2x2(pool) && !is_general(c) && c->use_bias && kernels->conv_pool_fits(&shape);
 }
 
 static size_t cells(const dcnn_op *o, int n) {
@@ -241,4 +239,80 @@ const dcnn_op_kind dcnn_op_conv_pool = {
     .prepare = conv_pool_prepare,
     .forward = conv_pool_forward,
     .backward = conv_pool_backward,
+};
+
+/* --- Conv2D + MaxPooling2D + activation as one operation: op->head is the convolution, op->node the pooling --------
+ */
+
+bool dcnn_conv_max_matches(const dcnn_kernels *kernels, const dcnn_node *conv, dcnn_shape in, const dcnn_node *pool) {
+    dcnn_conv shape = grain_shape(conv, in, 1);
+    const dcnn_pool windows = dcnn_max_pooling_shape(pool, conv->shape, 1);
+    return !is_general(conv->config) && kernels->conv_max_fits(&shape, &windows);
+}
+
+/* The gradient behind the activation comes first in the scratch. */
+static size_t max_gradient_floats(const dcnn_op *o, int n) {
+    return o->training && o->activation.kind != DCNN_LINEAR ? rounded(cells(o, n)) : 0;
+}
+
+static void conv_max_measure(dcnn_op *o, const dcnn_kernels *kernels, int grain) {
+    dcnn_conv shape = grain_shape(o->head, o->in, grain);
+    const dcnn_pool pool = dcnn_max_pooling_shape(o->node, o->head->shape, grain);
+    o->saved_bytes = o->training ? cells(o, grain) : 0;
+    o->scratch_floats = max_gradient_floats(o, grain) + kernels->conv_max_scratch(&shape, &pool);
+    o->packed_floats = kernels->conv_max_packed(&shape, &pool);
+}
+
+static void conv_max_prepare(const dcnn_op *o, const dcnn_kernels *kernels, const dcnn_net *net, int part, int parts) {
+    dcnn_conv shape = grain_shape(o->head, o->in, 1);
+    const dcnn_pool pool = dcnn_max_pooling_shape(o->node, o->head->shape, 1);
+    kernels->conv_max_pack(&shape, &pool, dcnn_net_values(net, dcnn_net_param(net, o->head, KERNEL)), o->packed, part,
+                           parts);
+}
+
+static const float *seen_scale(const dcnn_op *o) {
+    return o->affine ? dcnn_batch_normalization_scale(o->affine) : NULL;
+}
+
+static const float *seen_shift(const dcnn_op *o) {
+    return o->affine ? dcnn_batch_normalization_shift(o->affine) : NULL;
+}
+
+static void conv_max_forward(const dcnn_pass *pass) {
+    const dcnn_op *o = pass->op;
+    dcnn_conv shape = grain_shape(o->head, o->in, pass->n);
+    const dcnn_pool pool = dcnn_max_pooling_shape(o->node, o->head->shape, pass->n);
+    pass->kernels->conv_max_forward(&shape, &pool, pass->x[0], seen_scale(o), seen_shift(o), o->packed,
+                                    dcnn_pass_param(pass, o->head, BIAS), pass->y, o->training ? pass->saved : NULL,
+                                    pass->scratch);
+    if (o->activation.kind != DCNN_LINEAR)
+        dcnn_activation_forward(pass->kernels, &o->activation, cells(o, pass->n) / (size_t)shape.k, shape.k, pass->y,
+                                pass->y);
+}
+
+static void conv_max_backward(const dcnn_pass *pass) {
+    const dcnn_op *o = pass->op;
+    dcnn_conv shape = grain_shape(o->head, o->in, pass->n);
+    const dcnn_pool pool = dcnn_max_pooling_shape(o->node, o->head->shape, pass->n);
+    const float *dy = pass->dy;
+    float *scratch = pass->scratch;
+    if (o->activation.kind != DCNN_LINEAR) {
+        dcnn_activation_backward(pass->kernels, &o->activation, cells(o, pass->n) / (size_t)shape.k, shape.k, NULL,
+                                 pass->y, pass->dy, scratch);
+        dy = scratch;
+        scratch += max_gradient_floats(o, pass->n);
+    }
+    pass->kernels->conv_max_backward(&shape, &pool, pass->x[0], seen_scale(o), seen_shift(o), o->packed, pass->saved,
+                                     dy, pass->dx[0], dcnn_pass_dparam(pass, o->head, KERNEL),
+                                     dcnn_pass_dparam(pass, o->head, BIAS), scratch);
+}
+
+const dcnn_op_kind dcnn_op_conv_max = {
+    .name = "conv+max",
+    .backward_reads_x = true,
+    .backward_reads_y = true,
+    .measure = conv_max_measure,
+    .prepare = conv_max_prepare,
+    .forward = conv_max_forward,
+    .backward = conv_max_backward,
 };

@@ -51,19 +51,23 @@ bool dcnn_max_pooling_is_2x2(const dcnn_node *pool) {
     return p->size[0] == 2 && p->size[1] == 2 && p->stride[0] == 2 && p->stride[1] == 2 && !p->same;
 }
 
-static dcnn_pool grain_shape(const dcnn_op *op, int n) {
-    const pooling *p = op->node->config;
+dcnn_pool dcnn_max_pooling_shape(const dcnn_node *pool, dcnn_shape in, int n) {
+    const pooling *p = pool->config;
     dcnn_pool shape = {.n = n,
-                       .h = op->in.h,
-                       .w = op->in.w,
-                       .c = op->in.c,
+                       .h = in.h,
+                       .w = in.w,
+                       .c = in.c,
                        .r = p->size[0],
                        .s = p->size[1],
                        .stride_h = p->stride[0],
                        .stride_w = p->stride[1]};
-    dcnn_window(op->in.h, p->size[0], p->stride[0], p->same, &shape.oh, &shape.pad_h);
-    dcnn_window(op->in.w, p->size[1], p->stride[1], p->same, &shape.ow, &shape.pad_w);
+    dcnn_window(in.h, p->size[0], p->stride[0], p->same, &shape.oh, &shape.pad_h);
+    dcnn_window(in.w, p->size[1], p->stride[1], p->same, &shape.ow, &shape.pad_w);
     return shape;
+}
+
+static dcnn_pool grain_shape(const dcnn_op *op, int n) {
+    return dcnn_max_pooling_shape(op->node, op->in, n);
 }
 
 static void max_measure(dcnn_op *op, const dcnn_kernels *kernels, int grain) {

@@ -6,59 +6,13 @@
 
 /* --- operations --------------------------------------------------------------------------------------------------- */
 
-static int consumers_of(const dcnn_net *net, int node) {
-    int count = 0;
-    for (int i = 0; i < net->node_count; i++)
-        for (int j = 0; j < net->nodes[i].input_count; j++) count += net->nodes[i].inputs[j] == node;
-    return count;
-}
-
 /* The operation that makes a value, or NULL for the input. */
 static dcnn_op *producer(const dcnn_plan *plan, int value) {
     return value > 0 ? &plan->ops[value - 1] : NULL;
 }
 
-static const dcnn_kernels *kernels_for(const dcnn_plan *plan, const dcnn_node *node) {
+const dcnn_kernels *dcnn_plan_kernels_for(const dcnn_plan *plan, const dcnn_node *node) {
     return node->bf16 ? plan->kernels->bf16 : plan->kernels;
-}
-
-/* The only node that reads node i, if that reads nothing else; or -1. */
-static int only_reader(const dcnn_plan *plan, int i) {
-    const dcnn_net *net = plan->net;
-    int next = i + 1;
-    if (consumers_of(net, i) != 1) return -1;
-    while (next < net->node_count && (net->nodes[next].input_count != 1 || net->nodes[next].inputs[0] != i)) next++;
-    return next < net->node_count ? next : -1;
-}
-
-/* The pooling that fuses with node i, or -1. What a frozen convolution gives back needs its parts one by one. */
-static int fuses_with(const dcnn_plan *plan, int i) {
-    const dcnn_net *net = plan->net;
-    const dcnn_node *head = &net->nodes[i];
-    if (!plan->options.fuse || head->input_count != 1) return -1;
-    if (plan->options.training && head->learns && !head->trainable) return -1;
-    const int next = only_reader(plan, i);
-    if (next < 0) return -1;
-    return dcnn_conv_pool_matches(kernels_for(plan, head), head, net->nodes[head->inputs[0]].shape, &net->nodes[next])
-               ? next
-               : -1;
-}
-
-/* Fuses a BatchNormalization with the ReLU behind it, and with the pooling behind that. */
-static void fuse_normalization(const dcnn_plan *plan, int i, dcnn_op *op, int *value_of) {
-    const dcnn_net *net = plan->net;
-    const int activation = plan->options.fuse ? only_reader(plan, i) : -1;
-    if (activation < 0 || activation + 1 == net->node_count ||
-        !dcnn_norm_relu_matches(&net->nodes[i], &net->nodes[activation]))
-        return;
-    const int pool = only_reader(plan, activation);
-    op->kind = &dcnn_op_norm_relu;
-    op->node = &net->nodes[activation];
-    value_of[activation] = op->output;
-    if (pool < 0 || net->nodes[pool].layer != &dcnn_layer_max_pooling2d || !dcnn_max_pooling_is_2x2(&net->nodes[pool]))
-        return;
-    op->node = &net->nodes[pool];
-    value_of[pool] = op->output;
 }
 
 /* Is a node's output its input? Then it needs no operation. `last`: the loss takes its activation over. */
@@ -72,7 +26,7 @@ static bool is_view(const dcnn_plan *plan, const dcnn_node *node, bool last) {
 static dcnn_op *add_operation(dcnn_plan *plan, const dcnn_op_kind *kind, const dcnn_node *node, dcnn_shape in) {
     dcnn_op *op = &plan->ops[plan->op_count++];
     *op = (dcnn_op){.kind = kind,
-                    .kernels = kernels_for(plan, node),
+                    .kernels = dcnn_plan_kernels_for(plan, node),
                     .head = node,
                     .node = node,
                     .training = plan->options.training,
@@ -102,13 +56,35 @@ static void set_activation(dcnn_plan *plan, dcnn_op *op, bool last) {
     behind->activation = activation;
 }
 
+/* Makes an operation that of its neighbours too. */
+static void fuse(dcnn_plan *plan, dcnn_op *op, const dcnn_fusion *f) {
+    op->kind = f->kind;
+    op->node = f->node;
+    if (f->kind == &dcnn_op_conv_pool || f->kind == &dcnn_op_norm_relu) return; /* the activation is the kernels' own */
+    const bool in_place = !dcnn_activation_reads_x(f->activation.kind);
+    if (f->kind == &dcnn_op_conv_max && in_place) {
+        op->activation = f->activation;
+        return;
+    }
+    const dcnn_node *pool = f->pool ? f->pool : f->node;
+    int value = op->output;
+    if (f->pool) {
+        dcnn_op *pooling = add_operation(plan, pool->layer->op, pool, f->node->shape);
+        pooling->inputs[0] = value;
+        value = pooling->output;
+    }
+    dcnn_op *behind = add_operation(plan, in_place ? &dcnn_op_activation : &dcnn_op_function, pool, pool->shape);
+    behind->inputs[0] = value;
+    behind->activation = f->activation;
+}
+
 /* A BatchNormalization read only by fused convolutions needs no output of its own: they apply its scale and shift. */
 static void fold_batch_normalizations(dcnn_plan *plan) {
     for (int i = 0; i < plan->op_count; i++) {
         dcnn_op *op = &plan->ops[i];
         dcnn_op *before = producer(plan, op->inputs[0]);
-        if (op->kind != &dcnn_op_conv_pool || before == NULL || before->kind->forward_sums == NULL ||
-            before->kind == &dcnn_op_norm_relu)
+        const bool folds = op->kind == &dcnn_op_conv_pool || op->kind == &dcnn_op_conv_max;
+        if (!folds || before == NULL || before->kind->forward_sums == NULL || before->kind == &dcnn_op_norm_relu)
             continue;
         int readers = plan->logits == before->output;
         for (int k = 0; k < plan->op_count; k++)
@@ -135,15 +111,13 @@ void dcnn_plan_list_operations(dcnn_plan *plan, int *value_of) {
             op->inputs[j] = value_of[head->inputs[j]];
             op->in_of[j] = net->nodes[head->inputs[j]].shape;
         }
-        const int pool = fuses_with(plan, i);
-        if (pool >= 0) {
-            op->kind = &dcnn_op_conv_pool;
-            op->node = &net->nodes[pool];
-            value_of[pool] = op->output;
-        }
-        fuse_normalization(plan, i, op, value_of);
-        if (op->kind != &dcnn_op_norm_relu)
+        dcnn_fusion f = dcnn_plan_fuse_convolution(plan, i);
+        if (f.kind == NULL) f = dcnn_plan_fuse_normalization(plan, i);
+        if (f.kind == NULL)
             set_activation(plan, op, last); /* it may add an operation, whose output is the node's then */
+        else
+            fuse(plan, op, &f);
+        for (int j = 0; j < f.count; j++) value_of[f.covered[j]] = plan->value_count - 1;
         value_of[i] = plan->value_count - 1;
     }
     plan->logits = value_of[net->node_count - 1];

@@ -8,6 +8,7 @@
  * grain while it is in cache; one that crosses stages is the slot's. Lifetimes that do not overlap share memory.
  *
  *     plan_lists.c     operations and steps of a net
+ *     plan_fuse.c      which neighbours are one operation
  *     plan_memory.c    the tensors, and where each lies
  *     plan.c           life, and what others ask
  *     plan_run.c       running it
@@ -52,6 +53,22 @@ struct dcnn_plan {
     char *block, *slots, *workers;
     int part, parts; /* of the packed weights */
 };
+
+/* Neighbours that run as one operation. Zeroed: none. */
+typedef struct dcnn_fusion {
+    const dcnn_op_kind *kind;
+    const dcnn_node *node;      /* whose shape is that of the output */
+    const dcnn_node *pool;      /* a pooling that comes as an operation of its own before the activation, or NULL */
+    dcnn_activation activation; /* among them */
+    int covered[4], count;      /* nodes behind the first, whose output is the operation's */
+} dcnn_fusion;
+
+/* What a convolution or a BatchNormalization, node i, fuses with. */
+dcnn_fusion dcnn_plan_fuse_convolution(const dcnn_plan *plan, int i);
+dcnn_fusion dcnn_plan_fuse_normalization(const dcnn_plan *plan, int i);
+
+/* The kernels of a node's precision. */
+const dcnn_kernels *dcnn_plan_kernels_for(const dcnn_plan *plan, const dcnn_node *node);
 
 /* Fill ops and steps, whose room is there. Scratch: value_of [nodes], has_gradient [2 nodes + 1], zeroed. */
 void dcnn_plan_list_operations(dcnn_plan *plan, int *value_of);

@@ -72,7 +72,7 @@ typedef struct dcnn_augment_row {
     size_t offset; /**< of its value in dcnn_augment */
     bool whole;    /**< an int64_t, else a double */
     bool alone;    /**< a change by itself; else it says more of the row above */
-    bool in_pairs; /**< takes two images: dcnn_mix_grain()'s work, not dcnn_augment_image()'s */
+    bool in_pairs; /**< takes two images: dcnn_mix()'s work, not dcnn_augment_image()'s */
     void (*apply)(dcnn_change *change, const dcnn_augment *ranges);
 } dcnn_augment_row;
 

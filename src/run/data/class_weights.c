@@ -16,13 +16,16 @@ const char dcnn_weights_balanced[] = "balanced";
 
 /* --- what was given ----------------------------------------------------------------------------------------------- */
 
-/* The next line of [*at, end), without its end and the spaces around it. */
+/* The next line, without its end, which is one of \n, \r\n and \r. */
 static bool next_line(const char **at, const char **line, size_t *length) {
     if (**at == '\0') return false;
     *length = strcspn(*at, "\r\n");
     *line = *at;
     *at += *length;
-    *at += strspn(*at, "\r\n");
+    if (**at == '\r' && (*at)[1] == '\n')
+        *at += 2;
+    else if (**at)
+        ++*at;
     return true;
 }
 
@@ -40,7 +43,7 @@ static bool read_weight(const char *text, double *weight) {
 }
 
 /* One line `class,weight`; a first line whose second cell is no number is the header. */
-static dcnn_status read_line(const char *path, int number, const char *line, size_t length, json_t *into) {
+static dcnn_status read_line(const char *path, int number, bool first, const char *line, size_t length, json_t *into) {
     const char *comma = memrchr(line, ',', length);
     if (comma == NULL) comma = memrchr(line, ';', length);
     if (comma == NULL) comma = memrchr(line, '\t', length);
@@ -52,12 +55,15 @@ static dcnn_status read_line(const char *path, int number, const char *line, siz
     dcnn_status status = DCNN_OK;
     if (name == NULL || value == NULL)
         status = DCNN_FAIL(DCNN_FAILURE, "%s: out of memory", path);
+    else if (json_object_get(into, name))
+        status =
+            DCNN_FAIL(DCNN_BAD_INPUT, "%s:%d: class '%.60s' has a weight already, in a line above", path, number, name);
     else if (read_weight(value, &weight))
         status = json_object_set_new(into, name, json_real(weight)) == 0
                      ? DCNN_OK
                      : DCNN_FAIL(DCNN_BAD_INPUT, "%s:%d: the class's name is not UTF-8, or its weight is no number",
                                  path, number);
-    else if (number > 1)
+    else if (!first)
         status = DCNN_FAIL(DCNN_BAD_INPUT, "%s:%d: '%.40s' is no weight", path, number, value);
     free(name);
     free(value);
@@ -67,19 +73,25 @@ static dcnn_status read_line(const char *path, int number, const char *line, siz
 static dcnn_status read_lines(const char *path, const char *text, json_t *into) {
     const char *at = text + (strncmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0), *line;
     size_t length;
-    for (int number = 1; next_line(&at, &line, &length); number++)
-        if (length > 0) DCNN_TRY(read_line(path, number, line, length, into));
+    bool first = true;
+    for (int number = 1; next_line(&at, &line, &length); number++) {
+        if (length == 0) continue;
+        DCNN_TRY(read_line(path, number, first, line, length, into));
+        first = false;
+    }
     return DCNN_OK;
 }
 
-static dcnn_status check_weights(const char *path, const json_t *weights) {
+/* They are reals, however they were written, so that equal weights are equal texts. */
+static dcnn_status check_weights(const char *path, json_t *weights) {
     const char *name;
     json_t *value;
     if (json_object_size(weights) == 0) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: no class has a weight there", path);
-    json_object_foreach((json_t *)(uintptr_t)weights, name, value) {
+    json_object_foreach(weights, name, value) {
         const double weight = json_is_number(value) ? json_number_value(value) : -1.0;
         if (!(weight >= 0.0 && weight <= 1e6))
             return DCNN_FAIL(DCNN_BAD_INPUT, "%s: the weight of class '%s' must be a number from 0 to 1e6", path, name);
+        json_object_set_new(weights, name, json_real(weight));
     }
     return DCNN_OK;
 }
@@ -138,17 +150,33 @@ static int find_class(const dcnn_dataset *d, const char *name) {
     return *name >= '0' && *name <= '9' && *end == '\0' && number < d->class_count ? (int)number : -1;
 }
 
-static dcnn_status given_weights(const json_t *given, const dcnn_dataset *d, float *weights) {
+/* `by` says by which name a class was found: two that find the same one, as "1" and "01", contradict each other. */
+static dcnn_status take_weights(json_t *given, const dcnn_dataset *d, const char **by, float *weights) {
     const char *name;
     json_t *value;
-    double all = 0.0;
-    json_object_foreach((json_t *)(uintptr_t)given, name, value) {
+    json_object_foreach(given, name, value) {
         const int c = find_class(d, name);
         if (c < 0)
             return DCNN_FAIL(DCNN_BAD_INPUT, "--class-weight: %s has no class '%s'; its classes are '%s' to '%s'",
                              d->path, name, d->class_names[0], d->class_names[d->class_count - 1]);
+        if (by[c])
+            return DCNN_FAIL(
+                DCNN_BAD_INPUT,
+                "--class-weight: '%.60s' and '%.60s' are the same class of %s, '%.60s': give it one weight", by[c],
+                name, d->path, d->class_names[c]);
+        by[c] = name;
         weights[c] = (float)json_number_value(value);
     }
+    return DCNN_OK;
+}
+
+static dcnn_status given_weights(json_t *given, const dcnn_dataset *d, float *weights) {
+    double all = 0.0;
+    const char **by = calloc((size_t)d->class_count, sizeof *by);
+    dcnn_status status = by ? take_weights(given, d, by, weights)
+                            : DCNN_FAIL(DCNN_FAILURE, "out of memory: weights of %d classes", d->class_count);
+    free(by);
+    DCNN_TRY(status);
     for (int c = 0; c < d->class_count; c++) all += (double)weights[c];
     return all > 0.0 ? DCNN_OK
                      : DCNN_FAIL(DCNN_BAD_INPUT, "--class-weight: every weight is 0: nothing would be learned");

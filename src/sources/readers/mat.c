@@ -87,11 +87,12 @@ static bool unpacks(const uint8_t *bytes, uint32_t length) {
     return code == Z_STREAM_END;
 }
 
-static bool is_whole(const uint8_t *bytes, size_t length) {
+static bool is_whole(const uint8_t *bytes, size_t length, int *elements) {
+    *elements = 0;
     if (length < HEADER) return false;
     const bool big = bytes[HEADER - 2] == 'M';
     size_t at = HEADER;
-    while (at + TAG <= length) {
+    for (; at + TAG <= length; ++*elements) {
         const uint32_t type = get_number(bytes + at, big), size = get_number(bytes + at + 4, big);
         if (size > length - at - TAG || (type == PACKED && !unpacks(bytes + at + TAG, size))) return false;
         at += TAG + size;
@@ -99,11 +100,11 @@ static bool is_whole(const uint8_t *bytes, size_t length) {
     return at == length;
 }
 
-static dcnn_status check_file(const char *path) {
+static dcnn_status check_file(const char *path, size_t *length, int *elements) {
     void *bytes;
-    size_t length, mapped;
-    DCNN_TRY(dcnn_spill_read(NULL, path, &bytes, &length, &mapped));
-    const bool whole = is_whole(bytes, length);
+    size_t mapped;
+    DCNN_TRY(dcnn_spill_read(NULL, path, &bytes, length, &mapped));
+    const bool whole = is_whole(bytes, *length, elements);
     dcnn_spill_release(bytes, mapped);
     return whole ? DCNN_OK
                  : DCNN_FAIL(DCNN_BAD_INPUT, "%s: a damaged MATLAB file: cut or changed; use another copy", path);
@@ -127,25 +128,34 @@ static bool find_type(const matvar_t *variable, dcnn_array *a) {
     return false;
 }
 
+/* A variable's values, by its shape; -1: more than a file of that length can hold, packed by deflate at most 1032:1. */
+static int64_t value_bytes(const dcnn_array *a, size_t file_bytes) {
+    enum { MOST_PACKED = 1032 };
+    const int64_t count = dcnn_array_count(a);
+    int64_t need;
+    if (count < 0 || __builtin_mul_overflow(count, (int64_t)a->bytes, &need)) return -1;
+    return (uint64_t)need / MOST_PACKED <= file_bytes ? need : -1;
+}
+
 /* What libmatio gives lies in memory of malloc(): taken over. */
-static dcnn_status take(const char *path, matvar_t *variable, dcnn_array_list *arrays) {
+static dcnn_status take(const char *path, mat_t *file, size_t file_bytes, matvar_t *variable, dcnn_array_list *arrays) {
+    if (!variable->name) /* libmatio found none where it should stand */
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: a damaged MATLAB file: variable %d has no name", path, arrays->count + 1);
     dcnn_array *a = dcnn_array_list_add(arrays);
     if (!a) return DCNN_FAILURE;
-    a->word = strdup(variable->name);
-    if (!a->word || asprintf(&a->name, "%s: %s", path, variable->name) < 0)
+    a->word = strdup(variable->name[0] ? variable->name : "(unnamed)");
+    if (!a->word || asprintf(&a->name, "%s: %s", path, a->word) < 0)
         return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory", path);
-    a->kind = DCNN_NUMBER_OTHER;
     a->rank = variable->rank <= DCNN_ARRAY_RANK ? variable->rank : 0;
     for (int i = 0; i < a->rank; i++) a->shape[i] = (int64_t)variable->dims[i];
-    if (!find_type(variable, a) || a->rank == 0 || !variable->data) {
+    const int64_t need = find_type(variable, a) && a->rank > 0 ? value_bytes(a, file_bytes) : 0;
+    if (need == 0) {
         a->kind = DCNN_NUMBER_OTHER;
         return DCNN_OK;
     }
-    const int64_t count = dcnn_array_count(a);
-    int64_t need;
-    if (count < 0 || __builtin_mul_overflow(count, (int64_t)a->bytes, &need) || (uint64_t)need != variable->nbytes)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: a damaged MATLAB variable: it has %zu bytes, its shape says %lld of %d",
-                         a->name, variable->nbytes, (long long)count, a->bytes);
+    if (need < 0 || Mat_VarReadDataAll(file, variable) != 0 || (uint64_t)need != variable->nbytes || !variable->data)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: a damaged MATLAB variable: its values are not what its shape says",
+                         a->name);
     a->memory = variable->data;
     a->data = a->memory;
     variable->data = NULL;
@@ -154,27 +164,32 @@ static dcnn_status take(const char *path, matvar_t *variable, dcnn_array_list *a
     return DCNN_OK;
 }
 
-dcnn_status dcnn_mat_read(const char *path, dcnn_array_list *arrays) {
-    DCNN_TRY(check_file(path));
+dcnn_status dcnn_mat_read(const char *path, dcnn_array_list *arrays, int *unread) {
+    int elements;
+    size_t length;
+    *unread = 0;
+    DCNN_TRY(check_file(path, &length, &elements));
     mat_t *file = Mat_Open(path, MAT_ACC_RDONLY);
     if (!file) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: a damaged MATLAB file: libmatio cannot open it", path);
     dcnn_status status = DCNN_OK;
     int count = 0;
-    for (matvar_t *variable; status == DCNN_OK && (variable = Mat_VarReadNext(file)); count++) {
-        status = take(path, variable, arrays);
+    for (matvar_t *variable; status == DCNN_OK && (variable = Mat_VarReadNextInfo(file)); count++) {
+        status = take(path, file, length, variable, arrays);
         Mat_VarFree(variable);
     }
     Mat_Close(file);
     if (status == DCNN_OK && count == 0)
         status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: a damaged MATLAB file: no variable can be read", path);
+    if (count < elements) *unread = elements - count;
     if (status == DCNN_OK) dcnn_mat_order(arrays);
     return status;
 }
 
 #else
 
-dcnn_status dcnn_mat_read(const char *path, dcnn_array_list *arrays) {
+dcnn_status dcnn_mat_read(const char *path, dcnn_array_list *arrays, int *unread) {
     (void)arrays;
+    *unread = 0;
     return DCNN_FAIL(DCNN_BAD_INPUT,
                      "%s: is a MATLAB file, and this dcnn was built without libmatio, which reads it; in Python: m = "
                      "scipy.io.loadmat('x.mat'); numpy.savez_compressed('x.npz', images=m['X'].transpose(3, 0, 1, 2), "

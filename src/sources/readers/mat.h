@@ -16,7 +16,11 @@ bool dcnn_mat_is_hdf5(const char *path);
  */
 void dcnn_mat_order(dcnn_array_list *arrays);
 
-/** Reads the variables of a file. @return DCNN_BAD_INPUT too where libmatio was not there at the build */
-dcnn_status dcnn_mat_read(const char *path, dcnn_array_list *arrays);
+/**
+ * Reads the variables of a file of version 5 to 7. *Local.*
+ * @param unread  out: variables at the end that libmatio cannot read
+ * @return DCNN_OK; DCNN_BAD_INPUT (damaged; libmatio was not there at the build); DCNN_FAILURE
+ */
+dcnn_status dcnn_mat_read(const char *path, dcnn_array_list *arrays, int *unread);
 
 #endif

@@ -4,7 +4,7 @@
  * Forward is Winograd F(2,3) along the rows only: 24 multiplications a window instead of 36, four additions, and what
  * stands for a window's columns is a handful of numbers, made once for all output channels. F(2x2,3x3) would save
  * multiplications that its transforms then eat. A digit to 64 channels: 7.2 us, direct 8.7 (Zen 4). */
-#include "kernels/simd/conv_pool_simd.h"
+#include "kernels/conv/conv_pool_simd.h"
 
 enum {
     POINTS = 4, /* of F(2,3) */

@@ -6,7 +6,7 @@
 #ifndef DCNN_KERNELS_CONV_SIMD_H
 #define DCNN_KERNELS_CONV_SIMD_H
 
-#include "kernels/simd/product_simd.h"
+#include "kernels/conv/product_simd.h"
 
 /** A 3x3 convolution with stride 1? */
 static inline bool winograd_fits(const dcnn_conv *shape) {

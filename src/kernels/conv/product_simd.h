@@ -10,7 +10,7 @@
 #ifndef DCNN_KERNELS_PRODUCT_SIMD_H
 #define DCNN_KERNELS_PRODUCT_SIMD_H
 
-#include "kernels/simd/conv_pool_simd.h"
+#include "kernels/conv/conv_pool_simd.h"
 
 /** Largest tiles: rows x vectors sums, with the right operand's vectors and one of the left's beside them in registers.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* product_simd.c — register tiles of matrix products, one function body for each number of rows and vectors. */
-#include "kernels/simd/product_simd.h"
+#include "kernels/conv/product_simd.h"
 
 #define INLINE static inline __attribute__((always_inline))
 

@@ -7,7 +7,7 @@
  * stride 1 and some of the filters' taps, turned. Where the input has few channels, most lanes of such vectors would be
  * empty: there each output's gradient is spread over its whole patch of the input first, and each input then collects
  * its share of the patches over it. */
-#include "kernels/simd/conv_simd.h"
+#include "kernels/conv/conv_simd.h"
 
 enum {
     /* Positions of dy over which the filters' gradient sums in registers: their three vectors each are half of L1. */

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* conv_simd.c — the general convolutions: which way a shape goes. */
-#include "kernels/simd/conv_simd.h"
+#include "kernels/conv/conv_winograd_simd.h"
 #include "kernels/register.h"
 
-/* Tiles of F(4x4,3x3) must save a third of the multiplications at least: an image of 2x2 has mostly empty ones. */
+/* Winograd's tiles must save a third of the multiplications at least: an image of 2x2 has mostly empty ones. */
 static bool by_winograd(const dcnn_conv *shape) {
-    const int tiles = (shape->oh + 3) / 4 * ((shape->ow + 3) / 4);
-    return winograd_fits(shape) && shape->c >= 16 && shape->k >= 16 && 6 * tiles <= shape->oh * shape->ow;
+    size_t products;
+    if (!winograd_fits(shape) || shape->c < 16 || shape->k < 16) return false;
+    DCNN_SIMD_NAME(dcnn_winograd_choose)((size_t)shape->oh, (size_t)shape->ow, &products);
+    return products <= 6 * (size_t)(shape->oh * shape->ow);
 }
 
 #define DCNN_CHOOSE(shape, kernel)                                                                                     \
@@ -14,6 +16,26 @@ static bool by_winograd(const dcnn_conv *shape) {
 
 static size_t conv_scratch(const dcnn_conv *shape) {
     return DCNN_CHOOSE(shape, scratch)(shape);
+}
+
+size_t DCNN_SIMD_NAME(dcnn_conv_forward_packed)(const dcnn_conv *shape) {
+    return by_winograd(shape) ? DCNN_SIMD_NAME(dcnn_conv_winograd_forward_packed)(shape)
+                              : DCNN_SIMD_NAME(dcnn_conv_direct_packed)(shape);
+}
+
+void DCNN_SIMD_NAME(dcnn_conv_forward_pack)(const dcnn_conv *shape, const float *w, float *packed, int part,
+                                            int parts) {
+    (by_winograd(shape) ? DCNN_SIMD_NAME(dcnn_conv_winograd_forward_pack)
+                        : DCNN_SIMD_NAME(dcnn_conv_direct_pack))(shape, w, packed, part, parts);
+}
+
+size_t DCNN_SIMD_NAME(dcnn_conv_forward_scratch)(const dcnn_conv *shape) {
+    return conv_scratch(shape);
+}
+
+void DCNN_SIMD_NAME(dcnn_conv_forward)(const dcnn_conv *shape, const float *x, const float *packed, const float *bias,
+                                       float *y, float *scratch) {
+    DCNN_CHOOSE(shape, forward)(shape, x, packed, bias, DCNN_FUSED_NONE, y, scratch);
 }
 
 static size_t conv_packed(const dcnn_conv *shape) {

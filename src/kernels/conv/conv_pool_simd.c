@@ -5,7 +5,7 @@
  * A block of up to BLOCK_TILES tiles: the input transform writes V [16][panel][channel block][tile of the panel][V];
  * then for each pair of output vectors 16 products of V with U [pair][16][channel][2 * V] go to M [16][tile][2 * V],
  * and the output transform makes pooled cells of M while it is hot. */
-#include "kernels/simd/conv_pool_tiles_simd.h"
+#include "kernels/conv/conv_pool_tiles_simd.h"
 #include "kernels/register.h"
 
 enum {
@@ -70,24 +70,6 @@ static void transform_filter(const conv_pool_plan *plan, const float *w, size_t 
         simd_store(u + stride, half * ((g[r][0] + g[r][2]) + g[r][1]));
         simd_store(u + 2 * stride, half * ((g[r][0] + g[r][2]) - g[r][1]));
         simd_store(u + 3 * stride, g[r][2]);
-    }
-}
-
-/* Taps for dx: [k block][channel block][k][tap][V]. */
-static void pack_taps(const conv_pool_plan *plan, const float *w, size_t k_block, size_t c_block, float *taps) {
-    const size_t count = least(K_BLOCK, plan->k - k_block * K_BLOCK), lanes = lanes_of(plan->c, c_block);
-    float *to = taps + (k_block * K_BLOCK * plan->c_blocks + c_block * count) * TAPS * V;
-    for (size_t k = 0; k < count; k += V, to += TAPS * V * V) {
-        const size_t filters = least(V, count - k);
-        for (size_t tap = 0; tap < TAPS; tap++) {
-            const float *from = w + (tap * plan->c + c_block * V) * plan->k + k_block * K_BLOCK + k;
-            simd_float rows[V];
-            for (size_t i = 0; i < V; i++) {
-                rows[i] = i < lanes ? load_lanes(from + i * plan->k, filters) : simd_zero();
-            }
-            transpose(rows);
-            for (size_t i = 0; i < filters; i++) simd_store(to + (i * TAPS + tap) * V, rows[i]);
-        }
     }
 }
 

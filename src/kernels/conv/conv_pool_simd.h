@@ -235,6 +235,24 @@ static inline void block_images(const dcnn_conv *shape, const conv_pool_plan *pl
     }
 }
 
+/** Taps for dx: [k block][channel block][k][tap][V]. */
+static inline void pack_taps(const conv_pool_plan *plan, const float *w, size_t k_block, size_t c_block, float *taps) {
+    const size_t count = least(K_BLOCK, plan->k - k_block * K_BLOCK), lanes = lanes_of(plan->c, c_block);
+    float *to = taps + (k_block * K_BLOCK * plan->c_blocks + c_block * count) * TAPS * V;
+    for (size_t k = 0; k < count; k += V, to += TAPS * V * V) {
+        const size_t filters = least(V, count - k);
+        for (size_t tap = 0; tap < TAPS; tap++) {
+            const float *from = w + (tap * plan->c + c_block * V) * plan->k + k_block * K_BLOCK + k;
+            simd_float rows[V];
+            for (size_t i = 0; i < V; i++) {
+                rows[i] = i < lanes ? load_lanes(from + i * plan->k, filters) : simd_zero();
+            }
+            transpose(rows);
+            for (size_t i = 0; i < filters; i++) simd_store(to + (i * TAPS + tap) * V, rows[i]);
+        }
+    }
+}
+
 /* The parts of the kernels that live in files of their own. */
 size_t DCNN_SIMD_NAME(dcnn_conv_pool_backward_scratch)(const dcnn_conv *shape);
 size_t DCNN_SIMD_NAME(dcnn_conv_pool_first_scratch)(const dcnn_conv *shape);

@@ -1,21 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* conv_winograd_simd.c — 3x3 convolutions with stride 1 by Winograd's tiles (Lavin & Gray, arXiv 1509.09308).
+/**
+ * @file conv_winograd_body.h — 3x3 convolutions with stride 1 by Winograd's tiles (Lavin & Gray, arXiv 1509.09308), of
+ * any size: included once a size by conv_winograd<size>_simd.c, which says TILE, EDGE = TILE + 2, the table's name
+ * WINOGRAD_TILES and the five transforms of a line.
  *
- * Forward is F(4x4,3x3): a 6x6 tile of x becomes 36 elements, each element a product of matrices over the channels, and
- * the 36 results of a tile become 4x4 of y. The input's gradient is the same with dy for x and turned filters. The
- * filters' gradient is the adjoint, F(3x3,4x4): tiles of x and of dy are transformed, each element sums their products
- * over all tiles, and the 36 sums of a pair of channels become its nine weights.
+ * Forward is F(m x m,3x3): a tile of EDGE x EDGE of x becomes as many elements, each element a product of matrices over
+ * the channels, and the results of a tile become TILE x TILE of y. The input's gradient is the same with dy for x and
+ * turned filters. The filters' gradient is the adjoint, F(3x3,m x m): tiles of x and of dy are transformed, each
+ * element sums their products over all tiles, and the sums of a pair of channels become its nine weights.
  *
- * The points are 0, 5/8, -5/8, 3/2, -3/2 and infinity: errors of 8e-7 of the results' rms, three times those of
- * F(2x2,3x3), with 36 products for 16 outputs instead of 64. With the usual points 0, 1, -1, 2, -2 they are
- * twice as large.
- *
- * Transforms lie as [element][tile][channels]: of x in V, of dy or y in M. */
-#include "kernels/simd/conv_simd.h"
-
+ * Transforms lie as [element][tile][channels]: of x in V, of dy or y in M.
+ */
 enum {
-    TILE = 4, /* outputs along a tile */
-    EDGE = 6, /* inputs along a tile */
     ELEMENTS = EDGE * EDGE,
     TAPS_3X3 = 9,
     /* Of V in a forward block, two panels of tiles at least. On a busy machine 256 to 1024 KiB did not differ by more
@@ -28,20 +24,6 @@ enum {
     FILTER_CHANNELS = 64,
 };
 
-/* The points' distances from 0 and their squares. */
-#define NEAR  0.625F
-#define FAR   1.5F
-#define NEAR2 (NEAR * NEAR)
-#define FAR2  (FAR * FAR)
-
-/* One direction: images [h,w,c] to images [oh,ow,k]. */
-typedef struct scheme {
-    size_t images, h, w, c, oh, ow, k;
-    int pad_h, pad_w;
-    size_t tile_columns, tiles; /* of an image */
-    size_t k_vectors;
-} scheme;
-
 /* Tiles whose transforms lie together, and the distances there. One vector more than needed a tile and an element:
  * distances that are powers of two would meet in the same sets of L1. */
 typedef struct tile_block {
@@ -49,38 +31,6 @@ typedef struct tile_block {
     size_t v_row, v_element, m_row, m_element;
     float *v, *m;
 } tile_block;
-
-static scheme complete(scheme s) {
-    s.tile_columns = divide_up(s.ow, TILE);
-    s.tiles = divide_up(s.oh, TILE) * s.tile_columns;
-    s.k_vectors = divide_up(s.k, V);
-    return s;
-}
-
-static scheme forward_scheme(const dcnn_conv *shape) {
-    return complete((scheme){.images = (size_t)shape->n,
-                             .h = (size_t)shape->h,
-                             .w = (size_t)shape->w,
-                             .c = (size_t)shape->c,
-                             .oh = (size_t)shape->oh,
-                             .ow = (size_t)shape->ow,
-                             .k = (size_t)shape->k,
-                             .pad_h = shape->pad_h,
-                             .pad_w = shape->pad_w});
-}
-
-/* From dy to dx. */
-static scheme backward_scheme(const dcnn_conv *shape) {
-    return complete((scheme){.images = (size_t)shape->n,
-                             .h = (size_t)shape->oh,
-                             .w = (size_t)shape->ow,
-                             .c = (size_t)shape->k,
-                             .oh = (size_t)shape->h,
-                             .ow = (size_t)shape->w,
-                             .k = (size_t)shape->c,
-                             .pad_h = 2 - shape->pad_h,
-                             .pad_w = 2 - shape->pad_w});
-}
 
 static size_t rounded_channels(size_t channels) {
     return divide_up(channels, V) * V;
@@ -117,31 +67,11 @@ static size_t u_floats(size_t c, size_t k) {
     return u_pair(c, vectors / 2) + vectors % 2 * ELEMENTS * u_element(c, 1);
 }
 
-size_t DCNN_SIMD_NAME(dcnn_conv_winograd_packed)(const dcnn_conv *shape) {
-    const size_t c = (size_t)shape->c, k = (size_t)shape->k;
-    return whole_lines(u_floats(c, k)) + u_floats(k, c);
-}
-
 /* Where U has one channel and one vector; `stride` is from element to element. */
 static float *u_at(float *u, size_t channels, size_t vectors, size_t channel, size_t vector, size_t *stride) {
     const size_t width = least(2, vectors - vector / 2 * 2);
     *stride = u_element(channels, width);
     return u + u_pair(channels, vector / 2) + (channel * width + vector % 2) * V;
-}
-
-/* G g: a filter's line at the six points, each divided by the product of that point's distances to the other finite
- * ones: what would else stand as fractions in transform_line(). */
-static inline void evaluate_line(const simd_float g[3], simd_float u[EDGE]) {
-    const float at_zero = 1 / (NEAR2 * FAR2), at_near = 1 / (2 * NEAR2 * (NEAR2 - FAR2)),
-                at_far = 1 / (2 * FAR2 * (FAR2 - NEAR2));
-    const simd_float near_even = at_near * (g[0] + NEAR2 * g[2]), near_odd = at_near * NEAR * g[1];
-    const simd_float far_even = at_far * (g[0] + FAR2 * g[2]), far_odd = at_far * FAR * g[1];
-    u[0] = at_zero * g[0];
-    u[1] = near_even + near_odd;
-    u[2] = near_even - near_odd;
-    u[3] = far_even + far_odd;
-    u[4] = far_even - far_odd;
-    u[5] = g[2];
 }
 
 /* U = G g G^T. */
@@ -160,20 +90,22 @@ static void transform_filter(const simd_float g[TAPS_3X3], float *u, size_t stri
     }
 }
 
-static void pack_forward(const dcnn_conv *shape, const float *w, float *u, size_t channel, size_t vector) {
-    const size_t c = (size_t)shape->c, k = (size_t)shape->k;
-    size_t stride;
-    float *to = u_at(u, c, divide_up(k, V), channel, vector, &stride);
-    simd_float g[TAPS_3X3];
-    for (size_t tap = 0; tap < TAPS_3X3; tap++) {
-        g[tap] = load_lanes(w + (tap * c + channel) * k + vector * V, lanes_of(k, vector));
+static void pack(size_t c, size_t k, const float *w, float *u, size_t share, size_t shares) {
+    const size_t units = c * divide_up(k, V);
+    for (size_t unit = share_start(units, share, shares); unit < share_start(units, share + 1, shares); unit++) {
+        const size_t channel = unit % c, vector = unit / c;
+        size_t stride;
+        float *to = u_at(u, c, divide_up(k, V), channel, vector, &stride);
+        simd_float g[TAPS_3X3];
+        for (size_t tap = 0; tap < TAPS_3X3; tap++) {
+            g[tap] = load_lanes(w + (tap * c + channel) * k + vector * V, lanes_of(k, vector));
+        }
+        transform_filter(g, to, stride);
     }
-    transform_filter(g, to, stride);
 }
 
 /* The turned filters from V channels of dy to V channels of dx. */
-static void pack_backward(const dcnn_conv *shape, const float *w, float *u, size_t k_vector, size_t c_vector) {
-    const size_t c = (size_t)shape->c, k = (size_t)shape->k;
+static void pack_turned_block(size_t c, size_t k, const float *w, float *u, size_t k_vector, size_t c_vector) {
     const size_t filters = lanes_of(k, k_vector), lanes = lanes_of(c, c_vector);
     simd_float g[V][TAPS_3X3];
     for (size_t tap = 0; tap < TAPS_3X3; tap++) {
@@ -190,18 +122,10 @@ static void pack_backward(const dcnn_conv *shape, const float *w, float *u, size
     }
 }
 
-void DCNN_SIMD_NAME(dcnn_conv_winograd_pack)(const dcnn_conv *shape, const float *w, float *packed, int part,
-                                             int parts) {
-    const size_t c = (size_t)shape->c, k = (size_t)shape->k, share = (size_t)part, shares = (size_t)parts;
-    const size_t c_vectors = divide_up(c, V), k_vectors = divide_up(k, V);
-    size_t units = c * k_vectors;
+static void pack_turned(size_t c, size_t k, const float *w, float *u, size_t share, size_t shares) {
+    const size_t c_vectors = divide_up(c, V), units = divide_up(k, V) * c_vectors;
     for (size_t unit = share_start(units, share, shares); unit < share_start(units, share + 1, shares); unit++) {
-        pack_forward(shape, w, packed, unit % c, unit / c);
-    }
-    units = k_vectors * c_vectors;
-    float *turned = packed + whole_lines(u_floats(c, k));
-    for (size_t unit = share_start(units, share, shares); unit < share_start(units, share + 1, shares); unit++) {
-        pack_backward(shape, w, turned, unit / c_vectors, unit % c_vectors);
+        pack_turned_block(c, k, w, u, unit / c_vectors, unit % c_vectors);
     }
 }
 
@@ -231,19 +155,6 @@ static void find_cells(const scheme *s, const float *x, const float *zeros, tile
     }
 }
 
-/* B^T d. With P = x (x^2 - NEAR2) (x^2 - FAR2), row i has the coefficients of P / (x - point i), and the last those of
- * P. */
-static inline void transform_line(const simd_float d[EDGE], simd_float v[EDGE]) {
-    const simd_float near_even = d[4] - FAR2 * d[2], near_odd = NEAR * (d[3] - FAR2 * d[1]);
-    const simd_float far_even = d[4] - NEAR2 * d[2], far_odd = FAR * (d[3] - NEAR2 * d[1]);
-    v[0] = (d[4] - (NEAR2 + FAR2) * d[2]) + NEAR2 * FAR2 * d[0];
-    v[1] = near_even + near_odd;
-    v[2] = near_even - near_odd;
-    v[3] = far_even + far_odd;
-    v[4] = far_even - far_odd;
-    v[5] = (d[5] - (NEAR2 + FAR2) * d[3]) + NEAR2 * FAR2 * d[1];
-}
-
 /* B^T d B of one vector of channels. */
 static inline void transform_cells(const float *const cells[ELEMENTS], size_t at, size_t lanes, float *to,
                                    size_t stride) {
@@ -270,16 +181,6 @@ static void transform_input(const scheme *s, const float *x, const float *zeros,
         float *v = block->v + tile * block->v_row;
         for (size_t c = from; c < to; c += V, v += V) transform_cells(cells, c, least(V, to - c), v, block->v_element);
     }
-}
-
-/* A^T m: row i has the points' i-th powers. */
-static inline void interpolate_line(const simd_float m[EDGE], simd_float y[TILE]) {
-    const simd_float near_sum = m[1] + m[2], near_difference = NEAR * (m[1] - m[2]);
-    const simd_float far_sum = m[3] + m[4], far_difference = FAR * (m[3] - m[4]);
-    y[0] = m[0] + (near_sum + far_sum);
-    y[1] = near_difference + far_difference;
-    y[2] = NEAR2 * near_sum + FAR2 * far_sum;
-    y[3] = (m[5] + NEAR2 * near_difference) + FAR2 * far_difference;
 }
 
 /* The 4x4 outputs A^T m A. */
@@ -371,18 +272,6 @@ static void convolve(const scheme *s, const float *x, const float *u, const floa
     }
 }
 
-void DCNN_SIMD_NAME(dcnn_conv_winograd_forward)(const dcnn_conv *shape, const float *x, const float *packed,
-                                                const float *bias, dcnn_fused fused, float *y, float *scratch) {
-    const scheme s = forward_scheme(shape);
-    convolve(&s, x, packed, bias, fused == DCNN_FUSED_RELU, y, scratch);
-}
-
-void DCNN_SIMD_NAME(dcnn_conv_winograd_backward_input)(const dcnn_conv *shape, const float *dy, const float *packed,
-                                                       float *dx, float *scratch) {
-    const scheme s = backward_scheme(shape);
-    convolve(&s, dy, packed + whole_lines(u_floats(s.k, s.c)), NULL, false, dx, scratch);
-}
-
 /* --- the filters' gradient -------------------------------------------------------------------------------------- */
 
 /* A range of channels. */
@@ -394,18 +283,6 @@ static slice slice_of(size_t channels, size_t number) {
     const size_t vectors = divide_up(channels, V), slices = divide_up(channels, FILTER_CHANNELS);
     return (slice){share_start(vectors, number, slices) * V,
                    least(channels, share_start(vectors, number + 1, slices) * V)};
-}
-
-/* A y. */
-static inline void spread_line(const simd_float y[TILE], simd_float m[EDGE]) {
-    const simd_float near_even = y[0] + NEAR2 * y[2], near_odd = NEAR * (y[1] + NEAR2 * y[3]);
-    const simd_float far_even = y[0] + FAR2 * y[2], far_odd = FAR * (y[1] + FAR2 * y[3]);
-    m[0] = y[0];
-    m[1] = near_even + near_odd;
-    m[2] = near_even - near_odd;
-    m[3] = far_even + far_odd;
-    m[4] = far_even - far_odd;
-    m[5] = y[3];
 }
 
 /* A dy A^T of one vector of channels; dy's rows are `row` floats apart, its cells `cell`; those past rows x columns are
@@ -469,16 +346,6 @@ static void add_products(const tile_block *block, size_t count, size_t channels,
     }
 }
 
-/* G^T s: the adjoint of evaluate_line(). */
-static inline void gather_line(const simd_float s[EDGE], simd_float g[3]) {
-    const float at_zero = 1 / (NEAR2 * FAR2), at_near = 1 / (2 * NEAR2 * (NEAR2 - FAR2)),
-                at_far = 1 / (2 * FAR2 * (FAR2 - NEAR2));
-    const simd_float near_sum = at_near * (s[1] + s[2]), far_sum = at_far * (s[3] + s[4]);
-    g[0] = at_zero * s[0] + (near_sum + far_sum);
-    g[1] = at_near * NEAR * (s[1] - s[2]) + at_far * FAR * (s[3] - s[4]);
-    g[2] = s[5] + (NEAR2 * near_sum + FAR2 * far_sum);
-}
-
 /* dw = G^T sums G of a slice of channels each way. */
 static void store_filters(const scheme *s, const float *sums, slice c, slice k, size_t k_row, float *dw) {
     const size_t element = (c.to - c.from) * k_row, tap = s->c * s->k;
@@ -531,19 +398,21 @@ static void slice_gradient(const scheme *s, const float *x, const float *dy, sli
     store_filters(s, sums, c, k, k_row, dw);
 }
 
-void DCNN_SIMD_NAME(dcnn_conv_winograd_backward_filter)(const dcnn_conv *shape, const float *x, const float *dy,
-                                                        float *dw, float *scratch) {
-    const scheme s = forward_scheme(shape);
-    for (size_t i = 0; i < divide_up(s.c, FILTER_CHANNELS); i++) {
-        for (size_t j = 0; j < divide_up(s.k, FILTER_CHANNELS); j++) {
-            slice_gradient(&s, x, dy, slice_of(s.c, i), slice_of(s.k, j), dw, scratch);
+static void filter_gradient(const scheme *s, const float *x, const float *dy, float *dw, float *scratch) {
+    for (size_t i = 0; i < divide_up(s->c, FILTER_CHANNELS); i++) {
+        for (size_t j = 0; j < divide_up(s->k, FILTER_CHANNELS); j++) {
+            slice_gradient(s, x, dy, slice_of(s->c, i), slice_of(s->k, j), dw, scratch);
         }
     }
 }
 
-size_t DCNN_SIMD_NAME(dcnn_conv_winograd_scratch)(const dcnn_conv *shape) {
-    const scheme forward = forward_scheme(shape), backward = backward_scheme(shape);
-    const size_t floats[3] = {scheme_scratch(&forward), scheme_scratch(&backward), filter_scratch(&forward)};
-    const size_t most = floats[0] > floats[1] ? floats[0] : floats[1];
-    return most > floats[2] ? most : floats[2];
-}
+const winograd_tiles WINOGRAD_TILES = {
+    .tile = TILE,
+    .packed = u_floats,
+    .pack = pack,
+    .pack_turned = pack_turned,
+    .scratch = scheme_scratch,
+    .convolve = convolve,
+    .filter_scratch = filter_scratch,
+    .filter_gradient = filter_gradient,
+};

@@ -6,7 +6,7 @@
  * Two tiles by two hold five pooling windows by five: a *field*, less of it at an image's lower and right edge. A block
  * is some fields; their tiles are transformed to V, multiplied with U a pair of output vectors at a time, and the
  * products M become a field's outputs, which are pooled while they are in L1. */
-#include "kernels/simd/conv_pool_tiles_simd.h"
+#include "kernels/conv/conv_pool_tiles_simd.h"
 
 enum {
     TILE = 5, /* outputs along a tile */

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* plan_fuse.c — which neighbours run as one operation.
+ *
+ * Behind a convolution a MaxPooling may stand before or after a monotone activation: their order changes nothing, for
+ * the largest value stays the largest. So the activation sees the pooled values alone, and a window has one gradient.
+ */
+#include "nn/plan/plan_private.h"
+
+static int consumers_of(const dcnn_net *net, int node) {
+    int count = 0;
+    for (int i = 0; i < net->node_count; i++)
+        for (int j = 0; j < net->nodes[i].input_count; j++) count += net->nodes[i].inputs[j] == node;
+    return count;
+}
+
+/* The only node that reads node i, if that reads nothing else; or -1. */
+static int only_reader(const dcnn_plan *plan, int i) {
+    const dcnn_net *net = plan->net;
+    int next = i + 1;
+    if (i < 0 || consumers_of(net, i) != 1) return -1;
+    while (next < net->node_count && (net->nodes[next].input_count != 1 || net->nodes[next].inputs[0] != i)) next++;
+    return next < net->node_count ? next : -1;
+}
+
+/* The only reader of node i if it is an activation, which the loss does not take over; or -1. */
+static int activation_behind(const dcnn_plan *plan, int i) {
+    const int next = only_reader(plan, i);
+    return next >= 0 && next + 1 < plan->net->node_count && plan->net->nodes[next].layer->op == &dcnn_op_activation
+               ? next
+               : -1;
+}
+
+static int max_pooling_behind(const dcnn_plan *plan, int i) {
+    const int next = only_reader(plan, i);
+    return next >= 0 && plan->net->nodes[next].layer == &dcnn_layer_max_pooling2d ? next : -1;
+}
+
+static dcnn_activation activation_of(const dcnn_plan *plan, int i) {
+    const dcnn_node *node = &plan->net->nodes[i];
+    return node->layer->activation ? node->layer->activation(node) : dcnn_activation_of(DCNN_LINEAR);
+}
+
+static void cover(dcnn_fusion *f, int node) {
+    f->covered[f->count++] = node;
+}
+
+/* A convolution, an activation, and a pooling before or behind that. */
+dcnn_fusion dcnn_plan_fuse_convolution(const dcnn_plan *plan, int i) {
+    const dcnn_net *net = plan->net;
+    const dcnn_node *conv = &net->nodes[i];
+    const dcnn_kernels *kernels = dcnn_plan_kernels_for(plan, conv);
+    dcnn_fusion f = {0};
+    const dcnn_fusion none = {0};
+    if (!plan->options.fuse || conv->layer != &dcnn_layer_conv2d) return none;
+    const dcnn_shape in = net->nodes[conv->inputs[0]].shape;
+    f.activation = activation_of(plan, i);
+    int last = i;
+    if (f.activation.kind == DCNN_LINEAR && activation_behind(plan, last) >= 0) {
+        last = activation_behind(plan, last);
+        f.activation = activation_of(plan, last);
+        cover(&f, last);
+    }
+    last = max_pooling_behind(plan, last);
+    if (last < 0 || !dcnn_activation_is_monotone(&f.activation)) return none;
+    f.node = &net->nodes[last];
+    cover(&f, last);
+    const int behind = f.activation.kind == DCNN_LINEAR ? activation_behind(plan, last) : -1;
+    const bool relu_behind = behind >= 0 && activation_of(plan, behind).kind == DCNN_RELU;
+    /* What a frozen convolution gives back is dx alone, which only the general one can do. */
+    const bool frozen = plan->options.training && conv->learns && !conv->trainable;
+    if ((f.activation.kind == DCNN_RELU || relu_behind) && !frozen &&
+        dcnn_conv_pool_matches(kernels, conv, in, f.node)) {
+        f.kind = &dcnn_op_conv_pool;
+        if (relu_behind) cover(&f, behind);
+    } else if (dcnn_conv_max_matches(kernels, conv, in, f.node)) {
+        f.kind = &dcnn_op_conv_max;
+    } else if (f.activation.kind != DCNN_LINEAR) {
+        f.pool = f.node; /* operations of their own, but the pooling first */
+        f.kind = conv->layer->op;
+        f.node = conv;
+    } else {
+        return none;
+    }
+    return f;
+}
+
+/* A BatchNormalization with the ReLU behind it, and the pooling behind that. */
+dcnn_fusion dcnn_plan_fuse_normalization(const dcnn_plan *plan, int i) {
+    const dcnn_net *net = plan->net;
+    dcnn_fusion f = {.kind = &dcnn_op_norm_relu};
+    const dcnn_fusion none = {0};
+    const int activation = plan->options.fuse ? activation_behind(plan, i) : -1;
+    if (activation < 0 || !dcnn_norm_relu_matches(&net->nodes[i], &net->nodes[activation])) return none;
+    f.node = &net->nodes[activation];
+    cover(&f, activation);
+    const int pool = max_pooling_behind(plan, activation);
+    if (pool < 0 || !dcnn_max_pooling_is_2x2(&net->nodes[pool])) return f;
+    f.node = &net->nodes[pool];
+    cover(&f, pool);
+    return f;
+}
