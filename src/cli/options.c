@@ -77,6 +77,8 @@ const dcnn_option dcnn_option_table[] = {
      .help = "for a JSON --model: .weights.h5, .safetensors", .resume = DCNN_RESUME_KEEP},
     {"freeze", 0, TRAIN, LIST(freeze, "LAYER"), .group = training,
      .help = "keep its weights; 'conv*,bn*' for several; may come again", .resume = DCNN_RESUME_FIXED},
+    {"ensemble", 0, TRAIN, INTEGER(ensemble, 0, 16), .fallback = "0", .group = training,
+     .help = "train N networks side by side, seeds one after the other; 0: one", .resume = DCNN_RESUME_FIXED},
     {"replace-head", 0, TRAIN, FLAG(train.replace_head), .group = training,
      .help = "of a --model: a new last Dense, for the data's classes", .resume = DCNN_RESUME_FIXED},
     {"epochs", 0, TRAIN, INTEGER(train.epochs, 1, 1000000), .fallback = "15", .group = training,

@@ -93,7 +93,7 @@ typedef struct dcnn_options {
     bool report, tensorboard;
     /* the other commands */
     const char *output, *format, *split, *schedule;
-    int64_t limit, index, views;
+    int64_t limit, index, views, ensemble;
     uint64_t seed; /* of prepare */
     double test_split, validation_split, seconds;
     bool official, stratify, force, raw_input, json, comm;

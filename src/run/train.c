@@ -282,6 +282,15 @@ static dcnn_status test_best(dcnn_trainer *t, dcnn_train_result *result) {
     return status;
 }
 
+static void note_best(const dcnn_trainer *t, dcnn_train_result *result) {
+    const dcnn_split *split = dcnn_dataset_split(&t->dataset, "validation");
+    const bool validates = dcnn_monitor_validates(t->options->monitor);
+    result->best_correct = t->state.progress.best_correct;
+    result->best_loss = t->state.progress.best_loss;
+    result->best_count = !validates ? t->sampler.count : split ? split->count : 0;
+    result->best_validates = validates;
+}
+
 /* 507274 -> "507,274", for people. */
 static const char *grouped(int64_t value, char text[32]) {
     char digits[24];
@@ -394,6 +403,7 @@ dcnn_status dcnn_train(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoi
     result->stopped_early = result->epochs < options->epochs;
     result->steps = t->state.progress.step;
     result->best_epoch = t->state.progress.best_epoch;
+    note_best(t, result);
     result->images_per_s = t->pace.train_s > 0 ? (double)t->pace.trained / t->pace.train_s : 0.0;
     result->elapsed_s = dcnn_now_s() - t->pace.started_s;
     result->weights_hash = dcnn_weights_hash(t->state.net);
