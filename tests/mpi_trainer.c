@@ -414,78 +414,6 @@ static void a_trace_shows_three_steps(void **state) {
     trace[0] = '\0';
 }
 
-/* The gradient of every batch size up to 20 grains, against the tree walked by one rank; empty shares included. */
-static void gradients_are_the_tree_at_any_grain_count(void **state) {
-    (void)state;
-    enum { GRAINS = 20, COUNT = 50000 }; /* a third is more than a message */
-    const dcnn_kernels *kernels = dcnn_kernels_of(DCNN_ISA_REFERENCE);
-    static float expected[COUNT];
-    const size_t counts[2] = {COUNT, 7};
-    void *common, *own;
-    assert_int_equal(
-        dcnn_comm_share_domain(everyone, 2 * COUNT * sizeof(float), GRAINS * COUNT * sizeof(float), &common, &own),
-        DCNN_OK);
-    float(*total)[COUNT] = common, (*leaves)[COUNT] = own;
-    int64_t batches[GRAINS];
-    for (int i = 0; i < GRAINS; i++) batches[i] = i + 1;
-    assert_int_equal(dcnn_comm_reserve_gradient(everyone, GRAINS, batches, 2, counts), DCNN_OK);
-    for (int64_t grains = 1; grains <= GRAINS; grains++) {
-        float *blocks[DCNN_TREE_DEPTH], *all[DCNN_TREE_DEPTH];
-        dcnn_tree mine = {0}, whole = {0};
-        const dcnn_shares shares = dcnn_comm_shares(everyone, grains);
-        for (int pass = 0; pass < 2; pass++) {
-            for (int64_t g = 0; g < grains; g++)
-                for (size_t i = 0; i < COUNT; i++) leaves[g][i] = (float)test_uniform((uint32_t)g, i, -1, 1);
-            dcnn_tree *tree = pass ? &mine : &whole;
-            float **stack = pass ? blocks : all;
-            const int64_t first = pass ? shares.first : 0, count = pass ? shares.count : grains;
-            for (int64_t g = first; g < first + count; g++) {
-                int depth = tree->depth + 1;
-                stack[tree->depth] = leaves[g];
-                for (int m = dcnn_tree_push(tree, (dcnn_block){0, g}, grains); m > 0; m--, depth--)
-                    kernels->add(COUNT, stack[depth - 2], stack[depth - 1], stack[depth - 2]);
-            }
-            if (pass == 0) memcpy(expected, all[0], sizeof expected);
-        }
-        dcnn_comm_domain_barrier(everyone);
-        memset(common, 0xff, 2 * COUNT * sizeof(float));
-        dcnn_comm_domain_barrier(everyone);
-        for (int bucket = 0; bucket < 2; bucket++)
-            dcnn_comm_gradient_begin(everyone, kernels, bucket, shares, counts[bucket], blocks, total[bucket]);
-        dcnn_comm_progress(everyone);
-        dcnn_comm_gradient_finish(everyone);
-        dcnn_comm_domain_barrier(everyone);
-        assert_memory_equal(total[0], expected, COUNT * sizeof(float));
-        assert_memory_equal(total[1], expected, counts[1] * sizeof(float));
-    }
-    dcnn_comm_unshare(everyone, common);
-}
-
-/* The small sums likewise, and the largest of the ranks' wishes. */
-static void sums_are_the_tree_at_any_grain_count(void **state) {
-    (void)state;
-    enum { GRAINS = 20, COUNT = 5, STRIDE = 7 };
-    double leaves[GRAINS][STRIDE] = {0}, all[GRAINS][STRIDE], totals[COUNT];
-    for (int g = 0; g < GRAINS; g++)
-        for (uint32_t i = 0; i < COUNT; i++) leaves[g][i] = (double)test_uniform((uint32_t)g, i, -1, 1) / 3.0;
-    assert_int_equal(dcnn_comm_reserve_sums(everyone, COUNT), DCNN_OK);
-    for (int64_t grains = 1; grains <= GRAINS; grains++) {
-        dcnn_tree tree = {0};
-        for (int64_t g = 0; g < grains; g++) {
-            int depth = tree.depth + 1;
-            memcpy(all[tree.depth], leaves[g], sizeof all[0]);
-            for (int m = dcnn_tree_push(&tree, (dcnn_block){0, g}, grains); m > 0; m--, depth--)
-                for (int i = 0; i < COUNT; i++) all[depth - 2][i] += all[depth - 1][i];
-        }
-        const dcnn_shares shares = dcnn_comm_shares(everyone, grains);
-        const int wisher = (int)grains % everyone->size;
-        int wish = everyone->rank == wisher ? 3 : 0;
-        dcnn_comm_sum(everyone, shares, COUNT, leaves[shares.first], STRIDE, totals, &wish);
-        assert_memory_equal(totals, all[0], sizeof totals);
-        assert_int_equal(wish, 3);
-    }
-}
-
 static void make_data(void) {
     char path[300];
     snprintf(path, sizeof path, "%s/model.json", folder);
@@ -515,8 +443,6 @@ int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_local_failure_is_agreed),
         cmocka_unit_test(a_trace_shows_three_steps),
-        cmocka_unit_test(gradients_are_the_tree_at_any_grain_count),
-        cmocka_unit_test(sums_are_the_tree_at_any_grain_count),
         cmocka_unit_test(same_bytes_on_any_ranks_and_threads),
         cmocka_unit_test(every_optimizer_steps_alike_on_any_ranks_and_threads),
         cmocka_unit_test(a_stopped_run_ends_with_the_same_bytes),

@@ -125,6 +125,25 @@ static void test_harmless(void **state) {
     dcnn_net_free(net);
 }
 
+/* One rule that dcnn does not have leaves none: part of a penalty is nobody's loss. */
+static void test_rules_are_all_or_none(void **state) {
+    (void)state;
+    dcnn_net *net;
+    json_t *config =
+        described(INPUT "{'class_name':'Conv2D','config':{'filters':2,'kernel_size':3,'kernel_regularizer':'l2',"
+                        "'bias_constraint':'non_neg'}},{'class_name':'Flatten'},{'class_name':'Dense',"
+                        "'config':{'units':3,'kernel_constraint':'low_rank','activation':'softmax'}}]",
+                  1, &net);
+    assert_non_null(strstr(net->untrainable, "layer 'dense' has the kernel_constraint low_rank"));
+    assert_false(dcnn_regularizer_is_active(&net->nodes[1].params[0].regularizer));
+    assert_int_equal(net->nodes[1].params[1].constraint.kind, DCNN_CONSTRAINT_NONE);
+    assert_int_equal(net->nodes[3].params[0].constraint.kind, DCNN_CONSTRAINT_NONE);
+    assert_string_equal(json_string_value(json_object_get(config, "kernel_regularizer")),
+                        "l2"); /* it is written back */
+    json_decref(config);
+    dcnn_net_free(net);
+}
+
 /* hard_sigmoid is two functions, told apart by who wrote the file. */
 static void test_hard_sigmoid(void **state) {
     (void)state;
@@ -141,6 +160,51 @@ static void test_hard_sigmoid(void **state) {
             assert_fails(dcnn_net_create(description, (dcnn_shape){0}, &net), DCNN_BAD_INPUT, "must end in softmax",
                          "dense");
         json_decref(description);
+    }
+}
+
+#define VALUE "{'class_name':'__keras_tensor__','config':{'keras_history':['in',0,0]}}"
+
+/* What Keras makes of `x + 3` on a layer's output is read as the Rescaling that computes the same. */
+static void test_operations(void **state) {
+    (void)state;
+    static const struct {
+        const char *class_name, *arguments;
+        double scale, offset; /* 0, 0: refused */
+    } cases[] = {
+        {"Add", VALUE ",3.0", 1, 3},     {"Add", "3," VALUE, 1, 3},         {"Subtract", VALUE ",3", 1, -3},
+        {"Subtract", "3," VALUE, -1, 3}, {"Multiply", VALUE ",0.5", .5, 0}, {"TrueDivide", VALUE ",4", .25, 0},
+        {"Divide", VALUE ",4", .25, 0},  {"Divide", "4," VALUE, 0, 0},      {"Divide", VALUE ",0", 0, 0},
+        {"Power", VALUE ",2", 0, 0},     {"Add", VALUE ",1,2", 0, 0},       {"Add", VALUE "," VALUE ",2", 0, 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[2048];
+        snprintf(text, sizeof text,
+                 "{'class_name':'Functional','config':{'layers':["
+                 "{'class_name':'InputLayer','config':{'batch_shape':[null,4,4,1]},'name':'in','inbound_nodes':[]},"
+                 "{'class_name':'%s','module':'keras.src.ops.numpy','config':{'name':'op'},"
+                 "'inbound_nodes':[{'args':[%s],'kwargs':{}}]},"
+                 "{'class_name':'Flatten','config':{'name':'f'},'inbound_nodes':[[['op',0,0,{}]]]},"
+                 "{'class_name':'Dense','config':{'name':'d','units':3,'activation':'softmax'},"
+                 "'inbound_nodes':[[['f',0,0,{}]]]}],'input_layers':[['in',0,0]],'output_layers':[['d',0,0]]}}",
+                 cases[i].class_name, cases[i].arguments);
+        json_t *description = parse(text);
+        dcnn_net *net = NULL;
+        const dcnn_status status = dcnn_net_create(description, (dcnn_shape){0}, &net);
+        json_decref(description);
+        if (cases[i].scale == 0) {
+            assert_fails(status, DCNN_BAD_INPUT, "'op'", cases[i].class_name);
+            continue;
+        }
+        assert_ok(status);
+        json_t *written = dcnn_net_describe(net);
+        const json_t *op = json_array_get(json_object_get(json_object_get(written, "config"), "layers"), 1);
+        const json_t *config = json_object_get(op, "config");
+        assert_string_equal(json_string_value(json_object_get(op, "class_name")), "Rescaling");
+        assert_true(json_number_value(json_object_get(config, "scale")) == cases[i].scale);
+        assert_true(json_number_value(json_object_get(config, "offset")) == cases[i].offset);
+        json_decref(written);
+        dcnn_net_free(net);
     }
 }
 
@@ -174,10 +238,15 @@ static void test_recipe(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_descriptions), cmocka_unit_test(test_frozen),
-        cmocka_unit_test(test_initializers), cmocka_unit_test(test_harmless),
-        cmocka_unit_test(test_hard_sigmoid), cmocka_unit_test(test_description_files),
+        cmocka_unit_test(test_descriptions),
+        cmocka_unit_test(test_frozen),
+        cmocka_unit_test(test_initializers),
+        cmocka_unit_test(test_harmless),
+        cmocka_unit_test(test_rules_are_all_or_none),
+        cmocka_unit_test(test_hard_sigmoid),
+        cmocka_unit_test(test_description_files),
         cmocka_unit_test(test_recipe),
+        cmocka_unit_test(test_operations),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

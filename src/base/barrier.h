@@ -21,8 +21,9 @@ typedef struct dcnn_barrier {
 /**
  * Returns when `size` processes have called it as often as this one. What any of them wrote before is seen by all
  * after.
- * @param spins  turns before sleeping
+ * @param spins      turns before sleeping
+ * @param meanwhile  called at each turn, and every now and then instead of a long sleep; or NULL
  */
-void dcnn_barrier_wait(dcnn_barrier *barrier, unsigned size, int spins);
+void dcnn_barrier_wait(dcnn_barrier *barrier, unsigned size, int spins, void (*meanwhile)(void *), void *context);
 
 #endif

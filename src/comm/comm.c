@@ -139,6 +139,7 @@ dcnn_status dcnn_comm_adopt(dcnn_comm *comm, MPI_Comm world) {
     comm->world = world;
     MPI_Comm_rank(comm->world, &comm->rank);
     MPI_Comm_size(comm->world, &comm->size);
+    DCNN_TRY(dcnn_comm_check_begin(comm));
     MPI_Comm_split_type(comm->world, MPI_COMM_TYPE_SHARED, comm->rank, MPI_INFO_NULL, &comm->node);
     MPI_Comm_rank(comm->node, &comm->node_rank);
     MPI_Comm_size(comm->node, &comm->node_size);
@@ -150,12 +151,14 @@ dcnn_status dcnn_comm_adopt(dcnn_comm *comm, MPI_Comm world) {
 
 void dcnn_comm_free(dcnn_comm *comm) {
     if (comm == NULL) return;
+    DCNN_COMM_MEET(comm, 0);
     if (comm->idle.workers != comm) dcnn_comm_free(comm->idle.workers);
     dcnn_comm_release_gradient(comm);
     dcnn_comm_release_sums(comm);
     dcnn_comm_free_domains(comm);
     for (int i = DCNN_MAX_WINDOWS - 1; i >= 0; i--) dcnn_comm_unshare(comm, comm->windows[i].base);
     if (comm->node != MPI_COMM_NULL) MPI_Comm_free(&comm->node);
+    dcnn_comm_check_end(comm);
     if (comm->world != MPI_COMM_NULL) MPI_Comm_free(&comm->world);
     free(comm);
 }
@@ -246,6 +249,7 @@ dcnn_status dcnn_comm_agree(dcnn_comm *comm, dcnn_status status) {
         int status, rank;
     } mine = {(int)status, comm->rank}, worst;
     if (comm->world == MPI_COMM_NULL) return status;
+    DCNN_COMM_MEET(comm, 0);
     MPI_Allreduce(&mine, &worst, 1, MPI_2INT, MPI_MAXLOC, comm->world);
     if (comm->broken) return dcnn_comm_fail_broken();
     if (worst.status == DCNN_OK) return DCNN_OK;
@@ -264,16 +268,19 @@ void dcnn_comm_broadcast(dcnn_comm *comm, void *bytes, size_t length) {
 void dcnn_comm_broadcast_from(dcnn_comm *comm, int root, void *bytes, size_t length) {
     const size_t most = (size_t)1 << 30; /* MPI counts are int */
     if (comm->world == MPI_COMM_NULL) return;
+    DCNN_COMM_MEET(comm, length);
     for (size_t at = 0; at < length; at += most)
         MPI_Bcast((char *)bytes + at, (int)(length - at < most ? length - at : most), MPI_BYTE, root, comm->world);
 }
 
 void dcnn_comm_add_integers(dcnn_comm *comm, int64_t *values, int count) {
+    DCNN_COMM_MEET(comm, count);
     if (comm->world != MPI_COMM_NULL) MPI_Allreduce(MPI_IN_PLACE, values, count, MPI_INT64_T, MPI_SUM, comm->world);
 }
 
 void dcnn_comm_gather(dcnn_comm *comm, const void *mine, int64_t length, void *all, const int64_t *lengths) {
     const int64_t most = (int64_t)1 << 30;
+    DCNN_COMM_MEET(comm, 0);
     if (comm->rank != 0) {
         for (int64_t at = 0; at < length; at += most)
             MPI_Send((const char *)mine + at, (int)(length - at < most ? length - at : most), MPI_BYTE, 0, 0,

@@ -10,6 +10,9 @@
  * where they lie. Only what a domain has added up goes over the network, on *rails*: rank i of each domain talks to
  * rank i of the others, about slice i of the vector.
  *
+ * Where domains differ in size, the smallest one's ranks say how many slices there are. By which route the rails go:
+ * comm_route.h.
+ *
  *     domain 0   rank 0   rank 1   rank 2        slices of the gradient: | 0 | 1 | 2 |
  *                   |        |        |          shared memory along the rows,
  *     domain 1   rank 3   rank 4   rank 5        messages along the columns (rails)
@@ -142,12 +145,15 @@ atomic_int *dcnn_comm_signal(dcnn_comm *comm);
 
 /* --- domains: ranks that share memory --------------------------------------------------------------------------- */
 
-/** This rank's number in its domain, and the ranks of a domain; all domains have as many. */
+/** This rank's number in its domain, and the domain's ranks; domains may differ in size, as nodes do. */
 int dcnn_comm_domain_rank(const dcnn_comm *comm);
 int dcnn_comm_domain_size(const dcnn_comm *comm);
 
 /** Makes each rank a domain of its own, before anything is shared. Exactly what sharing saves is then copied. */
 void dcnn_comm_separate(dcnn_comm *comm);
+
+/** Is each rank a domain of its own? The same on all ranks. *Local.* */
+bool dcnn_comm_is_separate(const dcnn_comm *comm);
 
 /**
  * Memory for a domain: `common` bytes once, and `own` bytes of each rank, in which the blocks of its gradients lie
@@ -194,8 +200,9 @@ typedef struct dcnn_shares {
     int64_t first, count; /**< of this rank */
 } dcnn_shares;
 
-/** This rank's share of a batch of so many grains. *Local.* */
+/** This rank's share of a batch of so many grains, or another rank's. *Local*, by any thread. */
 dcnn_shares dcnn_comm_shares(const dcnn_comm *comm, int64_t grains);
+dcnn_shares dcnn_comm_shares_of(const dcnn_comm *comm, int64_t grains, int rank);
 
 /**
  * Sums `count` doubles over all grains, along the tree; one message. *Collective.*
@@ -213,6 +220,10 @@ dcnn_status dcnn_comm_reserve_sums(dcnn_comm *comm, int count);
  * floats. Once a run. */
 dcnn_status dcnn_comm_reserve_gradient(dcnn_comm *comm, int batches, const int64_t *grains, int buckets,
                                        const size_t *counts);
+
+/** Bytes of this rank's memory that dcnn_comm_reserve_gradient() would take, about. *Local.* */
+size_t dcnn_comm_gradient_bytes(const dcnn_comm *comm, int batches, const int64_t *grains, int buckets,
+                                const size_t *counts);
 
 /**
  * Begins summing one bucket of the gradient over all ranks, without blocking. *Collective.*

@@ -61,6 +61,7 @@ static void *segment_of(MPI_Win handle, int rank) {
 
 dcnn_status dcnn_comm_share_nothing(dcnn_comm *comm, size_t bytes, void **block, bool *writer) {
     dcnn_window *window = find_window(comm, NULL);
+    DCNN_COMM_MEET(comm, 0);
     *writer = true;
     if (window == NULL) return DCNN_FAIL(DCNN_FAILURE, "too many shared blocks");
     window->handle = MPI_WIN_NULL;
@@ -71,6 +72,7 @@ dcnn_status dcnn_comm_share_nothing(dcnn_comm *comm, size_t bytes, void **block,
 
 dcnn_status dcnn_comm_share(dcnn_comm *comm, size_t bytes, void **block, bool *writer) {
     dcnn_window *window = find_window(comm, NULL);
+    DCNN_COMM_MEET(comm, 0);
     *writer = comm->node_rank == 0;
     if (window == NULL) return DCNN_FAIL(DCNN_FAILURE, "too many shared blocks");
     const bool alone = comm->node_count == comm->size;
@@ -84,12 +86,14 @@ dcnn_status dcnn_comm_share(dcnn_comm *comm, size_t bytes, void **block, bool *w
 
 void dcnn_comm_share_done(dcnn_comm *comm, void *block) {
     const dcnn_window *window = find_window(comm, block);
+    DCNN_COMM_MEET(comm, 0);
     if (window->handle != MPI_WIN_NULL) MPI_Win_fence(0, window->handle);
 }
 
 /* Where a node has one copy, only its first rank takes part. */
 void dcnn_comm_share_bytes(dcnn_comm *comm, const void *block, void *bytes, size_t length) {
     if (comm->world == MPI_COMM_NULL) return;
+    DCNN_COMM_MEET(comm, length);
     const bool takes_part = comm->node_rank == 0 || find_window(comm, block)->handle == MPI_WIN_NULL;
     MPI_Comm leaders;
     MPI_Comm_split(comm->world, takes_part ? 0 : MPI_UNDEFINED, comm->rank, &leaders);
@@ -103,6 +107,7 @@ void dcnn_comm_share_bytes(dcnn_comm *comm, const void *block, void *bytes, size
 void dcnn_comm_unshare(dcnn_comm *comm, void *block) {
     dcnn_window *window = block ? find_window(comm, block) : NULL;
     if (window == NULL) return;
+    DCNN_COMM_MEET(comm, 0);
     if (window->handle == MPI_WIN_NULL)
         dcnn_block_free(window->base);
     else
@@ -112,42 +117,61 @@ void dcnn_comm_unshare(dcnn_comm *comm, void *block) {
 
 /* --- domains ---------------------------------------------------------------------------------------------------- */
 
-static int common_divisor(int a, int b) {
-    return b == 0 ? a : common_divisor(b, a % b);
-}
-
-/* Ranks of a domain: as many as divide every node's ranks, at most DCNN_DOMAIN_RANKS. */
+/* Ranks of a domain at most: those of a node, or DCNN_DOMAIN_RANKS. */
 static int choose_domain_size(const dcnn_comm *comm) {
-    if (comm->world == MPI_COMM_NULL) return 1;
-    int *sizes = calloc((size_t)comm->size, sizeof *sizes), size = 0;
-    if (sizes == NULL) MPI_Abort(comm->world, DCNN_FAILURE);
-    MPI_Allgather(&comm->node_size, 1, MPI_INT, sizes, 1, MPI_INT, comm->world);
-    for (int rank = 0; rank < comm->size; rank++) size = common_divisor(size, sizes[rank]);
-    free(sizes);
     const char *text = getenv("DCNN_DOMAIN_RANKS");
-    int most = text ? atoi(text) : size;
-    MPI_Bcast(&most, 1, MPI_INT, 0, comm->world);
-    int best = 1;
-    for (int divisor = 1; divisor <= size && divisor <= most; divisor++)
-        if (size % divisor == 0) best = divisor;
-    return best;
+    int most = text ? atoi(text) : comm->size;
+    if (comm->world != MPI_COMM_NULL) MPI_Bcast(&most, 1, MPI_INT, 0, comm->world);
+    return most < 1 ? 1 : most;
 }
 
-static dcnn_status make_domains_of(dcnn_comm *comm, int size) {
-    comm->domain.size = size;
-    comm->domain.count = comm->size / size;
-    comm->domain.rank = comm->rank % size;
-    comm->domain.index = comm->rank / size;
-    if (comm->world != MPI_COMM_NULL) {
-        MPI_Comm_split(comm->world, comm->domain.index, comm->rank, &comm->domain.comm);
-        MPI_Comm_split(comm->world, comm->domain.rank, comm->rank, &comm->domain.rail);
+/* The first rank of this one's domain: a node's ranks, which follow one another, in as few domains as may be, alike. */
+static int first_of_domain(const dcnn_comm *comm, int most) {
+    const int64_t node = comm->node_size, domains = (node + most - 1) / most;
+    int64_t domain = 0;
+    while (node * (domain + 1) / domains <= comm->node_rank) domain++;
+    return comm->rank - comm->node_rank + (int)(node * domain / domains);
+}
+
+/* Where all domains begin, and what follows from it. */
+static dcnn_status list_domains(dcnn_comm *comm, int most) {
+    dcnn_domain *d = &comm->domain;
+    const int first = first_of_domain(comm, most);
+    int *firsts = calloc((size_t)comm->size + 1, sizeof *firsts);
+    d->firsts = firsts;
+    d->bounds = calloc((size_t)comm->size + 2, sizeof *d->bounds);
+    DCNN_TRY(dcnn_comm_agree(comm, firsts && d->bounds ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: domains")));
+    firsts[0] = first;
+    if (comm->world != MPI_COMM_NULL) MPI_Allgather(&first, 1, MPI_INT, firsts, 1, MPI_INT, comm->world);
+    d->count = 0;
+    for (int rank = 0; rank < comm->size; rank++)
+        if (firsts[rank] == rank) firsts[d->count++] = rank;
+    firsts[d->count] = comm->size;
+    d->bounds[d->count + 1] = -1; /* of no batch yet */
+    d->rails = comm->size;
+    for (int i = 0; i < d->count; i++) {
+        const int size = firsts[i + 1] - firsts[i];
+        if (size < d->rails) d->rails = size;
+        if (firsts[i] == first) d->index = i;
     }
-    comm->domain.segments = calloc((size_t)size, sizeof *comm->domain.segments);
-    DCNN_TRY(
-        dcnn_comm_agree(comm, comm->domain.segments ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: a domain")));
+    d->rank = comm->rank - first;
+    d->size = firsts[d->index + 1] - first;
+    if (d->count == 1) d->rails = d->size;
+    return DCNN_OK;
+}
+
+static dcnn_status make_domains_of(dcnn_comm *comm, int most) {
+    dcnn_domain *d = &comm->domain;
+    DCNN_TRY(list_domains(comm, most));
+    if (comm->world != MPI_COMM_NULL) {
+        MPI_Comm_split(comm->world, d->index, comm->rank, &d->comm);
+        MPI_Comm_split(comm->world, d->rank < d->rails ? d->rank : MPI_UNDEFINED, comm->rank, &d->rail);
+    }
+    d->segments = calloc((size_t)d->size, sizeof *d->segments);
+    DCNN_TRY(dcnn_comm_agree(comm, d->segments ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: a domain")));
     void *barrier;
-    DCNN_TRY(dcnn_comm_share_domain(comm, sizeof *comm->domain.barrier, 0, &barrier, NULL));
-    comm->domain.barrier = barrier;
+    DCNN_TRY(dcnn_comm_share_domain(comm, sizeof *d->barrier, 0, &barrier, NULL));
+    d->barrier = barrier;
     return DCNN_OK;
 }
 
@@ -159,7 +183,11 @@ void dcnn_comm_forget_domains(dcnn_comm *comm) {
     dcnn_comm_unshare(comm, comm->domain.barrier);
     comm->domain.barrier = NULL;
     free(comm->domain.segments);
+    free(comm->domain.firsts);
+    free(comm->domain.bounds);
     comm->domain.segments = NULL;
+    comm->domain.firsts = NULL;
+    comm->domain.bounds = NULL;
 }
 
 void dcnn_comm_free_domains(dcnn_comm *comm) {
@@ -169,9 +197,13 @@ void dcnn_comm_free_domains(dcnn_comm *comm) {
 }
 
 void dcnn_comm_separate(dcnn_comm *comm) {
-    if (comm->domain.size == 1) return;
+    if (comm->domain.count == comm->size) return;
     dcnn_comm_free_domains(comm);
     if (make_domains_of(comm, 1) != DCNN_OK) MPI_Abort(comm->world, DCNN_FAILURE);
+}
+
+bool dcnn_comm_is_separate(const dcnn_comm *comm) {
+    return comm->domain.count == comm->size;
 }
 
 int dcnn_comm_domain_rank(const dcnn_comm *comm) {
@@ -188,10 +220,12 @@ static size_t pages(size_t bytes) {
 
 dcnn_status dcnn_comm_share_domain(dcnn_comm *comm, size_t common, size_t own, void **common_block, void **own_block) {
     dcnn_window *window = find_window(comm, NULL);
+    DCNN_COMM_MEET(comm, common);
     if (window == NULL) return DCNN_FAIL(DCNN_FAILURE, "too many shared blocks");
     common = pages(common);
     if (comm->domain.size == 1) { /* own memory can have huge pages */
         window->handle = MPI_WIN_NULL;
+        DCNN_TRY(dcnn_comm_agree(comm, DCNN_OK)); /* other domains may be larger: see open_window() */
         DCNN_TRY(dcnn_comm_agree(comm, dcnn_block_create(common + own, "a rank's state", &window->base)));
         if (own > 0) comm->domain.segments[0] = (char *)window->base + common;
     } else {
@@ -209,43 +243,19 @@ dcnn_status dcnn_comm_share_domain(dcnn_comm *comm, size_t common, size_t own, v
     return DCNN_OK;
 }
 
+/* While it waits: gradients that are on their way to other domains move on. */
+static void move_gradients(void *comm) {
+    dcnn_comm_progress(comm);
+}
+
 void dcnn_comm_domain_barrier(dcnn_comm *comm) {
-    comm->domain.meetings++;
-    if (comm->domain.size == 1) return;
-    const double from_s = dcnn_now_s();
-    dcnn_barrier_wait(comm->domain.barrier, (unsigned)comm->domain.size, comm->oversubscribed ? FEW_SPINS : SPINS);
-    dcnn_comm_waited(comm, false, from_s);
-}
-
-/* --- shares ----------------------------------------------------------------------------------------------------- */
-
-size_t dcnn_comm_part_first(size_t count, int part, int parts) {
-    return part == parts ? count : (size_t)((int64_t)count * part / parts) / 16 * 16;
-}
-
-void dcnn_comm_slice(const dcnn_comm *comm, size_t count, size_t *first, size_t *length) {
-    *first = dcnn_comm_part_first(count, comm->domain.rank, comm->domain.size);
-    *length = dcnn_comm_part_first(count, comm->domain.rank + 1, comm->domain.size) - *first;
-}
-
-dcnn_shares dcnn_comm_shares(const dcnn_comm *comm, int64_t grains) {
-    const int64_t first = dcnn_share_first(grains, comm->rank, comm->size);
-    return (dcnn_shares){grains, first, dcnn_share_first(grains, comm->rank + 1, comm->size) - first};
-}
-
-static dcnn_tree blocks_of_ranks(const dcnn_comm *comm, int64_t grains, int first_rank, int end_rank) {
-    const int64_t first = dcnn_share_first(grains, first_rank, comm->size);
-    return dcnn_tree_share(first, dcnn_share_first(grains, end_rank, comm->size) - first, grains);
-}
-
-dcnn_tree dcnn_comm_blocks_of_rank(const dcnn_comm *comm, int64_t grains, int rank) {
-    return blocks_of_ranks(comm, grains, rank, rank + 1);
-}
-
-dcnn_tree dcnn_comm_blocks_of_domain(const dcnn_comm *comm, int64_t grains, int domain) {
-    return dcnn_comm_blocks_of_domains(comm, grains, domain, domain + 1);
-}
-
-dcnn_tree dcnn_comm_blocks_of_domains(const dcnn_comm *comm, int64_t grains, int first, int end) {
-    return blocks_of_ranks(comm, grains, first * comm->domain.size, end * comm->domain.size);
+    DCNN_COMM_MEET(comm, 0);
+    if (comm->domain.size > 1) {
+        const double from_s = dcnn_now_s();
+        const bool sends = dcnn_comm_is_sending(comm);
+        dcnn_barrier_wait(comm->domain.barrier, (unsigned)comm->domain.size, comm->oversubscribed ? FEW_SPINS : SPINS,
+                          sends ? move_gradients : NULL, comm);
+        dcnn_comm_waited(comm, false, from_s);
+    }
+    comm->domain.meetings++; /* now, not before: others' blocks may be read only from here on */
 }

@@ -4,16 +4,18 @@
  *
  * A bucket goes two ways. In the domain: each rank says where its blocks lie; once the domain has met, each rank adds
  * one slice of all ranks' blocks, reading them in place. Over the network: what the domain could not merge travels
- * along the rank's rail, part p of the slice to domain p, which adds in tree order and sends the sum back to all
- * (reduce-scatter, allgather). Where shares are whole subtrees, as with 2, 4 or 8 domains, that is as many bytes as
- * MPI_Allreduce moves.
+ * along the rank's rail by its route (comm_route.h): groups of neighbouring domains swap halves, merge, and swap again
+ * with the next, until each domain has a part of the sum of all; then the parts go back the same way. Where a group's
+ * grains are a whole subtree, as with 2, 4 or 8 domains, that is as many bytes as MPI_Allreduce moves.
  */
 #include <mpi.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "comm/comm_private.h"
+#include "comm/comm_route.h"
 
 enum { REDUCE_TAG = 1 << 10, GATHER_TAG = 1 << 11 };
 
@@ -26,9 +28,10 @@ enum { MESSAGE = 15 * 1024 };
 
 typedef enum exchange_state {
     IDLE,
-    PUBLISHED,  /* our blocks may be read; the others' may be once the domain has met */
-    TRAVELLING, /* the domain's blocks are on the rail */
-    RETURNING   /* our part is added and on its way to the other domains */
+    PUBLISHED, /* our blocks may be read; the others' may be once the domain has met */
+    REDUCING,  /* groups merge, round by round */
+    GATHERING, /* parts of the sum come back, the last round first */
+    SENDING    /* all is here; our last messages may still be on their way */
 } exchange_state;
 
 /* One bucket on its way. */
@@ -37,15 +40,17 @@ struct dcnn_exchange {
     unsigned met; /* comm->domain.meetings when it was published */
     const dcnn_kernels *kernels;
     int64_t grains;
-    size_t count;                          /* of the bucket */
     float *slice;                          /* our slice of the total */
     size_t first, length;                  /* of the slice */
-    const float *sources[DCNN_TREE_DEPTH]; /* the domain's blocks of the slice */
-    float *merged;                         /* where they lie, unless they are a lone rank's own */
-    float *received;                       /* the other domains' blocks of our part, in order */
-    MPI_Request *requests;                 /* [0, arriving) blocks coming to us; then sends, and the others' sums */
-    int *finished;                         /* room for MPI_Testsome */
-    int request_count, arriving;
+    dcnn_route route;                      /* of a vector as long */
+    int round;                             /* in progress */
+    const float *sources[DCNN_TREE_DEPTH]; /* our group's blocks of the slice, where we have them */
+    float *work[2];                        /* [most blocks][slice] in turns: where they lie, unless a lone rank's own */
+    float *received;                       /* the other groups' blocks of what we keep, round by round */
+    size_t received_first[DCNN_MOST_ROUNDS];
+    MPI_Request *requests; /* blocks coming to us, round by round; sums coming back, likewise; then what we send */
+    int reduce_first[DCNN_MOST_ROUNDS + 1], gather_first[DCNN_MOST_ROUNDS + 1], request_count;
+    int *finished; /* room for MPI_Testsome */
 };
 
 /* --- adding along the tree -------------------------------------------------------------------------------------- */
@@ -94,14 +99,17 @@ static int64_t *published(const dcnn_comm *comm, int bucket, int domain_rank) {
 static sources blocks_in_domain(const dcnn_comm *comm, const dcnn_exchange *exchange, int bucket) {
     sources all = {0, comm->gradients.blocks, comm->gradients.vectors};
     for (int i = 0; i < comm->domain.size; i++) {
-        const dcnn_tree theirs =
-            dcnn_comm_blocks_of_rank(comm, exchange->grains, comm->domain.index * comm->domain.size + i);
+        const dcnn_tree theirs = dcnn_comm_blocks_of_rank(comm, exchange->grains, i);
         for (int k = 0; k < theirs.depth; k++) {
             const void *at = comm->domain.segments[i] + published(comm, bucket, i)[k];
             append(&all, theirs.blocks[k], (const float *)at + exchange->first);
         }
     }
     return all;
+}
+
+static dcnn_tree blocks_of_group(const dcnn_comm *comm, const dcnn_exchange *exchange, int first, int end) {
+    return dcnn_comm_blocks_of_domains(comm, exchange->grains, first, end);
 }
 
 /* Our slice of what the domain's ranks published. */
@@ -114,19 +122,13 @@ static void add_in_domain(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) 
         memcpy(exchange->sources, all.vectors, (size_t)all.count * sizeof *all.vectors);
     } else {
         float *out[DCNN_TREE_DEPTH];
-        const int left = dcnn_comm_blocks_of_domain(comm, exchange->grains, comm->domain.index).depth;
-        for (int i = 0; i < left; i++) exchange->sources[i] = out[i] = exchange->merged + (size_t)i * exchange->length;
+        const int left = blocks_of_group(comm, exchange, comm->domain.index, comm->domain.index + 1).depth;
+        for (int i = 0; i < left; i++) exchange->sources[i] = out[i] = exchange->work[1] + (size_t)i * exchange->length;
         add_sources(comm, exchange, &all, exchange->length, out);
     }
 }
 
 /* --- over the network ------------------------------------------------------------------------------------------- */
-
-static size_t part_of_domain(const dcnn_comm *comm, const dcnn_exchange *exchange, int domain, size_t *length) {
-    const size_t first = dcnn_comm_part_first(exchange->length, domain, comm->domain.count);
-    *length = dcnn_comm_part_first(exchange->length, domain + 1, comm->domain.count) - first;
-    return first;
-}
 
 static MPI_Request *next_request(dcnn_exchange *exchange) {
     MPI_Request *next = &exchange->requests[exchange->request_count++];
@@ -153,48 +155,90 @@ static void receive_vector(dcnn_comm *comm, dcnn_exchange *exchange, float *vect
                   next_request(exchange));
 }
 
-/* Posts all receives, and sends each domain its part of our blocks. */
-static void send_blocks(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) {
-    const int mine = dcnn_comm_blocks_of_domain(comm, exchange->grains, comm->domain.index).depth;
-    size_t length;
-    part_of_domain(comm, exchange, comm->domain.index, &length);
-    float *received = exchange->received;
+/* The group that we are in before a round, and the other one. */
+static dcnn_tree our_blocks(const dcnn_comm *comm, const dcnn_exchange *exchange, const dcnn_round *round) {
+    const bool left = comm->domain.index < round->middle;
+    return blocks_of_group(comm, exchange, left ? round->first : round->middle, left ? round->middle : round->end);
+}
+
+static dcnn_tree their_blocks(const dcnn_comm *comm, const dcnn_exchange *exchange, const dcnn_round *round) {
+    const bool left = comm->domain.index < round->middle;
+    return blocks_of_group(comm, exchange, left ? round->middle : round->first, left ? round->end : round->middle);
+}
+
+/* Posts the receives of all rounds, there and back: a message that is expected goes where it belongs at once. */
+static void expect_all(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) {
+    const dcnn_route *route = &exchange->route;
+    size_t at = 0;
     exchange->request_count = 0;
-    for (int domain = 0; domain < comm->domain.count; domain++) {
-        if (domain == comm->domain.index) continue;
-        const int depth = dcnn_comm_blocks_of_domain(comm, exchange->grains, domain).depth;
-        for (int i = 0; i < depth; i++, received += length)
-            receive_vector(comm, exchange, received, length, domain, REDUCE_TAG + bucket);
+    for (int r = 0; r < route->round_count; r++) {
+        const dcnn_round *round = &route->rounds[r];
+        const int depth = their_blocks(comm, exchange, round).depth;
+        exchange->reduce_first[r] = exchange->request_count;
+        exchange->received_first[r] = at;
+        for (int i = round->first_segment; i < round->end_segment; i++) {
+            const dcnn_segment *part = &route->segments[i];
+            for (int k = 0; k < depth && part->kept; k++, at += part->length)
+                receive_vector(comm, exchange, exchange->received + at, part->length, part->peer, REDUCE_TAG + bucket);
+        }
     }
-    exchange->arriving = exchange->request_count;
-    for (int step = 1; step < comm->domain.count;
-         step++) { /* each begins with its neighbour: none is everyone's first */
-        const int domain = (comm->domain.index + step) % comm->domain.count;
-        const size_t first = part_of_domain(comm, exchange, domain, &length);
-        receive_vector(comm, exchange, exchange->slice + first, length, domain, GATHER_TAG + bucket);
-        for (int i = 0; i < mine; i++)
-            send_vector(comm, exchange, exchange->sources[i] + first, length, domain, REDUCE_TAG + bucket);
+    exchange->reduce_first[route->round_count] = exchange->request_count;
+    for (int r = 0; r < route->round_count; r++) {
+        exchange->gather_first[r] = exchange->request_count;
+        for (int i = route->rounds[r].first_segment; i < route->rounds[r].end_segment; i++) {
+            const dcnn_segment *part = &route->segments[i];
+            if (!part->kept)
+                receive_vector(comm, exchange, exchange->slice + part->first, part->length, part->peer,
+                               GATHER_TAG + bucket);
+        }
+    }
+    exchange->gather_first[route->round_count] = exchange->request_count;
+}
+
+/* Sends our group's blocks of what we give up in this round. */
+static void send_blocks(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) {
+    const dcnn_round *round = &exchange->route.rounds[exchange->round];
+    const int depth = our_blocks(comm, exchange, round).depth;
+    for (int i = round->first_segment; i < round->end_segment; i++) {
+        const dcnn_segment *part = &exchange->route.segments[i];
+        for (int k = 0; k < depth && !part->kept; k++)
+            send_vector(comm, exchange, exchange->sources[k] + part->first, part->length, part->peer,
+                        REDUCE_TAG + bucket);
     }
 }
 
-/* All blocks of our part are here: adds them, then sends the sum to all domains. */
-static void add_and_return(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) {
-    size_t length;
-    const size_t first = part_of_domain(comm, exchange, comm->domain.index, &length);
-    sources all = {0, comm->gradients.blocks, comm->gradients.vectors};
-    const float *received = exchange->received;
-    for (int domain = 0; domain < comm->domain.count; domain++) {
-        const bool own = domain == comm->domain.index;
-        const dcnn_tree blocks = dcnn_comm_blocks_of_domain(comm, exchange->grains, domain);
-        for (int i = 0; i < blocks.depth; i++) {
-            append(&all, blocks.blocks[i], own ? exchange->sources[i] + first : received);
-            if (!own) received += length;
-        }
+/* The other group's blocks of what we keep are here: adds them to ours. In turns in two places, for what the round
+ * before sent may still lie in the other. */
+static void merge_groups(dcnn_comm *comm, dcnn_exchange *exchange) {
+    const dcnn_round *round = &exchange->route.rounds[exchange->round];
+    const dcnn_tree ours = our_blocks(comm, exchange, round), theirs = their_blocks(comm, exchange, round);
+    const bool left = comm->domain.index < round->middle, last = exchange->round + 1 == exchange->route.round_count;
+    const int depth = last ? 1 : blocks_of_group(comm, exchange, round->first, round->end).depth;
+    float *base[DCNN_TREE_DEPTH], *out[DCNN_TREE_DEPTH];
+    for (int k = 0; k < depth; k++)
+        base[k] = last ? exchange->slice : exchange->work[exchange->round % 2] + (size_t)k * exchange->length;
+    const float *received = exchange->received + exchange->received_first[exchange->round];
+    for (int i = round->first_segment; i < round->end_segment; i++) {
+        const dcnn_segment *part = &exchange->route.segments[i];
+        if (!part->kept) continue;
+        sources all = {0, comm->gradients.blocks, comm->gradients.vectors};
+        for (int k = 0; k < ours.depth && left; k++) append(&all, ours.blocks[k], exchange->sources[k] + part->first);
+        for (int k = 0; k < theirs.depth; k++, received += part->length) append(&all, theirs.blocks[k], received);
+        for (int k = 0; k < ours.depth && !left; k++) append(&all, ours.blocks[k], exchange->sources[k] + part->first);
+        for (int k = 0; k < depth; k++) out[k] = base[k] + part->first;
+        add_sources(comm, exchange, &all, part->length, out);
     }
-    float *out[1] = {exchange->slice + first};
-    add_sources(comm, exchange, &all, length, out);
-    for (int domain = 0; domain < comm->domain.count; domain++)
-        if (domain != comm->domain.index) send_vector(comm, exchange, out[0], length, domain, GATHER_TAG + bucket);
+    for (int k = 0; k < depth; k++) exchange->sources[k] = base[k];
+}
+
+/* Sends the sum of what we kept in this round to those who gave it up. */
+static void send_sums(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) {
+    const dcnn_round *round = &exchange->route.rounds[exchange->round];
+    for (int i = round->first_segment; i < round->end_segment; i++) {
+        const dcnn_segment *part = &exchange->route.segments[i];
+        if (part->kept)
+            send_vector(comm, exchange, exchange->slice + part->first, part->length, part->peer, GATHER_TAG + bucket);
+    }
 }
 
 /* --- a bucket's way --------------------------------------------------------------------------------------------- */
@@ -206,13 +250,13 @@ static void wait_for(MPI_Request *requests, int count) {
 }
 
 /* As MPI_Testsome; in an elastic comm one by one, too. @return how many end now, MPI_UNDEFINED if all had before */
-static int test_some(const dcnn_comm *comm, dcnn_exchange *exchange, int count) {
+static int test_some(const dcnn_comm *comm, dcnn_exchange *exchange, int first, int count) {
     int done = MPI_UNDEFINED;
     if (!comm->elastic) {
-        MPI_Testsome(count, exchange->requests, &done, exchange->finished, MPI_STATUSES_IGNORE);
+        MPI_Testsome(count, exchange->requests + first, &done, exchange->finished, MPI_STATUSES_IGNORE);
         return done;
     }
-    for (int i = 0; i < count; i++) {
+    for (int i = first; i < first + count; i++) {
         if (exchange->requests[i] == MPI_REQUEST_NULL) continue;
         int ended = 0;
         MPI_Test(&exchange->requests[i], &ended, MPI_STATUS_IGNORE);
@@ -221,70 +265,113 @@ static int test_some(const dcnn_comm *comm, dcnn_exchange *exchange, int count) 
     return done;
 }
 
-/* Are these requests done? Waits for them if asked to; else moves them as far as they go now: one call of MPI's reads
- * little more than a message. */
-static bool are_done(dcnn_comm *comm, dcnn_exchange *exchange, int count, bool wait) {
-    if (wait) {
-        const double from_s = dcnn_now_s();
-        wait_for(exchange->requests, count);
-        dcnn_comm_waited(comm, true, from_s);
-        return !comm->broken;
-    }
+/* Are requests [first, end) done? Moves them as far as they go now: one call of MPI's reads little more than a
+ * message. */
+static bool are_done(dcnn_comm *comm, dcnn_exchange *exchange, int first, int end) {
+    if (first == end) return true;
     int done;
-    do done = test_some(comm, exchange, count);
+    do done = test_some(comm, exchange, first, end - first);
     while (done > 0 && !comm->broken);
     return done == MPI_UNDEFINED && !comm->broken;
 }
 
-/* Moves a bucket along; waits for what it waits for in states up to `waits`. */
-static void advance(dcnn_comm *comm, int bucket, exchange_state waits) {
-    dcnn_exchange *exchange = &comm->gradients.exchanges[bucket];
-    if (exchange->state == PUBLISHED) {
-        if (comm->domain.size > 1 && exchange->met == comm->domain.meetings) return;
+/* The next step of a bucket's way, if what it waits for has come. */
+static bool step(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) {
+    const int rounds = exchange->route.round_count;
+    switch (exchange->state) {
+    case IDLE:
+        return false;
+    case PUBLISHED:
+        if (comm->domain.size > 1 && exchange->met == comm->domain.meetings) return false;
         add_in_domain(comm, exchange, bucket);
-        exchange->state = comm->domain.count > 1 ? TRAVELLING : IDLE;
-        if (exchange->state == TRAVELLING) send_blocks(comm, exchange, bucket);
-    }
-    if (exchange->state == TRAVELLING && are_done(comm, exchange, exchange->arriving, waits >= TRAVELLING)) {
-        add_and_return(comm, exchange, bucket);
-        exchange->state = RETURNING;
-    }
-    if (exchange->state == RETURNING && are_done(comm, exchange, exchange->request_count, waits >= RETURNING))
+        exchange->state = exchange->length > 0 && comm->domain.count > 1 ? REDUCING : IDLE;
+        if (exchange->state == IDLE) return true;
+        exchange->round = 0;
+        expect_all(comm, exchange, bucket);
+        send_blocks(comm, exchange, bucket);
+        return true;
+    case REDUCING:
+        if (!are_done(comm, exchange, exchange->reduce_first[exchange->round],
+                      exchange->reduce_first[exchange->round + 1]))
+            return false;
+        merge_groups(comm, exchange);
+        if (++exchange->round < rounds) {
+            send_blocks(comm, exchange, bucket);
+        } else {
+            exchange->round--;
+            exchange->state = GATHERING;
+            send_sums(comm, exchange, bucket);
+        }
+        return true;
+    case GATHERING:
+        if (!are_done(comm, exchange, exchange->gather_first[exchange->round],
+                      exchange->gather_first[exchange->round + 1]))
+            return false;
+        if (--exchange->round >= 0)
+            send_sums(comm, exchange, bucket);
+        else
+            exchange->state = SENDING;
+        return true;
+    case SENDING:
+        if (!are_done(comm, exchange, exchange->gather_first[rounds], exchange->request_count)) return false;
         exchange->state = IDLE;
+        return true;
+    }
+    return false;
+}
+
+/* Moves all buckets as far as they go now. @return whether any moved */
+static bool advance(dcnn_comm *comm) {
+    bool moved = false;
+    for (int i = 0; i < comm->gradients.count; i++)
+        while (!comm->broken && step(comm, &comm->gradients.exchanges[i], i)) moved = true;
+    return moved;
+}
+
+bool dcnn_comm_is_sending(const dcnn_comm *comm) {
+    for (int i = 0; i < comm->gradients.count; i++)
+        if (comm->gradients.exchanges[i].state >= REDUCING) return true;
+    return false;
 }
 
 void dcnn_comm_gradient_begin(dcnn_comm *comm, const dcnn_kernels *kernels, int bucket, dcnn_shares shares,
                               size_t count, float *const *blocks, float *total) {
     dcnn_exchange *exchange = &comm->gradients.exchanges[bucket];
+    DCNN_COMM_MEET(comm, bucket);
     exchange->state = PUBLISHED;
     exchange->met = comm->domain.meetings;
     exchange->kernels = kernels;
     exchange->grains = shares.grains;
-    exchange->count = count;
     dcnn_comm_slice(comm, count, &exchange->first, &exchange->length);
     exchange->slice = total + exchange->first;
     const int depth = dcnn_tree_share(shares.first, shares.count, shares.grains).depth;
     for (int i = 0; i < depth; i++)
         published(comm, bucket, comm->domain.rank)[i] = (char *)blocks[i] - comm->domain.segments[comm->domain.rank];
-    advance(comm, bucket, IDLE);
+    advance(comm);
 }
 
 void dcnn_comm_progress(dcnn_comm *comm) {
-    for (int i = 0; i < comm->gradients.count; i++) advance(comm, i, IDLE);
+    advance(comm);
 }
 
 void dcnn_comm_gradient_finish(dcnn_comm *comm) {
+    DCNN_COMM_MEET(comm, 0);
     bool unmet = false; /* the same on all ranks: who could not have read yet has not */
     for (int i = 0; i < comm->gradients.count; i++)
         unmet = unmet || (comm->gradients.exchanges[i].state == PUBLISHED &&
                           comm->gradients.exchanges[i].met == comm->domain.meetings);
     if (unmet) dcnn_comm_domain_barrier(comm);
-    for (int i = 0; i < comm->gradients.count; i++) advance(comm, i, TRAVELLING); /* all are on their way back, … */
-    for (int i = 0; i < comm->gradients.count; i++) advance(comm, i, RETURNING);  /* … before one is waited for */
+    advance(comm);
+    if (!dcnn_comm_is_sending(comm)) return;
+    const double from_s = dcnn_now_s();
+    while (dcnn_comm_is_sending(comm) && !comm->broken)
+        if (!advance(comm)) sched_yield();
+    dcnn_comm_waited(comm, true, from_s);
 }
 
 void dcnn_comm_gradient_plain(dcnn_comm *comm, const dcnn_kernels *kernels, size_t count, int block_count,
                               float *const *blocks, float *total) {
+    DCNN_COMM_MEET(comm, count);
     if (block_count == 0)
         memset(total, 0, count * sizeof(float));
     else
@@ -297,82 +384,127 @@ void dcnn_comm_gradient_plain(dcnn_comm *comm, const dcnn_kernels *kernels, size
 
 /* --- room ------------------------------------------------------------------------------------------------------- */
 
-/* The most blocks that matter for any batch that occurs. */
-typedef struct most_blocks {
-    int in_domain; /* of all ranks of ours */
-    int of_domain; /* left of any domain */
-    int of_all_domains;
-} most_blocks;
-
 static int larger(int a, int b) {
     return a > b ? a : b;
 }
 
-static most_blocks count_blocks(const dcnn_comm *comm, int batches, const int64_t *grains) {
-    most_blocks most = {1, 1, 1};
+/* What a bucket's way takes for any batch that occurs. */
+typedef struct room {
+    int sources;                     /* added at a time */
+    int blocks;                      /* of a group of ours */
+    size_t received, sent, expected; /* floats; requests for what we send and what comes */
+} room;
+
+static size_t messages(size_t length) {
+    return (length + MESSAGE - 1) / MESSAGE;
+}
+
+static void measure_round(const dcnn_comm *comm, const dcnn_exchange *exchange, const dcnn_round *round, room *now) {
+    const size_t ours = (size_t)our_blocks(comm, exchange, round).depth,
+                 theirs = (size_t)their_blocks(comm, exchange, round).depth;
+    now->blocks = larger(now->blocks, (int)ours);
+    now->sources = larger(now->sources, (int)(ours + theirs));
+    for (int i = round->first_segment; i < round->end_segment; i++) {
+        const dcnn_segment *part = &exchange->route.segments[i];
+        now->received += part->kept ? theirs * part->length : 0;
+        now->expected += (part->kept ? theirs : 1) * messages(part->length);
+        now->sent += (part->kept ? 1 : ours) * messages(part->length);
+    }
+}
+
+static room measure(const dcnn_comm *comm, dcnn_exchange *exchange, int batches, const int64_t *grains) {
+    room most = {1, 1, 0, 0, 0};
     for (int b = 0; b < batches; b++) {
-        const int64_t batch = grains[b];
-        int in_domain = 0, all = 0;
-        for (int i = 0; i < comm->domain.size; i++)
-            in_domain += dcnn_comm_blocks_of_rank(comm, batch, comm->domain.index * comm->domain.size + i).depth;
-        for (int domain = 0; domain < comm->domain.count; domain++) {
-            const int depth = dcnn_comm_blocks_of_domain(comm, batch, domain).depth;
-            most.of_domain = larger(most.of_domain, depth);
-            all += depth;
-        }
-        most.in_domain = larger(most.in_domain, in_domain);
-        most.of_all_domains = larger(most.of_all_domains, all);
+        room now = {1, 1, 0, 0, 0};
+        exchange->grains = grains[b];
+        int in_domain = 0;
+        for (int i = 0; i < comm->domain.size; i++) in_domain += dcnn_comm_blocks_of_rank(comm, grains[b], i).depth;
+        now.sources = larger(1, in_domain);
+        for (int r = 0; r < exchange->route.round_count; r++)
+            measure_round(comm, exchange, &exchange->route.rounds[r], &now);
+        most.sources = larger(most.sources, now.sources);
+        most.blocks = larger(most.blocks, now.blocks);
+        if (now.received > most.received) most.received = now.received;
+        if (now.sent > most.sent) most.sent = now.sent;
+        if (now.expected > most.expected) most.expected = now.expected;
     }
     return most;
 }
 
-static bool make_room(dcnn_comm *comm, const most_blocks *most, int buckets, const size_t *counts) {
-    const int most_sources = larger(most->in_domain, most->of_all_domains);
+/* Which slice, by which route; *need: what that takes. */
+static bool plan_exchange(const dcnn_comm *comm, dcnn_exchange *exchange, int batches, const int64_t *grains,
+                          size_t count, room *need) {
+    dcnn_comm_slice(comm, count, &exchange->first, &exchange->length);
+    if (comm->domain.count > 1 && exchange->length > 0 &&
+        !dcnn_route_create(comm->domain.count, comm->domain.index, exchange->length, &exchange->route))
+        return false;
+    *need = measure(comm, exchange, batches, grains);
+    return true;
+}
+
+static bool make_exchange(const dcnn_comm *comm, dcnn_exchange *exchange, int batches, const int64_t *grains,
+                          size_t count, int *most_sources) {
+    room need;
+    if (!plan_exchange(comm, exchange, batches, grains, count, &need)) return false;
+    *most_sources = larger(*most_sources, need.sources);
+    if (exchange->route.round_count == 0) return true;
+    const size_t requests = need.expected + need.sent + 1;
+    exchange->requests = calloc(requests, sizeof(MPI_Request));
+    exchange->finished = calloc(requests, sizeof(int));
+    exchange->received = calloc(need.received + 1, sizeof(float));
+    for (int i = 0; i < 2; i++) exchange->work[i] = calloc((size_t)need.blocks * exchange->length, sizeof(float));
+    return exchange->requests && exchange->finished && exchange->received && exchange->work[0] && exchange->work[1];
+}
+
+size_t dcnn_comm_gradient_bytes(const dcnn_comm *comm, int batches, const int64_t *grains, int buckets,
+                                const size_t *counts) {
+    size_t floats = (size_t)DCNN_TREE_DEPTH * CHUNK;
+    for (int i = 0; i < buckets; i++) {
+        dcnn_exchange exchange = {0};
+        room need;
+        if (plan_exchange(comm, &exchange, batches, grains, counts[i], &need) && exchange.route.round_count > 0)
+            floats += need.received + 2 * (size_t)need.blocks * exchange.length;
+        dcnn_route_free(&exchange.route);
+    }
+    return floats * sizeof(float);
+}
+
+static bool make_room(dcnn_comm *comm, int batches, const int64_t *grains, int buckets, const size_t *counts) {
+    int most = 1;
     comm->gradients.exchanges = calloc((size_t)buckets, sizeof *comm->gradients.exchanges);
     comm->gradients.room = calloc((size_t)DCNN_TREE_DEPTH * CHUNK, sizeof(float));
-    comm->gradients.blocks = calloc((size_t)most_sources, sizeof *comm->gradients.blocks);
-    comm->gradients.vectors = calloc((size_t)most_sources, sizeof *comm->gradients.vectors);
-    bool good = comm->gradients.exchanges && comm->gradients.room && comm->gradients.blocks && comm->gradients.vectors;
+    bool good = comm->gradients.exchanges && comm->gradients.room;
     comm->gradients.count = comm->gradients.exchanges ? buckets : 0;
-    for (int i = 0; good && comm->domain.count > 1 && i < buckets; i++) {
-        dcnn_exchange *exchange = &comm->gradients.exchanges[i];
-        const size_t slice = counts[i] / (size_t)comm->domain.size + 16;
-        const size_t part = slice / (size_t)comm->domain.count + 16;
-        const size_t requests =
-            (size_t)(most->of_all_domains + (most->of_domain + 2) * comm->domain.count) * (part / MESSAGE + 1);
-        exchange->requests = calloc(requests, sizeof(MPI_Request));
-        exchange->finished = calloc(requests, sizeof(int));
-        exchange->received = calloc((size_t)most->of_all_domains * part, sizeof(float));
-        if (comm->domain.size > 1) exchange->merged = calloc((size_t)most->of_domain * slice, sizeof(float));
-        good = exchange->requests && exchange->finished && exchange->received &&
-               (comm->domain.size == 1 || exchange->merged);
-    }
-    return good;
+    for (int i = 0; good && i < buckets; i++)
+        good = make_exchange(comm, &comm->gradients.exchanges[i], batches, grains, counts[i], &most);
+    comm->gradients.blocks = calloc((size_t)most, sizeof *comm->gradients.blocks);
+    comm->gradients.vectors = calloc((size_t)most, sizeof *comm->gradients.vectors);
+    return good && comm->gradients.blocks && comm->gradients.vectors;
 }
 
 dcnn_status dcnn_comm_reserve_gradient(dcnn_comm *comm, int batches, const int64_t *grains, int buckets,
                                        const size_t *counts) {
     dcnn_comm_release_gradient(comm);
-    const most_blocks most = count_blocks(comm, batches, grains);
     const size_t published_bytes =
         (size_t)buckets * (size_t)comm->domain.size * DCNN_TREE_DEPTH * sizeof *comm->gradients.published;
     void *shared;
     DCNN_TRY(dcnn_comm_share_domain(comm, published_bytes, 0, &shared, NULL));
     comm->gradients.published = shared;
-    return dcnn_comm_agree(comm, make_room(comm, &most, buckets, counts)
+    return dcnn_comm_agree(comm, make_room(comm, batches, grains, buckets, counts)
                                      ? DCNN_OK
                                      : DCNN_FAIL(DCNN_FAILURE, "out of memory: room to exchange gradients"));
 }
 
 void dcnn_comm_release_gradient(dcnn_comm *comm) {
     for (int i = 0; i < comm->gradients.count; i++) {
-        if (comm->gradients.exchanges[i].state == TRAVELLING ||
-            comm->gradients.exchanges[i].state == RETURNING) /* of a broken comm */
-            wait_for(comm->gradients.exchanges[i].requests, comm->gradients.exchanges[i].request_count);
-        free(comm->gradients.exchanges[i].requests);
-        free(comm->gradients.exchanges[i].finished);
-        free(comm->gradients.exchanges[i].received);
-        free(comm->gradients.exchanges[i].merged);
+        dcnn_exchange *exchange = &comm->gradients.exchanges[i];
+        if (exchange->state >= REDUCING) wait_for(exchange->requests, exchange->request_count); /* of a broken comm */
+        dcnn_route_free(&exchange->route);
+        free(exchange->requests);
+        free(exchange->finished);
+        free(exchange->received);
+        free(exchange->work[0]);
+        free(exchange->work[1]);
     }
     free(comm->gradients.exchanges);
     free(comm->gradients.room);

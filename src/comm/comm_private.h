@@ -20,9 +20,12 @@ typedef struct dcnn_idle_shared dcnn_idle_shared;
 /* Ranks that share memory (comm_domain.c). */
 typedef struct dcnn_domain {
     MPI_Comm comm;         /* they */
-    MPI_Comm rail;         /* the ranks with this number, one a domain */
+    MPI_Comm rail;         /* the ranks with this number, one a domain; MPI_COMM_NULL: not every domain has one */
     int rank, size;        /* in it */
     int index, count;      /* which of all domains */
+    int rails;             /* ranks of the smallest domain */
+    int *firsts;           /* [count + 1] first rank of each domain */
+    int64_t *bounds;       /* [count + 2] see comm_shares.c */
     dcnn_barrier *barrier; /* shared */
     unsigned meetings;     /* barriers passed */
     char **segments;       /* [size] each rank's own part of the domain's memory */
@@ -58,6 +61,12 @@ typedef struct dcnn_waits {
     dcnn_wait list[DCNN_MOST_WAITS];
 } dcnn_waits;
 
+/* Where a rank is, of those collectives that ranks compare (comm_check.c). */
+typedef struct dcnn_collective {
+    char name[40];
+    int64_t number, size; /* from 1; what it was called with: a count, a length, a bucket */
+} dcnn_collective;
+
 enum { DCNN_MAX_WINDOWS = 8 };
 
 /* Memory that ranks share, or one rank's own block where there is nobody to share with. */
@@ -81,7 +90,17 @@ struct dcnn_comm {
     dcnn_domain domain;
     dcnn_sums sums;
     dcnn_gradients gradients;
+    dcnn_collective *places; /* [size] where the ranks are; NULL: they do not compare */
+    int64_t collectives;     /* so far, where they do */
 };
+
+/* With DCNN_CHECK_COLLECTIVES=1: every collective of comm.h begins with a comparison of which one it is, the how
+ * many-th and of what size. Where the ranks are at different ones, rank 0 warns who is where, and the job ends with 1.
+ */
+dcnn_status dcnn_comm_check_begin(dcnn_comm *comm); /* *Collective* over comm->world; again after it has changed */
+void dcnn_comm_check_end(dcnn_comm *comm);
+void dcnn_comm_meet(dcnn_comm *comm, const char *name, int64_t size); /* *Collective*; nothing without the setting */
+#define DCNN_COMM_MEET(comm, size) dcnn_comm_meet(comm, __func__, (int64_t)(size))
 
 /* Counts the cores that this rank, and its node's ranks together, may use. *Collective.* */
 void dcnn_comm_count_cores(dcnn_comm *comm);
@@ -92,19 +111,21 @@ void dcnn_comm_keep_to_a_core(const dcnn_comm *comm);
 /* Notes a wait from then until now. */
 void dcnn_comm_waited(dcnn_comm *comm, bool network, double from_s);
 
+/* Are gradients under way between domains? *Local.* */
+bool dcnn_comm_is_sending(const dcnn_comm *comm);
+
 /* First element of share `part` of `parts` of a vector, on a cache line of floats; the last share ends at `count`. */
 size_t dcnn_comm_part_first(size_t count, int part, int parts);
 
-/* The blocks that a rank, a whole domain, or domains [first, end) together bring to a batch of so many grains. */
-dcnn_tree dcnn_comm_blocks_of_rank(const dcnn_comm *comm, int64_t grains, int rank);
-dcnn_tree dcnn_comm_blocks_of_domain(const dcnn_comm *comm, int64_t grains, int domain);
+/* The blocks that a rank of this domain, or domains [first, end) together, bring to a batch of so many grains. By the
+ * thread that calls MPI. */
+dcnn_tree dcnn_comm_blocks_of_rank(const dcnn_comm *comm, int64_t grains, int domain_rank);
 dcnn_tree dcnn_comm_blocks_of_domains(const dcnn_comm *comm, int64_t grains, int first, int end);
 
 /* Was MPI started with fault tolerance? Open MPI's windows are not made for that, so nothing is shared then. */
 bool dcnn_comm_can_shrink(void);
 
-/* Takes over a communicator: who we are in it, and domains of as many ranks as share memory everywhere. *Collective.*
- */
+/* Takes over a communicator: who we are in it, and domains of the ranks that share memory. *Collective.* */
 dcnn_status dcnn_comm_adopt(dcnn_comm *comm, MPI_Comm world);
 dcnn_status dcnn_comm_make_domains(dcnn_comm *comm);
 void dcnn_comm_free_domains(dcnn_comm *comm);   /* *Collective.* */

@@ -196,6 +196,11 @@ void dcnn_comm_separate(dcnn_comm *comm) {
     (void)comm;
 }
 
+bool dcnn_comm_is_separate(const dcnn_comm *comm) {
+    (void)comm;
+    return true;
+}
+
 dcnn_status dcnn_comm_share_domain(dcnn_comm *comm, size_t common, size_t own, void **common_block, void **own_block) {
     enum { PAGE = 4096 };
     (void)comm;
@@ -269,6 +274,11 @@ dcnn_shares dcnn_comm_shares(const dcnn_comm *comm, int64_t grains) {
     return (dcnn_shares){grains, 0, grains};
 }
 
+dcnn_shares dcnn_comm_shares_of(const dcnn_comm *comm, int64_t grains, int rank) {
+    (void)rank;
+    return dcnn_comm_shares(comm, grains);
+}
+
 dcnn_status dcnn_comm_reserve_sums(dcnn_comm *comm, int count) {
     free(comm->room);
     comm->room = calloc((size_t)DCNN_TREE_DEPTH * (size_t)count, sizeof *comm->room);
@@ -297,6 +307,16 @@ dcnn_status dcnn_comm_reserve_gradient(dcnn_comm *comm, int batches, const int64
     (void)buckets;
     (void)counts;
     return DCNN_OK;
+}
+
+size_t dcnn_comm_gradient_bytes(const dcnn_comm *comm, int batches, const int64_t *grains, int buckets,
+                                const size_t *counts) {
+    (void)comm;
+    (void)batches;
+    (void)grains;
+    (void)buckets;
+    (void)counts;
+    return 0;
 }
 
 /* All grains are this process's, so its one block is the whole sum. */

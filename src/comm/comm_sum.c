@@ -9,6 +9,7 @@
  * tree's, and a rank's room and messages do not grow with the number of ranks.
  */
 #include <mpi.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,9 +80,25 @@ static void join(const dcnn_comm *comm, group *mine, const group *theirs, int co
     mine->end = end;
 }
 
+/* One message each way, either may be of no length; meanwhile gradients move on. */
+static void swap(dcnn_comm *comm, const double *mine, int mine_length, double *theirs, int theirs_length, int peer) {
+    MPI_Request requests[2] = {MPI_REQUEST_NULL, MPI_REQUEST_NULL};
+    if (theirs_length > 0) MPI_Irecv(theirs, theirs_length, MPI_DOUBLE, peer, TAG, comm->domain.rail, &requests[0]);
+    if (mine_length > 0) MPI_Isend(mine, mine_length, MPI_DOUBLE, peer, TAG, comm->domain.rail, &requests[1]);
+    for (int i = 0; i < 2; i++) {
+        int done = 0;
+        while (dcnn_comm_is_sending(comm) && !comm->broken && !done) {
+            if (MPI_Test(&requests[i], &done, MPI_STATUS_IGNORE) != MPI_SUCCESS) break;
+            if (!done) dcnn_comm_progress(comm);
+            if (!done) sched_yield();
+        }
+        if (!done) MPI_Wait(&requests[i], MPI_STATUS_IGNORE);
+    }
+}
+
 /* By the first rank of each domain: sums on with the others; `mine` becomes all. Of domains that are not a power of
  * two, the first so many pairs begin as one. */
-static void sum_over_rail(const dcnn_comm *comm, group *mine, int count, int64_t grains) {
+static void sum_over_rail(dcnn_comm *comm, group *mine, int count, int64_t grains) {
     const int domain = comm->domain.index;
     int whole = 1;
     while (2 * whole <= comm->domain.count) whole *= 2;
@@ -91,11 +108,10 @@ static void sum_over_rail(const dcnn_comm *comm, group *mine, int count, int64_t
     if (paired) {
         group other = make_group(comm, grains, domain ^ 1, (domain ^ 1) + 1, room);
         if (leads) {
-            MPI_Recv(room, slot_length(&other, count), MPI_DOUBLE, other.first, TAG, comm->domain.rail,
-                     MPI_STATUS_IGNORE);
+            swap(comm, NULL, 0, room, slot_length(&other, count), other.first);
             join(comm, mine, &other, count, grains);
         } else {
-            MPI_Send(mine->slot, slot_length(mine, count), MPI_DOUBLE, other.first, TAG, comm->domain.rail);
+            swap(comm, mine->slot, slot_length(mine, count), NULL, 0, other.first);
         }
     }
     const int number = paired ? domain / 2 : domain - pairs; /* among those that lead */
@@ -104,20 +120,19 @@ static void sum_over_rail(const dcnn_comm *comm, group *mine, int count, int64_t
         const int peer = other < pairs ? 2 * other : other + pairs;
         group theirs =
             make_group(comm, grains, from < pairs ? 2 * from : from + pairs, to < pairs ? 2 * to : to + pairs, room);
-        MPI_Sendrecv(mine->slot, slot_length(mine, count), MPI_DOUBLE, peer, TAG, room, slot_length(&theirs, count),
-                     MPI_DOUBLE, peer, TAG, comm->domain.rail, MPI_STATUS_IGNORE);
+        swap(comm, mine->slot, slot_length(mine, count), room, slot_length(&theirs, count), peer);
         join(comm, mine, &theirs, count, grains);
     }
-    if (paired && leads) MPI_Send(mine->slot, SUMS + count, MPI_DOUBLE, domain + 1, TAG, comm->domain.rail);
-    if (!leads) MPI_Recv(mine->slot, SUMS + count, MPI_DOUBLE, domain - 1, TAG, comm->domain.rail, MPI_STATUS_IGNORE);
+    if (paired && leads) swap(comm, mine->slot, SUMS + count, NULL, 0, domain + 1);
+    if (!leads) swap(comm, NULL, 0, mine->slot, SUMS + count, domain - 1);
 }
 
 /* --- all of it -------------------------------------------------------------------------------------------------- */
 
 void dcnn_comm_sum(dcnn_comm *comm, dcnn_shares shares, int count, const double *grain_sums, int stride, double *totals,
                    int *flag) {
+    DCNN_COMM_MEET(comm, count);
     const size_t slot = (size_t)comm->sums.slot_length, ranks = (size_t)comm->domain.size;
-    const int first_rank = comm->domain.index * comm->domain.size;
     double *slots = comm->sums.slots + (comm->sums.turn++ % 2) * ranks * slot,
            *total = comm->sums.slots + 2 * ranks * slot;
     partial mine = no_sums(comm, count, shares.grains, *flag);
@@ -127,7 +142,7 @@ void dcnn_comm_sum(dcnn_comm *comm, dcnn_shares shares, int count, const double 
 
     partial domain = no_sums(comm, count, shares.grains, *flag);
     for (int i = 0; i < comm->domain.size; i++) {
-        const dcnn_tree blocks = dcnn_comm_blocks_of_rank(comm, shares.grains, first_rank + i);
+        const dcnn_tree blocks = dcnn_comm_blocks_of_rank(comm, shares.grains, i);
         push_slot(&domain, &blocks, slots + (size_t)i * slot);
     }
     if (comm->domain.count == 1) {

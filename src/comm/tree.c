@@ -22,6 +22,11 @@ int dcnn_tree_push(dcnn_tree *tree, dcnn_block block, int64_t leaves) {
 
 dcnn_tree dcnn_tree_share(int64_t first, int64_t count, int64_t leaves) {
     dcnn_tree tree = {0};
-    for (int64_t leaf = first; leaf < first + count; leaf++) dcnn_tree_push(&tree, (dcnn_block){0, leaf}, leaves);
+    for (int64_t at = first, end = first + count; at < end;) { /* the largest whole subtrees, from the left */
+        int level = 0;
+        while (at % ((int64_t)2 << level) == 0 && at + ((int64_t)2 << level) <= end) level++;
+        dcnn_tree_push(&tree, (dcnn_block){level, at >> level}, leaves);
+        at += (int64_t)1 << level;
+    }
     return tree;
 }

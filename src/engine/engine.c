@@ -154,7 +154,7 @@ static dcnn_status share_state(dcnn_engine *e, const batches *list, const float 
     carve_vectors(e, &own, depth);
     void *vectors;
     dcnn_status status = dcnn_comm_share_domain(e->comm, common.used, own.used, &e->shared, &vectors);
-    if (status != DCNN_OK && dcnn_comm_domain_size(e->comm) > 1) {
+    if (status != DCNN_OK && !dcnn_comm_is_separate(e->comm)) {
         dcnn_warn("%s; until then each rank holds its own copy of the weights, which is slower", dcnn_error());
         dcnn_comm_separate(e->comm);
         status = dcnn_comm_share_domain(e->comm, common.used, own.used, &e->shared, &vectors);
@@ -181,12 +181,17 @@ static dcnn_status share_state(dcnn_engine *e, const batches *list, const float 
     return DCNN_OK;
 }
 
-static dcnn_status reserve_sums(dcnn_engine *e, const batches *list) {
-    const dcnn_net *net = e->net;
+/* Floats of each bucket of the gradient; malloc'd, NULL: out of memory. */
+static size_t *count_buckets(const dcnn_net *net) {
     size_t *counts = calloc((size_t)net->stage_count, sizeof *counts);
+    for (int stage = 0; counts && stage < net->stage_count; stage++) counts[stage] = net->buckets[stage].count;
+    return counts;
+}
+
+static dcnn_status reserve_sums(dcnn_engine *e, const batches *list) {
+    size_t *counts = count_buckets(e->net);
     DCNN_TRY(dcnn_comm_agree(e->comm, counts ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: buckets")));
-    for (int stage = 0; stage < net->stage_count; stage++) counts[stage] = net->buckets[stage].count;
-    dcnn_status status = dcnn_comm_reserve_gradient(e->comm, list->count, list->grains, net->stage_count, counts);
+    dcnn_status status = dcnn_comm_reserve_gradient(e->comm, list->count, list->grains, e->net->stage_count, counts);
     free(counts);
     DCNN_TRY(status);
     return dcnn_comm_reserve_sums(e->comm, e->sum_stride > DCNN_LOSS_SUMS ? e->sum_stride : DCNN_LOSS_SUMS);
@@ -222,18 +227,23 @@ dcnn_status dcnn_engine_measure(dcnn_comm *comm, dcnn_net *net, const dcnn_engin
     if (status == DCNN_OK) status = make_plan(e, &list, true);
     const int depth = status == DCNN_OK ? deepest_stack(e, &list) : 0;
     if (status == DCNN_OK) status = make_workers(e, depth);
+    size_t *counts = count_buckets(net);
+    if (status == DCNN_OK && counts == NULL) status = DCNN_FAIL(DCNN_FAILURE, "out of memory: buckets");
     if (status == DCNN_OK) {
         dcnn_arena own = {0}, common = {0}, vectors = {0};
         float *params;
         carve_private(e, &own);
         carve_common(e, &common, &params);
         carve_vectors(e, &vectors, depth);
-        *bytes = (dcnn_engine_bytes){.activations = dcnn_plan_bytes(e->plan),
-                                     .own = own.used + dcnn_plan_bytes(e->plan),
-                                     .vectors = vectors.used,
-                                     .common = common.used,
-                                     .threads = e->threads};
+        *bytes = (dcnn_engine_bytes){
+            .activations = dcnn_plan_bytes(e->plan),
+            .own = own.used + dcnn_plan_bytes(e->plan) +
+                   dcnn_comm_gradient_bytes(comm, list.count, list.grains, net->stage_count, counts),
+            .vectors = vectors.used,
+            .common = common.used,
+            .threads = e->threads};
     }
+    free(counts);
     free(list.grains);
     e->net = NULL; /* the caller's */
     dcnn_engine_free(e);

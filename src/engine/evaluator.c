@@ -134,8 +134,9 @@ static dcnn_status gather_probabilities(dcnn_evaluator *e, int64_t mine, dcnn_ev
         status = DCNN_FAIL(DCNN_FAILURE, "out of memory: probabilities of %lld samples", (long long)e->count);
     status = dcnn_comm_agree(e->comm, status);
     for (int rank = 0; status == DCNN_OK && rank < size; rank++) {
-        const int64_t first = dcnn_share_first(e->shares.grains, rank, size) * e->grain;
-        int64_t end = dcnn_share_first(e->shares.grains, rank + 1, size) * e->grain;
+        const dcnn_shares shares = dcnn_comm_shares_of(e->comm, e->shares.grains, rank);
+        int64_t first = shares.first * e->grain, end = first + shares.count * e->grain;
+        if (first > e->count) first = e->count;
         if (end > e->count) end = e->count;
         counts[rank] = (end - first) * classes * (int64_t)sizeof(float);
     }

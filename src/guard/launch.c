@@ -25,11 +25,20 @@ dcnn_status dcnn_launch_check_srun(const char *mpi_version) {
 }
 
 dcnn_status dcnn_launch_check_environment(void) {
-    const char *text = getenv("DCNN_DOMAIN_RANKS");
-    char *end = NULL;
-    const long most = text ? strtol(text, &end, 10) : 1;
-    if (text == NULL || (end != text && *end == '\0' && most >= 1 && most <= INT_MAX)) return DCNN_OK;
-    return DCNN_FAIL(DCNN_USAGE, "DCNN_DOMAIN_RANKS=%.60s: it takes the most ranks that share memory, from 1", text);
+    static const struct {
+        const char *name, *takes;
+        long least, most;
+    } settings[] = {{"DCNN_DOMAIN_RANKS", "the most ranks that share memory, from 1", 1, INT_MAX},
+                    {"DCNN_CHECK_COLLECTIVES", "1 (ranks compare their collectives) or 0", 0, 1}};
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+        const char *text = getenv(settings[i].name);
+        char *end = NULL;
+        const long value = text ? strtol(text, &end, 10) : 0;
+        const bool good = end != text && end && *end == '\0' && value >= settings[i].least && value <= settings[i].most;
+        if (text && !good)
+            return DCNN_FAIL(DCNN_USAGE, "%s=%.60s: it takes %s", settings[i].name, text, settings[i].takes);
+    }
+    return DCNN_OK;
 }
 
 /* What `mpirun --oversubscribe` (Open MPI 4) and `--map-by :OVERSUBSCRIBE` (4 and 5) leave in the environment. */

@@ -13,7 +13,7 @@
  */
 dcnn_status dcnn_launch_check_srun(const char *mpi_version);
 
-/** Refuses an environment that would be ignored: DCNN_DOMAIN_RANKS that is not a number of ranks. *Local.*
+/** Refuses settings of the environment that would be ignored: DCNN_DOMAIN_RANKS that is not a number of ranks. *Local.*
  * @return DCNN_OK; DCNN_USAGE */
 dcnn_status dcnn_launch_check_environment(void);
 

@@ -2,6 +2,7 @@
 /* spill.c — see spill.h. */
 #include "io/spill.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <zlib.h>
@@ -17,7 +19,18 @@
 
 enum { WORTH_SPILLING = 1 << 26, WORTH_STREAMING = 1 << 23 };
 
-/* Its room is reserved at once: a page that finds no room later would end the process. */
+/* Its room is reserved at once: a page that finds no room later would end the process. Where the file system cannot
+ * (NFS before 4.2), there must be as much room now; posix_fallocate() would write to each page instead. */
+static bool reserve(int file, size_t bytes) {
+    struct statvfs room;
+    int code;
+    do {
+        code = fallocate(file, 0, 0, (off_t)bytes) == 0 ? 0 : errno;
+    } while (code == EINTR);
+    if (code != EOPNOTSUPP) return code == 0;
+    return fstatvfs(file, &room) == 0 && bytes / room.f_frsize < room.f_bavail && ftruncate(file, (off_t)bytes) == 0;
+}
+
 static void *map_file(const char *aside, size_t bytes) {
     char path[4096];
     int file = open(aside, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
@@ -27,8 +40,7 @@ static void *map_file(const char *aside, size_t bytes) {
     }
     if (file < 0) return NULL;
     void *memory = MAP_FAILED;
-    if (posix_fallocate(file, 0, (off_t)bytes) == 0)
-        memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    if (reserve(file, bytes)) memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     close(file);
     return memory == MAP_FAILED ? NULL : memory;
 }

@@ -51,6 +51,9 @@ const dcnn_layer *const dcnn_layer_table[] = {
     &dcnn_layer_random_translation,
     &dcnn_layer_random_contrast,
     &dcnn_layer_random_brightness,
+    &dcnn_layer_stochastic_depth,
+    &dcnn_layer_layer_scale,
+    &dcnn_layer_custom_scale,
 };
 const int dcnn_layer_table_count = (int)(sizeof dcnn_layer_table / sizeof dcnn_layer_table[0]);
 

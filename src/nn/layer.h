@@ -80,6 +80,7 @@ struct dcnn_pass {
 /** A kind of layer: a row of the table. */
 struct dcnn_layer {
     const char *class_name; /**< Keras' class name */
+    const char *module;     /**< where Keras finds the class; NULL: keras.layers */
     size_t config_bytes;
     /** Reads the Keras `config` object into node->config; unknown keys that change the result are refused. */
     dcnn_status (*parse)(dcnn_node *node, const json_t *config);
@@ -123,7 +124,8 @@ extern const dcnn_layer dcnn_layer_input, dcnn_layer_conv2d, dcnn_layer_max_pool
     dcnn_layer_conv2d_transpose, dcnn_layer_spatial_dropout2d, dcnn_layer_gaussian_noise, dcnn_layer_gaussian_dropout,
     dcnn_layer_global_max_pooling2d, dcnn_layer_reshape, dcnn_layer_permute, dcnn_layer_resizing,
     dcnn_layer_random_flip, dcnn_layer_random_rotation, dcnn_layer_random_zoom, dcnn_layer_random_translation,
-    dcnn_layer_random_contrast, dcnn_layer_random_brightness;
+    dcnn_layer_random_contrast, dcnn_layer_random_brightness, dcnn_layer_stochastic_depth, dcnn_layer_layer_scale,
+    dcnn_layer_custom_scale;
 extern const dcnn_op_kind dcnn_op_conv_pool, dcnn_op_conv_max, dcnn_op_norm_relu, dcnn_op_activation, dcnn_op_function;
 
 /** Is a Conv2D node with this MaxPooling2D node behind it one fused operation on these kernels: with a ReLU

@@ -192,11 +192,17 @@ static dcnn_status check_output(dcnn_net *net) {
     return dcnn_net_set_loss(net, &loss);
 }
 
-/* Regularizers and constraints. One that is unknown does not matter until the net is to be trained. */
+/* Regularizers and constraints. One that is unknown does not matter until the net is to be trained; but with a part of
+ * them the loss would be neither the net's with them nor that without. */
 static void read_training(dcnn_net *net) {
     for (int i = 0; i < net->node_count && net->untrainable[0] == '\0'; i++)
         if (net->nodes[i].owner == i && dcnn_config_read_training(&net->nodes[i]) != DCNN_OK)
             snprintf(net->untrainable, sizeof net->untrainable, "%.250s", dcnn_error());
+    for (int i = 0; i < net->node_count && net->untrainable[0]; i++)
+        for (int j = 0; j < net->nodes[i].param_count; j++) {
+            net->nodes[i].params[j].regularizer = (dcnn_regularizer){0};
+            net->nodes[i].params[j].constraint = (dcnn_constraint){0};
+        }
 }
 
 dcnn_status dcnn_net_create(const json_t *description, dcnn_shape input, dcnn_net **out) {

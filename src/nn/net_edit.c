@@ -65,14 +65,43 @@ static dcnn_status freeze(const dcnn_net *net, const char *text, json_t *descrip
     return DCNN_OK;
 }
 
-/* The last layer with weights, which must be the Dense that classifies. */
+static void freeze_before(const dcnn_net *net, int end, json_t *description) {
+    for (int i = 0; i < end; i++)
+        if (net->nodes[i].param_count > 0)
+            json_object_set_new(config_of(description, net->nodes[i].name), "trainable", json_false());
+}
+
+static dcnn_status freeze_below(const dcnn_net *net, const char *name, json_t *description) {
+    char names[400];
+    int at = 0;
+    while (at < net->node_count && strcmp(net->nodes[at].name, name) != 0) at++;
+    if (at == net->node_count)
+        return DCNN_FAIL(DCNN_BAD_INPUT,
+                         "--freeze-below %s: the model has no layer of this name; with weights there are %s", name,
+                         names_text(net, names));
+    freeze_before(net, at, description);
+    return DCNN_OK;
+}
+
+static dcnn_status train_last(const dcnn_net *net, int count, json_t *description) {
+    int at = net->node_count, found = 0;
+    while (found < count && at > 0) found += net->nodes[--at].param_count > 0;
+    if (found < count)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "--train-last %d: the model has only %d layers with weights", count, found);
+    freeze_before(net, at, description);
+    return DCNN_OK;
+}
+
+/* The last layer with weights, which must classify: a Dense, or a Conv2D on a single position (Keras' MobileNets). */
 static dcnn_status find_head(const dcnn_net *net, int *head) {
     *head = net->node_count - 1;
     while (*head > 0 && net->nodes[*head].param_count == 0) --*head;
     const dcnn_node *node = &net->nodes[*head];
-    if (node->layer == &dcnn_layer_dense) return DCNN_OK;
+    const bool point = node->shape.h == 1 && node->shape.w == 1;
+    if (node->layer == &dcnn_layer_dense || (node->layer == &dcnn_layer_conv2d && point)) return DCNN_OK;
     return DCNN_FAIL(DCNN_BAD_INPUT,
-                     "--replace-head replaces a Dense, but the model's last layer with weights is '%s' (%s)",
+                     "--replace-head replaces a Dense, or a Conv2D whose output is one position, but the model's last "
+                     "layer with weights is '%s' (%s)",
                      node->name, node->layer->class_name);
 }
 
@@ -81,6 +110,8 @@ static dcnn_status replace_head(const dcnn_net *net, const dcnn_net_edit *edit, 
     for (int i = head; i < net->node_count; i++) {
         const dcnn_node *node = &net->nodes[i];
         json_t *config = config_of(description, node->name);
+        if (i > head && node->layer == &dcnn_layer_reshape && node->shape.rank == 1)
+            json_object_set_new(config, "target_shape", json_pack("[i]", edit->head_units));
         if (node->layer->activation == NULL) continue;
         const dcnn_activation_kind kind = node->layer->activation(node).kind;
         if (i > head && edit->head_numbers && kind != DCNN_LINEAR && node->layer != &dcnn_layer_activation)
@@ -94,7 +125,8 @@ static dcnn_status replace_head(const dcnn_net *net, const dcnn_net_edit *edit, 
             json_object_set_new(config, "activation", json_string("softmax"));
     }
     json_t *config = config_of(description, net->nodes[head].name);
-    json_object_set_new(config, "units", json_integer(edit->head_units));
+    const bool dense = net->nodes[head].layer == &dcnn_layer_dense;
+    json_object_set_new(config, dense ? "units" : "filters", json_integer(edit->head_units));
     json_object_set_new(config, "trainable", json_true());
     return DCNN_OK;
 }
@@ -119,12 +151,15 @@ static dcnn_status make_anew(const dcnn_net_edit *edit, const dcnn_net *from, co
 dcnn_status dcnn_net_edit_apply(const dcnn_net_edit *edit, dcnn_net **net) {
     dcnn_net *from = *net, *to = NULL;
     int head = -1;
-    if (edit->freeze.count == 0 && edit->head_units == 0) return DCNN_OK;
+    if (edit->freeze.count == 0 && edit->freeze_below == NULL && edit->train_last == 0 && edit->head_units == 0)
+        return DCNN_OK;
     if (edit->head_units > 0) DCNN_TRY(find_head(from, &head));
     json_t *description = dcnn_net_describe(from);
     dcnn_status status = DCNN_OK;
     for (int i = 0; i < edit->freeze.count && status == DCNN_OK; i++)
         status = freeze(from, edit->freeze.text[i], description);
+    if (status == DCNN_OK && edit->freeze_below) status = freeze_below(from, edit->freeze_below, description);
+    if (status == DCNN_OK && edit->train_last > 0) status = train_last(from, edit->train_last, description);
     if (status == DCNN_OK && head >= 0) status = replace_head(from, edit, head, description);
     if (status == DCNN_OK) status = make_anew(edit, from, description, head, &to);
     json_decref(description);

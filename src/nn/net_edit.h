@@ -14,15 +14,18 @@ typedef struct dcnn_patterns {
 /** What is to be changed. Zeroed: nothing. */
 typedef struct dcnn_net_edit {
     dcnn_patterns freeze; /**< layers whose weights stay as they are */
-    int head_units;       /**< of the last Dense, which gets new weights; 0: it stays */
-    bool head_numbers;    /**< it gives numbers (no activation), not classes (softmax where it had a sigmoid) */
-    uint64_t seed;        /**< of its weights */
+    const char
+        *freeze_below; /**< so do those of all layers before this one, in the model's order; NULL: none. Borrowed */
+    int train_last;    /**< so do those of all but so many layers with weights at its end; 0: none */
+    int head_units;    /**< of the last Dense, or Conv2D of one position, which gets new weights; 0: it stays */
+    bool head_numbers; /**< it gives numbers (no activation), not classes (softmax where it had a sigmoid) */
+    uint64_t seed;     /**< of its weights */
 } dcnn_net_edit;
 
 /**
  * Changes a net. *Local.*
  * @param net  in and out: it is freed where another one takes its place
- * @return DCNN_OK; DCNN_BAD_INPUT: a pattern that no layer's name matches, nothing left to train, no Dense at the end
+ * @return DCNN_OK; DCNN_BAD_INPUT: a name or pattern that no layer has, nothing left to train, no Dense at the end
  */
 dcnn_status dcnn_net_edit_apply(const dcnn_net_edit *edit, dcnn_net **net);
 

@@ -292,6 +292,10 @@ typedef struct call {
     const json_t *item;
     int layer, index; /* number of the layer in its model, of the call among the layer's */
     bool inference, wanted;
+    int number_count;  /* among its arguments, as in x + 3 */
+    double number;     /* the last of them */
+    bool number_first; /* 3 - x */
+    json_t *rescaling; /* what it is then, or NULL */
     int input_count;
     int inputs[DCNN_MAX_INPUTS]; /* calls */
     int node;                    /* of the net, or -1 */
@@ -343,6 +347,12 @@ static dcnn_status read_keywords(call *c, const json_t *keywords) {
 /* Keras 3: {"args": [VALUE or [VALUE, …]], "kwargs": {…}} with VALUE {"config": {"keras_history": [name, call, 0]}}. */
 static dcnn_status read_arguments(const graph *g, call *c, const json_t *argument) {
     if (json_is_null(argument)) return DCNN_OK;
+    if (json_is_number(argument) && dcnn_net_is_operation(c->item)) {
+        c->number_count++;
+        c->number = json_number_value(argument);
+        c->number_first = c->input_count == 0;
+        return DCNN_OK;
+    }
     for (size_t i = 0; i < json_array_size(argument); i++) DCNN_TRY(read_arguments(g, c, json_array_get(argument, i)));
     if (json_is_array(argument)) return DCNN_OK;
     const json_t *history = json_object_get(json_object_get(argument, "config"), "keras_history");
@@ -421,7 +431,11 @@ static dcnn_status add_calls(reader *r, const graph *g, int output, surroundings
         here.inference = here.inference || c->inference;
         if (around.model == NULL) here.outer = c->layer;
         find_place(g->layers, (size_t)c->layer, around.path, here.own);
-        DCNN_TRY(add_call(r, c->item, c->input_count, inputs, here, &c->node));
+        if (c->number_count > 0)
+            DCNN_TRY(dcnn_net_as_rescaling(c->item, c->number_count, c->input_count, c->number, c->number_first,
+                                           &c->rescaling));
+        DCNN_TRY(add_call(r, c->rescaling ? c->rescaling : c->item, c->input_count, inputs, here, &c->node));
+        if (c->rescaling) r->items[c->node] = NULL; /* it will be freed */
     }
     if (g->calls[output].node < 0) return DCNN_FAIL(DCNN_BAD_INPUT, "the model's graph has a cycle");
     return DCNN_OK;
@@ -440,6 +454,7 @@ static dcnn_status read_functional(reader *r, const json_t *model, int input, su
         status = add_calls(r, &g, last, around);
     }
     if (status == DCNN_OK) *output = g.calls[last].node;
+    for (int i = 0; i < g.count; i++) json_decref(g.calls[i].rescaling);
     free(g.calls);
     return status;
 }

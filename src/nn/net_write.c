@@ -24,8 +24,10 @@ static json_t *describe_layer(const dcnn_node *node) {
         json_pack("{s:s, s:b, s:o}", "name", node->name, "trainable", node->trainable, "dtype", describe_policy(node));
     node->layer->describe(node, config);
     if (node->kept) json_object_update(config, node->kept);
-    return json_pack("{s:s, s:s, s:o, s:n}", "module", "keras.layers", "class_name", node->layer->class_name, "config",
-                     config, "registered_name");
+    const char *module = node->layer->module;
+    return json_pack("{s:s, s:s, s:o, s:s?}", "module", module ? module : "keras.layers", "class_name",
+                     node->layer->class_name, "config", config, "registered_name",
+                     module ? node->layer->class_name : NULL);
 }
 
 static json_t *describe_value(const dcnn_net *net, int number) {

@@ -26,7 +26,8 @@ static best_file compare(const dcnn_trainer *t, const dcnn_checkpoint *best) {
     const dcnn_progress *p = &t->state.progress, *b = &best->progress;
     if (!best->own || b->seed != p->seed || b->data_checksum != p->data_checksum || !is_best(b)) return BEST_ANOTHER;
     if (b->epoch > p->epoch) return BEST_LATER;
-    if (b->epoch != p->best_epoch) return BEST_ANOTHER;
+    if (b->epoch != p->best_epoch || b->best_correct != p->best_correct || b->best_loss != p->best_loss)
+        return BEST_ANOTHER;
     if (is_best(p) && dcnn_weights_hash(best->net) != dcnn_weights_hash(t->state.net)) return BEST_ANOTHER;
     return BEST_FITS;
 }

@@ -59,12 +59,14 @@ typedef struct dcnn_train_step_report {
 typedef struct dcnn_train_options {
     const char
         *model; /**< Keras JSON or .h5 with weights to start from, or NULL: the recipe's net, fitted to the data */
-    const char *weights;    /**< Keras' .weights.h5 for a model described by JSON, or NULL */
-    dcnn_input_given input; /**< what the user says of the model's input */
-    dcnn_patterns freeze;   /**< layers that stay as they are */
-    dcnn_patterns rates;    /**< learning rates of layers, as dcnn_net_set_rates() takes them */
-    bool replace_head;      /**< of a model with weights: its last Dense is fitted to the data, with new weights */
-    const char *precision;  /**< of products: "fp32", "bf16", or NULL: as the model says, else fp32 */
+    const char *weights;      /**< Keras' .weights.h5 for a model described by JSON, or NULL */
+    dcnn_input_given input;   /**< what the user says of the model's input */
+    dcnn_patterns freeze;     /**< layers that stay as they are */
+    const char *freeze_below; /**< so do those before this one, or NULL */
+    int64_t train_last;       /**< so do all but so many of those with weights; 0: none */
+    dcnn_patterns rates;      /**< learning rates of layers, as dcnn_net_set_rates() takes them */
+    bool replace_head;        /**< of a model with weights: its last Dense is fitted to the data, with new weights */
+    const char *precision;    /**< of products: "fp32", "bf16", or NULL: as the model says, else fp32 */
     int64_t epochs;
     int64_t batch_size; /**< of the global batch */
     int64_t accumulate; /**< batches whose gradients make one step (then micro-batches); each has BatchNormalization

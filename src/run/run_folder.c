@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "guard/run_lock.h"
+#include "run/run_record.h"
 #include "sources/prepare.h"
 
 /* --- names ------------------------------------------------------------------------------------------------------ */
@@ -307,15 +308,25 @@ static dcnn_status prepare_digits(char **data) {
     return status;
 }
 
-/* The data set that a run was started with, by its record; NULL if that does not tell. */
-static char *recorded_data(const char *folder) {
-    char *path = dcnn_path_join(folder, DCNN_RUN_RECORD);
-    json_t *record = path ? json_load_file(path, 0, NULL) : NULL;
-    const char *data = json_string_value(json_object_get(record, "data"));
-    char *copy = data ? strdup(data) : NULL;
+/* The data set that the run in this folder was started with, by its record; NULL if there is no run. */
+static dcnn_status recorded_data(const char *folder, char **data) {
+    json_t *record;
+    bool damaged, found;
+    dcnn_status status = dcnn_run_record_read(folder, &record, &damaged);
+    const char *recorded = json_string_value(json_object_get(record, "data"));
+    if (recorded) *data = strdup(recorded);
+    if (recorded && *data == NULL) status = DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
     json_decref(record);
-    free(path);
-    return copy;
+    if (damaged)
+        return DCNN_FAIL(status, "%s; say which data set it was: dcnn train DATA.h5 --run %s --resume", dcnn_error(),
+                         folder);
+    if (recorded || status != DCNN_OK) return status;
+    DCNN_TRY(find_run(folder, &found));
+    if (!found) return DCNN_OK;
+    return DCNN_FAIL(DCNN_BAD_INPUT,
+                     "%s/" DCNN_RUN_RECORD " does not say which data set this run was started with: dcnn train DATA.h5 "
+                     "--run %s --resume",
+                     folder, folder);
 }
 
 /* Of a path's folders the topmost that is not there; NULL if all are. */
@@ -346,7 +357,7 @@ static void remove_made(const dcnn_run *run) {
 }
 
 static dcnn_status settle(const char *data, const char *folder, bool resume, bool overwrite, dcnn_run *run) {
-    if (data == NULL && resume && folder) run->data = recorded_data(folder);
+    if (data == NULL && resume && folder) DCNN_TRY(recorded_data(folder, &run->data));
     if (data == NULL && run->data == NULL) DCNN_TRY(prepare_digits(&run->data));
     if (data) run->data = strdup(data);
     if (run->data == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");

@@ -2,6 +2,7 @@
 /* run_record.c — see run_record.h. */
 #include "run/run_record.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,31 +50,65 @@ static dcnn_status write_json(const char *folder, const char *name, json_t *json
     return status;
 }
 
-/* Reads a record; one that is no JSON is told, and none. */
-static dcnn_status read_record(const char *path, json_t **record) {
+static dcnn_status read_record(const char *path, json_t **record, bool *damaged) {
     uint8_t *text;
     size_t length;
     json_error_t error;
     DCNN_TRY(dcnn_file_read(path, &text, &length));
-    const dcnn_status status = dcnn_json_parse((const char *)text, length, 0, record, &error);
+    dcnn_status status = dcnn_json_parse((const char *)text, length, 0, record, &error);
     free(text);
-    if (status != DCNN_BAD_INPUT) return status;
-    dcnn_warn("%s: not valid JSON (%s): the record of this run's earlier starts is lost", path, error.text);
-    return DCNN_OK;
+    *damaged = status == DCNN_BAD_INPUT;
+    if (*damaged) return DCNN_FAIL(status, "%s: damaged: line %d: %s", path, error.line, error.text);
+    DCNN_TRY(status);
+    const json_int_t version = json_integer_value(json_object_get(*record, "format_version"));
+    *damaged = !json_is_array(json_object_get(*record, "starts"));
+    if (version > DCNN_RUN_FORMAT) {
+        const char *author = json_string_value(json_object_get(*record, "dcnn"));
+        *damaged = false;
+        status = DCNN_FAIL(DCNN_BAD_INPUT,
+                           "%s: has format version %lld, this dcnn (" DCNN_VERSION ") reads versions 1 to %d: use "
+                           "the one that wrote it, dcnn %.60s",
+                           path, (long long)version, DCNN_RUN_FORMAT, author ? author : "of a newer version");
+    } else if (*damaged) {
+        status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: damaged: it has no list of starts", path);
+    }
+    return status;
 }
 
-/* The starts before this one; an empty list if there is no record, or one that is no JSON. New reference. */
-static dcnn_status earlier_starts(const char *folder, json_t **starts) {
+dcnn_status dcnn_run_record_read(const char *folder, json_t **record, bool *damaged) {
     char *path = dcnn_path_join(folder, DCNN_RUN_RECORD);
-    struct stat about;
-    json_t *record = NULL;
-    *starts = NULL;
+    struct stat about = {0};
+    *record = NULL;
+    *damaged = false;
     if (path == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
-    const dcnn_status status = stat(path, &about) == 0 && about.st_size > 0 ? read_record(path, &record) : DCNN_OK;
+    const bool found = stat(path, &about) == 0 || errno != ENOENT;
+    *damaged = found && S_ISREG(about.st_mode) && about.st_size == 0;
+    dcnn_status status = DCNN_OK;
+    if (*damaged)
+        status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: damaged: the file is empty", path);
+    else if (found)
+        status = read_record(path, record, damaged);
     free(path);
-    DCNN_TRY(status);
-    json_t *found = json_object_get(record, "starts");
-    *starts = json_is_array(found) ? json_incref(found) : json_array();
+    if (status == DCNN_OK) return status;
+    json_decref(*record);
+    *record = NULL;
+    return status;
+}
+
+/* The starts before this one, which begins at `step`; an empty list if their record is lost, which is told. New
+ * reference. */
+static dcnn_status earlier_starts(const char *folder, json_int_t step, json_t **starts) {
+    json_t *record;
+    bool damaged;
+    *starts = NULL;
+    const dcnn_status status = dcnn_run_record_read(folder, &record, &damaged);
+    if (damaged)
+        dcnn_warn("%s; the record of this run's earlier starts is lost", dcnn_error());
+    else
+        DCNN_TRY(status);
+    if (record == NULL && !damaged && step > 0)
+        dcnn_warn("%s/" DCNN_RUN_RECORD " is missing: the record of this run's earlier starts is lost", folder);
+    *starts = record ? json_incref(json_object_get(record, "starts")) : json_array();
     json_decref(record);
     return *starts ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: the record of a run");
 }
@@ -101,7 +136,8 @@ dcnn_status dcnn_run_record_write(const char *folder, json_t *start) {
     json_object_set_new(start, "host", json_string(host));
     json_object_set_new(start, "processor", json_string(processor));
     json_t *record = json_copy(start), *starts;
-    dcnn_status status = earlier_starts(folder, &starts);
+    json_object_set_new(record, "format_version", json_integer(DCNN_RUN_FORMAT));
+    dcnn_status status = earlier_starts(folder, json_integer_value(json_object_get(start, "step")), &starts);
     if (json_array_size(starts) > 0) tell_other_kernels(starts, start);
     if (status == DCNN_OK)
         status = json_array_append(starts, start) == 0 && json_object_set(record, "starts", starts) == 0
@@ -121,10 +157,10 @@ static json_t *split_json(int64_t correct, int64_t count) {
 dcnn_status dcnn_run_result_write(const char *folder, const dcnn_train_result *r) {
     char date[32];
     date_text(date);
-    json_t *json =
-        json_pack("{s:s, s:I, s:I, s:I, s:f, s:f, s:o}", "date", date, "epochs", (json_int_t)r->epochs, "steps",
-                  (json_int_t)r->steps, "best_epoch", (json_int_t)r->best_epoch, "elapsed_s", r->elapsed_s,
-                  "images_per_s", r->images_per_s, "weights_hash", json_sprintf("%016" PRIx64, r->weights_hash));
+    json_t *json = json_pack("{s:s, s:i, s:I, s:I, s:I, s:f, s:f, s:o}", "date", date, "format_version",
+                             DCNN_RUN_FORMAT, "epochs", (json_int_t)r->epochs, "steps", (json_int_t)r->steps,
+                             "best_epoch", (json_int_t)r->best_epoch, "elapsed_s", r->elapsed_s, "images_per_s",
+                             r->images_per_s, "weights_hash", json_sprintf("%016" PRIx64, r->weights_hash));
     if (json && r->best_validates && r->best_count > 0)
         json_object_set_new(json, "validation", split_json(r->best_correct, r->best_count));
     if (json && r->test_count > 0) json_object_set_new(json, "test", split_json(r->test_correct, r->test_count));

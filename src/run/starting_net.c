@@ -124,6 +124,8 @@ static dcnn_status check_size(const dcnn_dataset *dataset) {
 /* What the user wants changed in it. */
 static dcnn_status edit_net(const dcnn_train_options *options, const dcnn_dataset *dataset, dcnn_net **net) {
     const dcnn_net_edit edit = {.freeze = options->freeze,
+                                .freeze_below = options->freeze_below,
+                                .train_last = (int)options->train_last,
                                 .head_units = options->replace_head ? dataset->class_count : 0,
                                 .seed = options->seed};
     if (options->replace_head && !dcnn_has_weights(options->model))

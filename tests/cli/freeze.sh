@@ -9,6 +9,13 @@ try dcnn train small.h5 --model first/best.h5 --freeze 'conv*,batch_normalizatio
 dcnn train small.h5 --model first/best.h5 --freeze 'conv*,batch*' --learning-rate-of 'dense=1e-30' --run still "${how[@]}" >/dev/null
 [[ $(hash_of first/best.h5) == "$(hash_of still/best.h5)" ]] && echo "what is frozen stayed"
 dcnn info frozen/best.h5 | grep 'frozen\|trainable'
+# all before a layer, or all but the last ones
+for way in "--freeze-below dense" "--train-last 1" "--freeze 'conv*,batch*'"; do
+    eval "dcnn train small.h5 --model first/best.h5 $way --run ways --overwrite ${how[*]}" >/dev/null
+    hash_of ways/best.h5
+done | uniq | wc -l
+try dcnn train small.h5 --model first/best.h5 --freeze-below conv3d --run none
+try dcnn train small.h5 --model first/best.h5 --train-last 5 --run none
 try dcnn train small.h5 --model first/best.h5 --freeze conv3d --run none
 try dcnn train small.h5 --model first/best.h5 --freeze '*' --run none
 try dcnn train small.h5 --model first/best.h5 --learning-rate-of dense --run none
@@ -35,3 +42,8 @@ mpirun -np 3 dcnn train small.h5 --model rules.json "${how[@]}" --run rules-3 >/
 cmp <(cut -d, -f1-5 rules-1/metrics.csv) <(cut -d, -f1-5 rules-3/metrics.csv) && echo "... and losses"
 sed 's/"non_neg"/"low_rank"/' rules.json >odd.json
 try dcnn train small.h5 --model odd.json --run none
+# a head that is a convolution on one position, as in Keras' MobileNets
+sed 's/.*"Flatten".*/  {"class_name": "GlobalAveragePooling2D", "config": {"keepdims": true}}, {"class_name": "Conv2D", "config": {"filters": 3, "kernel_size": 1}}, {"class_name": "Reshape", "config": {"target_shape": [3]}},/; s/{"class_name": "Dense".*/{"class_name": "Softmax", "config": {}}]}}/' net.json >point.json
+dcnn train small.h5 --model point.json "${how[@]}" --run point >/dev/null
+dcnn train five.h5 --model point/best.h5 --replace-head "${how[@]}" --run point-5 >/dev/null
+dcnn info point-5/best.h5 | grep '^conv2d\|^reshape\|^classes'

@@ -15,6 +15,7 @@ try timeout 60 dcnn train small.h5 --model /dev/zero --run none
 # An environment that makes no sense is not ignored.
 try env DCNN_DOMAIN_RANKS=abc dcnn train small.h5 --model net.json --run none
 try env DCNN_DOMAIN_RANKS=0 dcnn train small.h5 --model net.json --run none
+try env DCNN_CHECK_COLLECTIVES=yes dcnn train small.h5 --model net.json --run none
 
 # A batch larger than the data is the data.
 try timeout 60 dcnn train small.h5 --model net.json --epochs 1 --batch-size 1048576 --run large -q --no-report

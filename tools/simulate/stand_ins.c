@@ -18,9 +18,9 @@ const char *dcnn_blas_core(void) {
 #include <string.h>
 
 /* The first to come puts the simulator's barrier into the shared memory; ranks run one at a time. */
-void dcnn_barrier_wait(dcnn_barrier *barrier, unsigned size, int spins) {
+void dcnn_barrier_wait(dcnn_barrier *barrier, unsigned size, int spins, void (*meanwhile)(void *), void *context) {
     sg_bar_t simulated;
-    (void)spins;
+    (void)spins, (void)meanwhile, (void)context;
     _Static_assert(sizeof simulated <= sizeof *barrier, "a handle fits");
     memcpy(&simulated, barrier, sizeof simulated);
     if (simulated == NULL) {

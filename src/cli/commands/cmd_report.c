@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* cmd_report.c — dcnn report RUN [DATA.h5]: gathers what report/ draws. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/json.h"
 #include "base/log.h"
 #include "cli/commands/augmented.h"
 #include "cli/cli.h"
@@ -13,6 +13,7 @@
 #include "report/events.h"
 #include "report/report.h"
 #include "run/run_folder.h"
+#include "run/run_record.h"
 
 /* What rank 0 holds besides the model and the data set's description. */
 typedef struct sources {
@@ -35,13 +36,10 @@ static dcnn_status read_text(const char *folder, const char *name, char **text) 
 }
 
 static dcnn_status read_record(const char *folder, json_t **record) {
-    char *text = NULL;
-    json_error_t error;
-    DCNN_TRY(read_text(folder, DCNN_RUN_RECORD, &text));
-    const dcnn_status status = dcnn_json_parse(text, strlen(text), 0, record, &error);
-    free(text);
-    if (status != DCNN_BAD_INPUT) return status;
-    return DCNN_FAIL(DCNN_BAD_INPUT, "%s/" DCNN_RUN_RECORD ", line %d: %s", folder, error.line, error.text);
+    bool damaged;
+    DCNN_TRY(dcnn_run_record_read(folder, record, &damaged));
+    if (*record) return DCNN_OK;
+    return DCNN_FAIL(DCNN_BAD_INPUT, "%s/" DCNN_RUN_RECORD ": cannot open: %s", folder, strerror(ENOENT));
 }
 
 /* A file of the run, or NULL if it has none of that name, or an empty one. */

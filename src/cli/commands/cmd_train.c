@@ -166,6 +166,8 @@ static dcnn_status read_model(const dcnn_options *options, dcnn_shape input, int
     dcnn_net *net;
     dcnn_status status = dcnn_net_of_file(path, input, class_count, &net);
     const dcnn_net_edit edit = {.freeze = {options->freeze.count, options->freeze.text},
+                                .freeze_below = options->train.freeze_below,
+                                .train_last = (int)options->train.train_last,
                                 .head_units = options->train.replace_head ? class_count : 0};
     if (status == DCNN_OK) status = dcnn_net_edit_apply(&edit, &net);
     if (status == DCNN_OK && options->train.bn_momentum > 0) dcnn_net_set_momentum(net, options->train.bn_momentum);

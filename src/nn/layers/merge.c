@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* merge.c — layers of several inputs: Add, Subtract, Multiply, Average, Maximum, Minimum of one shape; Concatenate. */
+/* merge.c — layers of several inputs: Add, Subtract, Multiply, Average, Maximum, Minimum of one shape; Concatenate;
+ * CustomScaleLayer of Keras' InceptionResNetV2, a + scale b. */
 #include <string.h>
 
 #include "nn/config.h"
 
 typedef struct merge {
-    int axis; /* of Concatenate, as the file has it */
+    int axis;     /* of Concatenate, as the file has it */
+    double scale; /* of CustomScaleLayer */
 } merge;
 
 static dcnn_status parse(dcnn_node *node, const json_t *config) {
@@ -88,6 +90,37 @@ static void forward_subtract(const dcnn_pass *pass) {
 
 static void backward_subtract(const dcnn_pass *pass) {
     static const float scales[DCNN_MAX_INPUTS] = {1.0f, -1.0f};
+    scale_all(pass, scales);
+}
+
+/* --- CustomScaleLayer: a + scale b -------------------------------------------------------------------------------- */
+
+static dcnn_status parse_scaled(dcnn_node *node, const json_t *config) {
+    return dcnn_config_real(node, config, "scale", 1.0, -1e6, 1e6, &((merge *)node->config)->scale);
+}
+
+static dcnn_status build_scaled(dcnn_node *node, const dcnn_shape *inputs) {
+    if (node->input_count != 2)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%s' (CustomScaleLayer) takes two inputs, not %d", node->name,
+                         node->input_count);
+    return build(node, inputs);
+}
+
+static void describe_scaled(const dcnn_node *node, json_t *config) {
+    json_object_set_new(config, "scale", json_real(((const merge *)node->config)->scale));
+}
+
+static float scale_of(const dcnn_pass *pass) {
+    return (float)((const merge *)pass->op->node->config)->scale;
+}
+
+static void forward_scaled(const dcnn_pass *pass) {
+    const size_t count = count_of(pass);
+    for (size_t i = 0; i < count; i++) pass->y[i] = pass->x[0][i] + scale_of(pass) * pass->x[1][i];
+}
+
+static void backward_scaled(const dcnn_pass *pass) {
+    const float scales[DCNN_MAX_INPUTS] = {1.0f, scale_of(pass)};
     scale_all(pass, scales);
 }
 
@@ -284,5 +317,18 @@ const dcnn_layer dcnn_layer_concatenate = {
     .build = build_concatenate,
     .describe = describe_concatenate,
     .op = &concatenate_op,
+    .merges = true,
+};
+
+static const dcnn_op_kind scaled_op = {.name = "scaled add", .forward = forward_scaled, .backward = backward_scaled};
+
+const dcnn_layer dcnn_layer_custom_scale = {
+    .class_name = "CustomScaleLayer",
+    .module = "keras.src.applications.inception_resnet_v2",
+    .config_bytes = sizeof(merge),
+    .parse = parse_scaled,
+    .build = build_scaled,
+    .describe = describe_scaled,
+    .op = &scaled_op,
     .merges = true,
 };

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* rescaling.c — Rescaling: x * scale + offset; Normalization: (x - mean) / max(sqrt(variance), 1e-7), by channel. */
+/* rescaling.c — Rescaling: x * scale + offset; Normalization: (x - mean) / max(sqrt(variance), 1e-7), by channel;
+ * LayerScale: x * gamma, learned, by channel (Touvron et al., 2021; Keras' ConvNeXt). */
 #include <math.h>
+#include <string.h>
 
 #include "nn/config.h"
 
@@ -180,4 +182,69 @@ const dcnn_layer dcnn_layer_normalization = {
     .describe = describe_normalization,
     .op = &normalization_op,
     .scales_input = true,
+};
+
+/* --- LayerScale --------------------------------------------------------------------------------------------------- */
+
+typedef struct layer_scale {
+    double initial;
+    int channels;
+} layer_scale;
+
+static dcnn_status parse_layer_scale(dcnn_node *node, const json_t *config) {
+    layer_scale *s = node->config;
+    DCNN_TRY(dcnn_config_real(node, config, "init_values", 1e-6, -1e6, 1e6, &s->initial));
+    return dcnn_config_int(node, config, "projection_dim", 0, &s->channels);
+}
+
+static dcnn_status build_layer_scale(dcnn_node *node, const dcnn_shape *inputs) {
+    const layer_scale *s = node->config;
+    node->shape = inputs[0];
+    if (s->channels != inputs[0].c)
+        return DCNN_FAIL(DCNN_BAD_INPUT,
+                         "layer '%s' (LayerScale): \"projection_dim\" is %d, but its input has %d channels", node->name,
+                         s->channels, inputs[0].c);
+    dcnn_initializer initial = dcnn_initializer_of(DCNN_INIT_CONSTANT);
+    initial.a = s->initial;
+    dcnn_node_add_param(node, "gamma", false, 1, &s->channels, initial);
+    return DCNN_OK;
+}
+
+static void describe_layer_scale(const dcnn_node *node, json_t *config) {
+    const layer_scale *s = node->config;
+    json_object_set_new(config, "init_values", json_real(s->initial));
+    json_object_set_new(config, "projection_dim", json_integer(s->channels));
+}
+
+static void forward_layer_scale(const dcnn_pass *pass) {
+    const size_t c = (size_t)pass->op->in.c;
+    const float *gamma = dcnn_pass_param(pass, pass->op->node, 0);
+    for (size_t row = 0; row < rows_of(pass); row++)
+        for (size_t k = 0; k < c; k++) pass->y[row * c + k] = pass->x[0][row * c + k] * gamma[k];
+}
+
+static void backward_layer_scale(const dcnn_pass *pass) {
+    const size_t c = (size_t)pass->op->in.c;
+    const float *gamma = dcnn_pass_param(pass, pass->op->node, 0);
+    float *dgamma = dcnn_pass_dparam(pass, pass->op->node, 0);
+    if (dgamma) memset(dgamma, 0, c * sizeof *dgamma);
+    for (size_t row = 0; row < rows_of(pass); row++)
+        for (size_t k = 0; k < c; k++) {
+            const size_t at = row * c + k;
+            if (dgamma) dgamma[k] += pass->dy[at] * pass->x[0][at];
+            if (pass->dx[0]) pass->dx[0][at] = pass->dy[at] * gamma[k];
+        }
+}
+
+static const dcnn_op_kind layer_scale_op = {
+    .name = "layer scale", .backward_reads_x = true, .forward = forward_layer_scale, .backward = backward_layer_scale};
+
+const dcnn_layer dcnn_layer_layer_scale = {
+    .class_name = "LayerScale",
+    .module = "keras.src.applications.convnext",
+    .config_bytes = sizeof(layer_scale),
+    .parse = parse_layer_scale,
+    .build = build_layer_scale,
+    .describe = describe_layer_scale,
+    .op = &layer_scale_op,
 };

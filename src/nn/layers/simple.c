@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* simple.c — layers without weights: InputLayer, Dropout, Activation, ReLU, Softmax. */
-#include "nn/config.h"
-
+/* simple.c — layers without weights: InputLayer, Activation, ReLU, Softmax. */
 #include <math.h>
 
-#include "base/random.h"
+#include "nn/config.h"
 
 /* --- InputLayer: the output is the input -------------------------------------------------------------------------- */
 
@@ -34,69 +32,6 @@ static void describe_input(const dcnn_node *node, json_t *config) {
 
 const dcnn_layer dcnn_layer_input = {
     .class_name = "InputLayer", .parse = parse_nothing, .build = keep_shape, .describe = describe_input};
-
-/* --- Dropout: in training y = x / (1 - rate) where kept, else 0 (Srivastava et al., 2014) ------------------------- */
-
-static dcnn_status parse_dropout(dcnn_node *node, const json_t *config) {
-    static const dcnn_config_only only[] = {{"noise_shape", NULL}};
-    DCNN_TRY(dcnn_config_real(node, config, "rate", 0.5, 0.0, 0.999, node->config));
-    return dcnn_config_refuse(node, config, only, 1);
-}
-
-static void describe_dropout(const dcnn_node *node, json_t *config) {
-    json_object_set_new(config, "rate", json_real(*(const double *)node->config));
-    json_object_set_new(config, "seed", json_null());
-    json_object_set_new(config, "noise_shape", json_null());
-}
-
-static void measure_dropout(dcnn_op *op, const dcnn_kernels *kernels, int grain) {
-    (void)kernels;
-    op->saved_bytes = (size_t)grain * dcnn_shape_count(op->in);
-}
-
-static void forward_dropout(const dcnn_pass *pass) {
-    const double rate = *(const double *)pass->op->node->config;
-    const float scale = (float)(1.0 / (1.0 - rate));
-    const uint32_t limit = (uint32_t)(rate * 0x1p32);
-    const size_t count = dcnn_shape_count(pass->op->in);
-    const int64_t layer = pass->op->node - pass->net->nodes;
-    uint8_t *kept = pass->saved;
-    for (int i = 0; i < pass->n; i++) {
-        for (size_t j = 0; j < count; j++) {
-            static const size_t words = 4;
-            dcnn_random_bits bits = {{0}};
-            if (j % words == 0) {
-                bits = dcnn_random(pass->seed, DCNN_RANDOM_DROPOUT, pass->epoch, pass->samples[i] + (layer << 40),
-                                   (uint32_t)(j / words));
-                for (size_t k = 0; k < words && j + k < count; k++)
-                    kept[(size_t)i * count + j + k] = bits.word[k] >= limit;
-            }
-            const size_t at = (size_t)i * count + j;
-            pass->y[at] = kept[at] ? pass->x[0][at] * scale : 0.0f;
-        }
-    }
-}
-
-static void backward_dropout(const dcnn_pass *pass) {
-    const float scale = (float)(1.0 / (1.0 - *(const double *)pass->op->node->config));
-    const size_t count = (size_t)pass->n * dcnn_shape_count(pass->op->in);
-    const uint8_t *kept = pass->saved;
-    if (pass->dx[0])
-        for (size_t i = 0; i < count; i++) pass->dx[0][i] = kept[i] ? pass->dy[i] * scale : 0.0f;
-}
-
-static const dcnn_op_kind dropout_op = {
-    .name = "dropout", .measure = measure_dropout, .forward = forward_dropout, .backward = backward_dropout};
-
-const dcnn_layer dcnn_layer_dropout = {
-    .class_name = "Dropout",
-    .config_bytes = sizeof(double),
-    .parse = parse_dropout,
-    .build = keep_shape,
-    .describe = describe_dropout,
-    .op = &dropout_op,
-    .only_training = true,
-};
 
 /* --- Activation, ReLU, Softmax ------------------------------------------------------------------------------------ */
 

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * mpi_comm.c — sums over the batch on ranks in domains of any sizes: who holds which grains, by which route gradients
+ * travel, and that what arrives is the tree's, bit for bit.
+ */
+#include "comm/comm_private.h"
+#include "comm/comm_route.h"
+#include "testing.h"
+
+static dcnn_comm *everyone;
+
+/* Every grain once, in order, and no rank busier than an even cut would make the busiest one. */
+static void shares_are_a_cut_that_keeps_nobody_waiting(void **state) {
+    (void)state;
+    for (int64_t grains = 0; grains < 200; grains++) {
+        int64_t next = 0;
+        for (int rank = 0; rank < everyone->size; rank++) {
+            const dcnn_shares share = dcnn_comm_shares_of(everyone, grains, rank);
+            assert_int_equal(share.first, next);
+            assert_true(share.count >= 0 && share.count <= (grains + everyone->size - 1) / everyone->size);
+            next += share.count;
+        }
+        assert_int_equal(next, grains);
+        const dcnn_shares mine = dcnn_comm_shares(everyone, grains);
+        const dcnn_shares same = dcnn_comm_shares_of(everyone, grains, everyone->rank);
+        assert_memory_equal(&mine, &same, sizeof mine);
+    }
+}
+
+/* A cluster that is not there: domains of these ranks, no MPI. */
+static dcnn_comm cluster_of(int domains, int ranks, int *firsts) {
+    for (int i = 0; i <= domains; i++) firsts[i] = i * ranks;
+    return (dcnn_comm){.size = domains * ranks, .domain = {.count = domains, .firsts = firsts}};
+}
+
+/* Blocks that all domains bring, as a measure of bytes: of 7 x 16 ranks at 512 grains an even cut has 40. */
+static void domains_begin_where_large_subtrees_do(void **state) {
+    (void)state;
+    enum { DOMAINS = 7, RANKS = 16, GRAINS = 512 };
+    int firsts[DOMAINS + 1], even = 0, ours = 0;
+    const dcnn_comm comm = cluster_of(DOMAINS, RANKS, firsts);
+    for (int domain = 0; domain < DOMAINS; domain++) {
+        const int64_t first = dcnn_share_first(GRAINS, domain, DOMAINS);
+        even += dcnn_tree_share(first, dcnn_share_first(GRAINS, domain + 1, DOMAINS) - first, GRAINS).depth;
+        const dcnn_shares from = dcnn_comm_shares_of(&comm, GRAINS, firsts[domain]);
+        const dcnn_shares last = dcnn_comm_shares_of(&comm, GRAINS, firsts[domain + 1] - 1);
+        ours += dcnn_tree_share(from.first, last.first + last.count - from.first, GRAINS).depth;
+    }
+    assert_true(2 * ours < even);
+}
+
+enum { MOST_DOMAINS = 40, LENGTH = 1003 };
+
+/* Walks a route as messages would: each element's sum must hold every domain once when the halving is over, and be
+ * everywhere when the doubling is. */
+static void walk(int domains, size_t length) {
+    static bool has[MOST_DOMAINS][MOST_DOMAINS][LENGTH]; /* [domain][whose blocks][element] */
+    static bool live[MOST_DOMAINS][LENGTH];              /* does the domain still keep the element */
+    dcnn_route routes[MOST_DOMAINS];
+    int rounds = 0;
+    memset(has, 0, sizeof has);
+    for (int d = 0; d < domains; d++) {
+        assert_true(dcnn_route_create(domains, d, length, &routes[d]));
+        assert_true(1 << (routes[d].round_count - 1) < 2 * domains);
+        if (routes[d].round_count > rounds) rounds = routes[d].round_count;
+        for (size_t i = 0; i < length; i++) live[d][i] = has[d][d][i] = true;
+    }
+    assert_true(domains == 1 || 1 << (rounds - 1) < domains); /* the logarithm, rounded up */
+    for (int width = 2; width <= domains; width++)            /* groups of so many domains join */
+        for (int d = 0; d < domains; d++)
+            for (int r = 0; r < routes[d].round_count; r++) {
+                const dcnn_round *round = &routes[d].rounds[r];
+                if (round->end - round->first != width) continue;
+                for (int s = round->first_segment; s < round->end_segment; s++) {
+                    const dcnn_segment *part = &routes[d].segments[s];
+                    assert_int_equal(part->peer < round->middle, d >= round->middle);
+                    for (size_t i = part->first; i < part->first + part->length && part->kept; i++) {
+                        assert_true(live[d][i] && live[part->peer][i]);
+                        live[part->peer][i] = false;
+                        for (int of = 0; of < domains; of++) {
+                            assert_false(has[d][of][i] && has[part->peer][of][i]);
+                            has[d][of][i] = has[d][of][i] || has[part->peer][of][i];
+                        }
+                    }
+                }
+            }
+    for (size_t i = 0; i < length; i++) {
+        int owners = 0;
+        for (int d = 0; d < domains; d++) {
+            owners += live[d][i];
+            for (int of = 0; of < domains && live[d][i]; of++) assert_true(has[d][of][i]);
+        }
+        assert_int_equal(owners, 1);
+    }
+    for (int width = domains; width >= 2; width--)
+        for (int d = 0; d < domains; d++)
+            for (int r = 0; r < routes[d].round_count; r++) {
+                const dcnn_round *round = &routes[d].rounds[r];
+                for (int s = round->first_segment; s < round->end_segment && round->end - round->first == width; s++) {
+                    const dcnn_segment *part = &routes[d].segments[s];
+                    for (size_t i = part->first; i < part->first + part->length && !part->kept; i++) {
+                        assert_true(live[part->peer][i]);
+                        live[d][i] = true;
+                    }
+                }
+            }
+    for (int d = 0; d < domains; d++) {
+        for (size_t i = 0; i < length; i++) assert_true(live[d][i]);
+        dcnn_route_free(&routes[d]);
+    }
+}
+
+static void every_route_brings_everything_everywhere_once(void **state) {
+    (void)state;
+    if (everyone->rank > 0) return;
+    for (int domains = 1; domains <= MOST_DOMAINS; domains++) {
+        walk(domains, LENGTH);
+        walk(domains, 20); /* most get nothing */
+    }
+}
+
+/* Of 64 domains each sends and receives about as much, in 6 messages each way. */
+static void a_route_is_short(void **state) {
+    (void)state;
+    for (int domains = 64; domains >= 48; domains -= 16)
+        for (int d = 0; d < domains; d++) {
+            dcnn_route route;
+            size_t given = 0;
+            assert_true(dcnn_route_create(domains, d, 1 << 20, &route));
+            for (int s = 0; s < route.segment_count; s++)
+                if (!route.segments[s].kept) given += route.segments[s].length;
+            if (domains == 64) assert_int_equal(route.segment_count, 2 * 6);
+            assert_true(route.segment_count <= 4 * 6);
+            assert_true(given <= (1 << 20) - (1 << 20) / (size_t)domains + 600);
+            dcnn_route_free(&route);
+        }
+}
+
+/* The gradient of every batch size up to 20 grains, against the tree walked by one rank; empty shares included. */
+static void gradients_are_the_tree_at_any_grain_count(void **state) {
+    (void)state;
+    enum { GRAINS = 20, COUNT = 50000 }; /* a third is more than a message */
+    const dcnn_kernels *kernels = dcnn_kernels_of(DCNN_ISA_REFERENCE);
+    static float expected[COUNT], values[GRAINS][COUNT];
+    for (int64_t g = 0; g < GRAINS; g++)
+        for (size_t i = 0; i < COUNT; i++) values[g][i] = (float)test_uniform((uint32_t)g, i, -1, 1);
+    const size_t counts[2] = {COUNT, 7};
+    void *common, *own;
+    assert_int_equal(
+        dcnn_comm_share_domain(everyone, 2 * COUNT * sizeof(float), GRAINS * COUNT * sizeof(float), &common, &own),
+        DCNN_OK);
+    float(*total)[COUNT] = common, (*leaves)[COUNT] = own;
+    int64_t batches[GRAINS];
+    for (int i = 0; i < GRAINS; i++) batches[i] = i + 1;
+    assert_int_equal(dcnn_comm_reserve_gradient(everyone, GRAINS, batches, 2, counts), DCNN_OK);
+    for (int64_t grains = 1; grains <= GRAINS; grains++) {
+        float *blocks[DCNN_TREE_DEPTH], *all[DCNN_TREE_DEPTH];
+        dcnn_tree mine = {0}, whole = {0};
+        const dcnn_shares shares = dcnn_comm_shares(everyone, grains);
+        for (int pass = 0; pass < 2; pass++) {
+            memcpy(leaves, values, (size_t)grains * sizeof values[0]);
+            dcnn_tree *tree = pass ? &mine : &whole;
+            float **stack = pass ? blocks : all;
+            const int64_t first = pass ? shares.first : 0, count = pass ? shares.count : grains;
+            for (int64_t g = first; g < first + count; g++) {
+                int depth = tree->depth + 1;
+                stack[tree->depth] = leaves[g];
+                for (int m = dcnn_tree_push(tree, (dcnn_block){0, g}, grains); m > 0; m--, depth--)
+                    kernels->add(COUNT, stack[depth - 2], stack[depth - 1], stack[depth - 2]);
+            }
+            if (pass == 0) memcpy(expected, all[0], sizeof expected);
+        }
+        dcnn_comm_domain_barrier(everyone);
+        memset(common, 0xff, 2 * COUNT * sizeof(float));
+        dcnn_comm_domain_barrier(everyone);
+        for (int bucket = 0; bucket < 2; bucket++) /* late comers find messages that wait for them */
+            dcnn_comm_gradient_begin(everyone, kernels, bucket, shares, counts[bucket], blocks, total[bucket]);
+        dcnn_comm_progress(everyone);
+        dcnn_comm_gradient_finish(everyone);
+        dcnn_comm_domain_barrier(everyone);
+        assert_memory_equal(total[0], expected, COUNT * sizeof(float));
+        assert_memory_equal(total[1], expected, counts[1] * sizeof(float));
+    }
+    dcnn_comm_unshare(everyone, common);
+}
+
+/* The small sums likewise, and the largest of the ranks' wishes. */
+static void sums_are_the_tree_at_any_grain_count(void **state) {
+    (void)state;
+    enum { GRAINS = 20, COUNT = 5, STRIDE = 7 };
+    double leaves[GRAINS][STRIDE] = {0}, all[GRAINS][STRIDE], totals[COUNT];
+    for (int g = 0; g < GRAINS; g++)
+        for (uint32_t i = 0; i < COUNT; i++) leaves[g][i] = (double)test_uniform((uint32_t)g, i, -1, 1) / 3.0;
+    assert_int_equal(dcnn_comm_reserve_sums(everyone, COUNT), DCNN_OK);
+    for (int64_t grains = 1; grains <= GRAINS; grains++) {
+        dcnn_tree tree = {0};
+        for (int64_t g = 0; g < grains; g++) {
+            int depth = tree.depth + 1;
+            memcpy(all[tree.depth], leaves[g], sizeof all[0]);
+            for (int m = dcnn_tree_push(&tree, (dcnn_block){0, g}, grains); m > 0; m--, depth--)
+                for (int i = 0; i < COUNT; i++) all[depth - 2][i] += all[depth - 1][i];
+        }
+        const dcnn_shares shares = dcnn_comm_shares(everyone, grains);
+        const int wisher = (int)grains % everyone->size;
+        int wish = everyone->rank == wisher ? 3 : 0;
+        dcnn_comm_sum(everyone, shares, COUNT, leaves[shares.first], STRIDE, totals, &wish);
+        assert_memory_equal(totals, all[0], sizeof totals);
+        assert_int_equal(wish, 3);
+    }
+}
+
+int main(int argc, char **argv) {
+    if (dcnn_comm_start(&argc, &argv, &everyone) != DCNN_OK) {
+        fprintf(stderr, "%s\n", dcnn_error());
+        return 1;
+    }
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(shares_are_a_cut_that_keeps_nobody_waiting),
+        cmocka_unit_test(domains_begin_where_large_subtrees_do),
+        cmocka_unit_test(every_route_brings_everything_everywhere_once),
+        cmocka_unit_test(a_route_is_short),
+        cmocka_unit_test(gradients_are_the_tree_at_any_grain_count),
+        cmocka_unit_test(sums_are_the_tree_at_any_grain_count),
+    };
+    int failed = cmocka_run_group_tests_name("comm", tests, NULL, NULL);
+    if (everyone->world != MPI_COMM_NULL) MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, everyone->world);
+    dcnn_comm_finish(everyone);
+    return failed;
+}
