@@ -58,6 +58,21 @@ static uint32_t random_bits(size_t index, uint32_t exponent, uint32_t spread) {
 
 enum { PRODUCT_CHUNKS = 5, LEFT_ROW = 3 * BF16_CHUNK };
 
+static dcnn_product_bf16_kernel *product_of(dcnn_isa isa) {
+    static dcnn_product_bf16_kernel *const products[DCNN_ISA_COUNT] = {
+        [DCNN_ISA_REFERENCE] = dcnn_product_bf16_reference,
+        [DCNN_ISA_GENERIC] = dcnn_product_bf16_generic,
+#if defined(__x86_64__)
+        [DCNN_ISA_AVX2] = dcnn_product_bf16_avx2,
+        [DCNN_ISA_AVX512] = dcnn_product_bf16_avx512,
+#endif
+#if defined(DCNN_HAS_AMX)
+        [DCNN_ISA_AMX] = dcnn_product_bf16_amx,
+#endif
+    };
+    return products[isa];
+}
+
 static void check_product(dcnn_isa isa, const range *r, size_t chunks, size_t row_tiles, size_t column_tiles,
                           bool add) {
     static uint16_t left[PRODUCT_CHUNKS * 7 + BF16_BLOCK * LEFT_ROW + BF16_CHUNK];
@@ -84,9 +99,9 @@ static void check_product(dcnn_isa isa, const range *r, size_t chunks, size_t ro
                            .add = add,
                            .out = out,
                            .out_row = 37};
-    dcnn_product_bf16_of(isa)(row_tiles, column_tiles, &p);
+    product_of(isa)(row_tiles, column_tiles, &p);
     p.out = expected;
-    dcnn_product_bf16_of(DCNN_ISA_REFERENCE)(row_tiles, column_tiles, &p);
+    product_of(DCNN_ISA_REFERENCE)(row_tiles, column_tiles, &p);
     check_bits("out", dcnn_isa_name(isa), sizeof out / sizeof *out, out, expected);
 }
 

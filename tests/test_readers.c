@@ -2,6 +2,9 @@
 /* test_readers.c — text tables, IDX and MATLAB files, good and bad, as `dcnn prepare` opens them. */
 #include "io_helpers.h"
 
+#include <hdf5.h>
+#include <sys/wait.h>
+
 #include "sources/source.h"
 
 static const dcnn_source_options as_it_is;
@@ -128,7 +131,7 @@ static void bad_tables_are_refused(void **state) {
     bad_table(HEADER "5,0,10,256,7\n", 0, "'256'", "2:4: ");
     bad_table(HEADER "5,0,10,4294967297,7\n", 0, "'4294967297'", "2:4: ");
     bad_table(HEADER "5,-1,10,25,7\n", 0, "'-1'", "2:2: ");
-    bad_table(HEADER "5,,10,25,7\n", 0, "''", "2:2: ");
+    bad_table(HEADER "5,,10,25,7\n", 0, "a pixel is missing", "2:2: ");
     bad_table(HEADER "5,1.5,10,25,7\n", 0, "'1.5'", "2:2: ");
     bad_table(HEADER "5,0,10,255,z\n", 0, "'z'", "2:5: ");
     bad_table(HEADER "5,0,10,255,7\n0,1,2,3\n", 0, "has 4 cells, the header has 5", "3:");
@@ -144,6 +147,63 @@ static void bad_tables_are_refused(void **state) {
     assert_fails(open_paths(1, in_scratch("no.csv"), NULL, &as_it_is, &sources), DCNN_BAD_INPUT, "no such file",
                  "no.csv");
     dcnn_sources_free(&sources);
+}
+
+/* --- HDF5 by other hands ------------------------------------------------------------------------------------------ */
+
+enum { LARGE_COUNT = 24576, LARGE_SIDE = 64 }; /* 96 MiB */
+
+static void put_large_hdf5(const char *path) {
+    const hsize_t shape[3] = {LARGE_COUNT, LARGE_SIDE, LARGE_SIDE}, chunk[3] = {1000, LARGE_SIDE, LARGE_SIDE};
+    const size_t size = (size_t)LARGE_SIDE * LARGE_SIDE, part = 1000 * size;
+    uint8_t *pixels = calloc(part, 1);
+    assert_non_null(pixels);
+    const hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT),
+                creation = H5Pcreate(H5P_DATASET_CREATE);
+    H5Pset_chunk(creation, 3, chunk);
+    H5Pset_deflate(creation, 1);
+    const hid_t all = H5Screate_simple(3, shape, NULL),
+                data = H5Dcreate2(file, "x_train", H5T_STD_U8LE, all, H5P_DEFAULT, creation, H5P_DEFAULT);
+    for (hsize_t first = 0; first < LARGE_COUNT; first += 1000) {
+        const hsize_t start[3] = {first, 0, 0},
+                      count[3] = {LARGE_COUNT - first < 1000 ? LARGE_COUNT - first : 1000, LARGE_SIDE, LARGE_SIDE};
+        const hid_t some = H5Screate_simple(3, count, NULL);
+        for (hsize_t i = 0; i < count[0]; i++) memcpy(pixels + i * size + 5, &(uint32_t){(uint32_t)(first + i)}, 4);
+        H5Sselect_hyperslab(all, H5S_SELECT_SET, start, NULL, count, NULL);
+        assert_true(H5Dwrite(data, H5T_NATIVE_UINT8, some, all, H5P_DEFAULT, pixels) >= 0);
+        H5Sclose(some);
+    }
+    H5Sclose(all);
+    H5Dclose(data);
+    H5Pclose(creation);
+    assert_true(H5Fclose(file) >= 0);
+    free(pixels);
+}
+
+/* In a process of its own: its largest resident memory in KiB, or -1 if what it reads is not what was written. */
+static long peak_of_reading(const char *path) {
+    struct rusage used;
+    int code = 0;
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        const dcnn_source_options options = {.unlabelled = true, .aside = scratch};
+        dcnn_sources sources;
+        bool right = open_paths(1, path, NULL, &options, &sources) == DCNN_OK && sources.items[0].count == LARGE_COUNT;
+        for (int64_t i = 0; right && i < LARGE_COUNT; i += LARGE_COUNT - 1)
+            right = memcmp(sources.items[0].pixels + i * LARGE_SIDE * LARGE_SIDE + 5, &(uint32_t){(uint32_t)i}, 4) == 0;
+        _exit(right ? 0 : 1);
+    }
+    assert_int_equal(wait4(child, &code, 0, &used), child);
+    return WIFEXITED(code) && WEXITSTATUS(code) == 0 ? used.ru_maxrss : -1;
+}
+
+static void large_hdf5_does_not_fill_memory(void **state) {
+    (void)state;
+    const char *path = in_scratch("large.h5");
+    put_large_hdf5(path);
+    const long peak = peak_of_reading(path);
+    if (peak < 0 || peak > 64 * 1024) fail_msg("96 MiB of images were read with %ld KiB resident", peak);
 }
 
 /* --- MATLAB 5 to 7 ---------------------------------------------------------------------------------------------- */
@@ -225,8 +285,11 @@ static void matlab_is_read(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(idx_is_read),     cmocka_unit_test(bad_idx_is_refused),
-        cmocka_unit_test(tables_are_read), cmocka_unit_test(bad_tables_are_refused),
+        cmocka_unit_test(large_hdf5_does_not_fill_memory),
+        cmocka_unit_test(idx_is_read),
+        cmocka_unit_test(bad_idx_is_refused),
+        cmocka_unit_test(tables_are_read),
+        cmocka_unit_test(bad_tables_are_refused),
         cmocka_unit_test(matlab_is_read),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

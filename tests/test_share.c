@@ -15,8 +15,7 @@ char *__wrap_strdup(const char *text) {
     return no_texts ? NULL : __real_strdup(text);
 }
 
-/* --- one process ----------------------------------------------------------------------------------------------------
- */
+/* --- one process -------------------------------------------------------------------------------------------------- */
 
 static void broadcast(void *context, int root, void *bytes, size_t length) {
     (void)context, (void)root, (void)bytes, (void)length;

@@ -10,8 +10,7 @@
 
 enum { LARGE = 64 << 20, PAGE = 4096 };
 
-/* --- a file system --------------------------------------------------------------------------------------------------
- */
+/* --- a file system ------------------------------------------------------------------------------------------------ */
 
 static int reserving_fails; /* errno, or 0: as the real one */
 static uint64_t free_bytes; /* where it cannot reserve */

@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #include <zlib.h>
@@ -44,6 +45,9 @@ static const struct {
     [DCNN_KIND_TABLE] = {"a table of text", prepare_takes},
     [DCNN_KIND_JSON] = {"a JSON text", "`dcnn train --model FILE` takes a Keras description of a network"},
     [DCNN_KIND_TEXT] = {"a text", NULL},
+    [DCNN_KIND_UTF16] = {"a text in UTF-16", "save it as UTF-8"},
+    [DCNN_KIND_HTML] = {"a web page", "a download that failed often leaves one: look into it"},
+    [DCNN_KIND_LFS] = {"a pointer of Git LFS", "`git lfs pull` brings the file that it stands for"},
     [DCNN_KIND_PICKLE] = {"a Python pickle", "it may run code when it is read, so it is not: in Python, "
                                              "numpy.savez_compressed('data.npz', x_train=..., y_train=...)"},
     [DCNN_KIND_PARQUET] = {"a Parquet table", "save it as CSV"},
@@ -78,6 +82,9 @@ static const struct {
     {DCNN_KIND_NPY, 0, 6, "\x93NUMPY"},
     {DCNN_KIND_MAT, 0, 9, "MATLAB 5."},
     {DCNN_KIND_PARQUET, 0, 4, "PAR1"},
+    {DCNN_KIND_UTF16, 0, 2, "\xff\xfe"},
+    {DCNN_KIND_UTF16, 0, 2, "\xfe\xff"},
+    {DCNN_KIND_LFS, 0, 35, "version https://git-lfs.github.com/"},
     {DCNN_KIND_TAR, 257, 5, "ustar"},
     {DCNN_KIND_PACKED, 0, 6,
      "\xfd"
@@ -152,6 +159,9 @@ static dcnn_kind_id kind_of_text(const uint8_t *bytes, size_t length) {
     while (i < length && isspace(bytes[i])) i++;
     if (i == length) return DCNN_KIND_TEXT;
     if (bytes[i] == '{' || bytes[i] == '[') return DCNN_KIND_JSON;
+    if (length - i > 9 && (strncasecmp((const char *)bytes + i, "<!doctype", 9) == 0 ||
+                           strncasecmp((const char *)bytes + i, "<html", 5) == 0))
+        return DCNN_KIND_HTML;
     if (bytes[i] == '<') return memmem(bytes, length, "<svg", 4) ? DCNN_KIND_SVG : DCNN_KIND_TEXT;
     bool separated = false, digit = false;
     for (size_t at = i; at < length; at++) {
@@ -206,6 +216,15 @@ const char *dcnn_kind_name(dcnn_kind_id kind) {
 bool dcnn_kind_is_image(dcnn_kind_id kind) {
     return kind == DCNN_KIND_PNG || kind == DCNN_KIND_JPEG || kind == DCNN_KIND_BMP || kind == DCNN_KIND_PNM ||
            kind == DCNN_KIND_WEBP;
+}
+
+bool dcnn_name_is_image(const char *name) {
+    static const char *const endings[] = {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp",
+                                          ".pgm", ".ppm", ".pbm",  ".pnm", ".webp"};
+    const char *dot = strrchr(name, '.');
+    for (size_t i = 0; dot && i < sizeof endings / sizeof *endings; i++)
+        if (strcasecmp(dot, endings[i]) == 0) return true;
+    return false;
 }
 
 dcnn_status dcnn_kind_fail(const char *path, dcnn_kind_id kind, const char *wanted) {

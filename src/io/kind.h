@@ -38,6 +38,9 @@ typedef enum dcnn_kind_id {
     DCNN_KIND_TABLE, /**< text in columns */
     DCNN_KIND_JSON,
     DCNN_KIND_TEXT,
+    DCNN_KIND_UTF16,
+    DCNN_KIND_HTML,
+    DCNN_KIND_LFS,
     DCNN_KIND_PICKLE,
     DCNN_KIND_PARQUET,
     DCNN_KIND_TAR,
@@ -60,6 +63,9 @@ const char *dcnn_kind_name(dcnn_kind_id kind);
 
 /** Is it an image that can be read (sources/images/image.h)? */
 bool dcnn_kind_is_image(dcnn_kind_id kind);
+
+/** Does a file's name end like that of such an image (".png", ".JPG")? */
+bool dcnn_name_is_image(const char *name);
 
 /**
  * Records that a file is not what is wanted: "a.jpg is a JPEG image, not a data set: `dcnn predict MODEL a.jpg`

@@ -62,9 +62,6 @@ DCNN_PRODUCT_BF16(avx2)
 DCNN_PRODUCT_BF16(avx512)
 DCNN_PRODUCT_BF16(amx)
 
-/** The product of an instruction set that dcnn_isa_best() allows. *Local.* */
-dcnn_product_bf16_kernel *dcnn_product_bf16_of(dcnn_isa isa);
-
 /** Does this CPU have AMX with bf16, and does the system let this process use it? Asks once. *Local.* */
 bool dcnn_amx_permitted(void);
 

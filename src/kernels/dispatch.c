@@ -63,21 +63,6 @@ static void fill_tables(void) {
 #endif
 }
 
-dcnn_product_bf16_kernel *dcnn_product_bf16_of(dcnn_isa isa) {
-    static dcnn_product_bf16_kernel *const products[DCNN_ISA_COUNT] = {
-        [DCNN_ISA_REFERENCE] = dcnn_product_bf16_reference,
-        [DCNN_ISA_GENERIC] = dcnn_product_bf16_generic,
-#if defined(__x86_64__)
-        [DCNN_ISA_AVX2] = dcnn_product_bf16_avx2,
-        [DCNN_ISA_AVX512] = dcnn_product_bf16_avx512,
-#endif
-#if defined(DCNN_HAS_AMX)
-        [DCNN_ISA_AMX] = dcnn_product_bf16_amx,
-#endif
-    };
-    return products[isa];
-}
-
 const char *dcnn_isa_name(dcnn_isa isa) {
     return names[isa];
 }

@@ -33,8 +33,12 @@ dcnn_status dcnn_sources_targets(const dcnn_sources *sources, int *width, const 
 
 static dcnn_status check_labels(const dcnn_source *s) {
     if (!s->labels)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: has no labels; it cannot be learnt from%s", s->name,
-                         s->from_table ? " (--target-columns names numbers to predict)" : "");
+        return DCNN_FAIL(DCNN_BAD_INPUT,
+                         s->from_table ? "%s: has no column of labels; --label-column names it (--target-columns: "
+                                         "numbers to predict instead), and `dcnn predict` takes images without labels"
+                                       : "%s: has no labels; name the file that holds them beside it (`dcnn predict` "
+                                         "takes images without labels)",
+                         s->name);
     for (int64_t i = 0; i < s->count && s->class_names.count > 0; i++)
         if (s->labels[i] < 0 || s->labels[i] >= s->class_names.count)
             return DCNN_FAIL(DCNN_BAD_INPUT,
@@ -210,7 +214,9 @@ static void count_image(found *f, int h, int w, int c, int64_t count) {
     if (f->used < 256) f->sizes[f->used++] = (census){h, w, count};
 }
 
+/* Suggests the commonest size where most images have it, else one that trains in reasonable time. */
 static dcnn_status fail_sizes(const char *name, found *f) {
+    enum { USUAL = 64 };
     char text[200] = "";
     size_t length = 0;
     dcnn_count_text count;
@@ -218,9 +224,10 @@ static dcnn_status fail_sizes(const char *name, found *f) {
     for (int i = 0; i < f->used && i < 4; i++)
         length += (size_t)snprintf(text + length, sizeof text - length, "%s%dx%d (%s)", i ? ", " : "", f->sizes[i].h,
                                    f->sizes[i].w, dcnn_count(f->sizes[i].count, &count));
-    return DCNN_FAIL(
-        DCNN_BAD_INPUT, "%s: its images have %s%d sizes: %s%s; say the one that all shall have, as --size %dx%d", name,
-        f->used == 256 ? "more than " : "", f->used, text, f->used > 4 ? ", ..." : "", f->sizes[0].h, f->sizes[0].w);
+    const bool common = 2 * f->sizes[0].count > f->grey + f->color || f->sizes[0].h < USUAL || f->sizes[0].w < USUAL;
+    const int h = common ? f->sizes[0].h : USUAL, w = common ? f->sizes[0].w : USUAL;
+    return DCNN_FAIL(DCNN_BAD_INPUT, "%s: its images have %s%d sizes: %s%s; --size brings all to one, as --size %dx%d",
+                     name, f->used == 256 ? "more than " : "", f->used, text, f->used > 4 ? ", ..." : "", h, w);
 }
 
 /* Looks at a source's files; those that cannot be read are refused, or left out and told. */
@@ -274,8 +281,9 @@ static dcnn_status agree_on_channels(const dcnn_sources *sources, const dcnn_sou
     if (f->most_channels > 3)
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s: some images have %d channels, others %d", sources->items[0].name,
                          f->least_channels, f->most_channels);
-    dcnn_source_tell(options, "%s images are grey and %s in colour: all are taken as colour (--gray makes all grey)",
-                     dcnn_count(f->grey, &grey), dcnn_count(f->color, &color));
+    dcnn_source_tell(options, "%s %s grey and %s %s in colour: all are taken as colour (--gray makes all grey)",
+                     dcnn_count_images(f->grey, &grey), f->grey == 1 ? "is" : "are", dcnn_count(f->color, &color),
+                     f->color == 1 ? "is" : "are");
     return DCNN_OK;
 }
 

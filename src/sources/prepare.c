@@ -322,6 +322,30 @@ static dcnn_status split_images(preparation *made) {
 
 /* --- what is told ------------------------------------------------------------------------------------------------- */
 
+static dcnn_status fail_one_class(const preparation *made, const dcnn_class_census *census, int64_t images) {
+    const char *name = made->sources.items[0].name,
+               *only = census->most < 0 ? "" : made->class_names.text[census->most];
+    dcnn_count_text count;
+    if (images == 1)
+        return DCNN_FAIL(DCNN_BAD_INPUT,
+                         "%s: there is one image alone, of class '%.60s'; at least two classes are needed", name, only);
+    return DCNN_FAIL(DCNN_BAD_INPUT, "%s: all %s are of one class, '%.60s'; at least two classes are needed", name,
+                     dcnn_count_images(images, &count), only);
+}
+
+/* Known before pixels are read, which takes time. */
+static dcnn_status check_two_classes(const preparation *made) {
+    dcnn_class_census census = {0};
+    dcnn_status status = census_of_pool(made, &census);
+    if (status == DCNN_OK && census.occurring < 2) {
+        for (int i = 0; i < census.class_count; i++)
+            if (census.counts[i] > 0) census.most = i;
+        status = fail_one_class(made, &census, count_role(made, DCNN_ROLE_POOL));
+    }
+    dcnn_class_census_free(&census);
+    return status;
+}
+
 /* Counted over what is split, before a limit: a class that is too small to be met is no error, one alone is. */
 static dcnn_status check_classes(const preparation *made) {
     const char *const *names = (const char *const *)made->class_names.text;
@@ -331,9 +355,7 @@ static dcnn_status check_classes(const preparation *made) {
     char text[300], line[400];
     dcnn_status status = DCNN_OK;
     if (census.occurring < 2) {
-        status = DCNN_FAIL(
-            DCNN_BAD_INPUT, "%s: all %" PRId64 " images are of one class, '%.60s'; at least two are needed",
-            made->sources.items[0].name, made->in_role[DCNN_ROLE_POOL], census.most < 0 ? "" : names[census.most]);
+        status = fail_one_class(made, &census, made->in_role[DCNN_ROLE_POOL]);
     } else {
         snprintf(line, sizeof line, "%d classes: %s", census.class_count,
                  dcnn_class_census_range(&census, names, text));
@@ -508,10 +530,12 @@ dcnn_status dcnn_dataset_prepare(int source_count, char *const sources[], const 
     if (options->read.target_columns && made.target_width == 0)
         DCNN_TRY_DONE(DCNN_FAIL(DCNN_USAGE, "--target-columns is for tables and arrays; %s is neither",
                                 made.sources.items[0].name));
-    if (made.target_width == 0)
+    if (made.target_width == 0) {
         DCNN_TRY_DONE(dcnn_sources_agree(&made.sources, &options->read, &made.class_names));
-    else
+        DCNN_TRY_DONE(check_two_classes(&made));
+    } else {
         DCNN_TRY_DONE(check_numbers(&made));
+    }
     choose_splits(&made);
     DCNN_TRY_DONE(limit_pool(&made));
     DCNN_TRY_DONE(dcnn_sources_shape(&made.sources, &options->read, options->skip_broken, made.threads, &made.image,

@@ -16,9 +16,15 @@
 /* A folder of IDX or CIFAR files, or of images. */
 static dcnn_status open_folder(const dcnn_opening *opening, const char *path) {
     bool found;
-    DCNN_TRY(dcnn_idx_folder_open(opening, path, &found));
-    if (!found) DCNN_TRY(dcnn_cifar_open(opening, path, &found));
-    return found ? DCNN_OK : dcnn_folder_open(opening, path);
+    char *only = NULL;
+    dcnn_status status = dcnn_idx_folder_open(opening, path, &found);
+    if (status == DCNN_OK && !found) status = dcnn_cifar_open(opening, path, &found);
+    if (status == DCNN_OK && !found) status = dcnn_folder_only(path, &only);
+    /* torchvision's root has MNIST/raw below it */
+    if (status == DCNN_OK && only) status = dcnn_idx_folder_open(opening, only, &found);
+    if (status == DCNN_OK && only && !found) status = dcnn_cifar_open(opening, only, &found);
+    free(only);
+    return status != DCNN_OK || found ? status : dcnn_folder_open(opening, path);
 }
 
 static dcnn_status open_npz(const dcnn_opening *opening, const char *path, dcnn_array_list *single) {
@@ -83,7 +89,7 @@ static dcnn_status open_one(const dcnn_opening *opening, const char *path, dcnn_
     case DCNN_KIND_ZIP:
         return dcnn_table_open(opening, path);
     case DCNN_KIND_HDF5:
-        return dcnn_hdf5_open(opening, path);
+        return dcnn_hdf5_open(opening, path, single);
     case DCNN_KIND_MAT:
         return open_mat(opening, path);
     case DCNN_KIND_NPZ:

@@ -54,6 +54,7 @@ typedef struct dcnn_source {
 /** How sources are read. All zero: as they are. */
 typedef struct dcnn_source_options {
     int h, w, c;              /**< shape of a table's line or an array's row; 0: it is found */
+    bool shape_may_differ;    /**< that shape where it fits, else it is found */
     const char *label_column; /**< a name, "first", "last" or a number from 1; NULL: it is found */
     const char
         *target_columns; /**< names or numbers, with commas between them: columns of a table, or of an array of

@@ -50,14 +50,20 @@ const char *dcnn_role_text(dcnn_role role);
 
 /** "1,234" */
 typedef struct dcnn_count_text {
-    char text[32];
+    char text[48];
 } dcnn_count_text;
 const char *dcnn_count(int64_t value, dcnn_count_text *text);
 
+/** "1 image", "1,234 images" */
+const char *dcnn_count_images(int64_t value, dcnn_count_text *text);
+
 /* The readers: each appends what it finds at `path`. */
 dcnn_status dcnn_folder_open(const dcnn_opening *opening, const char *path);
+
+/** The folder that is all a folder holds. @param only  out: its path, the caller's; NULL: there is more, or none */
+dcnn_status dcnn_folder_only(const char *path, char **only);
+
 dcnn_status dcnn_table_open(const dcnn_opening *opening, const char *path);
-dcnn_status dcnn_hdf5_open(const dcnn_opening *opening, const char *path);
 
 /** IDX files of a folder and one level below it. @param found  out: there are any; else nothing is done */
 dcnn_status dcnn_idx_folder_open(const dcnn_opening *opening, const char *path, bool *found);

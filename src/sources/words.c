@@ -90,6 +90,12 @@ const char *dcnn_count(int64_t value, dcnn_count_text *into) {
     return into->text;
 }
 
+const char *dcnn_count_images(int64_t value, dcnn_count_text *into) {
+    dcnn_count(value, into);
+    strcat(into->text, value == 1 ? " image" : " images");
+    return into->text;
+}
+
 void dcnn_source_tell(const dcnn_source_options *options, const char *format, ...) {
     char *line;
     va_list arguments;

@@ -1,5 +1,5 @@
 # MATLAB, CIFAR, pairs of NumPy arrays, QMNIST, masks: the same images as the archive beside them holds.
-cp "$DCNN_DATA/../tests/cases/"{mat_,npz_of_,cifar,npy_,qmnist,h5_bool}* .
+cp "$DCNN_DATA/../tests/cases/"{mat_,npz_,cifar,npy_,qmnist,h5_bool,h5_file,h5_pcam}* .
 pixels() { h5dump -d /images -d /labels "$1" | sed -n '/DATA {/,$p' | cksum; }
 whole=(--test-split 0 --validation-split 0 -o out.h5 --force)
 prepare() {
@@ -35,3 +35,12 @@ head -c 3000 cifar100_train.bin >cut.bin
 prepare cut.bin
 prepare qmnist-train-images-idx3-ubyte qmnist-train-labels-idx2-int
 prepare h5_bool_mask.h5
+# what a name says, and what it does not
+prepare h5_file_names.h5
+dcnn info out.h5 | grep classes
+prepare h5_pcam_train_x.h5 h5_pcam_train_y.h5
+prepare h5_pcam_train_x.h5
+prepare h5_pcam_train_y.h5
+prepare npz_unknown_names.npz
+for kind in 0_to_1 signed nan complex objects; do prepare "npz_$kind.npz"; done
+prepare npy_x.npy npz_kmnist-train-labels.npz

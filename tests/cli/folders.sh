@@ -63,6 +63,22 @@ prepare few
 mkdir thousand
 for i in $(seq 1000); do mkdir "thousand/$i" && printf 'P2 2 1 255 %d %d' $((i / 4)) $((i % 4)) >"thousand/$i/x.pgm"; done
 prepare thousand --test-split 0 --validation-split 0
+echo "-- a pipe among images is passed over; test images without classes are for predict"
+for i in 1 2 3 4 5 6; do for class in a b; do image "rival/train/$class/$i.pgm" $((i * 40)); done; done
+mkdir rival/test && cp rival/train/a/[12].pgm rival/test
+mkfifo rival/train/a/pipe.png
+prepare rival
+echo "-- IDX files two levels down, packed ones beside them; two sets in one folder"
+raw=root/MNIST/raw
+mkdir -p $raw other/fashion
+idx_images 9 3 >$raw/train-images-idx3-ubyte
+idx_labels 0 1 1 0 1 0 1 1 0 >$raw/train-labels-idx1-ubyte
+gzip -k $raw/*
+prepare root
+cp -r $raw other/digits
+cp $raw/train-labels-idx1-ubyte other/fashion
+(head -c 16 $raw/train-images-idx3-ubyte && yes | head -c 81) >other/fashion/train-images-idx3-ubyte
+prepare other
 echo "-- lists"
 (echo path,label && for i in 1 2 3 4; do echo "broken/a/$i.pgm,left" && echo "broken/b/$i.pgm,right"; done) >list.csv
 prepare list.csv

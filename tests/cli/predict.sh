@@ -43,3 +43,24 @@ try dcnn predict r/best.h5 ink.png | labels
 (head -n 1 small.csv | sed 's/^label/id/' && tail -n 3 small.csv | awk -F, -v OFS=, '{ $1 = "x" NR } 1') >ids.csv
 dcnn predict r/best.h5 ids.csv | columns
 dcnn predict r/best.h5 ids.csv --format kaggle | sed 's/,.$/,LABEL/'
+# other sizes, numbers from 0 to 1, HDF5 by other hands: brought to what the model takes
+cases=$DCNN_DATA/../tests/cases
+cp "$cases"/{csv_float0_1.csv,npz_0_to_1.npz,h5_pcam_train_x.h5,csv_noheader.csv} .
+chmod u+w csv_noheader.csv
+cut -d, -f1-50 csv_noheader.csv >7x7.csv
+for file in csv_float0_1.csv npz_0_to_1.npz h5_pcam_train_x.h5 7x7.csv; do
+    echo "== $file"
+    dcnn predict r/best.h5 $file 2>&1 | columns | head -n 4
+done
+try dcnn predict r/best.h5 7x7.csv --shape 8x8x1
+# what standard input may be
+try dcnn predict r/best.h5 - <npz_0_to_1.npz
+try dcnn predict r/best.h5 - <7x7.csv
+find folder -name 'o*.pgm' -print0 | dcnn predict r/best.h5 - | labels
+(echo Path && cat list.txt) >headed.txt
+dcnn predict r/best.h5 headed.txt 2>said | cmp - folder.csv && grep heading said
+# a folder with a broken image, a link to another folder; nothing that can be read
+mkdir torn && touch torn/empty.jpg && ln -s ../folder/b torn/link && ln -s torn leads
+try dcnn predict r/best.h5 leads | columns
+try dcnn predict r/best.h5 cut.pgm missing.pgm -o none.csv | sed 's/cut.pgm: .*/cut.pgm: REASON/'
+test -e none.csv || echo "none.csv is not written"

@@ -33,3 +33,17 @@ try dcnn prepare good.csv --test-split 0.999 -o out.h5
 try dcnn prepare good.csv --limit 1 -o out.h5
 try dcnn prepare good.csv
 ls
+# lines that are cut, pixels that are missing, what is no table at all
+csv 20 3 2 >whole.csv
+head -c -12 whole.csv >cut.csv
+sed '4s/,[0-9]*,/,,/' whole.csv >hole.csv
+printf 'To whom it may concern,\nthis is 1 letter.\n' >letter.txt
+printf 'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n' >pointer.csv
+printf '<!DOCTYPE html>\n<title>404</title>\n' >page.csv
+iconv -f UTF-8 -t UTF-16 whole.csv >wide.csv
+for source in cut.csv hole.csv letter.txt pointer.csv page.csv wide.csv; do try dcnn prepare $source -o out.h5; done
+# a separator at each line's end; a table without header that is sorted by class
+sed '2,$s/$/,/' whole.csv >ends.csv
+try dcnn prepare ends.csv -o ends.h5
+csv 4000 6 5 | awk -F, -v OFS=, 'NR > 1 { $37 = 0; print $0, $1 }' | cut -d, -f2- | sort -s -t, -k37,37n | awk -F, -v OFS=, '{ $1 = 0 } 1' >sorted.csv
+try dcnn prepare sorted.csv -o sorted.h5 2>&1 | head -n 3

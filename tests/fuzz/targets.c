@@ -2,6 +2,7 @@
 /* targets.c — the list of targets, and the simple ones. */
 #include "fuzz.h"
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,25 +28,30 @@ _Noreturn void fuzz_broken(const char *promise) {
     abort();
 }
 
+/* A folder of this process's own, in memory where there is such a place. */
 static const char *folder_of(void) {
     static char folder[64];
-    if (folder[0] == '\0') {
-        snprintf(folder, sizeof folder, "/dev/shm/dcnn-fuzz-%ld", (long)getpid());
-        if (mkdir(folder, 0700) != 0) snprintf(folder, sizeof folder, "/tmp");
-    }
+    if (folder[0]) return folder;
+    strcpy(folder, "/dev/shm/dcnn-fuzz-XXXXXX");
+    if (mkdtemp(folder)) return folder;
+    strcpy(folder, "/tmp/dcnn-fuzz-XXXXXX");
+    if (!mkdtemp(folder)) fuzz_broken("no scratch folder");
     return folder;
 }
 
 static char last_file[128];
 
-static void remove_file(void) {
-    unlink(last_file);
+static void remove_folder(void) {
+    DIR *folder = opendir(folder_of());
+    const struct dirent *entry;
+    while (folder && (entry = readdir(folder)) != NULL) unlinkat(dirfd(folder), entry->d_name, 0);
+    if (folder) closedir(folder);
     rmdir(folder_of());
 }
 
 const char *fuzz_file(const char *name, const uint8_t *bytes, size_t length) {
     if (last_file[0] == '\0')
-        atexit(remove_file);
+        atexit(remove_folder);
     else
         unlink(last_file);
     snprintf(last_file, sizeof last_file, "%s/%s", folder_of(), name);

@@ -252,7 +252,8 @@ static dcnn_status predict_all(const dcnn_cli *cli, const dcnn_checkpoint *check
     for (int i = 1; i < cli->options->operand_count && status == DCNN_OK; i++) {
         const char *path = cli->options->operands[i];
         /* rank 0 looks, for images need to lie on its node only */
-        int is_dataset = cli->speaks && strcmp(path, "-") != 0 && dcnn_kind_of_file(path) == DCNN_KIND_HDF5;
+        int is_dataset = cli->speaks && strcmp(path, "-") != 0 && dcnn_kind_of_file(path) == DCNN_KIND_HDF5 &&
+                         dcnn_dataset_is_one(path);
         dcnn_comm_broadcast(cli->comm, &is_dataset, sizeof is_dataset);
         if (is_dataset) status = predict_gathered(cli, checkpoint, &gathered, out);
         if (status == DCNN_OK && is_dataset)
@@ -281,6 +282,7 @@ static bool is_for_people(const dcnn_cli *cli, const table *out) {
 
 static void put_all(const dcnn_cli *cli, table *out) {
     const bool people = is_for_people(cli, out);
+    if (out->count == 0) return;
     if (!people) put_header(out);
     for (int b = 0; b < out->batch_count; b++) {
         const batch *of = &out->batches[b];
@@ -307,8 +309,10 @@ static dcnn_status tell_all(const dcnn_cli *cli, table *out) {
         return DCNN_FAIL(DCNN_FAILURE, "out of memory: the predictions");
     put_all(cli, out);
     if (fclose(out->to) != 0) status = DCNN_FAIL(DCNN_FAILURE, "out of memory: the predictions");
-    if (status == DCNN_OK) status = deliver(cli->options->output, text, length);
+    if (status == DCNN_OK && out->count > 0) status = deliver(cli->options->output, text, length);
     free(text);
+    if (status == DCNN_OK && out->count == 0)
+        status = DCNN_FAIL(DCNN_BAD_INPUT, "no image could be read, so nothing is predicted");
     if (status == DCNN_OK && out->bad > 0)
         status =
             DCNN_FAIL(DCNN_BAD_INPUT, "%" PRId64 " of %" PRId64 " could not be read (named above); the others are done",

@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "io/file.h"
@@ -27,6 +29,13 @@ static void note(dcnn_gather_note *to, const char *format, ...) {
     va_end(arguments);
 }
 
+static void tell(const dcnn_gather_note *noted, bool warning) {
+    char more[64] = "";
+    if (noted->count > 1) snprintf(more, sizeof more, " (and %" PRId64 " more like it)", noted->count - 1);
+    if (noted->count > 0 && warning) dcnn_warn("%s%s", noted->first, more);
+    if (noted->count > 0 && !warning) dcnn_info("%s%s", noted->first, more);
+}
+
 /* Far from the training images; dark ink on white for a model of light ink on black is the common case. */
 static void judge(const dcnn_gather_options *options, const char *name, const uint8_t *pixels, dcnn_gathered *to) {
     const size_t count = values_of(options);
@@ -41,7 +50,7 @@ static void judge(const dcnn_gather_options *options, const char *name, const ui
              "%s is %s (mean %.2f), the training images were %s (%.2f): --invert turns light and dark over", name,
              mean > options->mean ? "light" : "dark", mean, mean > options->mean ? "dark" : "light", options->mean);
     else
-        note(&to->unlike, "%s is far %s than the training images (mean %.2f, theirs %.2f): the answer may be no good",
+        note(&to->unlike, "%s is far %s than the training images (mean %.2f, theirs %.2f): its answer may be wrong",
              name, mean > options->mean ? "lighter" : "darker", mean, options->mean);
 }
 
@@ -122,30 +131,54 @@ static int by_name(const FTSENT **a, const FTSENT **b) {
     return strcmp((*a)->fts_name, (*b)->fts_name);
 }
 
-/* All images of a folder and those in it, sorted; what else lies there is passed over. */
+/* All images of a folder and those in it, sorted; links are followed, what else lies there is counted. */
 static dcnn_status take_folder(const dcnn_gather_options *options, const char *path, dcnn_gathered *to, bool *found) {
     char *const paths[] = {(char *)(uintptr_t)path, NULL};
-    FTS *walk = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, by_name);
+    dcnn_gather_note others = {0};
+    FTS *walk = fts_open(paths, FTS_LOGICAL | FTS_NOCHDIR, by_name);
     dcnn_status status = walk ? DCNN_OK : DCNN_FAIL(DCNN_BAD_INPUT, "%s: the folder cannot be read", path);
     for (FTSENT *entry; status == DCNN_OK && (entry = fts_read(walk)) != NULL;) {
-        if (entry->fts_info == FTS_D && entry->fts_level > 0 && entry->fts_name[0] == '.')
-            (void)fts_set(walk, entry, FTS_SKIP);
-        const bool file = entry->fts_info == FTS_F || entry->fts_info == FTS_SL;
-        if (!file || entry->fts_name[0] == '.' || !dcnn_kind_is_image(dcnn_kind_of_file(entry->fts_path))) continue;
+        const bool hidden = entry->fts_level > 0 && entry->fts_name[0] == '.';
+        if (entry->fts_info == FTS_D && hidden) (void)fts_set(walk, entry, FTS_SKIP);
+        if (entry->fts_info == FTS_DNR)
+            status = leave_out(DCNN_FAIL(DCNN_BAD_INPUT, "%s: cannot open the folder: %s", entry->fts_path,
+                                         strerror(entry->fts_errno)),
+                               to);
+        const bool file = entry->fts_info == FTS_F || entry->fts_info == FTS_SLNONE;
+        if (!file || hidden) continue;
+        if (!dcnn_name_is_image(entry->fts_name) && !dcnn_kind_is_image(dcnn_kind_of_file(entry->fts_path))) {
+            note(&others, "%s: left unread, for it is no image", entry->fts_path);
+            continue;
+        }
         *found = true;
         status = leave_out(take_image(options, entry->fts_path, NULL, 0, to), to);
     }
     if (walk) fts_close(walk);
+    if (*found) tell(&others, false);
     return status;
 }
 
-/* Lines that each name an image. */
-static dcnn_status take_lines(const dcnn_gather_options *options, char *text, dcnn_gathered *to) {
-    char *rest = text;
-    for (char *line; (line = strsep(&rest, "\n")) != NULL;) {
-        size_t length = strlen(line);
-        while (length > 0 && isspace((unsigned char)line[length - 1])) line[--length] = '\0';
-        if (length > 0) DCNN_TRY(leave_out(take_image(options, line, NULL, 0, to), to));
+/* A column's name above the paths. */
+static bool is_heading(const char *line) {
+    static const char *const words[] = {"path", "file", "filename", "file_name", "filepath", "image", "name", "images"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcasecmp(line, words[i]) == 0) return access(line, F_OK) != 0;
+    return false;
+}
+
+/* Lines that each name an image; they may end with NUL, as those of `find -print0`. */
+static dcnn_status take_lines(const dcnn_gather_options *options, const char *name, char *text, size_t length,
+                              dcnn_gathered *to) {
+    for (char *line = text, *end = text + length; line < end;) {
+        size_t used = strcspn(line, "\n");
+        char *next = line + used + 1;
+        while (used > 0 && isspace((unsigned char)line[used - 1])) used--;
+        line[used] = '\0';
+        if (line == text && is_heading(line))
+            dcnn_info("%s: its first line, '%s', is taken for a heading", name, line);
+        else if (used > 0)
+            DCNN_TRY(leave_out(take_image(options, line, NULL, 0, to), to));
+        line = next;
     }
     return DCNN_OK;
 }
@@ -161,16 +194,33 @@ static dcnn_status take_row(const dcnn_gather_options *options, const dcnn_sourc
     return take(options, source->name, source->ids.count > 0 ? source->ids.text[row] : NULL, to);
 }
 
+/* The model's shape is tried first. Numbers that are no bytes, but all from 0 to 1, are taken times 255: a model has no
+ * other use for them. */
+static dcnn_status open_sources(const dcnn_gather_options *options, char *path, dcnn_sources *sources) {
+    const bool given = options->given[0] > 0;
+    dcnn_source_options read = {.h = given ? options->given[0] : options->wanted.h,
+                                .w = given ? options->given[1] : options->wanted.w,
+                                .c = given ? options->given[2] : options->wanted.channels,
+                                .shape_may_differ = !given,
+                                .unlabelled = true};
+    char *paths[] = {path}, *why;
+    dcnn_status status = dcnn_sources_open(1, paths, DCNN_ROLE_POOL, &read, sources);
+    if (status != DCNN_BAD_INPUT || (why = strdup(dcnn_error())) == NULL) return status;
+    dcnn_sources_free(sources);
+    read.scale = 255;
+    status = dcnn_sources_open(1, paths, DCNN_ROLE_POOL, &read, sources);
+    if (status == DCNN_OK)
+        dcnn_info("%s: its numbers, from 0 to 1, are taken times 255", path);
+    else
+        status = DCNN_FAIL(DCNN_BAD_INPUT, "%s", why);
+    free(why);
+    return status;
+}
+
 /* Tables, lists with columns, arrays. */
 static dcnn_status take_sources(const dcnn_gather_options *options, const char *path, dcnn_gathered *to) {
-    char *paths[] = {(char *)(uintptr_t)path};
-    const bool given = options->given[0] > 0;
-    const dcnn_source_options read = {.h = given ? options->given[0] : options->wanted.h,
-                                      .w = given ? options->given[1] : options->wanted.w,
-                                      .c = given ? options->given[2] : options->wanted.channels,
-                                      .unlabelled = true};
     dcnn_sources sources = {0};
-    dcnn_status status = dcnn_sources_open(1, paths, DCNN_ROLE_POOL, &read, &sources);
+    dcnn_status status = open_sources(options, (char *)(uintptr_t)path, &sources);
     for (int i = 0; i < sources.count && status == DCNN_OK; i++) {
         const dcnn_source *source = &sources.items[i];
         if (source->pixels && source->count > 0) status = check_size(options, source->name, source->h, source->w, to);
@@ -202,14 +252,29 @@ static dcnn_status read_pipe(uint8_t **bytes, size_t *length) {
     return *length > 0 ? DCNN_OK : DCNN_FAIL(DCNN_BAD_INPUT, "standard input is empty: an image, or paths in lines");
 }
 
+/* Does the first line name a file? Commas and digits in it look like a table. */
+static bool names_file(const char *text) {
+    char *line = strndup(text, strcspn(text, "\r\n"));
+    const bool names = line && *line && access(line, F_OK) == 0;
+    free(line);
+    return names;
+}
+
 static dcnn_status take_pipe(const dcnn_gather_options *options, dcnn_gathered *to) {
     uint8_t *bytes = NULL;
     size_t length;
     dcnn_status status = read_pipe(&bytes, &length);
-    if (status == DCNN_OK && dcnn_kind_is_image(dcnn_kind_of_bytes(bytes, length)))
+    const dcnn_kind_id kind = status == DCNN_OK ? dcnn_kind_of_bytes(bytes, length) : DCNN_KIND_EMPTY;
+    if (status == DCNN_OK && dcnn_kind_is_image(kind))
         status = take_image(options, "standard input", bytes, length, to);
+    else if (status == DCNN_OK && (kind == DCNN_KIND_TEXT || names_file((char *)bytes)))
+        status = take_lines(options, "standard input", (char *)bytes, length, to);
     else if (status == DCNN_OK)
-        status = take_lines(options, (char *)bytes, to);
+        status =
+            DCNN_FAIL(DCNN_BAD_INPUT,
+                      "standard input: is %s; an image, or lines that name images, are read from there: save it as "
+                      "a file, and name that",
+                      dcnn_kind_name(kind));
     free(bytes);
     return status;
 }
@@ -225,18 +290,11 @@ dcnn_status dcnn_gather(const char *path, const dcnn_gather_options *options, dc
         uint8_t *text = NULL;
         size_t length;
         DCNN_TRY(dcnn_file_read(path, &text, &length));
-        dcnn_status status = take_lines(options, (char *)text, to);
+        dcnn_status status = take_lines(options, path, (char *)text, length, to);
         free(text);
         return status;
     }
     return take_sources(options, path, to);
-}
-
-static void tell(const dcnn_gather_note *noted, bool warning) {
-    char more[64] = "";
-    if (noted->count > 1) snprintf(more, sizeof more, " (and %" PRId64 " more like it)", noted->count - 1);
-    if (noted->count > 0 && warning) dcnn_warn("%s%s", noted->first, more);
-    if (noted->count > 0 && !warning) dcnn_info("%s%s", noted->first, more);
 }
 
 void dcnn_gather_tell(const dcnn_gathered *gathered) {

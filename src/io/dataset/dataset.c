@@ -306,6 +306,14 @@ static dcnn_status open_set(const char *path, dcnn_dataset *set,
     return status;
 }
 
+bool dcnn_dataset_is_one(const char *path) {
+    hid_t file;
+    if (dcnn_h5_open(path, &file, NULL) != DCNN_OK) return true;
+    const bool is = dcnn_h5_attribute_has(file, "format");
+    (void)dcnn_h5_end(file, path, DCNN_OK);
+    return is;
+}
+
 dcnn_status dcnn_dataset_open(const char *path, dcnn_dataset *dataset) {
     return open_set(path, dataset, dcnn_h5_open);
 }

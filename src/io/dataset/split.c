@@ -75,9 +75,14 @@ static dcnn_status list_rows(int64_t count, const uint8_t *parts, const dcnn_spl
         dcnn_split *split = &splits[part];
         if (split->count == 0 && fractions[part] == 0.0) continue;
         if (split->count == 0)
-            return DCNN_FAIL(DCNN_BAD_INPUT,
-                             "the split '%s' would be empty (%lld samples in all); use more samples or other fractions",
-                             part_names[part], (long long)count);
+            return DCNN_FAIL(
+                DCNN_BAD_INPUT,
+                "the split '%s' would be empty (there %s %lld image%s in all); bring more images, or change "
+                "the fractions: %s",
+                part_names[part], count == 1 ? "is" : "are", (long long)count, count == 1 ? "" : "s",
+                part == DCNN_PART_TEST         ? "--test-split 0 draws none"
+                : part == DCNN_PART_VALIDATION ? "--validation-split 0 draws none"
+                                               : "--test-split and --validation-split take all of them");
         split->rows = malloc((size_t)split->count * sizeof *split->rows);
         if (!split->rows)
             return DCNN_FAIL(DCNN_FAILURE, "out of memory for a split of %lld samples", (long long)split->count);

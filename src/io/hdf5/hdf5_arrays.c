@@ -125,6 +125,39 @@ static dcnn_status read_texts(hid_t file, dcnn_h5_array *a, void **values) {
     return *values ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "'%s': out of memory for its texts", a->name);
 }
 
+/* Rows that are read at a time: whole chunks, about 16 MiB of values. */
+static hsize_t rows_at_once(hid_t data, const dcnn_h5_array *a, size_t length) {
+    enum { AT_ONCE = 1 << 24 };
+    hsize_t chunk[H5S_MAX_RANK] = {1};
+    const hid_t creation = H5Dget_create_plist(data);
+    if (H5Pget_layout(creation) == H5D_CHUNKED) (void)H5Pget_chunk(creation, H5S_MAX_RANK, chunk);
+    H5Pclose(creation);
+    const size_t row = length / (size_t)a->shape[0];
+    const hsize_t rows = row > 0 ? AT_ONCE / row : 1;
+    return rows <= chunk[0] ? chunk[0] : rows / chunk[0] * chunk[0];
+}
+
+/* All values; those that lie in pages of a file are let go part by part. @return < 0: HDF5 cannot read them */
+static herr_t read_values(hid_t data, hid_t type, const dcnn_h5_array *a, size_t length, char *values, size_t mapped) {
+    if (length == 0) return 0;
+    if (mapped == 0 || a->rank == 0) return H5Dread(data, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values);
+    const hsize_t rows = (hsize_t)a->shape[0], most = rows_at_once(data, a, length);
+    hsize_t start[DCNN_H5_ARRAY_RANK] = {0}, count[DCNN_H5_ARRAY_RANK];
+    herr_t result = 0;
+    for (int i = 0; i < a->rank; i++) count[i] = (hsize_t)a->shape[i];
+    for (; start[0] < rows && result >= 0; start[0] += count[0]) {
+        count[0] = rows - start[0] < most ? rows - start[0] : most;
+        const hid_t from = H5Dget_space(data), to = H5Screate_simple(a->rank, count, NULL);
+        result = H5Sselect_hyperslab(from, H5S_SELECT_SET, start, NULL, count, NULL);
+        if (result >= 0)
+            result = H5Dread(data, type, to, from, H5P_DEFAULT, values + length / (size_t)rows * (size_t)start[0]);
+        H5Sclose(to);
+        H5Sclose(from);
+        dcnn_spill_forget(values, mapped);
+    }
+    return result;
+}
+
 static dcnn_status read_numbers(hid_t file, const dcnn_h5_array *a, const char *aside, void **values, size_t *mapped) {
     size_t length = (size_t)a->bytes;
     for (int i = 0; i < a->rank; i++)
@@ -134,8 +167,7 @@ static dcnn_status read_numbers(hid_t file, const dcnn_h5_array *a, const char *
     if (data < 0) return dcnn_h5_fail(DCNN_BAD_INPUT, file, "data set", a->name, "cannot be opened");
     hid_t type = a->kind == DCNN_H5_BOOL ? H5Dget_type(data) : H5Tcopy(memory_type(a));
     dcnn_status status = DCNN_OK;
-    if (length > 0 && H5Dread(data, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, *values) < 0)
-        status = fail_filter(file, data, a->name);
+    if (read_values(data, type, a, length, *values, *mapped) < 0) status = fail_filter(file, data, a->name);
     H5Tclose(type);
     H5Dclose(data);
     return status;

@@ -241,8 +241,7 @@ const dcnn_op_kind dcnn_op_conv_pool = {
     .backward = conv_pool_backward,
 };
 
-/* --- Conv2D + MaxPooling2D + activation as one operation: op->head is the convolution, op->node the pooling --------
- */
+/* --- Conv2D + MaxPooling2D + activation as one operation: op->head is the convolution, op->node the pooling ------- */
 
 bool dcnn_conv_max_matches(const dcnn_kernels *kernels, const dcnn_node *conv, dcnn_shape in, const dcnn_node *pool) {
     dcnn_conv shape = grain_shape(conv, in, 1);

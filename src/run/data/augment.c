@@ -292,14 +292,6 @@ static dcnn_change no_change(const dcnn_augment_key *key, int h, int w, int c, c
                          .factor = {1, 0, 0, 0, 1, 0, 0, 0, 1}};
 }
 
-void dcnn_augment_map(const dcnn_augment *ranges, const dcnn_augment_key *key, int h, int w, float map[6]) {
-    dcnn_augment placing = *ranges;
-    for (int row = DCNN_AUGMENT_brightness_range; row < DCNN_AUGMENT_COUNT; row++) dcnn_augment_set(&placing, row, 0);
-    dcnn_change change = no_change(key, h, w, 1, NULL);
-    find_change(&change, &placing);
-    find_map(&change, map);
-}
-
 size_t dcnn_augment_scratch(const dcnn_augment *ranges, int h, int w, int c) {
     const size_t pixels = (size_t)h * (size_t)w;
     size_t bytes = 0;

@@ -111,20 +111,15 @@ size_t dcnn_augment_scratch(const dcnn_augment *ranges, int h, int w, int c);
 
 /**
  * One image, changed, as floats. *Local.*
+ *
+ * Of the first five rows output pixel (i, j) is read at centre + R(angle) (shift + Sh(shear) zoom ((i, j) - centre)),
+ * as in Keras' apply_affine_transform, R a rotation, Sh = [[1, -sin], [0, cos]]; outside, the nearest edge pixel
+ * (fill_mode "nearest"), between pixels bilinear (order 1).
  * @param bytes    [h,w,c]
  * @param scratch  dcnn_augment_scratch() bytes, aligned for floats
  * @param y        out [h,w,c]
  */
 void dcnn_augment_image(const dcnn_augment *ranges, const dcnn_kernels *kernels, const dcnn_augment_key *key,
                         const dcnn_augment_form *form, const uint8_t *bytes, void *scratch, float *y);
-
-/**
- * The affine part of it, for the kernel `warp`: a pure function of the key. *Local.*
- *
- * Of the first five rows output pixel (i, j) is read at centre + R(angle) (shift + Sh(shear) zoom ((i, j) - centre)),
- * as in Keras' apply_affine_transform, R a rotation, Sh = [[1, -sin], [0, cos]]; outside, the nearest edge pixel
- * (fill_mode "nearest"), between pixels bilinear (order 1).
- */
-void dcnn_augment_map(const dcnn_augment *ranges, const dcnn_augment_key *key, int h, int w, float map[6]);
 
 #endif

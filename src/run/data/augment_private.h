@@ -18,7 +18,7 @@ struct dcnn_change {
     dcnn_augment_key key;
     uint32_t row; /* whose random numbers are drawn */
     int h, w, c;
-    const uint8_t *bytes; /* the image; NULL: only its place is asked for */
+    const uint8_t *bytes; /* the image */
 
     int byte_change_count;
     dcnn_byte_change byte_changes[DCNN_MOST_BYTE_CHANGES];

@@ -37,7 +37,7 @@ void dcnn_array_list_free(dcnn_array_list *arrays) {
 /* --- shapes ------------------------------------------------------------------------------------------------------- */
 
 const char *dcnn_array_text(const dcnn_array *array, char text[160]) {
-    static const char *const kinds[] = {"uint", "int", "float", "bool", "text of ", "text of ", "objects"};
+    static const char *const kinds[] = {"uint", "int", "float", "bool", "text of ", "text of ", "struct"};
     int used = snprintf(text, 160, "%s", kinds[array->kind]);
     if (array->kind <= DCNN_NUMBER_FLOAT)
         used += snprintf(text + used, 160 - (size_t)used, "%d", 8 * array->bytes);
@@ -67,6 +67,12 @@ int64_t dcnn_array_count(const dcnn_array *array) {
     return count;
 }
 
+bool dcnn_array_is_list(const dcnn_array *array) {
+    for (int i = 1; i < array->rank; i++)
+        if (array->shape[i] != 1) return false;
+    return array->rank >= 1;
+}
+
 bool dcnn_array_is_images(const dcnn_array *array) {
     if (array->kind >= DCNN_NUMBER_BYTES || array->rank < 2) return false;
     return array->rank > 2 || array->shape[1] >= 16; /* one-hot of more classes is told apart by names */
@@ -87,7 +93,8 @@ static dcnn_status fail_shape(const dcnn_array *a, const char *what) {
 static dcnn_status find_flat(const dcnn_array *a, const dcnn_source_options *o, layout *l) {
     const int64_t values = a->shape[1];
     *l = (layout){.y = -1, .x = -1, .c = -1, .h = o->h, .w = o->w, .channels = o->c};
-    if (o->h == 0) {
+    if (o->h == 0 || (o->shape_may_differ && l->h * l->w * l->channels != values)) {
+        l->h = 0;
         l->channels = 1;
         while (l->h * l->h < values) l->h++;
         if (l->h * l->h != values && values % 3 == 0) {
@@ -189,7 +196,11 @@ static dcnn_status fail_values(const dcnn_array *a, const layout *l) {
             for (int64_t x = 0; x < l->w; x++)
                 for (int64_t c = 0; c < l->channels; c++) {
                     const double value = value_at(a, place_of(a, l, n, y, x, c));
-                    if (!isfinite(value)) return fail_shape(a, "has values that are no numbers");
+                    if (!isfinite(value))
+                        return DCNN_FAIL(DCNN_BAD_INPUT,
+                                         "%s: %s: image %lld holds a value that is not a number (NaN or infinite); in "
+                                         "Python: x = numpy.nan_to_num(x)",
+                                         a->name, dcnn_array_text(a, (char[160]){0}), (long long)n);
                     least = fmin(least, value);
                     most = fmax(most, value);
                     whole = whole && value == floor(value);
@@ -201,16 +212,24 @@ static dcnn_status fail_values(const dcnn_array *a, const layout *l) {
                          "%s: %s: its numbers are from %g to %g, not bytes; with --scale 255 they become bytes, or in "
                          "Python: x = (x * 255).round().astype('uint8')",
                          a->name, text, least, most);
+    const double told_least = least, told_most = most;
+    if (least < 0 && least >= -1 && most <= 1) {
+        least = -1; /* what is meant, even where no pixel is quite so dark or light */
+        most = 1;
+    }
+    char from_zero[40] = "x";
+    if (least != 0) snprintf(from_zero, sizeof from_zero, "(x %c %g)", least < 0 ? '+' : '-', fabs(least));
     return DCNN_FAIL(DCNN_BAD_INPUT,
-                     "%s: %s: its %snumbers are from %g to %g, not bytes; in Python: x = ((x - %g) / %g * "
+                     "%s: %s: its %snumbers are from %g to %g, not bytes; in Python: x = (%s / %g * "
                      "255).round().astype('uint8')",
-                     a->name, text, whole ? "whole " : "", least, most, least, most > least ? most - least : 1);
+                     a->name, text, whole ? "whole " : "", told_least, told_most, from_zero,
+                     most > least ? most - least : 1);
 }
 
 /* Now and then both sides are let go: neither needs to be in memory as a whole. */
 static void forget(const dcnn_array *a, uint8_t *pixels, size_t mapped, int64_t *forgotten, int64_t done) {
-    enum { EACH = 1 << 26 };
-    if (done - *forgotten < EACH) return;
+    enum { EACH = 1 << 25 };
+    if ((done - *forgotten) * a->bytes < EACH) return;
     *forgotten = done;
     dcnn_spill_forget(a->memory, a->mapped_bytes);
     dcnn_spill_forget(pixels, mapped);
@@ -390,10 +409,11 @@ static bool are_targets(const dcnn_array *a) {
 dcnn_status dcnn_array_take_labels(const dcnn_array *a, const dcnn_source_options *o, dcnn_source *source) {
     enum { QMNIST_COLUMNS = 8 };
     char text[160];
-    if (a->rank >= 1 && a->rank <= 3 && a->shape[0] != source->count)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: holds %lld labels for %lld images; the two files do not belong together",
-                         a->name, (long long)a->shape[0], (long long)source->count);
-    if (a->rank < 1 || a->rank > 2 || a->kind == DCNN_NUMBER_OTHER)
+    const bool list = dcnn_array_is_list(a);
+    if (a->rank >= 1 && (a->rank <= 3 || list) && a->shape[0] != source->count)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: holds %lld labels for %lld images: they do not belong together", a->name,
+                         (long long)a->shape[0], (long long)source->count);
+    if (a->rank < 1 || (a->rank > 2 && !list) || a->kind == DCNN_NUMBER_OTHER)
         return fail_shape(a, "is no list of labels, one an image: [N], [N,1], or one-hot [N,classes]");
     if (a->kind == DCNN_NUMBER_BYTES || a->kind == DCNN_NUMBER_UCS4) {
         dcnn_names texts = {0};
@@ -405,13 +425,13 @@ dcnn_status dcnn_array_take_labels(const dcnn_array *a, const dcnn_source_option
     if (o->target_columns) return take_targets(a, o, source);
     source->labels = malloc((size_t)source->count * sizeof *source->labels);
     if (!source->labels) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for its labels", a->name);
-    const bool one_hot = a->rank == 2 && a->shape[1] > 1 && is_one_hot(a, source->labels);
+    const bool one_hot = !list && is_one_hot(a, source->labels);
     if (!one_hot && are_targets(a)) {
         free(source->labels);
         source->labels = NULL;
         return take_targets(a, o, source);
     }
-    if (a->rank == 1 || a->shape[1] == 1) return take_column(a, source->labels);
+    if (list) return take_column(a, source->labels);
     if (one_hot) {
         dcnn_source_tell(o, "%s: %s: one-hot: the place of the 1 is the label", a->name, dcnn_array_text(a, text));
         return DCNN_OK;

@@ -45,6 +45,9 @@ void dcnn_array_stride(dcnn_array *array, bool fortran);
 /** Values in all; -1 if they cannot be counted. */
 int64_t dcnn_array_count(const dcnn_array *array);
 
+/** One value a row: [N], [N,1], [N,1,1], …? */
+bool dcnn_array_is_list(const dcnn_array *array);
+
 /** Could it be images: two dimensions with lines that make an image, or three or four? Else labels. */
 bool dcnn_array_is_images(const dcnn_array *array);
 
@@ -83,5 +86,9 @@ dcnn_status dcnn_array_list_pair(const dcnn_opening *opening, const char *path, 
 dcnn_status dcnn_npy_read(const char *path, dcnn_array_list *arrays);
 dcnn_status dcnn_npz_read(const char *path, dcnn_array_list *arrays);
 dcnn_status dcnn_idx_read(const char *path, dcnn_array_list *arrays);
+
+/** Appends the sources of an HDF5 file; of one with a lone array only that, to `single`: images and labels may be two
+ * files. */
+dcnn_status dcnn_hdf5_open(const dcnn_opening *opening, const char *path, dcnn_array_list *single);
 
 #endif

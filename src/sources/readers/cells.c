@@ -27,10 +27,14 @@ bool dcnn_cells_line(dcnn_cells *c) {
         while (at < c->end && is_blank(*at) && *at != c->separator) at++;
         const bool empty = at == c->end || *at == '\n' || *at == '\r', comment = at < c->end && *at == '#';
         if (!empty && !comment) return true;
-        while (!ends_line(c)) c->next++;
-        if (c->next < c->end) step_over_end(c);
+        dcnn_cells_skip(c);
     }
     return false;
+}
+
+void dcnn_cells_skip(dcnn_cells *c) {
+    while (!ends_line(c)) c->next++;
+    if (c->next < c->end) step_over_end(c);
 }
 
 /* The separator that the first line has most of; blanks only where there is no other. */

@@ -25,6 +25,9 @@ void dcnn_cells_begin(dcnn_cells *cells, const char *name, char *bytes, size_t l
 /** Steps over empty lines and comments ('#'). @return false: the end */
 bool dcnn_cells_line(dcnn_cells *cells);
 
+/** Steps over the rest of a line. */
+void dcnn_cells_skip(dcnn_cells *cells);
+
 /** The next cell of the line. @param last  out: it was the line's last, and its end is stepped over */
 dcnn_cell dcnn_cells_next(dcnn_cells *cells, bool *last);
 

@@ -42,26 +42,18 @@ static dcnn_status list(const char *path, dcnn_names *folders, dcnn_names *files
     dcnn_status status = DCNN_OK;
     for (struct dirent *entry; status == DCNN_OK && (entry = readdir(folder));) {
         if (is_hidden(entry->d_name)) continue;
-        struct stat about;
+        struct stat about = {0};
         /* a link to nothing is met as a file, and named when it cannot be read */
-        const bool is_folder = entry->d_type == DT_DIR ||
-                               (entry->d_type != DT_REG && fstatat(dirfd(folder), entry->d_name, &about, 0) == 0 &&
-                                S_ISDIR(about.st_mode));
+        const bool known = entry->d_type == DT_DIR || entry->d_type == DT_REG,
+                   there = !known && fstatat(dirfd(folder), entry->d_name, &about, 0) == 0;
+        const bool is_folder = entry->d_type == DT_DIR || (there && S_ISDIR(about.st_mode));
+        if (there && !is_folder && !S_ISREG(about.st_mode)) continue; /* reading from a pipe would wait for ever */
         status = dcnn_names_add(is_folder ? folders : files, entry->d_name, strlen(entry->d_name));
     }
     closedir(folder);
     dcnn_names_sort(folders);
     dcnn_names_sort(files);
     return status;
-}
-
-static bool has_ending(const char *name) {
-    static const char *const endings[] = {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp",
-                                          ".pgm", ".ppm", ".pbm",  ".pnm", ".webp"};
-    const char *dot = strrchr(name, '.');
-    for (size_t i = 0; dot && i < sizeof endings / sizeof *endings; i++)
-        if (strcasecmp(dot, endings[i]) == 0) return true;
-    return false;
 }
 
 /* --- walking ------------------------------------------------------------------------------------------------------ */
@@ -82,7 +74,7 @@ static dcnn_status add_image(walk *w, const char *path) {
 
 /* What ends like an image is one, or a broken one; any other file is looked into. */
 static dcnn_status meet_file(walk *w, const char *path, const char *name) {
-    const dcnn_kind_id kind = has_ending(name) ? DCNN_KIND_PNG : dcnn_kind_of_file(path);
+    const dcnn_kind_id kind = dcnn_name_is_image(name) ? DCNN_KIND_PNG : dcnn_kind_of_file(path);
     if (dcnn_kind_is_image(kind)) return add_image(w, path);
     if (kind == DCNN_KIND_GIF || kind == DCNN_KIND_TIFF || kind == DCNN_KIND_HEIF || kind == DCNN_KIND_SVG) {
         w->unread[kind]++;
@@ -167,8 +159,8 @@ static dcnn_status open_classes(const dcnn_opening *opening, const char *path, d
     }
     dcnn_count_text count, of;
     if (status == DCNN_OK)
-        dcnn_source_tell(opening->options, "%s: %s images in %s class folder%s%s", path,
-                         dcnn_count(w.source->count, &count), dcnn_count(classes->count, &of),
+        dcnn_source_tell(opening->options, "%s: %s in %s class folder%s%s", path,
+                         dcnn_count_images(w.source->count, &count), dcnn_count(classes->count, &of),
                          classes->count == 1 ? "" : "s", dcnn_role_text(role));
     if (status == DCNN_OK) tell_left(&w, path);
     if (status == DCNN_OK && w.source->count == 0)
@@ -193,6 +185,21 @@ static bool are_splits(const dcnn_names *folders) {
     return train && (known >= 2 || known == folders->count);
 }
 
+/* Competitions give a test folder whose images have no classes: it is for `dcnn predict`. */
+static dcnn_status leave_flat(const dcnn_opening *opening, const char *path, bool *flat) {
+    dcnn_names folders = {0}, files = {0};
+    dcnn_count_text count;
+    const dcnn_status status = list(path, &folders, &files);
+    *flat = status == DCNN_OK && folders.count == 0 && files.count > 0;
+    if (*flat)
+        dcnn_source_tell(opening->options,
+                         "%s: left unread, for its %s file%s in no class folders; `dcnn predict` labels such images",
+                         path, dcnn_count(files.count, &count), files.count == 1 ? " lies" : "s lie");
+    dcnn_names_free(&folders);
+    dcnn_names_free(&files);
+    return status;
+}
+
 static dcnn_status open_splits(const dcnn_opening *opening, const char *path, const dcnn_names *folders, int depth) {
     for (int64_t i = 0; i < folders->count; i++) {
         dcnn_role role;
@@ -205,7 +212,10 @@ static dcnn_status open_splits(const dcnn_opening *opening, const char *path, co
         if (opening->given != DCNN_ROLE_POOL && role != opening->given) continue;
         if (asprintf(&below, "%s/%s", path, folders->text[i]) < 0)
             return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for its folders' names", path);
-        const dcnn_status status = open_level(opening, below, role, depth + 1);
+        bool flat = false;
+        dcnn_status status =
+            role == DCNN_ROLE_TEST && opening->given == DCNN_ROLE_POOL ? leave_flat(opening, below, &flat) : DCNN_OK;
+        if (status == DCNN_OK && !flat) status = open_level(opening, below, role, depth + 1);
         free(below);
         DCNN_TRY(status);
     }
@@ -214,7 +224,7 @@ static dcnn_status open_splits(const dcnn_opening *opening, const char *path, co
 
 static dcnn_status refuse_flat(const char *path, const dcnn_names *files) {
     int64_t images = 0;
-    for (int64_t i = 0; i < files->count; i++) images += has_ending(files->text[i]);
+    for (int64_t i = 0; i < files->count; i++) images += dcnn_name_is_image(files->text[i]);
     if (images == 0)
         return DCNN_FAIL(DCNN_BAD_INPUT,
                          "%s: holds neither class folders of images nor IDX files (train-images-idx3-ubyte, ...); "
@@ -258,6 +268,20 @@ static dcnn_status open_level(const dcnn_opening *opening, const char *path, dcn
         status = open_classes(opening, path, role, &folders);
     }
 done:
+    dcnn_names_free(&folders);
+    dcnn_names_free(&files);
+    return status;
+}
+
+dcnn_status dcnn_folder_only(const char *path, char **only) {
+    dcnn_names folders = {0}, files = {0};
+    dcnn_status status = list(path, &folders, &files);
+    *only = NULL;
+    if (status == DCNN_OK && folders.count == 1 && files.count == 0 &&
+        asprintf(only, "%s/%s", path, folders.text[0]) < 0) {
+        *only = NULL;
+        status = DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for its folders' names", path);
+    }
     dcnn_names_free(&folders);
     dcnn_names_free(&files);
     return status;

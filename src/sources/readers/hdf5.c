@@ -117,7 +117,7 @@ static dcnn_status take_split(const dcnn_opening *opening, const char *path, con
         DCNN_TRY(dcnn_names_print(&s->target_names, "%s", whole->target_names.text[i]));
     for (int64_t i = 0; i < whole->class_names.count; i++)
         DCNN_TRY(dcnn_names_add(&s->class_names, whole->class_names.text[i], strlen(whole->class_names.text[i])));
-    dcnn_source_tell(opening->options, "%s: %s images of %dx%dx%d%s", s->name, dcnn_count(s->count, &count), s->h, s->w,
+    dcnn_source_tell(opening->options, "%s: %s of %dx%dx%d%s", s->name, dcnn_count_images(s->count, &count), s->h, s->w,
                      s->c, dcnn_role_text(role));
     return DCNN_OK;
 }
@@ -184,7 +184,19 @@ static void turn_round(dcnn_array_list *arrays) {
 
 /* --- any file ----------------------------------------------------------------------------------------------------- */
 
-dcnn_status dcnn_hdf5_open(const dcnn_opening *opening, const char *path) {
+/* A file of one array: what it is for stands in the file's name, as a rule ("train_x.h5", "train_y.h5"). */
+static dcnn_status read_lone(const char *path, dcnn_h5_array *from, dcnn_array_list *single) {
+    DCNN_TRY(read_one(path, from, single));
+    dcnn_array *a = &single->items[single->count - 1];
+    const char *slash = strrchr(path, '/');
+    free(a->word);
+    a->word = NULL;
+    if (asprintf(&a->word, "%s/%s", slash ? slash + 1 : path, from->name) >= 0) return DCNN_OK;
+    a->word = NULL;
+    return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory", path);
+}
+
+dcnn_status dcnn_hdf5_open(const dcnn_opening *opening, const char *path, dcnn_array_list *single) {
     dcnn_h5_array *listed = calloc(DCNN_H5_ARRAYS, sizeof *listed);
     dcnn_array_list arrays = {.aside = opening->options->aside};
     int count = 0;
@@ -193,7 +205,7 @@ dcnn_status dcnn_hdf5_open(const dcnn_opening *opening, const char *path) {
     DCNN_TRY_DONE(dcnn_source_note(opening, path));
     DCNN_TRY_DONE(dcnn_h5_arrays_list(path, &count, listed));
     if (count == 0) {
-        status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: an HDF5 file without data sets", path);
+        status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: is an HDF5 file without data sets", path);
         goto done;
     }
     for (int i = 0; i < count; i++)
@@ -214,6 +226,10 @@ dcnn_status dcnn_hdf5_open(const dcnn_opening *opening, const char *path) {
     if (model) {
         status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: is a model, not a source of images; `dcnn info` tells what it is like",
                            path);
+        goto done;
+    }
+    if (count == 1 && !dcnn_mat_is_hdf5(path)) {
+        status = read_lone(path, &listed[0], single);
         goto done;
     }
     for (int i = 0; i < count; i++) DCNN_TRY_DONE(read_one(path, &listed[i], &arrays));

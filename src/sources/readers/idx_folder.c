@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "io/kind.h"
+#include "io/spill.h"
 #include "sources/readers/array.h"
 
 enum { LOOKED_INTO = 200 }; /* a folder with more files is one of images */
@@ -41,8 +42,8 @@ static int visible(const struct dirent *entry) {
     return entry->d_name[0] != '.';
 }
 
-/* Adds the IDX files of one folder; below it, files in folders once more. */
-static dcnn_status gather(const char *path, bool below, dcnn_names *files) {
+/* Adds the IDX files of one folder, and its others; below it, files in folders once more. */
+static dcnn_status gather(const char *path, bool below, dcnn_names *files, dcnn_names *others) {
     struct dirent **entries;
     const int count = scandir(path, &entries, visible, alphasort);
     if (count < 0) return DCNN_OK;
@@ -54,9 +55,9 @@ static dcnn_status gather(const char *path, bool below, dcnn_names *files) {
             if (asprintf(&name, "%s/%s", path, entries[i]->d_name) < 0)
                 return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for its files' names", path);
             const bool there = stat(name, &about) == 0, is_folder = there && S_ISDIR(about.st_mode);
-            if (pass == 0 && there && !is_folder && dcnn_kind_of_file(name) == DCNN_KIND_IDX)
-                status = dcnn_names_add(files, name, strlen(name));
-            if (pass == 1 && is_folder && below) status = gather(name, false, files);
+            if (pass == 0 && there && !is_folder)
+                status = dcnn_names_add(dcnn_kind_of_file(name) == DCNN_KIND_IDX ? files : others, name, strlen(name));
+            if (pass == 1 && is_folder && below) status = gather(name, false, files, others);
             free(name);
         }
     for (int i = 0; i < count; i++) free(entries[i]);
@@ -64,8 +65,18 @@ static dcnn_status gather(const char *path, bool below, dcnn_names *files) {
     return status;
 }
 
-/* Of the same part, role and set the first one stays: torchvision keeps what it unpacked beside the packed. */
-static bool is_double(const dcnn_names *kept, const char *path) {
+static dcnn_status is_same(const char *one, const char *other, bool *same) {
+    void *bytes[2] = {NULL, NULL};
+    size_t lengths[2] = {0, 0}, mapped[2] = {0, 0};
+    dcnn_status status = dcnn_spill_read(NULL, one, &bytes[0], &lengths[0], &mapped[0]);
+    if (status == DCNN_OK) status = dcnn_spill_read(NULL, other, &bytes[1], &lengths[1], &mapped[1]);
+    *same = status == DCNN_OK && lengths[0] == lengths[1] && memcmp(bytes[0], bytes[1], lengths[0]) == 0;
+    for (int i = 0; i < 2; i++) dcnn_spill_release(bytes[i], mapped[i]);
+    return status;
+}
+
+/* The file of the same part, role and set that was met before; NULL: none. */
+static const char *find_double(const dcnn_names *kept, const char *path) {
     char set[64], other_set[64];
     bool labels, other_labels;
     dcnn_role role = DCNN_ROLE_POOL, other_role = DCNN_ROLE_POOL;
@@ -78,9 +89,41 @@ static bool is_double(const dcnn_names *kept, const char *path) {
         other_role = DCNN_ROLE_POOL;
         const bool other_named = dcnn_role_in(other, &other_role);
         if (labels == other_labels && role == other_role && named == other_named && strcmp(set, other_set) == 0)
-            return true;
+            return kept->text[i];
     }
-    return false;
+    return NULL;
+}
+
+/* Of the same content the first one stays: torchvision keeps what it unpacked beside the packed, Kaggle has a file in a
+ * folder of its name, and beside it. */
+static dcnn_status drop_doubles(const char *path, const dcnn_names *all, dcnn_names *files, dcnn_names *others) {
+    for (int64_t i = 0; i < all->count; i++) {
+        const char *before = find_double(files, all->text[i]);
+        bool same = false;
+        if (before) DCNN_TRY(is_same(before, all->text[i], &same));
+        if (before && !same)
+            return DCNN_FAIL(DCNN_BAD_INPUT, "%s: holds %s and %s, which differ; name the files of one set", path,
+                             before, all->text[i]);
+        DCNN_TRY(dcnn_names_add(before ? others : files, all->text[i], strlen(all->text[i])));
+    }
+    return DCNN_OK;
+}
+
+static void tell_others(const dcnn_opening *opening, const char *path, const dcnn_names *others) {
+    dcnn_count_text count;
+    if (others->count > 0)
+        dcnn_source_tell(opening->options, "%s: %s file%s left unread: %s%s", path, dcnn_count(others->count, &count),
+                         others->count > 1 ? "s" : "", others->text[0], others->count > 1 ? ", ..." : "");
+}
+
+/* NIST's images came to EMNIST on their side, and nothing in the file says so. */
+static void tell_emnist(const dcnn_opening *opening, const char *path, const dcnn_names *files) {
+    for (int64_t i = 0; i < files->count; i++)
+        if (strcasestr(strrchr(files->text[i], '/') + 1, "emnist") && !opening->options->transpose) {
+            dcnn_source_tell(opening->options, "%s: EMNIST's images lie on their side: --transpose puts them upright",
+                             path);
+            return;
+        }
 }
 
 static dcnn_status check_sets(const char *path, const dcnn_names *files) {
@@ -123,13 +166,12 @@ static dcnn_status check_pairs(const char *path, const dcnn_names *files, bool u
 }
 
 dcnn_status dcnn_idx_folder_open(const dcnn_opening *opening, const char *path, bool *found) {
-    dcnn_names all = {0}, files = {0};
+    dcnn_names all = {0}, files = {0}, others = {0};
     dcnn_array_list arrays = {.aside = opening->options->aside};
-    dcnn_status status = gather(path, true, &all);
+    dcnn_status status = gather(path, true, &all, &others);
     *found = all.count > 0;
-    for (int64_t i = 0; i < all.count && status == DCNN_OK; i++)
-        if (!is_double(&files, all.text[i])) status = dcnn_names_add(&files, all.text[i], strlen(all.text[i]));
     if (status != DCNN_OK || !*found) goto done;
+    DCNN_TRY_DONE(drop_doubles(path, &all, &files, &others));
     DCNN_TRY_DONE(check_sets(path, &files));
     DCNN_TRY_DONE(check_pairs(path, &files, opening->options->unlabelled));
     for (int part = 0; part < 4;
@@ -145,7 +187,10 @@ dcnn_status dcnn_idx_folder_open(const dcnn_opening *opening, const char *path, 
             DCNN_TRY_DONE(dcnn_idx_read(files.text[i], &arrays));
         }
     status = dcnn_array_list_pair(opening, path, &arrays, DCNN_ROLE_OFFICIAL_TEST);
+    if (status == DCNN_OK) tell_emnist(opening, path, &files);
+    if (status == DCNN_OK) tell_others(opening, path, &others);
 done:
+    dcnn_names_free(&others);
     dcnn_array_list_free(&arrays);
     dcnn_names_free(&all);
     dcnn_names_free(&files);

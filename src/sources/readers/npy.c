@@ -27,7 +27,8 @@ static dcnn_status read_type(const char *descr, dcnn_array *a) {
     if (kind == 'O')
         return DCNN_FAIL(DCNN_BAD_INPUT,
                          "%s: holds Python objects, which may run code when they are read, so they are not; in Python: "
-                         "numpy.stack(list(x)).astype('uint8') makes an array of them",
+                         "x = numpy.stack(list(x)).astype('uint8') makes an array of images, y = y.astype(str) one of "
+                         "labels",
                          a->name);
     if (a->kind == DCNN_NUMBER_UCS4) a->bytes *= 4;
     const bool number = a->bytes == 1 || a->bytes == 2 || a->bytes == 4 || a->bytes == 8;
@@ -35,7 +36,8 @@ static dcnn_status read_type(const char *descr, dcnn_array *a) {
                        : a->kind <= DCNN_NUMBER_BOOL ? number
                                                      : a->bytes > 0 && a->bytes <= 1 << 16;
     if (a->kind == DCNN_NUMBER_OTHER || !right)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: holds values of type %.12s, not numbers or texts", a->name, descr);
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: holds values of NumPy's type '%.*s', which are neither numbers nor texts",
+                         a->name, (int)strcspn(descr + 1, "'\""), descr + 1);
     return DCNN_OK;
 }
 

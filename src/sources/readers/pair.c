@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "sources/readers/array.h"
 
@@ -11,15 +12,27 @@ typedef enum part { IMAGES, LABELS, NAMES, OTHER } part;
 static const char *const image_words[] = {"x",      "images",   "image",    "imgs",   "img", "data",
                                           "pixels", "pictures", "features", "inputs", NULL};
 static const char *const label_words[] = {"y", "labels", "label", "lbls", "lbl", "targets", "target", "digits", NULL};
-static const char *const name_words[] = {"names", NULL};
+static const char *const name_words[] = {"names", "name", "list", NULL};
+static const char *const class_words[] = {"class",  "classes",    "label",    "labels",
+                                          "target", "categories", "category", NULL};
+/* One for each image, yet no labels. */
+static const char *const side_words[] = {"file",  "files", "filename", "filenames", "path",
+                                         "paths", "id",    "ids",      "index",     NULL};
+
+/* "class_names", "list_classes", "names"; not the names of files. */
+static bool are_class_names(const char *word) {
+    return !dcnn_word_in(word, side_words) && (strcasecmp(word, "classes") == 0 || strcasecmp(word, "names") == 0 ||
+                                               (dcnn_word_in(word, name_words) && dcnn_word_in(word, class_words)));
+}
 
 /* Names decide where they say something that the shape does not contradict. */
 static part part_of(const dcnn_array *a) {
     const bool texts = a->kind == DCNN_NUMBER_BYTES || a->kind == DCNN_NUMBER_UCS4;
-    if (texts && a->rank == 1 && dcnn_word_in(a->word, name_words)) return NAMES;
+    if (texts && a->rank == 1 && are_class_names(a->word)) return NAMES;
     if (a->rank < 1 || a->rank > 4 || a->kind == DCNN_NUMBER_OTHER) return OTHER;
+    if (dcnn_array_is_list(a)) return dcnn_word_in(a->word, side_words) ? OTHER : LABELS;
     if (a->rank > 2) return texts ? OTHER : IMAGES;
-    if (a->rank == 1 || a->shape[1] == 1 || texts) return LABELS;
+    if (texts) return LABELS;
     if (dcnn_word_in(a->word, image_words)) return IMAGES;
     if (dcnn_word_in(a->word, label_words)) return LABELS;
     return dcnn_array_is_images(a) ? IMAGES : LABELS;
@@ -100,6 +113,9 @@ static dcnn_status take_pair(const dcnn_opening *opening, dcnn_array_list *array
     if (labels >= 0) of[labels].used = true;
     if (labels >= 0 && !opening->options->unlabelled)
         DCNN_TRY(dcnn_array_take_labels(&arrays->items[labels], opening->options, source));
+    if (labels >= 0 && source->labels && !dcnn_word_in(arrays->items[labels].word, label_words))
+        dcnn_source_tell(opening->options, "%s: '%s' is taken for its labels", source->name,
+                         arrays->items[labels].word);
     for (int i = 0; i < arrays->count && source->labels && source->class_names.count == 0; i++) {
         if (of[i].part != NAMES || arrays->items[i].shape[0] < 2) continue;
         DCNN_TRY(dcnn_array_take_texts(&arrays->items[i], &source->class_names));
@@ -110,7 +126,7 @@ static dcnn_status take_pair(const dcnn_opening *opening, dcnn_array_list *array
         DCNN_TRY(dcnn_array_take_texts(&arrays->items[i], &source->target_names));
         of[i].used = true;
     }
-    dcnn_source_tell(opening->options, "%s: %s images of %dx%dx%d%s", source->name, dcnn_count(source->count, &count),
+    dcnn_source_tell(opening->options, "%s: %s of %dx%dx%d%s", source->name, dcnn_count_images(source->count, &count),
                      source->h, source->w, source->c, dcnn_role_text(source->role));
     return DCNN_OK;
 }

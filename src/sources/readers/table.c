@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* table.c — images in text tables: a line each, or a list of paths. */
 #include <float.h>
-#include <libgen.h>
 #include <limits.h>
 #include <math.h>
 #include <stdlib.h>
@@ -15,14 +14,23 @@
 
 enum { FORGET_ROWS = 4096 };
 
+/* Does the file end without a line's end, and here? */
+static bool at_cut_end(const dcnn_table *t) {
+    return t->cells.next == t->cells.end && t->cells.end[-1] != '\n' && t->cells.end[-1] != '\r';
+}
+
 static dcnn_status fail_value(const dcnn_table *t, int64_t line, int column, dcnn_cell cell, double value,
                               bool number) {
     char text[28];
     const double scale = t->opening->options->scale;
+    if (cell.begin == cell.end)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s:%lld:%d: a pixel is missing (line %lld, cell %d is empty)%s", t->path,
+                         (long long)line, column, (long long)line, column,
+                         at_cut_end(t) ? ", and the file ends in that line: is it cut?" : "");
     if (number && scale == 0 && value > 0 && value < 1)
-        return DCNN_FAIL(DCNN_BAD_INPUT,
-                         "%s:%lld:%d: '%s' is no whole number from 0 to 255; if all are from 0 to 1, say --scale 255",
-                         t->path, (long long)line, column, dcnn_cell_text(cell, text));
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s:%lld:%d: '%s' is no whole number from 0 to 255%s", t->path,
+                         (long long)line, column, dcnn_cell_text(cell, text),
+                         t->opening->options->unlabelled ? "" : "; if all are from 0 to 1, say --scale 255");
     if (number && scale != 0)
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s:%lld:%d: '%s' times %g is not from 0 to 255 (line %lld, cell %d)", t->path,
                          (long long)line, column, dcnn_cell_text(cell, text), scale, (long long)line, column);
@@ -65,11 +73,9 @@ static dcnn_status add_label(dcnn_table *t, int64_t line, int column, dcnn_cell 
 /* Relative to the list's folder; or to where dcnn was started, if it is there. */
 static dcnn_status add_file(dcnn_table *t, dcnn_cell cell) {
     const int length = (int)(cell.end - cell.begin);
-    char *copy = strdup(t->path);
-    if (!copy) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory", t->path);
-    dcnn_status status = *cell.begin == '/' ? dcnn_names_print(&t->files, "%.*s", length, cell.begin)
-                                            : dcnn_names_print(&t->files, "%s/%.*s", dirname(copy), length, cell.begin);
-    free(copy);
+    const char *slash = strrchr(t->path, '/');
+    const int folder = slash && *cell.begin != '/' ? (int)(slash - t->path) + 1 : 0;
+    dcnn_status status = dcnn_names_print(&t->files, "%.*s%.*s", folder, t->path, length, cell.begin);
     if (status != DCNN_OK || access(t->files.text[t->files.count - 1], F_OK) == 0) return status;
     char *plain = strndup(cell.begin, (size_t)length);
     if (plain && access(plain, F_OK) == 0) {
@@ -125,9 +131,10 @@ static dcnn_status read_many(dcnn_table *t, int64_t line, int column, dcnn_cell 
 }
 
 static dcnn_status fail_columns(const dcnn_table *t, int64_t line, int found) {
-    return DCNN_FAIL(DCNN_BAD_INPUT, "%s:%lld:%d: the line has %s%d cells, the %s has %d", t->path, (long long)line,
+    return DCNN_FAIL(DCNN_BAD_INPUT, "%s:%lld:%d: the line has %s%d cells, the %s has %d%s", t->path, (long long)line,
                      found, found > t->columns ? "more than " : "", found > t->columns ? t->columns : found,
-                     t->header.count > 0 ? "header" : "first line", t->columns);
+                     t->header.count > 0 ? "header" : "first line", t->columns,
+                     at_cut_end(t) ? ", and the file ends in that line: is it cut?" : "");
 }
 
 static dcnn_status read_line(dcnn_table *t) {
@@ -318,12 +325,12 @@ static dcnn_status give_role(dcnn_table *t, uint8_t role, bool alone) {
 static void tell_table(const dcnn_table *t, const char *inside) {
     dcnn_count_text count;
     if (t->files.count > 0)
-        dcnn_source_tell(t->opening->options, "%s: a list of %s images%s", t->path, dcnn_count(t->count, &count),
+        dcnn_source_tell(t->opening->options, "%s: a list of %s%s", t->path, dcnn_count_images(t->count, &count),
                          dcnn_role_text(t->opening->given));
     else
-        dcnn_source_tell(t->opening->options, "%s: a table%s%s%s of %s images of %dx%dx%d%s", t->path,
-                         inside ? " (" : "", inside ? inside : "", inside ? ")" : "", dcnn_count(t->count, &count),
-                         t->h, t->w, t->c, dcnn_role_text(t->opening->given));
+        dcnn_source_tell(t->opening->options, "%s: a table%s%s%s of %s of %dx%dx%d%s", t->path, inside ? " (" : "",
+                         inside ? inside : "", inside ? ")" : "", dcnn_count_images(t->count, &count), t->h, t->w, t->c,
+                         dcnn_role_text(t->opening->given));
 }
 
 dcnn_status dcnn_table_open(const dcnn_opening *opening, const char *path) {

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "io/kind.h"
 #include "sources/readers/table_private.h"
 
 /* Names of columns, in lower case, by what they hold; labels in the order in which they are believed. */
@@ -30,9 +31,9 @@ static bool is_number(const char *text) {
 }
 
 static bool ends_like_image(const char *text) {
-    static const char *const endings[] = {".png", ".jpg", ".jpeg", ".bmp", ".pgm", ".ppm", ".pbm", ".webp"};
+    static const char *const refused[] = {".gif", ".tif", ".tiff", ".heic", ".avif", ".svg"}; /* by name, later */
     const char *dot = strrchr(text, '.');
-    return dot && is_one_of(dot, endings, COUNT_OF(endings));
+    return dot && (dcnn_name_is_image(text) || is_one_of(dot, refused, COUNT_OF(refused)));
 }
 
 /* pandas' header of a frame without names: 0, 1, 2, … */
@@ -62,6 +63,27 @@ static bool is_header(const dcnn_names *first, const dcnn_names *second) {
     return above_numbers > 0;
 }
 
+/* "48 49 50 …": all pixels in one cell, as in FER2013. */
+static bool holds_many(const char *text) {
+    int numbers = 0;
+    while (*text) {
+        char *end;
+        (void)strtod(text, &end);
+        if (end == text) return false;
+        numbers++;
+        text = end;
+        while (*text == ' ' || *text == ',') text++;
+    }
+    return numbers >= 4;
+}
+
+/* Does any of its cells hold a number, or several, or an image's name? */
+static bool says_something(const dcnn_names *cells) {
+    for (int64_t i = 0; i < cells->count; i++)
+        if (is_number(cells->text[i]) || ends_like_image(cells->text[i]) || holds_many(cells->text[i])) return true;
+    return false;
+}
+
 /* Reads the header, if there is one, and the first line; the cells stand at that line again. */
 static dcnn_status read_head(dcnn_table *t) {
     if (!dcnn_cells_line(&t->cells)) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: holds no lines", t->path);
@@ -69,12 +91,19 @@ static dcnn_status read_head(dcnn_table *t) {
     DCNN_TRY(dcnn_cells_texts(&at, &t->header));
     const dcnn_cells behind = at;
     if (dcnn_cells_line(&at)) DCNN_TRY(dcnn_cells_texts(&at, &t->first));
+    if (!says_something(&t->header) && !says_something(&t->first))
+        return DCNN_FAIL(
+            DCNN_BAD_INPUT,
+            "%s: its first lines hold neither numbers nor names of images; it is no table of images, and no "
+            "list of them",
+            t->path);
     if (is_header(&t->header, &t->first)) {
         t->cells = behind;
         if (!dcnn_cells_line(&t->cells)) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: has a header but no rows", t->path);
         t->columns = (int)t->first.count;
-        if (t->header.count != t->first.count && t->header.count + 1 != t->first.count)
-            t->columns = (int)t->header.count; /* the first line will be refused */
+        const bool ends_empty = t->first.count > 1 && !*t->first.text[t->first.count - 1];
+        if (t->header.count != t->first.count && (t->header.count + 1 != t->first.count || ends_empty))
+            t->columns = (int)t->header.count; /* a separator at each line's end; or the first line will be refused */
     } else {
         dcnn_names_free(&t->first);
         t->first = t->header;
@@ -149,7 +178,8 @@ bool dcnn_table_find_shape(dcnn_table *t, int64_t values) {
     t->h = o->h;
     t->w = o->w;
     t->c = o->c;
-    if (o->h > 0) return (int64_t)o->h * o->w * o->c == values;
+    if (o->h > 0 && ((int64_t)o->h * o->w * o->c == values || !o->shape_may_differ))
+        return (int64_t)o->h * o->w * o->c == values;
     t->c = 1;
     while ((int64_t)side * side < values) side++;
     if ((int64_t)side * side != values && values % 3 == 0) {
@@ -184,14 +214,9 @@ static void weigh(const column_values *v, double *commonest, int *different) {
     *commonest = v->lines > 0 ? (double)most / (double)v->lines : 1;
 }
 
-/* Of a table with one column too many: is the label its first, or its last? In the border of an image nearly all lines
- * have the same value, or, in a photograph, all kinds of values; labels are few, and spread. */
-static int guess_label(const dcnn_table *t, int first, int last) {
-    enum { LOOKED_AT = 2000 };
-    if (t->header.count > 0 && ends_in_digit(name_of(t, first)) != ends_in_digit(name_of(t, last)))
-        return ends_in_digit(name_of(t, first)) ? last : first;
-    dcnn_cells at = t->cells;
-    column_values of[2] = {{.lines = 0}};
+/* Counts the values of two columns in some lines from here on. @return the one that holds a text; -1: neither */
+static int look_at_lines(dcnn_cells at, int first, int last, column_values of[2]) {
+    enum { LOOKED_AT = 500 };
     for (int line = 0; line < LOOKED_AT && dcnn_cells_line(&at); line++) {
         bool end = false;
         for (int column = 0; !end; column++) {
@@ -206,6 +231,23 @@ static int guess_label(const dcnn_table *t, int first, int last) {
             else
                 v->other++;
         }
+    }
+    return -1;
+}
+
+/* Of a table with one column too many: is the label its first, or its last? In the border of an image nearly all lines
+ * have the same value, or, in a photograph, all kinds of values; labels are few, and spread. */
+static int guess_label(const dcnn_table *t, int first, int last) {
+    enum { PLACES = 4 };
+    if (t->header.count > 0 && ends_in_digit(name_of(t, first)) != ends_in_digit(name_of(t, last)))
+        return ends_in_digit(name_of(t, first)) ? last : first;
+    column_values of[2] = {{.lines = 0}};
+    for (int place = 0; place < PLACES; place++) { /* a table may be sorted by class */
+        dcnn_cells at = t->cells;
+        at.next += (at.end - at.next) / PLACES * place;
+        if (place > 0) dcnn_cells_skip(&at);
+        const int texts = look_at_lines(at, first, last, of);
+        if (texts >= 0) return texts;
     }
     double commonest[2];
     int different[2];
@@ -226,20 +268,6 @@ static void leave_others_out(dcnn_table *t) {
 
 static void mark(dcnn_table *t, int column, dcnn_meaning what) {
     if (column >= 0 && t->of[column] == PIXEL) t->of[column] = what;
-}
-
-/* "48 49 50 …": all pixels in one cell, as in FER2013. */
-static bool holds_many(const char *text) {
-    int numbers = 0;
-    while (*text) {
-        char *end;
-        (void)strtod(text, &end);
-        if (end == text) return false;
-        numbers++;
-        text = end;
-        while (*text == ' ' || *text == ',') text++;
-    }
-    return numbers >= 4;
 }
 
 static void find_by_name(dcnn_table *t) {
@@ -289,7 +317,7 @@ static dcnn_status find_list(dcnn_table *t) {
 
 dcnn_status dcnn_table_fail_shape(const dcnn_table *t, int64_t values) {
     const dcnn_source_options *o = t->opening->options;
-    if (o->h > 0)
+    if (o->h > 0 && !o->shape_may_differ)
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s: %lld columns of pixels do not make an image of %dx%dx%d", t->path,
                          (long long)values, o->h, o->w, o->c);
     return DCNN_FAIL(DCNN_BAD_INPUT,
