@@ -269,8 +269,8 @@ static void csv_files_become_a_data_set(void **state) {
     assert_fails(prepare(in_scratch("one.csv"), in_scratch("two.csv"), &usual, in_scratch("empty/x")), DCNN_BAD_INPUT,
                  "its images have 2 sizes: 5x5 (30), 2x2 (3); --size", "one.csv");
     put_csv(in_scratch("two.csv"), "", SIDE, SIDE, 0, 3);
-    assert_fails(prepare(in_scratch("two.csv"), NULL, &usual, in_scratch("empty/x")), DCNN_BAD_INPUT, "has no labels",
-                 "two.csv");
+    assert_fails(prepare(in_scratch("two.csv"), NULL, &usual, in_scratch("empty/x")), DCNN_BAD_INPUT,
+                 "has no column of labels", "two.csv");
 }
 
 static void constant_channel_gets_deviation_one(void **state) {
@@ -309,11 +309,12 @@ static void bad_sources_are_refused(void **state) {
     assert_fails(prepare(images, in_scratch("idx"), &usual, out), DCNN_BAD_INPUT, "has no labels", images);
     assert_fails(dcnn_dataset_prepare(0, NULL, &usual, out, NULL), DCNN_USAGE, "no source was named", "");
     options.limit = 1;
-    assert_fails(prepare(in_scratch("idx"), NULL, &options, out), DCNN_BAD_INPUT, "at least two classes are needed", "train-images");
+    assert_fails(prepare(in_scratch("idx"), NULL, &options, out), DCNN_BAD_INPUT, "at least two classes are needed",
+                 "train-images");
     options.limit = -1;
     assert_fails(prepare(in_scratch("idx"), NULL, &options, out), DCNN_USAGE, "cannot be -1 samples", "");
     options.limit = 4;
-    assert_fails(prepare(in_scratch("idx"), NULL, &options, out), DCNN_BAD_INPUT, "'test' would be empty", "4 samples");
+    assert_fails(prepare(in_scratch("idx"), NULL, &options, out), DCNN_BAD_INPUT, "'test' would be empty", "4 images");
     options.limit = 5;
     options.split.validation_fraction = 0.05;
     assert_fails(prepare(in_scratch("idx"), NULL, &options, out), DCNN_BAD_INPUT, "'validation' would be empty", "5");

@@ -105,6 +105,15 @@ static void weights_and_shares_of_one_change_nothing(void **state) {
     assert_true(sums[0][DCNN_SUM_CORRECT] == 1 && sums[1][DCNN_SUM_CORRECT] == 1);
 }
 
+/* Two grains at least, for two threads; large batches keep the grain that their bits were made with. */
+static void grains_follow_the_batch(void **state) {
+    (void)state;
+    static const int batches[][2] = {{1, 2},  {4, 2},  {7, 2},   {8, 4},    {15, 4},
+                                     {16, 8}, {31, 8}, {32, 16}, {128, 16}, {100000, 16}};
+    for (size_t i = 0; i < sizeof batches / sizeof batches[0]; i++)
+        assert_int_equal(dcnn_grain_of(batches[i][0]), batches[i][1]);
+}
+
 /* One step without its end: the loss of the batch and its gradient, grain by grain, summed plainly. */
 static double loss_and_gradient(dcnn_plan *plan, dcnn_net *net, float *gradient) {
     const size_t values = dcnn_shape_count(net->nodes[0].shape);
@@ -287,6 +296,7 @@ int main(void) {
         cmocka_unit_test(weights_and_shares_of_one_change_nothing),
         cmocka_unit_test(regularizers_have_their_gradient),
         cmocka_unit_test(nothing_is_computed_below_the_lowest_trained_layer),
+        cmocka_unit_test(grains_follow_the_batch),
         cmocka_unit_test(fused_operations_have_the_same_gradient),
     };
     return cmocka_run_group_tests_name("layers", tests, NULL, NULL);

@@ -39,7 +39,7 @@ static void defaults_are_the_recipe(void **state) {
     assert_int_equal(parse(DCNN_COMMAND_TRAIN, "", &o), DCNN_OK);
     assert_int_equal(o.train.epochs, 15);
     assert_int_equal(o.train.batch_size, 128);
-    assert_int_equal(o.train.grain, 16);
+    assert_int_equal(o.train.grain, 0); /* by the size of the batch */
     assert_true(o.learning_rate == 0.001 && o.beta_1 == 0.9 && o.beta_2 == 0.999 && o.epsilon == 1e-7);
     assert_true(o.train.augment && o.train.fuse && !o.train.plain_sums && !o.resume);
     assert_true(o.train.ranges.rotation_range == 10.0 && o.train.ranges.zoom_range == 0.1);

@@ -40,8 +40,7 @@ static void set_file_system(int fails, uint64_t bytes) {
     reserved = 0;
 }
 
-/* --- memory there
- * ----------------------------------------------------------------------------------------------------- */
+/* --- memory there ------------------------------------------------------------------------------------------------- */
 
 /* Is it in a file? Either way it takes what is written. */
 static bool is_in_a_file(void) {

@@ -46,10 +46,11 @@ static dcnn_status choose_optimizer(const dcnn_training_options *options, dcnn_o
 }
 
 static dcnn_status start(dcnn_training *t, const dcnn_training_options *options) {
-    dcnn_engine_options o = {.grain = DCNN_GRAIN,
+    const int64_t batch = options->batch_size > 0 ? options->batch_size : DCNN_RECIPE_BATCH;
+    dcnn_engine_options o = {.grain = dcnn_grain_of(batch),
                              .threads = options->threads,
                              .fuse = true,
-                             .batch_size = options->batch_size > 0 ? options->batch_size : DCNN_RECIPE_BATCH,
+                             .batch_size = batch,
                              .last_batch = -1,
                              .accumulate = 1,
                              .seed = options->seed};

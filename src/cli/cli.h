@@ -16,7 +16,9 @@ typedef struct dcnn_cli {
     dcnn_comm *job;  /**< of all ranks: the same, unless there are idle ones (comm/comm.h); else NULL likewise */
     dcnn_options *options;
     json_t *command; /**< the words of the command line, an array of strings */
-    bool speaks;     /**< rank 0, or the only process */
+    const char
+        *refusal; /**< why MPI could not bring the job's ranks together, to a command that diagnoses; else NULL */
+    bool speaks;  /**< rank 0, or the only process */
 } dcnn_cli;
 
 /**

@@ -102,6 +102,16 @@ const dcnn_command dcnn_command_table[DCNN_COMMAND_COUNT] = {
                     "--nodes 4 --time 2:00:00 data.h5 | sbatch. The job goes on from its last checkpoint by itself: at "
                     "the end of its time, when it is preempted, when a rank or a node dies.",
          .like = "train"},
+    [DCNN_COMMAND_DOCTOR] =
+        {.name = "doctor",
+         .operands = "",
+         .most = 0,
+         .summary = "what is wrong or slow with machines, network and files",
+         .details = "Looks at every node (cores and binding, instruction sets, memory and its limits, /dev/shm, "
+                    "libraries, clock), at the network within and between nodes, at the launcher, and at the file "
+                    "system of the run's folder; names what is wrong or slow, and what mends it. Start it as the "
+                    "training: alone, under mpirun, or under srun. Ends with 1 if it finds something.",
+         .diagnoses = true},
 };
 
 int dcnn_command_find(const char *name) {

@@ -18,7 +18,8 @@
     X(EXPORT, export)                                                                                                  \
     X(SHOW, show)                                                                                                      \
     X(BENCH, bench)                                                                                                    \
-    X(SLURM, slurm)
+    X(SLURM, slurm)                                                                                                    \
+    X(DOCTOR, doctor)
 
 #define DCNN_COMMAND_ID(ID, name) DCNN_COMMAND_##ID,
 typedef enum dcnn_command_id { DCNN_COMMANDS(DCNN_COMMAND_ID) DCNN_COMMAND_COUNT } dcnn_command_id;
@@ -33,6 +34,7 @@ typedef struct dcnn_command {
     const char *details;  /**< a few sentences for its help */
     const char *like;     /**< the command whose options it takes too; its help only says so; or NULL */
     bool helped;          /**< one process does it, and those that mpirun started beside help it */
+    bool diagnoses;       /**< all ranks do it, idle ones too; and one of them where MPI cannot bring them together */
     bool parallel;        /**< shares its work over MPI ranks; else one process does it, and MPI is not started */
 } dcnn_command;
 

@@ -197,10 +197,30 @@ static dcnn_status start_mpi(int *argc, char ***argv, dcnn_comm **comm) {
     return dcnn_comm_agree(*comm, dcnn_launch_check_cores(dcnn_comm_node_size(*comm), dcnn_comm_node_cores(*comm)));
 }
 
+/* Of a job that MPI cannot bring together, one process says why. The others keep quiet until it has. */
+static dcnn_status diagnose_alone(dcnn_command_id command, dcnn_cli *cli) {
+    char refusal[1024];
+    snprintf(refusal, sizeof refusal, "%s", dcnn_error());
+    cli->refusal = refusal;
+    cli->speaks = is_first_process();
+    dcnn_status status = DCNN_FAILURE;
+    if (cli->speaks) {
+        open_log(cli->options);
+        status = functions[command](cli);
+        if (status == DCNN_OK) status = flush_results();
+        fflush(stdout);
+    }
+    return report_early(cli->options, status);
+}
+
 static dcnn_status run_with_mpi(dcnn_command_id command, int *argc, char ***argv, dcnn_cli *cli) {
     dcnn_comm *comm = NULL;
     signal(SIGPIPE, SIG_IGN); /* a run must not die of a terminal that was closed */
     dcnn_status status = start_mpi(argc, argv, &comm);
+    if (status != DCNN_OK && dcnn_command_table[command].diagnoses) {
+        dcnn_comm_finish(comm);
+        return diagnose_alone(command, cli);
+    }
     if (status != DCNN_OK) {
         report_early(cli->options, status);
         dcnn_comm_finish(comm);
@@ -210,8 +230,9 @@ static dcnn_status run_with_mpi(dcnn_command_id command, int *argc, char ***argv
     cli->speaks = false;
     if (dcnn_comm_rank(comm) == 0) dcnn_cli_speak(cli);
     if (dcnn_comm_domain_rank(comm) == 0) dcnn_leftovers_remove();
-    if (parallel || helped) cli->job = comm;
-    if (parallel || helped || cli->speaks) status = parallel ? run_in_parallel(command, cli) : functions[command](cli);
+    const bool together = parallel || helped || dcnn_command_table[command].diagnoses;
+    if (together) cli->job = comm;
+    if (together || cli->speaks) status = parallel ? run_in_parallel(command, cli) : functions[command](cli);
     if (cli->speaks && status == DCNN_OK) status = flush_results();
     status = report(cli->speaks, cli->options, dcnn_comm_agree(comm, status));
     dcnn_signals_leave();
@@ -238,7 +259,7 @@ static dcnn_status run(dcnn_command_id command, int argc, char **argv) {
     if (status == DCNN_OK && options.help) status = help(dcnn_command_table[command].name);
     if (status != DCNN_OK || options.help)
         status = report_early(&options, status);
-    else if (dcnn_command_table[command].parallel || dcnn_launcher_ranks() > 1)
+    else if (dcnn_command_table[command].parallel || dcnn_command_table[command].diagnoses || dcnn_launcher_ranks() > 1)
         status = run_with_mpi(command, &argc, &argv, &cli);
     else
         status = run_alone(command, &cli);
@@ -261,7 +282,8 @@ int main(int argc, char **argv) {
     const int command = dcnn_command_find(name);
     const bool version = strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0;
     signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of write(), told as such */
-    if (version || (command >= 0 && dcnn_command_table[command].parallel)) start_with_better_blas(argv);
+    if (version || (command >= 0 && (dcnn_command_table[command].parallel || dcnn_command_table[command].diagnoses)))
+        start_with_better_blas(argv);
     if (command >= 0) return (int)run((dcnn_command_id)command, argc - 1, argv + 1);
     if (version) return (int)report_early(NULL, print_version());
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) return (int)report_early(NULL, help(NULL));

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* options.c — the table of options, and what follows from a row: its default, its range, its record. */
 #include "cli/options.h"
-#include "nn/plan.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -12,7 +11,6 @@
 
 #define AS_TEXT(number)    #number
 #define DEFAULT_OF(number) AS_TEXT(number)
-#define DEFAULT_GRAIN      DEFAULT_OF(DCNN_GRAIN)
 
 #define BIT(ID, name) ID = 1 << DCNN_COMMAND_##ID,
 enum { DCNN_COMMANDS(BIT) EVERY = (1 << DCNN_COMMAND_COUNT) - 1 };
@@ -63,6 +61,7 @@ const dcnn_option dcnn_option_table[] = {
     {"job-name", 0, SLURM, TEXT(job_name, "NAME"), .fallback = "dcnn", .group = job,
      .help = "in the queue and of the output file [dcnn]"},
 
+    {"run", 0, DOCTOR, TEXT(run, "DIR"), .group = run_group, .help = "its file system is looked at [runs]"},
     {"run", 0, TRAIN, TEXT(run, "DIR"), .group = run_group, .help = "folder of the run [runs/NAME of the data]"},
     {"resume", 0, TRAIN, FLAG(resume), .group = run_group, .help = "go on from the newest whole checkpoint, if any"},
     {"overwrite", 0, TRAIN, FLAG(overwrite), .group = run_group, .help = "remove an older run from DIR first"},
@@ -225,7 +224,8 @@ const dcnn_option dcnn_option_table[] = {
     {"output", 'o', PREDICT, TEXT(output, "FILE"), .group = output, .help = "where the CSV goes [standard output]"},
     {"format", 0, PREDICT, CHOICE(format, "csv kaggle", "NAME"), .fallback = "csv", .group = output,
      .help = "kaggle: ImageId,Label, from 1"},
-    {"json", 0, EVALUATE | INFO | BENCH, FLAG(json), .group = output, .help = "for programs: JSON instead of text"},
+    {"json", 0, EVALUATE | INFO | BENCH | DOCTOR, FLAG(json), .group = output,
+     .help = "for programs: JSON instead of text"},
 
     {"split", 0, REPORT, TEXT(split, "NAME"), .group = data, .help = "to show predictions on [test, if there is one]"},
     {"report", 0, TRAIN, FLAG(report), .fallback = "true", .group = output,
@@ -253,8 +253,8 @@ const dcnn_option dcnn_option_table[] = {
     {"seconds", 0, BENCH, REAL(seconds, 0, 86400, DCNN_OPEN_LOW), .fallback = "8", .group = machine,
      .help = "about how long to measure"},
     {"comm", 0, BENCH, FLAG(comm), .group = machine, .help = "measure the reductions over all ranks instead"},
-    {"grain", 0, TRAIN | BENCH, INTEGER(train.grain, 1, 4096), .fallback = DEFAULT_GRAIN, .group = expert,
-     .help = "samples computed at a time", .resume = DCNN_RESUME_FIXED},
+    {"grain", 0, TRAIN | BENCH, INTEGER(train.grain, 0, 4096), .fallback = "0", .group = expert,
+     .help = "samples computed at a time; 0: by batch size, 16 or less", .resume = DCNN_RESUME_FIXED},
     {"fuse", 0, TRAIN | BENCH, FLAG(train.fuse), .fallback = "true", .group = expert,
      .help = "use fused kernels where there are any", .resume = DCNN_RESUME_FIXED},
     {"plain-sums", 0, TRAIN | BENCH, FLAG(train.plain_sums), .group = expert,

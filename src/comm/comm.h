@@ -93,6 +93,10 @@ void dcnn_comm_add_integers(dcnn_comm *comm, int64_t *values, int count);
 /** Gathers each rank's bytes to rank 0, in rank order; `all` and the ranks' `lengths` are read on rank 0 only. */
 void dcnn_comm_gather(dcnn_comm *comm, const void *mine, int64_t length, void *all, const int64_t *lengths);
 
+/** Seconds that a message of so many bytes takes between two ranks, the median of some turns there and back; the others
+ * wait. The same on every rank. */
+double dcnn_comm_probe(dcnn_comm *comm, int a, int b, size_t bytes, int turns);
+
 /** A time that this rank waited, between two dcnn_now_s(). */
 typedef struct dcnn_wait {
     bool network; /**< for messages; else for other ranks of its domain */

@@ -115,11 +115,11 @@ static _Noreturn void end_because(const char *what, int64_t step, double launche
                                  "was reached: give it more (Slurm: --mem), or a smaller --batch-size"
                                : "");
     if (has_checkpoint())
-        snprintf(line + used, sizeof line - (size_t)used, "go on from its last checkpoint with --resume --run %s",
-                 dog.folder);
+        used += snprintf(line + used, sizeof line - (size_t)used,
+                         "go on from its last checkpoint with --resume --run %s", dog.folder);
     else
-        snprintf(line + used, sizeof line - (size_t)used, "before its first checkpoint: start it again%s",
-                 killed ? "" : "; 'dcnn doctor' under the same launcher looks at the machines");
+        used += snprintf(line + used, sizeof line - (size_t)used, "before its first checkpoint: start it again");
+    if (!killed) snprintf(line + used, sizeof line - (size_t)used, " ('dcnn doctor' looks at the machines)");
     end_run(line, launcher_grace_s);
 }
 

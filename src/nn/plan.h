@@ -19,7 +19,11 @@
 
 typedef struct dcnn_plan dcnn_plan;
 
-#define DCNN_GRAIN 16 /**< samples a grain, where nobody says otherwise; a part of the arithmetic (law 2) */
+#define DCNN_GRAIN 16 /**< samples a grain of a large batch; a part of the arithmetic (law 2) */
+
+/** Samples a grain of batches of that size, where nobody says otherwise: DCNN_GRAIN, or of small batches 8, 4 or 2, so
+ * that there are two grains at least. *Local.* */
+int dcnn_grain_of(int64_t batch);
 
 typedef struct dcnn_plan_options {
     int grain;   /**< samples in a full grain */

@@ -23,7 +23,7 @@ find . -type d | sort
 
 # More ranks, or threads, than grains.
 train wide --model net.json --batch-size 16 --epochs 1 --threads 3 -q --no-report 2>&1 >/dev/null | grep -o 'each computed.*'
-ranks 2 dcnn train small.h5 --run wider --model net.json --batch-size 16 --epochs 1 -q --no-report --threads 1 2>&1 |
+ranks 2 dcnn train small.h5 --run wider --model net.json --batch-size 2 --epochs 1 -q --no-report --threads 1 2>&1 |
     grep -o ': [12] of .* idle'
 dcnn slurm small.h5 --nodes 2-4 --time 10 --ranks-per-node 16 2>&1 >/dev/null
 dcnn slurm small.h5 --nodes 4 --time 10 --ranks-per-node 16 --batch-size 1024 2>&1 >/dev/null

@@ -189,7 +189,8 @@ dcnn_status dcnn_cmd_bench(dcnn_cli *cli) {
                                         .model = o->train.model,
                                         .precision = o->train.precision,
                                         .batch_size = (int)o->train.batch_size,
-                                        .grain = (int)o->train.grain,
+                                        .grain =
+                                            o->train.grain ? (int)o->train.grain : dcnn_grain_of(o->train.batch_size),
                                         .threads = (int)o->train.threads,
                                         .augment = o->train.augment,
                                         .fuse = o->train.fuse,

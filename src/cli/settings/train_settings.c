@@ -38,6 +38,7 @@ void dcnn_train_settings_defaults(dcnn_options *options) {
     if (!is_given(options, "beta-2")) options->beta_2 = row->beta2;
     if (!is_given(options, "momentum")) options->momentum = row->momentum;
     if (!is_given(options, "weight-decay")) options->weight_decay = row->weight_decay;
+    if (options->train.grain == 0) options->train.grain = dcnn_grain_of(options->train.batch_size);
 }
 
 /* Augmented images are never seen twice, so a run gains by letting the rate fall; the recipe itself keeps it. */
@@ -168,8 +169,20 @@ dcnn_status dcnn_train_settings_check(const dcnn_options *options) {
 
 /* --- what a run does with it -------------------------------------------------------------------------------------- */
 
+static int64_t grain_of(const dcnn_options *options, int64_t batch) {
+    return is_given(options, "grain") && options->train.grain > 0 ? options->train.grain : dcnn_grain_of(batch);
+}
+
+/* The smallest larger batch that is so many whole grains. */
+static int64_t batch_of(const dcnn_options *options, int64_t grains) {
+    int64_t grain = grain_of(options, options->train.batch_size);
+    while (grain_of(options, grains * grain) != grain) grain = grain_of(options, grains * grain);
+    return grains * grain;
+}
+
 bool dcnn_train_settings_idle(const dcnn_options *options, int64_t ranks, int64_t threads, char text[512]) {
-    const int64_t grains = (options->train.batch_size + options->train.grain - 1) / options->train.grain;
+    const int64_t grain = grain_of(options, options->train.batch_size);
+    const int64_t grains = (options->train.batch_size + grain - 1) / grain;
     const int64_t most = (grains + ranks - 1) / ranks; /* that one rank has */
     const bool of_ranks = ranks > grains;
     const int64_t idle = of_ranks ? ranks - grains : threads - most, all = of_ranks ? ranks : threads;
@@ -179,9 +192,9 @@ bool dcnn_train_settings_idle(const dcnn_options *options, int64_t ranks, int64_
              " images, each computed by one thread: %" PRId64 " of %s%" PRId64 " %s %s idle; --batch-size %" PRId64
              " gives all of them work (--lr-scale sqrt adapts the "
              "learning rate)",
-             options->train.batch_size, grains, grains == 1 ? "" : "s", options->train.grain, idle,
+             options->train.batch_size, grains, grains == 1 ? "" : "s", grain, idle,
              of_ranks || ranks == 1 ? "" : "each rank's ", all, of_ranks ? "ranks" : "threads",
-             idle == 1 ? "is" : "are", ranks * threads * options->train.grain);
+             idle == 1 ? "is" : "are", batch_of(options, ranks * threads));
     return true;
 }
 

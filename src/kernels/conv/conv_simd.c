@@ -3,12 +3,12 @@
 #include "kernels/conv/conv_winograd_simd.h"
 #include "kernels/register.h"
 
-/* Winograd's tiles must save a third of the multiplications at least: an image of 2x2 has mostly empty ones. */
+/* Winograd's tiles must save three tenths of the multiplications at least: at the edges they are part-empty. */
 static bool by_winograd(const dcnn_conv *shape) {
     size_t products;
     if (!winograd_fits(shape) || shape->c < 16 || shape->k < 16) return false;
     DCNN_SIMD_NAME(dcnn_winograd_choose)((size_t)shape->oh, (size_t)shape->ow, &products);
-    return products <= 6 * (size_t)(shape->oh * shape->ow);
+    return 10 * products <= 63 * (size_t)(shape->oh * shape->ow);
 }
 
 #define DCNN_CHOOSE(shape, kernel)                                                                                     \

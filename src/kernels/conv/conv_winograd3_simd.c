@@ -40,6 +40,17 @@ static inline void transform_line(const simd_float d[EDGE], simd_float v[EDGE]) 
     v[4] = (d[4] - (NEAR2 + FAR2) * d[2]) + NEAR2 * FAR2 * d[0];
 }
 
+/* B v: the adjoint of transform_line(). */
+static inline void collect_line(const simd_float v[EDGE], simd_float d[EDGE]) {
+    const simd_float near_sum = v[0] + v[1], near_difference = NEAR * (v[0] - v[1]);
+    const simd_float far_sum = v[2] + v[3], far_difference = FAR * (v[2] - v[3]);
+    d[0] = NEAR2 * FAR2 * v[4] - (FAR2 * near_difference + NEAR2 * far_difference);
+    d[1] = -FAR2 * near_sum - NEAR2 * far_sum;
+    d[2] = (near_difference + far_difference) - (NEAR2 + FAR2) * v[4];
+    d[3] = near_sum + far_sum;
+    d[4] = v[4];
+}
+
 /* A^T m: row i has the points' i-th powers. */
 static inline void interpolate_line(const simd_float m[EDGE], simd_float y[TILE]) {
     const simd_float near_sum = m[0] + m[1], far_sum = m[2] + m[3];

@@ -40,6 +40,18 @@ static inline void transform_line(const simd_float d[EDGE], simd_float v[EDGE]) 
     v[5] = (d[5] - (NEAR2 + FAR2) * d[3]) + NEAR2 * FAR2 * d[1];
 }
 
+/* B v: the adjoint of transform_line(). */
+static inline void collect_line(const simd_float v[EDGE], simd_float d[EDGE]) {
+    const simd_float near_sum = v[1] + v[2], near_difference = NEAR * (v[1] - v[2]);
+    const simd_float far_sum = v[3] + v[4], far_difference = FAR * (v[3] - v[4]);
+    d[0] = NEAR2 * FAR2 * v[0];
+    d[1] = NEAR2 * FAR2 * v[5] - (FAR2 * near_difference + NEAR2 * far_difference);
+    d[2] = -(NEAR2 + FAR2) * v[0] - (FAR2 * near_sum + NEAR2 * far_sum);
+    d[3] = (near_difference + far_difference) - (NEAR2 + FAR2) * v[5];
+    d[4] = v[0] + (near_sum + far_sum);
+    d[5] = v[5];
+}
+
 /* A^T m: row i has the points' i-th powers. */
 static inline void interpolate_line(const simd_float m[EDGE], simd_float y[TILE]) {
     const simd_float near_sum = m[1] + m[2], near_difference = NEAR * (m[1] - m[2]);

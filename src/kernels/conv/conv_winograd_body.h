@@ -104,8 +104,8 @@ static void pack(size_t c, size_t k, const float *w, float *u, size_t share, siz
     }
 }
 
-/* The turned filters from V channels of dy to V channels of dx. */
-static void pack_turned_block(size_t c, size_t k, const float *w, float *u, size_t k_vector, size_t c_vector) {
+/* The filters from V channels of dy to V channels of dx: turned, or as they are for the adjoint. */
+static void pack_back(size_t c, size_t k, const float *w, float *u, size_t k_vector, size_t c_vector, bool turned) {
     const size_t filters = lanes_of(k, k_vector), lanes = lanes_of(c, c_vector);
     simd_float g[V][TAPS_3X3];
     for (size_t tap = 0; tap < TAPS_3X3; tap++) {
@@ -113,7 +113,7 @@ static void pack_turned_block(size_t c, size_t k, const float *w, float *u, size
         simd_float rows[V];
         for (size_t i = 0; i < V; i++) rows[i] = i < lanes ? load_lanes(from + i * k, filters) : simd_zero();
         transpose(rows);
-        for (size_t i = 0; i < V; i++) g[i][TAPS_3X3 - 1 - tap] = rows[i];
+        for (size_t i = 0; i < V; i++) g[i][turned ? TAPS_3X3 - 1 - tap : tap] = rows[i];
     }
     for (size_t i = 0; i < filters; i++) {
         size_t stride;
@@ -125,7 +125,14 @@ static void pack_turned_block(size_t c, size_t k, const float *w, float *u, size
 static void pack_turned(size_t c, size_t k, const float *w, float *u, size_t share, size_t shares) {
     const size_t c_vectors = divide_up(c, V), units = divide_up(k, V) * c_vectors;
     for (size_t unit = share_start(units, share, shares); unit < share_start(units, share + 1, shares); unit++) {
-        pack_turned_block(c, k, w, u, unit / c_vectors, unit % c_vectors);
+        pack_back(c, k, w, u, unit / c_vectors, unit % c_vectors, true);
+    }
+}
+
+static void pack_adjoint(size_t c, size_t k, const float *w, float *u, size_t share, size_t shares) {
+    const size_t c_vectors = divide_up(c, V), units = divide_up(k, V) * c_vectors;
+    for (size_t unit = share_start(units, share, shares); unit < share_start(units, share + 1, shares); unit++) {
+        pack_back(c, k, w, u, unit / c_vectors, unit % c_vectors, false);
     }
 }
 
@@ -406,13 +413,85 @@ static void filter_gradient(const scheme *s, const float *x, const float *dy, fl
     }
 }
 
+/* --- the input's gradient by the adjoint of forward --------------------------------------------------------------- */
+
+/* Adds the inputs B m B^T of each tile of a block to dx, from M's vectors `vector` to `vector` + vectors - 1. */
+static void add_inputs(const scheme *s, const tile_block *block, size_t first, size_t count, size_t vector,
+                       size_t vectors, float *dx) {
+    for (size_t tile = 0; tile < count; tile++) {
+        const tile_place place = place_of(s, first + tile);
+        float *image = dx + place.image * s->h * s->w * s->c;
+        for (size_t v = 0; v < vectors; v++) {
+            const float *m = block->m + tile * block->m_row + v * V;
+            const size_t at = (vector + v) * V, lanes = lanes_of(s->c, vector + v);
+            simd_float t[EDGE][EDGE];
+            for (size_t j = 0; j < EDGE; j++) {
+                simd_float line[EDGE], d[EDGE];
+                for (size_t i = 0; i < EDGE; i++) line[i] = simd_load(m + (EDGE * i + j) * block->m_element);
+                collect_line(line, d);
+                for (size_t i = 0; i < EDGE; i++) t[i][j] = d[i];
+            }
+            for (int i = 0; i < EDGE; i++) {
+                const int row = (int)place.row - s->pad_h + i;
+                if (row < 0 || row >= (int)s->h) continue;
+                simd_float d[EDGE];
+                collect_line(t[i], d);
+                for (int j = 0; j < EDGE; j++) {
+                    const int column = (int)place.column - s->pad_w + j;
+                    if (column < 0 || column >= (int)s->w) continue;
+                    float *to = image + ((size_t)row * s->w + (size_t)column) * s->c + at;
+                    store_lanes(to, lanes, load_lanes(to, lanes) + d[j]);
+                }
+            }
+        }
+    }
+}
+
+/* The scheme from dy's tiles to dx's vectors, for multiply_pair(): dy's channels in, x's out. */
+static scheme turned_around(const scheme *s) {
+    scheme back = *s;
+    back.c = s->k;
+    back.k = s->c;
+    back.k_vectors = divide_up(s->c, V);
+    return back;
+}
+
+static size_t adjoint_scratch(const scheme *s) {
+    const scheme back = turned_around(s);
+    return scheme_scratch(&back);
+}
+
+/* The tiles overlap, so each adds to what those before it left; an image's come in their order, whoever is its
+ * neighbour.
+ */
+static void input_gradient(const scheme *s, const float *dy, const float *u, float *dx, float *scratch) {
+    const scheme back = turned_around(s);
+    const tile_block block = forward_block(&back, scratch);
+    const tile_block spread = {.m_row = block.v_row, .m_element = block.v_element, .m = block.v};
+    const size_t tiles = s->images * s->tiles, blocks = divide_up(tiles, block.tiles);
+    memset(dx, 0, s->images * s->h * s->w * s->c * sizeof *dx);
+    for (size_t number = 0; number < blocks; number++) {
+        const size_t first = share_start(tiles, number, blocks);
+        const size_t count = share_start(tiles, number + 1, blocks) - first;
+        transform_gradient(s, dy, first, count, (slice){0, s->k}, &spread);
+        for (size_t vector = 0; vector < back.k_vectors; vector += 2) {
+            const size_t vectors = least(2, back.k_vectors - vector);
+            multiply_pair(&back, &block, count, vectors, u + u_pair(back.c, vector / 2));
+            add_inputs(s, &block, first, count, vector, vectors, dx);
+        }
+    }
+}
+
 const winograd_tiles WINOGRAD_TILES = {
     .tile = TILE,
     .packed = u_floats,
     .pack = pack,
     .pack_turned = pack_turned,
+    .pack_adjoint = pack_adjoint,
     .scratch = scheme_scratch,
     .convolve = convolve,
+    .adjoint_scratch = adjoint_scratch,
+    .input_gradient = input_gradient,
     .filter_scratch = filter_scratch,
     .filter_gradient = filter_gradient,
 };

@@ -9,7 +9,8 @@ static size_t products_of(const winograd_tiles *tiles, size_t oh, size_t ow) {
 }
 
 const winograd_tiles *DCNN_SIMD_NAME(dcnn_winograd_choose)(size_t oh, size_t ow, size_t *products) {
-    const winograd_tiles *all[] = {&DCNN_SIMD_NAME(dcnn_winograd4), &DCNN_SIMD_NAME(dcnn_winograd3)};
+    const winograd_tiles *all[] = {&DCNN_SIMD_NAME(dcnn_winograd4), &DCNN_SIMD_NAME(dcnn_winograd3),
+                                   &DCNN_SIMD_NAME(dcnn_winograd2)};
     const winograd_tiles *best = all[0];
     for (size_t i = 1; i < sizeof all / sizeof all[0]; i++)
         if (products_of(all[i], oh, ow) < products_of(best, oh, ow)) best = all[i];
@@ -36,7 +37,7 @@ scheme DCNN_SIMD_NAME(dcnn_winograd_forward_scheme)(const winograd_tiles *tiles,
                                     .pad_w = shape->pad_w});
 }
 
-scheme DCNN_SIMD_NAME(dcnn_winograd_backward_scheme)(const winograd_tiles *tiles, const dcnn_conv *shape) {
+static scheme backward_scheme(const winograd_tiles *tiles, const dcnn_conv *shape) {
     return complete(tiles, (scheme){.images = (size_t)shape->n,
                                     .h = (size_t)shape->oh,
                                     .w = (size_t)shape->ow,
@@ -52,8 +53,24 @@ static const winograd_tiles *forward_tiles(const dcnn_conv *shape) {
     return DCNN_SIMD_NAME(dcnn_winograd_choose)((size_t)shape->oh, (size_t)shape->ow, NULL);
 }
 
-static const winograd_tiles *backward_tiles(const dcnn_conv *shape) {
-    return DCNN_SIMD_NAME(dcnn_winograd_choose)((size_t)shape->h, (size_t)shape->w, NULL);
+/* How dx is made: as a convolution of dy, whose outputs are all of x, or by the adjoint of forward's tiles, which cover
+ * y. Where y is smaller (no padding), that takes fewer products: of 5x5 to 3x3 a fourth. */
+typedef struct way_back {
+    const winograd_tiles *tiles;
+    bool adjoint;
+    scheme scheme;
+} way_back;
+
+static way_back way_back_of(const dcnn_conv *shape) {
+    size_t direct, adjoint;
+    way_back way = {DCNN_SIMD_NAME(dcnn_winograd_choose)((size_t)shape->h, (size_t)shape->w, &direct), false, {0}};
+    const winograd_tiles *forward =
+        DCNN_SIMD_NAME(dcnn_winograd_choose)((size_t)shape->oh, (size_t)shape->ow, &adjoint);
+    way.adjoint = adjoint < direct;
+    if (way.adjoint) way.tiles = forward;
+    way.scheme = way.adjoint ? DCNN_SIMD_NAME(dcnn_winograd_forward_scheme)(way.tiles, shape)
+                             : backward_scheme(way.tiles, shape);
+    return way;
 }
 
 size_t DCNN_SIMD_NAME(dcnn_conv_winograd_forward_packed)(const dcnn_conv *shape) {
@@ -62,7 +79,7 @@ size_t DCNN_SIMD_NAME(dcnn_conv_winograd_forward_packed)(const dcnn_conv *shape)
 
 size_t DCNN_SIMD_NAME(dcnn_conv_winograd_packed)(const dcnn_conv *shape) {
     return DCNN_SIMD_NAME(dcnn_conv_winograd_forward_packed)(shape) +
-           backward_tiles(shape)->packed((size_t)shape->k, (size_t)shape->c);
+           way_back_of(shape).tiles->packed((size_t)shape->k, (size_t)shape->c);
 }
 
 void DCNN_SIMD_NAME(dcnn_conv_winograd_forward_pack)(const dcnn_conv *shape, const float *w, float *packed, int part,
@@ -74,8 +91,9 @@ void DCNN_SIMD_NAME(dcnn_conv_winograd_pack)(const dcnn_conv *shape, const float
                                              int parts) {
     const size_t c = (size_t)shape->c, k = (size_t)shape->k, share = (size_t)part, shares = (size_t)parts;
     DCNN_SIMD_NAME(dcnn_conv_winograd_forward_pack)(shape, w, packed, part, parts);
-    backward_tiles(shape)->pack_turned(c, k, w, packed + DCNN_SIMD_NAME(dcnn_conv_winograd_forward_packed)(shape),
-                                       share, shares);
+    const way_back way = way_back_of(shape);
+    float *back = packed + DCNN_SIMD_NAME(dcnn_conv_winograd_forward_packed)(shape);
+    (way.adjoint ? way.tiles->pack_adjoint : way.tiles->pack_turned)(c, k, w, back, share, shares);
 }
 
 void DCNN_SIMD_NAME(dcnn_conv_winograd_forward)(const dcnn_conv *shape, const float *x, const float *packed,
@@ -87,10 +105,12 @@ void DCNN_SIMD_NAME(dcnn_conv_winograd_forward)(const dcnn_conv *shape, const fl
 
 void DCNN_SIMD_NAME(dcnn_conv_winograd_backward_input)(const dcnn_conv *shape, const float *dy, const float *packed,
                                                        float *dx, float *scratch) {
-    const winograd_tiles *tiles = backward_tiles(shape);
-    const scheme s = DCNN_SIMD_NAME(dcnn_winograd_backward_scheme)(tiles, shape);
-    tiles->convolve(&s, dy, packed + DCNN_SIMD_NAME(dcnn_conv_winograd_forward_packed)(shape), NULL, false, dx,
-                    scratch);
+    const way_back way = way_back_of(shape);
+    const float *u = packed + DCNN_SIMD_NAME(dcnn_conv_winograd_forward_packed)(shape);
+    if (way.adjoint)
+        way.tiles->input_gradient(&way.scheme, dy, u, dx, scratch);
+    else
+        way.tiles->convolve(&way.scheme, dy, u, NULL, false, dx, scratch);
 }
 
 void DCNN_SIMD_NAME(dcnn_conv_winograd_backward_filter)(const dcnn_conv *shape, const float *x, const float *dy,
@@ -102,8 +122,9 @@ void DCNN_SIMD_NAME(dcnn_conv_winograd_backward_filter)(const dcnn_conv *shape, 
 
 size_t DCNN_SIMD_NAME(dcnn_conv_winograd_scratch)(const dcnn_conv *shape) {
     const scheme forward = DCNN_SIMD_NAME(dcnn_winograd_forward_scheme)(forward_tiles(shape), shape);
-    const scheme backward = DCNN_SIMD_NAME(dcnn_winograd_backward_scheme)(backward_tiles(shape), shape);
-    const size_t floats[3] = {forward_tiles(shape)->scratch(&forward), backward_tiles(shape)->scratch(&backward),
+    const way_back way = way_back_of(shape);
+    const size_t floats[3] = {forward_tiles(shape)->scratch(&forward),
+                              way.adjoint ? way.tiles->adjoint_scratch(&way.scheme) : way.tiles->scratch(&way.scheme),
                               forward_tiles(shape)->filter_scratch(&forward)};
     const size_t most = floats[0] > floats[1] ? floats[0] : floats[1];
     return most > floats[2] ? most : floats[2];

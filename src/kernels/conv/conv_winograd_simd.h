@@ -23,16 +23,21 @@ typedef struct winograd_tiles {
     /** Share `share` of `shares` of U for forward, and of the turned filters' for dx: from k channels to c. */
     void (*pack)(size_t c, size_t k, const float *w, float *u, size_t share, size_t shares);
     void (*pack_turned)(size_t c, size_t k, const float *w, float *u, size_t share, size_t shares);
+    void (*pack_adjoint)(size_t c, size_t k, const float *w, float *u, size_t share, size_t shares);
     /** y = f(x * U + bias); bias may be NULL. */
     size_t (*scratch)(const scheme *s);
     void (*convolve)(const scheme *s, const float *x, const float *u, const float *bias, bool relu, float *y,
                      float *scratch);
+    /** dx from dy of a forward scheme, by the adjoint of forward's tiles: U of pack_adjoint. */
+    size_t (*adjoint_scratch)(const scheme *s);
+    void (*input_gradient)(const scheme *s, const float *dy, const float *u, float *dx, float *scratch);
     /** dw from x and dy of a forward scheme. */
     size_t (*filter_scratch)(const scheme *s);
     void (*filter_gradient)(const scheme *s, const float *x, const float *dy, float *dw, float *scratch);
 } winograd_tiles;
 
-extern const winograd_tiles DCNN_SIMD_NAME(dcnn_winograd3), DCNN_SIMD_NAME(dcnn_winograd4);
+extern const winograd_tiles DCNN_SIMD_NAME(dcnn_winograd2), DCNN_SIMD_NAME(dcnn_winograd3),
+    DCNN_SIMD_NAME(dcnn_winograd4);
 
 /** The tiles that take the fewest products for oh x ow outputs; `products` may be NULL. */
 const winograd_tiles *DCNN_SIMD_NAME(dcnn_winograd_choose)(size_t oh, size_t ow, size_t *products);
@@ -49,8 +54,7 @@ size_t DCNN_SIMD_NAME(dcnn_conv_forward_scratch)(const dcnn_conv *shape);
 void DCNN_SIMD_NAME(dcnn_conv_forward)(const dcnn_conv *shape, const float *x, const float *packed, const float *bias,
                                        float *y, float *scratch);
 
-/** The scheme of a convolution's forward direction in such tiles, and that from dy to dx. */
+/** The scheme of a convolution's forward direction in such tiles. */
 scheme DCNN_SIMD_NAME(dcnn_winograd_forward_scheme)(const winograd_tiles *tiles, const dcnn_conv *shape);
-scheme DCNN_SIMD_NAME(dcnn_winograd_backward_scheme)(const winograd_tiles *tiles, const dcnn_conv *shape);
 
 #endif

@@ -243,8 +243,9 @@ static const dcnn_op_kind op_kind = {
     .backward_agreed = backward_agreed,
 };
 
-/* --- BatchNormalization, ReLU and perhaps MaxPooling2D 2x2 as one operation: op->head is the first, op->node the last
- */
+/* --- BatchNormalization, ReLU and perhaps MaxPooling2D 2x2 as one operation --------------------------------------- */
+
+/* op->head is the first, op->node the last. */
 
 bool dcnn_norm_relu_matches(const dcnn_node *normalization, const dcnn_node *activation) {
     return normalization->layer == &dcnn_layer_batch_normalization && activation->layer->op == &dcnn_op_activation &&

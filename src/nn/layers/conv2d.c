@@ -188,8 +188,9 @@ const dcnn_layer dcnn_layer_conv2d = {
     .activation = activation,
 };
 
-/* --- Conv2D + ReLU + MaxPooling2D 2x2 as one operation: op->head is the convolution, op->node the pooling, wherever
- * the ReLU is --- */
+/* --- Conv2D + ReLU + MaxPooling2D 2x2 as one operation ------------------------------------------------------------ */
+
+/* op->head is the convolution, op->node the pooling, wherever the ReLU is. */
 
 bool dcnn_conv_pool_matches(const dcnn_kernels *kernels, const dcnn_node *conv, dcnn_shape in, const dcnn_node *pool) {
     if (conv->layer != &dcnn_layer_conv2d || pool->layer != &dcnn_layer_max_pooling2d) return false;

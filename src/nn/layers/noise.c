@@ -41,8 +41,7 @@ static dcnn_random_bits bits_of(const dcnn_pass *pass, int sample, size_t index)
                        (uint32_t)index);
 }
 
-/* --- Dropout, SpatialDropout2D, StochasticDepth: y = x / (1 - rate) where kept, else 0 ------------------------------
- */
+/* --- Dropout, SpatialDropout2D, StochasticDepth: y = x / (1 - rate) where kept, else 0 ---------------------------- */
 
 enum { AXES = 3 };
 

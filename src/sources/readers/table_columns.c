@@ -91,7 +91,7 @@ static dcnn_status read_head(dcnn_table *t) {
     DCNN_TRY(dcnn_cells_texts(&at, &t->header));
     const dcnn_cells behind = at;
     if (dcnn_cells_line(&at)) DCNN_TRY(dcnn_cells_texts(&at, &t->first));
-    if (!says_something(&t->header) && !says_something(&t->first))
+    if (t->first.count > 0 && !says_something(&t->header) && !says_something(&t->first))
         return DCNN_FAIL(
             DCNN_BAD_INPUT,
             "%s: its first lines hold neither numbers nor names of images; it is no table of images, and no "

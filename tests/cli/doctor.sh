@@ -1,0 +1,18 @@
+# What doctor prints, and that it names each fault that can be made without another machine.
+# found: the findings alone.
+found() { sed -n '/^wrong\|^slow/,$p' | sed -E 's/[0-9]+\.[0-9] [KMG]iB/SIZE/g; s/(Open MPI|MPICH) v?[0-9.]+/MPI/; s/^(wrong|slow ) +[^ ]+:/\1 HOST:/' | grep -v '^slow  *HOST: \(a core runs\|.*/dev/shm\)' || true; }
+dcnn doctor 2>/dev/null | sed -E 's/^([a-z]+) .*/\1/' | grep -E '^(ranks|node|folder)'
+mpirun -np 2 dcnn doctor 2>/dev/null | grep -E '^(ranks|network)' | sed -E 's/: .*//'
+dcnn doctor --json 2>/dev/null | grep -oE '^  "[a-z_]+"'
+try dcnn doctor extra
+# A folder that cannot be written to, an address space that is too small, srun without PMIx, another MPI's mpirun.
+try dcnn doctor --run /proc/none | found
+# shellcheck disable=SC2016
+try bash -c 'ulimit -v 450000; exec dcnn doctor' | found
+export SLURM_PROCID=0 SLURM_STEP_ID=0 SLURM_STEP_NUM_TASKS=2
+try dcnn doctor | found
+unset SLURM_PROCID SLURM_STEP_ID SLURM_STEP_NUM_TASKS
+PMI_RANK=0 PMI_SIZE=3 try dcnn doctor | found
+# Of two processes that MPI cannot bring together one speaks.
+for rank in 0 1; do PMI_RANK=$rank PMI_SIZE=2 dcnn doctor >"said-$rank" 2>&1 || echo "process $rank: exit $?"; done
+wc -l <said-1
