@@ -152,4 +152,11 @@ int64_t dcnn_net_multiply_adds(const dcnn_net *net, int node);
 
 void dcnn_net_free(dcnn_net *net);
 
+/**
+ * The last node whose output is the same in every epoch: all before it is frozen and draws nothing at random, and what
+ * learns reads nothing of it but this output. *Local.*
+ * @return its number; 0: there is none, or no layer with weights before it
+ */
+int dcnn_net_frozen_end(const dcnn_net *net);
+
 #endif

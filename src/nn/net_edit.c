@@ -170,6 +170,32 @@ dcnn_status dcnn_net_edit_apply(const dcnn_net_edit *edit, dcnn_net **net) {
     return status;
 }
 
+/* --- what is frozen from the input on ----------------------------------------------------------------------------- */
+
+static bool is_fixed(const dcnn_node *node) {
+    const bool draws = node->layer->only_training && !node->inference;
+    return !node->learns && !draws && !node->synchronised;
+}
+
+/* Do nodes behind `end` read the output of no node before it? */
+static bool is_neck(const dcnn_net *net, int end) {
+    for (int i = end + 1; i < net->node_count; i++)
+        for (int j = 0; j < net->nodes[i].input_count; j++)
+            if (net->nodes[i].inputs[j] < end) return false;
+    return true;
+}
+
+int dcnn_net_frozen_end(const dcnn_net *net) {
+    int end = 0;
+    bool weights = false;
+    for (int i = 1; i + 1 < net->node_count && is_fixed(&net->nodes[i]); i++) {
+        weights = weights || net->nodes[net->nodes[i].owner].param_count > 0;
+        /* a BatchNormalization may be folded into the convolution behind it, whose bits would change */
+        if (weights && !net->nodes[i].layer->synchronised && is_neck(net, i)) end = i;
+    }
+    return end;
+}
+
 /* --- learning rates ----------------------------------------------------------------------------------------------- */
 
 static bool matches(const char *pattern, const dcnn_node *node, const dcnn_param *param) {

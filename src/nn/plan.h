@@ -32,6 +32,8 @@ typedef struct dcnn_plan_options {
     bool training;         /**< with gradients; else inference only, one stage */
     bool fuse;             /**< use fused operations where the kernels have them */
     bool packed_elsewhere; /**< packed weights lie where dcnn_plan_place_packed() says, not in the plan's own memory */
+    int first;             /**< node whose output the plan is given instead of images; 0: the net's input */
+    int last;              /**< node whose output it gives, at inference; 0: the net's, through its loss */
     bool unallocated;      /**< only measured: for dcnn_plan_bytes() and what counts; it cannot run */
 } dcnn_plan_options;
 
@@ -75,10 +77,11 @@ int dcnn_plan_sum_count(const dcnn_plan *plan, int stage);
 /** The largest of them over all stages. */
 int dcnn_plan_sum_count_max(const dcnn_plan *plan);
 
-/** Where the input of the grain in `slot` goes: [grain, H, W, C]. */
+/** Where the input of the grain in `slot` goes: [grain, H, W, C], or [grain, values] of the first node's output. */
 float *dcnn_plan_input(const dcnn_plan *plan, int slot);
 
-/** Outputs [grain, outputs] (probabilities, say) of the grain that this worker ran last, after the loss stage. */
+/** Outputs [grain, outputs] (probabilities, say; or the last node's values) of the grain that this worker ran last,
+ * after the loss stage. */
 const float *dcnn_plan_output(const dcnn_plan *plan, int worker);
 
 /** A worker's part of what is done once a step, or at inference once after the weights changed: packing weights. All

@@ -63,6 +63,7 @@ typedef struct dcnn_train_options {
     dcnn_input_given input;   /**< what the user says of the model's input */
     dcnn_patterns freeze;     /**< layers that stay as they are */
     const char *freeze_below; /**< so do those before this one, or NULL */
+    bool keep_features;       /**< what frozen layers make of an image is computed once, where it does not change */
     int64_t train_last;       /**< so do all but so many of those with weights; 0: none */
     dcnn_patterns rates;      /**< learning rates of layers, as dcnn_net_set_rates() takes them */
     bool replace_head;        /**< of a model with weights: its last Dense is fitted to the data, with new weights */

@@ -13,6 +13,7 @@
 #include "guard/signals.h"
 #include "guard/watchdog.h"
 #include "run/data/class_weights.h"
+#include "run/data/features.h"
 #include "run/data/mix.h"
 #include "run/elastic.h"
 #include "run/memory.h"
@@ -117,6 +118,7 @@ static dcnn_status make_engine(dcnn_trainer *t, const dcnn_checkpoint *from) {
     const dcnn_engine_options options = {.grain = (int)o->grain,
                                          .threads = (int)o->threads,
                                          .fuse = o->fuse,
+                                         .first = t->first_node,
                                          .plain_sums = o->plain_sums,
                                          .batch_size = batch,
                                          .last_batch = t->sampler.count % batch,
@@ -223,7 +225,21 @@ static dcnn_status set_up_rest(dcnn_trainer *t) {
     t->augment_scratch = scratch;
     DCNN_TRY(make_notes(t));
     return dcnn_evaluator_create(t->comm, pool, dcnn_engine_kernels(t->engine), t->state.net, (int)t->options->grain,
-                                 t->options->fuse, &t->evaluator);
+                                 t->options->fuse, t->first_node, &t->evaluator);
+}
+
+/* What frozen layers make of the images is computed once, where it is the same in every epoch. *Collective.* */
+static dcnn_status take_features(dcnn_trainer *t) {
+    const dcnn_train_options *o = t->options;
+    const dcnn_features_wish wish = {.comm = t->comm,
+                                     .dataset = &t->dataset,
+                                     .net = t->state.net,
+                                     .grain = (int)o->grain,
+                                     .threads = (int)o->threads,
+                                     .fuse = o->fuse,
+                                     .changing = o->augment && dcnn_augment_is_active(&o->ranges),
+                                     .wanted = o->keep_features};
+    return dcnn_features_take(&wish, &t->loader, &t->first_node);
 }
 
 /* A data set that is no file: all its images are for training. */
@@ -303,6 +319,7 @@ dcnn_status dcnn_trainer_open(dcnn_comm *comm, const dcnn_run *run, const dcnn_c
     if (options->plain_sums) dcnn_comm_separate(comm);
     DCNN_TRY(open_data(t, from, images, classes));
     DCNN_TRY(dcnn_comm_agree(comm, set_up_local(t, from)));
+    DCNN_TRY(take_features(t));
     DCNN_TRY(dcnn_loader_read_ahead(comm, &t->loader, &t->sampler, (int)options->grain, options->epochs));
     DCNN_TRY(make_engine(t, from));
     DCNN_TRY(dcnn_comm_agree(comm, set_up_rest(t)));

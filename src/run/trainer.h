@@ -40,6 +40,7 @@ typedef struct dcnn_trainer {
     const dcnn_run *run;
     dcnn_dataset dataset;
     dcnn_loader loader;
+    int first_node; /* whose output the loader has instead of images (data/features.h); 0: images */
     dcnn_sampler sampler;
     dcnn_engine *engine;
     dcnn_evaluator *evaluator;

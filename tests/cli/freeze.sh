@@ -47,3 +47,15 @@ sed 's/.*"Flatten".*/  {"class_name": "GlobalAveragePooling2D", "config": {"keep
 dcnn train small.h5 --model point.json "${how[@]}" --run point >/dev/null
 dcnn train five.h5 --model point/best.h5 --replace-head "${how[@]}" --run point-5 >/dev/null
 dcnn info point-5/best.h5 | grep '^conv2d\|^reshape\|^classes'
+# what frozen layers make of an image is computed once: the same bits as computing it in every step
+base=(small.h5 --model first/best.h5 --freeze-below dense --epochs 3 --no-report --batch-size 16 --grain 4)
+try dcnn train "${base[@]}" --run changing --stop-after 1 2>&1 | grep '^keep'
+try dcnn train "${base[@]}" --no-augment --run kept 2>&1 | grep '^keep'
+dcnn train "${base[@]}" --no-augment --no-keep-features --run anew -q >/dev/null
+mpirun -np 3 dcnn train "${base[@]}" --no-augment --run kept-3 -q >/dev/null 2>&1
+dcnn train "${base[@]}" --no-augment --run kept-cut --stop-after 5 -q >/dev/null 2>&1
+dcnn train small.h5 --run kept-cut --resume --no-report -q >/dev/null
+dcnn train "${base[@]}" --no-augment --cache-memory 64K --run streamed -q >/dev/null
+for run in anew kept-3 kept-cut streamed; do
+    [[ $(hash_of kept/best.h5) == "$(hash_of $run/best.h5)" ]] && cmp <(cut -d, -f1-5 kept/metrics.csv) <(cut -d, -f1-5 $run/metrics.csv) && echo "$run: same weights, same figures"
+done

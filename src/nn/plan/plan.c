@@ -91,6 +91,8 @@ float *dcnn_plan_input(const dcnn_plan *plan, int slot) {
 }
 
 const float *dcnn_plan_output(const dcnn_plan *plan, int worker) {
+    if (plan->options.last > 0)
+        return (const float *)dcnn_plan_memory_of(plan, &plan->values[plan->logits], worker, worker);
     return (const float *)dcnn_plan_memory_of(plan, &plan->probabilities, 0, worker);
 }
 

@@ -95,9 +95,11 @@ static void fold_batch_normalizations(dcnn_plan *plan) {
 
 void dcnn_plan_list_operations(dcnn_plan *plan, int *value_of) {
     const dcnn_net *net = plan->net;
+    const int first = plan->options.first, end = plan->options.last > 0 ? plan->options.last + 1 : net->node_count;
     plan->value_count = 1;
     for (int i = 0; i < net->node_count; i++) value_of[i] = -1;
-    for (int i = 0; i < net->node_count; i++) {
+    if (first > 0) value_of[first] = 0;
+    for (int i = first > 0 ? first + 1 : 0; i < end; i++) {
         const dcnn_node *head = &net->nodes[i];
         const bool last = i + 1 == net->node_count;
         if (value_of[i] >= 0) continue; /* fused */
@@ -113,6 +115,8 @@ void dcnn_plan_list_operations(dcnn_plan *plan, int *value_of) {
         }
         dcnn_fusion f = dcnn_plan_fuse_convolution(plan, i);
         if (f.kind == NULL) f = dcnn_plan_fuse_normalization(plan, i);
+        for (int j = 0; j < f.count; j++)
+            if (f.covered[j] >= end) f = (dcnn_fusion){0};
         if (f.kind == NULL)
             set_activation(plan, op, last); /* it may add an operation, whose output is the node's then */
         else
@@ -120,7 +124,7 @@ void dcnn_plan_list_operations(dcnn_plan *plan, int *value_of) {
         for (int j = 0; j < f.count; j++) value_of[f.covered[j]] = plan->value_count - 1;
         value_of[i] = plan->value_count - 1;
     }
-    plan->logits = value_of[net->node_count - 1];
+    plan->logits = value_of[end - 1];
     fold_batch_normalizations(plan);
 }
 
@@ -222,7 +226,8 @@ void dcnn_plan_list_steps(dcnn_plan *plan, bool *has_gradient) {
     const int stages = dcnn_plan_stage_count(plan);
     for (int stage = 0; stage < stages; stage++) {
         list_stage(plan, stage, has_gradient);
-        if (stage == (plan->options.training ? plan->net->loss_stage : 0)) place_loss(plan, stage);
+        const bool loses = stage == (plan->options.training ? plan->net->loss_stage : 0);
+        if (loses && plan->options.last == 0) place_loss(plan, stage);
     }
     plan->stage_first[stages] = plan->step_count;
     take_turns(plan);

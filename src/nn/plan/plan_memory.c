@@ -36,6 +36,7 @@ static void touch_all(dcnn_plan *plan) {
         if (s->turn != ALONE) touch(&plan->partials[op->head->owner], at);
         if (op->saved_bytes && (s->phase == FORWARD || s->phase == BACKWARD)) touch(&plan->saved[s->op], at);
     }
+    if (plan->options.last > 0) touch(&plan->values[plan->logits], plan->step_count - 1); /* read by the caller */
 }
 
 static int stage_of(const dcnn_plan *plan, int at) {
@@ -71,7 +72,8 @@ static size_t place(dcnn_plan_tensor **list, int count) {
 
 static void measure_tensors(dcnn_plan *plan) {
     const size_t grain = (size_t)plan->options.grain;
-    plan->values[0].bytes = dcnn_plan_line(grain * dcnn_shape_count(plan->net->nodes[0].shape) * sizeof(float));
+    plan->values[0].bytes =
+        dcnn_plan_line(grain * dcnn_shape_count(plan->net->nodes[plan->options.first].shape) * sizeof(float));
     plan->values[0].first = plan->gradients[0].first = -1;
     for (int i = 0; i < plan->op_count; i++) {
         const size_t bytes = dcnn_plan_line(grain * dcnn_shape_count(plan->ops[i].node->shape) * sizeof(float));

@@ -264,6 +264,42 @@ dcnn_status dcnn_loader_open_images(dcnn_comm *comm, const dcnn_images *images, 
     return DCNN_OK;
 }
 
+dcnn_status dcnn_loader_hold_features(dcnn_comm *comm, const dcnn_dataset *d, const dcnn_loader *images,
+                                      dcnn_shape shape, dcnn_features *f) {
+    *f = (dcnn_features){.loader = {.count = images->count, .h = shape.h, .w = shape.w, .c = shape.c}};
+    uint8_t *wanted = calloc((size_t)d->count, 1);
+    f->rows = calloc((size_t)d->count, sizeof *f->rows);
+    dcnn_status status =
+        wanted && f->rows ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for its rows", d->path);
+    DCNN_TRY_DONE(dcnn_comm_agree(comm, status));
+    mark_rows(d, NULL, wanted);
+    for (int64_t row = 0; row < d->count; row++)
+        if (wanted[row]) f->rows[f->count++] = row;
+    parts p;
+    bool writer;
+    status = share(comm, &f->loader, (size_t)f->count * dcnn_shape_count(shape) * sizeof(float), d->count, d->count, 0,
+                   &p, &writer);
+    if (status == DCNN_OK) {
+        f->values = (float *)(void *)p.pixels;
+        f->loader.features = f->values;
+        f->loader.pixels = NULL;
+        if (writer) {
+            memcpy(p.labels, images->labels, (size_t)d->count * sizeof *p.labels);
+            memset(p.places, 0xff, (size_t)d->count * sizeof *p.places);
+            for (int64_t i = 0; i < f->count; i++) p.places[f->rows[i]] = i;
+        }
+    }
+done:
+    free(wanted);
+    return status;
+}
+
+void dcnn_loader_features_done(dcnn_comm *comm, dcnn_features *f) {
+    dcnn_comm_share_bytes(comm, f->loader.shared, f->values,
+                          (size_t)f->count * image_bytes(&f->loader) * sizeof(float));
+    dcnn_comm_share_done(comm, f->loader.shared);
+}
+
 void dcnn_loader_close(dcnn_comm *comm, dcnn_loader *loader) {
     dcnn_stream *s = loader->stream;
     if (s) {
@@ -385,6 +421,15 @@ dcnn_status dcnn_loader_fill(const dcnn_loader *loader, const dcnn_kernels *kern
     const dcnn_augment_form form = {loader->h, loader->w, loader->c, loader->scale, loader->shift, blank};
     const size_t pixels = (size_t)loader->h * (size_t)loader->w, values = pixels * (size_t)loader->c;
     loan lent;
+    if (loader->features) {
+        for (int i = 0; i < n; i++) {
+            const int64_t row = numbers[i] % loader->count;
+            memcpy(x + (size_t)i * values, loader->features + (size_t)loader->places[row] * values,
+                   values * sizeof(float));
+            if (labels) labels[i] = loader->labels[row];
+        }
+        return DCNN_OK;
+    }
     const dcnn_status status = borrow(loader, epoch, position, numbers, n, &lent);
     for (int i = 0; status == DCNN_OK && i < n; i++) {
         const int64_t row = numbers[i] % loader->count;

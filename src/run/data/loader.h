@@ -11,6 +11,7 @@
 
 #include "comm/comm.h"
 #include "io/dataset/dataset.h"
+#include "nn/tensor.h"
 #include "run/data/augment.h"
 #include "run/data/sampler.h"
 
@@ -20,6 +21,7 @@ typedef struct dcnn_stream dcnn_stream;
 typedef struct dcnn_loader {
     int h, w, c;
     int64_t count;
+    const float *features; /**< held: [.., h,w,c] instead of images (dcnn_loader_hold_features()); NULL: images */
     const uint8_t *pixels; /**< held: [.., h,w,c], in shared memory; NULL: streamed */
     const int64_t *places; /**< [count] where each row lies in `pixels`; NULL: in order */
     const int32_t *labels; /**< [count], or NULL; in shared memory */
@@ -55,6 +57,27 @@ dcnn_status dcnn_loader_open(dcnn_comm *comm, const dcnn_dataset *dataset, const
 
 /** The same for images that rank 0 holds (NULL elsewhere). *Collective.* */
 dcnn_status dcnn_loader_open_images(dcnn_comm *comm, const dcnn_images *images, dcnn_loader *loader);
+
+/** What stands for a data set's images from now on. */
+typedef struct dcnn_features {
+    dcnn_loader loader; /**< labels and features; normalises nothing and augments nothing */
+    int64_t *rows;      /**< [count] of the images wanted, each once, in order; the caller's to free */
+    int64_t count;
+    float *values; /**< [count][values of the shape], to be written on rank 0 */
+} dcnn_features;
+
+/**
+ * Takes memory for floats of each image that a split names, which the ranks of a node share. *Collective.*
+ * @param images    whose labels are taken
+ * @param shape     of the floats of an image
+ * @param features  out; its loader ends with dcnn_loader_close(), after a failure too
+ * @return DCNN_OK; DCNN_FAILURE (memory, /dev/shm)
+ */
+dcnn_status dcnn_loader_hold_features(dcnn_comm *comm, const dcnn_dataset *dataset, const dcnn_loader *images,
+                                      dcnn_shape shape, dcnn_features *features);
+
+/** Makes what rank 0 wrote the samples of every rank. *Collective.* */
+void dcnn_loader_features_done(dcnn_comm *comm, dcnn_features *features);
 
 /** Frees the samples of a loader; a zeroed loader has none. *Collective.* */
 void dcnn_loader_close(dcnn_comm *comm, dcnn_loader *loader);

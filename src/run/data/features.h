@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file features.h — what a net's frozen layers make of the images, computed once and kept.
+ *
+ * Fine-tuning a head on a frozen base costs the base once instead of once an epoch: the loader then gives the base's
+ * output, and engine and evaluator begin behind it (dcnn_plan_options.first).
+ */
+#ifndef DCNN_RUN_FEATURES_H
+#define DCNN_RUN_FEATURES_H
+
+#include "nn/net.h"
+#include "run/data/loader.h"
+
+typedef struct dcnn_features_wish {
+    dcnn_comm *comm;
+    const dcnn_dataset *dataset;
+    dcnn_net *net;
+    int grain, threads; /**< threads: 0: this rank's share of the node's cores */
+    bool fuse;
+    bool changing; /**< images are augmented: another one each epoch, so nothing can be kept */
+    bool wanted;
+} dcnn_features_wish;
+
+/**
+ * Computes and keeps features if the net begins with frozen layers (dcnn_net_frozen_end()), images do not change, and
+ * memory has room for them; says so, or why not. *Collective.* The same bits on any number of ranks, and those of a
+ * training that computes the frozen layers in each step.
+ * @param loader  in and out: of images, normalised; then of features
+ * @param first   out: the node whose output the loader has; 0: it has images still
+ * @return DCNN_OK; DCNN_FAILURE (memory, threads); DCNN_BAD_INPUT (images cannot be read)
+ */
+dcnn_status dcnn_features_take(const dcnn_features_wish *wish, dcnn_loader *loader, int *first);
+
+#endif
