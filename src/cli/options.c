@@ -15,7 +15,7 @@
 #define BIT(ID, name) ID = 1 << DCNN_COMMAND_##ID,
 enum { DCNN_COMMANDS(BIT) EVERY = (1 << DCNN_COMMAND_COUNT) - 1 };
 #undef BIT
-#define TRAIN (TRAIN | SLURM) /* a job is a training: it takes all that one takes */
+#define TRAIN (TRAIN | SLURM | TUNE) /* a job is a training, a search is many: they take all that one takes */
 
 /* How each type of row is written; the rows themselves say only what is their own. */
 #define FLAG(at)              .type = DCNN_OPTION_FLAG, .offset = AT(at)
@@ -45,8 +45,8 @@ enum { DCNN_COMMANDS(BIT) EVERY = (1 << DCNN_COMMAND_COUNT) - 1 };
 
 static const char run_group[] = "Run", training[] = "Training", optimizing[] = "Optimizer",
                   augmentation[] = "Augmentation of the training images", machine[] = "Machine", job[] = "Job",
-                  expert[] = "For experts", data[] = "Data", reading[] = "Reading images", output[] = "Output",
-                  messages[] = "Messages";
+                  searching[] = "Search", expert[] = "For experts", data[] = "Data", reading[] = "Reading images",
+                  output[] = "Output", messages[] = "Messages";
 
 /* clang-format off: one row an option */
 const dcnn_option dcnn_option_table[] = {
@@ -62,6 +62,12 @@ const dcnn_option dcnn_option_table[] = {
      .help = "in the queue and of the output file [dcnn]"},
 
     {"run", 0, DOCTOR, TEXT(run, "DIR"), .group = run_group, .help = "its file system is looked at [runs]"},
+    {"search", 0, TUNE, CHOICE(search, "auto grid random halving", "NAME"), .fallback = "auto", .group = searching,
+     .help = "grid, random, or halving: many short trials, the best third longer; auto: grid of lists, else random"},
+    {"trials", 0, TUNE, INTEGER(trials, 1, 10000), .fallback = "16", .group = searching,
+     .help = "of random and halving"},
+    {"space", 0, TUNE, TEXT(space, "FILE"), .group = searching, .help = "lines NAME=VALUES, besides those named here"},
+
     {"run", 0, TRAIN, TEXT(run, "DIR"), .group = run_group, .help = "folder of the run [runs/NAME of the data]"},
     {"resume", 0, TRAIN, FLAG(resume), .group = run_group, .help = "go on from the newest whole checkpoint, if any"},
     {"overwrite", 0, TRAIN, FLAG(overwrite), .group = run_group, .help = "remove an older run from DIR first"},
@@ -229,6 +235,9 @@ const dcnn_option dcnn_option_table[] = {
     {"json", 0, EVALUATE | INFO | BENCH | DOCTOR, FLAG(json), .group = output,
      .help = "for programs: JSON instead of text"},
 
+    {"split", 0, COMPARE, TEXT(split, "NAME"), .group = data,
+     .help = "to compare predictions on [test, if there is one]"},
+    {"output", 'o', COMPARE, TEXT(output, "FILE"), .group = output, .help = "a figure of the runs, .png or .svg"},
     {"split", 0, REPORT, TEXT(split, "NAME"), .group = data, .help = "to show predictions on [test, if there is one]"},
     {"report", 0, TRAIN, FLAG(report), .fallback = "true", .group = output,
      .help = "draw figures and a page at the end", .resume = DCNN_RESUME_KEEP},
@@ -239,10 +248,10 @@ const dcnn_option dcnn_option_table[] = {
     {"histograms", 0, TRAIN, FLAG(train.histograms), .group = output, .help = "of weights and gradients, each epoch",
      .resume = DCNN_RESUME_KEEP},
 
-    {"threads", 0, PREPARE | TRAIN | EVALUATE | PREDICT | REPORT | BENCH, INTEGER(train.threads, 0, 4096),
+    {"threads", 0, PREPARE | TRAIN | EVALUATE | PREDICT | REPORT | COMPARE | BENCH, INTEGER(train.threads, 0, 4096),
      .fallback = "0", .group = machine, .help = "per rank; 0: one per core", .also = "workers num-workers jobs cores"},
 
-    {"cache-memory", 0, TRAIN | EVALUATE | PREDICT | REPORT, BYTES(train.cache_bytes), .group = machine,
+    {"cache-memory", 0, TRAIN | EVALUATE | PREDICT | REPORT | COMPARE, BYTES(train.cache_bytes), .group = machine,
      .help = "a node's for images, as 512M; else streamed"},
 
     {"elastic", 0, TRAIN, FLAG(train.elastic), .group = machine,
@@ -410,6 +419,19 @@ static const char *recorded_text(const json_t *value, char text[64]) {
     else if (!json_is_real(value))
         return NULL;
     return text;
+}
+
+void dcnn_option_write(const dcnn_option *option, const dcnn_options *options, FILE *to) {
+    char number[64];
+    json_t *value = value_json(option, options);
+    const char *words = recorded_text(value, number);
+    if (json_is_boolean(value))
+        fprintf(to, "--%s%s", json_is_true(value) ? "" : "no-", option->name);
+    else if (words)
+        fprintf(to, "--%s %s", option->name, words);
+    for (size_t i = 0; i < json_array_size(value); i++)
+        fprintf(to, "%s--%s %s", i > 0 ? " " : "", option->name, json_string_value(json_array_get(value, i)));
+    json_decref(value);
 }
 
 /* A value as a user writes it: "--batch-size 128", "--no-augment", "no --class-weight", "--freeze conv1 --freeze

@@ -18,7 +18,7 @@
 #include "cli/commands.h"
 #include "run/run.h"
 
-enum { DCNN_MAX_OPTIONS = 160 };
+enum { DCNN_MAX_OPTIONS = 192 };
 
 /** Type of an option's value, and what its row's offset points to. */
 typedef enum dcnn_option_type {
@@ -93,7 +93,8 @@ typedef struct dcnn_options {
     bool report, tensorboard;
     /* the other commands */
     const char *output, *format, *split, *schedule;
-    int64_t limit, index, views, ensemble;
+    int64_t limit, index, views, ensemble, trials;
+    const char *search, *space;
     uint64_t seed; /* of prepare */
     double test_split, validation_split, seconds;
     bool official, stratify, force, raw_input, json, comm;
@@ -131,6 +132,9 @@ dcnn_status dcnn_options_parse(dcnn_command_id command, int argc, char **argv, d
 
 /** Sets one option from text, as from the command line, without marking it as given. *Local.* @return DCNN_USAGE */
 dcnn_status dcnn_option_set(const dcnn_option *option, const char *text, dcnn_options *options);
+
+/** Writes an option as a user gives it: "--batch-size 128", "--no-augment". *Local.* */
+void dcnn_option_write(const dcnn_option *option, const dcnn_options *options, FILE *to);
 
 /** "an integer from 1 to 100", "one of csv, kaggle": what an option takes. */
 const char *dcnn_option_range(const dcnn_option *option, char text[128]);

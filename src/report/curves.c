@@ -13,7 +13,7 @@ const char *const dcnn_curve_keys[DCNN_CURVE_COUNT] = {
     [DCNN_CURVE_LOSS] = "loss",           [DCNN_CURVE_ACCURACY] = "accuracy",
     [DCNN_CURVE_VAL_LOSS] = "val_loss",   [DCNN_CURVE_VAL_ACCURACY] = "val_accuracy",
     [DCNN_CURVE_SECONDS] = "seconds",     [DCNN_CURVE_IMAGES_PER_S] = "images_per_s",
-    [DCNN_CURVE_WALL_TIME] = "wall_time",
+    [DCNN_CURVE_WALL_TIME] = "wall_time", [DCNN_CURVE_LEARNING_RATE] = "learning_rate",
 };
 
 static dcnn_status out_of_memory(void) {

@@ -17,7 +17,7 @@
 
 /* What rank 0 holds besides the model and the data set's description. */
 typedef struct sources {
-    char *history;
+    char *history, *steps;
     json_t *record;
     dcnn_pixels_view view;
     dcnn_augmented augmented;
@@ -68,13 +68,16 @@ static dcnn_status draw(const dcnn_cli *cli, const char *folder, dcnn_report_dat
     dcnn_status status;
     DCNN_TRY_DONE(read_record(folder, &s.record));
     DCNN_TRY_DONE(read_if_there(folder, DCNN_RUN_METRICS, &s.history)); /* an ensemble has none */
+    DCNN_TRY_DONE(read_if_there(folder, DCNN_RUN_STEPS, &s.steps));
     DCNN_TRY_DONE(read_samples(&s, data));
     DCNN_TRY_DONE(dcnn_augmented_make(dcnn_kernels_of(dcnn_comm_isa(cli->comm)), data, &s.augmented));
     data->history = s.history ? s.history : "";
+    data->steps = s.steps;
     data->record = s.record;
     status = dcnn_report_write(folder, data);
 done:
     free(s.history);
+    free(s.steps);
     json_decref(s.record);
     dcnn_pixels_view_close(&s.view);
     free(s.labels);

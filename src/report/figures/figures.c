@@ -11,12 +11,17 @@ const dcnn_figure dcnn_figure_table[] = {
      dcnn_figure_loss},
     {"accuracy", "Learning", "Share of training and validation samples classified correctly in each epoch.",
      dcnn_figure_accuracy},
+    {"steps", "Learning", "Loss of the batches that were logged, and the learning rate they were trained with.",
+     dcnn_figure_steps},
     {"confusion-matrix", "Classes",
      "How often each true class (rows) was taken for each class (columns): counts, and shares of the row.",
      dcnn_figure_confusion},
     {"class-accuracy", "Classes",
      "Share of each class' samples classified correctly; lines are 95 % confidence intervals (Wilson).",
      dcnn_figure_class_accuracy},
+    {"precision-recall", "Classes",
+     "Precision against recall of each class as the probability asked for falls; the legend has the areas.",
+     dcnn_figure_precision_recall},
     {"reliability", "Classes",
      "Accuracy of predictions by the probability the model gave them. A calibrated model follows the diagonal.",
      dcnn_figure_reliability},
@@ -63,6 +68,11 @@ dcnn_status dcnn_view_create(const dcnn_report_data *data, dcnn_view *view) {
         dcnn_error_prefix(DCNN_RUN_METRICS);
         return status;
     }
+    status = dcnn_curves_create(data->steps, &view->steps);
+    if (status != DCNN_OK) {
+        dcnn_error_prefix(DCNN_RUN_STEPS);
+        return status;
+    }
     if (data->split == NULL) return DCNN_OK;
     const size_t count = (size_t)data->split->count + 1;
     view->predicted = calloc(count, sizeof *view->predicted);
@@ -76,6 +86,7 @@ dcnn_status dcnn_view_create(const dcnn_report_data *data, dcnn_view *view) {
 
 void dcnn_view_free(dcnn_view *view) {
     dcnn_curves_free(&view->curves);
+    dcnn_curves_free(&view->steps);
     dcnn_classification_free(&view->classification);
     free(view->predicted);
     free(view->confidence);
