@@ -8,8 +8,14 @@
 # The program: a path that all nodes see, or a name that they find in their PATH.
 dcnn=${DCNN:-dcnn}
 
-# How ranks are started: mpirun (Open MPI's own), or srun (needs Slurm's PMIx plugin: 'srun --mpi=list' shows it).
-launcher=${DCNN_LAUNCHER:-mpirun}
+# How ranks are started: mpirun (Open MPI's own), srun (needs Slurm's PMIx plugin: 'srun --mpi=list' shows it), or auto:
+# mpirun where the job finds it, else srun. 'dcnn doctor', started the same way, says if it does not fit.
+launcher=${DCNN_LAUNCHER:-auto}
+
+# Data sets, runs and the program must lie where all nodes see the same files. Of a data set each node reads all images
+# once at the start (or streams them: --cache-memory); of a run rank 0 alone writes, one checkpoint an epoch unless
+# --checkpoint-every says otherwise. NFS, Lustre, GPFS and BeeGFS do; a node's own /tmp does not. HDF5's file locks,
+# which some of these lack, are not used.
 
 # Each rank stays on cores of its own: core; or none, where the cores are shared or Slurm does it already.
 binding=${DCNN_BINDING:-core}

@@ -10,6 +10,15 @@ fail() {
 
 [[ -n ${SLURM_JOB_ID-} ]] || fail "this is a job script: submit it with sbatch"
 command -v "$dcnn" >/dev/null || fail "'$dcnn' is not found on $(hostname): name the program in jobs/env.sh (dcnn=…)"
+if [[ $launcher == auto ]]; then
+    if command -v mpirun >/dev/null; then
+        launcher=mpirun
+    elif srun --mpi=list 2>&1 | grep -q pmix; then
+        launcher=srun
+    else
+        fail "there is no mpirun on $(hostname), and 'srun --mpi=list' shows no pmix: load the MPI module in jobs/env.sh"
+    fi
+fi
 threads=${SLURM_CPUS_PER_TASK:-1}
 ranks_per_node=${SLURM_NTASKS_PER_NODE:-${SLURM_TASKS_PER_NODE%%[!0-9]*}} # of "4(x2)": 4
 # An array's own number stands for all of its tasks, and one task has the same as its SLURM_JOB_ID.
@@ -109,7 +118,7 @@ again() {
         echo $((count + 1)) >"$failures"
         if ((count >= 2)); then
             rm -f "$failures"
-            say "ended with $code three times without a new checkpoint: not starting it again"
+            say "ended with $code three times without a new checkpoint: not starting it again; 'dcnn doctor' in a job of these nodes may say why"
             exit 75
         fi
     fi

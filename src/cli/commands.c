@@ -117,12 +117,14 @@ const dcnn_command dcnn_command_table[DCNN_COMMAND_COUNT] = {
          .parallel = true},
     [DCNN_COMMAND_SLURM] =
         {.name = "slurm",
-         .operands = "--nodes N --time T [DATA.h5]",
-         .most = 1,
+         .operands = "--nodes N --time T [DATA.h5] [-- --OPTION=VALUE...]",
+         .most = -1,
          .summary = "print a job script for a training on a Slurm cluster",
          .details = "Prints a script that is ready for sbatch, for dcnn train with the options given: dcnn slurm "
                     "--nodes 4 --time 2:00:00 data.h5 | sbatch. The job goes on from its last checkpoint by itself: at "
-                    "the end of its time, when it is preempted, when a rank or a node dies.",
+                    "the end of its time, when it is preempted, when a rank or a node dies. What stands behind -- goes "
+                    "to sbatch "
+                    "as it is: -- --qos=long --array=0-3.",
          .like = "train"},
     [DCNN_COMMAND_DOCTOR] =
         {.name = "doctor",

@@ -54,8 +54,11 @@ const dcnn_option dcnn_option_table[] = {
     {"time", 0, SLURM, TEXT(time, "T"), .group = job, .help = "until the job is queued again: minutes, H:M:S, D-H:M:S"},
     {"ranks-per-node", 0, SLURM, INTEGER(ranks_per_node, 1, 4096), .fallback = "4", .group = job,
      .help = "each with --threads threads, 1 by default"},
-    {"launcher", 0, SLURM, CHOICE(launcher, "mpirun srun", "NAME"), .fallback = "mpirun", .group = job,
-     .help = "mpirun, or srun (Slurm's PMIx plugin)"},
+    {"launcher", 0, SLURM, CHOICE(launcher, "auto mpirun srun", "NAME"), .fallback = "auto", .group = job,
+     .help = "mpirun, srun (Slurm's PMIx); auto: what the node has"},
+    {"mem", 0, SLURM, TEXT(mem, "SIZE"), .group = job, .help = "of a node, as 8G [the cluster's default]"},
+    {"constraint", 0, SLURM, TEXT(constraint, "WHAT"), .group = job, .help = "nodes with these features only"},
+    {"mail", 0, SLURM, TEXT(mail, "ADDRESS"), .group = job, .help = "told of the job's end, failure and restart"},
     {"partition", 0, SLURM, TEXT(partition, "NAME"), .group = job, .help = "where to queue [the cluster's default]"},
     {"account", 0, SLURM, TEXT(account, "NAME"), .group = job, .help = "account to charge [yours]"},
     {"job-name", 0, SLURM, TEXT(job_name, "NAME"), .fallback = "dcnn", .group = job,
@@ -343,7 +346,8 @@ const char *dcnn_option_range(const dcnn_option *option, char text[128]) {
         choices_text(option->choices, text);
         break;
     case DCNN_OPTION_SHAPE:
-        snprintf(text, 128, "height x width x channels, as 28x28x1");
+        snprintf(text, 128, "height x width, as 28x28%s",
+                 strcmp(option->metavar, "HxW") == 0 ? "" : ", or with channels, as 28x28x3");
         break;
     case DCNN_OPTION_LIST:
     case DCNN_OPTION_TEXT:

@@ -104,7 +104,7 @@ typedef struct dcnn_options {
     double scale;
     const char *fit, *background, *label_column, *target_columns;
     /* slurm */
-    const char *nodes, *time, *partition, *account, *job_name, *launcher;
+    const char *nodes, *time, *partition, *account, *job_name, *launcher, *mem, *constraint, *mail;
     int64_t ranks_per_node;
 
     bool given[DCNN_MAX_OPTIONS]; /**< row by row: was it set explicitly? */

@@ -153,6 +153,9 @@ atomic_int *dcnn_comm_signal(dcnn_comm *comm);
 int dcnn_comm_domain_rank(const dcnn_comm *comm);
 int dcnn_comm_domain_size(const dcnn_comm *comm);
 
+/** How many domains there are. *Local.* */
+int dcnn_comm_domain_count(const dcnn_comm *comm);
+
 /** Makes each rank a domain of its own, before anything is shared. Exactly what sharing saves is then copied. */
 void dcnn_comm_separate(dcnn_comm *comm);
 

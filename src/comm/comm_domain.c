@@ -202,6 +202,10 @@ void dcnn_comm_separate(dcnn_comm *comm) {
     if (make_domains_of(comm, 1) != DCNN_OK) MPI_Abort(comm->world, DCNN_FAILURE);
 }
 
+int dcnn_comm_domain_count(const dcnn_comm *comm) {
+    return comm->domain.count;
+}
+
 bool dcnn_comm_is_separate(const dcnn_comm *comm) {
     return comm->domain.count == comm->size;
 }
@@ -250,6 +254,10 @@ static void move_gradients(void *comm) {
 
 void dcnn_comm_domain_barrier(dcnn_comm *comm) {
     DCNN_COMM_MEET(comm, 0);
+    dcnn_comm_domain_wait(comm);
+}
+
+void dcnn_comm_domain_wait(dcnn_comm *comm) {
     if (comm->domain.size > 1) {
         const double from_s = dcnn_now_s();
         const bool sends = dcnn_comm_is_sending(comm);

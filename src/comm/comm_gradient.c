@@ -360,7 +360,7 @@ void dcnn_comm_gradient_finish(dcnn_comm *comm) {
     for (int i = 0; i < comm->gradients.count; i++)
         unmet = unmet || (comm->gradients.exchanges[i].state == PUBLISHED &&
                           comm->gradients.exchanges[i].met == comm->domain.meetings);
-    if (unmet) dcnn_comm_domain_barrier(comm);
+    if (unmet) dcnn_comm_domain_wait(comm);
     advance(comm);
     if (!dcnn_comm_is_sending(comm)) return;
     const double from_s = dcnn_now_s();

@@ -99,6 +99,7 @@ struct dcnn_comm {
  */
 dcnn_status dcnn_comm_check_begin(dcnn_comm *comm); /* *Collective* over comm->world; again after it has changed */
 void dcnn_comm_check_end(dcnn_comm *comm);
+void dcnn_comm_domain_wait(dcnn_comm *comm); /* the barrier without it: domains of one rank may do without */
 void dcnn_comm_meet(dcnn_comm *comm, const char *name, int64_t size); /* *Collective*; nothing without the setting */
 #define DCNN_COMM_MEET(comm, size) dcnn_comm_meet(comm, __func__, (int64_t)(size))
 

@@ -205,6 +205,11 @@ void dcnn_comm_separate(dcnn_comm *comm) {
     (void)comm;
 }
 
+int dcnn_comm_domain_count(const dcnn_comm *comm) {
+    (void)comm;
+    return 1;
+}
+
 bool dcnn_comm_is_separate(const dcnn_comm *comm) {
     (void)comm;
     return true;

@@ -45,19 +45,24 @@ static void *map_file(const char *aside, size_t bytes) {
     return memory == MAP_FAILED ? NULL : memory;
 }
 
+static dcnn_status fail_room(const char *aside, const char *name, size_t bytes) {
+    return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory: %.1f MiB are needed, and there is no room for them%s", name,
+                     (double)bytes / (1 << 20), aside ? ", neither in memory nor beside the data set" : "");
+}
+
 dcnn_status dcnn_spill_take(const char *aside, const char *name, size_t bytes, void **memory, size_t *mapped) {
     *mapped = 0;
     *memory = aside && bytes >= WORTH_SPILLING ? map_file(aside, bytes) : NULL;
     if (*memory) *mapped = bytes;
     if (!*memory) *memory = malloc(bytes > 0 ? bytes : 1);
-    return *memory ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for %zu bytes", name, bytes);
+    return *memory ? DCNN_OK : fail_room(aside, name, bytes);
 }
 
 dcnn_status dcnn_spill_grow(const char *aside, const char *name, size_t used, size_t bytes, void **memory,
                             size_t *mapped) {
     if (*mapped == 0 && (!aside || bytes < WORTH_SPILLING)) {
         void *longer = realloc(*memory, bytes > 0 ? bytes : 1);
-        if (!longer) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for %zu bytes", name, bytes);
+        if (!longer) return fail_room(aside, name, bytes);
         *memory = longer;
         return DCNN_OK;
     }

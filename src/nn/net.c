@@ -95,7 +95,7 @@ static void number_stages(dcnn_net *net) {
         dcnn_node *node = &net->nodes[i];
         if (node->stage_backward < net->loss_stage) node->stage_backward = net->loss_stage;
         if (!node->learns) continue;
-        node->stage_backward += node->synchronised;
+        node->stage_backward += node->synchronised + node->cut;
         for (int j = 0; j < node->input_count; j++) {
             dcnn_node *input = &net->nodes[node->inputs[j]];
             if (input->stage_backward < node->stage_backward) input->stage_backward = node->stage_backward;
@@ -108,7 +108,7 @@ static void number_stages(dcnn_net *net) {
 static void find_gradient_stages(const dcnn_net *net, int *stages) {
     for (int i = 0; i < net->node_count; i++) {
         const dcnn_node *node = &net->nodes[i];
-        const int stage = node->stage_backward - (node->learns && node->synchronised);
+        const int stage = node->stage_backward - (node->learns ? node->synchronised : 0);
         if (stage > stages[node->owner]) stages[node->owner] = stage;
     }
 }
@@ -138,6 +138,71 @@ static dcnn_status place_weights(dcnn_net *net) {
     free(stages);
     DCNN_TRY(dcnn_block_create(net->param_count * sizeof(float), "the weights", (void **)&net->params));
     return dcnn_block_create(net->state_count * sizeof(float), "the moving statistics", (void **)&net->state);
+}
+
+/* --- buckets by bytes --------------------------------------------------------------------------------------------- */
+
+static size_t trainable_bytes(const dcnn_node *node) {
+    size_t count = 0;
+    for (int j = 0; j < node->param_count; j++)
+        if (node->params[j].trainable) count += node->params[j].count;
+    return count * sizeof(float);
+}
+
+/* Cuts before a layer with weights, where those behind it in its stage have as many bytes. */
+static bool choose_cuts(dcnn_net *net, size_t bytes) {
+    size_t behind = 0;
+    bool any = false;
+    for (int i = net->node_count - 1; i > 0; i--) {
+        dcnn_node *node = &net->nodes[i];
+        const size_t own = node->learns ? trainable_bytes(node) : 0;
+        if (node->learns && node->synchronised) behind = 0;
+        node->cut = own > 0 && behind >= bytes && !node->synchronised;
+        behind = own + (node->cut ? 0 : behind);
+        any = any || node->cut;
+    }
+    return any;
+}
+
+/* Each stage's gradients where they lie already; false: not in one piece. */
+static bool find_buckets(const dcnn_net *net, const int *stages, dcnn_range *buckets) {
+    size_t held = 0;
+    for (int stage = 0; stage < net->stage_count; stage++) {
+        size_t first = net->param_count, end = 0, count = 0;
+        for (int i = 0; i < net->node_count; i++)
+            for (int j = 0; j < net->nodes[i].param_count && stages[i] == stage; j++) {
+                const dcnn_param *param = &net->nodes[i].params[j];
+                if (!param->trainable) continue;
+                const size_t lines = (param->count + 15) / 16 * 16;
+                if (param->offset < first) first = param->offset;
+                if (param->offset + lines > end) end = param->offset + lines;
+                count += lines;
+            }
+        if (count > 0 && count != end - first) return false;
+        buckets[stage] = (dcnn_range){count > 0 ? first : 0, count};
+        held += count;
+    }
+    return held == net->param_count;
+}
+
+dcnn_status dcnn_net_cut(dcnn_net *net, size_t bytes) {
+    if (!choose_cuts(net, bytes)) return DCNN_OK;
+    number_stages(net);
+    int *stages = calloc((size_t)net->node_count & INT32_MAX, sizeof *stages);
+    dcnn_range *buckets = calloc((size_t)net->stage_count, sizeof *buckets);
+    dcnn_status status = DCNN_OK;
+    if (stages == NULL || buckets == NULL) status = DCNN_FAIL(DCNN_FAILURE, "out of memory: stages");
+    if (status == DCNN_OK) find_gradient_stages(net, stages);
+    if (status == DCNN_OK && find_buckets(net, stages, buckets)) {
+        free(net->buckets);
+        net->buckets = buckets;
+    } else {
+        for (int i = 0; i < net->node_count; i++) net->nodes[i].cut = false;
+        number_stages(net);
+        free(buckets);
+    }
+    free(stages);
+    return status;
 }
 
 dcnn_activation_kind dcnn_net_output_activation(const dcnn_net *net) {

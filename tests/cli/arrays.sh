@@ -42,5 +42,8 @@ prepare h5_pcam_train_x.h5 h5_pcam_train_y.h5
 prepare h5_pcam_train_x.h5
 prepare h5_pcam_train_y.h5
 prepare npz_unknown_names.npz
+prepare npz_medmnist.npz
+prepare npz_text_labels.npz
+dcnn info out.h5 | grep classes
 for kind in 0_to_1 signed nan complex objects; do prepare "npz_$kind.npz"; done
 prepare npy_x.npy npz_kmnist-train-labels.npz

@@ -27,9 +27,14 @@ try dcnn train small.h5 --run moved --resume --epochs 2 -q --no-report | sed "s/
 
 # What a killed Open MPI has left goes, what is young or another host's stays.
 old=/dev/shm/vader_segment.$(hostname).dcnn-test-$$.0
-head -c 4096 /dev/zero | tee "$old" >"$old.young"
-touch -d '2 hours ago' "$old"
-dcnn evaluate run/best.h5 small.h5 >/dev/null 2>&1
+for tries in 1 2 3; do # another test's start may be first to find it
+    head -c 4096 /dev/zero | tee "$old" >"$old.young"
+    touch -d '2 hours ago' "$old"
+    dcnn evaluate run/best.h5 small.h5 >said 2>&1
+    if grep -q 'killed processes had left in /dev/shm' said; then echo "told" && break; fi
+    [[ $tries != 3 ]] || echo "not told"
+done
+rm said
 [[ -e $old ]] || echo "old: gone"
 [[ -e $old.young ]] && echo "young: there"
 rm -f "$old" "$old.young"

@@ -10,6 +10,10 @@ dcnn slurm small.h5 --nodes 1-4 --time 1:30:00 --partition long --account me --t
     --learning-rate 5e-4 --no-augment --run "a run's" --launcher srun >job.sh
 grep '^#SBATCH' job.sh
 grep -c "DCNN_LAUNCHER:-srun" job.sh
+dcnn slurm small.h5 --nodes 1 --time 10 --mem 8G --constraint 'a&b' --mail me@here -- --qos=long --array=0-3 '--comment=two words' |
+    grep -E '^#SBATCH --(mem|con|mail|qos|arr|com)|^train'
+dcnn slurm --nodes 1 --time 10 -- --qos=long | grep -E '^#SBATCH --qos|^train|DCNN_LAUNCHER:-'
+try dcnn slurm small.h5 --nodes 1 --time 10 other.h5
 tail -n 1 job.sh
 bash job.sh 2>&1 | sed 's/.*job none/job none/'
 

@@ -25,3 +25,7 @@ cmp before parts/events.out.tfevents.dcnn && echo "the same events"
 
 dcnn train "${arguments[@]}" --run parts --overwrite --log-every 0 --no-histograms --no-tensorboard >/dev/null
 ls parts
+
+# Large steps: their rate is chosen, and told; any choice of the user's stands.
+dcnn train --batch-size 1024 --stop-after 1 --no-report --run large 2>&1 | grep '^rate'
+dcnn train --batch-size 1024 --lr-scale none --stop-after 1 --no-report --run none 2>&1 | grep -c '^rate' || true

@@ -17,6 +17,8 @@
 #include "model/model.h"
 #include "model/onnx/onnx.h"
 #include "run/metrics.h"
+#include "run/run_folder.h"
+#include "run/run_record.h"
 #include "sources/source.h"
 
 #include "../dataset_helpers.h"
@@ -206,6 +208,16 @@ static void run_history(const uint8_t *bytes, size_t length) {
     free(text);
 }
 
+static void run_record(const uint8_t *bytes, size_t length) {
+    json_t *record;
+    bool damaged;
+    fuzz_file(DCNN_RUN_RECORD, bytes, length);
+    const dcnn_status status = fuzz_check(dcnn_run_record_read(folder_of(), &record, &damaged));
+    if ((status == DCNN_OK) != (record != NULL)) fuzz_broken("a record without words, or words without a record");
+    if (damaged && status != DCNN_BAD_INPUT) fuzz_broken("damage that is none");
+    json_decref(record);
+}
+
 /* --- the command line and the network ---------------------------------------------------------------------------- */
 
 /* The first byte is the command, the rest its words, a line each. */
@@ -282,6 +294,7 @@ const fuzz_target fuzz_targets[] = {
     {"hdf5_data", run_dataset},
     {"built_data", fuzz_built_data},
     {"history", run_history},
+    {"record", run_record},
     {"options", run_options},
     {"heartbeat", run_heartbeat},
     {NULL, NULL},

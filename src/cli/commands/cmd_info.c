@@ -316,9 +316,13 @@ static int first_byte(const char *path) {
 static dcnn_status tell_hdf5(const char *path, bool json) {
     dcnn_hdf5_content content;
     DCNN_TRY(dcnn_hdf5_look(path, &content));
-    if (content == DCNN_HDF5_DATASET) return tell_dataset(path, json);
+    if (content == DCNN_HDF5_DATASET || content == DCNN_HDF5_IMAGES) return tell_dataset(path, json);
     if (content == DCNN_HDF5_MODEL) return tell_checkpoint(path, json);
-    return DCNN_FAIL(DCNN_BAD_INPUT, "%s: an HDF5 file, but neither a data set of dcnn nor a Keras model", path);
+    return DCNN_FAIL(
+        DCNN_BAD_INPUT,
+        "%s: is an HDF5 file, but neither a data set of dcnn nor a Keras model; if there are images in it, `dcnn "
+        "prepare FILE -o data.h5` makes a data set of them",
+        path);
 }
 
 dcnn_status dcnn_cmd_info(dcnn_cli *cli) {

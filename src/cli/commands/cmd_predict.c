@@ -9,6 +9,7 @@
 #include "cli/commands/gather.h"
 #include "cli/progress.h"
 #include "io/file.h"
+#include "io/hdf5/hdf5_file.h"
 #include "io/kind.h"
 #include "base/largest.h"
 
@@ -252,8 +253,9 @@ static dcnn_status predict_all(const dcnn_cli *cli, const dcnn_checkpoint *check
     for (int i = 1; i < cli->options->operand_count && status == DCNN_OK; i++) {
         const char *path = cli->options->operands[i];
         /* rank 0 looks, for images need to lie on its node only */
+        dcnn_hdf5_content content;
         int is_dataset = cli->speaks && strcmp(path, "-") != 0 && dcnn_kind_of_file(path) == DCNN_KIND_HDF5 &&
-                         dcnn_dataset_is_one(path);
+                         (dcnn_hdf5_look(path, &content) != DCNN_OK || content == DCNN_HDF5_DATASET);
         dcnn_comm_broadcast(cli->comm, &is_dataset, sizeof is_dataset);
         if (is_dataset) status = predict_gathered(cli, checkpoint, &gathered, out);
         if (status == DCNN_OK && is_dataset)

@@ -10,6 +10,7 @@
 #include "cli/commands/augmented.h"
 #include "cli/cli.h"
 #include "io/dataset/pixels.h"
+#include "io/kind.h"
 #include "report/events.h"
 #include "report/report.h"
 #include "run/run_folder.h"
@@ -155,7 +156,10 @@ dcnn_status dcnn_run_report(const dcnn_cli *cli, const char *folder, const char 
     if (!dcnn_report_is_built()) return dcnn_report_write(folder, NULL);
     char *model = dcnn_path_join(folder, DCNN_RUN_BEST);
     dcnn_status status = model ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
-    if (model && access(model, F_OK) != 0)
+    const dcnn_kind_id kind = dcnn_kind_of_file(folder);
+    if (model && kind != DCNN_KIND_FOLDER && kind != DCNN_KIND_MISSING)
+        status = dcnn_kind_fail(folder, kind, "the folder of a run");
+    else if (model && access(model, F_OK) != 0)
         status = DCNN_FAIL(DCNN_BAD_INPUT, "%s holds no run with a finished epoch (there is no best.h5 in it)", folder);
     status = dcnn_comm_agree(cli->comm, status);
     if (status == DCNN_OK) status = report_model(cli, folder, model, data, split);

@@ -46,6 +46,15 @@ static bool is_time(const char *text) {
     return more_than_zero && parts <= (dash ? 4 : 3);
 }
 
+/* What stands behind -- is sbatch's: --NAME, --NAME=VALUE, -xVALUE; a line of its own in the script. */
+static bool is_for_sbatch(const char *word) {
+    return word[0] == '-' && word[1] != '\0' && strpbrk(word, "\n\r") == NULL;
+}
+
+static const char *data_of(const dcnn_options *o) {
+    return o->operand_count > 0 && !is_for_sbatch(o->operands[0]) ? o->operands[0] : NULL;
+}
+
 static dcnn_status check(const dcnn_options *o) {
     if (o->nodes == NULL || o->time == NULL)
         return DCNN_FAIL(DCNN_USAGE, "a job needs --nodes and --time: dcnn slurm --nodes 4 --time 2:00:00");
@@ -57,9 +66,17 @@ static dcnn_status check(const dcnn_options *o) {
     if (o->overwrite)
         return DCNN_FAIL(DCNN_USAGE, "--overwrite would remove the run each time that the job starts again: remove it "
                                      "by hand, or name another folder (--run)");
-    if (o->operand_count > 0 && access(o->operands[0], R_OK) != 0)
+    const char *data = data_of(o);
+    if (data && access(data, R_OK) != 0)
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s: there is no such data set; make one with: dcnn prepare SOURCE -o %s",
-                         o->operands[0], o->operands[0]);
+                         data, data);
+    for (int i = data ? 1 : 0; i < o->operand_count; i++)
+        if (!is_for_sbatch(o->operands[i]))
+            return DCNN_FAIL(
+                DCNN_USAGE,
+                "'%.100s': dcnn slurm takes one data set, and behind -- options of sbatch in one word each: "
+                "-- --qos=long",
+                o->operands[i]);
     return DCNN_OK;
 }
 
@@ -151,6 +168,14 @@ static bool put_directive(const char *line, const dcnn_options *o) {
         put_word(o->job_name);
         put_request("partition", o->partition);
         put_request("account", o->account);
+        put_request("mem", o->mem);
+        put_request("constraint", o->constraint);
+        put_request("mail-user", o->mail);
+        put_request("mail-type", o->mail ? "END,FAIL,REQUEUE" : NULL);
+        for (int i = data_of(o) ? 1 : 0; i < o->operand_count; i++) {
+            fputs("\n#SBATCH ", stdout);
+            put_word(o->operands[i]);
+        }
         putchar('\n');
     } else if (begins(line, "#SBATCH --nodes=")) {
         printf("#SBATCH --nodes=%s\n", o->nodes);
@@ -178,8 +203,8 @@ static void put_line(const char *line, const dcnn_options *o, const json_t *reco
         put_part(dcnn_job_functions);
     } else if (begins(line, "train \"$@\"")) {
         fputs("train", stdout);
-        if (o->operand_count > 0) putchar(' ');
-        if (o->operand_count > 0) put_word(o->operands[0]);
+        if (data_of(o)) putchar(' ');
+        if (data_of(o)) put_word(data_of(o));
         put_train_options(o, record);
         putchar('\n');
     } else {

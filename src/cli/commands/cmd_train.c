@@ -241,8 +241,13 @@ static dcnn_status suit_and_tell(dcnn_cli *cli, const dcnn_run *run, const dcnn_
     const dcnn_data_facts facts =
         dcnn_data_facts_share(cli->comm, opened ? &dataset : NULL, cli->options->train.oversample);
     const bool momentum = from == NULL && dcnn_data_settings_apply(&facts, cli->options);
+    const bool grown = from == NULL && dcnn_data_settings_grow(&facts, cli->options);
     dcnn_status status = dcnn_data_settings_check(&facts, cli->options);
     if (cli->speaks && status == DCNN_OK) tell_start(cli, run, from, opened ? &dataset : NULL, &facts);
+    if (cli->speaks && status == DCNN_OK && grown)
+        dcnn_info("rate  chosen for steps of so many images: --lr-scale sqrt --warmup %g; --lr-scale none leaves the "
+                  "rate alone",
+                  cli->options->warmup);
     if (cli->speaks && status == DCNN_OK && momentum)
         dcnn_info("norm  BatchNormalization with momentum %g, for the steps of this run "
                   "are few (%" PRId64 "); --bn-momentum decides otherwise",

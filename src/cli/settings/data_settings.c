@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "io/dataset/classes.h"
 #include "run/starting_net.h"
@@ -56,6 +57,21 @@ bool dcnn_data_settings_apply(const dcnn_data_facts *facts, dcnn_options *option
     const double momentum = dcnn_momentum_for(dcnn_data_facts_steps(facts, options));
     if (momentum >= 0.99) return false;
     options->train.bn_momentum = momentum;
+    return true;
+}
+
+/* From here on Adam at its usual rate takes too few steps to learn as much (docs/large-batches.md). */
+enum { LARGE_STEP = 512, VERY_LARGE_STEP = 1024 };
+
+bool dcnn_data_settings_grow(const dcnn_data_facts *facts, dcnn_options *options) {
+    static const char *const choices[] = {"lr-scale", "learning-rate", "warmup", "optimizer"};
+    const int64_t samples = options->train.batch_size * options->train.accumulate;
+    const int64_t epochs = samples < VERY_LARGE_STEP ? 1 : 2;
+    for (size_t i = 0; i < sizeof choices / sizeof choices[0]; i++)
+        if (dcnn_option_given(DCNN_COMMAND_TRAIN, choices[i], options)) return false;
+    if (samples < LARGE_STEP || samples > facts->train_count || options->train.epochs <= epochs) return false;
+    options->lr_scale = "sqrt";
+    if (strcmp(options->schedule, "one-cycle") != 0) options->warmup = (double)epochs; /* that one has its own */
     return true;
 }
 

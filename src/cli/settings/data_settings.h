@@ -26,6 +26,12 @@ int64_t dcnn_data_facts_steps(const dcnn_data_facts *facts, const dcnn_options *
  */
 bool dcnn_data_settings_apply(const dcnn_data_facts *facts, dcnn_options *options);
 
+/**
+ * Of a run with large steps and no choice of optimizer, learning rate, --lr-scale or --warmup: scales the rate by the
+ * root of the step, after a warm-up. Not for a resumed run. *Local.* @return whether it did
+ */
+bool dcnn_data_settings_grow(const dcnn_data_facts *facts, dcnn_options *options);
+
 /** Refuses options that such data cannot use. *Local.* @return DCNN_OK, DCNN_USAGE */
 dcnn_status dcnn_data_settings_check(const dcnn_data_facts *facts, const dcnn_options *options);
 

@@ -288,8 +288,9 @@ static dcnn_status advise(const char *path, dcnn_status status) {
     char why[600];
     snprintf(why, sizeof why, "%s", dcnn_error());
     if (status != DCNN_BAD_INPUT || strstr(why, "damaged") || strstr(why, "two splits")) return status;
-    return DCNN_FAIL(status, "%s; of another program's file `dcnn prepare %s -o NEW.h5` takes what is exact", why,
-                     path);
+    return DCNN_FAIL(status,
+                     "%s; if another program wrote it, `dcnn prepare %s -o NEW.h5` makes a data set of what is exact",
+                     why, path);
 }
 
 static dcnn_status open_set(const char *path, dcnn_dataset *set,
@@ -304,14 +305,6 @@ static dcnn_status open_set(const char *path, dcnn_dataset *set,
     if (status != DCNN_OK && !set->sealed) status = advise(path, status);
     if (status != DCNN_OK) dcnn_dataset_free(set);
     return status;
-}
-
-bool dcnn_dataset_is_one(const char *path) {
-    hid_t file;
-    if (dcnn_h5_open(path, &file, NULL) != DCNN_OK) return true;
-    const bool is = dcnn_h5_attribute_has(file, "format");
-    (void)dcnn_h5_end(file, path, DCNN_OK);
-    return is;
 }
 
 dcnn_status dcnn_dataset_open(const char *path, dcnn_dataset *dataset) {

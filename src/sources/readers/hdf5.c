@@ -163,6 +163,8 @@ static dcnn_status open_splits(const dcnn_opening *opening, const char *path, dc
     DCNN_TRY_DONE(take_answers(opening, arrays, whole));
     if (whole->labels) DCNN_TRY_DONE(take_names(opening, arrays, whole));
     DCNN_TRY_DONE(check_rows(path, arrays, whole->count));
+    if (dcnn_hdf5_has_attribute(path, "mean"))
+        dcnn_source_tell(opening->options, "%s: its mean and std are left unread: they are computed anew", path);
     for (int i = 0; i < arrays->count; i++)
         if (is_split(&arrays->items[i])) DCNN_TRY_DONE(take_split(opening, path, &arrays->items[i], whole));
 done:
