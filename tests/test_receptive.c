@@ -2,9 +2,9 @@
 /* test_receptive.c — which pixels a net reads, by what its output does when one of them changes; and ensembles. */
 #include <math.h>
 
-#include "nn/ensemble.h"
+#include "nn/nets/ensemble.h"
 #include "nn/plan.h"
-#include "nn/receptive.h"
+#include "nn/nets/receptive.h"
 #include "testing.h"
 
 enum { SIDE = 13, CLASSES = 3 };

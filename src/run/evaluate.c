@@ -4,7 +4,7 @@
 
 #include "base/log.h"
 #include "guard/watchdog.h"
-#include "nn/ensemble.h"
+#include "nn/nets/ensemble.h"
 #include "run/data/feeds.h"
 #include "run/run.h"
 #include "run/views.h"

@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "nn/receptive.h"
+#include "nn/nets/receptive.h"
 #include "run/catch_up.h"
 #include "run/elastic.h"
 #include "run/judged.h"

@@ -9,7 +9,7 @@
 
 #include "base/arena.h"
 #include "base/largest.h"
-#include "nn/ensemble.h"
+#include "nn/nets/ensemble.h"
 
 /* --- how an image is changed -------------------------------------------------------------------------------------- */
 

@@ -28,9 +28,9 @@ typedef struct dcnn_views {
 } dcnn_views;
 
 /**
- * Evaluates each member of the net (nn/ensemble.h) on each view of each image. Probabilities are means, and so is what
- * is counted; the loss is that of these means. Members and views vote, too: evaluation->voters, vote_correct and, on
- * rank 0, disagreement. *Collective.* @return as dcnn_evaluator_run(); DCNN_USAGE: the net gives numbers
+ * Evaluates each member of the net (nn/nets/ensemble.h) on each view of each image. Probabilities are means, and so is
+ * what is counted; the loss is that of these means. Members and views vote, too: evaluation->voters, vote_correct and,
+ * on rank 0, disagreement. *Collective.* @return as dcnn_evaluator_run(); DCNN_USAGE: the net gives numbers
  */
 dcnn_status dcnn_views_run(const dcnn_views *views, dcnn_evaluation *evaluation);
 

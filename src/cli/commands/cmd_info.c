@@ -11,9 +11,9 @@
 #include "io/kind.h"
 #include "io/hdf5/hdf5_file.h"
 #include "io/input.h"
-#include "nn/ensemble.h"
+#include "nn/nets/ensemble.h"
 #include "nn/layer.h"
-#include "nn/receptive.h"
+#include "nn/nets/receptive.h"
 
 /* --- data sets -------------------------------------------------------------------------------------------------- */
 

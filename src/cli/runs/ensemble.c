@@ -10,7 +10,7 @@
 
 #include "base/log.h"
 #include "cli/runs/side.h"
-#include "nn/ensemble.h"
+#include "nn/nets/ensemble.h"
 #include "run/run_folder.h"
 #include "run/run_record.h"
 

@@ -7,7 +7,7 @@
 
 /**
  * Trains K networks in FOLDER/member-1 to member-K, from the seed given and those behind it: each is the very run that
- * its seed alone would be. Then writes FOLDER/best.h5, one model that averages them (nn/ensemble.h), and tests it.
+ * its seed alone would be. Then writes FOLDER/best.h5, one model that averages them (nn/nets/ensemble.h), and tests it.
  * *Collective.*
  */
 dcnn_status dcnn_train_ensemble(dcnn_cli *cli, const dcnn_run *run);

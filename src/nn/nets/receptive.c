@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* receptive.c — see receptive.h. A layer's windows are what its Keras description says. */
-#include "nn/receptive.h"
+#include "nn/nets/receptive.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* ensemble.c — see ensemble.h. Nets are described, joined or cut as descriptions, and their weights copied by name. */
-#include "nn/ensemble.h"
+#include "nn/nets/ensemble.h"
 
 #include <stdio.h>
 #include <stdlib.h>
