@@ -367,7 +367,8 @@ static void test_recolour(const dcnn_kernels *fast, const dcnn_kernels *slow) {
 
 static const struct {
     int rows, in, units;
-} denses[] = {{1, 1, 1}, {2, 3, 5}, {16, 17, 33}, {7, 64, 10}, {16, 100, 48}, {20, 33, 64}};
+} denses[] = {{1, 1, 1},    {2, 3, 5},     {16, 17, 33}, {7, 64, 10}, {16, 100, 48},
+              {20, 33, 64}, {16, 800, 40}, {3, 1200, 9}, {5, 20, 900}};
 enum { DENSES = sizeof denses / sizeof denses[0] };
 
 static float *dense_packed_of(const dcnn_kernels *kernels, int in, int units, const float *w) {

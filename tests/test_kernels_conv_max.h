@@ -24,6 +24,8 @@ static const max_case max_cases[] = {
     {1, 9, 12, 6, 18, 1, 2, 4, 3, 4, 0, 0, 3, 3},    /* oblong, with gaps; few channels */
     {20, 4, 4, 24, 20, 0, 2, 2, 2, 2, 0, 0, 1, 1},   /* many small images */
     {2, 30, 31, 18, 19, 1, 4, 4, 4, 4, 0, 0, 7, 7},
+    {3, 28, 27, 1, 40, 0, 2, 2, 2, 2, 0, 0, 13, 12}, /* 2x2 behind a first layer */
+    {2, 24, 22, 3, 20, 1, 2, 2, 2, 2, 0, 0, 12, 11}, /* ... of colours, in tiles of 5x5 */
 };
 enum { MAX_CASES = sizeof max_cases / sizeof max_cases[0] };
 
@@ -141,13 +143,15 @@ static void check_max_codes(const dcnn_kernels *slow, const max_data *d, const u
 static void test_conv_max_forward(const dcnn_kernels *fast, const dcnn_kernels *slow) {
     for (int i = 0; i < MAX_CASES; i++) {
         max_data d = make_max_data(fast, slow, i);
-        const double bound = 2 * sum_bound(d.size.depth);
+        /* 2x2 may be done by F(5x5,3x3), which errs ten times more. */
+        const bool may_be_wide = d.pool.r == 2 && d.pool.s == 2 && d.shape.c > 1 && d.shape.oh >= 6 && d.shape.ow >= 6;
+        const double bound = (may_be_wide ? 16 : 2) * sum_bound(d.size.depth);
         float *y = test_floats(d.pooled), *again = test_floats(d.pooled);
         uint8_t *argmax = test_output(d.pooled);
         fast->conv_max_forward(&d.shape, &d.pool, d.x, d.scale, d.shift, d.packed, d.bias, y, argmax, d.scratch);
         fast->conv_max_forward(&d.shape, &d.pool, d.x, d.scale, d.shift, d.packed, d.bias, again, NULL, d.scratch);
         test_close("y", d.pooled, y, d.y, bound, 0);
-        check_mean_error("rms of y's errors", d.pooled, y, d.y);
+        if (!may_be_wide) check_mean_error("rms of y's errors", d.pooled, y, d.y);
         assert_memory_equal(again, y, d.pooled * sizeof(float));
         check_max_codes(slow, &d, argmax, bound);
         /* A sample alone has the bits that it has among others. */

@@ -316,6 +316,46 @@ static bool is_folded(const dcnn_plan *plan, const dcnn_op *op) {
     return false;
 }
 
+static dcnn_bench_like like_of(const dcnn_net *net, const dcnn_op *op) {
+    enum { FEW = 16 };
+    const dcnn_node *head = op->head;
+    const dcnn_param *kernel = dcnn_net_param(net, head, 0);
+    if (head->layer == &dcnn_layer_conv2d) {
+        if (op->in.c < FEW || head->shape.c < FEW) return DCNN_LIKE_NONE;
+        const bool by_ones = head->shape.h + kernel->dims[0] > op->in.h; /* strides leave less than half of it */
+        return kernel->dims[0] == 3 && kernel->dims[1] == 3 && by_ones ? DCNN_LIKE_3X3 : DCNN_LIKE_PRODUCTS;
+    }
+    if (head->layer == &dcnn_layer_dense)
+        return op->in.c >= FEW && head->shape.c >= FEW ? DCNN_LIKE_PRODUCTS : DCNN_LIKE_NONE;
+    return dcnn_net_multiply_adds(net, (int)(head - net->nodes)) > 0 ? DCNN_LIKE_NONE : DCNN_LIKE_PASS;
+}
+
+static bool is_slow(double amount, double seconds, double like, double images, double step_s) {
+    return seconds > 0.0 && seconds * images >= 0.01 * step_s && amount / seconds < 0.5 * like;
+}
+
+/* Marks what runs below half of what its like reaches. */
+static void mark_slow(dcnn_bench_result *r) {
+    const double images = r->images / (double)r->ranks / (double)r->threads; /* of a thread */
+    double forward = r->peak_flop_per_s, backward = r->peak_flop_per_s;      /* of 3x3 convolutions */
+    for (int i = 0; i < r->op_count; i++) {
+        const dcnn_bench_op *op = &r->ops[i];
+        if (op->like != DCNN_LIKE_3X3) continue;
+        if (op->forward_s > 0.0) forward = fmax(forward, op->forward_flop / op->forward_s);
+        if (op->backward_s > 0.0) backward = fmax(backward, op->backward_flop / op->backward_s);
+    }
+    for (int i = 0; i < r->op_count; i++) {
+        dcnn_bench_op *op = &r->ops[i];
+        const bool pass = op->like == DCNN_LIKE_PASS, tiles = op->like == DCNN_LIKE_3X3;
+        const double other = pass ? r->memory_bytes_per_s : r->peak_flop_per_s;
+        if (op->like == DCNN_LIKE_NONE) continue;
+        op->forward_slow = is_slow(pass ? op->forward_bytes : op->forward_flop, op->forward_s, tiles ? forward : other,
+                                   images, r->step_s);
+        op->backward_slow = is_slow(pass ? op->backward_bytes : op->backward_flop, op->backward_s,
+                                    tiles ? backward : other, images, r->step_s);
+    }
+}
+
 static void describe_op(const dcnn_plan *plan, const dcnn_net *net, const dcnn_op *op, dcnn_bench_op *out) {
     const double in = 4.0 * (double)dcnn_shape_count(op->in),
                  sum = in + 4.0 * (double)dcnn_shape_count(op->node->shape);
@@ -331,6 +371,7 @@ static void describe_op(const dcnn_plan *plan, const dcnn_net *net, const dcnn_o
     out->forward_stage = op->head->stage_forward;
     out->backward_stage = op->head->stage_backward;
     out->synchronised = op->head->synchronised;
+    out->like = like_of(net, op);
     out->tiles = op->head->layer == &dcnn_layer_conv2d && op->in.c > 1;
     if (out->synchronised) { /* once for the sums, once to apply them */
         out->forward_bytes = is_folded(plan, op) ? in : in + sum;
@@ -376,6 +417,7 @@ static dcnn_status measure(dcnn_trainer *t, dcnn_train_options *options, double 
     result->first_step_s = step_seconds(t);
     DCNN_TRY(measure_machine(t, result));
     DCNN_TRY(measure_steps(t, 0.6 * seconds, result));
+    mark_slow(result);
     DCNN_TRY(measure_loader(t, options, 0.1 * seconds, result));
     return measure_inference(t, 0.2 * seconds, result);
 }

@@ -19,6 +19,15 @@ typedef struct dcnn_bench_options {
     double seconds; /**< about how long to measure */
 } dcnn_bench_options;
 
+/** What an operation is measured by. */
+typedef enum dcnn_bench_like {
+    DCNN_LIKE_NONE,
+    DCNN_LIKE_3X3, /**< 3x3 convolutions of 16 channels or more, which do with fewer products than they are defined by:
+                        the fastest of them in this net, and a core's peak at least */
+    DCNN_LIKE_PRODUCTS, /**< other convolutions of 16 channels or more, and dense layers: a core's peak */
+    DCNN_LIKE_PASS,     /**< what reads and writes: the rate of memory */
+} dcnn_bench_like;
+
 /** One operation of the net: medians, for one image on one core. */
 typedef struct dcnn_bench_op {
     char name[2 * DCNN_NAME_BYTES + 4]; /**< of its layer, or of the two that are one operation */
@@ -27,7 +36,9 @@ typedef struct dcnn_bench_op {
     double forward_bytes, backward_bytes; /**< of images read and written */
     int forward_stage, backward_stage;    /**< of a step; a synchronised one's sums are made in the stage before */
     bool synchronised;
-    bool tiles; /**< a convolution of several input channels: mostly products of matrices */
+    dcnn_bench_like like;
+    bool forward_slow, backward_slow; /**< below half of what its like reaches, and a hundredth of a step or more */
+    bool tiles;                       /**< a convolution of several input channels: mostly products of matrices */
 } dcnn_bench_op;
 
 /** What a stage of a step brings to all ranks. */

@@ -31,6 +31,7 @@ static dcnn_kernels *fill_common(dcnn_isa isa, dcnn_precision precision) {
         dcnn_kernels *table_ = fill_common(isa, precision);                                                            \
         dcnn_register_dense_##name(table_);                                                                            \
         dcnn_register_conv_##name(table_);                                                                             \
+        dcnn_register_functions_##name(table_);                                                                        \
         dcnn_register_activations_##name(table_);                                                                      \
         dcnn_register_pointwise_##name(table_);                                                                        \
         dcnn_register_conv_general_##name(table_);                                                                     \

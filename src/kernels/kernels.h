@@ -214,7 +214,7 @@ typedef enum dcnn_function {
                                const float *in_shift, const float *packed, const float *bias, float *y,                \
                                uint8_t *argmax, float *scratch))                                                       \
     /* From dy [N,PH,PW,K]: dx [N,H,W,C] = gradient of x', dw [R,S,C,K], dbias [K]; any may be NULL: not wanted. Where \
-       dy is 0, x' and w do not matter, even if they are no numbers. */                                                \
+       dy is 0, a NaN in x' or w may be lost. */                                                \
     X(void, conv_max_backward, (const dcnn_conv *shape, const dcnn_pool *pool, const float *x, const float *in_scale,  \
                                 const float *in_shift, const float *packed, const uint8_t *argmax, const float *dy,    \
                                 float *dx, float *dw, float *dbias, float *scratch))                                   \

@@ -32,6 +32,7 @@ void dcnn_sgemm(bool transpose_a, bool transpose_b, int m, int n, int k, const f
     void dcnn_register_conv_max_##isa(dcnn_kernels *table);                                                            \
     void dcnn_register_conv_##isa(dcnn_kernels *table);                                                                \
     void dcnn_register_dense_##isa(dcnn_kernels *table);                                                               \
+    void dcnn_register_functions_##isa(dcnn_kernels *table);                                                           \
     void dcnn_register_activations_##isa(dcnn_kernels *table);                                                         \
     void dcnn_register_pointwise_##isa(dcnn_kernels *table);                                                           \
     void dcnn_register_conv_general_##isa(dcnn_kernels *table);                                                        \

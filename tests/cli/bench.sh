@@ -1,6 +1,6 @@
 # Measurements: that they are there; their values are the machine's own.
 small_data
-numbers() { sed -E 's/ +[0-9]+[0-9.,]*( %)?/ N\1/g; s/(amx|avx512|avx2|generic|reference) kernels, fp32( \(AMX is idle.*\))?/ISA kernels, fp32/; s/ +-( |$)/ -\1/g; s/( N| -)+$/ .../'; }
+numbers() { sed -E '/^< below half/,+1d; s/ <$//; s/ +[0-9]+[0-9.,]*( %)?/ N\1/g; s/(amx|avx512|avx2|generic|reference) kernels, fp32( \(AMX is idle.*\))?/ISA kernels, fp32/; s/ +-( |$)/ -\1/g; s/( N| -)+$/ .../'; }
 dcnn bench small.h5 --model net.json --batch-size 16 --threads 1 --seconds 0.2 | numbers
 dcnn bench small.h5 --model net.json --batch-size 16 --threads 1 --seconds 0.2 --json | grep -o '"[a-z_]*":' | sort | uniq -c
 ranks 3 dcnn bench --model net.json --batch-size 40 --threads 1 --seconds 0.2 --json --no-augment --plain-sums | grep -E '"(ranks|threads|batch_size|data)"'

@@ -34,14 +34,14 @@ static void print_machine(const dcnn_bench_result *r) {
     printf("start          %.3f s to the first step, which took %.3f s\n\n", r->start_s, r->first_step_s);
 }
 
-static void print_half(const char *name, const char *half, double seconds, double flop, double bytes, double step_s,
-                       const dcnn_bench_result *r, double images) {
+static void print_half(const char *name, const char *half, bool slow, double seconds, double flop, double bytes,
+                       double step_s, const dcnn_bench_result *r, double images) {
     dcnn_number speed, fraction, traffic;
     const double flops = rate(flop, seconds);
-    printf("%-36.36s %-8s %9.4f %6.1f %9s %7s %7s\n", name, half, 1e3 * seconds * images,
+    printf("%-36.36s %-8s %9.4f %6.1f %9s %7s %7s%s\n", name, half, 1e3 * seconds * images,
            100.0 * seconds * images / step_s, rate_text(1e-9 * flops, "%.1f", &speed),
            rate_text(100.0 * flops / r->peak_flop_per_s, "%.0f %%", &fraction),
-           rate_text(flop > 0.0 ? 0.0 : 1e-9 * rate(bytes, seconds), "%.1f", &traffic));
+           rate_text(flop > 0.0 ? 0.0 : 1e-9 * rate(bytes, seconds), "%.1f", &traffic), slow ? " <" : "");
 }
 
 /* Images that one thread computes of a step. */
@@ -51,15 +51,22 @@ static double images_of_thread(const dcnn_bench_result *r) {
 
 static void print_operations(const dcnn_bench_result *r) {
     const double images = images_of_thread(r);
+    bool any = false;
     printf("%-36s %-8s %9s %6s %9s %7s %7s\n", "operation", "", "ms a step", "%", "GFLOP/s", "of peak", "GB/s");
     for (int i = 0; i < r->op_count; i++) {
         const dcnn_bench_op *op = &r->ops[i];
         if (op->forward_s > 0.0)
-            print_half(op->name, "forward", op->forward_s, op->forward_flop, op->forward_bytes, r->step_s, r, images);
+            print_half(op->name, "forward", op->forward_slow, op->forward_s, op->forward_flop, op->forward_bytes,
+                       r->step_s, r, images);
         if (op->backward_s > 0.0)
-            print_half(op->name, "backward", op->backward_s, op->backward_flop, op->backward_bytes, r->step_s, r,
-                       images);
+            print_half(op->name, "backward", op->backward_slow, op->backward_s, op->backward_flop, op->backward_bytes,
+                       r->step_s, r, images);
+        any = any || op->forward_slow || op->backward_slow;
     }
+    if (any)
+        puts("< below half of what its like reaches: 3x3 convolutions the fastest of them, other products a core's "
+             "peak,\n"
+             "  passes the rate of memory");
     putchar('\n');
 }
 
@@ -85,10 +92,11 @@ static void print_text(const dcnn_bench_result *r) {
 
 /* --- for programs ----------------------------------------------------------------------------------------------- */
 
-static json_t *half_json(double seconds, double flop, double bytes, double peak, int stage) {
+static json_t *half_json(double seconds, double flop, double bytes, double peak, int stage, bool slow) {
     const double flops = rate(flop, seconds);
-    return json_pack("{s:i, s:f, s:f, s:f, s:f, s:f}", "stage", stage, "image_s", seconds, "image_flop", flop,
-                     "gflop_per_s", 1e-9 * flops, "of_peak", flops / peak, "gbyte_per_s", 1e-9 * rate(bytes, seconds));
+    return json_pack("{s:i, s:b, s:f, s:f, s:f, s:f, s:f}", "stage", stage, "below_half", (int)slow, "image_s", seconds,
+                     "image_flop", flop, "gflop_per_s", 1e-9 * flops, "of_peak", flops / peak, "gbyte_per_s",
+                     1e-9 * rate(bytes, seconds));
 }
 
 static json_t *stages_json(const dcnn_bench_result *r) {
@@ -103,13 +111,14 @@ static json_t *operations_json(const dcnn_bench_result *r) {
     json_t *operations = json_array();
     for (int i = 0; i < r->op_count; i++) {
         const dcnn_bench_op *op = &r->ops[i];
-        json_array_append_new(operations, json_pack("{s:s, s:b, s:o, s:o}", "name", op->name, "synchronised",
-                                                    (int)op->synchronised, "forward",
-                                                    half_json(op->forward_s, op->forward_flop, op->forward_bytes,
-                                                              r->peak_flop_per_s, op->forward_stage),
-                                                    "backward",
-                                                    half_json(op->backward_s, op->backward_flop, op->backward_bytes,
-                                                              r->peak_flop_per_s, op->backward_stage)));
+        json_array_append_new(operations,
+                              json_pack("{s:s, s:b, s:o, s:o}", "name", op->name, "synchronised", (int)op->synchronised,
+                                        "forward",
+                                        half_json(op->forward_s, op->forward_flop, op->forward_bytes,
+                                                  r->peak_flop_per_s, op->forward_stage, op->forward_slow),
+                                        "backward",
+                                        half_json(op->backward_s, op->backward_flop, op->backward_bytes,
+                                                  r->peak_flop_per_s, op->backward_stage, op->backward_slow)));
     }
     return operations;
 }

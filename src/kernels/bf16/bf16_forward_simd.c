@@ -64,7 +64,7 @@ static void finish_windows(const dcnn_conv *shape, const bf16_gathered *g, size_
                                             simd_load(from + below + beside)};
                 const size_t to = image * size + (window + pixel / 2) * k + column + at;
                 simd_int codes;
-                store_lanes(y + to, lanes, pool_window(cell, shift, &codes));
+                store_lanes(y + to, lanes, pool_window(cell, shift, false, &codes));
                 if (argmax != NULL) store_codes(argmax + to, lanes, codes);
             }
     }

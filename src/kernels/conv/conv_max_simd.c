@@ -2,7 +2,8 @@
 /* conv_max_simd.c — Convolution 3x3 + bias + MaxPooling of any window; conv_pool_simd.c has the one of 2x2 with a ReLU
  * between them.
  *
- * Forward is the convolution of some images, of what pooling reads, and its maxima while it lies in L2. Backward has
+ * Forward is the convolution of some images, of what pooling reads, and its maxima while it lies in L2; of 2x2, that of
+ * conv_pool_simd.c without the ReLU. Backward has
  * one gradient a window, whatever the window's size: nine products a window and pair of channels, over lists of open
  * cells (conv_open_simd.h). */
 #include "kernels/conv/conv_open_simd.h"
@@ -20,11 +21,17 @@ typedef struct max_plan {
     conv_pool_plan p;
     dcnn_conv shape; /* what of the convolution pooling reads */
     int cells;       /* of a window */
+    bool halves;     /* of 2x2, all within the image: forward is that of conv_pool_simd.c */
 } max_plan;
 
 static int read_along(int windows, int stride, int pad, int window, int length) {
     const int end = (windows - 1) * stride - pad + window;
     return end < length ? end : length;
+}
+
+static bool is_halving(const dcnn_conv *shape, const dcnn_pool *pool) {
+    return pool->r == 2 && pool->s == 2 && pool->stride_h == 2 && pool->stride_w == 2 && pool->pad_h == 0 &&
+           pool->pad_w == 0 && pool->oh == shape->oh / 2 && pool->ow == shape->ow / 2;
 }
 
 static max_plan plan_for(const dcnn_conv *shape, const dcnn_pool *pool) {
@@ -41,7 +48,9 @@ static max_plan plan_for(const dcnn_conv *shape, const dcnn_pool *pool) {
     p->windows = (size_t)pool->oh * p->window_columns;
     p->columns = (size_t)plan.shape.ow + 2;
     p->cells = ((size_t)plan.shape.oh + 2) * p->columns;
-    p->forward_floats = whole_lines(DCNN_SIMD_NAME(dcnn_conv_forward_packed)(&plan.shape));
+    plan.halves = is_halving(shape, pool);
+    p->forward_floats = plan.halves ? plan_of(&plan.shape).forward_floats
+                                    : whole_lines(DCNN_SIMD_NAME(dcnn_conv_forward_packed)(&plan.shape));
     return plan;
 }
 
@@ -50,7 +59,8 @@ static max_plan plan_for(const dcnn_conv *shape, const dcnn_pool *pool) {
 static bool conv_max_fits(const dcnn_conv *shape, const dcnn_pool *pool) {
     const int lanes = (shape->c + LOGICAL_LANES - 1) / LOGICAL_LANES * LOGICAL_LANES,
               step = pool->stride_h * pool->stride_w;
-    return winograd_fits(shape) && pool->r * pool->s <= MOST_CELLS && step >= 4 && lanes <= shape->c * step;
+    return winograd_fits(shape) && pool->r * pool->s <= MOST_CELLS && step >= 4 &&
+           (lanes <= shape->c * step || is_halving(shape, pool));
 }
 
 static size_t input_floats(const dcnn_conv *shape) {
@@ -69,13 +79,20 @@ static dcnn_conv forward_group(const max_plan *plan) {
 }
 
 static size_t forward_scratch(const max_plan *plan) {
+    if (plan->halves) return DCNN_SIMD_NAME(dcnn_conv_pool_scratch)(&plan->shape);
     const dcnn_conv group = forward_group(plan);
     const size_t images = (size_t)group.n;
     return whole_lines(images * input_floats(&group)) + whole_lines(images * output_floats(&group)) +
            DCNN_SIMD_NAME(dcnn_conv_forward_scratch)(&group);
 }
 
+/* One input channel, whose lanes would be empty: by the first layer's own kernel. */
+static bool is_first(const max_plan *plan) {
+    return plan->halves && plan->p.c == 1;
+}
+
 static size_t filter_scratch(const max_plan *plan) {
+    if (is_first(plan)) return whole_lines(plan->p.k) + DCNN_SIMD_NAME(dcnn_conv_pool_first_scratch)(&plan->shape);
     const size_t group = group_images(&plan->shape, &plan->p, FILTER_BYTES), n = (size_t)plan->shape.n;
     const size_t sums = group < n ? plan->p.c_blocks * plan->p.k * TAPS * V : 0;
     return whole_lines(group * plan->p.c_blocks * plan->p.cells * V) +
@@ -103,6 +120,7 @@ static size_t conv_max_scratch(const dcnn_conv *shape, const dcnn_pool *pool) {
 
 static size_t conv_max_packed(const dcnn_conv *shape, const dcnn_pool *pool) {
     const max_plan plan = plan_for(shape, pool);
+    if (plan.halves) return DCNN_SIMD_NAME(dcnn_conv_pool_packed)(&plan.shape);
     return plan.p.forward_floats + plan.p.k * plan.p.c_blocks * V * TAPS;
 }
 
@@ -110,6 +128,10 @@ static void conv_max_pack(const dcnn_conv *shape, const dcnn_pool *pool, const f
                           int parts) {
     const max_plan plan = plan_for(shape, pool);
     const size_t share = (size_t)part, shares = (size_t)parts, units = plan.p.k_blocks * plan.p.c_blocks;
+    if (plan.halves) {
+        DCNN_SIMD_NAME(dcnn_conv_pool_pack)(&plan.shape, w, packed, part, parts);
+        return;
+    }
     DCNN_SIMD_NAME(dcnn_conv_forward_pack)(&plan.shape, w, packed, part, parts);
     for (size_t unit = units * share / shares; unit < units * (share + 1) / shares; unit++)
         pack_taps(&plan.p, w, unit / plan.p.c_blocks, unit % plan.p.c_blocks, packed + plan.p.forward_floats);
@@ -155,6 +177,11 @@ static void conv_max_forward(const dcnn_conv *shape, const dcnn_pool *pool, cons
                              const float *in_shift, const float *packed, const float *bias, float *y, uint8_t *argmax,
                              float *scratch) {
     const max_plan plan = plan_for(shape, pool);
+    if (plan.halves) {
+        DCNN_SIMD_NAME(dcnn_conv_pool_forward)
+        (&plan.shape, x, in_scale, in_shift, packed, bias, true, y, argmax, scratch);
+        return;
+    }
     dcnn_conv group = forward_group(&plan);
     const size_t most = (size_t)group.n, in = input_floats(&group), out = output_floats(&group);
     float *seen = scratch, *cells = seen + whole_lines(most * in), *rest = cells + whole_lines(most * out);
@@ -324,8 +351,6 @@ static void backward_input(const max_plan *plan, const dcnn_pool *pool, const fl
                            const float *dy, float *dx, float *scratch) {
     const conv_pool_plan *p = &plan->p;
     const size_t images = (size_t)plan->shape.n, group = group_images(&plan->shape, p, INPUT_BYTES);
-    const bool halves = pool->r == 2 && pool->s == 2 && pool->stride_h == 2 && pool->stride_w == 2 &&
-                        plan->shape.oh == 2 * pool->oh && plan->shape.ow == 2 * pool->ow;
     float *blocked = scratch, *entries = blocked + whole_lines(group * p->cells * V);
     float *starts = entries + entry_floats(group * p->windows * p->k + 1);
     const open_lists lists = {.cells = (open_cell *)entries, .start = (int32_t *)starts};
@@ -339,7 +364,7 @@ static void backward_input(const max_plan *plan, const dcnn_pool *pool, const fl
                 const size_t channels = least(K_BLOCK, p->k - k_block * K_BLOCK);
                 const float *block = taps + (k_block * K_BLOCK * p->c_blocks + c_block * channels) * TAPS * V;
                 const int32_t *start = lists.start + k_block * windows * (size_t)plan->cells;
-                if (halves)
+                if (plan->halves)
                     add_inputs(p, count, &lists, start, block, blocked);
                 else
                     add_windows(plan, pool, count, &lists, start, block, blocked);
@@ -353,7 +378,12 @@ static void conv_max_backward(const dcnn_conv *shape, const dcnn_pool *pool, con
                               const float *in_shift, const float *packed, const uint8_t *argmax, const float *dy,
                               float *dx, float *dw, float *dbias, float *scratch) {
     const max_plan plan = plan_for(shape, pool);
-    if (dw != NULL) backward_filter(&plan, pool, x, in_scale, in_shift, argmax, dy, dw, scratch);
+    if (dw != NULL && is_first(&plan)) {
+        DCNN_SIMD_NAME(dcnn_conv_pool_first_filter)
+        (&plan.shape, x, in_scale, in_shift, argmax, dy, dw, scratch, scratch + whole_lines(plan.p.k));
+    } else if (dw != NULL) {
+        backward_filter(&plan, pool, x, in_scale, in_shift, argmax, dy, dw, scratch);
+    }
     if (dbias != NULL) DCNN_SIMD_NAME(dcnn_column_sums)((size_t)shape->n * plan.p.windows, shape->k, dy, dbias);
     if (dx != NULL) backward_input(&plan, pool, packed + plan.p.forward_floats, argmax, dy, dx, scratch);
 }

@@ -36,12 +36,12 @@ static size_t forward_scratch(const dcnn_conv *shape) {
            m_floats(&plan, BLOCK_TILES);
 }
 
-static size_t conv_pool_scratch(const dcnn_conv *shape) {
+size_t DCNN_SIMD_NAME(dcnn_conv_pool_scratch)(const dcnn_conv *shape) {
     const size_t forward = forward_scratch(shape), backward = DCNN_SIMD_NAME(dcnn_conv_pool_backward_scratch)(shape);
     return forward > backward ? forward : backward;
 }
 
-static size_t conv_pool_packed(const dcnn_conv *shape) {
+size_t DCNN_SIMD_NAME(dcnn_conv_pool_packed)(const dcnn_conv *shape) {
     const conv_pool_plan plan = plan_of(shape);
     return plan.forward_floats + whole_lines(plan.k * plan.c_blocks * V * TAPS);
 }
@@ -73,7 +73,7 @@ static void transform_filter(const conv_pool_plan *plan, const float *w, size_t 
     }
 }
 
-static void conv_pool_pack(const dcnn_conv *shape, const float *w, float *packed, int part, int parts) {
+void DCNN_SIMD_NAME(dcnn_conv_pool_pack)(const dcnn_conv *shape, const float *w, float *packed, int part, int parts) {
     const conv_pool_plan plan = plan_of(shape);
     const size_t share = (size_t)part, shares = (size_t)parts;
     size_t units = plan.c * plan.k_vectors;
@@ -244,22 +244,26 @@ static void multiply_block(const conv_pool_plan *plan, const tile_block *block, 
                 simd_float cell[4];
                 simd_int code;
                 transform_output(block->m + (tile * vectors + j) * V, block->m_stride, cell);
-                store_lanes(y + tile * plan->k + at, lanes, pool_window(cell, shift, &code));
+                store_lanes(y + tile * plan->k + at, lanes, pool_window(cell, shift, plan->linear, &code));
                 if (argmax != NULL) store_codes(argmax + tile * plan->k + at, lanes, code);
             }
         }
     }
 }
 
-static void conv_pool_forward(const dcnn_conv *shape, const float *x, const float *in_scale, const float *in_shift,
-                              const float *packed, const float *bias, float *y, uint8_t *argmax, float *scratch) {
-    const conv_pool_plan plan = plan_of(shape);
+void DCNN_SIMD_NAME(dcnn_conv_pool_forward)(const dcnn_conv *shape, const float *x, const float *in_scale,
+                                            const float *in_shift, const float *packed, const float *bias, bool linear,
+                                            float *y, uint8_t *argmax, float *scratch) {
+    conv_pool_plan plan = plan_of(shape);
+    plan.linear = linear;
     if (plan.c == 1) {
-        DCNN_SIMD_NAME(dcnn_conv_pool_first_forward)(shape, x, in_scale, in_shift, packed, bias, y, argmax, scratch);
+        DCNN_SIMD_NAME(dcnn_conv_pool_first_forward)
+        (shape, x, in_scale, in_shift, packed, bias, linear, y, argmax, scratch);
         return;
     }
     if (plan.wide) {
-        DCNN_SIMD_NAME(dcnn_conv_pool_wide_forward)(shape, x, in_scale, in_shift, packed, bias, y, argmax, scratch);
+        DCNN_SIMD_NAME(dcnn_conv_pool_wide_forward)
+        (shape, x, in_scale, in_shift, packed, bias, linear, y, argmax, scratch);
         return;
     }
     const size_t group = forward_group(shape, &plan), images = (size_t)shape->n;
@@ -279,11 +283,16 @@ static void conv_pool_forward(const dcnn_conv *shape, const float *x, const floa
     }
 }
 
+static void conv_pool_forward(const dcnn_conv *shape, const float *x, const float *in_scale, const float *in_shift,
+                              const float *packed, const float *bias, float *y, uint8_t *argmax, float *scratch) {
+    DCNN_SIMD_NAME(dcnn_conv_pool_forward)(shape, x, in_scale, in_shift, packed, bias, false, y, argmax, scratch);
+}
+
 void DCNN_SIMD_NAME(dcnn_register_conv_pool)(dcnn_kernels *table) {
     table->conv_pool_fits = conv_pool_fits;
-    table->conv_pool_scratch = conv_pool_scratch;
-    table->conv_pool_packed = conv_pool_packed;
-    table->conv_pool_pack = conv_pool_pack;
+    table->conv_pool_scratch = DCNN_SIMD_NAME(dcnn_conv_pool_scratch);
+    table->conv_pool_packed = DCNN_SIMD_NAME(dcnn_conv_pool_packed);
+    table->conv_pool_pack = DCNN_SIMD_NAME(dcnn_conv_pool_pack);
     table->conv_pool_forward = conv_pool_forward;
     table->conv_pool_backward = DCNN_SIMD_NAME(dcnn_conv_pool_backward);
 }

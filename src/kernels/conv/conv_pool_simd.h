@@ -40,6 +40,7 @@ typedef struct conv_pool_plan {
     size_t columns;        /**< of a blocked image */
     size_t cells;          /**< of a blocked image: rows * columns */
     bool wide;             /**< forward by F(5x5,3x3)? */
+    bool linear;           /**< without the ReLU */
     size_t elements;       /**< of a transformed tile */
     size_t forward_floats; /**< of `packed`: the part that forward reads; the taps for dx follow */
 } conv_pool_plan;
@@ -186,9 +187,9 @@ static inline simd_mask is_open(simd_float value) {
 #endif
 }
 
-/** Bias, ReLU and MaxPooling of a window's four cells; the code of the first largest, DCNN_SHUT where the result is 0.
- */
-static inline simd_float pool_window(const simd_float cell[4], simd_float bias, simd_int *code) {
+/** Bias, MaxPooling of a window's four cells and, unless `linear`, ReLU; the code of the first largest, DCNN_SHUT where
+ * a ReLU gives 0. */
+static inline simd_float pool_window(const simd_float cell[4], simd_float bias, bool linear, simd_int *code) {
     const simd_mask right_above = simd_greater(cell[1], cell[0]), right_below = simd_greater(cell[3], cell[2]);
     const simd_float above = simd_select(right_above, cell[1], cell[0]);
     const simd_float below = simd_select(right_below, cell[3], cell[2]);
@@ -198,6 +199,10 @@ static inline simd_float pool_window(const simd_float cell[4], simd_float bias, 
     /* A comparison loses a NaN, the sum keeps it. */
     const simd_float sum = (cell[0] + cell[1]) + (cell[2] + cell[3]);
     const simd_float best = simd_select(simd_is_nan(sum), sum, simd_select(is_below, below, above)) + bias;
+    if (linear) {
+        *code = simd_select_int(is_below, below_code, above_code);
+        return best;
+    }
     const simd_mask open = is_open(best);
     *code = simd_select_int(open, simd_select_int(is_below, below_code, above_code), simd_splat_int(DCNN_SHUT));
     return simd_select(open, best, simd_zero());
@@ -265,10 +270,16 @@ void DCNN_SIMD_NAME(dcnn_conv_pool_wide_pack)(const conv_pool_plan *plan, const 
                                               float *packed);
 void DCNN_SIMD_NAME(dcnn_conv_pool_wide_forward)(const dcnn_conv *shape, const float *x, const float *in_scale,
                                                  const float *in_shift, const float *packed, const float *bias,
-                                                 float *y, uint8_t *argmax, float *scratch);
+                                                 bool linear, float *y, uint8_t *argmax, float *scratch);
 void DCNN_SIMD_NAME(dcnn_conv_pool_first_forward)(const dcnn_conv *shape, const float *x, const float *in_scale,
                                                   const float *in_shift, const float *packed, const float *bias,
-                                                  float *y, uint8_t *argmax, float *scratch);
+                                                  bool linear, float *y, uint8_t *argmax, float *scratch);
+size_t DCNN_SIMD_NAME(dcnn_conv_pool_scratch)(const dcnn_conv *shape);
+size_t DCNN_SIMD_NAME(dcnn_conv_pool_packed)(const dcnn_conv *shape);
+void DCNN_SIMD_NAME(dcnn_conv_pool_pack)(const dcnn_conv *shape, const float *w, float *packed, int part, int parts);
+void DCNN_SIMD_NAME(dcnn_conv_pool_forward)(const dcnn_conv *shape, const float *x, const float *in_scale,
+                                            const float *in_shift, const float *packed, const float *bias, bool linear,
+                                            float *y, uint8_t *argmax, float *scratch);
 void DCNN_SIMD_NAME(dcnn_conv_pool_first_filter)(const dcnn_conv *shape, const float *x, const float *in_scale,
                                                  const float *in_shift, const uint8_t *argmax, const float *dy,
                                                  float *dw, float *dbias, float *scratch);

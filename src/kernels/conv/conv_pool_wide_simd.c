@@ -213,7 +213,7 @@ static void pool_field(const conv_pool_plan *plan, const field *f, const float *
                                           simd_load(from + (FIELD + 1) * V)};
             const size_t at = (i * plan->window_columns + j) * plan->k;
             simd_int code;
-            store_lanes(y + at, lanes, pool_window(window, bias, &code));
+            store_lanes(y + at, lanes, pool_window(window, bias, plan->linear, &code));
             if (argmax != NULL) store_codes(argmax + at, lanes, code);
         }
     }
@@ -264,8 +264,9 @@ static void multiply_fields(const conv_pool_plan *plan, const tile_block *block,
 
 void DCNN_SIMD_NAME(dcnn_conv_pool_wide_forward)(const dcnn_conv *shape, const float *x, const float *in_scale,
                                                  const float *in_shift, const float *packed, const float *bias,
-                                                 float *y, uint8_t *argmax, float *scratch) {
-    const conv_pool_plan plan = plan_of(shape);
+                                                 bool linear, float *y, uint8_t *argmax, float *scratch) {
+    conv_pool_plan plan = plan_of(shape);
+    plan.linear = linear;
     const size_t most = fields_of_block(shape, &plan), fields = (size_t)shape->n * fields_of_image(&plan);
     const size_t blocks = divide_up(fields, most);
     float *cells = scratch;

@@ -65,7 +65,7 @@ static void forward_pooled(const dcnn_pool *shape, const float *x, const float *
                     simd_int codes;
                     for (int k = 0; k < 4; k++)
                         cell[k] = affine_of(from + cells.at[k] + c, scale + c, shift + c, lanes);
-                    simd_put(y + c, lanes, pool_window(cell, simd_zero(), &codes));
+                    simd_put(y + c, lanes, pool_window(cell, simd_zero(), false, &codes));
                     if (argmax) store_codes(argmax + c, lanes, codes);
                 }
                 if (argmax) argmax += channels;

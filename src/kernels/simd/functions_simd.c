@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* functions_simd.c — activations that read what they are applied to, in vectors; reference_functions.c has their
+ * sources. GELU with its error function is still done there. */
+#include <math.h>
+
+#include "kernels/register.h"
+#include "kernels/simd/exponential_simd.h"
+
+/* What the rest is left to. */
+static dcnn_kernels plain;
+
+/* Klambauer et al., Self-Normalizing Neural Networks, 2017 */
+static const float selu_scale = 1.0507009873554805f, selu_alpha = 1.6732632423543773f;
+
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE simd_float where_positive(simd_float x, simd_float then, simd_float otherwise) {
+    return simd_select(simd_greater(x, simd_zero()), then, otherwise);
+}
+
+/* x held between two bounds; a NaN passes. */
+INLINE simd_float hold(simd_float x, float low, float high) {
+    const simd_float least = simd_splat(low), most = simd_splat(high);
+    x = simd_select(simd_greater(least, x), least, x);
+    return simd_select(simd_greater(x, most), most, x);
+}
+
+/* 1 where low < x < high, or else 0. */
+INLINE simd_float is_between(simd_float x, float low, float high) {
+    const simd_float above = simd_select(simd_greater(x, simd_splat(low)), simd_splat(1.0f), simd_zero());
+    return simd_select(simd_greater(simd_splat(high), x), above, simd_zero());
+}
+
+/* tanh(softplus(x)) = (e^2 + 2 e) / (e^2 + 2 e + 2) with e = exp(x); 1 from 20 on. */
+INLINE simd_float mish_inner(simd_float x) {
+    const simd_float most = simd_splat(20.0f), e = exponential(simd_select(simd_greater(x, most), most, x));
+    const simd_float sum = e * (e + 2.0f);
+    return sum / (sum + 2.0f);
+}
+
+INLINE simd_float gelu_inner(simd_float x) {
+    return 0.79788456080286536f * (x + 0.044715f * x * x * x);
+}
+
+INLINE simd_float value_of(const dcnn_function function, const float *p, simd_float x) {
+    switch (function) {
+    case DCNN_FUNCTION_RELU: {
+        const simd_float below = p[1] * (x - p[2]);
+        const simd_float value = simd_select(simd_greater(simd_splat(p[2]), x), below, x);
+        return simd_select(simd_greater(x, simd_splat(p[0])), simd_splat(p[0]), value);
+    }
+    case DCNN_FUNCTION_ELU:
+        return where_positive(x, x, p[0] * exponential_minus_one(x));
+    case DCNN_FUNCTION_CELU:
+        return where_positive(x, x, p[0] * exponential_minus_one(x / p[0]));
+    case DCNN_FUNCTION_SELU:
+        return selu_scale * where_positive(x, x, selu_alpha * exponential_minus_one(x));
+    case DCNN_FUNCTION_GELU_TANH:
+        return 0.5f * x * (1.0f + hyperbolic_tangent(gelu_inner(x)));
+    case DCNN_FUNCTION_SILU:
+        return x * logistic(x);
+    case DCNN_FUNCTION_HARD_SILU:
+        return x * (hold(x + 3.0f, 0.0f, 6.0f) / 6.0f);
+    case DCNN_FUNCTION_HARD_SIGMOID:
+        return hold(x + 3.0f, 0.0f, 6.0f) / 6.0f;
+    case DCNN_FUNCTION_HARD_TANH:
+        return hold(x, -1.0f, 1.0f);
+    case DCNN_FUNCTION_SOFTPLUS:
+        return softplus(x);
+    case DCNN_FUNCTION_SOFTSIGN:
+        return x / (1.0f + absolute(x));
+    case DCNN_FUNCTION_LOG_SIGMOID:
+        return -softplus(-x);
+    case DCNN_FUNCTION_MISH:
+        return x * mish_inner(x);
+    default:
+        return x;
+    }
+}
+
+INLINE simd_float slope_of(const dcnn_function function, const float *p, simd_float x) {
+    switch (function) {
+    case DCNN_FUNCTION_RELU: {
+        const simd_float slope = simd_select(simd_greater(simd_splat(p[2]), x), simd_splat(p[1]), simd_splat(1.0f));
+        return simd_select(simd_greater(simd_splat(p[0]), x), slope, simd_zero());
+    }
+    case DCNN_FUNCTION_ELU:
+        return where_positive(x, simd_splat(1.0f), p[0] * exponential(x));
+    case DCNN_FUNCTION_CELU:
+        return where_positive(x, simd_splat(1.0f), exponential(x / p[0]));
+    case DCNN_FUNCTION_SELU:
+        return selu_scale * where_positive(x, simd_splat(1.0f), selu_alpha * exponential(x));
+    case DCNN_FUNCTION_GELU_TANH: {
+        const simd_float t = hyperbolic_tangent(gelu_inner(x));
+        return 0.5f * (1.0f + t) + 0.5f * x * (1.0f - t * t) * 0.79788456080286536f * (1.0f + 3.0f * 0.044715f * x * x);
+    }
+    case DCNN_FUNCTION_SILU: {
+        const simd_float l = logistic(x);
+        return l * (1.0f + x * (1.0f - l));
+    }
+    case DCNN_FUNCTION_HARD_SILU:
+        return simd_select(simd_greater(simd_splat(3.0f), x), is_between(x, -3.0f, 3.0f) * ((2.0f * x + 3.0f) / 6.0f),
+                           simd_splat(1.0f));
+    case DCNN_FUNCTION_HARD_SIGMOID:
+        return is_between(x, -3.0f, 3.0f) / 6.0f;
+    case DCNN_FUNCTION_HARD_TANH:
+        return is_between(x, -1.0f, 1.0f);
+    case DCNN_FUNCTION_SOFTPLUS:
+        return logistic(x);
+    case DCNN_FUNCTION_SOFTSIGN: {
+        const simd_float size = 1.0f + absolute(x);
+        return 1.0f / (size * size);
+    }
+    case DCNN_FUNCTION_LOG_SIGMOID:
+        return logistic(-x);
+    case DCNN_FUNCTION_MISH: {
+        const simd_float t = mish_inner(x);
+        return t + x * (1.0f - t * t) * logistic(x);
+    }
+    default:
+        return simd_splat(1.0f);
+    }
+}
+
+INLINE void forward_of(const dcnn_function function, const float *p, size_t count, const float *x, float *y) {
+    for (size_t i = 0; i < count; i += SIMD_LANES) {
+        const size_t lanes = simd_lanes(count, i);
+        simd_put(y + i, lanes, value_of(function, p, simd_take(x + i, lanes)));
+    }
+}
+
+INLINE void backward_of(const dcnn_function function, const float *p, size_t count, const float *x, const float *dy,
+                        float *dx) {
+    for (size_t i = 0; i < count; i += SIMD_LANES) {
+        const size_t lanes = simd_lanes(count, i);
+        simd_put(dx + i, lanes, simd_take(dy + i, lanes) * slope_of(function, p, simd_take(x + i, lanes)));
+    }
+}
+
+/* Each row a loop of its own. */
+/* clang-format off */
+#define EACH_FUNCTION(X)                                                                                               \
+    X(RELU) X(ELU) X(CELU) X(SELU) X(GELU_TANH) X(SILU) X(HARD_SILU) X(HARD_SIGMOID) X(HARD_TANH) X(SOFTPLUS)          \
+    X(SOFTSIGN) X(LOG_SIGMOID) X(MISH)
+/* clang-format on */
+
+static void function_forward(dcnn_function function, const float *p, size_t count, const float *x, float *y) {
+    switch (function) {
+#define FORWARD(name)                                                                                                  \
+    case DCNN_FUNCTION_##name:                                                                                         \
+        forward_of(DCNN_FUNCTION_##name, p, count, x, y);                                                              \
+        break;
+        EACH_FUNCTION(FORWARD)
+    default:
+        plain.function_forward(function, p, count, x, y);
+    }
+}
+
+static void function_backward(dcnn_function function, const float *p, size_t count, const float *x, const float *dy,
+                              float *dx) {
+    switch (function) {
+#define BACKWARD(name)                                                                                                 \
+    case DCNN_FUNCTION_##name:                                                                                         \
+        backward_of(DCNN_FUNCTION_##name, p, count, x, dy, dx);                                                        \
+        break;
+        EACH_FUNCTION(BACKWARD)
+    default:
+        plain.function_backward(function, p, count, x, dy, dx);
+    }
+}
+
+void DCNN_SIMD_NAME(dcnn_register_functions)(dcnn_kernels *table) {
+    plain = *table;
+    table->function_forward = function_forward;
+    table->function_backward = function_backward;
+}
