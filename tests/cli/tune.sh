@@ -44,3 +44,5 @@ grep -c '<svg' both.svg
 for count in 1 2 3; do ranks "$count" dcnn compare grid-1/trial-001 grid-1/trial-006 grid-2/trial-003 --split train; done | sort | uniq -c | awk '{ print $1 % 3 }' | sort -u
 try dcnn compare grid-1/trial-001
 try dcnn compare grid-1/trial-001 space
+# A signal stops all of them.
+dcnn tune "${fixed[@]}" learning-rate=1e-3,3e-3 --stop-after 2 --run signal -q 2>&1 || echo "exit $?"

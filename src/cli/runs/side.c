@@ -29,5 +29,7 @@ dcnn_status dcnn_side_by_side(dcnn_cli *cli, int count, dcnn_side_work *work, vo
     dcnn_comm_wait(cli->comm, dcnn_watchdog_progress);
     status = dcnn_comm_agree(cli->comm, status);
     dcnn_comm_free(part);
+    if (status == DCNN_STOPPED)
+        return DCNN_FAIL(DCNN_STOPPED, "stopped, and saved: the same call with --resume goes on with all of them");
     return status;
 }
