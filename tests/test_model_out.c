@@ -78,7 +78,7 @@ static void damaged_safetensors_are_refused(void **state) {
         "{\"conv2d/kernel\":{\"dtype\":\"F32\",\"shape\":[3,3,3,8]}}"};
     for (int i = 0; i < 4; i++) expect_refused(bad[i], strlen(bad[i]), 99, "damaged");
     expect_refused("{}", 2, 0, "has no weight");
-    expect_refused("[]", 2, 0, "no JSON object");
+    expect_refused("[]", 2, 0, "not a JSON object");
     expect_refused("{}", UINT64_MAX, 0, "damaged");
     expect_refused("{}", 3, 0, "damaged");
     expect_refused("{\"conv2d/kernel\":{\"dtype\":\"I8\"}}", 32, 0, "of type I8");

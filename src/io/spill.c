@@ -92,8 +92,9 @@ void dcnn_spill_release(void *memory, size_t mapped) {
         free(memory);
 }
 
-/* A page of zeros stands behind the file's last one, which has them itself unless the file fills it. */
-bool dcnn_spill_map(int descriptor, size_t length, void **memory, size_t *mapped) {
+/* Maps a whole file for reading, a NUL behind it: a page of zeros stands behind the file's last one, which has them
+ * itself unless the file fills it. */
+static bool map_whole(int descriptor, size_t length, void **memory, size_t *mapped) {
     const size_t page = (size_t)sysconf(_SC_PAGESIZE), all = (length / page + 1) * page;
     char *room = mmap(NULL, all, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (room == MAP_FAILED) return false;
@@ -146,7 +147,7 @@ dcnn_status dcnn_spill_read(const char *aside, const char *path, void **memory, 
     bool is_mapped = false;
     if (large && !packed && about.st_size >= WORTH_SPILLING) {
         *length = (size_t)about.st_size;
-        is_mapped = dcnn_spill_map(file, *length, memory, mapped);
+        is_mapped = map_whole(file, *length, memory, mapped);
     }
     if (file >= 0) close(file);
     if (is_mapped) return DCNN_OK;

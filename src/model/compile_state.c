@@ -126,9 +126,8 @@ dcnn_status dcnn_compile_state_take(const json_t *state, dcnn_checkpoint *into) 
     }
     if (name || rule)
         snprintf(into->compiled, sizeof into->compiled,
-                 "the file's loss (%.60s) is used; its optimizer (%.40s) and what that kept are not: dcnn's options "
-                 "say how to "
-                 "train",
+                 "the file's loss (%.60s) is used; its optimizer (%.40s) and the optimizer's state are not: the "
+                 "options of dcnn train decide",
                  name ? name : "none", rule ? rule : "none");
     return DCNN_OK;
 }

@@ -135,8 +135,8 @@ dcnn_status dcnn_input_choose(const dcnn_checkpoint *model, const dcnn_input_giv
     if (data_mean == NULL)
         return DCNN_FAIL(
             DCNN_BAD_INPUT,
-            "the model file does not say which images it expects (another program wrote it): say how bytes become "
-            "its input, as --scale 0.00392157 for x / 255, or --mean and --std of x / 255");
+            "the model file does not say which images it expects (another program wrote it): say how bytes become its "
+            "input, with --scale 0.00392157 for x / 255, or with --mean and --std of x / 255");
     snprintf(input->told, sizeof input->told,
              "standardised by the data set's mean %s and deviation %s, for the model file names none; %s",
              list_text(channels, data_mean, mean), list_text(channels, data_std, std),

@@ -34,7 +34,7 @@ static const char *names_text(const dcnn_net *net, char text[400]) {
 
 static dcnn_status fail_match(const dcnn_net *net, const char *option, const char *pattern) {
     char names[400];
-    return DCNN_FAIL(DCNN_BAD_INPUT, "--%s %s: no layer with weights is named so; there are %s", option, pattern,
+    return DCNN_FAIL(DCNN_BAD_INPUT, "--%s %s: no layer with weights has this name; there are %s", option, pattern,
                      names_text(net, names));
 }
 
@@ -117,8 +117,7 @@ static dcnn_status replace_head(const dcnn_net *net, const dcnn_net_edit *edit, 
         const dcnn_activation_kind kind = node->layer->activation(node).kind;
         if (i > head && edit->head_numbers && kind != DCNN_LINEAR && node->layer != &dcnn_layer_activation)
             return DCNN_FAIL(DCNN_BAD_INPUT,
-                             "--replace-head: behind the last Dense stands '%s' (%s), which gives no "
-                             "numbers",
+                             "--replace-head: the layer '%s' (%s) after the last Dense does not give numbers",
                              node->name, node->layer->class_name);
         if (edit->head_numbers && json_object_get(config, "activation"))
             json_object_set_new(config, "activation", json_string("linear"));

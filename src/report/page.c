@@ -242,7 +242,7 @@ static void write_scores(FILE *out, const char *name, const dcnn_class_scores *s
 static void write_absent(FILE *out, const dcnn_view *view) {
     char *names = dcnn_absent_text(&view->classification, (const char *const *)view->data->dataset->class_names);
     if (names && view->classification.absent_count > 0) {
-        fputs("<p class=\"soft\">Not listed, for no sample has these classes and none was predicted: ", out);
+        fputs("<p class=\"soft\">Not listed, because no sample has these classes and none was predicted as one: ", out);
         dcnn_page_write(out, names);
         fputs("</p>\n", out);
     }

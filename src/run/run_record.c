@@ -122,8 +122,8 @@ static void tell_other_kernels(const json_t *starts, const json_t *start) {
         json_integer_value(json_object_get(start, "step")) == 0)
         return;
     dcnn_warn(
-        "this run was computed with the kernels '%s', and goes on with '%s': from here on its bits may be others than "
-        "with one of them throughout; to keep them, start it where '%s' is to be had (DCNN_ISA=%s)",
+        "this run was computed with the kernels '%s', and goes on with '%s': from here on its bits may differ from "
+        "those of a run with one of them throughout; to keep them, start it where '%s' is available (DCNN_ISA=%s)",
         before, now, before, before);
 }
 

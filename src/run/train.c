@@ -28,8 +28,8 @@ static dcnn_status write_record(const dcnn_trainer *t) {
                   dcnn_comm_size(t->comm), "nodes", dcnn_comm_node_count(t->comm), "threads",
                   dcnn_thread_pool_size(dcnn_engine_pool(t->engine)), "kernels", dcnn_engine_kernels(t->engine)->isa,
                   "mpi", dcnn_comm_version(), "openblas", dcnn_blas_version(), "openblas_core", dcnn_blas_core(),
-                  "data", t->dataset.path, "options", t->options->record, "step_samples",
-                  (json_int_t)(t->sampler.batch * t->sampler.accumulate), "peak_learning_rate",
+                  "data", t->data.set.path, "options", t->options->record, "step_samples",
+                  (json_int_t)(t->data.sampler.batch * t->data.sampler.accumulate), "peak_learning_rate",
                   t->options->optimizer.learning_rate));
 }
 
@@ -135,7 +135,7 @@ static void take_phases(dcnn_trainer *t, double phases_s[DCNN_PHASE_COUNT]) {
 
 /* The time that threads have waited for images, the mean over all of them. */
 static double take_stall(dcnn_trainer *t) {
-    int64_t sums[2] = {llround(1e9 * dcnn_loader_stall_s(&t->loader)),
+    int64_t sums[2] = {llround(1e9 * dcnn_loader_stall_s(&t->data.loader)),
                        dcnn_thread_pool_size(dcnn_engine_pool(t->engine))};
     dcnn_comm_add_integers(t->comm, sums, 2);
     return 1e-9 * (double)sums[0] / (double)sums[1];
@@ -144,11 +144,11 @@ static double take_stall(dcnn_trainer *t) {
 /* After the last step of an epoch: validation, metrics, the best so far, a checkpoint, a line. */
 static dcnn_status end_epoch(dcnn_trainer *t) {
     dcnn_progress *p = &t->state.progress;
-    const dcnn_split *split = dcnn_dataset_split(&t->dataset, "validation");
+    const dcnn_split *split = dcnn_dataset_split(&t->data.set, "validation");
     dcnn_evaluation validation = {0};
     if (t->options->histograms)
         DCNN_TRY(dcnn_history_append_histograms(&t->state.history, p->epoch + 1, t->state.net,
-                                                dcnn_engine_gradient(t->engine), 1.0 / (double)t->step_samples));
+                                                dcnn_engine_gradient(t->engine), 1.0 / (double)t->last.samples));
     const double trained_s = dcnn_now_s();
     DCNN_TRY(dcnn_trainer_judge(t));
     if (split) DCNN_TRY(dcnn_trainer_evaluate(t, split->rows, split->count, &validation));
@@ -157,9 +157,9 @@ static dcnn_status end_epoch(dcnn_trainer *t) {
     dcnn_trainer_exchange(t);
     dcnn_epoch_metrics metrics = {.epoch = p->epoch + 1,
                                   .steps = p->step,
-                                  .loss = p->loss_sum / (double)t->sampler.count,
+                                  .loss = p->loss_sum / (double)t->data.sampler.count,
                                   .correct = p->correct,
-                                  .count = t->sampler.count,
+                                  .count = t->data.sampler.count,
                                   .validation_loss = validation.loss,
                                   .validation_correct = validation.correct,
                                   .validation_count = validation.count,
@@ -183,14 +183,14 @@ static dcnn_status end_epoch(dcnn_trainer *t) {
     free(line);
     if (descends)
         dcnn_info("rate  no better epoch for %lld: it falls to 0 over %lld more, from %.3g",
-                  (long long)t->ending.patience, (long long)t->ending.patience, t->rate);
+                  (long long)t->ending.patience, (long long)t->ending.patience, t->last.rate);
     return status == DCNN_OK ? dcnn_trainer_remember(t) : status;
 }
 
 static dcnn_status stop_here(dcnn_trainer *t) {
     DCNN_TRY(save(t));
     return DCNN_FAIL(DCNN_STOPPED, "stopped by %s after step %lld, saved: go on with --resume --run %s",
-                     t->stop_signal ? dcnn_signal_name(t->stop_signal) : "--stop-after",
+                     t->last.stop_signal ? dcnn_signal_name(t->last.stop_signal) : "--stop-after",
                      (long long)t->state.progress.step, t->run->folder);
 }
 
@@ -201,23 +201,23 @@ static void note_step(dcnn_trainer *t, double loss_before, int64_t correct_befor
     t->notes.steps[t->notes.count++] = (dcnn_step_metrics){
         .epoch = p->epoch + 1,
         .step = p->step,
-        .loss = (p->loss_sum - loss_before) / (double)t->step_samples,
-        .accuracy = (double)(p->correct - correct_before) / (double)t->step_samples,
-        .learning_rate = t->rate,
+        .loss = (p->loss_sum - loss_before) / (double)t->last.samples,
+        .accuracy = (double)(p->correct - correct_before) / (double)t->last.samples,
+        .learning_rate = t->last.rate,
         .wall_time = dcnn_wall_time(),
     };
 }
 
 static void tell_step(const dcnn_trainer *t) {
     const dcnn_progress *p = &t->state.progress;
-    const int64_t batch = t->sampler.batch * t->sampler.accumulate, count = t->sampler.count;
+    const int64_t batch = t->data.sampler.batch * t->data.sampler.accumulate, count = t->data.sampler.count;
     if (t->options->on_step == NULL || dcnn_comm_rank(t->comm) != 0) return;
     const double images_per_s = epoch_speed(t);
     const dcnn_train_step_report report = {
         .epoch = p->epoch + 1,
         .epochs = t->options->epochs,
         .step = (p->cursor + batch - 1) / batch,
-        .steps = dcnn_sampler_steps(&t->sampler),
+        .steps = dcnn_sampler_steps(&t->data.sampler),
         .images_per_s = images_per_s,
         .loss = p->loss_sum / (double)p->cursor,
         .accuracy = (double)p->correct / (double)p->cursor,
@@ -229,7 +229,7 @@ static void tell_step(const dcnn_trainer *t) {
 static dcnn_status run_epoch(dcnn_trainer *t) {
     dcnn_progress *p = &t->state.progress;
     begin_epoch(t);
-    while (p->cursor < t->sampler.count) {
+    while (p->cursor < t->data.sampler.count) {
         bool stop = false;
         const double loss_before = p->loss_sum;
         const int64_t correct_before = p->correct;
@@ -239,7 +239,7 @@ static dcnn_status run_epoch(dcnn_trainer *t) {
         dcnn_watchdog_step(p->step);
         tell_step(t);
         stop = stop || (t->options->stop_after > 0 && t->pace.steps >= t->options->stop_after);
-        const bool last = p->cursor >= t->sampler.count;
+        const bool last = p->cursor >= t->data.sampler.count;
         if (stop && !last) return stop_here(t);
         if (stop) {
             DCNN_TRY(end_epoch(t));
@@ -253,7 +253,7 @@ static dcnn_status run_epoch(dcnn_trainer *t) {
 /* --- the end ---------------------------------------------------------------------------------------------------- */
 
 static dcnn_status test_split(dcnn_trainer *t, const char *name, int64_t *correct, int64_t *count) {
-    const dcnn_split *split = dcnn_dataset_split(&t->dataset, name);
+    const dcnn_split *split = dcnn_dataset_split(&t->data.set, name);
     if (split == NULL) return DCNN_OK;
     dcnn_evaluation evaluation;
     DCNN_TRY(dcnn_trainer_evaluate(t, split->rows, split->count, &evaluation));
@@ -283,11 +283,11 @@ static dcnn_status test_best(dcnn_trainer *t, dcnn_train_result *result) {
 }
 
 static void note_best(const dcnn_trainer *t, dcnn_train_result *result) {
-    const dcnn_split *split = dcnn_dataset_split(&t->dataset, "validation");
+    const dcnn_split *split = dcnn_dataset_split(&t->data.set, "validation");
     const bool validates = dcnn_monitor_validates(t->options->monitor);
     result->best_correct = t->state.progress.best_correct;
     result->best_loss = t->state.progress.best_loss;
-    result->best_count = !validates ? t->sampler.count : split ? split->count : 0;
+    result->best_count = !validates ? t->data.sampler.count : split ? split->count : 0;
     result->best_validates = validates;
 }
 
@@ -351,24 +351,25 @@ static void warn_of_unread(const dcnn_net *net) {
  * a model with weights have. */
 static void warn_of_averages(const dcnn_trainer *t) {
     const double momentum = dcnn_net_momentum(t->state.net);
-    const int64_t steps = t->options->epochs * dcnn_sampler_steps(&t->sampler);
+    const int64_t steps = t->options->epochs * dcnn_sampler_steps(&t->data.sampler);
     if (t->options->exact_statistics || t->state.average) return;
     if (pow(momentum, (double)steps) <= dcnn_averages_missing) return;
     char advice[48] = "";
     if (dcnn_momentum_for(steps) < momentum)
         snprintf(advice, sizeof advice, "--bn-momentum %g, ", dcnn_momentum_for(steps));
-    dcnn_warn("BatchNormalization's moving averages (momentum %g) do not arrive in this run's few steps (%lld), so "
+    dcnn_warn("BatchNormalization's moving averages (momentum %g) will not catch up with the weights in this run's few "
+              "steps (%lld), so "
               "validation will be worse than training: give %sa smaller --batch-size or more --epochs",
               momentum, (long long)steps, advice);
 }
 
 /* Patience with what is never measured would be endless. */
 static dcnn_status check_monitor(const dcnn_trainer *t) {
-    const dcnn_split *split = dcnn_dataset_split(&t->dataset, "validation");
+    const dcnn_split *split = dcnn_dataset_split(&t->data.set, "validation");
     if (t->options->patience == 0 || !dcnn_monitor_validates(t->options->monitor) || (split && split->count > 0))
         return DCNN_OK;
     return DCNN_FAIL(DCNN_BAD_INPUT, "%s has no split 'validation' for --patience to watch: --monitor loss",
-                     t->dataset.path);
+                     t->data.set.path);
 }
 
 dcnn_status dcnn_train(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoint *from,

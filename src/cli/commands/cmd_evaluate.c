@@ -43,7 +43,7 @@ static dcnn_status print_text(const result *r, const dcnn_classification *scores
         print_votes(e);
         printf("\n%s", report);
         if (scores->absent_count > 0)
-            printf("not listed, for no sample has these classes and none was predicted: %s\n", absent);
+            printf("not listed, because no sample has these classes and none was predicted as one: %s\n", absent);
         printf("\n%s", matrix);
     } else {
         status = DCNN_FAIL(DCNN_FAILURE, "out of memory: the report");

@@ -51,7 +51,7 @@ static void print_values(const char *what, int count, const double *values) {
 }
 
 static const char *seal_text(bool sealed) {
-    return sealed ? "its checksum is right" : "it carries no checksum";
+    return sealed ? "its checksum is correct" : "it has no checksum";
 }
 
 /* Smallest and largest class, and those without any image. */

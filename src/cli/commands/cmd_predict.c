@@ -157,7 +157,7 @@ static dcnn_status predict_dataset(const dcnn_cli *cli, const dcnn_checkpoint *c
     batch *mine = NULL;
     dcnn_status status = dcnn_dataset_share(cli->comm, path, o->split ? o->split : "", &dataset, &split);
     if (status == DCNN_USAGE && o->split == NULL)
-        status = DCNN_FAIL(DCNN_USAGE, "%s is a data set: say which split of it, as --split test", path);
+        status = DCNN_FAIL(DCNN_USAGE, "%s is a data set: name one of its splits, for example --split test", path);
     DCNN_TRY_DONE(status);
     DCNN_TRY_DONE(dcnn_net_check_shape(checkpoint->net, o->operands[0], dataset.h, dataset.w, dataset.c, path));
     DCNN_TRY_DONE(dcnn_comm_agree(cli->comm, dcnn_dataset_adopt_classes(&dataset, checkpoint->class_count,

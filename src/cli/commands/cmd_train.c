@@ -121,9 +121,10 @@ static void tell_start(const dcnn_cli *cli, const dcnn_run *run, const dcnn_chec
         dcnn_info("vary  %s", text);
     const dcnn_schedule schedule = dcnn_train_settings_schedule(cli->options);
     if (cli->options->train.patience > 0 && schedule.kind == DCNN_SCHEDULE_ONE_CYCLE)
-        dcnn_info("rate  %s falls over all %" PRId64
-                  " epochs: a run that stops early ends at a higher rate; cosine and constant do not mind",
-                  dcnn_schedule_names[schedule.kind], cli->options->train.epochs);
+        dcnn_info(
+            "rate  %s falls over all %" PRId64
+            " epochs, so a run that stops early ends at a higher rate; with cosine or constant it does not matter",
+            dcnn_schedule_names[schedule.kind], cli->options->train.epochs);
     if (cli->options->train.patience > 0 && schedule.kind == DCNN_SCHEDULE_COSINE)
         dcnn_info("rate  cosine over %" PRId64 " epochs; once %" PRId64
                   " have passed without a better one it falls to 0 in %" PRId64 " more, and the run ends",
@@ -249,8 +250,8 @@ static dcnn_status suit_and_tell(dcnn_cli *cli, const dcnn_run *run, const dcnn_
                   "rate alone",
                   cli->options->warmup);
     if (cli->speaks && status == DCNN_OK && momentum)
-        dcnn_info("norm  BatchNormalization with momentum %g, for the steps of this run "
-                  "are few (%" PRId64 "); --bn-momentum decides otherwise",
+        dcnn_info("norm  BatchNormalization with momentum %g, because this run has few steps (%" PRId64
+                  "); --bn-momentum sets another",
                   cli->options->train.bn_momentum, dcnn_data_facts_steps(&facts, cli->options));
     if (opened) dcnn_dataset_free(&dataset);
     return status;

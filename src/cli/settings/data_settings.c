@@ -79,7 +79,7 @@ dcnn_status dcnn_data_settings_check(const dcnn_data_facts *facts, const dcnn_op
     for (int row = 0; facts->channels > 0 && row < DCNN_AUGMENT_COUNT; row++)
         if (is_given(row, options) && dcnn_augment_value(&options->train.ranges, row) > 0 &&
             !dcnn_augment_suits(row, facts->channels))
-            return DCNN_FAIL(DCNN_USAGE, "--%s is for images of three channels, but these have %d: leave it out",
+            return DCNN_FAIL(DCNN_USAGE, "--%s is for images with three channels, but these have %d: leave it out",
                              dcnn_augment_table[row].option, facts->channels);
     return DCNN_OK;
 }

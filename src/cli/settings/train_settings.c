@@ -118,7 +118,7 @@ static dcnn_status check_optimizer(const dcnn_options *options) {
                              "--%s is for %s, but the optimizer is %s: leave it out, or choose another --optimizer",
                              names[i], readers_text(names[i], text), options->optimizer);
     if (options->clip_norm > 0.0 && options->clip_value > 0.0)
-        return DCNN_FAIL(DCNN_USAGE, "--clip-norm and --clip-value: give one of them");
+        return DCNN_FAIL(DCNN_USAGE, "--clip-norm and --clip-value: give only one of them");
     return DCNN_OK;
 }
 

@@ -57,7 +57,7 @@ dcnn_status dcnn_dataset_adopt_classes(dcnn_dataset *set, int count, char *const
         if (adopted) dcnn_h5_names_free(count, adopted);
         return status;
     }
-    dcnn_info("%s: its classes stand in another order than those of %s: mapped by name", set->path, model);
+    dcnn_info("%s: its classes are in another order than those of %s: mapped by name", set->path, model);
     dcnn_h5_names_free(set->class_count, set->class_names);
     set->labels_on_disk = set->class_count;
     set->label_map = map;

@@ -89,7 +89,7 @@ static dcnn_status check_end(hid_t file, const char *path, int64_t size, dcnn_se
     uint64_t expected = (uint64_t)end + dcnn_seal_bytes(seal);
     if ((uint64_t)size != expected)
         return DCNN_FAIL(DCNN_BAD_INPUT,
-                         "%s: damaged: it has %lld bytes, HDF5 knows of %llu (cut or lengthened); use another copy",
+                         "%s: damaged: it has %lld bytes, but should have %llu (cut or lengthened); use another copy",
                          path, (long long)size, (unsigned long long)expected);
     return DCNN_OK;
 }

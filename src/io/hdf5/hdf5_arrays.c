@@ -103,7 +103,7 @@ static dcnn_status fail_filter(hid_t file, hid_t data, const char *name) {
         H5Pclose(creation);
         H5Eclear2(H5E_DEFAULT);
         return dcnn_h5_fail(DCNN_BAD_INPUT, file, "data set", name,
-                            "is packed by the filter '%s', which is not here; in Python, write it with "
+                            "is compressed by the filter '%s', which is not available here; in Python, write it with "
                             "compression='gzip' or none",
                             filter);
     }

@@ -44,6 +44,7 @@ static void clear_unreached(const dcnn_conv *shape, const bf16_gathered *g, size
 typedef struct dx_phase {
     int h, w;
     phase_taps taps;
+    size_t gradient_rows;
     phase_reach rows, columns;
 } dx_phase;
 
@@ -62,6 +63,7 @@ static void phase_backward(const dcnn_conv *shape, const bf16_gradient *d, const
                            const uint16_t *weights, size_t count, float *dx) {
     const size_t taps = (size_t)(shape->r * shape->s), tiles = tiles_of((size_t)shape->c);
     const size_t line = (phase->columns.end - phase->columns.first) * d->images;
+    const size_t row_chunks = phase->taps.columns * d->depth / BF16_CHUNK;
     size_t chunks = 0;
     float sums[BF16_BLOCK * BF16_BLOCK] __attribute__((aligned(64)));
     for (size_t r = 0; r < phase->taps.rows; r++)
@@ -71,21 +73,27 @@ static void phase_backward(const dcnn_conv *shape, const bf16_gradient *d, const
                     (int32_t)(((d->border_h - r) * d->w + d->border_w - s) * d->images * d->depth + at);
     for (size_t tile = 0; tile < tiles; tile += 2) {
         const size_t column_tiles = panel_tiles(tiles, tile), right_chunk = column_tiles * BF16_TILE_SIZE;
-        for (size_t u = phase->rows.first; u < phase->rows.end; u++)
+        for (size_t u = phase->rows.first; u < phase->rows.end; u++) {
+            /* Filter row r lies over row u - r of the gradient; what is above or below is zeros: of 3x3 outputs to 5x5
+             * inputs two fifths. */
+            const size_t from = u + 1 > phase->gradient_rows ? u + 1 - phase->gradient_rows : 0;
+            const size_t rows = least(phase->taps.rows, u + 1) - from, skipped = from * row_chunks;
             for (size_t first = 0; first < line; first += BF16_BLOCK) {
                 const size_t row = (u * d->w + phase->columns.first) * d->images + first;
-                const dcnn_product_bf16 p = {.chunks = chunks,
+                const dcnn_product_bf16 p = {.chunks = rows * row_chunks,
                                              .left = m->gradient + row * d->depth,
-                                             .left_at = m->left_at,
+                                             .left_at = m->left_at + skipped,
                                              .left_row = d->depth,
-                                             .right = weights + panel_at(tile, taps, d->depth) +
-                                                      phase->taps.first * d->depth / BF16_CHUNK * right_chunk,
+                                             .right =
+                                                 weights + panel_at(tile, taps, d->depth) +
+                                                 (phase->taps.first * d->depth / BF16_CHUNK + skipped) * right_chunk,
                                              .right_chunk = right_chunk,
                                              .out = sums,
                                              .out_row = BF16_BLOCK};
                 PRODUCT(line - first > BF16_TILE ? 2 : 1, column_tiles, &p);
                 finish_dx(shape, d, phase, u, first, count, tile * BF16_TILE, sums, dx);
             }
+        }
     }
 }
 
@@ -96,7 +104,7 @@ static void input_gradient(const dcnn_conv *shape, const bf16_gathered *g, const
     clear_unreached(shape, g, count, dx);
     for (int h = 0; h < shape->stride_h; h++)
         for (int w = 0; w < shape->stride_w; w++) {
-            dx_phase phase = {.h = h, .w = w, .taps = taps_of_phase(shape, h, w)};
+            dx_phase phase = {.h = h, .w = w, .taps = taps_of_phase(shape, h, w), .gradient_rows = g->oh};
             if (phase.taps.rows == 0 || phase.taps.columns == 0) continue;
             phase.rows = reach_of(h, shape->stride_h, shape->pad_h, (size_t)shape->h, g->oh, phase.taps.rows);
             phase.columns = reach_of(w, shape->stride_w, shape->pad_w, (size_t)shape->w, g->ow, phase.taps.columns);

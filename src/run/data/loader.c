@@ -201,9 +201,10 @@ static void tell_stream(const dcnn_dataset *d, const dcnn_pixels *pixels, const 
               dcnn_bytes_text(c->need, need), d->path, dcnn_bytes_text(c->cache_bytes, cache), c->room.bound_by,
               dcnn_bytes_text(c->room.bytes, left));
     if (dcnn_pixels_chunk_bytes(pixels) > 0)
-        dcnn_warn("%s is compressed: nearly each image costs the unpacking of a whole chunk; h5repack -f images:NONE "
-                  "-l images:CONTI writes a file that streams fast",
-                  d->path);
+        dcnn_warn(
+            "%s is compressed: almost every image costs the decompression of a whole chunk; h5repack -f images:NONE "
+            "-l images:CONTI writes a file that streams fast",
+            d->path);
 }
 
 /* Half of the memory is for unpacked chunks, where chunks are packed. */
