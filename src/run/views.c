@@ -139,7 +139,7 @@ static void conclude(const sums *s, dcnn_evaluation *e) {
         for (int j = 0; j < classes; j++) row[j] = (float)(s->probabilities[i * classes + j] / s->voters);
         const int best = dcnn_largest(classes, row);
         e->disagreement[i] = 1.0f - (float)s->votes[i * classes + best] / (float)s->voters;
-        if (v->loader->labels == NULL) continue;
+        if (v->loader->labels == NULL || v->options->unlabelled) continue;
         const int32_t label = v->loader->labels[v->rows ? v->rows[i] : i];
         e->confusion[label * classes + best]++;
         e->correct += best == label;
@@ -170,8 +170,9 @@ static dcnn_status share(const sums *s, dcnn_evaluation *e) {
 
 dcnn_status dcnn_views_run(const dcnn_views *v, dcnn_evaluation *evaluation) {
     sums s = {.views = v, .class_count = v->checkpoint->net->class_count};
-    *evaluation = (dcnn_evaluation){.class_count = s.class_count, .count = v->count};
-    if (s.class_count == 0) return DCNN_FAIL(DCNN_USAGE, "--tta is for models of classes; this one gives numbers");
+    *evaluation = (dcnn_evaluation){
+        .class_count = s.class_count, .prediction_count = s.class_count, .count = v->count, .answers = 1};
+    if (s.class_count == 0 || v->options->values) return DCNN_FAIL(DCNN_USAGE, "--tta is for models that tell classes apart; this one gives numbers or labels");
     dcnn_status status = make_sums(v, &s);
     if (status == DCNN_OK) status = run_members(&s);
     evaluation->voters = s.voters;

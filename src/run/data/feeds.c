@@ -33,6 +33,7 @@ static dcnn_status fill_from_epoch(void *context, int64_t first, int n, const dc
     dcnn_sampler_numbers(s->sampler, s->epoch, s->cursor + first, n, inputs->samples);
     DCNN_TRY(dcnn_loader_fill(s->loader, s->kernels, s->augment, s->sampler->seed, s->epoch, position, scratch,
                               inputs->samples, n, inputs->x, inputs->labels));
+    if (inputs->values) dcnn_loader_targets(s->loader, inputs->samples, n, inputs->values);
     if (inputs->others) soften(s, n, inputs);
     return DCNN_OK;
 }
@@ -60,6 +61,8 @@ static dcnn_status fill_from_rows(void *context, int64_t first, int n, const dcn
         char *scratch = s->scratch ? s->scratch + (size_t)inputs->worker * s->scratch_bytes : NULL;
         DCNN_TRY(dcnn_loader_fill(s->loader, s->kernels, s->augment, s->seed, s->view, -1, scratch, rows, count,
                                   inputs->x + (size_t)at * values, inputs->labels ? inputs->labels + at : NULL));
+        if (inputs->values)
+            dcnn_loader_targets(s->loader, rows, count, inputs->values + (int64_t)at * s->loader->target_width);
     }
     return DCNN_OK;
 }
