@@ -8,7 +8,7 @@
 #include "run/data/feeds.h"
 #include "run/run.h"
 #include "run/data/task.h"
-#include "run/views.h"
+#include "run/data/views.h"
 
 /* Are the data set's numbers what the model is measured by? */
 static bool takes_values(const dcnn_net *net, const dcnn_dataset *d) {

@@ -109,8 +109,7 @@ static void put_row(table *out, const batch *of, int64_t i) {
         put_answer(out, row);
     }
     for (int j = 0; !out->kaggle && j < out->columns; j++) fprintf(out->to, ",%.9g", (double)row[j]);
-    if (!out->kaggle && out->has_votes)
-        fprintf(out->to, ",%.4g", of->disagreement ? (double)of->disagreement[i] : 0.0);
+    if (!out->kaggle && out->has_votes) fprintf(out->to, ",%.4g", of->disagreement ? (double)of->disagreement[i] : 0.0);
     fputc('\n', out->to);
 }
 

@@ -54,8 +54,9 @@ extern const int dcnn_figure_count;
 void dcnn_figure_head(dcnn_canvas *canvas, double width, double height, const char *title, const char *subtitle);
 enum { DCNN_HEADING = 62, DCNN_MARGIN = 20 };
 
-dcnn_figure_draw dcnn_figure_steps, dcnn_figure_precision_recall, dcnn_figure_loss, dcnn_figure_accuracy, dcnn_figure_mae, dcnn_figure_phases, dcnn_figure_confusion,
-    dcnn_figure_class_accuracy, dcnn_figure_reliability, dcnn_figure_training_images, dcnn_figure_augmentation,
-    dcnn_figure_predictions, dcnn_figure_most_wrong, dcnn_figure_filters;
+dcnn_figure_draw dcnn_figure_steps, dcnn_figure_precision_recall, dcnn_figure_loss, dcnn_figure_accuracy,
+    dcnn_figure_mae, dcnn_figure_phases, dcnn_figure_confusion, dcnn_figure_class_accuracy, dcnn_figure_reliability,
+    dcnn_figure_training_images, dcnn_figure_augmentation, dcnn_figure_predictions, dcnn_figure_most_wrong,
+    dcnn_figure_filters;
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* views.c — see views.h. Predictions are added up on rank 0, member by member and view by view, so ranks change no bit.
  */
-#include "run/views.h"
+#include "run/data/views.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -172,7 +172,8 @@ dcnn_status dcnn_views_run(const dcnn_views *v, dcnn_evaluation *evaluation) {
     sums s = {.views = v, .class_count = v->checkpoint->net->class_count};
     *evaluation = (dcnn_evaluation){
         .class_count = s.class_count, .prediction_count = s.class_count, .count = v->count, .answers = 1};
-    if (s.class_count == 0 || v->options->values) return DCNN_FAIL(DCNN_USAGE, "--tta is for models that tell classes apart; this one gives numbers or labels");
+    if (s.class_count == 0 || v->options->values)
+        return DCNN_FAIL(DCNN_USAGE, "--tta is for models that tell classes apart; this one gives numbers or labels");
     dcnn_status status = make_sums(v, &s);
     if (status == DCNN_OK) status = run_members(&s);
     evaluation->voters = s.voters;
