@@ -302,7 +302,7 @@ static void bad_sources_are_refused(void **state) {
                  "has t10k-images-idx3-ubyte, but not the file of its labels", broken);
     put_idx(in_scratch("broken/t10k-labels-idx1-ubyte"), false, 1, (const uint8_t[]){CLASSES});
     assert_fails(prepare(broken, NULL, &usual, out), DCNN_BAD_INPUT,
-                 "sample 0 has label 4, the training labels end at 3", "t10k-images");
+                 "sample 0 has label 4, but the training labels end at 3", "t10k-images");
     put_idx(images, true, TRAIN, train_pixels);
     assert_fails(prepare(images, NULL, &usual, out), DCNN_BAD_INPUT, "has no labels", images);
     assert_fails(prepare(images, images, &usual, out), DCNN_BAD_INPUT, "has no labels", images);
@@ -477,10 +477,10 @@ static void unsealed_data_sets_are_read_if_right(void **state) {
     }
     kind = right, kind.format = "model", refuse_foreign(kind, "does not say");
     kind = right, kind.version = 3, refuse_foreign(kind, "format version 3");
-    kind = right, kind.row = 4, refuse_foreign(kind, "row 4, there are 4");
+    kind = right, kind.row = 4, refuse_foreign(kind, "row 4, but there are 4");
     kind = right, kind.row = -1, refuse_foreign(kind, "row -1");
     kind = right, kind.row = 0, refuse_foreign(kind, "row 0 twice");
-    kind = right, kind.label = 2, refuse_foreign(kind, "row 3 has label 2, there are 2 classes");
+    kind = right, kind.label = 2, refuse_foreign(kind, "row 3 has label 2, but there are 2 classes");
     kind = right, kind.label = -1, refuse_foreign(kind, "label -1");
     kind = right, kind.label = 1LL << 32, refuse_foreign(kind, "label 4294967296");
     kind = right, kind.seed = -2, refuse_foreign(kind, "seed is -2");

@@ -177,7 +177,7 @@ static void what_is_no_hdf5_is_refused(void **state) {
     put_text(path, "");
     assert_fails(dcnn_h5_open(path, &file, NULL), DCNN_BAD_INPUT, "empty", path);
     put_text(path, "label,pixel0\n1,2\n");
-    assert_fails(dcnn_h5_open(path, &file, NULL), DCNN_BAD_INPUT, "is a table of text, not an HDF5 file", path);
+    assert_fails(dcnn_h5_open(path, &file, NULL), DCNN_BAD_INPUT, "is a text table, not an HDF5 file", path);
     assert_fails(dcnn_h5_open(scratch, &file, NULL), DCNN_BAD_INPUT, "regular file", scratch);
     assert_fails(dcnn_h5_open_image("image", "nothing", 7, &file), DCNN_BAD_INPUT, "is not an HDF5 file", "image");
     assert_true(file < 0);

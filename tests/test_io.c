@@ -265,7 +265,7 @@ static void files_are_unpacked(void **state) {
     uint8_t *packed = get_file(path, &packed_length);
     packed[packed_length] = 7;
     put_file(path, packed, packed_length + 1);
-    assert_fails(dcnn_file_read(path, &nothing, &length), DCNN_BAD_INPUT, "do not belong there", path);
+    assert_fails(dcnn_file_read(path, &nothing, &length), DCNN_BAD_INPUT, "extra bytes at its end", path);
     assert_null(nothing);
     put_gzip(path, bytes, 0, "wb");
     assert_fails(dcnn_file_read(path, &nothing, &length), DCNN_BAD_INPUT, "empty", path);
@@ -305,7 +305,7 @@ static void gzip_is_read_as_zcat_reads_it(void **state) {
     free(read);
     longer[packed_length + 500] = 7; /* not zeros: a tail that does not belong there */
     put_file(path, longer, packed_length + 512);
-    assert_fails(dcnn_file_read(path, &read, &length), DCNN_BAD_INPUT, "do not belong there", path);
+    assert_fails(dcnn_file_read(path, &read, &length), DCNN_BAD_INPUT, "extra bytes at its end", path);
     for (int i = 1; i <= 4; i++) packed[packed_length - (size_t)i] = 0xff; /* 4 GB, it says */
     put_file(path, packed, packed_length);
     assert_fails(dcnn_file_read(path, &read, &length), DCNN_BAD_INPUT, "damaged gzip", path);

@@ -296,7 +296,7 @@ static void test_missing_and_wrong_files(void **state) {
     (void)state;
     assert_fails(try_read(in_scratch("none.h5")), DCNN_BAD_INPUT, "No such file", "none.h5");
     put_text(in_scratch("text.h5"), "this is no HDF5 file at all");
-    assert_fails(try_read(in_scratch("text.h5")), DCNN_BAD_INPUT, "is a text, not an HDF5 file", "text.h5");
+    assert_fails(try_read(in_scratch("text.h5")), DCNN_BAD_INPUT, "is a text file, not an HDF5 file", "text.h5");
     put_text(in_scratch("empty.h5"), "");
     assert_fails(try_read(in_scratch("empty.h5")), DCNN_BAD_INPUT, "empty", "empty.h5");
     hid_t file;
@@ -456,10 +456,10 @@ static void test_models_that_do_not_fit(void **state) {
         {delete_bias, "is missing", "layer 'first': weight 'bias'"},
         {delete_layer, "is missing", "'last'"},
         {delete_weights, "is missing", "'model_weights'"},
-        {forget_bias, "has 1 weights, the model needs 2 (kernel, bias)", "layer 'last'"},
-        {forget_layer, "has 0 weights, the model needs 1 (kernel)", "layer 'conv2d'"},
+        {forget_bias, "has 1 weights, but the model needs 2 (kernel, bias)", "layer 'last'"},
+        {forget_layer, "has 0 weights, but the model needs 1 (kernel)", "layer 'conv2d'"},
         {add_layer, "more layers", "'first/kernel'"},
-        {swap_layers, "weight 'kernel' has shape (80, 5), the model needs (3, 3, 2, 3)", "layer 'first'"},
+        {swap_layers, "weight 'kernel' has shape (80, 5), but the model needs (3, 3, 2, 3)", "layer 'first'"},
         {write_integers, "does not hold numbers", "layer 'last': weight 'bias'"},
         {spoil_config, "not valid JSON", "'model_config'"},
         {name_unknown_layer, "LSTM", "'memory'"},

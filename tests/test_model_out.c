@@ -78,7 +78,7 @@ static void damaged_safetensors_are_refused(void **state) {
         "{\"conv2d/kernel\":{\"dtype\":\"F32\",\"shape\":[3,3,3,8]}}"};
     for (int i = 0; i < 4; i++) expect_refused(bad[i], strlen(bad[i]), 99, "damaged");
     expect_refused("{}", 2, 0, "has no weight");
-    expect_refused("[]", 2, 0, "no JSON object");
+    expect_refused("[]", 2, 0, "not a JSON object");
     expect_refused("{}", UINT64_MAX, 0, "damaged");
     expect_refused("{}", 3, 0, "damaged");
     expect_refused("{\"conv2d/kernel\":{\"dtype\":\"I8\"}}", 32, 0, "of type I8");
@@ -189,11 +189,49 @@ static void bytes_are_standardised_in_front(void **state) {
     }
 }
 
+/* keras.applications' preprocess_input() of 100, by network; (byte / 255 - mean) / std. */
+static void names_of_keras_applications_say_their_input(void **state) {
+    (void)state;
+    static const struct {
+        const char *name;
+        double input[3]; /* 0: the data set's */
+    } cases[] = {
+        {"mobilenetv2_1.00_96", {100 / 127.5 - 1, 100 / 127.5 - 1, 100 / 127.5 - 1}},
+        {"resnet50v2", {100 / 127.5 - 1, 100 / 127.5 - 1, 100 / 127.5 - 1}},
+        {"densenet121", {(100 / 255.0 - 0.485) / 0.229, (100 / 255.0 - 0.456) / 0.224, (100 / 255.0 - 0.406) / 0.225}},
+        {"resnet50", {0}},
+        {"resnet5", {0}},
+    };
+    static const double mean[3] = {0.1, 0.2, 0.3}, std[3] = {0.4, 0.5, 0.6};
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        dcnn_checkpoint model = {0};
+        dcnn_input input;
+        json_t *description = json_pack(
+            "{s:s, s:{s:s, s:[{s:s, s:{s:[n,i,i,i]}}, {s:s, s:{}}, {s:s, s:{s:i, s:s}}]}}", "class_name", "Sequential",
+            "config", "name", cases[k].name, "layers", "class_name", "InputLayer", "config", "batch_shape", 2, 2, 3,
+            "class_name", "Flatten", "config", "class_name", "Dense", "config", "units", 4, "activation", "softmax");
+        assert_ok(dcnn_net_create(description, (dcnn_shape){0}, &model.net));
+        json_decref(description);
+        assert_ok(dcnn_input_choose(&model, NULL, mean, std, &input));
+        for (int c = 0; c < 3; c++) {
+            const double of_data = (100 / 255.0 - mean[c]) / std[c];
+            const double expected = cases[k].input[0] != 0.0 ? cases[k].input[c] : of_data;
+            assert_true(fabs((100 / 255.0 - input.mean[c]) / input.std[c] - expected) < 1e-12);
+        }
+        assert_true(k != 3 || strstr(input.told, "blue, green, red"));
+        assert_true(k == 3 || strstr(input.told, "blue, green, red") == NULL);
+        dcnn_checkpoint_free(&model);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(safetensors_come_back),           cmocka_unit_test(damaged_safetensors_are_refused),
-        cmocka_unit_test(cut_safetensors_are_refused),     cmocka_unit_test(odd_metadata_are_refused),
+        cmocka_unit_test(safetensors_come_back),
+        cmocka_unit_test(damaged_safetensors_are_refused),
+        cmocka_unit_test(cut_safetensors_are_refused),
+        cmocka_unit_test(odd_metadata_are_refused),
         cmocka_unit_test(bytes_are_standardised_in_front),
+        cmocka_unit_test(names_of_keras_applications_say_their_input),
     };
     return cmocka_run_group_tests_name("models for other programs", tests, NULL, NULL);
 }

@@ -285,7 +285,7 @@ static void batches_are_not_cut(void **state) {
         if (rows[i].good)
             expect_read(&f);
         else
-            expect_refused(&f, "cuts height and width alone");
+            expect_refused(&f, "cuts only height and width");
     }
     fixture f = begin(NEW);
     finish(&f, slice(&f, 2, 0, INT64_MIN));

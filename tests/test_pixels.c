@@ -140,7 +140,7 @@ static void ids_and_targets_come_back(void **state) {
     char **ids_read;
     assert_ok(dcnn_dataset_writer_open(in_scratch("ids.h5"), H, W, C, 2, &writer));
     in.targets = NULL;
-    assert_fails(dcnn_dataset_writer_append(writer, &in), DCNN_BAD_INPUT, "others not", "ids.h5");
+    assert_fails(dcnn_dataset_writer_append(writer, &in), DCNN_BAD_INPUT, "others do not", "ids.h5");
     in.targets = targets[0];
     assert_ok(dcnn_dataset_writer_append(writer, &in));
     assert_ok(dcnn_dataset_writer_finish(writer, &about));
@@ -178,10 +178,10 @@ static void what_cannot_be_a_data_set_leaves_nothing(void **state) {
     assert_ok(dcnn_dataset_writer_open(path, H, W, C, 0, &writer));
     assert_ok(dcnn_dataset_writer_append(writer, &all));
     about.class_count = 2;
-    assert_fails(dcnn_dataset_writer_finish(writer, &about), DCNN_BAD_INPUT, "label 2, there are 2 classes", path);
+    assert_fails(dcnn_dataset_writer_finish(writer, &about), DCNN_BAD_INPUT, "label 2, but there are 2 classes", path);
     assert_ok(dcnn_dataset_writer_open(path, H, W, C, 0, &writer));
     assert_ok(dcnn_dataset_writer_append(writer, &few));
-    assert_fails(dcnn_dataset_writer_finish(writer, &plain), DCNN_BAD_INPUT, "row 199, there are 100", path);
+    assert_fails(dcnn_dataset_writer_finish(writer, &plain), DCNN_BAD_INPUT, "row 199, but there are 100", path);
     about = plain;
     about.split_count = 1;
     about.splits = two_splits + 1;

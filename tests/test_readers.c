@@ -3,6 +3,7 @@
 #include "io_helpers.h"
 
 #include <hdf5.h>
+#include <limits.h>
 #include <sys/wait.h>
 
 #include "sources/source.h"
@@ -134,12 +135,12 @@ static void bad_tables_are_refused(void **state) {
     bad_table(HEADER "5,,10,25,7\n", 0, "a pixel is missing", "2:2: ");
     bad_table(HEADER "5,1.5,10,25,7\n", 0, "'1.5'", "2:2: ");
     bad_table(HEADER "5,0,10,255,z\n", 0, "'z'", "2:5: ");
-    bad_table(HEADER "5,0,10,255,7\n0,1,2,3\n", 0, "has 4 cells, the header has 5", "3:");
-    bad_table(HEADER "5,0,10,255,7\n0,1,2,3,4,5\n", 0, "has more than 5 cells, the header has 5", "3:");
+    bad_table(HEADER "5,0,10,255,7\n0,1,2,3\n", 0, "has 4 cells, but the header has 5", "3:");
+    bad_table(HEADER "5,0,10,255,7\n0,1,2,3,4,5\n", 0, "has more than 5 cells, but the header has 5", "3:");
     bad_table(HEADER ",0,10,255,7\n", 0, "the label is missing", "2:1: ");
     bad_table(HEADER, 0, "has a header but no rows", " ");
     bad_table(HEADER "5,0,10,255,7\n", 3, "4 columns of pixels do not make an image of 3x3x1", " ");
-    bad_table("label,pixel0,pixel1\n5,0,10\n", 0, "2 columns of pixels make no square image", " ");
+    bad_table("label,pixel0,pixel1\n5,0,10\n", 0, "2 columns of pixels do not make a square image", " ");
     bad_table("", 0, "empty", " ");
     bad_table("\n\n", 0, "", " ");
 #undef HEADER
@@ -203,7 +204,12 @@ static void large_hdf5_does_not_fill_memory(void **state) {
     const char *path = in_scratch("large.h5");
     put_large_hdf5(path);
     const long peak = peak_of_reading(path);
-    if (peak < 0 || peak > 64 * 1024) fail_msg("96 MiB of images were read with %ld KiB resident", peak);
+#ifdef __SANITIZE_ADDRESS__
+    const long most = LONG_MAX; /* its shadow and what it keeps back count too: only the values are checked */
+#else
+    const long most = 64 * 1024;
+#endif
+    if (peak < 0 || peak > most) fail_msg("96 MiB of images were read with %ld KiB resident", peak);
 }
 
 /* --- MATLAB 5 to 7 ---------------------------------------------------------------------------------------------- */

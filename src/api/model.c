@@ -111,7 +111,7 @@ dcnn_status dcnn_model_set_classes(dcnn_model *model, const char *const *names) 
         if (c->class_names[i]) continue;
         free_names(c);
     }
-    return c->class_names ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: names of classes");
+    return c->class_names ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: class names");
 }
 
 dcnn_status dcnn_model_save(const dcnn_model *model, const char *path) {
@@ -151,16 +151,16 @@ const char *dcnn_model_class(const dcnn_model *model, int class_number) {
 
 static dcnn_status check_bytes(const dcnn_model *model) {
     if (model->checkpoint.normalised) return DCNN_OK;
-    return DCNN_FAIL(DCNN_USAGE, "the model's file does not say by which mean and deviation its inputs were "
-                                 "standardised (Keras wrote it): call dcnn_model_set_inputs(), or give floats");
+    return DCNN_FAIL(DCNN_USAGE, "the model file does not say how its inputs were standardised (Keras wrote it): call "
+                                 "dcnn_model_set_inputs(), or give floats");
 }
 
 dcnn_status dcnn_model_check_batch(const dcnn_model *model, const dcnn_batch *batch) {
     const int classes = model->checkpoint.net->class_count;
-    if (batch->count < 0) return DCNN_FAIL(DCNN_USAGE, "a batch of %lld samples", (long long)batch->count);
+    if (batch->count < 0) return DCNN_FAIL(DCNN_USAGE, "a batch cannot have %lld samples", (long long)batch->count);
     if (batch->labels == NULL) return DCNN_FAIL(DCNN_USAGE, "training and evaluation need labels");
     if ((batch->images == NULL) == (batch->inputs == NULL))
-        return DCNN_FAIL(DCNN_USAGE, "a batch has either images or inputs");
+        return DCNN_FAIL(DCNN_USAGE, "a batch has either images or inputs, not both or neither");
     if (batch->images) DCNN_TRY(check_bytes(model));
     for (int64_t i = 0; i < batch->count; i++)
         if (batch->labels[i] < 0 || batch->labels[i] >= classes)
@@ -205,13 +205,16 @@ static dcnn_status predict(dcnn_model *model, const dcnn_batch *batch, float *pr
 }
 
 dcnn_status dcnn_model_predict(dcnn_model *model, int64_t count, const uint8_t *images, float *probabilities) {
-    if (count < 0) return DCNN_FAIL(DCNN_USAGE, "dcnn_model_predict: %lld images", (long long)count);
+    if (count < 0)
+        return DCNN_FAIL(DCNN_USAGE, "dcnn_model_predict: the number of images cannot be %lld", (long long)count);
     DCNN_TRY(check_bytes(model));
     return predict(model, &(dcnn_batch){.count = count, .images = images}, probabilities);
 }
 
 dcnn_status dcnn_model_predict_floats(dcnn_model *model, int64_t count, const float *inputs, float *probabilities) {
-    if (count < 0) return DCNN_FAIL(DCNN_USAGE, "dcnn_model_predict_floats: %lld inputs", (long long)count);
+    if (count < 0)
+        return DCNN_FAIL(DCNN_USAGE, "dcnn_model_predict_floats: the number of inputs cannot be %lld",
+                         (long long)count);
     return predict(model, &(dcnn_batch){.count = count, .inputs = inputs}, probabilities);
 }
 

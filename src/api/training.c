@@ -112,7 +112,7 @@ static void put_score(const dcnn_batch *batch, double loss_sum, int64_t correct,
 dcnn_status dcnn_training_step(dcnn_training *t, const dcnn_batch *batch, double learning_rate, dcnn_score *score) {
     dcnn_step_sums sums = {0};
     DCNN_TRY(dcnn_comm_agree(t->comm, dcnn_model_check_batch(t->model, batch)));
-    if (batch->count == 0) return DCNN_FAIL(DCNN_USAGE, "a step of no samples");
+    if (batch->count == 0) return DCNN_FAIL(DCNN_USAGE, "a step needs at least one sample");
     t->batch = batch;
     t->model->stale = true;
     const dcnn_step step = {.samples = batch->count,

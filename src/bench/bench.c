@@ -57,8 +57,8 @@ static dcnn_status model_takes(const char *model, dcnn_shape *shape, int *classe
     *shape = (dcnn_shape){3, 28, 28, 1};
     *classes = 10;
     if (model == NULL) return DCNN_OK;
-    if (dcnn_net_of_file(model, (dcnn_shape){0}, *classes, &net) != DCNN_OK)
-        DCNN_TRY(dcnn_net_of_file(model, *shape, *classes, &net));
+    if (dcnn_net_of_file(model, (dcnn_shape){0}, *classes, NULL, &net) != DCNN_OK)
+        DCNN_TRY(dcnn_net_of_file(model, *shape, *classes, NULL, &net));
     *shape = net->nodes[0].shape;
     *classes = net->class_count;
     dcnn_net_free(net);
@@ -78,7 +78,7 @@ static dcnn_status read_digits(char *folder, dcnn_images *images) {
     images->pixels = malloc((size_t)images->count * bytes);
     images->labels = malloc((size_t)images->count * sizeof *images->labels);
     if (images->pixels == NULL || images->labels == NULL || digits->labels == NULL)
-        DCNN_TRY_DONE(DCNN_FAIL(DCNN_FAILURE, "%s: no labels, or out of memory", folder));
+        DCNN_TRY_DONE(DCNN_FAIL(DCNN_FAILURE, "%s: the digits have no labels, or memory is short", folder));
     memcpy(images->labels, digits->labels, (size_t)images->count * sizeof *images->labels);
     for (int64_t i = 0; i < images->count; i++)
         DCNN_TRY_DONE(dcnn_source_read(digits, i, &as_they_are, images->pixels + (size_t)i * bytes));
@@ -190,7 +190,7 @@ static dcnn_status measure_machine(dcnn_trainer *t, dcnn_bench_result *result) {
 static dcnn_status take_step(dcnn_trainer *t) {
     dcnn_progress *progress = &t->state.progress;
     bool stop;
-    if (progress->cursor > 0 && progress->cursor + t->options->batch_size > t->sampler.count) {
+    if (progress->cursor > 0 && progress->cursor + t->options->batch_size > t->data.sampler.count) {
         progress->cursor = 0;
         progress->epoch++;
     }
@@ -227,9 +227,9 @@ static void note_step(const dcnn_trainer *t, double *row, int64_t steps) {
 }
 
 static void take_medians(const dcnn_trainer *t, double *rows, int64_t steps, dcnn_bench_result *result) {
-    const double images = (double)dcnn_engine_share(t->engine, t->step_samples);
+    const double images = (double)dcnn_engine_share(t->engine, t->last.samples);
     result->step_s = median(rows, steps);
-    result->images = (double)t->step_samples;
+    result->images = (double)t->last.samples;
     result->train_images_per_s = result->images / result->step_s;
     for (int i = 0; i < DCNN_PHASE_COUNT; i++) result->phases_s[i] = median(rows += steps, steps);
     for (int i = 0; i < result->op_count && images > 0; i++) {
@@ -254,7 +254,7 @@ static dcnn_status measure_steps(dcnn_trainer *t, double seconds, dcnn_bench_res
         DCNN_TRY_DONE(take_step(t));
         note_step(t, all + i, steps);
     }
-    result->train_overall_per_s = (double)(steps * t->step_samples) / (dcnn_now_s() - began_s);
+    result->train_overall_per_s = (double)(steps * t->last.samples) / (dcnn_now_s() - began_s);
     result->steps = steps;
     take_medians(t, all, steps, result);
 done:
@@ -287,7 +287,7 @@ static dcnn_status measure_loader(dcnn_trainer *t, dcnn_train_options *options, 
 static dcnn_status evaluate(dcnn_trainer *t, int64_t count, double *seconds) {
     dcnn_evaluation evaluation;
     const double began_s = dcnn_now_s();
-    DCNN_TRY(dcnn_trainer_evaluate(t, t->sampler.rows, count, &evaluation));
+    DCNN_TRY(dcnn_trainer_evaluate(t, t->data.sampler.rows, count, &evaluation));
     *seconds = dcnn_now_s() - began_s;
     dcnn_evaluation_free(&evaluation);
     return DCNN_OK;
@@ -296,7 +296,7 @@ static dcnn_status evaluate(dcnn_trainer *t, int64_t count, double *seconds) {
 static dcnn_status measure_inference(dcnn_trainer *t, double seconds, dcnn_bench_result *result) {
     enum { MOST = 256 };
     int64_t count = 16 * (int64_t)t->options->batch_size;
-    if (count > t->sampler.count) count = t->sampler.count;
+    if (count > t->data.sampler.count) count = t->data.sampler.count;
     double windows_s[MOST];
     for (int i = 0; i < 2; i++) DCNN_TRY(evaluate(t, count, windows_s));
     int64_t windows = how_often(t->comm, windows_s[0], seconds, 5);

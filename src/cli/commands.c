@@ -18,7 +18,7 @@ const dcnn_command dcnn_command_table[DCNN_COMMAND_COUNT] = {
                     "train, validation and test folders are splits), a list of lines path,label, a table "
                     "(CSV, TSV; .gz, .zip), NumPy files (.npz, or a pair of .npy), IDX or CIFAR files or a "
                     "folder of them, MATLAB files, or an HDF5 file of another program. Under mpirun all processes "
-                    "decode images, to the same bytes.",
+                    "decode images; the bytes are the same.",
          .helped = true},
     [DCNN_COMMAND_TRAIN] = {.name = "train",
                             .operands = "[DATA.h5]",
@@ -42,9 +42,9 @@ const dcnn_command dcnn_command_table[DCNN_COMMAND_COUNT] = {
          .most = -1,
          .summary = "labels and probabilities of images",
          .details = "Labels images. INPUT is an image (PNG, JPEG, BMP, PGM, WebP) of any size, a folder or a list of "
-                    "images, a table (CSV), arrays (IDX, NumPy), a data set (.h5), or - for standard input: an "
-                    "image, or a path a line. Images named one by one are answered in a sentence each; otherwise, "
-                    "or with --output or --format, there is a CSV: index, file, id, label, p0, p1, .... What cannot be "
+                    "images, a table (CSV), arrays (IDX, NumPy), a data set (.h5), or - for standard input: an image, "
+                    "or one path per line. Images named one by one are answered in a sentence each; otherwise, or with "
+                    "--output or --format, the result is a CSV: index, file, id, label, p0, p1, .... What cannot be "
                     "read is named, and does not stop the others.",
          .parallel = true},
     [DCNN_COMMAND_REPORT] =
@@ -60,7 +60,7 @@ const dcnn_command dcnn_command_table[DCNN_COMMAND_COUNT] = {
                            .operands = "FILE",
                            .least = 1,
                            .most = 1,
-                           .summary = "what is in a data set, model or checkpoint, and is it whole",
+                           .summary = "what is in a data set, model or checkpoint, and whether it is intact",
                            .details = "Checks a file's checksum and says what is in it: a data set, a model or "
                                       "checkpoint (.h5, .keras, .onnx), or the description of a model "
                                       "(Keras JSON)."},

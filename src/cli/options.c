@@ -51,7 +51,7 @@ static const char run_group[] = "Run", training[] = "Training", optimizing[] = "
 /* clang-format off: one row an option */
 const dcnn_option dcnn_option_table[] = {
     {"nodes", 0, SLURM, TEXT(nodes, "N"), .group = job, .help = "how many, or a range: 1-4"},
-    {"time", 0, SLURM, TEXT(time, "T"), .group = job, .help = "until the job is queued again: minutes, H:M:S, D-H:M:S"},
+    {"time", 0, SLURM, TEXT(time, "T"), .group = job, .help = "time limit of the job: minutes, H:M:S, D-H:M:S"},
     {"ranks-per-node", 0, SLURM, INTEGER(ranks_per_node, 1, 4096), .fallback = "4", .group = job,
      .help = "each with --threads threads, 1 by default"},
     {"launcher", 0, SLURM, CHOICE(launcher, "auto mpirun srun", "NAME"), .fallback = "auto", .group = job,
@@ -75,7 +75,7 @@ const dcnn_option dcnn_option_table[] = {
     {"weights", 0, TRAIN, TEXT(train.weights, "FILE"), .group = training,
      .help = "for a JSON --model: .weights.h5, .safetensors", .resume = DCNN_RESUME_KEEP},
     {"freeze", 0, TRAIN, LIST(freeze, "LAYER"), .group = training,
-     .help = "keep its weights; 'conv*,bn*' for several; may come again", .resume = DCNN_RESUME_FIXED},
+     .help = "keep its weights; 'conv*,bn*' for several; may be repeated", .resume = DCNN_RESUME_FIXED},
     {"freeze-below", 0, TRAIN, TEXT(train.freeze_below, "LAYER"), .group = training,
      .help = "keep the weights of all layers before it", .resume = DCNN_RESUME_FIXED},
     {"train-last", 0, TRAIN, INTEGER(train.train_last, 0, 1000000), .fallback = "0", .group = training,
@@ -92,8 +92,15 @@ const dcnn_option dcnn_option_table[] = {
      .help = "batches that form one step", .resume = DCNN_RESUME_FIXED},
     {"patience", 0, TRAIN, INTEGER(train.patience, 0, 1000000), .fallback = "0", .group = training,
      .help = "stop after N epochs without a better one; 0: never", .resume = DCNN_RESUME_KEEP},
-    {"monitor", 0, TRAIN, CHOICE(monitor, "val_accuracy val_loss accuracy loss", "NAME"), .fallback = "val_accuracy",
-     .group = training, .help = "what is better, and best.h5: val_accuracy val_loss accuracy loss",
+    {"loss", 0, TRAIN,
+     CHOICE(train.loss,
+            "auto categorical_crossentropy binary_crossentropy mean_squared_error mean_absolute_error huber", "NAME"),
+     .fallback = "auto", .group = training, .help = "Keras' name of it [the model's, or by the data]",
+     .also = "criterion loss-function objective", .resume = DCNN_RESUME_FIXED},
+    {"monitor", 0, TRAIN,
+     CHOICE(monitor, "auto val_accuracy val_loss accuracy loss val_mae mae val_auc val_precision val_recall val_top5",
+            "NAME"),
+     .fallback = "auto", .group = training, .help = "what best.h5 is chosen by [val_accuracy; numbers: val_loss]",
      .resume = DCNN_RESUME_FIXED},
     {"class-weight", 0, TRAIN, TEXT(train.class_weight, "WHAT"), .group = training,
      .help = "of each sample's loss: balanced, or a FILE of class,weight", .resume = DCNN_RESUME_FIXED},
@@ -117,24 +124,28 @@ const dcnn_option dcnn_option_table[] = {
     {"learning-rate", 0, TRAIN, REAL(learning_rate, 0, 100, DCNN_OPEN_LOW), .fallback = "0.001", .group = optimizing,
      .help = "step; sgd: 0.01, lars: 1", .also = "lr rate", .resume = DCNN_RESUME_FIXED},
     {"learning-rate-of", 0, TRAIN, LIST(learning_rate_of, "LAYER=X"), .group = optimizing,
-     .help = "its rate times X; may come again", .resume = DCNN_RESUME_FIXED},
+     .help = "its rate times X; may be repeated", .resume = DCNN_RESUME_FIXED},
     {"lr-scale", 0, TRAIN, CHOICE(lr_scale, "none sqrt linear", "NAME"), .fallback = "none", .group = optimizing,
      .help = "none, sqrt, linear in samples per step / 128", .resume = DCNN_RESUME_FIXED},
     {"warmup", 0, TRAIN, REAL(warmup, 0, 1000000000, DCNN_CLOSED), .fallback = "0", .group = optimizing,
      .help = "epochs over which the rate first rises", .resume = DCNN_RESUME_FIXED},
-    {"schedule", 0, TRAIN, CHOICE(schedule, "auto constant cosine step exponential one-cycle", "NAME"),
+    {"schedule", 0, TRAIN,
+     CHOICE(schedule, "auto constant cosine step exponential one-cycle restarts polynomial", "NAME"),
      .fallback = "auto", .group = optimizing, .also = "scheduler lr-schedule lr-scheduler",
-     .help = "constant, cosine, step, exponential, one-cycle; auto: cosine, without augmentation constant",
+     .help = "constant, cosine, step, exponential, one-cycle, restarts, polynomial; auto: cosine, or constant without "
+             "augmentation",
      .resume = DCNN_RESUME_FIXED},
     {"decay-rate", 0, TRAIN, REAL(decay_rate, 0, 1, DCNN_OPEN_LOW), .fallback = "0.1", .group = optimizing,
      .help = "step, exponential: times this", .resume = DCNN_RESUME_FIXED},
     {"decay-epochs", 0, TRAIN, REAL(decay_epochs, 0, 1000, DCNN_OPEN_LOW), .fallback = "5", .group = optimizing,
-     .help = "... every so many epochs", .resume = DCNN_RESUME_FIXED},
+     .help = "... every so many epochs; restarts: of the first cycle", .resume = DCNN_RESUME_FIXED},
+    {"decay-power", 0, TRAIN, REAL(decay_power, 0, 10, DCNN_OPEN_LOW), .fallback = "1", .group = optimizing,
+     .help = "of polynomial: 2 for a square", .resume = DCNN_RESUME_FIXED},
     {"weight-decay", 0, TRAIN, REAL(weight_decay, 0, 1, DCNN_CLOSED), .fallback = "0", .group = optimizing,
      .help = "of kernels only", .also = "wd l2", .resume = DCNN_RESUME_FIXED},
     {"momentum", 0, TRAIN, REAL(momentum, 0, 1, DCNN_OPEN_HIGH), .fallback = "0.9", .group = optimizing,
      .help = "of sgd, lars and rmsprop", .resume = DCNN_RESUME_FIXED},
-    {"nesterov", 0, TRAIN, FLAG(nesterov), .group = optimizing, .help = "sgd: momentum that looks ahead",
+    {"nesterov", 0, TRAIN, FLAG(nesterov), .group = optimizing, .help = "sgd: Nesterov momentum",
      .resume = DCNN_RESUME_FIXED},
     {"clip-norm", 0, TRAIN, REAL(clip_norm, 0, 1000000, DCNN_CLOSED), .fallback = "0", .group = optimizing,
      .help = "longest gradient of all weights; 0: any", .resume = DCNN_RESUME_FIXED},
@@ -146,14 +157,14 @@ const dcnn_option dcnn_option_table[] = {
     {"trust-coefficient", 0, TRAIN, REAL(trust_coefficient, 0, 1, DCNN_OPEN_LOW), .fallback = "0.001",
      .group = optimizing, .help = "of lars", .resume = DCNN_RESUME_FIXED},
     {"beta-1", 0, TRAIN, REAL(beta_1, 0, 1, DCNN_OPEN_HIGH), .fallback = "0.9", .group = optimizing,
-     .help = "adam, lamb, lion: memory of gradients", .resume = DCNN_RESUME_FIXED},
+     .help = "adam, lamb, lion: decay of mean gradients", .resume = DCNN_RESUME_FIXED},
     {"beta-2", 0, TRAIN, REAL(beta_2, 0, 1, DCNN_OPEN_HIGH), .fallback = "0.999", .group = optimizing,
      .help = "... and of their squares; rmsprop's rho", .resume = DCNN_RESUME_FIXED},
     {"epsilon", 0, TRAIN, REAL(epsilon, 0, 1, DCNN_OPEN_LOW), .fallback = "1e-7", .group = optimizing,
-     .help = "keeps them from dividing by 0", .resume = DCNN_RESUME_FIXED},
+     .help = "keeps them from division by 0", .resume = DCNN_RESUME_FIXED},
 
     {"augment", 0, TRAIN | BENCH, FLAG(train.augment), .fallback = "true", .group = augmentation,
-     .help = "change them at random, anew each epoch", .resume = DCNN_RESUME_FIXED},
+     .help = "change them at random, afresh each epoch", .resume = DCNN_RESUME_FIXED},
     DCNN_AUGMENT_LIST(AUGMENT)
 
         {"checkpoint-every", 0, TRAIN, INTEGER(train.checkpoint_every, 0, 1000000000), .fallback = "0", .group = output,
@@ -176,9 +187,9 @@ const dcnn_option dcnn_option_table[] = {
      .help = "fraction of what is left", .also = "val-split valid-split val-size"},
     {"stratify", 0, PREPARE, FLAG(stratify), .group = data,
      .help = "split class by class, as folders and tables are anyway (or --no-stratify)"},
-    {"test", 0, PREPARE, LIST(test, "FILE"), .group = data, .help = "a source kept for the test; may come again"},
+    {"test", 0, PREPARE, LIST(test, "FILE"), .group = data, .help = "a source kept for the test; may be repeated"},
     {"validation", 0, PREPARE, LIST(validation, "FILE"), .group = data,
-     .help = "a source kept for validation; may come again"},
+     .help = "a source kept for validation; may be repeated"},
     {"seed", 0, PREPARE, SEED(seed), .fallback = "42", .group = data, .help = "of the splits"},
     {"shape", 0, PREPARE, SHAPE(shape), .group = reading, .help = "of a table's line [square, grey or in colour]"},
     {"label-column", 0, PREPARE, TEXT(label_column, "NAME"), .group = reading,
@@ -186,11 +197,11 @@ const dcnn_option dcnn_option_table[] = {
     {"target-columns", 0, PREPARE, TEXT(target_columns, "NAME,.."), .group = reading,
      .help = "numbers to predict: a table's columns, an array's, or all", .also = "targets regression"},
     {"scale", 0, PREPARE, REAL(scale, 0, 1000000, DCNN_OPEN_LOW), .group = reading,
-     .help = "times each number of a table or array: 255 for those from 0 to 1"},
-    {"transpose", 0, PREPARE, FLAG(transpose), .group = reading, .help = "lines for columns (EMNIST)"},
-    {"size", 0, PREPARE, SIZE(size), .group = reading, .help = "that all images are brought to"},
+     .help = "multiplies each number of a table or array: 255 if from 0 to 1"},
+    {"transpose", 0, PREPARE, FLAG(transpose), .group = reading, .help = "swap rows and columns (EMNIST)"},
+    {"size", 0, PREPARE, SIZE(size), .group = reading, .help = "to which all images are resized"},
     {"fit", 0, PREPARE | PREDICT, CHOICE(fit, "crop pad stretch", "NAME"), .fallback = "crop", .group = reading,
-     .help = "where its shape is another: crop pad stretch"},
+     .help = "if its shape differs: crop pad stretch"},
     {"gray", 0, PREPARE, FLAG(gray), .group = reading, .help = "grey images, whatever they were",
      .also = "grey grayscale"},
     {"background", 0, PREPARE | PREDICT, TEXT(background, "COLOR"), .group = reading,
@@ -205,16 +216,16 @@ const dcnn_option dcnn_option_table[] = {
     {"shape", 0, PREDICT, SHAPE(shape), .group = data, .help = "of a CSV line's image [the model's]"},
 
     {"resize", 0, PREDICT, FLAG(resize), .fallback = "true", .group = data,
-     .help = "bring images of any size to the model's"},
-    {"invert", 0, PREDICT, FLAG(invert), .group = data, .help = "turn light and dark over: dark ink on white paper"},
+     .help = "resize images of any size to the model's"},
+    {"invert", 0, PREDICT, FLAG(invert), .group = data, .help = "swap light and dark: for dark ink on white paper"},
 
     {"output", 'o', PREPARE, TEXT(output, "FILE"), .group = output, .help = "the data set to write"},
-    {"force", 0, PREPARE, FLAG(force), .group = output, .help = "replace FILE if it is there already"},
+    {"force", 0, PREPARE, FLAG(force), .group = output, .help = "replace FILE if it exists"},
     {"output", 'o', EXPORT, TEXT(output, "FILE"), .group = output,
      .help = "ends in .keras, .h5, .weights.h5, .onnx or .safetensors"},
     {"raw-input", 0, EXPORT, FLAG(raw_input), .group = output,
      .help = "a model of bytes from 0 to 255: a layer in front standardises them"},
-    {"force", 0, EXPORT, FLAG(force), .group = output, .help = "replace FILE if it is there already"},
+    {"force", 0, EXPORT, FLAG(force), .group = output, .help = "replace FILE if it exists"},
     {"output", 'o', PREDICT, TEXT(output, "FILE"), .group = output, .help = "where the CSV goes [standard output]"},
     {"format", 0, PREDICT, CHOICE(format, "csv kaggle", "NAME"), .fallback = "csv", .group = output,
      .help = "kaggle: ImageId,Label, from 1"},
@@ -235,7 +246,7 @@ const dcnn_option dcnn_option_table[] = {
      .fallback = "0", .group = machine, .help = "per rank; 0: one per core", .also = "workers num-workers jobs cores"},
 
     {"cache-memory", 0, TRAIN | EVALUATE | PREDICT | REPORT, BYTES(train.cache_bytes), .group = machine,
-     .help = "a node's for images, as 512M; else streamed"},
+     .help = "per node, for images (512M); more is streamed"},
 
     {"elastic", 0, TRAIN, FLAG(train.elastic), .group = machine,
      .help = "go on when a rank dies: mpirun --with-ft ulfm"},
@@ -320,13 +331,14 @@ const char *dcnn_option_range(const dcnn_option *option, char text[128]) {
         snprintf(text, 128, "an integer from 0 to %" PRIu64, UINT64_MAX);
         break;
     case DCNN_OPTION_BYTES:
-        snprintf(text, 128, "a number of bytes above 0, as 1000, 64K, 256M, 8G or 1T");
+        snprintf(text, 128, "a number of bytes above 0, such as 1000, 64K, 256M, 8G or 1T");
         break;
     case DCNN_OPTION_CHOICE:
         choices_text(option->choices, text);
         break;
     case DCNN_OPTION_SHAPE:
-        snprintf(text, 128, "height x width x channels, as 28x28x1");
+        snprintf(text, 128, "height x width, as 28x28%s",
+                 strcmp(option->metavar, "HxW") == 0 ? "" : ", or with channels, as 28x28x3");
         break;
     case DCNN_OPTION_LIST:
     case DCNN_OPTION_TEXT:

@@ -34,7 +34,10 @@ static void write_option(FILE *to, const dcnn_option *option) {
     if (option->metavar) length += snprintf(left + length, sizeof left - (size_t)length, " %s", option->metavar);
     dcnn_option_hint(option, default_and_range);
     snprintf(right, sizeof right, "%s %s", option->help, default_and_range);
-    fprintf(to, "%-*s", HELP_COLUMN, left);
+    if (length >= HELP_COLUMN)
+        fprintf(to, "%s\n%*s", left, HELP_COLUMN, "");
+    else
+        fprintf(to, "%-*s", HELP_COLUMN, left);
     dcnn_wrap(to, COLUMNS, HELP_COLUMN, HELP_COLUMN, right);
 }
 

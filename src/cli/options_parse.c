@@ -52,11 +52,11 @@ static dcnn_status set_bytes(const dcnn_option *option, const char *text, int64_
     char *end;
     errno = 0;
     *bytes = text[0] >= '0' && text[0] <= '9' ? strtoll(text, &end, 10) : 0;
-    if (*bytes == 0 || errno == ERANGE) return refuse(option, text, "is no size");
+    if (*bytes == 0 || errno == ERANGE) return refuse(option, text, "is not a size");
     const char *unit = *end ? strchr(units, *end >= 'a' ? *end - 'a' + 'A' : *end) : NULL;
     for (const char *u = units; unit && u <= unit; u++)
         if (__builtin_mul_overflow(*bytes, (int64_t)1024, bytes)) return refuse(option, text, "is too large");
-    return end[unit != NULL] == '\0' ? DCNN_OK : refuse(option, text, "is no size");
+    return end[unit != NULL] == '\0' ? DCNN_OK : refuse(option, text, "is not a size");
 }
 
 /* Is the text one of the words? */
@@ -111,7 +111,7 @@ dcnn_status dcnn_option_set(const dcnn_option *option, const char *text, dcnn_op
         dcnn_text_list *list = at;
         if (text[0] == '\0') return refuse(option, text, "is empty");
         if (list->count == DCNN_LIST_TEXTS)
-            return DCNN_FAIL(DCNN_USAGE, "--%s is there more than %d times", option->name, DCNN_LIST_TEXTS);
+            return DCNN_FAIL(DCNN_USAGE, "--%s is given more than %d times", option->name, DCNN_LIST_TEXTS);
         list->text[list->count++] = (char *)(uintptr_t)text;
         return DCNN_OK;
     }

@@ -151,7 +151,7 @@ dcnn_status dcnn_comm_start(int *argc, char ***argv, dcnn_comm **comm) {
     keep_errors();
     int provided;
     if (MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS)
-        return DCNN_FAIL(DCNN_FAILURE, "MPI does not start");
+        return DCNN_FAIL(DCNN_FAILURE, "MPI cannot be started");
     const dcnn_status status = dcnn_comm_create(MPI_COMM_WORLD, comm);
     if (*comm) dcnn_comm_keep_to_a_core(*comm);
     const dcnn_status alone = *comm ? refuse_singletons(*comm) : DCNN_OK; /* the likelier reason for anything else */

@@ -19,26 +19,41 @@ static int64_t distance(int64_t a, int64_t b) {
     return a < b ? b - a : a - b;
 }
 
-/* The first grain behind a domain that begins at `first`. */
-static int64_t end_of_domain(const dcnn_comm *comm, int64_t grains, int domain, int64_t first) {
+/* Grains [first, end) of domains [low, high). */
+typedef struct cut {
+    int low, high;
+    int64_t first, end;
+} cut;
+
+/* Where the right half of the domains begins, as comm_route.c halves them. */
+static int64_t middle_of(const dcnn_comm *comm, int64_t most, const cut *c, int middle) {
     const int *ranks = comm->domain.firsts;
-    const int64_t most = (grains + comm->size - 1) / comm->size, domains = comm->domain.count;
-    const int64_t even = grains * ranks[domain + 1] / comm->size;
-    int64_t low = grains - most * (comm->size - ranks[domain + 1]),
-            high = first + most * (ranks[domain + 1] - ranks[domain]);
-    if (domain + 1 == domains) return grains;
-    if (grains >= domains) { /* each has one at least */
-        if (low < first + 1) low = first + 1;
-        if (high > grains - (domains - 1 - domain)) high = grains - (domains - 1 - domain);
+    const int64_t left = ranks[middle] - ranks[c->low], right = ranks[c->high] - ranks[middle];
+    const int64_t all = c->end - c->first, even = c->first + all * left / (left + right);
+    int64_t low = c->end - most * right, high = c->first + most * left;
+    if (low < c->first) low = c->first;
+    if (high > c->end) high = c->end;
+    if (all >= c->high - c->low) { /* each domain has one at least */
+        if (low < c->first + middle - c->low) low = c->first + middle - c->low;
+        if (high > c->end - (c->high - middle)) high = c->end - (c->high - middle);
     }
-    if (low < first) low = first;
-    if (high > grains) high = grains;
     int64_t best = low;
-    for (int64_t end = low + 1; end <= high; end++)
-        if (evenness(end) > evenness(best) ||
-            (evenness(end) == evenness(best) && distance(end, even) < distance(best, even)))
-            best = end;
+    for (int64_t at = low + 1; at <= high; at++)
+        if (evenness(at) > evenness(best) ||
+            (evenness(at) == evenness(best) && distance(at, even) < distance(best, even)))
+            best = at;
     return best;
+}
+
+static cut grains_of_domain(const dcnn_comm *comm, int64_t grains, int domain) {
+    const int64_t most = (grains + comm->size - 1) / comm->size;
+    cut c = {0, comm->domain.count, 0, grains};
+    while (c.high - c.low > 1) {
+        const int middle = c.low + (c.high - c.low) / 2;
+        const int64_t at = middle_of(comm, most, &c, middle);
+        c = domain < middle ? (cut){c.low, middle, c.first, at} : (cut){middle, c.high, at, c.end};
+    }
+    return c;
 }
 
 /* Grains of a rank among those of its domain. */
@@ -50,12 +65,10 @@ static dcnn_shares share_in_domain(const dcnn_comm *comm, int64_t grains, int do
 }
 
 dcnn_shares dcnn_comm_shares_of(const dcnn_comm *comm, int64_t grains, int rank) {
-    int64_t first = 0;
-    for (int domain = 0;; domain++) {
-        const int64_t end = end_of_domain(comm, grains, domain, first);
-        if (rank < comm->domain.firsts[domain + 1]) return share_in_domain(comm, grains, domain, rank, first, end);
-        first = end;
-    }
+    int domain = 0;
+    while (rank >= comm->domain.firsts[domain + 1]) domain++;
+    const cut c = grains_of_domain(comm, grains, domain);
+    return share_in_domain(comm, grains, domain, rank, c.first, c.end);
 }
 
 dcnn_shares dcnn_comm_shares(const dcnn_comm *comm, int64_t grains) {
@@ -68,7 +81,7 @@ static const int64_t *bounds_of(const dcnn_comm *comm, int64_t grains) {
     if (*known == grains) return bounds;
     bounds[0] = 0;
     for (int domain = 0; domain < comm->domain.count; domain++)
-        bounds[domain + 1] = end_of_domain(comm, grains, domain, bounds[domain]);
+        bounds[domain + 1] = grains_of_domain(comm, grains, domain).end;
     *known = grains;
     return bounds;
 }
@@ -86,7 +99,8 @@ dcnn_tree dcnn_comm_blocks_of_domains(const dcnn_comm *comm, int64_t grains, int
     return dcnn_tree_share(bounds[first], bounds[end] - bounds[first], grains);
 }
 
-size_t dcnn_comm_part_first(size_t count, int part, int parts) {
+/* First element of share `part` of `parts` of a vector, on a cache line of floats; the last share ends at `count`. */
+static size_t part_first(size_t count, int part, int parts) {
     return part == parts ? count : (size_t)((int64_t)count * part / parts) / 16 * 16;
 }
 
@@ -94,6 +108,6 @@ size_t dcnn_comm_part_first(size_t count, int part, int parts) {
  */
 void dcnn_comm_slice(const dcnn_comm *comm, size_t count, size_t *first, size_t *length) {
     const int rank = comm->domain.rank < comm->domain.rails ? comm->domain.rank : comm->domain.rails;
-    *first = dcnn_comm_part_first(count, rank, comm->domain.rails);
-    *length = rank == comm->domain.rails ? 0 : dcnn_comm_part_first(count, rank + 1, comm->domain.rails) - *first;
+    *first = part_first(count, rank, comm->domain.rails);
+    *length = rank == comm->domain.rails ? 0 : part_first(count, rank + 1, comm->domain.rails) - *first;
 }

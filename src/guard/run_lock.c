@@ -131,7 +131,7 @@ static bool same_holder(const holder *a, const holder *b) {
 
 /* "process 4711 on n2 (Slurm job 17), since 2026-11-25 06:30:12" */
 static const char *holder_text(const holder *h, char text[512]) {
-    if (h->process == 0) return "a process that did not write its name";
+    if (h->process == 0) return "an unnamed process";
     snprintf(text, 512, "process %lld on %s%s%s%s, since %s", (long long)h->process, h->host,
              h->job[0] ? " (Slurm job " : "", h->job, h->job[0] ? ")" : "", h->since);
     return text;

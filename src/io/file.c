@@ -57,7 +57,7 @@ static dcnn_status hash_file(int descriptor, const char *path, uint64_t offset, 
         size_t want = end - offset < BLOCK_BYTES ? (size_t)(end - offset) : BLOCK_BYTES, got;
         DCNN_TRY_DONE(read_at(descriptor, path, block, want, (off_t)offset, &got));
         if (got < want) {
-            status = DCNN_FAIL(DCNN_FAILURE, "%s: became shorter while it was read; try again", path);
+            status = DCNN_FAIL(DCNN_FAILURE, "%s: became shorter while it was being read; try again", path);
             goto done;
         }
         XXH3_64bits_update(hash, block, got);
@@ -151,7 +151,7 @@ static dcnn_status find_seal(int descriptor, const char *path, trailer *found) {
     const uint64_t size = (uint64_t)about.st_size;
     size_t length = size < TAIL_BYTES ? (size_t)size : TAIL_BYTES, got;
     DCNN_TRY(read_at(descriptor, path, tail, length, (off_t)(size - length), &got));
-    if (got < length) return DCNN_FAIL(DCNN_FAILURE, "%s: became shorter while it was read; try again", path);
+    if (got < length) return DCNN_FAIL(DCNN_FAILURE, "%s: became shorter while it was being read; try again", path);
     if (length < SEAL_BYTES) return DCNN_OK;
     const unsigned char *seal = tail + length - SEAL_BYTES;
     const bool magic = memcmp(seal, SEAL_MAGIC, sizeof SEAL_MAGIC) == 0, fields = read_fields(seal, size, found);
@@ -168,7 +168,7 @@ static dcnn_status find_seal(int descriptor, const char *path, trailer *found) {
         found->kind = DCNN_SEAL_BAD;
         return DCNN_FAIL(
             DCNN_BAD_INPUT,
-            "%s: damaged: its seal does not fit (the file was cut, lengthened or changed); use another copy", path);
+            "%s: damaged: its seal does not match (the file was cut, lengthened or changed); use another copy", path);
     }
     return DCNN_OK;
 }
@@ -206,7 +206,8 @@ dcnn_status dcnn_seal_verify(int descriptor, const char *path, dcnn_seal *seal, 
     DCNN_TRY(status);
     *seal = actual == found.checksum ? found.kind : DCNN_SEAL_BAD;
     if (*seal == DCNN_SEAL_BAD)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: damaged: its content does not fit its checksum; use another copy", path);
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: damaged: its content does not match its checksum; use another copy",
+                         path);
     if (checksum) *checksum = actual;
     return DCNN_OK;
 }

@@ -42,21 +42,21 @@ static const struct {
     [DCNN_KIND_TORCH] = {"a PyTorch file", "export its weights from Python first"},
     [DCNN_KIND_ZIP] = {"a zip archive", "a zip of one table is read by `dcnn prepare`; unpack any other first"},
     [DCNN_KIND_MAT] = {"a MATLAB file", prepare_takes},
-    [DCNN_KIND_TABLE] = {"a table of text", prepare_takes},
-    [DCNN_KIND_JSON] = {"a JSON text", "`dcnn train --model FILE` takes a Keras description of a network"},
-    [DCNN_KIND_TEXT] = {"a text", NULL},
+    [DCNN_KIND_TABLE] = {"a text table", prepare_takes},
+    [DCNN_KIND_JSON] = {"a JSON file", "`dcnn train --model FILE` takes a Keras description of a network"},
+    [DCNN_KIND_TEXT] = {"a text file", NULL},
     [DCNN_KIND_UTF16] = {"a text in UTF-16", "save it as UTF-8"},
     [DCNN_KIND_HTML] = {"a web page", "a download that failed often leaves one: look into it"},
     [DCNN_KIND_LFS] = {"a pointer of Git LFS", "`git lfs pull` brings the file that it stands for"},
-    [DCNN_KIND_PICKLE] = {"a Python pickle", "it may run code when it is read, so it is not: in Python, "
+    [DCNN_KIND_PICKLE] = {"a Python pickle", "reading it may run code, so dcnn does not: in Python, "
                                              "numpy.savez_compressed('data.npz', x_train=..., y_train=...)"},
     [DCNN_KIND_PARQUET] = {"a Parquet table", "save it as CSV"},
     [DCNN_KIND_TAR] = {"a tar archive", unpack_first},
-    [DCNN_KIND_PACKED] = {"a packed file", unpack_first},
+    [DCNN_KIND_PACKED] = {"a compressed file", unpack_first},
     [DCNN_KIND_PDF] = {"a PDF document", NULL},
     [DCNN_KIND_ONNX] = {"an ONNX model", NULL},
     [DCNN_KIND_SAFETENSORS] = {"a safetensors file",
-                               "it has weights alone: `dcnn train --model NET.json --weights FILE` takes it"},
+                               "it holds only weights: `dcnn train --model NET.json --weights FILE` takes it"},
     [DCNN_KIND_PROGRAM] = {"a program", NULL},
 };
 

@@ -45,19 +45,24 @@ static void *map_file(const char *aside, size_t bytes) {
     return memory == MAP_FAILED ? NULL : memory;
 }
 
+static dcnn_status fail_room(const char *aside, const char *name, size_t bytes) {
+    return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory: %.1f MiB are needed, and there is no room for them%s", name,
+                     (double)bytes / (1 << 20), aside ? ", neither in memory nor beside the data set" : "");
+}
+
 dcnn_status dcnn_spill_take(const char *aside, const char *name, size_t bytes, void **memory, size_t *mapped) {
     *mapped = 0;
     *memory = aside && bytes >= WORTH_SPILLING ? map_file(aside, bytes) : NULL;
     if (*memory) *mapped = bytes;
     if (!*memory) *memory = malloc(bytes > 0 ? bytes : 1);
-    return *memory ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for %zu bytes", name, bytes);
+    return *memory ? DCNN_OK : fail_room(aside, name, bytes);
 }
 
 dcnn_status dcnn_spill_grow(const char *aside, const char *name, size_t used, size_t bytes, void **memory,
                             size_t *mapped) {
     if (*mapped == 0 && (!aside || bytes < WORTH_SPILLING)) {
         void *longer = realloc(*memory, bytes > 0 ? bytes : 1);
-        if (!longer) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for %zu bytes", name, bytes);
+        if (!longer) return fail_room(aside, name, bytes);
         *memory = longer;
         return DCNN_OK;
     }
@@ -87,8 +92,9 @@ void dcnn_spill_release(void *memory, size_t mapped) {
         free(memory);
 }
 
-/* A page of zeros stands behind the file's last one, which has them itself unless the file fills it. */
-bool dcnn_spill_map(int descriptor, size_t length, void **memory, size_t *mapped) {
+/* Maps a whole file for reading, a NUL behind it: a page of zeros stands behind the file's last one, which has them
+ * itself unless the file fills it. */
+static bool map_whole(int descriptor, size_t length, void **memory, size_t *mapped) {
     const size_t page = (size_t)sysconf(_SC_PAGESIZE), all = (length / page + 1) * page;
     char *room = mmap(NULL, all, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (room == MAP_FAILED) return false;
@@ -141,7 +147,7 @@ dcnn_status dcnn_spill_read(const char *aside, const char *path, void **memory, 
     bool is_mapped = false;
     if (large && !packed && about.st_size >= WORTH_SPILLING) {
         *length = (size_t)about.st_size;
-        is_mapped = dcnn_spill_map(file, *length, memory, mapped);
+        is_mapped = map_whole(file, *length, memory, mapped);
     }
     if (file >= 0) close(file);
     if (is_mapped) return DCNN_OK;

@@ -25,11 +25,8 @@ dcnn_status dcnn_spill_grow(const char *aside, const char *name, size_t used, si
 /** Lets pages go from this process's memory that are not looked at for now; they stay in their file. *Local.* */
 void dcnn_spill_forget(void *memory, size_t mapped);
 
-/** Ends it; also of files that dcnn_spill_map() mapped. *Local.* */
+/** Ends it; also of files that were mapped. *Local.* */
 void dcnn_spill_release(void *memory, size_t mapped);
-
-/** Maps a whole file for reading, a NUL behind it. *Local.* @return false: that cannot be */
-bool dcnn_spill_map(int descriptor, size_t length, void **memory, size_t *mapped);
 
 /**
  * A whole file, unpacked if it is gzipped, a NUL behind it: large plain ones are mapped, large packed ones spilled.

@@ -91,8 +91,8 @@ static dcnn_status inflate_members(z_stream *stream, const buffer *packed, buffe
             used += zeros_from(packed, used);
             if (used == packed->length) return DCNN_OK;
             if (!is_gzip(packed->bytes + used, packed->length - used))
-                return DCNN_FAIL(DCNN_BAD_INPUT, "%s: damaged gzip: %zu bytes that do not belong there at its end",
-                                 path, packed->length - used);
+                return DCNN_FAIL(DCNN_BAD_INPUT, "%s: damaged gzip: %zu extra bytes at its end", path,
+                                 packed->length - used);
             inflateReset(stream);
         } else if (result == Z_MEM_ERROR) {
             return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory while unpacking", path);

@@ -74,6 +74,43 @@ void dcnn_input_scale(int channels, const double *mean, const double *std, float
     }
 }
 
+/* --- networks of keras.applications: preprocess_input() of each --------------------------------------------------- */
+
+typedef struct family {
+    const char *name; /* how the names that Keras gives such models begin */
+    enum { TO_ONE, IMAGENET, BLUE_FIRST } wants;
+} family;
+
+/* The longest first where one begins another. MobileNetV3, EfficientNet and ConvNeXt scale bytes in layers of their
+ * own. */
+static const family families[] = {
+    {"mobilenet_", TO_ONE},          {"mobilenetv2_", TO_ONE}, {"xception", TO_ONE},     {"inception_v3", TO_ONE},
+    {"inception_resnet_v2", TO_ONE}, {"nasnet_", TO_ONE},      {"resnet50v2", TO_ONE},   {"resnet101v2", TO_ONE},
+    {"resnet152v2", TO_ONE},         {"densenet", IMAGENET},   {"resnet50", BLUE_FIRST}, {"resnet101", BLUE_FIRST},
+    {"resnet152", BLUE_FIRST},       {"vgg16", BLUE_FIRST},    {"vgg19", BLUE_FIRST},
+};
+
+static const family *family_of(const dcnn_net *net) {
+    for (size_t i = 0; net->nodes[0].shape.c == 3 && i < sizeof families / sizeof *families; i++)
+        if (strncmp(net->name, families[i].name, strlen(families[i].name)) == 0) return &families[i];
+    return NULL;
+}
+
+/* By its name, which is a guess and told; false: the name says nothing that dcnn can do. */
+static bool take_family(const dcnn_net *net, dcnn_input *input) {
+    static const double mean[3] = {0.485, 0.456, 0.406}, std[3] = {0.229, 0.224, 0.225};
+    const family *f = family_of(net);
+    if (f == NULL || f->wants == BLUE_FIRST) return false;
+    for (int c = 0; c < 3; c++) {
+        input->mean[c] = f->wants == TO_ONE ? 0.5 : mean[c];
+        input->std[c] = f->wants == TO_ONE ? 0.5 : std[c];
+    }
+    snprintf(input->told, sizeof input->told,
+             "%s, as keras.applications has it for networks named '%.40s' (--scale, --mean, --std decide otherwise)",
+             f->wants == TO_ONE ? "byte / 127.5 - 1" : "(byte / 255 - mean) / std of ImageNet", net->name);
+    return true;
+}
+
 dcnn_status dcnn_input_choose(const dcnn_checkpoint *model, const dcnn_input_given *given, const double *data_mean,
                               const double *data_std, dcnn_input *input) {
     const int channels = model->net->nodes[0].shape.c;
@@ -94,16 +131,18 @@ dcnn_status dcnn_input_choose(const dcnn_checkpoint *model, const dcnn_input_giv
         return DCNN_OK;
     }
     input->from_model = model->normalised;
-    if (model->normalised) return DCNN_OK;
+    if (model->normalised || take_family(model->net, input)) return DCNN_OK;
     if (data_mean == NULL)
         return DCNN_FAIL(
             DCNN_BAD_INPUT,
-            "the model file does not say which images it expects (another program wrote it): say how bytes become "
-            "its input, as --scale 0.00392157 for x / 255, or --mean and --std of x / 255");
-    snprintf(
-        input->told, sizeof input->told,
-        "standardised by the data set's mean %s and deviation %s, for the model file names none; a model of x / 255 "
-        "wants --scale 0.00392157",
-        list_text(channels, data_mean, mean), list_text(channels, data_std, std));
+            "the model file does not say which images it expects (another program wrote it): say how bytes become its "
+            "input, with --scale 0.00392157 for x / 255, or with --mean and --std of x / 255");
+    snprintf(input->told, sizeof input->told,
+             "standardised by the data set's mean %s and deviation %s, for the model file names none; %s",
+             list_text(channels, data_mean, mean), list_text(channels, data_std, std),
+             family_of(model->net)
+                 ? "keras.applications' weights for it want blue, green, red less their means, which dcnn "
+                   "cannot give: its first layers must be trained anew"
+                 : "a model of x / 255 wants --scale 0.00392157");
     return DCNN_OK;
 }

@@ -16,7 +16,7 @@ typedef struct dcnn_input_given {
 typedef struct dcnn_input {
     double mean[DCNN_MAX_CHANNELS], std[DCNN_MAX_CHANNELS];
     bool from_model; /**< the file itself says so: there is nothing to tell */
-    char told[320];
+    char told[360];
 } dcnn_input;
 
 /** What that is of each byte: byte * scale + shift. A deviation of 0 (constant images) counts as 1. *Local.*
@@ -28,7 +28,7 @@ bool dcnn_net_takes_bytes(const dcnn_net *net);
 
 /**
  * Decides. In this order: what is given; a Rescaling or Normalization in front of the net; mean and std that the model
- * file carries; those of the data set. *Local.*
+ * file carries; what keras.applications has for networks of its name; those of the data set. *Local.*
  * @param model      of the file; its net, mean and std are read
  * @param given      or NULL
  * @param data_mean  [channels] of the data set, with data_std; NULL: there is none

@@ -44,7 +44,7 @@ static dcnn_status read_weights(hid_t file, const char *path, const dcnn_net *ne
             const dcnn_node *node = &net->nodes[i];
             snprintf(place, sizeof place, "%s/vars/%d", node->path, j);
             if (!dcnn_h5_has(file, place))
-                return DCNN_FAIL(DCNN_BAD_INPUT, "%s: layer '%s': its weight '%s' is not there (%s)", path, node->name,
+                return DCNN_FAIL(DCNN_BAD_INPUT, "%s: layer '%s': its weight '%s' is missing (%s)", path, node->name,
                                  node->params[j].name, place);
             DCNN_TRY(check_shape(file, place, path, node, &node->params[j]));
             DCNN_TRY(read_values(file, place, &node->params[j], dcnn_net_values(net, &node->params[j])));
@@ -112,11 +112,13 @@ static dcnn_status read_member(zip_t *zip, const char *path, const char *name, c
     zip_stat_t stat;
     *bytes = NULL;
     if (zip_stat(zip, name, 0, &stat) != 0 || stat.size > MOST_BYTES)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: a zip without %s: no model that Keras saved", path, name);
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: a zip without %s: not a model that Keras saved", path, name);
     *length = (size_t)stat.size;
     zip_file_t *member = zip_fopen(zip, name, 0);
     char *read = malloc(*length + 1);
     zip_int64_t got = member && read ? zip_fread(member, read, *length) : -1;
+    char rest;
+    if (got >= 0 && zip_fread(member, &rest, 1) != 0) got = -1; /* the checksum is compared at the end */
     if (member && zip_fclose(member) != 0) got = -1;
     if (got != (zip_int64_t)*length) {
         free(read);
@@ -135,8 +137,9 @@ static dcnn_status read_json_member(zip_t *zip, const char *path, const char *na
     DCNN_TRY(read_member(zip, path, name, &text, &length));
     const dcnn_status status = dcnn_json_parse(text, length, 0, json, &error);
     free(text);
-    return status != DCNN_BAD_INPUT ? status
-                                    : DCNN_FAIL(DCNN_BAD_INPUT, "%s: its %s is no JSON: %s", path, name, error.text);
+    return status != DCNN_BAD_INPUT
+               ? status
+               : DCNN_FAIL(DCNN_BAD_INPUT, "%s: its %s is not valid JSON: %s", path, name, error.text);
 }
 
 static dcnn_status read_archive(zip_t *zip, const char *path, dcnn_checkpoint *into) {

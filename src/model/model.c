@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "base/json.h"
+#include "io/kind.h"
 
 void dcnn_checkpoint_free(dcnn_checkpoint *checkpoint) {
     dcnn_net_free(checkpoint->net);
@@ -42,6 +43,11 @@ dcnn_status dcnn_description_read(const char *path, json_t **description) {
     *description = NULL;
     DCNN_TRY(dcnn_file_read(path, &text, &length));
     json_t *read;
+    const dcnn_kind_id kind = length > 0 ? dcnn_kind_of_bytes(text, length) : DCNN_KIND_EMPTY;
+    if (kind != DCNN_KIND_JSON && kind != DCNN_KIND_TEXT && kind != DCNN_KIND_TABLE && kind != DCNN_KIND_EMPTY) {
+        free(text);
+        return dcnn_kind_fail(path, kind, "a model (Keras' .keras, .h5 or .json, or ONNX)");
+    }
     const dcnn_status status = dcnn_json_parse((const char *)text, length, JSON_REJECT_DUPLICATES, &read, &error);
     free(text);
     if (status == DCNN_FAILURE) return status;

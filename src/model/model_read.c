@@ -131,7 +131,7 @@ static dcnn_status read_tensor(const reader *from, hid_t group, const char *name
     dcnn_status status = dcnn_h5_shape(group, name, &found_rank, found);
     if (status == DCNN_OK && (found_rank != rank || memcmp(found, wanted, (size_t)rank * sizeof *wanted) != 0)) {
         char is[160], should[160];
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: layer '%s': %s '%s' has shape %s, the model needs %s", from->path,
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: layer '%s': %s '%s' has shape %s, but the model needs %s", from->path,
                          node->name, role, param->name, shape_text(found_rank, found, is),
                          shape_text(rank, wanted, should));
     }
@@ -146,7 +146,7 @@ static dcnn_status fail_count(const reader *from, const dcnn_node *node, int fou
         if (i > 0) strcat(needed, ", ");
         strcat(needed, node->params[i].name);
     }
-    return DCNN_FAIL(DCNN_BAD_INPUT, "%s: layer '%s': the file has %d weights, the model needs %d (%s)", from->path,
+    return DCNN_FAIL(DCNN_BAD_INPUT, "%s: layer '%s': the file has %d weights, but the model needs %d (%s)", from->path,
                      node->name, found, node->param_count, needed);
 }
 
@@ -258,8 +258,8 @@ static dcnn_status read_moment_tensors(const reader *from, hid_t group, const na
         }
     }
     if (next != list->count)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: has %d optimizer weights, the model needs %d", from->path, list->count,
-                         next);
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: has %d optimizer weights, but the model needs %d", from->path,
+                         list->count, next);
     return DCNN_OK;
 }
 
@@ -320,8 +320,8 @@ static dcnn_status read_normalisation(const reader *from, hid_t group) {
     const int channels = into->net->nodes[0].shape.c;
     if (!dcnn_h5_attribute_has(group, "mean")) return DCNN_OK;
     if (channels > DCNN_MAX_CHANNELS)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: a mean for %d channels is impossible; there are at most %d", from->path,
-                         channels, DCNN_MAX_CHANNELS);
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: has means of %d channels; at most %d are supported", from->path, channels,
+                         DCNN_MAX_CHANNELS);
     DCNN_TRY(dcnn_h5_attribute_read(group, "mean", DCNN_H5_DOUBLE, channels, into->mean));
     DCNN_TRY(dcnn_h5_attribute_read(group, "std", DCNN_H5_DOUBLE, channels, into->std));
     for (int i = 0; i < channels; i++)
@@ -337,12 +337,13 @@ static dcnn_status read_class_names(const reader *from, hid_t group) {
     name_list list = {0};
     if (!dcnn_h5_has(group, "class_names")) return DCNN_OK;
     DCNN_TRY(dcnn_h5_strings_read(group, "class_names", &list.count, &list.names));
-    if (list.count != into->class_count) {
-        dcnn_status status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: names %d classes, its model has %d", from->path, list.count,
-                                       into->class_count);
+    if (list.count != into->class_count && list.count != into->net->output_count) {
+        dcnn_status status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: names %d classes, but its model has %d", from->path,
+                                       list.count, into->class_count);
         free_list(&list);
         return status;
     }
+    into->class_count = list.count;
     for (int i = 0; i < list.count; i++) dcnn_text_clean(list.names[i]);
     into->class_names = list.names;
     return DCNN_OK;

@@ -177,8 +177,7 @@ static dcnn_status write_own(hid_t group, const dcnn_checkpoint *from) {
     DCNN_TRY(write_progress(group, &from->progress));
     if (from->normalised) {
         if (channels > DCNN_MAX_CHANNELS)
-            return DCNN_FAIL(DCNN_USAGE, "a mean for %d channels is impossible; there are at most %d", channels,
-                             DCNN_MAX_CHANNELS);
+            return DCNN_FAIL(DCNN_USAGE, "means of %d channels; at most %d are supported", channels, DCNN_MAX_CHANNELS);
         DCNN_TRY(dcnn_h5_attribute_write(group, "mean", DCNN_H5_DOUBLE, channels, from->mean));
         DCNN_TRY(dcnn_h5_attribute_write(group, "std", DCNN_H5_DOUBLE, channels, from->std));
     }

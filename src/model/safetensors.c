@@ -144,8 +144,8 @@ static dcnn_status read_weights(const reader *from, dcnn_net *net) {
         }
     const size_t there = json_object_size(from->header) - (json_object_get(from->header, metadata_key) ? 1 : 0);
     if (there == taken) return DCNN_OK;
-    return DCNN_FAIL(DCNN_BAD_INPUT, "%s: has %zu weights, the model needs %zu: it is another model's", from->path,
-                     there, taken);
+    return DCNN_FAIL(DCNN_BAD_INPUT, "%s: has %zu weights, but the model needs %zu: it belongs to another model",
+                     from->path, there, taken);
 }
 
 /* Lists are texts there. */
@@ -175,7 +175,7 @@ dcnn_status dcnn_safetensors_read(const char *path, dcnn_checkpoint *checkpoint)
     memcpy(&header, bytes, length < LENGTH_BYTES ? 0 : LENGTH_BYTES);
     if (length < LENGTH_BYTES || header > MOST_HEADER_BYTES || header > length - LENGTH_BYTES) {
         free(bytes);
-        return fail_damaged(path, "its header is longer than the file, or it is no safetensors file");
+        return fail_damaged(path, "its header is longer than the file, or it is not a safetensors file");
     }
     dcnn_status status =
         dcnn_json_parse((const char *)bytes + LENGTH_BYTES, (size_t)header, JSON_REJECT_DUPLICATES, &from.header, NULL);
@@ -183,7 +183,7 @@ dcnn_status dcnn_safetensors_read(const char *path, dcnn_checkpoint *checkpoint)
     from.bytes = length - LENGTH_BYTES - (size_t)header;
     if (status != DCNN_FAILURE)
         status = json_is_object(from.header) ? read_weights(&from, checkpoint->net)
-                                             : fail_damaged(path, "its header is no JSON object");
+                                             : fail_damaged(path, "its header is not a JSON object");
     if (status == DCNN_OK) status = read_metadata(&from, checkpoint);
     json_decref(from.header);
     free(bytes);

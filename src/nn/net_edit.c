@@ -34,7 +34,7 @@ static const char *names_text(const dcnn_net *net, char text[400]) {
 
 static dcnn_status fail_match(const dcnn_net *net, const char *option, const char *pattern) {
     char names[400];
-    return DCNN_FAIL(DCNN_BAD_INPUT, "--%s %s: no layer with weights is named so; there are %s", option, pattern,
+    return DCNN_FAIL(DCNN_BAD_INPUT, "--%s %s: no layer with weights has this name; there are %s", option, pattern,
                      names_text(net, names));
 }
 
@@ -65,10 +65,11 @@ static dcnn_status freeze(const dcnn_net *net, const char *text, json_t *descrip
     return DCNN_OK;
 }
 
+/* What the model's file froze behind `end` is trained again: so a second phase follows the first. */
 static void freeze_before(const dcnn_net *net, int end, json_t *description) {
-    for (int i = 0; i < end; i++)
+    for (int i = 0; i < net->node_count; i++)
         if (net->nodes[i].param_count > 0)
-            json_object_set_new(config_of(description, net->nodes[i].name), "trainable", json_false());
+            json_object_set_new(config_of(description, net->nodes[i].name), "trainable", json_boolean(i >= end));
 }
 
 static dcnn_status freeze_below(const dcnn_net *net, const char *name, json_t *description) {
@@ -116,12 +117,13 @@ static dcnn_status replace_head(const dcnn_net *net, const dcnn_net_edit *edit, 
         const dcnn_activation_kind kind = node->layer->activation(node).kind;
         if (i > head && edit->head_numbers && kind != DCNN_LINEAR && node->layer != &dcnn_layer_activation)
             return DCNN_FAIL(DCNN_BAD_INPUT,
-                             "--replace-head: behind the last Dense stands '%s' (%s), which gives no "
-                             "numbers",
+                             "--replace-head: the layer '%s' (%s) after the last Dense does not give numbers",
                              node->name, node->layer->class_name);
         if (edit->head_numbers && json_object_get(config, "activation"))
             json_object_set_new(config, "activation", json_string("linear"));
-        else if (kind == DCNN_SIGMOID)
+        else if (edit->head_labels && kind == DCNN_SOFTMAX && json_object_get(config, "activation"))
+            json_object_set_new(config, "activation", json_string("sigmoid"));
+        else if (!edit->head_labels && kind == DCNN_SIGMOID)
             json_object_set_new(config, "activation", json_string("softmax"));
     }
     json_t *config = config_of(description, net->nodes[head].name);
@@ -156,10 +158,10 @@ dcnn_status dcnn_net_edit_apply(const dcnn_net_edit *edit, dcnn_net **net) {
     if (edit->head_units > 0) DCNN_TRY(find_head(from, &head));
     json_t *description = dcnn_net_describe(from);
     dcnn_status status = DCNN_OK;
+    if (edit->freeze_below) status = freeze_below(from, edit->freeze_below, description);
+    if (status == DCNN_OK && edit->train_last > 0) status = train_last(from, edit->train_last, description);
     for (int i = 0; i < edit->freeze.count && status == DCNN_OK; i++)
         status = freeze(from, edit->freeze.text[i], description);
-    if (status == DCNN_OK && edit->freeze_below) status = freeze_below(from, edit->freeze_below, description);
-    if (status == DCNN_OK && edit->train_last > 0) status = train_last(from, edit->train_last, description);
     if (status == DCNN_OK && head >= 0) status = replace_head(from, edit, head, description);
     if (status == DCNN_OK) status = make_anew(edit, from, description, head, &to);
     json_decref(description);

@@ -13,13 +13,14 @@ typedef struct dcnn_patterns {
 
 /** What is to be changed. Zeroed: nothing. */
 typedef struct dcnn_net_edit {
-    dcnn_patterns freeze; /**< layers whose weights stay as they are */
-    const char
-        *freeze_below; /**< so do those of all layers before this one, in the model's order; NULL: none. Borrowed */
-    int train_last;    /**< so do those of all but so many layers with weights at its end; 0: none */
-    int head_units;    /**< of the last Dense, or Conv2D of one position, which gets new weights; 0: it stays */
-    bool head_numbers; /**< it gives numbers (no activation), not classes (softmax where it had a sigmoid) */
-    uint64_t seed;     /**< of its weights */
+    dcnn_patterns freeze;     /**< layers whose weights stay as they are */
+    const char *freeze_below; /**< so do those of all layers before this one, in the model's order, while it and those
+                                          behind it are trained, whatever the model says; NULL: none. Borrowed */
+    int train_last;           /**< so do those of all but so many layers with weights at its end, likewise; 0: none */
+    int head_units;           /**< of the last Dense, or Conv2D of one position, which gets new weights; 0: it stays */
+    bool head_numbers;        /**< it gives numbers (no activation), not classes (softmax where it had a sigmoid) */
+    bool head_labels;         /**< it gives labels, each of which a sample may have (a sigmoid where it had softmax) */
+    uint64_t seed;            /**< of its weights */
 } dcnn_net_edit;
 
 /**

@@ -87,7 +87,7 @@ static dcnn_status choose_name(const dcnn_net *net, const char *given, const cha
     if (is_taken(net, given)) return DCNN_FAIL(DCNN_BAD_INPUT, "two layers are named '%s'", given);
     snprintf(name, DCNN_NAME_BYTES, "%s", given);
     if (dcnn_text_clean(name))
-        return DCNN_FAIL(DCNN_BAD_INPUT, "layer name '%s' has control characters, or bytes that are no UTF-8", name);
+        return DCNN_FAIL(DCNN_BAD_INPUT, "layer name '%s' has control characters, or bytes that are not UTF-8", name);
     return DCNN_OK;
 }
 
@@ -234,8 +234,8 @@ static dcnn_status add_node(reader *r, const json_t *item, int input_count, cons
     const char *activation = json_string_value(json_object_get(config, "activation"));
     if (r->keras2 && activation && strcmp(activation, "hard_sigmoid") == 0)
         return DCNN_FAIL(DCNN_BAD_INPUT,
-                         "layer '%s': hard_sigmoid of Keras 2 (0.2 x + 0.5) is another function than that of Keras 3 "
-                         "(x / 6 + 0.5), which is the one that dcnn has",
+                         "layer '%s': hard_sigmoid of Keras 2 (0.2 x + 0.5) differs from that of Keras 3 (x / 6 + "
+                         "0.5), which is the one that dcnn has",
                          node->name);
     DCNN_TRY(layer->parse(node, config));
     DCNN_TRY(build_node(r, node, input));
@@ -324,7 +324,7 @@ static dcnn_status fail_graph(const call *c, const char *what) {
 static dcnn_status add_input(const graph *g, call *c, const json_t *history) {
     const int from = find_call(g, json_string_value(json_array_get(history, 0)),
                                (int)json_integer_value(json_array_get(history, 1)));
-    if (from < 0) return fail_graph(c, "name a layer that is not there");
+    if (from < 0) return fail_graph(c, "name a layer that does not exist");
     if (json_integer_value(json_array_get(history, 2)) != 0)
         return fail_graph(c, "name a second output; dcnn takes layers and models of one");
     if (c->input_count == DCNN_MAX_INPUTS) return fail_graph(c, "name more than 16 values");
@@ -399,7 +399,7 @@ static dcnn_status find_end(const graph *g, const json_t *config, const char *ke
         return DCNN_FAIL(DCNN_BAD_INPUT, "the model has %zu \"%s\": dcnn takes models of one input and one output",
                          json_array_size(ends), key);
     *at = find_call(g, json_string_value(json_array_get(end, 0)), (int)json_integer_value(json_array_get(end, 1)));
-    if (*at < 0) return DCNN_FAIL(DCNN_BAD_INPUT, "the model's \"%s\" name a layer that is not there", key);
+    if (*at < 0) return DCNN_FAIL(DCNN_BAD_INPUT, "the model's \"%s\" name a layer that does not exist", key);
     return DCNN_OK;
 }
 

@@ -56,10 +56,9 @@ static void forget_best(dcnn_trainer *t, const char *path, best_file found) {
                   "its place",
                   path, (long long)p->best_epoch);
     else if (found != BEST_LATER) /* else the epochs from here on make it again, bit by bit */
-        dcnn_warn(
-            "%s: missing, damaged or not of this run, whose best epoch was %lld: the best is now looked for among "
-            "the epochs from here on",
-            path, (long long)p->best_epoch);
+        dcnn_warn("%s: missing, damaged or not of this run, whose best epoch was %lld: the best epoch is now looked "
+                  "for from here on",
+                  path, (long long)p->best_epoch);
     p->best_epoch = at_end ? p->epoch : 0;
     if (!at_end) p->best_correct = -1;
     if (!at_end) p->best_loss = INFINITY;
@@ -67,7 +66,7 @@ static void forget_best(dcnn_trainer *t, const char *path, best_file found) {
 
 static dcnn_status settle_best(dcnn_trainer *t) {
     dcnn_progress *p = &t->state.progress;
-    best_file found;
+    best_file found = BEST_ANOTHER;
     if (p->best_epoch == 0) return DCNN_OK;
     char *path = dcnn_path_join(t->run->folder, DCNN_RUN_BEST);
     dcnn_status status = path ? look(t, path, &found) : DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");

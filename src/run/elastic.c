@@ -74,7 +74,7 @@ static dcnn_status open_anew(dcnn_trainer *old, dcnn_trainer **out) {
     dcnn_trainer *t = *out;
     memcpy(dcnn_engine_gradient(t->engine), dcnn_engine_gradient(old->engine),
            t->state.net->param_count * sizeof(float));
-    t->step_samples = old->step_samples;
+    t->last = old->last;
     t->pace = old->pace;
     return DCNN_OK;
 }

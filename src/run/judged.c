@@ -2,14 +2,16 @@
 /* judged.c — see judged.h. */
 #include "run/judged.h"
 
+#include "run/data/feeds.h"
+
 /* A pass over the training images as they are. */
 static dcnn_status make_statistics(dcnn_trainer *t) {
-    const dcnn_epoch_feed feed = {.loader = &t->loader,
+    const dcnn_epoch_feed feed = {.loader = &t->data.loader,
                                   .kernels = dcnn_engine_kernels(t->engine),
-                                  .sampler = &t->sampler,
+                                  .sampler = &t->data.sampler,
                                   .epoch = (uint32_t)t->state.progress.epoch,
                                   .unordered = true};
-    return dcnn_engine_statistics(t->engine, t->sampler.count, feed.epoch, dcnn_feed_of_epoch(&feed));
+    return dcnn_engine_statistics(t->engine, t->data.sampler.count, feed.epoch, dcnn_feed_of_epoch(&feed));
 }
 
 dcnn_status dcnn_trainer_judge(dcnn_trainer *t) {

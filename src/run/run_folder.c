@@ -36,6 +36,7 @@ static bool exists(const char *path) {
 static dcnn_status find(const char *folder, const char *name, bool *found) {
     struct stat info;
     char *path = dcnn_path_join(folder, name);
+    *found = false;
     if (path == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
     *found = stat(path, &info) == 0;
     dcnn_status status = DCNN_OK;
@@ -116,7 +117,9 @@ static dcnn_status set_aside(const char *path) {
     return status;
 }
 
-dcnn_status dcnn_checkpoint_newest(const char *folder, char **path) {
+/* The newest whole checkpoint; those that are proven damaged are renamed *.bad with a warning. *path NULL: there is
+ * none. Where something could not be read, that is a failure, and nothing is changed. */
+static dcnn_status find_newest(const char *folder, char **path) {
     listing found;
     *path = NULL;
     dcnn_status status = list_checkpoints(folder, &found);
@@ -253,7 +256,7 @@ static dcnn_status clear_folder(const char *folder, bool resume, bool overwrite)
     DCNN_TRY(find(folder, REMOVED, &removing));
     DCNN_TRY(find_run(folder, &found));
     if (removing && !overwrite)
-        dcnn_warn("%s: a start with --overwrite was killed while it removed the run there: going on with that", folder);
+        dcnn_warn("%s: a start with --overwrite was killed while it was removing this run: finishing that", folder);
     if (removing || (found && overwrite)) return remove_run(folder);
     if (!found || resume) return DCNN_OK;
     return DCNN_FAIL(
@@ -374,7 +377,7 @@ static dcnn_status settle(const char *data, const char *folder, bool resume, boo
     dcnn_status status = checkpoints ? dcnn_folder_create(checkpoints) : DCNN_FAIL(DCNN_FAILURE, "out of memory");
     free(checkpoints);
     DCNN_TRY(status);
-    return resume ? dcnn_checkpoint_newest(run->folder, &run->checkpoint) : DCNN_OK;
+    return resume ? find_newest(run->folder, &run->checkpoint) : DCNN_OK;
 }
 
 /* Rank 0's string to all; NULL stays NULL. */

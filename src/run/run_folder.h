@@ -14,11 +14,6 @@ char *dcnn_path_join(const char *folder, const char *name);
 /** FOLDER/checkpoints/step-NNNNNNNN.h5, malloc'd. *Local.* */
 char *dcnn_checkpoint_path(const char *folder, int64_t step);
 
-/** The newest whole checkpoint; those that are proven damaged are renamed *.bad with a warning. *path NULL: there is
- * none. *Local.* @return DCNN_OK; DCNN_FAILURE: it cannot be told, for something could not be read; nothing is changed
- */
-dcnn_status dcnn_checkpoint_newest(const char *folder, char **path);
-
 /** Removes all but the newest `keep` checkpoints. Failures are no matter. *Local.* */
 void dcnn_checkpoint_prune(const char *folder, int keep);
 

@@ -5,10 +5,11 @@
 
 #include "engine/engine.h"
 #include "engine/evaluator.h"
-#include "run/data/feeds.h"
 #include "run/metrics.h"
 #include "run/run_folder.h"
+#include "run/data/task.h"
 #include "run/trace.h"
+#include "run/training_data.h"
 
 /* What an elastic run takes back when a rank is lost; see elastic.h. */
 typedef struct dcnn_memory {
@@ -34,20 +35,21 @@ typedef struct dcnn_pace {
     double started_s; /* dcnn_now_s() minus the time of earlier starts */
 } dcnn_pace;
 
+/* The last step. */
+typedef struct dcnn_last_step {
+    int64_t samples;
+    double rate;     /* its learning rate; 0: there was none yet */
+    int stop_signal; /* that some rank wants to end for; see signals.h */
+} dcnn_last_step;
+
 typedef struct dcnn_trainer {
     dcnn_comm *comm;
     const dcnn_train_options *options; /* borrowed; `augment` may change between steps */
     const dcnn_run *run;
-    dcnn_dataset dataset;
-    dcnn_loader loader;
-    int first_node; /* whose output the loader has instead of images (data/features.h); 0: images */
-    dcnn_sampler sampler;
+    dcnn_training_data data;
+    dcnn_task task;
     dcnn_engine *engine;
     dcnn_evaluator *evaluator;
-    char *augment_scratch; /* [threads][augment_scratch_bytes] */
-    size_t augment_scratch_bytes;
-    int64_t *class_first; /* [classes + 1] the sampler's, or NULL */
-    float *class_weights; /* [classes], or NULL: 1 each */
     dcnn_ending ending;
     dcnn_trace *trace;       /* or NULL */
     dcnn_checkpoint state;   /* what a checkpoint holds is what a run is; net, moments and average are the engine's */
@@ -56,9 +58,7 @@ typedef struct dcnn_trainer {
     bool exchanged;          /* the averaged ones are in it; see judged.h */
     dcnn_notes notes;
     dcnn_pace pace;
-    int64_t step_samples; /* of the last step */
-    double rate;          /* its learning rate */
-    int stop_signal;      /* that some rank wants to end for; see signals.h */
+    dcnn_last_step last;
 } dcnn_trainer;
 
 /**
@@ -66,7 +66,7 @@ typedef struct dcnn_trainer {
  * @param run       borrowed; its data set is read unless there are images
  * @param from      the checkpoint to go on from, or NULL
  * @param options   borrowed
- * @param images  NULL, or labelled images that are the split "train" instead (pixels and labels on rank 0, the
+ * @param images    NULL, or labelled images that are the split "train" instead (pixels and labels on rank 0, the
  *                  rest on every rank)
  * @param classes   of the images
  * @param trainer   out; free with dcnn_trainer_close(), after a failure too

@@ -32,6 +32,9 @@ dcnn_status dcnn_sources_targets(const dcnn_sources *sources, int *width, const 
 }
 
 static dcnn_status check_labels(const dcnn_source *s) {
+    if (!s->labels && !s->from_table && s->role != DCNN_ROLE_POOL)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: has no labels; say %s once more for the file that holds them", s->name,
+                         s->role == DCNN_ROLE_VALIDATION ? "--validation" : "--test");
     if (!s->labels)
         return DCNN_FAIL(DCNN_BAD_INPUT,
                          s->from_table ? "%s: has no column of labels; --label-column names it (--target-columns: "
@@ -127,7 +130,7 @@ static dcnn_status agree_on_numbers(dcnn_sources *sources, const dcnn_source_opt
                                     int64_t most, dcnn_names *classes) {
     if (most >= MOST_CLASSES)
         return DCNN_FAIL(DCNN_BAD_INPUT,
-                         "%s: its labels go up to %" PRId64 "; at most %d classes are possible. Is the label another "
+                         "%s: its labels go up to %" PRId64 "; at most %d classes are supported. Is the label another "
                          "column (--label-column)?",
                          sources->items[0].name, most, MOST_CLASSES);
     const int32_t shift = least == 1 ? 1 : 0;
@@ -140,7 +143,7 @@ static dcnn_status agree_on_numbers(dcnn_sources *sources, const dcnn_source_opt
             int32_t *label = &sources->items[i].labels[j];
             if (*label > most)
                 return DCNN_FAIL(DCNN_BAD_INPUT,
-                                 "%s: sample %" PRId64 " has label %d, the training labels end at %" PRId64,
+                                 "%s: sample %" PRId64 " has label %d, but the training labels end at %" PRId64,
                                  sources->items[i].name, j, *label, most);
             *label -= shift;
         }

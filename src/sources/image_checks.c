@@ -91,8 +91,8 @@ dcnn_status dcnn_image_checks_tell(dcnn_image_checks *checks, const int32_t *lab
         int64_t count;
         const char *one, *many;
     } lines[] = {{all.again, "image repeats another one exactly", "images repeat others exactly"},
-                 {all.across, "of these images is in two splits: what is learnt of it is tested on it",
-                  "of these images are in two splits: what is learnt of them is tested on them"},
+                 {all.across, "of these images is in two splits, so it is both trained on and tested on",
+                  "of these images are in two splits, so they are both trained on and tested on"},
                  {all.against, "of these images has two different labels", "of these images have two different labels"},
                  {checks->constant, "image is of one colour throughout", "images are of one colour throughout"},
                  {checks->blank, "image is nearly blank", "images are nearly blank"}};

@@ -160,7 +160,7 @@ static dcnn_status limit_pool(preparation *made) {
         dcnn_class_census_free(&census);
     }
     if (status == DCNN_OK && !fair)
-        tell(made, "the first images do not hold each class with its share: so many of each class are taken");
+        tell(made, "the first images do not have every class in its share: each class is limited instead");
     int64_t left = limit;
     for (int i = 0; i < made->sources.count && status == DCNN_OK; i++) {
         dcnn_source *s = &made->sources.items[i];
@@ -541,7 +541,7 @@ dcnn_status dcnn_dataset_prepare(int source_count, char *const sources[], const 
     DCNN_TRY_DONE(dcnn_sources_shape(&made.sources, &options->read, options->skip_broken, made.threads, &made.image,
                                      &made.broken));
     if (p->channels > DCNN_MAX_CHANNELS) {
-        status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: %d channels, at most %d are possible", sources[0], p->channels,
+        status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: %d channels; at most %d are supported", sources[0], p->channels,
                            DCNN_MAX_CHANNELS);
         goto done;
     }

@@ -42,5 +42,10 @@ prepare h5_pcam_train_x.h5 h5_pcam_train_y.h5
 prepare h5_pcam_train_x.h5
 prepare h5_pcam_train_y.h5
 prepare npz_unknown_names.npz
+prepare npz_medmnist.npz
+prepare npz_text_labels.npz
+dcnn info out.h5 | grep classes
+prepare npy_x.npy npy_y.npy --test npy_x.npy npy_y.npy
+prepare npy_x.npy npy_y.npy --test npy_x.npy --test npy_y.npy
 for kind in 0_to_1 signed nan complex objects; do prepare "npz_$kind.npz"; done
 prepare npy_x.npy npz_kmnist-train-labels.npz

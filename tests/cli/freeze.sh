@@ -14,6 +14,9 @@ for way in "--freeze-below dense" "--train-last 1" "--freeze 'conv*,batch*'"; do
     eval "dcnn train small.h5 --model first/best.h5 $way --run ways --overwrite ${how[*]}" >/dev/null
     hash_of ways/best.h5
 done | uniq | wc -l
+# what a first phase froze is trained in the second
+dcnn train small.h5 --model ways/best.h5 --freeze-below conv2d --run second "${how[@]}" >/dev/null
+dcnn info second/best.h5 | grep -c frozen
 try dcnn train small.h5 --model first/best.h5 --freeze-below conv3d --run none
 try dcnn train small.h5 --model first/best.h5 --train-last 5 --run none
 try dcnn train small.h5 --model first/best.h5 --freeze conv3d --run none

@@ -45,10 +45,10 @@ dcnn predict r/best.h5 ids.csv | columns
 dcnn predict r/best.h5 ids.csv --format kaggle | sed 's/,.$/,LABEL/'
 # other sizes, numbers from 0 to 1, HDF5 by other hands: brought to what the model takes
 cases=$DCNN_DATA/../tests/cases
-cp "$cases"/{csv_float0_1.csv,npz_0_to_1.npz,h5_pcam_train_x.h5,csv_noheader.csv} .
+cp "$cases"/{csv_float0_1.csv,npz_0_to_1.npz,h5_pcam_train_x.h5,h5_file_names.h5,csv_noheader.csv} .
 chmod u+w csv_noheader.csv
 cut -d, -f1-50 csv_noheader.csv >7x7.csv
-for file in csv_float0_1.csv npz_0_to_1.npz h5_pcam_train_x.h5 7x7.csv; do
+for file in csv_float0_1.csv npz_0_to_1.npz h5_pcam_train_x.h5 h5_file_names.h5 7x7.csv; do
     echo "== $file"
     dcnn predict r/best.h5 $file 2>&1 | columns | head -n 4
 done

@@ -11,6 +11,7 @@ dcnn report run --split train >/dev/null
 cmp -s one.html run/report.html || echo "another page for another split"
 mkdir empty
 try dcnn report empty
+try dcnn report run/metrics.csv
 try dcnn report run --split holdout
 mv small.h5 moved.h5
 try dcnn report run

@@ -9,6 +9,10 @@ try dcnn train missing.h5
 try dcnn train small.csv
 try dcnn train small.h5 --model missing.json
 try dcnn train small.h5 --model broken.json
+printf '\200\004K\001.' >weights.pkl
+try dcnn train small.h5 --model weights.pkl
+gzip -c small.csv >packed.csv.gz
+try dcnn train packed.csv.gz
 try dcnn train nine.h5 --model net.json
 try dcnn train five.h5 --model net.json
 try dcnn train small.h5 --model small.h5

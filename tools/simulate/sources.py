@@ -11,4 +11,4 @@ def step_sources(*more_of_base):
     names += sorted(os.path.relpath(path, ROOT) for path in glob.glob(os.path.join(ROOT, "src/comm/comm*.c"))
                     if not path.endswith("_serial.c"))
     names += ["src/comm/tree.c"]
-    return names + [f"src/base/{name}.c" for name in ("status", "arena", "word", "launcher", *more_of_base)]
+    return names + [f"src/base/{name}.c" for name in ("status", "text", "log", "arena", "futex", "launcher", *more_of_base)]

@@ -83,7 +83,7 @@ static void tell_optimizer(const char *path, const dcnn_checkpoint *checkpoint) 
     if (!checkpoint->has_optimizer) return;
     printf("%s: %s of learning rate %.6g, %s\n", path, dcnn_optimizer_table[checkpoint->optimizer.kind].keras_class,
            checkpoint->optimizer.learning_rate,
-           checkpoint->m ? "with its moments: fit() goes on from there" : "without moments: fit() begins them anew");
+           checkpoint->m ? "with its moments: fit() goes on from there" : "without moments: fit() starts them afresh");
     if (checkpoint->optimizer.weight_decay > 0.0)
         printf("%s: Keras keeps no list of what has no weight decay; before fit(), call "
                "model.optimizer.exclude_from_weight_decay(var_names=['bias', 'gamma', 'beta'])\n",
@@ -94,17 +94,18 @@ dcnn_status dcnn_cmd_export(dcnn_cli *cli) {
     const dcnn_options *o = cli->options;
     const char *model = o->operands[0];
     if (o->output == NULL)
-        return DCNN_FAIL(DCNN_USAGE,
-                         "where to? Name a file: dcnn export %s -o FILE.keras (or .h5, .weights.h5, .onnx, "
-                         ".safetensors)",
-                         model);
+        return DCNN_FAIL(
+            DCNN_USAGE,
+            "no output was given; name the file to write: dcnn export %s -o FILE.keras (or .h5, .weights.h5, .onnx, "
+            ".safetensors)",
+            model);
     const int format = format_of(o->output);
     if (format < 0)
         return DCNN_FAIL(DCNN_USAGE,
                          "%s: its ending names no format: it must be .keras, .h5, .weights.h5, .onnx or .safetensors",
                          o->output);
     if (!o->force && access(o->output, F_OK) == 0)
-        return DCNN_FAIL(DCNN_USAGE, "%s is there already: say --force to replace it", o->output);
+        return DCNN_FAIL(DCNN_USAGE, "%s already exists: name another file, or replace it with --force", o->output);
     dcnn_checkpoint checkpoint;
     DCNN_TRY(dcnn_checkpoint_read(model, &checkpoint));
     dcnn_status status = choose_input(o, &checkpoint);

@@ -49,7 +49,7 @@ static void print_values(const char *what, int count, const double *values) {
 }
 
 static const char *seal_text(bool sealed) {
-    return sealed ? "its checksum is right" : "it carries no checksum";
+    return sealed ? "its checksum is correct" : "it has no checksum";
 }
 
 /* Smallest and largest class, and those without any image. */
@@ -219,9 +219,9 @@ static void print_progress(const dcnn_checkpoint *c) {
     printf("\nepochs         %" PRId64, p->epoch);
     if (p->cursor > 0) printf(" and %s samples", dcnn_number_text(p->cursor, &number));
     printf(", %s steps, seed %" PRIu64 ", %.1f s\n", dcnn_number_text(p->step, &number), p->seed, p->elapsed_s);
-    if (p->best_epoch > 0)
-        printf("best epoch     %" PRId64 ": validation loss %.6f, %s right\n", p->best_epoch, p->best_loss,
-               dcnn_number_text(p->best_correct, &number));
+    if (p->best_epoch > 0) printf("best epoch     %" PRId64 ": validation loss %.6f", p->best_epoch, p->best_loss);
+    if (p->best_epoch > 0 && c->net->class_count > 0) printf(", %s right", dcnn_number_text(p->best_correct, &number));
+    if (p->best_epoch > 0) putchar('\n');
     if (c->data_path) printf("data           %s\n", c->data_path);
 }
 
@@ -235,7 +235,7 @@ static void print_checkpoint(const char *path, const dcnn_checkpoint *c) {
         print_values("std", c->net->nodes[0].shape.c, c->std);
     }
     if (c->class_names) {
-        printf("classes        %d:", c->class_count);
+        printf("%-15s%d:", c->net->class_count == 0 ? "numbers" : "classes", c->class_count);
         for (int i = 0; i < c->class_count; i++) printf(" %s", c->class_names[i]);
         putchar('\n');
     }
@@ -293,9 +293,13 @@ static int first_byte(const char *path) {
 static dcnn_status tell_hdf5(const char *path, bool json) {
     dcnn_hdf5_content content;
     DCNN_TRY(dcnn_hdf5_look(path, &content));
-    if (content == DCNN_HDF5_DATASET) return tell_dataset(path, json);
+    if (content == DCNN_HDF5_DATASET || content == DCNN_HDF5_IMAGES) return tell_dataset(path, json);
     if (content == DCNN_HDF5_MODEL) return tell_checkpoint(path, json);
-    return DCNN_FAIL(DCNN_BAD_INPUT, "%s: an HDF5 file, but neither a data set of dcnn nor a Keras model", path);
+    return DCNN_FAIL(
+        DCNN_BAD_INPUT,
+        "%s: is an HDF5 file, but neither a data set of dcnn nor a Keras model; if there are images in it, `dcnn "
+        "prepare FILE -o data.h5` makes a data set of them",
+        path);
 }
 
 dcnn_status dcnn_cmd_info(dcnn_cli *cli) {

@@ -40,7 +40,7 @@ static dcnn_status check_splits(const dcnn_options *o) {
         o->validation_split > 0)
         both = "validation";
     if (!both) return DCNN_OK;
-    return DCNN_FAIL(DCNN_USAGE, "--%s gives that split, --%s-split draws one: say one of them", both, both);
+    return DCNN_FAIL(DCNN_USAGE, "--%s names that split and --%s-split draws it: give only one of them", both, both);
 }
 
 static dcnn_status fill_options(dcnn_options *o, dcnn_prepare_options *prepare) {
@@ -72,7 +72,7 @@ static dcnn_status fill_options(dcnn_options *o, dcnn_prepare_options *prepare) 
                          "--label-column says which class an image has, --target-columns which numbers: say "
                          "one of them");
     if (o->size[2] > 1)
-        return DCNN_FAIL(DCNN_USAGE, "--size takes HxW; colours stay as they are, or --gray makes all grey");
+        return DCNN_FAIL(DCNN_USAGE, "--size takes HxW; colours stay as they are (--gray makes all images grey)");
     DCNN_TRY(dcnn_fit_parse(o->fit, &prepare->image.fit));
     DCNN_TRY(dcnn_color_parse(o->background ? o->background : "black", prepare->image.background));
     return check_splits(o);

@@ -46,11 +46,11 @@ static void judge(const dcnn_gather_options *options, const char *name, const ui
     const double away = fabs(mean - options->mean);
     if (away < 1.5 * options->std || away < 0.1) return;
     if (fabs(1 - mean - options->mean) < away / 2)
-        note(&to->unlike,
-             "%s is %s (mean %.2f), the training images were %s (%.2f): --invert turns light and dark over", name,
-             mean > options->mean ? "light" : "dark", mean, mean > options->mean ? "dark" : "light", options->mean);
+        note(&to->unlike, "%s is %s (mean %.2f), the training images were %s (%.2f): --invert swaps light and dark",
+             name, mean > options->mean ? "light" : "dark", mean, mean > options->mean ? "dark" : "light",
+             options->mean);
     else
-        note(&to->unlike, "%s is far %s than the training images (mean %.2f, theirs %.2f): its answer may be wrong",
+        note(&to->unlike, "%s is far %s than the training images (mean %.2f, theirs %.2f): the prediction may be wrong",
              name, mean > options->mean ? "lighter" : "darker", mean, options->mean);
 }
 
@@ -99,9 +99,9 @@ static dcnn_status check_size(const dcnn_gather_options *options, const char *na
     const dcnn_image_options *wanted = &options->wanted;
     if (h == wanted->h && w == wanted->w) return DCNN_OK;
     if (!options->resize)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s has %dx%d pixels, the model takes %dx%d: leave --no-resize out", name, h,
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s has %dx%d pixels, the model takes %dx%d: leave out --no-resize", name, h,
                          w, wanted->h, wanted->w);
-    note(&to->resized, "%s: brought from %dx%d to the model's %dx%d", name, h, w, wanted->h, wanted->w);
+    note(&to->resized, "%s: resized from %dx%d to the model's %dx%d", name, h, w, wanted->h, wanted->w);
     return DCNN_OK;
 }
 
@@ -249,7 +249,8 @@ static dcnn_status read_pipe(uint8_t **bytes, size_t *length) {
         *length += got;
     }
     (*bytes)[*length] = '\0';
-    return *length > 0 ? DCNN_OK : DCNN_FAIL(DCNN_BAD_INPUT, "standard input is empty: an image, or paths in lines");
+    return *length > 0 ? DCNN_OK
+                       : DCNN_FAIL(DCNN_BAD_INPUT, "standard input is empty: give an image, or one path per line");
 }
 
 /* Does the first line name a file? Commas and digits in it look like a table. */

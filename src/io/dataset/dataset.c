@@ -88,7 +88,7 @@ static dcnn_status read_checksums(hid_t file, dcnn_dataset *set) {
     if (!dcnn_h5_has(file, "image_checksums")) return DCNN_OK;
     DCNN_TRY(dcnn_h5_attribute_read(file, "image_checksum_rows", DCNN_H5_INT64, -1, &set->block_rows));
     if (set->block_rows < 1)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: its checksums are of %lld images each", set->path,
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: its checksums cannot cover %lld images each", set->path,
                          (long long)set->block_rows);
     const int64_t blocks = (set->count - 1) / set->block_rows + 1;
     set->checksums = malloc((size_t)blocks * sizeof *set->checksums);
@@ -127,7 +127,7 @@ static dcnn_status read_origin(hid_t file, dcnn_dataset *set) {
     int64_t seed; /* h5py writes Python's integers signed */
     DCNN_TRY(dcnn_h5_attribute_read(file, "seed", DCNN_H5_INT64, -1, &seed));
     if (seed < 0)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: its seed is %lld, it must not be negative", set->path, (long long)seed);
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: its seed is %lld, but must not be negative", set->path, (long long)seed);
     set->seed = (uint64_t)seed;
     return DCNN_OK;
 }
@@ -142,8 +142,8 @@ static dcnn_status check_rows(const dcnn_dataset *set, const dcnn_split *split) 
     for (int64_t i = 0; i < split->count && status == DCNN_OK; i++) {
         int64_t row = split->rows[i];
         if (row < 0 || row >= set->count)
-            status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: split '%s' names row %lld, there are %lld", set->path, split->name,
-                               (long long)row, (long long)set->count);
+            status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: split '%s' names row %lld, but there are %lld", set->path,
+                               split->name, (long long)row, (long long)set->count);
         else if (seen[row]++)
             status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: split '%s' names row %lld twice", set->path, split->name,
                                (long long)row);
@@ -157,7 +157,8 @@ static dcnn_status read_split(hid_t file, dcnn_dataset *set, const char *name) {
     int rank;
     int64_t shape[DCNN_H5_MAX_RANK];
     if (set->split_count == DCNN_MAX_SPLITS || strlen(name) >= sizeof set->splits->name)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: split '%s' is one of more than %d, or its name is longer than %zu",
+        return DCNN_FAIL(DCNN_BAD_INPUT,
+                         "%s: split '%s': there are more than %d splits, or its name is longer than %zu characters",
                          set->path, name, DCNN_MAX_SPLITS, sizeof set->splits->name - 1);
     dcnn_split *split = &set->splits[set->split_count];
     strcpy(split->name, name);
@@ -220,8 +221,8 @@ static dcnn_status check_apart(const dcnn_dataset *set) {
     free(seen);
     if (twice == 0) return DCNN_OK;
     return DCNN_FAIL(DCNN_BAD_INPUT,
-                     "%s: %lld rows are in two splits (%s and %s), so that what is learnt would be tested on; let the "
-                     "splits have no row in common",
+                     "%s: %lld rows are in two splits (%s and %s), so images trained on would also be tested on; "
+                     "splits must not share rows",
                      set->path, (long long)twice, set->splits[first].name, set->splits[second].name);
 }
 
@@ -272,10 +273,9 @@ static dcnn_status read_description(hid_t file, dcnn_dataset *set) {
     bool changed = false;
     for (int i = 0; i < set->class_count; i++) changed = dcnn_text_clean(set->class_names[i]) || changed;
     if (changed)
-        dcnn_warn("%s: class names hold control characters, or bytes that are no UTF-8: '?' stands for them",
-                  set->path);
+        dcnn_warn("%s: class names contain control characters or bytes that are not UTF-8, shown as '?'", set->path);
     if (set->has_labels && set->class_count < 2)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: /class_names holds %d, at least two are needed", set->path,
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: /class_names holds %d, but at least two are needed", set->path,
                          set->class_count);
     DCNN_TRY(read_target_names(file, set));
     DCNN_TRY(read_moments(file, set));
@@ -288,8 +288,9 @@ static dcnn_status advise(const char *path, dcnn_status status) {
     char why[600];
     snprintf(why, sizeof why, "%s", dcnn_error());
     if (status != DCNN_BAD_INPUT || strstr(why, "damaged") || strstr(why, "two splits")) return status;
-    return DCNN_FAIL(status, "%s; of another program's file `dcnn prepare %s -o NEW.h5` takes what is exact", why,
-                     path);
+    return DCNN_FAIL(status,
+                     "%s; if another program wrote it, `dcnn prepare %s -o NEW.h5` makes a data set of what is exact",
+                     why, path);
 }
 
 static dcnn_status open_set(const char *path, dcnn_dataset *set,
@@ -306,14 +307,6 @@ static dcnn_status open_set(const char *path, dcnn_dataset *set,
     return status;
 }
 
-bool dcnn_dataset_is_one(const char *path) {
-    hid_t file;
-    if (dcnn_h5_open(path, &file, NULL) != DCNN_OK) return true;
-    const bool is = dcnn_h5_attribute_has(file, "format");
-    (void)dcnn_h5_end(file, path, DCNN_OK);
-    return is;
-}
-
 dcnn_status dcnn_dataset_open(const char *path, dcnn_dataset *dataset) {
     return open_set(path, dataset, dcnn_h5_open);
 }
@@ -328,13 +321,13 @@ static dcnn_status open_again(const dcnn_dataset *set, hid_t *file) {
     DCNN_TRY(dcnn_h5_reopen(set->path, file, &checksum));
     if (checksum == (set->sealed ? set->checksum : 0)) return DCNN_OK;
     dcnn_h5_close(*file);
-    return DCNN_FAIL(DCNN_BAD_INPUT, "%s: was changed since it was opened; start again", set->path);
+    return DCNN_FAIL(DCNN_BAD_INPUT, "%s: has changed since it was opened; start again", set->path);
 }
 
 dcnn_status dcnn_dataset_read_labels(const dcnn_dataset *set, int32_t *labels) {
     hid_t file;
     if (!set->has_labels)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: its images have targets, but no labels: classes cannot be learnt from it",
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: its images have targets, but no labels, so it has no classes to learn",
                          set->path);
     DCNN_TRY(open_again(set, &file));
     int64_t *wide = malloc((size_t)set->count * sizeof *wide);
@@ -344,7 +337,7 @@ dcnn_status dcnn_dataset_read_labels(const dcnn_dataset *set, int32_t *labels) {
     const int classes = set->label_map ? set->labels_on_disk : set->class_count;
     for (int64_t i = 0; i < set->count && status == DCNN_OK; i++) {
         if (wide[i] < 0 || wide[i] >= classes)
-            status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: row %lld has label %lld, there are %d classes", set->path,
+            status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: row %lld has label %lld, but there are %d classes", set->path,
                                (long long)i, (long long)wide[i], classes);
         else
             labels[i] = set->label_map ? set->label_map[wide[i]] : (int32_t)wide[i];

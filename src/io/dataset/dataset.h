@@ -66,10 +66,6 @@ typedef struct dcnn_dataset {
 /** The embedded digits' folder (dcnn_data_path()): malloc'd path or NULL. *Local.* */
 char *dcnn_embedded_digits(void);
 
-/** Is this HDF5 file one of dcnn's own layout, or damaged, so that opening it tells what is wrong? Else another program
- * wrote it. *Local.* */
-bool dcnn_dataset_is_one(const char *path);
-
 /** Opens a data set and reads everything but its pixels, labels, targets and ids. *Local.* Zeroes `dataset` first; free
  * with dcnn_dataset_free(). A seal is checked over all that it covers: in format 1 that is the whole file. */
 dcnn_status dcnn_dataset_open(const char *path, dcnn_dataset *dataset);

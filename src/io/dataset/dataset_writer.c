@@ -104,8 +104,7 @@ static dcnn_status open_scratch(const dcnn_output *output, int *descriptor) {
     const int reason = errno;
     free(folder);
     if (*descriptor >= 0) return DCNN_OK;
-    return DCNN_FAIL(DCNN_FAILURE, "%s: cannot make a file for what is yet to be counted: %s", output->path,
-                     strerror(reason));
+    return DCNN_FAIL(DCNN_FAILURE, "%s: cannot make a temporary file: %s", output->path, strerror(reason));
 }
 
 /* --- beginning and appending ------------------------------------------------------------------------------------ */
@@ -141,8 +140,8 @@ dcnn_status dcnn_dataset_writer_open(const char *output, int h, int w, int c, in
     int64_t bytes = c;
     if (h < 1 || w < 1 || c < 1 || c > DCNN_MAX_CHANNELS || target_width < 0 ||
         __builtin_mul_overflow(bytes, h, &bytes) || __builtin_mul_overflow(bytes, w, &bytes) || bytes > INT32_MAX)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: images of %dx%dx%d are not possible (at most %d channels, 2 GiB)", output,
-                         h, w, c, DCNN_MAX_CHANNELS);
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: images of %dx%dx%d are too large (at most %d channels, 2 GiB)", output, h,
+                         w, c, DCNN_MAX_CHANNELS);
     dcnn_dataset_writer *made = calloc(1, sizeof *made);
     if (!made) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory", output);
     made->h = h;
@@ -181,7 +180,8 @@ static dcnn_status check_samples(const dcnn_dataset_writer *w, const dcnn_sample
     const bool began = w->count > 0;
     if ((w->target_width > 0) != (in->targets != NULL) || (!in->labels && !in->targets) ||
         (began && (w->labels.used > 0) != (in->labels != NULL)) || (began && (w->ids.used > 0) != (in->ids != NULL)))
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: some of its images have labels, targets or ids, others not", w->path);
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: some of its images have labels, targets or ids, and others do not",
+                         w->path);
     for (int64_t i = 0; in->labels && i < in->count; i++)
         if (in->labels[i] < 0)
             return DCNN_FAIL(DCNN_BAD_INPUT, "%s: image %lld has label %d; labels count from 0", w->path,
@@ -340,15 +340,15 @@ static dcnn_status check_about(const dcnn_dataset_writer *w, const dcnn_dataset_
     *train = NULL;
     if (w->count == 0) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: there are no images to write", w->path);
     if (w->labels.used && w->highest_label >= about->class_count)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: an image has label %d, there are %d classes", w->path, w->highest_label,
-                         about->class_count);
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: an image has label %d, but there are %d classes", w->path,
+                         w->highest_label, about->class_count);
     for (int i = 0; i < about->split_count; i++) {
         const dcnn_split *split = &about->splits[i];
         if (strcmp(split->name, "train") == 0 && split->count > 0) *train = split;
         for (int64_t j = 0; j < split->count; j++)
             if (split->rows[j] < 0 || split->rows[j] >= w->count)
-                return DCNN_FAIL(DCNN_BAD_INPUT, "%s: split '%s' names row %lld, there are %lld", w->path, split->name,
-                                 (long long)split->rows[j], (long long)w->count);
+                return DCNN_FAIL(DCNN_BAD_INPUT, "%s: split '%s' names row %lld, but there are %lld", w->path,
+                                 split->name, (long long)split->rows[j], (long long)w->count);
     }
     if (*train) return DCNN_OK;
     return DCNN_FAIL(DCNN_BAD_INPUT, "%s: there is no split 'train', or it is empty", w->path);

@@ -54,7 +54,8 @@ static dcnn_status read_at(const dcnn_pixels *p, uint8_t *out, size_t length, ui
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) return dcnn_input_fail(p->dataset->path, "read");
         if (got == 0)
-            return DCNN_FAIL(DCNN_BAD_INPUT, "%s: became shorter while it was read; start again", p->dataset->path);
+            return DCNN_FAIL(DCNN_BAD_INPUT, "%s: became shorter while it was being read; start again",
+                             p->dataset->path);
         out += got;
         length -= (size_t)got;
         offset += (uint64_t)got;
@@ -110,10 +111,10 @@ static dcnn_status unpack(dcnn_pixels *p, int64_t number, uint8_t *out) {
     for (int i = p->layout.filter_count - 1; i >= 0; i--) {
         if (chunk->skipped_filters >> i & 1) continue;
         if (p->layout.filters[i] == H5Z_FILTER_FLETCHER32 && !check_fletcher32(from, &length))
-            return fail_chunk(p, number, "do not fit their checksum");
+            return fail_chunk(p, number, "do not match their checksum");
         if (p->layout.filters[i] != H5Z_FILTER_DEFLATE) continue;
         uLongf unpacked = p->most_packed;
-        if (uncompress(to, &unpacked, from, length) != Z_OK) return fail_chunk(p, number, "cannot be unpacked");
+        if (uncompress(to, &unpacked, from, length) != Z_OK) return fail_chunk(p, number, "cannot be decompressed");
         uint8_t *other = from;
         from = to;
         to = other;
@@ -205,7 +206,7 @@ static dcnn_status check_block(const dcnn_pixels *p, int64_t block, const uint8_
     const dcnn_dataset *d = p->dataset;
     if (XXH3_64bits(bytes, length) != d->checksums[block])
         return DCNN_FAIL(DCNN_BAD_INPUT,
-                         "%s: damaged: the images from %lld on do not fit their checksum; use another copy", d->path,
+                         "%s: damaged: the images from %lld on do not match their checksum; use another copy", d->path,
                          (long long)(block * d->block_rows));
     atomic_store_explicit(&p->marks[block], 1, memory_order_relaxed);
     return DCNN_OK;
@@ -328,7 +329,7 @@ dcnn_status dcnn_pixels_open(const dcnn_dataset *dataset, size_t cache_bytes, dc
     uint64_t checksum;
     dcnn_status status = dcnn_h5_reopen(dataset->path, &p->file, &checksum);
     if (status == DCNN_OK && checksum != (dataset->sealed ? dataset->checksum : 0))
-        status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: was changed since it was opened; start again", dataset->path);
+        status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: has changed since it was opened; start again", dataset->path);
     if (status == DCNN_OK) status = find_rows(p, cache_bytes);
     if (status == DCNN_OK && dcnn_pixels_are_rows(p)) {
         dcnn_h5_close(p->file);

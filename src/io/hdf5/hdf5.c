@@ -89,7 +89,7 @@ static dcnn_status check_end(hid_t file, const char *path, int64_t size, dcnn_se
     uint64_t expected = (uint64_t)end + dcnn_seal_bytes(seal);
     if ((uint64_t)size != expected)
         return DCNN_FAIL(DCNN_BAD_INPUT,
-                         "%s: damaged: it has %lld bytes, HDF5 knows of %llu (cut or lengthened); use another copy",
+                         "%s: damaged: it has %lld bytes, but should have %llu (cut or lengthened); use another copy",
                          path, (long long)size, (unsigned long long)expected);
     return DCNN_OK;
 }
@@ -248,10 +248,18 @@ done:
 dcnn_status dcnn_hdf5_look(const char *path, dcnn_hdf5_content *content) {
     hid_t file;
     DCNN_TRY(dcnn_h5_open(path, &file, NULL));
-    *content = dcnn_h5_has(file, "images")                   ? DCNN_HDF5_DATASET
+    const dcnn_hdf5_content images = dcnn_h5_attribute_has(file, "format") ? DCNN_HDF5_DATASET : DCNN_HDF5_IMAGES;
+    *content = dcnn_h5_has(file, "images")                   ? images
                : dcnn_h5_attribute_has(file, "model_config") ? DCNN_HDF5_MODEL
                                                              : DCNN_HDF5_OTHER;
     return dcnn_h5_end(file, path, DCNN_OK);
+}
+
+bool dcnn_hdf5_has_attribute(const char *path, const char *name) {
+    hid_t file;
+    if (dcnn_h5_open(path, &file, NULL) != DCNN_OK) return false;
+    const bool has = dcnn_h5_attribute_has(file, name);
+    return dcnn_h5_end(file, path, DCNN_OK) == DCNN_OK && has;
 }
 
 const char *dcnn_hdf5_version(char text[32]) {

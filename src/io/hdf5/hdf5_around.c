@@ -8,15 +8,12 @@
 #include <string.h>
 
 #include "io/hdf5/hdf5.h"
-#if H5_VERSION_GE(1, 13, 0)
-#include <H5FDdevelop.h>
-#endif
+#include "io/hdf5/hdf5_driver.h"
 
 /* What HDF5 knows as an open file. */
 typedef struct around_file {
-    H5FD_t base; /* HDF5's own; first */
+    dcnn_h5_driver_file driver; /* first */
     dcnn_h5_around parts;
-    haddr_t end_of_address_space, end_of_file;
     size_t room;    /* of parts.tail */
     bool is_placed; /* the hole has its data set */
 } around_file;
@@ -38,7 +35,7 @@ static H5FD_t *open_around(const char *name, unsigned flags, hid_t access, haddr
     file->parts.hole_begin = settings->hole_begin;
     file->parts.hole_end = settings->hole_end;
     file->parts.head = calloc(1, settings->hole_begin);
-    if (file->parts.head) return &file->base;
+    if (file->parts.head) return &file->driver.base;
     free(file);
     return NULL;
 }
@@ -57,34 +54,18 @@ static herr_t query(const H5FD_t *base, unsigned long *flags) {
     return 0;
 }
 
-static haddr_t get_eoa(const H5FD_t *base, H5FD_mem_t type) {
-    (void)type;
-    return ((const around_file *)base)->end_of_address_space;
-}
-
-static herr_t set_eoa(H5FD_t *base, H5FD_mem_t type, haddr_t address) {
-    (void)type;
-    ((around_file *)base)->end_of_address_space = address;
-    return 0;
-}
-
 /* Space for an object: at the file's end, but for the first data set, whose place is the hole. */
 static haddr_t allocate(H5FD_t *base, H5FD_mem_t type, hid_t transfer, hsize_t size) {
     (void)transfer;
     around_file *file = (around_file *)base;
-    haddr_t at = file->end_of_address_space;
+    haddr_t at = file->driver.end_of_address_space;
     if (type == H5FD_MEM_DRAW && !file->is_placed) {
         if (at > file->parts.hole_begin || size != file->parts.hole_end - file->parts.hole_begin) return HADDR_UNDEF;
         file->is_placed = true;
         at = file->parts.hole_begin;
     }
-    file->end_of_address_space = at + size;
+    file->driver.end_of_address_space = at + size;
     return at;
-}
-
-static haddr_t get_eof(const H5FD_t *base, H5FD_mem_t type) {
-    (void)type;
-    return ((const around_file *)base)->end_of_file;
 }
 
 static herr_t get_handle(H5FD_t *base, hid_t access, void **handle) {
@@ -134,41 +115,32 @@ static herr_t write_around(H5FD_t *base, H5FD_mem_t type, hid_t transfer, haddr_
     unsigned char *to = memory_of(file, address, size);
     if (!to) return -1;
     memcpy(to, buffer, size);
-    if (address + size > file->end_of_file) file->end_of_file = address + size;
+    if (address + size > file->driver.end_of_file) file->driver.end_of_file = address + size;
     return 0;
 }
 
 static const H5FD_class_t around_class = {
-#if H5_VERSION_GE(1, 13, 0)
-    .version = H5FD_CLASS_VERSION,
-    .value = (H5FD_class_value_t)497, /* any of the range that HDF5 leaves to experiments */
-#endif
-    .name = "dcnn around a hole",
-    .maxaddr = (haddr_t)INT64_MAX,
-    .fc_degree = H5F_CLOSE_STRONG,
-    .fapl_size = sizeof(around_settings),
-    .open = open_around,
-    .close = close_around,
-    .query = query,
-    .alloc = allocate,
-    .get_eoa = get_eoa,
-    .set_eoa = set_eoa,
-    .get_eof = get_eof,
-    .get_handle = get_handle,
-    .read = read_around,
+    DCNN_H5_DRIVER(497),   .name = "dcnn around a hole", .fapl_size = sizeof(around_settings),
+    .open = open_around,   .close = close_around,        .query = query,
+    .alloc = allocate,     .get_handle = get_handle,     .read = read_around,
     .write = write_around,
-    .fl_map = H5FD_FLMAP_DICHOTOMY,
 };
+
+/* Registered once and for all: the last file that is closed would else free the driver, and HDF5 then read it. */
+static hid_t around_driver(void) {
+    static hid_t driver = H5I_INVALID_HID;
+    if (driver < 0 || H5Iget_type(driver) != H5I_VFL) driver = H5FDregister(&around_class);
+    return driver;
+}
 
 dcnn_status dcnn_h5_create_around(const char *name, uint64_t hole_begin, uint64_t hole_bytes, hid_t *file) {
     const around_settings settings = {hole_begin, hole_begin + hole_bytes};
-    hid_t access = dcnn_h5_access(), driver = H5FDregister(&around_class);
+    hid_t access = dcnn_h5_access(), driver = around_driver();
     /* without blocks of small data: each data set is allocated by itself, as allocate() wants it */
     const bool ready =
         driver >= 0 && H5Pset_driver(access, driver, &settings) >= 0 && H5Pset_small_data_block_size(access, 0) >= 0;
     *file = ready ? H5Fcreate(name, H5F_ACC_TRUNC, H5P_DEFAULT, access) : H5I_INVALID_HID;
     dcnn_status status = *file < 0 ? dcnn_h5_fail_file(DCNN_FAILURE, name, "cannot be made in memory") : DCNN_OK;
-    if (driver >= 0) H5FDunregister(driver);
     H5Pclose(access);
     return status;
 }
@@ -179,8 +151,8 @@ dcnn_status dcnn_h5_around_parts(hid_t file, const dcnn_h5_around **parts) {
     if (H5Fflush(file, H5F_SCOPE_GLOBAL) < 0 || H5Fget_vfd_handle(file, H5P_DEFAULT, &handle) < 0)
         return dcnn_h5_fail(DCNN_FAILURE, file, "file", "in memory", "cannot be finished");
     known = (around_file *)(void *)((char *)handle - offsetof(around_file, parts));
-    if (known->end_of_address_space < known->parts.hole_end ||
-        !grow_tail(known, (size_t)(known->end_of_address_space - known->parts.hole_end)))
+    if (known->driver.end_of_address_space < known->parts.hole_end ||
+        !grow_tail(known, (size_t)(known->driver.end_of_address_space - known->parts.hole_end)))
         return DCNN_FAIL(DCNN_FAILURE, "out of memory: the end of a data set");
     *parts = &known->parts;
     return DCNN_OK;
@@ -198,7 +170,7 @@ dcnn_status dcnn_h5_write_hole(hid_t file, const char *name, int rank, const int
     dcnn_status status = DCNN_OK;
     if (data < 0 || H5Fget_vfd_handle(file, H5P_DEFAULT, &handle) < 0 ||
         H5Dget_offset(data) != ((const dcnn_h5_around *)handle)->hole_begin)
-        status = dcnn_h5_fail(DCNN_FAILURE, file, "data set", name, "cannot be laid where its bytes are");
+        status = dcnn_h5_fail(DCNN_FAILURE, file, "data set", name, "cannot be placed where its bytes are");
     if (data >= 0) H5Dclose(data);
     H5Pclose(creation);
     H5Sclose(space);

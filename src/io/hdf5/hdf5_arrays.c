@@ -103,7 +103,7 @@ static dcnn_status fail_filter(hid_t file, hid_t data, const char *name) {
         H5Pclose(creation);
         H5Eclear2(H5E_DEFAULT);
         return dcnn_h5_fail(DCNN_BAD_INPUT, file, "data set", name,
-                            "is packed by the filter '%s', which is not here; in Python, write it with "
+                            "is compressed by the filter '%s', which is not available here; in Python, write it with "
                             "compression='gzip' or none",
                             filter);
     }
@@ -158,11 +158,12 @@ static herr_t read_values(hid_t data, hid_t type, const dcnn_h5_array *a, size_t
     return result;
 }
 
-static dcnn_status read_numbers(hid_t file, const dcnn_h5_array *a, const char *aside, void **values, size_t *mapped) {
+static dcnn_status read_numbers(const char *path, hid_t file, const dcnn_h5_array *a, const char *aside, void **values,
+                                size_t *mapped) {
     size_t length = (size_t)a->bytes;
     for (int i = 0; i < a->rank; i++)
         if (__builtin_mul_overflow(length, (size_t)a->shape[i], &length)) length = SIZE_MAX / 2;
-    DCNN_TRY(dcnn_spill_take(aside, a->name, length + 1, values, mapped));
+    DCNN_TRY(dcnn_spill_take(aside, path, length + 1, values, mapped));
     const hid_t data = H5Dopen2(file, a->name, H5P_DEFAULT);
     if (data < 0) return dcnn_h5_fail(DCNN_BAD_INPUT, file, "data set", a->name, "cannot be opened");
     hid_t type = a->kind == DCNN_H5_BOOL ? H5Dget_type(data) : H5Tcopy(memory_type(a));
@@ -180,7 +181,7 @@ dcnn_status dcnn_h5_array_read(const char *path, dcnn_h5_array *array, const cha
     *mapped = 0;
     DCNN_TRY(dcnn_h5_open(path, &file, NULL));
     const dcnn_status read = array->kind == DCNN_H5_TEXT ? read_texts(file, array, values)
-                                                         : read_numbers(file, array, aside, values, mapped);
+                                                         : read_numbers(path, file, array, aside, values, mapped);
     const dcnn_status status = dcnn_h5_end(file, path, read);
     if (status != DCNN_OK) {
         dcnn_spill_release(*values, *mapped);

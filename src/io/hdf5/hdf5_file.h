@@ -3,9 +3,19 @@
 #ifndef DCNN_IO_HDF5_FILE_H
 #define DCNN_IO_HDF5_FILE_H
 
+#include <stdbool.h>
+
 #include "base/status.h"
 
-typedef enum dcnn_hdf5_content { DCNN_HDF5_OTHER, DCNN_HDF5_DATASET, DCNN_HDF5_MODEL } dcnn_hdf5_content;
+typedef enum dcnn_hdf5_content {
+    DCNN_HDF5_OTHER,
+    DCNN_HDF5_DATASET,
+    DCNN_HDF5_IMAGES, /**< named as in a data set, by a program that does not say so */
+    DCNN_HDF5_MODEL
+} dcnn_hdf5_content;
+
+/** Has the file itself an attribute of that name? *Local.* */
+bool dcnn_hdf5_has_attribute(const char *path, const char *name);
 
 /** Checks a file's seal (file.h), if it has one, and looks what it holds. *Local.*
  * @return DCNN_OK; DCNN_BAD_INPUT (missing, empty, no HDF5, cut, damaged) */

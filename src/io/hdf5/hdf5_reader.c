@@ -12,16 +12,13 @@
 #include <unistd.h>
 
 #include "io/hdf5/hdf5.h"
+#include "io/hdf5/hdf5_driver.h"
 #include "io/hdf5/hdf5_reader.h"
 #include "io/input.h"
-#if H5_VERSION_GE(1, 13, 0)
-#include <H5FDdevelop.h>
-#endif
 
 typedef struct reader_file {
-    H5FD_t base;    /* HDF5's own; first */
-    int descriptor; /* what H5Fget_vfd_handle() shows */
-    haddr_t end_of_address_space, end_of_file;
+    dcnn_h5_driver_file driver; /* first */
+    int descriptor;             /* what H5Fget_vfd_handle() shows */
 } reader_file;
 
 typedef struct reader_settings {
@@ -48,8 +45,8 @@ static H5FD_t *open_reader(const char *name, unsigned flags, hid_t access, haddr
         free(file);
         return NULL;
     }
-    file->end_of_file = (haddr_t)about.st_size;
-    return &file->base;
+    file->driver.end_of_file = (haddr_t)about.st_size;
+    return &file->driver.base;
 }
 
 static herr_t close_reader(H5FD_t *base) {
@@ -63,22 +60,6 @@ static herr_t query(const H5FD_t *base, unsigned long *flags) {
     /* the last is what H5Fget_eoa() asks for */
     *flags = H5FD_FEAT_ACCUMULATE_METADATA | H5FD_FEAT_DATA_SIEVE | H5FD_FEAT_SUPPORTS_SWMR_IO;
     return 0;
-}
-
-static haddr_t get_eoa(const H5FD_t *base, H5FD_mem_t type) {
-    (void)type;
-    return ((const reader_file *)base)->end_of_address_space;
-}
-
-static herr_t set_eoa(H5FD_t *base, H5FD_mem_t type, haddr_t address) {
-    (void)type;
-    ((reader_file *)base)->end_of_address_space = address;
-    return 0;
-}
-
-static haddr_t get_eof(const H5FD_t *base, H5FD_mem_t type) {
-    (void)type;
-    return ((const reader_file *)base)->end_of_file;
 }
 
 static herr_t get_handle(H5FD_t *base, hid_t access, void **handle) {
@@ -122,24 +103,9 @@ static herr_t refuse_write(H5FD_t *base, H5FD_mem_t type, hid_t transfer, haddr_
 }
 
 static const H5FD_class_t reader_class = {
-#if H5_VERSION_GE(1, 13, 0)
-    .version = H5FD_CLASS_VERSION,
-    .value = (H5FD_class_value_t)498, /* any of the range that HDF5 leaves to experiments */
-#endif
-    .name = "dcnn reader",
-    .maxaddr = (haddr_t)INT64_MAX,
-    .fc_degree = H5F_CLOSE_STRONG,
-    .fapl_size = sizeof(reader_settings),
-    .open = open_reader,
-    .close = close_reader,
-    .query = query,
-    .get_eoa = get_eoa,
-    .set_eoa = set_eoa,
-    .get_eof = get_eof,
-    .get_handle = get_handle,
-    .read = read_bytes,
-    .write = refuse_write,
-    .fl_map = H5FD_FLMAP_DICHOTOMY,
+    DCNN_H5_DRIVER(498),      .name = "dcnn reader", .fapl_size = sizeof(reader_settings),
+    .open = open_reader,      .close = close_reader, .query = query,
+    .get_handle = get_handle, .read = read_bytes,    .write = refuse_write,
 };
 
 /* Registered once and for all: the last file that is closed would else free the driver, and HDF5 then call it. */

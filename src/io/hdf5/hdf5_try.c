@@ -95,17 +95,20 @@ static void try_values(hid_t data, hid_t type, hid_t space, int rank, const hsiz
 /* @return 1, with a message, if the data set holds more than can be */
 static herr_t check_claim(hid_t where, const char *name, hid_t data) {
     hid_t type = H5Dget_type(data), space = H5Dget_space(data);
-    const hssize_t count = H5Sget_simple_extent_npoints(space);
-    const size_t size = type >= 0 ? H5Tget_size(type) : 0;
-    const double stored = (double)H5Dget_storage_size(data), claimed = (double)count * (double)size;
+    hsize_t sizes[H5S_MAX_RANK] = {0};
+    const int rank = H5Sget_simple_extent_dims(space, sizes, NULL);
+    double count = 1.0; /* HDF5's own product may run over */
+    for (int i = 0; i < rank; i++) count *= (double)sizes[i];
+    const double stored = (double)H5Dget_storage_size(data),
+                 claimed = count * (type >= 0 ? (double)H5Tget_size(type) : 0.0);
     herr_t result = 0;
-    if (count > 0 && claimed > stored * MOST_RATIO + (double)slack_bytes) {
-        dcnn_h5_fail(DCNN_BAD_INPUT, where, "data set", name, "claims %.0f bytes, and %.0f are stored", claimed,
+    if (claimed > stored * MOST_RATIO + (double)slack_bytes) {
+        dcnn_h5_fail(DCNN_BAD_INPUT, where, "data set", name, "claims %.0f bytes, but %.0f are stored", claimed,
                      stored);
         result = 1;
     } else if (count > MOST_NAMES && type >= 0 && H5Tget_class(type) == H5T_STRING && strcmp(name, "ids") != 0) {
-        dcnn_h5_fail(DCNN_BAD_INPUT, where, "data set", name, "has %lld texts; at most %d are possible",
-                     (long long)count, MOST_NAMES);
+        dcnn_h5_fail(DCNN_BAD_INPUT, where, "data set", name, "has %.0f strings; at most %d are supported", count,
+                     MOST_NAMES);
         result = 1;
     }
     if (type >= 0) H5Tclose(type);
@@ -229,12 +232,12 @@ static dcnn_status judge(const char *path, int state, const char *message) {
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s", message);
     if (WIFSIGNALED(state) && (WTERMSIG(state) == SIGXCPU || WTERMSIG(state) == SIGALRM))
         return DCNN_FAIL(DCNN_BAD_INPUT,
-                         "%s: damaged: HDF5 comes to no end with it (given up after %d s); use another "
+                         "%s: damaged: HDF5 does not finish reading it (stopped after %d s); use another "
                          "copy",
                          path, WTERMSIG(state) == SIGXCPU ? MOST_CPU_S : MOST_S);
     if (WIFSIGNALED(state) && WTERMSIG(state) == SIGKILL)
         return DCNN_FAIL(DCNN_FAILURE, "%s: the process that tried to read it was killed (out of memory?)", path);
-    return DCNN_FAIL(DCNN_BAD_INPUT, "%s: damaged: HDF5 breaks down on it; use another copy", path);
+    return DCNN_FAIL(DCNN_BAD_INPUT, "%s: damaged: HDF5 crashes on it; use another copy", path);
 }
 
 dcnn_status dcnn_h5_try(const char *path, int descriptor) {
@@ -242,7 +245,7 @@ dcnn_status dcnn_h5_try(const char *path, int descriptor) {
     char message[MESSAGE_BYTES] = "";
     size_t length = 0;
     if (pipe2(answer, O_CLOEXEC) != 0)
-        return DCNN_FAIL(DCNN_FAILURE, "%s: no pipe to try it: %s", path, strerror(errno));
+        return DCNN_FAIL(DCNN_FAILURE, "%s: cannot open a pipe to check it: %s", path, strerror(errno));
     H5open(); /* here, not in each child */
     const pid_t child = fork();
     if (child == 0) be_child(path, descriptor, answer[1]);
@@ -254,7 +257,7 @@ dcnn_status dcnn_h5_try(const char *path, int descriptor) {
         length += (size_t)got;
     }
     close(answer[0]);
-    if (child < 0) return DCNN_FAIL(DCNN_FAILURE, "%s: no process to try it: %s", path, strerror(errno));
+    if (child < 0) return DCNN_FAIL(DCNN_FAILURE, "%s: cannot start a process to check it: %s", path, strerror(errno));
     while (waitpid(child, &state, 0) < 0)
         if (errno != EINTR) return DCNN_OK; /* somebody else waits for all our children: nothing is known */
     message[length] = '\0';

@@ -174,8 +174,8 @@ dcnn_status dcnn_h5_attribute_read(hid_t where, const char *name, dcnn_h5_type t
     dcnn_status status;
     hssize_t found = H5Sget_simple_extent_npoints(from.space), wanted = count < 0 ? 1 : count;
     if (found != wanted)
-        status = dcnn_h5_fail(DCNN_BAD_INPUT, where, from.kind, name, "has %lld values, not %lld", (long long)found,
-                              (long long)wanted);
+        status = dcnn_h5_fail(DCNN_BAD_INPUT, where, from.kind, name, "has %lld values instead of %lld",
+                              (long long)found, (long long)wanted);
     else
         status = read_numbers(&from, type, values);
     close_source(&from);
@@ -389,7 +389,7 @@ dcnn_status dcnn_h5_text_read(hid_t where, const char *name, char **text) {
         *text = all[0];
         all[0] = NULL;
     } else {
-        status = dcnn_h5_fail(DCNN_BAD_INPUT, where, "attribute", name, "holds %d texts, not one", count);
+        status = dcnn_h5_fail(DCNN_BAD_INPUT, where, "attribute", name, "holds %d strings, not one", count);
     }
     dcnn_h5_names_free(count, all);
     return status;

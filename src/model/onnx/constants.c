@@ -36,10 +36,10 @@ dcnn_status dcnn_onnx_ints_of(const dcnn_onnx_reader *r, const DcnnOnnx__Node *n
                               int64_t *values) {
     const DcnnOnnx__Attribute *attribute = dcnn_onnx_attribute(node, name);
     if (attribute == NULL) return DCNN_OK;
-    if (attribute->n_ints != count) return dcnn_onnx_refuse(r, node, "it is not of two dimensions");
+    if (attribute->n_ints != count) return dcnn_onnx_refuse(r, node, "it does not have two dimensions");
     for (size_t i = 0; i < count; i++) {
         if (attribute->ints[i] < -(1 << 20) || attribute->ints[i] > 1 << 20)
-            return dcnn_onnx_refuse(r, node, "one of its numbers is beyond all reason");
+            return dcnn_onnx_refuse(r, node, "one of its numbers is out of range");
         values[i] = attribute->ints[i];
     }
     return DCNN_OK;
@@ -106,7 +106,7 @@ static dcnn_number_type type_of(int32_t type) {
 /* A file beside the model, whose name is a plain one: nothing may lead elsewhere. */
 static dcnn_status open_external(dcnn_onnx_reader *r, const DcnnOnnx__Tensor *tensor, const char *name) {
     if (name == NULL || name[0] == '\0' || name[0] == '.' || strchr(name, '/'))
-        return fail_tensor(r, tensor, "its values lie in a file that is not beside the model");
+        return fail_tensor(r, tensor, "its values are in a file that is not in the model's folder");
     if (r->external_name && strcmp(r->external_name, name) == 0) return DCNN_OK;
     const char *slash = strrchr(r->path, '/');
     const size_t folder = slash ? (size_t)(slash - r->path) + 1 : 0;
@@ -140,7 +140,7 @@ static dcnn_status external_bytes(dcnn_onnx_reader *r, const DcnnOnnx__Tensor *t
         if (strcmp(entry->key, "length") == 0) there = strtoull(entry->value, NULL, 10);
     }
     DCNN_TRY(open_external(r, tensor, location));
-    if (offset > r->external_bytes) return fail_tensor(r, tensor, "its values lie behind the end of their file");
+    if (offset > r->external_bytes) return fail_tensor(r, tensor, "its values lie beyond the end of their file");
     *bytes = r->external + offset;
     *length = r->external_bytes - offset;
     if (there > 0 && there < *length) *length = there;
@@ -180,7 +180,7 @@ dcnn_status dcnn_onnx_tensor(dcnn_onnx_reader *r, const DcnnOnnx__Tensor *tensor
     for (size_t i = 0; i < tensor->n_dims; i++) {
         value->dims[i] = tensor->dims[i];
         if (tensor->dims[i] < 0 || tensor->dims[i] > DCNN_ONNX_MOST || value->count * tensor->dims[i] > DCNN_ONNX_MOST)
-            return fail_tensor(r, tensor, "its shape is beyond all reason");
+            return fail_tensor(r, tensor, "its shape is too large");
         value->count *= tensor->dims[i];
     }
     DCNN_TRY(find_numbers(r, tensor, value->count, &type, &bytes));
@@ -245,7 +245,7 @@ static dcnn_status gather(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const
     set_dims(out, &at);
     for (int64_t i = 0; i < at.count; i++) {
         const int64_t from = at.ints[i] < 0 ? at.ints[i] + x->count : at.ints[i];
-        if (from < 0 || from >= x->count) return dcnn_onnx_refuse(r, node, "it takes a number that is not there");
+        if (from < 0 || from >= x->count) return dcnn_onnx_refuse(r, node, "it picks an element that does not exist");
         out->ints[i] = x->ints[from];
     }
     return DCNN_OK;
@@ -396,7 +396,7 @@ static dcnn_status calculate(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, co
             value = a / b;
         else
             good = false;
-        if (!good) return dcnn_onnx_refuse(r, node, "its numbers are beyond all reason");
+        if (!good) return dcnn_onnx_refuse(r, node, "its numbers are out of range");
         out->ints[i] = value;
     }
     return DCNN_OK;
@@ -414,7 +414,7 @@ static dcnn_status constant(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcn
         return DCNN_OK;
     }
     const DcnnOnnx__Attribute *real = dcnn_onnx_attribute(node, "value_float");
-    if (real == NULL) return dcnn_onnx_refuse(r, node, "it has no value that dcnn reads");
+    if (real == NULL) return dcnn_onnx_refuse(r, node, "it has no value of a kind that dcnn reads");
     *out = (dcnn_onnx_value){.kind = ONNX_CONSTANT, .count = 1, .floats = dcnn_onnx_keep(r, 1, sizeof(float))};
     if (out->floats == NULL) return DCNN_FAILURE;
     out->floats[0] = real->f;
@@ -442,7 +442,7 @@ static dcnn_status cast(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const d
     *done = whole || to == ONNX_FLOAT;
     *out = *x;
     if (!*done || whole == (x->ints != NULL)) return DCNN_OK;
-    if (whole) return dcnn_onnx_refuse(r, node, "it makes whole numbers of others");
+    if (whole) return dcnn_onnx_refuse(r, node, "it converts real numbers to whole ones");
     out->ints = NULL;
     out->floats = dcnn_onnx_keep(r, (size_t)x->count, sizeof *out->floats);
     for (int64_t i = 0; out->floats && i < x->count; i++) out->floats[i] = (float)x->ints[i];

@@ -26,13 +26,13 @@ void *dcnn_onnx_keep(dcnn_onnx_reader *r, size_t count, size_t size) {
 dcnn_status dcnn_onnx_get(const dcnn_onnx_reader *r, const char *name, dcnn_onnx_value *value) {
     const json_t *at = json_object_get(r->index, name);
     if (at == NULL)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: damaged: a node takes the value '%.80s', which nothing makes", r->path,
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: damaged: a node takes the value '%.80s', which no node makes", r->path,
                          name);
     *value = r->values[json_integer_value(at)];
     return DCNN_OK;
 }
 
-dcnn_status dcnn_onnx_put(dcnn_onnx_reader *r, const char *name, const dcnn_onnx_value *value) {
+static dcnn_status put(dcnn_onnx_reader *r, const char *name, const dcnn_onnx_value *value) {
     if (json_object_get(r->index, name))
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s: damaged: the value '%.80s' is made twice", r->path, name);
     if (!dcnn_onnx_grow(&r->values, sizeof *r->values, r->value_count, &r->value_room)) return DCNN_FAILURE;
@@ -92,7 +92,7 @@ dcnn_status dcnn_onnx_add(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const
     json_decref(config);
     json_decref(calls);
     if (layer == NULL || json_object_set(r->names, name, layer) != 0 || json_array_append_new(r->layers, layer) != 0)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: the name of a node is no good for a layer", r->path);
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: the name of a node cannot be the name of a layer", r->path);
     out->layer = name;
     return DCNN_OK;
 }
@@ -115,7 +115,8 @@ static dcnn_status permute(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, int 
 
 dcnn_status dcnn_onnx_as_map(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_onnx_value *value) {
     if (value->kind == ONNX_MAP) return DCNN_OK;
-    if (value->kind != ONNX_LAST) return dcnn_onnx_refuse(r, node, "its input is no map [N, channels, height, width]");
+    if (value->kind != ONNX_LAST)
+        return dcnn_onnx_refuse(r, node, "its input is not of shape [N, channels, height, width]");
     const dcnn_onnx_value last = *value; /* [N, h, w, c] are the operator's [N, channels, height, width] */
     DCNN_TRY(permute(r, NULL, 2, 3, 1, value));
     value->kind = ONNX_MAP;
@@ -128,7 +129,7 @@ dcnn_status dcnn_onnx_as_map(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dc
 dcnn_status dcnn_onnx_settle(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_onnx_value *value) {
     if (value->kind == ONNX_CONSTANT) return dcnn_onnx_refuse(r, node, "its input is a constant");
     if (value->kind == ONNX_OPEN)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: node '%.80s': the operator %.40s is none that dcnn has", r->path,
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: node '%.80s': dcnn does not have the operator %.40s", r->path,
                          value->blame->name ? value->blame->name : "", value->blame->op_type);
     if (value->kind == ONNX_GROUPED) return dcnn_onnx_refuse(r, node, "its input has three dimensions");
     if (value->kind != ONNX_FLAT) return DCNN_OK;
@@ -181,8 +182,7 @@ static dcnn_status take_node(dcnn_onnx_reader *r, const DcnnOnnx__Node *node) {
     bool done = false;
     if (node->op_type == NULL || node->n_output == 0 || node->output[0] == NULL)
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s: damaged: a node without an operator or an output", r->path);
-    if (!is_own_domain(node->domain))
-        return dcnn_onnx_refuse(r, node, "its operator is of another set than ONNX's own");
+    if (!is_own_domain(node->domain)) return dcnn_onnx_refuse(r, node, "its operator is not from ONNX's own set");
     DCNN_TRY(dcnn_onnx_fold(r, node, &out, &done));
     const dcnn_onnx_row *row = find(node->op_type);
     out = done ? out : (dcnn_onnx_value){.kind = ONNX_OPEN};
@@ -195,7 +195,7 @@ static dcnn_status take_node(dcnn_onnx_reader *r, const DcnnOnnx__Node *node) {
         if (dcnn_onnx_has_input(node, 0)) DCNN_TRY(dcnn_onnx_input(r, node, 0, &x));
         out.blame = x.kind == ONNX_OPEN ? x.blame : node; /* the first one */
     }
-    return dcnn_onnx_put(r, node->output[0], &out);
+    return put(r, node->output[0], &out);
 }
 
 /* The one input that is no weight. An image is [N, channels, height, width], unless the first thing that is done with
@@ -213,7 +213,8 @@ static dcnn_status take_input(dcnn_onnx_reader *r, const DcnnOnnx__Value *input)
     if (!good)
         return DCNN_FAIL(
             DCNN_BAD_INPUT,
-            "%s: its input must be [N, channels, height, width] or [N, features], with numbers for all but N", r->path);
+            "%s: its input must be [N, channels, height, width] or [N, features], with fixed sizes for all but N",
+            r->path);
     for (size_t i = 0; rank == 4 && i < r->graph->n_node && !last; i++) {
         const DcnnOnnx__Node *node = r->graph->node[i];
         const DcnnOnnx__Attribute *perm = dcnn_onnx_attribute(node, "perm");
@@ -230,7 +231,7 @@ static dcnn_status take_input(dcnn_onnx_reader *r, const DcnnOnnx__Value *input)
     value.positive = type->elem_type == ONNX_UINT8;
     json_t *shape = rank == 2 ? json_pack("[n,i]", value.c) : json_pack("[n,i,i,i]", value.h, value.w, value.c);
     DCNN_TRY(dcnn_onnx_add(r, NULL, "InputLayer", json_pack("{s:o}", "batch_shape", shape), 0, NULL, &value));
-    return dcnn_onnx_put(r, input->name, &value);
+    return put(r, input->name, &value);
 }
 
 static dcnn_status take_inputs(dcnn_onnx_reader *r) {
@@ -240,7 +241,7 @@ static dcnn_status take_inputs(dcnn_onnx_reader *r) {
         dcnn_onnx_value value;
         const DcnnOnnx__Tensor *tensor = r->graph->initializer[i];
         DCNN_TRY(dcnn_onnx_tensor(r, tensor, &value));
-        DCNN_TRY(dcnn_onnx_put(r, tensor->name ? tensor->name : "", &value));
+        DCNN_TRY(put(r, tensor->name ? tensor->name : "", &value));
     }
     for (size_t i = 0; i < r->graph->n_input; i++) {
         const char *name = r->graph->input[i]->name;

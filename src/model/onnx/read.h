@@ -74,9 +74,8 @@ enum { DCNN_ONNX_LENGTH = 1 << 20 /* rows or columns of a map */, DCNN_ONNX_FEAT
 /* Memory that lasts as long as the reader. NULL: out of memory, which is on record. */
 void *dcnn_onnx_keep(dcnn_onnx_reader *r, size_t count, size_t size);
 
-/* The value of that name; fails where there is none. *value lasts until the next dcnn_onnx_put(). */
+/* The value of that name; fails where there is none. *value lasts until another one is added. */
 dcnn_status dcnn_onnx_get(const dcnn_onnx_reader *r, const char *name, dcnn_onnx_value *value);
-dcnn_status dcnn_onnx_put(dcnn_onnx_reader *r, const char *name, const dcnn_onnx_value *value);
 
 /* Input `number` of a node; an optional one that is not there is a constant of count 0. */
 dcnn_status dcnn_onnx_input(const dcnn_onnx_reader *r, const DcnnOnnx__Node *node, size_t number,

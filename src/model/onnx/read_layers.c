@@ -72,7 +72,7 @@ static dcnn_status read_window(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, 
         int64_t before, behind;
         if (w->size[i] < 1 || w->size[i] > 1 << 12 || w->stride[i] < 1 || w->stride[i] > 1 << 12 ||
             w->dilation[i] < 1 || w->dilation[i] > 1 << 12 || w->pads[i] < 0 || w->pads[i + 2] < 0)
-            return dcnn_onnx_refuse(r, node, "its window is beyond all reason");
+            return dcnn_onnx_refuse(r, node, "its window is too large");
         const int64_t span = (w->size[i] - 1) * w->dilation[i] + 1;
         same_pads(lengths[i], span, w->stride[i], lower, &before, &behind);
         if (upper || lower) {
@@ -131,7 +131,7 @@ static dcnn_status conv(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_on
     DCNN_TRY(dcnn_onnx_settle(r, node, &x));
     DCNN_TRY(dcnn_onnx_as_map(r, node, &x));
     DCNN_TRY(floats_of(r, node, 1, &kernel));
-    if (kernel.rank != 4) return dcnn_onnx_refuse(r, node, "dcnn has convolutions of two dimensions");
+    if (kernel.rank != 4) return dcnn_onnx_refuse(r, node, "dcnn supports only convolutions in two dimensions");
     const int64_t groups = dcnn_onnx_int_of(node, "group", 1), filters = kernel.dims[0];
     window w = {.size = {kernel.dims[2], kernel.dims[3]}};
     DCNN_TRY(read_window(r, node, &x, &w));
@@ -178,14 +178,14 @@ static dcnn_status conv_transpose(dcnn_onnx_reader *r, const DcnnOnnx__Node *nod
     DCNN_TRY(dcnn_onnx_ints_of(r, node, "pads", 4, w.pads));
     DCNN_TRY(dcnn_onnx_ints_of(r, node, "output_padding", 2, more));
     if (dcnn_onnx_int_of(node, "group", 1) != 1 || !dcnn_onnx_is(node, "auto_pad", "NOTSET", "NOTSET"))
-        return dcnn_onnx_refuse(r, node, "dcnn has it without groups and auto_pad");
+        return dcnn_onnx_refuse(r, node, "dcnn supports it only without groups and auto_pad");
     if (kernel.rank != 4 || kernel.dims[0] != x.c || kernel.dims[1] < 1 || kernel.dims[1] > 1 << 20)
         return dcnn_onnx_refuse(r, node, "its kernel does not fit its input");
     const int lengths[2] = {x.h, x.w};
     bool whole = true, same = true;
     for (int i = 0; i < 2; i++) {
         if (w.stride[i] < 1 || w.dilation[i] < 1 || w.size[i] < 1 || w.size[i] > 1 << 12 || w.dilation[i] > 1 << 12)
-            return dcnn_onnx_refuse(r, node, "its window is beyond all reason");
+            return dcnn_onnx_refuse(r, node, "its window is too large");
         const int64_t span = (w.size[i] - 1) * w.dilation[i] + 1, beyond = span - w.stride[i];
         const int64_t full = lengths[i] * w.stride[i] + (beyond > 0 ? beyond : 0);
         const int64_t length = w.stride[i] * (lengths[i] - 1) + span + more[i] - w.pads[i] - w.pads[i + 2];
@@ -194,7 +194,7 @@ static dcnn_status conv_transpose(dcnn_onnx_reader *r, const DcnnOnnx__Node *nod
         cut[i] = w.pads[i];
         cut[i + 2] = full - w.pads[i] - length;
         if (length < 1 || length > 1 << 16 || cut[i] < 0 || cut[i + 2] < 0)
-            return dcnn_onnx_refuse(r, node, "its output_padding is more than dcnn has");
+            return dcnn_onnx_refuse(r, node, "its output_padding is larger than dcnn supports");
         whole = whole && cut[i] == 0 && cut[i + 2] == 0;
         same = same && length == lengths[i] * w.stride[i] && w.pads[i] == before;
         w.out[i] = (int)length;
@@ -252,7 +252,8 @@ static dcnn_status gemm(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_on
     DCNN_TRY(floats_of(r, node, 1, &kernel));
     if (dcnn_onnx_float_of(node, "alpha", 1.0) != 1.0 || dcnn_onnx_float_of(node, "beta", 1.0) != 1.0 ||
         dcnn_onnx_int_of(node, "transA", 0) != 0)
-        return dcnn_onnx_refuse(r, node, "dcnn has it with alpha and beta of 1, and its first input as it is");
+        return dcnn_onnx_refuse(r, node,
+                                "dcnn supports it only with alpha and beta of 1, and the first input not transposed");
     const bool biased = dcnn_onnx_has_input(node, 2);
     DCNN_TRY(add_dense(r, node, x, &kernel, dcnn_onnx_int_of(node, "transB", 0) != 0, biased, out));
     return weigh_vector(r, node, 2, out->layer, 1, out->c);
@@ -277,16 +278,17 @@ static dcnn_status pool(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_on
     DCNN_TRY(dcnn_onnx_settle(r, node, &x));
     DCNN_TRY(dcnn_onnx_as_map(r, node, &x));
     DCNN_TRY(read_window(r, node, &x, &w));
-    if (w.dilation[0] != 1 || w.dilation[1] != 1) return dcnn_onnx_refuse(r, node, "dcnn has no dilation in pooling");
+    if (w.dilation[0] != 1 || w.dilation[1] != 1)
+        return dcnn_onnx_refuse(r, node, "dcnn does not support dilation in pooling");
     /* Keras' "same" leaves its zeros out, as ONNX's MaxPool does; zeros of a layer count */
     const bool zeros_count = max ? x.positive : dcnn_onnx_int_of(node, "count_include_pad", 0) != 0;
     if (!max && zeros_count && w.same && has_pads(&w)) w.same = false;
     if (has_pads(&w) && !w.same && !zeros_count)
         return dcnn_onnx_refuse(r, node,
-                                max ? "its pads lie around values that may be below 0, which dcnn does not have"
-                                    : "its pads do not count, and are not those of SAME_UPPER");
+                                max ? "it pads values that may be negative, which dcnn does not support"
+                                    : "its pads do not count in the mean, and are not those of SAME_UPPER");
     if (!max && dcnn_onnx_int_of(node, "ceil_mode", 0) != 0 && has_pads(&w))
-        return dcnn_onnx_refuse(r, node, "dcnn has no ceil_mode with pads");
+        return dcnn_onnx_refuse(r, node, "dcnn does not support ceil_mode with pads");
     DCNN_TRY(settle_pads(r, &w, &x, &padding));
     DCNN_TRY(dcnn_onnx_add(r, node, max ? "MaxPooling2D" : "AveragePooling2D",
                            describe_window(&w, "pool_size", padding), 1, &x, out));
@@ -330,7 +332,7 @@ static dcnn_status reduce(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_
     for (int i = 0; i < count; i++)
         if (axes[i] < 0) axes[i] += 4;
     if (count != 2 || axes[0] + axes[1] != 5 || (axes[0] != 2 && axes[0] != 3))
-        return dcnn_onnx_refuse(r, node, "dcnn has it over height and width alone");
+        return dcnn_onnx_refuse(r, node, "dcnn supports it only over height and width");
     const bool keep = dcnn_onnx_int_of(node, "keepdims", 1) != 0, max = strcmp(node->op_type, "ReduceMax") == 0;
     return add_global(r, node, max ? "GlobalMaxPooling2D" : "GlobalAveragePooling2D", keep, out);
 }
@@ -358,7 +360,7 @@ static dcnn_status layer_normalization(dcnn_onnx_reader *r, const DcnnOnnx__Node
     DCNN_TRY(dcnn_onnx_settle(r, node, &x));
     const int64_t axis = dcnn_onnx_int_of(node, "axis", -1), last = x.kind == ONNX_VECTOR ? 1 : 3;
     if ((x.kind != ONNX_LAST && x.kind != ONNX_VECTOR) || (axis != -1 && axis != last))
-        return dcnn_onnx_refuse(r, node, "dcnn has it over the channels alone");
+        return dcnn_onnx_refuse(r, node, "dcnn supports it only over the channels");
     const bool biased = dcnn_onnx_has_input(node, 2);
     json_t *config = json_pack("{s:f, s:b}", "epsilon", dcnn_onnx_float_of(node, "epsilon", 1e-5), "center", biased);
     DCNN_TRY(dcnn_onnx_add(r, node, "LayerNormalization", config, 1, &x, &x));
@@ -400,7 +402,7 @@ static dcnn_status instance_normalization(dcnn_onnx_reader *r, const DcnnOnnx__N
         DCNN_TRY(floats_of(r, node, i, &weights));
         for (int64_t k = 0; k < weights.count; k++)
             if (weights.floats[k] != (i == 1 ? 1.0f : 0.0f))
-                return dcnn_onnx_refuse(r, node, "dcnn has it of groups without weights of their own");
+                return dcnn_onnx_refuse(r, node, "dcnn supports it only without weights of each group");
     }
     return add_groups(r, node, out->groups, false, out);
 }

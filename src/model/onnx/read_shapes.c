@@ -25,7 +25,7 @@ static dcnn_status flatten(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn
     DCNN_TRY(dcnn_onnx_input(r, node, 0, out));
     const int64_t axis = dcnn_onnx_int_of(node, "axis", 1);
     if (axis != 1 && axis != (out->kind == ONNX_MAP || out->kind == ONNX_LAST ? -3 : -1))
-        return dcnn_onnx_refuse(r, node, "dcnn has it from axis 1 on");
+        return dcnn_onnx_refuse(r, node, "dcnn supports it only from axis 1");
     if (out->kind == ONNX_LAST) return flatten_last(r, node, out);
     if (out->kind != ONNX_FLAT && out->kind != ONNX_MAP) DCNN_TRY(dcnn_onnx_settle(r, node, out));
     make_flat(out);
@@ -56,7 +56,7 @@ static dcnn_status read_target(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, 
     int64_t known = 1;
     int open = -1;
     DCNN_TRY(dcnn_onnx_list_of(r, node, 1, "shape", target, rank));
-    if (*rank < 2 || *rank > 4) return dcnn_onnx_refuse(r, node, "dcnn has shapes of 2 and 4 dimensions alone");
+    if (*rank < 2 || *rank > 4) return dcnn_onnx_refuse(r, node, "dcnn supports only shapes of 2 and 4 dimensions");
     const bool first_open = target[0] == -1, fixed = target[0] == 0 || target[0] == r->batch || target[0] == 1;
     if (!first_open && !fixed) return dcnn_onnx_refuse(r, node, "it mixes images of a batch");
     for (int i = 1; i < *rank; i++) {
@@ -101,7 +101,7 @@ static dcnn_status reshape(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn
     if (out->kind == ONNX_LAST) DCNN_TRY(flatten_last(r, NULL, out));
     make_flat(out);
     DCNN_TRY(dcnn_onnx_settle(r, node, out));
-    if (rank != 4) return dcnn_onnx_refuse(r, node, "dcnn has shapes of 2 and 4 dimensions alone");
+    if (rank != 4) return dcnn_onnx_refuse(r, node, "dcnn supports only shapes of 2 and 4 dimensions");
     return reshape_vector(r, node, target + 1, out);
 }
 
@@ -120,7 +120,7 @@ static dcnn_status squeeze(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn
         out->kind = ONNX_FLAT;
         return DCNN_OK;
     }
-    return dcnn_onnx_refuse(r, node, "dcnn has it over height and width of 1 alone");
+    return dcnn_onnx_refuse(r, node, "dcnn supports it only where height and width are 1");
 }
 
 static dcnn_status transpose(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_onnx_value *out) {
@@ -131,7 +131,7 @@ static dcnn_status transpose(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dc
     int seen = 0;
     for (int i = 0; i < 4; i++) seen |= p[i] >= 0 && p[i] < 4 ? 1 << p[i] : 0;
     if ((out->kind != ONNX_MAP && out->kind != ONNX_LAST) || seen != 15 || p[0] != 0)
-        return dcnn_onnx_refuse(r, node, "dcnn has it of [N, channels, height, width], N first");
+        return dcnn_onnx_refuse(r, node, "dcnn supports it only for [N, channels, height, width], N first");
     if (out->kind == ONNX_LAST && p[1] == 3 && p[2] == 1) {
         out->kind = ONNX_MAP;
         return DCNN_OK;
@@ -154,7 +154,7 @@ static dcnn_status concat(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_
     dcnn_onnx_value values[DCNN_MAX_INPUTS];
     int64_t axis = dcnn_onnx_int_of(node, "axis", 1);
     if (node->n_input < 1 || node->n_input > DCNN_MAX_INPUTS)
-        return dcnn_onnx_refuse(r, node, "dcnn has it of 16 inputs at most");
+        return dcnn_onnx_refuse(r, node, "dcnn supports at most 16 inputs");
     const int count = (int)node->n_input;
     bool vectors = true;
     for (int i = 0; i < count; i++) {
@@ -192,7 +192,7 @@ static dcnn_status add_sides(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, co
     bool none = true;
     for (int i = 0; i < 4; i++) {
         if (sides[i] < 0 || sides[i] > 1 << 16)
-            return dcnn_onnx_refuse(r, node, "dcnn has pads that all add, or all cut off");
+            return dcnn_onnx_refuse(r, node, "dcnn supports only pads that all add, or all cut off");
         none = none && sides[i] == 0;
     }
     const int64_t h = out->h + sign * (sides[0] + sides[2]), w = out->w + sign * (sides[1] + sides[3]);
@@ -214,14 +214,13 @@ static dcnn_status pad(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_onn
     DCNN_TRY(dcnn_onnx_list_of(r, node, 1, "pads", pads, &count));
     DCNN_TRY(dcnn_onnx_bound(r, node, 2, "value", &value));
     if (!dcnn_onnx_is(node, "mode", "constant", "constant") || value != 0.0 || dcnn_onnx_has_input(node, 3))
-        return dcnn_onnx_refuse(r, node, "dcnn pads by zeros alone");
+        return dcnn_onnx_refuse(r, node, "dcnn supports only padding with zeros");
     if (count != 8 || pads[0] || pads[1] || pads[4] || pads[5])
-        return dcnn_onnx_refuse(r, node, "dcnn pads height and width alone");
+        return dcnn_onnx_refuse(r, node, "dcnn pads only height and width");
     const bool cut = pads[2] < 0 || pads[3] < 0 || pads[6] < 0 || pads[7] < 0;
     const int64_t sign = cut ? -1 : 1;
     for (int i = 2; i < 8; i++)
-        if (pads[i] < -(1 << 16) || pads[i] > 1 << 16)
-            return dcnn_onnx_refuse(r, node, "its pads are beyond all reason");
+        if (pads[i] < -(1 << 16) || pads[i] > 1 << 16) return dcnn_onnx_refuse(r, node, "its pads are too large");
     return add_sides(r, node, (const int64_t[]){sign * pads[2], sign * pads[3], sign * pads[6], sign * pads[7]}, cut,
                      out);
 }
@@ -244,7 +243,7 @@ static dcnn_status slice(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_o
     for (int i = 0; i < firsts; i++) {
         const int64_t axis = axes[i] < 0 ? axes[i] + 4 : axes[i], sizes[4] = {r->batch, out->c, out->h, out->w};
         if (axis < 0 || axis > 3 || (i < step_count && steps[i] != 1))
-            return dcnn_onnx_refuse(r, node, "dcnn has it in steps of 1 alone");
+            return dcnn_onnx_refuse(r, node, "dcnn supports it only in steps of 1");
         if (axis == 0) { /* of any N, whose end nobody knows but the largest numbers there are */
             whole = whole && first[i] == 0 && end[i] >= (r->batch > 0 ? r->batch : INT32_MAX);
             continue;
@@ -257,7 +256,7 @@ static dcnn_status slice(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_o
         sides[axis - 2] = a;
         sides[axis] = sizes[axis] - b;
     }
-    if (!whole) return dcnn_onnx_refuse(r, node, "dcnn cuts height and width alone");
+    if (!whole) return dcnn_onnx_refuse(r, node, "dcnn cuts only height and width");
     return add_sides(r, node, sides, true, out);
 }
 
@@ -285,8 +284,8 @@ static dcnn_status resize(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_
                                : dcnn_onnx_is(node, "mode", "linear", "nearest");
     if (factor[0] < 1 || factor[1] < 1 || factor[0] > 64 || factor[1] > 64 || !right ||
         !dcnn_onnx_is(node, "coordinate_transformation_mode", mode, at == 1 ? mode : "half_pixel"))
-        return dcnn_onnx_refuse(r, node,
-                                "dcnn has it by whole factors, nearest (asymmetric, floor) or linear (half_pixel)");
+        return dcnn_onnx_refuse(
+            r, node, "dcnn supports it only by whole factors, nearest (asymmetric, floor) or linear (half_pixel)");
     json_t *config = json_pack("{s:[I,I], s:s}", "size", (json_int_t)factor[0], (json_int_t)factor[1], "interpolation",
                                nearest ? "nearest" : "bilinear");
     DCNN_TRY(dcnn_onnx_add(r, node, "UpSampling2D", config, 1, out, out));

@@ -61,7 +61,7 @@ static dcnn_status elu(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_onn
     DCNN_TRY(dcnn_onnx_settled(r, node, out));
     if (strcmp(node->op_type, "Elu") == 0)
         return add_alike(r, node, "ELU", json_pack("{s:f}", "alpha", alpha), false, out);
-    if (alpha != 1.0) return dcnn_onnx_refuse(r, node, "dcnn has it with alpha 1");
+    if (alpha != 1.0) return dcnn_onnx_refuse(r, node, "dcnn supports it only with alpha 1");
     return add_alike(r, node, "Activation", json_pack("{s:s}", "activation", "celu"), false, out);
 }
 
@@ -74,14 +74,14 @@ static dcnn_status thresholded_relu(dcnn_onnx_reader *r, const DcnnOnnx__Node *n
 static dcnn_status hard_sigmoid(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_onnx_value *out) {
     DCNN_TRY(dcnn_onnx_settled(r, node, out));
     if (!is_about(dcnn_onnx_float_of(node, "alpha", 0.2), 1.0 / 6.0) || dcnn_onnx_float_of(node, "beta", 0.5) != 0.5)
-        return dcnn_onnx_refuse(r, node, "dcnn has it with alpha 1/6 and beta 0.5");
+        return dcnn_onnx_refuse(r, node, "dcnn supports it only with alpha 1/6 and beta 0.5");
     return add_alike(r, node, "Activation", json_pack("{s:s}", "activation", "hard_sigmoid"), true, out);
 }
 
 static dcnn_status gelu(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_onnx_value *out) {
     DCNN_TRY(dcnn_onnx_settled(r, node, out));
     if (!dcnn_onnx_is(node, "approximate", "none", "none"))
-        return dcnn_onnx_refuse(r, node, "dcnn has it without approximation");
+        return dcnn_onnx_refuse(r, node, "dcnn supports it only without approximation");
     return add_alike(r, node, "Activation", json_pack("{s:s}", "activation", "gelu"), false, out);
 }
 
@@ -94,10 +94,10 @@ static dcnn_status softmax(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn
     const bool last = out->kind != ONNX_MAP && axis == -1;
     if (r->opset < 13 && out->kind == ONNX_MAP && (int64_t)out->h * out->w > 1)
         return dcnn_onnx_refuse(r, node, "before opset 13 it runs over all of a map, which dcnn does not have");
-    if (axis != channels && !last) return dcnn_onnx_refuse(r, node, "dcnn has it over the channels alone");
+    if (axis != channels && !last) return dcnn_onnx_refuse(r, node, "dcnn supports it only over the channels");
     if (!log) return add_alike(r, node, "Activation", json_pack("{s:s}", "activation", "softmax"), true, out);
     if (strcmp(node->output[0], r->graph->output[0]->name) != 0)
-        return dcnn_onnx_refuse(r, node, "dcnn has it at the very end alone, where the loss takes its place");
+        return dcnn_onnx_refuse(r, node, "dcnn supports it only at the very end, where the loss takes its place");
     snprintf(r->told, sizeof r->told, "ends in LogSoftmax, which is left to the loss: its outputs count as logits");
     return DCNN_OK;
 }
@@ -121,7 +121,8 @@ static dcnn_status clip(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_on
         return add_alike(r, node, "Activation", json_pack("{s:s}", "activation", "relu6"), true, out);
     if (low == -1.0 && high == 1.0)
         return add_alike(r, node, "Activation", json_pack("{s:s}", "activation", "hard_tanh"), false, out);
-    if (low != 0.0 || !(high >= 0.0)) return dcnn_onnx_refuse(r, node, "dcnn has it from 0 on, or from -1 to 1");
+    if (low != 0.0 || !(high >= 0.0))
+        return dcnn_onnx_refuse(r, node, "dcnn supports it only from 0 upwards, or from -1 to 1");
     json_t *config = json_object();
     if (isfinite(high)) json_object_set_new(config, "max_value", json_real(high));
     return add_alike(r, node, "ReLU", config, true, out);
@@ -143,7 +144,7 @@ static dcnn_status where(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_o
                          dcnn_onnx_input(r, condition.made_by, 1, &least) == DCNN_OK && is_number(&least, &number) &&
                          number >= 15.0;
     if (!greater || !is_made_by(&y, "Softplus") || !has_as_input(y.made_by, 0, x.name))
-        return dcnn_onnx_refuse(r, node, "dcnn has no such operator");
+        return dcnn_onnx_refuse(r, node, "dcnn does not have this operator");
     *out = y;
     return DCNN_OK;
 }
@@ -260,11 +261,12 @@ static dcnn_status with_constant(dcnn_onnx_reader *r, const DcnnOnnx__Node *node
     int count = 0;
     DCNN_TRY(dcnn_onnx_settle(r, node, &x));
     DCNN_TRY(list_channels(r, node, &x, constant, &values, &count));
-    if (strcmp(op, "Div") == 0 && constant_first) return dcnn_onnx_refuse(r, node, "dcnn has no division by a layer");
+    if (strcmp(op, "Div") == 0 && constant_first)
+        return dcnn_onnx_refuse(r, node, "dcnn does not support division by a layer");
     for (int i = 0; i < count; i++) {
         if (strcmp(op, "Div") == 0) values[i] = 1.0 / values[i];
         if (strcmp(op, "Sub") == 0 && !constant_first) values[i] = -values[i];
-        if (!isfinite(values[i])) return dcnn_onnx_refuse(r, node, "its constant makes infinite values");
+        if (!isfinite(values[i])) return dcnn_onnx_refuse(r, node, "its constant would make values infinite");
     }
     *out = x;
     out->positive = false;
@@ -340,9 +342,9 @@ static dcnn_status arithmetic(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, d
     }
     const bool first = x.kind == ONNX_CONSTANT, second = y.kind == ONNX_CONSTANT;
     if ((first || second) && row > 2 && classes[row][1])
-        return dcnn_onnx_refuse(r, node, "dcnn has it between layers alone, not with a constant");
+        return dcnn_onnx_refuse(r, node, "dcnn supports it only between layers, not with a constant");
     if (second || first) return with_constant(r, node, first ? y : x, first ? &x : &y, first, out);
-    if (classes[row][1] == NULL) return dcnn_onnx_refuse(r, node, "dcnn has no division by a layer");
+    if (classes[row][1] == NULL) return dcnn_onnx_refuse(r, node, "dcnn does not support division by a layer");
     return merge(r, node, classes[row][1], out);
 }
 
@@ -368,7 +370,7 @@ static dcnn_status dropout(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn
 static dcnn_status cast(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_onnx_value *out) {
     DCNN_TRY(dcnn_onnx_input(r, node, 0, out));
     if (dcnn_onnx_int_of(node, "to", 0) == ONNX_FLOAT || out->kind == ONNX_OPEN) return DCNN_OK;
-    return dcnn_onnx_refuse(r, node, "dcnn computes in float alone");
+    return dcnn_onnx_refuse(r, node, "dcnn computes only in float");
 }
 
 const dcnn_onnx_row dcnn_onnx_value_rows[] = {

@@ -71,7 +71,8 @@ void dcnn_resample_backward(const dcnn_resampling *r, dcnn_shape in, dcnn_shape 
         }
 }
 
-dcnn_resampling dcnn_resample_stretch(dcnn_shape in, dcnn_shape out, bool nearest) {
+/* Stretches the input over the output, pixels being squares (Keras' image.resize without antialiasing). */
+static dcnn_resampling stretch(dcnn_shape in, dcnn_shape out, bool nearest) {
     const double down = (double)in.h / out.h, across = (double)in.w / out.w;
     return (dcnn_resampling){.m = {down, 0.0, 0.5 * down - 0.5, 0.0, across, 0.5 * across - 0.5},
                              .fill = DCNN_FILL_NEAREST,
@@ -80,14 +81,14 @@ dcnn_resampling dcnn_resample_stretch(dcnn_shape in, dcnn_shape out, bool neares
 
 void dcnn_resample_all(const dcnn_pass *pass, bool nearest) {
     const dcnn_shape in = pass->op->in, out = pass->op->node->shape;
-    const dcnn_resampling r = dcnn_resample_stretch(in, out, nearest);
+    const dcnn_resampling r = stretch(in, out, nearest);
     for (size_t n = 0; n < (size_t)pass->n; n++)
         dcnn_resample_forward(&r, in, out, pass->x[0] + n * dcnn_shape_count(in), pass->y + n * dcnn_shape_count(out));
 }
 
 void dcnn_resample_all_backward(const dcnn_pass *pass, bool nearest) {
     const dcnn_shape in = pass->op->in, out = pass->op->node->shape;
-    const dcnn_resampling r = dcnn_resample_stretch(in, out, nearest);
+    const dcnn_resampling r = stretch(in, out, nearest);
     if (pass->dx[0] == NULL) return;
     memset(pass->dx[0], 0, (size_t)pass->n * dcnn_shape_count(in) * sizeof(float));
     for (size_t n = 0; n < (size_t)pass->n; n++)

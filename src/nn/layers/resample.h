@@ -21,9 +21,6 @@ typedef struct dcnn_resampling {
 void dcnn_resample_forward(const dcnn_resampling *r, dcnn_shape in, dcnn_shape out, const float *x, float *y);
 void dcnn_resample_backward(const dcnn_resampling *r, dcnn_shape in, dcnn_shape out, const float *dy, float *dx);
 
-/* Stretches the input over the output, pixels being squares (Keras' image.resize without antialiasing). */
-dcnn_resampling dcnn_resample_stretch(dcnn_shape in, dcnn_shape out, bool nearest);
-
 /* The same of all samples of a pass. */
 void dcnn_resample_all(const dcnn_pass *pass, bool nearest);
 void dcnn_resample_all_backward(const dcnn_pass *pass, bool nearest);

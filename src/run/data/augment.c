@@ -50,14 +50,30 @@ static void shear(dcnn_change *change, const dcnn_augment *ranges) {
     change->shear_degrees = draw_either(change, ranges->shear_range);
 }
 
+/* product = a b, maps of (row, column, 1). */
+static void multiply(const double a[6], const double b[6], double product[6]) {
+    for (int i = 0; i < 2; i++) {
+        for (int j = 0; j < 3; j++) product[3 * i + j] = a[3 * i] * b[j] + a[3 * i + 1] * b[3 + j];
+        product[3 * i + 2] += a[3 * i + 2];
+    }
+}
+
+/* Reads pixels at `place`, a map of output pixels, from what has been made so far. */
+static void place_pixels(dcnn_change *change, const double place[6]) {
+    double old[6];
+    memcpy(old, change->place, sizeof old);
+    multiply(old, place, change->place);
+    change->is_placed = true;
+}
+
 static void flip_across(dcnn_change *change, const dcnn_augment *ranges) {
     const double place[6] = {1, 0, 0, 0, -1, change->w - 1};
-    if (dcnn_change_draw(change, 0, 0, 1) < ranges->horizontal_flip) dcnn_change_place(change, place);
+    if (dcnn_change_draw(change, 0, 0, 1) < ranges->horizontal_flip) place_pixels(change, place);
 }
 
 static void flip_down(dcnn_change *change, const dcnn_augment *ranges) {
     const double place[6] = {-1, 0, change->h - 1, 0, 1, 0};
-    if (dcnn_change_draw(change, 0, 0, 1) < ranges->vertical_flip) dcnn_change_place(change, place);
+    if (dcnn_change_draw(change, 0, 0, 1) < ranges->vertical_flip) place_pixels(change, place);
 }
 
 /* -most .. most, each as likely. */
@@ -70,7 +86,7 @@ static double whole_pixels(const dcnn_change *change, uint32_t number, double ra
 static void crop(dcnn_change *change, const dcnn_augment *ranges) {
     const double place[6] = {1, 0, whole_pixels(change, 0, ranges->crop_range, change->h),
                              0, 1, whole_pixels(change, 1, ranges->crop_range, change->w)};
-    dcnn_change_place(change, place);
+    place_pixels(change, place);
 }
 
 static void distort(dcnn_change *change, const dcnn_augment *ranges) {
@@ -175,26 +191,11 @@ dcnn_augment_kind dcnn_augment_guess(int channels, int class_count, char *const 
 
 /* --- the place a pixel is read from ------------------------------------------------------------------------------- */
 
-/* product = a b, maps of (row, column, 1). */
-static void multiply(const double a[6], const double b[6], double product[6]) {
-    for (int i = 0; i < 2; i++) {
-        for (int j = 0; j < 3; j++) product[3 * i + j] = a[3 * i] * b[j] + a[3 * i + 1] * b[3 + j];
-        product[3 * i + 2] += a[3 * i + 2];
-    }
-}
-
-void dcnn_change_place(dcnn_change *change, const double place[6]) {
-    double old[6];
-    memcpy(old, change->place, sizeof old);
-    multiply(old, place, change->place);
-    change->is_placed = true;
-}
-
 void dcnn_change_turn(dcnn_change *change, const double matrix[4], double rows, double columns) {
     const double row = 0.5 * change->h - 0.5, column = 0.5 * change->w - 0.5;
     const double place[6] = {matrix[0], matrix[1], row + rows - matrix[0] * row - matrix[1] * column,
                              matrix[2], matrix[3], column + columns - matrix[2] * row - matrix[3] * column};
-    dcnn_change_place(change, place);
+    place_pixels(change, place);
 }
 
 static void find_map(const dcnn_change *change, float map[6]) {

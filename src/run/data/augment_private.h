@@ -40,9 +40,6 @@ struct dcnn_change {
 /** Random number `number` (0..255) of the row being applied, uniform in [low, high). */
 double dcnn_change_draw(const dcnn_change *change, uint32_t number, double low, double high);
 
-/** Reads pixels at `place`, a map of output pixels, from what has been made so far. */
-void dcnn_change_place(dcnn_change *change, const double place[6]);
-
 /** The same about the middle of the image: a 2x2 matrix of (row, column), then a shift. */
 void dcnn_change_turn(dcnn_change *change, const double matrix[4], double rows, double columns);
 

@@ -48,7 +48,8 @@ static dcnn_status read_line(const char *path, int number, bool first, const cha
     if (comma == NULL) comma = memrchr(line, ';', length);
     if (comma == NULL) comma = memrchr(line, '\t', length);
     if (comma == NULL)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s:%d: a line is 'class,weight', this one has no comma", path, number);
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s:%d: a line must be 'class,weight', but this one has no comma", path,
+                         number);
     char *name = cell_of(line, (size_t)(comma - line));
     char *value = cell_of(comma + 1, length - (size_t)(comma + 1 - line));
     double weight;
@@ -61,10 +62,10 @@ static dcnn_status read_line(const char *path, int number, bool first, const cha
     else if (read_weight(value, &weight))
         status = json_object_set_new(into, name, json_real(weight)) == 0
                      ? DCNN_OK
-                     : DCNN_FAIL(DCNN_BAD_INPUT, "%s:%d: the class's name is not UTF-8, or its weight is no number",
+                     : DCNN_FAIL(DCNN_BAD_INPUT, "%s:%d: the class's name is not UTF-8, or its weight is not a number",
                                  path, number);
     else if (!first)
-        status = DCNN_FAIL(DCNN_BAD_INPUT, "%s:%d: '%.40s' is no weight", path, number, value);
+        status = DCNN_FAIL(DCNN_BAD_INPUT, "%s:%d: '%.40s' is not a weight", path, number, value);
     free(name);
     free(value);
     return status;
@@ -86,7 +87,7 @@ static dcnn_status read_lines(const char *path, const char *text, json_t *into) 
 static dcnn_status check_weights(const char *path, json_t *weights) {
     const char *name;
     json_t *value;
-    if (json_object_size(weights) == 0) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: no class has a weight there", path);
+    if (json_object_size(weights) == 0) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: it gives no class a weight", path);
     json_object_foreach(weights, name, value) {
         const double weight = json_is_number(value) ? json_number_value(value) : -1.0;
         if (!(weight >= 0.0 && weight <= 1e6))
@@ -199,7 +200,7 @@ dcnn_status dcnn_class_weights_make(const char *text, const dcnn_dataset *d, con
     if (strcmp(text, dcnn_weights_balanced) == 0) return balanced_weights(d, train, labels, weights);
     json_t *given = json_loads(text, 0, NULL);
     dcnn_status status = given ? given_weights(given, d, weights)
-                               : DCNN_FAIL(DCNN_BAD_INPUT, "--class-weight: '%.100s' is no JSON", text);
+                               : DCNN_FAIL(DCNN_BAD_INPUT, "--class-weight: '%.100s' is not JSON", text);
     json_decref(given);
     return status;
 }

@@ -17,7 +17,7 @@ dcnn_status dcnn_image_shape(const char *name, int64_t h, int64_t w, int c, dcnn
     if (h < 1 || w < 1 || h > MOST_SIDE || w > MOST_SIDE || h * w * c > MOST_BYTES)
         return DCNN_FAIL(
             DCNN_BAD_INPUT,
-            "%s: an image of %lldx%lldx%d; 1 to %d pixels a side, and %d million values in all, are possible", name,
+            "%s: an image of %lldx%lldx%d; at most %d pixels a side and %d million values in all are supported", name,
             (long long)h, (long long)w, c, MOST_SIDE, MOST_BYTES / 1000000);
     image->h = (int)h;
     image->w = (int)w;
@@ -146,7 +146,7 @@ dcnn_status dcnn_image_decode(const char *name, const uint8_t *bytes, size_t len
     *notes = (dcnn_image_notes){0};
     dcnn_status status;
     if (options->channels < 0 || options->channels > 4)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: an image has 1 to 4 channels, %d are wanted", name, options->channels);
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: an image has 1 to 4 channels, not %d", name, options->channels);
     DCNN_TRY_DONE(decode(name, bytes, length, false, image));
     notes->h = image->h;
     notes->w = image->w;
@@ -209,7 +209,7 @@ dcnn_status dcnn_fit_parse(const char *text, dcnn_fit *fit) {
         *fit = (dcnn_fit)i;
         return DCNN_OK;
     }
-    return DCNN_FAIL(DCNN_USAGE, "'%.40s' is no way to fit an image: crop, pad or stretch", text);
+    return DCNN_FAIL(DCNN_USAGE, "'%.40s' is not a way to fit an image: crop, pad or stretch", text);
 }
 
 dcnn_status dcnn_color_parse(const char *text, uint8_t color[3]) {
@@ -226,7 +226,7 @@ dcnn_status dcnn_color_parse(const char *text, uint8_t color[3]) {
     char *end;
     const unsigned long value = strtoul(digits, &end, 16);
     if (strlen(digits) != 6 || *end != '\0' || strspn(digits, "0123456789abcdefABCDEF") != 6)
-        return DCNN_FAIL(DCNN_USAGE, "'%.40s' is no colour: black, white, gray, or #rrggbb", text);
+        return DCNN_FAIL(DCNN_USAGE, "'%.40s' is not a colour: black, white, gray, or #rrggbb", text);
     for (int i = 0; i < 3; i++) color[i] = (uint8_t)(value >> (16 - 8 * i) & 255);
     return DCNN_OK;
 }

@@ -163,7 +163,7 @@ static dcnn_status read_header(const char *name, const uint8_t *bytes, size_t le
         map->bits == 1 || map->bits == 4 || map->bits == 8 || map->bits == 16 || map->bits == 24 || map->bits == 32;
     if (!bits_known || (packing != 0 && !((packing == 3 || packing == 6) && map->bits >= 16)))
         return DCNN_FAIL(DCNN_BAD_INPUT,
-                         "%s: a BMP image of %d bits, packing %u, which is not read here; save it as PNG", name,
+                         "%s: a BMP image of %d bits, compression %u, which dcnn does not read; save it as PNG", name,
                          map->bits, packing);
     size_t palette = 14 + (size_t)header;
     const uint32_t fields[2][3] = {{0x7c00, 0x3e0, 0x1f}, {0xff0000, 0xff00, 0xff}};

@@ -100,7 +100,7 @@ dcnn_status dcnn_image_scale(const dcnn_image *from, int top, int left, int h, i
     uint16_t *lines = malloc((size_t)h * width * sizeof *lines);
     dcnn_status status = DCNN_OK;
     if (!lines || !axis_create(w, to_w, &x) || !axis_create(h, to_h, &y)) {
-        status = DCNN_FAIL(DCNN_FAILURE, "out of memory: an image of %dx%d made %dx%d", h, w, to_h, to_w);
+        status = DCNN_FAIL(DCNN_FAILURE, "out of memory: an image of %dx%d resized to %dx%d", h, w, to_h, to_w);
         goto done;
     }
     for (int i = 0; i < h; i++)

@@ -10,7 +10,7 @@
 
 #include "io/spill.h"
 
-void dcnn_array_free(dcnn_array *array) {
+static void free_array(dcnn_array *array) {
     dcnn_spill_release(array->memory, array->mapped_bytes);
     free(array->name);
     free(array->word);
@@ -29,7 +29,7 @@ dcnn_array *dcnn_array_list_add(dcnn_array_list *arrays) {
 }
 
 void dcnn_array_list_free(dcnn_array_list *arrays) {
-    for (int i = 0; i < arrays->count; i++) dcnn_array_free(&arrays->items[i]);
+    for (int i = 0; i < arrays->count; i++) free_array(&arrays->items[i]);
     free(arrays->items);
     *arrays = (dcnn_array_list){0};
 }
@@ -105,7 +105,7 @@ static dcnn_status find_flat(const dcnn_array *a, const dcnn_source_options *o, 
         l->w = l->h;
     }
     if (values > 0 && l->h * l->w * l->channels == values) return DCNN_OK;
-    return fail_shape(a, "its lines make no image; give their shape, as --shape 20x30 or 20x30x3");
+    return fail_shape(a, "its rows do not make an image; give their shape, for example --shape 20x30 or 20x30x3");
 }
 
 static dcnn_status find_layout(const dcnn_array *a, const dcnn_source_options *o, layout *l) {
@@ -115,14 +115,14 @@ static dcnn_status find_layout(const dcnn_array *a, const dcnn_source_options *o
         *l = (layout){.y = 1, .x = 2, .c = -1, .h = a->shape[1], .w = a->shape[2], .channels = 1};
     } else if (a->rank == 4 && a->shape[1] <= MOST_COLORS && a->shape[3] > MOST_COLORS) {
         *l = (layout){.y = 2, .x = 3, .c = 1, .h = a->shape[2], .w = a->shape[3], .channels = a->shape[1]};
-        dcnn_source_tell(o, "%s: its channels come first (PyTorch's order): put last", a->name);
+        dcnn_source_tell(o, "%s: its channels come first (PyTorch's order): moved last", a->name);
     } else if (a->rank == 4) {
         *l = (layout){.y = 1, .x = 2, .c = 3, .h = a->shape[1], .w = a->shape[2], .channels = a->shape[3]};
     } else {
         return fail_shape(a, "images have shape (N, H, W), (N, H, W, C), (N, C, H, W) or (N, pixels)");
     }
     if (l->h < 1 || l->w < 1 || l->channels < 1 || l->h > 32768 || l->w > 32768 || l->channels > 64)
-        return fail_shape(a, "its images are of no possible size (1 to 32768 a side, 1 to 64 channels)");
+        return fail_shape(a, "its images are not of a supported size (1 to 32768 a side, 1 to 64 channels)");
     if (o->transpose) {
         const layout turned = {.y = l->x, .x = l->y, .c = l->c, .h = l->w, .w = l->h, .channels = l->channels};
         *l = turned;
@@ -282,7 +282,7 @@ dcnn_status dcnn_array_take_images(dcnn_array *a, const dcnn_source_options *o, 
         dcnn_source_tell(o, "%s: %s: false is taken as 0, true as 255", a->name, dcnn_array_text(a, text));
     else if (a->kind != DCNN_NUMBER_UNSIGNED || a->bytes != 1)
         dcnn_source_tell(o, "%s: %s: taken as bytes, %s", a->name, dcnn_array_text(a, text),
-                         o->scale != 0 ? "scaled and rounded" : "for all its numbers are such");
+                         o->scale != 0 ? "scaled and rounded" : "because all its numbers are");
     return DCNN_OK;
 }
 
@@ -341,7 +341,8 @@ static dcnn_status take_column(const dcnn_array *a, int32_t *labels) {
         const double value = value_at(a, a->data + i * a->strides[0]);
         if (!(fabs(value) <= INT32_MAX) || value != floor(value)) {
             char text[160];
-            return DCNN_FAIL(DCNN_BAD_INPUT, "%s: %s: label %lld is %g, no class; labels are whole numbers or texts",
+            return DCNN_FAIL(DCNN_BAD_INPUT,
+                             "%s: %s: label %lld is %g, which is not a class; labels are whole numbers or strings",
                              a->name, dcnn_array_text(a, text), (long long)i, value);
         }
         labels[i] = (int32_t)value;
@@ -414,7 +415,7 @@ dcnn_status dcnn_array_take_labels(const dcnn_array *a, const dcnn_source_option
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s: holds %lld labels for %lld images: they do not belong together", a->name,
                          (long long)a->shape[0], (long long)source->count);
     if (a->rank < 1 || (a->rank > 2 && !list) || a->kind == DCNN_NUMBER_OTHER)
-        return fail_shape(a, "is no list of labels, one an image: [N], [N,1], or one-hot [N,classes]");
+        return fail_shape(a, "is not a list of labels, one per image: [N], [N,1], or one-hot [N,classes]");
     if (a->kind == DCNN_NUMBER_BYTES || a->kind == DCNN_NUMBER_UCS4) {
         dcnn_names texts = {0};
         dcnn_status status = dcnn_array_take_texts(a, &texts);
@@ -440,7 +441,7 @@ dcnn_status dcnn_array_take_labels(const dcnn_array *a, const dcnn_source_option
         dcnn_source_tell(o, "%s: %s: the first of 8 columns is the label (QMNIST)", a->name, dcnn_array_text(a, text));
         return take_column(a, source->labels);
     }
-    return fail_shape(a,
-                      "is neither one label an image nor one-hot; --target-columns all takes its numbers as what is to "
-                      "be predicted, or in Python: y = y.argmax(axis=1)");
+    return fail_shape(
+        a, "is neither one label per image nor one-hot; --target-columns all takes its numbers as what is to "
+           "be predicted, or in Python: y = y.argmax(axis=1)");
 }

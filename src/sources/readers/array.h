@@ -60,8 +60,6 @@ dcnn_status dcnn_array_take_labels(const dcnn_array *array, const dcnn_source_op
 /** Texts as a list: class names. */
 dcnn_status dcnn_array_take_texts(const dcnn_array *array, dcnn_names *texts);
 
-void dcnn_array_free(dcnn_array *array);
-
 /** Many of them. */
 typedef struct dcnn_array_list {
     const char *aside; /**< as dcnn_source_options has it */

@@ -103,7 +103,8 @@ static dcnn_status gather(walk *w, const char *path) {
     bool loops;
     if (!enter(w, path, &loops)) {
         if (loops) dcnn_source_tell(w->opening->options, "%s: leads back to a folder above it: not followed", path);
-        return loops ? DCNN_OK : DCNN_FAIL(DCNN_BAD_INPUT, "%s: folders nested more than %d deep", path, MOST_DEPTH);
+        return loops ? DCNN_OK
+                     : DCNN_FAIL(DCNN_BAD_INPUT, "%s: lies in more than %d folders; move it up", path, MOST_DEPTH);
     }
     dcnn_status status = list(path, &folders, &files);
     for (int64_t i = 0; status == DCNN_OK && i < files.count + folders.count; i++) {
@@ -127,11 +128,11 @@ static void tell_left(const walk *w, const char *path) {
     dcnn_count_text count;
     for (int kind = 0; kind < DCNN_KIND_COUNT; kind++)
         if (w->unread[kind] > 0)
-            dcnn_source_tell(w->opening->options, "%s: %s file%s left unread, %s%s: save as PNG what is to be read",
-                             path, dcnn_count(w->unread[kind], &count), w->unread[kind] > 1 ? "s" : "",
+            dcnn_source_tell(w->opening->options, "%s: %s file%s not read, %s%s: save as PNG to have them read", path,
+                             dcnn_count(w->unread[kind], &count), w->unread[kind] > 1 ? "s" : "",
                              w->unread[kind] > 1 ? "each " : "", dcnn_kind_name((dcnn_kind_id)kind));
     if (w->other > 0)
-        dcnn_source_tell(w->opening->options, "%s: %s file%s that %s no image left unread: %s%s", path,
+        dcnn_source_tell(w->opening->options, "%s: %s file%s that %s no image, not read: %s%s", path,
                          dcnn_count(w->other, &count), w->other > 1 ? "s" : "", w->other > 1 ? "are" : "is",
                          w->first_other ? w->first_other : "", w->other > 1 ? ", ..." : "");
 }
@@ -205,7 +206,7 @@ static dcnn_status open_splits(const dcnn_opening *opening, const char *path, co
         dcnn_role role;
         char *below;
         if (!dcnn_role_of(folders->text[i], &role)) {
-            dcnn_source_tell(opening->options, "%s/%s: left unread, for it is no split beside the others", path,
+            dcnn_source_tell(opening->options, "%s/%s: not read, because it is not a split like the others", path,
                              folders->text[i]);
             continue;
         }
@@ -231,7 +232,7 @@ static dcnn_status refuse_flat(const char *path, const dcnn_names *files) {
                          "name its files instead, if they are tables or arrays",
                          path);
     return DCNN_FAIL(DCNN_BAD_INPUT,
-                     "%s: its %lld images lie in no class folders, so their classes are not known; move them into one "
+                     "%s: its %lld images are not in class folders, so their classes are not known; move them into one "
                      "folder for each class, or give a list of lines path,label",
                      path, (long long)images);
 }
@@ -262,7 +263,7 @@ static dcnn_status open_level(const dcnn_opening *opening, const char *path, dcn
     } else {
         dcnn_count_text count;
         if (files.count > 0)
-            dcnn_source_tell(opening->options, "%s: %s file%s beside the class folders left unread: %s%s", path,
+            dcnn_source_tell(opening->options, "%s: %s file%s beside the class folders not read: %s%s", path,
                              dcnn_count(files.count, &count), files.count > 1 ? "s" : "", files.text[0],
                              files.count > 1 ? ", ..." : "");
         status = open_classes(opening, path, role, &folders);

@@ -61,7 +61,7 @@ static dcnn_status check_rows(const char *path, const dcnn_array_list *arrays, i
         for (int64_t j = 0; is_split(&arrays->items[i]) && j < arrays->items[i].shape[0] && status == DCNN_OK; j++) {
             const int64_t row = row_at(&arrays->items[i], j);
             if (row < 0 || row >= count)
-                status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: split '%s' names row %lld, there are %lld", path,
+                status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: split '%s' names row %lld, but there are %lld", path,
                                    arrays->items[i].word + 7, (long long)row, (long long)count);
             else
                 twice += seen[row]++ == 1;
@@ -69,10 +69,10 @@ static dcnn_status check_rows(const char *path, const dcnn_array_list *arrays, i
     for (int64_t i = 0; i < count && status == DCNN_OK; i++) left += seen[i] == 0;
     free(seen);
     if (status == DCNN_OK && twice > 0)
-        status = DCNN_FAIL(DCNN_BAD_INPUT,
-                           "%s: %lld rows are in two splits, so that what is learnt would be tested on; let the splits "
-                           "have no row in common",
-                           path, (long long)twice);
+        status = DCNN_FAIL(
+            DCNN_BAD_INPUT,
+            "%s: %lld rows are in two splits, so images trained on would also be tested on; splits must not share rows",
+            path, (long long)twice);
     return status;
 }
 
@@ -81,8 +81,8 @@ static dcnn_status take_split(const dcnn_opening *opening, const char *path, con
     dcnn_role role;
     dcnn_count_text count;
     if (!dcnn_role_of(split->word + 7, &role)) {
-        dcnn_source_tell(opening->options, "%s: its split '%s' is left unread (train, validation and test are read)",
-                         path, split->word + 7);
+        dcnn_source_tell(opening->options, "%s: its split '%s' is not read (train, validation and test are)", path,
+                         split->word + 7);
         return DCNN_OK;
     }
     if (opening->given != DCNN_ROLE_POOL && role != opening->given) return DCNN_OK;
@@ -163,6 +163,8 @@ static dcnn_status open_splits(const dcnn_opening *opening, const char *path, dc
     DCNN_TRY_DONE(take_answers(opening, arrays, whole));
     if (whole->labels) DCNN_TRY_DONE(take_names(opening, arrays, whole));
     DCNN_TRY_DONE(check_rows(path, arrays, whole->count));
+    if (dcnn_hdf5_has_attribute(path, "mean"))
+        dcnn_source_tell(opening->options, "%s: its mean and std are left unread: they are computed anew", path);
     for (int i = 0; i < arrays->count; i++)
         if (is_split(&arrays->items[i])) DCNN_TRY_DONE(take_split(opening, path, &arrays->items[i], whole));
 done:
@@ -224,8 +226,7 @@ dcnn_status dcnn_hdf5_open(const dcnn_opening *opening, const char *path, dcnn_a
         splits = splits || strncmp(listed[i].name, "splits/", 7) == 0;
     }
     if (model) {
-        status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: is a model, not a source of images; `dcnn info` tells what it is like",
-                           path);
+        status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: is a model, not a source of images; `dcnn info` describes it", path);
         goto done;
     }
     if (count == 1 && !dcnn_mat_is_hdf5(path)) {

@@ -29,14 +29,15 @@ static bool find_type(uint8_t code, dcnn_array *a) {
 
 static dcnn_status parse(dcnn_array *a, const uint8_t *bytes, size_t length) {
     if (length < 4)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: has only %zu bytes, an IDX header needs more", a->name, length);
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: has only %zu bytes, but an IDX header needs more", a->name, length);
     if (bytes[0] != 0 || bytes[1] != 0 || !find_type(bytes[2], a) || bytes[3] < 1 || bytes[3] > DCNN_ARRAY_RANK)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: is no IDX file (magic number 0x%08x)", a->name, get_big(bytes));
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: is not an IDX file (magic number 0x%08x)", a->name, get_big(bytes));
     a->rank = bytes[3];
     a->swapped = true;
     const size_t header = 4 + 4 * (size_t)a->rank;
     if (length < header)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: has only %zu bytes, its IDX header needs %zu", a->name, length, header);
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: has only %zu bytes, but its IDX header needs %zu", a->name, length,
+                         header);
     const char *what = a->rank > 1 ? "pixels" : "labels";
     size_t total = (size_t)a->bytes;
     for (int i = 0; i < a->rank; i++) {
@@ -52,7 +53,7 @@ static dcnn_status parse(dcnn_array *a, const uint8_t *bytes, size_t length) {
     dcnn_array_stride(a, false);
     a->data = bytes + header;
     if (length - header == total) return DCNN_OK;
-    return DCNN_FAIL(DCNN_BAD_INPUT, "%s: holds %zu bytes of %s, its header says %zu: the file is %s", a->name,
+    return DCNN_FAIL(DCNN_BAD_INPUT, "%s: holds %zu bytes of %s, but its header says %zu: the file is %s", a->name,
                      length - header, what, total, length - header < total ? "cut" : "too long");
 }
 

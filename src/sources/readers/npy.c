@@ -26,7 +26,7 @@ static dcnn_status read_type(const char *descr, dcnn_array *a) {
         if (kind == kinds[i]) a->kind = (dcnn_number_kind)i;
     if (kind == 'O')
         return DCNN_FAIL(DCNN_BAD_INPUT,
-                         "%s: holds Python objects, which may run code when they are read, so they are not; in Python: "
+                         "%s: holds Python objects, and reading those may run code, so dcnn does not; in Python: "
                          "x = numpy.stack(list(x)).astype('uint8') makes an array of images, y = y.astype(str) one of "
                          "labels",
                          a->name);
@@ -57,7 +57,7 @@ static dcnn_status read_shape(const char *shape, dcnn_array *a) {
 /* Fills an array whose name and memory are set. */
 static dcnn_status parse(dcnn_array *a, const uint8_t *bytes, size_t length) {
     if (length < 12 || memcmp(bytes, "\x93NUMPY", 6) != 0)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: is no NumPy array", a->name);
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: is not a NumPy array", a->name);
     const bool is_short = bytes[6] == 1;
     size_t header = (size_t)bytes[8] | (size_t)bytes[9] << 8;
     if (!is_short) header |= (size_t)bytes[10] << 16 | (size_t)bytes[11] << 24;
@@ -77,8 +77,8 @@ static dcnn_status parse(dcnn_array *a, const uint8_t *bytes, size_t length) {
     const size_t left = length - begin - header;
     if (count < 0 || __builtin_mul_overflow(count, (int64_t)a->bytes, &need) || (uint64_t)need != left)
         return DCNN_FAIL(DCNN_BAD_INPUT,
-                         "%s: a damaged NumPy array: it has %zu bytes of values, its header says %lld of %d", a->name,
-                         left, (long long)count, a->bytes);
+                         "%s: a damaged NumPy array: it has %zu bytes of values, but its header says %lld of %d",
+                         a->name, left, (long long)count, a->bytes);
     return DCNN_OK;
 }
 

@@ -138,7 +138,7 @@ static void tell_left(const dcnn_opening *opening, const char *path, const dcnn_
         if (!of[i].used)
             used += (size_t)snprintf(all + used, sizeof all - used, "%s%.60s: %s", used ? ", " : "",
                                      arrays->items[i].word, dcnn_array_text(&arrays->items[i], text));
-    if (used > 0) dcnn_source_tell(opening->options, "%s: left unread: %s", path, all);
+    if (used > 0) dcnn_source_tell(opening->options, "%s: not read: %s", path, all);
 }
 
 dcnn_status dcnn_array_list_pair(const dcnn_opening *opening, const char *path, dcnn_array_list *arrays,
@@ -155,7 +155,7 @@ dcnn_status dcnn_array_list_pair(const dcnn_opening *opening, const char *path, 
     }
     if (status == DCNN_OK && pairs == 0) {
         if (arrays->count == 1 && of[0].part == LABELS)
-            status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: holds labels alone; name the file of their images beside it",
+            status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: holds only labels; name the file of their images too",
                                arrays->items[0].name);
         else
             status = list_arrays(path, arrays, "has no array of images");

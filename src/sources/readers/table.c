@@ -28,9 +28,9 @@ static dcnn_status fail_value(const dcnn_table *t, int64_t line, int column, dcn
                          (long long)line, column, (long long)line, column,
                          at_cut_end(t) ? ", and the file ends in that line: is it cut?" : "");
     if (number && scale == 0 && value > 0 && value < 1)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s:%lld:%d: '%s' is no whole number from 0 to 255%s", t->path,
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s:%lld:%d: '%s' is not a whole number from 0 to 255%s", t->path,
                          (long long)line, column, dcnn_cell_text(cell, text),
-                         t->opening->options->unlabelled ? "" : "; if all are from 0 to 1, say --scale 255");
+                         t->opening->options->unlabelled ? "" : "; if all are from 0 to 1, use --scale 255");
     if (number && scale != 0)
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s:%lld:%d: '%s' times %g is not from 0 to 255 (line %lld, cell %d)", t->path,
                          (long long)line, column, dcnn_cell_text(cell, text), scale, (long long)line, column);
@@ -101,7 +101,7 @@ static dcnn_status add_role(dcnn_table *t, int64_t line, int column, dcnn_cell c
     char text[28];
     dcnn_role role;
     if (!dcnn_role_of(dcnn_cell_text(cell, text), &role))
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s:%lld:%d: '%s' is no split (train, validation, test)", t->path,
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s:%lld:%d: '%s' is not a split (train, validation, test)", t->path,
                          (long long)line, column, text);
     t->roles[t->count] = (uint8_t)role;
     return DCNN_OK;
@@ -126,14 +126,14 @@ static dcnn_status read_many(dcnn_table *t, int64_t line, int column, dcnn_cell 
         at = part.end;
     }
     if (count == t->pixel_columns) return DCNN_OK;
-    return DCNN_FAIL(DCNN_BAD_INPUT, "%s:%lld:%d: holds %lld pixels, the first line has %lld", t->path, (long long)line,
-                     column, (long long)count, (long long)t->pixel_columns);
+    return DCNN_FAIL(DCNN_BAD_INPUT, "%s:%lld:%d: holds %lld pixels, but the first line has %lld", t->path,
+                     (long long)line, column, (long long)count, (long long)t->pixel_columns);
 }
 
 static dcnn_status fail_columns(const dcnn_table *t, int64_t line, int found) {
-    return DCNN_FAIL(DCNN_BAD_INPUT, "%s:%lld:%d: the line has %s%d cells, the %s has %d%s", t->path, (long long)line,
-                     found, found > t->columns ? "more than " : "", found > t->columns ? t->columns : found,
-                     t->header.count > 0 ? "header" : "first line", t->columns,
+    return DCNN_FAIL(DCNN_BAD_INPUT, "%s:%lld:%d: the line has %s%d cells, but the %s has %d%s", t->path,
+                     (long long)line, found, found > t->columns ? "more than " : "",
+                     found > t->columns ? t->columns : found, t->header.count > 0 ? "header" : "first line", t->columns,
                      at_cut_end(t) ? ", and the file ends in that line: is it cut?" : "");
 }
 
@@ -234,7 +234,7 @@ static dcnn_status read_lines(dcnn_table *t) {
     }
     if (t->pixels && t->largest == 1 && t->opening->options->scale == 0)
         dcnn_source_tell(t->opening->options,
-                         "%s: no pixel is above 1: if they are meant to be 0 to 1, say --scale 255", t->path);
+                         "%s: no pixel is above 1: if they are meant to be 0 to 1, use --scale 255", t->path);
     return DCNN_OK;
 }
 

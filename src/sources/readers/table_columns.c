@@ -310,7 +310,7 @@ static dcnn_status find_list(dcnn_table *t) {
         if (t->of[i] == PIXEL) t->of[i] = LEFT_OUT;
     if (dcnn_table_has(t, LABEL) || t->target_width > 0 || t->opening->options->unlabelled) return DCNN_OK;
     return DCNN_FAIL(DCNN_BAD_INPUT,
-                     "%s: is a list of images without a column of labels; call it 'label', or say "
+                     "%s: is a list of images without a column of labels; call it 'label', or use "
                      "--label-column, or --target-columns for numbers to be predicted",
                      t->path);
 }
@@ -321,8 +321,8 @@ dcnn_status dcnn_table_fail_shape(const dcnn_table *t, int64_t values) {
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s: %lld columns of pixels do not make an image of %dx%dx%d", t->path,
                          (long long)values, o->h, o->w, o->c);
     return DCNN_FAIL(DCNN_BAD_INPUT,
-                     "%s: %lld columns of pixels make no square image, grey or in three colours; give its shape, as "
-                     "--shape 20x30 or 20x30x3",
+                     "%s: %lld columns of pixels do not make a square image, grey or in three colours; give its shape, "
+                     "for example --shape 20x30 or 20x30x3",
                      t->path, (long long)values);
 }
 
