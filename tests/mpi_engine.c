@@ -3,9 +3,12 @@
  * mpi_engine.c — the engine on arrays, without files: what it trains with all ranks is what it trains alone, its sums
  * are exact, a failure of one rank's feed is everyone's, and its clock sees every thread.
  */
+#include <math.h>
+
 #include "comm/comm_private.h"
 #include "engine/engine.h"
 #include "engine/evaluator.h"
+#include "arrays_feed.h"
 #include "testing.h"
 
 enum { SIDE = 10, VALUES = SIDE * SIDE, CLASSES = 4, COUNT = 70, BATCH = 24, GRAIN = 8, EPOCHS = 3 };
@@ -380,6 +383,94 @@ static void the_clock_sees_every_thread(void **state) {
     dcnn_engine_free(engine);
 }
 
+/* --- scores ------------------------------------------------------------------------------------------------------- */
+
+/* This rank's part of samples that all hold. */
+static dcnn_predictions part_of(dcnn_comm *comm, int64_t count, int outputs, const float *predicted,
+                                const float *values) {
+    const dcnn_shares shares = dcnn_comm_shares(comm, (count + GRAIN - 1) / GRAIN);
+    const int64_t first = shares.first * GRAIN, end = (shares.first + shares.count) * GRAIN;
+    const int64_t last = end < count ? end : count;
+    return (dcnn_predictions){.shares = shares,
+                              .grain = GRAIN,
+                              .count = last > first ? last - first : 0,
+                              .outputs = outputs,
+                              .predicted = predicted + first * outputs,
+                              .stride = outputs,
+                              .values = values + first * outputs};
+}
+
+enum { SCORED = 61, OUTPUTS = 3 };
+
+static void labels_are_counted_exactly(void **state) {
+    (void)state;
+    float predicted[SCORED * OUTPUTS], values[SCORED * OUTPUTS];
+    dcnn_label_scores scores[OUTPUTS], same[OUTPUTS];
+    double auc, same_auc;
+    for (int i = 0; i < SCORED * OUTPUTS; i++) {
+        values[i] = i * 7 % 5 < 2 || i % OUTPUTS == 2 ? 1.0f : 0.0f; /* the last label has each sample */
+        predicted[i] = i % 11 == 0 ? values[i] : (float)test_uniform(1, (uint64_t)i, 0, 1) * 0.7f + 0.3f * values[i];
+    }
+    const dcnn_predictions ours = part_of(everyone, SCORED, OUTPUTS, predicted, values);
+    const dcnn_predictions mine = part_of(alone, SCORED, OUTPUTS, predicted, values);
+    assert_int_equal(dcnn_scores_labels(everyone, &ours, scores, &auc), DCNN_OK);
+    assert_int_equal(dcnn_scores_labels(alone, &mine, same, &same_auc), DCNN_OK);
+    assert_memory_equal(scores, same, sizeof scores);
+    assert_memory_equal(&auc, &same_auc, sizeof auc);
+    for (int j = 0; j < OUTPUTS; j++) {
+        int64_t hits = 0, alarms = 0, misses = 0, with = 0;
+        double area = 0, last[2] = {0, 0};
+        for (int i = j; i < SCORED * OUTPUTS; i += OUTPUTS) {
+            const bool there = values[i] > 0.5f, said = predicted[i] > 0.5f;
+            with += there;
+            hits += there && said;
+            alarms += !there && said;
+            misses += there && !said;
+        }
+        for (int k = 199; k >= 0; k--) { /* Keras' thresholds, from the highest down */
+            const float threshold = k == 199 ? 1.0000001f : k == 0 ? -1e-7f : (float)(k / 199.0);
+            double now[2] = {0, 0};
+            for (int i = j; i < SCORED * OUTPUTS; i += OUTPUTS) now[values[i] > 0.5f] += predicted[i] > threshold;
+            now[1] /= (double)with;
+            now[0] /= (double)(SCORED - with);
+            area += (now[0] - last[0]) * (now[1] + last[1]) / 2;
+            memcpy(last, now, sizeof last);
+        }
+        assert_int_equal(scores[j].true_positives, hits);
+        assert_int_equal(scores[j].false_positives, alarms);
+        assert_int_equal(scores[j].false_negatives, misses);
+        assert_int_equal(scores[j].true_negatives, SCORED - hits - alarms - misses);
+        assert_true(with == SCORED ? isnan(scores[j].auc) : fabs(scores[j].auc - area) < 1e-12);
+    }
+}
+
+static void numbers_are_measured_exactly(void **state) {
+    (void)state;
+    float predicted[SCORED * OUTPUTS], values[SCORED * OUTPUTS];
+    dcnn_number_scores scores[OUTPUTS], same[OUTPUTS];
+    for (int i = 0; i < SCORED * OUTPUTS; i++) {
+        values[i] = i % OUTPUTS == 1 ? 4.0f : (float)test_uniform(2, (uint64_t)i, -3, 5); /* one never changes */
+        predicted[i] = values[i] + (float)test_uniform(3, (uint64_t)i, -1, 1);
+    }
+    const dcnn_predictions ours = part_of(everyone, SCORED, OUTPUTS, predicted, values);
+    const dcnn_predictions mine = part_of(alone, SCORED, OUTPUTS, predicted, values);
+    assert_int_equal(dcnn_scores_numbers(everyone, &ours, SCORED, scores), DCNN_OK);
+    assert_int_equal(dcnn_scores_numbers(alone, &mine, SCORED, same), DCNN_OK);
+    assert_memory_equal(scores, same, sizeof scores);
+    for (int j = 0; j < OUTPUTS; j++) {
+        double absolute = 0, squared = 0, mean = 0, spread = 0;
+        for (int i = j; i < SCORED * OUTPUTS; i += OUTPUTS) mean += (double)values[i] / SCORED;
+        for (int i = j; i < SCORED * OUTPUTS; i += OUTPUTS) {
+            const double error = (double)predicted[i] - (double)values[i], away = (double)values[i] - mean;
+            absolute += fabs(error) / SCORED;
+            squared += error * error / SCORED;
+            spread += away * away / SCORED;
+        }
+        assert_true(fabs(scores[j].absolute - absolute) < 1e-12 && fabs(scores[j].squared - squared) < 1e-12);
+        assert_true(j == 1 ? isnan(scores[j].r2) : fabs(scores[j].r2 - (1 - squared / spread)) < 1e-9);
+    }
+}
+
 int main(int argc, char **argv) {
     if (dcnn_comm_start(&argc, &argv, &everyone) != DCNN_OK || dcnn_comm_create(MPI_COMM_SELF, &alone) != DCNN_OK) {
         fprintf(stderr, "%s\n", dcnn_error());
@@ -392,6 +483,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_step_of_several_batches_is_the_same_on_any_ranks),
         cmocka_unit_test(statistics_are_those_of_all_samples),
         cmocka_unit_test(averages_follow_the_weights),
+        cmocka_unit_test(labels_are_counted_exactly),
+        cmocka_unit_test(numbers_are_measured_exactly),
         cmocka_unit_test(a_feed_that_fails_fails_on_all_ranks),
         cmocka_unit_test(what_cannot_be_done_is_said),
         cmocka_unit_test(the_clock_sees_every_thread),

@@ -44,7 +44,8 @@ static double value_of(const char *name, int line, const char *key) {
 static void each_line_goes_to_its_file(void **state) {
     (void)state;
     char *history = NULL;
-    const dcnn_step_metrics steps[] = {{1, 50, 0.7, 0.75, 1e-3, 1.7e9}, {1, 100, 0.1 + 0.2, 0.5, 9e-4, 1.7e9 + 1}};
+    const dcnn_step_metrics steps[] = {{1, 50, 0.7, 0.75, 1e-3, 1.7e9, false},
+                                       {1, 100, 0.1 + 0.2, 0.5, 9e-4, 1.7e9 + 1, false}};
     const dcnn_epoch_metrics epoch = {.epoch = 1, .steps = 120, .loss = 1.0 / 3, .correct = 30, .count = 40};
     assert_int_equal(dcnn_history_append_steps(&history, 0, NULL), DCNN_OK);
     assert_null(history);

@@ -162,6 +162,14 @@ static void absurd_shapes_are_refused(void **state) {
     H5Fclose(file);
     assert_fails(use(path), DCNN_BAD_INPUT, "are stored", path);
     H5Sclose(space);
+    const hsize_t over[4] = {(hsize_t)1 << 33, (hsize_t)1 << 31, 1, 1}, one[4] = {1, 1 << 10, 1, 1}; /* 0 modulo 2^64 */
+    H5Pset_chunk(creation, 4, one);
+    space = H5Screate_simple(4, over, NULL);
+    file = open_to_change(path, "images");
+    H5Dclose(H5Dcreate2(file, "images", H5T_STD_U8LE, space, H5P_DEFAULT, creation, H5P_DEFAULT));
+    H5Fclose(file);
+    assert_fails(use(path), DCNN_BAD_INPUT, "'images'", path);
+    H5Sclose(space);
     H5Pclose(creation);
     H5Tclose(text);
 }

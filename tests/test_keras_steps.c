@@ -6,6 +6,7 @@
 
 #include "engine/engine.h"
 #include "engine/evaluator.h"
+#include "arrays_feed.h"
 #include "expected_helpers.h"
 
 enum { STEPS = 20, SAMPLES = 24, GRAIN = 4 };

@@ -211,12 +211,12 @@ static void clipped_and_nesterov_steps_are_right(void **state) {
 
 static void rates_are_those_of_keras_and_pytorch(void **state) {
     (void)state;
-    for (int kind = 0; kind < DCNN_SCHEDULE_COUNT; kind++) {
+    for (int kind = 0; kind < DCNN_SCHEDULE_RESTARTS; kind++) { /* the others: below */
         char name[64];
         snprintf(name, sizeof name, "schedule/%s", dcnn_schedule_names[kind]);
         hid_t object = open_object(name);
         const dcnn_schedule schedule = {(dcnn_schedule_kind)kind, read_double(object, "warmup_epochs"),
-                                        read_double(object, "decay_rate"), read_double(object, "decay_epochs")};
+                                        read_double(object, "decay_rate"), read_double(object, "decay_epochs"), 0.0};
         const int64_t epochs = read_integer(object, "epochs"), epoch_steps = read_integer(object, "epoch_steps");
         H5Oclose(object);
         double *expected = read_doubles(file, name, epochs * epoch_steps);
@@ -229,13 +229,30 @@ static void rates_are_those_of_keras_and_pytorch(void **state) {
     }
 }
 
+/* What Keras 3 says, in float32: CosineDecayRestarts(2.0, 10)(s) and PolynomialDecay(2.0, 40, 0.0, 2.0)(s). */
+static void restarts_and_powers_are_those_of_keras(void **state) {
+    (void)state;
+    static const struct {
+        int64_t step;
+        double rate;
+    } restarts[] = {{0, 2.0},           {3, 1.58778524}, {9, 0.0489435196}, {10, 2.0},           {15, 1.70710683},
+                    {29, 0.0123116374}, {30, 2.0},       {50, 0.99999994},  {69, 0.00308263302}, {70, 2.0}},
+      powers[] = {{0, 2.0}, {1, 1.90125012}, {20, 0.5}, {39, 0.00124999764}, {40, 0.0}};
+    const dcnn_schedule cycles = {.kind = DCNN_SCHEDULE_RESTARTS, .decay_epochs = 2.0};
+    const dcnn_schedule square = {.kind = DCNN_SCHEDULE_POLYNOMIAL, .decay_power = 2.0};
+    for (size_t i = 0; i < sizeof restarts / sizeof restarts[0]; i++)
+        assert_true(fabs(dcnn_schedule_rate(&cycles, 2.0, restarts[i].step, 20, 5) - restarts[i].rate) < 1e-6);
+    for (size_t i = 0; i < sizeof powers / sizeof powers[0]; i++)
+        assert_true(fabs(dcnn_schedule_rate(&square, 2.0, powers[i].step, 8, 5) - powers[i].rate) < 1e-6);
+}
+
 /* The end, and runs of a step or two. */
 static void rates_of_the_shortest_runs_are_sound(void **state) {
     (void)state;
     for (int kind = 0; kind < DCNN_SCHEDULE_COUNT; kind++)
         for (int64_t steps = 1; steps < 6; steps++)
             for (int64_t step = 0; step <= steps; step++) {
-                const dcnn_schedule schedule = {(dcnn_schedule_kind)kind, 0.25, 0.1, 5.0};
+                const dcnn_schedule schedule = {(dcnn_schedule_kind)kind, 0.25, 0.1, 5.0, 2.0};
                 const double rate = dcnn_schedule_rate(&schedule, 1.0, step, 1, steps);
                 assert_true(isfinite(rate) && rate >= 0.0 && rate <= 1.0);
             }
@@ -268,6 +285,7 @@ int main(void) {
         cmocka_unit_test(norms_of_zero_do_no_harm),
         cmocka_unit_test(clipped_and_nesterov_steps_are_right),
         cmocka_unit_test(rates_are_those_of_keras_and_pytorch),
+        cmocka_unit_test(restarts_and_powers_are_those_of_keras),
         cmocka_unit_test(rates_of_the_shortest_runs_are_sound),
         cmocka_unit_test(rates_follow_the_batch),
     };

@@ -3,6 +3,7 @@
 #include "io_helpers.h"
 
 #include <hdf5.h>
+#include <limits.h>
 #include <sys/wait.h>
 
 #include "sources/source.h"
@@ -203,7 +204,12 @@ static void large_hdf5_does_not_fill_memory(void **state) {
     const char *path = in_scratch("large.h5");
     put_large_hdf5(path);
     const long peak = peak_of_reading(path);
-    if (peak < 0 || peak > 64 * 1024) fail_msg("96 MiB of images were read with %ld KiB resident", peak);
+#ifdef __SANITIZE_ADDRESS__
+    const long most = LONG_MAX; /* its shadow and what it keeps back count too: only the values are checked */
+#else
+    const long most = 64 * 1024;
+#endif
+    if (peak < 0 || peak > most) fail_msg("96 MiB of images were read with %ld KiB resident", peak);
 }
 
 /* --- MATLAB 5 to 7 ---------------------------------------------------------------------------------------------- */

@@ -57,8 +57,8 @@ static dcnn_status model_takes(const char *model, dcnn_shape *shape, int *classe
     *shape = (dcnn_shape){3, 28, 28, 1};
     *classes = 10;
     if (model == NULL) return DCNN_OK;
-    if (dcnn_net_of_file(model, (dcnn_shape){0}, *classes, &net) != DCNN_OK)
-        DCNN_TRY(dcnn_net_of_file(model, *shape, *classes, &net));
+    if (dcnn_net_of_file(model, (dcnn_shape){0}, *classes, NULL, &net) != DCNN_OK)
+        DCNN_TRY(dcnn_net_of_file(model, *shape, *classes, NULL, &net));
     *shape = net->nodes[0].shape;
     *classes = net->class_count;
     dcnn_net_free(net);

@@ -73,6 +73,13 @@ const char *const *dcnn_class_names(const dcnn_checkpoint *checkpoint, const dcn
     return dataset && dataset->class_count == count ? (const char *const *)dataset->class_names : NULL;
 }
 
+const char *const *dcnn_output_names(const dcnn_checkpoint *checkpoint, const dcnn_dataset *dataset) {
+    const int count = checkpoint->net->output_count;
+    if (checkpoint->class_names && checkpoint->class_count == count)
+        return (const char *const *)checkpoint->class_names;
+    return dataset && dataset->target_width == count ? (const char *const *)dataset->target_names : NULL;
+}
+
 dcnn_status dcnn_json_print(json_t *json) {
     if (json == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: JSON of the result");
     json_dumpf(json, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(17));

@@ -72,6 +72,7 @@ dcnn_status dcnn_dataset_share(dcnn_comm *comm, const char *path, const char *sp
                                const dcnn_split **split);
 
 /** Names of a model's classes, from its file, else from the data set if that fits, else NULL. *Local.* */
+const char *const *dcnn_output_names(const dcnn_checkpoint *checkpoint, const dcnn_dataset *dataset);
 const char *const *dcnn_class_names(const dcnn_checkpoint *checkpoint, const dcnn_dataset *dataset);
 
 /** Writes JSON to stdout and gives it back (decref). NULL: out of memory. *Local.* */

@@ -86,7 +86,7 @@ typedef struct dcnn_options {
     double learning_rate, beta_1, beta_2, epsilon, momentum, weight_decay, trust_coefficient;
     double clip_norm, clip_value, ema;
     bool nesterov;
-    double warmup, decay_rate, decay_epochs;
+    double warmup, decay_rate, decay_epochs, decay_power;
     bool resize, invert;
     int64_t timeout;
     bool report, tensorboard;

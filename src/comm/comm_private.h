@@ -115,9 +115,6 @@ void dcnn_comm_waited(dcnn_comm *comm, bool network, double from_s);
 /* Are gradients under way between domains? *Local.* */
 bool dcnn_comm_is_sending(const dcnn_comm *comm);
 
-/* First element of share `part` of `parts` of a vector, on a cache line of floats; the last share ends at `count`. */
-size_t dcnn_comm_part_first(size_t count, int part, int parts);
-
 /* The blocks that a rank of this domain, or domains [first, end) together, bring to a batch of so many grains. By the
  * thread that calls MPI. */
 dcnn_tree dcnn_comm_blocks_of_rank(const dcnn_comm *comm, int64_t grains, int domain_rank);

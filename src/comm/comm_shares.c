@@ -99,7 +99,8 @@ dcnn_tree dcnn_comm_blocks_of_domains(const dcnn_comm *comm, int64_t grains, int
     return dcnn_tree_share(bounds[first], bounds[end] - bounds[first], grains);
 }
 
-size_t dcnn_comm_part_first(size_t count, int part, int parts) {
+/* First element of share `part` of `parts` of a vector, on a cache line of floats; the last share ends at `count`. */
+static size_t part_first(size_t count, int part, int parts) {
     return part == parts ? count : (size_t)((int64_t)count * part / parts) / 16 * 16;
 }
 
@@ -107,6 +108,6 @@ size_t dcnn_comm_part_first(size_t count, int part, int parts) {
  */
 void dcnn_comm_slice(const dcnn_comm *comm, size_t count, size_t *first, size_t *length) {
     const int rank = comm->domain.rank < comm->domain.rails ? comm->domain.rank : comm->domain.rails;
-    *first = dcnn_comm_part_first(count, rank, comm->domain.rails);
-    *length = rank == comm->domain.rails ? 0 : dcnn_comm_part_first(count, rank + 1, comm->domain.rails) - *first;
+    *first = part_first(count, rank, comm->domain.rails);
+    *length = rank == comm->domain.rails ? 0 : part_first(count, rank + 1, comm->domain.rails) - *first;
 }

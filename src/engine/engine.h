@@ -3,12 +3,11 @@
  * @file engine.h — trains a net: one step from a batch to new weights, on all ranks and threads.
  *
  * An engine is a net, its plan, its threads, a comm and an optimizer. It knows no files, folders, signals or printing:
- * samples come from a feed (feed.h), policy from the caller. A whole training on arrays:
+ * samples come from a feed (feed.h), policy from the caller. A whole training, `fill` being a function of the caller's:
  *
  *     dcnn_engine_create(comm, net, NULL, NULL, &options, &engine);
  *     for (int64_t at = 0, number = 1; at + 128 <= count; at += 128, number++) {
- *         dcnn_arrays batch = {.count = 128, .values = 784, .x = x + at * 784, .labels = labels + at};
- *         dcnn_step step = {128, number, epoch, 1e-3, dcnn_arrays_feed(&batch)};
+ *         dcnn_step step = {128, number, epoch, 1e-3, {fill, &batches[at / 128]}};
  *         dcnn_engine_step(engine, &step, &sums);
  *     }
  *
@@ -86,7 +85,8 @@ typedef struct dcnn_step {
 /** What steps came to, over all ranks; exact. */
 typedef struct dcnn_step_sums {
     double loss;     /**< of the samples, added to batch by batch, with what regularizers add to each one's */
-    int64_t correct; /**< hits, likewise */
+    int64_t correct; /**< answers that are right (DCNN_SUM_CORRECT), likewise */
+    double absolute; /**< mean absolute errors of the samples, of a net that gives numbers */
     int stop;        /**< of the last step: the largest of the ranks' stop flags */
 } dcnn_step_sums;
 

@@ -8,22 +8,36 @@
 #include "base/thread_pool.h"
 #include "comm/comm.h"
 #include "engine/feed.h"
+#include "engine/scores.h"
 #include "nn/plan.h"
 
 typedef struct dcnn_evaluator dcnn_evaluator;
 
 /** Exact metrics of a model on samples. */
 typedef struct dcnn_evaluation {
-    int class_count;
-    int64_t count, correct; /**< samples and hits */
+    int class_count;        /**< 0: the model gives numbers */
+    int prediction_count;   /**< numbers of a prediction: class_count, or the net's outputs */
+    int64_t count, correct; /**< samples, and answers that are right */
+    int answers;            /**< that each sample has: 1, or the labels that are right or wrong one by one */
+    int64_t top;            /**< samples whose class is among the DCNN_TOP likeliest; of classes alone */
     double loss;            /**< mean over the samples, and what regularizers add to it */
-    int64_t *confusion;     /**< [class_count, class_count], row = true class; on every rank */
-    float *probabilities;   /**< [count, class_count] in order, on rank 0 if asked for, else NULL */
+    double absolute;        /**< mean absolute error of a model that gives numbers */
+    int64_t
+        *confusion; /**< [class_count, class_count], row = true class; on every rank; NULL where samples have no class
+                     */
+    dcnn_label_scores *labels;   /**< [label_count] of binary cross-entropy; on every rank */
+    int label_count;             /**< outputs, or 0 */
+    double auc;                  /**< of all labels together, as Keras' AUC() has it; NaN: all are alike */
+    dcnn_number_scores *numbers; /**< [number_count] of a model that gives numbers; on every rank */
+    int number_count;            /**< outputs, or 0 */
+    float *probabilities; /**< [count, prediction_count] in order, on rank 0 if asked for, else NULL: probabilities, or
+                               the numbers */
 } dcnn_evaluation;
 
 /** What is wanted of an evaluation, and who is told. Zeroed: probabilities are not wanted, nobody is told. */
 typedef struct dcnn_evaluation_options {
     bool unlabelled;         /**< no labels are asked for: no loss and no counts */
+    bool values;             /**< the feed gives numbers [n, outputs], or 0 and 1 of each label, instead of classes */
     bool want_probabilities; /**< on rank 0 */
     void (*on_grain)(void);  /**< called by any thread after each grain; may be NULL */
     /** Called by this rank's first thread now and then: so many of all `count` samples are done if every thread of

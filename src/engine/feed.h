@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file feed.h — where the engine's samples come from: a function that fills grains, or plain arrays. */
+/** @file feed.h — where the engine's samples come from: a function that fills grains. */
 #ifndef DCNN_ENGINE_FEED_H
 #define DCNN_ENGINE_FEED_H
 
@@ -28,19 +28,5 @@ typedef struct dcnn_feed {
     dcnn_status (*fill)(void *context, int64_t first, int n, const dcnn_inputs *inputs);
     void *context;
 } dcnn_feed;
-
-/** Samples in memory: the same arrays on every rank, each of which reads its own part. */
-typedef struct dcnn_arrays {
-    int64_t count;
-    int64_t values;        /**< floats of a sample, H * W * C */
-    const float *x;        /**< [count, values], standardised */
-    const int32_t *labels; /**< [count], or NULL */
-    const float *targets;  /**< [count, outputs] numbers, or NULL */
-    int outputs;
-    int64_t first_number; /**< of sample 0 in the whole data, for dropout */
-} dcnn_arrays;
-
-/** A feed of arrays, which are borrowed. *Local.* */
-dcnn_feed dcnn_arrays_feed(const dcnn_arrays *arrays);
 
 #endif

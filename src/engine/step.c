@@ -159,6 +159,7 @@ static dcnn_status agree_stage(dcnn_engine *e, dcnn_step_sums *sums) {
         return DCNN_FAIL(DCNN_DIVERGED, "the loss became %s", isnan(loss[DCNN_SUM_LOSS]) ? "not a number" : "infinite");
     sums->loss += loss[DCNN_SUM_LOSS];
     sums->correct += (int64_t)loss[DCNN_SUM_CORRECT];
+    sums->absolute += loss[DCNN_SUM_ABSOLUTE];
     return DCNN_OK;
 }
 

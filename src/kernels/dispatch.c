@@ -42,25 +42,28 @@ static dcnn_kernels *fill_common(dcnn_isa isa, dcnn_precision precision) {
         dcnn_register_probe_##name(table_);                                                                            \
     } while (0)
 
+/* A function that registers is compiled for its instruction set, as all of its file: a CPU without it must not call it.
+ */
 static void fill_tables(void) {
+    const dcnn_isa best = dcnn_isa_best();
     for (int i = 0; i < DCNN_PRECISION_COUNT; i++) {
         const dcnn_precision precision = (dcnn_precision)i;
         fill_common(DCNN_ISA_REFERENCE, precision);
         FILL_SIMD(DCNN_ISA_GENERIC, precision, generic);
 #if defined(__x86_64__)
-        FILL_SIMD(DCNN_ISA_AVX2, precision, avx2);
-        FILL_SIMD(DCNN_ISA_AVX512, precision, avx512);
-        FILL_SIMD(DCNN_ISA_AMX, precision, avx512);
+        if (best >= DCNN_ISA_AVX2) FILL_SIMD(DCNN_ISA_AVX2, precision, avx2);
+        if (best >= DCNN_ISA_AVX512) FILL_SIMD(DCNN_ISA_AVX512, precision, avx512);
+        if (best >= DCNN_ISA_AMX) FILL_SIMD(DCNN_ISA_AMX, precision, avx512);
 #endif
     }
     dcnn_register_bf16_reference(&tables[DCNN_ISA_REFERENCE][DCNN_BF16]);
     dcnn_register_bf16_generic(&tables[DCNN_ISA_GENERIC][DCNN_BF16]);
 #if defined(__x86_64__)
-    dcnn_register_bf16_avx2(&tables[DCNN_ISA_AVX2][DCNN_BF16]);
-    dcnn_register_bf16_avx512(&tables[DCNN_ISA_AVX512][DCNN_BF16]);
+    if (best >= DCNN_ISA_AVX2) dcnn_register_bf16_avx2(&tables[DCNN_ISA_AVX2][DCNN_BF16]);
+    if (best >= DCNN_ISA_AVX512) dcnn_register_bf16_avx512(&tables[DCNN_ISA_AVX512][DCNN_BF16]);
 #endif
 #if defined(DCNN_HAS_AMX)
-    dcnn_register_bf16_amx(&tables[DCNN_ISA_AMX][DCNN_BF16]);
+    if (best >= DCNN_ISA_AMX) dcnn_register_bf16_amx(&tables[DCNN_ISA_AMX][DCNN_BF16]);
 #endif
 }
 

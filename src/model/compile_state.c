@@ -28,10 +28,20 @@ static json_t *describe_loss(const dcnn_net *net) {
     const dcnn_activation_kind end = dcnn_net_output_activation(net);
     const bool logits = end == DCNN_LINEAR && !dcnn_loss_is_regression(net->loss.kind);
     const bool categorical = net->loss.kind == DCNN_LOSS_CATEGORICAL;
-    if (!logits) return json_string(dcnn_loss_name(net->loss.kind));
-    return json_pack("{s:s, s:s, s:{s:b, s:s}, s:n}", "module", "keras.losses", "class_name",
-                     categorical ? "SparseCategoricalCrossentropy" : "BinaryCrossentropy", "config", "from_logits", 1,
-                     "reduction", "sum_over_batch_size", "registered_name");
+    const bool smoothed = net->loss.smoothing > 0.0, huber = net->loss.kind == DCNN_LOSS_HUBER;
+    if (!logits && !smoothed && !(huber && net->loss.delta > 0.0)) return json_string(dcnn_loss_name(net->loss.kind));
+    json_t *config = json_pack("{s:s}", "reduction", "sum_over_batch_size");
+    if (huber)
+        json_object_set_new(config, "delta", json_real(net->loss.delta > 0.0 ? net->loss.delta : 1.0));
+    else
+        json_object_set_new(config, "from_logits", json_boolean(logits));
+    if (smoothed) json_object_set_new(config, "label_smoothing", json_real(net->loss.smoothing));
+    const char *class_name = huber          ? "Huber"
+                             : !categorical ? "BinaryCrossentropy"
+                             : smoothed     ? "CategoricalCrossentropy" /* the other one smooths nothing */
+                                            : "SparseCategoricalCrossentropy";
+    return json_pack("{s:s, s:s, s:o, s:n}", "module", "keras.losses", "class_name", class_name, "config", config,
+                     "registered_name");
 }
 
 json_t *dcnn_compile_state_describe(const dcnn_net *net, const dcnn_optimizer *optimizer, bool archive) {

@@ -117,6 +117,8 @@ static dcnn_status read_member(zip_t *zip, const char *path, const char *name, c
     zip_file_t *member = zip_fopen(zip, name, 0);
     char *read = malloc(*length + 1);
     zip_int64_t got = member && read ? zip_fread(member, read, *length) : -1;
+    char rest;
+    if (got >= 0 && zip_fread(member, &rest, 1) != 0) got = -1; /* the checksum is compared at the end */
     if (member && zip_fclose(member) != 0) got = -1;
     if (got != (zip_int64_t)*length) {
         free(read);

@@ -35,9 +35,10 @@ json_t *dcnn_metadata_describe(const dcnn_checkpoint *from) {
 
 static dcnn_status take_names(const json_t *names, const char *path, dcnn_checkpoint *into) {
     const size_t count = json_array_size(names);
-    if (count == 0 || into->class_count == 0) return DCNN_OK;
-    if (count != (size_t)into->class_count)
+    if (count == 0) return DCNN_OK;
+    if (count != (size_t)into->class_count && count != (size_t)into->net->output_count)
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s: names %zu classes, but its model has %d", path, count, into->class_count);
+    into->class_count = (int)count;
     into->class_names = calloc(count, sizeof *into->class_names);
     for (size_t i = 0; into->class_names && i < count; i++) {
         const char *name = json_string_value(json_array_get(names, i));

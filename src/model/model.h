@@ -38,8 +38,10 @@ typedef struct dcnn_progress {
     int64_t step;           /**< optimizer steps done */
     double loss_sum;        /**< of the current epoch so far */
     int64_t correct;        /**< hits of the current epoch so far */
+    double absolute_sum;    /**< mean absolute errors of the samples of the current epoch so far, of numbers */
     double best_loss;       /**< of the best epoch by validation so far (infinite: none) */
     int64_t best_correct;   /**< its hits in validation (-1: none) */
+    double best_value;      /**< of the metric that is monitored, where that is neither accuracy nor loss */
     int64_t best_epoch;     /**< its number, from 1 (0: none) */
     int64_t descent_epoch;  /**< epochs that were completed when patience was over and the rate began to fall to 0 (0:
                                  it has not been over) */
@@ -61,7 +63,7 @@ typedef struct dcnn_checkpoint {
     dcnn_progress progress;
     bool normalised; /**< mean and std are known (from /dcnn) */
     double mean[DCNN_MAX_CHANNELS], std[DCNN_MAX_CHANNELS];
-    int class_count;
+    int class_count; /**< of class_names: the net's classes, or the numbers or labels that its outputs are */
     char **class_names;
     char *data_path; /**< the data set it was trained on */
     json_t *options; /**< every option of the run, as the option table names them */

@@ -23,7 +23,10 @@ enum { DCNN_CHECKPOINT_VERSION = 1 };
     X(UINT64, data_checksum)
 
 /* Those that came later: 0 in files that lack them. */
-#define DCNN_PROGRESS_LATER_FIELDS(X) X(INT64, descent_epoch)
+#define DCNN_PROGRESS_LATER_FIELDS(X)                                                                                  \
+    X(INT64, descent_epoch)                                                                                            \
+    X(DOUBLE, absolute_sum)                                                                                            \
+    X(DOUBLE, best_value)
 
 /* The compile state of a model file, by Keras' keys; for `.keras`, or for a legacy file. NULL if Keras does not know
  * the optimizer. New reference. */

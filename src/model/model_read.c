@@ -337,12 +337,13 @@ static dcnn_status read_class_names(const reader *from, hid_t group) {
     name_list list = {0};
     if (!dcnn_h5_has(group, "class_names")) return DCNN_OK;
     DCNN_TRY(dcnn_h5_strings_read(group, "class_names", &list.count, &list.names));
-    if (list.count != into->class_count) {
+    if (list.count != into->class_count && list.count != into->net->output_count) {
         dcnn_status status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: names %d classes, but its model has %d", from->path,
                                        list.count, into->class_count);
         free_list(&list);
         return status;
     }
+    into->class_count = list.count;
     for (int i = 0; i < list.count; i++) dcnn_text_clean(list.names[i]);
     into->class_names = list.names;
     return DCNN_OK;

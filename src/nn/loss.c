@@ -127,6 +127,14 @@ bool dcnn_loss_is_regression(dcnn_loss_kind kind) {
     return rows_of[kind].regression;
 }
 
+int dcnn_loss_answers(const dcnn_loss *loss, int outputs, bool values) {
+    return loss->kind == DCNN_LOSS_BINARY && values ? outputs : 1;
+}
+
+const char *dcnn_loss_names(dcnn_loss_kind kind) {
+    return rows_of[kind].names;
+}
+
 void dcnn_loss_outputs(const dcnn_loss *loss, const dcnn_kernels *kernels, size_t rows, int outputs, const float *x,
                        float *y) {
     if (loss->kind == DCNN_LOSS_CATEGORICAL)
@@ -146,16 +154,17 @@ static int better_than(const float *y, int outputs, int32_t label) {
     return better;
 }
 
-static bool all_right(const sample *s) {
-    bool right = true;
-    for (int j = 0; j < s->outputs; j++) right = right && (s->y[j] > 0.5f) == (target_of(s, j) > 0.5);
+static int right_labels(const sample *s) {
+    int right = 0;
+    for (int j = 0; j < s->outputs; j++) right += (s->y[j] > 0.5f) == (target_of(s, j) > 0.5);
     return right;
 }
 
-static bool is_right(const sample *s) {
+/* Answers that are right. */
+static int hits(const sample *s) {
     const dcnn_targets *t = s->targets;
-    if (s->loss->kind == DCNN_LOSS_BINARY) return all_right(s);
-    if (s->loss->kind != DCNN_LOSS_CATEGORICAL || t->labels == NULL) return false;
+    if (s->loss->kind == DCNN_LOSS_BINARY && (t->labels == NULL || s->outputs == 1)) return right_labels(s);
+    if (rows_of[s->loss->kind].regression || t->labels == NULL) return 0;
     const bool first = t->others == NULL || t->shares[s->row] >= 0.5f;
     return better_than(s->y, s->outputs, first ? t->labels[s->row] : t->others[s->row]) == 0;
 }
@@ -199,7 +208,7 @@ void dcnn_loss_run(const dcnn_loss *loss, const dcnn_kernels *kernels, size_t ro
                               .row = i,
                               .weight = targets->weights ? (double)targets->weights[i] : 1.0};
             if (rows_of[loss->kind].regression) sums[DCNN_SUM_ABSOLUTE] += absolute_error(&s);
-            sums[DCNN_SUM_CORRECT] += is_right(&s);
+            sums[DCNN_SUM_CORRECT] += hits(&s);
             sums[DCNN_SUM_LOSS] += s.weight * rows_of[loss->kind].run(&s, dx ? dx + at : NULL);
         }
     }

@@ -47,8 +47,8 @@ typedef struct dcnn_targets {
 /** Sums over samples, by name; all are exact at any rank count. Those that a loss does not have are 0. */
 enum {
     DCNN_SUM_LOSS,
-    DCNN_SUM_CORRECT, /**< samples whose likeliest class, or whose every label, is right; mixed ones: the larger share's
-                       */
+    DCNN_SUM_CORRECT, /**< answers that are right: samples whose likeliest class is (of mixed ones the larger share's),
+                           or labels, where `values` say several of each sample */
     DCNN_SUM_SAMPLES,
     DCNN_SUM_TOP,      /**< samples whose class is among the 5 likeliest (without gradients only) */
     DCNN_SUM_ABSOLUTE, /**< mean absolute errors of the samples, of the last three losses */
@@ -68,6 +68,13 @@ dcnn_loss_kind dcnn_loss_of_output(dcnn_activation_kind activation);
 
 /** Does the loss make numbers, not classes? *Local.* */
 bool dcnn_loss_is_regression(dcnn_loss_kind kind);
+
+/** Answers of a sample that DCNN_SUM_CORRECT counts: one, or each output's. *Local.*
+ * @param values  targets are numbers, as in dcnn_targets */
+int dcnn_loss_answers(const dcnn_loss *loss, int outputs, bool values);
+
+/** All of Keras' names that dcnn_loss_find() knows, as " name name … ". *Local.* */
+const char *dcnn_loss_names(dcnn_loss_kind kind);
 
 /** Outputs y of sums x [rows, outputs]: what a prediction says. In place allowed. *Local.* */
 void dcnn_loss_outputs(const dcnn_loss *loss, const dcnn_kernels *kernels, size_t rows, int outputs, const float *x,

@@ -295,8 +295,12 @@ int64_t dcnn_net_multiply_adds(const dcnn_net *net, int node) {
     return sum;
 }
 
+int dcnn_net_prediction_count(const dcnn_net *net) {
+    return net->class_count > 0 ? net->class_count : net->output_count;
+}
+
 void dcnn_net_probabilities(const dcnn_net *net, size_t rows, const float *outputs, float *probabilities) {
-    if (net->class_count == net->output_count) {
+    if (net->class_count == net->output_count || net->class_count == 0) {
         memcpy(probabilities, outputs, rows * (size_t)net->output_count * sizeof *outputs);
         return;
     }

@@ -149,7 +149,11 @@ void dcnn_net_place_name(const char *class_name, int before, char *name);
 /** Where Keras 3 keeps a node's weights in the files of the flat net that dcnn_net_describe() describes. */
 void dcnn_net_written_path(const dcnn_net *net, int node, char path[DCNN_PATH_BYTES]);
 
-/** Probabilities [rows, class_count] from outputs [rows, output_count]: one sigmoid's become those of two classes. */
+/** Numbers that a prediction has: one a class, or one an output where the net gives numbers. *Local.* */
+int dcnn_net_prediction_count(const dcnn_net *net);
+
+/** Predictions [rows, dcnn_net_prediction_count()] from outputs [rows, output_count]: probabilities, of which one
+ * sigmoid's become those of two classes; or the numbers themselves. *Local.* */
 void dcnn_net_probabilities(const dcnn_net *net, size_t rows, const float *outputs, float *probabilities);
 
 /** The activation that the last layer ends in. *Local.* */

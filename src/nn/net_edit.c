@@ -121,7 +121,9 @@ static dcnn_status replace_head(const dcnn_net *net, const dcnn_net_edit *edit, 
                              node->name, node->layer->class_name);
         if (edit->head_numbers && json_object_get(config, "activation"))
             json_object_set_new(config, "activation", json_string("linear"));
-        else if (kind == DCNN_SIGMOID)
+        else if (edit->head_labels && kind == DCNN_SOFTMAX && json_object_get(config, "activation"))
+            json_object_set_new(config, "activation", json_string("sigmoid"));
+        else if (!edit->head_labels && kind == DCNN_SIGMOID)
             json_object_set_new(config, "activation", json_string("softmax"));
     }
     json_t *config = config_of(description, net->nodes[head].name);

@@ -19,6 +19,7 @@ typedef struct dcnn_net_edit {
     int train_last;           /**< so do those of all but so many layers with weights at its end, likewise; 0: none */
     int head_units;           /**< of the last Dense, or Conv2D of one position, which gets new weights; 0: it stays */
     bool head_numbers;        /**< it gives numbers (no activation), not classes (softmax where it had a sigmoid) */
+    bool head_labels;         /**< it gives labels, each of which a sample may have (a sigmoid where it had softmax) */
     uint64_t seed;            /**< of its weights */
 } dcnn_net_edit;
 

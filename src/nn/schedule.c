@@ -9,7 +9,8 @@ static const double pi = 3.14159265358979323846;
 /* PyTorch's defaults: pct_start, div_factor, final_div_factor. */
 static const double rise_part = 0.3, start_divisor = 25.0, end_divisor = 1e4;
 
-const char *const dcnn_schedule_names[DCNN_SCHEDULE_COUNT] = {"constant", "cosine", "step", "exponential", "one-cycle"};
+const char *const dcnn_schedule_names[DCNN_SCHEDULE_COUNT] = {"constant",  "cosine",   "step",      "exponential",
+                                                              "one-cycle", "restarts", "polynomial"};
 
 /* From `from` to `to` along half a cosine. */
 static double anneal(double from, double to, double part) {
@@ -21,6 +22,17 @@ static double one_cycle(double rate, int64_t step, int64_t steps) {
     const double top = rise_part * (double)steps - 1.0, last = (double)steps - 1.0, now = (double)step;
     if (now <= top && top > 0.0) return anneal(start, rate, now / top);
     return now < last ? anneal(rate, end, (now - fmax(top, 0.0)) / (last - fmax(top, 0.0))) : end;
+}
+
+/* How far the cycle in progress is, from 0 to below 1; `cycles`: lengths of the first that have passed. */
+static double cycle_part(double cycles) {
+    double length = 1.0;
+    if (!(cycles < 1e15)) return 0.0; /* a cycle shorter than any step */
+    while (cycles >= length) {
+        cycles -= length;
+        length *= 2.0;
+    }
+    return cycles / length;
 }
 
 /* After the warm-up. */
@@ -36,6 +48,12 @@ static double scheduled(const dcnn_schedule *schedule, double rate, int64_t step
         return rate * pow(schedule->decay_rate, decays);
     case DCNN_SCHEDULE_ONE_CYCLE:
         return one_cycle(rate, step, steps);
+    case DCNN_SCHEDULE_RESTARTS:
+        return anneal(rate, 0.0, cycle_part(decays));
+    case DCNN_SCHEDULE_POLYNOMIAL:
+        if (step >= steps) return 0.0;
+        return rate *
+               pow(1.0 - (double)step / (double)steps, schedule->decay_power > 0.0 ? schedule->decay_power : 1.0);
     case DCNN_SCHEDULE_CONSTANT:
     case DCNN_SCHEDULE_COUNT:
         break;

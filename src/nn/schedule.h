@@ -12,6 +12,8 @@ typedef enum dcnn_schedule_kind {
     DCNN_SCHEDULE_EXPONENTIAL, /**< Keras' ExponentialDecay */
     DCNN_SCHEDULE_ONE_CYCLE, /**< PyTorch's OneCycleLR with its defaults (Smith and Topin, Super-Convergence, 2018); the
                                   momentum stays as it is */
+    DCNN_SCHEDULE_RESTARTS,  /**< Keras' CosineDecayRestarts with its defaults (SGDR) */
+    DCNN_SCHEDULE_POLYNOMIAL, /**< Keras' PolynomialDecay to 0 */
     DCNN_SCHEDULE_COUNT
 } dcnn_schedule_kind;
 
@@ -22,7 +24,9 @@ extern const char *const dcnn_schedule_names[DCNN_SCHEDULE_COUNT];
 typedef struct dcnn_schedule {
     dcnn_schedule_kind kind;
     double warmup_epochs; /**< the rate first rises in equal steps (Goyal et al., ImageNet in 1 Hour, 2017); 0: not */
-    double decay_rate, decay_epochs; /**< step, exponential: times decay_rate every so many epochs */
+    double decay_rate, decay_epochs; /**< step, exponential: times decay_rate every so many epochs; restarts: epochs of
+                                        the first cycle */
+    double decay_power;              /**< polynomial; 0 counts as Keras' 1 */
 } dcnn_schedule;
 
 /**
@@ -35,6 +39,8 @@ typedef struct dcnn_schedule {
  * - exponential  rate decay_rate^(e / decay_epochs)
  * - one-cycle    from rate / 25 along half a cosine to `rate` at step 0.3 S - 1, then likewise to rate / 250,000 at
  *                step S - 1
+ * - restarts     cosines to 0, the first of decay_epochs, each of the others twice as long as that before it
+ * - polynomial   rate (1 - s / S)^decay_power
  */
 double dcnn_schedule_rate(const dcnn_schedule *schedule, double rate, int64_t step, int64_t epochs,
                           int64_t epoch_steps);

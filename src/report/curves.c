@@ -9,10 +9,16 @@
 #include <jansson.h>
 
 const char *const dcnn_curve_keys[DCNN_CURVE_COUNT] = {
-    [DCNN_CURVE_EPOCH] = "epoch",         [DCNN_CURVE_STEP] = "step",
-    [DCNN_CURVE_LOSS] = "loss",           [DCNN_CURVE_ACCURACY] = "accuracy",
-    [DCNN_CURVE_VAL_LOSS] = "val_loss",   [DCNN_CURVE_VAL_ACCURACY] = "val_accuracy",
-    [DCNN_CURVE_SECONDS] = "seconds",     [DCNN_CURVE_IMAGES_PER_S] = "images_per_s",
+    [DCNN_CURVE_EPOCH] = "epoch",
+    [DCNN_CURVE_STEP] = "step",
+    [DCNN_CURVE_LOSS] = "loss",
+    [DCNN_CURVE_ACCURACY] = "accuracy",
+    [DCNN_CURVE_VAL_LOSS] = "val_loss",
+    [DCNN_CURVE_VAL_ACCURACY] = "val_accuracy",
+    [DCNN_CURVE_MAE] = "mae",
+    [DCNN_CURVE_VAL_MAE] = "val_mae",
+    [DCNN_CURVE_SECONDS] = "seconds",
+    [DCNN_CURVE_IMAGES_PER_S] = "images_per_s",
     [DCNN_CURVE_WALL_TIME] = "wall_time",
 };
 

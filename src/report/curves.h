@@ -15,6 +15,8 @@ typedef enum dcnn_curve {
     DCNN_CURVE_ACCURACY,
     DCNN_CURVE_VAL_LOSS,
     DCNN_CURVE_VAL_ACCURACY,
+    DCNN_CURVE_MAE, /**< of a model that gives numbers, in place of accuracy */
+    DCNN_CURVE_VAL_MAE,
     DCNN_CURVE_SECONDS,
     DCNN_CURVE_IMAGES_PER_S,
     DCNN_CURVE_WALL_TIME, /**< seconds since 1970 at its end */

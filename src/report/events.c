@@ -88,7 +88,8 @@ static void append_values(dcnn_records *records, values *all, double wall_time, 
 
 /* --- an epoch --------------------------------------------------------------------------------------------------- */
 
-static const dcnn_curve shown[] = {DCNN_CURVE_LOSS, DCNN_CURVE_ACCURACY, DCNN_CURVE_VAL_LOSS, DCNN_CURVE_VAL_ACCURACY,
+static const dcnn_curve shown[] = {DCNN_CURVE_LOSS,         DCNN_CURVE_ACCURACY, DCNN_CURVE_VAL_LOSS,
+                                   DCNN_CURVE_VAL_ACCURACY, DCNN_CURVE_MAE,      DCNN_CURVE_VAL_MAE,
                                    DCNN_CURVE_IMAGES_PER_S};
 enum { SHOWN = sizeof shown / sizeof shown[0] };
 
@@ -163,7 +164,7 @@ static void close_source(source *from) {
 
 /* The steps that are not there yet, up to `last`. */
 static void append_steps(dcnn_records *records, source *from, double last) {
-    static const char *const keys[] = {"loss", "accuracy", "learning_rate"};
+    static const char *const keys[] = {"loss", "accuracy", "mae", "learning_rate"};
     for (; from->step < json_array_size(from->steps); from->step++) {
         const json_t *line = json_array_get(from->steps, from->step);
         const double step = number_of(line, "step");

@@ -161,6 +161,11 @@ static void write_head(FILE *out, const dcnn_view *view) {
     fputs("</h1>\n<p class=\"soft\">Report of a training run, by dcnn " DCNN_VERSION "</p>\n<div class=\"tiles\">\n",
           out);
     if (data->split) write_split_tiles(out, view);
+    if (data->scores) {
+        snprintf(value, sizeof value, "%.6g", data->loss);
+        snprintf(what, sizeof what, "loss on '%s'", data->scores_split);
+        write_tile(out, value, what);
+    }
     if (curves->count > 0) {
         const int last = curves->count - 1;
         snprintf(value, sizeof value, "%.0f", curves->values[DCNN_CURVE_EPOCH][last]);
@@ -262,6 +267,26 @@ static void write_classification(FILE *out, const dcnn_view *view) {
     write_absent(out, view);
 }
 
+static void write_table(FILE *out, const dcnn_report_table *table) {
+    fprintf(out, "<h2>%s</h2>\n<div class=\"scroll\"><table><thead><tr><th></th>", table->title);
+    for (int j = 0; j < table->column_count; j++) fprintf(out, "<th class=\"n\">%s</th>", table->columns[j]);
+    fputs("</tr></thead><tbody>\n", out);
+    for (int i = 0; i < table->row_count; i++) {
+        fputs("<tr><th scope=\"row\">", out);
+        write_text(out, table->rows[i]);
+        fputs("</th>", out);
+        for (int j = 0; j < table->column_count; j++) {
+            const double value = table->values[i * table->column_count + j];
+            if (isfinite(value))
+                fprintf(out, "<td class=\"n\">%.6g</td>", value);
+            else
+                fputs("<td class=\"n\">-</td>", out);
+        }
+        fputs("</tr>\n", out);
+    }
+    fputs("</tbody></table></div>\n", out);
+}
+
 static void write_layers(FILE *out, const dcnn_net *net) {
     const int64_t all = dcnn_net_multiply_adds(net, -1);
     fputs("<h2>Layers</h2>\n<div class=\"scroll\"><table><thead><tr><th>layer</th><th>kind</th><th>output</th>"
@@ -346,8 +371,10 @@ static void write_data_facts(FILE *out, const dcnn_dataset *d) {
     if (d->source_checksum) write_fact(out, "source checksum (XXH3-64)", d->source_checksum);
     snprintf(text, sizeof text, "%016" PRIx64, d->checksum);
     write_fact(out, "file checksum (XXH3-64)", text);
-    snprintf(text, sizeof text, "%s, %d x %d, %d channel%s, %d classes", dcnn_text_integer(d->count, number), d->h,
-             d->w, d->c, d->c == 1 ? "" : "s", d->class_count);
+    const bool numbers = d->class_count == 0;
+    snprintf(text, sizeof text, "%s, %d x %d, %d channel%s, %d %s", dcnn_text_integer(d->count, number), d->h, d->w,
+             d->c, d->c == 1 ? "" : "s", numbers ? d->target_width : d->class_count,
+             numbers ? "numbers to predict" : "classes");
     write_fact(out, "samples", text);
     for (int i = 0; i < d->split_count; i++) {
         snprintf(text, sizeof text, "split '%s'", d->splits[i].name);
@@ -393,6 +420,7 @@ char *dcnn_page_text(const dcnn_view *view, int count, const dcnn_drawn *drawn) 
     write_section(out, "Learning", count, drawn);
     write_section(out, "Classes", count, drawn);
     if (view->data->split) write_classification(out, view);
+    if (view->data->scores) write_table(out, view->data->scores);
     write_section(out, "Images", count, drawn);
     write_section(out, "Network", count, drawn);
     write_layers(out, view->data->model->net);

@@ -13,6 +13,15 @@
 /** Was this library built with what draws figures and writes event files? *Local.* */
 bool dcnn_report_is_built(void);
 
+/** A table of scores of what is neither right nor wrong: labels, numbers. */
+typedef struct dcnn_report_table {
+    const char *title; /**< heading */
+    int column_count, row_count;
+    const char *const *columns; /**< [column_count] */
+    const char *const *rows;    /**< [row_count] */
+    const double *values;       /**< [row_count, column_count]; NaN: there is none */
+} dcnn_report_table;
+
 /** All that a report shows. Everything is borrowed. */
 typedef struct dcnn_report_data {
     const char *name;             /**< what the page is called */
@@ -22,7 +31,7 @@ typedef struct dcnn_report_data {
     const dcnn_checkpoint *model; /**< … and its contents */
     const dcnn_dataset *dataset;
     const uint8_t *pixels; /**< [dataset->count,h,w,c] */
-    const int32_t *labels; /**< [dataset->count] */
+    const int32_t *labels; /**< [dataset->count]; NULL: the images have no classes */
 
     /** Training images as they were changed, a row each: all changes together, then each by itself. */
     int augmented_rows, augmented_copies;
@@ -30,10 +39,12 @@ typedef struct dcnn_report_data {
     const int64_t *augmented_samples;   /**< [augmented_rows] of the data set */
     const char *const *augmented_names; /**< [augmented_rows] "horizontal-flip 0.5"; NULL: all together */
 
-    const dcnn_split *split;    /**< what the model was evaluated on; NULL: nothing */
-    const float *probabilities; /**< [split->count, class_count] */
-    const int64_t *confusion;   /**< [class_count, class_count], row = true class */
-    double loss;                /**< mean cross-entropy on the split */
+    const dcnn_split *split;         /**< what the model was evaluated on; NULL: nothing */
+    const float *probabilities;      /**< [split->count, class_count] */
+    const int64_t *confusion;        /**< [class_count, class_count], row = true class */
+    double loss;                     /**< its mean on the split */
+    const dcnn_report_table *scores; /**< of a model of labels or numbers; then split and confusion are NULL */
+    const char *scores_split;        /**< the name of the split they are of */
 } dcnn_report_data;
 
 /**

@@ -66,7 +66,7 @@ static void forget_best(dcnn_trainer *t, const char *path, best_file found) {
 
 static dcnn_status settle_best(dcnn_trainer *t) {
     dcnn_progress *p = &t->state.progress;
-    best_file found;
+    best_file found = BEST_ANOTHER;
     if (p->best_epoch == 0) return DCNN_OK;
     char *path = dcnn_path_join(t->run->folder, DCNN_RUN_BEST);
     dcnn_status status = path ? look(t, path, &found) : DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");

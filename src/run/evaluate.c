@@ -6,12 +6,35 @@
 #include "guard/watchdog.h"
 #include "run/data/feeds.h"
 #include "run/run.h"
+#include "run/data/task.h"
 
-static dcnn_status check_fit(const dcnn_checkpoint *checkpoint, const dcnn_loader *loader, int data_classes) {
-    DCNN_TRY(dcnn_net_check_shape(checkpoint->net, "the model", loader->h, loader->w, loader->c, "the data"));
-    if (data_classes > checkpoint->net->class_count)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "the model knows %d classes, but the data has %d",
-                         checkpoint->net->class_count, data_classes);
+/* Are the data set's numbers what the model is measured by? */
+static bool takes_values(const dcnn_net *net, const dcnn_dataset *d) {
+    if (d == NULL || d->target_width == 0) return false;
+    return net->class_count == 0 || (net->loss.kind == DCNN_LOSS_BINARY && !d->has_labels);
+}
+
+static dcnn_status check_fit(const dcnn_checkpoint *checkpoint, const dcnn_loader *loader, const dcnn_samples *samples,
+                             int data_classes) {
+    const dcnn_net *net = checkpoint->net;
+    const dcnn_dataset *d = samples->dataset;
+    DCNN_TRY(dcnn_net_check_shape(net, "the model", loader->h, loader->w, loader->c, "the data"));
+    if (samples->unlabelled) return DCNN_OK;
+    if (takes_values(net, d)) {
+        if (net->output_count != d->target_width)
+            return DCNN_FAIL(DCNN_BAD_INPUT, "the model gives %d numbers, but %s has %d to predict", net->output_count,
+                             d->path, d->target_width);
+        return dcnn_task_check_names(d, checkpoint->class_count, checkpoint->class_names);
+    }
+    if (net->class_count == 0 && loader->labels)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "the model gives numbers (loss %s), but the data has classes",
+                         dcnn_loss_name(net->loss.kind));
+    if (d && d->target_width > 0 && !d->has_labels)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "the model tells %d classes apart, but %s has numbers to predict",
+                         net->class_count, d->path);
+    if (data_classes > net->class_count && net->class_count > 0)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "the model knows %d classes, but the data has %d", net->class_count,
+                         data_classes);
     return DCNN_OK;
 }
 
@@ -28,7 +51,8 @@ static dcnn_status open_samples(dcnn_comm *comm, const dcnn_checkpoint *checkpoi
     const dcnn_loader_options options = {.cache_bytes = samples->cache_bytes, .split = samples->split};
     DCNN_TRY(samples->dataset ? dcnn_loader_open(comm, samples->dataset, &options, loader)
                               : dcnn_loader_open_images(comm, samples->images, loader));
-    DCNN_TRY(check_fit(checkpoint, loader, samples->dataset ? samples->dataset->class_count : classes_of(loader)));
+    DCNN_TRY(
+        check_fit(checkpoint, loader, samples, samples->dataset ? samples->dataset->class_count : classes_of(loader)));
     dcnn_input input;
     const dcnn_dataset *data = samples->dataset;
     DCNN_TRY(dcnn_input_choose(checkpoint, &samples->input, data ? data->mean : NULL, data ? data->std : NULL, &input));
@@ -53,7 +77,9 @@ dcnn_status dcnn_evaluate(dcnn_comm *comm, const dcnn_checkpoint *checkpoint, co
     DCNN_TRY_DONE(dcnn_comm_agree(comm, status));
     const int64_t count = samples->split ? samples->split->count : loader.count;
     const dcnn_rows_feed feed = {&loader, kernels, samples->split ? samples->split->rows : NULL, count};
-    const dcnn_evaluation_options options = {.unlabelled = loader.labels == NULL,
+    const bool values = !samples->unlabelled && takes_values(checkpoint->net, samples->dataset);
+    const dcnn_evaluation_options options = {.unlabelled = samples->unlabelled || (loader.labels == NULL && !values),
+                                             .values = values,
                                              .want_probabilities = want_probabilities,
                                              .on_grain = dcnn_watchdog_progress,
                                              .on_progress = dcnn_comm_rank(comm) == 0 ? samples->on_progress : NULL,

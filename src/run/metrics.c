@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* metrics.c — the history of a run: JSON lines, and the files that are made of them. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,23 +57,44 @@ static char *close_lines(FILE *out, char **text) {
     return NULL;
 }
 
+static void put_real(json_t *line, const char *key, double value) {
+    json_object_set_new(line, key, json_real(value));
+}
+
+/* Hits of so many answers, or the error of numbers. */
+static void put_hits(json_t *line, const char *prefix, bool numbers, double absolute, int64_t correct, int64_t count) {
+    char key[32];
+    snprintf(key, sizeof key, "%s%s", prefix, numbers ? "mae" : "accuracy");
+    put_real(line, key, numbers ? absolute : (double)correct / (double)count);
+    snprintf(key, sizeof key, "%scorrect", prefix);
+    if (!numbers) json_object_set_new(line, key, json_integer(correct));
+    snprintf(key, sizeof key, "%scount", prefix);
+    json_object_set_new(line, key, json_integer(count));
+}
+
 dcnn_status dcnn_history_append(char **history, const dcnn_epoch_metrics *m) {
     char *text = NULL;
     size_t length;
     FILE *out = open_memstream(&text, &length);
     json_t *line =
-        json_pack("{s:I, s:I, s:f, s:f, s:I, s:I, s:f, s:f, s:f, s:o}", EPOCH_KEY, (json_int_t)m->epoch, "step",
-                  (json_int_t)m->steps, "loss", m->loss, "accuracy", (double)m->correct / (double)m->count, "correct",
-                  (json_int_t)m->correct, "count", (json_int_t)m->count, "seconds", m->seconds, "wall_time",
-                  dcnn_wall_time(), "images_per_s", m->images_per_s, "phases", phases_json(m));
-    json_object_set_new(line, "stall_s", json_real(m->stall_s));
+        json_pack("{s:I, s:I, s:f}", EPOCH_KEY, (json_int_t)m->epoch, "step", (json_int_t)m->steps, "loss", m->loss);
+    put_hits(line, "", m->numbers, m->absolute, m->correct, m->count);
+    put_real(line, "seconds", m->seconds);
+    put_real(line, "wall_time", dcnn_wall_time());
+    put_real(line, "images_per_s", m->images_per_s);
+    json_object_set_new(line, "phases", phases_json(m));
+    put_real(line, "stall_s", m->stall_s);
     if (m->validation_count > 0) {
-        json_object_set_new(line, "val_loss", json_real(m->validation_loss));
-        json_object_set_new(line, "val_accuracy",
-                            json_real((double)m->validation_correct / (double)m->validation_count));
-        json_object_set_new(line, "val_correct", json_integer(m->validation_correct));
-        json_object_set_new(line, "val_count", json_integer(m->validation_count));
+        put_real(line, "val_loss", m->validation_loss);
+        put_hits(line, "val_", m->numbers, m->validation_absolute, m->validation_correct, m->validation_count);
     }
+    if (m->validation_count > 0 && m->labels) {
+        put_real(line, "val_precision", m->validation_precision);
+        put_real(line, "val_recall", m->validation_recall);
+        if (isfinite(m->validation_auc)) put_real(line, "val_auc", m->validation_auc);
+    }
+    if (m->validation_count > 0 && m->many)
+        put_real(line, "val_top5", (double)m->validation_top / (double)m->validation_count);
     if (out) put_line(out, line);
     return append_text(history, out ? close_lines(out, &text) : NULL);
 }
@@ -84,8 +106,9 @@ dcnn_status dcnn_history_append_steps(char **history, int count, const dcnn_step
     FILE *out = open_memstream(&text, &length);
     for (int i = 0; out && i < count; i++)
         put_line(out, json_pack("{s:I, s:I, s:f, s:f, s:f, s:f}", STEP_KEY, (json_int_t)steps[i].step, "epoch",
-                                (json_int_t)steps[i].epoch, "loss", steps[i].loss, "accuracy", steps[i].accuracy,
-                                "learning_rate", steps[i].learning_rate, "wall_time", steps[i].wall_time));
+                                (json_int_t)steps[i].epoch, "loss", steps[i].loss,
+                                steps[i].numbers ? "mae" : "accuracy", steps[i].accuracy, "learning_rate",
+                                steps[i].learning_rate, "wall_time", steps[i].wall_time));
     return append_text(history, out ? close_lines(out, &text) : NULL);
 }
 
@@ -135,23 +158,41 @@ static void print_real(FILE *out, const json_t *line, const char *key) {
         fputc(',', out);
 }
 
+/* Columns behind the epoch: always, of models of numbers or of others, or where any line has it. */
+static const struct csv_key {
+    const char *key;
+    enum { ALWAYS, OF_NUMBERS, OF_OTHERS, WHERE_THERE } when;
+} csv_keys[] = {
+    {"accuracy", OF_OTHERS},     {"loss", ALWAYS},          {"mae", OF_NUMBERS},     {"val_accuracy", OF_OTHERS},
+    {"val_auc", WHERE_THERE},    {"val_loss", ALWAYS},      {"val_mae", OF_NUMBERS}, {"val_precision", WHERE_THERE},
+    {"val_recall", WHERE_THERE}, {"val_top5", WHERE_THERE}, {"stall_s", ALWAYS}};
+enum { CSV_KEYS = sizeof csv_keys / sizeof csv_keys[0] };
+
+static bool is_column(const struct csv_key *key, bool numbers, const char *history) {
+    char text[40];
+    snprintf(text, sizeof text, "\"%s\":", key->key);
+    return key->when == WHERE_THERE ? strstr(history, text) != NULL
+                                    : key->when == ALWAYS || (key->when == OF_NUMBERS) == numbers;
+}
+
 /* Keras' CSVLogger: the epoch from 0, then the log's keys in alphabetical order; behind them what Keras has not. */
 static char *csv_of(const char *history) {
     char *text = NULL;
     size_t length = 0;
     FILE *out = open_memstream(&text, &length);
     if (out == NULL) return NULL;
-    fputs("epoch,accuracy,loss,val_accuracy,val_loss,stall_s\n", out);
+    const bool numbers = strstr(history, "\"mae\":") != NULL;
+    fputs("epoch", out);
+    for (size_t i = 0; i < CSV_KEYS; i++)
+        if (is_column(&csv_keys[i], numbers, history)) fprintf(out, ",%s", csv_keys[i].key);
+    fputc('\n', out);
     for (const char *at = history; *at != '\0';) {
         const size_t bytes = strcspn(at, "\n");
         json_t *line = json_loadb(at, bytes, 0, NULL);
         if (line) {
             fprintf(out, "%lld", (long long)json_integer_value(json_object_get(line, "epoch")) - 1);
-            print_real(out, line, "accuracy");
-            print_real(out, line, "loss");
-            print_real(out, line, "val_accuracy");
-            print_real(out, line, "val_loss");
-            print_real(out, line, "stall_s");
+            for (size_t i = 0; i < CSV_KEYS; i++)
+                if (is_column(&csv_keys[i], numbers, history)) print_real(out, line, csv_keys[i].key);
             fputc('\n', out);
             json_decref(line);
         }
@@ -214,11 +255,13 @@ dcnn_status dcnn_history_write(const char *folder, const char *history) {
 
 char *dcnn_epoch_line(const dcnn_epoch_metrics *m, int64_t epochs) {
     char *line = NULL, validation[96] = "";
+    const char *what = m->numbers ? "mae" : "acc";
+    const double now = m->numbers ? m->absolute : (double)m->correct / (double)m->count;
     if (m->validation_count > 0)
-        snprintf(validation, sizeof validation, "  val loss %.4f acc %.4f", m->validation_loss,
-                 (double)m->validation_correct / (double)m->validation_count);
-    if (asprintf(&line, "epoch %2lld/%lld  loss %.4f acc %.4f%s  %.0f images/s", (long long)m->epoch, (long long)epochs,
-                 m->loss, (double)m->correct / (double)m->count, validation, m->images_per_s) < 0)
+        snprintf(validation, sizeof validation, "  val loss %.4f %s %.4f", m->validation_loss, what,
+                 m->numbers ? m->validation_absolute : (double)m->validation_correct / (double)m->validation_count);
+    if (asprintf(&line, "epoch %2lld/%lld  loss %.4f %s %.4f%s  %.0f images/s", (long long)m->epoch, (long long)epochs,
+                 m->loss, what, now, validation, m->images_per_s) < 0)
         return NULL;
     return line;
 }

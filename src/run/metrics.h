@@ -9,8 +9,14 @@
 /** One epoch's metrics; counts are exact. */
 typedef struct dcnn_epoch_metrics {
     int64_t epoch, steps;
-    double loss, validation_loss; /**< means */
-    int64_t correct, count, validation_correct, validation_count;
+    double loss, validation_loss;                                   /**< means */
+    int64_t correct, count, validation_correct, validation_count;   /**< answers, and those that are right */
+    bool numbers;                                                   /**< a model of numbers: errors in place of hits */
+    double absolute, validation_absolute;                           /**< mean absolute errors */
+    bool labels;                                                    /**< of binary cross-entropy: the next three */
+    double validation_precision, validation_recall, validation_auc; /**< of all labels together; the last may be NaN */
+    bool many;                                                      /**< more than 5 classes: */
+    int64_t validation_top;                                         /**< samples whose class is among the 5 likeliest */
     double seconds, images_per_s;
     double phases_s[DCNN_PHASE_COUNT]; /**< of the steps, the mean over all threads of all ranks */
     double validation_s;               /**< the phase after them */
@@ -21,6 +27,7 @@ typedef struct dcnn_epoch_metrics {
 typedef struct dcnn_step_metrics {
     int64_t epoch, step; /**< from 1; steps of the whole run */
     double loss, accuracy, learning_rate, wall_time;
+    bool numbers; /**< `accuracy` is a mean absolute error */
 } dcnn_step_metrics;
 
 /** Seconds since 1970. *Local.* */

@@ -59,6 +59,7 @@ typedef struct dcnn_train_step_report {
 typedef struct dcnn_train_options {
     const char
         *model; /**< Keras JSON or .h5 with weights to start from, or NULL: the recipe's net, fitted to the data */
+    const char *loss;         /**< Keras' name of it; NULL or "auto": what model and data mean (task.h) */
     const char *weights;      /**< Keras' .weights.h5 for a model described by JSON, or NULL */
     dcnn_input_given input;   /**< what the user says of the model's input */
     dcnn_patterns freeze;     /**< layers that stay as they are */
@@ -118,9 +119,12 @@ typedef struct dcnn_train_result {
     bool stopped_early;                       /**< for want of patience */
     int64_t test_correct, test_count;         /**< of best.h5 on the split `test`; 0 of 0 if there is none */
     int64_t official_correct, official_count; /**< likewise on `official-test` */
-    double images_per_s;                      /**< of the training steps of this start, validation left out */
-    double elapsed_s;                         /**< training and validation, over all starts */
-    uint64_t weights_hash;                    /**< of the last weights */
+    bool numbers;                             /**< it gives numbers: errors instead of hits */
+    double test_loss, test_absolute;          /**< of best.h5 on `test`: loss, mean absolute error */
+    double official_loss, official_absolute;
+    double images_per_s;   /**< of the training steps of this start, validation left out */
+    double elapsed_s;      /**< training and validation, over all starts */
+    uint64_t weights_hash; /**< of the last weights */
 } dcnn_train_result;
 
 /**
@@ -139,6 +143,7 @@ typedef struct dcnn_samples {
     const dcnn_split *split;     /**< rows of it */
     int64_t cache_bytes;         /**< of a node's memory for its images; 0: as loader.h says */
     const dcnn_images *images;   /**< on rank 0, if dataset is NULL */
+    bool unlabelled;             /**< predictions alone are wanted: labels and targets are not looked at */
     dcnn_input_given input;      /**< what the user says of the model's input */
     /** Called on rank 0 now and then: so many of all `count` samples are done if every thread of every rank is as far
      * in its share as rank 0's first one; may be NULL. */

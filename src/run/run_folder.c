@@ -36,6 +36,7 @@ static bool exists(const char *path) {
 static dcnn_status find(const char *folder, const char *name, bool *found) {
     struct stat info;
     char *path = dcnn_path_join(folder, name);
+    *found = false;
     if (path == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
     *found = stat(path, &info) == 0;
     dcnn_status status = DCNN_OK;

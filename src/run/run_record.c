@@ -149,6 +149,10 @@ dcnn_status dcnn_run_record_write(const char *folder, json_t *start) {
     return status;
 }
 
+static json_t *numbers_json(double loss, double absolute, int64_t count) {
+    return json_pack("{s:f, s:f, s:I}", "loss", loss, "mae", absolute, "count", (json_int_t)count);
+}
+
 static json_t *split_json(int64_t correct, int64_t count) {
     return json_pack("{s:f, s:I, s:I}", "accuracy", (double)correct / (double)count, "correct", (json_int_t)correct,
                      "count", (json_int_t)count);
@@ -161,9 +165,14 @@ dcnn_status dcnn_run_result_write(const char *folder, const dcnn_train_result *r
                              DCNN_RUN_FORMAT, "epochs", (json_int_t)r->epochs, "steps", (json_int_t)r->steps,
                              "best_epoch", (json_int_t)r->best_epoch, "elapsed_s", r->elapsed_s, "images_per_s",
                              r->images_per_s, "weights_hash", json_sprintf("%016" PRIx64, r->weights_hash));
-    if (json && r->test_count > 0) json_object_set_new(json, "test", split_json(r->test_correct, r->test_count));
+    if (json && r->test_count > 0)
+        json_object_set_new(json, "test",
+                            r->numbers ? numbers_json(r->test_loss, r->test_absolute, r->test_count)
+                                       : split_json(r->test_correct, r->test_count));
     if (json && r->official_count > 0)
-        json_object_set_new(json, "official-test", split_json(r->official_correct, r->official_count));
+        json_object_set_new(json, "official-test",
+                            r->numbers ? numbers_json(r->official_loss, r->official_absolute, r->official_count)
+                                       : split_json(r->official_correct, r->official_count));
     dcnn_status status = write_json(folder, DCNN_RUN_RESULT, json);
     json_decref(json);
     return status;

@@ -24,18 +24,20 @@ static json_t *layers_of(const json_t *description) {
 }
 
 /* The recipe's net takes any data: its input shape and its last layer's units are set to fit. */
-static dcnn_status fit_recipe(json_t *description, const dcnn_dataset *dataset) {
+static dcnn_status fit_recipe(json_t *description, const dcnn_dataset *dataset, const dcnn_task *task) {
     json_t *layers = layers_of(description);
     json_t *input = json_object_get(json_array_get(layers, 0), "config");
     json_t *last = json_object_get(json_array_get(layers, json_array_size(layers) - 1), "config");
     if (input == NULL || last == NULL) return DCNN_FAIL(DCNN_BAD_INPUT, "the recipe's model has no layers");
     json_object_set_new(input, "batch_shape", json_pack("[n,i,i,i]", dataset->h, dataset->w, dataset->c));
-    json_object_set_new(last, "units", json_integer(dataset->class_count));
+    json_object_set_new(last, "units", json_integer(task->units));
+    json_object_set_new(last, "activation", json_string(dcnn_task_activation(task)));
     return DCNN_OK;
 }
 
-/* The last layer that has units, if behind it stand only activations. */
-static void fit_units(json_t *description, int class_count) {
+/* The last layer that has units, if behind it stand only activations. One that is left open takes the activation too,
+ * if it is the last of all. */
+static void fit_units(json_t *description, int wanted, const char *activation) {
     json_t *layers = layers_of(description);
     for (size_t i = json_array_size(layers); i-- > 0;) {
         json_t *layer = json_array_get(layers, i), *config = json_object_get(layer, "config");
@@ -43,7 +45,10 @@ static void fit_units(json_t *description, int class_count) {
         if (kind && strcmp(kind, "Dense") == 0) {
             const json_t *units = json_object_get(config, "units");
             if (config == NULL && json_object_set_new(layer, "config", config = json_object()) != 0) return;
-            if (units == NULL || json_is_null(units)) json_object_set_new(config, "units", json_integer(class_count));
+            if (units && !json_is_null(units)) return;
+            json_object_set_new(config, "units", json_integer(wanted));
+            if (activation && i + 1 == json_array_size(layers))
+                json_object_set_new(config, "activation", json_string(activation));
             return;
         }
         if (kind == NULL || (strcmp(kind, "Softmax") != 0 && strcmp(kind, "Activation") != 0)) return;
@@ -55,7 +60,7 @@ bool dcnn_has_weights(const char *model) {
     return kind == DCNN_KIND_HDF5 || kind == DCNN_KIND_KERAS || kind == DCNN_KIND_ONNX;
 }
 
-dcnn_status dcnn_net_of_file(const char *model, dcnn_shape input, int class_count, dcnn_net **net) {
+dcnn_status dcnn_net_of_file(const char *model, dcnn_shape input, int units, const char *activation, dcnn_net **net) {
     json_t *description = NULL;
     *net = NULL;
     if (dcnn_has_weights(model)) {
@@ -68,7 +73,7 @@ dcnn_status dcnn_net_of_file(const char *model, dcnn_shape input, int class_coun
     }
     dcnn_status status = dcnn_description_read(model, &description);
     if (status == DCNN_OK) {
-        fit_units(description, class_count);
+        fit_units(description, units, activation);
         status = dcnn_net_create(description, input, net);
         if (status != DCNN_OK) dcnn_error_prefix("%s", model);
     }
@@ -122,18 +127,22 @@ static dcnn_status check_size(const dcnn_dataset *dataset) {
 }
 
 /* What the user wants changed in it. */
-static dcnn_status edit_net(const dcnn_train_options *options, const dcnn_dataset *dataset, dcnn_net **net) {
+static dcnn_status edit_net(const dcnn_train_options *options, const dcnn_task *task, dcnn_net **net) {
+    const bool values = options->replace_head && task->values;
     const dcnn_net_edit edit = {.freeze = options->freeze,
                                 .freeze_below = options->freeze_below,
                                 .train_last = (int)options->train_last,
-                                .head_units = options->replace_head ? dataset->class_count : 0,
+                                .head_units = options->replace_head ? task->units : 0,
+                                .head_numbers = values && task->loss != DCNN_LOSS_BINARY,
+                                .head_labels = options->replace_head && task->loss == DCNN_LOSS_BINARY,
                                 .seed = options->seed};
     if (options->replace_head && !dcnn_has_weights(options->model))
         return DCNN_FAIL(DCNN_USAGE, "--replace-head is for a --model with weights (.keras, .h5)");
     return dcnn_net_edit_apply(&edit, net);
 }
 
-dcnn_status dcnn_starting_net(const dcnn_train_options *options, const dcnn_dataset *dataset, dcnn_checkpoint *into) {
+dcnn_status dcnn_starting_net(const dcnn_train_options *options, const dcnn_dataset *dataset, const dcnn_task *task,
+                              dcnn_checkpoint *into) {
     const char *model = options->model;
     const dcnn_shape shape = {3, dataset->h, dataset->w, dataset->c};
     dcnn_status status = DCNN_OK;
@@ -149,9 +158,9 @@ dcnn_status dcnn_starting_net(const dcnn_train_options *options, const dcnn_data
                                                   "or set DCNN_DATA to dcnn's data folder");
         if (status == DCNN_OK && model == NULL) status = check_size(dataset);
         if (status == DCNN_OK && model == NULL)
-            status = fit_recipe(description, dataset);
+            status = fit_recipe(description, dataset, task);
         else if (status == DCNN_OK)
-            fit_units(description, dataset->class_count);
+            fit_units(description, task->units, task->loss == DCNN_LOSS_COUNT ? NULL : dcnn_task_activation(task));
         if (status == DCNN_OK) {
             status = dcnn_net_create(description, shape, net);
             if (status != DCNN_OK) dcnn_error_prefix("%s", path);
@@ -162,7 +171,7 @@ dcnn_status dcnn_starting_net(const dcnn_train_options *options, const dcnn_data
         free(path);
     }
     if (status == DCNN_OK && options->precision) dcnn_net_set_bf16(*net, strcmp(options->precision, "bf16") == 0);
-    if (status == DCNN_OK) status = edit_net(options, dataset, net);
+    if (status == DCNN_OK) status = edit_net(options, task, net);
     if (status == DCNN_OK && options->bn_momentum > 0) dcnn_net_set_momentum(*net, options->bn_momentum);
     return status;
 }

@@ -6,27 +6,30 @@
 #include "io/dataset/dataset.h"
 #include "nn/net.h"
 #include "run/run.h"
+#include "run/data/task.h"
 
 /**
  * Makes the net that the options name: an .h5 with its weights, a Keras JSON or the recipe's with initial ones.
  * *Local.*
  *
- * The recipe's takes any data; a JSON takes the data's shape where it names no input shape, and the data's number of
- * classes where its last layer has no units. A momentum in the options replaces those of all BatchNormalization layers.
+ * The recipe's takes any data and task; a JSON takes the data's shape where it names no input shape, and the task's
+ * units where its last layer has none. A momentum in the options replaces those of all BatchNormalization layers.
  * @param into  out: its net (free with dcnn_net_free()), the mean and std that its file says it expects, and the
  * classes that it names (malloc'd, each)
  * @return DCNN_OK; DCNN_BAD_INPUT: no such file, no net, or one that does not fit the data
  */
-dcnn_status dcnn_starting_net(const dcnn_train_options *options, const dcnn_dataset *dataset, dcnn_checkpoint *into);
+dcnn_status dcnn_starting_net(const dcnn_train_options *options, const dcnn_dataset *dataset, const dcnn_task *task,
+                              dcnn_checkpoint *into);
 
 /** Does this model file have weights (.h5, .keras), and not a description alone (JSON)? NULL: no. *Local.* */
 bool dcnn_has_weights(const char *model);
 
 /** The net of a model file of either kind, for its shape and layers; a description's weights are zero. *Local.*
  * @param input        shape where a description names none; rank 0: none is known
- * @param class_count  units of its last layer where a description names none
+ * @param units        of its last layer where a description names none
+ * @param activation   of that layer then, as Keras writes it; NULL: the description's
  * @param net          out; free with dcnn_net_free() */
-dcnn_status dcnn_net_of_file(const char *model, dcnn_shape input, int class_count, dcnn_net **net);
+dcnn_status dcnn_net_of_file(const char *model, dcnn_shape input, int units, const char *activation, dcnn_net **net);
 
 /** momentum^steps above this: the moving averages have not arrived. */
 extern const double dcnn_averages_missing;

@@ -6,17 +6,30 @@
 #include "model/model.h"
 #include "run/metrics.h"
 
-/** What an epoch is judged by; accuracies fall back on the loss where they are equal. */
+/** What an epoch is judged by; all but losses fall back on the loss where they are equal. */
 typedef enum dcnn_monitor {
+    DCNN_MONITOR_AUTO, /**< val_accuracy, or val_loss of a model that gives numbers */
     DCNN_MONITOR_VAL_ACCURACY,
     DCNN_MONITOR_VAL_LOSS,
     DCNN_MONITOR_ACCURACY,
     DCNN_MONITOR_LOSS,
+    DCNN_MONITOR_VAL_MAE,
+    DCNN_MONITOR_MAE,
+    DCNN_MONITOR_VAL_AUC,
+    DCNN_MONITOR_VAL_PRECISION,
+    DCNN_MONITOR_VAL_RECALL,
+    DCNN_MONITOR_VAL_TOP5,
     DCNN_MONITOR_COUNT
 } dcnn_monitor;
 
-/** Keras' names: "val_accuracy", "val_loss", "accuracy", "loss". */
+/** Keras' names: "auto", "val_accuracy", "val_loss", "accuracy", "loss", … */
 extern const char *const dcnn_monitor_names[DCNN_MONITOR_COUNT];
+
+/** What DCNN_MONITOR_AUTO means for a net; others are as they are. *Local.* */
+dcnn_monitor dcnn_monitor_for(dcnn_monitor monitor, const dcnn_net *net);
+
+/** Is there such a metric of a net? *Local.* @return DCNN_OK; DCNN_USAGE naming the losses that have it */
+dcnn_status dcnn_monitor_check(dcnn_monitor monitor, const dcnn_net *net);
 
 /** Is it made on the validation split? *Local.* */
 bool dcnn_monitor_validates(dcnn_monitor monitor);

@@ -109,6 +109,11 @@ static dcnn_status check_replicas(dcnn_trainer *t) {
 
 /* --- epochs ----------------------------------------------------------------------------------------------------- */
 
+/* Of each sample, those that are right or wrong: several labels, or one answer. */
+static int64_t answers_of(const dcnn_trainer *t) {
+    return dcnn_loss_answers(&t->state.net->loss, t->state.net->output_count, t->task.values);
+}
+
 static void begin_epoch(dcnn_trainer *t) {
     t->pace.began_s = dcnn_now_s();
     t->pace.began_train_s = t->pace.train_s;
@@ -154,14 +159,25 @@ static dcnn_status end_epoch(dcnn_trainer *t) {
     const double validation_s = dcnn_now_s() - trained_s;
     DCNN_TRY(check_replicas(t));
     dcnn_trainer_exchange(t);
+    const dcnn_label_scores labels = dcnn_label_sum(validation.label_count, validation.labels);
+    const bool numbers = t->state.net->class_count == 0, many = t->state.net->class_count > DCNN_TOP;
     dcnn_epoch_metrics metrics = {.epoch = p->epoch + 1,
                                   .steps = p->step,
                                   .loss = p->loss_sum / (double)t->data.sampler.count,
                                   .correct = p->correct,
-                                  .count = t->data.sampler.count,
+                                  .count = t->data.sampler.count * answers_of(t),
                                   .validation_loss = validation.loss,
                                   .validation_correct = validation.correct,
-                                  .validation_count = validation.count,
+                                  .validation_count = validation.count * validation.answers,
+                                  .numbers = numbers,
+                                  .absolute = p->absolute_sum / (double)t->data.sampler.count,
+                                  .validation_absolute = validation.absolute,
+                                  .labels = validation.label_count > 0,
+                                  .validation_precision = dcnn_label_precision(&labels),
+                                  .validation_recall = dcnn_label_recall(&labels),
+                                  .validation_auc = validation.auc,
+                                  .many = many && t->state.net->loss.kind == DCNN_LOSS_CATEGORICAL,
+                                  .validation_top = validation.top,
                                   .seconds = dcnn_now_s() - t->pace.began_s,
                                   .validation_s = validation_s,
                                   .images_per_s = epoch_speed(t)};
@@ -169,11 +185,12 @@ static dcnn_status end_epoch(dcnn_trainer *t) {
     metrics.stall_s = take_stall(t);
     dcnn_evaluation_free(&validation);
     DCNN_TRY(dcnn_history_append(&t->state.history, &metrics));
-    const bool better = dcnn_monitor_take(t->options->monitor, &metrics, p);
+    const bool better = dcnn_monitor_take(dcnn_monitor_for(t->options->monitor, t->state.net), &metrics, p);
     p->epoch++;
     p->cursor = 0;
     p->loss_sum = 0.0;
     p->correct = 0;
+    p->absolute_sum = 0.0;
     const bool descends = dcnn_ending_descend(&t->ending, p);
     dcnn_status status = save(t);
     if (status == DCNN_OK && better) status = save_best(t);
@@ -194,14 +211,18 @@ static dcnn_status stop_here(dcnn_trainer *t) {
 }
 
 /* Keeps the metrics of the step just done, if it is one of those to be logged. */
-static void note_step(dcnn_trainer *t, double loss_before, int64_t correct_before) {
+static void note_step(dcnn_trainer *t, const dcnn_progress *before) {
     const dcnn_progress *p = &t->state.progress;
+    const bool numbers = t->state.net->class_count == 0;
+    const double answers = (double)(t->last.samples * answers_of(t));
+    const double absolute = (p->absolute_sum - before->absolute_sum) / (double)t->last.samples;
     if (t->options->log_every == 0 || p->step % t->options->log_every != 0) return;
     t->notes.steps[t->notes.count++] = (dcnn_step_metrics){
         .epoch = p->epoch + 1,
         .step = p->step,
-        .loss = (p->loss_sum - loss_before) / (double)t->last.samples,
-        .accuracy = (double)(p->correct - correct_before) / (double)t->last.samples,
+        .numbers = numbers,
+        .loss = (p->loss_sum - before->loss_sum) / (double)t->last.samples,
+        .accuracy = numbers ? absolute : (double)(p->correct - before->correct) / answers,
         .learning_rate = t->last.rate,
         .wall_time = dcnn_wall_time(),
     };
@@ -219,7 +240,7 @@ static void tell_step(const dcnn_trainer *t) {
         .steps = dcnn_sampler_steps(&t->data.sampler),
         .images_per_s = images_per_s,
         .loss = p->loss_sum / (double)p->cursor,
-        .accuracy = (double)p->correct / (double)p->cursor,
+        .accuracy = t->state.net->class_count == 0 ? -1.0 : (double)p->correct / (double)(p->cursor * answers_of(t)),
         .left_s = images_per_s > 0 ? (double)(count - p->cursor) / images_per_s : -1.0,
     };
     t->options->on_step(t->options->context, &report);
@@ -230,10 +251,9 @@ static dcnn_status run_epoch(dcnn_trainer *t) {
     begin_epoch(t);
     while (p->cursor < t->data.sampler.count) {
         bool stop = false;
-        const double loss_before = p->loss_sum;
-        const int64_t correct_before = p->correct;
+        const dcnn_progress before = *p;
         DCNN_TRY(dcnn_trainer_step(t, &stop));
-        note_step(t, loss_before, correct_before);
+        note_step(t, &before);
         DCNN_TRY(dcnn_trainer_remember(t));
         dcnn_watchdog_step(p->step);
         tell_step(t);
@@ -251,13 +271,18 @@ static dcnn_status run_epoch(dcnn_trainer *t) {
 
 /* --- the end ---------------------------------------------------------------------------------------------------- */
 
-static dcnn_status test_split(dcnn_trainer *t, const char *name, int64_t *correct, int64_t *count) {
+/* What the best model comes to on a split; all 0 if there is none. */
+typedef struct tested {
+    int64_t correct, count;
+    double loss, absolute;
+} tested;
+
+static dcnn_status test_split(dcnn_trainer *t, const char *name, tested *result) {
     const dcnn_split *split = dcnn_dataset_split(&t->data.set, name);
     if (split == NULL) return DCNN_OK;
     dcnn_evaluation evaluation;
     DCNN_TRY(dcnn_trainer_evaluate(t, split->rows, split->count, &evaluation));
-    *correct = evaluation.correct;
-    *count = evaluation.count;
+    *result = (tested){evaluation.correct, evaluation.count * evaluation.answers, evaluation.loss, evaluation.absolute};
     dcnn_evaluation_free(&evaluation);
     return DCNN_OK;
 }
@@ -266,6 +291,7 @@ static dcnn_status test_split(dcnn_trainer *t, const char *name, int64_t *correc
 static dcnn_status test_best(dcnn_trainer *t, dcnn_train_result *result) {
     char *path = dcnn_path_join(t->run->folder, DCNN_RUN_BEST);
     dcnn_checkpoint best = {0};
+    tested test = {0}, official = {0};
     dcnn_status status = path ? dcnn_checkpoint_read(path, &best) : DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
     free(path);
     status = dcnn_comm_agree(t->comm, status);
@@ -274,9 +300,18 @@ static dcnn_status test_best(dcnn_trainer *t, dcnn_train_result *result) {
             memcpy(t->state.net->params, best.net->params, best.net->param_count * sizeof(float));
         dcnn_comm_domain_barrier(t->comm);
         memcpy(t->state.net->state, best.net->state, best.net->state_count * sizeof(float));
-        status = test_split(t, "test", &result->test_correct, &result->test_count);
+        status = test_split(t, "test", &test);
     }
-    if (status == DCNN_OK) status = test_split(t, "official-test", &result->official_correct, &result->official_count);
+    if (status == DCNN_OK) status = test_split(t, "official-test", &official);
+    result->numbers = t->state.net->class_count == 0;
+    result->test_correct = test.correct;
+    result->test_count = test.count;
+    result->test_loss = test.loss;
+    result->test_absolute = test.absolute;
+    result->official_correct = official.correct;
+    result->official_count = official.count;
+    result->official_loss = official.loss;
+    result->official_absolute = official.absolute;
     dcnn_checkpoint_free(&best);
     return status;
 }
@@ -344,8 +379,8 @@ static void warn_of_averages(const dcnn_trainer *t) {
 /* Patience with what is never measured would be endless. */
 static dcnn_status check_monitor(const dcnn_trainer *t) {
     const dcnn_split *split = dcnn_dataset_split(&t->data.set, "validation");
-    if (t->options->patience == 0 || !dcnn_monitor_validates(t->options->monitor) || (split && split->count > 0))
-        return DCNN_OK;
+    const dcnn_monitor monitor = dcnn_monitor_for(t->options->monitor, t->state.net);
+    if (t->options->patience == 0 || !dcnn_monitor_validates(monitor) || (split && split->count > 0)) return DCNN_OK;
     return DCNN_FAIL(DCNN_BAD_INPUT, "%s has no split 'validation' for --patience to watch: --monitor loss",
                      t->data.set.path);
 }

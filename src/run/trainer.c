@@ -23,17 +23,22 @@
 static dcnn_status check_fit(const dcnn_trainer *t) {
     DCNN_TRY(
         dcnn_net_check_shape(t->state.net, "the model", t->data.set.h, t->data.set.w, t->data.set.c, t->data.set.path));
-    if (t->state.net->class_count == 0)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "the model gives numbers (loss %s), but %s has classes",
-                         dcnn_loss_name(t->state.net->loss.kind), t->data.set.path);
     if (t->state.net->untrainable[0])
         return DCNN_FAIL(DCNN_BAD_INPUT, "the model cannot be trained: %s", t->state.net->untrainable);
-    if (t->state.net->class_count != t->data.set.class_count)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "the model's last layer '%s' has %d units, but %s has %d classes%s",
-                         t->state.net->nodes[t->state.net->node_count - 1].name, t->state.net->class_count,
-                         t->data.set.path, t->data.set.class_count,
-                         dcnn_has_weights(t->options->model) ? ": --replace-head fits it to them" : "");
-    return DCNN_OK;
+    DCNN_TRY(dcnn_task_fit(&t->task, &t->data.set, dcnn_has_weights(t->options->model), t->state.net));
+    return dcnn_monitor_check(dcnn_monitor_for(t->options->monitor, t->state.net), t->state.net);
+}
+
+/* What is for classes: numbers have neither weights nor partners. */
+static dcnn_status check_class_options(const dcnn_trainer *t) {
+    const dcnn_train_options *o = t->options;
+    const bool mixes = o->augment && dcnn_mix_is_active(&o->ranges);
+    if (!t->task.values || (!o->class_weight && !o->oversample && !mixes)) return DCNN_OK;
+    return DCNN_FAIL(DCNN_USAGE, "--%s is for classes, but %s has numbers to predict: leave it out",
+                     o->class_weight ? "class-weight"
+                     : o->oversample ? "oversample"
+                                     : "mixup and --cutmix",
+                     t->data.set.path);
 }
 
 /* --- the state: fresh, or a checkpoint's ------------------------------------------------------------------------ */
@@ -78,8 +83,8 @@ static dcnn_status take_state(dcnn_trainer *t, const dcnn_checkpoint *from) {
     }
     DCNN_TRY(choose_input(t, from));
     /* What a checkpoint tells of the data is the data set's own; borrowed, see dcnn_trainer_close(). */
-    t->state.class_count = t->data.set.class_count;
-    t->state.class_names = t->data.set.class_names;
+    t->state.class_count = t->task.values ? t->data.set.target_width : t->data.set.class_count;
+    t->state.class_names = t->task.values ? t->data.set.target_names : t->data.set.class_names;
     t->state.data_path = t->data.set.path;
     t->state.options = json_incref((json_t *)(uintptr_t)t->options->record);
     return DCNN_OK;
@@ -113,6 +118,7 @@ static dcnn_status make_engine(dcnn_trainer *t, const dcnn_checkpoint *from) {
                                          .seed = o->seed,
                                          .soft_targets =
                                              t->data.class_weights || (o->augment && dcnn_mix_is_active(&o->ranges)),
+                                         .values = t->task.values,
                                          .optimizer = o->optimizer,
                                          .average = from ? from->average : NULL,
                                          .spans = dcnn_trace_spans(t->trace),
@@ -178,12 +184,19 @@ static dcnn_status take_features(dcnn_trainer *t) {
 static dcnn_status take_net(dcnn_trainer *t, const dcnn_checkpoint *from) {
     const dcnn_train_options *o = t->options;
     dcnn_checkpoint *state = &t->state;
+    DCNN_TRY(dcnn_task_choose(o->loss, &t->data.set, &t->task));
+    DCNN_TRY(check_class_options(t));
+    if (t->task.guessed && from == NULL)
+        dcnn_info("loss  %s, for the %d number%s to predict (--loss says otherwise)", dcnn_loss_name(t->task.loss),
+                  t->task.units, t->task.units == 1 ? "" : "s");
     if (from) {
         DCNN_TRY(dcnn_net_copy(from->net, &state->net));
-        return dcnn_dataset_adopt_classes(&t->data.set, from->class_count, from->class_names, "the run's checkpoint");
+        return t->task.values ? DCNN_OK /* it is the same data set */
+                              : dcnn_dataset_adopt_classes(&t->data.set, from->class_count, from->class_names,
+                                                           "the run's checkpoint");
     }
-    dcnn_status status = dcnn_starting_net(o, &t->data.set, state);
-    if (status == DCNN_OK && !o->replace_head && t->data.set.class_names &&
+    dcnn_status status = dcnn_starting_net(o, &t->data.set, &t->task, state);
+    if (status == DCNN_OK && !o->replace_head && !t->task.values && t->data.set.class_names &&
         state->class_count == t->data.set.class_count) /* check_fit() says more of another number */
         status = dcnn_dataset_adopt_classes(&t->data.set, state->class_count, state->class_names,
                                             o->weights ? o->weights : o->model);
@@ -281,7 +294,7 @@ dcnn_status dcnn_trainer_step(dcnn_trainer *t, bool *stop) {
                             .epoch = (uint32_t)p->epoch,
                             .rate = t->last.rate,
                             .feed = dcnn_feed_of_epoch(&feed)};
-    dcnn_step_sums sums = {.loss = p->loss_sum, .correct = p->correct};
+    dcnn_step_sums sums = {.loss = p->loss_sum, .correct = p->correct, .absolute = p->absolute_sum};
     dcnn_status status = dcnn_engine_step(t->engine, &step, &sums);
     if (status == DCNN_DIVERGED) {
         char what[128];
@@ -296,6 +309,7 @@ dcnn_status dcnn_trainer_step(dcnn_trainer *t, bool *stop) {
     DCNN_TRY(status);
     p->loss_sum = sums.loss;
     p->correct = sums.correct;
+    p->absolute_sum = sums.absolute;
     p->cursor += t->last.samples;
     p->step++;
     t->pace.steps++;
@@ -306,6 +320,6 @@ dcnn_status dcnn_trainer_step(dcnn_trainer *t, bool *stop) {
 
 dcnn_status dcnn_trainer_evaluate(dcnn_trainer *t, const int64_t *rows, int64_t count, dcnn_evaluation *evaluation) {
     const dcnn_rows_feed feed = {&t->data.loader, dcnn_engine_kernels(t->engine), rows, count};
-    const dcnn_evaluation_options options = {.on_grain = dcnn_watchdog_progress};
+    const dcnn_evaluation_options options = {.values = t->task.values, .on_grain = dcnn_watchdog_progress};
     return dcnn_evaluator_run(t->evaluator, count, dcnn_feed_of_rows(&feed), &options, evaluation);
 }

@@ -7,6 +7,7 @@
 #include "engine/evaluator.h"
 #include "run/metrics.h"
 #include "run/run_folder.h"
+#include "run/data/task.h"
 #include "run/trace.h"
 #include "run/training_data.h"
 
@@ -46,6 +47,7 @@ typedef struct dcnn_trainer {
     const dcnn_train_options *options; /* borrowed; `augment` may change between steps */
     const dcnn_run *run;
     dcnn_training_data data;
+    dcnn_task task;
     dcnn_engine *engine;
     dcnn_evaluator *evaluator;
     dcnn_ending ending;

@@ -20,6 +20,7 @@ static dcnn_status describe_images(dcnn_dataset *d, const dcnn_images *images, i
                         .w = images->w,
                         .c = images->c,
                         .class_count = classes,
+                        .has_labels = true,
                         .split_count = 1,
                         .splits = {{.name = "train", .count = images->count}}};
     d->splits[0].rows = calloc((size_t)images->count, sizeof(int64_t));

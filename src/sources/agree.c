@@ -32,6 +32,9 @@ dcnn_status dcnn_sources_targets(const dcnn_sources *sources, int *width, const 
 }
 
 static dcnn_status check_labels(const dcnn_source *s) {
+    if (!s->labels && !s->from_table && s->role != DCNN_ROLE_POOL)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: has no labels; say %s once more for the file that holds them", s->name,
+                         s->role == DCNN_ROLE_VALIDATION ? "--validation" : "--test");
     if (!s->labels)
         return DCNN_FAIL(DCNN_BAD_INPUT,
                          s->from_table ? "%s: has no column of labels; --label-column names it (--target-columns: "

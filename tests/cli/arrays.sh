@@ -45,5 +45,7 @@ prepare npz_unknown_names.npz
 prepare npz_medmnist.npz
 prepare npz_text_labels.npz
 dcnn info out.h5 | grep classes
+prepare npy_x.npy npy_y.npy --test npy_x.npy npy_y.npy
+prepare npy_x.npy npy_y.npy --test npy_x.npy --test npy_y.npy
 for kind in 0_to_1 signed nan complex objects; do prepare "npz_$kind.npz"; done
 prepare npy_x.npy npz_kmnist-train-labels.npz

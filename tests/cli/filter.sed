@@ -14,6 +14,7 @@ s/, (reference|generic|avx2|avx512|amx) kernels, OpenBLAS .*/, ISA kernels, Open
 s/(ranks?) x [0-9]+ threads?/\1 x THREADS/
 s/\(HDF5: .*\)/(HDF5: REASON)/
 s/not valid JSON: .*/not valid JSON: REASON/
+s/(choose one of reference, generic, avx2).*/\1, .../
 # Whether threads are idle depends on the cores there are.
 /warning: --batch-size .* of (each rank.s )?2?[0-9]+ threads (is|are) idle/d
 # Left by kill -9 in tests before, or beside this one: whichever dcnn starts next removes it.

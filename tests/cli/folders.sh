@@ -63,6 +63,11 @@ prepare few
 mkdir thousand
 for i in $(seq 1000); do mkdir "thousand/$i" && printf 'P2 2 1 255 %d %d' $((i / 4)) $((i % 4)) >"thousand/$i/x.pgm"; done
 prepare thousand --test-split 0 --validation-split 0
+echo "-- too deep to be meant"
+deep=deep/a$(printf '/x%.0s' $(seq 40))
+image "$deep/1.pgm" 10
+image deep/b/1.pgm 20
+prepare deep | sed -E 's|(/x)+|/x...|'
 echo "-- a pipe among images is passed over; test images without classes are for predict"
 for i in 1 2 3 4 5 6; do for class in a b; do image "rival/train/$class/$i.pgm" $((i * 40)); done; done
 mkdir rival/test && cp rival/train/a/[12].pgm rival/test

@@ -44,3 +44,50 @@ try dcnn prepare blobs.csv --target-columns row --stratify -o no.h5 -q
 try dcnn prepare x_train.npy y_train.npy --target-columns 2 -o no.h5 -q
 sed '5s/^[^,]*/none/' blobs.csv >odd.csv
 try dcnn prepare odd.csv --target-columns row -o no.h5 -q
+
+echo 'learnt alike by any number of ranks:'
+small=$DCNN_DATA/models/small.json
+learn() { dcnn train "$@" --model "$small" --epochs 2 --batch-size 16 --no-report --quiet; }
+shape() { sed -E 's/-?[0-9]+\.[0-9]+/X/g; s/ +/ /g'; }
+# of_ranks WHAT SAID...: that all runs came to the same weights.
+of_ranks() { echo "$1: $(grep -h '^weights hash' "${@:2}" | sort -u | wc -l) result of $(($# - 1)) runs"; }
+for count in 1 2 3; do
+    mpirun -np "$count" dcnn train where.h5 --model "$small" --epochs 2 --batch-size 16 --run "numbers$count" \
+        --no-report --quiet >"numbers$count.said" 2>/dev/null
+done
+learn where.h5 --run stopped --stop-after 5 >stopped.said 2>&1 || tail -n1 stopped.said
+mpirun -np 2 dcnn train where.h5 --run stopped --resume --no-report --quiet >stopped.said 2>/dev/null
+of_ranks numbers numbers?.said stopped.said
+shape <numbers1.said | head -n2
+cut -d, -f1-5 numbers1/metrics.csv | head -n1
+dcnn evaluate numbers1/best.h5 | shape
+dcnn evaluate numbers1/best.h5 --json >one.json
+mpirun -np 3 dcnn evaluate numbers1/best.h5 --json >three.json 2>/dev/null
+cmp one.json three.json && echo 'the same scores on 3 ranks'
+dcnn predict numbers1/best.h5 where.h5 --split test | shape | head -n2
+dcnn show where.h5 --index 3 | tail -n1
+dcnn export numbers1/best.h5 -o numbers.keras >said && head -n1 said
+dcnn info numbers.keras | grep numbers
+learn where.h5 --loss huber --monitor val_mae --run hubers 2>/dev/null | grep '^test' | shape
+
+echo 'labels:'
+for count in 1 3; do
+    mpirun -np "$count" dcnn train marks.h5 --model "$small" --epochs 2 --batch-size 16 --run "labels$count" \
+        --monitor val_auc --no-report --quiet >"labels$count.said" 2>/dev/null
+done
+of_ranks labels labels?.said
+head -n1 labels1/metrics.csv
+dcnn evaluate labels1/best.h5 | shape | sed -E 's/[0-9]+ of/N of/'
+dcnn predict labels1/best.h5 marks.h5 --split test | shape | cut -d, -f1,3- | head -n2
+
+echo 'what does not fit:'
+try learn where.h5 --loss categorical_crossentropy --run no
+try learn where.h5 --loss binary_crossentropy --monitor val_mae --run no
+try learn where.h5 --class-weight balanced --run no
+dcnn evaluate numbers1/best.h5 marks.h5 | head -n1
+try dcnn train where.h5 --model numbers.keras --loss binary_crossentropy --monitor val_top5 --run no -q
+csv 60 8 3 >classes.csv
+dcnn prepare classes.csv -o classes.h5 -q
+try dcnn evaluate numbers1/best.h5 classes.h5
+try dcnn evaluate labels1/best.h5 classes.h5
+try learn classes.h5 --loss mean_absolute_error --run no

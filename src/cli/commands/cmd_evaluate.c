@@ -1,27 +1,56 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* cmd_evaluate.c — dcnn evaluate CHECKPOINT [DATA.h5] */
+#include <math.h>
 #include <stdlib.h>
 
 #include "cli/cli.h"
+#include "cli/score_tables.h"
 #include "cli/progress.h"
 #include "report/classification.h"
 
 typedef struct result {
     const char *model, *data, *split;
     const dcnn_evaluation *evaluation;
-    const char *const *names;
+    const dcnn_net *net;
+    const char *const *names;   /* of the classes */
+    const char *const *outputs; /* of labels and numbers */
 } result;
+
+/* One line a metric, under the loss. */
+static void print_metrics(const result *r) {
+    const dcnn_evaluation *e = r->evaluation;
+    char text[96];
+    printf("%s on the split '%s' of %s\n\nloss      %.6f\n", r->model, r->split, r->data, e->loss);
+    if (e->number_count > 0) {
+        printf("MAE       %.6g\n", e->absolute);
+        return;
+    }
+    printf("accuracy  %s%s\n", dcnn_accuracy_text(e->correct, e->count * e->answers, text),
+           e->answers > 1 ? ", of labels" : "");
+    if (r->net->loss.kind == DCNN_LOSS_CATEGORICAL && e->class_count > DCNN_TOP)
+        printf("top %d     %s\n", DCNN_TOP, dcnn_accuracy_text(e->top, e->count, text));
+    if (e->label_count > 0 && isfinite(e->auc)) printf("AUC       %.6f\n", e->auc);
+}
+
+/* Models of labels and of numbers. */
+static void print_tables(const result *r) {
+    print_metrics(r);
+    putchar('\n');
+    if (r->evaluation->number_count > 0)
+        dcnn_number_table(stdout, r->evaluation, r->outputs);
+    else
+        dcnn_label_table(stdout, r->evaluation, r->outputs);
+}
 
 static dcnn_status print_text(const result *r, const dcnn_classification *scores) {
     const dcnn_evaluation *e = r->evaluation;
-    char text[96];
     char *report = dcnn_classification_text(scores, r->names);
     char *matrix = dcnn_confusion_text(e->class_count, e->confusion, r->names);
     char *absent = dcnn_absent_text(scores, r->names);
     dcnn_status status = DCNN_OK;
     if (report && matrix && absent) {
-        printf("%s on the split '%s' of %s\n\nloss      %.6f\naccuracy  %s\n\n%s", r->model, r->split, r->data, e->loss,
-               dcnn_accuracy_text(e->correct, e->count, text), report);
+        print_metrics(r);
+        printf("\n%s", report);
         if (scores->absent_count > 0)
             printf("not listed, because no sample has these classes and none was predicted as one: %s\n", absent);
         printf("\n%s", matrix);
@@ -45,16 +74,34 @@ static json_t *matrix_json(const dcnn_evaluation *e) {
     return rows;
 }
 
+/* @param scores  of classes, or NULL */
 static dcnn_status print_json(const result *r, const dcnn_classification *scores) {
     const dcnn_evaluation *e = r->evaluation;
-    return dcnn_json_print(json_pack("{s:s, s:s, s:s, s:f, s:f, s:I, s:I, s:o, s:o}", "model", r->model, "data",
-                                     r->data, "split", r->split, "loss", e->loss, "accuracy", scores->accuracy,
-                                     "correct", (json_int_t)e->correct, "count", (json_int_t)e->count, "report",
-                                     dcnn_classification_json(scores, r->names), "confusion", matrix_json(e)));
+    const int64_t answers = e->count * e->answers;
+    json_t *json =
+        json_pack("{s:s, s:s, s:s, s:f}", "model", r->model, "data", r->data, "split", r->split, "loss", e->loss);
+    if (e->number_count == 0) {
+        json_object_set_new(json, "accuracy", json_real(answers > 0 ? (double)e->correct / (double)answers : 0.0));
+        json_object_set_new(json, "correct", json_integer(e->correct));
+    }
+    json_object_set_new(json, "count", json_integer(answers));
+    if (scores) json_object_set_new(json, "report", dcnn_classification_json(scores, r->names));
+    if (scores) json_object_set_new(json, "confusion", matrix_json(e));
+    if (scores && r->net->loss.kind == DCNN_LOSS_CATEGORICAL && e->class_count > DCNN_TOP)
+        json_object_set_new(json, "top5", json_real((double)e->top / (double)e->count));
+    if (e->label_count > 0) json_object_set_new(json, "labels", dcnn_label_json(e, r->outputs));
+    if (e->number_count > 0) json_object_set_new(json, "mae", json_real(e->absolute));
+    if (e->number_count > 0) json_object_set_new(json, "numbers", dcnn_number_json(e, r->outputs));
+    return dcnn_json_print(json);
 }
 
 static dcnn_status print_result(const dcnn_cli *cli, const result *r) {
     dcnn_classification scores;
+    if (r->evaluation->confusion == NULL) {
+        if (cli->options->json) return print_json(r, NULL);
+        print_tables(r);
+        return DCNN_OK;
+    }
     DCNN_TRY(dcnn_classification_create(r->evaluation->class_count, r->evaluation->confusion, &scores));
     dcnn_status status = cli->options->json ? print_json(r, &scores) : print_text(r, &scores);
     dcnn_classification_free(&scores);
@@ -80,7 +127,8 @@ dcnn_status dcnn_cmd_evaluate(dcnn_cli *cli) {
     DCNN_TRY_DONE(dcnn_dataset_share(cli->comm, data, o->split, &dataset, &split));
     DCNN_TRY_DONE(dcnn_net_check_shape(checkpoint.net, model, dataset.h, dataset.w, dataset.c, data));
     DCNN_TRY_DONE(dcnn_comm_agree(
-        cli->comm, dcnn_dataset_adopt_classes(&dataset, checkpoint.class_count, checkpoint.class_names, model)));
+        cli->comm, dcnn_dataset_adopt_classes(&dataset, checkpoint.net->class_count > 0 ? checkpoint.class_count : 0,
+                                              checkpoint.class_names, model)));
     const dcnn_samples samples = {.dataset = &dataset,
                                   .split = split,
                                   .input = {o->train.input.mean, o->train.input.std, o->train.input.scale},
@@ -90,7 +138,13 @@ dcnn_status dcnn_cmd_evaluate(dcnn_cli *cli) {
     if (cli->speaks) dcnn_bar_begin(o->quiet, 0.5);
     DCNN_TRY_DONE(dcnn_evaluate(cli->comm, &checkpoint, &samples, (int)o->train.threads, false, &evaluation));
     dcnn_bar_end();
-    const result r = {model, data, split->name, &evaluation, dcnn_class_names(&checkpoint, &dataset)};
+    const result r = {model,
+                      data,
+                      split->name,
+                      &evaluation,
+                      checkpoint.net,
+                      dcnn_class_names(&checkpoint, &dataset),
+                      dcnn_output_names(&checkpoint, &dataset)};
     if (cli->speaks) status = print_result(cli, &r);
 done:
     dcnn_evaluation_free(&evaluation);

@@ -219,9 +219,9 @@ static void print_progress(const dcnn_checkpoint *c) {
     printf("\nepochs         %" PRId64, p->epoch);
     if (p->cursor > 0) printf(" and %s samples", dcnn_number_text(p->cursor, &number));
     printf(", %s steps, seed %" PRIu64 ", %.1f s\n", dcnn_number_text(p->step, &number), p->seed, p->elapsed_s);
-    if (p->best_epoch > 0)
-        printf("best epoch     %" PRId64 ": validation loss %.6f, %s right\n", p->best_epoch, p->best_loss,
-               dcnn_number_text(p->best_correct, &number));
+    if (p->best_epoch > 0) printf("best epoch     %" PRId64 ": validation loss %.6f", p->best_epoch, p->best_loss);
+    if (p->best_epoch > 0 && c->net->class_count > 0) printf(", %s right", dcnn_number_text(p->best_correct, &number));
+    if (p->best_epoch > 0) putchar('\n');
     if (c->data_path) printf("data           %s\n", c->data_path);
 }
 
@@ -235,7 +235,7 @@ static void print_checkpoint(const char *path, const dcnn_checkpoint *c) {
         print_values("std", c->net->nodes[0].shape.c, c->std);
     }
     if (c->class_names) {
-        printf("classes        %d:", c->class_count);
+        printf("%-15s%d:", c->net->class_count == 0 ? "numbers" : "classes", c->class_count);
         for (int i = 0; i < c->class_count; i++) printf(" %s", c->class_names[i]);
         putchar('\n');
     }

@@ -27,8 +27,9 @@ typedef struct table {
     FILE *to;
     bool kaggle;
     bool has_files, has_ids;
-    int class_count;
-    const char *const *names; /* of the classes, or NULL */
+    int columns;              /* of a prediction */
+    bool numbers, labels;     /* it is such, else the probabilities of classes */
+    const char *const *names; /* of the columns, or NULL */
     int64_t next;             /* number of the next image */
     int batch_count;
     batch *batches;
@@ -54,16 +55,44 @@ static void put_header(const table *out) {
         fputs("ImageId,Label\n", out->to);
         return;
     }
-    fprintf(out->to, "index,%s%slabel", out->has_files ? "file," : "", out->has_ids ? "id," : "");
-    for (int i = 0; i < out->class_count; i++) fprintf(out->to, ",p%d", i);
+    fprintf(out->to, "index%s%s%s", out->has_files ? ",file" : "", out->has_ids ? ",id" : "",
+            out->numbers ? "" : ",label");
+    for (int i = 0; i < out->columns; i++)
+        if (out->numbers && out->names) {
+            fputc(',', out->to);
+            put_cell(out->to, out->names[i]);
+        } else {
+            fprintf(out->to, ",%s%d", out->numbers ? "y" : "p", i);
+        }
     fputc('\n', out->to);
 }
 
+static void put_name(const table *out, int column) {
+    if (out->names)
+        put_cell(out->to, out->names[column]);
+    else
+        fprintf(out->to, "%d", column);
+}
+
+/* The likeliest class; or all labels above a half, with semicolons between them. */
+static void put_answer(const table *out, const float *row) {
+    bool any = false;
+    if (!out->labels) {
+        put_name(out, dcnn_largest(out->columns, row));
+        return;
+    }
+    for (int j = 0; j < out->columns; j++) {
+        if (!(row[j] > 0.5f)) continue;
+        if (any) fputc(';', out->to);
+        put_name(out, j);
+        any = true;
+    }
+}
+
 static void put_row(table *out, const batch *of, int64_t i) {
-    const float *row = of->probabilities + i * out->class_count;
+    const float *row = of->probabilities + i * out->columns;
     const char *file = of->dataset ? of->dataset : of->from.files.text[i];
     const char *given = of->dataset ? "" : of->from.ids.text[i], *id = of->ids ? of->ids[i] : given;
-    const int best = dcnn_largest(out->class_count, row);
     if (out->kaggle && id[0])
         put_cell(out->to, id);
     else
@@ -74,20 +103,43 @@ static void put_row(table *out, const batch *of, int64_t i) {
             fputc(',', out->to);
             put_cell(out->to, column == 0 ? file : id);
         }
-    fputc(',', out->to);
-    if (out->names)
-        put_cell(out->to, out->names[best]);
-    else
-        fprintf(out->to, "%d", best);
-    for (int j = 0; !out->kaggle && j < out->class_count; j++) fprintf(out->to, ",%.9g", (double)row[j]);
+    if (!out->numbers) {
+        fputc(',', out->to);
+        put_answer(out, row);
+    }
+    for (int j = 0; !out->kaggle && j < out->columns; j++) fprintf(out->to, ",%.9g", (double)row[j]);
     fputc('\n', out->to);
+}
+
+/* Each number of one image, or each label that it has. */
+static void put_all_of(const table *out, const char *path, const float *row) {
+    bool any = false;
+    fprintf(out->to, "%s:", path);
+    for (int j = 0; j < out->columns; j++) {
+        if (out->labels && !(row[j] > 0.5f)) continue;
+        fputs(any ? ", " : " ", out->to);
+        if (out->names)
+            fputs(out->names[j], out->to);
+        else
+            fprintf(out->to, "%d", j);
+        if (out->labels)
+            fprintf(out->to, " (%.1f %%)", 100.0 * (double)row[j]);
+        else
+            fprintf(out->to, " %.6g", (double)row[j]);
+        any = true;
+    }
+    fputs(any ? "\n" : " none\n", out->to);
 }
 
 /* The two likeliest classes of one image. */
 static void put_sentence(const table *out, const char *path, const float *row) {
-    const int best = dcnn_largest(out->class_count, row);
+    if (out->numbers || out->labels) {
+        put_all_of(out, path, row);
+        return;
+    }
+    const int best = dcnn_largest(out->columns, row);
     int second = -1;
-    for (int j = 0; j < out->class_count; j++)
+    for (int j = 0; j < out->columns; j++)
         if (j != best && (second < 0 || row[j] > row[second])) second = j;
     const int shown[2] = {best, second};
     for (int i = 0; i < 2 && shown[i] >= 0; i++) {
@@ -150,10 +202,12 @@ static dcnn_status predict_dataset(const dcnn_cli *cli, const dcnn_checkpoint *c
         status = DCNN_FAIL(DCNN_USAGE, "%s is a data set: name one of its splits, for example --split test", path);
     DCNN_TRY_DONE(status);
     DCNN_TRY_DONE(dcnn_net_check_shape(checkpoint->net, o->operands[0], dataset.h, dataset.w, dataset.c, path));
-    DCNN_TRY_DONE(dcnn_comm_agree(cli->comm, dcnn_dataset_adopt_classes(&dataset, checkpoint->class_count,
-                                                                        checkpoint->class_names, o->operands[0])));
+    DCNN_TRY_DONE(dcnn_comm_agree(
+        cli->comm, dcnn_dataset_adopt_classes(&dataset, checkpoint->net->class_count > 0 ? checkpoint->class_count : 0,
+                                              checkpoint->class_names, o->operands[0])));
     const dcnn_samples samples = {.dataset = &dataset,
                                   .split = split,
+                                  .unlabelled = true,
                                   .input = {o->train.input.mean, o->train.input.std, o->train.input.scale},
                                   .cache_bytes = o->train.cache_bytes,
                                   .on_progress = dcnn_bar_count,
@@ -276,7 +330,7 @@ static void put_all(const dcnn_cli *cli, table *out) {
         const batch *of = &out->batches[b];
         for (int64_t i = 0; i < of->count; i++)
             if (people)
-                put_sentence(out, of->from.files.text[i], of->probabilities + i * out->class_count);
+                put_sentence(out, of->from.files.text[i], of->probabilities + i * out->columns);
             else
                 put_row(out, of, i);
     }
@@ -314,8 +368,14 @@ dcnn_status dcnn_cmd_predict(dcnn_cli *cli) {
     table out = {.kaggle = strcmp(o->format, "kaggle") == 0};
     dcnn_status status = dcnn_checkpoint_share(cli->comm, o->operands[0], &checkpoint);
     if (status != DCNN_OK) goto done;
-    out.class_count = checkpoint.net->class_count;
-    out.names = dcnn_class_names(&checkpoint, NULL);
+    const dcnn_net *net = checkpoint.net;
+    out.columns = dcnn_net_prediction_count(net);
+    out.numbers = net->class_count == 0;
+    out.labels = net->loss.kind == DCNN_LOSS_BINARY && net->output_count > 1;
+    out.names = out.numbers || out.labels ? dcnn_output_names(&checkpoint, NULL) : dcnn_class_names(&checkpoint, NULL);
+    if (out.kaggle && (out.numbers || out.labels))
+        DCNN_TRY_DONE(DCNN_FAIL(DCNN_USAGE, "--format kaggle is for classes; %s gives %s: --format csv has them",
+                                o->operands[0], out.numbers ? "numbers" : "labels"));
     out.next = out.kaggle ? 1 : 0;
     DCNN_TRY_DONE(predict_all(cli, &checkpoint, &out));
     status = dcnn_comm_agree(cli->comm, cli->speaks ? tell_all(cli, &out) : DCNN_OK);

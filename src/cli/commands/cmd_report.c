@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "cli/commands/augmented.h"
 #include "cli/cli.h"
+#include "cli/score_tables.h"
 #include "io/dataset/pixels.h"
 #include "io/kind.h"
 #include "report/events.h"
@@ -45,10 +46,10 @@ static dcnn_status read_record(const char *folder, json_t **record) {
 
 static dcnn_status read_samples(sources *s, dcnn_report_data *data) {
     const dcnn_dataset *d = data->dataset;
-    s->labels = malloc((size_t)d->count * sizeof *s->labels);
-    if (s->labels == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: labels of %s", d->path);
+    s->labels = d->has_labels ? malloc((size_t)d->count * sizeof *s->labels) : NULL;
+    if (s->labels == NULL && d->has_labels) return DCNN_FAIL(DCNN_FAILURE, "out of memory: labels of %s", d->path);
     data->labels = s->labels;
-    DCNN_TRY(dcnn_dataset_read_labels(d, s->labels));
+    if (d->has_labels) DCNN_TRY(dcnn_dataset_read_labels(d, s->labels));
     DCNN_TRY(dcnn_pixels_view_open(d, &s->view));
     data->pixels = s->view.pixels;
     return DCNN_OK;
@@ -102,7 +103,8 @@ static dcnn_status find_data(const char *folder, const char *model, const char *
 
 static dcnn_status check_classes(const dcnn_checkpoint *checkpoint, const char *model, const dcnn_dataset *dataset) {
     DCNN_TRY(dcnn_net_check_shape(checkpoint->net, model, dataset->h, dataset->w, dataset->c, dataset->path));
-    if (checkpoint->net->class_count == dataset->class_count) return DCNN_OK;
+    if (checkpoint->net->class_count == dataset->class_count || !dataset->has_labels) return DCNN_OK;
+    if (checkpoint->net->class_count == 0 && dataset->target_width > 0) return DCNN_OK;
     return DCNN_FAIL(DCNN_BAD_INPUT, "%s knows %d classes, %s has %d: a report needs the same classes", model,
                      checkpoint->net->class_count, dataset->path, dataset->class_count);
 }
@@ -119,19 +121,28 @@ static dcnn_status report_model(const dcnn_cli *cli, const char *folder, const c
     DCNN_TRY_DONE(dcnn_comm_agree(cli->comm, find_data(folder, model, data_path, checkpoint.data_path, &path)));
     DCNN_TRY_DONE(dcnn_dataset_share(cli->comm, path, split_name ? split_name : choose_split(path), &dataset, &split));
     DCNN_TRY_DONE(dcnn_comm_agree(
-        cli->comm, dcnn_dataset_adopt_classes(&dataset, checkpoint.class_count, checkpoint.class_names, model)));
+        cli->comm, dcnn_dataset_adopt_classes(&dataset, checkpoint.net->class_count > 0 ? checkpoint.class_count : 0,
+                                              checkpoint.class_names, model)));
     DCNN_TRY_DONE(check_classes(&checkpoint, model, &dataset));
     const dcnn_samples samples = {.dataset = &dataset, .split = split, .cache_bytes = cli->options->train.cache_bytes};
     DCNN_TRY_DONE(dcnn_evaluate(cli->comm, &checkpoint, &samples, (int)cli->options->train.threads, true, &evaluation));
+    const bool classes = evaluation.confusion != NULL;
+    dcnn_report_table scores = {0};
+    if (!classes)
+        DCNN_TRY_DONE(dcnn_comm_agree(
+            cli->comm, dcnn_score_table_create(&evaluation, dcnn_output_names(&checkpoint, &dataset), &scores)));
     dcnn_report_data data = {.name = folder,
                              .model_path = model,
                              .model = &checkpoint,
                              .dataset = &dataset,
-                             .split = split,
+                             .split = classes ? split : NULL,
                              .probabilities = evaluation.probabilities,
                              .confusion = evaluation.confusion,
-                             .loss = evaluation.loss};
+                             .loss = evaluation.loss,
+                             .scores = classes ? NULL : &scores,
+                             .scores_split = split->name};
     status = dcnn_comm_agree(cli->comm, cli->speaks ? draw(cli, folder, &data) : DCNN_OK);
+    dcnn_score_table_free(&scores);
 done:
     dcnn_evaluation_free(&evaluation);
     dcnn_dataset_free(&dataset);

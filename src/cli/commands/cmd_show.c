@@ -111,28 +111,45 @@ static dcnn_status find_row(const dcnn_dataset *d, const char *split_name, int64
     return DCNN_OK;
 }
 
+/* What an image is: its class, or the numbers that are to be predicted. */
+static dcnn_status read_answer(const dcnn_dataset *d, int64_t row, char **answer) {
+    const size_t numbers = (size_t)d->count * (size_t)d->target_width;
+    int32_t *labels = calloc((size_t)d->count, sizeof *labels);
+    float *targets = calloc(numbers + 1, sizeof *targets);
+    size_t length;
+    FILE *to = open_memstream(answer, &length);
+    dcnn_status status =
+        labels && targets && to ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "%s: out of memory: what its images are", d->path);
+    if (status == DCNN_OK && d->has_labels) status = dcnn_dataset_read_labels(d, labels);
+    if (status == DCNN_OK && d->target_width > 0) status = dcnn_dataset_read_targets(d, targets);
+    if (status == DCNN_OK && d->has_labels) fputs(d->class_names[labels[row]], to);
+    for (int i = 0; status == DCNN_OK && i < d->target_width; i++)
+        fprintf(to, "%s%s %.6g", i > 0 || d->has_labels ? ", " : "", d->target_names[i],
+                (double)targets[row * d->target_width + i]);
+    if (to) fclose(to);
+    free(labels);
+    free(targets);
+    return status;
+}
+
 dcnn_status dcnn_cmd_show(dcnn_cli *cli) {
     const dcnn_options *o = cli->options;
     dcnn_dataset d;
     dcnn_pixels_view view = {0};
-    int32_t *labels = NULL;
+    char *answer = NULL;
     int64_t row = 0;
     dcnn_status status = dcnn_dataset_open(o->operands[0], &d);
     if (status == DCNN_OK) status = find_row(&d, o->split, o->index, &row);
     if (status != DCNN_OK) goto done;
     const size_t size = (size_t)d.h * (size_t)d.w * (size_t)d.c;
-    labels = malloc((size_t)d.count * sizeof *labels);
-    if (labels == NULL)
-        status = DCNN_FAIL(DCNN_FAILURE, "%s: out of memory: %" PRId64 " labels", d.path, d.count);
-    else
-        status = dcnn_dataset_read_labels(&d, labels);
+    status = read_answer(&d, row, &answer);
     if (status == DCNN_OK) status = dcnn_pixels_view_open(&d, &view);
     if (status != DCNN_OK) goto done;
     draw((image){.pixels = view.pixels + (size_t)row * size, .h = d.h, .w = d.w, .c = d.c});
-    printf("%s, image %" PRId64 ": %s\n", d.path, row, d.class_names[labels[row]]);
+    printf("%s, image %" PRId64 ": %s\n", d.path, row, answer);
 done:
     dcnn_pixels_view_close(&view);
-    free(labels);
+    free(answer);
     dcnn_dataset_free(&d);
     return status;
 }

@@ -134,6 +134,13 @@ static void tell_start(const dcnn_cli *cli, const dcnn_run *run, const dcnn_chec
     if (dcnn_train_settings_idle(cli->options, workers, threads, text)) dcnn_warn("%s", text);
 }
 
+static void print_numbers(const char *what, double loss, double absolute, int64_t count) {
+    dcnn_number number;
+    if (count > 0)
+        printf("%s loss %.6g, mean absolute error %.6g (of %s images)\n", what, loss, absolute,
+               dcnn_number_text(count, &number));
+}
+
 static void print_split(const char *what, int64_t correct, int64_t count) {
     char text[96];
     if (count > 0) printf("%s accuracy %s\n", what, dcnn_accuracy_text(correct, count, text));
@@ -143,8 +150,13 @@ static void print_result(const dcnn_run *run, const dcnn_train_result *result) {
     dcnn_number number;
     printf("best epoch %" PRId64 " of %" PRId64 "%s\n", result->best_epoch, result->epochs,
            result->stopped_early ? ", stopped early; best.h5 is that epoch's" : "");
-    print_split("test", result->test_correct, result->test_count);
-    print_split("official test", result->official_correct, result->official_count);
+    if (result->numbers) {
+        print_numbers("test", result->test_loss, result->test_absolute, result->test_count);
+        print_numbers("official test", result->official_loss, result->official_absolute, result->official_count);
+    } else {
+        print_split("test", result->test_correct, result->test_count);
+        print_split("official test", result->official_correct, result->official_count);
+    }
     if (result->images_per_s > 0.0)
         printf("%s images/s in training, %.1f s in all\n",
                dcnn_number_text((int64_t)(result->images_per_s + 0.5), &number), result->elapsed_s);
@@ -157,14 +169,18 @@ static void print_result(const dcnn_run *run, const dcnn_train_result *result) {
 /* --- going on --------------------------------------------------------------------------------------------------- */
 
 /* The layers of the model that is given, changed as the options say; a Keras JSON is completed by building it. */
-static dcnn_status read_model(const dcnn_options *options, dcnn_shape input, int class_count, json_t **described) {
+static dcnn_status read_model(const dcnn_options *options, const dcnn_net *own, json_t **described) {
     const char *path = options->train.model;
     dcnn_net *net;
-    dcnn_status status = dcnn_net_of_file(path, input, class_count, &net);
+    const char *activation =
+        own->loss.kind == DCNN_LOSS_CATEGORICAL ? NULL : dcnn_activation_name(dcnn_net_output_activation(own));
+    dcnn_status status = dcnn_net_of_file(path, own->nodes[0].shape, own->output_count, activation, &net);
     const dcnn_net_edit edit = {.freeze = {options->freeze.count, options->freeze.text},
                                 .freeze_below = options->train.freeze_below,
                                 .train_last = (int)options->train.train_last,
-                                .head_units = options->train.replace_head ? class_count : 0};
+                                .head_units = options->train.replace_head ? own->output_count : 0,
+                                .head_numbers = own->class_count == 0,
+                                .head_labels = own->loss.kind == DCNN_LOSS_BINARY};
     if (status == DCNN_OK) status = dcnn_net_edit_apply(&edit, &net);
     if (status == DCNN_OK && options->train.bn_momentum > 0) dcnn_net_set_momentum(net, options->train.bn_momentum);
     if (status == DCNN_OK && options->train.precision)
@@ -177,7 +193,7 @@ static dcnn_status read_model(const dcnn_options *options, dcnn_shape input, int
 /* A --model given to a resumed run must be that of its checkpoint, by content, wherever the file is now. */
 static dcnn_status check_same_model(const dcnn_options *options, const dcnn_run *run, const dcnn_checkpoint *from) {
     json_t *given = NULL, *own = dcnn_net_describe(from->net);
-    dcnn_status status = read_model(options, from->net->nodes[0].shape, from->net->class_count, &given);
+    dcnn_status status = read_model(options, from->net, &given);
     const json_t *given_layers = json_object_get(json_object_get(given, "config"), "layers");
     const json_t *own_layers = json_object_get(json_object_get(own, "config"), "layers");
     if (status == DCNN_OK && !json_equal(given_layers, own_layers))
@@ -204,7 +220,7 @@ static dcnn_status take_up(const dcnn_cli *cli, const dcnn_run *run, dcnn_checkp
 /* --- training --------------------------------------------------------------------------------------------------- */
 
 static dcnn_monitor monitor_of(const dcnn_options *o) {
-    dcnn_monitor monitor = DCNN_MONITOR_VAL_ACCURACY;
+    dcnn_monitor monitor = DCNN_MONITOR_AUTO;
     while (strcmp(dcnn_monitor_names[monitor], o->monitor) != 0) monitor++;
     return monitor;
 }
@@ -234,8 +250,8 @@ dcnn_status dcnn_cli_watch(const dcnn_cli *cli, const char *folder) {
 static dcnn_status suit_and_tell(dcnn_cli *cli, const dcnn_run *run, const dcnn_checkpoint *from) {
     dcnn_dataset dataset;
     const bool opened = cli->speaks && dcnn_dataset_reopen(run->data, &dataset) == DCNN_OK;
-    const dcnn_data_facts facts =
-        dcnn_data_facts_share(cli->comm, opened ? &dataset : NULL, cli->options->train.oversample);
+    const dcnn_data_facts facts = dcnn_data_facts_share(cli->comm, opened ? &dataset : NULL, cli->options->train.loss,
+                                                        cli->options->train.oversample);
     const bool momentum = from == NULL && dcnn_data_settings_apply(&facts, cli->options);
     const bool grown = from == NULL && dcnn_data_settings_grow(&facts, cli->options);
     dcnn_status status = dcnn_data_settings_check(&facts, cli->options);

@@ -8,6 +8,7 @@
 
 #include "io/dataset/classes.h"
 #include "run/starting_net.h"
+#include "run/data/task.h"
 
 static bool is_given(int row, const dcnn_options *options) {
     return dcnn_option_given(DCNN_COMMAND_TRAIN, dcnn_augment_table[row].option, options);
@@ -27,13 +28,16 @@ static int64_t count_drawn(const dcnn_dataset *d, const dcnn_split *train, bool 
     return count;
 }
 
-dcnn_data_facts dcnn_data_facts_share(dcnn_comm *comm, const dcnn_dataset *dataset, bool oversample) {
+dcnn_data_facts dcnn_data_facts_share(dcnn_comm *comm, const dcnn_dataset *dataset, const char *loss, bool oversample) {
+    dcnn_task task = {0};
     dcnn_data_facts facts = {0};
     const dcnn_split *train = dataset ? dcnn_dataset_split(dataset, "train") : NULL;
     if (dataset)
         facts = (dcnn_data_facts){.channels = dataset->c,
                                   .kind = dcnn_augment_guess(dataset->c, dataset->class_count, dataset->class_names),
                                   .train_count = train ? count_drawn(dataset, train, oversample) : 0};
+    if (dataset && dcnn_task_choose(loss, dataset, &task) == DCNN_OK) /* else training says why not */
+        facts.numbers = task.values && task.loss != DCNN_LOSS_BINARY;
     dcnn_comm_broadcast(comm, &facts, sizeof facts);
     return facts;
 }
@@ -47,8 +51,8 @@ bool dcnn_data_settings_apply(const dcnn_data_facts *facts, dcnn_options *option
     for (int row = 0; facts->channels > 0 && row < DCNN_AUGMENT_COUNT; row++) {
         const dcnn_augment_row *about = &dcnn_augment_table[row];
         if (!is_given(row, options))
-            (void)dcnn_option_set(dcnn_option_find(DCNN_COMMAND_TRAIN, about->option), about->suited[facts->kind],
-                                  options);
+            (void)dcnn_option_set(dcnn_option_find(DCNN_COMMAND_TRAIN, about->option),
+                                  facts->numbers ? "0" : about->suited[facts->kind], options);
     }
     if (facts->train_count == 0 || options->operand_count == 0 || options->train.model ||
         options->train.exact_statistics || options->ema > 0.0 ||
@@ -98,8 +102,13 @@ const char *dcnn_data_settings_text(const dcnn_data_facts *facts, const dcnn_opt
                                      dcnn_augment_table[row].option, value);
     }
     if (usual) text[0] = '\0';
-    if (used == 0) snprintf(text, 512, "nothing: every range is 0");
-    if (!usual && !given && facts->kind == DCNN_AUGMENT_PHOTOS)
+    if (used == 0 && facts->numbers && !given)
+        snprintf(text, 512,
+                 "nothing: the numbers may say where something is, or how bright; --horizontal-flip 0.5 and the like "
+                 "where they do not");
+    else if (used == 0)
+        snprintf(text, 512, "nothing: every range is 0");
+    if (!usual && !given && !facts->numbers && facts->kind == DCNN_AUGMENT_PHOTOS)
         snprintf(text + used, 512 - used, ": taken for photographs; --horizontal-flip 0 if left and right matter");
     return text;
 }

@@ -9,11 +9,13 @@
 typedef struct dcnn_data_facts {
     int channels; /**< 0: the data set could not be opened, nothing is known */
     dcnn_augment_kind kind;
+    bool numbers;        /**< to be predicted: of where something is, perhaps, so that nothing may be moved unasked */
     int64_t train_count; /**< training images an epoch, those that --oversample repeats as often */
 } dcnn_data_facts;
 
-/** Tells all ranks about the data. *Collective.* @param dataset  on rank 0, opened, or NULL; else NULL */
-dcnn_data_facts dcnn_data_facts_share(dcnn_comm *comm, const dcnn_dataset *dataset, bool oversample);
+/** Tells all ranks about the data. *Collective.* @param dataset  on rank 0, opened, or NULL; else NULL
+ * @param loss  as the user names it (run/data/task.h) */
+dcnn_data_facts dcnn_data_facts_share(dcnn_comm *comm, const dcnn_dataset *dataset, const char *loss, bool oversample);
 
 /** Steps of the whole run. *Local.* */
 int64_t dcnn_data_facts_steps(const dcnn_data_facts *facts, const dcnn_options *options);

@@ -15,7 +15,8 @@ static const struct reader {
     const char *words;   /* " step exponential " */
 } readers[] = {
     {"decay-rate", "step and exponential", " step exponential "},
-    {"decay-epochs", "step and exponential", " step exponential "},
+    {"decay-epochs", "step, exponential and restarts", " step exponential restarts "},
+    {"decay-power", "polynomial", " polynomial "},
 };
 
 static bool is_given(const dcnn_options *options, const char *name) {
@@ -51,7 +52,8 @@ dcnn_schedule dcnn_train_settings_schedule(const dcnn_options *options) {
     dcnn_schedule schedule = {.kind = options->train.augment ? DCNN_SCHEDULE_COSINE : DCNN_SCHEDULE_CONSTANT,
                               .warmup_epochs = options->warmup,
                               .decay_rate = options->decay_rate,
-                              .decay_epochs = options->decay_epochs};
+                              .decay_epochs = options->decay_epochs,
+                              .decay_power = options->decay_power};
     for (int kind = 0; kind < DCNN_SCHEDULE_COUNT; kind++)
         if (strcmp(dcnn_schedule_names[kind], options->schedule) == 0) schedule.kind = (dcnn_schedule_kind)kind;
     return schedule;

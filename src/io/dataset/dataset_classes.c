@@ -35,7 +35,7 @@ static char **copy_names(int count, char *const names[]) {
 }
 
 dcnn_status dcnn_dataset_adopt_classes(dcnn_dataset *set, int count, char *const names[], const char *model) {
-    if (!names || set->class_count == 0 || set->label_map) return DCNN_OK;
+    if (!names || count == 0 || set->class_count == 0 || set->label_map) return DCNN_OK;
     if (set->class_count <= count && (are_same(set->class_count, names, set->class_names) ||
                                       are_numbers(set->class_count, set->class_names) || are_numbers(count, names)))
         return DCNN_OK;

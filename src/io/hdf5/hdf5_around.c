@@ -126,15 +126,21 @@ static const H5FD_class_t around_class = {
     .write = write_around,
 };
 
+/* Registered once and for all: the last file that is closed would else free the driver, and HDF5 then read it. */
+static hid_t around_driver(void) {
+    static hid_t driver = H5I_INVALID_HID;
+    if (driver < 0 || H5Iget_type(driver) != H5I_VFL) driver = H5FDregister(&around_class);
+    return driver;
+}
+
 dcnn_status dcnn_h5_create_around(const char *name, uint64_t hole_begin, uint64_t hole_bytes, hid_t *file) {
     const around_settings settings = {hole_begin, hole_begin + hole_bytes};
-    hid_t access = dcnn_h5_access(), driver = H5FDregister(&around_class);
+    hid_t access = dcnn_h5_access(), driver = around_driver();
     /* without blocks of small data: each data set is allocated by itself, as allocate() wants it */
     const bool ready =
         driver >= 0 && H5Pset_driver(access, driver, &settings) >= 0 && H5Pset_small_data_block_size(access, 0) >= 0;
     *file = ready ? H5Fcreate(name, H5F_ACC_TRUNC, H5P_DEFAULT, access) : H5I_INVALID_HID;
     dcnn_status status = *file < 0 ? dcnn_h5_fail_file(DCNN_FAILURE, name, "cannot be made in memory") : DCNN_OK;
-    if (driver >= 0) H5FDunregister(driver);
     H5Pclose(access);
     return status;
 }

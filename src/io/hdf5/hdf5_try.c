@@ -95,17 +95,20 @@ static void try_values(hid_t data, hid_t type, hid_t space, int rank, const hsiz
 /* @return 1, with a message, if the data set holds more than can be */
 static herr_t check_claim(hid_t where, const char *name, hid_t data) {
     hid_t type = H5Dget_type(data), space = H5Dget_space(data);
-    const hssize_t count = H5Sget_simple_extent_npoints(space);
-    const size_t size = type >= 0 ? H5Tget_size(type) : 0;
-    const double stored = (double)H5Dget_storage_size(data), claimed = (double)count * (double)size;
+    hsize_t sizes[H5S_MAX_RANK] = {0};
+    const int rank = H5Sget_simple_extent_dims(space, sizes, NULL);
+    double count = 1.0; /* HDF5's own product may run over */
+    for (int i = 0; i < rank; i++) count *= (double)sizes[i];
+    const double stored = (double)H5Dget_storage_size(data),
+                 claimed = count * (type >= 0 ? (double)H5Tget_size(type) : 0.0);
     herr_t result = 0;
-    if (count > 0 && claimed > stored * MOST_RATIO + (double)slack_bytes) {
+    if (claimed > stored * MOST_RATIO + (double)slack_bytes) {
         dcnn_h5_fail(DCNN_BAD_INPUT, where, "data set", name, "claims %.0f bytes, but %.0f are stored", claimed,
                      stored);
         result = 1;
     } else if (count > MOST_NAMES && type >= 0 && H5Tget_class(type) == H5T_STRING && strcmp(name, "ids") != 0) {
-        dcnn_h5_fail(DCNN_BAD_INPUT, where, "data set", name, "has %lld strings; at most %d are supported",
-                     (long long)count, MOST_NAMES);
+        dcnn_h5_fail(DCNN_BAD_INPUT, where, "data set", name, "has %.0f strings; at most %d are supported", count,
+                     MOST_NAMES);
         result = 1;
     }
     if (type >= 0) H5Tclose(type);

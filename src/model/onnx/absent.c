@@ -17,8 +17,3 @@ dcnn_status dcnn_onnx_read(const char *path, dcnn_checkpoint *checkpoint) {
     *checkpoint = (dcnn_checkpoint){0};
     return fail(path);
 }
-
-bool dcnn_onnx_has(const char *class_name) {
-    (void)class_name;
-    return false;
-}

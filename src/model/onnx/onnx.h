@@ -20,9 +20,6 @@
  */
 dcnn_status dcnn_onnx_write(const char *path, const dcnn_checkpoint *checkpoint, bool bytes);
 
-/** Are there operators for a layer of that Keras class? *Local.* */
-bool dcnn_onnx_has(const char *class_name);
-
 /**
  * Reads a model for inference or further training: a graph of one image input and one output, of operators that are
  * layers of dcnn (docs/networks.md), with its weights, also from a file beside it. *Local.* Zeroes `checkpoint` first;

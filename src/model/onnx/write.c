@@ -57,10 +57,6 @@ const char *dcnn_onnx_spread(dcnn_onnx_layer *l, const char *name, const double 
     return made;
 }
 
-bool dcnn_onnx_has(const char *class_name) {
-    return dcnn_onnx_find(class_name) != NULL;
-}
-
 /* --- the graph ---------------------------------------------------------------------------------------------------- */
 
 /* Constants of a layer that is called again are found under its name; its values need one of their own. */

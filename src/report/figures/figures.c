@@ -7,10 +7,12 @@
 #include <stdlib.h>
 
 const dcnn_figure dcnn_figure_table[] = {
-    {"loss", "Learning", "Mean cross-entropy on the training and validation samples after each epoch.",
-     dcnn_figure_loss},
+    {"loss", "Learning", "Mean loss on the training and validation samples after each epoch.", dcnn_figure_loss},
     {"accuracy", "Learning", "Share of training and validation samples classified correctly in each epoch.",
      dcnn_figure_accuracy},
+    {"mean-absolute-error", "Learning",
+     "Mean absolute error of the numbers predicted for training and validation samples in each epoch.",
+     dcnn_figure_mae},
     {"confusion-matrix", "Classes",
      "How often each true class (rows) was taken for each class (columns): counts, and shares of the row.",
      dcnn_figure_confusion},

@@ -24,6 +24,12 @@ typedef struct dcnn_view {
 dcnn_status dcnn_view_create(const dcnn_report_data *data, dcnn_view *view);
 void dcnn_view_free(dcnn_view *view);
 
+/** What is known of a sample of the data set: its class' name, or "". */
+static inline const char *dcnn_view_label(const dcnn_view *view, int64_t row) {
+    const dcnn_report_data *data = view->data;
+    return data->labels ? data->dataset->class_names[data->labels[row]] : "";
+}
+
 /** A class' name. */
 static inline const char *dcnn_view_class(const dcnn_view *view, int32_t class_number) {
     return view->data->dataset->class_names[class_number];
@@ -48,7 +54,7 @@ extern const int dcnn_figure_count;
 void dcnn_figure_head(dcnn_canvas *canvas, double width, double height, const char *title, const char *subtitle);
 enum { DCNN_HEADING = 62, DCNN_MARGIN = 20 };
 
-dcnn_figure_draw dcnn_figure_loss, dcnn_figure_accuracy, dcnn_figure_phases, dcnn_figure_confusion,
+dcnn_figure_draw dcnn_figure_loss, dcnn_figure_accuracy, dcnn_figure_mae, dcnn_figure_phases, dcnn_figure_confusion,
     dcnn_figure_class_accuracy, dcnn_figure_reliability, dcnn_figure_training_images, dcnn_figure_augmentation,
     dcnn_figure_predictions, dcnn_figure_most_wrong, dcnn_figure_filters;
 

@@ -69,16 +69,16 @@ static void last_values(const dcnn_curves *curves, dcnn_curve training, dcnn_cur
              isfinite(b) ? parts[1] : "");
 }
 
-static const char *up_title(dcnn_axis_kind kind) {
+static const char *up_title(dcnn_axis_kind kind, bool is_loss) {
     switch (kind) {
     case DCNN_AXIS_LOG:
-        return "loss (logarithmic)";
+        return is_loss ? "loss (logarithmic)" : "mean absolute error (logarithmic)";
     case DCNN_AXIS_ERRORS:
         return "accuracy (errors logarithmic)";
     case DCNN_AXIS_PERCENT:
         return "accuracy";
     default:
-        return "loss";
+        return is_loss ? "loss" : "mean absolute error";
     }
 }
 
@@ -100,7 +100,7 @@ static bool draw_curves(const dcnn_view *view, dcnn_canvas *canvas, dcnn_curve t
                               HEIGHT - TOP - BOTTOM,
                               epoch_axis(curves),
                               percent ? accuracy_axis(low, high) : loss_axis(low, high)};
-    dcnn_panel_draw(&panel, "epoch", up_title(panel.up.kind));
+    dcnn_panel_draw(&panel, "epoch", up_title(panel.up.kind, training == DCNN_CURVE_LOSS));
     mark_best_epoch(&panel, view);
     const double *epochs = curves->values[DCNN_CURVE_EPOCH];
     double x = dcnn_legend_curve(canvas, LEFT, LEGEND_Y, DCNN_BLUE, false, "training");
@@ -120,6 +120,10 @@ bool dcnn_figure_loss(const dcnn_view *view, dcnn_canvas *canvas) {
 
 bool dcnn_figure_accuracy(const dcnn_view *view, dcnn_canvas *canvas) {
     return draw_curves(view, canvas, DCNN_CURVE_ACCURACY, DCNN_CURVE_VAL_ACCURACY, "Accuracy");
+}
+
+bool dcnn_figure_mae(const dcnn_view *view, dcnn_canvas *canvas) {
+    return draw_curves(view, canvas, DCNN_CURVE_MAE, DCNN_CURVE_VAL_MAE, "Mean absolute error");
 }
 
 /* --- time ------------------------------------------------------------------------------------------------------- */

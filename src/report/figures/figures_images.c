@@ -70,7 +70,7 @@ bool dcnn_figure_training_images(const dcnn_view *view, dcnn_canvas *canvas) {
         place_tile(&g, i, &x, &y);
         draw_sample(view, canvas, x + (g.cell - TILE) / 2, y, row, thin);
         dcnn_canvas_text(canvas, x + g.cell / 2, y + TILE + 10, (dcnn_type){.size = 12, .align = 0.5, .width = g.cell},
-                         dcnn_view_class(view, view->data->labels[row]));
+                         dcnn_view_label(view, row));
     }
     finish_grid(&g, "Training images", "From all over the split 'train', with their labels");
     return true;
@@ -92,7 +92,7 @@ static void draw_prediction(const grid *g, int i, int64_t sample) {
     const double room = g->cell - 16 - dcnn_canvas_measure(g->canvas, right, share) - 6;
     dcnn_canvas_text(g->canvas, x, y + TILE + 10, small, "is");
     dcnn_canvas_text(g->canvas, x + 16, y + TILE + 10, (dcnn_type){.size = 12, .width = g->cell - 16},
-                     dcnn_view_class(view, view->data->labels[row]));
+                     dcnn_view_label(view, row));
     dcnn_canvas_text(g->canvas, x, y + TILE + 10 + LINE, (dcnn_type){.size = 12, .color = color, .bold = !hit},
                      hit ? "✓" : "✗");
     dcnn_canvas_text(g->canvas, x + 16, y + TILE + 10 + LINE,

@@ -33,6 +33,7 @@ static dcnn_status fill_from_epoch(void *context, int64_t first, int n, const dc
     dcnn_sampler_numbers(s->sampler, s->epoch, s->cursor + first, n, inputs->samples);
     DCNN_TRY(dcnn_loader_fill(s->loader, s->kernels, s->augment, s->sampler->seed, s->epoch, position, scratch,
                               inputs->samples, n, inputs->x, inputs->labels));
+    if (inputs->values) dcnn_loader_targets(s->loader, inputs->samples, n, inputs->values);
     if (inputs->others) soften(s, n, inputs);
     return DCNN_OK;
 }
@@ -59,6 +60,8 @@ static dcnn_status fill_from_rows(void *context, int64_t first, int n, const dcn
         for (int i = 0; i < count; i++) rows[i] = s->rows ? s->rows[first + at + i] : first + at + i;
         DCNN_TRY(dcnn_loader_fill(s->loader, s->kernels, NULL, 0, 0, -1, NULL, rows, count,
                                   inputs->x + (size_t)at * values, inputs->labels ? inputs->labels + at : NULL));
+        if (inputs->values)
+            dcnn_loader_targets(s->loader, rows, count, inputs->values + (int64_t)at * s->loader->target_width);
     }
     return DCNN_OK;
 }

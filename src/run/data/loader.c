@@ -95,31 +95,49 @@ typedef struct parts {
     uint8_t *pixels;
     int64_t *places;
     int32_t *labels;
+    float *targets;
     uint8_t *marks;
 } parts;
 
-static void carve(dcnn_arena *arena, size_t pixel_bytes, int64_t places, int64_t labels, size_t marks, parts *p) {
-    p->pixels = dcnn_arena_take(arena, pixel_bytes);
-    p->places = dcnn_arena_take(arena, (size_t)places * sizeof *p->places);
-    p->labels = dcnn_arena_take(arena, (size_t)labels * sizeof *p->labels);
-    p->marks = dcnn_arena_take(arena, marks);
+/* How many of each; 0: none. */
+typedef struct part_sizes {
+    size_t pixels, marks; /* bytes */
+    int64_t places, labels, targets;
+} part_sizes;
+
+static void carve(dcnn_arena *arena, const part_sizes *sizes, parts *p) {
+    p->pixels = dcnn_arena_take(arena, sizes->pixels);
+    p->places = dcnn_arena_take(arena, (size_t)sizes->places * sizeof *p->places);
+    p->labels = dcnn_arena_take(arena, (size_t)sizes->labels * sizeof *p->labels);
+    p->targets = dcnn_arena_take(arena, (size_t)sizes->targets * sizeof *p->targets);
+    p->marks = dcnn_arena_take(arena, sizes->marks);
 }
 
-static dcnn_status share(dcnn_comm *comm, dcnn_loader *l, size_t pixel_bytes, int64_t places, int64_t labels,
-                         size_t marks, parts *p, bool *writer) {
+static dcnn_status share(dcnn_comm *comm, dcnn_loader *l, const part_sizes *sizes, parts *p, bool *writer) {
     dcnn_arena arena = {0};
-    carve(&arena, pixel_bytes, places, labels, marks, p);
+    carve(&arena, sizes, p);
     void *block;
     dcnn_status status = dcnn_comm_share(comm, arena.used, &block, writer);
     if (status != DCNN_OK) status = dcnn_comm_share_nothing(comm, arena.used, &block, writer);
     DCNN_TRY(status);
     arena = (dcnn_arena){.base = block};
-    carve(&arena, pixel_bytes, places, labels, marks, p);
+    carve(&arena, sizes, p);
     l->shared = block;
-    l->pixels = pixel_bytes > 0 ? p->pixels : NULL;
-    l->places = places > 0 ? p->places : NULL;
-    l->labels = labels > 0 ? p->labels : NULL;
+    l->pixels = sizes->pixels > 0 ? p->pixels : NULL;
+    l->places = sizes->places > 0 ? p->places : NULL;
+    l->labels = sizes->labels > 0 ? p->labels : NULL;
+    l->targets = sizes->targets > 0 ? p->targets : NULL;
     return DCNN_OK;
+}
+
+/* What goes with the images of a data set: labels, numbers to predict, or both. */
+static part_sizes answer_sizes(const dcnn_dataset *d) {
+    return (part_sizes){.labels = d->has_labels ? d->count : 0, .targets = d->count * d->target_width};
+}
+
+static dcnn_status read_answers(const dcnn_dataset *d, const parts *p) {
+    if (d->has_labels) DCNN_TRY(dcnn_dataset_read_labels(d, p->labels));
+    return d->target_width > 0 ? dcnn_dataset_read_targets(d, p->targets) : DCNN_OK;
 }
 
 /* Reads the wanted rows one behind the other, in runs that end with a block's checksum. */
@@ -164,11 +182,13 @@ static dcnn_status open_held(dcnn_comm *comm, const dcnn_dataset *d, dcnn_pixels
     const bool with_places = wanted_count < d->count;
     parts p;
     bool writer;
-    DCNN_TRY(
-        share(comm, l, (size_t)wanted_count * image_bytes(l), with_places ? d->count : 0, d->count, 0, &p, &writer));
+    part_sizes sizes = answer_sizes(d);
+    sizes.pixels = (size_t)wanted_count * image_bytes(l);
+    sizes.places = with_places ? d->count : 0;
+    DCNN_TRY(share(comm, l, &sizes, &p, &writer));
     dcnn_status status = DCNN_OK;
     if (writer) status = read_wanted(d, pixels, wanted, &p, with_places);
-    if (writer && status == DCNN_OK) status = dcnn_dataset_read_labels(d, p.labels);
+    if (writer && status == DCNN_OK) status = read_answers(d, &p);
     dcnn_comm_share_done(comm, l->shared);
     return dcnn_comm_agree(comm, status);
 }
@@ -176,9 +196,11 @@ static dcnn_status open_held(dcnn_comm *comm, const dcnn_dataset *d, dcnn_pixels
 static dcnn_status open_streamed(dcnn_comm *comm, const dcnn_dataset *d, dcnn_pixels *pixels, dcnn_loader *l) {
     parts p;
     bool writer;
-    DCNN_TRY(share(comm, l, 0, 0, d->count, dcnn_pixels_marks(pixels), &p, &writer));
+    part_sizes sizes = answer_sizes(d);
+    sizes.marks = dcnn_pixels_marks(pixels);
+    DCNN_TRY(share(comm, l, &sizes, &p, &writer));
     if (writer) memset(p.marks, 0, dcnn_pixels_marks(pixels));
-    dcnn_status status = writer ? dcnn_dataset_read_labels(d, p.labels) : DCNN_OK;
+    dcnn_status status = writer ? read_answers(d, &p) : DCNN_OK;
     dcnn_comm_share_done(comm, l->shared);
     dcnn_pixels_place_marks(pixels, p.marks);
     return dcnn_comm_agree(comm, status);
@@ -219,6 +241,7 @@ dcnn_status dcnn_loader_open(dcnn_comm *comm, const dcnn_dataset *dataset, const
     static const dcnn_loader_options usual;
     const dcnn_loader_options *o = options ? options : &usual;
     *loader = (dcnn_loader){.h = dataset->h, .w = dataset->w, .c = dataset->c, .count = dataset->count};
+    loader->target_width = dataset->target_width;
     choice c;
     dcnn_pixels *pixels = NULL;
     uint8_t *wanted = calloc((size_t)dataset->count, 1);
@@ -254,7 +277,8 @@ dcnn_status dcnn_loader_open_images(dcnn_comm *comm, const dcnn_images *images, 
     const size_t bytes = (size_t)loader->count * image_bytes(loader);
     parts p;
     bool writer;
-    DCNN_TRY(share(comm, loader, bytes + 1, 0, sizes[4] ? loader->count : 0, 0, &p, &writer));
+    const part_sizes parts_of = {.pixels = bytes + 1, .labels = sizes[4] ? loader->count : 0};
+    DCNN_TRY(share(comm, loader, &parts_of, &p, &writer));
     if (images) {
         memcpy(p.pixels, images->pixels, bytes);
         if (sizes[4]) memcpy(p.labels, images->labels, (size_t)loader->count * sizeof *p.labels);
@@ -267,7 +291,9 @@ dcnn_status dcnn_loader_open_images(dcnn_comm *comm, const dcnn_images *images, 
 
 dcnn_status dcnn_loader_hold_features(dcnn_comm *comm, const dcnn_dataset *d, const dcnn_loader *images,
                                       dcnn_shape shape, dcnn_features *f) {
-    *f = (dcnn_features){.loader = {.count = images->count, .h = shape.h, .w = shape.w, .c = shape.c}};
+    *f = (dcnn_features){
+        .loader = {
+            .count = images->count, .h = shape.h, .w = shape.w, .c = shape.c, .target_width = images->target_width}};
     uint8_t *wanted = calloc((size_t)d->count, 1);
     f->rows = calloc((size_t)d->count, sizeof *f->rows);
     dcnn_status status =
@@ -278,14 +304,17 @@ dcnn_status dcnn_loader_hold_features(dcnn_comm *comm, const dcnn_dataset *d, co
         if (wanted[row]) f->rows[f->count++] = row;
     parts p;
     bool writer;
-    status = share(comm, &f->loader, (size_t)f->count * dcnn_shape_count(shape) * sizeof(float), d->count, d->count, 0,
-                   &p, &writer);
+    part_sizes sizes = answer_sizes(d);
+    sizes.pixels = (size_t)f->count * dcnn_shape_count(shape) * sizeof(float);
+    sizes.places = d->count;
+    status = share(comm, &f->loader, &sizes, &p, &writer);
     if (status == DCNN_OK) {
         f->values = (float *)(void *)p.pixels;
         f->loader.features = f->values;
         f->loader.pixels = NULL;
         if (writer) {
-            memcpy(p.labels, images->labels, (size_t)d->count * sizeof *p.labels);
+            if (images->labels) memcpy(p.labels, images->labels, (size_t)sizes.labels * sizeof *p.labels);
+            if (images->targets) memcpy(p.targets, images->targets, (size_t)sizes.targets * sizeof *p.targets);
             memset(p.places, 0xff, (size_t)d->count * sizeof *p.places);
             for (int64_t i = 0; i < f->count; i++) p.places[f->rows[i]] = i;
         }
@@ -446,4 +475,11 @@ dcnn_status dcnn_loader_fill(const dcnn_loader *loader, const dcnn_kernels *kern
     }
     give_back(loader, &lent);
     return status;
+}
+
+void dcnn_loader_targets(const dcnn_loader *loader, const int64_t *numbers, int n, float *targets) {
+    const int64_t width = loader->target_width;
+    for (int i = 0; i < n; i++)
+        memcpy(targets + i * width, loader->targets + numbers[i] % loader->count * width,
+               (size_t)width * sizeof *targets);
 }

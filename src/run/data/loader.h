@@ -25,7 +25,9 @@ typedef struct dcnn_loader {
     const uint8_t *pixels; /**< held: [.., h,w,c], in shared memory; NULL: streamed */
     const int64_t *places; /**< [count] where each row lies in `pixels`; NULL: in order */
     const int32_t *labels; /**< [count], or NULL; in shared memory */
-    dcnn_stream *stream;   /**< NULL: held */
+    const float *targets;  /**< [count,target_width], or NULL; likewise */
+    int target_width;
+    dcnn_stream *stream; /**< NULL: held */
     void *shared;
     float scale[DCNN_MAX_CHANNELS], shift[DCNN_MAX_CHANNELS]; /**< (byte / 255 - mean) / std = byte * scale + shift */
 } dcnn_loader;
@@ -94,6 +96,9 @@ dcnn_status dcnn_loader_read_ahead(dcnn_comm *comm, dcnn_loader *loader, const d
 
 /** Sets the standardisation. A deviation of 0 (constant images) counts as 1. *Local.* */
 void dcnn_loader_normalise(dcnn_loader *loader, const double *mean, const double *std);
+
+/** Targets of some samples. *Local.* @param numbers, n  as dcnn_loader_fill() @param targets  out [n,target_width] */
+void dcnn_loader_targets(const dcnn_loader *loader, const int64_t *numbers, int n, float *targets);
 
 /** Seconds that threads of this rank have waited for streamed images since the last call. *Local.* */
 double dcnn_loader_stall_s(const dcnn_loader *loader);

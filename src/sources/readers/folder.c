@@ -103,7 +103,8 @@ static dcnn_status gather(walk *w, const char *path) {
     bool loops;
     if (!enter(w, path, &loops)) {
         if (loops) dcnn_source_tell(w->opening->options, "%s: leads back to a folder above it: not followed", path);
-        return loops ? DCNN_OK : DCNN_FAIL(DCNN_BAD_INPUT, "%s: folders nested more than %d deep", path, MOST_DEPTH);
+        return loops ? DCNN_OK
+                     : DCNN_FAIL(DCNN_BAD_INPUT, "%s: lies in more than %d folders; move it up", path, MOST_DEPTH);
     }
     dcnn_status status = list(path, &folders, &files);
     for (int64_t i = 0; status == DCNN_OK && i < files.count + folders.count; i++) {

@@ -1,8 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* feed.c — see feed.h. */
-#include "engine/feed.h"
+/* arrays_feed.h — a feed of plain arrays, for the tests that call the engine. */
+#ifndef DCNN_TESTS_ARRAYS_FEED_H
+#define DCNN_TESTS_ARRAYS_FEED_H
 
 #include <string.h>
+
+#include "engine/feed.h"
+
+/* Samples in memory: the same arrays on every rank, each of which reads its own part. */
+typedef struct dcnn_arrays {
+    int64_t count;
+    int64_t values;        /* floats of a sample, H * W * C */
+    const float *x;        /* [count, values], standardised */
+    const int32_t *labels; /* [count], or NULL */
+    const float *targets;  /* [count, outputs] numbers, or NULL */
+    int outputs;
+    int64_t first_number; /* of sample 0 in the whole data, for dropout */
+} dcnn_arrays;
 
 static dcnn_status fill_from_arrays(void *context, int64_t first, int n, const dcnn_inputs *inputs) {
     const dcnn_arrays *a = context;
@@ -23,6 +37,9 @@ static dcnn_status fill_from_arrays(void *context, int64_t first, int n, const d
     return DCNN_OK;
 }
 
-dcnn_feed dcnn_arrays_feed(const dcnn_arrays *arrays) {
+/* The arrays are borrowed. */
+static inline dcnn_feed dcnn_arrays_feed(const dcnn_arrays *arrays) {
     return (dcnn_feed){fill_from_arrays, (void *)(uintptr_t)arrays};
 }
+
+#endif
