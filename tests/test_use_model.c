@@ -10,10 +10,10 @@ enum { COUNT = 37, PIXELS = 28 * 28, CLASSES = 10 };
 
 static char path[64];
 
-static void write_model(void) {
+static void write_model(bool normalised) {
     json_t *description;
     assert_int_equal(dcnn_description_read(DCNN_SOURCE_DIR "/data/models/digits.json", &description), DCNN_OK);
-    dcnn_checkpoint checkpoint = {.normalised = true, .mean = {0.13}, .std = {0.31}};
+    dcnn_checkpoint checkpoint = {.normalised = normalised, .mean = {0.13}, .std = {0.31}};
     assert_int_equal(dcnn_net_create(description, (dcnn_shape){0}, &checkpoint.net), DCNN_OK);
     dcnn_net_initialise(checkpoint.net, 9);
     if (dcnn_checkpoint_write(path, &checkpoint, NULL) != DCNN_OK) fail_msg("%s", dcnn_error());
@@ -41,7 +41,7 @@ static void predictions_are_those_of_the_net(void **state) {
     static uint8_t images[COUNT * PIXELS];
     static float expected[COUNT * CLASSES], got[COUNT * CLASSES];
     for (size_t i = 0; i < sizeof images; i++) images[i] = (uint8_t)test_uniform(1, i, 0, 256);
-    write_model();
+    write_model(true);
     predict_by_reference(images, expected);
     dcnn_model *model;
     if (dcnn_model_load(path, &model) != DCNN_OK) fail_msg("%s", dcnn_error());
@@ -53,6 +53,31 @@ static void predictions_are_those_of_the_net(void **state) {
     for (int i = 0; i < COUNT * CLASSES; i++)
         if (!(fabsf(got[i] - expected[i]) <= 1e-5f))
             fail_msg("value %d: %.8g instead of %.8g", i, (double)got[i], (double)expected[i]);
+    dcnn_model_free(model);
+    unlink(path);
+}
+
+/* A file that does not say which images it wants, as Keras writes it: bytes are refused until that is set. */
+static void bytes_need_their_mean_and_deviation(void **state) {
+    (void)state;
+    static uint8_t images[COUNT * PIXELS];
+    static float inputs[COUNT * PIXELS], from_bytes[COUNT * CLASSES], from_floats[COUNT * CLASSES];
+    const double mean = 0.13, std = 0.31;
+    for (size_t i = 0; i < sizeof images; i++) {
+        images[i] = (uint8_t)test_uniform(2, i, 0, 256);
+        inputs[i] = (float)((images[i] / 255.0 - mean) / std);
+    }
+    write_model(false);
+    dcnn_model *model;
+    if (dcnn_model_load(path, &model) != DCNN_OK) fail_msg("%s", dcnn_error());
+    assert_int_equal(dcnn_model_predict(model, COUNT, images, from_bytes), DCNN_USAGE);
+    assert_non_null(strstr(dcnn_error(), "dcnn_model_set_inputs()"));
+    assert_int_equal(dcnn_model_predict_floats(model, COUNT, inputs, from_floats), DCNN_OK);
+    assert_int_equal(dcnn_model_set_inputs(model, &mean, &std), DCNN_OK);
+    assert_int_equal(dcnn_model_predict(model, COUNT, images, from_bytes), DCNN_OK);
+    for (int i = 0; i < COUNT * CLASSES; i++)
+        if (!(fabsf(from_bytes[i] - from_floats[i]) <= 1e-5f))
+            fail_msg("value %d: %.8g instead of %.8g", i, (double)from_bytes[i], (double)from_floats[i]);
     dcnn_model_free(model);
     unlink(path);
 }
@@ -70,6 +95,7 @@ int main(void) {
     snprintf(path, sizeof path, "/tmp/dcnn-use-model-%d.h5", (int)getpid());
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(predictions_are_those_of_the_net),
+        cmocka_unit_test(bytes_need_their_mean_and_deviation),
         cmocka_unit_test(what_is_no_model_is_refused),
     };
     return cmocka_run_group_tests_name("public model", tests, NULL, NULL);
