@@ -163,6 +163,8 @@ static void options_are_read_again(void **state) {
         "{\"class_name\":\"Permute\",\"config\":{\"dims\":[3,1,2]}}",
         "{\"class_name\":\"BatchNormalization\",\"config\":{\"scale\":false}}",
         "{\"class_name\":\"GroupNormalization\",\"config\":{\"groups\":-1}}",
+        "{\"class_name\":\"LayerScale\",\"config\":{\"init_values\":0.3,\"projection_dim\":3}}",
+        "{\"class_name\":\"StochasticDepth\",\"config\":{\"drop_path_rate\":0.3}}",
         "{\"class_name\":\"Dropout\",\"config\":{\"rate\":0.5}}"};
     static const char *const activations[] = {
         "sigmoid",   "tanh",         "softmax",   "relu6",    "elu",      "selu",        "celu",        "silu",

@@ -21,6 +21,7 @@ typedef enum dcnn_random_purpose {
     DCNN_RANDOM_CHUNKS = 16, /**< order of the chunks of neighbouring training samples in an epoch */
     DCNN_RANDOM_WINDOW = 17, /**< order of the samples in a window of such chunks */
     DCNN_RANDOM_MIX = 18,    /**< how much of another image is mixed into a sample in an epoch */
+    DCNN_RANDOM_TUNE = 20,   /**< which values a search tries */
     DCNN_RANDOM_AGAIN = 19   /**< which samples of a class are drawn once more than others in an epoch */
 } dcnn_random_purpose;
 

@@ -14,6 +14,8 @@
     X(EVALUATE, evaluate)                                                                                              \
     X(PREDICT, predict)                                                                                                \
     X(REPORT, report)                                                                                                  \
+    X(TUNE, tune)                                                                                                      \
+    X(COMPARE, compare)                                                                                                \
     X(INFO, info)                                                                                                      \
     X(EXPORT, export)                                                                                                  \
     X(SHOW, show)                                                                                                      \

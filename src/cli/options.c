@@ -15,7 +15,7 @@
 #define BIT(ID, name) ID = 1 << DCNN_COMMAND_##ID,
 enum { DCNN_COMMANDS(BIT) EVERY = (1 << DCNN_COMMAND_COUNT) - 1 };
 #undef BIT
-#define TRAIN (TRAIN | SLURM) /* a job is a training: it takes all that one takes */
+#define TRAIN (TRAIN | SLURM | TUNE) /* a job is a training, a search is many: they take all that one takes */
 
 /* How each type of row is written; the rows themselves say only what is their own. */
 #define FLAG(at)              .type = DCNN_OPTION_FLAG, .offset = AT(at)
@@ -45,8 +45,8 @@ enum { DCNN_COMMANDS(BIT) EVERY = (1 << DCNN_COMMAND_COUNT) - 1 };
 
 static const char run_group[] = "Run", training[] = "Training", optimizing[] = "Optimizer",
                   augmentation[] = "Augmentation of the training images", machine[] = "Machine", job[] = "Job",
-                  expert[] = "For experts", data[] = "Data", reading[] = "Reading images", output[] = "Output",
-                  messages[] = "Messages";
+                  searching[] = "Search", expert[] = "For experts", data[] = "Data", reading[] = "Reading images",
+                  output[] = "Output", messages[] = "Messages";
 
 /* clang-format off: one row an option */
 const dcnn_option dcnn_option_table[] = {
@@ -65,10 +65,20 @@ const dcnn_option dcnn_option_table[] = {
      .help = "in the queue and of the output file [dcnn]"},
 
     {"run", 0, DOCTOR, TEXT(run, "DIR"), .group = run_group, .help = "its file system is looked at [runs]"},
+    {"search", 0, TUNE, CHOICE(search, "auto grid random halving", "NAME"), .fallback = "auto", .group = searching,
+     .help = "grid, random, or halving: many short trials, the best third longer; auto: grid of lists, else random"},
+    {"trials", 0, TUNE, INTEGER(trials, 1, 10000), .fallback = "16", .group = searching,
+     .help = "of random and halving"},
+    {"space", 0, TUNE, TEXT(space, "FILE"), .group = searching, .help = "lines NAME=VALUES, besides those named here"},
+
     {"run", 0, TRAIN, TEXT(run, "DIR"), .group = run_group, .help = "folder of the run [runs/NAME of the data]"},
     {"resume", 0, TRAIN, FLAG(resume), .group = run_group, .help = "go on from the newest whole checkpoint, if any"},
     {"overwrite", 0, TRAIN, FLAG(overwrite), .group = run_group, .help = "remove an older run from DIR first"},
 
+    {"recipe", 0, TRAIN, CHOICE(recipe, "recipe original best fast small-data photos", "NAME"), .group = training,
+     .help = "original best fast small-data photos [recipe]", .resume = DCNN_RESUME_FIXED},
+    {"ensemble", 0, TRAIN, INTEGER(ensemble, 0, 16), .fallback = "0", .group = training,
+     .help = "so many networks side by side", .resume = DCNN_RESUME_FIXED},
     {"model", 0, TRAIN | BENCH, TEXT(train.model, "FILE"), .group = training,
      .help = "Keras JSON, .keras, .h5 or .onnx [recipe's net]", .also = "net network arch weights",
      .resume = DCNN_RESUME_KEEP},
@@ -106,10 +116,12 @@ const dcnn_option dcnn_option_table[] = {
      .help = "of each sample's loss: balanced, or a FILE of class,weight", .resume = DCNN_RESUME_FIXED},
     {"oversample", 0, TRAIN, FLAG(train.oversample), .group = training,
      .help = "draw each class as often as the largest one", .resume = DCNN_RESUME_FIXED},
+    {"label-smoothing", 0, TRAIN, REAL(train.label_smoothing, 0, 1, DCNN_OPEN_HIGH), .fallback = "0", .group = training,
+     .help = "part spread over all classes", .resume = DCNN_RESUME_FIXED},
     {"exact-statistics", 0, TRAIN, FLAG(train.exact_statistics), .group = training,
-     .help = "BatchNormalization's, anew from clean images each epoch", .resume = DCNN_RESUME_FIXED},
+     .help = "of BatchNormalization, from clean images", .resume = DCNN_RESUME_FIXED},
     {"bn-momentum", 0, TRAIN, REAL(train.bn_momentum, 0, 1, DCNN_OPEN_HIGH), .fallback = "0", .group = training,
-     .help = "of BatchNormalization; 0: the model's own", .resume = DCNN_RESUME_FIXED},
+     .help = "0: the model's own", .resume = DCNN_RESUME_FIXED},
     {"precision", 0, TRAIN | BENCH, CHOICE(train.precision, "fp32 bf16", "NAME"), .group = training,
      .help = "of products; bf16: mixed, AMX [the model's, fp32]", .resume = DCNN_RESUME_FIXED},
     {"seed", 0, TRAIN, SEED(train.seed), .fallback = "42", .group = training, .help = "of weights, order, augmentation",
@@ -152,8 +164,7 @@ const dcnn_option dcnn_option_table[] = {
     {"clip-value", 0, TRAIN, REAL(clip_value, 0, 1000000, DCNN_CLOSED), .fallback = "0", .group = optimizing,
      .help = "largest single gradient; 0: any", .resume = DCNN_RESUME_FIXED},
     {"ema", 0, TRAIN, REAL(ema, 0, 1, DCNN_OPEN_HIGH), .fallback = "0", .group = optimizing,
-     .help = "test and keep averaged weights, of this momentum a step", .also = "use-ema ema-momentum swa",
-     .resume = DCNN_RESUME_FIXED},
+     .help = "momentum of averaged weights", .also = "use-ema ema-momentum swa", .resume = DCNN_RESUME_FIXED},
     {"trust-coefficient", 0, TRAIN, REAL(trust_coefficient, 0, 1, DCNN_OPEN_LOW), .fallback = "0.001",
      .group = optimizing, .help = "of lars", .resume = DCNN_RESUME_FIXED},
     {"beta-1", 0, TRAIN, REAL(beta_1, 0, 1, DCNN_OPEN_HIGH), .fallback = "0.9", .group = optimizing,
@@ -185,6 +196,8 @@ const dcnn_option dcnn_option_table[] = {
      .help = "fraction of all", .also = "test-size"},
     {"validation-split", 0, PREPARE, REAL(validation_split, 0, 1, DCNN_OPEN_HIGH), .fallback = "0.2", .group = data,
      .help = "fraction of what is left", .also = "val-split valid-split val-size"},
+    {"official", 0, PREPARE, FLAG(official), .group = data,
+     .help = "all training images to train, the source's test images to test"},
     {"stratify", 0, PREPARE, FLAG(stratify), .group = data,
      .help = "split class by class, as folders and tables are anyway (or --no-stratify)"},
     {"test", 0, PREPARE, LIST(test, "FILE"), .group = data, .help = "a source kept for the test; may be repeated"},
@@ -210,6 +223,8 @@ const dcnn_option dcnn_option_table[] = {
     {"split", 0, EVALUATE, TEXT(split, "NAME"), .fallback = "test", .group = data,
      .help = "train, validation, test or official-test [test]"},
     {"split", 0, PREDICT, TEXT(split, "NAME"), .group = data, .help = "which split of a data set"},
+    {"tta", 0, EVALUATE | PREDICT, INTEGER(views, 0, 1000), .fallback = "0", .group = data,
+     .help = "average over N views of each image: itself, others changed"},
     {"index", 0, SHOW, INTEGER(index, 0, 1000000000000.0), .fallback = "0", .group = data,
      .help = "which sample of the split, from 0"},
     {"split", 0, SHOW, TEXT(split, "NAME"), .group = data, .help = "train, validation, test, ... [all of the file]"},
@@ -232,6 +247,9 @@ const dcnn_option dcnn_option_table[] = {
     {"json", 0, EVALUATE | INFO | BENCH | DOCTOR, FLAG(json), .group = output,
      .help = "for programs: JSON instead of text"},
 
+    {"split", 0, COMPARE, TEXT(split, "NAME"), .group = data,
+     .help = "to compare predictions on [test, if there is one]"},
+    {"output", 'o', COMPARE, TEXT(output, "FILE"), .group = output, .help = "a figure of the runs, .png or .svg"},
     {"split", 0, REPORT, TEXT(split, "NAME"), .group = data, .help = "to show predictions on [test, if there is one]"},
     {"report", 0, TRAIN, FLAG(report), .fallback = "true", .group = output,
      .help = "draw figures and a page at the end", .resume = DCNN_RESUME_KEEP},
@@ -242,10 +260,10 @@ const dcnn_option dcnn_option_table[] = {
     {"histograms", 0, TRAIN, FLAG(train.histograms), .group = output, .help = "of weights and gradients, each epoch",
      .resume = DCNN_RESUME_KEEP},
 
-    {"threads", 0, PREPARE | TRAIN | EVALUATE | PREDICT | REPORT | BENCH, INTEGER(train.threads, 0, 4096),
+    {"threads", 0, PREPARE | TRAIN | EVALUATE | PREDICT | REPORT | COMPARE | BENCH, INTEGER(train.threads, 0, 4096),
      .fallback = "0", .group = machine, .help = "per rank; 0: one per core", .also = "workers num-workers jobs cores"},
 
-    {"cache-memory", 0, TRAIN | EVALUATE | PREDICT | REPORT, BYTES(train.cache_bytes), .group = machine,
+    {"cache-memory", 0, TRAIN | EVALUATE | PREDICT | REPORT | COMPARE, BYTES(train.cache_bytes), .group = machine,
      .help = "per node, for images (512M); more is streamed"},
 
     {"elastic", 0, TRAIN, FLAG(train.elastic), .group = machine,
@@ -414,6 +432,19 @@ static const char *recorded_text(const json_t *value, char text[64]) {
     else if (!json_is_real(value))
         return NULL;
     return text;
+}
+
+void dcnn_option_write(const dcnn_option *option, const dcnn_options *options, FILE *to) {
+    char number[64];
+    json_t *value = value_json(option, options);
+    const char *words = recorded_text(value, number);
+    if (json_is_boolean(value))
+        fprintf(to, "--%s%s", json_is_true(value) ? "" : "no-", option->name);
+    else if (words)
+        fprintf(to, "--%s %s", option->name, words);
+    for (size_t i = 0; i < json_array_size(value); i++)
+        fprintf(to, "%s--%s %s", i > 0 ? " " : "", option->name, json_string_value(json_array_get(value, i)));
+    json_decref(value);
 }
 
 /* A value as a user writes it: "--batch-size 128", "--no-augment", "no --class-weight", "--freeze conv1 --freeze

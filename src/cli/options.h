@@ -18,7 +18,7 @@
 #include "cli/commands.h"
 #include "run/run.h"
 
-enum { DCNN_MAX_OPTIONS = 160 };
+enum { DCNN_MAX_OPTIONS = 192 };
 
 /** Type of an option's value, and what its row's offset points to. */
 typedef enum dcnn_option_type {
@@ -82,6 +82,7 @@ typedef struct dcnn_options {
     const char *run;
     dcnn_text_list freeze, learning_rate_of;
     bool resume, overwrite;
+    const char *recipe;
     const char *optimizer, *lr_scale, *shuffle, *monitor;
     double learning_rate, beta_1, beta_2, epsilon, momentum, weight_decay, trust_coefficient;
     double clip_norm, clip_value, ema;
@@ -92,10 +93,11 @@ typedef struct dcnn_options {
     bool report, tensorboard;
     /* the other commands */
     const char *output, *format, *split, *schedule;
-    int64_t limit, index;
+    int64_t limit, index, views, ensemble, trials;
+    const char *search, *space;
     uint64_t seed; /* of prepare */
     double test_split, validation_split, seconds;
-    bool stratify, force, raw_input, json, comm;
+    bool official, stratify, force, raw_input, json, comm;
     int shape[3], size[3];
     dcnn_text_list test, validation;
     bool gray, skip_broken, transpose;
@@ -130,6 +132,9 @@ dcnn_status dcnn_options_parse(dcnn_command_id command, int argc, char **argv, d
 
 /** Sets one option from text, as from the command line, without marking it as given. *Local.* @return DCNN_USAGE */
 dcnn_status dcnn_option_set(const dcnn_option *option, const char *text, dcnn_options *options);
+
+/** Writes an option as a user gives it: "--batch-size 128", "--no-augment". *Local.* */
+void dcnn_option_write(const dcnn_option *option, const dcnn_options *options, FILE *to);
 
 /** "an integer from 1 to 100", "one of csv, kaggle": what an option takes. */
 const char *dcnn_option_range(const dcnn_option *option, char text[128]);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -110,6 +111,28 @@ dcnn_status dcnn_comm_create_alone(dcnn_comm **out) {
     dcnn_comm_count_cores(comm);
     DCNN_TRY(dcnn_comm_make_domains(comm));
     return agree_on_kernels(comm);
+}
+
+dcnn_status dcnn_comm_split(dcnn_comm *comm, int group, dcnn_comm **part) {
+    if (comm->world == MPI_COMM_NULL) return dcnn_comm_create_alone(part);
+    MPI_Comm ranks;
+    MPI_Comm_split(comm->world, group, comm->rank, &ranks);
+    dcnn_status status = dcnn_comm_create(ranks, part);
+    MPI_Comm_free(&ranks);
+    if (*part) (*part)->cores = comm->cores; /* the other groups compute, too */
+    return status;
+}
+
+void dcnn_comm_wait(dcnn_comm *comm, void (*on_wait)(void)) {
+    const struct timespec moment = {.tv_nsec = 100000000};
+    MPI_Request request;
+    int done = comm->world == MPI_COMM_NULL;
+    if (!done) MPI_Ibarrier(comm->world, &request);
+    while (!done) {
+        MPI_Test(&request, &done, MPI_STATUS_IGNORE);
+        on_wait();
+        if (!done) nanosleep(&moment, NULL);
+    }
 }
 
 dcnn_status dcnn_comm_adopt(dcnn_comm *comm, MPI_Comm world) {

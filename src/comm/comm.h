@@ -47,6 +47,13 @@ dcnn_status dcnn_comm_start(int *argc, char ***argv, dcnn_comm **comm);
  * @return DCNN_OK; DCNN_FAILURE (memory); DCNN_USAGE (MPI has not started; instruction sets that cannot go together) */
 dcnn_status dcnn_comm_create_over(const void *mpi_comm, dcnn_comm **comm);
 
+/** The ranks that name the same `group` as a comm of their own, in which each keeps its cores. Free with
+ * dcnn_comm_free(), before `comm`. @return DCNN_OK; DCNN_FAILURE (memory) */
+dcnn_status dcnn_comm_split(dcnn_comm *comm, int group, dcnn_comm **part);
+
+/** Waits, asleep, until every rank does. @param on_wait  called a few times a second meanwhile */
+void dcnn_comm_wait(dcnn_comm *comm, void (*on_wait)(void));
+
 /** Frees a comm that dcnn_comm_start() did not make; NULL is allowed. *Collective.* */
 void dcnn_comm_free(dcnn_comm *comm);
 

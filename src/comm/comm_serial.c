@@ -38,6 +38,17 @@ dcnn_status dcnn_comm_create_over(const void *mpi_comm, dcnn_comm **out) {
     return DCNN_FAIL(DCNN_USAGE, "a communicator was given, but this libdcnn was built without MPI (-DDCNN_MPI=OFF)");
 }
 
+dcnn_status dcnn_comm_split(dcnn_comm *comm, int group, dcnn_comm **part) {
+    (void)comm;
+    (void)group;
+    return dcnn_comm_create_alone(part);
+}
+
+void dcnn_comm_wait(dcnn_comm *comm, void (*on_wait)(void)) {
+    (void)comm;
+    (void)on_wait;
+}
+
 dcnn_status dcnn_comm_start(int *argc, char ***argv, dcnn_comm **out) {
     (void)argc;
     (void)argv;

@@ -239,5 +239,6 @@ void dcnn_evaluation_free(dcnn_evaluation *evaluation) {
     free(evaluation->labels);
     free(evaluation->numbers);
     free(evaluation->probabilities);
+    free(evaluation->disagreement);
     *evaluation = (dcnn_evaluation){0};
 }

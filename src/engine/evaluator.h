@@ -32,6 +32,10 @@ typedef struct dcnn_evaluation {
     int number_count;            /**< outputs, or 0 */
     float *probabilities; /**< [count, prediction_count] in order, on rank 0 if asked for, else NULL: probabilities, or
                                the numbers */
+    /* Of several predictions of each sample (run/data/views.h), else 0 and NULL: */
+    int voters;           /**< predictions of each */
+    int64_t vote_correct; /**< hits of the class that most of them name */
+    float *disagreement;  /**< [count] part of them that name another class than their mean does, on rank 0 */
 } dcnn_evaluation;
 
 /** What is wanted of an evaluation, and who is told. Zeroed: probabilities are not wanted, nobody is told. */

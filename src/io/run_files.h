@@ -12,6 +12,7 @@
 #define DCNN_RUN_STEPS       "steps.jsonl"
 #define DCNN_RUN_HISTOGRAMS  "histograms.jsonl"
 #define DCNN_RUN_PAGE        "report.html"
+#define DCNN_RUN_EVALUATION  "evaluation.json" /* the report's figures, for programs */
 #define DCNN_RUN_FIGURES     "figures"
 #define DCNN_RUN_EVENTS      "events.out.tfevents.dcnn"
 

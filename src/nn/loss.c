@@ -131,10 +131,6 @@ int dcnn_loss_answers(const dcnn_loss *loss, int outputs, bool values) {
     return loss->kind == DCNN_LOSS_BINARY && values ? outputs : 1;
 }
 
-const char *dcnn_loss_names(dcnn_loss_kind kind) {
-    return rows_of[kind].names;
-}
-
 void dcnn_loss_outputs(const dcnn_loss *loss, const dcnn_kernels *kernels, size_t rows, int outputs, const float *x,
                        float *y) {
     if (loss->kind == DCNN_LOSS_CATEGORICAL)

@@ -73,9 +73,6 @@ bool dcnn_loss_is_regression(dcnn_loss_kind kind);
  * @param values  targets are numbers, as in dcnn_targets */
 int dcnn_loss_answers(const dcnn_loss *loss, int outputs, bool values);
 
-/** All of Keras' names that dcnn_loss_find() knows, as " name name … ". *Local.* */
-const char *dcnn_loss_names(dcnn_loss_kind kind);
-
 /** Outputs y of sums x [rows, outputs]: what a prediction says. In place allowed. *Local.* */
 void dcnn_loss_outputs(const dcnn_loss *loss, const dcnn_kernels *kernels, size_t rows, int outputs, const float *x,
                        float *y);

@@ -223,6 +223,17 @@ dcnn_status dcnn_net_set_loss(dcnn_net *net, const dcnn_loss *loss) {
     return DCNN_OK;
 }
 
+/* Then a linear end is probabilities, not logits. */
+static bool averages_softmaxes(const dcnn_net *net) {
+    const dcnn_node *last = &net->nodes[net->node_count - 1];
+    bool all = last->layer == &dcnn_layer_average;
+    for (int i = 0; i < last->input_count && all; i++) {
+        const dcnn_node *member = &net->nodes[last->inputs[i]];
+        all = member->layer->activation && member->layer->activation(member).kind == DCNN_SOFTMAX;
+    }
+    return all;
+}
+
 /* What the net comes to: one number a class. A linear end is taken for logits. */
 static dcnn_status check_output(dcnn_net *net) {
     const dcnn_node *last = &net->nodes[net->node_count - 1];
@@ -237,6 +248,10 @@ static dcnn_status check_output(dcnn_net *net) {
                          "the last layer '%s' must end in softmax, sigmoid or no activation (logits), not in %s",
                          last->name, dcnn_activation_name(activation) ? dcnn_activation_name(activation) : "another");
     net->output_count = last->shape.c;
+    net->averages = averages_softmaxes(net);
+    if (net->averages)
+        snprintf(net->untrainable, sizeof net->untrainable,
+                 "it is an ensemble, the mean of %d networks' probabilities: train these", last->input_count);
     const dcnn_loss loss = {.kind =
                                 activation == DCNN_LINEAR ? DCNN_LOSS_CATEGORICAL : dcnn_loss_of_output(activation)};
     return dcnn_net_set_loss(net, &loss);

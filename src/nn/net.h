@@ -81,6 +81,7 @@ typedef struct dcnn_net {
     float *params;       /**< the net's own, unless dcnn_net_place_params() put them elsewhere */
     float *state;        /**< owned */
     bool params_elsewhere;
+    bool averages;         /**< its last layer is the Average of softmaxes: an ensemble (ensemble.h) */
     bool functional;       /**< described as a Functional model; else Sequential */
     char untrainable[256]; /**< why it can only be evaluated, a sentence; empty: it can be trained */
 } dcnn_net;

@@ -2,6 +2,7 @@
 /* built.c — what there is of report.h and events.h; all of it in a build without cairo, pango and protobuf-c
  * (-DDCNN_REPORT=OFF). */
 #include "report/events.h"
+#include "report/overlay.h"
 #include "report/report.h"
 
 #ifndef DCNN_WITHOUT_REPORT
@@ -31,6 +32,14 @@ dcnn_status dcnn_report_write(const char *folder, const dcnn_report_data *data) 
 dcnn_status dcnn_events_update(const char *folder, const dcnn_metrics *metrics) {
     (void)folder;
     (void)metrics;
+    return fail_unbuilt();
+}
+
+dcnn_status dcnn_overlay_write(const char *path, const char *title, int count, const dcnn_overlay_run *runs) {
+    (void)path;
+    (void)title;
+    (void)count;
+    (void)runs;
     return fail_unbuilt();
 }
 

@@ -20,6 +20,7 @@ const char *const dcnn_curve_keys[DCNN_CURVE_COUNT] = {
     [DCNN_CURVE_SECONDS] = "seconds",
     [DCNN_CURVE_IMAGES_PER_S] = "images_per_s",
     [DCNN_CURVE_WALL_TIME] = "wall_time",
+    [DCNN_CURVE_LEARNING_RATE] = "learning_rate",
 };
 
 static dcnn_status out_of_memory(void) {

@@ -19,7 +19,8 @@ typedef enum dcnn_curve {
     DCNN_CURVE_VAL_MAE,
     DCNN_CURVE_SECONDS,
     DCNN_CURVE_IMAGES_PER_S,
-    DCNN_CURVE_WALL_TIME, /**< seconds since 1970 at its end */
+    DCNN_CURVE_LEARNING_RATE, /**< of a step */
+    DCNN_CURVE_WALL_TIME,     /**< seconds since 1970 at its end */
     DCNN_CURVE_COUNT
 } dcnn_curve;
 

@@ -10,7 +10,9 @@
 
 #include "nn/layer.h"
 #include "report/figures/plot.h"
+#include "report/page_pieces.h"
 
+enum { MOST_TOP = 5 };
 enum { MOST_SVG_BYTES = 600000 }; /* larger ones go in as PNG: a page of a few megabytes opens at once anywhere */
 
 static const char style[] =
@@ -57,7 +59,7 @@ static const char style[] =
 
 /* --- pieces ----------------------------------------------------------------------------------------------------- */
 
-static void write_text(FILE *out, const char *text) {
+void dcnn_page_write(FILE *out, const char *text) {
     for (; *text != '\0'; text++) {
         if (*text == '<')
             fputs("&lt;", out);
@@ -87,9 +89,9 @@ static void write_base64(FILE *out, const uint8_t *bytes, size_t length) {
 
 static void write_fact(FILE *out, const char *name, const char *value) {
     fputs("<tr><th scope=\"row\">", out);
-    write_text(out, name);
+    dcnn_page_write(out, name);
     fputs("</th><td>", out);
-    write_text(out, value);
+    dcnn_page_write(out, value);
     fputs("</td></tr>\n", out);
 }
 
@@ -103,9 +105,9 @@ static void end_facts(FILE *out) {
 
 static void write_tile(FILE *out, const char *value, const char *what) {
     fputs("<div><b>", out);
-    write_text(out, value);
+    dcnn_page_write(out, value);
     fputs("</b><span>", out);
-    write_text(out, what);
+    dcnn_page_write(out, what);
     fputs("</span></div>\n", out);
 }
 
@@ -129,6 +131,12 @@ static void write_split_tiles(FILE *out, const dcnn_view *view) {
     snprintf(what, sizeof what, "accuracy on '%s': %s of %s", view->data->split->name,
              dcnn_text_integer(all->correct, correct), dcnn_text_integer(all->count, count));
     write_tile(out, value, what);
+    if (all->class_count > MOST_TOP) {
+        const int64_t top = dcnn_top_hits(view->data, MOST_TOP);
+        snprintf(value, sizeof value, "%.2f %%", 100.0 * (double)top / (double)all->count);
+        snprintf(what, sizeof what, "the class is among the %d likeliest", MOST_TOP);
+        write_tile(out, value, what);
+    }
     snprintf(value, sizeof value, "%.4f", view->data->loss);
     snprintf(what, sizeof what, "loss on '%s'", view->data->split->name);
     write_tile(out, value, what);
@@ -153,11 +161,11 @@ static void write_head(FILE *out, const dcnn_view *view) {
           "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n"
           "<meta name=\"color-scheme\" content=\"light dark\">\n<title>",
           out);
-    write_text(out, data->name);
+    dcnn_page_write(out, data->name);
     fputs(" - dcnn report</title>\n", out);
     fputs(style, out);
     fputs("</head>\n<body>\n<main>\n<h1>", out);
-    write_text(out, data->name);
+    dcnn_page_write(out, data->name);
     fputs("</h1>\n<p class=\"soft\">Report of a training run, by dcnn " DCNN_VERSION "</p>\n<div class=\"tiles\">\n",
           out);
     if (data->split) write_split_tiles(out, view);
@@ -203,14 +211,14 @@ static void write_figure(FILE *out, const dcnn_drawn *drawn) {
     fprintf(out, "<figure class=\"%s%s\"><div><img%s width=\"%.0f\" height=\"%.0f\" alt=\"",
             is_chart(drawn->figure) ? "chart" : "shown", drawn->width > HALF_PAGE ? " whole" : "",
             width_class(drawn->width), drawn->width, drawn->height);
-    write_text(out, drawn->figure->text);
+    dcnn_page_write(out, drawn->figure->text);
     fprintf(out, "\" src=\"data:image/%s;base64,", vector ? "svg+xml" : "png");
     if (vector)
         write_base64(out, drawn->svg, drawn->svg_length);
     else
         write_base64(out, drawn->png, drawn->png_length);
     fputs("\"></div><figcaption>", out);
-    write_text(out, drawn->figure->text);
+    dcnn_page_write(out, drawn->figure->text);
     fputs("</figcaption></figure>\n", out);
 }
 
@@ -228,7 +236,7 @@ static void write_section(FILE *out, const char *section, int count, const dcnn_
 static void write_scores(FILE *out, const char *name, const dcnn_class_scores *scores) {
     char support[32];
     fputs("<tr><th scope=\"row\">", out);
-    write_text(out, name);
+    dcnn_page_write(out, name);
     fprintf(out,
             "</th><td class=\"n\">%.4f</td><td class=\"n\">%.4f</td><td class=\"n\">%.4f</td><td "
             "class=\"n\">%s</td></tr>\n",
@@ -240,7 +248,7 @@ static void write_absent(FILE *out, const dcnn_view *view) {
     char *names = dcnn_absent_text(&view->classification, (const char *const *)view->data->dataset->class_names);
     if (names && view->classification.absent_count > 0) {
         fputs("<p class=\"soft\">Not listed, because no sample has these classes and none was predicted as one: ", out);
-        write_text(out, names);
+        dcnn_page_write(out, names);
         fputs("</p>\n", out);
     }
     free(names);
@@ -273,7 +281,7 @@ static void write_table(FILE *out, const dcnn_report_table *table) {
     fputs("</tr></thead><tbody>\n", out);
     for (int i = 0; i < table->row_count; i++) {
         fputs("<tr><th scope=\"row\">", out);
-        write_text(out, table->rows[i]);
+        dcnn_page_write(out, table->rows[i]);
         fputs("</th>", out);
         for (int j = 0; j < table->column_count; j++) {
             const double value = table->values[i * table->column_count + j];
@@ -298,7 +306,7 @@ static void write_layers(FILE *out, const dcnn_net *net) {
         int64_t count = 0;
         for (int j = 0; j < node->param_count; j++) count += (int64_t)node->params[j].count;
         fputs("<tr><th scope=\"row\">", out);
-        write_text(out, node->name);
+        dcnn_page_write(out, node->name);
         fprintf(out, "</th><td>%s</td><td>%s</td><td class=\"n\">%s</td><td class=\"n\">%.1f %%</td></tr>\n",
                 node->layer->class_name, dcnn_shape_text(node->shape, shape), dcnn_text_integer(count, weights),
                 all > 0 ? 100.0 * (double)dcnn_net_multiply_adds(net, i) / (double)all : 0.0);
@@ -419,7 +427,9 @@ char *dcnn_page_text(const dcnn_view *view, int count, const dcnn_drawn *drawn) 
     write_head(out, view);
     write_section(out, "Learning", count, drawn);
     write_section(out, "Classes", count, drawn);
+    if (view->data->split) dcnn_page_confusions(out, view);
     if (view->data->split) write_classification(out, view);
+    dcnn_page_distribution(out, view);
     if (view->data->scores) write_table(out, view->data->scores);
     write_section(out, "Images", count, drawn);
     write_section(out, "Network", count, drawn);

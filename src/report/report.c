@@ -11,6 +11,7 @@
 #include "report/events.h"
 #include "report/figures/figures.h"
 #include "report/page.h"
+#include "report/page_pieces.h"
 #include "io/run_files.h"
 
 static dcnn_status draw(const dcnn_figure *figure, const dcnn_view *view, dcnn_drawn *drawn) {
@@ -64,6 +65,38 @@ static dcnn_status write_figures(const char *folder, int64_t step, int count, co
     return status;
 }
 
+static json_t *matrix_json(const dcnn_report_data *data) {
+    const int classes = data->dataset->class_count;
+    json_t *rows = json_array();
+    for (int i = 0; i < classes; i++) {
+        json_t *row = json_array();
+        for (int j = 0; j < classes; j++)
+            json_array_append_new(row, json_integer((json_int_t)data->confusion[(int64_t)i * classes + j]));
+        json_array_append_new(rows, row);
+    }
+    return rows;
+}
+
+/* What the page says of the model on its split, for programs. */
+static dcnn_status write_evaluation(const char *folder, const dcnn_view *view) {
+    enum { TOP = 5 };
+    const dcnn_report_data *data = view->data;
+    const dcnn_classification *all = &view->classification;
+    if (data->split == NULL) return DCNN_OK;
+    json_t *json = json_pack(
+        "{s:s, s:s, s:s, s:I, s:I, s:f, s:f, s:I, s:f, s:o, s:o}", "model", data->model_path, "data",
+        data->dataset->path, "split", data->split->name, "count", (json_int_t)all->count, "correct",
+        (json_int_t)all->correct, "accuracy", all->accuracy, "loss", data->loss, "top_5_correct",
+        (json_int_t)dcnn_top_hits(data, TOP), "calibration_error", view->calibration.ece, "report",
+        dcnn_classification_json(all, (const char *const *)data->dataset->class_names), "confusion", matrix_json(data));
+    char *text = json ? json_dumps(json, JSON_INDENT(1) | JSON_REAL_PRECISION(15)) : NULL;
+    dcnn_status status = text ? write_file(folder, "evaluation", "json", text, strlen(text))
+                              : DCNN_FAIL(DCNN_FAILURE, "out of memory: the report's figures");
+    free(text);
+    json_decref(json);
+    return status;
+}
+
 static dcnn_status write_all(const char *folder, const dcnn_view *view, const dcnn_drawn *drawn) {
     char *figures = NULL;
     if (asprintf(&figures, "%s/" DCNN_RUN_FIGURES, folder) < 0) return DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
@@ -71,6 +104,7 @@ static dcnn_status write_all(const char *folder, const dcnn_view *view, const dc
     if (status == DCNN_OK) status = write_figures(figures, view->data->model->progress.epoch, dcnn_figure_count, drawn);
     free(figures);
     DCNN_TRY(status);
+    DCNN_TRY(write_evaluation(folder, view));
     char *page = dcnn_page_text(view, dcnn_figure_count, drawn);
     status = page ? write_file(folder, "report", "html", page, strlen(page))
                   : DCNN_FAIL(DCNN_FAILURE, "out of memory: the report's page");

@@ -26,6 +26,7 @@ typedef struct dcnn_report_table {
 typedef struct dcnn_report_data {
     const char *name;             /**< what the page is called */
     const char *history;          /**< metrics.jsonl; "" if there is none */
+    const char *steps;            /**< steps.jsonl, or NULL */
     const json_t *record;         /**< run.json, or NULL */
     const char *model_path;       /**< the model that was evaluated */
     const dcnn_checkpoint *model; /**< … and its contents */

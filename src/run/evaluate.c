@@ -4,9 +4,11 @@
 
 #include "base/log.h"
 #include "guard/watchdog.h"
+#include "nn/nets/ensemble.h"
 #include "run/data/feeds.h"
 #include "run/run.h"
 #include "run/data/task.h"
+#include "run/data/views.h"
 
 /* Are the data set's numbers what the model is measured by? */
 static bool takes_values(const dcnn_net *net, const dcnn_dataset *d) {
@@ -76,7 +78,8 @@ dcnn_status dcnn_evaluate(dcnn_comm *comm, const dcnn_checkpoint *checkpoint, co
         status = dcnn_evaluator_create(comm, pool, kernels, checkpoint->net, DCNN_GRAIN, true, 0, &evaluator);
     DCNN_TRY_DONE(dcnn_comm_agree(comm, status));
     const int64_t count = samples->split ? samples->split->count : loader.count;
-    const dcnn_rows_feed feed = {&loader, kernels, samples->split ? samples->split->rows : NULL, count};
+    const int64_t *rows = samples->split ? samples->split->rows : NULL;
+    const dcnn_rows_feed feed = {.loader = &loader, .kernels = kernels, .rows = rows, .count = count};
     const bool values = !samples->unlabelled && takes_values(checkpoint->net, samples->dataset);
     const dcnn_evaluation_options options = {.unlabelled = samples->unlabelled || (loader.labels == NULL && !values),
                                              .values = values,
@@ -84,7 +87,11 @@ dcnn_status dcnn_evaluate(dcnn_comm *comm, const dcnn_checkpoint *checkpoint, co
                                              .on_grain = dcnn_watchdog_progress,
                                              .on_progress = dcnn_comm_rank(comm) == 0 ? samples->on_progress : NULL,
                                              .context = samples->context};
-    status = dcnn_evaluator_run(evaluator, count, dcnn_feed_of_rows(&feed), &options, evaluation);
+    const dcnn_views views = {comm, pool, kernels, checkpoint, &loader, rows, count, samples->views, &options};
+    if (samples->views > 1 || dcnn_ensemble_count(checkpoint->net) > 1)
+        status = dcnn_views_run(&views, evaluation);
+    else
+        status = dcnn_evaluator_run(evaluator, count, dcnn_feed_of_rows(&feed), &options, evaluation);
 done:
     dcnn_evaluator_free(evaluator);
     dcnn_thread_pool_free(pool);

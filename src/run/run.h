@@ -86,6 +86,7 @@ typedef struct dcnn_train_options {
     int64_t patience; /**< epochs without a better one until the run ends, or, by the cosine schedule, until the rate
                            begins to fall to 0 (stopping.h); 0: it does not end early */
     dcnn_monitor monitor;     /**< what makes an epoch better, and best.h5 */
+    double label_smoothing;   /**< of the cross-entropy; 0: the model's own */
     bool exact_statistics;    /**< BatchNormalization's are made anew at each epoch's end (judged.h) */
     double bn_momentum;       /**< of BatchNormalization's moving averages; 0: the model's own */
     int64_t checkpoint_every; /**< steps; 0: only at each epoch's end */
@@ -114,9 +115,12 @@ typedef struct dcnn_train_options {
 
 /** What a training run came to. */
 typedef struct dcnn_train_result {
-    int64_t epochs, steps;                    /**< done in all */
-    int64_t best_epoch;                       /**< of best.h5 */
-    bool stopped_early;                       /**< for want of patience */
+    int64_t epochs, steps;            /**< done in all */
+    int64_t best_epoch;               /**< of best.h5 */
+    bool stopped_early;               /**< for want of patience */
+    int64_t best_correct, best_count; /**< of the best epoch, by what makes an epoch better */
+    double best_loss;
+    bool best_validates;                      /**< … which is validation, not training */
     int64_t test_correct, test_count;         /**< of best.h5 on the split `test`; 0 of 0 if there is none */
     int64_t official_correct, official_count; /**< likewise on `official-test` */
     bool numbers;                             /**< it gives numbers: errors instead of hits */
@@ -143,6 +147,7 @@ typedef struct dcnn_samples {
     const dcnn_split *split;     /**< rows of it */
     int64_t cache_bytes;         /**< of a node's memory for its images; 0: as loader.h says */
     const dcnn_images *images;   /**< on rank 0, if dataset is NULL */
+    int views;                   /**< of each image, whose predictions are averaged (views.h); 0 counts as 1 */
     bool unlabelled;             /**< predictions alone are wanted: labels and targets are not looked at */
     dcnn_input_given input;      /**< what the user says of the model's input */
     /** Called on rank 0 now and then: so many of all `count` samples are done if every thread of every rank is as far

@@ -245,6 +245,7 @@ static dcnn_status remove_run(const char *folder) {
     DCNN_TRY(remove_files(folder, DCNN_RUN_CHECKPOINTS, steps_only));
     for (int i = 0; i < OWN_FILES; i++) DCNN_TRY(remove_file(folder, own_files[i]));
     DCNN_TRY(remove_file(folder, DCNN_RUN_PAGE));
+    DCNN_TRY(remove_file(folder, DCNN_RUN_EVALUATION));
     DCNN_TRY(remove_file(folder, DCNN_RUN_EVENTS));
     DCNN_TRY(remove_files(folder, DCNN_RUN_FIGURES, figures_only));
     return remove_file(folder, REMOVED);

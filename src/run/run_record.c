@@ -165,6 +165,8 @@ dcnn_status dcnn_run_result_write(const char *folder, const dcnn_train_result *r
                              DCNN_RUN_FORMAT, "epochs", (json_int_t)r->epochs, "steps", (json_int_t)r->steps,
                              "best_epoch", (json_int_t)r->best_epoch, "elapsed_s", r->elapsed_s, "images_per_s",
                              r->images_per_s, "weights_hash", json_sprintf("%016" PRIx64, r->weights_hash));
+    if (json && r->best_validates && r->best_count > 0 && !r->numbers)
+        json_object_set_new(json, "validation", split_json(r->best_correct, r->best_count));
     if (json && r->test_count > 0)
         json_object_set_new(json, "test",
                             r->numbers ? numbers_json(r->test_loss, r->test_absolute, r->test_count)

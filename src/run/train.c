@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "nn/nets/receptive.h"
 #include "run/catch_up.h"
 #include "run/elastic.h"
 #include "run/judged.h"
@@ -316,6 +317,15 @@ static dcnn_status test_best(dcnn_trainer *t, dcnn_train_result *result) {
     return status;
 }
 
+static void note_best(const dcnn_trainer *t, dcnn_train_result *result) {
+    const dcnn_split *split = dcnn_dataset_split(&t->data.set, "validation");
+    const bool validates = dcnn_monitor_validates(t->options->monitor);
+    result->best_correct = t->state.progress.best_correct;
+    result->best_loss = t->state.progress.best_loss;
+    result->best_count = !validates ? t->data.sampler.count : split ? split->count : 0;
+    result->best_validates = validates;
+}
+
 /* 507274 -> "507,274", for people. */
 static const char *grouped(int64_t value, char text[32]) {
     char digits[24];
@@ -360,6 +370,18 @@ static void tell_frozen(const dcnn_net *net, const dcnn_plan *plan) {
               layers, net->nodes[first].name, dcnn_plan_backward_count(plan), dcnn_plan_op_count(plan));
 }
 
+/* What lies outside cannot matter, however it is trained. */
+static void warn_of_unread(const dcnn_net *net) {
+    dcnn_receptive r;
+    if (dcnn_net_receptive(net, &r) != DCNN_OK || dcnn_receptive_part(&r) >= dcnn_receptive_little) return;
+    dcnn_warn(
+        "the network reads %dx%d of the images' %dx%d pixels (%.0f %%: rows %d to %d, columns %d to %d), and what "
+        "lies outside cannot count: padding \"same\", or a wider window in its last pooling, reads more "
+        "(--recipe best)",
+        r.bottom - r.top, r.right - r.left, r.h, r.w, 100.0 * dcnn_receptive_part(&r), r.top, r.bottom - 1, r.left,
+        r.right - 1);
+}
+
 /* Moving averages that will not have arrived when the run ends: validation is then far worse than training. Those of
  * a model with weights have. */
 static void warn_of_averages(const dcnn_trainer *t) {
@@ -397,6 +419,7 @@ dcnn_status dcnn_train(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoi
     DCNN_TRY_DONE(dcnn_comm_agree(comm, dcnn_comm_rank(comm) == 0 ? write_record(t) : DCNN_OK));
     tell_model(t->state.net, dcnn_comm_isa(comm));
     tell_frozen(t->state.net, dcnn_engine_plan(t->engine));
+    if (t->state.progress.step == 0) warn_of_unread(t->state.net);
     if (options->exact_statistics && t->state.net->loss_stage == 0)
         dcnn_info("norm  no layer has statistics of batches: there is nothing for --exact-statistics to make anew");
     if (t->state.progress.step == 0 && !dcnn_has_weights(options->model)) warn_of_averages(t);
@@ -416,6 +439,7 @@ dcnn_status dcnn_train(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoi
     result->stopped_early = result->epochs < options->epochs;
     result->steps = t->state.progress.step;
     result->best_epoch = t->state.progress.best_epoch;
+    note_best(t, result);
     result->images_per_s = t->pace.train_s > 0 ? (double)t->pace.trained / t->pace.train_s : 0.0;
     result->elapsed_s = dcnn_now_s() - t->pace.started_s;
     result->weights_hash = dcnn_weights_hash(t->state.net);

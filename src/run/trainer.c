@@ -59,9 +59,20 @@ static dcnn_status choose_input(dcnn_trainer *t, const dcnn_checkpoint *from) {
     return DCNN_OK;
 }
 
+static dcnn_status smooth_labels(dcnn_trainer *t) {
+    dcnn_loss loss = t->state.net->loss;
+    if (t->options->label_smoothing == 0.0) return DCNN_OK;
+    if (dcnn_loss_is_regression(loss.kind))
+        return DCNN_FAIL(DCNN_USAGE, "--label-smoothing is for classes, but the model's loss is %s: leave it out",
+                         dcnn_loss_name(loss.kind));
+    loss.smoothing = t->options->label_smoothing;
+    return dcnn_net_set_loss(t->state.net, &loss);
+}
+
 static dcnn_status take_state(dcnn_trainer *t, const dcnn_checkpoint *from) {
     dcnn_progress *progress = &t->state.progress;
     DCNN_TRY(dcnn_net_set_rates(t->state.net, t->options->rates));
+    DCNN_TRY(smooth_labels(t));
     DCNN_TRY(check_fit(t));
     if (from) {
         if (!from->resumable)
@@ -319,7 +330,8 @@ dcnn_status dcnn_trainer_step(dcnn_trainer *t, bool *stop) {
 }
 
 dcnn_status dcnn_trainer_evaluate(dcnn_trainer *t, const int64_t *rows, int64_t count, dcnn_evaluation *evaluation) {
-    const dcnn_rows_feed feed = {&t->data.loader, dcnn_engine_kernels(t->engine), rows, count};
+    const dcnn_rows_feed feed = {
+        .loader = &t->data.loader, .kernels = dcnn_engine_kernels(t->engine), .rows = rows, .count = count};
     const dcnn_evaluation_options options = {.values = t->task.values, .on_grain = dcnn_watchdog_progress};
     return dcnn_evaluator_run(t->evaluator, count, dcnn_feed_of_rows(&feed), &options, evaluation);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* cmd_evaluate.c — dcnn evaluate CHECKPOINT [DATA.h5] */
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -15,6 +16,23 @@ typedef struct result {
     const char *const *names;   /* of the classes */
     const char *const *outputs; /* of labels and numbers */
 } result;
+
+static int64_t disagreed_on(const dcnn_evaluation *e) {
+    int64_t count = 0;
+    for (int64_t i = 0; e->disagreement && i < e->count; i++) count += e->disagreement[i] > 0.0f;
+    return count;
+}
+
+/* Of an ensemble, or of several views of each image. */
+static void print_votes(const dcnn_evaluation *e) {
+    char text[96];
+    dcnn_number number, of;
+    if (e->voters < 2) return;
+    printf("vote      %s: the class that most of %d predictions name\n",
+           dcnn_accuracy_text(e->vote_correct, e->count, text), e->voters);
+    printf("disagree  on %s of %s images (the accuracy is that of the mean probabilities)\n",
+           dcnn_number_text(disagreed_on(e), &number), dcnn_number_text(e->count, &of));
+}
 
 /* One line a metric, under the loss. */
 static void print_metrics(const result *r) {
@@ -50,6 +68,7 @@ static dcnn_status print_text(const result *r, const dcnn_classification *scores
     dcnn_status status = DCNN_OK;
     if (report && matrix && absent) {
         print_metrics(r);
+        print_votes(e);
         printf("\n%s", report);
         if (scores->absent_count > 0)
             printf("not listed, because no sample has these classes and none was predicted as one: %s\n", absent);
@@ -92,6 +111,10 @@ static dcnn_status print_json(const result *r, const dcnn_classification *scores
     if (e->label_count > 0) json_object_set_new(json, "labels", dcnn_label_json(e, r->outputs));
     if (e->number_count > 0) json_object_set_new(json, "mae", json_real(e->absolute));
     if (e->number_count > 0) json_object_set_new(json, "numbers", dcnn_number_json(e, r->outputs));
+    if (json && e->voters > 1)
+        json_object_set_new(json, "vote",
+                            json_pack("{s:i, s:I, s:I}", "voters", e->voters, "correct", (json_int_t)e->vote_correct,
+                                      "disagreed_on", (json_int_t)disagreed_on(e)));
     return dcnn_json_print(json);
 }
 
@@ -133,6 +156,7 @@ dcnn_status dcnn_cmd_evaluate(dcnn_cli *cli) {
                                   .split = split,
                                   .input = {o->train.input.mean, o->train.input.std, o->train.input.scale},
                                   .cache_bytes = o->train.cache_bytes,
+                                  .views = (int)o->views,
                                   .on_progress = dcnn_bar_count,
                                   .context = "evaluating"};
     if (cli->speaks) dcnn_bar_begin(o->quiet, 0.5);

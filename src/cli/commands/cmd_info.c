@@ -11,7 +11,9 @@
 #include "io/kind.h"
 #include "io/hdf5/hdf5_file.h"
 #include "io/input.h"
+#include "nn/nets/ensemble.h"
 #include "nn/layer.h"
+#include "nn/nets/receptive.h"
 
 /* --- data sets -------------------------------------------------------------------------------------------------- */
 
@@ -134,6 +136,17 @@ static void count_weights(const dcnn_net *net, int node, int64_t *trainable, int
     }
 }
 
+/* Which pixels of an image count. */
+static void print_receptive(const dcnn_net *net) {
+    dcnn_receptive r;
+    if (dcnn_net_receptive(net, &r) != DCNN_OK || r.h == 0) return;
+    printf("reads          %dx%d of %dx%d pixels (%.0f %%)", r.bottom - r.top, r.right - r.left, r.h, r.w,
+           100.0 * dcnn_receptive_part(&r));
+    if (dcnn_receptive_part(&r) < 1.0)
+        printf(": rows %d to %d, columns %d to %d", r.top, r.bottom - 1, r.left, r.right - 1);
+    putchar('\n');
+}
+
 static void print_layers(const dcnn_net *net) {
     const int64_t work = dcnn_net_multiply_adds(net, -1);
     int64_t trainable = 0, others = 0;
@@ -159,6 +172,15 @@ static void print_layers(const dcnn_net *net) {
     printf(" (%s trainable)\n", dcnn_number_text(trainable, &number));
     printf("multiply-adds  %s an image, forward%s\n", dcnn_number_text(work, &total),
            dcnn_net_has_bf16(net) ? "; products of bf16 (mixed_bfloat16)" : "");
+    print_receptive(net);
+    if (dcnn_ensemble_count(net) > 1) printf("ensemble       of %d members\n", dcnn_ensemble_count(net));
+}
+
+static json_t *receptive_json(const dcnn_net *net) {
+    dcnn_receptive r;
+    if (dcnn_net_receptive(net, &r) != DCNN_OK || r.h == 0) return json_null();
+    return json_pack("{s:I, s:f, s:[i,i], s:[i,i]}", "pixels", (json_int_t)r.pixels, "part", dcnn_receptive_part(&r),
+                     "rows", r.top, r.bottom, "columns", r.left, r.right);
 }
 
 static json_t *layers_json(const dcnn_net *net) {
@@ -181,10 +203,11 @@ static json_t *layers_json(const dcnn_net *net) {
 static json_t *net_json(const char *kind, const char *path, const dcnn_net *net) {
     int64_t trainable = 0, others = 0;
     for (int i = 0; i < net->node_count; i++) count_weights(net, i, &trainable, &others);
-    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:I, s:I, s:I}", "kind", kind, "file", path, "name", net->name,
-                     "precision", dcnn_net_has_bf16(net) ? "bf16" : "fp32", "layers", layers_json(net),
+    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:o, s:i}", "kind", kind, "file", path, "name",
+                     net->name, "precision", dcnn_net_has_bf16(net) ? "bf16" : "fp32", "layers", layers_json(net),
                      "trainable_params", (json_int_t)trainable, "other_params", (json_int_t)others, "multiply_adds",
-                     (json_int_t)dcnn_net_multiply_adds(net, -1));
+                     (json_int_t)dcnn_net_multiply_adds(net, -1), "reads", receptive_json(net), "members",
+                     dcnn_ensemble_count(net));
 }
 
 static dcnn_status tell_description(const char *path, bool json) {

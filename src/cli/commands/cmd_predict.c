@@ -20,13 +20,14 @@ typedef struct batch {
     char **ids;          /* [count] and their names there, or NULL */
     int64_t count;
     float *probabilities; /* [count, classes] */
+    float *disagreement;  /* [count], or NULL */
 } batch;
 
 /* All that is to be told. */
 typedef struct table {
     FILE *to;
     bool kaggle;
-    bool has_files, has_ids;
+    bool has_files, has_ids, has_votes;
     int columns;              /* of a prediction */
     bool numbers, labels;     /* it is such, else the probabilities of classes */
     const char *const *names; /* of the columns, or NULL */
@@ -64,7 +65,7 @@ static void put_header(const table *out) {
         } else {
             fprintf(out->to, ",%s%d", out->numbers ? "y" : "p", i);
         }
-    fputc('\n', out->to);
+    fputs(out->has_votes ? ",disagreement\n" : "\n", out->to);
 }
 
 static void put_name(const table *out, int column) {
@@ -108,6 +109,7 @@ static void put_row(table *out, const batch *of, int64_t i) {
         put_answer(out, row);
     }
     for (int j = 0; !out->kaggle && j < out->columns; j++) fprintf(out->to, ",%.9g", (double)row[j]);
+    if (!out->kaggle && out->has_votes) fprintf(out->to, ",%.4g", of->disagreement ? (double)of->disagreement[i] : 0.0);
     fputc('\n', out->to);
 }
 
@@ -183,10 +185,18 @@ static dcnn_status name_images(const dcnn_dataset *dataset, const dcnn_split *sp
     return status;
 }
 
+/* Of an ensemble, or of several views: which images their predictions disagree on. */
+static void take_votes(dcnn_evaluation *evaluation, table *out, batch *mine) {
+    mine->disagreement = evaluation->disagreement;
+    evaluation->disagreement = NULL;
+    out->has_votes = out->has_votes || evaluation->voters > 1;
+}
+
 static void free_batch(batch *of) {
     for (int64_t i = 0; of->ids && i < of->count; i++) free(of->ids[i]);
     free(of->ids);
     free(of->probabilities);
+    free(of->disagreement);
     dcnn_gathered_free(&of->from);
 }
 
@@ -210,6 +220,7 @@ static dcnn_status predict_dataset(const dcnn_cli *cli, const dcnn_checkpoint *c
                                   .unlabelled = true,
                                   .input = {o->train.input.mean, o->train.input.std, o->train.input.scale},
                                   .cache_bytes = o->train.cache_bytes,
+                                  .views = (int)cli->options->views,
                                   .on_progress = dcnn_bar_count,
                                   .context = "predicting"};
     DCNN_TRY_DONE(dcnn_evaluate(cli->comm, checkpoint, &samples, (int)o->train.threads, true, &evaluation));
@@ -217,6 +228,7 @@ static dcnn_status predict_dataset(const dcnn_cli *cli, const dcnn_checkpoint *c
     mine->dataset = path;
     mine->count = evaluation.count;
     mine->probabilities = evaluation.probabilities;
+    take_votes(&evaluation, out, mine);
     evaluation.probabilities = NULL;
     out->count += mine->count;
     status = dcnn_comm_agree(cli->comm, cli->speaks ? name_images(&dataset, split, out, mine) : DCNN_OK);
@@ -239,6 +251,7 @@ static dcnn_status predict_gathered(const dcnn_cli *cli, const dcnn_checkpoint *
     const dcnn_samples samples = {
         .images = cli->speaks ? &images : NULL,
         .input = {cli->options->train.input.mean, cli->options->train.input.std, cli->options->train.input.scale},
+        .views = (int)cli->options->views,
         .on_progress = dcnn_bar_count,
         .context = "predicting"};
     DCNN_TRY(dcnn_evaluate(cli->comm, checkpoint, &samples, (int)cli->options->train.threads, true, &evaluation));
@@ -249,6 +262,7 @@ static dcnn_status predict_gathered(const dcnn_cli *cli, const dcnn_checkpoint *
         out->count += images.count;
         mine->count = images.count;
         mine->probabilities = evaluation.probabilities;
+        take_votes(&evaluation, out, mine);
         evaluation.probabilities = NULL;
         mine->from = *gathered;
         *gathered = (dcnn_gathered){0};

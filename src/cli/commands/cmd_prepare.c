@@ -78,6 +78,22 @@ static dcnn_status fill_options(dcnn_options *o, dcnn_prepare_options *prepare) 
     return check_splits(o);
 }
 
+/* --official: nothing is cut off the training images, unless a fraction is asked for. */
+static dcnn_status keep_official(dcnn_options *o) {
+    if (!o->official) return DCNN_OK;
+    if (dcnn_option_given(DCNN_COMMAND_PREPARE, "test-split", o))
+        return DCNN_FAIL(DCNN_USAGE, "--official tests on the source's own test images: leave out --test-split");
+    o->test_split = 0.0;
+    if (!dcnn_option_given(DCNN_COMMAND_PREPARE, "validation-split", o)) o->validation_split = 0.0;
+    return DCNN_OK;
+}
+
+static dcnn_status check_official(const dcnn_options *o, const dcnn_dataset *made) {
+    if (dcnn_dataset_split(made, "official-test") || dcnn_dataset_split(made, "test")) return DCNN_OK;
+    remove(o->output);
+    return DCNN_FAIL(DCNN_BAD_INPUT, "--official: the source has no test images of its own; name some with --test");
+}
+
 /* Where the data set will have room there is some for what memory should not hold. */
 static const char *find_aside(const char *output, bool straight, char aside[4096]) {
     const char *slash = strrchr(output, '/'), *temporary = getenv("TMPDIR");
@@ -103,6 +119,7 @@ static dcnn_status prepare(dcnn_cli *cli, const dcnn_helpers *helpers) {
     if (!straight && !o->force && stat(o->output, &info) == 0)
         return DCNN_FAIL(DCNN_USAGE, "%s already exists: name another file, or replace it with --force", o->output);
     dcnn_prepare_options how;
+    DCNN_TRY(keep_official(o));
     DCNN_TRY(fill_options(o, &how));
     how.read.aside = find_aside(o->output, straight, aside);
     how.helpers = helpers;
@@ -120,8 +137,10 @@ static dcnn_status prepare(dcnn_cli *cli, const dcnn_helpers *helpers) {
     char text[512];
     DCNN_TRY(dcnn_dataset_open(o->output, &made));
     dcnn_dataset_text(&made, text);
+    dcnn_status status = o->official ? check_official(o, &made) : DCNN_OK;
     dcnn_dataset_free(&made);
     dcnn_bar_end();
+    if (status != DCNN_OK) return status;
     printf("%s: %s\n", o->output, text);
     return DCNN_OK;
 }

@@ -19,7 +19,7 @@
 
 /* What rank 0 holds besides the model and the data set's description. */
 typedef struct sources {
-    char *history;
+    char *history, *steps;
     json_t *record;
     dcnn_pixels_view view;
     dcnn_augmented augmented;
@@ -44,6 +44,16 @@ static dcnn_status read_record(const char *folder, json_t **record) {
     return DCNN_FAIL(DCNN_BAD_INPUT, "%s/" DCNN_RUN_RECORD ": cannot open: %s", folder, strerror(ENOENT));
 }
 
+/* A file of the run, or NULL if it has none of that name, or an empty one. */
+static dcnn_status read_if_there(const char *folder, const char *name, char **text) {
+    struct stat about;
+    char *path = dcnn_path_join(folder, name);
+    const bool there = path == NULL || (stat(path, &about) == 0 && about.st_size > 0);
+    *text = NULL;
+    free(path);
+    return there ? read_text(folder, name, text) : DCNN_OK;
+}
+
 static dcnn_status read_samples(sources *s, dcnn_report_data *data) {
     const dcnn_dataset *d = data->dataset;
     s->labels = d->has_labels ? malloc((size_t)d->count * sizeof *s->labels) : NULL;
@@ -59,14 +69,17 @@ static dcnn_status draw(const dcnn_cli *cli, const char *folder, dcnn_report_dat
     sources s = {0};
     dcnn_status status;
     DCNN_TRY_DONE(read_record(folder, &s.record));
-    DCNN_TRY_DONE(read_text(folder, DCNN_RUN_METRICS, &s.history));
+    DCNN_TRY_DONE(read_if_there(folder, DCNN_RUN_METRICS, &s.history)); /* an ensemble has none */
+    DCNN_TRY_DONE(read_if_there(folder, DCNN_RUN_STEPS, &s.steps));
     DCNN_TRY_DONE(read_samples(&s, data));
     DCNN_TRY_DONE(dcnn_augmented_make(dcnn_kernels_of(dcnn_comm_isa(cli->comm)), data, &s.augmented));
-    data->history = s.history;
+    data->history = s.history ? s.history : "";
+    data->steps = s.steps;
     data->record = s.record;
     status = dcnn_report_write(folder, data);
 done:
     free(s.history);
+    free(s.steps);
     json_decref(s.record);
     dcnn_pixels_view_close(&s.view);
     free(s.labels);
@@ -163,16 +176,6 @@ dcnn_status dcnn_run_report(const dcnn_cli *cli, const char *folder, const char 
     if (status == DCNN_OK) status = report_model(cli, folder, model, data, split);
     free(model);
     return status;
-}
-
-/* A file of the run, or NULL if it has none of that name, or an empty one. */
-static dcnn_status read_if_there(const char *folder, const char *name, char **text) {
-    struct stat about;
-    char *path = dcnn_path_join(folder, name);
-    const bool there = path == NULL || (stat(path, &about) == 0 && about.st_size > 0);
-    *text = NULL;
-    free(path);
-    return there ? read_text(folder, name, text) : DCNN_OK;
 }
 
 dcnn_status dcnn_run_events(const char *folder) {

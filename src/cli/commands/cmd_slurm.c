@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "cli/commands/train_settings.h"
+#include "cli/settings/train_settings.h"
 #include "cli/cli.h"
 #include "cli/jobs.h"
 

@@ -6,11 +6,14 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "cli/commands/train_settings.h"
+#include "cli/runs/ensemble.h"
+#include "cli/runs/side.h"
+#include "cli/settings/recipes.h"
+#include "cli/settings/train_settings.h"
 #include "cli/cli.h"
 #include "io/kind.h"
 #include "cli/progress.h"
-#include "cli/commands/data_settings.h"
+#include "cli/settings/data_settings.h"
 #include "guard/run_lock.h"
 #include "guard/signals.h"
 #include "guard/watchdog.h"
@@ -111,6 +114,8 @@ static void tell_start(const dcnn_cli *cli, const dcnn_run *run, const dcnn_chec
         dcnn_info("run   %s, going on from %s (step %" PRId64 ")", run->folder, run->checkpoint, from->progress.step);
     else
         dcnn_info("run   %s", run->folder);
+    char recipe[640];
+    if (dcnn_recipe_text(cli->options, recipe)) dcnn_info("recipe %s", recipe);
     dcnn_info("step  %s", dcnn_train_settings_text(cli->options, text));
     if (cli->options->train.augment && dataset && dcnn_data_settings_text(facts, cli->options, text)[0])
         dcnn_info("vary  %s", text);
@@ -268,11 +273,11 @@ static dcnn_status suit_and_tell(dcnn_cli *cli, const dcnn_run *run, const dcnn_
     return status;
 }
 
-static dcnn_status train(dcnn_cli *cli, dcnn_run *run, const dcnn_checkpoint *from) {
-    DCNN_TRY(suit_and_tell(cli, run, from));
+/* The training itself, once it is known what is to be done. `alone`: nothing else runs in this job. */
+static dcnn_status run_training(dcnn_cli *cli, dcnn_run *run, const dcnn_checkpoint *from, bool alone,
+                                dcnn_train_result *result) {
     json_t *record = dcnn_options_record(DCNN_COMMAND_TRAIN, cli->options);
     dcnn_train_options options = train_options(cli->options);
-    dcnn_train_result result;
     narrator told = {cli, run};
     options.record = record;
     options.command = cli->command;
@@ -280,15 +285,35 @@ static dcnn_status train(dcnn_cli *cli, dcnn_run *run, const dcnn_checkpoint *fr
     dcnn_status status = record ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: the record of options");
     DCNN_TRY_DONE(dcnn_comm_agree(cli->comm, status));
     if (options.elastic) DCNN_TRY_DONE(dcnn_comm_agree(cli->comm, dcnn_comm_make_elastic(cli->comm)));
-    if (cli->speaks) dcnn_bar_begin(cli->options->quiet, 0.0);
-    dcnn_comm_call(cli->job, DCNN_CALL_WATCH);
-    DCNN_TRY_DONE(dcnn_cli_watch(cli, run->folder));
-    DCNN_TRY_DONE(dcnn_train(cli->comm, run, from, &options, &result));
+    if (cli->speaks && alone) dcnn_bar_begin(cli->options->quiet, 0.0);
+    if (alone) dcnn_comm_call(cli->job, DCNN_CALL_WATCH);
+    if (alone) DCNN_TRY_DONE(dcnn_cli_watch(cli, run->folder));
+    status = dcnn_train(cli->comm, run, from, &options, result);
+done:
+    json_decref(record);
+    return status;
+}
+
+static dcnn_status train(dcnn_cli *cli, dcnn_run *run, const dcnn_checkpoint *from) {
+    dcnn_train_result result;
+    DCNN_TRY(suit_and_tell(cli, run, from));
+    DCNN_TRY(run_training(cli, run, from, true, &result));
     dcnn_bar_end();
     if (cli->speaks) print_result(run, &result);
     draw_report(cli, run);
-done:
-    json_decref(record);
+    return DCNN_OK;
+}
+
+dcnn_status dcnn_train_quietly(dcnn_cli *part, const char *data, const char *folder, dcnn_train_result *result) {
+    dcnn_run run;
+    dcnn_checkpoint from = {0};
+    const bool anew = part->options->overwrite;
+    DCNN_TRY(dcnn_run_open(part->comm, data, folder, !anew, anew, &run));
+    dcnn_status status = run.checkpoint ? take_up(part, &run, &from) : DCNN_OK;
+    if (status == DCNN_OK) status = suit_and_tell(part, &run, run.checkpoint ? &from : NULL);
+    if (status == DCNN_OK) status = run_training(part, &run, run.checkpoint ? &from : NULL, false, result);
+    dcnn_checkpoint_free(&from);
+    dcnn_run_free(&run);
     return status;
 }
 
@@ -306,21 +331,39 @@ static dcnn_status check_prepared(const char *data) {
     return dcnn_kind_fail(data, kind, "a data set");
 }
 
+/* An ensemble's own folder has no checkpoint: its record says how it was started. The options point into *record. */
+static dcnn_status take_up_ensemble(dcnn_cli *cli, const dcnn_run *run, json_t **record) {
+    char *path = dcnn_path_join(run->folder, DCNN_RUN_RECORD);
+    *record = path ? json_load_file(path, 0, NULL) : NULL;
+    free(path);
+    if (json_integer_value(json_object_get(*record, "ensemble")) == 0) return DCNN_OK;
+    return dcnn_options_resume(DCNN_COMMAND_TRAIN, json_object_get(*record, "options"), cli->options);
+}
+
 static dcnn_status open_and_train(dcnn_cli *cli) {
     const dcnn_options *o = cli->options;
     dcnn_run run;
     dcnn_checkpoint from = {0};
+    json_t *record = NULL;
     if (!o->resume) DCNN_TRY(dcnn_train_settings_check(o)); /* else once the run's own options are known */
     const char *data = o->operand_count > 0 ? o->operands[0] : NULL;
     DCNN_TRY(dcnn_comm_agree(cli->comm, check_prepared(data)));
     DCNN_TRY(dcnn_run_open(cli->comm, data, o->run, o->resume, o->overwrite, &run));
     dcnn_status status = DCNN_OK;
     if (run.checkpoint) DCNN_TRY_DONE(take_up(cli, &run, &from));
+    if (o->resume && run.checkpoint == NULL)
+        DCNN_TRY_DONE(dcnn_comm_agree(cli->comm, take_up_ensemble(cli, &run, &record)));
     if (o->resume && run.checkpoint == NULL) DCNN_TRY_DONE(dcnn_train_settings_check(o));
+    if (o->ensemble > 0) {
+        DCNN_TRY_DONE(dcnn_train_ensemble(cli, &run));
+        draw_report(cli, &run);
+        goto done;
+    }
     status = train(cli, &run, run.checkpoint ? &from : NULL);
 done:
     dcnn_checkpoint_free(&from);
     dcnn_run_free(&run);
+    json_decref(record);
     return status;
 }
 
@@ -334,11 +377,14 @@ static dcnn_status read_weights(dcnn_options *o, char **weights) {
 dcnn_status dcnn_cmd_train(dcnn_cli *cli) {
     dcnn_options *o = cli->options;
     char *weights = NULL;
+    dcnn_recipe_words words;
     if (o->resume && o->overwrite)
         return DCNN_FAIL(DCNN_USAGE, "--resume goes on with a run, --overwrite removes it: give only one of them");
-    dcnn_train_settings_defaults(o);
-    dcnn_status status = dcnn_comm_agree(cli->comm, read_weights(o, &weights));
+    dcnn_status status = dcnn_comm_agree(cli->comm, dcnn_recipe_apply(o, &words));
+    if (status == DCNN_OK) dcnn_train_settings_defaults(o);
+    if (status == DCNN_OK) status = dcnn_comm_agree(cli->comm, read_weights(o, &weights));
     if (status == DCNN_OK) status = open_and_train(cli);
     free(weights);
+    dcnn_recipe_words_free(&words);
     return status;
 }

@@ -26,7 +26,8 @@ enum {
     NARROW_ELEMENTS = 16, /**< of a transformed tile of F(2x2,3x3) */
     WIDE_ELEMENTS = 49,   /**< of a transformed tile of F(5x5,3x3) */
     FIELD_WINDOWS = 5,    /**< pooling windows along two tiles of F(5x5,3x3) */
-    K_BLOCK = 512 / V,    /**< output channels of a block of taps: K_BLOCK * TAPS * V floats are 18 KiB, most of L1 */
+    K_BLOCK = 32, /**< output channels of a block of taps: of AVX-512 18 KiB, most of L1; alike for all, as dx is
+                       added up block by block */
 };
 
 /** What follows from a shape. */

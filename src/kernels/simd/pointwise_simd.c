@@ -121,17 +121,21 @@ ALWAYS_INLINE void wide_store(const wide_sum *sum, size_t lanes, double *to) {
     memcpy(to, all, lanes * sizeof(double));
 }
 
+/* In 16 lanes whatever the instruction set has: the order of a sum is part of a run's bits. */
 static double sum_squares(size_t count, const float *x) {
-    wide_sum sums = {0};
-    double lane_sums[SIMD_LANES], sum = 0;
-    for (size_t i = 0; i < count; i += SIMD_LANES) {
-        const simd_float value = simd_take(x + i, simd_lanes(count, i));
-        const simd_double low = simd_low_double(value), high = simd_high_double(value);
-        sums.low += low * low;
-        sums.high += high * high;
-    }
-    wide_store(&sums, SIMD_LANES, lane_sums);
-    for (int lane = 0; lane < SIMD_LANES; lane++) sum += lane_sums[lane];
+    enum { LANES = 16, PARTS = LANES / SIMD_LANES };
+    wide_sum sums[PARTS] = {0};
+    double lane_sums[LANES], sum = 0;
+    for (size_t i = 0; i < count; i += LANES)
+        for (size_t part = 0; part < PARTS && i + part * SIMD_LANES < count; part++) {
+            const size_t at = i + part * SIMD_LANES;
+            const simd_float value = simd_take(x + at, simd_lanes(count, at));
+            const simd_double low = simd_low_double(value), high = simd_high_double(value);
+            sums[part].low += low * low;
+            sums[part].high += high * high;
+        }
+    for (size_t part = 0; part < PARTS; part++) wide_store(&sums[part], SIMD_LANES, lane_sums + part * SIMD_LANES);
+    for (int lane = 0; lane < LANES; lane++) sum += lane_sums[lane];
     return sum;
 }
 

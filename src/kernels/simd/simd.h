@@ -122,6 +122,18 @@ static inline void simd_store_part(float *to, size_t count, simd_float value) {
 #endif
 }
 
+/** a * b + c with one rounding where the instruction set has it: for sums of products, where `a * b + c * d` leaves it
+ * to the compiler which of them is rounded, so that instruction sets may differ. */
+static inline simd_float simd_multiply_add(simd_float a, simd_float b, simd_float c) {
+#if defined(DCNN_ISA_avx512)
+    return (simd_float)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif defined(DCNN_ISA_avx2)
+    return (simd_float)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#else
+    return a * b + c;
+#endif
+}
+
 /** Lanes that a loop over `count` values has at `i`: `for (i = 0; i < count; i += SIMD_LANES)` with simd_take,
  * simd_put. */
 static inline size_t simd_lanes(size_t count, size_t i) {

@@ -238,6 +238,16 @@ static dcnn_status rescaling(dcnn_onnx_layer *l, const char **y) {
     return DCNN_OK;
 }
 
+/* x times gamma of each channel. */
+static dcnn_status layer_scale(dcnn_onnx_layer *l, const char **y) {
+    const float *gamma = dcnn_net_values(l->net, dcnn_net_param(l->net, l->node, 0));
+    double *scale = dcnn_onnx_alloc(l->graph, (size_t)l->in[0].c * sizeof *scale);
+    if (scale == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: an ONNX model");
+    for (int c = 0; c < l->in[0].c; c++) scale[c] = (double)gamma[c];
+    *y = dcnn_onnx_two(l->graph, "Mul", l->x[0], dcnn_onnx_spread(l, "gamma", scale));
+    return DCNN_OK;
+}
+
 static dcnn_status normalization(dcnn_onnx_layer *l, const char **y) {
     const dcnn_param *mean = dcnn_net_param(l->net, l->node, 0), *variance = dcnn_net_param(l->net, l->node, 1);
     double *scale = dcnn_onnx_alloc(l->graph, 2 * (size_t)l->in[0].c * sizeof *scale);
@@ -362,6 +372,16 @@ static dcnn_status merge(dcnn_onnx_layer *l, const char **y) {
     return DCNN_OK;
 }
 
+/* a + scale b. */
+static dcnn_status custom_scale(dcnn_onnx_layer *l, const char **y) {
+    double *scale = dcnn_onnx_alloc(l->graph, (size_t)l->in[1].c * sizeof *scale);
+    if (scale == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: an ONNX model");
+    for (int c = 0; c < l->in[1].c; c++) scale[c] = listed(l, "scale", c);
+    *y = dcnn_onnx_two(l->graph, "Add", l->x[0],
+                       dcnn_onnx_two(l->graph, "Mul", l->x[1], dcnn_onnx_spread(l, "scale", scale)));
+    return DCNN_OK;
+}
+
 static dcnn_status concatenate(dcnn_onnx_layer *l, const char **y) {
     static const int64_t place[4] = {0, 2, 3, 1};
     const int rank = l->in[0].rank, axis = number(l, "axis", -1);
@@ -409,6 +429,8 @@ static const struct {
     {&dcnn_layer_average, merge},
     {&dcnn_layer_maximum, merge},
     {&dcnn_layer_minimum, merge},
+    {&dcnn_layer_custom_scale, custom_scale},
+    {&dcnn_layer_layer_scale, layer_scale},
     {&dcnn_layer_concatenate, concatenate},
 };
 

@@ -2,14 +2,21 @@
 /* plan_run.c — running a plan: stage by stage, each grain through all its operations. */
 #include "nn/plan/plan_private.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/clock.h"
 
+/* The softmax of logarithms of probabilities is these probabilities: so a loss of logits does for an ensemble. */
+static void take_logarithms(size_t count, float *probabilities) {
+    for (size_t i = 0; i < count; i++) probabilities[i] = (float)log(fmax((double)probabilities[i], 1e-30));
+}
+
 static void run_loss(const dcnn_plan *plan, const dcnn_plan_step *s, int slot, int worker, const dcnn_grain *grain) {
-    const float *logits = dcnn_plan_memory_of(plan, &plan->values[plan->logits], slot, worker);
+    float *logits = dcnn_plan_memory_of(plan, &plan->values[plan->logits], slot, worker);
     float *y = dcnn_plan_memory_of(plan, &plan->probabilities, slot, worker);
     const dcnn_net *net = plan->net;
+    if (net->averages) take_logarithms((size_t)grain->n * (size_t)net->output_count, logits);
     if (grain->targets.labels == NULL && grain->targets.values == NULL) {
         dcnn_loss_outputs(&net->loss, plan->kernels, (size_t)grain->n, net->output_count, logits, y);
         return;

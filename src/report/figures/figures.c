@@ -10,6 +10,8 @@ const dcnn_figure dcnn_figure_table[] = {
     {"loss", "Learning", "Mean loss on the training and validation samples after each epoch.", dcnn_figure_loss},
     {"accuracy", "Learning", "Share of training and validation samples classified correctly in each epoch.",
      dcnn_figure_accuracy},
+    {"steps", "Learning", "Loss of the batches that were logged, and the learning rate they were trained with.",
+     dcnn_figure_steps},
     {"mean-absolute-error", "Learning",
      "Mean absolute error of the numbers predicted for training and validation samples in each epoch.",
      dcnn_figure_mae},
@@ -19,6 +21,9 @@ const dcnn_figure dcnn_figure_table[] = {
     {"class-accuracy", "Classes",
      "Share of each class' samples classified correctly; lines are 95 % confidence intervals (Wilson).",
      dcnn_figure_class_accuracy},
+    {"precision-recall", "Classes",
+     "Precision against recall of each class as the probability asked for falls; the legend has the areas.",
+     dcnn_figure_precision_recall},
     {"reliability", "Classes",
      "Accuracy of predictions by the probability the model gave them. A calibrated model follows the diagonal.",
      dcnn_figure_reliability},
@@ -65,6 +70,11 @@ dcnn_status dcnn_view_create(const dcnn_report_data *data, dcnn_view *view) {
         dcnn_error_prefix(DCNN_RUN_METRICS);
         return status;
     }
+    status = dcnn_curves_create(data->steps, &view->steps);
+    if (status != DCNN_OK) {
+        dcnn_error_prefix(DCNN_RUN_STEPS);
+        return status;
+    }
     if (data->split == NULL) return DCNN_OK;
     const size_t count = (size_t)data->split->count + 1;
     view->predicted = calloc(count, sizeof *view->predicted);
@@ -78,6 +88,7 @@ dcnn_status dcnn_view_create(const dcnn_report_data *data, dcnn_view *view) {
 
 void dcnn_view_free(dcnn_view *view) {
     dcnn_curves_free(&view->curves);
+    dcnn_curves_free(&view->steps);
     dcnn_classification_free(&view->classification);
     free(view->predicted);
     free(view->confidence);

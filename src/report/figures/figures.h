@@ -12,7 +12,7 @@
 /** The data of a report and what several figures derive from them. */
 typedef struct dcnn_view {
     const dcnn_report_data *data;
-    dcnn_curves curves;
+    dcnn_curves curves, steps;
     int32_t *predicted; /**< [split->count] the class of the highest probability, the first of equals */
     float *confidence;  /**< [split->count] its probability */
     bool *hit;          /**< [split->count] */
@@ -54,8 +54,9 @@ extern const int dcnn_figure_count;
 void dcnn_figure_head(dcnn_canvas *canvas, double width, double height, const char *title, const char *subtitle);
 enum { DCNN_HEADING = 62, DCNN_MARGIN = 20 };
 
-dcnn_figure_draw dcnn_figure_loss, dcnn_figure_accuracy, dcnn_figure_mae, dcnn_figure_phases, dcnn_figure_confusion,
-    dcnn_figure_class_accuracy, dcnn_figure_reliability, dcnn_figure_training_images, dcnn_figure_augmentation,
-    dcnn_figure_predictions, dcnn_figure_most_wrong, dcnn_figure_filters;
+dcnn_figure_draw dcnn_figure_steps, dcnn_figure_precision_recall, dcnn_figure_loss, dcnn_figure_accuracy,
+    dcnn_figure_mae, dcnn_figure_phases, dcnn_figure_confusion, dcnn_figure_class_accuracy, dcnn_figure_reliability,
+    dcnn_figure_training_images, dcnn_figure_augmentation, dcnn_figure_predictions, dcnn_figure_most_wrong,
+    dcnn_figure_filters;
 
 #endif

@@ -58,7 +58,8 @@ static dcnn_status fill_from_rows(void *context, int64_t first, int n, const dcn
         int64_t rows[MOST];
         const int count = n - at < MOST ? n - at : MOST;
         for (int i = 0; i < count; i++) rows[i] = s->rows ? s->rows[first + at + i] : first + at + i;
-        DCNN_TRY(dcnn_loader_fill(s->loader, s->kernels, NULL, 0, 0, -1, NULL, rows, count,
+        char *scratch = s->scratch ? s->scratch + (size_t)inputs->worker * s->scratch_bytes : NULL;
+        DCNN_TRY(dcnn_loader_fill(s->loader, s->kernels, s->augment, s->seed, s->view, -1, scratch, rows, count,
                                   inputs->x + (size_t)at * values, inputs->labels ? inputs->labels + at : NULL));
         if (inputs->values)
             dcnn_loader_targets(s->loader, rows, count, inputs->values + (int64_t)at * s->loader->target_width);

@@ -27,6 +27,11 @@ typedef struct dcnn_rows_feed {
     const dcnn_kernels *kernels;
     const int64_t *rows; /**< [count]; NULL: all, in their order */
     int64_t count;
+    const dcnn_augment *augment; /**< NULL: as they are; else changed as in epoch `view` of a training by `seed` */
+    uint64_t seed;
+    uint32_t view;
+    char *scratch; /**< [threads][scratch_bytes] for that */
+    size_t scratch_bytes;
 } dcnn_rows_feed;
 
 /** The feeds themselves; what they read is borrowed. *Local.* */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* train_settings.c — see train_settings.h. */
-#include "cli/commands/train_settings.h"
+#include "cli/settings/train_settings.h"
 
 #include <inttypes.h>
 #include <string.h>

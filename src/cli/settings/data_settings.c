@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* data_settings.c — see data_settings.h. */
-#include "cli/commands/data_settings.h"
+#include "cli/settings/data_settings.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* cmd_compare.c — dcnn compare RUN RUN...: several runs side by side: what they came to, which options differ, and on
+ * which images their models disagree. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/largest.h"
+#include "base/log.h"
+#include "cli/cli.h"
+#include "io/file.h"
+#include "report/overlay.h"
+#include "run/run_folder.h"
+
+enum { MOST_RUNS = 32 };
+
+/* What a run's folder says. */
+typedef struct compared {
+    const char *folder;
+    json_t *record, *result;
+    char *history;
+    int32_t *predicted; /* [count] of the split, on the rank that speaks */
+} compared;
+
+typedef struct comparison {
+    const dcnn_cli *cli;
+    int count;
+    compared runs[MOST_RUNS];
+    int64_t images;  /* of the split that all were evaluated on; 0: they were not */
+    int32_t *labels; /* [images] */
+    char *split;
+} comparison;
+
+/* --- reading ------------------------------------------------------------------------------------------------------ */
+
+static json_t *read_json(const char *folder, const char *name) {
+    char *path = dcnn_path_join(folder, name);
+    json_t *json = path ? json_load_file(path, 0, NULL) : NULL;
+    free(path);
+    return json;
+}
+
+static char *read_history(const char *folder) {
+    char *path = dcnn_path_join(folder, DCNN_RUN_METRICS), *text = NULL;
+    size_t length;
+    if (path == NULL || access(path, R_OK) != 0 || dcnn_file_read(path, (uint8_t **)(void *)&text, &length) != DCNN_OK)
+        text = NULL;
+    free(path);
+    return text;
+}
+
+static dcnn_status read_runs(comparison *c) {
+    for (int i = 0; i < c->count; i++) {
+        compared *run = &c->runs[i];
+        run->record = read_json(run->folder, DCNN_RUN_RECORD);
+        if (run->record == NULL)
+            return DCNN_FAIL(DCNN_BAD_INPUT, "%s: not the folder of a run: there is no " DCNN_RUN_RECORD " in it",
+                             run->folder);
+        run->result = read_json(run->folder, DCNN_RUN_RESULT);
+        run->history = read_history(run->folder);
+    }
+    return DCNN_OK;
+}
+
+/* --- what they came to -------------------------------------------------------------------------------------------- */
+
+static const char *split_text(const compared *run, const char *split, char text[96]) {
+    const json_t *figures = json_object_get(run->result, split);
+    const int64_t count = json_integer_value(json_object_get(figures, "count"));
+    if (count == 0) return "-";
+    return dcnn_accuracy_text(json_integer_value(json_object_get(figures, "correct")), count, text);
+}
+
+static void print_results(const comparison *c) {
+    static const char *const splits[] = {"validation", "test", "official-test"};
+    int width = 4;
+    for (int i = 0; i < c->count; i++)
+        if ((int)strlen(c->runs[i].folder) > width) width = (int)strlen(c->runs[i].folder);
+    printf("%-*s  %-6s %-28s %-28s %-28s %s\n", width, "run", "epoch", splits[0], splits[1], splits[2], "seconds");
+    for (int i = 0; i < c->count; i++) {
+        const compared *run = &c->runs[i];
+        char text[3][96];
+        printf("%-*s  %-6" PRId64 " %-28s %-28s %-28s %.1f\n", width, run->folder,
+               (int64_t)json_integer_value(json_object_get(run->result, "best_epoch")),
+               split_text(run, splits[0], text[0]), split_text(run, splits[1], text[1]),
+               split_text(run, splits[2], text[2]), json_number_value(json_object_get(run->result, "elapsed_s")));
+        if (run->result == NULL) printf("%-*s  (not finished)\n", width, "");
+    }
+}
+
+/* --- which options differ ----------------------------------------------------------------------------------------- */
+
+static const json_t *option_of(const compared *run, const char *name) {
+    return json_object_get(json_object_get(run->record, "options"), name);
+}
+
+/* Where a run is, how it was called and what it told are no part of what it computed. */
+static bool matters(const char *name) {
+    const dcnn_option *option = dcnn_option_find(DCNN_COMMAND_TRAIN, name);
+    return option && option->resume != DCNN_RESUME_FORGET;
+}
+
+static bool is_same_everywhere(const comparison *c, const char *name) {
+    for (int i = 1; i < c->count; i++) {
+        const json_t *a = option_of(&c->runs[0], name), *b = option_of(&c->runs[i], name);
+        const bool both_numbers = json_is_number(a) && json_is_number(b);
+        if (both_numbers ? json_number_value(a) != json_number_value(b) : !json_equal(a, b)) return false;
+    }
+    return true;
+}
+
+static void print_value(const json_t *value) {
+    char *text = value ? json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(6)) : NULL;
+    if (json_is_string(value))
+        printf(" %-14s", json_string_value(value));
+    else
+        printf(" %-14s", text && !json_is_null(value) ? text : "-");
+    free(text);
+}
+
+static void print_differences(const comparison *c) {
+    int different = 0;
+    for (int row = 0; row < dcnn_option_count; row++) {
+        const char *name = dcnn_option_table[row].name;
+        if (dcnn_option_find(DCNN_COMMAND_TRAIN, name) != &dcnn_option_table[row] || !matters(name) ||
+            is_same_everywhere(c, name))
+            continue;
+        if (different++ == 0) {
+            printf("\n%-22s", "options that differ");
+            for (int i = 0; i < c->count; i++) printf(" %-14s", c->runs[i].folder);
+            putchar('\n');
+        }
+        printf("%-22s", name);
+        for (int i = 0; i < c->count; i++) print_value(option_of(&c->runs[i], name));
+        putchar('\n');
+    }
+    if (different == 0) printf("\nno option differs\n");
+}
+
+/* --- where they disagree ------------------------------------------------------------------------------------------ */
+
+static const char *choose_split(const dcnn_dataset *dataset) {
+    static const char *const names[] = {"test", "official-test", "validation", "train"};
+    for (int i = 0; i < 4; i++)
+        if (dcnn_dataset_split(dataset, names[i])) return names[i];
+    return names[0];
+}
+
+static dcnn_status take_predictions(comparison *c, compared *run, const dcnn_dataset *dataset, const dcnn_split *split,
+                                    const dcnn_evaluation *e) {
+    int32_t *all = NULL;
+    run->predicted = calloc((size_t)e->count + 1, sizeof *run->predicted);
+    if (c->labels == NULL) {
+        c->labels = calloc((size_t)e->count + 1, sizeof *c->labels);
+        all = calloc((size_t)dataset->count + 1, sizeof *all);
+        if (c->labels == NULL || all == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: labels");
+        const dcnn_status status = dcnn_dataset_read_labels(dataset, all);
+        for (int64_t i = 0; status == DCNN_OK && i < e->count; i++) c->labels[i] = all[split->rows[i]];
+        free(all);
+        DCNN_TRY(status);
+        c->images = e->count;
+    }
+    if (run->predicted == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: predictions");
+    for (int64_t i = 0; i < e->count; i++)
+        run->predicted[i] = dcnn_largest(e->class_count, e->probabilities + i * e->class_count);
+    return DCNN_OK;
+}
+
+static dcnn_status predict(comparison *c, compared *run, const char *data) {
+    const dcnn_cli *cli = c->cli;
+    dcnn_checkpoint model = {0};
+    dcnn_dataset dataset = {0};
+    dcnn_evaluation e = {0};
+    const dcnn_split *split = NULL;
+    char *best = dcnn_path_join(run->folder, DCNN_RUN_BEST);
+    dcnn_status status =
+        best ? dcnn_checkpoint_share(cli->comm, best, &model) : DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
+    if (status == DCNN_OK) status = dcnn_dataset_share(cli->comm, data, c->split, &dataset, &split);
+    if (status == DCNN_OK)
+        status = dcnn_comm_agree(cli->comm,
+                                 dcnn_dataset_adopt_classes(&dataset, model.class_count, model.class_names, best));
+    const dcnn_samples samples = {.dataset = &dataset, .split = split, .cache_bytes = cli->options->train.cache_bytes};
+    if (status == DCNN_OK)
+        status = dcnn_evaluate(cli->comm, &model, &samples, (int)cli->options->train.threads, true, &e);
+    if (status == DCNN_OK)
+        status = dcnn_comm_agree(cli->comm, cli->speaks ? take_predictions(c, run, &dataset, split, &e) : DCNN_OK);
+    dcnn_evaluation_free(&e);
+    dcnn_dataset_free(&dataset);
+    dcnn_checkpoint_free(&model);
+    free(best);
+    return status;
+}
+
+/* The data set of all runs, or NULL with a word on it. */
+static const char *common_data(const comparison *c) {
+    const char *first = json_string_value(json_object_get(c->runs[0].record, "data"));
+    for (int i = 1; i < c->count && first; i++) {
+        const char *data = json_string_value(json_object_get(c->runs[i].record, "data"));
+        if (data == NULL || strcmp(data, first) != 0) {
+            dcnn_info("predictions are not compared: %s and %s were trained on different data sets", c->runs[0].folder,
+                      c->runs[i].folder);
+            return NULL;
+        }
+    }
+    return first;
+}
+
+static dcnn_status predict_all(comparison *c) {
+    dcnn_dataset dataset;
+    const char *data = common_data(c);
+    for (int i = 0; i < c->count && data; i++) {
+        char *best = dcnn_path_join(c->runs[i].folder, DCNN_RUN_BEST);
+        if (best == NULL || access(best, R_OK) != 0) data = NULL;
+        free(best);
+    }
+    int have = data && dcnn_dataset_reopen(data, &dataset) == DCNN_OK;
+    dcnn_comm_broadcast(c->cli->comm, &have, sizeof have);
+    if (!have) return DCNN_OK;
+    c->split = strdup(c->cli->options->split ? c->cli->options->split : choose_split(&dataset));
+    dcnn_dataset_free(&dataset);
+    DCNN_TRY(dcnn_comm_agree(c->cli->comm, c->split ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory")));
+    for (int i = 0; i < c->count; i++) DCNN_TRY(predict(c, &c->runs[i], data));
+    return DCNN_OK;
+}
+
+static int64_t count_differences(const comparison *c, int a, int b) {
+    int64_t count = 0;
+    for (int64_t i = 0; i < c->images; i++) count += c->runs[a].predicted[i] != c->runs[b].predicted[i];
+    return count;
+}
+
+static void print_disagreement(const comparison *c) {
+    enum { MOST_NAMED = 20 };
+    int64_t all_wrong = 0, some_wrong = 0, named = 0;
+    if (c->images == 0) return;
+    printf("\nimages of the split '%s' (%" PRId64 ") on which they name different classes\n%-22s", c->split, c->images,
+           "");
+    for (int i = 0; i < c->count; i++) printf(" %-14s", c->runs[i].folder);
+    for (int a = 0; a < c->count; a++) {
+        printf("\n%-22s", c->runs[a].folder);
+        for (int b = 0; b < c->count; b++) printf(" %-14" PRId64, count_differences(c, a, b));
+    }
+    printf("\n\nwrong in some, right in others:");
+    for (int64_t i = 0; i < c->images; i++) {
+        int wrong = 0;
+        for (int run = 0; run < c->count; run++) wrong += c->runs[run].predicted[i] != c->labels[i];
+        all_wrong += wrong == c->count;
+        if (wrong == 0 || wrong == c->count) continue;
+        some_wrong++;
+        if (named++ < MOST_NAMED) printf(" %" PRId64, i);
+    }
+    printf("%s (%" PRId64 " images; 'dcnn show DATA.h5 --split %s --index N' draws one)\nwrong in all: %" PRId64 "\n",
+           named > MOST_NAMED ? " …" : "", some_wrong, c->split, all_wrong);
+}
+
+/* --- all of it ---------------------------------------------------------------------------------------------------- */
+
+static dcnn_status draw(const comparison *c, const char *path) {
+    dcnn_overlay_run runs[MOST_RUNS];
+    int count = 0;
+    for (int i = 0; i < c->count; i++)
+        if (c->runs[i].history) runs[count++] = (dcnn_overlay_run){c->runs[i].folder, c->runs[i].history};
+    return dcnn_overlay_write(path, "Runs compared", count, runs);
+}
+
+static dcnn_status tell(const comparison *c) {
+    print_results(c);
+    print_differences(c);
+    print_disagreement(c);
+    if (c->cli->options->output == NULL) return DCNN_OK;
+    DCNN_TRY(draw(c, c->cli->options->output));
+    printf("%s\n", c->cli->options->output);
+    return DCNN_OK;
+}
+
+dcnn_status dcnn_cmd_compare(dcnn_cli *cli) {
+    const dcnn_options *o = cli->options;
+    comparison c = {.cli = cli, .count = o->operand_count};
+    if (c.count > MOST_RUNS) return DCNN_FAIL(DCNN_USAGE, "at most %d runs can be compared", MOST_RUNS);
+    for (int i = 0; i < c.count; i++) c.runs[i].folder = o->operands[i];
+    dcnn_status status = dcnn_comm_agree(cli->comm, read_runs(&c));
+    if (status == DCNN_OK) status = predict_all(&c);
+    if (status == DCNN_OK) status = dcnn_comm_agree(cli->comm, cli->speaks ? tell(&c) : DCNN_OK);
+    for (int i = 0; i < c.count; i++) {
+        json_decref(c.runs[i].record);
+        json_decref(c.runs[i].result);
+        free(c.runs[i].history);
+        free(c.runs[i].predicted);
+    }
+    free(c.labels);
+    free(c.split);
+    return status;
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* test_one_answer.c — kernels that make a run's bits make the same ones on AVX2 and on AVX-512, so that runs do. */
+#include "testing.h"
+
+#include "kernels/kernels.h"
+
+/* On both instruction sets in turn. */
+enum { SETS = 2 };
+
+static const dcnn_kernels *set(int number) {
+    return dcnn_kernels_of(number == 0 ? DCNN_ISA_AVX2 : DCNN_ISA_AVX512);
+}
+
+static void same(const char *what, size_t count, const float *const values[SETS]) {
+    for (size_t i = 0; i < count; i++)
+        if (memcmp(&values[0][i], &values[1][i], sizeof(float)) != 0)
+            fail_msg("%s[%zu] is %.9g on AVX2, %.9g on AVX-512", what, i, values[0][i], values[1][i]);
+}
+
+/* What several calls write, on each instruction set. */
+typedef struct pair {
+    float *of[SETS];
+} pair;
+
+static pair make_pair(size_t count) {
+    return (pair){{test_floats(count), test_floats(count)}};
+}
+
+static void check_pair(const char *what, size_t count, pair p) {
+    same(what, count, (const float *const[SETS]){p.of[0], p.of[1]});
+}
+
+static float *scratch_of(size_t count) {
+    float *scratch = aligned_alloc(64, (count * sizeof(float) + 64) / 64 * 64);
+    assert_non_null(scratch);
+    memset(scratch, 0, count * sizeof(float));
+    return scratch;
+}
+
+static const dcnn_conv shapes[] = {
+    /* n, h, w, c, k, r, s, strides, pads, oh, ow: the recipe's layers first */
+    {5, 28, 28, 1, 64, 3, 3, 1, 1, 0, 0, 26, 26, 1, 1, 1},  {5, 13, 13, 64, 128, 3, 3, 1, 1, 0, 0, 11, 11, 1, 1, 1},
+    {16, 5, 5, 128, 256, 3, 3, 1, 1, 0, 0, 3, 3, 1, 1, 1},  {3, 16, 15, 19, 37, 3, 3, 1, 1, 1, 1, 16, 15, 1, 1, 1},
+    {3, 14, 14, 16, 40, 5, 5, 1, 1, 0, 0, 10, 10, 1, 1, 1}, {2, 9, 9, 48, 33, 3, 3, 2, 2, 0, 0, 4, 4, 1, 1, 1},
+    {4, 7, 7, 40, 24, 1, 1, 1, 1, 0, 0, 7, 7, 1, 1, 1},     {4, 4, 4, 32, 48, 3, 3, 1, 1, 0, 0, 2, 2, 1, 1, 1},
+};
+enum { SHAPES = sizeof shapes / sizeof shapes[0] };
+
+static void convolutions_agree(void **state) {
+    (void)state;
+    for (int i = 0; i < SHAPES; i++) {
+        const dcnn_conv *s = &shapes[i];
+        const size_t xs = (size_t)(s->n * s->h * s->w * s->c), ys = (size_t)(s->n * s->oh * s->ow * s->k);
+        const size_t ws = (size_t)(s->r * s->s * s->c * s->k), k = (size_t)s->k;
+        const float *x = test_random(xs, 1), *w = test_random(ws, 2), *bias = test_random(k, 3);
+        const float *dy = test_random(ys, 4);
+        const pair y = make_pair(ys), dx = make_pair(xs), dw = make_pair(ws), dbias = make_pair(k);
+        for (int n = 0; n < SETS; n++) {
+            float *packed = scratch_of(set(n)->conv_packed(s)), *scratch = scratch_of(set(n)->conv_scratch(s));
+            set(n)->conv_pack(s, w, packed, 0, 1);
+            set(n)->conv_forward(s, x, packed, bias, DCNN_FUSED_RELU, y.of[n], scratch);
+            set(n)->conv_backward(s, x, packed, dy, dx.of[n], dw.of[n], dbias.of[n], scratch);
+            free(packed);
+            free(scratch);
+        }
+        check_pair("y", ys, y);
+        check_pair("dx", xs, dx);
+        check_pair("dw", ws, dw);
+        check_pair("dbias", k, dbias);
+        test_release();
+    }
+}
+
+/* Behind a ReLU with a pooling of 2x2, and without one with windows of 2x2 and 3x3. */
+static void fused_convolutions_agree(void **state) {
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        for (int window = 1; window <= 3; window++) {
+            const dcnn_conv *s = &shapes[i];
+            const int step = window == 1 ? 2 : window;
+            const dcnn_pool pool = {s->n, s->oh, s->ow, s->k, step, step, step, step, 0, 0, s->oh / step, s->ow / step};
+            const size_t xs = (size_t)(s->n * s->h * s->w * s->c), ws = (size_t)(9 * s->c * s->k), k = (size_t)s->k;
+            const size_t ys = (size_t)(s->n * pool.oh * pool.ow) * k;
+            const bool relu = window == 1;
+            if (!relu && !set(0)->conv_max_fits(s, &pool)) continue;
+            const float *x = test_random(xs, 1), *w = test_random(ws, 2), *bias = test_random(k, 3);
+            const float *scale = test_random((size_t)s->c, 5), *dy = test_random(ys, 4);
+            const pair y = make_pair(ys), dx = make_pair(xs), dw = make_pair(ws), dbias = make_pair(k);
+            uint8_t *argmax[SETS] = {test_output(ys), test_output(ys)};
+            for (int n = 0; n < SETS; n++) {
+                const dcnn_kernels *kernels = set(n);
+                float *packed = scratch_of(relu ? kernels->conv_pool_packed(s) : kernels->conv_max_packed(s, &pool));
+                float *scratch = scratch_of(relu ? kernels->conv_pool_scratch(s) : kernels->conv_max_scratch(s, &pool));
+                if (relu) {
+                    kernels->conv_pool_pack(s, w, packed, 0, 1);
+                    kernels->conv_pool_forward(s, x, scale, scale, packed, bias, y.of[n], argmax[n], scratch);
+                    kernels->conv_pool_backward(s, x, scale, scale, packed, argmax[n], dy, dx.of[n], dw.of[n],
+                                                dbias.of[n], scratch);
+                } else {
+                    kernels->conv_max_pack(s, &pool, w, packed, 0, 1);
+                    kernels->conv_max_forward(s, &pool, x, scale, scale, packed, bias, y.of[n], argmax[n], scratch);
+                    kernels->conv_max_backward(s, &pool, x, scale, scale, packed, argmax[n], dy, dx.of[n], dw.of[n],
+                                               dbias.of[n], scratch);
+                }
+                free(packed);
+                free(scratch);
+            }
+            check_pair("y", ys, y);
+            assert_memory_equal(argmax[0], argmax[1], ys);
+            check_pair("dx", xs, dx);
+            check_pair("dw", ws, dw);
+            check_pair("dbias", k, dbias);
+            test_release();
+        }
+}
+
+static void dense_layers_agree(void **state) {
+    (void)state;
+    static const int denses[][3] = {{16, 256, 512}, {5, 512, 10}, {16, 900, 70}, {1, 33, 5}};
+    for (int i = 0; i < 4; i++) {
+        const int rows = denses[i][0], in = denses[i][1], units = denses[i][2];
+        const size_t xs = (size_t)(rows * in), ws = (size_t)(in * units), ys = (size_t)(rows * units);
+        const float *x = test_random(xs, 1), *w = test_random(ws, 2), *bias = test_random((size_t)units, 3);
+        const float *dy = test_random(ys, 4);
+        const pair y = make_pair(ys), dx = make_pair(xs), dw = make_pair(ws), dbias = make_pair((size_t)units);
+        for (int n = 0; n < SETS; n++) {
+            float *packed = scratch_of(set(n)->dense_packed(in, units));
+            float *scratch = scratch_of(set(n)->dense_scratch(rows, in, units));
+            set(n)->dense_pack(in, units, w, packed, 0, 1);
+            set(n)->dense_forward(rows, in, units, x, w, packed, bias, DCNN_FUSED_RELU, y.of[n], scratch);
+            set(n)->dense_backward(rows, in, units, x, w, packed, dy, dx.of[n], dw.of[n], dbias.of[n], scratch);
+            free(packed);
+            free(scratch);
+        }
+        check_pair("y", ys, y);
+        check_pair("dx", xs, dx);
+        check_pair("dw", ws, dw);
+        check_pair("dbias", (size_t)units, dbias);
+        test_release();
+    }
+}
+
+static void the_rest_agrees(void **state) {
+    (void)state;
+    enum { ROWS = 270, CHANNELS = 37, COUNT = ROWS * CHANNELS };
+    const float *x = test_random(COUNT, 1), *dy = test_random(COUNT, 2), *a = test_random(CHANNELS, 3);
+    double sums[SETS][4 * CHANNELS], squares[SETS], loss[SETS];
+    int32_t labels[ROWS];
+    const pair y = make_pair(COUNT), dx = make_pair(COUNT), tanh = make_pair(COUNT), p = make_pair(COUNT);
+    for (int i = 0; i < ROWS; i++) labels[i] = i % CHANNELS;
+    for (int n = 0; n < SETS; n++) {
+        const dcnn_kernels *kernels = set(n);
+        const dcnn_adam_step step = {1e-3f, 0.9f, 0.999f, 1e-7f, 1 / 128.0f};
+        int64_t correct;
+        float *m = test_copy(COUNT, x), *v = test_random_between(COUNT, 4, 0.1, 1);
+        kernels->moments(ROWS, CHANNELS, x, sums[n]);
+        kernels->gradient_moments(ROWS, CHANNELS, x, dy, a, a, sums[n] + 2 * CHANNELS);
+        squares[n] = kernels->sum_squares(COUNT - 5, x);
+        kernels->tanh_forward(COUNT, x, tanh.of[n]);
+        kernels->cross_entropy(ROWS, CHANNELS, x, labels, y.of[n], dx.of[n], &loss[n], &correct);
+        memcpy(p.of[n], x, COUNT * sizeof(float));
+        kernels->adam(COUNT, &step, dy, m, v, p.of[n]);
+    }
+    assert_memory_equal(sums[0], sums[1], sizeof sums[0]);
+    assert_memory_equal(&squares[0], &squares[1], sizeof squares[0]);
+    assert_memory_equal(&loss[0], &loss[1], sizeof loss[0]);
+    check_pair("softmax", COUNT, y);
+    check_pair("gradient of the loss", COUNT, dx);
+    check_pair("tanh", COUNT, tanh);
+    check_pair("weights behind Adam", COUNT, p);
+    test_release();
+}
+
+int main(void) {
+    if (dcnn_isa_best() < DCNN_ISA_AVX512) {
+        puts("skipped: this CPU has no AVX-512, whose bits AVX2 is compared with");
+        return 0;
+    }
+    const struct CMUnitTest tests[] = {cmocka_unit_test(convolutions_agree), cmocka_unit_test(fused_convolutions_agree),
+                                       cmocka_unit_test(dense_layers_agree), cmocka_unit_test(the_rest_agrees)};
+    return cmocka_run_group_tests_name("one answer", tests, NULL, NULL);
+}
