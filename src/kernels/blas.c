@@ -6,8 +6,8 @@
 
 #include "kernels/register.h"
 
-void dcnn_sgemm(bool transpose_a, bool transpose_b, int m, int n, int k, const float *a, int lda, const float *b,
-                int ldb, float beta, float *c, int ldc) {
+static void blas_sgemm(bool transpose_a, bool transpose_b, int m, int n, int k, const float *a, int lda, const float *b,
+                       int ldb, float beta, float *c, int ldc) {
     cblas_sgemm(CblasRowMajor, transpose_a ? CblasTrans : CblasNoTrans, transpose_b ? CblasTrans : CblasNoTrans, m, n,
                 k, 1.0f, a, lda, b, ldb, beta, c, ldc);
 }
@@ -48,5 +48,5 @@ const char *dcnn_blas_better_core(void) {
 
 void dcnn_register_blas(dcnn_kernels *table) {
     openblas_set_num_threads(1);
-    table->sgemm = dcnn_sgemm;
+    table->sgemm = blas_sgemm;
 }

@@ -18,10 +18,6 @@ void dcnn_register_bf16_reference(dcnn_kernels *table);
 /** sgemm over OpenBLAS, which is kept to the calling thread from then on. */
 void dcnn_register_blas(dcnn_kernels *table);
 
-/** The sgemm of that table, for kernels made of matrix products. */
-void dcnn_sgemm(bool transpose_a, bool transpose_b, int m, int n, int k, const float *a, int lda, const float *b,
-                int ldb, float beta, float *c, int ldc);
-
 /** What exists once per instruction set (*_simd.c). `bias`, `column_sums` and `affine` are the table's own, for
  * the convolutions. */
 #define DCNN_REGISTER_SIMD(isa)                                                                                        \

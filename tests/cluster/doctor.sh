@@ -1,6 +1,6 @@
 # dcnn doctor on Slurm's nodes and on hosts: it measures between them, and names each fault that is made for it.
-cat >job.sh <<END
-#!/bin/bash
+echo '#!/bin/bash' >job.sh
+cat >>job.sh <<END
 srun --mpi=pmix "$DCNN" doctor --json >good.json
 srun --mpi=none "$DCNN" doctor >none.out 2>&1
 mpirun -np 2 --map-by node --bind-to none "$DCNN" doctor >mpirun.out 2>&1

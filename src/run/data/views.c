@@ -24,7 +24,10 @@ static double trained_range(const dcnn_checkpoint *checkpoint, int row) {
     return strtod(about->suited[kind], NULL);
 }
 
-dcnn_augment dcnn_view_ranges(const dcnn_checkpoint *checkpoint) {
+/* How an image is changed for its further views: moved, turned, sheared and zoomed half as far as in the model's
+ * training, mirrored if that mirrored; neither distorted, cut out nor recoloured. A model file that does not say how it
+ * was trained counts as the recipe's, or as one of photographs if its images have colours. */
+static dcnn_augment view_ranges(const dcnn_checkpoint *checkpoint) {
     static const int moved[] = {DCNN_AUGMENT_rotation_range,    DCNN_AUGMENT_zoom_range,
                                 DCNN_AUGMENT_width_shift_range, DCNN_AUGMENT_height_shift_range,
                                 DCNN_AUGMENT_shear_range,       DCNN_AUGMENT_crop_range};
@@ -53,7 +56,7 @@ static dcnn_status make_sums(const dcnn_views *v, sums *s) {
     const size_t values = (size_t)v->count * (size_t)s->class_count + 1;
     dcnn_status status = DCNN_OK;
     void *scratch = NULL;
-    s->ranges = dcnn_view_ranges(v->checkpoint);
+    s->ranges = view_ranges(v->checkpoint);
     s->scratch_bytes = dcnn_augment_scratch(&s->ranges, v->loader->h, v->loader->w, v->loader->c);
     s->scratch_bytes = (s->scratch_bytes + 63) / 64 * 64;
     if (s->scratch_bytes > 0)

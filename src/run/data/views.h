@@ -7,13 +7,6 @@
 #include "run/data/feeds.h"
 #include "run/run.h"
 
-/**
- * How an image is changed for its further views: moved, turned, sheared and zoomed half as far as in the model's
- * training, mirrored if that mirrored; neither distorted, cut out nor recoloured. A model file that does not say how it
- * was trained counts as the recipe's, or as one of photographs if its images have colours. *Local.*
- */
-dcnn_augment dcnn_view_ranges(const dcnn_checkpoint *checkpoint);
-
 /** What the mean is taken over. */
 typedef struct dcnn_views {
     dcnn_comm *comm;
