@@ -113,6 +113,23 @@ static int lowest_first(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
+enum { LEGEND_BYTES = 512, LEGEND_GAP = 20, LEGEND_DASH = 31 };
+
+static const char *legend_text(const dcnn_view *view, const pr_curve *curve, char text[LEGEND_BYTES]) {
+    snprintf(text, LEGEND_BYTES, "%s: %.4f", dcnn_view_class(view, curve->class_number), curve->average);
+    return text;
+}
+
+/* Of the names, with what stands around them. */
+static double legend_width(const dcnn_view *view, dcnn_canvas *canvas, int count, const pr_curve *curves) {
+    double widest = 0.0;
+    char text[LEGEND_BYTES];
+    for (int i = 0; i < count; i++)
+        widest =
+            fmax(widest, dcnn_canvas_measure(canvas, (dcnn_type){.size = 13}, legend_text(view, &curves[i], text)));
+    return LEGEND_GAP + LEGEND_DASH + widest + DCNN_MARGIN;
+}
+
 static void draw_curves(const dcnn_view *view, dcnn_canvas *canvas, int count, const pr_curve *curves) {
     double low = 1.0;
     for (int i = 0; i < count; i++)
@@ -126,17 +143,16 @@ static void draw_curves(const dcnn_view *view, dcnn_canvas *canvas, int count, c
                               dcnn_axis_create(DCNN_AXIS_PERCENT, fmin(0.98, low), 1, 6)};
     dcnn_panel_draw(&panel, "recall", "precision");
     for (int i = 0; i < count; i++) {
-        char name[96];
-        const double y = panel.y + 10 + LEGEND_LINE * i, x = panel.x + panel.width + 20;
+        char text[LEGEND_BYTES];
+        const double y = panel.y + 10 + LEGEND_LINE * i, x = panel.x + panel.width + LEGEND_GAP;
         double across[POINTS + 2], up[POINTS + 2];
         for (int k = 0; k < curves[i].count; k++) {
             across[k] = dcnn_panel_x(&panel, curves[i].recall[k]);
             up[k] = dcnn_panel_y(&panel, curves[i].precision[k]);
         }
         dcnn_canvas_path(canvas, curves[i].count, across, up, (dcnn_pen){colors[i], 1.8, false});
-        snprintf(name, sizeof name, "%.40s: %.4f", dcnn_view_class(view, curves[i].class_number), curves[i].average);
         dcnn_canvas_line(canvas, x, y, x + 24, y, (dcnn_pen){colors[i], 2.5, false});
-        dcnn_canvas_text(canvas, x + 31, y, (dcnn_type){.size = 13}, name);
+        dcnn_canvas_text(canvas, x + LEGEND_DASH, y, (dcnn_type){.size = 13}, legend_text(view, &curves[i], text));
     }
 }
 
@@ -153,7 +169,8 @@ bool dcnn_figure_precision_recall(const dcnn_view *view, dcnn_canvas *canvas) {
         qsort(curves, (size_t)count, sizeof *curves, lowest_first);
         snprintf(subtitle, sizeof subtitle, "Average precision of each class on '%s'%s", view->data->split->name,
                  shown < count ? ": the ten lowest" : "");
-        dcnn_figure_head(canvas, LEFT + SIDE + 230, DCNN_HEADING + SIDE + 6, "Precision and recall", subtitle);
+        dcnn_figure_head(canvas, LEFT + SIDE + legend_width(view, canvas, shown, curves), DCNN_HEADING + SIDE + 6,
+                         "Precision and recall", subtitle);
         draw_curves(view, canvas, shown, curves);
     }
     free(samples);
