@@ -57,8 +57,9 @@ def takes_bytes(model):
     return any(isinstance(l, (keras.layers.Rescaling, keras.layers.Normalization)) for l in model.layers[:4])
 
 
-def scramble(model, seed):
-    """Mild random values for what Keras starts as 0 or 1, so that a mix-up shows; Dropout off."""
+def scramble(model, seed, images):
+    """Mild random values for what Keras starts as 0 or 1, so that a mix-up shows, and moving statistics as of these
+    images, else deep nets overflow; Dropout off."""
     draw = np.random.default_rng(seed)
     for layer in model._flatten_layers():
         if hasattr(layer, "rate"):
@@ -70,6 +71,13 @@ def scramble(model, seed):
             if value.ndim == 1:
                 low = 0.8 if "variance" in weight.name or "gamma" in weight.name else -0.1
                 weight.assign(draw.uniform(low, low + 0.4 if low > 0 else 0.1, value.shape).astype(np.float32))
+    normalizations = [l for l in model._flatten_layers() if isinstance(l, keras.layers.BatchNormalization)]
+    momentum = [layer.momentum for layer in normalizations]
+    for layer in normalizations:
+        layer.momentum = 0.0
+    model(images, training=True)
+    for layer, value in zip(normalizations, momentum):
+        layer.momentum = value
 
 
 def log_probabilities(model, images):
@@ -98,7 +106,11 @@ def with_head(model):
 
 
 def weights_of(model):
-    return {w.path: keras.ops.convert_to_numpy(w).astype(np.float64) for w in model.weights if w.dtype == "float32"}
+    """By layer and weight: dcnn writes nested models flat, and Keras drops their names when it loads one again."""
+    weights = [w for w in model.weights if w.dtype == "float32"]
+    named = {"/".join(w.path.split("/")[-2:]): keras.ops.convert_to_numpy(w).astype(np.float64) for w in weights}
+    assert len(named) == len(weights)
+    return named
 
 
 def moved(before, after):
@@ -137,10 +149,10 @@ def check(name):
         np.savez(os.path.join(FOLDER, "images.npz"), x_train=images, y_train=labels, x_test=images, y_test=labels)
         dcnn("prepare", os.path.join(FOLDER, "images.npz"), "-o", data, "--validation-split", "0")
     model = getattr(keras.applications, name)(weights=None, input_shape=(side, side, 3), classes=10)
-    scramble(model, 1)
     raw = takes_bytes(model)
     input = [] if raw else ["--scale", repr(1 / 255), "--mean", "0", "--std", "1"]
     x = images.astype(np.float32) if raw else (images / 255.0).astype(np.float32)
+    scramble(model, 1, x)
     model.save(at("a.keras"))
     numbers = distance(predicted_by_dcnn(at("a.keras"), data, input), log_probabilities(model, x))
 
@@ -155,8 +167,7 @@ def check(name):
     last = last_checkpoint(at("run"))
     dcnn("export", last, "-o", at("c.keras"))
     back = keras.models.load_model(at("c.keras"), compile=False)
-    after, ours = weights_of(small), list(weights_of(back).values())
-    ours = dict(zip(before, ours, strict=True))
+    after, ours = weights_of(small), weights_of(back)
     step = moved(before, after)
     steps = float(np.linalg.norm(moved(before, ours) - step) / np.linalg.norm(step))
     noise = float(np.linalg.norm(moved(before, disturbed) - step) / np.linalg.norm(step))
