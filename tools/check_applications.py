@@ -106,10 +106,14 @@ def with_head(model):
 
 
 def weights_of(model):
-    """By layer and weight: dcnn writes nested models flat, and Keras drops their names when it loads one again."""
-    weights = [w for w in model.weights if w.dtype == "float32"]
-    named = {"/".join(w.path.split("/")[-2:]): keras.ops.convert_to_numpy(w).astype(np.float64) for w in weights}
-    assert len(named) == len(weights)
+    """By layer and place in it: dcnn writes nested models flat, and weights that Keras names itself change names."""
+    named = {}
+    for weight in model.weights:
+        if weight.dtype != "float32":
+            continue
+        layer = weight.path.split("/")[-2]
+        place = sum(key[0] == layer for key in named)
+        named[layer, place] = keras.ops.convert_to_numpy(weight).astype(np.float64)
     return named
 
 

@@ -10,9 +10,8 @@ try dcnn evaluate run/best.h5 nine.h5
 try dcnn evaluate run/best.h5 five.h5
 try dcnn evaluate run/best.h5 missing.h5
 try dcnn predict run/best.h5 nine.h5 --split test
-try dcnn predict run/best.h5 nine.csv
 try dcnn predict run/best.h5 nine.csv --shape 9x9x1 --no-resize
 idx_images 2 9 >nine.idx
 try dcnn predict run/best.h5 nine.idx --no-resize
 try dcnn predict run/best.h5 missing.csv
-try ranks 2 dcnn predict run/best.h5 nine.csv
+try ranks 2 dcnn predict run/best.h5 nine.csv --shape 9x9x1 --no-resize

@@ -3,10 +3,10 @@ shapes 415 >shapes.csv
 dcnn prepare shapes.csv --shape 32x32x3 -o shapes.h5
 dcnn train shapes.h5 --no-report --no-tensorboard >said 2>&1
 grep '^norm' said
-# how far validation ends from training
+# how far validation ends from training; an image of these few is more than a point
 awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) column[$i] = i }
     END { gap = $column["accuracy"] - $column["val_accuracy"]
-          print (gap < 0.03 && gap > -0.03 ? "within 3 points" : "apart by " gap) }' runs/shapes/metrics.csv
+          print (gap < 0.05 && gap > -0.05 ? "within 5 points" : "apart by " gap) }' runs/shapes/metrics.csv
 # the model's own momentum, by option and by file
 try dcnn train shapes.h5 --no-report --epochs 1 --bn-momentum 0.99 2>&1 | grep averages
 # a model that leaves its first and last shape to the data; one that does not

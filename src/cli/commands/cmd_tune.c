@@ -249,7 +249,8 @@ static dcnn_status draw(const tuning *t, int count) {
 /* The command that repeats a trial: what was given, and its values. */
 static void print_command(const tuning *t, const trial *best) {
     const dcnn_options *o = t->cli->options;
-    printf("best on %s: trial %" PRId64 "; to repeat it:\n  dcnn train %s", o->monitor, best->number + 1, t->base.data);
+    printf("best on %s: trial %" PRId64 "; to repeat it:\n  dcnn train %s",
+           strcmp(o->monitor, "auto") == 0 ? "validation" : o->monitor, best->number + 1, t->base.data);
     for (int row = 0; row < dcnn_option_count; row++) {
         const dcnn_option *option = &dcnn_option_table[row];
         bool searched = false;
