@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Records what tests/test_onnx.c compares with: small networks as PyTorch's torch.onnx.export() writes them, by its old way
 and its new one (which puts weights into a file beside the model), and what PyTorch makes of some inputs. By hand, with
-torch, onnxscript and h5py: python tools/record_onnx.py [FOLDER]
+torch, onnx, onnxscript and h5py: python tools/record_onnx.py [FOLDER]
 
 tools/check_onnx uses the same networks."""
 import os
 import sys
 import warnings
 
+import onnx
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -97,10 +98,20 @@ def networks():
     return found
 
 
+def drop_traces(path):
+    """The new exporter writes beside each node which line of which file on this machine it came from."""
+    model = onnx.load(path)
+    for item in [model.graph, *model.graph.node, *model.graph.initializer, *model.graph.value_info,
+                 *model.graph.input, *model.graph.output]:
+        del item.metadata_props[:]
+    onnx.save(model, path)
+
+
 def export(model, x, path, way):
     warnings.filterwarnings("ignore")
     if way == "new":
         torch.onnx.export(model, (x,), path, dynamo=True, verbose=False)
+        drop_traces(path)
         return
     keep = {"training": torch.onnx.TrainingMode.PRESERVE, "do_constant_folding": False} if way == "kept" else {}
     torch.onnx.export(model, (x,), path, dynamo=False, input_names=["input"], output_names=["output"],
