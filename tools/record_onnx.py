@@ -100,7 +100,7 @@ def networks():
 
 def drop_traces(path):
     """The new exporter writes beside each node which line of which file on this machine it came from."""
-    model = onnx.load(path)
+    model = onnx.load(path, load_external_data=False)
     for item in [model.graph, *model.graph.node, *model.graph.initializer, *model.graph.value_info,
                  *model.graph.input, *model.graph.output]:
         del item.metadata_props[:]
