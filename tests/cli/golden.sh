@@ -12,3 +12,7 @@ dcnn train data_set_2.h5 --model golden/net.json --epochs 3 --batch-size 8 --che
 for run in old new; do tail -n 1 $run/metrics.csv; done | awk -F, '{ loss[NR] = $3; val_loss[NR] = $5 }
     END { print (loss[1] - loss[2]) ^ 2 < 1e-8 && (val_loss[1] - val_loss[2]) ^ 2 < 1e-8 ? "the same losses" : "other losses: " loss[1] " " loss[2] " " val_loss[1] " " val_loss[2] }'
 wc -l <old/metrics.csv
+# and by the same bits on any number of ranks
+cp -r golden/run-1 old-3
+mpirun -np 3 dcnn train data_set_2.h5 --run old-3 --resume -q --no-report >/dev/null 2>&1
+[[ $(hash_of old/best.h5) == "$(hash_of old-3/best.h5)" ]] && echo "three ranks: the same weights"

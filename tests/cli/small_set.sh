@@ -3,10 +3,16 @@ shapes 415 >shapes.csv
 dcnn prepare shapes.csv --shape 32x32x3 -o shapes.h5
 dcnn train shapes.h5 --no-report --no-tensorboard >said 2>&1
 grep '^norm' said
-# how far validation ends from training; an image of these few is more than a point
-awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) column[$i] = i }
-    END { gap = $column["accuracy"] - $column["val_accuracy"]
-          print (gap < 0.05 && gap > -0.05 ? "within 5 points" : "apart by " gap) }' runs/shapes/metrics.csv
+# how far validation ends from training: with the recipe for small sets less than 3 points; with the default about as
+# much (3.4 on the mean of seeds 42, 1, 2, 3, 4), where averages that have not arrived cost 54
+gap() {
+    awk -F, -v most="$2" 'NR == 1 { for (i = 1; i <= NF; i++) column[$i] = i }
+        END { gap = $column["accuracy"] - $column["val_accuracy"]
+              print (gap < most && gap > -most ? "within " 100 * most " points" : "apart by " gap) }' "$1/metrics.csv"
+}
+dcnn train shapes.h5 --recipe small-data --run small --no-report --no-tensorboard >/dev/null 2>&1
+gap small 0.03
+gap runs/shapes 0.04
 # the model's own momentum, by option and by file
 try dcnn train shapes.h5 --no-report --epochs 1 --bn-momentum 0.99 2>&1 | grep averages
 # a model that leaves its first and last shape to the data; one that does not
