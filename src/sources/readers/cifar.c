@@ -48,8 +48,9 @@ static dcnn_status take_file(const dcnn_opening *opening, const char *path, cons
         for (int j = 0; j < AREA; j++)
             for (int c = 0; c < 3; c++) *pixels++ = from[c * AREA + j];
     }
-    dcnn_source_tell(opening->options, "%s: CIFAR-%s's binary form: %s images of 32x32x3%s", path,
-                     labels == 1 ? "10" : "100", dcnn_count(source->count, &count), dcnn_role_text(source->role));
+    if (!opening->options->unlabelled)
+        dcnn_source_tell(opening->options, "%s: CIFAR-%s's binary form: %s images of 32x32x3%s", path,
+                         labels == 1 ? "10" : "100", dcnn_count(source->count, &count), dcnn_role_text(source->role));
     return DCNN_OK;
 }
 
