@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "io/kind.h"
 #include "io/spill.h"
 #include "sources/readers/table_private.h"
@@ -242,10 +243,9 @@ static bool is_cut(const dcnn_table *t, const char *tail) {
     const dcnn_meaning of = t->of[t->columns - 1];
     if (found > t->columns || (found == t->columns && (cell.begin < cell.end || of == ID || of == LEFT_OUT)))
         return false;
-    dcnn_source_tell(t->opening->options,
-                     "%s:%lld: the file ends within this line, after %d of %d cells: it is cut off; the line is left "
-                     "out, and what came behind it is missing",
-                     t->path, (long long)t->cells.line, cell.begin < cell.end ? found : found - 1, t->columns);
+    dcnn_warn("%s:%lld: the file ends within this line, after %d of %d cells: it is cut off; the line is left out, and "
+              "what came behind it is missing",
+              t->path, (long long)t->cells.line, cell.begin < cell.end ? found : found - 1, t->columns);
     return true;
 }
 
