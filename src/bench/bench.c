@@ -431,7 +431,7 @@ dcnn_status dcnn_bench(dcnn_comm *comm, const dcnn_bench_options *o, dcnn_bench_
         .optimizer = {.learning_rate = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-7},
         .seed = 42,
         .augment = o->augment,
-        .ranges = {.rotation_range = 10, .zoom_range = 0.1, .width_shift_range = 0.1, .height_shift_range = 0.1},
+        .ranges = o->ranges,
         .threads = o->threads,
         .fuse = o->fuse,
         .plain_sums = o->plain_sums};
