@@ -18,7 +18,7 @@ typedef struct dcnn_bench_options {
     int batch_size, grain, threads;
     bool augment, fuse, plain_sums;
     dcnn_augment ranges; /**< of the augmentation */
-    double seconds; /**< about how long to measure */
+    double seconds;      /**< about how long to measure */
 } dcnn_bench_options;
 
 /** What an operation is measured by. */

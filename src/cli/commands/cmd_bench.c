@@ -223,8 +223,8 @@ dcnn_status dcnn_cmd_bench(dcnn_cli *cli) {
     dcnn_options *o = cli->options;
     dcnn_recipe_words words;
     if (o->comm) return bench_comm(cli);
-    o->train.ranges = (dcnn_augment){
-        .rotation_range = 10, .zoom_range = 0.1, .width_shift_range = 0.1, .height_shift_range = 0.1};
+    o->train.ranges =
+        (dcnn_augment){.rotation_range = 10, .zoom_range = 0.1, .width_shift_range = 0.1, .height_shift_range = 0.1};
     dcnn_status status = dcnn_comm_agree(cli->comm, dcnn_recipe_apply(o, &words));
     if (status == DCNN_OK) status = bench(cli);
     dcnn_recipe_words_free(&words);

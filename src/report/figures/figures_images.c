@@ -142,7 +142,8 @@ bool dcnn_figure_predictions(const dcnn_view *view, dcnn_canvas *canvas) {
         return false;
     for (int i = 0; i < g.count; i++) draw_prediction(&g, i, picked[i]);
     char subtitle[160];
-    snprintf(subtitle, sizeof subtitle, "Of each class in turn, from '%s': true class, predicted class and its probability",
+    snprintf(subtitle, sizeof subtitle,
+             "Of each class in turn, from '%s': true class, predicted class and its probability",
              view->data->split->name);
     finish_grid(&g, "Predictions", subtitle);
     return true;
