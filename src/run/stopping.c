@@ -74,6 +74,28 @@ static double value_of(dcnn_monitor monitor, const dcnn_epoch_metrics *m) {
     }
 }
 
+bool dcnn_monitor_falls(dcnn_monitor monitor) {
+    return monitor == DCNN_MONITOR_VAL_LOSS || monitor == DCNN_MONITOR_LOSS || monitor == DCNN_MONITOR_VAL_MAE ||
+           monitor == DCNN_MONITOR_MAE;
+}
+
+double dcnn_monitor_metric(dcnn_monitor monitor, const dcnn_epoch_metrics *m) {
+    const double value = value_of(monitor, m);
+    switch (monitor) {
+    case DCNN_MONITOR_VAL_LOSS:
+        return m->validation_loss;
+    case DCNN_MONITOR_LOSS:
+        return m->loss;
+    case DCNN_MONITOR_VAL_ACCURACY:
+    case DCNN_MONITOR_VAL_TOP5:
+        return value / (double)m->validation_count;
+    case DCNN_MONITOR_ACCURACY:
+        return value / (double)m->count;
+    default:
+        return dcnn_monitor_falls(monitor) ? -value : value;
+    }
+}
+
 bool dcnn_monitor_take(dcnn_monitor monitor, const dcnn_epoch_metrics *metrics, dcnn_progress *progress) {
     const bool validates = dcnn_monitor_validates(monitor);
     const bool counts = monitor == DCNN_MONITOR_VAL_ACCURACY || monitor == DCNN_MONITOR_ACCURACY;
@@ -119,4 +141,45 @@ double dcnn_ending_part(const dcnn_ending *ending, const dcnn_progress *progress
     const double pi = 3.14159265358979323846;
     const double done = (double)(progress->step - progress->descent_epoch * epoch_steps);
     return 0.5 * (1.0 + cos(pi * done / (double)(ending->patience * epoch_steps)));
+}
+
+/* --- plateaus: the rules of keras.callbacks.ReduceLROnPlateau, in its order --------------------------------------- */
+
+dcnn_monitor dcnn_plateau_monitor(const dcnn_plateau *plateau, bool validates) {
+    if (plateau->monitor != DCNN_MONITOR_AUTO) return plateau->monitor;
+    return validates ? DCNN_MONITOR_VAL_LOSS : DCNN_MONITOR_LOSS;
+}
+
+static bool improves(const dcnn_plateau *plateau, dcnn_monitor monitor, double value, const dcnn_progress *progress) {
+    if (progress->plateau_epochs == 0) return true;
+    return dcnn_monitor_falls(monitor) ? value + plateau->min_delta < progress->plateau_best
+                                       : value - plateau->min_delta > progress->plateau_best;
+}
+
+bool dcnn_plateau_take(const dcnn_plateau *plateau, dcnn_monitor monitor, double peak,
+                       const dcnn_epoch_metrics *metrics, dcnn_progress *progress) {
+    const double value = dcnn_monitor_metric(monitor, metrics), old = dcnn_plateau_rate(progress, peak);
+    if (progress->plateau_cooldown > 0) {
+        progress->plateau_cooldown--;
+        progress->plateau_wait = 0;
+    }
+    const bool better = improves(plateau, monitor, value, progress);
+    progress->plateau_epochs++;
+    if (better) {
+        progress->plateau_best = value;
+        progress->plateau_wait = 0;
+    } else if (progress->plateau_cooldown == 0) {
+        progress->plateau_wait++;
+    }
+    if (better || progress->plateau_cooldown > 0 || progress->plateau_wait < plateau->patience ||
+        !(old > plateau->min_rate))
+        return false;
+    progress->plateau_rate = fmax(old * plateau->factor, plateau->min_rate);
+    progress->plateau_cooldown = plateau->cooldown;
+    progress->plateau_wait = 0;
+    return true;
+}
+
+double dcnn_plateau_rate(const dcnn_progress *progress, double peak) {
+    return progress->plateau_rate > 0.0 ? progress->plateau_rate : peak;
 }

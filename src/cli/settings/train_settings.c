@@ -14,9 +14,15 @@ static const struct reader {
     const char *readers; /* as a user reads them: "step and exponential" */
     const char *words;   /* " step exponential " */
 } readers[] = {
-    {"decay-rate", "step and exponential", " step exponential "},
+    {"decay-rate", "step, exponential and plateau", " step exponential plateau "},
     {"decay-epochs", "step, exponential and restarts", " step exponential restarts "},
     {"decay-power", "polynomial", " polynomial "},
+    {"pieces", "piecewise", " piecewise "},
+    {"plateau-patience", "plateau", " plateau "},
+    {"plateau-monitor", "plateau", " plateau "},
+    {"plateau-min-delta", "plateau", " plateau "},
+    {"plateau-cooldown", "plateau", " plateau "},
+    {"plateau-min-rate", "plateau", " plateau "},
 };
 
 static bool is_given(const dcnn_options *options, const char *name) {
@@ -38,6 +44,7 @@ void dcnn_train_settings_defaults(dcnn_options *options) {
     if (!is_given(options, "learning-rate")) options->learning_rate = row->learning_rate;
     if (!is_given(options, "beta-2")) options->beta_2 = row->beta2;
     if (!is_given(options, "momentum")) options->momentum = row->momentum;
+    if (!is_given(options, "nesterov")) options->nesterov = row->nesterov;
     if (!is_given(options, "weight-decay")) options->weight_decay = row->weight_decay;
     if (options->train.grain == 0) options->train.grain = dcnn_grain_of(options->train.batch_size);
 }
@@ -53,10 +60,25 @@ dcnn_schedule dcnn_train_settings_schedule(const dcnn_options *options) {
                               .warmup_epochs = options->warmup,
                               .decay_rate = options->decay_rate,
                               .decay_epochs = options->decay_epochs,
-                              .decay_power = options->decay_power};
+                              .decay_power = options->decay_power,
+                              .keras_warmup = options->keras_warmup};
     for (int kind = 0; kind < DCNN_SCHEDULE_COUNT; kind++)
         if (strcmp(dcnn_schedule_names[kind], options->schedule) == 0) schedule.kind = (dcnn_schedule_kind)kind;
+    if (options->pieces) (void)dcnn_schedule_read_pieces(options->pieces, &schedule); /* checked at the start */
     return schedule;
+}
+
+dcnn_monitor dcnn_train_settings_monitor(const char *name) {
+    dcnn_monitor monitor = DCNN_MONITOR_AUTO;
+    while (strcmp(dcnn_monitor_names[monitor], name) != 0) monitor++;
+    return monitor;
+}
+
+dcnn_plateau dcnn_train_settings_plateau(const dcnn_options *options) {
+    dcnn_plateau plateau = options->train.plateau;
+    plateau.monitor = dcnn_train_settings_monitor(options->plateau_monitor);
+    plateau.factor = options->decay_rate;
+    return plateau;
 }
 
 static double rate_factor(const dcnn_options *options) {
@@ -78,7 +100,8 @@ dcnn_optimizer dcnn_train_settings_optimizer(const dcnn_options *options) {
                             .nesterov = options->nesterov,
                             .clip_norm = options->clip_norm,
                             .clip_value = options->clip_value,
-                            .ema_momentum = options->ema};
+                            .ema_momentum = options->ema,
+                            .ema_overwrite = options->ema_overwrite};
 }
 
 static dcnn_status check_reader(const struct reader *reader, const dcnn_options *options) {
@@ -155,11 +178,28 @@ static dcnn_status check_balance(const dcnn_options *options) {
                      "--oversample and --class-weight balanced both balance the classes: give only one of them");
 }
 
+/* What belongs together. */
+static dcnn_status check_schedule(const dcnn_options *options) {
+    const dcnn_schedule_kind kind = dcnn_train_settings_schedule(options).kind;
+    dcnn_schedule read;
+    if (options->keras_warmup && options->warmup == 0.0)
+        return DCNN_FAIL(DCNN_USAGE, "--keras-warmup is for --warmup: give that too");
+    if (options->ema_overwrite > 0 && options->ema == 0.0)
+        return DCNN_FAIL(DCNN_USAGE, "--ema-overwrite is for --ema: give that too");
+    if (kind == DCNN_SCHEDULE_PIECEWISE && options->pieces == NULL)
+        return DCNN_FAIL(DCNN_USAGE, "--schedule piecewise takes --pieces: which factor from which epoch on, as "
+                                     "8=0.1,12=0.01");
+    if (kind == DCNN_SCHEDULE_PLATEAU && options->decay_rate >= 1.0)
+        return DCNN_FAIL(DCNN_USAGE, "--schedule plateau lowers the rate: --decay-rate must be below 1");
+    return options->pieces ? dcnn_schedule_read_pieces(options->pieces, &read) : DCNN_OK;
+}
+
 dcnn_status dcnn_train_settings_check(const dcnn_options *options) {
     DCNN_TRY(check_balance(options));
     DCNN_TRY(check_augmentation(options));
     DCNN_TRY(check_optimizer(options));
     for (size_t i = 0; i < sizeof readers / sizeof readers[0]; i++) DCNN_TRY(check_reader(&readers[i], options));
+    DCNN_TRY(check_schedule(options));
     if (options->warmup > 0.0 && dcnn_train_settings_schedule(options).kind == DCNN_SCHEDULE_ONE_CYCLE)
         return DCNN_FAIL(DCNN_USAGE, "--warmup %g: the schedule one-cycle has a warm-up of its own; leave out --warmup",
                          options->warmup);
