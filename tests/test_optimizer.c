@@ -43,7 +43,7 @@ static dcnn_optimizer settings_of(dcnn_optimizer_kind kind) {
                                       .beta2 = read_double(group, "beta_2"),
                                       .epsilon = read_double(group, "epsilon"),
                                       .momentum = read_double(group, "momentum"),
-                                      .nesterov = dcnn_optimizer_table[kind].nesterov,
+                                      .nesterov = kind == DCNN_MUON,
                                       .weight_decay = read_double(group, "weight_decay"),
                                       .trust_coefficient = read_double(group, "trust_coefficient")};
     H5Oclose(group);

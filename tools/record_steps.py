@@ -124,7 +124,7 @@ def without_small(optimizer):
     return without(optimizer, ["bias", "gamma", "beta"])
 
 
-EXCLUDED = {"optimizer/adamw_of_all": "none", "optimizer/adamw_but_bias": "bias"}  # --exclude-from-weight-decay
+EXCLUDED = {"optimizer/adamw_of_all": "none", "optimizer/adamw_but_bias": "bias"}  # --undecayed
 
 
 CROSS = "sparse_categorical_crossentropy"

@@ -15,7 +15,7 @@ static json_t *numbers(int count, const double *values) {
 }
 
 json_t *dcnn_checkpoint_undecayed(const dcnn_checkpoint *from) {
-    const json_t *words = json_object_get(from->options, "exclude-from-weight-decay");
+    const json_t *words = json_object_get(from->options, "undecayed");
     const char *first = json_string_value(json_array_get(words, 0));
     if (!from->has_optimizer || !(from->optimizer.weight_decay > 0.0)) return NULL;
     if (first == NULL) return json_pack("[s,s,s]", "bias", "gamma", "beta");

@@ -238,7 +238,7 @@ dcnn_status dcnn_net_set_decay(dcnn_net *net, dcnn_patterns words) {
     for (int k = 0; k < words.count && k < 64 && !none; k++)
         if (!found[k])
             return DCNN_FAIL(DCNN_BAD_INPUT,
-                             "--exclude-from-weight-decay %s: no weight's name has this in it; names are kernel, bias, "
+                             "--undecayed %s: no weight's name has this in it; names are kernel, bias, "
                              "gamma, beta and so on (dcnn info lists them)",
                              words.text[k]);
     return DCNN_OK;

@@ -3,10 +3,13 @@
 #include "run/stopping.h"
 
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
-const char *const dcnn_monitor_names[DCNN_MONITOR_COUNT] = {"auto",          "val_accuracy", "val_loss", "accuracy",
-                                                            "loss",          "val_mae",      "mae",      "val_auc",
-                                                            "val_precision", "val_recall",   "val_top5"};
+#include "base/text.h"
+
+#define NAME(id, name) name,
+const char *const dcnn_monitor_names[DCNN_MONITOR_COUNT] = {DCNN_MONITORS(NAME)};
 
 dcnn_monitor dcnn_monitor_for(dcnn_monitor monitor, const dcnn_net *net) {
     if (monitor != DCNN_MONITOR_AUTO) return monitor;
@@ -144,6 +147,43 @@ double dcnn_ending_part(const dcnn_ending *ending, const dcnn_progress *progress
 }
 
 /* --- plateaus: the rules of keras.callbacks.ReduceLROnPlateau, in its order --------------------------------------- */
+
+/* One "key=value" of `length`. */
+static bool read_pair(const char *pair, size_t length, dcnn_plateau *p) {
+    char text[64], *sign, *end;
+    if (length >= sizeof text) return false;
+    memcpy(text, pair, length);
+    text[length] = '\0';
+    if ((sign = strchr(text, '=')) == NULL) return false;
+    *sign++ = '\0';
+    if (strcmp(text, "monitor") == 0) {
+        const int monitor = dcnn_word_find(dcnn_monitor_names, DCNN_MONITOR_COUNT, sign);
+        p->monitor = (dcnn_monitor)monitor;
+        return monitor < DCNN_MONITOR_COUNT;
+    }
+    const double value = strtod(sign, &end);
+    const bool good = end != sign && *end == '\0' && value >= 0.0 && value <= 1e6;
+    if (good && strcmp(text, "patience") == 0) return (double)(p->patience = (int64_t)value) == value && value >= 1.0;
+    if (good && strcmp(text, "cooldown") == 0) return (double)(p->cooldown = (int64_t)value) == value;
+    if (good && strcmp(text, "min-delta") == 0) return p->min_delta = value, true;
+    if (good && strcmp(text, "min-rate") == 0) return p->min_rate = value, true;
+    return false;
+}
+
+dcnn_status dcnn_plateau_read(const char *text, dcnn_plateau *plateau) {
+    *plateau = (dcnn_plateau){.patience = 10, .min_delta = 1e-4};
+    for (const char *at = text; at; at = *at == ',' ? at + 1 : NULL) {
+        const size_t length = strcspn(at, ",");
+        if (!read_pair(at, length, plateau))
+            return DCNN_FAIL(
+                DCNN_USAGE,
+                "--plateau '%.100s' is not understood at '%.*s': it takes patience=N (from 1), min-delta=X, "
+                "cooldown=N, min-rate=X and monitor=NAME, separated by commas",
+                text, (int)length, at);
+        at += length;
+    }
+    return DCNN_OK;
+}
 
 dcnn_monitor dcnn_plateau_monitor(const dcnn_plateau *plateau, bool validates) {
     if (plateau->monitor != DCNN_MONITOR_AUTO) return plateau->monitor;

@@ -7,21 +7,24 @@
 #include "model/model.h"
 #include "run/metrics.h"
 
-/** What an epoch is judged by; all but losses fall back on the loss where they are equal. */
-typedef enum dcnn_monitor {
-    DCNN_MONITOR_AUTO, /**< val_accuracy, or val_loss of a model that gives numbers */
-    DCNN_MONITOR_VAL_ACCURACY,
-    DCNN_MONITOR_VAL_LOSS,
-    DCNN_MONITOR_ACCURACY,
-    DCNN_MONITOR_LOSS,
-    DCNN_MONITOR_VAL_MAE,
-    DCNN_MONITOR_MAE,
-    DCNN_MONITOR_VAL_AUC,
-    DCNN_MONITOR_VAL_PRECISION,
-    DCNN_MONITOR_VAL_RECALL,
-    DCNN_MONITOR_VAL_TOP5,
-    DCNN_MONITOR_COUNT
-} dcnn_monitor;
+/* What an epoch is judged by: X(ID, Keras' name). "auto" is val_accuracy, or val_loss of a model that gives numbers;
+ * all but losses fall back on the loss where they are equal. */
+#define DCNN_MONITORS(X)                                                                                               \
+    X(AUTO, "auto")                                                                                                    \
+    X(VAL_ACCURACY, "val_accuracy")                                                                                    \
+    X(VAL_LOSS, "val_loss")                                                                                            \
+    X(ACCURACY, "accuracy")                                                                                            \
+    X(LOSS, "loss")                                                                                                    \
+    X(VAL_MAE, "val_mae")                                                                                              \
+    X(MAE, "mae")                                                                                                      \
+    X(VAL_AUC, "val_auc")                                                                                              \
+    X(VAL_PRECISION, "val_precision")                                                                                  \
+    X(VAL_RECALL, "val_recall")                                                                                        \
+    X(VAL_TOP5, "val_top5")
+
+#define DCNN_MONITOR_ID(id, name) DCNN_MONITOR_##id,
+typedef enum dcnn_monitor { DCNN_MONITORS(DCNN_MONITOR_ID) DCNN_MONITOR_COUNT } dcnn_monitor;
+#undef DCNN_MONITOR_ID
 
 /** Keras' names: "auto", "val_accuracy", "val_loss", "accuracy", "loss", … */
 extern const char *const dcnn_monitor_names[DCNN_MONITOR_COUNT];
@@ -77,6 +80,10 @@ typedef struct dcnn_plateau {
     double min_delta;     /**< an improvement is more than this */
     double min_rate;      /**< it falls no lower */
 } dcnn_plateau;
+
+/** Reads "patience=3,min-delta=0.01,…", some of patience, min-delta, cooldown, min-rate and monitor; what is not there,
+ * and all of NULL, is as Keras has it. *Local.* @return DCNN_OK; DCNN_USAGE */
+dcnn_status dcnn_plateau_read(const char *text, dcnn_plateau *plateau);
 
 /** What DCNN_MONITOR_AUTO means here; others are as they are. *Local.* */
 dcnn_monitor dcnn_plateau_monitor(const dcnn_plateau *plateau, bool validates);

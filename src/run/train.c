@@ -420,9 +420,7 @@ static dcnn_status check_monitor(const dcnn_trainer *t) {
     if (t->options->schedule.kind == DCNN_SCHEDULE_PLATEAU) {
         DCNN_TRY(dcnn_monitor_check(plateau_monitor(t), t->state.net));
         if (dcnn_monitor_validates(plateau_monitor(t)) && !(split && split->count > 0))
-            return DCNN_FAIL(DCNN_BAD_INPUT,
-                             "%s has no split 'validation' for --plateau-monitor %s: --plateau-monitor "
-                             "loss",
+            return DCNN_FAIL(DCNN_BAD_INPUT, "%s has no split 'validation' for --plateau monitor=%s: give monitor=loss",
                              t->data.set.path, dcnn_monitor_names[plateau_monitor(t)]);
     }
     if (t->options->patience == 0 || !dcnn_monitor_validates(monitor) || (split && split->count > 0)) return DCNN_OK;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "cli/runs/ensemble.h"
 #include "cli/runs/side.h"
 #include "cli/settings/recipes.h"
@@ -231,7 +232,7 @@ static dcnn_train_options train_options(const dcnn_options *o) {
     options.optimizer = dcnn_train_settings_optimizer(o);
     options.schedule = dcnn_train_settings_schedule(o);
     options.shuffle = dcnn_train_settings_shuffle(o);
-    options.monitor = dcnn_train_settings_monitor(o->monitor);
+    options.monitor = (dcnn_monitor)dcnn_word_find(dcnn_monitor_names, DCNN_MONITOR_COUNT, o->monitor);
     options.plateau = dcnn_train_settings_plateau(o);
     options.undecayed = (dcnn_patterns){o->undecayed.count, o->undecayed.text};
     options.on_epoch = tell_epoch;
