@@ -37,6 +37,7 @@ static dcnn_kernels *fill_common(dcnn_isa isa, dcnn_precision precision) {
         dcnn_register_conv_general_##name(table_);                                                                     \
         dcnn_register_norm_relu_##name(table_);                                                                        \
         dcnn_register_pooling_##name(table_);                                                                          \
+        dcnn_register_sgemm_##name(table_);                                                                            \
         dcnn_register_conv_pool_##name(table_);                                                                        \
         dcnn_register_conv_max_##name(table_);                                                                         \
         dcnn_register_probe_##name(table_);                                                                            \

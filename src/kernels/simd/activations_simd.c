@@ -31,13 +31,32 @@ static void tanh_backward(size_t count, const float *y, const float *dy, float *
     for (size_t i = 0; i < count; i += SIMD_LANES) {
         const size_t lanes = simd_lanes(count, i);
         const simd_float value = simd_take(y + i, lanes);
-        simd_put(dx + i, lanes, simd_take(dy + i, lanes) * (1.0f - value * value));
+        simd_put(dx + i, lanes, simd_take(dy + i, lanes) * simd_multiply_add(-value, value, simd_splat(1.0f)));
     }
 }
 
-static inline double sum_lanes(simd_double value) {
+/* Sums over a row are made in lanes of double that are the same eight whatever the instruction set has: lane l gets
+ * values l and l + 8 of each sixteen, as one sum. The order is part of a run's bits. */
+enum { ROW_STEP = 16, PARTS = ROW_STEP / SIMD_LANES };
+
+typedef struct row_sum {
+    simd_double part[PARTS];
+} row_sum;
+
+/* Sixteen values or products in double, lower half of each vector first. */
+typedef struct sixteen {
+    simd_double half[2 * PARTS];
+} sixteen;
+
+static inline void add_sixteen(row_sum *sum, const sixteen *values) {
+#pragma GCC unroll 4
+    for (size_t part = 0; part < PARTS; part++) sum->part[part] += values->half[part] + values->half[PARTS + part];
+}
+
+static inline double sum_lanes(const row_sum *row) {
     double sum = 0;
-    for (int lane = 0; lane < SIMD_LANES / 2; lane++) sum += value[lane];
+    for (size_t part = 0; part < PARTS; part++)
+        for (size_t lane = 0; lane < SIMD_LANES / 2; lane++) sum += row->part[part][lane];
     return sum;
 }
 
@@ -49,14 +68,19 @@ static float largest_value(size_t columns, const float *x) {
 
 /* y = exp(x - top); returns the sum of y. */
 static double exponentials(size_t columns, const float *x, float top, float *y) {
-    simd_double sum = {0};
-    for (size_t j = 0; j < columns; j += SIMD_LANES) {
-        const size_t lanes = simd_lanes(columns, j);
-        simd_put(y + j, lanes, exponential(simd_take(x + j, lanes) - top));
-        const simd_float kept = simd_take(y + j, lanes); /* the lanes beyond the row are 0 again */
-        sum += simd_low_double(kept) + simd_high_double(kept);
+    row_sum sum = {0};
+    for (size_t j = 0; j < columns; j += ROW_STEP) {
+        sixteen values = {0};
+        for (size_t part = 0; part < PARTS && j + part * SIMD_LANES < columns; part++) {
+            const size_t at = j + part * SIMD_LANES, lanes = simd_lanes(columns, at);
+            simd_put(y + at, lanes, exponential(simd_take(x + at, lanes) - top));
+            const simd_float kept = simd_take(y + at, lanes); /* the lanes beyond the row are 0 again */
+            values.half[2 * part] = simd_low_double(kept);
+            values.half[2 * part + 1] = simd_high_double(kept);
+        }
+        add_sixteen(&sum, &values);
     }
-    return sum_lanes(sum);
+    return sum_lanes(&sum);
 }
 
 static void scale_row(size_t columns, float scale, float *y) {
@@ -77,13 +101,18 @@ static void softmax_forward(size_t rows, int columns, const float *x, float *y) 
 static void softmax_backward(size_t rows, int columns, const float *y, const float *dy, float *dx) {
     const size_t count = (size_t)columns;
     for (size_t i = 0; i < rows; i++, y += count, dy += count, dx += count) {
-        simd_double sum = {0};
-        for (size_t j = 0; j < count; j += SIMD_LANES) {
-            const size_t lanes = simd_lanes(count, j);
-            const simd_float a = simd_take(y + j, lanes), b = simd_take(dy + j, lanes);
-            sum += simd_low_double(a) * simd_low_double(b) + simd_high_double(a) * simd_high_double(b);
+        row_sum sum = {0};
+        for (size_t j = 0; j < count; j += ROW_STEP) {
+            sixteen values = {0};
+            for (size_t part = 0; part < PARTS && j + part * SIMD_LANES < count; part++) {
+                const size_t at = j + part * SIMD_LANES, lanes = simd_lanes(count, at);
+                const simd_float a = simd_take(y + at, lanes), b = simd_take(dy + at, lanes);
+                values.half[2 * part] = simd_low_double(a) * simd_low_double(b);
+                values.half[2 * part + 1] = simd_high_double(a) * simd_high_double(b);
+            }
+            add_sixteen(&sum, &values);
         }
-        const float dot = (float)sum_lanes(sum);
+        const float dot = (float)sum_lanes(&sum);
         for (size_t j = 0; j < count; j += SIMD_LANES) {
             const size_t lanes = simd_lanes(count, j);
             simd_put(dx + j, lanes, simd_take(y + j, lanes) * (simd_take(dy + j, lanes) - dot));

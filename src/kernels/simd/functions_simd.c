@@ -38,8 +38,13 @@ INLINE simd_float mish_inner(simd_float x) {
     return sum / (sum + 2.0f);
 }
 
+/* 1 - t^2 */
+INLINE simd_float one_minus_square(simd_float t) {
+    return simd_multiply_add(-t, t, simd_splat(1.0f));
+}
+
 INLINE simd_float gelu_inner(simd_float x) {
-    return 0.79788456080286536f * (x + 0.044715f * x * x * x);
+    return 0.79788456080286536f * simd_multiply_add(0.044715f * x * x, x, x);
 }
 
 INLINE simd_float value_of(const dcnn_function function, const float *p, simd_float x) {
@@ -92,14 +97,16 @@ INLINE simd_float slope_of(const dcnn_function function, const float *p, simd_fl
         return selu_scale * where_positive(x, simd_splat(1.0f), selu_alpha * exponential(x));
     case DCNN_FUNCTION_GELU_TANH: {
         const simd_float t = hyperbolic_tangent(gelu_inner(x));
-        return 0.5f * (1.0f + t) + 0.5f * x * (1.0f - t * t) * 0.79788456080286536f * (1.0f + 3.0f * 0.044715f * x * x);
+        const simd_float bend = simd_multiply_add(3.0f * 0.044715f * x, x, simd_splat(1.0f));
+        return 0.5f * (1.0f + t) + 0.5f * x * one_minus_square(t) * 0.79788456080286536f * bend;
     }
     case DCNN_FUNCTION_SILU: {
         const simd_float l = logistic(x);
-        return l * (1.0f + x * (1.0f - l));
+        return l * simd_multiply_add(x, 1.0f - l, simd_splat(1.0f));
     }
     case DCNN_FUNCTION_HARD_SILU:
-        return simd_select(simd_greater(simd_splat(3.0f), x), is_between(x, -3.0f, 3.0f) * ((2.0f * x + 3.0f) / 6.0f),
+        return simd_select(simd_greater(simd_splat(3.0f), x),
+                           is_between(x, -3.0f, 3.0f) * (simd_scaled_sum(2.0f, x, simd_splat(3.0f)) / 6.0f),
                            simd_splat(1.0f));
     case DCNN_FUNCTION_HARD_SIGMOID:
         return is_between(x, -3.0f, 3.0f) / 6.0f;
@@ -115,7 +122,7 @@ INLINE simd_float slope_of(const dcnn_function function, const float *p, simd_fl
         return logistic(-x);
     case DCNN_FUNCTION_MISH: {
         const simd_float t = mish_inner(x);
-        return t + x * (1.0f - t * t) * logistic(x);
+        return simd_multiply_add(x * one_minus_square(t), logistic(x), t);
     }
     default:
         return simd_splat(1.0f);
