@@ -120,6 +120,25 @@ static void softmax_backward(size_t rows, int columns, const float *y, const flo
     }
 }
 
+/* log x for a normal x > 0, within a unit in the last place, by fdlibm's __ieee754_log (Sun Microsystems, 1993): libm's
+ * differs from version to version and with the CPU. */
+static double logarithm(double x) {
+    int power;
+    double fraction = frexp(x, &power); /* 0.5 to 1 */
+    if (!isfinite(x) || x <= 0.0) return log(x);
+    if (fraction < 0.70710678118654752440) {
+        fraction *= 2.0;
+        power--;
+    }
+    const double f = fraction - 1.0, s = f / (2.0 + f), z = s * s, w = z * z, half = 0.5 * f * f;
+    const double even = w * (3.999999999940941908e-01 + w * (2.222219843214978396e-01 + w * 1.531383769920937332e-01));
+    const double odd =
+        z * (6.666666666666735130e-01 +
+             w * (2.857142874366239149e-01 + w * (1.818357216161805012e-01 + w * 1.479819860511658591e-01)));
+    const double upper = power * 6.93147180369123816490e-01, lower = power * 1.90821492927058770002e-10; /* of log 2 */
+    return upper - ((half - (s * (half + (odd + even)) + lower)) - f);
+}
+
 /* Is `label` the first of the values that equal `top`? */
 static bool is_first_largest(const float *x, int32_t label, float top) {
     for (int32_t j = 0; j < label; j++)
@@ -138,7 +157,7 @@ static void cross_entropy(size_t rows, int classes, const float *x, const int32_
         const double below = (double)x[label] - (double)top;
         *correct += is_first_largest(x, label, top);
         const double sum = exponentials(count, x, top, y);
-        *loss += log(sum) - below;
+        *loss += logarithm(sum) - below;
         scale_row(count, (float)(1.0 / sum), y);
         if (dx == NULL) continue;
         float *gradient = dx + i * count;
