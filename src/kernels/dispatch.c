@@ -46,7 +46,9 @@ static dcnn_kernels *fill_common(dcnn_isa isa, dcnn_precision precision) {
 /* A function that registers is compiled for its instruction set, as all of its file: a CPU without it must not call it.
  */
 static void fill_tables(void) {
+#if defined(__x86_64__)
     const dcnn_isa best = dcnn_isa_best();
+#endif
     for (int i = 0; i < DCNN_PRECISION_COUNT; i++) {
         const dcnn_precision precision = (dcnn_precision)i;
         fill_common(DCNN_ISA_REFERENCE, precision);
