@@ -96,6 +96,12 @@ dcnn_isa dcnn_isa_best(void) {
     return DCNN_ISA_GENERIC;
 }
 
+bool dcnn_isa_agrees(const char *name) {
+    for (int isa = DCNN_ISA_GENERIC; isa < DCNN_ISA_COUNT; isa++)
+        if (isa != DCNN_ISA_AVX512_BF16 && strcmp(name, names[isa]) == 0) return true;
+    return false;
+}
+
 bool dcnn_isa_runs(dcnn_isa isa) {
     if (isa != DCNN_ISA_AVX512_BF16) return isa <= dcnn_isa_best();
 #if defined(DCNN_HAS_AMX)

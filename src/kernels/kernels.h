@@ -304,6 +304,10 @@ const char *dcnn_precision_name(dcnn_precision precision);
  * process use AMX's tiles where there are any. *Local.* */
 dcnn_isa dcnn_isa_best(void);
 
+/** Is `name` one of the instruction sets that make the same bits, fp32 and bf16: all but "reference" and "avx512_bf16"?
+ * *Local.* */
+bool dcnn_isa_agrees(const char *name);
+
 /** Can this CPU, its operating system and this build run it? *Local.* */
 bool dcnn_isa_runs(dcnn_isa isa);
 
