@@ -5,14 +5,12 @@
  *   DCNN_MEMORY_AT=K     the K-th call of malloc, calloc, realloc, posix_memalign, aligned_alloc, strdup, strndup and
  *                        vasprintf, from 1; 0: none, they are only counted
  *   DCNN_MEMORY_LOG=FILE the number of calls is written there at the end
- *   DCNN_MEMORY_HEAP=FILE at each checkpoint a line is added to it: bytes that are allocated then, by anybody
  *
  * What other libraries (MPI, BLAS, HDF5) do without memory is not ours.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <link.h>
-#include <malloc.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -52,19 +50,6 @@ __attribute__((constructor)) static void begin(void) {
     dl_iterate_phdr(find_code, NULL);
     memory.at = at ? atol(at) : 0;
     memory.on = at && strstr(program_invocation_short_name, "dcnn") != NULL;
-}
-
-int renameat(int from_folder, const char *from, int to_folder, const char *to);
-
-int rename(const char *from, const char *to) {
-    const char *log = getenv("DCNN_MEMORY_HEAP");
-    FILE *file = memory.on && log && strstr(to, "checkpoints/") ? fopen(log, "ae") : NULL;
-    const struct mallinfo2 heap = mallinfo2();
-    if (file) {
-        fprintf(file, "%zu\n", heap.uordblks + heap.hblkhd);
-        fclose(file);
-    }
-    return renameat(AT_FDCWD, from, AT_FDCWD, to);
 }
 
 __attribute__((destructor)) static void tell(void) {
