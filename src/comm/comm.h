@@ -249,6 +249,16 @@ void dcnn_comm_progress(dcnn_comm *comm);
 /** Waits until this rank's slices of all buckets begun are complete. *Collective.* */
 void dcnn_comm_gradient_finish(dcnn_comm *comm);
 
+/** Waits for this rank's slice of one bucket that was begun. *Collective.* */
+void dcnn_comm_gradient_wait(dcnn_comm *comm, int bucket);
+
+/**
+ * Shall sums that are complete elsewhere wait, until dcnn_comm_gradient_finish(), while any bucket still travels to
+ * where it is added up? For a step that is waited for bucket by bucket, the last first: what the next step reads late
+ * then keeps a slow link from nothing that it reads early. *Local.*
+ */
+void dcnn_comm_gradient_defer(dcnn_comm *comm, bool defer);
+
 /**
  * The same sum as every other program makes it: this rank's blocks added as they come, then one MPI_Allreduce in float,
  * blocking. Its bits depend on the rank count; it exists to measure what exactness costs (`--plain-sums`). Every rank

@@ -30,6 +30,7 @@ typedef enum exchange_state {
     IDLE,
     PUBLISHED, /* our blocks may be read; the others' may be once the domain has met */
     REDUCING,  /* groups merge, round by round */
+    REDUCED,   /* our part of the sum is here, and may have to let others pass */
     GATHERING, /* parts of the sum come back, the last round first */
     SENDING    /* all is here; our last messages may still be on their way */
 } exchange_state;
@@ -275,6 +276,15 @@ static bool are_done(dcnn_comm *comm, dcnn_exchange *exchange, int first, int en
     return done == MPI_UNDEFINED && !comm->broken;
 }
 
+/* Is any bucket still on its way there? */
+static bool is_reducing(const dcnn_comm *comm) {
+    for (int i = 0; i < comm->gradients.count; i++) {
+        const exchange_state state = comm->gradients.exchanges[i].state;
+        if (state == PUBLISHED || state == REDUCING) return true;
+    }
+    return false;
+}
+
 /* The next step of a bucket's way, if what it waits for has come. */
 static bool step(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) {
     const int rounds = exchange->route.round_count;
@@ -295,13 +305,16 @@ static bool step(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) {
                       exchange->reduce_first[exchange->round + 1]))
             return false;
         merge_groups(comm, exchange);
-        if (++exchange->round < rounds) {
+        if (++exchange->round < rounds)
             send_blocks(comm, exchange, bucket);
-        } else {
-            exchange->round--;
-            exchange->state = GATHERING;
-            send_sums(comm, exchange, bucket);
-        }
+        else
+            exchange->state = REDUCED;
+        return true;
+    case REDUCED:
+        if (comm->gradients.defers && is_reducing(comm)) return false;
+        exchange->round = rounds - 1;
+        exchange->state = GATHERING;
+        send_sums(comm, exchange, bucket);
         return true;
     case GATHERING:
         if (!are_done(comm, exchange, exchange->gather_first[exchange->round],
@@ -320,10 +333,11 @@ static bool step(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) {
     return false;
 }
 
-/* Moves all buckets as far as they go now. @return whether any moved */
+/* Moves all buckets as far as they go now, the last first: the next step reads its weights first. @return whether any
+ * moved */
 static bool advance(dcnn_comm *comm) {
     bool moved = false;
-    for (int i = 0; i < comm->gradients.count; i++)
+    for (int i = comm->gradients.count - 1; i >= 0; i--)
         while (!comm->broken && step(comm, &comm->gradients.exchanges[i], i)) moved = true;
     return moved;
 }
@@ -354,12 +368,33 @@ void dcnn_comm_progress(dcnn_comm *comm) {
     advance(comm);
 }
 
+void dcnn_comm_gradient_defer(dcnn_comm *comm, bool defer) {
+    comm->gradients.defers = defer;
+}
+
+/* The same on all ranks of a domain: who could not have read the others' blocks yet has not. */
+static bool is_unmet(const dcnn_comm *comm, int bucket) {
+    const dcnn_exchange *exchange = &comm->gradients.exchanges[bucket];
+    return exchange->state == PUBLISHED && exchange->met == comm->domain.meetings;
+}
+
+void dcnn_comm_gradient_wait(dcnn_comm *comm, int bucket) {
+    const dcnn_exchange *exchange = &comm->gradients.exchanges[bucket];
+    DCNN_COMM_MEET(comm, bucket);
+    if (is_unmet(comm, bucket)) dcnn_comm_domain_wait(comm);
+    advance(comm);
+    if (exchange->state == IDLE) return;
+    const double from_s = dcnn_now_s();
+    while (exchange->state != IDLE && !comm->broken)
+        if (!advance(comm)) sched_yield();
+    dcnn_comm_waited(comm, true, from_s);
+}
+
 void dcnn_comm_gradient_finish(dcnn_comm *comm) {
     DCNN_COMM_MEET(comm, 0);
-    bool unmet = false; /* the same on all ranks: who could not have read yet has not */
-    for (int i = 0; i < comm->gradients.count; i++)
-        unmet = unmet || (comm->gradients.exchanges[i].state == PUBLISHED &&
-                          comm->gradients.exchanges[i].met == comm->domain.meetings);
+    bool unmet = false;
+    for (int i = 0; i < comm->gradients.count; i++) unmet = unmet || is_unmet(comm, i);
+    comm->gradients.defers = false;
     if (unmet) dcnn_comm_domain_wait(comm);
     advance(comm);
     if (!dcnn_comm_is_sending(comm)) return;

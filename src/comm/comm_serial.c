@@ -351,6 +351,16 @@ void dcnn_comm_gradient_finish(dcnn_comm *comm) {
     (void)comm;
 }
 
+void dcnn_comm_gradient_wait(dcnn_comm *comm, int bucket) {
+    (void)comm;
+    (void)bucket;
+}
+
+void dcnn_comm_gradient_defer(dcnn_comm *comm, bool defer) {
+    (void)comm;
+    (void)defer;
+}
+
 void dcnn_comm_gradient_plain(dcnn_comm *comm, const dcnn_kernels *kernels, size_t count, int block_count,
                               float *const *blocks, float *total) {
     (void)comm;
