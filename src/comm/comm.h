@@ -239,9 +239,12 @@ size_t dcnn_comm_gradient_bytes(const dcnn_comm *comm, int batches, const int64_
  *                dcnn_comm_gradient_finish()
  * @param total   out [count], in the domain's common memory; after dcnn_comm_gradient_finish() this rank's slice is
  *                complete, after a barrier more all of it
+ * @param due_s   0: as soon as may be, and then dcnn_comm_gradient_finish(). Else when it will be waited for by
+ *                dcnn_comm_gradient_wait(), as far as is known (dcnn_now_s()): so a slow link is free for small sums,
+ *                and for what is wanted sooner
  */
 void dcnn_comm_gradient_begin(dcnn_comm *comm, const dcnn_kernels *kernels, int bucket, dcnn_shares shares,
-                              size_t count, float *const *blocks, float *total);
+                              size_t count, float *const *blocks, float *total, double due_s);
 
 /** Moves unfinished sums along; call it between grains (Open MPI has no progress thread). *Local.* */
 void dcnn_comm_progress(dcnn_comm *comm);
@@ -251,13 +254,6 @@ void dcnn_comm_gradient_finish(dcnn_comm *comm);
 
 /** Waits for this rank's slice of one bucket that was begun. *Collective.* */
 void dcnn_comm_gradient_wait(dcnn_comm *comm, int bucket);
-
-/**
- * Shall sums that are complete elsewhere wait, until dcnn_comm_gradient_finish(), while any bucket still travels to
- * where it is added up? For a step that is waited for bucket by bucket, the last first: what the next step reads late
- * then keeps a slow link from nothing that it reads early. *Local.*
- */
-void dcnn_comm_gradient_defer(dcnn_comm *comm, bool defer);
 
 /**
  * The same sum as every other program makes it: this rank's blocks added as they come, then one MPI_Allreduce in float,

@@ -42,7 +42,8 @@ typedef struct dcnn_sums {
 /* Gradients on their way (comm_gradient.c). */
 typedef struct dcnn_gradients {
     int count;
-    bool defers;              /* see dcnn_comm_gradient_defer() */
+    bool defers;              /* sums that are due later keep a pace */
+    int wanted;               /* the bucket that is waited for, or -1 */
     dcnn_exchange *exchanges; /* [count] one a bucket */
     int64_t *published; /* shared: [bucket][domain size][DCNN_TREE_DEPTH] where the blocks lie in each rank's segment */
     dcnn_block *blocks; /* what is being added: up to all blocks of a batch */

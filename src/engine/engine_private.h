@@ -24,6 +24,7 @@ typedef struct dcnn_late {
     int left;       /* of these */
     bool lags;      /* the step in progress began with such */
     int stage;      /* for which weights are being made */
+    double began_s, step_s, *offsets_s; /* the step's begin; how long the last one took; [stages] when each began */
 } dcnn_late;
 
 struct dcnn_engine {
@@ -78,5 +79,6 @@ void dcnn_engine_forget_late(dcnn_engine *engine);
 void dcnn_engine_begin_late(dcnn_engine *engine);
 void dcnn_engine_catch_up(dcnn_engine *engine, int stage);
 void dcnn_engine_be_late(dcnn_engine *engine);
+double dcnn_engine_due_s(const dcnn_engine *engine, int bucket);
 
 #endif

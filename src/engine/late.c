@@ -7,6 +7,7 @@
  */
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "engine/engine_private.h"
 
 /* Norms and constraints want all weights at once, averages and further batches of a step all of a step; of one domain
@@ -23,7 +24,8 @@ dcnn_status dcnn_engine_plan_late(dcnn_engine *e) {
     late->readers = calloc((size_t)stages, sizeof *late->readers);
     late->prepares = calloc((size_t)stages, sizeof *late->prepares);
     late->waits = calloc((size_t)stages, sizeof *late->waits);
-    if (late->readers == NULL || late->prepares == NULL || late->waits == NULL)
+    late->offsets_s = calloc((size_t)stages, sizeof *late->offsets_s);
+    if (late->offsets_s == NULL || late->readers == NULL || late->prepares == NULL || late->waits == NULL)
         return DCNN_FAIL(DCNN_FAILURE, "out of memory: stages");
     for (int stage = 0; stage < stages; stage++) {
         late->readers[stage] = dcnn_plan_first_reader(e->plan, e->net->buckets[stage]);
@@ -37,11 +39,23 @@ void dcnn_engine_forget_late(dcnn_engine *e) {
     free(e->late.readers);
     free(e->late.prepares);
     free(e->late.waits);
+    free(e->late.offsets_s);
 }
 
 void dcnn_engine_begin_late(dcnn_engine *e) {
-    e->late.lags = e->late.left > 0;
-    dcnn_comm_gradient_defer(e->comm, e->late.can && e->step->goes_on);
+    dcnn_late *late = &e->late;
+    const double now_s = dcnn_now_s();
+    late->lags = late->left > 0;
+    late->step_s = late->lags ? now_s - late->began_s : 0.0;
+    late->began_s = now_s;
+}
+
+/* When the next step reads a bucket's weights, if it is as fast as the last one. Early by a little: what came late once
+ * would be expected late. */
+double dcnn_engine_due_s(const dcnn_engine *e, int bucket) {
+    const dcnn_late *late = &e->late;
+    const double early = 0.8;
+    return late->began_s + late->step_s + early * late->offsets_s[late->readers[bucket]];
 }
 
 void dcnn_engine_be_late(dcnn_engine *e) {
@@ -89,6 +103,7 @@ static void prepare(void *argument, int worker) {
 }
 
 void dcnn_engine_catch_up(dcnn_engine *e, int stage) {
+    e->late.offsets_s[stage] = dcnn_now_s() - e->late.began_s;
     if (!e->late.lags || stage > e->net->loss_stage) return;
     make_weights(e, stage);
     if (!e->late.prepares[stage]) return;
@@ -100,6 +115,5 @@ void dcnn_engine_catch_up(dcnn_engine *e, int stage) {
 void dcnn_engine_settle(dcnn_engine *e) {
     if (e->late.left == 0) return;
     dcnn_stopwatch_start(&e->watch);
-    dcnn_comm_gradient_defer(e->comm, false);
     make_weights(e, e->net->stage_count);
 }

@@ -124,6 +124,11 @@ static void merge_slice(void *argument, int worker) {
     m->depth = tree.depth;
 }
 
+/* May the step's gradients travel on when it ends? */
+static bool is_late(const dcnn_engine *e) {
+    return e->late.can && e->step->goes_on;
+}
+
 static void send_gradients(dcnn_engine *e) {
     const dcnn_range bucket = e->net->buckets[e->stage];
     if (bucket.count == 0) return;
@@ -134,7 +139,7 @@ static void send_gradients(dcnn_engine *e) {
         dcnn_comm_gradient_plain(e->comm, e->kernels, bucket.count, m.depth, m.blocks, e->gradient + bucket.offset);
     else
         dcnn_comm_gradient_begin(e->comm, e->kernels, e->stage, e->shares, bucket.count, m.blocks,
-                                 e->gradient + bucket.offset);
+                                 e->gradient + bucket.offset, is_late(e) ? dcnn_engine_due_s(e, e->stage) : 0.0);
     dcnn_stopwatch_book(&e->watch, DCNN_PHASE_GRADIENT);
 }
 
@@ -161,11 +166,6 @@ static dcnn_status agree_stage(dcnn_engine *e, dcnn_step_sums *sums) {
     sums->correct += (int64_t)loss[DCNN_SUM_CORRECT];
     sums->absolute += loss[DCNN_SUM_ABSOLUTE];
     return DCNN_OK;
-}
-
-/* May the step's gradients travel on when it ends? */
-static bool is_late(const dcnn_engine *e) {
-    return e->late.can && e->step->goes_on;
 }
 
 /* The batch's gradient: forward and backward, summed over all ranks, or on its way. */

@@ -125,7 +125,7 @@ static void finish(step *s) {
 static void send_gradients(step *s, int number, const stage *now) {
     if (now->gradient == 0) return;
     pass((double)(s->plan.threads - 1) / s->plan.threads * (double)now->gradient * s->plan.add_s); /* merge_slice() */
-    dcnn_comm_gradient_begin(s->comm, &s->kernels, number, s->shares, now->gradient, s->blocks, s->total);
+    dcnn_comm_gradient_begin(s->comm, &s->kernels, number, s->shares, now->gradient, s->blocks, s->total, 0.0);
     pay();
     if (!s->overlap) finish(s);
 }
