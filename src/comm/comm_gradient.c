@@ -45,6 +45,7 @@ struct dcnn_exchange {
     size_t first, length;                  /* of the slice */
     dcnn_route route;                      /* of a vector as long */
     int round;                             /* in progress */
+    double begun_s, took_s;                /* its begin; how long its way there took */
     double due_s, from_s, round_due_s;     /* when a deferred sum is wanted; the round's begin, and its end by that */
     int sent, messages;                    /* of the round that gathers */
     const float *sources[DCNN_TREE_DEPTH]; /* our group's blocks of the slice, where we have them */
@@ -247,7 +248,9 @@ static bool is_reducing(const dcnn_comm *comm) {
 static bool may_send(const dcnn_comm *comm, const dcnn_exchange *exchange, int bucket) {
     if (!comm->gradients.defers || bucket == comm->gradients.wanted) return true;
     if (is_reducing(comm)) return false;
-    const double left_s = exchange->round_due_s - exchange->from_s, passed_s = dcnn_now_s() - exchange->from_s;
+    const double now_s = dcnn_now_s(), part = 1.0 - (double)exchange->sent / (double)exchange->messages;
+    if (now_s + part * exchange->took_s < comm->gradients.next_s) return true; /* nothing comes in its way */
+    const double left_s = exchange->round_due_s - exchange->from_s, passed_s = now_s - exchange->from_s;
     return passed_s >= left_s || (double)exchange->sent < passed_s / left_s * (double)exchange->messages;
 }
 
@@ -352,6 +355,7 @@ static bool step(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) {
             send_blocks(comm, exchange, bucket);
         else
             exchange->state = REDUCED;
+        exchange->took_s = dcnn_now_s() - exchange->begun_s; /* and it will take as long back */
         return true;
     case REDUCED:
         begin_gather(exchange, rounds - 1);
@@ -386,17 +390,19 @@ bool dcnn_comm_is_sending(const dcnn_comm *comm) {
 }
 
 void dcnn_comm_gradient_begin(dcnn_comm *comm, const dcnn_kernels *kernels, int bucket, dcnn_shares shares,
-                              size_t count, float *const *blocks, float *total, double due_s) {
+                              size_t count, float *const *blocks, float *total, dcnn_due due) {
     dcnn_exchange *exchange = &comm->gradients.exchanges[bucket];
     DCNN_COMM_MEET(comm, bucket);
     exchange->state = PUBLISHED;
     exchange->met = comm->domain.meetings;
-    comm->gradients.defers = due_s > 0.0;
+    comm->gradients.defers = due.wanted_s > 0.0;
+    comm->gradients.next_s = due.next_s;
     exchange->kernels = kernels;
     exchange->grains = shares.grains;
     dcnn_comm_slice(comm, count, &exchange->first, &exchange->length);
     exchange->slice = total + exchange->first;
-    exchange->due_s = due_s;
+    exchange->due_s = due.wanted_s;
+    exchange->begun_s = dcnn_now_s();
     const int depth = dcnn_tree_share(shares.first, shares.count, shares.grains).depth;
     for (int i = 0; i < depth; i++)
         published(comm, bucket, comm->domain.rank)[i] = (char *)blocks[i] - comm->domain.segments[comm->domain.rank];

@@ -335,11 +335,11 @@ size_t dcnn_comm_gradient_bytes(const dcnn_comm *comm, int batches, const int64_
 
 /* All grains are this process's, so its one block is the whole sum. */
 void dcnn_comm_gradient_begin(dcnn_comm *comm, const dcnn_kernels *kernels, int bucket, dcnn_shares shares,
-                              size_t count, float *const *blocks, float *total, double due_s) {
+                              size_t count, float *const *blocks, float *total, dcnn_due due) {
     (void)comm;
     (void)kernels;
     (void)bucket;
-    (void)due_s;
+    (void)due;
     (void)shares;
     memcpy(total, blocks[0], count * sizeof(float));
 }

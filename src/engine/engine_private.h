@@ -17,13 +17,13 @@ typedef struct dcnn_worker {
 
 /* Weights that are made late (late.c); buckets go by the stage that completes them. */
 typedef struct dcnn_late {
-    bool can;       /* may there be any? */
-    int *readers;   /* [stages] of each bucket, the first stage that reads its weights */
-    bool *prepares; /* [stages] has operations that pack weights before it */
-    bool *waits;    /* [stages] the bucket's weights are still those of the step before */
-    int left;       /* of these */
-    bool lags;      /* the step in progress began with such */
-    int stage;      /* for which weights are being made */
+    bool can;                           /* may there be any? */
+    int *readers;                       /* [stages] of each bucket, the first stage that reads its weights */
+    bool *prepares;                     /* [stages] has operations that pack weights before it */
+    bool *waits;                        /* [stages] the bucket's weights are still those of the step before */
+    int left;                           /* of these */
+    bool lags;                          /* the step in progress began with such */
+    int stage;                          /* for which weights are being made */
     double began_s, step_s, *offsets_s; /* the step's begin; how long the last one took; [stages] when each began */
 } dcnn_late;
 
@@ -58,7 +58,7 @@ struct dcnn_engine {
     int stage;
     int batch_number; /* in the step, from 0 */
     bool batch_is_last;
-    bool measures;     /* a pass for statistics is in progress, not a step */
+    bool measures; /* a pass for statistics is in progress, not a step */
     dcnn_late late;
     atomic_int failed; /* a dcnn_status of a feed */
     char failure[1024];
@@ -79,6 +79,6 @@ void dcnn_engine_forget_late(dcnn_engine *engine);
 void dcnn_engine_begin_late(dcnn_engine *engine);
 void dcnn_engine_catch_up(dcnn_engine *engine, int stage);
 void dcnn_engine_be_late(dcnn_engine *engine);
-double dcnn_engine_due_s(const dcnn_engine *engine, int bucket);
+dcnn_due dcnn_engine_due(const dcnn_engine *engine, int bucket);
 
 #endif

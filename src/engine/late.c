@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * late.c — weights that the next step reads late are made late. A bucket's sum may still be on its way when a step ends;
- * its weights are made, and packed, just before the first stage of the next step that reads them, so that the network
- * has the time of that step's first layers too. Who looks at the weights in between has all of them made first
+ * late.c — weights that the next step reads late are made late. A bucket's sum may still be on its way when a step
+ * ends; its weights are made, and packed, just before the first stage of the next step that reads them, so that the
+ * network has the time of that step's first layers too. Who looks at the weights in between has all of them made first
  * (dcnn_engine_settle()).
  */
 #include <stdlib.h>
@@ -50,12 +50,22 @@ void dcnn_engine_begin_late(dcnn_engine *e) {
     late->began_s = now_s;
 }
 
-/* When the next step reads a bucket's weights, if it is as fast as the last one. Early by a little: what came late once
- * would be expected late. */
-double dcnn_engine_due_s(const dcnn_engine *e, int bucket) {
+/* The end of the next stage that completes a bucket; 0: none. */
+static double next_bucket_s(const dcnn_engine *e, int bucket) {
+    const dcnn_late *late = &e->late;
+    const int stages = e->net->stage_count;
+    int next = bucket + 1;
+    while (next < stages && e->net->buckets[next].count == 0) next++;
+    if (next >= stages) return 0.0;
+    return late->began_s + (next + 1 < stages ? late->offsets_s[next + 1] : late->step_s);
+}
+
+/* If the next step is as fast as the last one. Early by a little: what came late once would be expected late. */
+dcnn_due dcnn_engine_due(const dcnn_engine *e, int bucket) {
     const dcnn_late *late = &e->late;
     const double early = 0.8;
-    return late->began_s + late->step_s + early * late->offsets_s[late->readers[bucket]];
+    return (dcnn_due){.wanted_s = late->began_s + late->step_s + early * late->offsets_s[late->readers[bucket]],
+                      .next_s = next_bucket_s(e, bucket)};
 }
 
 void dcnn_engine_be_late(dcnn_engine *e) {

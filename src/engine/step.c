@@ -139,7 +139,8 @@ static void send_gradients(dcnn_engine *e) {
         dcnn_comm_gradient_plain(e->comm, e->kernels, bucket.count, m.depth, m.blocks, e->gradient + bucket.offset);
     else
         dcnn_comm_gradient_begin(e->comm, e->kernels, e->stage, e->shares, bucket.count, m.blocks,
-                                 e->gradient + bucket.offset, is_late(e) ? dcnn_engine_due_s(e, e->stage) : 0.0);
+                                 e->gradient + bucket.offset,
+                                 is_late(e) ? dcnn_engine_due(e, e->stage) : (dcnn_due){0});
     dcnn_stopwatch_book(&e->watch, DCNN_PHASE_GRADIENT);
 }
 
