@@ -10,12 +10,12 @@
 #include "base/clock.h"
 #include "engine/engine_private.h"
 
-/* Norms and constraints want all weights at once, averages and further batches of a step all of a step; of one domain
+/* Norms, phases and constraints want all weights at once, averages and further batches of a step all of a step; of one domain
  * nothing is on its way; and what a rank that dies leaves half done would be of two steps. */
 static bool can_be_late(const dcnn_engine *e) {
     return dcnn_comm_domain_count(e->comm) > 1 && !dcnn_comm_is_elastic(e->comm) && !e->options.plain_sums &&
            e->options.accumulate == 1 && e->average == NULL && !dcnn_update_wants_norms(&e->update) &&
-           !e->update.constrains;
+           dcnn_update_phases(&e->update) == 0 && !e->update.constrains;
 }
 
 dcnn_status dcnn_engine_plan_late(dcnn_engine *e) {
