@@ -10,8 +10,8 @@
 #include "base/clock.h"
 #include "engine/engine_private.h"
 
-/* Norms, phases and constraints want all weights at once, averages and further batches of a step all of a step; of one domain
- * nothing is on its way; and what a rank that dies leaves half done would be of two steps. */
+/* Norms, phases and constraints want all weights at once, averages and further batches of a step all of a step; of one
+ * domain nothing is on its way; and what a rank that dies leaves half done would be of two steps. */
 static bool can_be_late(const dcnn_engine *e) {
     return dcnn_comm_domain_count(e->comm) > 1 && !dcnn_comm_is_elastic(e->comm) && !e->options.plain_sums &&
            e->options.accumulate == 1 && e->average == NULL && !dcnn_update_wants_norms(&e->update) &&
