@@ -117,8 +117,9 @@ static dcnn_status take_split(const dcnn_opening *opening, const char *path, con
         DCNN_TRY(dcnn_names_print(&s->target_names, "%s", whole->target_names.text[i]));
     for (int64_t i = 0; i < whole->class_names.count; i++)
         DCNN_TRY(dcnn_names_add(&s->class_names, whole->class_names.text[i], strlen(whole->class_names.text[i])));
-    dcnn_source_tell(opening->options, "%s: %s of %dx%dx%d%s", s->name, dcnn_count_images(s->count, &count), s->h, s->w,
-                     s->c, dcnn_role_text(role));
+    if (!opening->options->unlabelled)
+        dcnn_source_tell(opening->options, "%s: %s of %dx%dx%d%s", s->name, dcnn_count_images(s->count, &count), s->h,
+                         s->w, s->c, dcnn_role_text(role));
     return DCNN_OK;
 }
 
@@ -213,11 +214,13 @@ dcnn_status dcnn_hdf5_open(const dcnn_opening *opening, const char *path, dcnn_a
     for (int i = 0; i < count; i++)
         if (listed[i].rank < 0) {
             char version[32];
-            status =
-                DCNN_FAIL(DCNN_BAD_INPUT,
-                          "%s: its data set '%s' was written by a newer HDF5 than this one (%s); in Python, write it "
-                          "with h5py.File(name, 'w', libver=('earliest', 'v110'))",
-                          path, listed[i].name, dcnn_hdf5_version(version));
+            status = DCNN_FAIL(
+                DCNN_BAD_INPUT,
+                "%s: its data set '%s' was written by a newer HDF5 than this one (%s), in a form that it does "
+                "not know (libver='latest'); in Python: a = h5py.File('%s'); b = h5py.File('new.h5', 'w'); "
+                "a.visititems(lambda n, d: b.create_dataset(n, data=d[()]) and None if hasattr(d, 'shape') "
+                "else None); b.close()",
+                path, listed[i].name, dcnn_hdf5_version(version), path);
             goto done;
         }
     bool model = false, splits = false;
