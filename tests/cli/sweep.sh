@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # jobs/sweep.sbatch without Slurm: a task that ends while another one gathers leaves the whole table.
 mkdir stubs
 touch stubs/env.sh

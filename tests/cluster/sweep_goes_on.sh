@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # A task of an array that is told to stop is started again, and no other: the last one has the whole array's number.
 submit --nodes=1 --exclude=n3 --ntasks-per-node=1 --array=0-1 --output=task-%a.out \
     "$DCNN_JOBS/sweep.sbatch" seed 1,2 "${training[@]}" --epochs 100000
