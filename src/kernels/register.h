@@ -28,6 +28,7 @@ void dcnn_register_blas(dcnn_kernels *table);
     X(conv_general, isa)                                                                                               \
     X(norm_relu, isa)                                                                                                  \
     X(pooling, isa)                                                                                                    \
+    X(sgemm, isa)                                                                                                      \
     X(conv_pool, isa)                                                                                                  \
     X(conv_max, isa)                                                                                                   \
     X(probe, isa)

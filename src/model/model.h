@@ -33,20 +33,24 @@
 /** Where a run stands: all that a resume needs besides weights and moments. Plain numbers, exact. */
 typedef struct dcnn_progress {
     uint64_t seed;
-    int64_t epoch;          /**< epochs completed */
-    int64_t cursor;         /**< samples of the current epoch already trained on (a multiple of the batch size) */
-    int64_t step;           /**< optimizer steps done */
-    double loss_sum;        /**< of the current epoch so far */
-    int64_t correct;        /**< hits of the current epoch so far */
-    double absolute_sum;    /**< mean absolute errors of the samples of the current epoch so far, of numbers */
-    double best_loss;       /**< of the best epoch by validation so far (infinite: none) */
-    int64_t best_correct;   /**< its hits in validation (-1: none) */
-    double best_value;      /**< of the metric that is monitored, where that is neither accuracy nor loss */
-    int64_t best_epoch;     /**< its number, from 1 (0: none) */
-    int64_t descent_epoch;  /**< epochs that were completed when patience was over and the rate began to fall to 0 (0:
-                                 it has not been over) */
-    double elapsed_s;       /**< training time so far, over all starts */
-    uint64_t data_checksum; /**< of the data set's file (dcnn_dataset.checksum) */
+    int64_t epoch;         /**< epochs completed */
+    int64_t cursor;        /**< samples of the current epoch already trained on (a multiple of the batch size) */
+    int64_t step;          /**< optimizer steps done */
+    double loss_sum;       /**< of the current epoch so far */
+    int64_t correct;       /**< hits of the current epoch so far */
+    double absolute_sum;   /**< mean absolute errors of the samples of the current epoch so far, of numbers */
+    double best_loss;      /**< of the best epoch by validation so far (infinite: none) */
+    int64_t best_correct;  /**< its hits in validation (-1: none) */
+    double best_value;     /**< of the metric that is monitored, where that is neither accuracy nor loss */
+    int64_t best_epoch;    /**< its number, from 1 (0: none) */
+    int64_t descent_epoch; /**< epochs that were completed when patience was over and the rate began to fall to 0 (0:
+                                it has not been over) */
+    int64_t plateau_epochs, plateau_wait, plateau_cooldown; /**< a falling rate (run/stopping.h): epochs seen, without a
+                                 better one, and to come that do not count */
+    double plateau_best;                                    /**< ... its metric at its best */
+    double plateau_rate;                                    /**< ... the rate that is in force (0: the first one) */
+    double elapsed_s;                                       /**< training time so far, over all starts */
+    uint64_t data_checksum;                                 /**< of the data set's file (dcnn_dataset.checksum) */
 } dcnn_progress;
 
 /** A checkpoint in memory. */
@@ -88,6 +92,11 @@ dcnn_status dcnn_checkpoint_write(const char *path, const dcnn_checkpoint *check
 dcnn_status dcnn_checkpoint_read(const char *path, dcnn_checkpoint *checkpoint);
 
 void dcnn_checkpoint_free(dcnn_checkpoint *checkpoint);
+
+/** Words of the weights' names without weight decay, as Keras' exclude_from_weight_decay(var_names=...) takes them, for
+ * which Keras' files have no place: a list, empty if all weights have it; NULL: there is none at all. New reference.
+ * *Local.* */
+json_t *dcnn_checkpoint_undecayed(const dcnn_checkpoint *checkpoint);
 
 /** XXH3-64 of each weight tensor in Keras' order, seeded with the hash of those before it (0 at first): equal weights,
  * equal hash. *Local.* */

@@ -26,7 +26,12 @@ enum { DCNN_CHECKPOINT_VERSION = 1 };
 #define DCNN_PROGRESS_LATER_FIELDS(X)                                                                                  \
     X(INT64, descent_epoch)                                                                                            \
     X(DOUBLE, absolute_sum)                                                                                            \
-    X(DOUBLE, best_value)
+    X(DOUBLE, best_value)                                                                                              \
+    X(INT64, plateau_epochs)                                                                                           \
+    X(INT64, plateau_wait)                                                                                             \
+    X(INT64, plateau_cooldown)                                                                                         \
+    X(DOUBLE, plateau_best)                                                                                            \
+    X(DOUBLE, plateau_rate)
 
 /* The compile state of a model file, by Keras' keys; for `.keras`, or for a legacy file. NULL if Keras does not know
  * the optimizer. New reference. */
