@@ -149,6 +149,8 @@ typedef struct dcnn_samples {
     const dcnn_split *split;     /**< rows of it */
     int64_t cache_bytes;         /**< of a node's memory for its images; 0: as loader.h says */
     const dcnn_images *images;   /**< on rank 0, if dataset is NULL */
+    const dcnn_dataset *like;    /**< whose images those were, or NULL: standardised by its mean and std if need be */
+    bool told;                   /**< how bytes become the model's input has been said before */
     int views;                   /**< of each image, whose predictions are averaged (views.h); 0 counts as 1 */
     bool unlabelled;             /**< predictions alone are wanted: labels and targets are not looked at */
     dcnn_input_given input;      /**< what the user says of the model's input */
