@@ -58,10 +58,18 @@ static uint32_t random_bits(size_t index, uint32_t exponent, uint32_t spread) {
 
 enum { PRODUCT_CHUNKS = 5, LEFT_ROW = 3 * BF16_CHUNK };
 
-#define PRODUCT(id, isa, ...) DCNN_WHEN_BUILT(id, [DCNN_ISA_##id] = dcnn_product_bf16_##isa, )
 static dcnn_product_bf16_kernel *product_of(dcnn_isa isa) {
     static dcnn_product_bf16_kernel *const products[DCNN_ISA_COUNT] = {
-        [DCNN_ISA_REFERENCE] = dcnn_product_bf16_reference, DCNN_ISAS(PRODUCT)};
+        [DCNN_ISA_REFERENCE] = dcnn_product_bf16_reference,
+        [DCNN_ISA_GENERIC] = dcnn_product_bf16_generic,
+#if defined(__x86_64__)
+        [DCNN_ISA_AVX2] = dcnn_product_bf16_avx2,
+        [DCNN_ISA_AVX512] = dcnn_product_bf16_avx512,
+#endif
+#if defined(DCNN_HAS_AMX)
+        [DCNN_ISA_AMX] = dcnn_product_bf16_amx,
+#endif
+    };
     return products[isa];
 }
 

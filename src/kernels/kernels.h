@@ -26,7 +26,6 @@
 #include <stdint.h>
 
 #include "base/status.h"
-#include "kernels/isas.h"
 
 /** A 2-D convolution (cross-correlation, as in Keras) of one grain: x [N,H,W,C] * w [R,S,C,K] -> y [N,OH,OW,K]. */
 typedef struct dcnn_conv {
@@ -281,20 +280,21 @@ typedef struct dcnn_kernels {
     DCNN_KERNEL_LIST(DCNN_KERNEL_FIELD)
 } dcnn_kernels;
 
-/** Instruction sets in rising order (isas.h), the plain loops before them; a rank's number is what ranks agree on (law
- * 2: the lowest that any has). */
-#define DCNN_ISA_ID(id, ...) DCNN_ISA_##id,
-typedef enum dcnn_isa { DCNN_ISA_REFERENCE, DCNN_ISAS(DCNN_ISA_ID) DCNN_ISA_COUNT } dcnn_isa;
-#undef DCNN_ISA_ID
+/** Instruction sets in rising order; a rank's number is what ranks agree on (law 2: the lowest that any has). */
+typedef enum dcnn_isa {
+    DCNN_ISA_REFERENCE,
+    DCNN_ISA_GENERIC,
+    DCNN_ISA_AVX2,
+    DCNN_ISA_AVX512,
+    DCNN_ISA_AMX, /**< AVX-512 with AMX's products of bf16: the bits are AVX-512's */
+    DCNN_ISA_COUNT
+} dcnn_isa;
 
 /** What the operands of products are rounded to; sums, weights and activations are fp32 with either (bf16.h). */
 typedef enum dcnn_precision { DCNN_FP32, DCNN_BF16, DCNN_PRECISION_COUNT } dcnn_precision;
 
 /** "reference", "generic", "avx2", "avx512", "amx". *Local.* */
 const char *dcnn_isa_name(dcnn_isa isa);
-
-/** The core type as which OpenBLAS is fastest on such a CPU, or "". *Local.* */
-const char *dcnn_isa_core(dcnn_isa isa);
 
 /** "fp32", "bf16". *Local.* */
 const char *dcnn_precision_name(dcnn_precision precision);
