@@ -74,6 +74,9 @@ const dcnn_kernels *dcnn_plan_kernels_for(const dcnn_plan *plan, const dcnn_node
 void dcnn_plan_list_operations(dcnn_plan *plan, int *value_of);
 void dcnn_plan_list_steps(dcnn_plan *plan, bool *has_gradient);
 
+/* Where an operation first runs, or is read if it is folded into another. */
+int dcnn_plan_first_stage(const dcnn_plan *plan, const dcnn_op *op);
+
 /* Places every tensor, and takes the one block. @return DCNN_OK, DCNN_FAILURE (memory) */
 dcnn_status dcnn_plan_make_memory(dcnn_plan *plan);
 
