@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # env.sh — what differs from cluster to cluster. The job scripts read it; adapt it once. A variable that is set when the
 # job is submitted wins.
 # shellcheck shell=bash disable=SC2034

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # functions.sh — what the job scripts share: starting dcnn on all ranks, passing signals on, and starting again.
 # shellcheck shell=bash disable=SC2154
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # libdcnn: the public API and, behind it, what it needs of the house; shared and static, with a pkg-config file and a
 # package for find_package(dcnn).
 add_library(dcnn_shared SHARED $<TARGET_OBJECTS:dcnn_api>)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* futex.c — see word.h; sleeping and waking are Linux futexes. */
+/* futex.c — see futex.h; sleeping and waking are Linux futexes. */
 #include "base/futex.h"
 
 #include <limits.h>

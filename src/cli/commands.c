@@ -64,7 +64,7 @@ const dcnn_command dcnn_command_table[DCNN_COMMAND_COUNT] = {
          .details = "Trains once for each setting of the options named, side by side on the job's ranks, and prints a "
                     "table, the best first by what makes an epoch better (validation; the test images have no say), "
                     "and the command that repeats the best. VALUES are a list, learning-rate=1e-3,3e-3; a range, "
-                    "rotation-range=0:20 or learning-rate=1e-4:1e-2:log; or a range of so many points, "
+                    "rotation-range=0:20 or learning-rate=1e-4:1e-2:log; or a range with a number of points, "
                     "mixup=0:0.4:5. Runs lie in RUN/trial-NNN, the table in RUN/trials.csv; --resume goes on with a "
                     "search that was killed.",
          .like = "train",
@@ -75,7 +75,7 @@ const dcnn_command dcnn_command_table[DCNN_COMMAND_COUNT] = {
          .least = 2,
          .most = -1,
          .summary = "several runs side by side: figures, options, predictions",
-         .details = "Prints what each run came to, the options that differ, and on how many images of a split their "
+         .details = "Prints the runs' results, the options that differ, and on how many images of a split their "
                     "best models name different classes.",
          .parallel = true},
     [DCNN_COMMAND_INFO] = {.name = "info",

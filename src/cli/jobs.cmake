@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # The job scripts of jobs/ as bytes in the program: `dcnn slurm` fills them in.
 set(DCNN_JOBS_SOURCE ${CMAKE_BINARY_DIR}/jobs/jobs.c)
 set(jobs_text "/* Made from jobs/ by src/cli/jobs.cmake. */\n#include \"cli/jobs.h\"\n")

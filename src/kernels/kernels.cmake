@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # kernels/: *_simd.c is compiled once per instruction set, everything else once. What is rounded once is said in the
 # source (simd_multiply_add), so that all instruction sets do the same arithmetic: the compiler may not choose.
 file(GLOB kernel_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/*.c ${CMAKE_CURRENT_LIST_DIR}/*/*.c)

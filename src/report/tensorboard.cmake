@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # TensorBoard's messages, made from their description by protobuf-c.
 set(DCNN_PROTO_FOLDER ${CMAKE_BINARY_DIR}/proto)
 file(MAKE_DIRECTORY ${DCNN_PROTO_FOLDER})

@@ -22,7 +22,7 @@ dcnn_status dcnn_trainer_remember(dcnn_trainer *t) {
 
 static void take_back(dcnn_trainer *t) {
     const dcnn_memory *before = &t->before;
-    if (t->exchanged) dcnn_trainer_exchange(t); /* each rank's own: nothing is shared */
+    if (t->judged.exchanged) dcnn_trainer_exchange(t); /* each rank's own: nothing is shared */
     t->state.progress = before->progress;
     if (t->state.history) t->state.history[before->history] = '\0';
     memcpy(t->state.net->state, before->statistics, t->state.net->state_count * sizeof(float));

@@ -21,7 +21,7 @@ dcnn_status dcnn_trainer_judge(dcnn_trainer *t) {
 }
 
 void dcnn_trainer_exchange(dcnn_trainer *t) {
-    float *now = t->state.net->state, *other = t->other_statistics;
+    float *now = t->state.net->state, *other = t->judged.statistics;
     if (t->state.average == NULL) return;
     dcnn_engine_exchange(t->engine);
     for (size_t i = 0; i < t->state.net->state_count; i++) {
@@ -29,5 +29,5 @@ void dcnn_trainer_exchange(dcnn_trainer *t) {
         now[i] = other[i];
         other[i] = value;
     }
-    t->exchanged = !t->exchanged;
+    t->judged.exchanged = !t->judged.exchanged;
 }

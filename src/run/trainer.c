@@ -149,8 +149,8 @@ static dcnn_status make_engine(dcnn_trainer *t, const dcnn_checkpoint *from) {
 
 static dcnn_status make_notes(dcnn_trainer *t) {
     dcnn_notes *notes = &t->notes;
-    t->other_statistics = calloc(t->state.net->state_count + 1, sizeof(float));
-    if (t->other_statistics == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: statistics of averaged weights");
+    t->judged.statistics = calloc(t->state.net->state_count + 1, sizeof(float));
+    if (t->judged.statistics == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: statistics of averaged weights");
     t->before.statistics = calloc(t->state.net->state_count + 1, sizeof(float));
     if (t->before.statistics == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: a step to take back");
     if (t->options->log_every == 0) return DCNN_OK;
@@ -250,7 +250,7 @@ void dcnn_trainer_close(dcnn_trainer *t) {
     dcnn_trace_free(t->trace);
     free(t->notes.steps);
     free(t->before.statistics);
-    free(t->other_statistics);
+    free(t->judged.statistics);
     free(t->state.history);
     json_decref(t->state.options);
     dcnn_training_data_close(t->comm, &t->data);

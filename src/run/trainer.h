@@ -42,6 +42,12 @@ typedef struct dcnn_last_step {
     int stop_signal; /* that some rank wants to end for; see signals.h */
 } dcnn_last_step;
 
+/* Where there are averaged weights: which of the two are in the net; see judged.h. */
+typedef struct dcnn_judged {
+    float *statistics; /* [state_count] of the weights that are not in it */
+    bool exchanged;    /* the averaged ones are */
+} dcnn_judged;
+
 typedef struct dcnn_trainer {
     dcnn_comm *comm;
     const dcnn_train_options *options; /* borrowed; `augment` may change between steps */
@@ -51,11 +57,10 @@ typedef struct dcnn_trainer {
     dcnn_engine *engine;
     dcnn_evaluator *evaluator;
     dcnn_ending ending;
-    dcnn_trace *trace;       /* or NULL */
-    dcnn_checkpoint state;   /* what a checkpoint holds is what a run is; net, moments and average are the engine's */
-    dcnn_memory before;      /* the step in progress */
-    float *other_statistics; /* [state_count] of the weights that are not in the net, where there are averaged ones */
-    bool exchanged;          /* the averaged ones are in it; see judged.h */
+    dcnn_trace *trace;     /* or NULL */
+    dcnn_checkpoint state; /* what a checkpoint holds is what a run is; net, moments and average are the engine's */
+    dcnn_memory before;    /* the step in progress */
+    dcnn_judged judged;
     dcnn_notes notes;
     dcnn_pace pace;
     dcnn_last_step last;

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # Under `ulimit -v` memory that is not there is refused before any is taken, on all ranks, with what is needed and what
 # would help; dcnn doctor says it, too. Not with AddressSanitizer, which takes terabytes of address space itself.
 small_data

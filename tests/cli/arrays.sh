@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # MATLAB, CIFAR, pairs of NumPy arrays, QMNIST, masks: the same images as the archive beside them holds.
 cp "$DCNN_DATA/../tests/cases/"{mat_,npz_,cifar,npy_,qmnist,h5_bool,h5_file,h5_pcam}* .
 pixels() { h5dump -d /images -d /labels "$1" | sed -n '/DATA {/,$p' | cksum; }

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # Averaged weights and statistics made anew: the same best.h5 and the same last weights on 1, 2 and 3 ranks, after a stop
 # in an epoch and at its end, and where best.h5 was lost before it was written.
 small_data

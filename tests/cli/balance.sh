@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # Unbalanced classes: weights from a word, a file or the command line, and classes drawn equally often; cut in two too.
 csv 200 8 3 | awk -F, 'NR == 1 || $1 != 2 || NR % 4 == 0' >few.csv
 net 8 3 >net.json

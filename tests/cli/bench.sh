@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # Measurements: that they are there; their values are the machine's own.
 small_data
 numbers() { sed -E '/^< below half/,+1d; s/ <$//; s/ +[0-9]+[0-9.,]*( %)?/ N\1/g; s/(amx|avx512|avx2|generic|reference) kernels, fp32( \(AMX is idle.*\))?/ISA kernels, fp32/; s/ +-( |$)/ -\1/g; s/( N| -)+$/ .../'; }

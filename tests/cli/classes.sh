@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # The same truth under names in another order: one accuracy; other names: refused.
 cp "$DCNN_DATA/../tests/cases/"h5_SILENT_class* . && chmod u+w ./*.h5
 net 8 10 >net.json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # More ranks than cores: one a core works, the spare ones sleep; the bits are those of one rank, and of all ranks at work.
 small_data
 unset DCNN_EVERY_RANK

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # A run ends when its patience does, keeps the best epoch, and does the same when it was cut in two.
 small_data
 common=(--model net.json --batch-size 16 --no-report --no-tensorboard --schedule constant --learning-rate 0.3)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # Several networks side by side: each member is the run of its seed alone, on any number of ranks; one file of them all.
 small_data
 arguments=(small.h5 --model net.json --batch-size 16 --grain 4 --epochs 3 --bn-momentum 0.5 --no-report)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # A model in other programs' formats, by the ending of the file.
 model=$DCNN_DATA/../tests/expected/keras_graph.keras
 for file in a.keras a.h5 a.weights.h5 a.onnx a.safetensors; do

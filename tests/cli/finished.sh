@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # A finished run says so, and at which rate it goes on; what was refused leaves no folder; run.json knows every start.
 small_data
 net 9 3 >nine.json

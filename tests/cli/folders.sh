@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # Class folders, lists, given splits, odd images.
 formats=$DCNN_DATA/../tests/cases/formats
 prepare() {

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # Layers that stay as they are, rates of their own, and a new head, on any number of ranks and across a resume.
 small_data
 csv 60 8 5 >five.csv

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 small_data
 dcnn train small.h5 --model net.json --epochs 1 --run run -q >/dev/null
 csv 3000 8 3 >many.csv

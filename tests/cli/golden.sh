@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # A run's folder as an older version left it (tests/golden): it is shown, goes on, and ends as one that was never stopped,
 # but for the rounding of kernels that have changed since.
 # With the kernels that every CPU has, as it was made.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 dcnn --help
 for command in prepare train evaluate predict info slurm; do
     echo

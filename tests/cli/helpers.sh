@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # helpers.sh CASE.sh: what cases use, then the case itself.
 
 # try COMMAND...: shows a command, what it says on both streams, and its exit code.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # What other hands bring, or break: one sentence, exit 3 or 2, nothing hangs, nothing else is touched.
 small_data
 dcnn train small.h5 --model net.json --epochs 1 --run run -q --no-report >/dev/null 2>&1

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # Images in PNG files, for people and as CSV; samples drawn in the terminal; what is generated from the tables.
 small_data
 dcnn train small.h5 --model net.json --epochs 2 --batch-size 16 --threads 1 --run r --no-report -q >/dev/null

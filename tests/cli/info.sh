@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 small_data
 try dcnn info small.h5
 try dcnn info small.h5 --json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 small_data
 touch empty.h5
 head -c 5000 small.h5 >cut.h5

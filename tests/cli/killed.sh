@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # What stops a run, and what is left of it: signals, kill -9 of a rank, a full disk. Each time the end is the same bytes.
 small_data
 arguments=(small.h5 --model net.json --batch-size 4 --checkpoint-every 3 --schedule constant)

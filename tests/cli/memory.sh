@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # A rank that dies before there is a checkpoint: nothing is said of going on from one.
 mpirun -np 2 dcnn train --run early --no-report -q >early.said 2>&1 &
 launcher=$!

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 small_data
 train() { dcnn train small.h5 --run run "$@"; }
 try train --optimizer adagrad

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 csv 96 12 3 >small.csv
 dcnn prepare small.csv -o small.h5 >small.said
 cat >net.json <<'END'

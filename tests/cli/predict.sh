@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # Images as people have them: any size, folders, lists, a pipe; broken ones among others; dark on light; ids.
 small_data
 dcnn train small.h5 --model net.json --epochs 2 --batch-size 16 --threads 1 --run r --no-report -q >/dev/null 2>&1

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # All ranks decode what one prepares: the same bytes as by one process, also of what is broken; tables are one rank's.
 formats=$DCNN_DATA/../tests/cases/formats
 for class in a b c; do

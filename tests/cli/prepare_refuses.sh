@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 touch empty.csv empty.idx
 idx_images 4 3 >images
 idx_labels 0 1 1 0 >labels

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 csv 50 4 3 >data.csv
 gzip -k data.csv
 try dcnn prepare data.csv -o data.h5

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # Schedules, optimizers and averages as Keras has them: the same best.h5 and last weights on 1, 2 and 3 ranks and after a
 # stop at an epoch's end and in one; what does not go together is refused.
 small_data

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # Recipes by name; smoothed labels; test-time augmentation: the same on any number of ranks, and after a resume.
 small_data
 try dcnn train small.h5 --model net.json --recipe small-data --epochs 1 --run small

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # What stands beside the checkpoints, damaged or gone: run.json without a data set's name on the command line, what report reads,
 # best.h5. tests/trust/run has the rest, file by file.
 small_data

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # Figures and a page of a run, and its TensorBoard file, on one process and on two ranks.
 small_data
 try dcnn train small.h5 --model net.json --epochs 2 --run run --no-report --no-tensorboard -q | tail -n 2

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 small_data
 net 8 3 | sed 's/"filters": 4/"filters": 5/' >other.json
 train() { dcnn train small.h5 --run run "$@"; }

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # The embedded digits, cut short, on one process and on two ranks: the same bits.
 mnist=$DCNN_DATA/mnist
 dcnn prepare "$mnist/train-images-idx3-ubyte.gz" "$mnist/train-labels-idx1-ubyte.gz" --limit 500 -o digits.h5 | tail -n 1

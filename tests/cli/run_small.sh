@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # From images to predictions, one process.
 small_data
 try dcnn train small.h5 --model net.json --epochs 2 --batch-size 16 --threads 1

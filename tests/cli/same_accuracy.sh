@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # Three epochs on real digits by the reference kernels, by the fast ones, and by those without fused layers: what is
 # learnt is the same within noise. The second layer is large enough for the fused kernels' larger tiles.
 mnist=$DCNN_DATA/mnist

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # The recipe's net on real digits: the same bytes of weights on 1, 2, 3, 5 and 8 ranks, with 1 and 2 threads.
 mnist=$DCNN_DATA/mnist
 dcnn prepare "$mnist/train-images-idx3-ubyte.gz" "$mnist/train-labels-idx1-ubyte.gz" --limit 600 -o digits.h5 >prepare.said

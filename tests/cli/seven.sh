@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # A 7 in every shape that people bring it in, to a network that knows digits: it says 7, or why it may not.
 mnist=$DCNN_DATA/mnist
 dcnn prepare "$mnist/train-images-idx3-ubyte.gz" "$mnist/train-labels-idx1-ubyte.gz" --limit 4000 -o digits.h5 >/dev/null

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # Single processes share nothing: one needs no folder of Open MPI's, and many at once do not trip over each other's.
 small_data
 dcnn train small.h5 --model net.json --epochs 1 --run run -q --no-report >trained

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # What asks for a job, what refuses one, and what ends a run that shares its folder or its time.
 small_data
 try dcnn slurm --nodes 2

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # 300 colour images, 15 epochs: BatchNormalization's averages arrive, and where they cannot the run says so first.
 shapes 415 >shapes.csv
 dcnn prepare shapes.csv --shape 32x32x3 -o shapes.h5

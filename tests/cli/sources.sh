@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # Every small input of tests/cases: what prepare says of it, and that those with the same digits give the same pixels.
 cp -r "$DCNN_DATA/../tests/cases/." . && chmod -R u+w .
 pixels() { h5dump -d /images -d /labels "$1" | sed -n '/DATA {/,$p' | cksum; }

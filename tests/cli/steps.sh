@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # Metrics by step and histograms: once each, the same numbers whether a run was stopped, lost checkpoints, or neither.
 small_data
 arguments=(small.h5 --model net.json --batch-size 16 --epochs 3 --log-every 2 --histograms --no-report -q)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # Images held, streamed, shuffled by chunks, on one rank and two, stopped and resumed: the same weights. A container's
 # 64 MB of /dev/shm. Sizes that cannot be.
 csv 900 16 3 >data.csv

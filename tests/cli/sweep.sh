@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # jobs/sweep.sbatch without Slurm: it is dcnn tune that is started and kept going, and a call without values is refused.
 mkdir stubs
 touch stubs/env.sh

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # Numbers to predict instead of classes: where they come from, and what is no such thing.
 
 # blobs N: a table of images 8x8 with a light dot at (row, column), and what that means.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 small_data
 csv 40 9 3 >nine.csv
 csv 40 8 5 >five.csv

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # A search over options: the same table on any number of ranks, and after a kill; what it prints repeats the best.
 small_data
 fixed=(small.h5 --model net.json --batch-size 16 --grain 4 --epochs 4 --bn-momentum 0.5)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # Networks as tutorials write them: opened, or refused with the layer and what is done. One takes its shape from the data.
 cp -r "$DCNN_DATA/../tests/cases/models" . && chmod -R u+w models
 for model in models/*.json; do

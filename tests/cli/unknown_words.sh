@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 try dcnn frobnicate
 try dcnn --verbose train
 try dcnn help evalute

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # A host's link is cut in the middle of the work: the job ends by itself, and goes on with the one node that is left.
 "$DCNN" slurm "${training[@]}" --epochs 100000 --run cut --timeout 6 --nodes 1-2 --time 10 --ranks-per-node 2 \
     --launcher mpirun >job.sh

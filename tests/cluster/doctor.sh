@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # dcnn doctor on Slurm's nodes and on hosts: it measures between them, and names each fault that is made for it.
 echo '#!/bin/bash' >job.sh
 cat >>job.sh <<END

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # helpers.sh CASE.sh: what cases use, then the case itself. A case ends at the first thing that is not as it must be.
 set -euo pipefail
 cluster=$(dirname "$(readlink -f "$0")")

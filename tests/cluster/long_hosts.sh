@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # Without Slurm: mpirun over two hosts. kill -9, a stopped rank and a cut link end it in time, each with its line.
 launch() { # RUN ARGUMENTS...: on the head, which has rank 0
     local run=$1

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # A job of a more urgent partition takes the nodes: the training saves, waits, and goes on.
 submit --nodes=1 --nodelist=n2 --exclusive --ntasks-per-node=2 "$DCNN_JOBS/train.sbatch" "${training[@]}" --epochs 100000 --run preempted
 within 30 past preempted 10

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # 2 to 8 hosts of one and of two ranks, and hosts of different sizes: one rank of each is killed in the middle, the run goes
 # on, and ends with the weights of one process.
 export HOSTS_DIR=$PWD/shapes

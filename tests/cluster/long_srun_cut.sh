@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # srun, and a link that is cut: Slurm's own daemons do not hear of each other either.
 is_idle() { [[ $(slurm sinfo -h -N -n "$1" -p batch -o %T) == idle ]]; }
 within 60 is_idle n3 # after the case that cut it before

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # The time of a job ends, really: it saves, is queued again, and goes on.
 submit --time=1 --signal=B:USR1@10 --nodes=1 --exclude=n2,n3 --ntasks-per-node=2 "$DCNN_JOBS/train.sbatch" "${training[@]}" \
     --epochs 100000 --run limit

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # srun --mpi=pmix, by a script of dcnn slurm: a rank that stands still is named, and the job starts again; a whole job may
 # stand still for longer than that.
 "$DCNN" slurm "${training[@]}" --epochs 100000 --run still --timeout 6 --nodes 2 --time 10 --ranks-per-node 1 --launcher srun \

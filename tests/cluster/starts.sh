@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # Starts: scripts that Slurm takes, wrong starts that dcnn refuses, one folder for one job.
 for script in train scaling sweep; do slurm sbatch --test-only "$DCNN_JOBS/$script.sbatch" 2>&1; done
 

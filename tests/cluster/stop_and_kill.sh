@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # mpirun: told to stop, the job saves, is queued again and goes on; so it does after kill -9 of a rank.
 submit --nodes=2 --exclude=n3 --ntasks-per-node=2 "$DCNN_JOBS/train.sbatch" "${training[@]}" --epochs 100000 --run killed
 within 30 past killed 10

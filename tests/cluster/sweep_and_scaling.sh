@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # A search with its table, CSV and figure, and a measured table with its plot.
 submit --nodes=1 --exclude=n3 --ntasks-per-node=2 "$DCNN_JOBS/sweep.sbatch" seed=7,8,9 "${training[@]}" --epochs 2
 sweep=$job

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # A search that is told to stop is started again, and its trials go on from their checkpoints.
 submit --nodes=1 --exclude=n3 --ntasks-per-node=2 "$DCNN_JOBS/sweep.sbatch" seed=1,2 "${training[@]}" --epochs 100000
 within 30 past "runs/job-$job/trial-001" 10

@@ -85,7 +85,7 @@ static void owe_add(size_t count, const float *a, const float *b, float *sum) {
     if (debt_s > 50e-6) pay();
 }
 
-/* --- a step, as dcnn_train_step() makes it ---------------------------------------------------------------------- */
+/* --- a step, as dcnn_engine_step() makes it --------------------------------------------------------------------- */
 
 static int64_t images_of(const step *s, int64_t first, int64_t end) {
     const int64_t from = first * s->plan.grain, to = end * s->plan.grain;

@@ -142,7 +142,8 @@ static bool begins(const char *line, const char *with) {
 /* A file of jobs/ without what only its own reader needs. */
 static void put_part(const unsigned char *text) {
     for (const char *line = (const char *)text; *line; line += strcspn(line, "\n") + 1)
-        if (!begins(line, "# shellcheck shell=")) printf("%.*s\n", (int)strcspn(line, "\n"), line);
+        if (!begins(line, "# shellcheck shell=") && !begins(line, "# SPDX-"))
+            printf("%.*s\n", (int)strcspn(line, "\n"), line);
 }
 
 static void put_program(const dcnn_options *options) {

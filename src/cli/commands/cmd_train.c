@@ -259,7 +259,7 @@ static dcnn_status suit_and_tell(dcnn_cli *cli, const dcnn_run *run, const dcnn_
     dcnn_status status = dcnn_data_settings_check(&facts, cli->options);
     if (cli->speaks && status == DCNN_OK) tell_start(cli, run, from, opened ? &dataset : NULL, &facts);
     if (cli->speaks && status == DCNN_OK && grown)
-        dcnn_info("rate  chosen for steps of so many images: --lr-scale sqrt --warmup %g; --lr-scale none leaves the "
+        dcnn_info("rate  chosen for steps this large: --lr-scale sqrt --warmup %g; --lr-scale none leaves the "
                   "rate alone",
                   cli->options->warmup);
     if (cli->speaks && status == DCNN_OK && momentum)

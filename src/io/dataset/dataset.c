@@ -353,7 +353,7 @@ dcnn_status dcnn_dataset_read_targets(const dcnn_dataset *set, float *targets) {
     DCNN_TRY(dcnn_h5_end(file, set->path, dcnn_h5_read(file, "targets", DCNN_H5_FLOAT, 2, shape, targets)));
     for (int64_t i = 0; i < set->count * set->target_width; i++)
         if (!isfinite(targets[i]))
-            return DCNN_FAIL(DCNN_BAD_INPUT, "%s: target '%s' of row %lld is no number", set->path,
+            return DCNN_FAIL(DCNN_BAD_INPUT, "%s: target '%s' of row %lld is not a number", set->path,
                              set->target_names[i % set->target_width], (long long)(i / set->target_width));
     return DCNN_OK;
 }

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # ONNX's messages, made from their description by protobuf-c. Without DCNN_ONNX absent.c says so, in place of all else.
 get_target_property(dcnn_model_sources dcnn_model SOURCES)
 if(NOT DCNN_ONNX)

@@ -382,7 +382,7 @@ static dcnn_status take_targets(const dcnn_array *a, const dcnn_source_options *
             const double value =
                 value_at(a, a->data + i * a->strides[0] + (a->rank > 1 ? columns[j] * a->strides[1] : 0));
             if (!(fabs(value) <= (double)FLT_MAX))
-                status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: %s: target %d of image %lld is no number", a->name,
+                status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: %s: target %d of image %lld is not a number", a->name,
                                    dcnn_array_text(a, text), columns[j] + 1, (long long)i);
             else
                 source->targets[i * count + j] = (float)value;

@@ -106,7 +106,7 @@ static dcnn_status add_target(dcnn_table *t, int64_t line, int column, dcnn_cell
     char text[28];
     double value;
     if (!dcnn_cell_decimal(cell, &value) || !(fabs(value) <= (double)FLT_MAX))
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s:%lld:%d: the target '%s' is no number (line %lld, cell %d)", t->path,
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s:%lld:%d: the target '%s' is not a number (line %lld, cell %d)", t->path,
                          (long long)line, column, dcnn_cell_text(cell, text), (long long)line, column);
     t->targets[t->count * t->target_width + t->target[column - 1]] = (float)value;
     return DCNN_OK;
