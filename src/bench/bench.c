@@ -434,6 +434,7 @@ dcnn_status dcnn_bench(dcnn_comm *comm, const dcnn_bench_options *o, dcnn_bench_
         .ranges = {.rotation_range = 10, .zoom_range = 0.1, .width_shift_range = 0.1, .height_shift_range = 0.1},
         .threads = o->threads,
         .fuse = o->fuse,
+        .recompute = o->recompute,
         .plain_sums = o->plain_sums};
     dcnn_run run = {.data = (char *)(uintptr_t)o->data};
     dcnn_images images = {0};

@@ -263,6 +263,8 @@ const dcnn_option dcnn_option_table[] = {
     {"threads", 0, PREPARE | TRAIN | EVALUATE | PREDICT | REPORT | COMPARE | BENCH, INTEGER(train.threads, 0, 4096),
      .fallback = "0", .group = machine, .help = "per rank; 0: one per core", .also = "workers num-workers jobs cores"},
 
+    {"recompute", 0, TRAIN | BENCH, FLAG(train.recompute), .group = machine,
+     .help = "less memory, more time: compute activations twice", .resume = DCNN_RESUME_KEEP},
     {"cache-memory", 0, TRAIN | EVALUATE | PREDICT | REPORT | COMPARE, BYTES(train.cache_bytes), .group = machine,
      .help = "per node, for images (512M); more is streamed"},
 

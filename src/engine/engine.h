@@ -29,6 +29,7 @@ typedef struct dcnn_engine_options {
     int grain;          /**< samples a grain; part of the arithmetic (law 2) */
     int threads;        /**< of this rank; 0: its share of the node's cores */
     bool fuse;          /**< fused kernels where there are any */
+    bool recompute;     /**< activations that only the backward pass needs are made again, not kept (plan.h) */
     int first;          /**< node whose output the feed gives instead of images; 0: the net's input */
     bool plain_sums;    /**< plain MPI_Allreduce of fp32 gradients: to measure what exactness costs */
     int64_t batch_size; /**< samples of the largest batch, on all ranks together */

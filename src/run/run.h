@@ -93,6 +93,7 @@ typedef struct dcnn_train_options {
     int64_t keep;             /**< newest checkpoints to keep, >= 1 */
     int64_t threads;          /**< per rank; 0: cores / ranks on the node */
     bool fuse;                /**< fused kernels where there are any */
+    bool recompute;           /**< activations that only the backward pass needs are made again, not kept */
     bool plain_sums;          /**< plain MPI_Allreduce of fp32 batch sums: to measure what exactness costs */
     bool elastic;             /**< the comm is (dcnn_comm_make_elastic): go on when ranks die */
     const char *trace;        /**< file for a trace of a few steps (trace.h), or NULL */

@@ -103,13 +103,40 @@ static dcnn_status take_state(dcnn_trainer *t, const dcnn_checkpoint *from) {
 
 /* --- the engine --------------------------------------------------------------------------------------------------- */
 
+static dcnn_status measure_need(const dcnn_trainer *t, const dcnn_engine_options *options, dcnn_need *need) {
+    dcnn_engine_bytes bytes;
+    DCNN_TRY(dcnn_engine_measure(t->comm, t->state.net, options, &bytes));
+    *need = dcnn_need_of(t->comm, &bytes, t->state.net->param_count * sizeof(float));
+    return DCNN_OK;
+}
+
+/* What training takes, where that is much, and what it would take the other way. */
+static dcnn_status tell_memory(const dcnn_trainer *t, const dcnn_engine_options *options, const dcnn_need *need,
+                               dcnn_free_memory left) {
+    enum { MUCH = 1 << 30 };
+    dcnn_engine_options otherwise = *options;
+    dcnn_need other;
+    char all[32], images[32], others[32], weights[32], there[32];
+    if (need->node < MUCH && !options->recompute) return DCNN_OK;
+    otherwise.recompute = !options->recompute;
+    DCNN_TRY(measure_need(t, &otherwise, &other));
+    dcnn_info(
+        "memory %s on this node: activations %s (%s with%s --recompute), weights, gradients and checkpoints %s; %s "
+        "leaves %s",
+        dcnn_bytes_text(need->node, all), dcnn_bytes_text(need->images, images), dcnn_bytes_text(other.images, others),
+        options->recompute ? "out" : "", dcnn_bytes_text(need->weights, weights), left.bound_by,
+        dcnn_bytes_text(left.bytes, there));
+    return DCNN_OK;
+}
+
 /* Every rank measures what it is about to take, and all go on or none. *Collective.* */
 static dcnn_status check_memory(const dcnn_trainer *t, const dcnn_engine_options *options) {
-    dcnn_engine_bytes bytes;
-    dcnn_status status = dcnn_engine_measure(t->comm, t->state.net, options, &bytes);
+    dcnn_need need;
+    dcnn_status status = measure_need(t, options, &need);
     if (status == DCNN_OK) {
-        const dcnn_need need = dcnn_need_of(t->comm, &bytes, t->state.net->param_count * sizeof(float));
-        status = dcnn_need_check(&need, dcnn_free_memory_of_node(""), dcnn_free_address_space(""));
+        const dcnn_free_memory left = dcnn_free_memory_of_node("");
+        status = tell_memory(t, options, &need, left);
+        if (status == DCNN_OK) status = dcnn_need_check(&need, left, dcnn_free_address_space(""));
     }
     return dcnn_comm_agree(t->comm, status);
 }
@@ -121,6 +148,7 @@ static dcnn_status make_engine(dcnn_trainer *t, const dcnn_checkpoint *from) {
     const dcnn_engine_options options = {.grain = (int)o->grain,
                                          .threads = (int)o->threads,
                                          .fuse = o->fuse,
+                                         .recompute = o->recompute,
                                          .first = t->data.first_node,
                                          .plain_sums = o->plain_sums,
                                          .batch_size = batch,

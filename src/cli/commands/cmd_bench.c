@@ -203,6 +203,7 @@ dcnn_status dcnn_cmd_bench(dcnn_cli *cli) {
                                         .threads = (int)o->train.threads,
                                         .augment = o->train.augment,
                                         .fuse = o->train.fuse,
+                                        .recompute = o->train.recompute,
                                         .plain_sums = o->train.plain_sums,
                                         .seconds = o->seconds};
     if (o->comm) return bench_comm(cli);
