@@ -110,6 +110,32 @@ static dcnn_step_sums train(dcnn_engine *engine) {
     return sums;
 }
 
+/* How often the share of a batch was asked for: once a size of batch that set-up walks, in each of its passes. */
+static int64_t shares_asked;
+dcnn_shares __real_dcnn_comm_shares(const dcnn_comm *comm, int64_t grains);
+dcnn_shares __wrap_dcnn_comm_shares(const dcnn_comm *comm, int64_t grains);
+dcnn_shares __wrap_dcnn_comm_shares(const dcnn_comm *comm, int64_t grains) {
+    shares_asked++;
+    return __real_dcnn_comm_shares(comm, grains);
+}
+
+static int64_t sizes_walked(int64_t grains, int64_t last_batch) {
+    dcnn_engine_options options = options_for(1, last_batch);
+    options.batch_size = grains * GRAIN;
+    shares_asked = 0;
+    dcnn_engine_free(make_engine(everyone, &options));
+    return shares_asked;
+}
+
+/* Setting up costs what the batches cost that occur, not what all smaller ones would. */
+static void only_sizes_that_occur_are_walked(void **state) {
+    (void)state;
+    const int64_t two = sizes_walked(2, GRAIN);
+    assert_true(two > 0);
+    assert_int_equal(sizes_walked(200, 3 * GRAIN), two);
+    assert_true(sizes_walked(200, -1) >= 200); /* any: all of them */
+}
+
 static void many_ranks_train_what_one_trains(void **state) {
     (void)state;
     for (int threads = 1; threads <= 2; threads++) {
@@ -478,6 +504,7 @@ int main(int argc, char **argv) {
     }
     make_samples();
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(only_sizes_that_occur_are_walked),
         cmocka_unit_test(many_ranks_train_what_one_trains),
         cmocka_unit_test(buckets_are_cut_by_bytes),
         cmocka_unit_test(a_step_of_several_batches_is_the_same_on_any_ranks),

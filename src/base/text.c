@@ -3,6 +3,7 @@
 #include "base/text.h"
 
 #include <stdint.h>
+#include <string.h>
 
 /* Bytes of the UTF-8 character there, and its number; 0 bytes: there is none. */
 static int decode(const unsigned char *at, uint32_t *character) {
@@ -39,4 +40,10 @@ bool dcnn_text_clean(char *text) {
     }
     *to = '\0';
     return changed;
+}
+
+int dcnn_word_find(const char *const names[], int count, const char *word) {
+    int at = 0;
+    while (at < count && strcmp(names[at], word) != 0) at++;
+    return at;
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file text.h — words of other hands: class names of a file, say, which end on a terminal and in a page. */
+/**
+ * @file text.h — words: those of other hands (class names of a file, say, which end on a terminal and in a page), and
+ * those of our own lists.
+ */
 #ifndef DCNN_BASE_TEXT_H
 #define DCNN_BASE_TEXT_H
 
@@ -11,5 +14,8 @@
  * @return whether anything was replaced
  */
 bool dcnn_text_clean(char *text);
+
+/** The place of a word among `count` names, or `count`. *Local.* */
+int dcnn_word_find(const char *const names[], int count, const char *word);
 
 #endif

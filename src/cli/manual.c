@@ -29,7 +29,7 @@ static void put_upper(FILE *to, const char *text) {
 }
 
 static void put_option(FILE *to, const dcnn_option *option) {
-    char hint[160];
+    char hint[160], help[256];
     dcnn_option_hint(option, hint);
     fputs(".TP\n", to);
     if (option->letter) fprintf(to, "\\fB\\-%c\\fR, ", option->letter);
@@ -39,7 +39,7 @@ static void put_option(FILE *to, const dcnn_option *option) {
     fputs("\\fR", to);
     if (option->metavar) fprintf(to, " \\fI%s\\fR", option->metavar);
     fputc('\n', to);
-    put_roff(to, option->help);
+    put_roff(to, dcnn_option_help(option, help));
     if (option->choices) fprintf(to, " (one of: %s)", option->choices);
     if (hint[0]) fputc(' ', to);
     put_roff(to, hint);
@@ -166,8 +166,9 @@ static void put_quoted(FILE *to, const char *text, bool zsh) {
 }
 
 static void put_zsh_option(FILE *to, const char *dashes, const char *name, const dcnn_option *option) {
+    char help[256];
     fprintf(to, "            '%s%s[", dashes, name);
-    put_quoted(to, option->help, true);
+    put_quoted(to, dcnn_option_help(option, help), true);
     fputc(']', to);
     if (option->choices)
         fprintf(to, ":%s:(%s)", option->metavar, option->choices);
@@ -201,6 +202,7 @@ static void put_zsh(FILE *to) {
 }
 
 static void put_fish_option(FILE *to, int command, const char *prefix, const dcnn_option *option) {
+    char help[256];
     fprintf(to, "complete -c dcnn -n '__fish_seen_subcommand_from %s' -l %s%s", dcnn_command_table[command].name,
             prefix, option->name);
     if (option->letter) fprintf(to, " -s %c", option->letter);
@@ -209,7 +211,7 @@ static void put_fish_option(FILE *to, int command, const char *prefix, const dcn
     else if (option->metavar)
         fputs(option->type == DCNN_OPTION_TEXT || option->type == DCNN_OPTION_LIST ? " -r -F" : " -x", to);
     fputs(" -d '", to);
-    put_quoted(to, option->help, false);
+    put_quoted(to, dcnn_option_help(option, help), false);
     fputs("'\n", to);
 }
 

@@ -7,6 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/runs/space.h"
+#include "cli/settings/recipes.h"
+#include "nn/loss.h"
+#include "run/stopping.h"
+#include "sources/images/image.h"
+
 #define AT(field) offsetof(dcnn_options, field)
 
 #define AS_TEXT(number)    #number
@@ -24,10 +30,17 @@ enum { DCNN_COMMANDS(BIT) EVERY = (1 << DCNN_COMMAND_COUNT) - 1 };
 #define INTEGER(at, from, to) .type = DCNN_OPTION_INTEGER, .offset = AT(at), .low = (from), .high = (to), .metavar = "N"
 #define REAL(at, from, to, ends)                                                                                       \
     .type = DCNN_OPTION_REAL, .offset = AT(at), .low = (from), .high = (to), .bounds = (ends), .metavar = "X"
-#define SEED(at)                .type = DCNN_OPTION_SEED, .offset = AT(at), .metavar = "N"
-#define BYTES(at)               .type = DCNN_OPTION_BYTES, .offset = AT(at), .metavar = "SIZE"
-#define SHAPE(at)               .type = DCNN_OPTION_SHAPE, .offset = AT(at), .metavar = "HxWxC"
-#define SIZE(at)                .type = DCNN_OPTION_SHAPE, .offset = AT(at), .metavar = "HxW"
+#define SEED(at)  .type = DCNN_OPTION_SEED, .offset = AT(at), .metavar = "N"
+#define BYTES(at) .type = DCNN_OPTION_BYTES, .offset = AT(at), .metavar = "SIZE"
+#define SHAPE(at) .type = DCNN_OPTION_SHAPE, .offset = AT(at), .metavar = "HxWxC"
+#define SIZE(at)  .type = DCNN_OPTION_SHAPE, .offset = AT(at), .metavar = "HxW"
+/* The words of a list, X(ID, word, …): " adam sgd lars", ", constant, cosine"; the first bytes are skipped where
+ * nothing stands before them. */
+#define FIRST(word, ...)        word
+#define WORD(id, ...)           " " FIRST(__VA_ARGS__, 0)
+#define COMMA_WORD(id, ...)     ", " FIRST(__VA_ARGS__, 0)
+#define WORDS(list)             (&(list(WORD))[1])
+#define COMMA_WORDS(list, end)  (&(list(COMMA_WORD) end)[2])
 #define CHOICE(at, words, meta) .type = DCNN_OPTION_CHOICE, .offset = AT(at), .choices = (words), .metavar = (meta)
 
 /* The rows of the table of changes: those that suit the recipe are the defaults. */
@@ -65,7 +78,7 @@ const dcnn_option dcnn_option_table[] = {
      .help = "in the queue and of the output file [dcnn]"},
 
     {"run", 0, DOCTOR, TEXT(run, "DIR"), .group = run_group, .help = "its file system is looked at [runs]"},
-    {"search", 0, TUNE, CHOICE(search, "auto grid random halving", "NAME"), .fallback = "auto", .group = searching,
+    {"search", 0, TUNE, CHOICE(search, "auto" DCNN_SEARCHES(WORD), "NAME"), .fallback = "auto", .group = searching,
      .help = "grid, random, or halving: many short trials, the best third longer; auto: grid of lists, else random"},
     {"trials", 0, TUNE, INTEGER(trials, 1, 10000), .fallback = "16", .group = searching,
      .help = "of random and halving"},
@@ -75,8 +88,8 @@ const dcnn_option dcnn_option_table[] = {
     {"resume", 0, TRAIN, FLAG(resume), .group = run_group, .help = "go on from the newest whole checkpoint, if any"},
     {"overwrite", 0, TRAIN, FLAG(overwrite), .group = run_group, .help = "remove an older run from DIR first"},
 
-    {"recipe", 0, TRAIN, CHOICE(recipe, "recipe original best fast small-data photos", "NAME"), .group = training,
-     .help = "original best fast small-data photos [recipe]", .resume = DCNN_RESUME_FIXED},
+    {"recipe", 0, TRAIN, CHOICE(recipe, WORDS(DCNN_RECIPES), "NAME"), .group = training,
+     .help = &(DCNN_RECIPES(WORD) " [recipe]")[1], .resume = DCNN_RESUME_FIXED},
     {"ensemble", 0, TRAIN, INTEGER(ensemble, 0, 16), .fallback = "0", .group = training,
      .help = "so many networks side by side", .resume = DCNN_RESUME_FIXED},
     {"model", 0, TRAIN | BENCH, TEXT(train.model, "FILE"), .group = training,
@@ -102,16 +115,11 @@ const dcnn_option dcnn_option_table[] = {
      .help = "batches that form one step", .resume = DCNN_RESUME_FIXED},
     {"patience", 0, TRAIN, INTEGER(train.patience, 0, 1000000), .fallback = "0", .group = training,
      .help = "stop after N epochs without a better one; 0: never", .resume = DCNN_RESUME_KEEP},
-    {"loss", 0, TRAIN,
-     CHOICE(train.loss,
-            "auto categorical_crossentropy binary_crossentropy mean_squared_error mean_absolute_error huber", "NAME"),
-     .fallback = "auto", .group = training, .help = "Keras' name of it [the model's, or by the data]",
-     .also = "criterion loss-function objective", .resume = DCNN_RESUME_FIXED},
-    {"monitor", 0, TRAIN,
-     CHOICE(monitor, "auto val_accuracy val_loss accuracy loss val_mae mae val_auc val_precision val_recall val_top5",
-            "NAME"),
-     .fallback = "auto", .group = training, .help = "what best.h5 is chosen by [val_accuracy; numbers: val_loss]",
+    {"loss", 0, TRAIN, CHOICE(train.loss, "auto" DCNN_LOSSES(WORD), "NAME"), .fallback = "auto", .group = training,
+     .help = "Keras' name of it [the model's, or by the data]", .also = "criterion loss-function objective",
      .resume = DCNN_RESUME_FIXED},
+    {"monitor", 0, TRAIN, CHOICE(monitor, WORDS(DCNN_MONITORS), "NAME"), .fallback = "auto", .group = training,
+     .help = "what best.h5 is chosen by [val_accuracy; numbers: val_loss]", .resume = DCNN_RESUME_FIXED},
     {"class-weight", 0, TRAIN, TEXT(train.class_weight, "WHAT"), .group = training,
      .help = "of each sample's loss: balanced, or a FILE of class,weight", .resume = DCNN_RESUME_FIXED},
     {"oversample", 0, TRAIN, FLAG(train.oversample), .group = training,
@@ -127,37 +135,34 @@ const dcnn_option dcnn_option_table[] = {
     {"seed", 0, TRAIN, SEED(train.seed), .fallback = "42", .group = training, .help = "of weights, order, augmentation",
      .resume = DCNN_RESUME_FIXED},
 
-    {"shuffle", 0, TRAIN, CHOICE(shuffle, "auto full chunks", "NAME"), .fallback = "auto", .group = training,
+    {"shuffle", 0, TRAIN, CHOICE(shuffle, WORDS(DCNN_SHUFFLES), "NAME"), .fallback = "auto", .group = training,
      .help = "full; above 8 GiB of images: chunks", .resume = DCNN_RESUME_FIXED},
 
-    {"optimizer", 0, TRAIN, CHOICE(optimizer, "adam sgd lars lamb adamw nadam rmsprop lion", "NAME"),
-     .fallback = "adam", .group = optimizing, .help = "adam sgd lars lamb adamw nadam rmsprop lion",
-     .resume = DCNN_RESUME_FIXED},
+    {"optimizer", 0, TRAIN, CHOICE(optimizer, WORDS(DCNN_OPTIMIZERS), "NAME"), .fallback = "adam", .group = optimizing,
+     .help = WORDS(DCNN_OPTIMIZERS), .resume = DCNN_RESUME_FIXED},
     {"learning-rate", 0, TRAIN, REAL(learning_rate, 0, 100, DCNN_OPEN_LOW), .fallback = "0.001", .group = optimizing,
-     .help = "step; sgd: 0.01, lars: 1", .also = "lr rate", .resume = DCNN_RESUME_FIXED},
+     .help = "step; {rates}", .also = "lr rate", .resume = DCNN_RESUME_FIXED},
     {"learning-rate-of", 0, TRAIN, LIST(learning_rate_of, "LAYER=X"), .group = optimizing,
      .help = "its rate times X; may be repeated", .resume = DCNN_RESUME_FIXED},
-    {"lr-scale", 0, TRAIN, CHOICE(lr_scale, "none sqrt linear", "NAME"), .fallback = "none", .group = optimizing,
-     .help = "none, sqrt, linear in samples per step / 128", .resume = DCNN_RESUME_FIXED},
+    {"lr-scale", 0, TRAIN, CHOICE(lr_scale, WORDS(DCNN_RATE_SCALES), "NAME"), .fallback = "none", .group = optimizing,
+     .help = COMMA_WORDS(DCNN_RATE_SCALES, " in samples per step / 128"), .resume = DCNN_RESUME_FIXED},
     {"warmup", 0, TRAIN, REAL(warmup, 0, 1000000000, DCNN_CLOSED), .fallback = "0", .group = optimizing,
      .help = "epochs over which the rate first rises", .resume = DCNN_RESUME_FIXED},
-    {"schedule", 0, TRAIN,
-     CHOICE(schedule, "auto constant cosine step exponential one-cycle restarts polynomial", "NAME"),
-     .fallback = "auto", .group = optimizing, .also = "scheduler lr-schedule lr-scheduler",
-     .help = "constant, cosine, step, exponential, one-cycle, restarts, polynomial; auto: cosine, or constant without "
-             "augmentation",
+    {"schedule", 0, TRAIN, CHOICE(schedule, "auto" DCNN_SCHEDULES(WORD), "NAME"), .fallback = "auto",
+     .group = optimizing, .also = "scheduler lr-schedule lr-scheduler",
+     .help = COMMA_WORDS(DCNN_SCHEDULES, "; auto: cosine, or constant without augmentation"),
      .resume = DCNN_RESUME_FIXED},
     {"decay-rate", 0, TRAIN, REAL(decay_rate, 0, 1, DCNN_OPEN_LOW), .fallback = "0.1", .group = optimizing,
-     .help = "step, exponential: times this", .resume = DCNN_RESUME_FIXED},
+     .help = "{readers}: times this", .resume = DCNN_RESUME_FIXED},
     {"decay-epochs", 0, TRAIN, REAL(decay_epochs, 0, 1000, DCNN_OPEN_LOW), .fallback = "5", .group = optimizing,
      .help = "... every so many epochs; restarts: of the first cycle", .resume = DCNN_RESUME_FIXED},
     {"decay-power", 0, TRAIN, REAL(decay_power, 0, 10, DCNN_OPEN_LOW), .fallback = "1", .group = optimizing,
-     .help = "of polynomial: 2 for a square", .resume = DCNN_RESUME_FIXED},
+     .help = "of {readers}: 2 for a square", .resume = DCNN_RESUME_FIXED},
     {"weight-decay", 0, TRAIN, REAL(weight_decay, 0, 1, DCNN_CLOSED), .fallback = "0", .group = optimizing,
      .help = "of kernels only", .also = "wd l2", .resume = DCNN_RESUME_FIXED},
     {"momentum", 0, TRAIN, REAL(momentum, 0, 1, DCNN_OPEN_HIGH), .fallback = "0.9", .group = optimizing,
-     .help = "of sgd, lars and rmsprop", .resume = DCNN_RESUME_FIXED},
-    {"nesterov", 0, TRAIN, FLAG(nesterov), .group = optimizing, .help = "sgd: Nesterov momentum",
+     .help = "of {readers}", .resume = DCNN_RESUME_FIXED},
+    {"nesterov", 0, TRAIN, FLAG(nesterov), .group = optimizing, .help = "{readers}: Nesterov momentum",
      .resume = DCNN_RESUME_FIXED},
     {"clip-norm", 0, TRAIN, REAL(clip_norm, 0, 1000000, DCNN_CLOSED), .fallback = "0", .group = optimizing,
      .help = "longest gradient of all weights; 0: any", .resume = DCNN_RESUME_FIXED},
@@ -166,9 +171,9 @@ const dcnn_option dcnn_option_table[] = {
     {"ema", 0, TRAIN, REAL(ema, 0, 1, DCNN_OPEN_HIGH), .fallback = "0", .group = optimizing,
      .help = "momentum of averaged weights", .also = "use-ema ema-momentum swa", .resume = DCNN_RESUME_FIXED},
     {"trust-coefficient", 0, TRAIN, REAL(trust_coefficient, 0, 1, DCNN_OPEN_LOW), .fallback = "0.001",
-     .group = optimizing, .help = "of lars", .resume = DCNN_RESUME_FIXED},
+     .group = optimizing, .help = "of {readers}", .resume = DCNN_RESUME_FIXED},
     {"beta-1", 0, TRAIN, REAL(beta_1, 0, 1, DCNN_OPEN_HIGH), .fallback = "0.9", .group = optimizing,
-     .help = "adam, lamb, lion: decay of mean gradients", .resume = DCNN_RESUME_FIXED},
+     .help = "{readers}: decay of mean gradients", .resume = DCNN_RESUME_FIXED},
     {"beta-2", 0, TRAIN, REAL(beta_2, 0, 1, DCNN_OPEN_HIGH), .fallback = "0.999", .group = optimizing,
      .help = "... and of their squares; rmsprop's rho", .resume = DCNN_RESUME_FIXED},
     {"epsilon", 0, TRAIN, REAL(epsilon, 0, 1, DCNN_OPEN_LOW), .fallback = "1e-7", .group = optimizing,
@@ -213,8 +218,8 @@ const dcnn_option dcnn_option_table[] = {
      .help = "multiplies each number of a table or array: 255 if from 0 to 1"},
     {"transpose", 0, PREPARE, FLAG(transpose), .group = reading, .help = "swap rows and columns (EMNIST)"},
     {"size", 0, PREPARE, SIZE(size), .group = reading, .help = "to which all images are resized"},
-    {"fit", 0, PREPARE | PREDICT, CHOICE(fit, "crop pad stretch", "NAME"), .fallback = "crop", .group = reading,
-     .help = "if its shape differs: crop pad stretch"},
+    {"fit", 0, PREPARE | PREDICT, CHOICE(fit, WORDS(DCNN_FITS), "NAME"), .fallback = "crop", .group = reading,
+     .help = "if its shape differs:" DCNN_FITS(WORD)},
     {"gray", 0, PREPARE, FLAG(gray), .group = reading, .help = "grey images, whatever they were",
      .also = "grey grayscale"},
     {"background", 0, PREPARE | PREDICT, TEXT(background, "COLOR"), .group = reading,
@@ -320,6 +325,66 @@ void dcnn_options_default(dcnn_command_id command, dcnn_options *options) {
         const dcnn_option *option = &dcnn_option_table[i];
         if (has_option(command, option) && option->fallback) dcnn_option_set(option, option->fallback, options);
     }
+}
+
+/* --- readers ---------------------------------------------------------------------------------------------------- */
+
+#define OPTIMIZER(id, name, keras, rate, beta2, momentum, decay, options, ...) {name, options, rate},
+#define SCHEDULE(id, name, options)                                            {name, options, 0.0},
+static const struct reader {
+    const char *name, *options;
+    double rate;
+} readers[DCNN_READER_COUNT][16] = {{DCNN_OPTIMIZERS(OPTIMIZER)}, {DCNN_SCHEDULES(SCHEDULE)}};
+
+static bool names_option(const struct reader *reader, const char *option) {
+    char word[32];
+    snprintf(word, sizeof word, " %s ", option);
+    return strstr(reader->options, word) != NULL;
+}
+
+bool dcnn_option_reads(dcnn_option_reader by, const char *name, const char *option) {
+    bool all = true, this = false;
+    for (const struct reader *reader = readers[by]; reader->name; reader++) {
+        const bool reads = names_option(reader, option);
+        all = all && !reads;
+        this = this || (reads && strcmp(reader->name, name) == 0);
+    }
+    return all || this;
+}
+
+const char *dcnn_option_readers(dcnn_option_reader by, const char *option, char text[160]) {
+    int left = 0, used = 0;
+    text[0] = '\0';
+    for (const struct reader *reader = readers[by]; reader->name; reader++) left += names_option(reader, option);
+    for (const struct reader *reader = readers[by]; reader->name; reader++)
+        if (names_option(reader, option))
+            used += snprintf(text + used, 160 - (size_t)used, "%s%s", reader->name,
+                             --left > 1  ? ", "
+                             : left == 1 ? " and "
+                                         : "");
+    return text;
+}
+
+/* "sgd: 0.01, lars: 1" */
+static void write_rates(double usual, char text[160]) {
+    int used = 0;
+    for (const struct reader *reader = readers[DCNN_READER_OPTIMIZER]; reader->name; reader++)
+        if (reader->rate != usual)
+            used +=
+                snprintf(text + used, 160 - (size_t)used, "%s%s: %g", used > 0 ? ", " : "", reader->name, reader->rate);
+}
+
+const char *dcnn_option_help(const dcnn_option *option, char text[256]) {
+    const char *mark = strchr(option->help, '{'), *end = mark ? strchr(mark, '}') : NULL;
+    char said[160] = "";
+    if (end == NULL) return option->help;
+    if (strncmp(mark, "{rates}", 7) == 0)
+        write_rates(strtod(option->fallback, NULL), said);
+    else
+        for (int by = 0; by < DCNN_READER_COUNT && said[0] == '\0'; by++)
+            dcnn_option_readers((dcnn_option_reader)by, option->name, said);
+    snprintf(text, 256, "%.*s%s%s", (int)(mark - option->help), option->help, said, end + 1);
+    return text;
 }
 
 /* --- ranges ----------------------------------------------------------------------------------------------------- */

@@ -56,7 +56,8 @@ typedef struct dcnn_option {
     const char *choices; /**< "csv kaggle" */
     const char *metavar; /**< NULL for flags */
     const char *group;   /**< heading in the help */
-    const char *help;
+    const char *help;    /**< {readers}: the optimizers or schedules that read it; {rates}: those whose learning rate is
+                              another than the default (dcnn_option_help()) */
     const char
         *also; /**< what other programs call it, "lr rate": not understood, but answered with the name; or NULL */
     dcnn_option_resume resume;
@@ -111,6 +112,18 @@ typedef struct dcnn_options {
     int operand_count;
     char **operands; /**< in argv */
 } dcnn_options;
+
+/** What an option may be for, by its table: some of the optimizers, or of the schedules. */
+typedef enum dcnn_option_reader { DCNN_READER_OPTIMIZER, DCNN_READER_SCHEDULE, DCNN_READER_COUNT } dcnn_option_reader;
+
+/** Does the optimizer or schedule of that name read an option, or is the option for all of them? *Local.* */
+bool dcnn_option_reads(dcnn_option_reader by, const char *name, const char *option);
+
+/** "sgd, lars and rmsprop": those that read an option; empty: it is for all. *Local.* */
+const char *dcnn_option_readers(dcnn_option_reader by, const char *option, char text[160]);
+
+/** A row's help, with what the tables of optimizers and schedules say of it. *Local.* */
+const char *dcnn_option_help(const dcnn_option *option, char text[256]);
 
 /** Whether that option was set explicitly. *Local.* */
 bool dcnn_option_given(dcnn_command_id command, const char *name, const dcnn_options *options);

@@ -24,7 +24,7 @@ void dcnn_option_hint(const dcnn_option *option, char text[160]) {
 }
 
 static void write_option(FILE *to, const dcnn_option *option) {
-    char left[64], default_and_range[160], right[320];
+    char left[64], default_and_range[160], right[448], help[256];
     int length = 0;
     if (option->letter)
         length = snprintf(left, sizeof left, "  -%c, --%s", option->letter, option->name);
@@ -33,7 +33,7 @@ static void write_option(FILE *to, const dcnn_option *option) {
                           option->type == DCNN_OPTION_FLAG && option->fallback ? "[no-]" : "", option->name);
     if (option->metavar) length += snprintf(left + length, sizeof left - (size_t)length, " %s", option->metavar);
     dcnn_option_hint(option, default_and_range);
-    snprintf(right, sizeof right, "%s %s", option->help, default_and_range);
+    snprintf(right, sizeof right, "%s %s", dcnn_option_help(option, help), default_and_range);
     if (length >= HELP_COLUMN)
         fprintf(to, "%s\n%*s", left, HELP_COLUMN, "");
     else

@@ -89,21 +89,12 @@ static double huber(const sample *s, float *dx) {
     return loss / s->outputs;
 }
 
+#define ROW(id, ...) [DCNN_LOSS_##id] = {__VA_ARGS__},
 static const struct {
-    const char *name;  /* of whole numbers for classes, or numbers */
-    const char *names; /* all that mean it, as Keras writes them */
+    const char *word, *name, *names;
     bool regression;
     double (*run)(const sample *s, float *dx);
-} rows_of[DCNN_LOSS_COUNT] = {
-    [DCNN_LOSS_CATEGORICAL] = {"sparse_categorical_crossentropy",
-                               " sparse_categorical_crossentropy categorical_crossentropy "
-                               "SparseCategoricalCrossentropy CategoricalCrossentropy ",
-                               false, categorical},
-    [DCNN_LOSS_BINARY] = {"binary_crossentropy", " binary_crossentropy BinaryCrossentropy ", false, binary},
-    [DCNN_LOSS_SQUARED] = {"mean_squared_error", " mean_squared_error mse MSE MeanSquaredError ", true, squared},
-    [DCNN_LOSS_ABSOLUTE] = {"mean_absolute_error", " mean_absolute_error mae MAE MeanAbsoluteError ", true, absolute},
-    [DCNN_LOSS_HUBER] = {"huber", " huber huber_loss Huber ", true, huber},
-};
+} rows_of[DCNN_LOSS_COUNT] = {DCNN_LOSSES(ROW)};
 
 dcnn_loss_kind dcnn_loss_find(const char *name) {
     char word[64];

@@ -18,15 +18,23 @@
 #include "kernels/kernels.h"
 #include "nn/activation.h"
 
-/** Rows of the table. */
-typedef enum dcnn_loss_kind {
-    DCNN_LOSS_CATEGORICAL,
-    DCNN_LOSS_BINARY,
-    DCNN_LOSS_SQUARED,
-    DCNN_LOSS_ABSOLUTE,
-    DCNN_LOSS_HUBER,
-    DCNN_LOSS_COUNT
-} dcnn_loss_kind;
+/* One row a loss: X(ID, --loss' word; Keras' name, of whole numbers for classes, or numbers; all names that mean it, as
+ * Keras writes them; regression; its function). */
+/* clang-format off */
+#define DCNN_LOSSES(X)                                                                                                 \
+    X(CATEGORICAL, "categorical_crossentropy", "sparse_categorical_crossentropy", " sparse_categorical_crossentropy "  \
+      "categorical_crossentropy SparseCategoricalCrossentropy CategoricalCrossentropy ", false, categorical)           \
+    X(BINARY, "binary_crossentropy", "binary_crossentropy", " binary_crossentropy BinaryCrossentropy ", false, binary) \
+    X(SQUARED, "mean_squared_error", "mean_squared_error", " mean_squared_error mse MSE MeanSquaredError ", true,      \
+      squared)                                                                                                         \
+    X(ABSOLUTE, "mean_absolute_error", "mean_absolute_error", " mean_absolute_error mae MAE MeanAbsoluteError ", true, \
+      absolute)                                                                                                        \
+    X(HUBER, "huber", "huber", " huber huber_loss Huber ", true, huber)
+/* clang-format on */
+
+#define DCNN_LOSS_ID(id, ...) DCNN_LOSS_##id,
+typedef enum dcnn_loss_kind { DCNN_LOSSES(DCNN_LOSS_ID) DCNN_LOSS_COUNT } dcnn_loss_kind;
+#undef DCNN_LOSS_ID
 
 /** A loss with its settings. Zeroed: plain categorical cross-entropy. */
 typedef struct dcnn_loss {

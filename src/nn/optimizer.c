@@ -5,32 +5,9 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define CLIPS "clip-norm clip-value "
-
-const dcnn_optimizer_row dcnn_optimizer_table[DCNN_OPTIMIZER_COUNT] = {
-    [DCNN_ADAM] = {"adam", "Adam", 1e-3, 0.999, 0.9, 0.0, " beta-1 beta-2 epsilon " CLIPS, false},
-    [DCNN_SGD] = {"sgd", "SGD", 1e-2, 0.999, 0.9, 0.0, " momentum nesterov " CLIPS, false},
-    [DCNN_LARS] = {"lars", NULL, 1.0, 0.999, 0.9, 0.0, " momentum trust-coefficient " CLIPS, true},
-    [DCNN_LAMB] = {"lamb", NULL, 1e-3, 0.999, 0.9, 0.0, " beta-1 beta-2 epsilon ",
-                   true}, /* its direction has no norm yet */
-    [DCNN_ADAMW] = {"adamw", "AdamW", 1e-3, 0.999, 0.9, 0.004, " beta-1 beta-2 epsilon " CLIPS, false},
-    [DCNN_NADAM] = {"nadam", "Nadam", 1e-3, 0.999, 0.9, 0.0, " beta-1 beta-2 epsilon " CLIPS, false},
-    [DCNN_RMSPROP] = {"rmsprop", "RMSprop", 1e-3, 0.9, 0.0, 0.0, " beta-2 momentum epsilon " CLIPS, false},
-    [DCNN_LION] = {"lion", "Lion", 1e-3, 0.99, 0.9, 0.0, " beta-1 beta-2 " CLIPS, false},
-};
-
 int dcnn_optimizer_moments(const dcnn_optimizer *optimizer) {
-    switch (optimizer->kind) {
-    case DCNN_SGD:
-        return optimizer->momentum > 0.0;
-    case DCNN_RMSPROP:
-        return 1 + (optimizer->momentum > 0.0);
-    case DCNN_LARS:
-    case DCNN_LION:
-        return 1;
-    default:
-        return 2;
-    }
+    const dcnn_optimizer_row *row = &dcnn_optimizer_table[optimizer->kind];
+    return optimizer->momentum > 0.0 ? row->moments_with_momentum : row->moments;
 }
 
 /* --- the constants of a step -------------------------------------------------------------------------------------- */
@@ -48,26 +25,27 @@ dcnn_adam_step dcnn_adam_at(const dcnn_optimizer *optimizer, int64_t step, int64
 }
 
 /* The corrected m / (sqrt(v) + epsilon) as one quotient of the uncorrected: alpha m / (sqrt(v) + epsilon'). */
-static dcnn_adam_step lamb_at(const dcnn_optimizer *optimizer, int64_t step, int64_t samples) {
-    dcnn_optimizer unit = *optimizer;
+static void lamb_constants(dcnn_update *update, const dcnn_optimizer *now, int64_t step, int64_t samples) {
+    dcnn_optimizer unit = *now;
     unit.learning_rate = 1.0;
-    unit.epsilon *= sqrt(1.0 - pow(optimizer->beta2, (double)step));
-    return dcnn_adam_at(&unit, step, samples);
+    unit.epsilon *= sqrt(1.0 - pow(now->beta2, (double)step));
+    update->adam = dcnn_adam_at(&unit, step, samples);
 }
 
 /* The momentum schedule of Nadam: u_t and its products, of this step and the next. */
-static void nadam_at(const dcnn_optimizer *optimizer, int64_t step, double out[4]) {
+static void nadam_constants(dcnn_update *update, const dcnn_optimizer *now, int64_t step, int64_t samples) {
+    (void)samples;
     double decay = 1.0, product = 1.0, u = 0.0;
     for (int64_t t = 1; t <= step && product > 1e-300; t++) { /* from there on it is nothing beside 1 */
         decay *= 0.96;
-        u = optimizer->beta1 * (1.0 - 0.5 * decay);
+        u = now->beta1 * (1.0 - 0.5 * decay);
         product *= u;
     }
-    if (product <= 1e-300) u = optimizer->beta1;
-    out[0] = u;
-    out[1] = optimizer->beta1 * (1.0 - 0.5 * pow(0.96, (double)step + 1.0));
-    out[2] = product;
-    out[3] = product * out[1];
+    if (product <= 1e-300) u = now->beta1;
+    update->nadam[0] = u;
+    update->nadam[1] = now->beta1 * (1.0 - 0.5 * pow(0.96, (double)step + 1.0));
+    update->nadam[2] = product;
+    update->nadam[3] = product * update->nadam[1];
 }
 
 void dcnn_update_begin(dcnn_update *update, double rate, int64_t step, int64_t samples) {
@@ -76,8 +54,9 @@ void dcnn_update_begin(dcnn_update *update, double rate, int64_t step, int64_t s
     update->rate = rate;
     update->gradient_scale = (float)(1.0 / (double)samples);
     update->second_scale = 1.0 / (1.0 - pow(now.beta2, (double)step));
-    if (now.kind == DCNN_NADAM) nadam_at(&now, step, update->nadam);
-    update->adam = now.kind == DCNN_LAMB ? lamb_at(&now, step, samples) : dcnn_adam_at(&now, step, samples);
+    update->adam = dcnn_adam_at(&now, step, samples);
+    const dcnn_optimizer_row *row = &dcnn_optimizer_table[now.kind];
+    if (row->constants) row->constants(update, &now, step, samples);
 }
 
 /* --- tensors and chunks ------------------------------------------------------------------------------------------- */
@@ -123,7 +102,8 @@ void dcnn_update_free(dcnn_update *update) {
 
 bool dcnn_update_wants_norms(const dcnn_update *update) {
     const dcnn_optimizer *o = update->optimizer;
-    return dcnn_optimizer_table[o->kind].norms || o->clip_norm > 0.0 || o->clip_value > 0.0 || update->regularizes;
+    return dcnn_optimizer_table[o->kind].apply_weight || o->clip_norm > 0.0 || o->clip_value > 0.0 ||
+           update->regularizes;
 }
 
 /* The part of a tensor that lies in a range; count 0: none. */
@@ -154,10 +134,7 @@ static void regularize(const dcnn_update *u, dcnn_range range) {
     }
 }
 
-void dcnn_update_directions(const dcnn_update *u, dcnn_range range) {
-    if (u->regularizes) regularize(u, range);
-    if (u->optimizer->clip_value > 0.0) clip_values(u, range);
-    if (u->optimizer->kind != DCNN_LAMB) return; /* LARS moves by the gradient itself */
+static void lamb_direction(const dcnn_update *u, dcnn_range range) {
     for (int i = 0; i < u->weight_count; i++) {
         const dcnn_range part = part_of(&u->weights[i], range);
         const double decay = u->weights[i].adapts ? u->optimizer->weight_decay : 0.0;
@@ -165,6 +142,13 @@ void dcnn_update_directions(const dcnn_update *u, dcnn_range range) {
             u->kernels->lamb_direction(part.count, &u->adam, (float)decay, u->gradient + part.offset,
                                        u->m + part.offset, u->v + part.offset, u->params + part.offset);
     }
+}
+
+void dcnn_update_directions(const dcnn_update *u, dcnn_range range) {
+    if (u->regularizes) regularize(u, range);
+    if (u->optimizer->clip_value > 0.0) clip_values(u, range);
+    const dcnn_optimizer_row *row = &dcnn_optimizer_table[u->optimizer->kind];
+    if (row->direction) row->direction(u, range);
 }
 
 void dcnn_update_measure(const dcnn_update *u, int64_t first_chunk, int64_t chunk_count) {
@@ -211,14 +195,11 @@ static void norms_of(const dcnn_update *u, const dcnn_weight *weight, double nor
     for (int i = 0; i < 2; i++) norms[i] = sqrt(norms[i]);
 }
 
-static double trust_ratio(const dcnn_update *u, const dcnn_weight *weight) {
-    double norms[2];
-    if (!weight->adapts) return 1.0;
+/* A ratio with a norm of 0 counts as 1. */
+static bool has_ratio(const dcnn_update *u, const dcnn_weight *weight, double norms[2]) {
+    if (!weight->adapts) return false;
     norms_of(u, weight, norms);
-    if (!(norms[0] > 0.0 && norms[1] > 0.0)) return 1.0;
-    if (u->optimizer->kind == DCNN_LAMB) return norms[0] / norms[1];
-    return u->optimizer->trust_coefficient * norms[0] /
-           (norms[1] * (double)u->gradient_scale + u->optimizer->weight_decay * norms[0]);
+    return norms[0] > 0.0 && norms[1] > 0.0;
 }
 
 /* Decoupled weight decay: before the step, by the learning rate. */
@@ -243,13 +224,13 @@ static void sgd_momentum(const dcnn_update *u, dcnn_range range, double rate, do
 
 /* --- optimizers without a kernel of their own: in double, value by value ----------------------------------------- */
 
-static void nesterov(const dcnn_update *u, size_t i, double g) {
+static void nesterov_value(const dcnn_update *u, size_t i, double g) {
     const double m = u->optimizer->momentum * (double)u->m[i] - u->rate * g;
     u->m[i] = (float)m;
     u->params[i] = (float)((double)u->params[i] + u->optimizer->momentum * m - u->rate * g);
 }
 
-static void nadam(const dcnn_update *u, size_t i, double g) {
+static void nadam_value(const dcnn_update *u, size_t i, double g) {
     const double beta1 = u->optimizer->beta1, beta2 = u->optimizer->beta2;
     const double m = (double)u->m[i] + (g - (double)u->m[i]) * (1.0 - beta1);
     const double v = (double)u->v[i] + (g * g - (double)u->v[i]) * (1.0 - beta2);
@@ -259,7 +240,7 @@ static void nadam(const dcnn_update *u, size_t i, double g) {
     u->params[i] -= (float)(u->rate * ahead / (sqrt(v * u->second_scale) + u->optimizer->epsilon));
 }
 
-static void rmsprop(const dcnn_update *u, size_t i, double g) {
+static void rmsprop_value(const dcnn_update *u, size_t i, double g) {
     const double rho = u->optimizer->beta2, squares = rho * (double)u->m[i] + (1.0 - rho) * g * g;
     double step = u->rate * g / sqrt(squares + u->optimizer->epsilon);
     u->m[i] = (float)squares;
@@ -267,7 +248,7 @@ static void rmsprop(const dcnn_update *u, size_t i, double g) {
     u->params[i] = (float)((double)u->params[i] - step);
 }
 
-static void lion(const dcnn_update *u, size_t i, double g) {
+static void lion_value(const dcnn_update *u, size_t i, double g) {
     const double beta1 = u->optimizer->beta1, beta2 = u->optimizer->beta2, m = (double)u->m[i];
     const double direction = beta1 * m + (1.0 - beta1) * g;
     const double sign = direction > 0.0 ? 1.0 : direction < 0.0 ? -1.0 : direction; /* a NaN stays */
@@ -280,16 +261,58 @@ static void each_value(const dcnn_update *u, dcnn_range range, void (*rule)(cons
         rule(u, i, (double)u->gradient[i] * (double)u->gradient_scale);
 }
 
+/* --- the functions of the table ----------------------------------------------------------------------------------- */
+
+static void apply_adam(const dcnn_update *u, dcnn_range range) {
+    u->kernels->adam(range.count, &u->adam, u->gradient + range.offset, u->m + range.offset, u->v + range.offset,
+                     u->params + range.offset);
+}
+
+static void apply_sgd(const dcnn_update *u, dcnn_range range) {
+    if (u->optimizer->nesterov)
+        each_value(u, range, nesterov_value);
+    else
+        sgd_momentum(u, range, u->rate, 0.0);
+}
+
+static void apply_nadam(const dcnn_update *u, dcnn_range range) {
+    each_value(u, range, nadam_value);
+}
+
+static void apply_rmsprop(const dcnn_update *u, dcnn_range range) {
+    each_value(u, range, rmsprop_value);
+}
+
+static void apply_lion(const dcnn_update *u, dcnn_range range) {
+    each_value(u, range, lion_value);
+}
+
+/* LARS moves by the gradient itself. */
+static void lars_weight(const dcnn_update *u, const dcnn_weight *weight, dcnn_range part, double rate) {
+    double norms[2], ratio = 1.0;
+    if (has_ratio(u, weight, norms))
+        ratio = u->optimizer->trust_coefficient * norms[0] /
+                (norms[1] * (double)u->gradient_scale + u->optimizer->weight_decay * norms[0]);
+    sgd_momentum(u, part, rate * ratio, weight->adapts ? u->optimizer->weight_decay : 0.0);
+}
+
+static void lamb_weight(const dcnn_update *u, const dcnn_weight *weight, dcnn_range part, double rate) {
+    double norms[2], ratio = 1.0;
+    if (has_ratio(u, weight, norms)) ratio = norms[0] / norms[1];
+    u->kernels->axpy(part.count, (float)(rate * ratio), u->gradient + part.offset, u->params + part.offset);
+}
+
+#define ROW(id, ...) [DCNN_##id] = {__VA_ARGS__},
+const dcnn_optimizer_row dcnn_optimizer_table[DCNN_OPTIMIZER_COUNT] = {DCNN_OPTIMIZERS(ROW)};
+
+/* --- new weights -------------------------------------------------------------------------------------------------- */
+
 static void apply_with_ratios(const dcnn_update *u, dcnn_range range) {
     for (int i = 0; i < u->weight_count; i++) {
         const dcnn_weight *weight = &u->weights[i];
         const dcnn_range part = part_of(weight, range);
-        if (part.count == 0) continue;
-        const double rate = u->rate * weight->rate * trust_ratio(u, weight);
-        if (u->optimizer->kind == DCNN_LARS)
-            sgd_momentum(u, part, rate, weight->adapts ? u->optimizer->weight_decay : 0.0);
-        else
-            u->kernels->axpy(part.count, (float)rate, u->gradient + part.offset, u->params + part.offset);
+        if (part.count > 0)
+            dcnn_optimizer_table[u->optimizer->kind].apply_weight(u, weight, part, u->rate * weight->rate);
     }
 }
 
@@ -304,27 +327,7 @@ static double clip_factor(const dcnn_update *u) {
 
 static void apply_range(const dcnn_update *u, dcnn_range range) {
     decay(u, range);
-    switch (u->optimizer->kind) {
-    case DCNN_SGD:
-        if (u->optimizer->nesterov)
-            each_value(u, range, nesterov);
-        else
-            sgd_momentum(u, range, u->rate, 0.0);
-        break;
-    case DCNN_NADAM:
-        each_value(u, range, nadam);
-        break;
-    case DCNN_RMSPROP:
-        each_value(u, range, rmsprop);
-        break;
-    case DCNN_LION:
-        each_value(u, range, lion);
-        break;
-    default:
-        u->kernels->adam(range.count, &u->adam, u->gradient + range.offset, u->m + range.offset, u->v + range.offset,
-                         u->params + range.offset);
-        break;
-    }
+    dcnn_optimizer_table[u->optimizer->kind].apply(u, range);
 }
 
 /* Weights with learning rates of their own, one by one. */
@@ -345,7 +348,7 @@ void dcnn_update_apply(const dcnn_update *update, dcnn_range range) {
         u.gradient_scale = (float)((double)u.gradient_scale * factor);
         u.adam.gradient_scale = u.gradient_scale;
     }
-    if (dcnn_optimizer_table[u.optimizer->kind].norms)
+    if (dcnn_optimizer_table[u.optimizer->kind].apply_weight)
         apply_with_ratios(&u, range);
     else if (u.has_rates)
         apply_with_rates(&u, range);

@@ -39,25 +39,54 @@
 #include "kernels/kernels.h"
 #include "nn/net.h"
 
-typedef enum dcnn_optimizer_kind {
-    DCNN_ADAM,
-    DCNN_SGD,
-    DCNN_LARS,
-    DCNN_LAMB,
-    DCNN_ADAMW,
-    DCNN_NADAM,
-    DCNN_RMSPROP,
-    DCNN_LION,
-    DCNN_OPTIMIZER_COUNT
-} dcnn_optimizer_kind;
+#define DCNN_CLIPS "clip-norm clip-value "
 
-/** A row of the table: all there is to know of a kind. */
+/* One row an optimizer, all there is to know of it: X(ID, name, Keras' class (NULL: Keras' readers know none); defaults
+ * of learning rate, beta 2, momentum and weight decay; the options that it reads besides learning rate and weight
+ * decay; vectors that it keeps of each weight without momentum, and with it; its functions: constants, direction, new
+ * weights of a range, new weights of a tensor by its norms). */
+/* clang-format off */
+#define DCNN_OPTIMIZERS(X)                                                                                             \
+    X(ADAM, "adam", "Adam", 1e-3, 0.999, 0.9, 0.0, " beta-1 beta-2 epsilon " DCNN_CLIPS, 2, 2,                         \
+      NULL, NULL, apply_adam, NULL)                                                                                    \
+    X(SGD, "sgd", "SGD", 1e-2, 0.999, 0.9, 0.0, " momentum nesterov " DCNN_CLIPS, 0, 1,                                \
+      NULL, NULL, apply_sgd, NULL)                                                                                     \
+    X(LARS, "lars", NULL, 1.0, 0.999, 0.9, 0.0, " momentum trust-coefficient " DCNN_CLIPS, 1, 1,                       \
+      NULL, NULL, NULL, lars_weight)                                                                                   \
+    X(LAMB, "lamb", NULL, 1e-3, 0.999, 0.9, 0.0, " beta-1 beta-2 epsilon " /* no norm yet */, 2, 2,                    \
+      lamb_constants, lamb_direction, NULL, lamb_weight)                                                               \
+    X(ADAMW, "adamw", "AdamW", 1e-3, 0.999, 0.9, 0.004, " beta-1 beta-2 epsilon " DCNN_CLIPS, 2, 2,                    \
+      NULL, NULL, apply_adam, NULL)                                                                                    \
+    X(NADAM, "nadam", "Nadam", 1e-3, 0.999, 0.9, 0.0, " beta-1 beta-2 epsilon " DCNN_CLIPS, 2, 2,                      \
+      nadam_constants, NULL, apply_nadam, NULL)                                                                        \
+    X(RMSPROP, "rmsprop", "RMSprop", 1e-3, 0.9, 0.0, 0.0, " beta-2 momentum epsilon " DCNN_CLIPS, 1, 2,                \
+      NULL, NULL, apply_rmsprop, NULL)                                                                                 \
+    X(LION, "lion", "Lion", 1e-3, 0.99, 0.9, 0.0, " beta-1 beta-2 " DCNN_CLIPS, 1, 1,                                  \
+      NULL, NULL, apply_lion, NULL)
+/* clang-format on */
+
+#define DCNN_OPTIMIZER_ID(id, ...) DCNN_##id,
+typedef enum dcnn_optimizer_kind { DCNN_OPTIMIZERS(DCNN_OPTIMIZER_ID) DCNN_OPTIMIZER_COUNT } dcnn_optimizer_kind;
+#undef DCNN_OPTIMIZER_ID
+
+struct dcnn_optimizer;
+struct dcnn_update;
+struct dcnn_weight;
+
+/** A row of the table, in the list's order. */
 typedef struct dcnn_optimizer_row {
-    const char *name;
-    const char *keras_class;                             /**< NULL: Keras' readers know none */
-    double learning_rate, beta2, momentum, weight_decay; /**< defaults */
-    const char *options; /**< the options that it reads besides learning rate and weight decay: " momentum … " */
-    bool norms;          /**< a step needs norms of its tensors */
+    const char *name, *keras_class;
+    double learning_rate, beta2, momentum, weight_decay;
+    const char *options; /**< " momentum … " */
+    int moments, moments_with_momentum;
+    /** What a step's constants are besides Adam's. */
+    void (*constants)(struct dcnn_update *update, const struct dcnn_optimizer *now, int64_t step, int64_t samples);
+    /** What a range's weights would move by, in place of the gradient. */
+    void (*direction)(const struct dcnn_update *update, dcnn_range range);
+    void (*apply)(const struct dcnn_update *update, dcnn_range range);
+    /** Instead of `apply`, of those that need norms: part of one tensor, by `rate`. */
+    void (*apply_weight)(const struct dcnn_update *update, const struct dcnn_weight *weight, dcnn_range part,
+                         double rate);
 } dcnn_optimizer_row;
 extern const dcnn_optimizer_row dcnn_optimizer_table[DCNN_OPTIMIZER_COUNT];
 

@@ -9,8 +9,11 @@ static const double pi = 3.14159265358979323846;
 /* PyTorch's defaults: pct_start, div_factor, final_div_factor. */
 static const double rise_part = 0.3, start_divisor = 25.0, end_divisor = 1e4;
 
-const char *const dcnn_schedule_names[DCNN_SCHEDULE_COUNT] = {"constant",  "cosine",   "step",      "exponential",
-                                                              "one-cycle", "restarts", "polynomial"};
+#define NAME(id, name, ...) name,
+const char *const dcnn_schedule_names[DCNN_SCHEDULE_COUNT] = {DCNN_SCHEDULES(NAME)};
+#undef NAME
+#define NAME(id, name) name,
+const char *const dcnn_rate_scale_names[DCNN_RATE_SCALE_COUNT] = {DCNN_RATE_SCALES(NAME)};
 
 /* From `from` to `to` along half a cosine. */
 static double anneal(double from, double to, double part) {

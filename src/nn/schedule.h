@@ -5,17 +5,26 @@
 
 #include <stdint.h>
 
-typedef enum dcnn_schedule_kind {
-    DCNN_SCHEDULE_CONSTANT,    /**< as the recipe has it */
-    DCNN_SCHEDULE_COSINE,      /**< Keras' CosineDecay to 0 (Loshchilov and Hutter, SGDR, 2017, without restarts) */
-    DCNN_SCHEDULE_STEP,        /**< Keras' ExponentialDecay with staircase, PyTorch's StepLR */
-    DCNN_SCHEDULE_EXPONENTIAL, /**< Keras' ExponentialDecay */
-    DCNN_SCHEDULE_ONE_CYCLE, /**< PyTorch's OneCycleLR with its defaults (Smith and Topin, Super-Convergence, 2018); the
-                                  momentum stays as it is */
-    DCNN_SCHEDULE_RESTARTS,  /**< Keras' CosineDecayRestarts with its defaults (SGDR) */
-    DCNN_SCHEDULE_POLYNOMIAL, /**< Keras' PolynomialDecay to 0 */
-    DCNN_SCHEDULE_COUNT
-} dcnn_schedule_kind;
+/* One row a schedule: X(ID, name, the options that it reads).
+ * - constant     as the recipe has it
+ * - cosine       Keras' CosineDecay to 0 (Loshchilov and Hutter, SGDR, 2017, without restarts)
+ * - step         Keras' ExponentialDecay with staircase, PyTorch's StepLR
+ * - exponential  Keras' ExponentialDecay
+ * - one-cycle    PyTorch's OneCycleLR with its defaults (Smith and Topin, Super-Convergence, 2018); the momentum stays
+ * - restarts     Keras' CosineDecayRestarts with its defaults (SGDR)
+ * - polynomial   Keras' PolynomialDecay to 0 */
+#define DCNN_SCHEDULES(X)                                                                                              \
+    X(CONSTANT, "constant", "")                                                                                        \
+    X(COSINE, "cosine", "")                                                                                            \
+    X(STEP, "step", " decay-rate decay-epochs ")                                                                       \
+    X(EXPONENTIAL, "exponential", " decay-rate decay-epochs ")                                                         \
+    X(ONE_CYCLE, "one-cycle", "")                                                                                      \
+    X(RESTARTS, "restarts", " decay-epochs ")                                                                          \
+    X(POLYNOMIAL, "polynomial", " decay-power ")
+
+#define DCNN_SCHEDULE_ID(id, ...) DCNN_SCHEDULE_##id,
+typedef enum dcnn_schedule_kind { DCNN_SCHEDULES(DCNN_SCHEDULE_ID) DCNN_SCHEDULE_COUNT } dcnn_schedule_kind;
+#undef DCNN_SCHEDULE_ID
 
 /** "constant", "cosine", …: the schedules' names. */
 extern const char *const dcnn_schedule_names[DCNN_SCHEDULE_COUNT];
@@ -45,12 +54,17 @@ typedef struct dcnn_schedule {
 double dcnn_schedule_rate(const dcnn_schedule *schedule, double rate, int64_t step, int64_t epochs,
                           int64_t epoch_steps);
 
-/** How the learning rate follows the samples of a step. */
-typedef enum dcnn_rate_scale {
-    DCNN_RATE_SCALE_NONE,
-    DCNN_RATE_SCALE_SQRT, /**< keeps the variance of a step's mean gradient (Krizhevsky, One Weird Trick, 2014; LAMB) */
-    DCNN_RATE_SCALE_LINEAR /**< Goyal et al., 2017 */
-} dcnn_rate_scale;
+/* How the learning rate follows the samples of a step: X(ID, --lr-scale's word).
+ * - sqrt    keeps the variance of a step's mean gradient (Krizhevsky, One Weird Trick, 2014; LAMB)
+ * - linear  Goyal et al., 2017 */
+#define DCNN_RATE_SCALES(X) X(NONE, "none") X(SQRT, "sqrt") X(LINEAR, "linear")
+
+#define DCNN_RATE_SCALE_ID(id, ...) DCNN_RATE_SCALE_##id,
+typedef enum dcnn_rate_scale { DCNN_RATE_SCALES(DCNN_RATE_SCALE_ID) DCNN_RATE_SCALE_COUNT } dcnn_rate_scale;
+#undef DCNN_RATE_SCALE_ID
+
+/** "none", "sqrt", "linear". */
+extern const char *const dcnn_rate_scale_names[DCNN_RATE_SCALE_COUNT];
 
 enum { DCNN_RECIPE_BATCH = 128 }; /**< the batch that a learning rate is meant for */
 

@@ -4,9 +4,8 @@
 
 #include <math.h>
 
-const char *const dcnn_monitor_names[DCNN_MONITOR_COUNT] = {"auto",          "val_accuracy", "val_loss", "accuracy",
-                                                            "loss",          "val_mae",      "mae",      "val_auc",
-                                                            "val_precision", "val_recall",   "val_top5"};
+#define NAME(id, name) name,
+const char *const dcnn_monitor_names[DCNN_MONITOR_COUNT] = {DCNN_MONITORS(NAME)};
 
 dcnn_monitor dcnn_monitor_for(dcnn_monitor monitor, const dcnn_net *net) {
     if (monitor != DCNN_MONITOR_AUTO) return monitor;

@@ -6,21 +6,24 @@
 #include "model/model.h"
 #include "run/metrics.h"
 
-/** What an epoch is judged by; all but losses fall back on the loss where they are equal. */
-typedef enum dcnn_monitor {
-    DCNN_MONITOR_AUTO, /**< val_accuracy, or val_loss of a model that gives numbers */
-    DCNN_MONITOR_VAL_ACCURACY,
-    DCNN_MONITOR_VAL_LOSS,
-    DCNN_MONITOR_ACCURACY,
-    DCNN_MONITOR_LOSS,
-    DCNN_MONITOR_VAL_MAE,
-    DCNN_MONITOR_MAE,
-    DCNN_MONITOR_VAL_AUC,
-    DCNN_MONITOR_VAL_PRECISION,
-    DCNN_MONITOR_VAL_RECALL,
-    DCNN_MONITOR_VAL_TOP5,
-    DCNN_MONITOR_COUNT
-} dcnn_monitor;
+/* What an epoch is judged by: X(ID, Keras' name). "auto" is val_accuracy, or val_loss of a model that gives numbers;
+ * all but losses fall back on the loss where they are equal. */
+#define DCNN_MONITORS(X)                                                                                               \
+    X(AUTO, "auto")                                                                                                    \
+    X(VAL_ACCURACY, "val_accuracy")                                                                                    \
+    X(VAL_LOSS, "val_loss")                                                                                            \
+    X(ACCURACY, "accuracy")                                                                                            \
+    X(LOSS, "loss")                                                                                                    \
+    X(VAL_MAE, "val_mae")                                                                                              \
+    X(MAE, "mae")                                                                                                      \
+    X(VAL_AUC, "val_auc")                                                                                              \
+    X(VAL_PRECISION, "val_precision")                                                                                  \
+    X(VAL_RECALL, "val_recall")                                                                                        \
+    X(VAL_TOP5, "val_top5")
+
+#define DCNN_MONITOR_ID(id, name) DCNN_MONITOR_##id,
+typedef enum dcnn_monitor { DCNN_MONITORS(DCNN_MONITOR_ID) DCNN_MONITOR_COUNT } dcnn_monitor;
+#undef DCNN_MONITOR_ID
 
 /** Keras' names: "auto", "val_accuracy", "val_loss", "accuracy", "loss", … */
 extern const char *const dcnn_monitor_names[DCNN_MONITOR_COUNT];

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "cli/runs/ensemble.h"
 #include "cli/runs/side.h"
 #include "cli/settings/recipes.h"
@@ -224,12 +225,6 @@ static dcnn_status take_up(const dcnn_cli *cli, const dcnn_run *run, dcnn_checkp
 
 /* --- training --------------------------------------------------------------------------------------------------- */
 
-static dcnn_monitor monitor_of(const dcnn_options *o) {
-    dcnn_monitor monitor = DCNN_MONITOR_AUTO;
-    while (strcmp(dcnn_monitor_names[monitor], o->monitor) != 0) monitor++;
-    return monitor;
-}
-
 static dcnn_train_options train_options(const dcnn_options *o) {
     dcnn_train_options options = o->train;
     options.freeze = (dcnn_patterns){o->freeze.count, o->freeze.text};
@@ -237,7 +232,7 @@ static dcnn_train_options train_options(const dcnn_options *o) {
     options.optimizer = dcnn_train_settings_optimizer(o);
     options.schedule = dcnn_train_settings_schedule(o);
     options.shuffle = dcnn_train_settings_shuffle(o);
-    options.monitor = monitor_of(o);
+    options.monitor = (dcnn_monitor)dcnn_word_find(dcnn_monitor_names, DCNN_MONITOR_COUNT, o->monitor);
     options.on_epoch = tell_epoch;
     options.on_save = tell_tensorboard;
     options.on_step = tell_step;

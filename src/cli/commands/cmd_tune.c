@@ -18,6 +18,7 @@
 #include "cli/runs/space.h"
 #include "cli/settings/recipes.h"
 #include "cli/settings/train_settings.h"
+#include "base/text.h"
 #include "io/file.h"
 #include "report/overlay.h"
 #include "report/report.h"
@@ -27,8 +28,8 @@
 
 enum { ETA = 3, CSV_BYTES = 512 };
 
-typedef enum search { GRID, RANDOM, HALVING } search;
-static const char *const search_names[] = {"grid", "random", "halving"};
+#define NAME(id, word) word,
+static const char *const search_names[DCNN_SEARCH_COUNT] = {DCNN_SEARCHES(NAME)};
 
 /* A trial; what it came to is 0 until then. Integers, for ranks add them up. */
 typedef struct trial {
@@ -41,7 +42,7 @@ typedef struct tuning {
     dcnn_cli *cli;
     dcnn_run base;
     dcnn_space space;
-    search how;
+    dcnn_search how;
     int count;      /* of trials */
     trial *trials;  /* [count], in the order of the last rung */
     int64_t epochs; /* of the rung in progress */
@@ -50,7 +51,7 @@ typedef struct tuning {
 /* --- a trial ------------------------------------------------------------------------------------------------------ */
 
 static void value_of(const tuning *t, int64_t number, int dimension, char text[DCNN_VALUE_BYTES]) {
-    if (t->how == GRID)
+    if (t->how == DCNN_SEARCH_GRID)
         dcnn_space_grid_value(&t->space, (int)number, dimension, text);
     else
         dcnn_space_random_value(&t->space, t->cli->options->train.seed, (int)number, dimension, text);
@@ -164,7 +165,7 @@ static dcnn_status run_rung(tuning *t, int count, int64_t epochs) {
 static dcnn_status run_rungs(tuning *t, int *finalists) {
     const int64_t epochs = t->cli->options->train.epochs;
     int rungs = 0, count = t->count;
-    for (int n = t->count; t->how == HALVING && n >= ETA; n /= ETA) rungs++;
+    for (int n = t->count; t->how == DCNN_SEARCH_HALVING && n >= ETA; n /= ETA) rungs++;
     for (int rung = 0;; rung++) {
         const double part = pow(ETA, rung - rungs);
         const int64_t some = llround((double)epochs * part);
@@ -307,15 +308,15 @@ static dcnn_status choose_search(tuning *t) {
     const dcnn_options *o = t->cli->options;
     bool lists = true;
     for (int i = 0; i < t->space.count; i++) lists = lists && t->space.dimensions[i].count > 0;
-    t->how = lists ? GRID : RANDOM;
-    for (int i = 0; i < 3; i++)
-        if (strcmp(o->search, search_names[i]) == 0) t->how = (search)i;
+    t->how = lists ? DCNN_SEARCH_GRID : DCNN_SEARCH_RANDOM;
+    const int named = dcnn_word_find(search_names, DCNN_SEARCH_COUNT, o->search);
+    if (named < DCNN_SEARCH_COUNT) t->how = (dcnn_search)named;
     if (o->train.elastic || o->ensemble > 0)
         return DCNN_FAIL(DCNN_USAGE, "dcnn tune takes neither --elastic nor --ensemble: its trials are ordinary runs");
-    if (t->how == GRID && dcnn_option_given(DCNN_COMMAND_TUNE, "trials", o))
+    if (t->how == DCNN_SEARCH_GRID && dcnn_option_given(DCNN_COMMAND_TUNE, "trials", o))
         return DCNN_FAIL(DCNN_USAGE, "--trials is for --search random and halving; a grid has all its points");
     t->count = (int)o->trials;
-    if (t->how == GRID) DCNN_TRY(dcnn_space_grid(&t->space, &t->count));
+    if (t->how == DCNN_SEARCH_GRID) DCNN_TRY(dcnn_space_grid(&t->space, &t->count));
     t->trials = calloc((size_t)t->count + 1, sizeof *t->trials);
     if (t->trials == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: %d trials", t->count);
     for (int i = 0; i < t->count; i++) t->trials[i].number = i;

@@ -5,6 +5,13 @@
 
 #include "cli/options.h"
 
+/* How points are chosen: X(ID, --search's word). */
+#define DCNN_SEARCHES(X) X(GRID, "grid") X(RANDOM, "random") X(HALVING, "halving")
+
+#define DCNN_SEARCH_ID(id, word) DCNN_SEARCH_##id,
+typedef enum dcnn_search { DCNN_SEARCHES(DCNN_SEARCH_ID) DCNN_SEARCH_COUNT } dcnn_search;
+#undef DCNN_SEARCH_ID
+
 enum { DCNN_MOST_DIMENSIONS = 16, DCNN_MOST_VALUES = 64, DCNN_VALUE_BYTES = 128 };
 
 /** One option, and what it may be: a list, or anything between two ends. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* recipes.c — see recipes.h. What each came to, and how it was found: docs/accuracy.md. */
+/* recipes.c — see recipes.h. */
 #include "cli/settings/recipes.h"
 
 #include <stdlib.h>
@@ -7,28 +7,17 @@
 
 #include "io/file.h"
 
-const dcnn_recipe dcnn_recipe_table[] = {
-    {"recipe", "what dcnn train does without words", NULL, ""},
-    {"original", "the notebook without augmentation, as Keras people know it", NULL,
-     "--no-augment --schedule constant"},
-    {"best", "the most accurate digits in 15 epochs", "models/best.json",
-     "--schedule one-cycle --learning-rate 4e-3 --ema 0.999 --exact-statistics --label-smoothing 0.1 "
-     "--rotation-range 12 --zoom-range 0.1 --width-shift-range 0.055 --height-shift-range 0.055 --shear-range 10 "
-     "--distortion-range 0.1 --cutout 0.2"},
-    {"fast", "99 % of digits in the shortest time", "models/best.json",
-     "--epochs 1 --schedule one-cycle --learning-rate 6e-3 --no-augment --exact-statistics"},
-    {"small-data", "a few hundred images", NULL,
-     "--batch-size 16 --schedule one-cycle --learning-rate 1e-3 --ema 0.98 --exact-statistics --label-smoothing 0.1"},
-    {"photos", "colour photographs", NULL,
-     "--schedule one-cycle --learning-rate 2e-3 --ema 0.99 --exact-statistics --label-smoothing 0.1 "
-     "--horizontal-flip 0.5 --crop-range 0.125 --cutout 0.5 --rotation-range 0 --zoom-range 0 --width-shift-range 0 "
-     "--height-shift-range 0"},
-    {NULL, NULL, NULL, NULL}};
+typedef struct recipe {
+    const char *name, *what, *model, *options;
+} recipe;
 
-static const dcnn_recipe *find(const char *name) {
-    const dcnn_recipe *recipe = dcnn_recipe_table;
-    while (recipe->name && strcmp(recipe->name, name) != 0) recipe++;
-    return recipe;
+#define ROW(id, ...) {__VA_ARGS__},
+static const recipe recipes[] = {DCNN_RECIPES(ROW){NULL, NULL, NULL, NULL}};
+
+static const recipe *find(const char *name) {
+    const recipe *found = recipes;
+    while (found->name && strcmp(found->name, name) != 0) found++;
+    return found;
 }
 
 /* One option of a recipe, unless it was given. */
@@ -56,16 +45,16 @@ static dcnn_status set_all(char *words, dcnn_options *options) {
 dcnn_status dcnn_recipe_apply(dcnn_options *options, dcnn_recipe_words *words) {
     *words = (dcnn_recipe_words){0};
     if (options->recipe == NULL) return DCNN_OK;
-    const dcnn_recipe *recipe = find(options->recipe);
-    if (recipe->model && options->train.model == NULL) {
-        words->model = dcnn_data_path(recipe->model);
+    const recipe *chosen = find(options->recipe);
+    if (chosen->model && options->train.model == NULL) {
+        words->model = dcnn_data_path(chosen->model);
         if (words->model == NULL)
             return DCNN_FAIL(DCNN_BAD_INPUT,
                              "--recipe %s: its network %s is not installed; set DCNN_DATA to dcnn's data folder",
-                             recipe->name, recipe->model);
+                             chosen->name, chosen->model);
         DCNN_TRY(set("model", words->model, options));
     }
-    words->options = strdup(recipe->options);
+    words->options = strdup(chosen->options);
     if (words->options == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: a recipe");
     return set_all(words->options, options);
 }
@@ -77,9 +66,9 @@ void dcnn_recipe_words_free(dcnn_recipe_words *words) {
 
 const char *dcnn_recipe_text(const dcnn_options *options, char text[640]) {
     if (options->recipe == NULL) return NULL;
-    const dcnn_recipe *recipe = find(options->recipe);
-    const char *slash = recipe->model ? strrchr(recipe->model, '/') : NULL;
-    snprintf(text, 640, "%s: %s%s%s%s", recipe->name, slash ? "--model " : "", slash ? slash + 1 : "",
-             slash && recipe->options[0] ? " " : "", recipe->options[0] ? recipe->options : recipe->what);
+    const recipe *chosen = find(options->recipe);
+    const char *slash = chosen->model ? strrchr(chosen->model, '/') : NULL;
+    snprintf(text, 640, "%s: %s%s%s%s", chosen->name, slash ? "--model " : "", slash ? slash + 1 : "",
+             slash && chosen->options[0] ? " " : "", chosen->options[0] ? chosen->options : chosen->what);
     return text;
 }

@@ -5,19 +5,9 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "cli/cli.h"
 #include "run/data/class_weights.h"
-
-/* Options that only some schedules read; those of optimizers stand in their table. */
-static const struct reader {
-    const char *option;
-    const char *readers; /* as a user reads them: "step and exponential" */
-    const char *words;   /* " step exponential " */
-} readers[] = {
-    {"decay-rate", "step and exponential", " step exponential "},
-    {"decay-epochs", "step, exponential and restarts", " step exponential restarts "},
-    {"decay-power", "polynomial", " polynomial "},
-};
 
 static bool is_given(const dcnn_options *options, const char *name) {
     return dcnn_option_given(DCNN_COMMAND_TRAIN, name, options);
@@ -42,28 +32,25 @@ void dcnn_train_settings_defaults(dcnn_options *options) {
     if (options->train.grain == 0) options->train.grain = dcnn_grain_of(options->train.batch_size);
 }
 
-/* Augmented images are never seen twice, so a run gains by letting the rate fall; the recipe itself keeps it. */
 dcnn_shuffle dcnn_train_settings_shuffle(const dcnn_options *o) {
-    if (strcmp(o->shuffle, "full") == 0) return DCNN_SHUFFLE_FULL;
-    return strcmp(o->shuffle, "chunks") == 0 ? DCNN_SHUFFLE_CHUNKS : DCNN_SHUFFLE_AUTO;
+    return (dcnn_shuffle)dcnn_word_find(dcnn_shuffle_names, DCNN_SHUFFLE_COUNT, o->shuffle);
 }
 
+/* Augmented images are never seen twice, so a run gains by letting the rate fall; the recipe itself keeps it. */
 dcnn_schedule dcnn_train_settings_schedule(const dcnn_options *options) {
     dcnn_schedule schedule = {.kind = options->train.augment ? DCNN_SCHEDULE_COSINE : DCNN_SCHEDULE_CONSTANT,
                               .warmup_epochs = options->warmup,
                               .decay_rate = options->decay_rate,
                               .decay_epochs = options->decay_epochs,
                               .decay_power = options->decay_power};
-    for (int kind = 0; kind < DCNN_SCHEDULE_COUNT; kind++)
-        if (strcmp(dcnn_schedule_names[kind], options->schedule) == 0) schedule.kind = (dcnn_schedule_kind)kind;
+    const int named = dcnn_word_find(dcnn_schedule_names, DCNN_SCHEDULE_COUNT, options->schedule); /* or "auto" */
+    if (named < DCNN_SCHEDULE_COUNT) schedule.kind = (dcnn_schedule_kind)named;
     return schedule;
 }
 
 static double rate_factor(const dcnn_options *options) {
-    const dcnn_rate_scale scale = strcmp(options->lr_scale, "sqrt") == 0     ? DCNN_RATE_SCALE_SQRT
-                                  : strcmp(options->lr_scale, "linear") == 0 ? DCNN_RATE_SCALE_LINEAR
-                                                                             : DCNN_RATE_SCALE_NONE;
-    return dcnn_rate_factor(scale, step_samples(options));
+    const int scale = dcnn_word_find(dcnn_rate_scale_names, DCNN_RATE_SCALE_COUNT, options->lr_scale);
+    return dcnn_rate_factor((dcnn_rate_scale)scale, step_samples(options));
 }
 
 dcnn_optimizer dcnn_train_settings_optimizer(const dcnn_options *options) {
@@ -81,44 +68,23 @@ dcnn_optimizer dcnn_train_settings_optimizer(const dcnn_options *options) {
                             .ema_momentum = options->ema};
 }
 
-static dcnn_status check_reader(const struct reader *reader, const dcnn_options *options) {
-    const dcnn_schedule schedule = dcnn_train_settings_schedule(options);
-    char word[32];
-    snprintf(word, sizeof word, " %s ", dcnn_schedule_names[schedule.kind]);
-    if (!is_given(options, reader->option) || strstr(reader->words, word)) return DCNN_OK;
-    return DCNN_FAIL(DCNN_USAGE, "--%s is for %s, but the schedule is %s: leave it out, or choose another --schedule",
-                     reader->option, reader->readers, dcnn_schedule_names[schedule.kind]);
-}
-
-static bool reads(int kind, const char *option) {
-    char word[32];
-    snprintf(word, sizeof word, " %s ", option);
-    return strstr(dcnn_optimizer_table[kind].options, word) != NULL;
-}
-
-/* "sgd, lars and rmsprop": the optimizers that read an option. */
-static const char *readers_text(const char *option, char text[160]) {
-    int left = 0, used = 0;
-    for (int kind = 0; kind < DCNN_OPTIMIZER_COUNT; kind++) left += reads(kind, option);
-    for (int kind = 0; kind < DCNN_OPTIMIZER_COUNT; kind++)
-        if (reads(kind, option))
-            used += snprintf(text + used, 160 - (size_t)used, "%s%s", dcnn_optimizer_table[kind].name,
-                             --left > 1  ? ", "
-                             : left == 1 ? " and "
-                                         : "");
-    return text;
-}
-
-/* An option that the optimizer chosen does not read. */
-static dcnn_status check_optimizer(const dcnn_options *options) {
-    static const char *const names[] = {"momentum", "nesterov", "trust-coefficient", "beta-1",
-                                        "beta-2",   "epsilon",  "clip-norm",         "clip-value"};
+/* Options that the optimizer or the schedule chosen does not read. */
+static dcnn_status check_readers(const dcnn_options *options) {
     char text[160];
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (is_given(options, names[i]) && !reads((int)kind_of(options), names[i]))
-            return DCNN_FAIL(DCNN_USAGE,
-                             "--%s is for %s, but the optimizer is %s: leave it out, or choose another --optimizer",
-                             names[i], readers_text(names[i], text), options->optimizer);
+    for (int i = 0; i < dcnn_option_count; i++) {
+        const dcnn_option *option = &dcnn_option_table[i];
+        if (!options->given[i] || dcnn_option_find(DCNN_COMMAND_TRAIN, option->name) != option) continue;
+        for (int by = 0; by < DCNN_READER_COUNT; by++) {
+            const char *chosen = by == DCNN_READER_OPTIMIZER
+                                     ? options->optimizer
+                                     : dcnn_schedule_names[dcnn_train_settings_schedule(options).kind];
+            if (dcnn_option_reads((dcnn_option_reader)by, chosen, option->name)) continue;
+            const char *what = by == DCNN_READER_OPTIMIZER ? "optimizer" : "schedule";
+            return DCNN_FAIL(DCNN_USAGE, "--%s is for %s, but the %s is %s: leave it out, or choose another --%s",
+                             option->name, dcnn_option_readers((dcnn_option_reader)by, option->name, text), what,
+                             chosen, what);
+        }
+    }
     if (options->clip_norm > 0.0 && options->clip_value > 0.0)
         return DCNN_FAIL(DCNN_USAGE, "--clip-norm and --clip-value: give only one of them");
     return DCNN_OK;
@@ -158,8 +124,7 @@ static dcnn_status check_balance(const dcnn_options *options) {
 dcnn_status dcnn_train_settings_check(const dcnn_options *options) {
     DCNN_TRY(check_balance(options));
     DCNN_TRY(check_augmentation(options));
-    DCNN_TRY(check_optimizer(options));
-    for (size_t i = 0; i < sizeof readers / sizeof readers[0]; i++) DCNN_TRY(check_reader(&readers[i], options));
+    DCNN_TRY(check_readers(options));
     if (options->warmup > 0.0 && dcnn_train_settings_schedule(options).kind == DCNN_SCHEDULE_ONE_CYCLE)
         return DCNN_FAIL(DCNN_USAGE, "--warmup %g: the schedule one-cycle has a warm-up of its own; leave out --warmup",
                          options->warmup);

@@ -7,6 +7,9 @@
 
 #include "base/random.h"
 
+#define NAME(id, word) word,
+const char *const dcnn_shuffle_names[DCNN_SHUFFLE_COUNT] = {DCNN_SHUFFLES(NAME)};
+
 /* Where a set is shuffled in full; the sizes of chunk and window. Part of the arithmetic: changing one changes bits. */
 static const int64_t FULL_BYTES = (int64_t)8 << 30, CHUNK_BYTES = (int64_t)256 << 10, WINDOW_BYTES = (int64_t)256 << 20;
 

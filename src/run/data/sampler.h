@@ -36,12 +36,18 @@ typedef struct dcnn_sampler {
     int64_t total;              /**< rows of the data set */
 } dcnn_sampler;
 
-/** How an epoch is shuffled. */
-typedef enum dcnn_shuffle {
-    DCNN_SHUFFLE_AUTO,  /**< full up to 8 GiB of training images, above that by chunks */
-    DCNN_SHUFFLE_FULL,  /**< any order is as likely as any other */
-    DCNN_SHUFFLE_CHUNKS /**< chunks of 256 KiB (a power of two of samples, at least one), windows of 256 MiB */
-} dcnn_shuffle;
+/* How an epoch is shuffled: X(ID, --shuffle's word).
+ * - auto    full up to 8 GiB of training images, above that by chunks
+ * - full    any order is as likely as any other
+ * - chunks  of 256 KiB (a power of two of samples, at least one), in windows of 256 MiB */
+#define DCNN_SHUFFLES(X) X(AUTO, "auto") X(FULL, "full") X(CHUNKS, "chunks")
+
+#define DCNN_SHUFFLE_ID(id, word) DCNN_SHUFFLE_##id,
+typedef enum dcnn_shuffle { DCNN_SHUFFLES(DCNN_SHUFFLE_ID) DCNN_SHUFFLE_COUNT } dcnn_shuffle;
+#undef DCNN_SHUFFLE_ID
+
+/** "auto", "full", "chunks". */
+extern const char *const dcnn_shuffle_names[DCNN_SHUFFLE_COUNT];
 
 /** Sets chunk_rows and window_chunks for images of so many bytes. *Local.* */
 void dcnn_sampler_shuffle(dcnn_sampler *sampler, dcnn_shuffle shuffle, size_t image_bytes);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "io/file.h"
 #include "io/kind.h"
 #include "sources/images/image_formats.h"
@@ -203,12 +204,10 @@ dcnn_status dcnn_image_size(const char *path, int *h, int *w, int *c) {
 /* --- words -------------------------------------------------------------------------------------------------------- */
 
 dcnn_status dcnn_fit_parse(const char *text, dcnn_fit *fit) {
-    static const char *const words[] = {"crop", "pad", "stretch"};
-    for (int i = 0; i < 3; i++) {
-        if (strcmp(text, words[i]) != 0) continue;
-        *fit = (dcnn_fit)i;
-        return DCNN_OK;
-    }
+#define WORD(id, word) word,
+    static const char *const words[DCNN_FIT_COUNT] = {DCNN_FITS(WORD)};
+    *fit = (dcnn_fit)dcnn_word_find(words, DCNN_FIT_COUNT, text);
+    if (*fit < DCNN_FIT_COUNT) return DCNN_OK;
     return DCNN_FAIL(DCNN_USAGE, "'%.40s' is not a way to fit an image: crop, pad or stretch", text);
 }
 

@@ -21,12 +21,15 @@ typedef struct dcnn_image {
     uint8_t *pixels; /**< [h,w,c]; owned */
 } dcnn_image;
 
-/** How an image is brought to a size that its own does not have. */
-typedef enum dcnn_fit {
-    DCNN_FIT_CROP,   /**< its middle, as large as the shape allows */
-    DCNN_FIT_PAD,    /**< all of it, the background beside it */
-    DCNN_FIT_STRETCH /**< all of it, out of shape */
-} dcnn_fit;
+/* How an image is brought to a size that its own does not have: X(ID, --fit's word).
+ * - crop     its middle, as large as the shape allows
+ * - pad      all of it, the background beside it
+ * - stretch  all of it, out of shape */
+#define DCNN_FITS(X) X(CROP, "crop") X(PAD, "pad") X(STRETCH, "stretch")
+
+#define DCNN_FIT_ID(id, word) DCNN_FIT_##id,
+typedef enum dcnn_fit { DCNN_FITS(DCNN_FIT_ID) DCNN_FIT_COUNT } dcnn_fit;
+#undef DCNN_FIT_ID
 
 /** What an image shall be like. All zero: as the file has it, alpha flattened on black. */
 typedef struct dcnn_image_options {
