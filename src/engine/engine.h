@@ -77,7 +77,7 @@ dcnn_status dcnn_engine_measure(dcnn_comm *comm, dcnn_net *net, const dcnn_engin
 typedef struct dcnn_step {
     int64_t samples; /**< on all ranks together; batches of batch_size, up to `accumulate` of them, the last may be
                           smaller */
-    int64_t number;  /**< of the step, from 1 */
+    int64_t number;  /**< of the optimizer's step, from 1 */
     uint32_t epoch;  /**< for dropout, with the samples' numbers */
     double rate;     /**< learning rate */
     dcnn_feed feed;  /**< of the step's samples: the first is 0 */

@@ -45,6 +45,9 @@ typedef struct dcnn_progress {
     int64_t best_epoch;     /**< its number, from 1 (0: none) */
     int64_t descent_epoch;  /**< epochs that were completed when patience was over and the rate began to fall to 0 (0:
                                  it has not been over) */
+    int64_t phase;          /**< of the training, from 0: how often the optimizer has started anew (run/phases.h) */
+    int64_t phase_epoch;    /**< epochs that were completed when it began */
+    int64_t phase_step;     /**< steps likewise */
     double elapsed_s;       /**< training time so far, over all starts */
     uint64_t data_checksum; /**< of the data set's file (dcnn_dataset.checksum) */
 } dcnn_progress;

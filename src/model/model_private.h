@@ -26,7 +26,10 @@ enum { DCNN_CHECKPOINT_VERSION = 1 };
 #define DCNN_PROGRESS_LATER_FIELDS(X)                                                                                  \
     X(INT64, descent_epoch)                                                                                            \
     X(DOUBLE, absolute_sum)                                                                                            \
-    X(DOUBLE, best_value)
+    X(DOUBLE, best_value)                                                                                              \
+    X(INT64, phase)                                                                                                    \
+    X(INT64, phase_epoch)                                                                                              \
+    X(INT64, phase_step)
 
 /* The compile state of a model file, by Keras' keys; for `.keras`, or for a legacy file. NULL if Keras does not know
  * the optimizer. New reference. */

@@ -88,12 +88,13 @@ struct dcnn_layer {
     dcnn_status (*build)(dcnn_node *node, const dcnn_shape *inputs);
     /** Adds the layer's own keys to a Keras `config` object. */
     void (*describe)(const dcnn_node *node, json_t *config);
-    const dcnn_op_kind *op;                               /**< NULL: the output is the input (InputLayer) */
-    bool (*is_view)(const dcnn_node *node);               /**< of which nodes the output is the input; NULL: none */
-    bool only_training;                                   /**< no operation at inference (Dropout) */
-    bool synchronised;                                    /**< needs sums over the batch (BatchNormalization) */
-    bool scales_input;                                    /**< in front of a net, it takes bytes */
-    bool merges;                                          /**< takes two inputs or more; else it takes one */
+    const dcnn_op_kind *op;                 /**< NULL: the output is the input (InputLayer) */
+    bool (*is_view)(const dcnn_node *node); /**< of which nodes the output is the input; NULL: none */
+    bool unsaid;        /**< Keras writes training=False for calls where nobody said so (the default of its Dropout) */
+    bool only_training; /**< no operation at inference (Dropout) */
+    bool synchronised;  /**< needs sums over the batch (BatchNormalization) */
+    bool scales_input;  /**< in front of a net, it takes bytes */
+    bool merges;        /**< takes two inputs or more; else it takes one */
     dcnn_activation (*activation)(const dcnn_node *node); /**< NULL: linear */
 };
 

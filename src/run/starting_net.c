@@ -130,6 +130,7 @@ static dcnn_status check_size(const dcnn_dataset *dataset) {
 static dcnn_status edit_net(const dcnn_train_options *options, const dcnn_task *task, dcnn_net **net) {
     const bool values = options->replace_head && task->values;
     const dcnn_net_edit edit = {.freeze = options->freeze,
+                                .unfreeze = options->unfreeze,
                                 .freeze_below = options->freeze_below,
                                 .train_last = (int)options->train_last,
                                 .head_units = options->replace_head ? task->units : 0,

@@ -291,15 +291,16 @@ static double descent_rate(const dcnn_trainer *t) {
     const dcnn_progress *p = &t->state.progress;
     const int64_t steps = dcnn_sampler_steps(&t->data.sampler);
     return dcnn_ending_part(&t->ending, p, steps) *
-           dcnn_schedule_rate(&t->options->schedule, t->options->optimizer.learning_rate, p->descent_epoch * steps,
-                              t->options->epochs, steps);
+           dcnn_schedule_rate(&t->options->schedule, t->options->optimizer.learning_rate,
+                              (p->descent_epoch - p->phase_epoch) * steps, t->options->epochs - p->phase_epoch, steps);
 }
 
 /* Of the next step. */
 static double rate_now(const dcnn_trainer *t) {
-    if (t->state.progress.descent_epoch > 0) return descent_rate(t);
-    return dcnn_schedule_rate(&t->options->schedule, t->options->optimizer.learning_rate, t->state.progress.step,
-                              t->options->epochs, dcnn_sampler_steps(&t->data.sampler));
+    const dcnn_progress *p = &t->state.progress;
+    if (p->descent_epoch > 0) return descent_rate(t);
+    return dcnn_schedule_rate(&t->options->schedule, t->options->optimizer.learning_rate, p->step - p->phase_step,
+                              t->options->epochs - p->phase_epoch, dcnn_sampler_steps(&t->data.sampler));
 }
 
 dcnn_status dcnn_trainer_write(const dcnn_trainer *t, const char *path, bool moments) {
@@ -329,7 +330,7 @@ dcnn_status dcnn_trainer_step(dcnn_trainer *t, bool *stop) {
                                   .cursor = p->cursor,
                                   .class_weights = t->data.class_weights};
     const dcnn_step step = {.samples = t->last.samples,
-                            .number = p->step + 1,
+                            .number = p->step - p->phase_step + 1,
                             .epoch = (uint32_t)p->epoch,
                             .rate = t->last.rate,
                             .feed = dcnn_feed_of_epoch(&feed)};
