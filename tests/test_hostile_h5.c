@@ -174,6 +174,63 @@ static void absurd_shapes_are_refused(void **state) {
     H5Tclose(text);
 }
 
+/* HDF5 itself takes what a chunk unpacks to for a whole one, and reads on behind it. */
+static void short_chunks_are_refused(void **state) {
+    (void)state;
+    enum { CHUNK = 8 * SIDE * SIDE };
+    const hsize_t sizes[4] = {COUNT, SIDE, SIDE, 1}, rows[4] = {8, SIDE, SIDE, 1}, halves[4] = {8, SIDE / 2, SIDE, 1},
+                  last[4] = {COUNT - 8, 0, 0, 0};
+    static uint8_t zeros[2 * CHUNK], packed[2 * CHUNK];
+    static const struct {
+        size_t bytes;
+        uint32_t skipped; /* the chunk is not packed */
+        bool halved, refused;
+    } cases[] = {{CHUNK, 0, false, false},    {CHUNK - 1, 0, false, true},    {1, 0, false, true},
+                 {CHUNK + 1, 0, false, true}, {CHUNK, 1, false, false},       {16, 1, false, true},
+                 {CHUNK / 2, 0, true, false}, {CHUNK / 2 - 1, 0, true, true}, {9, 1, true, true}};
+    char path[512];
+    snprintf(path, sizeof path, "%s", in_scratch("short.h5"));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uLongf length = sizeof packed;
+        assert_int_equal(compress(packed, &length, zeros, cases[i].bytes), Z_OK);
+        hid_t creation = H5Pcreate(H5P_DATASET_CREATE), space = H5Screate_simple(4, sizes, NULL);
+        H5Pset_chunk(creation, 4, cases[i].halved ? halves : rows);
+        H5Pset_deflate(creation, 6);
+        hid_t file = open_to_change(path, "images");
+        hid_t images = H5Dcreate2(file, "images", H5T_STD_U8LE, space, H5P_DEFAULT, creation, H5P_DEFAULT);
+        assert_true(H5Dwrite_chunk(images, H5P_DEFAULT, cases[i].skipped, last,
+                                   cases[i].skipped ? cases[i].bytes : length, cases[i].skipped ? zeros : packed) >= 0);
+        H5Dclose(images);
+        H5Fclose(file);
+        H5Pclose(creation);
+        H5Sclose(space);
+        if (cases[i].refused)
+            assert_fails(use(path), DCNN_BAD_INPUT, "'images'", path);
+        else
+            assert_ok(use(path));
+    }
+}
+
+/* The sizes that other filters leave are not known before. */
+static void other_filters_are_refused(void **state) {
+    (void)state;
+    const hsize_t sizes[4] = {COUNT, SIDE, SIDE, 1}, rows[4] = {8, SIDE, SIDE, 1};
+    static const uint8_t pixels[COUNT * SIDE * SIDE];
+    char path[512];
+    snprintf(path, sizeof path, "%s", in_scratch("filters.h5"));
+    hid_t creation = H5Pcreate(H5P_DATASET_CREATE), space = H5Screate_simple(4, sizes, NULL);
+    H5Pset_chunk(creation, 4, rows);
+    H5Pset_nbit(creation);
+    hid_t file = open_to_change(path, "images");
+    hid_t images = H5Dcreate2(file, "images", H5T_STD_U8LE, space, H5P_DEFAULT, creation, H5P_DEFAULT);
+    assert_true(H5Dwrite(images, H5T_NATIVE_UINT8, H5S_ALL, H5S_ALL, H5P_DEFAULT, pixels) >= 0);
+    H5Dclose(images);
+    H5Fclose(file);
+    H5Pclose(creation);
+    H5Sclose(space);
+    assert_fails(use(path), DCNN_BAD_INPUT, "which dcnn does not read", "nbit");
+}
+
 /* A terminal obeys control characters; a page of invalid UTF-8 is none. */
 static void class_names_are_harmless(void **state) {
     (void)state;
@@ -192,10 +249,9 @@ static void class_names_are_harmless(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(damage_anywhere_is_survived),
-        cmocka_unit_test(links_and_other_files_are_refused),
-        cmocka_unit_test(absurd_shapes_are_refused),
-        cmocka_unit_test(class_names_are_harmless),
+        cmocka_unit_test(damage_anywhere_is_survived), cmocka_unit_test(links_and_other_files_are_refused),
+        cmocka_unit_test(absurd_shapes_are_refused),   cmocka_unit_test(short_chunks_are_refused),
+        cmocka_unit_test(other_filters_are_refused),   cmocka_unit_test(class_names_are_harmless),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -2,10 +2,12 @@
 /* hdf5.c — HDF5 files and groups, and what HDF5 says when a call fails. */
 #include "io/hdf5/hdf5.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "io/file.h"
@@ -162,15 +164,36 @@ dcnn_status dcnn_h5_image(hid_t file, const void **bytes, size_t *length) {
     return DCNN_OK;
 }
 
+/* A file without a name that holds these bytes. @return its descriptor; -1: errno says why */
+static int memory_file(const char *bytes, size_t length) {
+    const int descriptor = memfd_create("dcnn", MFD_CLOEXEC);
+    while (descriptor >= 0 && length > 0) {
+        const ssize_t put = write(descriptor, bytes, length);
+        if (put < 0 && errno == EINTR) continue;
+        if (put <= 0) {
+            close(descriptor);
+            return -1;
+        }
+        bytes += put;
+        length -= (size_t)put;
+    }
+    return descriptor;
+}
+
 dcnn_status dcnn_h5_open_image(const char *name, const void *bytes, size_t length, hid_t *file) {
-    hid_t access = dcnn_h5_access();
-    H5Pset_fapl_core(access, SMALLEST_IMAGE_BYTES, false);
     *file = H5I_INVALID_HID;
-    /* HDF5 takes the image as not const, and copies it */
-    if (H5Pset_file_image(access, (void *)(uintptr_t)bytes, length) >= 0) *file = H5Fopen(name, H5F_ACC_RDONLY, access);
-    dcnn_status status =
-        *file < 0 ? dcnn_h5_fail_file(DCNN_BAD_INPUT, name, "is not an HDF5 file, or is damaged") : DCNN_OK;
-    H5Pclose(access);
+    const int descriptor = memory_file(bytes, length);
+    if (descriptor < 0) return DCNN_FAIL(DCNN_FAILURE, "%s: cannot be held in memory: %s", name, strerror(errno));
+    dcnn_status status = dcnn_h5_try(name, descriptor);
+    if (status == DCNN_OK) *file = dcnn_h5_reader_open(name, descriptor);
+    if (status == DCNN_OK && *file < 0)
+        status = dcnn_h5_fail_file(DCNN_BAD_INPUT, name, "is not an HDF5 file, or is damaged");
+    if (status == DCNN_OK) status = dcnn_h5_check_links(*file, name);
+    if (status != DCNN_OK) {
+        dcnn_h5_close(*file);
+        *file = H5I_INVALID_HID;
+    }
+    close(descriptor);
     return status;
 }
 

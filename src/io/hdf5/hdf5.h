@@ -81,7 +81,7 @@ dcnn_status dcnn_h5_create(const char *name, size_t expected_bytes, hid_t *file)
  */
 dcnn_status dcnn_h5_image(hid_t file, const void **bytes, size_t *length);
 
-/** Opens a file that lies in memory, for reading; the bytes are copied. */
+/** Opens a file that lies in memory, for reading, after a child process has tried it; the bytes are copied. */
 dcnn_status dcnn_h5_open_image(const char *name, const void *bytes, size_t length, hid_t *file);
 
 /** The bytes of a file made by dcnn_h5_create_around(): [0, hole_begin) and [hole_end, hole_end + tail_bytes). */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "io/hdf5/hdf5.h"
+#include "io/hdf5/hdf5_reader.h"
 #include "io/spill.h"
 
 typedef struct listing {
@@ -89,28 +90,6 @@ static hid_t memory_type(const dcnn_h5_array *a) {
     return types[a->kind == DCNN_H5_SIGNED][place];
 }
 
-/* A filter that this HDF5 lacks is why most data sets of others cannot be read: it is named. */
-static dcnn_status fail_filter(hid_t file, hid_t data, const char *name) {
-    char filter[80] = "";
-    const hid_t creation = H5Dget_create_plist(data);
-    for (int i = 0; i < H5Pget_nfilters(creation); i++) {
-        unsigned flags;
-        size_t values = 0;
-        const H5Z_filter_t id =
-            H5Pget_filter2(creation, (unsigned)i, &flags, &values, NULL, sizeof filter, filter, NULL);
-        if (H5Zfilter_avail(id) > 0) continue;
-        if (!filter[0]) snprintf(filter, sizeof filter, "number %d", (int)id);
-        H5Pclose(creation);
-        H5Eclear2(H5E_DEFAULT);
-        return dcnn_h5_fail(DCNN_BAD_INPUT, file, "data set", name,
-                            "is compressed by the filter '%s', which is not available here; in Python, write it with "
-                            "compression='gzip' or none",
-                            filter);
-    }
-    H5Pclose(creation);
-    return dcnn_h5_fail(DCNN_BAD_INPUT, file, "data set", name, "cannot be read");
-}
-
 /* Texts of either length, into fields of the longest one's. */
 static dcnn_status read_texts(hid_t file, dcnn_h5_array *a, void **values) {
     int count;
@@ -168,7 +147,9 @@ static dcnn_status read_numbers(const char *path, hid_t file, const dcnn_h5_arra
     if (data < 0) return dcnn_h5_fail(DCNN_BAD_INPUT, file, "data set", a->name, "cannot be opened");
     hid_t type = a->kind == DCNN_H5_BOOL ? H5Dget_type(data) : H5Tcopy(memory_type(a));
     dcnn_status status = DCNN_OK;
-    if (read_values(data, type, a, length, *values, *mapped) < 0) status = fail_filter(file, data, a->name);
+    if (length > 0) status = dcnn_h5_check_packed(file, a->name, data, 0, H5S_UNLIMITED);
+    if (status == DCNN_OK && read_values(data, type, a, length, *values, *mapped) < 0)
+        status = dcnn_h5_fail(DCNN_BAD_INPUT, file, "data set", a->name, "cannot be read");
     H5Tclose(type);
     H5Dclose(data);
     return status;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "io/hdf5/hdf5.h"
+#include "io/hdf5/hdf5_reader.h"
 
 /* --- where ------------------------------------------------------------------------------------------------------ */
 
@@ -98,10 +99,12 @@ dcnn_status dcnn_h5_read_rows(hid_t file, const char *name, int rank, const int6
     for (int i = 0; i < rank; i++) sizes[i] = (hsize_t)(i == 0 ? count : shape[i]);
     const hid_t data = H5Dopen2(file, name, H5P_DEFAULT), space = data < 0 ? H5I_INVALID_HID : H5Dget_space(data);
     const hid_t memory = H5Screate_simple(rank, sizes, NULL);
-    dcnn_status status = DCNN_OK;
+    dcnn_status status = data < 0 ? DCNN_OK : dcnn_h5_check_packed(file, name, data, (hsize_t)first, (hsize_t)count);
+    if (status != DCNN_OK) goto done;
     if (data < 0 || space < 0 || H5Sselect_hyperslab(space, H5S_SELECT_SET, from, NULL, sizes, NULL) < 0 ||
         H5Dread(data, H5T_NATIVE_UINT8, memory, space, H5P_DEFAULT, values) < 0)
         status = dcnn_h5_fail(DCNN_BAD_INPUT, file, "data set", name, "cannot be read");
+done:
     if (space >= 0) H5Sclose(space);
     if (data >= 0) H5Dclose(data);
     H5Sclose(memory);

@@ -19,6 +19,7 @@
 typedef struct reader_file {
     dcnn_h5_driver_file driver; /* first */
     int descriptor;             /* what H5Fget_vfd_handle() shows */
+    dcnn_h5_seen *seen;         /* chunks that are known to be whole */
 } reader_file;
 
 typedef struct reader_settings {
@@ -50,8 +51,10 @@ static H5FD_t *open_reader(const char *name, unsigned flags, hid_t access, haddr
 }
 
 static herr_t close_reader(H5FD_t *base) {
-    close(((reader_file *)base)->descriptor);
-    free(base);
+    reader_file *file = (reader_file *)base;
+    close(file->descriptor);
+    dcnn_h5_seen_free(file->seen);
+    free(file);
     return 0;
 }
 
@@ -125,6 +128,17 @@ hid_t dcnn_h5_reader_open(const char *path, int descriptor) {
     H5Pclose(access);
     H5Eset_current_stack(reasons);
     return file;
+}
+
+dcnn_h5_seen **dcnn_h5_reader_seen(hid_t object) {
+    hid_t file = H5Iget_file_id(object), access = file >= 0 ? H5Fget_access_plist(file) : H5I_INVALID_HID;
+    void *handle = NULL;
+    reader_file *reader = NULL;
+    if (access >= 0 && H5Pget_driver(access) == reader_driver() && H5Fget_vfd_handle(file, H5P_DEFAULT, &handle) >= 0)
+        reader = (reader_file *)(void *)((char *)handle - offsetof(reader_file, descriptor));
+    if (access >= 0) H5Pclose(access);
+    if (file >= 0) H5Fclose(file);
+    return reader ? &reader->seen : NULL;
 }
 
 dcnn_status dcnn_h5_blame(const char *path, dcnn_status so_far) {

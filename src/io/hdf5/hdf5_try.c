@@ -5,17 +5,12 @@
  * libhdf5 checks little of what it reads: of 28 damaged h5py files 16 crashed it and 3 kept it busy for ever; a virtual
  * data set that names itself overflows the stack. What happens to the child tells what would happen to us.
  */
-#include <errno.h>
-#include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <fcntl.h>
-
+#include "base/trial.h"
 #include "io/hdf5/hdf5.h"
 #include "io/hdf5/hdf5_reader.h"
 
@@ -60,6 +55,7 @@ static herr_t try_attribute(hid_t where, const char *name, const H5A_info_t *abo
 
 /* Some rows of a data set. */
 static void try_rows(hid_t data, hid_t type, hid_t space, int rank, const hsize_t *sizes, hsize_t first, hsize_t rows) {
+    if (dcnn_h5_check_packed(data, "", data, first, rows) != DCNN_OK) return; /* who reads it will tell */
     hsize_t from[H5S_MAX_RANK] = {first}, count[H5S_MAX_RANK], values = 1;
     for (int i = 0; i < rank; i++) values *= count[i] = i == 0 ? rows : sizes[i];
     hid_t memory = H5Tget_native_type(type, H5T_DIR_ASCEND);
@@ -178,88 +174,26 @@ static herr_t try_file(const char *path, int descriptor) {
     return result > 0 ? 1 : 0;
 }
 
-/* --- the child --------------------------------------------------------------------------------------------------- */
+/* --- the child and its parent ------------------------------------------------------------------------------------ */
 
-static void limit(int resource, rlim_t most) {
-    struct rlimit now;
-    if (getrlimit((__rlimit_resource_t)resource, &now) != 0) return;
-    if (now.rlim_max != RLIM_INFINITY && most > now.rlim_max) most = now.rlim_max;
-    now.rlim_cur = most;
-    setrlimit((__rlimit_resource_t)resource, &now);
-}
-
-/* Memory that this process has now; 0: that cannot be told. (Sanitizers reserve more than any limit.) */
-__attribute__((unused)) static size_t memory_bytes(void) {
-    unsigned long pages = 0;
-    FILE *file = fopen("/proc/self/statm", "re");
-    if (file && fscanf(file, "%lu", &pages) != 1) pages = 0;
-    if (file) fclose(file);
-    return (size_t)pages * (size_t)sysconf(_SC_PAGESIZE);
-}
-
-/* Dies of what goes wrong, at once and without a word. */
-static void make_harmless(void) {
-    static const int signals[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGALRM, SIGXCPU, SIGTERM, SIGPIPE};
-    sigset_t none;
-    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) signal(signals[i], SIG_DFL);
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    limit(RLIMIT_CORE, 0);
-    limit(RLIMIT_CPU, MOST_CPU_S);
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-    const size_t now = memory_bytes();
-    if (now > 0) limit(RLIMIT_AS, now + more_memory);
-#endif
-    alarm(MOST_S);
-    const int silent = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (silent >= 0) dup2(silent, STDOUT_FILENO);
-    if (silent >= 0) dup2(silent, STDERR_FILENO);
-}
-
-static void be_child(const char *path, int descriptor, int answer) {
-    make_harmless();
+static void be_child(const char *path, int descriptor, const dcnn_trial *trial) {
     const herr_t refused = try_file(path, descriptor);
     const char *message = refused ? dcnn_error() : "";
-    if (write(answer, message, strnlen(message, MESSAGE_BYTES - 1)) < 0) _exit(2);
+    dcnn_trial_write(trial, message, strnlen(message, MESSAGE_BYTES - 1));
     _exit(refused ? 1 : 0);
 }
 
-/* --- the parent -------------------------------------------------------------------------------------------------- */
-
-static dcnn_status judge(const char *path, int state, const char *message) {
-    if (WIFEXITED(state) && WEXITSTATUS(state) == 0) return DCNN_OK;
+dcnn_status dcnn_h5_try(const char *path, int descriptor) {
+    const dcnn_trial_limits limits = {more_memory, MOST_CPU_S, MOST_S};
+    char message[MESSAGE_BYTES] = "";
+    dcnn_trial trial;
+    int state;
+    H5open(); /* here, not in each child */
+    DCNN_TRY(dcnn_trial_start(path, &limits, &trial));
+    if (trial.is_child) be_child(path, descriptor, &trial);
+    message[dcnn_trial_read(&trial, message, sizeof message - 1)] = '\0';
+    dcnn_trial_end(&trial, &state);
     if (WIFEXITED(state) && WEXITSTATUS(state) == 1 && message[0] != '\0')
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s", message);
-    if (WIFSIGNALED(state) && (WTERMSIG(state) == SIGXCPU || WTERMSIG(state) == SIGALRM))
-        return DCNN_FAIL(DCNN_BAD_INPUT,
-                         "%s: damaged: HDF5 does not finish reading it (stopped after %d s); use another "
-                         "copy",
-                         path, WTERMSIG(state) == SIGXCPU ? MOST_CPU_S : MOST_S);
-    if (WIFSIGNALED(state) && WTERMSIG(state) == SIGKILL)
-        return DCNN_FAIL(DCNN_FAILURE, "%s: the process that tried to read it was killed (out of memory?)", path);
-    return DCNN_FAIL(DCNN_BAD_INPUT, "%s: damaged: HDF5 crashes on it; use another copy", path);
-}
-
-dcnn_status dcnn_h5_try(const char *path, int descriptor) {
-    int answer[2], state = 0;
-    char message[MESSAGE_BYTES] = "";
-    size_t length = 0;
-    if (pipe2(answer, O_CLOEXEC) != 0)
-        return DCNN_FAIL(DCNN_FAILURE, "%s: cannot open a pipe to check it: %s", path, strerror(errno));
-    H5open(); /* here, not in each child */
-    const pid_t child = fork();
-    if (child == 0) be_child(path, descriptor, answer[1]);
-    close(answer[1]);
-    for (ssize_t got; child > 0 && length < sizeof message - 1;) {
-        got = read(answer[0], message + length, sizeof message - 1 - length);
-        if (got < 0 && errno == EINTR) continue;
-        if (got <= 0) break;
-        length += (size_t)got;
-    }
-    close(answer[0]);
-    if (child < 0) return DCNN_FAIL(DCNN_FAILURE, "%s: cannot start a process to check it: %s", path, strerror(errno));
-    while (waitpid(child, &state, 0) < 0)
-        if (errno != EINTR) return DCNN_OK; /* somebody else waits for all our children: nothing is known */
-    message[length] = '\0';
-    return judge(path, state, message);
+    return dcnn_trial_judge(path, "HDF5", &limits, state);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* hdf5_values.c — attributes and data sets: numbers and strings. */
 #include "io/hdf5/hdf5.h"
+#include "io/hdf5/hdf5_reader.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -97,6 +98,7 @@ static dcnn_status open_source(hid_t where, bool is_attribute, const char *name,
 }
 
 static dcnn_status read_source(const source *from, hid_t memory_type, void *values) {
+    if (!from->is_attribute) DCNN_TRY(dcnn_h5_check_packed(from->where, from->name, from->id, 0, H5S_UNLIMITED));
     herr_t result = from->is_attribute ? H5Aread(from->id, memory_type, values)
                                        : H5Dread(from->id, memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values);
     if (result < 0) return dcnn_h5_fail(DCNN_BAD_INPUT, from->where, from->kind, from->name, "cannot be read");

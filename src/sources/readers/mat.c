@@ -62,12 +62,17 @@ void dcnn_mat_order(dcnn_array_list *arrays) {
 
 #ifdef DCNN_HAVE_MATIO
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <matio.h>
 #include <zlib.h>
 
+#include "base/trial.h"
+
 /* libmatio takes what is cut or damaged for whole: its elements, each a type, a length and so many bytes, must fill the
  * file to its end, and what is packed must unpack, to its checksum ("MAT-File Format", MathWorks). */
-enum { HEADER = 128, TAG = 8, PACKED = 15 };
+enum { HEADER = 128, TAG = 8, PACKED = 15, MOST_PACKED = 1032, MORE_BYTES = 1 << 26, CPU_S = 20, WALL_S = 120 };
 
 static uint32_t get_number(const uint8_t *from, bool big) {
     return big ? (uint32_t)from[0] << 24 | (uint32_t)from[1] << 16 | (uint32_t)from[2] << 8 | from[3]
@@ -130,59 +135,95 @@ static bool find_type(const matvar_t *variable, dcnn_array *a) {
 
 /* A variable's values, by its shape; -1: more than a file of that length can hold, packed by deflate at most 1032:1. */
 static int64_t value_bytes(const dcnn_array *a, size_t file_bytes) {
-    enum { MOST_PACKED = 1032 };
     const int64_t count = dcnn_array_count(a);
     int64_t need;
     if (count < 0 || __builtin_mul_overflow(count, (int64_t)a->bytes, &need)) return -1;
     return (uint64_t)need / MOST_PACKED <= file_bytes ? need : -1;
 }
 
-/* What libmatio gives lies in memory of malloc(): taken over. */
-static dcnn_status take(const char *path, mat_t *file, size_t file_bytes, matvar_t *variable, dcnn_array_list *arrays) {
-    if (!variable->name) /* libmatio found none where it should stand */
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: a damaged MATLAB file: variable %d has no name", path, arrays->count + 1);
-    dcnn_array *a = dcnn_array_list_add(arrays);
-    if (!a) return DCNN_FAILURE;
-    a->word = strdup(variable->name[0] ? variable->name : "(unnamed)");
-    if (!a->word || asprintf(&a->name, "%s: %s", path, a->word) < 0)
-        return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory", path);
+/* libmatio asks for as much memory as a damaged header says, and crashes when it gets none: it works in a child
+ * process, which may have what a file of that size can need, and hands over what it has read. */
+enum { VARIABLE = 1, END = 2, NAME_BYTES = 256 };
+typedef struct message {
+    int what;
+    bool named, held; /* its name; its values follow */
+    char name[NAME_BYTES];
+    dcnn_array shape; /* kind, bytes, rank and shape */
+    uint64_t bytes;
+} message;
+
+static void tell(const dcnn_trial *trial, mat_t *file, size_t file_bytes, matvar_t *variable) {
+    message m = {.what = VARIABLE, .named = variable->name != NULL};
+    dcnn_array *a = &m.shape;
+    if (m.named) snprintf(m.name, sizeof m.name, "%s", variable->name[0] ? variable->name : "(unnamed)");
     a->rank = variable->rank <= DCNN_ARRAY_RANK ? variable->rank : 0;
     for (int i = 0; i < a->rank; i++) a->shape[i] = (int64_t)variable->dims[i];
     const int64_t need = find_type(variable, a) && a->rank > 0 ? value_bytes(a, file_bytes) : 0;
-    if (need == 0) {
-        a->kind = DCNN_NUMBER_OTHER;
-        return DCNN_OK;
-    }
-    if (need < 0 || Mat_VarReadDataAll(file, variable) != 0 || (uint64_t)need != variable->nbytes || !variable->data)
+    if (need == 0) a->kind = DCNN_NUMBER_OTHER;
+    m.held = need == 0 || (need > 0 && Mat_VarReadDataAll(file, variable) == 0 && (uint64_t)need == variable->nbytes &&
+                           variable->data);
+    if (m.held) m.bytes = (uint64_t)need;
+    dcnn_trial_write(trial, &m, sizeof m);
+    if (m.bytes > 0) dcnn_trial_write(trial, variable->data, m.bytes);
+}
+
+static void be_child(const dcnn_trial *trial, const char *path, size_t file_bytes) {
+    const message end = {.what = END};
+    mat_t *file = Mat_Open(path, MAT_ACC_RDONLY);
+    if (!file) _exit(1);
+    for (matvar_t *variable; (variable = Mat_VarReadNextInfo(file)); Mat_VarFree(variable))
+        tell(trial, file, file_bytes, variable);
+    dcnn_trial_write(trial, &end, sizeof end);
+    _exit(0);
+}
+
+static dcnn_status take(const char *path, const dcnn_trial *trial, const message *m, dcnn_array_list *arrays) {
+    if (!m->named) /* libmatio found none where it should stand */
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: a damaged MATLAB file: variable %d has no name", path, arrays->count + 1);
+    dcnn_array *a = dcnn_array_list_add(arrays);
+    if (!a) return DCNN_FAILURE;
+    *a = m->shape;
+    a->word = strdup(m->name);
+    if (!a->word || asprintf(&a->name, "%s: %s", path, a->word) < 0)
+        return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory", path);
+    if (!m->held)
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s: a damaged MATLAB variable: its values are not what its shape says",
                          a->name);
-    a->memory = variable->data;
+    if (m->bytes == 0) return DCNN_OK;
+    DCNN_TRY(dcnn_spill_take(arrays->aside, a->name, m->bytes, &a->memory, &a->mapped_bytes));
     a->data = a->memory;
-    variable->data = NULL;
-    variable->nbytes = 0;
+    if (dcnn_trial_read(trial, a->memory, m->bytes) != m->bytes)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: a damaged MATLAB variable: libmatio cannot read it", a->name);
     dcnn_array_stride(a, true);
     return DCNN_OK;
 }
 
 dcnn_status dcnn_mat_read(const char *path, dcnn_array_list *arrays, int *unread) {
-    int elements;
+    int elements, count = 0, state;
     size_t length;
+    dcnn_trial trial;
+    message m = {0};
     *unread = 0;
     DCNN_TRY(check_file(path, &length, &elements));
-    mat_t *file = Mat_Open(path, MAT_ACC_RDONLY);
-    if (!file) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: a damaged MATLAB file: libmatio cannot open it", path);
+    const dcnn_trial_limits limits = {2 * length * MOST_PACKED + MORE_BYTES, CPU_S + (unsigned)(length >> 20),
+                                      WALL_S + 4 * (unsigned)(length >> 20)};
+    DCNN_TRY(dcnn_trial_start(path, &limits, &trial));
+    if (trial.is_child) be_child(&trial, path, length);
     dcnn_status status = DCNN_OK;
-    int count = 0;
-    for (matvar_t *variable; status == DCNN_OK && (variable = Mat_VarReadNextInfo(file)); count++) {
-        status = take(path, file, length, variable, arrays);
-        Mat_VarFree(variable);
+    while (status == DCNN_OK && dcnn_trial_read(&trial, &m, sizeof m) == sizeof m && m.what == VARIABLE) {
+        status = take(path, &trial, &m, arrays);
+        count++;
     }
-    Mat_Close(file);
-    if (status == DCNN_OK && count == 0)
-        status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: a damaged MATLAB file: no variable can be read", path);
+    dcnn_trial_end(&trial, &state);
+    if (status != DCNN_OK) return status;
+    if (WIFEXITED(state) && WEXITSTATUS(state) == 1)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: a damaged MATLAB file: libmatio cannot open it", path);
+    DCNN_TRY(dcnn_trial_judge(path, "libmatio", &limits, state));
+    if (count == 0 || m.what != END)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: a damaged MATLAB file: no variable can be read", path);
     if (count < elements) *unread = elements - count;
-    if (status == DCNN_OK) dcnn_mat_order(arrays);
-    return status;
+    dcnn_mat_order(arrays);
+    return DCNN_OK;
 }
 
 #else

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * hdf5_packed.c — what packed chunks unpack to is counted before HDF5 unpacks them.
+ *
+ * libhdf5 (1.10.8) takes whatever a chunk's filters leave for a whole chunk: if it is less, it reads past its end. So
+ * each chunk of a packed data set is looked at before a value of it is read, once while its file is open.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include <zlib.h>
+
+#include "io/hdf5/hdf5.h"
+#include "io/hdf5/hdf5_reader.h"
+
+enum { SCRATCH_BYTES = 1 << 16, MOST_REMEMBERED = 1 << 24 };
+
+/* A packed data set whose chunks are looked at. */
+typedef struct packed {
+    hid_t data;
+    H5Z_filter_t filters[DCNN_H5_MAX_FILTERS];
+    int filter_count, rank;
+    hsize_t sizes[H5S_MAX_RANK], chunk[H5S_MAX_RANK];
+    uint64_t chunk_bytes;
+    uint8_t *bytes; /* of one chunk as it is stored */
+    uint64_t room;
+} packed;
+
+/* Which chunks of one data set were found whole. */
+struct dcnn_h5_seen {
+    dcnn_h5_seen *next;
+    haddr_t object;
+    hsize_t count;
+    uint8_t whole[]; /* a bit each */
+};
+
+void dcnn_h5_seen_free(dcnn_h5_seen *seen) {
+    for (dcnn_h5_seen *next; seen; seen = next) {
+        next = seen->next;
+        free(seen);
+    }
+}
+
+/* Of a data set of that file. @return NULL: too many chunks, or no memory; then each is looked at each time */
+static uint8_t *find_seen(hid_t data, hsize_t count) {
+    H5O_info_t about;
+    dcnn_h5_seen **list = dcnn_h5_reader_seen(data);
+    if (!list || count > MOST_REMEMBERED || H5Oget_info1(data, &about) < 0) return NULL;
+    for (dcnn_h5_seen *seen = *list; seen; seen = seen->next)
+        if (seen->object == about.addr) return seen->count == count ? seen->whole : NULL;
+    dcnn_h5_seen *seen = calloc(1, sizeof *seen + (size_t)(count / 8 + 1));
+    if (!seen) return NULL;
+    seen->next = *list;
+    seen->object = about.addr;
+    seen->count = count;
+    *list = seen;
+    return seen->whole;
+}
+
+/* --- one chunk --------------------------------------------------------------------------------------------------- */
+
+/* @return bytes that it unpacks to, counted up to one more than `most`; UINT64_MAX: it cannot be unpacked */
+static uint64_t inflated_bytes(const uint8_t *from, uint64_t length, uint64_t most) {
+    static uint8_t scratch[SCRATCH_BYTES]; /* HDF5 is for one thread at a time, and so is this */
+    z_stream stream = {.next_in = (Bytef *)(uintptr_t)from};
+    uint64_t bytes = 0;
+    int result = inflateInit(&stream) == Z_OK ? Z_OK : Z_MEM_ERROR;
+    while (result == Z_OK && bytes <= most) {
+        if (stream.avail_in == 0) {
+            stream.avail_in = (uInt)(length < SCRATCH_BYTES ? length : SCRATCH_BYTES);
+            length -= stream.avail_in;
+        }
+        stream.next_out = scratch;
+        stream.avail_out = SCRATCH_BYTES;
+        result = inflate(&stream, Z_NO_FLUSH);
+        bytes += SCRATCH_BYTES - stream.avail_out;
+    }
+    inflateEnd(&stream);
+    return result == Z_STREAM_END || (result == Z_OK && bytes > most) ? bytes : UINT64_MAX;
+}
+
+static dcnn_status fail(const packed *p, hid_t where, const char *name, const char *what) {
+    H5Eclear2(H5E_DEFAULT);
+    return dcnn_h5_fail(DCNN_BAD_INPUT, where, "data set", name,
+                        "is damaged: a packed chunk %s (chunks of %llu bytes); use another copy", what,
+                        (unsigned long long)p->chunk_bytes);
+}
+
+static dcnn_status check_chunk(packed *p, hid_t where, const char *name, const hsize_t *at) {
+    unsigned skipped;
+    haddr_t address;
+    hsize_t stored = 0;
+    if (H5Dget_chunk_info_by_coord(p->data, at, &skipped, &address, &stored) < 0)
+        return fail(p, where, name, "cannot be found");
+    if (address == HADDR_UNDEF || stored == 0) return DCNN_OK; /* never written: HDF5 fills it */
+    /* deflate adds at most 5 bytes to each 16 KiB, and 11 */
+    if (stored > p->chunk_bytes + p->chunk_bytes / 1024 + 1024) return fail(p, where, name, "is too long");
+    if (stored > p->room) {
+        uint8_t *bytes = realloc(p->bytes, (size_t)stored);
+        if (!bytes) return DCNN_FAIL(DCNN_FAILURE, "data set '%s': out of memory for a chunk", name);
+        p->bytes = bytes;
+        p->room = stored;
+    }
+    uint32_t mask;
+    if (H5Dread_chunk(p->data, H5P_DEFAULT, at, &mask, p->bytes) < 0) return fail(p, where, name, "cannot be read");
+    uint64_t left = stored;
+    for (int i = p->filter_count - 1; i >= 0; i--) {
+        if (mask >> i & 1) continue;
+        if (p->filters[i] == H5Z_FILTER_FLETCHER32) {
+            if (left < 4) return fail(p, where, name, "has no checksum");
+            left -= 4;
+        } else if (p->filters[i] == H5Z_FILTER_DEFLATE) {
+            left = inflated_bytes(p->bytes, left, p->chunk_bytes + 4 * DCNN_H5_MAX_FILTERS);
+            if (left == UINT64_MAX) return fail(p, where, name, "cannot be unpacked");
+        }
+    }
+    return left == p->chunk_bytes ? DCNN_OK : fail(p, where, name, "unpacks to another size");
+}
+
+/* --- a data set -------------------------------------------------------------------------------------------------- */
+
+/* @return DCNN_BAD_INPUT: packed in a way that is not looked through */
+static dcnn_status find_filters(packed *p, hid_t creation, hid_t where, const char *name) {
+    int deflated = 0;
+    for (int i = 0; i < p->filter_count; i++) {
+        char filter[80] = "";
+        unsigned flags;
+        size_t values = 0;
+        const H5Z_filter_t id = i < DCNN_H5_MAX_FILTERS ? H5Pget_filter2(creation, (unsigned)i, &flags, &values, NULL,
+                                                                         sizeof filter, filter, NULL)
+                                                        : H5Z_FILTER_ERROR;
+        deflated += id == H5Z_FILTER_DEFLATE;
+        if ((id == H5Z_FILTER_DEFLATE && deflated == 1) || id == H5Z_FILTER_SHUFFLE || id == H5Z_FILTER_FLETCHER32) {
+            p->filters[i] = id;
+            continue;
+        }
+        if (!filter[0]) snprintf(filter, sizeof filter, "number %d", (int)id);
+        H5Eclear2(H5E_DEFAULT);
+        return dcnn_h5_fail(DCNN_BAD_INPUT, where, "data set", name,
+                            "is compressed by the filter '%s'%s; in Python, write it with compression='gzip' or none",
+                            filter, deflated > 1 ? " more than once" : ", which dcnn does not read");
+    }
+    return DCNN_OK;
+}
+
+/* All chunks that hold some of the rows [first, first + rows). */
+static dcnn_status check_rows(packed *p, hid_t where, const char *name, hsize_t first, hsize_t rows) {
+    hsize_t at[H5S_MAX_RANK] = {0}, counts[H5S_MAX_RANK] = {0}, each = 1, all = 1;
+    for (int i = 0; i < p->rank; i++) {
+        counts[i] = p->sizes[i] / p->chunk[i] + (p->sizes[i] % p->chunk[i] != 0);
+        if (i > 0 && __builtin_mul_overflow(each, counts[i], &each)) return fail(p, where, name, "is one of too many");
+    }
+    if (__builtin_mul_overflow(each, counts[0], &all)) return fail(p, where, name, "is one of too many");
+    uint8_t *seen = find_seen(p->data, all);
+    for (hsize_t row = first / p->chunk[0]; row * p->chunk[0] < first + rows; row++)
+        for (hsize_t i = 0; i < each; i++) {
+            const hsize_t number = row * each + i;
+            if (seen && (seen[number / 8] >> number % 8 & 1)) continue;
+            hsize_t rest = i;
+            for (int d = p->rank - 1; d > 0; rest /= counts[d--]) at[d] = rest % counts[d] * p->chunk[d];
+            at[0] = row * p->chunk[0];
+            DCNN_TRY(check_chunk(p, where, name, at));
+            if (seen) seen[number / 8] |= (uint8_t)(1u << number % 8);
+        }
+    return DCNN_OK;
+}
+
+static dcnn_status check_packed(packed *p, hid_t creation, hid_t where, const char *name, hsize_t first, hsize_t rows) {
+    hid_t space = H5Dget_space(p->data), type = H5Dget_type(p->data);
+    p->rank = H5Sget_simple_extent_dims(space, p->sizes, NULL);
+    p->chunk_bytes = type >= 0 ? H5Tget_size(type) : 0;
+    if (space >= 0) H5Sclose(space);
+    if (type >= 0) H5Tclose(type);
+    if (p->rank < 1 || H5Pget_chunk(creation, H5S_MAX_RANK, p->chunk) != p->rank || p->chunk_bytes == 0)
+        return fail(p, where, name, "has no shape");
+    for (int i = 0; i < p->rank; i++)
+        if (p->chunk[i] == 0 || __builtin_mul_overflow(p->chunk_bytes, p->chunk[i], &p->chunk_bytes) ||
+            p->chunk_bytes > UINT32_MAX)
+            return fail(p, where, name, "has no shape");
+    for (int i = 0; i < p->rank; i++)
+        if (p->sizes[i] == 0) return DCNN_OK;
+    if (first > p->sizes[0]) first = p->sizes[0];
+    if (rows > p->sizes[0] - first) rows = p->sizes[0] - first;
+    return check_rows(p, where, name, first, rows);
+}
+
+dcnn_status dcnn_h5_check_packed(hid_t where, const char *name, hid_t data, hsize_t first, hsize_t rows) {
+    hid_t creation = H5Dget_create_plist(data);
+    packed p = {.data = data};
+    dcnn_status status = DCNN_OK;
+    if (creation < 0) return dcnn_h5_fail(DCNN_BAD_INPUT, where, "data set", name, "cannot be read");
+    if (H5Pget_layout(creation) == H5D_CHUNKED) p.filter_count = H5Pget_nfilters(creation);
+    if (p.filter_count > 0) status = find_filters(&p, creation, where, name);
+    if (p.filter_count > 0 && status == DCNN_OK) status = check_packed(&p, creation, where, name, first, rows);
+    H5Pclose(creation);
+    free(p.bytes);
+    return status;
+}
