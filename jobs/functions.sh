@@ -66,7 +66,7 @@ for signal in USR1 USR2 TERM; do
     trap "pass_on $signal" "$signal"
 done
 
-# --- a training that survives the end of its time and the death of its ranks -------------------------------------------
+# --- a training or a search that survives the end of its time and the death of its ranks -------------------------------------------
 
 # option_value NAME DEFAULT ARGUMENTS...: what --NAME is set to among the arguments.
 option_value() {
@@ -82,7 +82,10 @@ option_value() {
     echo "$value"
 }
 
-newest_checkpoint() { find "$1/checkpoints" -name 'step-*.h5' 2>/dev/null | sort | tail -n 1; }
+# newest_checkpoint RUN: of the run, or of any trial of a search.
+newest_checkpoint() {
+    find "$1" -path '*/checkpoints/step-*.h5' -printf '%T@ %p\n' 2>/dev/null | sort -k 1,1n -k 2 | tail -n 1 | cut -d ' ' -f 2-
+}
 
 # watch_lock RUN LAUNCHED SECONDS: dcnn touches RUN/run.lock every few seconds. If the lock stays untouched for so long
 # while the launcher lives, then dcnn is gone and the launcher hangs: it is ended. Rounds are counted, not time, for a
@@ -143,14 +146,16 @@ allow_fewer_nodes() {
     say "Slurm did not let it start on fewer nodes after $tries tries"
 }
 
-# train ARGUMENTS...: dcnn train, with --resume, in a run folder that is the same each time this job starts.
-train() {
-    local run timeout before code=0 watcher
+# keep_going COMMAND ARGUMENTS...: dcnn train or tune, with --resume, in a run folder that is the same each time this job
+# starts.
+keep_going() {
+    local command=$1 run timeout before code=0 watcher
+    shift
     run=$(option_value run "runs/job-$SLURM_JOB_ID" "$@")
     timeout=$(option_value timeout 60 "$@")
     before=$(newest_checkpoint "$run")
     say "start ${SLURM_RESTART_COUNT:-0} on $SLURM_JOB_NODELIST, run $run${before:+, from $before}"
-    launch "$SLURM_JOB_NUM_NODES" "$dcnn" train "$@" --run "$run" --resume --threads "$threads"
+    launch "$SLURM_JOB_NUM_NODES" "$dcnn" "$command" "$@" --run "$run" --resume --threads "$threads"
     watch_lock "$run" "$launched" "$((timeout + 60))" &
     watcher=$!
     await || code=$?

@@ -169,6 +169,23 @@ static size_t bytes_after(int count) {
     return mallinfo2().uordblks;
 }
 
+/* 0 0 0 0 1 1 1 2: sorted, and unequal. */
+static void samples_are_of_all_classes(void **state) {
+    (void)state;
+    const int32_t labels[9] = {3, 0, 0, 0, 0, 1, 1, 1, 2}; /* row 0 is of no split */
+    int64_t rows[8], picked[8];
+    for (int i = 0; i < 8; i++) rows[i] = i + 1;
+    const dcnn_split split = {.rows = rows, .count = 8};
+    assert_int_equal(dcnn_pick_samples(&split, 4, labels, 5, picked), DCNN_OK);
+    assert_memory_equal(picked, ((int64_t[5]){0, 4, 7, 1, 5}), 5 * sizeof *picked);
+    assert_int_equal(dcnn_pick_samples(&split, 4, labels, 8, picked), DCNN_OK);
+    assert_memory_equal(picked, ((int64_t[8]){0, 4, 7, 1, 5, 2, 6, 3}), sizeof picked);
+    assert_int_equal(dcnn_pick_samples(&split, 4, labels, 2, picked), DCNN_OK); /* fewer than classes */
+    assert_memory_equal(picked, ((int64_t[2]){0, 4}), 2 * sizeof *picked);
+    assert_int_equal(dcnn_pick_samples(&split, 4, NULL, 4, picked), DCNN_OK);
+    assert_memory_equal(picked, ((int64_t[4]){0, 2, 4, 6}), 4 * sizeof *picked);
+}
+
 /* Cairo itself loses half a kilobyte an SVG (1.16), so LeakSanitizer must be told to overlook it; not so this. */
 static void figures_give_their_memory_back(void **state) {
     (void)state;
@@ -371,6 +388,7 @@ int main(void) {
         cmocka_unit_test(blues_darken),
         cmocka_unit_test(integers_have_commas),
         cmocka_unit_test(figures_give_their_memory_back),
+        cmocka_unit_test(samples_are_of_all_classes),
         cmocka_unit_test(steps_are_drawn),
         cmocka_unit_test(reports_of_all_sizes),
         cmocka_unit_test(what_lacks_data_is_left_out),

@@ -423,19 +423,18 @@ static dcnn_status measure(dcnn_trainer *t, dcnn_train_options *options, double 
 }
 
 dcnn_status dcnn_bench(dcnn_comm *comm, const dcnn_bench_options *o, dcnn_bench_result *result) {
-    dcnn_train_options options = {
-        .model = o->model,
-        .precision = o->precision,
-        .batch_size = o->batch_size,
-        .grain = o->grain,
-        .optimizer = {.learning_rate = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-7},
-        .seed = 42,
-        .augment = o->augment,
-        .ranges = {.rotation_range = 10, .zoom_range = 0.1, .width_shift_range = 0.1, .height_shift_range = 0.1},
-        .threads = o->threads,
-        .fuse = o->fuse,
-        .recompute = o->recompute,
-        .plain_sums = o->plain_sums};
+    dcnn_train_options options = {.model = o->model,
+                                  .precision = o->precision,
+                                  .batch_size = o->batch_size,
+                                  .grain = o->grain,
+                                  .optimizer = {.learning_rate = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-7},
+                                  .seed = 42,
+                                  .augment = o->augment,
+                                  .ranges = o->ranges,
+                                  .threads = o->threads,
+                                  .fuse = o->fuse,
+                                  .recompute = o->recompute,
+                                  .plain_sums = o->plain_sums};
     dcnn_run run = {.data = (char *)(uintptr_t)o->data};
     dcnn_images images = {0};
     dcnn_trainer *trainer = NULL;

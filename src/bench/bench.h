@@ -8,6 +8,7 @@
 #include "nn/net.h"
 #include "comm/comm.h"
 #include "engine/stopwatch.h"
+#include "run/data/augment.h"
 
 /** What to measure. */
 typedef struct dcnn_bench_options {
@@ -16,7 +17,8 @@ typedef struct dcnn_bench_options {
     const char *precision; /**< likewise */
     int batch_size, grain, threads;
     bool augment, fuse, recompute, plain_sums;
-    double seconds; /**< about how long to measure */
+    dcnn_augment ranges; /**< of the augmentation */
+    double seconds;      /**< about how long to measure */
 } dcnn_bench_options;
 
 /** What an operation is measured by. */

@@ -89,7 +89,7 @@ const dcnn_option dcnn_option_table[] = {
     {"resume", 0, TRAIN, FLAG(resume), .group = run_group, .help = "go on from the newest whole checkpoint, if any"},
     {"overwrite", 0, TRAIN, FLAG(overwrite), .group = run_group, .help = "remove an older run from DIR first"},
 
-    {"recipe", 0, TRAIN, CHOICE(recipe, WORDS(DCNN_RECIPES), "NAME"), .group = training,
+    {"recipe", 0, TRAIN | BENCH, CHOICE(recipe, WORDS(DCNN_RECIPES), "NAME"), .group = training,
      .help = &(DCNN_RECIPES(WORD) " [recipe]")[1], .resume = DCNN_RESUME_FIXED},
     {"ensemble", 0, TRAIN, INTEGER(ensemble, 0, 16), .fallback = "0", .group = training,
      .help = "so many networks side by side", .resume = DCNN_RESUME_FIXED},

@@ -1,14 +1,14 @@
-# An array of trainings with one CSV, and a measured table with its plot.
-submit --nodes=1 --exclude=n3 --ntasks-per-node=1 --array=0-2 "$DCNN_JOBS/sweep.sbatch" seed 7,8,9 "${training[@]}" --epochs 2
+# A search with its table, CSV and figure, and a measured table with its plot.
+submit --nodes=1 --exclude=n3 --ntasks-per-node=2 "$DCNN_JOBS/sweep.sbatch" seed=7,8,9 "${training[@]}" --epochs 2
 sweep=$job
 submit --nodes=2 --exclude=n3 --ntasks-per-node=1 "$DCNN_JOBS/scaling.sbatch" data.h5 --model net.json --seconds 0.5
 scaling=$job
 job=$sweep
 within 60 is_over
-cat "runs/sweep-$sweep/sweep.csv"
-[[ $(cut -d, -f1 "runs/sweep-$sweep/sweep.csv" | paste -sd' ') == "seed 7 8 9" ]]
+cat "job-$sweep.out"
+[[ $(sed 1d "runs/job-$sweep/trials.csv" | cut -d, -f10 | sort | paste -sd' ') == "7 8 9" ]]
 "$DCNN" train "${training[@]}" --epochs 2 --seed 8 --run alone >/dev/null 2>&1
-[[ $(tail -n 1 alone/metrics.csv) == "$(sed -n 's/^8,//p' "runs/sweep-$sweep/sweep.csv")" ]]
+cmp alone/metrics.csv "runs/job-$sweep/trial-002/metrics.csv"
 
 job=$scaling
 within 60 is_over

@@ -58,7 +58,7 @@ def net(o):
     A ReLU before a max-pooling goes behind it: the same function, with a quarter of the work. It is what a user can do
     by hand to make a peer faster; dcnn does it by itself.
     """
-    layers = []
+    layers, shape = [], (28, 28, 1)  # the digits' where the model leaves it to the data
     for layer in json.load(open(o.model))["config"]["layers"]:
         kind, c = layer["class_name"], layer["config"]
         if kind == "InputLayer":

@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 #include "bench/bench.h"
 #include "bench/bench_comm.h"
+#include "cli/settings/recipes.h"
 
 /* Nothing was done, or nothing was measured: no rate. */
 static double rate(double amount, double seconds) {
@@ -192,7 +193,7 @@ static dcnn_status bench_comm(dcnn_cli *cli) {
 
 /* --- the command ------------------------------------------------------------------------------------------------ */
 
-dcnn_status dcnn_cmd_bench(dcnn_cli *cli) {
+static dcnn_status bench(dcnn_cli *cli) {
     const dcnn_options *o = cli->options;
     const dcnn_bench_options options = {.data = o->operand_count > 0 ? o->operands[0] : NULL,
                                         .model = o->train.model,
@@ -202,11 +203,11 @@ dcnn_status dcnn_cmd_bench(dcnn_cli *cli) {
                                             o->train.grain ? (int)o->train.grain : dcnn_grain_of(o->train.batch_size),
                                         .threads = (int)o->train.threads,
                                         .augment = o->train.augment,
+                                        .ranges = o->train.ranges,
                                         .fuse = o->train.fuse,
                                         .recompute = o->train.recompute,
                                         .plain_sums = o->train.plain_sums,
                                         .seconds = o->seconds};
-    if (o->comm) return bench_comm(cli);
     dcnn_bench_result result;
     dcnn_status status = dcnn_bench(cli->comm, &options, &result);
     if (status == DCNN_OK && cli->speaks) {
@@ -216,5 +217,17 @@ dcnn_status dcnn_cmd_bench(dcnn_cli *cli) {
             print_text(&result);
     }
     dcnn_bench_free(&result);
+    return status;
+}
+
+dcnn_status dcnn_cmd_bench(dcnn_cli *cli) {
+    dcnn_options *o = cli->options;
+    dcnn_recipe_words words;
+    if (o->comm) return bench_comm(cli);
+    o->train.ranges =
+        (dcnn_augment){.rotation_range = 10, .zoom_range = 0.1, .width_shift_range = 0.1, .height_shift_range = 0.1};
+    dcnn_status status = dcnn_comm_agree(cli->comm, dcnn_recipe_apply(o, &words));
+    if (status == DCNN_OK) status = bench(cli);
+    dcnn_recipe_words_free(&words);
     return status;
 }

@@ -35,6 +35,16 @@ static inline const char *dcnn_view_class(const dcnn_view *view, int32_t class_n
     return view->data->dataset->class_names[class_number];
 }
 
+/**
+ * Samples to draw: one of each class, then a second of each, and so on; of more classes than are drawn, from all over
+ * them. Of images without classes, from all over the split. *Local.*
+ * @param labels  [rows of the data set] below `classes`; NULL: the images have no classes
+ * @param shown   how many, at most split->count
+ * @param picked  [shown] out: places in the split
+ * @return DCNN_OK; DCNN_FAILURE (out of memory)
+ */
+dcnn_status dcnn_pick_samples(const dcnn_split *split, int classes, const int32_t *labels, int shown, int64_t *picked);
+
 /** Draws a figure; false: there are no data for it. */
 typedef bool dcnn_figure_draw(const dcnn_view *view, dcnn_canvas *canvas);
 

@@ -8,7 +8,7 @@
 #include "report/figures/figures.h"
 #include "report/figures/plot.h"
 
-enum { COLUMNS = 6, ROWS = 4, TILE = 96, GAP = 14, LINE = 17 };
+enum { COLUMNS = 6, SAMPLES = 4 * COLUMNS, WORST = 8 * COLUMNS, TILE = 96, GAP = 14, LINE = 17 };
 
 static const uint8_t *pixels_of(const dcnn_view *view, int64_t row) {
     const dcnn_dataset *d = view->data->dataset;
@@ -24,6 +24,11 @@ static void draw_sample(const dcnn_view *view, dcnn_canvas *canvas, double x, do
 
 /* --- grids of samples ------------------------------------------------------------------------------------------- */
 
+/* As many of a split's samples as a figure shows. */
+static int few(int64_t count) {
+    return count < SAMPLES ? (int)count : SAMPLES;
+}
+
 /* Tiles in rows, each with lines of text below; wider where class names are long. */
 typedef struct grid {
     const dcnn_view *view;
@@ -32,8 +37,8 @@ typedef struct grid {
     double cell; /* width of a tile's column, without the gap */
 } grid;
 
-static grid make_grid(const dcnn_view *view, dcnn_canvas *canvas, int64_t count, int lines, double text_extra) {
-    grid g = {view, canvas, count < COLUMNS * ROWS ? (int)count : COLUMNS * ROWS, COLUMNS, lines, TILE};
+static grid make_grid(const dcnn_view *view, dcnn_canvas *canvas, int count, int lines, double text_extra) {
+    grid g = {view, canvas, count, COLUMNS, lines, TILE};
     for (int i = 0; i < view->data->dataset->class_count; i++)
         g.cell =
             fmax(g.cell, text_extra + dcnn_canvas_measure(canvas, (dcnn_type){.size = 12}, dcnn_view_class(view, i)));
@@ -55,24 +60,51 @@ static void place_tile(const grid *g, int i, double *x, double *y) {
     *y = DCNN_HEADING + (double)(i / g->columns) * (TILE + g->lines * LINE + GAP);
 }
 
-/* The i-th of `shown` among `count`, evenly spread: data that are sorted by class show each of them. */
-static int64_t spread(int i, int shown, int64_t count) {
-    return (int64_t)i * count / shown;
+/* The n-th sample, from 0, of a class. */
+static int64_t sample_of(const dcnn_split *split, const int32_t *labels, int32_t class_number, int64_t n) {
+    int64_t i = 0;
+    while (labels[split->rows[i]] != class_number || n-- > 0) i++;
+    return i;
+}
+
+dcnn_status dcnn_pick_samples(const dcnn_split *split, int classes, const int32_t *labels, int shown, int64_t *picked) {
+    for (int i = 0; i < shown; i++) picked[i] = (int64_t)i * split->count / shown;
+    if (labels == NULL || shown == 0) return DCNN_OK;
+    int64_t *counts = calloc((size_t)classes + 1, sizeof *counts);
+    int32_t *present = calloc((size_t)classes + 1, sizeof *present), found = 0;
+    if (counts && present) {
+        for (int64_t i = 0; i < split->count; i++) counts[labels[split->rows[i]]]++;
+        for (int32_t k = 0; k < classes; k++)
+            if (counts[k] > 0) present[found++] = k;
+        int64_t left = shown, round = 0;
+        for (int32_t k = 0; left > 0; k = (k + 1) % found, round += k == 0) {
+            const int32_t class_number = present[shown < found ? (int64_t)k * found / shown : k];
+            if (round >= counts[class_number]) continue;
+            picked[shown - left--] = sample_of(split, labels, class_number, round);
+        }
+    }
+    const bool done = counts && present;
+    free(counts);
+    free(present);
+    return done ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: %d classes of a figure", classes);
 }
 
 bool dcnn_figure_training_images(const dcnn_view *view, dcnn_canvas *canvas) {
     const dcnn_split *train = dcnn_dataset_split(view->data->dataset, "train");
     if (train == NULL || train->count == 0) return false;
-    const grid g = make_grid(view, canvas, train->count, 1, 0);
+    const grid g = make_grid(view, canvas, few(train->count), 1, 0);
+    int64_t picked[SAMPLES];
+    if (dcnn_pick_samples(train, view->data->dataset->class_count, view->data->labels, g.count, picked) != DCNN_OK)
+        return false;
     for (int i = 0; i < g.count; i++) {
         double x, y;
-        const int64_t row = train->rows[spread(i, g.count, train->count)];
+        const int64_t row = train->rows[picked[i]];
         place_tile(&g, i, &x, &y);
         draw_sample(view, canvas, x + (g.cell - TILE) / 2, y, row, thin);
         dcnn_canvas_text(canvas, x + g.cell / 2, y + TILE + 10, (dcnn_type){.size = 12, .align = 0.5, .width = g.cell},
                          dcnn_view_label(view, row));
     }
-    finish_grid(&g, "Training images", "From all over the split 'train', with their labels");
+    finish_grid(&g, "Training images", "Of each class in turn, from the split 'train'");
     return true;
 }
 
@@ -103,33 +135,38 @@ static void draw_prediction(const grid *g, int i, int64_t sample) {
 
 bool dcnn_figure_predictions(const dcnn_view *view, dcnn_canvas *canvas) {
     if (view->data->split == NULL || view->data->split->count == 0) return false;
-    const grid g = make_grid(view, canvas, view->data->split->count, 2, 16 + 56);
-    for (int i = 0; i < g.count; i++) draw_prediction(&g, i, spread(i, g.count, view->data->split->count));
+    const grid g = make_grid(view, canvas, few(view->data->split->count), 2, 16 + 56);
+    int64_t picked[SAMPLES];
+    if (dcnn_pick_samples(view->data->split, view->data->dataset->class_count, view->data->labels, g.count, picked) !=
+        DCNN_OK)
+        return false;
+    for (int i = 0; i < g.count; i++) draw_prediction(&g, i, picked[i]);
     char subtitle[160];
-    snprintf(subtitle, sizeof subtitle, "From all over '%s': true class, predicted class and its probability",
+    snprintf(subtitle, sizeof subtitle,
+             "Of each class in turn, from '%s': true class, predicted class and its probability",
              view->data->split->name);
     finish_grid(&g, "Predictions", subtitle);
     return true;
 }
 
 /* Indices of the wrong predictions of the highest confidence, best first; equals in the order of the split. */
-static int most_wrong(const dcnn_view *view, int64_t worst[COLUMNS * ROWS]) {
+static int most_wrong(const dcnn_view *view, int64_t worst[WORST]) {
     int count = 0;
     for (int64_t i = 0; i < view->data->split->count; i++) {
         if (view->hit[i]) continue;
-        int at = count < COLUMNS * ROWS ? count++ : COLUMNS * ROWS;
+        int at = count < WORST ? count++ : WORST;
         while (at > 0 && view->confidence[worst[at - 1]] < view->confidence[i]) {
-            if (at < COLUMNS * ROWS) worst[at] = worst[at - 1];
+            if (at < WORST) worst[at] = worst[at - 1];
             at--;
         }
-        if (at < COLUMNS * ROWS) worst[at] = i;
+        if (at < WORST) worst[at] = i;
     }
     return count;
 }
 
 bool dcnn_figure_most_wrong(const dcnn_view *view, dcnn_canvas *canvas) {
     if (view->data->split == NULL) return false;
-    int64_t worst[COLUMNS * ROWS];
+    int64_t worst[WORST];
     const int count = most_wrong(view, worst);
     if (count == 0) return false;
     const grid g = make_grid(view, canvas, count, 2, 16 + 56);

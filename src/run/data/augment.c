@@ -238,36 +238,52 @@ static int spline_weights(int position, int count, float weights[4]) {
     return cell;
 }
 
+/* Numbers 0 to 97 of the row; each call of the generator has four of them. */
 static void draw_controls(const dcnn_change *change, double range, float controls[2][CONTROLS][CONTROLS]) {
+    enum { WORDS = 4, NUMBERS = 2 * CONTROLS * CONTROLS };
     const double most[2] = {range * change->h, range * change->w};
-    dcnn_change drawing = *change;
-    drawing.row = DCNN_AUGMENT_distortion_range;
-    for (int axis = 0; axis < 2; axis++)
-        for (int i = 0; i < CONTROLS; i++)
-            for (int j = 0; j < CONTROLS; j++)
-                controls[axis][i][j] = (float)dcnn_change_draw(
-                    &drawing, (uint32_t)((axis * CONTROLS + i) * CONTROLS + j), -most[axis], most[axis]);
+    const uint32_t first = FIRST_NEW + INDICES_A_ROW * DCNN_AUGMENT_distortion_range;
+    float *flat = &controls[0][0][0];
+    for (int n = 0; n < NUMBERS; n += WORDS) {
+        const dcnn_random_bits bits = dcnn_random(change->key.seed, DCNN_RANDOM_AUGMENT, change->key.epoch,
+                                                  change->key.sample, first + (uint32_t)(n / WORDS));
+        for (int word = 0; word < WORDS && n + word < NUMBERS; word++) {
+            const double limit = most[(n + word) / (CONTROLS * CONTROLS)];
+            flat[n + word] = (float)dcnn_random_between(bits.word[word], -limit, limit);
+        }
+    }
 }
 
-/* Where each pixel is read: rows, then columns, [h,w] each. */
-static void find_places(const dcnn_change *change, double range, const float map[6], float *rows, float *columns) {
-    float controls[2][CONTROLS][CONTROLS], line[2][CONTROLS], down[4], along[4];
+/* Where each pixel is read: rows, then columns, [h,w] each. `along`: a column's weights, [4,w], of which a cell's share
+ * their control points. */
+static void find_places(const dcnn_change *change, double range, const float map[6], float *along, float *rows,
+                        float *columns) {
+    float controls[2][CONTROLS][CONTROLS], line[2][CONTROLS], down[4];
+    int ends[CELLS] = {0};
+    const int w = change->w;
     draw_controls(change, range, controls);
-    for (int i = 0; i < change->h; i++) {
+    for (int j = 0; j < w; j++) {
+        float weights[4];
+        ends[spline_weights(j, w, weights)] = j + 1;
+        for (int n = 0; n < 4; n++) along[n * w + j] = weights[n];
+    }
+    for (int i = 0; i < change->h; i++, rows += w, columns += w) {
         const int first = spline_weights(i, change->h, down);
         for (int axis = 0; axis < 2; axis++)
             for (int k = 0; k < CONTROLS; k++) {
                 line[axis][k] = 0;
                 for (int n = 0; n < 4; n++) line[axis][k] += down[n] * controls[axis][first + n][k];
             }
-        for (int j = 0; j < change->w; j++) {
-            const int cell = spline_weights(j, change->w, along);
-            float row = map[0] * (float)i + map[1] * (float)j + map[2];
-            float column = map[3] * (float)i + map[4] * (float)j + map[5];
-            for (int n = 0; n < 4; n++) row += along[n] * line[0][cell + n];
-            for (int n = 0; n < 4; n++) column += along[n] * line[1][cell + n];
-            *rows++ = row;
-            *columns++ = column;
+        for (int cell = 0, from = 0; cell < CELLS; cell++) {
+            for (int j = from; j < ends[cell]; j++) {
+                float row = map[0] * (float)i + map[1] * (float)j + map[2];
+                float column = map[3] * (float)i + map[4] * (float)j + map[5];
+                for (int n = 0; n < 4; n++) row += along[n * w + j] * line[0][cell + n];
+                for (int n = 0; n < 4; n++) column += along[n * w + j] * line[1][cell + n];
+                rows[j] = row;
+                columns[j] = column;
+            }
+            from = ends[cell] > from ? ends[cell] : from;
         }
     }
 }
@@ -296,7 +312,7 @@ static dcnn_change no_change(const dcnn_augment_key *key, int h, int w, int c, c
 size_t dcnn_augment_scratch(const dcnn_augment *ranges, int h, int w, int c) {
     const size_t pixels = (size_t)h * (size_t)w;
     size_t bytes = 0;
-    if (ranges->distortion_range > 0) bytes += 2 * pixels * sizeof(float);
+    if (ranges->distortion_range > 0) bytes += (2 * pixels + 4 * (size_t)w) * sizeof(float);
     if (ranges->rand_augment > 0) bytes += 2 * pixels * (size_t)c;
     return bytes;
 }
@@ -341,10 +357,11 @@ void dcnn_augment_image(const dcnn_augment *ranges, const dcnn_kernels *kernels,
     for (int i = 0; i < c; i++) ones[i] = 1;
     const float *scale = change.is_coloured ? ones : form->scale, *shift = change.is_coloured ? zeros : form->shift;
     float *columns = change.is_distorted ? rows + (size_t)h * (size_t)w : NULL;
-    uint8_t *copy = change.is_distorted ? (uint8_t *)(columns + (size_t)h * (size_t)w) : scratch;
+    float *along = change.is_distorted ? columns + (size_t)h * (size_t)w : NULL;
+    uint8_t *copy = change.is_distorted ? (uint8_t *)(along + 4 * (size_t)w) : scratch;
     const uint8_t *x = change_bytes(&change, copy);
     if (change.is_distorted) {
-        find_places(&change, ranges->distortion_range, map, rows, columns);
+        find_places(&change, ranges->distortion_range, map, along, rows, columns);
         kernels->remap(h, w, c, x, rows, columns, scale, shift, y);
     } else {
         kernels->warp(h, w, c, x, map, scale, shift, y);
