@@ -33,22 +33,22 @@
 /** Where a run stands: all that a resume needs besides weights and moments. Plain numbers, exact. */
 typedef struct dcnn_progress {
     uint64_t seed;
-    int64_t epoch;          /**< epochs completed */
-    int64_t cursor;         /**< samples of the current epoch already trained on (a multiple of the batch size) */
-    int64_t step;           /**< optimizer steps done */
-    double loss_sum;        /**< of the current epoch so far */
-    int64_t correct;        /**< hits of the current epoch so far */
-    double absolute_sum;    /**< mean absolute errors of the samples of the current epoch so far, of numbers */
-    double best_loss;       /**< of the best epoch by validation so far (infinite: none) */
-    int64_t best_correct;   /**< its hits in validation (-1: none) */
-    double best_value;      /**< of the metric that is monitored, where that is neither accuracy nor loss */
-    int64_t best_epoch;     /**< its number, from 1 (0: none) */
-    int64_t descent_epoch;  /**< epochs that were completed when patience was over and the rate began to fall to 0 (0:
-                                 it has not been over) */
-    int64_t phase;          /**< of the training, from 0: how often the optimizer has started anew (run/phases.h) */
-    int64_t phase_epoch;    /**< epochs that were completed when it began */
-    int64_t phase_step;     /**< steps likewise */
-    double elapsed_s;       /**< training time so far, over all starts */
+    int64_t epoch;         /**< epochs completed */
+    int64_t cursor;        /**< samples of the current epoch already trained on (a multiple of the batch size) */
+    int64_t step;          /**< optimizer steps done */
+    double loss_sum;       /**< of the current epoch so far */
+    int64_t correct;       /**< hits of the current epoch so far */
+    double absolute_sum;   /**< mean absolute errors of the samples of the current epoch so far, of numbers */
+    double best_loss;      /**< of the best epoch by validation so far (infinite: none) */
+    int64_t best_correct;  /**< its hits in validation (-1: none) */
+    double best_value;     /**< of the metric that is monitored, where that is neither accuracy nor loss */
+    int64_t best_epoch;    /**< its number, from 1 (0: none) */
+    int64_t descent_epoch; /**< epochs that were completed when patience was over and the rate began to fall to 0 (0:
+                                it has not been over) */
+    int64_t phase;       /**< of the training, from 0: how often the optimizer has started anew (run/starting_net.h) */
+    int64_t phase_epoch; /**< epochs that were completed when it began */
+    int64_t phase_step;  /**< steps likewise */
+    double elapsed_s;    /**< training time so far, over all starts */
     uint64_t data_checksum; /**< of the data set's file (dcnn_dataset.checksum) */
 } dcnn_progress;
 

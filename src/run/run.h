@@ -113,7 +113,7 @@ typedef struct dcnn_train_options {
     /** Called on every rank when ranks were lost, with its new number: rank 0 may be another one; may be NULL. */
     void (*on_rank)(void *context, int rank);
     void *context;
-    const struct dcnn_train_options *next; /**< of the phase behind this one (phases.h), or NULL; borrowed */
+    const struct dcnn_train_options *next; /**< of the phase behind this one (starting_net.h), or NULL; borrowed */
 } dcnn_train_options;
 
 /** What a training run came to. */

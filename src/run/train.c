@@ -11,7 +11,6 @@
 #include "run/catch_up.h"
 #include "run/elastic.h"
 #include "run/judged.h"
-#include "run/phases.h"
 #include "run/run_folder.h"
 #include "run/starting_net.h"
 #include "run/run_record.h"
