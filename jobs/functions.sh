@@ -173,3 +173,7 @@ keep_going() {
     *) again "$run" "$before" "$code" ;;
     esac
 }
+
+train() {
+    keep_going train "$@"
+}

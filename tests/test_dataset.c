@@ -234,6 +234,26 @@ static void stratified_splits_keep_proportions(void **state) {
     close_set(&set);
 }
 
+/* Classes of a few images each: whatever rounding does, training has one of each, and the totals are kept. */
+static void small_classes_are_trained_on(void **state) {
+    (void)state;
+    enum { MANY = 10, IMAGES = 2 * MANY - 1 }; /* one of the first, two of each other */
+    int32_t labels[IMAGES];
+    for (int i = 0; i < IMAGES; i++) labels[i] = (i + 1) / 2;
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        const dcnn_split_options options = {
+            .test_fraction = 0.1, .validation_fraction = 0.2, .stratify = true, .seed = seed};
+        dcnn_split splits[DCNN_PART_COUNT];
+        int trained[MANY] = {0};
+        assert_ok(dcnn_splits_draw(IMAGES, labels, MANY, &options, splits));
+        for (int64_t i = 0; i < splits[DCNN_PART_TRAIN].count; i++) trained[labels[splits[DCNN_PART_TRAIN].rows[i]]]++;
+        for (int k = 0; k < MANY; k++) assert_true(trained[k] > 0);
+        assert_int_equal(splits[DCNN_PART_TEST].count, 2);
+        assert_int_equal(splits[DCNN_PART_VALIDATION].count, 3);
+        for (int part = 0; part < DCNN_PART_COUNT; part++) free(splits[part].rows);
+    }
+}
+
 static void put_csv(const char *path, const char *first_column, int h, int w, int from, int count) {
     FILE *file = fopen(path, "wb");
     assert_non_null(file);
@@ -528,6 +548,7 @@ int main(void) {
         cmocka_unit_test(idx_files_may_come_in_either_order),
         cmocka_unit_test(limit_takes_the_first_and_keeps_the_official_test),
         cmocka_unit_test(stratified_splits_keep_proportions),
+        cmocka_unit_test(small_classes_are_trained_on),
         cmocka_unit_test(csv_files_become_a_data_set),
         cmocka_unit_test(constant_channel_gets_deviation_one),
         cmocka_unit_test(bad_sources_are_refused),

@@ -7,6 +7,7 @@
 
 #include "model/model.h"
 #include "model_helpers.h"
+#include "nn/plan.h"
 
 static dcnn_status try_description(const char *layers) {
     json_t *description = sequential(layers), *read = NULL;
@@ -283,6 +284,43 @@ static void test_recipe(void **state) {
     dcnn_net_free(net);
 }
 
+/* Keras' layers of augmentation that dcnn does not have are nothing at inference, are kept in the description, and are
+ * refused in training by name, with what to give; a RandomCrop that crops is refused altogether. */
+static void layers_that_only_train_pass_at_inference(void **state) {
+    (void)state;
+    for (int i = 0; i < dcnn_layer_other_count; i++) {
+        char layers[400];
+        dcnn_net *net, *plain;
+        snprintf(layers, sizeof layers,
+                 INPUT "{'class_name':'%s','config':{'name':'odd','height':8,'width':8,'factor':0.25,'seed':7}}" END,
+                 dcnn_layer_others[i].class_name);
+        json_t *again = described(layers, 1, &net);
+        assert_true(json_real_value(json_object_get(again, "factor")) == 0.25);
+        assert_int_equal(json_integer_value(json_object_get(again, "seed")), 7);
+        assert_non_null(strstr(net->untrainable, dcnn_layer_others[i].class_name));
+        assert_non_null(strstr(net->untrainable, dcnn_layer_others[i].instead));
+        json_decref(again);
+        json_t *other = described(INPUT "{'class_name':'Dropout','config':{'name':'odd'}}" END, 1, &plain);
+        const dcnn_plan_options options = {.grain = 1, .slots = 1, .workers = 1};
+        dcnn_plan *plans[2];
+        for (int k = 0; k < 2; k++) {
+            dcnn_net *one = k ? plain : net;
+            dcnn_net_initialise(one, 3);
+            assert_ok(dcnn_plan_create(one, dcnn_kernels_of(DCNN_ISA_REFERENCE), &options, &plans[k]));
+            for (int at = 0; at < 64; at++) dcnn_plan_input(plans[k], 0)[at] = (float)(at % 7);
+            dcnn_plan_prepare(plans[k], 0);
+            dcnn_plan_run(plans[k], 0, 0, 0, &(dcnn_grain){.n = 1});
+        }
+        assert_memory_equal(dcnn_plan_output(plans[0], 0), dcnn_plan_output(plans[1], 0), 3 * sizeof(float));
+        json_decref(other);
+        for (int k = 0; k < 2; k++) dcnn_plan_free(plans[k]);
+        dcnn_net_free(net);
+        dcnn_net_free(plain);
+    }
+    assert_fails(try_description(INPUT "{'class_name':'RandomCrop','config':{'name':'odd','height':6,'width':7}}" END),
+                 DCNN_BAD_INPUT, "--crop-range", "'odd' (RandomCrop) makes 6x7 of 8x8");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_descriptions),
@@ -295,6 +333,7 @@ int main(void) {
         cmocka_unit_test(test_description_files),
         cmocka_unit_test(test_recipe),
         cmocka_unit_test(test_operations),
+        cmocka_unit_test(layers_that_only_train_pass_at_inference),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -8,6 +8,7 @@
 #include "engine/evaluator.h"
 #include "arrays_feed.h"
 #include "expected_helpers.h"
+#include "nn/net_edit.h"
 
 enum { STEPS = 20, SAMPLES = 24, GRAIN = 4 };
 
@@ -54,10 +55,16 @@ static dcnn_optimizer read_optimizer(const recorded *r) {
                         .nesterov = json_is_true(json_object_get(config, "nesterov")),
                         .clip_norm = number(config, "global_clipnorm"),
                         .clip_value = number(config, "clipvalue")};
+    if (json_is_true(json_object_get(config, "use_ema"))) o.ema_momentum = number(config, "ema_momentum");
+    o.ema_overwrite = json_integer_value(json_object_get(config, "ema_overwrite_frequency"));
     while (dcnn_optimizer_table[o.kind].keras_class == NULL ||
            strcmp(dcnn_optimizer_table[o.kind].keras_class, class_name) != 0)
         o.kind++;
     if (json_object_get(config, "rho")) o.beta2 = number(config, "rho");
+    if (o.kind == DCNN_MUON) {
+        o.beta1 = number(config, "adam_beta_1");
+        o.beta2 = number(config, "adam_beta_2");
+    }
     json_decref(json);
     return o;
 }
@@ -165,6 +172,12 @@ static void train_beside_keras(const char *name) {
                                          .optimizer = r.optimizer};
     if (r.net->untrainable[0]) fail_msg("%s: %s", name, r.net->untrainable);
     assert_ok(dcnn_comm_create_alone(&comm));
+    if (dcnn_h5_attribute_has(r.group, "exclude")) {
+        char *word;
+        assert_ok(dcnn_h5_text_read(r.group, "exclude", &word));
+        assert_ok(dcnn_net_set_decay(r.net, (dcnn_patterns){1, &word}));
+        free(word);
+    }
     assert_ok(dcnn_engine_create(comm, r.net, NULL, NULL, &options, &engine));
     compare_outputs(&r, comm, engine);
     const int64_t values = (int64_t)dcnn_shape_count(r.net->nodes[0].shape);
@@ -188,6 +201,10 @@ static void train_beside_keras(const char *name) {
             fail_msg("%s: step %d has loss %.9g, Keras has %.9g", name, number + 1, loss, losses[number]);
     }
     for_weights(&r, "after", compare_weights);
+    if (r.optimizer.ema_momentum > 0.0) {
+        dcnn_engine_exchange(engine);
+        for_weights(&r, "average", compare_weights);
+    }
     free(losses);
     free(r.x);
     free(r.targets);

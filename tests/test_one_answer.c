@@ -1,33 +1,37 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* test_one_answer.c — kernels that make a run's bits make the same ones on AVX2 and on AVX-512, so that runs do. */
+/* test_one_answer.c — kernels that make a run's bits make the same ones with each instruction set, so that runs do;
+ * test_training_bits.c has runs. */
 #include "testing.h"
 
 #include "kernels/kernels.h"
 
-/* On both instruction sets in turn. */
-enum { SETS = 2 };
+/* Each instruction set in turn; one that this CPU has not is the first again. */
+enum { SETS = 3 };
+static const dcnn_isa isas[SETS] = {DCNN_ISA_GENERIC, DCNN_ISA_AVX2, DCNN_ISA_AVX512};
 
 static const dcnn_kernels *set(int number) {
-    return dcnn_kernels_of(number == 0 ? DCNN_ISA_AVX2 : DCNN_ISA_AVX512);
+    return dcnn_kernels_of(isas[number] <= dcnn_isa_best() ? isas[number] : DCNN_ISA_GENERIC);
 }
 
 static void same(const char *what, size_t count, const float *const values[SETS]) {
-    for (size_t i = 0; i < count; i++)
-        if (memcmp(&values[0][i], &values[1][i], sizeof(float)) != 0)
-            fail_msg("%s[%zu] is %.9g on AVX2, %.9g on AVX-512", what, i, values[0][i], values[1][i]);
+    for (int n = 1; n < SETS; n++)
+        for (size_t i = 0; i < count; i++)
+            if (memcmp(&values[0][i], &values[n][i], sizeof(float)) != 0)
+                fail_msg("%s[%zu] is %.9g on %s, %.9g on %s", what, i, (double)values[0][i], set(0)->isa,
+                         (double)values[n][i], set(n)->isa);
 }
 
 /* What several calls write, on each instruction set. */
-typedef struct pair {
+typedef struct trio {
     float *of[SETS];
-} pair;
+} trio;
 
-static pair make_pair(size_t count) {
-    return (pair){{test_floats(count), test_floats(count)}};
+static trio make_trio(size_t count) {
+    return (trio){{test_floats(count), test_floats(count), test_floats(count)}};
 }
 
-static void check_pair(const char *what, size_t count, pair p) {
-    same(what, count, (const float *const[SETS]){p.of[0], p.of[1]});
+static void check_trio(const char *what, size_t count, trio p) {
+    same(what, count, (const float *const[SETS]){p.of[0], p.of[1], p.of[2]});
 }
 
 static float *scratch_of(size_t count) {
@@ -54,7 +58,7 @@ static void convolutions_agree(void **state) {
         const size_t ws = (size_t)(s->r * s->s * s->c * s->k), k = (size_t)s->k;
         const float *x = test_random(xs, 1), *w = test_random(ws, 2), *bias = test_random(k, 3);
         const float *dy = test_random(ys, 4);
-        const pair y = make_pair(ys), dx = make_pair(xs), dw = make_pair(ws), dbias = make_pair(k);
+        const trio y = make_trio(ys), dx = make_trio(xs), dw = make_trio(ws), dbias = make_trio(k);
         for (int n = 0; n < SETS; n++) {
             float *packed = scratch_of(set(n)->conv_packed(s)), *scratch = scratch_of(set(n)->conv_scratch(s));
             set(n)->conv_pack(s, w, packed, 0, 1);
@@ -63,10 +67,10 @@ static void convolutions_agree(void **state) {
             free(packed);
             free(scratch);
         }
-        check_pair("y", ys, y);
-        check_pair("dx", xs, dx);
-        check_pair("dw", ws, dw);
-        check_pair("dbias", k, dbias);
+        check_trio("y", ys, y);
+        check_trio("dx", xs, dx);
+        check_trio("dw", ws, dw);
+        check_trio("dbias", k, dbias);
         test_release();
     }
 }
@@ -85,8 +89,8 @@ static void fused_convolutions_agree(void **state) {
             if (!relu && !set(0)->conv_max_fits(s, &pool)) continue;
             const float *x = test_random(xs, 1), *w = test_random(ws, 2), *bias = test_random(k, 3);
             const float *scale = test_random((size_t)s->c, 5), *dy = test_random(ys, 4);
-            const pair y = make_pair(ys), dx = make_pair(xs), dw = make_pair(ws), dbias = make_pair(k);
-            uint8_t *argmax[SETS] = {test_output(ys), test_output(ys)};
+            const trio y = make_trio(ys), dx = make_trio(xs), dw = make_trio(ws), dbias = make_trio(k);
+            uint8_t *argmax[SETS] = {test_output(ys), test_output(ys), test_output(ys)};
             for (int n = 0; n < SETS; n++) {
                 const dcnn_kernels *kernels = set(n);
                 float *packed = scratch_of(relu ? kernels->conv_pool_packed(s) : kernels->conv_max_packed(s, &pool));
@@ -105,11 +109,11 @@ static void fused_convolutions_agree(void **state) {
                 free(packed);
                 free(scratch);
             }
-            check_pair("y", ys, y);
-            assert_memory_equal(argmax[0], argmax[1], ys);
-            check_pair("dx", xs, dx);
-            check_pair("dw", ws, dw);
-            check_pair("dbias", k, dbias);
+            check_trio("y", ys, y);
+            for (int n = 1; n < SETS; n++) assert_memory_equal(argmax[0], argmax[n], ys);
+            check_trio("dx", xs, dx);
+            check_trio("dw", ws, dw);
+            check_trio("dbias", k, dbias);
             test_release();
         }
 }
@@ -122,7 +126,7 @@ static void dense_layers_agree(void **state) {
         const size_t xs = (size_t)(rows * in), ws = (size_t)(in * units), ys = (size_t)(rows * units);
         const float *x = test_random(xs, 1), *w = test_random(ws, 2), *bias = test_random((size_t)units, 3);
         const float *dy = test_random(ys, 4);
-        const pair y = make_pair(ys), dx = make_pair(xs), dw = make_pair(ws), dbias = make_pair((size_t)units);
+        const trio y = make_trio(ys), dx = make_trio(xs), dw = make_trio(ws), dbias = make_trio((size_t)units);
         for (int n = 0; n < SETS; n++) {
             float *packed = scratch_of(set(n)->dense_packed(in, units));
             float *scratch = scratch_of(set(n)->dense_scratch(rows, in, units));
@@ -132,10 +136,10 @@ static void dense_layers_agree(void **state) {
             free(packed);
             free(scratch);
         }
-        check_pair("y", ys, y);
-        check_pair("dx", xs, dx);
-        check_pair("dw", ws, dw);
-        check_pair("dbias", (size_t)units, dbias);
+        check_trio("y", ys, y);
+        check_trio("dx", xs, dx);
+        check_trio("dw", ws, dw);
+        check_trio("dbias", (size_t)units, dbias);
         test_release();
     }
 }
@@ -146,7 +150,7 @@ static void the_rest_agrees(void **state) {
     const float *x = test_random(COUNT, 1), *dy = test_random(COUNT, 2), *a = test_random(CHANNELS, 3);
     double sums[SETS][4 * CHANNELS], squares[SETS], loss[SETS];
     int32_t labels[ROWS];
-    const pair y = make_pair(COUNT), dx = make_pair(COUNT), tanh = make_pair(COUNT), p = make_pair(COUNT);
+    const trio y = make_trio(COUNT), dx = make_trio(COUNT), tanh = make_trio(COUNT), p = make_trio(COUNT);
     for (int i = 0; i < ROWS; i++) labels[i] = i % CHANNELS;
     for (int n = 0; n < SETS; n++) {
         const dcnn_kernels *kernels = set(n);
@@ -161,22 +165,81 @@ static void the_rest_agrees(void **state) {
         memcpy(p.of[n], x, COUNT * sizeof(float));
         kernels->adam(COUNT, &step, dy, m, v, p.of[n]);
     }
-    assert_memory_equal(sums[0], sums[1], sizeof sums[0]);
-    assert_memory_equal(&squares[0], &squares[1], sizeof squares[0]);
-    assert_memory_equal(&loss[0], &loss[1], sizeof loss[0]);
-    check_pair("softmax", COUNT, y);
-    check_pair("gradient of the loss", COUNT, dx);
-    check_pair("tanh", COUNT, tanh);
-    check_pair("weights behind Adam", COUNT, p);
+    for (int n = 1; n < SETS; n++) {
+        assert_memory_equal(sums[0], sums[n], sizeof sums[0]);
+        assert_memory_equal(&squares[0], &squares[n], sizeof squares[0]);
+        assert_memory_equal(&loss[0], &loss[n], sizeof loss[0]);
+    }
+    check_trio("softmax", COUNT, y);
+    check_trio("gradient of the loss", COUNT, dx);
+    check_trio("tanh", COUNT, tanh);
+    check_trio("weights behind Adam", COUNT, p);
     test_release();
 }
 
-int main(void) {
-    if (dcnn_isa_best() < DCNN_ISA_AVX512) {
-        puts("skipped: this CPU has no AVX-512, whose bits AVX2 is compared with");
-        return 0;
+/* All but those of test_training_bits that are done element by element there: functions, in vectors' ends too. */
+static void functions_agree(void **state) {
+    (void)state;
+    enum { COUNT = 4001 };
+    static const float settings[3] = {1.5f, 0.25f, 0.5f};
+    const float *x = test_random_between(COUNT, 1, -9, 9), *dy = test_random(COUNT, 2);
+    for (int f = 0; f < DCNN_FUNCTION_COUNT; f++) {
+        const trio y = make_trio(COUNT), dx = make_trio(COUNT);
+        for (int n = 0; n < SETS; n++) {
+            set(n)->function_forward((dcnn_function)f, settings, COUNT, x, y.of[n]);
+            set(n)->function_backward((dcnn_function)f, settings, COUNT, x, dy, dx.of[n]);
+        }
+        check_trio("y of a function", COUNT, y);
+        check_trio("dx of a function", COUNT, dx);
     }
-    const struct CMUnitTest tests[] = {cmocka_unit_test(convolutions_agree), cmocka_unit_test(fused_convolutions_agree),
-                                       cmocka_unit_test(dense_layers_agree), cmocka_unit_test(the_rest_agrees)};
+    test_release();
+}
+
+/* Sums and products at the ends of the range, where rounding twice shows: halfway cases, denormal numbers, overflow. */
+static void multiply_adds_are_rounded_once(void **state) {
+    (void)state;
+    static const float values[] = {0,
+                                   1,
+                                   -1,
+                                   1.5f,
+                                   0x1.000002p0f,
+                                   0x1.fffffep0f,
+                                   0x1p-126f,
+                                   0x1p-149f,
+                                   0x1p-100f,
+                                   -0x1.8p-140f,
+                                   0x1p100f,
+                                   0x1.fffffep127f,
+                                   0x1.001p-60f,
+                                   0x1p-24f,
+                                   -0x1p-25f,
+                                   0x1.000004p-50f,
+                                   3,
+                                   0x1.555556p-2f,
+                                   -0x1p-126f,
+                                   0x1p-48f,
+                                   0x1.fffffcp-127f};
+    enum { VALUES = sizeof values / sizeof values[0] };
+    for (int n = 0; n < SETS; n++)
+        for (int i = 0; i < VALUES; i++)
+            for (int j = 0; j < VALUES; j++) {
+                float x[VALUES], y[VALUES];
+                const float scale[1] = {values[i]}, shift[1] = {values[j]};
+                memcpy(x, values, sizeof x);
+                set(n)->affine(VALUES, 1, x, scale, shift, y);
+                for (int k = 0; k < VALUES; k++) {
+                    const float expected = fmaf(x[k], values[i], values[j]);
+                    if (memcmp(&expected, &y[k], sizeof expected) != 0 && !(isnan(expected) && isnan(y[k])))
+                        fail_msg("%s: %a * %a + %a is %a, not %a", set(n)->isa, (double)x[k], (double)values[i],
+                                 (double)values[j], (double)expected, (double)y[k]);
+                }
+            }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(convolutions_agree), cmocka_unit_test(fused_convolutions_agree),
+        cmocka_unit_test(dense_layers_agree), cmocka_unit_test(the_rest_agrees),
+        cmocka_unit_test(functions_agree),    cmocka_unit_test(multiply_adds_are_rounded_once)};
     return cmocka_run_group_tests_name("one answer", tests, NULL, NULL);
 }

@@ -16,9 +16,10 @@ static hid_t file;
 typedef struct sharing {
     size_t floats;  /* of a range, whole cache lines */
     int64_t chunks; /* measured at a time */
+    int parts;      /* of a phase */
 } sharing;
 
-static const sharing whole = {SIZE_MAX / 2, INT64_MAX / 2}, cut = {16 * 37, 1};
+static const sharing whole = {SIZE_MAX / 2, INT64_MAX / 2, 1}, cut = {16 * 37, 1, 7};
 
 static double read_double(hid_t where, const char *name) {
     double value;
@@ -42,6 +43,7 @@ static dcnn_optimizer settings_of(dcnn_optimizer_kind kind) {
                                       .beta2 = read_double(group, "beta_2"),
                                       .epsilon = read_double(group, "epsilon"),
                                       .momentum = read_double(group, "momentum"),
+                                      .nesterov = kind == DCNN_MUON,
                                       .weight_decay = read_double(group, "weight_decay"),
                                       .trust_coefficient = read_double(group, "trust_coefficient")};
     H5Oclose(group);
@@ -71,7 +73,20 @@ static void step_once(dcnn_update *update, size_t count, sharing shares, double 
         for (int64_t at = 0; at < update->chunk_count; at += shares.chunks)
             dcnn_update_measure(update, at, shares.chunks);
     }
+    for (int phase = 0; phase < dcnn_update_phases(update); phase++)
+        for (int part = 0; part < shares.parts; part++) dcnn_update_phase(update, phase, part, shares.parts);
     for_ranges(update, count, shares.floats, dcnn_update_apply);
+}
+
+/* What matrices need beside the vectors; NULL if nothing. */
+static void *place_matrices(dcnn_update *update) {
+    void *block = NULL;
+    dcnn_arena arena = {0};
+    dcnn_muon_place(&update->muon, &arena);
+    if (arena.used > 0) assert_ok(dcnn_block_create(arena.used, "matrices", &block));
+    arena = (dcnn_arena){.base = block};
+    dcnn_muon_place(&update->muon, &arena);
+    return block;
 }
 
 /* Three steps from the file's weights. */
@@ -86,6 +101,7 @@ static dcnn_net *train(dcnn_optimizer_kind kind, dcnn_isa isa, sharing shares) {
     update.m = allocate(net->param_count, sizeof(float));
     update.v = allocate(net->param_count, sizeof(float));
     update.params = net->params;
+    void *matrices = place_matrices(&update);
     for (int step = 0; step < 3; step++) {
         draw_gradient(net, step, update.gradient);
         step_once(&update, net->param_count, shares, optimizer.learning_rate * (1.0 + 0.1 * step), step + 1);
@@ -94,6 +110,7 @@ static dcnn_net *train(dcnn_optimizer_kind kind, dcnn_isa isa, sharing shares) {
     free(update.gradient);
     free(update.m);
     free(update.v);
+    dcnn_block_free(matrices);
     dcnn_update_free(&update);
     return net;
 }
@@ -215,8 +232,10 @@ static void rates_are_those_of_keras_and_pytorch(void **state) {
         char name[64];
         snprintf(name, sizeof name, "schedule/%s", dcnn_schedule_names[kind]);
         hid_t object = open_object(name);
-        const dcnn_schedule schedule = {(dcnn_schedule_kind)kind, read_double(object, "warmup_epochs"),
-                                        read_double(object, "decay_rate"), read_double(object, "decay_epochs"), 0.0};
+        const dcnn_schedule schedule = {.kind = (dcnn_schedule_kind)kind,
+                                        .warmup_epochs = read_double(object, "warmup_epochs"),
+                                        .decay_rate = read_double(object, "decay_rate"),
+                                        .decay_epochs = read_double(object, "decay_epochs")};
         const int64_t epochs = read_integer(object, "epochs"), epoch_steps = read_integer(object, "epoch_steps");
         H5Oclose(object);
         double *expected = read_doubles(file, name, epochs * epoch_steps);
@@ -246,13 +265,40 @@ static void restarts_and_powers_are_those_of_keras(void **state) {
         assert_true(fabs(dcnn_schedule_rate(&square, 2.0, powers[i].step, 8, 5) - powers[i].rate) < 1e-6);
 }
 
+/* What Keras 3 says, in float32: CosineDecay(0.0, 30, warmup_target=2.0, warmup_steps=10)(s), which is a run of 8
+ * epochs of 5 steps with a warm-up of 2; and PiecewiseConstantDecay([9, 22], [2.0, 0.6, 0.02])(s), whose boundaries are
+ * the last steps before epochs 2 and 4.6 end. */
+static void warm_ups_and_pieces_are_those_of_keras(void **state) {
+    (void)state;
+    static const struct {
+        int64_t step;
+        double rate;
+    } cosine[] = {{0, 0},           {1, 0.200000003}, {5, 1},           {9, 1.79999995},    {10, 2},
+                  {11, 1.99452186}, {20, 1.5},        {25, 0.99999994}, {39, 0.00547808409}},
+      constant[] = {{0, 2}, {9, 2}, {10, 0.600000024}, {22, 0.600000024}, {23, 0.0199999996}, {39, 0.0199999996}};
+    const dcnn_schedule warm = {.kind = DCNN_SCHEDULE_COSINE, .warmup_epochs = 2.0, .keras_warmup = true};
+    dcnn_schedule pieces = {.kind = DCNN_SCHEDULE_PIECEWISE};
+    assert_ok(dcnn_schedule_read_pieces("2=0.3,4.6=0.01", &pieces));
+    for (size_t i = 0; i < sizeof cosine / sizeof cosine[0]; i++)
+        assert_true(fabs(dcnn_schedule_rate(&warm, 2.0, cosine[i].step, 8, 5) - cosine[i].rate) < 1e-6);
+    for (size_t i = 0; i < sizeof constant / sizeof constant[0]; i++)
+        assert_true(fabs(dcnn_schedule_rate(&pieces, 2.0, constant[i].step, 8, 5) - constant[i].rate) < 1e-6);
+    static const char *const bad[] = {"", "2", "2=", "2=0", "0=0.1", "3=0.1,2=0.1", "2=0.1,", "2=0.1x", "2=nan"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_int_equal(dcnn_schedule_read_pieces(bad[i], &pieces), DCNN_USAGE);
+}
+
 /* The end, and runs of a step or two. */
 static void rates_of_the_shortest_runs_are_sound(void **state) {
     (void)state;
     for (int kind = 0; kind < DCNN_SCHEDULE_COUNT; kind++)
         for (int64_t steps = 1; steps < 6; steps++)
             for (int64_t step = 0; step <= steps; step++) {
-                const dcnn_schedule schedule = {(dcnn_schedule_kind)kind, 0.25, 0.1, 5.0, 2.0};
+                const dcnn_schedule schedule = {.kind = (dcnn_schedule_kind)kind,
+                                                .warmup_epochs = 0.25,
+                                                .decay_rate = 0.1,
+                                                .decay_epochs = 5.0,
+                                                .decay_power = 2.0};
                 const double rate = dcnn_schedule_rate(&schedule, 1.0, step, 1, steps);
                 assert_true(isfinite(rate) && rate >= 0.0 && rate <= 1.0);
             }
@@ -286,6 +332,7 @@ int main(void) {
         cmocka_unit_test(clipped_and_nesterov_steps_are_right),
         cmocka_unit_test(rates_are_those_of_keras_and_pytorch),
         cmocka_unit_test(restarts_and_powers_are_those_of_keras),
+        cmocka_unit_test(warm_ups_and_pieces_are_those_of_keras),
         cmocka_unit_test(rates_of_the_shortest_runs_are_sound),
         cmocka_unit_test(rates_follow_the_batch),
     };

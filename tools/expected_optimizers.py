@@ -11,7 +11,8 @@ from expected_nets import BatchNormalization, Conv2D, Dense, Flatten, Lcg, Net, 
 OPTIMIZERS = {"adam": dict(learning_rate=3e-3, weight_decay=0.05), "sgd": dict(learning_rate=0.03, weight_decay=0.02),
               "lars": dict(learning_rate=4.0, weight_decay=1e-3), "lamb": dict(learning_rate=0.02, weight_decay=0.03),
               "adamw": dict(learning_rate=2e-3, weight_decay=0.04), "nadam": dict(learning_rate=3e-3, weight_decay=0.02),
-              "rmsprop": dict(learning_rate=2e-3, weight_decay=0.01), "lion": dict(learning_rate=1e-3, weight_decay=0.02)}
+              "rmsprop": dict(learning_rate=2e-3, weight_decay=0.01), "lion": dict(learning_rate=1e-3, weight_decay=0.02),
+              "muon": dict(learning_rate=2e-3, weight_decay=0.02)}
 MOMENTUM, TRUST_COEFFICIENT, SAMPLES, STEPS = 0.9, 0.002, 48, 3
 BETA1, BETA2, EPSILON = 7 / 8, 63 / 64, 1e-6  # exact in float, and so are 1 - BETA1 and 1 - BETA2
 
@@ -28,6 +29,15 @@ def optimizer_step(kind, w, g, m, v, t, rate, decay):
         m = BETA2 * m + (1 - BETA2) * g**2
         v = MOMENTUM * v + rate * g / np.sqrt(m + EPSILON)
         return w - rate * decay * w - v, m, v
+    if kind == "muon":
+        m = MOMENTUM * m + g
+        x = (g + MOMENTUM * m).T if w.shape[0] > w.shape[1] else g + MOMENTUM * m
+        x = x / (norm(x) + 1e-7)
+        for _ in range(5):
+            a = x @ x.T
+            x = 3.4445 * x + (-4.7750 * a + 2.0315 * a @ a) @ x
+        x = x.T if w.shape[0] > w.shape[1] else x
+        return w - rate * decay * w - rate * 0.2 * np.sqrt(max(w.shape)) * x, m, v
     if kind == "lion":
         w = w - rate * decay * w - rate * np.sign(BETA1 * m + (1 - BETA1) * g)
         return w, BETA2 * m + (1 - BETA2) * g, v
@@ -88,8 +98,10 @@ def write_optimizers(folder):
             for i, (layer, name) in enumerate(trainable):
                 w = layer.values[name]
                 m = v = np.zeros_like(w)
+                matrix = w.ndim == 2 and layer is not trainable[-1][0]
+                rule = "adamw" if kind == "muon" and not matrix else kind
                 for k in range(STEPS):
-                    w, m, v = optimizer_step(kind, w, gradients[k][i], m, v, k + 1,
+                    w, m, v = optimizer_step(rule, w, gradients[k][i], m, v, k + 1,
                                              settings["learning_rate"] * (1 + 0.1 * k), settings["weight_decay"])
                 group["%s/%s" % (layer.config["name"], name)] = sampled(w)
         runs = {"constant": (4, 3, 0.0), "cosine": (5, 7, 1.6), "step": (9, 4, 1.0), "exponential": (6, 5, 0.0),

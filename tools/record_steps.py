@@ -3,11 +3,13 @@
 optimizer, regularizer and constraint. By hand, with Keras 3: python tools/record_steps.py [FILE [CASE...]]
 
 FILE is tests/expected/keras_steps.h5 if left out; CASEs, "net/chain" say, are recorded anew. A group a case holds
-  attributes    model_config, optimizer and loss (JSON, as Keras writes them); batch
+  attributes    model_config, optimizer and loss (JSON, as Keras writes them); batch; exclude, from weight decay, if
+                not as dcnn does
   labels        int32 [n], or targets float32 [n, outputs]
   outputs       [n, outputs] of the weights before, at inference
   losses        [20] of the steps, each on the next `batch` samples, from the first again behind the last
-  before/LAYER  all weights of a layer, flat, in Keras' order; after/LAYER likewise, behind the 20 steps
+  before/LAYER  all weights of a layer, flat, in Keras' order; after/LAYER likewise, behind the 20 steps; average/LAYER
+                with use_ema, the averages in place of the weights they are of
 and random/LAYER, see record_random(); and x/SHAPE the samples float32 [n, ...] of all nets with that input.
 """
 import json
@@ -112,10 +114,17 @@ def adam():
     return O.Adam(2e-3)
 
 
+def without(optimizer, words):
+    optimizer.exclude_from_weight_decay(var_names=words)
+    return optimizer
+
+
 def without_small(optimizer):
     """Weight decay of kernels only, as dcnn has it."""
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    return optimizer
+    return without(optimizer, ["bias", "gamma", "beta"])
+
+
+EXCLUDED = {"optimizer/adamw_of_all": "none", "optimizer/adamw_but_bias": "bias"}  # --undecayed
 
 
 CROSS = "sparse_categorical_crossentropy"
@@ -154,6 +163,12 @@ OPTIMIZERS = {
     "optimizer/nadam": lambda: O.Nadam(2e-3),
     "optimizer/rmsprop": lambda: O.RMSprop(2e-3, rho=0.8, momentum=0.5),
     "optimizer/lion": lambda: O.Lion(1e-3),
+    "optimizer/muon": lambda: without_small(O.Muon(2e-3, adam_weight_decay=0.05, weight_decay=0.05,
+                                                   exclude_layers=["(^|/)last/"])),
+    "optimizer/adamw_of_all": lambda: O.AdamW(2e-3, weight_decay=0.1),
+    "optimizer/adamw_but_bias": lambda: without(O.AdamW(2e-3, weight_decay=0.1), ["bias"]),
+    "optimizer/ema": lambda: O.SGD(0.05, use_ema=True, ema_momentum=0.8),
+    "optimizer/ema_overwrite": lambda: O.Adam(2e-3, use_ema=True, ema_momentum=0.8, ema_overwrite_frequency=3),
     "optimizer/clip_norm": lambda: O.SGD(0.05, momentum=0.5, global_clipnorm=0.3),
     "optimizer/clip_value": lambda: O.SGD(0.05, clipvalue=0.02),
     "optimizer/clip_norm_of_regularized": lambda: O.SGD(0.05, global_clipnorm=0.3),
@@ -215,6 +230,8 @@ def record(group, name, make_model, loss, make_optimizer):
     if name == "loss/huber":
         described["config"]["delta"] = 0.7  # Keras 3.15 forgets it
     group.attrs["loss"] = json.dumps(described)
+    if name in EXCLUDED:
+        group.attrs["exclude"] = EXCLUDED[name]
     group.attrs["batch"] = np.int64(BATCH)
     place = "x/" + "x".join(map(str, model.input_shape[1:]))
     if place not in group.file:
@@ -233,6 +250,12 @@ def record(group, name, make_model, loss, make_optimizer):
     for layer in model.layers:
         if layer.weights:
             group["after/" + layer.name] = flat(layer)
+    if optimizer.use_ema:
+        for weight, average in zip(model.trainable_variables, optimizer._model_variables_moving_average):
+            weight.assign(average)
+        for layer in model.layers:
+            if layer.weights:
+                group["average/" + layer.name] = flat(layer)
     print("%-36s loss %.6f to %.6f" % (name, values[0], values[-1]))
 
 

@@ -82,13 +82,14 @@ typedef struct dcnn_options {
        words come to (train_settings.h) */
     dcnn_train_options train;
     const char *run;
-    dcnn_text_list freeze, unfreeze, then, learning_rate_of;
+    dcnn_text_list freeze, unfreeze, then, learning_rate_of, undecayed;
     bool resume, overwrite;
     const char *recipe;
-    const char *optimizer, *lr_scale, *shuffle, *monitor;
+    const char *optimizer, *lr_scale, *shuffle, *monitor, *pieces, *plateau;
     double learning_rate, beta_1, beta_2, epsilon, momentum, weight_decay, trust_coefficient;
     double clip_norm, clip_value, ema;
-    bool nesterov;
+    int64_t ema_overwrite;
+    bool nesterov, keras_warmup;
     double warmup, decay_rate, decay_epochs, decay_power;
     bool resize, invert;
     int64_t timeout;

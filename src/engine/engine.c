@@ -63,6 +63,7 @@ static void *carve_common(dcnn_engine *e, dcnn_arena *arena, float **params) {
     if (e->options.accumulate > 1) e->accumulated = dcnn_arena_take(arena, bytes);
     if (e->options.optimizer.ema_momentum > 0.0) e->average = dcnn_arena_take(arena, bytes);
     e->update.norms = dcnn_arena_take(arena, (size_t)e->update.chunk_count * sizeof *e->update.norms);
+    dcnn_muon_place(&e->update.muon, arena);
     return dcnn_arena_take(arena, dcnn_plan_packed_bytes(e->plan));
 }
 

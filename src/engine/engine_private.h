@@ -43,7 +43,7 @@ struct dcnn_engine {
     const dcnn_step *step;
     int64_t first, batch; /* the batch's samples: first of the step, and their number */
     dcnn_shares shares;
-    int stage;
+    int stage, phase; /* phase: of an update (dcnn_update_phases()) */
     int batch_number; /* in the step, from 0 */
     bool batch_is_last;
     bool measures;     /* a pass for statistics is in progress, not a step */

@@ -62,16 +62,19 @@ static void apply(void *argument, int worker) {
         dcnn_update_apply(&e->update, part_of_bucket(e, stage, worker));
 }
 
-/* Keras' use_ema: average = m average + (1 - m) weight, and the weight itself after the first step. */
+/* Keras' use_ema, with its ema_overwrite_frequency: average = m average + (1 - m) weight, and the weight itself after
+ * the first step. */
 static void average(void *argument, int worker) {
     dcnn_engine *e = argument;
     const double momentum = e->step->number > 1 ? e->options.optimizer.ema_momentum : 0.0;
+    const int64_t every = e->options.optimizer.ema_overwrite;
     for (int stage = 0; stage < e->net->stage_count; stage++) {
         const dcnn_range part = part_of_bucket(e, stage, worker);
-        const float *weights = e->net->params + part.offset;
+        float *weights = e->net->params + part.offset;
         float *averages = e->average + part.offset;
         for (size_t i = 0; i < part.count; i++)
             averages[i] = (float)(momentum * (double)averages[i] + (1.0 - momentum) * (double)weights[i]);
+        if (every > 0 && e->step->number % every == 0) memcpy(weights, averages, part.count * sizeof(float));
     }
 }
 
@@ -102,6 +105,14 @@ static void constrain(void *argument, int worker) {
                           dcnn_comm_domain_size(e->comm) * workers);
 }
 
+/* A phase of an update that has such, as e->phase says. */
+static void phase(void *argument, int worker) {
+    dcnn_engine *e = argument;
+    const int workers = dcnn_thread_pool_size(e->pool);
+    dcnn_update_phase(&e->update, e->phase, dcnn_comm_domain_rank(e->comm) * workers + worker,
+                      dcnn_comm_domain_size(e->comm) * workers);
+}
+
 dcnn_status dcnn_engine_update(dcnn_engine *e, double *penalty) {
     *penalty = 0.0;
     dcnn_update_begin(&e->update, e->step->rate, e->step->number, e->step->samples);
@@ -114,6 +125,11 @@ dcnn_status dcnn_engine_update(dcnn_engine *e, double *penalty) {
         if (!isfinite(*penalty)) /* all ranks see the same, and apply nothing */
             return DCNN_FAIL(DCNN_DIVERGED, "the regularizers' part of the loss became infinite or not a number");
     }
+    if (dcnn_update_phases(&e->update) > 0) dcnn_comm_domain_barrier(e->comm); /* all gradients are there */
+    for (e->phase = 0; e->phase < dcnn_update_phases(&e->update); e->phase++) {
+        dcnn_thread_pool_run(e->pool, phase, e);
+        dcnn_comm_domain_barrier(e->comm);
+    }
     dcnn_thread_pool_run(e->pool, apply, e);
     dcnn_comm_domain_barrier(e->comm);
     if (e->update.constrains) {
@@ -121,5 +137,6 @@ dcnn_status dcnn_engine_update(dcnn_engine *e, double *penalty) {
         dcnn_comm_domain_barrier(e->comm);
     }
     if (e->average) dcnn_thread_pool_run(e->pool, average, e); /* each its own part, which it alone writes */
+    if (e->average && e->options.optimizer.ema_overwrite > 0) dcnn_comm_domain_barrier(e->comm);
     return DCNN_OK;
 }

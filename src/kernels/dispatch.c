@@ -37,6 +37,7 @@ static dcnn_kernels *fill_common(dcnn_isa isa, dcnn_precision precision) {
         dcnn_register_conv_general_##name(table_);                                                                     \
         dcnn_register_norm_relu_##name(table_);                                                                        \
         dcnn_register_pooling_##name(table_);                                                                          \
+        dcnn_register_sgemm_##name(table_);                                                                            \
         dcnn_register_conv_pool_##name(table_);                                                                        \
         dcnn_register_conv_max_##name(table_);                                                                         \
         dcnn_register_probe_##name(table_);                                                                            \
@@ -45,7 +46,9 @@ static dcnn_kernels *fill_common(dcnn_isa isa, dcnn_precision precision) {
 /* A function that registers is compiled for its instruction set, as all of its file: a CPU without it must not call it.
  */
 static void fill_tables(void) {
+#if defined(__x86_64__)
     const dcnn_isa best = dcnn_isa_best();
+#endif
     for (int i = 0; i < DCNN_PRECISION_COUNT; i++) {
         const dcnn_precision precision = (dcnn_precision)i;
         fill_common(DCNN_ISA_REFERENCE, precision);

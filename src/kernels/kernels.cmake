@@ -1,19 +1,17 @@
-# kernels/: *_simd.c is compiled once per instruction set, everything else once. -ffp-contract is stated a file: `fast`
-# where FMA is the point, `off` in reference/, whose rounding is the definition of right.
+# kernels/: *_simd.c is compiled once per instruction set, everything else once. What is rounded once is said in the
+# source (simd_multiply_add), so that all instruction sets do the same arithmetic: the compiler may not choose.
 file(GLOB kernel_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/*.c ${CMAKE_CURRENT_LIST_DIR}/*/*.c)
 file(GLOB simd_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/*/*_simd.c)
 list(REMOVE_ITEM kernel_sources ${simd_sources} ${CMAKE_CURRENT_LIST_DIR}/bf16/product_bf16_amx.c)
 add_library(dcnn_kernels STATIC ${kernel_sources})
 target_link_libraries(dcnn_kernels PUBLIC dcnn_base PkgConfig::OPENBLAS)
-file(GLOB reference_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/reference/*.c)
-set_source_files_properties(${reference_sources} PROPERTIES COMPILE_OPTIONS -ffp-contract=off)
 
 # dcnn_isa(NAME SOURCES FLAGS…): those sources once more, with DCNN_ISA=NAME, into the same library.
 function(dcnn_isa name sources)
   add_library(dcnn_kernels_${name} OBJECT ${${sources}})
   target_link_libraries(dcnn_kernels_${name} PRIVATE dcnn_base)
   target_compile_definitions(dcnn_kernels_${name} PRIVATE DCNN_ISA=${name} DCNN_ISA_${name})
-  target_compile_options(dcnn_kernels_${name} PRIVATE -ffp-contract=fast ${ARGN})
+  target_compile_options(dcnn_kernels_${name} PRIVATE ${ARGN})
   target_sources(dcnn_kernels PRIVATE $<TARGET_OBJECTS:dcnn_kernels_${name}>)
   set_property(GLOBAL APPEND PROPERTY DCNN_ISAS ${name}) # for libdcnn.a
 endfunction()

@@ -34,6 +34,7 @@ void dcnn_register_blas(dcnn_kernels *table);
     void dcnn_register_conv_general_##isa(dcnn_kernels *table);                                                        \
     void dcnn_register_norm_relu_##isa(dcnn_kernels *table);                                                           \
     void dcnn_register_pooling_##isa(dcnn_kernels *table);                                                             \
+    void dcnn_register_sgemm_##isa(dcnn_kernels *table);                                                               \
     void dcnn_register_conv_pool_##isa(dcnn_kernels *table);                                                           \
     void dcnn_register_probe_##isa(dcnn_kernels *table);
 DCNN_REGISTER_SIMD(generic)

@@ -6,6 +6,30 @@
 
 #include "model/model_private.h"
 
+/* A layer's name as a regular expression that finds its weights' paths. */
+static json_t *path_pattern(const char *name) {
+    char pattern[2 * DCNN_NAME_BYTES + 16] = "(^|/)";
+    size_t used = strlen(pattern);
+    for (; *name && used < sizeof pattern - 4; name++) {
+        if (strchr("\\.^$*+?{}[]|()", *name)) pattern[used++] = '\\';
+        pattern[used++] = *name;
+    }
+    snprintf(pattern + used, sizeof pattern - used, "/");
+    return json_string(pattern);
+}
+
+/* Its Adam has names and a decay of its own, and Keras would take Muon for the last layer too. */
+static void describe_muon(const dcnn_net *net, const dcnn_optimizer *o, json_t *settings) {
+    const dcnn_node *head = dcnn_muon_head(net);
+    json_object_set_new(settings, "adam_beta_1", json_real(o->beta1));
+    json_object_set_new(settings, "adam_beta_2", json_real(o->beta2));
+    json_object_set_new(settings, "adam_weight_decay",
+                        o->weight_decay > 0.0 ? json_real(o->weight_decay) : json_null());
+    json_object_set_new(settings, "exclude_layers", head ? json_pack("[o]", path_pattern(head->name)) : json_array());
+    json_object_del(settings, "beta_1");
+    json_object_del(settings, "beta_2");
+}
+
 /* The settings of one kind behind those of all, by the options that it reads. */
 static void describe_own_settings(const dcnn_optimizer *o, json_t *settings) {
     const char *reads = dcnn_optimizer_table[o->kind].options;
@@ -19,7 +43,8 @@ static void describe_own_settings(const dcnn_optimizer *o, json_t *settings) {
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         if (strstr(reads, rows[i].option)) json_object_set_new(settings, rows[i].key, json_real(rows[i].value));
     if (o->kind == DCNN_ADAM || o->kind == DCNN_ADAMW) json_object_set_new(settings, "amsgrad", json_false());
-    if (o->kind == DCNN_SGD) json_object_set_new(settings, "nesterov", json_boolean(o->nesterov));
+    if (o->kind == DCNN_SGD || o->kind == DCNN_MUON)
+        json_object_set_new(settings, "nesterov", json_boolean(o->nesterov));
     if (o->clip_norm > 0.0) json_object_set_new(settings, "global_clipnorm", json_real(o->clip_norm));
     if (o->clip_value > 0.0) json_object_set_new(settings, "clipvalue", json_real(o->clip_value));
 }
@@ -55,6 +80,13 @@ json_t *dcnn_compile_state_describe(const dcnn_net *net, const dcnn_optimizer *o
     if (optimizer->weight_decay > 0.0)
         json_object_set_new(settings, "weight_decay", json_real(optimizer->weight_decay));
     describe_own_settings(optimizer, settings);
+    if (optimizer->kind == DCNN_MUON) describe_muon(net, optimizer, settings);
+    if (optimizer->ema_momentum > 0.0) {
+        json_object_set_new(settings, "use_ema", json_true());
+        json_object_set_new(settings, "ema_momentum", json_real(optimizer->ema_momentum));
+        if (optimizer->ema_overwrite > 0)
+            json_object_set_new(settings, "ema_overwrite_frequency", json_integer(optimizer->ema_overwrite));
+    }
     const char *metric = dcnn_loss_is_regression(net->loss.kind) ? "mean_absolute_error" : "accuracy";
     json_t *state = json_pack("{s:o, s:n, s:[s], s:n, s:b, s:i, s:o}", "loss", describe_loss(net), "loss_weights",
                               "metrics", metric, "weighted_metrics", "run_eagerly", 0, "steps_per_execution", 1,
@@ -95,18 +127,22 @@ static bool take_optimizer(const json_t *own, dcnn_optimizer *o) {
         const char *known = dcnn_optimizer_table[kind].keras_class;
         if (known && class_name && strcmp(known, class_name) == 0) break;
     }
-    const char *rho = kind == DCNN_RMSPROP ? "rho" : "beta_2";
+    const char *rho = kind == DCNN_RMSPROP ? "rho" : kind == DCNN_MUON ? "adam_beta_2" : "beta_2";
+    const char *beta1 = kind == DCNN_MUON ? "adam_beta_1" : "beta_1";
+    const bool averages = json_is_true(json_object_get(settings, "use_ema"));
     if (kind == DCNN_OPTIMIZER_COUNT || !json_is_number(json_object_get(settings, "learning_rate"))) return false;
     *o = (dcnn_optimizer){.kind = (dcnn_optimizer_kind)kind,
                           .learning_rate = json_number_value(json_object_get(settings, "learning_rate")),
-                          .beta1 = json_number_value(json_object_get(settings, "beta_1")),
+                          .beta1 = json_number_value(json_object_get(settings, beta1)),
                           .beta2 = json_number_value(json_object_get(settings, rho)),
                           .epsilon = json_number_value(json_object_get(settings, "epsilon")),
                           .momentum = json_number_value(json_object_get(settings, "momentum")),
                           .weight_decay = json_number_value(json_object_get(settings, "weight_decay")),
                           .nesterov = json_is_true(json_object_get(settings, "nesterov")),
                           .clip_norm = json_number_value(json_object_get(settings, "global_clipnorm")),
-                          .clip_value = json_number_value(json_object_get(settings, "clipvalue"))};
+                          .clip_value = json_number_value(json_object_get(settings, "clipvalue")),
+                          .ema_overwrite = json_integer_value(json_object_get(settings, "ema_overwrite_frequency"))};
+    if (averages) o->ema_momentum = json_number_value(json_object_get(settings, "ema_momentum"));
     return true;
 }
 

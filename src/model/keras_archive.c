@@ -87,6 +87,19 @@ static dcnn_status write_weights(hid_t file, const dcnn_net *net) {
     return DCNN_OK;
 }
 
+/* Keras makes them before the moments. */
+static dcnn_status write_averages(hid_t file, const dcnn_checkpoint *from, int *number) {
+    char place[PATH_BYTES];
+    for (int i = 0; i < from->net->node_count; i++)
+        for (int j = 0; j < from->net->nodes[i].param_count; j++) {
+            const dcnn_param *param = &from->net->nodes[i].params[j];
+            if (!param->trainable) continue;
+            snprintf(place, sizeof place, "optimizer/vars/%d", (*number)++);
+            DCNN_TRY(write_values(file, place, param, from->average + param->offset));
+        }
+    return DCNN_OK;
+}
+
 static dcnn_status write_optimizer(hid_t file, const dcnn_checkpoint *from, const dcnn_optimizer *optimizer) {
     const float rate = (float)optimizer->learning_rate, *const moments[2] = {from->m, from->v};
     const int64_t steps = from->progress.step - from->progress.phase_step; /* of this optimizer */
@@ -95,10 +108,12 @@ static dcnn_status write_optimizer(hid_t file, const dcnn_checkpoint *from, cons
     DCNN_TRY(make_vars(file, "optimizer", "optimizer"));
     DCNN_TRY(dcnn_h5_write(file, "optimizer/vars/0", DCNN_H5_INT64, 0, NULL, 0, &steps));
     DCNN_TRY(dcnn_h5_write(file, "optimizer/vars/1", DCNN_H5_FLOAT, 0, NULL, 0, &rate));
+    if (from->average) DCNN_TRY(write_averages(file, from, &number));
     for (int i = 0; i < from->net->node_count; i++)
         for (int j = 0; j < from->net->nodes[i].param_count; j++) {
             const dcnn_param *param = &from->net->nodes[i].params[j];
-            for (int k = 0; param->trainable && k < dcnn_optimizer_moments(optimizer); k++) {
+            const bool matrix = optimizer->kind == DCNN_MUON && dcnn_muon_takes(from->net, param); /* has no v */
+            for (int k = 0; param->trainable && k < dcnn_optimizer_moments(optimizer) - matrix; k++) {
                 snprintf(place, sizeof place, "optimizer/vars/%d", number++);
                 DCNN_TRY(write_values(file, place, param, moments[k] + param->offset));
             }
@@ -216,7 +231,7 @@ static dcnn_status add_json(zip_t *zip, const char *path, const char *name, json
 
 static dcnn_status weights_image(const char *path, const dcnn_checkpoint *from, const dcnn_optimizer *optimizer,
                                  char **bytes, size_t *length) {
-    const size_t floats = 3 * from->net->param_count + from->net->state_count;
+    const size_t floats = (from->average ? 4 : 3) * from->net->param_count + from->net->state_count;
     hid_t file;
     const void *image;
     *bytes = NULL;
@@ -241,7 +256,9 @@ static dcnn_status add_members(zip_t *zip, const char *path, const dcnn_checkpoi
     char *weights;
     size_t length = 0;
     if (optimizer) {
-        json_t *compiled = dcnn_compile_state_describe(from->net, optimizer, true);
+        dcnn_optimizer written = *optimizer;
+        if (!(from->m && from->v && from->average)) written.ema_momentum = 0.0; /* Keras would look for the averages */
+        json_t *compiled = dcnn_compile_state_describe(from->net, &written, true);
         if (compiled) json_object_set_new(config, "compile_config", compiled);
     }
     json_t *metadata = json_pack("{s:s, s:s, s:o}", "keras_version", "3.8.0", "date_saved", "1980-01-01@00:00:00",

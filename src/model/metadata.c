@@ -14,6 +14,14 @@ static json_t *numbers(int count, const double *values) {
     return list;
 }
 
+json_t *dcnn_checkpoint_undecayed(const dcnn_checkpoint *from) {
+    const json_t *words = json_object_get(from->options, "undecayed");
+    const char *first = json_string_value(json_array_get(words, 0));
+    if (!from->has_optimizer || !(from->optimizer.weight_decay > 0.0)) return NULL;
+    if (first == NULL) return json_pack("[s,s,s]", "bias", "gamma", "beta");
+    return strcmp(first, "none") == 0 && json_array_size(words) == 1 ? json_array() : json_deep_copy(words);
+}
+
 json_t *dcnn_metadata_describe(const dcnn_checkpoint *from) {
     const int channels = from->net->nodes[0].shape.c;
     const bool bytes = dcnn_net_takes_bytes(from->net), normalised = from->normalised && channels <= DCNN_MAX_CHANNELS;
@@ -26,6 +34,8 @@ json_t *dcnn_metadata_describe(const dcnn_checkpoint *from) {
         json_object_set_new(metadata, "input",
                             json_string(bytes ? "bytes from 0 to 255, which the model scales itself"
                                               : "(byte / 255 - mean) / std of each channel"));
+    json_t *undecayed = dcnn_checkpoint_undecayed(from);
+    if (undecayed) json_object_set_new(metadata, "exclude_from_weight_decay", undecayed);
     if (from->class_names == NULL) return metadata;
     json_t *names = json_array();
     for (int i = 0; i < from->class_count; i++) json_array_append_new(names, json_string(from->class_names[i]));

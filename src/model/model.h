@@ -48,8 +48,12 @@ typedef struct dcnn_progress {
     int64_t phase;       /**< of the training, from 0: how often the optimizer has started anew (run/starting_net.h) */
     int64_t phase_epoch; /**< epochs that were completed when it began */
     int64_t phase_step;  /**< steps likewise */
-    double elapsed_s;    /**< training time so far, over all starts */
-    uint64_t data_checksum; /**< of the data set's file (dcnn_dataset.checksum) */
+    int64_t plateau_epochs, plateau_wait, plateau_cooldown; /**< a falling rate (run/stopping.h): epochs seen, without a
+                                 better one, and to come that do not count */
+    double plateau_best;                                    /**< ... its metric at its best */
+    double plateau_rate;                                    /**< ... the rate that is in force (0: the first one) */
+    double elapsed_s;                                       /**< training time so far, over all starts */
+    uint64_t data_checksum;                                 /**< of the data set's file (dcnn_dataset.checksum) */
 } dcnn_progress;
 
 /** A checkpoint in memory. */
@@ -91,6 +95,11 @@ dcnn_status dcnn_checkpoint_write(const char *path, const dcnn_checkpoint *check
 dcnn_status dcnn_checkpoint_read(const char *path, dcnn_checkpoint *checkpoint);
 
 void dcnn_checkpoint_free(dcnn_checkpoint *checkpoint);
+
+/** Words of the weights' names without weight decay, as Keras' exclude_from_weight_decay(var_names=...) takes them, for
+ * which Keras' files have no place: a list, empty if all weights have it; NULL: there is none at all. New reference.
+ * *Local.* */
+json_t *dcnn_checkpoint_undecayed(const dcnn_checkpoint *checkpoint);
 
 /** XXH3-64 of each weight tensor in Keras' order, seeded with the hash of those before it (0 at first): equal weights,
  * equal hash. *Local.* */

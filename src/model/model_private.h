@@ -29,7 +29,12 @@ enum { DCNN_CHECKPOINT_VERSION = 1 };
     X(DOUBLE, best_value)                                                                                              \
     X(INT64, phase)                                                                                                    \
     X(INT64, phase_epoch)                                                                                              \
-    X(INT64, phase_step)
+    X(INT64, phase_step)                                                                                               \
+    X(INT64, plateau_epochs)                                                                                           \
+    X(INT64, plateau_wait)                                                                                             \
+    X(INT64, plateau_cooldown)                                                                                         \
+    X(DOUBLE, plateau_best)                                                                                            \
+    X(DOUBLE, plateau_rate)
 
 /* The compile state of a model file, by Keras' keys; for `.keras`, or for a legacy file. NULL if Keras does not know
  * the optimizer. New reference. */

@@ -95,6 +95,7 @@ dcnn_status dcnn_input_take_bytes(dcnn_checkpoint *model) {
     status = dcnn_net_set_loss(net, &old->loss);
     if (status == DCNN_OK) status = move_moments(old, net, &model->m);
     if (status == DCNN_OK) status = move_moments(old, net, &model->v);
+    if (status == DCNN_OK) status = move_moments(old, net, &model->average);
     if (status != DCNN_OK) {
         dcnn_net_free(net);
         return status;

@@ -60,6 +60,8 @@ const int dcnn_layer_table_count = (int)(sizeof dcnn_layer_table / sizeof dcnn_l
 const dcnn_layer *dcnn_layer_find(const char *class_name) {
     for (int i = 0; i < dcnn_layer_table_count; i++)
         if (strcmp(dcnn_layer_table[i]->class_name, class_name) == 0) return dcnn_layer_table[i];
+    for (int i = 0; i < dcnn_layer_other_count; i++)
+        if (strcmp(dcnn_layer_others[i].class_name, class_name) == 0) return &dcnn_layer_others[i];
     return NULL;
 }
 

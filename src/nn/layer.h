@@ -90,11 +90,12 @@ struct dcnn_layer {
     void (*describe)(const dcnn_node *node, json_t *config);
     const dcnn_op_kind *op;                 /**< NULL: the output is the input (InputLayer) */
     bool (*is_view)(const dcnn_node *node); /**< of which nodes the output is the input; NULL: none */
-    bool unsaid;        /**< Keras writes training=False for calls where nobody said so (the default of its Dropout) */
-    bool only_training; /**< no operation at inference (Dropout) */
-    bool synchronised;  /**< needs sums over the batch (BatchNormalization) */
-    bool scales_input;  /**< in front of a net, it takes bytes */
-    bool merges;        /**< takes two inputs or more; else it takes one */
+    bool unsaid;         /**< Keras writes training=False for calls where nobody said so (the default of its Dropout) */
+    bool only_training;  /**< no operation at inference (Dropout) */
+    const char *instead; /**< it is known at inference alone, and these options of dcnn train are what comes nearest */
+    bool synchronised;   /**< needs sums over the batch (BatchNormalization) */
+    bool scales_input;   /**< in front of a net, it takes bytes */
+    bool merges;         /**< takes two inputs or more; else it takes one */
     dcnn_activation (*activation)(const dcnn_node *node); /**< NULL: linear */
 };
 
@@ -104,6 +105,10 @@ const dcnn_layer *dcnn_layer_find(const char *class_name);
 /** All layer kinds; for tests and messages. */
 extern const dcnn_layer *const dcnn_layer_table[];
 extern const int dcnn_layer_table_count;
+
+/** Keras' layers that dcnn knows at inference alone, where they do nothing. */
+extern const dcnn_layer dcnn_layer_others[];
+extern const int dcnn_layer_other_count;
 
 /** Adds a weight tensor to a node; if it is no moving statistic and the node is trainable, it is to be trained. */
 dcnn_param *dcnn_node_add_param(dcnn_node *node, const char *name, bool statistic, int rank, const int *dims,

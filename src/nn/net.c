@@ -257,6 +257,15 @@ static dcnn_status check_output(dcnn_net *net) {
     return dcnn_net_set_loss(net, &loss);
 }
 
+/* Layers that are known at inference alone. */
+static void read_others(dcnn_net *net) {
+    for (int i = 0; i < net->node_count; i++)
+        if (net->nodes[i].layer->instead && !net->nodes[i].inference)
+            snprintf(net->untrainable, sizeof net->untrainable,
+                     "dcnn does not have its layer '%.60s' (%s) in training: leave it out of the model, and give %s",
+                     net->nodes[i].name, net->nodes[i].layer->class_name, net->nodes[i].layer->instead);
+}
+
 /* Regularizers and constraints. One that is unknown does not matter until the net is to be trained; but with a part of
  * them the loss would be neither the net's with them nor that without. */
 static void read_training(dcnn_net *net) {
@@ -277,6 +286,7 @@ dcnn_status dcnn_net_create(const json_t *description, dcnn_shape input, dcnn_ne
     dcnn_status status = dcnn_net_read(net, description, input);
     if (status == DCNN_OK) status = check_output(net);
     if (status == DCNN_OK) {
+        read_others(net);
         read_training(net);
         find_learners(net);
         number_stages(net);

@@ -36,6 +36,7 @@ typedef struct dcnn_param {
     dcnn_regularizer regularizer;
     dcnn_constraint constraint;
     double rate; /**< its learning rate is the step's times this; 0 counts as 1 */
+    int decay;   /**< 1, -1: it has weight decay, or none; 0: as optimizer.h says, by its rank */
 } dcnn_param;
 
 /** One layer of the net. Node 0 is the input. */

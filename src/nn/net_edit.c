@@ -221,6 +221,32 @@ static dcnn_status set_rate(dcnn_net *net, const char *pattern, double rate) {
     return found ? DCNN_OK : fail_match(net, "learning-rate-of", pattern);
 }
 
+static bool has_any(const char *name, dcnn_patterns words) {
+    for (int i = 0; i < words.count; i++)
+        if (strstr(name, words.text[i])) return true;
+    return false;
+}
+
+dcnn_status dcnn_net_set_decay(dcnn_net *net, dcnn_patterns words) {
+    const bool none = words.count == 1 && strcmp(words.text[0], "none") == 0;
+    bool found[64] = {false};
+    if (words.count == 0) return DCNN_OK;
+    for (int i = 0; i < net->node_count; i++)
+        for (int j = 0; j < net->nodes[i].param_count; j++) {
+            dcnn_param *param = &net->nodes[i].params[j];
+            param->decay = !none && has_any(param->name, words) ? -1 : 1;
+            for (int k = 0; k < words.count && k < 64; k++)
+                found[k] = found[k] || strstr(param->name, words.text[k]) != NULL;
+        }
+    for (int k = 0; k < words.count && k < 64 && !none; k++)
+        if (!found[k])
+            return DCNN_FAIL(DCNN_BAD_INPUT,
+                             "--undecayed %s: no weight's name has this in it; names are kernel, bias, "
+                             "gamma, beta and so on (dcnn info lists them)",
+                             words.text[k]);
+    return DCNN_OK;
+}
+
 dcnn_status dcnn_net_set_rates(dcnn_net *net, dcnn_patterns rates) {
     char pattern[DCNN_NAME_BYTES * 2], left[1024];
     for (int i = 0; i < rates.count; i++) {

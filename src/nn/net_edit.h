@@ -38,4 +38,12 @@ dcnn_status dcnn_net_edit_apply(const dcnn_net_edit *edit, dcnn_net **net);
  */
 dcnn_status dcnn_net_set_rates(dcnn_net *net, dcnn_patterns rates);
 
+/**
+ * Says which weights have no weight decay: those whose names have one of these words in them, as Keras'
+ * exclude_from_weight_decay(var_names=...); all others have. *Local.*
+ * @param words  none: as optimizer.h says; "none" alone: all weights have
+ * @return DCNN_OK; DCNN_BAD_INPUT: a word that no weight has
+ */
+dcnn_status dcnn_net_set_decay(dcnn_net *net, dcnn_patterns words);
+
 #endif

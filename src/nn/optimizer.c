@@ -82,7 +82,9 @@ dcnn_status dcnn_update_create(const dcnn_net *net, const dcnn_kernels *kernels,
             *weight = (dcnn_weight){.place = {param->offset, param->count},
                                     .param = param,
                                     .adapts = adapts,
+                                    .decays = param->decay != 0 ? param->decay > 0 : adapts,
                                     .regularized = regularized,
+                                    .matrix = optimizer->kind == DCNN_MUON && dcnn_muon_takes(net, param),
                                     .rate = param->rate > 0.0 ? param->rate : 1.0,
                                     .first_chunk = update->chunk_count,
                                     .chunks = measured ? (int64_t)((param->count + DCNN_CHUNK - 1) / DCNN_CHUNK) : 0};
@@ -92,10 +94,11 @@ dcnn_status dcnn_update_create(const dcnn_net *net, const dcnn_kernels *kernels,
             update->has_rates = update->has_rates || weight->rate != 1.0;
         }
     qsort(update->weights, (size_t)update->weight_count, sizeof *update->weights, by_place);
-    return DCNN_OK;
+    return optimizer->kind == DCNN_MUON ? dcnn_muon_create(net, kernels, &update->muon) : DCNN_OK;
 }
 
 void dcnn_update_free(dcnn_update *update) {
+    dcnn_muon_free(&update->muon);
     free(update->weights);
     *update = (dcnn_update){0};
 }
@@ -137,7 +140,7 @@ static void regularize(const dcnn_update *u, dcnn_range range) {
 static void lamb_direction(const dcnn_update *u, dcnn_range range) {
     for (int i = 0; i < u->weight_count; i++) {
         const dcnn_range part = part_of(&u->weights[i], range);
-        const double decay = u->weights[i].adapts ? u->optimizer->weight_decay : 0.0;
+        const double decay = u->weights[i].decays ? u->optimizer->weight_decay : 0.0;
         if (part.count > 0)
             u->kernels->lamb_direction(part.count, &u->adam, (float)decay, u->gradient + part.offset,
                                        u->m + part.offset, u->v + part.offset, u->params + part.offset);
@@ -207,7 +210,7 @@ static void decay(const dcnn_update *u, dcnn_range range) {
     if (u->optimizer->weight_decay == 0.0) return;
     for (int i = 0; i < u->weight_count; i++) {
         const dcnn_range part = part_of(&u->weights[i], range);
-        if (part.count > 0 && u->weights[i].adapts)
+        if (part.count > 0 && u->weights[i].decays)
             u->kernels->axpy(part.count, (float)(u->rate * u->optimizer->weight_decay), u->params + part.offset,
                              u->params + part.offset);
     }
@@ -293,7 +296,7 @@ static void lars_weight(const dcnn_update *u, const dcnn_weight *weight, dcnn_ra
     if (has_ratio(u, weight, norms))
         ratio = u->optimizer->trust_coefficient * norms[0] /
                 (norms[1] * (double)u->gradient_scale + u->optimizer->weight_decay * norms[0]);
-    sgd_momentum(u, part, rate * ratio, weight->adapts ? u->optimizer->weight_decay : 0.0);
+    sgd_momentum(u, part, rate * ratio, weight->decays ? u->optimizer->weight_decay : 0.0);
 }
 
 static void lamb_weight(const dcnn_update *u, const dcnn_weight *weight, dcnn_range part, double rate) {
@@ -330,14 +333,33 @@ static void apply_range(const dcnn_update *u, dcnn_range range) {
     dcnn_optimizer_table[u->optimizer->kind].apply(u, range);
 }
 
-/* Weights with learning rates of their own, one by one. */
+int dcnn_update_phases(const dcnn_update *update) {
+    return update->muon.count > 0 ? dcnn_muon_phases() : 0;
+}
+
+void dcnn_update_phase(const dcnn_update *u, int phase, int part, int parts) {
+    const dcnn_muon_step step = {.gradient = u->gradient,
+                                 .m = u->m,
+                                 .gradient_scale = (double)u->gradient_scale * (phase == 0 ? clip_factor(u) : 1.0),
+                                 .momentum = u->optimizer->momentum,
+                                 .nesterov = u->optimizer->nesterov};
+    dcnn_muon_run(&u->muon, &step, phase, part, parts);
+}
+
+/* Weights with learning rates or rules of their own, one by one. */
 static void apply_with_rates(const dcnn_update *update, dcnn_range range) {
     for (int i = 0; i < update->weight_count; i++) {
         const dcnn_range part = part_of(&update->weights[i], range);
         dcnn_update own = *update;
         own.rate *= update->weights[i].rate;
         own.adam.alpha = (float)((double)own.adam.alpha * update->weights[i].rate);
-        if (part.count > 0) apply_range(&own, part);
+        if (part.count == 0) continue;
+        if (!update->weights[i].matrix) {
+            apply_range(&own, part);
+        } else {
+            decay(&own, part);
+            dcnn_muon_apply(&own.muon, own.rate, part, own.params);
+        }
     }
 }
 
@@ -350,7 +372,7 @@ void dcnn_update_apply(const dcnn_update *update, dcnn_range range) {
     }
     if (dcnn_optimizer_table[u.optimizer->kind].apply_weight)
         apply_with_ratios(&u, range);
-    else if (u.has_rates)
+    else if (u.has_rates || u.muon.count > 0)
         apply_with_rates(&u, range);
     else
         apply_range(&u, range);

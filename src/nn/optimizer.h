@@ -17,6 +17,7 @@
  *       m = beta2 m + (1 - beta2) g^2;  v = momentum v + learning_rate g / sqrt(m + epsilon);  w -= v
  * - lion: Chen et al., Symbolic Discovery of Optimization Algorithms, 2023.
  *       w -= learning_rate sign(beta1 m + (1 - beta1) g);  m = beta2 m + (1 - beta2) g
+ * - muon: Keras' Muon: matrices by muon.h, all else by Adam with the same weight decay.
  * - lars: You, Gitman and Ginsburg, Large Batch Training of Convolutional Networks, 2017.
  *       ratio = trust_coefficient |w| / (|g| + weight_decay |w|)
  *       m = momentum m - learning_rate ratio (g + weight_decay w);  w += m
@@ -25,9 +26,10 @@
  *       m, v as Adam;  u = m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon) + weight_decay w
  *       w -= learning_rate |w| / |u| u
  *
- * Biases and BatchNormalization's gamma and beta have neither weight decay nor a trust ratio, as in the authors' own
- * programs; a ratio with a norm of 0 counts as 1. The weight decay of adam and sgd is decoupled, as Keras has it
- * (Loshchilov and Hutter, Decoupled Weight Decay Regularization, 2019): first w -= learning_rate weight_decay w.
+ * Biases and BatchNormalization's gamma and beta have neither weight decay (unless dcnn_net_set_decay() gives it) nor a
+ * trust ratio, as in the authors' own programs; a ratio with a norm of 0 counts as 1. The weight decay of adam and sgd
+ * is decoupled, as Keras has it (Loshchilov and Hutter, Decoupled Weight Decay Regularization, 2019): first w -=
+ * learning_rate weight_decay w.
  *
  * Law 2: everything is done element by element, but for the norms. Those are sums over chunks of a tensor at fixed
  * places, each in double, added in the chunks' order by everyone who needs them: whoever computes a chunk, its bits are
@@ -37,6 +39,7 @@
 #define DCNN_NN_OPTIMIZER_H
 
 #include "kernels/kernels.h"
+#include "nn/muon.h"
 #include "nn/net.h"
 
 #define DCNN_CLIPS "clip-norm clip-value "
@@ -62,7 +65,9 @@
     X(RMSPROP, "rmsprop", "RMSprop", 1e-3, 0.9, 0.0, 0.0, " beta-2 momentum epsilon " DCNN_CLIPS, 1, 2,                \
       NULL, NULL, apply_rmsprop, NULL)                                                                                 \
     X(LION, "lion", "Lion", 1e-3, 0.99, 0.9, 0.0, " beta-1 beta-2 " DCNN_CLIPS, 1, 1,                                  \
-      NULL, NULL, apply_lion, NULL)
+      NULL, NULL, apply_lion, NULL)                                                                                    \
+    X(MUON, "muon", "Muon", 1e-3, 0.999, 0.95, 0.004, " momentum nesterov beta-1 beta-2 epsilon " DCNN_CLIPS, 2, 2,    \
+      NULL, NULL, apply_adam, NULL)
 /* clang-format on */
 
 #define DCNN_OPTIMIZER_ID(id, ...) DCNN_##id,
@@ -94,13 +99,14 @@ extern const dcnn_optimizer_row dcnn_optimizer_table[DCNN_OPTIMIZER_COUNT];
 typedef struct dcnn_optimizer {
     dcnn_optimizer_kind kind;
     double learning_rate;
-    double beta1, beta2, epsilon; /**< adam, lamb */
-    double momentum;              /**< sgd, lars */
+    double beta1, beta2, epsilon; /**< adam and its kin */
+    double momentum;              /**< sgd, lars, rmsprop, muon */
     double weight_decay;
     double trust_coefficient; /**< lars */
-    bool nesterov;            /**< sgd */
+    bool nesterov;            /**< sgd, muon */
     double clip_norm;         /**< the gradient of all weights together is shortened to this norm; 0: not */
     double clip_value;        /**< each gradient is kept within this, either way; 0: not */
+    int64_t ema_overwrite;    /**< every so many steps they take the weights' place (Keras' ema_overwrite_frequency) */
     double ema_momentum;      /**< of the averaged weights that are kept beside (Keras' use_ema); 0: none are */
 } dcnn_optimizer;
 
@@ -118,8 +124,10 @@ dcnn_adam_step dcnn_adam_at(const dcnn_optimizer *optimizer, int64_t step, int64
 typedef struct dcnn_weight {
     dcnn_range place;        /**< in net->params */
     const dcnn_param *param; /**< the net's, with its regularizer and constraint */
-    bool adapts;             /**< has weight decay and a trust ratio: is neither a bias nor gamma nor beta */
+    bool adapts;             /**< has a trust ratio: is neither a bias nor gamma nor beta */
+    bool decays;             /**< has weight decay: such ones unless its net says otherwise (dcnn_net_set_decay()) */
     bool regularized;
+    bool matrix;                 /**< Muon moves it as one */
     double rate;                 /**< its learning rate is the step's times this */
     int64_t first_chunk, chunks; /**< of its norms; 0 chunks if nothing measures it */
 } dcnn_weight;
@@ -137,6 +145,7 @@ typedef struct dcnn_update {
     float *gradient;    /**< the sum over the step's samples; regularizers are added, LAMB writes its direction over it;
                              the caller's */
     float *m, *v, *params; /**< the caller's; v is not touched by sgd and lars */
+    dcnn_muon muon;        /**< of muon alone; its memory is the caller's: dcnn_muon_place() */
     double rate;           /**< the rest: of the step in progress */
     dcnn_adam_step adam;
     float gradient_scale;
@@ -166,6 +175,11 @@ void dcnn_update_begin(dcnn_update *update, double rate, int64_t step, int64_t s
 void dcnn_update_directions(const dcnn_update *update, dcnn_range range);
 void dcnn_update_measure(const dcnn_update *update, int64_t first_chunk, int64_t chunk_count);
 void dcnn_update_apply(const dcnn_update *update, dcnn_range range);
+
+/** Before the last part, where there are any: so many phases, each of which must be complete, and seen by all, before
+ * the next begins; part `part` of `parts` of one. *Local.* */
+int dcnn_update_phases(const dcnn_update *update);
+void dcnn_update_phase(const dcnn_update *update, int phase, int part, int parts);
 
 /** What regularizers add to the step's loss, from the weights before it; once all chunks are measured. *Local.* */
 double dcnn_update_penalty(const dcnn_update *update);

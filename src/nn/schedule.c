@@ -3,6 +3,7 @@
 #include "nn/schedule.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 static const double pi = 3.14159265358979323846;
 
@@ -14,6 +15,27 @@ const char *const dcnn_schedule_names[DCNN_SCHEDULE_COUNT] = {DCNN_SCHEDULES(NAM
 #undef NAME
 #define NAME(id, name) name,
 const char *const dcnn_rate_scale_names[DCNN_RATE_SCALE_COUNT] = {DCNN_RATE_SCALES(NAME)};
+
+dcnn_status dcnn_schedule_read_pieces(const char *text, dcnn_schedule *schedule) {
+    const char *at = text;
+    char *end;
+    for (schedule->pieces = 0; schedule->pieces < DCNN_MOST_PIECES; at = end + 1) {
+        const int i = schedule->pieces++;
+        schedule->piece_epochs[i] = strtod(at, &end);
+        const bool named = end != at && *end == '=';
+        at = end + 1;
+        schedule->piece_factors[i] = named ? strtod(at, &end) : 0.0;
+        const bool good = named && end != at && (*end == ',' || *end == '\0') && schedule->piece_factors[i] > 0.0 &&
+                          schedule->piece_factors[i] <= 1e6 && schedule->piece_epochs[i] < 1e9 &&
+                          schedule->piece_epochs[i] > (i > 0 ? schedule->piece_epochs[i - 1] : 0.0);
+        if (!good) break;
+        if (*end == '\0') return DCNN_OK;
+    }
+    return DCNN_FAIL(DCNN_USAGE,
+                     "--pieces '%.100s' is not understood: it takes up to %d pairs EPOCH=FACTOR with epochs that rise "
+                     "and factors above 0, as 8=0.1,12=0.01",
+                     text, DCNN_MOST_PIECES);
+}
 
 /* From `from` to `to` along half a cosine. */
 static double anneal(double from, double to, double part) {
@@ -38,6 +60,13 @@ static double cycle_part(double cycles) {
     return cycles / length;
 }
 
+static double piece_factor(const dcnn_schedule *schedule, int64_t step, int64_t epoch_steps) {
+    double factor = 1.0;
+    for (int i = 0; i < schedule->pieces; i++)
+        if (step >= llround(schedule->piece_epochs[i] * (double)epoch_steps)) factor = schedule->piece_factors[i];
+    return factor;
+}
+
 /* After the warm-up. */
 static double scheduled(const dcnn_schedule *schedule, double rate, int64_t step, int64_t steps, int64_t epoch_steps) {
     const double decays = (double)step / ((double)epoch_steps * schedule->decay_epochs);
@@ -57,7 +86,11 @@ static double scheduled(const dcnn_schedule *schedule, double rate, int64_t step
         if (step >= steps) return 0.0;
         return rate *
                pow(1.0 - (double)step / (double)steps, schedule->decay_power > 0.0 ? schedule->decay_power : 1.0);
+    case DCNN_SCHEDULE_PIECEWISE: /* its epochs are the run's, whatever warm-up they had */
+        return rate *
+               piece_factor(schedule, step + llround(schedule->warmup_epochs * (double)epoch_steps), epoch_steps);
     case DCNN_SCHEDULE_CONSTANT:
+    case DCNN_SCHEDULE_PLATEAU:
     case DCNN_SCHEDULE_COUNT:
         break;
     }
@@ -67,7 +100,7 @@ static double scheduled(const dcnn_schedule *schedule, double rate, int64_t step
 double dcnn_schedule_rate(const dcnn_schedule *schedule, double rate, int64_t step, int64_t epochs,
                           int64_t epoch_steps) {
     const int64_t warmup = (int64_t)llround(schedule->warmup_epochs * (double)epoch_steps);
-    if (step < warmup) return rate * (double)(step + 1) / (double)warmup;
+    if (step < warmup) return rate * (double)(schedule->keras_warmup ? step : step + 1) / (double)warmup;
     return scheduled(schedule, rate, step - warmup, epochs * epoch_steps - warmup, epoch_steps);
 }
 

@@ -56,9 +56,9 @@ static dcnn_status open_samples(dcnn_comm *comm, const dcnn_checkpoint *checkpoi
     DCNN_TRY(
         check_fit(checkpoint, loader, samples, samples->dataset ? samples->dataset->class_count : classes_of(loader)));
     dcnn_input input;
-    const dcnn_dataset *data = samples->dataset;
+    const dcnn_dataset *data = samples->dataset ? samples->dataset : samples->like;
     DCNN_TRY(dcnn_input_choose(checkpoint, &samples->input, data ? data->mean : NULL, data ? data->std : NULL, &input));
-    if (!input.from_model) dcnn_info("input %s", input.told);
+    if (!input.from_model && !samples->told) dcnn_info("input %s", input.told);
     dcnn_loader_normalise(loader, input.mean, input.std);
     return DCNN_OK;
 }

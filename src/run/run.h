@@ -68,6 +68,7 @@ typedef struct dcnn_train_options {
     bool keep_features;       /**< what frozen layers make of an image is computed once, where it does not change */
     int64_t train_last;       /**< so do all but so many of those with weights; 0: none */
     dcnn_patterns rates;      /**< learning rates of layers, as dcnn_net_set_rates() takes them */
+    dcnn_patterns undecayed;  /**< weights without weight decay, as dcnn_net_set_decay() takes them */
     bool replace_head;        /**< of a model with weights: its last Dense is fitted to the data, with new weights */
     const char *precision;    /**< of products: "fp32", "bf16", or NULL: as the model says, else fp32 */
     int64_t epochs;           /**< of this phase */
@@ -77,6 +78,7 @@ typedef struct dcnn_train_options {
     int64_t grain;      /**< samples a grain; part of the arithmetic (law 2) */
     dcnn_optimizer optimizer;
     dcnn_schedule schedule; /**< of optimizer.learning_rate, over all epochs */
+    dcnn_plateau plateau;   /**< where that is DCNN_SCHEDULE_PLATEAU */
     uint64_t seed;
     dcnn_shuffle shuffle; /**< of the training images, each epoch */
     int64_t cache_bytes;  /**< of a node's memory for images; 0: as loader.h says */
@@ -150,6 +152,8 @@ typedef struct dcnn_samples {
     const dcnn_split *split;     /**< rows of it */
     int64_t cache_bytes;         /**< of a node's memory for its images; 0: as loader.h says */
     const dcnn_images *images;   /**< on rank 0, if dataset is NULL */
+    const dcnn_dataset *like;    /**< whose images those were, or NULL: standardised by its mean and std if need be */
+    bool told;                   /**< how bytes become the model's input has been said before */
     int views;                   /**< of each image, whose predictions are averaged (views.h); 0 counts as 1 */
     bool unlabelled;             /**< predictions alone are wanted: labels and targets are not looked at */
     dcnn_input_given input;      /**< what the user says of the model's input */

@@ -220,5 +220,7 @@ dcnn_status dcnn_phase_begin(const char *folder, int64_t step, const dcnn_train_
     p->phase_epoch = p->epoch;
     p->phase_step = p->step;
     p->descent_epoch = 0;
+    p->plateau_epochs = p->plateau_wait = p->plateau_cooldown = 0;
+    p->plateau_best = p->plateau_rate = 0.0;
     return status;
 }

@@ -3,6 +3,10 @@
 #include "run/stopping.h"
 
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
 
 #define NAME(id, name) name,
 const char *const dcnn_monitor_names[DCNN_MONITOR_COUNT] = {DCNN_MONITORS(NAME)};
@@ -73,6 +77,28 @@ static double value_of(dcnn_monitor monitor, const dcnn_epoch_metrics *m) {
     }
 }
 
+bool dcnn_monitor_falls(dcnn_monitor monitor) {
+    return monitor == DCNN_MONITOR_VAL_LOSS || monitor == DCNN_MONITOR_LOSS || monitor == DCNN_MONITOR_VAL_MAE ||
+           monitor == DCNN_MONITOR_MAE;
+}
+
+double dcnn_monitor_metric(dcnn_monitor monitor, const dcnn_epoch_metrics *m) {
+    const double value = value_of(monitor, m);
+    switch (monitor) {
+    case DCNN_MONITOR_VAL_LOSS:
+        return m->validation_loss;
+    case DCNN_MONITOR_LOSS:
+        return m->loss;
+    case DCNN_MONITOR_VAL_ACCURACY:
+    case DCNN_MONITOR_VAL_TOP5:
+        return value / (double)m->validation_count;
+    case DCNN_MONITOR_ACCURACY:
+        return value / (double)m->count;
+    default:
+        return dcnn_monitor_falls(monitor) ? -value : value;
+    }
+}
+
 bool dcnn_monitor_take(dcnn_monitor monitor, const dcnn_epoch_metrics *metrics, dcnn_progress *progress) {
     const bool validates = dcnn_monitor_validates(monitor);
     const bool counts = monitor == DCNN_MONITOR_VAL_ACCURACY || monitor == DCNN_MONITOR_ACCURACY;
@@ -120,4 +146,82 @@ double dcnn_ending_part(const dcnn_ending *ending, const dcnn_progress *progress
     const double done = (double)(progress->step - progress->phase_step -
                                  (progress->descent_epoch - progress->phase_epoch) * epoch_steps);
     return 0.5 * (1.0 + cos(pi * done / (double)(ending->patience * epoch_steps)));
+}
+
+/* --- plateaus: the rules of keras.callbacks.ReduceLROnPlateau, in its order --------------------------------------- */
+
+/* One "key=value" of `length`. */
+static bool read_pair(const char *pair, size_t length, dcnn_plateau *p) {
+    char text[64], *sign, *end;
+    if (length >= sizeof text) return false;
+    memcpy(text, pair, length);
+    text[length] = '\0';
+    if ((sign = strchr(text, '=')) == NULL) return false;
+    *sign++ = '\0';
+    if (strcmp(text, "monitor") == 0) {
+        const int monitor = dcnn_word_find(dcnn_monitor_names, DCNN_MONITOR_COUNT, sign);
+        p->monitor = (dcnn_monitor)monitor;
+        return monitor < DCNN_MONITOR_COUNT;
+    }
+    const double value = strtod(sign, &end);
+    const bool good = end != sign && *end == '\0' && value >= 0.0 && value <= 1e6;
+    if (good && strcmp(text, "patience") == 0) return (double)(p->patience = (int64_t)value) == value && value >= 1.0;
+    if (good && strcmp(text, "cooldown") == 0) return (double)(p->cooldown = (int64_t)value) == value;
+    if (good && strcmp(text, "min-delta") == 0) return p->min_delta = value, true;
+    if (good && strcmp(text, "min-rate") == 0) return p->min_rate = value, true;
+    return false;
+}
+
+dcnn_status dcnn_plateau_read(const char *text, dcnn_plateau *plateau) {
+    *plateau = (dcnn_plateau){.patience = 10, .min_delta = 1e-4};
+    for (const char *at = text; at; at = *at == ',' ? at + 1 : NULL) {
+        const size_t length = strcspn(at, ",");
+        if (!read_pair(at, length, plateau))
+            return DCNN_FAIL(
+                DCNN_USAGE,
+                "--plateau '%.100s' is not understood at '%.*s': it takes patience=N (from 1), min-delta=X, "
+                "cooldown=N, min-rate=X and monitor=NAME, separated by commas",
+                text, (int)length, at);
+        at += length;
+    }
+    return DCNN_OK;
+}
+
+dcnn_monitor dcnn_plateau_monitor(const dcnn_plateau *plateau, bool validates) {
+    if (plateau->monitor != DCNN_MONITOR_AUTO) return plateau->monitor;
+    return validates ? DCNN_MONITOR_VAL_LOSS : DCNN_MONITOR_LOSS;
+}
+
+static bool improves(const dcnn_plateau *plateau, dcnn_monitor monitor, double value, const dcnn_progress *progress) {
+    if (progress->plateau_epochs == 0) return true;
+    return dcnn_monitor_falls(monitor) ? value + plateau->min_delta < progress->plateau_best
+                                       : value - plateau->min_delta > progress->plateau_best;
+}
+
+bool dcnn_plateau_take(const dcnn_plateau *plateau, dcnn_monitor monitor, double peak,
+                       const dcnn_epoch_metrics *metrics, dcnn_progress *progress) {
+    const double value = dcnn_monitor_metric(monitor, metrics), old = dcnn_plateau_rate(progress, peak);
+    if (progress->plateau_cooldown > 0) {
+        progress->plateau_cooldown--;
+        progress->plateau_wait = 0;
+    }
+    const bool better = improves(plateau, monitor, value, progress);
+    progress->plateau_epochs++;
+    if (better) {
+        progress->plateau_best = value;
+        progress->plateau_wait = 0;
+    } else if (progress->plateau_cooldown == 0) {
+        progress->plateau_wait++;
+    }
+    if (better || progress->plateau_cooldown > 0 || progress->plateau_wait < plateau->patience ||
+        !(old > plateau->min_rate))
+        return false;
+    progress->plateau_rate = fmax(old * plateau->factor, plateau->min_rate);
+    progress->plateau_cooldown = plateau->cooldown;
+    progress->plateau_wait = 0;
+    return true;
+}
+
+double dcnn_plateau_rate(const dcnn_progress *progress, double peak) {
+    return progress->plateau_rate > 0.0 ? progress->plateau_rate : peak;
 }

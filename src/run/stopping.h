@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file stopping.h — which epoch is the best, and when none better is to be expected. */
+/** @file stopping.h — which epoch is the best, when none better is to be expected, and what becomes of the rate then.
+ */
 #ifndef DCNN_RUN_STOPPING_H
 #define DCNN_RUN_STOPPING_H
 
@@ -37,6 +38,10 @@ dcnn_status dcnn_monitor_check(dcnn_monitor monitor, const dcnn_net *net);
 /** Is it made on the validation split? *Local.* */
 bool dcnn_monitor_validates(dcnn_monitor monitor);
 
+/** The metric itself, and whether less of it is better. *Local.* */
+double dcnn_monitor_metric(dcnn_monitor monitor, const dcnn_epoch_metrics *metrics);
+bool dcnn_monitor_falls(dcnn_monitor monitor);
+
 /** Notes an epoch in `progress` if it is the best so far; without a validation split to judge by, each one is. *Local.*
  */
 bool dcnn_monitor_take(dcnn_monitor monitor, const dcnn_epoch_metrics *metrics, dcnn_progress *progress);
@@ -64,5 +69,33 @@ bool dcnn_ending_go_on(const dcnn_ending *ending, dcnn_progress *progress);
 /** Part of the rate at which the descent began that is left at a step, half a cosine from 1 to 0. *Local.*
  * @param epoch_steps  steps of an epoch */
 double dcnn_ending_part(const dcnn_ending *ending, const dcnn_progress *progress, int64_t epoch_steps);
+
+/** A learning rate that falls where nothing gets better any more, with the arguments of Keras' ReduceLROnPlateau. What
+ * it knows of the epochs so far lies in dcnn_progress, so a resumed run does what it would have done. */
+typedef struct dcnn_plateau {
+    dcnn_monitor monitor; /**< DCNN_MONITOR_AUTO: val_loss, or loss without a validation split */
+    double factor;        /**< the rate is multiplied by */
+    int64_t patience;     /**< epochs without improvement until it is */
+    int64_t cooldown;     /**< epochs after that which do not count */
+    double min_delta;     /**< an improvement is more than this */
+    double min_rate;      /**< it falls no lower */
+} dcnn_plateau;
+
+/** Reads "patience=3,min-delta=0.01,…", some of patience, min-delta, cooldown, min-rate and monitor; what is not there,
+ * and all of NULL, is as Keras has it. *Local.* @return DCNN_OK; DCNN_USAGE */
+dcnn_status dcnn_plateau_read(const char *text, dcnn_plateau *plateau);
+
+/** What DCNN_MONITOR_AUTO means here; others are as they are. *Local.* */
+dcnn_monitor dcnn_plateau_monitor(const dcnn_plateau *plateau, bool validates);
+
+/** At an epoch's end: takes its metrics, and lowers the rate if it is time to. *Local.*
+ * @param monitor  dcnn_plateau_monitor()
+ * @param peak     the rate of the run's beginning
+ * @return was it lowered? Then progress->plateau_rate is the new one */
+bool dcnn_plateau_take(const dcnn_plateau *plateau, dcnn_monitor monitor, double peak,
+                       const dcnn_epoch_metrics *metrics, dcnn_progress *progress);
+
+/** The rate that is in force: `peak` until it was lowered. *Local.* */
+double dcnn_plateau_rate(const dcnn_progress *progress, double peak);
 
 #endif

@@ -146,6 +146,17 @@ static double take_stall(dcnn_trainer *t) {
     return 1e-9 * (double)sums[0] / (double)sums[1];
 }
 
+static dcnn_monitor plateau_monitor(const dcnn_trainer *t) {
+    const dcnn_split *split = dcnn_dataset_split(&t->data.set, "validation");
+    return dcnn_plateau_monitor(&t->options->plateau, split && split->count > 0);
+}
+
+static bool lower_rate(dcnn_trainer *t, const dcnn_epoch_metrics *metrics) {
+    return t->options->schedule.kind == DCNN_SCHEDULE_PLATEAU &&
+           dcnn_plateau_take(&t->options->plateau, plateau_monitor(t), t->options->optimizer.learning_rate, metrics,
+                             &t->state.progress);
+}
+
 /* After the last step of an epoch: validation, metrics, the best so far, a checkpoint, a line. */
 static dcnn_status end_epoch(dcnn_trainer *t) {
     dcnn_progress *p = &t->state.progress;
@@ -192,7 +203,7 @@ static dcnn_status end_epoch(dcnn_trainer *t) {
     p->loss_sum = 0.0;
     p->correct = 0;
     p->absolute_sum = 0.0;
-    const bool descends = dcnn_ending_descend(&t->ending, p);
+    const bool descends = dcnn_ending_descend(&t->ending, p), lowered = lower_rate(t, &metrics);
     dcnn_status status = save(t);
     if (status == DCNN_OK && better) status = save_best(t);
     char *line = dcnn_epoch_line(&metrics, t->options->epochs);
@@ -201,6 +212,10 @@ static dcnn_status end_epoch(dcnn_trainer *t) {
     if (descends)
         dcnn_info("rate  no better epoch for %lld: it falls to 0 over %lld more, from %.3g",
                   (long long)t->ending.patience, (long long)t->ending.patience, t->last.rate);
+    if (lowered)
+        dcnn_info("rate  no better %s for %lld epoch%s: %.3g from here on", dcnn_monitor_names[plateau_monitor(t)],
+                  (long long)t->options->plateau.patience, t->options->plateau.patience == 1 ? "" : "s",
+                  p->plateau_rate);
     return status == DCNN_OK ? dcnn_trainer_remember(t) : status;
 }
 
@@ -402,6 +417,12 @@ static void warn_of_averages(const dcnn_trainer *t) {
 static dcnn_status check_monitor(const dcnn_trainer *t) {
     const dcnn_split *split = dcnn_dataset_split(&t->data.set, "validation");
     const dcnn_monitor monitor = dcnn_monitor_for(t->options->monitor, t->state.net);
+    if (t->options->schedule.kind == DCNN_SCHEDULE_PLATEAU) {
+        DCNN_TRY(dcnn_monitor_check(plateau_monitor(t), t->state.net));
+        if (dcnn_monitor_validates(plateau_monitor(t)) && !(split && split->count > 0))
+            return DCNN_FAIL(DCNN_BAD_INPUT, "%s has no split 'validation' for --plateau monitor=%s: give monitor=loss",
+                             t->data.set.path, dcnn_monitor_names[plateau_monitor(t)]);
+    }
     if (t->options->patience == 0 || !dcnn_monitor_validates(monitor) || (split && split->count > 0)) return DCNN_OK;
     return DCNN_FAIL(DCNN_BAD_INPUT, "%s has no split 'validation' for --patience to watch: --monitor loss",
                      t->data.set.path);

@@ -72,6 +72,7 @@ static dcnn_status smooth_labels(dcnn_trainer *t) {
 static dcnn_status take_state(dcnn_trainer *t, const dcnn_checkpoint *from) {
     dcnn_progress *progress = &t->state.progress;
     DCNN_TRY(dcnn_net_set_rates(t->state.net, t->options->rates));
+    DCNN_TRY(dcnn_net_set_decay(t->state.net, t->options->undecayed));
     DCNN_TRY(smooth_labels(t));
     DCNN_TRY(check_fit(t));
     if (from) {
@@ -299,14 +300,16 @@ static double descent_rate(const dcnn_trainer *t) {
 static double rate_now(const dcnn_trainer *t) {
     const dcnn_progress *p = &t->state.progress;
     if (p->descent_epoch > 0) return descent_rate(t);
-    return dcnn_schedule_rate(&t->options->schedule, t->options->optimizer.learning_rate, p->step - p->phase_step,
-                              t->options->epochs - p->phase_epoch, dcnn_sampler_steps(&t->data.sampler));
+    return dcnn_schedule_rate(&t->options->schedule, dcnn_plateau_rate(p, t->options->optimizer.learning_rate),
+                              p->step - p->phase_step, t->options->epochs - p->phase_epoch,
+                              dcnn_sampler_steps(&t->data.sampler));
 }
 
 dcnn_status dcnn_trainer_write(const dcnn_trainer *t, const char *path, bool moments) {
     dcnn_checkpoint state = t->state;
     dcnn_optimizer optimizer = t->options->optimizer;
-    optimizer.learning_rate = t->last.rate > 0.0 ? t->last.rate : rate_now(t);
+    const bool falls = t->options->schedule.kind == DCNN_SCHEDULE_PLATEAU; /* it has, since the last step */
+    optimizer.learning_rate = t->last.rate > 0.0 && !falls ? t->last.rate : rate_now(t);
     if (!moments) state.m = state.v = state.average = NULL;
     return dcnn_checkpoint_write(path, &state, &optimizer);
 }

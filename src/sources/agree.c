@@ -234,8 +234,7 @@ static dcnn_status fail_sizes(const char *name, found *f) {
 }
 
 /* Looks at a source's files; those that cannot be read are refused, or left out and told. */
-static dcnn_status look_at(dcnn_source *s, const dcnn_source_options *options, bool skip_broken, dcnn_thread_pool *pool,
-                           found *f) {
+static dcnn_status look_at(dcnn_source *s, const dcnn_source_options *options, dcnn_thread_pool *pool, found *f) {
     const int64_t count = s->count;
     look l = {.source = s, .threads = dcnn_thread_pool_size(pool)};
     l.sizes = calloc((size_t)s->count + 1, sizeof *l.sizes);
@@ -253,7 +252,7 @@ static dcnn_status look_at(dcnn_source *s, const dcnn_source_options *options, b
         if (keep[i])
             count_image(f, size[0], size[1], size[2], 1);
         else
-            status = dcnn_source_meet_broken(options, skip_broken, l.why[i] ? l.why[i] : s->files.text[i], &f->broken);
+            status = dcnn_source_meet_broken(options, l.why[i] ? l.why[i] : s->files.text[i], &f->broken);
     }
     if (status == DCNN_OK && f->broken > 0) status = dcnn_source_keep(s, keep);
 done:
@@ -264,10 +263,9 @@ done:
     return status;
 }
 
-dcnn_status dcnn_source_meet_broken(const dcnn_source_options *options, bool skip_broken, const char *why,
-                                    int64_t *broken) {
+dcnn_status dcnn_source_meet_broken(const dcnn_source_options *options, const char *why, int64_t *broken) {
     enum { NAMED = 5 };
-    if (!skip_broken) {
+    if (!options->skip_broken) {
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s; --skip-broken leaves such images out", why);
     }
     if (++*broken <= NAMED) dcnn_source_tell(options, "left out: %s", why);
@@ -290,7 +288,7 @@ static dcnn_status agree_on_channels(const dcnn_sources *sources, const dcnn_sou
     return DCNN_OK;
 }
 
-dcnn_status dcnn_sources_shape(dcnn_sources *sources, const dcnn_source_options *options, bool skip_broken, int threads,
+dcnn_status dcnn_sources_shape(dcnn_sources *sources, const dcnn_source_options *options, int threads,
                                dcnn_image_options *wanted, int64_t *broken) {
     found f = {.least_channels = INT_MAX};
     dcnn_thread_pool *pool;
@@ -303,7 +301,7 @@ dcnn_status dcnn_sources_shape(dcnn_sources *sources, const dcnn_source_options 
         if (s->pixels)
             count_image(&f, s->h, s->w, s->c, s->count);
         else if (!known)
-            status = look_at(s, options, skip_broken, pool, &f);
+            status = look_at(s, options, pool, &f);
     }
     dcnn_thread_pool_free(pool);
     *broken = f.broken;

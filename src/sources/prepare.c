@@ -228,8 +228,7 @@ static dcnn_status append_block(preparation *made, block *b) {
     for (int64_t i = 0, run; i < b->count && status == DCNN_OK; i = run) {
         run = i + 1;
         if (b->why[i]) {
-            status =
-                dcnn_source_meet_broken(&made->options->read, made->options->skip_broken, b->why[i], &made->broken);
+            status = dcnn_source_meet_broken(&made->options->read, b->why[i], &made->broken);
             continue;
         }
         while (run < b->count && !b->why[run]) run++;
@@ -538,8 +537,7 @@ dcnn_status dcnn_dataset_prepare(int source_count, char *const sources[], const 
     }
     choose_splits(&made);
     DCNN_TRY_DONE(limit_pool(&made));
-    DCNN_TRY_DONE(dcnn_sources_shape(&made.sources, &options->read, options->skip_broken, made.threads, &made.image,
-                                     &made.broken));
+    DCNN_TRY_DONE(dcnn_sources_shape(&made.sources, &options->read, made.threads, &made.image, &made.broken));
     if (p->channels > DCNN_MAX_CHANNELS) {
         status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: %d channels; at most %d are supported", sources[0], p->channels,
                            DCNN_MAX_CHANNELS);
@@ -555,7 +553,12 @@ dcnn_status dcnn_dataset_prepare(int source_count, char *const sources[], const 
     if (made.target_width == 0) DCNN_TRY_DONE(check_classes(&made));
     DCNN_TRY_DONE(split_images(&made));
     if (made.target_width == 0) DCNN_TRY_DONE(tell_splits(&made));
-    if (made.broken > 0) dcnn_source_tell(&options->read, "%" PRId64 " broken images left out", made.broken);
+    if (made.broken > 0)
+        dcnn_source_tell(&options->read, "%" PRId64 " broken image%s left out", made.broken,
+                         made.broken > 1 ? "s" : "");
+    if (made.sources.broken > 0)
+        dcnn_source_tell(&options->read, "%" PRId64 " line%s of tables left out", made.sources.broken,
+                         made.sources.broken > 1 ? "s" : "");
     DCNN_TRY_DONE(finish(&made, output, summary));
 done:
     free_preparation(&made);

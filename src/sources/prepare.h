@@ -12,8 +12,7 @@ typedef struct dcnn_prepare_options {
     bool stratify_always, stratify_never; /**< neither: folders and tables are split class by class, others are not */
     int64_t limit;                        /**< of the images that are split, spread over the classes; 0: all */
     dcnn_source_options read;
-    dcnn_image_options image; /**< size and channels of all, or 0 */
-    bool skip_broken;
+    dcnn_image_options image;    /**< size and channels of all, or 0 */
     int threads;                 /**< that decode; 0: all cores that this process has */
     const dcnn_helpers *helpers; /**< processes that decode images too; NULL: none */
     int validation_count, test_count;

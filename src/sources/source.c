@@ -127,7 +127,9 @@ dcnn_status dcnn_sources_open(int count, char *const paths[], dcnn_role given, c
     dcnn_array_list single = {.aside = options->aside};
     dcnn_status status = DCNN_OK;
     for (int i = 0; i < count; i++) DCNN_TRY_DONE(open_one(&opening, paths[i], &single));
+    const int before = sources->count;
     if (single.count > 0) DCNN_TRY_DONE(dcnn_array_list_pair(&opening, paths[0], &single, DCNN_ROLE_TEST));
+    DCNN_TRY_DONE(dcnn_emnist_look(&opening, before));
     tell_pool(&opening, count, paths);
 done:
     dcnn_array_list_free(&single);

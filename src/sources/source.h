@@ -62,7 +62,8 @@ typedef struct dcnn_source_options {
     double scale;        /**< times each number of a table or array, then rounded; 0: only whole numbers to 255 */
     bool transpose;      /**< lines and columns of IDX and arrays change places (EMNIST) */
     const char *aside;   /**< folder for what memory should not hold (io/spill.h); NULL: memory holds it */
-    bool unlabelled;     /**< labels are neither needed nor looked for (predict) */
+    bool unlabelled;     /**< labels are neither needed nor looked for, and a source is not described (predict) */
+    bool skip_broken; /**< files and lines of tables that cannot be read are left out, told and counted; else refused */
     /** Is told each line about what was understood; may be NULL. */
     void (*tell)(void *context, const char *line);
     void *context;
@@ -73,6 +74,7 @@ typedef struct dcnn_sources {
     int count;
     dcnn_source *items;
     dcnn_names files; /**< for checksums and the record; of images in folders only the folder */
+    int64_t broken;   /**< lines of tables that were left out: by skip_broken, or one in which a file is cut off */
 } dcnn_sources;
 
 /**
@@ -109,12 +111,11 @@ dcnn_status dcnn_source_keep(dcnn_source *source, const uint8_t *keep);
 
 /**
  * Finds the one shape of all sources and sets it in `wanted`, whose h, w and channels may say it before. *Local.*
- * @param skip_broken  files without a readable header are left out, told and counted; else refused by name
- * @param threads      that look at files
- * @param broken       out: how many were left out
+ * @param threads  that look at files
+ * @param broken   out: how many were left out, as their header cannot be read (options->skip_broken)
  * @return DCNN_OK; DCNN_BAD_INPUT: sizes that differ, with their counts
  */
-dcnn_status dcnn_sources_shape(dcnn_sources *sources, const dcnn_source_options *options, bool skip_broken, int threads,
+dcnn_status dcnn_sources_shape(dcnn_sources *sources, const dcnn_source_options *options, int threads,
                                dcnn_image_options *wanted, int64_t *broken);
 
 /** Reads one image as `wanted` has it (all of h, w, channels set). *Local*, from any thread.

@@ -21,8 +21,7 @@ void dcnn_source_tell(const dcnn_source_options *options, const char *format, ..
     __attribute__((format(printf, 2, 3)));
 
 /** An image that cannot be read: refused with `why`, or told (the first few) and counted. */
-dcnn_status dcnn_source_meet_broken(const dcnn_source_options *options, bool skip_broken, const char *why,
-                                    int64_t *broken);
+dcnn_status dcnn_source_meet_broken(const dcnn_source_options *options, const char *why, int64_t *broken);
 
 /** Notes a file or folder as read. */
 dcnn_status dcnn_source_note(const dcnn_opening *opening, const char *path);

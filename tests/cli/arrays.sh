@@ -49,3 +49,15 @@ prepare npy_x.npy npy_y.npy --test npy_x.npy npy_y.npy
 prepare npy_x.npy npy_y.npy --test npy_x.npy --test npy_y.npy
 for kind in 0_to_1 signed nan complex objects; do prepare "npz_$kind.npz"; done
 prepare npy_x.npy npz_kmnist-train-labels.npz
+echo "-- names of classes beside the files: CIFAR's, EMNIST's; a mapping that does not fit"
+mkdir cifar && cp "$DCNN_DATA/../tests/cases/cifar10_data_batch_1.bin" cifar/data_batch_1.bin
+printf '%s\n' airplane automobile bird cat deer dog frog horse ship truck '' >cifar/batches.meta.txt
+prepare cifar/data_batch_1.bin
+dcnn info out.h5 | grep classes
+cp -r "$DCNN_DATA/../tests/cases/idx_emnist_names_transposed_labels_from_1" emnist && chmod -R u+w emnist
+for i in 1 2 3 4 5 6 7 8 9 10; do echo "$i $((64 + i)) $((96 + i)) "; done >emnist/emnist-letters-mapping.txt
+prepare emnist --transpose
+dcnn info out.h5 | grep classes
+prepare emnist/emnist-letters-train-images-idx3-ubyte.gz emnist/emnist-letters-train-labels-idx1-ubyte.gz
+sed -i 3d emnist/emnist-letters-mapping.txt
+prepare emnist --transpose

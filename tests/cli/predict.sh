@@ -64,3 +64,24 @@ mkdir torn && touch torn/empty.jpg && ln -s ../folder/b torn/link && ln -s torn 
 try dcnn predict r/best.h5 leads | columns
 try dcnn predict r/best.h5 cut.pgm missing.pgm -o none.csv | sed 's/cut.pgm: .*/cut.pgm: REASON/'
 test -e none.csv || echo "none.csv is not written"
+# some images at a time: the same answers as all at once, on two ranks too
+mkdir many && for i in $(seq 70); do grey $((8 + i % 3)) $((i * 3)) >many/$i.pgm; done
+dcnn predict r/best.h5 many small.csv -o whole.csv -q
+grep -c , whole.csv
+dcnn predict r/best.h5 many small.csv -q --cache-memory 1 | cmp - whole.csv
+ranks 2 dcnn predict r/best.h5 many small.csv -q --cache-memory 1 | cmp - whole.csv
+ranks 2 dcnn predict r/best.h5 many nowhere.csv small.csv small.h5 -q --cache-memory 1 --split test 2>&1 | grep -v '^[0-9]*,[^,]*,[0-2],'
+# a data set of another size, or inverted, with its ids; not with --no-resize
+(head -n 1 small.csv | sed 's/^/id,/' && tail -n +2 small.csv | awk '{ print "n" NR "," $0 }') >named.csv
+dcnn prepare named.csv -o named.h5 >/dev/null 2>&1
+dcnn prepare named.csv -o large.h5 --size 16x16 >/dev/null 2>&1
+try dcnn predict r/best.h5 large.h5 --split test 2>&1 | columns | head -n 5
+dcnn predict r/best.h5 large.h5 --split train -q -o large.csv
+ranks 2 dcnn predict r/best.h5 large.h5 --split train -q --cache-memory 1 | cmp - large.csv
+try dcnn predict r/best.h5 large.h5 --split test --no-resize
+dcnn predict r/best.h5 named.h5 --split test --invert -q | cut -d, -f3- >inverted
+awk -F, -v OFS=, 'NR > 1 { for (i = 3; i <= NF; i++) $i = 255 - $i } 1' named.csv >negative.csv
+dcnn predict r/best.h5 negative.csv -q | grep -F "$(dcnn predict r/best.h5 named.h5 --split test -q | cut -d, -f2 | sed 's/.*/,&,/; 1d')" | cut -d, -f3- | cmp - <(sed 1d inverted)
+# the line in which a file is cut off
+head -c 1000 ids.csv >cut.csv
+try dcnn predict r/best.h5 cut.csv | columns

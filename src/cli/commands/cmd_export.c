@@ -84,10 +84,15 @@ static void tell_optimizer(const char *path, const dcnn_checkpoint *checkpoint) 
     printf("%s: %s of learning rate %.6g, %s\n", path, dcnn_optimizer_table[checkpoint->optimizer.kind].keras_class,
            checkpoint->optimizer.learning_rate,
            checkpoint->m ? "with its moments: fit() goes on from there" : "without moments: fit() starts them afresh");
-    if (checkpoint->optimizer.weight_decay > 0.0)
-        printf("%s: Keras keeps no list of what has no weight decay; before fit(), call "
-               "model.optimizer.exclude_from_weight_decay(var_names=['bias', 'gamma', 'beta'])\n",
-               path);
+    json_t *words = dcnn_checkpoint_undecayed(checkpoint);
+    if (json_array_size(words) > 0) {
+        char *list = json_dumps(words, 0);
+        printf("%s: Keras keeps no list of what has no weight decay (metadata.json has it); before fit(), call "
+               "model.optimizer.exclude_from_weight_decay(var_names=%s)\n",
+               path, list ? list : "...");
+        free(list);
+    }
+    json_decref(words);
 }
 
 dcnn_status dcnn_cmd_export(dcnn_cli *cli) {

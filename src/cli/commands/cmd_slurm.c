@@ -204,8 +204,8 @@ static void put_line(const char *line, const dcnn_options *o, const json_t *reco
         putchar('\n');
     } else if (begins(line, "source \"$jobs/functions.sh\"")) {
         put_part(dcnn_job_functions);
-    } else if (begins(line, "keep_going train \"$@\"")) {
-        fputs("keep_going train", stdout);
+    } else if (begins(line, "train \"$@\"")) {
+        fputs("train", stdout);
         if (data_of(o)) putchar(' ');
         if (data_of(o)) put_word(data_of(o));
         put_train_options(o, record);

@@ -278,6 +278,8 @@ static dcnn_train_options train_options(const dcnn_options *o) {
     options.schedule = dcnn_train_settings_schedule(o);
     options.shuffle = dcnn_train_settings_shuffle(o);
     options.monitor = (dcnn_monitor)dcnn_word_find(dcnn_monitor_names, DCNN_MONITOR_COUNT, o->monitor);
+    options.plateau = dcnn_train_settings_plateau(o);
+    options.undecayed = (dcnn_patterns){o->undecayed.count, o->undecayed.text};
     options.on_epoch = tell_epoch;
     options.on_save = tell_tensorboard;
     options.on_step = tell_step;

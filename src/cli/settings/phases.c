@@ -27,7 +27,7 @@ static dcnn_status fail_unknown(const char *name) {
 }
 
 /* One word: "epochs=5", "augment", "no-augment". */
-static dcnn_status set(char *word, dcnn_options *options) {
+static dcnn_status set(char *word, bool *said, dcnn_options *options) {
     char *value = strchr(word, '=');
     if (value) *value++ = '\0';
     const char *name = word;
@@ -40,7 +40,10 @@ static dcnn_status set(char *word, dcnn_options *options) {
     if (flag && value) return DCNN_FAIL(DCNN_USAGE, "--then: %s takes no value: write %s or no-%s", name, name, name);
     if (!flag && (value == NULL || *value == '\0'))
         return DCNN_FAIL(DCNN_USAGE, "--then: %s needs a value: %s=X", name, name);
-    options->given[option - dcnn_option_table] = true;
+    const size_t row = (size_t)(option - dcnn_option_table);
+    if (option->type == DCNN_OPTION_LIST && !said[row]) /* not added to that of the phase before */
+        ((dcnn_text_list *)(void *)((char *)options + option->offset))->count = 0;
+    options->given[row] = said[row] = true;
     const dcnn_status status = dcnn_option_set(option, flag ? negated ? "false" : "true" : value, options);
     if (status != DCNN_OK) dcnn_error_prefix("--then");
     return status;
@@ -58,11 +61,12 @@ static bool is_given(const dcnn_options *options, const char *name) {
 }
 
 static dcnn_status read_phase(const dcnn_options *before, char *words, dcnn_options *phase) {
+    bool said[DCNN_MAX_OPTIONS] = {false};
     char *rest = NULL;
     *phase = *before;
     forget(phase);
     for (char *word = strtok_r(words, " \t\n", &rest); word; word = strtok_r(NULL, " \t\n", &rest))
-        DCNN_TRY(set(word, phase));
+        DCNN_TRY(set(word, said, phase));
     if (!is_given(phase, "grain")) phase->train.grain = 0; /* that of its batches */
     if (strcmp(phase->optimizer, before->optimizer) != 0)
         dcnn_train_settings_defaults(phase); /* of another optimizer */

@@ -28,6 +28,7 @@ void dcnn_train_settings_defaults(dcnn_options *options) {
     if (!is_given(options, "learning-rate")) options->learning_rate = row->learning_rate;
     if (!is_given(options, "beta-2")) options->beta_2 = row->beta2;
     if (!is_given(options, "momentum")) options->momentum = row->momentum;
+    if (!is_given(options, "nesterov")) options->nesterov = kind_of(options) == DCNN_MUON; /* Keras' default */
     if (!is_given(options, "weight-decay")) options->weight_decay = row->weight_decay;
     if (options->train.grain == 0) options->train.grain = dcnn_grain_of(options->train.batch_size);
 }
@@ -42,10 +43,19 @@ dcnn_schedule dcnn_train_settings_schedule(const dcnn_options *options) {
                               .warmup_epochs = options->warmup,
                               .decay_rate = options->decay_rate,
                               .decay_epochs = options->decay_epochs,
-                              .decay_power = options->decay_power};
+                              .decay_power = options->decay_power,
+                              .keras_warmup = options->keras_warmup};
     const int named = dcnn_word_find(dcnn_schedule_names, DCNN_SCHEDULE_COUNT, options->schedule); /* or "auto" */
     if (named < DCNN_SCHEDULE_COUNT) schedule.kind = (dcnn_schedule_kind)named;
+    if (options->pieces) (void)dcnn_schedule_read_pieces(options->pieces, &schedule); /* checked at the start */
     return schedule;
+}
+
+dcnn_plateau dcnn_train_settings_plateau(const dcnn_options *options) {
+    dcnn_plateau plateau;
+    (void)dcnn_plateau_read(options->plateau, &plateau); /* checked at the start */
+    plateau.factor = options->decay_rate;
+    return plateau;
 }
 
 static double rate_factor(const dcnn_options *options) {
@@ -65,7 +75,8 @@ dcnn_optimizer dcnn_train_settings_optimizer(const dcnn_options *options) {
                             .nesterov = options->nesterov,
                             .clip_norm = options->clip_norm,
                             .clip_value = options->clip_value,
-                            .ema_momentum = options->ema};
+                            .ema_momentum = options->ema,
+                            .ema_overwrite = options->ema_overwrite};
 }
 
 /* Options that the optimizer or the schedule chosen does not read. */
@@ -121,10 +132,29 @@ static dcnn_status check_balance(const dcnn_options *options) {
                      "--oversample and --class-weight balanced both balance the classes: give only one of them");
 }
 
+/* What belongs together. */
+static dcnn_status check_schedule(const dcnn_options *options) {
+    const dcnn_schedule_kind kind = dcnn_train_settings_schedule(options).kind;
+    dcnn_schedule read;
+    dcnn_plateau plateau;
+    if (options->keras_warmup && options->warmup == 0.0)
+        return DCNN_FAIL(DCNN_USAGE, "--keras-warmup is for --warmup: give that too");
+    if (options->ema_overwrite > 0 && options->ema == 0.0)
+        return DCNN_FAIL(DCNN_USAGE, "--ema-overwrite is for --ema: give that too");
+    if (kind == DCNN_SCHEDULE_PIECEWISE && options->pieces == NULL)
+        return DCNN_FAIL(DCNN_USAGE, "--schedule piecewise takes --pieces: which factor from which epoch on, as "
+                                     "8=0.1,12=0.01");
+    if (kind == DCNN_SCHEDULE_PLATEAU && options->decay_rate >= 1.0)
+        return DCNN_FAIL(DCNN_USAGE, "--schedule plateau lowers the rate: --decay-rate must be below 1");
+    DCNN_TRY(dcnn_plateau_read(options->plateau, &plateau));
+    return options->pieces ? dcnn_schedule_read_pieces(options->pieces, &read) : DCNN_OK;
+}
+
 dcnn_status dcnn_train_settings_check(const dcnn_options *options) {
     DCNN_TRY(check_balance(options));
     DCNN_TRY(check_augmentation(options));
     DCNN_TRY(check_readers(options));
+    DCNN_TRY(check_schedule(options));
     if (options->warmup > 0.0 && dcnn_train_settings_schedule(options).kind == DCNN_SCHEDULE_ONE_CYCLE)
         return DCNN_FAIL(DCNN_USAGE, "--warmup %g: the schedule one-cycle has a warm-up of its own; leave out --warmup",
                          options->warmup);

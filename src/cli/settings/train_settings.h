@@ -20,6 +20,9 @@ dcnn_status dcnn_train_settings_check(const dcnn_options *options);
 /** Settings of the optimizer; its learning rate is scaled. *Local.* */
 dcnn_optimizer dcnn_train_settings_optimizer(const dcnn_options *options);
 dcnn_schedule dcnn_train_settings_schedule(const dcnn_options *options);
+
+/** What --schedule plateau goes by. *Local.* */
+dcnn_plateau dcnn_train_settings_plateau(const dcnn_options *options);
 dcnn_shuffle dcnn_train_settings_shuffle(const dcnn_options *options);
 
 /** "8,192 samples in 2 micro-batches, …; lamb, learning rate 0.008 (0.001 x 8, sqrt), cosine after a warm-up of 2

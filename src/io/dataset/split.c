@@ -36,23 +36,36 @@ static void draw_all(int64_t count, const dcnn_split_options *options, uint8_t *
     draw(count, NULL, 0, options->seed, test, share_of(options->validation_fraction, count - test), parts);
 }
 
+static int64_t least(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+
+/* Is a part of each class meant for training? */
+static bool keeps_some(const dcnn_split_options *options) {
+    return options->test_fraction < 1 && options->validation_fraction < 1;
+}
+
 /* Draws each class for itself. With `carry` what rounding leaves of one class is passed on to the next. */
 static dcnn_status draw_stratified(int64_t count, const int32_t *labels, int class_count,
                                    const dcnn_split_options *options, bool carry, uint8_t *parts) {
     int64_t *members = malloc((size_t)count * sizeof *members);
     if (!members) return DCNN_FAIL(DCNN_FAILURE, "out of memory for a split of %lld samples", (long long)count);
-    int64_t before = 0, rest_before = 0; /* samples of the classes before, and those that test left of them */
+    /* samples of the classes before, what test and validation have of them, and those that test left */
+    int64_t before = 0, tested = 0, validated = 0, rest_before = 0;
     for (int label = 0; label < class_count; label++) {
         int64_t of_class = 0;
         for (int64_t i = 0; i < count; i++)
             if (labels[i] == label) members[of_class++] = i;
-        const int64_t test =
-            share_of(options->test_fraction, before + of_class) - share_of(options->test_fraction, before);
-        const int64_t rest = of_class - test;
-        const int64_t validation = share_of(options->validation_fraction, rest_before + rest) -
-                                   share_of(options->validation_fraction, rest_before);
+        const int64_t most = of_class > 1 && keeps_some(options) ? of_class - 1 : of_class; /* one is for training */
+        const int64_t test = least(share_of(options->test_fraction, before + of_class) - tested, most);
+        const int64_t validation =
+            least(share_of(options->validation_fraction, rest_before + of_class - test) - validated, most - test);
         draw(of_class, members, (uint32_t)label, options->seed, test, validation, parts);
-        if (carry) before += of_class, rest_before += rest;
+        if (!carry) continue;
+        before += of_class;
+        rest_before += of_class - test;
+        tested += test;
+        validated += validation;
     }
     free(members);
     return DCNN_OK;

@@ -17,16 +17,6 @@ typedef struct bf16_pairs {
     simd_int part[BF16_TILE / V];
 } bf16_pairs;
 
-/** a * b + c, rounded once. */
-INLINE simd_float bf16_affine(simd_float a, simd_float b, simd_float c) {
-#if defined(DCNN_ISA_avx512) || defined(DCNN_ISA_avx2)
-    return a * b + c; /* contracted: kernels.cmake */
-#else
-    for (int lane = 0; lane < V; lane++) a[lane] = __builtin_fmaf(a[lane], b[lane], c[lane]);
-    return a;
-#endif
-}
-
 /** Rounded to bf16, in the upper half of each lane. */
 INLINE simd_int bf16_round_lanes(simd_float value) {
     const simd_int bits = (simd_int)value;
@@ -103,15 +93,17 @@ INLINE void bf16_round_row(const float *from, size_t count, const float *scale, 
         _mm512_storeu_si512(
             to + at, (__m512i)_mm512_cvtne2ps_pbh((__m512)simd_load(from + at + V), (__m512)simd_load(from + at)));
     for (; at + 2 * V <= count; at += 2 * V) {
-        const simd_float low = simd_load(from + at) * simd_load(scale + at) + simd_load(shift + at);
-        const simd_float high = simd_load(from + at + V) * simd_load(scale + at + V) + simd_load(shift + at + V);
+        const simd_float low = simd_multiply_add(simd_load(from + at), simd_load(scale + at), simd_load(shift + at));
+        const simd_float high =
+            simd_multiply_add(simd_load(from + at + V), simd_load(scale + at + V), simd_load(shift + at + V));
         _mm512_storeu_si512(to + at, (__m512i)_mm512_cvtne2ps_pbh((__m512)high, (__m512)low));
     }
 #endif
     for (; at < count; at += V) {
         const size_t lanes = least(V, count - at);
         simd_float value = load_lanes(from + at, lanes);
-        if (scale != NULL) value = bf16_affine(value, load_lanes(scale + at, lanes), load_lanes(shift + at, lanes));
+        if (scale != NULL)
+            value = simd_multiply_add(value, load_lanes(scale + at, lanes), load_lanes(shift + at, lanes));
         bf16_store_lanes(to + at, lanes, bf16_round_lanes(value));
     }
     if (whole > count) memset(to + count, 0, (whole - count) * sizeof *to);

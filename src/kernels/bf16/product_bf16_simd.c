@@ -55,8 +55,8 @@ INLINE void add_chunk(const size_t vectors, const uint16_t *left, size_t left_ro
             const simd_float even_a = even_of(both), odd_a = odd_of(both);
 #pragma GCC unroll 2
             for (size_t j = 0; j < vectors; j++) {
-                even[i][j] += even_a * even_b[j];
-                odd[i][j] += odd_a * odd_b[j];
+                even[i][j] = simd_multiply_add(even_a, even_b[j], even[i][j]);
+                odd[i][j] = simd_multiply_add(odd_a, odd_b[j], odd[i][j]);
             }
         }
     }

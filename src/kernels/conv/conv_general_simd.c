@@ -10,14 +10,14 @@
 static inline void add_cell(const dcnn_conv *s, const float *restrict x, const float *restrict w, float *restrict y) {
     const int inner = s->c / s->groups, outer = s->k / s->groups;
     if (inner == 1 && outer == 1) {
-        for (int c = 0; c < s->c; c++) y[c] += x[c] * w[c];
+        for (int c = 0; c < s->c; c++) y[c] = __builtin_fmaf(x[c], w[c], y[c]);
         return;
     }
     for (int c = 0; c < s->c; c++) {
         const int group = c / inner;
         const float value = x[c], *row = w + (size_t)(c % inner) * (size_t)s->k + group * outer;
         float *out = y + group * outer;
-        for (int k = 0; k < outer; k++) out[k] += value * row[k];
+        for (int k = 0; k < outer; k++) out[k] = __builtin_fmaf(value, row[k], out[k]);
     }
 }
 
@@ -26,14 +26,14 @@ static inline void add_cell_back(const dcnn_conv *s, const float *restrict dy, c
                                  float *restrict dx) {
     const int inner = s->c / s->groups, outer = s->k / s->groups;
     if (inner == 1 && outer == 1) {
-        for (int c = 0; c < s->c; c++) dx[c] += dy[c] * w[c];
+        for (int c = 0; c < s->c; c++) dx[c] = __builtin_fmaf(dy[c], w[c], dx[c]);
         return;
     }
     for (int c = 0; c < s->c; c++) {
         const int group = c / inner;
         const float *row = w + (size_t)(c % inner) * (size_t)s->k + group * outer, *in = dy + group * outer;
         float sum = 0.0f;
-        for (int k = 0; k < outer; k++) sum += in[k] * row[k];
+        for (int k = 0; k < outer; k++) sum = __builtin_fmaf(in[k], row[k], sum);
         dx[c] += sum;
     }
 }
@@ -43,14 +43,14 @@ static inline void add_cell_filter(const dcnn_conv *s, const float *restrict x, 
                                    float *restrict dw) {
     const int inner = s->c / s->groups, outer = s->k / s->groups;
     if (inner == 1 && outer == 1) {
-        for (int c = 0; c < s->c; c++) dw[c] += x[c] * dy[c];
+        for (int c = 0; c < s->c; c++) dw[c] = __builtin_fmaf(x[c], dy[c], dw[c]);
         return;
     }
     for (int c = 0; c < s->c; c++) {
         const int group = c / inner;
         const float value = x[c], *in = dy + group * outer;
         float *row = dw + (size_t)(c % inner) * (size_t)s->k + group * outer;
-        for (int k = 0; k < outer; k++) row[k] += value * in[k];
+        for (int k = 0; k < outer; k++) row[k] = __builtin_fmaf(value, in[k], row[k]);
     }
 }
 

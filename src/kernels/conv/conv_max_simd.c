@@ -294,8 +294,10 @@ static inline __attribute__((always_inline)) void add_around_3x3(const open_cell
         const simd_float gradient = gradient_of(cell);
         const float *from = taps + (cell >> 32);
 #pragma GCC unroll 9
-        for (size_t tap = 0; tap < TAPS; tap++)
-            sum[row + tap / 3][column + tap % 3] += gradient * simd_load(from + tap * V);
+        for (size_t tap = 0; tap < TAPS; tap++) {
+            simd_float *at = &sum[row + tap / 3][column + tap % 3];
+            *at = simd_multiply_add(gradient, simd_load(from + tap * V), *at);
+        }
     }
 }
 

@@ -52,15 +52,15 @@ static inline void add_list(const open_cell *cells, size_t count, const float *f
         const open_cell cell = cells[i];
         const simd_float gradient = gradient_of(cell);
         const float *first = from + (cell >> 32), *second = first + row, *third = second + row;
-        sum[0] += gradient * simd_load(first);
-        sum[1] += gradient * simd_load(first + V);
-        sum[2] += gradient * simd_load(first + 2 * V);
-        sum[3] += gradient * simd_load(second);
-        sum[4] += gradient * simd_load(second + V);
-        sum[5] += gradient * simd_load(second + 2 * V);
-        sum[6] += gradient * simd_load(third);
-        sum[7] += gradient * simd_load(third + V);
-        sum[8] += gradient * simd_load(third + 2 * V);
+        sum[0] = simd_multiply_add(gradient, simd_load(first), sum[0]);
+        sum[1] = simd_multiply_add(gradient, simd_load(first + V), sum[1]);
+        sum[2] = simd_multiply_add(gradient, simd_load(first + 2 * V), sum[2]);
+        sum[3] = simd_multiply_add(gradient, simd_load(second), sum[3]);
+        sum[4] = simd_multiply_add(gradient, simd_load(second + V), sum[4]);
+        sum[5] = simd_multiply_add(gradient, simd_load(second + 2 * V), sum[5]);
+        sum[6] = simd_multiply_add(gradient, simd_load(third), sum[6]);
+        sum[7] = simd_multiply_add(gradient, simd_load(third + V), sum[7]);
+        sum[8] = simd_multiply_add(gradient, simd_load(third + 2 * V), sum[8]);
     }
 }
 
@@ -111,7 +111,8 @@ static inline __attribute__((always_inline)) void add_around(const open_cell *ce
         const float *from = taps + (cell >> 32);
 #pragma GCC unroll 9
         for (size_t tap = 0; tap < TAPS; tap++) {
-            sum[row + tap / 3][column + tap % 3] += gradient * simd_load(from + tap * V);
+            simd_float *at = &sum[row + tap / 3][column + tap % 3];
+            *at = simd_multiply_add(gradient, simd_load(from + tap * V), *at);
         }
     }
 }

@@ -46,7 +46,7 @@ static void frame_row(const dcnn_conv *shape, size_t columns, const float *x, in
     if (row < 0 || row >= shape->h) return;
     const float *from = x + (size_t)row * (size_t)shape->w;
     const size_t pad = (size_t)shape->pad_w, count = least((size_t)shape->w, columns - pad);
-    for (size_t j = 0; j < count; j++) framed[pad + j] = from[j] * scale + shift;
+    for (size_t j = 0; j < count; j++) framed[pad + j] = __builtin_fmaf(from[j], scale, shift);
 }
 
 /* One image through the affine map, with its padding, exactly the rows and columns that pooling reads. */
@@ -73,31 +73,31 @@ static void transform_image(const dcnn_conv *shape, const conv_pool_plan *plan, 
     }
 }
 
-/* Products of a window's upper and lower outputs at one point, added to sum[0] and sum[1] or subtracted; `points`: the
- * first of four rows' numbers, `row` floats apart. */
-#define DCNN_ADD_POINT(operation, points, row, tap, sum)                                                               \
-    do {                                                                                                               \
-        const simd_float p0 = simd_splat((points)[0]), p1 = simd_splat((points)[row]);                                 \
-        const simd_float p2 = simd_splat((points)[2 * (row)]), p3 = simd_splat((points)[3 * (row)]);                   \
-        (sum)[0] operation p0 *(tap)[0];                                                                               \
-        (sum)[1] operation p1 *(tap)[0];                                                                               \
-        (sum)[0] operation p1 *(tap)[POINTS];                                                                          \
-        (sum)[1] operation p2 *(tap)[POINTS];                                                                          \
-        (sum)[0] operation p2 *(tap)[2 * POINTS];                                                                      \
-        (sum)[1] operation p3 *(tap)[2 * POINTS];                                                                      \
-    } while (0)
+/* Products of a window's upper and lower outputs at one point, added to sum[0] and sum[1]; with `negative`, subtracted.
+ * `points`: the first of four rows' numbers, `row` floats apart. */
+static inline __attribute__((always_inline)) void add_point(const float *points, size_t row, const simd_float *tap,
+                                                            const bool negative, simd_float sum[2]) {
+    simd_float p[4];
+#pragma GCC unroll 4
+    for (size_t i = 0; i < 4; i++) p[i] = simd_splat(negative ? -points[i * row] : points[i * row]);
+#pragma GCC unroll 3
+    for (size_t r = 0; r < 3; r++) {
+        sum[0] = simd_multiply_add(p[r], tap[r * POINTS], sum[0]);
+        sum[1] = simd_multiply_add(p[r + 1], tap[r * POINTS], sum[1]);
+    }
+}
 
 /* The four cells of a window, A^T of its products; A^T = (1 1 1 0; 0 1 -1 -1). */
 static inline void convolve_window(const float *points, size_t windows, const simd_float tap[FIRST_TAPS],
                                    simd_float cell[4]) {
     const size_t row = POINTS * windows;
     simd_float plus[2] = {simd_zero(), simd_zero()}, minus[2] = {simd_zero(), simd_zero()};
-    DCNN_ADD_POINT(+=, points + windows, row, tap + 1, plus);
-    DCNN_ADD_POINT(+=, points + 2 * windows, row, tap + 2, minus);
+    add_point(points + windows, row, tap + 1, false, plus);
+    add_point(points + 2 * windows, row, tap + 2, false, minus);
     simd_float left[2] = {plus[0] + minus[0], plus[1] + minus[1]};
     simd_float right[2] = {plus[0] - minus[0], plus[1] - minus[1]};
-    DCNN_ADD_POINT(+=, points, row, tap, left);
-    DCNN_ADD_POINT(-=, points + 3 * windows, row, tap + 3, right);
+    add_point(points, row, tap, false, left);
+    add_point(points + 3 * windows, row, tap + 3, true, right);
     cell[0] = left[0];
     cell[1] = right[0];
     cell[2] = left[1];
@@ -161,7 +161,8 @@ static inline void add_window(const float *from, size_t columns, simd_float grad
 #pragma GCC unroll 9
     for (int tap = 0; tap < TAPS; tap++) {
         const simd_int place = origin + (tap / 3 * 4 + tap % 3);
-        sums->tap[tap] += gradient * (simd_float)_mm512_permutexvar_ps((__m512i)place, pixels);
+        const simd_float pixel = (simd_float)_mm512_permutexvar_ps((__m512i)place, pixels);
+        sums->tap[tap] = simd_multiply_add(gradient, pixel, sums->tap[tap]);
     }
 #else
 #pragma GCC unroll 4
@@ -170,7 +171,8 @@ static inline void add_window(const float *from, size_t columns, simd_float grad
         const float *origin = from + (size_t)(cell / 2) * columns + cell % 2;
 #pragma GCC unroll 9
         for (size_t tap = 0; tap < TAPS; tap++) {
-            sums->tap[tap] += part * simd_splat(origin[tap / 3 * columns + tap % 3]);
+            const simd_float pixel = simd_splat(origin[tap / 3 * columns + tap % 3]);
+            sums->tap[tap] = simd_multiply_add(part, pixel, sums->tap[tap]);
         }
     }
 #endif

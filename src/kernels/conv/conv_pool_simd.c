@@ -112,7 +112,7 @@ static inline __attribute__((always_inline)) void multiply(const size_t rows, co
             for (size_t i = 0; i < rows; i++) {
                 const simd_float left = simd_splat(v[i * V]);
 #pragma GCC unroll 2
-                for (size_t j = 0; j < vectors; j++) sum[i][j] += left * right[j];
+                for (size_t j = 0; j < vectors; j++) sum[i][j] = simd_multiply_add(left, right[j], sum[i][j]);
             }
         }
     }

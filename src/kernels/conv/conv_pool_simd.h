@@ -215,7 +215,8 @@ static inline void block_cell(const conv_pool_plan *plan, const float *x, const 
     for (size_t block = 0; block < plan->c_blocks; block++, to += stride) {
         const size_t at = block * V, lanes = lanes_of(plan->c, block);
         simd_float value = load_lanes(x + at, lanes);
-        if (in_scale != NULL) value = value * load_lanes(in_scale + at, lanes) + load_lanes(in_shift + at, lanes);
+        if (in_scale != NULL)
+            value = simd_multiply_add(value, load_lanes(in_scale + at, lanes), load_lanes(in_shift + at, lanes));
         simd_store(to, value);
     }
 }

@@ -62,13 +62,14 @@ size_t DCNN_SIMD_NAME(dcnn_conv_pool_wide_scratch)(const dcnn_conv *shape) {
 /* The values of a filter's line at the seven points, each divided by the product of that point's distances to the other
  * five: what would else stand as fractions in transform_line(). */
 static inline void evaluate_line(const simd_float g[3], simd_float u[EDGE]) {
-    const simd_float at_one = g[0] + g[2], at_two = g[0] + 4.0F * g[2], at_half = g[0] + 0.25F * g[2];
+    const simd_float at_one = g[0] + g[2], at_two = simd_scaled_sum(4.0F, g[2], g[0]),
+                     at_half = simd_scaled_sum(0.25F, g[2], g[0]);
     u[0] = -0.5F * g[0];
     u[1] = (-1.0F / 3) * (at_one + g[1]);
     u[2] = (1.0F / 9) * (at_one - g[1]);
-    u[3] = (1.0F / 36) * (at_two + 2.0F * g[1]);
-    u[4] = (-1.0F / 60) * (at_two - 2.0F * g[1]);
-    u[5] = (32.0F / 45) * (at_half + 0.5F * g[1]);
+    u[3] = (1.0F / 36) * simd_scaled_sum(2.0F, g[1], at_two);
+    u[4] = (-1.0F / 60) * simd_scaled_sum(-2.0F, g[1], at_two);
+    u[5] = (32.0F / 45) * simd_scaled_sum(0.5F, g[1], at_half);
     u[6] = g[2];
 }
 
@@ -101,16 +102,16 @@ void DCNN_SIMD_NAME(dcnn_conv_pool_wide_pack)(const conv_pool_plan *plan, const 
 static inline void transform_line(const simd_float d[EDGE], simd_float v[EDGE]) {
     simd_float q[EDGE - 1];
 #pragma GCC unroll 6
-    for (size_t i = 0; i < EDGE - 1; i++) q[i] = d[i + 1] - 0.5F * d[i];
-    const simd_float even_one = q[4] - 4.0F * q[2], odd_one = q[3] - 4.0F * q[1];
+    for (size_t i = 0; i < EDGE - 1; i++) q[i] = simd_scaled_sum(-0.5F, d[i], d[i + 1]);
+    const simd_float even_one = simd_scaled_sum(-4.0F, q[2], q[4]), odd_one = simd_scaled_sum(-4.0F, q[1], q[3]);
     const simd_float even_two = q[4] - q[2], odd_two = q[3] - q[1];
-    v[0] = (q[4] - 5.0F * q[2]) + 4.0F * q[0];
+    v[0] = simd_scaled_sum(4.0F, q[0], simd_scaled_sum(-5.0F, q[2], q[4]));
     v[1] = even_one + odd_one;
     v[2] = even_one - odd_one;
-    v[3] = even_two + 2.0F * odd_two;
-    v[4] = even_two - 2.0F * odd_two;
-    v[5] = (d[5] - 5.0F * d[3]) + 4.0F * d[1];
-    v[6] = (q[5] - 5.0F * q[3]) + 4.0F * q[1];
+    v[3] = simd_scaled_sum(2.0F, odd_two, even_two);
+    v[4] = simd_scaled_sum(-2.0F, odd_two, even_two);
+    v[5] = simd_scaled_sum(4.0F, d[1], simd_scaled_sum(-5.0F, d[3], d[5]));
+    v[6] = simd_scaled_sum(4.0F, q[1], simd_scaled_sum(-5.0F, q[3], q[5]));
 }
 
 /* One channel block of a field's cells, seen through the affine map, to [FIELD_EDGE][FIELD_EDGE][V]; zeros where
@@ -128,7 +129,7 @@ static void gather_cells(const dcnn_conv *shape, const field *f, const float *x,
             const int column = (int)(2 * f->column + j) - shape->pad_w;
             simd_float value = simd_zero();
             if (row_inside && j < 2 * f->window_columns + 2 && column >= 0 && column < shape->w) {
-                value = load_lanes(line + (size_t)column * c + at, lanes) * scale + shift;
+                value = simd_multiply_add(load_lanes(line + (size_t)column * c + at, lanes), scale, shift);
             }
             simd_store(cells + (i * FIELD_EDGE + j) * V, value);
         }
@@ -181,10 +182,10 @@ static inline void interpolate_line(const simd_float m[EDGE], simd_float y[TILE]
     const simd_float sum_one = m[1] + m[2], difference_one = m[1] - m[2];
     const simd_float sum_two = m[3] + m[4], difference_two = m[3] - m[4];
     y[0] = (m[0] + m[5]) + (sum_one + sum_two);
-    y[1] = difference_one + 2.0F * difference_two + 0.5F * m[5];
-    y[2] = sum_one + 4.0F * sum_two + 0.25F * m[5];
-    y[3] = difference_one + 8.0F * difference_two + 0.125F * m[5];
-    y[4] = (sum_one + m[6]) + 16.0F * sum_two + 0.0625F * m[5];
+    y[1] = simd_scaled_sum(0.5F, m[5], simd_scaled_sum(2.0F, difference_two, difference_one));
+    y[2] = simd_scaled_sum(0.25F, m[5], simd_scaled_sum(4.0F, sum_two, sum_one));
+    y[3] = simd_scaled_sum(0.125F, m[5], simd_scaled_sum(8.0F, difference_two, difference_one));
+    y[4] = simd_scaled_sum(0.0625F, m[5], simd_scaled_sum(16.0F, sum_two, sum_one + m[6]));
 }
 
 /* A^T m A of one tile to 5x5 cells in rows of FIELD. */

@@ -7,10 +7,10 @@ enum { TILE = 2, EDGE = 4 };
 /* G g: a filter's line at the four points, halved at 1 and -1: what would else stand as fractions in transform_line().
  */
 static inline void evaluate_line(const simd_float g[3], simd_float u[EDGE]) {
-    const simd_float even = 0.5F * (g[0] + g[2]), odd = 0.5F * g[1];
+    const simd_float even = g[0] + g[2], odd = 0.5F * g[1];
     u[0] = g[0];
-    u[1] = even + odd;
-    u[2] = even - odd;
+    u[1] = simd_scaled_sum(0.5F, even, odd);
+    u[2] = simd_scaled_sum(0.5F, even, -odd);
     u[3] = g[2];
 }
 
@@ -46,10 +46,10 @@ static inline void spread_line(const simd_float y[TILE], simd_float m[EDGE]) {
 
 /* G^T s: the adjoint of evaluate_line(). */
 static inline void gather_line(const simd_float s[EDGE], simd_float g[3]) {
-    const simd_float even = 0.5F * (s[1] + s[2]);
-    g[0] = s[0] + even;
+    const simd_float even = s[1] + s[2];
+    g[0] = simd_scaled_sum(0.5F, even, s[0]);
     g[1] = 0.5F * (s[1] - s[2]);
-    g[2] = even + s[3];
+    g[2] = simd_scaled_sum(0.5F, even, s[3]);
 }
 
 #define WINOGRAD_TILES DCNN_SIMD_NAME(dcnn_winograd2)

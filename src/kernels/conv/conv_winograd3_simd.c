@@ -16,44 +16,39 @@ enum { TILE = 3, EDGE = 5 };
 #define AT_NEAR (1 / (2 * NEAR * (NEAR2 - FAR2)))
 #define AT_FAR  (1 / (2 * FAR * (FAR2 - NEAR2)))
 
-/* What is rounded, and what is not, is said: left to the compiler, instruction sets differ. */
-static inline simd_float multiply_add(float a, simd_float b, simd_float c) {
-    return simd_multiply_add(simd_splat(a), b, c);
-}
-
 /* G g: a filter's line at the five points, times AT_NEAR or AT_FAR: what would else stand as fractions in
  * transform_line(). */
 static inline void evaluate_line(const simd_float g[3], simd_float u[EDGE]) {
-    const simd_float near_even = AT_NEAR * multiply_add(NEAR2, g[2], g[0]);
-    const simd_float far_even = AT_FAR * multiply_add(FAR2, g[2], g[0]);
-    u[0] = multiply_add(AT_NEAR * NEAR, g[1], near_even);
-    u[1] = multiply_add(AT_NEAR * NEAR, g[1], -near_even);
-    u[2] = multiply_add(AT_FAR * FAR, g[1], far_even);
-    u[3] = multiply_add(AT_FAR * FAR, g[1], -far_even);
+    const simd_float near_even = AT_NEAR * simd_scaled_sum(NEAR2, g[2], g[0]);
+    const simd_float far_even = AT_FAR * simd_scaled_sum(FAR2, g[2], g[0]);
+    u[0] = simd_scaled_sum(AT_NEAR * NEAR, g[1], near_even);
+    u[1] = simd_scaled_sum(AT_NEAR * NEAR, g[1], -near_even);
+    u[2] = simd_scaled_sum(AT_FAR * FAR, g[1], far_even);
+    u[3] = simd_scaled_sum(AT_FAR * FAR, g[1], -far_even);
     u[4] = g[2];
 }
 
 /* B^T d. With P = (x^2 - NEAR2) (x^2 - FAR2), row i has the coefficients of P / (x - point i), and the last those of P.
  */
 static inline void transform_line(const simd_float d[EDGE], simd_float v[EDGE]) {
-    const simd_float near_odd = multiply_add(-FAR2, d[1], d[3]), near_even = multiply_add(-FAR2, d[0], d[2]);
-    const simd_float far_odd = multiply_add(-NEAR2, d[1], d[3]), far_even = multiply_add(-NEAR2, d[0], d[2]);
-    v[0] = multiply_add(NEAR, near_even, near_odd);
-    v[1] = multiply_add(-NEAR, near_even, near_odd);
-    v[2] = multiply_add(FAR, far_even, far_odd);
-    v[3] = multiply_add(-FAR, far_even, far_odd);
-    v[4] = multiply_add(NEAR2 * FAR2, d[0], multiply_add(-(NEAR2 + FAR2), d[2], d[4]));
+    const simd_float near_odd = simd_scaled_sum(-FAR2, d[1], d[3]), near_even = simd_scaled_sum(-FAR2, d[0], d[2]);
+    const simd_float far_odd = simd_scaled_sum(-NEAR2, d[1], d[3]), far_even = simd_scaled_sum(-NEAR2, d[0], d[2]);
+    v[0] = simd_scaled_sum(NEAR, near_even, near_odd);
+    v[1] = simd_scaled_sum(-NEAR, near_even, near_odd);
+    v[2] = simd_scaled_sum(FAR, far_even, far_odd);
+    v[3] = simd_scaled_sum(-FAR, far_even, far_odd);
+    v[4] = simd_scaled_sum(NEAR2 * FAR2, d[0], simd_scaled_sum(-(NEAR2 + FAR2), d[2], d[4]));
 }
 
 /* B v: the adjoint of transform_line(). */
 static inline void collect_line(const simd_float v[EDGE], simd_float d[EDGE]) {
     const simd_float near_sum = v[0] + v[1], near_difference = v[0] - v[1];
     const simd_float far_sum = v[2] + v[3], far_difference = v[2] - v[3];
-    const simd_float ends = multiply_add(-NEAR2 * FAR, far_difference, NEAR2 * FAR2 * v[4]);
-    const simd_float middle = multiply_add(FAR, far_difference, -(NEAR2 + FAR2) * v[4]);
-    d[0] = multiply_add(-FAR2 * NEAR, near_difference, ends);
-    d[1] = multiply_add(-FAR2, near_sum, -NEAR2 * far_sum);
-    d[2] = multiply_add(NEAR, near_difference, middle);
+    const simd_float ends = simd_scaled_sum(-NEAR2 * FAR, far_difference, NEAR2 * FAR2 * v[4]);
+    const simd_float middle = simd_scaled_sum(FAR, far_difference, -(NEAR2 + FAR2) * v[4]);
+    d[0] = simd_scaled_sum(-FAR2 * NEAR, near_difference, ends);
+    d[1] = simd_scaled_sum(-FAR2, near_sum, -NEAR2 * far_sum);
+    d[2] = simd_scaled_sum(NEAR, near_difference, middle);
     d[3] = near_sum + far_sum;
     d[4] = v[4];
 }
@@ -62,26 +57,26 @@ static inline void collect_line(const simd_float v[EDGE], simd_float d[EDGE]) {
 static inline void interpolate_line(const simd_float m[EDGE], simd_float y[TILE]) {
     const simd_float near_sum = m[0] + m[1], far_sum = m[2] + m[3];
     y[0] = near_sum + far_sum;
-    y[1] = multiply_add(NEAR, m[0] - m[1], FAR * (m[2] - m[3]));
-    y[2] = multiply_add(FAR2, far_sum, multiply_add(NEAR2, near_sum, m[4]));
+    y[1] = simd_scaled_sum(NEAR, m[0] - m[1], FAR * (m[2] - m[3]));
+    y[2] = simd_scaled_sum(FAR2, far_sum, simd_scaled_sum(NEAR2, near_sum, m[4]));
 }
 
 /* A y. */
 static inline void spread_line(const simd_float y[TILE], simd_float m[EDGE]) {
-    const simd_float near_even = multiply_add(NEAR2, y[2], y[0]), far_even = multiply_add(FAR2, y[2], y[0]);
-    m[0] = multiply_add(NEAR, y[1], near_even);
-    m[1] = multiply_add(-NEAR, y[1], near_even);
-    m[2] = multiply_add(FAR, y[1], far_even);
-    m[3] = multiply_add(-FAR, y[1], far_even);
+    const simd_float near_even = simd_scaled_sum(NEAR2, y[2], y[0]), far_even = simd_scaled_sum(FAR2, y[2], y[0]);
+    m[0] = simd_scaled_sum(NEAR, y[1], near_even);
+    m[1] = simd_scaled_sum(-NEAR, y[1], near_even);
+    m[2] = simd_scaled_sum(FAR, y[1], far_even);
+    m[3] = simd_scaled_sum(-FAR, y[1], far_even);
     m[4] = y[2];
 }
 
 /* G^T s: the adjoint of evaluate_line(). */
 static inline void gather_line(const simd_float s[EDGE], simd_float g[3]) {
     const simd_float near = s[0] - s[1], far = s[2] - s[3];
-    g[0] = multiply_add(AT_NEAR, near, AT_FAR * far);
-    g[1] = multiply_add(AT_NEAR * NEAR, s[0] + s[1], AT_FAR * FAR * (s[2] + s[3]));
-    g[2] = multiply_add(AT_NEAR * NEAR2, near, multiply_add(AT_FAR * FAR2, far, s[4]));
+    g[0] = simd_scaled_sum(AT_NEAR, near, AT_FAR * far);
+    g[1] = simd_scaled_sum(AT_NEAR * NEAR, s[0] + s[1], AT_FAR * FAR * (s[2] + s[3]));
+    g[2] = simd_scaled_sum(AT_NEAR * NEAR2, near, simd_scaled_sum(AT_FAR * FAR2, far, s[4]));
 }
 
 #define WINOGRAD_TILES DCNN_SIMD_NAME(dcnn_winograd3)

@@ -17,27 +17,27 @@ enum { TILE = 4, EDGE = 6 };
 static inline void evaluate_line(const simd_float g[3], simd_float u[EDGE]) {
     const float at_zero = 1 / (NEAR2 * FAR2), at_near = 1 / (2 * NEAR2 * (NEAR2 - FAR2)),
                 at_far = 1 / (2 * FAR2 * (FAR2 - NEAR2));
-    const simd_float near_even = at_near * (g[0] + NEAR2 * g[2]), near_odd = at_near * NEAR * g[1];
-    const simd_float far_even = at_far * (g[0] + FAR2 * g[2]), far_odd = at_far * FAR * g[1];
+    const simd_float near_even = simd_scaled_sum(NEAR2, g[2], g[0]), near_odd = at_near * NEAR * g[1];
+    const simd_float far_even = simd_scaled_sum(FAR2, g[2], g[0]), far_odd = at_far * FAR * g[1];
     u[0] = at_zero * g[0];
-    u[1] = near_even + near_odd;
-    u[2] = near_even - near_odd;
-    u[3] = far_even + far_odd;
-    u[4] = far_even - far_odd;
+    u[1] = simd_scaled_sum(at_near, near_even, near_odd);
+    u[2] = simd_scaled_sum(at_near, near_even, -near_odd);
+    u[3] = simd_scaled_sum(at_far, far_even, far_odd);
+    u[4] = simd_scaled_sum(at_far, far_even, -far_odd);
     u[5] = g[2];
 }
 
 /* B^T d. With P = x (x^2 - NEAR2) (x^2 - FAR2), row i has the coefficients of P / (x - point i), and the last those of
  * P. */
 static inline void transform_line(const simd_float d[EDGE], simd_float v[EDGE]) {
-    const simd_float near_even = d[4] - FAR2 * d[2], near_odd = NEAR * (d[3] - FAR2 * d[1]);
-    const simd_float far_even = d[4] - NEAR2 * d[2], far_odd = FAR * (d[3] - NEAR2 * d[1]);
-    v[0] = (d[4] - (NEAR2 + FAR2) * d[2]) + NEAR2 * FAR2 * d[0];
-    v[1] = near_even + near_odd;
-    v[2] = near_even - near_odd;
-    v[3] = far_even + far_odd;
-    v[4] = far_even - far_odd;
-    v[5] = (d[5] - (NEAR2 + FAR2) * d[3]) + NEAR2 * FAR2 * d[1];
+    const simd_float near_even = simd_scaled_sum(-FAR2, d[2], d[4]), near_odd = simd_scaled_sum(-FAR2, d[1], d[3]);
+    const simd_float far_even = simd_scaled_sum(-NEAR2, d[2], d[4]), far_odd = simd_scaled_sum(-NEAR2, d[1], d[3]);
+    v[0] = simd_scaled_sum(NEAR2 * FAR2, d[0], simd_scaled_sum(-(NEAR2 + FAR2), d[2], d[4]));
+    v[1] = simd_scaled_sum(NEAR, near_odd, near_even);
+    v[2] = simd_scaled_sum(-NEAR, near_odd, near_even);
+    v[3] = simd_scaled_sum(FAR, far_odd, far_even);
+    v[4] = simd_scaled_sum(-FAR, far_odd, far_even);
+    v[5] = simd_scaled_sum(NEAR2 * FAR2, d[1], simd_scaled_sum(-(NEAR2 + FAR2), d[3], d[5]));
 }
 
 /* B v: the adjoint of transform_line(). */
@@ -45,9 +45,9 @@ static inline void collect_line(const simd_float v[EDGE], simd_float d[EDGE]) {
     const simd_float near_sum = v[1] + v[2], near_difference = NEAR * (v[1] - v[2]);
     const simd_float far_sum = v[3] + v[4], far_difference = FAR * (v[3] - v[4]);
     d[0] = NEAR2 * FAR2 * v[0];
-    d[1] = NEAR2 * FAR2 * v[5] - (FAR2 * near_difference + NEAR2 * far_difference);
-    d[2] = -(NEAR2 + FAR2) * v[0] - (FAR2 * near_sum + NEAR2 * far_sum);
-    d[3] = (near_difference + far_difference) - (NEAR2 + FAR2) * v[5];
+    d[1] = simd_scaled_sum(NEAR2 * FAR2, v[5], -simd_scaled_sum(FAR2, near_difference, NEAR2 * far_difference));
+    d[2] = simd_scaled_sum(-(NEAR2 + FAR2), v[0], -simd_scaled_sum(FAR2, near_sum, NEAR2 * far_sum));
+    d[3] = simd_scaled_sum(-(NEAR2 + FAR2), v[5], near_difference + far_difference);
     d[4] = v[0] + (near_sum + far_sum);
     d[5] = v[5];
 }
@@ -58,19 +58,19 @@ static inline void interpolate_line(const simd_float m[EDGE], simd_float y[TILE]
     const simd_float far_sum = m[3] + m[4], far_difference = FAR * (m[3] - m[4]);
     y[0] = m[0] + (near_sum + far_sum);
     y[1] = near_difference + far_difference;
-    y[2] = NEAR2 * near_sum + FAR2 * far_sum;
-    y[3] = (m[5] + NEAR2 * near_difference) + FAR2 * far_difference;
+    y[2] = simd_scaled_sum(NEAR2, near_sum, FAR2 * far_sum);
+    y[3] = simd_scaled_sum(FAR2, far_difference, simd_scaled_sum(NEAR2, near_difference, m[5]));
 }
 
 /* A y. */
 static inline void spread_line(const simd_float y[TILE], simd_float m[EDGE]) {
-    const simd_float near_even = y[0] + NEAR2 * y[2], near_odd = NEAR * (y[1] + NEAR2 * y[3]);
-    const simd_float far_even = y[0] + FAR2 * y[2], far_odd = FAR * (y[1] + FAR2 * y[3]);
+    const simd_float near_even = simd_scaled_sum(NEAR2, y[2], y[0]), near_odd = simd_scaled_sum(NEAR2, y[3], y[1]);
+    const simd_float far_even = simd_scaled_sum(FAR2, y[2], y[0]), far_odd = simd_scaled_sum(FAR2, y[3], y[1]);
     m[0] = y[0];
-    m[1] = near_even + near_odd;
-    m[2] = near_even - near_odd;
-    m[3] = far_even + far_odd;
-    m[4] = far_even - far_odd;
+    m[1] = simd_scaled_sum(NEAR, near_odd, near_even);
+    m[2] = simd_scaled_sum(-NEAR, near_odd, near_even);
+    m[3] = simd_scaled_sum(FAR, far_odd, far_even);
+    m[4] = simd_scaled_sum(-FAR, far_odd, far_even);
     m[5] = y[3];
 }
 
@@ -79,9 +79,9 @@ static inline void gather_line(const simd_float s[EDGE], simd_float g[3]) {
     const float at_zero = 1 / (NEAR2 * FAR2), at_near = 1 / (2 * NEAR2 * (NEAR2 - FAR2)),
                 at_far = 1 / (2 * FAR2 * (FAR2 - NEAR2));
     const simd_float near_sum = at_near * (s[1] + s[2]), far_sum = at_far * (s[3] + s[4]);
-    g[0] = at_zero * s[0] + (near_sum + far_sum);
-    g[1] = at_near * NEAR * (s[1] - s[2]) + at_far * FAR * (s[3] - s[4]);
-    g[2] = s[5] + (NEAR2 * near_sum + FAR2 * far_sum);
+    g[0] = simd_scaled_sum(at_zero, s[0], near_sum + far_sum);
+    g[1] = simd_scaled_sum(at_near * NEAR, s[1] - s[2], at_far * FAR * (s[3] - s[4]));
+    g[2] = s[5] + simd_scaled_sum(NEAR2, near_sum, FAR2 * far_sum);
 }
 
 #define WINOGRAD_TILES DCNN_SIMD_NAME(dcnn_winograd4)

@@ -17,7 +17,7 @@ INLINE void add_across(const product *p, const size_t rows, const size_t vectors
         for (size_t i = 0; i < rows; i++) {
             const simd_float a = simd_splat(base[i / 4][i % 4 * row]);
 #pragma GCC unroll 2
-            for (size_t j = 0; j < vectors; j++) sum[i][j] += a * b[j];
+            for (size_t j = 0; j < vectors; j++) sum[i][j] = simd_multiply_add(a, b[j], sum[i][j]);
         }
 #pragma GCC unroll 4
         for (size_t i = 0; i < 4; i++) base[i]++;
@@ -67,7 +67,7 @@ INLINE void along(const product *p, const size_t rows, const size_t vectors) {
             for (size_t i = 0; i < rows; i++) {
                 const simd_float a = simd_splat(left[i]);
 #pragma GCC unroll 3
-                for (size_t j = 0; j < vectors; j++) sum[i][j] += a * b[j];
+                for (size_t j = 0; j < vectors; j++) sum[i][j] = simd_multiply_add(a, b[j], sum[i][j]);
             }
         }
     }

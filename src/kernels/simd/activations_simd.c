@@ -31,13 +31,32 @@ static void tanh_backward(size_t count, const float *y, const float *dy, float *
     for (size_t i = 0; i < count; i += SIMD_LANES) {
         const size_t lanes = simd_lanes(count, i);
         const simd_float value = simd_take(y + i, lanes);
-        simd_put(dx + i, lanes, simd_take(dy + i, lanes) * (1.0f - value * value));
+        simd_put(dx + i, lanes, simd_take(dy + i, lanes) * simd_multiply_add(-value, value, simd_splat(1.0f)));
     }
 }
 
-static inline double sum_lanes(simd_double value) {
+/* Sums over a row are made in lanes of double that are the same eight whatever the instruction set has: lane l gets
+ * values l and l + 8 of each sixteen, as one sum. The order is part of a run's bits. */
+enum { ROW_STEP = 16, PARTS = ROW_STEP / SIMD_LANES };
+
+typedef struct row_sum {
+    simd_double part[PARTS];
+} row_sum;
+
+/* Sixteen values or products in double, lower half of each vector first. */
+typedef struct sixteen {
+    simd_double half[2 * PARTS];
+} sixteen;
+
+static inline void add_sixteen(row_sum *sum, const sixteen *values) {
+#pragma GCC unroll 4
+    for (size_t part = 0; part < PARTS; part++) sum->part[part] += values->half[part] + values->half[PARTS + part];
+}
+
+static inline double sum_lanes(const row_sum *row) {
     double sum = 0;
-    for (int lane = 0; lane < SIMD_LANES / 2; lane++) sum += value[lane];
+    for (size_t part = 0; part < PARTS; part++)
+        for (size_t lane = 0; lane < SIMD_LANES / 2; lane++) sum += row->part[part][lane];
     return sum;
 }
 
@@ -49,14 +68,19 @@ static float largest_value(size_t columns, const float *x) {
 
 /* y = exp(x - top); returns the sum of y. */
 static double exponentials(size_t columns, const float *x, float top, float *y) {
-    simd_double sum = {0};
-    for (size_t j = 0; j < columns; j += SIMD_LANES) {
-        const size_t lanes = simd_lanes(columns, j);
-        simd_put(y + j, lanes, exponential(simd_take(x + j, lanes) - top));
-        const simd_float kept = simd_take(y + j, lanes); /* the lanes beyond the row are 0 again */
-        sum += simd_low_double(kept) + simd_high_double(kept);
+    row_sum sum = {0};
+    for (size_t j = 0; j < columns; j += ROW_STEP) {
+        sixteen values = {0};
+        for (size_t part = 0; part < PARTS && j + part * SIMD_LANES < columns; part++) {
+            const size_t at = j + part * SIMD_LANES, lanes = simd_lanes(columns, at);
+            simd_put(y + at, lanes, exponential(simd_take(x + at, lanes) - top));
+            const simd_float kept = simd_take(y + at, lanes); /* the lanes beyond the row are 0 again */
+            values.half[2 * part] = simd_low_double(kept);
+            values.half[2 * part + 1] = simd_high_double(kept);
+        }
+        add_sixteen(&sum, &values);
     }
-    return sum_lanes(sum);
+    return sum_lanes(&sum);
 }
 
 static void scale_row(size_t columns, float scale, float *y) {
@@ -77,18 +101,42 @@ static void softmax_forward(size_t rows, int columns, const float *x, float *y) 
 static void softmax_backward(size_t rows, int columns, const float *y, const float *dy, float *dx) {
     const size_t count = (size_t)columns;
     for (size_t i = 0; i < rows; i++, y += count, dy += count, dx += count) {
-        simd_double sum = {0};
-        for (size_t j = 0; j < count; j += SIMD_LANES) {
-            const size_t lanes = simd_lanes(count, j);
-            const simd_float a = simd_take(y + j, lanes), b = simd_take(dy + j, lanes);
-            sum += simd_low_double(a) * simd_low_double(b) + simd_high_double(a) * simd_high_double(b);
+        row_sum sum = {0};
+        for (size_t j = 0; j < count; j += ROW_STEP) {
+            sixteen values = {0};
+            for (size_t part = 0; part < PARTS && j + part * SIMD_LANES < count; part++) {
+                const size_t at = j + part * SIMD_LANES, lanes = simd_lanes(count, at);
+                const simd_float a = simd_take(y + at, lanes), b = simd_take(dy + at, lanes);
+                values.half[2 * part] = simd_low_double(a) * simd_low_double(b);
+                values.half[2 * part + 1] = simd_high_double(a) * simd_high_double(b);
+            }
+            add_sixteen(&sum, &values);
         }
-        const float dot = (float)sum_lanes(sum);
+        const float dot = (float)sum_lanes(&sum);
         for (size_t j = 0; j < count; j += SIMD_LANES) {
             const size_t lanes = simd_lanes(count, j);
             simd_put(dx + j, lanes, simd_take(y + j, lanes) * (simd_take(dy + j, lanes) - dot));
         }
     }
+}
+
+/* log x for a normal x > 0, within a unit in the last place, by fdlibm's __ieee754_log (Sun Microsystems, 1993): libm's
+ * differs from version to version and with the CPU. */
+static double logarithm(double x) {
+    int power;
+    double fraction = frexp(x, &power); /* 0.5 to 1 */
+    if (!isfinite(x) || x <= 0.0) return log(x);
+    if (fraction < 0.70710678118654752440) {
+        fraction *= 2.0;
+        power--;
+    }
+    const double f = fraction - 1.0, s = f / (2.0 + f), z = s * s, w = z * z, half = 0.5 * f * f;
+    const double even = w * (3.999999999940941908e-01 + w * (2.222219843214978396e-01 + w * 1.531383769920937332e-01));
+    const double odd =
+        z * (6.666666666666735130e-01 +
+             w * (2.857142874366239149e-01 + w * (1.818357216161805012e-01 + w * 1.479819860511658591e-01)));
+    const double upper = power * 6.93147180369123816490e-01, lower = power * 1.90821492927058770002e-10; /* of log 2 */
+    return upper - ((half - (s * (half + (odd + even)) + lower)) - f);
 }
 
 /* Is `label` the first of the values that equal `top`? */
@@ -109,7 +157,7 @@ static void cross_entropy(size_t rows, int classes, const float *x, const int32_
         const double below = (double)x[label] - (double)top;
         *correct += is_first_largest(x, label, top);
         const double sum = exponentials(count, x, top, y);
-        *loss += log(sum) - below;
+        *loss += logarithm(sum) - below;
         scale_row(count, (float)(1.0 / sum), y);
         if (dx == NULL) continue;
         float *gradient = dx + i * count;

@@ -14,15 +14,15 @@ static inline simd_float exponential(simd_float x) {
     const simd_float rounder = simd_splat(0x1.8p23f); /* adding it leaves the nearest integer in the low bits */
     x = simd_max(lowest, x);
     x = simd_select(simd_greater(x, highest), highest, x);
-    const simd_float shifted = x * 1.44269504f + rounder;
+    const simd_float shifted = simd_scaled_sum(1.44269504f, x, rounder);
     const simd_float power = shifted - rounder;
-    const simd_float rest = x - power * 0.693359375f + power * 2.12194440e-4f;
-    simd_float p = rest * 1.9875691500e-4f + 1.3981999507e-3f;
-    p = p * rest + 8.3334519073e-3f;
-    p = p * rest + 4.1665795894e-2f;
-    p = p * rest + 1.6666665459e-1f;
-    p = p * rest + 5.0000001201e-1f;
-    p = p * rest * rest + rest + 1.0f;
+    const simd_float rest = simd_scaled_sum(2.12194440e-4f, power, simd_scaled_sum(-0.693359375f, power, x));
+    simd_float p = simd_scaled_sum(1.9875691500e-4f, rest, simd_splat(1.3981999507e-3f));
+    p = simd_multiply_add(p, rest, simd_splat(8.3334519073e-3f));
+    p = simd_multiply_add(p, rest, simd_splat(4.1665795894e-2f));
+    p = simd_multiply_add(p, rest, simd_splat(1.6666665459e-1f));
+    p = simd_multiply_add(p, rest, simd_splat(5.0000001201e-1f));
+    p = simd_multiply_add(p * rest, rest, rest) + 1.0f;
     return p * (simd_float)(((simd_unsigned)shifted << 23) + 0x3f800000u);
 }
 
@@ -32,11 +32,11 @@ static inline simd_float hyperbolic_tangent(simd_float x) {
     const simd_float size = (simd_float)((simd_int)x & simd_splat_int(INT32_MAX));
     const simd_float far = 1.0f - 2.0f / (exponential(size + size) + 1.0f);
     const simd_float square = size * size;
-    simd_float p = square * -5.70498872745e-3f + 2.06390887954e-2f;
-    p = p * square - 5.37397155531e-2f;
-    p = p * square + 1.33314422036e-1f;
-    p = p * square - 3.33332819422e-1f;
-    const simd_float near = p * square * size + size;
+    simd_float p = simd_scaled_sum(-5.70498872745e-3f, square, simd_splat(2.06390887954e-2f));
+    p = simd_multiply_add(p, square, simd_splat(-5.37397155531e-2f));
+    p = simd_multiply_add(p, square, simd_splat(1.33314422036e-1f));
+    p = simd_multiply_add(p, square, simd_splat(-3.33332819422e-1f));
+    const simd_float near = simd_multiply_add(p * square, size, size);
     const simd_float value = simd_select(simd_greater(size, simd_splat(0.625f)), far, near);
     return (simd_float)((simd_int)value | sign);
 }
@@ -45,17 +45,17 @@ static inline simd_float hyperbolic_tangent(simd_float x) {
 static inline simd_float exponential_minus_one(simd_float x) {
     const simd_float rounder = simd_splat(0x1.8p23f);
     x = simd_max(simd_splat(-87.0f), x);
-    const simd_float shifted = x * 1.44269504f + rounder;
+    const simd_float shifted = simd_scaled_sum(1.44269504f, x, rounder);
     const simd_float power = shifted - rounder;
-    const simd_float rest = x - power * 0.693359375f + power * 2.12194440e-4f;
-    simd_float p = rest * 1.9875691500e-4f + 1.3981999507e-3f;
-    p = p * rest + 8.3334519073e-3f;
-    p = p * rest + 4.1665795894e-2f;
-    p = p * rest + 1.6666665459e-1f;
-    p = p * rest + 5.0000001201e-1f;
-    p = p * rest * rest + rest;
+    const simd_float rest = simd_scaled_sum(2.12194440e-4f, power, simd_scaled_sum(-0.693359375f, power, x));
+    simd_float p = simd_scaled_sum(1.9875691500e-4f, rest, simd_splat(1.3981999507e-3f));
+    p = simd_multiply_add(p, rest, simd_splat(8.3334519073e-3f));
+    p = simd_multiply_add(p, rest, simd_splat(4.1665795894e-2f));
+    p = simd_multiply_add(p, rest, simd_splat(1.6666665459e-1f));
+    p = simd_multiply_add(p, rest, simd_splat(5.0000001201e-1f));
+    p = simd_multiply_add(p * rest, rest, rest);
     const simd_float scale = (simd_float)(((simd_unsigned)shifted << 23) + 0x3f800000u);
-    return p * scale + (scale - 1.0f);
+    return simd_multiply_add(p, scale, scale - 1.0f);
 }
 
 static inline simd_float absolute(simd_float x) {
@@ -69,15 +69,15 @@ static inline simd_float logistic(simd_float x) {
 /* log(1 + exp(x)): with z = exp(-|x|), log(1 + z) = 2 atanh(z / (2 + z)), whose argument is at most 1/3. */
 static inline simd_float softplus(simd_float x) {
     const simd_float z = exponential(-absolute(x)), s = z / (2.0f + z), square = s * s;
-    simd_float p = square * (1.0f / 17) + 1.0f / 15;
-    p = p * square + 1.0f / 13;
-    p = p * square + 1.0f / 11;
-    p = p * square + 1.0f / 9;
-    p = p * square + 1.0f / 7;
-    p = p * square + 1.0f / 5;
-    p = p * square + 1.0f / 3;
-    p = p * square * s + s;
-    return 2.0f * p + simd_max(simd_zero(), x);
+    simd_float p = simd_scaled_sum(1.0f / 17, square, simd_splat(1.0f / 15));
+    p = simd_multiply_add(p, square, simd_splat(1.0f / 13));
+    p = simd_multiply_add(p, square, simd_splat(1.0f / 11));
+    p = simd_multiply_add(p, square, simd_splat(1.0f / 9));
+    p = simd_multiply_add(p, square, simd_splat(1.0f / 7));
+    p = simd_multiply_add(p, square, simd_splat(1.0f / 5));
+    p = simd_multiply_add(p, square, simd_splat(1.0f / 3));
+    p = simd_multiply_add(p * square, s, s);
+    return simd_scaled_sum(2.0f, p, simd_max(simd_zero(), x));
 }
 
 #endif

@@ -36,7 +36,7 @@ static size_t line_at(const dcnn_pool *shape, int n, int i) {
 }
 
 ALWAYS_INLINE simd_float affine_of(const float *x, const float *scale, const float *shift, size_t lanes) {
-    return simd_take(x, lanes) * simd_take(scale, lanes) + simd_take(shift, lanes);
+    return simd_multiply_add(simd_take(x, lanes), simd_take(scale, lanes), simd_take(shift, lanes));
 }
 
 /* --- forward ------------------------------------------------------------------------------------------------------ */
@@ -115,7 +115,8 @@ ALWAYS_INLINE void sum_plain(const sums_task *t, tile_sums *sums, int vectors, s
         for (int v = 0; v < vectors; v++) {
             const size_t at = (size_t)v * SIMD_LANES;
             const simd_float value = simd_take(x + at, lanes);
-            const simd_float y = value * simd_take(t->scale + at, lanes) + simd_take(t->shift + at, lanes);
+            const simd_float y =
+                simd_multiply_add(value, simd_take(t->scale + at, lanes), simd_take(t->shift + at, lanes));
             const simd_float gradient =
                 simd_select(simd_greater(y, simd_zero()), simd_take(dy + at, lanes), simd_zero());
             add_gradient(sums, v, gradient, value - simd_take(t->mean + at, lanes));
@@ -187,8 +188,8 @@ typedef struct closed_form {
 } closed_form;
 
 ALWAYS_INLINE void put_dx(const closed_form *f, size_t c, size_t lanes, simd_float x, simd_float gradient, float *dx) {
-    const simd_float base = simd_take(f->b + c, lanes) * x + simd_take(f->e + c, lanes);
-    simd_put(dx + c, lanes, simd_take(f->a + c, lanes) * gradient + base);
+    const simd_float base = simd_multiply_add(simd_take(f->b + c, lanes), x, simd_take(f->e + c, lanes));
+    simd_put(dx + c, lanes, simd_multiply_add(simd_take(f->a + c, lanes), gradient, base));
 }
 
 static void backward_plain(const dcnn_pool *shape, const float *x, const float *dy, const float *scale,

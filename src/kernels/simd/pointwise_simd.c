@@ -44,8 +44,8 @@ static inline simd_float adam_change(size_t lanes, const dcnn_adam_step *step, c
     const float towards_m = 1.0f - step->beta1, towards_v = 1.0f - step->beta2;
     const simd_float g = simd_take(gradient, lanes) * step->gradient_scale;
     const simd_float old_m = simd_take(m, lanes), old_v = simd_take(v, lanes);
-    const simd_float new_m = old_m + towards_m * (g - old_m);
-    const simd_float new_v = old_v + towards_v * (g * g - old_v);
+    const simd_float new_m = simd_scaled_sum(towards_m, g - old_m, old_m);
+    const simd_float new_v = simd_scaled_sum(towards_v, simd_multiply_add(g, g, -old_v), old_v);
     simd_put(m, lanes, new_m);
     simd_put(v, lanes, new_v);
     return step->alpha * new_m / (simd_sqrt(new_v) + step->epsilon);
@@ -65,8 +65,9 @@ static void sgd_momentum(size_t count, const dcnn_sgd_momentum_step *step, const
     for (size_t i = 0; i < count; i += SIMD_LANES) {
         const size_t lanes = simd_lanes(count, i);
         const simd_float old = simd_take(parameter + i, lanes);
-        const simd_float g = simd_take(gradient + i, lanes) * step->gradient_scale + step->weight_decay * old;
-        const simd_float moved = step->momentum * simd_take(velocity + i, lanes) - step->rate * g;
+        const simd_float g =
+            simd_scaled_sum(step->gradient_scale, simd_take(gradient + i, lanes), step->weight_decay * old);
+        const simd_float moved = simd_scaled_sum(step->momentum, simd_take(velocity + i, lanes), -(step->rate * g));
         simd_put(velocity + i, lanes, moved);
         simd_put(parameter + i, lanes, old + moved);
     }
@@ -77,14 +78,15 @@ static void lamb_direction(size_t count, const dcnn_adam_step *step, float weigh
     for (size_t i = 0; i < count; i += SIMD_LANES) {
         const size_t lanes = simd_lanes(count, i);
         const simd_float direction = adam_change(lanes, step, gradient + i, m + i, v + i);
-        simd_put(gradient + i, lanes, direction + weight_decay * simd_take(parameter + i, lanes));
+        simd_put(gradient + i, lanes, simd_scaled_sum(weight_decay, simd_take(parameter + i, lanes), direction));
     }
 }
 
 static void axpy(size_t count, float rate, const float *direction, float *parameter) {
     for (size_t i = 0; i < count; i += SIMD_LANES) {
         const size_t lanes = simd_lanes(count, i);
-        simd_put(parameter + i, lanes, simd_take(parameter + i, lanes) - rate * simd_take(direction + i, lanes));
+        simd_put(parameter + i, lanes,
+                 simd_scaled_sum(-rate, simd_take(direction + i, lanes), simd_take(parameter + i, lanes)));
     }
 }
 
@@ -193,7 +195,7 @@ void DCNN_SIMD_NAME(dcnn_affine)(size_t rows, int channels, const float *x, cons
         for (size_t c = 0; c < count; c += SIMD_LANES) {
             const size_t lanes = simd_lanes(count, c);
             const simd_float a = simd_take(scale + c, lanes), b = simd_take(shift + c, lanes);
-            simd_put(y + c, lanes, simd_take(x + c, lanes) * a + b);
+            simd_put(y + c, lanes, simd_multiply_add(simd_take(x + c, lanes), a, b));
         }
 }
 
@@ -235,8 +237,9 @@ static void affine_backward(size_t rows, int channels, const float *x, const flo
     for (size_t i = 0; i < rows; i++, x += count, dy += count, dx += count)
         for (size_t c = 0; c < count; c += SIMD_LANES) {
             const size_t lanes = simd_lanes(count, c);
-            const simd_float base = simd_take(b + c, lanes) * simd_take(x + c, lanes) + simd_take(e + c, lanes);
-            simd_put(dx + c, lanes, simd_take(a + c, lanes) * simd_take(dy + c, lanes) + base);
+            const simd_float base =
+                simd_multiply_add(simd_take(b + c, lanes), simd_take(x + c, lanes), simd_take(e + c, lanes));
+            simd_put(dx + c, lanes, simd_multiply_add(simd_take(a + c, lanes), simd_take(dy + c, lanes), base));
         }
 }
 
@@ -251,7 +254,8 @@ static void normalise(size_t pixels, int channels, const uint8_t *x, const float
             for (size_t c = 0; c < depth; c += SIMD_LANES) {
                 const size_t lanes = simd_lanes(depth, c);
                 const simd_float value = simd_take_bytes(x + i + c, lanes);
-                simd_put(y + i + c, lanes, value * simd_take(scale + c, lanes) + simd_take(shift + c, lanes));
+                simd_put(y + i + c, lanes,
+                         simd_multiply_add(value, simd_take(scale + c, lanes), simd_take(shift + c, lanes)));
             }
         return;
     }
@@ -264,7 +268,7 @@ static void normalise(size_t pixels, int channels, const uint8_t *x, const float
     for (size_t i = 0, phase = 0; i < count; i += SIMD_LANES) {
         const size_t lanes = simd_lanes(count, i);
         const simd_float value = simd_take_bytes(x + i, lanes);
-        simd_put(y + i, lanes, value * simd_load(scales + phase) + simd_load(shifts + phase));
+        simd_put(y + i, lanes, simd_multiply_add(value, simd_load(scales + phase), simd_load(shifts + phase)));
         phase = phase + SIMD_LANES == period ? 0 : phase + SIMD_LANES;
     }
 }
@@ -295,8 +299,13 @@ ALWAYS_INLINE warp_points points_at(int h, int w, int c, simd_float at_row, simd
                          column - __builtin_convertvector(left, simd_float), (top * w + left) * c};
 }
 
+/* One coordinate of a map: map[0] i + map[1] j + map[2]. */
+ALWAYS_INLINE simd_float along_map(const float map[3], float i, simd_float j) {
+    return simd_scaled_sum(map[1], j, simd_splat(__builtin_fmaf(map[0], i, map[2])));
+}
+
 ALWAYS_INLINE warp_points find_points(int h, int w, int c, const float map[6], float i, simd_float j) {
-    return points_at(h, w, c, map[0] * i + map[2] + map[1] * j, map[3] * i + map[5] + map[4] * j);
+    return points_at(h, w, c, along_map(map, i, j), along_map(map + 3, i, j));
 }
 
 static inline simd_float byte_of(simd_int four, int byte) {
@@ -325,9 +334,9 @@ ALWAYS_INLINE warp_corners read_singly(simd_int offset, const uint8_t *x, ptrdif
 }
 
 ALWAYS_INLINE simd_float mix(const warp_points *points, const warp_corners *at) {
-    const simd_float upper = at->upper_left + (at->upper_right - at->upper_left) * points->along;
-    const simd_float lower = at->lower_left + (at->lower_right - at->lower_left) * points->along;
-    return upper + (lower - upper) * points->down;
+    const simd_float upper = simd_multiply_add(at->upper_right - at->upper_left, points->along, at->upper_left);
+    const simd_float lower = simd_multiply_add(at->lower_right - at->lower_left, points->along, at->lower_left);
+    return simd_multiply_add(lower - upper, points->down, upper);
 }
 
 /* A vector of points' pixels, all channels. */
@@ -337,7 +346,7 @@ ALWAYS_INLINE void read_points(int h, int w, int c, const uint8_t *x, const warp
     for (int channel = 0; channel < c; channel++) {
         const warp_corners corners = h > 1 && w > 1 && c <= 3 ? read_pairs(points->offset, x + channel, below, c)
                                                               : read_singly(points->offset, x + channel, below, beside);
-        const simd_float value = mix(points, &corners) * scale[channel] + shift[channel];
+        const simd_float value = simd_scaled_sum(scale[channel], mix(points, &corners), simd_splat(shift[channel]));
         if (c == 1)
             simd_put(to, lanes, value);
         else
@@ -383,8 +392,9 @@ __attribute__((no_sanitize_address)) static void recolour_three(size_t pixels, c
             for (int c = 0; c < 3; c++) split[c][lane] = y[3 * lane + (size_t)c];
         const simd_float red = simd_load(split[0]), green = simd_load(split[1]), blue = simd_load(split[2]);
         for (int c = 0; c < 3; c++, factor += 3) {
-            const simd_float value = factor[0] * red + factor[1] * green + (factor[2] * blue + offset[c]);
-            simd_store(split[c], in_a_byte(value) * scale[c] + shift[c]);
+            const simd_float value = simd_scaled_sum(factor[0], red, factor[1] * green) +
+                                     simd_scaled_sum(factor[2], blue, simd_splat(offset[c]));
+            simd_store(split[c], simd_scaled_sum(scale[c], in_a_byte(value), simd_splat(shift[c])));
         }
         factor -= 9;
         for (size_t lane = 0; lane < lanes; lane++)
@@ -399,16 +409,17 @@ static void recolour(size_t pixels, int channels, const float *factor, const flo
     } else if (channels == 1) {
         for (size_t i = 0; i < pixels; i += SIMD_LANES) {
             const size_t lanes = simd_lanes(pixels, i);
-            const simd_float value = simd_take(y + i, lanes) * factor[0] + offset[0];
-            simd_put(y + i, lanes, in_a_byte(value) * scale[0] + shift[0]);
+            const simd_float value = simd_scaled_sum(factor[0], simd_take(y + i, lanes), simd_splat(offset[0]));
+            simd_put(y + i, lanes, simd_scaled_sum(scale[0], in_a_byte(value), simd_splat(shift[0])));
         }
     } else {
         for (size_t i = 0; i < pixels; i++, y += channels)
             for (size_t j = 0; j < (size_t)channels; j += SIMD_LANES) {
                 const size_t lanes = simd_lanes((size_t)channels, j);
-                const simd_float value =
-                    simd_take(y + j, lanes) * simd_take(factor + j, lanes) + simd_take(offset + j, lanes);
-                simd_put(y + j, lanes, in_a_byte(value) * simd_take(scale + j, lanes) + simd_take(shift + j, lanes));
+                const simd_float value = simd_multiply_add(simd_take(y + j, lanes), simd_take(factor + j, lanes),
+                                                           simd_take(offset + j, lanes));
+                simd_put(y + j, lanes,
+                         simd_multiply_add(in_a_byte(value), simd_take(scale + j, lanes), simd_take(shift + j, lanes)));
             }
     }
 }

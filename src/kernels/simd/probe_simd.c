@@ -16,7 +16,8 @@ static void probe(size_t rounds, float a, float b, float *c) {
         simd_float sums[ACCUMULATORS];
         for (int i = 0; i < ACCUMULATORS; i++) sums[i] = simd_load(block + i * V);
         for (size_t round = 0; round < rounds; round++) {
-            _Pragma("GCC unroll 12") for (int i = 0; i < ACCUMULATORS; i++) sums[i] = sums[i] * factor + addend;
+            _Pragma("GCC unroll 12") for (int i = 0; i < ACCUMULATORS; i++) sums[i] =
+                simd_multiply_add(sums[i], factor, addend);
         }
         for (int i = 0; i < ACCUMULATORS; i++) simd_store(block + i * V, sums[i]);
     }

@@ -4,8 +4,8 @@
  *
  * Only *_simd.c include it: they are compiled once per instruction set with DCNN_ISA_generic (4 floats: SSE2, NEON, or
  * whatever gcc makes of it), DCNN_ISA_avx2 (8) or DCNN_ISA_avx512 (16). Arithmetic is plain `a * b + c` on the vector
- * types; gcc contracts it to FMA where there is one. All loads and stores are unaligned, and no loop peels for
- * alignment, so a result never depends on an address.
+ * types, rounded operation by operation; what is to be rounded once is said: simd_multiply_add(). All loads and stores
+ * are unaligned, and no loop peels for alignment, so a result never depends on an address.
  */
 #ifndef DCNN_KERNELS_SIMD_H
 #define DCNN_KERNELS_SIMD_H
@@ -122,16 +122,74 @@ static inline void simd_store_part(float *to, size_t count, simd_float value) {
 #endif
 }
 
-/** a * b + c with one rounding where the instruction set has it: for sums of products, where `a * b + c * d` leaves it
- * to the compiler which of them is rounded, so that instruction sets may differ. */
+#if defined(DCNN_ISA_generic) && defined(__SSE2__) && !defined(__FMA__)
+/* a * b + c of two floats each, rounded to odd in double: the product is exact there, and what the sum loses is left in
+ * its last bit, so that rounding to float then is right (Boldo & Melquiond, IEEE Trans. Comput. 57, 2008). */
+static inline __m128d simd_multiply_add_to_odd(__m128d a, __m128d b, __m128d c) {
+    const __m128d product = _mm_mul_pd(a, b), sum = _mm_add_pd(product, c), share = _mm_sub_pd(sum, product);
+    const __m128d lost = _mm_add_pd(_mm_sub_pd(product, _mm_sub_pd(sum, share)), _mm_sub_pd(c, share));
+    const __m128i inexact =
+        _mm_castpd_si128(_mm_or_pd(_mm_cmplt_pd(lost, _mm_setzero_pd()), _mm_cmpgt_pd(lost, _mm_setzero_pd())));
+    const __m128i bits = _mm_castpd_si128(sum), one = _mm_set1_epi64x(1);
+    const __m128i even = _mm_sub_epi64(_mm_and_si128(bits, one), one); /* all ones where the last bit is 0 */
+    /* Away from 0 by one unit if what was lost has the sum's sign, towards it if not. */
+    const __m128i signs = _mm_xor_si128(bits, _mm_castpd_si128(lost));
+    const __m128i towards = _mm_sub_epi64(_mm_setzero_si128(), _mm_srli_epi64(signs, 63));
+    const __m128i step = _mm_or_si128(towards, one); /* 1 or -1 */
+    return _mm_castsi128_pd(_mm_add_epi64(bits, _mm_and_si128(_mm_and_si128(inexact, even), step)));
+}
+
+static __attribute__((noinline, unused)) simd_float simd_multiply_add_carefully(simd_float a, simd_float b,
+                                                                                simd_float c) {
+    const __m128 x = (__m128)a, y = (__m128)b, z = (__m128)c;
+    const __m128d low = simd_multiply_add_to_odd(_mm_cvtps_pd(x), _mm_cvtps_pd(y), _mm_cvtps_pd(z));
+    const __m128d high = simd_multiply_add_to_odd(_mm_cvtps_pd(_mm_movehl_ps(x, x)), _mm_cvtps_pd(_mm_movehl_ps(y, y)),
+                                                  _mm_cvtps_pd(_mm_movehl_ps(z, z)));
+    return (simd_float)_mm_movelh_ps(_mm_cvtpd_ps(low), _mm_cvtpd_ps(high));
+}
+
+/* By way of double, which rounds twice. That is wrong only where the first rounding ends halfway between two floats (28
+ * zeros behind a one) or where floats are coarser still, below their least normal one: those are done carefully. */
+static inline simd_float simd_multiply_add_emulated(simd_float a, simd_float b, simd_float c) {
+    const __m128 x = (__m128)a, y = (__m128)b, z = (__m128)c;
+    const __m128d low = _mm_add_pd(_mm_mul_pd(_mm_cvtps_pd(x), _mm_cvtps_pd(y)), _mm_cvtps_pd(z));
+    const __m128d high = _mm_add_pd(_mm_mul_pd(_mm_cvtps_pd(_mm_movehl_ps(x, x)), _mm_cvtps_pd(_mm_movehl_ps(y, y))),
+                                    _mm_cvtps_pd(_mm_movehl_ps(z, z)));
+    const __m128 sum = _mm_movelh_ps(_mm_cvtpd_ps(low), _mm_cvtpd_ps(high));
+    /* The lower and upper halves of the four doubles. */
+    const __m128i lower = _mm_castps_si128(_mm_shuffle_ps(_mm_castpd_ps(low), _mm_castpd_ps(high), 0x88));
+    const __m128i upper = _mm_castps_si128(_mm_shuffle_ps(_mm_castpd_ps(low), _mm_castpd_ps(high), 0xdd));
+    const __m128i halfway = _mm_cmpeq_epi32(_mm_slli_epi32(lower, 3), _mm_set1_epi32(INT32_MIN));
+    const __m128i zero = _mm_cmpeq_epi32(_mm_or_si128(lower, _mm_slli_epi32(upper, 1)), _mm_setzero_si128());
+    const __m128 size = _mm_and_ps(sum, _mm_castsi128_ps(_mm_set1_epi32(INT32_MAX)));
+    const __m128 small = _mm_andnot_ps(_mm_castsi128_ps(zero), _mm_cmple_ps(size, _mm_set1_ps(0x1p-126f)));
+    if (__builtin_expect(_mm_movemask_ps(_mm_or_ps(small, _mm_castsi128_ps(halfway))) == 0, 1)) return (simd_float)sum;
+    return simd_multiply_add_carefully(a, b, c);
+}
+#endif
+
+/** a * b + c, rounded once, whatever the instruction set: files of kernels are compiled with -ffp-contract=off, so that
+ * what is not said by this or __builtin_fmaf() is rounded twice. */
 static inline simd_float simd_multiply_add(simd_float a, simd_float b, simd_float c) {
 #if defined(DCNN_ISA_avx512)
     return (simd_float)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
 #elif defined(DCNN_ISA_avx2)
     return (simd_float)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#elif defined(__aarch64__)
+    return (simd_float)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
+#elif defined(__FMA__)
+    return (simd_float)_mm_fmadd_ps((__m128)a, (__m128)b, (__m128)c);
+#elif defined(__SSE2__)
+    return simd_multiply_add_emulated(a, b, c);
 #else
-    return a * b + c;
+    for (int lane = 0; lane < SIMD_LANES; lane++) a[lane] = __builtin_fmaf(a[lane], b[lane], c[lane]);
+    return a;
 #endif
+}
+
+/** The same with one number for all lanes of a. */
+static inline simd_float simd_scaled_sum(float a, simd_float b, simd_float c) {
+    return simd_multiply_add(simd_splat(a), b, c);
 }
 
 /** Lanes that a loop over `count` values has at `i`: `for (i = 0; i < count; i += SIMD_LANES)` with simd_take,

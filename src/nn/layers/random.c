@@ -8,6 +8,7 @@
  * - RandomTranslation  moved down and right by f times its height and width
  * - RandomContrast     (x - mean of the channel) (1 + f) + mean, within value_range
  * - RandomBrightness   x + f times the width of value_range, within it
+ * Keras' others are known as what they are at inference: nothing.
  */
 #include <math.h>
 #include <string.h>
@@ -281,3 +282,57 @@ MOVE(dcnn_layer_random_zoom, "RandomZoom", zoom);
 MOVE(dcnn_layer_random_translation, "RandomTranslation", translation);
 TINT(dcnn_layer_random_contrast, "RandomContrast", contrast, contrast, true);
 TINT(dcnn_layer_random_brightness, "RandomBrightness", brightness, rotation, false);
+
+/* --- layers that dcnn does not have in training ------------------------------------------------------------------- */
+
+static dcnn_status parse_other(dcnn_node *node, const json_t *config) {
+    static const dcnn_config_only only[] = {{"data_format", "\"channels_last\""}};
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)config, key, value) {
+        const bool own = strcmp(key, "name") && strcmp(key, "trainable") && strcmp(key, "dtype");
+        if (own) dcnn_config_keep(node, config, &key, 1);
+    }
+    return dcnn_config_refuse(node, config, only, 1);
+}
+
+/* At inference Keras 3 crops nothing (3.0 to 3.6 resize): behind it images have two sizes. */
+static dcnn_status build_crop(dcnn_node *node, const dcnn_shape *inputs) {
+    DCNN_TRY(keep_shape(node, inputs));
+    const json_int_t h = json_integer_value(json_object_get(node->kept, "height")),
+                     w = json_integer_value(json_object_get(node->kept, "width"));
+    if (h == node->shape.h && w == node->shape.w) return DCNN_OK;
+    return DCNN_FAIL(
+        DCNN_BAD_INPUT,
+        "layer '%s' (RandomCrop) makes %lldx%lld of %dx%d, in training alone: dcnn's images keep one size; "
+        "leave it out and crop by dcnn prepare --size and dcnn train --crop-range",
+        node->name, (long long)h, (long long)w, node->shape.h, node->shape.w);
+}
+
+#define OTHER(keras_name, like, builds)                                                                                \
+    {                                                                                                                  \
+        .class_name = keras_name, .parse = parse_other, .build = builds, .describe = describe, .only_training = true,  \
+        .instead = like                                                                                                \
+    }
+
+const dcnn_layer dcnn_layer_others[] = {
+    OTHER("RandomCrop", "--crop-range", build_crop),
+    OTHER("RandomShear", "--shear-range", keep_shape),
+    OTHER("RandomErasing", "--cutout", keep_shape),
+    OTHER("RandomHue", "--hue-range", keep_shape),
+    OTHER("RandomSaturation", "--saturation-range", keep_shape),
+    OTHER("RandomColorDegeneration", "--saturation-range", keep_shape),
+    OTHER("RandomColorJitter", "--brightness-range, --contrast-range, --saturation-range and --hue-range", keep_shape),
+    OTHER("RandomElasticTransform", "--distortion-range", keep_shape),
+    OTHER("RandomPerspective", "--rand-augment", keep_shape),
+    OTHER("RandomPosterization", "--rand-augment", keep_shape),
+    OTHER("RandomSharpness", "--rand-augment", keep_shape),
+    OTHER("RandomInvert", "--rand-augment", keep_shape),
+    OTHER("RandomGaussianBlur", "--rand-augment", keep_shape),
+    OTHER("RandomGrayscale", "--rand-augment", keep_shape),
+    OTHER("RandAugment", "--rand-augment", keep_shape),
+    OTHER("AugMix", "--rand-augment", keep_shape),
+    OTHER("MixUp", "--mixup", keep_shape),
+    OTHER("CutMix", "--cutmix", keep_shape),
+};
+const int dcnn_layer_other_count = (int)(sizeof dcnn_layer_others / sizeof dcnn_layer_others[0]);

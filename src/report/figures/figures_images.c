@@ -172,8 +172,9 @@ bool dcnn_figure_most_wrong(const dcnn_view *view, dcnn_canvas *canvas) {
     const grid g = make_grid(view, canvas, count, 2, 16 + 56);
     for (int i = 0; i < g.count; i++) draw_prediction(&g, i, worst[i]);
     char subtitle[160], wrong[32], all[32];
-    snprintf(subtitle, sizeof subtitle, "The most confident of %s wrong predictions among %s samples of '%s'",
-             dcnn_text_integer(view->classification.count - view->classification.correct, wrong),
+    const int64_t all_wrong = view->classification.count - view->classification.correct;
+    snprintf(subtitle, sizeof subtitle, "%s %s wrong predictions among %s samples of '%s'",
+             count < all_wrong ? "The most confident of" : "All", dcnn_text_integer(all_wrong, wrong),
              dcnn_text_integer(view->classification.count, all), view->data->split->name);
     finish_grid(&g, "Most confidently wrong", subtitle);
     return true;

@@ -85,6 +85,10 @@ dcnn_status dcnn_npy_read(const char *path, dcnn_array_list *arrays);
 dcnn_status dcnn_npz_read(const char *path, dcnn_array_list *arrays);
 dcnn_status dcnn_idx_read(const char *path, dcnn_array_list *arrays);
 
+/** Of sources from number `first` on: tells that EMNIST's images lie on their side, and gives them the class names of
+ * its mapping, if that lies beside their images. */
+dcnn_status dcnn_emnist_look(const dcnn_opening *opening, int first);
+
 /** Appends the sources of an HDF5 file; of one with a lone array only that, to `single`: images and labels may be two
  * files. */
 dcnn_status dcnn_hdf5_open(const dcnn_opening *opening, const char *path, dcnn_array_list *single);

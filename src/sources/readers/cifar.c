@@ -48,17 +48,21 @@ static dcnn_status take_file(const dcnn_opening *opening, const char *path, cons
         for (int j = 0; j < AREA; j++)
             for (int c = 0; c < 3; c++) *pixels++ = from[c * AREA + j];
     }
-    dcnn_source_tell(opening->options, "%s: CIFAR-%s's binary form: %s images of 32x32x3%s", path,
-                     labels == 1 ? "10" : "100", dcnn_count(source->count, &count), dcnn_role_text(source->role));
+    if (!opening->options->unlabelled)
+        dcnn_source_tell(opening->options, "%s: CIFAR-%s's binary form: %s images of 32x32x3%s%s", path,
+                         labels == 1 ? "10" : "100", dcnn_count(source->count, &count), dcnn_role_text(source->role),
+                         labels == 1 ? "" : "; the fine labels are taken");
     return DCNN_OK;
 }
 
 /* The names of the classes lie beside the files, one a line. */
-static dcnn_status take_names(const char *folder, const char *file, dcnn_source *source) {
+static dcnn_status take_names(const char *beside, bool fine, dcnn_source *source) {
+    const char *slash = strrchr(beside, '/'), *file = fine ? "fine_label_names.txt" : "batches.meta.txt";
     char *path;
     uint8_t *bytes = NULL;
     size_t length;
-    if (asprintf(&path, "%s/%s", folder, file) < 0) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory", folder);
+    if (asprintf(&path, "%.*s%s", slash ? (int)(slash - beside) + 1 : 0, beside, file) < 0)
+        return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory", beside);
     struct stat about;
     dcnn_status status = DCNN_OK;
     if (stat(path, &about) == 0 && about.st_size > 0) status = dcnn_file_read(path, &bytes, &length);
@@ -84,6 +88,8 @@ static dcnn_status open_file(const dcnn_opening *opening, const char *path, bool
     *found = label_bytes(memory, length) > 0;
     if (*found) status = dcnn_source_note(opening, path);
     if (*found && status == DCNN_OK) status = take_file(opening, path, memory, length);
+    if (*found && status == DCNN_OK)
+        status = take_names(path, label_bytes(memory, length) == 2, &opening->to->items[opening->to->count - 1]);
     dcnn_spill_release(memory, mapped);
     return status;
 }
@@ -110,12 +116,6 @@ dcnn_status dcnn_cifar_open(const dcnn_opening *opening, const char *path, bool 
     }
     for (int i = 0; i < count; i++) free(entries[i]);
     free(entries);
-    for (int i = before; i < opening->to->count && status == DCNN_OK; i++) {
-        dcnn_source *source = &opening->to->items[i];
-        status = take_names(path, "batches.meta.txt", source);
-        if (status == DCNN_OK && source->class_names.count == 0)
-            status = take_names(path, "fine_label_names.txt", source);
-    }
     *found = opening->to->count > before;
     return status;
 }

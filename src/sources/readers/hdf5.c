@@ -117,8 +117,9 @@ static dcnn_status take_split(const dcnn_opening *opening, const char *path, con
         DCNN_TRY(dcnn_names_print(&s->target_names, "%s", whole->target_names.text[i]));
     for (int64_t i = 0; i < whole->class_names.count; i++)
         DCNN_TRY(dcnn_names_add(&s->class_names, whole->class_names.text[i], strlen(whole->class_names.text[i])));
-    dcnn_source_tell(opening->options, "%s: %s of %dx%dx%d%s", s->name, dcnn_count_images(s->count, &count), s->h, s->w,
-                     s->c, dcnn_role_text(role));
+    if (!opening->options->unlabelled)
+        dcnn_source_tell(opening->options, "%s: %s of %dx%dx%d%s", s->name, dcnn_count_images(s->count, &count), s->h,
+                         s->w, s->c, dcnn_role_text(role));
     return DCNN_OK;
 }
 

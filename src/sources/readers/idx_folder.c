@@ -110,20 +110,18 @@ static dcnn_status drop_doubles(const char *path, const dcnn_names *all, dcnn_na
 }
 
 static void tell_others(const dcnn_opening *opening, const char *path, const dcnn_names *others) {
+    const char *first = NULL;
+    int64_t left = 0;
     dcnn_count_text count;
-    if (others->count > 0)
-        dcnn_source_tell(opening->options, "%s: %s file%s left unread: %s%s", path, dcnn_count(others->count, &count),
-                         others->count > 1 ? "s" : "", others->text[0], others->count > 1 ? ", ..." : "");
-}
-
-/* NIST's images came to EMNIST on their side, and nothing in the file says so. */
-static void tell_emnist(const dcnn_opening *opening, const char *path, const dcnn_names *files) {
-    for (int64_t i = 0; i < files->count; i++)
-        if (strcasestr(strrchr(files->text[i], '/') + 1, "emnist") && !opening->options->transpose) {
-            dcnn_source_tell(opening->options, "%s: EMNIST's images lie on their side: --transpose puts them upright",
-                             path);
-            return;
-        }
+    for (int64_t i = 0; i < others->count; i++) {
+        bool read = false;
+        for (int64_t j = 0; j < opening->to->files.count && !read; j++)
+            read = strcmp(others->text[i], opening->to->files.text[j]) == 0;
+        if (!read && left++ == 0) first = others->text[i];
+    }
+    if (left > 0)
+        dcnn_source_tell(opening->options, "%s: %s file%s left unread: %s%s", path, dcnn_count(left, &count),
+                         left > 1 ? "s" : "", first, left > 1 ? ", ..." : "");
 }
 
 static dcnn_status check_sets(const char *path, const dcnn_names *files) {
@@ -168,6 +166,7 @@ static dcnn_status check_pairs(const char *path, const dcnn_names *files, bool u
 dcnn_status dcnn_idx_folder_open(const dcnn_opening *opening, const char *path, bool *found) {
     dcnn_names all = {0}, files = {0}, others = {0};
     dcnn_array_list arrays = {.aside = opening->options->aside};
+    const int before = opening->to->count;
     dcnn_status status = gather(path, true, &all, &others);
     *found = all.count > 0;
     if (status != DCNN_OK || !*found) goto done;
@@ -187,7 +186,7 @@ dcnn_status dcnn_idx_folder_open(const dcnn_opening *opening, const char *path, 
             DCNN_TRY_DONE(dcnn_idx_read(files.text[i], &arrays));
         }
     status = dcnn_array_list_pair(opening, path, &arrays, DCNN_ROLE_OFFICIAL_TEST);
-    if (status == DCNN_OK) tell_emnist(opening, path, &files);
+    if (status == DCNN_OK) status = dcnn_emnist_look(opening, before);
     if (status == DCNN_OK) tell_others(opening, path, &others);
 done:
     dcnn_names_free(&others);

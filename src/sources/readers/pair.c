@@ -126,8 +126,10 @@ static dcnn_status take_pair(const dcnn_opening *opening, dcnn_array_list *array
         DCNN_TRY(dcnn_array_take_texts(&arrays->items[i], &source->target_names));
         of[i].used = true;
     }
-    dcnn_source_tell(opening->options, "%s: %s of %dx%dx%d%s", source->name, dcnn_count_images(source->count, &count),
-                     source->h, source->w, source->c, dcnn_role_text(source->role));
+    if (!opening->options->unlabelled)
+        dcnn_source_tell(opening->options, "%s: %s of %dx%dx%d%s", source->name,
+                         dcnn_count_images(source->count, &count), source->h, source->w, source->c,
+                         dcnn_role_text(source->role));
     return DCNN_OK;
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "io/kind.h"
 #include "io/spill.h"
 #include "sources/readers/table_private.h"
@@ -14,9 +15,10 @@
 
 enum { FORGET_ROWS = 4096 };
 
-/* Does the file end without a line's end, and here? */
-static bool at_cut_end(const dcnn_table *t) {
-    return t->cells.next == t->cells.end && t->cells.end[-1] != '\n' && t->cells.end[-1] != '\r';
+/* What may be said of a line that is not like the others. */
+static const char *way_out(const dcnn_table *t) {
+    const dcnn_source_options *o = t->opening->options;
+    return o->unlabelled || o->skip_broken ? "" : "; --skip-broken leaves such lines out";
 }
 
 static dcnn_status fail_value(const dcnn_table *t, int64_t line, int column, dcnn_cell cell, double value,
@@ -25,8 +27,7 @@ static dcnn_status fail_value(const dcnn_table *t, int64_t line, int column, dcn
     const double scale = t->opening->options->scale;
     if (cell.begin == cell.end)
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s:%lld:%d: a pixel is missing (line %lld, cell %d is empty)%s", t->path,
-                         (long long)line, column, (long long)line, column,
-                         at_cut_end(t) ? ", and the file ends in that line: is it cut?" : "");
+                         (long long)line, column, (long long)line, column, way_out(t));
     if (number && scale == 0 && value > 0 && value < 1)
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s:%lld:%d: '%s' is not a whole number from 0 to 255%s", t->path,
                          (long long)line, column, dcnn_cell_text(cell, text),
@@ -61,7 +62,8 @@ static dcnn_status add_label(dcnn_table *t, int64_t line, int column, dcnn_cell 
     double value;
     char text[28];
     if (cell.begin == cell.end)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s:%lld:%d: the label is missing", t->path, (long long)line, column);
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s:%lld:%d: the label is missing%s", t->path, (long long)line, column,
+                         way_out(t));
     if (!dcnn_cell_number(cell, &value)) return dcnn_names_add(&t->labels, cell.begin, (size_t)(cell.end - cell.begin));
     if (value != floor(value) || fabs(value) > INT32_MAX)
         return DCNN_FAIL(DCNN_BAD_INPUT,
@@ -134,7 +136,7 @@ static dcnn_status fail_columns(const dcnn_table *t, int64_t line, int found) {
     return DCNN_FAIL(DCNN_BAD_INPUT, "%s:%lld:%d: the line has %s%d cells, but the %s has %d%s", t->path,
                      (long long)line, found, found > t->columns ? "more than " : "",
                      found > t->columns ? t->columns : found, t->header.count > 0 ? "header" : "first line", t->columns,
-                     at_cut_end(t) ? ", and the file ends in that line: is it cut?" : "");
+                     way_out(t));
 }
 
 static dcnn_status read_line(dcnn_table *t) {
@@ -224,14 +226,63 @@ static void forget(dcnn_table *t, const char **from) {
     dcnn_spill_forget(t->memory, t->mapped_bytes);
 }
 
+/* Where the last line begins, if the file ends in it without a line's end. */
+static const char *find_tail(const dcnn_table *t) {
+    const char *at = t->cells.end;
+    while (at > t->cells.next && at[-1] != '\n' && at[-1] != '\r') at--;
+    return at;
+}
+
+/* A file that ends within a line, before its last cell, was cut off there: what is left of that line is no image. */
+static bool is_cut(const dcnn_table *t, const char *tail) {
+    dcnn_cells at = t->cells;
+    dcnn_cell cell = {0};
+    int found = 0;
+    if (t->count == 0 || at.next < tail) return false;
+    for (bool last = false; !last; found++) cell = dcnn_cells_next(&at, &last);
+    const dcnn_meaning of = t->of[t->columns - 1];
+    if (found > t->columns || (found == t->columns && (cell.begin < cell.end || of == ID || of == LEFT_OUT)))
+        return false;
+    dcnn_warn("%s:%lld: the file ends within this line, after %d of %d cells: it is cut off; the line is left out, and "
+              "what came behind it is missing",
+              t->path, (long long)t->cells.line, cell.begin < cell.end ? found : found - 1, t->columns);
+    return true;
+}
+
+static void shorten(dcnn_names *names, int64_t count) {
+    while (names->count > count) free(names->text[--names->count]);
+}
+
+/* A line that cannot be read: refused, or left out as if it were not there. */
+static dcnn_status leave_line_out(dcnn_table *t, dcnn_cells line) {
+    DCNN_TRY(dcnn_source_meet_broken(t->opening->options, dcnn_error(), &t->opening->to->broken));
+    shorten(&t->labels, t->count);
+    shorten(&t->ids, t->count);
+    shorten(&t->files, t->count);
+    t->roles[t->count] = (uint8_t)t->opening->given;
+    t->cells = line;
+    dcnn_cells_skip(&t->cells);
+    return DCNN_OK;
+}
+
 static dcnn_status read_lines(dcnn_table *t) {
-    const char *from = t->cells.next;
+    const char *from = t->cells.next, *tail = find_tail(t);
     if (dcnn_table_has(t, PIXELS)) DCNN_TRY(count_many(t));
     while (dcnn_cells_line(&t->cells)) {
+        const dcnn_cells line = t->cells;
+        if (is_cut(t, tail)) {
+            t->opening->to->broken++;
+            break;
+        }
         DCNN_TRY(make_room(t));
-        DCNN_TRY(read_line(t));
+        const dcnn_status status = read_line(t);
+        if (status == DCNN_BAD_INPUT && t->opening->options->skip_broken)
+            DCNN_TRY(leave_line_out(t, line));
+        else
+            DCNN_TRY(status);
         forget(t, &from);
     }
+    if (t->count == 0) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: none of its lines can be read", t->path);
     if (t->pixels && t->largest == 1 && t->opening->options->scale == 0)
         dcnn_source_tell(t->opening->options,
                          "%s: no pixel is above 1: if they are meant to be 0 to 1, use --scale 255", t->path);
@@ -324,6 +375,7 @@ static dcnn_status give_role(dcnn_table *t, uint8_t role, bool alone) {
 
 static void tell_table(const dcnn_table *t, const char *inside) {
     dcnn_count_text count;
+    if (t->opening->options->unlabelled) return;
     if (t->files.count > 0)
         dcnn_source_tell(t->opening->options, "%s: a list of %s%s", t->path, dcnn_count_images(t->count, &count),
                          dcnn_role_text(t->opening->given));

@@ -335,13 +335,13 @@ static void tell_columns(const dcnn_table *t, int guessed) {
         if (t->of[i] == ID) id = i;
     }
     if (guessed >= 0)
-        dcnn_source_tell(o, "%s: %sthe label is the %s column (--label-column says otherwise)", t->path, header,
-                         guessed == 0 ? "first" : "last");
+        dcnn_source_tell(o, "%s: %sthe label is the %s column (%s)", t->path, header, guessed == 0 ? "first" : "last",
+                         o->unlabelled ? "it is left out" : "--label-column says otherwise");
     else if (label >= 0 && name_of(t, label) && strcasecmp(name_of(t, label), "label") != 0)
         dcnn_source_tell(o, "%s: the label is the column '%s'", t->path, name_of(t, label));
-    else if (label < 0 && t->target_width == 0)
+    else if (label < 0 && t->target_width == 0 && !o->unlabelled)
         dcnn_source_tell(o, "%s: %sno labels", t->path, header);
-    if (id >= 0) dcnn_source_tell(o, "%s: the column '%s' names each image", t->path, name_of(t, id));
+    if (id >= 0 && !o->unlabelled) dcnn_source_tell(o, "%s: the column '%s' names each image", t->path, name_of(t, id));
     if (o->h == 0 && t->c == 3)
         dcnn_source_tell(o, "%s: taken as images of %dx%d in three colours (--shape says otherwise)", t->path, t->h,
                          t->w);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* gather.c — see gather.h. */
-#include "cli/commands/gather.h"
+#include "cli/predict/gather.h"
 
 #include <ctype.h>
 #include <fts.h>
@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "io/dataset/pixels.h"
 #include "io/file.h"
 #include "io/kind.h"
 
@@ -58,7 +59,7 @@ static void judge(const dcnn_gather_options *options, const char *name, const ui
 static uint8_t *make_room(const dcnn_gather_options *options, dcnn_gathered *to) {
     const size_t values = values_of(options);
     if (to->count == to->room) {
-        const int64_t room = to->room > 0 ? 2 * to->room : 64;
+        const int64_t twice = to->room > 0 ? 2 * to->room : 64, room = twice < options->most ? twice : options->most;
         uint8_t *pixels = realloc(to->pixels, (size_t)room * values);
         if (pixels == NULL) return NULL;
         to->pixels = pixels;
@@ -77,9 +78,13 @@ static dcnn_status take(const dcnn_gather_options *options, const char *name, co
     judge(options, name, pixels, to);
     DCNN_TRY(dcnn_names_add(&to->files, name, strlen(name)));
     DCNN_TRY(dcnn_names_add(&to->ids, id ? id : "", id ? strlen(id) : 0));
-    to->has_ids = to->has_ids || id;
     to->count++;
     return DCNN_OK;
+}
+
+/* Where there is no room for one more, those that are there are taken. */
+static dcnn_status make_way(const dcnn_gather_options *options, dcnn_gathered *to) {
+    return to->count < options->most ? DCNN_OK : options->full(options->context, to);
 }
 
 /* One that cannot be read: named, and the others go on. */
@@ -94,14 +99,22 @@ static dcnn_status out_of_memory(void) {
     return DCNN_FAIL(DCNN_FAILURE, "out of memory: images to predict");
 }
 
-/* Checks and notes an image's own size. */
-static dcnn_status check_size(const dcnn_gather_options *options, const char *name, int h, int w, dcnn_gathered *to) {
+/* Checks and notes an image's own size, and its channels, unless they are 0: files have what they have. */
+static dcnn_status check_size(const dcnn_gather_options *options, const char *name, int h, int w, int c,
+                              dcnn_gathered *to) {
     const dcnn_image_options *wanted = &options->wanted;
-    if (h == wanted->h && w == wanted->w) return DCNN_OK;
+    const bool recoloured = c > 0 && c != wanted->channels;
+    char own[16] = "", theirs[16] = "";
+    if (h == wanted->h && w == wanted->w && !recoloured) return DCNN_OK;
+    if (recoloured) {
+        snprintf(own, sizeof own, "x%d", c);
+        snprintf(theirs, sizeof theirs, "x%d", wanted->channels);
+    }
     if (!options->resize)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s has %dx%d pixels, the model takes %dx%d: leave out --no-resize", name, h,
-                         w, wanted->h, wanted->w);
-    note(&to->resized, "%s: resized from %dx%d to the model's %dx%d", name, h, w, wanted->h, wanted->w);
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s has %dx%d%s pixels, the model takes %dx%d%s: leave out --no-resize", name,
+                         h, w, own, wanted->h, wanted->w, theirs);
+    note(&to->resized, "%s: resized from %dx%d%s to the model's %dx%d%s", name, h, w, own, wanted->h, wanted->w,
+         theirs);
     return DCNN_OK;
 }
 
@@ -116,7 +129,7 @@ static dcnn_status take_image(const dcnn_gather_options *options, const char *na
     if (pixels == NULL) return out_of_memory();
     DCNN_TRY(bytes ? dcnn_image_decode(name, bytes, length, &options->wanted, &notes, &image)
                    : dcnn_image_read(name, &options->wanted, &notes, &image));
-    dcnn_status status = check_size(options, name, notes.h, notes.w, to);
+    dcnn_status status = check_size(options, name, notes.h, notes.w, 0, to);
     if (status == DCNN_OK) memcpy(pixels, image.pixels, values_of(options));
     dcnn_image_free(&image);
     DCNN_TRY(status);
@@ -152,6 +165,7 @@ static dcnn_status take_folder(const dcnn_gather_options *options, const char *p
         }
         *found = true;
         status = leave_out(take_image(options, entry->fts_path, NULL, 0, to), to);
+        if (status == DCNN_OK) status = make_way(options, to);
     }
     if (walk) fts_close(walk);
     if (*found) tell(&others, false);
@@ -178,6 +192,7 @@ static dcnn_status take_lines(const dcnn_gather_options *options, const char *na
             dcnn_info("%s: its first line, '%s', is taken for a heading", name, line);
         else if (used > 0)
             DCNN_TRY(leave_out(take_image(options, line, NULL, 0, to), to));
+        DCNN_TRY(make_way(options, to));
         line = next;
     }
     return DCNN_OK;
@@ -194,26 +209,39 @@ static dcnn_status take_row(const dcnn_gather_options *options, const dcnn_sourc
     return take(options, source->name, source->ids.count > 0 ? source->ids.text[row] : NULL, to);
 }
 
+/* What was understood of a source is told once it is known to hold. */
+static void keep_line(void *lines, const char *line) {
+    (void)dcnn_names_add(lines, line, strlen(line));
+}
+
 /* The model's shape is tried first. Numbers that are no bytes, but all from 0 to 1, are taken times 255: a model has no
  * other use for them. */
 static dcnn_status open_sources(const dcnn_gather_options *options, char *path, dcnn_sources *sources) {
     const bool given = options->given[0] > 0;
+    dcnn_names told = {0};
     dcnn_source_options read = {.h = given ? options->given[0] : options->wanted.h,
                                 .w = given ? options->given[1] : options->wanted.w,
                                 .c = given ? options->given[2] : options->wanted.channels,
                                 .shape_may_differ = !given,
-                                .unlabelled = true};
-    char *paths[] = {path}, *why;
+                                .unlabelled = true,
+                                .aside = options->aside,
+                                .tell = keep_line,
+                                .context = &told};
+    char *paths[] = {path}, *why = NULL;
     dcnn_status status = dcnn_sources_open(1, paths, DCNN_ROLE_POOL, &read, sources);
-    if (status != DCNN_BAD_INPUT || (why = strdup(dcnn_error())) == NULL) return status;
-    dcnn_sources_free(sources);
-    read.scale = 255;
-    status = dcnn_sources_open(1, paths, DCNN_ROLE_POOL, &read, sources);
-    if (status == DCNN_OK)
-        dcnn_info("%s: its numbers, from 0 to 1, are taken times 255", path);
-    else
-        status = DCNN_FAIL(DCNN_BAD_INPUT, "%s", why);
-    free(why);
+    if (status == DCNN_BAD_INPUT && (why = strdup(dcnn_error())) != NULL) {
+        dcnn_sources_free(sources);
+        dcnn_names_free(&told);
+        read.scale = 255;
+        status = dcnn_sources_open(1, paths, DCNN_ROLE_POOL, &read, sources);
+        if (status == DCNN_OK)
+            dcnn_info("%s: its numbers, from 0 to 1, are taken times 255", path);
+        else
+            status = DCNN_FAIL(DCNN_BAD_INPUT, "%s", why);
+        free(why);
+    }
+    for (int64_t i = 0; status == DCNN_OK && i < told.count; i++) dcnn_info("%s", told.text[i]);
+    dcnn_names_free(&told);
     return status;
 }
 
@@ -223,12 +251,15 @@ static dcnn_status take_sources(const dcnn_gather_options *options, const char *
     dcnn_status status = open_sources(options, (char *)(uintptr_t)path, &sources);
     for (int i = 0; i < sources.count && status == DCNN_OK; i++) {
         const dcnn_source *source = &sources.items[i];
-        if (source->pixels && source->count > 0) status = check_size(options, source->name, source->h, source->w, to);
+        if (source->pixels && source->count > 0)
+            status = check_size(options, source->name, source->h, source->w, source->c, to);
         for (int64_t row = 0; row < source->count && status == DCNN_OK; row++) {
             status = take_row(options, source, row, to);
             if (source->pixels == NULL) status = leave_out(status, to);
+            if (status == DCNN_OK) status = make_way(options, to);
         }
     }
+    to->bad += sources.broken;
     dcnn_sources_free(&sources);
     return status;
 }
@@ -281,6 +312,7 @@ static dcnn_status take_pipe(const dcnn_gather_options *options, dcnn_gathered *
 }
 
 dcnn_status dcnn_gather(const char *path, const dcnn_gather_options *options, dcnn_gathered *to) {
+    DCNN_TRY(make_way(options, to));
     if (strcmp(path, "-") == 0) return take_pipe(options, to);
     const dcnn_kind_id kind = dcnn_kind_of_file(path);
     if (dcnn_kind_is_image(kind)) return take_image(options, path, NULL, 0, to);
@@ -298,10 +330,48 @@ dcnn_status dcnn_gather(const char *path, const dcnn_gather_options *options, dc
     return take_sources(options, path, to);
 }
 
+/* In the images' own shape, some at a time. */
+static dcnn_status take_rows(const dcnn_dataset *dataset, const dcnn_split *split, char *const ids[],
+                             const dcnn_gather_options *options, dcnn_gathered *to) {
+    enum { CACHE_BYTES = 1 << 25 };
+    uint8_t *pixels = malloc((size_t)dataset->h * (size_t)dataset->w * (size_t)dataset->c);
+    dcnn_pixels *rows = NULL;
+    const dcnn_source one = {
+        .name = dataset->path, .count = 1, .h = dataset->h, .w = dataset->w, .c = dataset->c, .pixels = pixels};
+    dcnn_status status = pixels ? dcnn_pixels_open(dataset, CACHE_BYTES, &rows) : out_of_memory();
+    for (int64_t i = 0; i < split->count && status == DCNN_OK; i++) {
+        uint8_t *place = make_room(options, to);
+        status = place ? dcnn_pixels_read(rows, split->rows[i], 1, pixels) : out_of_memory();
+        if (status == DCNN_OK) status = dcnn_source_read(&one, 0, &options->wanted, place);
+        if (status == DCNN_OK) status = take(options, dataset->path, ids ? ids[split->rows[i]] : NULL, to);
+        if (status == DCNN_OK) status = make_way(options, to);
+    }
+    dcnn_pixels_close(rows);
+    free(pixels);
+    return status;
+}
+
+dcnn_status dcnn_gather_dataset(const dcnn_dataset *dataset, const dcnn_split *split,
+                                const dcnn_gather_options *options, dcnn_gathered *to) {
+    char **ids = NULL;
+    DCNN_TRY(check_size(options, dataset->path, dataset->h, dataset->w, dataset->c, to));
+    if (dataset->has_ids) DCNN_TRY(dcnn_dataset_read_ids(dataset, &ids));
+    const dcnn_status status = take_rows(dataset, split, ids, options, to);
+    if (ids) dcnn_dataset_free_ids(dataset, ids);
+    return status;
+}
+
 void dcnn_gather_tell(const dcnn_gathered *gathered) {
     tell(&gathered->resized, false);
     tell(&gathered->blank, true);
     tell(&gathered->unlike, true);
+}
+
+void dcnn_gathered_empty(dcnn_gathered *gathered) {
+    dcnn_names_free(&gathered->files);
+    dcnn_names_free(&gathered->ids);
+    gathered->count = 0;
+    gathered->has_files = false;
 }
 
 void dcnn_gathered_free(dcnn_gathered *gathered) {

@@ -5,9 +5,12 @@
 
 #include <stdint.h>
 
+#include "io/dataset/dataset.h"
 #include "sources/source.h"
 
-/** How images are brought to what the model takes. */
+typedef struct dcnn_gathered dcnn_gathered;
+
+/** How images are brought to what the model takes, and who takes them. */
 typedef struct dcnn_gather_options {
     dcnn_image_options wanted; /**< the model's size and channels, all set */
     int given[3];              /**< shape of a table's line, or 0: as wanted */
@@ -15,6 +18,11 @@ typedef struct dcnn_gather_options {
     bool invert;               /**< light for dark */
     bool normalised;           /**< mean and std are known */
     double mean, std;          /**< of the training images' values / 255 */
+    const char *aside;         /**< folder for what memory should not hold (io/spill.h), or NULL */
+    int64_t most;              /**< images that memory holds at a time */
+    /** Called when so many are there: empties it (dcnn_gathered_empty()). A failure ends the gathering. */
+    dcnn_status (*full)(void *context, dcnn_gathered *gathered);
+    void *context;
 } dcnn_gather_options;
 
 /** What has been noticed of the images, told once at the end. */
@@ -24,16 +32,15 @@ typedef struct dcnn_gather_note {
 } dcnn_gather_note;
 
 /** Images in the model's shape. All zero: none. */
-typedef struct dcnn_gathered {
+struct dcnn_gathered {
     int64_t count, room;
     uint8_t *pixels;  /**< [count,h,w,c]; owned */
     dcnn_names files; /**< [count] where each is from */
     dcnn_names ids;   /**< [count] of a table's id column, or "" */
     bool has_files;   /**< some are files of their own */
-    bool has_ids;
-    int64_t bad; /**< that could not be read; each has been told as a warning */
+    int64_t bad;      /**< that could not be read, in all; each has been told as a warning */
     dcnn_gather_note resized, unlike, blank;
-} dcnn_gathered;
+};
 
 /**
  * Appends the images at a path: an image; a folder of them, searched through; a list or table; arrays; "-": a
@@ -42,6 +49,13 @@ typedef struct dcnn_gathered {
  * @return DCNN_OK; DCNN_BAD_INPUT: nothing at all can be read there; DCNN_FAILURE
  */
 dcnn_status dcnn_gather(const char *path, const dcnn_gather_options *options, dcnn_gathered *to);
+
+/** Appends the images of a split of a data set, which may have another shape, with its ids. *Local.* */
+dcnn_status dcnn_gather_dataset(const dcnn_dataset *dataset, const dcnn_split *split,
+                                const dcnn_gather_options *options, dcnn_gathered *to);
+
+/** Lets the images go; what was noticed and counted stays. *Local.* */
+void dcnn_gathered_empty(dcnn_gathered *gathered);
 
 /** Tells what was noticed. *Local.* */
 void dcnn_gather_tell(const dcnn_gathered *gathered);
