@@ -301,7 +301,7 @@ static void test_isa_by_environment(void **state) {
     for (int wish = 0; wish < DCNN_ISA_COUNT; wish++) {
         setenv("DCNN_ISA", dcnn_isa_name((dcnn_isa)wish), 1);
         const dcnn_status status = dcnn_isa_choose(&isa);
-        if (wish <= (int)dcnn_isa_best()) {
+        if (dcnn_isa_runs((dcnn_isa)wish)) {
             assert_int_equal(status, DCNN_OK);
             assert_int_equal(isa, wish);
         } else {
@@ -315,6 +315,16 @@ static void test_isa_by_environment(void **state) {
     assert_non_null(strstr(dcnn_error(), "DCNN_ISA=avx1024"));
     assert_non_null(strstr(dcnn_error(), "reference, generic"));
     unsetenv("DCNN_ISA");
+}
+
+/* A run that goes on with another of them is told so, unless both make the same bits: run_record.c. */
+static void test_isas_that_agree(void **state) {
+    (void)state;
+    static const char *const agree[] = {"generic", "avx2", "avx512", "amx"};
+    for (int i = 0; i < 4; i++) assert_true(dcnn_isa_agrees(agree[i]));
+    assert_false(dcnn_isa_agrees("reference"));
+    assert_false(dcnn_isa_agrees("avx512_bf16"));
+    assert_false(dcnn_isa_agrees("of another machine"));
 }
 
 static void test_blas_core(void **state) {
@@ -344,6 +354,7 @@ int main(void) {
                                        cmocka_unit_test(test_bits_do_not_depend_on_addresses),
                                        cmocka_unit_test(test_nan_travels),
                                        cmocka_unit_test(test_isa_by_environment),
+                                       cmocka_unit_test(test_isas_that_agree),
                                        cmocka_unit_test(test_blas_core)};
     (void)test_seed();
     return cmocka_run_group_tests_name("reference", tests, NULL, NULL);

@@ -218,6 +218,10 @@ bool dcnn_kind_is_image(dcnn_kind_id kind) {
            kind == DCNN_KIND_WEBP;
 }
 
+bool dcnn_kind_is_foreign_image(dcnn_kind_id kind) {
+    return kind == DCNN_KIND_GIF || kind == DCNN_KIND_TIFF || kind == DCNN_KIND_HEIF || kind == DCNN_KIND_SVG;
+}
+
 bool dcnn_name_is_image(const char *name) {
     static const char *const endings[] = {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp",
                                           ".pgm", ".ppm", ".pbm",  ".pnm", ".webp"};

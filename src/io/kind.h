@@ -61,6 +61,9 @@ dcnn_kind_id dcnn_kind_of_file(const char *path);
 /** Its name in a sentence: "a JPEG image". */
 const char *dcnn_kind_name(dcnn_kind_id kind);
 
+/** Is it an image that cannot be read: GIF, TIFF, HEIF, SVG? */
+bool dcnn_kind_is_foreign_image(dcnn_kind_id kind);
+
 /** Is it an image that can be read (sources/images/image.h)? */
 bool dcnn_kind_is_image(dcnn_kind_id kind);
 

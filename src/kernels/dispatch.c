@@ -7,7 +7,7 @@
 #include "kernels/bf16.h"
 #include "kernels/register.h"
 
-static const char *const names[DCNN_ISA_COUNT] = {"reference", "generic", "avx2", "avx512", "amx"};
+static const char *const names[DCNN_ISA_COUNT] = {"reference", "generic", "avx2", "avx512", "avx512_bf16", "amx"};
 static const char *const precisions[DCNN_PRECISION_COUNT] = {"fp32", "bf16"};
 static dcnn_kernels tables[DCNN_ISA_COUNT][DCNN_PRECISION_COUNT];
 
@@ -56,6 +56,7 @@ static void fill_tables(void) {
 #if defined(__x86_64__)
         if (best >= DCNN_ISA_AVX2) FILL_SIMD(DCNN_ISA_AVX2, precision, avx2);
         if (best >= DCNN_ISA_AVX512) FILL_SIMD(DCNN_ISA_AVX512, precision, avx512);
+        if (dcnn_isa_runs(DCNN_ISA_AVX512_BF16)) FILL_SIMD(DCNN_ISA_AVX512_BF16, precision, avx512);
         if (best >= DCNN_ISA_AMX) FILL_SIMD(DCNN_ISA_AMX, precision, avx512);
 #endif
     }
@@ -66,6 +67,7 @@ static void fill_tables(void) {
     if (best >= DCNN_ISA_AVX512) dcnn_register_bf16_avx512(&tables[DCNN_ISA_AVX512][DCNN_BF16]);
 #endif
 #if defined(DCNN_HAS_AMX)
+    if (dcnn_isa_runs(DCNN_ISA_AVX512_BF16)) dcnn_register_bf16_avx512_bf16(&tables[DCNN_ISA_AVX512_BF16][DCNN_BF16]);
     if (best >= DCNN_ISA_AMX) dcnn_register_bf16_amx(&tables[DCNN_ISA_AMX][DCNN_BF16]);
 #endif
 }
@@ -94,10 +96,26 @@ dcnn_isa dcnn_isa_best(void) {
     return DCNN_ISA_GENERIC;
 }
 
-/* "reference, generic, avx2": all up to `last`. */
-static const char *list_names(dcnn_isa last, char text[64]) {
+bool dcnn_isa_agrees(const char *name) {
+    for (int isa = DCNN_ISA_GENERIC; isa < DCNN_ISA_COUNT; isa++)
+        if (isa != DCNN_ISA_AVX512_BF16 && strcmp(name, names[isa]) == 0) return true;
+    return false;
+}
+
+bool dcnn_isa_runs(dcnn_isa isa) {
+    if (isa != DCNN_ISA_AVX512_BF16) return isa <= dcnn_isa_best();
+#if defined(DCNN_HAS_AMX)
+    return dcnn_isa_best() >= DCNN_ISA_AVX512 && __builtin_cpu_supports("avx512bf16");
+#else
+    return false;
+#endif
+}
+
+/* "reference, generic, avx2": all that run here. */
+static const char *list_names(char text[64]) {
     text[0] = '\0';
-    for (int isa = 0; isa <= (int)last; isa++) {
+    for (int isa = 0; isa < DCNN_ISA_COUNT; isa++) {
+        if (!dcnn_isa_runs((dcnn_isa)isa)) continue;
         if (isa > 0) strcat(text, ", ");
         strcat(text, names[isa]);
     }
@@ -105,21 +123,20 @@ static const char *list_names(dcnn_isa last, char text[64]) {
 }
 
 dcnn_status dcnn_isa_choose(dcnn_isa *isa) {
-    const dcnn_isa best = dcnn_isa_best();
     const char *wish = getenv("DCNN_ISA");
     char possible[64];
-    *isa = best;
+    *isa = dcnn_isa_best();
     if (wish == NULL || *wish == '\0') return DCNN_OK;
     for (int candidate = 0; candidate < DCNN_ISA_COUNT; candidate++) {
         if (strcmp(wish, names[candidate]) != 0) continue;
-        if (candidate > (int)best)
+        if (!dcnn_isa_runs((dcnn_isa)candidate))
             return DCNN_FAIL(DCNN_USAGE, "DCNN_ISA=%s: this CPU cannot run it; unset DCNN_ISA or choose one of %s",
-                             wish, list_names(best, possible));
+                             wish, list_names(possible));
         *isa = (dcnn_isa)candidate;
         return DCNN_OK;
     }
     return DCNN_FAIL(DCNN_USAGE, "DCNN_ISA=%.40s: no such instruction set; unset DCNN_ISA or choose one of %s", wish,
-                     list_names(best, possible));
+                     list_names(possible));
 }
 
 const dcnn_kernels *dcnn_kernels_of(dcnn_isa isa) {

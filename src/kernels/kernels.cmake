@@ -2,7 +2,8 @@
 # source (simd_multiply_add), so that all instruction sets do the same arithmetic: the compiler may not choose.
 file(GLOB kernel_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/*.c ${CMAKE_CURRENT_LIST_DIR}/*/*.c)
 file(GLOB simd_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/*/*_simd.c)
-list(REMOVE_ITEM kernel_sources ${simd_sources} ${CMAKE_CURRENT_LIST_DIR}/bf16/product_bf16_amx.c)
+list(REMOVE_ITEM kernel_sources ${simd_sources} ${CMAKE_CURRENT_LIST_DIR}/bf16/product_bf16_amx.c
+  ${CMAKE_CURRENT_LIST_DIR}/bf16/product_bf16_avx512_bf16.c)
 add_library(dcnn_kernels STATIC ${kernel_sources})
 target_link_libraries(dcnn_kernels PUBLIC dcnn_base PkgConfig::OPENBLAS)
 
@@ -29,6 +30,11 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
       ${CMAKE_CURRENT_LIST_DIR}/bf16/product_bf16_amx.c)
     dcnn_isa(amx amx_sources ${avx512} -mavx512bf16 -mamx-tile -mamx-bf16)
     target_compile_definitions(dcnn_kernels_amx PRIVATE DCNN_ISA_avx512)
+    # So is AVX512-BF16, whose sums are others.
+    file(GLOB avx512_bf16_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/bf16/bf16_*_simd.c
+      ${CMAKE_CURRENT_LIST_DIR}/bf16/product_bf16_avx512_bf16.c)
+    dcnn_isa(avx512_bf16 avx512_bf16_sources ${avx512} -mavx512bf16)
+    target_compile_definitions(dcnn_kernels_avx512_bf16 PRIVATE DCNN_ISA_avx512)
     target_compile_definitions(dcnn_kernels PRIVATE DCNN_HAS_AMX)
   endif()
 endif()

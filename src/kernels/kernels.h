@@ -274,7 +274,7 @@ typedef enum dcnn_function {
 
 /** The table: one pointer a kernel, plus its name for logs. Read-only; dcnn_kernels_of() gives it. */
 typedef struct dcnn_kernels {
-    const char *isa;                 /**< "reference", "generic", "avx2", "avx512", "amx" */
+    const char *isa;                 /**< "reference", "generic", "avx2", "avx512", "avx512_bf16", "amx" */
     const char *precision;           /**< "fp32", "bf16" */
     const struct dcnn_kernels *bf16; /**< the same instruction set's for products of bf16 */
     DCNN_KERNEL_LIST(DCNN_KERNEL_FIELD)
@@ -286,14 +286,15 @@ typedef enum dcnn_isa {
     DCNN_ISA_GENERIC,
     DCNN_ISA_AVX2,
     DCNN_ISA_AVX512,
-    DCNN_ISA_AMX, /**< AVX-512 with AMX's products of bf16: the bits are AVX-512's */
+    DCNN_ISA_AVX512_BF16, /**< AVX-512 with VDPBF16PS: bf16 runs have bits of their own; only where DCNN_ISA names it */
+    DCNN_ISA_AMX,         /**< AVX-512 with AMX's products of bf16: the bits are AVX-512's */
     DCNN_ISA_COUNT
 } dcnn_isa;
 
 /** What the operands of products are rounded to; sums, weights and activations are fp32 with either (bf16.h). */
 typedef enum dcnn_precision { DCNN_FP32, DCNN_BF16, DCNN_PRECISION_COUNT } dcnn_precision;
 
-/** "reference", "generic", "avx2", "avx512", "amx". *Local.* */
+/** "reference", "generic", "avx2", "avx512", "avx512_bf16", "amx". *Local.* */
 const char *dcnn_isa_name(dcnn_isa isa);
 
 /** "fp32", "bf16". *Local.* */
@@ -303,13 +304,20 @@ const char *dcnn_precision_name(dcnn_precision precision);
  * process use AMX's tiles where there are any. *Local.* */
 dcnn_isa dcnn_isa_best(void);
 
+/** Is `name` one of the instruction sets that make the same bits, fp32 and bf16: all but "reference" and "avx512_bf16"?
+ * *Local.* */
+bool dcnn_isa_agrees(const char *name);
+
+/** Can this CPU, its operating system and this build run it? *Local.* */
+bool dcnn_isa_runs(dcnn_isa isa);
+
 /**
  * The instruction set to use: `DCNN_ISA` from the environment if set, else the best. *Local.*
  * @return DCNN_USAGE if DCNN_ISA is unknown or this CPU cannot run it
  */
 dcnn_status dcnn_isa_choose(dcnn_isa *isa);
 
-/** The fp32 table of an instruction set that dcnn_isa_best() allows. Lives for ever. *Local.* */
+/** The fp32 table of an instruction set that dcnn_isa_runs() allows. Lives for ever. *Local.* */
 const dcnn_kernels *dcnn_kernels_of(dcnn_isa isa);
 
 /** The same in any precision. */

@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "io/file.h"
+#include "kernels/kernels.h"
 #include "run/run_folder.h"
 
 /* Fifteen digits bring back every decimal that a user writes with so many: 1e-7, not 9.9999999999999995e-8. */
@@ -113,13 +114,13 @@ static dcnn_status earlier_starts(const char *folder, json_int_t step, json_t **
     return *starts ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: the record of a run");
 }
 
-/* The same bits everywhere hold on one instruction set. */
+/* Instruction sets make the same bits, but for those that have bits of their own, and those that nobody knows. */
 static void tell_other_kernels(const json_t *starts, const json_t *start) {
     const json_t *last = json_array_get(starts, json_array_size(starts) - 1);
     const char *before = json_string_value(json_object_get(last, "kernels"));
     const char *now = json_string_value(json_object_get(start, "kernels"));
     if (before == NULL || now == NULL || strcmp(before, now) == 0 ||
-        json_integer_value(json_object_get(start, "step")) == 0)
+        (dcnn_isa_agrees(before) && dcnn_isa_agrees(now)) || json_integer_value(json_object_get(start, "step")) == 0)
         return;
     dcnn_warn(
         "this run was computed with the kernels '%s', and goes on with '%s': from here on its bits may differ from "

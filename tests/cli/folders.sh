@@ -114,3 +114,8 @@ echo "-- all pixels in one cell, with a split of its own (FER2013)"
      for use in Training PublicTest PrivateTest; do echo "$((i % 2)),$i $i 2 $((i * 9)),$use"; done
  done) >fer.csv
 prepare fer.csv
+echo "-- quotes in quotes, decimal commas"
+(echo 'label;p0;p1;p2;p3' && for i in 1 2 3; do echo '"the ""big"" one";0,5;1;0;0,25' && echo 'small;0;0,125;1;1'; done) >comma.csv
+prepare comma.csv
+prepare comma.csv --scale 255
+dcnn info out.h5 | grep classes

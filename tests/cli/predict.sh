@@ -85,3 +85,6 @@ dcnn predict r/best.h5 negative.csv -q | grep -F "$(dcnn predict r/best.h5 named
 # the line in which a file is cut off
 head -c 1000 ids.csv >cut.csv
 try dcnn predict r/best.h5 cut.csv | columns
+# images of kinds that are not read, among others
+mkdir kinds && grey 8 90 >kinds/a.pgm && printf 'GIF89a' >kinds/b.gif && echo text >kinds/c.txt
+try dcnn predict r/best.h5 kinds | columns

@@ -20,6 +20,7 @@ set(CPACK_DEBIAN_PACKAGE_DEPENDS "openmpi-bin, fonts-dejavu-core")
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "openssh-client")
 
 set(CPACK_RPM_FILE_NAME RPM-DEFAULT)
+set(CPACK_RPM_PACKAGE_DESCRIPTION "${CPACK_PACKAGE_DESCRIPTION}") # else CPack's own
 set(CPACK_RPM_PACKAGE_LICENSE "BSD-3-Clause AND CC-BY-SA-3.0")
 set(CPACK_RPM_PACKAGE_GROUP "Applications/Engineering")
 set(CPACK_RPM_PACKAGE_REQUIRES "openmpi, dejavu-sans-fonts")

@@ -159,7 +159,14 @@ static dcnn_status take_folder(const dcnn_gather_options *options, const char *p
                                to);
         const bool file = entry->fts_info == FTS_F || entry->fts_info == FTS_SLNONE;
         if (!file || hidden) continue;
-        if (!dcnn_name_is_image(entry->fts_name) && !dcnn_kind_is_image(dcnn_kind_of_file(entry->fts_path))) {
+        const dcnn_kind_id kind =
+            dcnn_name_is_image(entry->fts_name) ? DCNN_KIND_PNG : dcnn_kind_of_file(entry->fts_path);
+        if (dcnn_kind_is_foreign_image(kind)) {
+            *found = true;
+            status = leave_out(dcnn_kind_fail(entry->fts_path, kind, "one that can be read"), to);
+            continue;
+        }
+        if (!dcnn_kind_is_image(kind)) {
             note(&others, "%s: left unread, for it is no image", entry->fts_path);
             continue;
         }

@@ -88,7 +88,7 @@ INLINE void bf16_store_transposed(uint16_t *to, size_t row, const bf16_pairs pai
 INLINE void bf16_round_row(const float *from, size_t count, const float *scale, const float *shift, size_t whole,
                            uint16_t *to) {
     size_t at = 0;
-#if defined(DCNN_ISA_amx)
+#if defined(__AVX512BF16__)
     for (; scale == NULL && at + 2 * V <= count; at += 2 * V)
         _mm512_storeu_si512(
             to + at, (__m512i)_mm512_cvtne2ps_pbh((__m512)simd_load(from + at + V), (__m512)simd_load(from + at)));

@@ -90,8 +90,17 @@ dcnn_cell dcnn_cells_next(dcnn_cells *c, bool *last) {
 dcnn_status dcnn_cells_texts(dcnn_cells *c, dcnn_names *texts) {
     for (bool last = false; !last;) {
         const dcnn_cell cell = dcnn_cells_next(c, &last);
-        DCNN_TRY(dcnn_names_add(texts, cell.begin, (size_t)(cell.end - cell.begin)));
+        DCNN_TRY(dcnn_cell_add(cell, texts));
     }
+    return DCNN_OK;
+}
+
+dcnn_status dcnn_cell_add(dcnn_cell cell, dcnn_names *texts) {
+    DCNN_TRY(dcnn_names_add(texts, cell.begin, (size_t)(cell.end - cell.begin)));
+    char *to = texts->text[texts->count - 1];
+    for (const char *from = to; *from; *to++ = *from++)
+        if (from[0] == '"' && from[1] == '"') from++;
+    *to = '\0';
     return DCNN_OK;
 }
 
@@ -104,6 +113,18 @@ bool dcnn_cell_number(dcnn_cell cell, double *value) {
     if (!isdigit((unsigned char)text[0]) && !strchr("+-.", text[0])) return false; /* neither "nan" nor "inf" */
     *value = strtod(text, &end);
     return *end == '\0' && !strpbrk(text, "xXnN");
+}
+
+bool dcnn_cell_decimal(dcnn_cell cell, double *value) {
+    char text[64];
+    const size_t length = (size_t)(cell.end - cell.begin);
+    if (dcnn_cell_number(cell, value)) return true;
+    if (length == 0 || length >= sizeof text) return false;
+    memcpy(text, cell.begin, length);
+    char *comma = memchr(text, ',', length);
+    if (!comma) return false;
+    *comma = '.';
+    return dcnn_cell_number((dcnn_cell){text, text + length}, value);
 }
 
 const char *dcnn_cell_text(dcnn_cell cell, char text[28]) {

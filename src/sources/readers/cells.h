@@ -40,4 +40,10 @@ bool dcnn_cell_number(dcnn_cell cell, double *value);
 /** A cell for a message: printable, not too long. */
 const char *dcnn_cell_text(dcnn_cell cell, char text[28]);
 
+/** The same as dcnn_cell_number(), where a comma may stand for the point: "0,5". */
+bool dcnn_cell_decimal(dcnn_cell cell, double *value);
+
+/** Adds a cell to a list; of two quotes in it one stays, as in RFC 4180. */
+dcnn_status dcnn_cell_add(dcnn_cell cell, dcnn_names *texts);
+
 #endif

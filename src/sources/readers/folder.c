@@ -76,7 +76,7 @@ static dcnn_status add_image(walk *w, const char *path) {
 static dcnn_status meet_file(walk *w, const char *path, const char *name) {
     const dcnn_kind_id kind = dcnn_name_is_image(name) ? DCNN_KIND_PNG : dcnn_kind_of_file(path);
     if (dcnn_kind_is_image(kind)) return add_image(w, path);
-    if (kind == DCNN_KIND_GIF || kind == DCNN_KIND_TIFF || kind == DCNN_KIND_HEIF || kind == DCNN_KIND_SVG) {
+    if (dcnn_kind_is_foreign_image(kind)) {
         w->unread[kind]++;
         return DCNN_OK;
     }

@@ -214,11 +214,13 @@ dcnn_status dcnn_hdf5_open(const dcnn_opening *opening, const char *path, dcnn_a
     for (int i = 0; i < count; i++)
         if (listed[i].rank < 0) {
             char version[32];
-            status =
-                DCNN_FAIL(DCNN_BAD_INPUT,
-                          "%s: its data set '%s' was written by a newer HDF5 than this one (%s); in Python, write it "
-                          "with h5py.File(name, 'w', libver=('earliest', 'v110'))",
-                          path, listed[i].name, dcnn_hdf5_version(version));
+            status = DCNN_FAIL(
+                DCNN_BAD_INPUT,
+                "%s: its data set '%s' was written by a newer HDF5 than this one (%s), in a form that it does "
+                "not know (libver='latest'); in Python: a = h5py.File('%s'); b = h5py.File('new.h5', 'w'); "
+                "a.visititems(lambda n, d: b.create_dataset(n, data=d[()]) and None if hasattr(d, 'shape') "
+                "else None); b.close()",
+                path, listed[i].name, dcnn_hdf5_version(version), path);
             goto done;
         }
     bool model = false, splits = false;

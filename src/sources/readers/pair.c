@@ -101,6 +101,18 @@ static dcnn_status list_arrays(const char *path, const dcnn_array_list *arrays, 
                      path, problem, all);
 }
 
+/* Test images without labels, as contests have them, beside labelled ones: told, and left unread. */
+static bool is_for_predict(const dcnn_opening *opening, const dcnn_array_list *arrays, known *of, int images) {
+    const bool test = of[images].role == DCNN_ROLE_TEST || of[images].role == DCNN_ROLE_OFFICIAL_TEST;
+    if (!test || opening->given != DCNN_ROLE_POOL || opening->options->unlabelled) return false;
+    for (int i = 0; i < arrays->count; i++)
+        if (of[i].part == LABELS && (of[i].role == of[images].role || !of[i].named)) return false;
+    of[images].used = true;
+    dcnn_source_tell(opening->options, "%s: left unread, for it has no labels; `dcnn predict` labels such images",
+                     arrays->items[images].name);
+    return true;
+}
+
 static dcnn_status take_pair(const dcnn_opening *opening, dcnn_array_list *arrays, known *of, int images) {
     dcnn_array *a = &arrays->items[images];
     dcnn_count_text count;
@@ -152,6 +164,7 @@ dcnn_status dcnn_array_list_pair(const dcnn_opening *opening, const char *path, 
     int pairs = 0;
     for (int i = 0; i < arrays->count && status == DCNN_OK; i++) {
         if (of[i].part != IMAGES || !is_wanted(opening, arrays, of, i)) continue;
+        if (is_for_predict(opening, arrays, of, i)) continue;
         status = take_pair(opening, arrays, of, i);
         pairs++;
     }

@@ -50,7 +50,7 @@ static bool read_value(const dcnn_table *t, dcnn_cell cell, double *value, uint8
         return true;
     }
     *value = NAN;
-    if (!dcnn_cell_number(cell, value)) return false;
+    if (!dcnn_cell_decimal(cell, value)) return false;
     const double scaled = scale != 0 ? nearbyint(*value * scale) : *value;
     if (!(scaled >= 0 && scaled <= 255) || scaled != floor(scaled)) return false;
     *pixel = (uint8_t)scaled;
@@ -64,7 +64,7 @@ static dcnn_status add_label(dcnn_table *t, int64_t line, int column, dcnn_cell 
     if (cell.begin == cell.end)
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s:%lld:%d: the label is missing%s", t->path, (long long)line, column,
                          way_out(t));
-    if (!dcnn_cell_number(cell, &value)) return dcnn_names_add(&t->labels, cell.begin, (size_t)(cell.end - cell.begin));
+    if (!dcnn_cell_number(cell, &value)) return dcnn_cell_add(cell, &t->labels);
     if (value != floor(value) || fabs(value) > INT32_MAX)
         return DCNN_FAIL(DCNN_BAD_INPUT,
                          "%s:%lld:%d: the label '%s' is neither a whole number nor a name (line %lld, cell %d)",
@@ -92,7 +92,7 @@ static dcnn_status add_file(dcnn_table *t, dcnn_cell cell) {
 static dcnn_status add_target(dcnn_table *t, int64_t line, int column, dcnn_cell cell) {
     char text[28];
     double value;
-    if (!dcnn_cell_number(cell, &value) || !(fabs(value) <= (double)FLT_MAX))
+    if (!dcnn_cell_decimal(cell, &value) || !(fabs(value) <= (double)FLT_MAX))
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s:%lld:%d: the target '%s' is no number (line %lld, cell %d)", t->path,
                          (long long)line, column, dcnn_cell_text(cell, text), (long long)line, column);
     t->targets[t->count * t->target_width + t->target[column - 1]] = (float)value;
@@ -164,7 +164,7 @@ static dcnn_status read_line(dcnn_table *t) {
             DCNN_TRY(add_target(t, line, column + 1, cell));
             break;
         case ID:
-            DCNN_TRY(dcnn_names_add(&t->ids, cell.begin, (size_t)(cell.end - cell.begin)));
+            DCNN_TRY(dcnn_cell_add(cell, &t->ids));
             break;
         case SPLIT:
             DCNN_TRY(add_role(t, line, column + 1, cell));
