@@ -174,7 +174,8 @@ static void gradients_are_the_tree_at_any_grain_count(void **state) {
         memset(common, 0xff, 2 * COUNT * sizeof(float));
         dcnn_comm_domain_barrier(everyone);
         for (int bucket = 0; bucket < 2; bucket++) /* late comers find messages that wait for them */
-            dcnn_comm_gradient_begin(everyone, kernels, bucket, shares, counts[bucket], blocks, total[bucket]);
+            dcnn_comm_gradient_begin(everyone, kernels, bucket, shares, counts[bucket], blocks, total[bucket],
+                                     (dcnn_due){0});
         dcnn_comm_progress(everyone);
         dcnn_comm_gradient_finish(everyone);
         dcnn_comm_domain_barrier(everyone);

@@ -88,12 +88,15 @@ static dcnn_arrays arrays_from(int64_t first, int64_t count) {
         .count = count, .values = VALUES, .x = x + first * VALUES, .labels = labels + first, .first_number = first};
 }
 
+static bool goes_on; /* do steps? */
+
 static dcnn_status step_on(dcnn_engine *engine, const dcnn_arrays *arrays, int64_t number, dcnn_step_sums *sums) {
     const dcnn_step step = {.samples = arrays->count,
                             .number = number,
                             .epoch = (uint32_t)(number / 3),
                             .rate = 1e-2,
-                            .feed = dcnn_arrays_feed(arrays)};
+                            .feed = dcnn_arrays_feed(arrays),
+                            .goes_on = goes_on};
     return dcnn_engine_step(engine, &step, sums);
 }
 
@@ -189,7 +192,7 @@ static void buckets_are_cut_by_bytes(void **state) {
     assert_int_equal(dcnn_engine_create(alone, net_of(wide_model), NULL, NULL, &options, &mine), DCNN_OK);
     const dcnn_net *a = dcnn_engine_net(ours), *b = dcnn_engine_net(mine);
     assert_int_equal(b->stage_count, 1);
-    assert_int_equal(a->stage_count, dcnn_comm_domain_count(everyone) > 1 ? 2 : 1);
+    assert_int_equal(a->stage_count, dcnn_comm_domain_count(everyone) > 1 ? 3 : 1); /* forward, loss, backward */
     const dcnn_step_sums all = train(ours), one = train(mine);
     assert_memory_equal(a->params, b->params, a->param_count * sizeof(float));
     assert_memory_equal(&all.loss, &one.loss, sizeof all.loss);
@@ -343,6 +346,41 @@ static void a_feed_that_fails_fails_on_all_ranks(void **state) {
     dcnn_evaluator_free(evaluator);
     dcnn_net_free(fresh);
     dcnn_engine_free(engine);
+}
+
+/* Where there is a network, steps that go on leave weights to be made by the next one, or by who wants to see them;
+ * after a step that fails they are those of the step before. */
+static void late_weights_are_the_same(void **state) {
+    (void)state;
+    const char *const models[] = {model, wide_model};
+    const dcnn_engine_options options = options_for(2, -1);
+    bool fails = true;
+    const dcnn_step failing = {
+        .samples = BATCH, .number = 10, .rate = 1e-2, .feed = {fail_late, &fails}, .goes_on = true};
+    for (int i = 0; i < 2; i++) {
+        dcnn_engine *ours, *mine;
+        assert_int_equal(dcnn_engine_create(everyone, net_of(models[i]), NULL, NULL, &options, &ours), DCNN_OK);
+        assert_int_equal(dcnn_engine_create(alone, net_of(models[i]), NULL, NULL, &options, &mine), DCNN_OK);
+        const dcnn_net *a = dcnn_engine_net(ours), *b = dcnn_engine_net(mine);
+        const size_t bytes = a->param_count * sizeof(float);
+        const dcnn_step_sums one = train(mine);
+        goes_on = true;
+        dcnn_step_sums all = train(ours);
+        if (dcnn_comm_domain_count(everyone) > 1) assert_true(memcmp(a->params, b->params, bytes) != 0);
+        assert_int_equal(dcnn_engine_step(ours, &failing, &all), DCNN_BAD_INPUT);
+        goes_on = false;
+        assert_memory_equal(a->params, b->params, bytes);
+        assert_memory_equal(dcnn_engine_m(ours), dcnn_engine_m(mine), bytes);
+        assert_memory_equal(&all.loss, &one.loss, sizeof all.loss);
+        goes_on = true;
+        all = train(ours);
+        goes_on = false;
+        dcnn_engine_settle(ours);
+        train(mine);
+        assert_memory_equal(a->params, b->params, bytes);
+        dcnn_engine_free(mine);
+        dcnn_engine_free(ours);
+    }
 }
 
 static int stop_of_last_rank(void) {
@@ -513,6 +551,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(labels_are_counted_exactly),
         cmocka_unit_test(numbers_are_measured_exactly),
         cmocka_unit_test(a_feed_that_fails_fails_on_all_ranks),
+        cmocka_unit_test(late_weights_are_the_same),
         cmocka_unit_test(what_cannot_be_done_is_said),
         cmocka_unit_test(the_clock_sees_every_thread),
     };

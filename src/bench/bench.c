@@ -195,7 +195,7 @@ static dcnn_status take_step(dcnn_trainer *t) {
         progress->epoch++;
     }
     dcnn_engine_forget_times(t->engine);
-    return dcnn_trainer_step(t, &stop);
+    return dcnn_trainer_step(t, true, &stop);
 }
 
 static double step_seconds(const dcnn_trainer *t) {
@@ -258,6 +258,7 @@ static dcnn_status measure_steps(dcnn_trainer *t, double seconds, dcnn_bench_res
     result->steps = steps;
     take_medians(t, all, steps, result);
 done:
+    dcnn_engine_settle(t->engine);
     free(all);
     return status;
 }
@@ -280,6 +281,7 @@ static dcnn_status measure_loader(dcnn_trainer *t, dcnn_train_options *options, 
         }
         result->load_s[augment] = median(loads_s, count);
     }
+    dcnn_engine_settle(t->engine);
     options->augment = wanted;
     return DCNN_OK;
 }

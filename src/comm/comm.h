@@ -232,6 +232,13 @@ dcnn_status dcnn_comm_reserve_gradient(dcnn_comm *comm, int batches, const int64
 size_t dcnn_comm_gradient_bytes(const dcnn_comm *comm, int batches, const int64_t *grains, int buckets,
                                 const size_t *counts);
 
+/** When a bucket's sum will be waited for by dcnn_comm_gradient_wait(), and the next bucket begins, as far as is known
+ * (dcnn_now_s()): so a slow link is free for small sums, and for what is wanted sooner. Zeroed: as soon as may be, and
+ * dcnn_comm_gradient_finish() waits. */
+typedef struct dcnn_due {
+    double wanted_s, next_s;
+} dcnn_due;
+
 /**
  * Begins summing one bucket of the gradient over all ranks, without blocking. *Collective.*
  * @param blocks  this rank's partial sums, one vector [count] a block of its share (dcnn_tree_share), left to right, in
@@ -241,13 +248,16 @@ size_t dcnn_comm_gradient_bytes(const dcnn_comm *comm, int batches, const int64_
  *                complete, after a barrier more all of it
  */
 void dcnn_comm_gradient_begin(dcnn_comm *comm, const dcnn_kernels *kernels, int bucket, dcnn_shares shares,
-                              size_t count, float *const *blocks, float *total);
+                              size_t count, float *const *blocks, float *total, dcnn_due due);
 
 /** Moves unfinished sums along; call it between grains (Open MPI has no progress thread). *Local.* */
 void dcnn_comm_progress(dcnn_comm *comm);
 
 /** Waits until this rank's slices of all buckets begun are complete. *Collective.* */
 void dcnn_comm_gradient_finish(dcnn_comm *comm);
+
+/** Waits for this rank's slice of one bucket that was begun. *Collective.* */
+void dcnn_comm_gradient_wait(dcnn_comm *comm, int bucket);
 
 /**
  * The same sum as every other program makes it: this rank's blocks added as they come, then one MPI_Allreduce in float,

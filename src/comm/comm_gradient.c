@@ -30,6 +30,7 @@ typedef enum exchange_state {
     IDLE,
     PUBLISHED, /* our blocks may be read; the others' may be once the domain has met */
     REDUCING,  /* groups merge, round by round */
+    REDUCED,   /* our part of the sum is here, and may have to let others pass */
     GATHERING, /* parts of the sum come back, the last round first */
     SENDING    /* all is here; our last messages may still be on their way */
 } exchange_state;
@@ -44,6 +45,9 @@ struct dcnn_exchange {
     size_t first, length;                  /* of the slice */
     dcnn_route route;                      /* of a vector as long */
     int round;                             /* in progress */
+    double begun_s, took_s;                /* its begin; how long its way there took */
+    double due_s, from_s, round_due_s;     /* when a deferred sum is wanted; the round's begin, and its end by that */
+    int sent, messages;                    /* of the round that gathers */
     const float *sources[DCNN_TREE_DEPTH]; /* our group's blocks of the slice, where we have them */
     float *work[2];                        /* [most blocks][slice] in turns: where they lie, unless a lone rank's own */
     float *received;                       /* the other groups' blocks of what we keep, round by round */
@@ -231,14 +235,59 @@ static void merge_groups(dcnn_comm *comm, dcnn_exchange *exchange) {
     for (int k = 0; k < depth; k++) exchange->sources[k] = base[k];
 }
 
-/* Sends the sum of what we kept in this round to those who gave it up. */
-static void send_sums(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) {
+/* Is any bucket still on its way there? */
+static bool is_reducing(const dcnn_comm *comm) {
+    for (int i = 0; i < comm->gradients.count; i++) {
+        const exchange_state state = comm->gradients.exchanges[i].state;
+        if (state == PUBLISHED || state == REDUCING) return true;
+    }
+    return false;
+}
+
+/* May the next message of a sum set out? Deferred ones keep a pace, for small sums wait behind what is on the link. */
+static bool may_send(const dcnn_comm *comm, const dcnn_exchange *exchange, int bucket) {
+    if (!comm->gradients.defers || bucket == comm->gradients.wanted) return true;
+    if (is_reducing(comm)) return false;
+    const double now_s = dcnn_now_s(), part = 1.0 - (double)exchange->sent / (double)exchange->messages;
+    if (now_s + part * exchange->took_s < comm->gradients.next_s) return true; /* nothing comes in its way */
+    const double left_s = exchange->round_due_s - exchange->from_s, passed_s = now_s - exchange->from_s;
+    return passed_s >= left_s || (double)exchange->sent < passed_s / left_s * (double)exchange->messages;
+}
+
+/* Sends the sum of what we kept in this round to those who gave it up, as far as it may go now. @return all of it? */
+static bool send_sums(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) {
     const dcnn_round *round = &exchange->route.rounds[exchange->round];
+    int number = 0;
     for (int i = round->first_segment; i < round->end_segment; i++) {
         const dcnn_segment *part = &exchange->route.segments[i];
-        if (part->kept)
-            send_vector(comm, exchange, exchange->slice + part->first, part->length, part->peer, GATHER_TAG + bucket);
+        for (size_t at = 0; at < part->length && part->kept; at += MESSAGE) {
+            if (number++ < exchange->sent) continue;
+            if (!may_send(comm, exchange, bucket)) return false;
+            MPI_Isend(exchange->slice + part->first + at, message_length(part->length - at), MPI_FLOAT, part->peer,
+                      GATHER_TAG + bucket, comm->domain.rail, next_request(exchange));
+            exchange->sent++;
+        }
     }
+    return true;
+}
+
+/* Messages of a round's sums. */
+static int count_sums(const dcnn_exchange *exchange, const dcnn_round *round) {
+    int count = 0;
+    for (int i = round->first_segment; i < round->end_segment; i++) {
+        const dcnn_segment *part = &exchange->route.segments[i];
+        count += part->kept ? (int)((part->length + MESSAGE - 1) / MESSAGE) : 0;
+    }
+    return count;
+}
+
+/* Of the time that is left until the sum is due, so many rounds are given as much each. */
+static void begin_gather(dcnn_exchange *exchange, int round) {
+    exchange->round = round;
+    exchange->sent = 0;
+    exchange->from_s = dcnn_now_s();
+    exchange->round_due_s = exchange->from_s + (exchange->due_s - exchange->from_s) / (round + 1);
+    if (round >= 0) exchange->messages = count_sums(exchange, &exchange->route.rounds[round]);
 }
 
 /* --- a bucket's way --------------------------------------------------------------------------------------------- */
@@ -275,6 +324,13 @@ static bool are_done(dcnn_comm *comm, dcnn_exchange *exchange, int first, int en
     return done == MPI_UNDEFINED && !comm->broken;
 }
 
+/* Moves a round that gathers. @return is all of it here, and sent? */
+static bool is_gathered(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) {
+    const int first = exchange->gather_first[exchange->round], end = exchange->gather_first[exchange->round + 1];
+    const bool came = are_done(comm, exchange, first, end);
+    return send_sums(comm, exchange, bucket) && came;
+}
+
 /* The next step of a bucket's way, if what it waits for has come. */
 static bool step(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) {
     const int rounds = exchange->route.round_count;
@@ -295,22 +351,20 @@ static bool step(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) {
                       exchange->reduce_first[exchange->round + 1]))
             return false;
         merge_groups(comm, exchange);
-        if (++exchange->round < rounds) {
+        if (++exchange->round < rounds)
             send_blocks(comm, exchange, bucket);
-        } else {
-            exchange->round--;
-            exchange->state = GATHERING;
-            send_sums(comm, exchange, bucket);
-        }
+        else
+            exchange->state = REDUCED;
+        exchange->took_s = dcnn_now_s() - exchange->begun_s; /* and it will take as long back */
+        return true;
+    case REDUCED:
+        begin_gather(exchange, rounds - 1);
+        exchange->state = GATHERING;
         return true;
     case GATHERING:
-        if (!are_done(comm, exchange, exchange->gather_first[exchange->round],
-                      exchange->gather_first[exchange->round + 1]))
-            return false;
-        if (--exchange->round >= 0)
-            send_sums(comm, exchange, bucket);
-        else
-            exchange->state = SENDING;
+        if (!is_gathered(comm, exchange, bucket)) return false;
+        begin_gather(exchange, exchange->round - 1);
+        if (exchange->round < 0) exchange->state = SENDING;
         return true;
     case SENDING:
         if (!are_done(comm, exchange, exchange->gather_first[rounds], exchange->request_count)) return false;
@@ -320,10 +374,11 @@ static bool step(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) {
     return false;
 }
 
-/* Moves all buckets as far as they go now. @return whether any moved */
+/* Moves all buckets as far as they go now, the last first: the next step reads its weights first. @return whether any
+ * moved */
 static bool advance(dcnn_comm *comm) {
     bool moved = false;
-    for (int i = 0; i < comm->gradients.count; i++)
+    for (int i = comm->gradients.count - 1; i >= 0; i--)
         while (!comm->broken && step(comm, &comm->gradients.exchanges[i], i)) moved = true;
     return moved;
 }
@@ -335,15 +390,19 @@ bool dcnn_comm_is_sending(const dcnn_comm *comm) {
 }
 
 void dcnn_comm_gradient_begin(dcnn_comm *comm, const dcnn_kernels *kernels, int bucket, dcnn_shares shares,
-                              size_t count, float *const *blocks, float *total) {
+                              size_t count, float *const *blocks, float *total, dcnn_due due) {
     dcnn_exchange *exchange = &comm->gradients.exchanges[bucket];
     DCNN_COMM_MEET(comm, bucket);
     exchange->state = PUBLISHED;
     exchange->met = comm->domain.meetings;
+    comm->gradients.defers = due.wanted_s > 0.0;
+    comm->gradients.next_s = due.next_s;
     exchange->kernels = kernels;
     exchange->grains = shares.grains;
     dcnn_comm_slice(comm, count, &exchange->first, &exchange->length);
     exchange->slice = total + exchange->first;
+    exchange->due_s = due.wanted_s;
+    exchange->begun_s = dcnn_now_s();
     const int depth = dcnn_tree_share(shares.first, shares.count, shares.grains).depth;
     for (int i = 0; i < depth; i++)
         published(comm, bucket, comm->domain.rank)[i] = (char *)blocks[i] - comm->domain.segments[comm->domain.rank];
@@ -354,12 +413,31 @@ void dcnn_comm_progress(dcnn_comm *comm) {
     advance(comm);
 }
 
+/* The same on all ranks of a domain: who could not have read the others' blocks yet has not. */
+static bool is_unmet(const dcnn_comm *comm, int bucket) {
+    const dcnn_exchange *exchange = &comm->gradients.exchanges[bucket];
+    return exchange->state == PUBLISHED && exchange->met == comm->domain.meetings;
+}
+
+void dcnn_comm_gradient_wait(dcnn_comm *comm, int bucket) {
+    const dcnn_exchange *exchange = &comm->gradients.exchanges[bucket];
+    DCNN_COMM_MEET(comm, bucket);
+    if (is_unmet(comm, bucket)) dcnn_comm_domain_wait(comm);
+    advance(comm);
+    if (exchange->state == IDLE) return;
+    const double from_s = dcnn_now_s();
+    comm->gradients.wanted = bucket;
+    while (exchange->state != IDLE && !comm->broken)
+        if (!advance(comm)) sched_yield();
+    comm->gradients.wanted = -1;
+    dcnn_comm_waited(comm, true, from_s);
+}
+
 void dcnn_comm_gradient_finish(dcnn_comm *comm) {
     DCNN_COMM_MEET(comm, 0);
-    bool unmet = false; /* the same on all ranks: who could not have read yet has not */
-    for (int i = 0; i < comm->gradients.count; i++)
-        unmet = unmet || (comm->gradients.exchanges[i].state == PUBLISHED &&
-                          comm->gradients.exchanges[i].met == comm->domain.meetings);
+    bool unmet = false;
+    for (int i = 0; i < comm->gradients.count; i++) unmet = unmet || is_unmet(comm, i);
+    comm->gradients.defers = false;
     if (unmet) dcnn_comm_domain_wait(comm);
     advance(comm);
     if (!dcnn_comm_is_sending(comm)) return;
@@ -471,6 +549,7 @@ size_t dcnn_comm_gradient_bytes(const dcnn_comm *comm, int batches, const int64_
 
 static bool make_room(dcnn_comm *comm, int batches, const int64_t *grains, int buckets, const size_t *counts) {
     int most = 1;
+    comm->gradients.wanted = -1;
     comm->gradients.exchanges = calloc((size_t)buckets, sizeof *comm->gradients.exchanges);
     comm->gradients.room = calloc((size_t)DCNN_TREE_DEPTH * CHUNK, sizeof(float));
     bool good = comm->gradients.exchanges && comm->gradients.room;

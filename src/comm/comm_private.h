@@ -42,6 +42,9 @@ typedef struct dcnn_sums {
 /* Gradients on their way (comm_gradient.c). */
 typedef struct dcnn_gradients {
     int count;
+    bool defers;              /* sums that are due later keep a pace, */
+    double next_s;            /* unless there is time before the next bucket begins */
+    int wanted;               /* the bucket that is waited for, or -1 */
     dcnn_exchange *exchanges; /* [count] one a bucket */
     int64_t *published; /* shared: [bucket][domain size][DCNN_TREE_DEPTH] where the blocks lie in each rank's segment */
     dcnn_block *blocks; /* what is being added: up to all blocks of a batch */

@@ -335,10 +335,11 @@ size_t dcnn_comm_gradient_bytes(const dcnn_comm *comm, int batches, const int64_
 
 /* All grains are this process's, so its one block is the whole sum. */
 void dcnn_comm_gradient_begin(dcnn_comm *comm, const dcnn_kernels *kernels, int bucket, dcnn_shares shares,
-                              size_t count, float *const *blocks, float *total) {
+                              size_t count, float *const *blocks, float *total, dcnn_due due) {
     (void)comm;
     (void)kernels;
     (void)bucket;
+    (void)due;
     (void)shares;
     memcpy(total, blocks[0], count * sizeof(float));
 }
@@ -349,6 +350,11 @@ void dcnn_comm_progress(dcnn_comm *comm) {
 
 void dcnn_comm_gradient_finish(dcnn_comm *comm) {
     (void)comm;
+}
+
+void dcnn_comm_gradient_wait(dcnn_comm *comm, int bucket) {
+    (void)comm;
+    (void)bucket;
 }
 
 void dcnn_comm_gradient_plain(dcnn_comm *comm, const dcnn_kernels *kernels, size_t count, int block_count,

@@ -207,6 +207,7 @@ static dcnn_status set_up(dcnn_engine *e, const float *m, const float *v, batche
     if (status == DCNN_OK) status = make_own_memory(e, list);
     DCNN_TRY(dcnn_comm_agree(e->comm, status));
     DCNN_TRY(share_state(e, list, m, v));
+    DCNN_TRY(dcnn_comm_agree(e->comm, dcnn_engine_plan_late(e)));
     return reserve_sums(e, list);
 }
 
@@ -279,6 +280,7 @@ void dcnn_engine_free(dcnn_engine *e) {
     if (e == NULL) return;
     dcnn_plan_free(e->plan);
     dcnn_update_free(&e->update);
+    dcnn_engine_forget_late(e);
     for (int worker = 0; e->workers && worker < e->threads; worker++) {
         free(e->workers[worker].vectors);
         free(e->workers[worker].times);

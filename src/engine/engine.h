@@ -81,6 +81,8 @@ typedef struct dcnn_step {
     uint32_t epoch;  /**< for dropout, with the samples' numbers */
     double rate;     /**< learning rate */
     dcnn_feed feed;  /**< of the step's samples: the first is 0 */
+    bool goes_on;    /**< another step follows, and until then nobody looks at weights, moments and gradient, or calls
+                          dcnn_engine_settle() first; so that gradients may travel on meanwhile */
 } dcnn_step;
 
 /** What steps came to, over all ranks; exact. */
@@ -111,6 +113,9 @@ dcnn_status dcnn_engine_step(dcnn_engine *engine, const dcnn_step *step, dcnn_st
  * @return DCNN_OK; DCNN_USAGE: so many samples were not foreseen; a feed's failure
  */
 dcnn_status dcnn_engine_statistics(dcnn_engine *engine, int64_t samples, uint32_t epoch, dcnn_feed feed);
+
+/** Makes what steps that go on have left to be made of weights, moments and gradient. *Collective.* */
+void dcnn_engine_settle(dcnn_engine *engine);
 
 /** Exchanges the weights and the averaged ones. *Collective.* Nothing else may run meanwhile. */
 void dcnn_engine_exchange(dcnn_engine *engine);

@@ -15,6 +15,18 @@ typedef struct dcnn_worker {
     dcnn_lap lap;
 } dcnn_worker;
 
+/* Weights that are made late (late.c); buckets go by the stage that completes them. */
+typedef struct dcnn_late {
+    bool can;                           /* may there be any? */
+    int *readers;                       /* [stages] of each bucket, the first stage that reads its weights */
+    bool *prepares;                     /* [stages] has operations that pack weights before it */
+    bool *waits;                        /* [stages] the bucket's weights are still those of the step before */
+    int left;                           /* of these */
+    bool lags;                          /* the step in progress began with such */
+    int stage;                          /* for which weights are being made */
+    double began_s, step_s, *offsets_s; /* the step's begin; how long the last one took; [stages] when each began */
+} dcnn_late;
+
 struct dcnn_engine {
     dcnn_engine_options options;
     dcnn_comm *comm;
@@ -46,7 +58,8 @@ struct dcnn_engine {
     int stage, phase; /* phase: of an update (dcnn_update_phases()) */
     int batch_number; /* in the step, from 0 */
     bool batch_is_last;
-    bool measures;     /* a pass for statistics is in progress, not a step */
+    bool measures; /* a pass for statistics is in progress, not a step */
+    dcnn_late late;
     atomic_int failed; /* a dcnn_status of a feed */
     char failure[1024];
 };
@@ -55,5 +68,17 @@ struct dcnn_engine {
  * regularizers add to the loss. *Collective.* @return DCNN_OK, DCNN_DIVERGED */
 void dcnn_engine_accumulate(dcnn_engine *engine);
 dcnn_status dcnn_engine_update(dcnn_engine *engine, double *penalty);
+
+/* A worker's part of this rank's slice of a bucket. A bucket is whole cache lines. */
+dcnn_range dcnn_engine_part(const dcnn_engine *engine, int bucket, int worker);
+
+/* Late weights: whether there may be any; at a batch's begin; before each of its stages; and at the end of a step in
+ * place of dcnn_engine_update(). */
+dcnn_status dcnn_engine_plan_late(dcnn_engine *engine);
+void dcnn_engine_forget_late(dcnn_engine *engine);
+void dcnn_engine_begin_late(dcnn_engine *engine);
+void dcnn_engine_catch_up(dcnn_engine *engine, int stage);
+void dcnn_engine_be_late(dcnn_engine *engine);
+dcnn_due dcnn_engine_due(const dcnn_engine *engine, int bucket);
 
 #endif

@@ -124,6 +124,11 @@ static void merge_slice(void *argument, int worker) {
     m->depth = tree.depth;
 }
 
+/* May the step's gradients travel on when it ends? */
+static bool is_late(const dcnn_engine *e) {
+    return e->late.can && e->step->goes_on;
+}
+
 static void send_gradients(dcnn_engine *e) {
     const dcnn_range bucket = e->net->buckets[e->stage];
     if (bucket.count == 0) return;
@@ -134,7 +139,8 @@ static void send_gradients(dcnn_engine *e) {
         dcnn_comm_gradient_plain(e->comm, e->kernels, bucket.count, m.depth, m.blocks, e->gradient + bucket.offset);
     else
         dcnn_comm_gradient_begin(e->comm, e->kernels, e->stage, e->shares, bucket.count, m.blocks,
-                                 e->gradient + bucket.offset);
+                                 e->gradient + bucket.offset,
+                                 is_late(e) ? dcnn_engine_due(e, e->stage) : (dcnn_due){0});
     dcnn_stopwatch_book(&e->watch, DCNN_PHASE_GRADIENT);
 }
 
@@ -163,20 +169,26 @@ static dcnn_status agree_stage(dcnn_engine *e, dcnn_step_sums *sums) {
     return DCNN_OK;
 }
 
-/* The batch's gradient: forward and backward, summed over all ranks. */
+/* The batch's gradient: forward and backward, summed over all ranks, or on its way. */
 static dcnn_status run_batch(dcnn_engine *e, dcnn_step_sums *sums) {
     dcnn_status status = DCNN_OK;
     e->shares = dcnn_comm_shares(e->comm, (e->batch + e->options.grain - 1) / e->options.grain);
-    dcnn_thread_pool_run(e->pool, prepare, e);
-    dcnn_comm_domain_barrier(e->comm);
-    dcnn_stopwatch_book(&e->watch, DCNN_PHASE_PREPARE);
+    dcnn_engine_begin_late(e);
+    if (!e->late.lags) {
+        dcnn_thread_pool_run(e->pool, prepare, e);
+        dcnn_comm_domain_barrier(e->comm);
+        dcnn_stopwatch_book(&e->watch, DCNN_PHASE_PREPARE);
+    }
     for (e->stage = 0; e->stage < e->net->stage_count && status == DCNN_OK; e->stage++) {
+        dcnn_engine_catch_up(e, e->stage);
         dcnn_thread_pool_run(e->pool, run_stage, e);
         dcnn_stopwatch_join(&e->watch, e->laps, dcnn_thread_pool_size(e->pool));
         status = agree_stage(e, sums);
         dcnn_stopwatch_book(&e->watch, DCNN_PHASE_AGREE);
         if (status == DCNN_OK) send_gradients(e);
     }
+    if (status == DCNN_OK && is_late(e)) return DCNN_OK;
+    dcnn_engine_settle(e); /* of the step before, where this one failed early */
     dcnn_comm_gradient_finish(e->comm);
     dcnn_stopwatch_book(&e->watch, DCNN_PHASE_GRADIENT);
     return status == DCNN_OK && dcnn_comm_is_broken(e->comm) ? dcnn_comm_fail_broken() : status;
@@ -209,6 +221,10 @@ dcnn_status dcnn_engine_step(dcnn_engine *e, const dcnn_step *step, dcnn_step_su
         dcnn_stopwatch_book(&e->watch, DCNN_PHASE_ADD);
     }
     double penalty;
+    if (is_late(e)) {
+        dcnn_engine_be_late(e);
+        return DCNN_OK;
+    }
     DCNN_TRY(dcnn_engine_update(e, &penalty));
     sums->loss += penalty * (double)step->samples;
     dcnn_stopwatch_book(&e->watch, DCNN_PHASE_ADAM);
@@ -245,6 +261,7 @@ dcnn_status dcnn_engine_statistics(dcnn_engine *e, int64_t samples, uint32_t epo
     if (samples <= 0 || (rest > 0 && rest != e->options.last_batch && e->options.last_batch >= 0))
         return DCNN_FAIL(DCNN_USAGE, "statistics of %lld samples: the engine was not made for a last batch of %lld",
                          (long long)samples, (long long)rest);
+    dcnn_engine_settle(e);
     memcpy(phases_s, e->watch.phases_s, sizeof phases_s);
     memset(e->statistics, 0, (size_t)e->net->loss_stage * (size_t)e->sum_stride * sizeof *e->statistics);
     e->step = &pass;

@@ -6,9 +6,8 @@
 
 #include "engine/engine_private.h"
 
-/* A worker's part of this rank's slice of a bucket. A bucket is whole cache lines. */
-static dcnn_range part_of_bucket(const dcnn_engine *e, int stage, int worker) {
-    const dcnn_range bucket = e->net->buckets[stage];
+dcnn_range dcnn_engine_part(const dcnn_engine *e, int bucket_number, int worker) {
+    const dcnn_range bucket = e->net->buckets[bucket_number];
     const int workers = dcnn_thread_pool_size(e->pool);
     size_t first, length;
     dcnn_comm_slice(e->comm, bucket.count, &first, &length);
@@ -23,7 +22,7 @@ static dcnn_range part_of_bucket(const dcnn_engine *e, int stage, int worker) {
 static void accumulate(void *argument, int worker) {
     dcnn_engine *e = argument;
     for (int stage = 0; stage < e->net->stage_count; stage++) {
-        const dcnn_range part = part_of_bucket(e, stage, worker);
+        const dcnn_range part = dcnn_engine_part(e, stage, worker);
         float *gradient = e->gradient + part.offset, *accumulated = e->accumulated + part.offset;
         if (e->batch_number == 0)
             memcpy(accumulated, gradient, part.count * sizeof(float));
@@ -43,7 +42,7 @@ void dcnn_engine_accumulate(dcnn_engine *e) {
 static void directions(void *argument, int worker) {
     dcnn_engine *e = argument;
     for (int stage = 0; stage < e->net->stage_count; stage++)
-        dcnn_update_directions(&e->update, part_of_bucket(e, stage, worker));
+        dcnn_update_directions(&e->update, dcnn_engine_part(e, stage, worker));
 }
 
 static void measure(void *argument, int worker) {
@@ -59,7 +58,7 @@ static void measure(void *argument, int worker) {
 static void apply(void *argument, int worker) {
     dcnn_engine *e = argument;
     for (int stage = 0; stage < e->net->stage_count; stage++)
-        dcnn_update_apply(&e->update, part_of_bucket(e, stage, worker));
+        dcnn_update_apply(&e->update, dcnn_engine_part(e, stage, worker));
 }
 
 /* Keras' use_ema, with its ema_overwrite_frequency: average = m average + (1 - m) weight, and the weight itself after
@@ -69,7 +68,7 @@ static void average(void *argument, int worker) {
     const double momentum = e->step->number > 1 ? e->options.optimizer.ema_momentum : 0.0;
     const int64_t every = e->options.optimizer.ema_overwrite;
     for (int stage = 0; stage < e->net->stage_count; stage++) {
-        const dcnn_range part = part_of_bucket(e, stage, worker);
+        const dcnn_range part = dcnn_engine_part(e, stage, worker);
         float *weights = e->net->params + part.offset;
         float *averages = e->average + part.offset;
         for (size_t i = 0; i < part.count; i++)
@@ -81,7 +80,7 @@ static void average(void *argument, int worker) {
 static void exchange(void *argument, int worker) {
     dcnn_engine *e = argument;
     for (int stage = 0; stage < e->net->stage_count; stage++) {
-        const dcnn_range part = part_of_bucket(e, stage, worker);
+        const dcnn_range part = dcnn_engine_part(e, stage, worker);
         float *weights = e->net->params + part.offset, *averages = e->average + part.offset;
         for (size_t i = 0; i < part.count; i++) {
             const float weight = weights[i];
@@ -92,6 +91,7 @@ static void exchange(void *argument, int worker) {
 }
 
 void dcnn_engine_exchange(dcnn_engine *e) {
+    dcnn_engine_settle(e);
     if (e->average == NULL) return;
     dcnn_comm_domain_barrier(e->comm); /* others may still read them */
     dcnn_thread_pool_run(e->pool, exchange, e);

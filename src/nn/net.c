@@ -86,7 +86,7 @@ static void number_stages(dcnn_net *net) {
             int before = net->nodes[node->inputs[j]].stage_forward;
             if (before > node->stage_forward) node->stage_forward = before;
         }
-        node->stage_forward += node->synchronised;
+        node->stage_forward += node->synchronised + node->cut;
         node->stage_backward = 0;
     }
     net->loss_stage = net->nodes[net->node_count - 1].stage_forward;

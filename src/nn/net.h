@@ -58,7 +58,7 @@ typedef struct dcnn_node {
     bool learns;        /**< it, or a node before it, has weights to train */
     json_t *kept;       /**< what its description says and dcnn only hands on; owned, may be NULL */
     int stage_forward;  /**< number of synchronisations (BatchNormalization) before its output is there */
-    bool cut;           /**< a stage of the backward pass begins with it, for what is complete then to travel */
+    bool cut;           /**< a stage of either pass begins with it, for what is complete then to travel */
     int stage_backward; /**< stage in which its gradients are made, counted on from the forward stages */
 } dcnn_node;
 
@@ -114,8 +114,9 @@ void dcnn_net_set_bf16(dcnn_net *net, bool bf16);
 bool dcnn_net_has_bf16(const dcnn_net *net);
 
 /**
- * Begins a new stage of the backward pass before a layer with weights wherever so many bytes of gradient are complete
- * by then: they can travel while the rest is computed, in nets without BatchNormalization, too. Activations that are
+ * Begins a new stage of both passes at a layer with weights wherever so many bytes of gradient are complete before its
+ * own: they can travel while the rest is computed, and what it reads first may come while the layers before it run, in
+ * nets without BatchNormalization, too. Activations that are
  * read behind a cut are kept for every grain of a rank's share. No bit changes, nor where weights lie. For nets without
  * a plan. *Local.* @return DCNN_OK; DCNN_FAILURE (memory)
  */

@@ -90,6 +90,15 @@ const float *dcnn_plan_output(const dcnn_plan *plan, int worker);
  * workers of all plans that share the packed weights must have done theirs before stage 0. */
 void dcnn_plan_prepare(const dcnn_plan *plan, int worker);
 
+/** The same for those operations that run first in this stage, just before it; so stage by stage. *Local.* */
+void dcnn_plan_prepare_stage(const dcnn_plan *plan, int stage, int worker);
+
+/** Has any of these something to do? */
+bool dcnn_plan_prepares(const dcnn_plan *plan, int stage);
+
+/** The first stage that reads any of these weights; 0 if they belong to no operation. */
+int dcnn_plan_first_reader(const dcnn_plan *plan, dcnn_range params);
+
 /** Runs one stage for one grain. Different workers may do so at the same time on different slots. */
 void dcnn_plan_run(const dcnn_plan *plan, int stage, int slot, int worker, const dcnn_grain *grain);
 

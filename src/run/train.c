@@ -75,6 +75,7 @@ static dcnn_status save_best(dcnn_trainer *t) {
 
 /* Rank 0 writes for all: the state is the same everywhere. */
 static dcnn_status save(dcnn_trainer *t) {
+    dcnn_engine_settle(t->engine);
     DCNN_TRY(check_finite(t));
     dcnn_status status = dcnn_history_append_steps(&t->state.history, t->notes.count, t->notes.steps);
     t->notes.count = 0;
@@ -162,6 +163,7 @@ static dcnn_status end_epoch(dcnn_trainer *t) {
     dcnn_progress *p = &t->state.progress;
     const dcnn_split *split = dcnn_dataset_split(&t->data.set, "validation");
     dcnn_evaluation validation = {0};
+    dcnn_engine_settle(t->engine);
     if (t->options->histograms)
         DCNN_TRY(dcnn_history_append_histograms(&t->state.history, p->epoch + 1, t->state.net,
                                                 dcnn_engine_gradient(t->engine), 1.0 / (double)t->last.samples));
@@ -262,13 +264,22 @@ static void tell_step(const dcnn_trainer *t) {
     t->options->on_step(t->options->context, &report);
 }
 
+/* Does another step follow the next one at once? A signal may stop it all the same. */
+static bool goes_on(const dcnn_trainer *t) {
+    const dcnn_progress *p = &t->state.progress;
+    const int64_t batch = t->data.sampler.batch * t->data.sampler.accumulate, every = t->options->checkpoint_every;
+    const bool saves = every > 0 && (p->step + 1) % every == 0;
+    const bool stops = t->options->stop_after > 0 && t->pace.steps + 1 >= t->options->stop_after;
+    return p->cursor + batch < t->data.sampler.count && !saves && !stops;
+}
+
 static dcnn_status run_epoch(dcnn_trainer *t) {
     dcnn_progress *p = &t->state.progress;
     begin_epoch(t);
     while (p->cursor < t->data.sampler.count) {
         bool stop = false;
         const dcnn_progress before = *p;
-        DCNN_TRY(dcnn_trainer_step(t, &stop));
+        DCNN_TRY(dcnn_trainer_step(t, goes_on(t), &stop));
         note_step(t, &before);
         DCNN_TRY(dcnn_trainer_remember(t));
         dcnn_watchdog_step(p->step);

@@ -316,7 +316,7 @@ dcnn_status dcnn_trainer_write(const dcnn_trainer *t, const char *path, bool mom
 
 /* --- a step ------------------------------------------------------------------------------------------------------- */
 
-dcnn_status dcnn_trainer_step(dcnn_trainer *t, bool *stop) {
+dcnn_status dcnn_trainer_step(dcnn_trainer *t, bool goes_on, bool *stop) {
     dcnn_progress *p = &t->state.progress;
     const int64_t most = t->data.sampler.batch * t->data.sampler.accumulate, left = t->data.sampler.count - p->cursor;
     DCNN_TRY(dcnn_trace_step(t->trace, t->comm, t->pace.steps + 1));
@@ -336,7 +336,8 @@ dcnn_status dcnn_trainer_step(dcnn_trainer *t, bool *stop) {
                             .number = p->step - p->phase_step + 1,
                             .epoch = (uint32_t)p->epoch,
                             .rate = t->last.rate,
-                            .feed = dcnn_feed_of_epoch(&feed)};
+                            .feed = dcnn_feed_of_epoch(&feed),
+                            .goes_on = goes_on};
     dcnn_step_sums sums = {.loss = p->loss_sum, .correct = p->correct, .absolute = p->absolute_sum};
     dcnn_status status = dcnn_engine_step(t->engine, &step, &sums);
     if (status == DCNN_DIVERGED) {
@@ -362,6 +363,7 @@ dcnn_status dcnn_trainer_step(dcnn_trainer *t, bool *stop) {
 }
 
 dcnn_status dcnn_trainer_evaluate(dcnn_trainer *t, const int64_t *rows, int64_t count, dcnn_evaluation *evaluation) {
+    dcnn_engine_settle(t->engine);
     const dcnn_rows_feed feed = {
         .loader = &t->data.loader, .kernels = dcnn_engine_kernels(t->engine), .rows = rows, .count = count};
     const dcnn_evaluation_options options = {.values = t->task.values, .on_grain = dcnn_watchdog_progress};

@@ -85,10 +85,11 @@ dcnn_status dcnn_trainer_write(const dcnn_trainer *t, const char *path, bool mom
 
 /**
  * One step: the next batch, or micro-batches. *Collective.*
+ * @param goes_on  see dcnn_step
  * @return as dcnn_engine_step()
  * @param stop  out: some rank wants to stop (after this step, which is complete)
  */
-dcnn_status dcnn_trainer_step(dcnn_trainer *trainer, bool *stop);
+dcnn_status dcnn_trainer_step(dcnn_trainer *trainer, bool goes_on, bool *stop);
 
 /** The net's hits and loss on rows of the data. *Collective.* As dcnn_evaluator_run(). */
 dcnn_status dcnn_trainer_evaluate(dcnn_trainer *trainer, const int64_t *rows, int64_t count,

@@ -10,3 +10,8 @@ try dcnn bench small.h5 --model other.json
 try dcnn bench nowhere.h5
 try dcnn bench --model nowhere.json
 try dcnn bench --seconds 0
+# a recipe's network, batch and changes: elastic distortion takes longer than the default's
+load() { dcnn bench --batch-size 64 --threads 1 --seconds 0.5 --json "$@" | sed -n 's/.*"load_augmented_s": \([^,]*\),*/\1/p'; }
+awk -v plain="$(load)" -v best="$(load --recipe best)" 'BEGIN { print (best > 1.2 * plain ? "best changes more" : "best " best " plain " plain) }'
+dcnn bench --recipe fast --threads 1 --seconds 0.1 --json | grep '"batch_size"'
+try dcnn bench --recipe better

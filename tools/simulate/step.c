@@ -4,11 +4,13 @@
  * that passes where src/engine/step.c computes. Under SimGrid SMPI time is simulated; with a real MPI the rank
  * sleeps, so that 8 ranks on 2 cores show what the network does and not what the cores do.
  *
- *   step PLAN BATCH STEPS OVERLAP      OVERLAP 0: each bucket's sum is waited for where it begins
- *   step calibrate                     a message's latency and cost between rank 0 and the last rank
+ *   step PLAN BATCH STEPS OVERLAP      OVERLAP 2: each bucket's sum is waited for where the next step reads its
+ * weights, 1: at the step's end, 0: where it begins step calibrate                     a message's latency and cost
+ * between rank 0 and the last rank
  *
  * PLAN is tools/simulate_scaling's: grain, threads, seconds to prepare, to step the weights and to add a float, number
- * of stages; then of each stage its sums, floats of gradient, and seconds an image. Rank 0 prints one line of JSON.
+ * of stages; then of each stage its sums, floats of gradient, seconds an image, and the stage that reads these weights
+ * first. Rank 0 prints one line of JSON.
  */
 #include <mpi.h>
 #include <stdio.h>
@@ -17,15 +19,17 @@
 #include <time.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "comm/comm.h"
 #include "comm/tree.h"
 
-enum { MOST_STAGES = 64, WARM_UP = 1 };
+enum { MOST_STAGES = 64, WARM_UP = 2 };
 
 typedef struct stage {
     int sums;
     size_t gradient;
     double image_s;
+    int reader;
 } stage;
 
 typedef struct plan {
@@ -39,7 +43,9 @@ typedef struct step {
     dcnn_comm *comm;
     dcnn_kernels kernels;
     int64_t batch;
-    bool overlap;
+    int overlap;
+    bool waits[MOST_STAGES];                                /* buckets of the step before */
+    double floats, began_s, step_s, offsets_s[MOST_STAGES]; /* as in src/engine/late.c */
     dcnn_shares shares;
     float *blocks[DCNN_TREE_DEPTH]; /* all at one place: nobody looks at what is in them */
     float *total;
@@ -125,22 +131,63 @@ static void finish(step *s) {
 static void send_gradients(step *s, int number, const stage *now) {
     if (now->gradient == 0) return;
     pass((double)(s->plan.threads - 1) / s->plan.threads * (double)now->gradient * s->plan.add_s); /* merge_slice() */
-    dcnn_comm_gradient_begin(s->comm, &s->kernels, number, s->shares, now->gradient, s->blocks, s->total);
+    dcnn_due due = {0};
+    if (s->overlap == 2) {
+        const int next = number + 2; /* stages with gradients come last, one after the other */
+        due.wanted_s = s->began_s + s->step_s + 0.8 * s->offsets_s[now->reader];
+        if (next <= s->plan.stage_count)
+            due.next_s = s->began_s + (next < s->plan.stage_count ? s->offsets_s[next] : s->step_s);
+    }
+    dcnn_comm_gradient_begin(s->comm, &s->kernels, number, s->shares, now->gradient, s->blocks, s->total, due);
     pay();
-    if (!s->overlap) finish(s);
+    if (s->overlap == 0) finish(s);
+}
+
+static double workers_of(const step *s) {
+    return s->plan.threads * dcnn_comm_domain_size(s->comm);
+}
+
+/* Before a stage: the weights that it is the first to read. */
+static void catch_up(step *s, int number) {
+    double floats = 0.0;
+    s->offsets_s[number] = dcnn_now_s() - s->began_s;
+    for (int i = s->plan.stage_count - 1; i >= 0; i--) {
+        if (!s->waits[i] || s->plan.stages[i].reader > number) continue;
+        const double from_s = MPI_Wtime();
+        dcnn_comm_gradient_wait(s->comm, i);
+        pay();
+        s->gradient_s += MPI_Wtime() - from_s;
+        s->waits[i] = false;
+        floats += (double)s->plan.stages[i].gradient;
+    }
+    if (floats <= 0.0) return;
+    pass(s->plan.adam_s * floats / s->floats / workers_of(s));
+    dcnn_comm_domain_barrier(s->comm);
+    pass(s->plan.prepare_s * floats / s->floats / workers_of(s));
+    dcnn_comm_domain_barrier(s->comm);
 }
 
 static void take_step(step *s) {
-    const double workers = s->plan.threads * dcnn_comm_domain_size(s->comm);
-    pass(s->plan.prepare_s / workers);
-    dcnn_comm_domain_barrier(s->comm);
+    const double now_s = dcnn_now_s(); /* as comm does */
+    s->step_s = now_s - s->began_s;
+    s->began_s = now_s;
+    if (s->overlap < 2) {
+        pass(s->plan.prepare_s / workers_of(s));
+        dcnn_comm_domain_barrier(s->comm);
+    }
     for (int i = 0; i < s->plan.stage_count; i++) {
+        catch_up(s, i);
         run_stage(s, &s->plan.stages[i]);
         agree_stage(s, &s->plan.stages[i]);
         send_gradients(s, i, &s->plan.stages[i]);
     }
+    if (s->overlap == 2) {
+        for (int i = 0; i < s->plan.stage_count; i++) s->waits[i] = s->plan.stages[i].gradient > 0;
+        dcnn_comm_domain_barrier(s->comm);
+        return;
+    }
     finish(s);
-    pass(s->plan.adam_s / workers);
+    pass(s->plan.adam_s / workers_of(s));
     dcnn_comm_domain_barrier(s->comm);
 }
 
@@ -153,7 +200,8 @@ static bool read_plan(const char *path, plan *p) {
                        &p->stage_count) == 6 &&
                 p->grain > 0 && p->threads > 0 && p->stage_count > 0 && p->stage_count <= MOST_STAGES;
     for (int i = 0; good && i < p->stage_count; i++)
-        good = fscanf(file, "%d %zu %lf", &p->stages[i].sums, &p->stages[i].gradient, &p->stages[i].image_s) == 3;
+        good = fscanf(file, "%d %zu %lf %d", &p->stages[i].sums, &p->stages[i].gradient, &p->stages[i].image_s,
+                      &p->stages[i].reader) == 4;
     fclose(file);
     return good;
 }
@@ -166,6 +214,7 @@ static dcnn_status set_up(step *s) {
     s->sum_stride = 3;
     for (int i = 0; i < s->plan.stage_count; i++) {
         counts[i] = s->plan.stages[i].gradient;
+        s->floats += (double)counts[i];
         if (counts[i] > all) all = counts[i];
         if (s->plan.stages[i].sums > s->sum_stride) s->sum_stride = s->plan.stages[i].sums;
     }
@@ -186,6 +235,7 @@ static void measure(step *s, int steps) {
     MPI_Barrier(MPI_COMM_WORLD);
     const double began_s = MPI_Wtime();
     for (int i = 0; i < steps; i++) take_step(s);
+    finish(s);
     double times_s[3] = {MPI_Wtime() - began_s, s->agree_s, s->gradient_s};
     MPI_Allreduce(MPI_IN_PLACE, times_s, 3, MPI_DOUBLE, MPI_MAX, MPI_COMM_WORLD);
     if (dcnn_comm_rank(s->comm) == 0)
@@ -258,7 +308,7 @@ int main(int argc, char **argv) {
         calibrate();
     } else if (argc == 5 && read_plan(argv[1], &s.plan)) {
         s.batch = atoll(argv[2]);
-        s.overlap = atoi(argv[4]) != 0;
+        s.overlap = atoi(argv[4]);
         add_a_float_s = s.plan.add_s;
         if (set_up(&s) != DCNN_OK) {
             fprintf(stderr, "step: %s\n", dcnn_error());

@@ -148,6 +148,41 @@ static bool is_synchronised(const dcnn_plan *plan, const dcnn_op *op) {
     return plan->options.training && op->head->synchronised && op->kind->forward_sums;
 }
 
+int dcnn_plan_first_stage(const dcnn_plan *plan, const dcnn_op *op) {
+    return plan->options.training ? op->head->stage_forward - is_synchronised(plan, op) : 0;
+}
+
+/* Do the operation's layers have weights of this node's? */
+static bool reads_weights_of(const dcnn_plan *plan, const dcnn_op *op, int node) {
+    const int head = (int)(op->head - plan->net->nodes), last = (int)(op->node - plan->net->nodes);
+    return head == node || last == node || op->head->owner == node || op->node->owner == node;
+}
+
+int dcnn_plan_first_reader(const dcnn_plan *plan, dcnn_range params) {
+    const int stages = dcnn_plan_stage_count(plan);
+    int first = stages;
+    for (int i = 0; i < plan->net->node_count; i++) {
+        const dcnn_range own = dcnn_plan_range_of(&plan->net->nodes[i]);
+        if (own.count == 0 || own.offset >= params.offset + params.count || params.offset >= own.offset + own.count)
+            continue;
+        int reader = stages;
+        for (int k = 0; k < plan->op_count; k++) {
+            const dcnn_op *op = &plan->ops[k];
+            const int stage = reads_weights_of(plan, op, i) ? dcnn_plan_first_stage(plan, op) : stages;
+            if (stage < reader) reader = stage;
+        }
+        if (reader == stages) return 0;
+        if (reader < first) first = reader;
+    }
+    return first < stages ? first : 0;
+}
+
+bool dcnn_plan_prepares(const dcnn_plan *plan, int stage) {
+    for (int i = 0; i < plan->op_count; i++)
+        if (plan->ops[i].kind->prepare && dcnn_plan_first_stage(plan, &plan->ops[i]) == stage) return true;
+    return false;
+}
+
 bool dcnn_plan_value_learns(const dcnn_plan *plan, int value) {
     return value > 0 && plan->ops[value - 1].node->learns;
 }

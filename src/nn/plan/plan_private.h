@@ -84,6 +84,9 @@ bool dcnn_plan_choose_dropped(dcnn_plan *plan);
 const dcnn_plan_tensor *dcnn_plan_value_in(const dcnn_plan *plan, int value, dcnn_plan_phase phase);
 const dcnn_plan_tensor *dcnn_plan_saved_in(const dcnn_plan *plan, int op, dcnn_plan_phase phase);
 
+/* Where an operation first runs, or is read if it is folded into another. */
+int dcnn_plan_first_stage(const dcnn_plan *plan, const dcnn_op *op);
+
 /* Places every tensor, and takes the one block. @return DCNN_OK, DCNN_FAILURE (memory) */
 dcnn_status dcnn_plan_make_memory(dcnn_plan *plan);
 

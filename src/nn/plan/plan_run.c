@@ -119,16 +119,22 @@ void dcnn_plan_run(const dcnn_plan *plan, int stage, int slot, int worker, const
     }
 }
 
-void dcnn_plan_prepare(const dcnn_plan *plan, int worker) {
+static void prepare(const dcnn_plan *plan, const dcnn_op *op, int worker) {
     const int workers = plan->options.workers;
-    for (int i = 0; i < plan->op_count; i++) {
-        const dcnn_op *op = &plan->ops[i];
-        if (op->kind->prepare == NULL) continue;
-        if (op->packed_floats > 0)
-            op->kind->prepare(op, op->kernels, plan->net, plan->part * workers + worker, plan->parts * workers);
-        else
-            op->kind->prepare(op, op->kernels, plan->net, worker, workers);
-    }
+    if (op->kind->prepare == NULL) return;
+    if (op->packed_floats > 0)
+        op->kind->prepare(op, op->kernels, plan->net, plan->part * workers + worker, plan->parts * workers);
+    else
+        op->kind->prepare(op, op->kernels, plan->net, worker, workers);
+}
+
+void dcnn_plan_prepare(const dcnn_plan *plan, int worker) {
+    for (int i = 0; i < plan->op_count; i++) prepare(plan, &plan->ops[i], worker);
+}
+
+void dcnn_plan_prepare_stage(const dcnn_plan *plan, int stage, int worker) {
+    for (int i = 0; i < plan->op_count; i++)
+        if (dcnn_plan_first_stage(plan, &plan->ops[i]) == stage) prepare(plan, &plan->ops[i], worker);
 }
 
 void dcnn_plan_agreed(const dcnn_plan *plan, int stage, const double *totals, int64_t samples) {

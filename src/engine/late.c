@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * late.c — weights that the next step reads late are made late. A bucket's sum may still be on its way when a step
+ * ends; its weights are made, and packed, just before the first stage of the next step that reads them, so that the
+ * network has the time of that step's first layers too. Who looks at the weights in between has all of them made first
+ * (dcnn_engine_settle()).
+ */
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "engine/engine_private.h"
+
+/* Norms, phases and constraints want all weights at once, averages and further batches of a step all of a step; of one
+ * domain nothing is on its way; and what a rank that dies leaves half done would be of two steps. */
+static bool can_be_late(const dcnn_engine *e) {
+    return dcnn_comm_domain_count(e->comm) > 1 && !dcnn_comm_is_elastic(e->comm) && !e->options.plain_sums &&
+           e->options.accumulate == 1 && e->average == NULL && !dcnn_update_wants_norms(&e->update) &&
+           dcnn_update_phases(&e->update) == 0 && !e->update.constrains;
+}
+
+dcnn_status dcnn_engine_plan_late(dcnn_engine *e) {
+    dcnn_late *late = &e->late;
+    const int stages = e->net->stage_count;
+    late->readers = calloc((size_t)stages, sizeof *late->readers);
+    late->prepares = calloc((size_t)stages, sizeof *late->prepares);
+    late->waits = calloc((size_t)stages, sizeof *late->waits);
+    late->offsets_s = calloc((size_t)stages, sizeof *late->offsets_s);
+    if (late->offsets_s == NULL || late->readers == NULL || late->prepares == NULL || late->waits == NULL)
+        return DCNN_FAIL(DCNN_FAILURE, "out of memory: stages");
+    for (int stage = 0; stage < stages; stage++) {
+        late->readers[stage] = dcnn_plan_first_reader(e->plan, e->net->buckets[stage]);
+        late->prepares[stage] = dcnn_plan_prepares(e->plan, stage);
+    }
+    late->can = can_be_late(e);
+    return DCNN_OK;
+}
+
+void dcnn_engine_forget_late(dcnn_engine *e) {
+    free(e->late.readers);
+    free(e->late.prepares);
+    free(e->late.waits);
+    free(e->late.offsets_s);
+}
+
+void dcnn_engine_begin_late(dcnn_engine *e) {
+    dcnn_late *late = &e->late;
+    const double now_s = dcnn_now_s();
+    late->lags = late->left > 0;
+    late->step_s = late->lags ? now_s - late->began_s : 0.0;
+    late->began_s = now_s;
+}
+
+/* The end of the next stage that completes a bucket; 0: none. */
+static double next_bucket_s(const dcnn_engine *e, int bucket) {
+    const dcnn_late *late = &e->late;
+    const int stages = e->net->stage_count;
+    int next = bucket + 1;
+    while (next < stages && e->net->buckets[next].count == 0) next++;
+    if (next >= stages) return 0.0;
+    return late->began_s + (next + 1 < stages ? late->offsets_s[next + 1] : late->step_s);
+}
+
+/* If the next step is as fast as the last one. Early by a little: what came late once would be expected late. */
+dcnn_due dcnn_engine_due(const dcnn_engine *e, int bucket) {
+    const dcnn_late *late = &e->late;
+    const double early = 0.8;
+    return (dcnn_due){.wanted_s = late->began_s + late->step_s + early * late->offsets_s[late->readers[bucket]],
+                      .next_s = next_bucket_s(e, bucket)};
+}
+
+void dcnn_engine_be_late(dcnn_engine *e) {
+    dcnn_update_begin(&e->update, e->step->rate, e->step->number, e->step->samples);
+    for (int stage = 0; stage < e->net->stage_count; stage++) {
+        e->late.waits[stage] = e->net->buckets[stage].count > 0;
+        e->late.left += e->late.waits[stage];
+    }
+    dcnn_comm_domain_barrier(e->comm); /* others may still read the weights, and what is packed of them */
+    dcnn_stopwatch_book(&e->watch, DCNN_PHASE_GRADIENT);
+}
+
+static bool is_wanted(const dcnn_engine *e, int bucket) {
+    return e->late.waits[bucket] && e->late.readers[bucket] <= e->late.stage;
+}
+
+static void apply(void *argument, int worker) {
+    dcnn_engine *e = argument;
+    for (int bucket = 0; bucket < e->net->stage_count; bucket++)
+        if (is_wanted(e, bucket)) dcnn_update_apply(&e->update, dcnn_engine_part(e, bucket, worker));
+}
+
+/* New weights of all buckets that are read until this stage. */
+static void make_weights(dcnn_engine *e, int stage) {
+    int count = 0;
+    e->late.stage = stage;
+    for (int bucket = e->net->stage_count - 1; bucket >= 0; bucket--) {
+        if (!is_wanted(e, bucket)) continue;
+        dcnn_comm_gradient_wait(e->comm, bucket);
+        count++;
+    }
+    if (count == 0) return;
+    dcnn_stopwatch_book(&e->watch, DCNN_PHASE_GRADIENT);
+    dcnn_thread_pool_run(e->pool, apply, e);
+    dcnn_comm_domain_barrier(e->comm);
+    for (int bucket = 0; bucket < e->net->stage_count; bucket++)
+        if (is_wanted(e, bucket)) e->late.waits[bucket] = false;
+    e->late.left -= count;
+    dcnn_stopwatch_book(&e->watch, DCNN_PHASE_ADAM);
+}
+
+static void prepare(void *argument, int worker) {
+    dcnn_engine *e = argument;
+    dcnn_plan_prepare_stage(e->plan, e->late.stage, worker);
+}
+
+void dcnn_engine_catch_up(dcnn_engine *e, int stage) {
+    e->late.offsets_s[stage] = dcnn_now_s() - e->late.began_s;
+    if (!e->late.lags || stage > e->net->loss_stage) return;
+    make_weights(e, stage);
+    if (!e->late.prepares[stage]) return;
+    dcnn_thread_pool_run(e->pool, prepare, e);
+    dcnn_comm_domain_barrier(e->comm);
+    dcnn_stopwatch_book(&e->watch, DCNN_PHASE_PREPARE);
+}
+
+void dcnn_engine_settle(dcnn_engine *e) {
+    if (e->late.left == 0) return;
+    dcnn_stopwatch_start(&e->watch);
+    make_weights(e, e->net->stage_count);
+}
