@@ -82,16 +82,26 @@ DCNN_API dcnn_status dcnn_model_set_inputs(dcnn_model *model, const double *mean
 /** Names the classes; they are copied, and saved with the model. @return DCNN_OK, DCNN_FAILURE */
 DCNN_API dcnn_status dcnn_model_set_classes(dcnn_model *model, const char *const *names);
 
-/** Shape of one input, `{height, width, channels}`, and the number of classes. */
+/**
+ * Says what training lessens: "mean_squared_error", "mean_absolute_error", "huber", "binary_crossentropy" or
+ * "categorical_crossentropy", Keras' names. Without it the last layer says it (softmax or none: categorical, sigmoid:
+ * binary), or the file. Before training begins. @return DCNN_OK; DCNN_USAGE: no such loss, or not of such a last layer
+ */
+DCNN_API dcnn_status dcnn_model_set_loss(dcnn_model *model, const char *name);
+
+/** Values of one prediction: a probability of each class or label, or the numbers that the network gives. */
+DCNN_API int dcnn_model_outputs(const dcnn_model *model);
+
+/** Shape of one input, `{height, width, channels}`, and the number of classes; 0 classes: the network gives numbers. */
 DCNN_API void dcnn_model_shape(const dcnn_model *model, int shape[3], int *class_count);
 
 /** A class' name, which belongs to the model; NULL if it has none, or there is no such class. */
 DCNN_API const char *dcnn_model_class(const dcnn_model *model, int class_number);
 
 /**
- * Class probabilities of images. Single-threaded.
+ * Class probabilities of images, or the numbers that the network gives. Single-threaded.
  * @param images         [count, height, width, channels] bytes, 0..255
- * @param probabilities  out [count, class_count]
+ * @param probabilities  out [count, dcnn_model_outputs()]
  * @return DCNN_OK; DCNN_USAGE: the model's file does not say how its inputs are made of bytes
  */
 DCNN_API dcnn_status dcnn_model_predict(dcnn_model *model, int64_t count, const uint8_t *images, float *probabilities);
@@ -106,13 +116,15 @@ typedef struct dcnn_batch {
     int64_t count;
     const uint8_t *images; /**< [count, height, width, channels] bytes; or NULL, and … */
     const float *inputs;   /**< … the same as the network takes them */
-    const int32_t *labels; /**< [count] classes, from 0 */
+    const int32_t *labels; /**< [count] classes, from 0; or NULL, and … */
+    const float *targets;  /**< … [count, dcnn_model_outputs()] numbers, or 0 and 1 of each of several labels */
 } dcnn_batch;
 
 /** What a network makes of a batch; counts are exact. */
 typedef struct dcnn_score {
-    int64_t count, correct;
-    double loss; /**< mean cross-entropy */
+    int64_t count, correct; /**< of several labels each counts among `correct`; of numbers that is 0 */
+    double loss;            /**< mean */
+    double absolute;        /**< mean absolute error of numbers, else 0 */
 } dcnn_score;
 
 /** Evaluates a model. Single-threaded; within a training dcnn_training_evaluate() shares the work out.

@@ -82,6 +82,54 @@ static void bytes_need_their_mean_and_deviation(void **state) {
     unlink(path);
 }
 
+/* Numbers are learnt from float targets: y = 3 mean(x), to an error far below that of the mean; evaluated alone and by
+ * the training alike. Labels are refused, and a loss that the last layer cannot have. */
+static void numbers_are_learnt(void **state) {
+    (void)state;
+    enum { SAMPLES = 64, SIDE = 5, VALUES = SIDE * SIDE, OUTPUTS = 2 };
+    static float inputs[SAMPLES * VALUES], targets[SAMPLES * OUTPUTS], predicted[SAMPLES * OUTPUTS];
+    static const char net[] = "{\"class_name\":\"Sequential\",\"config\":{\"layers\":["
+                              "{\"class_name\":\"Flatten\"},"
+                              "{\"class_name\":\"Dense\",\"config\":{\"units\":2}}]}}";
+    const int shape[3] = {SIDE, SIDE, 1};
+    for (int i = 0; i < SAMPLES; i++)
+        for (int j = 0; j < VALUES; j++) {
+            inputs[i * VALUES + j] = (float)test_uniform(3, (uint64_t)(i * VALUES + j), -1, 1);
+            targets[i * OUTPUTS] += 3.0f * inputs[i * VALUES + j] / VALUES;
+            targets[i * OUTPUTS + 1] = -targets[i * OUTPUTS];
+        }
+    dcnn_model *model;
+    dcnn_training *training;
+    dcnn_score first, score, again;
+    const dcnn_batch batch = {.count = SAMPLES, .inputs = inputs, .targets = targets};
+    const int32_t labels[SAMPLES] = {0};
+    assert_int_equal(dcnn_model_create(net, shape, 4, &model), DCNN_OK);
+    assert_int_equal(dcnn_model_set_loss(model, "adaptive"), DCNN_USAGE);
+    assert_int_equal(dcnn_model_evaluate(model, &batch, &score), DCNN_USAGE); /* logits of classes so far */
+    assert_int_equal(dcnn_model_set_loss(model, "huber"), DCNN_OK);
+    assert_int_equal(dcnn_model_outputs(model), OUTPUTS);
+    assert_int_equal(dcnn_training_create(model, &(dcnn_training_options){.threads = 1}, &training), DCNN_OK);
+    for (int step = 0; step < 300; step++)
+        assert_int_equal(dcnn_training_step(training, &batch, 0.01, step == 0 ? &first : NULL), DCNN_OK);
+    assert_int_equal(dcnn_training_evaluate(training, &batch, &score), DCNN_OK);
+    assert_int_equal(
+        dcnn_training_step(training, &(dcnn_batch){.count = SAMPLES, .inputs = inputs, .labels = labels}, 0.01, NULL),
+        DCNN_USAGE);
+    assert_int_equal(dcnn_training_free(training), DCNN_OK);
+    assert_int_equal(dcnn_model_evaluate(model, &batch, &again), DCNN_OK);
+    assert_int_equal(dcnn_model_predict_floats(model, SAMPLES, inputs, predicted), DCNN_OK);
+    double absolute = 0.0, loss = 0.0;
+    for (int i = 0; i < SAMPLES * OUTPUTS; i++) {
+        const double error = (double)predicted[i] - (double)targets[i];
+        absolute += fabs(error) / (SAMPLES * OUTPUTS);
+        loss += 0.5 * error * error / (SAMPLES * OUTPUTS);
+    }
+    assert_true(score.loss < 1e-4 * first.loss && score.count == SAMPLES && score.correct == 0);
+    assert_true(fabs(score.absolute - absolute) <= 1e-6 && fabs(score.loss - loss) <= 1e-9);
+    assert_true(fabs(again.absolute - absolute) <= 1e-6 && fabs(again.loss - score.loss) <= 1e-12);
+    dcnn_model_free(model);
+}
+
 static void what_is_no_model_is_refused(void **state) {
     (void)state;
     dcnn_model *model;
@@ -96,6 +144,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(predictions_are_those_of_the_net),
         cmocka_unit_test(bytes_need_their_mean_and_deviation),
+        cmocka_unit_test(numbers_are_learnt),
         cmocka_unit_test(what_is_no_model_is_refused),
     };
     return cmocka_run_group_tests_name("public model", tests, NULL, NULL);

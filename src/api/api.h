@@ -15,6 +15,9 @@ struct dcnn_model {
     float scale[DCNN_MAX_CHANNELS], shift[DCNN_MAX_CHANNELS]; /* from bytes to the net's inputs */
 };
 
+/* Are its targets numbers, or several labels of each sample? */
+bool dcnn_model_takes_targets(const dcnn_model *model);
+
 /* Does a batch hold what is needed, and labels that are classes? */
 dcnn_status dcnn_model_check_batch(const dcnn_model *model, const dcnn_batch *batch);
 

@@ -155,14 +155,44 @@ static dcnn_status check_bytes(const dcnn_model *model) {
                                  "dcnn_model_set_inputs(), or give floats");
 }
 
+bool dcnn_model_takes_targets(const dcnn_model *model) {
+    const dcnn_net *net = model->checkpoint.net;
+    return net->class_count == 0 || (net->loss.kind == DCNN_LOSS_BINARY && net->output_count > 1);
+}
+
+dcnn_status dcnn_model_set_loss(dcnn_model *model, const char *name) {
+    const dcnn_loss loss = {.kind = dcnn_loss_find(name)};
+    if (loss.kind == DCNN_LOSS_COUNT) return DCNN_FAIL(DCNN_USAGE, "there is no loss '%.60s'", name);
+    if (dcnn_net_set_loss(model->checkpoint.net, &loss) != DCNN_OK) return DCNN_USAGE;
+    free_names(&model->checkpoint);
+    dcnn_plan_free(model->plan);
+    model->plan = NULL;
+    return DCNN_OK;
+}
+
+int dcnn_model_outputs(const dcnn_model *model) {
+    return dcnn_net_prediction_count(model->checkpoint.net);
+}
+
 dcnn_status dcnn_model_check_batch(const dcnn_model *model, const dcnn_batch *batch) {
     const int classes = model->checkpoint.net->class_count;
     if (batch->count < 0) return DCNN_FAIL(DCNN_USAGE, "a batch cannot have %lld samples", (long long)batch->count);
-    if (batch->labels == NULL) return DCNN_FAIL(DCNN_USAGE, "training and evaluation need labels");
+    if (dcnn_model_takes_targets(model)) {
+        if (batch->targets == NULL || batch->labels)
+            return DCNN_FAIL(DCNN_USAGE,
+                             "training and evaluation of a model of numbers or several labels need targets");
+    } else if (batch->labels == NULL || batch->targets) {
+        return DCNN_FAIL(DCNN_USAGE, "training and evaluation need labels");
+    }
     if ((batch->images == NULL) == (batch->inputs == NULL))
         return DCNN_FAIL(DCNN_USAGE, "a batch has either images or inputs, not both or neither");
     if (batch->images) DCNN_TRY(check_bytes(model));
-    for (int64_t i = 0; i < batch->count; i++)
+    for (int64_t i = 0; i < batch->count * model->checkpoint.net->output_count && batch->targets; i++)
+        if (!isfinite(batch->targets[i]))
+            return DCNN_FAIL(DCNN_BAD_INPUT, "target %lld of sample %lld is infinite or not a number",
+                             (long long)i % model->checkpoint.net->output_count,
+                             (long long)i / model->checkpoint.net->output_count);
+    for (int64_t i = 0; i < batch->count && batch->labels; i++)
         if (batch->labels[i] < 0 || batch->labels[i] >= classes)
             return DCNN_FAIL(DCNN_BAD_INPUT, "the label of sample %lld is %d, but there are %d classes, from 0",
                              (long long)i, (int)batch->labels[i], classes);
@@ -190,7 +220,7 @@ static dcnn_status get_ready(dcnn_model *model) {
 }
 
 static dcnn_status predict(dcnn_model *model, const dcnn_batch *batch, float *probabilities) {
-    const size_t classes = (size_t)model->checkpoint.net->class_count;
+    const size_t columns = (size_t)dcnn_model_outputs(model);
     DCNN_TRY(get_ready(model));
     for (int64_t first = 0; first < batch->count; first += DCNN_GRAIN) {
         double no_sums[DCNN_LOSS_SUMS];
@@ -199,7 +229,7 @@ static dcnn_status predict(dcnn_model *model, const dcnn_batch *batch, float *pr
         dcnn_model_fill(model, batch, first, n, dcnn_plan_input(model->plan, 0));
         dcnn_plan_run(model->plan, 0, 0, 0, &grain);
         dcnn_net_probabilities(model->checkpoint.net, (size_t)n, dcnn_plan_output(model->plan, 0),
-                               probabilities + (size_t)first * classes);
+                               probabilities + (size_t)first * columns);
     }
     return DCNN_OK;
 }
@@ -219,23 +249,22 @@ dcnn_status dcnn_model_predict_floats(dcnn_model *model, int64_t count, const fl
 }
 
 dcnn_status dcnn_model_evaluate(dcnn_model *model, const dcnn_batch *batch, dcnn_score *score) {
+    const int outputs = model->checkpoint.net->output_count;
     DCNN_TRY(dcnn_model_check_batch(model, batch));
-    const size_t classes = (size_t)model->checkpoint.net->class_count, values = values_of(model);
-    float *probabilities = calloc(DCNN_GRAIN * classes, sizeof *probabilities);
-    dcnn_status status = probabilities ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: an evaluation");
+    DCNN_TRY(get_ready(model));
     *score = (dcnn_score){.count = batch->count};
-    for (int64_t first = 0; first < batch->count && status == DCNN_OK; first += DCNN_GRAIN) {
-        dcnn_batch part = {.count = batch->count - first < DCNN_GRAIN ? batch->count - first : DCNN_GRAIN,
-                           .images = batch->images ? batch->images + (size_t)first * values : NULL,
-                           .inputs = batch->inputs ? batch->inputs + (size_t)first * values : NULL};
-        status = predict(model, &part, probabilities);
-        for (int64_t i = 0; i < part.count && status == DCNN_OK; i++) {
-            const float *row = probabilities + (size_t)i * classes;
-            const int32_t label = batch->labels[first + i];
-            score->correct += dcnn_largest((int)classes, row) == label;
-            score->loss -= log(fmax((double)row[label], 1e-38)) / (double)batch->count;
-        }
+    for (int64_t first = 0; first < batch->count; first += DCNN_GRAIN) {
+        double sums[DCNN_LOSS_SUMS] = {0};
+        const int n = (int)(batch->count - first < DCNN_GRAIN ? batch->count - first : DCNN_GRAIN);
+        const dcnn_grain grain = {.n = n,
+                                  .targets = {.labels = batch->labels ? batch->labels + first : NULL,
+                                              .values = batch->targets ? batch->targets + first * outputs : NULL},
+                                  .sums = sums};
+        dcnn_model_fill(model, batch, first, n, dcnn_plan_input(model->plan, 0));
+        dcnn_plan_run(model->plan, 0, 0, 0, &grain);
+        score->correct += (int64_t)sums[DCNN_SUM_CORRECT];
+        score->loss += sums[DCNN_SUM_LOSS] / (double)batch->count;
+        score->absolute += sums[DCNN_SUM_ABSOLUTE] / (double)batch->count;
     }
-    free(probabilities);
-    return status;
+    return DCNN_OK;
 }

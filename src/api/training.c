@@ -20,6 +20,9 @@ struct dcnn_training {
 static dcnn_status fill(void *context, int64_t first, int n, const dcnn_inputs *inputs) {
     const dcnn_training *t = context;
     dcnn_model_fill(t->model, t->batch, first, n, inputs->x);
+    const size_t outputs = (size_t)t->model->checkpoint.net->output_count;
+    if (inputs->values)
+        memcpy(inputs->values, t->batch->targets + (size_t)first * outputs, (size_t)n * outputs * sizeof(float));
     if (inputs->labels) memcpy(inputs->labels, t->batch->labels + first, (size_t)n * sizeof *inputs->labels);
     for (int i = 0; i < n && inputs->samples; i++) inputs->samples[i] = first + i;
     return DCNN_OK;
@@ -36,7 +39,8 @@ static dcnn_status choose_optimizer(const dcnn_training_options *options, dcnn_o
                                               : options->momentum > 0.0 ? options->momentum
                                                                         : 0.9,
                                   .weight_decay = options->weight_decay,
-                                  .trust_coefficient = 1e-3};
+                                  .trust_coefficient = 1e-3,
+                                  .nesterov = strcmp(name, dcnn_optimizer_table[DCNN_MUON].name) == 0};
     for (int kind = 0; kind < DCNN_OPTIMIZER_COUNT; kind++) {
         if (strcmp(dcnn_optimizer_table[kind].name, name) != 0) continue;
         optimizer->kind = (dcnn_optimizer_kind)kind;
@@ -53,6 +57,7 @@ static dcnn_status start(dcnn_training *t, const dcnn_training_options *options)
                              .batch_size = batch,
                              .last_batch = -1,
                              .accumulate = 1,
+                             .values = dcnn_model_takes_targets(t->model),
                              .seed = options->seed};
     dcnn_net *net = NULL;
     DCNN_TRY(choose_optimizer(options, &o.optimizer));
@@ -105,8 +110,10 @@ dcnn_status dcnn_training_free(dcnn_training *t) {
 
 /* --- steps -------------------------------------------------------------------------------------------------------- */
 
-static void put_score(const dcnn_batch *batch, double loss_sum, int64_t correct, dcnn_score *score) {
-    *score = (dcnn_score){batch->count, correct, batch->count > 0 ? loss_sum / (double)batch->count : 0.0};
+static void put_score(const dcnn_batch *batch, double loss_sum, double absolute_sum, int64_t correct,
+                      dcnn_score *score) {
+    const double each = batch->count > 0 ? 1.0 / (double)batch->count : 0.0;
+    *score = (dcnn_score){batch->count, correct, loss_sum * each, absolute_sum * each};
 }
 
 dcnn_status dcnn_training_step(dcnn_training *t, const dcnn_batch *batch, double learning_rate, dcnn_score *score) {
@@ -122,7 +129,7 @@ dcnn_status dcnn_training_step(dcnn_training *t, const dcnn_batch *batch, double
                             .feed = {fill, t}};
     DCNN_TRY(dcnn_engine_step(t->engine, &step, &sums));
     t->steps++;
-    if (score) put_score(batch, sums.loss, sums.correct, score);
+    if (score) put_score(batch, sums.loss, sums.absolute, sums.correct, score);
     return DCNN_OK;
 }
 
@@ -130,8 +137,10 @@ dcnn_status dcnn_training_evaluate(dcnn_training *t, const dcnn_batch *batch, dc
     dcnn_evaluation evaluation = {0};
     DCNN_TRY(dcnn_comm_agree(t->comm, dcnn_model_check_batch(t->model, batch)));
     t->batch = batch;
-    DCNN_TRY(dcnn_evaluator_run(t->evaluator, batch->count, (dcnn_feed){fill, t}, NULL, &evaluation));
-    put_score(batch, evaluation.loss * (double)batch->count, evaluation.correct, score);
+    DCNN_TRY(dcnn_evaluator_run(t->evaluator, batch->count, (dcnn_feed){fill, t},
+                                &(dcnn_evaluation_options){.values = dcnn_model_takes_targets(t->model)}, &evaluation));
+    put_score(batch, evaluation.loss * (double)batch->count, evaluation.absolute * (double)batch->count,
+              evaluation.correct, score);
     dcnn_evaluation_free(&evaluation);
     return DCNN_OK;
 }

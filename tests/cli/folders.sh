@@ -119,3 +119,8 @@ echo "-- quotes in quotes, decimal commas"
 prepare comma.csv
 prepare comma.csv --scale 255
 dcnn info out.h5 | grep classes
+echo "-- lists from Windows, and from the web"
+(printf 'path,label\r\n' && for i in 1 2 3 4; do printf 'broken\\a\\%d.pgm,left\r\nbroken\\b\\%d.pgm,right\r\n' $i $i; done) >windows.csv
+prepare windows.csv
+printf 'url,label\nhttps://example.org/a.jpg,a\nhttps://example.org/b.jpg,b\n' >web.csv
+prepare web.csv

@@ -283,6 +283,7 @@ static dcnn_status resize(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_
     const bool right = nearest ? dcnn_onnx_is(node, "nearest_mode", "floor", at == 1 ? "floor" : "round_prefer_floor")
                                : dcnn_onnx_is(node, "mode", "linear", "nearest");
     if (factor[0] < 1 || factor[1] < 1 || factor[0] > 64 || factor[1] > 64 || !right ||
+        !dcnn_onnx_is(node, "keep_aspect_ratio_policy", "stretch", "stretch") ||
         !dcnn_onnx_is(node, "coordinate_transformation_mode", mode, at == 1 ? mode : "half_pixel"))
         return dcnn_onnx_refuse(
             r, node, "dcnn supports it only by whole factors, nearest (asymmetric, floor) or linear (half_pixel)");
@@ -306,7 +307,7 @@ const dcnn_onnx_row dcnn_onnx_shape_rows[] = {
     {"Concat", concat, "axis"},
     {"Pad", pad, "mode pads value"},
     {"Slice", slice, "axes ends starts"},
-    {"Resize", resize, RESIZE "antialias=0"},
+    {"Resize", resize, RESIZE "antialias=0 keep_aspect_ratio_policy"},
     {"Upsample", resize, "mode"},
     {NULL, NULL, NULL},
 };

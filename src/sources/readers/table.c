@@ -72,20 +72,33 @@ static dcnn_status add_label(dcnn_table *t, int64_t line, int column, dcnn_cell 
     return dcnn_names_print(&t->labels, "%.0f", value);
 }
 
-/* Relative to the list's folder; or to where dcnn was started, if it is there. */
-static dcnn_status add_file(dcnn_table *t, dcnn_cell cell) {
+/* Takes the place of the last file's name, if there is such a file. */
+static bool use_if_there(dcnn_table *t, char *name) {
+    if (!name || access(name, F_OK) != 0) {
+        free(name);
+        return false;
+    }
+    free(t->files.text[t->files.count - 1]);
+    t->files.text[t->files.count - 1] = name;
+    return true;
+}
+
+/* Relative to the list's folder; or to where dcnn was started, if it is there; Windows has backslashes in between. */
+static dcnn_status add_file(dcnn_table *t, int64_t line, int column, dcnn_cell cell) {
     const int length = (int)(cell.end - cell.begin);
     const char *slash = strrchr(t->path, '/');
     const int folder = slash && *cell.begin != '/' ? (int)(slash - t->path) + 1 : 0;
-    dcnn_status status = dcnn_names_print(&t->files, "%.*s%.*s", folder, t->path, length, cell.begin);
-    if (status != DCNN_OK || access(t->files.text[t->files.count - 1], F_OK) == 0) return status;
-    char *plain = strndup(cell.begin, (size_t)length);
-    if (plain && access(plain, F_OK) == 0) {
-        free(t->files.text[t->files.count - 1]);
-        t->files.text[t->files.count - 1] = plain;
-        return DCNN_OK;
-    }
-    free(plain);
+    char text[28];
+    if (memmem(cell.begin, (size_t)length, "://", 3))
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s:%lld:%d: '%s...' is an address: fetch the images, and name their files",
+                         t->path, (long long)line, column, dcnn_cell_text(cell, text));
+    DCNN_TRY(dcnn_names_print(&t->files, "%.*s%.*s", folder, t->path, length, cell.begin));
+    const char *name = t->files.text[t->files.count - 1];
+    if (access(name, F_OK) == 0 || use_if_there(t, strndup(cell.begin, (size_t)length))) return DCNN_OK;
+    char *turned = strdup(name);
+    for (char *at = turned; at && *at; at++)
+        if (*at == '\\') *at = '/';
+    (void)use_if_there(t, turned);
     return DCNN_OK;
 }
 
@@ -170,7 +183,7 @@ static dcnn_status read_line(dcnn_table *t) {
             DCNN_TRY(add_role(t, line, column + 1, cell));
             break;
         case PATH:
-            DCNN_TRY(add_file(t, cell));
+            DCNN_TRY(add_file(t, line, column + 1, cell));
             break;
         case PIXELS:
             DCNN_TRY(read_many(t, line, column + 1, cell));
