@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* options.c — the table of options, and what follows from a row: its default, its range, its record. */
+/* options.c — the table of options, and what follows from a row: its default, its record. */
 #include "cli/options.h"
 
 #include <assert.h>
@@ -405,55 +405,6 @@ const char *dcnn_option_help(const dcnn_option *option, char text[256]) {
         for (int by = 0; by < DCNN_READER_COUNT && said[0] == '\0'; by++)
             dcnn_option_readers((dcnn_option_reader)by, option->name, said);
     snprintf(text, 256, "%.*s%s%s", (int)(mark - option->help), option->help, said, end + 1);
-    return text;
-}
-
-/* --- ranges ----------------------------------------------------------------------------------------------------- */
-
-static const char *bound_text(double value, char text[32]) {
-    snprintf(text, 32, value == (double)(int64_t)value ? "%.0f" : "%g", value);
-    return text;
-}
-
-static void choices_text(const char *choices, char text[128]) {
-    size_t used = (size_t)snprintf(text, 128, "one of ");
-    for (const char *p = choices; *p && used < 120; p++) {
-        if (*p == ' ') text[used++] = ',';
-        text[used++] = *p;
-    }
-    text[used] = '\0';
-}
-
-const char *dcnn_option_range(const dcnn_option *option, char text[128]) {
-    char low[32], high[32];
-    switch (option->type) {
-    case DCNN_OPTION_INTEGER:
-    case DCNN_OPTION_REAL:
-        snprintf(text, 128, "%s %s %s %s %s", option->type == DCNN_OPTION_REAL ? "a number" : "an integer",
-                 option->bounds == DCNN_OPEN_LOW ? "above" : "from", bound_text(option->low, low),
-                 option->bounds == DCNN_OPEN_HIGH ? "to below" : "to", bound_text(option->high, high));
-        break;
-    case DCNN_OPTION_SEED:
-        snprintf(text, 128, "an integer from 0 to %" PRIu64, UINT64_MAX);
-        break;
-    case DCNN_OPTION_BYTES:
-        snprintf(text, 128, "a number of bytes above 0, such as 1000, 64K, 256M, 8G or 1T");
-        break;
-    case DCNN_OPTION_CHOICE:
-        choices_text(option->choices, text);
-        break;
-    case DCNN_OPTION_SHAPE:
-        snprintf(text, 128, "height x width, as 28x28%s",
-                 strcmp(option->metavar, "HxW") == 0 ? "" : ", or with channels, as 28x28x3");
-        break;
-    case DCNN_OPTION_LIST:
-    case DCNN_OPTION_TEXT:
-        snprintf(text, 128, "a non-empty text");
-        break;
-    case DCNN_OPTION_FLAG:
-        snprintf(text, 128, "no value");
-        break;
-    }
     return text;
 }
 
