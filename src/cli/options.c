@@ -305,7 +305,7 @@ const dcnn_option dcnn_option_table[] = {
      .help = "about how long to measure"},
     {"comm", 0, BENCH, FLAG(comm), .group = machine, .help = "measure the reductions over all ranks instead"},
     {"grain", 0, TRAIN | BENCH, INTEGER(train.grain, 0, 4096), .fallback = "0", .group = expert,
-     .help = "samples computed at a time; 0: by batch size, 16 or less", .resume = DCNN_RESUME_FIXED},
+     .help = "samples at a time; 0: by batch size", .resume = DCNN_RESUME_FIXED},
     {"fuse", 0, TRAIN | BENCH, FLAG(train.fuse), .fallback = "true", .group = expert,
      .help = "use fused kernels where there are any", .resume = DCNN_RESUME_FIXED},
     {"plain-sums", 0, TRAIN | BENCH, FLAG(train.plain_sums), .group = expert,
