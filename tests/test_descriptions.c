@@ -209,6 +209,53 @@ static void test_operations(void **state) {
     }
 }
 
+/* A net of an input, `middle` called with training=False as Keras 3 writes it, and an end; `more` beside its config. */
+static json_t *called_as_at_inference(const char *middle, const char *more) {
+    char text[2400];
+    const char *call = "'inbound_nodes':[{'args':[{'class_name':'__keras_tensor__','config':{'shape':[null,8,8,1],"
+                       "'keras_history':['%s',0,0]}}],'kwargs':{%s}}]";
+    char first[400], second[400];
+    snprintf(first, sizeof first, call, "in", "'training':false");
+    snprintf(second, sizeof second, call, "it", "");
+    snprintf(
+        text, sizeof text,
+        "{'class_name':'Functional','config':{'name':'n','layers':[{'class_name':'InputLayer','name':'in','config':"
+        "{'name':'in','batch_shape':[null,8,8,1]},'inbound_nodes':[]},{'class_name':'%s','name':'it','config':"
+        "{'name':'it'},%s%s},{'class_name':'GlobalAveragePooling2D','name':'out','config':{'name':'out'},%s}],"
+        "'input_layers':[['in',0,0]],'output_layers':[['out',0,0]]}}",
+        middle, more, first, second);
+    for (char *at = text; *at; at++)
+        if (*at == '\'') *at = '"';
+    json_t *description = json_loads(text, 0, NULL);
+    assert_non_null(description);
+    return description;
+}
+
+/* Dropout's training=False is Keras' default, which says nothing; elsewhere somebody has said it. What dcnn writes
+ * reads back as it was. */
+static void test_called_as_at_inference(void **state) {
+    (void)state;
+    static const struct {
+        const char *layer, *more;
+        bool inference;
+    } cases[] = {{"Dropout", "", false},          {"GaussianNoise", "", false},
+                 {"SpatialDropout2D", "", false}, {"BatchNormalization", "", true},
+                 {"RandomFlip", "", true},        {"Dropout", "'dcnn_inference':true,", true}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        json_t *description = called_as_at_inference(cases[i].layer, cases[i].more);
+        dcnn_net *net = NULL, *again = NULL;
+        assert_ok(dcnn_net_create(description, (dcnn_shape){0}, &net));
+        assert_int_equal(net->nodes[1].inference, cases[i].inference);
+        json_decref(description);
+        description = dcnn_net_describe(net);
+        assert_ok(dcnn_net_create(description, (dcnn_shape){0}, &again));
+        assert_int_equal(again->nodes[1].inference, cases[i].inference);
+        json_decref(description);
+        dcnn_net_free(net);
+        dcnn_net_free(again);
+    }
+}
+
 static void test_description_files(void **state) {
     (void)state;
     json_t *read;
@@ -282,6 +329,7 @@ int main(void) {
         cmocka_unit_test(test_harmless),
         cmocka_unit_test(test_rules_are_all_or_none),
         cmocka_unit_test(test_hard_sigmoid),
+        cmocka_unit_test(test_called_as_at_inference),
         cmocka_unit_test(test_description_files),
         cmocka_unit_test(test_recipe),
         cmocka_unit_test(test_operations),

@@ -435,6 +435,7 @@ dcnn_status dcnn_bench(dcnn_comm *comm, const dcnn_bench_options *o, dcnn_bench_
                                   .ranges = o->ranges,
                                   .threads = o->threads,
                                   .fuse = o->fuse,
+                                  .recompute = o->recompute,
                                   .plain_sums = o->plain_sums};
     dcnn_run run = {.data = (char *)(uintptr_t)o->data};
     dcnn_images images = {0};

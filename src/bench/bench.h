@@ -16,7 +16,7 @@ typedef struct dcnn_bench_options {
     const char *model;     /**< as in dcnn_train_options */
     const char *precision; /**< likewise */
     int batch_size, grain, threads;
-    bool augment, fuse, plain_sums;
+    bool augment, fuse, recompute, plain_sums;
     dcnn_augment ranges; /**< of the augmentation */
     double seconds;      /**< about how long to measure */
 } dcnn_bench_options;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* options.c — the table of options, and what follows from a row: its default, its range, its record. */
+/* options.c — the table of options, and what follows from a row: its default, its record. */
 #include "cli/options.h"
 
 #include <assert.h>
@@ -51,6 +51,7 @@ enum { DCNN_COMMANDS(BIT) EVERY = (1 << DCNN_COMMAND_COUNT) - 1 };
      AUGMENT_##type(train.ranges.field, from, to, DCNN_##ends),                                                        \
      .fallback = recipe,                                                                                               \
      .group = augmentation,                                                                                            \
+     .phase = true,                                                                                                    \
      .help = what,                                                                                                     \
      .resume = DCNN_RESUME_FIXED},
 #define AUGMENT_double(at, from, to, ends)  REAL(at, from, to, ends)
@@ -98,23 +99,29 @@ const dcnn_option dcnn_option_table[] = {
     {"weights", 0, TRAIN, TEXT(train.weights, "FILE"), .group = training,
      .help = "for a JSON --model: .weights.h5, .safetensors", .resume = DCNN_RESUME_KEEP},
     {"freeze", 0, TRAIN, LIST(freeze, "LAYER"), .group = training,
-     .help = "keep its weights ('conv*,bn*'); may be repeated", .resume = DCNN_RESUME_FIXED},
+     .help = "keep its weights ('conv*,bn*'); may be repeated", .phase = true, .resume = DCNN_RESUME_FIXED},
+    {"unfreeze", 0, TRAIN, LIST(unfreeze, "LAYER"), .group = training, .help = "train it, whatever the model says",
+     .phase = true, .resume = DCNN_RESUME_FIXED},
     {"freeze-below", 0, TRAIN, TEXT(train.freeze_below, "LAYER"), .group = training,
-     .help = "keep the weights of all layers before it", .resume = DCNN_RESUME_FIXED},
+     .help = "keep the weights of all layers before it", .phase = true, .resume = DCNN_RESUME_FIXED},
     {"train-last", 0, TRAIN, INTEGER(train.train_last, 0, 1000000), .fallback = "0", .group = training,
-     .help = "the last N with weights; 0: all", .resume = DCNN_RESUME_FIXED},
+     .help = "the last N with weights; 0: all", .phase = true, .resume = DCNN_RESUME_FIXED},
     {"keep-features", 0, TRAIN, FLAG(train.keep_features), .fallback = "true", .group = training,
-     .help = "frozen layers once an image, if unaugmented", .resume = DCNN_RESUME_FIXED},
+     .help = "frozen layers once an image, if unaugmented", .phase = true, .resume = DCNN_RESUME_FIXED},
     {"replace-head", 0, TRAIN, FLAG(train.replace_head), .group = training,
      .help = "of --model: a new last layer for the data's classes", .resume = DCNN_RESUME_FIXED},
+    {"then", 0, TRAIN, LIST(then, "'NAME=X ...'"), .group = training, .help = "a next phase, by options without --",
+     .resume = DCNN_RESUME_FIXED},
     {"epochs", 0, TRAIN, INTEGER(train.epochs, 1, 1000000), .fallback = "15", .group = training,
-     .help = "passes over the training split", .also = "num-epochs max-epochs", .resume = DCNN_RESUME_KEEP},
+     .help = "passes over the training split", .also = "num-epochs max-epochs", .phase = true,
+     .resume = DCNN_RESUME_KEEP},
     {"batch-size", 0, TRAIN | BENCH, INTEGER(train.batch_size, 1, 1048576), .fallback = "128", .group = training,
-     .help = "samples per step, over all ranks", .also = "batch bs batchsize", .resume = DCNN_RESUME_FIXED},
+     .help = "samples per step, over all ranks", .also = "batch bs batchsize", .phase = true,
+     .resume = DCNN_RESUME_FIXED},
     {"accumulate", 0, TRAIN, INTEGER(train.accumulate, 1, 1000000000), .fallback = "1", .group = training,
-     .help = "batches that form one step", .resume = DCNN_RESUME_FIXED},
+     .help = "batches that form one step", .phase = true, .resume = DCNN_RESUME_FIXED},
     {"patience", 0, TRAIN, INTEGER(train.patience, 0, 1000000), .fallback = "0", .group = training,
-     .help = "stop N epochs after the best; 0: no", .resume = DCNN_RESUME_KEEP},
+     .help = "stop N epochs after the best; 0: no", .phase = true, .resume = DCNN_RESUME_KEEP},
     {"loss", 0, TRAIN, CHOICE(train.loss, "auto" DCNN_LOSSES(WORD), "NAME"), .fallback = "auto", .group = training,
      .help = "Keras' name [the model's, or by the data]", .also = "criterion loss-function objective",
      .resume = DCNN_RESUME_FIXED},
@@ -127,9 +134,9 @@ const dcnn_option dcnn_option_table[] = {
     {"label-smoothing", 0, TRAIN, REAL(train.label_smoothing, 0, 1, DCNN_OPEN_HIGH), .fallback = "0", .group = training,
      .help = "part spread over all classes", .resume = DCNN_RESUME_FIXED},
     {"exact-statistics", 0, TRAIN, FLAG(train.exact_statistics), .group = training,
-     .help = "of BatchNormalization, from clean images", .resume = DCNN_RESUME_FIXED},
+     .help = "of BatchNormalization, from clean images", .phase = true, .resume = DCNN_RESUME_FIXED},
     {"bn-momentum", 0, TRAIN, REAL(train.bn_momentum, 0, 1, DCNN_OPEN_HIGH), .fallback = "0", .group = training,
-     .help = "0: the model's own", .resume = DCNN_RESUME_FIXED},
+     .help = "0: the model's own", .phase = true, .resume = DCNN_RESUME_FIXED},
     {"precision", 0, TRAIN | BENCH, CHOICE(train.precision, "fp32 bf16", "NAME"), .group = training,
      .help = "of products; bf16: mixed, AMX [the model's, fp32]", .resume = DCNN_RESUME_FIXED},
     {"seed", 0, TRAIN, SEED(train.seed), .fallback = "42", .group = training, .help = "of weights, order, augmentation",
@@ -139,59 +146,61 @@ const dcnn_option dcnn_option_table[] = {
      .help = "full; above 8 GiB of images: chunks", .resume = DCNN_RESUME_FIXED},
 
     {"optimizer", 0, TRAIN, CHOICE(optimizer, WORDS(DCNN_OPTIMIZERS), "NAME"), .fallback = "adam", .group = optimizing,
-     .help = WORDS(DCNN_OPTIMIZERS), .resume = DCNN_RESUME_FIXED},
+     .help = WORDS(DCNN_OPTIMIZERS), .phase = true, .resume = DCNN_RESUME_FIXED},
     {"learning-rate", 0, TRAIN, REAL(learning_rate, 0, 100, DCNN_OPEN_LOW), .fallback = "0.001", .group = optimizing,
-     .help = "step; {rates}", .also = "lr rate", .resume = DCNN_RESUME_FIXED},
+     .help = "step; {rates}", .also = "lr rate", .phase = true, .resume = DCNN_RESUME_FIXED},
     {"learning-rate-of", 0, TRAIN, LIST(learning_rate_of, "LAYER=X"), .group = optimizing,
-     .help = "its rate times X; may be repeated", .resume = DCNN_RESUME_FIXED},
+     .help = "its rate times X; may be repeated", .phase = true, .resume = DCNN_RESUME_FIXED},
     {"lr-scale", 0, TRAIN, CHOICE(lr_scale, WORDS(DCNN_RATE_SCALES), "NAME"), .fallback = "none", .group = optimizing,
-     .help = COMMA_WORDS(DCNN_RATE_SCALES, " in samples per step / 128"), .resume = DCNN_RESUME_FIXED},
+     .help = COMMA_WORDS(DCNN_RATE_SCALES, " in samples per step / 128"), .phase = true, .resume = DCNN_RESUME_FIXED},
     {"warmup", 0, TRAIN, REAL(warmup, 0, 1000000000, DCNN_CLOSED), .fallback = "0", .group = optimizing,
-     .help = "epochs in which the rate rises", .resume = DCNN_RESUME_FIXED},
+     .help = "epochs in which the rate rises", .phase = true, .resume = DCNN_RESUME_FIXED},
     {"schedule", 0, TRAIN, CHOICE(schedule, "auto" DCNN_SCHEDULES(WORD), "NAME"), .fallback = "auto",
      .group = optimizing, .also = "scheduler lr-schedule lr-scheduler",
-     .help = COMMA_WORDS(DCNN_SCHEDULES, "; auto: cosine, or constant without augmentation"),
+     .help = COMMA_WORDS(DCNN_SCHEDULES, "; auto: cosine, or constant without augmentation"), .phase = true,
      .resume = DCNN_RESUME_FIXED},
     {"decay-rate", 0, TRAIN, REAL(decay_rate, 0, 1, DCNN_OPEN_LOW), .fallback = "0.1", .group = optimizing,
-     .help = "{readers}: times this", .resume = DCNN_RESUME_FIXED},
+     .help = "{readers}: times this", .phase = true, .resume = DCNN_RESUME_FIXED},
     {"decay-epochs", 0, TRAIN, REAL(decay_epochs, 0, 1000, DCNN_OPEN_LOW), .fallback = "5", .group = optimizing,
-     .help = "... every X epochs; restarts: epochs of the first cycle", .resume = DCNN_RESUME_FIXED},
+     .help = "... every X epochs; restarts: epochs of the first cycle", .phase = true, .resume = DCNN_RESUME_FIXED},
     {"decay-power", 0, TRAIN, REAL(decay_power, 0, 10, DCNN_OPEN_LOW), .fallback = "1", .group = optimizing,
-     .help = "of {readers}: 2 for a square", .resume = DCNN_RESUME_FIXED},
+     .help = "of {readers}: 2 for a square", .phase = true, .resume = DCNN_RESUME_FIXED},
     {"pieces", 0, TRAIN, TEXT(pieces, "E=X,..."), .group = optimizing,
-     .help = "{readers}: times X from epoch E on; 8=0.1,12=0.01", .resume = DCNN_RESUME_FIXED},
+     .help = "{readers}: times X from epoch E on; 8=0.1,12=0.01", .phase = true, .resume = DCNN_RESUME_FIXED},
     {"plateau", 0, TRAIN, TEXT(plateau, "KEY=X,..."), .group = optimizing,
-     .help = "patience=10, min-delta=1e-4, cooldown=0, min-rate=0, monitor=val_loss", .resume = DCNN_RESUME_FIXED},
+     .help = "patience=10, min-delta=1e-4, cooldown=0, min-rate=0, monitor=val_loss", .phase = true,
+     .resume = DCNN_RESUME_FIXED},
     {"keras-warmup", 0, TRAIN, FLAG(keras_warmup), .group = optimizing,
-     .help = "--warmup from 0, as Keras' CosineDecay", .resume = DCNN_RESUME_FIXED},
+     .help = "--warmup from 0, as Keras' CosineDecay", .phase = true, .resume = DCNN_RESUME_FIXED},
     {"weight-decay", 0, TRAIN, REAL(weight_decay, 0, 1, DCNN_CLOSED), .fallback = "0", .group = optimizing,
-     .help = "of kernels only", .also = "wd l2", .resume = DCNN_RESUME_FIXED},
+     .help = "of kernels only", .also = "wd l2", .phase = true, .resume = DCNN_RESUME_FIXED},
     {"undecayed", 0, TRAIN, LIST(undecayed, "WORD"), .group = optimizing,
      .help = "no weight decay of names with it [bias, gamma, beta]", .also = "exclude-from-weight-decay no-decay",
-     .resume = DCNN_RESUME_FIXED},
+     .phase = true, .resume = DCNN_RESUME_FIXED},
     {"momentum", 0, TRAIN, REAL(momentum, 0, 1, DCNN_OPEN_HIGH), .fallback = "0.9", .group = optimizing,
-     .help = "of {readers}", .resume = DCNN_RESUME_FIXED},
-    {"nesterov", 0, TRAIN, FLAG(nesterov), .group = optimizing, .help = "{readers}: Nesterov momentum",
+     .help = "of {readers}", .phase = true, .resume = DCNN_RESUME_FIXED},
+    {"nesterov", 0, TRAIN, FLAG(nesterov), .group = optimizing, .help = "{readers}: Nesterov momentum", .phase = true,
      .resume = DCNN_RESUME_FIXED},
     {"clip-norm", 0, TRAIN, REAL(clip_norm, 0, 1000000, DCNN_CLOSED), .fallback = "0", .group = optimizing,
-     .help = "longest whole gradient; 0: any", .resume = DCNN_RESUME_FIXED},
+     .help = "longest whole gradient; 0: any", .phase = true, .resume = DCNN_RESUME_FIXED},
     {"clip-value", 0, TRAIN, REAL(clip_value, 0, 1000000, DCNN_CLOSED), .fallback = "0", .group = optimizing,
-     .help = "largest single gradient; 0: any", .resume = DCNN_RESUME_FIXED},
+     .help = "largest single gradient; 0: any", .phase = true, .resume = DCNN_RESUME_FIXED},
     {"ema", 0, TRAIN, REAL(ema, 0, 1, DCNN_OPEN_HIGH), .fallback = "0", .group = optimizing,
-     .help = "momentum of averaged weights", .also = "use-ema ema-momentum swa", .resume = DCNN_RESUME_FIXED},
+     .help = "momentum of averaged weights", .also = "use-ema ema-momentum swa", .phase = true,
+     .resume = DCNN_RESUME_FIXED},
     {"ema-overwrite", 0, TRAIN, INTEGER(ema_overwrite, 0, 1000000000), .fallback = "0", .group = optimizing,
-     .help = "... as weights every N steps", .resume = DCNN_RESUME_FIXED},
+     .help = "... as weights every N steps", .phase = true, .resume = DCNN_RESUME_FIXED},
     {"trust-coefficient", 0, TRAIN, REAL(trust_coefficient, 0, 1, DCNN_OPEN_LOW), .fallback = "0.001",
-     .group = optimizing, .help = "of {readers}", .resume = DCNN_RESUME_FIXED},
+     .group = optimizing, .help = "of {readers}", .phase = true, .resume = DCNN_RESUME_FIXED},
     {"beta-1", 0, TRAIN, REAL(beta_1, 0, 1, DCNN_OPEN_HIGH), .fallback = "0.9", .group = optimizing,
-     .help = "{readers}: decay of mean gradients", .resume = DCNN_RESUME_FIXED},
+     .help = "{readers}: decay of mean gradients", .phase = true, .resume = DCNN_RESUME_FIXED},
     {"beta-2", 0, TRAIN, REAL(beta_2, 0, 1, DCNN_OPEN_HIGH), .fallback = "0.999", .group = optimizing,
-     .help = "... and of their squares; rmsprop's rho", .resume = DCNN_RESUME_FIXED},
+     .help = "... and of their squares; rmsprop's rho", .phase = true, .resume = DCNN_RESUME_FIXED},
     {"epsilon", 0, TRAIN, REAL(epsilon, 0, 1, DCNN_OPEN_LOW), .fallback = "1e-7", .group = optimizing,
-     .help = "keeps them from division by 0", .resume = DCNN_RESUME_FIXED},
+     .help = "keeps them from division by 0", .phase = true, .resume = DCNN_RESUME_FIXED},
 
     {"augment", 0, TRAIN | BENCH, FLAG(train.augment), .fallback = "true", .group = augmentation,
-     .help = "change them at random, afresh each epoch", .resume = DCNN_RESUME_FIXED},
+     .help = "change them at random, afresh each epoch", .phase = true, .resume = DCNN_RESUME_FIXED},
     DCNN_AUGMENT_LIST(AUGMENT)
 
         {"checkpoint-every", 0, TRAIN, INTEGER(train.checkpoint_every, 0, 1000000000), .fallback = "0", .group = output,
@@ -280,6 +289,8 @@ const dcnn_option dcnn_option_table[] = {
     {"threads", 0, PREPARE | TRAIN | EVALUATE | PREDICT | REPORT | COMPARE | BENCH, INTEGER(train.threads, 0, 4096),
      .fallback = "0", .group = machine, .help = "per rank; 0: one per core", .also = "workers num-workers jobs cores"},
 
+    {"recompute", 0, TRAIN | BENCH, FLAG(train.recompute), .group = machine,
+     .help = "less memory: compute activations twice", .resume = DCNN_RESUME_KEEP},
     {"cache-memory", 0, TRAIN | EVALUATE | PREDICT | REPORT | COMPARE, BYTES(train.cache_bytes), .group = machine,
      .help = "per node, for images (512M); more is streamed"},
 
@@ -294,7 +305,7 @@ const dcnn_option dcnn_option_table[] = {
      .help = "about how long to measure"},
     {"comm", 0, BENCH, FLAG(comm), .group = machine, .help = "measure the reductions over all ranks instead"},
     {"grain", 0, TRAIN | BENCH, INTEGER(train.grain, 0, 4096), .fallback = "0", .group = expert,
-     .help = "samples computed at a time; 0: by batch size, 16 or less", .resume = DCNN_RESUME_FIXED},
+     .help = "samples at a time; 0: by batch size", .resume = DCNN_RESUME_FIXED},
     {"fuse", 0, TRAIN | BENCH, FLAG(train.fuse), .fallback = "true", .group = expert,
      .help = "use fused kernels where there are any", .resume = DCNN_RESUME_FIXED},
     {"plain-sums", 0, TRAIN | BENCH, FLAG(train.plain_sums), .group = expert,
@@ -394,55 +405,6 @@ const char *dcnn_option_help(const dcnn_option *option, char text[256]) {
         for (int by = 0; by < DCNN_READER_COUNT && said[0] == '\0'; by++)
             dcnn_option_readers((dcnn_option_reader)by, option->name, said);
     snprintf(text, 256, "%.*s%s%s", (int)(mark - option->help), option->help, said, end + 1);
-    return text;
-}
-
-/* --- ranges ----------------------------------------------------------------------------------------------------- */
-
-static const char *bound_text(double value, char text[32]) {
-    snprintf(text, 32, value == (double)(int64_t)value ? "%.0f" : "%g", value);
-    return text;
-}
-
-static void choices_text(const char *choices, char text[128]) {
-    size_t used = (size_t)snprintf(text, 128, "one of ");
-    for (const char *p = choices; *p && used < 120; p++) {
-        if (*p == ' ') text[used++] = ',';
-        text[used++] = *p;
-    }
-    text[used] = '\0';
-}
-
-const char *dcnn_option_range(const dcnn_option *option, char text[128]) {
-    char low[32], high[32];
-    switch (option->type) {
-    case DCNN_OPTION_INTEGER:
-    case DCNN_OPTION_REAL:
-        snprintf(text, 128, "%s %s %s %s %s", option->type == DCNN_OPTION_REAL ? "a number" : "an integer",
-                 option->bounds == DCNN_OPEN_LOW ? "above" : "from", bound_text(option->low, low),
-                 option->bounds == DCNN_OPEN_HIGH ? "to below" : "to", bound_text(option->high, high));
-        break;
-    case DCNN_OPTION_SEED:
-        snprintf(text, 128, "an integer from 0 to %" PRIu64, UINT64_MAX);
-        break;
-    case DCNN_OPTION_BYTES:
-        snprintf(text, 128, "a number of bytes above 0, such as 1000, 64K, 256M, 8G or 1T");
-        break;
-    case DCNN_OPTION_CHOICE:
-        choices_text(option->choices, text);
-        break;
-    case DCNN_OPTION_SHAPE:
-        snprintf(text, 128, "height x width, as 28x28%s",
-                 strcmp(option->metavar, "HxW") == 0 ? "" : ", or with channels, as 28x28x3");
-        break;
-    case DCNN_OPTION_LIST:
-    case DCNN_OPTION_TEXT:
-        snprintf(text, 128, "a non-empty text");
-        break;
-    case DCNN_OPTION_FLAG:
-        snprintf(text, 128, "no value");
-        break;
-    }
     return text;
 }
 

@@ -61,6 +61,7 @@ typedef struct dcnn_option {
     const char
         *also; /**< what other programs call it, "lr rate": not understood, but answered with the name; or NULL */
     dcnn_option_resume resume;
+    bool phase; /**< a later phase of a training may have another value (--then) */
 } dcnn_option;
 
 extern const dcnn_option dcnn_option_table[];
@@ -81,7 +82,7 @@ typedef struct dcnn_options {
        words come to (train_settings.h) */
     dcnn_train_options train;
     const char *run;
-    dcnn_text_list freeze, learning_rate_of, undecayed;
+    dcnn_text_list freeze, unfreeze, then, learning_rate_of, undecayed;
     bool resume, overwrite;
     const char *recipe;
     const char *optimizer, *lr_scale, *shuffle, *monitor, *pieces, *plateau;

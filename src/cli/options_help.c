@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* options_help.c — a command's help from the table, in 80 columns. */
+/* options_help.c — a command's help from the table, in 80 columns, and what an option takes. */
+#include "cli/options.h"
+
+#include <inttypes.h>
 #include <string.h>
 
-#include "cli/options.h"
 #include "cli/wrap.h"
 
 enum { HELP_COLUMN = 27, COLUMNS = 80, NO_LIMIT = 1000000000 /* nobody comes near it */ };
@@ -60,4 +62,53 @@ void dcnn_options_help(dcnn_command_id command, FILE *to) {
         write_option(to, option);
     }
     if (about->like) fprintf(to, "\nAnd all options of dcnn %s: see 'dcnn help %s'.\n", about->like, about->like);
+}
+
+/* --- ranges ----------------------------------------------------------------------------------------------------- */
+
+static const char *bound_text(double value, char text[32]) {
+    snprintf(text, 32, value == (double)(int64_t)value ? "%.0f" : "%g", value);
+    return text;
+}
+
+static void choices_text(const char *choices, char text[128]) {
+    size_t used = (size_t)snprintf(text, 128, "one of ");
+    for (const char *p = choices; *p && used < 120; p++) {
+        if (*p == ' ') text[used++] = ',';
+        text[used++] = *p;
+    }
+    text[used] = '\0';
+}
+
+const char *dcnn_option_range(const dcnn_option *option, char text[128]) {
+    char low[32], high[32];
+    switch (option->type) {
+    case DCNN_OPTION_INTEGER:
+    case DCNN_OPTION_REAL:
+        snprintf(text, 128, "%s %s %s %s %s", option->type == DCNN_OPTION_REAL ? "a number" : "an integer",
+                 option->bounds == DCNN_OPEN_LOW ? "above" : "from", bound_text(option->low, low),
+                 option->bounds == DCNN_OPEN_HIGH ? "to below" : "to", bound_text(option->high, high));
+        break;
+    case DCNN_OPTION_SEED:
+        snprintf(text, 128, "an integer from 0 to %" PRIu64, UINT64_MAX);
+        break;
+    case DCNN_OPTION_BYTES:
+        snprintf(text, 128, "a number of bytes above 0, such as 1000, 64K, 256M, 8G or 1T");
+        break;
+    case DCNN_OPTION_CHOICE:
+        choices_text(option->choices, text);
+        break;
+    case DCNN_OPTION_SHAPE:
+        snprintf(text, 128, "height x width, as 28x28%s",
+                 strcmp(option->metavar, "HxW") == 0 ? "" : ", or with channels, as 28x28x3");
+        break;
+    case DCNN_OPTION_LIST:
+    case DCNN_OPTION_TEXT:
+        snprintf(text, 128, "a non-empty text");
+        break;
+    case DCNN_OPTION_FLAG:
+        snprintf(text, 128, "no value");
+        break;
+    }
+    return text;
 }

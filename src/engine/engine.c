@@ -121,6 +121,7 @@ static dcnn_status make_plan(dcnn_engine *e, const batches *list, bool unallocat
                                     .workers = e->threads,
                                     .training = true,
                                     .fuse = o->fuse,
+                                    .recompute = o->recompute,
                                     .first = o->first,
                                     .packed_elsewhere = true,
                                     .unallocated = unallocated};

@@ -29,6 +29,7 @@ typedef struct dcnn_engine_options {
     int grain;          /**< samples a grain; part of the arithmetic (law 2) */
     int threads;        /**< of this rank; 0: its share of the node's cores */
     bool fuse;          /**< fused kernels where there are any */
+    bool recompute;     /**< activations that only the backward pass needs are made again, not kept (plan.h) */
     int first;          /**< node whose output the feed gives instead of images; 0: the net's input */
     bool plain_sums;    /**< plain MPI_Allreduce of fp32 gradients: to measure what exactness costs */
     int64_t batch_size; /**< samples of the largest batch, on all ranks together */
@@ -76,7 +77,7 @@ dcnn_status dcnn_engine_measure(dcnn_comm *comm, dcnn_net *net, const dcnn_engin
 typedef struct dcnn_step {
     int64_t samples; /**< on all ranks together; batches of batch_size, up to `accumulate` of them, the last may be
                           smaller */
-    int64_t number;  /**< of the step, from 1 */
+    int64_t number;  /**< of the optimizer's step, from 1 */
     uint32_t epoch;  /**< for dropout, with the samples' numbers */
     double rate;     /**< learning rate */
     dcnn_feed feed;  /**< of the step's samples: the first is 0 */

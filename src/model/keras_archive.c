@@ -102,10 +102,11 @@ static dcnn_status write_averages(hid_t file, const dcnn_checkpoint *from, int *
 
 static dcnn_status write_optimizer(hid_t file, const dcnn_checkpoint *from, const dcnn_optimizer *optimizer) {
     const float rate = (float)optimizer->learning_rate, *const moments[2] = {from->m, from->v};
+    const int64_t steps = from->progress.step - from->progress.phase_step; /* of this optimizer */
     char place[PATH_BYTES];
     int number = 2;
     DCNN_TRY(make_vars(file, "optimizer", "optimizer"));
-    DCNN_TRY(dcnn_h5_write(file, "optimizer/vars/0", DCNN_H5_INT64, 0, NULL, 0, &from->progress.step));
+    DCNN_TRY(dcnn_h5_write(file, "optimizer/vars/0", DCNN_H5_INT64, 0, NULL, 0, &steps));
     DCNN_TRY(dcnn_h5_write(file, "optimizer/vars/1", DCNN_H5_FLOAT, 0, NULL, 0, &rate));
     if (from->average) DCNN_TRY(write_averages(file, from, &number));
     for (int i = 0; i < from->net->node_count; i++)

@@ -45,6 +45,9 @@ typedef struct dcnn_progress {
     int64_t best_epoch;    /**< its number, from 1 (0: none) */
     int64_t descent_epoch; /**< epochs that were completed when patience was over and the rate began to fall to 0 (0:
                                 it has not been over) */
+    int64_t phase;       /**< of the training, from 0: how often the optimizer has started anew (run/starting_net.h) */
+    int64_t phase_epoch; /**< epochs that were completed when it began */
+    int64_t phase_step;  /**< steps likewise */
     int64_t plateau_epochs, plateau_wait, plateau_cooldown; /**< a falling rate (run/stopping.h): epochs seen, without a
                                  better one, and to come that do not count */
     double plateau_best;                                    /**< ... its metric at its best */

@@ -27,6 +27,9 @@ enum { DCNN_CHECKPOINT_VERSION = 1 };
     X(INT64, descent_epoch)                                                                                            \
     X(DOUBLE, absolute_sum)                                                                                            \
     X(DOUBLE, best_value)                                                                                              \
+    X(INT64, phase)                                                                                                    \
+    X(INT64, phase_epoch)                                                                                              \
+    X(INT64, phase_step)                                                                                               \
     X(INT64, plateau_epochs)                                                                                           \
     X(INT64, plateau_wait)                                                                                             \
     X(INT64, plateau_cooldown)                                                                                         \

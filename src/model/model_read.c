@@ -308,7 +308,9 @@ static dcnn_status read_progress(const reader *from, hid_t group) {
     DCNN_PROGRESS_LATER_FIELDS(READ_LATER)
 #undef READ_LATER
 #undef READ_FIELD
-    if (progress->epoch < 0 || progress->cursor < 0 || progress->step < 0)
+    if (progress->epoch < 0 || progress->cursor < 0 || progress->step < 0 || progress->phase < 0 ||
+        progress->phase_epoch < 0 || progress->phase_epoch > progress->epoch || progress->phase_step < 0 ||
+        progress->phase_step > progress->step)
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s: its progress (epoch %lld, cursor %lld, step %lld) is impossible",
                          from->path, (long long)progress->epoch, (long long)progress->cursor,
                          (long long)progress->step);

@@ -111,10 +111,11 @@ static dcnn_status write_moments(hid_t group, const dcnn_checkpoint *from, const
     const dcnn_net *net = from->net;
     const char *kind = dcnn_optimizer_table[optimizer->kind].name;
     const float learning_rate = (float)optimizer->learning_rate, *const moments[2] = {from->m, from->v};
+    const int64_t steps = from->progress.step - from->progress.phase_step; /* of this optimizer */
     int count = 0;
     snprintf(names[count++], sizeof *names, "%s/iteration", kind);
     snprintf(names[count++], sizeof *names, "%s/learning_rate", kind);
-    DCNN_TRY(dcnn_h5_write(group, names[0], DCNN_H5_INT64, 0, NULL, 0, &from->progress.step));
+    DCNN_TRY(dcnn_h5_write(group, names[0], DCNN_H5_INT64, 0, NULL, 0, &steps));
     DCNN_TRY(dcnn_h5_write(group, names[1], DCNN_H5_FLOAT, 0, NULL, 0, &learning_rate));
     for (int i = 0; i < net->node_count; i++) {
         const dcnn_node *node = &net->nodes[i];

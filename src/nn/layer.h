@@ -90,7 +90,8 @@ struct dcnn_layer {
     void (*describe)(const dcnn_node *node, json_t *config);
     const dcnn_op_kind *op;                 /**< NULL: the output is the input (InputLayer) */
     bool (*is_view)(const dcnn_node *node); /**< of which nodes the output is the input; NULL: none */
-    bool only_training;                     /**< no operation at inference (Dropout) */
+    bool unsaid;         /**< Keras writes training=False for calls where nobody said so (the default of its Dropout) */
+    bool only_training;  /**< no operation at inference (Dropout) */
     const char *instead; /**< it is known at inference alone, and these options of dcnn train are what comes nearest */
     bool synchronised;   /**< needs sums over the batch (BatchNormalization) */
     bool scales_input;   /**< in front of a net, it takes bytes */

@@ -50,17 +50,17 @@ static json_t *config_of(const json_t *description, const char *name) {
     return NULL;
 }
 
-static dcnn_status freeze(const dcnn_net *net, const char *text, json_t *description) {
+static dcnn_status set_trainable(const dcnn_net *net, const char *text, bool trainable, json_t *description) {
     char pattern[DCNN_NAME_BYTES * 2];
     while (next_pattern(&text, pattern)) {
         bool found = false;
         for (int i = 0; i < net->node_count; i++) {
             const dcnn_node *node = &net->nodes[i];
             if (node->param_count == 0 || fnmatch(pattern, node->name, 0) != 0) continue;
-            json_object_set_new(config_of(description, node->name), "trainable", json_false());
+            json_object_set_new(config_of(description, node->name), "trainable", json_boolean(trainable));
             found = true;
         }
-        if (!found) return fail_match(net, "freeze", pattern);
+        if (!found) return fail_match(net, trainable ? "unfreeze" : "freeze", pattern);
     }
     return DCNN_OK;
 }
@@ -153,15 +153,18 @@ static dcnn_status make_anew(const dcnn_net_edit *edit, const dcnn_net *from, co
 dcnn_status dcnn_net_edit_apply(const dcnn_net_edit *edit, dcnn_net **net) {
     dcnn_net *from = *net, *to = NULL;
     int head = -1;
-    if (edit->freeze.count == 0 && edit->freeze_below == NULL && edit->train_last == 0 && edit->head_units == 0)
+    if (edit->freeze.count == 0 && edit->unfreeze.count == 0 && edit->freeze_below == NULL && edit->train_last == 0 &&
+        edit->head_units == 0)
         return DCNN_OK;
     if (edit->head_units > 0) DCNN_TRY(find_head(from, &head));
     json_t *description = dcnn_net_describe(from);
     dcnn_status status = DCNN_OK;
     if (edit->freeze_below) status = freeze_below(from, edit->freeze_below, description);
     if (status == DCNN_OK && edit->train_last > 0) status = train_last(from, edit->train_last, description);
+    for (int i = 0; i < edit->unfreeze.count && status == DCNN_OK; i++)
+        status = set_trainable(from, edit->unfreeze.text[i], true, description);
     for (int i = 0; i < edit->freeze.count && status == DCNN_OK; i++)
-        status = freeze(from, edit->freeze.text[i], description);
+        status = set_trainable(from, edit->freeze.text[i], false, description);
     if (status == DCNN_OK && head >= 0) status = replace_head(from, edit, head, description);
     if (status == DCNN_OK) status = make_anew(edit, from, description, head, &to);
     json_decref(description);

@@ -14,6 +14,7 @@ typedef struct dcnn_patterns {
 /** What is to be changed. Zeroed: nothing. */
 typedef struct dcnn_net_edit {
     dcnn_patterns freeze;     /**< layers whose weights stay as they are */
+    dcnn_patterns unfreeze;   /**< layers that are trained, whatever the model says, unless `freeze` names them too */
     const char *freeze_below; /**< so do those of all layers before this one, in the model's order, while it and those
                                           behind it are trained, whatever the model says; NULL: none. Borrowed */
     int train_last;           /**< so do those of all but so many layers with weights at its end, likewise; 0: none */

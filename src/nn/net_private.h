@@ -5,6 +5,10 @@
 
 #include "nn/layer.h"
 
+/* Of a layer's item, beside its "config": called as at inference, where Keras' own word cannot say so. Keras does not
+ * look at it. */
+#define DCNN_NET_INFERENCE "dcnn_inference"
+
 /* Fills net->nodes from a description, in topological order, the output last; every node is built. */
 dcnn_status dcnn_net_read(dcnn_net *net, const json_t *description, dcnn_shape input);
 

@@ -419,6 +419,14 @@ static int next_ready(const graph *g) {
     return -1;
 }
 
+/* Keras 3 writes training=False for Dropout because that is its default, and fit() goes over it: there it means
+ * something where dcnn wrote it alone. */
+static bool is_said(const json_t *item) {
+    const char *class_name = class_of(item);
+    const dcnn_layer *layer = class_name ? dcnn_layer_find(class_name) : NULL;
+    return layer == NULL || !layer->unsaid || json_is_true(json_object_get(item, DCNN_NET_INFERENCE));
+}
+
 static dcnn_status add_calls(reader *r, const graph *g, int output, surroundings around) {
     for (int at = next_ready(g); at >= 0; at = next_ready(g)) {
         call *c = &g->calls[at];
@@ -428,7 +436,7 @@ static dcnn_status add_calls(reader *r, const graph *g, int output, surroundings
             return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%s': the model has a second input; dcnn takes models of one",
                              name_of(c->item) ? name_of(c->item) : "?");
         for (int j = 0; j < c->input_count; j++) inputs[j] = g->calls[c->inputs[j]].node;
-        here.inference = here.inference || c->inference;
+        here.inference = here.inference || (c->inference && is_said(c->item));
         if (around.model == NULL) here.outer = c->layer;
         find_place(g->layers, (size_t)c->layer, around.path, here.own);
         if (c->number_count > 0)

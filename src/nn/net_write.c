@@ -61,6 +61,8 @@ static json_t *describe_functional(const dcnn_net *net) {
         json_t *layer = describe_layer(&net->nodes[i]);
         json_object_set_new(layer, "name", json_string(net->nodes[i].name));
         json_object_set_new(layer, "inbound_nodes", describe_calls(net, i));
+        if (net->nodes[i].inference && net->nodes[i].layer->unsaid)
+            json_object_set_new(layer, DCNN_NET_INFERENCE, json_true());
         json_array_append_new(layers, layer);
     }
     return json_pack("{s:s, s:s, s:{s:s, s:b, s:o, s:[[s,i,i]], s:[[s,i,i]]}, s:s}", "module",

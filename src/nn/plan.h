@@ -32,6 +32,8 @@ typedef struct dcnn_plan_options {
     bool training;         /**< with gradients; else inference only, one stage */
     bool fuse;             /**< use fused operations where the kernels have them */
     bool packed_elsewhere; /**< packed weights lie where dcnn_plan_place_packed() says, not in the plan's own memory */
+    bool recompute;        /**< in training: the backward pass makes again what it needs instead of keeping all of it;
+                                less memory, the same bits */
     int first;             /**< node whose output the plan is given instead of images; 0: the net's input */
     int last;              /**< node whose output it gives, at inference; 0: the net's, through its loss */
     bool unallocated;      /**< only measured: for dcnn_plan_bytes() and what counts; it cannot run */

@@ -63,6 +63,7 @@ typedef struct dcnn_train_options {
     const char *weights;      /**< Keras' .weights.h5 for a model described by JSON, or NULL */
     dcnn_input_given input;   /**< what the user says of the model's input */
     dcnn_patterns freeze;     /**< layers that stay as they are */
+    dcnn_patterns unfreeze;   /**< layers that are trained, whatever the model says */
     const char *freeze_below; /**< so do those before this one, or NULL */
     bool keep_features;       /**< what frozen layers make of an image is computed once, where it does not change */
     int64_t train_last;       /**< so do all but so many of those with weights; 0: none */
@@ -70,8 +71,8 @@ typedef struct dcnn_train_options {
     dcnn_patterns undecayed;  /**< weights without weight decay, as dcnn_net_set_decay() takes them */
     bool replace_head;        /**< of a model with weights: its last Dense is fitted to the data, with new weights */
     const char *precision;    /**< of products: "fp32", "bf16", or NULL: as the model says, else fp32 */
-    int64_t epochs;
-    int64_t batch_size; /**< of the global batch */
+    int64_t epochs;           /**< of this phase */
+    int64_t batch_size;       /**< of the global batch */
     int64_t accumulate; /**< batches whose gradients make one step (then micro-batches); each has BatchNormalization
                          statistics of its own, and moves the moving ones; 0 counts as 1 */
     int64_t grain;      /**< samples a grain; part of the arithmetic (law 2) */
@@ -95,6 +96,7 @@ typedef struct dcnn_train_options {
     int64_t keep;             /**< newest checkpoints to keep, >= 1 */
     int64_t threads;          /**< per rank; 0: cores / ranks on the node */
     bool fuse;                /**< fused kernels where there are any */
+    bool recompute;           /**< activations that only the backward pass needs are made again, not kept */
     bool plain_sums;          /**< plain MPI_Allreduce of fp32 batch sums: to measure what exactness costs */
     bool elastic;             /**< the comm is (dcnn_comm_make_elastic): go on when ranks die */
     const char *trace;        /**< file for a trace of a few steps (trace.h), or NULL */
@@ -113,6 +115,7 @@ typedef struct dcnn_train_options {
     /** Called on every rank when ranks were lost, with its new number: rank 0 may be another one; may be NULL. */
     void (*on_rank)(void *context, int rank);
     void *context;
+    const struct dcnn_train_options *next; /**< of the phase behind this one (starting_net.h), or NULL; borrowed */
 } dcnn_train_options;
 
 /** What a training run came to. */

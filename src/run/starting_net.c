@@ -6,11 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "base/log.h"
 #include "io/kind.h"
 #include "model/keras_archive.h"
 #include "model/model.h"
 #include "model/safetensors.h"
+#include "run/run_folder.h"
 
 const double dcnn_averages_missing = 0.1;
 
@@ -130,6 +132,7 @@ static dcnn_status check_size(const dcnn_dataset *dataset) {
 static dcnn_status edit_net(const dcnn_train_options *options, const dcnn_task *task, dcnn_net **net) {
     const bool values = options->replace_head && task->values;
     const dcnn_net_edit edit = {.freeze = options->freeze,
+                                .unfreeze = options->unfreeze,
                                 .freeze_below = options->freeze_below,
                                 .train_last = (int)options->train_last,
                                 .head_units = options->replace_head ? task->units : 0,
@@ -173,5 +176,51 @@ dcnn_status dcnn_starting_net(const dcnn_train_options *options, const dcnn_data
     if (status == DCNN_OK && options->precision) dcnn_net_set_bf16(*net, strcmp(options->precision, "bf16") == 0);
     if (status == DCNN_OK) status = edit_net(options, task, net);
     if (status == DCNN_OK && options->bn_momentum > 0) dcnn_net_set_momentum(*net, options->bn_momentum);
+    return status;
+}
+
+/* --- later phases ------------------------------------------------------------------------------------------------- */
+
+static dcnn_status edit_for_phase(const dcnn_train_options *phase, dcnn_net **net) {
+    const dcnn_net_edit edit = {.freeze = phase->freeze,
+                                .unfreeze = phase->unfreeze,
+                                .freeze_below = phase->freeze_below,
+                                .train_last = (int)phase->train_last,
+                                .seed = phase->seed};
+    const dcnn_status status = dcnn_net_edit_apply(&edit, net);
+    if (status != DCNN_OK) dcnn_error_prefix("--then");
+    if (status == DCNN_OK && phase->bn_momentum > 0) dcnn_net_set_momentum(*net, phase->bn_momentum);
+    return status;
+}
+
+dcnn_status dcnn_phases_check(const dcnn_net *net, const dcnn_train_options *options) {
+    dcnn_net *copy;
+    if (options->next == NULL) return DCNN_OK;
+    DCNN_TRY(dcnn_net_copy(net, &copy));
+    dcnn_status status = DCNN_OK;
+    for (const dcnn_train_options *phase = options->next; phase && status == DCNN_OK; phase = phase->next)
+        status = edit_for_phase(phase, &copy);
+    dcnn_net_free(copy);
+    return status;
+}
+
+dcnn_status dcnn_phase_begin(const char *folder, int64_t step, const dcnn_train_options *phase, dcnn_checkpoint *from) {
+    char *path = dcnn_checkpoint_path(folder, step);
+    *from = (dcnn_checkpoint){0};
+    if (path == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
+    dcnn_status status = dcnn_checkpoint_read(path, from);
+    free(path);
+    if (status == DCNN_OK) status = edit_for_phase(phase, &from->net);
+    dcnn_block_free(from->m);
+    dcnn_block_free(from->v);
+    dcnn_block_free(from->average);
+    from->m = from->v = from->average = NULL;
+    dcnn_progress *p = &from->progress;
+    p->phase++;
+    p->phase_epoch = p->epoch;
+    p->phase_step = p->step;
+    p->descent_epoch = 0;
+    p->plateau_epochs = p->plateau_wait = p->plateau_cooldown = 0;
+    p->plateau_best = p->plateau_rate = 0.0;
     return status;
 }

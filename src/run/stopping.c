@@ -117,7 +117,8 @@ bool dcnn_monitor_take(dcnn_monitor monitor, const dcnn_epoch_metrics *metrics, 
 }
 
 static bool patience_is_over(int64_t patience, const dcnn_progress *progress) {
-    return patience > 0 && progress->best_epoch > 0 && progress->epoch - progress->best_epoch >= patience;
+    const int64_t since = progress->best_epoch > progress->phase_epoch ? progress->best_epoch : progress->phase_epoch;
+    return patience > 0 && progress->best_epoch > 0 && progress->epoch - since >= patience;
 }
 
 bool dcnn_ending_is_here(const dcnn_ending *ending, const dcnn_progress *progress) {
@@ -142,7 +143,8 @@ bool dcnn_ending_go_on(const dcnn_ending *ending, dcnn_progress *progress) {
 
 double dcnn_ending_part(const dcnn_ending *ending, const dcnn_progress *progress, int64_t epoch_steps) {
     const double pi = 3.14159265358979323846;
-    const double done = (double)(progress->step - progress->descent_epoch * epoch_steps);
+    const double done = (double)(progress->step - progress->phase_step -
+                                 (progress->descent_epoch - progress->phase_epoch) * epoch_steps);
     return 0.5 * (1.0 + cos(pi * done / (double)(ending->patience * epoch_steps)));
 }
 

@@ -289,7 +289,7 @@ static dcnn_status run_epoch(dcnn_trainer *t) {
         if (stop && !last) return stop_here(t);
         if (stop) {
             DCNN_TRY(end_epoch(t));
-            return dcnn_ending_is_here(&t->ending, p) ? DCNN_OK : stop_here(t);
+            return dcnn_ending_is_here(&t->ending, p) && t->options->next == NULL ? DCNN_OK : stop_here(t);
         }
         if (!last && t->options->checkpoint_every > 0 && p->step % t->options->checkpoint_every == 0) DCNN_TRY(save(t));
     }
@@ -439,45 +439,92 @@ static dcnn_status check_monitor(const dcnn_trainer *t) {
                      t->data.set.path);
 }
 
-dcnn_status dcnn_train(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoint *from,
-                       const dcnn_train_options *options, dcnn_train_result *result) {
-    dcnn_trainer *t;
-    *result = (dcnn_train_result){0};
-    dcnn_status status;
-    dcnn_watchdog_work(true);
-    DCNN_TRY_DONE(dcnn_trainer_open(comm, run, from, options, NULL, 0, &t));
-    dcnn_watchdog_step(t->state.progress.step);
-    dcnn_watchdog_work(false);
-    DCNN_TRY_DONE(dcnn_comm_agree(comm, dcnn_comm_rank(comm) == 0 ? write_record(t) : DCNN_OK));
-    tell_model(t->state.net, dcnn_comm_isa(comm));
-    tell_frozen(t->state.net, dcnn_engine_plan(t->engine));
+/* What a run tells and writes before the first step of a start. */
+static dcnn_status begin_run(const dcnn_trainer *t) {
+    DCNN_TRY(dcnn_comm_agree(t->comm, dcnn_phases_check(t->state.net, t->options)));
+    DCNN_TRY(dcnn_comm_agree(t->comm, dcnn_comm_rank(t->comm) == 0 ? write_record(t) : DCNN_OK));
     if (t->state.progress.step == 0) warn_of_unread(t->state.net);
-    if (options->exact_statistics && t->state.net->loss_stage == 0)
+    if (t->options->exact_statistics && t->state.net->loss_stage == 0)
         dcnn_info("norm  no layer has statistics of batches: there is nothing for --exact-statistics to make anew");
-    if (t->state.progress.step == 0 && !dcnn_has_weights(options->model)) warn_of_averages(t);
-    if (from) DCNN_TRY_DONE(dcnn_trainer_catch_up(t));
-    t->pace.started_s = dcnn_now_s() - t->state.progress.elapsed_s;
+    if (t->state.progress.step == 0 && !dcnn_has_weights(t->options->model)) warn_of_averages(t);
     dcnn_signals_catch();
-    const int64_t left_s = dcnn_signals_watch_deadline(options->end_margin_s);
+    const int64_t left_s = dcnn_signals_watch_deadline(t->options->end_margin_s);
     if (left_s >= 0) dcnn_info("time  stopping in %lld s, before the job's time runs out", (long long)left_s);
-    DCNN_TRY_DONE(check_monitor(t));
-    while (!dcnn_ending_is_here(&t->ending, &t->state.progress)) {
-        status = run_epoch(t);
-        while (status != DCNN_OK && dcnn_comm_is_broken(comm)) status = dcnn_trainer_go_on(&t);
-        DCNN_TRY_DONE(status);
-    }
-    DCNN_TRY_DONE(dcnn_trace_step(t->trace, comm, INT64_MAX)); /* if there were few */
+    return check_monitor(t);
+}
+
+/* All but the test, which is of the last phase. */
+static dcnn_status end_phase(dcnn_trainer *t, dcnn_train_result *result) {
+    DCNN_TRY(dcnn_trace_step(t->trace, t->comm, INT64_MAX)); /* if there were few */
     result->epochs = t->state.progress.epoch;
-    result->stopped_early = result->epochs < options->epochs;
+    result->stopped_early = result->epochs < t->options->epochs;
     result->steps = t->state.progress.step;
     result->best_epoch = t->state.progress.best_epoch;
     note_best(t, result);
     result->images_per_s = t->pace.train_s > 0 ? (double)t->pace.trained / t->pace.train_s : 0.0;
     result->elapsed_s = dcnn_now_s() - t->pace.started_s;
     result->weights_hash = dcnn_weights_hash(t->state.net);
+    return DCNN_OK;
+}
+
+/* One phase, or what is left of it. `steps` counts those of this start. */
+static dcnn_status run_phase(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoint *from,
+                             const dcnn_train_options *options, bool first, int64_t *steps, dcnn_train_result *result) {
+    dcnn_trainer *t;
+    dcnn_status status;
+    dcnn_watchdog_work(true);
+    DCNN_TRY_DONE(dcnn_trainer_open(comm, run, from, options, NULL, 0, &t));
+    dcnn_watchdog_step(t->state.progress.step);
+    dcnn_watchdog_work(false);
+    tell_model(t->state.net, dcnn_comm_isa(comm));
+    tell_frozen(t->state.net, dcnn_engine_plan(t->engine));
+    t->pace.steps = *steps;
+    if (first) DCNN_TRY_DONE(begin_run(t));
+    if (first && from) DCNN_TRY_DONE(dcnn_trainer_catch_up(t));
+    t->pace.started_s = dcnn_now_s() - t->state.progress.elapsed_s;
+    while (!dcnn_ending_is_here(&t->ending, &t->state.progress)) {
+        status = run_epoch(t);
+        while (status != DCNN_OK && dcnn_comm_is_broken(comm)) status = dcnn_trainer_go_on(&t);
+        DCNN_TRY_DONE(status);
+    }
+    DCNN_TRY_DONE(end_phase(t, result));
+    *steps = t->pace.steps;
+    if (options->next) goto done;
     DCNN_TRY_DONE(test_best(t, result));
     status = dcnn_comm_agree(comm, dcnn_comm_rank(comm) == 0 ? dcnn_run_result_write(run->folder, result) : DCNN_OK);
 done:
     dcnn_trainer_close(t);
+    return status;
+}
+
+dcnn_status dcnn_train(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoint *from,
+                       const dcnn_train_options *options, dcnn_train_result *result) {
+    dcnn_checkpoint own = {0}; /* where a later phase starts */
+    int64_t phase = from ? from->progress.phase : 0, steps = 0;
+    dcnn_status status = DCNN_OK;
+    *result = (dcnn_train_result){0};
+    const dcnn_train_options *next = options;
+    for (int64_t i = 0; i < phase && next; i++) next = next->next;
+    if (next == NULL)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s is in phase %lld, but the run has fewer: give its --then", run->checkpoint,
+                         (long long)phase + 1);
+    for (bool first = true; next; next = next->next, first = false) {
+        dcnn_train_options now = *next;
+        if (!first) {
+            now.trace = NULL; /* it has been written */
+            status = dcnn_phase_begin(run->folder, result->steps, next, &own);
+            DCNN_TRY_DONE(dcnn_comm_agree(comm, status));
+            from = &own;
+            dcnn_info("phase %lld, after epoch %lld: the optimizer starts anew", (long long)own.progress.phase + 1,
+                      (long long)own.progress.epoch);
+        }
+        now.epochs += from ? from->progress.phase_epoch : 0;
+        DCNN_TRY_DONE(run_phase(comm, run, from, &now, first, &steps, result));
+        from = NULL;
+        dcnn_checkpoint_free(&own);
+        own = (dcnn_checkpoint){0};
+    }
+done:
+    dcnn_checkpoint_free(&own);
     return status;
 }

@@ -104,13 +104,40 @@ static dcnn_status take_state(dcnn_trainer *t, const dcnn_checkpoint *from) {
 
 /* --- the engine --------------------------------------------------------------------------------------------------- */
 
+static dcnn_status measure_need(const dcnn_trainer *t, const dcnn_engine_options *options, dcnn_need *need) {
+    dcnn_engine_bytes bytes;
+    DCNN_TRY(dcnn_engine_measure(t->comm, t->state.net, options, &bytes));
+    *need = dcnn_need_of(t->comm, &bytes, t->state.net->param_count * sizeof(float));
+    return DCNN_OK;
+}
+
+/* What training takes, where that is much, and what it would take the other way. */
+static dcnn_status tell_memory(const dcnn_trainer *t, const dcnn_engine_options *options, const dcnn_need *need,
+                               dcnn_free_memory left) {
+    enum { MUCH = 1 << 30 };
+    dcnn_engine_options otherwise = *options;
+    dcnn_need other;
+    char all[32], images[32], others[32], weights[32], there[32];
+    if (need->node < MUCH && !options->recompute) return DCNN_OK;
+    otherwise.recompute = !options->recompute;
+    DCNN_TRY(measure_need(t, &otherwise, &other));
+    dcnn_info(
+        "memory %s on this node: activations %s (%s with%s --recompute), weights, gradients and checkpoints %s; %s "
+        "leaves %s",
+        dcnn_bytes_text(need->node, all), dcnn_bytes_text(need->images, images), dcnn_bytes_text(other.images, others),
+        options->recompute ? "out" : "", dcnn_bytes_text(need->weights, weights), left.bound_by,
+        dcnn_bytes_text(left.bytes, there));
+    return DCNN_OK;
+}
+
 /* Every rank measures what it is about to take, and all go on or none. *Collective.* */
 static dcnn_status check_memory(const dcnn_trainer *t, const dcnn_engine_options *options) {
-    dcnn_engine_bytes bytes;
-    dcnn_status status = dcnn_engine_measure(t->comm, t->state.net, options, &bytes);
+    dcnn_need need;
+    dcnn_status status = measure_need(t, options, &need);
     if (status == DCNN_OK) {
-        const dcnn_need need = dcnn_need_of(t->comm, &bytes, t->state.net->param_count * sizeof(float));
-        status = dcnn_need_check(&need, dcnn_free_memory_of_node(""), dcnn_free_address_space(""));
+        const dcnn_free_memory left = dcnn_free_memory_of_node("");
+        status = tell_memory(t, options, &need, left);
+        if (status == DCNN_OK) status = dcnn_need_check(&need, left, dcnn_free_address_space(""));
     }
     return dcnn_comm_agree(t->comm, status);
 }
@@ -122,6 +149,7 @@ static dcnn_status make_engine(dcnn_trainer *t, const dcnn_checkpoint *from) {
     const dcnn_engine_options options = {.grain = (int)o->grain,
                                          .threads = (int)o->threads,
                                          .fuse = o->fuse,
+                                         .recompute = o->recompute,
                                          .first = t->data.first_node,
                                          .plain_sums = o->plain_sums,
                                          .batch_size = batch,
@@ -264,16 +292,17 @@ static double descent_rate(const dcnn_trainer *t) {
     const dcnn_progress *p = &t->state.progress;
     const int64_t steps = dcnn_sampler_steps(&t->data.sampler);
     return dcnn_ending_part(&t->ending, p, steps) *
-           dcnn_schedule_rate(&t->options->schedule, t->options->optimizer.learning_rate, p->descent_epoch * steps,
-                              t->options->epochs, steps);
+           dcnn_schedule_rate(&t->options->schedule, t->options->optimizer.learning_rate,
+                              (p->descent_epoch - p->phase_epoch) * steps, t->options->epochs - p->phase_epoch, steps);
 }
 
 /* Of the next step. */
 static double rate_now(const dcnn_trainer *t) {
-    if (t->state.progress.descent_epoch > 0) return descent_rate(t);
-    return dcnn_schedule_rate(&t->options->schedule,
-                              dcnn_plateau_rate(&t->state.progress, t->options->optimizer.learning_rate),
-                              t->state.progress.step, t->options->epochs, dcnn_sampler_steps(&t->data.sampler));
+    const dcnn_progress *p = &t->state.progress;
+    if (p->descent_epoch > 0) return descent_rate(t);
+    return dcnn_schedule_rate(&t->options->schedule, dcnn_plateau_rate(p, t->options->optimizer.learning_rate),
+                              p->step - p->phase_step, t->options->epochs - p->phase_epoch,
+                              dcnn_sampler_steps(&t->data.sampler));
 }
 
 dcnn_status dcnn_trainer_write(const dcnn_trainer *t, const char *path, bool moments) {
@@ -304,7 +333,7 @@ dcnn_status dcnn_trainer_step(dcnn_trainer *t, bool goes_on, bool *stop) {
                                   .cursor = p->cursor,
                                   .class_weights = t->data.class_weights};
     const dcnn_step step = {.samples = t->last.samples,
-                            .number = p->step + 1,
+                            .number = p->step - p->phase_step + 1,
                             .epoch = (uint32_t)p->epoch,
                             .rate = t->last.rate,
                             .feed = dcnn_feed_of_epoch(&feed),

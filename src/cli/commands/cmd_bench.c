@@ -205,6 +205,7 @@ static dcnn_status bench(dcnn_cli *cli) {
                                         .augment = o->train.augment,
                                         .ranges = o->train.ranges,
                                         .fuse = o->train.fuse,
+                                        .recompute = o->train.recompute,
                                         .plain_sums = o->train.plain_sums,
                                         .seconds = o->seconds};
     dcnn_bench_result result;

@@ -127,8 +127,11 @@ static void put_train_options(const dcnn_options *options, const json_t *record)
         if (json_is_boolean(value)) {
             printf(" --%s%s", json_is_true(value) ? "" : "no-", row->name);
         } else {
-            printf(" --%s ", row->name);
-            put_value(value);
+            const size_t count = json_is_array(value) ? json_array_size(value) : 1;
+            for (size_t k = 0; k < count; k++) {
+                printf(" --%s ", row->name);
+                put_value(json_is_array(value) ? json_array_get(value, k) : value);
+            }
         }
     }
 }

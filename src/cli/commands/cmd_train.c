@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "cli/runs/ensemble.h"
 #include "cli/runs/side.h"
+#include "cli/settings/phases.h"
 #include "cli/settings/recipes.h"
 #include "cli/settings/train_settings.h"
 #include "cli/cli.h"
@@ -86,6 +87,7 @@ static void tell_going_on(const dcnn_cli *cli, const dcnn_run *run, const dcnn_c
                           const dcnn_split *train) {
     const dcnn_options *o = cli->options;
     char text[512];
+    if (from->progress.phase > 0 || o->then.count > 0) return; /* its phases are told one by one */
     if (from->progress.epoch >= o->train.epochs && from->progress.cursor == 0)
         dcnn_info("run   %s is complete (%" PRId64
                   " epoch%s): nothing is left to train; to continue: dcnn train --run %s "
@@ -94,6 +96,21 @@ static void tell_going_on(const dcnn_cli *cli, const dcnn_run *run, const dcnn_c
                   dcnn_train_settings_more_epochs(from->progress.epoch));
     else if (train && dcnn_train_settings_rate_moves(o, from, train->count, text))
         dcnn_info("rate  %s", text);
+}
+
+/* What --then asks for, and what of it is done. */
+static void tell_phases(const dcnn_options *o, const dcnn_checkpoint *from) {
+    dcnn_phases phases;
+    char text[512];
+    if (o->then.count == 0 || dcnn_phases_read(o, &phases) != DCNN_OK) return; /* the training says why */
+    for (int i = 0; i < phases.count; i++)
+        dcnn_info("then  %s: %" PRId64 " epoch%s, %s; the optimizer starts anew, as when Keras compiles again",
+                  o->then.text[i], phases.options[i].train.epochs, phases.options[i].train.epochs == 1 ? "" : "s",
+                  dcnn_train_settings_text(&phases.options[i], text));
+    if (from)
+        dcnn_info("phase %" PRId64 " of %d is where the run goes on, with epoch %" PRId64, from->progress.phase + 1,
+                  phases.count + 1, from->progress.epoch + 1);
+    dcnn_phases_free(&phases);
 }
 
 /* What a user wants to see before the first epoch is over. Trouble with the data set is dcnn_train()'s to tell. */
@@ -118,6 +135,7 @@ static void tell_start(const dcnn_cli *cli, const dcnn_run *run, const dcnn_chec
     char recipe[640];
     if (dcnn_recipe_text(cli->options, recipe)) dcnn_info("recipe %s", recipe);
     dcnn_info("step  %s", dcnn_train_settings_text(cli->options, text));
+    tell_phases(cli->options, from);
     if (cli->options->train.augment && dataset && dcnn_data_settings_text(facts, cli->options, text)[0])
         dcnn_info("vary  %s", text);
     const dcnn_schedule schedule = dcnn_train_settings_schedule(cli->options);
@@ -174,14 +192,33 @@ static void print_result(const dcnn_run *run, const dcnn_train_result *result) {
 
 /* --- going on --------------------------------------------------------------------------------------------------- */
 
+/* ... and what each phase has frozen and unfrozen. */
+static dcnn_status edit_by_phases(const dcnn_options *options, int64_t phase, dcnn_net **net) {
+    dcnn_phases phases;
+    DCNN_TRY(dcnn_phases_read(options, &phases));
+    dcnn_status status = DCNN_OK;
+    for (int i = 0; i < phase && i < phases.count && status == DCNN_OK; i++) {
+        const dcnn_options *o = &phases.options[i];
+        const dcnn_net_edit edit = {.freeze = {o->freeze.count, o->freeze.text},
+                                    .unfreeze = {o->unfreeze.count, o->unfreeze.text},
+                                    .freeze_below = o->train.freeze_below,
+                                    .train_last = (int)o->train.train_last};
+        status = dcnn_net_edit_apply(&edit, net);
+        if (status == DCNN_OK && o->train.bn_momentum > 0) dcnn_net_set_momentum(*net, o->train.bn_momentum);
+    }
+    dcnn_phases_free(&phases);
+    return status;
+}
+
 /* The layers of the model that is given, changed as the options say; a Keras JSON is completed by building it. */
-static dcnn_status read_model(const dcnn_options *options, const dcnn_net *own, json_t **described) {
+static dcnn_status read_model(const dcnn_options *options, const dcnn_net *own, int64_t phase, json_t **described) {
     const char *path = options->train.model;
     dcnn_net *net;
     const char *activation =
         own->loss.kind == DCNN_LOSS_CATEGORICAL ? NULL : dcnn_activation_name(dcnn_net_output_activation(own));
     dcnn_status status = dcnn_net_of_file(path, own->nodes[0].shape, own->output_count, activation, &net);
     const dcnn_net_edit edit = {.freeze = {options->freeze.count, options->freeze.text},
+                                .unfreeze = {options->unfreeze.count, options->unfreeze.text},
                                 .freeze_below = options->train.freeze_below,
                                 .train_last = (int)options->train.train_last,
                                 .head_units = options->train.replace_head ? own->output_count : 0,
@@ -189,6 +226,7 @@ static dcnn_status read_model(const dcnn_options *options, const dcnn_net *own, 
                                 .head_labels = own->loss.kind == DCNN_LOSS_BINARY};
     if (status == DCNN_OK) status = dcnn_net_edit_apply(&edit, &net);
     if (status == DCNN_OK && options->train.bn_momentum > 0) dcnn_net_set_momentum(net, options->train.bn_momentum);
+    if (status == DCNN_OK) status = edit_by_phases(options, phase, &net);
     if (status == DCNN_OK && options->train.precision)
         dcnn_net_set_bf16(net, strcmp(options->train.precision, "bf16") == 0);
     if (status == DCNN_OK) *described = dcnn_net_describe(net);
@@ -199,7 +237,7 @@ static dcnn_status read_model(const dcnn_options *options, const dcnn_net *own, 
 /* A --model given to a resumed run must be that of its checkpoint, by content, wherever the file is now. */
 static dcnn_status check_same_model(const dcnn_options *options, const dcnn_run *run, const dcnn_checkpoint *from) {
     json_t *given = NULL, *own = dcnn_net_describe(from->net);
-    dcnn_status status = read_model(options, from->net, &given);
+    dcnn_status status = read_model(options, from->net, from->progress.phase, &given);
     const json_t *given_layers = json_object_get(json_object_get(given, "config"), "layers");
     const json_t *own_layers = json_object_get(json_object_get(own, "config"), "layers");
     if (status == DCNN_OK && !json_equal(given_layers, own_layers))
@@ -217,6 +255,12 @@ static dcnn_status take_up(const dcnn_cli *cli, const dcnn_run *run, dcnn_checkp
     DCNN_TRY(dcnn_checkpoint_share(cli->comm, run->checkpoint, from));
     dcnn_status status = dcnn_options_resume(DCNN_COMMAND_TRAIN, from->options, options);
     if (status == DCNN_BAD_INPUT) dcnn_error_prefix("%s", run->checkpoint);
+    if (status == DCNN_OK && from->progress.phase > 0 && dcnn_option_given(DCNN_COMMAND_TRAIN, "epochs", options) &&
+        options->train.epochs != json_integer_value(json_object_get(from->options, "epochs")))
+        status = DCNN_FAIL(DCNN_USAGE,
+                           "--epochs %" PRId64 " is of the first phase, which is over (the run is in phase %" PRId64
+                           "): leave it out to go on",
+                           options->train.epochs, from->progress.phase + 1);
     /* once the run's own --freeze, --precision and so on are known: they are in the checkpoint's model */
     if (status == DCNN_OK && dcnn_option_given(DCNN_COMMAND_TRAIN, "model", options))
         status = check_same_model(options, run, from);
@@ -228,6 +272,7 @@ static dcnn_status take_up(const dcnn_cli *cli, const dcnn_run *run, dcnn_checkp
 static dcnn_train_options train_options(const dcnn_options *o) {
     dcnn_train_options options = o->train;
     options.freeze = (dcnn_patterns){o->freeze.count, o->freeze.text};
+    options.unfreeze = (dcnn_patterns){o->unfreeze.count, o->unfreeze.text};
     options.rates = (dcnn_patterns){o->learning_rate_of.count, o->learning_rate_of.text};
     options.optimizer = dcnn_train_settings_optimizer(o);
     options.schedule = dcnn_train_settings_schedule(o);
@@ -274,19 +319,27 @@ static dcnn_status suit_and_tell(dcnn_cli *cli, const dcnn_run *run, const dcnn_
 static dcnn_status run_training(dcnn_cli *cli, dcnn_run *run, const dcnn_checkpoint *from, bool alone,
                                 dcnn_train_result *result) {
     json_t *record = dcnn_options_record(DCNN_COMMAND_TRAIN, cli->options);
-    dcnn_train_options options = train_options(cli->options);
+    dcnn_train_options phases[1 + DCNN_LIST_TEXTS], *const options = phases;
     narrator told = {cli, run};
-    options.record = record;
-    options.command = cli->command;
-    options.context = &told;
-    dcnn_status status = record ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: the record of options");
+    dcnn_phases later = {0};
+    dcnn_status status = dcnn_phases_read(cli->options, &later);
     DCNN_TRY_DONE(dcnn_comm_agree(cli->comm, status));
-    if (options.elastic) DCNN_TRY_DONE(dcnn_comm_agree(cli->comm, dcnn_comm_make_elastic(cli->comm)));
+    for (int i = 0; i <= later.count; i++) {
+        phases[i] = train_options(i > 0 ? &later.options[i - 1] : cli->options);
+        phases[i].record = record;
+        phases[i].command = cli->command;
+        phases[i].context = &told;
+        phases[i].next = i < later.count ? &phases[i + 1] : NULL;
+    }
+    status = record ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: the record of options");
+    DCNN_TRY_DONE(dcnn_comm_agree(cli->comm, status));
+    if (options->elastic) DCNN_TRY_DONE(dcnn_comm_agree(cli->comm, dcnn_comm_make_elastic(cli->comm)));
     if (cli->speaks && alone) dcnn_bar_begin(cli->options->quiet, 0.0);
     if (alone) dcnn_comm_call(cli->job, DCNN_CALL_WATCH);
     if (alone) DCNN_TRY_DONE(dcnn_cli_watch(cli, run->folder));
-    status = dcnn_train(cli->comm, run, from, &options, result);
+    status = dcnn_train(cli->comm, run, from, options, result);
 done:
+    dcnn_phases_free(&later);
     json_decref(record);
     return status;
 }
@@ -337,12 +390,22 @@ static dcnn_status take_up_ensemble(dcnn_cli *cli, const dcnn_run *run, json_t *
     return dcnn_options_resume(DCNN_COMMAND_TRAIN, json_object_get(*record, "options"), cli->options);
 }
 
+static dcnn_status check_options(const dcnn_options *o) {
+    dcnn_phases phases;
+    DCNN_TRY(dcnn_train_settings_check(o));
+    DCNN_TRY(dcnn_phases_read(o, &phases));
+    dcnn_phases_free(&phases);
+    if (o->then.count > 0 && o->ensemble > 0)
+        return DCNN_FAIL(DCNN_USAGE, "--then is not for an --ensemble: give only one of them");
+    return DCNN_OK;
+}
+
 static dcnn_status open_and_train(dcnn_cli *cli) {
     const dcnn_options *o = cli->options;
     dcnn_run run;
     dcnn_checkpoint from = {0};
     json_t *record = NULL;
-    if (!o->resume) DCNN_TRY(dcnn_train_settings_check(o)); /* else once the run's own options are known */
+    if (!o->resume) DCNN_TRY(check_options(o)); /* else once the run's own options are known */
     const char *data = o->operand_count > 0 ? o->operands[0] : NULL;
     DCNN_TRY(dcnn_comm_agree(cli->comm, check_prepared(data)));
     DCNN_TRY(dcnn_run_open(cli->comm, data, o->run, o->resume, o->overwrite, &run));
@@ -350,7 +413,7 @@ static dcnn_status open_and_train(dcnn_cli *cli) {
     if (run.checkpoint) DCNN_TRY_DONE(take_up(cli, &run, &from));
     if (o->resume && run.checkpoint == NULL)
         DCNN_TRY_DONE(dcnn_comm_agree(cli->comm, take_up_ensemble(cli, &run, &record)));
-    if (o->resume && run.checkpoint == NULL) DCNN_TRY_DONE(dcnn_train_settings_check(o));
+    if (o->resume && run.checkpoint == NULL) DCNN_TRY_DONE(check_options(o));
     if (o->ensemble > 0) {
         DCNN_TRY_DONE(dcnn_train_ensemble(cli, &run));
         draw_report(cli, &run);

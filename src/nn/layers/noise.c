@@ -208,6 +208,7 @@ static const dcnn_op_kind gaussian_op = {
                                .build = keep_shape,                                                                    \
                                .describe = describe_##describes,                                                       \
                                .op = &what##_op,                                                                       \
+                               .unsaid = true,                                                                         \
                                .only_training = true}
 
 NOISE(dcnn_layer_dropout, "Dropout", NULL, dropout, dropout, dropout, dropout);

@@ -15,23 +15,28 @@ int dcnn_grain_of(int64_t batch) {
 static dcnn_status make_lists(dcnn_plan *plan) {
     const size_t nodes = (size_t)plan->net->node_count, stages = (size_t)dcnn_plan_stage_count(plan);
     plan->ops = calloc(2 * nodes, sizeof *plan->ops);
-    plan->steps = calloc(8 * nodes + 1, sizeof *plan->steps);
+    plan->steps = calloc(10 * nodes + 1, sizeof *plan->steps);
     plan->stage_first = calloc(stages + 1, sizeof *plan->stage_first);
     plan->stage_sums = calloc(stages, sizeof *plan->stage_sums);
     plan->values = calloc(2 * nodes + 1, sizeof *plan->values);
     plan->gradients = calloc(2 * nodes + 1, sizeof *plan->gradients);
     plan->saved = calloc(2 * nodes + 1, sizeof *plan->saved);
+    plan->again = calloc(2 * nodes + 1, sizeof *plan->again);
+    plan->saved_again = calloc(2 * nodes + 1, sizeof *plan->saved_again);
+    plan->dropped = calloc(2 * nodes + 1, sizeof *plan->dropped);
     plan->partials = calloc(nodes, sizeof *plan->partials);
     int *value_of = calloc(nodes, sizeof *value_of);
     bool *has_gradient = calloc(2 * nodes + 1, sizeof *has_gradient);
-    const bool good = plan->ops && plan->steps && plan->stage_first && plan->stage_sums && plan->values &&
-                      plan->gradients && plan->saved && plan->partials && value_of && has_gradient;
+    bool good = plan->ops && plan->steps && plan->stage_first && plan->stage_sums && plan->values && plan->gradients &&
+                plan->saved && plan->again && plan->saved_again && plan->dropped && plan->partials && value_of &&
+                has_gradient;
     if (good) {
         dcnn_plan_list_operations(plan, value_of);
         for (int i = 0; i < plan->op_count; i++)
             if (plan->ops[i].kind->measure)
                 plan->ops[i].kind->measure(&plan->ops[i], plan->ops[i].kernels, plan->options.grain);
-        dcnn_plan_list_steps(plan, has_gradient);
+        good = dcnn_plan_choose_dropped(plan);
+        if (good) dcnn_plan_list_steps(plan, has_gradient);
     }
     free(value_of);
     free(has_gradient);
@@ -66,6 +71,9 @@ void dcnn_plan_free(dcnn_plan *plan) {
     free(plan->values);
     free(plan->gradients);
     free(plan->saved);
+    free(plan->again);
+    free(plan->saved_again);
+    free(plan->dropped);
     free(plan->partials);
     dcnn_block_free(plan->block);
     free(plan);

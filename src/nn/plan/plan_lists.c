@@ -187,8 +187,25 @@ bool dcnn_plan_value_learns(const dcnn_plan *plan, int value) {
     return value > 0 && plan->ops[value - 1].node->learns;
 }
 
+/* Makes a value that was dropped, and what that takes, before it is read. `again` of it notes what is there. */
+static void make_again(dcnn_plan *plan, int value, int stage) {
+    const dcnn_op *op = producer(plan, value);
+    if (!plan->dropped[value] || plan->again[value].bytes > 0) return;
+    plan->again[value].bytes = 1; /* measured later */
+    for (int j = 0; j < op->input_count; j++) make_again(plan, dcnn_plan_value_read_by(op, j), stage);
+    add_step(plan, AGAIN, value - 1, stage);
+}
+
+static void make_again_for(dcnn_plan *plan, int i, int stage) {
+    const dcnn_op *op = &plan->ops[i];
+    for (int j = 0; j < op->input_count && op->kind->backward_reads_x; j++)
+        make_again(plan, dcnn_plan_value_read_by(op, j), stage);
+    if (op->kind->backward_reads_y || op->saved_bytes > 0) make_again(plan, op->output, stage);
+}
+
 static void add_backward(dcnn_plan *plan, int i, int stage, bool *has_gradient) {
     const dcnn_op *op = &plan->ops[i];
+    make_again_for(plan, i, stage);
     add_step(plan, BACKWARD, i, stage);
     for (int j = 0; j < op->input_count; j++) {
         if (!dcnn_plan_value_learns(plan, op->inputs[j])) continue;
@@ -208,7 +225,10 @@ static void list_stage(dcnn_plan *plan, int stage, bool *has_gradient) {
     for (int i = plan->op_count - 1; i >= 0 && plan->options.training; i--) {
         const dcnn_op *op = &plan->ops[i];
         if (!op->node->learns) continue;
-        if (is_synchronised(plan, op) && op->head->stage_backward - 1 == stage) add_step(plan, BACKWARD_SUMS, i, stage);
+        if (is_synchronised(plan, op) && op->head->stage_backward - 1 == stage) {
+            make_again_for(plan, i, stage);
+            add_step(plan, BACKWARD_SUMS, i, stage);
+        }
         if (op->head->stage_backward == stage) add_backward(plan, i, stage, has_gradient);
     }
 }

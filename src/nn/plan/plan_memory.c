@@ -13,6 +13,27 @@ int dcnn_plan_value_read_by(const dcnn_op *op, int input) {
     return op->affine && input == 0 ? op->affine->inputs[0] : op->inputs[input];
 }
 
+static bool is_second(dcnn_plan_phase phase) {
+    return phase == BACKWARD_SUMS || phase == BACKWARD || phase == AGAIN;
+}
+
+const dcnn_plan_tensor *dcnn_plan_value_in(const dcnn_plan *plan, int value, dcnn_plan_phase phase) {
+    return is_second(phase) && plan->dropped[value] ? &plan->again[value] : &plan->values[value];
+}
+
+const dcnn_plan_tensor *dcnn_plan_saved_in(const dcnn_plan *plan, int op, dcnn_plan_phase phase) {
+    return is_second(phase) && plan->dropped[op + 1] ? &plan->saved_again[op] : &plan->saved[op];
+}
+
+/* As long as the plan is being made, they may be written. */
+static dcnn_plan_tensor *value_in(dcnn_plan *plan, int value, dcnn_plan_phase phase) {
+    return (dcnn_plan_tensor *)(uintptr_t)dcnn_plan_value_in(plan, value, phase);
+}
+
+static dcnn_plan_tensor *saved_in(dcnn_plan *plan, int op, dcnn_plan_phase phase) {
+    return (dcnn_plan_tensor *)(uintptr_t)dcnn_plan_saved_in(plan, op, phase);
+}
+
 static void touch_all(dcnn_plan *plan) {
     touch(&plan->values[0], 0); /* the loader fills it */
     for (int at = 0; at < plan->step_count; at++) {
@@ -26,15 +47,17 @@ static void touch_all(dcnn_plan *plan) {
         }
         const bool backward = s->phase == BACKWARD || s->phase == BACKWARD_SUMS;
         for (int j = 0; j < op->input_count; j++) {
-            if (!backward || op->kind->backward_reads_x) touch(&plan->values[dcnn_plan_value_read_by(op, j)], at);
+            if (!backward || op->kind->backward_reads_x)
+                touch(value_in(plan, dcnn_plan_value_read_by(op, j), s->phase), at);
             if (s->phase == BACKWARD && dcnn_plan_value_learns(plan, op->inputs[j]))
                 touch(&plan->gradients[op->inputs[j]], at);
         }
-        if (s->phase == FORWARD || (s->phase == BACKWARD && op->kind->backward_reads_y))
-            touch(&plan->values[op->output], at);
+        const bool makes = s->phase == FORWARD || s->phase == AGAIN;
+        if (makes || (s->phase == BACKWARD && op->kind->backward_reads_y))
+            touch(value_in(plan, op->output, s->phase), at);
         if (backward) touch(&plan->gradients[op->output], at);
         if (s->turn != ALONE) touch(&plan->partials[op->head->owner], at);
-        if (op->saved_bytes && (s->phase == FORWARD || s->phase == BACKWARD)) touch(&plan->saved[s->op], at);
+        if (op->saved_bytes && (makes || s->phase == BACKWARD)) touch(saved_in(plan, s->op, s->phase), at);
     }
     if (plan->options.last > 0) touch(&plan->values[plan->logits], plan->step_count - 1); /* read by the caller */
 }
@@ -74,11 +97,13 @@ static void measure_tensors(dcnn_plan *plan) {
     const size_t grain = (size_t)plan->options.grain;
     plan->values[0].bytes =
         dcnn_plan_line(grain * dcnn_shape_count(plan->net->nodes[plan->options.first].shape) * sizeof(float));
-    plan->values[0].first = plan->gradients[0].first = -1;
+    plan->values[0].first = plan->gradients[0].first = plan->again[0].first = -1;
     for (int i = 0; i < plan->op_count; i++) {
         const size_t bytes = dcnn_plan_line(grain * dcnn_shape_count(plan->ops[i].node->shape) * sizeof(float));
         plan->values[i + 1] = plan->gradients[i + 1] = (dcnn_plan_tensor){.bytes = bytes, .first = -1};
-        plan->saved[i] = (dcnn_plan_tensor){.bytes = dcnn_plan_line(plan->ops[i].saved_bytes), .first = -1};
+        plan->again[i + 1] = plan->values[i + 1];
+        plan->saved[i] = plan->saved_again[i] =
+            (dcnn_plan_tensor){.bytes = dcnn_plan_line(plan->ops[i].saved_bytes), .first = -1};
     }
     for (int i = 0; i < plan->net->node_count; i++)
         plan->partials[i] = (dcnn_plan_tensor){
@@ -88,7 +113,7 @@ static void measure_tensors(dcnn_plan *plan) {
 }
 
 static int tensor_count(const dcnn_plan *plan) {
-    return 2 * plan->value_count + plan->op_count + plan->net->node_count + 1;
+    return 3 * plan->value_count + 2 * plan->op_count + plan->net->node_count + 1;
 }
 
 /* A worker's scratch, and behind it the gradients to be added to others, one an input. */
@@ -115,8 +140,12 @@ static void place_tensors(dcnn_plan *plan, dcnn_plan_tensor **list) {
     for (int i = 0; i < plan->value_count; i++) {
         list[all++] = &plan->values[i];
         list[all++] = &plan->gradients[i];
+        list[all++] = &plan->again[i];
     }
-    for (int i = 0; i < plan->op_count; i++) list[all++] = &plan->saved[i];
+    for (int i = 0; i < plan->op_count; i++) {
+        list[all++] = &plan->saved[i];
+        list[all++] = &plan->saved_again[i];
+    }
     for (int i = 0; i < plan->net->node_count; i++) list[all++] = &plan->partials[i];
     plan->probabilities.last = plan->step_count; /* read by the caller after the stage: nothing may take its place */
     list[all++] = &plan->probabilities;

@@ -9,6 +9,7 @@
  *
  *     plan_lists.c     operations and steps of a net
  *     plan_fuse.c      which neighbours are one operation
+ *     plan_recompute.c which values the backward pass makes again
  *     plan_memory.c    the tensors, and where each lies
  *     plan.c           life, and what others ask
  *     plan_run.c       running it
@@ -19,7 +20,7 @@
 #include "base/arena.h"
 #include "nn/plan.h"
 
-typedef enum dcnn_plan_phase { FORWARD, FORWARD_SUMS, LOSS, BACKWARD_SUMS, BACKWARD } dcnn_plan_phase;
+typedef enum dcnn_plan_phase { FORWARD, FORWARD_SUMS, LOSS, BACKWARD_SUMS, BACKWARD, AGAIN } dcnn_plan_phase;
 
 typedef struct dcnn_plan_step {
     dcnn_plan_phase phase;
@@ -47,6 +48,8 @@ struct dcnn_plan {
     int *stage_sums;                              /* [stages] */
     dcnn_plan_tensor *values, *gradients, *saved; /* [value_count], [value_count], [op_count] */
     dcnn_plan_tensor *partials; /* [nodes] gradients of the weights of a layer that is called several times, so far */
+    bool *dropped;              /* [value_count] made again by the backward pass (plan_recompute.c) … */
+    dcnn_plan_tensor *again, *saved_again; /* [value_count], [op_count] … where they lie then */
     dcnn_plan_tensor probabilities;
     int logits; /* the value that the loss reads */
     size_t scratch_offset, addend_offset, slot_bytes, worker_bytes, block_bytes;
@@ -73,6 +76,13 @@ const dcnn_kernels *dcnn_plan_kernels_for(const dcnn_plan *plan, const dcnn_node
 /* Fill ops and steps, whose room is there. Scratch: value_of [nodes], has_gradient [2 nodes + 1], zeroed. */
 void dcnn_plan_list_operations(dcnn_plan *plan, int *value_of);
 void dcnn_plan_list_steps(dcnn_plan *plan, bool *has_gradient);
+
+/* Fills `dropped` where options say so. @return false: out of memory */
+bool dcnn_plan_choose_dropped(dcnn_plan *plan);
+
+/* Where a value lies in a phase, and what its operation saves. */
+const dcnn_plan_tensor *dcnn_plan_value_in(const dcnn_plan *plan, int value, dcnn_plan_phase phase);
+const dcnn_plan_tensor *dcnn_plan_saved_in(const dcnn_plan *plan, int op, dcnn_plan_phase phase);
 
 /* Where an operation first runs, or is read if it is folded into another. */
 int dcnn_plan_first_stage(const dcnn_plan *plan, const dcnn_op *op);

@@ -68,19 +68,21 @@ static void run_step(const dcnn_plan *plan, const dcnn_plan_step *s, int slot, i
                       .kernels = op->kernels,
                       .net = plan->net,
                       .n = grain->n,
-                      .y = dcnn_plan_memory_of(plan, &plan->values[op->output], slot, worker),
+                      .y = dcnn_plan_memory_of(plan, dcnn_plan_value_in(plan, op->output, s->phase), slot, worker),
                       .dy = dcnn_plan_memory_of(plan, &plan->gradients[op->output], slot, worker),
                       .dparams = grain->dparams,
-                      .saved = dcnn_plan_memory_of(plan, &plan->saved[s->op], slot, worker),
+                      .saved = dcnn_plan_memory_of(plan, dcnn_plan_saved_in(plan, s->op, s->phase), slot, worker),
                       .scratch = (float *)(void *)(mine + plan->scratch_offset),
                       .sums = grain->sums + s->sum_offset,
                       .seed = grain->seed,
                       .epoch = grain->epoch,
                       .samples = grain->samples};
     for (int j = 0; j < op->input_count; j++)
-        pass.x[j] = dcnn_plan_memory_of(plan, &plan->values[dcnn_plan_value_read_by(op, j)], slot, worker);
+        pass.x[j] =
+            dcnn_plan_memory_of(plan, dcnn_plan_value_in(plan, dcnn_plan_value_read_by(op, j), s->phase), slot, worker);
     switch (s->phase) {
     case FORWARD:
+    case AGAIN:
         if (grain->clean && op->node->layer->only_training)
             pass_on(&pass);
         else

@@ -42,7 +42,7 @@
     X(double,  cutout,             "cutout",             "0",   "0",     0, 1,   CLOSED,    cut_out,    "side of an erased square, at most") \
     X(int64_t, rand_augment,       "rand-augment",       "0",   "0",     0, 16,  CLOSED,    rand_augment, "changes from RandAugment's list") \
     X(int64_t, rand_magnitude,     "rand-magnitude",     "9",   "9",     0, 30,  CLOSED,    with_it,    "... of this strength") \
-    X(double,  mixup,              "mixup",              "0",   "0",     0, 100, CLOSED,    in_pairs,   "blend with another by Beta(X, X); 0.2, say") \
+    X(double,  mixup,              "mixup",              "0",   "0",     0, 100, CLOSED,    in_pairs,   "blend two by Beta(X, X); 0.2, say") \
     X(double,  cutmix,             "cutmix",             "0",   "0",     0, 100, CLOSED,    in_pairs,   "a piece of another by Beta(X, X); 1, say")
 /* clang-format on */
 
