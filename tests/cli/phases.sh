@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # Two phases in one command, as in Keras' guide to transfer learning: stopped or killed in either, on any ranks.
 small_data
 csv 60 8 5 >five.csv

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # Activations that are computed again for the backward pass: the same weights in less memory.
 small_data
 node() { echo "{\"class_name\": \"$2\", \"name\": \"$1\", \"config\": {\"name\": \"$1\"$3}, \"inbound_nodes\": [[$(for from in "${@:4}"; do echo "[\"$from\", 0, 0, {}]"; done | paste -sd,)]]},"; }
