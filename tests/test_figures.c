@@ -316,6 +316,34 @@ static void steps_are_drawn(void **state) {
     fake_free(&data);
 }
 
+/* Of a model of numbers, predicted against true; of one value alone, of NaN and of more numbers than are shown too. */
+static void numbers_are_drawn(void **state) {
+    (void)state;
+    enum { SAMPLES = 50, NUMBERS = 8 };
+    float truth[SAMPLES * NUMBERS], predicted[SAMPLES * NUMBERS];
+    for (int i = 0; i < SAMPLES * NUMBERS; i++) {
+        truth[i] = i % NUMBERS == 1 ? 2.0f : (float)draw_unit();
+        predicted[i] = i % NUMBERS == 1 ? 2.0f : i == 0 ? (float)NAN : truth[i] + 0.1f * (float)draw_unit();
+    }
+    static const char *const names[] = {"row", "a name with <signs>", "c", "d", "e", "f", "g", "h"};
+    for (int numbers = 1; numbers <= NUMBERS; numbers += 7) {
+        const fake_run run = {numbers == 1 ? "number" : "numbers", 5, 4, 12, 12, 3, 100, false, true, true, 0.8};
+        const char *folder = folder_of(&run);
+        fake_data data;
+        fake_create(&run, &data);
+        assert_int_equal(dcnn_report_write(folder, &data.report), DCNN_OK);
+        assert_false(check_figure(folder, "predicted-true"));
+        data.report.number_count = numbers;
+        data.report.number_samples = SAMPLES * NUMBERS / numbers;
+        data.report.predictions = predicted;
+        data.report.targets = truth;
+        data.report.number_names = numbers == 1 ? NULL : names;
+        assert_int_equal(dcnn_report_write(folder, &data.report), DCNN_OK);
+        assert_true(check_figure(folder, "predicted-true"));
+        fake_free(&data);
+    }
+}
+
 static void reports_of_all_sizes(void **state) {
     (void)state;
     static const fake_run runs[] = {
@@ -380,19 +408,13 @@ static void a_full_folder_is_told(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(history_becomes_columns),
-        cmocka_unit_test(broken_history_is_refused),
-        cmocka_unit_test(calibration_by_hand),
-        cmocka_unit_test(calibration_against_bin_by_bin),
-        cmocka_unit_test(ticks_are_inside_and_apart),
-        cmocka_unit_test(blues_darken),
-        cmocka_unit_test(integers_have_commas),
-        cmocka_unit_test(figures_give_their_memory_back),
-        cmocka_unit_test(samples_are_of_all_classes),
-        cmocka_unit_test(steps_are_drawn),
-        cmocka_unit_test(reports_of_all_sizes),
-        cmocka_unit_test(what_lacks_data_is_left_out),
-        cmocka_unit_test(the_same_run_gives_the_same_images),
+        cmocka_unit_test(history_becomes_columns),     cmocka_unit_test(broken_history_is_refused),
+        cmocka_unit_test(calibration_by_hand),         cmocka_unit_test(calibration_against_bin_by_bin),
+        cmocka_unit_test(ticks_are_inside_and_apart),  cmocka_unit_test(blues_darken),
+        cmocka_unit_test(integers_have_commas),        cmocka_unit_test(figures_give_their_memory_back),
+        cmocka_unit_test(samples_are_of_all_classes),  cmocka_unit_test(steps_are_drawn),
+        cmocka_unit_test(numbers_are_drawn),           cmocka_unit_test(reports_of_all_sizes),
+        cmocka_unit_test(what_lacks_data_is_left_out), cmocka_unit_test(the_same_run_gives_the_same_images),
         cmocka_unit_test(a_full_folder_is_told),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

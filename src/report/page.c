@@ -427,6 +427,7 @@ char *dcnn_page_text(const dcnn_view *view, int count, const dcnn_drawn *drawn) 
     write_head(out, view);
     write_section(out, "Learning", count, drawn);
     write_section(out, "Classes", count, drawn);
+    write_section(out, "Numbers", count, drawn);
     if (view->data->split) dcnn_page_confusions(out, view);
     if (view->data->split) write_classification(out, view);
     dcnn_page_distribution(out, view);

@@ -46,6 +46,10 @@ typedef struct dcnn_report_data {
     double loss;                     /**< its mean on the split */
     const dcnn_report_table *scores; /**< of a model of labels or numbers; then split and confusion are NULL */
     const char *scores_split;        /**< the name of the split they are of */
+    int number_count;                /**< of a model of numbers, those of a sample; and what is known of each sample: */
+    int64_t number_samples;
+    const float *predictions, *targets; /**< [number_samples, number_count], or NULL */
+    const char *const *number_names;    /**< [number_count], or NULL */
 } dcnn_report_data;
 
 /**

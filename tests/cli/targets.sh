@@ -67,6 +67,7 @@ mpirun -np 3 dcnn evaluate numbers1/best.h5 --json >three.json 2>/dev/null
 cmp one.json three.json && echo 'the same scores on 3 ranks'
 dcnn predict numbers1/best.h5 where.h5 --split test | shape | head -n2
 dcnn show where.h5 --index 3 | tail -n1
+dcnn report numbers1 >said && ls numbers1/figures | grep predicted
 dcnn export numbers1/best.h5 -o numbers.keras >said && head -n1 said
 dcnn info numbers.keras | grep numbers
 learn where.h5 --loss huber --monitor val_mae --run hubers 2>/dev/null | grep '^test' | shape

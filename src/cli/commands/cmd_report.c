@@ -122,6 +122,19 @@ static dcnn_status check_classes(const dcnn_checkpoint *checkpoint, const char *
                      checkpoint->net->class_count, dataset->path, dataset->class_count);
 }
 
+/* The split's true numbers, sample by sample. */
+static dcnn_status read_targets(const dcnn_dataset *dataset, const dcnn_split *split, float **targets) {
+    const size_t width = (size_t)dataset->target_width;
+    float *all = calloc((size_t)dataset->count * width + 1, sizeof *all);
+    *targets = calloc((size_t)split->count * width + 1, sizeof **targets);
+    dcnn_status status =
+        all && *targets ? dcnn_dataset_read_targets(dataset, all) : DCNN_FAIL(DCNN_FAILURE, "out of memory: targets");
+    for (int64_t i = 0; i < split->count && status == DCNN_OK; i++)
+        memcpy(*targets + (size_t)i * width, all + (size_t)split->rows[i] * width, width * sizeof(float));
+    free(all);
+    return status;
+}
+
 static dcnn_status report_model(const dcnn_cli *cli, const char *folder, const char *model, const char *data_path,
                                 const char *split_name) {
     dcnn_checkpoint checkpoint;
@@ -154,7 +167,16 @@ static dcnn_status report_model(const dcnn_cli *cli, const char *folder, const c
                              .loss = evaluation.loss,
                              .scores = classes ? NULL : &scores,
                              .scores_split = split->name};
-    status = dcnn_comm_agree(cli->comm, cli->speaks ? draw(cli, folder, &data) : DCNN_OK);
+    float *targets = NULL;
+    status = cli->speaks && checkpoint.net->class_count == 0 ? read_targets(&dataset, split, &targets) : DCNN_OK;
+    data.targets = targets;
+    data.predictions = targets ? evaluation.probabilities : NULL;
+    data.number_count = dataset.target_width;
+    data.number_samples = split->count;
+    data.number_names = dcnn_output_names(&checkpoint, &dataset);
+    if (status == DCNN_OK && cli->speaks) status = draw(cli, folder, &data);
+    free(targets);
+    status = dcnn_comm_agree(cli->comm, status);
     dcnn_score_table_free(&scores);
 done:
     dcnn_evaluation_free(&evaluation);

@@ -65,8 +65,8 @@ void dcnn_figure_head(dcnn_canvas *canvas, double width, double height, const ch
 enum { DCNN_HEADING = 62, DCNN_MARGIN = 20 };
 
 dcnn_figure_draw dcnn_figure_steps, dcnn_figure_precision_recall, dcnn_figure_loss, dcnn_figure_accuracy,
-    dcnn_figure_mae, dcnn_figure_phases, dcnn_figure_confusion, dcnn_figure_class_accuracy, dcnn_figure_reliability,
-    dcnn_figure_training_images, dcnn_figure_augmentation, dcnn_figure_predictions, dcnn_figure_most_wrong,
-    dcnn_figure_filters;
+    dcnn_figure_mae, dcnn_figure_scatter, dcnn_figure_phases, dcnn_figure_confusion, dcnn_figure_class_accuracy,
+    dcnn_figure_reliability, dcnn_figure_training_images, dcnn_figure_augmentation, dcnn_figure_predictions,
+    dcnn_figure_most_wrong, dcnn_figure_filters;
 
 #endif
