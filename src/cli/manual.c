@@ -170,11 +170,14 @@ static void put_zsh_option(FILE *to, const char *dashes, const char *name, const
     fprintf(to, "            '%s%s[", dashes, name);
     put_quoted(to, dcnn_option_help(option, help), true);
     fputc(']', to);
-    if (option->choices)
-        fprintf(to, ":%s:(%s)", option->metavar, option->choices);
-    else if (option->metavar)
-        fprintf(to, ":%s:%s", option->metavar,
-                (option->type == DCNN_OPTION_TEXT || option->type == DCNN_OPTION_LIST) ? "_files" : "");
+    if (option->metavar) {
+        fputc(':', to);
+        put_quoted(to, option->metavar, true);
+        if (option->choices)
+            fprintf(to, ":(%s)", option->choices);
+        else
+            fputs(option->type == DCNN_OPTION_TEXT || option->type == DCNN_OPTION_LIST ? ":_files" : ":", to);
+    }
     fputs("' \\\n", to);
 }
 
