@@ -10,7 +10,7 @@ try dcnn evaluate small.h5
 try dcnn evaluate run/best.h5 nine.h5
 try dcnn evaluate run/best.h5 five.h5
 try dcnn evaluate run/best.h5 missing.h5
-try dcnn predict run/best.h5 nine.h5 --split test
+try dcnn predict run/best.h5 nine.h5 --split test --no-resize
 try dcnn predict run/best.h5 nine.csv --shape 9x9x1 --no-resize
 idx_images 2 9 >nine.idx
 try dcnn predict run/best.h5 nine.idx --no-resize
