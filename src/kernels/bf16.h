@@ -55,13 +55,9 @@ typedef void dcnn_product_bf16_kernel(size_t row_tiles, size_t column_tiles, con
 
 /** `reference` is plain loops, `amx` the instruction, `avx2` and `avx512` do its arithmetic with fused multiply-adds;
  * `avx512_bf16` sums in another order. */
-#define DCNN_PRODUCT_BF16(isa) dcnn_product_bf16_kernel dcnn_product_bf16_##isa;
-DCNN_PRODUCT_BF16(reference)
-DCNN_PRODUCT_BF16(generic)
-DCNN_PRODUCT_BF16(avx2)
-DCNN_PRODUCT_BF16(avx512)
-DCNN_PRODUCT_BF16(avx512_bf16)
-DCNN_PRODUCT_BF16(amx)
+dcnn_product_bf16_kernel dcnn_product_bf16_reference;
+#define DCNN_PRODUCT_BF16(id, isa, ...) dcnn_product_bf16_kernel dcnn_product_bf16_##isa;
+DCNN_ISAS(DCNN_PRODUCT_BF16)
 
 /** Does this CPU have AMX with bf16, and does the system let this process use it? Asks once. *Local.* */
 bool dcnn_amx_permitted(void);

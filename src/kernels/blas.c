@@ -36,9 +36,8 @@ const char *dcnn_blas_better_core(void) {
     const char *chosen = getenv("OPENBLAS_CORETYPE");
     if ((chosen && *chosen) || !core_is_inferior(dcnn_blas_core())) return NULL;
     /* On a Zen 4, where the two are nearest: sgemm 1024^3 at 103 GFLOP/s as SkylakeX, 107 as Haswell, 104 as Zen. */
-    if (dcnn_isa_best() >= DCNN_ISA_AVX512) return "SkylakeX";
-    if (dcnn_isa_best() >= DCNN_ISA_AVX2) return "Haswell";
-    return NULL;
+    const char *better = dcnn_isa_core(dcnn_isa_best());
+    return *better ? better : NULL;
 }
 #else
 const char *dcnn_blas_better_core(void) {

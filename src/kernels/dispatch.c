@@ -7,7 +7,13 @@
 #include "kernels/bf16.h"
 #include "kernels/register.h"
 
-static const char *const names[DCNN_ISA_COUNT] = {"reference", "generic", "avx2", "avx512", "avx512_bf16", "amx"};
+#define NAME(id, name, ...)                             #name,
+#define JOINED(id, name, ...)                           ", " #name
+#define AGREES(id, name, vectors, agrees, ...)          agrees,
+#define CORE(id, name, vectors, agrees, cpu, core, ...) core,
+static const char *const names[DCNN_ISA_COUNT] = {"reference", DCNN_ISAS(NAME)};
+static const bool agreeing[DCNN_ISA_COUNT] = {false, DCNN_ISAS(AGREES)};
+static const char *const cores[DCNN_ISA_COUNT] = {"", DCNN_ISAS(CORE)};
 static const char *const precisions[DCNN_PRECISION_COUNT] = {"fp32", "bf16"};
 static dcnn_kernels tables[DCNN_ISA_COUNT][DCNN_PRECISION_COUNT];
 
@@ -26,93 +32,74 @@ static dcnn_kernels *fill_common(dcnn_isa isa, dcnn_precision precision) {
     return table;
 }
 
-#define FILL_SIMD(isa, precision, name)                                                                                \
-    do {                                                                                                               \
-        dcnn_kernels *table_ = fill_common(isa, precision);                                                            \
-        dcnn_register_dense_##name(table_);                                                                            \
-        dcnn_register_conv_##name(table_);                                                                             \
-        dcnn_register_functions_##name(table_);                                                                        \
-        dcnn_register_activations_##name(table_);                                                                      \
-        dcnn_register_pointwise_##name(table_);                                                                        \
-        dcnn_register_conv_general_##name(table_);                                                                     \
-        dcnn_register_norm_relu_##name(table_);                                                                        \
-        dcnn_register_pooling_##name(table_);                                                                          \
-        dcnn_register_sgemm_##name(table_);                                                                            \
-        dcnn_register_conv_pool_##name(table_);                                                                        \
-        dcnn_register_conv_max_##name(table_);                                                                         \
-        dcnn_register_probe_##name(table_);                                                                            \
-    } while (0)
-
+#define FILL_PART(part, isa) dcnn_register_##part##_##isa(table);
 /* A function that registers is compiled for its instruction set, as all of its file: a CPU without it must not call it.
  */
+#define FILL(id, isa, vectors, ...)                                                                                    \
+    DCNN_WHEN_BUILT(                                                                                                   \
+        id, if (dcnn_isa_runs(DCNN_ISA_##id)) {                                                                        \
+            for (int i = 0; i < DCNN_PRECISION_COUNT; i++) {                                                           \
+                dcnn_kernels *table = fill_common(DCNN_ISA_##id, (dcnn_precision)i);                                   \
+                DCNN_SIMD_PARTS(FILL_PART, vectors)                                                                    \
+                if (i == DCNN_BF16) dcnn_register_bf16_##isa(table);                                                   \
+            }                                                                                                          \
+        })
+
 static void fill_tables(void) {
-#if defined(__x86_64__)
-    const dcnn_isa best = dcnn_isa_best();
-#endif
-    for (int i = 0; i < DCNN_PRECISION_COUNT; i++) {
-        const dcnn_precision precision = (dcnn_precision)i;
-        fill_common(DCNN_ISA_REFERENCE, precision);
-        FILL_SIMD(DCNN_ISA_GENERIC, precision, generic);
-#if defined(__x86_64__)
-        if (best >= DCNN_ISA_AVX2) FILL_SIMD(DCNN_ISA_AVX2, precision, avx2);
-        if (best >= DCNN_ISA_AVX512) FILL_SIMD(DCNN_ISA_AVX512, precision, avx512);
-        if (dcnn_isa_runs(DCNN_ISA_AVX512_BF16)) FILL_SIMD(DCNN_ISA_AVX512_BF16, precision, avx512);
-        if (best >= DCNN_ISA_AMX) FILL_SIMD(DCNN_ISA_AMX, precision, avx512);
-#endif
-    }
+    for (int i = 0; i < DCNN_PRECISION_COUNT; i++) fill_common(DCNN_ISA_REFERENCE, (dcnn_precision)i);
     dcnn_register_bf16_reference(&tables[DCNN_ISA_REFERENCE][DCNN_BF16]);
-    dcnn_register_bf16_generic(&tables[DCNN_ISA_GENERIC][DCNN_BF16]);
-#if defined(__x86_64__)
-    if (best >= DCNN_ISA_AVX2) dcnn_register_bf16_avx2(&tables[DCNN_ISA_AVX2][DCNN_BF16]);
-    if (best >= DCNN_ISA_AVX512) dcnn_register_bf16_avx512(&tables[DCNN_ISA_AVX512][DCNN_BF16]);
-#endif
-#if defined(DCNN_HAS_AMX)
-    if (dcnn_isa_runs(DCNN_ISA_AVX512_BF16)) dcnn_register_bf16_avx512_bf16(&tables[DCNN_ISA_AVX512_BF16][DCNN_BF16]);
-    if (best >= DCNN_ISA_AMX) dcnn_register_bf16_amx(&tables[DCNN_ISA_AMX][DCNN_BF16]);
-#endif
+    DCNN_ISAS(FILL)
 }
 
 const char *dcnn_isa_name(dcnn_isa isa) {
     return names[isa];
 }
 
+const char *dcnn_isa_core(dcnn_isa isa) {
+    return cores[isa];
+}
+
 const char *dcnn_precision_name(dcnn_precision precision) {
     return precisions[precision];
 }
 
-dcnn_isa dcnn_isa_best(void) {
+/* Has this CPU what `isa` adds to those before it that agree? */
+#define CPU(feature)                               __builtin_cpu_supports(#feature)
+#define ADDED(id, name, vectors, agrees, cpu, ...) DCNN_WHEN_BUILT(id, if (isa == DCNN_ISA_##id) return cpu;)
+static bool cpu_has(dcnn_isa isa) {
 #if defined(__x86_64__)
     __builtin_cpu_init();
-    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
-#if defined(DCNN_HAS_AMX)
-        if (__builtin_cpu_supports("avx512bf16") && dcnn_amx_permitted()) return DCNN_ISA_AMX;
 #endif
-        return DCNN_ISA_AVX512;
+    DCNN_ISAS(ADDED)
+    return false;
+}
+
+dcnn_isa dcnn_isa_best(void) {
+    dcnn_isa best = DCNN_ISA_REFERENCE;
+    for (int isa = DCNN_ISA_REFERENCE + 1; isa < DCNN_ISA_COUNT; isa++) {
+        if (!agreeing[isa]) continue;
+        if (!cpu_has((dcnn_isa)isa)) break;
+        best = (dcnn_isa)isa;
     }
-    if (avx2) return DCNN_ISA_AVX2;
-#endif
-    return DCNN_ISA_GENERIC;
+    return best;
 }
 
 bool dcnn_isa_agrees(const char *name) {
-    for (int isa = DCNN_ISA_GENERIC; isa < DCNN_ISA_COUNT; isa++)
-        if (isa != DCNN_ISA_AVX512_BF16 && strcmp(name, names[isa]) == 0) return true;
+    for (int isa = 0; isa < DCNN_ISA_COUNT; isa++)
+        if (agreeing[isa] && strcmp(name, names[isa]) == 0) return true;
     return false;
 }
 
 bool dcnn_isa_runs(dcnn_isa isa) {
-    if (isa != DCNN_ISA_AVX512_BF16) return isa <= dcnn_isa_best();
-#if defined(DCNN_HAS_AMX)
-    return dcnn_isa_best() >= DCNN_ISA_AVX512 && __builtin_cpu_supports("avx512bf16");
-#else
-    return false;
-#endif
+    const dcnn_isa best = dcnn_isa_best();
+    if (agreeing[isa] || isa == DCNN_ISA_REFERENCE) return isa <= best;
+    int before = (int)isa - 1;
+    while (!agreeing[before]) before--;
+    return before <= (int)best && cpu_has(isa);
 }
 
 /* "reference, generic, avx2": all that run here. */
-static const char *list_names(char text[64]) {
+static const char *list_names(char *text) {
     text[0] = '\0';
     for (int isa = 0; isa < DCNN_ISA_COUNT; isa++) {
         if (!dcnn_isa_runs((dcnn_isa)isa)) continue;
@@ -124,7 +111,7 @@ static const char *list_names(char text[64]) {
 
 dcnn_status dcnn_isa_choose(dcnn_isa *isa) {
     const char *wish = getenv("DCNN_ISA");
-    char possible[64];
+    char possible[sizeof "reference" DCNN_ISAS(JOINED)];
     *isa = dcnn_isa_best();
     if (wish == NULL || *wish == '\0') return DCNN_OK;
     for (int candidate = 0; candidate < DCNN_ISA_COUNT; candidate++) {

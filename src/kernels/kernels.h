@@ -26,6 +26,7 @@
 #include <stdint.h>
 
 #include "base/status.h"
+#include "kernels/isas.h"
 
 /** A 2-D convolution (cross-correlation, as in Keras) of one grain: x [N,H,W,C] * w [R,S,C,K] -> y [N,OH,OW,K]. */
 typedef struct dcnn_conv {
@@ -274,28 +275,26 @@ typedef enum dcnn_function {
 
 /** The table: one pointer a kernel, plus its name for logs. Read-only; dcnn_kernels_of() gives it. */
 typedef struct dcnn_kernels {
-    const char *isa;                 /**< "reference", "generic", "avx2", "avx512", "avx512_bf16", "amx" */
+    const char *isa;                 /**< dcnn_isa_name() */
     const char *precision;           /**< "fp32", "bf16" */
     const struct dcnn_kernels *bf16; /**< the same instruction set's for products of bf16 */
     DCNN_KERNEL_LIST(DCNN_KERNEL_FIELD)
 } dcnn_kernels;
 
-/** Instruction sets in rising order; a rank's number is what ranks agree on (law 2: the lowest that any has). */
-typedef enum dcnn_isa {
-    DCNN_ISA_REFERENCE,
-    DCNN_ISA_GENERIC,
-    DCNN_ISA_AVX2,
-    DCNN_ISA_AVX512,
-    DCNN_ISA_AVX512_BF16, /**< AVX-512 with VDPBF16PS: bf16 runs have bits of their own; only where DCNN_ISA names it */
-    DCNN_ISA_AMX,         /**< AVX-512 with AMX's products of bf16: the bits are AVX-512's */
-    DCNN_ISA_COUNT
-} dcnn_isa;
+/** Instruction sets in rising order (isas.h), the plain loops before them; a rank's number is what ranks agree on (law
+ * 2: the lowest that any has). */
+#define DCNN_ISA_ID(id, ...) DCNN_ISA_##id,
+typedef enum dcnn_isa { DCNN_ISA_REFERENCE, DCNN_ISAS(DCNN_ISA_ID) DCNN_ISA_COUNT } dcnn_isa;
+#undef DCNN_ISA_ID
 
 /** What the operands of products are rounded to; sums, weights and activations are fp32 with either (bf16.h). */
 typedef enum dcnn_precision { DCNN_FP32, DCNN_BF16, DCNN_PRECISION_COUNT } dcnn_precision;
 
-/** "reference", "generic", "avx2", "avx512", "avx512_bf16", "amx". *Local.* */
+/** "reference", or the name in isas.h. *Local.* */
 const char *dcnn_isa_name(dcnn_isa isa);
+
+/** The core type as which OpenBLAS is fastest on such a CPU, or "". *Local.* */
+const char *dcnn_isa_core(dcnn_isa isa);
 
 /** "fp32", "bf16". *Local.* */
 const char *dcnn_precision_name(dcnn_precision precision);
@@ -304,8 +303,7 @@ const char *dcnn_precision_name(dcnn_precision precision);
  * process use AMX's tiles where there are any. *Local.* */
 dcnn_isa dcnn_isa_best(void);
 
-/** Is `name` one of the instruction sets that make the same bits, fp32 and bf16: all but "reference" and "avx512_bf16"?
- * *Local.* */
+/** Is `name` one of the instruction sets that make the same bits, fp32 and bf16? "reference" is none. *Local.* */
 bool dcnn_isa_agrees(const char *name);
 
 /** Can this CPU, its operating system and this build run it? *Local.* */
