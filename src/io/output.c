@@ -92,6 +92,17 @@ bool dcnn_output_is_straight(const char *path) {
     return straight;
 }
 
+const char *dcnn_output_aside(const char *path, char folder[4096]) {
+    const char *temporary = getenv("TMPDIR"), *slash = path ? strrchr(path, '/') : NULL;
+    if (path == NULL || dcnn_output_is_straight(path))
+        snprintf(folder, 4096, "%s", temporary ? temporary : "/var/tmp");
+    else if (slash)
+        snprintf(folder, 4096, "%.*s", slash > path ? (int)(slash - path) : 1, path);
+    else
+        snprintf(folder, 4096, ".");
+    return folder;
+}
+
 const char *dcnn_output_name(const char *path) {
     return strcmp(path, "-") == 0 ? "standard output" : path;
 }

@@ -28,6 +28,11 @@ typedef struct dcnn_output {
  */
 bool dcnn_output_is_straight(const char *path);
 
+/** The folder for what memory should not hold while an output is made: the output's own, where there will be room for
+ * it anyway, or $TMPDIR (else /var/tmp) if that is none. *Local.*
+ * @param path  NULL: standard output  @param folder  where it is written  @return `folder` */
+const char *dcnn_output_aside(const char *path, char folder[4096]);
+
 /** What messages call an output: "standard output" for "-", else its path. *Local.* */
 const char *dcnn_output_name(const char *path);
 

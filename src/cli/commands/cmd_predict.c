@@ -186,18 +186,6 @@ static int64_t most_of(const dcnn_cli *cli, dcnn_shape takes) {
     return (grains < least ? least : grains) * DCNN_GRAIN;
 }
 
-/* Where there is room for what memory should not hold. */
-static const char *find_aside(const char *output, char aside[4096]) {
-    const char *temporary = getenv("TMPDIR"), *slash = output ? strrchr(output, '/') : NULL;
-    if (output == NULL || dcnn_output_is_straight(output))
-        snprintf(aside, 4096, "%s", temporary ? temporary : "/var/tmp");
-    else if (slash)
-        snprintf(aside, 4096, "%.*s", slash > output ? (int)(slash - output) : 1, output);
-    else
-        snprintf(aside, 4096, ".");
-    return aside;
-}
-
 static dcnn_status gather_options(prediction *p, const char *aside) {
     const dcnn_options *o = p->cli->options;
     const dcnn_shape takes = p->checkpoint->net->nodes[0].shape;
@@ -220,7 +208,7 @@ static dcnn_status gather_options(prediction *p, const char *aside) {
 
 static dcnn_status predict_all(prediction *p) {
     char aside[4096];
-    p->answers->aside = find_aside(p->cli->options->output, aside);
+    p->answers->aside = dcnn_output_aside(p->cli->options->output, aside);
     dcnn_status status = gather_options(p, aside);
     if (status != DCNN_OK) return status;
     if (p->cli->speaks) dcnn_bar_begin(p->cli->options->quiet, 0.5);

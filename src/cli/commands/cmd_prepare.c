@@ -94,18 +94,6 @@ static dcnn_status check_official(const dcnn_options *o, const dcnn_dataset *mad
     return DCNN_FAIL(DCNN_BAD_INPUT, "--official: the source has no test images of its own; name some with --test");
 }
 
-/* Where the data set will have room there is some for what memory should not hold. */
-static const char *find_aside(const char *output, bool straight, char aside[4096]) {
-    const char *slash = strrchr(output, '/'), *temporary = getenv("TMPDIR");
-    if (straight)
-        snprintf(aside, 4096, "%s", temporary ? temporary : "/var/tmp");
-    else if (slash)
-        snprintf(aside, 4096, "%.*s", slash > output ? (int)(slash - output) : 1, output);
-    else
-        snprintf(aside, 4096, ".");
-    return aside;
-}
-
 static dcnn_status prepare(dcnn_cli *cli, const dcnn_helpers *helpers) {
     dcnn_options *o = cli->options;
     struct stat info;
@@ -121,7 +109,7 @@ static dcnn_status prepare(dcnn_cli *cli, const dcnn_helpers *helpers) {
     dcnn_prepare_options how;
     DCNN_TRY(keep_official(o));
     DCNN_TRY(fill_options(o, &how));
-    how.read.aside = find_aside(o->output, straight, aside);
+    how.read.aside = dcnn_output_aside(o->output, aside);
     how.helpers = helpers;
     if (helpers && o->train.threads == 0) how.threads = dcnn_comm_cores(cli->job);
     dcnn_bar_begin(o->quiet, 0.5);

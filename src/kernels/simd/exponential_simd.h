@@ -7,13 +7,10 @@
 
 typedef uint32_t simd_unsigned __attribute__((vector_size(4 * SIMD_LANES)));
 
-/* exp(x) within 2 units in the last place for x in [-87, 88], held there outside; a NaN passes. Range reduction and
- * polynomial of Cephes' expf (Moshier 1992). */
-static inline simd_float exponential(simd_float x) {
-    const simd_float lowest = simd_splat(-87.0f), highest = simd_splat(88.0f);
+/* exp(x) = scale * (1 + what is returned), for x in [-87, 88]. Range reduction and polynomial of Cephes' expf (Moshier
+ * 1992). */
+static inline simd_float exponential_parts(simd_float x, simd_float *scale) {
     const simd_float rounder = simd_splat(0x1.8p23f); /* adding it leaves the nearest integer in the low bits */
-    x = simd_max(lowest, x);
-    x = simd_select(simd_greater(x, highest), highest, x);
     const simd_float shifted = simd_scaled_sum(1.44269504f, x, rounder);
     const simd_float power = shifted - rounder;
     const simd_float rest = simd_scaled_sum(2.12194440e-4f, power, simd_scaled_sum(-0.693359375f, power, x));
@@ -22,8 +19,18 @@ static inline simd_float exponential(simd_float x) {
     p = simd_multiply_add(p, rest, simd_splat(4.1665795894e-2f));
     p = simd_multiply_add(p, rest, simd_splat(1.6666665459e-1f));
     p = simd_multiply_add(p, rest, simd_splat(5.0000001201e-1f));
-    p = simd_multiply_add(p * rest, rest, rest) + 1.0f;
-    return p * (simd_float)(((simd_unsigned)shifted << 23) + 0x3f800000u);
+    *scale = (simd_float)(((simd_unsigned)shifted << 23) + 0x3f800000u);
+    return simd_multiply_add(p * rest, rest, rest);
+}
+
+/* exp(x) within 2 units in the last place for x in [-87, 88], held there outside; a NaN passes. */
+static inline simd_float exponential(simd_float x) {
+    const simd_float lowest = simd_splat(-87.0f), highest = simd_splat(88.0f);
+    simd_float scale;
+    x = simd_max(lowest, x);
+    x = simd_select(simd_greater(x, highest), highest, x);
+    const simd_float p = exponential_parts(x, &scale);
+    return (p + 1.0f) * scale;
 }
 
 /* tanh x: an odd polynomial near 0, where 1 - 2 / (exp(2x) + 1) would cancel (Cephes' tanhf). */
@@ -43,18 +50,8 @@ static inline simd_float hyperbolic_tangent(simd_float x) {
 
 /* exp(x) - 1 for x <= 0, without cancelling near 0: that of the rest, scaled, and the scale - 1. */
 static inline simd_float exponential_minus_one(simd_float x) {
-    const simd_float rounder = simd_splat(0x1.8p23f);
-    x = simd_max(simd_splat(-87.0f), x);
-    const simd_float shifted = simd_scaled_sum(1.44269504f, x, rounder);
-    const simd_float power = shifted - rounder;
-    const simd_float rest = simd_scaled_sum(2.12194440e-4f, power, simd_scaled_sum(-0.693359375f, power, x));
-    simd_float p = simd_scaled_sum(1.9875691500e-4f, rest, simd_splat(1.3981999507e-3f));
-    p = simd_multiply_add(p, rest, simd_splat(8.3334519073e-3f));
-    p = simd_multiply_add(p, rest, simd_splat(4.1665795894e-2f));
-    p = simd_multiply_add(p, rest, simd_splat(1.6666665459e-1f));
-    p = simd_multiply_add(p, rest, simd_splat(5.0000001201e-1f));
-    p = simd_multiply_add(p * rest, rest, rest);
-    const simd_float scale = (simd_float)(((simd_unsigned)shifted << 23) + 0x3f800000u);
+    simd_float scale;
+    const simd_float p = exponential_parts(simd_max(simd_splat(-87.0f), x), &scale);
     return simd_multiply_add(p, scale, scale - 1.0f);
 }
 
