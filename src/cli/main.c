@@ -233,7 +233,10 @@ static dcnn_status run_with_mpi(dcnn_command_id command, int *argc, char ***argv
     const bool together = parallel || helped || dcnn_command_table[command].diagnoses;
     if (together) cli->job = comm;
     if (together || cli->speaks) status = parallel ? run_in_parallel(command, cli) : functions[command](cli);
+    /* Before others may end: mpirun kills what still writes once a rank has ended with a failure, and what could be
+     * predicted of a folder with one broken image is a result. */
     if (cli->speaks && status == DCNN_OK) status = flush_results();
+    if (cli->speaks) fflush(stdout);
     status = report(cli->speaks, cli->options, dcnn_comm_agree(comm, status));
     dcnn_signals_leave();
     dcnn_comm_finish(comm); /* after the report, for the same reason as in report_early() */
