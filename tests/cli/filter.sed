@@ -17,5 +17,3 @@ s/not valid JSON: .*/not valid JSON: REASON/
 s/(choose one of reference, generic, avx2).*/\1, .../
 # Whether threads are idle depends on the cores there are.
 /warning: --batch-size .* of (each rank.s )?2?[0-9]+ threads (is|are) idle/d
-# Left by kill -9 in tests before, or beside this one: whichever dcnn starts next removes it.
-/^removed [0-9]+ shared-memory files? that killed processes had left/d

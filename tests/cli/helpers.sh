@@ -9,13 +9,12 @@ try() {
     echo "exit $code"
 }
 
-# ranks N COMMAND...: the same by mpirun, without what mpirun itself has to say about failures, and without the line of
-# whichever dcnn starts first after a kill -9 elsewhere (filter.sed, too; here for what a case counts or joins).
+# ranks N COMMAND...: the same by mpirun, without what mpirun itself has to say about failures.
 ranks() {
     local count=$1 code=0
     shift
     mpirun -np "$count" "$@" >ranks.said 2>&1 || code=$?
-    sed -E -e '/^-{20,}$/,/^-{20,}$/d' -e '/^removed [0-9]+ shared-memory files? that killed processes had left/d' ranks.said
+    sed -E '/^-{20,}$/,/^-{20,}$/d' ranks.said
     return "$code"
 }
 
