@@ -13,6 +13,7 @@
 
 #include "io/hdf5/hdf5.h"
 #include "io/hdf5/hdf5_driver.h"
+#include "io/hdf5/hdf5_newer.h"
 #include "io/hdf5/hdf5_reader.h"
 #include "io/input.h"
 
@@ -20,11 +21,13 @@ typedef struct reader_file {
     dcnn_h5_driver_file driver; /* first */
     int descriptor;             /* what H5Fget_vfd_handle() shows */
     dcnn_h5_seen *seen;         /* chunks that are known to be whole */
+    dcnn_h5_shown *shown;       /* in place of what this HDF5 does not know */
 } reader_file;
 
 typedef struct reader_settings {
     const char *path;
     int descriptor;
+    dcnn_h5_shown **shown; /* the file that is opened takes it over */
 } reader_settings;
 
 static int trouble; /* the errno of a failed read since the last file was opened; 0: none failed */
@@ -47,6 +50,8 @@ static H5FD_t *open_reader(const char *name, unsigned flags, hid_t access, haddr
         return NULL;
     }
     file->driver.end_of_file = (haddr_t)about.st_size;
+    file->shown = *settings->shown;
+    *settings->shown = NULL;
     return &file->driver.base;
 }
 
@@ -54,6 +59,7 @@ static herr_t close_reader(H5FD_t *base) {
     reader_file *file = (reader_file *)base;
     close(file->descriptor);
     dcnn_h5_seen_free(file->seen);
+    dcnn_h5_newer_free(file->shown);
     free(file);
     return 0;
 }
@@ -71,13 +77,9 @@ static herr_t get_handle(H5FD_t *base, hid_t access, void **handle) {
     return 0;
 }
 
-static herr_t read_bytes(H5FD_t *base, H5FD_mem_t type, hid_t transfer, haddr_t address, size_t size, void *buffer) {
-    (void)type;
-    (void)transfer;
-    const reader_file *file = (const reader_file *)base;
-    char *to = buffer;
+static herr_t read_file(int descriptor, haddr_t address, size_t size, char *to) {
     while (size > 0) {
-        const ssize_t got = pread(file->descriptor, to, size, (off_t)address);
+        const ssize_t got = pread(descriptor, to, size, (off_t)address);
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) {
             if (errno != EINVAL) trouble = errno; /* an address that no file has is the file's fault */
@@ -91,6 +93,15 @@ static herr_t read_bytes(H5FD_t *base, H5FD_mem_t type, hid_t transfer, haddr_t 
         address += (haddr_t)got;
         size -= (size_t)got;
     }
+    return 0;
+}
+
+static herr_t read_bytes(H5FD_t *base, H5FD_mem_t type, hid_t transfer, haddr_t address, size_t size, void *buffer) {
+    (void)type;
+    (void)transfer;
+    const reader_file *file = (const reader_file *)base;
+    if (read_file(file->descriptor, address, size, buffer) < 0) return -1;
+    dcnn_h5_newer_put(file->shown, address, size, buffer);
     return 0;
 }
 
@@ -119,11 +130,17 @@ static hid_t reader_driver(void) {
 }
 
 hid_t dcnn_h5_reader_open(const char *path, int descriptor) {
-    const reader_settings settings = {path, descriptor};
+    dcnn_h5_shown *shown = NULL;
+    const reader_settings settings = {path, descriptor, &shown};
     hid_t access = dcnn_h5_access(), driver = reader_driver();
     trouble = 0;
     hid_t file = driver >= 0 && H5Pset_driver(access, driver, &settings) >= 0 ? H5Fopen(path, H5F_ACC_RDONLY, access)
                                                                               : H5I_INVALID_HID;
+    if (file >= 0 && (shown = dcnn_h5_newer_find(file, descriptor))) {
+        H5Fclose(file); /* it keeps what it has read */
+        file = H5Fopen(path, H5F_ACC_RDONLY, access);
+        dcnn_h5_newer_free(shown); /* not taken over: it could not be opened */
+    }
     const hid_t reasons = H5Eget_current_stack(); /* the next calls would clear them */
     H5Pclose(access);
     H5Eset_current_stack(reasons);
