@@ -22,6 +22,8 @@ typedef struct reader_file {
     int descriptor;             /* what H5Fget_vfd_handle() shows */
     dcnn_h5_seen *seen;         /* chunks that are known to be whole */
     dcnn_h5_shown *shown;       /* in place of what this HDF5 does not know */
+    bool asks;                  /* where pixels are read is wanted, not they */
+    haddr_t asked;              /* HADDR_UNDEF: none were read */
 } reader_file;
 
 typedef struct reader_settings {
@@ -97,9 +99,12 @@ static herr_t read_file(int descriptor, haddr_t address, size_t size, char *to) 
 }
 
 static herr_t read_bytes(H5FD_t *base, H5FD_mem_t type, hid_t transfer, haddr_t address, size_t size, void *buffer) {
-    (void)type;
     (void)transfer;
-    const reader_file *file = (const reader_file *)base;
+    reader_file *file = (reader_file *)base;
+    if (file->asks && type == H5FD_MEM_DRAW) {
+        file->asked = address;
+        return 0;
+    }
     if (read_file(file->descriptor, address, size, buffer) < 0) return -1;
     dcnn_h5_newer_put(file->shown, address, size, buffer);
     return 0;
@@ -147,7 +152,8 @@ hid_t dcnn_h5_reader_open(const char *path, int descriptor) {
     return file;
 }
 
-dcnn_h5_seen **dcnn_h5_reader_seen(hid_t object) {
+/* @return NULL: the object's file is none that was opened here */
+static reader_file *reader_of(hid_t object) {
     hid_t file = H5Iget_file_id(object), access = file >= 0 ? H5Fget_access_plist(file) : H5I_INVALID_HID;
     void *handle = NULL;
     reader_file *reader = NULL;
@@ -155,7 +161,34 @@ dcnn_h5_seen **dcnn_h5_reader_seen(hid_t object) {
         reader = (reader_file *)(void *)((char *)handle - offsetof(reader_file, descriptor));
     if (access >= 0) H5Pclose(access);
     if (file >= 0) H5Fclose(file);
+    return reader;
+}
+
+dcnn_h5_seen **dcnn_h5_reader_seen(hid_t object) {
+    reader_file *reader = reader_of(object);
     return reader ? &reader->seen : NULL;
+}
+
+bool dcnn_h5_read_chunk(hid_t data, const hsize_t *at, uint32_t *skipped, void *bytes) {
+#if H5_VERSION_GE(2, 0, 0)
+    return H5Dread_chunk1(data, H5P_DEFAULT, at, skipped, bytes) >= 0;
+#else
+    return H5Dread_chunk(data, H5P_DEFAULT, at, skipped, bytes) >= 0;
+#endif
+}
+
+bool dcnn_h5_reader_find_chunk(hid_t data, const hsize_t *at, dcnn_h5_chunk *chunk) {
+    reader_file *reader = reader_of(data);
+    hsize_t stored = 0;
+    uint32_t skipped = 0;
+    uint8_t nothing; /* is read into it */
+    if (!reader || H5Dget_chunk_storage_size(data, at, &stored) < 0 || stored == 0) return false;
+    reader->asked = HADDR_UNDEF;
+    reader->asks = true;
+    const bool found = dcnn_h5_read_chunk(data, at, &skipped, &nothing) && reader->asked != HADDR_UNDEF;
+    reader->asks = false;
+    *chunk = (dcnn_h5_chunk){reader->asked, stored, skipped};
+    return found;
 }
 
 dcnn_status dcnn_h5_blame(const char *path, dcnn_status so_far) {
