@@ -108,6 +108,8 @@ const dcnn_option dcnn_option_table[] = {
      .help = "the last N with weights; 0: all", .phase = true, .resume = DCNN_RESUME_FIXED},
     {"keep-features", 0, TRAIN, FLAG(train.keep_features), .fallback = "true", .group = training,
      .help = "frozen layers once an image, if unaugmented", .phase = true, .resume = DCNN_RESUME_FIXED},
+    {"feature-variants", 0, TRAIN, INTEGER(train.feature_variants, 0, 10000), .fallback = "0", .group = training,
+     .help = "of each augmented image, taken in turn; 0: anew", .phase = true, .resume = DCNN_RESUME_FIXED},
     {"replace-head", 0, TRAIN, FLAG(train.replace_head), .group = training,
      .help = "of --model: a new last layer for the data's classes", .resume = DCNN_RESUME_FIXED},
     {"then", 0, TRAIN, LIST(then, "'NAME=X ...'"), .group = training, .help = "a next phase, by options without --",
@@ -214,6 +216,9 @@ const dcnn_option dcnn_option_table[] = {
      .help = "... of x / 255, one or one a channel", .resume = DCNN_RESUME_FIXED},
     {"std", 0, TRAIN | EVALUATE | PREDICT | EXPORT, TEXT(train.input.std, "X,.."), .group = data,
      .help = "... its deviation, likewise", .resume = DCNN_RESUME_FIXED},
+    {"channel-order", 0, TRAIN | EVALUATE | PREDICT | EXPORT, CHOICE(train.input.order, "auto rgb bgr", "NAME"),
+     .fallback = "auto", .group = data, .help = "of colours in the input [the model's]", .also = "bgr channels-order",
+     .resume = DCNN_RESUME_FIXED},
 
     {"limit", 0, PREPARE, INTEGER(limit, 0, 1000000000), .fallback = "0", .group = data,
      .help = "images to split, of every class; 0: all"},
