@@ -137,7 +137,8 @@ static dcnn_status take_order(const dcnn_input_given *given, const dcnn_net *net
     if (given == NULL || given->order == NULL || strcmp(given->order, "auto") == 0) return DCNN_OK;
     input->blue_first = strcmp(given->order, "bgr") == 0;
     if (input->blue_first && net->nodes[0].shape.c != 3)
-        return DCNN_FAIL(DCNN_USAGE, "--channel-order bgr is for images of three channels, the model takes images of %d",
+        return DCNN_FAIL(DCNN_USAGE,
+                         "--channel-order bgr is for images of three channels, the model takes images of %d",
                          net->nodes[0].shape.c);
     const size_t used = strlen(input->told);
     snprintf(input->told + used, sizeof input->told - used, "%schannels in the order %s, as given", used ? "; " : "",

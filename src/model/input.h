@@ -13,8 +13,8 @@ typedef struct dcnn_input_given {
     const char *order;      /**< "rgb", "bgr"; NULL, "auto": not given */
 } dcnn_input_given;
 
-/** The input of a model: (byte / 255 - mean) / std of each channel of an image, then their order, and one line that says
- * where it comes from. */
+/** The input of a model: (byte / 255 - mean) / std of each channel of an image, then their order, and one line that
+ * says where it comes from. */
 typedef struct dcnn_input {
     double mean[DCNN_MAX_CHANNELS], std[DCNN_MAX_CHANNELS];
     bool blue_first; /**< the channels of an image, red, green and blue, are turned round */
@@ -48,7 +48,8 @@ dcnn_status dcnn_input_choose(const dcnn_checkpoint *model, const dcnn_input_giv
 
 /**
  * Makes a model take images as bytes, 0 to 255: puts a Normalization layer in front, by its mean and std, which it must
- * have (dcnn_checkpoint.normalised), and a convolution that turns the channels round where it wants blue first. One that takes bytes already stays as it is. *Local.*
+ * have (dcnn_checkpoint.normalised), and a convolution that turns the channels round where it wants blue first. One
+ * that takes bytes already stays as it is. *Local.*
  * @return DCNN_OK; DCNN_FAILURE (memory)
  */
 dcnn_status dcnn_input_take_bytes(dcnn_checkpoint *model);

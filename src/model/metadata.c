@@ -32,10 +32,11 @@ json_t *dcnn_metadata_describe(const dcnn_checkpoint *from) {
     }
     if (bytes || normalised)
         json_object_set_new(metadata, "input",
-                            json_string(bytes              ? "bytes from 0 to 255, which the model scales itself"
-                                        : from->blue_first ? "(byte / 255 - mean) / std of each channel, then blue, green, "
-                                                             "red"
-                                                           : "(byte / 255 - mean) / std of each channel"));
+                            json_string(bytes ? "bytes from 0 to 255, which the model scales itself"
+                                        : from->blue_first
+                                            ? "(byte / 255 - mean) / std of each channel, then blue, green, "
+                                              "red"
+                                            : "(byte / 255 - mean) / std of each channel"));
     if (from->blue_first) json_object_set_new(metadata, "channel_order", json_pack("[i,i,i]", 2, 1, 0));
     json_t *undecayed = dcnn_checkpoint_undecayed(from);
     if (undecayed) json_object_set_new(metadata, "exclude_from_weight_decay", undecayed);

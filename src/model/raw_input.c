@@ -32,9 +32,9 @@ static json_t *describe_front(const dcnn_checkpoint *model, const char *name) {
 }
 
 static json_t *describe_turn(const char *name) {
-    return json_pack("{s:s, s:s, s:s, s:{s:s, s:b, s:i, s:[i,i], s:b}}", "module", "keras.layers", "class_name", "Conv2D",
-                     "name", name, "config", "name", name, "trainable", 0, "filters", 3, "kernel_size", 1, 1, "use_bias",
-                     0);
+    return json_pack("{s:s, s:s, s:s, s:{s:s, s:b, s:i, s:[i,i], s:b}}", "module", "keras.layers", "class_name",
+                     "Conv2D", "name", name, "config", "name", name, "trainable", 0, "filters", 3, "kernel_size", 1, 1,
+                     "use_bias", 0);
 }
 
 /* Whatever took the input's value takes the new layer's. */

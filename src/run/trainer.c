@@ -221,7 +221,8 @@ static dcnn_status take_features(dcnn_trainer *t) {
                                      .fuse = o->fuse,
                                      .changes = o->augment && changes ? &o->ranges : NULL,
                                      .seed = o->seed,
-                                     .variants = (int)(o->feature_variants < o->epochs ? o->feature_variants : o->epochs),
+                                     .variants =
+                                         (int)(o->feature_variants < o->epochs ? o->feature_variants : o->epochs),
                                      .wanted = o->keep_features};
     return dcnn_features_take(&wish, &t->data.loader, &t->data.first_node);
 }

@@ -59,7 +59,8 @@ static dcnn_status choose_input(const dcnn_options *o, dcnn_checkpoint *checkpoi
     const bool is_given = dcnn_input_is_given(&given);
     dcnn_input input;
     if (is_given && dcnn_net_takes_bytes(checkpoint->net))
-        return DCNN_FAIL(DCNN_USAGE, "%s: the model scales its input itself: leave out --mean, --std, --scale and --channel-order",
+        return DCNN_FAIL(DCNN_USAGE,
+                         "%s: the model scales its input itself: leave out --mean, --std, --scale and --channel-order",
                          o->operands[0]);
     if (!is_given && !o->raw_input) return DCNN_OK;
     DCNN_TRY(dcnn_input_choose(checkpoint, &given, NULL, NULL, &input));

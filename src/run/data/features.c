@@ -110,9 +110,10 @@ dcnn_status dcnn_features_take(const dcnn_features_wish *w, dcnn_loader *loader,
     if (node == 0 || !w->wanted) return DCNN_OK;
     const dcnn_node *end = &w->net->nodes[node];
     if (w->changes && dcnn_mix_is_active(w->changes)) {
-        dcnn_info("keep  the layers up to '%s' are frozen, but --mixup and --cutmix mix images anew in every epoch: they "
-                  "are computed in every step",
-                  end->name);
+        dcnn_info(
+            "keep  the layers up to '%s' are frozen, but --mixup and --cutmix mix images anew in every epoch: they "
+            "are computed in every step",
+            end->name);
         return DCNN_OK;
     }
     const int variants = w->changes ? w->variants : 0;

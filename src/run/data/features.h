@@ -25,10 +25,10 @@ typedef struct dcnn_features_wish {
 } dcnn_features_wish;
 
 /**
- * Computes and keeps features if the net begins with frozen layers (dcnn_net_frozen_end()), images do not change or some
- * variants of each will do, and memory has room for them; says so, or why not. *Collective.* The same bits on any number
- * of ranks, and those of a training that computes the frozen layers in each step; of variants, if there are as many as
- * epochs.
+ * Computes and keeps features if the net begins with frozen layers (dcnn_net_frozen_end()), images do not change or
+ * some variants of each will do, and memory has room for them; says so, or why not. *Collective.* The same bits on any
+ * number of ranks, and those of a training that computes the frozen layers in each step; of variants, if there are as
+ * many as epochs.
  * @param loader  in and out: of images, normalised; then of features
  * @param first   out: the node whose output the loader has; 0: it has images still
  * @return DCNN_OK; DCNN_FAILURE (memory, threads); DCNN_BAD_INPUT (images cannot be read)

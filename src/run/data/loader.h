@@ -25,10 +25,10 @@ typedef struct dcnn_loader {
     int variants;          /**< of each training image's features, by augmentation; 0: none */
     int64_t variant_first, variant_rows; /**< the first lies at `variant_first`; each has so many images ... */
     const int64_t *variant_places;       /**< ... [count] in this order, -1: not in training */
-    const uint8_t *pixels; /**< held: [.., h,w,c], in shared memory; NULL: streamed */
-    const int64_t *places; /**< [count] where each row lies in `pixels`; NULL: in order */
-    const int32_t *labels; /**< [count], or NULL; in shared memory */
-    const float *targets;  /**< [count,target_width], or NULL; likewise */
+    const uint8_t *pixels;               /**< held: [.., h,w,c], in shared memory; NULL: streamed */
+    const int64_t *places;               /**< [count] where each row lies in `pixels`; NULL: in order */
+    const int32_t *labels;               /**< [count], or NULL; in shared memory */
+    const float *targets;                /**< [count,target_width], or NULL; likewise */
     int target_width;
     dcnn_stream *stream; /**< NULL: held */
     void *shared;
