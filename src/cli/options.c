@@ -109,7 +109,7 @@ const dcnn_option dcnn_option_table[] = {
     {"keep-features", 0, TRAIN, FLAG(train.keep_features), .fallback = "true", .group = training,
      .help = "frozen layers once an image, if unaugmented", .phase = true, .resume = DCNN_RESUME_FIXED},
     {"feature-variants", 0, TRAIN, INTEGER(train.feature_variants, 0, 10000), .fallback = "0", .group = training,
-     .help = "of each augmented image, taken in turn; 0: anew", .phase = true, .resume = DCNN_RESUME_FIXED},
+     .help = "of an augmented image; 0: anew", .phase = true, .resume = DCNN_RESUME_FIXED},
     {"replace-head", 0, TRAIN, FLAG(train.replace_head), .group = training,
      .help = "of --model: a new last layer for the data's classes", .resume = DCNN_RESUME_FIXED},
     {"then", 0, TRAIN, LIST(then, "'NAME=X ...'"), .group = training, .help = "a next phase, by options without --",
