@@ -123,7 +123,7 @@ const dcnn_option dcnn_option_table[] = {
     {"accumulate", 0, TRAIN, INTEGER(train.accumulate, 1, 1000000000), .fallback = "1", .group = training,
      .help = "batches that form one step", .phase = true, .resume = DCNN_RESUME_FIXED},
     {"patience", 0, TRAIN, INTEGER(train.patience, 0, 1000000), .fallback = "0", .group = training,
-     .help = "stop N epochs after the best; 0: no", .phase = true, .resume = DCNN_RESUME_KEEP},
+     .help = "stop N epochs after the best", .phase = true, .resume = DCNN_RESUME_KEEP},
     {"loss", 0, TRAIN, CHOICE(train.loss, "auto" DCNN_LOSSES(WORD), "NAME"), .fallback = "auto", .group = training,
      .help = "Keras' name [the model's, or by the data]", .also = "criterion loss-function objective",
      .resume = DCNN_RESUME_FIXED},
@@ -211,7 +211,7 @@ const dcnn_option dcnn_option_table[] = {
      .help = "newest checkpoints to keep", .resume = DCNN_RESUME_KEEP},
 
     {"scale", 0, TRAIN | EVALUATE | PREDICT | EXPORT, REAL(train.input.scale, 0, 1000, DCNN_CLOSED), .fallback = "0",
-     .group = data, .help = "input is (byte x X - mean) / std [the model's]", .resume = DCNN_RESUME_FIXED},
+     .group = data, .help = "input (byte x X - mean) / std [model's]", .resume = DCNN_RESUME_FIXED},
     {"mean", 0, TRAIN | EVALUATE | PREDICT | EXPORT, TEXT(train.input.mean, "X,.."), .group = data,
      .help = "... of x / 255, one or one a channel", .resume = DCNN_RESUME_FIXED},
     {"std", 0, TRAIN | EVALUATE | PREDICT | EXPORT, TEXT(train.input.std, "X,.."), .group = data,
