@@ -211,7 +211,7 @@ const dcnn_option dcnn_option_table[] = {
      .help = "newest checkpoints to keep", .resume = DCNN_RESUME_KEEP},
 
     {"scale", 0, TRAIN | EVALUATE | PREDICT | EXPORT, REAL(train.input.scale, 0, 1000, DCNN_CLOSED), .fallback = "0",
-     .group = data, .help = "input (byte x X - mean) / std [model's]", .resume = DCNN_RESUME_FIXED},
+     .group = data, .help = "(byte x X - mean) / std [model's]", .resume = DCNN_RESUME_FIXED},
     {"mean", 0, TRAIN | EVALUATE | PREDICT | EXPORT, TEXT(train.input.mean, "X,.."), .group = data,
      .help = "... of x / 255, one or one a channel", .resume = DCNN_RESUME_FIXED},
     {"std", 0, TRAIN | EVALUATE | PREDICT | EXPORT, TEXT(train.input.std, "X,.."), .group = data,
