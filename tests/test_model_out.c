@@ -8,7 +8,7 @@
 #include "io/file.h"
 #include "model/input.h"
 #include "model/safetensors.h"
-#include "nn/plan.h"
+#include "nn/plan/plan.h"
 
 static const char *const names[4] = {"cat", "dog", "\xc3\xa4pfel", "d \"q\""};
 

@@ -23,8 +23,8 @@
 #include "report/overlay.h"
 #include "report/report.h"
 #include "run/data/class_weights.h"
-#include "run/run_folder.h"
-#include "run/run_record.h"
+#include "run/record/run_folder.h"
+#include "run/record/run_record.h"
 
 enum { ETA = 3, CSV_BYTES = 512 };
 
