@@ -46,7 +46,7 @@ static void end_apart(dcnn_comm *comm, int other) {
     const dcnn_collective *first = &comm->places[0], *second = &comm->places[other];
     if (comm->rank != 0) MPI_Barrier(comm->world);
     dcnn_warn(
-        "the ranks are at different collectives: rank 0 at %s (its %lld., size %lld), rank %d at %s (its %lld., size "
+        "the ranks are at different collectives: rank 0 at %s (call %lld, size %lld), rank %d at %s (call %lld, size "
         "%lld)",
         first->name, (long long)first->number, (long long)first->size, other, second->name, (long long)second->number,
         (long long)second->size);
