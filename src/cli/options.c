@@ -456,7 +456,7 @@ json_t *dcnn_options_record(dcnn_command_id command, const dcnn_options *options
         const dcnn_option *option = &dcnn_option_table[i];
         if (!has_option(command, option) || option->offset == AT(help)) continue;
         json_t *value = value_json(option, options);
-        if (value == NULL) value = json_null(); /* a file name that is no UTF-8 */
+        if (value == NULL) value = json_null(); /* a file name that is not UTF-8 */
         if (json_object_set_new(record, option->name, value) != 0) {
             json_decref(record);
             record = NULL;

@@ -318,7 +318,7 @@ static dcnn_status tell_checkpoint(const dcnn_options *o) {
 
 /* --- which ------------------------------------------------------------------------------------------------------ */
 
-/* The first byte that is no space: '{' begins a JSON, nothing else that dcnn reads. */
+/* The first byte that is not a space: '{' begins a JSON, nothing else that dcnn reads. */
 static int first_byte(const char *path) {
     FILE *file = dcnn_input_is_file(path) ? fopen(path, "rb") : NULL;
     int byte = EOF;
