@@ -8,7 +8,7 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
-#include "nn/plan.h"
+#include "nn/plan/plan.h"
 
 /* Steps that are timed, after one that is not: no more than these, and no longer than that. */
 enum { MOST_STEPS = 5 };
