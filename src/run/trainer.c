@@ -79,8 +79,8 @@ static dcnn_status take_state(dcnn_trainer *t, const dcnn_checkpoint *from) {
     dcnn_progress *progress = &t->state.progress;
     DCNN_TRY(dcnn_net_set_rates(t->state.net, t->options->rates));
     DCNN_TRY(dcnn_net_set_decay(t->state.net, t->options->undecayed));
+    DCNN_TRY(check_fit(t)); /* which chooses the loss */
     DCNN_TRY(set_loss(t));
-    DCNN_TRY(check_fit(t));
     if (from) {
         if (!from->resumable)
             return DCNN_FAIL(DCNN_BAD_INPUT, "%s has no state to go on from: use it as --model instead",
