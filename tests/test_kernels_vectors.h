@@ -123,9 +123,25 @@ static void test_function_backward(const dcnn_kernels *fast, const dcnn_kernels 
 
 /* Dilation, groups, depthwise with and without a multiplier, strides and padding. */
 static const dcnn_conv general_shapes[] = {
-    {2, 9, 8, 6, 6, 3, 3, 1, 1, 1, 1, 9, 8, 1, 1, 6},    {2, 9, 8, 5, 10, 3, 2, 2, 1, 0, 0, 4, 7, 1, 1, 5},
-    {3, 9, 9, 4, 7, 3, 3, 1, 1, 0, 0, 5, 5, 2, 2, 1},    {1, 7, 6, 6, 9, 2, 3, 1, 2, 0, 1, 6, 3, 1, 1, 3},
-    {2, 8, 8, 40, 40, 3, 3, 1, 1, 1, 1, 8, 8, 1, 1, 40}, {1, 5, 5, 17, 3, 1, 1, 1, 1, 0, 0, 5, 5, 1, 1, 1},
+    {2, 9, 8, 6, 6, 3, 3, 1, 1, 1, 1, 9, 8, 1, 1, 6},
+    {2, 9, 8, 5, 10, 3, 2, 2, 1, 0, 0, 4, 7, 1, 1, 5},
+    {3, 9, 9, 4, 7, 3, 3, 1, 1, 0, 0, 5, 5, 2, 2, 1},
+    {1, 7, 6, 6, 9, 2, 3, 1, 2, 0, 1, 6, 3, 1, 1, 3},
+    {2, 8, 8, 40, 40, 3, 3, 1, 1, 1, 1, 8, 8, 1, 1, 40},
+    {1, 5, 5, 17, 3, 1, 1, 1, 1, 0, 0, 5, 5, 1, 1, 1},
+    /* Depthwise: sides that the tiles of outputs do not divide, edges on every side, filters beyond the image. */
+    {2, 9, 11, 33, 33, 3, 3, 2, 2, 0, 0, 5, 6, 1, 1, 33},
+    {2, 8, 9, 17, 17, 3, 3, 2, 2, 1, 1, 4, 5, 1, 1, 17},
+    {1, 13, 12, 32, 32, 3, 3, 1, 1, 0, 0, 11, 10, 1, 1, 32},
+    {2, 10, 9, 20, 20, 5, 5, 1, 1, 2, 2, 10, 9, 1, 1, 20},
+    {2, 11, 12, 16, 16, 5, 5, 2, 2, 1, 2, 5, 6, 1, 1, 16},
+    {1, 9, 10, 18, 18, 7, 7, 1, 1, 3, 3, 9, 10, 1, 1, 18},
+    {1, 9, 9, 5, 5, 7, 7, 2, 2, 3, 3, 5, 5, 1, 1, 5},
+    {2, 1, 1, 19, 19, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 19},
+    {1, 2, 3, 24, 24, 3, 3, 1, 1, 1, 1, 2, 3, 1, 1, 24},
+    {1, 7, 7, 16, 16, 2, 4, 3, 2, 0, 1, 2, 3, 1, 1, 16},
+    {1, 6, 6, 16, 16, 1, 1, 2, 2, 0, 0, 3, 3, 1, 1, 16},
+    {2, 70, 40, 16, 16, 3, 3, 1, 2, 1, 1, 70, 20, 1, 1, 16},
 };
 enum { GENERAL_SHAPES = sizeof general_shapes / sizeof general_shapes[0] };
 
@@ -150,8 +166,34 @@ static void check_general(const dcnn_kernels *fast, const dcnn_kernels *slow, in
     }
 }
 
+/* A NaN of x or dy goes where the plain loops take it, and nowhere else. */
+static void check_general_nan(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    for (int i = 0; i < GENERAL_SHAPES; i++) {
+        const dcnn_conv *s = &general_shapes[i];
+        const size_t xs = (size_t)(s->n * s->h * s->w * s->c), ys = (size_t)(s->n * s->oh * s->ow * s->k);
+        const size_t ws = (size_t)(s->r * s->s * s->c / s->groups * s->k);
+        float *x = test_copy(xs, test_random(xs, 1)), *dy = test_copy(ys, test_random(ys, 2));
+        const float *w = test_random(ws, 3);
+        float *y[2] = {test_floats(ys), test_floats(ys)}, *dx[2] = {test_floats(xs), test_floats(xs)};
+        float *dw[2] = {test_floats(ws), test_floats(ws)};
+        x[xs / 3] = NAN;
+        dy[ys / 2] = NAN;
+        for (int k = 0; k < 2; k++) {
+            const dcnn_kernels *kernels = k == 0 ? fast : slow;
+            kernels->general_forward(s, x, w, NULL, y[k]);
+            kernels->general_backward_input(s, dy, w, dx[k]);
+            kernels->general_backward_filter(s, x, dy, dw[k]);
+        }
+        for (size_t at = 0; at < ys; at++) assert_int_equal(isnan(y[0][at]), isnan(y[1][at]));
+        for (size_t at = 0; at < xs; at++) assert_int_equal(isnan(dx[0][at]), isnan(dx[1][at]));
+        for (size_t at = 0; at < ws; at++) assert_int_equal(isnan(dw[0][at]), isnan(dw[1][at]));
+        test_release();
+    }
+}
+
 static void test_general_forward(const dcnn_kernels *fast, const dcnn_kernels *slow) {
     check_general(fast, slow, 0);
+    check_general_nan(fast, slow);
 }
 
 static void test_general_backward_input(const dcnn_kernels *fast, const dcnn_kernels *slow) {

@@ -199,7 +199,7 @@ static void names_of_keras_applications_say_their_input(void **state) {
         {"mobilenetv2_1.00_96", {100 / 127.5 - 1, 100 / 127.5 - 1, 100 / 127.5 - 1}},
         {"resnet50v2", {100 / 127.5 - 1, 100 / 127.5 - 1, 100 / 127.5 - 1}},
         {"densenet121", {(100 / 255.0 - 0.485) / 0.229, (100 / 255.0 - 0.456) / 0.224, (100 / 255.0 - 0.406) / 0.225}},
-        {"resnet50", {0}},
+        {"resnet50", {100 - 123.68, 100 - 116.779, 100 - 103.939}},
         {"resnet5", {0}},
     };
     static const double mean[3] = {0.1, 0.2, 0.3}, std[3] = {0.4, 0.5, 0.6};
@@ -218,8 +218,7 @@ static void names_of_keras_applications_say_their_input(void **state) {
             const double expected = cases[k].input[0] != 0.0 ? cases[k].input[c] : of_data;
             assert_true(fabs((100 / 255.0 - input.mean[c]) / input.std[c] - expected) < 1e-12);
         }
-        assert_true(k != 3 || strstr(input.told, "blue, green, red"));
-        assert_true(k == 3 || strstr(input.told, "blue, green, red") == NULL);
+        assert_true(input.blue_first == (k == 3));
         dcnn_checkpoint_free(&model);
     }
 }

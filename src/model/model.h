@@ -68,8 +68,9 @@ typedef struct dcnn_checkpoint {
     bool has_optimizer; /**< dcnn wrote the file, and what it was trained by is in it: `optimizer` */
     dcnn_optimizer optimizer; /**< its learning rate is the one that was in force */
     dcnn_progress progress;
-    bool normalised; /**< mean and std are known (from /dcnn) */
-    double mean[DCNN_MAX_CHANNELS], std[DCNN_MAX_CHANNELS];
+    bool normalised;                                        /**< mean and std are known (from /dcnn) */
+    double mean[DCNN_MAX_CHANNELS], std[DCNN_MAX_CHANNELS]; /**< of the images' channels: red, green, blue */
+    bool blue_first;                                        /**< the net takes the three channels turned round */
     int class_count; /**< of class_names: the net's classes, or the numbers or labels that its outputs are */
     char **class_names;
     char *data_path; /**< the data set it was trained on */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* conv_general_simd.c — convolutions with dilation and groups, depthwise ones among them: plain loops whose innermost
- * runs over neighbouring channels, for the compiler to make vectors of. */
+/* conv_general_simd.c — convolutions with dilation and groups: plain loops whose innermost runs over neighbouring
+ * channels, for the compiler to make vectors of. Depthwise ones mostly are conv_depthwise_simd.c's. */
 #include <string.h>
 
+#include "kernels/conv/conv_depthwise_simd.h"
 #include "kernels/register.h"
-#include "kernels/simd/simd.h"
 
 /* y += x * w over channels of one position and one filter cell; a depthwise convolution is one multiply-add a lane. */
 static inline void add_cell(const dcnn_conv *s, const float *restrict x, const float *restrict w, float *restrict y) {
@@ -77,6 +77,10 @@ static inline void add_cell_filter(const dcnn_conv *s, const float *restrict x, 
             }
 
 static void general_forward(const dcnn_conv *s, const float *x, const float *w, const float *bias, float *y) {
+    if (DCNN_SIMD_NAME(dcnn_depthwise_fits)(s)) {
+        DCNN_SIMD_NAME(dcnn_depthwise_forward)(s, x, w, bias, y);
+        return;
+    }
     const size_t positions = (size_t)s->n * (size_t)s->oh * (size_t)s->ow, k = (size_t)s->k;
     for (size_t p = 0; p < positions; p++)
         if (bias)
@@ -87,11 +91,19 @@ static void general_forward(const dcnn_conv *s, const float *x, const float *w, 
 }
 
 static void general_backward_input(const dcnn_conv *s, const float *dy, const float *w, float *dx) {
+    if (DCNN_SIMD_NAME(dcnn_depthwise_fits)(s)) {
+        DCNN_SIMD_NAME(dcnn_depthwise_backward_input)(s, dy, w, dx);
+        return;
+    }
     memset(dx, 0, (size_t)s->n * (size_t)s->h * (size_t)s->w * (size_t)s->c * sizeof *dx);
     EACH_CELL(s, add_cell_back(s, dy + out, w + at, dx + in))
 }
 
 static void general_backward_filter(const dcnn_conv *s, const float *x, const float *dy, float *dw) {
+    if (DCNN_SIMD_NAME(dcnn_depthwise_fits)(s)) {
+        DCNN_SIMD_NAME(dcnn_depthwise_backward_filter)(s, x, dy, dw);
+        return;
+    }
     memset(dw, 0, (size_t)(s->r * s->s) * (size_t)(s->c / s->groups) * (size_t)s->k * sizeof *dw);
     EACH_CELL(s, add_cell_filter(s, x + in, dy + out, dw + at))
 }
