@@ -304,17 +304,36 @@ typedef struct tested {
     double loss, absolute;
 } tested;
 
-static dcnn_status test_split(dcnn_trainer *t, const char *name, tested *result) {
+/* Does the net in training have the best epoch's layers to train, so that its weights fit? Not where that was of an
+ * earlier phase; what was computed of frozen layers is then not of the best's either (data/features.h). */
+static bool is_of_this_phase(const dcnn_trainer *t, const dcnn_checkpoint *best) {
+    return best->progress.phase == t->state.progress.phase && best->net->param_count == t->state.net->param_count &&
+           best->net->state_count == t->state.net->state_count;
+}
+
+/* Puts the best epoch's weights in the net. */
+static void take_best(dcnn_trainer *t, const dcnn_net *best) {
+    if (dcnn_comm_domain_rank(t->comm) == 0)
+        memcpy(t->state.net->params, best->params, best->param_count * sizeof(float));
+    dcnn_comm_domain_barrier(t->comm);
+    memcpy(t->state.net->state, best->state, best->state_count * sizeof(float));
+}
+
+/* By the net in training, or by `best` itself if that is given. */
+static dcnn_status test_split(dcnn_trainer *t, const dcnn_checkpoint *best, const char *name, tested *result) {
     const dcnn_split *split = dcnn_dataset_split(&t->data.set, name);
     if (split == NULL) return DCNN_OK;
     dcnn_evaluation evaluation;
-    DCNN_TRY(dcnn_trainer_evaluate(t, split->rows, split->count, &evaluation));
+    const dcnn_samples samples = {
+        .dataset = &t->data.set, .split = split, .cache_bytes = t->options->cache_bytes, .told = true};
+    DCNN_TRY(best ? dcnn_evaluate(t->comm, best, &samples, (int)t->options->threads, false, &evaluation)
+                  : dcnn_trainer_evaluate(t, split->rows, split->count, &evaluation));
     *result = (tested){evaluation.correct, evaluation.count * evaluation.answers, evaluation.loss, evaluation.absolute};
     dcnn_evaluation_free(&evaluation);
     return DCNN_OK;
 }
 
-/* Puts the best epoch's weights in the net and counts its hits on what it has never seen. */
+/* Counts the best epoch's hits on what it has never seen. */
 static dcnn_status test_best(dcnn_trainer *t, dcnn_train_result *result) {
     char *path = dcnn_path_join(t->run->folder, DCNN_RUN_BEST);
     dcnn_checkpoint best = {0};
@@ -322,14 +341,10 @@ static dcnn_status test_best(dcnn_trainer *t, dcnn_train_result *result) {
     dcnn_status status = path ? dcnn_checkpoint_read(path, &best) : DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
     free(path);
     status = dcnn_comm_agree(t->comm, status);
-    if (status == DCNN_OK) {
-        if (dcnn_comm_domain_rank(t->comm) == 0)
-            memcpy(t->state.net->params, best.net->params, best.net->param_count * sizeof(float));
-        dcnn_comm_domain_barrier(t->comm);
-        memcpy(t->state.net->state, best.net->state, best.net->state_count * sizeof(float));
-        status = test_split(t, "test", &test);
-    }
-    if (status == DCNN_OK) status = test_split(t, "official-test", &official);
+    const bool fits = status == DCNN_OK && is_of_this_phase(t, &best);
+    if (fits) take_best(t, best.net);
+    if (status == DCNN_OK) status = test_split(t, fits ? NULL : &best, "test", &test);
+    if (status == DCNN_OK) status = test_split(t, fits ? NULL : &best, "official-test", &official);
     result->numbers = t->state.net->class_count == 0;
     result->test_correct = test.correct;
     result->test_count = test.count;

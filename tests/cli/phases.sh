@@ -30,3 +30,11 @@ for then in 'epoch=3' 'epochs' 'epochs=0' 'seed=3' 'augment=yes' 'unfreeze=conv9
 done
 [[ -e none ]] && echo "a refused run left a folder"
 dcnn slurm five.h5 --nodes 1 --time 1:00 --freeze 'conv*' --freeze batch_normalization --then 'epochs=2 unfreeze=conv*' | grep -o -- "--freeze .*"
+# The best epoch is the first phase's, which trained other layers: it is tested as it was then.
+for count in 1 2; do
+    ranks $count dcnn train five.h5 --model first/best.h5 --replace-head --freeze-below dense --epochs 2 --batch-size 16 --no-report \
+        --monitor loss --then 'epochs=1 learning-rate=3 unfreeze=conv* freeze=dense' --run "worse-$count" >said 2>&1 || cat said
+    grep -q '^best epoch [12] of 3' said && echo "the first phase's"
+    cmp <(grep '^test' said | grep -o '([0-9]* of 6)') <(dcnn evaluate "worse-$count/best.h5" --split test | grep '^accuracy' | grep -o '([0-9]* of 6)') &&
+        echo "tested as evaluated"
+done
