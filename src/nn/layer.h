@@ -132,7 +132,8 @@ extern const dcnn_layer dcnn_layer_input, dcnn_layer_conv2d, dcnn_layer_max_pool
     dcnn_layer_random_flip, dcnn_layer_random_rotation, dcnn_layer_random_zoom, dcnn_layer_random_translation,
     dcnn_layer_random_contrast, dcnn_layer_random_brightness, dcnn_layer_stochastic_depth, dcnn_layer_layer_scale,
     dcnn_layer_custom_scale;
-extern const dcnn_op_kind dcnn_op_conv_pool, dcnn_op_conv_max, dcnn_op_norm_relu, dcnn_op_activation, dcnn_op_function;
+extern const dcnn_op_kind dcnn_op_conv_pool, dcnn_op_conv_max, dcnn_op_conv_valley, dcnn_op_norm_relu,
+    dcnn_op_activation, dcnn_op_function;
 
 /** Is a Conv2D node with this MaxPooling2D node behind it one fused operation on these kernels: with a ReLU
  * (dcnn_op_conv_pool), or by itself (dcnn_op_conv_max)? */
