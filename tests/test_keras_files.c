@@ -5,8 +5,9 @@
 #include <unistd.h>
 
 #include "expected_helpers.h"
+#include "model/input.h"
 #include "model/keras_archive.h"
-#include "nn/plan.h"
+#include "nn/plan/plan.h"
 
 enum { SAMPLES = 5, CLASSES = 4 };
 
@@ -84,6 +85,7 @@ static void what_is_written_is_read_again(void **state) {
     const dcnn_optimizer adam = {.learning_rate = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-7};
     assert_ok(dcnn_checkpoint_read(expected_path("keras_graph.keras", path), &model));
     model.normalised = true;
+    model.blue_first = true;
     for (int c = 0; c < 3; c++) model.std[c] = 1.0 / 255.0;
     for (int i = 0; i < 2; i++) {
         snprintf(written, sizeof written, "/tmp/dcnn-keras-%d.%s", (int)getpid(), endings[i]);
@@ -93,7 +95,7 @@ static void what_is_written_is_read_again(void **state) {
             assert_ok(dcnn_checkpoint_write(written, &model, &adam));
         assert_ok(dcnn_checkpoint_read(written, &again));
         assert_true(dcnn_weights_hash(again.net) == dcnn_weights_hash(model.net));
-        assert_true(again.normalised && again.std[2] == 1.0 / 255.0);
+        assert_true(again.normalised && again.std[2] == 1.0 / 255.0 && again.blue_first);
         expect_keras_outputs(again.net);
         dcnn_checkpoint_free(&again);
         unlink(written);
@@ -101,11 +103,49 @@ static void what_is_written_is_read_again(void **state) {
     dcnn_checkpoint_free(&model);
 }
 
+/* As preprocess_input() of the family that a network's name tells. */
+static void expect_keras_inputs(const char *name, const uint8_t *images, hid_t file) {
+    float expected[2 * 9 * 3], inputs[2 * 9 * 3], scale[3], shift[3];
+    dcnn_input input;
+    json_t *description = json_pack("{s:s, s:{s:s, s:[{s:s, s:{s:[n,i,i,i]}}, {s:s, s:{}}, {s:s, s:{s:i, s:s}}]}}",
+                                    "class_name", "Sequential", "config", "name", name, "layers", "class_name",
+                                    "InputLayer", "config", "batch_shape", 3, 3, 3, "class_name", "Flatten", "config",
+                                    "class_name", "Dense", "config", "units", 2, "activation", "softmax");
+    dcnn_checkpoint model = {0};
+    assert_ok(dcnn_net_create(description, (dcnn_shape){0}, &model.net));
+    json_decref(description);
+    assert_ok(dcnn_input_choose(&model, NULL, NULL, NULL, &input));
+    dcnn_net_free(model.net);
+    dcnn_input_scale(3, input.mean, input.std, scale, shift);
+    for (int i = 0; i < 2 * 9 * 3; i++) inputs[i] = (float)images[i] * scale[i % 3] + shift[i % 3];
+    if (input.blue_first) dcnn_input_turn(2 * 9, inputs);
+    assert_ok(dcnn_h5_read(file, name, DCNN_H5_FLOAT, 4, (int64_t[]){2, 3, 3, 3}, expected));
+    for (int i = 0; i < 2 * 9 * 3; i++)
+        if (!(fabs((double)inputs[i] - (double)expected[i]) <= 1e-6 * (1 + fabs((double)expected[i]))))
+            fail_msg("%s: value %d is %.9g, Keras has %.9g", name, i, (double)inputs[i], (double)expected[i]);
+}
+
+static void images_become_what_each_family_wants(void **state) {
+    (void)state;
+    static const char *const names[] = {
+        "vgg16",       "vgg19",       "resnet50",     "resnet101",           "resnet152",
+        "resnet50v2",  "resnet101v2", "resnet152v2",  "mobilenet_1.00_224",  "mobilenetv2_1.00_224",
+        "densenet121", "xception",    "inception_v3", "inception_resnet_v2", "nasnet_mobile"};
+    char path[512];
+    uint8_t images[2 * 9 * 3];
+    hid_t file;
+    assert_ok(dcnn_h5_open(expected_path("keras_inputs.h5", path), &file, NULL));
+    assert_ok(dcnn_h5_read(file, "images", DCNN_H5_UINT8, 4, (int64_t[]){2, 3, 3, 3}, images));
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) expect_keras_inputs(names[i], images, file);
+    dcnn_h5_close(file);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whole_models_predict_as_keras_does),
         cmocka_unit_test(weights_alone_fill_a_description),
         cmocka_unit_test(what_is_written_is_read_again),
+        cmocka_unit_test(images_become_what_each_family_wants),
     };
     return cmocka_run_group_tests_name("files of Keras", tests, NULL, NULL);
 }

@@ -4,7 +4,8 @@
     check_applications.py DCNN FOLDER [NAME…]
 
 Each is built by Keras with random weights (all of them, moving statistics too) for 10 classes, and
-  numbers   predicts 12 images in both: the largest difference of log-probabilities beside the largest of them
+  numbers   predicts 12 images in both, which each brings to what the network's family wants, Keras by preprocess_input():
+            the largest difference of log-probabilities beside the largest of them
   trained   takes 3 steps of SGD with momentum on all 12 images as one batch, with a head of 3 classes: the difference of
             what the steps added to all weights, as a share of its length; Dropout is off, whose numbers are each one's own
   ranks     is trained by `dcnn train --replace-head` on 1 and on 3 ranks: the same bits
@@ -14,6 +15,7 @@ Prints rows of a table in Markdown; ends with 1 if one is wrong.
 
 import csv
 import gc
+import importlib
 import json
 import logging
 import os
@@ -39,6 +41,9 @@ SMALL = [
 ]  # fmt: skip
 SIDES = {**{name: 64 for name in SMALL}, "Xception": 96, "InceptionV3": 96, "InceptionResNetV2": 96, "NASNetMobile": 96}
 COUNT, HEAD, RATE, MOMENTUM = 12, 3, 1e-4, 0.9
+# What ends a branch beside which a block's input goes on: of some, many blocks with branches as large as their input would
+# make whole units of the last bit, in Keras too.
+CALMED = "project_bn"
 SAME = 1e-4  # allowed of log-probabilities
 STEPS = 1e-4  # allowed of what three steps add, or ten times Keras' own noise
 
@@ -53,8 +58,10 @@ def dcnn(*arguments, ranks=1):
     return done.stdout
 
 
-def takes_bytes(model):
-    return any(isinstance(l, (keras.layers.Rescaling, keras.layers.Normalization)) for l in model.layers[:4])
+def preprocessed(name, images):
+    """As the network's family wants images."""
+    module = importlib.import_module(getattr(keras.applications, name).__module__)
+    return np.array(module.preprocess_input(images.astype(np.float32)), np.float32)
 
 
 def scramble(model, seed, images):
@@ -70,6 +77,8 @@ def scramble(model, seed, images):
             value = keras.ops.convert_to_numpy(weight)
             if value.ndim == 1:
                 low = 0.8 if "variance" in weight.name or "gamma" in weight.name else -0.1
+                if "gamma" in weight.name and layer.name.endswith(CALMED):
+                    low = 0.1
                 weight.assign(draw.uniform(low, low + 0.4 if low > 0 else 0.1, value.shape).astype(np.float32))
     normalizations = [l for l in model._flatten_layers() if isinstance(l, keras.layers.BatchNormalization)]
     momentum = [layer.momentum for layer in normalizations]
@@ -85,8 +94,8 @@ def log_probabilities(model, images):
     return np.log(np.maximum(p.astype(np.float64), 1e-37))
 
 
-def predicted_by_dcnn(model, data, input):
-    rows = list(csv.reader(dcnn("predict", model, data, "--split", "train", *input).splitlines()))
+def predicted_by_dcnn(model, data):
+    rows = list(csv.reader(dcnn("predict", model, data, "--split", "train").splitlines()))
     first = rows[0].index("p0")
     rows = sorted(rows[1:], key=lambda row: int(row[0]))
     return np.log(np.maximum(np.array([row[first:] for row in rows], np.float64), 1e-37))
@@ -102,7 +111,8 @@ def with_head(model):
     features = last.input
     if len(features.shape) == 4:
         features = keras.layers.Flatten(name="new_flatten")(features)
-    return keras.Model(model.inputs, keras.layers.Dense(HEAD, activation="softmax", name="new_head")(features))
+    head = keras.layers.Dense(HEAD, activation="softmax", name="new_head")(features)
+    return keras.Model(model.inputs, head, name=model.name)  # the family is known by it
 
 
 def weights_of(model):
@@ -127,12 +137,12 @@ def train_in_keras(model, images, labels):
         model.train_on_batch(images, labels)
 
 
-def trained(name, run, data, model, input, ranks, *more):
+def trained(run, data, model, ranks, *more):
     shutil.rmtree(run, ignore_errors=True)
     out = dcnn(
         "train", data, "--model", model, "--run", run, "--epochs", "3", "--batch-size", str(COUNT), "--grain", "4",
         "--no-augment", "--no-report", "--no-tensorboard", "--optimizer", "sgd", "--learning-rate", str(RATE),
-        "--momentum", str(MOMENTUM), "--schedule", "constant", "--keep", "1", *input, *more, ranks=ranks,
+        "--momentum", str(MOMENTUM), "--schedule", "constant", "--keep", "1", *more, ranks=ranks,
     )  # fmt: skip
     return next(line.split()[-1] for line in out.splitlines() if line.startswith("weights hash"))
 
@@ -153,12 +163,10 @@ def check(name):
         np.savez(os.path.join(FOLDER, "images.npz"), x_train=images, y_train=labels, x_test=images, y_test=labels)
         dcnn("prepare", os.path.join(FOLDER, "images.npz"), "-o", data, "--validation-split", "0")
     model = getattr(keras.applications, name)(weights=None, input_shape=(side, side, 3), classes=10)
-    raw = takes_bytes(model)
-    input = [] if raw else ["--scale", repr(1 / 255), "--mean", "0", "--std", "1"]
-    x = images.astype(np.float32) if raw else (images / 255.0).astype(np.float32)
+    x = preprocessed(name, images)
     scramble(model, 1, x)
     model.save(at("a.keras"))
-    numbers = distance(predicted_by_dcnn(at("a.keras"), data, input), log_probabilities(model, x))
+    numbers = distance(predicted_by_dcnn(at("a.keras"), data), log_probabilities(model, x))
 
     small = with_head(model)
     small.save(at("b.keras"))
@@ -167,7 +175,7 @@ def check(name):
     disturbed = weights_of(small)
     small = keras.models.load_model(at("b.keras"), compile=False)
     train_in_keras(small, x, labels)
-    trained(name, at("run"), data, at("b.keras"), input, 1)
+    trained(at("run"), data, at("b.keras"), 1)
     last = last_checkpoint(at("run"))
     dcnn("export", last, "-o", at("c.keras"))
     back = keras.models.load_model(at("c.keras"), compile=False)
@@ -175,10 +183,10 @@ def check(name):
     step = moved(before, after)
     steps = float(np.linalg.norm(moved(before, ours) - step) / np.linalg.norm(step))
     noise = float(np.linalg.norm(moved(before, disturbed) - step) / np.linalg.norm(step))
-    returned = distance(predicted_by_dcnn(last, data, []), log_probabilities(back, x))
+    returned = distance(predicted_by_dcnn(last, data), log_probabilities(back, x))
 
-    one = trained(name, at("run1"), data, at("a.keras"), input, 1, "--replace-head")
-    three = trained(name, at("run3"), data, at("a.keras"), input, 3, "--replace-head")
+    one = trained(at("run1"), data, at("a.keras"), 1, "--replace-head")
+    three = trained(at("run3"), data, at("a.keras"), 3, "--replace-head")
     good = numbers <= SAME and steps <= max(STEPS, 10 * noise) and returned <= SAME and one == three
     print(
         f"| {name} | {side} | {model.count_params():,} | {numbers:.0e} | {steps:.0e} | {noise:.0e} | "

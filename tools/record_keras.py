@@ -59,7 +59,27 @@ def graph():
     return keras.Model(start, L.Dense(4, activation="softmax")(L.Dropout(0.2)(x)), name="every_layer")
 
 
+# Names that keras.applications gives networks, and whose preprocess_input() is theirs.
+FAMILIES = {
+    "vgg16": "vgg16", "vgg19": "vgg19", "resnet50": "resnet", "resnet101": "resnet", "resnet152": "resnet",
+    "resnet50v2": "resnet_v2", "resnet101v2": "resnet_v2", "resnet152v2": "resnet_v2", "mobilenet_1.00_224": "mobilenet",
+    "mobilenetv2_1.00_224": "mobilenet_v2", "densenet121": "densenet", "xception": "xception",
+    "inception_v3": "inception_v3", "inception_resnet_v2": "inception_resnet_v2", "nasnet_mobile": "nasnet",
+}  # fmt: skip
+
+
+def families():
+    """What each family makes of the same bytes."""
+    images = np.random.default_rng(9).integers(0, 256, (2, 3, 3, 3))
+    with h5py.File(os.path.join(FOLDER, "keras_inputs.h5"), "w") as f:
+        f["images"] = images.astype(np.uint8)
+        for name, module in FAMILIES.items():
+            preprocess = getattr(keras.applications, module).preprocess_input
+            f[name] = np.array(preprocess(images.astype(np.float32)), np.float32)
+
+
 def main():
+    families()
     model = graph()
     draw(model)
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])

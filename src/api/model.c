@@ -31,7 +31,9 @@ static dcnn_status set_up(dcnn_model *model) {
         return DCNN_FAIL(DCNN_BAD_INPUT, "the model's outputs are numbers, not classes: 'dcnn predict' takes it");
     dcnn_input input; /* what is not known here, dcnn_model_predict() refuses */
     if (dcnn_input_choose(&model->checkpoint, NULL, NULL, NULL, &input) != DCNN_OK) return DCNN_OK;
-    return dcnn_model_set_inputs(model, input.mean, input.std);
+    DCNN_TRY(dcnn_model_set_inputs(model, input.mean, input.std));
+    model->checkpoint.blue_first = input.blue_first;
+    return DCNN_OK;
 }
 
 /* Hands a model over, or frees it. */
@@ -91,6 +93,7 @@ dcnn_status dcnn_model_set_inputs(dcnn_model *model, const double *mean, const d
     }
     dcnn_input_scale(channels, mean, std, model->scale, model->shift);
     model->checkpoint.normalised = true;
+    model->checkpoint.blue_first = false;
     return DCNN_OK;
 }
 
@@ -202,11 +205,13 @@ dcnn_status dcnn_model_check_batch(const dcnn_model *model, const dcnn_batch *ba
 void dcnn_model_fill(const dcnn_model *model, const dcnn_batch *batch, int64_t first, int n, float *inputs) {
     const dcnn_shape shape = shape_of(model);
     const size_t values = values_of(model), pixels = (size_t)shape.h * (size_t)shape.w;
-    if (batch->images)
+    if (batch->images) {
         model->kernels->normalise((size_t)n * pixels, shape.c, batch->images + (size_t)first * values, model->scale,
                                   model->shift, inputs);
-    else
+        if (model->checkpoint.blue_first) dcnn_input_turn((size_t)n * pixels, inputs);
+    } else {
         memcpy(inputs, batch->inputs + (size_t)first * values, (size_t)n * values * sizeof *inputs);
+    }
 }
 
 /* The plan of inference, with the present weights. */

@@ -108,6 +108,8 @@ const dcnn_option dcnn_option_table[] = {
      .help = "the last N with weights; 0: all", .phase = true, .resume = DCNN_RESUME_FIXED},
     {"keep-features", 0, TRAIN, FLAG(train.keep_features), .fallback = "true", .group = training,
      .help = "frozen layers once an image, if unaugmented", .phase = true, .resume = DCNN_RESUME_FIXED},
+    {"feature-variants", 0, TRAIN, INTEGER(train.feature_variants, 0, 10000), .fallback = "0", .group = training,
+     .help = "of an augmented image; 0: anew", .phase = true, .resume = DCNN_RESUME_FIXED},
     {"replace-head", 0, TRAIN, FLAG(train.replace_head), .group = training,
      .help = "of --model: a new last layer for the data's classes", .resume = DCNN_RESUME_FIXED},
     {"then", 0, TRAIN, LIST(then, "'NAME=X ...'"), .group = training, .help = "a next phase, by options without --",
@@ -121,7 +123,7 @@ const dcnn_option dcnn_option_table[] = {
     {"accumulate", 0, TRAIN, INTEGER(train.accumulate, 1, 1000000000), .fallback = "1", .group = training,
      .help = "batches that form one step", .phase = true, .resume = DCNN_RESUME_FIXED},
     {"patience", 0, TRAIN, INTEGER(train.patience, 0, 1000000), .fallback = "0", .group = training,
-     .help = "stop N epochs after the best; 0: no", .phase = true, .resume = DCNN_RESUME_KEEP},
+     .help = "stop N epochs after the best", .phase = true, .resume = DCNN_RESUME_KEEP},
     {"loss", 0, TRAIN, CHOICE(train.loss, "auto" DCNN_LOSSES(WORD), "NAME"), .fallback = "auto", .group = training,
      .help = "Keras' name [the model's, or by the data]", .also = "criterion loss-function objective",
      .resume = DCNN_RESUME_FIXED},
@@ -209,11 +211,14 @@ const dcnn_option dcnn_option_table[] = {
      .help = "newest checkpoints to keep", .resume = DCNN_RESUME_KEEP},
 
     {"scale", 0, TRAIN | EVALUATE | PREDICT | EXPORT, REAL(train.input.scale, 0, 1000, DCNN_CLOSED), .fallback = "0",
-     .group = data, .help = "input is (byte x X - mean) / std [the model's]", .resume = DCNN_RESUME_FIXED},
+     .group = data, .help = "(byte x X - mean) / std [model's]", .resume = DCNN_RESUME_FIXED},
     {"mean", 0, TRAIN | EVALUATE | PREDICT | EXPORT, TEXT(train.input.mean, "X,.."), .group = data,
      .help = "... of x / 255, one or one a channel", .resume = DCNN_RESUME_FIXED},
     {"std", 0, TRAIN | EVALUATE | PREDICT | EXPORT, TEXT(train.input.std, "X,.."), .group = data,
      .help = "... its deviation, likewise", .resume = DCNN_RESUME_FIXED},
+    {"channel-order", 0, TRAIN | EVALUATE | PREDICT | EXPORT, CHOICE(train.input.order, "auto rgb bgr", "NAME"),
+     .fallback = "auto", .group = data, .help = "of colours in the input [the model's]", .also = "bgr channels-order",
+     .resume = DCNN_RESUME_FIXED},
 
     {"limit", 0, PREPARE, INTEGER(limit, 0, 1000000000), .fallback = "0", .group = data,
      .help = "images to split, of every class; 0: all"},
@@ -450,7 +455,7 @@ json_t *dcnn_options_record(dcnn_command_id command, const dcnn_options *options
         const dcnn_option *option = &dcnn_option_table[i];
         if (!has_option(command, option) || option->offset == AT(help)) continue;
         json_t *value = value_json(option, options);
-        if (value == NULL) value = json_null(); /* a file name that is no UTF-8 */
+        if (value == NULL) value = json_null(); /* a file name that is not UTF-8 */
         if (json_object_set_new(record, option->name, value) != 0) {
             json_decref(record);
             record = NULL;

@@ -44,6 +44,10 @@ static dcnn_status read_list(const char *option, const char *text, int channels,
     return DCNN_OK;
 }
 
+bool dcnn_input_is_given(const dcnn_input_given *given) {
+    return given->mean || given->std || given->scale > 0.0 || (given->order && strcmp(given->order, "auto") != 0);
+}
+
 static dcnn_status take_given(const dcnn_input_given *given, int channels, dcnn_input *input) {
     const double byte = 255.0 * (given->scale > 0.0 ? given->scale : 1.0 / 255.0);
     DCNN_TRY(read_list("--mean", given->mean, channels, 0.0, input->mean));
@@ -74,6 +78,14 @@ void dcnn_input_scale(int channels, const double *mean, const double *std, float
     }
 }
 
+void dcnn_input_turn(size_t pixels, float *x) {
+    for (size_t i = 0; i < pixels; i++, x += 3) {
+        const float red = x[0];
+        x[0] = x[2];
+        x[2] = red;
+    }
+}
+
 /* --- networks of keras.applications: preprocess_input() of each --------------------------------------------------- */
 
 typedef struct family {
@@ -96,28 +108,49 @@ static const family *family_of(const dcnn_net *net) {
     return NULL;
 }
 
-/* By its name, which is a guess and told; false: the name says nothing that dcnn can do. */
+/* By its name, which is a guess and told; false: the name says nothing. */
 static bool take_family(const dcnn_net *net, dcnn_input *input) {
-    static const double mean[3] = {0.485, 0.456, 0.406}, std[3] = {0.229, 0.224, 0.225};
+    static const struct {
+        double mean[3], std[3]; /* of byte / 255 */
+        const char *told;
+    } wishes[] = {
+        [TO_ONE] = {{0.5, 0.5, 0.5}, {0.5, 0.5, 0.5}, "byte / 127.5 - 1"},
+        [IMAGENET] = {{0.485, 0.456, 0.406}, {0.229, 0.224, 0.225}, "(byte / 255 - mean) / std of ImageNet"},
+        [BLUE_FIRST] = {{123.68 / 255, 116.779 / 255, 103.939 / 255},
+                        {1.0 / 255, 1.0 / 255, 1.0 / 255},
+                        "blue, green, red: byte - mean of ImageNet"},
+    };
     const family *f = family_of(net);
-    if (f == NULL || f->wants == BLUE_FIRST) return false;
-    for (int c = 0; c < 3; c++) {
-        input->mean[c] = f->wants == TO_ONE ? 0.5 : mean[c];
-        input->std[c] = f->wants == TO_ONE ? 0.5 : std[c];
-    }
+    if (f == NULL) return false;
+    memcpy(input->mean, wishes[f->wants].mean, sizeof wishes[0].mean);
+    memcpy(input->std, wishes[f->wants].std, sizeof wishes[0].std);
+    input->blue_first = f->wants == BLUE_FIRST;
     snprintf(input->told, sizeof input->told,
-             "%s, as keras.applications has it for networks named '%.40s' (--scale, --mean, --std decide otherwise)",
-             f->wants == TO_ONE ? "byte / 127.5 - 1" : "(byte / 255 - mean) / std of ImageNet", net->name);
+             "%s, as keras.applications has it for networks named '%.40s' (--scale, --mean, --std, --channel-order "
+             "decide otherwise)",
+             wishes[f->wants].told, net->name);
     return true;
 }
 
-dcnn_status dcnn_input_choose(const dcnn_checkpoint *model, const dcnn_input_given *given, const double *data_mean,
-                              const double *data_std, dcnn_input *input) {
+/* What is given of the order of channels holds whatever says the rest. */
+static dcnn_status take_order(const dcnn_input_given *given, const dcnn_net *net, dcnn_input *input) {
+    if (given == NULL || given->order == NULL || strcmp(given->order, "auto") == 0) return DCNN_OK;
+    input->blue_first = strcmp(given->order, "bgr") == 0;
+    if (input->blue_first && net->nodes[0].shape.c != 3)
+        return DCNN_FAIL(DCNN_USAGE,
+                         "--channel-order bgr is for images of three channels, the model takes images of %d",
+                         net->nodes[0].shape.c);
+    const size_t used = strlen(input->told);
+    snprintf(input->told + used, sizeof input->told - used, "%schannels in the order %s, as given", used ? "; " : "",
+             given->order);
+    input->from_model = false;
+    return DCNN_OK;
+}
+
+static dcnn_status choose(const dcnn_checkpoint *model, const dcnn_input_given *given, const double *data_mean,
+                          const double *data_std, dcnn_input *input) {
     const int channels = model->net->nodes[0].shape.c;
     char mean[64], std[64];
-    *input = (dcnn_input){0};
-    if (channels > DCNN_MAX_CHANNELS)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "the model does not take images: its input has %d channels", channels);
     if (given && (given->mean || given->std || given->scale > 0.0)) return take_given(given, channels, input);
     const bool bytes = dcnn_net_takes_bytes(model->net);
     for (int c = 0; c < channels; c++) {
@@ -125,12 +158,12 @@ dcnn_status dcnn_input_choose(const dcnn_checkpoint *model, const dcnn_input_giv
         input->std[c] = bytes ? 1.0 / 255.0 : model->normalised ? model->std[c] : data_std ? data_std[c] : 1.0;
         if (!(input->std[c] > 0.0)) input->std[c] = 1.0; /* constant images */
     }
+    input->from_model = model->normalised;
+    input->blue_first = model->normalised && model->blue_first;
     if (bytes) {
         snprintf(input->told, sizeof input->told, "bytes from 0 to 255, which the model scales itself");
-        input->from_model = model->normalised;
         return DCNN_OK;
     }
-    input->from_model = model->normalised;
     if (model->normalised || take_family(model->net, input)) return DCNN_OK;
     if (data_mean == NULL)
         return DCNN_FAIL(
@@ -138,11 +171,18 @@ dcnn_status dcnn_input_choose(const dcnn_checkpoint *model, const dcnn_input_giv
             "the model file does not say which images it expects (another program wrote it): say how bytes become its "
             "input, with --scale 0.00392157 for x / 255, or with --mean and --std of x / 255");
     snprintf(input->told, sizeof input->told,
-             "standardised by the data set's mean %s and deviation %s, for the model file names none; %s",
-             list_text(channels, data_mean, mean), list_text(channels, data_std, std),
-             family_of(model->net)
-                 ? "keras.applications' weights for it want blue, green, red less their means, which dcnn "
-                   "cannot give: its first layers must be trained anew"
-                 : "a model of x / 255 wants --scale 0.00392157");
+             "standardised by the data set's mean %s and deviation %s, for the model file names none; a model of "
+             "x / 255 wants --scale 0.00392157",
+             list_text(channels, data_mean, mean), list_text(channels, data_std, std));
     return DCNN_OK;
+}
+
+dcnn_status dcnn_input_choose(const dcnn_checkpoint *model, const dcnn_input_given *given, const double *data_mean,
+                              const double *data_std, dcnn_input *input) {
+    const int channels = model->net->nodes[0].shape.c;
+    *input = (dcnn_input){0};
+    if (channels > DCNN_MAX_CHANNELS)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "the model does not take images: its input has %d channels", channels);
+    DCNN_TRY(choose(model, given, data_mean, data_std, input));
+    return take_order(given, model->net, input);
 }

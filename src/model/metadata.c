@@ -33,7 +33,11 @@ json_t *dcnn_metadata_describe(const dcnn_checkpoint *from) {
     if (bytes || normalised)
         json_object_set_new(metadata, "input",
                             json_string(bytes ? "bytes from 0 to 255, which the model scales itself"
-                                              : "(byte / 255 - mean) / std of each channel"));
+                                        : from->blue_first
+                                            ? "(byte / 255 - mean) / std of each channel, then blue, green, "
+                                              "red"
+                                            : "(byte / 255 - mean) / std of each channel"));
+    if (from->blue_first) json_object_set_new(metadata, "channel_order", json_pack("[i,i,i]", 2, 1, 0));
     json_t *undecayed = dcnn_checkpoint_undecayed(from);
     if (undecayed) json_object_set_new(metadata, "exclude_from_weight_decay", undecayed);
     if (from->class_names == NULL) return metadata;
@@ -59,6 +63,19 @@ static dcnn_status take_names(const json_t *names, const char *path, dcnn_checkp
     return into->class_names ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: class names");
 }
 
+/* Of each of the net's channels, its number in an image. */
+static dcnn_status take_order(const json_t *order, const char *path, dcnn_checkpoint *into) {
+    int at[3];
+    if (order == NULL) return DCNN_OK;
+    for (size_t c = 0; c < 3; c++) at[c] = (int)json_integer_value(json_array_get(order, c));
+    into->blue_first = at[0] == 2;
+    if (json_array_size(order) != 3 || into->net->nodes[0].shape.c != 3 || at[1] != 1 || at[0] + at[2] != 2 ||
+        at[0] == 1)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: its channel_order must be [0, 1, 2] or [2, 1, 0], for three channels",
+                         path);
+    return DCNN_OK;
+}
+
 dcnn_status dcnn_metadata_read(const json_t *metadata, const char *path, dcnn_checkpoint *into) {
     const json_t *mean = json_object_get(metadata, "mean"), *std = json_object_get(metadata, "std");
     const int channels = into->net->nodes[0].shape.c;
@@ -76,5 +93,6 @@ dcnn_status dcnn_metadata_read(const json_t *metadata, const char *path, dcnn_ch
         }
         into->normalised = true;
     }
+    DCNN_TRY(take_order(json_object_get(metadata, "channel_order"), path, into));
     return take_names(json_object_get(metadata, "class_names"), path, into);
 }

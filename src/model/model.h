@@ -27,7 +27,7 @@
 
 #include "io/dataset/dataset.h"
 #include "io/file.h"
-#include "nn/optimizer.h"
+#include "nn/optimizers/optimizer.h"
 #include "nn/net.h"
 
 /** Where a run stands: all that a resume needs besides weights and moments. Plain numbers, exact. */
@@ -68,13 +68,14 @@ typedef struct dcnn_checkpoint {
     bool has_optimizer; /**< dcnn wrote the file, and what it was trained by is in it: `optimizer` */
     dcnn_optimizer optimizer; /**< its learning rate is the one that was in force */
     dcnn_progress progress;
-    bool normalised; /**< mean and std are known (from /dcnn) */
-    double mean[DCNN_MAX_CHANNELS], std[DCNN_MAX_CHANNELS];
+    bool normalised;                                        /**< mean and std are known (from /dcnn) */
+    double mean[DCNN_MAX_CHANNELS], std[DCNN_MAX_CHANNELS]; /**< of the images' channels: red, green, blue */
+    bool blue_first;                                        /**< the net takes the three channels turned round */
     int class_count; /**< of class_names: the net's classes, or the numbers or labels that its outputs are */
     char **class_names;
     char *data_path; /**< the data set it was trained on */
     json_t *options; /**< every option of the run, as the option table names them */
-    char *history;   /**< metrics so far: JSON lines (run/metrics.h) */
+    char *history;   /**< metrics so far: JSON lines (run/record/metrics.h) */
     dcnn_seal seal;  /**< was the file sealed? set by read */
 } dcnn_checkpoint;
 

@@ -317,6 +317,20 @@ static dcnn_status read_progress(const reader *from, hid_t group) {
     return DCNN_OK;
 }
 
+/* Whether the channels of images are turned round: "bgr". */
+static dcnn_status read_order(const reader *from, hid_t group) {
+    dcnn_checkpoint *into = from->into;
+    char *text;
+    DCNN_TRY(dcnn_h5_text_read(group, "channel_order", &text));
+    into->blue_first = strcmp(text, "bgr") == 0;
+    const bool known = into->blue_first || strcmp(text, "rgb") == 0;
+    free(text);
+    if (!known || (into->blue_first && into->net->nodes[0].shape.c != 3))
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: its channel_order must be rgb or, for images of three channels, bgr",
+                         from->path);
+    return DCNN_OK;
+}
+
 static dcnn_status read_normalisation(const reader *from, hid_t group) {
     dcnn_checkpoint *into = from->into;
     const int channels = into->net->nodes[0].shape.c;
@@ -331,7 +345,7 @@ static dcnn_status read_normalisation(const reader *from, hid_t group) {
             return DCNN_FAIL(DCNN_BAD_INPUT, "%s: mean %g and std %g of channel %d are impossible; std must be above 0",
                              from->path, into->mean[i], into->std[i], i);
     into->normalised = true;
-    return DCNN_OK;
+    return dcnn_h5_attribute_has(group, "channel_order") ? read_order(from, group) : DCNN_OK;
 }
 
 static dcnn_status read_class_names(const reader *from, hid_t group) {

@@ -181,6 +181,7 @@ static dcnn_status write_own(hid_t group, const dcnn_checkpoint *from) {
             return DCNN_FAIL(DCNN_USAGE, "means of %d channels; at most %d are supported", channels, DCNN_MAX_CHANNELS);
         DCNN_TRY(dcnn_h5_attribute_write(group, "mean", DCNN_H5_DOUBLE, channels, from->mean));
         DCNN_TRY(dcnn_h5_attribute_write(group, "std", DCNN_H5_DOUBLE, channels, from->std));
+        if (from->blue_first) DCNN_TRY(dcnn_h5_text_write(group, "channel_order", "bgr"));
     }
     if (from->class_names)
         DCNN_TRY(

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* raw_input.c — a model that takes images as bytes: a Normalization layer in front of it, as Keras has it. */
+/* raw_input.c — a model that takes images as bytes: a Normalization layer in front of it, as Keras has it, and where it
+ * wants blue first a convolution of one pixel that turns the channels round, exactly. */
 #include <stdio.h>
 #include <string.h>
 
@@ -7,13 +8,13 @@
 #include "model/input.h"
 
 /* A name that no layer has. */
-static void free_name(const dcnn_net *net, char name[DCNN_NAME_BYTES]) {
+static void free_name(const dcnn_net *net, const char *wanted, char name[DCNN_NAME_BYTES]) {
     bool taken = true;
     for (int number = 0; taken; number++) {
         if (number > 0)
-            snprintf(name, DCNN_NAME_BYTES, "input_normalization_%d", number);
+            snprintf(name, DCNN_NAME_BYTES, "%s_%d", wanted, number);
         else
-            snprintf(name, DCNN_NAME_BYTES, "input_normalization");
+            snprintf(name, DCNN_NAME_BYTES, "%s", wanted);
         taken = false;
         for (int i = 0; i < net->node_count; i++) taken = taken || strcmp(net->nodes[i].name, name) == 0;
     }
@@ -30,6 +31,12 @@ static json_t *describe_front(const dcnn_checkpoint *model, const char *name) {
                      "name", name, "config", "name", name, "axis", -1, "mean", mean, "variance", variance);
 }
 
+static json_t *describe_turn(const char *name) {
+    return json_pack("{s:s, s:s, s:s, s:{s:s, s:b, s:i, s:[i,i], s:b}}", "module", "keras.layers", "class_name",
+                     "Conv2D", "name", name, "config", "name", name, "trainable", 0, "filters", 3, "kernel_size", 1, 1,
+                     "use_bias", 0);
+}
+
 /* Whatever took the input's value takes the new layer's. */
 static void rename_values(json_t *json, const char *from, const char *to) {
     const char *key;
@@ -42,36 +49,40 @@ static void rename_values(json_t *json, const char *from, const char *to) {
     if (json_is_array(json)) json_array_foreach(json, i, value) rename_values(value, from, to);
 }
 
-/* The call of the new layer on the input. */
-static json_t *describe_call(const dcnn_node *input) {
+/* The call of a new layer on the input, or on the layer of this name. */
+static json_t *describe_call(const dcnn_node *input, const char *name) {
     return json_pack("[{s:[{s:s, s:{s:[n,i,i,i], s:s, s:[s,i,i]}}], s:{}}]", "args", "class_name", "__keras_tensor__",
                      "config", "shape", input->shape.h, input->shape.w, input->shape.c, "dtype", "float32",
-                     "keras_history", input->name, 0, 0, "kwargs");
+                     "keras_history", name, 0, 0, "kwargs");
 }
 
 static json_t *describe_with_front(const dcnn_checkpoint *model) {
     const dcnn_node *input = &model->net->nodes[0];
-    char name[DCNN_NAME_BYTES];
-    free_name(model->net, name);
+    char name[DCNN_NAME_BYTES], turned[DCNN_NAME_BYTES];
+    free_name(model->net, "input_normalization", name);
+    free_name(model->net, "input_blue_first", turned);
+    json_t *turn = model->blue_first ? describe_turn(turned) : NULL;
     json_t *description = dcnn_net_describe(model->net), *front = describe_front(model, name);
     json_t *layers = json_object_get(json_object_get(description, "config"), "layers");
     if (strcmp(json_string_value(json_object_get(description, "class_name")), "Sequential") != 0) {
-        rename_values(layers, input->name, name);
-        json_object_set_new(front, "inbound_nodes", describe_call(input));
+        rename_values(layers, input->name, turn ? turned : name);
+        json_object_set_new(front, "inbound_nodes", describe_call(input, input->name));
+        if (turn) json_object_set_new(turn, "inbound_nodes", describe_call(input, name));
     }
     json_array_insert_new(layers, 1, front);
+    if (turn) json_array_insert_new(layers, 2, turn);
     return description;
 }
 
-/* Moments lie where their weights do. */
-static dcnn_status move_moments(const dcnn_net *from, const dcnn_net *to, float **moments) {
+/* Moments lie where their weights do; `added` nodes stand in front of them. */
+static dcnn_status move_moments(const dcnn_net *from, const dcnn_net *to, int added, float **moments) {
     float *moved;
     if (*moments == NULL) return DCNN_OK;
     DCNN_TRY(dcnn_block_create(to->param_count * sizeof *moved, "an optimizer's moments", (void **)&moved));
     memset(moved, 0, to->param_count * sizeof *moved);
     for (int i = 1; i < from->node_count; i++)
         for (int j = 0; j < from->nodes[i].param_count; j++) {
-            const dcnn_param *old = &from->nodes[i].params[j], *new = &to->nodes[i + 1].params[j];
+            const dcnn_param *old = &from->nodes[i].params[j], *new = &to->nodes[i + added].params[j];
             if (old->trainable) memcpy(moved + new->offset, *moments + old->offset, old->count * sizeof *moved);
         }
     dcnn_block_free(*moments);
@@ -81,27 +92,32 @@ static dcnn_status move_moments(const dcnn_net *from, const dcnn_net *to, float 
 
 dcnn_status dcnn_input_take_bytes(dcnn_checkpoint *model) {
     dcnn_net *old = model->net, *net;
+    const int added = model->blue_first ? 2 : 1;
     if (dcnn_net_takes_bytes(old)) return DCNN_OK;
     json_t *description = describe_with_front(model);
     dcnn_status status = dcnn_net_create(description, (dcnn_shape){0}, &net);
     json_decref(description);
     DCNN_TRY(status);
+    if (model->blue_first) { /* kernel [1,1,3,3] */
+        float *turn = dcnn_net_values(net, &net->nodes[2].params[0]);
+        for (int i = 0; i < 9; i++) turn[i] = i == 2 || i == 4 || i == 6 ? 1.0f : 0.0f;
+    }
     for (int i = 1; i < old->node_count; i++)
         for (int j = 0; j < old->nodes[i].param_count; j++) {
             const dcnn_param *param = &old->nodes[i].params[j];
-            memcpy(dcnn_net_values(net, &net->nodes[i + 1].params[j]), dcnn_net_values(old, param),
+            memcpy(dcnn_net_values(net, &net->nodes[i + added].params[j]), dcnn_net_values(old, param),
                    param->count * sizeof(float));
         }
     status = dcnn_net_set_loss(net, &old->loss);
-    if (status == DCNN_OK) status = move_moments(old, net, &model->m);
-    if (status == DCNN_OK) status = move_moments(old, net, &model->v);
-    if (status == DCNN_OK) status = move_moments(old, net, &model->average);
+    if (status == DCNN_OK) status = move_moments(old, net, added, &model->m);
+    if (status == DCNN_OK) status = move_moments(old, net, added, &model->v);
+    if (status == DCNN_OK) status = move_moments(old, net, added, &model->average);
     if (status != DCNN_OK) {
         dcnn_net_free(net);
         return status;
     }
     dcnn_net_free(old);
     model->net = net;
-    model->normalised = false;
+    model->normalised = model->blue_first = false;
     return DCNN_OK;
 }

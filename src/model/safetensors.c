@@ -150,16 +150,16 @@ static dcnn_status read_weights(const reader *from, dcnn_net *net) {
 
 /* Lists are texts there. */
 static dcnn_status read_metadata(const reader *from, dcnn_checkpoint *into) {
-    static const char *const lists[] = {"mean", "std", "class_names"};
+    static const char *const lists[] = {"mean", "std", "channel_order", "class_names"};
     const json_t *texts = json_object_get(from->header, metadata_key);
     json_t *metadata = json_object();
     dcnn_status status = DCNN_OK;
-    for (int i = 0; i < 3 && status == DCNN_OK; i++) {
+    for (int i = 0; i < 4 && status == DCNN_OK; i++) {
         const char *text = json_string_value(json_object_get(texts, lists[i]));
         json_t *list = text ? json_loads(text, 0, NULL) : NULL;
         if (list) json_object_set_new(metadata, lists[i], list);
         if (text && !json_is_array(list))
-            status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: '%s' of its %s is no list", from->path, lists[i], metadata_key);
+            status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: '%s' of its %s is not a list", from->path, lists[i], metadata_key);
     }
     if (status == DCNN_OK) status = dcnn_metadata_read(metadata, from->path, into);
     json_decref(metadata);

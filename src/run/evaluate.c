@@ -60,6 +60,7 @@ static dcnn_status open_samples(dcnn_comm *comm, const dcnn_checkpoint *checkpoi
     DCNN_TRY(dcnn_input_choose(checkpoint, &samples->input, data ? data->mean : NULL, data ? data->std : NULL, &input));
     if (!input.from_model && !samples->told) dcnn_info("input %s", input.told);
     dcnn_loader_normalise(loader, input.mean, input.std);
+    loader->blue_first = input.blue_first;
     return DCNN_OK;
 }
 

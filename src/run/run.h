@@ -10,8 +10,8 @@
 #include "model/input.h"
 #include "model/model.h"
 #include "nn/net_edit.h"
-#include "nn/optimizer.h"
-#include "nn/schedule.h"
+#include "nn/optimizers/optimizer.h"
+#include "nn/optimizers/schedule.h"
 #include "run/data/sampler.h"
 #include "comm/comm.h"
 #include "engine/evaluator.h"
@@ -66,6 +66,8 @@ typedef struct dcnn_train_options {
     dcnn_patterns unfreeze;   /**< layers that are trained, whatever the model says */
     const char *freeze_below; /**< so do those before this one, or NULL */
     bool keep_features;       /**< what frozen layers make of an image is computed once, where it does not change */
+    int64_t feature_variants; /**< ... and so many times for each training image where augmentation changes it; 0: then
+                                   nothing is kept */
     int64_t train_last;       /**< so do all but so many of those with weights; 0: none */
     dcnn_patterns rates;      /**< learning rates of layers, as dcnn_net_set_rates() takes them */
     dcnn_patterns undecayed;  /**< weights without weight decay, as dcnn_net_set_decay() takes them */

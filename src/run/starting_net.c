@@ -12,7 +12,7 @@
 #include "model/keras_archive.h"
 #include "model/model.h"
 #include "model/safetensors.h"
-#include "run/run_folder.h"
+#include "run/record/run_folder.h"
 
 const double dcnn_averages_missing = 0.1;
 
@@ -86,6 +86,7 @@ dcnn_status dcnn_net_of_file(const char *model, dcnn_shape input, int units, con
 /* The images that a file says it expects, and its classes. */
 static void take_knowledge(dcnn_checkpoint *file, dcnn_checkpoint *into) {
     into->normalised = file->normalised;
+    into->blue_first = file->blue_first;
     memcpy(into->mean, file->mean, sizeof file->mean);
     memcpy(into->std, file->std, sizeof file->std);
     into->class_count = file->class_count;

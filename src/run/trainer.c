@@ -49,10 +49,12 @@ static dcnn_status choose_input(dcnn_trainer *t, const dcnn_checkpoint *from) {
     DCNN_TRY(dcnn_input_choose(from ? from : &t->state, from ? NULL : &t->options->input, t->data.set.mean,
                                t->data.set.std, &input));
     const bool is_file = dcnn_has_weights(t->options->model);
-    const bool is_given = t->options->input.mean || t->options->input.std || t->options->input.scale > 0.0;
+    const bool is_given = dcnn_input_is_given(&t->options->input);
     if (!input.from_model && from == NULL && (is_file || is_given || dcnn_net_takes_bytes(t->state.net)))
         dcnn_info("input %s", input.told);
     dcnn_loader_normalise(&t->data.loader, input.mean, input.std);
+    t->data.loader.blue_first = input.blue_first;
+    t->state.blue_first = input.blue_first;
     memcpy(t->state.mean, input.mean, sizeof input.mean);
     memcpy(t->state.std, input.std, sizeof input.std);
     t->state.normalised = true;
@@ -206,16 +208,21 @@ static dcnn_status set_up_rest(dcnn_trainer *t) {
                                  t->options->fuse, t->data.first_node, &t->evaluator);
 }
 
-/* What frozen layers make of the images is computed once, where it is the same in every epoch. *Collective.* */
+/* What frozen layers make of the images is computed once, where it is the same in every epoch or some variants of it
+ * will do. *Collective.* */
 static dcnn_status take_features(dcnn_trainer *t) {
     const dcnn_train_options *o = t->options;
+    const bool changes = dcnn_augment_is_active(&o->ranges);
     const dcnn_features_wish wish = {.comm = t->comm,
                                      .dataset = &t->data.set,
                                      .net = t->state.net,
                                      .grain = (int)o->grain,
                                      .threads = (int)o->threads,
                                      .fuse = o->fuse,
-                                     .changing = o->augment && dcnn_augment_is_active(&o->ranges),
+                                     .changes = o->augment && changes ? &o->ranges : NULL,
+                                     .seed = o->seed,
+                                     .variants =
+                                         (int)(o->feature_variants < o->epochs ? o->feature_variants : o->epochs),
                                      .wanted = o->keep_features};
     return dcnn_features_take(&wish, &t->data.loader, &t->data.first_node);
 }

@@ -63,3 +63,20 @@ dcnn train "${base[@]}" --no-augment --cache-memory 64K --run streamed -q >/dev/
 for run in anew kept-3 kept-cut streamed; do
     [[ $(hash_of kept/best.h5) == "$(hash_of $run/best.h5)" ]] && cmp <(cut -d, -f1-5 kept/metrics.csv) <(cut -d, -f1-5 $run/metrics.csv) && echo "$run: same weights, same figures"
 done
+# with augmentation, variants of each image are kept and taken in turn: as many as epochs are the same bits, too
+try dcnn train "${base[@]}" --feature-variants 5 --run varied 2>&1 | grep '^keep'
+dcnn train "${base[@]}" --run unkept -q >/dev/null
+mpirun -np 3 dcnn train "${base[@]}" --feature-variants 3 --run varied-3 -q >/dev/null 2>&1
+dcnn train "${base[@]}" --feature-variants 3 --run varied-cut --stop-after 5 -q >/dev/null 2>&1
+mpirun -np 2 dcnn train small.h5 --run varied-cut --resume --no-report -q >/dev/null 2>&1
+dcnn train "${base[@]}" --feature-variants 3 --cache-memory 64K --run varied-streamed -q >/dev/null
+for run in unkept varied-3 varied-cut varied-streamed; do
+    [[ $(hash_of varied/best.h5) == "$(hash_of $run/best.h5)" ]] && cmp <(cut -d, -f1-5 varied/metrics.csv) <(cut -d, -f1-5 $run/metrics.csv) && echo "$run: same weights, same figures"
+done
+# fewer than epochs come again; each draw of an oversampled image has its own
+two=("${base[@]}" --feature-variants 2 --oversample)
+dcnn train "${two[@]}" --run two -q >/dev/null
+mpirun -np 3 dcnn train "${two[@]}" --run two-3 -q >/dev/null 2>&1
+[[ $(hash_of two/best.h5) == "$(hash_of two-3/best.h5)" ]] && echo "two variants on three ranks: same weights"
+[[ $(hash_of two/best.h5) != "$(hash_of varied/best.h5)" ]] && echo "variants count"
+try dcnn train "${base[@]}" --feature-variants 2 --mixup 0.2 --run mixed --stop-after 1 2>&1 | grep '^keep'

@@ -154,7 +154,7 @@ dcnn_status dcnn_cmd_evaluate(dcnn_cli *cli) {
                                               checkpoint.class_names, model)));
     const dcnn_samples samples = {.dataset = &dataset,
                                   .split = split,
-                                  .input = {o->train.input.mean, o->train.input.std, o->train.input.scale},
+                                  .input = o->train.input,
                                   .cache_bytes = o->train.cache_bytes,
                                   .views = (int)o->views,
                                   .on_progress = dcnn_bar_count,

@@ -55,17 +55,19 @@ static int format_of(const char *path) {
 /* Which images the model wants: as given, else as its file says; where nothing says it, it is left open, unless a layer
  * is to be made of it. */
 static dcnn_status choose_input(const dcnn_options *o, dcnn_checkpoint *checkpoint) {
-    const dcnn_input_given given = {o->train.input.mean, o->train.input.std, o->train.input.scale};
-    const bool is_given = o->train.input.mean || o->train.input.std || o->train.input.scale > 0.0;
+    const dcnn_input_given given = o->train.input;
+    const bool is_given = dcnn_input_is_given(&given);
     dcnn_input input;
     if (is_given && dcnn_net_takes_bytes(checkpoint->net))
-        return DCNN_FAIL(DCNN_USAGE, "%s: the model scales its input itself: leave out --mean, --std and --scale",
+        return DCNN_FAIL(DCNN_USAGE,
+                         "%s: the model scales its input itself: leave out --mean, --std, --scale and --channel-order",
                          o->operands[0]);
     if (!is_given && !o->raw_input) return DCNN_OK;
     DCNN_TRY(dcnn_input_choose(checkpoint, &given, NULL, NULL, &input));
     memcpy(checkpoint->mean, input.mean, sizeof input.mean);
     memcpy(checkpoint->std, input.std, sizeof input.std);
     checkpoint->normalised = true;
+    checkpoint->blue_first = input.blue_first;
     return o->raw_input ? dcnn_input_take_bytes(checkpoint) : DCNN_OK;
 }
 
@@ -74,7 +76,8 @@ static void tell_input(const char *path, const dcnn_checkpoint *checkpoint, bool
     if (dcnn_net_takes_bytes(checkpoint->net))
         printf("%s: takes images as bytes, 0 to 255\n", path);
     else if (checkpoint->normalised)
-        printf("%s: takes images as (byte / 255 - mean) / std%s; --raw-input makes a model of bytes\n", path,
+        printf("%s: takes images as (byte / 255 - mean) / std%s%s; --raw-input makes a model of bytes\n", path,
+               checkpoint->blue_first ? ", blue channel first" : "",
                named ? ", which it names" : ", for which it has no place");
 }
 

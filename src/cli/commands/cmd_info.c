@@ -257,6 +257,7 @@ static void print_checkpoint(const char *path, const dcnn_checkpoint *c) {
     if (c->normalised) {
         print_values("mean", c->net->nodes[0].shape.c, c->mean);
         print_values("std", c->net->nodes[0].shape.c, c->std);
+        if (c->blue_first) puts("channel order  bgr");
     }
     if (c->class_names) {
         printf("%-15s%d:", c->net->class_count == 0 ? "numbers" : "classes", c->class_count);
@@ -284,6 +285,7 @@ static dcnn_status print_checkpoint_json(const char *path, const dcnn_checkpoint
     if (c->normalised) {
         json_object_set_new(json, "mean", numbers_json(c->net->nodes[0].shape.c, c->mean));
         json_object_set_new(json, "std", numbers_json(c->net->nodes[0].shape.c, c->std));
+        if (c->blue_first) json_object_set_new(json, "channel_order", json_string("bgr"));
     }
     if (c->class_names) json_object_set_new(json, "class_names", names_json(c->class_count, c->class_names));
     return dcnn_json_print(json);
@@ -302,7 +304,7 @@ static dcnn_status tell_checkpoint(const char *path, bool json) {
 
 /* --- which ------------------------------------------------------------------------------------------------------ */
 
-/* The first byte that is no space: '{' begins a JSON, nothing else that dcnn reads. */
+/* The first byte that is not a space: '{' begins a JSON, nothing else that dcnn reads. */
 static int first_byte(const char *path) {
     FILE *file = dcnn_input_is_file(path) ? fopen(path, "rb") : NULL;
     int byte = EOF;

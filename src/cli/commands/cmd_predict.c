@@ -42,7 +42,7 @@ static dcnn_status predict_block(prediction *p) {
     dcnn_images images = {.count = from->count, .h = takes.h, .w = takes.w, .c = takes.c, .pixels = from->pixels};
     dcnn_evaluation evaluation = {0};
     const dcnn_samples samples = {.images = p->cli->speaks ? &images : NULL,
-                                  .input = {o->train.input.mean, o->train.input.std, o->train.input.scale},
+                                  .input = o->train.input,
                                   .like = p->gathers,
                                   .told = p->told,
                                   .views = (int)o->views,
@@ -123,7 +123,7 @@ static dcnn_status predict_rows(prediction *p, const char *path, const dcnn_data
     const dcnn_samples samples = {.dataset = dataset,
                                   .split = split,
                                   .unlabelled = true,
-                                  .input = {o->train.input.mean, o->train.input.std, o->train.input.scale},
+                                  .input = o->train.input,
                                   .cache_bytes = o->train.cache_bytes,
                                   .views = (int)o->views,
                                   .on_progress = dcnn_bar_count,

@@ -38,7 +38,7 @@ typedef enum dcnn_h5_type {
 
 /**
  * Records a failure: `FILE: KIND 'NAME' of GROUP: text`, with HDF5's own reason behind it if its last call failed.
- * @param where  the file or group, for the names; the message does without if it is no valid id
+ * @param where  the file or group, for the names; the message does without if it is not a valid id
  * @param kind   "attribute", "data set", "group"
  */
 dcnn_status dcnn_h5_fail(dcnn_status code, hid_t where, const char *kind, const char *name, const char *format, ...)

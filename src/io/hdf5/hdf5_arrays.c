@@ -101,7 +101,7 @@ static dcnn_status read_texts(hid_t file, dcnn_h5_array *a, void **values) {
     char *fields = *values = calloc((size_t)count * (size_t)a->bytes + 1, 1);
     for (int i = 0; fields && i < count; i++) memcpy(fields + (size_t)i * (size_t)a->bytes, texts[i], strlen(texts[i]));
     dcnn_h5_names_free(count, texts);
-    return *values ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "'%s': out of memory for its texts", a->name);
+    return *values ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "'%s': out of memory for its strings", a->name);
 }
 
 /* Rows that are read at a time: whole chunks, about 16 MiB of values. */

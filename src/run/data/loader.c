@@ -93,7 +93,7 @@ static dcnn_status choose(dcnn_comm *comm, const dcnn_dataset *d, const dcnn_pix
 
 typedef struct parts {
     uint8_t *pixels;
-    int64_t *places;
+    int64_t *places, *variant_places;
     int32_t *labels;
     float *targets;
     uint8_t *marks;
@@ -102,12 +102,13 @@ typedef struct parts {
 /* How many of each; 0: none. */
 typedef struct part_sizes {
     size_t pixels, marks; /* bytes */
-    int64_t places, labels, targets;
+    int64_t places, variant_places, labels, targets;
 } part_sizes;
 
 static void carve(dcnn_arena *arena, const part_sizes *sizes, parts *p) {
     p->pixels = dcnn_arena_take(arena, sizes->pixels);
     p->places = dcnn_arena_take(arena, (size_t)sizes->places * sizeof *p->places);
+    p->variant_places = dcnn_arena_take(arena, (size_t)sizes->variant_places * sizeof *p->variant_places);
     p->labels = dcnn_arena_take(arena, (size_t)sizes->labels * sizeof *p->labels);
     p->targets = dcnn_arena_take(arena, (size_t)sizes->targets * sizeof *p->targets);
     p->marks = dcnn_arena_take(arena, sizes->marks);
@@ -289,44 +290,61 @@ dcnn_status dcnn_loader_open_images(dcnn_comm *comm, const dcnn_images *images, 
     return DCNN_OK;
 }
 
+/* The rows that are marked, in order. */
+static dcnn_status list_rows(const dcnn_dataset *d, const dcnn_split *only, int64_t **rows, int64_t *count) {
+    uint8_t *wanted = calloc((size_t)d->count, 1);
+    *rows = calloc((size_t)d->count, sizeof **rows);
+    *count = 0;
+    if (wanted && *rows) mark_rows(d, only, wanted);
+    for (int64_t row = 0; wanted && *rows && row < d->count; row++)
+        if (wanted[row]) (*rows)[(*count)++] = row;
+    const bool had = wanted && *rows;
+    free(wanted);
+    return had ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for its rows", d->path);
+}
+
+/* What stands beside the features: labels, numbers, and where the features of each row lie. */
+static void write_beside(const dcnn_dataset *d, const dcnn_loader *images, const part_sizes *sizes,
+                         const dcnn_features *f, const parts *p) {
+    if (images->labels) memcpy(p->labels, images->labels, (size_t)sizes->labels * sizeof *p->labels);
+    if (images->targets) memcpy(p->targets, images->targets, (size_t)sizes->targets * sizeof *p->targets);
+    memset(p->places, 0xff, (size_t)d->count * sizeof *p->places);
+    memset(p->variant_places, 0xff, (size_t)sizes->variant_places * sizeof *p->variant_places);
+    for (int64_t i = 0; i < f->count; i++) p->places[f->rows[i]] = i;
+    for (int64_t i = 0; i < f->train_count; i++) p->variant_places[f->train[i]] = i;
+}
+
 dcnn_status dcnn_loader_hold_features(dcnn_comm *comm, const dcnn_dataset *d, const dcnn_loader *images,
-                                      dcnn_shape shape, dcnn_features *f) {
+                                      dcnn_shape shape, int variants, dcnn_features *f) {
     *f = (dcnn_features){
         .loader = {
             .count = images->count, .h = shape.h, .w = shape.w, .c = shape.c, .target_width = images->target_width}};
-    uint8_t *wanted = calloc((size_t)d->count, 1);
-    f->rows = calloc((size_t)d->count, sizeof *f->rows);
-    dcnn_status status =
-        wanted && f->rows ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for its rows", d->path);
-    DCNN_TRY_DONE(dcnn_comm_agree(comm, status));
-    mark_rows(d, NULL, wanted);
-    for (int64_t row = 0; row < d->count; row++)
-        if (wanted[row]) f->rows[f->count++] = row;
+    dcnn_status status = list_rows(d, NULL, &f->rows, &f->count);
+    if (status == DCNN_OK && variants > 0)
+        status = list_rows(d, dcnn_dataset_split(d, "train"), &f->train, &f->train_count);
+    DCNN_TRY(dcnn_comm_agree(comm, status));
     parts p;
     bool writer;
     part_sizes sizes = answer_sizes(d);
-    sizes.pixels = (size_t)f->count * dcnn_shape_count(shape) * sizeof(float);
+    sizes.pixels = (size_t)(f->count + variants * f->train_count) * dcnn_shape_count(shape) * sizeof(float);
     sizes.places = d->count;
-    status = share(comm, &f->loader, &sizes, &p, &writer);
-    if (status == DCNN_OK) {
-        f->values = (float *)(void *)p.pixels;
-        f->loader.features = f->values;
-        f->loader.pixels = NULL;
-        if (writer) {
-            if (images->labels) memcpy(p.labels, images->labels, (size_t)sizes.labels * sizeof *p.labels);
-            if (images->targets) memcpy(p.targets, images->targets, (size_t)sizes.targets * sizeof *p.targets);
-            memset(p.places, 0xff, (size_t)d->count * sizeof *p.places);
-            for (int64_t i = 0; i < f->count; i++) p.places[f->rows[i]] = i;
-        }
-    }
-done:
-    free(wanted);
-    return status;
+    sizes.variant_places = variants > 0 ? d->count : 0;
+    DCNN_TRY(share(comm, &f->loader, &sizes, &p, &writer));
+    f->values = (float *)(void *)p.pixels;
+    f->loader.features = f->values;
+    f->loader.pixels = NULL;
+    f->loader.variants = variants;
+    f->loader.variant_first = f->count;
+    f->loader.variant_rows = f->train_count;
+    f->loader.variant_places = p.variant_places;
+    if (writer) write_beside(d, images, &sizes, f, &p);
+    return DCNN_OK;
 }
 
 void dcnn_loader_features_done(dcnn_comm *comm, dcnn_features *f) {
     dcnn_comm_share_bytes(comm, f->loader.shared, f->values,
-                          (size_t)f->count * image_bytes(&f->loader) * sizeof(float));
+                          (size_t)(f->count + f->loader.variants * f->train_count) * image_bytes(&f->loader) *
+                              sizeof(float));
     dcnn_comm_share_done(comm, f->loader.shared);
 }
 
@@ -444,6 +462,14 @@ static const uint8_t *find_image(const dcnn_loader *l, const loan *lent, int64_t
     return l->pixels + (size_t)(l->places ? l->places[row] : row) * image_bytes(l);
 }
 
+/* Where the features of a sample lie: as it is, or as it is changed in this epoch. */
+static size_t find_features(const dcnn_loader *l, bool changed, uint32_t epoch, int64_t number) {
+    const int64_t row = number % l->count;
+    if (!changed || l->variants == 0) return (size_t)l->places[row];
+    const int64_t variant = ((int64_t)epoch + number / l->count) % l->variants;
+    return (size_t)(l->variant_first + variant * l->variant_rows + l->variant_places[row]);
+}
+
 dcnn_status dcnn_loader_fill(const dcnn_loader *loader, const dcnn_kernels *kernels, const dcnn_augment *augment,
                              uint64_t seed, uint32_t epoch, int64_t position, void *scratch, const int64_t *numbers,
                              int n, float *x, int32_t *labels) {
@@ -453,10 +479,10 @@ dcnn_status dcnn_loader_fill(const dcnn_loader *loader, const dcnn_kernels *kern
     loan lent;
     if (loader->features) {
         for (int i = 0; i < n; i++) {
-            const int64_t row = numbers[i] % loader->count;
-            memcpy(x + (size_t)i * values, loader->features + (size_t)loader->places[row] * values,
+            memcpy(x + (size_t)i * values,
+                   loader->features + find_features(loader, augment != NULL, epoch, numbers[i]) * values,
                    values * sizeof(float));
-            if (labels) labels[i] = loader->labels[row];
+            if (labels) labels[i] = loader->labels[numbers[i] % loader->count];
         }
         return DCNN_OK;
     }
@@ -471,6 +497,7 @@ dcnn_status dcnn_loader_fill(const dcnn_loader *loader, const dcnn_kernels *kern
         } else {
             kernels->normalise(pixels, loader->c, bytes, loader->scale, loader->shift, out);
         }
+        if (loader->blue_first) dcnn_input_turn(pixels, out);
         if (labels) labels[i] = loader->labels[row];
     }
     give_back(loader, &lent);

@@ -22,14 +22,18 @@ typedef struct dcnn_loader {
     int h, w, c;
     int64_t count;
     const float *features; /**< held: [.., h,w,c] instead of images (dcnn_loader_hold_features()); NULL: images */
-    const uint8_t *pixels; /**< held: [.., h,w,c], in shared memory; NULL: streamed */
-    const int64_t *places; /**< [count] where each row lies in `pixels`; NULL: in order */
-    const int32_t *labels; /**< [count], or NULL; in shared memory */
-    const float *targets;  /**< [count,target_width], or NULL; likewise */
+    int variants;          /**< of each training image's features, by augmentation; 0: none */
+    int64_t variant_first, variant_rows; /**< the first lies at `variant_first`; each has so many images ... */
+    const int64_t *variant_places;       /**< ... [count] in this order, -1: not in training */
+    const uint8_t *pixels;               /**< held: [.., h,w,c], in shared memory; NULL: streamed */
+    const int64_t *places;               /**< [count] where each row lies in `pixels`; NULL: in order */
+    const int32_t *labels;               /**< [count], or NULL; in shared memory */
+    const float *targets;                /**< [count,target_width], or NULL; likewise */
     int target_width;
     dcnn_stream *stream; /**< NULL: held */
     void *shared;
     float scale[DCNN_MAX_CHANNELS], shift[DCNN_MAX_CHANNELS]; /**< (byte / 255 - mean) / std = byte * scale + shift */
+    bool blue_first; /**< ... then the three channels are turned round (model/input.h) */
 } dcnn_loader;
 
 /** What of a data set is wanted, and how much memory it may take. */
@@ -65,18 +69,22 @@ typedef struct dcnn_features {
     dcnn_loader loader; /**< labels and features; normalises nothing and augments nothing */
     int64_t *rows;      /**< [count] of the images wanted, each once, in order; the caller's to free */
     int64_t count;
-    float *values; /**< [count][values of the shape], to be written on rank 0 */
+    int64_t *train; /**< [train_count] likewise of those for training, where there are variants */
+    int64_t train_count;
+    float *values; /**< [count + variants * train_count][values of the shape], to be written on rank 0 */
 } dcnn_features;
 
 /**
- * Takes memory for floats of each image that a split names, which the ranks of a node share. *Collective.*
+ * Takes memory for floats of each image that a split names, and more of each training image for its variants, which the
+ * ranks of a node share. *Collective.*
  * @param images    whose labels are taken
+ * @param variants  of each training image; in epoch e number e modulo `variants` stands for it
  * @param shape     of the floats of an image
  * @param features  out; its loader ends with dcnn_loader_close(), after a failure too
  * @return DCNN_OK; DCNN_FAILURE (memory, /dev/shm)
  */
 dcnn_status dcnn_loader_hold_features(dcnn_comm *comm, const dcnn_dataset *dataset, const dcnn_loader *images,
-                                      dcnn_shape shape, dcnn_features *features);
+                                      dcnn_shape shape, int variants, dcnn_features *features);
 
 /** Makes what rank 0 wrote the samples of every rank. *Collective.* */
 void dcnn_loader_features_done(dcnn_comm *comm, dcnn_features *features);

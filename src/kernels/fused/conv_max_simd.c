@@ -6,7 +6,7 @@
  * conv_pool_simd.c without the ReLU. Backward has
  * one gradient a window, whatever the window's size: nine products a window and pair of channels, over lists of open
  * cells (conv_open_simd.h). */
-#include "kernels/conv/conv_open_simd.h"
+#include "kernels/fused/conv_open_simd.h"
 #include "kernels/conv/conv_winograd_simd.h"
 #include "kernels/register.h"
 
@@ -161,7 +161,7 @@ static inline __attribute__((always_inline)) void pool_cells(const max_plan *pla
         for (int r = rows.first; r < rows.end; r++) {
             const float *from = cells + (size_t)(rows.origin + r) * line + at;
             for (int s = columns.first; s < columns.end; s++) {
-                const simd_float cell = load_lanes(from + (size_t)(columns.origin + s) * k, lanes);
+                const simd_float cell = simd_take(from + (size_t)(columns.origin + s) * k, lanes);
                 const simd_float value = smallest ? -cell : cell;
                 const simd_mask wins = (simd_mask)(simd_greater(value, best) | simd_is_nan(value));
                 const bool start = r == rows.first && s == columns.first;
@@ -170,7 +170,7 @@ static inline __attribute__((always_inline)) void pool_cells(const max_plan *pla
                              : simd_select_int(wins, simd_splat_int(r * pool->s + s), code);
             }
         }
-        store_lanes(y + at, lanes, smallest ? -best : best);
+        simd_put(y + at, lanes, smallest ? -best : best);
         if (argmax != NULL) store_codes(argmax + at, lanes, code);
     }
 }
