@@ -317,8 +317,7 @@ const dcnn_op_kind dcnn_op_conv_max = {
     .backward = conv_max_backward,
 };
 
-/* --- Conv2D + an activation with one valley (GELU, SiLU, Mish) + MaxPooling2D as one operation ----------------------
- */
+/* --- Conv2D + GELU, SiLU or Mish + MaxPooling2D as one operation -------------------------------------------------- */
 
 /* Such a function falls, then rises: over a window it is largest where its argument is largest or where it is smallest.
  * Both are pooled, and of the two the better one is taken. Saved in training: the arguments [2, cells], of which the
