@@ -168,6 +168,64 @@ static void test_conv_max_forward(const dcnn_kernels *fast, const dcnn_kernels *
     }
 }
 
+/* Its first half is conv_max_forward's; the second that of the filters turned about, whose largest is the smallest. */
+static void test_conv_extremes_forward(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    for (int i = 0; i < MAX_CASES; i++) {
+        max_data d = make_max_data(fast, slow, i);
+        const bool may_be_wide = d.pool.r == 2 && d.pool.s == 2 && d.shape.c > 1 && d.shape.oh >= 6 && d.shape.ow >= 6;
+        const double bound = (may_be_wide ? 16 : 2) * sum_bound(d.size.depth);
+        float *y = test_floats(2 * d.pooled), *again = test_floats(2 * d.pooled), *largest = test_floats(d.pooled);
+        float *expected = test_floats(2 * d.pooled), *turned = test_copy(d.size.w, d.w);
+        uint8_t *argmax = test_output(2 * d.pooled), *codes = test_output(d.pooled);
+        fast->conv_extremes_forward(&d.shape, &d.pool, d.x, d.scale, d.shift, d.packed, d.bias, y, argmax, d.scratch);
+        fast->conv_extremes_forward(&d.shape, &d.pool, d.x, d.scale, d.shift, d.packed, d.bias, again, NULL, d.scratch);
+        fast->conv_max_forward(&d.shape, &d.pool, d.x, d.scale, d.shift, d.packed, d.bias, largest, codes, d.scratch);
+        slow->conv_extremes_forward(&d.shape, &d.pool, d.x, d.scale, d.shift, d.w, d.bias, expected, NULL, NULL);
+        assert_memory_equal(again, y, 2 * d.pooled * sizeof(float));
+        assert_memory_equal(y, largest, d.pooled * sizeof(float));
+        assert_memory_equal(argmax, codes, d.pooled);
+        test_close("largest and smallest", 2 * d.pooled, y, expected, bound, 0);
+        for (size_t at = 0; at < d.size.w; at++) turned[at] = -turned[at];
+        float *minus = d.bias ? test_copy(d.size.k, d.bias) : NULL;
+        for (size_t k = 0; k < d.size.k && minus; k++) minus[k] = -minus[k];
+        slow->conv_max_forward(&d.shape, &d.pool, d.x, d.scale, d.shift, turned, minus, largest, NULL, NULL);
+        for (size_t at = 0; at < d.pooled; at++) largest[at] = -largest[at];
+        test_close("smallest", d.pooled, largest, expected + d.pooled, 1e-5, 0);
+        memcpy(d.y, expected + d.pooled, d.pooled * sizeof(float));
+        check_max_codes(slow, &d, argmax + d.pooled, bound);
+        d.x[0] = NAN;
+        fast->conv_extremes_forward(&d.shape, &d.pool, d.x, d.scale, d.shift, d.packed, d.bias, y, NULL, d.scratch);
+        for (size_t k = 0; k < d.size.k; k++) assert_true(isnan(y[k]) && isnan(y[d.pooled + k]));
+        release_max_data(&d);
+    }
+}
+
+static void test_take_larger(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    static const size_t sizes[] = {1, 7, 16, 33, 200};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        const size_t count = sizes[i];
+        const float *old_x = test_random(2 * count, 110), *values = test_random(2 * count, 111);
+        float *old_y = test_copy(2 * count, values), *x[2], *y[2];
+        uint8_t *codes[2] = {test_output(2 * count), test_output(2 * count)};
+        old_y[count - 1] = NAN;
+        if (count > 6) {
+            old_y[5] = old_y[count + 5];
+            old_y[count + 4] = NAN;
+        }
+        for (int k = 0; k < 2; k++) {
+            x[k] = test_copy(2 * count, old_x);
+            y[k] = test_copy(2 * count, old_y);
+            for (size_t at = 0; at < 2 * count; at++) codes[k][at] = (uint8_t)(at * 7);
+            (k == 0 ? fast : slow)->take_larger(count, x[k], y[k], codes[k]);
+        }
+        assert_memory_equal(x[0], x[1], count * sizeof(float));
+        assert_memory_equal(y[0], y[1], count * sizeof(float));
+        assert_memory_equal(codes[0], codes[1], count);
+        fast->take_larger(count, x[0], y[0], NULL);
+        test_release();
+    }
+}
+
 /* dy as a ReLU leaves it, of which a part is 0, and all of one channel. */
 static float *max_gradient(const max_data *d) {
     float *dy = test_random(d->pooled, 105);

@@ -74,8 +74,15 @@ static void fused_operations_have_the_same_gradient(void **state) {
     /* where the convolution cannot take the pooling in, the activation comes behind all the same */
     check_fusion(SOME_CONV("3", ", \"activation\": \"sigmoid\", \"dilation_rate\": 2") SOME("MaxPooling2D"), 4, 3);
     check_fusion(SOME_CONV("3", ", \"dilation_rate\": 2") SOME("LeakyReLU") SOME("MaxPooling2D"), 4, 4);
-    /* one that is not monotone stays where it is */
-    check_fusion(SOME_CONV("3", ", \"activation\": \"gelu\"") SOME("MaxPooling2D"), 4, 4);
+    /* one that falls and then rises, before a pooling: the largest and the smallest cell are looked at */
+    check_fusion(SOME_CONV("3", ", \"activation\": \"gelu\"") SOME("MaxPooling2D"), 2, 4);
+    check_fusion(SOME_CONV("3", ", \"activation\": \"mish\", \"use_bias\": false")
+                     SOME_POOL("[3, 2], \"strides\": [2, 2], \"padding\": \"same\"") SOME("BatchNormalization")
+                         SOME_CONV("4", ", \"padding\": \"same\", \"activation\": \"silu\"") SOME("MaxPooling2D"),
+                 4, 8);
+    check_fusion(SOME_CONV("3", ", \"activation\": \"hard_silu\", \"dilation_rate\": 2") SOME("MaxPooling2D"), 4, 4);
+    /* one over all channels stays where it is */
+    check_fusion(SOME_CONV("3", ", \"activation\": \"softmax\"") SOME("MaxPooling2D"), 3, 3);
     check_fusion(SOME_CONV("3", "") SOME("ReLU") SOME("MaxPooling2D") SOME("MaxPooling2D"), 3, 5);
     /* what someone else reads too, or another activation follows, stays apart */
     check_fusion(SOME_CONV("3", "") SOME("BatchNormalization") SOME("LeakyReLU") SOME("MaxPooling2D"), 5, 5);

@@ -214,6 +214,14 @@ typedef enum dcnn_function {
     X(void, conv_max_forward, (const dcnn_conv *shape, const dcnn_pool *pool, const float *x, const float *in_scale,   \
                                const float *in_shift, const float *packed, const float *bias, float *y,                \
                                uint8_t *argmax, float *scratch))                                                       \
+    /* The same of the first smallest cell of each window too: y [2,N,PH,PW,K], argmax [2,N,PH,PW,K] or NULL, in each    \
+       the largest first. */                                                                                           \
+    X(void, conv_extremes_forward, (const dcnn_conv *shape, const dcnn_pool *pool, const float *x,                     \
+                                    const float *in_scale, const float *in_shift, const float *packed,                 \
+                                    const float *bias, float *y, uint8_t *argmax, float *scratch))                     \
+    /* Of two candidates (x, y = f(x), code) each, [2,count], that with the larger y, in the first's place; the first    \
+       where they are equal or y is NaN. codes may be NULL. */                                                          \
+    X(void, take_larger, (size_t count, float *x, float *y, uint8_t *codes))                                           \
     /* From dy [N,PH,PW,K]: dx [N,H,W,C] = gradient of x', dw [R,S,C,K], dbias [K]; any may be NULL: not wanted. Where \
        dy is 0, a NaN in x' or w may be lost. */                                                \
     X(void, conv_max_backward, (const dcnn_conv *shape, const dcnn_pool *pool, const float *x, const float *in_scale,  \

@@ -64,14 +64,22 @@ bool dcnn_activation_is_monotone(const dcnn_activation *activation) {
     case DCNN_CELU:
         return activation->p[0] > 0.0f;
     case DCNN_SOFTMAX:
+        return false;
+    default:
+        return !dcnn_activation_has_valley(activation);
+    }
+}
+
+bool dcnn_activation_has_valley(const dcnn_activation *activation) {
+    switch (activation->kind) {
     case DCNN_GELU:
     case DCNN_GELU_TANH:
     case DCNN_SILU:
     case DCNN_HARD_SILU:
     case DCNN_MISH:
-        return false;
-    default:
         return true;
+    default:
+        return false;
     }
 }
 

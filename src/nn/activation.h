@@ -59,6 +59,10 @@ bool dcnn_activation_reads_x(dcnn_activation_kind kind);
  * largest. *Local.* */
 bool dcnn_activation_is_monotone(const dcnn_activation *activation);
 
+/** Does f fall and then rise (GELU, SiLU, Mish)? Then the largest of f is f of the largest or of the smallest. *Local.*
+ */
+bool dcnn_activation_has_valley(const dcnn_activation *activation);
+
 /** y = f(x) over rows x columns; in place allowed. *Local.* */
 void dcnn_activation_forward(const dcnn_kernels *kernels, const dcnn_activation *activation, size_t rows, int columns,
                              const float *x, float *y);

@@ -149,9 +149,10 @@ static span span_of(int number, int stride, int pad, int window, int length) {
     return (span){origin, origin < 0 ? -origin : 0, origin + window > length ? length - origin : window};
 }
 
-/* The first largest cell of a window, all channels; `cells` is its image. */
-static void pool_cells(const max_plan *plan, const dcnn_pool *pool, span rows, span columns, const float *cells,
-                       float *y, uint8_t *argmax) {
+/* The first largest cell of a window, or the first smallest, all channels; `cells` is its image. */
+static inline __attribute__((always_inline)) void pool_cells(const max_plan *plan, const dcnn_pool *pool, span rows,
+                                                             span columns, const float *cells, const bool smallest,
+                                                             float *y, uint8_t *argmax) {
     const size_t k = plan->p.k, line = (size_t)plan->shape.ow * k;
     for (size_t at = 0; at < k; at += V) {
         const size_t lanes = least(V, k - at);
@@ -160,7 +161,8 @@ static void pool_cells(const max_plan *plan, const dcnn_pool *pool, span rows, s
         for (int r = rows.first; r < rows.end; r++) {
             const float *from = cells + (size_t)(rows.origin + r) * line + at;
             for (int s = columns.first; s < columns.end; s++) {
-                const simd_float value = simd_take(from + (size_t)(columns.origin + s) * k, lanes);
+                const simd_float cell = simd_take(from + (size_t)(columns.origin + s) * k, lanes);
+                const simd_float value = smallest ? -cell : cell;
                 const simd_mask wins = (simd_mask)(simd_greater(value, best) | simd_is_nan(value));
                 const bool start = r == rows.first && s == columns.first;
                 best = start ? value : simd_select(wins, value, best);
@@ -168,18 +170,19 @@ static void pool_cells(const max_plan *plan, const dcnn_pool *pool, span rows, s
                              : simd_select_int(wins, simd_splat_int(r * pool->s + s), code);
             }
         }
-        simd_put(y + at, lanes, best);
+        simd_put(y + at, lanes, smallest ? -best : best);
         if (argmax != NULL) store_codes(argmax + at, lanes, code);
     }
 }
 
-static void conv_max_forward(const dcnn_conv *shape, const dcnn_pool *pool, const float *x, const float *in_scale,
-                             const float *in_shift, const float *packed, const float *bias, float *y, uint8_t *argmax,
-                             float *scratch) {
+static void pool_extremes(const dcnn_conv *shape, const dcnn_pool *pool, const float *x, const float *in_scale,
+                          const float *in_shift, const float *packed, const float *bias, pool_mode mode, float *y,
+                          uint8_t *argmax, float *scratch) {
     const max_plan plan = plan_for(shape, pool);
+    const size_t plane = (size_t)shape->n * plan.p.windows * plan.p.k;
     if (plan.halves) {
         DCNN_SIMD_NAME(dcnn_conv_pool_forward)
-        (&plan.shape, x, in_scale, in_shift, packed, bias, true, y, argmax, scratch);
+        (&plan.shape, x, in_scale, in_shift, packed, bias, mode, y, argmax, scratch);
         return;
     }
     dcnn_conv group = forward_group(&plan);
@@ -199,11 +202,27 @@ static void conv_max_forward(const dcnn_conv *shape, const dcnn_pool *pool, cons
                 const span rows = span_of(i, pool->stride_h, pool->pad_h, pool->r, shape->oh);
                 for (int j = 0; j < pool->ow; j++, y += plan.p.k) {
                     const span columns = span_of(j, pool->stride_w, pool->pad_w, pool->s, shape->ow);
-                    pool_cells(&plan, pool, rows, columns, cells + image * out, y, argmax);
+                    const float *here = cells + image * out;
+                    pool_cells(&plan, pool, rows, columns, here, false, y, argmax);
+                    if (mode == POOL_EXTREMES)
+                        pool_cells(&plan, pool, rows, columns, here, true, y + plane,
+                                   argmax == NULL ? NULL : argmax + plane);
                     if (argmax != NULL) argmax += plan.p.k;
                 }
             }
     }
+}
+
+static void conv_max_forward(const dcnn_conv *shape, const dcnn_pool *pool, const float *x, const float *in_scale,
+                             const float *in_shift, const float *packed, const float *bias, float *y, uint8_t *argmax,
+                             float *scratch) {
+    pool_extremes(shape, pool, x, in_scale, in_shift, packed, bias, POOL_LARGEST, y, argmax, scratch);
+}
+
+static void conv_extremes_forward(const dcnn_conv *shape, const dcnn_pool *pool, const float *x, const float *in_scale,
+                                  const float *in_shift, const float *packed, const float *bias, float *y,
+                                  uint8_t *argmax, float *scratch) {
+    pool_extremes(shape, pool, x, in_scale, in_shift, packed, bias, POOL_EXTREMES, y, argmax, scratch);
 }
 
 /* --- backward ----------------------------------------------------------------------------------------------------- */
@@ -396,5 +415,6 @@ void DCNN_SIMD_NAME(dcnn_register_conv_max)(dcnn_kernels *table) {
     table->conv_max_packed = conv_max_packed;
     table->conv_max_pack = conv_max_pack;
     table->conv_max_forward = conv_max_forward;
+    table->conv_extremes_forward = conv_extremes_forward;
     table->conv_max_backward = conv_max_backward;
 }

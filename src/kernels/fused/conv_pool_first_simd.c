@@ -117,19 +117,17 @@ static void convolve_image(const conv_pool_plan *plan, const float *points, size
         for (size_t column = 0; column < plan->window_columns; column++) {
             const size_t to = (row * plan->window_columns + column) * plan->k + at;
             simd_float cell[4];
-            simd_int code;
             convolve_window(from + column, plan->window_columns, tap, cell);
-            simd_put(y + to, lanes, pool_window(cell, shift, plan->linear, &code));
-            if (argmax != NULL) store_codes(argmax + to, lanes, code);
+            put_window(plan, cell, shift, lanes, y + to, argmax == NULL ? NULL : argmax + to);
         }
     }
 }
 
 void DCNN_SIMD_NAME(dcnn_conv_pool_first_forward)(const dcnn_conv *shape, const float *x, const float *in_scale,
                                                   const float *in_shift, const float *packed, const float *bias,
-                                                  bool linear, float *y, uint8_t *argmax, float *scratch) {
+                                                  pool_mode mode, float *y, uint8_t *argmax, float *scratch) {
     conv_pool_plan plan = plan_of(shape);
-    plan.linear = linear;
+    set_mode(&plan, shape, mode);
     float *points = scratch + plan.columns;
     for (size_t image = 0; image < (size_t)shape->n; image++) {
         const size_t first = image * plan.windows * plan.k;

@@ -238,28 +238,27 @@ static void multiply_block(const conv_pool_plan *plan, const tile_block *block, 
             const simd_float shift = bias == NULL ? simd_zero() : simd_take(bias + at, lanes);
             for (size_t tile = 0; tile < block->tiles; tile++) {
                 simd_float cell[4];
-                simd_int code;
                 transform_output(block->m + (tile * vectors + j) * V, block->m_stride, cell);
-                simd_put(y + tile * plan->k + at, lanes, pool_window(cell, shift, plan->linear, &code));
-                if (argmax != NULL) store_codes(argmax + tile * plan->k + at, lanes, code);
+                put_window(plan, cell, shift, lanes, y + tile * plan->k + at,
+                           argmax == NULL ? NULL : argmax + tile * plan->k + at);
             }
         }
     }
 }
 
 void DCNN_SIMD_NAME(dcnn_conv_pool_forward)(const dcnn_conv *shape, const float *x, const float *in_scale,
-                                            const float *in_shift, const float *packed, const float *bias, bool linear,
-                                            float *y, uint8_t *argmax, float *scratch) {
+                                            const float *in_shift, const float *packed, const float *bias,
+                                            pool_mode mode, float *y, uint8_t *argmax, float *scratch) {
     conv_pool_plan plan = plan_of(shape);
-    plan.linear = linear;
+    set_mode(&plan, shape, mode);
     if (plan.c == 1) {
         DCNN_SIMD_NAME(dcnn_conv_pool_first_forward)
-        (shape, x, in_scale, in_shift, packed, bias, linear, y, argmax, scratch);
+        (shape, x, in_scale, in_shift, packed, bias, mode, y, argmax, scratch);
         return;
     }
     if (plan.wide) {
         DCNN_SIMD_NAME(dcnn_conv_pool_wide_forward)
-        (shape, x, in_scale, in_shift, packed, bias, linear, y, argmax, scratch);
+        (shape, x, in_scale, in_shift, packed, bias, mode, y, argmax, scratch);
         return;
     }
     const size_t group = forward_group(shape, &plan), images = (size_t)shape->n;
@@ -281,7 +280,7 @@ void DCNN_SIMD_NAME(dcnn_conv_pool_forward)(const dcnn_conv *shape, const float 
 
 static void conv_pool_forward(const dcnn_conv *shape, const float *x, const float *in_scale, const float *in_shift,
                               const float *packed, const float *bias, float *y, uint8_t *argmax, float *scratch) {
-    DCNN_SIMD_NAME(dcnn_conv_pool_forward)(shape, x, in_scale, in_shift, packed, bias, false, y, argmax, scratch);
+    DCNN_SIMD_NAME(dcnn_conv_pool_forward)(shape, x, in_scale, in_shift, packed, bias, POOL_RELU, y, argmax, scratch);
 }
 
 void DCNN_SIMD_NAME(dcnn_register_conv_pool)(dcnn_kernels *table) {

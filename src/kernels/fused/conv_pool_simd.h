@@ -29,6 +29,10 @@ enum {
                        added up block by block */
 };
 
+/** What is made of a window: the largest cell behind a ReLU or as it is, or the largest and the smallest as they are.
+ */
+typedef enum pool_mode { POOL_RELU, POOL_LARGEST, POOL_EXTREMES } pool_mode;
+
 /** What follows from a shape. */
 typedef struct conv_pool_plan {
     size_t c, k;           /**< channels */
@@ -40,7 +44,8 @@ typedef struct conv_pool_plan {
     size_t columns;        /**< of a blocked image */
     size_t cells;          /**< of a blocked image: rows * columns */
     bool wide;             /**< forward by F(5x5,3x3)? */
-    bool linear;           /**< without the ReLU */
+    pool_mode mode;
+    size_t plane;          /**< results of all images, behind which those of POOL_EXTREMES' smallest cells lie */
     size_t elements;       /**< of a transformed tile */
     size_t forward_floats; /**< of `packed`: the part that forward reads; the taps for dx follow */
 } conv_pool_plan;
@@ -87,6 +92,24 @@ static inline conv_pool_plan plan_of(const dcnn_conv *shape) {
 static inline size_t group_images(const dcnn_conv *shape, const conv_pool_plan *plan, size_t budget_bytes) {
     const size_t images = budget_bytes / (plan->cells * V * sizeof(float));
     return least(images == 0 ? 1 : images, (size_t)shape->n);
+}
+
+/** A window's result, and its code unless that is NULL, to its place. */
+static inline void put_window(const conv_pool_plan *plan, const simd_float cell[4], simd_float bias, size_t lanes,
+                              float *y, uint8_t *argmax) {
+    simd_int code;
+    simd_put(y, lanes, pool_window(cell, bias, plan->mode != POOL_RELU, &code));
+    if (argmax != NULL) store_codes(argmax, lanes, code);
+    if (plan->mode != POOL_EXTREMES) return;
+    const simd_float turned[4] = {-cell[0], -cell[1], -cell[2], -cell[3]};
+    simd_put(y + plan->plane, lanes, -pool_window(turned, -bias, true, &code));
+    if (argmax != NULL) store_codes(argmax + plan->plane, lanes, code);
+}
+
+/** The mode of a plan, for all images of its shape. */
+static inline void set_mode(conv_pool_plan *plan, const dcnn_conv *shape, pool_mode mode) {
+    plan->mode = mode;
+    plan->plane = (size_t)shape->n * plan->windows * plan->k;
 }
 
 /** One input cell, all its channels, seen through the affine map, to `to`, `stride` floats from block to block. */
@@ -152,16 +175,16 @@ void DCNN_SIMD_NAME(dcnn_conv_pool_wide_pack)(const conv_pool_plan *plan, const 
                                               float *packed);
 void DCNN_SIMD_NAME(dcnn_conv_pool_wide_forward)(const dcnn_conv *shape, const float *x, const float *in_scale,
                                                  const float *in_shift, const float *packed, const float *bias,
-                                                 bool linear, float *y, uint8_t *argmax, float *scratch);
+                                                 pool_mode mode, float *y, uint8_t *argmax, float *scratch);
 void DCNN_SIMD_NAME(dcnn_conv_pool_first_forward)(const dcnn_conv *shape, const float *x, const float *in_scale,
                                                   const float *in_shift, const float *packed, const float *bias,
-                                                  bool linear, float *y, uint8_t *argmax, float *scratch);
+                                                  pool_mode mode, float *y, uint8_t *argmax, float *scratch);
 size_t DCNN_SIMD_NAME(dcnn_conv_pool_scratch)(const dcnn_conv *shape);
 size_t DCNN_SIMD_NAME(dcnn_conv_pool_packed)(const dcnn_conv *shape);
 void DCNN_SIMD_NAME(dcnn_conv_pool_pack)(const dcnn_conv *shape, const float *w, float *packed, int part, int parts);
 void DCNN_SIMD_NAME(dcnn_conv_pool_forward)(const dcnn_conv *shape, const float *x, const float *in_scale,
-                                            const float *in_shift, const float *packed, const float *bias, bool linear,
-                                            float *y, uint8_t *argmax, float *scratch);
+                                            const float *in_shift, const float *packed, const float *bias,
+                                            pool_mode mode, float *y, uint8_t *argmax, float *scratch);
 void DCNN_SIMD_NAME(dcnn_conv_pool_first_filter)(const dcnn_conv *shape, const float *x, const float *in_scale,
                                                  const float *in_shift, const uint8_t *argmax, const float *dy,
                                                  float *dw, float *dbias, float *scratch);

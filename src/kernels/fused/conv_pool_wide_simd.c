@@ -213,9 +213,7 @@ static void pool_field(const conv_pool_plan *plan, const field *f, const float *
             const simd_float window[4] = {simd_load(from), simd_load(from + V), simd_load(from + FIELD * V),
                                           simd_load(from + (FIELD + 1) * V)};
             const size_t at = (i * plan->window_columns + j) * plan->k;
-            simd_int code;
-            simd_put(y + at, lanes, pool_window(window, bias, plan->linear, &code));
-            if (argmax != NULL) store_codes(argmax + at, lanes, code);
+            put_window(plan, window, bias, lanes, y + at, argmax == NULL ? NULL : argmax + at);
         }
     }
 }
@@ -265,9 +263,9 @@ static void multiply_fields(const conv_pool_plan *plan, const tile_block *block,
 
 void DCNN_SIMD_NAME(dcnn_conv_pool_wide_forward)(const dcnn_conv *shape, const float *x, const float *in_scale,
                                                  const float *in_shift, const float *packed, const float *bias,
-                                                 bool linear, float *y, uint8_t *argmax, float *scratch) {
+                                                 pool_mode mode, float *y, uint8_t *argmax, float *scratch) {
     conv_pool_plan plan = plan_of(shape);
-    plan.linear = linear;
+    set_mode(&plan, shape, mode);
     const size_t most = fields_of_block(shape, &plan), fields = (size_t)shape->n * fields_of_image(&plan);
     const size_t blocks = divide_up(fields, most);
     float *cells = scratch;

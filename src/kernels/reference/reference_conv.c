@@ -247,10 +247,10 @@ static void conv_max_pack(const dcnn_conv *shape, const dcnn_pool *pool, const f
     conv_pack(shape, w, packed, part, parts);
 }
 
-static void conv_max_forward(const dcnn_conv *shape, const dcnn_pool *pool, const float *x, const float *in_scale,
-                             const float *in_shift, const float *packed, const float *bias, float *y, uint8_t *argmax,
-                             float *scratch) {
-    (void)scratch;
+/* The first largest cell of each window, or with a sign of -1 the first smallest. */
+static void pool_products(const dcnn_conv *shape, const dcnn_pool *pool, const float *x, const float *in_scale,
+                          const float *in_shift, const float *packed, const float *bias, double sign, float *y,
+                          uint8_t *argmax) {
     for (int n = 0; n < shape->n; n++)
         for (int i = 0; i < pool->oh; i++)
             for (int j = 0; j < pool->ow; j++)
@@ -261,14 +261,39 @@ static void conv_max_forward(const dcnn_conv *shape, const dcnn_pool *pool, cons
                         const int row = i * pool->stride_h - pool->pad_h + cell / pool->s;
                         const int column = j * pool->stride_w - pool->pad_w + cell % pool->s;
                         if (!inside(row, column, shape->oh, shape->ow)) continue;
-                        const double value = product_at(shape, x, in_scale, in_shift, packed, n, row, column, k);
+                        const double value = sign * product_at(shape, x, in_scale, in_shift, packed, n, row, column, k);
                         if (first >= 0 && !(value > best || isnan(value))) continue;
                         best = value;
                         first = cell;
                     }
-                    *y++ = (float)(best + (bias ? bias[k] : 0));
+                    *y++ = (float)(sign * best + (bias ? bias[k] : 0));
                     if (argmax) *argmax++ = (uint8_t)first;
                 }
+}
+
+static void conv_max_forward(const dcnn_conv *shape, const dcnn_pool *pool, const float *x, const float *in_scale,
+                             const float *in_shift, const float *packed, const float *bias, float *y, uint8_t *argmax,
+                             float *scratch) {
+    (void)scratch;
+    pool_products(shape, pool, x, in_scale, in_shift, packed, bias, 1, y, argmax);
+}
+
+static void conv_extremes_forward(const dcnn_conv *shape, const dcnn_pool *pool, const float *x, const float *in_scale,
+                                  const float *in_shift, const float *packed, const float *bias, float *y,
+                                  uint8_t *argmax, float *scratch) {
+    (void)scratch;
+    const size_t plane = (size_t)(pool->n * pool->oh * pool->ow) * (size_t)shape->k;
+    pool_products(shape, pool, x, in_scale, in_shift, packed, bias, 1, y, argmax);
+    pool_products(shape, pool, x, in_scale, in_shift, packed, bias, -1, y + plane, argmax ? argmax + plane : NULL);
+}
+
+static void take_larger(size_t count, float *x, float *y, uint8_t *codes) {
+    for (size_t i = 0; i < count; i++) {
+        if (!(y[count + i] > y[i])) continue;
+        x[i] = x[count + i];
+        y[i] = y[count + i];
+        if (codes) codes[i] = codes[count + i];
+    }
 }
 
 /* What a window's dy adds: to dw through the inputs under its cell, to dx through the filter over it. */
@@ -414,6 +439,8 @@ void dcnn_register_reference_conv(dcnn_kernels *table) {
     table->conv_max_packed = conv_max_packed;
     table->conv_max_pack = conv_max_pack;
     table->conv_max_forward = conv_max_forward;
+    table->conv_extremes_forward = conv_extremes_forward;
+    table->take_larger = take_larger;
     table->conv_max_backward = conv_max_backward;
     table->max_pool_forward = max_pool_forward;
     table->max_pool_backward = max_pool_backward;

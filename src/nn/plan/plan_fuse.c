@@ -3,6 +3,7 @@
  *
  * Behind a convolution a MaxPooling may stand before or after a monotone activation: their order changes nothing, for
  * the largest value stays the largest. So the activation sees the pooled values alone, and a window has one gradient.
+ * One with a valley (GELU, SiLU, Mish) before the pooling sees the largest and the smallest.
  */
 #include "nn/plan/plan_private.h"
 
@@ -60,8 +61,9 @@ dcnn_fusion dcnn_plan_fuse_convolution(const dcnn_plan *plan, int i) {
         f.activation = activation_of(plan, last);
         cover(&f, last);
     }
+    const bool valley = dcnn_activation_has_valley(&f.activation);
     last = max_pooling_behind(plan, last);
-    if (last < 0 || !dcnn_activation_is_monotone(&f.activation)) return none;
+    if (last < 0 || !(valley || dcnn_activation_is_monotone(&f.activation))) return none;
     f.node = &net->nodes[last];
     cover(&f, last);
     const int behind = f.activation.kind == DCNN_LINEAR ? activation_behind(plan, last) : -1;
@@ -73,7 +75,9 @@ dcnn_fusion dcnn_plan_fuse_convolution(const dcnn_plan *plan, int i) {
         f.kind = &dcnn_op_conv_pool;
         if (relu_behind) cover(&f, behind);
     } else if (dcnn_conv_max_matches(kernels, conv, in, f.node)) {
-        f.kind = &dcnn_op_conv_max;
+        f.kind = valley ? &dcnn_op_conv_valley : &dcnn_op_conv_max;
+    } else if (valley) {
+        return none;
     } else if (f.activation.kind != DCNN_LINEAR) {
         f.pool = f.node; /* operations of their own, but the pooling first */
         f.kind = conv->layer->op;

@@ -62,7 +62,7 @@ static void fuse(dcnn_plan *plan, dcnn_op *op, const dcnn_fusion *f) {
     op->node = f->node;
     if (f->kind == &dcnn_op_conv_pool || f->kind == &dcnn_op_norm_relu) return; /* the activation is the kernels' own */
     const bool in_place = !dcnn_activation_reads_x(f->activation.kind);
-    if (f->kind == &dcnn_op_conv_max && in_place) {
+    if (f->kind == &dcnn_op_conv_valley || (f->kind == &dcnn_op_conv_max && in_place)) {
         op->activation = f->activation;
         return;
     }
@@ -83,7 +83,8 @@ static void fold_batch_normalizations(dcnn_plan *plan) {
     for (int i = 0; i < plan->op_count; i++) {
         dcnn_op *op = &plan->ops[i];
         dcnn_op *before = producer(plan, op->inputs[0]);
-        const bool folds = op->kind == &dcnn_op_conv_pool || op->kind == &dcnn_op_conv_max;
+        const bool folds =
+            op->kind == &dcnn_op_conv_pool || op->kind == &dcnn_op_conv_max || op->kind == &dcnn_op_conv_valley;
         if (!folds || before == NULL || before->kind->forward_sums == NULL || before->kind == &dcnn_op_norm_relu)
             continue;
         int readers = plan->logits == before->output;
