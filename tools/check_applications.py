@@ -41,8 +41,8 @@ SMALL = [
 ]  # fmt: skip
 SIDES = {**{name: 64 for name in SMALL}, "Xception": 96, "InceptionV3": 96, "InceptionResNetV2": 96, "NASNetMobile": 96}
 COUNT, HEAD, RATE, MOMENTUM = 12, 3, 1e-4, 0.9
-# What ends a branch beside which a block's input goes on: of some, many blocks with branches as large as their input would
-# make whole units of the last bit, in Keras too.
+# What ends a branch beside which a block's input goes on: branches as large as their input would amplify the last bit in
+# many blocks.
 CALMED = "project_bn"
 SAME = 1e-4  # allowed of log-probabilities
 STEPS = 1e-4  # allowed of what three steps add, or ten times Keras' own noise
