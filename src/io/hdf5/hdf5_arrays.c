@@ -144,7 +144,7 @@ static dcnn_status read_numbers(const char *path, hid_t file, const dcnn_h5_arra
         if (__builtin_mul_overflow(length, (size_t)a->shape[i], &length)) length = SIZE_MAX / 2;
     DCNN_TRY(dcnn_spill_take(aside, path, length + 1, values, mapped));
     const hid_t data = H5Dopen2(file, a->name, H5P_DEFAULT);
-    if (data < 0) return dcnn_h5_fail(DCNN_BAD_INPUT, file, "data set", a->name, "cannot be opened");
+    if (data < 0) return dcnn_h5_fail_open(file, "data set", a->name);
     hid_t type = a->kind == DCNN_H5_BOOL ? H5Dget_type(data) : H5Tcopy(memory_type(a));
     dcnn_status status = DCNN_OK;
     if (length > 0) status = dcnn_h5_check_packed(file, a->name, data, 0, H5S_UNLIMITED);
