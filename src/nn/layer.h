@@ -112,7 +112,7 @@ const dcnn_layer *dcnn_layer_find(const char *class_name);
     X(group_normalization) X(depthwise_conv2d) X(separable_conv2d) X(conv2d_transpose) X(spatial_dropout2d)            \
     X(gaussian_noise) X(gaussian_dropout) X(global_max_pooling2d) X(reshape) X(permute) X(resizing)                    \
     X(random_flip) X(random_rotation) X(random_zoom) X(random_translation) X(random_contrast)                          \
-    X(random_brightness) X(stochastic_depth) X(layer_scale) X(custom_scale)
+    X(random_brightness) X(stochastic_depth) X(layer_scale) X(custom_scale) X(identity)
 /* clang-format on */
 #define DCNN_LAYER_ROW(name) extern const dcnn_layer dcnn_layer_##name;
 DCNN_LAYERS(DCNN_LAYER_ROW)
@@ -135,23 +135,7 @@ dcnn_param *dcnn_node_add_param(dcnn_node *node, const char *name, bool statisti
 const float *dcnn_pass_param(const dcnn_pass *pass, const dcnn_node *node, int param);
 float *dcnn_pass_dparam(const dcnn_pass *pass, const dcnn_node *node, int param);
 
-<<<<<<< HEAD
 /* The operations that plan.c names. */
-=======
-/* The table's rows and the operations that plan.c names. */
-extern const dcnn_layer dcnn_layer_input, dcnn_layer_conv2d, dcnn_layer_max_pooling2d, dcnn_layer_average_pooling2d,
-    dcnn_layer_global_average_pooling2d, dcnn_layer_batch_normalization, dcnn_layer_dense, dcnn_layer_flatten,
-    dcnn_layer_dropout, dcnn_layer_activation, dcnn_layer_relu, dcnn_layer_softmax, dcnn_layer_add, dcnn_layer_subtract,
-    dcnn_layer_multiply, dcnn_layer_average, dcnn_layer_maximum, dcnn_layer_minimum, dcnn_layer_concatenate,
-    dcnn_layer_rescaling, dcnn_layer_normalization, dcnn_layer_zero_padding2d, dcnn_layer_cropping2d,
-    dcnn_layer_upsampling2d, dcnn_layer_leaky_relu, dcnn_layer_elu, dcnn_layer_prelu, dcnn_layer_layer_normalization,
-    dcnn_layer_group_normalization, dcnn_layer_depthwise_conv2d, dcnn_layer_separable_conv2d,
-    dcnn_layer_conv2d_transpose, dcnn_layer_spatial_dropout2d, dcnn_layer_gaussian_noise, dcnn_layer_gaussian_dropout,
-    dcnn_layer_global_max_pooling2d, dcnn_layer_reshape, dcnn_layer_permute, dcnn_layer_resizing,
-    dcnn_layer_random_flip, dcnn_layer_random_rotation, dcnn_layer_random_zoom, dcnn_layer_random_translation,
-    dcnn_layer_random_contrast, dcnn_layer_random_brightness, dcnn_layer_stochastic_depth, dcnn_layer_layer_scale,
-    dcnn_layer_custom_scale, dcnn_layer_identity;
->>>>>>> main
 extern const dcnn_op_kind dcnn_op_conv_pool, dcnn_op_conv_max, dcnn_op_norm_relu, dcnn_op_activation, dcnn_op_function;
 
 /** Is a Conv2D node with this MaxPooling2D node behind it one fused operation on these kernels: with a ReLU
