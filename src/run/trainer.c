@@ -63,13 +63,19 @@ static dcnn_status choose_input(dcnn_trainer *t, const dcnn_checkpoint *from) {
     return DCNN_OK;
 }
 
-static dcnn_status smooth_labels(dcnn_trainer *t) {
+/* Settings of the loss that are given; else the model's own stay. */
+static dcnn_status set_loss(dcnn_trainer *t) {
     dcnn_loss loss = t->state.net->loss;
-    if (t->options->label_smoothing == 0.0) return DCNN_OK;
-    if (dcnn_loss_is_regression(loss.kind))
+    const double smoothing = t->options->label_smoothing, delta = t->options->huber_delta;
+    if (smoothing > 0.0 && dcnn_loss_is_regression(loss.kind))
         return DCNN_FAIL(DCNN_USAGE, "--label-smoothing is for classes, but the model's loss is %s: leave it out",
                          dcnn_loss_name(loss.kind));
-    loss.smoothing = t->options->label_smoothing;
+    if (delta > 0.0 && loss.kind != DCNN_LOSS_HUBER)
+        return DCNN_FAIL(DCNN_USAGE,
+                         "--huber-delta is of the loss huber, but the model's loss is %s: give --loss huber",
+                         dcnn_loss_name(loss.kind));
+    if (smoothing > 0.0) loss.smoothing = smoothing;
+    if (delta > 0.0) loss.delta = delta;
     return dcnn_net_set_loss(t->state.net, &loss);
 }
 
@@ -77,8 +83,8 @@ static dcnn_status take_state(dcnn_trainer *t, const dcnn_checkpoint *from) {
     dcnn_progress *progress = &t->state.progress;
     DCNN_TRY(dcnn_net_set_rates(t->state.net, t->options->rates));
     DCNN_TRY(dcnn_net_set_decay(t->state.net, t->options->undecayed));
-    DCNN_TRY(smooth_labels(t));
-    DCNN_TRY(check_fit(t));
+    DCNN_TRY(check_fit(t)); /* which chooses the loss */
+    DCNN_TRY(set_loss(t));
     if (from) {
         if (!from->resumable)
             return DCNN_FAIL(DCNN_BAD_INPUT, "%s has no state to go on from: use it as --model instead",
