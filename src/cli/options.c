@@ -135,6 +135,8 @@ const dcnn_option dcnn_option_table[] = {
      .help = "draw each class as often as the largest one", .resume = DCNN_RESUME_FIXED},
     {"label-smoothing", 0, TRAIN, REAL(train.label_smoothing, 0, 1, DCNN_OPEN_HIGH), .fallback = "0", .group = training,
      .help = "part spread over all classes", .resume = DCNN_RESUME_FIXED},
+    {"huber-delta", 0, TRAIN, REAL(train.huber_delta, 0, 1000, DCNN_CLOSED), .fallback = "0", .group = training,
+     .help = "of huber; 0: the model's own, or 1", .resume = DCNN_RESUME_FIXED},
     {"exact-statistics", 0, TRAIN, FLAG(train.exact_statistics), .group = training,
      .help = "of BatchNormalization, from clean images", .phase = true, .resume = DCNN_RESUME_FIXED},
     {"bn-momentum", 0, TRAIN, REAL(train.bn_momentum, 0, 1, DCNN_OPEN_HIGH), .fallback = "0", .group = training,
