@@ -276,7 +276,9 @@ const dcnn_option dcnn_option_table[] = {
     {"force", 0, EXPORT, FLAG(force), .group = output, .help = "replace FILE if it exists"},
     {"output", 'o', PREDICT, TEXT(output, "FILE"), .group = output, .help = "where the CSV goes [standard output]"},
     {"format", 0, PREDICT, CHOICE(format, "csv kaggle", "NAME"), .fallback = "csv", .group = output,
-     .help = "kaggle: ImageId,Label, from 1"},
+     .help = "kaggle: id and label"},
+    {"header", 0, PREDICT, TEXT(header, "NAMES"), .fallback = "ImageId,Label", .group = output,
+     .help = "first line of --format kaggle, as in its sample_submission"},
     {"json", 0, EVALUATE | INFO | BENCH | DOCTOR, FLAG(json), .group = output,
      .help = "for programs: JSON instead of text"},
 
