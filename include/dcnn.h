@@ -128,7 +128,7 @@ typedef struct dcnn_score {
 } dcnn_score;
 
 /** Evaluates a model. Single-threaded; within a training dcnn_training_evaluate() shares the work out.
- * @return DCNN_OK, DCNN_USAGE, DCNN_BAD_INPUT (a label that is no class) */
+ * @return DCNN_OK, DCNN_USAGE, DCNN_BAD_INPUT (a label that is not a class) */
 DCNN_API dcnn_status dcnn_model_evaluate(dcnn_model *model, const dcnn_batch *batch, dcnn_score *score);
 
 /** Writes a model as a Keras whole-model `.h5`, whole or not at all. With MPI one rank calls it.
@@ -172,7 +172,7 @@ DCNN_API dcnn_status dcnn_training_create(dcnn_model *model, const dcnn_training
  *                       reads its share
  * @param learning_rate  of this step
  * @param score          out: of the batch, before the step; may be NULL
- * @return DCNN_OK; DCNN_DIVERGED: the weights are as before; DCNN_USAGE; DCNN_BAD_INPUT (a label that is no class)
+ * @return DCNN_OK; DCNN_DIVERGED: the weights are as before; DCNN_USAGE; DCNN_BAD_INPUT (a label that is not a class)
  */
 DCNN_API dcnn_status dcnn_training_step(dcnn_training *training, const dcnn_batch *batch, double learning_rate,
                                         dcnn_score *score);

@@ -13,7 +13,7 @@
 #include "base/arena.h"
 #include "base/random.h"
 #include "model/model.h"
-#include "nn/plan.h"
+#include "nn/plan/plan.h"
 
 enum { SEED = 20, STEPS_DONE = 6, GRAIN = 16 };
 

@@ -5,7 +5,7 @@
  *   mpi_collectives same      all make the same: nothing is said
  *   mpi_collectives other     rank 1 broadcasts where the others add
  *   mpi_collectives size      rank 2 broadcasts fewer bytes
- *   mpi_collectives barrier   rank 1 waits at the domain's barrier, which is no message, where the others agree
+ *   mpi_collectives barrier   rank 1 waits at the domain's barrier, which is not a message, where the others agree
  *   mpi_collectives more      rank 2 agrees once more where the others end
  */
 #include <stdio.h>

@@ -10,8 +10,8 @@
 
 #include "comm/comm_private.h"
 #include "io/hdf5/hdf5.h"
-#include "run/run_folder.h"
-#include "run/trace.h"
+#include "run/record/run_folder.h"
+#include "run/record/trace.h"
 #include "sources/prepare.h"
 #include "comm/tree.h"
 #include "testing.h"

@@ -7,7 +7,7 @@
 
 #include "model/model.h"
 #include "model_helpers.h"
-#include "nn/plan.h"
+#include "nn/plan/plan.h"
 
 static dcnn_status try_description(const char *layers) {
     json_t *description = sequential(layers), *read = NULL;

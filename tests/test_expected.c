@@ -4,8 +4,8 @@
 #include <math.h>
 
 #include "expected_helpers.h"
-#include "nn/optimizer.h"
-#include "nn/plan.h"
+#include "nn/optimizers/optimizer.h"
+#include "nn/plan/plan.h"
 
 /* Errors allowed, relative to the largest magnitude of what is compared; DCNN_TEST_VERBOSE=1 prints those found. */
 static const double probability_bound = 2e-6, loss_bound = 2e-6, gradient_bound = 2e-5, state_bound = 5e-7,

@@ -2,9 +2,9 @@
 /* test_history.c — a run's metrics: lines that are kept, the files that are made of them, and histograms by hand. */
 #include "report_helpers.h"
 
-#include "run/histogram.h"
-#include "run/metrics.h"
-#include "run/run_folder.h"
+#include "run/record/histogram.h"
+#include "run/record/metrics.h"
+#include "run/record/run_folder.h"
 
 static const char *folder;
 

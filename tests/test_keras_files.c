@@ -7,7 +7,7 @@
 #include "expected_helpers.h"
 #include "model/input.h"
 #include "model/keras_archive.h"
-#include "nn/plan.h"
+#include "nn/plan/plan.h"
 
 enum { SAMPLES = 5, CLASSES = 4 };
 

@@ -11,8 +11,8 @@
 #include "base/random.h"
 #include "kernels/register.h"
 #include "nn/net_edit.h"
-#include "nn/optimizer.h"
-#include "nn/plan.h"
+#include "nn/optimizers/optimizer.h"
+#include "nn/plan/plan.h"
 #include "layer_cases.h"
 
 enum { GRAIN = 2, BATCH = 5, GRAINS = (BATCH + GRAIN - 1) / GRAIN };

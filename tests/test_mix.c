@@ -115,7 +115,7 @@ static void shares_are_functions_of_epoch_and_sample(void **state) {
     assert_memory_equal(a.shares, b.shares, sizeof a.shares);
     mix(&both, 2, MOST, 0, &c);
     assert_memory_not_equal(a.shares, c.shares, sizeof a.shares);
-    mix(&both, 1, MOST, 1, &b); /* sample 1 stands elsewhere: its share is its own, where it is no box's */
+    mix(&both, 1, MOST, 1, &b); /* sample 1 stands elsewhere: its share is its own, where it is not a box's */
     for (int i = 1; i < MOST; i++) assert_true(a.shares[i] == b.shares[i - 1]);
     /* each of the two kinds about as often: a value that is neither own nor the partner's is a blend's */
     for (uint32_t epoch = 0; epoch < 100; epoch++) {

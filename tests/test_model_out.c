@@ -8,7 +8,7 @@
 #include "io/file.h"
 #include "model/input.h"
 #include "model/safetensors.h"
-#include "nn/plan.h"
+#include "nn/plan/plan.h"
 
 static const char *const names[4] = {"cat", "dog", "\xc3\xa4pfel", "d \"q\""};
 
@@ -134,7 +134,7 @@ static void odd_metadata_are_refused(void **state) {
                         "mean and std of 2 and 3 channels, its model takes");
     expect_odd_metadata("\"std\":", "\"sta\":", "mean and std of 3 and 0 channels");
     expect_odd_metadata("\"mean\":", "\"meen\":", "mean and std of 0 and 3 channels");
-    expect_odd_metadata("\"mean\":\"[0.1", "\"mean\":\"x0.1", "'mean' of its __metadata__ is no list");
+    expect_odd_metadata("\"mean\":\"[0.1", "\"mean\":\"x0.1", "'mean' of its __metadata__ is not a list");
 }
 
 /* --- a model of bytes --------------------------------------------------------------------------------------------- */

@@ -9,7 +9,7 @@
 #include "model/onnx/onnx.h"
 #include "model/onnx/write.h"
 #include "nn/layer.h"
-#include "nn/plan.h"
+#include "nn/plan/plan.h"
 
 enum { MOST_OUTPUTS = 32 };
 

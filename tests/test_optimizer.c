@@ -4,8 +4,8 @@
 #include <math.h>
 
 #include "expected_helpers.h"
-#include "nn/optimizer.h"
-#include "nn/schedule.h"
+#include "nn/optimizers/optimizer.h"
+#include "nn/optimizers/schedule.h"
 
 /* Relative to the largest magnitude of a tensor. */
 static const double weight_bound = 1e-6;

@@ -92,7 +92,8 @@ static void wrong_words_are_refused(void **state) {
                    "--stratify is an option of 'dcnn prepare', not of 'dcnn info' (see 'dcnn info --help')");
     expect_refusal(DCNN_COMMAND_TRAIN, "--augment=no", "--augment takes no value: write --augment or --no-augment");
     expect_refusal(DCNN_COMMAND_TRAIN, "--run", "--run needs a value: a non-empty text");
-    expect_refusal(DCNN_COMMAND_INFO, "", "'dcnn info' needs more arguments: dcnn info FILE (see 'dcnn info --help')");
+    expect_refusal(DCNN_COMMAND_INFO, "",
+                   "'dcnn info' needs more arguments: dcnn info FILE [DATA.h5] (see 'dcnn info --help')");
     expect_refusal(DCNN_COMMAND_TRAIN, "a b",
                    "'dcnn train' does not take 'b': dcnn train [DATA.h5] (see 'dcnn train --help')");
 }

@@ -3,7 +3,7 @@
 #include <math.h>
 
 #include "nn/nets/ensemble.h"
-#include "nn/plan.h"
+#include "nn/plan/plan.h"
 #include "nn/nets/receptive.h"
 #include "testing.h"
 

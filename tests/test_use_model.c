@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* test_use_model.c — the public header alone: load a model and predict, against the reference kernels in a plan. */
 #include "model/model.h"
-#include "nn/plan.h"
+#include "nn/plan/plan.h"
 #include "testing.h"
 
 #include <unistd.h>

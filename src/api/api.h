@@ -5,7 +5,7 @@
 
 #include "model/input.h"
 #include "model/model.h"
-#include "nn/plan.h"
+#include "nn/plan/plan.h"
 
 struct dcnn_model {
     dcnn_checkpoint checkpoint; /* its net is the training's while there is one */

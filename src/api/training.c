@@ -6,7 +6,7 @@
 #include "api/api.h"
 #include "engine/engine.h"
 #include "engine/evaluator.h"
-#include "nn/schedule.h"
+#include "nn/optimizers/schedule.h"
 
 struct dcnn_training {
     dcnn_model *model;

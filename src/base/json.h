@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** @file json.h — JSON texts, where a lack of memory is told from a text that is no JSON. */
+/** @file json.h — JSON texts, where a lack of memory is told from a text that is not JSON. */
 #ifndef DCNN_BASE_JSON_H
 #define DCNN_BASE_JSON_H
 

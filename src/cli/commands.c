@@ -79,13 +79,14 @@ const dcnn_command dcnn_command_table[DCNN_COMMAND_COUNT] = {
                     "best models name different classes.",
          .parallel = true},
     [DCNN_COMMAND_INFO] = {.name = "info",
-                           .operands = "FILE",
+                           .operands = "FILE [DATA.h5]",
                            .least = 1,
-                           .most = 1,
+                           .most = 2,
                            .summary = "what is in a data set, model or checkpoint, and whether it is intact",
                            .details = "Checks a file's checksum and says what is in it: a data set, a model or "
                                       "checkpoint (.h5, .keras, .onnx), or the description of a model "
-                                      "(Keras JSON)."},
+                                      "(Keras JSON). Of a model it says which layers a training with these options "
+                                      "trains, and with a data set what an epoch costs on this machine."},
     [DCNN_COMMAND_EXPORT] = {.name = "export",
                              .operands = "MODEL -o FILE",
                              .least = 1,

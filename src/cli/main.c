@@ -241,7 +241,7 @@ static dcnn_status run_with_mpi(dcnn_command_id command, int *argc, char ***argv
     return status;
 }
 
-/* "dcnn" and the words behind it; null for one that is no UTF-8. */
+/* "dcnn" and the words behind it; null for one that is not UTF-8. */
 static json_t *words_of(int argc, char **argv) {
     json_t *words = json_array();
     json_array_append_new(words, json_string("dcnn"));

@@ -98,26 +98,26 @@ const dcnn_option dcnn_option_table[] = {
      .resume = DCNN_RESUME_KEEP},
     {"weights", 0, TRAIN, TEXT(train.weights, "FILE"), .group = training,
      .help = "for a JSON --model: .weights.h5, .safetensors", .resume = DCNN_RESUME_KEEP},
-    {"freeze", 0, TRAIN, LIST(freeze, "LAYER"), .group = training,
+    {"freeze", 0, TRAIN | INFO, LIST(freeze, "LAYER"), .group = training,
      .help = "keep its weights ('conv*,bn*'); may be repeated", .phase = true, .resume = DCNN_RESUME_FIXED},
-    {"unfreeze", 0, TRAIN, LIST(unfreeze, "LAYER"), .group = training, .help = "train it, whatever the model says",
-     .phase = true, .resume = DCNN_RESUME_FIXED},
-    {"freeze-below", 0, TRAIN, TEXT(train.freeze_below, "LAYER"), .group = training,
+    {"unfreeze", 0, TRAIN | INFO, LIST(unfreeze, "LAYER"), .group = training,
+     .help = "train it, whatever the model says", .phase = true, .resume = DCNN_RESUME_FIXED},
+    {"freeze-below", 0, TRAIN | INFO, TEXT(train.freeze_below, "LAYER"), .group = training,
      .help = "keep the weights of all layers before it", .phase = true, .resume = DCNN_RESUME_FIXED},
-    {"train-last", 0, TRAIN, INTEGER(train.train_last, 0, 1000000), .fallback = "0", .group = training,
+    {"train-last", 0, TRAIN | INFO, INTEGER(train.train_last, 0, 1000000), .fallback = "0", .group = training,
      .help = "the last N with weights; 0: all", .phase = true, .resume = DCNN_RESUME_FIXED},
     {"keep-features", 0, TRAIN, FLAG(train.keep_features), .fallback = "true", .group = training,
      .help = "frozen layers once an image, if unaugmented", .phase = true, .resume = DCNN_RESUME_FIXED},
     {"feature-variants", 0, TRAIN, INTEGER(train.feature_variants, 0, 10000), .fallback = "0", .group = training,
      .help = "of an augmented image; 0: anew", .phase = true, .resume = DCNN_RESUME_FIXED},
-    {"replace-head", 0, TRAIN, FLAG(train.replace_head), .group = training,
+    {"replace-head", 0, TRAIN | INFO, FLAG(train.replace_head), .group = training,
      .help = "of --model: a new last layer for the data's classes", .resume = DCNN_RESUME_FIXED},
     {"then", 0, TRAIN, LIST(then, "'NAME=X ...'"), .group = training, .help = "a next phase, by options without --",
      .resume = DCNN_RESUME_FIXED},
     {"epochs", 0, TRAIN, INTEGER(train.epochs, 1, 1000000), .fallback = "15", .group = training,
      .help = "passes over the training split", .also = "num-epochs max-epochs", .phase = true,
      .resume = DCNN_RESUME_KEEP},
-    {"batch-size", 0, TRAIN | BENCH, INTEGER(train.batch_size, 1, 1048576), .fallback = "128", .group = training,
+    {"batch-size", 0, TRAIN | BENCH | INFO, INTEGER(train.batch_size, 1, 1048576), .fallback = "128", .group = training,
      .help = "samples per step, over all ranks", .also = "batch bs batchsize", .phase = true,
      .resume = DCNN_RESUME_FIXED},
     {"accumulate", 0, TRAIN, INTEGER(train.accumulate, 1, 1000000000), .fallback = "1", .group = training,
@@ -293,10 +293,11 @@ const dcnn_option dcnn_option_table[] = {
     {"histograms", 0, TRAIN, FLAG(train.histograms), .group = output, .help = "of weights and gradients, each epoch",
      .resume = DCNN_RESUME_KEEP},
 
-    {"threads", 0, PREPARE | TRAIN | EVALUATE | PREDICT | REPORT | COMPARE | BENCH, INTEGER(train.threads, 0, 4096),
-     .fallback = "0", .group = machine, .help = "per rank; 0: one per core", .also = "workers num-workers jobs cores"},
+    {"threads", 0, PREPARE | TRAIN | EVALUATE | PREDICT | REPORT | COMPARE | BENCH | INFO,
+     INTEGER(train.threads, 0, 4096), .fallback = "0", .group = machine, .help = "per rank; 0: one per core",
+     .also = "workers num-workers jobs cores"},
 
-    {"recompute", 0, TRAIN | BENCH, FLAG(train.recompute), .group = machine,
+    {"recompute", 0, TRAIN | BENCH | INFO, FLAG(train.recompute), .group = machine,
      .help = "less memory: compute activations twice", .resume = DCNN_RESUME_KEEP},
     {"cache-memory", 0, TRAIN | EVALUATE | PREDICT | REPORT | COMPARE, BYTES(train.cache_bytes), .group = machine,
      .help = "per node, for images (512M); more is streamed"},
@@ -457,7 +458,7 @@ json_t *dcnn_options_record(dcnn_command_id command, const dcnn_options *options
         const dcnn_option *option = &dcnn_option_table[i];
         if (!has_option(command, option) || option->offset == AT(help)) continue;
         json_t *value = value_json(option, options);
-        if (value == NULL) value = json_null(); /* a file name that is no UTF-8 */
+        if (value == NULL) value = json_null(); /* a file name that is not UTF-8 */
         if (json_object_set_new(record, option->name, value) != 0) {
             json_decref(record);
             record = NULL;

@@ -22,13 +22,14 @@ dcnn_status dcnn_comm_check_begin(dcnn_comm *comm) {
     comm->collectives = 0; /* ranks that are left after a loss may have come to different ones */
     if (!shall_check(comm)) return DCNN_OK;
     dcnn_collective *places = calloc((size_t)comm->size, sizeof *places);
-    const dcnn_status status = dcnn_comm_agree(
-        comm, places ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: a check of the ranks' collectives"));
-    if (status == DCNN_OK)
-        comm->places = places;
-    else
+    int all_have = places != NULL;
+    MPI_Allreduce(MPI_IN_PLACE, &all_have, 1, MPI_INT, MPI_MIN, comm->world);
+    if (!all_have) {
         free(places);
-    return status;
+        return DCNN_FAIL(DCNN_FAILURE, "out of memory: a check of the ranks' collectives");
+    }
+    comm->places = places;
+    return DCNN_OK;
 }
 
 void dcnn_comm_check_end(dcnn_comm *comm) {
@@ -45,11 +46,11 @@ static void end_apart(dcnn_comm *comm, int other) {
     const dcnn_collective *first = &comm->places[0], *second = &comm->places[other];
     if (comm->rank != 0) MPI_Barrier(comm->world);
     dcnn_warn(
-        "the ranks are at different collectives: rank 0 at %s (its %lld., size %lld), rank %d at %s (its %lld., size "
+        "the ranks are at different collectives: rank 0 at %s (call %lld, size %lld), rank %d at %s (call %lld, size "
         "%lld)",
         first->name, (long long)first->number, (long long)first->size, other, second->name, (long long)second->number,
         (long long)second->size);
-    dcnn_comm_abort(comm, DCNN_FAILURE);
+    MPI_Abort(comm->world, DCNN_FAILURE);
 }
 
 void dcnn_comm_meet(dcnn_comm *comm, const char *name, int64_t size) {

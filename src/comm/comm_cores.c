@@ -1,19 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* comm_cores.c — the cores of a node and its ranks: how many each has, and which ranks work where there are too few. */
+/* comm_cores.c — the cores of a node and its ranks: how many each has, and who shares them. */
 #include <mpi.h>
 #include <sched.h>
 #include <stdlib.h>
 
-#include "base/futex.h"
 #include "comm/comm_private.h"
-
-/* In memory that the ranks of a node share. */
-struct dcnn_idle_shared {
-    atomic_uint call; /* a dcnn_call */
-    atomic_int signal;
-};
-
-/* --- cores ------------------------------------------------------------------------------------------------------ */
 
 /* The cores that each rank of the node may use, in their order; an empty set where the system does not say. */
 static cpu_set_t *gather_masks(const dcnn_comm *comm) {
@@ -66,52 +57,9 @@ void dcnn_comm_keep_to_a_core(const dcnn_comm *comm) {
     free(masks);
 }
 
-/* --- who works -------------------------------------------------------------------------------------------------- */
-
-static bool shall_every_rank_work(void) {
-    const char *text = getenv("DCNN_EVERY_RANK");
-    return dcnn_comm_can_shrink() || (text && atoi(text) != 0);
-}
-
-/* Does a rank before this one keep to the same core? */
-static bool is_idle(const dcnn_comm *comm) {
+bool dcnn_comm_follows_on_core(const dcnn_comm *comm) {
     cpu_set_t *masks = gather_masks(comm);
-    const bool alone = CPU_COUNT(&masks[comm->node_rank]) != 1 || count_alike(comm, masks, comm->node_rank) == 0;
+    const bool follows = CPU_COUNT(&masks[comm->node_rank]) == 1 && count_alike(comm, masks, comm->node_rank) > 0;
     free(masks);
-    return !alone && !shall_every_rank_work();
-}
-
-dcnn_status dcnn_comm_choose_workers(dcnn_comm *comm, dcnn_comm **workers) {
-    const bool idle = is_idle(comm);
-    int64_t idle_count = idle;
-    dcnn_comm_add_integers(comm, &idle_count, 1);
-    *workers = comm->idle.workers = idle_count == 0 ? comm : NULL;
-    if (idle_count == 0) return DCNN_OK;
-    void *block;
-    bool writer;
-    DCNN_TRY(dcnn_comm_share(comm, sizeof *comm->idle.shared, &block, &writer));
-    comm->idle.shared = block;
-    if (writer) *comm->idle.shared = (dcnn_idle_shared){0};
-    dcnn_comm_share_done(comm, block);
-    MPI_Comm works;
-    MPI_Comm_split(comm->world, idle ? MPI_UNDEFINED : 0, comm->rank, &works);
-    dcnn_status status = DCNN_OK;
-    if (!idle) status = dcnn_comm_create(works, &comm->idle.workers);
-    if (!idle) MPI_Comm_free(&works);
-    *workers = comm->idle.workers;
-    return dcnn_comm_agree(comm, status);
-}
-
-void dcnn_comm_call(dcnn_comm *comm, dcnn_call call) {
-    if (comm->idle.shared == NULL || comm->node_rank != 0) return; /* the first of a node works */
-    atomic_store(&comm->idle.shared->call, call);
-    dcnn_futex_wake(&comm->idle.shared->call);
-}
-
-dcnn_call dcnn_comm_await_call(dcnn_comm *comm, dcnn_call last) {
-    return (dcnn_call)dcnn_futex_wait(&comm->idle.shared->call, last);
-}
-
-atomic_int *dcnn_comm_signal(dcnn_comm *comm) {
-    return comm->idle.shared ? &comm->idle.shared->signal : NULL;
+    return follows;
 }

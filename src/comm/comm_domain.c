@@ -247,9 +247,8 @@ dcnn_status dcnn_comm_share_domain(dcnn_comm *comm, size_t common, size_t own, v
     return DCNN_OK;
 }
 
-/* While it waits: gradients that are on their way to other domains move on. */
-static void move_gradients(void *comm) {
-    dcnn_comm_progress(comm);
+static void move_on(void *comm) {
+    ((dcnn_comm *)comm)->domain.move_on(comm);
 }
 
 void dcnn_comm_domain_barrier(dcnn_comm *comm) {
@@ -260,9 +259,9 @@ void dcnn_comm_domain_barrier(dcnn_comm *comm) {
 void dcnn_comm_domain_wait(dcnn_comm *comm) {
     if (comm->domain.size > 1) {
         const double from_s = dcnn_now_s();
-        const bool sends = dcnn_comm_is_sending(comm);
+        const bool sends = comm->domain.is_sending && comm->domain.is_sending(comm);
         dcnn_barrier_wait(comm->domain.barrier, (unsigned)comm->domain.size, comm->oversubscribed ? FEW_SPINS : SPINS,
-                          sends ? move_gradients : NULL, comm);
+                          sends ? move_on : NULL, comm);
         dcnn_comm_waited(comm, false, from_s);
     }
     comm->domain.meetings++; /* now, not before: others' blocks may be read only from here on */

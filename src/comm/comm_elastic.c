@@ -15,23 +15,6 @@
 #include "base/log.h"
 #include "comm/comm_private.h"
 
-bool dcnn_comm_can_shrink(void) {
-    const char *enabled = getenv("OMPI_MCA_mpi_ft_enable"); /* mpirun --with-ft ulfm sets it */
-    return enabled && atoi(enabled) != 0;
-}
-
-bool dcnn_comm_is_elastic(const dcnn_comm *comm) {
-    return comm->elastic;
-}
-
-bool dcnn_comm_is_broken(const dcnn_comm *comm) {
-    return comm->broken;
-}
-
-dcnn_status dcnn_comm_fail_broken(void) {
-    return DCNN_FAIL(DCNN_FAILURE, "a rank was lost");
-}
-
 #ifdef OMPI_HAVE_MPI_EXT_FTMPI
 
 static dcnn_comm *watched; /* an error handler knows only its communicator */

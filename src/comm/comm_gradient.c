@@ -447,19 +447,6 @@ void dcnn_comm_gradient_finish(dcnn_comm *comm) {
     dcnn_comm_waited(comm, true, from_s);
 }
 
-void dcnn_comm_gradient_plain(dcnn_comm *comm, const dcnn_kernels *kernels, size_t count, int block_count,
-                              float *const *blocks, float *total) {
-    DCNN_COMM_MEET(comm, count);
-    if (block_count == 0)
-        memset(total, 0, count * sizeof(float));
-    else
-        memcpy(total, blocks[0], count * sizeof(float));
-    for (int i = 1; i < block_count; i++) kernels->add(count, total, blocks[i], total);
-    const double from_s = dcnn_now_s();
-    if (comm->world != MPI_COMM_NULL) MPI_Allreduce(MPI_IN_PLACE, total, (int)count, MPI_FLOAT, MPI_SUM, comm->world);
-    dcnn_comm_waited(comm, true, from_s);
-}
-
 /* --- room ------------------------------------------------------------------------------------------------------- */
 
 static int larger(int a, int b) {
@@ -569,6 +556,8 @@ dcnn_status dcnn_comm_reserve_gradient(dcnn_comm *comm, int batches, const int64
     void *shared;
     DCNN_TRY(dcnn_comm_share_domain(comm, published_bytes, 0, &shared, NULL));
     comm->gradients.published = shared;
+    comm->domain.is_sending = dcnn_comm_is_sending;
+    comm->domain.move_on = dcnn_comm_progress;
     return dcnn_comm_agree(comm, make_room(comm, batches, grains, buckets, counts)
                                      ? DCNN_OK
                                      : DCNN_FAIL(DCNN_FAILURE, "out of memory: room to exchange gradients"));

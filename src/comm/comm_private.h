@@ -13,8 +13,10 @@ typedef struct dcnn_exchange dcnn_exchange;
 typedef struct dcnn_idle_shared dcnn_idle_shared;
 
 /*
- * A comm is a stack: the communicator itself; its *domain*, the ranks that share memory; and on both the sums, small
- * ones and gradients. Each part is a struct of its own, filled and freed by one file.
+ * A comm is a stack: the communicator itself (comm.c); its *domain*, the ranks that share memory; and on both the
+ * gradients and the small sums. Each part is a struct of its own, filled and freed by one file, which calls those
+ * before it alone; comm_start.c makes and frees the whole, comm_elastic.c makes it anew, comm_idle.c makes one of fewer
+ * ranks.
  */
 
 /* Ranks that share memory (comm_domain.c). */
@@ -29,6 +31,10 @@ typedef struct dcnn_domain {
     dcnn_barrier *barrier; /* shared */
     unsigned meetings;     /* barriers passed */
     char **segments;       /* [size] each rank's own part of the domain's memory */
+    /* While its ranks wait for each other: is anything on its way to other domains, and that moves on. Of who sends
+     * (comm_gradient.c); NULL: nobody does. */
+    bool (*is_sending)(const dcnn_comm *comm);
+    void (*move_on)(dcnn_comm *comm);
 } dcnn_domain;
 
 /* Room for small sums (comm_sum.c). */
@@ -52,7 +58,7 @@ typedef struct dcnn_gradients {
     float *room;
 } dcnn_gradients;
 
-/* Ranks that sleep where there are more than cores (comm_cores.c). */
+/* Ranks that sleep where there are more than cores (comm_idle.c). */
 typedef struct dcnn_idle {
     dcnn_comm *workers;       /* of dcnn_comm_choose_workers(): itself if all ranks work; NULL on an idle one */
     dcnn_idle_shared *shared; /* by the ranks of a node, if some are idle */
@@ -108,6 +114,9 @@ void dcnn_comm_meet(dcnn_comm *comm, const char *name, int64_t size); /* *Collec
 
 /* Counts the cores that this rank, and its node's ranks together, may use. *Collective.* */
 void dcnn_comm_count_cores(dcnn_comm *comm);
+
+/* Does this rank keep to one core, to which a rank before it keeps too? *Collective* of the node's. */
+bool dcnn_comm_follows_on_core(const dcnn_comm *comm);
 
 /* A rank of an oversubscribed node stays on one core from now on. *Collective* of the node's. */
 void dcnn_comm_keep_to_a_core(const dcnn_comm *comm);

@@ -178,3 +178,18 @@ void dcnn_comm_release_sums(dcnn_comm *comm) {
     free(comm->sums.room);
     comm->sums.slots = comm->sums.room = NULL;
 }
+
+/* --- as other programs sum -------------------------------------------------------------------------------------- */
+
+void dcnn_comm_gradient_plain(dcnn_comm *comm, const dcnn_kernels *kernels, size_t count, int block_count,
+                              float *const *blocks, float *total) {
+    DCNN_COMM_MEET(comm, count);
+    if (block_count == 0)
+        memset(total, 0, count * sizeof(float));
+    else
+        memcpy(total, blocks[0], count * sizeof(float));
+    for (int i = 1; i < block_count; i++) kernels->add(count, total, blocks[i], total);
+    const double from_s = dcnn_now_s();
+    if (comm->world != MPI_COMM_NULL) MPI_Allreduce(MPI_IN_PLACE, total, (int)count, MPI_FLOAT, MPI_SUM, comm->world);
+    dcnn_comm_waited(comm, true, from_s);
+}

@@ -20,8 +20,8 @@
 #include "comm/comm.h"
 #include "engine/feed.h"
 #include "engine/stopwatch.h"
-#include "nn/optimizer.h"
-#include "nn/plan.h"
+#include "nn/optimizers/optimizer.h"
+#include "nn/plan/plan.h"
 
 typedef struct dcnn_engine dcnn_engine;
 

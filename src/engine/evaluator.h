@@ -9,7 +9,7 @@
 #include "comm/comm.h"
 #include "engine/feed.h"
 #include "engine/scores.h"
-#include "nn/plan.h"
+#include "nn/plan/plan.h"
 
 typedef struct dcnn_evaluator dcnn_evaluator;
 

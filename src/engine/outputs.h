@@ -6,7 +6,7 @@
 #include "base/thread_pool.h"
 #include "comm/comm.h"
 #include "engine/feed.h"
-#include "nn/plan.h"
+#include "nn/plan/plan.h"
 
 /** What is computed, and by whom. */
 typedef struct dcnn_outputs {

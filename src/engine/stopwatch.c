@@ -18,7 +18,7 @@ static void show(const dcnn_spans *spans, int worker, const char *name, int numb
 
 void dcnn_stopwatch_start(dcnn_stopwatch *watch) {
     dcnn_wait before[DCNN_MOST_WAITS];
-    (void)dcnn_comm_waits(watch->comm, before); /* of what is no step: evaluation, saving */
+    (void)dcnn_comm_waits(watch->comm, before); /* of what is not a step: evaluation, saving */
     watch->since_s = dcnn_now_s();
 }
 

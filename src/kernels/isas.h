@@ -6,9 +6,11 @@
 
 /*
  * One row an instruction set, in rising order: X(ID, name, vectors, agrees, CPU, core, flags). kernels.cmake reads the
- * rows here, compiles *_simd.c once for each whose flags the compiler knows, and says so: DCNN_BUILT_<ID>.
- * - vectors  whose vectors and fp32 kernels it has: its own, or those of one before it, to whose flags its own are
- * added; then only its products of bf16 differ, bf16/product_bf16_<name>.c
+ * rows here, compiles *_simd.c once for each whose flags the compiler knows, and says so: DCNN_BUILT_<ID>. A new one is
+ * a row and a file:
+ * - vectors  whose vectors and fp32 kernels it has: its own, simd/simd_<name>.h (simd.h lists what stands there), or
+ * those of one before it, to whose flags its own are added; then only its products of bf16 differ,
+ * bf16/product_bf16_<name>.c
  * - agrees   true: it makes the bits of all that agree, and the last of them that runs is chosen; false: its sums of
  * bf16 are its own, so it runs only where DCNN_ISA names it
  * - CPU      has this CPU what it adds to those before it that agree?

@@ -8,11 +8,12 @@ list(REMOVE_ITEM kernel_sources ${simd_sources} ${product_sources})
 add_library(dcnn_kernels STATIC ${kernel_sources})
 target_link_libraries(dcnn_kernels PUBLIC dcnn_base PkgConfig::OPENBLAS)
 
-# dcnn_isa(NAME SOURCES FLAGS…): those sources once more, with DCNN_ISA=NAME, into the same library.
-function(dcnn_isa name sources)
+# dcnn_isa(NAME VECTORS SOURCES FLAGS…): those sources once more, with DCNN_ISA=NAME and simd_VECTORS.h, into the same library.
+function(dcnn_isa name vectors sources)
   add_library(dcnn_kernels_${name} OBJECT ${${sources}})
   target_link_libraries(dcnn_kernels_${name} PRIVATE dcnn_base)
-  target_compile_definitions(dcnn_kernels_${name} PRIVATE DCNN_ISA=${name} DCNN_ISA_${name})
+  target_compile_definitions(dcnn_kernels_${name} PRIVATE DCNN_ISA=${name}
+    DCNN_SIMD_VECTORS="kernels/simd/simd_${vectors}.h")
   target_compile_options(dcnn_kernels_${name} PRIVATE ${ARGN})
   target_sources(dcnn_kernels PRIVATE $<TARGET_OBJECTS:dcnn_kernels_${name}>)
   set_property(GLOBAL APPEND PROPERTY DCNN_ISAS ${name}) # for libdcnn.a
@@ -52,12 +53,11 @@ foreach(row ${isa_rows})
     continue()
   endif()
   if(name STREQUAL vectors)
-    dcnn_isa(${name} simd_sources ${flags_${name}})
+    dcnn_isa(${name} ${vectors} simd_sources ${flags_${name}})
   else() # what is built on products of bf16 once more, and the product itself
     file(GLOB own_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/bf16/bf16_*_simd.c
       ${CMAKE_CURRENT_LIST_DIR}/bf16/product_bf16_${name}.c)
-    dcnn_isa(${name} own_sources ${flags_${name}})
-    target_compile_definitions(dcnn_kernels_${name} PRIVATE DCNN_ISA_${vectors})
+    dcnn_isa(${name} ${vectors} own_sources ${flags_${name}})
   endif()
   target_compile_definitions(dcnn_kernels PRIVATE DCNN_BUILT_${id}=1)
 endforeach()

@@ -27,7 +27,7 @@
 
 #include "io/dataset/dataset.h"
 #include "io/file.h"
-#include "nn/optimizer.h"
+#include "nn/optimizers/optimizer.h"
 #include "nn/net.h"
 
 /** Where a run stands: all that a resume needs besides weights and moments. Plain numbers, exact. */
@@ -75,7 +75,7 @@ typedef struct dcnn_checkpoint {
     char **class_names;
     char *data_path; /**< the data set it was trained on */
     json_t *options; /**< every option of the run, as the option table names them */
-    char *history;   /**< metrics so far: JSON lines (run/metrics.h) */
+    char *history;   /**< metrics so far: JSON lines (run/record/metrics.h) */
     dcnn_seal seal;  /**< was the file sealed? set by read */
 } dcnn_checkpoint;
 

@@ -159,7 +159,7 @@ static dcnn_status read_metadata(const reader *from, dcnn_checkpoint *into) {
         json_t *list = text ? json_loads(text, 0, NULL) : NULL;
         if (list) json_object_set_new(metadata, lists[i], list);
         if (text && !json_is_array(list))
-            status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: '%s' of its %s is no list", from->path, lists[i], metadata_key);
+            status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: '%s' of its %s is not a list", from->path, lists[i], metadata_key);
     }
     if (status == DCNN_OK) status = dcnn_metadata_read(metadata, from->path, into);
     json_decref(metadata);

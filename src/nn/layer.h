@@ -110,7 +110,7 @@ extern const int dcnn_layer_table_count;
 extern const dcnn_layer dcnn_layer_others[];
 extern const int dcnn_layer_other_count;
 
-/** Adds a weight tensor to a node; if it is no moving statistic and the node is trainable, it is to be trained. */
+/** Adds a weight tensor to a node; if it is not a moving statistic and the node is trainable, it is to be trained. */
 dcnn_param *dcnn_node_add_param(dcnn_node *node, const char *name, bool statistic, int rank, const int *dims,
                                 dcnn_initializer initializer);
 

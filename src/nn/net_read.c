@@ -496,7 +496,8 @@ static dcnn_status read_input(reader *r, const json_t *description, dcnn_shape i
                          dcnn_shape_text(named, text[0]), dcnn_shape_text(input, text[1]));
     if (named.rank == 0) named = input;
     if (named.rank == 0)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "the model names no input shape: give its first layer a \"batch_shape\"");
+        return DCNN_FAIL(DCNN_BAD_INPUT,
+                         "the model does not give its input shape: give its first layer a \"batch_shape\"");
     json_t *implied = is_input(first) ? json_incref((json_t *)(uintptr_t)first)
                                       : json_pack("{s:s, s:{}}", "class_name", "InputLayer", "config");
     dcnn_status status = add_node(r, implied, 0, NULL, (surroundings){.path = "", .outer = -1}, named);

@@ -39,7 +39,7 @@ typedef struct dcnn_curves {
  * Reads a history. *Local.*
  * @param history  JSON lines; empty lines are skipped, NULL is an empty history
  * @param curves   out; free with dcnn_curves_free(), after a failure too
- * @return DCNN_OK; DCNN_BAD_INPUT (a line that is no JSON object or has no epoch); DCNN_FAILURE (memory)
+ * @return DCNN_OK; DCNN_BAD_INPUT (a line that is not a JSON object or has no epoch); DCNN_FAILURE (memory)
  */
 dcnn_status dcnn_curves_create(const char *history, dcnn_curves *curves);
 void dcnn_curves_free(dcnn_curves *curves);

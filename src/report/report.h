@@ -56,7 +56,7 @@ typedef struct dcnn_report_data {
  * Draws all figures for which there are data, and writes them, the page, and the figures once more as a TensorBoard
  * event file, into a run's folder. Each file is written atomically. *Local.*
  * @param data  class counts of model and data set agree
- * @return DCNN_OK; DCNN_BAD_INPUT (a history that is no JSON lines); DCNN_FAILURE (memory, disk)
+ * @return DCNN_OK; DCNN_BAD_INPUT (a history that is not JSON lines); DCNN_FAILURE (memory, disk)
  */
 dcnn_status dcnn_report_write(const char *folder, const dcnn_report_data *data);
 

@@ -12,7 +12,7 @@
 #include "model/keras_archive.h"
 #include "model/model.h"
 #include "model/safetensors.h"
-#include "run/run_folder.h"
+#include "run/record/run_folder.h"
 
 const double dcnn_averages_missing = 0.1;
 

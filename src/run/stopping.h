@@ -5,7 +5,7 @@
 #define DCNN_RUN_STOPPING_H
 
 #include "model/model.h"
-#include "run/metrics.h"
+#include "run/record/metrics.h"
 
 /* What an epoch is judged by: X(ID, Keras' name). "auto" is val_accuracy, or val_loss of a model that gives numbers;
  * all but losses fall back on the loss where they are equal. */

@@ -5,10 +5,10 @@
 
 #include "engine/engine.h"
 #include "engine/evaluator.h"
-#include "run/metrics.h"
-#include "run/run_folder.h"
+#include "run/record/metrics.h"
+#include "run/record/run_folder.h"
 #include "run/data/task.h"
-#include "run/trace.h"
+#include "run/record/trace.h"
 #include "run/training_data.h"
 
 /* What an elastic run takes back when a rank is lost; see elastic.h. */

@@ -12,7 +12,7 @@
 
 /* --- opening ------------------------------------------------------------------------------------------------------ */
 
-/* A data set that is no file: all its images are for training. */
+/* A data set that is not a file: all its images are for training. */
 static dcnn_status describe_images(dcnn_dataset *d, const dcnn_images *images, int classes) {
     *d = (dcnn_dataset){.path = strdup("the images in memory"),
                         .count = images->count,

@@ -302,7 +302,7 @@ static dcnn_status add_given(preparation *made, dcnn_role role, const char *name
     return DCNN_OK;
 }
 
-/* What is drawn, then what was given; a split without images is no split, and training is never empty. */
+/* What is drawn, then what was given; a split without images is not a split, and training is never empty. */
 static dcnn_status split_images(preparation *made) {
     dcnn_split drawn[DCNN_PART_COUNT];
     int64_t first = made->in_role[DCNN_ROLE_POOL];

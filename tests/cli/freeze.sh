@@ -80,3 +80,10 @@ mpirun -np 3 dcnn train "${two[@]}" --run two-3 -q >/dev/null 2>&1
 [[ $(hash_of two/best.h5) == "$(hash_of two-3/best.h5)" ]] && echo "two variants on three ranks: same weights"
 [[ $(hash_of two/best.h5) != "$(hash_of varied/best.h5)" ]] && echo "variants count"
 try dcnn train "${base[@]}" --feature-variants 2 --mixup 0.2 --run mixed --stop-after 1 2>&1 | grep '^keep'
+# what it will cost, before it is begun; times are this machine's
+try dcnn info first/best.h5 small.h5 --freeze 'conv*,batch*' --batch-size 16 --threads 2 | grep '^training\|^a step\|^memory\|^an epoch\|^\.\.\. kept\|exit' | sed 's/ [0-9.]* [KM]iB/ SIZE/g; s/: about [0-9.]* s\|: less than 0.1 s/: TIME/; s/about [0-9.]* s, where\|less than 0.1 s, where/TIME, where/'
+dcnn info first/best.h5 five.h5 --replace-head --train-last 1 --json | grep -A12 '"training"' | grep -v 'bytes\|_s"\|threads'
+dcnn info net.json --train-last 2 | grep '^training'
+dcnn info first/best.h5 --freeze conv3d 2>&1 >/dev/null || echo "exit $?"
+dcnn info first/best.h5 --replace-head 2>&1 >/dev/null || echo "exit $?"
+try dcnn info small.h5 first/best.h5

@@ -41,10 +41,28 @@ prepare npz_kmnist-train-imgs.npz npz_kmnist-train-labels.npz
 prepare idx_emnist_names_transposed_labels_from_1 --transpose
 for images in flat-images-idx2 float32-images; do prepare "idx_other_types/$images" idx_other_types/int32-labels; done
 echo "-- HDF5 by other hands"
-for source in h5_[!l]* h5_labels* h5_lzf*; do prepare "$source"; done
-prepare h5_libver_latest_gzip.h5 >said # read from HDF5 2.0 on
-grep -qE "was written by a newer HDF5 than this one|train 40, test 20" said && echo "read, or refused by name"
+for source in h5_[!ln]* h5_labels* h5_l[iz]*; do prepare "$source"; done
 prepare h5_foreign_X_y_onehot_float.h5 --scale 255
+echo "-- of HDF5 2.0, libver='latest': the indexes of packed chunks that it writes; two unlimited dimensions only it reads"
+prepare npz_of_newer.npz
+pixels out.h5 >newer
+for source in h5_newer_fixed.h5 h5_newer_extensible.h5; do
+    prepare "$source"
+    pixels out.h5 | cmp - newer && echo "the same images and labels"
+done
+prepare h5_newer_bool.h5
+# refused where HDF5 itself does not read it, by the same line everywhere
+refused() { grep -oE "data set 'images' was written by a newer HDF5|40 images|40 of 2x2x1" | sort -u; }
+for command in "prepare h5_newer_btree.h5 -o tree.h5" "info h5_newer_btree.h5" "train h5_newer_btree.h5 --epochs 1 --no-report"; do
+    dcnn $command 2>&1 | refused | grep -q . && echo "read, or refused by name"
+done
+net 8 3 >net.json
+dcnn info h5_libver_latest_gzip.h5 | grep '^images'
+newest=(dcnn train h5_libver_latest_gzip.h5 --model net.json --epochs 1 --batch-size 8 --no-report)
+"${newest[@]}" --run held >said 2>&1
+"${newest[@]}" --run streamed --cache-memory 2K 2>&1 | grep -o "are streamed"
+[[ $(hash_of held/best.h5) == "$(hash_of streamed/best.h5)" ]] && echo "held and streamed: the same weights"
+dcnn evaluate held/best.h5 h5_libver_latest_gzip.h5 | grep -o "(. of 20)"
 echo "-- as a data set"
 for source in h5_SILENT_mean_std_of_0_to_255.h5 h5_SILENT_splits_overlap.h5 h5_SILENT_split_named_val.h5; do
     try dcnn info "$source"

@@ -16,9 +16,9 @@
 #include "io/file.h"
 #include "model/model.h"
 #include "model/onnx/onnx.h"
-#include "run/metrics.h"
-#include "run/run_folder.h"
-#include "run/run_record.h"
+#include "run/record/metrics.h"
+#include "run/record/run_folder.h"
+#include "run/record/run_record.h"
 #include "sources/source.h"
 
 #include "../dataset_helpers.h"

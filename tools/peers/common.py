@@ -18,6 +18,7 @@ def options():
     parser.add_argument("--processes", type=int, default=1, help="that share each batch, where the peer knows how")
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--seconds", type=float, default=8)
+    parser.add_argument("--compile", action="store_true", help="where the peer can: PyTorch's torch.compile")
     parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32", help="bf16 where the peer knows how")
     return parser.parse_args()
 
@@ -83,6 +84,22 @@ def net(o):
         if layers[i] == ("relu",) and layers[i + 1][0] == "max_pool":
             layers[i], layers[i + 1] = layers[i + 1], layers[i]
     return shape, layers
+
+
+def is_graph(o):
+    return json.load(open(o.model))["class_name"] == "Functional"
+
+
+def graph(o):
+    """(shape, nodes): each node (name, names of its inputs, kind, numbers), in order; of nets that nets.py writes."""
+    shape, nodes = None, []
+    for layer in json.load(open(o.model))["config"]["layers"]:
+        kind, c = layer["class_name"], layer["config"]
+        inputs = [word[0] for call in layer["inbound_nodes"] for word in call]
+        if kind == "InputLayer":
+            shape = tuple(c["batch_shape"][1:])
+        nodes.append((layer["name"], inputs, kind, c))
+    return shape, nodes
 
 
 class Batches:

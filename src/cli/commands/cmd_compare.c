@@ -11,7 +11,7 @@
 #include "cli/cli.h"
 #include "io/file.h"
 #include "report/overlay.h"
-#include "run/run_folder.h"
+#include "run/record/run_folder.h"
 
 enum { MOST_RUNS = 32 };
 

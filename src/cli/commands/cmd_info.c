@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* cmd_info.c — dcnn info FILE */
+/* cmd_info.c — dcnn info FILE [DATA.h5] */
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "cli/cli.h"
+#include "cli/commands/training_cost.h"
 #include "io/dataset/classes.h"
 #include "io/kind.h"
 #include "io/hdf5/hdf5_file.h"
@@ -210,7 +211,8 @@ static json_t *net_json(const char *kind, const char *path, const dcnn_net *net)
                      dcnn_ensemble_count(net));
 }
 
-static dcnn_status tell_description(const char *path, bool json) {
+static dcnn_status tell_description(const dcnn_options *o) {
+    const char *path = o->operands[0];
     json_t *description;
     dcnn_net *net;
     DCNN_TRY(dcnn_description_read(path, &description));
@@ -224,11 +226,17 @@ static dcnn_status tell_description(const char *path, bool json) {
         dcnn_error_prefix("%s", path);
         return status;
     }
-    if (json) {
-        status = dcnn_json_print(net_json("model description", path, net));
+    if (o->json) {
+        json_t *json = net_json("model description", path, net);
+        status = dcnn_training_cost_tell(o, net, json);
+        if (status == DCNN_OK)
+            status = dcnn_json_print(json);
+        else
+            json_decref(json);
     } else {
         printf("%s: the description of a model\n", path);
         print_layers(net);
+        status = dcnn_training_cost_tell(o, net, NULL);
     }
     dcnn_net_free(net);
     return status;
@@ -275,7 +283,8 @@ static json_t *progress_json(const dcnn_progress *p) {
     return json;
 }
 
-static dcnn_status print_checkpoint_json(const char *path, const dcnn_checkpoint *c) {
+static dcnn_status print_checkpoint_json(const dcnn_options *o, const dcnn_checkpoint *c) {
+    const char *path = o->operands[0];
     json_t *json = net_json(c->resumable ? "checkpoint" : "model", path, c->net);
     json_object_set_new(json, "sealed", json_boolean(c->seal == DCNN_SEAL_GOOD));
     json_object_set_new(json, "weights_hash", json_sprintf("%016" PRIx64, dcnn_weights_hash(c->net)));
@@ -288,23 +297,28 @@ static dcnn_status print_checkpoint_json(const char *path, const dcnn_checkpoint
         if (c->blue_first) json_object_set_new(json, "channel_order", json_string("bgr"));
     }
     if (c->class_names) json_object_set_new(json, "class_names", names_json(c->class_count, c->class_names));
-    return dcnn_json_print(json);
+    const dcnn_status status = dcnn_training_cost_tell(o, c->net, json);
+    if (status == DCNN_OK) return dcnn_json_print(json);
+    json_decref(json);
+    return status;
 }
 
-static dcnn_status tell_checkpoint(const char *path, bool json) {
+static dcnn_status tell_checkpoint(const dcnn_options *o) {
     dcnn_checkpoint checkpoint;
-    dcnn_status status = dcnn_checkpoint_read(path, &checkpoint);
-    if (status == DCNN_OK && json)
-        status = print_checkpoint_json(path, &checkpoint);
-    else if (status == DCNN_OK)
-        print_checkpoint(path, &checkpoint);
+    dcnn_status status = dcnn_checkpoint_read(o->operands[0], &checkpoint);
+    if (status == DCNN_OK && o->json) {
+        status = print_checkpoint_json(o, &checkpoint);
+    } else if (status == DCNN_OK) {
+        print_checkpoint(o->operands[0], &checkpoint);
+        status = dcnn_training_cost_tell(o, checkpoint.net, NULL);
+    }
     dcnn_checkpoint_free(&checkpoint);
     return status;
 }
 
 /* --- which ------------------------------------------------------------------------------------------------------ */
 
-/* The first byte that is no space: '{' begins a JSON, nothing else that dcnn reads. */
+/* The first byte that is not a space: '{' begins a JSON, nothing else that dcnn reads. */
 static int first_byte(const char *path) {
     FILE *file = dcnn_input_is_file(path) ? fopen(path, "rb") : NULL;
     int byte = EOF;
@@ -316,11 +330,15 @@ static int first_byte(const char *path) {
     return byte;
 }
 
-static dcnn_status tell_hdf5(const char *path, bool json) {
+static dcnn_status tell_hdf5(const dcnn_options *o) {
+    const char *path = o->operands[0];
     dcnn_hdf5_content content;
     DCNN_TRY(dcnn_hdf5_look(path, &content));
-    if (content == DCNN_HDF5_DATASET || content == DCNN_HDF5_IMAGES) return tell_dataset(path, json);
-    if (content == DCNN_HDF5_MODEL) return tell_checkpoint(path, json);
+    if (content == DCNN_HDF5_MODEL) return tell_checkpoint(o);
+    if (o->operand_count > 1)
+        return DCNN_FAIL(DCNN_USAGE, "%s is no model: give the model first, then the data set: dcnn info MODEL DATA.h5",
+                         path);
+    if (content == DCNN_HDF5_DATASET || content == DCNN_HDF5_IMAGES) return tell_dataset(path, o->json);
     return DCNN_FAIL(
         DCNN_BAD_INPUT,
         "%s: is an HDF5 file, but neither a data set of dcnn nor a Keras model; if there are images in it, `dcnn "
@@ -329,12 +347,12 @@ static dcnn_status tell_hdf5(const char *path, bool json) {
 }
 
 dcnn_status dcnn_cmd_info(dcnn_cli *cli) {
-    const char *path = cli->options->operands[0];
-    const bool json = cli->options->json;
+    const dcnn_options *o = cli->options;
+    const char *path = o->operands[0];
     const dcnn_kind_id kind = dcnn_kind_of_file(path);
-    if (kind == DCNN_KIND_JSON && first_byte(path) == '{') return tell_description(path, json);
-    if (kind == DCNN_KIND_KERAS || kind == DCNN_KIND_ONNX) return tell_checkpoint(path, json);
+    if (kind == DCNN_KIND_JSON && first_byte(path) == '{') return tell_description(o);
+    if (kind == DCNN_KIND_KERAS || kind == DCNN_KIND_ONNX) return tell_checkpoint(o);
     if (kind == DCNN_KIND_HDF5 || kind == DCNN_KIND_UNKNOWN || kind == DCNN_KIND_MISSING || kind == DCNN_KIND_EMPTY)
-        return tell_hdf5(path, json);
+        return tell_hdf5(o);
     return dcnn_kind_fail(path, kind, "a data set or a model");
 }

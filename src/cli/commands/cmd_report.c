@@ -14,8 +14,8 @@
 #include "io/kind.h"
 #include "report/events.h"
 #include "report/report.h"
-#include "run/run_folder.h"
-#include "run/run_record.h"
+#include "run/record/run_folder.h"
+#include "run/record/run_record.h"
 
 /* What rank 0 holds besides the model and the data set's description. */
 typedef struct sources {

@@ -21,7 +21,7 @@
 #include "guard/watchdog.h"
 #include "report/report.h"
 #include "run/data/class_weights.h"
-#include "run/run_folder.h"
+#include "run/record/run_folder.h"
 #include "run/starting_net.h"
 
 /* What the training tells of itself, and to whom. */

@@ -23,8 +23,8 @@
 #include "report/overlay.h"
 #include "report/report.h"
 #include "run/data/class_weights.h"
-#include "run/run_folder.h"
-#include "run/run_record.h"
+#include "run/record/run_folder.h"
+#include "run/record/run_record.h"
 
 enum { ETA = 3, CSV_BYTES = 512 };
 
@@ -363,7 +363,7 @@ static dcnn_status keep_record(const tuning *t) {
     dcnn_status status = DCNN_OK;
     if (record && (then == NULL || same == NULL || strcmp(then, same) != 0))
         status = DCNN_FAIL(DCNN_USAGE, "%s holds %s: go on with the call that began it, or name another folder (--run)",
-                           t->base.folder, then ? "another search" : "a run that is no search");
+                           t->base.folder, then ? "another search" : "a run that is not a search");
     else
         status = dcnn_run_record_write(t->base.folder,
                                        json_pack("{s:s, s:O?, s:i, s:s, s:O, s:o}", "dcnn", DCNN_VERSION, "command",
@@ -384,7 +384,8 @@ static dcnn_status search_all(tuning *t) {
     dcnn_cli *cli = t->cli;
     int finalists = 0;
     if (t->base.checkpoint)
-        return DCNN_FAIL(DCNN_USAGE, "%s holds a run that is no search: name another folder (--run)", t->base.folder);
+        return DCNN_FAIL(DCNN_USAGE, "%s holds a run that is not a search: name another folder (--run)",
+                         t->base.folder);
     DCNN_TRY(dcnn_comm_agree(cli->comm, check_trials(t)));
     DCNN_TRY(dcnn_comm_agree(cli->comm, dcnn_comm_rank(cli->comm) == 0 ? keep_record(t) : DCNN_OK));
     char *checkpoints = dcnn_path_join(t->base.folder, DCNN_RUN_CHECKPOINTS); /* only trials have some */

@@ -167,7 +167,7 @@ static dcnn_status take_folder(const dcnn_gather_options *options, const char *p
             continue;
         }
         if (!dcnn_kind_is_image(kind)) {
-            note(&others, "%s: left unread, for it is no image", entry->fts_path);
+            note(&others, "%s: not read, as it is not an image", entry->fts_path);
             continue;
         }
         *found = true;

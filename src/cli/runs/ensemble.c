@@ -11,8 +11,8 @@
 #include "base/log.h"
 #include "cli/runs/side.h"
 #include "nn/nets/ensemble.h"
-#include "run/run_folder.h"
-#include "run/run_record.h"
+#include "run/record/run_folder.h"
+#include "run/record/run_record.h"
 
 enum { MOST_MEMBERS = DCNN_MAX_INPUTS };
 

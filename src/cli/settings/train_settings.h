@@ -5,8 +5,8 @@
 
 #include "cli/options.h"
 #include "model/model.h"
-#include "nn/optimizer.h"
-#include "nn/schedule.h"
+#include "nn/optimizers/optimizer.h"
+#include "nn/optimizers/schedule.h"
 #include "run/data/sampler.h"
 
 /** Sets the defaults that depend on other options: the learning rate of the optimizer. Before a resumed run's own

@@ -287,7 +287,8 @@ static dcnn_status read_description(hid_t file, dcnn_dataset *set) {
 static dcnn_status advise(const char *path, dcnn_status status) {
     char why[600];
     snprintf(why, sizeof why, "%s", dcnn_error());
-    if (status != DCNN_BAD_INPUT || strstr(why, "damaged") || strstr(why, "two splits")) return status;
+    if (status != DCNN_BAD_INPUT || strstr(why, "damaged") || strstr(why, "two splits") || strstr(why, "newer HDF5"))
+        return status;
     return DCNN_FAIL(status,
                      "%s; if another program wrote it, `dcnn prepare %s -o NEW.h5` makes a data set of what is exact",
                      why, path);

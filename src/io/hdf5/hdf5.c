@@ -57,6 +57,19 @@ dcnn_status dcnn_h5_fail_file(dcnn_status code, const char *name, const char *wh
     return DCNN_FAIL(code, "%s: %s%s%s%s", name, what, reason[0] ? " (HDF5: " : "", reason, reason[0] ? ")" : "");
 }
 
+dcnn_status dcnn_h5_fail_open(hid_t where, const char *kind, const char *name) {
+    char reason[160], version[32], path[300] = "old.h5";
+    last_reason(reason);
+    if (!strstr(reason, "version number")) return dcnn_h5_fail(DCNN_BAD_INPUT, where, kind, name, "cannot be opened");
+    H5Fget_name(where, path, sizeof path);
+    return DCNN_FAIL(DCNN_BAD_INPUT,
+                     "%s: its %s '%s' was written by a newer HDF5 than this one (%s), in a form that it does not know "
+                     "(libver='latest'); in Python: a = h5py.File('%s'); b = h5py.File('new.h5', 'w'); "
+                     "a.visititems(lambda n, d: b.create_dataset(n, data=d[()]) and None if hasattr(d, 'shape') else "
+                     "None); b.close()",
+                     path, kind, name, dcnn_hdf5_version(version), path);
+}
+
 dcnn_status dcnn_h5_fail_version(hid_t where, const char *path, int64_t version, int latest) {
     char *author = NULL;
     const bool signed_by =

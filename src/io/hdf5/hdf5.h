@@ -38,11 +38,15 @@ typedef enum dcnn_h5_type {
 
 /**
  * Records a failure: `FILE: KIND 'NAME' of GROUP: text`, with HDF5's own reason behind it if its last call failed.
- * @param where  the file or group, for the names; the message does without if it is no valid id
+ * @param where  the file or group, for the names; the message does without if it is not a valid id
  * @param kind   "attribute", "data set", "group"
  */
 dcnn_status dcnn_h5_fail(dcnn_status code, hid_t where, const char *kind, const char *name, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
+
+/** Records why a data set or an attribute cannot be opened, after the call that could not: it may be of a newer HDF5,
+ * and then the line of Python stands there that rewrites the file. @return DCNN_BAD_INPUT */
+dcnn_status dcnn_h5_fail_open(hid_t where, const char *kind, const char *name);
 
 /** The same for a whole file: "NAME: what (HDF5: reason)". */
 dcnn_status dcnn_h5_fail_file(dcnn_status code, const char *name, const char *what);
@@ -186,7 +190,7 @@ dcnn_status dcnn_h5_read_rows(hid_t where, const char *name, int rank, const int
 
 /** A stored piece of a data set. */
 typedef struct dcnn_h5_chunk {
-    uint64_t offset, bytes;   /**< in the file; of a file with a user block perhaps behind that */
+    uint64_t offset, bytes;   /**< in the file; of a contiguous one with a user block perhaps behind that */
     unsigned skipped_filters; /**< bit i: filter i was left out */
 } dcnn_h5_chunk;
 

@@ -101,7 +101,7 @@ static dcnn_status read_texts(hid_t file, dcnn_h5_array *a, void **values) {
     char *fields = *values = calloc((size_t)count * (size_t)a->bytes + 1, 1);
     for (int i = 0; fields && i < count; i++) memcpy(fields + (size_t)i * (size_t)a->bytes, texts[i], strlen(texts[i]));
     dcnn_h5_names_free(count, texts);
-    return *values ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "'%s': out of memory for its texts", a->name);
+    return *values ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "'%s': out of memory for its strings", a->name);
 }
 
 /* Rows that are read at a time: whole chunks, about 16 MiB of values. */
@@ -144,7 +144,7 @@ static dcnn_status read_numbers(const char *path, hid_t file, const dcnn_h5_arra
         if (__builtin_mul_overflow(length, (size_t)a->shape[i], &length)) length = SIZE_MAX / 2;
     DCNN_TRY(dcnn_spill_take(aside, path, length + 1, values, mapped));
     const hid_t data = H5Dopen2(file, a->name, H5P_DEFAULT);
-    if (data < 0) return dcnn_h5_fail(DCNN_BAD_INPUT, file, "data set", a->name, "cannot be opened");
+    if (data < 0) return dcnn_h5_fail_open(file, "data set", a->name);
     hid_t type = a->kind == DCNN_H5_BOOL ? H5Dget_type(data) : H5Tcopy(memory_type(a));
     dcnn_status status = DCNN_OK;
     if (length > 0) status = dcnn_h5_check_packed(file, a->name, data, 0, H5S_UNLIMITED);

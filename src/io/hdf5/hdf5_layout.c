@@ -32,13 +32,8 @@ static bool know_filters(hid_t creation, dcnn_h5_layout *layout) {
 
 static bool find_chunks(hid_t data, dcnn_h5_layout *layout) {
     for (int64_t i = 0; i < layout->chunk_count; i++) {
-        hsize_t at[DCNN_H5_MAX_RANK] = {(hsize_t)(i * layout->chunk_rows)}, bytes;
-        haddr_t offset;
-        if (H5Dget_chunk_info_by_coord(data, at, &layout->chunks[i].skipped_filters, &offset, &bytes) < 0 ||
-            offset == HADDR_UNDEF)
-            return false;
-        layout->chunks[i].offset = offset;
-        layout->chunks[i].bytes = bytes;
+        const hsize_t at[DCNN_H5_MAX_RANK] = {(hsize_t)(i * layout->chunk_rows)};
+        if (!dcnn_h5_reader_find_chunk(data, at, &layout->chunks[i])) return false;
     }
     return true;
 }

@@ -19,8 +19,8 @@ enum { SCRATCH_BYTES = 1 << 16, MOST_REMEMBERED = 1 << 24 };
 typedef struct packed {
     hid_t data;
     H5Z_filter_t filters[DCNN_H5_MAX_FILTERS];
-    int filter_count, rank;
-    hsize_t sizes[H5S_MAX_RANK], chunk[H5S_MAX_RANK];
+    int filter_count;
+    dcnn_h5_grid grid;
     uint64_t chunk_bytes;
     uint8_t *bytes; /* of one chunk as it is stored */
     uint64_t room;
@@ -57,6 +57,28 @@ static uint8_t *find_seen(hid_t data, hsize_t count) {
     return seen->whole;
 }
 
+/* --- the grid of chunks ------------------------------------------------------------------------------------------ */
+
+bool dcnn_h5_grid_find(hid_t data, hid_t creation, dcnn_h5_grid *grid) {
+    hid_t space = H5Dget_space(data);
+    *grid = (dcnn_h5_grid){.row_chunks = 1};
+    grid->rank = H5Sget_simple_extent_dims(space, grid->sizes, NULL);
+    if (space >= 0) H5Sclose(space);
+    if (grid->rank < 1 || H5Pget_layout(creation) != H5D_CHUNKED ||
+        H5Pget_chunk(creation, H5S_MAX_RANK, grid->chunk) != grid->rank)
+        return false;
+    for (int i = 0; i < grid->rank; i++) {
+        if (grid->chunk[i] == 0) return false;
+        grid->counts[i] = grid->sizes[i] / grid->chunk[i] + (grid->sizes[i] % grid->chunk[i] != 0);
+        if (i > 0 && __builtin_mul_overflow(grid->row_chunks, grid->counts[i], &grid->row_chunks)) return false;
+    }
+    return !__builtin_mul_overflow(grid->row_chunks, grid->counts[0], &grid->chunks);
+}
+
+void dcnn_h5_grid_at(const dcnn_h5_grid *grid, hsize_t number, hsize_t *at) {
+    for (int i = grid->rank - 1; i >= 0; number /= grid->counts[i--]) at[i] = number % grid->counts[i] * grid->chunk[i];
+}
+
 /* --- one chunk --------------------------------------------------------------------------------------------------- */
 
 /* @return bytes that it unpacks to, counted up to one more than `most`; UINT64_MAX: it cannot be unpacked */
@@ -87,12 +109,14 @@ static dcnn_status fail(const packed *p, hid_t where, const char *name, const ch
 }
 
 static dcnn_status check_chunk(packed *p, hid_t where, const char *name, const hsize_t *at) {
-    unsigned skipped;
-    haddr_t address;
     hsize_t stored = 0;
-    if (H5Dget_chunk_info_by_coord(p->data, at, &skipped, &address, &stored) < 0)
+    unsigned skipped;
+    haddr_t address = 0;
+    /* the second walks through all chunks, but knows those that were never written from those that cannot be found */
+    if (H5Dget_chunk_storage_size(p->data, at, &stored) < 0 &&
+        H5Dget_chunk_info_by_coord(p->data, at, &skipped, &address, &stored) < 0)
         return fail(p, where, name, "cannot be found");
-    if (address == HADDR_UNDEF || stored == 0) return DCNN_OK; /* never written: HDF5 fills it */
+    if (address == HADDR_UNDEF || stored == 0) return DCNN_OK; /* HDF5 fills it */
     /* deflate adds at most 5 bytes to each 16 KiB, and 11 */
     if (stored > p->chunk_bytes + p->chunk_bytes / 1024 + 1024) return fail(p, where, name, "is too long");
     if (stored > p->room) {
@@ -102,7 +126,7 @@ static dcnn_status check_chunk(packed *p, hid_t where, const char *name, const h
         p->room = stored;
     }
     uint32_t mask;
-    if (H5Dread_chunk(p->data, H5P_DEFAULT, at, &mask, p->bytes) < 0) return fail(p, where, name, "cannot be read");
+    if (!dcnn_h5_read_chunk(p->data, at, &mask, p->bytes)) return fail(p, where, name, "cannot be read");
     uint64_t left = stored;
     for (int i = p->filter_count - 1; i >= 0; i--) {
         if (mask >> i & 1) continue;
@@ -145,43 +169,32 @@ static dcnn_status find_filters(packed *p, hid_t creation, hid_t where, const ch
 
 /* All chunks that hold some of the rows [first, first + rows). */
 static dcnn_status check_rows(packed *p, hid_t where, const char *name, hsize_t first, hsize_t rows) {
-    hsize_t at[H5S_MAX_RANK] = {0}, counts[H5S_MAX_RANK] = {0}, each = 1, all = 1;
-    for (int i = 0; i < p->rank; i++) {
-        counts[i] = p->sizes[i] / p->chunk[i] + (p->sizes[i] % p->chunk[i] != 0);
-        if (i > 0 && __builtin_mul_overflow(each, counts[i], &each)) return fail(p, where, name, "is one of too many");
+    const dcnn_h5_grid *grid = &p->grid;
+    uint8_t *seen = find_seen(p->data, grid->chunks);
+    const hsize_t each = grid->row_chunks, begin = first / grid->chunk[0] * each,
+                  end = ((first + rows - 1) / grid->chunk[0] + 1) * each;
+    for (hsize_t i = begin; i < end; i++) {
+        hsize_t at[H5S_MAX_RANK];
+        if (seen && (seen[i / 8] >> i % 8 & 1)) continue;
+        dcnn_h5_grid_at(grid, i, at);
+        DCNN_TRY(check_chunk(p, where, name, at));
+        if (seen) seen[i / 8] |= (uint8_t)(1u << i % 8);
     }
-    if (__builtin_mul_overflow(each, counts[0], &all)) return fail(p, where, name, "is one of too many");
-    uint8_t *seen = find_seen(p->data, all);
-    for (hsize_t row = first / p->chunk[0]; row * p->chunk[0] < first + rows; row++)
-        for (hsize_t i = 0; i < each; i++) {
-            const hsize_t number = row * each + i;
-            if (seen && (seen[number / 8] >> number % 8 & 1)) continue;
-            hsize_t rest = i;
-            for (int d = p->rank - 1; d > 0; rest /= counts[d--]) at[d] = rest % counts[d] * p->chunk[d];
-            at[0] = row * p->chunk[0];
-            DCNN_TRY(check_chunk(p, where, name, at));
-            if (seen) seen[number / 8] |= (uint8_t)(1u << number % 8);
-        }
     return DCNN_OK;
 }
 
 static dcnn_status check_packed(packed *p, hid_t creation, hid_t where, const char *name, hsize_t first, hsize_t rows) {
-    hid_t space = H5Dget_space(p->data), type = H5Dget_type(p->data);
-    p->rank = H5Sget_simple_extent_dims(space, p->sizes, NULL);
+    hid_t type = H5Dget_type(p->data);
     p->chunk_bytes = type >= 0 ? H5Tget_size(type) : 0;
-    if (space >= 0) H5Sclose(space);
     if (type >= 0) H5Tclose(type);
-    if (p->rank < 1 || H5Pget_chunk(creation, H5S_MAX_RANK, p->chunk) != p->rank || p->chunk_bytes == 0)
-        return fail(p, where, name, "has no shape");
-    for (int i = 0; i < p->rank; i++)
-        if (p->chunk[i] == 0 || __builtin_mul_overflow(p->chunk_bytes, p->chunk[i], &p->chunk_bytes) ||
-            p->chunk_bytes > UINT32_MAX)
+    if (p->chunk_bytes == 0 || !dcnn_h5_grid_find(p->data, creation, &p->grid))
+        return fail(p, where, name, "has no shape, or is one of too many");
+    for (int i = 0; i < p->grid.rank; i++)
+        if (__builtin_mul_overflow(p->chunk_bytes, p->grid.chunk[i], &p->chunk_bytes) || p->chunk_bytes > UINT32_MAX)
             return fail(p, where, name, "has no shape");
-    for (int i = 0; i < p->rank; i++)
-        if (p->sizes[i] == 0) return DCNN_OK;
-    if (first > p->sizes[0]) first = p->sizes[0];
-    if (rows > p->sizes[0] - first) rows = p->sizes[0] - first;
-    return check_rows(p, where, name, first, rows);
+    if (first > p->grid.sizes[0]) first = p->grid.sizes[0];
+    if (rows > p->grid.sizes[0] - first) rows = p->grid.sizes[0] - first;
+    return rows == 0 || p->grid.chunks == 0 ? DCNN_OK : check_rows(p, where, name, first, rows);
 }
 
 dcnn_status dcnn_h5_check_packed(hid_t where, const char *name, hid_t data, hsize_t first, hsize_t rows) {

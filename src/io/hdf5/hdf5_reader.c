@@ -13,6 +13,7 @@
 
 #include "io/hdf5/hdf5.h"
 #include "io/hdf5/hdf5_driver.h"
+#include "io/hdf5/hdf5_newer.h"
 #include "io/hdf5/hdf5_reader.h"
 #include "io/input.h"
 
@@ -20,11 +21,15 @@ typedef struct reader_file {
     dcnn_h5_driver_file driver; /* first */
     int descriptor;             /* what H5Fget_vfd_handle() shows */
     dcnn_h5_seen *seen;         /* chunks that are known to be whole */
+    dcnn_h5_shown *shown;       /* in place of what this HDF5 does not know */
+    bool asks;                  /* where pixels are read is wanted, not they */
+    haddr_t asked;              /* HADDR_UNDEF: none were read */
 } reader_file;
 
 typedef struct reader_settings {
     const char *path;
     int descriptor;
+    dcnn_h5_shown **shown; /* the file that is opened takes it over */
 } reader_settings;
 
 static int trouble; /* the errno of a failed read since the last file was opened; 0: none failed */
@@ -47,6 +52,8 @@ static H5FD_t *open_reader(const char *name, unsigned flags, hid_t access, haddr
         return NULL;
     }
     file->driver.end_of_file = (haddr_t)about.st_size;
+    file->shown = *settings->shown;
+    *settings->shown = NULL;
     return &file->driver.base;
 }
 
@@ -54,6 +61,7 @@ static herr_t close_reader(H5FD_t *base) {
     reader_file *file = (reader_file *)base;
     close(file->descriptor);
     dcnn_h5_seen_free(file->seen);
+    dcnn_h5_newer_free(file->shown);
     free(file);
     return 0;
 }
@@ -71,13 +79,9 @@ static herr_t get_handle(H5FD_t *base, hid_t access, void **handle) {
     return 0;
 }
 
-static herr_t read_bytes(H5FD_t *base, H5FD_mem_t type, hid_t transfer, haddr_t address, size_t size, void *buffer) {
-    (void)type;
-    (void)transfer;
-    const reader_file *file = (const reader_file *)base;
-    char *to = buffer;
+static herr_t read_file(int descriptor, haddr_t address, size_t size, char *to) {
     while (size > 0) {
-        const ssize_t got = pread(file->descriptor, to, size, (off_t)address);
+        const ssize_t got = pread(descriptor, to, size, (off_t)address);
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) {
             if (errno != EINVAL) trouble = errno; /* an address that no file has is the file's fault */
@@ -91,6 +95,18 @@ static herr_t read_bytes(H5FD_t *base, H5FD_mem_t type, hid_t transfer, haddr_t 
         address += (haddr_t)got;
         size -= (size_t)got;
     }
+    return 0;
+}
+
+static herr_t read_bytes(H5FD_t *base, H5FD_mem_t type, hid_t transfer, haddr_t address, size_t size, void *buffer) {
+    (void)transfer;
+    reader_file *file = (reader_file *)base;
+    if (file->asks && type == H5FD_MEM_DRAW) {
+        file->asked = address;
+        return 0;
+    }
+    if (read_file(file->descriptor, address, size, buffer) < 0) return -1;
+    dcnn_h5_newer_put(file->shown, address, size, buffer);
     return 0;
 }
 
@@ -119,18 +135,25 @@ static hid_t reader_driver(void) {
 }
 
 hid_t dcnn_h5_reader_open(const char *path, int descriptor) {
-    const reader_settings settings = {path, descriptor};
+    dcnn_h5_shown *shown = NULL;
+    const reader_settings settings = {path, descriptor, &shown};
     hid_t access = dcnn_h5_access(), driver = reader_driver();
     trouble = 0;
     hid_t file = driver >= 0 && H5Pset_driver(access, driver, &settings) >= 0 ? H5Fopen(path, H5F_ACC_RDONLY, access)
                                                                               : H5I_INVALID_HID;
+    if (file >= 0 && (shown = dcnn_h5_newer_find(file, descriptor))) {
+        H5Fclose(file); /* it keeps what it has read */
+        file = H5Fopen(path, H5F_ACC_RDONLY, access);
+        dcnn_h5_newer_free(shown); /* not taken over: it could not be opened */
+    }
     const hid_t reasons = H5Eget_current_stack(); /* the next calls would clear them */
     H5Pclose(access);
     H5Eset_current_stack(reasons);
     return file;
 }
 
-dcnn_h5_seen **dcnn_h5_reader_seen(hid_t object) {
+/* @return NULL: the object's file is none that was opened here */
+static reader_file *reader_of(hid_t object) {
     hid_t file = H5Iget_file_id(object), access = file >= 0 ? H5Fget_access_plist(file) : H5I_INVALID_HID;
     void *handle = NULL;
     reader_file *reader = NULL;
@@ -138,7 +161,34 @@ dcnn_h5_seen **dcnn_h5_reader_seen(hid_t object) {
         reader = (reader_file *)(void *)((char *)handle - offsetof(reader_file, descriptor));
     if (access >= 0) H5Pclose(access);
     if (file >= 0) H5Fclose(file);
+    return reader;
+}
+
+dcnn_h5_seen **dcnn_h5_reader_seen(hid_t object) {
+    reader_file *reader = reader_of(object);
     return reader ? &reader->seen : NULL;
+}
+
+bool dcnn_h5_read_chunk(hid_t data, const hsize_t *at, uint32_t *skipped, void *bytes) {
+#if H5_VERSION_GE(2, 0, 0)
+    return H5Dread_chunk1(data, H5P_DEFAULT, at, skipped, bytes) >= 0;
+#else
+    return H5Dread_chunk(data, H5P_DEFAULT, at, skipped, bytes) >= 0;
+#endif
+}
+
+bool dcnn_h5_reader_find_chunk(hid_t data, const hsize_t *at, dcnn_h5_chunk *chunk) {
+    reader_file *reader = reader_of(data);
+    hsize_t stored = 0;
+    uint32_t skipped = 0;
+    uint8_t nothing; /* is read into it */
+    if (!reader || H5Dget_chunk_storage_size(data, at, &stored) < 0 || stored == 0) return false;
+    reader->asked = HADDR_UNDEF;
+    reader->asks = true;
+    const bool found = dcnn_h5_read_chunk(data, at, &skipped, &nothing) && reader->asked != HADDR_UNDEF;
+    reader->asks = false;
+    *chunk = (dcnn_h5_chunk){reader->asked, stored, skipped};
+    return found;
 }
 
 dcnn_status dcnn_h5_blame(const char *path, dcnn_status so_far) {

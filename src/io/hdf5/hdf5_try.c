@@ -79,11 +79,13 @@ static void try_values(hid_t data, hid_t type, hid_t space, int rank, const hsiz
     try_rows(data, type, space, rank, sizes, 0, some);
     if (some < rows) try_rows(data, type, space, rank, sizes, rows - some, some);
     hid_t creation = H5Dget_create_plist(data);
-    if (H5Pget_layout(creation) == H5D_CHUNKED && H5Dget_num_chunks(data, space, &chunks) >= 0 && chunks <= MOST_CHUNKS)
-        for (hsize_t i = 0, offset[H5S_MAX_RANK], bytes; i < chunks; i += 1 + chunks / 4096) {
-            unsigned mask;
-            haddr_t address;
-            H5Dget_chunk_info(data, H5S_ALL, i, offset, &mask, &address, &bytes);
+    dcnn_h5_grid grid;
+    if (dcnn_h5_grid_find(data, creation, &grid) && H5Dget_num_chunks(data, space, &chunks) >= 0 &&
+        grid.chunks <= MOST_CHUNKS)
+        for (hsize_t i = 0, at[H5S_MAX_RANK]; i < grid.chunks; i++) {
+            dcnn_h5_chunk chunk;
+            dcnn_h5_grid_at(&grid, i, at);
+            dcnn_h5_reader_find_chunk(data, at, &chunk);
         }
     H5Pclose(creation);
 }

@@ -85,14 +85,16 @@ static dcnn_status open_source(hid_t where, bool is_attribute, const char *name,
         H5Pset_chunk_cache(access, 1, 0,
                            0); /* whole data sets are read: the cache would only copy each chunk once more */
         from->id = H5Dopen2(where, name, access);
+        const hid_t reasons = H5Eget_current_stack(); /* the next call would clear them */
         H5Pclose(access);
+        H5Eset_current_stack(reasons);
     }
     if (from->id >= 0) {
         from->type = is_attribute ? H5Aget_type(from->id) : H5Dget_type(from->id);
         from->space = is_attribute ? H5Aget_space(from->id) : H5Dget_space(from->id);
     }
     if (from->id >= 0 && from->type >= 0 && from->space >= 0) return DCNN_OK;
-    dcnn_status status = dcnn_h5_fail(DCNN_BAD_INPUT, where, from->kind, name, "cannot be opened");
+    dcnn_status status = dcnn_h5_fail_open(where, from->kind, name);
     close_source(from);
     return status;
 }

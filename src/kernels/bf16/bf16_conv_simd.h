@@ -120,12 +120,11 @@ INLINE void finish_block(const block_rows *rows, size_t column, size_t columns, 
     const simd_float floor = simd_splat(relu ? 0 : -__builtin_inff());
     for (size_t at = 0; at < columns; at += V) {
         const size_t lanes = least(V, columns - at);
-        const simd_float shift = bias == NULL ? simd_zero() : load_lanes(bias + column + at, lanes);
+        const simd_float shift = bias == NULL ? simd_zero() : simd_take(bias + column + at, lanes);
         for (size_t i = 0; i < BF16_BLOCK; i++) {
             if (rows->to[i] == NULL) continue;
             /* This order of simd_max keeps a NaN. */
-            store_lanes(rows->to[i] + column + at, lanes,
-                        simd_max(floor, simd_load(sums + i * BF16_BLOCK + at) + shift));
+            simd_put(rows->to[i] + column + at, lanes, simd_max(floor, simd_load(sums + i * BF16_BLOCK + at) + shift));
         }
     }
 }

@@ -56,7 +56,7 @@ static void finish_windows(const dcnn_conv *shape, const bf16_gathered *g, size_
     const size_t window = line / 2 * (g->ow / 2) + first / g->images / 2;
     for (size_t at = 0; at < columns; at += V) {
         const size_t lanes = least(V, columns - at);
-        const simd_float shift = load_lanes(bias + column + at, lanes);
+        const simd_float shift = simd_take(bias + column + at, lanes);
         for (size_t pixel = 0; pixel < end; pixel += 2)
             for (size_t image = 0; image < count; image++) {
                 const float *from = sums + (pixel * g->images + image) * BF16_BLOCK + at;
@@ -64,7 +64,7 @@ static void finish_windows(const dcnn_conv *shape, const bf16_gathered *g, size_
                                             simd_load(from + below + beside)};
                 const size_t to = image * size + (window + pixel / 2) * k + column + at;
                 simd_int codes;
-                store_lanes(y + to, lanes, pool_window(cell, shift, false, &codes));
+                simd_put(y + to, lanes, pool_window(cell, shift, false, &codes));
                 if (argmax != NULL) store_codes(argmax + to, lanes, codes);
             }
     }

@@ -70,7 +70,7 @@ static void gather_window(size_t k, size_t depth, const float *dy, const uint8_t
             for (int i = 0; i < 4; i++) bf16_store_lanes(cell[i] + at, V, simd_splat_int(0));
             continue;
         }
-        const simd_int value = bf16_round_lanes(load_lanes(dy + at, lanes)), codes = load_codes(argmax + at, lanes);
+        const simd_int value = bf16_round_lanes(simd_take(dy + at, lanes)), codes = load_codes(argmax + at, lanes);
 #pragma GCC unroll 4
         for (int i = 0; i < 4; i++)
             bf16_store_lanes(cell[i] + at, V,
@@ -148,11 +148,11 @@ INLINE void sum_columns(const size_t vectors, size_t rows, size_t k, const float
                         size_t lanes, bool add, float *dbias) {
     simd_float sum[BIAS_VECTORS];
 #pragma GCC unroll 4
-    for (size_t j = 0; j < vectors; j++) sum[j] = add ? load_lanes(dbias + j * V, lanes) : simd_zero();
+    for (size_t j = 0; j < vectors; j++) sum[j] = add ? simd_take(dbias + j * V, lanes) : simd_zero();
     for (size_t i = 0; i < rows; i++) {
 #pragma GCC unroll 4
         for (size_t j = 0; j < vectors; j++) {
-            const simd_float value = load_lanes(dy + i * k + j * V, lanes);
+            const simd_float value = simd_take(dy + i * k + j * V, lanes);
             if (argmax == NULL) {
                 sum[j] += value;
             } else {
@@ -162,7 +162,7 @@ INLINE void sum_columns(const size_t vectors, size_t rows, size_t k, const float
         }
     }
 #pragma GCC unroll 4
-    for (size_t j = 0; j < vectors; j++) store_lanes(dbias + j * V, lanes, sum[j]);
+    for (size_t j = 0; j < vectors; j++) simd_put(dbias + j * V, lanes, sum[j]);
 }
 
 void DCNN_SIMD_NAME(dcnn_bf16_bias_gradient)(size_t rows, size_t k, const float *dy, const uint8_t *argmax, bool add,

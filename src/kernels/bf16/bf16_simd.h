@@ -8,7 +8,7 @@
 #define DCNN_KERNELS_BF16_SIMD_H
 
 #include "kernels/bf16.h"
-#include "kernels/conv/conv_pool_simd.h"
+#include "kernels/simd/window_simd.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -30,26 +30,13 @@ INLINE simd_int bf16_round_lanes(simd_float value) {
 
 /** The upper halves of the first `lanes` lanes, as numbers. */
 INLINE void bf16_store_lanes(uint16_t *to, size_t lanes, simd_int rounded) {
-#if defined(DCNN_ISA_avx512)
     if (lanes == V) {
-        _mm256_storeu_si256((__m256i *)(void *)to, _mm512_cvtepi32_epi16(_mm512_srli_epi32((__m512i)rounded, 16)));
+        simd_store_upper_halves(to, rounded);
         return;
     }
-#endif
-    uint32_t all[V];
-    memcpy(all, &rounded, sizeof all);
-    for (size_t lane = 0; lane < lanes; lane++) to[lane] = (uint16_t)(all[lane] >> 16);
-}
-
-/** V numbers, each in the lower half of its lane. */
-INLINE simd_int bf16_load_lanes(const uint16_t *from) {
-#if defined(DCNN_ISA_avx512)
-    return (simd_int)_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(const void *)from));
-#elif defined(DCNN_ISA_avx2)
-    return (simd_int)_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(const void *)from));
-#else
-    return (simd_int){from[0], from[1], from[2], from[3]};
-#endif
+    uint16_t all[V];
+    simd_store_upper_halves(all, rounded);
+    memcpy(to, all, lanes * sizeof *to);
 }
 
 /** Pairs of the numbers of two rows, sixteen columns. */
@@ -57,7 +44,7 @@ INLINE bf16_pairs bf16_pair_rows(const uint16_t *first, const uint16_t *second) 
     bf16_pairs pairs;
 #pragma GCC unroll 4
     for (size_t j = 0; j < BF16_TILE / V; j++)
-        pairs.part[j] = bf16_load_lanes(first + j * V) | bf16_load_lanes(second + j * V) << 16;
+        pairs.part[j] = simd_load_halves(first + j * V) | simd_load_halves(second + j * V) << 16;
     return pairs;
 }
 
@@ -68,11 +55,11 @@ INLINE void bf16_store_pairs(uint16_t *to, bf16_pairs pairs) {
 
 /** Sixteen rows of sixteen pairs, transposed, to `to`, `row` numbers from one to the next. */
 INLINE void bf16_store_transposed(uint16_t *to, size_t row, const bf16_pairs pairs[BF16_TILE]) {
-#if defined(DCNN_ISA_avx512)
+#if SIMD_LANES == 16 /* BF16_TILE */
     simd_float lines[V];
 #pragma GCC unroll 16
     for (size_t i = 0; i < BF16_TILE; i++) lines[i] = (simd_float)pairs[i].part[0];
-    transpose(lines);
+    simd_transpose(lines);
 #pragma GCC unroll 16
     for (size_t i = 0; i < BF16_TILE; i++) simd_store_int((int32_t *)(void *)(to + i * row), (simd_int)lines[i]);
 #else
@@ -101,9 +88,8 @@ INLINE void bf16_round_row(const float *from, size_t count, const float *scale, 
 #endif
     for (; at < count; at += V) {
         const size_t lanes = least(V, count - at);
-        simd_float value = load_lanes(from + at, lanes);
-        if (scale != NULL)
-            value = simd_multiply_add(value, load_lanes(scale + at, lanes), load_lanes(shift + at, lanes));
+        simd_float value = simd_take(from + at, lanes);
+        if (scale != NULL) value = simd_multiply_add(value, simd_take(scale + at, lanes), simd_take(shift + at, lanes));
         bf16_store_lanes(to + at, lanes, bf16_round_lanes(value));
     }
     if (whole > count) memset(to + count, 0, (whole - count) * sizeof *to);

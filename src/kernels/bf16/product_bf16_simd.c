@@ -3,7 +3,7 @@
 #include "kernels/bf16.h"
 #include "kernels/simd/simd.h"
 
-#if defined(DCNN_ISA_avx512) || defined(DCNN_ISA_avx2)
+#if defined(__FMA__)
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -11,11 +11,7 @@
 enum {
     V = SIMD_LANES,
     VECTORS = 2,
-#if defined(DCNN_ISA_avx512)
-    ROWS = 4,
-#else
-    ROWS = 2,
-#endif
+    ROWS = SIMD_REGISTERS / 8,
 };
 
 INLINE simd_float even_of(simd_int pairs) {

@@ -181,7 +181,7 @@ static void pack_forward(const dcnn_conv *shape, const float *w, float *packed, 
     const size_t k = (size_t)shape->k, vectors = divide_up(k, V);
     for (size_t vector = 0; vector < vectors; vector++) {
         float *to = packed_at(packed, (size_t)(shape->r * shape->s * shape->c), vectors, row, vector);
-        simd_store(to, load_lanes(w + row * k + vector * V, lanes_of(k, vector)));
+        simd_store(to, simd_take(w + row * k + vector * V, lanes_of(k, vector)));
     }
 }
 
@@ -193,9 +193,9 @@ static void pack_turned(const float *w, size_t row, size_t lanes, size_t k, floa
         const size_t filters = lanes_of(k, k_vector);
         simd_float tile[V];
         for (size_t i = 0; i < V; i++) {
-            tile[i] = i < lanes ? load_lanes(w + (row + i) * k + k_vector * V, filters) : simd_zero();
+            tile[i] = i < lanes ? simd_take(w + (row + i) * k + k_vector * V, filters) : simd_zero();
         }
-        transpose(tile);
+        simd_transpose(tile);
         for (size_t i = 0; i < filters; i++) {
             simd_store(packed_at(packed, depth, vectors, place + k_vector * V + i, vector), tile[i]);
         }
@@ -328,7 +328,7 @@ static void collect_pixel(const dcnn_conv *shape, const float *patches, int row,
                 sum += simd_load(patches + (size_t)(i * shape->ow + j) * patch + (size_t)(r * shape->s + s) * c + at);
             }
         }
-        store_lanes(dx + at, least(V, c - at), sum);
+        simd_put(dx + at, least(V, c - at), sum);
     }
 }
 
@@ -382,7 +382,7 @@ void DCNN_SIMD_NAME(dcnn_conv_direct_backward_input)(const dcnn_conv *shape, con
 static void pad_channels(size_t positions, size_t k, const float *dy, float *to) {
     const size_t padded = divide_up(k, V) * V;
     for (size_t i = 0; i < positions; i++, dy += k, to += padded) {
-        for (size_t at = 0; at < k; at += V) simd_store(to + at, load_lanes(dy + at, least(V, k - at)));
+        for (size_t at = 0; at < k; at += V) simd_store(to + at, simd_take(dy + at, least(V, k - at)));
     }
 }
 

@@ -7,6 +7,7 @@
 #define DCNN_KERNELS_CONV_SIMD_H
 
 #include "kernels/conv/product_simd.h"
+#include "kernels/kernels.h"
 
 /** A 3x3 convolution with stride 1? */
 static inline bool winograd_fits(const dcnn_conv *shape) {

@@ -98,7 +98,7 @@ static void pack(size_t c, size_t k, const float *w, float *u, size_t share, siz
         float *to = u_at(u, c, divide_up(k, V), channel, vector, &stride);
         simd_float g[TAPS_3X3];
         for (size_t tap = 0; tap < TAPS_3X3; tap++) {
-            g[tap] = load_lanes(w + (tap * c + channel) * k + vector * V, lanes_of(k, vector));
+            g[tap] = simd_take(w + (tap * c + channel) * k + vector * V, lanes_of(k, vector));
         }
         transform_filter(g, to, stride);
     }
@@ -111,8 +111,8 @@ static void pack_back(size_t c, size_t k, const float *w, float *u, size_t k_vec
     for (size_t tap = 0; tap < TAPS_3X3; tap++) {
         const float *from = w + (tap * c + c_vector * V) * k + k_vector * V;
         simd_float rows[V];
-        for (size_t i = 0; i < V; i++) rows[i] = i < lanes ? load_lanes(from + i * k, filters) : simd_zero();
-        transpose(rows);
+        for (size_t i = 0; i < V; i++) rows[i] = i < lanes ? simd_take(from + i * k, filters) : simd_zero();
+        simd_transpose(rows);
         for (size_t i = 0; i < V; i++) g[i][turned ? TAPS_3X3 - 1 - tap : tap] = rows[i];
     }
     for (size_t i = 0; i < filters; i++) {
@@ -168,7 +168,7 @@ static inline void transform_cells(const float *const cells[ELEMENTS], size_t at
     simd_float t[EDGE][EDGE];
     for (size_t j = 0; j < EDGE; j++) {
         simd_float d[EDGE], line[EDGE];
-        for (size_t i = 0; i < EDGE; i++) d[i] = load_lanes(cells[EDGE * i + j] + at, lanes);
+        for (size_t i = 0; i < EDGE; i++) d[i] = simd_take(cells[EDGE * i + j] + at, lanes);
         transform_line(d, line);
         for (size_t i = 0; i < EDGE; i++) t[i][j] = line[i];
     }
@@ -214,14 +214,14 @@ static void transform_output(const scheme *s, const tile_block *block, size_t fi
         float *corner = y + ((place.image * s->oh + place.row) * s->ow + place.column) * s->k;
         for (size_t j = 0; j < vectors; j++) {
             const size_t at = (vector + j) * V, lanes = lanes_of(s->k, vector + j);
-            const simd_float shift = bias == NULL ? simd_zero() : load_lanes(bias + at, lanes);
+            const simd_float shift = bias == NULL ? simd_zero() : simd_take(bias + at, lanes);
             simd_float cell[TILE][TILE];
             transform_products(block->m + tile * block->m_row + j * V, block->m_element, cell);
             for (size_t row = 0; row < rows; row++) {
                 float *to = corner + row * s->ow * s->k + at;
                 for (size_t column = 0; column < columns; column++, to += s->k) {
                     /* This order of simd_max keeps a NaN. */
-                    store_lanes(to, lanes, simd_max(floor, cell[row][column] + shift));
+                    simd_put(to, lanes, simd_max(floor, cell[row][column] + shift));
                 }
             }
         }
@@ -300,7 +300,7 @@ static inline void spread_tile(const float *dy, size_t row, size_t cell, size_t 
     for (size_t j = 0; j < TILE; j++) {
         simd_float d[TILE], line[EDGE];
         for (size_t i = 0; i < TILE; i++) {
-            d[i] = i < rows && j < columns ? load_lanes(dy + i * row + j * cell, lanes) : simd_zero();
+            d[i] = i < rows && j < columns ? simd_take(dy + i * row + j * cell, lanes) : simd_zero();
         }
         spread_line(d, line);
         for (size_t i = 0; i < EDGE; i++) t[i][j] = line[i];
@@ -371,7 +371,7 @@ static void store_filters(const scheme *s, const float *sums, slice c, slice k, 
                 float *to = dw + (3 * r * s->c + channel) * s->k + at;
                 simd_float g[3];
                 gather_line(t[r], g);
-                for (size_t i = 0; i < 3; i++) store_lanes(to + i * tap, lanes, g[i]);
+                for (size_t i = 0; i < 3; i++) simd_put(to + i * tap, lanes, g[i]);
             }
         }
     }
@@ -440,7 +440,7 @@ static void add_inputs(const scheme *s, const tile_block *block, size_t first, s
                     const int column = (int)place.column - s->pad_w + j;
                     if (column < 0 || column >= (int)s->w) continue;
                     float *to = image + ((size_t)row * s->w + (size_t)column) * s->c + at;
-                    store_lanes(to, lanes, load_lanes(to, lanes) + d[j]);
+                    simd_put(to, lanes, simd_take(to, lanes) + d[j]);
                 }
             }
         }

@@ -42,7 +42,7 @@ INLINE void across(const product *p, const size_t rows, const size_t vectors) {
 #pragma GCC unroll 2
         for (size_t j = 0; j < vectors; j++) {
             /* This order of simd_max keeps a NaN. */
-            store_lanes(to + j * V, j + 1 < vectors ? V : p->lanes, simd_max(floor, sum[i][j]));
+            simd_put(to + j * V, j + 1 < vectors ? V : p->lanes, simd_max(floor, sum[i][j]));
         }
     }
 }
@@ -54,7 +54,7 @@ INLINE void along(const product *p, const size_t rows, const size_t vectors) {
 #pragma GCC unroll 3
         for (size_t j = 0; j < vectors; j++) {
             const size_t lanes = j + 1 < vectors ? V : p->lanes;
-            sum[i][j] = p->add ? load_lanes(p->out + i * p->out_row + j * V, lanes) : simd_zero();
+            sum[i][j] = p->add ? simd_take(p->out + i * p->out_row + j * V, lanes) : simd_zero();
         }
     }
     for (size_t segment = 0; segment < p->segments; segment++) {
@@ -75,7 +75,7 @@ INLINE void along(const product *p, const size_t rows, const size_t vectors) {
     for (size_t i = 0; i < rows; i++) {
 #pragma GCC unroll 3
         for (size_t j = 0; j < vectors; j++) {
-            store_lanes(p->out + i * p->out_row + j * V, j + 1 < vectors ? V : p->lanes, sum[i][j]);
+            simd_put(p->out + i * p->out_row + j * V, j + 1 < vectors ? V : p->lanes, sum[i][j]);
         }
     }
 }
@@ -96,7 +96,7 @@ void DCNN_SIMD_NAME(dcnn_product_across)(size_t rows, size_t vectors, const prod
         DCNN_ACROSS(4)
         DCNN_ACROSS(5)
         DCNN_ACROSS(6)
-#if defined(DCNN_ISA_avx512)
+#if SIMD_REGISTERS >= 32
         DCNN_ACROSS(7)
         DCNN_ACROSS(8)
         DCNN_ACROSS(9)
@@ -126,7 +126,7 @@ void DCNN_SIMD_NAME(dcnn_product_along)(size_t rows, size_t vectors, const produ
         DCNN_ALONG(2)
         DCNN_ALONG(3)
         DCNN_ALONG(4)
-#if defined(DCNN_ISA_avx512)
+#if SIMD_REGISTERS >= 32
         DCNN_ALONG(5)
         DCNN_ALONG(6)
         DCNN_ALONG(7)

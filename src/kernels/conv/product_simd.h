@@ -10,20 +10,17 @@
 #ifndef DCNN_KERNELS_PRODUCT_SIMD_H
 #define DCNN_KERNELS_PRODUCT_SIMD_H
 
-#include "kernels/conv/conv_pool_simd.h"
+#include <stdbool.h>
+
+#include "kernels/simd/lanes_simd.h"
 
 /** Largest tiles: rows x vectors sums, with the right operand's vectors and one of the left's beside them in registers.
  */
 enum {
-#if defined(DCNN_ISA_avx512)
-    ACROSS_ROWS = 14,
-    ALONG_ROWS = 9, /* an odd number: a row of a 3x3 filter on three channels is one tile */
-#else
-    ACROSS_ROWS = 6,
-    ALONG_ROWS = 4,
-#endif
     ACROSS_VECTORS = 2,
+    ACROSS_ROWS = (SIMD_REGISTERS - 4) / 2, /* 14 or 6 */
     ALONG_VECTORS = 3,
+    ALONG_ROWS = (SIMD_REGISTERS - 4) / 3, /* 9, or 4: of 9 a row of a 3x3 filter on three channels is one tile */
 };
 
 /** out[i][j] = f(start[j] + sum over segments and steps of left[i] * right[j]); all distances in floats. */

@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* norm_relu_simd.c — BatchNormalization, ReLU and MaxPooling 2x2 in one pass, channels in vectors. */
 #include "kernels/register.h"
-#include "kernels/conv/conv_pool_simd.h"
+#include "kernels/simd/window_simd.h"
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 /* Vectors of channels whose sums in double stay in registers during a walk over all positions. */
-#if defined(DCNN_ISA_avx512)
-enum { TILE = 4 };
-#else
-enum { TILE = 2 };
-#endif
+enum { TILE = SIMD_REGISTERS / 8 };
 
 ALWAYS_INLINE bool is_pooled(const dcnn_pool *shape) {
     return shape->r == 2;

@@ -6,11 +6,7 @@
 #include "kernels/simd/simd.h"
 
 /* Vectors of columns that one walk down the rows sums: as many as their double accumulators leave registers for. */
-#if defined(DCNN_ISA_avx512)
-enum { TILE = 4 };
-#else
-enum { TILE = 2 };
-#endif
+enum { TILE = SIMD_REGISTERS / 8 };
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
@@ -253,7 +249,7 @@ static void normalise(size_t pixels, int channels, const uint8_t *x, const float
         for (size_t i = 0; i < count; i += depth)
             for (size_t c = 0; c < depth; c += SIMD_LANES) {
                 const size_t lanes = simd_lanes(depth, c);
-                const simd_float value = simd_take_bytes(x + i + c, lanes);
+                const simd_float value = simd_to_float(simd_take_bytes(x + i + c, lanes, 0));
                 simd_put(y + i + c, lanes,
                          simd_multiply_add(value, simd_take(scale + c, lanes), simd_take(shift + c, lanes)));
             }
@@ -267,7 +263,7 @@ static void normalise(size_t pixels, int channels, const uint8_t *x, const float
     }
     for (size_t i = 0, phase = 0; i < count; i += SIMD_LANES) {
         const size_t lanes = simd_lanes(count, i);
-        const simd_float value = simd_take_bytes(x + i, lanes);
+        const simd_float value = simd_to_float(simd_take_bytes(x + i, lanes, 0));
         simd_put(y + i, lanes, simd_multiply_add(value, simd_load(scales + phase), simd_load(shifts + phase)));
         phase = phase + SIMD_LANES == period ? 0 : phase + SIMD_LANES;
     }
@@ -329,8 +325,8 @@ ALWAYS_INLINE warp_corners read_singly(simd_int offset, const uint8_t *x, ptrdif
         corner[2][lane] = from[below];
         corner[3][lane] = from[below + beside];
     }
-    return (warp_corners){simd_load_bytes(corner[0]), simd_load_bytes(corner[1]), simd_load_bytes(corner[2]),
-                          simd_load_bytes(corner[3])};
+    return (warp_corners){simd_to_float(simd_load_bytes(corner[0])), simd_to_float(simd_load_bytes(corner[1])),
+                          simd_to_float(simd_load_bytes(corner[2])), simd_to_float(simd_load_bytes(corner[3]))};
 }
 
 ALWAYS_INLINE simd_float mix(const warp_points *points, const warp_corners *at) {

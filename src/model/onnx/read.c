@@ -198,8 +198,8 @@ static dcnn_status take_node(dcnn_onnx_reader *r, const DcnnOnnx__Node *node) {
     return put(r, node->output[0], &out);
 }
 
-/* The one input that is no weight. An image is [N, channels, height, width], unless the first thing that is done with
- * it is to put its channels there (as from TensorFlow). */
+/* The one input that is not a weight. An image is [N, channels, height, width], unless the first thing that is done
+ * with it is to put its channels there (as from TensorFlow). */
 static dcnn_status take_input(dcnn_onnx_reader *r, const DcnnOnnx__Value *input) {
     const DcnnOnnx__TensorType *type = input->type ? input->type->tensor_type : NULL;
     const size_t rank = type && type->shape ? type->shape->n_dim : 0;

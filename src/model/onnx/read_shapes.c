@@ -52,7 +52,7 @@ static dcnn_status read_target(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, 
                                int64_t target[MOST_LIST], int *rank) {
     const int64_t whole = (int64_t)x->c * x->h * x->w, sizes[4] = {0, x->c, x->h, x->w},
                   last[4] = {0, x->h, x->w, x->c};
-    const bool empty = dcnn_onnx_int_of(node, "allowzero", 0) != 0; /* a 0 is no "as it is" */
+    const bool empty = dcnn_onnx_int_of(node, "allowzero", 0) != 0; /* a 0 is not "as it is" */
     int64_t known = 1;
     int open = -1;
     DCNN_TRY(dcnn_onnx_list_of(r, node, 1, "shape", target, rank));

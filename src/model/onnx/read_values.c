@@ -154,7 +154,7 @@ static dcnn_status where(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_o
 /* gelu by its definition, as PyTorch writes it before opset 20: x (1 + erf(x / sqrt 2)) / 2, its factors in any order.
  */
 typedef struct factors {
-    const char *x;      /* name of the one value that is no part of it */
+    const char *x;      /* name of the one value that is not a part of it */
     const char *inside; /* of what erf is of */
     double number;
     int values, sums;

@@ -48,7 +48,7 @@ const dcnn_layer dcnn_layer_identity = {.class_name = "Identity",
 
 static dcnn_status parse_activation(dcnn_node *node, const json_t *config) {
     if (json_object_get(config, "activation") == NULL)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%s' (Activation) names no \"activation\"", node->name);
+        return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%s' (Activation) has no \"activation\"", node->name);
     return dcnn_config_activation(node, config, node->config);
 }
 

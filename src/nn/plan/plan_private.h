@@ -18,7 +18,7 @@
 #define DCNN_NN_PLAN_PRIVATE_H
 
 #include "base/arena.h"
-#include "nn/plan.h"
+#include "nn/plan/plan.h"
 
 typedef enum dcnn_plan_phase { FORWARD, FORWARD_SUMS, LOSS, BACKWARD_SUMS, BACKWARD, AGAIN } dcnn_plan_phase;
 

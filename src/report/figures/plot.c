@@ -10,7 +10,7 @@
 
 static void add_tick(dcnn_axis *axis, double value, int decimals) {
     if (axis->tick_count >= DCNN_MAX_TICKS) return;
-    if (value == 0) value = 0; /* "-0" is no label */
+    if (value == 0) value = 0; /* "-0" is not a label */
     char *label = axis->labels[axis->tick_count];
     axis->ticks[axis->tick_count++] = value;
     if (axis->kind == DCNN_AXIS_ERRORS)

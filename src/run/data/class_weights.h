@@ -5,14 +5,14 @@
 
 #include "io/dataset/dataset.h"
 
-/** "balanced": the word that is no file. */
+/** "balanced": the word that is not a file. */
 extern const char dcnn_weights_balanced[];
 
 /**
  * What the user gave, so that it needs no file: "balanced", or compact JSON, {"cat":2.5,"dog":1}. *Local.*
  * @param given  "balanced"; JSON text; or a file of such JSON, or of lines `class,weight` (CSV, with or without header)
  * @param text   out, malloc'd
- * @return DCNN_OK; DCNN_BAD_INPUT (no such file, not read, a weight that is no number from 0 on); DCNN_FAILURE
+ * @return DCNN_OK; DCNN_BAD_INPUT (no such file, not read, a weight that is not a number from 0 on); DCNN_FAILURE
  */
 dcnn_status dcnn_class_weights_read(const char *given, char **text);
 

@@ -45,12 +45,11 @@ dcnn_status dcnn_task_choose(const char *loss, const dcnn_dataset *d, dcnn_task 
     if (regression && d->target_width == 0)
         return DCNN_FAIL(
             DCNN_BAD_INPUT,
-            "--loss %s learns numbers, but %s has classes alone: dcnn prepare --target-columns makes a data "
+            "--loss %s learns numbers, but %s has only classes: dcnn prepare --target-columns makes a data "
             "set of numbers",
             dcnn_loss_name(task->loss), d->path);
     if (task->loss == DCNN_LOSS_CATEGORICAL && !d->has_labels)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "--loss %s learns classes, but %s has numbers to predict alone", loss,
-                         d->path);
+        return DCNN_FAIL(DCNN_BAD_INPUT, "--loss %s learns classes, but %s has only numbers to predict", loss, d->path);
     task->values = d->target_width > 0 && (regression || !d->has_labels);
     if (task->values) return choose_values(d, asked, task);
     task->units = task->loss == DCNN_LOSS_BINARY && d->class_count == 2 ? 1 : d->class_count;
@@ -104,10 +103,10 @@ dcnn_status dcnn_task_check_names(const dcnn_dataset *d, int count, char *const 
     if (all)
         return DCNN_FAIL(
             DCNN_BAD_INPUT,
-            "%s: its targets stand in another order ('%s', ...) than the model's outputs ('%s', ...): prepare it "
+            "%s: its targets are in another order ('%s', ...) than the model's outputs ('%s', ...): prepare it "
             "with --target-columns in that order",
             d->path, d->target_names[0], names[0]);
-    dcnn_info("%s: its targets are called otherwise ('%s', ...) than the model's outputs ('%s', ...): taken in order",
+    dcnn_info("%s: its targets have other names ('%s', ...) than the model's outputs ('%s', ...): taken in order",
               d->path, d->target_names[0], names[0]);
     return DCNN_OK;
 }

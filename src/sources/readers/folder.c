@@ -19,7 +19,7 @@ typedef struct walk {
     dcnn_source *source;             /* what is being filled */
     int32_t label;                   /* of the images that are met */
     int64_t room;                    /* of the source's labels */
-    int64_t other;                   /* files that are no images */
+    int64_t other;                   /* files that are not images */
     char *first_other;               /* the first of them */
     int64_t unread[DCNN_KIND_COUNT]; /* images of kinds that cannot be read */
     int depth;
@@ -132,8 +132,8 @@ static void tell_left(const walk *w, const char *path) {
                              dcnn_count(w->unread[kind], &count), w->unread[kind] > 1 ? "s" : "",
                              w->unread[kind] > 1 ? "each " : "", dcnn_kind_name((dcnn_kind_id)kind));
     if (w->other > 0)
-        dcnn_source_tell(w->opening->options, "%s: %s file%s that %s no image, not read: %s%s", path,
-                         dcnn_count(w->other, &count), w->other > 1 ? "s" : "", w->other > 1 ? "are" : "is",
+        dcnn_source_tell(w->opening->options, "%s: %s file%s not read, as %s: %s%s", path, dcnn_count(w->other, &count),
+                         w->other > 1 ? "s" : "", w->other > 1 ? "they are not images" : "it is not an image",
                          w->first_other ? w->first_other : "", w->other > 1 ? ", ..." : "");
 }
 

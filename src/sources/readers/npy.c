@@ -36,8 +36,9 @@ static dcnn_status read_type(const char *descr, dcnn_array *a) {
                        : a->kind <= DCNN_NUMBER_BOOL ? number
                                                      : a->bytes > 0 && a->bytes <= 1 << 16;
     if (a->kind == DCNN_NUMBER_OTHER || !right)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: holds values of NumPy's type '%.*s', which are neither numbers nor texts",
-                         a->name, (int)strcspn(descr + 1, "'\""), descr + 1);
+        return DCNN_FAIL(DCNN_BAD_INPUT,
+                         "%s: holds values of NumPy's type '%.*s', which are neither numbers nor strings", a->name,
+                         (int)strcspn(descr + 1, "'\""), descr + 1);
     return DCNN_OK;
 }
 

@@ -94,8 +94,8 @@ static dcnn_status read_head(dcnn_table *t) {
     if (t->first.count > 0 && !says_something(&t->header) && !says_something(&t->first))
         return DCNN_FAIL(
             DCNN_BAD_INPUT,
-            "%s: its first lines hold neither numbers nor names of images; it is no table of images, and no "
-            "list of them",
+            "%s: its first lines hold neither numbers nor names of images; it is neither a table of images nor "
+            "a list of them",
             t->path);
     if (is_header(&t->header, &t->first)) {
         t->cells = behind;

@@ -6,7 +6,7 @@
  * Two tiles by two hold five pooling windows by five: a *field*, less of it at an image's lower and right edge. A block
  * is some fields; their tiles are transformed to V, multiplied with U a pair of output vectors at a time, and the
  * products M become a field's outputs, which are pooled while they are in L1. */
-#include "kernels/conv/conv_pool_tiles_simd.h"
+#include "kernels/fused/conv_pool_tiles_simd.h"
 
 enum {
     TILE = 5, /* outputs along a tile */
@@ -83,7 +83,7 @@ void DCNN_SIMD_NAME(dcnn_conv_pool_wide_pack)(const conv_pool_plan *plan, const 
         simd_float tap[3], line[EDGE];
         for (size_t r = 0; r < 3; r++) {
             const float *from = w + ((r * 3 + s) * plan->c + channel) * plan->k + vector * V;
-            tap[r] = load_lanes(from, lanes_of(plan->k, vector));
+            tap[r] = simd_take(from, lanes_of(plan->k, vector));
         }
         evaluate_line(tap, line);
         for (size_t r = 0; r < EDGE; r++) t[r][s] = line[r];
@@ -119,8 +119,8 @@ static inline void transform_line(const simd_float d[EDGE], simd_float v[EDGE]) 
 static void gather_cells(const dcnn_conv *shape, const field *f, const float *x, size_t c_block, const float *in_scale,
                          const float *in_shift, float *cells) {
     const size_t c = (size_t)shape->c, at = c_block * V, lanes = lanes_of(c, c_block);
-    const simd_float scale = in_scale == NULL ? simd_splat(1) : load_lanes(in_scale + at, lanes);
-    const simd_float shift = in_scale == NULL ? simd_zero() : load_lanes(in_shift + at, lanes);
+    const simd_float scale = in_scale == NULL ? simd_splat(1) : simd_take(in_scale + at, lanes);
+    const simd_float shift = in_scale == NULL ? simd_zero() : simd_take(in_shift + at, lanes);
     for (size_t i = 0; i < f->tile_rows * TILE + 2; i++) {
         const int row = (int)(2 * f->row + i) - shape->pad_h;
         const bool row_inside = i < 2 * f->window_rows + 2 && row >= 0 && row < shape->h;
@@ -129,7 +129,7 @@ static void gather_cells(const dcnn_conv *shape, const field *f, const float *x,
             const int column = (int)(2 * f->column + j) - shape->pad_w;
             simd_float value = simd_zero();
             if (row_inside && j < 2 * f->window_columns + 2 && column >= 0 && column < shape->w) {
-                value = simd_multiply_add(load_lanes(line + (size_t)column * c + at, lanes), scale, shift);
+                value = simd_multiply_add(simd_take(line + (size_t)column * c + at, lanes), scale, shift);
             }
             simd_store(cells + (i * FIELD_EDGE + j) * V, value);
         }
@@ -214,7 +214,7 @@ static void pool_field(const conv_pool_plan *plan, const field *f, const float *
                                           simd_load(from + (FIELD + 1) * V)};
             const size_t at = (i * plan->window_columns + j) * plan->k;
             simd_int code;
-            store_lanes(y + at, lanes, pool_window(window, bias, plan->linear, &code));
+            simd_put(y + at, lanes, pool_window(window, bias, plan->linear, &code));
             if (argmax != NULL) store_codes(argmax + at, lanes, code);
         }
     }
@@ -230,7 +230,7 @@ static void finish_field(const conv_pool_plan *plan, const field *f, const float
             interpolate_tile(m, m_stride, cells + (i * FIELD + j) * TILE * V);
         }
     }
-    pool_field(plan, f, cells, bias == NULL ? simd_zero() : load_lanes(bias + at, lanes), lanes, y + corner,
+    pool_field(plan, f, cells, bias == NULL ? simd_zero() : simd_take(bias + at, lanes), lanes, y + corner,
                argmax == NULL ? NULL : argmax + corner);
 }
 

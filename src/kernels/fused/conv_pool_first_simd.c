@@ -4,7 +4,7 @@
  * Forward is Winograd F(2,3) along the rows only: 24 multiplications a window instead of 36, four additions, and what
  * stands for a window's columns is a handful of numbers, made once for all output channels. F(2x2,3x3) would save
  * multiplications that its transforms then eat. A digit to 64 channels: 7.2 us, direct 8.7 (Zen 4). */
-#include "kernels/conv/conv_pool_simd.h"
+#include "kernels/fused/conv_pool_simd.h"
 
 enum {
     POINTS = 4, /* of F(2,3) */
@@ -29,7 +29,7 @@ void DCNN_SIMD_NAME(dcnn_conv_pool_first_pack)(const dcnn_conv *shape, const flo
     for (size_t r = 0; r < 3; r++, to += POINTS * V) {
         simd_float g[3];
         for (size_t s = 0; s < 3; s++) {
-            g[s] = load_lanes(w + (3 * r + s) * plan.k + vector * V, lanes_of(plan.k, vector));
+            g[s] = simd_take(w + (3 * r + s) * plan.k + vector * V, lanes_of(plan.k, vector));
         }
         simd_store(to, g[0]);
         simd_store(to + V, half * ((g[0] + g[2]) + g[1]));
@@ -108,7 +108,7 @@ static inline void convolve_window(const float *points, size_t windows, const si
 static void convolve_image(const conv_pool_plan *plan, const float *points, size_t vector, const float *packed,
                            const float *bias, float *y, uint8_t *argmax) {
     const size_t at = vector * V, lanes = lanes_of(plan->k, vector), rows = rows_of(plan) / 2 - 1;
-    const simd_float shift = bias == NULL ? simd_zero() : load_lanes(bias + at, lanes);
+    const simd_float shift = bias == NULL ? simd_zero() : simd_take(bias + at, lanes);
     simd_float tap[FIRST_TAPS];
 #pragma GCC unroll 12
     for (size_t i = 0; i < FIRST_TAPS; i++) tap[i] = simd_load(packed + (vector * FIRST_TAPS + i) * V);
@@ -119,7 +119,7 @@ static void convolve_image(const conv_pool_plan *plan, const float *points, size
             simd_float cell[4];
             simd_int code;
             convolve_window(from + column, plan->window_columns, tap, cell);
-            store_lanes(y + to, lanes, pool_window(cell, shift, plan->linear, &code));
+            simd_put(y + to, lanes, pool_window(cell, shift, plan->linear, &code));
             if (argmax != NULL) store_codes(argmax + to, lanes, code);
         }
     }
@@ -151,7 +151,7 @@ static inline void add_window(const float *from, size_t columns, simd_float grad
                               filter_sums *sums) {
     gradient = simd_select(simd_equal_int(code, simd_splat_int(DCNN_SHUT)), simd_zero(), gradient);
     sums->bias += gradient;
-#if defined(DCNN_ISA_avx512)
+#if SIMD_LANES == 16 && defined(__AVX512DQ__)
     const __m512 upper =
         _mm512_insertf32x4(_mm512_castps128_ps512(_mm_loadu_ps(from)), _mm_loadu_ps(from + columns), 1);
     const __m256 lower = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(from + 2 * columns)),
@@ -188,7 +188,7 @@ static void add_image(const conv_pool_plan *plan, const float *framed, size_t la
         for (size_t column = 0; column < plan->window_columns; column++, argmax += plan->k, dy += plan->k) {
             prefetch_ahead(dy, AHEAD * plan->k * sizeof *dy);
             prefetch_ahead(argmax, AHEAD * plan->k);
-            add_window(from + 2 * column, plan->columns, load_lanes(dy, lanes), load_codes(argmax, lanes), &sums);
+            add_window(from + 2 * column, plan->columns, simd_take(dy, lanes), load_codes(argmax, lanes), &sums);
         }
     }
     *kept = sums;
@@ -204,11 +204,11 @@ void DCNN_SIMD_NAME(dcnn_conv_pool_first_filter)(const dcnn_conv *shape, const f
             const size_t at = vector * V, lanes = lanes_of(plan.k, vector), first = image * plan.windows * plan.k + at;
             filter_sums sums = {.bias = simd_zero()};
             for (size_t tap = 0; tap < TAPS && image > 0; tap++)
-                sums.tap[tap] = load_lanes(dw + tap * plan.k + at, lanes);
-            if (image > 0) sums.bias = load_lanes(dbias + at, lanes);
+                sums.tap[tap] = simd_take(dw + tap * plan.k + at, lanes);
+            if (image > 0) sums.bias = simd_take(dbias + at, lanes);
             add_image(&plan, scratch, lanes, argmax + first, dy + first, &sums);
-            for (size_t tap = 0; tap < TAPS; tap++) store_lanes(dw + tap * plan.k + at, lanes, sums.tap[tap]);
-            store_lanes(dbias + at, lanes, sums.bias);
+            for (size_t tap = 0; tap < TAPS; tap++) simd_put(dw + tap * plan.k + at, lanes, sums.tap[tap]);
+            simd_put(dbias + at, lanes, sums.bias);
         }
     }
 }

@@ -5,16 +5,12 @@
  * A block of up to BLOCK_TILES tiles: the input transform writes V [16][panel][channel block][tile of the panel][V];
  * then for each pair of output vectors 16 products of V with U [pair][16][channel][2 * V] go to M [16][tile][2 * V],
  * and the output transform makes pooled cells of M while it is hot. */
-#include "kernels/conv/conv_pool_tiles_simd.h"
+#include "kernels/fused/conv_pool_tiles_simd.h"
 #include "kernels/register.h"
 
 enum {
-    BLOCK_TILES = 32, /* M is then 64 KiB and one U panel serves all of a block from L1 */
-#if defined(DCNN_ISA_avx512)
-    TILE_ROWS = 14, /* 28 accumulators, 2 of U, 1 of V: of 32 registers */
-#else
-    TILE_ROWS = 6, /* 12 accumulators, 2 of U, 1 of V: of 16 registers */
-#endif
+    BLOCK_TILES = 32,                     /* M is then 64 KiB and one U panel serves all of a block from L1 */
+    TILE_ROWS = (SIMD_REGISTERS - 4) / 2, /* 14: 28 accumulators, 2 of U, 1 of V of 32 registers; of 16 it is 6 */
 };
 
 static bool conv_pool_fits(const dcnn_conv *shape) {
@@ -58,7 +54,7 @@ static void transform_filter(const conv_pool_plan *plan, const float *w, size_t 
         simd_float tap[3];
         for (size_t r = 0; r < 3; r++) {
             const float *from = w + ((r * 3 + s) * plan->c + channel) * plan->k + vector * V;
-            tap[r] = load_lanes(from, lanes_of(plan->k, vector));
+            tap[r] = simd_take(from, lanes_of(plan->k, vector));
         }
         g[0][s] = tap[0];
         g[1][s] = half * ((tap[0] + tap[2]) + tap[1]);
@@ -142,7 +138,7 @@ static void multiply_panel(size_t rows, size_t vectors, size_t channels, const f
         DCNN_ROWS(4)
         DCNN_ROWS(5)
         DCNN_ROWS(6)
-#if defined(DCNN_ISA_avx512)
+#if SIMD_REGISTERS >= 32
         DCNN_ROWS(7)
         DCNN_ROWS(8)
         DCNN_ROWS(9)
@@ -239,12 +235,12 @@ static void multiply_block(const conv_pool_plan *plan, const tile_block *block, 
         DCNN_SIMD_NAME(dcnn_conv_pool_multiply)(plan, block, vector, vectors, u);
         for (size_t j = 0; j < vectors; j++) {
             const size_t at = (vector + j) * V, lanes = lanes_of(plan->k, vector + j);
-            const simd_float shift = bias == NULL ? simd_zero() : load_lanes(bias + at, lanes);
+            const simd_float shift = bias == NULL ? simd_zero() : simd_take(bias + at, lanes);
             for (size_t tile = 0; tile < block->tiles; tile++) {
                 simd_float cell[4];
                 simd_int code;
                 transform_output(block->m + (tile * vectors + j) * V, block->m_stride, cell);
-                store_lanes(y + tile * plan->k + at, lanes, pool_window(cell, shift, plan->linear, &code));
+                simd_put(y + tile * plan->k + at, lanes, pool_window(cell, shift, plan->linear, &code));
                 if (argmax != NULL) store_codes(argmax + tile * plan->k + at, lanes, code);
             }
         }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* run_folder.c — settling a run's folder, finding and pruning checkpoints. */
-#include "run/run_folder.h"
+#include "run/record/run_folder.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -12,7 +12,7 @@
 
 #include "base/log.h"
 #include "guard/run_lock.h"
-#include "run/run_record.h"
+#include "run/record/run_record.h"
 #include "sources/prepare.h"
 
 /* --- names ------------------------------------------------------------------------------------------------------ */

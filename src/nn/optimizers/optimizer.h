@@ -39,7 +39,7 @@
 #define DCNN_NN_OPTIMIZER_H
 
 #include "kernels/kernels.h"
-#include "nn/muon.h"
+#include "nn/optimizers/muon.h"
 #include "nn/net.h"
 
 #define DCNN_CLIPS "clip-norm clip-value "

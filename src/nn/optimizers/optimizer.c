@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* optimizer.c — see optimizer.h; the arithmetic on vectors is the kernels'. */
-#include "nn/optimizer.h"
+#include "nn/optimizers/optimizer.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -6,7 +6,7 @@
  * conv_pool_simd.c without the ReLU. Backward has
  * one gradient a window, whatever the window's size: nine products a window and pair of channels, over lists of open
  * cells (conv_open_simd.h). */
-#include "kernels/conv/conv_open_simd.h"
+#include "kernels/fused/conv_open_simd.h"
 #include "kernels/conv/conv_winograd_simd.h"
 #include "kernels/register.h"
 
@@ -160,7 +160,7 @@ static void pool_cells(const max_plan *plan, const dcnn_pool *pool, span rows, s
         for (int r = rows.first; r < rows.end; r++) {
             const float *from = cells + (size_t)(rows.origin + r) * line + at;
             for (int s = columns.first; s < columns.end; s++) {
-                const simd_float value = load_lanes(from + (size_t)(columns.origin + s) * k, lanes);
+                const simd_float value = simd_take(from + (size_t)(columns.origin + s) * k, lanes);
                 const simd_mask wins = (simd_mask)(simd_greater(value, best) | simd_is_nan(value));
                 const bool start = r == rows.first && s == columns.first;
                 best = start ? value : simd_select(wins, value, best);
@@ -168,7 +168,7 @@ static void pool_cells(const max_plan *plan, const dcnn_pool *pool, span rows, s
                              : simd_select_int(wins, simd_splat_int(r * pool->s + s), code);
             }
         }
-        store_lanes(y + at, lanes, best);
+        simd_put(y + at, lanes, best);
         if (argmax != NULL) store_codes(argmax + at, lanes, code);
     }
 }

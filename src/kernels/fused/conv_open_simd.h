@@ -10,7 +10,7 @@
 #ifndef DCNN_KERNELS_CONV_OPEN_SIMD_H
 #define DCNN_KERNELS_CONV_OPEN_SIMD_H
 
-#include "kernels/conv/conv_pool_simd.h"
+#include "kernels/fused/conv_pool_simd.h"
 
 enum {
     FILTER_BYTES =
@@ -36,14 +36,7 @@ static inline open_cell open_cell_of(float dy, size_t place) {
 }
 
 static inline simd_float gradient_of(open_cell cell) {
-#if defined(DCNN_ISA_avx512)
-    return (simd_float)_mm512_set1_epi32((int32_t)(uint32_t)cell);
-#else
-    const uint32_t bits = (uint32_t)cell;
-    float dy;
-    memcpy(&dy, &bits, sizeof dy);
-    return simd_splat(dy);
-#endif
+    return (simd_float)simd_splat_int((int32_t)(uint32_t)cell);
 }
 
 /* sum[r][s] += dy * from[place + r * row + s * V] over a list. */
@@ -76,10 +69,9 @@ static inline void store_filters(const conv_pool_plan *plan, const float *sums, 
     for (size_t tap = 0; tap < TAPS; tap++) {
         simd_float rows[V];
         for (size_t k = 0; k < V; k++) rows[k] = simd_load(sums + (k * TAPS + tap) * V);
-        transpose(rows);
+        simd_transpose(rows);
         float *to = dw + (tap * plan->c + c_block * V) * plan->k + k_vector * V;
-        for (size_t channel = 0; channel < channels; channel++)
-            store_lanes(to + channel * plan->k, lanes, rows[channel]);
+        for (size_t channel = 0; channel < channels; channel++) simd_put(to + channel * plan->k, lanes, rows[channel]);
     }
 }
 
@@ -100,7 +92,7 @@ static inline void add_filters(const conv_pool_plan *plan, const float *blocked,
     }
 }
 
-#if defined(DCNN_ISA_avx512)
+#if SIMD_REGISTERS >= 32
 /* add_list() on the 3x3 sums around cell (row, column) of a window's 4x4 sums. */
 static inline __attribute__((always_inline)) void add_around(const open_cell *cells, size_t count, const float *taps,
                                                              const size_t row, const size_t column,
@@ -201,7 +193,7 @@ static inline void unblock_images(const dcnn_conv *shape, const conv_pool_plan *
             for (int j = shape->pad_w; j < shape->w + shape->pad_w; j++, to += plan->c) {
                 const bool inside = i < rows && j < columns;
                 const size_t cell = image * plan->cells + (size_t)i * plan->columns + (size_t)j;
-                store_lanes(to, lanes, inside ? simd_load(blocked + cell * V) : simd_zero());
+                simd_put(to, lanes, inside ? simd_load(blocked + cell * V) : simd_zero());
             }
         }
     }

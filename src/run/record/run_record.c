@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* run_record.c — see run_record.h. */
-#include "run/run_record.h"
+#include "run/record/run_record.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -15,7 +15,7 @@
 #include "base/log.h"
 #include "io/file.h"
 #include "kernels/kernels.h"
-#include "run/run_folder.h"
+#include "run/record/run_folder.h"
 
 /* Fifteen digits bring back every decimal that a user writes with so many: 1e-7, not 9.9999999999999995e-8. */
 enum { RECORD_FORMAT = JSON_INDENT(2) | JSON_REAL_PRECISION(15) };

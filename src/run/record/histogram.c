@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* histogram.c — see histogram.h. */
-#include "run/histogram.h"
+#include "run/record/histogram.h"
 
 #include <math.h>
 

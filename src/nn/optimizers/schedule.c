@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* schedule.c — see schedule.h. */
-#include "nn/schedule.h"
+#include "nn/optimizers/schedule.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -4,7 +4,7 @@
  * by Liu et al., Muon is Scalable for LLM Training, 2025).
  *
  * Matrices are the kernels of Dense layers but the last one with weights, which Keras' documentation leaves to AdamW as
- * it does all that is no matrix. With g the gradient of a matrix W [r, c], and X its direction, transposed if r > c:
+ * it does all that is not a matrix. With g the gradient of a matrix W [r, c], and X its direction, transposed if r > c:
  *       m = momentum m + g;  D = g + momentum m with nesterov, else m;  X = D / (|D| + 1e-7)
  *       five times: A = X X^T;  X = 3.4445 X + (-4.7750 A + 2.0315 A A) X
  *       W -= learning_rate 0.2 sqrt(max(r, c)) X

@@ -16,10 +16,9 @@
 #define DCNN_KERNELS_CONV_POOL_SIMD_H
 
 #include "kernels/kernels.h"
-#include "kernels/simd/simd.h"
+#include "kernels/simd/window_simd.h"
 
 enum {
-    V = SIMD_LANES,
     PAIR = 2 * V, /**< output channels of a register tile */
     TAPS = 9,
     FIRST_TAPS = 12,      /**< of a filter of one channel, its rows transformed for F(2,3) */
@@ -45,19 +44,6 @@ typedef struct conv_pool_plan {
     size_t elements;       /**< of a transformed tile */
     size_t forward_floats; /**< of `packed`: the part that forward reads; the taps for dx follow */
 } conv_pool_plan;
-
-static inline size_t least(size_t a, size_t b) {
-    return a < b ? a : b;
-}
-
-static inline size_t divide_up(size_t a, size_t b) {
-    return (a + b - 1) / b;
-}
-
-/** Rounds a number of floats up to whole cache lines. */
-static inline size_t whole_lines(size_t floats) {
-    return divide_up(floats, 16) * 16;
-}
 
 /** Tiles of F(5x5,3x3) along so many pooling windows. */
 static inline size_t wide_tiles(size_t windows) {
@@ -103,120 +89,14 @@ static inline size_t group_images(const dcnn_conv *shape, const conv_pool_plan *
     return least(images == 0 ? 1 : images, (size_t)shape->n);
 }
 
-/** Lanes of vector number `vector` that lie within `count` channels. */
-static inline size_t lanes_of(size_t count, size_t vector) {
-    return least(V, count - vector * V);
-}
-
-static inline simd_float load_lanes(const float *from, size_t lanes) {
-    return lanes == V ? simd_load(from) : simd_load_part(from, lanes);
-}
-
-static inline void store_lanes(float *to, size_t lanes, simd_float value) {
-    if (lanes == V) {
-        simd_store(to, value);
-    } else {
-        simd_store_part(to, lanes, value);
-    }
-}
-
-static inline void store_codes(uint8_t *to, size_t lanes, simd_int codes) {
-    if (lanes == V) {
-        simd_store_bytes(to, codes);
-    } else {
-        uint8_t all[V];
-        simd_store_bytes(all, codes);
-        memcpy(to, all, lanes);
-    }
-}
-
-/** Asks for the line that lies `bytes` further on, which may be past the array's end: only a hint. */
-static inline void prefetch_ahead(const void *from, size_t bytes) {
-    __builtin_prefetch((const void *)((uintptr_t)from + bytes));
-}
-
-/** Argmax codes as integers; lanes past the end are shut. */
-static inline simd_int load_codes(const uint8_t *from, size_t lanes) {
-    uint8_t all[V];
-    if (lanes < V) {
-        memset(all, DCNN_SHUT, sizeof all);
-        memcpy(all, from, lanes);
-        from = all;
-    }
-#if defined(DCNN_ISA_avx512)
-    return (simd_int)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)from));
-#elif defined(DCNN_ISA_avx2)
-    return (simd_int)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)from));
-#else
-    return (simd_int){from[0], from[1], from[2], from[3]};
-#endif
-}
-
-/* One stage of the transposition of V x V: swaps the blocks of `size` off the diagonal. */
-#define DCNN_SWAP_BLOCKS(rows, size)                                                                                   \
-    _Pragma("GCC unroll 16") for (int i = 0; i < V; i++) {                                                             \
-        if ((i & (size)) == 0 && i + (size) < V) {                                                                     \
-            const simd_int upper = lane + (((lane & (size)) != 0) & (V - (size)));                                     \
-            const simd_int lower = lane + (size) + (((lane & (size)) != 0) & (V - (size)));                            \
-            const simd_float a = (rows)[i], b = (rows)[i + (size)];                                                    \
-            (rows)[i] = __builtin_shuffle(a, b, upper);                                                                \
-            (rows)[i + (size)] = __builtin_shuffle(a, b, lower);                                                       \
-        }                                                                                                              \
-    }
-
-static inline void transpose(simd_float rows[V]) {
-#if defined(DCNN_ISA_avx512)
-    const simd_int lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-    DCNN_SWAP_BLOCKS(rows, 8)
-    DCNN_SWAP_BLOCKS(rows, 4)
-#elif defined(DCNN_ISA_avx2)
-    const simd_int lane = {0, 1, 2, 3, 4, 5, 6, 7};
-    DCNN_SWAP_BLOCKS(rows, 4)
-#else
-    const simd_int lane = {0, 1, 2, 3};
-#endif
-    DCNN_SWAP_BLOCKS(rows, 2)
-    DCNN_SWAP_BLOCKS(rows, 1)
-}
-
-/** !(value <= 0): positive or NaN. */
-static inline simd_mask is_open(simd_float value) {
-#if defined(DCNN_ISA_avx512)
-    return _mm512_cmp_ps_mask((__m512)value, _mm512_setzero_ps(), _CMP_NLE_UQ);
-#else
-    return ~(value <= 0);
-#endif
-}
-
-/** Bias, MaxPooling of a window's four cells and, unless `linear`, ReLU; the code of the first largest, DCNN_SHUT where
- * a ReLU gives 0. */
-static inline simd_float pool_window(const simd_float cell[4], simd_float bias, bool linear, simd_int *code) {
-    const simd_mask right_above = simd_greater(cell[1], cell[0]), right_below = simd_greater(cell[3], cell[2]);
-    const simd_float above = simd_select(right_above, cell[1], cell[0]);
-    const simd_float below = simd_select(right_below, cell[3], cell[2]);
-    const simd_mask is_below = simd_greater(below, above);
-    const simd_int above_code = simd_select_int(right_above, simd_splat_int(1), simd_splat_int(0));
-    const simd_int below_code = simd_select_int(right_below, simd_splat_int(3), simd_splat_int(2));
-    /* A comparison loses a NaN, the sum keeps it. */
-    const simd_float sum = (cell[0] + cell[1]) + (cell[2] + cell[3]);
-    const simd_float best = simd_select(simd_is_nan(sum), sum, simd_select(is_below, below, above)) + bias;
-    if (linear) {
-        *code = simd_select_int(is_below, below_code, above_code);
-        return best;
-    }
-    const simd_mask open = is_open(best);
-    *code = simd_select_int(open, simd_select_int(is_below, below_code, above_code), simd_splat_int(DCNN_SHUT));
-    return simd_select(open, best, simd_zero());
-}
-
 /** One input cell, all its channels, seen through the affine map, to `to`, `stride` floats from block to block. */
 static inline void block_cell(const conv_pool_plan *plan, const float *x, const float *in_scale, const float *in_shift,
                               float *to, size_t stride) {
     for (size_t block = 0; block < plan->c_blocks; block++, to += stride) {
         const size_t at = block * V, lanes = lanes_of(plan->c, block);
-        simd_float value = load_lanes(x + at, lanes);
+        simd_float value = simd_take(x + at, lanes);
         if (in_scale != NULL)
-            value = simd_multiply_add(value, load_lanes(in_scale + at, lanes), load_lanes(in_shift + at, lanes));
+            value = simd_multiply_add(value, simd_take(in_scale + at, lanes), simd_take(in_shift + at, lanes));
         simd_store(to, value);
     }
 }
@@ -252,9 +132,9 @@ static inline void pack_taps(const conv_pool_plan *plan, const float *w, size_t 
             const float *from = w + (tap * plan->c + c_block * V) * plan->k + k_block * K_BLOCK + k;
             simd_float rows[V];
             for (size_t i = 0; i < V; i++) {
-                rows[i] = i < lanes ? load_lanes(from + i * plan->k, filters) : simd_zero();
+                rows[i] = i < lanes ? simd_take(from + i * plan->k, filters) : simd_zero();
             }
-            transpose(rows);
+            simd_transpose(rows);
             for (size_t i = 0; i < filters; i++) simd_store(to + (i * TAPS + tap) * V, rows[i]);
         }
     }

@@ -4,7 +4,7 @@
  * dw: for an output channel and a channel block, nine sums in registers run over the list of its open cells, taking the
  * nine vectors of x' around each. dx: for a window and one of its four cells, the nine vectors of dx around the cell
  * run over the list of output channels that are open there, taking their taps. Both are add_list(). */
-#include "kernels/conv/conv_open_simd.h"
+#include "kernels/fused/conv_open_simd.h"
 
 /* --- dw --------------------------------------------------------------------------------------------------------- */
 
@@ -56,9 +56,9 @@ static void backward_bias(const conv_pool_plan *plan, size_t rows, const uint8_t
         simd_float sum = simd_zero();
         for (size_t at = vector * V; at < rows * plan->k; at += plan->k) {
             const simd_mask shut = simd_equal_int(load_codes(argmax + at, lanes), simd_splat_int(DCNN_SHUT));
-            sum += simd_select(shut, simd_zero(), load_lanes(dy + at, lanes));
+            sum += simd_select(shut, simd_zero(), simd_take(dy + at, lanes));
         }
-        store_lanes(dbias + vector * V, lanes, sum);
+        simd_put(dbias + vector * V, lanes, sum);
     }
 }
 
@@ -83,14 +83,14 @@ static size_t input_scratch(const dcnn_conv *shape, const conv_pool_plan *plan) 
  * write up to V entries past it. */
 static inline size_t list_cell(const uint8_t *argmax, const float *dy, size_t count, int32_t cell, open_cell *cells,
                                size_t end) {
-#if defined(DCNN_ISA_avx512)
+#if SIMD_LANES == 16 && defined(__AVX512DQ__)
     const __m512i step = _mm512_set1_epi64((int64_t)(V * TAPS * V) << 32);
     __m512i lower =
         _mm512_mullo_epi64(_mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7), _mm512_set1_epi64((int64_t)(TAPS * V) << 32));
     for (size_t k = 0; k < count; k += V, lower = _mm512_add_epi64(lower, step)) {
         const size_t lanes = least(V, count - k);
         const unsigned open = _mm512_cmpeq_epi32_mask((__m512i)load_codes(argmax + k, lanes), _mm512_set1_epi32(cell));
-        const __m512i bits = (__m512i)load_lanes(dy + k, lanes);
+        const __m512i bits = (__m512i)simd_take(dy + k, lanes);
         const __m512i upper = _mm512_add_epi64(lower, _mm512_set1_epi64((int64_t)(V / 2 * TAPS * V) << 32));
         const __m512i first = _mm512_or_epi64(_mm512_cvtepu32_epi64(_mm512_castsi512_si256(bits)), lower);
         const __m512i second = _mm512_or_epi64(_mm512_cvtepu32_epi64(_mm512_extracti64x4_epi64(bits, 1)), upper);

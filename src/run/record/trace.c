@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* trace.c — see trace.h. Each rank writes its events as text; rank 0 gathers them into the file. */
-#include "run/trace.h"
+#include "run/record/trace.h"
 
 #include <stdio.h>
 #include <stdlib.h>

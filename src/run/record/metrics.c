@@ -7,9 +7,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "run/histogram.h"
-#include "run/metrics.h"
-#include "run/run_folder.h"
+#include "run/record/histogram.h"
+#include "run/record/metrics.h"
+#include "run/record/run_folder.h"
 
 /* The first key of a line says what it tells of, and so to which file it goes. */
 #define EPOCH_KEY     "epoch"

@@ -6,7 +6,7 @@
 #ifndef DCNN_KERNELS_CONV_POOL_TILES_SIMD_H
 #define DCNN_KERNELS_CONV_POOL_TILES_SIMD_H
 
-#include "kernels/conv/conv_pool_simd.h"
+#include "kernels/fused/conv_pool_simd.h"
 
 /** A block of tiles and where its transforms lie: V [element][panel][channel block][tile of the panel][V], and
  * M [element][tile][vector][V] for one or two vectors of output channels. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* muon.c — see muon.h. X X^T and B X are a dense layer's two products, so one packing of X serves both. */
-#include "nn/muon.h"
+#include "nn/optimizers/muon.h"
 
 #include <math.h>
 #include <stdlib.h>
