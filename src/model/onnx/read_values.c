@@ -304,7 +304,12 @@ static dcnn_status merge(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const 
     for (int i = 0; i < count && maps && !last; i++) DCNN_TRY(dcnn_onnx_as_map(r, node, &values[i]));
     for (int i = 1; i < count; i++)
         if ((int64_t)values[i].h * values[i].w > (int64_t)values[largest].h * values[largest].w) largest = i;
-    const dcnn_onnx_value shape = values[largest];
+    dcnn_onnx_value shape = values[largest]; /* axes of length 1 go with any */
+    for (int i = 0; i < count; i++) {
+        if (values[i].h > shape.h) shape.h = values[i].h;
+        if (values[i].w > shape.w) shape.w = values[i].w;
+        if (values[i].c > shape.c) shape.c = values[i].c;
+    }
     DCNN_TRY(dcnn_onnx_add(r, node, class_name, json_object(), count, values, out));
     const char *layer = out->layer;
     *out = shape;

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* merge.c — layers of several inputs: Add, Subtract, Multiply, Average, Maximum, Minimum of one shape; Concatenate;
- * CustomScaleLayer of Keras' InceptionResNetV2, a + scale b. */
+/* merge.c — layers of several inputs: Add, Subtract, Multiply, Average, Maximum, Minimum, element by element;
+ * Concatenate; CustomScaleLayer of Keras' InceptionResNetV2, a + scale b.
+ *
+ * An axis of length 1 goes with any, as in Keras: (1, 1, C) beside (H, W, C) of squeeze and excitation, (H, W, 1) of an
+ * attention to places. Where all shapes are one, the plain loops run. */
 #include <string.h>
 
 #include "nn/config.h"
@@ -32,11 +35,38 @@ static bool is_same(dcnn_shape one, dcnn_shape other) {
     return one.rank == other.rank && one.h == other.h && one.w == other.w && one.c == other.c;
 }
 
+static bool is_common(int one, int other, int *both) {
+    *both = one > other ? one : other;
+    return one == other || one == 1 || other == 1;
+}
+
 static dcnn_status build(dcnn_node *node, const dcnn_shape *inputs) {
-    for (int i = 1; i < node->input_count; i++)
-        if (!is_same(inputs[0], inputs[i])) return fail_shapes(node, inputs[0], inputs[i]);
-    node->shape = inputs[0];
+    dcnn_shape all = inputs[0];
+    for (int i = 1; i < node->input_count; i++) {
+        const dcnn_shape one = inputs[i], before = all;
+        if (one.rank != before.rank || !is_common(before.h, one.h, &all.h) || !is_common(before.w, one.w, &all.w) ||
+            !is_common(before.c, one.c, &all.c))
+            return fail_shapes(node, before, one);
+    }
+    node->shape = all;
     return DCNN_OK;
+}
+
+/* Where value i of the output finds its own in an input. */
+static size_t place_of(const dcnn_op *op, int j, size_t i) {
+    const dcnn_shape in = op->in_of[j], out = op->node->shape;
+    if (is_same(in, out)) return i;
+    if (in.h * in.w == 1 && in.c == out.c) return i / dcnn_shape_count(out) * (size_t)in.c + i % (size_t)in.c;
+    const size_t c = i % (size_t)out.c, w = i / (size_t)out.c % (size_t)out.w,
+                 h = i / (size_t)out.c / (size_t)out.w % (size_t)out.h, n = i / dcnn_shape_count(out);
+    const size_t row = n * (size_t)in.h + (in.h == 1 ? 0 : h), column = in.w == 1 ? 0 : w;
+    return (row * (size_t)in.w + column) * (size_t)in.c + (in.c == 1 ? 0 : c);
+}
+
+static bool all_same(const dcnn_pass *pass) {
+    bool same = true;
+    for (int j = 0; j < pass->op->input_count; j++) same = same && is_same(pass->op->in_of[j], pass->op->node->shape);
+    return same;
 }
 
 static dcnn_status build_subtract(dcnn_node *node, const dcnn_shape *inputs) {
@@ -52,22 +82,48 @@ static size_t count_of(const dcnn_pass *pass) {
 
 /* --- Add, Average, Subtract --------------------------------------------------------------------------------------- */
 
+/* The sum of the inputs, each times its scale; NULL: as they are. */
+static void weigh_all(const dcnn_pass *pass, const float *scales) {
+    const size_t count = count_of(pass);
+    for (size_t i = 0; i < count; i++) {
+        float sum = 0.0f;
+        for (int j = 0; j < pass->op->input_count; j++) {
+            const float x = pass->x[j][place_of(pass->op, j, i)];
+            sum += scales ? scales[j] * x : x;
+        }
+        pass->y[i] = sum;
+    }
+}
+
 static void forward_add(const dcnn_pass *pass) {
     const size_t count = count_of(pass);
+    if (!all_same(pass)) {
+        weigh_all(pass, NULL);
+        return;
+    }
     pass->kernels->add(count, pass->x[0], pass->x[1], pass->y);
     for (int j = 2; j < pass->op->input_count; j++) pass->kernels->add(count, pass->y, pass->x[j], pass->y);
 }
 
+/* Of an input that goes with many values the gradient is the sum of theirs. NULL: scales of 1. */
 static void scale_all(const dcnn_pass *pass, const float *scales) {
     const size_t count = count_of(pass);
-    for (int j = 0; j < pass->op->input_count; j++)
-        for (size_t i = 0; pass->dx[j] && i < count; i++) pass->dx[j][i] = scales[j] * pass->dy[i];
+    for (int j = 0; j < pass->op->input_count; j++) {
+        float *dx = pass->dx[j];
+        if (dx == NULL) continue;
+        if (is_same(pass->op->in_of[j], pass->op->node->shape)) {
+            if (scales == NULL) memcpy(dx, pass->dy, count * sizeof *dx);
+            for (size_t i = 0; scales && i < count; i++) dx[i] = scales[j] * pass->dy[i];
+            continue;
+        }
+        memset(dx, 0, (size_t)pass->n * dcnn_shape_count(pass->op->in_of[j]) * sizeof(float));
+        for (size_t i = 0; i < count; i++)
+            dx[place_of(pass->op, j, i)] += scales ? scales[j] * pass->dy[i] : pass->dy[i];
+    }
 }
 
 static void backward_add(const dcnn_pass *pass) {
-    const size_t bytes = count_of(pass) * sizeof(float);
-    for (int j = 0; j < pass->op->input_count; j++)
-        if (pass->dx[j]) memcpy(pass->dx[j], pass->dy, bytes);
+    scale_all(pass, NULL);
 }
 
 static void forward_average(const dcnn_pass *pass) {
@@ -85,6 +141,11 @@ static void backward_average(const dcnn_pass *pass) {
 
 static void forward_subtract(const dcnn_pass *pass) {
     const size_t count = count_of(pass);
+    static const float scales[2] = {1.0f, -1.0f};
+    if (!all_same(pass)) {
+        weigh_all(pass, scales);
+        return;
+    }
     for (size_t i = 0; i < count; i++) pass->y[i] = pass->x[0][i] - pass->x[1][i];
 }
 
@@ -103,6 +164,7 @@ static dcnn_status build_scaled(dcnn_node *node, const dcnn_shape *inputs) {
     if (node->input_count != 2)
         return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%s' (CustomScaleLayer) takes two inputs, not %d", node->name,
                          node->input_count);
+    if (!is_same(inputs[0], inputs[1])) return fail_shapes(node, inputs[0], inputs[1]);
     return build(node, inputs);
 }
 
@@ -126,32 +188,11 @@ static void backward_scaled(const dcnn_pass *pass) {
 
 /* --- Multiply: each input's gradient is dy times the product of the others ---------------------------------------- */
 
-/* One number a channel, for all positions: (1, 1, C) beside (H, W, C), as in squeeze and excitation. */
-static bool is_gate(dcnn_shape gate, dcnn_shape map) {
-    return gate.rank == 3 && map.rank == 3 && gate.h == 1 && gate.w == 1 && gate.c == map.c;
-}
-
-static dcnn_status build_multiply(dcnn_node *node, const dcnn_shape *inputs) {
-    dcnn_shape largest = inputs[0];
-    for (int i = 1; i < node->input_count; i++)
-        if (is_gate(largest, inputs[i])) largest = inputs[i];
-    for (int i = 0; i < node->input_count; i++)
-        if (!is_same(inputs[i], largest) && !is_gate(inputs[i], largest)) return fail_shapes(node, largest, inputs[i]);
-    node->shape = largest;
-    return DCNN_OK;
-}
-
-/* Where value i of the product finds its factor in input j. */
-static size_t factor_at(const dcnn_op *op, int j, size_t i) {
-    const size_t c = (size_t)op->node->shape.c;
-    return is_same(op->in_of[j], op->node->shape) ? i : i / dcnn_shape_count(op->node->shape) * c + i % c;
-}
-
 static void forward_multiply(const dcnn_pass *pass) {
     const size_t count = count_of(pass);
     for (size_t i = 0; i < count; i++) {
-        float product = pass->x[0][factor_at(pass->op, 0, i)];
-        for (int j = 1; j < pass->op->input_count; j++) product *= pass->x[j][factor_at(pass->op, j, i)];
+        float product = pass->x[0][place_of(pass->op, 0, i)];
+        for (int j = 1; j < pass->op->input_count; j++) product *= pass->x[j][place_of(pass->op, j, i)];
         pass->y[i] = product;
     }
 }
@@ -165,8 +206,8 @@ static void backward_multiply(const dcnn_pass *pass) {
         for (size_t i = 0; i < count; i++) {
             float product = pass->dy[i];
             for (int k = 0; k < op->input_count; k++)
-                if (k != j) product *= pass->x[k][factor_at(op, k, i)];
-            pass->dx[j][factor_at(op, j, i)] += product;
+                if (k != j) product *= pass->x[k][place_of(op, k, i)];
+            pass->dx[j][place_of(op, j, i)] += product;
         }
     }
 }
@@ -176,7 +217,7 @@ static void backward_multiply(const dcnn_pass *pass) {
 static int winner(const dcnn_pass *pass, size_t i, bool largest) {
     int best = 0;
     for (int j = 1; j < pass->op->input_count; j++) {
-        const float value = pass->x[j][i], so_far = pass->x[best][i];
+        const float value = pass->x[j][place_of(pass->op, j, i)], so_far = pass->x[best][place_of(pass->op, best, i)];
         if (largest ? value > so_far : value < so_far) best = j;
     }
     return best;
@@ -184,15 +225,19 @@ static int winner(const dcnn_pass *pass, size_t i, bool largest) {
 
 static void forward_extreme(const dcnn_pass *pass, bool largest) {
     const size_t count = count_of(pass);
-    for (size_t i = 0; i < count; i++) pass->y[i] = pass->x[winner(pass, i, largest)][i];
+    for (size_t i = 0; i < count; i++) {
+        const int best = winner(pass, i, largest);
+        pass->y[i] = pass->x[best][place_of(pass->op, best, i)];
+    }
 }
 
 static void backward_extreme(const dcnn_pass *pass, bool largest) {
     const size_t count = count_of(pass);
+    for (int j = 0; j < pass->op->input_count; j++)
+        if (pass->dx[j]) memset(pass->dx[j], 0, (size_t)pass->n * dcnn_shape_count(pass->op->in_of[j]) * sizeof(float));
     for (size_t i = 0; i < count; i++) {
         const int best = winner(pass, i, largest);
-        for (int j = 0; j < pass->op->input_count; j++)
-            if (pass->dx[j]) pass->dx[j][i] = j == best ? pass->dy[i] : 0.0f;
+        if (pass->dx[best]) pass->dx[best][place_of(pass->op, best, i)] += pass->dy[i];
     }
 }
 
@@ -302,7 +347,7 @@ static void backward_concatenate(const dcnn_pass *pass) {
 
 MERGE(dcnn_layer_add, "Add", add, false, build);
 MERGE(dcnn_layer_subtract, "Subtract", subtract, false, build_subtract);
-MERGE(dcnn_layer_multiply, "Multiply", multiply, true, build_multiply);
+MERGE(dcnn_layer_multiply, "Multiply", multiply, true, build);
 MERGE(dcnn_layer_average, "Average", average, false, build);
 MERGE(dcnn_layer_maximum, "Maximum", maximum, true, build);
 MERGE(dcnn_layer_minimum, "Minimum", minimum, true, build);
