@@ -31,6 +31,11 @@ static const struct {
     {"Dense", "{\"units\": 4, \"activation\": \"softmax\", \"use_bias\": false}", true},
     {"Flatten", "{}", false},
     {"Flatten", "{\"data_format\": \"channels_first\"}", false},
+    {"Identity", "{}", false},
+    {"Conv2D",
+     "{\"filters\": 4, \"kernel_size\": 2, \"activation\": {\"class_name\": \"LeakyReLU\", \"config\": "
+     "{\"negative_slope\": 0.15}}}",
+     false},
     {"Dropout", "{\"rate\": 0.4}", false},
     {"Dropout", "{\"rate\": 0.4, \"noise_shape\": [null, null, 1, 1]}", false},
     {"Dropout", "{\"rate\": 0.4, \"noise_shape\": [null, 1]}", true},

@@ -55,6 +55,52 @@ static void test_descriptions(void **state) {
         assert_fails(try_description(cases[i].layers), DCNN_BAD_INPUT, cases[i].fragment, cases[i].place);
 }
 
+/* Keras takes these; so does dcnn, or it says which layer is in the way. */
+static void test_odd_but_legal(void **state) {
+    (void)state;
+    static const struct {
+        const char *layers, *refusal, *place; /* NULL: it is taken */
+    } cases[] = {
+        {"[{'class_name':'Flatten','config':{'batch_input_shape':[null,8,8]}},{'class_name':'Dense','config':"
+         "{'units':3,'activation':'softmax'}}]",
+         NULL, NULL},
+        {"[{'class_name':'InputLayer','config':{'batch_shape':[null,8,8]}},{'class_name':'Rescaling','config':"
+         "{'scale':0.1}},{'class_name':'Reshape','config':{'target_shape':[8,8,1]}}" END,
+         NULL, NULL},
+        {"[{'class_name':'InputLayer','config':{'batch_shape':[null,8,8]}},{'class_name':'Dense','config':"
+         "{'name':'odd','units':4}}" END,
+         "without channels", "'odd'"},
+        {"[{'class_name':'InputLayer','config':{'batch_shape':[null,8,8]}},{'class_name':'Conv2D','config':"
+         "{'name':'odd','filters':4,'kernel_size':3}}" END,
+         "Reshape((8, 8, 1))", "'odd'"},
+        {"[{'class_name':'InputLayer','config':{'batch_shape':[5,8,8,1]}}" END, NULL, NULL},
+        {"[{'class_name':'InputLayer','config':{'batch_shape':[null,null,null,3]}}" END, "open", "Input"},
+        {"[{'class_name':'InputLayer','config':{'batch_shape':[null,8,8,1],'dtype':'uint8'}},{'class_name':"
+         "'RandomFlip'},{'class_name':'Rescaling','config':{'scale':0.1}}" END,
+         NULL, NULL},
+        {"[{'class_name':'InputLayer','config':{'batch_shape':[null,8,8,1],'dtype':'uint8'}},{'class_name':'Conv2D',"
+         "'config':{'name':'odd','filters':4,'kernel_size':3}}" END,
+         "whole numbers", "'odd'"},
+        {INPUT "{'class_name':'Identity'},{'class_name':'Softmax','config':{'axis':[-1]}}" END, NULL, NULL},
+        {INPUT "{'class_name':'Conv2D','config':{'name':'odd','filters':4,'kernel_size':3,'activation':{'class_name':"
+               "'PReLU','config':{}}}}" END,
+         "unknown activation 'PReLU'", "'odd'"},
+        {INPUT "{'class_name':'Flatten'},{'class_name':'Dense','config':{'units':3,'activation':'softmax'}},"
+               "{'class_name':'Dropout','config':{'name':'odd','rate':0.5}}]",
+         "before the last activation", "'odd'"},
+        {INPUT "{'class_name':'Conv2D','config':{'name':'odd','filters':3,'kernel_size':7,'activation':'softmax'}},"
+               "{'class_name':'Flatten'}]",
+         "channels of each position", "'odd'"},
+        {INPUT "{'class_name':'LSTM','config':{'name':'odd','units':4}}" END,
+         "no layer of class LSTM; it has InputLayer,", "CustomScaleLayer"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        if (cases[i].refusal)
+            assert_fails(try_description(cases[i].layers), DCNN_BAD_INPUT, cases[i].refusal, cases[i].place);
+        else
+            assert_ok(try_description(cases[i].layers));
+}
+
 /* A layer's config as a net that was made of `layers` describes it. */
 static json_t *described(const char *layers, size_t layer, dcnn_net **net) {
     json_t *description = sequential(layers);
@@ -324,6 +370,7 @@ static void layers_that_only_train_pass_at_inference(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_descriptions),
+        cmocka_unit_test(test_odd_but_legal),
         cmocka_unit_test(test_frozen),
         cmocka_unit_test(test_initializers),
         cmocka_unit_test(test_harmless),

@@ -8,6 +8,7 @@
 #include "engine/evaluator.h"
 #include "arrays_feed.h"
 #include "expected_helpers.h"
+#include "nn/layer.h"
 #include "nn/net_edit.h"
 
 enum { STEPS = 20, SAMPLES = 24, GRAIN = 4 };
@@ -16,6 +17,9 @@ enum { STEPS = 20, SAMPLES = 24, GRAIN = 4 };
 static const double output_bound = 2e-6, loss_bound = 1e-5, weight_bound = 3e-5;
 
 static hid_t file;
+
+/* Rows of the tables that a recorded case trained. */
+static bool trained_layer[100], trained_loss[DCNN_LOSS_COUNT], trained_optimizer[DCNN_OPTIMIZER_COUNT];
 
 /* --- a case of the file ------------------------------------------------------------------------------------------- */
 
@@ -201,6 +205,10 @@ static void train_beside_keras(const char *name) {
             fail_msg("%s: step %d has loss %.9g, Keras has %.9g", name, number + 1, loss, losses[number]);
     }
     for_weights(&r, "after", compare_weights);
+    for (int i = 0; i < dcnn_layer_table_count; i++)
+        for (int j = 0; j < r.net->node_count; j++)
+            trained_layer[i] = trained_layer[i] || r.net->nodes[j].layer == dcnn_layer_table[i];
+    trained_loss[r.net->loss.kind] = trained_optimizer[r.optimizer.kind] = true;
     if (r.optimizer.ema_momentum > 0.0) {
         dcnn_engine_exchange(engine);
         for_weights(&r, "average", compare_weights);
@@ -252,6 +260,19 @@ static void losses_are_those_of_keras(void **state) {
 static void optimizers_are_those_of_keras(void **state) {
     (void)state;
     run_all("optimizer");
+}
+
+/* Runs behind them. Keras has no LARS, and its LAMB is another (optimizer.h): test_optimizer.c has the papers'. */
+static void every_row_of_the_tables_has_a_case(void **state) {
+    (void)state;
+    assert_true((size_t)dcnn_layer_table_count <= sizeof trained_layer);
+    for (int i = 0; i < dcnn_layer_table_count; i++)
+        if (!trained_layer[i]) fail_msg("no recorded net has the layer %s", dcnn_layer_table[i]->class_name);
+    for (int i = 0; i < DCNN_LOSS_COUNT; i++)
+        if (!trained_loss[i]) fail_msg("no recorded net has the loss %s", dcnn_loss_name((dcnn_loss_kind)i));
+    for (int i = 0; i < DCNN_OPTIMIZER_COUNT; i++)
+        if (!trained_optimizer[i] && i != DCNN_LAMB && i != DCNN_LARS)
+            fail_msg("no recorded net has the optimizer %s", dcnn_optimizer_table[i].name);
 }
 
 /* A layer that draws from a range of one value, on the recorded images, in training. */
@@ -318,6 +339,7 @@ int main(void) {
         cmocka_unit_test(regularizers_and_constraints_are_those_of_keras),
         cmocka_unit_test(losses_are_those_of_keras),
         cmocka_unit_test(optimizers_are_those_of_keras),
+        cmocka_unit_test(every_row_of_the_tables_has_a_case),
         cmocka_unit_test(random_layers_are_those_of_keras),
     };
     return cmocka_run_group_tests(tests, open_file, close_file);

@@ -275,8 +275,13 @@ static void nothing_is_computed_below_the_lowest_trained_layer(void **state) {
     }
 }
 
-static void the_table_is_covered(void **state) {
+static void the_tables_are_covered(void **state) {
     (void)state;
+    for (int kind = 0; kind < DCNN_LOSS_COUNT; kind++) {
+        bool found = false;
+        for (size_t j = 0; j < LOSSES; j++) found = found || losses[j].loss.kind == (dcnn_loss_kind)kind;
+        if (!found) fail_msg("no case for the loss %s", dcnn_loss_name((dcnn_loss_kind)kind));
+    }
     for (int i = 0; i < dcnn_layer_table_count; i++) {
         bool found = false;
         for (size_t j = 0; j < CASES; j++)
@@ -289,7 +294,7 @@ static void the_table_is_covered(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_table_is_covered),
+        cmocka_unit_test(the_tables_are_covered),
         cmocka_unit_test(each_layer_has_its_gradient),
         cmocka_unit_test(each_graph_has_its_gradient),
         cmocka_unit_test(each_loss_has_its_gradient),

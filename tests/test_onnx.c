@@ -165,6 +165,9 @@ static void options_are_read_again(void **state) {
         "{\"class_name\":\"GroupNormalization\",\"config\":{\"groups\":-1}}",
         "{\"class_name\":\"LayerScale\",\"config\":{\"init_values\":0.3,\"projection_dim\":3}}",
         "{\"class_name\":\"StochasticDepth\",\"config\":{\"drop_path_rate\":0.3}}",
+        "{\"class_name\":\"Identity\",\"config\":{}}",
+        "{\"class_name\":\"Resizing\",\"config\":{\"height\":5,\"width\":9}}",
+        "{\"class_name\":\"Resizing\",\"config\":{\"height\":5,\"width\":9,\"interpolation\":\"nearest\"}}",
         "{\"class_name\":\"Dropout\",\"config\":{\"rate\":0.5}}"};
     static const char *const activations[] = {
         "sigmoid",   "tanh",         "softmax",   "relu6",    "elu",      "selu",        "celu",        "silu",
@@ -181,16 +184,12 @@ static void options_are_read_again(void **state) {
     }
 }
 
-/* The table of layers: each is written, or its name is said. */
+/* The table of layers: each is written. */
 static void every_layer_has_an_answer(void **state) {
     (void)state;
-    static const char *const refused[] = {"Resizing", NULL};
-    for (int i = 0; i < dcnn_layer_table_count; i++) {
-        const char *name = dcnn_layer_table[i]->class_name;
-        bool known = dcnn_onnx_find(name) != NULL;
-        for (int j = 0; refused[j]; j++) known = known || strcmp(refused[j], name) == 0;
-        if (!known) fail_msg("%s is neither written as ONNX nor listed as refused", name);
-    }
+    for (int i = 0; i < dcnn_layer_table_count; i++)
+        if (dcnn_onnx_find(dcnn_layer_table[i]->class_name) == NULL)
+            fail_msg("%s is not written as ONNX", dcnn_layer_table[i]->class_name);
 }
 
 /* --- damage ------------------------------------------------------------------------------------------------------- */

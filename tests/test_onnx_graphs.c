@@ -190,6 +190,50 @@ static void parts_of_a_shape_are_read(void **state) {
     }
 }
 
+/* A file that names what is the default already was refused once. */
+static void sizes_are_reached_as_the_operator_says(void **state) {
+    (void)state;
+    static const struct {
+        const char *mode, *pixels, *nearest, *policy;
+        int64_t height, width;
+        const char *layer; /* NULL: it is refused */
+    } cases[] = {
+        {"linear", "half_pixel", NULL, "stretch", 8, 12, "UpSampling2D"},
+        {"linear", "pytorch_half_pixel", NULL, NULL, 8, 8, "UpSampling2D"},
+        {"nearest", "asymmetric", "floor", "stretch", 8, 12, "UpSampling2D"},
+        {"linear", "half_pixel", NULL, "stretch", 5, 6, "Resizing"},
+        {"linear", "pytorch_half_pixel", NULL, NULL, 5, 6, "Resizing"},
+        {"nearest", "half_pixel", "round_prefer_ceil", NULL, 3, 6, "Resizing"},
+        {"linear", "pytorch_half_pixel", NULL, NULL, 1, 6, NULL},
+        {"nearest", "half_pixel", "round_prefer_floor", NULL, 3, 6, NULL},
+        {"linear", "align_corners", NULL, NULL, 5, 6, NULL},
+        {"cubic", "half_pixel", NULL, NULL, 5, 6, NULL},
+        {"linear", "half_pixel", NULL, "not_larger", 8, 12, NULL},
+        {"linear", "half_pixel", NULL, "not_smaller", 5, 6, NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        fixture f = begin(18);
+        dcnn_checkpoint model;
+        const int64_t sizes[4] = {0, CHANNELS, cases[i].height, cases[i].width};
+        const char *inputs[4] = {"x", "", "", dcnn_onnx_int64s(&f.graph, 4, sizes)};
+        const char *y = dcnn_onnx_node(&f.graph, "Resize", 4, inputs);
+        dcnn_onnx_word(&f.graph, "mode", cases[i].mode);
+        dcnn_onnx_word(&f.graph, "coordinate_transformation_mode", cases[i].pixels);
+        if (cases[i].nearest) dcnn_onnx_word(&f.graph, "nearest_mode", cases[i].nearest);
+        if (cases[i].policy) dcnn_onnx_word(&f.graph, "keep_aspect_ratio_policy", cases[i].policy);
+        finish(&f, y);
+        if (cases[i].layer == NULL) {
+            expect_refused(&f, "(Resize)");
+            continue;
+        }
+        assert_ok(read_back(&f, &model));
+        const dcnn_node *node = find_node(model.net, cases[i].layer);
+        assert_int_equal(node->shape.h, cases[i].height);
+        assert_int_equal(node->shape.w, cases[i].width);
+        dcnn_checkpoint_free(&model);
+    }
+}
+
 /* --- what is refused ---------------------------------------------------------------------------------------------- */
 
 static void softmax_ran_over_whole_maps_once(void **state) {
@@ -316,6 +360,7 @@ int main(void) {
         cmocka_unit_test(sums_keep_their_shape),
         cmocka_unit_test(transposed_tables_obey_perm),
         cmocka_unit_test(parts_of_a_shape_are_read),
+        cmocka_unit_test(sizes_are_reached_as_the_operator_says),
         cmocka_unit_test(softmax_ran_over_whole_maps_once),
         cmocka_unit_test(a_choice_is_a_softplus_only_where_it_is),
         cmocka_unit_test(settings_are_numbers),

@@ -89,7 +89,7 @@ static void *place_matrices(dcnn_update *update) {
     return block;
 }
 
-/* Three steps from the file's weights. */
+/* Twenty steps from the file's weights. */
 static dcnn_net *train(dcnn_optimizer_kind kind, dcnn_isa isa, sharing shares) {
     dcnn_net *net = read_described_net(file);
     const dcnn_optimizer optimizer = settings_of(kind);
@@ -102,7 +102,7 @@ static dcnn_net *train(dcnn_optimizer_kind kind, dcnn_isa isa, sharing shares) {
     update.v = allocate(net->param_count, sizeof(float));
     update.params = net->params;
     void *matrices = place_matrices(&update);
-    for (int step = 0; step < 3; step++) {
+    for (int step = 0; step < 20; step++) {
         draw_gradient(net, step, update.gradient);
         step_once(&update, net->param_count, shares, optimizer.learning_rate * (1.0 + 0.1 * step), step + 1);
     }

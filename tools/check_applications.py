@@ -41,8 +41,8 @@ SMALL = [
 ]  # fmt: skip
 SIDES = {**{name: 64 for name in SMALL}, "Xception": 96, "InceptionV3": 96, "InceptionResNetV2": 96, "NASNetMobile": 96}
 COUNT, HEAD, RATE, MOMENTUM = 12, 3, 1e-4, 0.9
-# What ends a branch beside which a block's input goes on: of some, many blocks with branches as large as their input would
-# make whole units of the last bit, in Keras too.
+# What ends a branch beside which a block's input goes on: branches as large as their input would amplify the last bit in
+# many blocks.
 CALMED = "project_bn"
 SAME = 1e-4  # allowed of log-probabilities
 STEPS = 1e-4  # allowed of what three steps add, or ten times Keras' own noise
@@ -76,10 +76,10 @@ def scramble(model, seed, images):
         for weight in layer.weights:
             value = keras.ops.convert_to_numpy(weight)
             if value.ndim == 1:
-                low = 0.8 if "variance" in weight.name or "gamma" in weight.name else -0.1
+                low, high = (0.8, 1.2) if "variance" in weight.name or "gamma" in weight.name else (-0.1, 0.1)
                 if "gamma" in weight.name and layer.name.endswith(CALMED):
-                    low = 0.1
-                weight.assign(draw.uniform(low, low + 0.4 if low > 0 else 0.1, value.shape).astype(np.float32))
+                    low, high = 0.02, 0.1
+                weight.assign(draw.uniform(low, high, value.shape).astype(np.float32))
     normalizations = [l for l in model._flatten_layers() if isinstance(l, keras.layers.BatchNormalization)]
     momentum = [layer.momentum for layer in normalizations]
     for layer in normalizations:

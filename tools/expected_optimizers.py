@@ -13,7 +13,7 @@ OPTIMIZERS = {"adam": dict(learning_rate=3e-3, weight_decay=0.05), "sgd": dict(l
               "adamw": dict(learning_rate=2e-3, weight_decay=0.04), "nadam": dict(learning_rate=3e-3, weight_decay=0.02),
               "rmsprop": dict(learning_rate=2e-3, weight_decay=0.01), "lion": dict(learning_rate=1e-3, weight_decay=0.02),
               "muon": dict(learning_rate=2e-3, weight_decay=0.02)}
-MOMENTUM, TRUST_COEFFICIENT, SAMPLES, STEPS = 0.9, 0.002, 48, 3
+MOMENTUM, TRUST_COEFFICIENT, SAMPLES, STEPS = 0.9, 0.002, 48, 20
 BETA1, BETA2, EPSILON = 7 / 8, 63 / 64, 1e-6  # exact in float, and so are 1 - BETA1 and 1 - BETA2
 
 

@@ -18,7 +18,7 @@ A file holds, for one net, n samples and one Adam step from given moments:
   totals/LAYER/WEIGHT  [4] of the whole gradient: norm, largest magnitude, sum of g and of g ((i 7919 mod 1009) / 1009 - 1/2)
   state/LAYER/WEIGHT   moving statistics after the step, whole
 
-optimizers.h5 holds three steps of each optimizer on one net, from moments of zero, and learning rates of each schedule:
+optimizers.h5 holds twenty steps of each optimizer on one net, from moments of zero, and learning rates of each schedule:
   attributes    model_config (JSON), seed (of the weights), samples (of a step)
   KIND/LAYER/WEIGHT    at most 256 elements of the weight after the steps; step k's gradient (of the SUM of losses), whole
                 net in Keras' order, is float32(96 u) with seed + 1 + k

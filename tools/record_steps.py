@@ -25,6 +25,8 @@ from keras import layers as L
 from keras import losses
 from keras import optimizers as O
 from keras import regularizers as R
+from keras.src.applications.convnext import LayerScale, StochasticDepth
+from keras.src.applications.inception_resnet_v2 import CustomScaleLayer
 
 FILE = sys.argv[1] if len(sys.argv) > 1 else os.path.join(os.path.dirname(__file__), "..", "tests", "expected",
                                                           "keras_steps.h5")
@@ -108,6 +110,49 @@ def others():
     return keras.Model(start, L.Dense(CLASSES, activation="softmax", name="last")(x), name="others")
 
 
+def more():
+    """Those that are left. What draws at random draws from nothing: it hands on what it has."""
+    x = start = keras.Input((9, 7, 3), name="picture")
+    x = L.Normalization(mean=[0.1, 0.2, -0.1], variance=[0.5, 0.6, 0.7], name="normal")(x)
+    x = L.Conv2D(6, 3, activation=L.LeakyReLU(0.2), name="leaky_conv")(x)
+    x = L.MaxPooling2D(2, padding="same", name="max")(x)
+    x = L.GaussianNoise(0.0, name="noise")(L.Dropout(0.0, name="drop")(x))
+    y = L.ReLU(0.8, negative_slope=0.1, threshold=0.05, name="relu")(L.Conv2D(6, 1, name="point")(x))
+    z = L.ELU(0.7, name="elu")(L.SpatialDropout2D(0.0, name="drop_maps")(x))
+    x = L.Maximum(name="most")([y, L.Minimum(name="least")([z, L.Identity(name="same")(x)])])
+    x = LayerScale(0.7, 6, name="gamma_of_all")(x)
+    x = CustomScaleLayer(0.3, name="scaled")([x, StochasticDepth(0.0, name="depth")(y)])
+    x = L.GlobalMaxPooling2D(keepdims=True, name="highest")(L.GaussianDropout(0.0, name="drop_softly")(x))
+    x = L.Dense(5, activation=L.ELU(0.4), name="elu_dense")(L.RandomFlip(name="flip")(x)) # of one position
+    return keras.Model(start, L.Softmax(name="end")(L.Dense(CLASSES, name="last")(L.Flatten(name="flat")(x))), name="more")
+
+
+def changed():
+    """Layers of augmentation that draw from a range of one value."""
+    x = start = keras.Input((9, 7, 3), name="picture")
+    x = L.RandomTranslation((0.2, 0.2), (-0.3, -0.3), name="translate")(x)
+    x = L.RandomRotation((0.07, 0.07), name="turn")(x)
+    x = L.RandomZoom((0.3, 0.3), fill_mode="nearest", name="zoom")(x)
+    x = L.RandomContrast((0.0, 0.0), value_range=(-1, 1), name="contrast")(x)
+    x = L.RandomBrightness((0.2, 0.2), value_range=(-1, 1), name="brighten")(x)
+    x = L.Flatten(name="flat")(L.Conv2D(4, 3, strides=2, activation="tanh", name="conv")(x))
+    return keras.Model(start, L.Dense(CLASSES, activation="softmax", name="last")(x), name="changed")
+
+
+def views():
+    """Behind the softmax stands what changes no value."""
+    x = start = keras.Input((8, 8, 3), name="picture")
+    x = L.GlobalAveragePooling2D(keepdims=True, name="mean")(L.Conv2D(5, 3, activation="tanh", name="conv")(x))
+    x = L.Reshape((CLASSES,), name="flat")(L.Conv2D(CLASSES, 1, activation="softmax", name="last")(x))
+    return keras.Model({"picture": start}, {"classes": L.Activation("linear", name="float32")(x)}, name="views")
+
+
+def plain():
+    """Images without an axis of channels, as in the first tutorial of all."""
+    return keras.Sequential([keras.Input((8, 8)), L.Flatten(name="flat"), L.Dense(6, activation="relu", name="hidden"),
+                             L.Dropout(0.0, name="drop"), L.Dense(CLASSES, activation="softmax", name="last")])
+
+
 # --- cases --------------------------------------------------------------------------------------------------------------
 
 def adam():
@@ -133,6 +178,10 @@ NETS = {
     "net/residual": (residual, CROSS, adam),
     "net/depthwise": (depthwise, CROSS, adam),
     "net/others": (others, CROSS, adam),
+    "net/more": (more, CROSS, adam),
+    "net/changed": (changed, CROSS, adam),
+    "net/views": (views, CROSS, adam),
+    "net/plain": (plain, CROSS, adam),
     "net/frozen": (lambda: chain(frozen=True), CROSS, adam),
 }
 RULES = {
@@ -202,9 +251,14 @@ def flat(layer):
     return np.concatenate([np.asarray(w).ravel() for w in layer.weights])
 
 
+def shape_of(shape):
+    """Of a sample; the only one, where Keras has them by name."""
+    return (next(iter(shape.values())) if isinstance(shape, dict) else shape)[1:]
+
+
 def targets_for(name, model):
     """What dcnn takes, and what Keras takes."""
-    random, outputs = np.random.default_rng(11), model.output_shape[-1]
+    random, outputs = np.random.default_rng(11), shape_of(model.output_shape)[-1]
     if name == "loss/many_labels":
         values = random.integers(0, 2, (SAMPLES, outputs)).astype("float32")
         return "targets", values, values
@@ -221,7 +275,8 @@ def record(group, name, make_model, loss, make_optimizer):
     keras.utils.set_random_seed(1)
     model, optimizer = make_model(), make_optimizer()
     draw(model)
-    x = np.random.default_rng(3).uniform(-1, 1, (SAMPLES, *model.input_shape[1:])).astype("float32")
+    shape = shape_of(model.input_shape)
+    x = np.random.default_rng(3).uniform(-1, 1, (SAMPLES, *shape)).astype("float32")
     kind, ours, theirs = targets_for(name, model)
     model.compile(optimizer, loss, jit_compile=False)
     group.attrs["model_config"] = model.to_json()
@@ -233,11 +288,13 @@ def record(group, name, make_model, loss, make_optimizer):
     if name in EXCLUDED:
         group.attrs["exclude"] = EXCLUDED[name]
     group.attrs["batch"] = np.int64(BATCH)
-    place = "x/" + "x".join(map(str, model.input_shape[1:]))
+    pictures = x if len(shape) == 3 else x[..., None]
+    place = "x/" + "x".join(map(str, pictures.shape[1:]))
     if place not in group.file:
-        group.file[place] = x
+        group.file[place] = pictures
     group[kind] = ours
-    group["outputs"] = np.asarray(model(x, training=False))
+    outputs = model(x, training=False)
+    group["outputs"] = np.asarray(outputs["classes"] if isinstance(outputs, dict) else outputs)
     for layer in model.layers:
         if layer.weights:
             group["before/" + layer.name] = flat(layer)

@@ -8,7 +8,7 @@
 
 #include "base/text.h"
 
-enum { MESSAGE_BYTES = 1024 };
+enum { MESSAGE_BYTES = 2048 };
 
 static _Thread_local char record[MESSAGE_BYTES] = "no error";
 static _Thread_local char place[256] = "";

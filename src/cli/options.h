@@ -95,7 +95,7 @@ typedef struct dcnn_options {
     int64_t timeout;
     bool report, tensorboard;
     /* the other commands */
-    const char *output, *format, *split, *schedule;
+    const char *output, *format, *header, *split, *schedule;
     int64_t limit, index, views, ensemble, trials;
     const char *search, *space;
     uint64_t seed; /* of prepare */

@@ -65,12 +65,41 @@ static const char *object_name(const json_t *json) {
     return class_name && strcmp(class_name, "function") == 0 && function ? function : class_name;
 }
 
+static dcnn_status read_activation_layer(const dcnn_node *node, const dcnn_layer *layer, const json_t *json,
+                                         dcnn_activation *activation) {
+    double settings[8] = {0}; /* as aligned as any */
+    dcnn_node own = {.layer = layer, .config = settings};
+    _Static_assert(sizeof(dcnn_activation) + sizeof(int) <= sizeof settings, "a layer's settings do not fit");
+    snprintf(own.name, sizeof own.name, "%s", node->name);
+    const dcnn_status status = layer->parse(&own, json_object_get(json, "config"));
+    *activation = layer->activation(&own);
+    json_decref(own.kept);
+    return status;
+}
+
+json_t *dcnn_config_describe_activation(const dcnn_activation *activation) {
+    const char *name = dcnn_activation_name(activation->kind);
+    const dcnn_activation plain = dcnn_activation_of(activation->kind);
+    bool same = name != NULL;
+    for (int i = 0; i < 3; i++) same = same && !(activation->p[i] < plain.p[i] || activation->p[i] > plain.p[i]);
+    if (same) return json_string(name);
+    const dcnn_layer *layer = activation->kind == DCNN_ELU ? &dcnn_layer_elu : &dcnn_layer_relu;
+    json_t *config = json_object();
+    dcnn_activation settings = *activation;
+    const dcnn_node own = {.layer = layer, .config = &settings};
+    layer->describe(&own, config);
+    return json_pack("{s:s, s:s, s:o, s:n}", "module", "keras.layers", "class_name", layer->class_name, "config",
+                     config, "registered_name");
+}
+
 dcnn_status dcnn_config_activation(const dcnn_node *node, const json_t *config, dcnn_activation *activation) {
     const json_t *json = json_object_get(config, "activation");
     *activation = (dcnn_activation){0};
     if (is_absent(json)) return DCNN_OK;
     const char *name = object_name(json);
     const dcnn_activation_kind kind = name ? dcnn_activation_find(name) : DCNN_ACTIVATION_COUNT;
+    const dcnn_layer *layer = name && json_is_object(json) ? dcnn_layer_find(name) : NULL;
+    if (layer && layer->op == &dcnn_op_activation) return read_activation_layer(node, layer, json, activation);
     if (kind < DCNN_ACTIVATION_COUNT) {
         *activation = dcnn_activation_of(kind);
         return DCNN_OK;

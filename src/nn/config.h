@@ -22,8 +22,12 @@ dcnn_status dcnn_config_real(const dcnn_node *node, const json_t *config, const 
 
 dcnn_status dcnn_config_bool(const dcnn_node *node, const json_t *config, const char *key, bool fallback, bool *value);
 
-/** `activation`: a name, or a Keras 3 object with class_name; linear if absent or null. */
+/** `activation`: a name, a Keras 3 object of a function, or one of a layer without weights, as in
+ * `activation=LeakyReLU(0.1)`; linear if absent or null. */
 dcnn_status dcnn_config_activation(const dcnn_node *node, const json_t *config, dcnn_activation *activation);
+
+/** What it reads again: Keras' name, or the object of a layer for a row that has none with these settings. */
+json_t *dcnn_config_describe_activation(const dcnn_activation *activation);
 
 /** `interpolation`: "nearest" or "bilinear"; `fallback` if absent. */
 dcnn_status dcnn_config_interpolation(const dcnn_node *node, const json_t *config, const char *fallback, bool *nearest);

@@ -54,6 +54,7 @@ const dcnn_layer *const dcnn_layer_table[] = {
     &dcnn_layer_stochastic_depth,
     &dcnn_layer_layer_scale,
     &dcnn_layer_custom_scale,
+    &dcnn_layer_identity,
 };
 const int dcnn_layer_table_count = (int)(sizeof dcnn_layer_table / sizeof dcnn_layer_table[0]);
 

@@ -88,7 +88,7 @@ struct dcnn_layer {
     dcnn_status (*build)(dcnn_node *node, const dcnn_shape *inputs);
     /** Adds the layer's own keys to a Keras `config` object. */
     void (*describe)(const dcnn_node *node, json_t *config);
-    const dcnn_op_kind *op;                 /**< NULL: the output is the input (InputLayer) */
+    const dcnn_op_kind *op;                 /**< NULL: the output is the input (InputLayer, Identity) */
     bool (*is_view)(const dcnn_node *node); /**< of which nodes the output is the input; NULL: none */
     bool unsaid;         /**< Keras writes training=False for calls where nobody said so (the default of its Dropout) */
     bool only_training;  /**< no operation at inference (Dropout) */
@@ -131,7 +131,7 @@ extern const dcnn_layer dcnn_layer_input, dcnn_layer_conv2d, dcnn_layer_max_pool
     dcnn_layer_global_max_pooling2d, dcnn_layer_reshape, dcnn_layer_permute, dcnn_layer_resizing,
     dcnn_layer_random_flip, dcnn_layer_random_rotation, dcnn_layer_random_zoom, dcnn_layer_random_translation,
     dcnn_layer_random_contrast, dcnn_layer_random_brightness, dcnn_layer_stochastic_depth, dcnn_layer_layer_scale,
-    dcnn_layer_custom_scale;
+    dcnn_layer_custom_scale, dcnn_layer_identity;
 extern const dcnn_op_kind dcnn_op_conv_pool, dcnn_op_conv_max, dcnn_op_conv_valley, dcnn_op_norm_relu,
     dcnn_op_activation, dcnn_op_function;
 

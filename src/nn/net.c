@@ -205,16 +205,31 @@ dcnn_status dcnn_net_cut(dcnn_net *net, size_t bytes) {
     return status;
 }
 
+static dcnn_activation_kind activation_of(const dcnn_node *node) {
+    return node->layer->activation ? node->layer->activation(node).kind : DCNN_LINEAR;
+}
+
+static bool passes_on(const dcnn_node *node) {
+    return (node->layer->is_view && node->layer->is_view(node)) ||
+           (node->layer == &dcnn_layer_activation && activation_of(node) == DCNN_LINEAR);
+}
+
+int dcnn_net_end(const dcnn_net *net) {
+    const int last = net->node_count - 1;
+    int at = last;
+    while (at > 0 && passes_on(&net->nodes[at])) at = net->nodes[at].inputs[0];
+    return activation_of(&net->nodes[at]) == DCNN_LINEAR ? last : at;
+}
+
 dcnn_activation_kind dcnn_net_output_activation(const dcnn_net *net) {
-    const dcnn_node *last = &net->nodes[net->node_count - 1];
-    return last->layer->activation ? last->layer->activation(last).kind : DCNN_LINEAR;
+    return activation_of(&net->nodes[dcnn_net_end(net)]);
 }
 
 dcnn_status dcnn_net_set_loss(dcnn_net *net, const dcnn_loss *loss) {
     const dcnn_activation_kind activation = dcnn_net_output_activation(net);
     if (activation != DCNN_LINEAR && dcnn_loss_of_output(activation) != loss->kind)
         return DCNN_FAIL(DCNN_BAD_INPUT, "the loss %s does not fit the last layer '%s', which ends in %s",
-                         dcnn_loss_name(loss->kind), net->nodes[net->node_count - 1].name,
+                         dcnn_loss_name(loss->kind), net->nodes[dcnn_net_end(net)].name,
                          dcnn_activation_name(activation));
     net->loss = *loss;
     net->class_count = dcnn_loss_is_regression(loss->kind)                        ? 0
@@ -236,8 +251,8 @@ static bool averages_softmaxes(const dcnn_net *net) {
 
 /* What the net comes to: one number a class. A linear end is taken for logits. */
 static dcnn_status check_output(dcnn_net *net) {
-    const dcnn_node *last = &net->nodes[net->node_count - 1];
-    const dcnn_activation_kind activation = dcnn_net_output_activation(net);
+    const dcnn_node *last = &net->nodes[net->node_count - 1], *end = &net->nodes[dcnn_net_end(net)];
+    const dcnn_activation_kind activation = activation_of(end);
     char text[48];
     if (last->shape.rank != 1)
         return DCNN_FAIL(DCNN_BAD_INPUT,
@@ -246,7 +261,17 @@ static dcnn_status check_output(dcnn_net *net) {
     if (activation != DCNN_LINEAR && dcnn_loss_of_output(activation) == DCNN_LOSS_COUNT)
         return DCNN_FAIL(DCNN_BAD_INPUT,
                          "the last layer '%s' must end in softmax, sigmoid or no activation (logits), not in %s",
-                         last->name, dcnn_activation_name(activation) ? dcnn_activation_name(activation) : "another");
+                         end->name, dcnn_activation_name(activation) ? dcnn_activation_name(activation) : "another");
+    if (activation == DCNN_SOFTMAX && end->shape.c != last->shape.c)
+        return DCNN_FAIL(DCNN_BAD_INPUT,
+                         "the softmax of '%s' is of the channels of each position of its output of shape %s, but the "
+                         "net's output is one vector: put the softmax behind '%s'",
+                         end->name, dcnn_shape_text(end->shape, text), last->name);
+    if (last->layer->only_training && activation_of(&net->nodes[last->inputs[0]]) != DCNN_LINEAR)
+        return DCNN_FAIL(DCNN_BAD_INPUT,
+                         "the last layer '%s' (%s) changes what '%s' makes of the classes: dcnn takes it only before "
+                         "the last activation",
+                         last->name, last->layer->class_name, net->nodes[last->inputs[0]].name);
     net->output_count = last->shape.c;
     net->averages = averages_softmaxes(net);
     if (net->averages)

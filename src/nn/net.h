@@ -82,6 +82,7 @@ typedef struct dcnn_net {
     float *params;       /**< the net's own, unless dcnn_net_place_params() put them elsewhere */
     float *state;        /**< owned */
     bool params_elsewhere;
+    bool plain_input;      /**< Keras' images have no axis of channels: [n, h, w] */
     bool averages;         /**< its last layer is the Average of softmaxes: an ensemble (ensemble.h) */
     bool functional;       /**< described as a Functional model; else Sequential */
     char untrainable[256]; /**< why it can only be evaluated, a sentence; empty: it can be trained */
@@ -159,7 +160,11 @@ int dcnn_net_prediction_count(const dcnn_net *net);
  * sigmoid's become those of two classes; or the numbers themselves. *Local.* */
 void dcnn_net_probabilities(const dcnn_net *net, size_t rows, const float *outputs, float *probabilities);
 
-/** The activation that the last layer ends in. *Local.* */
+/** The node whose activation the net ends in, which the loss takes over: the last one, or one behind which the values
+ * only change their shape (Reshape, Flatten) or nothing (a linear Activation). *Local.* */
+int dcnn_net_end(const dcnn_net *net);
+
+/** The activation that the net ends in: of dcnn_net_end(). *Local.* */
 dcnn_activation_kind dcnn_net_output_activation(const dcnn_net *net);
 
 /** Multiply-adds of one sample's forward pass through a node, and of the whole net for node < 0. *Local.* */

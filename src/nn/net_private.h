@@ -12,6 +12,15 @@
 /* Fills net->nodes from a description, in topological order, the output last; every node is built. */
 dcnn_status dcnn_net_read(dcnn_net *net, const json_t *description, dcnn_shape input);
 
+/* The shape of images that the config of the first layer names, rank 0 if it names none: [null, 28, 28, 1], [null, 28,
+ * 28] (plain: without an axis of channels) or [null, 100], wherever Keras 2 and 3 put it. Sizes that it leaves open are
+ * those of `data`. */
+dcnn_status dcnn_net_read_shape(const json_t *config, dcnn_shape data, dcnn_shape *shape, bool *plain);
+
+/* Refuses layers that read the net's images otherwise than Keras' would: as they come where the input is of whole
+ * numbers, or as channels what is the width where it has no axis of channels. `config`: of the first layer. */
+dcnn_status dcnn_net_check_input(const dcnn_net *net, const json_t *config);
+
 /* Is an item of a description an operation of keras.ops, as x + 3 becomes one, instead of a layer? */
 bool dcnn_net_is_operation(const json_t *item);
 

@@ -14,7 +14,8 @@ typedef struct reader {
     dcnn_net *net;
     const json_t **items; /* [node_count] */
     int room;
-    bool keras2; /* Keras 2 wrote the description, as it says */
+    bool keras2;         /* Keras 2 wrote the description, as it says */
+    const json_t *outer; /* layers of the outermost model, whose names stay as they are */
 } reader;
 
 /* What a layer inherits from the models around it, and from the call. */
@@ -28,28 +29,7 @@ typedef struct surroundings {
 
 static dcnn_status read_model(reader *r, const json_t *model, int input, surroundings around, int *output);
 
-/* --- shapes and names --------------------------------------------------------------------------------------------- */
-
-/* [null, 28, 28, 1] or [null, 100], wherever Keras 2 and 3 put it. */
-static dcnn_status read_shape(const char *name, const json_t *config, dcnn_shape *shape) {
-    const json_t *dims = json_object_get(config, "batch_shape");
-    if (dims == NULL) dims = json_object_get(config, "batch_input_shape");
-    if (dims == NULL) return DCNN_OK;
-    const size_t rank = json_array_size(dims);
-    int values[3] = {1, 1, 1};
-    bool good = rank == 2 || rank == 4;
-    for (size_t i = 1; good && i < rank; i++) {
-        const json_int_t value = json_integer_value(json_array_get(dims, i));
-        good = value >= 1 && value <= 1 << 20;
-        values[i - 1] = (int)value;
-    }
-    if (!good || json_is_integer(json_array_get(dims, 0)))
-        return DCNN_FAIL(DCNN_BAD_INPUT,
-                         "layer '%s': the input shape must be [null, height, width, channels] or [null, features]",
-                         name);
-    *shape = rank == 4 ? (dcnn_shape){3, values[0], values[1], values[2]} : (dcnn_shape){1, 1, 1, values[0]};
-    return DCNN_OK;
-}
+/* --- names -------------------------------------------------------------------------------------------------------- */
 
 static bool is_taken(const dcnn_net *net, const char *name) {
     for (int i = 0; i < net->node_count; i++)
@@ -69,15 +49,23 @@ static void default_name(const dcnn_net *net, const char *class_name, char *name
     for (int number = 1; is_taken(net, name); number++) snprintf(name, DCNN_NAME_BYTES, "%s_%d", base, number);
 }
 
+static const char *name_of(const json_t *item);
+
 /* Names are the outermost model's; of a layer deeper inside, the model's name stands before it if it is taken. */
-static dcnn_status choose_name(const dcnn_net *net, const char *given, const char *class_name, const char *model,
+static dcnn_status choose_name(const reader *r, const char *given, const char *class_name, const char *model,
                                char *name) {
+    const dcnn_net *net = r->net;
     char inner[2 * DCNN_NAME_BYTES];
+    bool outer = false;
     if (given == NULL) {
         default_name(net, class_name, name);
         return DCNN_OK;
     }
-    if (model && is_taken(net, given)) {
+    for (size_t i = 0; model && i < json_array_size(r->outer); i++) {
+        const char *other = name_of(json_array_get(r->outer, i));
+        outer = outer || (other && strcmp(other, given) == 0);
+    }
+    if (model && (outer || is_taken(net, given))) {
         snprintf(inner, sizeof inner, "%.62s_%.62s", model, given);
         given = inner;
     }
@@ -196,6 +184,16 @@ static dcnn_status read_policy(dcnn_node *node, const json_t *config) {
                      node->name, policy ? policy : "?");
 }
 
+static dcnn_status fail_class(const char *name, const char *class_name) {
+    char known[800] = "";
+    size_t used = 0;
+    for (int i = 0; i < dcnn_layer_table_count && used < sizeof known - DCNN_NAME_BYTES; i++)
+        used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", i > 0 ? ", " : "",
+                                 dcnn_layer_table[i]->class_name);
+    return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%.60s': dcnn has no layer of class %.60s; it has %s", name ? name : "?",
+                     class_name, known);
+}
+
 /* Appends a call of a layer on nodes; `input` is the shape of the net's input, for node 0. */
 static dcnn_status add_node(reader *r, const json_t *item, int input_count, const int *inputs, surroundings around,
                             dcnn_shape input) {
@@ -203,8 +201,7 @@ static dcnn_status add_node(reader *r, const json_t *item, int input_count, cons
     const json_t *config = json_object_get(item, "config");
     if (class_name == NULL) return DCNN_FAIL(DCNN_BAD_INPUT, "layer %d has no \"class_name\"", r->net->node_count);
     const dcnn_layer *layer = dcnn_layer_find(class_name);
-    if (layer == NULL)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%s': dcnn has no layer of class %s", given ? given : "?", class_name);
+    if (layer == NULL) return fail_class(given, class_name);
     DCNN_TRY(make_room(r));
     dcnn_net *net = r->net;
     const int number = net->node_count;
@@ -222,15 +219,15 @@ static dcnn_status add_node(reader *r, const json_t *item, int input_count, cons
     if (owner < number)
         snprintf(node->name, sizeof node->name, "%s", net->nodes[owner].name);
     else
-        DCNN_TRY(choose_name(net, given, class_name, around.model, node->name));
+        DCNN_TRY(choose_name(r, given, class_name, around.model, node->name));
     if (number > 0 && (input_count < 1 || layer->merges != (input_count > 1)))
         return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%s' (%s) is called on %d inputs; it takes %s", node->name, class_name,
                          input_count, layer->merges ? "two or more" : "one");
     node->config = calloc(1, layer->config_bytes + 1);
     if (node->config == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: layer '%s'", node->name);
     r->items[number] = item;
-    net->node_count++; /* from here on dcnn_net_free() frees it */
-    DCNN_TRY(read_policy(node, config));
+    net->node_count++;                                   /* from here on dcnn_net_free() frees it */
+    if (number > 0) DCNN_TRY(read_policy(node, config)); /* an input's type is looked at in the end */
     const char *activation = json_string_value(json_object_get(config, "activation"));
     if (r->keras2 && activation && strcmp(activation, "hard_sigmoid") == 0)
         return DCNN_FAIL(DCNN_BAD_INPUT,
@@ -391,9 +388,13 @@ static dcnn_status list_calls(graph *g) {
     return DCNN_OK;
 }
 
-/* The one input or output of a model: ["input", 0, 0], or [["input", 0, 0]]. */
+/* The one input or output of a model: ["input", 0, 0], [["input", 0, 0]], or {"picture": ["input", 0, 0]}. */
 static dcnn_status find_end(const graph *g, const json_t *config, const char *key, int *at) {
     const json_t *ends = json_object_get(config, key);
+    if (json_is_object(ends) && json_object_size(ends) != 1)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "the model has %zu \"%s\": dcnn takes models of one input and one output",
+                         json_object_size(ends), key);
+    if (json_is_object(ends)) ends = json_object_iter_value(json_object_iter((json_t *)(uintptr_t)ends));
     const json_t *end = json_is_array(json_array_get(ends, 0)) ? json_array_get(ends, 0) : ends;
     if (end != ends && json_array_size(ends) != 1)
         return DCNN_FAIL(DCNN_BAD_INPUT, "the model has %zu \"%s\": dcnn takes models of one input and one output",
@@ -489,7 +490,7 @@ static dcnn_status read_input(reader *r, const json_t *description, dcnn_shape i
     const json_t *first = first_layer(description);
     dcnn_shape named = {0};
     char text[2][48];
-    DCNN_TRY(read_shape("input", json_object_get(first, "config"), &named));
+    DCNN_TRY(dcnn_net_read_shape(json_object_get(first, "config"), input, &named, &r->net->plain_input));
     if (named.rank && input.rank && (named.h != input.h || named.w != input.w || named.c != input.c))
         return DCNN_FAIL(DCNN_BAD_INPUT, "the model takes inputs of shape %s, but the data has shape %s",
                          dcnn_shape_text(named, text[0]), dcnn_shape_text(input, text[1]));
@@ -517,10 +518,13 @@ dcnn_status dcnn_net_read(dcnn_net *net, const json_t *description, dcnn_shape i
     snprintf(net->name, sizeof net->name, "%s", name ? name : net->functional ? "functional" : "sequential");
     dcnn_text_clean(net->name); /* it is only shown */
     const char *version = json_string_value(json_object_get(description, "keras_version"));
-    reader r = {.net = net, .keras2 = version && (version[0] == '1' || version[0] == '2') && version[1] == '.'};
+    reader r = {.net = net,
+                .keras2 = version && (version[0] == '1' || version[0] == '2') && version[1] == '.',
+                .outer = layers_of(description)};
     int output = 0;
     dcnn_status status = read_input(&r, description, input);
     if (status == DCNN_OK) status = read_model(&r, description, 0, (surroundings){.path = "", .outer = -1}, &output);
+    if (status == DCNN_OK) status = dcnn_net_check_input(net, json_object_get(first_layer(description), "config"));
     free(r.items);
     return status;
 }

@@ -9,7 +9,9 @@ static int call_number(const dcnn_net *net, int number) {
     return calls;
 }
 
-static json_t *describe_shape(dcnn_shape shape) {
+static json_t *describe_shape(const dcnn_net *net, int number) {
+    const dcnn_shape shape = net->nodes[number].shape;
+    if (number == 0 && net->plain_input) return json_pack("[n,i,i]", shape.h, shape.w);
     return shape.rank == 3 ? json_pack("[n,i,i,i]", shape.h, shape.w, shape.c) : json_pack("[n,i]", shape.c);
 }
 
@@ -19,10 +21,12 @@ static json_t *describe_policy(const dcnn_node *node) {
                      "mixed_bfloat16", "registered_name");
 }
 
-static json_t *describe_layer(const dcnn_node *node) {
+static json_t *describe_layer(const dcnn_net *net, int number) {
+    const dcnn_node *node = &net->nodes[number];
     json_t *config =
         json_pack("{s:s, s:b, s:o}", "name", node->name, "trainable", node->trainable, "dtype", describe_policy(node));
     node->layer->describe(node, config);
+    if (number == 0) json_object_set_new(config, "batch_shape", describe_shape(net, 0));
     if (node->kept) json_object_update(config, node->kept);
     const char *module = node->layer->module;
     return json_pack("{s:s, s:s, s:o, s:s?}", "module", module ? module : "keras.layers", "class_name",
@@ -33,7 +37,7 @@ static json_t *describe_layer(const dcnn_node *node) {
 static json_t *describe_value(const dcnn_net *net, int number) {
     const dcnn_node *node = &net->nodes[number];
     return json_pack("{s:s, s:{s:o, s:s, s:[s,i,i]}}", "class_name", "__keras_tensor__", "config", "shape",
-                     describe_shape(node->shape), "dtype", "float32", "keras_history", node->name,
+                     describe_shape(net, number), "dtype", "float32", "keras_history", node->name,
                      call_number(net, number), 0);
 }
 
@@ -58,7 +62,7 @@ static json_t *describe_functional(const dcnn_net *net) {
     json_t *layers = json_array();
     for (int i = 0; i < net->node_count; i++) {
         if (net->nodes[i].owner != i) continue;
-        json_t *layer = describe_layer(&net->nodes[i]);
+        json_t *layer = describe_layer(net, i);
         json_object_set_new(layer, "name", json_string(net->nodes[i].name));
         json_object_set_new(layer, "inbound_nodes", describe_calls(net, i));
         if (net->nodes[i].inference && net->nodes[i].layer->unsaid)
@@ -83,10 +87,10 @@ static bool is_chain(const dcnn_net *net) {
 json_t *dcnn_net_describe(const dcnn_net *net) {
     if (net->functional || !is_chain(net)) return describe_functional(net);
     json_t *layers = json_array();
-    for (int i = 0; i < net->node_count; i++) json_array_append_new(layers, describe_layer(&net->nodes[i]));
+    for (int i = 0; i < net->node_count; i++) json_array_append_new(layers, describe_layer(net, i));
     return json_pack("{s:s, s:s, s:{s:s, s:b, s:s, s:o}, s:n, s:{s:o}}", "module", "keras", "class_name", "Sequential",
                      "config", "name", net->name, "trainable", 1, "dtype", "float32", "layers", layers,
-                     "registered_name", "build_config", "input_shape", describe_shape(net->nodes[0].shape));
+                     "registered_name", "build_config", "input_shape", describe_shape(net, 0));
 }
 
 void dcnn_net_written_path(const dcnn_net *net, int node, char path[DCNN_PATH_BYTES]) {

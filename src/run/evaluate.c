@@ -50,14 +50,20 @@ static int classes_of(const dcnn_loader *loader) {
 /* Opens the samples and sets them to what the model was trained on. *Collective.* */
 static dcnn_status open_samples(dcnn_comm *comm, const dcnn_checkpoint *checkpoint, const dcnn_samples *samples,
                                 dcnn_loader *loader) {
-    const dcnn_loader_options options = {.cache_bytes = samples->cache_bytes, .split = samples->split};
+    const dcnn_dataset *d = samples->dataset;
+    const dcnn_loader_options options = {
+        .cache_bytes = samples->cache_bytes, .split = samples->split, .shape = checkpoint->net->nodes[0].shape};
+    if (d) DCNN_TRY(dcnn_loader_can_fit(options.shape, "the model", d->h, d->w, d->c, d->path));
     DCNN_TRY(samples->dataset ? dcnn_loader_open(comm, samples->dataset, &options, loader)
                               : dcnn_loader_open_images(comm, samples->images, loader));
     DCNN_TRY(
         check_fit(checkpoint, loader, samples, samples->dataset ? samples->dataset->class_count : classes_of(loader)));
     dcnn_input input;
     const dcnn_dataset *data = samples->dataset ? samples->dataset : samples->like;
-    DCNN_TRY(dcnn_input_choose(checkpoint, &samples->input, data ? data->mean : NULL, data ? data->std : NULL, &input));
+    double mean[DCNN_MAX_CHANNELS], std[DCNN_MAX_CHANNELS];
+    if (data) dcnn_loader_fit_channels(data->c, loader->c, data->mean, mean);
+    if (data) dcnn_loader_fit_channels(data->c, loader->c, data->std, std);
+    DCNN_TRY(dcnn_input_choose(checkpoint, &samples->input, data ? mean : NULL, data ? std : NULL, &input));
     if (!input.from_model && !samples->told) dcnn_info("input %s", input.told);
     dcnn_loader_normalise(loader, input.mean, input.std);
     loader->blue_first = input.blue_first;

@@ -92,6 +92,7 @@ typedef struct dcnn_train_options {
                            begins to fall to 0 (stopping.h); 0: it does not end early */
     dcnn_monitor monitor;     /**< what makes an epoch better, and best.h5 */
     double label_smoothing;   /**< of the cross-entropy; 0: the model's own */
+    double huber_delta;       /**< where huber's parabola ends; 0: the model's own, or Keras' 1 */
     bool exact_statistics;    /**< BatchNormalization's are made anew at each epoch's end (judged.h) */
     double bn_momentum;       /**< of BatchNormalization's moving averages; 0: the model's own */
     int64_t checkpoint_every; /**< steps; 0: only at each epoch's end */

@@ -21,8 +21,8 @@
 /* --- the model -------------------------------------------------------------------------------------------------- */
 
 static dcnn_status check_fit(const dcnn_trainer *t) {
-    DCNN_TRY(
-        dcnn_net_check_shape(t->state.net, "the model", t->data.set.h, t->data.set.w, t->data.set.c, t->data.set.path));
+    DCNN_TRY(dcnn_net_check_shape(t->state.net, "the model", t->data.loader.h, t->data.loader.w, t->data.loader.c,
+                                  t->data.set.path));
     if (t->state.net->untrainable[0])
         return DCNN_FAIL(DCNN_BAD_INPUT, "the model cannot be trained: %s", t->state.net->untrainable);
     DCNN_TRY(dcnn_task_fit(&t->task, &t->data.set, dcnn_has_weights(t->options->model), t->state.net));
@@ -45,9 +45,11 @@ static dcnn_status check_class_options(const dcnn_trainer *t) {
 
 /* The images that the model expects; a run that goes on keeps its own. */
 static dcnn_status choose_input(dcnn_trainer *t, const dcnn_checkpoint *from) {
+    double mean[DCNN_MAX_CHANNELS], std[DCNN_MAX_CHANNELS];
     dcnn_input input;
-    DCNN_TRY(dcnn_input_choose(from ? from : &t->state, from ? NULL : &t->options->input, t->data.set.mean,
-                               t->data.set.std, &input));
+    dcnn_loader_fit_channels(t->data.set.c, t->data.loader.c, t->data.set.mean, mean);
+    dcnn_loader_fit_channels(t->data.set.c, t->data.loader.c, t->data.set.std, std);
+    DCNN_TRY(dcnn_input_choose(from ? from : &t->state, from ? NULL : &t->options->input, mean, std, &input));
     const bool is_file = dcnn_has_weights(t->options->model);
     const bool is_given = dcnn_input_is_given(&t->options->input);
     if (!input.from_model && from == NULL && (is_file || is_given || dcnn_net_takes_bytes(t->state.net)))
@@ -61,13 +63,19 @@ static dcnn_status choose_input(dcnn_trainer *t, const dcnn_checkpoint *from) {
     return DCNN_OK;
 }
 
-static dcnn_status smooth_labels(dcnn_trainer *t) {
+/* Settings of the loss that are given; else the model's own stay. */
+static dcnn_status set_loss(dcnn_trainer *t) {
     dcnn_loss loss = t->state.net->loss;
-    if (t->options->label_smoothing == 0.0) return DCNN_OK;
-    if (dcnn_loss_is_regression(loss.kind))
+    const double smoothing = t->options->label_smoothing, delta = t->options->huber_delta;
+    if (smoothing > 0.0 && dcnn_loss_is_regression(loss.kind))
         return DCNN_FAIL(DCNN_USAGE, "--label-smoothing is for classes, but the model's loss is %s: leave it out",
                          dcnn_loss_name(loss.kind));
-    loss.smoothing = t->options->label_smoothing;
+    if (delta > 0.0 && loss.kind != DCNN_LOSS_HUBER)
+        return DCNN_FAIL(DCNN_USAGE,
+                         "--huber-delta is of the loss huber, but the model's loss is %s: give --loss huber",
+                         dcnn_loss_name(loss.kind));
+    if (smoothing > 0.0) loss.smoothing = smoothing;
+    if (delta > 0.0) loss.delta = delta;
     return dcnn_net_set_loss(t->state.net, &loss);
 }
 
@@ -75,8 +83,8 @@ static dcnn_status take_state(dcnn_trainer *t, const dcnn_checkpoint *from) {
     dcnn_progress *progress = &t->state.progress;
     DCNN_TRY(dcnn_net_set_rates(t->state.net, t->options->rates));
     DCNN_TRY(dcnn_net_set_decay(t->state.net, t->options->undecayed));
-    DCNN_TRY(smooth_labels(t));
-    DCNN_TRY(check_fit(t));
+    DCNN_TRY(check_fit(t)); /* which chooses the loss */
+    DCNN_TRY(set_loss(t));
     if (from) {
         if (!from->resumable)
             return DCNN_FAIL(DCNN_BAD_INPUT, "%s has no state to go on from: use it as --model instead",
@@ -256,7 +264,15 @@ static dcnn_status take_net(dcnn_trainer *t, const dcnn_checkpoint *from) {
 static dcnn_status open_data(dcnn_trainer *t, const dcnn_checkpoint *from, const dcnn_images *images, int classes) {
     DCNN_TRY(dcnn_training_data_open(t->comm, t->run->data, images, classes, &t->data));
     DCNN_TRY(dcnn_comm_agree(t->comm, take_net(t, from)));
-    return dcnn_training_data_load(t->comm, t->options->cache_bytes, images, &t->data);
+    /* a model with weights is of a size that stays, as is one that goes on: the images follow it */
+    const bool follows = images == NULL && (from || dcnn_has_weights(t->options->model));
+    const dcnn_dataset *d = &t->data.set;
+    const dcnn_shape takes = t->state.net->nodes[0].shape, as_they_are = {0};
+    dcnn_status status = follows  ? dcnn_loader_can_fit(takes, "the model", d->h, d->w, d->c, d->path)
+                         : images ? DCNN_OK
+                                  : dcnn_net_check_shape(t->state.net, "the model", d->h, d->w, d->c, d->path);
+    DCNN_TRY(dcnn_comm_agree(t->comm, status));
+    return dcnn_training_data_load(t->comm, t->options->cache_bytes, follows ? takes : as_they_are, images, &t->data);
 }
 
 dcnn_status dcnn_trainer_open(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoint *from,

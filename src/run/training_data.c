@@ -51,9 +51,9 @@ dcnn_status dcnn_training_data_open(dcnn_comm *comm, const char *path, const dcn
                   : dcnn_dataset_open_together(comm, path, &d->set);
 }
 
-dcnn_status dcnn_training_data_load(dcnn_comm *comm, int64_t cache_bytes, const dcnn_images *images,
+dcnn_status dcnn_training_data_load(dcnn_comm *comm, int64_t cache_bytes, dcnn_shape shape, const dcnn_images *images,
                                     dcnn_training_data *d) {
-    const dcnn_loader_options options = {.cache_bytes = cache_bytes};
+    const dcnn_loader_options options = {.cache_bytes = cache_bytes, .shape = shape};
     if (images == NULL) return dcnn_loader_open(comm, &d->set, &options, &d->loader);
     DCNN_TRY(dcnn_loader_open_images(comm, dcnn_comm_rank(comm) == 0 ? images : NULL, &d->loader));
     measure_images(&d->loader, &d->set);

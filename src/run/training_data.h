@@ -31,8 +31,9 @@ typedef struct dcnn_training_data {
 dcnn_status dcnn_training_data_open(dcnn_comm *comm, const char *path, const dcnn_images *images, int classes,
                                     dcnn_training_data *data);
 
-/** Opens its samples, once the classes of its labels are settled. *Collective.* @return as dcnn_loader_open() */
-dcnn_status dcnn_training_data_load(dcnn_comm *comm, int64_t cache_bytes, const dcnn_images *images,
+/** Opens its samples, once the classes of its labels are settled. *Collective.* @param shape  they are brought to, as
+ * dcnn_loader_options has it @return as dcnn_loader_open() */
+dcnn_status dcnn_training_data_load(dcnn_comm *comm, int64_t cache_bytes, dcnn_shape shape, const dcnn_images *images,
                                     dcnn_training_data *data);
 
 /** Sets up the order of the training split, oversampling and class weights. *Local.*

@@ -29,7 +29,7 @@ static dcnn_status open_folder(const dcnn_opening *opening, const char *path) {
 
 static dcnn_status open_npz(const dcnn_opening *opening, const char *path, dcnn_array_list *single) {
     dcnn_names members = {0};
-    dcnn_array_list arrays = {.aside = opening->options->aside};
+    dcnn_array_list arrays = {.aside = opening->options->aside, .unlabelled = opening->options->unlabelled};
     dcnn_status status = dcnn_zip_list(path, &members);
     const bool alone = members.count == 1;
     dcnn_names_free(&members);

@@ -44,6 +44,12 @@ try dcnn predict r/best.h5 ink.png | labels
 (head -n 1 small.csv | sed 's/^label/id/' && tail -n 3 small.csv | awk -F, -v OFS=, '{ $1 = "x" NR } 1') >ids.csv
 dcnn predict r/best.h5 ids.csv | columns
 dcnn predict r/best.h5 ids.csv --format kaggle | sed 's/,.$/,LABEL/'
+dcnn predict r/best.h5 ids.csv --format kaggle --header id_code,diagnosis | head -n 1
+try dcnn predict r/best.h5 ids.csv --header id_code,diagnosis
+# labels as Python objects, which nobody asks for; images as such
+base64 -d >object_labels.npz <<<UEsDBC0AAAAIAAAAIQDwo8eb//////////8KABQAaW1hZ2VzLm5weQEAEAAAAQAAAAAAAMgAAAAAAAAAm+wX6hsQychQxlCtnpJanFykbqWgXlNqqK6joJ6WX1RSlJgXn1+UkgoSd0vMKU4FihdnJBakAvkaRjoKFkCkqaNQq0Ae4GJgZGJmYWVj5+Dk4ubh5eMXEBQSFhEVE5eQlJKWkZWTV1BUUlZRVVPX0NTS1tHV0zcwNDI2MTUzt7C0sraxtbN3cHRydnF1c/fw9PL28fXzDwgMCg4JDQuPiIyKjomNi09ITEpOSU1Lz8jMys7JzcsvKCwqLiktK6+orKquqa2rBwBQSwMELQAAAAgAAAAhAI+HqMr//////////wUAFAB5Lm5weQEAEAAdAQAAAAAAAMkAAAAAAAAApYw/C4JQFMV9/SGI5ma3ZyAOTdHSEDQkWQQNDSEvfWFgKtdnIBW0RAVvytvnrWd+hH7DgXPuObdwVrPFmmhH7UR9nnpAhzo9z6mp010MAljkxuDzMp6wMOUqTwOWcOWNvtkz9Yv+D+1r4/3SKmQ3yg5JbrleDNw6ZKHYMwCWo+y4wL04SgVknsACZfPXRNmK/KpSoK3dcEy2eMclGjaxazcM6rLpizzh5aQ2H+DzUV3rkpzRcZzpR/ETeyRw+9ygIQlDqd5w5a0vUEsBAi0DLQAAAAgAAAAhAPCjx5vIAAAAAAEAAAoAAAAAAAAAAAAAAIABAAAAAGltYWdlcy5ucHlQSwECLQMtAAAACAAAACEAj4eoyskAAAAdAQAABQAAAAAAAAAAAAAAgAEEAQAAeS5ucHlQSwUGAAAAAAIAAgBrAAAABAIAAAAA
+base64 -d >object_images.npz <<<UEsDBC0AAAAIAAAAIQAluBQs//////////8FABQAeC5ucHkBABAAmAEAAAAAAAAoAQAAAAAAAJvsF+obEMnIUMZQrZ6SWpxcpG6loF7jr66joJ6WX1RSlJgXn1+UkgoSdkvMKU4FihdnJBakAvkaRjqaOgq1CpQArgaWqbyMDGDQI5ZXmltQqRefnF+UqpdbmlOSmVhUlFg5pYcnvig1OT+vuKSoNLlkyuQpPaxglVN62PNSIEomT/FmaJ3izJg0pX1K0BQNb0ZvptYpGcw9rCkllQWpIC1M/hZTOjsgssw9jDVT/Pz8vP4DAZjwti+ZktQZO0UjgymDFWRUBjvMIA5vjrYpGTw9TKWGCAMyBFC1M4C0OzswMDIxs7CysXNwcnHz8PLxCwgKCYuIiolLSEpJy8jKySsoKimrqKqpa2hqaevo6ukbGBoZm5iamVtYWlnb2NrZTwEa45cKJPQAUEsDBC0AAAAIAAAAIQB+avvJ//////////8FABQAeS5ucHkBABAAkAAAAAAAAABJAAAAAAAAAJvsF+obEMnIUMZQrZ6SWpxcpG6loG6TaaGuo6Cell9UUpSYF59flJIKEndLzClOBYoXZyQWpAL5GkY6mjoKtQoUAC4GKGCE0gBQSwECLQMtAAAACAAAACEAJbgULCgBAACYAQAABQAAAAAAAAAAAAAAgAEAAAAAeC5ucHlQSwECLQMtAAAACAAAACEAfmr7yUkAAACQAAAABQAAAAAAAAAAAAAAgAFfAQAAeS5ucHlQSwUGAAAAAAIAAgBmAAAA3wEAAAAA
+for file in object_labels.npz object_images.npz; do try dcnn predict r/best.h5 $file 2>&1 | columns; done
 # other sizes, numbers from 0 to 1, HDF5 by other hands: brought to what the model takes
 cases=$DCNN_DATA/../tests/cases
 cp "$cases"/{csv_float0_1.csv,npz_0_to_1.npz,h5_pcam_train_x.h5,h5_file_names.h5,csv_noheader.csv} .
@@ -67,6 +73,10 @@ try dcnn predict r/best.h5 cut.pgm missing.pgm -o none.csv | sed 's/cut.pgm: .*/
 test -e none.csv || echo "none.csv is not written"
 # some images at a time: the same answers as all at once, on two ranks too
 mkdir many && for i in $(seq 70); do grey $((8 + i % 3)) $((i * 3)) >many/$i.pgm; done
+# decoded by any number of threads, with broken ones among them: the same answers and messages, in the same order
+cp -r many torn-many && head -c 30 many/3.pgm >torn-many/3.pgm && : >torn-many/50.pgm
+for threads in 1 2 7; do dcnn predict r/best.h5 torn-many --threads $threads >threads-$threads 2>&1 || echo "exit $?"; done
+cmp threads-1 threads-2 && cmp threads-1 threads-7 && grep -c '^[0-9]*,torn-many' threads-1 && grep warning threads-1
 dcnn predict r/best.h5 many small.csv -o whole.csv -q
 grep -c , whole.csv
 dcnn predict r/best.h5 many small.csv -q --cache-memory 1 | cmp - whole.csv

@@ -82,7 +82,27 @@ head -n1 labels1/metrics.csv
 dcnn evaluate labels1/best.h5 | shape | sed -E 's/[0-9]+ of/N of/'
 dcnn predict labels1/best.h5 marks.h5 --split test | shape | cut -d, -f1,3- | head -n2
 
+echo 'settings of the loss outlive a stop and the file:'
+# outlive NAME KEY DATA SAID...: a run, the same one stopped and resumed, and one that begins with its model.
+outlive() {
+    local name=$1 key=$2 data=$3
+    shift 3
+    learn "$data" "$@" --run "$name" >"$name.said" 2>/dev/null
+    learn "$data" "$@" --run "$name-cut" --stop-after 5 >/dev/null 2>&1 || true
+    dcnn train "$data" --run "$name-cut" --resume --no-report --quiet >"$name-cut.said" 2>/dev/null
+    of_ranks "$name" "$name.said" "$name-cut.said"
+    dcnn train "$data" --model "$name-cut/best.h5" --epochs 1 --run "$name-next" --no-report --quiet >/dev/null 2>&1
+    local run
+    for run in "$name" "$name-cut" "$name-next"; do
+        echo "$run: $(grep -aoh "\"$key\":[0-9.]*" "$run/best.h5" | sort -u)"
+    done
+}
+outlive deltas delta where.h5 --loss huber --huber-delta 0.25
+outlive smooth label_smoothing marks.h5 --label-smoothing 0.125
+
 echo 'what does not fit:'
+try learn where.h5 --huber-delta 0.5 --run no
+try learn where.h5 --label-smoothing 0.1 --run no
 try learn where.h5 --loss categorical_crossentropy --run no
 try learn where.h5 --loss binary_crossentropy --monitor val_mae --run no
 try learn where.h5 --class-weight balanced --run no

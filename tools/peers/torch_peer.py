@@ -149,6 +149,6 @@ trained = common.measure(o, train, 0.7 * o.seconds, agreed)
 model.eval()
 inferred = common.measure(o, infer, 0.3 * o.seconds, agreed)
 if rank == 0:
-    common.report("PyTorch " + torch.__version__ + (" compiled" if o.compile else ""), trained, inferred, last)
+    common.report("PyTorch " + torch.__version__, trained, inferred, last)
 if o.processes > 1:
     torch.distributed.destroy_process_group()

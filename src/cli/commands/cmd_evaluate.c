@@ -148,7 +148,6 @@ dcnn_status dcnn_cmd_evaluate(dcnn_cli *cli) {
         goto done;
     }
     DCNN_TRY_DONE(dcnn_dataset_share(cli->comm, data, o->split, &dataset, &split));
-    DCNN_TRY_DONE(dcnn_net_check_shape(checkpoint.net, model, dataset.h, dataset.w, dataset.c, data));
     DCNN_TRY_DONE(dcnn_comm_agree(
         cli->comm, dcnn_dataset_adopt_classes(&dataset, checkpoint.net->class_count > 0 ? checkpoint.class_count : 0,
                                               checkpoint.class_names, model)));

@@ -175,14 +175,17 @@ done:
 
 /* --- inputs ------------------------------------------------------------------------------------------------------- */
 
+static int threads_of(const dcnn_cli *cli) {
+    return cli->options->train.threads > 0 ? (int)cli->options->train.threads : dcnn_comm_cores(cli->comm);
+}
+
 /* How many images are in memory at a time: so many that every thread has several grains, and as a rule 64 MiB. Whole
  * grains, so that no answer depends on it. */
 static int64_t most_of(const dcnn_cli *cli, dcnn_shape takes) {
     enum { USUAL_BYTES = 1 << 26, GRAINS_A_THREAD = 4 };
-    const int threads = cli->options->train.threads > 0 ? (int)cli->options->train.threads : dcnn_comm_cores(cli->comm);
     const int64_t bytes = (int64_t)takes.h * takes.w * takes.c, given = cli->options->train.cache_bytes / 2;
     const int64_t grains = (given > 0 ? given : USUAL_BYTES) / bytes / DCNN_GRAIN;
-    const int64_t least = given > 0 ? 1 : (int64_t)threads * dcnn_comm_size(cli->comm) * GRAINS_A_THREAD;
+    const int64_t least = given > 0 ? 1 : (int64_t)threads_of(cli) * dcnn_comm_size(cli->comm) * GRAINS_A_THREAD;
     return (grains < least ? least : grains) * DCNN_GRAIN;
 }
 
@@ -210,6 +213,8 @@ static dcnn_status predict_all(prediction *p) {
     char aside[4096];
     p->answers->aside = dcnn_output_aside(p->cli->options->output, aside);
     dcnn_status status = gather_options(p, aside);
+    if (status == DCNN_OK && p->cli->speaks) status = dcnn_thread_pool_create(threads_of(p->cli), &p->how.pool);
+    status = dcnn_comm_agree(p->cli->comm, status);
     if (status != DCNN_OK) return status;
     if (p->cli->speaks) dcnn_bar_begin(p->cli->options->quiet, 0.5);
     for (int i = 1; i < p->cli->options->operand_count && status == DCNN_OK; i++) {
@@ -227,6 +232,7 @@ static dcnn_status predict_all(prediction *p) {
     p->answers->bad = p->gathered.bad;
     p->answers->aside = NULL;
     dcnn_bar_end();
+    dcnn_thread_pool_free(p->how.pool);
     dcnn_gathered_free(&p->gathered);
     return status;
 }
@@ -252,7 +258,12 @@ static dcnn_status tell_all(const dcnn_cli *cli, dcnn_answers *a) {
 dcnn_status dcnn_cmd_predict(dcnn_cli *cli) {
     const dcnn_options *o = cli->options;
     dcnn_checkpoint checkpoint;
-    dcnn_answers answers = {.kaggle = strcmp(o->format, "kaggle") == 0};
+    dcnn_answers answers = {.header = strcmp(o->format, "kaggle") == 0 ? o->header : NULL};
+    if (!answers.header && dcnn_option_given(DCNN_COMMAND_PREDICT, "header", o))
+        return DCNN_FAIL(DCNN_USAGE, "--header names the columns of --format kaggle: give both");
+    if (answers.header && (!strchr(answers.header, ',') || strchr(answers.header, ',') != strrchr(answers.header, ',')))
+        return DCNN_FAIL(DCNN_USAGE, "--header %s: must be two names with a comma between them, as ImageId,Label",
+                         answers.header);
     dcnn_status status = dcnn_checkpoint_share(cli->comm, o->operands[0], &checkpoint);
     if (status != DCNN_OK) goto done;
     const dcnn_net *net = checkpoint.net;
@@ -261,7 +272,7 @@ dcnn_status dcnn_cmd_predict(dcnn_cli *cli) {
     answers.labels = net->loss.kind == DCNN_LOSS_BINARY && net->output_count > 1;
     answers.names =
         answers.numbers || answers.labels ? dcnn_output_names(&checkpoint, NULL) : dcnn_class_names(&checkpoint, NULL);
-    if (answers.kaggle && (answers.numbers || answers.labels))
+    if (answers.header && (answers.numbers || answers.labels))
         DCNN_TRY_DONE(DCNN_FAIL(DCNN_USAGE, "--format kaggle is for classes; %s gives %s: --format csv has them",
                                 o->operands[0], answers.numbers ? "numbers" : "labels"));
     prediction all = {.cli = cli, .checkpoint = &checkpoint, .answers = &answers};

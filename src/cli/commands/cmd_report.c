@@ -14,6 +14,7 @@
 #include "io/kind.h"
 #include "report/events.h"
 #include "report/report.h"
+#include "run/data/loader.h"
 #include "run/record/run_folder.h"
 #include "run/record/run_record.h"
 
@@ -115,7 +116,8 @@ static dcnn_status find_data(const char *folder, const char *model, const char *
 }
 
 static dcnn_status check_classes(const dcnn_checkpoint *checkpoint, const char *model, const dcnn_dataset *dataset) {
-    DCNN_TRY(dcnn_net_check_shape(checkpoint->net, model, dataset->h, dataset->w, dataset->c, dataset->path));
+    DCNN_TRY(
+        dcnn_loader_can_fit(checkpoint->net->nodes[0].shape, model, dataset->h, dataset->w, dataset->c, dataset->path));
     if (checkpoint->net->class_count == dataset->class_count || !dataset->has_labels) return DCNN_OK;
     if (checkpoint->net->class_count == 0 && dataset->target_width > 0) return DCNN_OK;
     return DCNN_FAIL(DCNN_BAD_INPUT, "%s knows %d classes, %s has %d: a report needs the same classes", model,

@@ -9,6 +9,7 @@
 #include "cli/cli.h"
 #include "guard/free_memory.h"
 #include "nn/net_edit.h"
+#include "run/data/loader.h"
 #include "run/starting_net.h"
 
 /* What is trained, and on what. */
@@ -40,6 +41,8 @@ static dcnn_status fit(training *t) {
     t->net = state.net;
     state.net = NULL;
     dcnn_checkpoint_free(&state);
+    if (dcnn_has_weights(train.model))
+        return dcnn_loader_can_fit(t->net->nodes[0].shape, train.model, t->data.h, t->data.w, t->data.c, t->data.path);
     return dcnn_net_check_shape(t->net, train.model, t->data.h, t->data.w, t->data.c, t->data.path);
 }
 

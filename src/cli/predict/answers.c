@@ -37,8 +37,8 @@ static void put_cell(FILE *to, const char *text) {
 }
 
 static void put_header(const dcnn_answers *a, FILE *to) {
-    if (a->kaggle) {
-        fputs("ImageId,Label\n", to);
+    if (a->header) {
+        fprintf(to, "%s\n", a->header);
         return;
     }
     fprintf(to, "index%s%s%s", a->has_files ? ",file" : "", a->has_ids ? ",id" : "", a->numbers ? "" : ",label");
@@ -81,12 +81,12 @@ static const float *row_of(const dcnn_answers *a, const dcnn_answer_batch *of, i
 static void put_row(dcnn_answers *a, FILE *to, const dcnn_answer_batch *of, int64_t i) {
     const float *row = row_of(a, of, i);
     const char *file = of->dataset ? of->dataset : of->files.text[i], *id = of->ids.count > 0 ? of->ids.text[i] : "";
-    if (a->kaggle && id[0])
+    if (a->header && id[0])
         put_cell(to, id);
     else
         fprintf(to, "%" PRId64, a->next);
     a->next++;
-    for (int column = 0; column < 2 && !a->kaggle; column++)
+    for (int column = 0; column < 2 && !a->header; column++)
         if (column == 0 ? a->has_files : a->has_ids) {
             fputc(',', to);
             put_cell(to, column == 0 ? file : id);
@@ -95,8 +95,8 @@ static void put_row(dcnn_answers *a, FILE *to, const dcnn_answer_batch *of, int6
         fputc(',', to);
         put_answer(a, to, row);
     }
-    for (int j = 0; !a->kaggle && j < a->columns; j++) fprintf(to, ",%.9g", (double)row[j]);
-    if (!a->kaggle && a->has_votes) fprintf(to, ",%.4g", of->disagreement ? (double)of->disagreement[i] : 0.0);
+    for (int j = 0; !a->header && j < a->columns; j++) fprintf(to, ",%.9g", (double)row[j]);
+    if (!a->header && a->has_votes) fprintf(to, ",%.4g", of->disagreement ? (double)of->disagreement[i] : 0.0);
     fputc('\n', to);
 }
 
@@ -229,7 +229,7 @@ dcnn_status dcnn_answers_write(dcnn_answers *a, const char *path, bool people) {
     dcnn_output output;
     dcnn_status status = DCNN_OK;
     if (path) DCNN_TRY(dcnn_output_open(path, &output));
-    a->next = a->kaggle ? 1 : 0;
+    a->next = a->header ? 1 : 0;
     for (int b = 0; b < a->batch_count && status == DCNN_OK; b++) {
         const dcnn_answer_batch *of = &a->batches[b];
         for (int64_t from = 0; from < of->count && status == DCNN_OK; from += ROWS)

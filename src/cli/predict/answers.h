@@ -12,7 +12,7 @@ typedef struct dcnn_answer_batch dcnn_answer_batch;
 
 /** All that is to be told, on the rank that speaks. All zero: nothing yet. */
 typedef struct dcnn_answers {
-    bool kaggle;
+    const char *header;       /**< Kaggle's CSV: its first line; NULL: the other CSV */
     int columns;              /**< of a prediction */
     bool numbers, labels;     /**< it is such, else the probabilities of classes */
     const char *const *names; /**< of the columns, or NULL; borrowed */

@@ -120,24 +120,86 @@ static dcnn_status check_size(const dcnn_gather_options *options, const char *na
 
 /* --- images ----------------------------------------------------------------------------------------------------- */
 
+/* One that is decoded. */
+static dcnn_status take_decoded(const dcnn_gather_options *options, const char *name, const dcnn_image_notes *notes,
+                                const uint8_t *decoded, dcnn_gathered *to) {
+    uint8_t *pixels = make_room(options, to);
+    if (pixels == NULL) return out_of_memory();
+    DCNN_TRY(check_size(options, name, notes->h, notes->w, 0, to));
+    memcpy(pixels, decoded, values_of(options));
+    to->has_files = true;
+    if (notes->blank_by_alpha)
+        note(&to->blank, "%s is blank once its transparency is gone: --background white or black keeps what is drawn",
+             name);
+    return take(options, name, NULL, to);
+}
+
 /* From bytes, or from the file if there are none. */
 static dcnn_status take_image(const dcnn_gather_options *options, const char *name, const uint8_t *bytes, size_t length,
                               dcnn_gathered *to) {
     dcnn_image image = {0};
     dcnn_image_notes notes;
-    uint8_t *pixels = make_room(options, to);
-    if (pixels == NULL) return out_of_memory();
     DCNN_TRY(bytes ? dcnn_image_decode(name, bytes, length, &options->wanted, &notes, &image)
                    : dcnn_image_read(name, &options->wanted, &notes, &image));
-    dcnn_status status = check_size(options, name, notes.h, notes.w, 0, to);
-    if (status == DCNN_OK) memcpy(pixels, image.pixels, values_of(options));
+    const dcnn_status status = take_decoded(options, name, &notes, image.pixels, to);
     dcnn_image_free(&image);
-    DCNN_TRY(status);
-    to->has_files = true;
-    if (notes.blank_by_alpha)
-        note(&to->blank, "%s is blank once its transparency is gone: --background white or black keeps what is drawn",
-             name);
-    return take(options, name, NULL, to);
+    return status;
+}
+
+/* A file that is decoded with others, by all threads. */
+typedef struct decoded {
+    dcnn_status status;
+    char *why; /* if it is no good; owned */
+    dcnn_image_notes notes;
+    dcnn_image image;
+} decoded;
+
+typedef struct decoding {
+    const dcnn_gather_options *options;
+    const dcnn_names *files;
+    decoded *all; /* [files->count] */
+} decoding;
+
+static void decode(void *argument, int worker) {
+    const decoding *d = argument;
+    for (int64_t i = worker; i < d->files->count; i += dcnn_thread_pool_size(d->options->pool)) {
+        decoded *one = &d->all[i];
+        one->status = dcnn_image_read(d->files->text[i], &d->options->wanted, &one->notes, &one->image);
+        if (one->status != DCNN_OK && !(one->why = strdup(dcnn_error()))) one->status = DCNN_FAILURE;
+    }
+}
+
+/* Decodes the files that wait, and takes them in their order, as if each had been read when it was met. */
+static dcnn_status take_waiting(const dcnn_gather_options *options, dcnn_gathered *to) {
+    if (to->waiting.count == 0) return DCNN_OK;
+    decoding d = {options, &to->waiting, calloc((size_t)to->waiting.count, sizeof *d.all)};
+    if (d.all == NULL) return out_of_memory();
+    dcnn_thread_pool_run(options->pool, decode, &d);
+    dcnn_status status = DCNN_OK;
+    for (int64_t i = 0; i < to->waiting.count; i++) {
+        decoded *one = &d.all[i];
+        if (status == DCNN_OK) {
+            status = one->status == DCNN_OK
+                         ? take_decoded(options, to->waiting.text[i], &one->notes, one->image.pixels, to)
+                     : one->why ? DCNN_FAIL(one->status, "%s", one->why)
+                                : out_of_memory();
+            status = leave_out(status, to);
+            if (status == DCNN_OK) status = make_way(options, to);
+        }
+        free(one->why);
+        dcnn_image_free(&one->image);
+    }
+    free(d.all);
+    dcnn_names_free(&to->waiting);
+    return status;
+}
+
+/* One that may wait for others. */
+static dcnn_status take_file(const dcnn_gather_options *options, const char *name, dcnn_gathered *to) {
+    enum { A_THREAD = 8 };
+    DCNN_TRY(dcnn_names_add(&to->waiting, name, strlen(name)));
+    return to->waiting.count < (int64_t)A_THREAD * dcnn_thread_pool_size(options->pool) ? DCNN_OK
+                                                                                        : take_waiting(options, to);
 }
 
 static int by_name(const FTSENT **a, const FTSENT **b) {
@@ -163,7 +225,9 @@ static dcnn_status take_folder(const dcnn_gather_options *options, const char *p
             dcnn_name_is_image(entry->fts_name) ? DCNN_KIND_PNG : dcnn_kind_of_file(entry->fts_path);
         if (dcnn_kind_is_foreign_image(kind)) {
             *found = true;
-            status = leave_out(dcnn_kind_fail(entry->fts_path, kind, "one that can be read"), to);
+            status = take_waiting(options, to); /* so that messages come in order */
+            if (status == DCNN_OK)
+                status = leave_out(dcnn_kind_fail(entry->fts_path, kind, "one that can be read"), to);
             continue;
         }
         if (!dcnn_kind_is_image(kind)) {
@@ -171,10 +235,10 @@ static dcnn_status take_folder(const dcnn_gather_options *options, const char *p
             continue;
         }
         *found = true;
-        status = leave_out(take_image(options, entry->fts_path, NULL, 0, to), to);
-        if (status == DCNN_OK) status = make_way(options, to);
+        status = take_file(options, entry->fts_path, to);
     }
     if (walk) fts_close(walk);
+    if (status == DCNN_OK) status = take_waiting(options, to);
     if (*found) tell(&others, false);
     return status;
 }
@@ -198,18 +262,17 @@ static dcnn_status take_lines(const dcnn_gather_options *options, const char *na
         if (line == text && is_heading(line))
             dcnn_info("%s: its first line, '%s', is taken for a heading", name, line);
         else if (used > 0)
-            DCNN_TRY(leave_out(take_image(options, line, NULL, 0, to), to));
-        DCNN_TRY(make_way(options, to));
+            DCNN_TRY(take_file(options, line, to));
         line = next;
     }
-    return DCNN_OK;
+    return take_waiting(options, to);
 }
 
 /* --- the rest ----------------------------------------------------------------------------------------------------- */
 
 static dcnn_status take_row(const dcnn_gather_options *options, const dcnn_source *source, int64_t row,
                             dcnn_gathered *to) {
-    if (source->pixels == NULL) return take_image(options, source->files.text[row], NULL, 0, to);
+    if (source->pixels == NULL) return take_file(options, source->files.text[row], to);
     uint8_t *pixels = make_room(options, to);
     if (pixels == NULL) return out_of_memory();
     DCNN_TRY(dcnn_source_read(source, row, &options->wanted, pixels));
@@ -262,9 +325,9 @@ static dcnn_status take_sources(const dcnn_gather_options *options, const char *
             status = check_size(options, source->name, source->h, source->w, source->c, to);
         for (int64_t row = 0; row < source->count && status == DCNN_OK; row++) {
             status = take_row(options, source, row, to);
-            if (source->pixels == NULL) status = leave_out(status, to);
-            if (status == DCNN_OK) status = make_way(options, to);
+            if (status == DCNN_OK && source->pixels) status = make_way(options, to);
         }
+        if (status == DCNN_OK) status = take_waiting(options, to);
     }
     to->bad += sources.broken;
     dcnn_sources_free(&sources);
@@ -383,6 +446,7 @@ void dcnn_gathered_empty(dcnn_gathered *gathered) {
 
 void dcnn_gathered_free(dcnn_gathered *gathered) {
     free(gathered->pixels);
+    dcnn_names_free(&gathered->waiting);
     dcnn_names_free(&gathered->files);
     dcnn_names_free(&gathered->ids);
     *gathered = (dcnn_gathered){0};

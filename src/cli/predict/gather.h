@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 
+#include "base/thread_pool.h"
 #include "io/dataset/dataset.h"
 #include "sources/source.h"
 
@@ -20,6 +21,7 @@ typedef struct dcnn_gather_options {
     double mean, std;          /**< of the training images' values / 255 */
     const char *aside;         /**< folder for what memory should not hold (io/spill.h), or NULL */
     int64_t most;              /**< images that memory holds at a time */
+    dcnn_thread_pool *pool;    /**< decodes files; not needed for data sets */
     /** Called when so many are there: empties it (dcnn_gathered_empty()). A failure ends the gathering. */
     dcnn_status (*full)(void *context, dcnn_gathered *gathered);
     void *context;
@@ -34,11 +36,12 @@ typedef struct dcnn_gather_note {
 /** Images in the model's shape. All zero: none. */
 struct dcnn_gathered {
     int64_t count, room;
-    uint8_t *pixels;  /**< [count,h,w,c]; owned */
-    dcnn_names files; /**< [count] where each is from */
-    dcnn_names ids;   /**< [count] of a table's id column, or "" */
-    bool has_files;   /**< some are files of their own */
-    int64_t bad;      /**< that could not be read, in all; each has been told as a warning */
+    uint8_t *pixels;    /**< [count,h,w,c]; owned */
+    dcnn_names files;   /**< [count] where each is from */
+    dcnn_names ids;     /**< [count] of a table's id column, or "" */
+    bool has_files;     /**< some are files of their own */
+    dcnn_names waiting; /**< files that are to be decoded together */
+    int64_t bad;        /**< that could not be read, in all; each has been told as a warning */
     dcnn_gather_note resized, unlike, blank;
 };
 

@@ -83,19 +83,20 @@ static bool lacks_part(int64_t count, const uint8_t *parts, const dcnn_split_opt
 static dcnn_status list_rows(int64_t count, const uint8_t *parts, const dcnn_split_options *options,
                              dcnn_split splits[DCNN_PART_COUNT]) {
     const double fractions[DCNN_PART_COUNT] = {1.0, options->validation_fraction, options->test_fraction};
+    int64_t counts[DCNN_PART_COUNT] = {0};
     for (int64_t i = 0; i < count; i++) splits[parts[i]].count++;
+    for (int part = 0; part < DCNN_PART_COUNT; part++) counts[part] = splits[part].count; /* those are used below */
     for (int part = 0; part < DCNN_PART_COUNT; part++) {
         dcnn_split *split = &splits[part];
         if (split->count == 0 && fractions[part] == 0.0) continue;
         if (split->count == 0)
             return DCNN_FAIL(
                 DCNN_BAD_INPUT,
-                "the split '%s' would be empty (there %s %lld image%s in all); bring more images, or change "
-                "the fractions: %s",
-                part_names[part], count == 1 ? "is" : "are", (long long)count, count == 1 ? "" : "s",
-                part == DCNN_PART_TEST         ? "--test-split 0 draws none"
-                : part == DCNN_PART_VALIDATION ? "--validation-split 0 draws none"
-                                               : "--test-split and --validation-split take all of them");
+                "the split '%s' would be empty: of %lld image%s --test-split %g takes %lld, and of the rest "
+                "--validation-split %g takes %lld; bring more images, or change these (0: no such split)",
+                part_names[part], (long long)count, count == 1 ? "" : "s", options->test_fraction,
+                (long long)counts[DCNN_PART_TEST], options->validation_fraction,
+                (long long)counts[DCNN_PART_VALIDATION]);
         split->rows = malloc((size_t)split->count * sizeof *split->rows);
         if (!split->rows)
             return DCNN_FAIL(DCNN_FAILURE, "out of memory for a split of %lld samples", (long long)split->count);

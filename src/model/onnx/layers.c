@@ -302,6 +302,23 @@ static dcnn_status upsampling2d(dcnn_onnx_layer *l, const char **y) {
     return DCNN_OK;
 }
 
+/* To a size: pixels are squares, those at the rim go on; of two pixels equally near the later one, as in Keras. */
+static dcnn_status resizing(dcnn_onnx_layer *l, const char **y) {
+    const bool nearest = is(l, "interpolation", "nearest");
+    const int64_t sizes[4] = {1, l->in[0].c, l->out.h, l->out.w};
+    const char *batch = dcnn_onnx_node(l->graph, "Shape", 1, l->x);
+    dcnn_onnx_int(l->graph, "end", 1); /* which may be of any size */
+    const char *parts[2] = {batch, dcnn_onnx_int64s(l->graph, 3, sizes + 1)};
+    const char *all = dcnn_onnx_node(l->graph, "Concat", 2, parts);
+    dcnn_onnx_int(l->graph, "axis", 0);
+    const char *inputs[4] = {l->x[0], "", "", all};
+    *y = dcnn_onnx_node(l->graph, "Resize", 4, inputs);
+    dcnn_onnx_word(l->graph, "mode", nearest ? "nearest" : "linear");
+    dcnn_onnx_word(l->graph, "coordinate_transformation_mode", "half_pixel");
+    if (nearest) dcnn_onnx_word(l->graph, "nearest_mode", "round_prefer_ceil");
+    return DCNN_OK;
+}
+
 /* --- shapes ------------------------------------------------------------------------------------------------------- */
 
 /* Keras' channels_first takes rows for channels, and puts them last: columns, channels, rows. */
@@ -414,6 +431,7 @@ static const struct {
     {&dcnn_layer_zero_padding2d, zero_padding2d},
     {&dcnn_layer_cropping2d, cropping2d},
     {&dcnn_layer_upsampling2d, upsampling2d},
+    {&dcnn_layer_resizing, resizing},
     {&dcnn_layer_flatten, flatten},
     {&dcnn_layer_reshape, reshape},
     {&dcnn_layer_permute, permute},
@@ -438,5 +456,5 @@ dcnn_onnx_emit *dcnn_onnx_find(const char *class_name) {
     const dcnn_layer *layer = dcnn_layer_find(class_name);
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
         if (table[i].layer == layer) return table[i].emit;
-    return layer && (layer->only_training || layer == &dcnn_layer_input) ? keep : NULL;
+    return layer && (layer->only_training || layer->op == NULL) ? keep : NULL;
 }

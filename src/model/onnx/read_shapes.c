@@ -260,7 +260,30 @@ static dcnn_status slice(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_o
     return add_sides(r, node, sides, true, out);
 }
 
-/* Whole factors: each pixel again, or between pixels. */
+#define RESIZES                                                                                                        \
+    "dcnn supports it by whole factors, nearest (asymmetric, floor) or linear (half_pixel), and to a size, nearest "   \
+    "(half_pixel, round_prefer_ceil) or linear (half_pixel)"
+
+/* To a size, as Keras' Resizing. PyTorch's half_pixel is another only where the output is of one pixel. */
+static dcnn_status resize_to(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const int64_t *sizes,
+                             dcnn_onnx_value *out) {
+    const bool nearest = dcnn_onnx_is(node, "mode", "nearest", "nearest");
+    const bool ours = dcnn_onnx_is(node, "coordinate_transformation_mode", "half_pixel", "half_pixel") ||
+                      (sizes[0] > 1 && sizes[1] > 1 &&
+                       dcnn_onnx_is(node, "coordinate_transformation_mode", "pytorch_half_pixel", "half_pixel"));
+    const bool way = nearest ? dcnn_onnx_is(node, "nearest_mode", "round_prefer_ceil", "round_prefer_floor")
+                             : dcnn_onnx_is(node, "mode", "linear", "nearest");
+    if (!ours || !way || sizes[0] < 1 || sizes[1] < 1 || sizes[0] > 1 << 14 || sizes[1] > 1 << 14)
+        return dcnn_onnx_refuse(r, node, RESIZES);
+    json_t *config = json_pack("{s:I, s:I, s:s}", "height", (json_int_t)sizes[0], "width", (json_int_t)sizes[1],
+                               "interpolation", nearest ? "nearest" : "bilinear");
+    DCNN_TRY(dcnn_onnx_add(r, node, "Resizing", config, 1, out, out));
+    out->h = (int)sizes[0];
+    out->w = (int)sizes[1];
+    return DCNN_OK;
+}
+
+/* Whole factors: each pixel again, or between pixels; else to a size. */
 static dcnn_status resize(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_onnx_value *out) {
     const bool nearest = dcnn_onnx_is(node, "mode", "nearest", "nearest");
     const char *mode = nearest ? "asymmetric" : "half_pixel";
@@ -282,11 +305,12 @@ static dcnn_status resize(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_
     }
     const bool right = nearest ? dcnn_onnx_is(node, "nearest_mode", "floor", at == 1 ? "floor" : "round_prefer_floor")
                                : dcnn_onnx_is(node, "mode", "linear", "nearest");
-    if (factor[0] < 1 || factor[1] < 1 || factor[0] > 64 || factor[1] > 64 || !right ||
-        !dcnn_onnx_is(node, "keep_aspect_ratio_policy", "stretch", "stretch") ||
-        !dcnn_onnx_is(node, "coordinate_transformation_mode", mode, at == 1 ? mode : "half_pixel"))
-        return dcnn_onnx_refuse(
-            r, node, "dcnn supports it only by whole factors, nearest (asymmetric, floor) or linear (half_pixel)");
+    const bool pixels = dcnn_onnx_is(node, "coordinate_transformation_mode", mode, at == 1 ? mode : "half_pixel") ||
+                        (!nearest && dcnn_onnx_is(node, "coordinate_transformation_mode", "pytorch_half_pixel", mode));
+    if (!dcnn_onnx_is(node, "keep_aspect_ratio_policy", "stretch", "stretch"))
+        return dcnn_onnx_refuse(r, node, RESIZES);
+    if (factor[0] < 1 || factor[1] < 1 || factor[0] > 64 || factor[1] > 64 || !right || !pixels)
+        return count == 4 ? resize_to(r, node, sizes + 2, out) : dcnn_onnx_refuse(r, node, RESIZES);
     json_t *config = json_pack("{s:[I,I], s:s}", "size", (json_int_t)factor[0], (json_int_t)factor[1], "interpolation",
                                nearest ? "nearest" : "bilinear");
     DCNN_TRY(dcnn_onnx_add(r, node, "UpSampling2D", config, 1, out, out));

@@ -69,10 +69,10 @@ static dcnn_status build(dcnn_node *node, const dcnn_shape *inputs) {
 static void describe(const dcnn_node *node, json_t *config) {
     const conv2d *c = node->config;
     json_t *mine =
-        json_pack("{s:i, s:[ii], s:[ii], s:s, s:s, s:[ii], s:i, s:s, s:b, s:o, s:o}", "filters", c->filters,
+        json_pack("{s:i, s:[ii], s:[ii], s:s, s:s, s:[ii], s:i, s:o, s:b, s:o, s:o}", "filters", c->filters,
                   "kernel_size", c->size[0], c->size[1], "strides", c->stride[0], c->stride[1], "padding",
                   c->same ? "same" : "valid", "data_format", "channels_last", "dilation_rate", c->dilation[0],
-                  c->dilation[1], "groups", c->groups, "activation", dcnn_activation_name(c->activation.kind),
+                  c->dilation[1], "groups", c->groups, "activation", dcnn_config_describe_activation(&c->activation),
                   "use_bias", c->use_bias, "kernel_initializer", dcnn_initializer_describe(&c->kernel_initializer),
                   "bias_initializer", dcnn_initializer_describe(&c->bias_initializer));
     json_object_update(config, mine);

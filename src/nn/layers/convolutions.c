@@ -30,10 +30,10 @@ static dcnn_status parse_common(dcnn_node *node, const json_t *config) {
 }
 
 static json_t *describe_common(const convolution *c) {
-    return json_pack("{s:[ii], s:[ii], s:[ii], s:s, s:s, s:s, s:b, s:o}", "kernel_size", c->size[0], c->size[1],
+    return json_pack("{s:[ii], s:[ii], s:[ii], s:s, s:s, s:o, s:b, s:o}", "kernel_size", c->size[0], c->size[1],
                      "strides", c->stride[0], c->stride[1], "dilation_rate", c->dilation[0], c->dilation[1], "padding",
                      c->same ? "same" : "valid", "data_format", "channels_last", "activation",
-                     dcnn_activation_name(c->activation.kind), "use_bias", c->use_bias, "bias_initializer",
+                     dcnn_config_describe_activation(&c->activation), "use_bias", c->use_bias, "bias_initializer",
                      dcnn_initializer_describe(&c->bias_initializer));
 }
 

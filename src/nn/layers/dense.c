@@ -35,10 +35,10 @@ static dcnn_status build(dcnn_node *node, const dcnn_shape *inputs) {
 
 static void describe(const dcnn_node *node, json_t *config) {
     const dense *d = node->config;
-    json_t *mine = json_pack("{s:i, s:s, s:b, s:o, s:o}", "units", d->units, "activation",
-                             dcnn_activation_name(d->activation.kind), "use_bias", d->use_bias, "kernel_initializer",
-                             dcnn_initializer_describe(&d->kernel_initializer), "bias_initializer",
-                             dcnn_initializer_describe(&d->bias_initializer));
+    json_t *mine = json_pack("{s:i, s:o, s:b, s:o, s:o}", "units", d->units, "activation",
+                             dcnn_config_describe_activation(&d->activation), "use_bias", d->use_bias,
+                             "kernel_initializer", dcnn_initializer_describe(&d->kernel_initializer),
+                             "bias_initializer", dcnn_initializer_describe(&d->bias_initializer));
     json_object_update(config, mine);
     json_decref(mine);
 }

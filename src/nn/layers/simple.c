@@ -18,20 +18,31 @@ static dcnn_status keep_shape(dcnn_node *node, const dcnn_shape *inputs) {
 }
 
 static void describe_input(const dcnn_node *node, json_t *config) {
-    json_t *shape = json_array();
-    json_array_append_new(shape, json_null());
-    if (node->shape.rank == 3) {
-        json_array_append_new(shape, json_integer(node->shape.h));
-        json_array_append_new(shape, json_integer(node->shape.w));
-    }
-    json_array_append_new(shape, json_integer(node->shape.c));
-    json_object_set_new(config, "batch_shape", shape);
+    (void)node; /* the net knows the batch_shape */
     json_object_del(config, "trainable");
     json_object_set_new(config, "sparse", json_false());
 }
 
 const dcnn_layer dcnn_layer_input = {
     .class_name = "InputLayer", .parse = parse_nothing, .build = keep_shape, .describe = describe_input};
+
+/* --- Identity ----------------------------------------------------------------------------------------------------- */
+
+static void describe_nothing(const dcnn_node *node, json_t *config) {
+    (void)node;
+    (void)config;
+}
+
+static bool always(const dcnn_node *node) {
+    (void)node;
+    return true;
+}
+
+const dcnn_layer dcnn_layer_identity = {.class_name = "Identity",
+                                        .parse = parse_nothing,
+                                        .build = keep_shape,
+                                        .describe = describe_nothing,
+                                        .is_view = always};
 
 /* --- Activation, ReLU, Softmax ------------------------------------------------------------------------------------ */
 
@@ -70,6 +81,7 @@ typedef struct softmax {
 static dcnn_status parse_softmax(dcnn_node *node, const json_t *config) {
     softmax *s = node->config;
     const json_t *axis = json_object_get(config, "axis");
+    if (json_array_size(axis) == 1) axis = json_array_get(axis, 0);
     s->activation = dcnn_activation_of(DCNN_SOFTMAX);
     s->axis = axis ? (int)json_integer_value(axis) : -1;
     return DCNN_OK;
@@ -88,8 +100,7 @@ static void describe_softmax(const dcnn_node *node, json_t *config) {
 }
 
 static void describe_activation(const dcnn_node *node, json_t *config) {
-    json_object_set_new(config, "activation",
-                        json_string(dcnn_activation_name(((const dcnn_activation *)node->config)->kind)));
+    json_object_set_new(config, "activation", dcnn_config_describe_activation(node->config));
 }
 
 static dcnn_activation activation(const dcnn_node *node) {

@@ -26,7 +26,7 @@ static int only_reader(const dcnn_plan *plan, int i) {
 /* The only reader of node i if it is an activation, which the loss does not take over; or -1. */
 static int activation_behind(const dcnn_plan *plan, int i) {
     const int next = only_reader(plan, i);
-    return next >= 0 && next + 1 < plan->net->node_count && plan->net->nodes[next].layer->op == &dcnn_op_activation
+    return next >= 0 && next != dcnn_net_end(plan->net) && plan->net->nodes[next].layer->op == &dcnn_op_activation
                ? next
                : -1;
 }

@@ -96,13 +96,14 @@ static void fold_batch_normalizations(dcnn_plan *plan) {
 
 void dcnn_plan_list_operations(dcnn_plan *plan, int *value_of) {
     const dcnn_net *net = plan->net;
+    const int loss_end = dcnn_net_end(net);
     const int first = plan->options.first, end = plan->options.last > 0 ? plan->options.last + 1 : net->node_count;
     plan->value_count = 1;
     for (int i = 0; i < net->node_count; i++) value_of[i] = -1;
     if (first > 0) value_of[first] = 0;
     for (int i = first > 0 ? first + 1 : 0; i < end; i++) {
         const dcnn_node *head = &net->nodes[i];
-        const bool last = i + 1 == net->node_count;
+        const bool last = i == loss_end;
         if (value_of[i] >= 0) continue; /* fused */
         if (is_view(plan, head, last)) {
             value_of[i] = head->input_count ? value_of[head->inputs[0]] : 0;

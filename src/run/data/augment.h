@@ -43,7 +43,7 @@
     X(int64_t, rand_augment,       "rand-augment",       "0",   "0",     0, 16,  CLOSED,    rand_augment, "changes from RandAugment's list") \
     X(int64_t, rand_magnitude,     "rand-magnitude",     "9",   "9",     0, 30,  CLOSED,    with_it,    "... of this strength") \
     X(double,  mixup,              "mixup",              "0",   "0",     0, 100, CLOSED,    in_pairs,   "blend two by Beta(X, X); 0.2, say") \
-    X(double,  cutmix,             "cutmix",             "0",   "0",     0, 100, CLOSED,    in_pairs,   "a piece of another by Beta(X, X); 1, say")
+    X(double,  cutmix,             "cutmix",             "0",   "0",     0, 100, CLOSED,    in_pairs,   "a piece of another, Beta(X, X); 1, say")
 /* clang-format on */
 
 #define DCNN_AUGMENT_FIELD(type, field, option, recipe, photos, low, high, ends, function, what)  type field;

@@ -12,6 +12,7 @@
 #include "run/data/prefetch.h"
 #include "guard/free_memory.h"
 #include "model/input.h"
+#include "sources/images/image.h"
 
 /* Held: what takes at most this part of memory (packed chunks are slow to stream), and of /dev/shm, which the weights
  * need too. */
@@ -141,24 +142,74 @@ static dcnn_status read_answers(const dcnn_dataset *d, const parts *p) {
     return d->target_width > 0 ? dcnn_dataset_read_targets(d, p->targets) : DCNN_OK;
 }
 
+/* --- images of another size --------------------------------------------------------------------------------------- */
+
+static bool is_as_it_is(dcnn_shape shape, int h, int w, int c) {
+    return shape.rank == 0 || (shape.h == h && shape.w == w && shape.c == c);
+}
+
+dcnn_status dcnn_loader_can_fit(dcnn_shape shape, const char *model, int h, int w, int c, const char *data) {
+    if (is_as_it_is(shape, h, w, c) || (shape.rank == 3 && (shape.c == 1 || shape.c == 3) && (c == 1 || c == 3)))
+        return DCNN_OK;
+    char text[48];
+    return DCNN_FAIL(DCNN_BAD_INPUT, "%s takes images of shape %s, but those of %s have shape (%d, %d, %d)", model,
+                     dcnn_shape_text(shape, text), data, h, w, c);
+}
+
+void dcnn_loader_fit_channels(int from, int to, const double *values, double *fitted) {
+    double sum = 0.0;
+    for (int c = 0; c < from; c++) sum += values[c] / from;
+    for (int c = 0; c < to; c++) fitted[c] = from == to ? values[c] : from == 1 ? values[0] : sum;
+}
+
+/* Brings images of the data set, one behind the other, to the loader's shape. */
+static dcnn_status fit_images(const dcnn_dataset *d, const dcnn_loader *l, int64_t n, const uint8_t *from,
+                              uint8_t *to) {
+    static const uint8_t black[3];
+    const size_t bytes = (size_t)d->h * (size_t)d->w * (size_t)d->c;
+    dcnn_status status = DCNN_OK;
+    for (int64_t i = 0; i < n && status == DCNN_OK; i++, from += bytes, to += image_bytes(l)) {
+        dcnn_image image = {.h = d->h, .w = d->w, .c = d->c, .pixels = malloc(bytes)};
+        if (image.pixels == NULL) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for an image", d->path);
+        memcpy(image.pixels, from, bytes);
+        status = dcnn_image_channels(d->path, &image, &(dcnn_image_options){.channels = l->c});
+        if (status == DCNN_OK) status = dcnn_image_fit(&image, l->h, l->w, DCNN_FIT_CROP, black);
+        if (status == DCNN_OK) memcpy(to, image.pixels, image_bytes(l));
+        dcnn_image_free(&image);
+    }
+    return status;
+}
+
+/* Some rows into their place, through `aside` [n images of the data set] if they are of another size. */
+static dcnn_status read_run(const dcnn_dataset *d, const dcnn_loader *l, dcnn_pixels *pixels, int64_t row, int64_t n,
+                            uint8_t *aside, uint8_t *to) {
+    DCNN_TRY(dcnn_pixels_read(pixels, row, n, aside ? aside : to));
+    return aside ? fit_images(d, l, n, aside, to) : DCNN_OK;
+}
+
 /* Reads the wanted rows one behind the other, in runs that end with a block's checksum. */
-static dcnn_status read_wanted(const dcnn_dataset *d, dcnn_pixels *pixels, const uint8_t *wanted, const parts *p,
-                               bool with_places) {
+static dcnn_status read_wanted(const dcnn_dataset *d, const dcnn_loader *l, dcnn_pixels *pixels, const uint8_t *wanted,
+                               const parts *p, bool with_places) {
     const size_t bytes = (size_t)d->h * (size_t)d->w * (size_t)d->c;
     int64_t most = (int64_t)(READ_BYTES / bytes), place = 0;
     if (most < 1) most = 1;
     if (d->block_rows > 0) most = (most + d->block_rows - 1) / d->block_rows * d->block_rows;
     if (!dcnn_pixels_are_rows(pixels)) most = d->count;
-    for (int64_t row = 0, end; row < d->count; row = end) {
+    const bool fits = d->h == l->h && d->w == l->w && d->c == l->c;
+    uint8_t *aside = fits ? NULL : malloc((size_t)most * bytes);
+    if (!fits && aside == NULL) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for its images", d->path);
+    dcnn_status status = DCNN_OK;
+    for (int64_t row = 0, end; row < d->count && status == DCNN_OK; row = end) {
         const int64_t stop = row / most * most + most < d->count ? row / most * most + most : d->count;
         for (end = row + 1; end < stop && wanted[end] == wanted[row];) end++;
         if (with_places)
             for (int64_t i = row; i < end; i++) p->places[i] = wanted[row] ? place + i - row : -1;
         if (!wanted[row]) continue;
-        DCNN_TRY(dcnn_pixels_read(pixels, row, end - row, p->pixels + (size_t)place * bytes));
+        status = read_run(d, l, pixels, row, end - row, aside, p->pixels + (size_t)place * image_bytes(l));
         place += end - row;
     }
-    return DCNN_OK;
+    free(aside);
+    return status;
 }
 
 /* --- opening ------------------------------------------------------------------------------------------------------ */
@@ -188,7 +239,7 @@ static dcnn_status open_held(dcnn_comm *comm, const dcnn_dataset *d, dcnn_pixels
     sizes.places = with_places ? d->count : 0;
     DCNN_TRY(share(comm, l, &sizes, &p, &writer));
     dcnn_status status = DCNN_OK;
-    if (writer) status = read_wanted(d, pixels, wanted, &p, with_places);
+    if (writer) status = read_wanted(d, l, pixels, wanted, &p, with_places);
     if (writer && status == DCNN_OK) status = read_answers(d, &p);
     dcnn_comm_share_done(comm, l->shared);
     return dcnn_comm_agree(comm, status);
@@ -237,12 +288,35 @@ static dcnn_status open_pixels(const dcnn_comm *comm, const dcnn_dataset *d, int
     return dcnn_pixels_open(d, (size_t)all / 2 / (size_t)dcnn_comm_node_size(comm), pixels);
 }
 
+/* Only what is held can be of another size. */
+static dcnn_status tell_fit(dcnn_comm *comm, const dcnn_dataset *d, const dcnn_loader *l, const choice *c) {
+    char need[32];
+    if (!c->held)
+        return DCNN_FAIL(
+            DCNN_BAD_INPUT,
+            "%s has images of %dx%dx%d, and brought to the model's %dx%dx%d they need %s, more than is held "
+            "in memory: make a data set of that size, dcnn prepare SOURCE --size %dx%d",
+            d->path, d->h, d->w, d->c, l->h, l->w, l->c, dcnn_bytes_text(c->need, need), l->h, l->w);
+    if (dcnn_comm_rank(comm) == 0)
+        dcnn_info(
+            "input images of %dx%dx%d are brought to the model's %dx%dx%d%s; dcnn prepare --size %dx%d makes them "
+            "so from the originals",
+            d->h, d->w, d->c, l->h, l->w, l->c, d->h * l->w == d->w * l->h ? "" : ", their middle", l->h, l->w);
+    return DCNN_OK;
+}
+
 dcnn_status dcnn_loader_open(dcnn_comm *comm, const dcnn_dataset *dataset, const dcnn_loader_options *options,
                              dcnn_loader *loader) {
     static const dcnn_loader_options usual;
     const dcnn_loader_options *o = options ? options : &usual;
     *loader = (dcnn_loader){.h = dataset->h, .w = dataset->w, .c = dataset->c, .count = dataset->count};
     loader->target_width = dataset->target_width;
+    const bool fits = is_as_it_is(o->shape, dataset->h, dataset->w, dataset->c);
+    if (!fits) {
+        loader->h = o->shape.h;
+        loader->w = o->shape.w;
+        loader->c = o->shape.c;
+    }
     choice c;
     dcnn_pixels *pixels = NULL;
     uint8_t *wanted = calloc((size_t)dataset->count, 1);
@@ -251,6 +325,7 @@ dcnn_status dcnn_loader_open(dcnn_comm *comm, const dcnn_dataset *dataset, const
     DCNN_TRY_DONE(dcnn_comm_agree(comm, status));
     const int64_t wanted_count = mark_rows(dataset, o->split, wanted);
     DCNN_TRY_DONE(choose(comm, dataset, pixels, (uint64_t)wanted_count * image_bytes(loader), o->cache_bytes, &c));
+    if (!fits) DCNN_TRY_DONE(tell_fit(comm, dataset, loader, &c));
     if (c.held) {
         DCNN_TRY_DONE(open_held(comm, dataset, pixels, wanted, wanted_count, loader));
     } else {
@@ -260,7 +335,10 @@ dcnn_status dcnn_loader_open(dcnn_comm *comm, const dcnn_dataset *dataset, const
         DCNN_TRY_DONE(open_streamed(comm, dataset, loader->stream->pixels, loader));
         if (dcnn_comm_rank(comm) == 0) tell_stream(dataset, loader->stream->pixels, &c);
     }
-    dcnn_loader_normalise(loader, dataset->mean, dataset->std);
+    double mean[DCNN_MAX_CHANNELS], std[DCNN_MAX_CHANNELS];
+    dcnn_loader_fit_channels(dataset->c, loader->c, dataset->mean, mean);
+    dcnn_loader_fit_channels(dataset->c, loader->c, dataset->std, std);
+    dcnn_loader_normalise(loader, mean, std);
 done:
     dcnn_pixels_close(pixels);
     free(wanted);

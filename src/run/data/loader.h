@@ -41,6 +41,8 @@ typedef struct dcnn_loader_options {
     int64_t cache_bytes;     /**< of a node, for images: what does not fit is streamed; 0: held if that takes at most a
                                   quarter of the memory there is and half of /dev/shm, else streamed with 256 MiB */
     const dcnn_split *split; /**< the only rows wanted; NULL: those of every split */
+    dcnn_shape shape; /**< images are brought to it, their middle where the sides' ratio differs, as `dcnn predict`
+                           does; rank 0: as they are. They must be held then */
 } dcnn_loader_options;
 
 /**
@@ -101,6 +103,13 @@ void dcnn_loader_close(dcnn_comm *comm, dcnn_loader *loader);
  */
 dcnn_status dcnn_loader_read_ahead(dcnn_comm *comm, dcnn_loader *loader, const dcnn_sampler *sampler, int grain,
                                    int64_t epochs);
+
+/** Can images of the one kind be brought to the other? Grey and colours, and any size, and says so if need be. *Local.*
+ * @param model, data  what messages call them @return DCNN_OK; DCNN_BAD_INPUT with both shapes */
+dcnn_status dcnn_loader_can_fit(dcnn_shape shape, const char *model, int h, int w, int c, const char *data);
+
+/** Mean or deviation of channels, where images of `from` are brought to `to` channels. *Local.* */
+void dcnn_loader_fit_channels(int from, int to, const double *values, double *fitted);
 
 /** Sets the standardisation. A deviation of 0 (constant images) counts as 1. *Local.* */
 void dcnn_loader_normalise(dcnn_loader *loader, const double *mean, const double *std);

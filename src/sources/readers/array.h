@@ -63,6 +63,7 @@ dcnn_status dcnn_array_take_texts(const dcnn_array *array, dcnn_names *texts);
 /** Many of them. */
 typedef struct dcnn_array_list {
     const char *aside; /**< as dcnn_source_options has it */
+    bool unlabelled;   /**< likewise: an archive's arrays that are no numbers are passed over */
     int count;
     dcnn_array *items;
 } dcnn_array_list;

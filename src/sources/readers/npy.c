@@ -101,6 +101,7 @@ dcnn_status dcnn_npy_read(const char *path, dcnn_array_list *arrays) {
 
 dcnn_status dcnn_npz_read(const char *path, dcnn_array_list *arrays) {
     dcnn_names members = {0};
+    char *why = NULL;
     dcnn_status status = dcnn_zip_list(path, &members);
     for (int64_t i = 0; i < members.count && status == DCNN_OK; i++) {
         const char *member = members.text[i];
@@ -120,7 +121,18 @@ dcnn_status dcnn_npz_read(const char *path, dcnn_array_list *arrays) {
         if (status == DCNN_OK)
             status = dcnn_zip_read(arrays->aside, path, member, &a->memory, &length, &a->mapped_bytes);
         if (status == DCNN_OK) status = parse(a, a->memory, length);
+        if (status == DCNN_BAD_INPUT && arrays->unlabelled && a->kind == DCNN_NUMBER_OTHER) {
+            /* labels as Python objects are no hindrance where none are looked for */
+            if (!why) why = strdup(dcnn_error());
+            a->rank = 0;
+            status = DCNN_OK;
+        }
     }
+    bool any = false;
+    for (int i = 0; i < arrays->count; i++)
+        any = any || (arrays->items[i].kind != DCNN_NUMBER_OTHER && dcnn_array_is_images(&arrays->items[i]));
+    if (status == DCNN_OK && why && !any) status = DCNN_FAIL(DCNN_BAD_INPUT, "%s", why);
+    free(why);
     if (status == DCNN_OK && members.count == 0) status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: holds no arrays", path);
     dcnn_names_free(&members);
     return status;

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* net_input.c — what a Keras description says of the images that it takes. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "nn/net_private.h"
+
+/* A size that is left open is that of the data; of a batch it says nothing. */
+static int size_of(const json_t *dims, size_t at, int data) {
+    const json_t *size = json_array_get(dims, at);
+    const json_int_t value = json_is_null(size) ? data : json_integer_value(size);
+    return value >= 1 && value <= 1 << 20 ? (int)value : 0;
+}
+
+static bool is_open(const json_t *dims) {
+    for (size_t i = 1; i < json_array_size(dims); i++)
+        if (json_is_null(json_array_get(dims, i))) return true;
+    return false;
+}
+
+dcnn_status dcnn_net_read_shape(const json_t *config, dcnn_shape data, dcnn_shape *shape, bool *plain) {
+    const json_t *dims = json_object_get(config, "batch_shape");
+    if (dims == NULL) dims = json_object_get(config, "batch_input_shape");
+    *plain = false;
+    if (dims == NULL) return DCNN_OK;
+    const size_t rank = json_array_size(dims);
+    if (is_open(dims) && data.rank == 0)
+        return DCNN_FAIL(DCNN_BAD_INPUT,
+                         "the model leaves the size of its images open (null in its input's shape): give "
+                         "its Input a shape of (height, width, channels), and save it again");
+    if (rank == 4) {
+        *shape = (dcnn_shape){3, size_of(dims, 1, data.h), size_of(dims, 2, data.w), size_of(dims, 3, data.c)};
+    } else if (rank == 3) {
+        *shape = (dcnn_shape){3, size_of(dims, 1, data.h), size_of(dims, 2, data.w), 1};
+        *plain = true;
+    } else if (rank == 2) {
+        *shape = (dcnn_shape){1, 1, 1, size_of(dims, 1, (int)dcnn_shape_count(data))};
+    }
+    if (shape->h >= 1 && shape->w >= 1 && shape->c >= 1) return DCNN_OK;
+    return DCNN_FAIL(DCNN_BAD_INPUT, "layer 'input': the input shape must be [null, height, width, channels], [null, "
+                                     "height, width] or [null, features]");
+}
+
+/* --- who reads the images ----------------------------------------------------------------------------------------- */
+
+static bool is_one_of(const dcnn_node *node, const char *names) {
+    char word[DCNN_NAME_BYTES];
+    snprintf(word, sizeof word, " %.60s ", node->layer->class_name);
+    return strstr(names, word) != NULL;
+}
+
+/* Whole numbers are bytes, and Keras hands them on as they are; dcnn's images are bytes only before such a layer. */
+static dcnn_status check_bytes(const dcnn_net *net, bool *front) {
+    for (int i = 1; i < net->node_count; i++) {
+        const dcnn_node *node = &net->nodes[i];
+        if (!front[node->inputs[0]]) continue;
+        front[i] = node->layer->only_training || is_one_of(node, " Resizing ZeroPadding2D Cropping2D Identity ");
+        if (!front[i] && !node->layer->scales_input)
+            return DCNN_FAIL(
+                DCNN_BAD_INPUT,
+                "layer '%s' (%s) reads the images as whole numbers, for the model's input has such a dtype: "
+                "put a Rescaling or Normalization in front, or give Input the dtype \"float32\"",
+                node->name, node->layer->class_name);
+    }
+    return DCNN_OK;
+}
+
+/* Values alone, whatever axes they have, or the values in another shape. */
+static dcnn_status check_plain(const dcnn_net *net, bool *plain) {
+    for (int i = 1; i < net->node_count; i++) {
+        const dcnn_node *node = &net->nodes[i];
+        bool reads = false;
+        for (int j = 0; j < node->input_count; j++) reads = reads || plain[node->inputs[j]];
+        if (!reads) continue;
+        plain[i] = is_one_of(node, " Rescaling Identity Activation ReLU LeakyReLU ELU Dropout GaussianNoise ") &&
+                   (node->layer->activation == NULL || node->layer->activation(node).kind != DCNN_SOFTMAX);
+        const bool reshapes = is_one_of(node, " Flatten Reshape ") && node->layer->is_view(node);
+        if (!plain[i] && !reshapes)
+            return DCNN_FAIL(DCNN_BAD_INPUT,
+                             "layer '%s' (%s) reads images of shape (%d, %d), without channels: put a Flatten or a "
+                             "Reshape((%d, %d, 1)) before it",
+                             node->name, node->layer->class_name, net->nodes[0].shape.h, net->nodes[0].shape.w,
+                             net->nodes[0].shape.h, net->nodes[0].shape.w);
+    }
+    return DCNN_OK;
+}
+
+dcnn_status dcnn_net_check_input(const dcnn_net *net, const json_t *config) {
+    const json_t *dtype = json_object_get(config, "dtype");
+    const char *name = json_is_string(dtype) ? json_string_value(dtype) : NULL;
+    const bool whole = name && (strncmp(name, "int", 3) == 0 || strncmp(name, "uint", 4) == 0);
+    if (!whole && !net->plain_input) return DCNN_OK;
+    bool *front = calloc((size_t)net->node_count, sizeof *front);
+    if (front == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: a model of %d layers", net->node_count);
+    dcnn_status status = DCNN_OK;
+    front[0] = true;
+    if (whole) status = check_bytes(net, front);
+    for (int i = 1; i < net->node_count; i++) front[i] = false;
+    if (status == DCNN_OK && net->plain_input) status = check_plain(net, front);
+    free(front);
+    return status;
+}

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Images of another size or colour than a model with weights takes are brought to it, and a line says so.
+small_data
+csv 60 16 3 >large.csv
+dcnn prepare large.csv --no-stratify -o large.h5 >/dev/null
+shapes 30 >colour.csv
+dcnn prepare colour.csv --no-stratify -o colour.h5 >/dev/null 2>&1
+dcnn train small.h5 --model net.json --epochs 1 --run first --no-report -q >/dev/null 2>&1
+how=(--model first/best.h5 --replace-head --epochs 2 --no-report --batch-size 16 -q)
+try dcnn train large.h5 "${how[@]:0:6}" --run told --stop-after 1 2>&1 | grep '^input'
+for data in large colour; do
+    dcnn train $data.h5 "${how[@]}" --run $data-1 >/dev/null 2>&1
+    mpirun -np 3 dcnn train $data.h5 "${how[@]}" --run $data-3 >/dev/null 2>&1
+    dcnn train $data.h5 "${how[@]}" --run $data-cut --stop-after 2 >/dev/null 2>&1
+    dcnn train $data.h5 --run $data-cut --resume --no-report -q >/dev/null 2>&1
+    [[ $(hash_of $data-1/best.h5) == "$(hash_of $data-3/best.h5)" ]] && echo "$data on three ranks: same weights"
+    [[ $(hash_of $data-1/best.h5) == "$(hash_of $data-cut/best.h5)" ]] && echo "$data resumed: same weights"
+    dcnn evaluate $data-1/best.h5 $data.h5 2>&1 | grep '^input'
+    # as dcnn predict brings them
+    diff <(dcnn evaluate $data-1/best.h5 $data.h5 2>/dev/null | sed -n 's/^accuracy *//p') <(dcnn evaluate $data-3/best.h5 $data.h5 2>/dev/null | sed -n 's/^accuracy *//p') && echo "$data: same accuracy"
+done
+dcnn report large-1 >/dev/null 2>&1 && ls large-1/report.html
+# a description is for the images that there are
+try dcnn train large.h5 --model net.json --run none 2>&1 | grep '^dcnn:\|exit'
+# what is streamed keeps its size
+try dcnn train large.h5 "${how[@]}" --run none --cache-memory 1K 2>&1 | grep '^dcnn:\|exit'
