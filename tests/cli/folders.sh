@@ -24,6 +24,7 @@ done
 mkdir photos/set/empty && echo notes >photos/set/README.txt && echo more >photos/set/cat/notes.txt
 printf GIF89a >photos/set/cat/b.gif
 ln -s ../.. photos/set/cat/loop
+ln -s . photos/set/mirror
 prepare photos
 dcnn info out.h5 | grep classes
 echo "-- splits by folders"

@@ -84,14 +84,21 @@ static dcnn_status meet_file(walk *w, const char *path, const char *name) {
     return DCNN_OK;
 }
 
-/* Is this folder one of those above it, met again through a link? */
-static bool enter(walk *w, const char *path, bool *loops) {
+/* Is this folder one of those above it, met again through a link? Then it is told. */
+static bool leads_back(const walk *w, const char *path) {
     struct stat about;
-    *loops = false;
-    if (w->depth == MOST_DEPTH || stat(path, &about) != 0) return false;
+    if (stat(path, &about) != 0) return false;
     for (int i = 0; i < w->depth; i++)
-        if (w->devices[i] == about.st_dev && w->inodes[i] == about.st_ino) *loops = true;
-    if (*loops) return false;
+        if (w->devices[i] == about.st_dev && w->inodes[i] == about.st_ino) {
+            dcnn_source_tell(w->opening->options, "%s: leads back to a folder above it: not followed", path);
+            return true;
+        }
+    return false;
+}
+
+static bool enter(walk *w, const char *path) {
+    struct stat about;
+    if (w->depth == MOST_DEPTH || stat(path, &about) != 0) return false;
     w->devices[w->depth] = about.st_dev;
     w->inodes[w->depth++] = about.st_ino;
     return true;
@@ -100,12 +107,9 @@ static bool enter(walk *w, const char *path, bool *loops) {
 /* All images in a folder and below it. */
 static dcnn_status gather(walk *w, const char *path) {
     dcnn_names folders = {0}, files = {0};
-    bool loops;
-    if (!enter(w, path, &loops)) {
-        if (loops) dcnn_source_tell(w->opening->options, "%s: leads back to a folder above it: not followed", path);
-        return loops ? DCNN_OK
-                     : DCNN_FAIL(DCNN_BAD_INPUT, "%s: lies in more than %d folders; move it up", path, MOST_DEPTH);
-    }
+    if (leads_back(w, path)) return DCNN_OK;
+    if (!enter(w, path))
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: lies in more than %d folders; move it up", path, MOST_DEPTH);
     dcnn_status status = list(path, &folders, &files);
     for (int64_t i = 0; status == DCNN_OK && i < files.count + folders.count; i++) {
         const bool is_file = i < files.count;
@@ -137,32 +141,34 @@ static void tell_left(const walk *w, const char *path) {
                          w->first_other ? w->first_other : "", w->other > 1 ? ", ..." : "");
 }
 
-/* The folders in `path` are classes. */
+static dcnn_status open_class(walk *w, const char *path, const char *name) {
+    const int64_t before = w->source->count;
+    w->label = (int32_t)w->source->class_names.count;
+    DCNN_TRY(gather(w, path));
+    if (w->source->count == before)
+        dcnn_source_tell(w->opening->options, "%s: holds no images: its class stays empty", path);
+    return dcnn_names_add(&w->source->class_names, name, strlen(name));
+}
+
+/* The folders in `path` are classes, but for links back to it. */
 static dcnn_status open_classes(const dcnn_opening *opening, const char *path, dcnn_role role,
                                 const dcnn_names *classes) {
     walk w = {.opening = opening, .source = dcnn_source_add(opening, role, "%s", path)};
     if (!w.source) return DCNN_FAILURE;
-    bool loops;
-    (void)enter(&w, path, &loops);
+    (void)enter(&w, path);
     dcnn_status status = DCNN_OK;
     for (int64_t i = 0; status == DCNN_OK && i < classes->count; i++) {
         char *below;
         if (asprintf(&below, "%s/%s", path, classes->text[i]) < 0)
             return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for its folders' names", path);
-        w.label = (int32_t)i;
-        const int64_t before = w.source->count;
-        status = gather(&w, below);
-        if (status == DCNN_OK && w.source->count == before)
-            dcnn_source_tell(opening->options, "%s: holds no images: its class stays empty", below);
-        if (status == DCNN_OK)
-            status = dcnn_names_add(&w.source->class_names, classes->text[i], strlen(classes->text[i]));
+        if (!leads_back(&w, below)) status = open_class(&w, below, classes->text[i]);
         free(below);
     }
     dcnn_count_text count, of;
     if (status == DCNN_OK)
         dcnn_source_tell(opening->options, "%s: %s in %s class folder%s%s", path,
-                         dcnn_count_images(w.source->count, &count), dcnn_count(classes->count, &of),
-                         classes->count == 1 ? "" : "s", dcnn_role_text(role));
+                         dcnn_count_images(w.source->count, &count), dcnn_count(w.source->class_names.count, &of),
+                         w.source->class_names.count == 1 ? "" : "s", dcnn_role_text(role));
     if (status == DCNN_OK) tell_left(&w, path);
     if (status == DCNN_OK && w.source->count == 0)
         status =
