@@ -15,5 +15,6 @@
 #define DCNN_RUN_EVALUATION  "evaluation.json" /* the report's figures, for programs */
 #define DCNN_RUN_FIGURES     "figures"
 #define DCNN_RUN_EVENTS      "events.out.tfevents.dcnn"
+#define DCNN_RUN_MEMBER      "member-" /* and a number: the run of a network of an ensemble */
 
 #endif

@@ -27,6 +27,7 @@ typedef struct dcnn_run {
     char *checkpoint;    /**< the newest whole one when resuming, else NULL: from the start */
     dcnn_run_lock *lock; /**< on rank 0, until dcnn_run_free() */
     char *made;          /**< on rank 0: the topmost folder that had to be made for `folder`, or NULL */
+    bool replaces;       /**< on rank 0: the folder holds a run, which dcnn_run_clear() is to remove */
 } dcnn_run;
 
 /**
@@ -37,7 +38,7 @@ typedef struct dcnn_run {
  *   `resume` the last of those that exists.
  * - resume: from the newest whole checkpoint (damaged ones are renamed *.bad, with a warning); from the start if there
  * is none yet, so that a job script may always say --resume.
- * - a named folder that holds a run, without resume: refused, unless overwrite, which removes that run's files first.
+ * - a named folder that holds a run, without resume: refused, unless overwrite: dcnn_run_clear() then removes it.
  * - a folder where another training is at work (run_lock.h): refused.
  * Folders that it makes are gone after dcnn_run_free() if no run began in them.
  * @return DCNN_OK; DCNN_USAGE (folder holds a run, or is taken); DCNN_BAD_INPUT; DCNN_FAILURE
@@ -45,6 +46,13 @@ typedef struct dcnn_run {
 dcnn_status dcnn_run_open(dcnn_comm *comm, const char *data, const char *folder, bool resume, bool overwrite,
                           dcnn_run *run);
 void dcnn_run_free(dcnn_run *run);
+
+/**
+ * Removes the run that --overwrite replaces, if there is one: once the new one's data, network and options are known to
+ * be good, and before it writes anything. *Local*, for rank 0.
+ * @return DCNN_OK, DCNN_FAILURE (a file cannot be removed)
+ */
+dcnn_status dcnn_run_clear(const dcnn_run *run);
 
 /** How far a training run is, after a step. */
 typedef struct dcnn_train_step_report {

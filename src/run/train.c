@@ -457,6 +457,8 @@ static dcnn_status check_monitor(const dcnn_trainer *t) {
 /* What a run tells and writes before the first step of a start. */
 static dcnn_status begin_run(const dcnn_trainer *t) {
     DCNN_TRY(dcnn_comm_agree(t->comm, dcnn_phases_check(t->state.net, t->options)));
+    DCNN_TRY(check_monitor(t));
+    DCNN_TRY(dcnn_comm_agree(t->comm, dcnn_comm_rank(t->comm) == 0 ? dcnn_run_clear(t->run) : DCNN_OK));
     DCNN_TRY(dcnn_comm_agree(t->comm, dcnn_comm_rank(t->comm) == 0 ? write_record(t) : DCNN_OK));
     if (t->state.progress.step == 0) warn_of_unread(t->state.net);
     if (t->options->exact_statistics && t->state.net->loss_stage == 0)
@@ -465,7 +467,7 @@ static dcnn_status begin_run(const dcnn_trainer *t) {
     dcnn_signals_catch();
     const int64_t left_s = dcnn_signals_watch_deadline(t->options->end_margin_s);
     if (left_s >= 0) dcnn_info("time  stopping in %lld s, before the job's time runs out", (long long)left_s);
-    return check_monitor(t);
+    return DCNN_OK;
 }
 
 /* All but the test, which is of the last phase. */

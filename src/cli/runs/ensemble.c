@@ -17,7 +17,7 @@
 enum { MOST_MEMBERS = DCNN_MAX_INPUTS };
 
 static void member_folder(const dcnn_run *run, int number, char path[4096]) {
-    snprintf(path, 4096, "%s/member-%d", run->folder, number + 1);
+    snprintf(path, 4096, "%s/" DCNN_RUN_MEMBER "%d", run->folder, number + 1);
 }
 
 static dcnn_status train_member(dcnn_cli *part, int number, void *context) {
@@ -129,6 +129,7 @@ dcnn_status dcnn_train_ensemble(dcnn_cli *cli, const dcnn_run *run) {
         return DCNN_FAIL(DCNN_USAGE, "--ensemble and --elastic do not go together: leave out --elastic");
     if (run->checkpoint)
         return DCNN_FAIL(DCNN_USAGE, "%s holds the run of one network: name another folder (--run)", run->folder);
+    DCNN_TRY(dcnn_comm_agree(cli->comm, dcnn_comm_rank(cli->comm) == 0 ? dcnn_run_clear(run) : DCNN_OK));
     DCNN_TRY(dcnn_comm_agree(cli->comm, dcnn_comm_rank(cli->comm) == 0 ? write_record(cli, run) : DCNN_OK));
     char *checkpoints = dcnn_path_join(run->folder, DCNN_RUN_CHECKPOINTS); /* only members have some */
     if (checkpoints && dcnn_comm_rank(cli->comm) == 0) rmdir(checkpoints);

@@ -233,6 +233,8 @@ static void remove_temporary(const char *folder) {
     }
 }
 
+static dcnn_status remove_members(const char *folder);
+
 /* Everything that dcnn has put into a run's folder, and nothing else. What marks the run goes last. */
 static dcnn_status remove_run(const char *folder) {
     char *record = dcnn_path_join(folder, DCNN_RUN_RECORD), *removed = dcnn_path_join(folder, REMOVED);
@@ -248,18 +250,39 @@ static dcnn_status remove_run(const char *folder) {
     DCNN_TRY(remove_file(folder, DCNN_RUN_EVALUATION));
     DCNN_TRY(remove_file(folder, DCNN_RUN_EVENTS));
     DCNN_TRY(remove_files(folder, DCNN_RUN_FIGURES, figures_only));
+    DCNN_TRY(remove_members(folder));
     return remove_file(folder, REMOVED);
 }
 
-/* Makes the folder free for a new run, if need be and wanted. */
-static dcnn_status clear_folder(const char *folder, bool resume, bool overwrite) {
+static int members_only(const struct dirent *entry) {
+    return strncmp(entry->d_name, DCNN_RUN_MEMBER, strlen(DCNN_RUN_MEMBER)) == 0;
+}
+
+/* The runs of an ensemble's networks. */
+static dcnn_status remove_members(const char *folder) {
+    listing found;
+    dcnn_status status = list(folder, ".", members_only, NULL, &found);
+    for (int i = 0; i < found.count && status == DCNN_OK; i++) {
+        char *member = dcnn_path_join(folder, found.entries[i]->d_name);
+        status = member ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
+        if (status == DCNN_OK && holds_run(member)) status = remove_run(member);
+        if (member) rmdir(member); /* stays if there is something of the user's in it */
+        free(member);
+    }
+    free_listing(&found);
+    return status;
+}
+
+/* May a run begin, or go on, in this folder? @param replaces  out: once the run that it holds is removed */
+static dcnn_status check_folder(const char *folder, bool resume, bool overwrite, bool *replaces) {
     bool removing, found;
     DCNN_TRY(find(folder, REMOVED, &removing));
     DCNN_TRY(find_run(folder, &found));
     if (removing && !overwrite)
         dcnn_warn("%s: a start with --overwrite was killed while it was removing this run: finishing that", folder);
-    if (removing || (found && overwrite)) return remove_run(folder);
-    if (!found || resume) return DCNN_OK;
+    if (removing) return remove_run(folder);
+    *replaces = found && overwrite;
+    if (!found || resume || overwrite) return DCNN_OK;
     return DCNN_FAIL(
         DCNN_USAGE,
         "%s already holds a run: go on with it (--resume), name another folder (--run), or start afresh there and lose "
@@ -360,6 +383,13 @@ static void remove_made(const dcnn_run *run) {
     free(path);
 }
 
+static dcnn_status make_checkpoints(const char *folder) {
+    char *path = dcnn_path_join(folder, DCNN_RUN_CHECKPOINTS);
+    const dcnn_status status = path ? dcnn_folder_create(path) : DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
+    free(path);
+    return status;
+}
+
 static dcnn_status settle(const char *data, const char *folder, bool resume, bool overwrite, dcnn_run *run) {
     if (data == NULL && resume && folder) DCNN_TRY(recorded_data(folder, &run->data));
     if (data == NULL && run->data == NULL) DCNN_TRY(prepare_digits(&run->data));
@@ -372,13 +402,16 @@ static dcnn_status settle(const char *data, const char *folder, bool resume, boo
     if (run->folder == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
     run->made = topmost_missing(run->folder);
     DCNN_TRY(dcnn_run_lock_take(run->folder, &run->lock));
-    DCNN_TRY(clear_folder(run->folder, resume, overwrite));
+    DCNN_TRY(check_folder(run->folder, resume, overwrite, &run->replaces));
     remove_temporary(run->folder);
-    char *checkpoints = dcnn_path_join(run->folder, DCNN_RUN_CHECKPOINTS);
-    dcnn_status status = checkpoints ? dcnn_folder_create(checkpoints) : DCNN_FAIL(DCNN_FAILURE, "out of memory");
-    free(checkpoints);
-    DCNN_TRY(status);
+    DCNN_TRY(make_checkpoints(run->folder));
     return resume ? find_newest(run->folder, &run->checkpoint) : DCNN_OK;
+}
+
+dcnn_status dcnn_run_clear(const dcnn_run *run) {
+    if (!run->replaces) return DCNN_OK;
+    DCNN_TRY(remove_run(run->folder));
+    return make_checkpoints(run->folder);
 }
 
 /* Rank 0's string to all; NULL stays NULL. */
