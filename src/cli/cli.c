@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "run/data/loader.h"
 
@@ -42,6 +43,18 @@ void dcnn_dataset_text(const dcnn_dataset *dataset, char text[512]) {
 
 dcnn_status dcnn_checkpoint_share(dcnn_comm *comm, const char *path, dcnn_checkpoint *checkpoint) {
     return dcnn_comm_agree(comm, dcnn_checkpoint_read(path, checkpoint));
+}
+
+dcnn_status dcnn_trained_on(const char *command, const char *operand, const char *model, const char *given,
+                            const char *trained_on, const char **path) {
+    *path = given ? given : trained_on;
+    if (*path == NULL)
+        return DCNN_FAIL(DCNN_USAGE, "%s does not say what it was trained on: name a data set, dcnn %s %s DATA.h5",
+                         model, command, operand);
+    if (given || access(*path, R_OK) == 0) return DCNN_OK;
+    return DCNN_FAIL(DCNN_BAD_INPUT,
+                     "%s, which %s was trained on, cannot be read from here: say where it is, dcnn %s %s DATA.h5",
+                     *path, model, command, operand);
 }
 
 static dcnn_status fail_split(const dcnn_dataset *dataset, const char *name) {

@@ -66,6 +66,12 @@ void dcnn_dataset_text(const dcnn_dataset *dataset, char text[512]);
  * after a failure. */
 dcnn_status dcnn_checkpoint_share(dcnn_comm *comm, const char *path, dcnn_checkpoint *checkpoint);
 
+/** The data set that is given, else the one that a model was trained on, if it still lies there. *Local.*
+ * @param operand  what `dcnn COMMAND` was given for the model
+ * @return DCNN_USAGE: neither is known; DCNN_BAD_INPUT: it cannot be read */
+dcnn_status dcnn_trained_on(const char *command, const char *operand, const char *model, const char *given,
+                            const char *trained_on, const char **path);
+
 /** Opens a data set on every rank, and a split of it that is not empty. *Collective.* Free with dcnn_dataset_free()
  * even after a failure. @return DCNN_USAGE if there is no such split, with those there are */
 dcnn_status dcnn_dataset_share(dcnn_comm *comm, const char *path, const char *split_name, dcnn_dataset *dataset,

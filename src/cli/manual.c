@@ -65,7 +65,7 @@ static void put_command_page(FILE *to, int command) {
     put_upper(to, about->name);
     fprintf(to, " 1 " RELEASED " \"dcnn " DCNN_VERSION "\" \"User Commands\"\n.SH NAME\ndcnn\\-%s \\- ", about->name);
     put_roff(to, about->summary);
-    fprintf(to, "\n.SH SYNOPSIS\n.B dcnn %s\n[options] ", about->name);
+    fprintf(to, "\n.SH SYNOPSIS\n.B dcnn %s\n[options]%s", about->name, about->operands[0] ? " " : "");
     put_roff(to, about->operands);
     fputs("\n.SH DESCRIPTION\n", to);
     put_roff(to, about->details);

@@ -250,7 +250,7 @@ const dcnn_option dcnn_option_table[] = {
     {"gray", 0, PREPARE, FLAG(gray), .group = reading, .help = "grey images, whatever they were",
      .also = "grey grayscale"},
     {"background", 0, PREPARE | PREDICT, TEXT(background, "COLOR"), .group = reading,
-     .help = "under transparent images and beside padded ones: black, white, #rrggbb [black]"},
+     .help = "under transparent images and beside padded ones: black, white, gray, #rrggbb [black]"},
     {"skip-broken", 0, PREPARE, FLAG(skip_broken), .group = reading,
      .help = "leave broken images, and lines of tables, out"},
     {"split", 0, EVALUATE, TEXT(split, "NAME"), .fallback = "test", .group = data,

@@ -51,7 +51,7 @@ bool dcnn_option_is_own(dcnn_command_id command, const dcnn_option *option) {
 
 void dcnn_options_help(dcnn_command_id command, FILE *to) {
     const dcnn_command *about = &dcnn_command_table[command];
-    fprintf(to, "Usage: dcnn %s [options] %s\n\n", about->name, about->operands);
+    fprintf(to, "Usage: dcnn %s [options]%s%s\n\n", about->name, about->operands[0] ? " " : "", about->operands);
     dcnn_wrap(to, COLUMNS, 0, 0, about->details);
     const char *group = NULL;
     for (int i = 0; i < dcnn_option_count; i++) {

@@ -41,7 +41,9 @@ static dcnn_status set_number(const dcnn_option *option, const char *text, void 
 static dcnn_status set_seed(const dcnn_option *option, const char *text, uint64_t *seed) {
     char *end;
     errno = 0;
-    if (text[0] < '0' || text[0] > '9') return refuse(option, text, "is not an integer"); /* strtoull would take -1 */
+    if (text[0] == '-' && text[1] >= '0' && text[1] <= '9' && text[1 + strspn(text + 1, "0123456789")] == '\0')
+        return refuse(option, text, "is out of range"); /* strtoull would take -1 */
+    if (text[0] < '0' || text[0] > '9') return refuse(option, text, "is not an integer");
     *seed = strtoull(text, &end, 10);
     if (*end != '\0') return refuse(option, text, "is not an integer");
     return errno == ERANGE ? refuse(option, text, "is out of range") : DCNN_OK;

@@ -3,6 +3,7 @@
 #include "io/kind.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
@@ -234,6 +235,12 @@ bool dcnn_name_is_image(const char *name) {
 dcnn_status dcnn_kind_fail(const char *path, dcnn_kind_id kind, const char *wanted) {
     if (kind == DCNN_KIND_MISSING) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: there is no such file or folder", path);
     if (kind == DCNN_KIND_EMPTY) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: the file is empty", path);
+    if (kind == DCNN_KIND_FOLDER) {
+        char best[4096];
+        snprintf(best, sizeof best, "%s%sbest.h5", path, path[strlen(path) - 1] == '/' ? "" : "/");
+        if (dcnn_kind_of_file(best) == DCNN_KIND_HDF5)
+            return DCNN_FAIL(DCNN_BAD_INPUT, "%s: is the folder of a run, not %s; its model is %s", path, wanted, best);
+    }
     const char *advice = kinds[kind].advice;
     return DCNN_FAIL(DCNN_BAD_INPUT, "%s: is %s, not %s%s%s", path, kinds[kind].name, wanted, advice ? "; " : "",
                      advice ? advice : "");

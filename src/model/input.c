@@ -23,6 +23,17 @@ bool dcnn_net_takes_bytes(const dcnn_net *net) {
     return false;
 }
 
+static dcnn_status fail_list(const char *option, const char *text, int channels) {
+    enum { MOST = 8 }; /* so many are written out */
+    char example[8 * MOST] = "0.5";
+    if (channels == 1)
+        return DCNN_FAIL(DCNN_USAGE, "%s %.80s: it takes one number for the one channel, as in %s 0.5", option, text,
+                         option);
+    for (int c = 1; c < channels && channels <= MOST; c++) strcat(example, ",0.5");
+    return DCNN_FAIL(DCNN_USAGE, "%s %.80s: it takes one number, or one for each of the %d channels, as in %s %s",
+                     option, text, channels, option, example);
+}
+
 /* "0.5" for every channel, or "0.485,0.456,0.406". */
 static dcnn_status read_list(const char *option, const char *text, int channels, double fallback, double *values) {
     int count = 0;
@@ -37,10 +48,7 @@ static dcnn_status read_list(const char *option, const char *text, int channels,
     }
     if (count == 1 && *end == '\0')
         for (int c = 1; c < channels; c++) values[c] = values[0];
-    if (end == NULL || *end != '\0' || (count != 1 && count != channels))
-        return DCNN_FAIL(DCNN_USAGE,
-                         "%s %.80s: it takes one number, or one for each of the %d channels, as in %s 0.5,0.5", option,
-                         text, channels, option);
+    if (end == NULL || *end != '\0' || (count != 1 && count != channels)) return fail_list(option, text, channels);
     return DCNN_OK;
 }
 

@@ -37,16 +37,19 @@ uint64_t dcnn_weights_hash(const dcnn_net *net) {
 }
 
 dcnn_status dcnn_description_read(const char *path, json_t **description) {
+    static const char wanted[] = "a model (Keras' .keras, .h5 or .json, or ONNX)";
     uint8_t *text;
     size_t length;
     json_error_t error;
     *description = NULL;
+    dcnn_kind_id kind = dcnn_kind_of_file(path);
+    if (kind == DCNN_KIND_FOLDER) return dcnn_kind_fail(path, kind, wanted);
     DCNN_TRY(dcnn_file_read(path, &text, &length));
     json_t *read;
-    const dcnn_kind_id kind = length > 0 ? dcnn_kind_of_bytes(text, length) : DCNN_KIND_EMPTY;
+    kind = length > 0 ? dcnn_kind_of_bytes(text, length) : DCNN_KIND_EMPTY;
     if (kind != DCNN_KIND_JSON && kind != DCNN_KIND_TEXT && kind != DCNN_KIND_TABLE && kind != DCNN_KIND_EMPTY) {
         free(text);
-        return dcnn_kind_fail(path, kind, "a model (Keras' .keras, .h5 or .json, or ONNX)");
+        return dcnn_kind_fail(path, kind, wanted);
     }
     const dcnn_status status = dcnn_json_parse((const char *)text, length, JSON_REJECT_DUPLICATES, &read, &error);
     free(text);

@@ -59,6 +59,11 @@ static dcnn_status read_json(const reader *from, hid_t where, const char *attrib
 }
 
 static dcnn_status read_net(const reader *from) {
+    if (dcnn_h5_has(from->file, "images") && dcnn_h5_attribute_has(from->file, "format"))
+        return DCNN_FAIL(DCNN_BAD_INPUT,
+                         "%s: is a data set of dcnn, not a model; `dcnn train %s` makes a model of it, and `dcnn "
+                         "evaluate MODEL %s` tests one on it",
+                         from->path, from->path, from->path);
     if (!dcnn_h5_attribute_has(from->file, "model_config"))
         return DCNN_FAIL(
             DCNN_BAD_INPUT,
@@ -424,6 +429,7 @@ dcnn_status dcnn_checkpoint_read(const char *path, dcnn_checkpoint *checkpoint) 
     const dcnn_kind_id kind = dcnn_kind_of_file(path);
     if (kind == DCNN_KIND_KERAS) return dcnn_keras_read(path, checkpoint);
     if (kind == DCNN_KIND_ONNX) return dcnn_onnx_read(path, checkpoint);
+    if (kind == DCNN_KIND_FOLDER) return dcnn_kind_fail(path, kind, "a model");
     DCNN_TRY(dcnn_h5_open(path, &from.file, &checksum));
     checkpoint->seal = checksum != 0 ? DCNN_SEAL_GOOD : DCNN_SEAL_NONE;
     dcnn_status status = dcnn_h5_end(from.file, path, read_all(&from));

@@ -93,13 +93,22 @@ static dcnn_status train_last(const dcnn_net *net, int count, json_t *descriptio
     return DCNN_OK;
 }
 
-/* The last layer with weights, which must classify: a Dense, or a Conv2D on a single position (Keras' MobileNets). */
-static dcnn_status find_head(const dcnn_net *net, int *head) {
-    *head = net->node_count - 1;
-    while (*head > 0 && net->nodes[*head].param_count == 0) --*head;
-    const dcnn_node *node = &net->nodes[*head];
+static int last_with_weights(const dcnn_net *net) {
+    int last = net->node_count - 1;
+    while (last > 0 && net->nodes[last].param_count == 0) last--;
+    return last;
+}
+
+bool dcnn_net_has_head(const dcnn_net *net) {
+    const dcnn_node *node = &net->nodes[last_with_weights(net)];
     const bool point = node->shape.h == 1 && node->shape.w == 1;
-    if (node->layer == &dcnn_layer_dense || (node->layer == &dcnn_layer_conv2d && point)) return DCNN_OK;
+    return node->layer == &dcnn_layer_dense || (node->layer == &dcnn_layer_conv2d && point);
+}
+
+static dcnn_status find_head(const dcnn_net *net, int *head) {
+    *head = last_with_weights(net);
+    const dcnn_node *node = &net->nodes[*head];
+    if (dcnn_net_has_head(net)) return DCNN_OK;
     return DCNN_FAIL(DCNN_BAD_INPUT,
                      "--replace-head replaces a Dense, or a Conv2D whose output is one position, but the model's last "
                      "layer with weights is '%s' (%s)",

@@ -24,6 +24,10 @@ typedef struct dcnn_net_edit {
     uint64_t seed;            /**< of its weights */
 } dcnn_net_edit;
 
+/** Does the last layer with weights classify: a Dense, or a Conv2D on a single position (Keras' MobileNets)? Only such
+ * a one can be replaced. *Local.* */
+bool dcnn_net_has_head(const dcnn_net *net);
+
 /**
  * Changes a net. *Local.*
  * @param net  in and out: it is freed where another one takes its place

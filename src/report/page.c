@@ -403,7 +403,8 @@ static void write_model_facts(FILE *out, const dcnn_report_data *data) {
     snprintf(text, sizeof text, "%016" PRIx64, dcnn_weights_hash(data->model->net));
     write_fact(out, "weights hash (XXH3-64)", text);
     if (data->model->own && progress->step > 0) {
-        snprintf(text, sizeof text, "%" PRId64 " epochs, %" PRId64 " steps", progress->epoch, progress->step);
+        snprintf(text, sizeof text, "%" PRId64 " epoch%s, %" PRId64 " step%s", progress->epoch,
+                 progress->epoch == 1 ? "" : "s", progress->step, progress->step == 1 ? "" : "s");
         write_fact(out, "trained for", text);
     }
     end_facts(out);

@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "base/log.h"
+#include "io/hdf5/hdf5_file.h"
 #include "io/kind.h"
 #include "model/keras_archive.h"
 #include "model/model.h"
@@ -105,6 +106,22 @@ static dcnn_status read_weights(const char *model, dcnn_checkpoint *into) {
     return DCNN_OK;
 }
 
+/* Those of a whole model would be read for nothing, or not at all. */
+static dcnn_status check_weights(const char *model, const char *weights) {
+    if (dcnn_has_weights(model))
+        return DCNN_FAIL(DCNN_USAGE,
+                         "--weights %s: the --model %s has weights of its own; leave out --weights, or give the "
+                         "model's description (.json) as --model",
+                         weights, model);
+    const dcnn_kind_id kind = dcnn_kind_of_file(weights);
+    if (kind == DCNN_KIND_KERAS || kind == DCNN_KIND_ONNX ||
+        (kind == DCNN_KIND_HDF5 && dcnn_hdf5_has_attribute(weights, "model_config")))
+        return DCNN_FAIL(DCNN_USAGE,
+                         "--weights %s: is a whole model, not weights alone; give it as --model %s, without --weights",
+                         weights, weights);
+    return DCNN_OK;
+}
+
 /* Weights for a description; a file that says which images they are of is believed. */
 static dcnn_status read_weights_alone(const char *path, dcnn_checkpoint *into) {
     if (dcnn_kind_of_file(path) != DCNN_KIND_SAFETENSORS) return dcnn_keras_weights_read(path, into->net);
@@ -152,6 +169,7 @@ dcnn_status dcnn_starting_net(const dcnn_train_options *options, const dcnn_data
     dcnn_status status = DCNN_OK;
     dcnn_net **net = &into->net;
     *net = NULL;
+    if (options->weights) DCNN_TRY(check_weights(model, options->weights));
     if (dcnn_has_weights(model)) {
         status = read_weights(model, into);
     } else {

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "guard/signals.h"
 #include "guard/watchdog.h"
+#include "nn/net_edit.h"
 #include "run/data/features.h"
 #include "run/data/feeds.h"
 #include "run/data/mix.h"
@@ -221,6 +222,10 @@ static dcnn_status set_up_rest(dcnn_trainer *t) {
 static dcnn_status take_features(dcnn_trainer *t) {
     const dcnn_train_options *o = t->options;
     const bool changes = dcnn_augment_is_active(&o->ranges);
+    if (o->feature_variants > 0 && o->next == NULL && t->state.progress.phase == 0 &&
+        dcnn_net_frozen_end(t->state.net) == 0)
+        dcnn_warn(
+            "--feature-variants has no effect here, for no layers at the model's beginning are frozen (--freeze)");
     const dcnn_features_wish wish = {.comm = t->comm,
                                      .dataset = &t->data.set,
                                      .net = t->state.net,
@@ -233,6 +238,15 @@ static dcnn_status take_features(dcnn_trainer *t) {
                                          (int)(o->feature_variants < o->epochs ? o->feature_variants : o->epochs),
                                      .wanted = o->keep_features};
     return dcnn_features_take(&wish, &t->data.loader, &t->data.first_node);
+}
+
+/* Classes of other names: a new last layer learns them. */
+static dcnn_status advise_head(const dcnn_trainer *t, dcnn_status status) {
+    char why[1024];
+    if (status != DCNN_BAD_INPUT || !dcnn_has_weights(t->options->model) || !dcnn_net_has_head(t->state.net))
+        return status;
+    snprintf(why, sizeof why, "%s", dcnn_error());
+    return DCNN_FAIL(status, "%s; --replace-head trains a new last layer for the classes of the data set", why);
 }
 
 /* The net first, for it may know classes: what a model knows is kept, and the labels follow its order. */
@@ -253,8 +267,8 @@ static dcnn_status take_net(dcnn_trainer *t, const dcnn_checkpoint *from) {
     dcnn_status status = dcnn_starting_net(o, &t->data.set, &t->task, state);
     if (status == DCNN_OK && !o->replace_head && !t->task.values && t->data.set.class_names &&
         state->class_count == t->data.set.class_count) /* check_fit() says more of another number */
-        status = dcnn_dataset_adopt_classes(&t->data.set, state->class_count, state->class_names,
-                                            o->weights ? o->weights : o->model);
+        status = advise_head(t, dcnn_dataset_adopt_classes(&t->data.set, state->class_count, state->class_names,
+                                                           o->weights ? o->weights : o->model));
     for (int i = 0; state->class_names && i < state->class_count; i++) free(state->class_names[i]);
     free(state->class_names);
     state->class_names = NULL;

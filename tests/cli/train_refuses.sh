@@ -20,3 +20,14 @@ try dcnn train small.h5 --model small.h5
 try dcnn train small.h5 --run file/run
 try ranks 2 dcnn train nine.h5 --model net.json
 try env OMPI_COMM_WORLD_SIZE=2 OMPI_COMM_WORLD_RANK=0 dcnn train small.h5
+# a model with weights of its own; one unit for two classes; a run's folder for its model
+dcnn train small.h5 --model net.json --epochs 1 --run done --no-report -q >/dev/null 2>&1
+try dcnn train small.h5 --model done/best.h5 --weights done/best.h5
+try dcnn train small.h5 --model net.json --weights done/best.h5
+sed 's/"units": 3, "activation": "softmax"/"units": 1, "activation": "sigmoid"/' net.json >one.json
+try dcnn train small.h5 --model one.json
+sed '/Flatten/s/Flatten/GlobalAveragePooling2D/; /Dense/d; s/GlobalAveragePooling2D", "config": {}},/GlobalAveragePooling2D", "config": {}}]}}/' net.json >none.json
+try dcnn train small.h5 --model none.json
+try dcnn evaluate done
+try dcnn train small.h5 --seed -1
+try dcnn train small.h5 --then 'epochs=1 no-augment=1'

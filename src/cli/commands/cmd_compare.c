@@ -241,17 +241,18 @@ static void print_disagreement(const comparison *c) {
         printf("\n%-22s", c->runs[a].folder);
         for (int b = 0; b < c->count; b++) printf(" %-14" PRId64, count_differences(c, a, b));
     }
-    printf("\n\nwrong in some, right in others:");
+    printf("\n\nwrong in some, right in others");
     for (int64_t i = 0; i < c->images; i++) {
         int wrong = 0;
         for (int run = 0; run < c->count; run++) wrong += c->runs[run].predicted[i] != c->labels[i];
         all_wrong += wrong == c->count;
         if (wrong == 0 || wrong == c->count) continue;
         some_wrong++;
-        if (named++ < MOST_NAMED) printf(" %" PRId64, i);
+        if (named < MOST_NAMED) printf("%s %" PRId64, named == 0 ? ":" : "", i);
+        named++;
     }
-    printf("%s (%" PRId64 " images; 'dcnn show DATA.h5 --split %s --index N' draws one)\nwrong in all: %" PRId64 "\n",
-           named > MOST_NAMED ? " …" : "", some_wrong, c->split, all_wrong);
+    printf("%s (%" PRId64 " image%s; 'dcnn show DATA.h5 --split %s --index N' draws one)\nwrong in all: %" PRId64 "\n",
+           named > MOST_NAMED ? " …" : "", some_wrong, some_wrong == 1 ? "" : "s", c->split, all_wrong);
 }
 
 /* --- all of it ---------------------------------------------------------------------------------------------------- */

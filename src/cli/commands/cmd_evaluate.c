@@ -140,13 +140,9 @@ dcnn_status dcnn_cmd_evaluate(dcnn_cli *cli) {
     const dcnn_split *split = NULL;
     dcnn_status status = dcnn_checkpoint_share(cli->comm, model, &checkpoint);
     if (status != DCNN_OK) goto done;
-    const char *data = o->operand_count > 1 ? o->operands[1] : checkpoint.data_path;
-    if (data == NULL) {
-        status =
-            DCNN_FAIL(DCNN_USAGE, "%s does not say what it was trained on: name a data set, dcnn evaluate %s DATA.h5",
-                      model, model);
-        goto done;
-    }
+    const char *data, *given = o->operand_count > 1 ? o->operands[1] : NULL;
+    DCNN_TRY_DONE(
+        dcnn_comm_agree(cli->comm, dcnn_trained_on("evaluate", model, model, given, checkpoint.data_path, &data)));
     DCNN_TRY_DONE(dcnn_dataset_share(cli->comm, data, o->split, &dataset, &split));
     DCNN_TRY_DONE(dcnn_comm_agree(
         cli->comm, dcnn_dataset_adopt_classes(&dataset, checkpoint.net->class_count > 0 ? checkpoint.class_count : 0,

@@ -249,7 +249,8 @@ static void print_progress(const dcnn_checkpoint *c) {
     dcnn_number number;
     printf("\nepochs         %" PRId64, p->epoch);
     if (p->cursor > 0) printf(" and %s samples", dcnn_number_text(p->cursor, &number));
-    printf(", %s steps, seed %" PRIu64 ", %.1f s\n", dcnn_number_text(p->step, &number), p->seed, p->elapsed_s);
+    printf(", %s step%s, seed %" PRIu64 ", %.1f s\n", dcnn_number_text(p->step, &number), p->step == 1 ? "" : "s",
+           p->seed, p->elapsed_s);
     if (p->phase > 0) printf("phase          %" PRId64 ", since epoch %" PRId64 "\n", p->phase + 1, p->phase_epoch + 1);
     if (p->best_epoch > 0) printf("best epoch     %" PRId64 ": validation loss %.6f", p->best_epoch, p->best_loss);
     if (p->best_epoch > 0 && c->net->class_count > 0) printf(", %s right", dcnn_number_text(p->best_correct, &number));

@@ -102,19 +102,6 @@ static const char *choose_split(const char *data) {
     return chosen;
 }
 
-/* Without a name given, the data set must still lie where the training found it. */
-static dcnn_status find_data(const char *folder, const char *model, const char *given, const char *trained_on,
-                             const char **path) {
-    *path = given ? given : trained_on;
-    if (*path == NULL)
-        return DCNN_FAIL(DCNN_USAGE, "%s does not say what it was trained on: name it, dcnn report %s DATA.h5", model,
-                         folder);
-    if (given || access(*path, R_OK) == 0) return DCNN_OK;
-    return DCNN_FAIL(DCNN_BAD_INPUT,
-                     "%s, which %s was trained on, cannot be read from here: say where it is, dcnn report %s DATA.h5",
-                     *path, model, folder);
-}
-
 static dcnn_status check_classes(const dcnn_checkpoint *checkpoint, const char *model, const dcnn_dataset *dataset) {
     DCNN_TRY(
         dcnn_loader_can_fit(checkpoint->net->nodes[0].shape, model, dataset->h, dataset->w, dataset->c, dataset->path));
@@ -146,7 +133,8 @@ static dcnn_status report_model(const dcnn_cli *cli, const char *folder, const c
     dcnn_status status = dcnn_checkpoint_share(cli->comm, model, &checkpoint);
     if (status != DCNN_OK) goto done;
     const char *path;
-    DCNN_TRY_DONE(dcnn_comm_agree(cli->comm, find_data(folder, model, data_path, checkpoint.data_path, &path)));
+    DCNN_TRY_DONE(
+        dcnn_comm_agree(cli->comm, dcnn_trained_on("report", folder, model, data_path, checkpoint.data_path, &path)));
     DCNN_TRY_DONE(dcnn_dataset_share(cli->comm, path, split_name ? split_name : choose_split(path), &dataset, &split));
     DCNN_TRY_DONE(dcnn_comm_agree(
         cli->comm, dcnn_dataset_adopt_classes(&dataset, checkpoint.net->class_count > 0 ? checkpoint.class_count : 0,

@@ -97,10 +97,11 @@ static void print_epoch(const training *t) {
     printf("memory         about %s: activations %s, weights, gradient and moments %s\n",
            dcnn_bytes_text(t->cost.activations + t->cost.weights, all),
            dcnn_bytes_text(t->cost.activations, activations), dcnn_bytes_text(t->cost.weights, weights));
-    printf("an epoch       %s images, %s steps: %s on %d core%s, by one grain timed on one; reading and "
+    printf("an epoch       %s images, %s step%s: %s on %d core%s, by one grain timed on one; reading and "
            "augmenting images comes on top\n",
            dcnn_number_text(t->images, &images), dcnn_number_text((t->images + batch - 1) / batch, &steps),
-           time_text(epoch_s(t, &t->cost), time), t->cost.threads, t->cost.threads == 1 ? "" : "s");
+           t->images <= batch ? "" : "s", time_text(epoch_s(t, &t->cost), time), t->cost.threads,
+           t->cost.threads == 1 ? "" : "s");
     if (t->kept > 0)
         printf("... kept       %s, where what the layers up to '%s' make is kept: with --no-augment or "
                "--feature-variants\n",
@@ -114,7 +115,7 @@ static void print(const training *t) {
     if (c->trained == 0)
         printf("none of %d layers with weights\n", c->layers);
     else if (c->trained == c->layers)
-        printf("all %d layers with weights\n", c->layers);
+        printf(c->layers == 1 ? "the only layer with weights\n" : "all %d layers with weights\n", c->layers);
     else
         printf("%d of %d layers with weights, from '%s' on; gradients of %d of %d operations\n", c->trained, c->layers,
                t->net->nodes[c->first_trained].name, c->backward_ops, c->ops);

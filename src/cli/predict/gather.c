@@ -183,6 +183,7 @@ static dcnn_status take_waiting(const dcnn_gather_options *options, dcnn_gathere
                          ? take_decoded(options, to->waiting.text[i], &one->notes, one->image.pixels, to)
                      : one->why ? DCNN_FAIL(one->status, "%s", one->why)
                                 : out_of_memory();
+            if (status == DCNN_BAD_INPUT && to->list) dcnn_error_prefix("%s, read as a list of images", to->list);
             status = leave_out(status, to);
             if (status == DCNN_OK) status = make_way(options, to);
         }
@@ -254,6 +255,7 @@ static bool is_heading(const char *line) {
 /* Lines that each name an image; they may end with NUL, as those of `find -print0`. */
 static dcnn_status take_lines(const dcnn_gather_options *options, const char *name, char *text, size_t length,
                               dcnn_gathered *to) {
+    to->list = name;
     for (char *line = text, *end = text + length; line < end;) {
         size_t used = strcspn(line, "\n");
         char *next = line + used + 1;
@@ -265,7 +267,9 @@ static dcnn_status take_lines(const dcnn_gather_options *options, const char *na
             DCNN_TRY(take_file(options, line, to));
         line = next;
     }
-    return take_waiting(options, to);
+    const dcnn_status status = take_waiting(options, to);
+    to->list = NULL;
+    return status;
 }
 
 /* --- the rest ----------------------------------------------------------------------------------------------------- */

@@ -41,6 +41,7 @@ struct dcnn_gathered {
     dcnn_names ids;     /**< [count] of a table's id column, or "" */
     bool has_files;     /**< some are files of their own */
     dcnn_names waiting; /**< files that are to be decoded together */
+    const char *list;   /**< whose lines name these, for messages, or NULL; borrowed */
     int64_t bad;        /**< that could not be read, in all; each has been told as a warning */
     dcnn_gather_note resized, unlike, blank;
 };

@@ -72,7 +72,11 @@ dcnn_status dcnn_space_add(dcnn_space *space, const char *text) {
     const dcnn_option *option = dcnn_option_find(DCNN_COMMAND_TRAIN, plain);
     if (text[length] != '=')
         return DCNN_FAIL(DCNN_USAGE, "'%.60s': an option and its values are wanted, as learning-rate=1e-3,1e-2", text);
-    if (option == NULL || option->type == DCNN_OPTION_LIST || option->resume == DCNN_RESUME_FORGET)
+    if (option && (option->type == DCNN_OPTION_LIST || option->resume == DCNN_RESUME_FORGET))
+        return DCNN_FAIL(DCNN_USAGE, "%s=…: --%s cannot be searched over%s%s", name, option->name,
+                         option->type == DCNN_OPTION_LIST ? "; give it once, for all trials, as --" : "; leave it out",
+                         option->type == DCNN_OPTION_LIST ? option->name : "");
+    if (option == NULL)
         return DCNN_FAIL(DCNN_USAGE, "%.60s=…: dcnn train has no such option to search over (see 'dcnn help train')",
                          name);
     if (strcmp(option->name, "epochs") == 0)

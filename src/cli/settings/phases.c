@@ -32,12 +32,13 @@ static dcnn_status set(char *word, bool *said, dcnn_options *options) {
     if (value) *value++ = '\0';
     const char *name = word;
     const dcnn_option *option = dcnn_option_find(DCNN_COMMAND_TRAIN, name);
-    const bool negated = option == NULL && value == NULL && strncmp(name, "no-", 3) == 0;
+    const bool negated = option == NULL && strncmp(name, "no-", 3) == 0;
     if (negated) option = dcnn_option_find(DCNN_COMMAND_TRAIN, name + 3);
     if (option == NULL || !option->phase) return fail_unknown(name);
     const bool flag = option->type == DCNN_OPTION_FLAG;
     if (negated && !flag) return fail_unknown(name);
-    if (flag && value) return DCNN_FAIL(DCNN_USAGE, "--then: %s takes no value: write %s or no-%s", name, name, name);
+    if (flag && value)
+        return DCNN_FAIL(DCNN_USAGE, "--then: %s takes no value: write %s or no-%s", name, option->name, option->name);
     if (!flag && (value == NULL || *value == '\0'))
         return DCNN_FAIL(DCNN_USAGE, "--then: %s needs a value: %s=X", name, name);
     const size_t row = (size_t)(option - dcnn_option_table);

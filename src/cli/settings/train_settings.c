@@ -159,8 +159,8 @@ dcnn_status dcnn_train_settings_check(const dcnn_options *options) {
         return DCNN_FAIL(DCNN_USAGE, "--warmup %g: the schedule one-cycle has a warm-up of its own; leave out --warmup",
                          options->warmup);
     if (options->warmup >= (double)options->train.epochs && options->warmup > 0.0)
-        return DCNN_FAIL(DCNN_USAGE, "--warmup %g leaves nothing of %" PRId64 " epochs: it must be below --epochs",
-                         options->warmup, options->train.epochs);
+        return DCNN_FAIL(DCNN_USAGE, "--warmup %g leaves nothing of %" PRId64 " epoch%s: it must be below --epochs",
+                         options->warmup, options->train.epochs, options->train.epochs == 1 ? "" : "s");
     return DCNN_OK;
 }
 

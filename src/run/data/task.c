@@ -2,10 +2,12 @@
 /* task.c — see task.h. */
 #include "run/data/task.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
+#include "nn/net_edit.h"
 
 /* Are all numbers 0 or 1; and from 0 to 1? */
 static dcnn_status look_at_targets(const dcnn_dataset *d, bool *marks, bool *shares) {
@@ -68,8 +70,27 @@ static bool keeps_own(const dcnn_task *task, const dcnn_net *net) {
     return net->class_count == 0 || (net->loss.kind == DCNN_LOSS_BINARY && task->loss == DCNN_LOSS_BINARY);
 }
 
+/* Another number of classes, or of numbers, than the model's. @param head  is --replace-head for it? */
+static dcnn_status fail_units(const dcnn_task *task, const dcnn_dataset *d, bool head, const dcnn_net *net) {
+    const bool values = task->values;
+    const int wanted = values ? d->target_width : d->class_count, units = net->output_count;
+    char own[32] = "", advice[128] = "";
+    if (!values && net->class_count != units) snprintf(own, sizeof own, " (%d classes)", net->class_count);
+    if (!dcnn_net_has_head(net))
+        snprintf(advice, sizeof advice, ": give it a Dense of %d unit%s as its last layer", wanted,
+                 wanted == 1 ? "" : "s");
+    else if (head)
+        snprintf(advice, sizeof advice, ": --replace-head fits it to %s", wanted == 1 ? "it" : "them");
+    return DCNN_FAIL(DCNN_BAD_INPUT, "the model's last layer '%s' has %d %s%s%s, but %s has %d %s%s%s%s",
+                     net->nodes[net->node_count - 1].name, units, dcnn_net_has_head(net) ? "unit" : "output",
+                     units == 1 ? "" : "s", own, d->path, wanted, values ? "number" : "class",
+                     wanted == 1 ? ""
+                     : values    ? "s"
+                                 : "es",
+                     values ? " to predict" : "", advice);
+}
+
 dcnn_status dcnn_task_fit(const dcnn_task *task, const dcnn_dataset *d, bool head, dcnn_net *net) {
-    const char *advice = head ? ": --replace-head fits it to them" : "", *last = net->nodes[net->node_count - 1].name;
     if (!keeps_own(task, net)) {
         const dcnn_status status = dcnn_net_set_loss(net, &(dcnn_loss){.kind = task->loss});
         if (status != DCNN_OK) {
@@ -79,15 +100,13 @@ dcnn_status dcnn_task_fit(const dcnn_task *task, const dcnn_dataset *d, bool hea
     }
     if (task->values) {
         if (net->output_count == d->target_width) return DCNN_OK;
-        return DCNN_FAIL(DCNN_BAD_INPUT, "the model's last layer '%s' has %d units, but %s has %d numbers to predict%s",
-                         last, net->output_count, d->path, d->target_width, advice);
+        return fail_units(task, d, head, net);
     }
     if (net->class_count == 0)
         return DCNN_FAIL(DCNN_BAD_INPUT, "the model gives numbers (loss %s), but %s has classes",
                          dcnn_loss_name(net->loss.kind), d->path);
     if (net->class_count == d->class_count) return DCNN_OK;
-    return DCNN_FAIL(DCNN_BAD_INPUT, "the model's last layer '%s' has %d units, but %s has %d classes%s", last,
-                     net->class_count, d->path, d->class_count, advice);
+    return fail_units(task, d, head, net);
 }
 
 dcnn_status dcnn_task_check_names(const dcnn_dataset *d, int count, char *const names[]) {

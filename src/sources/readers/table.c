@@ -146,10 +146,10 @@ static dcnn_status read_many(dcnn_table *t, int64_t line, int column, dcnn_cell 
 }
 
 static dcnn_status fail_columns(const dcnn_table *t, int64_t line, int found) {
-    return DCNN_FAIL(DCNN_BAD_INPUT, "%s:%lld:%d: the line has %s%d cells, but the %s has %d%s", t->path,
+    return DCNN_FAIL(DCNN_BAD_INPUT, "%s:%lld:%d: the line has %s%d cell%s, but the %s has %d%s", t->path,
                      (long long)line, found, found > t->columns ? "more than " : "",
-                     found > t->columns ? t->columns : found, t->header.count > 0 ? "header" : "first line", t->columns,
-                     way_out(t));
+                     found > t->columns ? t->columns : found, found == 1 || t->columns == 1 ? "" : "s",
+                     t->header.count > 0 ? "header" : "first line", t->columns, way_out(t));
 }
 
 static dcnn_status read_line(dcnn_table *t) {
