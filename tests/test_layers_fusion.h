@@ -58,7 +58,12 @@ static void fused_operations_have_the_same_gradient(void **state) {
     snprintf(layers, sizeof layers, "%s%s%s%s%s%s", SOME_CONV("3", "") SOME("BatchNormalization"), relu,
              SOME("MaxPooling2D") SOME_CONV("4", ", \"padding\": \"same\"") SOME("BatchNormalization"), SOME("ReLU"),
              SOME("BatchNormalization"), relu);
-    check_fusion(layers, 6, 10);
+    check_fusion(layers, 5, 10); /* the first convolution too, in front of which nothing learns */
+    snprintf(layers, sizeof layers, "%s%s%s", SOME_CONV("3", ", \"padding\": \"same\", \"use_bias\": false"),
+             "{\"class_name\": \"BatchNormalization\", \"config\": {\"scale\": false}},", relu);
+    check_fusion(layers, 3, 4); /* not without a pooling */
+    strncat(layers, SOME("MaxPooling2D"), sizeof layers - strlen(layers) - 1);
+    check_fusion(layers, 2, 5);
     /* a pooling before or behind any monotone activation, of any window; without a bias */
     check_fusion(SOME_CONV("3", ", \"activation\": \"relu\"") SOME_POOL("3, \"strides\": 3") SOME("BatchNormalization")
                      SOME_CONV("4", ", \"padding\": \"same\", \"activation\": \"tanh\"")

@@ -83,16 +83,16 @@ static float *values(const dcnn_net *net, const dcnn_node *node, int number) {
 }
 
 static float *shared(const dcnn_op *op, int vector) {
-    return op->shared + (size_t)vector * (size_t)op->in.c;
+    return op->shared + (size_t)vector * (size_t)op->head->shape.c;
 }
 
 static size_t rows_of(const dcnn_pass *pass) {
-    return (size_t)pass->n * (size_t)pass->op->in.h * (size_t)pass->op->in.w;
+    return (size_t)pass->n * (size_t)pass->op->head->shape.h * (size_t)pass->op->head->shape.w;
 }
 
 static void set_scale_and_shift(const dcnn_op *op, const dcnn_net *net) {
     const float *gamma = values(net, op->head, gamma_of(op->head)), *beta = values(net, op->head, beta_of(op->head));
-    for (int c = 0; c < op->in.c; c++) {
+    for (int c = 0; c < op->head->shape.c; c++) {
         double scale = (gamma ? (double)gamma[c] : 1.0) * (double)shared(op, INVERSE_DEVIATION)[c];
         shared(op, SCALE)[c] = (float)scale;
         shared(op, SHIFT)[c] = (float)((beta ? (double)beta[c] : 0.0) - (double)shared(op, MEAN)[c] * scale);
@@ -102,8 +102,8 @@ static void set_scale_and_shift(const dcnn_op *op, const dcnn_net *net) {
 static void measure(dcnn_op *op, const dcnn_kernels *kernels, int grain) {
     (void)kernels;
     (void)grain;
-    op->sum_count = op->head->synchronised ? 2 * op->in.c : 0;
-    op->shared_floats = (size_t)SHARED_VECTORS * (size_t)op->in.c;
+    op->sum_count = op->head->synchronised ? 2 * op->head->shape.c : 0;
+    op->shared_floats = (size_t)SHARED_VECTORS * (size_t)op->head->shape.c;
 }
 
 /* At inference, and in a frozen layer, the moving values take the batch's place: dx = scale dy then. */
@@ -114,36 +114,36 @@ static void prepare(const dcnn_op *op, const dcnn_kernels *kernels, const dcnn_n
     const batch_normalization *b = op->head->config;
     const int first_state = (int)b->scale + (int)b->center;
     const float *mean = values(net, op->head, first_state), *variance = values(net, op->head, first_state + 1);
-    for (int c = 0; c < op->in.c; c++) {
+    for (int c = 0; c < op->head->shape.c; c++) {
         shared(op, MEAN)[c] = mean[c];
         shared(op, INVERSE_DEVIATION)[c] = (float)(1.0 / sqrt((double)variance[c] + b->epsilon));
         shared(op, B)[c] = shared(op, E)[c] = 0.0f;
     }
     set_scale_and_shift(op, net);
-    memcpy(shared(op, A), shared(op, SCALE), (size_t)op->in.c * sizeof(float));
+    memcpy(shared(op, A), shared(op, SCALE), (size_t)op->head->shape.c * sizeof(float));
 }
 
 static void forward(const dcnn_pass *pass) {
     const dcnn_op *op = pass->op;
-    pass->kernels->affine(rows_of(pass), op->in.c, pass->x[0], shared(op, SCALE), shared(op, SHIFT), pass->y);
+    pass->kernels->affine(rows_of(pass), op->head->shape.c, pass->x[0], shared(op, SCALE), shared(op, SHIFT), pass->y);
 }
 
 static void forward_sums(const dcnn_pass *pass) {
-    pass->kernels->moments(rows_of(pass), pass->op->in.c, pass->x[0], pass->sums);
+    pass->kernels->moments(rows_of(pass), pass->op->head->shape.c, pass->x[0], pass->sums);
 }
 
 /* Mean and variance of channel c, from sums over so many samples. */
 static void moments_of(const dcnn_op *op, const double *totals, int64_t samples, int c, double *mean,
                        double *variance) {
-    const double count = (double)samples * op->in.h * op->in.w;
+    const double count = (double)samples * op->head->shape.h * op->head->shape.w;
     *mean = totals[c] / count;
-    *variance = totals[op->in.c + c] / count - *mean * *mean;
+    *variance = totals[op->head->shape.c + c] / count - *mean * *mean;
     if (*variance < 0.0) *variance = 0.0; /* rounding of a constant channel; a NaN stays */
 }
 
 static void forward_agreed(const dcnn_op *op, dcnn_net *net, const double *totals, int64_t samples) {
     const batch_normalization *b = op->head->config;
-    const int channels = op->in.c, first_state = (int)b->scale + (int)b->center;
+    const int channels = op->head->shape.c, first_state = (int)b->scale + (int)b->center;
     float *moving_mean = values(net, op->head, first_state), *moving_variance = values(net, op->head, first_state + 1);
     for (int c = 0; c < channels; c++) {
         double mean, variance;
@@ -160,7 +160,7 @@ static void forward_settled(const dcnn_op *op, dcnn_net *net, const double *tota
     const batch_normalization *b = op->head->config;
     const int first_state = (int)b->scale + (int)b->center;
     float *moving_mean = values(net, op->head, first_state), *moving_variance = values(net, op->head, first_state + 1);
-    for (int c = 0; c < op->in.c; c++) {
+    for (int c = 0; c < op->head->shape.c; c++) {
         double mean, variance;
         moments_of(op, totals, samples, c, &mean, &variance);
         moving_mean[c] = (float)mean;
@@ -173,15 +173,15 @@ static void take_parameter_gradients(const dcnn_pass *pass) {
     const dcnn_op *op = pass->op;
     float *dgamma = dcnn_pass_dparam(pass, op->head, gamma_of(op->head));
     float *dbeta = dcnn_pass_dparam(pass, op->head, beta_of(op->head));
-    for (int c = 0; c < op->in.c; c++) {
+    for (int c = 0; c < op->head->shape.c; c++) {
         if (dbeta) dbeta[c] = (float)pass->sums[c];
-        if (dgamma) dgamma[c] = (float)pass->sums[op->in.c + c];
+        if (dgamma) dgamma[c] = (float)pass->sums[op->head->shape.c + c];
     }
 }
 
 static void backward_sums(const dcnn_pass *pass) {
     const dcnn_op *op = pass->op;
-    pass->kernels->gradient_moments(rows_of(pass), op->in.c, pass->x[0], pass->dy, shared(op, MEAN),
+    pass->kernels->gradient_moments(rows_of(pass), op->head->shape.c, pass->x[0], pass->dy, shared(op, MEAN),
                                     shared(op, INVERSE_DEVIATION), pass->sums);
     take_parameter_gradients(pass);
 }
@@ -189,8 +189,8 @@ static void backward_sums(const dcnn_pass *pass) {
 /* dx = gamma / sigma (dy - mean(dy) - xhat mean(dy xhat)), written as a dy + b x + e per channel. */
 static void backward_agreed(const dcnn_op *op, const dcnn_net *net, const double *totals, int64_t samples) {
     (void)net;
-    const int channels = op->in.c;
-    const double count = (double)samples * op->in.h * op->in.w;
+    const int channels = op->head->shape.c;
+    const double count = (double)samples * op->head->shape.h * op->head->shape.w;
     for (int c = 0; c < channels; c++) {
         double scale = (double)shared(op, SCALE)[c], inverse = (double)shared(op, INVERSE_DEVIATION)[c];
         double mean_dy = totals[c] / count, mean_dy_xhat = totals[channels + c] / count;
@@ -203,8 +203,8 @@ static void backward_agreed(const dcnn_op *op, const dcnn_net *net, const double
 static void backward(const dcnn_pass *pass) {
     const dcnn_op *op = pass->op;
     if (pass->dx[0])
-        pass->kernels->affine_backward(rows_of(pass), op->in.c, pass->x[0], pass->dy, shared(op, A), shared(op, B),
-                                       shared(op, E), pass->dx[0]);
+        pass->kernels->affine_backward(rows_of(pass), op->head->shape.c, pass->x[0], pass->dy, shared(op, A),
+                                       shared(op, B), shared(op, E), pass->dx[0]);
 }
 
 const float *dcnn_batch_normalization_scale(const dcnn_op *op) {
@@ -213,6 +213,17 @@ const float *dcnn_batch_normalization_scale(const dcnn_op *op) {
 
 const float *dcnn_batch_normalization_shift(const dcnn_op *op) {
     return shared(op, SHIFT);
+}
+
+void dcnn_batch_normalization_moving(const dcnn_net *net, const dcnn_node *node, int channel, double *scale,
+                                     double *shift) {
+    const batch_normalization *b = node->config;
+    const int first_state = (int)b->scale + (int)b->center;
+    const float *gamma = values(net, node, gamma_of(node)), *beta = values(net, node, beta_of(node));
+    const double mean = (double)values(net, node, first_state)[channel],
+                 variance = (double)values(net, node, first_state + 1)[channel];
+    *scale = (gamma ? (double)gamma[channel] : 1.0) / sqrt(variance + b->epsilon);
+    *shift = (beta ? (double)beta[channel] : 0.0) - mean * *scale;
 }
 
 double dcnn_net_momentum(const dcnn_net *net) {
@@ -256,15 +267,15 @@ bool dcnn_norm_relu_matches(const dcnn_node *normalization, const dcnn_node *act
 static dcnn_pool windows_of(const dcnn_op *op, int n) {
     const int size = op->node->layer == &dcnn_layer_max_pooling2d ? 2 : 1;
     return (dcnn_pool){.n = n,
-                       .h = op->in.h,
-                       .w = op->in.w,
-                       .c = op->in.c,
+                       .h = op->head->shape.h,
+                       .w = op->head->shape.w,
+                       .c = op->head->shape.c,
                        .r = size,
                        .s = size,
                        .stride_h = size,
                        .stride_w = size,
-                       .oh = op->in.h / size,
-                       .ow = op->in.w / size};
+                       .oh = op->head->shape.h / size,
+                       .ow = op->head->shape.w / size};
 }
 
 static void fused_measure(dcnn_op *op, const dcnn_kernels *kernels, int grain) {
@@ -307,6 +318,170 @@ const dcnn_op_kind dcnn_op_norm_relu = {
     .forward_agreed = forward_agreed,
     .forward_settled = forward_settled,
     .backward_sums = fused_backward_sums,
+    .backward_agreed = backward_agreed,
+};
+
+/* --- Conv2D of few channels, BatchNormalization, ReLU and MaxPooling2D 2x2 as one operation ----------------------- */
+
+/* In training. op->conv is the first, op->head the second, op->node the last; nothing before the convolution learns.
+ *
+ * With p of a position the inputs under the filter and a 1, and w of a channel its filter and bias, the convolution's
+ * output is z = w p: linear. So all that is summed over all positions follows from the sum of p p^T (patch_products):
+ * the sums of z and z^2, which make the statistics, and those of z p in the filter's gradient. z itself is never
+ * made: with the statistics, scale and shift go into the filters, and what is left is the fused convolution + ReLU +
+ * MaxPooling, backward over one cell a window. op->shared: the vectors, the filters with the scale in them, their
+ * biases, both packed. Saved: the codes, and sum of g p of the gradient g in front of the ReLU. */
+
+enum { KERNEL, BIAS };
+
+static size_t in_lines(size_t floats) {
+    return (floats + 15) / 16 * 16;
+}
+
+/* Values of a patch without the 1. */
+static size_t patch_of(const dcnn_conv *shape) {
+    return (size_t)(9 * shape->c);
+}
+
+static float *scaled_filters(const dcnn_op *op) {
+    return op->shared + in_lines((size_t)SHARED_VECTORS * (size_t)op->head->shape.c);
+}
+
+static float *scaled_biases(const dcnn_op *op, const dcnn_conv *shape) {
+    return scaled_filters(op) + in_lines(patch_of(shape) * (size_t)shape->k);
+}
+
+static float *packed_filters(const dcnn_op *op, const dcnn_conv *shape) {
+    return scaled_biases(op, shape) + in_lines((size_t)shape->k);
+}
+
+static void conv_norm_measure(dcnn_op *op, const dcnn_kernels *kernels, int grain) {
+    const dcnn_conv shape = dcnn_conv_shape(op->conv, op->in, grain);
+    const size_t k = (size_t)shape.k, patch = patch_of(&shape);
+    op->sum_count = 2 * shape.k;
+    op->scratch_floats = kernels->conv_pool_scratch(&shape);
+    op->shared_floats =
+        in_lines((size_t)SHARED_VECTORS * k) + in_lines(patch * k) + in_lines(k) + kernels->conv_pool_packed(&shape);
+    op->saved_bytes = (patch + 1) * k * sizeof(float) + (size_t)grain * dcnn_shape_count(op->node->shape);
+}
+
+static float *saved_gradient(const dcnn_pass *pass) {
+    return pass->saved;
+}
+
+static uint8_t *saved_codes(const dcnn_pass *pass, const dcnn_conv *shape) {
+    return (uint8_t *)pass->saved + (patch_of(shape) + 1) * (size_t)shape->k * sizeof(float);
+}
+
+/* w of a channel, its bias last; 0 without one. */
+static void take_filter(const dcnn_pass *pass, const dcnn_conv *shape, int k, double *filter) {
+    const float *kernel = dcnn_pass_param(pass, pass->op->conv, KERNEL);
+    const float *bias = dcnn_pass_param(pass, pass->op->conv, BIAS);
+    const size_t patch = patch_of(shape);
+    for (size_t i = 0; i < patch; i++) filter[i] = (double)kernel[i * (size_t)shape->k + (size_t)k];
+    filter[patch] = bias ? (double)bias[k] : 0.0;
+}
+
+/* The sum of z p of a channel. */
+static void multiply_filter(size_t patch, const double *products, const double *filter, double *out) {
+    for (size_t i = 0; i <= patch; i++) {
+        out[i] = 0.0;
+        for (size_t j = 0; j <= patch; j++) out[i] += products[i * (patch + 1) + j] * filter[j];
+    }
+}
+
+static void conv_norm_forward_sums(const dcnn_pass *pass) {
+    const dcnn_conv shape = dcnn_conv_shape(pass->op->conv, pass->op->in, pass->n);
+    const size_t patch = patch_of(&shape);
+    double products[DCNN_PATCH * DCNN_PATCH], filter[DCNN_PATCH], sums[DCNN_PATCH];
+    pass->kernels->patch_products(&shape, pass->x[0], products);
+    for (int k = 0; k < shape.k; k++) {
+        double squares = 0.0;
+        take_filter(pass, &shape, k, filter);
+        multiply_filter(patch, products, filter, sums);
+        for (size_t i = 0; i <= patch; i++) squares += filter[i] * sums[i];
+        pass->sums[k] = sums[patch];
+        pass->sums[shape.k + k] = squares;
+    }
+}
+
+static void conv_norm_forward_agreed(const dcnn_op *op, dcnn_net *net, const double *totals, int64_t samples) {
+    const dcnn_conv shape = dcnn_conv_shape(op->conv, op->in, 1);
+    const float *kernel = values(net, op->conv, KERNEL), *bias = values(net, op->conv, BIAS);
+    float *filters = scaled_filters(op), *biases = scaled_biases(op, &shape);
+    const size_t k_count = (size_t)shape.k;
+    forward_agreed(op, net, totals, samples);
+    for (size_t i = 0; i < patch_of(&shape) * k_count; i++) filters[i] = kernel[i] * shared(op, SCALE)[i % k_count];
+    for (size_t k = 0; k < k_count; k++)
+        biases[k] = (bias ? bias[k] * shared(op, SCALE)[k] : 0.0f) + shared(op, SHIFT)[k];
+    op->kernels->conv_pool_pack(&shape, filters, packed_filters(op, &shape), 0, 1);
+}
+
+static void conv_norm_forward(const dcnn_pass *pass) {
+    const dcnn_op *op = pass->op;
+    const dcnn_conv shape = dcnn_conv_shape(op->conv, op->in, pass->n);
+    pass->kernels->conv_pool_forward(&shape, pass->x[0], NULL, NULL, packed_filters(op, &shape),
+                                     scaled_biases(op, &shape), pass->y, saved_codes(pass, &shape), pass->scratch);
+}
+
+/* Of g in front of the ReLU: the sum of g p; from it those of g and of g z, where the bias cancels against the mean. */
+static void conv_norm_backward_sums(const dcnn_pass *pass) {
+    const dcnn_op *op = pass->op;
+    const dcnn_conv shape = dcnn_conv_shape(op->conv, op->in, pass->n);
+    const size_t patch = patch_of(&shape), k_count = (size_t)shape.k;
+    float *gradient = saved_gradient(pass);
+    double filter[DCNN_PATCH];
+    pass->kernels->conv_pool_backward(&shape, pass->x[0], NULL, NULL, packed_filters(op, &shape),
+                                      saved_codes(pass, &shape), pass->dy, NULL, gradient, gradient + patch * k_count,
+                                      pass->scratch);
+    for (size_t k = 0; k < k_count; k++) {
+        const double sum = (double)gradient[patch * k_count + k];
+        double product = 0.0;
+        take_filter(pass, &shape, (int)k, filter);
+        for (size_t i = 0; i < patch; i++) product += filter[i] * (double)gradient[i * k_count + k];
+        pass->sums[k] = sum;
+        pass->sums[k_count + k] =
+            (product - ((double)shared(op, MEAN)[k] - filter[patch]) * sum) * (double)shared(op, INVERSE_DEVIATION)[k];
+    }
+    take_parameter_gradients(pass);
+}
+
+/* The gradient of z is a g + b z + e. */
+static void conv_norm_backward(const dcnn_pass *pass) {
+    const dcnn_op *op = pass->op;
+    const dcnn_conv shape = dcnn_conv_shape(op->conv, op->in, pass->n);
+    const size_t patch = patch_of(&shape), k_count = (size_t)shape.k;
+    float *dkernel = dcnn_pass_dparam(pass, op->conv, KERNEL), *dbias = dcnn_pass_dparam(pass, op->conv, BIAS);
+    const float *gradient = saved_gradient(pass);
+    double products[DCNN_PATCH * DCNN_PATCH], filter[DCNN_PATCH], sums[DCNN_PATCH];
+    if (dkernel == NULL && dbias == NULL) return;
+    pass->kernels->patch_products(&shape, pass->x[0], products);
+    for (size_t k = 0; k < k_count; k++) {
+        const double a = (double)shared(op, A)[k], b = (double)shared(op, B)[k], e = (double)shared(op, E)[k];
+        take_filter(pass, &shape, (int)k, filter);
+        multiply_filter(patch, products, filter, sums);
+        for (size_t i = 0; i <= patch; i++) {
+            const double sum =
+                a * (double)gradient[i * k_count + k] + b * sums[i] + e * products[i * (patch + 1) + patch];
+            if (i < patch && dkernel)
+                dkernel[i * k_count + k] = (float)sum;
+            else if (i == patch && dbias)
+                dbias[k] = (float)sum;
+        }
+    }
+}
+
+const dcnn_op_kind dcnn_op_conv_norm_pool = {
+    .name = "conv+batch norm+pool",
+    .backward_reads_x = true,
+    .measure = conv_norm_measure,
+    .prepare = prepare,
+    .forward = conv_norm_forward,
+    .backward = conv_norm_backward,
+    .forward_sums = conv_norm_forward_sums,
+    .forward_agreed = conv_norm_forward_agreed,
+    .forward_settled = forward_settled,
+    .backward_sums = conv_norm_backward_sums,
     .backward_agreed = backward_agreed,
 };
 
