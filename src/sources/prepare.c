@@ -356,8 +356,10 @@ static dcnn_status check_classes(const preparation *made) {
     if (census.occurring < 2) {
         status = fail_one_class(made, &census, made->in_role[DCNN_ROLE_POOL]);
     } else {
-        snprintf(line, sizeof line, "%d classes: %s", census.class_count,
-                 dcnn_class_census_range(&census, names, text));
+        const bool pool_only = made->in_role[DCNN_ROLE_POOL] < made->total;
+        snprintf(line, sizeof line, "%d classes: %s%s", census.class_count,
+                 dcnn_class_census_range(&census, names, text),
+                 pool_only ? ", not counting the sets given for validation or test" : "");
         tell(made, line);
         if (dcnn_class_census_empty(&census, NULL, names, text)) tell(made, text);
     }

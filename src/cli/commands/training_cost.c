@@ -37,10 +37,11 @@ static dcnn_status fit(training *t) {
     const dcnn_split *split = dcnn_dataset_split(&t->data, "train");
     t->images = split ? split->count : t->data.count;
     DCNN_TRY(dcnn_task_choose(NULL, &t->data, &task));
-    DCNN_TRY(dcnn_starting_net(&train, &t->data, &task, &state));
+    const dcnn_status status = dcnn_starting_net(&train, &t->data, &task, &state);
     t->net = state.net;
     state.net = NULL;
     dcnn_checkpoint_free(&state);
+    DCNN_TRY(status);
     if (dcnn_has_weights(train.model))
         return dcnn_loader_can_fit(t->net->nodes[0].shape, train.model, t->data.h, t->data.w, t->data.c, t->data.path);
     return dcnn_net_check_shape(t->net, train.model, t->data.h, t->data.w, t->data.c, t->data.path);

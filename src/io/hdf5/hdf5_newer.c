@@ -16,6 +16,7 @@
 #include "io/hdf5/hdf5_newer.h"
 
 #include <stdbool.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -125,6 +126,7 @@ static bool read_at(newer *n, uint64_t address, uint64_t length, uint8_t *bytes)
     n->left -= length;
     for (uint64_t done = 0; done < length;) {
         const ssize_t got = pread(n->descriptor, bytes + done, length - done, (off_t)(n->base + address + done));
+        if (got < 0 && errno == EINTR) continue;
         if (got <= 0) return false;
         done += (uint64_t)got;
     }
