@@ -155,11 +155,27 @@ static dcnn_status take_order(const dcnn_input_given *given, const dcnn_net *net
     return DCNN_OK;
 }
 
+/* Mean and deviation alone say nothing of the order of channels: it stays the model's. */
+static void keep_order(const dcnn_checkpoint *model, const dcnn_input_given *given, dcnn_input *input) {
+    const family *f = model->normalised ? NULL : family_of(model->net);
+    if (given->order && strcmp(given->order, "auto") != 0) return;
+    input->blue_first = f ? f->wants == BLUE_FIRST : model->normalised && model->blue_first;
+    if (!input->blue_first) return;
+    const size_t used = strlen(input->told);
+    snprintf(input->told + used, sizeof input->told - used,
+             "; blue, green, red, as %s (--channel-order rgb decides otherwise)",
+             f ? "keras.applications has it for networks of this name" : "the model file says");
+}
+
 static dcnn_status choose(const dcnn_checkpoint *model, const dcnn_input_given *given, const double *data_mean,
                           const double *data_std, dcnn_input *input) {
     const int channels = model->net->nodes[0].shape.c;
     char mean[64], std[64];
-    if (given && (given->mean || given->std || given->scale > 0.0)) return take_given(given, channels, input);
+    if (given && (given->mean || given->std || given->scale > 0.0)) {
+        DCNN_TRY(take_given(given, channels, input));
+        keep_order(model, given, input);
+        return DCNN_OK;
+    }
     const bool bytes = dcnn_net_takes_bytes(model->net);
     for (int c = 0; c < channels; c++) {
         input->mean[c] = bytes ? 0.0 : model->normalised ? model->mean[c] : data_mean ? data_mean[c] : 0.0;
@@ -190,7 +206,11 @@ dcnn_status dcnn_input_choose(const dcnn_checkpoint *model, const dcnn_input_giv
     const int channels = model->net->nodes[0].shape.c;
     *input = (dcnn_input){0};
     if (channels > DCNN_MAX_CHANNELS)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "the model does not take images: its input has %d channels", channels);
+        return DCNN_FAIL(
+            DCNN_BAD_INPUT,
+            "the model does not take images: its input has %d channels; in Keras, put an Input of (height, "
+            "width, channels) and a Flatten in front of it",
+            channels);
     DCNN_TRY(choose(model, given, data_mean, data_std, input));
     return take_order(given, model->net, input);
 }
