@@ -16,12 +16,19 @@ float *dcnn_net_values(const dcnn_net *net, const dcnn_param *param) {
     return (param->trainable ? net->params : net->state) + param->offset;
 }
 
+bool dcnn_net_is_input(const dcnn_net *net, int node) {
+    while (node > 0 && (net->nodes[node].layer->only_training || net->nodes[node].layer == &dcnn_layer_resizing))
+        node = net->nodes[node].inputs[0];
+    return node == 0;
+}
+
 dcnn_status dcnn_net_copy(const dcnn_net *net, dcnn_net **copy) {
     json_t *description = dcnn_net_describe(net);
     dcnn_status status = dcnn_net_create(description, net->nodes[0].shape, copy);
     json_decref(description);
     DCNN_TRY(status);
     DCNN_TRY(dcnn_net_set_loss(*copy, &net->loss));
+    memcpy((*copy)->base, net->base, sizeof net->base);
     snprintf((*copy)->untrainable, sizeof(*copy)->untrainable, "%s", net->untrainable);
     memcpy((*copy)->params, net->params, net->param_count * sizeof(float));
     memcpy((*copy)->state, net->state, net->state_count * sizeof(float));
