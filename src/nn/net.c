@@ -157,15 +157,18 @@ static size_t trainable_bytes(const dcnn_node *node) {
     return count * sizeof(float);
 }
 
-/* Cuts before a layer with weights, where those behind it in its stage have as many bytes. */
+/* Cuts before a layer with weights, where those behind it in its stage have as many bytes; before the first one where
+ * they have a quarter: its gradient is the last, and the next step reads its weights first. */
 static bool choose_cuts(dcnn_net *net, size_t bytes) {
     size_t behind = 0;
     bool any = false;
+    int front = 1;
+    while (front < net->node_count && trainable_bytes(&net->nodes[front]) == 0) front++;
     for (int i = net->node_count - 1; i > 0; i--) {
         dcnn_node *node = &net->nodes[i];
         const size_t own = node->learns ? trainable_bytes(node) : 0;
         if (node->learns && node->synchronised) behind = 0;
-        node->cut = own > 0 && behind >= bytes && !node->synchronised;
+        node->cut = own > 0 && behind >= (i == front ? bytes / 4 : bytes) && !node->synchronised;
         behind = own + (node->cut ? 0 : behind);
         any = any || node->cut;
     }
