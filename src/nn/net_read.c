@@ -489,7 +489,13 @@ static dcnn_status read_functional(reader *r, const json_t *model, int input, su
 }
 
 static dcnn_status read_model(reader *r, const json_t *model, int input, surroundings around, int *output) {
-    if (around.outer >= 0 && around.model == NULL) around.model = name_of(model) ? name_of(model) : "model";
+    if (around.outer >= 0 && around.model == NULL) {
+        around.model = name_of(model) ? name_of(model) : "model";
+        if (dcnn_net_is_input(r->net, input)) { /* augmentation in a model of its own leaves it the input */
+            snprintf(r->net->base, sizeof r->net->base, "%s", around.model);
+            dcnn_text_clean(r->net->base); /* it is only shown */
+        }
+    }
     if (json_array_size(layers_of(model)) == 0) return DCNN_FAIL(DCNN_BAD_INPUT, "the model has no layers");
     return strcmp(class_of(model), "Sequential") == 0 ? read_sequential(r, model, input, around, output)
                                                       : read_functional(r, model, input, around, output);

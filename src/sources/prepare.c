@@ -4,7 +4,6 @@
 
 #include <inttypes.h>
 #include <math.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +12,7 @@
 
 #include <jansson.h>
 
+#include "base/cores.h"
 #include "base/thread_pool.h"
 #include "io/dataset/classes.h"
 #include "io/dataset/dataset_writer.h"
@@ -505,8 +505,7 @@ static dcnn_status check_numbers(const preparation *made) {
 /* --- all of it ---------------------------------------------------------------------------------------------------- */
 
 static int count_threads(int wanted) {
-    cpu_set_t cpus;
-    int count = wanted > 0 ? wanted : sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
+    const int count = wanted > 0 ? wanted : dcnn_cores();
     return count > MOST_THREADS ? MOST_THREADS : count;
 }
 
