@@ -91,14 +91,47 @@ static void test_odd_but_legal(void **state) {
         {INPUT "{'class_name':'Conv2D','config':{'name':'odd','filters':3,'kernel_size':7,'activation':'softmax'}},"
                "{'class_name':'Flatten'}]",
          "channels of each position", "'odd'"},
+        {INPUT "{'class_name':'Flatten'},{'class_name':'Dense','config':{'units':3,'activation':'softmax'}},"
+               "{'class_name':'Dropout','config':{'name':'odd','rate':0.5}},{'class_name':'Flatten'}]",
+         "before the last activation", "'odd'"},
+        {INPUT "{'class_name':'Conv2D','config':{'name':'odd','filters':4,'kernel_size':3,'activation':{'class_name':"
+               "'Softmax','config':{'axis':1}}}}" END,
+         "\"axis\" of its activation Softmax", "'odd'"},
+        {INPUT "{'class_name':'Conv2D','config':{'filters':4,'kernel_size':3,'activation':{'class_name':"
+               "'Softmax','config':{'axis':3}}}},{'class_name':'Flatten'},{'class_name':'Dense','config':{'units':3,"
+               "'activation':{'class_name':'Softmax','config':{'axis':[1]}}}}]",
+         NULL, NULL},
+        {"[{'class_name':'InputLayer','config':{'name':'odd','batch_shape':[null,8,8,1],'dtype':'bool'}}" END,
+         "no images of dtype 'bool'", "'odd'"},
+        {"[{'class_name':'InputLayer','config':{'name':'odd','batch_shape':[null,8,8,1],'dtype':'string'}}" END,
+         "no images of dtype 'string'", "'odd'"},
+        {"[{'class_name':'InputLayer','config':{'name':'odd','batch_shape':[null,8,8,1],'dtype':'complex64'}}" END,
+         "no images of dtype 'complex64'", "'odd'"},
         {INPUT "{'class_name':'LSTM','config':{'name':'odd','units':4}}" END,
-         "no layer of class LSTM; it has InputLayer,", "CustomScaleLayer"},
+         "no layer of class LSTM; it has InputLayer,", "CustomScaleLayer, Identity"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         if (cases[i].refusal)
             assert_fails(try_description(cases[i].layers), DCNN_BAD_INPUT, cases[i].refusal, cases[i].place);
         else
             assert_ok(try_description(cases[i].layers));
+}
+
+/* Whole numbers as they are, by whichever of its inputs a layer reads them. */
+static void test_bytes_by_another_way(void **state) {
+    (void)state;
+    json_t *description = parse(
+        "{'class_name':'Functional','config':{'name':'f','layers':["
+        "{'class_name':'InputLayer','name':'in','config':{'name':'in','batch_shape':[null,4,4,1],'dtype':'uint8'},"
+        "'inbound_nodes':[]},"
+        "{'class_name':'Rescaling','name':'r','config':{'name':'r','scale':0.1},'inbound_nodes':[[['in',0,0,{}]]]},"
+        "{'class_name':'Add','name':'odd','config':{'name':'odd'},'inbound_nodes':[[['r',0,0,{}],['in',0,0,{}]]]},"
+        "{'class_name':'Flatten','name':'f','config':{'name':'f'},'inbound_nodes':[[['odd',0,0,{}]]]},"
+        "{'class_name':'Dense','name':'d','config':{'name':'d','units':3,'activation':'softmax'},"
+        "'inbound_nodes':[[['f',0,0,{}]]]}],'input_layers':[['in',0,0]],'output_layers':[['d',0,0]]}}");
+    dcnn_net *net = NULL;
+    assert_fails(dcnn_net_create(description, (dcnn_shape){0}, &net), DCNN_BAD_INPUT, "whole numbers", "'odd'");
+    json_decref(description);
 }
 
 /* A layer's config as a net that was made of `layers` describes it. */
@@ -371,6 +404,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_descriptions),
         cmocka_unit_test(test_odd_but_legal),
+        cmocka_unit_test(test_bytes_by_another_way),
         cmocka_unit_test(test_frozen),
         cmocka_unit_test(test_initializers),
         cmocka_unit_test(test_harmless),

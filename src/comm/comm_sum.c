@@ -138,6 +138,7 @@ void dcnn_comm_sum(dcnn_comm *comm, dcnn_shares shares, int count, const double 
     partial mine = no_sums(comm, count, shares.grains, *flag);
     for (int64_t i = 0; i < shares.count; i++) push(&mine, (dcnn_block){0, shares.first + i}, grain_sums + i * stride);
     fill_slot(&mine, slots + (size_t)comm->domain.rank * slot);
+    dcnn_comm_link_waits(comm, comm->domain.count > 1);
     dcnn_comm_domain_wait(comm);
 
     partial domain = no_sums(comm, count, shares.grains, *flag);
@@ -158,6 +159,7 @@ void dcnn_comm_sum(dcnn_comm *comm, dcnn_shares shares, int count, const double 
         dcnn_comm_waited(comm, true, from_s);
     }
     dcnn_comm_domain_wait(comm);
+    dcnn_comm_link_waits(comm, false);
     *flag = (int)total[FLAG];
     memcpy(totals, total + SUMS, (size_t)count * sizeof *totals);
 }

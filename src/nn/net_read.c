@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "nn/config.h"
 #include "nn/net_private.h"
 
 /* Where one reads: the net, and which node stands for each layer of the file (its JSON object) at its first call. */
@@ -184,14 +185,17 @@ static dcnn_status read_policy(dcnn_node *node, const json_t *config) {
                      node->name, policy ? policy : "?");
 }
 
+/* With the names of all that there are, however many. */
 static dcnn_status fail_class(const char *name, const char *class_name) {
-    char known[800] = "";
-    size_t used = 0;
-    for (int i = 0; i < dcnn_layer_table_count && used < sizeof known - DCNN_NAME_BYTES; i++)
-        used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", i > 0 ? ", " : "",
-                                 dcnn_layer_table[i]->class_name);
-    return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%.60s': dcnn has no layer of class %.60s; it has %s", name ? name : "?",
-                     class_name, known);
+    size_t room = 1, used = 0;
+    for (int i = 0; i < dcnn_layer_table_count; i++) room += strlen(dcnn_layer_table[i]->class_name) + 2;
+    char *known = calloc(room, 1);
+    for (int i = 0; known && i < dcnn_layer_table_count; i++)
+        used += (size_t)snprintf(known + used, room - used, "%s%s", i > 0 ? ", " : "", dcnn_layer_table[i]->class_name);
+    const dcnn_status status = DCNN_FAIL(DCNN_BAD_INPUT, "layer '%.60s': dcnn has no layer of class %.60s; it has %s",
+                                         name ? name : "?", class_name, known ? known : "others");
+    free(known);
+    return status;
 }
 
 /* Appends a call of a layer on nodes; `input` is the shape of the net's input, for node 0. */
@@ -236,6 +240,7 @@ static dcnn_status add_node(reader *r, const json_t *item, int input_count, cons
                          node->name);
     DCNN_TRY(layer->parse(node, config));
     DCNN_TRY(build_node(r, node, input));
+    DCNN_TRY(dcnn_config_check_activation(node, config));
     node->synchronised = layer->synchronised && node->trainable && !node->inference;
     return owner < number ? share_weights(net, node, owner) : DCNN_OK;
 }
@@ -469,7 +474,13 @@ static dcnn_status read_functional(reader *r, const json_t *model, int input, su
 }
 
 static dcnn_status read_model(reader *r, const json_t *model, int input, surroundings around, int *output) {
-    if (around.outer >= 0 && around.model == NULL) around.model = name_of(model) ? name_of(model) : "model";
+    if (around.outer >= 0 && around.model == NULL) {
+        around.model = name_of(model) ? name_of(model) : "model";
+        if (dcnn_net_is_input(r->net, input)) { /* augmentation in a model of its own leaves it the input */
+            snprintf(r->net->base, sizeof r->net->base, "%s", around.model);
+            dcnn_text_clean(r->net->base); /* it is only shown */
+        }
+    }
     if (json_array_size(layers_of(model)) == 0) return DCNN_FAIL(DCNN_BAD_INPUT, "the model has no layers");
     return strcmp(class_of(model), "Sequential") == 0 ? read_sequential(r, model, input, around, output)
                                                       : read_functional(r, model, input, around, output);
