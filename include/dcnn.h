@@ -73,7 +73,8 @@ DCNN_API dcnn_status dcnn_model_load(const char *path, dcnn_model **model);
 DCNN_API dcnn_status dcnn_model_create(const char *json, const int shape[3], uint64_t seed, dcnn_model **model);
 
 /**
- * Says how inputs are made of bytes: (byte / 255 - mean) / std in each channel. It is saved with the model.
+ * Says how inputs are made of bytes: (byte / 255 - mean) / std in each channel, in the order that images have them: a
+ * model that took blue first takes red first from here on. It is saved with the model.
  * @param mean,std  [channels] of byte / 255 over the training images; std above 0
  * @return DCNN_OK, DCNN_USAGE
  */

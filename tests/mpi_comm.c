@@ -3,6 +3,7 @@
  * mpi_comm.c — sums over the batch on ranks in domains of any sizes: who holds which grains, by which route gradients
  * travel, and that what arrives is the tree's, bit for bit.
  */
+#include "base/clock.h"
 #include "comm/comm_private.h"
 #include "comm/comm_route.h"
 #include "testing.h"
@@ -174,8 +175,7 @@ static void gradients_are_the_tree_at_any_grain_count(void **state) {
         memset(common, 0xff, 2 * COUNT * sizeof(float));
         dcnn_comm_domain_barrier(everyone);
         for (int bucket = 0; bucket < 2; bucket++) /* late comers find messages that wait for them */
-            dcnn_comm_gradient_begin(everyone, kernels, bucket, shares, counts[bucket], blocks, total[bucket],
-                                     (dcnn_due){0});
+            dcnn_comm_gradient_begin(everyone, kernels, bucket, shares, counts[bucket], blocks, total[bucket]);
         dcnn_comm_progress(everyone);
         dcnn_comm_gradient_finish(everyone);
         dcnn_comm_domain_barrier(everyone);
@@ -210,12 +210,40 @@ static void sums_are_the_tree_at_any_grain_count(void **state) {
     }
 }
 
+/* On a link that takes a second a message. */
+static void gradients_keep_clear_of_what_is_waited_for(void **state) {
+    (void)state;
+    dcnn_comm comm = {.link = {.byte_s = 1e-3, .message = 256}};
+    const double now_s = dcnn_now_s();
+    for (int i = 0; i < 3; i++) assert_true(dcnn_comm_link_takes(&comm, 1024, false)); /* nothing is expected */
+    comm.link.free_s = 0.0;
+    dcnn_comm_expect(&comm, now_s + 100.0);
+    assert_true(dcnn_comm_link_takes(&comm, 60 * 1000, false));
+    assert_false(dcnn_comm_link_takes(&comm, 60 * 1000, false)); /* until after then */
+    assert_true(dcnn_comm_link_takes(&comm, 20 * 1000, false));
+    assert_true(dcnn_comm_link_takes(&comm, 60 * 1000, true)); /* is itself waited for */
+    comm.link.free_s = 0.0;
+    dcnn_comm_expect(&comm, now_s - 1.0);
+    assert_true(dcnn_comm_link_takes(&comm, 1024, false)); /* one at a time */
+    assert_false(dcnn_comm_link_takes(&comm, 1024, false));
+    comm.link.free_s = 0.0;
+    dcnn_comm_link_waits(&comm, true);
+    assert_false(dcnn_comm_link_takes(&comm, 1024, false)); /* for as long as it would be in the way */
+    assert_true(dcnn_comm_link_takes(&comm, 1024, true));
+    comm.link.free_s = 0.0;
+    comm.link.waits_s -= 2.0;
+    assert_true(dcnn_comm_link_takes(&comm, 1024, false));
+    comm.link.hurries = true;
+    assert_true(dcnn_comm_link_takes(&comm, 1024, false));
+}
+
 int main(int argc, char **argv) {
     if (dcnn_comm_start(&argc, &argv, &everyone) != DCNN_OK) {
         fprintf(stderr, "%s\n", dcnn_error());
         return 1;
     }
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(gradients_keep_clear_of_what_is_waited_for),
         cmocka_unit_test(shares_are_a_cut_that_keeps_nobody_waiting),
         cmocka_unit_test(domains_begin_where_large_subtrees_do),
         cmocka_unit_test(every_route_brings_everything_everywhere_once),

@@ -333,10 +333,12 @@ static void numbers_are_drawn(void **state) {
         fake_create(&run, &data);
         assert_int_equal(dcnn_report_write(folder, &data.report), DCNN_OK);
         assert_false(check_figure(folder, "predicted-true"));
-        data.report.number_count = numbers;
         data.report.number_samples = SAMPLES * NUMBERS / numbers;
         data.report.predictions = predicted;
         data.report.targets = truth;
+        assert_int_equal(dcnn_report_write(folder, &data.report), DCNN_OK); /* of no number at all */
+        assert_false(check_figure(folder, "predicted-true"));
+        data.report.number_count = numbers;
         data.report.number_names = numbers == 1 ? NULL : names;
         assert_int_equal(dcnn_report_write(folder, &data.report), DCNN_OK);
         assert_true(check_figure(folder, "predicted-true"));

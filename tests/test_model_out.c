@@ -7,7 +7,9 @@
 #include "expected_helpers.h"
 #include "io/file.h"
 #include "model/input.h"
+#include "nn/net_edit.h"
 #include "model/safetensors.h"
+#include "nn/layer.h"
 #include "nn/plan/plan.h"
 
 static const char *const names[4] = {"cat", "dog", "\xc3\xa4pfel", "d \"q\""};
@@ -189,6 +191,63 @@ static void bytes_are_standardised_in_front(void **state) {
     }
 }
 
+/* Where images have no axis of channels, a Normalization in front would take the width for one. */
+static void bytes_without_channels_are_rescaled(void **state) {
+    (void)state;
+    const char *const descriptions[] = {
+        "{\"class_name\":\"Sequential\",\"config\":{\"name\":\"plain\",\"layers\":["
+        "{\"class_name\":\"InputLayer\",\"config\":{\"batch_shape\":[null,3,4]}},"
+        "{\"class_name\":\"Flatten\",\"config\":{}},"
+        "{\"class_name\":\"Dense\",\"config\":{\"units\":4,\"activation\":\"softmax\"}}]}}",
+        "{\"class_name\":\"Functional\",\"config\":{\"name\":\"plain\",\"layers\":["
+        "{\"class_name\":\"InputLayer\",\"name\":\"a\",\"config\":{\"name\":\"a\",\"batch_shape\":[null,3,4]},"
+        "\"inbound_nodes\":[]},"
+        "{\"class_name\":\"Flatten\",\"name\":\"b\",\"config\":{\"name\":\"b\"},\"inbound_nodes\":[[[\"a\",0,0,{}]]]},"
+        "{\"class_name\":\"Dense\",\"name\":\"c\",\"config\":{\"name\":\"c\",\"units\":4,\"activation\":\"softmax\"},"
+        "\"inbound_nodes\":[[[\"b\",0,0,{}]]]}],\"input_layers\":[[\"a\",0,0]],\"output_layers\":[[\"c\",0,0]]}}"};
+    for (int k = 0; k < 2; k++) {
+        dcnn_checkpoint model = {.normalised = true, .mean = {0.1}, .std = {0.3}};
+        json_t *description = json_loads(descriptions[k], 0, NULL);
+        float bytes[12], floats[12], expected[4], got[4];
+        assert_ok(dcnn_net_create(description, (dcnn_shape){0}, &model.net));
+        json_decref(description);
+        dcnn_net_initialise(model.net, 3);
+        for (int i = 0; i < 12; i++) {
+            bytes[i] = (float)(i * 21);
+            floats[i] = (float)(((double)bytes[i] / 255.0 - model.mean[0]) / model.std[0]);
+        }
+        predict(model.net, floats, 12, expected);
+        assert_ok(dcnn_input_take_bytes(&model));
+        assert_true(dcnn_net_takes_bytes(model.net) && model.net->plain_input);
+        assert_true(model.net->nodes[1].layer == &dcnn_layer_rescaling);
+        predict(model.net, bytes, 12, got);
+        for (int i = 0; i < 4; i++) assert_true(fabsf(got[i] - expected[i]) < 1e-5f);
+        dcnn_checkpoint_free(&model);
+    }
+}
+
+/* A network of such a name; or one that has it as its base, behind augmentation, as Keras' guide builds it. */
+static json_t *describe_named(const char *name, bool as_base) {
+    json_t *layers =
+        json_pack("[{s:s, s:{s:[n,i,i,i]}}]", "class_name", "InputLayer", "config", "batch_shape", 2, 2, 3);
+    json_t *flat = json_pack("[{s:s, s:{}}]", "class_name", "Flatten", "config");
+    json_t *head =
+        json_pack("[{s:s, s:{s:i, s:s}}]", "class_name", "Dense", "config", "units", 4, "activation", "softmax");
+    if (as_base) {
+        json_array_append_new(layers, json_pack("{s:s, s:{s:s, s:[{s:s, s:{}}]}}", "class_name", "Sequential", "config",
+                                                "name", "changes", "layers", "class_name", "RandomFlip", "config"));
+        json_array_append_new(layers, json_pack("{s:s, s:{s:s, s:O}}", "class_name", "Sequential", "config", "name",
+                                                name, "layers", flat));
+    } else {
+        json_array_extend(layers, flat);
+    }
+    json_array_extend(layers, head);
+    json_decref(flat);
+    json_decref(head);
+    return json_pack("{s:s, s:{s:s, s:o}}", "class_name", "Sequential", "config", "name", as_base ? "mine" : name,
+                     "layers", layers);
+}
+
 /* keras.applications' preprocess_input() of 100, by network; (byte / 255 - mean) / std. */
 static void names_of_keras_applications_say_their_input(void **state) {
     (void)state;
@@ -203,22 +262,30 @@ static void names_of_keras_applications_say_their_input(void **state) {
         {"resnet5", {0}},
     };
     static const double mean[3] = {0.1, 0.2, 0.3}, std[3] = {0.4, 0.5, 0.6};
-    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+    enum { CASES = sizeof cases / sizeof *cases };
+    for (size_t k = 0; k < 2 * CASES; k++) {
+        const double *wanted = cases[k % CASES].input;
+        const dcnn_net_edit edit = {.head_units = 5};
         dcnn_checkpoint model = {0};
         dcnn_input input;
-        json_t *description = json_pack(
-            "{s:s, s:{s:s, s:[{s:s, s:{s:[n,i,i,i]}}, {s:s, s:{}}, {s:s, s:{s:i, s:s}}]}}", "class_name", "Sequential",
-            "config", "name", cases[k].name, "layers", "class_name", "InputLayer", "config", "batch_shape", 2, 2, 3,
-            "class_name", "Flatten", "config", "class_name", "Dense", "config", "units", 4, "activation", "softmax");
+        json_t *description = describe_named(cases[k % CASES].name, k >= CASES);
         assert_ok(dcnn_net_create(description, (dcnn_shape){0}, &model.net));
         json_decref(description);
+        assert_ok(dcnn_net_edit_apply(&edit, &model.net)); /* a new head changes nothing of it */
         assert_ok(dcnn_input_choose(&model, NULL, mean, std, &input));
         for (int c = 0; c < 3; c++) {
             const double of_data = (100 / 255.0 - mean[c]) / std[c];
-            const double expected = cases[k].input[0] != 0.0 ? cases[k].input[c] : of_data;
+            const double expected = wanted[0] != 0.0 ? wanted[c] : of_data;
             assert_true(fabs((100 / 255.0 - input.mean[c]) / input.std[c] - expected) < 1e-12);
         }
-        assert_true(input.blue_first == (k == 3));
+        const bool is_resnet = k % CASES == 3;
+        assert_true(input.blue_first == is_resnet);
+        /* another mean leaves the order of channels as it is, unless that is given, too */
+        const dcnn_input_given scale = {.scale = 1.0}, order = {.scale = 1.0, .order = "rgb"};
+        assert_ok(dcnn_input_choose(&model, &scale, mean, std, &input));
+        assert_true(input.blue_first == is_resnet && (strstr(input.told, "blue, green, red") != NULL) == is_resnet);
+        assert_ok(dcnn_input_choose(&model, &order, mean, std, &input));
+        assert_false(input.blue_first);
         dcnn_checkpoint_free(&model);
     }
 }
@@ -230,6 +297,7 @@ int main(void) {
         cmocka_unit_test(cut_safetensors_are_refused),
         cmocka_unit_test(odd_metadata_are_refused),
         cmocka_unit_test(bytes_are_standardised_in_front),
+        cmocka_unit_test(bytes_without_channels_are_rescaled),
         cmocka_unit_test(names_of_keras_applications_say_their_input),
     };
     return cmocka_run_group_tests_name("models for other programs", tests, NULL, NULL);

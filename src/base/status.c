@@ -36,7 +36,7 @@ void dcnn_error_prefix(const char *format, ...) {
     va_start(arguments, format);
     vsnprintf(prefix, sizeof prefix, format, arguments);
     va_end(arguments);
-    snprintf(text, sizeof text, "%s: %.*s", prefix, MESSAGE_BYTES / 2 - 3, record);
+    snprintf(text, sizeof text, "%s: %.*s", prefix, (int)(sizeof text - strlen(prefix) - 3), record);
     keep(text);
 }
 

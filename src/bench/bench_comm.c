@@ -36,7 +36,7 @@ static void turn_sum(bench *b, int row) {
 }
 
 static void turn_gradient(bench *b, int row) {
-    dcnn_comm_gradient_begin(b->comm, b->kernels, row, b->shares, floats_of(row), &b->block, b->total, (dcnn_due){0});
+    dcnn_comm_gradient_begin(b->comm, b->kernels, row, b->shares, floats_of(row), &b->block, b->total);
     dcnn_comm_gradient_finish(b->comm);
     dcnn_comm_domain_barrier(b->comm);
 }

@@ -3,21 +3,16 @@
 #include "bench/cost.h"
 
 #include <math.h>
-#include <sched.h>
 #include <stdlib.h>
 
 #include "base/arena.h"
 #include "base/clock.h"
+#include "base/cores.h"
 #include "nn/plan/plan.h"
 
 /* Steps that are timed, after one that is not: no more than these, and no longer than that. */
 enum { MOST_STEPS = 5 };
 static const double LONG_S = 2.0;
-
-static int cores(void) {
-    cpu_set_t mask;
-    return sched_getaffinity(0, sizeof mask, &mask) == 0 ? CPU_COUNT(&mask) : 1;
-}
 
 /* A gradient costs as many multiply-adds as the layer itself: one for its weights, one for what it reads. */
 static void count(const dcnn_net *net, int first, dcnn_cost *cost) {
@@ -80,11 +75,11 @@ static double run(const trial *t) {
     return dcnn_now_s() - began_s;
 }
 
-static dcnn_status measure(dcnn_net *net, const dcnn_plan_options *options, dcnn_cost *cost) {
+static dcnn_status measure(dcnn_net *net, dcnn_isa isa, const dcnn_plan_options *options, dcnn_cost *cost) {
     trial t = {.grain = {.n = options->grain}};
     double best_s = INFINITY, all_s = 0.0;
     dcnn_status status;
-    DCNN_TRY_DONE(dcnn_plan_create(net, dcnn_kernels_of(dcnn_isa_best()), options, &t.plan));
+    DCNN_TRY_DONE(dcnn_plan_create(net, dcnn_kernels_of(isa), options, &t.plan));
     DCNN_TRY_DONE(make(net, options->first, &t));
     run(&t);
     for (int i = 0; i < MOST_STEPS && all_s < LONG_S; i++) {
@@ -106,7 +101,9 @@ done:
 dcnn_status dcnn_cost_of(dcnn_net *net, const dcnn_cost_options *o, dcnn_cost *cost) {
     enum { VECTORS = 4 };
     dcnn_plan *plan;
-    *cost = (dcnn_cost){.threads = o->threads > 0 ? o->threads : cores(),
+    dcnn_isa isa;
+    DCNN_TRY(dcnn_isa_choose(&isa));
+    *cost = (dcnn_cost){.threads = o->threads > 0 ? o->threads : dcnn_cores(),
                         .weights = VECTORS * (uint64_t)net->param_count * sizeof(float)};
     dcnn_plan_options options = {.grain = o->grain,
                                  .slots = (int)((o->batch + o->grain - 1) / o->grain),
@@ -117,12 +114,12 @@ dcnn_status dcnn_cost_of(dcnn_net *net, const dcnn_cost_options *o, dcnn_cost *c
                                  .first = o->first,
                                  .unallocated = true};
     count(net, o->first, cost);
-    DCNN_TRY(dcnn_plan_create(net, dcnn_kernels_of(dcnn_isa_best()), &options, &plan));
+    DCNN_TRY(dcnn_plan_create(net, dcnn_kernels_of(isa), &options, &plan));
     cost->activations = dcnn_plan_bytes(plan);
     cost->ops = dcnn_plan_op_count(plan);
     cost->backward_ops = dcnn_plan_backward_count(plan);
     dcnn_plan_free(plan);
     options.unallocated = false;
     options.slots = options.workers = 1;
-    return o->measured ? measure(net, &options, cost) : DCNN_OK;
+    return o->measured ? measure(net, isa, &options, cost) : DCNN_OK;
 }

@@ -207,8 +207,10 @@ static dcnn_status diagnose_alone(dcnn_command_id command, dcnn_cli *cli) {
     if (cli->speaks) {
         open_log(cli->options);
         status = functions[command](cli);
-        if (status == DCNN_OK) status = flush_results();
-        fflush(stdout);
+        if (status == DCNN_OK)
+            status = flush_results();
+        else
+            fflush(stdout); /* before the message that says why */
     }
     return report_early(cli->options, status);
 }
@@ -235,8 +237,10 @@ static dcnn_status run_with_mpi(dcnn_command_id command, int *argc, char ***argv
     if (together || cli->speaks) status = parallel ? run_in_parallel(command, cli) : functions[command](cli);
     /* Before others may end: mpirun kills what still writes once a rank has ended with a failure, and what could be
      * predicted of a folder with one broken image is a result. */
-    if (cli->speaks && status == DCNN_OK) status = flush_results();
-    if (cli->speaks) fflush(stdout);
+    if (cli->speaks && status == DCNN_OK)
+        status = flush_results();
+    else if (cli->speaks)
+        fflush(stdout);
     status = report(cli->speaks, cli->options, dcnn_comm_agree(comm, status));
     dcnn_signals_leave();
     dcnn_comm_finish(comm); /* after the report, for the same reason as in report_early() */

@@ -223,7 +223,7 @@ const dcnn_option dcnn_option_table[] = {
      .resume = DCNN_RESUME_FIXED},
 
     {"limit", 0, PREPARE, INTEGER(limit, 0, 1000000000), .fallback = "0", .group = data,
-     .help = "images to split, of every class; 0: all"},
+     .help = "images to split, a share of each class; 0: all"},
     {"test-split", 0, PREPARE, REAL(test_split, 0, 1, DCNN_OPEN_HIGH), .fallback = "0.1", .group = data,
      .help = "fraction of all", .also = "test-size"},
     {"validation-split", 0, PREPARE, REAL(validation_split, 0, 1, DCNN_OPEN_HIGH), .fallback = "0.2", .group = data,

@@ -232,15 +232,13 @@ dcnn_status dcnn_comm_reserve_gradient(dcnn_comm *comm, int batches, const int64
 size_t dcnn_comm_gradient_bytes(const dcnn_comm *comm, int batches, const int64_t *grains, int buckets,
                                 const size_t *counts);
 
-/** When a bucket's sum will be waited for by dcnn_comm_gradient_wait(), and the next bucket begins, as far as is known
- * (dcnn_now_s()): so a slow link is free for small sums, and for what is wanted sooner. Zeroed: as soon as may be, and
- * dcnn_comm_gradient_finish() waits. */
-typedef struct dcnn_due {
-    double wanted_s, next_s;
-} dcnn_due;
+/** When the next message will set out that is waited for at once, a small sum or a bucket that is read first, as far as
+ * is known (dcnn_now_s()): until then gradients may fill the link. 0: not known, they always may. *Local.* */
+void dcnn_comm_expect(dcnn_comm *comm, double at_s);
 
 /**
- * Begins summing one bucket of the gradient over all ranks, without blocking. *Collective.*
+ * Begins summing one bucket of the gradient over all ranks, without blocking; of two buckets on their way that with the
+ * higher number goes first. *Collective.*
  * @param blocks  this rank's partial sums, one vector [count] a block of its share (dcnn_tree_share), left to right, in
  *                its own part of dcnn_comm_share_domain()'s memory; must stay untouched until the domain has met after
  *                dcnn_comm_gradient_finish()
@@ -248,7 +246,7 @@ typedef struct dcnn_due {
  *                complete, after a barrier more all of it
  */
 void dcnn_comm_gradient_begin(dcnn_comm *comm, const dcnn_kernels *kernels, int bucket, dcnn_shares shares,
-                              size_t count, float *const *blocks, float *total, dcnn_due due);
+                              size_t count, float *const *blocks, float *total);
 
 /** Moves unfinished sums along; call it between grains (Open MPI has no progress thread). *Local.* */
 void dcnn_comm_progress(dcnn_comm *comm);

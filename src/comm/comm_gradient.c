@@ -21,19 +21,19 @@ enum { REDUCE_TAG = 1 << 10, GATHER_TAG = 1 << 11 };
 
 enum { CHUNK = 2048 }; /* floats added at a time: a tree of a few of them stays in the L1 cache */
 
-/* Floats of a message: below Open MPI's eager limit for TCP, 64 KiB with its header. A longer one waits until the other
- * side, between two grains, says that it may come. Two hosts at 1 Gb/s, a step of 28 ms (tools/measure_link --sleep):
- * 31.0 ms with 15 Ki, 40.8 with whole vectors; at 10 Gb/s 32.0 and 32.1. */
-enum { MESSAGE = 15 * 1024 };
-
 typedef enum exchange_state {
     IDLE,
     PUBLISHED, /* our blocks may be read; the others' may be once the domain has met */
     REDUCING,  /* groups merge, round by round */
-    REDUCED,   /* our part of the sum is here, and may have to let others pass */
     GATHERING, /* parts of the sum come back, the last round first */
     SENDING    /* all is here; our last messages may still be on their way */
 } exchange_state;
+
+/* What a round sends next. */
+typedef struct cursor {
+    int segment, block;
+    size_t at; /* floats of it */
+} cursor;
 
 /* One bucket on its way. */
 struct dcnn_exchange {
@@ -44,10 +44,9 @@ struct dcnn_exchange {
     float *slice;                          /* our slice of the total */
     size_t first, length;                  /* of the slice */
     dcnn_route route;                      /* of a vector as long */
-    int round;                             /* in progress */
-    double begun_s, took_s;                /* its begin; how long its way there took */
-    double due_s, from_s, round_due_s;     /* when a deferred sum is wanted; the round's begin, and its end by that */
-    int sent, messages;                    /* of the round that gathers */
+    int round, depth;                      /* in progress, and the vectors of each part that it sends */
+    cursor next;                           /* to be sent in it */
+    int sent_before;                       /* requests until the round's begin */
     const float *sources[DCNN_TREE_DEPTH]; /* our group's blocks of the slice, where we have them */
     float *work[2];                        /* [most blocks][slice] in turns: where they lie, unless a lone rank's own */
     float *received;                       /* the other groups' blocks of what we keep, round by round */
@@ -140,22 +139,15 @@ static MPI_Request *next_request(dcnn_exchange *exchange) {
     return next;
 }
 
-static int message_length(size_t left) {
-    return (int)(left < MESSAGE ? left : MESSAGE);
+static int message_length(const dcnn_comm *comm, size_t left) {
+    return (int)(left < comm->link.message ? left : comm->link.message);
 }
 
 /* Equal tags arrive in the order sent. */
-static void send_vector(dcnn_comm *comm, dcnn_exchange *exchange, const float *vector, size_t length, int domain,
-                        int tag) {
-    for (size_t at = 0; at < length; at += MESSAGE)
-        MPI_Isend(vector + at, message_length(length - at), MPI_FLOAT, domain, tag, comm->domain.rail,
-                  next_request(exchange));
-}
-
 static void receive_vector(dcnn_comm *comm, dcnn_exchange *exchange, float *vector, size_t length, int domain,
                            int tag) {
-    for (size_t at = 0; at < length; at += MESSAGE)
-        MPI_Irecv(vector + at, message_length(length - at), MPI_FLOAT, domain, tag, comm->domain.rail,
+    for (size_t at = 0; at < length; at += comm->link.message)
+        MPI_Irecv(vector + at, message_length(comm, length - at), MPI_FLOAT, domain, tag, comm->domain.rail,
                   next_request(exchange));
 }
 
@@ -199,16 +191,38 @@ static void expect_all(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) {
     exchange->gather_first[route->round_count] = exchange->request_count;
 }
 
-/* Sends our group's blocks of what we give up in this round. */
-static void send_blocks(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) {
-    const dcnn_round *round = &exchange->route.rounds[exchange->round];
-    const int depth = our_blocks(comm, exchange, round).depth;
-    for (int i = round->first_segment; i < round->end_segment; i++) {
-        const dcnn_segment *part = &exchange->route.segments[i];
-        for (int k = 0; k < depth && !part->kept; k++)
-            send_vector(comm, exchange, exchange->sources[k] + part->first, part->length, part->peer,
-                        REDUCE_TAG + bucket);
+/* The next round, there or back. */
+static void begin_round(const dcnn_comm *comm, dcnn_exchange *exchange, exchange_state state, int round) {
+    exchange->state = state;
+    exchange->round = round;
+    exchange->sent_before = exchange->request_count;
+    if (round < 0) return;
+    exchange->next = (cursor){.segment = exchange->route.rounds[round].first_segment};
+    exchange->depth = state == REDUCING ? our_blocks(comm, exchange, &exchange->route.rounds[round]).depth : 1;
+}
+
+/* Sends what the round gives to others, as far as it may go now: our group's blocks of what we give up, or the sum of
+ * what we kept. @return all of it? */
+static bool send_on(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) {
+    const bool reduces = exchange->state == REDUCING;
+    cursor *next = &exchange->next;
+    for (; next->segment < exchange->route.rounds[exchange->round].end_segment; next->segment++) {
+        const dcnn_segment *part = &exchange->route.segments[next->segment];
+        if (part->kept == reduces) continue;
+        for (; next->block < exchange->depth; next->block++, next->at = 0) {
+            const float *vector = (reduces ? exchange->sources[next->block] : exchange->slice) + part->first;
+            while (next->at < part->length) {
+                const int length = message_length(comm, part->length - next->at);
+                if (!dcnn_comm_link_takes(comm, (size_t)length * sizeof(float), bucket == comm->gradients.wanted))
+                    return false;
+                MPI_Isend(vector + next->at, length, MPI_FLOAT, part->peer,
+                          (reduces ? REDUCE_TAG : GATHER_TAG) + bucket, comm->domain.rail, next_request(exchange));
+                next->at += (size_t)length;
+            }
+        }
+        next->block = 0;
     }
+    return true;
 }
 
 /* The other group's blocks of what we keep are here: adds them to ours. In turns in two places, for what the round
@@ -233,61 +247,6 @@ static void merge_groups(dcnn_comm *comm, dcnn_exchange *exchange) {
         add_sources(comm, exchange, &all, part->length, out);
     }
     for (int k = 0; k < depth; k++) exchange->sources[k] = base[k];
-}
-
-/* Is any bucket still on its way there? */
-static bool is_reducing(const dcnn_comm *comm) {
-    for (int i = 0; i < comm->gradients.count; i++) {
-        const exchange_state state = comm->gradients.exchanges[i].state;
-        if (state == PUBLISHED || state == REDUCING) return true;
-    }
-    return false;
-}
-
-/* May the next message of a sum set out? Deferred ones keep a pace, for small sums wait behind what is on the link. */
-static bool may_send(const dcnn_comm *comm, const dcnn_exchange *exchange, int bucket) {
-    if (!comm->gradients.defers || bucket == comm->gradients.wanted) return true;
-    if (is_reducing(comm)) return false;
-    const double now_s = dcnn_now_s(), part = 1.0 - (double)exchange->sent / (double)exchange->messages;
-    if (now_s + part * exchange->took_s < comm->gradients.next_s) return true; /* nothing comes in its way */
-    const double left_s = exchange->round_due_s - exchange->from_s, passed_s = now_s - exchange->from_s;
-    return passed_s >= left_s || (double)exchange->sent < passed_s / left_s * (double)exchange->messages;
-}
-
-/* Sends the sum of what we kept in this round to those who gave it up, as far as it may go now. @return all of it? */
-static bool send_sums(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) {
-    const dcnn_round *round = &exchange->route.rounds[exchange->round];
-    int number = 0;
-    for (int i = round->first_segment; i < round->end_segment; i++) {
-        const dcnn_segment *part = &exchange->route.segments[i];
-        for (size_t at = 0; at < part->length && part->kept; at += MESSAGE) {
-            if (number++ < exchange->sent) continue;
-            if (!may_send(comm, exchange, bucket)) return false;
-            MPI_Isend(exchange->slice + part->first + at, message_length(part->length - at), MPI_FLOAT, part->peer,
-                      GATHER_TAG + bucket, comm->domain.rail, next_request(exchange));
-            exchange->sent++;
-        }
-    }
-    return true;
-}
-
-/* Messages of a round's sums. */
-static int count_sums(const dcnn_exchange *exchange, const dcnn_round *round) {
-    int count = 0;
-    for (int i = round->first_segment; i < round->end_segment; i++) {
-        const dcnn_segment *part = &exchange->route.segments[i];
-        count += part->kept ? (int)((part->length + MESSAGE - 1) / MESSAGE) : 0;
-    }
-    return count;
-}
-
-/* Of the time that is left until the sum is due, so many rounds are given as much each. */
-static void begin_gather(dcnn_exchange *exchange, int round) {
-    exchange->round = round;
-    exchange->sent = 0;
-    exchange->from_s = dcnn_now_s();
-    exchange->round_due_s = exchange->from_s + (exchange->due_s - exchange->from_s) / (round + 1);
-    if (round >= 0) exchange->messages = count_sums(exchange, &exchange->route.rounds[round]);
 }
 
 /* --- a bucket's way --------------------------------------------------------------------------------------------- */
@@ -324,11 +283,11 @@ static bool are_done(dcnn_comm *comm, dcnn_exchange *exchange, int first, int en
     return done == MPI_UNDEFINED && !comm->broken;
 }
 
-/* Moves a round that gathers. @return is all of it here, and sent? */
-static bool is_gathered(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) {
-    const int first = exchange->gather_first[exchange->round], end = exchange->gather_first[exchange->round + 1];
-    const bool came = are_done(comm, exchange, first, end);
-    return send_sums(comm, exchange, bucket) && came;
+/* Moves a round. @return is all of it here, and sent? */
+static bool is_over(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) {
+    const int *firsts = exchange->state == REDUCING ? exchange->reduce_first : exchange->gather_first;
+    const bool came = are_done(comm, exchange, firsts[exchange->round], firsts[exchange->round + 1]);
+    return send_on(comm, exchange, bucket) && came;
 }
 
 /* The next step of a bucket's way, if what it waits for has come. */
@@ -342,29 +301,22 @@ static bool step(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) {
         add_in_domain(comm, exchange, bucket);
         exchange->state = exchange->length > 0 && comm->domain.count > 1 ? REDUCING : IDLE;
         if (exchange->state == IDLE) return true;
-        exchange->round = 0;
         expect_all(comm, exchange, bucket);
-        send_blocks(comm, exchange, bucket);
+        begin_round(comm, exchange, REDUCING, 0);
         return true;
-    case REDUCING:
-        if (!are_done(comm, exchange, exchange->reduce_first[exchange->round],
-                      exchange->reduce_first[exchange->round + 1]))
+    case REDUCING: /* what the round before sent lies where this one's sums go */
+        if (!is_over(comm, exchange, bucket) ||
+            !are_done(comm, exchange, exchange->gather_first[rounds], exchange->sent_before))
             return false;
         merge_groups(comm, exchange);
-        if (++exchange->round < rounds)
-            send_blocks(comm, exchange, bucket);
+        if (exchange->round + 1 < rounds)
+            begin_round(comm, exchange, REDUCING, exchange->round + 1);
         else
-            exchange->state = REDUCED;
-        exchange->took_s = dcnn_now_s() - exchange->begun_s; /* and it will take as long back */
-        return true;
-    case REDUCED:
-        begin_gather(exchange, rounds - 1);
-        exchange->state = GATHERING;
+            begin_round(comm, exchange, GATHERING, rounds - 1);
         return true;
     case GATHERING:
-        if (!is_gathered(comm, exchange, bucket)) return false;
-        begin_gather(exchange, exchange->round - 1);
-        if (exchange->round < 0) exchange->state = SENDING;
+        if (!is_over(comm, exchange, bucket)) return false;
+        begin_round(comm, exchange, exchange->round > 0 ? GATHERING : SENDING, exchange->round - 1);
         return true;
     case SENDING:
         if (!are_done(comm, exchange, exchange->gather_first[rounds], exchange->request_count)) return false;
@@ -390,19 +342,15 @@ bool dcnn_comm_is_sending(const dcnn_comm *comm) {
 }
 
 void dcnn_comm_gradient_begin(dcnn_comm *comm, const dcnn_kernels *kernels, int bucket, dcnn_shares shares,
-                              size_t count, float *const *blocks, float *total, dcnn_due due) {
+                              size_t count, float *const *blocks, float *total) {
     dcnn_exchange *exchange = &comm->gradients.exchanges[bucket];
     DCNN_COMM_MEET(comm, bucket);
     exchange->state = PUBLISHED;
     exchange->met = comm->domain.meetings;
-    comm->gradients.defers = due.wanted_s > 0.0;
-    comm->gradients.next_s = due.next_s;
     exchange->kernels = kernels;
     exchange->grains = shares.grains;
     dcnn_comm_slice(comm, count, &exchange->first, &exchange->length);
     exchange->slice = total + exchange->first;
-    exchange->due_s = due.wanted_s;
-    exchange->begun_s = dcnn_now_s();
     const int depth = dcnn_tree_share(shares.first, shares.count, shares.grains).depth;
     for (int i = 0; i < depth; i++)
         published(comm, bucket, comm->domain.rank)[i] = (char *)blocks[i] - comm->domain.segments[comm->domain.rank];
@@ -427,8 +375,10 @@ void dcnn_comm_gradient_wait(dcnn_comm *comm, int bucket) {
     if (exchange->state == IDLE) return;
     const double from_s = dcnn_now_s();
     comm->gradients.wanted = bucket;
+    dcnn_comm_link_waits(comm, true);
     while (exchange->state != IDLE && !comm->broken)
         if (!advance(comm)) sched_yield();
+    dcnn_comm_link_waits(comm, false);
     comm->gradients.wanted = -1;
     dcnn_comm_waited(comm, true, from_s);
 }
@@ -437,14 +387,15 @@ void dcnn_comm_gradient_finish(dcnn_comm *comm) {
     DCNN_COMM_MEET(comm, 0);
     bool unmet = false;
     for (int i = 0; i < comm->gradients.count; i++) unmet = unmet || is_unmet(comm, i);
-    comm->gradients.defers = false;
+    comm->link.hurries = true;
     if (unmet) dcnn_comm_domain_wait(comm);
     advance(comm);
-    if (!dcnn_comm_is_sending(comm)) return;
     const double from_s = dcnn_now_s();
+    const bool waits = dcnn_comm_is_sending(comm);
     while (dcnn_comm_is_sending(comm) && !comm->broken)
         if (!advance(comm)) sched_yield();
-    dcnn_comm_waited(comm, true, from_s);
+    if (waits) dcnn_comm_waited(comm, true, from_s);
+    comm->link.hurries = false;
 }
 
 /* --- room ------------------------------------------------------------------------------------------------------- */
@@ -460,8 +411,8 @@ typedef struct room {
     size_t received, sent, expected; /* floats; requests for what we send and what comes */
 } room;
 
-static size_t messages(size_t length) {
-    return (length + MESSAGE - 1) / MESSAGE;
+static size_t messages(const dcnn_comm *comm, size_t length) {
+    return comm->link.message > 0 ? (length + comm->link.message - 1) / comm->link.message : 0;
 }
 
 static void measure_round(const dcnn_comm *comm, const dcnn_exchange *exchange, const dcnn_round *round, room *now) {
@@ -472,8 +423,8 @@ static void measure_round(const dcnn_comm *comm, const dcnn_exchange *exchange, 
     for (int i = round->first_segment; i < round->end_segment; i++) {
         const dcnn_segment *part = &exchange->route.segments[i];
         now->received += part->kept ? theirs * part->length : 0;
-        now->expected += (part->kept ? theirs : 1) * messages(part->length);
-        now->sent += (part->kept ? 1 : ours) * messages(part->length);
+        now->expected += (part->kept ? theirs : 1) * messages(comm, part->length);
+        now->sent += (part->kept ? 1 : ours) * messages(comm, part->length);
     }
 }
 
@@ -551,6 +502,7 @@ static bool make_room(dcnn_comm *comm, int batches, const int64_t *grains, int b
 dcnn_status dcnn_comm_reserve_gradient(dcnn_comm *comm, int batches, const int64_t *grains, int buckets,
                                        const size_t *counts) {
     dcnn_comm_release_gradient(comm);
+    DCNN_TRY(dcnn_comm_measure_link(comm));
     const size_t published_bytes =
         (size_t)buckets * (size_t)comm->domain.size * DCNN_TREE_DEPTH * sizeof *comm->gradients.published;
     void *shared;

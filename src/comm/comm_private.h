@@ -39,17 +39,26 @@ typedef struct dcnn_domain {
 
 /* Room for small sums (comm_sum.c). */
 typedef struct dcnn_sums {
-    double *slots;   /* shared: what the ranks of the domain bring to a sum, twice */
+    double *slots;   /* shared: what the ranks of the domain bring to a sum, twice; what comes from other domains */
     double *room;    /* this rank's */
     int slot_length; /* doubles */
+    int groups;      /* of domains that join in a round, at most */
     unsigned turn;   /* which of the two sets of slots is in use */
 } dcnn_sums;
+
+/* This rank's way to other domains (comm_link.c). */
+typedef struct dcnn_link {
+    double byte_s;  /* that a byte takes while all ranks send; 0: not measured */
+    size_t message; /* floats of a message */
+    double free_s;  /* when it will have carried what it was given, if it is as fast as that */
+    double clear_s; /* from then on it is wanted for a message that will be waited for; 0: not known */
+    double waits_s; /* since then one is waited for; 0: none */
+    bool hurries;   /* all that is on its way is waited for */
+} dcnn_link;
 
 /* Gradients on their way (comm_gradient.c). */
 typedef struct dcnn_gradients {
     int count;
-    bool defers;              /* sums that are due later keep a pace, */
-    double next_s;            /* unless there is time before the next bucket begins */
     int wanted;               /* the bucket that is waited for, or -1 */
     dcnn_exchange *exchanges; /* [count] one a bucket */
     int64_t *published; /* shared: [bucket][domain size][DCNN_TREE_DEPTH] where the blocks lie in each rank's segment */
@@ -98,6 +107,7 @@ struct dcnn_comm {
     dcnn_idle idle;
     dcnn_domain domain;
     dcnn_sums sums;
+    dcnn_link link;
     dcnn_gradients gradients;
     dcnn_collective *places; /* [size] where the ranks are; NULL: they do not compare */
     int64_t collectives;     /* so far, where they do */
@@ -123,6 +133,16 @@ void dcnn_comm_keep_to_a_core(const dcnn_comm *comm);
 
 /* Notes a wait from then until now. */
 void dcnn_comm_waited(dcnn_comm *comm, bool network, double from_s);
+
+/* How fast the link is, and how long its messages are; once a comm. *Collective.* */
+dcnn_status dcnn_comm_measure_link(dcnn_comm *comm);
+
+/* May so many bytes of a gradient set out? If so they count as sent. @param wanted  it is what is waited for. *Local.*
+ */
+bool dcnn_comm_link_takes(dcnn_comm *comm, size_t bytes, bool wanted);
+
+/* A message is waited for from now on, or no more. *Local.* */
+void dcnn_comm_link_waits(dcnn_comm *comm, bool waits);
 
 /* Are gradients under way between domains? *Local.* */
 bool dcnn_comm_is_sending(const dcnn_comm *comm);

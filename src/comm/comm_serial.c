@@ -4,13 +4,13 @@
  * place of the other comm*.c by -DDCNN_MPI=OFF. Its sums walk the same tree (tree.h), so its bits are those of any
  * number of ranks.
  */
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/arena.h"
 #include "base/launcher.h"
+#include "base/cores.h"
 #include "comm/comm.h"
 #include "comm/tree.h"
 
@@ -23,11 +23,10 @@ struct dcnn_comm {
 /* --- starting ----------------------------------------------------------------------------------------------------- */
 
 dcnn_status dcnn_comm_create_alone(dcnn_comm **out) {
-    cpu_set_t mask;
     *out = NULL;
     dcnn_comm *comm = calloc(1, sizeof *comm);
     if (comm == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: a comm");
-    comm->cores = sched_getaffinity(0, sizeof mask, &mask) == 0 ? CPU_COUNT(&mask) : 1;
+    comm->cores = dcnn_cores();
     *out = comm;
     return dcnn_isa_choose(&comm->isa);
 }
@@ -335,13 +334,17 @@ size_t dcnn_comm_gradient_bytes(const dcnn_comm *comm, int batches, const int64_
 
 /* All grains are this process's, so its one block is the whole sum. */
 void dcnn_comm_gradient_begin(dcnn_comm *comm, const dcnn_kernels *kernels, int bucket, dcnn_shares shares,
-                              size_t count, float *const *blocks, float *total, dcnn_due due) {
+                              size_t count, float *const *blocks, float *total) {
     (void)comm;
     (void)kernels;
     (void)bucket;
-    (void)due;
     (void)shares;
     memcpy(total, blocks[0], count * sizeof(float));
+}
+
+void dcnn_comm_expect(dcnn_comm *comm, double at_s) {
+    (void)comm;
+    (void)at_s;
 }
 
 void dcnn_comm_progress(dcnn_comm *comm) {

@@ -17,14 +17,14 @@ typedef struct dcnn_worker {
 
 /* Weights that are made late (late.c); buckets go by the stage that completes them. */
 typedef struct dcnn_late {
-    bool can;                           /* may there be any? */
-    int *readers;                       /* [stages] of each bucket, the first stage that reads its weights */
-    bool *prepares;                     /* [stages] has operations that pack weights before it */
-    bool *waits;                        /* [stages] the bucket's weights are still those of the step before */
-    int left;                           /* of these */
-    bool lags;                          /* the step in progress began with such */
-    int stage;                          /* for which weights are being made */
-    double began_s, step_s, *offsets_s; /* the step's begin; how long the last one took; [stages] when each began */
+    bool can;                    /* may there be any? */
+    int *readers;                /* [stages] of each bucket, the first stage that reads its weights */
+    bool *prepares;              /* [stages] has operations that pack weights before it */
+    bool *waits;                 /* [stages] the bucket's weights are still those of the step before */
+    int left;                    /* of these */
+    bool lags;                   /* the step in progress began with such */
+    int stage;                   /* for which weights are being made */
+    double run_began_s, *runs_s; /* of the stage in progress; [stages] how long its operations took in the last step */
 } dcnn_late;
 
 struct dcnn_engine {
@@ -79,6 +79,9 @@ void dcnn_engine_forget_late(dcnn_engine *engine);
 void dcnn_engine_begin_late(dcnn_engine *engine);
 void dcnn_engine_catch_up(dcnn_engine *engine, int stage);
 void dcnn_engine_be_late(dcnn_engine *engine);
-dcnn_due dcnn_engine_due(const dcnn_engine *engine, int bucket);
+
+/* A stage's operations begin, and will end when, if they take as long as in the last step; they have ended. */
+void dcnn_engine_expect(dcnn_engine *engine, int stage);
+void dcnn_engine_expected(dcnn_engine *engine, int stage);
 
 #endif

@@ -24,8 +24,8 @@ dcnn_status dcnn_engine_plan_late(dcnn_engine *e) {
     late->readers = calloc((size_t)stages, sizeof *late->readers);
     late->prepares = calloc((size_t)stages, sizeof *late->prepares);
     late->waits = calloc((size_t)stages, sizeof *late->waits);
-    late->offsets_s = calloc((size_t)stages, sizeof *late->offsets_s);
-    if (late->offsets_s == NULL || late->readers == NULL || late->prepares == NULL || late->waits == NULL)
+    late->runs_s = calloc((size_t)stages, sizeof *late->runs_s);
+    if (late->runs_s == NULL || late->readers == NULL || late->prepares == NULL || late->waits == NULL)
         return DCNN_FAIL(DCNN_FAILURE, "out of memory: stages");
     for (int stage = 0; stage < stages; stage++) {
         late->readers[stage] = dcnn_plan_first_reader(e->plan, e->net->buckets[stage]);
@@ -39,33 +39,20 @@ void dcnn_engine_forget_late(dcnn_engine *e) {
     free(e->late.readers);
     free(e->late.prepares);
     free(e->late.waits);
-    free(e->late.offsets_s);
+    free(e->late.runs_s);
 }
 
 void dcnn_engine_begin_late(dcnn_engine *e) {
-    dcnn_late *late = &e->late;
-    const double now_s = dcnn_now_s();
-    late->lags = late->left > 0;
-    late->step_s = late->lags ? now_s - late->began_s : 0.0;
-    late->began_s = now_s;
+    e->late.lags = e->late.left > 0;
 }
 
-/* The end of the next stage that completes a bucket; 0: none. */
-static double next_bucket_s(const dcnn_engine *e, int bucket) {
-    const dcnn_late *late = &e->late;
-    const int stages = e->net->stage_count;
-    int next = bucket + 1;
-    while (next < stages && e->net->buckets[next].count == 0) next++;
-    if (next >= stages) return 0.0;
-    return late->began_s + (next + 1 < stages ? late->offsets_s[next + 1] : late->step_s);
+void dcnn_engine_expect(dcnn_engine *e, int stage) {
+    e->late.run_began_s = dcnn_now_s();
+    dcnn_comm_expect(e->comm, e->late.runs_s[stage] > 0.0 ? e->late.run_began_s + e->late.runs_s[stage] : 0.0);
 }
 
-/* If the next step is as fast as the last one. Early by a little: what came late once would be expected late. */
-dcnn_due dcnn_engine_due(const dcnn_engine *e, int bucket) {
-    const dcnn_late *late = &e->late;
-    const double early = 0.8;
-    return (dcnn_due){.wanted_s = late->began_s + late->step_s + early * late->offsets_s[late->readers[bucket]],
-                      .next_s = next_bucket_s(e, bucket)};
+void dcnn_engine_expected(dcnn_engine *e, int stage) {
+    e->late.runs_s[stage] = dcnn_now_s() - e->late.run_began_s;
 }
 
 void dcnn_engine_be_late(dcnn_engine *e) {
@@ -113,7 +100,6 @@ static void prepare(void *argument, int worker) {
 }
 
 void dcnn_engine_catch_up(dcnn_engine *e, int stage) {
-    e->late.offsets_s[stage] = dcnn_now_s() - e->late.began_s;
     if (!e->late.lags || stage > e->net->loss_stage) return;
     make_weights(e, stage);
     if (!e->late.prepares[stage]) return;

@@ -139,8 +139,7 @@ static void send_gradients(dcnn_engine *e) {
         dcnn_comm_gradient_plain(e->comm, e->kernels, bucket.count, m.depth, m.blocks, e->gradient + bucket.offset);
     else
         dcnn_comm_gradient_begin(e->comm, e->kernels, e->stage, e->shares, bucket.count, m.blocks,
-                                 e->gradient + bucket.offset,
-                                 is_late(e) ? dcnn_engine_due(e, e->stage) : (dcnn_due){0});
+                                 e->gradient + bucket.offset);
     dcnn_stopwatch_book(&e->watch, DCNN_PHASE_GRADIENT);
 }
 
@@ -181,7 +180,9 @@ static dcnn_status run_batch(dcnn_engine *e, dcnn_step_sums *sums) {
     }
     for (e->stage = 0; e->stage < e->net->stage_count && status == DCNN_OK; e->stage++) {
         dcnn_engine_catch_up(e, e->stage);
+        dcnn_engine_expect(e, e->stage);
         dcnn_thread_pool_run(e->pool, run_stage, e);
+        dcnn_engine_expected(e, e->stage);
         dcnn_stopwatch_join(&e->watch, e->laps, dcnn_thread_pool_size(e->pool));
         status = agree_stage(e, sums);
         dcnn_stopwatch_book(&e->watch, DCNN_PHASE_AGREE);

@@ -35,17 +35,13 @@ static uint64_t get_little(const unsigned char *from, int bytes) {
     return value;
 }
 
-/* Up to `length` bytes from `offset`; fewer only at the file's end. */
-static dcnn_status read_at(int descriptor, const char *path, void *bytes, size_t length, off_t offset, size_t *got) {
-    *got = 0;
-    while (*got < length) {
-        ssize_t part = pread(descriptor, (char *)bytes + *got, length - *got, offset + (off_t)*got);
-        if (part < 0 && errno == EINTR) continue;
-        if (part < 0) return dcnn_input_fail(path, "read");
-        if (part == 0) break;
-        *got += (size_t)part;
-    }
-    return DCNN_OK;
+/* So many bytes from `offset`, where they were a moment ago. */
+static dcnn_status read_at(int descriptor, const char *path, void *bytes, size_t length, uint64_t offset) {
+    size_t got;
+    errno = dcnn_input_read(descriptor, bytes, length, offset, &got);
+    if (errno != 0) return dcnn_input_fail(path, "read");
+    if (got == length) return DCNN_OK;
+    return DCNN_FAIL(DCNN_FAILURE, "%s: became shorter while it was being read; try again", path);
 }
 
 /* Feeds the bytes from `offset` to `end` to the hash, which may have seen others before. */
@@ -54,14 +50,10 @@ static dcnn_status hash_file(int descriptor, const char *path, uint64_t offset, 
     if (!block) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for a read buffer", path);
     dcnn_status status = DCNN_OK;
     while (offset < end) {
-        size_t want = end - offset < BLOCK_BYTES ? (size_t)(end - offset) : BLOCK_BYTES, got;
-        DCNN_TRY_DONE(read_at(descriptor, path, block, want, (off_t)offset, &got));
-        if (got < want) {
-            status = DCNN_FAIL(DCNN_FAILURE, "%s: became shorter while it was being read; try again", path);
-            goto done;
-        }
-        XXH3_64bits_update(hash, block, got);
-        offset += got;
+        const size_t part = end - offset < BLOCK_BYTES ? (size_t)(end - offset) : BLOCK_BYTES;
+        DCNN_TRY_DONE(read_at(descriptor, path, block, part, offset));
+        XXH3_64bits_update(hash, block, part);
+        offset += part;
     }
 done:
     free(block);
@@ -149,9 +141,8 @@ static dcnn_status find_seal(int descriptor, const char *path, trailer *found) {
     if (fstat(descriptor, &about) != 0) return dcnn_input_fail(path, "read");
     if (!S_ISREG(about.st_mode)) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: is not a regular file", path);
     const uint64_t size = (uint64_t)about.st_size;
-    size_t length = size < TAIL_BYTES ? (size_t)size : TAIL_BYTES, got;
-    DCNN_TRY(read_at(descriptor, path, tail, length, (off_t)(size - length), &got));
-    if (got < length) return DCNN_FAIL(DCNN_FAILURE, "%s: became shorter while it was being read; try again", path);
+    const size_t length = size < TAIL_BYTES ? (size_t)size : TAIL_BYTES;
+    DCNN_TRY(read_at(descriptor, path, tail, length, size - length));
     if (length < SEAL_BYTES) return DCNN_OK;
     const unsigned char *seal = tail + length - SEAL_BYTES;
     const bool magic = memcmp(seal, SEAL_MAGIC, sizeof SEAL_MAGIC) == 0, fields = read_fields(seal, size, found);

@@ -18,6 +18,18 @@ dcnn_status dcnn_input_fail(const char *path, const char *what) {
     return DCNN_FAIL(name ? DCNN_BAD_INPUT : DCNN_FAILURE, "%s: cannot %s: %s", path, what, strerror(reason));
 }
 
+int dcnn_input_read(int descriptor, void *bytes, size_t length, uint64_t offset, size_t *got) {
+    *got = 0;
+    while (*got < length) {
+        const ssize_t part = pread(descriptor, (char *)bytes + *got, length - *got, (off_t)(offset + *got));
+        if (part < 0 && errno == EINTR) continue;
+        if (part < 0) return errno;
+        if (part == 0) break;
+        *got += (size_t)part;
+    }
+    return 0;
+}
+
 bool dcnn_input_is_file(const char *path) {
     struct stat about;
     return stat(path, &about) == 0 && S_ISREG(about.st_mode);

@@ -11,6 +11,7 @@
 #define DCNN_IO_INPUT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/status.h"
@@ -23,6 +24,11 @@ dcnn_status dcnn_input_open(const char *path, bool pipes, int *descriptor, int64
 
 /** Is this a regular file, which can be opened and looked into without waiting? *Local.* */
 bool dcnn_input_is_file(const char *path);
+
+/** Reads up to `length` bytes from `offset` of what is open, through interruptions; fewer only at its end. *Local.*
+ * @param got  out
+ * @return 0, or errno */
+int dcnn_input_read(int descriptor, void *bytes, size_t length, uint64_t offset, size_t *got);
 
 /** Records "PATH: cannot WHAT: REASON" by errno, and returns whose fault it is. *Local.* */
 dcnn_status dcnn_input_fail(const char *path, const char *what);

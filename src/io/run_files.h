@@ -3,18 +3,22 @@
 #ifndef DCNN_IO_RUN_FILES_H
 #define DCNN_IO_RUN_FILES_H
 
-#define DCNN_RUN_RECORD      "run.json"    /* how each start was called, on what */
-#define DCNN_RUN_RESULT      "result.json" /* what it came to */
-#define DCNN_RUN_BEST        "best.h5"
-#define DCNN_RUN_CHECKPOINTS "checkpoints"
-#define DCNN_RUN_METRICS     "metrics.jsonl" /* a line an epoch */
-#define DCNN_RUN_CSV         "metrics.csv"   /* the same with the columns of Keras' CSVLogger */
-#define DCNN_RUN_STEPS       "steps.jsonl"
-#define DCNN_RUN_HISTOGRAMS  "histograms.jsonl"
-#define DCNN_RUN_PAGE        "report.html"
-#define DCNN_RUN_EVALUATION  "evaluation.json" /* the report's figures, for programs */
-#define DCNN_RUN_FIGURES     "figures"
-#define DCNN_RUN_EVENTS      "events.out.tfevents.dcnn"
-#define DCNN_RUN_MEMBER      "member-" /* and a number: the run of a network of an ensemble */
+#define DCNN_RUN_RECORD        "run.json"    /* how each start was called, on what */
+#define DCNN_RUN_RESULT        "result.json" /* what it came to */
+#define DCNN_RUN_BEST          "best.h5"
+#define DCNN_RUN_CHECKPOINTS   "checkpoints"
+#define DCNN_RUN_METRICS       "metrics.jsonl" /* a line an epoch */
+#define DCNN_RUN_CSV           "metrics.csv"   /* the same with the columns of Keras' CSVLogger */
+#define DCNN_RUN_STEPS         "steps.jsonl"
+#define DCNN_RUN_HISTOGRAMS    "histograms.jsonl"
+#define DCNN_RUN_PAGE          "report.html"
+#define DCNN_RUN_EVALUATION    "evaluation.json" /* the report's figures, for programs */
+#define DCNN_RUN_FIGURES       "figures"
+#define DCNN_RUN_EVENTS        "events.out.tfevents.dcnn"
+#define DCNN_RUN_MEMBER        "member-"  /* and a number: the run of a network of an ensemble */
+#define DCNN_RUN_TRIAL         "trial-"   /* and a number: the run of a trial of dcnn tune */
+#define DCNN_RUN_RUNG          "-epochs-" /* and a number, behind that: a trial of fewer epochs */
+#define DCNN_RUN_TRIALS_CSV    "trials.csv"
+#define DCNN_RUN_TRIALS_FIGURE "trials.png"
 
 #endif

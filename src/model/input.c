@@ -9,17 +9,9 @@
 
 #include "nn/layer.h"
 
-/* Does it read the input, as it is or changed at random or in size? */
-static bool is_in_front(const dcnn_net *net, const dcnn_node *node) {
-    int from = node->inputs[0];
-    while (from > 0 && (net->nodes[from].layer->only_training || net->nodes[from].layer == &dcnn_layer_resizing))
-        from = net->nodes[from].inputs[0];
-    return from == 0;
-}
-
 bool dcnn_net_takes_bytes(const dcnn_net *net) {
     for (int i = 1; i < net->node_count; i++)
-        if (net->nodes[i].layer->scales_input && is_in_front(net, &net->nodes[i])) return true;
+        if (net->nodes[i].layer->scales_input && dcnn_net_is_input(net, net->nodes[i].inputs[0])) return true;
     return false;
 }
 
@@ -110,13 +102,19 @@ static const family families[] = {
     {"resnet152", BLUE_FIRST},       {"vgg16", BLUE_FIRST},    {"vgg19", BLUE_FIRST},
 };
 
-static const family *family_of(const dcnn_net *net) {
-    for (size_t i = 0; net->nodes[0].shape.c == 3 && i < sizeof families / sizeof *families; i++)
-        if (strncmp(net->name, families[i].name, strlen(families[i].name)) == 0) return &families[i];
+/* By the network's name, or that of the base that it was built on. @param name  out, may be NULL: which it was */
+static const family *family_of(const dcnn_net *net, const char **name) {
+    const char *const names[] = {net->name, net->base};
+    for (int k = 0; net->nodes[0].shape.c == 3 && k < 2; k++)
+        for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
+            if (strncmp(names[k], families[i].name, strlen(families[i].name)) != 0) continue;
+            if (name) *name = names[k];
+            return &families[i];
+        }
     return NULL;
 }
 
-/* By its name, which is a guess and told; false: the name says nothing. */
+/* A guess, and told; false: no name says anything. */
 static bool take_family(const dcnn_net *net, dcnn_input *input) {
     static const struct {
         double mean[3], std[3]; /* of byte / 255 */
@@ -128,7 +126,8 @@ static bool take_family(const dcnn_net *net, dcnn_input *input) {
                         {1.0 / 255, 1.0 / 255, 1.0 / 255},
                         "blue, green, red: byte - mean of ImageNet"},
     };
-    const family *f = family_of(net);
+    const char *name;
+    const family *f = family_of(net, &name);
     if (f == NULL) return false;
     memcpy(input->mean, wishes[f->wants].mean, sizeof wishes[0].mean);
     memcpy(input->std, wishes[f->wants].std, sizeof wishes[0].std);
@@ -136,7 +135,7 @@ static bool take_family(const dcnn_net *net, dcnn_input *input) {
     snprintf(input->told, sizeof input->told,
              "%s, as keras.applications has it for networks named '%.40s' (--scale, --mean, --std, --channel-order "
              "decide otherwise)",
-             wishes[f->wants].told, net->name);
+             wishes[f->wants].told, name);
     return true;
 }
 
@@ -155,11 +154,27 @@ static dcnn_status take_order(const dcnn_input_given *given, const dcnn_net *net
     return DCNN_OK;
 }
 
+/* Mean and deviation alone say nothing of the order of channels: it stays the model's. */
+static void keep_order(const dcnn_checkpoint *model, const dcnn_input_given *given, dcnn_input *input) {
+    const family *f = model->normalised ? NULL : family_of(model->net, NULL);
+    if (given->order && strcmp(given->order, "auto") != 0) return;
+    input->blue_first = f ? f->wants == BLUE_FIRST : model->normalised && model->blue_first;
+    if (!input->blue_first) return;
+    const size_t used = strlen(input->told);
+    snprintf(input->told + used, sizeof input->told - used,
+             "; blue, green, red, as %s (--channel-order rgb decides otherwise)",
+             f ? "keras.applications has it for networks of this name" : "the model file says");
+}
+
 static dcnn_status choose(const dcnn_checkpoint *model, const dcnn_input_given *given, const double *data_mean,
                           const double *data_std, dcnn_input *input) {
     const int channels = model->net->nodes[0].shape.c;
     char mean[64], std[64];
-    if (given && (given->mean || given->std || given->scale > 0.0)) return take_given(given, channels, input);
+    if (given && (given->mean || given->std || given->scale > 0.0)) {
+        DCNN_TRY(take_given(given, channels, input));
+        keep_order(model, given, input);
+        return DCNN_OK;
+    }
     const bool bytes = dcnn_net_takes_bytes(model->net);
     for (int c = 0; c < channels; c++) {
         input->mean[c] = bytes ? 0.0 : model->normalised ? model->mean[c] : data_mean ? data_mean[c] : 0.0;
@@ -190,7 +205,11 @@ dcnn_status dcnn_input_choose(const dcnn_checkpoint *model, const dcnn_input_giv
     const int channels = model->net->nodes[0].shape.c;
     *input = (dcnn_input){0};
     if (channels > DCNN_MAX_CHANNELS)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "the model does not take images: its input has %d channels", channels);
+        return DCNN_FAIL(
+            DCNN_BAD_INPUT,
+            "the model does not take images: its input has %d channels; in Keras, put an Input of (height, "
+            "width, channels) and a Flatten in front of it",
+            channels);
     DCNN_TRY(choose(model, given, data_mean, data_std, input));
     return take_order(given, model->net, input);
 }

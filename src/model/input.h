@@ -47,9 +47,9 @@ dcnn_status dcnn_input_choose(const dcnn_checkpoint *model, const dcnn_input_giv
                               const double *data_std, dcnn_input *input);
 
 /**
- * Makes a model take images as bytes, 0 to 255: puts a Normalization layer in front, by its mean and std, which it must
- * have (dcnn_checkpoint.normalised), and a convolution that turns the channels round where it wants blue first. One
- * that takes bytes already stays as it is. *Local.*
+ * Makes a model take images as bytes, 0 to 255: puts a Normalization layer in front (a Rescaling, where images have
+ * no axis of channels), by its mean and std, which it must have (dcnn_checkpoint.normalised), and a convolution that
+ * turns the channels round where it wants blue first. One that takes bytes already stays as it is. *Local.*
  * @return DCNN_OK; DCNN_FAILURE (memory)
  */
 dcnn_status dcnn_input_take_bytes(dcnn_checkpoint *model);

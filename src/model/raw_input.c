@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* raw_input.c — a model that takes images as bytes: a Normalization layer in front of it, as Keras has it, and where it
- * wants blue first a convolution of one pixel that turns the channels round, exactly. */
+/* raw_input.c — a model that takes images as bytes: a Normalization layer in front of it, as Keras has it, or a
+ * Rescaling where images have no axis of channels; and where it wants blue first a convolution of one pixel that turns
+ * the channels round, exactly. */
 #include <stdio.h>
 #include <string.h>
 
@@ -22,6 +23,10 @@ static void free_name(const dcnn_net *net, const char *wanted, char name[DCNN_NA
 
 /* Bytes b: (b / 255 - mean) / std is (b - 255 mean) / (255 std). */
 static json_t *describe_front(const dcnn_checkpoint *model, const char *name) {
+    if (model->net->plain_input) /* Normalization's last axis would be the width */
+        return json_pack("{s:s, s:s, s:s, s:{s:s, s:f, s:f}}", "module", "keras.layers", "class_name", "Rescaling",
+                         "name", name, "config", "name", name, "scale", 1.0 / (255.0 * model->std[0]), "offset",
+                         -model->mean[0] / model->std[0]);
     json_t *mean = json_array(), *variance = json_array();
     for (int c = 0; c < model->net->nodes[0].shape.c; c++) {
         json_array_append_new(mean, json_real(255.0 * model->mean[c]));
@@ -50,24 +55,28 @@ static void rename_values(json_t *json, const char *from, const char *to) {
 }
 
 /* The call of a new layer on the input, or on the layer of this name. */
-static json_t *describe_call(const dcnn_node *input, const char *name) {
-    return json_pack("[{s:[{s:s, s:{s:[n,i,i,i], s:s, s:[s,i,i]}}], s:{}}]", "args", "class_name", "__keras_tensor__",
-                     "config", "shape", input->shape.h, input->shape.w, input->shape.c, "dtype", "float32",
-                     "keras_history", name, 0, 0, "kwargs");
+static json_t *describe_call(const dcnn_net *net, const char *name) {
+    const dcnn_shape in = net->nodes[0].shape;
+    json_t *shape = json_pack("[n]");
+    if (in.rank == 3) json_array_append_new(shape, json_integer(in.h));
+    if (in.rank == 3) json_array_append_new(shape, json_integer(in.w));
+    if (!net->plain_input) json_array_append_new(shape, json_integer(in.c));
+    return json_pack("[{s:[{s:s, s:{s:o, s:s, s:[s,i,i]}}], s:{}}]", "args", "class_name", "__keras_tensor__", "config",
+                     "shape", shape, "dtype", "float32", "keras_history", name, 0, 0, "kwargs");
 }
 
 static json_t *describe_with_front(const dcnn_checkpoint *model) {
     const dcnn_node *input = &model->net->nodes[0];
     char name[DCNN_NAME_BYTES], turned[DCNN_NAME_BYTES];
-    free_name(model->net, "input_normalization", name);
+    free_name(model->net, model->net->plain_input ? "input_rescaling" : "input_normalization", name);
     free_name(model->net, "input_blue_first", turned);
     json_t *turn = model->blue_first ? describe_turn(turned) : NULL;
     json_t *description = dcnn_net_describe(model->net), *front = describe_front(model, name);
     json_t *layers = json_object_get(json_object_get(description, "config"), "layers");
     if (strcmp(json_string_value(json_object_get(description, "class_name")), "Sequential") != 0) {
         rename_values(layers, input->name, turn ? turned : name);
-        json_object_set_new(front, "inbound_nodes", describe_call(input, input->name));
-        if (turn) json_object_set_new(turn, "inbound_nodes", describe_call(input, name));
+        json_object_set_new(front, "inbound_nodes", describe_call(model->net, input->name));
+        if (turn) json_object_set_new(turn, "inbound_nodes", describe_call(model->net, name));
     }
     json_array_insert_new(layers, 1, front);
     if (turn) json_array_insert_new(layers, 2, turn);

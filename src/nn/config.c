@@ -114,6 +114,20 @@ dcnn_status dcnn_config_activation(const dcnn_node *node, const json_t *config, 
                      known);
 }
 
+dcnn_status dcnn_config_check_activation(const dcnn_node *node, const json_t *config) {
+    const json_t *json = json_object_get(config, "activation"), *axis = NULL;
+    const char *name = json_is_object(json) ? object_name(json) : NULL;
+    if (name == NULL || dcnn_layer_find(name) != &dcnn_layer_softmax) return DCNN_OK;
+    axis = json_object_get(json_object_get(json, "config"), "axis");
+    if (json_array_size(axis) == 1) axis = json_array_get(axis, 0);
+    const json_int_t at = is_absent(axis) ? -1 : json_integer_value(axis);
+    if (at == -1 || at == node->shape.rank) return DCNN_OK;
+    return DCNN_FAIL(DCNN_BAD_INPUT,
+                     "layer '%s': \"axis\" of its activation Softmax can only be the last one in dcnn: leave the "
+                     "activation out, and put a Permute, a Softmax() and a Permute behind the layer",
+                     node->name);
+}
+
 dcnn_status dcnn_config_interpolation(const dcnn_node *node, const json_t *config, const char *fallback,
                                       bool *nearest) {
     const json_t *json = json_object_get(config, "interpolation");

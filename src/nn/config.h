@@ -26,6 +26,10 @@ dcnn_status dcnn_config_bool(const dcnn_node *node, const json_t *config, const 
  * `activation=LeakyReLU(0.1)`; linear if absent or null. */
 dcnn_status dcnn_config_activation(const dcnn_node *node, const json_t *config, dcnn_activation *activation);
 
+/** Of a node that is built: is an activation that is a Softmax layer along the last axis of its output? (Its rank is
+ * not known before.) */
+dcnn_status dcnn_config_check_activation(const dcnn_node *node, const json_t *config);
+
 /** What it reads again: Keras' name, or the object of a layer for a row that has none with these settings. */
 json_t *dcnn_config_describe_activation(const dcnn_activation *activation);
 

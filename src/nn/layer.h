@@ -163,6 +163,9 @@ bool dcnn_max_pooling_is_2x2(const dcnn_node *pool);
 /** The kernels' view of a MaxPooling2D node on a grain of n samples. */
 dcnn_pool dcnn_max_pooling_shape(const dcnn_node *pool, dcnn_shape in, int n);
 
+/** Is a node a BatchNormalization along the channels? Along another axis only its own operation can do it. */
+bool dcnn_batch_normalization_is_last(const dcnn_node *node);
+
 /** Scale and shift [c] each of a BatchNormalization operation: in training those of the batch, else of the moving
  * values. */
 const float *dcnn_batch_normalization_scale(const dcnn_op *op);

@@ -16,12 +16,20 @@ float *dcnn_net_values(const dcnn_net *net, const dcnn_param *param) {
     return (param->trainable ? net->params : net->state) + param->offset;
 }
 
+bool dcnn_net_is_input(const dcnn_net *net, int node) {
+    while (node > 0 && (net->nodes[node].layer->only_training || net->nodes[node].layer == &dcnn_layer_resizing))
+        node = net->nodes[node].inputs[0];
+    return node == 0;
+}
+
 dcnn_status dcnn_net_copy(const dcnn_net *net, dcnn_net **copy) {
     json_t *description = dcnn_net_describe(net);
     dcnn_status status = dcnn_net_create(description, net->nodes[0].shape, copy);
     json_decref(description);
     DCNN_TRY(status);
     DCNN_TRY(dcnn_net_set_loss(*copy, &net->loss));
+    memcpy((*copy)->base, net->base, sizeof net->base);
+    snprintf((*copy)->untrainable, sizeof(*copy)->untrainable, "%s", net->untrainable);
     memcpy((*copy)->params, net->params, net->param_count * sizeof(float));
     memcpy((*copy)->state, net->state, net->state_count * sizeof(float));
     return DCNN_OK;
@@ -149,15 +157,18 @@ static size_t trainable_bytes(const dcnn_node *node) {
     return count * sizeof(float);
 }
 
-/* Cuts before a layer with weights, where those behind it in its stage have as many bytes. */
+/* Cuts before a layer with weights, where those behind it in its stage have as many bytes; before the first one where
+ * they have a quarter: its gradient is the last, and the next step reads its weights first. */
 static bool choose_cuts(dcnn_net *net, size_t bytes) {
     size_t behind = 0;
     bool any = false;
+    int front = 1;
+    while (front < net->node_count && trainable_bytes(&net->nodes[front]) == 0) front++;
     for (int i = net->node_count - 1; i > 0; i--) {
         dcnn_node *node = &net->nodes[i];
         const size_t own = node->learns ? trainable_bytes(node) : 0;
         if (node->learns && node->synchronised) behind = 0;
-        node->cut = own > 0 && behind >= bytes && !node->synchronised;
+        node->cut = own > 0 && behind >= (i == front ? bytes / 4 : bytes) && !node->synchronised;
         behind = own + (node->cut ? 0 : behind);
         any = any || node->cut;
     }
@@ -214,6 +225,17 @@ static bool passes_on(const dcnn_node *node) {
            (node->layer == &dcnn_layer_activation && activation_of(node) == DCNN_LINEAR);
 }
 
+/* A layer of training alone (Dropout) between the last activation and the end, or NULL. */
+static const dcnn_node *changer_of_end(const dcnn_net *net) {
+    const dcnn_node *changer = NULL;
+    int at = net->node_count - 1;
+    while (at > 0 && (passes_on(&net->nodes[at]) || net->nodes[at].layer->only_training)) {
+        if (net->nodes[at].layer->only_training) changer = &net->nodes[at];
+        at = net->nodes[at].inputs[0];
+    }
+    return activation_of(&net->nodes[at]) == DCNN_LINEAR ? NULL : changer;
+}
+
 int dcnn_net_end(const dcnn_net *net) {
     const int last = net->node_count - 1;
     int at = last;
@@ -267,11 +289,12 @@ static dcnn_status check_output(dcnn_net *net) {
                          "the softmax of '%s' is of the channels of each position of its output of shape %s, but the "
                          "net's output is one vector: put the softmax behind '%s'",
                          end->name, dcnn_shape_text(end->shape, text), last->name);
-    if (last->layer->only_training && activation_of(&net->nodes[last->inputs[0]]) != DCNN_LINEAR)
+    const dcnn_node *changer = changer_of_end(net);
+    if (changer)
         return DCNN_FAIL(DCNN_BAD_INPUT,
-                         "the last layer '%s' (%s) changes what '%s' makes of the classes: dcnn takes it only before "
-                         "the last activation",
-                         last->name, last->layer->class_name, net->nodes[last->inputs[0]].name);
+                         "layer '%s' (%s) changes what '%s' makes of the classes: dcnn takes it only before the last "
+                         "activation",
+                         changer->name, changer->layer->class_name, net->nodes[changer->inputs[0]].name);
     net->output_count = last->shape.c;
     net->averages = averages_softmaxes(net);
     if (net->averages)
@@ -340,7 +363,8 @@ int64_t dcnn_net_multiply_adds(const dcnn_net *net, int node) {
     for (int i = node < 0 ? 0 : node; i <= (node < 0 ? net->node_count - 1 : node); i++)
         for (int j = 0; j < DCNN_MAX_PARAMS; j++) { /* kernels are used once a position */
             const dcnn_param *param = dcnn_net_param(net, &net->nodes[i], j);
-            if (param && param->rank >= 2) sum += (int64_t)param->count * net->nodes[i].shape.h * net->nodes[i].shape.w;
+            if (param && param->rank >= 2 && strstr(param->name, "kernel"))
+                sum += (int64_t)param->count * net->nodes[i].shape.h * net->nodes[i].shape.w;
         }
     return sum;
 }

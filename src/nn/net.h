@@ -69,6 +69,8 @@ typedef struct dcnn_range {
 
 typedef struct dcnn_net {
     char name[DCNN_NAME_BYTES];
+    char base[DCNN_NAME_BYTES]; /**< name of the model inside that reads the input first, as a pretrained base does;
+                                   empty: none, or it is not known any more, since descriptions are written flat */
     int node_count;
     dcnn_node *nodes;
     int output_count; /**< length of the output vector */
@@ -99,6 +101,9 @@ dcnn_status dcnn_net_create(const json_t *description, dcnn_shape input, dcnn_ne
 
 /** Another net of the same layers and weights, in memory of its own. *Local.* @param copy  out; dcnn_net_free() */
 dcnn_status dcnn_net_copy(const dcnn_net *net, dcnn_net **copy);
+
+/** Is the output of this node the net's input, as it is or changed at random or in size? *Local.* */
+bool dcnn_net_is_input(const dcnn_net *net, int node);
 
 /** Does the net take such images? *Local.* @param model, data  what the message calls them: their files
  * @return DCNN_OK, DCNN_BAD_INPUT with both shapes */

@@ -152,6 +152,7 @@ static void copy_weights(const dcnn_net *from, int head, dcnn_net *to) {
 static dcnn_status make_anew(const dcnn_net_edit *edit, const dcnn_net *from, const json_t *description, int head,
                              dcnn_net **to) {
     DCNN_TRY(dcnn_net_create(description, from->nodes[0].shape, to));
+    memcpy((*to)->base, from->base, sizeof from->base);
     dcnn_net_initialise(*to, edit->seed);
     copy_weights(from, head, *to);
     if (head >= 0) return DCNN_OK; /* its loss is what the new head means */

@@ -14,6 +14,7 @@
 #include <jansson.h>
 
 #include "io/file.h"
+#include "io/input.h"
 #include "report/curves.h"
 #include "report/record.h"
 #include "tensorboard.pb-c.h"
@@ -256,12 +257,8 @@ static dcnn_status read_all(int descriptor, const char *path, uint8_t **bytes, s
     *length = size > 0 ? (size_t)size : 0;
     *bytes = malloc(*length + 1);
     if (*bytes == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: %s", path);
-    for (size_t done = 0; done < *length;) {
-        const ssize_t got = pread(descriptor, *bytes + done, *length - done, (off_t)done);
-        if (got <= 0) return DCNN_FAIL(DCNN_FAILURE, "%s cannot be read: %s", path, strerror(errno));
-        done += (size_t)got;
-    }
-    return DCNN_OK;
+    const int reason = dcnn_input_read(descriptor, *bytes, *length, 0, length);
+    return reason == 0 ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "%s cannot be read: %s", path, strerror(reason));
 }
 
 static dcnn_status write_from(int descriptor, const char *path, size_t offset, const dcnn_records *records) {

@@ -39,8 +39,9 @@ static dcnn_status fail(const dcnn_need *need, uint64_t bytes, const char *whose
 
 dcnn_status dcnn_need_check(const dcnn_need *need, dcnn_free_memory node, dcnn_free_memory process) {
     if (need->node > node.bytes)
-        return fail(need, need->node, "", node,
-                    "use --recompute or a smaller --batch-size, fewer ranks a node, or ask for more (Slurm: --mem)");
+        return fail(
+            need, need->node, "", node,
+            "use --recompute, a smaller --batch-size, fewer --threads or ranks a node, or ask for more (Slurm: --mem)");
     if (need->process > process.bytes)
         return fail(need, need->process, ", of address space a rank", process,
                     "raise it (ulimit -v unlimited), or use --recompute, a smaller --batch-size or fewer --threads");

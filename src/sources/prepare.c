@@ -4,7 +4,6 @@
 
 #include <inttypes.h>
 #include <math.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +12,7 @@
 
 #include <jansson.h>
 
+#include "base/cores.h"
 #include "base/thread_pool.h"
 #include "io/dataset/classes.h"
 #include "io/dataset/dataset_writer.h"
@@ -356,8 +356,10 @@ static dcnn_status check_classes(const preparation *made) {
     if (census.occurring < 2) {
         status = fail_one_class(made, &census, made->in_role[DCNN_ROLE_POOL]);
     } else {
-        snprintf(line, sizeof line, "%d classes: %s", census.class_count,
-                 dcnn_class_census_range(&census, names, text));
+        const bool pool_only = made->in_role[DCNN_ROLE_POOL] < made->total;
+        snprintf(line, sizeof line, "%d classes: %s%s", census.class_count,
+                 dcnn_class_census_range(&census, names, text),
+                 pool_only ? ", not counting the sets given for validation or test" : "");
         tell(made, line);
         if (dcnn_class_census_empty(&census, NULL, names, text)) tell(made, text);
     }
@@ -503,8 +505,7 @@ static dcnn_status check_numbers(const preparation *made) {
 /* --- all of it ---------------------------------------------------------------------------------------------------- */
 
 static int count_threads(int wanted) {
-    cpu_set_t cpus;
-    int count = wanted > 0 ? wanted : sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
+    const int count = wanted > 0 ? wanted : dcnn_cores();
     return count > MOST_THREADS ? MOST_THREADS : count;
 }
 

@@ -40,12 +40,20 @@ try dcnn prepare small.csv --val-split 0.1
 dcnn train small.h5 --model net.json --epochs 1 --run kept -q --no-report >/dev/null 2>&1
 before=$(hash_of kept/best.h5)
 sed 's/"units": 3/"units": 7/' net.json >other.json
-for wrong in '--model other.json' '--freeze nothing-there' '--then epochs=0' '--monitor val_auc --patience 2'; do
+for wrong in '--model other.json' '--freeze nothing-there' '--ensemble 2 --freeze nothing-there' '--then epochs=0' \
+    '--monitor val_auc --patience 2'; do
     # shellcheck disable=SC2086 # words
     dcnn train small.h5 --model net.json $wrong --run kept --overwrite -q --no-report >said 2>&1 || echo "exit $? of $wrong"
     [[ $(hash_of kept/best.h5) == "$before" && -e kept/run.json ]] || echo "lost by $wrong"
 done
 dcnn train small.h5 --model net.json --epochs 1 --ensemble 2 --run kept --overwrite -q --no-report >/dev/null 2>&1
 find kept -maxdepth 1 -name 'member-*' | wc -l
+# Members go with their ensemble; what only looks like one stays, and so does another run's folder of such a name.
+mkdir kept/member-notes
+touch kept/member-notes/mine
 dcnn train small.h5 --model net.json --epochs 1 --run kept --overwrite -q --no-report >/dev/null 2>&1
 [[ $(hash_of kept/best.h5) == "$before" ]] && ls kept
+mkdir kept/member-7
+cp kept/run.json kept/member-7
+dcnn train small.h5 --model net.json --epochs 1 --run kept --overwrite -q --no-report >/dev/null 2>&1
+ls kept/member-7

@@ -45,6 +45,8 @@ mpirun -np 3 dcnn train small.h5 --model rules.json "${how[@]}" --run rules-3 >/
 [[ $(hash_of rules-1/best.h5) == "$(hash_of rules-3/best.h5)" ]] && echo "rules on three ranks: same weights"
 cmp <(cut -d, -f1-5 rules-1/metrics.csv) <(cut -d, -f1-5 rules-3/metrics.csv) && echo "... and losses"
 sed 's/"non_neg"/"low_rank"/' rules.json >odd.json
+dcnn info odd.json | grep "^training\|^a step"
+dcnn info odd.json --json | grep -A1 "\"training\""
 try dcnn train small.h5 --model odd.json --run none
 # a head that is a convolution on one position, as in Keras' MobileNets
 sed 's/.*"Flatten".*/  {"class_name": "GlobalAveragePooling2D", "config": {"keepdims": true}}, {"class_name": "Conv2D", "config": {"filters": 3, "kernel_size": 1}}, {"class_name": "Reshape", "config": {"target_shape": [3]}},/; s/{"class_name": "Dense".*/{"class_name": "Softmax", "config": {}}]}}/' net.json >point.json

@@ -35,6 +35,7 @@ for count in 1 2; do
     ranks $count dcnn train five.h5 --model first/best.h5 --replace-head --freeze-below dense --epochs 2 --batch-size 16 --no-report \
         --monitor loss --then 'epochs=1 learning-rate=3 unfreeze=conv* freeze=dense' --run "worse-$count" >said 2>&1 || cat said
     grep -q '^best epoch [12] of 3' said && echo "the first phase's"
+    grep -o '^test.*([0-9]* of 6)' said | grep -o 'of 6'
     cmp <(grep '^test' said | grep -o '([0-9]* of 6)') <(dcnn evaluate "worse-$count/best.h5" --split test | grep '^accuracy' | grep -o '([0-9]* of 6)') &&
         echo "tested as evaluated"
 done

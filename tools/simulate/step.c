@@ -44,8 +44,8 @@ typedef struct step {
     dcnn_kernels kernels;
     int64_t batch;
     int overlap;
-    bool waits[MOST_STAGES];                                /* buckets of the step before */
-    double floats, began_s, step_s, offsets_s[MOST_STAGES]; /* as in src/engine/late.c */
+    bool waits[MOST_STAGES];            /* buckets of the step before */
+    double floats, runs_s[MOST_STAGES]; /* runs_s: as in src/engine/late.c */
     dcnn_shares shares;
     float *blocks[DCNN_TREE_DEPTH]; /* all at one place: nobody looks at what is in them */
     float *total;
@@ -131,14 +131,7 @@ static void finish(step *s) {
 static void send_gradients(step *s, int number, const stage *now) {
     if (now->gradient == 0) return;
     pass((double)(s->plan.threads - 1) / s->plan.threads * (double)now->gradient * s->plan.add_s); /* merge_slice() */
-    dcnn_due due = {0};
-    if (s->overlap == 2) {
-        const int next = number + 2; /* stages with gradients come last, one after the other */
-        due.wanted_s = s->began_s + s->step_s + 0.8 * s->offsets_s[now->reader];
-        if (next <= s->plan.stage_count)
-            due.next_s = s->began_s + (next < s->plan.stage_count ? s->offsets_s[next] : s->step_s);
-    }
-    dcnn_comm_gradient_begin(s->comm, &s->kernels, number, s->shares, now->gradient, s->blocks, s->total, due);
+    dcnn_comm_gradient_begin(s->comm, &s->kernels, number, s->shares, now->gradient, s->blocks, s->total);
     pay();
     if (s->overlap == 0) finish(s);
 }
@@ -150,7 +143,6 @@ static double workers_of(const step *s) {
 /* Before a stage: the weights that it is the first to read. */
 static void catch_up(step *s, int number) {
     double floats = 0.0;
-    s->offsets_s[number] = dcnn_now_s() - s->began_s;
     for (int i = s->plan.stage_count - 1; i >= 0; i--) {
         if (!s->waits[i] || s->plan.stages[i].reader > number) continue;
         const double from_s = MPI_Wtime();
@@ -168,16 +160,16 @@ static void catch_up(step *s, int number) {
 }
 
 static void take_step(step *s) {
-    const double now_s = dcnn_now_s(); /* as comm does */
-    s->step_s = now_s - s->began_s;
-    s->began_s = now_s;
     if (s->overlap < 2) {
         pass(s->plan.prepare_s / workers_of(s));
         dcnn_comm_domain_barrier(s->comm);
     }
     for (int i = 0; i < s->plan.stage_count; i++) {
         catch_up(s, i);
+        const double began_s = dcnn_now_s(); /* as comm does */
+        dcnn_comm_expect(s->comm, s->runs_s[i] > 0.0 ? began_s + s->runs_s[i] : 0.0);
         run_stage(s, &s->plan.stages[i]);
+        s->runs_s[i] = dcnn_now_s() - began_s;
         agree_stage(s, &s->plan.stages[i]);
         send_gradients(s, i, &s->plan.stages[i]);
     }

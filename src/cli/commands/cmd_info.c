@@ -337,8 +337,8 @@ static dcnn_status tell_hdf5(const dcnn_options *o) {
     DCNN_TRY(dcnn_hdf5_look(path, &content));
     if (content == DCNN_HDF5_MODEL) return tell_checkpoint(o);
     if (o->operand_count > 1)
-        return DCNN_FAIL(DCNN_USAGE, "%s is no model: give the model first, then the data set: dcnn info MODEL DATA.h5",
-                         path);
+        return DCNN_FAIL(DCNN_USAGE,
+                         "%s is not a model: give the model first, then the data set: dcnn info MODEL DATA.h5", path);
     if (content == DCNN_HDF5_DATASET || content == DCNN_HDF5_IMAGES) return tell_dataset(path, o->json);
     return DCNN_FAIL(
         DCNN_BAD_INPUT,

@@ -59,9 +59,10 @@ static void value_of(const tuning *t, int64_t number, int dimension, char text[D
 
 static void folder_of(const tuning *t, const trial *one, char path[4096]) {
     if (one->epochs == t->cli->options->train.epochs)
-        snprintf(path, 4096, "%s/trial-%03" PRId64, t->base.folder, one->number + 1);
+        snprintf(path, 4096, "%s/" DCNN_RUN_TRIAL "%03" PRId64, t->base.folder, one->number + 1);
     else
-        snprintf(path, 4096, "%s/trial-%03" PRId64 "-epochs-%" PRId64, t->base.folder, one->number + 1, one->epochs);
+        snprintf(path, 4096, "%s/" DCNN_RUN_TRIAL "%03" PRId64 DCNN_RUN_RUNG "%" PRId64, t->base.folder,
+                 one->number + 1, one->epochs);
 }
 
 /* "learning-rate 0.001, batch-size 64" */
@@ -193,7 +194,7 @@ static void print_table(const tuning *t, int count) {
 }
 
 static dcnn_status write_csv(const tuning *t, int count) {
-    char *text = NULL, *path = dcnn_path_join(t->base.folder, "trials.csv");
+    char *text = NULL, *path = dcnn_path_join(t->base.folder, DCNN_RUN_TRIALS_CSV);
     size_t length = 0;
     FILE *to = open_memstream(&text, &length);
     if (path == NULL || to == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: the table of trials");
@@ -222,7 +223,7 @@ static dcnn_status write_csv(const tuning *t, int count) {
 static dcnn_status draw(const tuning *t, int count) {
     dcnn_overlay_run *runs = calloc((size_t)count + 1, sizeof *runs);
     char(*names)[CSV_BYTES + 32] = calloc((size_t)count + 1, sizeof *names), *path;
-    path = dcnn_path_join(t->base.folder, "trials.png");
+    path = dcnn_path_join(t->base.folder, DCNN_RUN_TRIALS_FIGURE);
     dcnn_status status = runs && names && path ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: a figure");
     int drawn = 0;
     for (int i = 0; i < count && status == DCNN_OK; i++) {
@@ -282,7 +283,7 @@ static dcnn_status tell(const tuning *t, int count) {
         printf("every trial has diverged: try smaller learning rates\n");
     else
         print_command(t, &t->trials[0]);
-    printf("%s/: trials.csv, trials.png, trial-NNN/\n", t->base.folder);
+    printf("%s/: " DCNN_RUN_TRIALS_CSV ", " DCNN_RUN_TRIALS_FIGURE ", " DCNN_RUN_TRIAL "NNN/\n", t->base.folder);
     return DCNN_OK;
 }
 
@@ -353,6 +354,7 @@ static json_t *describe(const tuning *t) {
 
 /* On rank 0: a search that goes on must be the same search. */
 static dcnn_status keep_record(const tuning *t) {
+    DCNN_TRY(dcnn_run_clear(&t->base));
     char *path = dcnn_path_join(t->base.folder, DCNN_RUN_RECORD);
     json_t *mine = describe(t), *record = path ? json_load_file(path, JSON_DECODE_INT_AS_REAL, NULL) : NULL;
     char *now = json_dumps(mine, JSON_SORT_KEYS | JSON_REAL_PRECISION(12));

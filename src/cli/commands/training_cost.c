@@ -37,10 +37,11 @@ static dcnn_status fit(training *t) {
     const dcnn_split *split = dcnn_dataset_split(&t->data, "train");
     t->images = split ? split->count : t->data.count;
     DCNN_TRY(dcnn_task_choose(NULL, &t->data, &task));
-    DCNN_TRY(dcnn_starting_net(&train, &t->data, &task, &state));
+    const dcnn_status status = dcnn_starting_net(&train, &t->data, &task, &state);
     t->net = state.net;
     state.net = NULL;
     dcnn_checkpoint_free(&state);
+    DCNN_TRY(status);
     if (dcnn_has_weights(train.model))
         return dcnn_loader_can_fit(t->net->nodes[0].shape, train.model, t->data.h, t->data.w, t->data.c, t->data.path);
     return dcnn_net_check_shape(t->net, train.model, t->data.h, t->data.w, t->data.c, t->data.path);
@@ -112,6 +113,10 @@ static void print(const training *t) {
     const dcnn_cost *c = &t->cost;
     dcnn_number forward, backward, batch;
     printf("training       ");
+    if (t->net->untrainable[0]) {
+        printf("refused: %s\n", t->net->untrainable);
+        return;
+    }
     if (c->trained == 0)
         printf("none of %d layers with weights\n", c->layers);
     else if (c->trained == c->layers)
@@ -129,6 +134,7 @@ static void print(const training *t) {
 
 static json_t *describe(const training *t) {
     const dcnn_cost *c = &t->cost;
+    if (t->net->untrainable[0]) return json_pack("{s:s}", "refused", t->net->untrainable);
     json_t *json = json_pack("{s:i, s:i, s:i, s:i, s:I, s:I, s:I}", "layers", c->layers, "trained_layers", c->trained,
                              "operations", c->ops, "with_gradients", c->backward_ops, "batch_size",
                              (json_int_t)t->options->train.batch_size, "multiply_adds_forward", (json_int_t)c->forward,
@@ -148,7 +154,7 @@ static json_t *describe(const training *t) {
 dcnn_status dcnn_training_cost_tell(const dcnn_options *options, const dcnn_net *net, json_t *json) {
     training t = {.options = options, .has_data = options->operand_count > 1};
     dcnn_status status = t.has_data ? fit(&t) : copy(net, &t);
-    if (status == DCNN_OK) status = measure(&t);
+    if (status == DCNN_OK && t.net->untrainable[0] == '\0') status = measure(&t);
     if (status == DCNN_OK && json)
         json_object_set_new(json, "training", describe(&t));
     else if (status == DCNN_OK)

@@ -46,7 +46,7 @@ static void judge(const dcnn_gather_options *options, const char *name, const ui
     mean /= (double)count;
     const double away = fabs(mean - options->mean);
     if (away < 1.5 * options->std || away < 0.1) return;
-    if (fabs(1 - mean - options->mean) < away / 2)
+    if (!options->invert && fabs(1 - mean - options->mean) < away / 2)
         note(&to->unlike, "%s is %s (mean %.2f), the training images were %s (%.2f): --invert swaps light and dark",
              name, mean > options->mean ? "light" : "dark", mean, mean > options->mean ? "dark" : "light",
              options->mean);

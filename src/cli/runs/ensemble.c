@@ -13,6 +13,7 @@
 #include "nn/nets/ensemble.h"
 #include "run/record/run_folder.h"
 #include "run/record/run_record.h"
+#include "run/starting_net.h"
 
 enum { MOST_MEMBERS = DCNN_MAX_INPUTS };
 
@@ -121,6 +122,30 @@ static dcnn_status write_record(const dcnn_cli *cli, const dcnn_run *run) {
                                "data", run->data, "options", dcnn_options_record(DCNN_COMMAND_TRAIN, cli->options)));
 }
 
+/* Can members begin? Asked where what they replace is lost by it. *Local.* */
+static dcnn_status check_start(const dcnn_cli *cli, const dcnn_run *run) {
+    const dcnn_options *o = cli->options;
+    dcnn_train_options train = o->train;
+    dcnn_checkpoint state = {0};
+    dcnn_dataset data = {0};
+    dcnn_task task;
+    train.freeze = (dcnn_patterns){o->freeze.count, o->freeze.text};
+    train.unfreeze = (dcnn_patterns){o->unfreeze.count, o->unfreeze.text};
+    dcnn_status status = dcnn_dataset_open(run->data, &data);
+    if (status == DCNN_OK) status = dcnn_task_choose(train.loss, &data, &task);
+    if (status == DCNN_OK) status = dcnn_starting_net(&train, &data, &task, &state);
+    dcnn_checkpoint_free(&state);
+    dcnn_dataset_free(&data);
+    return status;
+}
+
+/* On rank 0. */
+static dcnn_status begin(const dcnn_cli *cli, const dcnn_run *run) {
+    if (run->replaces) DCNN_TRY(check_start(cli, run));
+    DCNN_TRY(dcnn_run_clear(run));
+    return write_record(cli, run);
+}
+
 dcnn_status dcnn_train_ensemble(dcnn_cli *cli, const dcnn_run *run) {
     const int count = (int)cli->options->ensemble, ranks = dcnn_comm_size(cli->comm);
     dcnn_train_result result = {0};
@@ -129,8 +154,7 @@ dcnn_status dcnn_train_ensemble(dcnn_cli *cli, const dcnn_run *run) {
         return DCNN_FAIL(DCNN_USAGE, "--ensemble and --elastic do not go together: leave out --elastic");
     if (run->checkpoint)
         return DCNN_FAIL(DCNN_USAGE, "%s holds the run of one network: name another folder (--run)", run->folder);
-    DCNN_TRY(dcnn_comm_agree(cli->comm, dcnn_comm_rank(cli->comm) == 0 ? dcnn_run_clear(run) : DCNN_OK));
-    DCNN_TRY(dcnn_comm_agree(cli->comm, dcnn_comm_rank(cli->comm) == 0 ? write_record(cli, run) : DCNN_OK));
+    DCNN_TRY(dcnn_comm_agree(cli->comm, dcnn_comm_rank(cli->comm) == 0 ? begin(cli, run) : DCNN_OK));
     char *checkpoints = dcnn_path_join(run->folder, DCNN_RUN_CHECKPOINTS); /* only members have some */
     if (checkpoints && dcnn_comm_rank(cli->comm) == 0) rmdir(checkpoints);
     free(checkpoints);

@@ -23,11 +23,12 @@ dcnn_status dcnn_class_census_take(int class_count, int64_t count, const int32_t
 const char *dcnn_class_census_range(const dcnn_class_census *census, const char *const *names, char text[200]) {
     if (census->least < 0) return "no images";
     const long long least = census->counts[census->least], most = census->counts[census->most];
+    const char *some = census->occurring < census->class_count ? " that has any" : "";
     if (least == most)
-        snprintf(text, 200, "%lld image%s in each", least, least == 1 ? "" : "s");
+        snprintf(text, 200, "%lld image%s in each%s", least, least == 1 ? "" : "s", some);
     else
-        snprintf(text, 200, "%lld ('%.60s') to %lld ('%.60s') images in each", least, names[census->least], most,
-                 names[census->most]);
+        snprintf(text, 200, "%lld ('%.60s') to %lld ('%.60s') images in each%s", least, names[census->least], most,
+                 names[census->most], some);
     return text;
 }
 

@@ -49,18 +49,11 @@ static size_t chunk_bytes(const dcnn_pixels *p) {
 }
 
 static dcnn_status read_at(const dcnn_pixels *p, uint8_t *out, size_t length, uint64_t offset) {
-    while (length > 0) {
-        const ssize_t got = pread(p->descriptor, out, length, (off_t)offset);
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) return dcnn_input_fail(p->dataset->path, "read");
-        if (got == 0)
-            return DCNN_FAIL(DCNN_BAD_INPUT, "%s: became shorter while it was being read; start again",
-                             p->dataset->path);
-        out += got;
-        length -= (size_t)got;
-        offset += (uint64_t)got;
-    }
-    return DCNN_OK;
+    size_t got;
+    errno = dcnn_input_read(p->descriptor, out, length, offset, &got);
+    if (errno != 0) return dcnn_input_fail(p->dataset->path, "read");
+    if (got == length) return DCNN_OK;
+    return DCNN_FAIL(DCNN_BAD_INPUT, "%s: became shorter while it was being read; start again", p->dataset->path);
 }
 
 /* --- packed chunks ---------------------------------------------------------------------------------------------- */

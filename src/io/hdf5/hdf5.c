@@ -62,12 +62,13 @@ dcnn_status dcnn_h5_fail_open(hid_t where, const char *kind, const char *name) {
     last_reason(reason);
     if (!strstr(reason, "version number")) return dcnn_h5_fail(DCNN_BAD_INPUT, where, kind, name, "cannot be opened");
     H5Fget_name(where, path, sizeof path);
-    return DCNN_FAIL(DCNN_BAD_INPUT,
-                     "%s: its %s '%s' was written by a newer HDF5 than this one (%s), in a form that it does not know "
-                     "(libver='latest'); in Python: a = h5py.File('%s'); b = h5py.File('new.h5', 'w'); "
-                     "a.visititems(lambda n, d: b.create_dataset(n, data=d[()]) and None if hasattr(d, 'shape') else "
-                     "None); b.close()",
-                     path, kind, name, dcnn_hdf5_version(version), path);
+    return DCNN_FAIL(
+        DCNN_BAD_INPUT,
+        "%s: its %s '%s' was written by a newer HDF5 than this one (%s), in a form that it does not know "
+        "(libver='latest'); in Python: a = h5py.File('%s'); b = h5py.File('new.h5', 'w'); "
+        "b.attrs.update(a.attrs); a.visititems(lambda n, d: (b.create_dataset(n, data=d[()]) if hasattr(d, "
+        "'shape') else b.require_group(n)).attrs.update(d.attrs)); b.close()",
+        path, kind, name, dcnn_hdf5_version(version), path);
 }
 
 dcnn_status dcnn_h5_fail_version(hid_t where, const char *path, int64_t version, int latest) {

@@ -21,6 +21,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "io/input.h"
+
 struct dcnn_h5_shown {
     dcnn_h5_shown *next;
     uint64_t address, bytes;
@@ -123,12 +125,8 @@ static uint32_t checksum(const uint8_t *bytes, uint64_t length) {
 static bool read_at(newer *n, uint64_t address, uint64_t length, uint8_t *bytes) {
     if (address > n->end - n->base || length > n->end - n->base - address || length > n->left) return false;
     n->left -= length;
-    for (uint64_t done = 0; done < length;) {
-        const ssize_t got = pread(n->descriptor, bytes + done, length - done, (off_t)(n->base + address + done));
-        if (got <= 0) return false;
-        done += (uint64_t)got;
-    }
-    return true;
+    size_t got;
+    return dcnn_input_read(n->descriptor, bytes, length, n->base + address, &got) == 0 && got == length;
 }
 
 /* A block with its checksum at its end. @param signature  NULL: it has none @return NULL, bad: not there, or damaged */

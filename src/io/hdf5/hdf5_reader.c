@@ -80,21 +80,11 @@ static herr_t get_handle(H5FD_t *base, hid_t access, void **handle) {
 }
 
 static herr_t read_file(int descriptor, haddr_t address, size_t size, char *to) {
-    while (size > 0) {
-        const ssize_t got = pread(descriptor, to, size, (off_t)address);
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) {
-            if (errno != EINVAL) trouble = errno; /* an address that no file has is the file's fault */
-            return -1;
-        }
-        if (got == 0) { /* behind the end, where HDF5 expects zeros */
-            memset(to, 0, size);
-            return 0;
-        }
-        to += got;
-        address += (haddr_t)got;
-        size -= (size_t)got;
-    }
+    size_t got;
+    const int reason = dcnn_input_read(descriptor, to, size, address, &got);
+    if (reason != 0 && reason != EINVAL) trouble = reason; /* an address that no file has is the file's fault */
+    if (reason != 0) return -1;
+    memset(to + got, 0, size - got); /* behind the end, where HDF5 expects zeros */
     return 0;
 }
 

@@ -190,6 +190,12 @@ static void backward_scaled(const dcnn_pass *pass) {
 
 static void forward_multiply(const dcnn_pass *pass) {
     const size_t count = count_of(pass);
+    if (all_same(pass)) {
+        const float *first = pass->x[0];
+        for (int j = 1; j < pass->op->input_count; j++, first = pass->y)
+            for (size_t i = 0; i < count; i++) pass->y[i] = first[i] * pass->x[j][i];
+        return;
+    }
     for (size_t i = 0; i < count; i++) {
         float product = pass->x[0][place_of(pass->op, 0, i)];
         for (int j = 1; j < pass->op->input_count; j++) product *= pass->x[j][place_of(pass->op, j, i)];
@@ -202,6 +208,15 @@ static void backward_multiply(const dcnn_pass *pass) {
     const size_t count = count_of(pass);
     for (int j = 0; j < op->input_count; j++) {
         if (pass->dx[j] == NULL) continue;
+        if (all_same(pass)) {
+            const float *product = pass->dy;
+            for (int k = 0; k < op->input_count; k++) {
+                if (k == j) continue;
+                for (size_t i = 0; i < count; i++) pass->dx[j][i] = product[i] * pass->x[k][i];
+                product = pass->dx[j];
+            }
+            continue;
+        }
         memset(pass->dx[j], 0, (size_t)pass->n * dcnn_shape_count(op->in_of[j]) * sizeof(float));
         for (size_t i = 0; i < count; i++) {
             float product = pass->dy[i];
@@ -214,6 +229,32 @@ static void backward_multiply(const dcnn_pass *pass) {
 
 /* --- Maximum, Minimum: of equal values the first one has the gradient, as in MaxPooling2D ------------------------- */
 
+/* Of two inputs, the second one wins where it is strictly better. */
+static void forward_extreme_of_two(const dcnn_pass *pass, bool largest) {
+    const size_t count = count_of(pass);
+    const float *a = pass->x[0], *b = pass->x[1];
+    if (largest)
+        for (size_t i = 0; i < count; i++) pass->y[i] = b[i] > a[i] ? b[i] : a[i];
+    else
+        for (size_t i = 0; i < count; i++) pass->y[i] = b[i] < a[i] ? b[i] : a[i];
+}
+
+static void backward_extreme_of_two(const dcnn_pass *pass, bool largest) {
+    const size_t count = count_of(pass);
+    for (int j = 0; j < 2; j++) {
+        float *dx = pass->dx[j];
+        const float *a = pass->x[0], *b = pass->x[1];
+        for (size_t i = 0; dx && i < count; i++) {
+            const bool second = largest ? b[i] > a[i] : b[i] < a[i];
+            dx[i] = second == (j == 1) ? pass->dy[i] : 0.0f;
+        }
+    }
+}
+
+static bool is_plain_pair(const dcnn_pass *pass) {
+    return pass->op->input_count == 2 && all_same(pass);
+}
+
 static int winner(const dcnn_pass *pass, size_t i, bool largest) {
     int best = 0;
     for (int j = 1; j < pass->op->input_count; j++) {
@@ -225,6 +266,10 @@ static int winner(const dcnn_pass *pass, size_t i, bool largest) {
 
 static void forward_extreme(const dcnn_pass *pass, bool largest) {
     const size_t count = count_of(pass);
+    if (is_plain_pair(pass)) {
+        forward_extreme_of_two(pass, largest);
+        return;
+    }
     for (size_t i = 0; i < count; i++) {
         const int best = winner(pass, i, largest);
         pass->y[i] = pass->x[best][place_of(pass->op, best, i)];
@@ -233,6 +278,10 @@ static void forward_extreme(const dcnn_pass *pass, bool largest) {
 
 static void backward_extreme(const dcnn_pass *pass, bool largest) {
     const size_t count = count_of(pass);
+    if (is_plain_pair(pass)) {
+        backward_extreme_of_two(pass, largest);
+        return;
+    }
     for (int j = 0; j < pass->op->input_count; j++)
         if (pass->dx[j]) memset(pass->dx[j], 0, (size_t)pass->n * dcnn_shape_count(pass->op->in_of[j]) * sizeof(float));
     for (size_t i = 0; i < count; i++) {

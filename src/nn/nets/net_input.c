@@ -53,7 +53,9 @@ static bool is_one_of(const dcnn_node *node, const char *names) {
 static dcnn_status check_bytes(const dcnn_net *net, bool *front) {
     for (int i = 1; i < net->node_count; i++) {
         const dcnn_node *node = &net->nodes[i];
-        if (!front[node->inputs[0]]) continue;
+        bool reads = false;
+        for (int j = 0; j < node->input_count; j++) reads = reads || front[node->inputs[j]];
+        if (!reads) continue;
         front[i] = node->layer->only_training || is_one_of(node, " Resizing ZeroPadding2D Cropping2D Identity ");
         if (!front[i] && !node->layer->scales_input)
             return DCNN_FAIL(
@@ -89,6 +91,11 @@ dcnn_status dcnn_net_check_input(const dcnn_net *net, const json_t *config) {
     const json_t *dtype = json_object_get(config, "dtype");
     const char *name = json_is_string(dtype) ? json_string_value(dtype) : NULL;
     const bool whole = name && (strncmp(name, "int", 3) == 0 || strncmp(name, "uint", 4) == 0);
+    if (name && !whole && strcmp(name, "float32") != 0 && strcmp(name, "float64") != 0 &&
+        strcmp(name, "mixed_bfloat16") != 0)
+        return DCNN_FAIL(DCNN_BAD_INPUT,
+                         "layer '%s': dcnn has no images of dtype '%.40s': give Input the dtype \"float32\"",
+                         net->nodes[0].name, name);
     if (!whole && !net->plain_input) return DCNN_OK;
     bool *front = calloc((size_t)net->node_count, sizeof *front);
     if (front == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: a model of %d layers", net->node_count);

@@ -80,7 +80,7 @@ static int folded_behind(const dcnn_plan *plan, int i) {
     const dcnn_net *net = plan->net;
     const bool may = !plan->options.training && !net->nodes[i].bf16 && activation_of(plan, i).kind == DCNN_LINEAR;
     const int next = may && i != dcnn_net_end(net) ? only_reader(plan, i) : -1;
-    return next >= 0 && net->nodes[next].layer == &dcnn_layer_batch_normalization ? next : -1;
+    return next >= 0 && dcnn_batch_normalization_is_last(&net->nodes[next]) ? next : -1;
 }
 
 /* A convolution with the BatchNormalization in its weights, and with the activation behind it if that needs no input.

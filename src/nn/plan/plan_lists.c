@@ -96,7 +96,7 @@ static void fold_batch_normalizations(dcnn_plan *plan) {
         const bool folds =
             op->kind == &dcnn_op_conv_pool || op->kind == &dcnn_op_conv_max || op->kind == &dcnn_op_conv_valley;
         if (!folds || before == NULL || before->kind->forward_sums == NULL || before->kind == &dcnn_op_norm_relu ||
-            before->conv)
+            before->conv || !dcnn_batch_normalization_is_last(before->head))
             continue;
         int readers = plan->logits == before->output;
         for (int k = 0; k < plan->op_count; k++)

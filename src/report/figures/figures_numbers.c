@@ -44,6 +44,7 @@ bool dcnn_figure_scatter(const dcnn_view *view, dcnn_canvas *canvas) {
     char subtitle[160], count[32], shown[48] = "";
     if (data->targets == NULL || data->predictions == NULL || data->number_samples == 0) return false;
     const int panels = data->number_count < MOST_PANELS ? data->number_count : MOST_PANELS;
+    if (panels < 1) return false;
     const int columns = panels < COLUMNS ? panels : COLUMNS, rows = (panels + columns - 1) / columns;
     if (panels < data->number_count)
         snprintf(shown, sizeof shown, "; the first %d of %d numbers", panels, data->number_count);

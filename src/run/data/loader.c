@@ -194,8 +194,8 @@ static dcnn_status read_wanted(const dcnn_dataset *d, const dcnn_loader *l, dcnn
     int64_t most = (int64_t)(READ_BYTES / bytes), place = 0;
     if (most < 1) most = 1;
     if (d->block_rows > 0) most = (most + d->block_rows - 1) / d->block_rows * d->block_rows;
-    if (!dcnn_pixels_are_rows(pixels)) most = d->count;
     const bool fits = d->h == l->h && d->w == l->w && d->c == l->c;
+    if (fits && !dcnn_pixels_are_rows(pixels)) most = d->count; /* nothing is laid aside: each block is unpacked once */
     uint8_t *aside = fits ? NULL : malloc((size_t)most * bytes);
     if (!fits && aside == NULL) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for its images", d->path);
     dcnn_status status = DCNN_OK;

@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -233,7 +234,7 @@ static void remove_temporary(const char *folder) {
     }
 }
 
-static dcnn_status remove_members(const char *folder);
+static dcnn_status remove_several(const char *folder);
 
 /* Everything that dcnn has put into a run's folder, and nothing else. What marks the run goes last. */
 static dcnn_status remove_run(const char *folder) {
@@ -250,26 +251,60 @@ static dcnn_status remove_run(const char *folder) {
     DCNN_TRY(remove_file(folder, DCNN_RUN_EVALUATION));
     DCNN_TRY(remove_file(folder, DCNN_RUN_EVENTS));
     DCNN_TRY(remove_files(folder, DCNN_RUN_FIGURES, figures_only));
-    DCNN_TRY(remove_members(folder));
+    DCNN_TRY(remove_several(folder));
     return remove_file(folder, REMOVED);
 }
 
-static int members_only(const struct dirent *entry) {
-    return strncmp(entry->d_name, DCNN_RUN_MEMBER, strlen(DCNN_RUN_MEMBER)) == 0;
+/* What a run of several networks has in its folder: a run each, named by a number, and what was written of all. */
+typedef struct several {
+    const char *key; /* of its record; what is there counts */
+    const char *prefix;
+    const char *files[2];
+} several;
+static const several kinds_of_several[] = {{"ensemble", DCNN_RUN_MEMBER, {NULL}},
+                                           {"tune", DCNN_RUN_TRIAL, {DCNN_RUN_TRIALS_CSV, DCNN_RUN_TRIALS_FIGURE}}};
+enum { KINDS_OF_SEVERAL = sizeof kinds_of_several / sizeof kinds_of_several[0] };
+
+static int numbered_only(const struct dirent *entry) {
+    for (int i = 0; i < KINDS_OF_SEVERAL; i++) {
+        const size_t prefix = strlen(kinds_of_several[i].prefix);
+        if (strncmp(entry->d_name, kinds_of_several[i].prefix, prefix) != 0) continue;
+        const char *number = entry->d_name + prefix, *end = number + strspn(number, "0123456789");
+        if (end == number) return 0;
+        if (strncmp(end, DCNN_RUN_RUNG, strlen(DCNN_RUN_RUNG)) == 0) end += strlen(DCNN_RUN_RUNG);
+        return end[strspn(end, "0123456789")] == '\0';
+    }
+    return 0;
 }
 
-/* The runs of an ensemble's networks. */
-static dcnn_status remove_members(const char *folder) {
+static dcnn_status remove_numbered(const char *folder, const char *prefix) {
     listing found;
-    dcnn_status status = list(folder, ".", members_only, NULL, &found);
+    dcnn_status status = list(folder, ".", numbered_only, NULL, &found);
     for (int i = 0; i < found.count && status == DCNN_OK; i++) {
-        char *member = dcnn_path_join(folder, found.entries[i]->d_name);
-        status = member ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
-        if (status == DCNN_OK && holds_run(member)) status = remove_run(member);
-        if (member) rmdir(member); /* stays if there is something of the user's in it */
-        free(member);
+        if (strncmp(found.entries[i]->d_name, prefix, strlen(prefix)) != 0) continue;
+        char *one = dcnn_path_join(folder, found.entries[i]->d_name);
+        status = one ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
+        if (status == DCNN_OK && holds_run(one)) status = remove_run(one);
+        if (one) rmdir(one); /* stays if there is something of the user's in it */
+        free(one);
     }
     free_listing(&found);
+    return status;
+}
+
+/* The runs of an ensemble's networks or of a search's trials, if the run that is being removed was one. */
+static dcnn_status remove_several(const char *folder) {
+    char *removed = dcnn_path_join(folder, REMOVED);
+    json_t *record = removed ? json_load_file(removed, 0, NULL) : NULL;
+    dcnn_status status = removed ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
+    free(removed);
+    for (int i = 0; i < KINDS_OF_SEVERAL && status == DCNN_OK; i++) {
+        const several *kind = &kinds_of_several[i];
+        if (!json_object_get(record, kind->key)) continue;
+        status = remove_numbered(folder, kind->prefix);
+        for (int k = 0; k < 2 && kind->files[k] && status == DCNN_OK; k++) status = remove_file(folder, kind->files[k]);
+    }
+    json_decref(record);
     return status;
 }
 
