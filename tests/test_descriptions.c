@@ -320,6 +320,15 @@ static void test_hard_sigmoid(void **state) {
     }
 }
 
+static const char one_operation[] =
+    "{'class_name':'Functional','config':{'layers':["
+    "{'class_name':'InputLayer','config':{'batch_shape':[null,4,4,1]},'name':'in','inbound_nodes':[]},"
+    "{'class_name':'%s','module':'keras.src.ops.numpy','config':{'name':'op'%s},"
+    "'inbound_nodes':[{'args':[%s],'kwargs':{}}]},"
+    "{'class_name':'Flatten','config':{'name':'f'},'inbound_nodes':[[['op',0,0,{}]]]},"
+    "{'class_name':'Dense','config':{'name':'d','units':3,'activation':'softmax'},"
+    "'inbound_nodes':[[['f',0,0,{}]]]}],'input_layers':[['in',0,0]],'output_layers':[['d',0,0]]}}";
+
 #define VALUE "{'class_name':'__keras_tensor__','config':{'keras_history':['in',0,0]}}"
 
 /* What Keras makes of `x + 3` on a layer's output is read as the Rescaling that computes the same. */
@@ -336,15 +345,7 @@ static void test_operations(void **state) {
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char text[2048];
-        snprintf(text, sizeof text,
-                 "{'class_name':'Functional','config':{'layers':["
-                 "{'class_name':'InputLayer','config':{'batch_shape':[null,4,4,1]},'name':'in','inbound_nodes':[]},"
-                 "{'class_name':'%s','module':'keras.src.ops.numpy','config':{'name':'op'},"
-                 "'inbound_nodes':[{'args':[%s],'kwargs':{}}]},"
-                 "{'class_name':'Flatten','config':{'name':'f'},'inbound_nodes':[[['op',0,0,{}]]]},"
-                 "{'class_name':'Dense','config':{'name':'d','units':3,'activation':'softmax'},"
-                 "'inbound_nodes':[[['f',0,0,{}]]]}],'input_layers':[['in',0,0]],'output_layers':[['d',0,0]]}}",
-                 cases[i].class_name, cases[i].arguments);
+        snprintf(text, sizeof text, one_operation, cases[i].class_name, "", cases[i].arguments);
         json_t *description = parse(text);
         dcnn_net *net = NULL;
         const dcnn_status status = dcnn_net_create(description, (dcnn_shape){0}, &net);
@@ -361,6 +362,53 @@ static void test_operations(void **state) {
         assert_true(json_number_value(json_object_get(config, "scale")) == cases[i].scale);
         assert_true(json_number_value(json_object_get(config, "offset")) == cases[i].offset);
         json_decref(written);
+        dcnn_net_free(net);
+    }
+}
+
+/* ... and ops.relu(x) as an Activation, of those that are layers; others are named. */
+static void test_functions(void **state) {
+    (void)state;
+    static const struct {
+        const char *class_name, *config, *layer; /* NULL: refused */
+    } cases[] = {
+        {"Relu", "", "Activation"},
+        {"Exp", "", "Activation"},
+        {"LeakyRelu", ",'negative_slope':0.1", "LeakyReLU"},
+        {"Gelu", ",'approximate':false", "Activation"},
+        {"Gelu", ",'approximate':true", NULL},
+        {"Celu", ",'alpha':2.0", NULL},
+        {"Softmax", ",'axis':1", NULL},
+        {"Mean", ",'axis':[-2,1],'keepdims':true", "GlobalAveragePooling2D"},
+        {"Mean", ",'axis':[1],'keepdims':true", NULL},
+        {"Max", ",'axis':[1,2],'keepdims':true,'initial':0.5", NULL},
+        {"Reshape", ",'newshape':[-1,16]", "Reshape"},
+        {"Reshape", ",'newshape':[8,-1]", NULL},
+        {"Transpose", ",'axes':[0,2,1,3]", "Permute"},
+        {"Transpose", ",'axes':[1,0,2,3]", NULL},
+        {"Pad", ",'mode':'constant','pad_width':[[0,0],[1,2],[0,1],[0,0]]", "ZeroPadding2D"},
+        {"Pad", ",'mode':'reflect','pad_width':[[0,0],[1,2],[0,1],[0,0]]", NULL},
+        {"Clip", ",'x_min':0,'x_max':6", "ReLU"},
+        {"Clip", ",'x_min':-1,'x_max':6", NULL},
+        {"Square", "", "Multiply"},
+        {"Negative", "", "Rescaling"},
+        {"MaxPool", ",'pool_size':2,'strides':1,'padding':'same'", "MaxPooling2D"},
+        {"Absolute", "", NULL},
+        {"Sum", ",'axis':[1,2]", NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[2048];
+        snprintf(text, sizeof text, one_operation, cases[i].class_name, cases[i].config, VALUE);
+        json_t *description = parse(text);
+        dcnn_net *net = NULL;
+        const dcnn_status status = dcnn_net_create(description, (dcnn_shape){0}, &net);
+        json_decref(description);
+        if (cases[i].layer == NULL) {
+            assert_fails(status, DCNN_BAD_INPUT, "'op'", cases[i].class_name);
+            continue;
+        }
+        if (status != DCNN_OK) fail_msg("%s: %s", cases[i].class_name, dcnn_error());
+        assert_string_equal(net->nodes[1].layer->class_name, cases[i].layer);
         dcnn_net_free(net);
     }
 }
@@ -453,8 +501,12 @@ static void layers_that_only_train_pass_at_inference(void **state) {
         json_t *again = described(layers, 1, &net);
         assert_true(json_real_value(json_object_get(again, "factor")) == 0.25);
         assert_int_equal(json_integer_value(json_object_get(again, "seed")), 7);
-        assert_non_null(strstr(net->untrainable, dcnn_layer_others[i].class_name));
-        assert_non_null(strstr(net->untrainable, dcnn_layer_others[i].instead));
+        if (dcnn_layer_others[i].instead) {
+            assert_non_null(strstr(net->untrainable, dcnn_layer_others[i].class_name));
+            assert_non_null(strstr(net->untrainable, dcnn_layer_others[i].instead));
+        } else {
+            assert_string_equal(net->untrainable, ""); /* the crop of the whole image */
+        }
         json_decref(again);
         json_t *other = described(INPUT "{'class_name':'Dropout','config':{'name':'odd'}}" END, 1, &plain);
         const dcnn_plan_options options = {.grain = 1, .slots = 1, .workers = 1};
@@ -492,6 +544,7 @@ int main(void) {
         cmocka_unit_test(test_description_files),
         cmocka_unit_test(test_recipe),
         cmocka_unit_test(test_operations),
+        cmocka_unit_test(test_functions),
         cmocka_unit_test(layers_that_only_train_pass_at_inference),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

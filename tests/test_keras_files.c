@@ -67,13 +67,41 @@ static void weights_alone_fill_a_description(void **state) {
     (void)state;
     char path[512];
     json_t *description;
-    dcnn_net *net;
+    dcnn_checkpoint model = {0};
     assert_ok(dcnn_description_read(expected_path("keras_graph.json", path), &description));
-    assert_ok(dcnn_net_create(description, (dcnn_shape){0}, &net));
+    assert_ok(dcnn_net_create(description, (dcnn_shape){0}, &model.net));
     json_decref(description);
-    assert_ok(dcnn_keras_weights_read(expected_path("keras_graph.weights.h5", path), net));
-    expect_keras_outputs(net);
-    dcnn_net_free(net);
+    assert_ok(dcnn_keras_weights_read(expected_path("keras_graph.weights.h5", path), &model));
+    assert_true(model.class_names == NULL && !model.normalised); /* Keras says nothing of them */
+    expect_keras_outputs(model.net);
+    dcnn_checkpoint_free(&model);
+}
+
+/* Beside the weights there are class names and which images they want. */
+static void weights_alone_keep_what_is_known(void **state) {
+    (void)state;
+    static const char *const names[CLASSES] = {"bee", "wasp", "fly \xc3\xa4", "moth"};
+    char path[512], written[64];
+    dcnn_checkpoint model, again = {0};
+    json_t *description;
+    assert_ok(dcnn_checkpoint_read(expected_path("keras_graph.keras", path), &model));
+    model.normalised = model.blue_first = true;
+    for (int c = 0; c < 3; c++) model.std[c] = 1.0 / 255.0;
+    model.class_names = calloc(CLASSES, sizeof *model.class_names);
+    for (int i = 0; i < CLASSES; i++) model.class_names[i] = strdup(names[i]);
+    snprintf(written, sizeof written, "/tmp/dcnn-keras-%d.weights.h5", (int)getpid());
+    assert_ok(dcnn_keras_weights_write(written, &model));
+    description = dcnn_net_describe(model.net);
+    assert_ok(dcnn_net_create(description, (dcnn_shape){0}, &again.net));
+    json_decref(description);
+    again.class_count = again.net->class_count;
+    assert_ok(dcnn_keras_weights_read(written, &again));
+    assert_true(dcnn_weights_hash(again.net) == dcnn_weights_hash(model.net));
+    assert_true(again.normalised && again.std[2] == 1.0 / 255.0 && again.blue_first);
+    for (int i = 0; i < CLASSES; i++) assert_string_equal(again.class_names[i], names[i]);
+    unlink(written);
+    dcnn_checkpoint_free(&again);
+    dcnn_checkpoint_free(&model);
 }
 
 /* Nested models are written flat: the layers are the same, and so are their weights and the predictions. */
@@ -142,9 +170,8 @@ static void images_become_what_each_family_wants(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(whole_models_predict_as_keras_does),
-        cmocka_unit_test(weights_alone_fill_a_description),
-        cmocka_unit_test(what_is_written_is_read_again),
+        cmocka_unit_test(whole_models_predict_as_keras_does),   cmocka_unit_test(weights_alone_fill_a_description),
+        cmocka_unit_test(weights_alone_keep_what_is_known),     cmocka_unit_test(what_is_written_is_read_again),
         cmocka_unit_test(images_become_what_each_family_wants),
     };
     return cmocka_run_group_tests_name("files of Keras", tests, NULL, NULL);

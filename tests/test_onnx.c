@@ -168,6 +168,8 @@ static void options_are_read_again(void **state) {
         "{\"class_name\":\"Identity\",\"config\":{}}",
         "{\"class_name\":\"Resizing\",\"config\":{\"height\":5,\"width\":9}}",
         "{\"class_name\":\"Resizing\",\"config\":{\"height\":5,\"width\":9,\"interpolation\":\"nearest\"}}",
+        "{\"class_name\":\"Resizing\",\"config\":{\"height\":5,\"width\":9,\"interpolation\":\"bicubic\"}}",
+        "{\"class_name\":\"UpSampling2D\",\"config\":{\"size\":[2,3],\"interpolation\":\"bicubic\"}}",
         "{\"class_name\":\"Dropout\",\"config\":{\"rate\":0.5}}"};
     static const char *const activations[] = {
         "sigmoid",   "tanh",         "softmax",   "relu6",    "elu",      "selu",        "celu",        "silu",
@@ -181,6 +183,29 @@ static void options_are_read_again(void **state) {
         snprintf(layers, sizeof layers, "%s{\"class_name\":\"Activation\",\"config\":{\"activation\":\"%s\"}}", scale,
                  activations[i]);
         expect_same_again(layers);
+    }
+}
+
+/* Options of layers for which ONNX has no operator, or one in a later version. */
+static void options_that_onnx_lacks_are_refused(void **state) {
+    (void)state;
+    static const char *const rows[][2] = {
+        {"{\"class_name\":\"BatchNormalization\",\"config\":{\"axis\":1}}", "its axis"},
+        {"{\"class_name\":\"LayerNormalization\",\"config\":{\"axis\":[1,2,3]}}", "its axis"},
+        {"{\"class_name\":\"GroupNormalization\",\"config\":{\"axis\":2,\"groups\":5}}", "its axis"},
+        {"{\"class_name\":\"Resizing\",\"config\":{\"height\":5,\"width\":9,\"interpolation\":\"lanczos3\"}}",
+         "its interpolation"},
+        {"{\"class_name\":\"UpSampling2D\",\"config\":{\"interpolation\":\"lanczos5\"}}", "its interpolation"},
+        {"{\"class_name\":\"Resizing\",\"config\":{\"height\":5,\"width\":9,\"antialias\":true}}", "its antialiasing"},
+        {"{\"class_name\":\"Resizing\",\"config\":{\"height\":5,\"width\":9,\"crop_to_aspect_ratio\":true}}",
+         "its aspect ratio"}};
+    char written[64];
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        dcnn_checkpoint model;
+        assert_ok(make(rows[i][0], &model));
+        assert_int_equal(dcnn_onnx_write(scratch(written), &model, false), DCNN_BAD_INPUT);
+        if (strstr(dcnn_error(), rows[i][1]) == NULL) fail_msg("%s: %s", rows[i][0], dcnn_error());
+        dcnn_checkpoint_free(&model);
     }
 }
 
@@ -250,6 +275,7 @@ int main(void) {
         cmocka_unit_test(layers_are_keras_own),
         cmocka_unit_test(what_is_written_is_read_again),
         cmocka_unit_test(options_are_read_again),
+        cmocka_unit_test(options_that_onnx_lacks_are_refused),
         cmocka_unit_test(every_layer_has_an_answer),
         cmocka_unit_test(what_dcnn_lacks_is_named),
         cmocka_unit_test(damage_is_told),

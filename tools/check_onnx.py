@@ -132,6 +132,10 @@ CASES = {
     "UpSampling2D": lambda x: L.UpSampling2D((2, 3))(x),
     "Resizing": lambda x: L.Resizing(5, 9)(x),
     "Resizing nearest": lambda x: L.Resizing(5, 9, interpolation="nearest")(x),
+    "Resizing bicubic, larger": lambda x: L.Resizing(13, 19, interpolation="bicubic")(x),
+    "Resizing bicubic, smaller": lambda x: L.Resizing(5, 9, interpolation="bicubic")(x),
+    "UpSampling2D bicubic": lambda x: L.UpSampling2D((2, 3), interpolation="bicubic")(x),
+    "operations of keras.ops": lambda x: keras.ops.relu(2.0 * x + 1.0) - keras.ops.mean(x, axis=(1, 2), keepdims=True) * x,
     "Identity": lambda x: L.Identity()(x),
     "an activation that is a layer": lambda x: L.Conv2D(5, 3, activation=L.LeakyReLU(0.15))(x),
     "UpSampling2D bilinear": lambda x: L.UpSampling2D((2, 3), interpolation="bilinear")(x),
@@ -162,6 +166,7 @@ def every_layer():
     for name, case in CASES.items():
         start = keras.Input((9, 8, 4), name="images")
         y = case(start)
+        y = L.Rescaling(1.0)(y)  # an end that is no activation
         model = keras.Model(start, y if len(y.shape) == 2 else L.Flatten()(y))
         draw(model)
         model.save(path("case.keras"))

@@ -22,7 +22,7 @@ import keras
 import numpy as np
 from keras import constraints as C
 from keras import layers as L
-from keras import losses
+from keras import losses, ops
 from keras import optimizers as O
 from keras import regularizers as R
 from keras.src.applications.convnext import LayerScale, StochasticDepth
@@ -153,6 +153,54 @@ def plain():
                              L.Dropout(0.0, name="drop"), L.Dense(CLASSES, activation="softmax", name="last")])
 
 
+def resized():
+    """Wider filters, and the ratio of sides."""
+    x = start = keras.Input((9, 7, 3), name="picture")
+    x = L.Conv2D(4, 3, padding="same", activation="tanh", name="conv")(x)
+    a = L.Resizing(6, 10, interpolation="bicubic", name="cubic")(x)
+    b = L.Resizing(6, 10, interpolation="lanczos3", antialias=True, name="lanczos")(x)
+    c = L.Resizing(6, 10, crop_to_aspect_ratio=True, name="cropped")(x)
+    d = L.Resizing(6, 10, pad_to_aspect_ratio=True, fill_value=0.3, antialias=True, name="padded")(x)
+    e = L.Resizing(6, 10, pad_to_aspect_ratio=True, interpolation="lanczos5", name="padded_lanczos")(x)
+    x = L.Concatenate(name="join")([a, b, c, d, e])
+    x = L.Conv2D(4, 3, strides=2, activation="tanh", name="second")(x)
+    x = L.UpSampling2D((2, 3), interpolation="bicubic", name="cubic_up")(x)
+    x = L.UpSampling2D((2, 1), interpolation="lanczos5", name="lanczos_up")(x)
+    x = L.Resizing(3, 4, interpolation="bicubic", antialias=True, name="smaller")(x)
+    return keras.Model(start, L.Dense(CLASSES, activation="softmax", name="last")(L.Flatten(name="flat")(x)), name="resized")
+
+
+def axes():
+    """Normalizations over other axes than the channels."""
+    x = start = keras.Input((9, 7, 3), name="picture")
+    x = L.Conv2D(4, 2, activation="tanh", name="conv")(x)
+    x = L.BatchNormalization(axis=1, momentum=0.9, name="rows")(x)
+    x = L.ReLU(name="relu")(x)
+    x = L.BatchNormalization(axis=2, momentum=0.9, name="columns")(x)
+    x = L.Conv2D(4, 2, padding="same", activation="tanh", name="second")(x)
+    x = L.Concatenate(name="join")([
+        L.LayerNormalization(axis=[1, 2, 3], name="all")(x), L.LayerNormalization(axis=2, name="columns_alone")(x),
+        L.LayerNormalization(axis=(1, 3), center=False, name="rows_and_channels")(x),
+        L.GroupNormalization(groups=4, axis=1, name="groups_of_rows")(x),
+        L.GroupNormalization(groups=-1, axis=-2, name="each_column")(x)])
+    x = L.Conv2D(4, 3, strides=2, activation="tanh", name="third")(x)
+    return keras.Model(start, L.Dense(CLASSES, activation="softmax", name="last")(L.Flatten(name="flat")(x)), name="axes")
+
+
+def operations():
+    """keras.ops on the outputs of layers."""
+    x = start = keras.Input((9, 7, 3), name="picture")
+    x = ops.relu(L.Conv2D(4, 3, padding="same", name="conv")(x * 0.9 + 0.1))
+    y = L.Conv2D(4, 3, padding="same", name="second")(ops.pad(x, [[0, 0], [1, 1], [0, 2], [0, 0]]))
+    y = ops.max_pool(ops.transpose(ops.image.resize(y, (7, 9), interpolation="bicubic"), (0, 2, 1, 3)), 2, strides=1, padding="same")
+    x = x + y - x * y / 2
+    x = ops.concatenate([ops.silu(x), ops.leaky_relu(-x, 0.1), ops.square(ops.tanh(x))], axis=-1)
+    x = ops.maximum(x, ops.clip(x, 0, 0.8)) * ops.sigmoid(ops.mean(x, axis=(1, 2), keepdims=True))
+    x = ops.gelu(L.Dense(6, name="hidden")(x), approximate=False)
+    x = ops.concatenate([ops.mean(x, axis=[1, 2]), ops.max(x, axis=(1, 2)), ops.reshape(ops.average_pool(x, 4, strides=4), (-1, 12))], axis=-1)
+    return keras.Model(start, ops.softmax(L.Dense(CLASSES, name="last")(x)), name="operations")
+
+
 # --- cases --------------------------------------------------------------------------------------------------------------
 
 def adam():
@@ -182,6 +230,9 @@ NETS = {
     "net/changed": (changed, CROSS, adam),
     "net/views": (views, CROSS, adam),
     "net/plain": (plain, CROSS, adam),
+    "net/resized": (resized, CROSS, adam),
+    "net/axes": (axes, CROSS, adam),
+    "net/operations": (operations, CROSS, adam),
     "net/frozen": (lambda: chain(frozen=True), CROSS, adam),
 }
 RULES = {

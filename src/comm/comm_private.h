@@ -39,9 +39,10 @@ typedef struct dcnn_domain {
 
 /* Room for small sums (comm_sum.c). */
 typedef struct dcnn_sums {
-    double *slots;   /* shared: what the ranks of the domain bring to a sum, twice */
+    double *slots;   /* shared: what the ranks of the domain bring to a sum, twice; what comes from other domains */
     double *room;    /* this rank's */
     int slot_length; /* doubles */
+    int groups;      /* of domains that join in a round, at most */
     unsigned turn;   /* which of the two sets of slots is in use */
 } dcnn_sums;
 

@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "model/model_private.h"
 
+#define METADATA "dcnn"
 enum { MOST_BYTES = INT32_MAX, SLACK_BYTES = 1 << 18, PATH_BYTES = DCNN_PATH_BYTES + 32 };
 
 /* --- weights ------------------------------------------------------------------------------------------------------ */
@@ -121,6 +122,32 @@ static dcnn_status write_optimizer(hid_t file, const dcnn_checkpoint *from, cons
     return DCNN_OK;
 }
 
+/* In a file of weights alone, what a .keras has in its metadata.json: an attribute, which Keras passes over. */
+static dcnn_status write_metadata(hid_t file, const dcnn_checkpoint *from) {
+    json_t *metadata = dcnn_metadata_describe(from);
+    char *text = json_dumps(metadata, JSON_COMPACT);
+    json_decref(metadata);
+    const dcnn_status status =
+        text ? dcnn_h5_text_write(file, METADATA, text) : DCNN_FAIL(DCNN_FAILURE, "out of memory: a model's metadata");
+    free(text);
+    return status;
+}
+
+static dcnn_status read_metadata(hid_t file, const char *path, dcnn_checkpoint *into) {
+    char *text;
+    json_t *metadata = NULL;
+    json_error_t error;
+    if (!dcnn_h5_attribute_has(file, METADATA)) return DCNN_OK; /* Keras wrote it */
+    DCNN_TRY(dcnn_h5_text_read(file, METADATA, &text));
+    dcnn_status status = dcnn_json_parse(text, strlen(text), 0, &metadata, &error);
+    if (status == DCNN_BAD_INPUT)
+        status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: its attribute '%s' is not valid JSON: %s", path, METADATA, error.text);
+    if (status == DCNN_OK) status = dcnn_metadata_read(metadata, path, into);
+    json_decref(metadata);
+    free(text);
+    return status;
+}
+
 /* --- the zip ------------------------------------------------------------------------------------------------------ */
 
 /* One member, with a NUL behind it. */
@@ -196,10 +223,11 @@ dcnn_status dcnn_keras_read(const char *path, dcnn_checkpoint *checkpoint) {
     return status;
 }
 
-dcnn_status dcnn_keras_weights_read(const char *path, dcnn_net *net) {
+dcnn_status dcnn_keras_weights_read(const char *path, dcnn_checkpoint *checkpoint) {
     hid_t file;
     DCNN_TRY(dcnn_h5_open(path, &file, NULL));
-    dcnn_status status = read_weights(file, path, net);
+    dcnn_status status = read_weights(file, path, checkpoint->net);
+    if (status == DCNN_OK) status = read_metadata(file, path, checkpoint);
     dcnn_h5_close(file);
     return status;
 }
@@ -229,14 +257,16 @@ static dcnn_status add_json(zip_t *zip, const char *path, const char *name, json
     return add_member(zip, path, name, text, text ? strlen(text) : 0);
 }
 
+/* `alone`: a file of its own, not the member of a .keras. */
 static dcnn_status weights_image(const char *path, const dcnn_checkpoint *from, const dcnn_optimizer *optimizer,
-                                 char **bytes, size_t *length) {
+                                 bool alone, char **bytes, size_t *length) {
     const size_t floats = (from->average ? 4 : 3) * from->net->param_count + from->net->state_count;
     hid_t file;
     const void *image;
     *bytes = NULL;
     DCNN_TRY(dcnn_h5_create(path, floats * sizeof(float) + SLACK_BYTES, &file));
     dcnn_status status = write_weights(file, from->net);
+    if (status == DCNN_OK && alone) status = write_metadata(file, from);
     if (status == DCNN_OK && optimizer && from->m && from->v) status = write_optimizer(file, from, optimizer);
     if (status == DCNN_OK) status = dcnn_h5_image(file, &image, length);
     if (status == DCNN_OK) {
@@ -268,7 +298,7 @@ static dcnn_status add_members(zip_t *zip, const char *path, const dcnn_checkpoi
         status = add_json(zip, path, "config.json", config);
     else
         json_decref(config);
-    if (status == DCNN_OK) status = weights_image(path, from, optimizer, &weights, &length);
+    if (status == DCNN_OK) status = weights_image(path, from, optimizer, false, &weights, &length);
     return status == DCNN_OK ? add_member(zip, path, "model.weights.h5", weights, length) : status;
 }
 
@@ -308,11 +338,10 @@ dcnn_status dcnn_keras_write(const char *path, const dcnn_checkpoint *checkpoint
     return status;
 }
 
-dcnn_status dcnn_keras_weights_write(const char *path, const dcnn_net *net) {
-    const dcnn_checkpoint from = {.net = (dcnn_net *)(uintptr_t)net};
+dcnn_status dcnn_keras_weights_write(const char *path, const dcnn_checkpoint *checkpoint) {
     char *bytes;
     size_t length = 0;
-    DCNN_TRY(weights_image(path, &from, NULL, &bytes, &length));
+    DCNN_TRY(weights_image(path, checkpoint, NULL, true, &bytes, &length));
     dcnn_status status = dcnn_file_write(path, bytes, length, false);
     free(bytes);
     return status;

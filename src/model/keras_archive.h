@@ -17,8 +17,9 @@
  * @return DCNN_OK, DCNN_BAD_INPUT, DCNN_FAILURE */
 dcnn_status dcnn_keras_read(const char *path, dcnn_checkpoint *checkpoint);
 
-/** Fills a net's weights from a `.weights.h5` of the model that it was read from. *Local.* */
-dcnn_status dcnn_keras_weights_read(const char *path, dcnn_net *net);
+/** Fills the weights of checkpoint->net from a `.weights.h5` of the model that it was read from; what dcnn wrote beside
+ * them, class names and which images they want, goes into the checkpoint. *Local.* */
+dcnn_status dcnn_keras_weights_read(const char *path, dcnn_checkpoint *checkpoint);
 
 /**
  * Writes a `.keras` file, whole or not at all; with moments and compile state if there are any and an optimizer is
@@ -27,7 +28,7 @@ dcnn_status dcnn_keras_weights_read(const char *path, dcnn_net *net);
  */
 dcnn_status dcnn_keras_write(const char *path, const dcnn_checkpoint *checkpoint, const dcnn_optimizer *optimizer);
 
-/** Writes a `.weights.h5` file likewise. *Local.* */
-dcnn_status dcnn_keras_weights_write(const char *path, const dcnn_net *net);
+/** Writes a `.weights.h5` file likewise, without moments. *Local.* */
+dcnn_status dcnn_keras_weights_write(const char *path, const dcnn_checkpoint *checkpoint);
 
 #endif

@@ -155,6 +155,7 @@ dcnn_pool dcnn_max_pooling_shape(const dcnn_node *pool, dcnn_shape in, int n);
 
 /** Scale and shift [c] each of a BatchNormalization operation: in training those of the batch, else of the moving
  * values. */
+bool dcnn_batch_normalization_is_last(const dcnn_op *op); /* along the channels? else only it can apply them */
 const float *dcnn_batch_normalization_scale(const dcnn_op *op);
 const float *dcnn_batch_normalization_shift(const dcnn_op *op);
 

@@ -363,7 +363,8 @@ int64_t dcnn_net_multiply_adds(const dcnn_net *net, int node) {
     for (int i = node < 0 ? 0 : node; i <= (node < 0 ? net->node_count - 1 : node); i++)
         for (int j = 0; j < DCNN_MAX_PARAMS; j++) { /* kernels are used once a position */
             const dcnn_param *param = dcnn_net_param(net, &net->nodes[i], j);
-            if (param && param->rank >= 2) sum += (int64_t)param->count * net->nodes[i].shape.h * net->nodes[i].shape.w;
+            if (param && param->rank >= 2 && strstr(param->name, "kernel"))
+                sum += (int64_t)param->count * net->nodes[i].shape.h * net->nodes[i].shape.w;
         }
     return sum;
 }

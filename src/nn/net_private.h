@@ -24,11 +24,16 @@ dcnn_status dcnn_net_check_input(const dcnn_net *net, const json_t *config);
 /* Is an item of a description an operation of keras.ops, as x + 3 becomes one, instead of a layer? */
 bool dcnn_net_is_operation(const json_t *item);
 
-/* An operation on a value and a number as the Rescaling layer that computes the same: x + 3, 3 - x, x * 0.5, x / 6.
- * @param numbers, values  how many arguments of each kind it has
- * @param number_first     3 - x rather than x - 3
- * @param rescaling        out, the caller's */
-dcnn_status dcnn_net_as_rescaling(const json_t *item, int numbers, int values, double number, bool number_first,
-                                  json_t **rescaling);
+/* What an operation is on: values of the graph, and numbers, of which the last stands in front of all values (3 - x
+ * rather than x - 3), or not. */
+typedef struct dcnn_operands {
+    int values, numbers;
+    double number;
+    bool number_first;
+} dcnn_operands;
+
+/* An operation as the layer that computes the same; a merging layer of one value takes it twice.
+ * @param layer  out, the caller's */
+dcnn_status dcnn_net_operation(const json_t *item, const dcnn_operands *on, json_t **layer);
 
 #endif

@@ -17,6 +17,7 @@ typedef struct reader {
     int room;
     bool keras2;         /* Keras 2 wrote the description, as it says */
     const json_t *outer; /* layers of the outermost model, whose names stay as they are */
+    json_t *made;        /* layers that stand for operations, by these; owned */
 } reader;
 
 /* What a layer inherits from the models around it, and from the call. */
@@ -294,10 +295,7 @@ typedef struct call {
     const json_t *item;
     int layer, index; /* number of the layer in its model, of the call among the layer's */
     bool inference, wanted;
-    int number_count;  /* among its arguments, as in x + 3 */
-    double number;     /* the last of them */
-    bool number_first; /* 3 - x */
-    json_t *rescaling; /* what it is then, or NULL */
+    dcnn_operands on; /* of an operation: the numbers among its arguments, as in x + 3 */
     int input_count;
     int inputs[DCNN_MAX_INPUTS]; /* calls */
     int node;                    /* of the net, or -1 */
@@ -350,9 +348,9 @@ static dcnn_status read_keywords(call *c, const json_t *keywords) {
 static dcnn_status read_arguments(const graph *g, call *c, const json_t *argument) {
     if (json_is_null(argument)) return DCNN_OK;
     if (json_is_number(argument) && dcnn_net_is_operation(c->item)) {
-        c->number_count++;
-        c->number = json_number_value(argument);
-        c->number_first = c->input_count == 0;
+        c->on.numbers++;
+        c->on.number = json_number_value(argument);
+        c->on.number_first = c->input_count == 0;
         return DCNN_OK;
     }
     for (size_t i = 0; i < json_array_size(argument); i++) DCNN_TRY(read_arguments(g, c, json_array_get(argument, i)));
@@ -433,6 +431,19 @@ static bool is_said(const json_t *item) {
     return layer == NULL || !layer->unsaid || json_is_true(json_object_get(item, DCNN_NET_INFERENCE));
 }
 
+/* The layer that stands for an operation, the same at each call. */
+static dcnn_status find_stand_in(reader *r, const call *c, json_t **layer) {
+    char key[32];
+    dcnn_operands on = c->on;
+    on.values = c->input_count;
+    snprintf(key, sizeof key, "%p", (const void *)c->item);
+    *layer = json_object_get(r->made, key);
+    if (*layer) return DCNN_OK;
+    DCNN_TRY(dcnn_net_operation(c->item, &on, layer));
+    if (r->made == NULL) r->made = json_object();
+    return json_object_set_new(r->made, key, *layer) == 0 ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: a model");
+}
+
 static dcnn_status add_calls(reader *r, const graph *g, int output, surroundings around) {
     for (int at = next_ready(g); at >= 0; at = next_ready(g)) {
         call *c = &g->calls[at];
@@ -445,11 +456,16 @@ static dcnn_status add_calls(reader *r, const graph *g, int output, surroundings
         here.inference = here.inference || (c->inference && is_said(c->item));
         if (around.model == NULL) here.outer = c->layer;
         find_place(g->layers, (size_t)c->layer, around.path, here.own);
-        if (c->number_count > 0)
-            DCNN_TRY(dcnn_net_as_rescaling(c->item, c->number_count, c->input_count, c->number, c->number_first,
-                                           &c->rescaling));
-        DCNN_TRY(add_call(r, c->rescaling ? c->rescaling : c->item, c->input_count, inputs, here, &c->node));
-        if (c->rescaling) r->items[c->node] = NULL; /* it will be freed */
+        const json_t *item = c->item;
+        int count = c->input_count;
+        if (dcnn_net_is_operation(item)) {
+            json_t *stand_in;
+            DCNN_TRY(find_stand_in(r, c, &stand_in));
+            item = stand_in;
+            const dcnn_layer *layer = dcnn_layer_find(class_of(item));
+            if (count == 1 && layer && layer->merges) inputs[count++] = inputs[0];
+        }
+        DCNN_TRY(add_call(r, item, count, inputs, here, &c->node));
     }
     if (g->calls[output].node < 0) return DCNN_FAIL(DCNN_BAD_INPUT, "the model's graph has a cycle");
     return DCNN_OK;
@@ -468,7 +484,6 @@ static dcnn_status read_functional(reader *r, const json_t *model, int input, su
         status = add_calls(r, &g, last, around);
     }
     if (status == DCNN_OK) *output = g.calls[last].node;
-    for (int i = 0; i < g.count; i++) json_decref(g.calls[i].rescaling);
     free(g.calls);
     return status;
 }
@@ -537,5 +552,6 @@ dcnn_status dcnn_net_read(dcnn_net *net, const json_t *description, dcnn_shape i
     if (status == DCNN_OK) status = read_model(&r, description, 0, (surroundings){.path = "", .outer = -1}, &output);
     if (status == DCNN_OK) status = dcnn_net_check_input(net, json_object_get(first_layer(description), "config"));
     free(r.items);
+    json_decref(r.made);
     return status;
 }

@@ -124,9 +124,9 @@ static dcnn_status check_weights(const char *model, const char *weights) {
 
 /* Weights for a description; a file that says which images they are of is believed. */
 static dcnn_status read_weights_alone(const char *path, dcnn_checkpoint *into) {
-    if (dcnn_kind_of_file(path) != DCNN_KIND_SAFETENSORS) return dcnn_keras_weights_read(path, into->net);
     dcnn_checkpoint start = {.net = into->net, .class_count = into->net->class_count};
-    dcnn_status status = dcnn_safetensors_read(path, &start);
+    dcnn_status status = dcnn_kind_of_file(path) == DCNN_KIND_SAFETENSORS ? dcnn_safetensors_read(path, &start)
+                                                                          : dcnn_keras_weights_read(path, &start);
     take_knowledge(&start, into);
     start.net = NULL;
     dcnn_checkpoint_free(&start);

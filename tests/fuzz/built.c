@@ -431,6 +431,7 @@ void fuzz_built_keras(const uint8_t *bytes, size_t length) {
         {"layers/batch_normalization/vars/0", NULL},
         {"optimizer/vars/0", NULL},
         {"layers/batch_normalization", NULL},
+        {"/", "dcnn"},
         {"/", "class_names"},
         {"/", "mean"},
         {"/", "std"},
@@ -439,7 +440,7 @@ void fuzz_built_keras(const uint8_t *bytes, size_t length) {
     if (weights == NULL) {
         dcnn_net *net = small_net();
         char *path = strdup(fuzz_file("a.weights.h5", NULL, 0));
-        if (dcnn_keras_weights_write(path, net) != DCNN_OK ||
+        if (dcnn_keras_weights_write(path, &(dcnn_checkpoint){.net = net}) != DCNN_OK ||
             dcnn_file_read(path, &weights, &weights_length) != DCNN_OK)
             fuzz_broken(dcnn_error());
         free(path);

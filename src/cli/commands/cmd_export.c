@@ -19,7 +19,7 @@ static dcnn_status write_keras(const char *path, const dcnn_checkpoint *checkpoi
 
 static dcnn_status write_weights(const char *path, const dcnn_checkpoint *checkpoint, bool raw) {
     (void)raw;
-    return dcnn_keras_weights_write(path, checkpoint->net);
+    return dcnn_keras_weights_write(path, checkpoint);
 }
 
 static dcnn_status write_legacy(const char *path, const dcnn_checkpoint *checkpoint, bool raw) {
@@ -71,14 +71,13 @@ static dcnn_status choose_input(const dcnn_options *o, dcnn_checkpoint *checkpoi
     return o->raw_input ? dcnn_input_take_bytes(checkpoint) : DCNN_OK;
 }
 
-/* What whoever uses the file has to know. Weights alone say it nowhere. */
-static void tell_input(const char *path, const dcnn_checkpoint *checkpoint, bool named) {
+/* What whoever uses the file has to know. */
+static void tell_input(const char *path, const dcnn_checkpoint *checkpoint) {
     if (dcnn_net_takes_bytes(checkpoint->net))
         printf("%s: takes images as bytes, 0 to 255\n", path);
     else if (checkpoint->normalised)
-        printf("%s: takes images as (byte / 255 - mean) / std%s%s; --raw-input makes a model of bytes\n", path,
-               checkpoint->blue_first ? ", blue channel first" : "",
-               named ? ", which it names" : ", for which it has no place");
+        printf("%s: takes images as (byte / 255 - mean) / std%s, which it names; --raw-input makes a model of bytes\n",
+               path, checkpoint->blue_first ? ", blue channel first" : "");
 }
 
 /* How Keras' fit() goes on. */
@@ -121,7 +120,7 @@ dcnn_status dcnn_cmd_export(dcnn_cli *cli) {
     if (status == DCNN_OK) {
         printf("%s: %s\n", o->output, formats[format].name);
         if (formats[format].write == write_keras) tell_optimizer(o->output, &checkpoint);
-        tell_input(o->output, &checkpoint, formats[format].write != write_weights);
+        tell_input(o->output, &checkpoint);
     }
     dcnn_checkpoint_free(&checkpoint);
     return status;

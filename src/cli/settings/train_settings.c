@@ -177,21 +177,33 @@ static int64_t batch_of(const dcnn_options *options, int64_t grains) {
     return grains * grain;
 }
 
+/* The largest smaller grain, down to 4, that makes so many of the batch; 0: none. */
+static int64_t smaller_grain(const dcnn_options *options, int64_t grains) {
+    int64_t grain = 4;
+    if (options->train.batch_size < grains * grain) return 0;
+    while (options->train.batch_size >= 2 * grain * grains) grain *= 2;
+    return grain;
+}
+
 bool dcnn_train_settings_idle(const dcnn_options *options, int64_t ranks, int64_t threads, char text[512]) {
     const int64_t grain = grain_of(options, options->train.batch_size);
     const int64_t grains = (options->train.batch_size + grain - 1) / grain;
     const int64_t most = (grains + ranks - 1) / ranks; /* that one rank has */
     const bool of_ranks = ranks > grains;
     const int64_t idle = of_ranks ? ranks - grains : threads - most, all = of_ranks ? ranks : threads;
+    const int64_t smaller = smaller_grain(options, ranks * threads);
+    char grain_text[64] = "";
     if (idle <= 0) return false;
+    if (smaller > 0)
+        snprintf(grain_text, sizeof grain_text, "; so does --grain %" PRId64 ", to other last bits", smaller);
     snprintf(text, 512,
              "--batch-size %" PRId64 " is %" PRId64 " grain%s of %" PRId64
              " images, each computed by one thread: %" PRId64 " of %s%" PRId64 " %s %s idle; --batch-size %" PRId64
              " gives all of them work (--lr-scale sqrt adapts the "
-             "learning rate)",
+             "learning rate)%s",
              options->train.batch_size, grains, grains == 1 ? "" : "s", grain, idle,
              of_ranks || ranks == 1 ? "" : "each rank's ", all, of_ranks ? "ranks" : "threads",
-             idle == 1 ? "is" : "are", batch_of(options, ranks * threads));
+             idle == 1 ? "is" : "are", batch_of(options, ranks * threads), grain_text);
     return true;
 }
 

@@ -182,7 +182,13 @@ static const char *transposed(dcnn_onnx_layer *l, const char *x, const int64_t o
 
 static const int64_t to_last[4] = {0, 2, 3, 1}, to_first[4] = {0, 3, 1, 2};
 
+/* Over the channels alone? */
+static bool is_over_channels(const dcnn_onnx_layer *l) {
+    return number(l, "axis", 0) == -1;
+}
+
 static dcnn_status batch_normalization(dcnn_onnx_layer *l, const char **y) {
+    if (!is_over_channels(l)) return fail(l, "its axis");
     const char *inputs[5] = {
         l->x[0], dcnn_onnx_channels(l, "gamma", false, 1.0), dcnn_onnx_channels(l, "beta", false, 0.0),
         dcnn_onnx_channels(l, "moving_mean", false, 0.0), dcnn_onnx_channels(l, "moving_variance", false, 1.0)};
@@ -194,6 +200,7 @@ static dcnn_status batch_normalization(dcnn_onnx_layer *l, const char **y) {
 
 /* ONNX's is over the last axes. */
 static dcnn_status layer_normalization(dcnn_onnx_layer *l, const char **y) {
+    if (!is_over_channels(l)) return fail(l, "its axis");
     const bool map = l->in[0].rank == 3;
     const char *inputs[3] = {map ? transposed(l, l->x[0], to_last) : l->x[0],
                              dcnn_onnx_channels(l, "gamma", false, 1.0), dcnn_onnx_channels(l, "beta", false, 0.0)};
@@ -205,6 +212,7 @@ static dcnn_status layer_normalization(dcnn_onnx_layer *l, const char **y) {
 }
 
 static dcnn_status group_normalization(dcnn_onnx_layer *l, const char **y) {
+    if (!is_over_channels(l)) return fail(l, "its axis");
     const int groups = number(l, "groups", 32);
     const char *inputs[3] = {l->x[0], dcnn_onnx_channels(l, "gamma", false, 1.0),
                              dcnn_onnx_channels(l, "beta", false, 0.0)};
@@ -286,25 +294,42 @@ static dcnn_status cropping2d(dcnn_onnx_layer *l, const char **y) {
     return DCNN_OK;
 }
 
+/* How a Resize reads between pixels. Keras' bicubic leaves out what lies beyond the rim. */
+static void set_filter(dcnn_onnx_layer *l, const char *pixels_of_nearest, const char *nearest) {
+    const bool cubic = is(l, "interpolation", "bicubic"), plain = is(l, "interpolation", "nearest");
+    dcnn_onnx_word(l->graph, "mode", plain ? "nearest" : cubic ? "cubic" : "linear");
+    dcnn_onnx_word(l->graph, "coordinate_transformation_mode", plain ? pixels_of_nearest : "half_pixel");
+    if (plain) dcnn_onnx_word(l->graph, "nearest_mode", nearest);
+    if (cubic) dcnn_onnx_float(l->graph, "cubic_coeff_a", -0.5);
+    if (cubic) dcnn_onnx_int(l->graph, "exclude_outside", 1);
+}
+
+static bool is_lanczos(const dcnn_onnx_layer *l) {
+    return is(l, "interpolation", "lanczos3") || is(l, "interpolation", "lanczos5");
+}
+
+static bool is_true(const dcnn_onnx_layer *l, const char *key) {
+    return json_is_true(json_object_get(l->config, key));
+}
+
 /* Factors, which are whole numbers. */
 static dcnn_status upsampling2d(dcnn_onnx_layer *l, const char **y) {
     int64_t size[2];
     float *scales;
-    const bool nearest = is(l, "interpolation", "nearest");
     pair(l, "size", size);
-    if (!nearest && !is(l, "interpolation", "bilinear")) return fail(l, "its interpolation");
+    if (is_lanczos(l)) return fail(l, "its interpolation");
     const char *inputs[3] = {l->x[0], "", dcnn_onnx_floats(l->graph, "scales", 1, (const int64_t[]){4}, &scales)};
     for (int i = 0; scales && i < 4; i++) scales[i] = i < 2 ? 1.0f : (float)size[i - 2];
     *y = dcnn_onnx_node(l->graph, "Resize", 3, inputs);
-    dcnn_onnx_word(l->graph, "mode", nearest ? "nearest" : "linear");
-    dcnn_onnx_word(l->graph, "coordinate_transformation_mode", nearest ? "asymmetric" : "half_pixel");
-    if (nearest) dcnn_onnx_word(l->graph, "nearest_mode", "floor");
+    set_filter(l, "asymmetric", "floor");
     return DCNN_OK;
 }
 
 /* To a size: pixels are squares, those at the rim go on; of two pixels equally near the later one, as in Keras. */
 static dcnn_status resizing(dcnn_onnx_layer *l, const char **y) {
-    const bool nearest = is(l, "interpolation", "nearest");
+    if (is_lanczos(l)) return fail(l, "its interpolation");
+    if (is_true(l, "antialias")) return fail(l, "its antialiasing");
+    if (is_true(l, "crop_to_aspect_ratio") || is_true(l, "pad_to_aspect_ratio")) return fail(l, "its aspect ratio");
     const int64_t sizes[4] = {1, l->in[0].c, l->out.h, l->out.w};
     const char *batch = dcnn_onnx_node(l->graph, "Shape", 1, l->x);
     dcnn_onnx_int(l->graph, "end", 1); /* which may be of any size */
@@ -313,9 +338,7 @@ static dcnn_status resizing(dcnn_onnx_layer *l, const char **y) {
     dcnn_onnx_int(l->graph, "axis", 0);
     const char *inputs[4] = {l->x[0], "", "", all};
     *y = dcnn_onnx_node(l->graph, "Resize", 4, inputs);
-    dcnn_onnx_word(l->graph, "mode", nearest ? "nearest" : "linear");
-    dcnn_onnx_word(l->graph, "coordinate_transformation_mode", "half_pixel");
-    if (nearest) dcnn_onnx_word(l->graph, "nearest_mode", "round_prefer_ceil");
+    set_filter(l, "half_pixel", "round_prefer_ceil");
     return DCNN_OK;
 }
 

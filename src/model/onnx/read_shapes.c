@@ -261,22 +261,35 @@ static dcnn_status slice(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_o
 }
 
 #define RESIZES                                                                                                        \
-    "dcnn supports it by whole factors, nearest (asymmetric, floor) or linear (half_pixel), and to a size, nearest "   \
-    "(half_pixel, round_prefer_ceil) or linear (half_pixel)"
+    "dcnn supports it by whole factors, nearest (asymmetric, floor), linear or cubic (half_pixel), and to a size, "    \
+    "nearest (half_pixel, round_prefer_ceil), linear or cubic (half_pixel); cubic with cubic_coeff_a -0.5 and "        \
+    "exclude_outside 1, as Keras"
+
+/* Keras' name of the filter, or NULL: it is another. */
+static const char *filter_of(const DcnnOnnx__Node *node) {
+    const bool keys = fabs(dcnn_onnx_float_of(node, "cubic_coeff_a", -0.75) + 0.5) < 1e-7;
+    const bool excludes = dcnn_onnx_int_of(node, "exclude_outside", 0) != 0;
+    if (dcnn_onnx_is(node, "mode", "cubic", "nearest")) return keys && excludes ? "bicubic" : NULL;
+    if (excludes) return NULL;
+    return dcnn_onnx_is(node, "mode", "nearest", "nearest")  ? "nearest"
+           : dcnn_onnx_is(node, "mode", "linear", "nearest") ? "bilinear"
+                                                             : NULL;
+}
 
 /* To a size, as Keras' Resizing. PyTorch's half_pixel is another only where the output is of one pixel. */
 static dcnn_status resize_to(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const int64_t *sizes,
                              dcnn_onnx_value *out) {
-    const bool nearest = dcnn_onnx_is(node, "mode", "nearest", "nearest");
+    const char *filter = filter_of(node);
+    const bool nearest = filter && strcmp(filter, "nearest") == 0;
     const bool ours = dcnn_onnx_is(node, "coordinate_transformation_mode", "half_pixel", "half_pixel") ||
                       (sizes[0] > 1 && sizes[1] > 1 &&
                        dcnn_onnx_is(node, "coordinate_transformation_mode", "pytorch_half_pixel", "half_pixel"));
-    const bool way = nearest ? dcnn_onnx_is(node, "nearest_mode", "round_prefer_ceil", "round_prefer_floor")
-                             : dcnn_onnx_is(node, "mode", "linear", "nearest");
+    const bool way =
+        nearest ? dcnn_onnx_is(node, "nearest_mode", "round_prefer_ceil", "round_prefer_floor") : filter != NULL;
     if (!ours || !way || sizes[0] < 1 || sizes[1] < 1 || sizes[0] > 1 << 14 || sizes[1] > 1 << 14)
         return dcnn_onnx_refuse(r, node, RESIZES);
     json_t *config = json_pack("{s:I, s:I, s:s}", "height", (json_int_t)sizes[0], "width", (json_int_t)sizes[1],
-                               "interpolation", nearest ? "nearest" : "bilinear");
+                               "interpolation", filter);
     DCNN_TRY(dcnn_onnx_add(r, node, "Resizing", config, 1, out, out));
     out->h = (int)sizes[0];
     out->w = (int)sizes[1];
@@ -285,7 +298,8 @@ static dcnn_status resize_to(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, co
 
 /* Whole factors: each pixel again, or between pixels; else to a size. */
 static dcnn_status resize(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_onnx_value *out) {
-    const bool nearest = dcnn_onnx_is(node, "mode", "nearest", "nearest");
+    const char *filter = filter_of(node);
+    const bool nearest = filter && strcmp(filter, "nearest") == 0;
     const char *mode = nearest ? "asymmetric" : "half_pixel";
     dcnn_onnx_value scales = {0};
     int64_t sizes[MOST_LIST], factor[2] = {0, 0};
@@ -304,23 +318,23 @@ static dcnn_status resize(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_
             factor[i] = sizes[i + 2] / lengths[i];
     }
     const bool right = nearest ? dcnn_onnx_is(node, "nearest_mode", "floor", at == 1 ? "floor" : "round_prefer_floor")
-                               : dcnn_onnx_is(node, "mode", "linear", "nearest");
+                               : filter != NULL;
     const bool pixels = dcnn_onnx_is(node, "coordinate_transformation_mode", mode, at == 1 ? mode : "half_pixel") ||
                         (!nearest && dcnn_onnx_is(node, "coordinate_transformation_mode", "pytorch_half_pixel", mode));
     if (!dcnn_onnx_is(node, "keep_aspect_ratio_policy", "stretch", "stretch"))
         return dcnn_onnx_refuse(r, node, RESIZES);
     if (factor[0] < 1 || factor[1] < 1 || factor[0] > 64 || factor[1] > 64 || !right || !pixels)
         return count == 4 ? resize_to(r, node, sizes + 2, out) : dcnn_onnx_refuse(r, node, RESIZES);
-    json_t *config = json_pack("{s:[I,I], s:s}", "size", (json_int_t)factor[0], (json_int_t)factor[1], "interpolation",
-                               nearest ? "nearest" : "bilinear");
+    json_t *config =
+        json_pack("{s:[I,I], s:s}", "size", (json_int_t)factor[0], (json_int_t)factor[1], "interpolation", filter);
     DCNN_TRY(dcnn_onnx_add(r, node, "UpSampling2D", config, 1, out, out));
     out->h *= (int)factor[0];
     out->w *= (int)factor[1];
     return DCNN_OK;
 }
 
-/* Those of Resize that change nothing belong to the ways that are refused: cubic, and cut to a region. */
-#define RESIZE "coordinate_transformation_mode cubic_coeff_a exclude_outside=0 extrapolation_value mode nearest_mode "
+/* Those of Resize that change nothing belong to the way that is refused: cut to a region. */
+#define RESIZE "coordinate_transformation_mode cubic_coeff_a exclude_outside extrapolation_value mode nearest_mode "
 
 const dcnn_onnx_row dcnn_onnx_shape_rows[] = {
     {"Flatten", flatten, "axis"},

@@ -13,7 +13,8 @@
 #include <string.h>
 
 typedef struct batch_normalization {
-    int axis; /* as the file has it: the last one, counted from either end */
+    int axis;  /* as the file has it, from 1, or from the end */
+    int lasts; /* axes behind it: 0: it is the last one, by the kernels; 1: the width; 2: the height */
     double momentum, epsilon;
     bool center, scale;
     dcnn_initializer gamma, beta, moving_mean, moving_variance;
@@ -42,12 +43,20 @@ static dcnn_status parse(dcnn_node *node, const json_t *config) {
     return dcnn_config_refuse(node, config, only, sizeof only / sizeof only[0]);
 }
 
+/* Values that have statistics of their own: "channels" below, whichever axis they lie along. */
+static int length_of(const batch_normalization *b, dcnn_shape in) {
+    return b->lasts == 0 ? in.c : b->lasts == 1 ? in.w : in.h;
+}
+
 static dcnn_status build(dcnn_node *node, const dcnn_shape *inputs) {
-    const batch_normalization *b = node->config;
+    batch_normalization *b = node->config;
     node->shape = inputs[0];
-    const int c = inputs[0].c;
-    if (b->axis != -1 && b->axis != inputs[0].rank)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%s': \"axis\" can only be -1 (channels last) in dcnn", node->name);
+    b->lasts = b->axis < 0 ? -1 - b->axis : inputs[0].rank - b->axis;
+    if (b->lasts < 0 || b->lasts >= inputs[0].rank)
+        return DCNN_FAIL(DCNN_BAD_INPUT,
+                         "layer '%s' (BatchNormalization): \"axis\" %d is none of its input's, or that of the samples",
+                         node->name, b->axis);
+    const int c = length_of(b, inputs[0]);
     if (b->scale) dcnn_node_add_param(node, "gamma", false, 1, &c, b->gamma);
     if (b->center) dcnn_node_add_param(node, "beta", false, 1, &c, b->beta);
     dcnn_node_add_param(node, "moving_mean", true, 1, &c, b->moving_mean);
@@ -58,8 +67,8 @@ static dcnn_status build(dcnn_node *node, const dcnn_shape *inputs) {
 static void describe(const dcnn_node *node, json_t *config) {
     const batch_normalization *b = node->config;
     json_t *mine =
-        json_pack("{s:i, s:f, s:f, s:b, s:b, s:o, s:o, s:o, s:o}", "axis", -1, "momentum", b->momentum, "epsilon",
-                  b->epsilon, "center", b->center, "scale", b->scale, "beta_initializer",
+        json_pack("{s:i, s:f, s:f, s:b, s:b, s:o, s:o, s:o, s:o}", "axis", -1 - b->lasts, "momentum", b->momentum,
+                  "epsilon", b->epsilon, "center", b->center, "scale", b->scale, "beta_initializer",
                   dcnn_initializer_describe(&b->beta), "gamma_initializer", dcnn_initializer_describe(&b->gamma),
                   "moving_mean_initializer", dcnn_initializer_describe(&b->moving_mean), "moving_variance_initializer",
                   dcnn_initializer_describe(&b->moving_variance));
@@ -82,8 +91,31 @@ static float *values(const dcnn_net *net, const dcnn_node *node, int number) {
     return param ? dcnn_net_values(net, param) : NULL;
 }
 
+static int channels_of(const dcnn_op *op) {
+    return length_of(op->head->config, op->in);
+}
+
+/* Values of a channel in a sample. */
+static double places_of(const dcnn_op *op) {
+    return (double)dcnn_shape_count(op->in) / channels_of(op);
+}
+
+static bool is_last(const dcnn_op *op) {
+    return ((const batch_normalization *)op->head->config)->lasts == 0;
+}
+
+/* Values of one channel that follow each other. */
+static size_t run_of(const dcnn_op *op) {
+    const batch_normalization *b = op->head->config;
+    return b->lasts == 0 ? 1 : b->lasts == 1 ? (size_t)op->in.c : (size_t)op->in.w * (size_t)op->in.c;
+}
+
 static float *shared(const dcnn_op *op, int vector) {
-    return op->shared + (size_t)vector * (size_t)op->in.c;
+    return op->shared + (size_t)vector * (size_t)channels_of(op);
+}
+
+static size_t count_of(const dcnn_pass *pass) {
+    return (size_t)pass->n * dcnn_shape_count(pass->op->in);
 }
 
 static size_t rows_of(const dcnn_pass *pass) {
@@ -92,7 +124,7 @@ static size_t rows_of(const dcnn_pass *pass) {
 
 static void set_scale_and_shift(const dcnn_op *op, const dcnn_net *net) {
     const float *gamma = values(net, op->head, gamma_of(op->head)), *beta = values(net, op->head, beta_of(op->head));
-    for (int c = 0; c < op->in.c; c++) {
+    for (int c = 0; c < channels_of(op); c++) {
         double scale = (gamma ? (double)gamma[c] : 1.0) * (double)shared(op, INVERSE_DEVIATION)[c];
         shared(op, SCALE)[c] = (float)scale;
         shared(op, SHIFT)[c] = (float)((beta ? (double)beta[c] : 0.0) - (double)shared(op, MEAN)[c] * scale);
@@ -102,8 +134,8 @@ static void set_scale_and_shift(const dcnn_op *op, const dcnn_net *net) {
 static void measure(dcnn_op *op, const dcnn_kernels *kernels, int grain) {
     (void)kernels;
     (void)grain;
-    op->sum_count = op->head->synchronised ? 2 * op->in.c : 0;
-    op->shared_floats = (size_t)SHARED_VECTORS * (size_t)op->in.c;
+    op->sum_count = op->head->synchronised ? 2 * channels_of(op) : 0;
+    op->shared_floats = (size_t)SHARED_VECTORS * (size_t)channels_of(op);
 }
 
 /* At inference, and in a frozen layer, the moving values take the batch's place: dx = scale dy then. */
@@ -114,36 +146,55 @@ static void prepare(const dcnn_op *op, const dcnn_kernels *kernels, const dcnn_n
     const batch_normalization *b = op->head->config;
     const int first_state = (int)b->scale + (int)b->center;
     const float *mean = values(net, op->head, first_state), *variance = values(net, op->head, first_state + 1);
-    for (int c = 0; c < op->in.c; c++) {
+    for (int c = 0; c < channels_of(op); c++) {
         shared(op, MEAN)[c] = mean[c];
         shared(op, INVERSE_DEVIATION)[c] = (float)(1.0 / sqrt((double)variance[c] + b->epsilon));
         shared(op, B)[c] = shared(op, E)[c] = 0.0f;
     }
     set_scale_and_shift(op, net);
-    memcpy(shared(op, A), shared(op, SCALE), (size_t)op->in.c * sizeof(float));
+    memcpy(shared(op, A), shared(op, SCALE), (size_t)channels_of(op) * sizeof(float));
 }
 
+/* The kernels of the last axis; along another one they see runs of one channel, each as rows of its own. */
 static void forward(const dcnn_pass *pass) {
     const dcnn_op *op = pass->op;
+    const size_t run = run_of(op), channels = (size_t)channels_of(op);
+    if (!is_last(op)) {
+        for (size_t k = 0; k < count_of(pass); k++) {
+            const size_t c = k / run % channels;
+            pass->y[k] = pass->x[0][k] * shared(op, SCALE)[c] + shared(op, SHIFT)[c];
+        }
+        return;
+    }
     pass->kernels->affine(rows_of(pass), op->in.c, pass->x[0], shared(op, SCALE), shared(op, SHIFT), pass->y);
 }
 
 static void forward_sums(const dcnn_pass *pass) {
+    const size_t run = run_of(pass->op), channels = (size_t)channels_of(pass->op);
+    if (!is_last(pass->op)) {
+        memset(pass->sums, 0, 2 * channels * sizeof *pass->sums);
+        for (size_t k = 0; k < count_of(pass); k++) {
+            const double x = (double)pass->x[0][k];
+            pass->sums[k / run % channels] += x;
+            pass->sums[channels + k / run % channels] += x * x;
+        }
+        return;
+    }
     pass->kernels->moments(rows_of(pass), pass->op->in.c, pass->x[0], pass->sums);
 }
 
 /* Mean and variance of channel c, from sums over so many samples. */
 static void moments_of(const dcnn_op *op, const double *totals, int64_t samples, int c, double *mean,
                        double *variance) {
-    const double count = (double)samples * op->in.h * op->in.w;
+    const double count = (double)samples * places_of(op);
     *mean = totals[c] / count;
-    *variance = totals[op->in.c + c] / count - *mean * *mean;
+    *variance = totals[channels_of(op) + c] / count - *mean * *mean;
     if (*variance < 0.0) *variance = 0.0; /* rounding of a constant channel; a NaN stays */
 }
 
 static void forward_agreed(const dcnn_op *op, dcnn_net *net, const double *totals, int64_t samples) {
     const batch_normalization *b = op->head->config;
-    const int channels = op->in.c, first_state = (int)b->scale + (int)b->center;
+    const int channels = channels_of(op), first_state = (int)b->scale + (int)b->center;
     float *moving_mean = values(net, op->head, first_state), *moving_variance = values(net, op->head, first_state + 1);
     for (int c = 0; c < channels; c++) {
         double mean, variance;
@@ -160,7 +211,7 @@ static void forward_settled(const dcnn_op *op, dcnn_net *net, const double *tota
     const batch_normalization *b = op->head->config;
     const int first_state = (int)b->scale + (int)b->center;
     float *moving_mean = values(net, op->head, first_state), *moving_variance = values(net, op->head, first_state + 1);
-    for (int c = 0; c < op->in.c; c++) {
+    for (int c = 0; c < channels_of(op); c++) {
         double mean, variance;
         moments_of(op, totals, samples, c, &mean, &variance);
         moving_mean[c] = (float)mean;
@@ -173,24 +224,40 @@ static void take_parameter_gradients(const dcnn_pass *pass) {
     const dcnn_op *op = pass->op;
     float *dgamma = dcnn_pass_dparam(pass, op->head, gamma_of(op->head));
     float *dbeta = dcnn_pass_dparam(pass, op->head, beta_of(op->head));
-    for (int c = 0; c < op->in.c; c++) {
+    for (int c = 0; c < channels_of(op); c++) {
         if (dbeta) dbeta[c] = (float)pass->sums[c];
-        if (dgamma) dgamma[c] = (float)pass->sums[op->in.c + c];
+        if (dgamma) dgamma[c] = (float)pass->sums[channels_of(op) + c];
+    }
+}
+
+static void sum_gradients(const dcnn_pass *pass, size_t run) {
+    const dcnn_op *op = pass->op;
+    const size_t channels = (size_t)channels_of(op);
+    memset(pass->sums, 0, 2 * channels * sizeof *pass->sums);
+    for (size_t k = 0; k < count_of(pass); k++) {
+        const size_t c = k / run % channels;
+        const double dy = (double)pass->dy[k];
+        pass->sums[c] += dy;
+        pass->sums[channels + c] +=
+            dy * ((double)pass->x[0][k] - (double)shared(op, MEAN)[c]) * (double)shared(op, INVERSE_DEVIATION)[c];
     }
 }
 
 static void backward_sums(const dcnn_pass *pass) {
     const dcnn_op *op = pass->op;
-    pass->kernels->gradient_moments(rows_of(pass), op->in.c, pass->x[0], pass->dy, shared(op, MEAN),
-                                    shared(op, INVERSE_DEVIATION), pass->sums);
+    if (!is_last(op))
+        sum_gradients(pass, run_of(op));
+    else
+        pass->kernels->gradient_moments(rows_of(pass), op->in.c, pass->x[0], pass->dy, shared(op, MEAN),
+                                        shared(op, INVERSE_DEVIATION), pass->sums);
     take_parameter_gradients(pass);
 }
 
 /* dx = gamma / sigma (dy - mean(dy) - xhat mean(dy xhat)), written as a dy + b x + e per channel. */
 static void backward_agreed(const dcnn_op *op, const dcnn_net *net, const double *totals, int64_t samples) {
     (void)net;
-    const int channels = op->in.c;
-    const double count = (double)samples * op->in.h * op->in.w;
+    const int channels = channels_of(op);
+    const double count = (double)samples * places_of(op);
     for (int c = 0; c < channels; c++) {
         double scale = (double)shared(op, SCALE)[c], inverse = (double)shared(op, INVERSE_DEVIATION)[c];
         double mean_dy = totals[c] / count, mean_dy_xhat = totals[channels + c] / count;
@@ -202,7 +269,12 @@ static void backward_agreed(const dcnn_op *op, const dcnn_net *net, const double
 
 static void backward(const dcnn_pass *pass) {
     const dcnn_op *op = pass->op;
-    if (pass->dx[0])
+    const size_t run = run_of(op), channels = (size_t)channels_of(op);
+    for (size_t k = 0; !is_last(op) && pass->dx[0] && k < count_of(pass); k++) {
+        const size_t c = k / run % channels;
+        pass->dx[0][k] = pass->dy[k] * shared(op, A)[c] + (pass->x[0][k] * shared(op, B)[c] + shared(op, E)[c]);
+    }
+    if (pass->dx[0] && is_last(op))
         pass->kernels->affine_backward(rows_of(pass), op->in.c, pass->x[0], pass->dy, shared(op, A), shared(op, B),
                                        shared(op, E), pass->dx[0]);
 }
@@ -248,8 +320,9 @@ static const dcnn_op_kind op_kind = {
 /* op->head is the first, op->node the last. */
 
 bool dcnn_norm_relu_matches(const dcnn_node *normalization, const dcnn_node *activation) {
-    return normalization->layer == &dcnn_layer_batch_normalization && activation->layer->op == &dcnn_op_activation &&
-           activation->layer->activation(activation).kind == DCNN_RELU;
+    return normalization->layer == &dcnn_layer_batch_normalization &&
+           ((const batch_normalization *)normalization->config)->lasts == 0 &&
+           activation->layer->op == &dcnn_op_activation && activation->layer->activation(activation).kind == DCNN_RELU;
 }
 
 /* As windows: of 1x1 without pooling. */
@@ -309,6 +382,10 @@ const dcnn_op_kind dcnn_op_norm_relu = {
     .backward_sums = fused_backward_sums,
     .backward_agreed = backward_agreed,
 };
+
+bool dcnn_batch_normalization_is_last(const dcnn_op *op) {
+    return is_last(op);
+}
 
 const dcnn_layer dcnn_layer_batch_normalization = {
     .class_name = "BatchNormalization",

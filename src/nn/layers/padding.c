@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* padding.c — ZeroPadding2D, Cropping2D and UpSampling2D: each output pixel is an input pixel, or zero; or, of a
- * bilinear UpSampling2D, between input pixels. */
+/* padding.c — ZeroPadding2D, Cropping2D and UpSampling2D: each output pixel is an input pixel, or zero; or, of an
+ * UpSampling2D other than the nearest, between input pixels. */
 #include <string.h>
 
 #include "nn/config.h"
@@ -9,7 +9,7 @@
 typedef struct padding {
     int before[2], after[2]; /* rows and columns added, or taken away if negative */
     int factor[2];           /* how often each row and column is repeated */
-    bool bilinear;
+    dcnn_resize between;     /* of an UpSampling2D */
 } padding;
 
 /* 1, [1, 2] or [[1, 2], [3, 4]]: rows and columns, each before and after. */
@@ -47,9 +47,7 @@ static dcnn_status parse_cropping(dcnn_node *node, const json_t *config) {
 static dcnn_status parse_upsampling(dcnn_node *node, const json_t *config) {
     static const dcnn_config_only only[] = {{"data_format", "\"channels_last\""}};
     padding *p = node->config;
-    bool nearest;
-    DCNN_TRY(dcnn_config_interpolation(node, config, "nearest", &nearest));
-    p->bilinear = !nearest;
+    DCNN_TRY(dcnn_resize_read(node, config, "nearest", &p->between));
     DCNN_TRY(dcnn_config_pair(node, config, "size", 2, p->factor));
     return dcnn_config_refuse(node, config, only, 1);
 }
@@ -86,7 +84,7 @@ static void describe_cropping(const dcnn_node *node, json_t *config) {
 static void describe_upsampling(const dcnn_node *node, json_t *config) {
     const padding *p = node->config;
     json_object_set_new(config, "size", json_pack("[i,i]", p->factor[0], p->factor[1]));
-    json_object_set_new(config, "interpolation", json_string(p->bilinear ? "bilinear" : "nearest"));
+    json_object_set_new(config, "interpolation", json_string(dcnn_resize_name(&p->between)));
     json_object_set_new(config, "data_format", json_string("channels_last"));
 }
 
@@ -102,8 +100,8 @@ static void forward(const dcnn_pass *pass) {
     const dcnn_shape in = op->in, out = op->node->shape;
     const size_t c = (size_t)in.c;
     float *y = pass->y;
-    if (p->bilinear) {
-        dcnn_resample_all(pass, false);
+    if (p->between.filter != DCNN_FILTER_NEAREST) {
+        dcnn_resize_forward(pass, &p->between);
         return;
     }
     for (int n = 0; n < pass->n; n++)
@@ -126,8 +124,8 @@ static void backward(const dcnn_pass *pass) {
     const size_t c = (size_t)in.c;
     const float *dy = pass->dy;
     if (pass->dx[0] == NULL) return;
-    if (p->bilinear) {
-        dcnn_resample_all_backward(pass, false);
+    if (p->between.filter != DCNN_FILTER_NEAREST) {
+        dcnn_resize_backward(pass, &p->between);
         return;
     }
     memset(pass->dx[0], 0, (size_t)pass->n * dcnn_shape_count(in) * sizeof(float));
@@ -142,7 +140,21 @@ static void backward(const dcnn_pass *pass) {
             }
 }
 
-static const dcnn_op_kind padding_op = {.name = "padding", .forward = forward, .backward = backward};
+static void measure(dcnn_op *op, const dcnn_kernels *kernels, int grain) {
+    (void)kernels;
+    (void)grain;
+    dcnn_resize_measure(op, &((const padding *)op->node->config)->between);
+}
+
+static void prepare(const dcnn_op *op, const dcnn_kernels *kernels, const dcnn_net *net, int part, int parts) {
+    (void)kernels;
+    (void)net;
+    (void)parts;
+    if (part == 0) dcnn_resize_prepare(op, &((const padding *)op->node->config)->between);
+}
+
+static const dcnn_op_kind padding_op = {
+    .name = "padding", .measure = measure, .prepare = prepare, .forward = forward, .backward = backward};
 
 #define PADDING(symbol, keras_name, what)                                                                              \
     const dcnn_layer symbol = {.class_name = keras_name,                                                               \

@@ -316,7 +316,7 @@ static dcnn_status build_crop(dcnn_node *node, const dcnn_shape *inputs) {
     }
 
 const dcnn_layer dcnn_layer_others[] = {
-    OTHER("RandomCrop", "--crop-range", build_crop),
+    OTHER("RandomCrop", NULL, build_crop), /* of the whole image, if it is taken at all: nothing changes */
     OTHER("RandomShear", "--shear-range", keep_shape),
     OTHER("RandomErasing", "--cutout", keep_shape),
     OTHER("RandomHue", "--hue-range", keep_shape),

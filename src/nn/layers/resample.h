@@ -21,8 +21,32 @@ typedef struct dcnn_resampling {
 void dcnn_resample_forward(const dcnn_resampling *r, dcnn_shape in, dcnn_shape out, const float *x, float *y);
 void dcnn_resample_backward(const dcnn_resampling *r, dcnn_shape in, dcnn_shape out, const float *dy, float *dx);
 
-/* The same of all samples of a pass. */
-void dcnn_resample_all(const dcnn_pass *pass, bool nearest);
-void dcnn_resample_all_backward(const dcnn_pass *pass, bool nearest);
+/* Keras' interpolation= of images that are resized. */
+typedef enum dcnn_filter {
+    DCNN_FILTER_NEAREST,
+    DCNN_FILTER_BILINEAR,
+    DCNN_FILTER_BICUBIC, /* of Keys, a = -0.5 */
+    DCNN_FILTER_LANCZOS3,
+    DCNN_FILTER_LANCZOS5,
+    DCNN_FILTER_COUNT
+} dcnn_filter;
+
+/* How an input is stretched over an output. */
+typedef struct dcnn_resize {
+    dcnn_filter filter;
+    bool antialias; /* filters are as wide as the output's pixels, where these are the larger ones */
+    bool crop, pad; /* to the output's ratio of sides first, around the middle */
+    double value;   /* of what is added then */
+} dcnn_resize;
+
+/* `interpolation`: reads it, and Keras' name of it. */
+dcnn_status dcnn_resize_read(const dcnn_node *node, const json_t *config, const char *fallback, dcnn_resize *resize);
+const char *dcnn_resize_name(const dcnn_resize *resize);
+
+/* The parts of an operation that resizes its input to its node's shape. */
+void dcnn_resize_measure(dcnn_op *op, const dcnn_resize *resize);
+void dcnn_resize_prepare(const dcnn_op *op, const dcnn_resize *resize);
+void dcnn_resize_forward(const dcnn_pass *pass, const dcnn_resize *resize);
+void dcnn_resize_backward(const dcnn_pass *pass, const dcnn_resize *resize);
 
 #endif

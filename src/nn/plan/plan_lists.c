@@ -85,7 +85,8 @@ static void fold_batch_normalizations(dcnn_plan *plan) {
         dcnn_op *before = producer(plan, op->inputs[0]);
         const bool folds =
             op->kind == &dcnn_op_conv_pool || op->kind == &dcnn_op_conv_max || op->kind == &dcnn_op_conv_valley;
-        if (!folds || before == NULL || before->kind->forward_sums == NULL || before->kind == &dcnn_op_norm_relu)
+        if (!folds || before == NULL || before->kind->forward_sums == NULL || before->kind == &dcnn_op_norm_relu ||
+            !dcnn_batch_normalization_is_last(before))
             continue;
         int readers = plan->logits == before->output;
         for (int k = 0; k < plan->op_count; k++)
