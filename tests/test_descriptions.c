@@ -78,6 +78,14 @@ static void test_odd_but_legal(void **state) {
         {"[{'class_name':'InputLayer','config':{'batch_shape':[null,8,8,1],'dtype':'uint8'}},{'class_name':"
          "'RandomFlip'},{'class_name':'Rescaling','config':{'scale':0.1}}" END,
          NULL, NULL},
+        {"[{'class_name':'InputLayer','config':{'batch_shape':[null,9,9,1],'dtype':'uint8'}},{'class_name':"
+         "'Resizing','config':{'name':'odd','height':8,'width':8}},{'class_name':'Rescaling','config':{'scale':0.1}"
+         "}" END,
+         "rounds to whole numbers", "'odd'"},
+        {"[{'class_name':'InputLayer','config':{'batch_shape':[null,9,9,1],'dtype':'uint8'}},{'class_name':"
+         "'RandomFlip'},{'class_name':'Resizing','config':{'height':8,'width':8}},{'class_name':'Rescaling','config':"
+         "{'scale':0.1}}" END,
+         NULL, NULL},
         {"[{'class_name':'InputLayer','config':{'batch_shape':[null,8,8,1],'dtype':'uint8'}},{'class_name':'Conv2D',"
          "'config':{'name':'odd','filters':4,'kernel_size':3}}" END,
          "whole numbers", "'odd'"},
@@ -136,8 +144,8 @@ static const struct {
      "'filters':2,'kernel_size':3,'bias_initializer':{'class_name':'VarianceScaling','config':{'mode':'fan'}}",
      "its \"mode\" must be"},
     {0, "PReLU", "'shared_axes':[0]", "\"shared_axes\" must be from 1 to 3"},
-    {0, "BatchNormalization", "'axis':1", "channels last"},
-    {0, "LayerNormalization", "'axis':1", "channels last"},
+    {0, "BatchNormalization", "'axis':4", "\"axis\" 4 is none of its input's"},
+    {0, "LayerNormalization", "'axis':0", "\"axis\" must be of its input"},
     {0, "GroupNormalization", "'groups':3", "3 groups do not divide 1 channels"},
     {1, "DepthwiseConv2D", "'kernel_size':3", "needs an input of shape (height, width, channels)"},
     {0, "DepthwiseConv2D", "'kernel_size':9", "smaller than its filter"},
