@@ -78,6 +78,14 @@ static void test_odd_but_legal(void **state) {
         {"[{'class_name':'InputLayer','config':{'batch_shape':[null,8,8,1],'dtype':'uint8'}},{'class_name':"
          "'RandomFlip'},{'class_name':'Rescaling','config':{'scale':0.1}}" END,
          NULL, NULL},
+        {"[{'class_name':'InputLayer','config':{'batch_shape':[null,9,9,1],'dtype':'uint8'}},{'class_name':"
+         "'Resizing','config':{'name':'odd','height':8,'width':8}},{'class_name':'Rescaling','config':{'scale':0.1}"
+         "}" END,
+         "rounds to whole numbers", "'odd'"},
+        {"[{'class_name':'InputLayer','config':{'batch_shape':[null,9,9,1],'dtype':'uint8'}},{'class_name':"
+         "'RandomFlip'},{'class_name':'Resizing','config':{'height':8,'width':8}},{'class_name':'Rescaling','config':"
+         "{'scale':0.1}}" END,
+         NULL, NULL},
         {"[{'class_name':'InputLayer','config':{'batch_shape':[null,8,8,1],'dtype':'uint8'}},{'class_name':'Conv2D',"
          "'config':{'name':'odd','filters':4,'kernel_size':3}}" END,
          "whole numbers", "'odd'"},
@@ -115,6 +123,83 @@ static void test_odd_but_legal(void **state) {
             assert_fails(try_description(cases[i].layers), DCNN_BAD_INPUT, cases[i].refusal, cases[i].place);
         else
             assert_ok(try_description(cases[i].layers));
+}
+
+/* Settings that no layer can have, and inputs that do not fit it: each is named, with what may stand there. */
+static const struct {
+    bool flat; /* its input is a row of 64 numbers, not 8x8x1 */
+    const char *class_name, *config, *fragment;
+} wrong_settings[] = {
+    {0, "Conv2D", "'filters':2,'kernel_size':[3,0]", "one or two whole numbers from 1"},
+    {0, "Conv2D", "'filters':2,'kernel_size':[3,3,3]", "one or two whole numbers from 1"},
+    {0, "Conv2D", "'filters':2,'kernel_size':3,'use_bias':1", "\"use_bias\" must be true or false"},
+    {1, "Conv2D", "'filters':2,'kernel_size':3", "needs an input of shape (height, width, channels)"},
+    {0, "Conv2D", "'filters':2,'kernel_size':3,'bias_initializer':'odd'", "unknown initializer 'odd'; there are "},
+    {0, "Conv2D", "'filters':2,'kernel_size':3,'bias_initializer':{'class_name':'Constant','config':{'value':'1'}}",
+     "its \"value\" must be a number"},
+    {0, "Conv2D",
+     "'filters':2,'kernel_size':3,'bias_initializer':{'class_name':'VarianceScaling','config':{'scale':0}}",
+     "its \"scale\" must be above 0"},
+    {0, "Conv2D",
+     "'filters':2,'kernel_size':3,'bias_initializer':{'class_name':'VarianceScaling','config':{'mode':'fan'}}",
+     "its \"mode\" must be"},
+    {0, "PReLU", "'shared_axes':[0]", "\"shared_axes\" must be from 1 to 3"},
+    {0, "BatchNormalization", "'axis':4", "\"axis\" 4 is none of its input's"},
+    {0, "LayerNormalization", "'axis':0", "\"axis\" must be of its input"},
+    {0, "GroupNormalization", "'groups':3", "3 groups do not divide 1 channels"},
+    {1, "DepthwiseConv2D", "'kernel_size':3", "needs an input of shape (height, width, channels)"},
+    {0, "DepthwiseConv2D", "'kernel_size':9", "smaller than its filter"},
+    {0, "SeparableConv2D", "'filters':2,'kernel_size':9", "smaller than its filter"},
+    {1, "Conv2DTranspose", "'filters':2,'kernel_size':3", "needs an input of shape (height, width, channels)"},
+    {0, "Conv2DTranspose", "'filters':2,'kernel_size':3,'strides':2,'output_padding':2", "below the strides"},
+    {0, "Conv2DTranspose", "'filters':2,'kernel_size':3,'strides':2,'output_padding':'1'", "below the strides"},
+    {0, "Dropout", "'rate':0.5,'noise_shape':[null,2,1,1]", "\"noise_shape\" must be null"},
+    {0, "ZeroPadding2D", "'padding':-1", "a whole number, a pair of them, or a pair of pairs"},
+    {0, "ZeroPadding2D", "'padding':[[1,2],[1]]", "a whole number, a pair of them, or a pair of pairs"},
+    {1, "ZeroPadding2D", "'padding':1", "does not fit an input of shape"},
+    {0, "Cropping2D", "'cropping':4", "does not fit an input of shape"},
+    {0, "UpSampling2D", "'size':65536", "does not fit an input of shape"},
+    {1, "Resizing", "'height':4,'width':4", "does not fit an input of shape"},
+    {0, "MaxPooling2D", "'pool_size':256", "a pooling window of (256, 256) is too large"},
+    {1, "MaxPooling2D", "'pool_size':2", "needs an input of shape (height, width, channels)"},
+    {1, "GlobalAveragePooling2D", "'keepdims':false", "needs an input of shape (height, width, channels)"},
+    {0, "RandomFlip", "'mode':'diagonal'", "\"mode\" must be horizontal, vertical or horizontal_and_vertical"},
+    {0, "RandomFlip", "'mode':'horizontally'", "\"mode\" must be horizontal, vertical or horizontal_and_vertical"},
+    {0, "RandomFlip", "'fill_mode':'mirror'", "\"fill_mode\" must be reflect, wrap, constant or nearest"},
+    {0, "RandomRotation", "'factor':'much'", "\"factor\" must be a number or a pair of them"},
+    {0, "RandomRotation", "'factor':[0.2,0.1]", "\"factor\" must lie between -1 and 1"},
+    {0, "RandomTranslation", "'height_factor':0.1,'width_factor':2", "\"width_factor\" must lie between -1 and 1"},
+    {0, "RandomZoom", "'height_factor':[-1,0]", "a zoom factor must be above -1"},
+    {0, "RandomContrast", "'factor':-0.1", "\"factor\" must be a number or a pair of them from 0"},
+    {1, "RandomFlip", "'mode':'horizontal'", "needs images, not an input of shape"},
+    {0, "Rescaling", "'scale':['1']", "\"scale\" must be a number, or one for each channel"},
+    {0, "Rescaling", "'scale':[1,2]", "names 2 channels, but its input has 1"},
+    {0, "Flatten", "'data_format':'channels'", "\"channels_last\" or \"channels_first\""},
+    {0, "Reshape", "'target_shape':[8,8]", "\"target_shape\" must be"},
+    {0, "Reshape", "'target_shape':[8,9,1]", "does not fit its target_shape"},
+    {0, "Reshape", "'target_shape':[-1,9,1]", "does not fit its target_shape"},
+    {0, "Reshape", "'target_shape':[16777216,16777216,16777216]", "does not fit its target_shape"},
+    {0, "Permute", "'dims':[1,1,2]", "\"dims\" must be 1, 2 and 3 in some order"},
+    {1, "Permute", "'dims':[3,1,2]", "needs an input of shape (height, width, channels)"},
+    {0, "Activation", "'trainable':true", "has no \"activation\""},
+    {0, "Softmax", "'axis':1", "\"axis\" can only be the last one"},
+};
+
+static void test_refused_settings(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof wrong_settings / sizeof *wrong_settings; i++) {
+        char layers[600];
+        snprintf(layers, sizeof layers, INPUT "%s{'class_name':'%s','config':{'name':'odd',%s}}" END,
+                 wrong_settings[i].flat ? "{'class_name':'Flatten'}," : "", wrong_settings[i].class_name,
+                 wrong_settings[i].config);
+        assert_fails(try_description(layers), DCNN_BAD_INPUT, wrong_settings[i].fragment, "'odd'");
+    }
+    static const char *const inputs[] = {"[null,0,8,1]", "[null,8,8,-1]", "[null,'8',8,1]", "[null,8,8,1,1]"};
+    for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++) {
+        char layers[300];
+        snprintf(layers, sizeof layers, "[{'class_name':'InputLayer','config':{'batch_shape':%s}}" END, inputs[i]);
+        assert_fails(try_description(layers), DCNN_BAD_INPUT, "shape", "");
+    }
 }
 
 /* Whole numbers as they are, by whichever of its inputs a layer reads them. */
@@ -456,6 +541,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_descriptions),
         cmocka_unit_test(test_odd_but_legal),
+        cmocka_unit_test(test_refused_settings),
         cmocka_unit_test(test_bytes_by_another_way),
         cmocka_unit_test(test_frozen),
         cmocka_unit_test(test_initializers),

@@ -3,6 +3,7 @@
 #include "bench/bench_comm.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 
@@ -94,7 +95,7 @@ dcnn_status dcnn_bench_comm(dcnn_comm *comm, double seconds, dcnn_bench_comm_res
     b->comm = comm;
     b->kernels = dcnn_kernels_of(dcnn_comm_isa(comm));
     b->shares = dcnn_comm_shares(comm, result->ranks);
-    b->block = own;
+    b->block = memset(own, 0, largest);
     b->total = common;
     b->private_total = private_total;
     b->seconds = seconds / (DCNN_BENCH_SUMS + 2 * DCNN_BENCH_GRADIENTS);

@@ -164,7 +164,9 @@ bool dcnn_comm_is_separate(const dcnn_comm *comm);
 
 /**
  * Memory for a domain: `common` bytes once, and `own` bytes of each rank, in which the blocks of its gradients lie
- * (dcnn_comm_gradient_begin()); 0 on all ranks: none wanted. Zeroed. Free with dcnn_comm_unshare(common_block).
+ * (dcnn_comm_gradient_begin()); 0 on all ranks: none wanted. The common ones are zeroed, by all ranks in turns; the
+ * others are left to whoever touches them first, near whose core they then lie. Free with
+ * dcnn_comm_unshare(common_block).
  * @return DCNN_OK; DCNN_FAILURE (memory, /dev/shm)
  */
 dcnn_status dcnn_comm_share_domain(dcnn_comm *comm, size_t common, size_t own, void **common_block, void **own_block);

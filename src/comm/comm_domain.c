@@ -222,6 +222,14 @@ static size_t pages(size_t bytes) {
     return (bytes + PAGE - 1) / PAGE * PAGE;
 }
 
+/* Zeroes this rank's share of the pages that all use: so they lie near all of them, and not all at the first one's
+ * memory. */
+static void touch_share(const dcnn_comm *comm, void *common, size_t bytes) {
+    const size_t count = bytes / PAGE, rank = (size_t)comm->domain.rank, size = (size_t)comm->domain.size;
+    const size_t first = count * rank / size * PAGE, end = count * (rank + 1) / size * PAGE;
+    memset((char *)common + first, 0, end - first);
+}
+
 dcnn_status dcnn_comm_share_domain(dcnn_comm *comm, size_t common, size_t own, void **common_block, void **own_block) {
     dcnn_window *window = find_window(comm, NULL);
     DCNN_COMM_MEET(comm, common);
@@ -230,7 +238,8 @@ dcnn_status dcnn_comm_share_domain(dcnn_comm *comm, size_t common, size_t own, v
     if (comm->domain.size == 1) { /* own memory can have huge pages */
         window->handle = MPI_WIN_NULL;
         DCNN_TRY(dcnn_comm_agree(comm, DCNN_OK)); /* other domains may be larger: see open_window() */
-        DCNN_TRY(dcnn_comm_agree(comm, dcnn_block_create(common + own, "a rank's state", &window->base)));
+        DCNN_TRY(dcnn_comm_agree(comm, dcnn_block_create_untouched(common + own, "a rank's state", &window->base)));
+        memset(window->base, 0, common);
         if (own > 0) comm->domain.segments[0] = (char *)window->base + common;
     } else {
         const size_t head = comm->domain.rank == 0 ? common : 0;
@@ -238,8 +247,7 @@ dcnn_status dcnn_comm_share_domain(dcnn_comm *comm, size_t common, size_t own, v
         window->base = segment_of(window->handle, 0);
         for (int rank = 0; rank < comm->domain.size && own > 0; rank++)
             comm->domain.segments[rank] = (char *)segment_of(window->handle, rank) + (rank == 0 ? common : 0);
-        if (comm->domain.rank == 0) memset(window->base, 0, common);
-        if (own > 0) memset(comm->domain.segments[comm->domain.rank], 0, own);
+        touch_share(comm, window->base, common);
         MPI_Barrier(comm->domain.comm);
     }
     *common_block = window->base;

@@ -218,7 +218,8 @@ dcnn_status dcnn_comm_share_domain(dcnn_comm *comm, size_t common, size_t own, v
     enum { PAGE = 4096 };
     (void)comm;
     common = (common + PAGE - 1) / PAGE * PAGE;
-    DCNN_TRY(dcnn_block_create(common + own, "the process's state", common_block));
+    DCNN_TRY(dcnn_block_create_untouched(common + own, "the process's state", common_block));
+    memset(*common_block, 0, common);
     if (own > 0) *own_block = (char *)*common_block + common;
     return DCNN_OK;
 }

@@ -124,10 +124,15 @@ static dcnn_status make_plan(dcnn_engine *e, const batches *list, bool unallocat
                                     .recompute = o->recompute,
                                     .first = o->first,
                                     .packed_elsewhere = true,
+                                    .untouched = true,
                                     .unallocated = unallocated};
     DCNN_TRY(dcnn_plan_create(e->net, e->kernels, &plan, &e->plan));
     e->sum_stride = dcnn_plan_sum_count_max(e->plan);
     return dcnn_update_create(e->net, e->kernels, &o->optimizer, &e->update);
+}
+
+static void touch_plan(void *engine, int worker) {
+    dcnn_plan_touch(((dcnn_engine *)engine)->plan, worker);
 }
 
 /* What this rank needs for itself. *Local.* */
@@ -138,12 +143,19 @@ static dcnn_status make_own_memory(dcnn_engine *e, const batches *list) {
         dcnn_warn("--threads %d: but each rank has %d of the node's cores; give fewer threads or ranks", e->threads,
                   cores);
     DCNN_TRY(dcnn_thread_pool_create(e->threads, &e->pool));
+    dcnn_thread_pool_run(e->pool, touch_plan, e);
     dcnn_arena arena = {0};
     carve_private(e, &arena);
     DCNN_TRY(dcnn_block_create(arena.used, "sums", &e->block));
     arena = (dcnn_arena){.base = e->block};
     carve_private(e, &arena);
     return DCNN_OK;
+}
+
+/* A worker's vectors, near its core. */
+static void touch_vectors(void *engine, int worker) {
+    dcnn_engine *e = engine;
+    for (int i = 0; i < e->depth; i++) memset(e->workers[worker].vectors[i], 0, e->net->param_count * sizeof(float));
 }
 
 /* Lays the state into memory that the domain shares; its first rank fills it. */
@@ -167,6 +179,8 @@ static dcnn_status share_state(dcnn_engine *e, const batches *list, const float 
     own = (dcnn_arena){.base = vectors};
     void *packed = carve_common(e, &common, &params);
     carve_vectors(e, &own, depth);
+    e->depth = depth;
+    dcnn_thread_pool_run(e->pool, touch_vectors, e);
     dcnn_plan_place_packed(e->plan, packed, dcnn_comm_domain_rank(e->comm), dcnn_comm_domain_size(e->comm));
     if (dcnn_comm_domain_rank(e->comm) == 0) {
         memcpy(params, e->net->params, bytes);

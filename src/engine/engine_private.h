@@ -43,12 +43,12 @@ struct dcnn_engine {
     float *accumulated; /* [param_count] of the step's batches before this one; NULL if a step has one */
     float *average;     /* [param_count] or NULL */
     dcnn_worker *workers;
-    dcnn_lap **laps; /* [workers] */
-    double *sums;    /* [slots + 1][sum_stride] of the stage in progress */
-    int sum_stride, slots, threads;
-    double *statistics;       /* [loss_stage][sum_stride] of a pass for statistics */
-    int64_t *samples;         /* [slots][grain] of the batch in progress */
-    int32_t *labels, *others; /* likewise; others, shares and weights NULL without soft targets */
+    dcnn_lap **laps;                       /* [workers] */
+    double *sums;                          /* [slots + 1][sum_stride] of the stage in progress */
+    int sum_stride, slots, threads, depth; /* depth: vectors of a worker */
+    double *statistics;                    /* [loss_stage][sum_stride] of a pass for statistics */
+    int64_t *samples;                      /* [slots][grain] of the batch in progress */
+    int32_t *labels, *others;              /* likewise; others, shares and weights NULL without soft targets */
     float *shares_of_first, *weights;
     float *values; /* [slots][grain][output_count], with values for targets; then labels is NULL */
     /* the step in progress */

@@ -213,6 +213,7 @@ static dcnn_status set_up(step *s) {
     void *common, *own;
     DCNN_TRY(dcnn_comm_share_domain(s->comm, all * sizeof(float), all * sizeof(float), &common, &own));
     s->total = common;
+    memset(own, 0, all * sizeof(float));
     for (int i = 0; i < DCNN_TREE_DEPTH; i++) s->blocks[i] = own;
     s->sums = calloc((size_t)(s->shares.count + 2) * (size_t)s->sum_stride, sizeof(double));
     DCNN_TRY(dcnn_comm_agree(s->comm, s->sums ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: sums")));

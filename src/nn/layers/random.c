@@ -71,9 +71,9 @@ static dcnn_status parse_common(dcnn_node *node, const json_t *config) {
 static dcnn_status parse_flip(dcnn_node *node, const json_t *config) {
     random_change *r = node->config;
     const char *mode = json_string_value(json_object_get(config, "mode"));
-    if (mode == NULL) mode = "horizontal_and_vertical";
-    r->high[0] = strstr(mode, "vertical") != NULL;
-    r->high[1] = strstr(mode, "horizontal") != NULL;
+    const bool both = mode == NULL || strcmp(mode, "horizontal_and_vertical") == 0;
+    r->high[0] = both || strcmp(mode, "vertical") == 0;
+    r->high[1] = both || strcmp(mode, "horizontal") == 0;
     if (r->high[0] + r->high[1] == 0.0)
         return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%s': \"mode\" must be horizontal, vertical or horizontal_and_vertical",
                          node->name);

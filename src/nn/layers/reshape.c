@@ -104,10 +104,10 @@ static dcnn_status build_reshape(dcnn_node *node, const dcnn_shape *inputs) {
         if (sizes[i] < 0 && open < 0)
             open = i;
         else
-            known *= sizes[i];
+            known = known > count ? known : known * sizes[i]; /* 2^24 cubed is beyond 64 bits */
     }
     if (open >= 0 && known > 0) sizes[open] = count / known;
-    if (known < 1 || sizes[0] * sizes[1] * sizes[2] != count)
+    if (known < 1 || known > count || sizes[0] * sizes[1] * sizes[2] != count)
         return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%s' (Reshape): its input of shape %s does not fit its target_shape",
                          node->name, dcnn_shape_text(inputs[0], text));
     node->shape = r->rank == 3 ? (dcnn_shape){3, (int)sizes[0], (int)sizes[1], (int)sizes[2]}

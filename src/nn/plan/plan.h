@@ -36,6 +36,7 @@ typedef struct dcnn_plan_options {
                                 less memory, the same bits */
     int first;             /**< node whose output the plan is given instead of images; 0: the net's input */
     int last;              /**< node whose output it gives, at inference; 0: the net's, through its loss */
+    bool untouched;        /**< each worker zeroes its part of the memory before the plan runs: dcnn_plan_touch() */
     bool unallocated;      /**< only measured: for dcnn_plan_bytes() and what counts; it cannot run */
 } dcnn_plan_options;
 
@@ -78,6 +79,10 @@ int dcnn_plan_sum_count(const dcnn_plan *plan, int stage);
 
 /** The largest of them over all stages. */
 int dcnn_plan_sum_count_max(const dcnn_plan *plan);
+
+/** Zeroes what a worker uses: its own memory, and the slots of its share of them, so that they lie near its core. For
+ * plans with `untouched`, once, by the worker itself. *Local.* */
+void dcnn_plan_touch(const dcnn_plan *plan, int worker);
 
 /** Where the input of the grain in `slot` goes: [grain, H, W, C], or [grain, values] of the first node's output. */
 float *dcnn_plan_input(const dcnn_plan *plan, int slot);

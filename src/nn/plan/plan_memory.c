@@ -3,6 +3,7 @@
 #include "nn/plan/plan_private.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static void touch(dcnn_plan_tensor *t, int at) {
     if (t->first < 0) t->first = at;
@@ -189,8 +190,18 @@ dcnn_status dcnn_plan_make_memory(dcnn_plan *plan) {
     carve(plan, &arena);
     plan->block_bytes = arena.used;
     if (plan->options.unallocated) return DCNN_OK;
-    DCNN_TRY(dcnn_block_create(plan->block_bytes, "the net's activations", (void **)&plan->block));
+    DCNN_TRY(dcnn_block_create_untouched(plan->block_bytes, "the net's activations", (void **)&plan->block));
     arena = (dcnn_arena){.base = plan->block};
     carve(plan, &arena);
+    memset(plan->block, 0, (size_t)(plan->slots - plan->block));
+    for (int worker = 0; worker < plan->options.workers && !plan->options.untouched; worker++)
+        dcnn_plan_touch(plan, worker);
     return DCNN_OK;
+}
+
+void dcnn_plan_touch(const dcnn_plan *plan, int worker) {
+    const int64_t slots = plan->options.slots, workers = plan->options.workers;
+    const size_t first = (size_t)(slots * worker / workers), end = (size_t)(slots * (worker + 1) / workers);
+    memset(plan->slots + first * plan->slot_bytes, 0, (end - first) * plan->slot_bytes);
+    memset(plan->workers + (size_t)worker * plan->worker_bytes, 0, plan->worker_bytes);
 }
