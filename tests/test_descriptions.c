@@ -115,6 +115,9 @@ static void test_odd_but_legal(void **state) {
          "no images of dtype 'string'", "'odd'"},
         {"[{'class_name':'InputLayer','config':{'name':'odd','batch_shape':[null,8,8,1],'dtype':'complex64'}}" END,
          "no images of dtype 'complex64'", "'odd'"},
+        {INPUT "{'class_name':'ReLU','module':'__main__','config':{'name':'odd'},'registered_name':'ReLU'}" END,
+         "of the module '__main__'", "'odd'"},
+        {INPUT "{'class_name':'ReLU','module':'keras.layers','config':{}}" END, NULL, NULL},
         {INPUT "{'class_name':'LSTM','config':{'name':'odd','units':4}}" END,
          "no layer of class LSTM; it has InputLayer,", "CustomScaleLayer, Identity"},
     };
