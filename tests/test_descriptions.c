@@ -78,6 +78,14 @@ static void test_odd_but_legal(void **state) {
         {"[{'class_name':'InputLayer','config':{'batch_shape':[null,8,8,1],'dtype':'uint8'}},{'class_name':"
          "'RandomFlip'},{'class_name':'Rescaling','config':{'scale':0.1}}" END,
          NULL, NULL},
+        {"[{'class_name':'InputLayer','config':{'batch_shape':[null,9,9,1],'dtype':'uint8'}},{'class_name':"
+         "'Resizing','config':{'name':'odd','height':8,'width':8}},{'class_name':'Rescaling','config':{'scale':0.1}"
+         "}" END,
+         "rounds to whole numbers", "'odd'"},
+        {"[{'class_name':'InputLayer','config':{'batch_shape':[null,9,9,1],'dtype':'uint8'}},{'class_name':"
+         "'RandomFlip'},{'class_name':'Resizing','config':{'height':8,'width':8}},{'class_name':'Rescaling','config':"
+         "{'scale':0.1}}" END,
+         NULL, NULL},
         {"[{'class_name':'InputLayer','config':{'batch_shape':[null,8,8,1],'dtype':'uint8'}},{'class_name':'Conv2D',"
          "'config':{'name':'odd','filters':4,'kernel_size':3}}" END,
          "whole numbers", "'odd'"},

@@ -65,10 +65,10 @@ static dcnn_status read_net(const reader *from) {
                          "evaluate MODEL %s` tests one on it",
                          from->path, from->path, from->path);
     if (!dcnn_h5_attribute_has(from->file, "model_config"))
-        return DCNN_FAIL(
-            DCNN_BAD_INPUT,
-            "%s: is not a model: it has no attribute 'model_config'; save the whole model, not its weights",
-            from->path);
+        return DCNN_FAIL(DCNN_BAD_INPUT,
+                         "%s: is not a model: it has no attribute 'model_config'; save the whole model, or "
+                         "give weights alone as --weights, with the model's description",
+                         from->path);
     json_t *description;
     DCNN_TRY(read_json(from, from->file, "model_config", &description));
     char *version = NULL;

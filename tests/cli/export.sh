@@ -19,7 +19,10 @@ try dcnn export run/best.h5 -o best.onnx
 try dcnn export run/best.h5 -o best.tflite
 try dcnn export run/best.h5
 try dcnn export raw.keras -o b.onnx --mean 0.5
-dcnn export a.weights.h5 -o b.onnx 2>&1 | tail -c 90
+dcnn export a.weights.h5 -o b.onnx 2>&1
+dcnn export run/best.h5 -o best.weights.h5
+dcnn train few.h5 --model net.json --weights best.weights.h5 --run beside --epochs 1 --no-report 2>&1 | grep -c 'hash [0-9a-f]'
+try dcnn info best.weights.h5
 try dcnn info best.safetensors
 try dcnn train few.h5 --model net.json --weights a.safetensors --run other --no-report
 # an ONNX model is a model like others: here dcnn's own, then one of PyTorch's

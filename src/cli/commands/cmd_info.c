@@ -340,6 +340,12 @@ static dcnn_status tell_hdf5(const dcnn_options *o) {
         return DCNN_FAIL(DCNN_USAGE,
                          "%s is not a model: give the model first, then the data set: dcnn info MODEL DATA.h5", path);
     if (content == DCNN_HDF5_DATASET || content == DCNN_HDF5_IMAGES) return tell_dataset(path, o->json);
+    if (content == DCNN_HDF5_WEIGHTS)
+        return DCNN_FAIL(
+            DCNN_BAD_INPUT,
+            "%s: is weights alone, without the layers that they are of: `dcnn train DATA.h5 --model NET.json "
+            "--weights %s` trains from them",
+            path, path);
     return DCNN_FAIL(
         DCNN_BAD_INPUT,
         "%s: is an HDF5 file, but neither a data set of dcnn nor a Keras model; if there are images in it, `dcnn "

@@ -286,9 +286,10 @@ dcnn_status dcnn_hdf5_look(const char *path, dcnn_hdf5_content *content) {
     hid_t file;
     DCNN_TRY(dcnn_h5_open(path, &file, NULL));
     const dcnn_hdf5_content images = dcnn_h5_attribute_has(file, "format") ? DCNN_HDF5_DATASET : DCNN_HDF5_IMAGES;
-    *content = dcnn_h5_has(file, "images")                   ? images
-               : dcnn_h5_attribute_has(file, "model_config") ? DCNN_HDF5_MODEL
-                                                             : DCNN_HDF5_OTHER;
+    *content = dcnn_h5_has(file, "images")                                ? images
+               : dcnn_h5_attribute_has(file, "model_config")              ? DCNN_HDF5_MODEL
+               : dcnn_h5_has(file, "layers") && dcnn_h5_has(file, "vars") ? DCNN_HDF5_WEIGHTS
+                                                                          : DCNN_HDF5_OTHER;
     return dcnn_h5_end(file, path, DCNN_OK);
 }
 

@@ -11,7 +11,8 @@ typedef enum dcnn_hdf5_content {
     DCNN_HDF5_OTHER,
     DCNN_HDF5_DATASET,
     DCNN_HDF5_IMAGES, /**< named as in a data set, by a program that does not say so */
-    DCNN_HDF5_MODEL
+    DCNN_HDF5_MODEL,
+    DCNN_HDF5_WEIGHTS /**< of a model, as Keras 3 and dcnn save them alone */
 } dcnn_hdf5_content;
 
 /** Has the file itself an attribute of that name? *Local.* */

@@ -49,14 +49,32 @@ static bool is_one_of(const dcnn_node *node, const char *names) {
     return strstr(names, word) != NULL;
 }
 
-/* Whole numbers are bytes, and Keras hands them on as they are; dcnn's images are bytes only before such a layer. */
-static dcnn_status check_bytes(const dcnn_net *net, bool *front) {
+/* Keras rounds what a Resizing of whole numbers makes between pixels. */
+static bool rounds(const dcnn_node *node) {
+    if (node->layer != &dcnn_layer_resizing) return false;
+    json_t *config = json_object();
+    node->layer->describe(node, config);
+    const char *filter = json_string_value(json_object_get(config, "interpolation"));
+    const bool between = filter && strcmp(filter, "nearest") != 0;
+    json_decref(config);
+    return between;
+}
+
+/* Whole numbers are bytes, and Keras hands them on as they are; dcnn's images are bytes only before such a layer.
+ * Layers of augmentation make fractions of them. */
+static dcnn_status check_bytes(const dcnn_net *net, bool *front, bool *whole) {
     for (int i = 1; i < net->node_count; i++) {
         const dcnn_node *node = &net->nodes[i];
         bool reads = false;
         for (int j = 0; j < node->input_count; j++) reads = reads || front[node->inputs[j]];
         if (!reads) continue;
         front[i] = node->layer->only_training || is_one_of(node, " Resizing ZeroPadding2D Cropping2D Identity ");
+        whole[i] = whole[node->inputs[0]] && !node->layer->only_training;
+        if (whole[i] && rounds(node))
+            return DCNN_FAIL(DCNN_BAD_INPUT,
+                             "layer '%s' (Resizing) rounds to whole numbers in Keras, for the model's input has such a "
+                             "dtype: give Input the dtype \"float32\", or the layer interpolation=\"nearest\"",
+                             node->name);
         if (!front[i] && !node->layer->scales_input)
             return DCNN_FAIL(
                 DCNN_BAD_INPUT,
@@ -97,11 +115,12 @@ dcnn_status dcnn_net_check_input(const dcnn_net *net, const json_t *config) {
                          "layer '%s': dcnn has no images of dtype '%.40s': give Input the dtype \"float32\"",
                          net->nodes[0].name, name);
     if (!whole && !net->plain_input) return DCNN_OK;
-    bool *front = calloc((size_t)net->node_count, sizeof *front);
+    bool *front = calloc(2 * (size_t)net->node_count, sizeof *front), *bytes;
     if (front == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: a model of %d layers", net->node_count);
     dcnn_status status = DCNN_OK;
-    front[0] = true;
-    if (whole) status = check_bytes(net, front);
+    bytes = front + net->node_count;
+    front[0] = bytes[0] = true;
+    if (whole) status = check_bytes(net, front, bytes);
     for (int i = 1; i < net->node_count; i++) front[i] = false;
     if (status == DCNN_OK && net->plain_input) status = check_plain(net, front);
     free(front);
