@@ -435,9 +435,24 @@ typedef struct foreign {
     double std;
     dcnn_h5_type image_type;
     int image_rank;
+    const char *odd; /* what is wrong besides, NULL: nothing */
 } foreign;
 
-static const foreign right = {"", "dcnn data set", 1, 3, 1, 5, 0.5, DCNN_H5_UINT8, 4};
+static const foreign right = {"", "dcnn data set", 1, 3, 1, 5, 0.5, DCNN_H5_UINT8, 4, NULL};
+
+static void put_odd(hid_t file, const char *odd) {
+    static const char *const names[] = {"one", "two", "three", "four", "five"};
+    static const float targets[] = {1, 2, 3, 4, 5, 6, NAN, 8};
+    const int64_t square[] = {2, 2}, five[] = {5}, each[] = {4, 2}, rows[5] = {0, 1, 2, 3, 3};
+#define IF(what, call) assert_ok(strcmp(odd, what) == 0 ? (call) : DCNN_OK)
+    IF("square split", dcnn_h5_write(file, "splits/odd", DCNN_H5_INT64, 2, square, 0, rows));
+    IF("names of targets", dcnn_h5_strings_write(file, "target_names", 3, names));
+    if (strstr(odd, "targets")) assert_ok(dcnn_h5_write(file, "targets", DCNN_H5_FLOAT, 2, each, 0, targets));
+    IF("ids", dcnn_h5_strings_write(file, "ids", 5, names));
+    IF("one class", dcnn_h5_strings_write(file, "class_names", 1, names));
+    IF("checksums", dcnn_h5_attribute_write(file, "image_checksum_rows", DCNN_H5_INT64, -1, &(int64_t){0}));
+    IF("checksums", dcnn_h5_write(file, "image_checksums", DCNN_H5_INT64, 1, five, 0, rows));
+}
 
 /* Writes what h5py would: no seal, no created_by, signed 64-bit integers. */
 static void put_foreign(const char *path, const foreign *kind) {
@@ -446,8 +461,7 @@ static void put_foreign(const char *path, const foreign *kind) {
     hid_t file;
     const void *bytes;
     size_t length;
-#define UNLESS(name, call)                                                                                             \
-    if (strcmp(kind->without, name) != 0) assert_ok(call)
+#define UNLESS(name, call) assert_ok(strcmp(kind->without, name) != 0 ? (call) : DCNN_OK)
     assert_ok(dcnn_h5_create("foreign", 0, &file));
     UNLESS("format", dcnn_h5_text_write(file, "format", kind->format));
     UNLESS("format_version", dcnn_h5_attribute_write(file, "format_version", DCNN_H5_INT64, -1, &kind->version));
@@ -460,6 +474,7 @@ static void put_foreign(const char *path, const foreign *kind) {
     UNLESS("splits", dcnn_h5_write(file, "splits/mine", DCNN_H5_INT64, 1, few, 0, rows));
     UNLESS("splits", dcnn_h5_write(file, "splits/train", DCNN_H5_INT64, 1, few, 0, rows));
 #undef UNLESS
+    if (kind->odd) put_odd(file, kind->odd);
     assert_ok(dcnn_h5_image(file, &bytes, &length));
     put_file(path, bytes, length);
     dcnn_h5_close(file);
@@ -509,6 +524,28 @@ static void unsealed_data_sets_are_read_if_right(void **state) {
     kind = right, kind.std = NAN, refuse_foreign(kind, "std must be above 0");
     kind = right, kind.image_type = DCNN_H5_INT32, refuse_foreign(kind, "numbers that fit uint8");
     kind = right, kind.image_rank = 3, refuse_foreign(kind, "has 3 dimensions, not 4");
+    kind = right, kind.odd = "square split", refuse_foreign(kind, "split 'odd' is not a list of 1 to 4 rows");
+    kind.odd = "names of targets", refuse_foreign(kind, "/target_names has 3 names for 2 targets");
+    kind.odd = "checksums", refuse_foreign(kind, "its checksums cannot cover 0 images each");
+    kind.odd = "one class", kind.without = "class_names", refuse_foreign(kind, "holds 1, but at least two are needed");
+}
+
+/* What is read later is checked later: targets that are no numbers, names of more files than there are images. */
+static void odd_values_are_refused_when_they_are_read(void **state) {
+    (void)state;
+    const char *path = in_scratch("foreign.h5");
+    foreign kind = right;
+    dcnn_dataset set;
+    float targets[8];
+    char **ids;
+    kind.odd = "targets", put_foreign(path, &kind);
+    assert_ok(open_set(path, &set));
+    assert_fails(dcnn_dataset_read_targets(&set, targets), DCNN_BAD_INPUT, "target '0' of row 3 is not a number", path);
+    close_set(&set);
+    kind.odd = "ids", put_foreign(path, &kind);
+    assert_ok(open_set(path, &set));
+    assert_fails(dcnn_dataset_read_ids(&set, &ids), DCNN_BAD_INPUT, "/ids has 5 names for 4 images", path);
+    close_set(&set);
 }
 
 /* --- the embedded digits ---------------------------------------------------------------------------------------- */
@@ -556,6 +593,7 @@ int main(void) {
         cmocka_unit_test(flips_and_cuts_are_refused),
         cmocka_unit_test(change_between_open_and_read_is_seen),
         cmocka_unit_test(unsealed_data_sets_are_read_if_right),
+        cmocka_unit_test(odd_values_are_refused_when_they_are_read),
         cmocka_unit_test(embedded_digits_are_prepared),
     };
     return cmocka_run_group_tests(tests, set_up_sources, tear_down);

@@ -141,6 +141,9 @@ static void bad_tables_are_refused(void **state) {
     bad_table(HEADER, 0, "has a header but no rows", " ");
     bad_table(HEADER "5,0,10,255,7\n", 3, "4 columns of pixels do not make an image of 3x3x1", " ");
     bad_table("label,pixel0,pixel1\n5,0,10\n", 0, "2 columns of pixels do not make a square image", " ");
+    bad_table("label,split,pixel0\n5,train,1\n6,later,2\n", 0, "'later' is not a split", "3:2: ");
+    bad_table("emotion,pixels\n5,1 2 3 4\n6,1 2 3\n", 0, "holds 3 pixels, but the first line has 4", "3:2: ");
+    bad_table("emotion,pixels\n5,1 2 3 4\n6,1 2 3 4 5\n", 0, "holds 5 pixels, but the first line has 4", "3:2: ");
     bad_table("", 0, "empty", " ");
     bad_table("\n\n", 0, "", " ");
 #undef HEADER
@@ -148,6 +151,38 @@ static void bad_tables_are_refused(void **state) {
     assert_fails(open_paths(1, in_scratch("no.csv"), NULL, &as_it_is, &sources), DCNN_BAD_INPUT, "no such file",
                  "no.csv");
     dcnn_sources_free(&sources);
+}
+
+/* --- NumPy ------------------------------------------------------------------------------------------------------ */
+
+static void bad_npy(const char *header, int cut, const char *fragment) {
+    const char *path = in_scratch("bad.npy");
+    const size_t length = strlen(header);
+    uint8_t bytes[400] = "\x93NUMPY\1";
+    dcnn_sources sources;
+    bytes[8] = (uint8_t)length;
+    memcpy(bytes + 10, header, length);
+    put_file(path, bytes, 10 + length + 8 - (size_t)cut); /* 8 bytes of values */
+    assert_fails(open_paths(1, path, NULL, &as_it_is, &sources), DCNN_BAD_INPUT, fragment, path);
+    dcnn_sources_free(&sources);
+}
+
+static void bad_numpy_is_refused(void **state) {
+    (void)state;
+#define SHAPE(type, shape) "{'descr': " type ", 'fortran_order': False, 'shape': " shape ", }"
+    bad_npy(SHAPE("[('x', '<f4')]", "(2, 2, 2)"), 0, "holds records");
+    bad_npy("{'fortran_order': False, 'shape': (2, 2, 2), }", 0, "holds records");
+    bad_npy(SHAPE("'|O'", "(1,)"), 0, "Python objects");
+    bad_npy(SHAPE("'<M8'", "(1,)"), 0, "neither numbers nor strings");
+    bad_npy(SHAPE("'<f3'", "(1,)"), 0, "neither numbers nor strings");
+    bad_npy(SHAPE("'|u1'", "2"), 0, "no shape");
+    bad_npy(SHAPE("'|u1'", "(2, x)"), 0, "its shape cannot be read");
+    bad_npy(SHAPE("'|u1'", "(2, -2)"), 0, "its shape cannot be read");
+    bad_npy(SHAPE("'|u1'", "(1, 1, 1, 1, 1, 1, 1, 1, 1, 8)"), 0, "its shape cannot be read");
+    bad_npy(SHAPE("'|u1'", "(2, 2, 3)"), 0, "has 8 bytes of values, but its header says 12 of 1");
+    bad_npy(SHAPE("'<f8'", "(4294967296, 4294967296)"), 0, "its header says");
+    bad_npy(SHAPE("'|u1'", "(2, 2, 2)"), 12, "ends too early");
+#undef SHAPE
 }
 
 /* --- HDF5 by other hands ------------------------------------------------------------------------------------------ */
@@ -336,6 +371,7 @@ int main(void) {
         cmocka_unit_test(bad_idx_is_refused),
         cmocka_unit_test(tables_are_read),
         cmocka_unit_test(bad_tables_are_refused),
+        cmocka_unit_test(bad_numpy_is_refused),
         cmocka_unit_test(matlab_takes_no_memory_that_it_cannot_fill),
         cmocka_unit_test(matlab_is_read),
     };

@@ -130,6 +130,56 @@ static void numbers_are_learnt(void **state) {
     dcnn_model_free(model);
 }
 
+/* What a program can get wrong in a call is told, and changes nothing. */
+static void wrong_calls_are_refused(void **state) {
+    (void)state;
+    static const char net[] = "{\"class_name\":\"Sequential\",\"config\":{\"layers\":[{\"class_name\":\"Flatten\"},"
+                              "{\"class_name\":\"Dense\",\"config\":{\"units\":3,\"activation\":\"softmax\"}}]}}";
+    static const char numbers[] = "{\"class_name\":\"Sequential\",\"config\":{\"layers\":[{\"class_name\":\"Flatten\"},"
+                                  "{\"class_name\":\"Dense\",\"config\":{\"units\":2}}]}}";
+    const uint8_t images[8] = {1, 2, 3, 4};
+    const float inputs[8] = {1}, targets[4] = {1, NAN, 2, 3};
+    const int32_t labels[2] = {0, 3}, good[2] = {0, 2};
+    const double mean[] = {0.5}, zero[] = {0.0};
+    float out[6];
+    dcnn_model *model;
+    dcnn_training *training;
+    dcnn_score score;
+#define REFUSED(status, call, text)                                                                                    \
+    do {                                                                                                               \
+        assert_int_equal(call, status);                                                                                \
+        if (!strstr(dcnn_error(), text)) fail_msg("%s: %s", text, dcnn_error());                                       \
+    } while (0)
+    REFUSED(DCNN_BAD_INPUT, dcnn_model_create("{\"class_name\":", (const int[]){2, 2, 1}, 1, &model), "line 1");
+    assert_null(model);
+    REFUSED(DCNN_BAD_INPUT, dcnn_model_create(net, (const int[]){2, 0, 1}, 1, &model), "inputs of shape (2, 0, 1)");
+    REFUSED(DCNN_BAD_INPUT, dcnn_model_create(net, (const int[]){-2, -2, 1}, 1, &model), "inputs of shape (-2, -2, 1)");
+    assert_int_equal(dcnn_model_create(net, (const int[]){2, 2, 1}, 1, &model), DCNN_OK);
+    REFUSED(DCNN_USAGE, dcnn_model_set_inputs(model, mean, zero), "deviation above 0");
+    REFUSED(DCNN_USAGE, dcnn_model_predict(model, -1, images, out), "the number of images cannot be -1");
+    REFUSED(DCNN_USAGE, dcnn_model_predict_floats(model, -1, inputs, out), "the number of inputs cannot be -1");
+    dcnn_batch batch = {.count = 2, .images = images, .inputs = inputs, .labels = good};
+    REFUSED(DCNN_USAGE, dcnn_model_evaluate(model, &batch, &score), "either images or inputs");
+    batch.images = NULL, batch.inputs = NULL;
+    REFUSED(DCNN_USAGE, dcnn_model_evaluate(model, &batch, &score), "either images or inputs");
+    batch.images = images, batch.labels = labels;
+    REFUSED(DCNN_BAD_INPUT, dcnn_model_evaluate(model, &batch, &score), "the label of sample 1 is 3, but there are 3");
+    batch.labels = NULL;
+    REFUSED(DCNN_USAGE, dcnn_model_evaluate(model, &batch, &score), "need labels");
+    batch.labels = good, batch.count = -2;
+    REFUSED(DCNN_USAGE, dcnn_model_evaluate(model, &batch, &score), "cannot have -2 samples");
+    const dcnn_training_options odd = {.threads = 1, .optimizer = "odd"};
+    REFUSED(DCNN_USAGE, dcnn_training_create(model, &odd, &training), "no optimizer 'odd'");
+    dcnn_model_free(model);
+    assert_int_equal(dcnn_model_create(numbers, (const int[]){2, 2, 1}, 1, &model), DCNN_OK);
+    assert_int_equal(dcnn_model_set_loss(model, "mse"), DCNN_OK);
+    batch = (dcnn_batch){.count = 2, .inputs = inputs, .targets = targets};
+    REFUSED(DCNN_BAD_INPUT, dcnn_model_evaluate(model, &batch, &score),
+            "target 1 of sample 0 is infinite or not a number");
+    dcnn_model_free(model);
+#undef REFUSED
+}
+
 static void what_is_no_model_is_refused(void **state) {
     (void)state;
     dcnn_model *model;
@@ -145,6 +195,7 @@ int main(void) {
         cmocka_unit_test(predictions_are_those_of_the_net),
         cmocka_unit_test(bytes_need_their_mean_and_deviation),
         cmocka_unit_test(numbers_are_learnt),
+        cmocka_unit_test(wrong_calls_are_refused),
         cmocka_unit_test(what_is_no_model_is_refused),
     };
     return cmocka_run_group_tests_name("public model", tests, NULL, NULL);

@@ -60,6 +60,10 @@ dcnn_status dcnn_model_load(const char *path, dcnn_model **out) {
 dcnn_status dcnn_model_create(const char *json, const int shape[3], uint64_t seed, dcnn_model **out) {
     json_error_t error;
     *out = NULL;
+    for (int i = 0; shape && i < 3; i++)
+        if (shape[i] < 1 || shape[i] > 1 << 16)
+            return DCNN_FAIL(DCNN_BAD_INPUT, "a model cannot take inputs of shape (%d, %d, %d)", shape[0], shape[1],
+                             shape[2]);
     json_t *description;
     const dcnn_status parsed = dcnn_json_parse(json, strlen(json), JSON_REJECT_DUPLICATES, &description, &error);
     if (parsed == DCNN_FAILURE) return parsed;
