@@ -27,12 +27,13 @@ static void put_idx(const char *path, bool images, int count, const uint8_t *val
         put_file(path, bytes, header + length);
 }
 
-/* SCRATCH/idx: a folder as the MNIST database's, of random images; SCRATCH/empty: where outputs go. */
+/* SCRATCH/idx: a folder as the MNIST database's, of random images (50 in equal shares first); SCRATCH/empty: where
+ * outputs go. */
 static int set_up_sources(void **state) {
     if (set_up(state) != 0) return -1;
     for (int i = 0; i < TRAIN * AREA; i++) train_pixels[i] = (uint8_t)draw_below(256);
     for (int i = 0; i < OFFICIAL * AREA; i++) official_pixels[i] = (uint8_t)draw_below(256);
-    for (int i = 0; i < TRAIN; i++) train_labels[i] = (uint8_t)(i < CLASSES ? i : (int)draw_below(CLASSES));
+    for (int i = 0; i < TRAIN; i++) train_labels[i] = (uint8_t)(i < 50 ? i % CLASSES : (int)draw_below(CLASSES));
     for (int i = 0; i < OFFICIAL; i++) official_labels[i] = (uint8_t)draw_below(CLASSES);
     if (dcnn_folder_create(in_scratch("idx")) != DCNN_OK || dcnn_folder_create(in_scratch("empty")) != DCNN_OK)
         return -1;
