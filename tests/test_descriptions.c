@@ -115,6 +115,9 @@ static void test_odd_but_legal(void **state) {
          "no images of dtype 'string'", "'odd'"},
         {"[{'class_name':'InputLayer','config':{'name':'odd','batch_shape':[null,8,8,1],'dtype':'complex64'}}" END,
          "no images of dtype 'complex64'", "'odd'"},
+        {INPUT "{'class_name':'ReLU','module':'__main__','config':{'name':'odd'},'registered_name':'ReLU'}" END,
+         "of the module '__main__'", "'odd'"},
+        {INPUT "{'class_name':'ReLU','module':'keras.layers','config':{}}" END, NULL, NULL},
         {INPUT "{'class_name':'LSTM','config':{'name':'odd','units':4}}" END,
          "no layer of class LSTM; it has InputLayer,", "CustomScaleLayer, Identity"},
     };
@@ -349,7 +352,7 @@ static void test_operations(void **state) {
         {"Add", VALUE ",3.0", 1, 3},     {"Add", "3," VALUE, 1, 3},         {"Subtract", VALUE ",3", 1, -3},
         {"Subtract", "3," VALUE, -1, 3}, {"Multiply", VALUE ",0.5", .5, 0}, {"TrueDivide", VALUE ",4", .25, 0},
         {"Divide", VALUE ",4", .25, 0},  {"Divide", "4," VALUE, 0, 0},      {"Divide", VALUE ",0", 0, 0},
-        {"Power", VALUE ",2", 0, 0},     {"Add", VALUE ",1,2", 0, 0},       {"Add", VALUE "," VALUE ",2", 0, 0},
+        {"Power", VALUE ",3", 0, 0},     {"Add", VALUE ",1,2", 0, 0},       {"Add", VALUE "," VALUE ",2", 0, 0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char text[2048];
@@ -399,6 +402,7 @@ static void test_functions(void **state) {
         {"Clip", ",'x_min':0,'x_max':6", "ReLU"},
         {"Clip", ",'x_min':-1,'x_max':6", NULL},
         {"Square", "", "Multiply"},
+        {"Power", "", "Multiply"},
         {"Negative", "", "Rescaling"},
         {"MaxPool", ",'pool_size':2,'strides':1,'padding':'same'", "MaxPooling2D"},
         {"Absolute", "", NULL},
@@ -406,7 +410,8 @@ static void test_functions(void **state) {
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char text[2048];
-        snprintf(text, sizeof text, one_operation, cases[i].class_name, cases[i].config, VALUE);
+        snprintf(text, sizeof text, one_operation, cases[i].class_name, cases[i].config,
+                 strcmp(cases[i].class_name, "Power") == 0 ? VALUE ",2" : VALUE);
         json_t *description = parse(text);
         dcnn_net *net = NULL;
         const dcnn_status status = dcnn_net_create(description, (dcnn_shape){0}, &net);

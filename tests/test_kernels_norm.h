@@ -87,4 +87,29 @@ static void test_norm_relu_backward(const dcnn_kernels *fast, const dcnn_kernels
     }
 }
 
+/* Odd sizes, padding, strides, more positions than a block holds, one alone; a NaN reaches every product that it is in.
+ */
+static void test_patch_products(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    static const dcnn_conv shapes[] = {
+        {2, 28, 28, 1, 5, 3, 3, 1, 1, 0, 0, 26, 26, 1, 1, 1}, {3, 7, 5, 2, 5, 3, 3, 1, 1, 1, 1, 7, 5, 1, 1, 1},
+        {1, 3, 3, 1, 5, 3, 3, 1, 1, 0, 0, 1, 1, 1, 1, 1},     {2, 9, 12, 3, 5, 3, 3, 2, 2, 0, 1, 4, 6, 1, 1, 1},
+        {2, 4, 300, 3, 5, 3, 3, 1, 1, 1, 1, 4, 300, 1, 1, 1},
+    };
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+        const dcnn_conv *s = &shapes[i];
+        const size_t inputs = (size_t)(s->n * s->h * s->w * s->c), side = (size_t)(9 * s->c + 1), count = side * side;
+        float *x = test_copy(inputs, test_random(inputs, 91));
+        double *products = test_output(count * sizeof(double)), *expected = test_output(count * sizeof(double));
+        slow->patch_products(s, x, expected);
+        fast->patch_products(s, x, products);
+        test_close_double("products", count, products, expected, 1e-12, 1e-12);
+        assert_true(products[count - 1] == s->n * s->oh * s->ow);
+        x[0] = NAN;
+        slow->patch_products(s, x, expected);
+        fast->patch_products(s, x, products);
+        for (size_t at = 0; at < count; at++) assert_int_equal(isnan(products[at]), isnan(expected[at]));
+        test_release();
+    }
+}
+
 #endif

@@ -303,6 +303,7 @@ int main(void) {
         cmocka_unit_test(nothing_is_computed_below_the_lowest_trained_layer),
         cmocka_unit_test(grains_follow_the_batch),
         cmocka_unit_test(fused_operations_have_the_same_gradient),
+        cmocka_unit_test(normalizations_go_into_weights),
     };
     return cmocka_run_group_tests_name("layers", tests, NULL, NULL);
 }

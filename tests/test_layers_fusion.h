@@ -45,6 +45,60 @@ static void check_fusion(const char *layers, int fused_count, int plain_count) {
 #define SOME_POOL(size) "{\"class_name\": \"MaxPooling2D\", \"config\": {\"pool_size\": " size "}},"
 #define SOME(name)      "{\"class_name\": \"" name "\", \"config\": {}},"
 
+/* What a net of so many operations answers at inference, fused and one by one. */
+static void check_answers(const char *layers, int fused_count, int plain_count) {
+    char text[2048];
+    snprintf(text, sizeof text,
+             "{\"class_name\": \"Sequential\", \"config\": {\"layers\": ["
+             "{\"class_name\": \"InputLayer\", \"config\": {\"batch_shape\": [null, 12, 11, 2]}},%s"
+             "{\"class_name\": \"Flatten\", \"config\": {}},"
+             "{\"class_name\": \"Dense\", \"config\": {\"units\": 3, \"activation\": \"softmax\"}}]}}",
+             layers);
+    json_t *description = json_loads(text, 0, NULL);
+    assert_non_null(description);
+    float answers[2][3 * GRAIN];
+    for (int fuse = 0; fuse < 2; fuse++) {
+        dcnn_net *net;
+        assert_int_equal(dcnn_net_create(description, (dcnn_shape){0}, &net), DCNN_OK);
+        for (size_t i = 0; i < net->param_count; i++) net->params[i] = test_uniform(1, i, -0.6, 0.6);
+        for (size_t i = 0; i < net->state_count; i++) net->state[i] = test_uniform(4, i, 0.3, 0.9);
+        dcnn_plan *plan;
+        const dcnn_plan_options options = {.grain = GRAIN, .slots = 1, .workers = 1, .fuse = fuse != 0};
+        assert_int_equal(dcnn_plan_create(net, double_kernels(), &options, &plan), DCNN_OK);
+        assert_int_equal(dcnn_plan_op_count(plan), fuse ? fused_count : plain_count);
+        float *x = dcnn_plan_input(plan, 0);
+        double sums[DCNN_LOSS_SUMS];
+        for (size_t i = 0; i < (size_t)GRAIN * 12 * 11 * 2; i++) x[i] = test_uniform(2, i, -1.0, 1.0);
+        const dcnn_grain grain = {.n = GRAIN, .sums = sums};
+        dcnn_plan_prepare(plan, 0);
+        dcnn_plan_run(plan, 0, 0, 0, &grain);
+        memcpy(answers[fuse], dcnn_plan_output(plan, 0), sizeof answers[fuse]);
+        dcnn_plan_free(plan);
+        dcnn_net_free(net);
+    }
+    for (int i = 0; i < 3 * GRAIN; i++) assert_true(fabs(answers[0][i] - answers[1][i]) <= 1e-12);
+    json_decref(description);
+}
+
+/* BatchNormalization goes into the convolution before it; not where an activation is between. */
+static void normalizations_go_into_weights(void **state) {
+    (void)state;
+    const char *relu = "{\"class_name\": \"Activation\", \"config\": {\"activation\": \"relu\"}},";
+    char layers[1024];
+    snprintf(layers, sizeof layers, "%s%s%s%s%s", SOME_CONV("3", ", \"use_bias\": false") SOME("BatchNormalization"),
+             relu, SOME("MaxPooling2D"),
+             SOME_CONV("4", ", \"padding\": \"same\", \"dilation_rate\": 2") SOME("BatchNormalization"), relu);
+    check_answers(layers, 3, 8);
+    check_answers(SOME_CONV("3", "") SOME("BatchNormalization"), 2, 3);
+    check_answers(SOME_CONV("3", ", \"strides\": 2") "{\"class_name\": \"BatchNormalization\", \"config\": {\"scale\": "
+                                                     "false}}," SOME("LeakyReLU"),
+                  3, 4);
+    check_answers(SOME_CONV("3", "") SOME("BatchNormalization") SOME("LeakyReLU") SOME_POOL("3, \"strides\": 2")
+                      SOME_CONV("3", "") SOME("BatchNormalization"),
+                  4, 7);
+    check_answers(SOME_CONV("3", ", \"activation\": \"relu\"") SOME("BatchNormalization") SOME("MaxPooling2D"), 4, 4);
+}
+
 static void fused_operations_have_the_same_gradient(void **state) {
     (void)state;
     const char *relu = "{\"class_name\": \"Activation\", \"config\": {\"activation\": \"relu\"}},";
@@ -58,7 +112,12 @@ static void fused_operations_have_the_same_gradient(void **state) {
     snprintf(layers, sizeof layers, "%s%s%s%s%s%s", SOME_CONV("3", "") SOME("BatchNormalization"), relu,
              SOME("MaxPooling2D") SOME_CONV("4", ", \"padding\": \"same\"") SOME("BatchNormalization"), SOME("ReLU"),
              SOME("BatchNormalization"), relu);
-    check_fusion(layers, 6, 10);
+    check_fusion(layers, 5, 10); /* the first convolution too, in front of which nothing learns */
+    snprintf(layers, sizeof layers, "%s%s%s", SOME_CONV("3", ", \"padding\": \"same\", \"use_bias\": false"),
+             "{\"class_name\": \"BatchNormalization\", \"config\": {\"scale\": false}},", relu);
+    check_fusion(layers, 3, 4); /* not without a pooling */
+    strncat(layers, SOME("MaxPooling2D"), sizeof layers - strlen(layers) - 1);
+    check_fusion(layers, 2, 5);
     /* a pooling before or behind any monotone activation, of any window; without a bias */
     check_fusion(SOME_CONV("3", ", \"activation\": \"relu\"") SOME_POOL("3, \"strides\": 3") SOME("BatchNormalization")
                      SOME_CONV("4", ", \"padding\": \"same\", \"activation\": \"tanh\"")

@@ -118,6 +118,20 @@ static void fused_convolutions_agree(void **state) {
         }
 }
 
+static void patches_agree(void **state) {
+    (void)state;
+    static const dcnn_conv few[] = {{5, 28, 28, 1, 64, 3, 3, 1, 1, 0, 0, 26, 26, 1, 1, 1},
+                                    {3, 9, 7, 3, 64, 3, 3, 1, 1, 1, 1, 9, 7, 1, 1, 1}};
+    for (int i = 0; i < 2; i++) {
+        const size_t xs = (size_t)(few[i].n * few[i].h * few[i].w * few[i].c), side = (size_t)(9 * few[i].c + 1);
+        const float *x = test_random(xs, 1);
+        double products[SETS][DCNN_PATCH * DCNN_PATCH];
+        for (int n = 0; n < SETS; n++) set(n)->patch_products(&few[i], x, products[n]);
+        for (int n = 1; n < SETS; n++) assert_memory_equal(products[0], products[n], side * side * sizeof(double));
+        test_release();
+    }
+}
+
 static void dense_layers_agree(void **state) {
     (void)state;
     static const int denses[][3] = {{16, 256, 512}, {5, 512, 10}, {16, 900, 70}, {1, 33, 5}};
@@ -237,9 +251,12 @@ static void multiply_adds_are_rounded_once(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(convolutions_agree), cmocka_unit_test(fused_convolutions_agree),
-        cmocka_unit_test(dense_layers_agree), cmocka_unit_test(the_rest_agrees),
-        cmocka_unit_test(functions_agree),    cmocka_unit_test(multiply_adds_are_rounded_once)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(convolutions_agree),
+                                       cmocka_unit_test(fused_convolutions_agree),
+                                       cmocka_unit_test(patches_agree),
+                                       cmocka_unit_test(dense_layers_agree),
+                                       cmocka_unit_test(the_rest_agrees),
+                                       cmocka_unit_test(functions_agree),
+                                       cmocka_unit_test(multiply_adds_are_rounded_once)};
     return cmocka_run_group_tests_name("one answer", tests, NULL, NULL);
 }

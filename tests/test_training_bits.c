@@ -67,6 +67,19 @@ static const char vgg[] = "{'class_name': 'Sequential', 'config': {'name': 'vgg'
                           "{'class_name': 'GlobalAveragePooling2D', 'config': {}},"
                           "{'class_name': 'Dense', 'config': {'units': 10, 'activation': 'softmax'}}]}}";
 
+/* A first layer whose convolution is one with its BatchNormalization, ReLU and pooling. */
+static const char normed[] = "{'class_name': 'Sequential', 'config': {'name': 'normed', 'layers': ["
+                             "{'class_name': 'InputLayer', 'config': {'batch_shape': [null, 20, 18, 1]}},"
+                             "{'class_name': 'Conv2D', 'config': {'filters': 24, 'kernel_size': 3}},"
+                             "{'class_name': 'BatchNormalization', 'config': {}},"
+                             "{'class_name': 'Activation', 'config': {'activation': 'relu'}},"
+                             "{'class_name': 'MaxPooling2D', 'config': {'pool_size': 2}},"
+                             "{'class_name': 'Conv2D', 'config': {'filters': 40, 'kernel_size': 3,"
+                             " 'activation': 'gelu'}},"
+                             "{'class_name': 'MaxPooling2D', 'config': {'pool_size': 2}},"
+                             "{'class_name': 'Flatten', 'config': {}},"
+                             "{'class_name': 'Dense', 'config': {'units': 10, 'activation': 'softmax'}}]}}";
+
 /* The weights after STEPS steps, hashed. They change with the arithmetic of a kernel, never with the CPU. */
 enum { STEPS = 3 };
 typedef struct training {
@@ -81,6 +94,7 @@ static const training trainings[] = {
     {"lenet5", NULL, DCNN_SGD, 24, {0xdb3ac91b10720f12, 0x632445548bf4f37c}},
     {"residual", residual, DCNN_ADAMW, 20, {0x6e9f5f1145d76cef, 0xeb3a4893fb3995c8}},
     {"vgg", vgg, DCNN_LAMB, 20, {0x1bc1e1476f95dcee, 0xc2b7954d1758a142}},
+    {"normed", normed, DCNN_ADAM, 20, {0xa602105928af53da, 0xb57ef7d2c2872b0a}},
 };
 enum { TRAININGS = sizeof trainings / sizeof trainings[0] };
 

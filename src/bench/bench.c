@@ -318,9 +318,14 @@ static bool is_folded(const dcnn_plan *plan, const dcnn_op *op) {
     return false;
 }
 
+/* The first of an operation's layers. */
+static const dcnn_node *first_of(const dcnn_op *op) {
+    return op->conv ? op->conv : op->head;
+}
+
 static dcnn_bench_like like_of(const dcnn_net *net, const dcnn_op *op) {
     enum { FEW = 16 };
-    const dcnn_node *head = op->head;
+    const dcnn_node *head = first_of(op);
     const dcnn_param *kernel = dcnn_net_param(net, head, 0);
     if (head->layer == &dcnn_layer_conv2d) {
         if (op->in.c < FEW || head->shape.c < FEW) return DCNN_LIKE_NONE;
@@ -365,8 +370,8 @@ static void describe_op(const dcnn_plan *plan, const dcnn_net *net, const dcnn_o
     if (op->head == op->node)
         snprintf(out->name, sizeof out->name, "%s", op->node->name);
     else
-        snprintf(out->name, sizeof out->name, "%s + %s", op->head->name, op->node->name);
-    out->forward_flop = 2.0 * (double)dcnn_net_multiply_adds(net, (int)(op->head - net->nodes));
+        snprintf(out->name, sizeof out->name, "%s + %s", first_of(op)->name, op->node->name);
+    out->forward_flop = 2.0 * (double)dcnn_net_multiply_adds(net, (int)(first_of(op) - net->nodes));
     out->backward_flop = (wants_dx ? 2.0 : 1.0) * out->forward_flop;
     out->forward_bytes = sum;
     out->backward_bytes = sum + (op->kind->backward_reads_x || op->kind->backward_reads_y ? in : 0.0);
@@ -375,7 +380,7 @@ static void describe_op(const dcnn_plan *plan, const dcnn_net *net, const dcnn_o
     out->synchronised = op->head->synchronised;
     out->like = like_of(net, op);
     out->tiles = op->head->layer == &dcnn_layer_conv2d && op->in.c > 1;
-    if (out->synchronised) { /* once for the sums, once to apply them */
+    if (out->synchronised && op->conv == NULL) { /* once for the sums, once to apply them */
         out->forward_bytes = is_folded(plan, op) ? in : in + sum;
         out->backward_bytes = 5.0 * in;
     }

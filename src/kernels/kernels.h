@@ -54,6 +54,9 @@ typedef enum dcnn_fused { DCNN_FUSED_NONE, DCNN_FUSED_RELU } dcnn_fused;
 /** Argmax code of a fused convolution + pooling cell whose ReLU is shut: no gradient passes. */
 enum { DCNN_SHUT = 4 };
 
+/** Of the kernel `patch_products`: input channels, and values of a patch of 3x3 of them. */
+enum { DCNN_PATCH_CHANNELS = 3, DCNN_PATCH = 9 * DCNN_PATCH_CHANNELS + 1 };
+
 /** Floats of the kernel `probe`. */
 enum { DCNN_PROBE = 192 };
 
@@ -183,6 +186,11 @@ typedef enum dcnn_function {
     /* dx from dy, and dw from x and dy, written. */                                                                   \
     X(void, general_backward_input, (const dcnn_conv *shape, const float *dy, const float *w, float *dx))              \
     X(void, general_backward_filter, (const dcnn_conv *shape, const float *x, const float *dy, float *dw))             \
+    /* Of a convolution of 3x3 with C <= DCNN_PATCH_CHANNELS, no dilation and no groups: where p of an output \
+       position is the R S C inputs under the filter, zeros outside the image, and a 1 behind them, products            \
+       [RSC+1,RSC+1] = sum of p p^T over all positions, in double. All sums that a BatchNormalization behind it needs    \
+       follow from them and the filters. */                                                                            \
+    X(void, patch_products, (const dcnn_conv *shape, const float *x, double *products))                                \
     /* --- convolution + bias + ReLU + MaxPooling 2x2 (stride 2, valid) fused ----------------------------------- */   \
     /* Only the outputs that pooling reads are made. The input is seen through a per-channel affine map                \
        x' = x * in_scale[c] + in_shift[c] (a BatchNormalization before it), or as it is when in_scale is NULL; padding \

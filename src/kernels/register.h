@@ -27,6 +27,7 @@ void dcnn_register_blas(dcnn_kernels *table);
     X(pointwise, isa)                                                                                                  \
     X(conv_general, isa)                                                                                               \
     X(norm_relu, isa)                                                                                                  \
+    X(patches, isa)                                                                                                    \
     X(pooling, isa)                                                                                                    \
     X(sgemm, isa)                                                                                                      \
     X(conv_pool, isa)                                                                                                  \

@@ -42,10 +42,12 @@ struct dcnn_op {
     const dcnn_node *node;       /**< the layer; for a fused operation, its last layer */
     const dcnn_kernels *kernels; /**< in the node's precision */
     const dcnn_node *head;       /**< the first layer of a fused operation, else == node */
-    dcnn_activation activation;  /**< of the node; linear if the loss takes the softmax over */
-    bool training;               /**< with gradients; a frozen BatchNormalization is as at inference all the same */
-    const dcnn_op *affine;       /**< BatchNormalization folded into this operation's reading of its input, or NULL */
-    dcnn_shape in;               /**< of input 0 */
+    const dcnn_node *conv; /**< a convolution that is fused with the BatchNormalization behind it, `head`; or NULL */
+    const dcnn_node *norm; /**< a BatchNormalization that is in the convolution's weights, at inference; or NULL */
+    dcnn_activation activation; /**< of the node; linear if the loss takes the softmax over */
+    bool training;              /**< with gradients; a frozen BatchNormalization is as at inference all the same */
+    const dcnn_op *affine;      /**< BatchNormalization folded into this operation's reading of its input, or NULL */
+    dcnn_shape in;              /**< of input 0 */
     dcnn_shape in_of[DCNN_MAX_INPUTS];                /**< of each */
     int input_count, inputs[DCNN_MAX_INPUTS], output; /**< tensors of the plan */
     size_t saved_bytes;                               /**< a grain's memory between forward and backward */
@@ -137,12 +139,20 @@ float *dcnn_pass_dparam(const dcnn_pass *pass, const dcnn_node *node, int param)
 
 /* The operations that plan.c names. */
 extern const dcnn_op_kind dcnn_op_conv_pool, dcnn_op_conv_max, dcnn_op_conv_valley, dcnn_op_norm_relu,
-    dcnn_op_activation, dcnn_op_function;
+    dcnn_op_conv_norm_pool, dcnn_op_activation, dcnn_op_function;
 
 /** Is a Conv2D node with this MaxPooling2D node behind it one fused operation on these kernels: with a ReLU
- * (dcnn_op_conv_pool), or by itself (dcnn_op_conv_max)? */
-bool dcnn_conv_pool_matches(const dcnn_kernels *kernels, const dcnn_node *conv, dcnn_shape in, const dcnn_node *pool);
+ * (dcnn_op_conv_pool), or by itself (dcnn_op_conv_max)? `folded`: a BatchNormalization gives it a bias. */
+bool dcnn_conv_pool_matches(const dcnn_kernels *kernels, const dcnn_node *conv, bool folded, dcnn_shape in,
+                            const dcnn_node *pool);
 bool dcnn_conv_max_matches(const dcnn_kernels *kernels, const dcnn_node *conv, dcnn_shape in, const dcnn_node *pool);
+
+/** Is a Conv2D node one fused operation with a BatchNormalization, a ReLU and this MaxPooling2D node behind it? */
+bool dcnn_conv_norm_pool_matches(const dcnn_kernels *kernels, const dcnn_node *conv, dcnn_shape in,
+                                 const dcnn_node *pool);
+
+/** The kernels' view of a Conv2D node on a grain of n samples. */
+dcnn_conv dcnn_conv_shape(const dcnn_node *conv, dcnn_shape in, int n);
 
 /** Is a BatchNormalization node followed by this activation one fused operation? */
 bool dcnn_norm_relu_matches(const dcnn_node *normalization, const dcnn_node *activation);
@@ -153,10 +163,16 @@ bool dcnn_max_pooling_is_2x2(const dcnn_node *pool);
 /** The kernels' view of a MaxPooling2D node on a grain of n samples. */
 dcnn_pool dcnn_max_pooling_shape(const dcnn_node *pool, dcnn_shape in, int n);
 
+/** Is a node a BatchNormalization along the channels? Along another axis only its own operation can do it. */
+bool dcnn_batch_normalization_is_last(const dcnn_node *node);
+
 /** Scale and shift [c] each of a BatchNormalization operation: in training those of the batch, else of the moving
  * values. */
-bool dcnn_batch_normalization_is_last(const dcnn_op *op); /* along the channels? else only it can apply them */
 const float *dcnn_batch_normalization_scale(const dcnn_op *op);
 const float *dcnn_batch_normalization_shift(const dcnn_op *op);
+
+/** Scale and shift of a channel by the moving values. */
+void dcnn_batch_normalization_moving(const dcnn_net *net, const dcnn_node *node, int channel, double *scale,
+                                     double *shift);
 
 #endif

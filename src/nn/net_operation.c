@@ -43,15 +43,18 @@ static dcnn_status as_rescaling(const json_t *item, const dcnn_operands *on, jso
         scale = 1.0 / on->number;
     else
         known = false;
+    if (strcmp(class_name, "Power") == 0 && on->numbers == 1 && on->values == 1 && !on->number_first &&
+        on->number >= 2.0 && on->number <= 2.0)
+        *layer = json_pack("{s:s, s:{}}", "class_name", "Multiply", "config"); /* of the value with itself */
     if (known)
         *layer =
             json_pack("{s:s, s:{s:f, s:f}}", "class_name", "Rescaling", "config", "scale", scale, "offset", offset);
-    if (known || (strcmp(class_name, "Maximum") == 0 && on->values == 1 && on->numbers == 1 && on->number >= 0.0 &&
-                  on->number <= 0.0))
+    if (*layer || (strcmp(class_name, "Maximum") == 0 && on->values == 1 && on->numbers == 1 && on->number >= 0.0 &&
+                   on->number <= 0.0))
         return DCNN_OK;
     return DCNN_FAIL(DCNN_BAD_INPUT,
                      "operation '%s' (keras.ops %s): of operations with numbers dcnn knows x + a, x - a, a - x, "
-                     "x * a, x / a and maximum(x, 0)",
+                     "x * a, x / a, x ** 2 and maximum(x, 0)",
                      name_of(item), class_name);
 }
 

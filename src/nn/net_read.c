@@ -199,6 +199,22 @@ static dcnn_status fail_class(const char *name, const char *class_name) {
     return status;
 }
 
+/* A class of the user's own may have the name of one of Keras'. */
+static dcnn_status check_module(const json_t *item, const char *class_name, const char *name) {
+    static const char *const modules[] = {"keras", "tf_keras", "tensorflow", "builtins"};
+    const char *module = json_string_value(json_object_get(item, "module"));
+    bool known = module == NULL;
+    for (int i = 0; i < 4 && !known; i++) {
+        const size_t length = strlen(modules[i]);
+        known = strncmp(module, modules[i], length) == 0 && (module[length] == '.' || module[length] == '\0');
+    }
+    if (known) return DCNN_OK;
+    return DCNN_FAIL(DCNN_BAD_INPUT,
+                     "layer '%.60s': its class %.60s is of the module '%.60s', not of Keras: dcnn cannot know what it "
+                     "computes",
+                     name ? name : "?", class_name, module);
+}
+
 /* Appends a call of a layer on nodes; `input` is the shape of the net's input, for node 0. */
 static dcnn_status add_node(reader *r, const json_t *item, int input_count, const int *inputs, surroundings around,
                             dcnn_shape input) {
@@ -207,6 +223,7 @@ static dcnn_status add_node(reader *r, const json_t *item, int input_count, cons
     if (class_name == NULL) return DCNN_FAIL(DCNN_BAD_INPUT, "layer %d has no \"class_name\"", r->net->node_count);
     const dcnn_layer *layer = dcnn_layer_find(class_name);
     if (layer == NULL) return fail_class(given, class_name);
+    DCNN_TRY(check_module(item, class_name, given));
     DCNN_TRY(make_room(r));
     dcnn_net *net = r->net;
     const int number = net->node_count;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* reference_norm.c — BatchNormalization, ReLU and MaxPooling in one pass, in plain loops. */
+/* reference_norm.c — BatchNormalization, ReLU and MaxPooling in one pass, and what a BatchNormalization takes of a
+ * convolution's inputs, in plain loops. */
 #include <math.h>
 
 #include "kernels/register.h"
@@ -72,8 +73,33 @@ static void norm_relu_backward(const dcnn_pool *shape, const float *x, const flo
                         a[c] * gradient_at(shape, x, dy, argmax, scale, shift, n, row, column, c) + (b[c] * *at + e[c]);
 }
 
+/* The inputs under the filter at output (i, j) of image n, and a 1. */
+static void take_patch(const dcnn_conv *shape, const float *x, int n, int i, int j, double *patch) {
+    for (int r = 0; r < shape->r; r++)
+        for (int s = 0; s < shape->s; s++) {
+            const int row = i * shape->stride_h - shape->pad_h + r, column = j * shape->stride_w - shape->pad_w + s;
+            const bool inside = row >= 0 && row < shape->h && column >= 0 && column < shape->w;
+            for (int c = 0; c < shape->c; c++)
+                *patch++ = inside ? (double)x[((n * shape->h + row) * shape->w + column) * shape->c + c] : 0.0;
+        }
+    *patch = 1.0;
+}
+
+static void patch_products(const dcnn_conv *shape, const float *x, double *products) {
+    const int count = shape->r * shape->s * shape->c + 1;
+    double patch[DCNN_PATCH];
+    for (int at = 0; at < count * count; at++) products[at] = 0.0;
+    for (int n = 0; n < shape->n; n++)
+        for (int i = 0; i < shape->oh; i++)
+            for (int j = 0; j < shape->ow; j++) {
+                take_patch(shape, x, n, i, j, patch);
+                for (int at = 0; at < count * count; at++) products[at] += patch[at / count] * patch[at % count];
+            }
+}
+
 void dcnn_register_reference_norm(dcnn_kernels *table) {
     table->norm_relu_forward = norm_relu_forward;
     table->norm_relu_sums = norm_relu_sums;
     table->norm_relu_backward = norm_relu_backward;
+    table->patch_products = patch_products;
 }

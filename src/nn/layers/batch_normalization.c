@@ -92,12 +92,12 @@ static float *values(const dcnn_net *net, const dcnn_node *node, int number) {
 }
 
 static int channels_of(const dcnn_op *op) {
-    return length_of(op->head->config, op->in);
+    return length_of(op->head->config, op->head->shape);
 }
 
 /* Values of a channel in a sample. */
 static double places_of(const dcnn_op *op) {
-    return (double)dcnn_shape_count(op->in) / channels_of(op);
+    return (double)dcnn_shape_count(op->head->shape) / channels_of(op);
 }
 
 static bool is_last(const dcnn_op *op) {
@@ -119,7 +119,7 @@ static size_t count_of(const dcnn_pass *pass) {
 }
 
 static size_t rows_of(const dcnn_pass *pass) {
-    return (size_t)pass->n * (size_t)pass->op->in.h * (size_t)pass->op->in.w;
+    return (size_t)pass->n * (size_t)pass->op->head->shape.h * (size_t)pass->op->head->shape.w;
 }
 
 static void set_scale_and_shift(const dcnn_op *op, const dcnn_net *net) {
@@ -287,6 +287,17 @@ const float *dcnn_batch_normalization_shift(const dcnn_op *op) {
     return shared(op, SHIFT);
 }
 
+void dcnn_batch_normalization_moving(const dcnn_net *net, const dcnn_node *node, int channel, double *scale,
+                                     double *shift) {
+    const batch_normalization *b = node->config;
+    const int first_state = (int)b->scale + (int)b->center;
+    const float *gamma = values(net, node, gamma_of(node)), *beta = values(net, node, beta_of(node));
+    const double mean = (double)values(net, node, first_state)[channel],
+                 variance = (double)values(net, node, first_state + 1)[channel];
+    *scale = (gamma ? (double)gamma[channel] : 1.0) / sqrt(variance + b->epsilon);
+    *shift = (beta ? (double)beta[channel] : 0.0) - mean * *scale;
+}
+
 double dcnn_net_momentum(const dcnn_net *net) {
     double momentum = 0.0;
     for (int i = 0; i < net->node_count; i++)
@@ -329,15 +340,15 @@ bool dcnn_norm_relu_matches(const dcnn_node *normalization, const dcnn_node *act
 static dcnn_pool windows_of(const dcnn_op *op, int n) {
     const int size = op->node->layer == &dcnn_layer_max_pooling2d ? 2 : 1;
     return (dcnn_pool){.n = n,
-                       .h = op->in.h,
-                       .w = op->in.w,
-                       .c = op->in.c,
+                       .h = op->head->shape.h,
+                       .w = op->head->shape.w,
+                       .c = op->head->shape.c,
                        .r = size,
                        .s = size,
                        .stride_h = size,
                        .stride_w = size,
-                       .oh = op->in.h / size,
-                       .ow = op->in.w / size};
+                       .oh = op->head->shape.h / size,
+                       .ow = op->head->shape.w / size};
 }
 
 static void fused_measure(dcnn_op *op, const dcnn_kernels *kernels, int grain) {
@@ -383,8 +394,172 @@ const dcnn_op_kind dcnn_op_norm_relu = {
     .backward_agreed = backward_agreed,
 };
 
-bool dcnn_batch_normalization_is_last(const dcnn_op *op) {
-    return is_last(op);
+/* --- Conv2D of few channels, BatchNormalization, ReLU and MaxPooling2D 2x2 as one operation ----------------------- */
+
+/* In training. op->conv is the first, op->head the second, op->node the last; nothing before the convolution learns.
+ *
+ * With p of a position the inputs under the filter and a 1, and w of a channel its filter and bias, the convolution's
+ * output is z = w p: linear. So all that is summed over all positions follows from the sum of p p^T (patch_products):
+ * the sums of z and z^2, which make the statistics, and those of z p in the filter's gradient. z itself is never
+ * made: with the statistics, scale and shift go into the filters, and what is left is the fused convolution + ReLU +
+ * MaxPooling, backward over one cell a window. op->shared: the vectors, the filters with the scale in them, their
+ * biases, both packed. Saved: the codes, and sum of g p of the gradient g in front of the ReLU. */
+
+enum { KERNEL, BIAS };
+
+static size_t in_lines(size_t floats) {
+    return (floats + 15) / 16 * 16;
+}
+
+/* Values of a patch without the 1. */
+static size_t patch_of(const dcnn_conv *shape) {
+    return (size_t)(9 * shape->c);
+}
+
+static float *scaled_filters(const dcnn_op *op) {
+    return op->shared + in_lines((size_t)SHARED_VECTORS * (size_t)channels_of(op));
+}
+
+static float *scaled_biases(const dcnn_op *op, const dcnn_conv *shape) {
+    return scaled_filters(op) + in_lines(patch_of(shape) * (size_t)shape->k);
+}
+
+static float *packed_filters(const dcnn_op *op, const dcnn_conv *shape) {
+    return scaled_biases(op, shape) + in_lines((size_t)shape->k);
+}
+
+static void conv_norm_measure(dcnn_op *op, const dcnn_kernels *kernels, int grain) {
+    const dcnn_conv shape = dcnn_conv_shape(op->conv, op->in, grain);
+    const size_t k = (size_t)shape.k, patch = patch_of(&shape);
+    op->sum_count = 2 * shape.k;
+    op->scratch_floats = kernels->conv_pool_scratch(&shape);
+    op->shared_floats =
+        in_lines((size_t)SHARED_VECTORS * k) + in_lines(patch * k) + in_lines(k) + kernels->conv_pool_packed(&shape);
+    op->saved_bytes = (patch + 1) * k * sizeof(float) + (size_t)grain * dcnn_shape_count(op->node->shape);
+}
+
+static float *saved_gradient(const dcnn_pass *pass) {
+    return pass->saved;
+}
+
+static uint8_t *saved_codes(const dcnn_pass *pass, const dcnn_conv *shape) {
+    return (uint8_t *)pass->saved + (patch_of(shape) + 1) * (size_t)shape->k * sizeof(float);
+}
+
+/* w of a channel, its bias last; 0 without one. */
+static void take_filter(const dcnn_pass *pass, const dcnn_conv *shape, int k, double *filter) {
+    const float *kernel = dcnn_pass_param(pass, pass->op->conv, KERNEL);
+    const float *bias = dcnn_pass_param(pass, pass->op->conv, BIAS);
+    const size_t patch = patch_of(shape);
+    for (size_t i = 0; i < patch; i++) filter[i] = (double)kernel[i * (size_t)shape->k + (size_t)k];
+    filter[patch] = bias ? (double)bias[k] : 0.0;
+}
+
+/* The sum of z p of a channel. */
+static void multiply_filter(size_t patch, const double *products, const double *filter, double *out) {
+    for (size_t i = 0; i <= patch; i++) {
+        out[i] = 0.0;
+        for (size_t j = 0; j <= patch; j++) out[i] += products[i * (patch + 1) + j] * filter[j];
+    }
+}
+
+static void conv_norm_forward_sums(const dcnn_pass *pass) {
+    const dcnn_conv shape = dcnn_conv_shape(pass->op->conv, pass->op->in, pass->n);
+    const size_t patch = patch_of(&shape);
+    double products[DCNN_PATCH * DCNN_PATCH], filter[DCNN_PATCH], sums[DCNN_PATCH];
+    pass->kernels->patch_products(&shape, pass->x[0], products);
+    for (int k = 0; k < shape.k; k++) {
+        double squares = 0.0;
+        take_filter(pass, &shape, k, filter);
+        multiply_filter(patch, products, filter, sums);
+        for (size_t i = 0; i <= patch; i++) squares += filter[i] * sums[i];
+        pass->sums[k] = sums[patch];
+        pass->sums[shape.k + k] = squares;
+    }
+}
+
+static void conv_norm_forward_agreed(const dcnn_op *op, dcnn_net *net, const double *totals, int64_t samples) {
+    const dcnn_conv shape = dcnn_conv_shape(op->conv, op->in, 1);
+    const float *kernel = values(net, op->conv, KERNEL), *bias = values(net, op->conv, BIAS);
+    float *filters = scaled_filters(op), *biases = scaled_biases(op, &shape);
+    const size_t k_count = (size_t)shape.k;
+    forward_agreed(op, net, totals, samples);
+    for (size_t i = 0; i < patch_of(&shape) * k_count; i++) filters[i] = kernel[i] * shared(op, SCALE)[i % k_count];
+    for (size_t k = 0; k < k_count; k++)
+        biases[k] = (bias ? bias[k] * shared(op, SCALE)[k] : 0.0f) + shared(op, SHIFT)[k];
+    op->kernels->conv_pool_pack(&shape, filters, packed_filters(op, &shape), 0, 1);
+}
+
+static void conv_norm_forward(const dcnn_pass *pass) {
+    const dcnn_op *op = pass->op;
+    const dcnn_conv shape = dcnn_conv_shape(op->conv, op->in, pass->n);
+    pass->kernels->conv_pool_forward(&shape, pass->x[0], NULL, NULL, packed_filters(op, &shape),
+                                     scaled_biases(op, &shape), pass->y, saved_codes(pass, &shape), pass->scratch);
+}
+
+/* Of g in front of the ReLU: the sum of g p; from it those of g and of g z, where the bias cancels against the mean. */
+static void conv_norm_backward_sums(const dcnn_pass *pass) {
+    const dcnn_op *op = pass->op;
+    const dcnn_conv shape = dcnn_conv_shape(op->conv, op->in, pass->n);
+    const size_t patch = patch_of(&shape), k_count = (size_t)shape.k;
+    float *gradient = saved_gradient(pass);
+    double filter[DCNN_PATCH];
+    pass->kernels->conv_pool_backward(&shape, pass->x[0], NULL, NULL, packed_filters(op, &shape),
+                                      saved_codes(pass, &shape), pass->dy, NULL, gradient, gradient + patch * k_count,
+                                      pass->scratch);
+    for (size_t k = 0; k < k_count; k++) {
+        const double sum = (double)gradient[patch * k_count + k];
+        double product = 0.0;
+        take_filter(pass, &shape, (int)k, filter);
+        for (size_t i = 0; i < patch; i++) product += filter[i] * (double)gradient[i * k_count + k];
+        pass->sums[k] = sum;
+        pass->sums[k_count + k] =
+            (product - ((double)shared(op, MEAN)[k] - filter[patch]) * sum) * (double)shared(op, INVERSE_DEVIATION)[k];
+    }
+    take_parameter_gradients(pass);
+}
+
+/* The gradient of z is a g + b z + e. */
+static void conv_norm_backward(const dcnn_pass *pass) {
+    const dcnn_op *op = pass->op;
+    const dcnn_conv shape = dcnn_conv_shape(op->conv, op->in, pass->n);
+    const size_t patch = patch_of(&shape), k_count = (size_t)shape.k;
+    float *dkernel = dcnn_pass_dparam(pass, op->conv, KERNEL), *dbias = dcnn_pass_dparam(pass, op->conv, BIAS);
+    const float *gradient = saved_gradient(pass);
+    double products[DCNN_PATCH * DCNN_PATCH], filter[DCNN_PATCH], sums[DCNN_PATCH];
+    if (dkernel == NULL && dbias == NULL) return;
+    pass->kernels->patch_products(&shape, pass->x[0], products);
+    for (size_t k = 0; k < k_count; k++) {
+        const double a = (double)shared(op, A)[k], b = (double)shared(op, B)[k], e = (double)shared(op, E)[k];
+        take_filter(pass, &shape, (int)k, filter);
+        multiply_filter(patch, products, filter, sums);
+        for (size_t i = 0; i <= patch; i++) {
+            const double sum =
+                a * (double)gradient[i * k_count + k] + b * sums[i] + e * products[i * (patch + 1) + patch];
+            if (i < patch && dkernel)
+                dkernel[i * k_count + k] = (float)sum;
+            else if (i == patch && dbias)
+                dbias[k] = (float)sum;
+        }
+    }
+}
+
+const dcnn_op_kind dcnn_op_conv_norm_pool = {
+    .name = "conv+batch norm+pool",
+    .backward_reads_x = true,
+    .measure = conv_norm_measure,
+    .prepare = prepare,
+    .forward = conv_norm_forward,
+    .backward = conv_norm_backward,
+    .forward_sums = conv_norm_forward_sums,
+    .forward_agreed = conv_norm_forward_agreed,
+    .forward_settled = forward_settled,
+    .backward_sums = conv_norm_backward_sums,
+    .backward_agreed = backward_agreed,
+};
+
+bool dcnn_batch_normalization_is_last(const dcnn_node *node) {
+    return node->layer == &dcnn_layer_batch_normalization && ((const batch_normalization *)node->config)->lasts == 0;
 }
 
 const dcnn_layer dcnn_layer_batch_normalization = {

@@ -103,8 +103,59 @@ static dcnn_conv grain_shape(const dcnn_node *node, dcnn_shape in, int n) {
     return shape;
 }
 
+dcnn_conv dcnn_conv_shape(const dcnn_node *conv, dcnn_shape in, int n) {
+    return grain_shape(conv, in, n);
+}
+
 static size_t rounded(size_t floats) {
     return (floats + 15) / 16 * 16; /* keeps what follows on a cache line */
+}
+
+/* At inference a BatchNormalization behind a convolution goes into its weights: filters and biases with the scale and
+ * shift of the moving values in them come first in op->packed, made by one worker, which then packs alone. */
+
+static size_t kernel_floats(const dcnn_op *o) {
+    const conv2d *c = o->head->config;
+    return (size_t)(c->size[0] * c->size[1] * (o->in.c / c->groups)) * (size_t)c->filters;
+}
+
+static size_t folded_floats(const dcnn_op *o) {
+    return o->norm ? rounded(kernel_floats(o)) + rounded((size_t)((const conv2d *)o->head->config)->filters) : 0;
+}
+
+static float *packed_of(const dcnn_op *o) {
+    return o->packed + folded_floats(o);
+}
+
+static const float *param_of(const dcnn_net *net, const dcnn_node *node, int number) {
+    const dcnn_param *param = dcnn_net_param(net, node, number);
+    return param ? dcnn_net_values(net, param) : NULL;
+}
+
+/* The filters that a worker packs its part of; NULL: it packs nothing. */
+static const float *kernel_to_pack(const dcnn_op *o, const dcnn_net *net, int part, int *parts) {
+    const float *kernel = param_of(net, o->head, KERNEL), *bias = param_of(net, o->head, BIAS);
+    if (o->norm == NULL) return kernel;
+    if (part != 0) return NULL;
+    *parts = 1;
+    const size_t count = kernel_floats(o), filters = (size_t)((const conv2d *)o->head->config)->filters;
+    float *folded = o->packed, *biases = folded + rounded(count);
+    for (size_t k = 0; k < filters; k++) {
+        double scale, shift;
+        dcnn_batch_normalization_moving(net, o->norm, (int)k, &scale, &shift);
+        for (size_t i = k; i < count; i += filters) folded[i] = (float)((double)kernel[i] * scale);
+        biases[k] = (float)((bias ? (double)bias[k] * scale : 0.0) + shift);
+    }
+    return folded;
+}
+
+static const float *kernel_of(const dcnn_pass *pass) {
+    return pass->op->norm ? pass->op->packed : dcnn_pass_param(pass, pass->op->head, KERNEL);
+}
+
+static const float *bias_of(const dcnn_pass *pass) {
+    return pass->op->norm ? pass->op->packed + rounded(kernel_floats(pass->op))
+                          : dcnn_pass_param(pass, pass->op->head, BIAS);
 }
 
 static void measure(dcnn_op *op, const dcnn_kernels *kernels, int grain) {
@@ -114,13 +165,14 @@ static void measure(dcnn_op *op, const dcnn_kernels *kernels, int grain) {
                           : 0;
     const bool general = is_general(op->node->config);
     op->scratch_floats = gradient + (general ? 0 : kernels->conv_scratch(&shape));
-    op->packed_floats = general ? 0 : kernels->conv_packed(&shape);
+    op->packed_floats = folded_floats(op) + (general ? 0 : kernels->conv_packed(&shape));
 }
 
 static void prepare(const dcnn_op *op, const dcnn_kernels *kernels, const dcnn_net *net, int part, int parts) {
     dcnn_conv shape = grain_shape(op->node, op->in, 1);
-    if (is_general(op->node->config)) return;
-    kernels->conv_pack(&shape, dcnn_net_values(net, dcnn_net_param(net, op->node, KERNEL)), op->packed, part, parts);
+    const float *kernel = kernel_to_pack(op, net, part, &parts);
+    if (kernel == NULL || is_general(op->node->config)) return;
+    kernels->conv_pack(&shape, kernel, packed_of(op), part, parts);
 }
 
 static void forward(const dcnn_pass *pass) {
@@ -129,11 +181,9 @@ static void forward(const dcnn_pass *pass) {
     const bool general = is_general(op->node->config);
     dcnn_fused fused = op->activation.kind == DCNN_RELU && !general ? DCNN_FUSED_RELU : DCNN_FUSED_NONE;
     if (general)
-        pass->kernels->general_forward(&shape, pass->x[0], dcnn_pass_param(pass, op->node, KERNEL),
-                                       dcnn_pass_param(pass, op->node, BIAS), pass->y);
+        pass->kernels->general_forward(&shape, pass->x[0], kernel_of(pass), bias_of(pass), pass->y);
     else
-        pass->kernels->conv_forward(&shape, pass->x[0], op->packed, dcnn_pass_param(pass, op->node, BIAS), fused,
-                                    pass->y, pass->scratch);
+        pass->kernels->conv_forward(&shape, pass->x[0], packed_of(op), bias_of(pass), fused, pass->y, pass->scratch);
     if (fused == DCNN_FUSED_NONE)
         dcnn_activation_forward(pass->kernels, &op->activation, (size_t)(shape.n * shape.oh * shape.ow), shape.k,
                                 pass->y, pass->y);
@@ -192,11 +242,20 @@ const dcnn_layer dcnn_layer_conv2d = {
 
 /* op->head is the convolution, op->node the pooling, wherever the ReLU is. */
 
-bool dcnn_conv_pool_matches(const dcnn_kernels *kernels, const dcnn_node *conv, dcnn_shape in, const dcnn_node *pool) {
+static bool fits_pool(const dcnn_kernels *kernels, const dcnn_node *conv, dcnn_shape in, const dcnn_node *pool) {
     if (conv->layer != &dcnn_layer_conv2d || pool->layer != &dcnn_layer_max_pooling2d) return false;
-    const conv2d *c = conv->config;
     dcnn_conv shape = grain_shape(conv, in, 1);
-    return dcnn_max_pooling_is_2x2(pool) && !is_general(c) && c->use_bias && kernels->conv_pool_fits(&shape);
+    return dcnn_max_pooling_is_2x2(pool) && !is_general(conv->config) && kernels->conv_pool_fits(&shape);
+}
+
+bool dcnn_conv_pool_matches(const dcnn_kernels *kernels, const dcnn_node *conv, bool folded, dcnn_shape in,
+                            const dcnn_node *pool) {
+    return fits_pool(kernels, conv, in, pool) && (folded || ((const conv2d *)conv->config)->use_bias);
+}
+
+bool dcnn_conv_norm_pool_matches(const dcnn_kernels *kernels, const dcnn_node *conv, dcnn_shape in,
+                                 const dcnn_node *pool) {
+    return fits_pool(kernels, conv, in, pool) && in.c <= DCNN_PATCH_CHANNELS;
 }
 
 static size_t cells(const dcnn_op *o, int n) {
@@ -207,21 +266,21 @@ static void conv_pool_measure(dcnn_op *o, const dcnn_kernels *kernels, int grain
     dcnn_conv shape = grain_shape(o->head, o->in, grain);
     o->saved_bytes = o->training ? cells(o, grain) : 0;
     o->scratch_floats = kernels->conv_pool_scratch(&shape);
-    o->packed_floats = kernels->conv_pool_packed(&shape);
+    o->packed_floats = folded_floats(o) + kernels->conv_pool_packed(&shape);
 }
 
 static void conv_pool_prepare(const dcnn_op *o, const dcnn_kernels *kernels, const dcnn_net *net, int part, int parts) {
     dcnn_conv shape = grain_shape(o->head, o->in, 1);
-    kernels->conv_pool_pack(&shape, dcnn_net_values(net, dcnn_net_param(net, o->head, KERNEL)), o->packed, part, parts);
+    const float *kernel = kernel_to_pack(o, net, part, &parts);
+    if (kernel) kernels->conv_pool_pack(&shape, kernel, packed_of(o), part, parts);
 }
 
 static void conv_pool_forward(const dcnn_pass *pass) {
     const dcnn_op *o = pass->op;
     dcnn_conv shape = grain_shape(o->head, o->in, pass->n);
     pass->kernels->conv_pool_forward(&shape, pass->x[0], o->affine ? dcnn_batch_normalization_scale(o->affine) : NULL,
-                                     o->affine ? dcnn_batch_normalization_shift(o->affine) : NULL, o->packed,
-                                     dcnn_pass_param(pass, o->head, BIAS), pass->y, o->training ? pass->saved : NULL,
-                                     pass->scratch);
+                                     o->affine ? dcnn_batch_normalization_shift(o->affine) : NULL, packed_of(o),
+                                     bias_of(pass), pass->y, o->training ? pass->saved : NULL, pass->scratch);
 }
 
 static void conv_pool_backward(const dcnn_pass *pass) {
@@ -260,14 +319,14 @@ static void conv_max_measure(dcnn_op *o, const dcnn_kernels *kernels, int grain)
     const dcnn_pool pool = dcnn_max_pooling_shape(o->node, o->head->shape, grain);
     o->saved_bytes = o->training ? cells(o, grain) : 0;
     o->scratch_floats = max_gradient_floats(o, grain) + kernels->conv_max_scratch(&shape, &pool);
-    o->packed_floats = kernels->conv_max_packed(&shape, &pool);
+    o->packed_floats = folded_floats(o) + kernels->conv_max_packed(&shape, &pool);
 }
 
 static void conv_max_prepare(const dcnn_op *o, const dcnn_kernels *kernels, const dcnn_net *net, int part, int parts) {
     dcnn_conv shape = grain_shape(o->head, o->in, 1);
     const dcnn_pool pool = dcnn_max_pooling_shape(o->node, o->head->shape, 1);
-    kernels->conv_max_pack(&shape, &pool, dcnn_net_values(net, dcnn_net_param(net, o->head, KERNEL)), o->packed, part,
-                           parts);
+    const float *kernel = kernel_to_pack(o, net, part, &parts);
+    if (kernel) kernels->conv_max_pack(&shape, &pool, kernel, packed_of(o), part, parts);
 }
 
 static const float *seen_scale(const dcnn_op *o) {
@@ -282,9 +341,8 @@ static void conv_max_forward(const dcnn_pass *pass) {
     const dcnn_op *o = pass->op;
     dcnn_conv shape = grain_shape(o->head, o->in, pass->n);
     const dcnn_pool pool = dcnn_max_pooling_shape(o->node, o->head->shape, pass->n);
-    pass->kernels->conv_max_forward(&shape, &pool, pass->x[0], seen_scale(o), seen_shift(o), o->packed,
-                                    dcnn_pass_param(pass, o->head, BIAS), pass->y, o->training ? pass->saved : NULL,
-                                    pass->scratch);
+    pass->kernels->conv_max_forward(&shape, &pool, pass->x[0], seen_scale(o), seen_shift(o), packed_of(o),
+                                    bias_of(pass), pass->y, o->training ? pass->saved : NULL, pass->scratch);
     if (o->activation.kind != DCNN_LINEAR)
         dcnn_activation_forward(pass->kernels, &o->activation, cells(o, pass->n) / (size_t)shape.k, shape.k, pass->y,
                                 pass->y);
@@ -333,7 +391,7 @@ static void conv_valley_measure(dcnn_op *o, const dcnn_kernels *kernels, int gra
     const size_t arguments = argument_floats(o, grain);
     o->saved_bytes = o->training ? arguments * sizeof(float) + 2 * cells(o, grain) : 0;
     o->scratch_floats = 2 * arguments + kernels->conv_max_scratch(&shape, &pool);
-    o->packed_floats = kernels->conv_max_packed(&shape, &pool);
+    o->packed_floats = folded_floats(o) + kernels->conv_max_packed(&shape, &pool);
 }
 
 static uint8_t *saved_codes(const dcnn_pass *pass) {
@@ -347,8 +405,8 @@ static void conv_valley_forward(const dcnn_pass *pass) {
     const size_t count = cells(o, pass->n), arguments = argument_floats(o, pass->n);
     float *x = o->training ? pass->saved : pass->scratch, *y = pass->scratch + arguments;
     uint8_t *codes = o->training ? saved_codes(pass) : NULL;
-    pass->kernels->conv_extremes_forward(&shape, &pool, pass->x[0], seen_scale(o), seen_shift(o), o->packed,
-                                         dcnn_pass_param(pass, o->head, BIAS), x, codes, y + arguments);
+    pass->kernels->conv_extremes_forward(&shape, &pool, pass->x[0], seen_scale(o), seen_shift(o), packed_of(o),
+                                         bias_of(pass), x, codes, y + arguments);
     dcnn_activation_forward(pass->kernels, &o->activation, 2 * count / (size_t)shape.k, shape.k, x, y);
     pass->kernels->take_larger(count, x, y, codes);
     memcpy(pass->y, y, count * sizeof *y);

@@ -45,17 +45,76 @@ static void cover(dcnn_fusion *f, int node) {
     f->covered[f->count++] = node;
 }
 
+/* Does another node call the same layer? */
+static bool is_shared(const dcnn_net *net, int i) {
+    int calls = 0;
+    for (int k = 0; k < net->node_count; k++) calls += net->nodes[k].owner == net->nodes[i].owner;
+    return calls > 1;
+}
+
+/* A convolution of few channels, in front of which nothing learns, a BatchNormalization with statistics of the batch,
+ * a ReLU and a pooling. */
+static dcnn_fusion fuse_first(const dcnn_plan *plan, int i) {
+    const dcnn_net *net = plan->net;
+    const dcnn_node *conv = &net->nodes[i], *before = &net->nodes[conv->inputs[0]];
+    const dcnn_fusion none = {0};
+    const int norm = plan->options.training && !before->learns ? only_reader(plan, i) : -1;
+    if (norm < 0 || !net->nodes[norm].synchronised || !net->nodes[norm].learns) return none;
+    if (conv->cut || is_shared(net, i) || is_shared(net, norm)) return none;
+    const int activation = activation_behind(plan, norm);
+    if (activation < 0 || !dcnn_norm_relu_matches(&net->nodes[norm], &net->nodes[activation])) return none;
+    const int pool = max_pooling_behind(plan, activation);
+    if (pool < 0 || activation_of(plan, i).kind != DCNN_LINEAR ||
+        !dcnn_conv_norm_pool_matches(dcnn_plan_kernels_for(plan, conv), conv, before->shape, &net->nodes[pool]))
+        return none;
+    return (dcnn_fusion){.kind = &dcnn_op_conv_norm_pool,
+                         .node = &net->nodes[pool],
+                         .norm = &net->nodes[norm],
+                         .covered = {norm, activation, pool},
+                         .count = 3};
+}
+
+/* The BatchNormalization behind a convolution that goes into its weights; or -1. Rounded to bf16, other weights would
+ * make other numbers. */
+static int folded_behind(const dcnn_plan *plan, int i) {
+    const dcnn_net *net = plan->net;
+    const bool may = !plan->options.training && !net->nodes[i].bf16 && activation_of(plan, i).kind == DCNN_LINEAR;
+    const int next = may && i != dcnn_net_end(net) ? only_reader(plan, i) : -1;
+    return next >= 0 && dcnn_batch_normalization_is_last(&net->nodes[next]) ? next : -1;
+}
+
+/* A convolution with the BatchNormalization in its weights, and with the activation behind it if that needs no input.
+ */
+static dcnn_fusion fuse_folded(const dcnn_plan *plan, int i, int norm) {
+    const int activation = norm < 0 ? -1 : activation_behind(plan, norm);
+    dcnn_fusion f = {0};
+    if (norm < 0) return f;
+    f.kind = plan->net->nodes[i].layer->op;
+    f.node = &plan->net->nodes[i];
+    f.folded = &plan->net->nodes[norm];
+    cover(&f, norm);
+    if (activation < 0 || dcnn_activation_reads_x(activation_of(plan, activation).kind)) return f;
+    f.activation = activation_of(plan, activation);
+    cover(&f, activation);
+    return f;
+}
+
 /* A convolution, an activation, and a pooling before or behind that. */
 dcnn_fusion dcnn_plan_fuse_convolution(const dcnn_plan *plan, int i) {
     const dcnn_net *net = plan->net;
     const dcnn_node *conv = &net->nodes[i];
     const dcnn_kernels *kernels = dcnn_plan_kernels_for(plan, conv);
     dcnn_fusion f = {0};
-    const dcnn_fusion none = {0};
-    if (!plan->options.fuse || conv->layer != &dcnn_layer_conv2d) return none;
+    if (!plan->options.fuse || conv->layer != &dcnn_layer_conv2d) return f;
+    const dcnn_fusion first = fuse_first(plan, i);
+    if (first.kind) return first;
+    const int norm = folded_behind(plan, i);
+    const dcnn_fusion otherwise = fuse_folded(plan, i, norm);
     const dcnn_shape in = net->nodes[conv->inputs[0]].shape;
     f.activation = activation_of(plan, i);
-    int last = i;
+    int last = norm < 0 ? i : norm;
+    f.folded = otherwise.folded;
+    if (norm >= 0) cover(&f, norm);
     if (f.activation.kind == DCNN_LINEAR && activation_behind(plan, last) >= 0) {
         last = activation_behind(plan, last);
         f.activation = activation_of(plan, last);
@@ -63,7 +122,7 @@ dcnn_fusion dcnn_plan_fuse_convolution(const dcnn_plan *plan, int i) {
     }
     const bool valley = dcnn_activation_has_valley(&f.activation);
     last = max_pooling_behind(plan, last);
-    if (last < 0 || !(valley || dcnn_activation_is_monotone(&f.activation))) return none;
+    if (last < 0 || !(valley || dcnn_activation_is_monotone(&f.activation))) return otherwise;
     f.node = &net->nodes[last];
     cover(&f, last);
     const int behind = f.activation.kind == DCNN_LINEAR ? activation_behind(plan, last) : -1;
@@ -71,19 +130,19 @@ dcnn_fusion dcnn_plan_fuse_convolution(const dcnn_plan *plan, int i) {
     /* What a frozen convolution gives back is dx alone, which only the general one can do. */
     const bool frozen = plan->options.training && conv->learns && !conv->trainable;
     if ((f.activation.kind == DCNN_RELU || relu_behind) && !frozen &&
-        dcnn_conv_pool_matches(kernels, conv, in, f.node)) {
+        dcnn_conv_pool_matches(kernels, conv, norm >= 0, in, f.node)) {
         f.kind = &dcnn_op_conv_pool;
         if (relu_behind) cover(&f, behind);
     } else if (dcnn_conv_max_matches(kernels, conv, in, f.node)) {
         f.kind = valley ? &dcnn_op_conv_valley : &dcnn_op_conv_max;
     } else if (valley) {
-        return none;
+        return otherwise;
     } else if (f.activation.kind != DCNN_LINEAR) {
         f.pool = f.node; /* operations of their own, but the pooling first */
         f.kind = conv->layer->op;
         f.node = conv;
     } else {
-        return none;
+        return otherwise;
     }
     return f;
 }

@@ -60,7 +60,17 @@ static void set_activation(dcnn_plan *plan, dcnn_op *op, bool last) {
 static void fuse(dcnn_plan *plan, dcnn_op *op, const dcnn_fusion *f) {
     op->kind = f->kind;
     op->node = f->node;
-    if (f->kind == &dcnn_op_conv_pool || f->kind == &dcnn_op_norm_relu) return; /* the activation is the kernels' own */
+    op->norm = f->folded;
+    if (f->norm) {
+        op->conv = op->head;
+        op->head = f->norm;
+    }
+    if (f->kind == &dcnn_op_conv_pool || f->kind == &dcnn_op_norm_relu || f->norm)
+        return; /* the activation is the kernels' own */
+    if (f->folded && f->kind == f->node->layer->op && f->pool == NULL) {
+        op->activation = f->activation;
+        return;
+    }
     const bool in_place = !dcnn_activation_reads_x(f->activation.kind);
     if (f->kind == &dcnn_op_conv_valley || (f->kind == &dcnn_op_conv_max && in_place)) {
         op->activation = f->activation;
@@ -86,7 +96,7 @@ static void fold_batch_normalizations(dcnn_plan *plan) {
         const bool folds =
             op->kind == &dcnn_op_conv_pool || op->kind == &dcnn_op_conv_max || op->kind == &dcnn_op_conv_valley;
         if (!folds || before == NULL || before->kind->forward_sums == NULL || before->kind == &dcnn_op_norm_relu ||
-            !dcnn_batch_normalization_is_last(before))
+            before->conv || !dcnn_batch_normalization_is_last(before->head))
             continue;
         int readers = plan->logits == before->output;
         for (int k = 0; k < plan->op_count; k++)
@@ -158,6 +168,7 @@ int dcnn_plan_first_stage(const dcnn_plan *plan, const dcnn_op *op) {
 /* Do the operation's layers have weights of this node's? */
 static bool reads_weights_of(const dcnn_plan *plan, const dcnn_op *op, int node) {
     const int head = (int)(op->head - plan->net->nodes), last = (int)(op->node - plan->net->nodes);
+    if (op->conv && (op->conv - plan->net->nodes == node || op->conv->owner == node)) return true;
     return head == node || last == node || op->head->owner == node || op->node->owner == node;
 }
 

@@ -61,6 +61,8 @@ struct dcnn_plan {
 typedef struct dcnn_fusion {
     const dcnn_op_kind *kind;
     const dcnn_node *node;      /* whose shape is that of the output */
+    const dcnn_node *norm;      /* a BatchNormalization among them that is the operation's head, or NULL */
+    const dcnn_node *folded;    /* one that goes into the convolution's weights, at inference; or NULL */
     const dcnn_node *pool;      /* a pooling that comes as an operation of its own before the activation, or NULL */
     dcnn_activation activation; /* among them */
     int covered[4], count;      /* nodes behind the first, whose output is the operation's */
