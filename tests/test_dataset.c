@@ -27,8 +27,7 @@ static void put_idx(const char *path, bool images, int count, const uint8_t *val
         put_file(path, bytes, header + length);
 }
 
-/* SCRATCH/idx: a folder as the MNIST database's, of random images (50 in equal shares first); SCRATCH/empty: where
- * outputs go. */
+/* SCRATCH/idx: as the MNIST database's, of random images, 50 in equal shares first; SCRATCH/empty: for outputs. */
 static int set_up_sources(void **state) {
     if (set_up(state) != 0) return -1;
     for (int i = 0; i < TRAIN * AREA; i++) train_pixels[i] = (uint8_t)draw_below(256);

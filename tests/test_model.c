@@ -309,6 +309,51 @@ static void test_missing_and_wrong_files(void **state) {
     assert_fails(try_read(in_scratch("other.h5")), DCNN_BAD_INPUT, "model_config", "other.h5");
 }
 
+/* Whole by its seal, but of values that no training can have come to. */
+static void test_impossible_values(void **state) {
+    (void)state;
+    const char *path = in_scratch("impossible.h5");
+    for (int i = 0; i < 9; i++) {
+        dcnn_checkpoint made = make_checkpoint(every_layer);
+        const char *fragment = "its progress (epoch";
+        switch (i) {
+        case 0:
+            made.progress.epoch = -1;
+            break;
+        case 1:
+            made.progress.cursor = -1;
+            break;
+        case 2:
+            made.progress.step = -1;
+            break;
+        case 3:
+            made.progress.phase_epoch = made.progress.epoch + 1;
+            break;
+        case 4:
+            made.progress.phase_step = made.progress.step + 1;
+            break;
+        case 5:
+            made.std[1] = 0.0, fragment = "of channel 1 are impossible";
+            break;
+        case 6:
+            made.mean[0] = (double)NAN, fragment = "of channel 0 are impossible";
+            break;
+        case 7:
+            made.class_count = 4, fragment = "names 4 classes, but its model has 5";
+            break;
+        case 8:
+            made.blue_first = true, fragment = "its channel_order must be rgb";
+            break;
+        default:
+            break;
+        }
+        assert_ok(dcnn_checkpoint_write(path, &made, &adam));
+        assert_fails(try_read(path), DCNN_BAD_INPUT, fragment, path);
+        made.class_count = 5;
+        release(&made);
+    }
+}
+
 /* Cut anywhere or with any byte changed, it is refused. */
 static void test_damage(void **state) {
     (void)state;
@@ -519,6 +564,7 @@ int main(void) {
         cmocka_unit_test(test_long_name_lists),
         cmocka_unit_test(test_hash),
         cmocka_unit_test(test_missing_and_wrong_files),
+        cmocka_unit_test(test_impossible_values),
         cmocka_unit_test(test_damage),
         cmocka_unit_test(test_failed_write),
         cmocka_unit_test(test_models_that_do_not_fit),
