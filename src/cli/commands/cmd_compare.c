@@ -154,8 +154,8 @@ static dcnn_status take_predictions(comparison *c, compared *run, const dcnn_dat
     if (c->labels == NULL) {
         c->labels = calloc((size_t)e->count + 1, sizeof *c->labels);
         all = calloc((size_t)dataset->count + 1, sizeof *all);
-        if (c->labels == NULL || all == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: labels");
-        const dcnn_status status = dcnn_dataset_read_labels(dataset, all);
+        const dcnn_status status = c->labels && all ? dcnn_dataset_read_labels(dataset, all)
+                                                    : DCNN_FAIL(DCNN_FAILURE, "out of memory: labels");
         for (int64_t i = 0; status == DCNN_OK && i < e->count; i++) c->labels[i] = all[split->rows[i]];
         free(all);
         DCNN_TRY(status);
