@@ -102,6 +102,18 @@ static void test_odd_but_legal(void **state) {
         {INPUT "{'class_name':'Flatten'},{'class_name':'Dense','config':{'units':3,'activation':'softmax'}},"
                "{'class_name':'Dropout','config':{'name':'odd','rate':0.5}},{'class_name':'Flatten'}]",
          "before the last activation", "'odd'"},
+        {INPUT "{'class_name':'Conv2D','config':{'name':'odd','filters':3,'kernel_size':3,'activation':'softmax'}},"
+               "{'class_name':'GlobalAveragePooling2D'}]",
+         "change its probabilities", "'odd'"},
+        {INPUT "{'class_name':'Conv2D','config':{'name':'odd','filters':3,'kernel_size':3,'activation':'sigmoid'}},"
+               "{'class_name':'GlobalMaxPooling2D'}]",
+         "change its probabilities", "'odd'"},
+        {INPUT "{'class_name':'Flatten'},{'class_name':'Dense','config':{'name':'odd','units':3,'activation':"
+               "'softmax'}},{'class_name':'Rescaling','config':{'scale':2}}]",
+         "change its probabilities", "'odd'"},
+        {INPUT "{'class_name':'Flatten'},{'class_name':'Dense','config':{'units':3,'activation':"
+               "'sigmoid'}},{'class_name':'Rescaling','config':{'scale':10}}]",
+         NULL, NULL},
         {INPUT "{'class_name':'Conv2D','config':{'name':'odd','filters':4,'kernel_size':3,'activation':{'class_name':"
                "'Softmax','config':{'axis':1}}}}" END,
          "\"axis\" of its activation Softmax", "'odd'"},
@@ -147,8 +159,10 @@ static const struct {
      "'filters':2,'kernel_size':3,'bias_initializer':{'class_name':'VarianceScaling','config':{'mode':'fan'}}",
      "its \"mode\" must be"},
     {0, "PReLU", "'shared_axes':[0]", "\"shared_axes\" must be from 1 to 3"},
-    {0, "BatchNormalization", "'axis':4", "\"axis\" 4 is none of its input's"},
-    {0, "LayerNormalization", "'axis':0", "\"axis\" must be of its input"},
+    {0, "BatchNormalization", "'axis':4", "\"axis\" must be an axis of its input"},
+    {0, "BatchNormalization", "'axis':4294967297", "\"axis\" must be an axis of its input"},
+    {0, "LayerNormalization", "'axis':4294967297", "\"axis\" must be an axis of its input"},
+    {0, "LayerNormalization", "'axis':0", "\"axis\" must be an axis of its input"},
     {0, "GroupNormalization", "'groups':3", "3 groups do not divide 1 channels"},
     {1, "DepthwiseConv2D", "'kernel_size':3", "needs an input of shape (height, width, channels)"},
     {0, "DepthwiseConv2D", "'kernel_size':9", "smaller than its filter"},
@@ -377,6 +391,38 @@ static void test_operations(void **state) {
     }
 }
 
+/* One operation called with 3 and with 5, and with two values: each call is its own. */
+static void test_operations_called_again(void **state) {
+    (void)state;
+    static const char text[] =
+        "{'class_name':'Functional','config':{'layers':["
+        "{'class_name':'InputLayer','config':{'batch_shape':[null,4,4,1]},'name':'in','inbound_nodes':[]},"
+        "{'class_name':'Add','module':'keras.src.ops.numpy','config':{'name':'op'},'inbound_nodes':["
+        "{'args':[" VALUE ",3.0],'kwargs':{}},{'args':[" VALUE ",5.0],'kwargs':{}},"
+        "{'args':[" VALUE "," VALUE "],'kwargs':{}},{'args':[" VALUE ",3.0],'kwargs':{}}]},"
+        "{'class_name':'Concatenate','config':{'name':'all'},'inbound_nodes':[["
+        "['op',0,0,{}],['op',1,0,{}],['op',2,0,{}],['op',3,0,{}]]]},"
+        "{'class_name':'Flatten','config':{'name':'f'},'inbound_nodes':[[['all',0,0,{}]]]},"
+        "{'class_name':'Dense','config':{'name':'d','units':3,'activation':'softmax'},"
+        "'inbound_nodes':[[['f',0,0,{}]]]}],'input_layers':[['in',0,0]],'output_layers':[['d',0,0]]}}";
+    static const double offsets[] = {3, 5, 0, 3}; /* 0: no number, both are the input */
+    json_t *description = parse(text);
+    dcnn_net *net = NULL;
+    assert_ok(dcnn_net_create(description, (dcnn_shape){0}, &net));
+    json_decref(description);
+    const dcnn_node *all = &net->nodes[net->node_count - 3];
+    assert_int_equal(all->input_count, 4);
+    for (int k = 0; k < 4; k++) {
+        const dcnn_node *op = &net->nodes[all->inputs[k]];
+        json_t *config = json_object();
+        op->layer->describe(&net->nodes[op->owner], config);
+        assert_string_equal(op->layer->class_name, offsets[k] != 0 ? "Rescaling" : "Add");
+        if (offsets[k] != 0) assert_true(json_number_value(json_object_get(config, "offset")) == offsets[k]);
+        json_decref(config);
+    }
+    dcnn_net_free(net);
+}
+
 /* ... and ops.relu(x) as an Activation, of those that are layers; others are named. */
 static void test_functions(void **state) {
     (void)state;
@@ -557,6 +603,7 @@ int main(void) {
         cmocka_unit_test(test_description_files),
         cmocka_unit_test(test_recipe),
         cmocka_unit_test(test_operations),
+        cmocka_unit_test(test_operations_called_again),
         cmocka_unit_test(test_functions),
         cmocka_unit_test(layers_that_only_train_pass_at_inference),
     };
