@@ -252,7 +252,7 @@ static void softmax_ran_over_whole_maps_once(void **state) {
         const char *y =
             dcnn_onnx_one(&f.graph, rows[i].operator, rows[i].vector ? dcnn_onnx_one(&f.graph, "Flatten", "x") : "x");
         dcnn_onnx_int(&f.graph, "axis", 1);
-        if (!rows[i].vector) finish(&f, y);
+        if (!rows[i].vector) finish(&f, dcnn_onnx_two(&f.graph, "Mul", y, "x"));
         if (rows[i].good)
             expect_read(&f);
         else

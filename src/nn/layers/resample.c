@@ -184,7 +184,7 @@ static void fill_axis(const dcnn_resize *r, const axis *a, float *all) {
         if (last - first > a->room - 3) last = first + a->room - 3;
         double sum = 0.0;
         for (int k = first; k <= last; k++) sum += filter_at(r->filter, fabs(at - 0.5 - k) / a->scale);
-        mine[0] = (float)first;
+        mine[0] = (float)(first - a->before); /* of the input: small, and exact, wherever there is a pixel */
         mine[1] = (float)(last - first + 1);
         for (int k = first; k <= last; k++) {
             const double weight = filter_at(r->filter, fabs(at - 0.5 - k) / a->scale);
@@ -234,7 +234,7 @@ static void make_between(const resizer *z, int i, const float *x) {
     const size_t row = (size_t)z->op->in.w * (size_t)z->op->in.c;
     memset(z->t, 0, row * sizeof *z->t);
     for (int k = 0; k < (int)weights[1]; k++) {
-        const int pixel = (int)weights[0] + k - z->rows.before;
+        const int pixel = (int)weights[0] + k;
         const float weight = weights[2 + k];
         for (size_t e = 0; e < row; e++)
             z->t[e] += weight * (is_inside(&z->rows, pixel) ? x[(size_t)pixel * row + e] : z->value);
@@ -249,7 +249,7 @@ static void forward_sample(const resizer *z, const float *x, float *y) {
             const float *weights = z->column_weights + (size_t)j * (size_t)z->columns.room;
             memset(y, 0, c * sizeof *y);
             for (int k = 0; k < (int)weights[1]; k++) {
-                const int pixel = (int)weights[0] + k - z->columns.before;
+                const int pixel = (int)weights[0] + k;
                 const float weight = weights[2 + k];
                 for (size_t e = 0; e < c; e++)
                     y[e] += weight * (is_inside(&z->columns, pixel) ? z->t[(size_t)pixel * c + e] : z->value);
@@ -265,14 +265,14 @@ static void backward_sample(const resizer *z, const float *dy, float *dx) {
         for (int j = 0; j < z->columns.out; j++, dy += c) {
             const float *weights = z->column_weights + (size_t)j * (size_t)z->columns.room;
             for (int k = 0; k < (int)weights[1]; k++) {
-                const int pixel = (int)weights[0] + k - z->columns.before;
+                const int pixel = (int)weights[0] + k;
                 for (size_t e = 0; is_inside(&z->columns, pixel) && e < c; e++)
                     z->t[(size_t)pixel * c + e] += weights[2 + k] * dy[e];
             }
         }
         const float *weights = z->row_weights + (size_t)i * (size_t)z->rows.room;
         for (int k = 0; k < (int)weights[1]; k++) {
-            const int pixel = (int)weights[0] + k - z->rows.before;
+            const int pixel = (int)weights[0] + k;
             for (size_t e = 0; is_inside(&z->rows, pixel) && e < row; e++)
                 dx[(size_t)pixel * row + e] += weights[2 + k] * z->t[e];
         }
