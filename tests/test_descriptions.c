@@ -191,6 +191,7 @@ static const struct {
     {1, "RandomFlip", "'mode':'horizontal'", "needs images, not an input of shape"},
     {0, "Rescaling", "'scale':['1']", "\"scale\" must be a number, or one for each channel"},
     {0, "Rescaling", "'scale':[1,2]", "names 2 channels, but its input has 1"},
+    {0, "SpatialDropout2D", "'data_format':'channels_first'", "\"data_format\" can only be \"channels_last\""},
     {0, "Flatten", "'data_format':'channels'", "\"channels_last\" or \"channels_first\""},
     {0, "Reshape", "'target_shape':[8,8]", "\"target_shape\" must be"},
     {0, "Reshape", "'target_shape':[8,9,1]", "does not fit its target_shape"},
@@ -392,6 +393,23 @@ static void test_called_as_at_inference(void **state) {
     }
 }
 
+/* Keras' constructor of SpatialDropout2D takes no "trainable". */
+static void test_spatial_dropout_as_keras_takes_it(void **state) {
+    (void)state;
+    json_t *description = called_as_at_inference("SpatialDropout2D", "");
+    dcnn_net *net = NULL;
+    assert_ok(dcnn_net_create(description, (dcnn_shape){0}, &net));
+    json_decref(description);
+    description = dcnn_net_describe(net);
+    const json_t *layers = json_object_get(json_object_get(description, "config"), "layers");
+    const json_t *config = json_object_get(json_array_get(layers, 1), "config");
+    static const char *const keys[] = {"name", "dtype", "rate", "seed", "data_format"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) assert_non_null(json_object_get(config, keys[i]));
+    assert_int_equal(json_object_size(config), sizeof keys / sizeof *keys);
+    json_decref(description);
+    dcnn_net_free(net);
+}
+
 static void test_description_files(void **state) {
     (void)state;
     json_t *read;
@@ -473,6 +491,7 @@ int main(void) {
         cmocka_unit_test(test_rules_are_all_or_none),
         cmocka_unit_test(test_hard_sigmoid),
         cmocka_unit_test(test_called_as_at_inference),
+        cmocka_unit_test(test_spatial_dropout_as_keras_takes_it),
         cmocka_unit_test(test_description_files),
         cmocka_unit_test(test_recipe),
         cmocka_unit_test(layers_that_only_train_pass_at_inference),
