@@ -148,6 +148,8 @@ static void options_are_read_again(void **state) {
         "\"depth_multiplier\":2}}",
         "{\"class_name\":\"Conv2DTranspose\",\"config\":{\"filters\":4,\"kernel_size\":[4,3],\"strides\":[2,3]}}",
         "{\"class_name\":\"Conv2DTranspose\",\"config\":{\"filters\":4,\"kernel_size\":1,\"strides\":2}}",
+        "{\"class_name\":\"Conv2DTranspose\",\"config\":{\"filters\":4,\"kernel_size\":[4,2],\"strides\":[2,3],"
+        "\"padding\":\"same\",\"output_padding\":0}}",
         "{\"class_name\":\"MaxPooling2D\",\"config\":{\"pool_size\":3,\"strides\":2,\"padding\":\"same\"}}",
         "{\"class_name\":\"AveragePooling2D\",\"config\":{\"pool_size\":[2,3],\"padding\":\"same\"}}",
         "{\"class_name\":\"GlobalAveragePooling2D\",\"config\":{}}",
