@@ -170,8 +170,8 @@ static void resize_column(int length, int out, float *pixels) {
     dcnn_net_free(net);
 }
 
-/* Keras on JAX has 6 pixels as these 9; and, of all sides up to 40, output pixel j of m from floor((2 j + 1) n / 2 m).
- */
+/* Keras on JAX has 6 pixels as these 9; and output pixel j of m is pixel floor((2 j + 1) n / 2 m), of all sides: JAX's
+ * own float32 has the pixel before it for 6 pairs up to 40. */
 static void nearest_is_the_pixel_in_which_the_middle_lies(void **state) {
     (void)state;
     enum { MOST = 40 };
