@@ -81,6 +81,8 @@ static const struct {
     {"Conv2DTranspose", "{\"filters\": 2, \"kernel_size\": 3, \"strides\": 2, \"output_padding\": 1}", false},
     {"Conv2DTranspose",
      "{\"filters\": 2, \"kernel_size\": 3, \"strides\": 2, \"padding\": \"same\", \"output_padding\": [0, 1]}", false},
+    {"Conv2DTranspose",
+     "{\"filters\": 2, \"kernel_size\": 4, \"strides\": 2, \"padding\": \"same\", \"output_padding\": 0}", false},
     {"RandomFlip", "{}", false},
     {"RandomRotation", "{\"factor\": 0.2}", false},
     {"RandomRotation", "{\"factor\": [0.1, 0.3], \"fill_mode\": \"constant\", \"fill_value\": 0.5}", false},

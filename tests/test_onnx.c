@@ -148,6 +148,8 @@ static void options_are_read_again(void **state) {
         "\"depth_multiplier\":2}}",
         "{\"class_name\":\"Conv2DTranspose\",\"config\":{\"filters\":4,\"kernel_size\":[4,3],\"strides\":[2,3]}}",
         "{\"class_name\":\"Conv2DTranspose\",\"config\":{\"filters\":4,\"kernel_size\":1,\"strides\":2}}",
+        "{\"class_name\":\"Conv2DTranspose\",\"config\":{\"filters\":4,\"kernel_size\":[4,2],\"strides\":[2,3],"
+        "\"padding\":\"same\",\"output_padding\":0}}",
         "{\"class_name\":\"MaxPooling2D\",\"config\":{\"pool_size\":3,\"strides\":2,\"padding\":\"same\"}}",
         "{\"class_name\":\"AveragePooling2D\",\"config\":{\"pool_size\":[2,3],\"padding\":\"same\"}}",
         "{\"class_name\":\"GlobalAveragePooling2D\",\"config\":{}}",
@@ -179,6 +181,8 @@ static void options_are_read_again(void **state) {
         snprintf(layers, sizeof layers, "%s%s", scale, rows[i]);
         expect_same_again(layers);
     }
+    /* in front of all: no sign that the image's channels come last in the file */
+    expect_same_again("{\"class_name\":\"Permute\",\"config\":{\"dims\":[3,1,2]}}");
     for (size_t i = 0; i < sizeof activations / sizeof activations[0]; i++) {
         snprintf(layers, sizeof layers, "%s{\"class_name\":\"Activation\",\"config\":{\"activation\":\"%s\"}}", scale,
                  activations[i]);

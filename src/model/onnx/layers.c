@@ -129,6 +129,7 @@ static dcnn_status conv2d_transpose(dcnn_onnx_layer *l, const char **y) {
     int64_t more[2];
     for (int i = 0; i < 2; i++) {
         const int64_t whole = w.stride[i] * (in[i] - 1) + (w.size[i] - 1) * w.dilation[i] + 1;
+        w.pads[i] = is(l, "padding", "same") && whole > out[i] ? (whole - out[i]) / 2 : 0;
         const int64_t behind = whole - out[i] - w.pads[i];
         w.pads[i + 2] = behind > 0 ? behind : 0;
         more[i] = behind < 0 ? -behind : 0;

@@ -299,16 +299,23 @@ static int transposed_length(const convolution *c, int axis, int length) {
     return length * c->stride[axis] + (!c->same && beyond > 0 ? beyond : 0);
 }
 
+/* Its window, from an output of length `out` to the input; false if they do not fit. Of what the filters reach beyond
+ * such an output, 'same' cuts half away before it. */
+static bool transposed_window(const convolution *c, int axis, int length, int out, int *before) {
+    const int beyond = (length - 1) * c->stride[axis] + span(c, axis) - out;
+    int windows;
+    *before = c->same && beyond > 0 ? beyond / 2 : 0;
+    return c->same || (dcnn_window(out, span(c, axis), c->stride[axis], false, &windows, before) && windows == length);
+}
+
 static dcnn_status build_transpose(dcnn_node *node, const dcnn_shape *inputs) {
     const convolution *c = node->config;
     const dcnn_shape in = inputs[0];
     DCNN_TRY(need_map(node, in));
     node->shape = (dcnn_shape){3, transposed_length(c, 0, in.h), transposed_length(c, 1, in.w), c->filters};
-    int length[2], before;
-    if (node->shape.h < 1 || node->shape.w < 1 ||
-        !dcnn_window(node->shape.h, span(c, 0), c->stride[0], c->same, &length[0], &before) ||
-        !dcnn_window(node->shape.w, span(c, 1), c->stride[1], c->same, &length[1], &before) || length[0] != in.h ||
-        length[1] != in.w)
+    int before;
+    if (node->shape.h < 1 || node->shape.w < 1 || !transposed_window(c, 0, in.h, node->shape.h, &before) ||
+        !transposed_window(c, 1, in.w, node->shape.w, &before))
         return DCNN_FAIL(DCNN_BAD_INPUT,
                          "layer '%s' (Conv2DTranspose): its padding, strides and output_padding do not fit together",
                          node->name);
@@ -342,9 +349,11 @@ static dcnn_conv transposed_shape(const dcnn_node *node, dcnn_shape in, int n) {
                        .stride_w = c->stride[1],
                        .dilation_h = c->dilation[0],
                        .dilation_w = c->dilation[1],
-                       .groups = 1};
-    dcnn_window(out.h, span(c, 0), c->stride[0], c->same, &shape.oh, &shape.pad_h);
-    dcnn_window(out.w, span(c, 1), c->stride[1], c->same, &shape.ow, &shape.pad_w);
+                       .groups = 1,
+                       .oh = in.h,
+                       .ow = in.w};
+    transposed_window(c, 0, in.h, out.h, &shape.pad_h);
+    transposed_window(c, 1, in.w, out.w, &shape.pad_w);
     return shape;
 }
 
