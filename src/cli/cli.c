@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "run/data/loader.h"
 
 const char *dcnn_number_text(int64_t value, dcnn_number *number) {
@@ -41,8 +42,25 @@ void dcnn_dataset_text(const dcnn_dataset *dataset, char text[512]) {
                          dcnn_number_text(dataset->splits[i].count, &number));
 }
 
+/* Whoever asks for predictions is to know what a loss that dcnn does not have left open. */
+static void tell_unknown_loss(const char *path, const dcnn_checkpoint *model) {
+    const dcnn_net *net = model->net;
+    const bool logits = dcnn_net_output_activation(net) == DCNN_LINEAR, binary = net->loss.kind == DCNN_LOSS_BINARY;
+    dcnn_warn(
+        "%s: it was compiled with the loss %s, which dcnn does not have: its outputs are taken for %s, and losses "
+        "are those of %s",
+        path, model->unknown_loss,
+        net->class_count == 0 ? "numbers"
+        : binary              ? logits ? "a sigmoid's logits" : "a sigmoid's probabilities"
+        : logits              ? "a softmax's logits"
+                              : "a softmax's probabilities",
+        dcnn_loss_name(net->loss.kind));
+}
+
 dcnn_status dcnn_checkpoint_share(dcnn_comm *comm, const char *path, dcnn_checkpoint *checkpoint) {
-    return dcnn_comm_agree(comm, dcnn_checkpoint_read(path, checkpoint));
+    const dcnn_status status = dcnn_comm_agree(comm, dcnn_checkpoint_read(path, checkpoint));
+    if (status == DCNN_OK && checkpoint->unknown_loss[0]) tell_unknown_loss(path, checkpoint);
+    return status;
 }
 
 dcnn_status dcnn_trained_on(const char *command, const char *operand, const char *model, const char *given,

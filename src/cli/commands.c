@@ -96,8 +96,7 @@ const dcnn_command dcnn_command_table[DCNN_COMMAND_COUNT] = {
                                  "Writes a model or checkpoint in the format that FILE's ending names: .keras "
                                  "(Keras 3), .h5 (Keras' legacy whole model), .weights.h5 (weights alone), .onnx "
                                  "(images are [N, channels, height, width] there), .safetensors (weights alone, by "
-                                 "Keras' names). Class names and what the input is standardised by go with each but "
-                                 ".weights.h5."},
+                                 "Keras' names). Class names and what the input is standardised by go with each."},
     [DCNN_COMMAND_SHOW] = {.name = "show",
                            .operands = "DATA.h5",
                            .least = 1,

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "model/model_private.h"
 
 /* A layer's name as a regular expression that finds its weights' paths. */
@@ -146,29 +147,68 @@ static bool take_optimizer(const json_t *own, dcnn_optimizer *o) {
     return true;
 }
 
+/* What the outputs are under losses that dcnn does not have, where the last layer leaves it open. */
+static dcnn_loss_kind kin_of(const char *name) {
+    static const struct {
+        const char *names;
+        dcnn_loss_kind kind;
+    } rows[] = {{" log_cosh logcosh LogCosh mean_absolute_percentage_error mape MAPE MeanAbsolutePercentageError "
+                 "mean_squared_logarithmic_error msle MSLE MeanSquaredLogarithmicError poisson Poisson "
+                 "cosine_similarity CosineSimilarity ",
+                 DCNN_LOSS_SQUARED},
+                {" binary_focal_crossentropy BinaryFocalCrossentropy ", DCNN_LOSS_BINARY}};
+    char word[80];
+    snprintf(word, sizeof word, " %.70s ", name);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (strstr(rows[i].names, word)) return rows[i].kind;
+    return DCNN_LOSS_CATEGORICAL;
+}
+
+json_t *dcnn_loss_describe(const dcnn_checkpoint *from) {
+    const dcnn_loss *loss = &from->net->loss;
+    const dcnn_activation_kind end = dcnn_net_output_activation(from->net);
+    const dcnn_loss_kind meant = end == DCNN_LINEAR ? DCNN_LOSS_CATEGORICAL : dcnn_loss_of_output(end);
+    if (from->unknown_loss[0]) return json_pack("{s:s, s:{}}", "class_name", from->unknown_loss, "config");
+    if (loss->kind == meant && !(loss->smoothing > 0.0)) return NULL;
+    json_t *config = json_object();
+    if (loss->smoothing > 0.0) json_object_set_new(config, "label_smoothing", json_real(loss->smoothing));
+    if (loss->delta > 0.0) json_object_set_new(config, "delta", json_real(loss->delta));
+    return json_pack("{s:s, s:o}", "class_name", dcnn_loss_name(loss->kind), "config", config);
+}
+
+void dcnn_loss_take(const json_t *given, dcnn_checkpoint *into) {
+    const json_t *loss = one_loss(given), *config = json_object_get(loss, "config");
+    const char *name = loss_name(loss);
+    dcnn_net *net = into->net;
+    if (name == NULL) return;
+    dcnn_loss known = {.kind = dcnn_loss_find(name),
+                       .smoothing = json_number_value(json_object_get(config, "label_smoothing")),
+                       .delta = json_number_value(json_object_get(config, "delta"))};
+    into->unknown_loss[0] = '\0';
+    if (known.kind == DCNN_LOSS_COUNT) {
+        snprintf(into->unknown_loss, sizeof into->unknown_loss, "%.60s", name);
+        dcnn_text_clean(into->unknown_loss);
+        if (dcnn_net_output_activation(net) == DCNN_LINEAR)
+            (void)dcnn_net_set_loss(net, &(dcnn_loss){.kind = kin_of(name)}); /* every loss fits such an end */
+        snprintf(net->untrainable, sizeof net->untrainable,
+                 "it was compiled with the loss %s, which dcnn does not have", into->unknown_loss);
+    } else if (dcnn_net_set_loss(net, &known) != DCNN_OK) {
+        snprintf(net->untrainable, sizeof net->untrainable, "%.180s", dcnn_error());
+    }
+    into->class_count = net->class_count;
+}
+
 dcnn_status dcnn_compile_state_take(const json_t *state, dcnn_checkpoint *into) {
-    const json_t *loss = one_loss(json_object_get(state, "loss")), *config = json_object_get(loss, "config");
     const json_t *optimizer = json_object_get(state, "optimizer");
-    const char *name = loss_name(loss), *rule = json_string_value(optimizer);
+    const char *name = loss_name(one_loss(json_object_get(state, "loss"))), *rule = json_string_value(optimizer);
     if (optimizer == NULL) optimizer = json_object_get(state, "optimizer_config");
     into->has_optimizer = take_optimizer(optimizer, &into->optimizer);
     if (rule == NULL) rule = json_string_value(json_object_get(optimizer, "class_name"));
-    if (name) {
-        dcnn_loss known = {.kind = dcnn_loss_find(name),
-                           .smoothing = json_number_value(json_object_get(config, "label_smoothing")),
-                           .delta = json_number_value(json_object_get(config, "delta"))};
-        if (known.kind == DCNN_LOSS_COUNT) {
-            snprintf(into->net->untrainable, sizeof into->net->untrainable,
-                     "it was compiled with the loss %.60s, which dcnn does not have", name);
-        } else if (dcnn_net_set_loss(into->net, &known) != DCNN_OK) {
-            snprintf(into->net->untrainable, sizeof into->net->untrainable, "%.180s", dcnn_error());
-        }
-        into->class_count = into->net->class_count;
-    }
+    dcnn_loss_take(json_object_get(state, "loss"), into);
     if (name || rule)
         snprintf(into->compiled, sizeof into->compiled,
-                 "the file's loss (%.60s) is used; its optimizer (%.40s) and the optimizer's state are not: the "
+                 "the file's loss (%.60s) is %s; its optimizer (%.40s) and the optimizer's state are not: the "
                  "options of dcnn train decide",
-                 name ? name : "none", rule ? rule : "none");
+                 name ? name : "none", into->unknown_loss[0] ? "unknown to dcnn" : "used", rule ? rule : "none");
     return DCNN_OK;
 }

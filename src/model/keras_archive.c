@@ -215,6 +215,7 @@ static dcnn_status read_archive(zip_t *zip, const char *path, dcnn_checkpoint *i
     if (status == DCNN_OK) status = dcnn_compile_state_take(json_object_get(config, "compile_config"), into);
     into->has_optimizer = false; /* what it kept is not read */
     if (status == DCNN_OK) status = read_json_member(zip, path, "metadata.json", &metadata);
+    if (status == DCNN_OK) dcnn_loss_take(json_object_get(json_object_get(metadata, "dcnn"), "loss"), into);
     if (status == DCNN_OK) status = dcnn_metadata_read(json_object_get(metadata, "dcnn"), path, into);
     if (status == DCNN_OK) status = read_member(zip, path, "model.weights.h5", &bytes, &length);
     char inside[512]; /* a name of no file: HDF5 would look for it */

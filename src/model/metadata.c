@@ -40,6 +40,8 @@ json_t *dcnn_metadata_describe(const dcnn_checkpoint *from) {
     if (from->blue_first) json_object_set_new(metadata, "channel_order", json_pack("[i,i,i]", 2, 1, 0));
     json_t *undecayed = dcnn_checkpoint_undecayed(from);
     if (undecayed) json_object_set_new(metadata, "exclude_from_weight_decay", undecayed);
+    json_t *loss = dcnn_loss_describe(from);
+    if (loss) json_object_set_new(metadata, "loss", loss);
     if (from->class_names == NULL) return metadata;
     json_t *names = json_array();
     for (int i = 0; i < from->class_count; i++) json_array_append_new(names, json_string(from->class_names[i]));

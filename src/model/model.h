@@ -18,7 +18,8 @@
  *                       the averaged weights of a run with an EMA, LAYER/kernel, …, each shaped as its weight; best.h5
  *                       has none, for there they are the weights
  *   /dcnn               attributes format_version, created_by, the fields of dcnn_progress, mean and std of the data it
- *                       was trained on, data_path, options (JSON), history (JSON lines); data set class_names
+ *                       was trained on, loss (JSON; only if the last layer does not tell it), data_path, options
+ * (JSON), history (JSON lines); data set class_names
  *
  * A file that Keras wrote has no /dcnn: it loads as a model, but cannot be resumed. keras_archive.h has Keras 3's own
  * formats.
@@ -64,9 +65,10 @@ typedef struct dcnn_checkpoint {
                       if the file has no optimizer */
     float *average;     /**< averaged weights [net->param_count] of a run with an EMA, laid out likewise, or NULL */
     char compiled[240]; /**< what becomes of the compile state that Keras left in the file, a sentence; empty: none */
-    bool own;           /**< the file has /dcnn: progress, options and history are known */
-    bool resumable;     /**< ... and moments */
-    bool has_optimizer; /**< dcnn wrote the file, and what it was trained by is in it: `optimizer` */
+    char unknown_loss[64];    /**< that it was compiled with, where dcnn does not have it; empty: it has */
+    bool own;                 /**< the file has /dcnn: progress, options and history are known */
+    bool resumable;           /**< ... and moments */
+    bool has_optimizer;       /**< dcnn wrote the file, and what it was trained by is in it: `optimizer` */
     dcnn_optimizer optimizer; /**< its learning rate is the one that was in force */
     dcnn_progress progress;
     bool normalised;                                        /**< mean and std are known (from /dcnn) */

@@ -43,8 +43,15 @@ json_t *dcnn_compile_state_describe(const dcnn_net *net, const dcnn_optimizer *o
 /* Takes a file's loss for the net, and notes in into->compiled what becomes of the rest. `state` may be NULL. */
 dcnn_status dcnn_compile_state_take(const json_t *state, dcnn_checkpoint *into);
 
+/* What the outputs mean, {"class_name": a loss, "config": {…}}; NULL if the last layer by itself means that. New
+ * reference. */
+json_t *dcnn_loss_describe(const dcnn_checkpoint *from);
+
+/* Takes that again, or what Keras' compile() was given; NULL: nothing is said. Sets the class count too. */
+void dcnn_loss_take(const json_t *loss, dcnn_checkpoint *into);
+
 /* What dcnn knows of a model besides layers and weights, for formats that have room for words: {"created_by", "mean",
- * "std", "input": a sentence, "class_names"}, the lists only if they are known. New reference. */
+ * "std", "input": a sentence, "class_names", "loss"}, each only if it is known. New reference. */
 json_t *dcnn_metadata_describe(const dcnn_checkpoint *from);
 
 /* Takes that again; `metadata` may be NULL, or of another program that has such names. Needs into->net and class_count.

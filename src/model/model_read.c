@@ -384,6 +384,14 @@ static dcnn_status read_class_names(const reader *from, hid_t group) {
     return DCNN_OK;
 }
 
+static dcnn_status read_loss(const reader *from, hid_t group) {
+    json_t *loss;
+    DCNN_TRY(read_json(from, group, "loss", &loss));
+    dcnn_loss_take(loss, from->into);
+    json_decref(loss);
+    return DCNN_OK;
+}
+
 static dcnn_status read_own(const reader *from, hid_t group) {
     dcnn_checkpoint *into = from->into;
     int32_t version;
@@ -392,6 +400,7 @@ static dcnn_status read_own(const reader *from, hid_t group) {
         return dcnn_h5_fail_version(group, from->path, version, DCNN_CHECKPOINT_VERSION);
     DCNN_TRY(read_progress(from, group));
     DCNN_TRY(read_normalisation(from, group));
+    if (dcnn_h5_attribute_has(group, "loss")) DCNN_TRY(read_loss(from, group));
     DCNN_TRY(read_class_names(from, group));
     if (dcnn_h5_attribute_has(group, "data_path")) DCNN_TRY(dcnn_h5_text_read(group, "data_path", &into->data_path));
     if (dcnn_h5_attribute_has(group, "history")) DCNN_TRY(dcnn_h5_text_read(group, "history", &into->history));

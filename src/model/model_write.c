@@ -179,6 +179,10 @@ static dcnn_status write_own(hid_t group, const dcnn_checkpoint *from) {
     if (from->class_names)
         DCNN_TRY(
             dcnn_h5_strings_write(group, "class_names", from->class_count, (const char *const *)from->class_names));
+    json_t *loss = dcnn_loss_describe(from);
+    const dcnn_status status = loss ? write_json(group, "loss", loss) : DCNN_OK;
+    json_decref(loss);
+    DCNN_TRY(status);
     if (from->data_path) DCNN_TRY(dcnn_h5_text_write(group, "data_path", from->data_path));
     if (from->history) DCNN_TRY(dcnn_h5_text_write(group, "history", from->history));
     if (from->options) DCNN_TRY(write_json(group, "options", from->options));

@@ -113,3 +113,15 @@ dcnn prepare classes.csv -o classes.h5 -q
 try dcnn evaluate numbers1/best.h5 classes.h5
 try dcnn evaluate labels1/best.h5 classes.h5
 try learn classes.h5 --loss mean_absolute_error --run no
+
+echo 'numbers stay numbers in other formats:'
+dcnn train where.h5 --model "$small" --loss huber --epochs 1 --batch-size 16 --run meant --no-report --quiet >/dev/null 2>&1
+dcnn predict meant/best.h5 where.h5 --split test -o meant.csv
+for file in m.keras m.h5 m.onnx; do
+    dcnn export meant/best.h5 -o "$file" >/dev/null
+    dcnn export "$file" -o "again-$file" >/dev/null
+    dcnn predict "again-$file" where.h5 --split test -o "$file.csv"
+    cmp meant.csv "$file.csv" && echo "$file: the same numbers"
+done
+sed 's/"huber"/"hinge"/' m.onnx >hinge.onnx # as long as that, and a loss that dcnn does not have
+dcnn predict hinge.onnx where.h5 --split test -o hinge.csv

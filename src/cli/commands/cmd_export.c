@@ -97,6 +97,17 @@ static void tell_optimizer(const char *path, const dcnn_checkpoint *checkpoint) 
     json_decref(words);
 }
 
+/* Where Keras would look for the weights of a layer in a nested model, this file has none. */
+static void tell_nested(const char *path, const dcnn_net *net) {
+    bool nested = false;
+    for (int i = 0; i < net->node_count; i++)
+        nested = nested || (net->nodes[i].param_count > 0 && strstr(net->nodes[i].path, "/layers/"));
+    if (nested)
+        printf("%s: nested models are written flat: load_weights() takes it in the model that dcnn export writes as "
+               ".keras, not in the nested one\n",
+               path);
+}
+
 dcnn_status dcnn_cmd_export(dcnn_cli *cli) {
     const dcnn_options *o = cli->options;
     const char *model = o->operands[0];
@@ -119,6 +130,7 @@ dcnn_status dcnn_cmd_export(dcnn_cli *cli) {
     if (status == DCNN_OK) status = formats[format].write(o->output, &checkpoint, o->raw_input);
     if (status == DCNN_OK) {
         printf("%s: %s\n", o->output, formats[format].name);
+        if (formats[format].write == write_weights) tell_nested(o->output, checkpoint.net);
         if (formats[format].write == write_keras) tell_optimizer(o->output, &checkpoint);
         tell_input(o->output, &checkpoint);
     }

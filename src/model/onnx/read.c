@@ -325,6 +325,7 @@ static dcnn_status take_metadata(const DcnnOnnx__Model *model, const char *path,
         json_t *value = entry->key && entry->value ? json_loads(entry->value, 0, NULL) : NULL;
         if (value) json_object_set_new(metadata, entry->key, value);
     }
+    dcnn_loss_take(json_object_get(metadata, "loss"), into);
     dcnn_status status = dcnn_metadata_read(metadata, path, into);
     json_decref(metadata);
     return status;
