@@ -52,6 +52,24 @@ static void expect_keras_outputs(dcnn_net *net) {
         }
 }
 
+/* An adapted Normalization in a legacy .h5: its count is a whole number. Keras' prediction of 0, 1, … 26. */
+static void adapted_layers_are_read(void **state) {
+    (void)state;
+    static const float expected[2] = {0.45261833f, 0.54738164f};
+    char path[512];
+    dcnn_checkpoint model;
+    dcnn_plan *plan;
+    const dcnn_plan_options options = {.grain = 1, .slots = 1, .workers = 1};
+    assert_ok(dcnn_checkpoint_read(expected_path("keras_adapted.h5", path), &model));
+    assert_ok(dcnn_plan_create(model.net, dcnn_kernels_of(dcnn_isa_best()), &options, &plan));
+    for (int i = 0; i < 27; i++) dcnn_plan_input(plan, 0)[i] = (float)i;
+    dcnn_plan_prepare(plan, 0);
+    dcnn_plan_run(plan, 0, 0, 0, &(dcnn_grain){.n = 1});
+    for (int i = 0; i < 2; i++) assert_true(fabsf(dcnn_plan_output(plan, 0)[i] - expected[i]) < 2e-6f);
+    dcnn_plan_free(plan);
+    dcnn_checkpoint_free(&model);
+}
+
 static void whole_models_predict_as_keras_does(void **state) {
     (void)state;
     static const char *const names[] = {"keras_graph.keras", "keras_graph.h5"};
@@ -312,13 +330,10 @@ static void images_become_what_each_family_wants(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(whole_models_predict_as_keras_does),
-        cmocka_unit_test(weights_alone_fill_a_description),
-        cmocka_unit_test(weights_alone_keep_what_is_known),
-        cmocka_unit_test(what_is_written_is_read_again),
-        cmocka_unit_test(images_become_what_each_family_wants),
-        cmocka_unit_test(moments_lie_where_keras_has_them),
-        cmocka_unit_test(what_outputs_mean_is_kept),
+        cmocka_unit_test(adapted_layers_are_read),          cmocka_unit_test(whole_models_predict_as_keras_does),
+        cmocka_unit_test(weights_alone_fill_a_description), cmocka_unit_test(weights_alone_keep_what_is_known),
+        cmocka_unit_test(what_is_written_is_read_again),    cmocka_unit_test(images_become_what_each_family_wants),
+        cmocka_unit_test(moments_lie_where_keras_has_them), cmocka_unit_test(what_outputs_mean_is_kept),
     };
     return cmocka_run_group_tests_name("files of Keras", tests, NULL, NULL);
 }

@@ -128,6 +128,15 @@ static const char *shape_text(int rank, const int64_t *shape, char text[160]) {
     return text;
 }
 
+/* A Normalization's count, which Keras keeps as a whole number. */
+static dcnn_status read_count(hid_t group, const char *name, float *value) {
+    int64_t count;
+    if (dcnn_h5_read(group, name, DCNN_H5_INT64, 0, NULL, &count) != DCNN_OK)
+        return dcnn_h5_read(group, name, DCNN_H5_FLOAT, 0, NULL, value);
+    *value = (float)count;
+    return DCNN_OK;
+}
+
 /* Reads one tensor. @param role  what it is to the layer: "weight", "moment m of" */
 static dcnn_status read_tensor(const reader *from, hid_t group, const char *name, const dcnn_node *node,
                                const dcnn_param *param, const char *role, float *values) {
@@ -140,7 +149,9 @@ static dcnn_status read_tensor(const reader *from, hid_t group, const char *name
                          node->name, role, param->name, shape_text(found_rank, found, is),
                          shape_text(rank, wanted, should));
     }
-    if (status == DCNN_OK) status = dcnn_h5_read(group, name, DCNN_H5_FLOAT, rank, wanted, values);
+    if (status == DCNN_OK)
+        status = rank == 0 ? read_count(group, name, values)
+                           : dcnn_h5_read(group, name, DCNN_H5_FLOAT, rank, wanted, values);
     if (status != DCNN_OK) dcnn_error_prefix("layer '%s': %s '%s'", node->name, role, param->name);
     return status;
 }
