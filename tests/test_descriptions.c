@@ -102,6 +102,18 @@ static void test_odd_but_legal(void **state) {
         {INPUT "{'class_name':'Flatten'},{'class_name':'Dense','config':{'units':3,'activation':'softmax'}},"
                "{'class_name':'Dropout','config':{'name':'odd','rate':0.5}},{'class_name':'Flatten'}]",
          "before the last activation", "'odd'"},
+        {INPUT "{'class_name':'Conv2D','config':{'name':'odd','filters':3,'kernel_size':3,'activation':'softmax'}},"
+               "{'class_name':'GlobalAveragePooling2D'}]",
+         "change its probabilities", "'odd'"},
+        {INPUT "{'class_name':'Conv2D','config':{'name':'odd','filters':3,'kernel_size':3,'activation':'sigmoid'}},"
+               "{'class_name':'GlobalMaxPooling2D'}]",
+         "change its probabilities", "'odd'"},
+        {INPUT "{'class_name':'Flatten'},{'class_name':'Dense','config':{'name':'odd','units':3,'activation':"
+               "'softmax'}},{'class_name':'Rescaling','config':{'scale':2}}]",
+         "change its probabilities", "'odd'"},
+        {INPUT "{'class_name':'Flatten'},{'class_name':'Dense','config':{'units':3,'activation':"
+               "'sigmoid'}},{'class_name':'Rescaling','config':{'scale':10}}]",
+         NULL, NULL},
         {INPUT "{'class_name':'Conv2D','config':{'name':'odd','filters':4,'kernel_size':3,'activation':{'class_name':"
                "'Softmax','config':{'axis':1}}}}" END,
          "\"axis\" of its activation Softmax", "'odd'"},
@@ -147,8 +159,10 @@ static const struct {
      "'filters':2,'kernel_size':3,'bias_initializer':{'class_name':'VarianceScaling','config':{'mode':'fan'}}",
      "its \"mode\" must be"},
     {0, "PReLU", "'shared_axes':[0]", "\"shared_axes\" must be from 1 to 3"},
-    {0, "BatchNormalization", "'axis':4", "\"axis\" 4 is none of its input's"},
-    {0, "LayerNormalization", "'axis':0", "\"axis\" must be of its input"},
+    {0, "BatchNormalization", "'axis':4", "\"axis\" must be an axis of its input"},
+    {0, "BatchNormalization", "'axis':4294967297", "\"axis\" must be an axis of its input"},
+    {0, "LayerNormalization", "'axis':4294967297", "\"axis\" must be an axis of its input"},
+    {0, "LayerNormalization", "'axis':0", "\"axis\" must be an axis of its input"},
     {0, "GroupNormalization", "'groups':3", "3 groups do not divide 1 channels"},
     {1, "DepthwiseConv2D", "'kernel_size':3", "needs an input of shape (height, width, channels)"},
     {0, "DepthwiseConv2D", "'kernel_size':9", "smaller than its filter"},
@@ -177,6 +191,7 @@ static const struct {
     {1, "RandomFlip", "'mode':'horizontal'", "needs images, not an input of shape"},
     {0, "Rescaling", "'scale':['1']", "\"scale\" must be a number, or one for each channel"},
     {0, "Rescaling", "'scale':[1,2]", "names 2 channels, but its input has 1"},
+    {0, "SpatialDropout2D", "'data_format':'channels_first'", "\"data_format\" can only be \"channels_last\""},
     {0, "Flatten", "'data_format':'channels'", "\"channels_last\" or \"channels_first\""},
     {0, "Reshape", "'target_shape':[8,8]", "\"target_shape\" must be"},
     {0, "Reshape", "'target_shape':[8,9,1]", "does not fit its target_shape"},
@@ -331,101 +346,6 @@ static void test_hard_sigmoid(void **state) {
     }
 }
 
-static const char one_operation[] =
-    "{'class_name':'Functional','config':{'layers':["
-    "{'class_name':'InputLayer','config':{'batch_shape':[null,4,4,1]},'name':'in','inbound_nodes':[]},"
-    "{'class_name':'%s','module':'keras.src.ops.numpy','config':{'name':'op'%s},"
-    "'inbound_nodes':[{'args':[%s],'kwargs':{}}]},"
-    "{'class_name':'Flatten','config':{'name':'f'},'inbound_nodes':[[['op',0,0,{}]]]},"
-    "{'class_name':'Dense','config':{'name':'d','units':3,'activation':'softmax'},"
-    "'inbound_nodes':[[['f',0,0,{}]]]}],'input_layers':[['in',0,0]],'output_layers':[['d',0,0]]}}";
-
-#define VALUE "{'class_name':'__keras_tensor__','config':{'keras_history':['in',0,0]}}"
-
-/* What Keras makes of `x + 3` on a layer's output is read as the Rescaling that computes the same. */
-static void test_operations(void **state) {
-    (void)state;
-    static const struct {
-        const char *class_name, *arguments;
-        double scale, offset; /* 0, 0: refused */
-    } cases[] = {
-        {"Add", VALUE ",3.0", 1, 3},     {"Add", "3," VALUE, 1, 3},         {"Subtract", VALUE ",3", 1, -3},
-        {"Subtract", "3," VALUE, -1, 3}, {"Multiply", VALUE ",0.5", .5, 0}, {"TrueDivide", VALUE ",4", .25, 0},
-        {"Divide", VALUE ",4", .25, 0},  {"Divide", "4," VALUE, 0, 0},      {"Divide", VALUE ",0", 0, 0},
-        {"Power", VALUE ",3", 0, 0},     {"Add", VALUE ",1,2", 0, 0},       {"Add", VALUE "," VALUE ",2", 0, 0},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        char text[2048];
-        snprintf(text, sizeof text, one_operation, cases[i].class_name, "", cases[i].arguments);
-        json_t *description = parse(text);
-        dcnn_net *net = NULL;
-        const dcnn_status status = dcnn_net_create(description, (dcnn_shape){0}, &net);
-        json_decref(description);
-        if (cases[i].scale == 0) {
-            assert_fails(status, DCNN_BAD_INPUT, "'op'", cases[i].class_name);
-            continue;
-        }
-        assert_ok(status);
-        json_t *written = dcnn_net_describe(net);
-        const json_t *op = json_array_get(json_object_get(json_object_get(written, "config"), "layers"), 1);
-        const json_t *config = json_object_get(op, "config");
-        assert_string_equal(json_string_value(json_object_get(op, "class_name")), "Rescaling");
-        assert_true(json_number_value(json_object_get(config, "scale")) == cases[i].scale);
-        assert_true(json_number_value(json_object_get(config, "offset")) == cases[i].offset);
-        json_decref(written);
-        dcnn_net_free(net);
-    }
-}
-
-/* ... and ops.relu(x) as an Activation, of those that are layers; others are named. */
-static void test_functions(void **state) {
-    (void)state;
-    static const struct {
-        const char *class_name, *config, *layer; /* NULL: refused */
-    } cases[] = {
-        {"Relu", "", "Activation"},
-        {"Exp", "", "Activation"},
-        {"LeakyRelu", ",'negative_slope':0.1", "LeakyReLU"},
-        {"Gelu", ",'approximate':false", "Activation"},
-        {"Gelu", ",'approximate':true", NULL},
-        {"Celu", ",'alpha':2.0", NULL},
-        {"Softmax", ",'axis':1", NULL},
-        {"Mean", ",'axis':[-2,1],'keepdims':true", "GlobalAveragePooling2D"},
-        {"Mean", ",'axis':[1],'keepdims':true", NULL},
-        {"Max", ",'axis':[1,2],'keepdims':true,'initial':0.5", NULL},
-        {"Reshape", ",'newshape':[-1,16]", "Reshape"},
-        {"Reshape", ",'newshape':[8,-1]", NULL},
-        {"Transpose", ",'axes':[0,2,1,3]", "Permute"},
-        {"Transpose", ",'axes':[1,0,2,3]", NULL},
-        {"Pad", ",'mode':'constant','pad_width':[[0,0],[1,2],[0,1],[0,0]]", "ZeroPadding2D"},
-        {"Pad", ",'mode':'reflect','pad_width':[[0,0],[1,2],[0,1],[0,0]]", NULL},
-        {"Clip", ",'x_min':0,'x_max':6", "ReLU"},
-        {"Clip", ",'x_min':-1,'x_max':6", NULL},
-        {"Square", "", "Multiply"},
-        {"Power", "", "Multiply"},
-        {"Negative", "", "Rescaling"},
-        {"MaxPool", ",'pool_size':2,'strides':1,'padding':'same'", "MaxPooling2D"},
-        {"Absolute", "", NULL},
-        {"Sum", ",'axis':[1,2]", NULL},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        char text[2048];
-        snprintf(text, sizeof text, one_operation, cases[i].class_name, cases[i].config,
-                 strcmp(cases[i].class_name, "Power") == 0 ? VALUE ",2" : VALUE);
-        json_t *description = parse(text);
-        dcnn_net *net = NULL;
-        const dcnn_status status = dcnn_net_create(description, (dcnn_shape){0}, &net);
-        json_decref(description);
-        if (cases[i].layer == NULL) {
-            assert_fails(status, DCNN_BAD_INPUT, "'op'", cases[i].class_name);
-            continue;
-        }
-        if (status != DCNN_OK) fail_msg("%s: %s", cases[i].class_name, dcnn_error());
-        assert_string_equal(net->nodes[1].layer->class_name, cases[i].layer);
-        dcnn_net_free(net);
-    }
-}
-
 /* A net of an input, `middle` called with training=False as Keras 3 writes it, and an end; `more` beside its config. */
 static json_t *called_as_at_inference(const char *middle, const char *more) {
     char text[2400];
@@ -471,6 +391,23 @@ static void test_called_as_at_inference(void **state) {
         dcnn_net_free(net);
         dcnn_net_free(again);
     }
+}
+
+/* Keras' constructor of SpatialDropout2D takes no "trainable". */
+static void test_spatial_dropout_as_keras_takes_it(void **state) {
+    (void)state;
+    json_t *description = called_as_at_inference("SpatialDropout2D", "");
+    dcnn_net *net = NULL;
+    assert_ok(dcnn_net_create(description, (dcnn_shape){0}, &net));
+    json_decref(description);
+    description = dcnn_net_describe(net);
+    const json_t *layers = json_object_get(json_object_get(description, "config"), "layers");
+    const json_t *config = json_object_get(json_array_get(layers, 1), "config");
+    static const char *const keys[] = {"name", "dtype", "rate", "seed", "data_format"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) assert_non_null(json_object_get(config, keys[i]));
+    assert_int_equal(json_object_size(config), sizeof keys / sizeof *keys);
+    json_decref(description);
+    dcnn_net_free(net);
 }
 
 static void test_description_files(void **state) {
@@ -554,10 +491,9 @@ int main(void) {
         cmocka_unit_test(test_rules_are_all_or_none),
         cmocka_unit_test(test_hard_sigmoid),
         cmocka_unit_test(test_called_as_at_inference),
+        cmocka_unit_test(test_spatial_dropout_as_keras_takes_it),
         cmocka_unit_test(test_description_files),
         cmocka_unit_test(test_recipe),
-        cmocka_unit_test(test_operations),
-        cmocka_unit_test(test_functions),
         cmocka_unit_test(layers_that_only_train_pass_at_inference),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

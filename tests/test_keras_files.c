@@ -131,6 +131,89 @@ static void what_is_written_is_read_again(void **state) {
     dcnn_checkpoint_free(&model);
 }
 
+/* Opens the weights inside a .keras, which lie there uncompressed. */
+static hid_t open_weights(const char *path, uint8_t **bytes) {
+    static const uint8_t signature[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
+    FILE *stream = fopen(path, "rb");
+    hid_t file = -1;
+    assert_non_null(stream);
+    *bytes = malloc(1 << 20);
+    const size_t length = fread(*bytes, 1, 1 << 20, stream);
+    fclose(stream);
+    for (size_t at = 0; at + sizeof signature < length && file < 0; at++)
+        if (memcmp(*bytes + at, signature, sizeof signature) == 0)
+            assert_ok(dcnn_h5_open_image("weights", *bytes + at, length - at, &file));
+    assert_true(file >= 0);
+    return file;
+}
+
+/* optimizer.variables of Keras 3.15 behind iteration and learning rate, of a net of a Conv2D and a Dense layer: each
+ * weight (K, B, k, b) with its moment (m or v as dcnn has them), and Nadam's product P. */
+static void moments_lie_where_keras_has_them(void **state) {
+    (void)state;
+    static const struct {
+        dcnn_optimizer_kind kind;
+        double momentum;
+        const char *order;
+    } cases[] = {
+        {DCNN_RMSPROP, 0.0, "Km Bm km bm"},
+        {DCNN_RMSPROP, 0.5, "Km Bm km bm Kv Bv kv bv"},
+        {DCNN_SGD, 0.0, ""},
+        {DCNN_SGD, 0.9, "Km Bm km bm"},
+        {DCNN_ADAM, 0.0, "Km Kv Bm Bv km kv bm bv"},
+        {DCNN_ADAMW, 0.0, "Km Kv Bm Bv km kv bm bv"},
+        {DCNN_NADAM, 0.0, "Km Kv Bm Bv km kv bm bv P"},
+        {DCNN_LION, 0.0, "Km Bm km bm"},
+    };
+    json_t *description = json_pack(
+        "{s:s, s:{s:s, s:[{s:s, s:{s:[n,i,i,i]}}, {s:s, s:{s:i, s:i}}, {s:s, s:{}}, {s:s, s:{s:i, s:s}}]}}",
+        "class_name", "Sequential", "config", "name", "net", "layers", "class_name", "InputLayer", "config",
+        "batch_shape", 4, 4, 1, "class_name", "Conv2D", "config", "filters", 2, "kernel_size", 3, "class_name",
+        "Flatten", "config", "class_name", "Dense", "config", "units", 3, "activation", "softmax");
+    dcnn_checkpoint model = {.progress.step = 2};
+    char written[64], place[64];
+    assert_ok(dcnn_net_create(description, (dcnn_shape){0}, &model.net));
+    json_decref(description);
+    assert_ok(dcnn_block_create(model.net->param_count * sizeof(float), "m", (void **)&model.m));
+    assert_ok(dcnn_block_create(model.net->param_count * sizeof(float), "v", (void **)&model.v));
+    const dcnn_param *params[4] = {&model.net->nodes[1].params[0], &model.net->nodes[1].params[1],
+                                   &model.net->nodes[3].params[0], &model.net->nodes[3].params[1]};
+    for (size_t i = 0; i < 4; i++)
+        for (size_t j = 0; j < (size_t)params[i]->count; j++) {
+            model.m[params[i]->offset + j] = (float)(10 * i);
+            model.v[params[i]->offset + j] = (float)(10 * i + 1);
+        }
+    snprintf(written, sizeof written, "/tmp/dcnn-keras-%d.keras", (int)getpid());
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const dcnn_optimizer optimizer = {
+            .kind = cases[i].kind, .learning_rate = 1e-3, .beta1 = 0.9, .momentum = cases[i].momentum};
+        uint8_t *bytes;
+        int number = 2;
+        assert_ok(dcnn_keras_write(written, &model, &optimizer));
+        const hid_t file = open_weights(written, &bytes);
+        for (const char *at = cases[i].order; *at; at += at[1] == '\0' ? 1 : at[2] == '\0' ? 2 : 3) {
+            float values[64];
+            int64_t shape[4];
+            snprintf(place, sizeof place, "optimizer/vars/%d", number++);
+            if (*at == 'P') { /* 0.9 (1 - 0.5 0.96) 0.9 (1 - 0.5 0.96^2) */
+                assert_ok(dcnn_h5_read(file, place, DCNN_H5_FLOAT, 0, NULL, values));
+                assert_true(fabs((double)values[0] - 0.468 * 0.48528) < 1e-7);
+                continue;
+            }
+            const size_t weight = (size_t)(strchr("KBkb", *at) - "KBkb");
+            for (int k = 0; k < params[weight]->rank; k++) shape[k] = params[weight]->dims[k];
+            assert_ok(dcnn_h5_read(file, place, DCNN_H5_FLOAT, params[weight]->rank, shape, values));
+            assert_true(values[0] == (float)(10 * weight + (at[1] == 'v')));
+        }
+        snprintf(place, sizeof place, "optimizer/vars/%d", number);
+        assert_false(dcnn_h5_has(file, place));
+        dcnn_h5_close(file);
+        free(bytes);
+    }
+    unlink(written);
+    dcnn_checkpoint_free(&model);
+}
+
 /* As preprocess_input() of the family that a network's name tells. */
 static void expect_keras_inputs(const char *name, const uint8_t *images, hid_t file) {
     float expected[2 * 9 * 3], inputs[2 * 9 * 3], scale[3], shift[3];
@@ -172,7 +255,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whole_models_predict_as_keras_does),   cmocka_unit_test(weights_alone_fill_a_description),
         cmocka_unit_test(weights_alone_keep_what_is_known),     cmocka_unit_test(what_is_written_is_read_again),
-        cmocka_unit_test(images_become_what_each_family_wants),
+        cmocka_unit_test(images_become_what_each_family_wants), cmocka_unit_test(moments_lie_where_keras_has_them),
     };
     return cmocka_run_group_tests_name("files of Keras", tests, NULL, NULL);
 }

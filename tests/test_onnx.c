@@ -179,6 +179,8 @@ static void options_are_read_again(void **state) {
         snprintf(layers, sizeof layers, "%s%s", scale, rows[i]);
         expect_same_again(layers);
     }
+    /* in front of all: no sign that the image's channels come last in the file */
+    expect_same_again("{\"class_name\":\"Permute\",\"config\":{\"dims\":[3,1,2]}}");
     for (size_t i = 0; i < sizeof activations / sizeof activations[0]; i++) {
         snprintf(layers, sizeof layers, "%s{\"class_name\":\"Activation\",\"config\":{\"activation\":\"%s\"}}", scale,
                  activations[i]);

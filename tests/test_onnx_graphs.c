@@ -5,6 +5,7 @@
 #include <math.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "expected_helpers.h"
 #include "model/onnx/build.h"
 #include "model/onnx/onnx.h"
@@ -190,6 +191,42 @@ static void parts_of_a_shape_are_read(void **state) {
     }
 }
 
+/* PyTorch's Upsample without its folding of constants: scales of two lists. */
+static void lists_of_scales_are_joined(void **state) {
+    (void)state;
+    fixture f = begin(NEW);
+    dcnn_checkpoint model;
+    const char *lists[2];
+    for (int i = 0; i < 2; i++) {
+        float *values;
+        lists[i] = dcnn_onnx_floats(&f.graph, i ? "factors" : "ones", 1, (const int64_t[]){2}, &values);
+        for (int k = 0; values && k < 2; k++) values[k] = i ? 2.0f + (float)k : 1.0f;
+    }
+    const char *scales = dcnn_onnx_node(&f.graph, "Concat", 2, lists);
+    dcnn_onnx_int(&f.graph, "axis", 0);
+    const char *y = dcnn_onnx_node(&f.graph, "Resize", 3, (const char *const[]){"x", "", scales});
+    dcnn_onnx_word(&f.graph, "mode", "nearest");
+    dcnn_onnx_word(&f.graph, "coordinate_transformation_mode", "asymmetric");
+    dcnn_onnx_word(&f.graph, "nearest_mode", "floor");
+    finish(&f, y);
+    assert_ok(read_back(&f, &model));
+    const dcnn_node *node = find_node(model.net, "UpSampling2D");
+    assert_int_equal(node->shape.h, 2 * SIDE);
+    assert_int_equal(node->shape.w, 3 * SIDE);
+    dcnn_checkpoint_free(&model);
+}
+
+/* Likewise its pad: how many numbers a list has. */
+static void lists_have_a_shape(void **state) {
+    (void)state;
+    fixture f = begin(NEW);
+    const char *pads = dcnn_onnx_int64s(&f.graph, 8, (const int64_t[]){0, 0, 1, 2, 0, 0, 3, 4});
+    const char *more = dcnn_onnx_two(&f.graph, "Sub", dcnn_onnx_one(&f.graph, "Shape", pads),
+                                     dcnn_onnx_int64s(&f.graph, 1, (const int64_t[]){9}));
+    const char *shape = dcnn_onnx_two(&f.graph, "Mul", more, dcnn_onnx_int64s(&f.graph, 1, (const int64_t[]){-8}));
+    expect_pads(&f, dcnn_onnx_two(&f.graph, "Reshape", pads, shape));
+}
+
 /* A file that names what is the default already was refused once. */
 static void sizes_are_reached_as_the_operator_says(void **state) {
     (void)state;
@@ -234,6 +271,43 @@ static void sizes_are_reached_as_the_operator_says(void **state) {
     }
 }
 
+static char heard[400];
+
+static void hear(dcnn_log_level level, const char *line) {
+    if (level == DCNN_LOG_WARNING) snprintf(heard, sizeof heard, "%s", line);
+}
+
+/* Where images are transposed first, their channels may come last; what only is a guess is told. */
+static void transposed_images_are_told_apart(void **state) {
+    (void)state;
+    static const struct {
+        int64_t sizes[3];
+        int h, w, c;
+        bool guessed;
+    } cases[] = {{{8, 9, 3}, 8, 9, 3, false},
+                 {{3, 8, 9}, 8, 9, 3, false},
+                 {{3, 3, 3}, 3, 3, 3, true},
+                 {{8, 9, 16}, 8, 9, 16, true}};
+    dcnn_log_to(hear, DCNN_LOG_WARNING);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        fixture f = begin(NEW);
+        dcnn_checkpoint model;
+        memcpy(f.sizes + 1, cases[i].sizes, sizeof cases[i].sizes);
+        const char *y = dcnn_onnx_one(&f.graph, "Transpose", "x");
+        dcnn_onnx_ints(&f.graph, "perm", 4, (const int64_t[]){0, 3, 1, 2});
+        finish(&f, y);
+        heard[0] = '\0';
+        assert_ok(read_back(&f, &model));
+        const dcnn_node *node = find_node(model.net, "InputLayer");
+        assert_int_equal(node->shape.h, cases[i].h);
+        assert_int_equal(node->shape.w, cases[i].w);
+        assert_int_equal(node->shape.c, cases[i].c);
+        assert_int_equal(strstr(heard, "[N, height, width, channels]") != NULL, cases[i].guessed);
+        dcnn_checkpoint_free(&model);
+    }
+    dcnn_log_to(NULL, DCNN_LOG_WARNING);
+}
+
 /* --- what is refused ---------------------------------------------------------------------------------------------- */
 
 static void softmax_ran_over_whole_maps_once(void **state) {
@@ -252,7 +326,7 @@ static void softmax_ran_over_whole_maps_once(void **state) {
         const char *y =
             dcnn_onnx_one(&f.graph, rows[i].operator, rows[i].vector ? dcnn_onnx_one(&f.graph, "Flatten", "x") : "x");
         dcnn_onnx_int(&f.graph, "axis", 1);
-        if (!rows[i].vector) finish(&f, y);
+        if (!rows[i].vector) finish(&f, dcnn_onnx_two(&f.graph, "Mul", y, "x"));
         if (rows[i].good)
             expect_read(&f);
         else
@@ -360,7 +434,10 @@ int main(void) {
         cmocka_unit_test(sums_keep_their_shape),
         cmocka_unit_test(transposed_tables_obey_perm),
         cmocka_unit_test(parts_of_a_shape_are_read),
+        cmocka_unit_test(lists_of_scales_are_joined),
+        cmocka_unit_test(lists_have_a_shape),
         cmocka_unit_test(sizes_are_reached_as_the_operator_says),
+        cmocka_unit_test(transposed_images_are_told_apart),
         cmocka_unit_test(softmax_ran_over_whole_maps_once),
         cmocka_unit_test(a_choice_is_a_softplus_only_where_it_is),
         cmocka_unit_test(settings_are_numbers),

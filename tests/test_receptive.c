@@ -148,11 +148,53 @@ static void an_ensemble_is_the_mean_of_its_members(void **state) {
     for (int k = 0; k < MEMBERS; k++) dcnn_net_free(members[k]);
 }
 
+/* What becomes of pixels 0, 1, … in a column, resized to `out`. */
+static void resize_column(int length, int out, float *pixels) {
+    char layers[400];
+    snprintf(layers, sizeof layers,
+             "{\"class_name\": \"InputLayer\", \"config\": {\"batch_shape\": [null, %d, 1, 1]}}, {\"class_name\": "
+             "\"Resizing\", \"config\": {\"height\": %d, \"width\": 1, \"interpolation\": \"nearest\"}}, "
+             "{\"class_name\": \"Flatten\", \"config\": {}}",
+             length, out);
+    dcnn_net *net = net_of(layers, 1);
+    const dcnn_plan_options options = {.grain = 1, .slots = 1, .workers = 1};
+    const dcnn_grain grain = {.n = 1};
+    dcnn_plan *plan;
+    net->loss.kind = DCNN_LOSS_SQUARED; /* outputs are numbers as they are */
+    assert_int_equal(dcnn_plan_create(net, dcnn_kernels_of(DCNN_ISA_REFERENCE), &options, &plan), DCNN_OK);
+    for (int i = 0; i < length; i++) dcnn_plan_input(plan, 0)[i] = (float)i;
+    dcnn_plan_prepare(plan, 0);
+    dcnn_plan_run(plan, 0, 0, 0, &grain);
+    memcpy(pixels, dcnn_plan_output(plan, 0), (size_t)out * sizeof *pixels);
+    dcnn_plan_free(plan);
+    dcnn_net_free(net);
+}
+
+/* Keras on JAX has 6 pixels as these 9; and, of all sides up to 40, output pixel j of m from floor((2 j + 1) n / 2 m).
+ */
+static void nearest_is_the_pixel_in_which_the_middle_lies(void **state) {
+    (void)state;
+    enum { MOST = 40 };
+    static const float jax[9] = {0, 1, 1, 2, 3, 3, 4, 5, 5};
+    float pixels[MOST];
+    resize_column(6, 9, pixels);
+    for (int j = 0; j < 9; j++)
+        if (pixels[j] != jax[j]) fail_msg("6 pixels as 9: number %d is pixel %g", j, (double)pixels[j]);
+    for (int n = 1; n <= MOST; n++)
+        for (int m = 1; m <= MOST; m++) {
+            resize_column(n, m, pixels);
+            for (int j = 0; j < m; j++)
+                if (pixels[j] != (float)((2 * j + 1) * n / (2 * m)))
+                    fail_msg("%d pixels as %d: number %d is pixel %g", n, m, j, (double)pixels[j]);
+        }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_read_is_what_changes_the_output),
         cmocka_unit_test(the_recipe_reads_the_upper_left),
         cmocka_unit_test(an_ensemble_is_the_mean_of_its_members),
+        cmocka_unit_test(nearest_is_the_pixel_in_which_the_middle_lies),
     };
     return cmocka_run_group_tests_name("receptive", tests, NULL, NULL);
 }

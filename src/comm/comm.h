@@ -239,8 +239,8 @@ size_t dcnn_comm_gradient_bytes(const dcnn_comm *comm, int batches, const int64_
 void dcnn_comm_expect(dcnn_comm *comm, double at_s);
 
 /**
- * Begins summing one bucket of the gradient over all ranks, without blocking; of two buckets on their way that with the
- * higher number goes first. *Collective.*
+ * Begins summing one bucket of the gradient over all ranks, without blocking; of two buckets on their way the one with
+ * the higher number goes first. *Collective.*
  * @param blocks  this rank's partial sums, one vector [count] a block of its share (dcnn_tree_share), left to right, in
  *                its own part of dcnn_comm_share_domain()'s memory; must stay untouched until the domain has met after
  *                dcnn_comm_gradient_finish()

@@ -186,10 +186,9 @@ typedef enum dcnn_function {
     /* dx from dy, and dw from x and dy, written. */                                                                   \
     X(void, general_backward_input, (const dcnn_conv *shape, const float *dy, const float *w, float *dx))              \
     X(void, general_backward_filter, (const dcnn_conv *shape, const float *x, const float *dy, float *dw))             \
-    /* Of a convolution of 3x3 with C <= DCNN_PATCH_CHANNELS, no dilation and no groups: where p of an output \
-       position is the R S C inputs under the filter, zeros outside the image, and a 1 behind them, products            \
-       [RSC+1,RSC+1] = sum of p p^T over all positions, in double. All sums that a BatchNormalization behind it needs    \
-       follow from them and the filters. */                                                                            \
+    /* products [RSC+1,RSC+1] = sum of p p^T over all output positions, in double; a position's p are the R S C inputs \
+       under the filter, zeros outside the image, and a 1 behind them. All sums that a BatchNormalization behind the   \
+       convolution needs follow from them and the filters. For 3x3, C <= DCNN_PATCH_CHANNELS, no dilation, no groups. */\
     X(void, patch_products, (const dcnn_conv *shape, const float *x, double *products))                                \
     /* --- convolution + bias + ReLU + MaxPooling 2x2 (stride 2, valid) fused ----------------------------------- */   \
     /* Only the outputs that pooling reads are made. The input is seen through a per-channel affine map                \

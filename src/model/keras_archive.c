@@ -101,8 +101,26 @@ static dcnn_status write_averages(hid_t file, const dcnn_checkpoint *from, int *
     return DCNN_OK;
 }
 
+/* Of each weight the moments from `first` to before `end`. */
+static dcnn_status write_moments(hid_t file, const dcnn_checkpoint *from, const dcnn_optimizer *optimizer, int first,
+                                 int end, int *number) {
+    const float *const moments[2] = {from->m, from->v};
+    char place[PATH_BYTES];
+    for (int i = 0; i < from->net->node_count; i++)
+        for (int j = 0; j < from->net->nodes[i].param_count; j++) {
+            const dcnn_param *param = &from->net->nodes[i].params[j];
+            const bool matrix = optimizer->kind == DCNN_MUON && dcnn_muon_takes(from->net, param); /* has no v */
+            for (int k = first; param->trainable && k < end - matrix; k++) {
+                snprintf(place, sizeof place, "optimizer/vars/%d", (*number)++);
+                DCNN_TRY(write_values(file, place, param, moments[k] + param->offset));
+            }
+        }
+    return DCNN_OK;
+}
+
+/* Numbered as Keras' optimizer.variables are. */
 static dcnn_status write_optimizer(hid_t file, const dcnn_checkpoint *from, const dcnn_optimizer *optimizer) {
-    const float rate = (float)optimizer->learning_rate, *const moments[2] = {from->m, from->v};
+    const float rate = (float)optimizer->learning_rate;
     const int64_t steps = from->progress.step - from->progress.phase_step; /* of this optimizer */
     char place[PATH_BYTES];
     int number = 2;
@@ -110,16 +128,14 @@ static dcnn_status write_optimizer(hid_t file, const dcnn_checkpoint *from, cons
     DCNN_TRY(dcnn_h5_write(file, "optimizer/vars/0", DCNN_H5_INT64, 0, NULL, 0, &steps));
     DCNN_TRY(dcnn_h5_write(file, "optimizer/vars/1", DCNN_H5_FLOAT, 0, NULL, 0, &rate));
     if (from->average) DCNN_TRY(write_averages(file, from, &number));
-    for (int i = 0; i < from->net->node_count; i++)
-        for (int j = 0; j < from->net->nodes[i].param_count; j++) {
-            const dcnn_param *param = &from->net->nodes[i].params[j];
-            const bool matrix = optimizer->kind == DCNN_MUON && dcnn_muon_takes(from->net, param); /* has no v */
-            for (int k = 0; param->trainable && k < dcnn_optimizer_moments(optimizer) - matrix; k++) {
-                snprintf(place, sizeof place, "optimizer/vars/%d", number++);
-                DCNN_TRY(write_values(file, place, param, moments[k] + param->offset));
-            }
-        }
-    return DCNN_OK;
+    const int moments = dcnn_optimizer_moments(optimizer);
+    const int together = optimizer->kind == DCNN_RMSPROP ? 1 : moments; /* it has all squares before all momentums */
+    for (int k = 0; k < moments; k += together)
+        DCNN_TRY(write_moments(file, from, optimizer, k, k + together, &number));
+    if (optimizer->kind != DCNN_NADAM) return DCNN_OK;
+    const float product = (float)dcnn_nadam_product(optimizer, steps, NULL);
+    snprintf(place, sizeof place, "optimizer/vars/%d", number);
+    return dcnn_h5_write(file, place, DCNN_H5_FLOAT, 0, NULL, 0, &product);
 }
 
 /* In a file of weights alone, what a .keras has in its metadata.json: an attribute, which Keras passes over. */

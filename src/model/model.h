@@ -8,8 +8,9 @@
  *                       its weights (/model_weights/conv2d/conv2d/kernel); an empty group top_level_model_weights
  *   /dcnn/optimizer_weights
  *                       attribute weight_names; iteration, learning_rate, then m and v of each trainable weight, as
- *                       Keras 3 orders and names them (adam/conv2d_kernel_momentum, …_velocity); likewise lamb, and m
- *                       alone of sgd (none without momentum) and of lars; best.h5 has none. Not at Keras' own place,
+ *                       Keras 3 orders and names Adam's (adam/conv2d_kernel_momentum, …_velocity), whatever the
+ *                       optimizer; m alone of lars and lion, of rmsprop without momentum, and of sgd (none without
+ *                       momentum); best.h5 has none. Not at Keras' own place,
  *                       /optimizer_weights, where dcnn 0.1.0 had them: Keras 3 builds an optimizer of no weights from
  *                       there, and its fit() fails. Keras knows no LARS, and its .h5 reader no Lamb: without
  *                       training_config it loads such models uncompiled

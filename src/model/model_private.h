@@ -51,6 +51,14 @@ json_t *dcnn_metadata_describe(const dcnn_checkpoint *from);
  */
 dcnn_status dcnn_metadata_read(const json_t *metadata, const char *path, dcnn_checkpoint *into);
 
+/* Its weight tensors that training changes. */
+static inline int dcnn_count_trainable(const dcnn_net *net) {
+    int count = 0;
+    for (int i = 0; i < net->node_count; i++)
+        for (int j = 0; j < net->nodes[i].param_count; j++) count += net->nodes[i].params[j].trainable;
+    return count;
+}
+
 /* A weight's shape as HDF5 wants it. Returns its rank. */
 static inline int dcnn_param_shape(const dcnn_param *param, int64_t shape[4]) {
     for (int i = 0; i < param->rank; i++) shape[i] = param->dims[i];

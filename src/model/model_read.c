@@ -232,21 +232,24 @@ static dcnn_status read_weights(const reader *from) {
 
 /* --- the optimizer ---------------------------------------------------------------------------------------------- */
 
-/* Moments of each weight in the list, by the optimizer that names its entries ("lamb/iteration", …). */
-static int moments_in(const name_list *list) {
-    dcnn_optimizer optimizer = {.momentum = list->count > 2 ? 1.0 : 0.0};
+/* Moments of each weight in the list, by the optimizer that names its entries ("lamb/iteration", …); whether it had
+ * momentum tells the list's length. */
+static int moments_in(const name_list *list, const dcnn_net *net) {
+    dcnn_optimizer optimizer = {0};
     for (int kind = 0; kind < DCNN_OPTIMIZER_COUNT && list->count > 0; kind++) {
         const size_t length = strlen(dcnn_optimizer_table[kind].name);
         if (strncmp(list->names[0], dcnn_optimizer_table[kind].name, length) == 0 && list->names[0][length] == '/')
             optimizer.kind = (dcnn_optimizer_kind)kind;
     }
+    const int without = 2 + dcnn_optimizer_table[optimizer.kind].moments * dcnn_count_trainable(net);
+    optimizer.momentum = list->count > without ? 1.0 : 0.0;
     return dcnn_optimizer_moments(&optimizer);
 }
 
 static dcnn_status read_moment_tensors(const reader *from, hid_t group, const name_list *list) {
     static const char *const roles[2] = {"moment m of", "moment v of"};
     const dcnn_net *net = from->into->net;
-    const int moments = moments_in(list);
+    const int moments = moments_in(list, net);
     float *const vectors[2] = {from->into->m, from->into->v};
     int next = 2; /* behind iteration and learning rate */
     for (int i = 0; i < net->node_count; i++) {

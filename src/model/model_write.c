@@ -97,14 +97,7 @@ static dcnn_status write_model_weights(hid_t weights, const dcnn_net *net) {
 
 /* --- the optimizer ---------------------------------------------------------------------------------------------- */
 
-static int count_trainable(const dcnn_net *net) {
-    int count = 0;
-    for (int i = 0; i < net->node_count; i++)
-        for (int j = 0; j < net->nodes[i].param_count; j++) count += net->nodes[i].params[j].trainable;
-    return count;
-}
-
-/* Iteration and learning rate, then the moments of each trainable weight, in this order: Keras goes by it. */
+/* Iteration and learning rate, then the moments of each trainable weight: model_read.c goes by the order. */
 static dcnn_status write_moments(hid_t group, const dcnn_checkpoint *from, const dcnn_optimizer *optimizer,
                                  weight_name *names) {
     static const char *const roles[2] = {"momentum", "velocity"};
@@ -133,7 +126,7 @@ static dcnn_status write_moments(hid_t group, const dcnn_checkpoint *from, const
 static dcnn_status write_optimizer(hid_t file, const dcnn_checkpoint *from, const dcnn_optimizer *optimizer) {
     hid_t group;
     DCNN_TRY(dcnn_h5_group_create(file, "dcnn/optimizer_weights", &group));
-    const size_t count = 2 + 2 * (size_t)count_trainable(from->net);
+    const size_t count = 2 + 2 * (size_t)dcnn_count_trainable(from->net);
     weight_name *names = calloc(count, sizeof *names);
     dcnn_status status = names ? write_moments(group, from, optimizer, names)
                                : DCNN_FAIL(DCNN_FAILURE, "out of memory for the names of %zu weights", count);

@@ -236,6 +236,23 @@ static const dcnn_node *changer_of_end(const dcnn_net *net) {
     return activation_of(&net->nodes[at]) == DCNN_LINEAR ? NULL : changer;
 }
 
+/* The softmax before a linear end, if only layers without weights stand between: their output is no logits. The same of
+ * a sigmoid, unless it is only scaled, as numbers between bounds are. NULL: none */
+static const dcnn_node *shares_before_end(const dcnn_net *net) {
+    int at = net->node_count - 1;
+    bool only_scaled = true;
+    while (at > 0 && activation_of(&net->nodes[at]) == DCNN_LINEAR &&
+           net->nodes[net->nodes[at].owner].param_count == 0) {
+        const dcnn_node *node = &net->nodes[at];
+        for (int j = 1; j < node->input_count; j++)
+            if (node->inputs[j] != node->inputs[0]) return NULL; /* more than one value is in it */
+        only_scaled = only_scaled && (passes_on(node) || node->layer == &dcnn_layer_rescaling);
+        at = node->inputs[0];
+    }
+    const dcnn_activation_kind kind = at > 0 ? activation_of(&net->nodes[at]) : DCNN_LINEAR;
+    return kind == DCNN_SOFTMAX || (kind == DCNN_SIGMOID && !only_scaled) ? &net->nodes[at] : NULL;
+}
+
 int dcnn_net_end(const dcnn_net *net) {
     const int last = net->node_count - 1;
     int at = last;
@@ -295,6 +312,13 @@ static dcnn_status check_output(dcnn_net *net) {
                          "layer '%s' (%s) changes what '%s' makes of the classes: dcnn takes it only before the last "
                          "activation",
                          changer->name, changer->layer->class_name, net->nodes[changer->inputs[0]].name);
+    const dcnn_node *shares = activation == DCNN_LINEAR ? shares_before_end(net) : NULL;
+    if (shares)
+        return DCNN_FAIL(DCNN_BAD_INPUT,
+                         "the layers behind the %s of '%s', up to '%s' (%s), change its probabilities, and dcnn takes "
+                         "those of the last layer alone: let the model end with it",
+                         dcnn_activation_name(activation_of(shares)), shares->name, last->name,
+                         last->layer->class_name);
     net->output_count = last->shape.c;
     net->averages = averages_softmaxes(net);
     if (net->averages)

@@ -181,10 +181,12 @@ dcnn_status dcnn_net_operation(const json_t *item, const dcnn_operands *on, json
     if (*layer == NULL)
         return DCNN_FAIL(
             DCNN_BAD_INPUT,
-            "operation '%s' (keras.ops %s) is none that dcnn has a layer for, or not with these settings: "
-            "it knows arithmetic with numbers and between values, activations (gelu with "
-            "approximate=False), mean and max over height and width, concatenate, reshape, transpose, pad, "
-            "clip from 0, square, max_pool, average_pool, image.resize",
+            "dcnn has no layer for operation '%s' (keras.ops %s) with these settings; it knows +, - and * of values "
+            "and "
+            "numbers, / by a number, ** 2, maximum and minimum, activations (gelu with approximate=False), mean and "
+            "max "
+            "over height and width, concatenate, reshape, transpose, pad, clip from 0, square, max_pool, average_pool, "
+            "image.resize",
             name_of(item), class_name);
     json_object_set_new(json_object_get(*layer, "config"), "name", json_string(name_of(item)));
     return DCNN_OK;

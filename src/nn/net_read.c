@@ -448,16 +448,22 @@ static bool is_said(const json_t *item) {
     return layer == NULL || !layer->unsaid || json_is_true(json_object_get(item, DCNN_NET_INFERENCE));
 }
 
-/* The layer that stands for an operation, the same at each call. */
+/* The layer that stands for an operation: the same at each call with the same numbers. */
 static dcnn_status find_stand_in(reader *r, const call *c, json_t **layer) {
-    char key[32];
+    char item[32], key[96], name[2 * DCNN_NAME_BYTES];
     dcnn_operands on = c->on;
     on.values = c->input_count;
-    snprintf(key, sizeof key, "%p", (const void *)c->item);
+    snprintf(item, sizeof item, "%p", (const void *)c->item);
+    snprintf(key, sizeof key, "%s %d %d %d %a", item, on.values, on.numbers, on.number_first, on.number);
     *layer = json_object_get(r->made, key);
     if (*layer) return DCNN_OK;
     DCNN_TRY(dcnn_net_operation(c->item, &on, layer));
     if (r->made == NULL) r->made = json_object();
+    if (json_object_get(r->made, item)) { /* called with other numbers before: another layer, of another name */
+        snprintf(name, sizeof name, "%.100s_at_%d", name_of(c->item), r->net->node_count);
+        json_object_set_new(json_object_get(*layer, "config"), "name", json_string(name));
+    }
+    json_object_set_new(r->made, item, json_true());
     return json_object_set_new(r->made, key, *layer) == 0 ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: a model");
 }
 

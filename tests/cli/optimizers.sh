@@ -19,8 +19,9 @@ try train --resume --accumulate 2
 try train --resume --momentum 0.5
 try train --resume --no-report
 [[ $(hash_of whole/best.h5) == "$(hash_of run/best.h5)" ]] && echo "same weights"
-for optimizer in sgd lars adam; do
-    rest=(--model net.json --batch-size 16 --optimizer "$optimizer" --epochs 2 --schedule step --decay-epochs 1 --no-report)
+for optimizer in sgd lars adam nadam lion muon rmsprop "rmsprop --momentum 0.5"; do
+    read -ra chosen <<<"$optimizer"
+    rest=(--model net.json --batch-size 16 --optimizer "${chosen[@]}" --epochs 2 --schedule step --decay-epochs 1 --no-report)
     dcnn train small.h5 "${rest[@]}" --run "$optimizer" --stop-after 5 -q >/dev/null 2>&1
     dcnn train small.h5 --resume --run "$optimizer" -q >/dev/null
     dcnn train small.h5 "${rest[@]}" --run "$optimizer-whole" -q >/dev/null

@@ -37,6 +37,12 @@ net 8 2 >two.json
 dcnn train dark.h5 --model two.json --epochs 1 --run d --no-report -q >/dev/null 2>&1
 try dcnn predict d/best.h5 light.pgm | labels
 try dcnn predict d/best.h5 light.pgm --invert | labels
+# a model that scales bytes itself says nothing of its training images, nor does --scale
+sed 's/, "config": {"batch_shape".*/&\n  {"class_name": "Rescaling", "config": {"scale": 0.0039}},/' two.json >scales.json
+for options in "--model scales.json" "--model two.json --scale 1"; do
+    dcnn train dark.h5 $options --epochs 1 --run e --overwrite --no-report -q >/dev/null 2>&1
+    try dcnn predict e/best.h5 light.pgm | labels
+done
 # black ink that only the alpha channel draws
 base64 -d >ink.png <<<iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAQAAABuBnYAAAAAEklEQVR4nGNggID/QIgC6CwAADSMD/Hj4llMAAAAAElFTkSuQmCC
 try dcnn predict r/best.h5 ink.png | labels

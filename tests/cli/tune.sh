@@ -47,7 +47,10 @@ try dcnn compare grid-1/trial-001
 try dcnn compare grid-1/trial-001 space
 # A signal stops all of them.
 dcnn tune "${fixed[@]}" learning-rate=1e-3,3e-3 --stop-after 2 --run signal -q 2>&1 || echo "exit $?"
-# Another search in its place.
+# Another search in its place, if it can begin.
+sed 's/"Dense"/"Dance"/' net.json >unknown.json
+try dcnn tune small.h5 --model unknown.json --epochs 4 learning-rate=1e-3,4e-3 --run signal --overwrite -q
+ls -d signal/trial-001
 dcnn tune "${fixed[@]}" learning-rate=1e-3,4e-3 --run signal --overwrite -q >said 2>&1 || cat said
 cut -d, -f1,2,10 signal/trials.csv | sort
 dcnn train small.h5 --model net.json --epochs 1 --run signal --overwrite -q --no-report >/dev/null 2>&1

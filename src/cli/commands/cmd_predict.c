@@ -196,7 +196,6 @@ static dcnn_status gather_options(prediction *p, const char *aside) {
                                    .given = {o->shape[0], o->shape[1], o->shape[2]},
                                    .resize = o->resize,
                                    .invert = o->invert,
-                                   .normalised = p->checkpoint->normalised,
                                    .aside = aside,
                                    .most = most_of(p->cli, takes),
                                    .full = take_block,
@@ -206,6 +205,8 @@ static dcnn_status gather_options(prediction *p, const char *aside) {
         p->how.mean += p->checkpoint->mean[c] / takes.c;
         p->how.std += p->checkpoint->std[c] / takes.c;
     }
+    /* a mean of 0, or a deviation of one step of a byte, is how bytes are scaled, not what the images were like */
+    p->how.like_training = p->checkpoint->normalised && p->how.mean != 0.0 && p->how.std > 1.001 / 255.0;
     return dcnn_color_parse(o->background ? o->background : "black", p->how.wanted.background);
 }
 

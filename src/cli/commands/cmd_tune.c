@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "cli/runs/side.h"
 #include "cli/runs/space.h"
+#include "cli/runs/start.h"
 #include "cli/settings/recipes.h"
 #include "cli/settings/train_settings.h"
 #include "base/text.h"
@@ -324,13 +325,17 @@ static dcnn_status choose_search(tuning *t) {
     return DCNN_OK;
 }
 
-/* Every trial's options go together: said before the first of them begins. */
-static dcnn_status check_trials(const tuning *t) {
+/* Every trial's options go together: said before the first of them begins.
+ * @param data  NULL, or what each is to begin with, and can */
+static dcnn_status check_trials(const tuning *t, const dcnn_dataset *data) {
     for (int i = 0; i < t->count; i++) {
         dcnn_options options = *t->cli->options;
         char values[DCNN_MOST_DIMENSIONS][DCNN_VALUE_BYTES], settings[CSV_BYTES];
         trial one = {.number = i, .epochs = options.train.epochs};
-        const dcnn_status status = set_options(t, &one, values, &options);
+        dcnn_checkpoint state = {0};
+        dcnn_status status = set_options(t, &one, values, &options);
+        if (status == DCNN_OK && data) status = dcnn_start_net(&options, options.train.model, data, &state);
+        dcnn_checkpoint_free(&state);
         if (status != DCNN_OK) {
             dcnn_error_prefix("trial %d (%s)", i + 1, settings_text(t, &one, settings));
             return status;
@@ -354,7 +359,6 @@ static json_t *describe(const tuning *t) {
 
 /* On rank 0: a search that goes on must be the same search. */
 static dcnn_status keep_record(const tuning *t) {
-    DCNN_TRY(dcnn_run_clear(&t->base));
     char *path = dcnn_path_join(t->base.folder, DCNN_RUN_RECORD);
     json_t *mine = describe(t), *record = path ? json_load_file(path, JSON_DECODE_INT_AS_REAL, NULL) : NULL;
     char *now = json_dumps(mine, JSON_SORT_KEYS | JSON_REAL_PRECISION(12));
@@ -382,13 +386,25 @@ static dcnn_status keep_record(const tuning *t) {
     return status;
 }
 
+/* On rank 0: what the search replaces goes once its trials can begin. */
+static dcnn_status replace(const tuning *t) {
+    dcnn_dataset data = {0};
+    if (!t->base.replaces) return DCNN_OK;
+    dcnn_status status = dcnn_dataset_open(t->base.data, &data);
+    if (status == DCNN_OK) status = check_trials(t, &data);
+    if (status == DCNN_OK) status = dcnn_run_clear(&t->base);
+    dcnn_dataset_free(&data);
+    return status;
+}
+
 static dcnn_status search_all(tuning *t) {
     dcnn_cli *cli = t->cli;
     int finalists = 0;
     if (t->base.checkpoint)
         return DCNN_FAIL(DCNN_USAGE, "%s holds a run that is not a search: name another folder (--run)",
                          t->base.folder);
-    DCNN_TRY(dcnn_comm_agree(cli->comm, check_trials(t)));
+    DCNN_TRY(dcnn_comm_agree(cli->comm, check_trials(t, NULL)));
+    DCNN_TRY(dcnn_comm_agree(cli->comm, dcnn_comm_rank(cli->comm) == 0 ? replace(t) : DCNN_OK));
     DCNN_TRY(dcnn_comm_agree(cli->comm, dcnn_comm_rank(cli->comm) == 0 ? keep_record(t) : DCNN_OK));
     char *checkpoints = dcnn_path_join(t->base.folder, DCNN_RUN_CHECKPOINTS); /* only trials have some */
     if (checkpoints && dcnn_comm_rank(cli->comm) == 0) rmdir(checkpoints);

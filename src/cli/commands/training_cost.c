@@ -7,6 +7,7 @@
 
 #include "bench/cost.h"
 #include "cli/cli.h"
+#include "cli/runs/start.h"
 #include "guard/free_memory.h"
 #include "nn/net_edit.h"
 #include "run/data/loader.h"
@@ -27,24 +28,19 @@ typedef struct training {
 /* Fitted to a data set, as a training begins. */
 static dcnn_status fit(training *t) {
     const dcnn_options *o = t->options;
-    dcnn_train_options train = o->train;
-    dcnn_checkpoint state = {0};
-    dcnn_task task;
-    train.model = o->operands[0];
-    train.freeze = (dcnn_patterns){o->freeze.count, o->freeze.text};
-    train.unfreeze = (dcnn_patterns){o->unfreeze.count, o->unfreeze.text};
+    const char *model = o->operands[0];
+    dcnn_checkpoint state;
     DCNN_TRY(dcnn_dataset_open(o->operands[1], &t->data));
     const dcnn_split *split = dcnn_dataset_split(&t->data, "train");
     t->images = split ? split->count : t->data.count;
-    DCNN_TRY(dcnn_task_choose(NULL, &t->data, &task));
-    const dcnn_status status = dcnn_starting_net(&train, &t->data, &task, &state);
+    const dcnn_status status = dcnn_start_net(o, model, &t->data, &state);
     t->net = state.net;
     state.net = NULL;
     dcnn_checkpoint_free(&state);
     DCNN_TRY(status);
-    if (dcnn_has_weights(train.model))
-        return dcnn_loader_can_fit(t->net->nodes[0].shape, train.model, t->data.h, t->data.w, t->data.c, t->data.path);
-    return dcnn_net_check_shape(t->net, train.model, t->data.h, t->data.w, t->data.c, t->data.path);
+    if (dcnn_has_weights(model))
+        return dcnn_loader_can_fit(t->net->nodes[0].shape, model, t->data.h, t->data.w, t->data.c, t->data.path);
+    return dcnn_net_check_shape(t->net, model, t->data.h, t->data.w, t->data.c, t->data.path);
 }
 
 /* Of the model alone. */

@@ -41,7 +41,7 @@ static void tell(const dcnn_gather_note *noted, bool warning) {
 static void judge(const dcnn_gather_options *options, const char *name, const uint8_t *pixels, dcnn_gathered *to) {
     const size_t count = values_of(options);
     double mean = 0;
-    if (!options->normalised) return;
+    if (!options->like_training) return;
     for (size_t i = 0; i < count; i++) mean += pixels[i] / 255.0;
     mean /= (double)count;
     const double away = fabs(mean - options->mean);

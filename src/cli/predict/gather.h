@@ -17,8 +17,8 @@ typedef struct dcnn_gather_options {
     int given[3];              /**< shape of a table's line, or 0: as wanted */
     bool resize;               /**< others are brought to that size, else refused */
     bool invert;               /**< light for dark */
-    bool normalised;           /**< mean and std are known */
-    double mean, std;          /**< of the training images' values / 255 */
+    bool like_training;        /**< mean and std are those of the training images; images far from them are told */
+    double mean, std;          /**< of values / 255 */
     const char *aside;         /**< folder for what memory should not hold (io/spill.h), or NULL */
     int64_t most;              /**< images that memory holds at a time */
     dcnn_thread_pool *pool;    /**< decodes files; not needed for data sets */

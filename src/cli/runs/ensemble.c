@@ -10,10 +10,10 @@
 
 #include "base/log.h"
 #include "cli/runs/side.h"
+#include "cli/runs/start.h"
 #include "nn/nets/ensemble.h"
 #include "run/record/run_folder.h"
 #include "run/record/run_record.h"
-#include "run/starting_net.h"
 
 enum { MOST_MEMBERS = DCNN_MAX_INPUTS };
 
@@ -122,18 +122,12 @@ static dcnn_status write_record(const dcnn_cli *cli, const dcnn_run *run) {
                                "data", run->data, "options", dcnn_options_record(DCNN_COMMAND_TRAIN, cli->options)));
 }
 
-/* Can members begin? Asked where what they replace is lost by it. *Local.* */
+/* Can members begin? */
 static dcnn_status check_start(const dcnn_cli *cli, const dcnn_run *run) {
-    const dcnn_options *o = cli->options;
-    dcnn_train_options train = o->train;
     dcnn_checkpoint state = {0};
     dcnn_dataset data = {0};
-    dcnn_task task;
-    train.freeze = (dcnn_patterns){o->freeze.count, o->freeze.text};
-    train.unfreeze = (dcnn_patterns){o->unfreeze.count, o->unfreeze.text};
     dcnn_status status = dcnn_dataset_open(run->data, &data);
-    if (status == DCNN_OK) status = dcnn_task_choose(train.loss, &data, &task);
-    if (status == DCNN_OK) status = dcnn_starting_net(&train, &data, &task, &state);
+    if (status == DCNN_OK) status = dcnn_start_net(cli->options, cli->options->train.model, &data, &state);
     dcnn_checkpoint_free(&state);
     dcnn_dataset_free(&data);
     return status;

@@ -192,10 +192,11 @@ bool dcnn_train_settings_idle(const dcnn_options *options, int64_t ranks, int64_
     const bool of_ranks = ranks > grains;
     const int64_t idle = of_ranks ? ranks - grains : threads - most, all = of_ranks ? ranks : threads;
     const int64_t smaller = smaller_grain(options, ranks * threads);
-    char grain_text[64] = "";
+    char grain_text[96] = "";
     if (idle <= 0) return false;
     if (smaller > 0)
-        snprintf(grain_text, sizeof grain_text, "; so does --grain %" PRId64 ", to other last bits", smaller);
+        snprintf(grain_text, sizeof grain_text,
+                 "; so does --grain %" PRId64 ", but the last bits of the result then differ", smaller);
     snprintf(text, 512,
              "--batch-size %" PRId64 " is %" PRId64 " grain%s of %" PRId64
              " images, each computed by one thread: %" PRId64 " of %s%" PRId64 " %s %s idle; --batch-size %" PRId64

@@ -13,10 +13,12 @@
  *     vectors.h                              simd_float, simd_int, simd_double, loads and stores
  *     simd_mask                              what a comparison gives and simd_select() takes
  *     simd_splat(x)                          x in each lane
- *     simd_load_part(from, n)                the first n (0..SIMD_LANES) floats; other lanes are 0, their memory
- * untouched simd_store_part(to, n, v)              stores the first n lanes only simd_multiply_add(a, b, c) a * b + c,
- * rounded once; kernels are compiled with -ffp-contract=off, so what this or __builtin_fmaf() does not say is rounded
- * twice simd_greater(a, b)                     a > b; false where either is NaN simd_is_nan(v)
+ *     simd_load_part(from, n)                the first n (0..SIMD_LANES) floats, 0 beside them, where nothing is read
+ *     simd_store_part(to, n, v)              stores the first n lanes only
+ *     simd_multiply_add(a, b, c)             a * b + c, rounded once; kernels are compiled with -ffp-contract=off, so
+ *                                            what this or __builtin_fmaf() does not say is rounded twice
+ *     simd_greater(a, b)                     a > b; false where either is NaN
+ *     simd_is_nan(v)
  *     simd_is_positive_or_nan(v)             !(v <= 0)
  *     simd_equal_int(a, b)
  *     simd_select(mask, a, b)                mask ? a : b

@@ -221,14 +221,18 @@ int64_t dcnn_onnx_place(int64_t number, int64_t count) {
     return place < 0 ? 0 : place > count ? count : place;
 }
 
-/* The shape of a value that a layer makes, or a part of it. */
+/* The shape of a value, or a part of it. */
 static dcnn_status shape_of(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const dcnn_onnx_value *x,
                             dcnn_onnx_value *out) {
     const int64_t first[4] = {r->batch, x->c, x->h, x->w}, last[4] = {r->batch, x->h, x->w, x->c};
     const int64_t flat[2] = {r->batch, (int64_t)x->c * x->h * x->w};
     const bool map = x->kind == ONNX_MAP || x->kind == ONNX_LAST;
-    const int64_t *whole = x->kind == ONNX_LAST ? last : map ? first : flat;
-    const int64_t rank = map ? 4 : 2, start = dcnn_onnx_place(dcnn_onnx_int_of(node, "start", 0), rank);
+    const bool constant = x->kind == ONNX_CONSTANT;
+    const int64_t *whole = constant ? x->dims : x->kind == ONNX_LAST ? last : map ? first : flat;
+    const int64_t rank = constant ? x->rank
+                         : map    ? 4
+                                  : 2,
+                  start = dcnn_onnx_place(dcnn_onnx_int_of(node, "start", 0), rank);
     const int64_t end = dcnn_onnx_place(dcnn_onnx_int_of(node, "end", rank), rank);
     DCNN_TRY(new_ints(r, out, end > start ? end - start : 0));
     memcpy(out->ints, whole + start, (size_t)out->count * sizeof *out->ints);
@@ -251,23 +255,29 @@ static dcnn_status gather(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const
     return DCNN_OK;
 }
 
+/* Lists of whole numbers, or of others. */
 static dcnn_status concatenate(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const dcnn_onnx_value *x,
                                dcnn_onnx_value *out, bool *done) {
     int64_t count = 0;
-    (void)x;
+    const bool whole = x->ints != NULL;
     for (size_t i = 0; i < node->n_input; i++) {
         dcnn_onnx_value part;
         DCNN_TRY(dcnn_onnx_input(r, node, i, &part));
-        *done = part.kind == ONNX_CONSTANT && part.ints && part.rank <= 1 && count + part.count < DCNN_ONNX_MOST;
+        *done = part.kind == ONNX_CONSTANT && (whole ? part.ints != NULL : part.floats != NULL) && part.rank <= 1 &&
+                count + part.count < DCNN_ONNX_MOST;
         if (!*done) return DCNN_OK;
         count += part.count;
     }
-    DCNN_TRY(new_ints(r, out, count));
+    *out = (dcnn_onnx_value){.kind = ONNX_CONSTANT, .rank = 1, .dims = {count}, .count = count};
+    if (whole) out->ints = dcnn_onnx_keep(r, (size_t)count, sizeof *out->ints);
+    if (!whole) out->floats = dcnn_onnx_keep(r, (size_t)count, sizeof *out->floats);
+    if (out->ints == NULL && out->floats == NULL) return DCNN_FAILURE;
     count = 0;
     for (size_t i = 0; i < node->n_input; i++) {
         dcnn_onnx_value part;
         DCNN_TRY(dcnn_onnx_input(r, node, i, &part));
-        memcpy(out->ints + count, part.ints, (size_t)part.count * sizeof *out->ints);
+        if (whole) memcpy(out->ints + count, part.ints, (size_t)part.count * sizeof *out->ints);
+        if (!whole) memcpy(out->floats + count, part.floats, (size_t)part.count * sizeof *out->floats);
         count += part.count;
     }
     return DCNN_OK;
@@ -486,7 +496,7 @@ dcnn_status dcnn_onnx_fold(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn
     if (*done) return constant(r, node, out);
     if (node->n_input == 0) return DCNN_OK;
     DCNN_TRY(dcnn_onnx_input(r, node, 0, &x));
-    if (strcmp(op, "Shape") == 0 && x.kind != ONNX_CONSTANT && x.kind != ONNX_OPEN && x.kind != ONNX_GROUPED) {
+    if (strcmp(op, "Shape") == 0 && x.kind != ONNX_OPEN && x.kind != ONNX_GROUPED) {
         *done = true;
         attributes = "start end";
         DCNN_TRY(shape_of(r, node, &x, out));

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "model/model_private.h"
 #include "model/onnx/build.h"
 #include "model/onnx/onnx.h"
@@ -198,8 +199,30 @@ static dcnn_status take_node(dcnn_onnx_reader *r, const DcnnOnnx__Node *node) {
     return put(r, node->output[0], &out);
 }
 
-/* The one input that is not a weight. An image is [N, channels, height, width], unless the first thing that is done
- * with it is to put its channels there (as from TensorFlow). */
+/* Does an image's Transpose from [N, height, width, channels] stand first, as in graphs from TensorFlow? */
+static bool is_turned_first(const dcnn_onnx_reader *r, const char *input) {
+    for (size_t i = 0; i < r->graph->n_node; i++) {
+        const DcnnOnnx__Node *node = r->graph->node[i];
+        const DcnnOnnx__Attribute *perm = dcnn_onnx_attribute(node, "perm");
+        if (node->op_type && strcmp(node->op_type, "Transpose") == 0 && dcnn_onnx_has_input(node, 0) &&
+            strcmp(node->input[0], input) == 0 && perm && perm->n_ints == 4 && perm->ints[1] == 3 && perm->ints[2] == 1)
+            return true;
+    }
+    return false;
+}
+
+/* Are an image's channels last? dcnn writes them first; in other files such a Transpose may as well be one of the
+ * network, so that where only one of the lengths can be that of channels, it decides; else what is guessed is told. */
+static bool are_channels_last(const dcnn_onnx_reader *r, const char *input, const int64_t dims[4]) {
+    enum { MOST_CHANNELS = 4 };
+    if (r->own || !is_turned_first(r, input)) return false;
+    const bool first = dims[1] <= MOST_CHANNELS, last = dims[3] <= MOST_CHANNELS;
+    if (first != last) return last;
+    dcnn_warn("%s: its input is taken for [N, height, width, channels], as it is transposed first", r->path);
+    return true;
+}
+
+/* The one input that is not a weight. */
 static dcnn_status take_input(dcnn_onnx_reader *r, const DcnnOnnx__Value *input) {
     const DcnnOnnx__TensorType *type = input->type ? input->type->tensor_type : NULL;
     const size_t rank = type && type->shape ? type->shape->n_dim : 0;
@@ -215,13 +238,7 @@ static dcnn_status take_input(dcnn_onnx_reader *r, const DcnnOnnx__Value *input)
             DCNN_BAD_INPUT,
             "%s: its input must be [N, channels, height, width] or [N, features], with fixed sizes for all but N",
             r->path);
-    for (size_t i = 0; rank == 4 && i < r->graph->n_node && !last; i++) {
-        const DcnnOnnx__Node *node = r->graph->node[i];
-        const DcnnOnnx__Attribute *perm = dcnn_onnx_attribute(node, "perm");
-        last = node->op_type && strcmp(node->op_type, "Transpose") == 0 && dcnn_onnx_has_input(node, 0) &&
-               strcmp(node->input[0], input->name) == 0 && perm && perm->n_ints == 4 && perm->ints[1] == 3 &&
-               perm->ints[2] == 1;
-    }
+    last = rank == 4 && are_channels_last(r, input->name, dims);
     dcnn_onnx_value value = {.kind = rank == 2 ? ONNX_VECTOR : last ? ONNX_LAST : ONNX_MAP};
     value.c = (int)dims[last ? 3 : 1];
     value.h = (int)dims[last ? 1 : 2];

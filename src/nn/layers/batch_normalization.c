@@ -30,7 +30,8 @@ static dcnn_status parse(dcnn_node *node, const json_t *config) {
     batch_normalization *b = node->config;
     const json_t *axis = json_object_get(config, "axis");
     if (json_is_array(axis) && json_array_size(axis) == 1) axis = json_array_get(axis, 0);
-    b->axis = axis ? (int)json_integer_value(axis) : -1;
+    const json_int_t place = axis ? json_integer_value(axis) : -1;
+    b->axis = place < -3 || place > 3 ? 0 : (int)place; /* 0 is refused where the input is known */
     DCNN_TRY(dcnn_config_real(node, config, "momentum", 0.99, 0.0, 1.0, &b->momentum));
     DCNN_TRY(dcnn_config_real(node, config, "epsilon", 1e-3, 0.0, 1.0, &b->epsilon));
     DCNN_TRY(dcnn_config_bool(node, config, "center", true, &b->center));
@@ -53,9 +54,10 @@ static dcnn_status build(dcnn_node *node, const dcnn_shape *inputs) {
     node->shape = inputs[0];
     b->lasts = b->axis < 0 ? -1 - b->axis : inputs[0].rank - b->axis;
     if (b->lasts < 0 || b->lasts >= inputs[0].rank)
-        return DCNN_FAIL(DCNN_BAD_INPUT,
-                         "layer '%s' (BatchNormalization): \"axis\" %d is none of its input's, or that of the samples",
-                         node->name, b->axis);
+        return DCNN_FAIL(
+            DCNN_BAD_INPUT,
+            "layer '%s' (BatchNormalization): \"axis\" must be an axis of its input other than that of the samples",
+            node->name);
     const int c = length_of(b, inputs[0]);
     if (b->scale) dcnn_node_add_param(node, "gamma", false, 1, &c, b->gamma);
     if (b->center) dcnn_node_add_param(node, "beta", false, 1, &c, b->beta);

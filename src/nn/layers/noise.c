@@ -79,8 +79,10 @@ static dcnn_status parse_dropout(dcnn_node *node, const json_t *config) {
 
 static dcnn_status parse_spatial(dcnn_node *node, const json_t *config) {
     dropout *d = node->config;
+    static const dcnn_config_only only[] = {{"data_format", "\"channels_last\""}};
     d->shared[0] = d->shared[1] = true;
-    return parse_rate(node, config);
+    DCNN_TRY(parse_rate(node, config));
+    return dcnn_config_refuse(node, config, only, sizeof only / sizeof only[0]);
 }
 
 static dcnn_status parse_depth(dcnn_node *node, const json_t *config) {
@@ -96,6 +98,13 @@ static void describe_dropout(const dcnn_node *node, json_t *config) {
     for (int i = node->shape.rank == 3 ? 0 : AXES - 1; d->given && i < AXES; i++)
         json_array_append_new(shape, d->shared[i] ? json_integer(1) : json_null());
     json_object_set_new(config, "noise_shape", shape);
+}
+
+/* Keras' constructor takes no more than these. */
+static void describe_spatial(const dcnn_node *node, json_t *config) {
+    describe_rate(node, config);
+    json_object_del(config, "trainable");
+    json_object_set_new(config, "data_format", json_string("channels_last"));
 }
 
 static void describe_depth(const dcnn_node *node, json_t *config) {
@@ -212,7 +221,7 @@ static const dcnn_op_kind gaussian_op = {
                                .only_training = true}
 
 NOISE(dcnn_layer_dropout, "Dropout", NULL, dropout, dropout, dropout, dropout);
-NOISE(dcnn_layer_spatial_dropout2d, "SpatialDropout2D", NULL, dropout, dropout, spatial, rate);
+NOISE(dcnn_layer_spatial_dropout2d, "SpatialDropout2D", NULL, dropout, dropout, spatial, spatial);
 NOISE(dcnn_layer_stochastic_depth, "StochasticDepth", "keras.src.applications.convnext", dropout, dropout, depth,
       depth);
 NOISE(dcnn_layer_gaussian_noise, "GaussianNoise", NULL, double, noise, deviation, deviation);

@@ -21,8 +21,8 @@ typedef struct normalization {
 
 static dcnn_status fail_axis(const dcnn_node *node) {
     return DCNN_FAIL(DCNN_BAD_INPUT,
-                     "layer '%s' (%s): \"axis\" must be of its input, but not that of the samples, or a list of such "
-                     "in order",
+                     "layer '%s' (%s): \"axis\" must be an axis of its input other than that of the samples, or an "
+                     "ascending list of such axes",
                      node->name, node->layer->class_name);
 }
 
@@ -34,8 +34,9 @@ static dcnn_status parse_axes(dcnn_node *node, const json_t *config, int most) {
     if (s->axis_count < 1 || s->axis_count > most) return fail_axis(node);
     for (int i = 0; i < s->axis_count; i++) {
         const json_t *one = list ? json_array_get(axes, (size_t)i) : axes;
-        if (one && !json_is_integer(one)) return fail_axis(node);
-        s->axis[i] = one ? (int)json_integer_value(one) : -1;
+        const json_int_t axis = one ? json_integer_value(one) : -1;
+        if ((one && !json_is_integer(one)) || axis < -3 || axis > 3) return fail_axis(node);
+        s->axis[i] = (int)axis;
     }
     return DCNN_OK;
 }
@@ -90,7 +91,8 @@ static int groups_of(const normalization *s, int channels) {
     return s->groups < 0 ? channels : s->groups;
 }
 
-/* A weight for each place along the axes. More than one axis makes it no kernel: it has no weight decay either. */
+/* A weight for each place along the axes. With more than one axis it is no kernel all the same, and has no weight
+ * decay. */
 static void add_weight(dcnn_node *node, const char *name, dcnn_shape in, dcnn_initializer initializer) {
     const normalization *s = node->config;
     const int sizes[3] = {in.h, in.w, in.c};

@@ -72,28 +72,27 @@ void dcnn_resample_backward(const dcnn_resampling *r, dcnn_shape in, dcnn_shape 
 }
 
 /* Stretches the input over the output, pixels being squares (Keras' image.resize without antialiasing). */
-static dcnn_resampling stretch(dcnn_shape in, dcnn_shape out, bool nearest) {
+static dcnn_resampling stretch(dcnn_shape in, dcnn_shape out) {
     const double down = (double)in.h / out.h, across = (double)in.w / out.w;
     return (dcnn_resampling){.m = {down, 0.0, 0.5 * down - 0.5, 0.0, across, 0.5 * across - 0.5},
-                             .fill = DCNN_FILL_NEAREST,
-                             .nearest = nearest};
+                             .fill = DCNN_FILL_NEAREST};
 }
 
-/* Nothing but two or four pixels each: read where they are. */
+/* Nothing but four pixels each: read where they are. */
 static bool is_simple(const dcnn_resize *r) {
-    return r->filter <= DCNN_FILTER_BILINEAR && !r->antialias && !r->crop && !r->pad;
+    return r->filter == DCNN_FILTER_BILINEAR && !r->antialias && !r->crop && !r->pad;
 }
 
-static void stretch_all(const dcnn_pass *pass, bool nearest) {
+static void stretch_all(const dcnn_pass *pass) {
     const dcnn_shape in = pass->op->in, out = pass->op->node->shape;
-    const dcnn_resampling r = stretch(in, out, nearest);
+    const dcnn_resampling r = stretch(in, out);
     for (size_t n = 0; n < (size_t)pass->n; n++)
         dcnn_resample_forward(&r, in, out, pass->x[0] + n * dcnn_shape_count(in), pass->y + n * dcnn_shape_count(out));
 }
 
-static void stretch_all_back(const dcnn_pass *pass, bool nearest) {
+static void stretch_all_back(const dcnn_pass *pass) {
     const dcnn_shape in = pass->op->in, out = pass->op->node->shape;
-    const dcnn_resampling r = stretch(in, out, nearest);
+    const dcnn_resampling r = stretch(in, out);
     for (size_t n = 0; n < (size_t)pass->n; n++)
         dcnn_resample_backward(&r, in, out, pass->dy + n * dcnn_shape_count(out),
                                pass->dx[0] + n * dcnn_shape_count(in));
@@ -172,19 +171,25 @@ static axis columns_of(const dcnn_op *op, const dcnn_resize *r) {
     return axis_of(r, op->in.w, op->node->shape.w, op->in.h, op->node->shape.h);
 }
 
+/* The pixel in which the middle of output pixel j lies; on the edge between two, the latter. In whole numbers: floating
+ * point would put some of those edges beside where they are. */
+static int nearest_pixel(const axis *a, int j) {
+    return (int)((2 * (int64_t)j + 1) * a->length / (2 * (int64_t)a->out));
+}
+
 /* Weights of pixels beyond the rim are spread over those inside. */
 static void fill_axis(const dcnn_resize *r, const axis *a, float *all) {
     for (int j = 0; j < a->out; j++) {
         float *mine = all + (size_t)j * (size_t)a->room;
         const double at = (j + 0.5) * a->length / a->out, reach = radius_of(r->filter) * a->scale;
         int first = (int)ceil(at - 0.5 - reach), last = (int)floor(at - 0.5 + reach);
-        if (r->filter == DCNN_FILTER_NEAREST) first = last = (int)floor(at);
+        if (r->filter == DCNN_FILTER_NEAREST) first = last = nearest_pixel(a, j);
         if (first < 0) first = 0;
         if (last > a->length - 1) last = a->length - 1;
         if (last - first > a->room - 3) last = first + a->room - 3;
         double sum = 0.0;
         for (int k = first; k <= last; k++) sum += filter_at(r->filter, fabs(at - 0.5 - k) / a->scale);
-        mine[0] = (float)first;
+        mine[0] = (float)(first - a->before); /* of the input: small, and exact, wherever there is a pixel */
         mine[1] = (float)(last - first + 1);
         for (int k = first; k <= last; k++) {
             const double weight = filter_at(r->filter, fabs(at - 0.5 - k) / a->scale);
@@ -234,7 +239,7 @@ static void make_between(const resizer *z, int i, const float *x) {
     const size_t row = (size_t)z->op->in.w * (size_t)z->op->in.c;
     memset(z->t, 0, row * sizeof *z->t);
     for (int k = 0; k < (int)weights[1]; k++) {
-        const int pixel = (int)weights[0] + k - z->rows.before;
+        const int pixel = (int)weights[0] + k;
         const float weight = weights[2 + k];
         for (size_t e = 0; e < row; e++)
             z->t[e] += weight * (is_inside(&z->rows, pixel) ? x[(size_t)pixel * row + e] : z->value);
@@ -249,7 +254,7 @@ static void forward_sample(const resizer *z, const float *x, float *y) {
             const float *weights = z->column_weights + (size_t)j * (size_t)z->columns.room;
             memset(y, 0, c * sizeof *y);
             for (int k = 0; k < (int)weights[1]; k++) {
-                const int pixel = (int)weights[0] + k - z->columns.before;
+                const int pixel = (int)weights[0] + k;
                 const float weight = weights[2 + k];
                 for (size_t e = 0; e < c; e++)
                     y[e] += weight * (is_inside(&z->columns, pixel) ? z->t[(size_t)pixel * c + e] : z->value);
@@ -265,14 +270,14 @@ static void backward_sample(const resizer *z, const float *dy, float *dx) {
         for (int j = 0; j < z->columns.out; j++, dy += c) {
             const float *weights = z->column_weights + (size_t)j * (size_t)z->columns.room;
             for (int k = 0; k < (int)weights[1]; k++) {
-                const int pixel = (int)weights[0] + k - z->columns.before;
+                const int pixel = (int)weights[0] + k;
                 for (size_t e = 0; is_inside(&z->columns, pixel) && e < c; e++)
                     z->t[(size_t)pixel * c + e] += weights[2 + k] * dy[e];
             }
         }
         const float *weights = z->row_weights + (size_t)i * (size_t)z->rows.room;
         for (int k = 0; k < (int)weights[1]; k++) {
-            const int pixel = (int)weights[0] + k - z->rows.before;
+            const int pixel = (int)weights[0] + k;
             for (size_t e = 0; is_inside(&z->rows, pixel) && e < row; e++)
                 dx[(size_t)pixel * row + e] += weights[2 + k] * z->t[e];
         }
@@ -281,7 +286,7 @@ static void backward_sample(const resizer *z, const float *dy, float *dx) {
 
 void dcnn_resize_forward(const dcnn_pass *pass, const dcnn_resize *r) {
     if (is_simple(r)) {
-        stretch_all(pass, r->filter == DCNN_FILTER_NEAREST);
+        stretch_all(pass);
         return;
     }
     const resizer z = resizer_of(pass, r);
@@ -294,7 +299,7 @@ void dcnn_resize_backward(const dcnn_pass *pass, const dcnn_resize *r) {
     if (pass->dx[0] == NULL) return;
     memset(pass->dx[0], 0, (size_t)pass->n * dcnn_shape_count(pass->op->in) * sizeof(float));
     if (is_simple(r)) {
-        stretch_all_back(pass, r->filter == DCNN_FILTER_NEAREST);
+        stretch_all_back(pass);
         return;
     }
     const resizer z = resizer_of(pass, r);

@@ -32,16 +32,22 @@ static void lamb_constants(dcnn_update *update, const dcnn_optimizer *now, int64
     update->adam = dcnn_adam_at(&unit, step, samples);
 }
 
+double dcnn_nadam_product(const dcnn_optimizer *optimizer, int64_t steps, double *last) {
+    double decay = 1.0, product = 1.0, u = 0.0;
+    for (int64_t t = 1; t <= steps && product > 1e-300; t++) { /* from there on it is nothing beside 1 */
+        decay *= 0.96;
+        u = optimizer->beta1 * (1.0 - 0.5 * decay);
+        product *= u;
+    }
+    if (last) *last = product <= 1e-300 ? optimizer->beta1 : u;
+    return product;
+}
+
 /* The momentum schedule of Nadam: u_t and its products, of this step and the next. */
 static void nadam_constants(dcnn_update *update, const dcnn_optimizer *now, int64_t step, int64_t samples) {
     (void)samples;
-    double decay = 1.0, product = 1.0, u = 0.0;
-    for (int64_t t = 1; t <= step && product > 1e-300; t++) { /* from there on it is nothing beside 1 */
-        decay *= 0.96;
-        u = now->beta1 * (1.0 - 0.5 * decay);
-        product *= u;
-    }
-    if (product <= 1e-300) u = now->beta1;
+    double u;
+    const double product = dcnn_nadam_product(now, step, &u);
     update->nadam[0] = u;
     update->nadam[1] = now->beta1 * (1.0 - 0.5 * pow(0.96, (double)step + 1.0));
     update->nadam[2] = product;

@@ -120,6 +120,9 @@ int dcnn_optimizer_moments(const dcnn_optimizer *optimizer);
  */
 dcnn_adam_step dcnn_adam_at(const dcnn_optimizer *optimizer, int64_t step, int64_t samples);
 
+/** Nadam's u_1 u_2 … of so many steps, and of them the last u, if it is asked for. *Local.* */
+double dcnn_nadam_product(const dcnn_optimizer *optimizer, int64_t steps, double *last);
+
 /** A weight tensor as the optimizer sees it. */
 typedef struct dcnn_weight {
     dcnn_range place;        /**< in net->params */

@@ -300,7 +300,7 @@ static dcnn_status remove_several(const char *folder) {
     free(removed);
     for (int i = 0; i < KINDS_OF_SEVERAL && status == DCNN_OK; i++) {
         const several *kind = &kinds_of_several[i];
-        if (!json_object_get(record, kind->key)) continue;
+        if (record && !json_object_get(record, kind->key)) continue; /* damaged: it may have been either */
         status = remove_numbered(folder, kind->prefix);
         for (int k = 0; k < 2 && kind->files[k] && status == DCNN_OK; k++) status = remove_file(folder, kind->files[k]);
     }
