@@ -249,7 +249,11 @@ static dcnn_status look_at(dcnn_source *s, const dcnn_source_options *options, d
         goto done;
     }
     dcnn_thread_pool_run(pool, look_at_files, &l);
-    if (l.is_short) status = DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for images", s->name);
+    if (l.is_short)
+        status = DCNN_FAIL(
+            DCNN_FAILURE,
+            "%s: reading images failed for lack of memory or an I/O error, not because of the images: try again",
+            s->name);
     for (int64_t i = 0; i < s->count && status == DCNN_OK; i++) {
         const int *size = l.sizes[i];
         keep[i] = size[0] > 0;

@@ -213,7 +213,11 @@ static dcnn_status read_images(const preparation *made, dcnn_thread_pool *pool, 
     if (made->options->helpers && !b->source->pixels) return read_together(made, pool, b);
     b->is_short = false;
     dcnn_thread_pool_run(pool, read_block, b);
-    return b->is_short ? DCNN_FAIL(DCNN_FAILURE, "out of memory for images") : DCNN_OK;
+    return b->is_short
+               ? DCNN_FAIL(
+                     DCNN_FAILURE,
+                     "reading images failed for lack of memory or an I/O error, not because of the images: try again")
+               : DCNN_OK;
 }
 
 /* An id of a table, or a file's path. */
