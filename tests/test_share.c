@@ -66,7 +66,7 @@ static void no_memory_for_a_text_fails_the_block(void **state) {
     char *why[2] = {NULL, NULL};
     uint8_t pixels[2];
     assert_int_equal(read_block(-1, why, pixels), DCNN_FAILURE);
-    assert_non_null(strstr(dcnn_error(), "out of memory for what is wrong with images"));
+    assert_non_null(strstr(dcnn_error(), "out of memory for images"));
 }
 
 /* Wherever another process fails, this one does not go on. */

@@ -2,6 +2,7 @@
 /* agree.c — one list of classes and one shape for all sources. */
 #include <inttypes.h>
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -171,18 +172,20 @@ dcnn_status dcnn_sources_agree(dcnn_sources *sources, const dcnn_source_options 
 typedef struct look {
     const dcnn_source *source;
     int threads;
-    int (*sizes)[3]; /* [count]: h, w, c; h 0: it cannot be read */
-    char **why;      /* [count] or NULL */
+    int (*sizes)[3];      /* [count]: h, w, c; h 0: it cannot be read */
+    char **why;           /* [count] or NULL */
+    atomic_bool is_short; /* of memory */
 } look;
 
 static void look_at_files(void *argument, int worker) {
     look *l = argument;
     for (int64_t i = worker; i < l->source->count; i += l->threads) {
         int *size = l->sizes[i];
-        if (dcnn_image_size(l->source->files.text[i], &size[0], &size[1], &size[2]) != DCNN_OK) {
-            size[0] = 0;
-            l->why[i] = strdup(dcnn_error());
-        }
+        const dcnn_status status = dcnn_image_size(l->source->files.text[i], &size[0], &size[1], &size[2]);
+        if (status == DCNN_OK) continue;
+        size[0] = 0;
+        l->why[i] = strdup(dcnn_error());
+        if (status == DCNN_FAILURE) l->is_short = true; /* nothing is wrong with the image */
     }
 }
 
@@ -246,6 +249,11 @@ static dcnn_status look_at(dcnn_source *s, const dcnn_source_options *options, d
         goto done;
     }
     dcnn_thread_pool_run(pool, look_at_files, &l);
+    if (l.is_short)
+        status = DCNN_FAIL(
+            DCNN_FAILURE,
+            "%s: reading images failed for lack of memory or an I/O error, not because of the images: try again",
+            s->name);
     for (int64_t i = 0; i < s->count && status == DCNN_OK; i++) {
         const int *size = l.sizes[i];
         keep[i] = size[0] > 0;

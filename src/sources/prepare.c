@@ -186,15 +186,16 @@ typedef struct block {
     size_t size;          /* of an image */
     uint8_t *pixels;      /* [BLOCK][size] */
     char **why;           /* [BLOCK]: what is wrong with an image, or NULL */
-    atomic_bool is_short; /* of memory: a text is missing in `why` */
+    atomic_bool is_short; /* of memory: it decides over what stands in `why`, or is missing there */
 } block;
 
 static void read_block(void *argument, int worker) {
     block *b = argument;
     for (int64_t i = worker; i < b->count; i += b->made->threads) {
-        if (dcnn_source_read(b->source, b->first + i, &b->made->image, b->pixels + (size_t)i * b->size) != DCNN_OK &&
-            !(b->why[i] = strdup(dcnn_error())))
-            b->is_short = true;
+        const dcnn_status status =
+            dcnn_source_read(b->source, b->first + i, &b->made->image, b->pixels + (size_t)i * b->size);
+        if (status != DCNN_OK && (!(b->why[i] = strdup(dcnn_error())) || status == DCNN_FAILURE))
+            b->is_short = true; /* nothing is wrong with the image */
     }
 }
 
@@ -212,7 +213,11 @@ static dcnn_status read_images(const preparation *made, dcnn_thread_pool *pool, 
     if (made->options->helpers && !b->source->pixels) return read_together(made, pool, b);
     b->is_short = false;
     dcnn_thread_pool_run(pool, read_block, b);
-    return b->is_short ? DCNN_FAIL(DCNN_FAILURE, "out of memory for what is wrong with images") : DCNN_OK;
+    return b->is_short
+               ? DCNN_FAIL(
+                     DCNN_FAILURE,
+                     "reading images failed for lack of memory or an I/O error, not because of the images: try again")
+               : DCNN_OK;
 }
 
 /* An id of a table, or a file's path. */

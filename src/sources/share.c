@@ -35,10 +35,11 @@ static void decode(void *argument, int worker) {
     for (int64_t i = worker; i < p->count; i += p->threads) {
         dcnn_image image = {0};
         p->why[i] = NULL;
-        if (dcnn_image_read(p->files[p->rank + i * p->ranks], &p->about.image, NULL, &image) == DCNN_OK)
+        const dcnn_status status = dcnn_image_read(p->files[p->rank + i * p->ranks], &p->about.image, NULL, &image);
+        if (status == DCNN_OK)
             memcpy(p->pixels + (size_t)i * p->size, image.pixels, p->size);
-        else if (!(p->why[i] = strdup(dcnn_error())))
-            p->is_short = true;
+        else if (!(p->why[i] = strdup(dcnn_error())) || status == DCNN_FAILURE)
+            p->is_short = true; /* nothing is wrong with the image */
         dcnn_image_free(&image);
     }
 }
@@ -136,7 +137,7 @@ static dcnn_status work(const dcnn_helpers *h, dcnn_thread_pool *pool, const hea
     own.files = files;
     if (status == DCNN_OK) {
         dcnn_thread_pool_run(pool, decode, &own);
-        status = agree(h, own.is_short ? no_memory("what is wrong with images") : DCNN_OK);
+        status = agree(h, own.is_short ? no_memory("images") : DCNN_OK);
     }
     if (status == DCNN_OK) status = pass_all(h, &own, block);
     free_part(&own);
