@@ -26,10 +26,21 @@ static const size_t more_memory = (size_t)2 << 30, slack_bytes = (size_t)1 << 24
 
 /* --- in the child: reading all there is -------------------------------------------------------------------------- */
 
+/* Were there values of variable length that HDF5 could not read? Damaged ones may claim to be longer than the file, and
+ * HDF5 asks for memory for all of it: the parent, who has no limit, would get it. */
+static bool lengths_are_wrong;
+
+static bool is_variable(hid_t type) {
+    return H5Tdetect_class(type, H5T_VLEN) > 0 || H5Tis_variable_str(type) > 0;
+}
+
 /* HDF5 gives the memory of strings of variable length to us. */
-static void reclaim(hid_t type, hid_t space, void *values) {
-    if (H5Tdetect_class(type, H5T_VLEN) > 0 || H5Tis_variable_str(type) > 0)
+static void take_back(herr_t read, hid_t type, hid_t space, void *values) {
+    if (!is_variable(type)) return;
+    if (read >= 0)
         H5Dvlen_reclaim(type, space, H5P_DEFAULT, values);
+    else if (dcnn_h5_blame("", DCNN_OK) == DCNN_OK) /* no read of the file itself failed */
+        lengths_are_wrong = true;
 }
 
 static herr_t try_attribute(hid_t where, const char *name, const H5A_info_t *about, void *unused) {
@@ -43,7 +54,7 @@ static herr_t try_attribute(hid_t where, const char *name, const H5A_info_t *abo
     if (count > 0 && size > 0 && (size_t)count <= block_bytes / size) {
         hid_t memory = H5Tget_native_type(type, H5T_DIR_ASCEND);
         void *values = memory >= 0 ? calloc((size_t)count, H5Tget_size(memory)) : NULL;
-        if (values && H5Aread(attribute, memory, values) >= 0) reclaim(memory, space, values);
+        if (values) take_back(H5Aread(attribute, memory, values), memory, space, values);
         free(values);
         if (memory >= 0) H5Tclose(memory);
     }
@@ -62,7 +73,7 @@ static void try_rows(hid_t data, hid_t type, hid_t space, int rank, const hsize_
     hid_t shape = rank > 0 ? H5Screate_simple(rank, count, NULL) : H5Screate(H5S_SCALAR);
     void *bytes = memory >= 0 ? calloc((size_t)values, H5Tget_size(memory)) : NULL;
     const bool chosen = rank == 0 || H5Sselect_hyperslab(space, H5S_SELECT_SET, from, NULL, count, NULL) >= 0;
-    if (bytes && chosen && H5Dread(data, memory, shape, space, H5P_DEFAULT, bytes) >= 0) reclaim(memory, shape, bytes);
+    if (bytes && chosen) take_back(H5Dread(data, memory, shape, space, H5P_DEFAULT, bytes), memory, shape, bytes);
     free(bytes);
     if (memory >= 0) H5Tclose(memory);
     H5Sclose(shape);
@@ -173,7 +184,10 @@ static herr_t try_file(const char *path, int descriptor) {
     H5Aiterate2(file, H5_INDEX_NAME, H5_ITER_NATIVE, NULL, try_attribute, NULL);
     const herr_t result = H5Lvisit(file, H5_INDEX_NAME, H5_ITER_INC, try_link, NULL);
     dcnn_h5_close(file);
-    return result > 0 ? 1 : 0;
+    if (result > 0) return 1;
+    if (!lengths_are_wrong) return 0;
+    DCNN_FAIL(DCNN_BAD_INPUT, "%s: damaged: it has values of variable length (texts) that cannot be read", path);
+    return 1;
 }
 
 /* --- the child and its parent ------------------------------------------------------------------------------------ */
