@@ -41,28 +41,24 @@ static void make_samples(void) {
 
 static const char *model_in_use = model;
 
+#define PLAIN_BEGINNING                                                                                                \
+    "{\"class_name\": \"Sequential\", \"config\": {\"layers\": ["                                                      \
+    "{\"class_name\": \"InputLayer\", \"config\": {\"batch_shape\": [null, 10, 10, 1]}},"                              \
+    "{\"class_name\": \"Conv2D\", \"config\": {\"filters\": 4, \"kernel_size\": 3, \"activation\": \"relu\"}},"        \
+    "{\"class_name\": \"MaxPooling2D\", \"config\": {}},"                                                              \
+    "{\"class_name\": \"Flatten\", \"config\": {}},"                                                                   \
+    "{\"class_name\": \"Dense\", \"config\": {\"units\": 400, \"activation\": \"relu\"}},"
+
 /* Without BatchNormalization: 640 KB behind the first layer. */
 static const char wide_model[] =
-    "{\"class_name\": \"Sequential\", \"config\": {\"layers\": ["
-    "{\"class_name\": \"InputLayer\", \"config\": {\"batch_shape\": [null, 10, 10, 1]}},"
-    "{\"class_name\": \"Conv2D\", \"config\": {\"filters\": 4, \"kernel_size\": 3, \"activation\": \"relu\"}},"
-    "{\"class_name\": \"MaxPooling2D\", \"config\": {}},"
-    "{\"class_name\": \"Flatten\", \"config\": {}},"
-    "{\"class_name\": \"Dense\", \"config\": {\"units\": 400, \"activation\": \"relu\"}},"
-    "{\"class_name\": \"Dropout\", \"config\": {\"rate\": 0.2}},"
-    "{\"class_name\": \"Dense\", \"config\": {\"units\": 400, \"activation\": \"relu\"}},"
-    "{\"class_name\": \"Dense\", \"config\": {\"units\": 4, \"activation\": \"softmax\"}}]}}";
+    PLAIN_BEGINNING "{\"class_name\": \"Dropout\", \"config\": {\"rate\": 0.2}},"
+                    "{\"class_name\": \"Dense\", \"config\": {\"units\": 400, \"activation\": \"relu\"}},"
+                    "{\"class_name\": \"Dense\", \"config\": {\"units\": 4, \"activation\": \"softmax\"}}]}}";
 
 /* 170 KB behind the first layer. */
 static const char narrow_model[] =
-    "{\"class_name\": \"Sequential\", \"config\": {\"layers\": ["
-    "{\"class_name\": \"InputLayer\", \"config\": {\"batch_shape\": [null, 10, 10, 1]}},"
-    "{\"class_name\": \"Conv2D\", \"config\": {\"filters\": 4, \"kernel_size\": 3, \"activation\": \"relu\"}},"
-    "{\"class_name\": \"MaxPooling2D\", \"config\": {}},"
-    "{\"class_name\": \"Flatten\", \"config\": {}},"
-    "{\"class_name\": \"Dense\", \"config\": {\"units\": 400, \"activation\": \"relu\"}},"
-    "{\"class_name\": \"Dense\", \"config\": {\"units\": 40, \"activation\": \"relu\"}},"
-    "{\"class_name\": \"Dense\", \"config\": {\"units\": 4, \"activation\": \"softmax\"}}]}}";
+    PLAIN_BEGINNING "{\"class_name\": \"Dense\", \"config\": {\"units\": 40, \"activation\": \"relu\"}},"
+                    "{\"class_name\": \"Dense\", \"config\": {\"units\": 4, \"activation\": \"softmax\"}}]}}";
 
 static dcnn_net *net_of(const char *text) {
     dcnn_net *net;

@@ -4,8 +4,8 @@
 #ifndef DCNN_TESTS_TEST_LAYERS_FUSION_H
 #define DCNN_TESTS_TEST_LAYERS_FUSION_H
 
-/* Loss and gradients of a net of so many operations, fused and one by one. */
-static void check_fusion(const char *layers, int fused_count, int plain_count) {
+/* A net of these layers between an input of 12x11x2 and a head of three classes. */
+static json_t *describe_some(const char *layers) {
     char text[2048];
     snprintf(text, sizeof text,
              "{\"class_name\": \"Sequential\", \"config\": {\"layers\": ["
@@ -15,6 +15,12 @@ static void check_fusion(const char *layers, int fused_count, int plain_count) {
              layers);
     json_t *description = json_loads(text, 0, NULL);
     assert_non_null(description);
+    return description;
+}
+
+/* Loss and gradients of a net of so many operations, fused and one by one. */
+static void check_fusion(const char *layers, int fused_count, int plain_count) {
+    json_t *description = describe_some(layers);
     float *gradients[2];
     double values[2];
     size_t count = 0;
@@ -47,15 +53,7 @@ static void check_fusion(const char *layers, int fused_count, int plain_count) {
 
 /* What a net of so many operations answers at inference, fused and one by one. */
 static void check_answers(const char *layers, int fused_count, int plain_count) {
-    char text[2048];
-    snprintf(text, sizeof text,
-             "{\"class_name\": \"Sequential\", \"config\": {\"layers\": ["
-             "{\"class_name\": \"InputLayer\", \"config\": {\"batch_shape\": [null, 12, 11, 2]}},%s"
-             "{\"class_name\": \"Flatten\", \"config\": {}},"
-             "{\"class_name\": \"Dense\", \"config\": {\"units\": 3, \"activation\": \"softmax\"}}]}}",
-             layers);
-    json_t *description = json_loads(text, 0, NULL);
-    assert_non_null(description);
+    json_t *description = describe_some(layers);
     float answers[2][3 * GRAIN];
     for (int fuse = 0; fuse < 2; fuse++) {
         dcnn_net *net;
