@@ -20,8 +20,7 @@ $command --run repeated -q --no-report >said 2>&1 || cat said
 # Killed in the middle of a trial, and gone on with on other ranks.
 dcnn tune "${fixed[@]}" learning-rate=1e-3,3e-3,1e-2 rotation-range=0,10 --run killed -q >said 2>&1 &
 until_step killed/trial-002
-kill -9 $!
-wait $! 2>/dev/null || echo "killed"
+{ kill -9 $! && wait $!; } 2>/dev/null || echo "killed" # bash may tell of its end at either command
 try dcnn tune "${fixed[@]}" learning-rate=1e-3,3e-3,1e-2 rotation-range=0,10 --run killed -q | grep -v 'taking this run over'
 ranks 2 dcnn tune "${fixed[@]}" learning-rate=1e-3,3e-3,1e-2 rotation-range=0,10 --run killed --resume -q >said 2>&1 || cat said
 cmp <(cut -d, -f1-7,9- grid-1/trials.csv) <(cut -d, -f1-7,9- killed/trials.csv) && echo "the same table"
