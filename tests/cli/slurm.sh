@@ -28,8 +28,7 @@ first=$!
 until [[ -s shared/run.lock && -n $(ls shared/checkpoints 2>/dev/null) ]]; do sleep 0.05; done
 dcnn train small.h5 --model net.json --run shared --resume 2>&1 |
     sed -E "s/process $first on [^ ]*, since [-0-9: ]*:/process FIRST on HOST, since TIME:/"
-kill -KILL "$first"
-wait "$first" 2>/dev/null || true
+{ kill -KILL "$first" && wait "$first"; } 2>/dev/null || true
 dcnn train small.h5 --model net.json --run shared --resume --stop-after 1 -q 2>&1 |
     sed -E "s/process $first on [^ ]*, since [-0-9: ]*,/process FIRST on HOST, since TIME,/; s/step [0-9]+/step N/"
 find shared -name 'run.lock*'
