@@ -24,6 +24,7 @@ extern const fuzz_target fuzz_targets[];
 
 /** Puts bytes into a file of this process alone, in memory. @return its path, valid until the next call */
 const char *fuzz_file(const char *name, const uint8_t *bytes, size_t length);
+void fuzz_remove_folder(void); /**< with its folder */
 
 /** Aborts unless this is success, or a refusal with one readable sentence: damaged input is nobody's failure but its
  * own. What needs more memory than there is may say so. */

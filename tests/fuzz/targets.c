@@ -43,7 +43,7 @@ static const char *folder_of(void) {
 
 static char last_file[128];
 
-static void remove_folder(void) {
+void fuzz_remove_folder(void) {
     DIR *folder = opendir(folder_of());
     const struct dirent *entry;
     while (folder && (entry = readdir(folder)) != NULL) unlinkat(dirfd(folder), entry->d_name, 0);
@@ -53,7 +53,7 @@ static void remove_folder(void) {
 
 const char *fuzz_file(const char *name, const uint8_t *bytes, size_t length) {
     if (last_file[0] == '\0')
-        atexit(remove_folder);
+        atexit(fuzz_remove_folder);
     else
         unlink(last_file);
     snprintf(last_file, sizeof last_file, "%s/%s", folder_of(), name);
