@@ -23,7 +23,8 @@ static bool is_set(const char *name) {
 }
 
 static int number(const char *name) {
-    return is_set(name) ? atoi(getenv(name)) : 0;
+    const char *text = name ? getenv(name) : NULL;
+    return text ? atoi(text) : 0;
 }
 
 int dcnn_launcher_rank(void) {

@@ -212,6 +212,7 @@ static dcnn_status diagnose_alone(dcnn_command_id command, dcnn_cli *cli) {
         else
             fflush(stdout); /* before the message that says why */
     }
+    cli->refusal = NULL;
     return report_early(cli->options, status);
 }
 

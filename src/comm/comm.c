@@ -80,6 +80,7 @@ dcnn_status dcnn_comm_fail_broken(void) {
 void dcnn_comm_abort(dcnn_comm *comm, int code) {
     if (comm->world == MPI_COMM_NULL) _exit(code);
     MPI_Abort(comm->world, code);
+    _exit(code);
 }
 
 /* --- plain collectives ------------------------------------------------------------------------------------------ */

@@ -61,7 +61,7 @@ void dcnn_comm_free(dcnn_comm *comm);
 void dcnn_comm_finish(dcnn_comm *comm);
 
 /** Ends all ranks at once with this exit code. *Local.* For failures that cannot be agreed. Does not return. */
-void dcnn_comm_abort(dcnn_comm *comm, int code);
+_Noreturn void dcnn_comm_abort(dcnn_comm *comm, int code);
 
 int dcnn_comm_rank(const dcnn_comm *comm);
 int dcnn_comm_size(const dcnn_comm *comm);

@@ -207,8 +207,9 @@ static size_t *count_buckets(const dcnn_net *net) {
 
 static dcnn_status reserve_sums(dcnn_engine *e, const batches *list) {
     size_t *counts = count_buckets(e->net);
-    DCNN_TRY(dcnn_comm_agree(e->comm, counts ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: buckets")));
-    dcnn_status status = dcnn_comm_reserve_gradient(e->comm, list->count, list->grains, e->net->stage_count, counts);
+    dcnn_status status = dcnn_comm_agree(e->comm, counts ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: buckets"));
+    if (status == DCNN_OK)
+        status = dcnn_comm_reserve_gradient(e->comm, list->count, list->grains, e->net->stage_count, counts);
     free(counts);
     DCNN_TRY(status);
     return dcnn_comm_reserve_sums(e->comm, e->sum_stride > DCNN_LOSS_SUMS ? e->sum_stride : DCNN_LOSS_SUMS);

@@ -74,16 +74,16 @@ static dcnn_status gather(const job *j, float *outputs) {
     dcnn_comm *comm = j->what->comm;
     const int size = dcnn_comm_size(comm);
     int64_t *lengths = calloc((size_t)size, sizeof *lengths);
-    DCNN_TRY(
-        dcnn_comm_agree(comm, lengths ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: outputs of %d ranks", size)));
-    for (int rank = 0; rank < size; rank++) {
+    const dcnn_status status =
+        dcnn_comm_agree(comm, lengths ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: outputs of %d ranks", size));
+    for (int rank = 0; status == DCNN_OK && rank < size; rank++) {
         const dcnn_shares s = dcnn_comm_shares_of(comm, j->shares.grains, rank);
         lengths[rank] =
             (samples_before(j, s.first + s.count) - samples_before(j, s.first)) * (int64_t)(j->values * sizeof(float));
     }
-    dcnn_comm_gather(comm, j->mine, lengths[dcnn_comm_rank(comm)], outputs, lengths);
+    if (status == DCNN_OK) dcnn_comm_gather(comm, j->mine, lengths[dcnn_comm_rank(comm)], outputs, lengths);
     free(lengths);
-    return DCNN_OK;
+    return status;
 }
 
 dcnn_status dcnn_outputs_run(const dcnn_outputs *what, int64_t count, dcnn_feed feed, float *outputs) {

@@ -68,7 +68,12 @@ static double area(const int64_t *with, const int64_t *without) {
 dcnn_status dcnn_scores_labels(dcnn_comm *comm, const dcnn_predictions *p, dcnn_label_scores *scores, double *auc) {
     const int each = 2 * BUCKETS + 4;
     int64_t *counts = calloc((size_t)p->outputs * (size_t)each, sizeof *counts), pooled[2][BUCKETS] = {{0}};
-    DCNN_TRY(dcnn_comm_agree(comm, counts ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: counts of labels")));
+    const dcnn_status status =
+        dcnn_comm_agree(comm, counts ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: counts of labels"));
+    if (status != DCNN_OK) {
+        free(counts);
+        return status;
+    }
     for (int64_t i = 0; i < p->count; i++)
         for (int j = 0; j < p->outputs; j++) {
             const float probability = p->predicted[i * p->stride + p->first + j];
@@ -117,8 +122,9 @@ static void sum_output(dcnn_comm *comm, const dcnn_predictions *p, int output, d
 
 dcnn_status dcnn_scores_numbers(dcnn_comm *comm, const dcnn_predictions *p, int64_t all, dcnn_number_scores *scores) {
     double *sums = calloc((size_t)(p->shares.count + 1) * SUMS, sizeof *sums);
-    DCNN_TRY(dcnn_comm_agree(comm, sums ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: sums of errors")));
-    for (int j = 0; j < p->outputs; j++) {
+    const dcnn_status status =
+        dcnn_comm_agree(comm, sums ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: sums of errors"));
+    for (int j = 0; status == DCNN_OK && j < p->outputs; j++) {
         double totals[SUMS];
         sum_output(comm, p, j, sums, totals);
         const double n = (double)all, mean = totals[SUM] / n, variance = totals[SQUARES] / n - mean * mean;
@@ -126,5 +132,5 @@ dcnn_status dcnn_scores_numbers(dcnn_comm *comm, const dcnn_predictions *p, int6
         scores[j].r2 = variance > 1e-12 * (mean * mean) ? 1.0 - scores[j].squared / variance : (double)NAN;
     }
     free(sums);
-    return DCNN_OK;
+    return status;
 }
