@@ -204,8 +204,18 @@ static void bf16_ends_as_recorded(void **state) {
     ends_as_recorded(DCNN_BF16);
 }
 
+/* Batches that are for hundreds of cores have work for them; the bits of all others are those of their grains before.
+ */
+static void large_batches_have_smaller_grains(void **state) {
+    (void)state;
+    static const int batches[][2] = {{1, 2},    {16, 8},   {32, 16},   {128, 16},   {1024, 16},  {4095, 16},
+                                     {4096, 8}, {8192, 8}, {16383, 8}, {16384, 16}, {65536, 16}, {1048576, 16}};
+    for (size_t i = 0; i < sizeof batches / sizeof batches[0]; i++)
+        assert_int_equal(dcnn_engine_grain(batches[i][0]), batches[i][1]);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(fp32_ends_as_recorded),
-                                       cmocka_unit_test(bf16_ends_as_recorded)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(fp32_ends_as_recorded), cmocka_unit_test(bf16_ends_as_recorded),
+                                       cmocka_unit_test(large_batches_have_smaller_grains)};
     return cmocka_run_group_tests_name("training bits", tests, NULL, NULL);
 }

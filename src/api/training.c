@@ -51,7 +51,7 @@ static dcnn_status choose_optimizer(const dcnn_training_options *options, dcnn_o
 
 static dcnn_status start(dcnn_training *t, const dcnn_training_options *options) {
     const int64_t batch = options->batch_size > 0 ? options->batch_size : DCNN_RECIPE_BATCH;
-    dcnn_engine_options o = {.grain = dcnn_grain_of(batch),
+    dcnn_engine_options o = {.grain = dcnn_engine_grain(batch),
                              .threads = options->threads,
                              .fuse = true,
                              .batch_size = batch,

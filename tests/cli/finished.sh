@@ -28,6 +28,8 @@ ranks 2 dcnn train small.h5 --run wider --model net.json --batch-size 2 --epochs
     grep -o ': [12] of .* idle'
 dcnn slurm small.h5 --nodes 2-4 --time 10 --ranks-per-node 16 2>&1 >/dev/null
 dcnn slurm small.h5 --nodes 4 --time 10 --ranks-per-node 16 --batch-size 1024 2>&1 >/dev/null
+dcnn slurm small.h5 --nodes 20 --time 10 --ranks-per-node 15 --batch-size 2048 2>&1 >/dev/null
+dcnn slurm small.h5 --nodes 64 --time 10 --ranks-per-node 16 --batch-size 8192 2>&1 >/dev/null
 
 # What belongs to another command, or to another program.
 try dcnn train run

@@ -7,6 +7,7 @@
 #include "bench/bench.h"
 #include "bench/bench_comm.h"
 #include "cli/settings/recipes.h"
+#include "engine/engine.h"
 
 /* Nothing was done, or nothing was measured: no rate. */
 static double rate(double amount, double seconds) {
@@ -124,21 +125,23 @@ static json_t *operations_json(const dcnn_bench_result *r) {
     return operations;
 }
 
-static dcnn_status print_json(const dcnn_bench_result *r) {
+static dcnn_status print_json(const dcnn_bench_result *r, int grain) {
     json_t *phases = json_object();
     for (int i = 0; i < DCNN_PHASE_COUNT; i++)
         json_object_set_new(phases, dcnn_phase_names[i], json_real(r->phases_s[i]));
     return dcnn_json_print(json_pack(
-        "{s:s, s:s, s:i, s:i, s:i, s:s, s:s, s:f, s:f, s:o, s:f, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:o, s:f, s:f, "
+        "{s:s, s:s, s:i, s:i, s:i, s:s, s:s, s:f, s:f, s:o, s:f, s:I, s:f, s:i, s:f, s:f, s:f, s:f, s:f, s:o, s:f, "
+        "s:f, "
         "s:o, "
         "s:o}",
         "dcnn", DCNN_VERSION, "data", r->data, "ranks", r->ranks, "threads", r->threads, "nodes", r->nodes, "kernels",
         r->isa, "precision", r->precision, "core_gflop_per_s", 1e-9 * r->peak_flop_per_s, "core_gbyte_per_s",
         1e-9 * r->memory_bytes_per_s, "start_s", isfinite(r->start_s) ? json_real(r->start_s) : json_null(),
-        "first_step_s", r->first_step_s, "steps", (json_int_t)r->steps, "batch_size", r->images, "step_s", r->step_s,
-        "train_images_per_s", r->train_images_per_s, "infer_images_per_s", r->infer_images_per_s, "train_overall_per_s",
-        r->train_overall_per_s, "infer_overall_per_s", r->infer_overall_per_s, "phases_s", phases, "load_plain_s",
-        r->load_s[0], "load_augmented_s", r->load_s[1], "operations", operations_json(r), "stages", stages_json(r)));
+        "first_step_s", r->first_step_s, "steps", (json_int_t)r->steps, "batch_size", r->images, "grain", grain,
+        "step_s", r->step_s, "train_images_per_s", r->train_images_per_s, "infer_images_per_s", r->infer_images_per_s,
+        "train_overall_per_s", r->train_overall_per_s, "infer_overall_per_s", r->infer_overall_per_s, "phases_s",
+        phases, "load_plain_s", r->load_s[0], "load_augmented_s", r->load_s[1], "operations", operations_json(r),
+        "stages", stages_json(r)));
 }
 
 /* --- the reductions --------------------------------------------------------------------------------------------- */
@@ -199,8 +202,8 @@ static dcnn_status bench(dcnn_cli *cli) {
                                         .model = o->train.model,
                                         .precision = o->train.precision,
                                         .batch_size = (int)o->train.batch_size,
-                                        .grain =
-                                            o->train.grain ? (int)o->train.grain : dcnn_grain_of(o->train.batch_size),
+                                        .grain = o->train.grain ? (int)o->train.grain
+                                                                : dcnn_engine_grain(o->train.batch_size),
                                         .threads = (int)o->train.threads,
                                         .augment = o->train.augment,
                                         .ranges = o->train.ranges,
@@ -212,7 +215,7 @@ static dcnn_status bench(dcnn_cli *cli) {
     dcnn_status status = dcnn_bench(cli->comm, &options, &result);
     if (status == DCNN_OK && cli->speaks) {
         if (o->json)
-            status = print_json(&result);
+            status = print_json(&result, options.grain);
         else
             print_text(&result);
     }

@@ -8,6 +8,7 @@
 #include "bench/cost.h"
 #include "cli/cli.h"
 #include "cli/runs/start.h"
+#include "engine/engine.h"
 #include "guard/free_memory.h"
 #include "nn/net_edit.h"
 #include "run/data/loader.h"
@@ -60,7 +61,7 @@ static dcnn_status copy(const dcnn_net *net, training *t) {
 static dcnn_status measure(training *t) {
     const dcnn_options *o = t->options;
     dcnn_cost_options options = {.batch = o->train.batch_size,
-                                 .grain = dcnn_grain_of(o->train.batch_size),
+                                 .grain = dcnn_engine_grain(o->train.batch_size),
                                  .threads = (int)o->train.threads,
                                  .fuse = true,
                                  .recompute = o->train.recompute,

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/settings/train_settings.h"
+#include "engine/engine.h"
 
 static dcnn_status fail_unknown(const char *name) {
     char text[600];
@@ -72,7 +73,7 @@ static dcnn_status read_phase(const dcnn_options *before, char *words, dcnn_opti
     if (strcmp(phase->optimizer, before->optimizer) != 0)
         dcnn_train_settings_defaults(phase); /* of another optimizer */
     else if (phase->train.grain == 0)
-        phase->train.grain = dcnn_grain_of(phase->train.batch_size);
+        phase->train.grain = dcnn_engine_grain(phase->train.batch_size);
     const dcnn_status status = dcnn_train_settings_check(phase);
     if (status != DCNN_OK) dcnn_error_prefix("--then");
     return status;

@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "cli/cli.h"
+#include "engine/engine.h"
 #include "run/data/class_weights.h"
 
 static bool is_given(const dcnn_options *options, const char *name) {
@@ -30,7 +31,7 @@ void dcnn_train_settings_defaults(dcnn_options *options) {
     if (!is_given(options, "momentum")) options->momentum = row->momentum;
     if (!is_given(options, "nesterov")) options->nesterov = kind_of(options) == DCNN_MUON; /* Keras' default */
     if (!is_given(options, "weight-decay")) options->weight_decay = row->weight_decay;
-    if (options->train.grain == 0) options->train.grain = dcnn_grain_of(options->train.batch_size);
+    if (options->train.grain == 0) options->train.grain = dcnn_engine_grain(options->train.batch_size);
 }
 
 dcnn_shuffle dcnn_train_settings_shuffle(const dcnn_options *o) {
@@ -167,14 +168,14 @@ dcnn_status dcnn_train_settings_check(const dcnn_options *options) {
 /* --- what a run does with it -------------------------------------------------------------------------------------- */
 
 static int64_t grain_of(const dcnn_options *options, int64_t batch) {
-    return is_given(options, "grain") && options->train.grain > 0 ? options->train.grain : dcnn_grain_of(batch);
+    return is_given(options, "grain") && options->train.grain > 0 ? options->train.grain : dcnn_engine_grain(batch);
 }
 
-/* The smallest larger batch that is so many whole grains. */
+/* The smallest larger batch that is so many whole grains, or more. */
 static int64_t batch_of(const dcnn_options *options, int64_t grains) {
-    int64_t grain = grain_of(options, options->train.batch_size);
-    while (grain_of(options, grains * grain) != grain) grain = grain_of(options, grains * grain);
-    return grains * grain;
+    int64_t batch = options->train.batch_size + 1;
+    while (batch % grain_of(options, batch) != 0 || batch / grain_of(options, batch) < grains) batch++;
+    return batch;
 }
 
 /* The largest smaller grain, down to 4, that makes so many of the batch; 0: none. */
