@@ -5,6 +5,7 @@
  * held to values made by hand and to adjointness in test_reference.c. */
 #include "testing.h"
 
+#include "kernels/bf16.h"
 #include "kernels/kernels.h"
 #include "test_kernels_conv.h"
 #include "test_kernels_conv_max.h"
@@ -137,10 +138,10 @@ static void test_cross_entropy(const dcnn_kernels *fast, const dcnn_kernels *slo
 
 static const dcnn_pool poolings[] = {
     /* n, h, w, c, r, s, strides, pads, oh, ow */
-    {1, 2, 2, 1, 2, 2, 2, 2, 0, 0, 1, 1},  {2, 7, 5, 3, 2, 2, 2, 2, 0, 0, 3, 2},
-    {2, 6, 7, 17, 3, 3, 2, 2, 0, 1, 3, 4}, /* 'same' with stride 2: windows overlap and reach outside */
-    {1, 5, 5, 16, 3, 3, 1, 1, 1, 1, 5, 5}, {3, 4, 9, 40, 2, 3, 1, 2, 0, 0, 3, 4},
-    {2, 5, 6, 20, 5, 6, 5, 6, 0, 0, 1, 1}, /* global */
+    {1, 2, 2, 1, 2, 2, 2, 2, 0, 0, 1, 1, false, false},  {2, 7, 5, 3, 2, 2, 2, 2, 0, 0, 3, 2, false, false},
+    {2, 6, 7, 17, 3, 3, 2, 2, 0, 1, 3, 4, false, false}, /* 'same' with stride 2: windows overlap and reach outside */
+    {1, 5, 5, 16, 3, 3, 1, 1, 1, 1, 5, 5, false, false}, {3, 4, 9, 40, 2, 3, 1, 2, 0, 0, 3, 4, false, false},
+    {2, 5, 6, 20, 5, 6, 5, 6, 0, 0, 1, 1, false, false}, /* global */
 };
 enum { POOLINGS = sizeof poolings / sizeof poolings[0] };
 
@@ -227,6 +228,24 @@ static void test_moments(const dcnn_kernels *fast, const dcnn_kernels *slow) {
         x[channels - 1] = NAN;
         fast->moments(rows, matrices[i].columns, x, sums);
         assert_true(isnan(sums[channels - 1]) && isnan(sums[2 * channels - 1]));
+        test_release();
+    }
+}
+
+static void test_half_moments(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    for (int i = 0; i < MATRICES; i++) {
+        const size_t rows = matrices[i].rows, channels = (size_t)matrices[i].columns, count = rows * channels;
+        const float *from = test_random_between(count, 60, 999, 1001);
+        uint16_t *x = test_output(count * sizeof *x);
+        float *widened = test_floats(count);
+        double *sums = test_output(2 * channels * sizeof(double)),
+               *expected = test_output(2 * channels * sizeof(double));
+        for (size_t k = 0; k < count; k++) widened[k] = bf16_widen(x[k] = bf16_round(from[k]));
+        fast->half_moments(rows, matrices[i].columns, x, sums);
+        slow->half_moments(rows, matrices[i].columns, x, expected);
+        test_close_double("sums", 2 * channels, sums, expected, 0, 1e-13);
+        slow->moments(rows, matrices[i].columns, widened, expected);
+        test_close_double("sums of the same floats", 2 * channels, sums, expected, 0, 1e-13);
         test_release();
     }
 }

@@ -41,13 +41,13 @@ typedef struct max_data {
 
 static dcnn_conv max_shape(const max_case *m) {
     return (dcnn_conv){
-        m->n, m->h, m->w, m->c, m->k, 3, 3, 1, 1, m->pad, m->pad, m->h - 2 + 2 * m->pad, m->w - 2 + 2 * m->pad,
-        1,    1,    1};
+        m->n, m->h, m->w, m->c,  m->k, 3, 3, 1, 1, m->pad, m->pad, m->h - 2 + 2 * m->pad, m->w - 2 + 2 * m->pad,
+        1,    1,    1,    false, false};
 }
 
 static dcnn_pool max_pool_of(const max_case *m, const dcnn_conv *shape) {
-    return (dcnn_pool){m->n,        shape->oh,   shape->ow, m->k,     m->r,  m->s,
-                       m->stride_h, m->stride_w, m->pad_h,  m->pad_w, m->ph, m->pw};
+    return (dcnn_pool){m->n,        shape->oh, shape->ow, m->k,  m->r,  m->s,  m->stride_h,
+                       m->stride_w, m->pad_h,  m->pad_w,  m->ph, m->pw, false, false};
 }
 
 static max_data make_max_data(const dcnn_kernels *fast, const dcnn_kernels *slow, int i) {

@@ -5,15 +5,16 @@
 
 #include "testing.h"
 
+#include "kernels/bf16.h"
 #include "kernels/kernels.h"
 
 /* Images with rows and columns that no window has; channels in tiles, vectors and tails; one position. */
 static const dcnn_pool norm_shapes[] = {
     /* n, h, w, c, windows, strides, pads, oh, ow */
-    {2, 5, 4, 64, 1, 1, 1, 1, 0, 0, 5, 4},  {1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1},
-    {3, 3, 3, 37, 1, 1, 1, 1, 0, 0, 3, 3},  {2, 4, 6, 64, 2, 2, 2, 2, 0, 0, 2, 3},
-    {2, 5, 7, 37, 2, 2, 2, 2, 0, 0, 2, 3},  {1, 2, 2, 3, 2, 2, 2, 2, 0, 0, 1, 1},
-    {3, 3, 5, 133, 2, 2, 2, 2, 0, 0, 1, 2}, {1, 8, 3, 16, 2, 2, 2, 2, 0, 0, 4, 1},
+    {2, 5, 4, 64, 1, 1, 1, 1, 0, 0, 5, 4, false, false},  {1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1, false, false},
+    {3, 3, 3, 37, 1, 1, 1, 1, 0, 0, 3, 3, false, false},  {2, 4, 6, 64, 2, 2, 2, 2, 0, 0, 2, 3, false, false},
+    {2, 5, 7, 37, 2, 2, 2, 2, 0, 0, 2, 3, false, false},  {1, 2, 2, 3, 2, 2, 2, 2, 0, 0, 1, 1, false, false},
+    {3, 3, 5, 133, 2, 2, 2, 2, 0, 0, 1, 2, false, false}, {1, 8, 3, 16, 2, 2, 2, 2, 0, 0, 4, 1, false, false},
 };
 enum { NORM_SHAPES = sizeof norm_shapes / sizeof norm_shapes[0] };
 
@@ -45,6 +46,8 @@ static norm_case norm_case_of(const dcnn_kernels *slow, int i) {
     return t;
 }
 
+static void test_norm_relu_of_halves(const dcnn_kernels *fast, const dcnn_kernels *slow);
+
 static void test_norm_relu_forward(const dcnn_kernels *fast, const dcnn_kernels *slow) {
     for (int i = 0; i < NORM_SHAPES; i++) {
         const norm_case t = norm_case_of(slow, i);
@@ -60,6 +63,8 @@ static void test_norm_relu_forward(const dcnn_kernels *fast, const dcnn_kernels 
         assert_true(isnan(y[0]));
         test_release();
     }
+    test_norm_relu_of_halves(fast, slow);
+    test_norm_relu_of_halves(slow, slow);
 }
 
 static void test_norm_relu_sums(const dcnn_kernels *fast, const dcnn_kernels *slow) {
@@ -87,13 +92,72 @@ static void test_norm_relu_backward(const dcnn_kernels *fast, const dcnn_kernels
     }
 }
 
+/* Arrays of bf16, those before or those behind the operation, or both: what floats give that are rounded before and
+ * after. */
+typedef struct half_case {
+    dcnn_pool shape;
+    float *x, *dy;
+    void *x_half, *dy_half, *y, *dx;
+} half_case;
+
+static void *rounded(size_t count, const float *from, float *floats) {
+    uint16_t *halves = test_output(count * sizeof *halves);
+    for (size_t i = 0; i < count; i++) floats[i] = bf16_widen(halves[i] = bf16_round(from[i]));
+    return halves;
+}
+
+static half_case half_case_of(const norm_case *t, int formats) {
+    half_case h = {.shape = *t->shape, .x = test_floats(t->in), .dy = test_floats(t->out)};
+    h.shape.x_half = formats % 2;
+    h.shape.y_half = formats / 2;
+    h.x_half = rounded(t->in, t->x, h.x);
+    h.dy_half = rounded(t->out, t->dy, h.dy);
+    h.y = test_output(t->out * sizeof(float));
+    h.dx = test_output(t->in * sizeof(float));
+    if (!h.shape.x_half) h.x_half = h.x;
+    if (!h.shape.y_half) h.dy_half = h.dy;
+    return h;
+}
+
+static void check_numbers(const char *what, size_t count, const void *actual, bool half, const float *expected) {
+    for (size_t i = 0; i < count; i++) {
+        const float number = half ? bf16_widen(bf16_round(expected[i])) : expected[i];
+        if (bf16_read(actual, half, i) != number) fail_msg("%s [%zu]: not as of floats", what, i);
+    }
+}
+
+static void test_norm_relu_of_halves(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    for (int i = 0; i < NORM_SHAPES; i++)
+        for (int formats = 0; formats < 4; formats++) {
+            const norm_case t = norm_case_of(slow, i);
+            const half_case h = half_case_of(&t, formats);
+            float *y = test_floats(t.out), *dx = test_floats(t.in);
+            uint8_t *argmax = t.argmax ? test_output(t.out) : NULL, *codes = argmax ? test_output(t.out) : NULL;
+            double *sums = test_output(2 * t.channels * sizeof(double));
+            double *expected = test_output(2 * t.channels * sizeof(double));
+            fast->norm_relu_forward(t.shape, h.x, t.scale, t.shift, y, codes);
+            fast->norm_relu_forward(&h.shape, h.x_half, t.scale, t.shift, h.y, argmax);
+            check_numbers("y", t.out, h.y, h.shape.y_half, y);
+            if (argmax) assert_memory_equal(argmax, codes, t.out);
+            fast->norm_relu_sums(t.shape, h.x, h.dy, codes, t.scale, t.shift, t.mean, t.inverse, expected);
+            fast->norm_relu_sums(&h.shape, h.x_half, h.dy_half, codes, t.scale, t.shift, t.mean, t.inverse, sums);
+            assert_memory_equal(sums, expected, 2 * t.channels * sizeof *sums);
+            fast->norm_relu_backward(t.shape, h.x, h.dy, codes, t.scale, t.shift, t.a, t.b, t.e, dx);
+            fast->norm_relu_backward(&h.shape, h.x_half, h.dy_half, codes, t.scale, t.shift, t.a, t.b, t.e, h.dx);
+            check_numbers("dx", t.in, h.dx, h.shape.x_half, dx);
+            test_release();
+        }
+}
+
 /* Odd sizes, padding, strides, more positions than a block holds, one alone; a NaN reaches every product that it is in.
  */
 static void test_patch_products(const dcnn_kernels *fast, const dcnn_kernels *slow) {
     static const dcnn_conv shapes[] = {
-        {2, 28, 28, 1, 5, 3, 3, 1, 1, 0, 0, 26, 26, 1, 1, 1}, {3, 7, 5, 2, 5, 3, 3, 1, 1, 1, 1, 7, 5, 1, 1, 1},
-        {1, 3, 3, 1, 5, 3, 3, 1, 1, 0, 0, 1, 1, 1, 1, 1},     {2, 9, 12, 3, 5, 3, 3, 2, 2, 0, 1, 4, 6, 1, 1, 1},
-        {2, 4, 300, 3, 5, 3, 3, 1, 1, 1, 1, 4, 300, 1, 1, 1},
+        {2, 28, 28, 1, 5, 3, 3, 1, 1, 0, 0, 26, 26, 1, 1, 1, false, false},
+        {3, 7, 5, 2, 5, 3, 3, 1, 1, 1, 1, 7, 5, 1, 1, 1, false, false},
+        {1, 3, 3, 1, 5, 3, 3, 1, 1, 0, 0, 1, 1, 1, 1, 1, false, false},
+        {2, 9, 12, 3, 5, 3, 3, 2, 2, 0, 1, 4, 6, 1, 1, 1, false, false},
+        {2, 4, 300, 3, 5, 3, 3, 1, 1, 1, 1, 4, 300, 1, 1, 1, false, false},
     };
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
         const dcnn_conv *s = &shapes[i];

@@ -21,7 +21,7 @@
 
 #include "base/random.h"
 
-enum { TEST_CANARY_BYTES = 72, TEST_CANARY = 0xA5, TEST_UNWRITTEN = 0xFF, TEST_BUFFERS = 192 };
+enum { TEST_CANARY_BYTES = 72, TEST_CANARY = 0xA5, TEST_UNWRITTEN = 0xFF, TEST_BUFFERS = 1024 };
 
 /* 72 bytes before an output: its values are aligned for a double, not for any vector. */
 typedef struct test_buffer {

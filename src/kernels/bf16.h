@@ -33,8 +33,10 @@ enum {
     BF16_BLOCK = 2 * BF16_TILE,              /**< rows and columns of a product, at most */
     BF16_TILE_SIZE = BF16_CHUNK * BF16_TILE, /**< numbers of a tile */
     BF16_IMAGES = 16,                        /**< at most, of a group whose pixels lie side by side */
-    BF16_GROUP_BYTES = 832 << 10,            /**< of a group's gathered input, if more than one image: part of L2 */
-    BF16_LEAST_CHANNELS = 16,                /**< convolutions of fewer input channels stay fp32: bf16_pays() */
+    BF16_GROUP_BYTES = 512 << 10,            /**< of a group's gathered input, if more than one image: part of L2 */
+    BF16_LEAST_CHANNELS = 16,                /**< of fewer input channels patches are gathered, or they stay fp32 */
+    BF16_PATCH_CHANNELS = 3,                 /**< least of a patch … */
+    BF16_PATCH = 160,                        /**< … and its most values */
 };
 
 /** out[i][j] = sum over chunks and depth of left[i] * right[j]; all distances in elements. */
@@ -44,11 +46,17 @@ typedef struct dcnn_product_bf16 {
     const int32_t *left_at; /**< [chunks] from `left` to the chunk's first row */
     size_t left_row;        /**< from row to row */
     const uint16_t *right;
-    size_t right_chunk; /**< from a chunk's tiles to the next's; a chunk's tiles lie side by side */
-    bool add;           /**< the sums start from what is in `out` */
+    const int32_t *right_at; /**< [chunks] from `right` to the chunk's first tile; NULL: tile behind tile */
+    size_t right_tile;       /**< from a tile to that of the next 16 columns */
+    bool add;                /**< the sums start from what is in `out` */
     float *out;
     size_t out_row;
 } dcnn_product_bf16;
+
+/** A chunk's first tile of the right operand. */
+static inline const uint16_t *bf16_right(const dcnn_product_bf16 *p, size_t chunk) {
+    return p->right + (p->right_at ? (size_t)p->right_at[chunk] : chunk * BF16_TILE_SIZE);
+}
 
 /** One or two tiles of rows by one or two tiles of columns. */
 typedef void dcnn_product_bf16_kernel(size_t row_tiles, size_t column_tiles, const dcnn_product_bf16 *p);
@@ -73,9 +81,25 @@ static inline uint16_t bf16_round(float value) {
 
 static inline float bf16_widen(uint16_t number) {
     const uint32_t bits = (uint32_t)number << 16;
-    float value;
-    memcpy(&value, &bits, sizeof value);
+    float value = 0;
+    memcpy(&value, &bits, sizeof bits);
     return value;
+}
+
+/** Number i of x: of bf16, or a float. */
+static inline const void *bf16_at(const void *x, bool half, size_t i) {
+    return (const char *)x + i * (half ? sizeof(uint16_t) : sizeof(float));
+}
+
+static inline float bf16_read(const void *x, bool half, size_t i) {
+    return half ? bf16_widen(((const uint16_t *)x)[i]) : ((const float *)x)[i];
+}
+
+static inline void bf16_write(void *x, bool half, size_t i, float value) {
+    if (half)
+        ((uint16_t *)x)[i] = bf16_round(value);
+    else
+        ((float *)x)[i] = value;
 }
 
 /* Sums and fused multiply-adds of AMX, with no FMA needed. A product of two bf16 and its sum with a float are exact in
@@ -100,10 +124,30 @@ static inline float bf16_add(float a, float b) {
     return bf16_flush((double)bf16_normal(a) + (double)bf16_normal(b));
 }
 
-/** Of few input channels a chunk would be mostly zeros: one channel, fused with its pooling, took 27 us an image
- * forward by AMX and 9 by fp32's kernel, three channels 63 and 38. */
+/** Of few input channels a tap's chunk would be mostly zeros, so the depth is all taps of all channels: a *patch*. */
+static inline bool bf16_takes_patches(const dcnn_conv *shape) {
+    const int taps = shape->r * shape->s;
+    return shape->c < BF16_LEAST_CHANNELS && shape->c >= BF16_PATCH_CHANNELS && taps > 1 &&
+           taps * shape->c <= BF16_PATCH;
+}
+
+/** Convolutions of a single channel stay fp32, and those of long patches: fused with its pooling, one channel took 27
+ * us an image forward by AMX and 9 by fp32's kernel. */
 static inline bool bf16_pays(const dcnn_conv *shape) {
-    return shape->c >= BF16_LEAST_CHANNELS || shape->r * shape->s == 1;
+    return shape->c >= BF16_LEAST_CHANNELS || shape->r * shape->s == 1 || bf16_takes_patches(shape);
+}
+
+/** The convolution that products see: of 1x1 over patches, where these are taken. Its weights and their gradient lie as
+ * those of `shape`; dx is no matter of it. */
+static inline dcnn_conv bf16_inner(const dcnn_conv *shape) {
+    dcnn_conv inner = *shape;
+    if (!bf16_takes_patches(shape)) return inner;
+    inner.c = shape->r * shape->s * shape->c;
+    inner.h = shape->oh;
+    inner.w = shape->ow;
+    inner.r = inner.s = inner.stride_h = inner.stride_w = 1;
+    inner.pad_h = inner.pad_w = 0;
+    return inner;
 }
 
 /* --- geometry: how a convolution becomes products ----------------------------------------------------------------- */
@@ -129,8 +173,8 @@ typedef struct bf16_gathered {
     size_t lines, line;        /**< lines of outputs, and rows in each */
 } bf16_gathered;
 
-/** With `pooled`, only outputs that windows of 2x2 read, whose lines stay apart. The order of a filter gradient's sums
- * follows from this: line after line, group after group. */
+/** Of bf16_inner(). With `pooled`, only outputs that windows of 2x2 read, whose lines stay apart. The order of a filter
+ * gradient's sums follows from this: line after line, group after group. */
 static inline bf16_gathered bf16_gathered_of(const dcnn_conv *shape, bool pooled) {
     const size_t r = (size_t)shape->r, s = (size_t)shape->s, c = (size_t)shape->c;
     const size_t stride_h = (size_t)shape->stride_h, stride_w = (size_t)shape->stride_w;

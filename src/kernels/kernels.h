@@ -37,6 +37,7 @@ typedef struct dcnn_conv {
     int pad_h, pad_w; /**< rows of zeros above, columns of zeros to the left; below and right follow from OH, OW */
     int oh, ow;       /**< output height and width */
     int dilation_h, dilation_w, groups; /**< of the kernels general_*, which read them; the others do neither */
+    bool x_half, y_half; /**< x and dx, y and dy are numbers of bf16 (bf16.h) instead of floats: see conv_halves */
 } dcnn_conv;
 
 /** A 2-D pooling of one grain: x [N,H,W,C] -> y [N,OH,OW,C]. Cells outside the image do not count. */
@@ -46,6 +47,7 @@ typedef struct dcnn_pool {
     int stride_h, stride_w;
     int pad_h, pad_w;
     int oh, ow;
+    bool x_half, y_half; /**< x and dx, y and dy are numbers of bf16 instead of floats: of the kernels norm_relu_* */
 } dcnn_pool;
 
 /** What follows a matrix product or convolution inside the same kernel. */
@@ -180,6 +182,11 @@ typedef enum dcnn_function {
     /* Both of them at once, which may share work; dx, or dw with dbias, may be NULL: not wanted. */                   \
     X(void, conv_backward, (const dcnn_conv *shape, const float *x, const float *packed, const float *dy, float *dx,   \
                             float *dw, float *dbias, float *scratch))                                                  \
+    /* May x and y be numbers of bf16, and a ReLU's gradient be left to the kernel below? It is called only if so. */   \
+    X(bool, conv_halves, (const dcnn_conv *shape))                                                                     \
+    /* conv_backward behind a fused ReLU: y is what conv_forward made, dy the gradient behind the ReLU. */             \
+    X(void, conv_relu_backward, (const dcnn_conv *shape, const float *x, const float *packed, const float *y,          \
+                                 const float *dy, float *dx, float *dw, float *dbias, float *scratch))                 \
     /* --- convolution with dilation and groups: w [R,S,C/groups,K]; a depthwise one has as many groups as channels -- */\
     /* y = x * w + bias; bias may be NULL. */                                                                          \
     X(void, general_forward, (const dcnn_conv *shape, const float *x, const float *w, const float *bias, float *y))    \
@@ -244,6 +251,8 @@ typedef enum dcnn_function {
     /* --- BatchNormalization over rows x channels -------------------------------------------------------------- */ \
     /* sums[0..c) = sum of x, sums[c..2c) = sum of x^2, per channel, in double. */                                     \
     X(void, moments, (size_t rows, int channels, const float *x, double *sums))                                        \
+    /* The same of numbers of bf16. */                                                                                 \
+    X(void, half_moments, (size_t rows, int channels, const uint16_t *x, double *sums))                                    \
     /* y = x * scale[c] + shift[c]; in place allowed. */                                                               \
     X(void, affine, (size_t rows, int channels, const float *x, const float *scale, const float *shift, float *y))     \
     /* sums[0..c) = sum of dy, sums[c..2c) = sum of dy * (x - mean[c]) * inverse_deviation[c], in double. */           \

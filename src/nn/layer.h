@@ -20,6 +20,8 @@ typedef struct dcnn_pass dcnn_pass;
 typedef struct dcnn_op_kind {
     const char *name;
     bool backward_reads_x, backward_reads_y; /**< tensors that must live until the backward pass */
+    /** Can it read an input, and write an output, of bf16 numbers? NULL: it can't. */
+    bool (*may_be_half)(const dcnn_op *op);
     /** Fills op->saved_bytes, scratch_floats, packed_floats, shared_floats for grains of `grain` samples. */
     void (*measure)(dcnn_op *op, const dcnn_kernels *kernels, int grain);
     /** Once a step, before the first stage: part `part` of `parts` of op->packed (all its ranks' workers pack one copy)
@@ -48,6 +50,7 @@ struct dcnn_op {
     bool training;              /**< with gradients; a frozen BatchNormalization is as at inference all the same */
     const dcnn_op *affine;      /**< BatchNormalization folded into this operation's reading of its input, or NULL */
     dcnn_shape in;              /**< of input 0 */
+    bool x_half, y_half;        /**< input 0 and its gradient, output and its gradient are bf16 numbers */
     dcnn_shape in_of[DCNN_MAX_INPUTS];                /**< of each */
     int input_count, inputs[DCNN_MAX_INPUTS], output; /**< tensors of the plan */
     size_t saved_bytes;                               /**< a grain's memory between forward and backward */

@@ -31,7 +31,7 @@ static void conv_forward(const dcnn_conv *shape, const float *x, const float *pa
 static void conv_backward_input(const dcnn_conv *shape, const float *dy, const float *packed, float *dx,
                                 float *scratch) {
     if (bf16_pays(shape))
-        BACKWARD(shape, &(bf16_backward_task){.dy = dy, .packed = packed, .dx = dx}, scratch);
+        BACKWARD(shape, &(bf16_backward_task){.outputs = {.dy = dy}, .packed = packed, .dx = dx}, scratch);
     else
         fp32.conv_backward_input(shape, dy, packed, dx, scratch);
 }
@@ -39,7 +39,7 @@ static void conv_backward_input(const dcnn_conv *shape, const float *dy, const f
 static void conv_backward_filter(const dcnn_conv *shape, const float *x, const float *dy, float *dw, float *dbias,
                                  float *scratch) {
     if (bf16_pays(shape))
-        BACKWARD(shape, &(bf16_backward_task){.x = x, .dy = dy, .dw = dw, .dbias = dbias}, scratch);
+        BACKWARD(shape, &(bf16_backward_task){.x = x, .outputs = {.dy = dy}, .dw = dw, .dbias = dbias}, scratch);
     else
         fp32.conv_backward_filter(shape, x, dy, dw, dbias, scratch);
 }
@@ -47,10 +47,24 @@ static void conv_backward_filter(const dcnn_conv *shape, const float *x, const f
 static void conv_backward(const dcnn_conv *shape, const float *x, const float *packed, const float *dy, float *dx,
                           float *dw, float *dbias, float *scratch) {
     if (bf16_pays(shape))
-        BACKWARD(shape, &(bf16_backward_task){.x = x, .packed = packed, .dy = dy, .dx = dx, .dw = dw, .dbias = dbias},
-                 scratch);
+        BACKWARD(
+            shape,
+            &(bf16_backward_task){.x = x, .packed = packed, .outputs = {.dy = dy}, .dx = dx, .dw = dw, .dbias = dbias},
+            scratch);
     else
         fp32.conv_backward(shape, x, packed, dy, dx, dw, dbias, scratch);
+}
+
+static bool conv_halves(const dcnn_conv *shape) {
+    return bf16_pays(shape);
+}
+
+static void conv_relu_backward(const dcnn_conv *shape, const float *x, const float *packed, const float *y,
+                               const float *dy, float *dx, float *dw, float *dbias, float *scratch) {
+    BACKWARD(shape,
+             &(bf16_backward_task){
+                 .x = x, .packed = packed, .outputs = {.y = y, .dy = dy}, .dx = dx, .dw = dw, .dbias = dbias},
+             scratch);
 }
 
 static bool pool_fits(const dcnn_conv *shape) {
@@ -92,8 +106,7 @@ static void conv_pool_backward(const dcnn_conv *shape, const float *x, const flo
                                    .in_scale = in_scale,
                                    .in_shift = in_shift,
                                    .packed = packed,
-                                   .argmax = argmax,
-                                   .dy = dy,
+                                   .outputs = {.dy = dy, .argmax = argmax},
                                    .dx = dx,
                                    .dw = dw,
                                    .dbias = dbias},
@@ -132,7 +145,8 @@ static void dense_backward(int rows, int in, int units, const float *x, const fl
                            const float *dy, float *dx, float *dw, float *dbias, float *scratch) {
     (void)w;
     const dcnn_conv shape = dense_shape(rows, in, units);
-    BACKWARD(&shape, &(bf16_backward_task){.x = x, .packed = packed, .dy = dy, .dx = dx, .dw = dw, .dbias = dbias},
+    BACKWARD(&shape,
+             &(bf16_backward_task){.x = x, .packed = packed, .outputs = {.dy = dy}, .dx = dx, .dw = dw, .dbias = dbias},
              scratch);
 }
 
@@ -150,6 +164,8 @@ void DCNN_SIMD_NAME(dcnn_register_bf16)(dcnn_kernels *table) {
     table->conv_backward_input = conv_backward_input;
     table->conv_backward_filter = conv_backward_filter;
     table->conv_backward = conv_backward;
+    table->conv_halves = conv_halves;
+    table->conv_relu_backward = conv_relu_backward;
     table->conv_pool_fits = pool_fits;
     table->conv_max_fits = max_fits;
     table->conv_pool_scratch = pool_scratch;

@@ -11,17 +11,22 @@ INLINE size_t tiles_of(size_t columns) {
     return divide_up(columns, BF16_TILE);
 }
 
-/* Tiles of the panel that starts at tile `first`, of `tiles`: one product's columns. */
-INLINE size_t panel_tiles(size_t tiles, size_t first) {
-    return least(2, tiles - first);
+/* Tiles of the block that starts at tile `first`, of `tiles`. */
+INLINE size_t block_tiles(size_t tiles, size_t first) {
+    return least(BF16_BLOCK / BF16_TILE, tiles - first);
+}
+
+INLINE size_t blocks_of(size_t columns) {
+    return divide_up(columns, BF16_BLOCK);
 }
 
 /* --- memory ------------------------------------------------------------------------------------------------------- */
 
 /* Everything that any of the kernels needs, carved from scratch; NULL scratch measures. */
 typedef struct bf16_memory {
-    uint16_t *rows, *columns, *gradient, *pairs;
-    int32_t *left_at;
+    uint16_t *image, *rows, *pairs, *gradient, *transposed;
+    int32_t *left_at, *right_at;
+    float *sums;
     size_t floats;
 } bf16_memory;
 
@@ -37,38 +42,43 @@ INLINE size_t line_chunks(const bf16_gathered *g) {
 
 INLINE bf16_memory carve(const dcnn_conv *shape, const bf16_gathered *g, float *scratch) {
     const bf16_gradient d = bf16_gradient_of(shape, g, true);
-    const size_t tiles = tiles_of((size_t)shape->k), taps = (size_t)(shape->r * shape->s);
     const size_t chunks = g->lines * line_chunks(g), forward = g->taps * g->depth / BF16_CHUNK,
-                 backward = taps * d.depth / BF16_CHUNK;
+                 backward = (size_t)(shape->r * shape->s) * d.depth / BF16_CHUNK;
+    const size_t blocks = blocks_of((size_t)shape->k) * blocks_of(g->channels) * g->taps;
     const size_t most =
         chunks > forward ? (chunks > backward ? chunks : backward) : (forward > backward ? forward : backward);
     bf16_memory m = {0};
+    m.image = take(&m, scratch, bf16_image_size(shape) * sizeof(uint16_t));
     m.rows = take(&m, scratch, bf16_rows_size(g->rows, g->depth) * sizeof(uint16_t));
-    m.columns = take(&m, scratch, g->depth * bf16_transposed_row(g->rows) * sizeof(uint16_t));
+    m.pairs = take(&m, scratch, bf16_pairs_size(g) * sizeof(uint16_t));
     m.gradient = take(&m, scratch, bf16_rows_size(d.rows, d.depth) * sizeof(uint16_t));
-    m.pairs = take(&m, scratch, chunks * tiles * BF16_TILE_SIZE * sizeof(uint16_t));
+    m.transposed = take(&m, scratch, chunks * blocks_of((size_t)shape->k) * 2 * BF16_TILE_SIZE * sizeof(uint16_t));
     m.left_at = take(&m, scratch, most * sizeof(int32_t));
+    m.right_at = take(&m, scratch, 2 * chunks * sizeof(int32_t));
+    if ((size_t)shape->n > g->images) m.sums = take(&m, scratch, blocks * BF16_BLOCK * BF16_BLOCK * sizeof(float));
     return m;
 }
 
 INLINE size_t scratch_of(const dcnn_conv *shape, bool pooled) {
-    const bf16_gathered g = bf16_gathered_of(shape, pooled);
+    const dcnn_conv inner = bf16_inner(shape);
+    const bf16_gathered g = bf16_gathered_of(&inner, pooled);
     return carve(shape, &g, NULL).floats;
 }
 
-/* --- packed weights: [panel][tap][chunk][tile], forward's, then dx's taps phase by phase -------------------------- */
+/* --- packed weights: [tile][tap][chunk], forward's, then dx's taps phase by phase --------------------------------- */
 
-INLINE size_t packed_size(size_t taps, size_t depth, size_t columns) {
-    return tiles_of(columns) * taps * depth * BF16_TILE;
+/* Numbers from a tile's first chunk to the next tile's. */
+INLINE size_t packed_tile(size_t taps, size_t depth) {
+    return taps * depth * BF16_TILE;
 }
 
-/* Numbers from the start to a panel. */
-INLINE size_t panel_at(size_t first_tile, size_t taps, size_t depth) {
-    return first_tile * taps * depth * BF16_TILE;
+INLINE size_t packed_size(size_t taps, size_t depth, size_t columns) {
+    return tiles_of(columns) * packed_tile(taps, depth);
 }
 
 INLINE size_t forward_size(const dcnn_conv *shape) {
-    const bf16_gathered g = bf16_gathered_of(shape, false);
+    const dcnn_conv inner = bf16_inner(shape);
+    const bf16_gathered g = bf16_gathered_of(&inner, false);
     return packed_size(g.taps, g.depth, (size_t)shape->k);
 }
 
@@ -94,19 +104,22 @@ INLINE phase_taps taps_of_phase(const dcnn_conv *shape, int phase_h, int phase_w
     return found;
 }
 
-/* Where the rows of a block go: row i to to[i], or nowhere (an image that is missing, or past the line's end). Images
- * are a power of two, so there is nothing to divide. */
+/* Where the rows of a block go: row i to number to[i] of the output, or nowhere (an image that is missing, or past the
+ * line's end). Images are a power of two, so there is nothing to divide. */
 typedef struct block_rows {
-    float *to[BF16_BLOCK];
+    void *output;
+    bool half;
+    size_t to[BF16_BLOCK];
 } block_rows;
 
-INLINE block_rows rows_of_block(size_t images, size_t count, size_t first, size_t line, float *origin, size_t pixel,
+#define NOWHERE SIZE_MAX
+
+INLINE block_rows rows_of_block(size_t images, size_t count, size_t first, size_t line, size_t origin, size_t pixel,
                                 size_t image) {
-    block_rows rows;
-    size_t at = first & (images - 1);
-    float *to = origin + first / images * pixel;
+    block_rows rows = {0};
+    size_t at = first & (images - 1), to = origin + first / images * pixel;
     for (size_t i = 0; i < BF16_BLOCK; i++) {
-        rows.to[i] = at < count && first + i < line ? to + at * image : NULL;
+        rows.to[i] = at < count && first + i < line ? to + at * image : NOWHERE;
         if (++at < images) continue;
         at = 0;
         to += pixel;
@@ -114,19 +127,28 @@ INLINE block_rows rows_of_block(size_t images, size_t count, size_t first, size_
     return rows;
 }
 
-/* A product's sums with bias and ReLU to y. */
-INLINE void finish_block(const block_rows *rows, size_t column, size_t columns, const float *sums, const float *bias,
-                         bool relu) {
+/* A product's sums with bias and ReLU to the output. */
+INLINE void finish_rows(const bool half, const block_rows *rows, size_t column, size_t columns, const float *sums,
+                        const float *bias, bool relu) {
     const simd_float floor = simd_splat(relu ? 0 : -__builtin_inff());
     for (size_t at = 0; at < columns; at += V) {
         const size_t lanes = least(V, columns - at);
         const simd_float shift = bias == NULL ? simd_zero() : simd_take(bias + column + at, lanes);
         for (size_t i = 0; i < BF16_BLOCK; i++) {
-            if (rows->to[i] == NULL) continue;
+            if (rows->to[i] == NOWHERE) continue;
             /* This order of simd_max keeps a NaN. */
-            simd_put(rows->to[i] + column + at, lanes, simd_max(floor, simd_load(sums + i * BF16_BLOCK + at) + shift));
+            put_numbers(rows->output, half, rows->to[i] + column + at, lanes,
+                        simd_max(floor, simd_load(sums + i * BF16_BLOCK + at) + shift));
         }
     }
+}
+
+INLINE void finish_block(const block_rows *rows, size_t column, size_t columns, const float *sums, const float *bias,
+                         bool relu) {
+    if (rows->half)
+        finish_rows(true, rows, column, columns, sums, bias, relu);
+    else
+        finish_rows(false, rows, column, columns, sums, bias, relu);
 }
 
 /* --- the kernels -------------------------------------------------------------------------------------------------- */
@@ -144,11 +166,15 @@ void DCNN_SIMD_NAME(dcnn_bf16_pool_forward)(const dcnn_conv *shape, const float 
 /** What all backward kernels are (bf16_backward_simd.c). */
 typedef struct bf16_backward_task {
     const float *x, *in_scale, *in_shift, *packed;
-    const uint8_t *argmax; /**< of the pooling behind, or NULL */
-    const float *dy;
+    bf16_outputs outputs;
     float *dx, *dw, *dbias; /**< any may be NULL */
 } bf16_backward_task;
 
 void DCNN_SIMD_NAME(dcnn_bf16_backward)(const dcnn_conv *shape, const bf16_backward_task *task, float *scratch);
+
+/** A group's part of dw of bf16_inner(), of its gathered gradient and input; of several groups the sums are kept in `m`
+ * (bf16_filter_simd.c). */
+void DCNN_SIMD_NAME(dcnn_bf16_filter_gradient)(const dcnn_conv *shape, const bf16_gathered *g, const bf16_memory *m,
+                                               bool first, bool last, float *dw);
 
 #endif

@@ -15,41 +15,44 @@ static void list_taps(const dcnn_conv *shape, const bf16_gathered *g, int32_t *l
 
 void DCNN_SIMD_NAME(dcnn_bf16_forward)(const dcnn_conv *shape, const float *x, const float *packed, const float *bias,
                                        dcnn_fused fused, float *y, float *scratch) {
-    const bf16_gathered g = bf16_gathered_of(shape, false);
+    const dcnn_conv inner = bf16_inner(shape);
+    const bf16_gathered g = bf16_gathered_of(&inner, false);
     const bf16_memory m = carve(shape, &g, scratch);
     const size_t k = (size_t)shape->k, n = (size_t)shape->n, tiles = tiles_of(k);
     const size_t in = (size_t)shape->h * (size_t)shape->w * (size_t)shape->c, out = g.oh * g.ow * k;
     const uint16_t *weights = (const uint16_t *)(const void *)packed;
     float sums[BF16_BLOCK * BF16_BLOCK] __attribute__((aligned(64)));
-    list_taps(shape, &g, m.left_at);
+    list_taps(&inner, &g, m.left_at);
     for (size_t image = 0; image < n; image += g.images) {
         const size_t count = least(g.images, n - image);
-        DCNN_SIMD_NAME(dcnn_bf16_gather_input)(shape, &g, x + image * in, count, NULL, NULL, m.rows);
-        for (size_t tile = 0; tile < tiles; tile += 2) {
-            const size_t column_tiles = panel_tiles(tiles, tile);
-            for (size_t line = 0; line < g.lines; line++)
-                for (size_t first = 0; first < g.line; first += BF16_BLOCK) {
-                    const dcnn_product_bf16 p = {.chunks = g.taps * g.depth / BF16_CHUNK,
-                                                 .left = m.rows + (bf16_line_rows(&g, line) + first) * g.depth,
-                                                 .left_at = m.left_at,
-                                                 .left_row = g.depth,
-                                                 .right = weights + panel_at(tile, g.taps, g.depth),
-                                                 .right_chunk = column_tiles * BF16_TILE_SIZE,
-                                                 .out = sums,
-                                                 .out_row = BF16_BLOCK};
-                    PRODUCT(g.line - first > BF16_TILE ? 2 : 1, column_tiles, &p);
-                    const block_rows rows = rows_of_block(g.images, count, first, g.line,
-                                                          y + image * out + line * g.ow * k, k, g.oh * g.ow * k);
+        DCNN_SIMD_NAME(dcnn_bf16_gather_input)
+        (shape, &g, bf16_at(x, shape->x_half, image * in), count, NULL, NULL, m.image, m.rows);
+        for (size_t line = 0; line < g.lines; line++)
+            for (size_t first = 0; first < g.line; first += BF16_BLOCK) {
+                dcnn_product_bf16 p = {.chunks = g.taps * g.depth / BF16_CHUNK,
+                                       .left = m.rows + (bf16_line_rows(&g, line) + first) * g.depth,
+                                       .left_at = m.left_at,
+                                       .left_row = g.depth,
+                                       .right = weights,
+                                       .right_tile = packed_tile(g.taps, g.depth),
+                                       .out = sums,
+                                       .out_row = BF16_BLOCK};
+                block_rows rows =
+                    rows_of_block(g.images, count, first, g.line, image * out + line * g.ow * k, k, g.oh * g.ow * k);
+                rows.output = y;
+                rows.half = shape->y_half;
+                for (size_t tile = 0; tile < tiles; tile += 2, p.right += 2 * p.right_tile) {
+                    PRODUCT(g.line - first > BF16_TILE ? 2 : 1, block_tiles(tiles, tile), &p);
                     finish_block(&rows, tile * BF16_TILE, least(BF16_BLOCK, k - tile * BF16_TILE), sums, bias,
                                  fused == DCNN_FUSED_RELU);
                 }
-        }
+            }
     }
 }
 
 /* Two lines of a block's sums to windows: a block holds an even number of whole pixels. */
 static void finish_windows(const dcnn_conv *shape, const bf16_gathered *g, size_t line, size_t first, size_t count,
-                           size_t column, const float *sums, const float *bias, float *y, uint8_t *argmax) {
+                           size_t column, const float *sums, const float *bias, void *y, uint8_t *argmax) {
     const size_t k = (size_t)shape->k, columns = least(BF16_BLOCK, k - column), size = g->oh / 2 * (g->ow / 2) * k;
     const size_t below = BF16_BLOCK * BF16_BLOCK, beside = g->images * BF16_BLOCK, pixels = BF16_BLOCK / g->images;
     const size_t left = (g->line - first) / g->images, end = pixels < left ? pixels : left;
@@ -64,7 +67,7 @@ static void finish_windows(const dcnn_conv *shape, const bf16_gathered *g, size_
                                             simd_load(from + below + beside)};
                 const size_t to = image * size + (window + pixel / 2) * k + column + at;
                 simd_int codes;
-                simd_put(y + to, lanes, pool_window(cell, shift, false, &codes));
+                put_numbers(y, shape->y_half, to, lanes, pool_window(cell, shift, false, &codes));
                 if (argmax != NULL) store_codes(argmax + to, lanes, codes);
             }
     }
@@ -73,34 +76,36 @@ static void finish_windows(const dcnn_conv *shape, const bf16_gathered *g, size_
 void DCNN_SIMD_NAME(dcnn_bf16_pool_forward)(const dcnn_conv *shape, const float *x, const float *in_scale,
                                             const float *in_shift, const float *packed, const float *bias, float *y,
                                             uint8_t *argmax, float *scratch) {
-    const bf16_gathered g = bf16_gathered_of(shape, true);
+    const dcnn_conv inner = bf16_inner(shape);
+    const bf16_gathered g = bf16_gathered_of(&inner, true);
     const bf16_memory m = carve(shape, &g, scratch);
     const size_t k = (size_t)shape->k, n = (size_t)shape->n, tiles = tiles_of(k);
     const size_t in = (size_t)shape->h * (size_t)shape->w * (size_t)shape->c, out = g.oh / 2 * (g.ow / 2) * k;
     const uint16_t *weights = (const uint16_t *)(const void *)packed;
     float sums[2 * BF16_BLOCK * BF16_BLOCK] __attribute__((aligned(64)));
-    list_taps(shape, &g, m.left_at);
+    list_taps(&inner, &g, m.left_at);
     for (size_t image = 0; image < n; image += g.images) {
         const size_t count = least(g.images, n - image);
-        DCNN_SIMD_NAME(dcnn_bf16_gather_input)(shape, &g, x + image * in, count, in_scale, in_shift, m.rows);
-        for (size_t tile = 0; tile < tiles; tile += 2) {
-            const size_t column_tiles = panel_tiles(tiles, tile);
-            for (size_t line = 0; line < g.lines; line += 2)
-                for (size_t first = 0; first < g.line; first += BF16_BLOCK) {
-                    dcnn_product_bf16 p = {.chunks = g.taps * g.depth / BF16_CHUNK,
-                                           .left_at = m.left_at,
-                                           .left_row = g.depth,
-                                           .right = weights + panel_at(tile, g.taps, g.depth),
-                                           .right_chunk = column_tiles * BF16_TILE_SIZE,
-                                           .out_row = BF16_BLOCK};
+        DCNN_SIMD_NAME(dcnn_bf16_gather_input)
+        (shape, &g, bf16_at(x, shape->x_half, image * in), count, in_scale, in_shift, m.image, m.rows);
+        for (size_t line = 0; line < g.lines; line += 2)
+            for (size_t first = 0; first < g.line; first += BF16_BLOCK) {
+                dcnn_product_bf16 p = {.chunks = g.taps * g.depth / BF16_CHUNK,
+                                       .left_at = m.left_at,
+                                       .left_row = g.depth,
+                                       .right = weights,
+                                       .right_tile = packed_tile(g.taps, g.depth),
+                                       .out_row = BF16_BLOCK};
+                for (size_t tile = 0; tile < tiles; tile += 2, p.right += 2 * p.right_tile) {
                     for (size_t i = 0; i < 2; i++) {
                         p.left = m.rows + (bf16_line_rows(&g, line + i) + first) * g.depth;
                         p.out = sums + i * BF16_BLOCK * BF16_BLOCK;
-                        PRODUCT(g.line - first > BF16_TILE ? 2 : 1, column_tiles, &p);
+                        PRODUCT(g.line - first > BF16_TILE ? 2 : 1, block_tiles(tiles, tile), &p);
                     }
-                    finish_windows(shape, &g, line, first, count, tile * BF16_TILE, sums, bias, y + image * out,
+                    finish_windows(shape, &g, line, first, count, tile * BF16_TILE, sums, bias,
+                                   (char *)y + image * out * (shape->y_half ? sizeof(uint16_t) : sizeof(float)),
                                    argmax ? argmax + image * out : NULL);
                 }
-        }
+            }
     }
 }

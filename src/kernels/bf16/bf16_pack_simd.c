@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* bf16_pack_simd.c — weights as right operands of products: [panel][tap][chunk][tile], forward's, then dx's. */
+/* bf16_pack_simd.c — weights as right operands of products: [tile][tap][chunk], forward's, then dx's. */
 #include "kernels/bf16/bf16_conv_simd.h"
 
 /* A tile of 16 filters from `depth` rows of w [.,K]: pairs along depth. */
@@ -14,19 +14,17 @@ static void pack_down(const float *w, size_t depth, size_t k, size_t columns, ui
 
 /* A chunk of a tap's depth for all filters: w is read in order, which a large dense layer's needs. */
 static void pack_chunk(const bf16_gathered *g, const float *w, size_t tap, size_t at, size_t k, uint16_t *forward) {
-    const size_t tiles = tiles_of(k), chunk = (tap * g->depth + at) / BF16_CHUNK;
-    for (size_t tile = 0; tile < tiles; tile++) {
-        const size_t first = tile / 2 * 2, step = panel_tiles(tiles, first) * BF16_TILE_SIZE;
-        uint16_t *to = forward + panel_at(first, g->taps, g->depth) + chunk * step + tile % 2 * BF16_TILE_SIZE;
+    const size_t chunk = (tap * g->depth + at) / BF16_CHUNK;
+    for (size_t tile = 0; tile < tiles_of(k); tile++)
         pack_down(w + (tap * g->channels + at) * k + tile * BF16_TILE, least(BF16_CHUNK, g->channels - at), k,
-                  least(BF16_TILE, k - tile * BF16_TILE), to);
-    }
+                  least(BF16_TILE, k - tile * BF16_TILE),
+                  forward + tile * packed_tile(g->taps, g->depth) + chunk * BF16_TILE_SIZE);
 }
 
 /* Tiles of 16 input channels from w [C,K] of one tap: pairs along the filters. */
-static void pack_across(const float *w, size_t c, size_t k, size_t column, uint16_t *to, size_t step) {
+static void pack_across(const float *w, size_t c, size_t k, size_t column, uint16_t *to) {
     const size_t columns = least(BF16_TILE, c - column);
-    for (size_t at = 0; at < k; at += BF16_CHUNK, to += step) {
+    for (size_t at = 0; at < k; at += BF16_CHUNK, to += BF16_TILE_SIZE) {
         uint16_t rows[BF16_TILE][BF16_CHUNK] = {{0}};
         bf16_pairs pairs[BF16_TILE];
         const size_t count = least(BF16_CHUNK, k - at);
@@ -44,21 +42,20 @@ static size_t dx_tap(const dcnn_conv *shape, int r, int s) {
 }
 
 void DCNN_SIMD_NAME(dcnn_bf16_pack)(const dcnn_conv *shape, const float *w, float *packed, int part, int parts) {
-    const bf16_gathered g = bf16_gathered_of(shape, false);
+    const dcnn_conv inner = bf16_inner(shape);
+    const bf16_gathered g = bf16_gathered_of(&inner, false);
     const size_t c = (size_t)shape->c, k = (size_t)shape->k, taps = (size_t)(shape->r * shape->s);
-    const size_t c_tiles = tiles_of(c), k_depth = bf16_whole(k, BF16_CHUNK);
+    const size_t k_depth = bf16_whole(k, BF16_CHUNK);
     uint16_t *forward = (uint16_t *)(void *)packed, *backward = forward + forward_size(shape);
     size_t unit = 0;
     for (size_t tap = 0; tap < g.taps; tap++)
         for (size_t at = 0; at < g.depth; at += BF16_CHUNK)
             if (unit++ % (size_t)parts == (size_t)part) pack_chunk(&g, w, tap, at, k, forward);
-    for (size_t tile = 0; tile < c_tiles; tile++) {
-        const size_t first = tile / 2 * 2, step = panel_tiles(c_tiles, first) * BF16_TILE_SIZE;
-        uint16_t *panel = backward + panel_at(first, taps, k_depth) + tile % 2 * BF16_TILE_SIZE;
+    for (size_t tile = 0; tile < tiles_of(c); tile++)
         for (int tap = 0; tap < (int)taps; tap++) {
             if (unit++ % (size_t)parts != (size_t)part) continue;
-            uint16_t *to = panel + dx_tap(shape, tap / shape->s, tap % shape->s) * (k_depth / BF16_CHUNK) * step;
-            pack_across(w + (size_t)tap * c * k, c, k, tile * BF16_TILE, to, step);
+            const size_t at = dx_tap(shape, tap / shape->s, tap % shape->s) * k_depth * BF16_TILE;
+            pack_across(w + (size_t)tap * c * k, c, k, tile * BF16_TILE,
+                        backward + tile * packed_tile(taps, k_depth) + at);
         }
-    }
 }

@@ -8,36 +8,13 @@
 #define DCNN_KERNELS_BF16_SIMD_H
 
 #include "kernels/bf16.h"
+#include "kernels/simd/halves_simd.h"
 #include "kernels/simd/window_simd.h"
-
-#define INLINE static inline __attribute__((always_inline))
 
 /** Sixteen dwords, each a pair of bf16: what a tile has of one pair in depth. */
 typedef struct bf16_pairs {
     simd_int part[BF16_TILE / V];
 } bf16_pairs;
-
-/** Rounded to bf16, in the upper half of each lane. */
-INLINE simd_int bf16_round_lanes(simd_float value) {
-    const simd_int bits = (simd_int)value;
-    const simd_int rounded = bits + (simd_splat_int(0x7fff) + ((bits >> 16) & simd_splat_int(1)));
-    const simd_int magnitude = bits & simd_splat_int(0x7f800000);
-    const simd_int number = simd_select_int(simd_is_nan(value), bits | simd_splat_int(0x400000), rounded);
-    const simd_int zero = bits & simd_splat_int(INT32_MIN);
-    return simd_select_int(simd_equal_int(magnitude, simd_splat_int(0)), zero, number) &
-           simd_splat_int((int32_t)0xffff0000);
-}
-
-/** The upper halves of the first `lanes` lanes, as numbers. */
-INLINE void bf16_store_lanes(uint16_t *to, size_t lanes, simd_int rounded) {
-    if (lanes == V) {
-        simd_store_upper_halves(to, rounded);
-        return;
-    }
-    uint16_t all[V];
-    simd_store_upper_halves(all, rounded);
-    memcpy(to, all, lanes * sizeof *to);
-}
 
 /** Pairs of the numbers of two rows, sixteen columns. */
 INLINE bf16_pairs bf16_pair_rows(const uint16_t *first, const uint16_t *second) {
@@ -95,6 +72,15 @@ INLINE void bf16_round_row(const float *from, size_t count, const float *scale, 
     if (whole > count) memset(to + count, 0, (whole - count) * sizeof *to);
 }
 
+/** `count` numbers that are of bf16 already. */
+INLINE void bf16_copy_row(const uint16_t *from, size_t count, size_t whole, uint16_t *to) {
+    size_t at = 0;
+    for (; at + 2 * V <= count; at += 2 * V)
+        simd_store_int((int32_t *)(void *)(to + at), simd_load_int((const int32_t *)(const void *)(from + at)));
+    if (at < count) memcpy(to + at, from + at, (count - at) * sizeof *to);
+    if (whole > count) memset(to + count, 0, (whole - count) * sizeof *to);
+}
+
 /* --- what is gathered (bf16_gather_simd.c) ------------------------------------------------------------------------ */
 
 /** How the gradient of the outputs is gathered: rows as of the input, a border of zeros around, which dx reads. */
@@ -121,30 +107,58 @@ INLINE size_t bf16_rows_size(size_t rows, size_t depth) {
     return (bf16_whole(rows, BF16_CHUNK) + BF16_CHUNK) * depth;
 }
 
-/** Numbers from channel to channel of a transposed matrix of so many rows: an odd number of lines, for the caches. */
-INLINE size_t bf16_transposed_row(size_t rows) {
-    return ((bf16_whole(rows, BF16_CHUNK) + BF16_CHUNK) / BF16_CHUNK | 1) * BF16_CHUNK;
+/** Rows may begin a product's pairs at any number: of a single image the odd ones are paired too. */
+INLINE size_t bf16_parities(const bf16_gathered *g) {
+    return g->images == 1 ? 2 : 1;
+}
+
+/** Pairs of the input's rows, those that a product may read beyond the end included. */
+INLINE size_t bf16_pairs_of(const bf16_gathered *g) {
+    return (bf16_whole(g->rows, BF16_CHUNK) + BF16_CHUNK) / 2;
+}
+
+/** Numbers of all pairs. */
+INLINE size_t bf16_pairs_size(const bf16_gathered *g) {
+    return bf16_parities(g) * divide_up(g->channels, BF16_TILE) * bf16_pairs_of(g) * BF16_BLOCK;
+}
+
+/** Rows and columns of an image with all zeros around it that taps read. */
+INLINE size_t bf16_padded_h(const dcnn_conv *shape) {
+    return (size_t)((shape->oh - 1) * shape->stride_h + shape->r);
+}
+
+INLINE size_t bf16_padded_w(const dcnn_conv *shape) {
+    return (size_t)((shape->ow - 1) * shape->stride_w + shape->s);
+}
+
+/** Numbers of `image` below; what copies of whole vectors read behind the last included. */
+INLINE size_t bf16_image_size(const dcnn_conv *shape) {
+    return bf16_takes_patches(shape) ? bf16_padded_h(shape) * bf16_padded_w(shape) * (size_t)shape->c + BF16_CHUNK : 0;
 }
 
 /** `count` images from x [N,H,W,C] on to rows. Rows of missing images, and behind the last
- * row, are zeros. */
-void DCNN_SIMD_NAME(dcnn_bf16_gather_input)(const dcnn_conv *shape, const bf16_gathered *g, const float *x,
-                                            size_t count, const float *scale, const float *shift, uint16_t *rows);
+ * row, are zeros. `image`: room for one, where patches are taken. */
+void DCNN_SIMD_NAME(dcnn_bf16_gather_input)(const dcnn_conv *shape, const bf16_gathered *g, const void *x, size_t count,
+                                            const float *scale, const float *shift, uint16_t *image, uint16_t *rows);
 
-/** `count` images of a gradient to rows: dy [N,OH,OW,K], or with argmax of windows of 2x2, dy [N,OH/2,OW/2,K]. */
-void DCNN_SIMD_NAME(dcnn_bf16_gather_gradient)(const dcnn_conv *shape, const bf16_gradient *d, const float *dy,
-                                               const uint8_t *argmax, size_t count, uint16_t *rows);
+/** Gradients behind a convolution: dy [N,OH,OW,K], behind a ReLU that made y if that is given; or with argmax, behind
+ * its pooling of windows of 2x2, dy [N,OH/2,OW/2,K], floats. */
+typedef struct bf16_outputs {
+    const void *y, *dy;
+    const uint8_t *argmax;
+} bf16_outputs;
 
-/** Rows [rows,depth] to columns: numbers of one channel side by side, for a product over rows. */
-void DCNN_SIMD_NAME(dcnn_bf16_transpose)(size_t rows, size_t depth, size_t channels, const uint16_t *from,
-                                         uint16_t *to);
+/** Those of `count` images to rows. dbias [K] += their sums over all positions, one after the other, in fp32; may be
+ * NULL. */
+void DCNN_SIMD_NAME(dcnn_bf16_gather_gradient)(const dcnn_conv *shape, const bf16_gradient *d, const bf16_outputs *from,
+                                               size_t count, float *dbias, uint16_t *rows);
 
-/** The gradient's rows as right tiles of a product over rows: [panel of two tiles][line][chunk][tile]. */
-void DCNN_SIMD_NAME(dcnn_bf16_pair_gradient)(const bf16_gathered *g, const bf16_gradient *d, size_t tiles,
-                                             const uint16_t *rows, uint16_t *to);
+/** The input's rows as right tiles of products over rows, which may begin at any row: [parity][tile][pair]. */
+void DCNN_SIMD_NAME(dcnn_bf16_pair_input)(const bf16_gathered *g, const uint16_t *rows, uint16_t *to);
 
-/** dbias [K] = the sums of dy over all positions, one after the other, in fp32; with `add` on from what is there. */
-void DCNN_SIMD_NAME(dcnn_bf16_bias_gradient)(size_t rows, size_t k, const float *dy, const uint8_t *argmax, bool add,
-                                             float *dbias);
+/** The gradient's rows as left tiles of a product over rows, zeros behind a line's end: [32 filters][line][chunk]
+ * [filter][row]. */
+void DCNN_SIMD_NAME(dcnn_bf16_transpose_gradient)(const bf16_gathered *g, const bf16_gradient *d, size_t k,
+                                                  const uint16_t *rows, uint16_t *to);
 
 #endif

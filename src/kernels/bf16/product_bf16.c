@@ -6,9 +6,9 @@ void dcnn_product_bf16_reference(size_t row_tiles, size_t column_tiles, const dc
     for (size_t i = 0; i < row_tiles * BF16_TILE; i++)
         for (size_t j = 0; j < column_tiles * BF16_TILE; j++) {
             float sum = p->add ? p->out[i * p->out_row + j] : 0.0f;
-            const uint16_t *b = p->right + j / BF16_TILE * BF16_TILE_SIZE + j % BF16_TILE * 2;
-            for (size_t chunk = 0; chunk < p->chunks; chunk++, b += p->right_chunk) {
+            for (size_t chunk = 0; chunk < p->chunks; chunk++) {
                 const uint16_t *a = p->left + p->left_at[chunk] + i * p->left_row;
+                const uint16_t *b = bf16_right(p, chunk) + j / BF16_TILE * p->right_tile + j % BF16_TILE * 2;
                 float even = 0.0f, odd = 0.0f;
                 for (size_t d = 0; d < BF16_CHUNK; d += 2) {
                     even = bf16_multiply_add(a[d], b[d * BF16_TILE], even);

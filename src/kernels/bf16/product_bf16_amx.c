@@ -57,17 +57,17 @@ enum { TILE_BYTES = 64 };
 
 static void multiply_2x2(const dcnn_product_bf16 *p) {
     const size_t row = p->left_row * sizeof(uint16_t), below = BF16_TILE * p->left_row;
-    const uint16_t *right = p->right;
     DCNN_START(0, 0, 0);
     DCNN_START(1, 0, 1);
     DCNN_START(2, 1, 0);
     DCNN_START(3, 1, 1);
-    for (size_t chunk = 0; chunk < p->chunks; chunk++, right += p->right_chunk) {
+    for (size_t chunk = 0; chunk < p->chunks; chunk++) {
+        const uint16_t *right = bf16_right(p, chunk);
         const uint16_t *left = p->left + p->left_at[chunk];
         _tile_loadd(6, right, TILE_BYTES);
         _tile_loadd(4, left, row);
         _tile_dpbf16ps(0, 4, 6);
-        _tile_loadd(7, right + BF16_TILE_SIZE, TILE_BYTES);
+        _tile_loadd(7, right + p->right_tile, TILE_BYTES);
         _tile_dpbf16ps(1, 4, 7);
         _tile_loadd(5, left + below, row);
         _tile_dpbf16ps(2, 5, 6);
@@ -81,10 +81,10 @@ static void multiply_2x2(const dcnn_product_bf16 *p) {
 
 static void multiply_2x1(const dcnn_product_bf16 *p) {
     const size_t row = p->left_row * sizeof(uint16_t), below = BF16_TILE * p->left_row;
-    const uint16_t *right = p->right;
     DCNN_START(0, 0, 0);
     DCNN_START(2, 1, 0);
-    for (size_t chunk = 0; chunk < p->chunks; chunk++, right += p->right_chunk) {
+    for (size_t chunk = 0; chunk < p->chunks; chunk++) {
+        const uint16_t *right = bf16_right(p, chunk);
         const uint16_t *left = p->left + p->left_at[chunk];
         _tile_loadd(6, right, TILE_BYTES);
         _tile_loadd(4, left, row);
@@ -98,14 +98,14 @@ static void multiply_2x1(const dcnn_product_bf16 *p) {
 
 static void multiply_1x2(const dcnn_product_bf16 *p) {
     const size_t row = p->left_row * sizeof(uint16_t);
-    const uint16_t *right = p->right;
     DCNN_START(0, 0, 0);
     DCNN_START(1, 0, 1);
-    for (size_t chunk = 0; chunk < p->chunks; chunk++, right += p->right_chunk) {
+    for (size_t chunk = 0; chunk < p->chunks; chunk++) {
+        const uint16_t *right = bf16_right(p, chunk);
         _tile_loadd(4, p->left + p->left_at[chunk], row);
         _tile_loadd(6, right, TILE_BYTES);
         _tile_dpbf16ps(0, 4, 6);
-        _tile_loadd(7, right + BF16_TILE_SIZE, TILE_BYTES);
+        _tile_loadd(7, right + p->right_tile, TILE_BYTES);
         _tile_dpbf16ps(1, 4, 7);
     }
     DCNN_STORE(0, 0, 0);
@@ -114,9 +114,9 @@ static void multiply_1x2(const dcnn_product_bf16 *p) {
 
 static void multiply_1x1(const dcnn_product_bf16 *p) {
     const size_t row = p->left_row * sizeof(uint16_t);
-    const uint16_t *right = p->right;
     DCNN_START(0, 0, 0);
-    for (size_t chunk = 0; chunk < p->chunks; chunk++, right += p->right_chunk) {
+    for (size_t chunk = 0; chunk < p->chunks; chunk++) {
+        const uint16_t *right = bf16_right(p, chunk);
         _tile_loadd(4, p->left + p->left_at[chunk], row);
         _tile_loadd(6, right, TILE_BYTES);
         _tile_dpbf16ps(0, 4, 6);

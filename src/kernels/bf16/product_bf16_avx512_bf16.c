@@ -19,12 +19,12 @@ static inline __attribute__((always_inline)) void multiply_rows(const size_t til
         for (size_t j = 0; j < tiles; j++)
             sum[i][j] = p->add ? _mm512_loadu_ps(out + i * p->out_row + j * BF16_TILE) : _mm512_setzero_ps();
     for (size_t chunk = 0; chunk < p->chunks; chunk++) {
-        const uint16_t *left = p->left + p->left_at[chunk] + first * row, *right = p->right + chunk * p->right_chunk;
+        const uint16_t *left = p->left + p->left_at[chunk] + first * row, *right = bf16_right(p, chunk);
         for (size_t pair = 0; pair < PAIRS; pair++, left += 2, right += BF16_BLOCK) {
             __m512bh b[2];
 #pragma GCC unroll 2
             for (size_t j = 0; j < tiles; j++)
-                b[j] = (__m512bh)_mm512_loadu_si512((const void *)(right + j * BF16_TILE_SIZE));
+                b[j] = (__m512bh)_mm512_loadu_si512((const void *)(right + j * p->right_tile));
 #pragma GCC unroll 8
             for (size_t i = 0; i < ROWS; i++) {
                 int32_t both;

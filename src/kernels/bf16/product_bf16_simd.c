@@ -72,12 +72,12 @@ INLINE void multiply_vectors(const size_t vectors, size_t first, size_t rows, co
     size_t out_at[VECTORS], right_at[VECTORS];
     for (size_t j = 0; j < vectors; j++) {
         out_at[j] = (first + j) * V;
-        right_at[j] = (first + j) / tile_vectors * BF16_TILE_SIZE + (first + j) % tile_vectors * 2 * V;
+        right_at[j] = (first + j) / tile_vectors * p->right_tile + (first + j) % tile_vectors * 2 * V;
     }
     for (size_t i = 0; i < rows; i += ROWS) {
         float *out = p->out + i * p->out_row;
         for (size_t chunk = 0; chunk < p->chunks; chunk++) {
-            const uint16_t *right = p->right + chunk * p->right_chunk, *at[VECTORS];
+            const uint16_t *right = bf16_right(p, chunk), *at[VECTORS];
             for (size_t j = 0; j < vectors; j++) at[j] = right + right_at[j];
             add_chunk(vectors, p->left + p->left_at[chunk] + i * p->left_row, p->left_row, at, chunk == 0 && !p->add,
                       out, out_at, p->out_row);

@@ -26,7 +26,7 @@ static void push(chain *c, float a, float b) {
 static float input_at(const dcnn_conv *shape, const float *x, const float *scale, const float *shift, int n, int i,
                       int j, int c) {
     if (i < 0 || j < 0 || i >= shape->h || j >= shape->w) return 0.0f;
-    const float value = x[((n * shape->h + i) * shape->w + j) * shape->c + c];
+    const float value = bf16_read(x, shape->x_half, (size_t)(((n * shape->h + i) * shape->w + j) * shape->c + c));
     return scale ? fmaf(value, scale[c], shift[c]) : value;
 }
 
@@ -40,21 +40,28 @@ static float output_at(const dcnn_conv *shape, const float *x, const float *scal
                      input_at(shape, x, scale, shift, n, i * shape->stride_h - shape->pad_h + r,
                               j * shape->stride_w - shape->pad_w + s, c),
                      w[((r * shape->s + s) * shape->c + c) * shape->k + k]);
-            end_chunk(&sum);
+            if (!bf16_takes_patches(shape)) end_chunk(&sum);
         }
+    end_chunk(&sum);
     return sum.sum;
 }
 
-/* dy [N,OH,OW,K], or through argmax [N,OH/2,OW/2,K] of the pooling behind; zero outside. */
+/* dy [N,OH,OW,K], where y, if given, is positive, or through argmax [N,OH/2,OW/2,K] of the pooling behind; zero
+ * outside.
+ */
 typedef struct gradient {
-    const float *dy;
+    const float *y, *dy;
     const uint8_t *argmax;
 } gradient;
+
+static float passed_at(const dcnn_conv *shape, const gradient *g, size_t at) {
+    return g->y && !(bf16_read(g->y, shape->y_half, at) > 0.0f) ? 0.0f : bf16_read(g->dy, shape->y_half, at);
+}
 
 static float gradient_at(const dcnn_conv *shape, const gradient *g, int n, int i, int j, int k) {
     const int h = g->argmax ? shape->oh / 2 * 2 : shape->oh, w = g->argmax ? shape->ow / 2 * 2 : shape->ow;
     if (i < 0 || j < 0 || i >= h || j >= w) return 0.0f;
-    if (g->argmax == NULL) return g->dy[((n * h + i) * w + j) * shape->k + k];
+    if (g->argmax == NULL) return passed_at(shape, g, (size_t)(((n * h + i) * w + j) * shape->k + k));
     const int at = ((n * (h / 2) + i / 2) * (w / 2) + j / 2) * shape->k + k;
     return g->argmax[at] == i % 2 * 2 + j % 2 ? g->dy[at] : 0.0f;
 }
@@ -77,7 +84,8 @@ static float dx_at(const dcnn_conv *shape, const gradient *g, const float *w, in
 
 static float dw_at(const dcnn_conv *shape, const float *x, const float *scale, const float *shift, const gradient *dy,
                    int r, int s, int c, int k) {
-    const bf16_gathered g = bf16_gathered_of(shape, dy->argmax != NULL);
+    const dcnn_conv inner = bf16_inner(shape);
+    const bf16_gathered g = bf16_gathered_of(&inner, dy->argmax != NULL);
     chain sum = {0};
     for (int image = 0; image < shape->n; image += (int)g.images)
         for (size_t line = 0; line < g.lines; line++) {
@@ -107,20 +115,22 @@ static void conv_forward(const dcnn_conv *shape, const float *x, const float *pa
         fp32.conv_forward(shape, x, packed, bias, fused, y, scratch);
         return;
     }
+    size_t at = 0;
     for (int n = 0; n < shape->n; n++)
         for (int i = 0; i < shape->oh; i++)
             for (int j = 0; j < shape->ow; j++)
                 for (int k = 0; k < shape->k; k++) {
                     const float sum = output_at(shape, x, NULL, NULL, packed, n, i, j, k) + (bias ? bias[k] : 0.0f);
-                    *y++ = fused == DCNN_FUSED_RELU && sum < 0.0f ? 0.0f : sum;
+                    bf16_write(y, shape->y_half, at++, fused == DCNN_FUSED_RELU && sum < 0.0f ? 0.0f : sum);
                 }
 }
 
 static void input_gradient(const dcnn_conv *shape, const gradient *g, const float *w, float *dx) {
+    size_t at = 0;
     for (int n = 0; n < shape->n; n++)
         for (int i = 0; i < shape->h; i++)
             for (int j = 0; j < shape->w; j++)
-                for (int c = 0; c < shape->c; c++) *dx++ = dx_at(shape, g, w, n, i, j, c);
+                for (int c = 0; c < shape->c; c++) bf16_write(dx, shape->x_half, at++, dx_at(shape, g, w, n, i, j, c));
 }
 
 static void filter_gradient(const dcnn_conv *shape, const float *x, const float *scale, const float *shift,
@@ -134,7 +144,7 @@ static void filter_gradient(const dcnn_conv *shape, const float *x, const float 
     for (size_t j = 0; dbias && j < k; j++) {
         float sum = 0.0f;
         for (size_t i = 0; i < positions; i++)
-            sum += g->argmax && g->argmax[i * k + j] == DCNN_SHUT ? 0.0f : g->dy[i * k + j];
+            sum += g->argmax && g->argmax[i * k + j] == DCNN_SHUT ? 0.0f : passed_at(shape, g, i * k + j);
         dbias[j] = sum;
     }
 }
@@ -161,16 +171,29 @@ static void conv_backward(const dcnn_conv *shape, const float *x, const float *p
     if (dx != NULL) conv_backward_input(shape, dy, packed, dx, scratch);
 }
 
+static bool conv_halves(const dcnn_conv *shape) {
+    return bf16_pays(shape);
+}
+
+static void conv_relu_backward(const dcnn_conv *shape, const float *x, const float *packed, const float *y,
+                               const float *dy, float *dx, float *dw, float *dbias, float *scratch) {
+    (void)scratch;
+    const gradient g = {.y = y, .dy = dy};
+    if (dw) filter_gradient(shape, x, NULL, NULL, &g, dw, dbias);
+    if (dx) input_gradient(shape, &g, packed, dx);
+}
+
 static void conv_pool_forward(const dcnn_conv *shape, const float *x, const float *in_scale, const float *in_shift,
                               const float *packed, const float *bias, float *y, uint8_t *argmax, float *scratch) {
     if (!bf16_pays(shape)) {
         fp32.conv_pool_forward(shape, x, in_scale, in_shift, packed, bias, y, argmax, scratch);
         return;
     }
+    size_t at = 0;
     for (int n = 0; n < shape->n; n++)
         for (int i = 0; i < shape->oh / 2; i++)
             for (int j = 0; j < shape->ow / 2; j++)
-                for (int k = 0; k < shape->k; k++, y++) {
+                for (int k = 0; k < shape->k; k++, at++) {
                     float best = 0.0f;
                     int first = 0;
                     for (int cell = 0; cell < 4; cell++) {
@@ -181,8 +204,9 @@ static void conv_pool_forward(const dcnn_conv *shape, const float *x, const floa
                         first = cell;
                     }
                     best += bias[k];
-                    *y = best <= 0.0f ? 0.0f : best;
-                    if (argmax) *argmax++ = (uint8_t)(*y == 0.0f ? DCNN_SHUT : first);
+                    if (best <= 0.0f) best = 0.0f;
+                    bf16_write(y, shape->y_half, at, best);
+                    if (argmax) argmax[at] = (uint8_t)(best == 0.0f ? DCNN_SHUT : first);
                 }
 }
 
@@ -193,7 +217,7 @@ static void conv_pool_backward(const dcnn_conv *shape, const float *x, const flo
         fp32.conv_pool_backward(shape, x, in_scale, in_shift, packed, argmax, dy, dx, dw, dbias, scratch);
         return;
     }
-    const gradient g = {dy, argmax};
+    const gradient g = {.dy = dy, .argmax = argmax};
     filter_gradient(shape, x, in_scale, in_shift, &g, dw, dbias);
     if (dx) input_gradient(shape, &g, packed, dx);
 }
@@ -231,6 +255,8 @@ void dcnn_register_bf16_reference(dcnn_kernels *table) {
     table->conv_backward_input = conv_backward_input;
     table->conv_backward_filter = conv_backward_filter;
     table->conv_backward = conv_backward;
+    table->conv_halves = conv_halves;
+    table->conv_relu_backward = conv_relu_backward;
     table->conv_pool_forward = conv_pool_forward;
     table->conv_pool_backward = conv_pool_backward;
     table->conv_max_fits = conv_max_fits;

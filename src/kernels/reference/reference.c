@@ -2,6 +2,7 @@
 /* reference.c — vectors, matrices, BatchNormalization and images in plain loops: the definition of right. */
 #include <math.h>
 
+#include "kernels/bf16.h"
 #include "kernels/register.h"
 #include "base/largest.h"
 
@@ -203,6 +204,15 @@ static void moments(size_t rows, int channels, const float *x, double *sums) {
     }
 }
 
+static void half_moments(size_t rows, int channels, const uint16_t *x, double *sums) {
+    for (int c = 0; c < 2 * channels; c++) sums[c] = 0;
+    for (size_t i = 0; i < rows * (size_t)channels; i++) {
+        const int c = (int)(i % (size_t)channels);
+        sums[c] += (double)bf16_widen(x[i]);
+        sums[channels + c] += (double)bf16_widen(x[i]) * (double)bf16_widen(x[i]);
+    }
+}
+
 static void affine(size_t rows, int channels, const float *x, const float *scale, const float *shift, float *y) {
     for (size_t i = 0; i < rows; i++) {
         for (int c = 0; c < channels; c++) y[c] = (float)((double)x[c] * scale[c] + shift[c]);
@@ -329,6 +339,7 @@ void dcnn_register_reference(dcnn_kernels *table) {
     table->softmax_backward = softmax_backward;
     table->cross_entropy = cross_entropy;
     table->moments = moments;
+    table->half_moments = half_moments;
     table->affine = affine;
     table->gradient_moments = gradient_moments;
     table->affine_backward = affine_backward;

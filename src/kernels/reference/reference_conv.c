@@ -134,6 +134,19 @@ static void conv_backward(const dcnn_conv *shape, const float *x, const float *p
     if (dx != NULL) conv_backward_input(shape, dy, packed, dx, scratch);
 }
 
+/* Not in fp32: so only its own test calls what is below. */
+static bool conv_halves(const dcnn_conv *shape) {
+    (void)shape;
+    return false;
+}
+
+static void conv_relu_backward(const dcnn_conv *shape, const float *x, const float *packed, const float *y,
+                               const float *dy, float *dx, float *dw, float *dbias, float *scratch) {
+    const size_t count = (size_t)shape->n * (size_t)shape->oh * (size_t)shape->ow * (size_t)shape->k;
+    for (size_t i = 0; i < count; i++) scratch[i] = y[i] > 0.0f ? dy[i] : 0.0f;
+    conv_backward(shape, x, packed, scratch, dx, dw, dbias, NULL);
+}
+
 /* --- convolution + bias + ReLU + MaxPooling 2x2 ------------------------------------------------------------------- */
 
 static bool conv_pool_fits(const dcnn_conv *shape) {
@@ -428,6 +441,8 @@ void dcnn_register_reference_conv(dcnn_kernels *table) {
     table->conv_backward_input = conv_backward_input;
     table->conv_backward_filter = conv_backward_filter;
     table->conv_backward = conv_backward;
+    table->conv_halves = conv_halves;
+    table->conv_relu_backward = conv_relu_backward;
     table->conv_pool_fits = conv_pool_fits;
     table->conv_pool_scratch = conv_pool_scratch;
     table->conv_pool_packed = conv_packed;

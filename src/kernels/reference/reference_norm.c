@@ -3,7 +3,17 @@
  * convolution's inputs, in plain loops. */
 #include <math.h>
 
+#include "kernels/bf16.h"
 #include "kernels/register.h"
+
+/* Number i of x, or of y and dy. */
+static float x_at(const dcnn_pool *shape, const float *x, size_t i) {
+    return bf16_read(x, shape->x_half, i);
+}
+
+static float y_at(const dcnn_pool *shape, const float *y, size_t i) {
+    return bf16_read(y, shape->y_half, i);
+}
 
 /* Where a cell of an output's window lies in x. */
 static size_t cell_of(const dcnn_pool *shape, int n, int i, int j, int cell, int c) {
@@ -14,20 +24,21 @@ static size_t cell_of(const dcnn_pool *shape, int n, int i, int j, int cell, int
 
 static void norm_relu_forward(const dcnn_pool *shape, const float *x, const float *scale, const float *shift, float *y,
                               uint8_t *argmax) {
+    size_t at = 0;
     for (int n = 0; n < shape->n; n++)
         for (int i = 0; i < shape->oh; i++)
             for (int j = 0; j < shape->ow; j++)
-                for (int c = 0; c < shape->c; c++, y++) {
+                for (int c = 0; c < shape->c; c++, at++) {
                     float best = 0.0f;
                     int first = DCNN_SHUT;
                     for (int cell = 0; cell < shape->r * shape->s; cell++) {
-                        const float value = x[cell_of(shape, n, i, j, cell, c)] * scale[c] + shift[c];
+                        const float value = x_at(shape, x, cell_of(shape, n, i, j, cell, c)) * scale[c] + shift[c];
                         if (!(value > best) && !isnan(value)) continue;
                         best = value;
                         first = cell;
                     }
-                    *y = best;
-                    if (argmax) *argmax++ = (uint8_t)first;
+                    bf16_write(y, shape->y_half, at, best);
+                    if (argmax) argmax[at] = (uint8_t)first;
                 }
 }
 
@@ -39,8 +50,9 @@ static float gradient_at(const dcnn_pool *shape, const float *x, const float *dy
     const size_t out =
         (((size_t)n * (size_t)shape->oh + (size_t)i) * (size_t)shape->ow + (size_t)j) * (size_t)shape->c + (size_t)c;
     const int cell = row % shape->r * shape->s + column % shape->s;
-    if (shape->r * shape->s > 1) return argmax[out] == cell ? dy[out] : 0.0f;
-    return x[cell_of(shape, n, i, j, 0, c)] * scale[c] + shift[c] > 0.0f ? dy[out] : 0.0f;
+    if (shape->r * shape->s > 1) return argmax[out] == cell ? y_at(shape, dy, out) : 0.0f;
+    const bool open = x_at(shape, x, cell_of(shape, n, i, j, 0, c)) * scale[c] + shift[c] > 0.0f;
+    return open ? y_at(shape, dy, out) : 0.0f;
 }
 
 static void norm_relu_sums(const dcnn_pool *shape, const float *x, const float *dy, const uint8_t *argmax,
@@ -48,13 +60,13 @@ static void norm_relu_sums(const dcnn_pool *shape, const float *x, const float *
                            double *sums) {
     for (int c = 0; c < shape->c; c++) {
         double sum = 0, product = 0;
-        const float *at = x + c;
+        size_t at = (size_t)c;
         for (int n = 0; n < shape->n; n++)
             for (int row = 0; row < shape->h; row++)
-                for (int column = 0; column < shape->w; column++, at += shape->c) {
+                for (int column = 0; column < shape->w; column++, at += (size_t)shape->c) {
                     const double g = (double)gradient_at(shape, x, dy, argmax, scale, shift, n, row, column, c);
                     sum += g;
-                    product += g * ((double)*at - (double)mean[c]);
+                    product += g * ((double)x_at(shape, x, at) - (double)mean[c]);
                 }
         sums[c] = sum;
         sums[shape->c + c] = product * (double)inverse_deviation[c];
@@ -64,13 +76,14 @@ static void norm_relu_sums(const dcnn_pool *shape, const float *x, const float *
 static void norm_relu_backward(const dcnn_pool *shape, const float *x, const float *dy, const uint8_t *argmax,
                                const float *scale, const float *shift, const float *a, const float *b, const float *e,
                                float *dx) {
-    const float *at = x;
+    size_t at = 0;
     for (int n = 0; n < shape->n; n++)
         for (int row = 0; row < shape->h; row++)
             for (int column = 0; column < shape->w; column++)
                 for (int c = 0; c < shape->c; c++, at++)
-                    *dx++ =
-                        a[c] * gradient_at(shape, x, dy, argmax, scale, shift, n, row, column, c) + (b[c] * *at + e[c]);
+                    bf16_write(dx, shape->x_half, at,
+                               a[c] * gradient_at(shape, x, dy, argmax, scale, shift, n, row, column, c) +
+                                   (b[c] * x_at(shape, x, at) + e[c]));
 }
 
 /* The inputs under the filter at output (i, j) of image n, and a 1. */

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* norm_relu_simd.c — BatchNormalization, ReLU and MaxPooling 2x2 in one pass, channels in vectors. */
 #include "kernels/register.h"
+#include "kernels/simd/halves_simd.h"
 #include "kernels/simd/window_simd.h"
-
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 /* Vectors of channels whose sums in double stay in registers during a walk over all positions. */
 enum { TILE = SIMD_REGISTERS / 8 };
 
-ALWAYS_INLINE bool is_pooled(const dcnn_pool *shape) {
+INLINE bool is_pooled(const dcnn_pool *shape) {
     return shape->r == 2;
 }
 
@@ -31,50 +30,74 @@ static size_t line_at(const dcnn_pool *shape, int n, int i) {
     return ((size_t)n * (size_t)shape->h + 2 * (size_t)i) * (size_t)shape->w * (size_t)shape->c;
 }
 
-ALWAYS_INLINE simd_float affine_of(const float *x, const float *scale, const float *shift, size_t lanes) {
-    return simd_multiply_add(simd_take(x, lanes), simd_take(scale, lanes), simd_take(shift, lanes));
+/* Which arrays are of bf16: constants wherever loops are, which are compiled for each. */
+typedef struct formats {
+    bool x, y;
+} formats;
+
+/* `call` with those of `shape` for `f`. */
+#define DCNN_IN_ITS_FORMATS(shape, call)                                                                               \
+    do {                                                                                                               \
+        if ((shape)->x_half && (shape)->y_half) {                                                                      \
+            const formats f = {true, true};                                                                            \
+            call;                                                                                                      \
+        } else if ((shape)->x_half) {                                                                                  \
+            const formats f = {true, false};                                                                           \
+            call;                                                                                                      \
+        } else if ((shape)->y_half) {                                                                                  \
+            const formats f = {false, true};                                                                           \
+            call;                                                                                                      \
+        } else {                                                                                                       \
+            const formats f = {false, false};                                                                          \
+            call;                                                                                                      \
+        }                                                                                                              \
+    } while (0)
+
+INLINE simd_float affine_of(simd_float x, const float *scale, const float *shift, size_t lanes) {
+    return simd_multiply_add(x, simd_take(scale, lanes), simd_take(shift, lanes));
 }
 
 /* --- forward ------------------------------------------------------------------------------------------------------ */
 
-static void forward_plain(const dcnn_pool *shape, const float *x, const float *scale, const float *shift, float *y) {
-    const size_t channels = (size_t)shape->c, rows = positions_of(shape);
-    for (size_t i = 0; i < rows; i++, x += channels, y += channels)
+INLINE void forward_plain(const formats f, const dcnn_pool *shape, const void *x, const float *scale,
+                          const float *shift, void *y) {
+    const size_t channels = (size_t)shape->c, end = positions_of(shape) * channels;
+    for (size_t i = 0; i < end; i += channels)
         for (size_t c = 0; c < channels; c += SIMD_LANES) {
             const size_t lanes = simd_lanes(channels, c);
-            /* This way round, a NaN passes. */
-            simd_put(y + c, lanes, simd_max(simd_zero(), affine_of(x + c, scale + c, shift + c, lanes)));
+            const simd_float value = affine_of(take_numbers(x, f.x, i + c, lanes), scale + c, shift + c, lanes);
+            put_numbers(y, f.y, i + c, lanes, simd_max(simd_zero(), value)); /* this way round, a NaN passes */
         }
 }
 
-static void forward_pooled(const dcnn_pool *shape, const float *x, const float *scale, const float *shift, float *y,
-                           uint8_t *argmax) {
+INLINE void forward_pooled(const formats f, const dcnn_pool *shape, const void *x, const float *scale,
+                           const float *shift, void *y, uint8_t *argmax) {
     const size_t channels = (size_t)shape->c;
     const window_cells cells = cells_of(shape);
+    size_t to = 0;
     for (int n = 0; n < shape->n; n++)
         for (int i = 0; i < shape->oh; i++) {
-            const float *from = x + line_at(shape, n, i);
-            for (int j = 0; j < shape->ow; j++, from += 2 * channels, y += channels) {
+            size_t from = line_at(shape, n, i);
+            for (int j = 0; j < shape->ow; j++, from += 2 * channels, to += channels)
                 for (size_t c = 0; c < channels; c += SIMD_LANES) {
                     const size_t lanes = simd_lanes(channels, c);
                     simd_float cell[4];
                     simd_int codes;
                     for (int k = 0; k < 4; k++)
-                        cell[k] = affine_of(from + cells.at[k] + c, scale + c, shift + c, lanes);
-                    simd_put(y + c, lanes, pool_window(cell, simd_zero(), false, &codes));
-                    if (argmax) store_codes(argmax + c, lanes, codes);
+                        cell[k] =
+                            affine_of(take_numbers(x, f.x, from + cells.at[k] + c, lanes), scale + c, shift + c, lanes);
+                    put_numbers(y, f.y, to + c, lanes, pool_window(cell, simd_zero(), false, &codes));
+                    if (argmax) store_codes(argmax + to + c, lanes, codes);
                 }
-                if (argmax) argmax += channels;
-            }
         }
 }
 
 static void norm_relu_forward(const dcnn_pool *shape, const float *x, const float *scale, const float *shift, float *y,
                               uint8_t *argmax) {
     if (is_pooled(shape))
-        forward_pooled(shape, x, scale, shift, y, argmax);
+        DCNN_IN_ITS_FORMATS(shape, forward_pooled(f, shape, x, scale, shift, y, argmax));
     else
-        forward_plain(shape, x, scale, shift, y);
+        DCNN_IN_ITS_FORMATS(shape, forward_plain(f, shape, x, scale, shift, y));
 }
 
 /* --- sums of the gradient ----------------------------------------------------------------------------------------- */
@@ -83,7 +106,7 @@ typedef struct tile_sums {
     simd_double low[TILE], high[TILE], product_low[TILE], product_high[TILE];
 } tile_sums;
 
-ALWAYS_INLINE void add_gradient(tile_sums *sums, int v, simd_float gradient, simd_float centred) {
+INLINE void add_gradient(tile_sums *sums, int v, simd_float gradient, simd_float centred) {
     const simd_double low = simd_low_double(gradient), high = simd_high_double(gradient);
     sums->low[v] += low;
     sums->high[v] += high;
@@ -91,7 +114,7 @@ ALWAYS_INLINE void add_gradient(tile_sums *sums, int v, simd_float gradient, sim
     sums->product_high[v] += high * simd_high_double(centred);
 }
 
-ALWAYS_INLINE void store_half(simd_double value, size_t first, size_t lanes, double *to) {
+INLINE void store_half(simd_double value, size_t first, size_t lanes, double *to) {
     double all[SIMD_LANES / 2];
     memcpy(all, &value, sizeof all);
     for (size_t lane = 0; lane < SIMD_LANES / 2 && first + lane < lanes; lane++) to[first + lane] = all[lane];
@@ -100,56 +123,54 @@ ALWAYS_INLINE void store_half(simd_double value, size_t first, size_t lanes, dou
 /* Everything about a tile of channels that does not change from position to position. */
 typedef struct sums_task {
     const dcnn_pool *shape;
-    const float *x, *dy, *scale, *shift, *mean;
+    const void *x, *dy;
+    const float *scale, *shift, *mean;
     const uint8_t *argmax;
 } sums_task;
 
-ALWAYS_INLINE void sum_plain(const sums_task *t, tile_sums *sums, int vectors, size_t lanes) {
-    const size_t channels = (size_t)t->shape->c, rows = positions_of(t->shape);
-    const float *x = t->x, *dy = t->dy;
-    for (size_t i = 0; i < rows; i++, x += channels, dy += channels)
+INLINE void sum_plain(const formats f, const sums_task *t, tile_sums *sums, int vectors, size_t lanes) {
+    const size_t channels = (size_t)t->shape->c, end = positions_of(t->shape) * channels;
+    for (size_t i = 0; i < end; i += channels)
         for (int v = 0; v < vectors; v++) {
             const size_t at = (size_t)v * SIMD_LANES;
-            const simd_float value = simd_take(x + at, lanes);
-            const simd_float y =
-                simd_multiply_add(value, simd_take(t->scale + at, lanes), simd_take(t->shift + at, lanes));
+            const simd_float value = take_numbers(t->x, f.x, i + at, lanes);
+            const simd_float y = affine_of(value, t->scale + at, t->shift + at, lanes);
             const simd_float gradient =
-                simd_select(simd_greater(y, simd_zero()), simd_take(dy + at, lanes), simd_zero());
+                simd_select(simd_greater(y, simd_zero()), take_numbers(t->dy, f.y, i + at, lanes), simd_zero());
             add_gradient(sums, v, gradient, value - simd_take(t->mean + at, lanes));
         }
 }
 
-ALWAYS_INLINE void sum_pooled(const sums_task *t, tile_sums *sums, int vectors, size_t lanes) {
+INLINE void sum_pooled(const formats f, const sums_task *t, tile_sums *sums, int vectors, size_t lanes) {
     const dcnn_pool *shape = t->shape;
     const size_t channels = (size_t)shape->c;
     const window_cells cells = cells_of(shape);
-    const float *dy = t->dy;
-    const uint8_t *argmax = t->argmax;
+    size_t out = 0;
     for (int n = 0; n < shape->n; n++)
         for (int i = 0; i < shape->oh; i++) {
-            const float *from = t->x + line_at(shape, n, i);
-            for (int j = 0; j < shape->ow; j++, from += 2 * channels, dy += channels, argmax += channels)
+            size_t from = line_at(shape, n, i);
+            for (int j = 0; j < shape->ow; j++, from += 2 * channels, out += channels)
                 for (int v = 0; v < vectors; v++) {
                     const size_t at = (size_t)v * SIMD_LANES;
-                    const simd_int codes = load_codes(argmax + at, lanes);
+                    const simd_int codes = load_codes(t->argmax + out + at, lanes);
                     const simd_mask shut = simd_equal_int(codes, simd_splat_int(DCNN_SHUT));
-                    simd_float value = simd_take(from + at, lanes);
+                    simd_float value = take_numbers(t->x, f.x, from + at, lanes);
                     for (int k = 1; k < 4; k++)
                         value = simd_select(simd_equal_int(codes, simd_splat_int(k)),
-                                            simd_take(from + cells.at[k] + at, lanes), value);
-                    add_gradient(sums, v, simd_select(shut, simd_zero(), simd_take(dy + at, lanes)),
+                                            take_numbers(t->x, f.x, from + cells.at[k] + at, lanes), value);
+                    add_gradient(sums, v, simd_select(shut, simd_zero(), take_numbers(t->dy, f.y, out + at, lanes)),
                                  value - simd_take(t->mean + at, lanes));
                 }
         }
 }
 
-ALWAYS_INLINE void sum_tile(const sums_task *t, const float *inverse_deviation, double *out, int vectors,
-                            size_t lanes) {
+INLINE void sum_tile(const formats f, const sums_task *t, const float *inverse_deviation, double *out, int vectors,
+                     size_t lanes) {
     tile_sums sums = {0};
     if (is_pooled(t->shape))
-        sum_pooled(t, &sums, vectors, lanes);
+        sum_pooled(f, t, &sums, vectors, lanes);
     else
-        sum_plain(t, &sums, vectors, lanes);
+        sum_plain(f, t, &sums, vectors, lanes);
     for (int v = 0; v < vectors; v++) {
         double *to = out + v * SIMD_LANES, *products = to + t->shape->c;
         const simd_float scale = simd_take(inverse_deviation + v * SIMD_LANES, lanes);
@@ -160,20 +181,31 @@ ALWAYS_INLINE void sum_tile(const sums_task *t, const float *inverse_deviation, 
     }
 }
 
-static void norm_relu_sums(const dcnn_pool *shape, const float *x, const float *dy, const uint8_t *argmax,
-                           const float *scale, const float *shift, const float *mean, const float *inverse_deviation,
-                           double *sums) {
-    const size_t count = (size_t)shape->c;
+INLINE void sum_tiles(const formats f, const sums_task *all, const float *inverse_deviation, double *sums) {
+    const size_t count = (size_t)all->shape->c;
     for (size_t c = 0; c < count;) {
-        const sums_task t = {shape, x + c, dy + c, scale + c, shift + c, mean + c, argmax ? argmax + c : NULL};
+        const sums_task t = {all->shape,
+                             bf16_at(all->x, f.x, c),
+                             bf16_at(all->dy, f.y, c),
+                             all->scale + c,
+                             all->shift + c,
+                             all->mean + c,
+                             all->argmax ? all->argmax + c : NULL};
         if (c + TILE * SIMD_LANES <= count) {
-            sum_tile(&t, inverse_deviation + c, sums + c, TILE, SIMD_LANES);
+            sum_tile(f, &t, inverse_deviation + c, sums + c, TILE, SIMD_LANES);
             c += TILE * SIMD_LANES;
         } else {
-            sum_tile(&t, inverse_deviation + c, sums + c, 1, simd_lanes(count, c));
+            sum_tile(f, &t, inverse_deviation + c, sums + c, 1, simd_lanes(count, c));
             c += SIMD_LANES;
         }
     }
+}
+
+static void norm_relu_sums(const dcnn_pool *shape, const float *x, const float *dy, const uint8_t *argmax,
+                           const float *scale, const float *shift, const float *mean, const float *inverse_deviation,
+                           double *sums) {
+    const sums_task all = {shape, x, dy, scale, shift, mean, argmax};
+    DCNN_IN_ITS_FORMATS(shape, sum_tiles(f, &all, inverse_deviation, sums));
 }
 
 /* --- dx ----------------------------------------------------------------------------------------------------------- */
@@ -183,69 +215,70 @@ typedef struct closed_form {
     const float *a, *b, *e;
 } closed_form;
 
-ALWAYS_INLINE void put_dx(const closed_form *f, size_t c, size_t lanes, simd_float x, simd_float gradient, float *dx) {
-    const simd_float base = simd_multiply_add(simd_take(f->b + c, lanes), x, simd_take(f->e + c, lanes));
-    simd_put(dx + c, lanes, simd_multiply_add(simd_take(f->a + c, lanes), gradient, base));
+INLINE void put_dx(const formats f, const closed_form *form, size_t c, size_t lanes, const void *x, size_t at,
+                   simd_float gradient, void *dx) {
+    const simd_float value = take_numbers(x, f.x, at, lanes);
+    const simd_float base = simd_multiply_add(simd_take(form->b + c, lanes), value, simd_take(form->e + c, lanes));
+    put_numbers(dx, f.x, at, lanes, simd_multiply_add(simd_take(form->a + c, lanes), gradient, base));
 }
 
-static void backward_plain(const dcnn_pool *shape, const float *x, const float *dy, const float *scale,
-                           const float *shift, const closed_form *f, float *dx) {
-    const size_t channels = (size_t)shape->c, rows = positions_of(shape);
-    for (size_t i = 0; i < rows; i++, x += channels, dy += channels, dx += channels)
+INLINE void backward_plain(const formats f, const dcnn_pool *shape, const void *x, const void *dy, const float *scale,
+                           const float *shift, const closed_form *form, void *dx) {
+    const size_t channels = (size_t)shape->c, end = positions_of(shape) * channels;
+    for (size_t i = 0; i < end; i += channels)
         for (size_t c = 0; c < channels; c += SIMD_LANES) {
             const size_t lanes = simd_lanes(channels, c);
-            const simd_mask open = simd_greater(affine_of(x + c, scale + c, shift + c, lanes), simd_zero());
-            const simd_float gradient = simd_select(open, simd_take(dy + c, lanes), simd_zero());
-            put_dx(f, c, lanes, simd_take(x + c, lanes), gradient, dx);
+            const simd_float y = affine_of(take_numbers(x, f.x, i + c, lanes), scale + c, shift + c, lanes);
+            const simd_float gradient =
+                simd_select(simd_greater(y, simd_zero()), take_numbers(dy, f.y, i + c, lanes), simd_zero());
+            put_dx(f, form, c, lanes, x, i + c, gradient, dx);
         }
 }
 
 /* Cells that no window has: to the right, and below. */
-static void outside_windows(const dcnn_pool *shape, size_t first, size_t end, const float *x, const closed_form *f,
-                            float *dx) {
+INLINE void outside_windows(const formats f, const dcnn_pool *shape, size_t origin, size_t first, size_t end,
+                            const void *x, const closed_form *form, void *dx) {
     const size_t channels = (size_t)shape->c;
     for (size_t i = first; i < end; i++)
-        for (size_t c = 0; c < channels; c += SIMD_LANES) {
-            const size_t lanes = simd_lanes(channels, c);
-            put_dx(f, c, lanes, simd_take(x + i * channels + c, lanes), simd_zero(), dx + i * channels);
-        }
+        for (size_t c = 0; c < channels; c += SIMD_LANES)
+            put_dx(f, form, c, simd_lanes(channels, c), x, origin + i * channels + c, simd_zero(), dx);
 }
 
-static void backward_pooled(const dcnn_pool *shape, const float *x, const float *dy, const uint8_t *argmax,
-                            const closed_form *f, float *dx) {
+INLINE void backward_pooled(const formats f, const dcnn_pool *shape, const void *x, const void *dy,
+                            const uint8_t *argmax, const closed_form *form, void *dx) {
     const size_t channels = (size_t)shape->c, w = (size_t)shape->w, inside = 2 * (size_t)shape->ow;
     const window_cells cells = cells_of(shape);
+    size_t out = 0;
     for (int n = 0; n < shape->n; n++) {
         for (int i = 0; i < shape->oh; i++) {
             size_t at = line_at(shape, n, i);
-            outside_windows(shape, inside, w, x + at, f, dx + at);
-            outside_windows(shape, w + inside, 2 * w, x + at, f, dx + at);
-            for (int j = 0; j < shape->ow; j++, at += 2 * channels, dy += channels, argmax += channels)
+            outside_windows(f, shape, at, inside, w, x, form, dx);
+            outside_windows(f, shape, at, w + inside, 2 * w, x, form, dx);
+            for (int j = 0; j < shape->ow; j++, at += 2 * channels, out += channels)
                 for (size_t c = 0; c < channels; c += SIMD_LANES) {
                     const size_t lanes = simd_lanes(channels, c);
-                    const simd_int codes = load_codes(argmax + c, lanes);
-                    const simd_float all = simd_take(dy + c, lanes);
+                    const simd_int codes = load_codes(argmax + out + c, lanes);
+                    const simd_float all = take_numbers(dy, f.y, out + c, lanes);
                     for (int k = 0; k < 4; k++) {
                         const simd_float gradient =
                             simd_select(simd_equal_int(codes, simd_splat_int(k)), all, simd_zero());
-                        put_dx(f, c, lanes, simd_take(x + at + cells.at[k] + c, lanes), gradient,
-                               dx + at + cells.at[k]);
+                        put_dx(f, form, c, lanes, x, at + cells.at[k] + c, gradient, dx);
                     }
                 }
         }
-        const size_t left = (size_t)(shape->h - 2 * shape->oh) * w, below = line_at(shape, n, shape->oh);
-        outside_windows(shape, 0, left, x + below, f, dx + below);
+        const size_t left = (size_t)(shape->h - 2 * shape->oh) * w;
+        outside_windows(f, shape, line_at(shape, n, shape->oh), 0, left, x, form, dx);
     }
 }
 
 static void norm_relu_backward(const dcnn_pool *shape, const float *x, const float *dy, const uint8_t *argmax,
                                const float *scale, const float *shift, const float *a, const float *b, const float *e,
                                float *dx) {
-    const closed_form f = {a, b, e};
+    const closed_form form = {a, b, e};
     if (is_pooled(shape))
-        backward_pooled(shape, x, dy, argmax, &f, dx);
+        DCNN_IN_ITS_FORMATS(shape, backward_pooled(f, shape, x, dy, argmax, &form, dx));
     else
-        backward_plain(shape, x, dy, scale, shift, &f, dx);
+        DCNN_IN_ITS_FORMATS(shape, backward_plain(f, shape, x, dy, scale, shift, &form, dx));
 }
 
 void DCNN_SIMD_NAME(dcnn_register_norm_relu)(dcnn_kernels *table) {

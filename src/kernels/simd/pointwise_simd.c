@@ -3,7 +3,7 @@
 #include <math.h>
 
 #include "kernels/register.h"
-#include "kernels/simd/simd.h"
+#include "kernels/simd/halves_simd.h"
 
 /* Vectors of columns that one walk down the rows sums: as many as their double accumulators leave registers for. */
 enum { TILE = SIMD_REGISTERS / 8 };
@@ -159,11 +159,12 @@ void DCNN_SIMD_NAME(dcnn_column_sums)(size_t rows, int columns, const float *x, 
 
 /* --- BatchNormalization ----------------------------------------------------------------------------------------- */
 
-ALWAYS_INLINE void moments_tile(size_t rows, size_t channels, const float *x, double *sums, int vectors, size_t lanes) {
+ALWAYS_INLINE void moments_tile(const bool half, size_t rows, size_t channels, const void *x, double *sums, int vectors,
+                                size_t lanes) {
     wide_sum sum[TILE] = {0}, square[TILE] = {0};
-    for (size_t i = 0; i < rows; i++, x += channels)
+    for (size_t i = 0; i < rows; i++)
         for (int v = 0; v < vectors; v++) {
-            const simd_float value = simd_take(x + v * SIMD_LANES, lanes);
+            const simd_float value = take_numbers(x, half, i * channels + (size_t)v * SIMD_LANES, lanes);
             const simd_double low = simd_low_double(value), high = simd_high_double(value);
             sum[v].low += low;
             sum[v].high += high;
@@ -176,12 +177,20 @@ ALWAYS_INLINE void moments_tile(size_t rows, size_t channels, const float *x, do
     }
 }
 
-static void moments(size_t rows, int channels, const float *x, double *sums) {
-    const size_t count = (size_t)channels;
+ALWAYS_INLINE void moments_of(const bool half, size_t rows, size_t count, const void *x, double *sums) {
     size_t c = 0;
     for (; c + TILE * SIMD_LANES <= count; c += TILE * SIMD_LANES)
-        moments_tile(rows, count, x + c, sums + c, TILE, SIMD_LANES);
-    for (; c < count; c += SIMD_LANES) moments_tile(rows, count, x + c, sums + c, 1, simd_lanes(count, c));
+        moments_tile(half, rows, count, bf16_at(x, half, c), sums + c, TILE, SIMD_LANES);
+    for (; c < count; c += SIMD_LANES)
+        moments_tile(half, rows, count, bf16_at(x, half, c), sums + c, 1, simd_lanes(count, c));
+}
+
+static void moments(size_t rows, int channels, const float *x, double *sums) {
+    moments_of(false, rows, (size_t)channels, x, sums);
+}
+
+static void half_moments(size_t rows, int channels, const uint16_t *x, double *sums) {
+    moments_of(true, rows, (size_t)channels, x, sums);
 }
 
 void DCNN_SIMD_NAME(dcnn_affine)(size_t rows, int channels, const float *x, const float *scale, const float *shift,
@@ -432,6 +441,7 @@ void DCNN_SIMD_NAME(dcnn_register_pointwise)(dcnn_kernels *table) {
     table->bias = DCNN_SIMD_NAME(dcnn_bias);
     table->column_sums = DCNN_SIMD_NAME(dcnn_column_sums);
     table->moments = moments;
+    table->half_moments = half_moments;
     table->affine = DCNN_SIMD_NAME(dcnn_affine);
     table->gradient_moments = gradient_moments;
     table->affine_backward = affine_backward;

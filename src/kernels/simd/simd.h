@@ -22,6 +22,8 @@
  *     simd_is_positive_or_nan(v)             !(v <= 0)
  *     simd_equal_int(a, b)
  *     simd_select(mask, a, b)                mask ? a : b
+ *     simd_stream(to, v)                     stores to an address that is a multiple of the vector's size, past the
+ *                                            caches where there is a way; simd_stream_end() before others may read it
  *     simd_max(a, b)                         a > b ? a : b: b where either is NaN, as x86 has it
  *     simd_sqrt(v)
  *     simd_low_double(v), simd_high_double   the lower and upper half of the lanes as doubles

@@ -88,6 +88,14 @@ static inline void simd_store_upper_halves(uint16_t *to, simd_int value) {
     for (size_t lane = 0; lane < SIMD_LANES; lane++) to[lane] = (uint16_t)(all[lane] >> 16);
 }
 
+static inline void simd_stream(float *to, simd_float value) {
+    _mm256_stream_ps(to, (__m256)value);
+}
+
+static inline void simd_stream_end(void) {
+    _mm_sfence();
+}
+
 static inline void simd_transpose(simd_float rows[SIMD_LANES]) {
     const simd_int lane = {0, 1, 2, 3, 4, 5, 6, 7};
     SIMD_SWAP_BLOCKS(rows, 4)

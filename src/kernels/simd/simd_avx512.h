@@ -84,6 +84,14 @@ static inline void simd_store_upper_halves(uint16_t *to, simd_int value) {
     _mm256_storeu_si256((__m256i *)(void *)to, _mm512_cvtepi32_epi16(_mm512_srli_epi32((__m512i)value, 16)));
 }
 
+static inline void simd_stream(float *to, simd_float value) {
+    _mm512_stream_ps(to, (__m512)value);
+}
+
+static inline void simd_stream_end(void) {
+    _mm_sfence();
+}
+
 static inline void simd_transpose(simd_float rows[SIMD_LANES]) {
     const simd_int lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
     SIMD_SWAP_BLOCKS(rows, 8)

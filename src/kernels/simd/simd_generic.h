@@ -163,6 +163,12 @@ static inline void simd_store_upper_halves(uint16_t *to, simd_int value) {
     for (size_t lane = 0; lane < SIMD_LANES; lane++) to[lane] = (uint16_t)(all[lane] >> 16);
 }
 
+static inline void simd_stream(float *to, simd_float value) {
+    simd_store(to, value);
+}
+
+static inline void simd_stream_end(void) {}
+
 static inline void simd_transpose(simd_float rows[SIMD_LANES]) {
     const simd_int lane = {0, 1, 2, 3};
     SIMD_SWAP_BLOCKS(rows, 2)

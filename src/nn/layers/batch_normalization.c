@@ -182,7 +182,11 @@ static void forward_sums(const dcnn_pass *pass) {
         }
         return;
     }
-    pass->kernels->moments(rows_of(pass), pass->op->in.c, pass->x[0], pass->sums);
+    if (pass->op->x_half)
+        pass->kernels->half_moments(rows_of(pass), pass->op->in.c, (const uint16_t *)(const void *)pass->x[0],
+                                    pass->sums);
+    else
+        pass->kernels->moments(rows_of(pass), pass->op->in.c, pass->x[0], pass->sums);
 }
 
 /* Mean and variance of channel c, from sums over so many samples. */
@@ -350,7 +354,13 @@ static dcnn_pool windows_of(const dcnn_op *op, int n) {
                        .stride_h = size,
                        .stride_w = size,
                        .oh = op->head->shape.h / size,
-                       .ow = op->head->shape.w / size};
+                       .ow = op->head->shape.w / size,
+                       .x_half = op->x_half,
+                       .y_half = op->y_half};
+}
+
+static bool fused_may_be_half(const dcnn_op *op) {
+    return op->head->bf16 && op->node->bf16;
 }
 
 static void fused_measure(dcnn_op *op, const dcnn_kernels *kernels, int grain) {
@@ -385,6 +395,7 @@ static void fused_backward(const dcnn_pass *pass) {
 const dcnn_op_kind dcnn_op_norm_relu = {
     .name = "batch norm+relu",
     .backward_reads_x = true,
+    .may_be_half = fused_may_be_half,
     .measure = fused_measure,
     .prepare = prepare,
     .forward = fused_forward,

@@ -107,6 +107,14 @@ dcnn_conv dcnn_conv_shape(const dcnn_node *conv, dcnn_shape in, int n) {
     return grain_shape(conv, in, n);
 }
 
+/* An operation's shape, with the formats of its numbers. */
+static dcnn_conv op_shape(const dcnn_op *op, int n) {
+    dcnn_conv shape = grain_shape(op->node, op->in, n);
+    shape.x_half = op->x_half;
+    shape.y_half = op->y_half;
+    return shape;
+}
+
 static size_t rounded(size_t floats) {
     return (floats + 15) / 16 * 16; /* keeps what follows on a cache line */
 }
@@ -158,9 +166,20 @@ static const float *bias_of(const dcnn_pass *pass) {
                           : dcnn_pass_param(pass, pass->op->head, BIAS);
 }
 
+/* Do the kernels apply the activation's gradient themselves? */
+static bool fuses_gradient(const dcnn_op *op, const dcnn_conv *shape) {
+    return op->activation.kind == DCNN_RELU && !is_general(op->node->config) && op->kernels->conv_halves(shape);
+}
+
+static bool may_be_half(const dcnn_op *op) {
+    const dcnn_conv shape = grain_shape(op->node, op->in, 1);
+    return (op->activation.kind == DCNN_RELU || op->activation.kind == DCNN_LINEAR) && !is_general(op->node->config) &&
+           op->kernels->conv_halves(&shape);
+}
+
 static void measure(dcnn_op *op, const dcnn_kernels *kernels, int grain) {
-    dcnn_conv shape = grain_shape(op->node, op->in, grain);
-    size_t gradient = op->training && op->activation.kind != DCNN_LINEAR
+    dcnn_conv shape = op_shape(op, grain);
+    size_t gradient = op->training && op->activation.kind != DCNN_LINEAR && !fuses_gradient(op, &shape)
                           ? rounded((size_t)grain * dcnn_shape_count(op->node->shape))
                           : 0;
     const bool general = is_general(op->node->config);
@@ -177,7 +196,7 @@ static void prepare(const dcnn_op *op, const dcnn_kernels *kernels, const dcnn_n
 
 static void forward(const dcnn_pass *pass) {
     const dcnn_op *op = pass->op;
-    dcnn_conv shape = grain_shape(op->node, op->in, pass->n);
+    dcnn_conv shape = op_shape(op, pass->n);
     const bool general = is_general(op->node->config);
     dcnn_fused fused = op->activation.kind == DCNN_RELU && !general ? DCNN_FUSED_RELU : DCNN_FUSED_NONE;
     if (general)
@@ -200,9 +219,15 @@ static void backward_general(const dcnn_pass *pass, const dcnn_conv *shape, cons
 
 static void backward(const dcnn_pass *pass) {
     const dcnn_op *op = pass->op;
-    dcnn_conv shape = grain_shape(op->node, op->in, pass->n);
+    dcnn_conv shape = op_shape(op, pass->n);
     const float *dy = pass->dy;
     float *scratch = pass->scratch;
+    if (fuses_gradient(op, &shape)) {
+        pass->kernels->conv_relu_backward(&shape, pass->x[0], op->packed, pass->y, pass->dy, pass->dx[0],
+                                          dcnn_pass_dparam(pass, op->node, KERNEL),
+                                          dcnn_pass_dparam(pass, op->node, BIAS), scratch);
+        return;
+    }
     if (op->activation.kind != DCNN_LINEAR) {
         const size_t rows = (size_t)shape.n * (size_t)shape.oh * (size_t)shape.ow;
         dcnn_activation_backward(pass->kernels, &op->activation, rows, shape.k, NULL, pass->y, pass->dy, scratch);
@@ -222,6 +247,7 @@ static const dcnn_op_kind op = {
     .name = "conv",
     .backward_reads_x = true,
     .backward_reads_y = true,
+    .may_be_half = may_be_half,
     .measure = measure,
     .prepare = prepare,
     .forward = forward,
@@ -262,6 +288,20 @@ static size_t cells(const dcnn_op *o, int n) {
     return (size_t)n * dcnn_shape_count(o->node->shape);
 }
 
+/* At inference. */
+static bool conv_pool_may_be_half(const dcnn_op *o) {
+    const dcnn_conv shape = grain_shape(o->head, o->in, 1);
+    return !o->training && o->kernels->conv_halves(&shape);
+}
+
+/* The fused shape, with the formats of its numbers. */
+static dcnn_conv pooled_shape(const dcnn_op *o, int n) {
+    dcnn_conv shape = grain_shape(o->head, o->in, n);
+    shape.x_half = o->x_half;
+    shape.y_half = o->y_half;
+    return shape;
+}
+
 static void conv_pool_measure(dcnn_op *o, const dcnn_kernels *kernels, int grain) {
     dcnn_conv shape = grain_shape(o->head, o->in, grain);
     o->saved_bytes = o->training ? cells(o, grain) : 0;
@@ -277,7 +317,7 @@ static void conv_pool_prepare(const dcnn_op *o, const dcnn_kernels *kernels, con
 
 static void conv_pool_forward(const dcnn_pass *pass) {
     const dcnn_op *o = pass->op;
-    dcnn_conv shape = grain_shape(o->head, o->in, pass->n);
+    dcnn_conv shape = pooled_shape(o, pass->n);
     pass->kernels->conv_pool_forward(&shape, pass->x[0], o->affine ? dcnn_batch_normalization_scale(o->affine) : NULL,
                                      o->affine ? dcnn_batch_normalization_shift(o->affine) : NULL, packed_of(o),
                                      bias_of(pass), pass->y, o->training ? pass->saved : NULL, pass->scratch);
@@ -295,6 +335,7 @@ static void conv_pool_backward(const dcnn_pass *pass) {
 const dcnn_op_kind dcnn_op_conv_pool = {
     .name = "conv+pool",
     .backward_reads_x = true,
+    .may_be_half = conv_pool_may_be_half,
     .measure = conv_pool_measure,
     .prepare = conv_pool_prepare,
     .forward = conv_pool_forward,

@@ -74,11 +74,10 @@ static dcnn_fusion fuse_first(const dcnn_plan *plan, int i) {
                          .count = 3};
 }
 
-/* The BatchNormalization behind a convolution that goes into its weights; or -1. Rounded to bf16, other weights would
- * make other numbers. */
+/* The BatchNormalization behind a convolution that goes into its weights; or -1. */
 static int folded_behind(const dcnn_plan *plan, int i) {
     const dcnn_net *net = plan->net;
-    const bool may = !plan->options.training && !net->nodes[i].bf16 && activation_of(plan, i).kind == DCNN_LINEAR;
+    const bool may = !plan->options.training && activation_of(plan, i).kind == DCNN_LINEAR;
     const int next = may && i != dcnn_net_end(net) ? only_reader(plan, i) : -1;
     return next >= 0 && dcnn_batch_normalization_is_last(&net->nodes[next]) ? next : -1;
 }

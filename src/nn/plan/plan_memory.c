@@ -100,7 +100,8 @@ static void measure_tensors(dcnn_plan *plan) {
         dcnn_plan_line(grain * dcnn_shape_count(plan->net->nodes[plan->options.first].shape) * sizeof(float));
     plan->values[0].first = plan->gradients[0].first = plan->again[0].first = -1;
     for (int i = 0; i < plan->op_count; i++) {
-        const size_t bytes = dcnn_plan_line(grain * dcnn_shape_count(plan->ops[i].node->shape) * sizeof(float));
+        const size_t number = plan->ops[i].y_half ? sizeof(uint16_t) : sizeof(float);
+        const size_t bytes = dcnn_plan_line(grain * dcnn_shape_count(plan->ops[i].node->shape) * number);
         plan->values[i + 1] = plan->gradients[i + 1] = (dcnn_plan_tensor){.bytes = bytes, .first = -1};
         plan->again[i + 1] = plan->values[i + 1];
         plan->saved[i] = plan->saved_again[i] =

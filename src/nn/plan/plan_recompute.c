@@ -21,7 +21,8 @@ typedef struct output {
 } output;
 
 static size_t output_bytes(const dcnn_plan *plan, int op) {
-    return dcnn_plan_line((size_t)plan->options.grain * dcnn_shape_count(plan->ops[op].node->shape) * sizeof(float));
+    const size_t number = plan->ops[op].y_half ? sizeof(uint16_t) : sizeof(float);
+    return dcnn_plan_line((size_t)plan->options.grain * dcnn_shape_count(plan->ops[op].node->shape) * number);
 }
 
 static void list_outputs(const dcnn_plan *plan, output *outputs) {
