@@ -12,7 +12,7 @@
 enum { BLOCK_SIZE = BF16_BLOCK * BF16_BLOCK };
 
 /* Of a long depth taps are done together, a part after the other, whose left tiles then stay in L1. */
-enum { STRIP_TAPS = 4, STRIP_CHUNKS = 16, STREAM_BYTES = 1 << 20 };
+enum { STRIP_TAPS = 4, STRIP_CHUNKS = 8, STREAM_BYTES = 1 << 20 };
 
 /* Some taps of a block of filters and channels. */
 typedef struct filter_block {
@@ -25,7 +25,7 @@ typedef struct filter_block {
 } filter_block;
 
 static void multiply_taps(const filter_block *b) {
-    const size_t step = b->taps > 1 && b->chunks > 2 * STRIP_CHUNKS ? STRIP_CHUNKS : b->chunks;
+    const size_t step = b->taps > 1 && b->chunks > STRIP_CHUNKS ? STRIP_CHUNKS : b->chunks;
     for (size_t at = 0; at < b->chunks; at += step)
         for (size_t i = 0; i < b->taps; i++) {
             const dcnn_product_bf16 p = {.chunks = least(step, b->chunks - at),
