@@ -12,7 +12,7 @@
 enum { BLOCK_SIZE = BF16_BLOCK * BF16_BLOCK };
 
 /* Of a long depth taps are done together, a part after the other, whose left tiles then stay in L1. */
-enum { STRIP_TAPS = 4, STRIP_CHUNKS = 8, STREAM_BYTES = 1 << 20 };
+enum { STRIP_TAPS = 4, STRIP_CHUNKS = 8, STREAM_BYTES = 2 << 20 };
 
 /* Some taps of a block of filters and channels. */
 typedef struct filter_block {

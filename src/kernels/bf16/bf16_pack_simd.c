@@ -41,21 +41,29 @@ static size_t dx_tap(const dcnn_conv *shape, int r, int s) {
     return phase.first + (size_t)(r / shape->stride_h) * phase.columns + (size_t)(s / shape->stride_w);
 }
 
+/* Some tiles of input channels of one tap, for dx. */
+static void pack_tiles(const dcnn_conv *shape, const float *w, size_t tap, size_t first, size_t end,
+                       uint16_t *backward) {
+    const size_t c = (size_t)shape->c, k = (size_t)shape->k, s = (size_t)shape->s;
+    const size_t depth = bf16_whole(k, BF16_CHUNK), at = dx_tap(shape, (int)(tap / s), (int)(tap % s));
+    for (size_t tile = first; tile < end && tile < tiles_of(c); tile++)
+        pack_across(w + tap * c * k, c, k, tile * BF16_TILE,
+                    backward + tile * packed_tile((size_t)shape->r * s, depth) + at * depth * BF16_TILE);
+}
+
+/* A tap's chunk is packed both ways while it is in cache. */
 void DCNN_SIMD_NAME(dcnn_bf16_pack)(const dcnn_conv *shape, const float *w, float *packed, int part, int parts) {
     const dcnn_conv inner = bf16_inner(shape);
     const bf16_gathered g = bf16_gathered_of(&inner, false);
-    const size_t c = (size_t)shape->c, k = (size_t)shape->k, taps = (size_t)(shape->r * shape->s);
-    const size_t k_depth = bf16_whole(k, BF16_CHUNK);
+    const bool patches = bf16_takes_patches(shape);
     uint16_t *forward = (uint16_t *)(void *)packed, *backward = forward + forward_size(shape);
     size_t unit = 0;
     for (size_t tap = 0; tap < g.taps; tap++)
-        for (size_t at = 0; at < g.depth; at += BF16_CHUNK)
-            if (unit++ % (size_t)parts == (size_t)part) pack_chunk(&g, w, tap, at, k, forward);
-    for (size_t tile = 0; tile < tiles_of(c); tile++)
-        for (int tap = 0; tap < (int)taps; tap++) {
+        for (size_t at = 0; at < g.depth; at += BF16_CHUNK) {
             if (unit++ % (size_t)parts != (size_t)part) continue;
-            const size_t at = dx_tap(shape, tap / shape->s, tap % shape->s) * k_depth * BF16_TILE;
-            pack_across(w + (size_t)tap * c * k, c, k, tile * BF16_TILE,
-                        backward + tile * packed_tile(taps, k_depth) + at);
+            pack_chunk(&g, w, tap, at, (size_t)shape->k, forward);
+            if (!patches) pack_tiles(shape, w, tap, at / BF16_TILE, (at + BF16_CHUNK) / BF16_TILE, backward);
         }
+    for (size_t tap = 0; patches && tap < (size_t)(shape->r * shape->s); tap++)
+        if (unit++ % (size_t)parts == (size_t)part) pack_tiles(shape, w, tap, 0, tiles_of((size_t)shape->c), backward);
 }
