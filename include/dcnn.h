@@ -86,7 +86,9 @@ DCNN_API dcnn_status dcnn_model_set_classes(dcnn_model *model, const char *const
 /**
  * Says what training lessens: "mean_squared_error", "mean_absolute_error", "huber", "binary_crossentropy" or
  * "categorical_crossentropy", Keras' names. Without it the last layer says it (softmax or none: categorical, sigmoid:
- * binary), or the file. Before training begins. @return DCNN_OK; DCNN_USAGE: no such loss, or not of such a last layer
+ * binary), or the file; of a file that was compiled with a loss that dcnn does not have, predictions (where the last
+ * layer leaves open what they are), evaluations and trainings are refused until this is called. Before training begins.
+ * @return DCNN_OK; DCNN_USAGE: no such loss, or not of such a last layer
  */
 DCNN_API dcnn_status dcnn_model_set_loss(dcnn_model *model, const char *name);
 
@@ -103,7 +105,7 @@ DCNN_API const char *dcnn_model_class(const dcnn_model *model, int class_number)
  * Class probabilities of images, or the numbers that the network gives. Single-threaded.
  * @param images         [count, height, width, channels] bytes, 0..255
  * @param probabilities  out [count, dcnn_model_outputs()]
- * @return DCNN_OK; DCNN_USAGE: the model's file does not say how its inputs are made of bytes
+ * @return DCNN_OK; DCNN_USAGE: the model's file does not say how its inputs are made of bytes, or what its outputs are
  */
 DCNN_API dcnn_status dcnn_model_predict(dcnn_model *model, int64_t count, const uint8_t *images, float *probabilities);
 

@@ -108,6 +108,9 @@ static void test_odd_but_legal(void **state) {
         {INPUT "{'class_name':'Conv2D','config':{'name':'odd','filters':3,'kernel_size':3,'activation':'sigmoid'}},"
                "{'class_name':'GlobalMaxPooling2D'}]",
          "change its probabilities", "'odd'"},
+        {INPUT "{'class_name':'Conv2D','config':{'filters':1,'kernel_size':[8,6]}},{'class_name':'Softmax','config':"
+               "{'name':'odd','axis':2}},{'class_name':'Flatten'}]",
+         "change its probabilities", "'odd'"},
         {INPUT "{'class_name':'Flatten'},{'class_name':'Dense','config':{'name':'odd','units':3,'activation':"
                "'softmax'}},{'class_name':'Rescaling','config':{'scale':2}}]",
          "change its probabilities", "'odd'"},
@@ -200,7 +203,21 @@ static const struct {
     {0, "Permute", "'dims':[1,1,2]", "\"dims\" must be 1, 2 and 3 in some order"},
     {1, "Permute", "'dims':[3,1,2]", "needs an input of shape (height, width, channels)"},
     {0, "Activation", "'trainable':true", "has no \"activation\""},
-    {0, "Softmax", "'axis':1", "\"axis\" can only be the last one"},
+    {0, "Softmax", "'axis':4", "\"axis\" must be an axis of its input"},
+    {0, "Softmax", "'axis':0", "\"axis\" must be an axis of its input"},
+    {0, "Softmax", "'axis':[1,-3]", "\"axis\" must be an axis of its input"},
+    {1, "Softmax", "'axis':2", "\"axis\" must be an axis of its input"},
+    {0, "Normalization", "'axis':0,'mean':1,'variance':1", "\"axis\" must be an axis of its input"},
+    {1, "Normalization", "'axis':3,'mean':1,'variance':1", "\"axis\" must be an axis of its input"},
+    {0, "Normalization", "'axis':1,'mean':[1,2],'variance':[1,2]", "\"mean\" must be a number, or one for each"},
+    {0, "Normalization", "'mean':1,'variance':'1'", "\"variance\" must be a number, or one for each"},
+    {0, "Normalization", "'mean':1", "one of \"mean\" and \"variance\" without the other"},
+    {0, "Conv2D", "'filters':2,'kernel_size':3,'dilatation_rate':2", "no option \"dilatation_rate\" of it"},
+    {1, "Dense", "'units':3,'use_bais':false", "no option \"use_bais\" of it"},
+    {0, "ReLU", "'alpha':0.1", "no option \"alpha\" of it"},
+    {0, "Flatten", "'axis':1", "no option \"axis\" of it"},
+    {0, "RandomCrop", "'height':4", "\"width\" must be a whole number"},
+    {1, "RandomCrop", "'height':4,'width':4", "needs images, not an input of shape"},
 };
 
 static void test_refused_settings(void **state) {
@@ -234,6 +251,22 @@ static void test_bytes_by_another_way(void **state) {
         "'inbound_nodes':[[['f',0,0,{}]]]}],'input_layers':[['in',0,0]],'output_layers':[['d',0,0]]}}");
     dcnn_net *net = NULL;
     assert_fails(dcnn_net_create(description, (dcnn_shape){0}, &net), DCNN_BAD_INPUT, "whole numbers", "'odd'");
+    json_decref(description);
+}
+
+/* A call names its layer: which of two of one name? Whether it is wanted or not. */
+static void test_two_of_one_name(void **state) {
+    (void)state;
+    json_t *description = parse(
+        "{'class_name':'Functional','config':{'name':'f','layers':["
+        "{'class_name':'InputLayer','name':'in','config':{'name':'in','batch_shape':[null,4,4,1]},'inbound_nodes':[]},"
+        "{'class_name':'ReLU','name':'odd','config':{'name':'odd'},'inbound_nodes':[[['in',0,0,{}]]]},"
+        "{'class_name':'ELU','name':'odd','config':{'name':'odd'},'inbound_nodes':[[['in',0,0,{}]]]},"
+        "{'class_name':'Flatten','name':'f','config':{'name':'f'},'inbound_nodes':[[['odd',0,0,{}]]]},"
+        "{'class_name':'Dense','name':'d','config':{'name':'d','units':3,'activation':'softmax'},"
+        "'inbound_nodes':[[['f',0,0,{}]]]}],'input_layers':[['in',0,0]],'output_layers':[['d',0,0]]}}");
+    dcnn_net *net = NULL;
+    assert_fails(dcnn_net_create(description, (dcnn_shape){0}, &net), DCNN_BAD_INPUT, "two layers", "'odd'");
     json_decref(description);
 }
 
@@ -439,7 +472,7 @@ static void test_recipe(void **state) {
 }
 
 /* Keras' layers of augmentation that dcnn does not have are nothing at inference, are kept in the description, and are
- * refused in training by name, with what to give; a RandomCrop that crops is refused altogether. */
+ * refused in training by name, with what to give. */
 static void layers_that_only_train_pass_at_inference(void **state) {
     (void)state;
     for (int i = 0; i < dcnn_layer_other_count; i++) {
@@ -451,12 +484,8 @@ static void layers_that_only_train_pass_at_inference(void **state) {
         json_t *again = described(layers, 1, &net);
         assert_true(json_real_value(json_object_get(again, "factor")) == 0.25);
         assert_int_equal(json_integer_value(json_object_get(again, "seed")), 7);
-        if (dcnn_layer_others[i].instead) {
-            assert_non_null(strstr(net->untrainable, dcnn_layer_others[i].class_name));
-            assert_non_null(strstr(net->untrainable, dcnn_layer_others[i].instead));
-        } else {
-            assert_string_equal(net->untrainable, ""); /* the crop of the whole image */
-        }
+        assert_non_null(strstr(net->untrainable, dcnn_layer_others[i].class_name));
+        assert_non_null(strstr(net->untrainable, dcnn_layer_others[i].instead));
         json_decref(again);
         json_t *other = described(INPUT "{'class_name':'Dropout','config':{'name':'odd'}}" END, 1, &plain);
         const dcnn_plan_options options = {.grain = 1, .slots = 1, .workers = 1};
@@ -475,8 +504,6 @@ static void layers_that_only_train_pass_at_inference(void **state) {
         dcnn_net_free(net);
         dcnn_net_free(plain);
     }
-    assert_fails(try_description(INPUT "{'class_name':'RandomCrop','config':{'name':'odd','height':6,'width':7}}" END),
-                 DCNN_BAD_INPUT, "--crop-range", "'odd' (RandomCrop) makes 6x7 of 8x8");
 }
 
 int main(void) {
@@ -485,6 +512,7 @@ int main(void) {
         cmocka_unit_test(test_odd_but_legal),
         cmocka_unit_test(test_refused_settings),
         cmocka_unit_test(test_bytes_by_another_way),
+        cmocka_unit_test(test_two_of_one_name),
         cmocka_unit_test(test_frozen),
         cmocka_unit_test(test_initializers),
         cmocka_unit_test(test_harmless),

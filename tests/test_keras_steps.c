@@ -275,39 +275,43 @@ static void every_row_of_the_tables_has_a_case(void **state) {
             fail_msg("no recorded net has the optimizer %s", dcnn_optimizer_table[i].name);
 }
 
-/* A layer that draws from a range of one value, on the recorded images, in training. */
+/* What a net of one such layer makes of the recorded images. */
+static void expect_random(hid_t group, const char *name, dcnn_net *net, bool training) {
+    const int64_t shape[4] = {SAMPLES, 9, 7, 3};
+    const size_t pixels = SAMPLES * 9 * 7 * 3, values = SAMPLES * (size_t)net->output_count;
+    const dcnn_plan_options options = {.grain = SAMPLES, .slots = 1, .workers = 1, .training = training};
+    const bool other = !training && dcnn_h5_has(group, "inference");
+    int64_t samples[SAMPLES] = {0};
+    dcnn_plan *plan;
+    float *x = allocate(pixels, sizeof(float));
+    assert_ok(dcnn_h5_read(file, "x/9x7x3", DCNN_H5_FLOAT, 4, shape, x));
+    assert_ok(dcnn_plan_create(net, dcnn_kernels_of(dcnn_isa_best()), &options, &plan));
+    memcpy(dcnn_plan_input(plan, 0), x, pixels * sizeof(float));
+    dcnn_plan_prepare(plan, 0);
+    dcnn_plan_run(plan, 0, 0, 0, &(dcnn_grain){.n = SAMPLES, .samples = samples});
+    double *expected = training || other ? read_doubles(group, other ? "inference" : "y", (int64_t)values) : NULL;
+    for (size_t i = 0; i < values; i++) {
+        const double is = (double)dcnn_plan_output(plan, 0)[i], should = expected ? expected[i] : (double)x[i];
+        if (!(fabs(is - should) <= 1e-5))
+            fail_msg("%s%s: value %zu is %.7g, should be %.7g", name, training ? "" : " at inference", i, is, should);
+    }
+    free(expected);
+    free(x);
+    dcnn_plan_free(plan);
+}
+
+/* A layer that draws from a range of one value, on the recorded images, in training and at inference. */
 static herr_t run_random(hid_t all, const char *name, const H5L_info_t *info, void *nothing) {
     hid_t group = H5Gopen2(all, name, H5P_DEFAULT);
-    const int64_t shape[4] = {SAMPLES, 9, 7, 3};
-    const size_t values = SAMPLES * 9 * 7 * 3;
     (void)info;
     (void)nothing;
     json_t *description = json_pack("{s:s, s:{s:[{s:s, s:{s:[n,i,i,i]}}, o, {s:s, s:{}}]}}", "class_name", "Sequential",
                                     "config", "layers", "class_name", "InputLayer", "config", "batch_shape", 9, 7, 3,
                                     read_json(group, "layer"), "class_name", "Flatten", "config");
     dcnn_net *net;
-    dcnn_plan *plan;
     assert_ok(dcnn_net_create(description, (dcnn_shape){0}, &net));
     assert_ok(dcnn_net_set_loss(net, &(dcnn_loss){.kind = DCNN_LOSS_SQUARED})); /* outputs are as they come */
-    for (int training = 0; training < 2; training++) {
-        const dcnn_plan_options options = {.grain = SAMPLES, .slots = 1, .workers = 1, .training = training == 1};
-        float *x = allocate(values, sizeof(float));
-        int64_t samples[SAMPLES] = {0};
-        assert_ok(dcnn_h5_read(file, "x/9x7x3", DCNN_H5_FLOAT, 4, shape, x));
-        assert_ok(dcnn_plan_create(net, dcnn_kernels_of(dcnn_isa_best()), &options, &plan));
-        memcpy(dcnn_plan_input(plan, 0), x, values * sizeof(float));
-        dcnn_plan_run(plan, 0, 0, 0, &(dcnn_grain){.n = SAMPLES, .samples = samples});
-        double *expected = read_doubles(group, "y", (int64_t)values);
-        for (size_t i = 0; i < values; i++) {
-            const double is = (double)dcnn_plan_output(plan, 0)[i], should = training ? expected[i] : (double)x[i];
-            if (!(fabs(is - should) <= 1e-5))
-                fail_msg("%s%s: value %zu is %.7g, should be %.7g", name, training ? "" : " at inference", i, is,
-                         should);
-        }
-        free(expected);
-        free(x);
-        dcnn_plan_free(plan);
-    }
+    for (int training = 0; training < 2; training++) expect_random(group, name, net, training == 1);
     dcnn_net_free(net);
     json_decref(description);
     H5Gclose(group);

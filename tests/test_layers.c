@@ -275,6 +275,47 @@ static void nothing_is_computed_below_the_lowest_trained_layer(void **state) {
     }
 }
 
+/* A RandomCrop of numbered pixels makes parts of the image, of each sample and epoch others; and at inference, or where
+ * nothing is drawn, the whole, smaller. */
+static void crops_are_parts_of_the_image(void **state) {
+    (void)state;
+    enum { SAMPLES = 8, SIDE = 9, H = 3, W = 4 };
+    json_t *description = json_loads("{\"class_name\":\"Sequential\",\"config\":{\"layers\":[{\"class_name\":"
+                                     "\"InputLayer\",\"config\":{\"batch_shape\":"
+                                     "[null,9,9,1]}},{\"class_name\":\"RandomCrop\",\"config\":{\"height\":3,\"width\":"
+                                     "4}},{\"class_name\":\"Flatten\"}]}}",
+                                     0, NULL);
+    const dcnn_plan_options options = {.grain = SAMPLES, .slots = 1, .workers = 1, .training = true};
+    int64_t samples[SAMPLES];
+    int seen = 0;
+    dcnn_net *net;
+    dcnn_plan *plan;
+    assert_int_equal(dcnn_net_create(description, (dcnn_shape){0}, &net), DCNN_OK);
+    json_decref(description);
+    assert_int_equal(dcnn_net_set_loss(net, &(dcnn_loss){.kind = DCNN_LOSS_SQUARED}), DCNN_OK);
+    assert_int_equal(dcnn_plan_create(net, double_kernels(), &options, &plan), DCNN_OK);
+    for (int i = 0; i < SAMPLES * SIDE * SIDE; i++) dcnn_plan_input(plan, 0)[i] = (float)(i % (SIDE * SIDE));
+    for (int i = 0; i < SAMPLES; i++) samples[i] = i;
+    dcnn_plan_prepare(plan, 0);
+    bool places[SIDE * SIDE] = {false};
+    for (uint32_t epoch = 0; epoch < 20; epoch++) {
+        dcnn_plan_run(plan, 0, 0, 0, &(dcnn_grain){.n = SAMPLES, .samples = samples, .seed = 3, .epoch = epoch});
+        for (int n = 0; n < SAMPLES; n++) {
+            const float *y = dcnn_plan_output(plan, 0) + n * H * W;
+            const int first = (int)y[0];
+            assert_true(first / SIDE <= SIDE - H && first % SIDE <= SIDE - W);
+            for (int i = 0; i < H * W; i++) assert_true(y[i] == (float)(first + i / W * SIDE + i % W));
+            seen += !places[first];
+            places[first] = true;
+        }
+    }
+    assert_true(seen > 36); /* of 42 */
+    dcnn_plan_run(plan, 0, 0, 0, &(dcnn_grain){.n = 1, .clean = true});
+    assert_true(dcnn_plan_output(plan, 0)[0] > 9.0f); /* of 7x9 pixels the first rectangle */
+    dcnn_plan_free(plan);
+    dcnn_net_free(net);
+}
+
 static void the_tables_are_covered(void **state) {
     (void)state;
     for (int kind = 0; kind < DCNN_LOSS_COUNT; kind++) {
@@ -302,6 +343,7 @@ int main(void) {
         cmocka_unit_test(regularizers_have_their_gradient),
         cmocka_unit_test(nothing_is_computed_below_the_lowest_trained_layer),
         cmocka_unit_test(grains_follow_the_batch),
+        cmocka_unit_test(crops_are_parts_of_the_image),
         cmocka_unit_test(fused_operations_have_the_same_gradient),
         cmocka_unit_test(normalizations_go_into_weights),
     };

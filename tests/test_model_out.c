@@ -7,6 +7,7 @@
 #include "expected_helpers.h"
 #include "io/file.h"
 #include "model/input.h"
+#include "model/keras_archive.h"
 #include "nn/net_edit.h"
 #include "model/safetensors.h"
 #include "nn/layer.h"
@@ -290,9 +291,34 @@ static void names_of_keras_applications_say_their_input(void **state) {
     }
 }
 
+/* Weights of a layer beyond those that its description gives it. */
+static void weights_beyond_the_description_are_named(void **state) {
+    (void)state;
+    char path[64];
+    static const char layers[] =
+        "{\"class_name\":\"Sequential\",\"config\":{\"layers\":[{\"class_name\":\"InputLayer\","
+        "\"config\":{\"batch_shape\":[null,4]}},{\"class_name\":\"Dense\",\"config\":{\"name\":"
+        "\"odd\",\"units\":3,\"use_bias\":%s,\"activation\":\"softmax\"}}]}}";
+    dcnn_checkpoint made[2] = {{0}, {0}};
+    for (int i = 0; i < 2; i++) {
+        char text[400];
+        snprintf(text, sizeof text, layers, i ? "false" : "true");
+        json_t *description = json_loads(text, 0, NULL);
+        assert_ok(dcnn_net_create(description, (dcnn_shape){0}, &made[i].net));
+        json_decref(description);
+    }
+    assert_ok(dcnn_keras_weights_write(scratch(path), &made[0]));
+    assert_ok(dcnn_keras_weights_read(path, &made[0]));
+    assert_int_equal(dcnn_keras_weights_read(path, &made[1]), DCNN_BAD_INPUT);
+    if (!strstr(dcnn_error(), "'odd'") || !strstr(dcnn_error(), "use_bias")) fail_msg("%s", dcnn_error());
+    for (int i = 0; i < 2; i++) dcnn_checkpoint_free(&made[i]);
+    unlink(path);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(safetensors_come_back),
+        cmocka_unit_test(weights_beyond_the_description_are_named),
         cmocka_unit_test(damaged_safetensors_are_refused),
         cmocka_unit_test(cut_safetensors_are_refused),
         cmocka_unit_test(odd_metadata_are_refused),

@@ -180,6 +180,60 @@ static void wrong_calls_are_refused(void **state) {
 #undef REFUSED
 }
 
+/* A file of a loss that dcnn does not have, with a last layer that says what its outputs are, or not. */
+static void unknown_losses_ask_what_is_meant(void **state) {
+    (void)state;
+    static const char net[] = "{\"class_name\":\"Sequential\",\"config\":{\"layers\":[{\"class_name\":\"InputLayer\","
+                              "\"config\":{\"batch_shape\":[null,2,2,1]}},{\"class_name\":\"Flatten\"},"
+                              "{\"class_name\":\"Dense\",\"config\":{\"units\":3%s}}]}}";
+    const float inputs[4] = {1};
+    const int32_t labels[1] = {2};
+    const dcnn_batch batch = {.count = 1, .inputs = inputs, .labels = labels};
+    const dcnn_training_options alone = {.threads = 1};
+    for (int shares = 0; shares < 2; shares++) {
+        char text[400];
+        float out[3];
+        dcnn_model *model;
+        dcnn_training *training;
+        dcnn_score score;
+        dcnn_checkpoint checkpoint = {.unknown_loss = "hinge"};
+        snprintf(text, sizeof text, net, shares ? ",\"activation\":\"softmax\"" : "");
+        json_t *description = json_loads(text, 0, NULL);
+        assert_int_equal(dcnn_net_create(description, (dcnn_shape){0}, &checkpoint.net), DCNN_OK);
+        json_decref(description);
+        dcnn_net_initialise(checkpoint.net, 9);
+        assert_int_equal(dcnn_checkpoint_write(path, &checkpoint, NULL), DCNN_OK);
+        dcnn_net_free(checkpoint.net);
+        assert_int_equal(dcnn_model_load(path, &model), DCNN_OK);
+        assert_int_equal(dcnn_model_predict_floats(model, 1, inputs, out), shares ? DCNN_OK : DCNN_USAGE);
+        if (!shares) assert_non_null(strstr(dcnn_error(), "the loss hinge"));
+        assert_int_equal(dcnn_model_evaluate(model, &batch, &score), DCNN_USAGE);
+        assert_non_null(strstr(dcnn_error(), "dcnn_model_set_loss()"));
+        assert_int_equal(dcnn_training_create(model, &alone, &training), DCNN_USAGE);
+        assert_int_equal(dcnn_model_set_loss(model, "categorical_crossentropy"), DCNN_OK);
+        assert_int_equal(dcnn_model_predict_floats(model, 1, inputs, out), DCNN_OK);
+        assert_int_equal(dcnn_model_evaluate(model, &batch, &score), DCNN_OK);
+        assert_int_equal(dcnn_training_create(model, &alone, &training), DCNN_OK);
+        assert_int_equal(dcnn_training_free(training), DCNN_OK);
+        dcnn_model_free(model);
+        unlink(path);
+    }
+}
+
+/* A model that can only be evaluated is not trained, in the library neither. */
+static void what_cannot_be_trained_is_refused(void **state) {
+    (void)state;
+    static const char net[] = "{\"class_name\":\"Sequential\",\"config\":{\"layers\":[{\"class_name\":\"RandomHue\","
+                              "\"config\":{\"factor\":0.1}},{\"class_name\":\"Flatten\"},"
+                              "{\"class_name\":\"Dense\",\"config\":{\"units\":3,\"activation\":\"softmax\"}}]}}";
+    dcnn_model *model;
+    dcnn_training *training;
+    assert_int_equal(dcnn_model_create(net, (const int[]){2, 2, 3}, 1, &model), DCNN_OK);
+    assert_int_equal(dcnn_training_create(model, &(dcnn_training_options){.threads = 1}, &training), DCNN_BAD_INPUT);
+    assert_non_null(strstr(dcnn_error(), "RandomHue"));
+    dcnn_model_free(model);
+}
+
 static void what_is_no_model_is_refused(void **state) {
     (void)state;
     dcnn_model *model;
@@ -196,6 +250,8 @@ int main(void) {
         cmocka_unit_test(bytes_need_their_mean_and_deviation),
         cmocka_unit_test(numbers_are_learnt),
         cmocka_unit_test(wrong_calls_are_refused),
+        cmocka_unit_test(unknown_losses_ask_what_is_meant),
+        cmocka_unit_test(what_cannot_be_trained_is_refused),
         cmocka_unit_test(what_is_no_model_is_refused),
     };
     return cmocka_run_group_tests_name("public model", tests, NULL, NULL);

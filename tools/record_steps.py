@@ -201,6 +201,42 @@ def operations():
     return keras.Model(start, ops.softmax(L.Dense(CLASSES, name="last")(x)), name="operations")
 
 
+def more_operations():
+    """Those that become several layers: CBAM's attention, slices, bounds, powers."""
+    x = start = keras.Input((9, 7, 3), name="picture")
+    x = (x - np.array([0.1, 0.2, 0.3], "float32")) / np.array([0.5, 0.6, 0.7], "float32")
+    x = ops.gelu(L.Conv2D(6, 3, padding="same", name="conv")(ops.cast(x, "float32")))
+    gate = L.Dense(6, activation="sigmoid", name="gate")(L.GlobalAveragePooling2D(name="means")(x))
+    x = x * gate[:, None, None, :]
+    places = ops.concatenate([ops.mean(x, axis=-1, keepdims=True), ops.max(x, axis=3, keepdims=True)], axis=-1)
+    x = x * L.Conv2D(1, 3, padding="same", activation="sigmoid", name="places")(places)
+    x = ops.swapaxes(x[:, 1:, 1:-1], 1, 2) + ops.transpose(x[:, 1:, 1:-1, :], (0, 2, -3, -1))
+    x = ops.clip(x, -0.4, 0.5) + ops.abs(x) - ops.maximum(x, 0.2) * ops.minimum(x, 0.3)
+    x = ops.moveaxis(x, 1, 2) - 0.1 * ops.moveaxis(x, -2, 1) ** 3
+    x = L.Conv2D(6, 2, activation="tanh", name="second")(x)
+    x = x[..., :4] - ops.min(x, axis=(1, 3), keepdims=True)
+    x = ops.concatenate([ops.sum(x, axis=(1, 2)) / 40, ops.mean(x, axis=(2, 3)), ops.squeeze(ops.mean(x, axis=(1, 2), keepdims=True), axis=(1, 2))], axis=-1)
+    return keras.Model(start, L.Dense(CLASSES, activation="softmax", name="last")(x), name="more_operations")
+
+
+def more_axes():
+    """Softmax and Normalization over other axes than the channels, and Normalization the other way round."""
+    x = start = keras.Input((9, 7, 3), name="picture")
+    x = L.RandomCrop(9, 7, name="whole")(x)
+    x = L.Normalization(axis=(1, 3), mean=np.linspace(-0.2, 0.2, 27).reshape(9, 3).tolist(),
+                        variance=np.linspace(0.5, 1.5, 27).reshape(9, 3).tolist(), name="rows_and_colors")(x)
+    x = L.Normalization(axis=None, mean=0.1, variance=2.0, name="of_all")(x)
+    x = L.Normalization(axis=2, name="columns")(x)
+    x = L.Normalization(axis=None, name="of_all_by_weights")(x)
+    x = L.Conv2D(4, 2, activation="tanh", name="conv")(x)
+    x = L.Normalization(mean=[0.1, 0.2, 0.3, 0.4], variance=[1.0, 2.0, 0.5, 0.7], invert=True, name="back")(x)
+    y = L.Concatenate(name="join")([L.Softmax(axis=1, name="rows")(x), L.Softmax(axis=-2, name="columns_again")(x),
+                                    L.Softmax(axis=[1, 2], name="places")(x), L.Softmax(axis=[1, 3], name="others")(x)])
+    x = L.Multiply(name="weigh")([L.Concatenate(name="four")([x, x, x, x]), y])
+    x = L.Conv2D(4, 3, strides=2, activation="tanh", name="second")(x)
+    return keras.Model(start, L.Dense(CLASSES, activation="softmax", name="last")(L.Flatten(name="flat")(x)), name="more_axes")
+
+
 # --- cases --------------------------------------------------------------------------------------------------------------
 
 def adam():
@@ -233,6 +269,8 @@ NETS = {
     "net/resized": (resized, CROSS, adam),
     "net/axes": (axes, CROSS, adam),
     "net/operations": (operations, CROSS, adam),
+    "net/more_operations": (more_operations, CROSS, adam),
+    "net/more_axes": (more_axes, CROSS, adam),
     "net/frozen": (lambda: chain(frozen=True), CROSS, adam),
 }
 RULES = {
@@ -296,6 +334,9 @@ def draw(model):
     for w in model.weights:
         low, high = (0.5, 1.5) if "variance" in w.path or "gamma" in w.path else (-0.4, 0.4)
         w.assign(random.uniform(low, high, w.shape).astype("float32"))
+    for layer in model.layers:
+        if isinstance(layer, L.Normalization):
+            layer.finalize_state()
 
 
 def flat(layer):
@@ -374,16 +415,23 @@ RANDOM = {
     "zoom_both": lambda: L.RandomZoom((-0.3, -0.3), (0.2, 0.2)),
     "translation": lambda: L.RandomTranslation((0.2, 0.2), (-0.3, -0.3)),
     "brightness": lambda: L.RandomBrightness((0.2, 0.2), value_range=(-1, 1)),
+    "crop_of_columns": lambda: L.RandomCrop(9, 5), # of one side nothing is drawn
+    "crop_stretched": lambda: L.RandomCrop(12, 8),
+    "crop_and_stretch": lambda: L.RandomCrop(11, 6),
 }
 
 
 def record_random(group):
-    """What layers that draw from a range of one value make of images in training: layer (JSON) and y beside x/9x7x3."""
+    """What layers that draw from a range of one value make of images in training: layer (JSON) and y beside x/9x7x3. What
+    RandomCrop makes at inference, by its documentation (Keras 3.15 hands images on as they are), in `inference`."""
     for name, make in RANDOM.items():
         layer = make()
         one = group.create_group(name)
         one.attrs["layer"] = json.dumps(keras.saving.serialize_keras_object(layer))
         one["y"] = np.asarray(layer(group.file["x/9x7x3"][()], training=True))
+        if isinstance(layer, L.RandomCrop):
+            documented = L.Resizing(layer.height, layer.width, crop_to_aspect_ratio=True)
+            one["inference"] = np.asarray(documented(group.file["x/9x7x3"][()]))
 
 
 def main():

@@ -18,6 +18,9 @@ struct dcnn_model {
 /* Are its targets numbers, or several labels of each sample? */
 bool dcnn_model_takes_targets(const dcnn_model *model);
 
+/* Can it be trained, by what its file says? */
+dcnn_status dcnn_model_check_training(const dcnn_model *model);
+
 /* Does a batch hold what is needed, and labels that are classes? */
 dcnn_status dcnn_model_check_batch(const dcnn_model *model, const dcnn_batch *batch);
 

@@ -162,6 +162,25 @@ static dcnn_status check_bytes(const dcnn_model *model) {
                                  "dcnn_model_set_inputs(), or give floats");
 }
 
+/* What the outputs are, a loss that dcnn does not have leaves open where the last layer does not say it; and no loss
+ * can be computed. */
+static dcnn_status check_loss(const dcnn_model *model, bool computes) {
+    const dcnn_checkpoint *c = &model->checkpoint;
+    const bool open = dcnn_net_output_activation(c->net) == DCNN_LINEAR;
+    if (c->unknown_loss[0] == '\0' || (!open && !computes)) return DCNN_OK;
+    return DCNN_FAIL(
+        DCNN_USAGE,
+        "the model was compiled with the loss %s, which dcnn does not have%s: say by dcnn_model_set_loss() "
+        "which one is meant",
+        c->unknown_loss, open ? ", and its last layer does not say what its outputs are" : "");
+}
+
+dcnn_status dcnn_model_check_training(const dcnn_model *model) {
+    DCNN_TRY(check_loss(model, true));
+    if (model->checkpoint.net->untrainable[0] == '\0') return DCNN_OK;
+    return DCNN_FAIL(DCNN_BAD_INPUT, "the model cannot be trained: %s", model->checkpoint.net->untrainable);
+}
+
 bool dcnn_model_takes_targets(const dcnn_model *model) {
     const dcnn_net *net = model->checkpoint.net;
     return net->class_count == 0 || (net->loss.kind == DCNN_LOSS_BINARY && net->output_count > 1);
@@ -171,6 +190,9 @@ dcnn_status dcnn_model_set_loss(dcnn_model *model, const char *name) {
     const dcnn_loss loss = {.kind = dcnn_loss_find(name)};
     if (loss.kind == DCNN_LOSS_COUNT) return DCNN_FAIL(DCNN_USAGE, "there is no loss '%.60s'", name);
     if (dcnn_net_set_loss(model->checkpoint.net, &loss) != DCNN_OK) return DCNN_USAGE;
+    if (strstr(model->checkpoint.net->untrainable, "compiled with the loss"))
+        model->checkpoint.net->untrainable[0] = '\0';
+    model->checkpoint.unknown_loss[0] = '\0';
     free_names(&model->checkpoint);
     dcnn_plan_free(model->plan);
     model->plan = NULL;
@@ -183,6 +205,7 @@ int dcnn_model_outputs(const dcnn_model *model) {
 
 dcnn_status dcnn_model_check_batch(const dcnn_model *model, const dcnn_batch *batch) {
     const int classes = model->checkpoint.net->class_count;
+    DCNN_TRY(check_loss(model, true));
     if (batch->count < 0) return DCNN_FAIL(DCNN_USAGE, "a batch cannot have %lld samples", (long long)batch->count);
     if (dcnn_model_takes_targets(model)) {
         if (batch->targets == NULL || batch->labels)
@@ -230,6 +253,7 @@ static dcnn_status get_ready(dcnn_model *model) {
 
 static dcnn_status predict(dcnn_model *model, const dcnn_batch *batch, float *probabilities) {
     const size_t columns = (size_t)dcnn_model_outputs(model);
+    DCNN_TRY(check_loss(model, false));
     DCNN_TRY(get_ready(model));
     for (int64_t first = 0; first < batch->count; first += DCNN_GRAIN) {
         double no_sums[DCNN_LOSS_SUMS];

@@ -60,6 +60,7 @@ static dcnn_status start(dcnn_training *t, const dcnn_training_options *options)
                              .values = dcnn_model_takes_targets(t->model),
                              .seed = options->seed};
     dcnn_net *net = NULL;
+    DCNN_TRY(dcnn_model_check_training(t->model));
     DCNN_TRY(choose_optimizer(options, &o.optimizer));
     DCNN_TRY(options->mpi_comm ? dcnn_comm_create_over(options->mpi_comm, &t->comm) : dcnn_comm_create_alone(&t->comm));
     DCNN_TRY(dcnn_comm_agree(t->comm, dcnn_net_copy(t->model->checkpoint.net, &net)));

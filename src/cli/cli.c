@@ -59,7 +59,9 @@ static void tell_unknown_loss(const char *path, const dcnn_checkpoint *model) {
 
 dcnn_status dcnn_checkpoint_share(dcnn_comm *comm, const char *path, dcnn_checkpoint *checkpoint) {
     const dcnn_status status = dcnn_comm_agree(comm, dcnn_checkpoint_read(path, checkpoint));
+    char crops[256];
     if (status == DCNN_OK && checkpoint->unknown_loss[0]) tell_unknown_loss(path, checkpoint);
+    if (status == DCNN_OK && dcnn_net_crops(checkpoint->net, crops)) dcnn_warn("%s: %s", path, crops);
     return status;
 }
 

@@ -66,7 +66,7 @@ static void run_stage(void *argument, int worker) {
     dcnn_lap_start(&mine->lap);
     for (int64_t slot = dcnn_share_first(e->shares.count, worker, workers); slot < end; slot++) {
         dcnn_grain grain = {.n = grain_size(e, slot),
-                            .samples = e->samples + slot * e->options.grain,
+                            .samples = e->measures ? NULL : e->samples + slot * e->options.grain, /* nothing is drawn */
                             .targets = targets_of(e, slot),
                             .seed = e->options.seed,
                             .epoch = e->step->epoch,

@@ -190,8 +190,9 @@ void dcnn_loss_take(const json_t *given, dcnn_checkpoint *into) {
         dcnn_text_clean(into->unknown_loss);
         if (dcnn_net_output_activation(net) == DCNN_LINEAR)
             (void)dcnn_net_set_loss(net, &(dcnn_loss){.kind = kin_of(name)}); /* every loss fits such an end */
-        snprintf(net->untrainable, sizeof net->untrainable,
-                 "it was compiled with the loss %s, which dcnn does not have", into->unknown_loss);
+        if (net->untrainable[0] == '\0')
+            snprintf(net->untrainable, sizeof net->untrainable,
+                     "it was compiled with the loss %s, which dcnn does not have", into->unknown_loss);
     } else if (dcnn_net_set_loss(net, &known) != DCNN_OK) {
         snprintf(net->untrainable, sizeof net->untrainable, "%.180s", dcnn_error());
     }

@@ -29,17 +29,35 @@ static dcnn_status check_shape(hid_t file, const char *place, const char *path, 
                      node->name, param->name, place);
 }
 
+/* Normalization's count is a whole number; its mean is a single one, too, where it is of everything. */
+static bool is_count(const dcnn_param *param) {
+    return param->rank == 0 && strcmp(param->name, "count") == 0;
+}
+
 static dcnn_status read_values(hid_t file, const char *place, const dcnn_param *param, float *values) {
     int64_t shape[4], count;
     const int rank = dcnn_param_shape(param, shape);
-    if (rank > 0) return dcnn_h5_read(file, place, DCNN_H5_FLOAT, rank, shape, values);
-    dcnn_status status = dcnn_h5_read(file, place, DCNN_H5_INT64, 0, NULL, &count); /* Normalization's count */
+    if (!is_count(param)) return dcnn_h5_read(file, place, DCNN_H5_FLOAT, rank, shape, values);
+    dcnn_status status = dcnn_h5_read(file, place, DCNN_H5_INT64, 0, NULL, &count);
     *values = (float)count;
     return status;
 }
 
+/* A bias in the file, say, of a layer that the description gives none. */
+static dcnn_status check_rest(hid_t file, const char *path, const dcnn_node *node) {
+    char place[PATH_BYTES];
+    snprintf(place, sizeof place, "%s/vars/%d", node->path, node->param_count);
+    if (node->path[0] == '\0' || !dcnn_h5_has(file, place)) return DCNN_OK;
+    return DCNN_FAIL(DCNN_BAD_INPUT,
+                     "%s: layer '%s': the file has more weights of it (%s) than the %d that its description gives "
+                     "it; look at its options, such as \"use_bias\"",
+                     path, node->name, place, node->param_count);
+}
+
 static dcnn_status read_weights(hid_t file, const char *path, const dcnn_net *net) {
     char place[PATH_BYTES];
+    for (int i = 0; i < net->node_count; i++)
+        if (net->nodes[i].owner == i) DCNN_TRY(check_rest(file, path, &net->nodes[i]));
     for (int i = 0; i < net->node_count; i++)
         for (int j = 0; j < net->nodes[i].param_count; j++) {
             const dcnn_node *node = &net->nodes[i];
@@ -56,9 +74,9 @@ static dcnn_status read_weights(hid_t file, const char *path, const dcnn_net *ne
 static dcnn_status write_values(hid_t file, const char *place, const dcnn_param *param, const float *values) {
     int64_t shape[4];
     const int rank = dcnn_param_shape(param, shape);
-    const int64_t count = rank == 0 ? (int64_t)values[0] : 0;
-    return rank == 0 ? dcnn_h5_write(file, place, DCNN_H5_INT64, 0, NULL, 0, &count)
-                     : dcnn_h5_write(file, place, DCNN_H5_FLOAT, rank, shape, 0, values);
+    const int64_t count = is_count(param) ? (int64_t)values[0] : 0;
+    return is_count(param) ? dcnn_h5_write(file, place, DCNN_H5_INT64, 0, NULL, 0, &count)
+                           : dcnn_h5_write(file, place, DCNN_H5_FLOAT, rank, shape, 0, values);
 }
 
 /* A group `vars`, with the name that Keras looks for. */

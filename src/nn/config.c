@@ -69,7 +69,7 @@ static dcnn_status read_activation_layer(const dcnn_node *node, const dcnn_layer
                                          dcnn_activation *activation) {
     double settings[8] = {0}; /* as aligned as any */
     dcnn_node own = {.layer = layer, .config = settings};
-    _Static_assert(sizeof(dcnn_activation) + sizeof(int) <= sizeof settings, "a layer's settings do not fit");
+    _Static_assert(sizeof(dcnn_activation) + 4 * sizeof(int) + 4 <= sizeof settings, "a layer's settings do not fit");
     snprintf(own.name, sizeof own.name, "%s", node->name);
     const dcnn_status status = layer->parse(&own, json_object_get(json, "config"));
     *activation = layer->activation(&own);
@@ -124,7 +124,7 @@ dcnn_status dcnn_config_check_activation(const dcnn_node *node, const json_t *co
     if (at == -1 || at == node->shape.rank) return DCNN_OK;
     return DCNN_FAIL(DCNN_BAD_INPUT,
                      "layer '%s': \"axis\" of its activation Softmax can only be the last one in dcnn: leave the "
-                     "activation out, and put a Permute, a Softmax() and a Permute behind the layer",
+                     "activation out, and put the Softmax behind the layer",
                      node->name);
 }
 
@@ -248,6 +248,42 @@ dcnn_status dcnn_config_refuse(const dcnn_node *node, const json_t *config, cons
                              node->layer->class_name, rows[i].key, rows[i].harmless ? rows[i].harmless : "null");
     }
     return DCNN_OK;
+}
+
+/* Keys of any layer that say nothing of what it computes, or are read elsewhere. */
+static const char common_keys[] = " name trainable dtype batch_shape batch_input_shape sparse ragged optional autocast "
+                                  "data_format ";
+
+/* Those that a layer reads, or looks at, beside what it describes: older names, and what is refused where it is not
+ * harmless. */
+static const char other_keys[] =
+    " LeakyReLU.alpha BatchNormalization.renorm BatchNormalization.renorm_momentum BatchNormalization.renorm_clipping "
+    "BatchNormalization.virtual_batch_size BatchNormalization.synchronized BatchNormalization.fused "
+    "LayerNormalization.rms_scaling Dense.lora_rank Dense.lora_alpha Resizing.fill_mode DepthwiseConv2D.groups "
+    "SeparableConv2D.groups SeparableConv2D.kernel_initializer Conv2DTranspose.groups ";
+
+static bool is_known(const dcnn_node *node, const json_t *described, const char *key) {
+    char word[DCNN_NAME_BYTES], own[2 * DCNN_NAME_BYTES];
+    snprintf(word, sizeof word, " %.60s ", key);
+    snprintf(own, sizeof own, " %s.%.60s ", node->layer->class_name, key);
+    return json_object_get(described, key) || json_object_get(node->kept, key) || strstr(common_keys, word) ||
+           strstr(other_keys, own);
+}
+
+dcnn_status dcnn_config_check_keys(const dcnn_node *node, const json_t *config) {
+    json_t *described = json_object();
+    const char *key, *unknown = NULL;
+    json_t *value;
+    node->layer->describe(node, described);
+    json_object_foreach((json_t *)(uintptr_t)config, key, value) {
+        if (unknown == NULL && !json_is_null(value) && !is_known(node, described, key)) unknown = key;
+    }
+    json_decref(described);
+    if (unknown == NULL) return DCNN_OK;
+    return DCNN_FAIL(DCNN_BAD_INPUT,
+                     "layer '%s' (%s): dcnn knows no option \"%.60s\" of it: correct the name, or remove it if it "
+                     "changes nothing",
+                     node->name, node->layer->class_name, unknown);
 }
 
 bool dcnn_window(int length, int window, int stride, bool same, int *out_length, int *pad_before) {

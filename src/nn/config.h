@@ -50,6 +50,9 @@ typedef struct dcnn_config_only {
 } dcnn_config_only;
 dcnn_status dcnn_config_refuse(const dcnn_node *node, const json_t *config, const dcnn_config_only *rows, int count);
 
+/** Refuses keys that a built node's layer does not know; null is harmless. */
+dcnn_status dcnn_config_check_keys(const dcnn_node *node, const json_t *config);
+
 /** Keeps these keys' values (regularizers, constraints): they only change training, and are written back. */
 void dcnn_config_keep(dcnn_node *node, const json_t *config, const char *const *keys, int count);
 

@@ -97,6 +97,7 @@ struct dcnn_layer {
     bool (*is_view)(const dcnn_node *node); /**< of which nodes the output is the input; NULL: none */
     bool unsaid;         /**< Keras writes training=False for calls where nobody said so (the default of its Dropout) */
     bool only_training;  /**< no operation at inference (Dropout) */
+    bool draws;          /**< at random in training, and another operation at inference (RandomCrop) */
     const char *instead; /**< it is known at inference alone, and these options of dcnn train are what comes nearest */
     bool synchronised;   /**< needs sums over the batch (BatchNormalization) */
     bool scales_input;   /**< in front of a net, it takes bytes */
@@ -117,11 +118,13 @@ const dcnn_layer *dcnn_layer_find(const char *class_name);
     X(group_normalization) X(depthwise_conv2d) X(separable_conv2d) X(conv2d_transpose) X(spatial_dropout2d)            \
     X(gaussian_noise) X(gaussian_dropout) X(global_max_pooling2d) X(reshape) X(permute) X(resizing)                    \
     X(random_flip) X(random_rotation) X(random_zoom) X(random_translation) X(random_contrast)                          \
-    X(random_brightness) X(stochastic_depth) X(layer_scale) X(custom_scale) X(identity)
+    X(random_brightness) X(random_crop) X(stochastic_depth) X(layer_scale) X(custom_scale) X(identity)
 /* clang-format on */
 #define DCNN_LAYER_ROW(name) extern const dcnn_layer dcnn_layer_##name;
 DCNN_LAYERS(DCNN_LAYER_ROW)
 #undef DCNN_LAYER_ROW
+/** What a Softmax becomes when it is built over other axes than the channels. */
+extern const dcnn_layer dcnn_layer_softmax_axes;
 
 /** The table of them. */
 extern const dcnn_layer *const dcnn_layer_table[];
@@ -173,6 +176,9 @@ bool dcnn_batch_normalization_is_last(const dcnn_node *node);
  * values. */
 const float *dcnn_batch_normalization_scale(const dcnn_op *op);
 const float *dcnn_batch_normalization_shift(const dcnn_op *op);
+
+/** Scale and shift of a Normalization node: [c] each, or [h, w, c] where its axes are others than the channels. */
+void dcnn_normalization_fill(const dcnn_net *net, const dcnn_node *node, dcnn_shape in, float *scale, float *shift);
 
 /** Scale and shift of a channel by the moving values. */
 void dcnn_batch_normalization_moving(const dcnn_net *net, const dcnn_node *node, int channel, double *scale,

@@ -17,7 +17,8 @@ float *dcnn_net_values(const dcnn_net *net, const dcnn_param *param) {
 }
 
 bool dcnn_net_is_input(const dcnn_net *net, int node) {
-    while (node > 0 && (net->nodes[node].layer->only_training || net->nodes[node].layer == &dcnn_layer_resizing))
+    while (node > 0 && (net->nodes[node].layer->only_training || net->nodes[node].layer->draws ||
+                        net->nodes[node].layer == &dcnn_layer_resizing))
         node = net->nodes[node].inputs[0];
     return node == 0;
 }
@@ -244,6 +245,7 @@ static const dcnn_node *shares_before_end(const dcnn_net *net) {
     while (at > 0 && activation_of(&net->nodes[at]) == DCNN_LINEAR &&
            net->nodes[net->nodes[at].owner].param_count == 0) {
         const dcnn_node *node = &net->nodes[at];
+        if (node->layer == &dcnn_layer_softmax_axes) return node;
         for (int j = 1; j < node->input_count; j++)
             if (node->inputs[j] != node->inputs[0]) return NULL; /* more than one value is in it */
         only_scaled = only_scaled && (passes_on(node) || node->layer == &dcnn_layer_rescaling);

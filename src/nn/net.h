@@ -177,6 +177,13 @@ int64_t dcnn_net_multiply_adds(const dcnn_net *net, int node);
 
 void dcnn_net_free(dcnn_net *net);
 
+/** The first convolution with strides and a dilation above 1, which Keras refuses to make; or NULL. *Local.* */
+const dcnn_node *dcnn_net_dilated_stride(const dcnn_net *net);
+
+/** What a user has to know of a RandomCrop in the net, a sentence about "it"; false: there is none that crops.
+ * *Local.* */
+bool dcnn_net_crops(const dcnn_net *net, char text[256]);
+
 /**
  * The last node whose output is the same in every epoch: all before it is frozen and draws nothing at random, and what
  * learns reads nothing of it but this output. *Local.*

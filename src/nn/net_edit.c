@@ -188,7 +188,7 @@ dcnn_status dcnn_net_edit_apply(const dcnn_net_edit *edit, dcnn_net **net) {
 /* --- what is frozen from the input on ----------------------------------------------------------------------------- */
 
 static bool is_fixed(const dcnn_node *node) {
-    const bool draws = node->layer->only_training && !node->inference;
+    const bool draws = (node->layer->only_training || node->layer->draws) && !node->inference;
     return !node->learns && !draws && !node->synchronised;
 }
 

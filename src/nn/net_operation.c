@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "nn/config.h"
 #include "nn/net_private.h"
 
 static const char *text_of(const json_t *item, const char *key) {
@@ -26,36 +27,59 @@ static const char *name_of(const json_t *item) {
     return name ? name : text_of(item, "name");
 }
 
+const json_t *dcnn_net_numbers(const json_t *argument) {
+    const json_t *values = json_object_get(json_object_get(argument, "config"), "value");
+    while (json_array_size(values) == 1 && json_is_array(json_array_get(values, 0))) values = json_array_get(values, 0);
+    bool good = json_array_size(values) > 0 && dcnn_config_is_class(argument, " __numpy__ __tensor__ ");
+    for (size_t i = 0; good && i < json_array_size(values); i++) good = json_is_number(json_array_get(values, i));
+    return good ? values : NULL;
+}
+
 /* --- on a value and a number -------------------------------------------------------------------------------------- */
 
-static dcnn_status as_rescaling(const json_t *item, const dcnn_operands *on, json_t **layer) {
-    const char *class_name = text_of(item, "class_name");
+/* A number, or of an array each of its numbers, by scale and offset: number i of the list. */
+static double number_of(const dcnn_operands *on, size_t i) {
+    return on->list ? json_number_value(json_array_get(on->list, i)) : on->number;
+}
+
+/* scale x + offset, of each channel where there is an array; NULL: it is not that. */
+static json_t *as_rescaling(const char *class_name, const dcnn_operands *on) {
     const bool divides = strcmp(class_name, "Divide") == 0 || strcmp(class_name, "TrueDivide") == 0;
-    double scale = 1.0, offset = 0.0;
-    bool known = on->numbers == 1 && on->values == 1 && isfinite(on->number);
-    if (strcmp(class_name, "Add") == 0)
-        offset = on->number;
-    else if (strcmp(class_name, "Subtract") == 0)
-        scale = on->number_first ? -1.0 : 1.0, offset = on->number_first ? on->number : -on->number;
-    else if (strcmp(class_name, "Multiply") == 0)
-        scale = on->number;
-    else if (divides && !on->number_first && !(on->number >= 0.0 && on->number <= 0.0))
-        scale = 1.0 / on->number;
-    else
-        known = false;
-    if (strcmp(class_name, "Power") == 0 && on->numbers == 1 && on->values == 1 && !on->number_first &&
-        on->number >= 2.0 && on->number <= 2.0)
-        *layer = json_pack("{s:s, s:{}}", "class_name", "Multiply", "config"); /* of the value with itself */
+    const bool first = on->number_first, adds = strcmp(class_name, "Add") == 0;
+    const bool subtracts = strcmp(class_name, "Subtract") == 0, multiplies = strcmp(class_name, "Multiply") == 0;
+    const size_t count = on->list ? json_array_size(on->list) : 1;
+    json_t *scales = json_array(), *offsets = json_array();
+    bool known = (adds || subtracts || multiplies || (divides && !first)) && count > 0;
+    for (size_t i = 0; i < count; i++) {
+        const double a = number_of(on, i);
+        known = known && isfinite(a) && (!divides || a < 0.0 || a > 0.0);
+        const double scale = multiplies ? a : divides && known ? 1.0 / a : subtracts && first ? -1.0 : 1.0;
+        json_array_append_new(scales, json_real(scale));
+        json_array_append_new(offsets, json_real(adds || (subtracts && first) ? a : subtracts ? -a : 0.0));
+    }
+    json_t *layer = NULL;
     if (known)
-        *layer =
-            json_pack("{s:s, s:{s:f, s:f}}", "class_name", "Rescaling", "config", "scale", scale, "offset", offset);
-    if (*layer || (strcmp(class_name, "Maximum") == 0 && on->values == 1 && on->numbers == 1 && on->number >= 0.0 &&
-                   on->number <= 0.0))
-        return DCNN_OK;
-    return DCNN_FAIL(DCNN_BAD_INPUT,
-                     "operation '%s' (keras.ops %s): of operations with numbers dcnn knows x + a, x - a, a - x, "
-                     "x * a, x / a, x ** 2 and maximum(x, 0)",
-                     name_of(item), class_name);
+        layer = on->list ? json_pack("{s:s, s:{s:O, s:O}}", "class_name", "Rescaling", "config", "scale", scales,
+                                     "offset", offsets)
+                         : json_pack("{s:s, s:{s:O, s:O}}", "class_name", "Rescaling", "config", "scale",
+                                     json_array_get(scales, 0), "offset", json_array_get(offsets, 0));
+    json_decref(scales);
+    json_decref(offsets);
+    return layer;
+}
+
+static bool is_number(const dcnn_operands *on, double number) {
+    return on->list == NULL && on->number >= number && on->number <= number;
+}
+
+static json_t *of_number(const json_t *item, const dcnn_operands *on) {
+    const char *class_name = text_of(item, "class_name");
+    if (on->numbers != 1 || on->values != 1) return NULL;
+    if (strcmp(class_name, "Power") == 0 && !on->number_first && is_number(on, 2.0))
+        return json_pack("{s:s, s:{}}", "class_name", "Multiply", "config"); /* of the value with itself */
+    if (strcmp(class_name, "Maximum") == 0 && is_number(on, 0.0))
+        return json_pack("{s:s, s:{s:s}}", "class_name", "Activation", "config", "activation", "relu");
+    return as_rescaling(class_name, on);
 }
 
 /* --- on one value ------------------------------------------------------------------------------------------------- */
@@ -67,7 +91,7 @@ static const struct {
     {"Relu", "relu"},          {"Relu6", "relu6"},        {"Sigmoid", "sigmoid"},   {"Tanh", "tanh"},
     {"Silu", "silu"},          {"Softplus", "softplus"},  {"Softsign", "softsign"}, {"HardSigmoid", "hard_sigmoid"},
     {"HardSilu", "hard_silu"}, {"HardTanh", "hard_tanh"}, {"Selu", "selu"},         {"LogSigmoid", "log_sigmoid"},
-    {"Exp", "exponential"},    {"Maximum", "relu"}, /* with 0 */
+    {"Exp", "exponential"},
 };
 
 /* Lists without the axis of samples: [0, 3, 1, 2] is [3, 1, 2]; NULL: it is moved or changed. */
@@ -87,6 +111,68 @@ static bool is_over_places(const json_t *axes) {
         seen |= axis == 1 || axis == -3 ? 1 : axis == 2 || axis == -2 ? 2 : 4;
     }
     return seen == 3 && json_array_size(axes) == 2;
+}
+
+/* Axes of maps in another order, those of the samples staying: [0, -1, 1, 2] is [3, 1, 2]. NULL: they do not. */
+static json_t *as_permute(int count, const json_int_t *axes) {
+    json_t *dims = json_array();
+    for (int i = 1; i < count; i++) json_array_append_new(dims, json_integer(axes[i] < 0 ? axes[i] + count : axes[i]));
+    const bool good = count == 4 && (axes[0] == 0 || axes[0] == -4);
+    json_t *layer = good ? json_pack("{s:s, s:{s:O}}", "class_name", "Permute", "config", "dims", dims) : NULL;
+    json_decref(dims);
+    return layer;
+}
+
+static json_t *as_transpose(const json_t *item) {
+    const json_t *list = setting(item, "axes");
+    json_int_t axes[4];
+    if (json_array_size(list) != 4) return NULL;
+    for (size_t i = 0; i < 4; i++) axes[i] = json_integer_value(json_array_get(list, i));
+    return as_permute(4, axes);
+}
+
+/* One axis of a map, or the one of a list. */
+static bool read_axis(const json_t *axis, json_int_t *at) {
+    if (json_array_size(axis) == 1) axis = json_array_get(axis, 0);
+    *at = json_integer_value(axis);
+    if (*at < 0) *at += 4;
+    return json_is_integer(axis) && *at >= 0 && *at < 4;
+}
+
+static json_t *as_moved(const json_t *item) {
+    const bool swaps = strcmp(text_of(item, "class_name"), "Swapaxes") == 0;
+    json_int_t axes[4] = {0, 1, 2, 3}, from, to;
+    if (!read_axis(setting(item, swaps ? "axis1" : "source"), &from) ||
+        !read_axis(setting(item, swaps ? "axis2" : "destination"), &to))
+        return NULL;
+    if (swaps) {
+        axes[from] = to;
+        axes[to] = from;
+        return as_permute(4, axes);
+    }
+    for (; axes[to] != from;) { /* all between move up by one */
+        json_int_t at = 0;
+        while (axes[at] != from) at++;
+        const json_int_t next = at < to ? at + 1 : at - 1;
+        axes[at] = axes[next];
+        axes[next] = from;
+    }
+    return as_permute(4, axes);
+}
+
+/* [N, 1, 1, c] as [N, c]. */
+static json_t *as_squeezed(const json_t *item, const dcnn_operands *on) {
+    const json_t *axis = setting(item, "axis");
+    if (on->shape.rank != 3 || on->shape.h != 1 || on->shape.w != 1 || !is_over_places(axis)) return NULL;
+    return json_pack("{s:s, s:{s:[i]}}", "class_name", "Reshape", "config", "target_shape", on->shape.c);
+}
+
+/* [N, h, w] as [N, h, w, 1]. */
+static json_t *as_expanded(const json_t *item, const dcnn_operands *on) {
+    const json_int_t axis = json_integer_value(setting(item, "axis"));
+    if (!on->plain || (axis != -1 && axis != 3)) return NULL;
+    return json_pack("{s:s, s:{s:[i,i,i]}}", "class_name", "Reshape", "config", "target_shape", on->shape.h,
+                     on->shape.w, 1);
 }
 
 static json_t *as_pooling(const json_t *item, bool max) {
@@ -133,7 +219,11 @@ static json_t *as_clipped(const json_t *item) {
     return json_pack("{s:s, s:{s:O}}", "class_name", "ReLU", "config", "max_value", high);
 }
 
-static json_t *of_one_value(const json_t *item) {
+static bool is_float(const json_t *dtype) {
+    return json_is_string(dtype) && strcmp(json_string_value(dtype), "float32") == 0;
+}
+
+static json_t *of_one_value(const json_t *item, const dcnn_operands *on) {
     const char *class_name = text_of(item, "class_name");
     for (size_t i = 0; i < sizeof activations / sizeof *activations; i++)
         if (strcmp(class_name, activations[i].operation) == 0)
@@ -154,7 +244,12 @@ static json_t *of_one_value(const json_t *item) {
     if (strcmp(class_name, "Max") == 0) return as_pooling(item, true);
     if (strcmp(class_name, "Pad") == 0) return as_padding(item);
     if (strcmp(class_name, "Clip") == 0) return as_clipped(item);
-    if (strcmp(class_name, "Transpose") == 0) return as_listed(item, "Permute", "axes", "dims", 0);
+    if (strcmp(class_name, "Transpose") == 0) return as_transpose(item);
+    if (strcmp(class_name, "Swapaxes") == 0 || strcmp(class_name, "Moveaxis") == 0) return as_moved(item);
+    if (strcmp(class_name, "Squeeze") == 0) return as_squeezed(item, on);
+    if (strcmp(class_name, "ExpandDims") == 0) return as_expanded(item, on);
+    if (strcmp(class_name, "Cast") == 0 && is_float(setting(item, "dtype")))
+        return json_pack("{s:s, s:{}}", "class_name", "Identity", "config");
     if (strcmp(class_name, "Reshape") == 0) return as_listed(item, "Reshape", "newshape", "target_shape", -1);
     if (strcmp(class_name, "Negative") == 0)
         return json_pack("{s:s, s:{s:f}}", "class_name", "Rescaling", "config", "scale", -1.0);
@@ -172,22 +267,26 @@ static bool is_merge(const json_t *item) {
 
 dcnn_status dcnn_net_operation(const json_t *item, const dcnn_operands *on, json_t **layer) {
     const char *class_name = text_of(item, "class_name");
-    *layer = NULL;
-    if (on->numbers > 0) DCNN_TRY(as_rescaling(item, on, layer));
-    if (*layer == NULL && on->values == 1) *layer = of_one_value(item);
-    if (*layer == NULL && on->values == 1 && strcmp(class_name, "Square") == 0) /* of the value with itself */
+    *layer = on->numbers > 0 ? of_number(item, on) : NULL;
+    if (on->numbers == 0 && on->values == 1) *layer = of_one_value(item, on);
+    if (*layer == NULL && on->numbers == 0 && on->values == 1 && strcmp(class_name, "Square") == 0) /* with itself */
         *layer = json_pack("{s:s, s:{}}", "class_name", "Multiply", "config");
-    if (*layer == NULL && on->values > 1 && is_merge(item)) *layer = as_named(item, class_name);
+    if (*layer == NULL && on->numbers == 0 && on->values > 1 && is_merge(item)) *layer = as_named(item, class_name);
+    if (*layer == NULL) *layer = dcnn_net_composite(item, name_of(item), on);
+    if (*layer == NULL && on->numbers > 0)
+        return DCNN_FAIL(DCNN_BAD_INPUT,
+                         "operation '%s' (keras.ops %s): of operations with numbers dcnn knows x + a, x - a, a - x, "
+                         "x * a and x / a, also of one number a channel, x ** n, maximum(x, a) and minimum(x, a)",
+                         name_of(item), class_name);
     if (*layer == NULL)
-        return DCNN_FAIL(
-            DCNN_BAD_INPUT,
-            "dcnn has no layer for operation '%s' (keras.ops %s) with these settings; it knows +, - and * of values "
-            "and "
-            "numbers, / by a number, ** 2, maximum and minimum, activations (gelu with approximate=False), mean and "
-            "max "
-            "over height and width, concatenate, reshape, transpose, pad, clip from 0, square, max_pool, average_pool, "
-            "image.resize",
-            name_of(item), class_name);
+        return DCNN_FAIL(DCNN_BAD_INPUT,
+                         "dcnn has no layer for operation '%s' (keras.ops %s) with these settings; it knows +, - and * "
+                         "of values and numbers, / by a number, ** n, maximum and minimum, activations, mean, max, min "
+                         "and sum over axes of a map, abs, square, clip, concatenate, reshape, transpose, swapaxes, "
+                         "moveaxis, squeeze, x[...] in steps of 1, pad, cast to float32, max_pool, average_pool, "
+                         "image.resize",
+                         name_of(item), class_name);
+    json_object_set_new(*layer, DCNN_NET_STAND_IN, json_true());
     json_object_set_new(json_object_get(*layer, "config"), "name", json_string(name_of(item)));
     return DCNN_OK;
 }

@@ -24,16 +24,30 @@ dcnn_status dcnn_net_check_input(const dcnn_net *net, const json_t *config);
 /* Is an item of a description an operation of keras.ops, as x + 3 becomes one, instead of a layer? */
 bool dcnn_net_is_operation(const json_t *item);
 
+/* Of an item that stands for an operation: its settings are those of the operation. */
+#define DCNN_NET_STAND_IN "dcnn_operation"
+
 /* What an operation is on: values of the graph, and numbers, of which the last stands in front of all values (3 - x
  * rather than x - 3), or not. */
 typedef struct dcnn_operands {
     int values, numbers;
     double number;
     bool number_first;
+    const json_t *list; /* an array in place of a number: one number a channel */
+    const json_t *key;  /* of x[key] */
+    dcnn_shape shape;   /* of the first value */
+    bool plain;         /* that value is images without an axis of channels */
 } dcnn_operands;
 
-/* An operation as the layer that computes the same; a merging layer of one value takes it twice.
+/* An array in a description: its numbers, in lists of one inside each other, perhaps, as one a channel is written;
+ * NULL: it is none of such numbers. */
+const json_t *dcnn_net_numbers(const json_t *argument);
+
+/* An operation as the layer, or the model, that computes the same; a merging layer of one value takes it twice.
  * @param layer  out, the caller's */
 dcnn_status dcnn_net_operation(const json_t *item, const dcnn_operands *on, json_t **layer);
+
+/* An operation of this name as a model of several layers, or NULL. */
+json_t *dcnn_net_composite(const json_t *item, const char *name, const dcnn_operands *on);
 
 #endif

@@ -33,6 +33,20 @@ static dcnn_status read_model(reader *r, const json_t *model, int input, surroun
 
 /* --- names -------------------------------------------------------------------------------------------------------- */
 
+static const char *class_of(const json_t *item) {
+    return json_string_value(json_object_get(item, "class_name"));
+}
+
+static const char *name_of(const json_t *item) {
+    const char *name = json_string_value(json_object_get(json_object_get(item, "config"), "name"));
+    return name ? name : json_string_value(json_object_get(item, "name"));
+}
+
+static bool has_name(const json_t *item, const char *name) {
+    const char *own = name_of(item);
+    return own && strcmp(own, name) == 0;
+}
+
 static bool is_taken(const dcnn_net *net, const char *name) {
     for (int i = 0; i < net->node_count; i++)
         if (strcmp(net->nodes[i].name, name) == 0) return true;
@@ -51,8 +65,6 @@ static void default_name(const dcnn_net *net, const char *class_name, char *name
     for (int number = 1; is_taken(net, name); number++) snprintf(name, DCNN_NAME_BYTES, "%s_%d", base, number);
 }
 
-static const char *name_of(const json_t *item);
-
 /* Names are the outermost model's; of a layer deeper inside, the model's name stands before it if it is taken. */
 static dcnn_status choose_name(const reader *r, const char *given, const char *class_name, const char *model,
                                char *name) {
@@ -63,10 +75,8 @@ static dcnn_status choose_name(const reader *r, const char *given, const char *c
         default_name(net, class_name, name);
         return DCNN_OK;
     }
-    for (size_t i = 0; model && i < json_array_size(r->outer); i++) {
-        const char *other = name_of(json_array_get(r->outer, i));
-        outer = outer || (other && strcmp(other, given) == 0);
-    }
+    for (size_t i = 0; model && i < json_array_size(r->outer); i++)
+        outer = outer || has_name(json_array_get(r->outer, i), given);
     if (model && (outer || is_taken(net, given))) {
         snprintf(inner, sizeof inner, "%.62s_%.62s", model, given);
         given = inner;
@@ -80,8 +90,6 @@ static dcnn_status choose_name(const reader *r, const char *given, const char *c
         return DCNN_FAIL(DCNN_BAD_INPUT, "layer name '%s' has control characters, or bytes that are not UTF-8", name);
     return DCNN_OK;
 }
-
-static const char *class_of(const json_t *item);
 
 void dcnn_net_place_name(const char *class_name, int before, char *name) {
     size_t length = 0;
@@ -107,15 +115,6 @@ static void find_place(const json_t *layers, size_t index, const char *model, ch
     }
     dcnn_net_place_name(class_name ? class_name : "?", before, name);
     snprintf(path, DCNN_PATH_BYTES, "%.180slayers/%s", model, name);
-}
-
-static const char *class_of(const json_t *item) {
-    return json_string_value(json_object_get(item, "class_name"));
-}
-
-static const char *name_of(const json_t *item) {
-    const char *name = json_string_value(json_object_get(json_object_get(item, "config"), "name"));
-    return name ? name : json_string_value(json_object_get(item, "name"));
 }
 
 static bool is_model(const json_t *item) {
@@ -259,6 +258,7 @@ static dcnn_status add_node(reader *r, const json_t *item, int input_count, cons
     DCNN_TRY(layer->parse(node, config));
     DCNN_TRY(build_node(r, node, input));
     DCNN_TRY(dcnn_config_check_activation(node, config));
+    if (!json_is_true(json_object_get(item, DCNN_NET_STAND_IN))) DCNN_TRY(dcnn_config_check_keys(node, config));
     node->synchronised = layer->synchronised && node->trainable && !node->inference;
     return owner < number ? share_weights(net, node, owner) : DCNN_OK;
 }
@@ -325,10 +325,8 @@ typedef struct graph {
 } graph;
 
 static int find_call(const graph *g, const char *name, int index) {
-    for (int i = 0; name && i < g->count; i++) {
-        const char *layer = name_of(g->calls[i].item);
-        if (layer && strcmp(layer, name) == 0 && g->calls[i].index == index) return i;
-    }
+    for (int i = 0; name && i < g->count; i++)
+        if (has_name(g->calls[i].item, name) && g->calls[i].index == index) return i;
     return -1;
 }
 
@@ -370,6 +368,13 @@ static dcnn_status read_arguments(const graph *g, call *c, const json_t *argumen
         c->on.number_first = c->input_count == 0;
         return DCNN_OK;
     }
+    const json_t *list = dcnn_net_is_operation(c->item) ? dcnn_net_numbers(argument) : NULL;
+    if (list) {
+        c->on.numbers++;
+        c->on.list = list;
+        c->on.number_first = c->input_count == 0;
+        return DCNN_OK;
+    }
     for (size_t i = 0; i < json_array_size(argument); i++) DCNN_TRY(read_arguments(g, c, json_array_get(argument, i)));
     if (json_is_array(argument)) return DCNN_OK;
     const json_t *history = json_object_get(json_object_get(argument, "config"), "keras_history");
@@ -381,7 +386,10 @@ static dcnn_status read_call(const graph *g, call *c) {
     const json_t *inbound = json_array_get(json_object_get(c->item, "inbound_nodes"), (size_t)c->index);
     if (inbound == NULL) return DCNN_OK; /* an InputLayer */
     if (json_is_object(inbound)) {
-        DCNN_TRY(read_arguments(g, c, json_object_get(inbound, "args")));
+        const json_t *arguments = json_object_get(inbound, "args");
+        const bool part = dcnn_net_is_operation(c->item) && strcmp(class_of(c->item), "GetItem") == 0;
+        if (part) c->on.key = json_array_get(arguments, 1);
+        DCNN_TRY(read_arguments(g, c, part ? json_array_get(arguments, 0) : arguments));
         return read_keywords(c, json_object_get(inbound, "kwargs"));
     }
     for (size_t i = 0; i < json_array_size(inbound); i++) { /* Keras 2: [[name, call, 0, {…}], …] */
@@ -400,6 +408,9 @@ static dcnn_status list_calls(graph *g) {
     if (g->calls == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: a model of %zu layers", count);
     for (size_t i = 0; i < json_array_size(g->layers); i++) {
         const json_t *item = json_array_get(g->layers, i);
+        for (size_t k = 0; name_of(item) && k < i; k++) /* calls name layers */
+            if (has_name(json_array_get(g->layers, k), name_of(item)))
+                return DCNN_FAIL(DCNN_BAD_INPUT, "two layers are named '%.80s'", name_of(item));
         const int calls = (int)json_array_size(json_object_get(item, "inbound_nodes"));
         for (int index = 0; index < calls || (index == 0 && is_input(item)); index++)
             g->calls[g->count++] = (call){.item = item, .layer = (int)i, .index = index, .node = -1};
@@ -449,12 +460,15 @@ static bool is_said(const json_t *item) {
 }
 
 /* The layer that stands for an operation: the same at each call with the same numbers. */
-static dcnn_status find_stand_in(reader *r, const call *c, json_t **layer) {
-    char item[32], key[96], name[2 * DCNN_NAME_BYTES];
+static dcnn_status find_stand_in(reader *r, const call *c, int input, json_t **layer) {
+    char item[32], key[192], name[2 * DCNN_NAME_BYTES];
     dcnn_operands on = c->on;
     on.values = c->input_count;
+    on.shape = r->net->nodes[input].shape;
+    on.plain = input == 0 && r->net->plain_input;
     snprintf(item, sizeof item, "%p", (const void *)c->item);
-    snprintf(key, sizeof key, "%s %d %d %d %a", item, on.values, on.numbers, on.number_first, on.number);
+    snprintf(key, sizeof key, "%s %d %d %d %a %p %p %d %d %d", item, on.values, on.numbers, on.number_first, on.number,
+             (const void *)on.list, (const void *)on.key, on.shape.h, on.shape.w, on.shape.c);
     *layer = json_object_get(r->made, key);
     if (*layer) return DCNN_OK;
     DCNN_TRY(dcnn_net_operation(c->item, &on, layer));
@@ -483,7 +497,8 @@ static dcnn_status add_calls(reader *r, const graph *g, int output, surroundings
         int count = c->input_count;
         if (dcnn_net_is_operation(item)) {
             json_t *stand_in;
-            DCNN_TRY(find_stand_in(r, c, &stand_in));
+            if (count == 0) return fail_graph(c, "name no value");
+            DCNN_TRY(find_stand_in(r, c, inputs[0], &stand_in));
             item = stand_in;
             const dcnn_layer *layer = dcnn_layer_find(class_of(item));
             if (count == 1 && layer && layer->merges) inputs[count++] = inputs[0];
@@ -514,7 +529,9 @@ static dcnn_status read_functional(reader *r, const json_t *model, int input, su
 static dcnn_status read_model(reader *r, const json_t *model, int input, surroundings around, int *output) {
     if (around.outer >= 0 && around.model == NULL) {
         around.model = name_of(model) ? name_of(model) : "model";
-        if (dcnn_net_is_input(r->net, input)) { /* augmentation in a model of its own leaves it the input */
+        const bool stand_in = json_is_true(json_object_get(model, DCNN_NET_STAND_IN));
+        if (dcnn_net_is_input(r->net, input) &&
+            !stand_in) { /* augmentation in a model of its own leaves it the input */
             snprintf(r->net->base, sizeof r->net->base, "%s", around.model);
             dcnn_text_clean(r->net->base); /* it is only shown */
         }

@@ -168,6 +168,7 @@ dcnn_status dcnn_starting_net(const dcnn_train_options *options, const dcnn_data
     const dcnn_shape shape = {3, dataset->h, dataset->w, dataset->c};
     dcnn_status status = DCNN_OK;
     dcnn_net **net = &into->net;
+    char crops[256];
     *net = NULL;
     if (options->weights) DCNN_TRY(check_weights(model, options->weights));
     if (dcnn_has_weights(model)) {
@@ -195,6 +196,7 @@ dcnn_status dcnn_starting_net(const dcnn_train_options *options, const dcnn_data
     if (status == DCNN_OK && options->precision) dcnn_net_set_bf16(*net, strcmp(options->precision, "bf16") == 0);
     if (status == DCNN_OK) status = edit_net(options, task, net);
     if (status == DCNN_OK && options->bn_momentum > 0) dcnn_net_set_momentum(*net, options->bn_momentum);
+    if (status == DCNN_OK && dcnn_net_crops(*net, crops)) dcnn_info("model %s", crops);
     return status;
 }
 

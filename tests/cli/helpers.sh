@@ -87,6 +87,13 @@ idx_labels() {
     for label in "$@"; do bytes "$(printf %02x "$label")"; done
 }
 
+# npy COUNT SHAPE: a NumPy file of that many bytes, all 0.
+npy() {
+    bytes 93 4e 55 4d 50 59 01 00 76 00
+    printf '%-117s\n' "{'descr': '|u1', 'fortran_order': False, 'shape': ($2), }"
+    head -c "$1" /dev/zero
+}
+
 # net SIDE CLASSES: a small model.
 net() {
     cat <<END

@@ -3,11 +3,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "cli/cli.h"
 #include "model/input.h"
 #include "model/keras_archive.h"
 #include "model/onnx/onnx.h"
 #include "model/safetensors.h"
+#include "nn/layer.h"
 
 /* The table of formats; the first ending that fits is meant. */
 typedef dcnn_status writer(const char *path, const dcnn_checkpoint *checkpoint, bool raw);
@@ -108,6 +110,16 @@ static void tell_nested(const char *path, const dcnn_net *net) {
                path);
 }
 
+/* Convolutions that PyTorch has, and Keras refuses to make. */
+static void tell_dilated(const char *path, const dcnn_net *net) {
+    const dcnn_node *node = dcnn_net_dilated_stride(net);
+    if (node)
+        dcnn_warn(
+            "%s: Keras will refuse to open it: layer '%s' (%s) has both \"strides\" and \"dilation_rate\" above 1, "
+            "which Keras does not take; dcnn does, and an .onnx has no such limit",
+            path, node->name, node->layer->class_name);
+}
+
 dcnn_status dcnn_cmd_export(dcnn_cli *cli) {
     const dcnn_options *o = cli->options;
     const char *model = o->operands[0];
@@ -131,6 +143,8 @@ dcnn_status dcnn_cmd_export(dcnn_cli *cli) {
     if (status == DCNN_OK) {
         printf("%s: %s\n", o->output, formats[format].name);
         if (formats[format].write == write_weights) tell_nested(o->output, checkpoint.net);
+        if (formats[format].write == write_keras || formats[format].write == write_legacy)
+            tell_dilated(o->output, checkpoint.net);
         if (formats[format].write == write_keras) tell_optimizer(o->output, &checkpoint);
         tell_input(o->output, &checkpoint);
     }

@@ -314,18 +314,30 @@ static dcnn_status slice(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const 
 static dcnn_status transpose(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const dcnn_onnx_value *x,
                              dcnn_onnx_value *out, bool *done) {
     int64_t perm[2] = {1, 0};
-    *done = x->ints && x->rank == 2;
+    *done = (x->ints || x->floats) && x->rank == 2;
     if (!*done) return DCNN_OK;
     DCNN_TRY(dcnn_onnx_ints_of(r, node, "perm", 2, perm));
     if (perm[0] < 0 || perm[0] > 1 || perm[1] != 1 - perm[0])
         return dcnn_onnx_refuse(r, node, "its perm does not name each of its input's axes once");
     *out = *x;
     if (perm[0] == 0) return DCNN_OK;
-    DCNN_TRY(new_ints(r, out, x->count));
+    const int64_t rows = x->dims[0], columns = x->dims[1];
+    if (x->ints) {
+        DCNN_TRY(new_ints(r, out, x->count));
+    } else {
+        out->floats = dcnn_onnx_keep(r, (size_t)x->count, sizeof *out->floats);
+        if (out->floats == NULL) return DCNN_FAILURE;
+    }
     out->rank = 2;
-    out->dims[0] = x->dims[1];
-    out->dims[1] = x->dims[0];
-    for (int64_t i = 0; i < x->count; i++) out->ints[i % x->dims[1] * x->dims[0] + i / x->dims[1]] = x->ints[i];
+    out->dims[0] = columns;
+    out->dims[1] = rows;
+    for (int64_t i = 0; i < x->count; i++) {
+        const int64_t to = i % columns * rows + i / columns;
+        if (x->ints)
+            out->ints[to] = x->ints[i];
+        else
+            out->floats[to] = x->floats[i];
+    }
     return DCNN_OK;
 }
 

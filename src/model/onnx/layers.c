@@ -5,6 +5,7 @@
 
 #include "model/onnx/write.h"
 #include "nn/config.h"
+#include "nn/layers/resample.h"
 
 /* --- settings ----------------------------------------------------------------------------------------------------- */
 
@@ -232,6 +233,7 @@ static const char *affine(dcnn_onnx_layer *l, const double *scale, const double 
 
 static double listed(const dcnn_onnx_layer *l, const char *key, int channel) {
     const json_t *value = json_object_get(l->config, key);
+    while (json_array_size(value) == 1) value = json_array_get(value, 0);
     return json_number_value(json_is_array(value) ? json_array_get(value, (size_t)channel) : value);
 }
 
@@ -257,18 +259,30 @@ static dcnn_status layer_scale(dcnn_onnx_layer *l, const char **y) {
     return DCNN_OK;
 }
 
+/* A constant of one number for each value of a map, [c, h, w], from [h, w, c]. */
+static const char *whole_map(dcnn_onnx_layer *l, const char *name, const float *values) {
+    const dcnn_shape in = l->in[0];
+    float *to;
+    const char *made = dcnn_onnx_floats(l->graph, name, 3, (const int64_t[]){in.c, in.h, in.w}, &to);
+    const size_t places = (size_t)in.h * (size_t)in.w, c = (size_t)in.c;
+    for (size_t i = 0; to && i < places * c; i++) to[i] = values[i % places * c + i / places];
+    return made;
+}
+
 static dcnn_status normalization(dcnn_onnx_layer *l, const char **y) {
-    const dcnn_param *mean = dcnn_net_param(l->net, l->node, 0), *variance = dcnn_net_param(l->net, l->node, 1);
-    double *scale = dcnn_onnx_alloc(l->graph, 2 * (size_t)l->in[0].c * sizeof *scale);
-    if (scale == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: an ONNX model");
-    double *shift = scale + l->in[0].c;
-    for (int c = 0; c < l->in[0].c; c++) {
-        const double m = mean ? (double)dcnn_net_values(l->net, mean)[c] : listed(l, "mean", c);
-        const double v = variance ? (double)dcnn_net_values(l->net, variance)[c] : listed(l, "variance", c);
-        scale[c] = 1.0 / fmax(sqrt(v), 1e-7);
-        shift[c] = -m * scale[c];
-    }
-    *y = affine(l, scale, shift);
+    const json_t *axis = json_object_get(l->config, "axis");
+    const bool by_channel = number(l, "axis", 0) == -1 || (json_is_array(axis) && json_array_size(axis) == 0);
+    const size_t count = by_channel || l->in[0].rank == 1 ? (size_t)l->in[0].c : dcnn_shape_count(l->in[0]);
+    float *scale = dcnn_onnx_alloc(l->graph, 2 * count * sizeof *scale);
+    double *spread = dcnn_onnx_alloc(l->graph, 2 * count * sizeof *spread);
+    if (scale == NULL || spread == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: an ONNX model");
+    dcnn_normalization_fill(l->net, l->node, l->in[0], scale, scale + count);
+    for (size_t i = 0; i < 2 * count; i++) spread[i] = (double)scale[i];
+    if (count == (size_t)l->in[0].c)
+        *y = affine(l, spread, spread + count);
+    else
+        *y = dcnn_onnx_two(l->graph, "Add", dcnn_onnx_two(l->graph, "Mul", l->x[0], whole_map(l, "scale", scale)),
+                           whole_map(l, "shift", scale + count));
     return DCNN_OK;
 }
 
@@ -326,18 +340,41 @@ static dcnn_status upsampling2d(dcnn_onnx_layer *l, const char **y) {
     return DCNN_OK;
 }
 
+/* Cuts off, or adds, what differs from the output's ratio of sides. */
+static const char *fit(dcnn_onnx_layer *l, bool crop) {
+    const dcnn_shape in = l->in[0], out = l->out;
+    const int64_t h = dcnn_resize_fitted(out.h, in.w, out.w), w = dcnn_resize_fitted(out.w, in.h, out.h);
+    const int64_t top = (h - in.h) / 2, left = (w - in.w) / 2, axes[2] = {2, 3};
+    if (crop && (h < in.h || w < in.w)) {
+        const int64_t first[2] = {h < in.h ? (in.h - h) / 2 : 0, w < in.w ? (in.w - w) / 2 : 0};
+        const int64_t end[2] = {h < in.h ? first[0] + h : in.h, w < in.w ? first[1] + w : in.w};
+        const char *inputs[4] = {l->x[0], dcnn_onnx_int64s(l->graph, 2, first), dcnn_onnx_int64s(l->graph, 2, end),
+                                 dcnn_onnx_int64s(l->graph, 2, axes)};
+        return dcnn_onnx_node(l->graph, "Slice", 4, inputs);
+    }
+    if (crop || (h <= in.h && w <= in.w)) return l->x[0];
+    const int64_t down = h > in.h ? top : 0, right = w > in.w ? left : 0;
+    const int64_t pads[8] = {0, 0, down, right, 0, 0, down, right};
+    const char *inputs[3] = {l->x[0], dcnn_onnx_int64s(l->graph, 8, pads),
+                             dcnn_onnx_number(l->graph, real(l, "fill_value", 0.0))};
+    return dcnn_onnx_node(l->graph, "Pad", 3, inputs);
+}
+
 /* To a size: pixels are squares, those at the rim go on; of two pixels equally near the later one, as in Keras. */
 static dcnn_status resizing(dcnn_onnx_layer *l, const char **y) {
+    const bool crops = l->node->layer == &dcnn_layer_random_crop; /* its inference */
     if (is_lanczos(l)) return fail(l, "its interpolation");
     if (is_true(l, "antialias")) return fail(l, "its antialiasing");
-    if (is_true(l, "crop_to_aspect_ratio") || is_true(l, "pad_to_aspect_ratio")) return fail(l, "its aspect ratio");
+    const char *x = l->x[0];
+    if (crops || is_true(l, "crop_to_aspect_ratio") || is_true(l, "pad_to_aspect_ratio"))
+        x = fit(l, crops || is_true(l, "crop_to_aspect_ratio"));
     const int64_t sizes[4] = {1, l->in[0].c, l->out.h, l->out.w};
     const char *batch = dcnn_onnx_node(l->graph, "Shape", 1, l->x);
     dcnn_onnx_int(l->graph, "end", 1); /* which may be of any size */
     const char *parts[2] = {batch, dcnn_onnx_int64s(l->graph, 3, sizes + 1)};
     const char *all = dcnn_onnx_node(l->graph, "Concat", 2, parts);
     dcnn_onnx_int(l->graph, "axis", 0);
-    const char *inputs[4] = {l->x[0], "", "", all};
+    const char *inputs[4] = {x, "", "", all};
     *y = dcnn_onnx_node(l->graph, "Resize", 4, inputs);
     set_filter(l, "half_pixel", "round_prefer_ceil");
     return DCNN_OK;
@@ -384,6 +421,26 @@ static dcnn_status permute(dcnn_onnx_layer *l, const char **y) {
 static dcnn_status activation(dcnn_onnx_layer *l, const char **y) {
     *y = activated(l, l->x[0]);
     return *y ? DCNN_OK : fail(l, "its activation");
+}
+
+/* Over one axis, or rows and columns at once, which lie side by side. */
+static dcnn_status softmax(dcnn_onnx_layer *l, const char **y) {
+    static const int64_t place[4] = {0, 2, 3, 1};
+    const json_t *axes = json_object_get(l->config, "axis");
+    const dcnn_shape in = l->in[0];
+    if (l->node->layer == &dcnn_layer_softmax) return activation(l, y);
+    const bool map = json_array_size(axes) == 2 && json_integer_value(json_array_get(axes, 1)) == 2;
+    if (json_is_array(axes) && !map) return fail(l, "its \"axis\"");
+    *y = l->x[0];
+    if (map)
+        *y = dcnn_onnx_two(l->graph, "Reshape", *y,
+                           dcnn_onnx_int64s(l->graph, 3, (const int64_t[]){-1, in.c, (int64_t)in.h * in.w}));
+    *y = dcnn_onnx_one(l->graph, "Softmax", *y);
+    dcnn_onnx_int(l->graph, "axis", map ? 2 : place[number(l, "axis", 1)]);
+    if (map)
+        *y = dcnn_onnx_two(l->graph, "Reshape", *y,
+                           dcnn_onnx_int64s(l->graph, 4, (const int64_t[]){-1, in.c, in.h, in.w}));
+    return DCNN_OK;
 }
 
 /* Slopes [h, w, c], or [c] of a vector; along shared axes of length 1. */
@@ -456,12 +513,13 @@ static const struct {
     {&dcnn_layer_cropping2d, cropping2d},
     {&dcnn_layer_upsampling2d, upsampling2d},
     {&dcnn_layer_resizing, resizing},
+    {&dcnn_layer_random_crop, resizing},
     {&dcnn_layer_flatten, flatten},
     {&dcnn_layer_reshape, reshape},
     {&dcnn_layer_permute, permute},
     {&dcnn_layer_activation, activation},
     {&dcnn_layer_relu, activation},
-    {&dcnn_layer_softmax, activation},
+    {&dcnn_layer_softmax, softmax},
     {&dcnn_layer_leaky_relu, activation},
     {&dcnn_layer_elu, activation},
     {&dcnn_layer_prelu, prelu},

@@ -102,6 +102,10 @@ json_t *dcnn_onnx_config(const dcnn_onnx_reader *r, const char *layer) {
     return json_object_get(json_object_get(r->names, layer), "config");
 }
 
+void dcnn_onnx_rename(const dcnn_onnx_reader *r, const char *layer, const char *class_name) {
+    json_object_set_new(json_object_get(r->names, layer), "class_name", json_string(class_name));
+}
+
 dcnn_status dcnn_onnx_weigh(dcnn_onnx_reader *r, const char *layer, int number, float *values, size_t count) {
     if (!dcnn_onnx_grow(&r->weights, sizeof *r->weights, r->weight_count, &r->weight_room)) return DCNN_FAILURE;
     r->weights[r->weight_count++] = (dcnn_onnx_weight_in){layer, number, values, count};
@@ -127,8 +131,16 @@ dcnn_status dcnn_onnx_as_map(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dc
     return DCNN_OK;
 }
 
+bool dcnn_onnx_is_mean(const dcnn_onnx_reader *r, const dcnn_onnx_value *value) {
+    dcnn_onnx_value x;
+    return value->made_by && strcmp(value->made_by->op_type, "ReduceMean") == 0 &&
+           dcnn_onnx_input(r, value->made_by, 0, &x) == DCNN_OK && (x.kind == ONNX_MAP || x.kind == ONNX_LAST);
+}
+
 dcnn_status dcnn_onnx_settle(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_onnx_value *value) {
     if (value->kind == ONNX_CONSTANT) return dcnn_onnx_refuse(r, node, "its input is a constant");
+    const bool mean = value->kind == ONNX_OPEN && value->made_by == value->blame && dcnn_onnx_is_mean(r, value);
+    if (mean) return dcnn_onnx_reduce(r, value->made_by, value);
     if (value->kind == ONNX_OPEN)
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s: node '%.80s': dcnn does not have the operator %.40s", r->path,
                          value->blame->name ? value->blame->name : "", value->blame->op_type);

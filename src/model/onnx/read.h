@@ -117,8 +117,15 @@ dcnn_status dcnn_onnx_add(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const
 /* The next weight of the layer that was added last; `values` last as long as the reader. */
 dcnn_status dcnn_onnx_weigh(dcnn_onnx_reader *r, const char *layer, int number, float *values, size_t count);
 
-/* The description's config of a layer, to be changed. */
+/* The description's config of a layer, to be changed; and its class. */
 json_t *dcnn_onnx_config(const dcnn_onnx_reader *r, const char *layer);
+void dcnn_onnx_rename(const dcnn_onnx_reader *r, const char *layer, const char *class_name);
+
+/* Is a value that waits the mean over a map's channels? */
+bool dcnn_onnx_is_mean(const dcnn_onnx_reader *r, const dcnn_onnx_value *value);
+
+/* A mean or maximum over a map's channels that is not a part of something else. */
+dcnn_status dcnn_onnx_reduce(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_onnx_value *out);
 
 /* Makes a value what an operator takes: a map, or a vector in the order of [c, h, w]; adds layers where it must. */
 dcnn_status dcnn_onnx_as_map(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_onnx_value *value);

@@ -221,11 +221,13 @@ static dcnn_status conv_transpose(dcnn_onnx_reader *r, const DcnnOnnx__Node *nod
 
 /* --- dense -------------------------------------------------------------------------------------------------------- */
 
-/* Kernel [in, units] of a vector; that of a flattened map [c h w, units] takes the order of [h w c]. */
+/* Kernel [in, units] of a vector, or of each place of a map whose channels are last; that of a flattened map [c h w,
+ * units] takes the order of [h w c]. */
 static dcnn_status add_dense(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_onnx_value x,
                              const dcnn_onnx_value *kernel, bool turned_round, bool biased, dcnn_onnx_value *out) {
-    const int64_t in = (int64_t)x.c * x.h * x.w, units = kernel->dims[turned_round ? 0 : 1], area = (int64_t)x.h * x.w;
-    if (x.kind != ONNX_VECTOR && x.kind != ONNX_FLAT)
+    const bool places = x.kind == ONNX_LAST;
+    const int64_t area = (int64_t)x.h * x.w, in = x.c * (places ? 1 : area), units = kernel->dims[turned_round ? 0 : 1];
+    if (x.kind != ONNX_VECTOR && x.kind != ONNX_FLAT && !places)
         return dcnn_onnx_refuse(r, node, "its input is not [N, features]");
     if (kernel->rank != 2 || kernel->dims[turned_round ? 1 : 0] != in || units < 1 || units > 1 << 20)
         return dcnn_onnx_refuse(r, node, "its weights do not fit its input");
@@ -239,9 +241,10 @@ static dcnn_status add_dense(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dc
     }
     json_t *config = json_pack("{s:I, s:b}", "units", (json_int_t)units, "use_bias", biased);
     DCNN_TRY(dcnn_onnx_add(r, node, "Dense", config, 1, &x, out));
-    out->kind = ONNX_VECTOR;
+    out->kind = places ? ONNX_LAST : ONNX_VECTOR;
     out->c = (int)units;
-    out->h = out->w = 1;
+    out->h = places ? x.h : 1;
+    out->w = places ? x.w : 1;
     return dcnn_onnx_weigh(r, out->layer, 0, values, (size_t)kernel->count);
 }
 
@@ -250,6 +253,7 @@ static dcnn_status gemm(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_on
     DCNN_TRY(dcnn_onnx_input(r, node, 0, &x));
     if (x.kind != ONNX_FLAT) DCNN_TRY(dcnn_onnx_settle(r, node, &x));
     DCNN_TRY(floats_of(r, node, 1, &kernel));
+    if (x.kind == ONNX_LAST) return dcnn_onnx_refuse(r, node, "its input is not [N, features]");
     if (dcnn_onnx_float_of(node, "alpha", 1.0) != 1.0 || dcnn_onnx_float_of(node, "beta", 1.0) != 1.0 ||
         dcnn_onnx_int_of(node, "transA", 0) != 0)
         return dcnn_onnx_refuse(r, node,
@@ -324,16 +328,48 @@ static dcnn_status global_max_pool(dcnn_onnx_reader *r, const DcnnOnnx__Node *no
     return add_global(r, node, "GlobalMaxPooling2D", true, out);
 }
 
-/* Over rows and columns. */
+/* Over the channels, which stay as one: they become the rows of a map whose places are channels. */
+dcnn_status dcnn_onnx_reduce(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_onnx_value *out) {
+    const bool max = strcmp(node->op_type, "ReduceMax") == 0;
+    dcnn_onnx_value x;
+    DCNN_TRY(dcnn_onnx_input(r, node, 0, &x));
+    DCNN_TRY(dcnn_onnx_settle(r, node, &x));
+    const int places = x.h * x.w;
+    DCNN_TRY(dcnn_onnx_add(r, NULL, "Permute", json_pack("{s:[i,i,i]}", "dims", 3, 1, 2), 1, &x, &x));
+    DCNN_TRY(dcnn_onnx_add(r, NULL, "Reshape", json_pack("{s:[i,i,i]}", "target_shape", x.c, 1, places), 1, &x, &x));
+    DCNN_TRY(dcnn_onnx_add(r, node, max ? "GlobalMaxPooling2D" : "GlobalAveragePooling2D",
+                           json_pack("{s:b}", "keepdims", 1), 1, &x, &x));
+    DCNN_TRY(dcnn_onnx_add(r, NULL, "Reshape", json_pack("{s:[i,i,i]}", "target_shape", x.h, x.w, 1), 1, &x, &x));
+    *out = x;
+    out->c = 1;
+    return DCNN_OK;
+}
+
+/* Over rows and columns; or over the channels, which for a mean waits for what is made of it: it may be a
+ * LayerNormalization's. */
 static dcnn_status reduce(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_onnx_value *out) {
     int64_t axes[2 * DCNN_ONNX_RANK] = {0};
     int count;
+    dcnn_onnx_value x;
+    DCNN_TRY(dcnn_onnx_input(r, node, 0, &x));
     DCNN_TRY(dcnn_onnx_list_of(r, node, 1, "axes", axes, &count));
-    for (int i = 0; i < count; i++)
-        if (axes[i] < 0) axes[i] += 4;
-    if (count != 2 || axes[0] + axes[1] != 5 || (axes[0] != 2 && axes[0] != 3))
-        return dcnn_onnx_refuse(r, node, "dcnn supports it only over height and width");
     const bool keep = dcnn_onnx_int_of(node, "keepdims", 1) != 0, max = strcmp(node->op_type, "ReduceMax") == 0;
+    const int rank = x.kind == ONNX_VECTOR ? 2 : 4;
+    for (int i = 0; i < count; i++)
+        if (axes[i] < 0) axes[i] += rank;
+    const bool channels = count == 1 && keep && axes[0] == (x.kind == ONNX_LAST ? 3 : 1);
+    if (x.kind == ONNX_OPEN && count == 1 && keep) { /* of the squares, perhaps: there the mean told the axis */
+        *out = x;
+        return DCNN_OK;
+    }
+    if (channels && !max) {
+        *out = (dcnn_onnx_value){.kind = ONNX_OPEN};
+        return DCNN_OK;
+    }
+    if (channels && x.kind != ONNX_VECTOR) return dcnn_onnx_reduce(r, node, out);
+    if (count != 2 || axes[0] + axes[1] != 5 || (axes[0] != 2 && axes[0] != 3))
+        return dcnn_onnx_refuse(r, node,
+                                "dcnn supports it only over height and width, or over the channels, kept as one");
     return add_global(r, node, max ? "GlobalMaxPooling2D" : "GlobalAveragePooling2D", keep, out);
 }
 

@@ -76,10 +76,39 @@ static dcnn_status read_target(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, 
     return DCNN_OK;
 }
 
+/* [c] of a batch of one, as PyTorch's exporter has it where memory lies otherwise than axes: a Gather of all follows.
+ */
+static bool is_line_of_one(const dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const dcnn_onnx_value *x) {
+    int64_t target[MOST_LIST];
+    int rank;
+    return r->batch == 1 && x->kind == ONNX_MAP && x->h == 1 && x->w == 1 &&
+           dcnn_onnx_list_of(r, node, 1, "shape", target, &rank) == DCNN_OK && rank == 1 &&
+           (target[0] == -1 || target[0] == x->c);
+}
+
+static dcnn_status gather(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_onnx_value *out) {
+    dcnn_onnx_value places;
+    DCNN_TRY(dcnn_onnx_input(r, node, 0, out));
+    DCNN_TRY(dcnn_onnx_input(r, node, 1, &places));
+    bool all =
+        out->kind == ONNX_FLAT && out->made_by &&
+        is_line_of_one(r, out->made_by, &(dcnn_onnx_value){.kind = ONNX_MAP, .c = out->c, .h = out->h, .w = out->w}) &&
+        dcnn_onnx_int_of(node, "axis", 0) == 0 && places.kind == ONNX_CONSTANT && places.ints &&
+        places.count == out->c && places.rank == 4 && places.dims[0] == 1 && places.dims[1] == out->c;
+    for (int64_t i = 0; all && i < places.count; i++) all = places.ints[i] == i;
+    if (!all) return dcnn_onnx_refuse(r, node, "dcnn does not have this operator");
+    out->kind = ONNX_MAP;
+    return DCNN_OK;
+}
+
 static dcnn_status reshape(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_onnx_value *out) {
     int64_t target[MOST_LIST];
     int rank;
     DCNN_TRY(dcnn_onnx_input(r, node, 0, out));
+    if (is_line_of_one(r, node, out)) {
+        out->kind = ONNX_FLAT;
+        return DCNN_OK;
+    }
     if (out->kind == ONNX_OPEN || out->kind == ONNX_CONSTANT) DCNN_TRY(dcnn_onnx_settle(r, node, out));
     DCNN_TRY(read_target(r, node, out, target, &rank));
     const bool map = out->kind == ONNX_MAP || out->kind == ONNX_GROUPED || out->kind == ONNX_FLAT;
@@ -261,8 +290,8 @@ static dcnn_status slice(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_o
 }
 
 #define RESIZES                                                                                                        \
-    "dcnn supports it by whole factors, nearest (asymmetric, floor), linear or cubic (half_pixel), and to a size, "    \
-    "nearest (half_pixel, round_prefer_ceil), linear or cubic (half_pixel); cubic with cubic_coeff_a -0.5 and "        \
+    "dcnn supports it by whole factors, linear or cubic (half_pixel), and to a size, nearest (asymmetric, floor; or "  \
+    "half_pixel, round_prefer_ceil), linear or cubic (half_pixel); cubic with cubic_coeff_a -0.5 and "                 \
     "exclude_outside 1, as Keras"
 
 /* Keras' name of the filter, or NULL: it is another. */
@@ -296,13 +325,38 @@ static dcnn_status resize_to(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, co
     return DCNN_OK;
 }
 
+static int common_factor(int a, int b) {
+    while (b) {
+        const int rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+/* PyTorch's nearest pixel, floor(i in / out): each pixel as often as the output has rows in a common measure, of which
+ * every so many-th stays. */
+static dcnn_status repeat_pixels(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const int64_t *sizes,
+                                 dcnn_onnx_value *out) {
+    enum { MOST = 64 };
+    const int h = (int)sizes[0], w = (int)sizes[1];
+    const int down = common_factor(h, out->h), across = common_factor(w, out->w);
+    if (h / down > MOST || w / across > MOST) return dcnn_onnx_refuse(r, node, "its sizes have no small ratio");
+    DCNN_TRY(dcnn_onnx_add(r, node, "UpSampling2D", json_pack("{s:[i,i]}", "size", h / down, w / across), 1, out, out));
+    json_t *config = json_pack("{s:[i,i], s:[i,i]}", "pool_size", 1, 1, "strides", out->h / down, out->w / across);
+    DCNN_TRY(dcnn_onnx_add(r, NULL, "MaxPooling2D", config, 1, out, out));
+    out->h = h;
+    out->w = w;
+    return DCNN_OK;
+}
+
 /* Whole factors: each pixel again, or between pixels; else to a size. */
 static dcnn_status resize(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_onnx_value *out) {
     const char *filter = filter_of(node);
     const bool nearest = filter && strcmp(filter, "nearest") == 0;
     const char *mode = nearest ? "asymmetric" : "half_pixel";
     dcnn_onnx_value scales = {0};
-    int64_t sizes[MOST_LIST], factor[2] = {0, 0};
+    int64_t sizes[MOST_LIST], factor[2] = {0, 0}, reached[2] = {0, 0};
     int count = 0;
     DCNN_TRY(dcnn_onnx_settled(r, node, out));
     DCNN_TRY(dcnn_onnx_as_map(r, node, out));
@@ -316,6 +370,12 @@ static dcnn_status resize(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_
             factor[i] = (int64_t)scales.floats[i + 2];
         if (count == 4 && sizes[i + 2] >= lengths[i] && sizes[i + 2] % lengths[i] == 0)
             factor[i] = sizes[i + 2] / lengths[i];
+        if (count != 4 && scales.floats && scales.count == 4) {
+            const double size = (double)scales.floats[i + 2] * lengths[i];
+            reached[i] = size >= 1.0 && size <= 1 << 14 && size == floor(size) ? (int64_t)size : 0;
+        } else if (count == 4) {
+            reached[i] = sizes[i + 2];
+        }
     }
     const bool right = nearest ? dcnn_onnx_is(node, "nearest_mode", "floor", at == 1 ? "floor" : "round_prefer_floor")
                                : filter != NULL;
@@ -323,7 +383,11 @@ static dcnn_status resize(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_
                         (!nearest && dcnn_onnx_is(node, "coordinate_transformation_mode", "pytorch_half_pixel", mode));
     if (!dcnn_onnx_is(node, "keep_aspect_ratio_policy", "stretch", "stretch"))
         return dcnn_onnx_refuse(r, node, RESIZES);
-    if (factor[0] < 1 || factor[1] < 1 || factor[0] > 64 || factor[1] > 64 || !right || !pixels)
+    const bool whole = factor[0] >= 1 && factor[1] >= 1 && factor[0] <= 64 && factor[1] <= 64;
+    if (!whole && nearest && right && pixels && reached[0] >= 1 && reached[1] >= 1 && reached[0] <= 1 << 14 &&
+        reached[1] <= 1 << 14)
+        return repeat_pixels(r, node, reached, out);
+    if (!whole || !right || !pixels)
         return count == 4 ? resize_to(r, node, sizes + 2, out) : dcnn_onnx_refuse(r, node, RESIZES);
     json_t *config =
         json_pack("{s:[I,I], s:s}", "size", (json_int_t)factor[0], (json_int_t)factor[1], "interpolation", filter);
@@ -337,15 +401,10 @@ static dcnn_status resize(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_
 #define RESIZE "coordinate_transformation_mode cubic_coeff_a exclude_outside extrapolation_value mode nearest_mode "
 
 const dcnn_onnx_row dcnn_onnx_shape_rows[] = {
-    {"Flatten", flatten, "axis"},
-    {"Reshape", reshape, "allowzero shape"},
-    {"Squeeze", squeeze, "axes"},
-    {"Unsqueeze", squeeze, "axes"},
-    {"Transpose", transpose, "perm"},
-    {"Concat", concat, "axis"},
-    {"Pad", pad, "mode pads value"},
-    {"Slice", slice, "axes ends starts"},
-    {"Resize", resize, RESIZE "antialias=0 keep_aspect_ratio_policy"},
-    {"Upsample", resize, "mode"},
-    {NULL, NULL, NULL},
+    {"Flatten", flatten, "axis"},         {"Reshape", reshape, "allowzero shape"},
+    {"Gather", gather, "axis"},           {"Squeeze", squeeze, "axes"},
+    {"Unsqueeze", squeeze, "axes"},       {"Transpose", transpose, "perm"},
+    {"Concat", concat, "axis"},           {"Pad", pad, "mode pads value"},
+    {"Slice", slice, "axes ends starts"}, {"Resize", resize, RESIZE "antialias=0 keep_aspect_ratio_policy"},
+    {"Upsample", resize, "mode"},         {NULL, NULL, NULL},
 };

@@ -89,12 +89,21 @@ static dcnn_status gelu(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_on
 static dcnn_status softmax(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_onnx_value *out) {
     const bool log = strcmp(node->op_type, "LogSoftmax") == 0;
     const int64_t axis = dcnn_onnx_int_of(node, "axis", r->opset >= 13 ? -1 : 1);
-    DCNN_TRY(dcnn_onnx_settled(r, node, out));
-    const int64_t channels = out->kind == ONNX_LAST ? 3 : 1;
-    const bool last = out->kind != ONNX_MAP && axis == -1;
-    if (r->opset < 13 && out->kind == ONNX_MAP && (int64_t)out->h * out->w > 1)
+    DCNN_TRY(dcnn_onnx_input(r, node, 0, out));
+    if (out->kind == ONNX_GROUPED && out->groups == out->c && !log && (axis == 2 || axis == -1)) /* rows and columns */
+        return add_alike(r, node, "Softmax", json_pack("{s:[i,i]}", "axis", 1, 2), true, out);
+    DCNN_TRY(dcnn_onnx_settle(r, node, out));
+    const bool map = out->kind == ONNX_MAP, vector = out->kind == ONNX_VECTOR;
+    const int64_t from_first = axis < 0 ? axis + (vector ? 2 : 4) : axis;
+    if (r->opset < 13 && map && (int64_t)out->h * out->w > 1)
         return dcnn_onnx_refuse(r, node, "before opset 13 it runs over all of a map, which dcnn does not have");
-    if (axis != channels && !last) return dcnn_onnx_refuse(r, node, "dcnn supports it only over the channels");
+    if (from_first < 1 || from_first > (vector ? 1 : 3)) return dcnn_onnx_refuse(r, node, "it has no such axis");
+    const int64_t channels = out->kind == ONNX_LAST ? 3 : 1;
+    if (from_first != channels && !log) {
+        const json_int_t at = map ? from_first - 1 : from_first; /* of Keras' [N, h, w, c] */
+        return add_alike(r, node, "Softmax", json_pack("{s:I}", "axis", at), true, out);
+    }
+    if (from_first != channels) return dcnn_onnx_refuse(r, node, "dcnn supports it only over the channels");
     if (!log) return add_alike(r, node, "Activation", json_pack("{s:s}", "activation", "softmax"), true, out);
     if (strcmp(node->output[0], r->graph->output[0]->name) != 0)
         return dcnn_onnx_refuse(r, node, "dcnn supports it only at the very end, where the loss takes its place");
@@ -112,6 +121,71 @@ dcnn_status dcnn_onnx_bound(const dcnn_onnx_reader *r, const DcnnOnnx__Node *nod
     return is_number(&constant, value) ? DCNN_OK : dcnn_onnx_refuse(r, node, "its bounds are not constants");
 }
 
+static bool has_as_input(const DcnnOnnx__Node *node, size_t number, const char *name) {
+    return dcnn_onnx_has_input(node, number) && strcmp(node->input[number], name) == 0;
+}
+
+/* PyTorch's softplus is x itself where x is large: Where(x > 20, x, Softplus(x)). In float the two are one from 15 on.
+ */
+static bool is_softplus(const dcnn_onnx_value *condition, const dcnn_onnx_value *x, const dcnn_onnx_value *y,
+                        double number) {
+    return is_made_by(condition, "Greater") && number >= 15.0 && is_made_by(y, "Softplus") &&
+           has_as_input(y->made_by, 0, x->name);
+}
+
+/* Keras' ReLU with a threshold: Where(x >= t, x, (x - t) slope). */
+static bool is_threshold(const dcnn_onnx_reader *r, const dcnn_onnx_value *condition, const dcnn_onnx_value *x,
+                         const dcnn_onnx_value *y, double threshold, double *slope) {
+    dcnn_onnx_value below, factor, number;
+    double t = 0.0;
+    return is_made_by(condition, "GreaterOrEqual") && threshold >= 0.0 && is_made_by(y, "Mul") &&
+           dcnn_onnx_input(r, y->made_by, 0, &below) == DCNN_OK &&
+           dcnn_onnx_input(r, y->made_by, 1, &factor) == DCNN_OK && is_number(&factor, slope) && *slope >= 0.0 &&
+           is_made_by(&below, "Sub") && has_as_input(below.made_by, 0, x->name) &&
+           dcnn_onnx_input(r, below.made_by, 1, &number) == DCNN_OK && is_number(&number, &t) && t == threshold;
+}
+
+static dcnn_status where(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_onnx_value *out) {
+    dcnn_onnx_value condition, x, y, least;
+    double number = 0.0, slope = 0.0;
+    DCNN_TRY(dcnn_onnx_input(r, node, 0, &condition));
+    DCNN_TRY(dcnn_onnx_input(r, node, 1, &x));
+    DCNN_TRY(dcnn_onnx_input(r, node, 2, &y));
+    const bool compared = condition.made_by && condition.made_by->n_input == 2 &&
+                          has_as_input(condition.made_by, 0, x.name) &&
+                          dcnn_onnx_input(r, condition.made_by, 1, &least) == DCNN_OK && is_number(&least, &number);
+    if (compared && is_softplus(&condition, &x, &y, number)) {
+        *out = y;
+        return DCNN_OK;
+    }
+    if (!compared || !is_threshold(r, &condition, &x, &y, number, &slope))
+        return dcnn_onnx_refuse(r, node, "dcnn does not have this operator");
+    DCNN_TRY(dcnn_onnx_settle(r, node, &x));
+    *out = x;
+    return add_alike(r, node, "ReLU", json_pack("{s:f, s:f}", "threshold", number, "negative_slope", slope),
+                     slope == 0.0, out);
+}
+
+/* max(x, least) = least + relu(x - least); min(x, most) = most - relu(most - x). A ReLU takes the bound itself. */
+static dcnn_status bound(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, bool least, double number,
+                         dcnn_onnx_value *x) {
+    const double sign = least ? 1.0 : -1.0;
+    json_t *config = x->layer ? dcnn_onnx_config(r, x->layer) : NULL;
+    const bool sloped = is_made_by(x, "LeakyRelu") || is_made_by(x, "Where");
+    if (!least && sloped && number >= 0.0 && dcnn_onnx_uses(r, x->name) == 1 &&
+        number >= json_number_value(json_object_get(config, "threshold"))) {
+        json_object_set_new(config, "max_value", json_real(number));
+        if (is_made_by(x, "LeakyRelu")) dcnn_onnx_rename(r, x->layer, "ReLU");
+        return DCNN_OK;
+    }
+    if (!isfinite(number)) return dcnn_onnx_refuse(r, node, "its bound is no finite number");
+    DCNN_TRY(
+        dcnn_onnx_add(r, NULL, "Rescaling", json_pack("{s:f, s:f}", "scale", sign, "offset", -sign * number), 1, x, x));
+    DCNN_TRY(dcnn_onnx_add(r, NULL, "ReLU", json_object(), 1, x, x));
+    return add_alike(r, node, "Rescaling", json_pack("{s:f, s:f}", "scale", sign, "offset", number),
+                     least && number >= 0.0, x);
+}
+
 static dcnn_status clip(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_onnx_value *out) {
     double low = -INFINITY, high = INFINITY;
     DCNN_TRY(dcnn_onnx_settled(r, node, out));
@@ -121,32 +195,25 @@ static dcnn_status clip(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_on
         return add_alike(r, node, "Activation", json_pack("{s:s}", "activation", "relu6"), true, out);
     if (low == -1.0 && high == 1.0)
         return add_alike(r, node, "Activation", json_pack("{s:s}", "activation", "hard_tanh"), false, out);
-    if (low != 0.0 || !(high >= 0.0))
-        return dcnn_onnx_refuse(r, node, "dcnn supports it only from 0 upwards, or from -1 to 1");
+    if (!(low <= high)) return dcnn_onnx_refuse(r, node, "its upper bound lies below its lower one");
+    if (low != 0.0) {
+        if (isfinite(low)) DCNN_TRY(bound(r, node, true, low, out));
+        return isfinite(high) ? bound(r, node, false, high, out) : DCNN_OK;
+    }
     json_t *config = json_object();
     if (isfinite(high)) json_object_set_new(config, "max_value", json_real(high));
     return add_alike(r, node, "ReLU", config, true, out);
 }
 
-static bool has_as_input(const DcnnOnnx__Node *node, size_t number, const char *name) {
-    return dcnn_onnx_has_input(node, number) && strcmp(node->input[number], name) == 0;
-}
-
-/* PyTorch's softplus is x itself where x is large: Where(x > 20, x, Softplus(x)). In float the two are one from 15 on.
- */
-static dcnn_status where(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_onnx_value *out) {
-    dcnn_onnx_value condition, x, y, least;
-    double number = 0.0;
-    DCNN_TRY(dcnn_onnx_input(r, node, 0, &condition));
-    DCNN_TRY(dcnn_onnx_input(r, node, 1, &x));
-    DCNN_TRY(dcnn_onnx_input(r, node, 2, &y));
-    const bool greater = is_made_by(&condition, "Greater") && has_as_input(condition.made_by, 0, x.name) &&
-                         dcnn_onnx_input(r, condition.made_by, 1, &least) == DCNN_OK && is_number(&least, &number) &&
-                         number >= 15.0;
-    if (!greater || !is_made_by(&y, "Softplus") || !has_as_input(y.made_by, 0, x.name))
-        return dcnn_onnx_refuse(r, node, "dcnn does not have this operator");
-    *out = y;
-    return DCNN_OK;
+/* Max or Min with a number. */
+static dcnn_status with_bound(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_onnx_value x,
+                              const dcnn_onnx_value *constant, dcnn_onnx_value *out) {
+    double number;
+    if (!is_number(constant, &number))
+        return dcnn_onnx_refuse(r, node, "dcnn supports it only between layers, or with one number");
+    DCNN_TRY(dcnn_onnx_settle(r, node, &x));
+    *out = x;
+    return bound(r, node, strcmp(node->op_type, "Max") == 0, number, out);
 }
 
 /* --- sums and products -------------------------------------------------------------------------------------------- */
@@ -207,6 +274,58 @@ static dcnn_status match_gelu(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, b
     return add_alike(r, node, "Activation", json_pack("{s:s}", "activation", "gelu"), false, out);
 }
 
+/* A LayerNormalization as it is written before opset 17, or by hand: (x - mean) / sqrt(mean of (x - mean)^2 + epsilon),
+ * over the channels. Its weights may follow. */
+static bool is_from_mean(const dcnn_onnx_reader *r, const dcnn_onnx_value *value, const char **x) {
+    dcnn_onnx_value mean;
+    if (!is_made_by(value, "Sub") || dcnn_onnx_input(r, value->made_by, 1, &mean) != DCNN_OK ||
+        !is_made_by(&mean, "ReduceMean") || mean.made_by != mean.blame ||
+        strcmp(value->made_by->input[0], mean.made_by->input[0]) != 0)
+        return false;
+    *x = value->made_by->input[0];
+    return true;
+}
+
+/* The square of a value of that kind: x^2, or x x. */
+static bool is_square(const dcnn_onnx_reader *r, const dcnn_onnx_value *value, dcnn_onnx_value *of) {
+    dcnn_onnx_value other;
+    double two = 0.0;
+    if ((!is_made_by(value, "Pow") && !is_made_by(value, "Mul")) ||
+        dcnn_onnx_input(r, value->made_by, 0, of) != DCNN_OK ||
+        dcnn_onnx_input(r, value->made_by, 1, &other) != DCNN_OK)
+        return false;
+    return is_made_by(value, "Pow") ? is_number(&other, &two) && two == 2.0 : strcmp(other.name, of->name) == 0;
+}
+
+static dcnn_status match_normalization(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, bool *done,
+                                       dcnn_onnx_value *out) {
+    dcnn_onnx_value from_mean, root, sum, variance, epsilon, square, squared;
+    const char *x = NULL, *again = NULL;
+    double number = 0.0;
+    *done = false;
+    if (dcnn_onnx_input(r, node, 0, &from_mean) != DCNN_OK || dcnn_onnx_input(r, node, 1, &root) != DCNN_OK ||
+        !is_from_mean(r, &from_mean, &x) || !is_made_by(&root, "Sqrt") ||
+        dcnn_onnx_input(r, root.made_by, 0, &sum) != DCNN_OK || !is_made_by(&sum, "Add") ||
+        dcnn_onnx_input(r, sum.made_by, 0, &variance) != DCNN_OK ||
+        dcnn_onnx_input(r, sum.made_by, 1, &epsilon) != DCNN_OK || !is_number(&epsilon, &number) ||
+        !is_made_by(&variance, "ReduceMean") || dcnn_onnx_input(r, variance.made_by, 0, &square) != DCNN_OK ||
+        !is_square(r, &square, &squared) || !is_from_mean(r, &squared, &again) || strcmp(x, again) != 0)
+        return DCNN_OK;
+    *done = true;
+    DCNN_TRY(dcnn_onnx_get(r, x, out));
+    json_t *config = json_pack("{s:f, s:i, s:b, s:b}", "epsilon", number, "axis", -1, "center", 0, "scale", 0);
+    return add_alike(r, node, "LayerNormalization", config, false, out);
+}
+
+/* Takes the weights behind it: a number for each channel. */
+static bool takes_weights(const dcnn_onnx_reader *r, const dcnn_onnx_value *x, const dcnn_onnx_value *constant,
+                          const char *key) {
+    const json_t *config = x->layer ? dcnn_onnx_config(r, x->layer) : NULL;
+    return (is_made_by(x, "Div") || (is_made_by(x, "Mul") && strcmp(key, "center") == 0)) && constant->floats &&
+           constant->count == x->c && dcnn_onnx_uses(r, x->name) == 1 && json_object_get(config, "epsilon") &&
+           json_is_false(json_object_get(config, key));
+}
+
 /* x sigmoid(x) */
 static bool is_silu(const dcnn_onnx_value *x, const dcnn_onnx_value *y) {
     return is_made_by(y, "Sigmoid") && y->made_by->n_input == 1 && strcmp(y->made_by->input[0], x->name) == 0;
@@ -253,6 +372,18 @@ static bool takes_offset(const dcnn_onnx_reader *r, const dcnn_onnx_value *x) {
            !json_is_array(json_object_get(config, "offset"));
 }
 
+enum { MOST_COLORS = 4 };
+
+/* A number for each of so many channels is one that was learned: ConvNeXt's layer scale. */
+static dcnn_status layer_scale(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const double *values,
+                               dcnn_onnx_value *x) {
+    float *gamma = dcnn_onnx_keep(r, (size_t)x->c, sizeof *gamma);
+    if (gamma == NULL) return DCNN_FAILURE;
+    for (int c = 0; c < x->c; c++) gamma[c] = (float)values[c];
+    DCNN_TRY(add_alike(r, node, "LayerScale", json_pack("{s:i}", "projection_dim", x->c), false, x));
+    return dcnn_onnx_weigh(r, x->layer, 0, gamma, (size_t)x->c);
+}
+
 /* x with a constant, on either side: scale x + offset. */
 static dcnn_status with_constant(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_onnx_value x,
                                  const dcnn_onnx_value *constant, bool constant_first, dcnn_onnx_value *out) {
@@ -270,11 +401,21 @@ static dcnn_status with_constant(dcnn_onnx_reader *r, const DcnnOnnx__Node *node
     }
     *out = x;
     out->positive = false;
+    if (strcmp(op, "Mul") == 0 && takes_weights(r, &x, constant, "scale")) {
+        json_object_set_new(dcnn_onnx_config(r, x.layer), "scale", json_true());
+        return dcnn_onnx_weigh(r, x.layer, 0, constant->floats, (size_t)count);
+    }
+    if (strcmp(op, "Add") == 0 && takes_weights(r, &x, constant, "center")) {
+        const bool scaled = json_is_true(json_object_get(dcnn_onnx_config(r, x.layer), "scale"));
+        json_object_set_new(dcnn_onnx_config(r, x.layer), "center", json_true());
+        return dcnn_onnx_weigh(r, x.layer, scaled, constant->floats, (size_t)count);
+    }
     if (strcmp(op, "Add") == 0 && takes_bias(r, &x, constant)) {
         json_object_set_new(dcnn_onnx_config(r, x.layer), "use_bias", json_true());
         return dcnn_onnx_weigh(r, x.layer, 1, constant->floats, (size_t)count);
     }
     const bool scales = is_one_of(op, "Mul", "Div");
+    if (strcmp(op, "Mul") == 0 && count > MOST_COLORS) return layer_scale(r, node, values, out);
     if (is_one_of(op, "Add", "Sub") && !constant_first && takes_offset(r, &x)) {
         json_object_set_new(dcnn_onnx_config(r, x.layer), "offset", list_json(count, values));
         return DCNN_OK;
@@ -318,6 +459,15 @@ static dcnn_status merge(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const 
     return DCNN_OK;
 }
 
+/* A mean over channels is a map, but for what is subtracted from what it is the mean of. */
+static dcnn_status settle_mean(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, int number, dcnn_onnx_value *mean,
+                               const dcnn_onnx_value *other) {
+    if (mean->kind != ONNX_OPEN || mean->made_by != mean->blame || !dcnn_onnx_is_mean(r, mean)) return DCNN_OK;
+    const bool part = number == 1 && strcmp(node->op_type, "Sub") == 0 && other->name &&
+                      strcmp(mean->made_by->input[0], other->name) == 0;
+    return part ? DCNN_OK : dcnn_onnx_settle(r, node, mean);
+}
+
 static dcnn_status arithmetic(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_onnx_value *out) {
     static const char *const classes[][2] = {{"Add", "Add"},     {"Sub", "Subtract"}, {"Mul", "Multiply"},
                                              {"Max", "Maximum"}, {"Min", "Minimum"},  {"Mean", "Average"},
@@ -341,11 +491,19 @@ static dcnn_status arithmetic(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, d
             return add_alike(r, node, "Activation", json_pack("{s:s}", "activation", "silu"), false, out);
         }
     }
+    if (strcmp(node->op_type, "Div") == 0) {
+        bool done;
+        DCNN_TRY(match_normalization(r, node, &done, out));
+        if (done) return DCNN_OK;
+    }
+    DCNN_TRY(settle_mean(r, node, 0, &x, &y));
+    DCNN_TRY(settle_mean(r, node, 1, &y, &x));
     if (x.kind == ONNX_OPEN || y.kind == ONNX_OPEN) { /* perhaps a part of something */
         *out = x.kind == ONNX_OPEN ? x : y;
         return DCNN_OK;
     }
     const bool first = x.kind == ONNX_CONSTANT, second = y.kind == ONNX_CONSTANT;
+    if ((first != second) && (row == 3 || row == 4)) return with_bound(r, node, first ? y : x, first ? &x : &y, out);
     if ((first || second) && row > 2 && classes[row][1])
         return dcnn_onnx_refuse(r, node, "dcnn supports it only between layers, not with a constant");
     if (second || first) return with_constant(r, node, first ? y : x, first ? &x : &y, first, out);

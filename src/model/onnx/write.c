@@ -80,6 +80,7 @@ static dcnn_status add_layer(dcnn_onnx_graph *graph, const dcnn_net *net, int nu
     }
     json_t *config = json_object();
     node->layer->describe(node, config);
+    if (node->kept) json_object_update(config, node->kept);
     layer.config = config;
     dcnn_onnx_prefix(graph, prefix_of(graph, net, number), node->name);
     dcnn_status status = emit(&layer, &values[number]);

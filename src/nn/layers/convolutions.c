@@ -13,7 +13,7 @@ typedef struct convolution {
 } convolution;
 
 static dcnn_status parse_common(dcnn_node *node, const json_t *config) {
-    static const dcnn_config_only only[] = {{"data_format", "\"channels_last\""}};
+    static const dcnn_config_only only[] = {{"data_format", "\"channels_last\""}, {"groups", "1"}};
     static const char *const training_keys[] = {"depthwise_regularizer", "pointwise_regularizer",
                                                 "depthwise_constraint", "pointwise_constraint"};
     convolution *c = node->config;
@@ -26,7 +26,7 @@ static dcnn_status parse_common(dcnn_node *node, const json_t *config) {
     DCNN_TRY(dcnn_config_initializer(node, config, "bias_initializer", DCNN_INIT_ZEROS, &c->bias_initializer));
     dcnn_config_keep(node, config, dcnn_kernel_training_keys, DCNN_KERNEL_TRAINING_KEYS);
     dcnn_config_keep(node, config, training_keys, 4);
-    return dcnn_config_refuse(node, config, only, 1);
+    return dcnn_config_refuse(node, config, only, 2);
 }
 
 static json_t *describe_common(const convolution *c) {

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * random.c — Keras' layers that change images at random: RandomFlip, RandomRotation, RandomZoom, RandomTranslation,
- * RandomContrast, RandomBrightness. In training only, pure functions of (seed, epoch, sample); with f a factor drawn
- * uniformly from its range, and pixels counted from the middle of the image:
+ * RandomContrast, RandomBrightness, RandomCrop. In training only, pure functions of (seed, epoch, sample); with f a
+ * factor drawn uniformly from its range, and pixels counted from the middle of the image:
  * - RandomRotation     turned counterclockwise by 360 f degrees
  * - RandomZoom         read at (1 + f) times the place: above 0 the image gets smaller
  * - RandomTranslation  moved down and right by f times its height and width
  * - RandomContrast     (x - mean of the channel) (1 + f) + mean, within value_range
  * - RandomBrightness   x + f times the width of value_range, within it
+ * - RandomCrop         a part of the image, of each sample another one; at inference the largest part of the output's
+ *                      ratio of sides, around the middle, resized: as Keras documents it, and 3.0 to 3.6 do
  * Keras' others are known as what they are at inference: nothing.
  */
 #include <math.h>
@@ -283,6 +285,124 @@ MOVE(dcnn_layer_random_translation, "RandomTranslation", translation);
 TINT(dcnn_layer_random_contrast, "RandomContrast", contrast, contrast, true);
 TINT(dcnn_layer_random_brightness, "RandomBrightness", brightness, rotation, false);
 
+/* --- RandomCrop --------------------------------------------------------------------------------------------------- */
+
+typedef struct random_crop {
+    int h, w;
+    dcnn_resize inference; /* the largest part of the output's ratio of sides, around the middle */
+} random_crop;
+
+static dcnn_status parse_crop(dcnn_node *node, const json_t *config) {
+    static const dcnn_config_only only[] = {{"data_format", "\"channels_last\""}};
+    random_crop *r = node->config;
+    DCNN_TRY(dcnn_config_int(node, config, "height", 0, &r->h));
+    DCNN_TRY(dcnn_config_int(node, config, "width", 0, &r->w));
+    r->inference = (dcnn_resize){.filter = DCNN_FILTER_BILINEAR, .crop = true};
+    dcnn_config_keep(node, config, kept, sizeof kept / sizeof kept[0]);
+    return dcnn_config_refuse(node, config, only, 1);
+}
+
+static dcnn_status build_crop(dcnn_node *node, const dcnn_shape *inputs) {
+    const random_crop *r = node->config;
+    DCNN_TRY(keep_shape(node, inputs));
+    if (r->h > 1 << 16 || r->w > 1 << 16)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%s' (RandomCrop): %dx%d is too large", node->name, r->h, r->w);
+    node->shape.h = r->h;
+    node->shape.w = r->w;
+    return DCNN_OK;
+}
+
+static void describe_crop(const dcnn_node *node, json_t *config) {
+    const random_crop *r = node->config;
+    json_object_set_new(config, "height", json_integer(r->h));
+    json_object_set_new(config, "width", json_integer(r->w));
+}
+
+static const dcnn_resize *resize_of(const dcnn_op *op) {
+    return &((const random_crop *)op->node->config)->inference;
+}
+
+static void measure_crop(dcnn_op *op, const dcnn_kernels *kernels, int grain) {
+    (void)kernels;
+    (void)grain;
+    dcnn_resize_measure(op, resize_of(op));
+}
+
+static void prepare_crop(const dcnn_op *op, const dcnn_kernels *kernels, const dcnn_net *net, int part, int parts) {
+    (void)kernels;
+    (void)net;
+    (void)parts;
+    if (part == 0) dcnn_resize_prepare(op, resize_of(op));
+}
+
+/* Where a part that is not drawn begins: around the middle, of the output's ratio of sides. */
+static int first_of(int in, int out, int other_in, int other_out) {
+    const int fitted = dcnn_resize_fitted(out, other_in, other_out);
+    return fitted < in ? (in - fitted) / 2 : 0;
+}
+
+/* Of an image that is larger either way, any part; of another one, as Keras has it, what the output's size reaches from
+ * there on, stretched where that is too little. */
+static dcnn_resampling crop_of(const dcnn_pass *pass, int n) {
+    const dcnn_shape in = pass->op->in, out = pass->op->node->shape;
+    const int64_t layer = pass->op->node - pass->net->nodes;
+    int top = first_of(in.h, out.h, in.w, out.w), left = first_of(in.w, out.w, in.h, out.h);
+    if (in.h > out.h && in.w > out.w) {
+        const dcnn_random_bits bits =
+            dcnn_random(pass->seed, DCNN_RANDOM_DROPOUT, pass->epoch, pass->samples[n] + (layer << 40), 0);
+        top = (int)((uint64_t)bits.word[0] * (uint64_t)(in.h - out.h + 1) >> 32);
+        left = (int)((uint64_t)bits.word[1] * (uint64_t)(in.w - out.w + 1) >> 32);
+    }
+    const double h = in.h - top < out.h ? in.h - top : out.h, w = in.w - left < out.w ? in.w - left : out.w;
+    const double down = h / out.h, across = w / out.w;
+    return (dcnn_resampling){.m = {down, 0.0, top + 0.5 * down - 0.5, 0.0, across, left + 0.5 * across - 0.5},
+                             .least = {top, left},
+                             .fill = DCNN_FILL_NEAREST};
+}
+
+static bool crops(const dcnn_pass *pass) {
+    return pass->op->training && !pass->op->node->inference && pass->samples;
+}
+
+static void forward_crop(const dcnn_pass *pass) {
+    const dcnn_shape in = pass->op->in, out = pass->op->node->shape;
+    if (!crops(pass)) dcnn_resize_forward(pass, resize_of(pass->op));
+    for (int n = 0; n < pass->n && crops(pass); n++) {
+        const dcnn_resampling r = crop_of(pass, n);
+        dcnn_resample_forward(&r, in, out, pass->x[0] + (size_t)n * dcnn_shape_count(in),
+                              pass->y + (size_t)n * dcnn_shape_count(out));
+    }
+}
+
+static void backward_crop(const dcnn_pass *pass) {
+    const dcnn_shape in = pass->op->in, out = pass->op->node->shape;
+    if (pass->dx[0] == NULL) return;
+    if (!crops(pass)) {
+        dcnn_resize_backward(pass, resize_of(pass->op));
+        return;
+    }
+    memset(pass->dx[0], 0, (size_t)pass->n * dcnn_shape_count(in) * sizeof(float));
+    for (int n = 0; n < pass->n; n++) {
+        const dcnn_resampling r = crop_of(pass, n);
+        dcnn_resample_backward(&r, in, out, pass->dy + (size_t)n * dcnn_shape_count(out),
+                               pass->dx[0] + (size_t)n * dcnn_shape_count(in));
+    }
+}
+
+static const dcnn_op_kind crop_op = {.name = "random crop",
+                                     .measure = measure_crop,
+                                     .prepare = prepare_crop,
+                                     .forward = forward_crop,
+                                     .backward = backward_crop};
+
+const dcnn_layer dcnn_layer_random_crop = {.class_name = "RandomCrop",
+                                           .config_bytes = sizeof(random_crop),
+                                           .parse = parse_crop,
+                                           .build = build_crop,
+                                           .describe = describe_crop,
+                                           .op = &crop_op,
+                                           .draws = true};
+
 /* --- layers that dcnn does not have in training ------------------------------------------------------------------- */
 
 static dcnn_status parse_other(dcnn_node *node, const json_t *config) {
@@ -296,43 +416,29 @@ static dcnn_status parse_other(dcnn_node *node, const json_t *config) {
     return dcnn_config_refuse(node, config, only, 1);
 }
 
-/* At inference Keras 3 crops nothing (3.0 to 3.6 resize): behind it images have two sizes. */
-static dcnn_status build_crop(dcnn_node *node, const dcnn_shape *inputs) {
-    DCNN_TRY(keep_shape(node, inputs));
-    const json_int_t h = json_integer_value(json_object_get(node->kept, "height")),
-                     w = json_integer_value(json_object_get(node->kept, "width"));
-    if (h == node->shape.h && w == node->shape.w) return DCNN_OK;
-    return DCNN_FAIL(
-        DCNN_BAD_INPUT,
-        "layer '%s' (RandomCrop) makes %lldx%lld of %dx%d, in training alone: dcnn's images keep one size; "
-        "leave it out and crop by dcnn prepare --size and dcnn train --crop-range",
-        node->name, (long long)h, (long long)w, node->shape.h, node->shape.w);
-}
-
-#define OTHER(keras_name, like, builds)                                                                                \
+#define OTHER(keras_name, like)                                                                                        \
     {                                                                                                                  \
-        .class_name = keras_name, .parse = parse_other, .build = builds, .describe = describe, .only_training = true,  \
-        .instead = like                                                                                                \
+        .class_name = keras_name, .parse = parse_other, .build = keep_shape, .describe = describe,                     \
+        .only_training = true, .instead = like                                                                         \
     }
 
 const dcnn_layer dcnn_layer_others[] = {
-    OTHER("RandomCrop", NULL, build_crop), /* of the whole image, if it is taken at all: nothing changes */
-    OTHER("RandomShear", "--shear-range", keep_shape),
-    OTHER("RandomErasing", "--cutout", keep_shape),
-    OTHER("RandomHue", "--hue-range", keep_shape),
-    OTHER("RandomSaturation", "--saturation-range", keep_shape),
-    OTHER("RandomColorDegeneration", "--saturation-range", keep_shape),
-    OTHER("RandomColorJitter", "--brightness-range, --contrast-range, --saturation-range and --hue-range", keep_shape),
-    OTHER("RandomElasticTransform", "--distortion-range", keep_shape),
-    OTHER("RandomPerspective", "--rand-augment", keep_shape),
-    OTHER("RandomPosterization", "--rand-augment", keep_shape),
-    OTHER("RandomSharpness", "--rand-augment", keep_shape),
-    OTHER("RandomInvert", "--rand-augment", keep_shape),
-    OTHER("RandomGaussianBlur", "--rand-augment", keep_shape),
-    OTHER("RandomGrayscale", "--rand-augment", keep_shape),
-    OTHER("RandAugment", "--rand-augment", keep_shape),
-    OTHER("AugMix", "--rand-augment", keep_shape),
-    OTHER("MixUp", "--mixup", keep_shape),
-    OTHER("CutMix", "--cutmix", keep_shape),
+    OTHER("RandomShear", "--shear-range"),
+    OTHER("RandomErasing", "--cutout"),
+    OTHER("RandomHue", "--hue-range"),
+    OTHER("RandomSaturation", "--saturation-range"),
+    OTHER("RandomColorDegeneration", "--saturation-range"),
+    OTHER("RandomColorJitter", "--brightness-range, --contrast-range, --saturation-range and --hue-range"),
+    OTHER("RandomElasticTransform", "--distortion-range"),
+    OTHER("RandomPerspective", "--rand-augment"),
+    OTHER("RandomPosterization", "--rand-augment"),
+    OTHER("RandomSharpness", "--rand-augment"),
+    OTHER("RandomInvert", "--rand-augment"),
+    OTHER("RandomGaussianBlur", "--rand-augment"),
+    OTHER("RandomGrayscale", "--rand-augment"),
+    OTHER("RandAugment", "--rand-augment"),
+    OTHER("AugMix", "--rand-augment"),
+    OTHER("MixUp", "--mixup"),
+    OTHER("CutMix", "--cutmix"),
 };
 const int dcnn_layer_other_count = (int)(sizeof dcnn_layer_others / sizeof dcnn_layer_others[0]);

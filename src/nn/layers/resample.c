@@ -32,7 +32,9 @@ typedef struct taps {
 } taps;
 
 static taps taps_at(const dcnn_resampling *r, dcnn_shape in, int i, int j) {
-    const double row = r->m[0] * i + r->m[1] * j + r->m[2], column = r->m[3] * i + r->m[4] * j + r->m[5];
+    double row = r->m[0] * i + r->m[1] * j + r->m[2], column = r->m[3] * i + r->m[4] * j + r->m[5];
+    if (r->least[0] > 0.0 && row < r->least[0]) row = r->least[0];
+    if (r->least[1] > 0.0 && column < r->least[1]) column = r->least[1];
     const double top = r->nearest ? floor(row + 0.5) : floor(row);
     const double left = r->nearest ? floor(column + 0.5) : floor(column);
     taps t = {.count = 0};
@@ -145,11 +147,16 @@ typedef struct axis {
     double scale; /* of a filter */
 } axis;
 
+int dcnn_resize_fitted(int out, int other_in, int other_out) {
+    const int fitted = (int)((double)other_in * out / other_out);
+    return fitted > 1 ? fitted : 1;
+}
+
 static axis axis_of(const dcnn_resize *r, int in, int out, int other_in, int other_out) {
     axis a = {.in = in, .out = out, .length = in};
-    const int fitted = (int)((double)other_in * out / other_out); /* of the output's ratio of sides */
+    const int fitted = dcnn_resize_fitted(out, other_in, other_out);
     if (r->crop && fitted < in) {
-        a.length = fitted > 1 ? fitted : 1;
+        a.length = fitted;
         a.before = -((in - a.length) / 2);
     } else if (r->pad && fitted > in) {
         a.before = (fitted - in) / 2;

@@ -12,6 +12,7 @@ typedef enum dcnn_fill { DCNN_FILL_REFLECT, DCNN_FILL_WRAP, DCNN_FILL_CONSTANT, 
 /* Output pixel (i, j) is read at row m[0] i + m[1] j + m[2] and column m[3] i + m[4] j + m[5] of the input. */
 typedef struct dcnn_resampling {
     double m[6];
+    double least[2]; /* row and column that the input is taken to begin at */
     dcnn_fill fill;
     double value;
     bool nearest; /* the nearest pixel; else bilinear */
@@ -42,6 +43,9 @@ typedef struct dcnn_resize {
 /* `interpolation`: reads it, and Keras' name of it. */
 dcnn_status dcnn_resize_read(const dcnn_node *node, const json_t *config, const char *fallback, dcnn_resize *resize);
 const char *dcnn_resize_name(const dcnn_resize *resize);
+
+/* How long an axis is to be for the output's ratio of sides. */
+int dcnn_resize_fitted(int out, int other_in, int other_out);
 
 /* The parts of an operation that resizes its input to its node's shape. */
 void dcnn_resize_measure(dcnn_op *op, const dcnn_resize *resize);

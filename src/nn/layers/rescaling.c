@@ -1,60 +1,78 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* rescaling.c — Rescaling: x * scale + offset; Normalization: (x - mean) / max(sqrt(variance), 1e-7), by channel;
+/* rescaling.c — Rescaling: x * scale + offset; Normalization: (x - mean) / max(sqrt(variance), 1e-7), by channel or by
+ * place along other axes, and the inverse of that;
  * LayerScale: x * gamma, learned, by channel (Touvron et al., 2021; Keras' ConvNeXt). */
 #include <math.h>
 #include <string.h>
 
 #include "nn/config.h"
 
-enum { MOST = 64 }; /* channels that a description's lists may name */
-
+/* Lists stay in the description, which is kept. */
 typedef struct rescaling {
-    int count[2];           /* numbers given: 1, or one a channel; 0: weights hold them */
-    double values[2][MOST]; /* scale and offset; mean and variance */
+    int count[2];     /* numbers given: 1, or one a channel */
+    double values[2]; /* scale and offset, where it is one number */
 } rescaling;
+
+typedef struct normalization {
+    int axis[3], axis_count; /* as the file has them: from 1, or from the end */
+    bool along[3];           /* height, width, channels: what has numbers of its own */
+    bool given, invert;      /* given: the description holds mean and variance, which are kept; else weights do */
+} normalization;
 
 enum { MEAN, VARIANCE };
 
-/* A number, or nested lists with one number a channel in the end. */
-static dcnn_status read_values(const dcnn_node *node, const json_t *json, const char *key, int *count, double *values) {
+static const char *const rescaling_keys[2] = {"scale", "offset"};
+
+/* Lists of one inside each other do not count. */
+static const json_t *innermost(const json_t *json) {
     while (json_is_array(json) && json_array_size(json) == 1) json = json_array_get(json, 0);
-    *count = json_is_array(json) ? (int)json_array_size(json) : 1;
-    for (int i = 0; i < *count && i < MOST; i++) {
-        const json_t *value = json_is_array(json) ? json_array_get(json, (size_t)i) : json;
-        values[i] = json_number_value(value);
-        if (!json_is_number(value) || !isfinite(values[i])) *count = MOST + 1;
+    return json;
+}
+
+/* A number, or nested lists with one number a channel in the end. */
+static dcnn_status read_values(dcnn_node *node, const json_t *config, int which) {
+    rescaling *r = node->config;
+    const json_t *json = innermost(json_object_get(config, rescaling_keys[which]));
+    bool good = true;
+    if (!json_is_array(json)) {
+        r->count[which] = 1;
+        r->values[which] = json_number_value(json);
+        good = json_is_number(json) && isfinite(r->values[which]);
+    } else {
+        r->count[which] = (int)json_array_size(json);
+        for (size_t i = 0; good && i < json_array_size(json); i++) {
+            const json_t *value = json_array_get(json, i);
+            good = json_is_number(value) && isfinite(json_number_value(value));
+        }
+        dcnn_config_keep(node, config, &rescaling_keys[which], 1);
     }
-    if (*count <= MOST) return DCNN_OK;
+    if (good && r->count[which] > 0) return DCNN_OK;
     return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%s' (%s): \"%s\" must be a number, or one for each channel", node->name,
-                     node->layer->class_name, key);
+                     node->layer->class_name, rescaling_keys[which]);
 }
 
-static dcnn_status check_channels(const dcnn_node *node, const dcnn_shape *inputs) {
+static double value_at(const dcnn_node *node, int which, int channel) {
     const rescaling *r = node->config;
-    for (int i = 0; i < 2; i++)
-        if (r->count[i] > 1 && r->count[i] != inputs[0].c)
-            return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%s' (%s) names %d channels, but its input has %d", node->name,
-                             node->layer->class_name, r->count[i], inputs[0].c);
-    return DCNN_OK;
+    if (r->count[which] == 1) return r->values[which];
+    const json_t *list = innermost(json_object_get(node->kept, rescaling_keys[which]));
+    return json_number_value(json_array_get(list, (size_t)channel));
 }
 
-static json_t *describe_values(const rescaling *r, int which) {
-    if (r->count[which] == 1) return json_real(r->values[which][0]);
-    json_t *list = json_array();
-    for (int i = 0; i < r->count[which]; i++) json_array_append_new(list, json_real(r->values[which][i]));
-    return list;
+/* --- the operation of both: shared holds scale and shift, of each channel or of each value ------------------------ */
+
+static bool is_by_channel(const dcnn_node *node) {
+    const normalization *s = node->config;
+    return node->layer != &dcnn_layer_normalization || !(s->along[0] || s->along[1]);
 }
 
-static double value_at(const rescaling *r, int which, int channel) {
-    return r->values[which][r->count[which] > 1 ? channel : 0];
+static int width_of(const dcnn_op *op) {
+    return is_by_channel(op->node) ? op->in.c : (int)dcnn_shape_count(op->in);
 }
-
-/* --- the operation of both: shared holds scale and shift [c] ----------------------------------------------------- */
 
 static void measure(dcnn_op *op, const dcnn_kernels *kernels, int grain) {
     (void)kernels;
     (void)grain;
-    op->shared_floats = 2 * (size_t)op->in.c;
+    op->shared_floats = 2 * (size_t)width_of(op);
 }
 
 static size_t rows_of(const dcnn_pass *pass) {
@@ -63,33 +81,40 @@ static size_t rows_of(const dcnn_pass *pass) {
 
 static void forward(const dcnn_pass *pass) {
     const dcnn_op *op = pass->op;
-    pass->kernels->affine(rows_of(pass), op->in.c, pass->x[0], op->shared, op->shared + op->in.c, pass->y);
+    const int width = width_of(op);
+    const size_t rows = (size_t)pass->n * dcnn_shape_count(op->in) / (size_t)width;
+    pass->kernels->affine(rows, width, pass->x[0], op->shared, op->shared + width, pass->y);
 }
 
 static void backward(const dcnn_pass *pass) {
-    const int c = pass->op->in.c;
-    const size_t count = rows_of(pass) * (size_t)c;
-    for (size_t i = 0; pass->dx[0] && i < count; i++) pass->dx[0][i] = pass->dy[i] * pass->op->shared[i % (size_t)c];
+    const size_t width = (size_t)width_of(pass->op), count = (size_t)pass->n * dcnn_shape_count(pass->op->in);
+    for (size_t i = 0; pass->dx[0] && i < count; i++) pass->dx[0][i] = pass->dy[i] * pass->op->shared[i % width];
 }
 
 /* --- Rescaling ---------------------------------------------------------------------------------------------------- */
 
 static dcnn_status parse_rescaling(dcnn_node *node, const json_t *config) {
     rescaling *r = node->config;
-    const json_t *offset = json_object_get(config, "offset");
-    DCNN_TRY(read_values(node, json_object_get(config, "scale"), "scale", &r->count[0], r->values[0]));
+    DCNN_TRY(read_values(node, config, 0));
     r->count[1] = 1;
-    return offset ? read_values(node, offset, "offset", &r->count[1], r->values[1]) : DCNN_OK;
+    return json_object_get(config, "offset") ? read_values(node, config, 1) : DCNN_OK;
 }
 
 static dcnn_status build_rescaling(dcnn_node *node, const dcnn_shape *inputs) {
+    const rescaling *r = node->config;
     node->shape = inputs[0];
-    return check_channels(node, inputs);
+    for (int i = 0; i < 2; i++)
+        if (r->count[i] > 1 && r->count[i] != inputs[0].c)
+            return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%s' (Rescaling) names %d channels, but its input has %d",
+                             node->name, r->count[i], inputs[0].c);
+    return DCNN_OK;
 }
 
+/* Lists are kept, and written behind this. */
 static void describe_rescaling(const dcnn_node *node, json_t *config) {
-    json_object_set_new(config, "scale", describe_values(node->config, 0));
-    json_object_set_new(config, "offset", describe_values(node->config, 1));
+    const rescaling *r = node->config;
+    for (int i = 0; i < 2; i++)
+        if (r->count[i] == 1) json_object_set_new(config, rescaling_keys[i], json_real(r->values[i]));
 }
 
 static void prepare_rescaling(const dcnn_op *op, const dcnn_kernels *kernels, const dcnn_net *net, int part,
@@ -98,8 +123,8 @@ static void prepare_rescaling(const dcnn_op *op, const dcnn_kernels *kernels, co
     (void)net;
     (void)parts;
     for (int c = 0; part == 0 && c < op->in.c; c++) {
-        op->shared[c] = (float)value_at(op->node->config, 0, c);
-        op->shared[op->in.c + c] = (float)value_at(op->node->config, 1, c);
+        op->shared[c] = (float)value_at(op->node, 0, c);
+        op->shared[op->in.c + c] = (float)value_at(op->node, 1, c);
     }
 }
 
@@ -118,54 +143,149 @@ const dcnn_layer dcnn_layer_rescaling = {
 
 /* --- Normalization: Keras keeps an adapted layer's mean, variance and count as weights ---------------------------- */
 
-static dcnn_status parse_normalization(dcnn_node *node, const json_t *config) {
-    static const dcnn_config_only only[] = {{"axis", "-1"}, {"invert", "false"}};
-    rescaling *r = node->config;
-    const json_t *axis = json_object_get(config, "axis"), *mean = json_object_get(config, "mean");
-    if (json_is_null(mean)) mean = NULL;
-    if (mean) {
-        DCNN_TRY(read_values(node, mean, "mean", &r->count[MEAN], r->values[MEAN]));
-        DCNN_TRY(read_values(node, json_object_get(config, "variance"), "variance", &r->count[VARIANCE],
-                             r->values[VARIANCE]));
+static const char *const value_keys[2] = {"mean", "variance"};
+
+static dcnn_status fail_axis(const dcnn_node *node) {
+    return DCNN_FAIL(
+        DCNN_BAD_INPUT,
+        "layer '%s' (Normalization): \"axis\" must be an axis of its input other than that of the samples, "
+        "a list of such axes, or null",
+        node->name);
+}
+
+static dcnn_status parse_axes(dcnn_node *node, const json_t *axes) {
+    normalization *s = node->config;
+    const bool list = json_is_array(axes);
+    s->axis_count = list ? (int)json_array_size(axes) : json_is_null(axes) ? 0 : 1;
+    if (s->axis_count > 3) return fail_axis(node);
+    for (int i = 0; i < s->axis_count; i++) {
+        const json_t *one = list ? json_array_get(axes, (size_t)i) : axes;
+        const json_int_t axis = one ? json_integer_value(one) : -1;
+        if ((one && !json_is_integer(one)) || axis < -3 || axis > 3) return fail_axis(node);
+        s->axis[i] = (int)axis;
     }
-    /* channels last on maps: [3] and 3 are -1 */
-    const json_t *one = json_array_size(axis) == 1 ? json_array_get(axis, 0) : axis;
-    const bool last = json_is_integer(one) && (json_integer_value(one) == 3 || json_integer_value(one) == -1);
-    return dcnn_config_refuse(node, config, last ? only + 1 : only, last ? 1 : 2);
+    return DCNN_OK;
+}
+
+static dcnn_status parse_normalization(dcnn_node *node, const json_t *config) {
+    normalization *s = node->config;
+    const json_t *mean = json_object_get(config, "mean"), *variance = json_object_get(config, "variance");
+    s->given = mean && !json_is_null(mean);
+    if (s->given != (variance && !json_is_null(variance)))
+        return DCNN_FAIL(DCNN_BAD_INPUT,
+                         "layer '%s' (Normalization) has one of \"mean\" and \"variance\" without the "
+                         "other",
+                         node->name);
+    dcnn_config_keep(node, config, value_keys, 2);
+    DCNN_TRY(dcnn_config_bool(node, config, "invert", false, &s->invert));
+    return parse_axes(node, json_object_get(config, "axis"));
+}
+
+/* Which of height, width and channels have numbers of their own, and their sizes; how many they are. */
+static int kept_axes(const dcnn_node *node, dcnn_shape in, int axes[3], int sizes[3]) {
+    const normalization *s = node->config;
+    const int all[3] = {in.h, in.w, in.c};
+    int count = 0;
+    for (int i = 0; i < 3; i++)
+        if (s->along[i]) {
+            axes[count] = i;
+            sizes[count++] = all[i];
+        }
+    return count;
+}
+
+/* Levels of lists around numbers; outer ones of length 1 beyond `most` do not count. */
+static const json_t *inside(const json_t *values, int most, int *levels) {
+    *levels = 0;
+    for (const json_t *v = values; json_is_array(v); v = json_array_get(v, 0)) ++*levels;
+    for (; *levels > most && json_array_size(values) == 1; --*levels) values = json_array_get(values, 0);
+    return values;
+}
+
+/* Do lists fit sizes, of which each may be 1, down to numbers? */
+static bool fits(const json_t *values, int levels, const int *sizes) {
+    if (levels == 0) return json_is_number(values) && isfinite(json_number_value(values));
+    const size_t size = json_array_size(values);
+    bool good = json_is_array(values) && (size == 1 || size == (size_t)sizes[0]);
+    for (size_t i = 0; good && i < size; i++) good = fits(json_array_get(values, i), levels - 1, sizes + 1);
+    return good;
 }
 
 static dcnn_status build_normalization(dcnn_node *node, const dcnn_shape *inputs) {
-    const int c = inputs[0].c;
-    node->shape = inputs[0];
-    DCNN_TRY(check_channels(node, inputs));
-    if (((const rescaling *)node->config)->count[MEAN] > 0) return DCNN_OK;
-    dcnn_node_add_param(node, "mean", true, 1, &c, dcnn_initializer_of(DCNN_INIT_ZEROS));
-    dcnn_node_add_param(node, "variance", true, 1, &c, dcnn_initializer_of(DCNN_INIT_ONES));
+    normalization *s = node->config;
+    const dcnn_shape in = inputs[0];
+    int axes[3], sizes[3], levels;
+    node->shape = in;
+    for (int i = 0; i < s->axis_count; i++) {
+        const int at = s->axis[i] < 0 ? in.rank + s->axis[i] : s->axis[i] - 1;
+        if (at < 0 || at >= in.rank || s->along[in.rank == 3 ? at : 2]) return fail_axis(node);
+        s->along[in.rank == 3 ? at : 2] = true;
+    }
+    const int count = kept_axes(node, in, axes, sizes);
+    for (int k = 0; k < 2 && s->given; k++) {
+        const json_t *values = inside(json_object_get(node->kept, value_keys[k]), count, &levels);
+        if (levels > count || !fits(values, levels, sizes + count - levels))
+            return DCNN_FAIL(DCNN_BAD_INPUT,
+                             "layer '%s' (Normalization): \"%s\" must be a number, or one for each channel, or for "
+                             "each place along its \"axis\"",
+                             node->name, value_keys[k]);
+    }
+    if (s->given) return DCNN_OK;
+    dcnn_node_add_param(node, "mean", true, count, sizes, dcnn_initializer_of(DCNN_INIT_ZEROS));
+    dcnn_node_add_param(node, "variance", true, count, sizes, dcnn_initializer_of(DCNN_INIT_ONES));
     dcnn_node_add_param(node, "count", true, 0, NULL, dcnn_initializer_of(DCNN_INIT_ZEROS));
     return DCNN_OK;
 }
 
+/* The last axis is -1, whatever it was. */
 static void describe_normalization(const dcnn_node *node, json_t *config) {
-    const rescaling *r = node->config;
-    json_object_set_new(config, "axis", json_integer(-1));
-    json_object_set_new(config, "invert", json_false());
-    json_object_set_new(config, "mean", r->count[MEAN] ? describe_values(r, MEAN) : json_null());
-    json_object_set_new(config, "variance", r->count[MEAN] ? describe_values(r, VARIANCE) : json_null());
+    const normalization *s = node->config;
+    json_t *axes = json_array();
+    for (int i = 0; i < 3; i++)
+        if (s->along[i]) json_array_append_new(axes, json_integer(is_by_channel(node) ? -1 : i + 1));
+    json_object_set(config, "axis", json_array_size(axes) == 1 ? json_array_get(axes, 0) : axes);
+    json_decref(axes);
+    json_object_set_new(config, "invert", json_boolean(s->invert));
+    for (int k = 0; k < 2; k++) /* those that are given are kept, and written behind this */
+        json_object_set_new(config, value_keys[k], json_null());
+}
+
+/* The number of a place (height, width, channel). */
+static double number_at(const dcnn_net *net, const dcnn_node *node, dcnn_shape in, int which, const int place[3]) {
+    const normalization *s = node->config;
+    int axes[3], sizes[3], levels;
+    const int count = kept_axes(node, in, axes, sizes);
+    if (!s->given) {
+        size_t at = 0;
+        for (int i = 0; i < count; i++) at = at * (size_t)sizes[i] + (size_t)place[axes[i]];
+        return (double)dcnn_net_values(net, dcnn_net_param(net, node, which))[at];
+    }
+    const json_t *values = inside(json_object_get(node->kept, value_keys[which]), count, &levels);
+    for (int i = count - levels; i < count; i++)
+        values = json_array_get(values, json_array_size(values) == 1 ? 0 : (size_t)place[axes[i]]);
+    return json_number_value(values);
+}
+
+void dcnn_normalization_fill(const dcnn_net *net, const dcnn_node *node, dcnn_shape in, float *scale, float *shift) {
+    const bool by_channel = is_by_channel(node);
+    size_t at = 0;
+    for (int i = 0; i < (by_channel ? 1 : in.h); i++)
+        for (int j = 0; j < (by_channel ? 1 : in.w); j++)
+            for (int c = 0; c < in.c; c++, at++) {
+                const int place[3] = {i, j, c};
+                const double m = number_at(net, node, in, MEAN, place);
+                const double deviation = fmax(sqrt(number_at(net, node, in, VARIANCE, place)), 1e-7);
+                const bool invert = ((const normalization *)node->config)->invert;
+                scale[at] = (float)(invert ? deviation : 1.0 / deviation);
+                shift[at] = (float)(invert ? m : -m / deviation);
+            }
 }
 
 static void prepare_normalization(const dcnn_op *op, const dcnn_kernels *kernels, const dcnn_net *net, int part,
                                   int parts) {
     (void)kernels;
     (void)parts;
-    const rescaling *r = op->node->config;
-    const dcnn_param *mean = dcnn_net_param(net, op->node, MEAN), *variance = dcnn_net_param(net, op->node, VARIANCE);
-    for (int c = 0; part == 0 && c < op->in.c; c++) {
-        const double m = mean ? (double)dcnn_net_values(net, mean)[c] : value_at(r, MEAN, c);
-        const double v = variance ? (double)dcnn_net_values(net, variance)[c] : value_at(r, VARIANCE, c);
-        const double deviation = fmax(sqrt(v), 1e-7);
-        op->shared[c] = (float)(1.0 / deviation);
-        op->shared[op->in.c + c] = (float)(-m / deviation);
-    }
+    if (part == 0) dcnn_normalization_fill(net, op->node, op->in, op->shared, op->shared + width_of(op));
 }
 
 static const dcnn_op_kind normalization_op = {.name = "normalization",
@@ -176,7 +296,7 @@ static const dcnn_op_kind normalization_op = {.name = "normalization",
 
 const dcnn_layer dcnn_layer_normalization = {
     .class_name = "Normalization",
-    .config_bytes = sizeof(rescaling),
+    .config_bytes = sizeof(normalization),
     .parse = parse_normalization,
     .build = build_normalization,
     .describe = describe_normalization,

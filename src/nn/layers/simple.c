@@ -73,32 +73,6 @@ static void describe_relu(const dcnn_node *node, json_t *config) {
     json_object_set_new(config, "threshold", json_real(general ? (double)f->p[2] : 0.0));
 }
 
-typedef struct softmax {
-    dcnn_activation activation;
-    int axis;
-} softmax;
-
-static dcnn_status parse_softmax(dcnn_node *node, const json_t *config) {
-    softmax *s = node->config;
-    const json_t *axis = json_object_get(config, "axis");
-    if (json_array_size(axis) == 1) axis = json_array_get(axis, 0);
-    s->activation = dcnn_activation_of(DCNN_SOFTMAX);
-    s->axis = axis ? (int)json_integer_value(axis) : -1;
-    return DCNN_OK;
-}
-
-static dcnn_status build_softmax(dcnn_node *node, const dcnn_shape *inputs) {
-    const int axis = ((const softmax *)node->config)->axis;
-    node->shape = inputs[0];
-    if (axis == -1 || axis == inputs[0].rank) return DCNN_OK;
-    return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%s' (Softmax): \"axis\" can only be the last one in dcnn", node->name);
-}
-
-static void describe_softmax(const dcnn_node *node, json_t *config) {
-    (void)node;
-    json_object_set_new(config, "axis", json_integer(-1));
-}
-
 static void describe_activation(const dcnn_node *node, json_t *config) {
     json_object_set_new(config, "activation", dcnn_config_describe_activation(node->config));
 }
@@ -126,10 +100,10 @@ const dcnn_op_kind dcnn_op_activation = {
 const dcnn_op_kind dcnn_op_function = {
     .name = "activation", .backward_reads_x = true, .forward = forward_activation, .backward = backward_activation};
 
-#define ACTIVATION_LAYER(symbol, keras_name, parser, builder, describer)                                               \
+#define ACTIVATION_LAYER(symbol, keras_name, type, parser, builder, describer)                                         \
     const dcnn_layer symbol = {                                                                                        \
         .class_name = keras_name,                                                                                      \
-        .config_bytes = sizeof(softmax),                                                                               \
+        .config_bytes = sizeof(type),                                                                                  \
         .parse = parser,                                                                                               \
         .build = builder,                                                                                              \
         .describe = describer,                                                                                         \
@@ -137,6 +111,141 @@ const dcnn_op_kind dcnn_op_function = {
         .activation = activation,                                                                                      \
     }
 
-ACTIVATION_LAYER(dcnn_layer_activation, "Activation", parse_activation, keep_shape, describe_activation);
-ACTIVATION_LAYER(dcnn_layer_relu, "ReLU", parse_relu, keep_shape, describe_relu);
-ACTIVATION_LAYER(dcnn_layer_softmax, "Softmax", parse_softmax, build_softmax, describe_softmax);
+ACTIVATION_LAYER(dcnn_layer_activation, "Activation", dcnn_activation, parse_activation, keep_shape,
+                 describe_activation);
+ACTIVATION_LAYER(dcnn_layer_relu, "ReLU", dcnn_activation, parse_relu, keep_shape, describe_relu);
+
+/* --- Softmax: over the channels it is an activation; else an operation of its own --------------------------------- */
+
+typedef struct softmax {
+    dcnn_activation activation; /* first, as in all layers of this kind */
+    int axis[3], axis_count;    /* as the file has them: from 1, or from the end */
+    bool along[3];              /* height, width, channels */
+} softmax;
+
+static dcnn_status fail_axis(const dcnn_node *node) {
+    return DCNN_FAIL(DCNN_BAD_INPUT,
+                     "layer '%s' (Softmax): \"axis\" must be an axis of its input other than that of the samples, or "
+                     "a list of such axes",
+                     node->name);
+}
+
+static dcnn_status parse_softmax(dcnn_node *node, const json_t *config) {
+    softmax *s = node->config;
+    const json_t *axes = json_object_get(config, "axis");
+    const bool list = json_is_array(axes);
+    s->activation = dcnn_activation_of(DCNN_SOFTMAX);
+    s->axis_count = list ? (int)json_array_size(axes) : 1;
+    if (s->axis_count < 1 || s->axis_count > 3) return fail_axis(node);
+    for (int i = 0; i < s->axis_count; i++) {
+        const json_t *one = list ? json_array_get(axes, (size_t)i) : axes;
+        const json_int_t axis = one ? json_integer_value(one) : -1;
+        if ((one && !json_is_integer(one)) || axis < -3 || axis > 3) return fail_axis(node);
+        s->axis[i] = (int)axis;
+    }
+    return DCNN_OK;
+}
+
+static dcnn_status build_softmax(dcnn_node *node, const dcnn_shape *inputs) {
+    softmax *s = node->config;
+    const int rank = inputs[0].rank;
+    node->shape = inputs[0];
+    for (int i = 0; i < s->axis_count; i++) {
+        const int at = s->axis[i] < 0 ? rank + s->axis[i] : s->axis[i] - 1;
+        if (at < 0 || at >= rank || s->along[rank == 3 ? at : 2]) return fail_axis(node);
+        s->along[rank == 3 ? at : 2] = true;
+    }
+    if (s->along[0] || s->along[1]) node->layer = &dcnn_layer_softmax_axes;
+    return DCNN_OK;
+}
+
+static void describe_softmax(const dcnn_node *node, json_t *config) {
+    const softmax *s = node->config;
+    const bool last = node->layer == &dcnn_layer_softmax;
+    json_t *axes = json_array();
+    for (int i = 0; i < 3; i++)
+        if (s->along[i] || (last && i == 2)) json_array_append_new(axes, json_integer(last ? -1 : i + 1));
+    json_object_set(config, "axis", json_array_size(axes) == 1 ? json_array_get(axes, 0) : axes);
+    json_decref(axes);
+}
+
+ACTIVATION_LAYER(dcnn_layer_softmax, "Softmax", softmax, parse_softmax, build_softmax, describe_softmax);
+
+/* Of a sample: as many lines as there are places along the other axes, of `length` values each. */
+typedef struct lines {
+    size_t sizes[3], strides[3];
+    bool along[3];
+    size_t length;
+} lines;
+
+static lines lines_of(const dcnn_op *op) {
+    const softmax *s = op->node->config;
+    const dcnn_shape in = op->in;
+    lines l = {{(size_t)in.h, (size_t)in.w, (size_t)in.c}, {(size_t)in.w * (size_t)in.c, (size_t)in.c, 1}, {false}, 1};
+    for (int i = 0; i < 3; i++) {
+        l.along[i] = s->along[i];
+        if (l.along[i]) l.length *= l.sizes[i];
+    }
+    return l;
+}
+
+/* A line's values side by side, or back; the line begins at `from`. */
+static void copy_line(const lines *l, float *sample, float *line, bool back) {
+    const size_t h = l->along[0] ? l->sizes[0] : 1, w = l->along[1] ? l->sizes[1] : 1,
+                 c = l->along[2] ? l->sizes[2] : 1;
+    for (size_t i = 0; i < h; i++)
+        for (size_t j = 0; j < w; j++)
+            for (size_t k = 0; k < c; k++, line++) {
+                float *at = sample + i * l->strides[0] + j * l->strides[1] + k * l->strides[2];
+                *(back ? at : line) = *(back ? line : at);
+            }
+}
+
+static void measure_softmax(dcnn_op *op, const dcnn_kernels *kernels, int grain) {
+    (void)kernels;
+    (void)grain;
+    op->scratch_floats = 3 * ((lines_of(op).length + 15) / 16 * 16);
+}
+
+/* Forward: y of x; backward: dx of y and dy. */
+static void run_softmax(const dcnn_pass *pass, bool back) {
+    const lines l = lines_of(pass->op);
+    const size_t count = dcnn_shape_count(pass->op->in), room = (l.length + 15) / 16 * 16;
+    float *const line[3] = {pass->scratch, pass->scratch + room, pass->scratch + 2 * room};
+    const size_t h = l.along[0] ? 1 : l.sizes[0], w = l.along[1] ? 1 : l.sizes[1], c = l.along[2] ? 1 : l.sizes[2];
+    for (size_t n = 0; n < (size_t)pass->n; n++)
+        for (size_t place = 0; place < h * w * c; place++) {
+            const size_t i = place / (w * c), j = place / c % w, k = place % c;
+            const size_t at = n * count + i * l.strides[0] + j * l.strides[1] + k * l.strides[2];
+            copy_line(&l, (float *)(uintptr_t)(back ? pass->y : pass->x[0]) + at, line[0], false);
+            if (back) {
+                copy_line(&l, (float *)(uintptr_t)pass->dy + at, line[1], false);
+                pass->kernels->softmax_backward(1, (int)l.length, line[0], line[1], line[2]);
+                copy_line(&l, pass->dx[0] + at, line[2], true);
+            } else {
+                pass->kernels->softmax_forward(1, (int)l.length, line[0], line[1]);
+                copy_line(&l, pass->y + at, line[1], true);
+            }
+        }
+}
+
+static void forward_softmax(const dcnn_pass *pass) {
+    run_softmax(pass, false);
+}
+
+static void backward_softmax(const dcnn_pass *pass) {
+    if (pass->dx[0]) run_softmax(pass, true);
+}
+
+static const dcnn_op_kind softmax_op = {.name = "softmax",
+                                        .backward_reads_y = true,
+                                        .measure = measure_softmax,
+                                        .forward = forward_softmax,
+                                        .backward = backward_softmax};
+
+const dcnn_layer dcnn_layer_softmax_axes = {.class_name = "Softmax",
+                                            .config_bytes = sizeof(softmax),
+                                            .parse = parse_softmax,
+                                            .build = build_softmax,
+                                            .describe = describe_softmax,
+                                            .op = &softmax_op};

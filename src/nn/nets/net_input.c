@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* net_input.c — what a Keras description says of the images that it takes. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -68,8 +69,9 @@ static dcnn_status check_bytes(const dcnn_net *net, bool *front, bool *whole) {
         bool reads = false;
         for (int j = 0; j < node->input_count; j++) reads = reads || front[node->inputs[j]];
         if (!reads) continue;
-        front[i] = node->layer->only_training || is_one_of(node, " Resizing ZeroPadding2D Cropping2D Identity ");
-        whole[i] = whole[node->inputs[0]] && !node->layer->only_training;
+        const bool changes = node->layer->only_training || node->layer->draws;
+        front[i] = changes || is_one_of(node, " Resizing ZeroPadding2D Cropping2D Identity ");
+        whole[i] = whole[node->inputs[0]] && !changes;
         if (whole[i] && rounds(node))
             return DCNN_FAIL(DCNN_BAD_INPUT,
                              "layer '%s' (Resizing) rounds to whole numbers in Keras, for the model's input has such a "
@@ -125,4 +127,41 @@ dcnn_status dcnn_net_check_input(const dcnn_net *net, const json_t *config) {
     if (status == DCNN_OK && net->plain_input) status = check_plain(net, front);
     free(front);
     return status;
+}
+
+/* --- what Keras takes otherwise ----------------------------------------------------------------------------------- */
+
+static int largest_of(const json_t *config, const char *key) {
+    const json_t *pair = json_object_get(config, key);
+    const int a = (int)json_integer_value(json_array_get(pair, 0)),
+              b = (int)json_integer_value(json_array_get(pair, 1));
+    return a > b ? a : b;
+}
+
+const dcnn_node *dcnn_net_dilated_stride(const dcnn_net *net) {
+    const dcnn_node *found = NULL;
+    for (int i = 0; i < net->node_count && found == NULL; i++) {
+        const dcnn_node *node = &net->nodes[i];
+        if (node->layer != &dcnn_layer_conv2d && node->layer != &dcnn_layer_conv2d_transpose) continue;
+        json_t *config = json_object();
+        node->layer->describe(node, config);
+        if (largest_of(config, "strides") > 1 && largest_of(config, "dilation_rate") > 1) found = node;
+        json_decref(config);
+    }
+    return found;
+}
+
+bool dcnn_net_crops(const dcnn_net *net, char text[256]) {
+    for (int i = 1; i < net->node_count; i++) {
+        const dcnn_node *node = &net->nodes[i];
+        const dcnn_shape in = net->nodes[node->inputs[0]].shape, out = node->shape;
+        if (node->layer != &dcnn_layer_random_crop || (in.h == out.h && in.w == out.w)) continue;
+        snprintf(
+            text, 256,
+            "takes %dx%d of %dx%d at random in training, by its layer '%s' (RandomCrop); else the middle, resized, as "
+            "Keras documents it, where Keras 3.7 and later hand on the whole image",
+            out.h, out.w, in.h, in.w, node->name);
+        return true;
+    }
+    return false;
 }

@@ -23,7 +23,7 @@ static int number_at(const json_t *value, size_t axis, int fallback) {
 
 static bool mixes_places(const dcnn_node *node) {
     return node->layer == &dcnn_layer_permute || node->layer == &dcnn_layer_reshape ||
-           node->layer == &dcnn_layer_conv2d_transpose;
+           node->layer == &dcnn_layer_conv2d_transpose || node->layer == &dcnn_layer_softmax_axes;
 }
 
 static void windows_of_filter(const json_t *config, const json_t *size, const dcnn_shape *in, window windows[2]) {

@@ -255,10 +255,38 @@ static bool copy_pixels(const dcnn_array *a, const dcnn_source_options *o, const
     return true;
 }
 
+/* [h, w, 3] may be one image in colours, or h grey ones that are 3 wide: where no labels tell how many there are, the
+ * former, as every program of pictures has it. */
+static void choose_count(dcnn_array *a, const dcnn_source_options *o) {
+    enum { LEAST_SIDE = 5 };
+    char text[160];
+    const int64_t *s = a->shape;
+    if (a->rank != 3 || (s[2] != 3 && s[2] != 4) || s[0] < LEAST_SIDE || s[1] < LEAST_SIDE) return;
+    dcnn_array_text(a, text);
+    if (!o->unlabelled) {
+        dcnn_source_tell(
+            o, "%s: %s: taken as %lld grey images of %lldx%lld; one image in colours is (1, %lld, %lld, %lld)", a->name,
+            text, (long long)s[0], (long long)s[1], (long long)s[2], (long long)s[0], (long long)s[1], (long long)s[2]);
+        return;
+    }
+    dcnn_source_tell(
+        o, "%s: %s: taken as one image of %lldx%lld in %lld channels; %lld grey ones are (%lld, %lld, %lld, 1)",
+        a->name, text, (long long)s[0], (long long)s[1], (long long)s[2], (long long)s[0], (long long)s[0],
+        (long long)s[1], (long long)s[2]);
+    for (int i = 3; i > 0; i--) {
+        a->shape[i] = a->shape[i - 1];
+        a->strides[i] = a->strides[i - 1];
+    }
+    a->shape[0] = 1;
+    a->strides[0] = 0;
+    a->rank = 4;
+}
+
 dcnn_status dcnn_array_take_images(dcnn_array *a, const dcnn_source_options *o, dcnn_source *source) {
     layout l = {0};
     if (a->kind > DCNN_NUMBER_BOOL) return fail_shape(a, "does not hold numbers");
     if (a->rank < 2 || a->shape[0] < 1) return fail_shape(a, "holds no images");
+    choose_count(a, o);
     DCNN_TRY(find_layout(a, o, &l));
     source->count = a->shape[0];
     source->h = (int)l.h;

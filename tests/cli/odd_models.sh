@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# What Keras takes otherwise, or not at all, is told; so is what a lone array is taken for.
+csv 40 8 3 >few.csv
+dcnn prepare few.csv -o few.h5 >/dev/null
+train() { dcnn train few.h5 --model "$1.json" --run "$1" --epochs 1 --no-report 2>&1 | sed -n '/^model /p'; }
+net 8 3 | sed 's/"kernel_size": 3,/"kernel_size": 2, "strides": 2, "dilation_rate": 2,/' >dilated.json
+train dilated
+for ending in keras h5 onnx weights.h5; do try dcnn export dilated/best.h5 -o "dilated.$ending"; done
+net 8 3 | sed 's/^  {"class_name": "Conv2D"/  {"class_name": "RandomCrop", "config": {"height": 6, "width": 6}},\n&/' >crop.json
+train crop
+dcnn evaluate crop/best.h5 few.h5 2>&1 | grep RandomCrop
+net 8 3 | sed 's/"units": 3/"units": 3, "use_bais": false/' >misspelt.json
+try dcnn train few.h5 --model misspelt.json --run misspelt
+net 8 3 >plain.json
+train plain
+npy 192 '8, 8, 3' >color.npy
+npy 192 '8, 8, 3, 1' >grey.npy
+dcnn predict plain/best.h5 color.npy 2>&1 | sed 's/0\.[0-9]*/P/g'
+dcnn predict plain/best.h5 grey.npy 2>/dev/null | wc -l
