@@ -89,7 +89,7 @@ static int bind_anywhere(int family) {
 }
 
 int dcnn_watchdog_listen(dcnn_watchdog_place *place) {
-    address own;
+    address own = {0};
     socklen_t length = sizeof own;
     memset(place, 0, sizeof *place);
     dcnn_watchdog_host(place->host);
