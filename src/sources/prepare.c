@@ -330,6 +330,7 @@ static dcnn_status fail_one_class(const preparation *made, const dcnn_class_cens
     const char *name = made->sources.items[0].name,
                *only = census->most < 0 ? "" : made->class_names.text[census->most];
     dcnn_count_text count;
+    if (images == 0) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: none of its images can be read", name);
     if (images == 1)
         return DCNN_FAIL(DCNN_BAD_INPUT,
                          "%s: there is one image alone, of class '%.60s'; at least two classes are needed", name, only);

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* test_refused_models.c — files of models that are whole, but of another model, or hold what no model has. */
+#include "model_helpers.h"
+
+#include <zip.h>
+
+#include "model/input.h"
+#include "model/keras_archive.h"
+#include "model/model_private.h"
+#include "model/safetensors.h"
+
+/* Images of 2x2 and so many channels, flattened, then a layer 'd' of so many units, and another one if `more`. */
+static dcnn_checkpoint make(int channels, int units, bool more) {
+    char layers[600];
+    snprintf(layers, sizeof layers,
+             "[{'class_name': 'InputLayer', 'config': {'batch_shape': [null, 2, 2, %d]}},"
+             " {'class_name': 'Flatten', 'config': {'name': 'f'}},"
+             " %s"
+             " {'class_name': 'Dense', 'config': {'name': 'd', 'units': %d, 'activation': 'softmax'}}]",
+             channels,
+             more ? "{'class_name': 'Dense', 'config': {'name': 'm', 'units': 4, 'activation': 'relu'}}," : "", units);
+    dcnn_checkpoint model = {.net = make_net(layers)};
+    model.class_count = model.net->class_count;
+    dcnn_net_initialise(model.net, 1);
+    return model;
+}
+
+/* --- which images it takes ---------------------------------------------------------------------------------------- */
+
+static void refuse_input(int channels, dcnn_input_given given, dcnn_status code, const char *fragment,
+                         const char *place) {
+    dcnn_checkpoint model = make(channels, 3, false);
+    dcnn_input input;
+    assert_fails(dcnn_input_choose(&model, &given, NULL, NULL, &input), code, fragment, place);
+    dcnn_checkpoint_free(&model);
+}
+
+static void inputs_that_no_image_has_are_refused(void **state) {
+    (void)state;
+    static const char *const bad[] = {"",         "x",           "0.5,0.4", "0.5,0.4,0.3,0.2",
+                                      "0.5,,0.3", "0.5 0.4 0.3", "nan",     "0.5,0.4,inf"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        refuse_input(3, (dcnn_input_given){.mean = bad[i]}, DCNN_USAGE, "one for each of the 3 channels", "--mean ");
+        refuse_input(3, (dcnn_input_given){.std = bad[i]}, DCNN_USAGE, "as in --std 0.5,0.5,0.5", "--std ");
+    }
+    refuse_input(1, (dcnn_input_given){.mean = "0.5,0.4"}, DCNN_USAGE, "one number for the one channel",
+                 "--mean 0.5,0.4");
+    refuse_input(3, (dcnn_input_given){.std = "0.5,-1,0.5"}, DCNN_USAGE, "it must be above 0", "--std 0.5,-1,0.5");
+    refuse_input(9, (dcnn_input_given){.mean = "1,2"}, DCNN_USAGE, "one for each of the 9 channels",
+                 "as in --mean 0.5");
+    refuse_input(DCNN_MAX_CHANNELS + 1, (dcnn_input_given){0}, DCNN_BAD_INPUT, "its input has 65 channels",
+                 "does not take images");
+}
+
+/* --- what stands beside the weights ------------------------------------------------------------------------------- */
+
+static void refuse_metadata(int channels, const char *text, const char *fragment) {
+    dcnn_checkpoint model = make(channels, 3, false);
+    json_t *metadata = parse(text);
+    assert_fails(dcnn_metadata_read(metadata, "x.keras", &model), DCNN_BAD_INPUT, fragment, "x.keras: ");
+    json_decref(metadata);
+    dcnn_checkpoint_free(&model);
+}
+
+static void odd_metadata_is_refused(void **state) {
+    (void)state;
+    refuse_metadata(3, "{'mean': [0, 0], 'std': [1, 1, 1]}",
+                    "names mean and std of 2 and 3 channels, its model takes images of 3");
+    refuse_metadata(3, "{'mean': [0, 0, 0]}", "names mean and std of 3 and 0 channels");
+    refuse_metadata(2, "{'mean': [0, 0], 'std': [1, 0]}", "mean and std of channel 1 must be finite, and std above 0");
+    refuse_metadata(1, "{'mean': [0], 'std': [-1]}", "mean and std of channel 0");
+    refuse_metadata(1, "{'mean': [0], 'std': ['1']}", "mean and std of channel 0");
+    static const char *const orders[] = {"[0, 1]",       "[1, 0, 2]", "[0, 2, 1]", "[2, 1, 1]",
+                                         "[0, 1, 2, 3]", "'rgb'",     "[]"};
+    for (size_t i = 0; i < sizeof orders / sizeof *orders; i++) {
+        char text[64];
+        snprintf(text, sizeof text, "{'channel_order': %s}", orders[i]);
+        refuse_metadata(3, text, "its channel_order must be [0, 1, 2] or [2, 1, 0]");
+    }
+    refuse_metadata(1, "{'channel_order': [2, 1, 0]}", "for three channels");
+    refuse_metadata(1, "{'class_names': ['a', 'b']}", "names 2 classes, but its model has 3");
+    refuse_metadata(1, "{'class_names': ['a', 'b', 'c', 'd']}", "names 4 classes, but its model has 3");
+}
+
+/* --- weights of another model ------------------------------------------------------------------------------------- */
+
+static void weights_of_another_model_are_refused(void **state) {
+    (void)state;
+    const char *tensors = in_scratch("w.safetensors"), *keras = in_scratch("w.weights.h5");
+    dcnn_checkpoint model = make(1, 3, true), other = make(1, 5, true), less = make(1, 3, false);
+    assert_ok(dcnn_safetensors_write(tensors, &model));
+    assert_ok(dcnn_keras_weights_write(keras, &model));
+    assert_fails(dcnn_safetensors_read(tensors, &other), DCNN_BAD_INPUT, "weight 'd",
+                 "has another shape than the model needs");
+    assert_fails(dcnn_keras_weights_read(keras, &other), DCNN_BAD_INPUT, "layer 'd': weight 'kernel'",
+                 "has another shape than the model needs");
+    dcnn_checkpoint_free(&model);
+    model = make(1, 3, false);
+    dcnn_checkpoint more = make(1, 4, true);
+    assert_ok(dcnn_safetensors_write(tensors, &less));
+    assert_ok(dcnn_keras_weights_write(keras, &less));
+    assert_fails(dcnn_safetensors_read(tensors, &more), DCNN_BAD_INPUT, "has no weight 'm", "which the model needs");
+    assert_fails(dcnn_keras_weights_read(keras, &more), DCNN_BAD_INPUT, "weight 'kernel'", "w.weights.h5: layer 'm'");
+    assert_ok(dcnn_safetensors_read(tensors, &model));
+    assert_true(dcnn_weights_hash(model.net) == dcnn_weights_hash(less.net));
+    dcnn_checkpoint_free(&model);
+    dcnn_checkpoint_free(&other);
+    dcnn_checkpoint_free(&less);
+    dcnn_checkpoint_free(&more);
+}
+
+/* A model whose first layers are those of the file, whose weights go on. */
+static void weights_that_are_left_over_are_refused(void **state) {
+    (void)state;
+    const char *path = in_scratch("left.safetensors");
+    dcnn_checkpoint whole = {.net = make_net("[{'class_name': 'InputLayer', 'config': {'batch_shape': [null, 2]}},"
+                                             " {'class_name': 'Dense', 'config': {'name': 'd', 'units': 2}},"
+                                             " {'class_name': 'Dense', 'config': {'name': 'e', 'units': 3}}]")};
+    dcnn_checkpoint part = {.net = make_net("[{'class_name': 'InputLayer', 'config': {'batch_shape': [null, 2]}},"
+                                            " {'class_name': 'Dense', 'config': {'name': 'd', 'units': 2}}]")};
+    dcnn_net_initialise(whole.net, 1);
+    assert_ok(dcnn_safetensors_write(path, &whole));
+    assert_fails(dcnn_safetensors_read(path, &part), DCNN_BAD_INPUT,
+                 "has 4 weights, but the model needs 2: it belongs to another model", path);
+    dcnn_checkpoint_free(&whole);
+    dcnn_checkpoint_free(&part);
+}
+
+/* --- zips --------------------------------------------------------------------------------------------------------- */
+
+static void put_zip(const char *path, const char *member, const char *text) {
+    int error;
+    unlink(path);
+    zip_t *zip = zip_open(path, ZIP_CREATE | ZIP_TRUNCATE, &error);
+    assert_non_null(zip);
+    assert_true(zip_file_add(zip, member, zip_source_buffer(zip, text, strlen(text), 0), 0) >= 0);
+    assert_int_equal(zip_close(zip), 0);
+}
+
+static void zips_that_are_no_models_are_refused(void **state) {
+    (void)state;
+    const char *path = in_scratch("x.keras");
+    dcnn_checkpoint model;
+    put_zip(path, "readme.txt", "nothing");
+    assert_fails(dcnn_checkpoint_read(path, &model), DCNN_BAD_INPUT, "is a zip archive, not an HDF5 file", path);
+    assert_fails(dcnn_keras_read(path, &model), DCNN_BAD_INPUT,
+                 "a zip without config.json: not a model that Keras saved", path);
+    put_zip(path, "config.json", "{'class_name'");
+    assert_fails(dcnn_checkpoint_read(path, &model), DCNN_BAD_INPUT, "its config.json is not valid JSON", path);
+    put_zip(path, "config.json", "{}");
+    assert_fails(dcnn_checkpoint_read(path, &model), DCNN_BAD_INPUT, "the model is of class", path);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(inputs_that_no_image_has_are_refused),
+        cmocka_unit_test(odd_metadata_is_refused),
+        cmocka_unit_test(weights_of_another_model_are_refused),
+        cmocka_unit_test(weights_that_are_left_over_are_refused),
+        cmocka_unit_test(zips_that_are_no_models_are_refused),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
