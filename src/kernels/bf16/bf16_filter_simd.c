@@ -12,7 +12,7 @@
 enum { BLOCK_SIZE = BF16_BLOCK * BF16_BLOCK };
 
 /* Of a long depth taps are done together, a part after the other, whose left tiles then stay in L1. */
-enum { STRIP_TAPS = 4, STRIP_CHUNKS = 8, STREAM_BYTES = 2 << 20 };
+enum { STRIP_TAPS = 4, STRIP_CHUNKS = 8 };
 
 /* Some taps of a block of filters and channels. */
 typedef struct filter_block {
@@ -82,10 +82,7 @@ void DCNN_SIMD_NAME(dcnn_bf16_filter_gradient)(const dcnn_conv *shape, const bf1
                                                bool first, bool last, float *dw) {
     const size_t k = (size_t)shape->k, s = (size_t)shape->s, c = g->channels, chunks = list_chunks(g, m);
     float aside[STRIP_TAPS * BLOCK_SIZE] __attribute__((aligned(64)));
-    /* A gradient that L2 does not hold is not read into it in order to be written: of 4096 x 512 a grain's takes 1.05
-     * ms instead of 1.7, all else included. */
-    const bool past_caches =
-        g->taps * c * k * sizeof *dw >= STREAM_BYTES && k % V == 0 && (uintptr_t)dw % (V * sizeof *dw) == 0;
+    const bool past_caches = simd_streams(dw, g->taps * c * k, k);
     float *kept = m->sums;
     filter_block b = {
         .chunks = chunks, .left_at = m->left_at, .right_tile = bf16_pairs_of(g) * BF16_BLOCK, .add = !first};

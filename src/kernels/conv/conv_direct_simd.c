@@ -393,15 +393,15 @@ static void add_filter_row(const dcnn_conv *shape, product *p, const float *sour
     const size_t panels = divide_up(run, run == ALONG_ROWS ? ALONG_ROWS : ALONG_ROWS / 4 * 4);
     const size_t groups = divide_up(vectors, ALONG_VECTORS);
     p->add = add;
-    for (size_t group = 0; group < groups; group++) {
-        const size_t vector = share_start(vectors, group, groups), next = share_start(vectors, group + 1, groups);
-        p->right = dy + vector * V;
-        p->lanes = lanes_of(k, next - 1);
-        for (size_t panel = 0; panel < panels; panel++) {
-            const size_t first = share_start(run, panel, panels);
-            p->left = source + first;
+    for (size_t panel = 0; panel < panels; panel++) { /* its rows are written from end to end */
+        const size_t first = share_start(run, panel, panels), end = share_start(run, panel + 1, panels);
+        p->left = source + first;
+        for (size_t group = 0; group < groups; group++) {
+            const size_t vector = share_start(vectors, group, groups), next = share_start(vectors, group + 1, groups);
+            p->right = dy + vector * V;
+            p->lanes = lanes_of(k, next - 1);
             p->out = dw + first * k + vector * V;
-            DCNN_SIMD_NAME(dcnn_product_along)(share_start(run, panel + 1, panels) - first, next - vector, p);
+            DCNN_SIMD_NAME(dcnn_product_along)(end - first, next - vector, p);
         }
     }
 }
@@ -419,7 +419,8 @@ void DCNN_SIMD_NAME(dcnn_conv_direct_backward_filter)(const dcnn_conv *shape, co
                  .left_pitch = (size_t)flat.stride_h * pitch,
                  .right_step = padded,
                  .right_pitch = columns * padded,
-                 .out_row = k};
+                 .out_row = k,
+                 .past_caches = flat.n == 1 && chunks == 1 && simd_streams(dw, filter_floats(&flat), k)};
     for (int n = 0; n < flat.n; n++) {
         const float *source = framed(&f, x, n, copy), *gradient = dy + (size_t)n * lines * columns * k;
         if (padded > k) pad_channels(lines * columns, k, gradient, vectors);
@@ -433,6 +434,7 @@ void DCNN_SIMD_NAME(dcnn_conv_direct_backward_filter)(const dcnn_conv *shape, co
             }
         }
     }
+    if (p.past_caches) simd_stream_end();
 }
 
 size_t DCNN_SIMD_NAME(dcnn_conv_direct_scratch)(const dcnn_conv *shape) {

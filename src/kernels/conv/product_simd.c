@@ -75,7 +75,11 @@ INLINE void along(const product *p, const size_t rows, const size_t vectors) {
     for (size_t i = 0; i < rows; i++) {
 #pragma GCC unroll 3
         for (size_t j = 0; j < vectors; j++) {
-            simd_put(p->out + i * p->out_row + j * V, j + 1 < vectors ? V : p->lanes, sum[i][j]);
+            float *to = p->out + i * p->out_row + j * V;
+            if (p->past_caches)
+                simd_stream(to, sum[i][j]);
+            else
+                simd_put(to, j + 1 < vectors ? V : p->lanes, sum[i][j]);
         }
     }
 }

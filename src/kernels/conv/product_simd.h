@@ -35,6 +35,7 @@ typedef struct product {
     const float *start; /**< `vectors` vectors, the same for all rows, or NULL for zeros; dcnn_product_across only */
     bool relu;          /**< dcnn_product_across only */
     bool add;           /**< the sums start from what is in `out`; dcnn_product_along only */
+    bool past_caches;   /**< simd_streams() allows it; dcnn_product_along only */
     float *out;
     size_t out_row;
     size_t lanes; /**< of the last vector that are written */
