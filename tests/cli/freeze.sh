@@ -65,6 +65,21 @@ dcnn train "${base[@]}" --no-augment --cache-memory 64K --run streamed -q >/dev/
 for run in anew kept-3 kept-cut streamed; do
     [[ $(hash_of kept/best.h5) == "$(hash_of $run/best.h5)" ]] && cmp <(cut -d, -f1-5 kept/metrics.csv) <(cut -d, -f1-5 $run/metrics.csv) && echo "$run: same weights, same figures"
 done
+# the same where a BatchNormalization, which inference puts into a convolution's weights, is among what is kept
+cat >normed.json <<'END'
+{"class_name": "Sequential", "config": {"name": "normed", "layers": [
+  {"class_name": "InputLayer", "config": {"batch_shape": [null, 8, 8, 1]}},
+  {"class_name": "Conv2D", "config": {"filters": 16, "kernel_size": 3}},
+  {"class_name": "BatchNormalization", "config": {}}, {"class_name": "Activation", "config": {"activation": "relu"}},
+  {"class_name": "Conv2D", "config": {"filters": 16, "kernel_size": 3, "activation": "relu"}}, {"class_name": "MaxPooling2D", "config": {}},
+  {"class_name": "Flatten", "config": {}}, {"class_name": "Dense", "config": {"units": 3, "activation": "softmax"}}]}}
+END
+for precision in fp32 bf16; do
+    normed=(small.h5 --model normed.json --freeze-below dense --epochs 2 --no-report --no-augment --precision $precision)
+    dcnn train "${normed[@]}" --run normed-$precision -q >/dev/null 2>&1
+    dcnn train "${normed[@]}" --no-keep-features --run normed-$precision-anew -q >/dev/null 2>&1
+    [[ $(hash_of normed-$precision/best.h5) == "$(hash_of normed-$precision-anew/best.h5)" ]] && cmp <(cut -d, -f1-5 normed-$precision/metrics.csv) <(cut -d, -f1-5 normed-$precision-anew/metrics.csv) && echo "normed, $precision: same weights, same figures"
+done
 # with augmentation, variants of each image are kept and taken in turn: as many as epochs are the same bits, too
 try dcnn train "${base[@]}" --feature-variants 5 --run varied 2>&1 | grep '^keep'
 dcnn train "${base[@]}" --run unkept -q >/dev/null

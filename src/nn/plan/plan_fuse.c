@@ -77,7 +77,7 @@ static dcnn_fusion fuse_first(const dcnn_plan *plan, int i) {
 /* The BatchNormalization behind a convolution that goes into its weights; or -1. */
 static int folded_behind(const dcnn_plan *plan, int i) {
     const dcnn_net *net = plan->net;
-    const bool may = !plan->options.training && activation_of(plan, i).kind == DCNN_LINEAR;
+    const bool may = !plan->options.training && !plan->options.as_trained && activation_of(plan, i).kind == DCNN_LINEAR;
     const int next = may && i != dcnn_net_end(net) ? only_reader(plan, i) : -1;
     return next >= 0 && dcnn_batch_normalization_is_last(&net->nodes[next]) ? next : -1;
 }

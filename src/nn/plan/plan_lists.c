@@ -105,7 +105,8 @@ static void fold_batch_normalizations(dcnn_plan *plan) {
     }
 }
 
-static bool may_be_half(const dcnn_op *op) {
+static bool may_be_half(const dcnn_plan *plan, const dcnn_op *op) {
+    if (op->kind == &dcnn_op_conv_pool && plan->options.as_trained) return false;
     return op->kind->may_be_half && op->input_count == 1 && op->affine == NULL && op->kind->may_be_half(op);
 }
 
@@ -121,7 +122,8 @@ static void choose_halves(dcnn_plan *plan) {
                     readers++;
                     reader = &plan->ops[k];
                 }
-        if (readers == 1 && reader && may_be_half(op) && may_be_half(reader)) op->y_half = reader->x_half = true;
+        if (readers == 1 && reader && may_be_half(plan, op) && may_be_half(plan, reader))
+            op->y_half = reader->x_half = true;
     }
 }
 
