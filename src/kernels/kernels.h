@@ -311,7 +311,8 @@ typedef struct dcnn_kernels {
 typedef enum dcnn_isa { DCNN_ISA_REFERENCE, DCNN_ISAS(DCNN_ISA_ID) DCNN_ISA_COUNT } dcnn_isa;
 #undef DCNN_ISA_ID
 
-/** What the operands of products are rounded to; sums, weights and activations are fp32 with either (bf16.h). */
+/** What the operands of products are rounded to; sums and weights are fp32 with either, values between operations that
+ * say so (conv_halves) may be bf16 (bf16.h). */
 typedef enum dcnn_precision { DCNN_FP32, DCNN_BF16, DCNN_PRECISION_COUNT } dcnn_precision;
 
 /** "reference", or the name in isas.h. *Local.* */
