@@ -5,7 +5,7 @@
  */
 #include "base/clock.h"
 #include "comm/comm_private.h"
-#include "comm/comm_route.h"
+#include "comm/gradient/exchange.h"
 #include "testing.h"
 
 static dcnn_comm *everyone;
@@ -137,6 +137,20 @@ static void a_route_is_short(void **state) {
         }
 }
 
+/* All at once only where every rank sends fewer messages by it than by rounds. */
+static void domains_swap_at_once_where_that_is_short(void **state) {
+    (void)state;
+    static const struct {
+        int domains, ranks;
+        bool direct;
+    } clusters[] = {{2, 16, false}, {3, 1, false}, {3, 2, true},   {4, 2, false},     {4, 3, true},
+                    {5, 2, true},   {8, 3, false}, {64, 16, true}, {1024, 16, false}, {1024, 1, false}};
+    for (size_t i = 0; i < sizeof clusters / sizeof *clusters; i++) {
+        const dcnn_comm comm = {.domain = {.count = clusters[i].domains, .rails = clusters[i].ranks}};
+        assert_int_equal(dcnn_direct_fits(&comm), clusters[i].direct);
+    }
+}
+
 /* The gradient of every batch size up to 20 grains, against the tree walked by one rank; empty shares included. */
 static void gradients_are_the_tree_at_any_grain_count(void **state) {
     (void)state;
@@ -248,6 +262,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(domains_begin_where_large_subtrees_do),
         cmocka_unit_test(every_route_brings_everything_everywhere_once),
         cmocka_unit_test(a_route_is_short),
+        cmocka_unit_test(domains_swap_at_once_where_that_is_short),
         cmocka_unit_test(gradients_are_the_tree_at_any_grain_count),
         cmocka_unit_test(sums_are_the_tree_at_any_grain_count),
     };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* comm.c — who we are, and the plain collectives: what all else in this folder stands on. comm_domain.c has what ranks
- * share, comm_gradient.c and comm_sum.c the sums over the batch, comm_start.c makes a comm of them. */
+ * share, gradient/ and comm_sum.c the sums over the batch, comm_start.c makes a comm of them. */
 #include <mpi.h>
 #include <stdio.h>
 #include <stdlib.h>

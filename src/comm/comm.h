@@ -11,7 +11,7 @@
  * rank i of the others, about slice i of the vector.
  *
  * Where domains differ in size, the smallest one's ranks say how many slices there are. By which route the rails go:
- * comm_route.h.
+ * gradient/route.h; or, where the ranks of a domain can share out the messages, all at once: gradient/direct.c.
  *
  *     domain 0   rank 0   rank 1   rank 2        slices of the gradient: | 0 | 1 | 2 |
  *                   |        |        |          shared memory along the rows,

@@ -32,7 +32,7 @@ typedef struct dcnn_domain {
     unsigned meetings;     /* barriers passed */
     char **segments;       /* [size] each rank's own part of the domain's memory */
     /* While its ranks wait for each other: is anything on its way to other domains, and that moves on. Of who sends
-     * (comm_gradient.c); NULL: nobody does. */
+     * (gradient/gradient.c); NULL: nobody does. */
     bool (*is_sending)(const dcnn_comm *comm);
     void (*move_on)(dcnn_comm *comm);
 } dcnn_domain;
@@ -56,7 +56,7 @@ typedef struct dcnn_link {
     bool hurries;   /* all that is on its way is waited for */
 } dcnn_link;
 
-/* Gradients on their way (comm_gradient.c). */
+/* Gradients on their way (gradient/gradient.c). */
 typedef struct dcnn_gradients {
     int count;
     int wanted;               /* the bucket that is waited for, or -1 */
@@ -151,6 +151,9 @@ bool dcnn_comm_is_sending(const dcnn_comm *comm);
  * thread that calls MPI. */
 dcnn_tree dcnn_comm_blocks_of_rank(const dcnn_comm *comm, int64_t grains, int domain_rank);
 dcnn_tree dcnn_comm_blocks_of_domains(const dcnn_comm *comm, int64_t grains, int first, int end);
+
+/* First element of share `part` of `parts` of a vector, on a cache line of floats; the last share ends at `count`. */
+size_t dcnn_comm_part_first(size_t count, int part, int parts);
 
 /* Was MPI started with fault tolerance? Open MPI's windows are not made for that, so nothing is shared then. */
 bool dcnn_comm_can_shrink(void);

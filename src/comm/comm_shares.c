@@ -25,7 +25,7 @@ typedef struct cut {
     int64_t first, end;
 } cut;
 
-/* Where the right half of the domains begins, as comm_route.c halves them. */
+/* Where the right half of the domains begins, as gradient/route.c halves them. */
 static int64_t middle_of(const dcnn_comm *comm, int64_t most, const cut *c, int middle) {
     const int *ranks = comm->domain.firsts;
     const int64_t left = ranks[middle] - ranks[c->low], right = ranks[c->high] - ranks[middle];
@@ -99,8 +99,7 @@ dcnn_tree dcnn_comm_blocks_of_domains(const dcnn_comm *comm, int64_t grains, int
     return dcnn_tree_share(bounds[first], bounds[end] - bounds[first], grains);
 }
 
-/* First element of share `part` of `parts` of a vector, on a cache line of floats; the last share ends at `count`. */
-static size_t part_first(size_t count, int part, int parts) {
+size_t dcnn_comm_part_first(size_t count, int part, int parts) {
     return part == parts ? count : (size_t)((int64_t)count * part / parts) / 16 * 16;
 }
 
@@ -108,6 +107,6 @@ static size_t part_first(size_t count, int part, int parts) {
  */
 void dcnn_comm_slice(const dcnn_comm *comm, size_t count, size_t *first, size_t *length) {
     const int rank = comm->domain.rank < comm->domain.rails ? comm->domain.rank : comm->domain.rails;
-    *first = part_first(count, rank, comm->domain.rails);
-    *length = rank == comm->domain.rails ? 0 : part_first(count, rank + 1, comm->domain.rails) - *first;
+    *first = dcnn_comm_part_first(count, rank, comm->domain.rails);
+    *length = rank == comm->domain.rails ? 0 : dcnn_comm_part_first(count, rank + 1, comm->domain.rails) - *first;
 }

@@ -8,7 +8,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 
 def step_sources(*more_of_base):
     names = [f"tools/simulate/{name}.c" for name in ("step", "stand_ins")]
-    names += sorted(os.path.relpath(path, ROOT) for path in glob.glob(os.path.join(ROOT, "src/comm/comm*.c"))
-                    if not path.endswith("_serial.c"))
+    names += sorted(os.path.relpath(path, ROOT) for pattern in ("comm*.c", "gradient/*.c")
+                    for path in glob.glob(os.path.join(ROOT, "src/comm", pattern)) if not path.endswith("_serial.c"))
     names += ["src/comm/tree.c"]
     return names + [f"src/base/{name}.c" for name in ("status", "text", "log", "arena", "futex", "launcher", *more_of_base)]

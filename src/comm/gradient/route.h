@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /**
- * @file comm_route.h — who sends what to whom, so that every domain's vector is added up: recursive halving, and back
+ * @file route.h — who sends what to whom, so that every domain's vector is added up: recursive halving, and back
  * by doubling (Thakur, Rabenseifner, Gropp: Optimization of collective communication operations in MPICH, 2005).
  *
  * Neighbouring domains form groups, neighbouring groups larger ones, until one is all of them. As two groups join, each
@@ -15,8 +15,8 @@
  * and the same way back. A group is neighbouring domains, so what it has is whole blocks of the tree over grains
  * (tree.h): the bits do not know of the route. Any number of domains will do: log2 of it, rounded up, are the rounds.
  */
-#ifndef DCNN_COMM_COMM_ROUTE_H
-#define DCNN_COMM_COMM_ROUTE_H
+#ifndef DCNN_COMM_GRADIENT_ROUTE_H
+#define DCNN_COMM_GRADIENT_ROUTE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* comm_route.c — see comm_route.h; pure arithmetic, the same on every domain. */
-#include "comm/comm_route.h"
+/* route.c — see route.h; pure arithmetic, the same on every domain. */
+#include "comm/gradient/route.h"
 
 #include <stdint.h>
 #include <stdlib.h>
