@@ -111,7 +111,17 @@ static void weights_are_given_by_json_or_lines(void **state) {
         assert_int_equal(dcnn_class_weights_read(put(bad[i][0]), &text), DCNN_BAD_INPUT);
         assert_non_null(strstr(dcnn_error(), bad[i][1]));
     }
+    char *none;
+    put_file(in_scratch("weights"), "bee,2\0dog,1", 11);
+    assert_fails(dcnn_class_weights_read(in_scratch("weights"), &none), DCNN_BAD_INPUT,
+                 "not class weights, which are JSON", "--class-weight: ");
+    assert_null(none);
     float weights[CLASSES];
+    assert_fails(
+        dcnn_class_weights_make("{\"bee\":0,\"ant\":0,\"cat\":0,\"dog\":0,\"7\":0}", &dataset, NULL, NULL, weights),
+        DCNN_BAD_INPUT, "every weight is 0", "nothing would be learned");
+    assert_fails(dcnn_class_weights_make("bee", &dataset, NULL, NULL, weights), DCNN_BAD_INPUT, "'bee' is not JSON",
+                 "--class-weight");
     assert_int_equal(dcnn_class_weights_make("{\"0\":3,\"7\":2}", &dataset, NULL, NULL, weights),
                      DCNN_OK); /* a number; a name first */
     assert_true(weights[0] == 3 && weights[4] == 2);

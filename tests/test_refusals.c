@@ -130,6 +130,9 @@ static void folders_that_hold_no_set_are_refused(void **state) {
 static void lists_of_images_are_refused(void **state) {
     (void)state;
     put_image("a.pgm", 1), put_image("b.pgm", 2);
+    put("lone.csv", "path,label\na.pgm,cat\n"), put("same.csv", "path,label\na.pgm,cat\nb.pgm,cat\n");
+    refuse_input("lone.csv", "there is one image alone, of class 'cat'", "lone.csv: ");
+    refuse_input("same.csv", "all 2 images are of one class, 'cat'", "same.csv: ");
     put("web.csv", "path,label\nhttps://example.org/a.png,1\n");
     refuse_input("web.csv", "is an address: fetch the images", "web.csv:2:1: ");
     put("bare.csv", "path,width,height\na.pgm,2,2\nb.pgm,2,2\n");
@@ -138,6 +141,10 @@ static void lists_of_images_are_refused(void **state) {
     put("broken.csv", "path,label\na.pgm,cat\nbroken.pgm,dog\n");
     refuse_input("broken.csv", "--skip-broken leaves such images out", "broken.pgm");
     put("both.csv", "path,label\nbroken.pgm,cat\nbroken.pgm,dog\n");
+    options.read.skip_broken = true;
+    folder("ruins"), folder("ruins/cat"), folder("ruins/dog");
+    put("ruins/cat/a.pgm", "P5 2 x"), put("ruins/dog/b.pgm", "P5");
+    refuse_input("ruins", "none of its images can be read", "ruins: ");
     options.read.skip_broken = true;
     refuse_input("both.csv", "none of its images can be read", "both.csv: ");
 }
@@ -164,10 +171,10 @@ static void labels_and_targets_that_do_not_fit_are_refused(void **state) {
     free(test[0]);
 }
 
-/* Arrays x [4,2,2] and y [4], as h5py would write them. */
+/* Arrays x [4,9,9], or of so many channels, and y [4], as h5py would write them. */
 static void put_arrays(const char *name, const double labels[4], int channels) {
-    static const uint8_t pixels[4 * 4 * 100];
-    const int64_t shape[] = {4, 2, 2, channels}, count[] = {4};
+    static const uint8_t pixels[4 * 9 * 9 * 65];
+    const int64_t shape[] = {4, 9, 9, channels}, count[] = {4};
     const void *bytes;
     size_t length;
     hid_t file;
@@ -188,6 +195,16 @@ static void arrays_that_do_not_fit_are_refused(void **state) {
     options.read.target_columns = "all";
     refuse_input("endless.h5", "target 1 of image 3 is not a number", "endless.h5");
     put_arrays("good.h5", good, 0);
+    put_arrays("wide.h5", good, DCNN_MAX_CHANNELS + 1);
+    refuse_input("wide.h5", "its images are not of a supported size", "wide.h5: x_train");
+    put_arrays("five.h5", good, 5), put_arrays("six.h5", good, 6);
+    refuse("five.h5", "six.h5", DCNN_BAD_INPUT, "some images have 5 channels, others 6", "five.h5");
+    folder("photos"), folder("photos/cat"), folder("photos/dog");
+    put_image("photos/cat/a.pgm", 1), put_image("photos/dog/b.pgm", 2);
+    options.read.target_columns = "all";
+    refuse("good.h5", "photos", DCNN_BAD_INPUT, "has classes where", "has numbers to predict; prepare them apart");
+    options.read.target_columns = "all";
+    refuse("photos", NULL, DCNN_USAGE, "--target-columns is for tables and arrays", "photos");
     options.read.target_columns = "2";
     refuse("good.h5", NULL, DCNN_USAGE, "has no column '2': --target-columns takes all, or numbers from 1 to 1",
            "y_train");

@@ -7,6 +7,7 @@
 #include "model/input.h"
 #include "model/keras_archive.h"
 #include "model/model_private.h"
+#include "model/onnx/onnx.h"
 #include "model/safetensors.h"
 
 /* Images of 2x2 and so many channels, flattened, then a layer 'd' of so many units, and another one if `more`. */
@@ -151,12 +152,25 @@ static void zips_that_are_no_models_are_refused(void **state) {
     assert_fails(dcnn_checkpoint_read(path, &model), DCNN_BAD_INPUT, "the model is of class", path);
 }
 
+static void files_that_are_no_graphs_are_refused(void **state) {
+    (void)state;
+    const char *path = in_scratch("x.onnx");
+    dcnn_checkpoint model;
+    put_text(path, "\x08\x07"); /* a version of ONNX, and no graph */
+    const dcnn_status status = dcnn_onnx_read(path, &model);
+    if (status != DCNN_OK && strstr(dcnn_error(), "built without ONNX")) skip();
+    assert_fails(status, DCNN_BAD_INPUT, "damaged, or not an ONNX model: it has no graph", path);
+    put_text(path, "\x08\x07:\x02\x12"); /* a graph that is cut off */
+    assert_fails(dcnn_onnx_read(path, &model), DCNN_BAD_INPUT, "damaged", path);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(inputs_that_no_image_has_are_refused),
         cmocka_unit_test(odd_metadata_is_refused),
         cmocka_unit_test(weights_of_another_model_are_refused),
         cmocka_unit_test(weights_that_are_left_over_are_refused),
+        cmocka_unit_test(files_that_are_no_graphs_are_refused),
         cmocka_unit_test(zips_that_are_no_models_are_refused),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

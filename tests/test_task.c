@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* test_task.c — what a run learns: which losses, data and models do not go together; records of runs that are none. */
+#include "model_helpers.h"
+
+#include "run/data/task.h"
+#include "run/record/run_record.h"
+
+static char *classes[] = {"ant", "bee", "cat"}, *numbers[] = {"width", "height"}, *turned[] = {"height", "width"},
+            *others[] = {"a", "b"};
+
+static const dcnn_dataset pictures = {
+    .path = "c.h5", .count = 4, .class_count = 3, .class_names = classes, .has_labels = true};
+static const dcnn_dataset measures = {.path = "n.h5", .count = 4, .target_width = 2, .target_names = numbers};
+
+static void losses_that_the_data_cannot_have_are_refused(void **state) {
+    (void)state;
+    dcnn_task task;
+    assert_fails(dcnn_task_choose("mean_squared_error", &pictures, &task), DCNN_BAD_INPUT,
+                 "learns numbers, but c.h5 has only classes", "--target-columns");
+    assert_fails(dcnn_task_choose("categorical_crossentropy", &measures, &task), DCNN_BAD_INPUT,
+                 "learns classes, but n.h5", "has only numbers to predict");
+    assert_ok(dcnn_task_choose("auto", &pictures, &task));
+    assert_true(!task.values && task.units == 3);
+}
+
+static dcnn_net *make(int units, const char *activation) {
+    char layers[300];
+    snprintf(layers, sizeof layers,
+             "[{'class_name': 'InputLayer', 'config': {'batch_shape': [null, 4]}},"
+             " {'class_name': 'Dense', 'config': {'name': 'last', 'units': %d, 'activation': '%s'}}]",
+             units, activation);
+    return make_net(layers);
+}
+
+static void refuse(const dcnn_dataset *data, dcnn_task task, int units, const char *activation, const char *fragment,
+                   const char *place) {
+    dcnn_net *net = make(units, activation);
+    assert_fails(dcnn_task_fit(&task, data, true, net), DCNN_BAD_INPUT, fragment, place);
+    dcnn_net_free(net);
+}
+
+static void models_of_other_data_are_refused(void **state) {
+    (void)state;
+    const dcnn_task words = {.loss = DCNN_LOSS_COUNT, .units = 3},
+                    values = {.loss = DCNN_LOSS_SQUARED, .values = true, .units = 2};
+    refuse(&pictures, words, 4, "softmax", "the model's last layer 'last' has 4 units",
+           "but c.h5 has 3 classes: --replace-head");
+    refuse(&measures, values, 3, "linear", "has 3 units, but n.h5 has 2 numbers to predict",
+           "--replace-head fits it to them");
+    dcnn_net *net = make(3, "softmax");
+    dcnn_task task;
+    assert_ok(dcnn_task_choose("auto", &pictures, &task));
+    assert_ok(dcnn_task_fit(&task, &pictures, true, net));
+    dcnn_net_free(net);
+}
+
+static void outputs_in_another_order_are_refused(void **state) {
+    (void)state;
+    assert_ok(dcnn_task_check_names(&measures, 2, numbers));
+    assert_ok(dcnn_task_check_names(&measures, 2, others)); /* told */
+    assert_ok(dcnn_task_check_names(&measures, 2, NULL));
+    assert_fails(dcnn_task_check_names(&measures, 2, turned), DCNN_BAD_INPUT,
+                 "its targets are in another order ('width', ...)", "than the model's outputs ('height', ...)");
+}
+
+static void refuse_record(const char *text, const char *fragment, bool is_damage) {
+    json_t *record;
+    bool damaged;
+    put_text(in_scratch("run.json"), text);
+    assert_fails(dcnn_run_record_read(scratch, &record, &damaged), DCNN_BAD_INPUT, fragment, "run.json: ");
+    assert_true(damaged == is_damage && record == NULL);
+}
+
+static void records_that_are_none_are_refused(void **state) {
+    (void)state;
+    json_t *record;
+    bool damaged;
+    assert_ok(dcnn_run_record_read(in_scratch("nowhere"), &record, &damaged));
+    assert_true(record == NULL && !damaged);
+    refuse_record("", "damaged: the file is empty", true);
+    refuse_record("{\"format_version\": 1", "damaged: line 1", true);
+    refuse_record("{\"format_version\": 1}", "damaged: it has no list of starts", true);
+    refuse_record("{\"format_version\": 99, \"dcnn\": \"9.1\"}", "use the one that wrote it, dcnn 9.1", false);
+    refuse_record("{\"format_version\": 99, \"starts\": []}", "dcnn of a newer version", false);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(losses_that_the_data_cannot_have_are_refused),
+        cmocka_unit_test(models_of_other_data_are_refused),
+        cmocka_unit_test(outputs_in_another_order_are_refused),
+        cmocka_unit_test(records_that_are_none_are_refused),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
