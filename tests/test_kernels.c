@@ -138,10 +138,13 @@ static void test_cross_entropy(const dcnn_kernels *fast, const dcnn_kernels *slo
 
 static const dcnn_pool poolings[] = {
     /* n, h, w, c, r, s, strides, pads, oh, ow */
-    {1, 2, 2, 1, 2, 2, 2, 2, 0, 0, 1, 1, false, false},  {2, 7, 5, 3, 2, 2, 2, 2, 0, 0, 3, 2, false, false},
-    {2, 6, 7, 17, 3, 3, 2, 2, 0, 1, 3, 4, false, false}, /* 'same' with stride 2: windows overlap and reach outside */
-    {1, 5, 5, 16, 3, 3, 1, 1, 1, 1, 5, 5, false, false}, {3, 4, 9, 40, 2, 3, 1, 2, 0, 0, 3, 4, false, false},
-    {2, 5, 6, 20, 5, 6, 5, 6, 0, 0, 1, 1, false, false}, /* global */
+    {1, 2, 2, 1, 2, 2, 2, 2, 0, 0, 1, 1, false, false, false},
+    {2, 7, 5, 3, 2, 2, 2, 2, 0, 0, 3, 2, false, false, false},
+    {2, 6, 7, 17, 3, 3, 2, 2, 0, 1, 3, 4, false, false, false}, /* 'same' with stride 2: windows overlap and reach
+                                                                   outside */
+    {1, 5, 5, 16, 3, 3, 1, 1, 1, 1, 5, 5, false, false, false},
+    {3, 4, 9, 40, 2, 3, 1, 2, 0, 0, 3, 4, false, false, false},
+    {2, 5, 6, 20, 5, 6, 5, 6, 0, 0, 1, 1, false, false, false}, /* global */
 };
 enum { POOLINGS = sizeof poolings / sizeof poolings[0] };
 

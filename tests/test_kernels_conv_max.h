@@ -46,8 +46,8 @@ static dcnn_conv max_shape(const max_case *m) {
 }
 
 static dcnn_pool max_pool_of(const max_case *m, const dcnn_conv *shape) {
-    return (dcnn_pool){m->n,        shape->oh, shape->ow, m->k,  m->r,  m->s,  m->stride_h,
-                       m->stride_w, m->pad_h,  m->pad_w,  m->ph, m->pw, false, false};
+    return (dcnn_pool){m->n,     shape->oh, shape->ow, m->k,  m->r,  m->s,  m->stride_h, m->stride_w,
+                       m->pad_h, m->pad_w,  m->ph,     m->pw, false, false, false};
 }
 
 static max_data make_max_data(const dcnn_kernels *fast, const dcnn_kernels *slow, int i) {

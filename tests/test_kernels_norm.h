@@ -11,10 +11,14 @@
 /* Images with rows and columns that no window has; channels in tiles, vectors and tails; one position. */
 static const dcnn_pool norm_shapes[] = {
     /* n, h, w, c, windows, strides, pads, oh, ow */
-    {2, 5, 4, 64, 1, 1, 1, 1, 0, 0, 5, 4, false, false},  {1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1, false, false},
-    {3, 3, 3, 37, 1, 1, 1, 1, 0, 0, 3, 3, false, false},  {2, 4, 6, 64, 2, 2, 2, 2, 0, 0, 2, 3, false, false},
-    {2, 5, 7, 37, 2, 2, 2, 2, 0, 0, 2, 3, false, false},  {1, 2, 2, 3, 2, 2, 2, 2, 0, 0, 1, 1, false, false},
-    {3, 3, 5, 133, 2, 2, 2, 2, 0, 0, 1, 2, false, false}, {1, 8, 3, 16, 2, 2, 2, 2, 0, 0, 4, 1, false, false},
+    {2, 5, 4, 64, 1, 1, 1, 1, 0, 0, 5, 4, false, false, false},
+    {1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1, false, false, false},
+    {3, 3, 3, 37, 1, 1, 1, 1, 0, 0, 3, 3, false, false, false},
+    {2, 4, 6, 64, 2, 2, 2, 2, 0, 0, 2, 3, false, false, false},
+    {2, 5, 7, 37, 2, 2, 2, 2, 0, 0, 2, 3, false, false, false},
+    {1, 2, 2, 3, 2, 2, 2, 2, 0, 0, 1, 1, false, false, false},
+    {3, 3, 5, 133, 2, 2, 2, 2, 0, 0, 1, 2, false, false, false},
+    {1, 8, 3, 16, 2, 2, 2, 2, 0, 0, 4, 1, false, false, false},
 };
 enum { NORM_SHAPES = sizeof norm_shapes / sizeof norm_shapes[0] };
 
@@ -109,7 +113,8 @@ static void *rounded(size_t count, const float *from, float *floats) {
 static half_case half_case_of(const norm_case *t, int formats) {
     half_case h = {.shape = *t->shape, .x = test_floats(t->in), .dy = test_floats(t->out)};
     h.shape.x_half = formats % 2;
-    h.shape.y_half = formats / 2;
+    h.shape.y_half = formats / 2 % 2;
+    h.shape.linear = formats / 4;
     h.x_half = rounded(t->in, t->x, h.x);
     h.dy_half = rounded(t->out, t->dy, h.dy);
     h.y = test_output(t->out * sizeof(float));
@@ -128,21 +133,28 @@ static void check_numbers(const char *what, size_t count, const void *actual, bo
 
 static void test_norm_relu_of_halves(const dcnn_kernels *fast, const dcnn_kernels *slow) {
     for (int i = 0; i < NORM_SHAPES; i++)
-        for (int formats = 0; formats < 4; formats++) {
+        for (int formats = 0; formats < (norm_shapes[i].r == 1 ? 8 : 4); formats++) {
             const norm_case t = norm_case_of(slow, i);
             const half_case h = half_case_of(&t, formats);
+            dcnn_pool floats = *t.shape;
+            floats.linear = h.shape.linear;
             float *y = test_floats(t.out), *dx = test_floats(t.in);
             uint8_t *argmax = t.argmax ? test_output(t.out) : NULL, *codes = argmax ? test_output(t.out) : NULL;
             double *sums = test_output(2 * t.channels * sizeof(double));
             double *expected = test_output(2 * t.channels * sizeof(double));
-            fast->norm_relu_forward(t.shape, h.x, t.scale, t.shift, y, codes);
+            fast->norm_relu_forward(&floats, h.x, t.scale, t.shift, y, codes);
             fast->norm_relu_forward(&h.shape, h.x_half, t.scale, t.shift, h.y, argmax);
             check_numbers("y", t.out, h.y, h.shape.y_half, y);
+            if (floats.linear) {
+                float *affine = test_floats(t.out);
+                fast->affine(t.in / t.channels, t.shape->c, h.x, t.scale, t.shift, affine);
+                test_close("affine", t.out, y, affine, 2e-7, 0);
+            }
             if (argmax) assert_memory_equal(argmax, codes, t.out);
-            fast->norm_relu_sums(t.shape, h.x, h.dy, codes, t.scale, t.shift, t.mean, t.inverse, expected);
+            fast->norm_relu_sums(&floats, h.x, h.dy, codes, t.scale, t.shift, t.mean, t.inverse, expected);
             fast->norm_relu_sums(&h.shape, h.x_half, h.dy_half, codes, t.scale, t.shift, t.mean, t.inverse, sums);
             assert_memory_equal(sums, expected, 2 * t.channels * sizeof *sums);
-            fast->norm_relu_backward(t.shape, h.x, h.dy, codes, t.scale, t.shift, t.a, t.b, t.e, dx);
+            fast->norm_relu_backward(&floats, h.x, h.dy, codes, t.scale, t.shift, t.a, t.b, t.e, dx);
             fast->norm_relu_backward(&h.shape, h.x_half, h.dy_half, codes, t.scale, t.shift, t.a, t.b, t.e, h.dx);
             check_numbers("dx", t.in, h.dx, h.shape.x_half, dx);
             test_release();

@@ -86,8 +86,8 @@ static void fused_convolutions_agree(void **state) {
         for (int window = 1; window <= 3; window++) {
             const dcnn_conv *s = &shapes[i];
             const int step = window == 1 ? 2 : window;
-            const dcnn_pool pool = {s->n, s->oh, s->ow, s->k,         step,         step,  step,
-                                    step, 0,     0,     s->oh / step, s->ow / step, false, false};
+            const dcnn_pool pool = {s->n, s->oh, s->ow,        s->k,         step,  step,  step, step,
+                                    0,    0,     s->oh / step, s->ow / step, false, false, false};
             const size_t xs = (size_t)(s->n * s->h * s->w * s->c), ws = (size_t)(9 * s->c * s->k), k = (size_t)s->k;
             const size_t ys = (size_t)(s->n * pool.oh * pool.ow) * k;
             const bool relu = window == 1;

@@ -74,8 +74,8 @@ static void test_fused_pooling_by_hand(void **state) {
 
 static void test_pooling_by_hand(void **state) {
     (void)state;
-    const dcnn_pool shape = {1, 3, 3, 1, 2, 2,     2,
-                             2, 0, 0, 2, 2, false, false}; /* the windows right and below reach outside */
+    const dcnn_pool shape = {1, 3, 3, 1, 2,     2,     2,    2,
+                             0, 0, 2, 2, false, false, false}; /* the windows right and below reach outside */
     const float x[9] = {1, 5, 2, 5, 3, 2, -1, -2, -4}, dy[4] = {1, 2, 3, 4};
     const float largest[4] = {5, 2, -1, -4}, mean[4] = {3.5f, 2, -1.5f, -4};
     const float largest_dx[9] = {0, 1, 2, 0, 0, 0, 3, 0, 4}, mean_dx[9] = {.25f, .25f, 1, .25f, .25f, 1, 1.5f, 1.5f, 4};

@@ -80,6 +80,29 @@ static const char normed[] = "{'class_name': 'Sequential', 'config': {'name': 'n
                              "{'class_name': 'Flatten', 'config': {}},"
                              "{'class_name': 'Dense', 'config': {'units': 10, 'activation': 'softmax'}}]}}";
 
+/* Values that --precision bf16 keeps as bf16: between convolutions, with ReLU or without, and in front of and behind
+ * BatchNormalizations alone, one of which an Add reads. */
+static const char chain[] =
+    "{'class_name': 'Functional', 'config': {'name': 'chain', 'layers': ["
+    "{'class_name': 'InputLayer', 'name': 'in', 'config': {'batch_shape': [null, 14, 13, 3]}, 'inbound_nodes': []},"
+    "{'class_name': 'Conv2D', 'name': 'a', 'config': {'filters': 24, 'kernel_size': 3, 'padding': 'same',"
+    " 'activation': 'relu'}, 'inbound_nodes': [[['in', 0, 0, {}]]]},"
+    "{'class_name': 'Conv2D', 'name': 'b', 'config': {'filters': 32, 'kernel_size': 3, 'strides': 2, 'padding': 'same',"
+    " 'activation': 'relu'}, 'inbound_nodes': [[['a', 0, 0, {}]]]},"
+    "{'class_name': 'Conv2D', 'name': 'c', 'config': {'filters': 32, 'kernel_size': 3, 'padding': 'same'},"
+    " 'inbound_nodes': [[['b', 0, 0, {}]]]},"
+    "{'class_name': 'BatchNormalization', 'name': 'd', 'config': {}, 'inbound_nodes': [[['c', 0, 0, {}]]]},"
+    "{'class_name': 'Add', 'name': 'e', 'config': {}, 'inbound_nodes': [[['b', 0, 0, {}], ['d', 0, 0, {}]]]},"
+    "{'class_name': 'Conv2D', 'name': 'f', 'config': {'filters': 6, 'kernel_size': 1},"
+    " 'inbound_nodes': [[['e', 0, 0, {}]]]},"
+    "{'class_name': 'BatchNormalization', 'name': 'g', 'config': {}, 'inbound_nodes': [[['f', 0, 0, {}]]]},"
+    "{'class_name': 'Conv2D', 'name': 'h', 'config': {'filters': 40, 'kernel_size': 3, 'activation': 'relu'},"
+    " 'inbound_nodes': [[['g', 0, 0, {}]]]},"
+    "{'class_name': 'GlobalAveragePooling2D', 'name': 'i', 'config': {}, 'inbound_nodes': [[['h', 0, 0, {}]]]},"
+    "{'class_name': 'Dense', 'name': 'o', 'config': {'units': 10, 'activation': 'softmax'},"
+    " 'inbound_nodes': [[['i', 0, 0, {}]]]}],"
+    "'input_layers': [['in', 0, 0]], 'output_layers': [['o', 0, 0]]}}";
+
 /* The weights after STEPS steps, hashed. They change with the arithmetic of a kernel, never with the CPU. */
 enum { STEPS = 3 };
 typedef struct training {
@@ -95,6 +118,7 @@ static const training trainings[] = {
     {"residual", residual, DCNN_ADAMW, 20, {0x6e9f5f1145d76cef, 0xc899a22098a8bfb7}},
     {"vgg", vgg, DCNN_LAMB, 20, {0x1bc1e1476f95dcee, 0x84a77668be557415}},
     {"normed", normed, DCNN_ADAM, 20, {0xa602105928af53da, 0xb57ef7d2c2872b0a}},
+    {"chain", chain, DCNN_ADAM, 20, {0x878967b0ee511924, 0xe259d5ed4b9822dd}},
 };
 enum { TRAININGS = sizeof trainings / sizeof trainings[0] };
 

@@ -31,7 +31,8 @@ static void norm_relu_forward(const dcnn_pool *shape, const float *x, const floa
                 for (int c = 0; c < shape->c; c++, at++) {
                     float best = 0.0f;
                     int first = DCNN_SHUT;
-                    for (int cell = 0; cell < shape->r * shape->s; cell++) {
+                    if (shape->linear) best = x_at(shape, x, at) * scale[c] + shift[c];
+                    for (int cell = 0; cell < shape->r * shape->s && !shape->linear; cell++) {
                         const float value = x_at(shape, x, cell_of(shape, n, i, j, cell, c)) * scale[c] + shift[c];
                         if (!(value > best) && !isnan(value)) continue;
                         best = value;
@@ -51,7 +52,7 @@ static float gradient_at(const dcnn_pool *shape, const float *x, const float *dy
         (((size_t)n * (size_t)shape->oh + (size_t)i) * (size_t)shape->ow + (size_t)j) * (size_t)shape->c + (size_t)c;
     const int cell = row % shape->r * shape->s + column % shape->s;
     if (shape->r * shape->s > 1) return argmax[out] == cell ? y_at(shape, dy, out) : 0.0f;
-    const bool open = x_at(shape, x, cell_of(shape, n, i, j, 0, c)) * scale[c] + shift[c] > 0.0f;
+    const bool open = shape->linear || x_at(shape, x, cell_of(shape, n, i, j, 0, c)) * scale[c] + shift[c] > 0.0f;
     return open ? y_at(shape, dy, out) : 0.0f;
 }
 

@@ -30,31 +30,43 @@ static size_t line_at(const dcnn_pool *shape, int n, int i) {
     return ((size_t)n * (size_t)shape->h + 2 * (size_t)i) * (size_t)shape->w * (size_t)shape->c;
 }
 
-/* Which arrays are of bf16: constants wherever loops are, which are compiled for each. */
+/* Which arrays are of bf16, and whether there is a ReLU: constants wherever loops are, which are compiled for each. */
 typedef struct formats {
-    bool x, y;
+    bool x, y, relu;
 } formats;
 
-/* `call` with those of `shape` for `f`. */
-#define DCNN_IN_ITS_FORMATS(shape, call)                                                                               \
+#define DCNN_IN_FORMAT(x, y, call)                                                                                     \
     do {                                                                                                               \
-        if ((shape)->x_half && (shape)->y_half) {                                                                      \
-            const formats f = {true, true};                                                                            \
-            call;                                                                                                      \
-        } else if ((shape)->x_half) {                                                                                  \
-            const formats f = {true, false};                                                                           \
-            call;                                                                                                      \
-        } else if ((shape)->y_half) {                                                                                  \
-            const formats f = {false, true};                                                                           \
+        if (relu) {                                                                                                    \
+            const formats f = {x, y, true};                                                                            \
             call;                                                                                                      \
         } else {                                                                                                       \
-            const formats f = {false, false};                                                                          \
+            const formats f = {x, y, false};                                                                           \
             call;                                                                                                      \
         }                                                                                                              \
     } while (0)
 
+/* `call` with those of `shape` for `f`. */
+#define DCNN_IN_ITS_FORMATS(shape, call)                                                                               \
+    do {                                                                                                               \
+        const bool relu = !(shape)->linear;                                                                            \
+        if ((shape)->x_half && (shape)->y_half)                                                                        \
+            DCNN_IN_FORMAT(true, true, call);                                                                          \
+        else if ((shape)->x_half)                                                                                      \
+            DCNN_IN_FORMAT(true, false, call);                                                                         \
+        else if ((shape)->y_half)                                                                                      \
+            DCNN_IN_FORMAT(false, true, call);                                                                         \
+        else                                                                                                           \
+            DCNN_IN_FORMAT(false, false, call);                                                                        \
+    } while (0)
+
 INLINE simd_float affine_of(simd_float x, const float *scale, const float *shift, size_t lanes) {
     return simd_multiply_add(x, simd_take(scale, lanes), simd_take(shift, lanes));
+}
+
+/* The gradient in front of the ReLU that made y. */
+INLINE simd_float passed(const formats f, simd_float y, simd_float dy) {
+    return f.relu ? simd_select(simd_greater(y, simd_zero()), dy, simd_zero()) : dy;
 }
 
 /* --- forward ------------------------------------------------------------------------------------------------------ */
@@ -66,7 +78,8 @@ INLINE void forward_plain(const formats f, const dcnn_pool *shape, const void *x
         for (size_t c = 0; c < channels; c += SIMD_LANES) {
             const size_t lanes = simd_lanes(channels, c);
             const simd_float value = affine_of(take_numbers(x, f.x, i + c, lanes), scale + c, shift + c, lanes);
-            put_numbers(y, f.y, i + c, lanes, simd_max(simd_zero(), value)); /* this way round, a NaN passes */
+            /* This way round, a NaN passes. */
+            put_numbers(y, f.y, i + c, lanes, f.relu ? simd_max(simd_zero(), value) : value);
         }
 }
 
@@ -135,8 +148,7 @@ INLINE void sum_plain(const formats f, const sums_task *t, tile_sums *sums, int 
             const size_t at = (size_t)v * SIMD_LANES;
             const simd_float value = take_numbers(t->x, f.x, i + at, lanes);
             const simd_float y = affine_of(value, t->scale + at, t->shift + at, lanes);
-            const simd_float gradient =
-                simd_select(simd_greater(y, simd_zero()), take_numbers(t->dy, f.y, i + at, lanes), simd_zero());
+            const simd_float gradient = passed(f, y, take_numbers(t->dy, f.y, i + at, lanes));
             add_gradient(sums, v, gradient, value - simd_take(t->mean + at, lanes));
         }
 }
@@ -229,8 +241,7 @@ INLINE void backward_plain(const formats f, const dcnn_pool *shape, const void *
         for (size_t c = 0; c < channels; c += SIMD_LANES) {
             const size_t lanes = simd_lanes(channels, c);
             const simd_float y = affine_of(take_numbers(x, f.x, i + c, lanes), scale + c, shift + c, lanes);
-            const simd_float gradient =
-                simd_select(simd_greater(y, simd_zero()), take_numbers(dy, f.y, i + c, lanes), simd_zero());
+            const simd_float gradient = passed(f, y, take_numbers(dy, f.y, i + c, lanes));
             put_dx(f, form, c, lanes, x, i + c, gradient, dx);
         }
 }

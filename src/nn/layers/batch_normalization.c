@@ -157,6 +157,54 @@ static void prepare(const dcnn_op *op, const dcnn_kernels *kernels, const dcnn_n
     memcpy(shared(op, A), shared(op, SCALE), (size_t)channels_of(op) * sizeof(float));
 }
 
+/* The sums are gamma's and beta's gradients too. */
+static void take_parameter_gradients(const dcnn_pass *pass) {
+    const dcnn_op *op = pass->op;
+    float *dgamma = dcnn_pass_dparam(pass, op->head, gamma_of(op->head));
+    float *dbeta = dcnn_pass_dparam(pass, op->head, beta_of(op->head));
+    for (int c = 0; c < channels_of(op); c++) {
+        if (dbeta) dbeta[c] = (float)pass->sums[c];
+        if (dgamma) dgamma[c] = (float)pass->sums[channels_of(op) + c];
+    }
+}
+
+/* As windows: of 1x1 without pooling; alone, without a ReLU. */
+static dcnn_pool windows_of(const dcnn_op *op, int n) {
+    const int size = op->node->layer == &dcnn_layer_max_pooling2d ? 2 : 1;
+    const dcnn_shape in = op->head->shape;
+    return (dcnn_pool){n,           in.h,        in.w,       in.c,       size,
+                       size,        size,        size,       0,          0,
+                       in.h / size, in.w / size, op->x_half, op->y_half, op->node == op->head};
+}
+
+static void fused_forward(const dcnn_pass *pass) {
+    const dcnn_op *op = pass->op;
+    const dcnn_pool shape = windows_of(op, pass->n);
+    pass->kernels->norm_relu_forward(&shape, pass->x[0], shared(op, SCALE), shared(op, SHIFT), pass->y,
+                                     op->saved_bytes ? pass->saved : NULL);
+}
+
+static void fused_backward_sums(const dcnn_pass *pass) {
+    const dcnn_op *op = pass->op;
+    const dcnn_pool shape = windows_of(op, pass->n);
+    pass->kernels->norm_relu_sums(&shape, pass->x[0], pass->dy, pass->saved, shared(op, SCALE), shared(op, SHIFT),
+                                  shared(op, MEAN), shared(op, INVERSE_DEVIATION), pass->sums);
+    take_parameter_gradients(pass);
+}
+
+static void fused_backward(const dcnn_pass *pass) {
+    const dcnn_op *op = pass->op;
+    const dcnn_pool shape = windows_of(op, pass->n);
+    if (pass->dx[0])
+        pass->kernels->norm_relu_backward(&shape, pass->x[0], pass->dy, pass->saved, shared(op, SCALE),
+                                          shared(op, SHIFT), shared(op, A), shared(op, B), shared(op, E), pass->dx[0]);
+}
+
+/* Is an array of bf16? Then the kernels of a fused one run without their ReLU. */
+static bool has_halves(const dcnn_op *op) {
+    return op->x_half || op->y_half;
+}
+
 /* The kernels of the last axis; along another one they see runs of one channel, each as rows of its own. */
 static void forward(const dcnn_pass *pass) {
     const dcnn_op *op = pass->op;
@@ -168,7 +216,10 @@ static void forward(const dcnn_pass *pass) {
         }
         return;
     }
-    pass->kernels->affine(rows_of(pass), op->in.c, pass->x[0], shared(op, SCALE), shared(op, SHIFT), pass->y);
+    if (has_halves(op))
+        fused_forward(pass);
+    else
+        pass->kernels->affine(rows_of(pass), op->in.c, pass->x[0], shared(op, SCALE), shared(op, SHIFT), pass->y);
 }
 
 static void forward_sums(const dcnn_pass *pass) {
@@ -225,17 +276,6 @@ static void forward_settled(const dcnn_op *op, dcnn_net *net, const double *tota
     }
 }
 
-/* The sums are gamma's and beta's gradients too. */
-static void take_parameter_gradients(const dcnn_pass *pass) {
-    const dcnn_op *op = pass->op;
-    float *dgamma = dcnn_pass_dparam(pass, op->head, gamma_of(op->head));
-    float *dbeta = dcnn_pass_dparam(pass, op->head, beta_of(op->head));
-    for (int c = 0; c < channels_of(op); c++) {
-        if (dbeta) dbeta[c] = (float)pass->sums[c];
-        if (dgamma) dgamma[c] = (float)pass->sums[channels_of(op) + c];
-    }
-}
-
 static void sum_gradients(const dcnn_pass *pass, size_t run) {
     const dcnn_op *op = pass->op;
     const size_t channels = (size_t)channels_of(op);
@@ -251,6 +291,10 @@ static void sum_gradients(const dcnn_pass *pass, size_t run) {
 
 static void backward_sums(const dcnn_pass *pass) {
     const dcnn_op *op = pass->op;
+    if (has_halves(op)) {
+        fused_backward_sums(pass);
+        return;
+    }
     if (!is_last(op))
         sum_gradients(pass, run_of(op));
     else
@@ -280,7 +324,9 @@ static void backward(const dcnn_pass *pass) {
         const size_t c = k / run % channels;
         pass->dx[0][k] = pass->dy[k] * shared(op, A)[c] + (pass->x[0][k] * shared(op, B)[c] + shared(op, E)[c]);
     }
-    if (pass->dx[0] && is_last(op))
+    if (has_halves(op))
+        fused_backward(pass);
+    else if (pass->dx[0] && is_last(op))
         pass->kernels->affine_backward(rows_of(pass), op->in.c, pass->x[0], pass->dy, shared(op, A), shared(op, B),
                                        shared(op, E), pass->dx[0]);
 }
@@ -318,9 +364,14 @@ void dcnn_net_set_momentum(dcnn_net *net, double momentum) {
             ((batch_normalization *)net->nodes[i].config)->momentum = momentum;
 }
 
+static bool may_be_half(const dcnn_op *op) {
+    return op->head->bf16 && is_last(op);
+}
+
 static const dcnn_op_kind op_kind = {
     .name = "batch norm",
     .backward_reads_x = true,
+    .may_be_half = may_be_half,
     .measure = measure,
     .prepare = prepare,
     .forward = forward,
@@ -342,23 +393,6 @@ bool dcnn_norm_relu_matches(const dcnn_node *normalization, const dcnn_node *act
            activation->layer->op == &dcnn_op_activation && activation->layer->activation(activation).kind == DCNN_RELU;
 }
 
-/* As windows: of 1x1 without pooling. */
-static dcnn_pool windows_of(const dcnn_op *op, int n) {
-    const int size = op->node->layer == &dcnn_layer_max_pooling2d ? 2 : 1;
-    return (dcnn_pool){.n = n,
-                       .h = op->head->shape.h,
-                       .w = op->head->shape.w,
-                       .c = op->head->shape.c,
-                       .r = size,
-                       .s = size,
-                       .stride_h = size,
-                       .stride_w = size,
-                       .oh = op->head->shape.h / size,
-                       .ow = op->head->shape.w / size,
-                       .x_half = op->x_half,
-                       .y_half = op->y_half};
-}
-
 static bool fused_may_be_half(const dcnn_op *op) {
     return op->head->bf16 && op->node->bf16;
 }
@@ -367,29 +401,6 @@ static void fused_measure(dcnn_op *op, const dcnn_kernels *kernels, int grain) {
     measure(op, kernels, grain);
     const bool pooled = op->node->layer == &dcnn_layer_max_pooling2d;
     op->saved_bytes = op->training && pooled ? (size_t)grain * dcnn_shape_count(op->node->shape) : 0;
-}
-
-static void fused_forward(const dcnn_pass *pass) {
-    const dcnn_op *op = pass->op;
-    const dcnn_pool shape = windows_of(op, pass->n);
-    pass->kernels->norm_relu_forward(&shape, pass->x[0], shared(op, SCALE), shared(op, SHIFT), pass->y,
-                                     op->saved_bytes ? pass->saved : NULL);
-}
-
-static void fused_backward_sums(const dcnn_pass *pass) {
-    const dcnn_op *op = pass->op;
-    const dcnn_pool shape = windows_of(op, pass->n);
-    pass->kernels->norm_relu_sums(&shape, pass->x[0], pass->dy, pass->saved, shared(op, SCALE), shared(op, SHIFT),
-                                  shared(op, MEAN), shared(op, INVERSE_DEVIATION), pass->sums);
-    take_parameter_gradients(pass);
-}
-
-static void fused_backward(const dcnn_pass *pass) {
-    const dcnn_op *op = pass->op;
-    const dcnn_pool shape = windows_of(op, pass->n);
-    if (pass->dx[0])
-        pass->kernels->norm_relu_backward(&shape, pass->x[0], pass->dy, pass->saved, shared(op, SCALE),
-                                          shared(op, SHIFT), shared(op, A), shared(op, B), shared(op, E), pass->dx[0]);
 }
 
 const dcnn_op_kind dcnn_op_norm_relu = {

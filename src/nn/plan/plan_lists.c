@@ -105,7 +105,15 @@ static void fold_batch_normalizations(dcnn_plan *plan) {
     }
 }
 
+/* Is this BatchNormalization applied by another operation, which reads what it would have read? */
+static bool is_folded(const dcnn_plan *plan, const dcnn_op *batch_normalization) {
+    for (int i = 0; i < plan->op_count; i++)
+        if (plan->ops[i].affine == batch_normalization) return true;
+    return false;
+}
+
 static bool may_be_half(const dcnn_plan *plan, const dcnn_op *op) {
+    if (is_folded(plan, op)) return false;
     if (op->kind == &dcnn_op_conv_pool && plan->options.as_trained) return false;
     return op->kind->may_be_half && op->input_count == 1 && op->affine == NULL && op->kind->may_be_half(op);
 }
@@ -162,12 +170,6 @@ void dcnn_plan_list_operations(dcnn_plan *plan, int *value_of) {
     plan->logits = value_of[end - 1];
     fold_batch_normalizations(plan);
     choose_halves(plan);
-}
-
-static bool is_folded(const dcnn_plan *plan, const dcnn_op *batch_normalization) {
-    for (int i = 0; i < plan->op_count; i++)
-        if (plan->ops[i].affine == batch_normalization) return true;
-    return false;
 }
 
 /* --- steps -------------------------------------------------------------------------------------------------------- */
