@@ -89,6 +89,12 @@ static void test_odd_but_legal(void **state) {
         {"[{'class_name':'InputLayer','config':{'batch_shape':[null,8,8,1],'dtype':'uint8'}},{'class_name':'Conv2D',"
          "'config':{'name':'odd','filters':4,'kernel_size':3}}" END,
          "whole numbers", "'odd'"},
+        {INPUT "{'class_name':'Reshape','config':{'target_shape':[2,4,4,2]}},{'class_name':'ReLU','config':{'name':"
+               "'odd'}}" END,
+         "only from a Reshape or Permute", "'odd'"},
+        {INPUT "{'class_name':'Reshape','config':{'target_shape':[2,4,-1,2]}},{'class_name':'Permute','config':{'dims':"
+               "[1,2,4,3]}}" END,
+         NULL, NULL},
         {INPUT "{'class_name':'Identity'},{'class_name':'Softmax','config':{'axis':[-1]}}" END, NULL, NULL},
         {INPUT "{'class_name':'Conv2D','config':{'name':'odd','filters':4,'kernel_size':3,'activation':{'class_name':"
                "'PReLU','config':{}}}}" END,
@@ -200,6 +206,10 @@ static const struct {
     {0, "Reshape", "'target_shape':[8,9,1]", "does not fit its target_shape"},
     {0, "Reshape", "'target_shape':[-1,9,1]", "does not fit its target_shape"},
     {0, "Reshape", "'target_shape':[16777216,16777216,16777216]", "does not fit its target_shape"},
+    {0, "Permute", "'dims':[1,2,4,3]", "only from a Reshape or Permute"},
+    {0, "Permute", "'dims':[2,1,4,3]", "\"dims\" must be 1, 2 and 3 in some order"},
+    {0, "Reshape", "'target_shape':[4,2,-1,-1]", "does not fit its target_shape"},
+    {0, "Reshape", "'target_shape':[-1,-1,2,2]", "does not fit its target_shape"},
     {0, "Permute", "'dims':[1,1,2]", "\"dims\" must be 1, 2 and 3 in some order"},
     {1, "Permute", "'dims':[3,1,2]", "needs an input of shape (height, width, channels)"},
     {0, "Activation", "'trainable':true", "has no \"activation\""},

@@ -54,11 +54,11 @@ static void expect(dcnn_net *net, const char *file_name, const char *name, int s
             fail_msg("%s: output %d is %.9g, it should be %.9g", name, i, (double)outputs[i], (double)expected[i]);
 }
 
-static const char *const torch_nets[] = {"resnet", "mobile", "odd", "plain"};
+static const char *const torch_nets[] = {"resnet", "mobile", "odd", "plain", "next"};
 
 static void pytorch_networks_predict_as_there(void **state) {
     (void)state;
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 5; i++) {
         char path[512], name[64];
         dcnn_checkpoint model;
         snprintf(name, sizeof name, "onnx_%s.onnx", torch_nets[i]);
@@ -174,6 +174,8 @@ static void options_are_read_again(void **state) {
         "{\"class_name\":\"LeakyReLU\",\"config\":{\"negative_slope\":0.1}}",
         "{\"class_name\":\"PReLU\",\"config\":{\"alpha_initializer\":\"ones\"}}",
         "{\"class_name\":\"Permute\",\"config\":{\"dims\":[3,1,2]}}",
+        "{\"class_name\":\"Reshape\",\"config\":{\"target_shape\":[12,5,2,3]}},{\"class_name\":\"Permute\",\"config\":"
+        "{\"dims\":[1,2,4,3]}},{\"class_name\":\"Reshape\",\"config\":{\"target_shape\":[12,5,6]}}",
         "{\"class_name\":\"BatchNormalization\",\"config\":{\"scale\":false}}",
         "{\"class_name\":\"GroupNormalization\",\"config\":{\"groups\":-1}}",
         "{\"class_name\":\"LayerScale\",\"config\":{\"init_values\":0.3,\"projection_dim\":3}}",

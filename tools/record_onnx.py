@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Records what tests/test_onnx.c compares with: small networks as PyTorch's torch.onnx.export() writes them, by its old way
 and its new one (which puts weights into a file beside the model), and what PyTorch makes of some inputs. By hand, with
-torch, onnx, onnxscript and h5py: python tools/record_onnx.py [FOLDER]
+torch, onnx, onnxscript and h5py: python tools/record_onnx.py [FOLDER [NETWORK...]]; NETWORKs are added to what is there
 
 tools/check_onnx uses the same networks."""
 import os
@@ -79,6 +79,28 @@ class Odd(nn.Module):
         return F.log_softmax(self.fc(z[:, :, :5, :5].reshape(x.size(0), -1)), 1)
 
 
+class NeXt(nn.Module):
+    """ConvNeXt's blocks: LayerNorm and dense layers of channels that are last, a factor of each; its norm by hand; nearest
+    pixels to a size."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.first, self.depth = nn.Conv2d(3, 8, 4, 4), nn.LayerNorm(8, eps=1e-6), nn.Conv2d(8, 8, 3, padding=1, groups=8)
+        self.norm, self.wide, self.back = nn.LayerNorm(8, eps=1e-6), nn.Linear(8, 16), nn.Linear(16, 8)
+        self.gamma, self.scale, self.shift = (nn.Parameter(torch.rand(8, *ones) + 0.3) for ones in ((), (1, 1), (1, 1)))
+        self.up, self.last, self.fc = nn.Upsample(size=(6, 7), mode="nearest"), nn.LayerNorm(8), nn.Linear(8, CLASSES)
+
+    def forward(self, x):
+        x = self.first(self.stem(x).permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        y = self.back(F.gelu(self.wide(self.norm(self.depth(x).permute(0, 2, 3, 1)))))
+        x = x + (self.gamma * y).permute(0, 3, 1, 2)
+        mean = x.mean(1, keepdim=True)
+        x = (x - mean) / torch.sqrt((x - mean).pow(2).mean(1, keepdim=True) + 1e-6)
+        x = self.up(self.scale * x + self.shift).clamp(-0.7, 1.5)
+        x = x * torch.sigmoid(x.mean(1, keepdim=True) - torch.amax(x, 1, keepdim=True)) * F.softmax(x, 2)
+        return self.fc(self.last(x.mean([2, 3]) * 30))
+
+
 def plain():
     """The chain of every tutorial."""
     return nn.Sequential(nn.Conv2d(3, 6, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 8, 3), nn.LeakyReLU(0.1),
@@ -95,7 +117,7 @@ def networks():
             for _ in range(3):
                 model(torch.randn(16, 3, SIDE, SIDE))
         model.eval()
-    return found
+    return {**found, "next": NeXt().eval()}
 
 
 def drop_traces(path):
@@ -120,13 +142,17 @@ def export(model, x, path, way):
 
 def main():
     import h5py
+    only = sys.argv[2:]
     folder = sys.argv[1] if len(sys.argv) > 1 else os.path.join(os.path.dirname(__file__), "..", "tests", "expected")
-    ways = {"resnet": "kept", "mobile": "new", "odd": "old", "plain": "new"}
+    ways = {"resnet": "kept", "mobile": "new", "odd": "old", "plain": "new", "next": "kept"}
     torch.manual_seed(5)
     x = torch.randn(2, 3, SIDE, SIDE)
-    with h5py.File(os.path.join(folder, "onnx_outputs.h5"), "w") as f:
-        f["inputs"] = x.numpy().transpose(0, 2, 3, 1)
+    with h5py.File(os.path.join(folder, "onnx_outputs.h5"), "a" if only else "w") as f:
+        if not only:
+            f["inputs"] = x.numpy().transpose(0, 2, 3, 1)
         for name, model in networks().items():
+            if only and name not in only:
+                continue
             export(model, x, os.path.join(folder, "onnx_%s.onnx" % name), ways[name])
             y = model(x).detach()
             f[name] = (y if name == "plain" else torch.softmax(y, 1)).numpy()

@@ -21,6 +21,12 @@ dcnn_status dcnn_net_read_shape(const json_t *config, dcnn_shape data, dcnn_shap
  * numbers, or as channels what is the width where it has no axis of channels. `config`: of the first layer. */
 dcnn_status dcnn_net_check_input(const dcnn_net *net, const json_t *config);
 
+/* Has a node's output an axis more in Keras, (height, width, groups, channels), than here? */
+bool dcnn_net_has_four_axes(const dcnn_node *node);
+
+/* Refuses a node of which some axis would be counted otherwise than in Keras, which has four in an input of it. */
+dcnn_status dcnn_net_check_axes(const dcnn_net *net, const dcnn_node *node);
+
 /* Is an item of a description an operation of keras.ops, as x + 3 becomes one, instead of a layer? */
 bool dcnn_net_is_operation(const json_t *item);
 

@@ -256,6 +256,7 @@ static dcnn_status add_node(reader *r, const json_t *item, int input_count, cons
                          "0.5), which is the one that dcnn has",
                          node->name);
     DCNN_TRY(layer->parse(node, config));
+    DCNN_TRY(dcnn_net_check_axes(net, node));
     DCNN_TRY(build_node(r, node, input));
     DCNN_TRY(dcnn_config_check_activation(node, config));
     if (!json_is_true(json_object_get(item, DCNN_NET_STAND_IN))) DCNN_TRY(dcnn_config_check_keys(node, config));

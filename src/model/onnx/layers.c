@@ -408,9 +408,11 @@ static dcnn_status reshape(dcnn_onnx_layer *l, const char **y) {
 /* Axis i of the output is axis dims[i] of the input, 1 rows, 2 columns, 3 channels; ONNX's stand at 2, 3, 1. */
 static dcnn_status permute(dcnn_onnx_layer *l, const char **y) {
     static const int64_t place[4] = {0, 2, 3, 1};
+    const json_t *dims = json_object_get(l->config, "dims");
+    const size_t joined = json_array_size(dims) == 4; /* four axes are three here */
     int64_t order[4] = {0, 0, 0, 0};
     for (size_t i = 0; i < 3; i++) {
-        const json_int_t from = json_integer_value(json_array_get(json_object_get(l->config, "dims"), i));
+        const json_int_t from = json_integer_value(json_array_get(dims, i + joined)) - (json_int_t)joined;
         if (from < 1 || from > 3) return fail(l, "its \"dims\"");
         order[place[i + 1]] = place[from];
     }

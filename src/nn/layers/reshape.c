@@ -1,15 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* reshape.c — Flatten and Reshape: the values as they lie; Permute, and Flatten of channels_first: their axes in
- * another order. */
+ * another order. Four axes, as where channels are shuffled, (height, width, groups, channels), are three here: height
+ * and width are one. Only these layers take such values. */
 #include <string.h>
 
 #include "nn/config.h"
+#include "nn/net_private.h"
 
 typedef struct reshape {
     bool permutes;
     int order[3]; /* axis i of the output is axis order[i] of the input */
-    int rank, target[3];
+    int rank;     /* of the target, as the file has it; of a Permute its axes */
+    int target[4];
 } reshape;
+
+bool dcnn_net_has_four_axes(const dcnn_node *node) {
+    const bool shapes = node->layer == &dcnn_layer_reshape || node->layer == &dcnn_layer_permute;
+    return shapes && ((const reshape *)node->config)->rank == 4;
+}
 
 static bool is_view(const dcnn_node *node) {
     return !((const reshape *)node->config)->permutes;
@@ -81,36 +89,42 @@ static dcnn_status parse_reshape(dcnn_node *node, const json_t *config) {
     reshape *r = node->config;
     const json_t *target = json_object_get(config, "target_shape");
     r->rank = (int)json_array_size(target);
-    bool good = r->rank == 1 || r->rank == 3;
+    bool good = r->rank == 1 || r->rank == 3 || r->rank == 4;
     for (size_t i = 0; good && i < json_array_size(target); i++) {
         const json_int_t value = json_integer_value(json_array_get(target, i));
         good = value == -1 || (value >= 1 && value <= 1 << 24);
         r->target[i] = (int)value;
     }
     if (good) return DCNN_OK;
-    return DCNN_FAIL(DCNN_BAD_INPUT,
-                     "layer '%s' (Reshape): \"target_shape\" must be [height, width, channels] or [features] in dcnn",
-                     node->name);
+    return DCNN_FAIL(
+        DCNN_BAD_INPUT,
+        "layer '%s' (Reshape): \"target_shape\" must be [height, width, channels], [features], or [height, width, "
+        "groups, channels] before a Permute or another Reshape, in dcnn",
+        node->name);
 }
 
 static dcnn_status build_reshape(dcnn_node *node, const dcnn_shape *inputs) {
     const reshape *r = node->config;
     const int64_t count = (int64_t)dcnn_shape_count(inputs[0]);
     int64_t known = 1, sizes[3] = {1, 1, 1};
+    const int joined = r->rank == 4; /* the first two axes are one */
     int open = -1;
     char text[48];
-    for (int i = 0; i < r->rank; i++) {
-        sizes[i] = r->target[i];
-        if (sizes[i] < 0 && open < 0)
+    for (int i = 0; i < r->rank - joined; i++) {
+        const int64_t first = joined && i == 0 ? r->target[0] : 1, next = r->target[i + joined];
+        sizes[i] = first < 0 || next < 0 ? -1 : first * next;
+        if (sizes[i] < 0 && open < 0 && !(first < 0 && next < 0))
             open = i;
         else
-            known = known > count ? known : known * sizes[i]; /* 2^24 cubed is beyond 64 bits */
+            known = known > count || sizes[i] > count ? count + 1 : known * sizes[i]; /* 2^24 cubed is beyond 64 bits */
     }
     if (open >= 0 && known > 0) sizes[open] = count / known;
+    const int64_t side = joined && open == 0 ? (r->target[0] > 0 ? r->target[0] : r->target[1]) : 1;
+    if (sizes[0] % side != 0) known = 0;
     if (known < 1 || known > count || sizes[0] * sizes[1] * sizes[2] != count)
         return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%s' (Reshape): its input of shape %s does not fit its target_shape",
                          node->name, dcnn_shape_text(inputs[0], text));
-    node->shape = r->rank == 3 ? (dcnn_shape){3, (int)sizes[0], (int)sizes[1], (int)sizes[2]}
+    node->shape = r->rank >= 3 ? (dcnn_shape){3, (int)sizes[0], (int)sizes[1], (int)sizes[2]}
                                : (dcnn_shape){1, 1, 1, (int)sizes[0]};
     return DCNN_OK;
 }
@@ -137,13 +151,17 @@ const dcnn_layer dcnn_layer_reshape = {
 static dcnn_status parse_permute(dcnn_node *node, const json_t *config) {
     reshape *r = node->config;
     const json_t *dims = json_object_get(config, "dims");
+    const size_t joined = json_array_size(dims) == 4; /* the first two axes, which stay in front */
+    bool good = json_array_size(dims) == 3 + joined;
     int seen = 0;
     for (size_t i = 0; i < 3; i++) {
-        r->order[i] = (int)json_integer_value(json_array_get(dims, i)) - 1;
+        r->order[i] = (int)json_integer_value(json_array_get(dims, i + joined)) - 1 - (int)joined;
         if (r->order[i] >= 0 && r->order[i] < 3) seen |= 1 << r->order[i];
     }
+    if (joined) good = json_integer_value(json_array_get(dims, 0)) == 1 && r->order[0] == 0;
     r->permutes = true;
-    if (json_array_size(dims) == 3 && seen == 7) return DCNN_OK;
+    r->rank = 3 + (int)joined;
+    if (good && seen == 7) return DCNN_OK;
     return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%s' (Permute): \"dims\" must be 1, 2 and 3 in some order", node->name);
 }
 
@@ -159,7 +177,10 @@ static dcnn_status build_permute(dcnn_node *node, const dcnn_shape *inputs) {
 
 static void describe_permute(const dcnn_node *node, json_t *config) {
     const reshape *r = node->config;
-    json_object_set_new(config, "dims", json_pack("[i,i,i]", r->order[0] + 1, r->order[1] + 1, r->order[2] + 1));
+    const int joined = r->rank == 4;
+    json_t *dims = joined ? json_pack("[i]", 1) : json_array();
+    for (int i = 0; i < 3; i++) json_array_append_new(dims, json_integer(r->order[i] + 1 + joined));
+    json_object_set_new(config, "dims", dims);
 }
 
 const dcnn_layer dcnn_layer_permute = {

@@ -129,6 +129,19 @@ dcnn_status dcnn_net_check_input(const dcnn_net *net, const json_t *config) {
     return status;
 }
 
+/* --- axes --------------------------------------------------------------------------------------------------------- */
+
+dcnn_status dcnn_net_check_axes(const dcnn_net *net, const dcnn_node *node) {
+    const bool permutes = node->layer == &dcnn_layer_permute, own = dcnn_net_has_four_axes(node);
+    const bool four = node->input_count > 0 && dcnn_net_has_four_axes(&net->nodes[node->inputs[0]]);
+    const bool takes = permutes ? own : node->layer == &dcnn_layer_reshape || node->layer == &dcnn_layer_flatten;
+    if (four ? takes : !(permutes && own)) return DCNN_OK;
+    return DCNN_FAIL(DCNN_BAD_INPUT,
+                     "layer '%s' (%s): dcnn takes four axes, (height, width, groups, channels), only from "
+                     "a Reshape or Permute to a Permute, Reshape or Flatten",
+                     node->name, node->layer->class_name);
+}
+
 /* --- what Keras takes otherwise ----------------------------------------------------------------------------------- */
 
 static int largest_of(const json_t *config, const char *key) {
