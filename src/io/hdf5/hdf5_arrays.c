@@ -113,7 +113,8 @@ static hsize_t rows_at_once(hid_t data, const dcnn_h5_array *a, size_t length) {
     H5Pclose(creation);
     const size_t row = length / (size_t)a->shape[0];
     const hsize_t rows = row > 0 ? AT_ONCE / row : 1;
-    return rows <= chunk[0] ? chunk[0] : rows / chunk[0] * chunk[0];
+    const hsize_t whole = chunk[0] > 0 ? chunk[0] : 1;
+    return rows <= whole ? whole : rows / whole * whole;
 }
 
 /* All values; those that lie in pages of a file are let go part by part. @return < 0: HDF5 cannot read them */

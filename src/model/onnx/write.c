@@ -154,6 +154,19 @@ static void add_metadata(dcnn_onnx_graph *graph, const dcnn_checkpoint *from) {
     json_decref(metadata);
 }
 
+static dcnn_status write_packed(const char *path, const DcnnOnnx__Model *model) {
+    const size_t length = dcnn_onnx__model__get_packed_size(model);
+    if (length > MOST_BYTES)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: a model of %zu bytes is too large for ONNX, which takes 2 GiB", path,
+                         length);
+    uint8_t *bytes = malloc(length);
+    if (bytes == NULL) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory: an ONNX model", path);
+    dcnn_onnx__model__pack(model, bytes);
+    const dcnn_status status = dcnn_file_write(path, bytes, length, false);
+    free(bytes);
+    return status;
+}
+
 static dcnn_status pack(const char *path, dcnn_onnx_graph *graph) {
     DcnnOnnx__OperatorSet set = DCNN_ONNX__OPERATOR_SET__INIT, *sets = &set;
     DcnnOnnx__Model *model = &graph->model;
@@ -167,16 +180,10 @@ static dcnn_status pack(const char *path, dcnn_onnx_graph *graph) {
     model->graph = &graph->graph;
     model->n_opset_import = 1;
     model->opset_import = &sets;
-    if (graph->failed) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory: an ONNX model", path);
-    const size_t length = dcnn_onnx__model__get_packed_size(model);
-    if (length > MOST_BYTES)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: a model of %zu bytes is too large for ONNX, which takes 2 GiB", path,
-                         length);
-    uint8_t *bytes = malloc(length);
-    if (bytes == NULL) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory: an ONNX model", path);
-    dcnn_onnx__model__pack(model, bytes);
-    dcnn_status status = dcnn_file_write(path, bytes, length, false);
-    free(bytes);
+    const dcnn_status status =
+        graph->failed ? DCNN_FAIL(DCNN_FAILURE, "%s: out of memory: an ONNX model", path) : write_packed(path, model);
+    model->n_opset_import = 0; /* it ends with this function */
+    model->opset_import = NULL;
     return status;
 }
 

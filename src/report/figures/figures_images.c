@@ -77,7 +77,7 @@ dcnn_status dcnn_pick_samples(const dcnn_split *split, int classes, const int32_
         for (int32_t k = 0; k < classes; k++)
             if (counts[k] > 0) present[found++] = k;
         int64_t left = shown, round = 0;
-        for (int32_t k = 0; left > 0; k = (k + 1) % found, round += k == 0) {
+        for (int32_t k = 0; left > 0 && found > 0; k = (k + 1) % found, round += k == 0) {
             const int32_t class_number = present[shown < found ? (int64_t)k * found / shown : k];
             if (round >= counts[class_number]) continue;
             picked[shown - left--] = sample_of(split, labels, class_number, round);

@@ -416,7 +416,7 @@ dcnn_status dcnn_table_open(const dcnn_opening *opening, const char *path) {
     if (!dcnn_table_has(&t, SPLIT))
         DCNN_TRY_DONE(give_role(&t, (uint8_t)opening->given, true));
     else
-        for (uint8_t role = 0; role < DCNN_ROLE_COUNT; role++) DCNN_TRY_DONE(give_role(&t, role, false));
+        for (int role = 0; role < DCNN_ROLE_COUNT; role++) DCNN_TRY_DONE(give_role(&t, (uint8_t)role, false));
 done:
     dcnn_names_free(&t.header);
     dcnn_names_free(&t.first);
