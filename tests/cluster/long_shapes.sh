@@ -35,4 +35,5 @@ for hosts in 2 3 4 5 6 7 8; do
     done
 done
 shape 2 2 1
+shape 3 3 2
 shape 1 3 2 1
