@@ -55,6 +55,13 @@ static void load_grain(dcnn_engine *e, int worker, int64_t slot, int n) {
     if (status != DCNN_OK) note_failure(e, status);
 }
 
+/* Moves gradients on, by the first thread: between two grains, and where images have been read, for what the last stage
+ * completed is then on its way and soon waited for. */
+static void look_at_link(dcnn_engine *e) {
+    dcnn_comm_progress(e->comm);
+    dcnn_lap_book(&e->workers[0].lap, DCNN_PHASE_GRADIENT);
+}
+
 /* A worker's grains of one stage; its gradients end as a few vectors, the blocks of its share of the tree. */
 static void run_stage(void *argument, int worker) {
     dcnn_engine *e = argument;
@@ -76,6 +83,7 @@ static void run_stage(void *argument, int worker) {
                             .times = e->measures ? NULL : mine->times};
         if (e->stage == 0) load_grain(e, worker, slot, grain.n);
         dcnn_lap_book(&mine->lap, DCNN_PHASE_LOAD);
+        if (e->stage == 0 && worker == 0) look_at_link(e);
         dcnn_plan_run(e->plan, e->stage, (int)slot, worker, &grain);
         if (e->options.on_grain) e->options.on_grain();
         dcnn_lap_book_run(&mine->lap, e->stage, e->shares.first + slot);
@@ -85,9 +93,7 @@ static void run_stage(void *argument, int worker) {
             e->kernels->add(bucket.count, mine->vectors[depth - 2] + bucket.offset,
                             mine->vectors[depth - 1] + bucket.offset, mine->vectors[depth - 2] + bucket.offset);
         dcnn_lap_book(&mine->lap, DCNN_PHASE_ADD);
-        if (worker != 0) continue;
-        dcnn_comm_progress(e->comm);
-        dcnn_lap_book(&mine->lap, DCNN_PHASE_GRADIENT);
+        if (worker == 0) look_at_link(e);
     }
 }
 

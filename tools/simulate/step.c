@@ -9,8 +9,8 @@
  * between rank 0 and the last rank
  *
  * PLAN is tools/simulate_scaling's: grain, threads, seconds to prepare, to step the weights and to add a float, number
- * of stages; then of each stage its sums, floats of gradient, seconds an image, and the stage that reads these weights
- * first. Rank 0 prints one line of JSON.
+ * of stages; then of each stage its sums, floats of gradient, seconds an image, the stage that reads these weights
+ * first, and seconds to read an image. Rank 0 prints one line of JSON.
  */
 #include <mpi.h>
 #include <stdio.h>
@@ -28,7 +28,7 @@ enum { MOST_STAGES = 64, WARM_UP = 2 };
 typedef struct stage {
     int sums;
     size_t gradient;
-    double image_s;
+    double image_s, load_s; /* load_s: of image_s, to read it */
     int reader;
 } stage;
 
@@ -92,6 +92,11 @@ static int64_t images_of(const step *s, int64_t first, int64_t end) {
     return (to < s->batch ? to : s->batch) - (from < s->batch ? from : s->batch);
 }
 
+static void look(step *s) {
+    dcnn_comm_progress(s->comm);
+    pay();
+}
+
 /* Grains of the first thread with progress between them, then the wait for the thread that has most. */
 static void run_stage(step *s, const stage *now) {
     const int64_t mine = dcnn_share_first(s->shares.count, 1, s->plan.threads);
@@ -104,11 +109,11 @@ static void run_stage(step *s, const stage *now) {
     for (int64_t i = 0; i < most; i++) {
         const int64_t grain = s->shares.first + (i < mine ? i : 0);
         const int64_t adds = i > 0 ? 1 : 0; /* of n grains' gradients n - 1 */
-        pass((double)images_of(s, grain, grain + 1) * now->image_s +
-             (double)adds * (double)now->gradient * s->plan.add_s);
-        if (i >= mine) continue;
-        dcnn_comm_progress(s->comm);
-        pay();
+        const double images = (double)images_of(s, grain, grain + 1);
+        pass(images * now->load_s);
+        if (i < mine && now->load_s > 0.0) look(s);
+        pass(images * (now->image_s - now->load_s) + (double)adds * (double)now->gradient * s->plan.add_s);
+        if (i < mine) look(s);
     }
 }
 
@@ -192,8 +197,8 @@ static bool read_plan(const char *path, plan *p) {
                        &p->stage_count) == 6 &&
                 p->grain > 0 && p->threads > 0 && p->stage_count > 0 && p->stage_count <= MOST_STAGES;
     for (int i = 0; good && i < p->stage_count; i++)
-        good = fscanf(file, "%d %zu %lf %d", &p->stages[i].sums, &p->stages[i].gradient, &p->stages[i].image_s,
-                      &p->stages[i].reader) == 4;
+        good = fscanf(file, "%d %zu %lf %d %lf", &p->stages[i].sums, &p->stages[i].gradient, &p->stages[i].image_s,
+                      &p->stages[i].reader, &p->stages[i].load_s) == 5;
     fclose(file);
     return good;
 }
