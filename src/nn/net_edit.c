@@ -185,6 +185,45 @@ dcnn_status dcnn_net_edit_apply(const dcnn_net_edit *edit, dcnn_net **net) {
     return status;
 }
 
+/* --- what a RandomCrop is outside training ------------------------------------------------------------------------ */
+
+static void settle_crop(json_t *item) {
+    json_t *config = json_object_get(item, "config");
+    json_t *settled =
+        json_pack("{s:O, s:O, s:O, s:O, s:s, s:b}", "name", json_object_get(config, "name"), "dtype",
+                  json_object_get(config, "dtype"), "height", json_object_get(config, "height"), "width",
+                  json_object_get(config, "width"), "interpolation", "bilinear", "crop_to_aspect_ratio", 1);
+    json_object_set_new(item, "class_name", json_string(dcnn_layer_resizing.class_name));
+    json_object_set_new(item, "config", settled);
+}
+
+dcnn_status dcnn_net_settle_crops(dcnn_net **net, bool *settled) {
+    dcnn_net *from = *net, *to = NULL;
+    char text[256];
+    *settled = dcnn_net_crops(from, text);
+    if (!*settled) return DCNN_OK;
+    json_t *description = dcnn_net_describe(from), *item;
+    size_t i;
+    json_array_foreach(json_object_get(json_object_get(description, "config"), "layers"), i, item) {
+        const char *class_name = json_string_value(json_object_get(item, "class_name"));
+        if (class_name && strcmp(class_name, dcnn_layer_random_crop.class_name) == 0) settle_crop(item);
+    }
+    dcnn_status status = dcnn_net_create(description, from->nodes[0].shape, &to);
+    json_decref(description);
+    if (status == DCNN_OK) status = dcnn_net_set_loss(to, &from->loss);
+    if (status != DCNN_OK) {
+        dcnn_net_free(to);
+        return status;
+    }
+    memcpy(to->base, from->base, sizeof from->base);
+    snprintf(to->untrainable, sizeof to->untrainable, "%s", from->untrainable);
+    memcpy(to->params, from->params, from->param_count * sizeof(float));
+    memcpy(to->state, from->state, from->state_count * sizeof(float));
+    dcnn_net_free(from);
+    *net = to;
+    return DCNN_OK;
+}
+
 /* --- what is frozen from the input on ----------------------------------------------------------------------------- */
 
 static bool is_fixed(const dcnn_node *node) {

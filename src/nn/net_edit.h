@@ -36,6 +36,14 @@ bool dcnn_net_has_head(const dcnn_net *net);
 dcnn_status dcnn_net_edit_apply(const dcnn_net_edit *edit, dcnn_net **net);
 
 /**
+ * Puts in place of each RandomCrop that crops the Resizing that it is outside training, for programs to which it is
+ * something else there; weights lie where they did. *Local.*
+ * @param net  in and out: it is freed where another one takes its place
+ * @param settled  out: was there one?
+ */
+dcnn_status dcnn_net_settle_crops(dcnn_net **net, bool *settled);
+
+/**
  * Gives layers learning rates of their own. *Local.*
  * @param rates  "PATTERN=FACTOR" of layers, or of weights as in "conv2d/bias"; of several that match, the last counts
  * @return DCNN_OK; DCNN_BAD_INPUT: no factor above 0, or nothing that is trained matches

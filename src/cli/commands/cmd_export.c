@@ -10,6 +10,7 @@
 #include "model/onnx/onnx.h"
 #include "model/safetensors.h"
 #include "nn/layer.h"
+#include "nn/net_edit.h"
 
 /* The table of formats; the first ending that fits is meant. */
 typedef dcnn_status writer(const char *path, const dcnn_checkpoint *checkpoint, bool raw);
@@ -138,10 +139,18 @@ dcnn_status dcnn_cmd_export(dcnn_cli *cli) {
         return DCNN_FAIL(DCNN_USAGE, "%s already exists: name another file, or replace it with --force", o->output);
     dcnn_checkpoint checkpoint;
     DCNN_TRY(dcnn_checkpoint_read(model, &checkpoint));
+    bool settled = false;
     dcnn_status status = choose_input(o, &checkpoint);
+    if (status == DCNN_OK && (formats[format].write == write_keras || formats[format].write == write_legacy))
+        status = dcnn_net_settle_crops(&checkpoint.net, &settled);
     if (status == DCNN_OK) status = formats[format].write(o->output, &checkpoint, o->raw_input);
     if (status == DCNN_OK) {
         printf("%s: %s\n", o->output, formats[format].name);
+        if (settled)
+            printf(
+                "%s: a Resizing stands for the RandomCrop, as which that counts outside training: Keras 3.7 and later "
+                "would hand on the whole image, and fit() crops no more\n",
+                o->output);
         if (formats[format].write == write_weights) tell_nested(o->output, checkpoint.net);
         if (formats[format].write == write_keras || formats[format].write == write_legacy)
             tell_dilated(o->output, checkpoint.net);
