@@ -207,6 +207,7 @@ static const struct {
     {0, "Reshape", "'target_shape':[-1,9,1]", "does not fit its target_shape"},
     {0, "Reshape", "'target_shape':[16777216,16777216,16777216]", "does not fit its target_shape"},
     {0, "Permute", "'dims':[1,2,4,3]", "only from a Reshape or Permute"},
+    {0, "Permute", "'dims':[4294967297,2,3]", "\"dims\" must be 1, 2 and 3 in some order"},
     {0, "Permute", "'dims':[2,1,4,3]", "\"dims\" must be 1, 2 and 3 in some order"},
     {0, "Reshape", "'target_shape':[4,2,-1,-1]", "does not fit its target_shape"},
     {0, "Reshape", "'target_shape':[-1,-1,2,2]", "does not fit its target_shape"},

@@ -164,6 +164,7 @@ static void test_parts(void **state) {
         {"[" ALL "," SLICE("null", "null", "2") "]", NULL},
         {"[" ALL ",1]", NULL},
         {"[" ALL "," SLICE("3", "2", "null") "]", NULL},
+        {"[" ALL "," SLICE("9223372036854775807", "-9223372036854775807", "null") "]", NULL},
         {"[" SLICE("1", "null", "null") "]", NULL},
         {"[" SLICE("null", "2", "null") "," ALL "]", NULL},
         {SLICE("1", "null", "null"), NULL},

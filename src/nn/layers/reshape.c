@@ -155,7 +155,8 @@ static dcnn_status parse_permute(dcnn_node *node, const json_t *config) {
     bool good = json_array_size(dims) == 3 + joined;
     int seen = 0;
     for (size_t i = 0; i < 3; i++) {
-        r->order[i] = (int)json_integer_value(json_array_get(dims, i + joined)) - 1 - (int)joined;
+        const json_int_t axis = json_integer_value(json_array_get(dims, i + joined));
+        r->order[i] = axis >= 1 && axis <= 4 ? (int)axis - 1 - (int)joined : -1;
         if (r->order[i] >= 0 && r->order[i] < 3) seen |= 1 << r->order[i];
     }
     if (joined) good = json_integer_value(json_array_get(dims, 0)) == 1 && r->order[0] == 0;

@@ -174,9 +174,10 @@ static bool read_slice(const json_t *slice, int length, int cut[2]) {
     if (a < 0) a = a + length > 0 ? a + length : 0;
     if (b < 0) b += length;
     if (b > length) b = length;
+    if (a >= b) return false;
     cut[0] = (int)a;
     cut[1] = (int)(length - b);
-    return a < b;
+    return true;
 }
 
 /* x[:, a:b, c:d, e:f] of a map, an ellipsis standing for what is not named. */
