@@ -180,7 +180,7 @@ void dcnn_net_free(dcnn_net *net);
 /** The first convolution with strides and a dilation above 1, which Keras refuses to make; or NULL. *Local.* */
 const dcnn_node *dcnn_net_dilated_stride(const dcnn_net *net);
 
-/** What a user has to know of a RandomCrop in the net, a sentence about "it"; false: there is none that crops.
+/** What a user has to know of a RandomCrop in the net, a sentence of which the net is the subject; false: none crops.
  * *Local.* */
 bool dcnn_net_crops(const dcnn_net *net, char text[256]);
 

@@ -24,7 +24,7 @@ static making begin(const char *name) {
     return m;
 }
 
-/* Adds a layer on values, by their names; takes `config` over. */
+/* Adds a layer on values, by their names, which may be that of the last one; takes `config` over. */
 static void add(making *m, const char *class_name, json_t *config, int count, const char *const *on) {
     char name[2 * DCNN_NAME_BYTES];
     json_t *values = json_array();
@@ -38,8 +38,7 @@ static void add(making *m, const char *class_name, json_t *config, int count, co
 
 /* ... on what was added last. */
 static void then(making *m, const char *class_name, json_t *config) {
-    const char *on[1] = {strdupa(m->last)};
-    add(m, class_name, config, 1, on);
+    add(m, class_name, config, 1, (const char *[]){m->last});
 }
 
 static void rescale(making *m, double scale, double offset) {
@@ -89,7 +88,7 @@ static json_t *power(const char *name, int exponent) {
 static json_t *absolute(const char *name) {
     making m = begin(name);
     rescale(&m, -1.0, 0.0);
-    add(&m, "Maximum", json_object(), 2, (const char *[]){start, strdupa(m.last)});
+    add(&m, "Maximum", json_object(), 2, (const char *[]){start, m.last});
     return end(&m);
 }
 
@@ -98,11 +97,11 @@ static json_t *gelu(const char *name) {
     making m = begin(name);
     add(&m, "Multiply", json_object(), 3, (const char *[]){start, start, start});
     rescale(&m, 0.044715, 0.0);
-    add(&m, "Add", json_object(), 2, (const char *[]){start, strdupa(m.last)});
+    add(&m, "Add", json_object(), 2, (const char *[]){start, m.last});
     rescale(&m, sqrt(2.0 / 3.14159265358979323846), 0.0);
     activate(&m, "tanh");
     rescale(&m, 0.5, 0.5);
-    add(&m, "Multiply", json_object(), 2, (const char *[]){start, strdupa(m.last)});
+    add(&m, "Multiply", json_object(), 2, (const char *[]){start, m.last});
     return end(&m);
 }
 
