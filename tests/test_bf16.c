@@ -367,19 +367,55 @@ static void test_few_channels(void **state) {
         }
 }
 
+/* Scratch measured for a grain is enough for fewer images, as the last grain has them. */
+static void test_scratch(void **state) {
+    (void)state;
+    for (int isa = DCNN_ISA_GENERIC; isa <= (int)dcnn_isa_best(); isa++) {
+        const dcnn_kernels *kernels = dcnn_kernels_for((dcnn_isa)isa, DCNN_BF16);
+        for (int i = 0; i < CONVOLUTIONS; i++) {
+            dcnn_conv shape = convolution(i), fewer = shape;
+            shape.n = i % 2 ? 16 : 40;
+            for (fewer.n = 1; fewer.n < shape.n; fewer.n++) {
+                assert_true(kernels->conv_scratch(&fewer) <= kernels->conv_scratch(&shape));
+                assert_true(kernels->dense_scratch(fewer.n, shape.c, shape.k) <=
+                            kernels->dense_scratch(shape.n, shape.c, shape.k));
+                if (kernels->conv_pool_fits(&shape))
+                    assert_true(kernels->conv_pool_scratch(&fewer) <= kernels->conv_pool_scratch(&shape));
+            }
+        }
+    }
+}
+
+/* Images in which distances do not fit into 32 bits stay fp32. */
+static void test_huge_images(void **state) {
+    (void)state;
+    const dcnn_kernels *kernels = dcnn_kernels_for(dcnn_isa_best(), DCNN_BF16);
+    dcnn_conv shape = {2, 512, 512, 256, 256, 3, 3, 1, 1, 1, 1, 512, 512, 1, 1, 1, false, false};
+    assert_true(kernels->conv_halves(&shape));
+    shape.h = shape.w = shape.oh = shape.ow = 8192;
+    assert_false(kernels->conv_halves(&shape));
+    shape.c = 3; /* of patches */
+    assert_false(kernels->conv_halves(&shape));
+    shape.h = shape.w = shape.oh = shape.ow = 4096;
+    assert_true(kernels->conv_halves(&shape));
+}
+
 int main(void) {
+    enum { OTHERS = 5 };
     static int number[CONVOLUTIONS];
     static char title[CONVOLUTIONS][64];
-    static struct CMUnitTest tests[CONVOLUTIONS + 3];
+    static struct CMUnitTest tests[CONVOLUTIONS + OTHERS];
     tests[0] = (struct CMUnitTest)cmocka_unit_test(test_rounding);
     tests[1] = (struct CMUnitTest)cmocka_unit_test(test_products);
     tests[2] = (struct CMUnitTest)cmocka_unit_test(test_few_channels);
+    tests[3] = (struct CMUnitTest)cmocka_unit_test(test_scratch);
+    tests[4] = (struct CMUnitTest)cmocka_unit_test(test_huge_images);
     for (int i = 0; i < CONVOLUTIONS; i++) {
         const dcnn_conv s = convolution(i);
         number[i] = i;
         snprintf(title[i], sizeof title[i], "%d x %dx%dx%d, %dx%d of %d", s.n, s.h, s.w, s.c, s.r, s.s, s.k);
-        tests[i + 3] = (struct CMUnitTest){title[i], run_convolution, NULL, NULL, &number[i]};
+        tests[i + OTHERS] = (struct CMUnitTest){title[i], run_convolution, NULL, NULL, &number[i]};
     }
     (void)test_seed();
-    return _cmocka_run_group_tests("bf16", tests, CONVOLUTIONS + 3, NULL, NULL);
+    return _cmocka_run_group_tests("bf16", tests, CONVOLUTIONS + OTHERS, NULL, NULL);
 }

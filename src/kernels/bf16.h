@@ -131,12 +131,6 @@ static inline bool bf16_takes_patches(const dcnn_conv *shape) {
            taps * shape->c <= BF16_PATCH;
 }
 
-/** Convolutions of a single channel stay fp32, and those of long patches: fused with its pooling, one channel took 27
- * us an image forward by AMX and 9 by fp32's kernel. */
-static inline bool bf16_pays(const dcnn_conv *shape) {
-    return shape->c >= BF16_LEAST_CHANNELS || shape->r * shape->s == 1 || bf16_takes_patches(shape);
-}
-
 /** The convolution that products see: of 1x1 over patches, where these are taken. Its weights and their gradient lie as
  * those of `shape`; dx is no matter of it. */
 static inline dcnn_conv bf16_inner(const dcnn_conv *shape) {
@@ -212,6 +206,27 @@ static inline size_t bf16_tap_rows(const dcnn_conv *shape, const bf16_gathered *
 /** First row of a line of outputs. */
 static inline size_t bf16_line_rows(const bf16_gathered *g, size_t line) {
     return line * g->w * g->images;
+}
+
+/** Do all distances within a gathered image fit into 32 bits? Of 8,192 x 8,192 pixels with 32 channels they do not. */
+static inline bool bf16_fits(const dcnn_conv *shape) {
+    dcnn_conv inner = bf16_inner(shape);
+    inner.n = 1;
+    const bf16_gathered g = bf16_gathered_of(&inner, false);
+    const size_t border_h = (size_t)((shape->r - 1) / shape->stride_h);
+    const size_t border_w = (size_t)((shape->s - 1) / shape->stride_w);
+    const size_t input = (g.rows + 2 * BF16_CHUNK) * (g.depth + BF16_CHUNK);
+    const size_t outputs = g.oh * bf16_whole(g.ow, BF16_CHUNK) * BF16_CHUNK;
+    const size_t border =
+        ((border_h * (g.ow + 2 * border_w)) + border_w + 1) * bf16_whole((size_t)shape->k, BF16_CHUNK);
+    return input <= INT32_MAX && outputs <= INT32_MAX && border <= INT32_MAX;
+}
+
+/** Convolutions of a single channel stay fp32, and those of long patches: fused with its pooling, one channel took 27
+ * us an image forward by AMX and 9 by fp32's kernel. */
+static inline bool bf16_pays(const dcnn_conv *shape) {
+    const bool deep = shape->c >= BF16_LEAST_CHANNELS || shape->r * shape->s == 1 || bf16_takes_patches(shape);
+    return deep && bf16_fits(shape);
 }
 
 #endif

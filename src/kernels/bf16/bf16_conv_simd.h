@@ -59,10 +59,21 @@ INLINE bf16_memory carve(const dcnn_conv *shape, const bf16_gathered *g, float *
     return m;
 }
 
-INLINE size_t scratch_of(const dcnn_conv *shape, bool pooled) {
+INLINE size_t scratch_of_group(const dcnn_conv *shape, bool pooled) {
     const dcnn_conv inner = bf16_inner(shape);
     const bf16_gathered g = bf16_gathered_of(&inner, pooled);
     return carve(shape, &g, NULL).floats;
+}
+
+/* For up to n images. Fewer are other groups, which may take more: of a single one pairs of both parities. */
+INLINE size_t scratch_of(const dcnn_conv *shape, bool pooled) {
+    size_t most = scratch_of_group(shape, pooled);
+    dcnn_conv fewer = *shape;
+    for (fewer.n = 1; fewer.n < shape->n && fewer.n <= BF16_IMAGES; fewer.n *= 2) {
+        const size_t floats = scratch_of_group(&fewer, pooled);
+        if (floats > most) most = floats;
+    }
+    return most;
 }
 
 /* --- packed weights: [tile][tap][chunk], forward's, then dx's taps phase by phase --------------------------------- */
