@@ -30,3 +30,20 @@ sed 's/"config": {"filters": 20/"config": {"dtype": "float16", "filters": 20/' n
 try dcnn train small.h5 --model half.json --run half
 sed 's/"config": {"filters": 20/"config": {"dtype": "mixed_bfloat16", "filters": 20/' net.json >policy.json
 dcnn train small.h5 --model policy.json --epochs 1 --no-report --run policy 2>&1 >/dev/null | grep '^model'
+# A filter other than 3x3 over few channels, a BatchNormalization, a ReLU and a pooling: near fp32's loss.
+shapes 24 >colour.csv
+dcnn prepare colour.csv -o colour.h5 >colour.said
+for size in 1 5; do
+    cat >few.json <<END_OF_NET
+{"class_name": "Sequential", "config": {"name": "few", "layers": [
+  {"class_name": "InputLayer", "config": {"batch_shape": [null, 32, 32, 3]}},
+  {"class_name": "Conv2D", "config": {"filters": 16, "kernel_size": $size, "strides": 2}},
+  {"class_name": "BatchNormalization", "config": {}}, {"class_name": "Activation", "config": {"activation": "relu"}},
+  {"class_name": "MaxPooling2D", "config": {}}, {"class_name": "Flatten", "config": {}},
+  {"class_name": "Dense", "config": {"units": 3, "activation": "softmax"}}]}}
+END_OF_NET
+    for precision in fp32 bf16; do
+        dcnn train colour.h5 --model few.json --epochs 1 --no-augment --no-report --precision $precision --run few-$size-$precision -q >/dev/null 2>&1
+    done
+    paste -d, <(tail -n 1 few-$size-fp32/metrics.csv) <(tail -n 1 few-$size-bf16/metrics.csv) | awk -F, -v size=$size 'NR == 1 { d = $3 - $9; if ($3 > 0 && d < 0.01 && d > -0.01) print "filters of " size "x" size ": near fp32" }'
+done

@@ -281,7 +281,8 @@ bool dcnn_conv_pool_matches(const dcnn_kernels *kernels, const dcnn_node *conv, 
 
 bool dcnn_conv_norm_pool_matches(const dcnn_kernels *kernels, const dcnn_node *conv, dcnn_shape in,
                                  const dcnn_node *pool) {
-    return fits_pool(kernels, conv, in, pool) && in.c <= DCNN_PATCH_CHANNELS;
+    const conv2d *c = conv->config;
+    return fits_pool(kernels, conv, in, pool) && in.c <= DCNN_PATCH_CHANNELS && c->size[0] == 3 && c->size[1] == 3;
 }
 
 static size_t cells(const dcnn_op *o, int n) {
