@@ -164,7 +164,7 @@ static void many_ranks_train_what_one_trains(void **state) {
         dcnn_evaluation evaluation;
         const dcnn_arrays data = arrays_from(0, COUNT);
         assert_int_equal(dcnn_evaluator_create(everyone, dcnn_engine_pool(ours), dcnn_engine_kernels(ours),
-                                               dcnn_engine_net(ours), GRAIN, true, 0, false, &evaluator),
+                                               dcnn_engine_net(ours), GRAIN, true, 0, &evaluator),
                          DCNN_OK);
         const dcnn_evaluation_options want = {.want_probabilities = true};
         assert_int_equal(dcnn_evaluator_run(evaluator, COUNT, dcnn_arrays_feed(&data), &want, &evaluation), DCNN_OK);
@@ -351,7 +351,7 @@ static void a_feed_that_fails_fails_on_all_ranks(void **state) {
     dcnn_evaluation evaluation;
     fails = true;
     assert_int_equal(dcnn_evaluator_create(everyone, dcnn_engine_pool(engine), dcnn_engine_kernels(engine),
-                                           dcnn_engine_net(engine), GRAIN, true, 0, false, &evaluator),
+                                           dcnn_engine_net(engine), GRAIN, true, 0, &evaluator),
                      DCNN_OK);
     assert_int_equal(dcnn_evaluator_run(evaluator, BATCH, step.feed, NULL, &evaluation), DCNN_BAD_INPUT);
     assert_string_equal(dcnn_error(), "sample 24 cannot be read");

@@ -68,7 +68,7 @@ static dcnn_status start(dcnn_training *t, const dcnn_training_options *options)
     net = dcnn_engine_net(t->engine);
     DCNN_TRY(dcnn_comm_agree(t->comm,
                              dcnn_evaluator_create(t->comm, dcnn_engine_pool(t->engine), dcnn_engine_kernels(t->engine),
-                                                   net, DCNN_GRAIN, true, 0, false, &t->evaluator)));
+                                                   net, DCNN_GRAIN, true, 0, &t->evaluator)));
     dcnn_plan_free(t->model->plan);
     t->model->plan = NULL;
     dcnn_net_free(t->model->checkpoint.net);

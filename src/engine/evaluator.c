@@ -28,10 +28,10 @@ struct dcnn_evaluator {
 };
 
 dcnn_status dcnn_evaluator_create(dcnn_comm *comm, dcnn_thread_pool *pool, const dcnn_kernels *kernels, dcnn_net *net,
-                                  int grain, bool fuse, int first, bool as_trained, dcnn_evaluator **out) {
+                                  int grain, bool fuse, int first, dcnn_evaluator **out) {
     const int workers = dcnn_thread_pool_size(pool);
     const dcnn_plan_options options = {
-        .grain = grain, .slots = workers, .workers = workers, .fuse = fuse, .first = first, .as_trained = as_trained};
+        .grain = grain, .slots = workers, .workers = workers, .fuse = fuse, .first = first};
     dcnn_evaluator *e = *out = calloc(1, sizeof *e);
     dcnn_status status = DCNN_OK;
     if (e) e->fed = calloc((size_t)workers, sizeof *e->fed);

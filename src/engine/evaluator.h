@@ -51,13 +51,12 @@ typedef struct dcnn_evaluation_options {
 } dcnn_evaluation_options;
 
 /**
- * Plans inference of `net` on grains of `grain` samples, whose feed gives the output of node `first` (0: images);
- * as_trained: see dcnn_plan_options. All
+ * Plans inference of `net` on grains of `grain` samples, whose feed gives the output of node `first` (0: images). All
  * arguments must outlive the evaluator, and the comm must have room for sums of DCNN_LOSS_SUMS
  * (dcnn_comm_reserve_sums()). *Local.*
  */
 dcnn_status dcnn_evaluator_create(dcnn_comm *comm, dcnn_thread_pool *pool, const dcnn_kernels *kernels, dcnn_net *net,
-                                  int grain, bool fuse, int first, bool as_trained, dcnn_evaluator **evaluator);
+                                  int grain, bool fuse, int first, dcnn_evaluator **evaluator);
 
 /**
  * Evaluates `count` samples of a feed with the net's present weights; the counts are the same integers at any rank

@@ -52,7 +52,7 @@ static dcnn_status make(job *j) {
     const int workers = dcnn_thread_pool_size(w->pool);
     const int64_t samples = samples_before(j, j->shares.first + j->shares.count) - samples_before(j, j->shares.first);
     const dcnn_plan_options options = {
-        .grain = w->grain, .slots = workers, .workers = workers, .fuse = w->fuse, .last = w->node, .as_trained = true};
+        .grain = w->grain, .slots = workers, .workers = workers, .fuse = w->fuse, .last = w->node};
     j->mine = malloc((size_t)samples * j->values * sizeof(float) + 1);
     j->fed = calloc((size_t)workers, sizeof *j->fed);
     j->failures = calloc((size_t)workers, sizeof *j->failures);

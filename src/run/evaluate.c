@@ -82,7 +82,7 @@ dcnn_status dcnn_evaluate(dcnn_comm *comm, const dcnn_checkpoint *checkpoint, co
     DCNN_TRY_DONE(dcnn_comm_reserve_sums(comm, DCNN_LOSS_SUMS));
     status = dcnn_thread_pool_create(threads > 0 ? threads : dcnn_comm_cores(comm), &pool);
     if (status == DCNN_OK)
-        status = dcnn_evaluator_create(comm, pool, kernels, checkpoint->net, DCNN_GRAIN, true, 0, false, &evaluator);
+        status = dcnn_evaluator_create(comm, pool, kernels, checkpoint->net, DCNN_GRAIN, true, 0, &evaluator);
     DCNN_TRY_DONE(dcnn_comm_agree(comm, status));
     const int64_t count = samples->split ? samples->split->count : loader.count;
     const int64_t *rows = samples->split ? samples->split->rows : NULL;

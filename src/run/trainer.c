@@ -213,10 +213,8 @@ static dcnn_status set_up_rest(dcnn_trainer *t) {
     dcnn_thread_pool *pool = dcnn_engine_pool(t->engine);
     DCNN_TRY(dcnn_training_data_make_scratch(&t->data, &t->options->ranges, dcnn_thread_pool_size(pool)));
     DCNN_TRY(make_notes(t));
-    /* What frozen layers make may be kept, or computed anew: to the same figures either way. */
-    const bool as_trained = dcnn_net_frozen_end(t->state.net) > 0;
     return dcnn_evaluator_create(t->comm, pool, dcnn_engine_kernels(t->engine), t->state.net, (int)t->options->grain,
-                                 t->options->fuse, t->data.first_node, as_trained, &t->evaluator);
+                                 t->options->fuse, t->data.first_node, &t->evaluator);
 }
 
 /* What frozen layers make of the images is computed once, where it is the same in every epoch or some variants of it

@@ -74,11 +74,32 @@ cat >normed.json <<'END'
   {"class_name": "Conv2D", "config": {"filters": 16, "kernel_size": 3, "activation": "relu"}}, {"class_name": "MaxPooling2D", "config": {}},
   {"class_name": "Flatten", "config": {}}, {"class_name": "Dense", "config": {"units": 3, "activation": "softmax"}}]}}
 END
+# ... and where one that learns stands behind it: of a convolution by fp32 in any case, and of one by bf16
+cat >behind-1.json <<'END'
+{"class_name": "Sequential", "config": {"name": "behind", "layers": [
+  {"class_name": "InputLayer", "config": {"batch_shape": [null, 8, 8, 1]}},
+  {"class_name": "Conv2D", "config": {"filters": 16, "kernel_size": 3}},
+  {"class_name": "BatchNormalization", "config": {}}, {"class_name": "Activation", "config": {"activation": "relu"}},
+  {"class_name": "MaxPooling2D", "config": {}},
+  {"class_name": "Flatten", "config": {}}, {"class_name": "Dense", "config": {"units": 3, "activation": "softmax"}}]}}
+END
+sed 's/^  {"class_name": "BatchNormalization"/  {"class_name": "Conv2D", "config": {"filters": 16, "kernel_size": 3}},\n&/' behind-1.json >behind-2.json
 for precision in fp32 bf16; do
     normed=(small.h5 --model normed.json --freeze-below dense --epochs 2 --no-report --no-augment --precision $precision)
     dcnn train "${normed[@]}" --run normed-$precision -q >/dev/null 2>&1
     dcnn train "${normed[@]}" --no-keep-features --run normed-$precision-anew -q >/dev/null 2>&1
     [[ $(hash_of normed-$precision/best.h5) == "$(hash_of normed-$precision-anew/best.h5)" ]] && cmp <(cut -d, -f1-5 normed-$precision/metrics.csv) <(cut -d, -f1-5 normed-$precision-anew/metrics.csv) && echo "normed, $precision: same weights, same figures"
+    for net in behind-1 behind-2; do
+        behind=(small.h5 --model $net.json --freeze 'conv*' --epochs 1 --no-report --no-augment --precision $precision)
+        dcnn train "${behind[@]}" --run $net-$precision -q >/dev/null 2>&1
+        dcnn train "${behind[@]}" --no-keep-features --run $net-$precision-anew -q >/dev/null 2>&1
+        [[ $(hash_of $net-$precision/best.h5) == "$(hash_of $net-$precision-anew/best.h5)" ]] && cmp <(cut -d, -f1-5 $net-$precision/metrics.csv) <(cut -d, -f1-5 $net-$precision-anew/metrics.csv) && echo "$net, $precision: same weights, same figures"
+    done
+    # `evaluate` gives validation's loss
+    dcnn train small.h5 --model normed.json --freeze-below dense --epochs 1 --no-report --no-augment --precision $precision --run told -q >/dev/null 2>&1
+    trained=$(tail -n 1 told/metrics.csv | cut -d, -f5)
+    evaluated=$(dcnn evaluate told/best.h5 small.h5 --split validation --json | sed -n 's/^  "loss": \(.*\),/\1/p')
+    awk -v a="$trained" -v b="$evaluated" 'BEGIN { d = a - b; exit !(a > 0 && d < 1e-12 && d > -1e-12) }' && echo "evaluate, $precision: validation's loss"
 done
 # with augmentation, variants of each image are kept and taken in turn: as many as epochs are the same bits, too
 try dcnn train "${base[@]}" --feature-variants 5 --run varied 2>&1 | grep '^keep'

@@ -51,6 +51,7 @@ dcnn_status dcnn_plan_create(dcnn_net *net, const dcnn_kernels *kernels, const d
     plan->net = net;
     plan->kernels = kernels;
     plan->options = *options;
+    if (net->nodes[net->node_count - 1].learns) plan->frozen_end = dcnn_net_frozen_end(net);
     plan->parts = 1;
     dcnn_status status = make_lists(plan);
     if (status == DCNN_OK) status = dcnn_plan_make_memory(plan);

@@ -36,9 +36,8 @@ typedef struct dcnn_plan_options {
                                 less memory, the same bits */
     int first;             /**< node whose output the plan is given instead of images; 0: the net's input */
     int last;              /**< node whose output it gives, at inference; 0: the net's, through its loss */
-    bool as_trained;  /**< at inference: to the bits of training's forward pass (no BatchNormalization in weights) */
-    bool untouched;   /**< each worker zeroes its part of the memory before the plan runs: dcnn_plan_touch() */
-    bool unallocated; /**< only measured: for dcnn_plan_bytes() and what counts; it cannot run */
+    bool untouched;        /**< each worker zeroes its part of the memory before the plan runs: dcnn_plan_touch() */
+    bool unallocated;      /**< only measured: for dcnn_plan_bytes() and what counts; it cannot run */
 } dcnn_plan_options;
 
 /** Seconds spent in an operation. */

@@ -60,7 +60,7 @@ static dcnn_fusion fuse_first(const dcnn_plan *plan, int i) {
     const dcnn_fusion none = {0};
     const int norm = plan->options.training && !before->learns ? only_reader(plan, i) : -1;
     if (norm < 0 || !net->nodes[norm].synchronised || !net->nodes[norm].learns) return none;
-    if (conv->cut || is_shared(net, i) || is_shared(net, norm)) return none;
+    if (conv->cut || i == plan->frozen_end || is_shared(net, i) || is_shared(net, norm)) return none;
     const int activation = activation_behind(plan, norm);
     if (activation < 0 || !dcnn_norm_relu_matches(&net->nodes[norm], &net->nodes[activation])) return none;
     const int pool = max_pooling_behind(plan, activation);
@@ -74,10 +74,11 @@ static dcnn_fusion fuse_first(const dcnn_plan *plan, int i) {
                          .count = 3};
 }
 
-/* The BatchNormalization behind a convolution that goes into its weights; or -1. */
+/* The BatchNormalization behind a convolution that goes into its weights; or -1. Not where frozen layers begin: there
+ * training has none in them. */
 static int folded_behind(const dcnn_plan *plan, int i) {
     const dcnn_net *net = plan->net;
-    const bool may = !plan->options.training && !plan->options.as_trained && activation_of(plan, i).kind == DCNN_LINEAR;
+    const bool may = !plan->options.training && i > plan->frozen_end && activation_of(plan, i).kind == DCNN_LINEAR;
     const int next = may && i != dcnn_net_end(net) ? only_reader(plan, i) : -1;
     return next >= 0 && dcnn_batch_normalization_is_last(&net->nodes[next]) ? next : -1;
 }

@@ -114,16 +114,18 @@ static bool is_folded(const dcnn_plan *plan, const dcnn_op *batch_normalization)
 
 static bool may_be_half(const dcnn_plan *plan, const dcnn_op *op) {
     if (is_folded(plan, op)) return false;
-    if (op->kind == &dcnn_op_conv_pool && plan->options.as_trained) return false;
+    /* in training it is not */
+    if (op->kind == &dcnn_op_conv_pool && op->head - plan->net->nodes <= plan->frozen_end) return false;
     return op->kind->may_be_half && op->input_count == 1 && op->affine == NULL && op->kind->may_be_half(op);
 }
 
 /* Values between two operations that round them to bf16 anyway, or are of a layer whose policy says so, are kept as
  * bf16 numbers: half the memory, and half the traffic. */
-static void choose_halves(dcnn_plan *plan) {
+static void choose_halves(dcnn_plan *plan, const int *value_of) {
+    const int kept = plan->frozen_end > 0 ? value_of[plan->frozen_end] : 0;
     for (int i = 0; i < plan->op_count; i++) {
         dcnn_op *op = &plan->ops[i], *reader = NULL;
-        int readers = plan->logits == op->output;
+        int readers = plan->logits == op->output || kept == op->output;
         for (int k = 0; k < plan->op_count; k++)
             for (int j = 0; j < plan->ops[k].input_count; j++)
                 if (plan->ops[k].inputs[j] == op->output) {
@@ -169,7 +171,7 @@ void dcnn_plan_list_operations(dcnn_plan *plan, int *value_of) {
     }
     plan->logits = value_of[end - 1];
     fold_batch_normalizations(plan);
-    choose_halves(plan);
+    choose_halves(plan, value_of);
 }
 
 /* --- steps -------------------------------------------------------------------------------------------------------- */

@@ -41,6 +41,8 @@ struct dcnn_plan {
     dcnn_net *net;
     const dcnn_kernels *kernels;
     dcnn_plan_options options;
+    int frozen_end; /* dcnn_net_frozen_end(), or 0 if nothing is trained: what is made up to there may be kept, so it is
+                       the same in every plan: to the bits of training's forward pass, as floats at the end */
     int op_count, step_count, value_count; /* values: the input, then one an operation */
     dcnn_op *ops;
     dcnn_plan_step *steps;

@@ -87,7 +87,7 @@ static dcnn_status run_member(sums *s, dcnn_net *net) {
     dcnn_evaluation_options options = *v->options;
     options.want_probabilities = true;
     DCNN_TRY(dcnn_comm_agree(
-        v->comm, dcnn_evaluator_create(v->comm, v->pool, v->kernels, net, DCNN_GRAIN, true, 0, false, &evaluator)));
+        v->comm, dcnn_evaluator_create(v->comm, v->pool, v->kernels, net, DCNN_GRAIN, true, 0, &evaluator)));
     dcnn_status status = DCNN_OK;
     for (int view = 0; status == DCNN_OK && view < (v->views > 1 ? v->views : 1); view++) {
         const dcnn_rows_feed feed = {.loader = v->loader,
