@@ -75,8 +75,7 @@ INLINE void bf16_round_row(const float *from, size_t count, const float *scale, 
 /** `count` numbers that are of bf16 already. */
 INLINE void bf16_copy_row(const uint16_t *from, size_t count, size_t whole, uint16_t *to) {
     size_t at = 0;
-    for (; at + 2 * V <= count; at += 2 * V)
-        simd_store_int((int32_t *)(void *)(to + at), simd_load_int((const int32_t *)(const void *)(from + at)));
+    for (; at + 2 * V <= count; at += 2 * V) memcpy(to + at, from + at, 2 * V * sizeof *to); /* a vector */
     if (at < count) memcpy(to + at, from + at, (count - at) * sizeof *to);
     if (whole > count) memset(to + count, 0, (whole - count) * sizeof *to);
 }
