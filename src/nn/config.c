@@ -21,6 +21,28 @@ dcnn_status dcnn_config_int(const dcnn_node *node, const json_t *config, const c
     return DCNN_OK;
 }
 
+bool dcnn_config_axes(const json_t *axes, int most, dcnn_axes *found) {
+    const bool list = json_is_array(axes);
+    *found = (dcnn_axes){.axis = {-1}, .count = list ? (int)json_array_size(axes) : 1};
+    if (found->count < 1 || found->count > most) return false;
+    for (int i = 0; axes && i < found->count; i++) {
+        const json_t *one = list ? json_array_get(axes, (size_t)i) : axes;
+        const json_int_t axis = json_integer_value(one);
+        if (!json_is_integer(one) || axis < -3 || axis > 3) return false;
+        found->axis[i] = (int)axis;
+    }
+    return true;
+}
+
+bool dcnn_axes_find(const dcnn_axes *axes, dcnn_shape in, bool along[3]) {
+    for (int i = 0; i < axes->count; i++) {
+        const int at = dcnn_axis_place(axes->axis[i], in);
+        if (at < 0 || at >= in.rank || along[in.rank == 3 ? at : 2]) return false;
+        along[in.rank == 3 ? at : 2] = true;
+    }
+    return true;
+}
+
 dcnn_status dcnn_config_pair(const dcnn_node *node, const json_t *config, const char *key, int fallback, int pair[2]) {
     const json_t *json = json_object_get(config, key);
     if (!json_is_array(json)) {

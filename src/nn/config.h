@@ -13,6 +13,24 @@
 /** `key`: an integer >= 1; `fallback` if absent (0: required). */
 dcnn_status dcnn_config_int(const dcnn_node *node, const json_t *config, const char *key, int fallback, int *value);
 
+/** Axes of an input as a file names them: from 1 (0 is that of the samples), or from the end. */
+typedef struct dcnn_axes {
+    int axis[3], count;
+} dcnn_axes;
+
+/** Which axis of `in` that is, from 0: less than 0 or in.rank and more if it is none of them. */
+static inline int dcnn_axis_place(int axis, dcnn_shape in) {
+    return axis < 0 ? in.rank + axis : axis - 1;
+}
+
+/** One axis or a list of at most `most`; the last axis if `axes` is NULL. @return false: it is no such thing. *Local.*
+ */
+bool dcnn_config_axes(const json_t *axes, int most, dcnn_axes *found);
+
+/** Marks which of height, width and channels they are; of vectors there are channels alone. @return false: one is none
+ * of `in`, or is named twice. *Local.* */
+bool dcnn_axes_find(const dcnn_axes *axes, dcnn_shape in, bool along[3]);
+
 /** `key`: an integer or a pair of integers >= 1; `fallback` for both if absent or null (0: required). */
 dcnn_status dcnn_config_pair(const dcnn_node *node, const json_t *config, const char *key, int fallback, int pair[2]);
 

@@ -14,8 +14,8 @@ typedef struct normalization {
     int groups;     /* -1: one a channel */
     double epsilon;
     bool center, scale;
-    int axis[3], axis_count; /* as the file has them: from 1, or from the end */
-    bool along[3];           /* height, width, channels; of vectors channels alone */
+    dcnn_axes axes;
+    bool along[3]; /* height, width, channels; of vectors channels alone */
     dcnn_initializer gamma, beta;
 } normalization;
 
@@ -26,31 +26,12 @@ static dcnn_status fail_axis(const dcnn_node *node) {
                      node->name, node->layer->class_name);
 }
 
-static dcnn_status parse_axes(dcnn_node *node, const json_t *config, int most) {
-    normalization *s = node->config;
-    const json_t *axes = json_object_get(config, "axis");
-    const bool list = json_is_array(axes);
-    s->axis_count = list ? (int)json_array_size(axes) : 1;
-    if (s->axis_count < 1 || s->axis_count > most) return fail_axis(node);
-    for (int i = 0; i < s->axis_count; i++) {
-        const json_t *one = list ? json_array_get(axes, (size_t)i) : axes;
-        const json_int_t axis = one ? json_integer_value(one) : -1;
-        if ((one && !json_is_integer(one)) || axis < -3 || axis > 3) return fail_axis(node);
-        s->axis[i] = (int)axis;
-    }
-    return DCNN_OK;
-}
-
-/* Which of height, width and channels they are. */
+/* Which of height, width and channels they are: gamma and beta have their order, so it must be that of the input. */
 static dcnn_status find_axes(dcnn_node *node, dcnn_shape in) {
     normalization *s = node->config;
-    int before = -1;
-    for (int i = 0; i < s->axis_count; i++) {
-        const int at = s->axis[i] < 0 ? in.rank + s->axis[i] : s->axis[i] - 1;
-        if (at <= before || at >= in.rank) return fail_axis(node);
-        s->along[in.rank == 3 ? at : 2] = true;
-        before = at;
-    }
+    if (!dcnn_axes_find(&s->axes, in, s->along)) return fail_axis(node);
+    for (int i = 1; i < s->axes.count; i++)
+        if (dcnn_axis_place(s->axes.axis[i], in) < dcnn_axis_place(s->axes.axis[i - 1], in)) return fail_axis(node);
     return DCNN_OK;
 }
 
@@ -62,7 +43,7 @@ static dcnn_status parse_common(dcnn_node *node, const json_t *config) {
     static const char *const training_keys[] = {"beta_regularizer", "gamma_regularizer", "beta_constraint",
                                                 "gamma_constraint"};
     normalization *s = node->config;
-    DCNN_TRY(parse_axes(node, config, s->whole_map ? 1 : 3));
+    if (!dcnn_config_axes(json_object_get(config, "axis"), s->whole_map ? 1 : 3, &s->axes)) return fail_axis(node);
     DCNN_TRY(dcnn_config_real(node, config, "epsilon", 1e-3, 0.0, 1.0, &s->epsilon));
     DCNN_TRY(dcnn_config_bool(node, config, "center", true, &s->center));
     DCNN_TRY(dcnn_config_bool(node, config, "scale", true, &s->scale));

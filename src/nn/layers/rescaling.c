@@ -14,9 +14,9 @@ typedef struct rescaling {
 } rescaling;
 
 typedef struct normalization {
-    int axis[3], axis_count; /* as the file has them: from 1, or from the end */
-    bool along[3];           /* height, width, channels: what has numbers of its own */
-    bool given, invert;      /* given: the description holds mean and variance, which are kept; else weights do */
+    dcnn_axes axes;
+    bool along[3];      /* height, width, channels: what has numbers of its own */
+    bool given, invert; /* given: the description holds mean and variance, which are kept; else weights do */
 } normalization;
 
 enum { MEAN, VARIANCE };
@@ -153,20 +153,6 @@ static dcnn_status fail_axis(const dcnn_node *node) {
         node->name);
 }
 
-static dcnn_status parse_axes(dcnn_node *node, const json_t *axes) {
-    normalization *s = node->config;
-    const bool list = json_is_array(axes);
-    s->axis_count = list ? (int)json_array_size(axes) : json_is_null(axes) ? 0 : 1;
-    if (s->axis_count > 3) return fail_axis(node);
-    for (int i = 0; i < s->axis_count; i++) {
-        const json_t *one = list ? json_array_get(axes, (size_t)i) : axes;
-        const json_int_t axis = one ? json_integer_value(one) : -1;
-        if ((one && !json_is_integer(one)) || axis < -3 || axis > 3) return fail_axis(node);
-        s->axis[i] = (int)axis;
-    }
-    return DCNN_OK;
-}
-
 static dcnn_status parse_normalization(dcnn_node *node, const json_t *config) {
     normalization *s = node->config;
     const json_t *mean = json_object_get(config, "mean"), *variance = json_object_get(config, "variance");
@@ -178,7 +164,9 @@ static dcnn_status parse_normalization(dcnn_node *node, const json_t *config) {
                          node->name);
     dcnn_config_keep(node, config, value_keys, 2);
     DCNN_TRY(dcnn_config_bool(node, config, "invert", false, &s->invert));
-    return parse_axes(node, json_object_get(config, "axis"));
+    const json_t *axes = json_object_get(config, "axis");
+    if (json_is_null(axes) || (json_is_array(axes) && json_array_size(axes) == 0)) return DCNN_OK; /* one for all */
+    return dcnn_config_axes(axes, 3, &s->axes) ? DCNN_OK : fail_axis(node);
 }
 
 /* Which of height, width and channels have numbers of their own, and their sizes; how many they are. */
@@ -216,11 +204,7 @@ static dcnn_status build_normalization(dcnn_node *node, const dcnn_shape *inputs
     const dcnn_shape in = inputs[0];
     int axes[3], sizes[3], levels;
     node->shape = in;
-    for (int i = 0; i < s->axis_count; i++) {
-        const int at = s->axis[i] < 0 ? in.rank + s->axis[i] : s->axis[i] - 1;
-        if (at < 0 || at >= in.rank || s->along[in.rank == 3 ? at : 2]) return fail_axis(node);
-        s->along[in.rank == 3 ? at : 2] = true;
-    }
+    if (!dcnn_axes_find(&s->axes, in, s->along)) return fail_axis(node);
     const int count = kept_axes(node, in, axes, sizes);
     for (int k = 0; k < 2 && s->given; k++) {
         const json_t *values = inside(json_object_get(node->kept, value_keys[k]), count, &levels);

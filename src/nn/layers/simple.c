@@ -119,8 +119,8 @@ ACTIVATION_LAYER(dcnn_layer_relu, "ReLU", dcnn_activation, parse_relu, keep_shap
 
 typedef struct softmax {
     dcnn_activation activation; /* first, as in all layers of this kind */
-    int axis[3], axis_count;    /* as the file has them: from 1, or from the end */
-    bool along[3];              /* height, width, channels */
+    dcnn_axes axes;
+    bool along[3]; /* height, width, channels */
 } softmax;
 
 static dcnn_status fail_axis(const dcnn_node *node) {
@@ -132,29 +132,14 @@ static dcnn_status fail_axis(const dcnn_node *node) {
 
 static dcnn_status parse_softmax(dcnn_node *node, const json_t *config) {
     softmax *s = node->config;
-    const json_t *axes = json_object_get(config, "axis");
-    const bool list = json_is_array(axes);
     s->activation = dcnn_activation_of(DCNN_SOFTMAX);
-    s->axis_count = list ? (int)json_array_size(axes) : 1;
-    if (s->axis_count < 1 || s->axis_count > 3) return fail_axis(node);
-    for (int i = 0; i < s->axis_count; i++) {
-        const json_t *one = list ? json_array_get(axes, (size_t)i) : axes;
-        const json_int_t axis = one ? json_integer_value(one) : -1;
-        if ((one && !json_is_integer(one)) || axis < -3 || axis > 3) return fail_axis(node);
-        s->axis[i] = (int)axis;
-    }
-    return DCNN_OK;
+    return dcnn_config_axes(json_object_get(config, "axis"), 3, &s->axes) ? DCNN_OK : fail_axis(node);
 }
 
 static dcnn_status build_softmax(dcnn_node *node, const dcnn_shape *inputs) {
     softmax *s = node->config;
-    const int rank = inputs[0].rank;
     node->shape = inputs[0];
-    for (int i = 0; i < s->axis_count; i++) {
-        const int at = s->axis[i] < 0 ? rank + s->axis[i] : s->axis[i] - 1;
-        if (at < 0 || at >= rank || s->along[rank == 3 ? at : 2]) return fail_axis(node);
-        s->along[rank == 3 ? at : 2] = true;
-    }
+    if (!dcnn_axes_find(&s->axes, inputs[0], s->along)) return fail_axis(node);
     if (s->along[0] || s->along[1]) node->layer = &dcnn_layer_softmax_axes;
     return DCNN_OK;
 }
