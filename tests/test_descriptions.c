@@ -281,6 +281,21 @@ static void test_two_of_one_name(void **state) {
     json_decref(description);
 }
 
+/* Keras numbers the groups of a .keras by class: a Softmax along height and one along channels are of one. */
+static void test_places_of_one_class(void **state) {
+    (void)state;
+    json_t *description = sequential(INPUT "{'class_name':'Softmax','config':{'axis':2}},{'class_name':'Softmax'}" END);
+    dcnn_net *net = NULL;
+    char path[DCNN_PATH_BYTES];
+    assert_ok(dcnn_net_create(description, (dcnn_shape){0}, &net));
+    dcnn_net_written_path(net, 1, path);
+    assert_string_equal(path, "layers/softmax");
+    dcnn_net_written_path(net, 2, path);
+    assert_string_equal(path, "layers/softmax_1");
+    dcnn_net_free(net);
+    json_decref(description);
+}
+
 /* A layer's config as a net that was made of `layers` describes it. */
 static json_t *described(const char *layers, size_t layer, dcnn_net **net) {
     json_t *description = sequential(layers);
@@ -524,6 +539,7 @@ int main(void) {
         cmocka_unit_test(test_refused_settings),
         cmocka_unit_test(test_bytes_by_another_way),
         cmocka_unit_test(test_two_of_one_name),
+        cmocka_unit_test(test_places_of_one_class),
         cmocka_unit_test(test_frozen),
         cmocka_unit_test(test_initializers),
         cmocka_unit_test(test_harmless),

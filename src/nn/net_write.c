@@ -96,7 +96,9 @@ json_t *dcnn_net_describe(const dcnn_net *net) {
 void dcnn_net_written_path(const dcnn_net *net, int node, char path[DCNN_PATH_BYTES]) {
     char name[DCNN_NAME_BYTES];
     int before = 0;
-    for (int i = 0; i < node; i++) before += net->nodes[i].owner == i && net->nodes[i].layer == net->nodes[node].layer;
-    dcnn_net_place_name(net->nodes[node].layer->class_name, before, name);
+    const char *class_name = net->nodes[node].layer->class_name; /* several layers may have it: two kinds of Softmax */
+    for (int i = 0; i < node; i++)
+        before += net->nodes[i].owner == i && strcmp(net->nodes[i].layer->class_name, class_name) == 0;
+    dcnn_net_place_name(class_name, before, name);
     snprintf(path, DCNN_PATH_BYTES, "layers/%s", name);
 }
