@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* net_write.c — a net as Keras 3 describes it: a Sequential where it is a chain, else a Functional. */
+#include <string.h>
+
 #include "nn/net_private.h"
 
 /* Which call of its layer a node is, from 0. */
