@@ -41,8 +41,8 @@ typedef struct max_data {
 
 static dcnn_conv max_shape(const max_case *m) {
     return (dcnn_conv){
-        m->n, m->h, m->w, m->c,  m->k, 3, 3, 1, 1, m->pad, m->pad, m->h - 2 + 2 * m->pad, m->w - 2 + 2 * m->pad,
-        1,    1,    1,    false, false};
+        m->n, m->h, m->w, m->c,  m->k,  3,    3, 1, 1, m->pad, m->pad, m->h - 2 + 2 * m->pad, m->w - 2 + 2 * m->pad,
+        1,    1,    1,    false, false, false};
 }
 
 static dcnn_pool max_pool_of(const max_case *m, const dcnn_conv *shape) {

@@ -88,6 +88,7 @@ static void normalizations_go_into_weights(void **state) {
              SOME_CONV("4", ", \"padding\": \"same\", \"dilation_rate\": 2") SOME("BatchNormalization"), relu);
     check_answers(layers, 3, 8);
     check_answers(SOME_CONV("3", "") SOME("BatchNormalization"), 2, 3);
+    check_answers(SOME_CONV("3", "") SOME("BatchNormalization") SOME("ReLU") SOME("AveragePooling2D"), 2, 5);
     check_answers(SOME_CONV("3", ", \"strides\": 2") "{\"class_name\": \"BatchNormalization\", \"config\": {\"scale\": "
                                                      "false}}," SOME("LeakyReLU"),
                   3, 4);
@@ -106,6 +107,15 @@ static void fused_operations_have_the_same_gradient(void **state) {
                      SOME_CONV("4", ", \"padding\": \"same\", \"activation\": \"relu\"") SOME("MaxPooling2D")
                          SOME("BatchNormalization"),
                  5, 7);
+    /* a mean behind a ReLU, with a BatchNormalization before the convolution; not of other windows, nor with the ReLU
+     * behind */
+    check_fusion(SOME_CONV("3", ", \"activation\": \"relu\"") SOME("AveragePooling2D") SOME("BatchNormalization")
+                     SOME_CONV("4", ", \"padding\": \"same\"") SOME("ReLU") SOME("AveragePooling2D"),
+                 4, 7);
+    check_fusion(SOME_CONV("3", ", \"activation\": \"relu\"") "{\"class_name\": \"AveragePooling2D\", \"config\": "
+                                                              "{\"pool_size\": 3, \"strides\": 2}}," SOME_CONV("4", "")
+                                                                  SOME("AveragePooling2D") SOME("ReLU"),
+                 6, 6);
     /* BatchNormalization with its activation, with and without pooling; odd maps, of which pooling leaves a row */
     snprintf(layers, sizeof layers, "%s%s%s%s%s%s", SOME_CONV("3", "") SOME("BatchNormalization"), relu,
              SOME("MaxPooling2D") SOME_CONV("4", ", \"padding\": \"same\"") SOME("BatchNormalization"), SOME("ReLU"),

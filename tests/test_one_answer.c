@@ -43,14 +43,14 @@ static float *scratch_of(size_t count) {
 
 static const dcnn_conv shapes[] = {
     /* n, h, w, c, k, r, s, strides, pads, oh, ow: the recipe's layers first */
-    {5, 28, 28, 1, 64, 3, 3, 1, 1, 0, 0, 26, 26, 1, 1, 1, false, false},
-    {5, 13, 13, 64, 128, 3, 3, 1, 1, 0, 0, 11, 11, 1, 1, 1, false, false},
-    {16, 5, 5, 128, 256, 3, 3, 1, 1, 0, 0, 3, 3, 1, 1, 1, false, false},
-    {3, 16, 15, 19, 37, 3, 3, 1, 1, 1, 1, 16, 15, 1, 1, 1, false, false},
-    {3, 14, 14, 16, 40, 5, 5, 1, 1, 0, 0, 10, 10, 1, 1, 1, false, false},
-    {2, 9, 9, 48, 33, 3, 3, 2, 2, 0, 0, 4, 4, 1, 1, 1, false, false},
-    {4, 7, 7, 40, 24, 1, 1, 1, 1, 0, 0, 7, 7, 1, 1, 1, false, false},
-    {4, 4, 4, 32, 48, 3, 3, 1, 1, 0, 0, 2, 2, 1, 1, 1, false, false},
+    {5, 28, 28, 1, 64, 3, 3, 1, 1, 0, 0, 26, 26, 1, 1, 1, false, false, false},
+    {5, 13, 13, 64, 128, 3, 3, 1, 1, 0, 0, 11, 11, 1, 1, 1, false, false, false},
+    {16, 5, 5, 128, 256, 3, 3, 1, 1, 0, 0, 3, 3, 1, 1, 1, false, false, false},
+    {3, 16, 15, 19, 37, 3, 3, 1, 1, 1, 1, 16, 15, 1, 1, 1, false, false, false},
+    {3, 14, 14, 16, 40, 5, 5, 1, 1, 0, 0, 10, 10, 1, 1, 1, false, false, false},
+    {2, 9, 9, 48, 33, 3, 3, 2, 2, 0, 0, 4, 4, 1, 1, 1, false, false, false},
+    {4, 7, 7, 40, 24, 1, 1, 1, 1, 0, 0, 7, 7, 1, 1, 1, false, false, false},
+    {4, 4, 4, 32, 48, 3, 3, 1, 1, 0, 0, 2, 2, 1, 1, 1, false, false, false},
 };
 enum { SHAPES = sizeof shapes / sizeof shapes[0] };
 
@@ -79,18 +79,21 @@ static void convolutions_agree(void **state) {
     }
 }
 
-/* Behind a ReLU with a pooling of 2x2, and without one with windows of 2x2 and 3x3. */
+/* Behind a ReLU with a pooling of 2x2, of the largest (window 1) and of the mean (0), and without one with windows of
+ * 2x2 and 3x3. */
 static void fused_convolutions_agree(void **state) {
     (void)state;
     for (int i = 0; i < 3; i++)
-        for (int window = 1; window <= 3; window++) {
-            const dcnn_conv *s = &shapes[i];
-            const int step = window == 1 ? 2 : window;
+        for (int window = 0; window <= 3; window++) {
+            dcnn_conv pooled = shapes[i];
+            pooled.mean = window == 0;
+            const dcnn_conv *s = &pooled;
+            const int step = window <= 1 ? 2 : window;
             const dcnn_pool pool = {s->n, s->oh, s->ow,        s->k,         step,  step,  step, step,
                                     0,    0,     s->oh / step, s->ow / step, false, false, false};
             const size_t xs = (size_t)(s->n * s->h * s->w * s->c), ws = (size_t)(9 * s->c * s->k), k = (size_t)s->k;
             const size_t ys = (size_t)(s->n * pool.oh * pool.ow) * k;
-            const bool relu = window == 1;
+            const bool relu = window <= 1;
             if (!relu && !set(0)->conv_max_fits(s, &pool)) continue;
             const float *x = test_random(xs, 1), *w = test_random(ws, 2), *bias = test_random(k, 3);
             const float *scale = test_random((size_t)s->c, 5), *dy = test_random(ys, 4);
@@ -125,8 +128,8 @@ static void fused_convolutions_agree(void **state) {
 
 static void patches_agree(void **state) {
     (void)state;
-    static const dcnn_conv few[] = {{5, 28, 28, 1, 64, 3, 3, 1, 1, 0, 0, 26, 26, 1, 1, 1, false, false},
-                                    {3, 9, 7, 3, 64, 3, 3, 1, 1, 1, 1, 9, 7, 1, 1, 1, false, false}};
+    static const dcnn_conv few[] = {{5, 28, 28, 1, 64, 3, 3, 1, 1, 0, 0, 26, 26, 1, 1, 1, false, false, false},
+                                    {3, 9, 7, 3, 64, 3, 3, 1, 1, 1, 1, 9, 7, 1, 1, 1, false, false, false}};
     for (int i = 0; i < 2; i++) {
         const size_t xs = (size_t)(few[i].n * few[i].h * few[i].w * few[i].c), side = (size_t)(9 * few[i].c + 1);
         const float *x = test_random(xs, 1);

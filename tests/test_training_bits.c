@@ -80,6 +80,19 @@ static const char normed[] = "{'class_name': 'Sequential', 'config': {'name': 'n
                              "{'class_name': 'Flatten', 'config': {}},"
                              "{'class_name': 'Dense', 'config': {'units': 10, 'activation': 'softmax'}}]}}";
 
+/* Convolutions with ReLU and AveragePooling: a first one, and one behind a BatchNormalization. */
+static const char averaged[] = "{'class_name': 'Sequential', 'config': {'name': 'averaged', 'layers': ["
+                               "{'class_name': 'InputLayer', 'config': {'batch_shape': [null, 21, 18, 1]}},"
+                               "{'class_name': 'Conv2D', 'config': {'filters': 24, 'kernel_size': 3,"
+                               " 'activation': 'relu'}},"
+                               "{'class_name': 'AveragePooling2D', 'config': {'pool_size': 2}},"
+                               "{'class_name': 'BatchNormalization', 'config': {}},"
+                               "{'class_name': 'Conv2D', 'config': {'filters': 40, 'kernel_size': 3,"
+                               " 'activation': 'relu'}},"
+                               "{'class_name': 'AveragePooling2D', 'config': {'pool_size': 2}},"
+                               "{'class_name': 'Flatten', 'config': {}},"
+                               "{'class_name': 'Dense', 'config': {'units': 10, 'activation': 'softmax'}}]}}";
+
 /* Values that --precision bf16 keeps as bf16: between convolutions, with ReLU or without, and in front of and behind
  * BatchNormalizations alone, one of which an Add reads. */
 static const char chain[] =
@@ -118,6 +131,7 @@ static const training trainings[] = {
     {"residual", residual, DCNN_ADAMW, 20, {0x6e9f5f1145d76cef, 0xc899a22098a8bfb7}},
     {"vgg", vgg, DCNN_LAMB, 20, {0x1bc1e1476f95dcee, 0x84a77668be557415}},
     {"normed", normed, DCNN_ADAM, 20, {0xa602105928af53da, 0xb57ef7d2c2872b0a}},
+    {"averaged", averaged, DCNN_ADAM, 20, {0x39e431bece4c1b5f, 0x212044bdebf17788}},
     {"chain", chain, DCNN_ADAM, 20, {0x878967b0ee511924, 0xe259d5ed4b9822dd}},
 };
 enum { TRAININGS = sizeof trainings / sizeof trainings[0] };

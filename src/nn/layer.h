@@ -147,8 +147,9 @@ float *dcnn_pass_dparam(const dcnn_pass *pass, const dcnn_node *node, int param)
 extern const dcnn_op_kind dcnn_op_conv_pool, dcnn_op_conv_max, dcnn_op_conv_valley, dcnn_op_norm_relu,
     dcnn_op_conv_norm_pool, dcnn_op_activation, dcnn_op_function;
 
-/** Is a Conv2D node with this MaxPooling2D node behind it one fused operation on these kernels: with a ReLU
- * (dcnn_op_conv_pool), or by itself (dcnn_op_conv_max)? `folded`: a BatchNormalization gives it a bias. */
+/** Is a Conv2D node with this pooling node behind it one fused operation on these kernels: with a ReLU and a
+ * MaxPooling2D or AveragePooling2D (dcnn_op_conv_pool), or with a MaxPooling2D by itself (dcnn_op_conv_max)? `folded`:
+ * a BatchNormalization gives it a bias. */
 bool dcnn_conv_pool_matches(const dcnn_kernels *kernels, const dcnn_node *conv, bool folded, dcnn_shape in,
                             const dcnn_node *pool);
 bool dcnn_conv_max_matches(const dcnn_kernels *kernels, const dcnn_node *conv, dcnn_shape in, const dcnn_node *pool);
@@ -164,7 +165,7 @@ dcnn_conv dcnn_conv_shape(const dcnn_node *conv, dcnn_shape in, int n);
 bool dcnn_norm_relu_matches(const dcnn_node *normalization, const dcnn_node *activation);
 
 /** Is this MaxPooling2D node 2x2 with stride 2 and no padding? */
-bool dcnn_max_pooling_is_2x2(const dcnn_node *pool);
+bool dcnn_pooling_is_2x2(const dcnn_node *pool);
 
 /** The kernels' view of a MaxPooling2D node on a grain of n samples. */
 dcnn_pool dcnn_max_pooling_shape(const dcnn_node *pool, dcnn_shape in, int n);

@@ -68,7 +68,7 @@ static void conv_relu_backward(const dcnn_conv *shape, const float *x, const flo
 }
 
 static bool pool_fits(const dcnn_conv *shape) {
-    return bf16_pays(shape) ? shape->oh >= 2 && shape->ow >= 2 : fp32.conv_pool_fits(shape);
+    return bf16_pays(shape) ? shape->oh >= 2 && shape->ow >= 2 && !shape->mean : fp32.conv_pool_fits(shape);
 }
 
 /* Not in bf16: there such a pooling is an operation of its own. */

@@ -14,7 +14,7 @@ static bool by_winograd(const dcnn_conv *shape) {
 #define DCNN_CHOOSE(shape, kernel)                                                                                     \
     (by_winograd(shape) ? DCNN_SIMD_NAME(dcnn_conv_winograd_##kernel) : DCNN_SIMD_NAME(dcnn_conv_direct_##kernel))
 
-static size_t conv_scratch(const dcnn_conv *shape) {
+size_t DCNN_SIMD_NAME(dcnn_conv_scratch)(const dcnn_conv *shape) {
     return DCNN_CHOOSE(shape, scratch)(shape);
 }
 
@@ -29,20 +29,16 @@ void DCNN_SIMD_NAME(dcnn_conv_forward_pack)(const dcnn_conv *shape, const float 
                         : DCNN_SIMD_NAME(dcnn_conv_direct_pack))(shape, w, packed, part, parts);
 }
 
-size_t DCNN_SIMD_NAME(dcnn_conv_forward_scratch)(const dcnn_conv *shape) {
-    return conv_scratch(shape);
-}
-
 void DCNN_SIMD_NAME(dcnn_conv_forward)(const dcnn_conv *shape, const float *x, const float *packed, const float *bias,
                                        float *y, float *scratch) {
     DCNN_CHOOSE(shape, forward)(shape, x, packed, bias, DCNN_FUSED_NONE, y, scratch);
 }
 
-static size_t conv_packed(const dcnn_conv *shape) {
+size_t DCNN_SIMD_NAME(dcnn_conv_packed)(const dcnn_conv *shape) {
     return DCNN_CHOOSE(shape, packed)(shape);
 }
 
-static void conv_pack(const dcnn_conv *shape, const float *w, float *packed, int part, int parts) {
+void DCNN_SIMD_NAME(dcnn_conv_pack)(const dcnn_conv *shape, const float *w, float *packed, int part, int parts) {
     DCNN_CHOOSE(shape, pack)(shape, w, packed, part, parts);
 }
 
@@ -63,18 +59,18 @@ static void conv_backward_filter(const dcnn_conv *shape, const float *x, const f
     if (dbias != NULL) DCNN_SIMD_NAME(dcnn_column_sums)(positions, shape->k, dy, dbias);
 }
 
-static void conv_backward(const dcnn_conv *shape, const float *x, const float *packed, const float *dy, float *dx,
-                          float *dw, float *dbias, float *scratch) {
+void DCNN_SIMD_NAME(dcnn_conv_backward)(const dcnn_conv *shape, const float *x, const float *packed, const float *dy,
+                                        float *dx, float *dw, float *dbias, float *scratch) {
     if (dw != NULL) conv_backward_filter(shape, x, dy, dw, dbias, scratch);
     if (dx != NULL) conv_backward_input(shape, dy, packed, dx, scratch);
 }
 
 void DCNN_SIMD_NAME(dcnn_register_conv)(dcnn_kernels *table) {
-    table->conv_scratch = conv_scratch;
-    table->conv_packed = conv_packed;
-    table->conv_pack = conv_pack;
+    table->conv_scratch = DCNN_SIMD_NAME(dcnn_conv_scratch);
+    table->conv_packed = DCNN_SIMD_NAME(dcnn_conv_packed);
+    table->conv_pack = DCNN_SIMD_NAME(dcnn_conv_pack);
     table->conv_forward = conv_forward;
     table->conv_backward_input = conv_backward_input;
     table->conv_backward_filter = conv_backward_filter;
-    table->conv_backward = conv_backward;
+    table->conv_backward = DCNN_SIMD_NAME(dcnn_conv_backward);
 }

@@ -50,9 +50,15 @@ void DCNN_SIMD_NAME(dcnn_conv_winograd_forward_pack)(const dcnn_conv *shape, con
 /** A convolution forward only, by whichever way conv_simd.c chooses. */
 size_t DCNN_SIMD_NAME(dcnn_conv_forward_packed)(const dcnn_conv *shape);
 void DCNN_SIMD_NAME(dcnn_conv_forward_pack)(const dcnn_conv *shape, const float *w, float *packed, int part, int parts);
-size_t DCNN_SIMD_NAME(dcnn_conv_forward_scratch)(const dcnn_conv *shape);
 void DCNN_SIMD_NAME(dcnn_conv_forward)(const dcnn_conv *shape, const float *x, const float *packed, const float *bias,
                                        float *y, float *scratch);
+
+/** The table's kernels of those names. */
+size_t DCNN_SIMD_NAME(dcnn_conv_scratch)(const dcnn_conv *shape);
+size_t DCNN_SIMD_NAME(dcnn_conv_packed)(const dcnn_conv *shape);
+void DCNN_SIMD_NAME(dcnn_conv_pack)(const dcnn_conv *shape, const float *w, float *packed, int part, int parts);
+void DCNN_SIMD_NAME(dcnn_conv_backward)(const dcnn_conv *shape, const float *x, const float *packed, const float *dy,
+                                        float *dx, float *dw, float *dbias, float *scratch);
 
 /** The scheme of a convolution's forward direction in such tiles. */
 scheme DCNN_SIMD_NAME(dcnn_winograd_forward_scheme)(const winograd_tiles *tiles, const dcnn_conv *shape);

@@ -83,7 +83,7 @@ static size_t forward_scratch(const max_plan *plan) {
     const dcnn_conv group = forward_group(plan);
     const size_t images = (size_t)group.n;
     return whole_lines(images * input_floats(&group)) + whole_lines(images * output_floats(&group)) +
-           DCNN_SIMD_NAME(dcnn_conv_forward_scratch)(&group);
+           DCNN_SIMD_NAME(dcnn_conv_scratch)(&group);
 }
 
 /* One input channel, whose lanes would be empty: by the first layer's own kernel. */

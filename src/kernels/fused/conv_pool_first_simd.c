@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Convolution 3x3 + ReLU + MaxPooling 2x2 of images with one channel, a net's first layer: lanes are output channels.
+/* Convolution 3x3 + ReLU + MaxPooling or AveragePooling 2x2 of images with one channel, a net's first layer: lanes are
+ * output channels.
  *
  * Forward is Winograd F(2,3) along the rows only: 24 multiplications a window instead of 36, four additions, and what
  * stands for a window's columns is a handful of numbers, made once for all output channels. F(2x2,3x3) would save
@@ -144,6 +145,22 @@ typedef struct filter_sums {
     simd_float tap[TAPS], bias;
 } filter_sums;
 
+/* Adds dy / 4 times the nine pixels under each of a window's open cells. */
+static inline void add_mean(const float *from, size_t columns, simd_float gradient, simd_int code, filter_sums *sums) {
+    simd_float part[4];
+#pragma GCC unroll 4
+    for (int cell = 0; cell < 4; cell++) {
+        part[cell] = part_of_mean(gradient, code, cell);
+        const float *origin = from + (size_t)(cell / 2) * columns + cell % 2;
+#pragma GCC unroll 9
+        for (size_t tap = 0; tap < TAPS; tap++) {
+            const simd_float pixel = simd_splat(origin[tap / 3 * columns + tap % 3]);
+            sums->tap[tap] = simd_multiply_add(part[cell], pixel, sums->tap[tap]);
+        }
+    }
+    sums->bias += (part[0] + part[1]) + (part[2] + part[3]);
+}
+
 /* Adds dy times the nine pixels under each lane's open cell; `from`: the window's 4x4 pixels. */
 static inline void add_window(const float *from, size_t columns, simd_float gradient, simd_int code,
                               filter_sums *sums) {
@@ -178,15 +195,20 @@ static inline void add_window(const float *from, size_t columns, simd_float grad
 
 /* Sums of one vector of output channels, `lanes` of them, over one image; argmax and dy at the image's first
  * window. */
-static void add_image(const conv_pool_plan *plan, const float *framed, size_t lanes, const uint8_t *argmax,
-                      const float *dy, filter_sums *kept) {
+static inline __attribute__((always_inline)) void add_image(const conv_pool_plan *plan, const bool mean,
+                                                            const float *framed, size_t lanes, const uint8_t *argmax,
+                                                            const float *dy, filter_sums *kept) {
     filter_sums sums = *kept;
     for (size_t row = 0; row < plan->windows / plan->window_columns; row++) {
         const float *from = framed + 2 * row * plan->columns;
         for (size_t column = 0; column < plan->window_columns; column++, argmax += plan->k, dy += plan->k) {
             prefetch_ahead(dy, AHEAD * plan->k * sizeof *dy);
             prefetch_ahead(argmax, AHEAD * plan->k);
-            add_window(from + 2 * column, plan->columns, simd_take(dy, lanes), load_codes(argmax, lanes), &sums);
+            if (mean)
+                add_mean(from + 2 * column, plan->columns, simd_take(dy, lanes), simd_take_bytes(argmax, lanes, 0),
+                         &sums);
+            else
+                add_window(from + 2 * column, plan->columns, simd_take(dy, lanes), load_codes(argmax, lanes), &sums);
         }
     }
     *kept = sums;
@@ -204,7 +226,10 @@ void DCNN_SIMD_NAME(dcnn_conv_pool_first_filter)(const dcnn_conv *shape, const f
             for (size_t tap = 0; tap < TAPS && image > 0; tap++)
                 sums.tap[tap] = simd_take(dw + tap * plan.k + at, lanes);
             if (image > 0) sums.bias = simd_take(dbias + at, lanes);
-            add_image(&plan, scratch, lanes, argmax + first, dy + first, &sums);
+            if (shape->mean)
+                add_image(&plan, true, scratch, lanes, argmax + first, dy + first, &sums);
+            else
+                add_image(&plan, false, scratch, lanes, argmax + first, dy + first, &sums);
             for (size_t tap = 0; tap < TAPS; tap++) simd_put(dw + tap * plan.k + at, lanes, sums.tap[tap]);
             simd_put(dbias + at, lanes, sums.bias);
         }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Forward of Convolution 3x3 + bias + ReLU + MaxPooling 2x2 by Winograd F(2x2,3x3), the packing of the weights, and the
- * products of all tiled ways.
+/* Forward of Convolution 3x3 + bias + ReLU + MaxPooling or AveragePooling 2x2 by Winograd F(2x2,3x3), the packing of
+ * the weights, and the products of all tiled ways.
  *
  * A block of up to BLOCK_TILES tiles: the input transform writes V [16][panel][channel block][tile of the panel][V];
  * then for each pair of output vectors 16 products of V with U [pair][16][channel][2 * V] go to M [16][tile][2 * V],
@@ -33,13 +33,16 @@ static size_t forward_scratch(const dcnn_conv *shape) {
 }
 
 size_t DCNN_SIMD_NAME(dcnn_conv_pool_scratch)(const dcnn_conv *shape) {
-    const size_t forward = forward_scratch(shape), backward = DCNN_SIMD_NAME(dcnn_conv_pool_backward_scratch)(shape);
+    const size_t forward = forward_scratch(shape);
+    const size_t backward = (shape->mean ? DCNN_SIMD_NAME(dcnn_conv_mean_backward_scratch)
+                                         : DCNN_SIMD_NAME(dcnn_conv_pool_backward_scratch))(shape);
     return forward > backward ? forward : backward;
 }
 
 size_t DCNN_SIMD_NAME(dcnn_conv_pool_packed)(const dcnn_conv *shape) {
     const conv_pool_plan plan = plan_of(shape);
-    return plan.forward_floats + whole_lines(plan.k * plan.c_blocks * V * TAPS);
+    return plan.forward_floats + (shape->mean ? DCNN_SIMD_NAME(dcnn_conv_mean_backward_packed)(shape)
+                                              : whole_lines(plan.k * plan.c_blocks * V * TAPS));
 }
 
 /* --- packing ---------------------------------------------------------------------------------------------------- */
@@ -81,6 +84,10 @@ void DCNN_SIMD_NAME(dcnn_conv_pool_pack)(const dcnn_conv *shape, const float *w,
         } else {
             transform_filter(&plan, w, unit % plan.c, unit / plan.c, packed);
         }
+    }
+    if (shape->mean) {
+        DCNN_SIMD_NAME(dcnn_conv_mean_backward_pack)(shape, w, packed + plan.forward_floats, part, parts);
+        return;
     }
     units = plan.k_blocks * plan.c_blocks;
     for (size_t unit = units * share / shares; unit < units * (share + 1) / shares; unit++) {
@@ -280,7 +287,16 @@ void DCNN_SIMD_NAME(dcnn_conv_pool_forward)(const dcnn_conv *shape, const float 
 
 static void conv_pool_forward(const dcnn_conv *shape, const float *x, const float *in_scale, const float *in_shift,
                               const float *packed, const float *bias, float *y, uint8_t *argmax, float *scratch) {
-    DCNN_SIMD_NAME(dcnn_conv_pool_forward)(shape, x, in_scale, in_shift, packed, bias, POOL_RELU, y, argmax, scratch);
+    DCNN_SIMD_NAME(dcnn_conv_pool_forward)
+    (shape, x, in_scale, in_shift, packed, bias, shape->mean ? POOL_MEAN : POOL_RELU, y, argmax, scratch);
+}
+
+static void conv_pool_backward(const dcnn_conv *shape, const float *x, const float *in_scale, const float *in_shift,
+                               const float *packed, const uint8_t *argmax, const float *dy, float *dx, float *dw,
+                               float *dbias, float *scratch) {
+    if (shape->mean) packed += plan_of(shape).forward_floats;
+    (shape->mean ? DCNN_SIMD_NAME(dcnn_conv_mean_backward) : DCNN_SIMD_NAME(dcnn_conv_pool_backward))(
+        shape, x, in_scale, in_shift, packed, argmax, dy, dx, dw, dbias, scratch);
 }
 
 void DCNN_SIMD_NAME(dcnn_register_conv_pool)(dcnn_kernels *table) {
@@ -289,5 +305,5 @@ void DCNN_SIMD_NAME(dcnn_register_conv_pool)(dcnn_kernels *table) {
     table->conv_pool_packed = DCNN_SIMD_NAME(dcnn_conv_pool_packed);
     table->conv_pool_pack = DCNN_SIMD_NAME(dcnn_conv_pool_pack);
     table->conv_pool_forward = conv_pool_forward;
-    table->conv_pool_backward = DCNN_SIMD_NAME(dcnn_conv_pool_backward);
+    table->conv_pool_backward = conv_pool_backward;
 }

@@ -29,9 +29,9 @@ enum {
                        added up block by block */
 };
 
-/** What is made of a window: the largest cell behind a ReLU or as it is, or the largest and the smallest as they are.
- */
-typedef enum pool_mode { POOL_RELU, POOL_LARGEST, POOL_EXTREMES } pool_mode;
+/** What is made of a window: the largest cell behind a ReLU or as it is, the largest and the smallest as they are, or
+ * the mean behind a ReLU. */
+typedef enum pool_mode { POOL_RELU, POOL_LARGEST, POOL_EXTREMES, POOL_MEAN } pool_mode;
 
 /** What follows from a shape. */
 typedef struct conv_pool_plan {
@@ -98,7 +98,9 @@ static inline size_t group_images(const dcnn_conv *shape, const conv_pool_plan *
 static inline void put_window(const conv_pool_plan *plan, const simd_float cell[4], simd_float bias, size_t lanes,
                               float *y, uint8_t *argmax) {
     simd_int code;
-    simd_put(y, lanes, pool_window(cell, bias, plan->mode != POOL_RELU, &code));
+    simd_put(y, lanes,
+             plan->mode == POOL_MEAN ? mean_of_window(cell, bias, &code)
+                                     : pool_window(cell, bias, plan->mode != POOL_RELU, &code));
     if (argmax != NULL) store_codes(argmax, lanes, code);
     if (plan->mode != POOL_EXTREMES) return;
     const simd_float turned[4] = {-cell[0], -cell[1], -cell[2], -cell[3]};
@@ -164,6 +166,13 @@ static inline void pack_taps(const conv_pool_plan *plan, const float *w, size_t 
 }
 
 /* The parts of the kernels that live in files of their own. */
+size_t DCNN_SIMD_NAME(dcnn_conv_mean_backward_scratch)(const dcnn_conv *shape);
+size_t DCNN_SIMD_NAME(dcnn_conv_mean_backward_packed)(const dcnn_conv *shape);
+void DCNN_SIMD_NAME(dcnn_conv_mean_backward_pack)(const dcnn_conv *shape, const float *w, float *packed, int part,
+                                                  int parts);
+void DCNN_SIMD_NAME(dcnn_conv_mean_backward)(const dcnn_conv *shape, const float *x, const float *in_scale,
+                                             const float *in_shift, const float *packed, const uint8_t *codes,
+                                             const float *dy, float *dx, float *dw, float *dbias, float *scratch);
 size_t DCNN_SIMD_NAME(dcnn_conv_pool_backward_scratch)(const dcnn_conv *shape);
 size_t DCNN_SIMD_NAME(dcnn_conv_pool_first_scratch)(const dcnn_conv *shape);
 void DCNN_SIMD_NAME(dcnn_conv_pool_backward)(const dcnn_conv *shape, const float *x, const float *in_scale,

@@ -183,6 +183,11 @@ static void conv_relu_backward(const dcnn_conv *shape, const float *x, const flo
     if (dx) input_gradient(shape, &g, packed, dx);
 }
 
+/* A mean's convolution is an operation of its own in bf16. */
+static bool conv_pool_fits(const dcnn_conv *shape) {
+    return !(bf16_pays(shape) && shape->mean) && fp32.conv_pool_fits(shape);
+}
+
 static void conv_pool_forward(const dcnn_conv *shape, const float *x, const float *in_scale, const float *in_shift,
                               const float *packed, const float *bias, float *y, uint8_t *argmax, float *scratch) {
     if (!bf16_pays(shape)) {
@@ -257,6 +262,7 @@ void dcnn_register_bf16_reference(dcnn_kernels *table) {
     table->conv_backward = conv_backward;
     table->conv_halves = conv_halves;
     table->conv_relu_backward = conv_relu_backward;
+    table->conv_pool_fits = conv_pool_fits;
     table->conv_pool_forward = conv_pool_forward;
     table->conv_pool_backward = conv_pool_backward;
     table->conv_max_fits = conv_max_fits;

@@ -158,6 +158,21 @@ static size_t conv_pool_scratch(const dcnn_conv *shape) {
     return 0;
 }
 
+/* The mean of a window's cells behind the ReLU, and a bit for each that is open. */
+static float mean_of_window(const dcnn_conv *shape, const float *x, const float *in_scale, const float *in_shift,
+                            const float *packed, const float *bias, int n, int i, int j, int k, uint8_t *code) {
+    double sum = 0;
+    *code = 0;
+    for (int cell = 0; cell < 4; cell++) {
+        const double value =
+            bias[k] + product_at(shape, x, in_scale, in_shift, packed, n, 2 * i + cell / 2, 2 * j + cell % 2, k);
+        if (value <= 0) continue;
+        sum += value;
+        *code = (uint8_t)(*code | 1 << cell);
+    }
+    return (float)(sum / 4);
+}
+
 static void conv_pool_forward(const dcnn_conv *shape, const float *x, const float *in_scale, const float *in_shift,
                               const float *packed, const float *bias, float *y, uint8_t *argmax, float *scratch) {
     (void)scratch;
@@ -167,6 +182,12 @@ static void conv_pool_forward(const dcnn_conv *shape, const float *x, const floa
                 for (int k = 0; k < shape->k; k++) {
                     double best = 0;
                     int first = 0;
+                    uint8_t code;
+                    if (shape->mean) {
+                        *y++ = mean_of_window(shape, x, in_scale, in_shift, packed, bias, n, i, j, k, &code);
+                        if (argmax) *argmax++ = code;
+                        continue;
+                    }
                     for (int cell = 0; cell < 4; cell++) {
                         const double value =
                             product_at(shape, x, in_scale, in_shift, packed, n, 2 * i + cell / 2, 2 * j + cell % 2, k);
@@ -181,12 +202,15 @@ static void conv_pool_forward(const dcnn_conv *shape, const float *x, const floa
                 }
 }
 
-/* The gradient of convolution output (i, j, k): dy of its window if it is that window's argmax, else 0. */
+/* The gradient of convolution output (i, j, k): dy of its window if it is that window's argmax, or of a mean's a
+ * quarter if it is open, else 0. */
 static double unpooled_at(const dcnn_conv *shape, const uint8_t *argmax, const float *dy, int n, int i, int j, int k) {
     const int rows = shape->oh / 2, columns = shape->ow / 2;
     if (i < 0 || j < 0 || i >= 2 * rows || j >= 2 * columns) return 0;
     const size_t at = pixel(n, i / 2, j / 2, rows, columns, shape->k) + (size_t)k;
-    return argmax[at] == i % 2 * 2 + j % 2 ? dy[at] : 0;
+    const int cell = i % 2 * 2 + j % 2;
+    if (shape->mean) return argmax[at] >> cell & 1 ? dy[at] / 4.0 : 0;
+    return argmax[at] == cell ? dy[at] : 0;
 }
 
 static double pooled_filter_gradient_at(const dcnn_conv *shape, const float *x, const float *scale, const float *shift,

@@ -43,4 +43,23 @@ static inline simd_float pool_window(const simd_float cell[4], simd_float bias, 
     return simd_select(open, best, simd_zero());
 }
 
+/** Bias, ReLU and the mean of a window's four cells; bit i of the code is set where cell i is open. */
+static inline simd_float mean_of_window(const simd_float cell[4], simd_float bias, simd_int *code) {
+    simd_float open_cell[4];
+    *code = simd_splat_int(0);
+    for (int i = 0; i < 4; i++) {
+        const simd_float value = cell[i] + bias;
+        const simd_mask open = simd_is_positive_or_nan(value);
+        open_cell[i] = simd_select(open, value, simd_zero());
+        *code += simd_select_int(open, simd_splat_int(1 << i), simd_splat_int(0));
+    }
+    return 0.25F * ((open_cell[0] + open_cell[1]) + (open_cell[2] + open_cell[3]));
+}
+
+/** What a window's mean gives back to its cell `i`. */
+static inline simd_float part_of_mean(simd_float gradient, simd_int code, int i) {
+    const simd_mask shut = simd_equal_int(code & simd_splat_int(1 << i), simd_splat_int(0));
+    return simd_select(shut, simd_zero(), 0.25F * gradient);
+}
+
 #endif

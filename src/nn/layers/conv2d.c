@@ -264,14 +264,21 @@ const dcnn_layer dcnn_layer_conv2d = {
     .activation = activation,
 };
 
-/* --- Conv2D + ReLU + MaxPooling2D 2x2 as one operation ------------------------------------------------------------ */
+/* --- Conv2D + ReLU + MaxPooling2D or AveragePooling2D 2x2 as one operation ---------------------------------------- */
 
-/* op->head is the convolution, op->node the pooling, wherever the ReLU is. */
+/* op->head is the convolution, op->node the pooling, wherever the ReLU is; of a mean it is before it. */
+
+static dcnn_conv pooled_grain(const dcnn_node *conv, dcnn_shape in, const dcnn_node *pool, int n) {
+    dcnn_conv shape = grain_shape(conv, in, n);
+    shape.mean = pool->layer == &dcnn_layer_average_pooling2d;
+    return shape;
+}
 
 static bool fits_pool(const dcnn_kernels *kernels, const dcnn_node *conv, dcnn_shape in, const dcnn_node *pool) {
-    if (conv->layer != &dcnn_layer_conv2d || pool->layer != &dcnn_layer_max_pooling2d) return false;
-    dcnn_conv shape = grain_shape(conv, in, 1);
-    return dcnn_max_pooling_is_2x2(pool) && !is_general(conv->config) && kernels->conv_pool_fits(&shape);
+    const bool pools = pool->layer == &dcnn_layer_max_pooling2d || pool->layer == &dcnn_layer_average_pooling2d;
+    if (conv->layer != &dcnn_layer_conv2d || !pools) return false;
+    dcnn_conv shape = pooled_grain(conv, in, pool, 1);
+    return dcnn_pooling_is_2x2(pool) && !is_general(conv->config) && kernels->conv_pool_fits(&shape);
 }
 
 bool dcnn_conv_pool_matches(const dcnn_kernels *kernels, const dcnn_node *conv, bool folded, dcnn_shape in,
@@ -297,21 +304,21 @@ static bool conv_pool_may_be_half(const dcnn_op *o) {
 
 /* The fused shape, with the formats of its numbers. */
 static dcnn_conv pooled_shape(const dcnn_op *o, int n) {
-    dcnn_conv shape = grain_shape(o->head, o->in, n);
+    dcnn_conv shape = pooled_grain(o->head, o->in, o->node, n);
     shape.x_half = o->x_half;
     shape.y_half = o->y_half;
     return shape;
 }
 
 static void conv_pool_measure(dcnn_op *o, const dcnn_kernels *kernels, int grain) {
-    dcnn_conv shape = grain_shape(o->head, o->in, grain);
+    dcnn_conv shape = pooled_grain(o->head, o->in, o->node, grain);
     o->saved_bytes = o->training ? cells(o, grain) : 0;
     o->scratch_floats = kernels->conv_pool_scratch(&shape);
     o->packed_floats = folded_floats(o) + kernels->conv_pool_packed(&shape);
 }
 
 static void conv_pool_prepare(const dcnn_op *o, const dcnn_kernels *kernels, const dcnn_net *net, int part, int parts) {
-    dcnn_conv shape = grain_shape(o->head, o->in, 1);
+    dcnn_conv shape = pooled_grain(o->head, o->in, o->node, 1);
     const float *kernel = kernel_to_pack(o, net, part, &parts);
     if (kernel) kernels->conv_pool_pack(&shape, kernel, packed_of(o), part, parts);
 }
@@ -326,7 +333,7 @@ static void conv_pool_forward(const dcnn_pass *pass) {
 
 static void conv_pool_backward(const dcnn_pass *pass) {
     const dcnn_op *o = pass->op;
-    dcnn_conv shape = grain_shape(o->head, o->in, pass->n);
+    dcnn_conv shape = pooled_grain(o->head, o->in, o->node, pass->n);
     pass->kernels->conv_pool_backward(&shape, pass->x[0], o->affine ? dcnn_batch_normalization_scale(o->affine) : NULL,
                                       o->affine ? dcnn_batch_normalization_shift(o->affine) : NULL, o->packed,
                                       pass->saved, pass->dy, pass->dx[0], dcnn_pass_dparam(pass, o->head, KERNEL),

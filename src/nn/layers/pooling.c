@@ -46,7 +46,7 @@ static void describe(const dcnn_node *node, json_t *config) {
     json_decref(mine);
 }
 
-bool dcnn_max_pooling_is_2x2(const dcnn_node *pool) {
+bool dcnn_pooling_is_2x2(const dcnn_node *pool) {
     const pooling *p = pool->config;
     return p->size[0] == 2 && p->size[1] == 2 && p->stride[0] == 2 && p->stride[1] == 2 && !p->same;
 }

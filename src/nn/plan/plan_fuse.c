@@ -31,9 +31,14 @@ static int activation_behind(const dcnn_plan *plan, int i) {
                : -1;
 }
 
-static int max_pooling_behind(const dcnn_plan *plan, int i) {
+/* The only reader of node i if it is a pooling of that kind; or -1. */
+static int pooling_behind(const dcnn_plan *plan, const dcnn_layer *kind, int i) {
     const int next = only_reader(plan, i);
-    return next >= 0 && plan->net->nodes[next].layer == &dcnn_layer_max_pooling2d ? next : -1;
+    return next >= 0 && plan->net->nodes[next].layer == kind ? next : -1;
+}
+
+static int max_pooling_behind(const dcnn_plan *plan, int i) {
+    return pooling_behind(plan, &dcnn_layer_max_pooling2d, i);
 }
 
 static dcnn_activation activation_of(const dcnn_plan *plan, int i) {
@@ -120,6 +125,16 @@ dcnn_fusion dcnn_plan_fuse_convolution(const dcnn_plan *plan, int i) {
         f.activation = activation_of(plan, last);
         cover(&f, last);
     }
+    /* What a frozen convolution gives back is dx alone, which only the general one can do. */
+    const bool frozen = plan->options.training && conv->learns && !conv->trainable;
+    const int mean =
+        f.activation.kind == DCNN_RELU && !frozen ? pooling_behind(plan, &dcnn_layer_average_pooling2d, last) : -1;
+    if (mean >= 0 && dcnn_conv_pool_matches(kernels, conv, norm >= 0, in, &net->nodes[mean])) {
+        f.kind = &dcnn_op_conv_pool;
+        f.node = &net->nodes[mean];
+        cover(&f, mean);
+        return f;
+    }
     const bool valley = dcnn_activation_has_valley(&f.activation);
     last = max_pooling_behind(plan, last);
     if (last < 0 || !(valley || dcnn_activation_is_monotone(&f.activation))) return otherwise;
@@ -127,8 +142,6 @@ dcnn_fusion dcnn_plan_fuse_convolution(const dcnn_plan *plan, int i) {
     cover(&f, last);
     const int behind = f.activation.kind == DCNN_LINEAR ? activation_behind(plan, last) : -1;
     const bool relu_behind = behind >= 0 && activation_of(plan, behind).kind == DCNN_RELU;
-    /* What a frozen convolution gives back is dx alone, which only the general one can do. */
-    const bool frozen = plan->options.training && conv->learns && !conv->trainable;
     if ((f.activation.kind == DCNN_RELU || relu_behind) && !frozen &&
         dcnn_conv_pool_matches(kernels, conv, norm >= 0, in, f.node)) {
         f.kind = &dcnn_op_conv_pool;
@@ -157,7 +170,7 @@ dcnn_fusion dcnn_plan_fuse_normalization(const dcnn_plan *plan, int i) {
     f.node = &net->nodes[activation];
     cover(&f, activation);
     const int pool = max_pooling_behind(plan, activation);
-    if (pool < 0 || !dcnn_max_pooling_is_2x2(&net->nodes[pool])) return f;
+    if (pool < 0 || !dcnn_pooling_is_2x2(&net->nodes[pool])) return f;
     f.node = &net->nodes[pool];
     cover(&f, pool);
     return f;
