@@ -8,7 +8,7 @@ for order in 1 2_same_truth; do
     cat said
 done
 small_data
-dcnn evaluate one/best.h5 small.h5 | grep -c support # classes without names go by number
+dcnn evaluate one/best.h5 small.h5 2>&1 | grep 'support\|numbers' # classes without names go by number
 csv 40 8 3 | sed '2,$s/^0/cat/; 2,$s/^1/dog/; 2,$s/^2/emu/' >named.csv
 dcnn prepare named.csv -o named.h5 | tail -n 1
 try dcnn evaluate one/best.h5 named.h5
@@ -36,6 +36,15 @@ for file in one.keras one.onnx one.safetensors; do
     [[ $(dcnn info "of-$file/best.h5" | grep '^classes') == "$(dcnn info one/best.h5 | grep '^classes')" ]] && echo "$file: the model's classes"
 done
 cmp one.keras.hash three.hash && cmp one.safetensors.hash three.hash && echo "the same training from each"
+echo "-- numbers are no names: the model's stay, and those of the data set are taken"
+net 8 3 >three.json
+dcnn train named.h5 "${common[@]:2}" --model three.json --run names 2>&1 | grep -c numbers
+dcnn train small.h5 "${common[@]:2}" --model names/best.h5 --run further 2>&1 | grep numbers
+dcnn info further/best.h5 | grep '^classes'
+dcnn train small.h5 "${common[@]:2}" --model three.json --run numbered 2>&1 | grep -c numbers
+dcnn evaluate numbered/best.h5 named.h5 2>&1 | grep numbers
+dcnn train named.h5 "${common[@]:2}" --model numbered/best.h5 --run renamed 2>&1 | grep numbers
+dcnn info renamed/best.h5 | grep '^classes'
 try dcnn predict one/best.h5 named.h5 --split train
 try dcnn report one named.h5
 try dcnn train named.h5 "${common[@]}" --run five 2>&1 | grep '^dcnn: \|^exit'

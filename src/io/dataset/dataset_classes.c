@@ -34,30 +34,57 @@ static char **copy_names(int count, char *const names[]) {
     return copy;
 }
 
-dcnn_status dcnn_dataset_adopt_classes(dcnn_dataset *set, int count, char *const names[], const char *model) {
-    if (!names || count == 0 || set->class_count == 0 || set->label_map) return DCNN_OK;
-    if (set->class_count <= count && (are_same(set->class_count, names, set->class_names) ||
-                                      are_numbers(set->class_count, set->class_names) || are_numbers(count, names)))
-        return DCNN_OK;
-    int32_t *map = malloc((size_t)set->class_count * sizeof *map);
-    char **adopted = copy_names(count, names);
-    dcnn_status status = DCNN_OK;
-    if (!map || !adopted) status = DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for its classes", set->path);
-    for (int i = 0; i < set->class_count && status == DCNN_OK; i++) {
-        int place = 0;
-        while (place < count && strcmp(names[place], set->class_names[i]) != 0) place++;
+/* Who counts on another order must learn of this one. */
+static void tell_order(const dcnn_dataset *set, const char *model, bool of_set, int count, char *const names[]) {
+    char begin[160] = "";
+    for (int i = 0, length = 0; i < count && i < 2; i++)
+        length +=
+            snprintf(begin + length, sizeof begin - (size_t)length, "%s%d is '%.60s'", i ? ", " : "", i, names[i]);
+    const char *more = count > 2 ? ", ..." : "";
+    if (of_set)
+        dcnn_info("%s: its classes are numbers, taken as those of %s in their order: %s%s", set->path, model, begin,
+                  more);
+    else
+        dcnn_info("%s: the classes of %s are numbers, taken as its own in their order: %s%s", set->path, model, begin,
+                  more);
+}
+
+/* By name; `numbered` in their order. */
+static dcnn_status find_places(const dcnn_dataset *set, bool numbered, int count, char *const names[],
+                               const char *model, int32_t *map) {
+    for (int i = 0; i < set->class_count; i++) {
+        int place = numbered ? i : 0;
+        while (!numbered && place < count && strcmp(names[place], set->class_names[i]) != 0) place++;
         map[i] = place;
         if (place == count)
-            status = DCNN_FAIL(DCNN_BAD_INPUT,
-                               "%s has the class '%.60s', which %s does not know: its classes are '%.60s', '%.60s'%s",
-                               set->path, set->class_names[i], model, names[0], names[1], count > 2 ? ", ..." : "");
+            return DCNN_FAIL(DCNN_BAD_INPUT,
+                             "%s has the class '%.60s', which %s does not know: its classes are '%.60s', '%.60s'%s",
+                             set->path, set->class_names[i], model, names[0], names[1], count > 2 ? ", ..." : "");
     }
+    return DCNN_OK;
+}
+
+dcnn_status dcnn_dataset_adopt_classes(dcnn_dataset *set, int count, char *const names[], const char *model) {
+    if (!names || count == 0 || set->class_count == 0 || set->label_map) return DCNN_OK;
+    const bool fits = set->class_count <= count, numbered = fits && are_numbers(set->class_count, set->class_names);
+    if (fits && are_same(set->class_count, names, set->class_names)) return DCNN_OK;
+    if (fits && are_numbers(count, names)) {
+        tell_order(set, model, false, set->class_count, set->class_names);
+        return DCNN_OK;
+    }
+    int32_t *map = malloc((size_t)set->class_count * sizeof *map);
+    char **adopted = copy_names(count, names);
+    const dcnn_status status = map && adopted ? find_places(set, numbered, count, names, model, map)
+                                              : DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for its classes", set->path);
     if (status != DCNN_OK) {
         free(map);
         if (adopted) dcnn_h5_names_free(count, adopted);
         return status;
     }
-    dcnn_info("%s: its classes are in another order than those of %s: mapped by name", set->path, model);
+    if (numbered)
+        tell_order(set, model, true, count, names);
+    else
+        dcnn_info("%s: its classes are in another order than those of %s: mapped by name", set->path, model);
     dcnn_h5_names_free(set->class_count, set->class_names);
     set->labels_on_disk = set->class_count;
     set->label_map = map;
