@@ -7,6 +7,7 @@
 
 #include "model/model.h"
 #include "model_helpers.h"
+#include "nn/net_edit.h"
 #include "nn/plan/plan.h"
 
 static dcnn_status try_description(const char *layers) {
@@ -296,6 +297,41 @@ static void test_places_of_one_class(void **state) {
     json_decref(description);
 }
 
+/* Keras hands on the whole image behind a RandomCrop: a Resizing stands there, once, wherever the layer is called. */
+static void test_crops_are_settled(void **state) {
+    (void)state;
+    json_t *description = parse(
+        "{'class_name':'Functional','config':{'name':'f','layers':["
+        "{'class_name':'InputLayer','name':'in','config':{'name':'in','batch_shape':[null,8,8,1]},'inbound_nodes':[]},"
+        "{'class_name':'ReLU','name':'r','config':{'name':'r'},'inbound_nodes':[[['in',0,0,{}]]]},"
+        "{'class_name':'RandomCrop','name':'c','config':{'name':'c','height':6,'width':5},"
+        "'inbound_nodes':[[['in',0,0,{}]],[['r',0,0,{}]]]},"
+        "{'class_name':'Add','name':'a','config':{'name':'a'},'inbound_nodes':[[['c',1,0,{}],['c',0,0,{}]]]},"
+        "{'class_name':'Flatten','name':'f','config':{'name':'f'},'inbound_nodes':[[['a',0,0,{}]]]},"
+        "{'class_name':'Dense','name':'d','config':{'name':'d','units':3,'activation':'softmax'},"
+        "'inbound_nodes':[[['f',0,0,{}]]]}],'input_layers':[['in',0,0]],'output_layers':[['d',0,0]]}}");
+    dcnn_net *net;
+    char text[256];
+    assert_ok(dcnn_net_create(description, (dcnn_shape){0}, &net));
+    json_decref(description);
+    const int count = net->node_count;
+    assert_true(dcnn_net_crops(net, text));
+    for (int twice = 0; twice < 2; twice++) {
+        assert_ok(dcnn_net_settle_crops(&net));
+        assert_int_equal(net->node_count, count + 2);
+        assert_false(dcnn_net_crops(net, text));
+    }
+    for (int i = 0; i < net->node_count; i++)
+        if (net->nodes[i].layer == &dcnn_layer_add)
+            for (int j = 0; j < 2; j++) {
+                const dcnn_node *resizing = &net->nodes[net->nodes[i].inputs[j]];
+                const dcnn_node *source = &net->nodes[net->nodes[resizing->inputs[0]].inputs[0]];
+                assert_string_equal(resizing->name, "c_resizing");
+                assert_string_equal(source->name, j == 0 ? "r" : "in");
+            }
+    dcnn_net_free(net);
+}
+
 /* A layer's config as a net that was made of `layers` describes it. */
 static json_t *described(const char *layers, size_t layer, dcnn_net **net) {
     json_t *description = sequential(layers);
@@ -540,6 +576,7 @@ int main(void) {
         cmocka_unit_test(test_bytes_by_another_way),
         cmocka_unit_test(test_two_of_one_name),
         cmocka_unit_test(test_places_of_one_class),
+        cmocka_unit_test(test_crops_are_settled),
         cmocka_unit_test(test_frozen),
         cmocka_unit_test(test_initializers),
         cmocka_unit_test(test_harmless),

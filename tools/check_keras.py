@@ -8,6 +8,7 @@ dcnn writes, Keras reads:  layers, weights, Adam's settings and moments; predict
                            forgets the moments of every .h5 it loads, its own too: it builds the optimizer for
                            model._trainable_variables, which lacks those of the layers. restore_adam() does what it meant.
 Keras writes, dcnn reads:  a model trained a little by Keras, as model.save() writes it: predictions
+RandomCrop:                a run's best.h5, and dcnn's export of Keras' own model, mean in Keras what they do in dcnn
 """
 
 import gzip
@@ -166,12 +167,36 @@ def odd_layers(images, labels):
           distance([model.predict(images, verbose=0)], [predict_with_dcnn(path("odd.h5"), images)]), 1e-5)
 
 
+def crops(images, labels):
+    """At inference Keras 3.7 and later hand on the whole image behind a RandomCrop, which dcnn's files must not mean."""
+    dcnn, layers = os.path.join(os.path.dirname(PEER), "..", "dcnn"), keras.layers
+    keras.utils.set_random_seed(7)
+    inputs = keras.Input((28, 28, 1))
+    cropped = layers.RandomCrop(20, 24)(inputs)
+    both = layers.Concatenate()([layers.Cropping2D(1)(cropped), layers.Conv2D(4, 3, activation="relu")(cropped)])
+    outputs = layers.Dense(10, activation="softmax")(layers.GlobalMaxPooling2D()(both))
+    model = keras.Model(inputs, outputs)
+    model.save(path("crop.keras"))
+    pixels = np.round(images * 0.3081 * 255 + 0.1307 * 255).astype(np.uint8)
+    np.savez(path("crop.npz"), images=pixels, labels=labels)
+    for command in (["export", path("crop.keras"), "--force", "-o", path("crop.h5")],
+                    ["prepare", path("crop.npz"), "--force", "-o", path("crop-data.h5")],
+                    ["train", path("crop-data.h5"), "--model", path("crop.keras"), "--epochs", "1", "--no-report",
+                     "--overwrite", "--run", path("crop-run")]):
+        subprocess.run([dcnn, *command], check=True, capture_output=True)
+    for file in ("crop.h5", "crop-run/best.h5"):
+        check("dcnn -> Keras: a RandomCrop in %s, largest difference" % file,
+              distance([keras.models.load_model(path(file)).predict(images, verbose=0)],
+                       [predict_with_dcnn(path(file), images)]), 1e-5)
+
+
 def main():
     print("Keras %s on %s" % (keras.__version__, keras.backend.backend()))
     images, labels = digits(32)
     dcnn_to_keras(images, labels)
     keras_to_dcnn(images, labels)
     odd_layers(images, labels)
+    crops(images, labels)
     sys.exit(1 if bad else 0)
 
 

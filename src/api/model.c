@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "api/api.h"
 #include "base/largest.h"
+#include "nn/net_edit.h"
 
 /* --- making ------------------------------------------------------------------------------------------------------- */
 
@@ -50,6 +51,7 @@ dcnn_status dcnn_model_load(const char *path, dcnn_model **out) {
     dcnn_model *model = calloc(1, sizeof *model);
     if (model == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: a model");
     dcnn_status status = dcnn_checkpoint_read(path, &model->checkpoint);
+    if (status == DCNN_OK) status = dcnn_net_settle_crops(&model->checkpoint.net);
     if (status == DCNN_OK) {
         status = set_up(model);
         if (status != DCNN_OK) dcnn_error_prefix("%s", path);
@@ -74,6 +76,7 @@ dcnn_status dcnn_model_create(const char *json, const int shape[3], uint64_t see
     dcnn_status status = model ? dcnn_net_create(description, input, &model->checkpoint.net)
                                : DCNN_FAIL(DCNN_FAILURE, "out of memory: a model");
     json_decref(description);
+    if (status == DCNN_OK) status = dcnn_net_settle_crops(&model->checkpoint.net);
     if (status == DCNN_OK) {
         dcnn_net_initialise(model->checkpoint.net, seed);
         model->checkpoint.normalised = true; /* as byte / 255 */

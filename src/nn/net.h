@@ -180,8 +180,12 @@ void dcnn_net_free(dcnn_net *net);
 /** The first convolution with strides and a dilation above 1, which Keras refuses to make; or NULL. *Local.* */
 const dcnn_node *dcnn_net_dilated_stride(const dcnn_net *net);
 
-/** What a user has to know of a RandomCrop in the net, a sentence of which the net is the subject; false: none crops.
- * *Local.* */
+/** Is the node a RandomCrop that crops, with no Resizing behind it that does what it does outside training? Keras 3.7
+ * and later hand on the whole image there. *Local.* */
+bool dcnn_net_hands_on(const dcnn_net *net, int node);
+
+/** What a user has to know of such a RandomCrop in the net, a sentence of which the net is the subject; false: there is
+ * none. *Local.* */
 bool dcnn_net_crops(const dcnn_net *net, char text[256]);
 
 /**

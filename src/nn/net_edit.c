@@ -187,27 +187,75 @@ dcnn_status dcnn_net_edit_apply(const dcnn_net_edit *edit, dcnn_net **net) {
 
 /* --- what a RandomCrop is outside training ------------------------------------------------------------------------ */
 
-static void settle_crop(json_t *item) {
-    json_t *config = json_object_get(item, "config");
-    json_t *settled =
-        json_pack("{s:O, s:O, s:O, s:O, s:s, s:b}", "name", json_object_get(config, "name"), "dtype",
-                  json_object_get(config, "dtype"), "height", json_object_get(config, "height"), "width",
-                  json_object_get(config, "width"), "interpolation", "bilinear", "crop_to_aspect_ratio", 1);
-    json_object_set_new(item, "class_name", json_string(dcnn_layer_resizing.class_name));
-    json_object_set_new(item, "config", settled);
+static bool has_name(const dcnn_net *net, const char *name) {
+    bool found = false;
+    for (int i = 0; i < net->node_count; i++) found = found || strcmp(net->nodes[i].name, name) == 0;
+    return found;
 }
 
-dcnn_status dcnn_net_settle_crops(dcnn_net **net, bool *settled) {
+static void name_resizing(const dcnn_net *net, const char *crop, char name[DCNN_NAME_BYTES]) {
+    snprintf(name, DCNN_NAME_BYTES, "%.45s_resizing", crop);
+    for (int k = 1; has_name(net, name); k++) snprintf(name, DCNN_NAME_BYTES, "%.40s_resizing_%d", crop, k);
+}
+
+/* Whoever reads the layer `from` reads the layer `to` now. */
+static void read_another(json_t *json, const char *from, const char *to) {
+    json_t *history = json_object_get(json, "keras_history"), *value;
+    const char *key, *its = json_string_value(json_array_get(history, 0));
+    size_t i;
+    if (its && strcmp(its, from) == 0) json_array_set_new(history, 0, json_string(to));
+    json_object_foreach(json, key, value) read_another(value, from, to);
+    json_array_foreach(json, i, value) read_another(value, from, to);
+}
+
+static json_t *call_on(const dcnn_node *crop, int number) {
+    return json_pack("{s:[{s:s, s:{s:[n,i,i,i], s:s, s:[s,i,i]}}], s:{}}", "args", "class_name", "__keras_tensor__",
+                     "config", "shape", crop->shape.h, crop->shape.w, crop->shape.c, "dtype", "float32",
+                     "keras_history", crop->name, number, 0, "kwargs");
+}
+
+/* One layer, called as often as the RandomCrop is. */
+static void put_resizing(const dcnn_net *net, int owner, json_t *layers) {
+    const dcnn_node *crop = &net->nodes[owner];
+    char name[DCNN_NAME_BYTES];
+    size_t at = 0;
+    while (strcmp(json_string_value(json_object_get(json_object_get(json_array_get(layers, at), "config"), "name")),
+                  crop->name) != 0)
+        at++;
+    json_t *config = json_object_get(json_array_get(layers, at), "config"), *item;
+    name_resizing(net, crop->name, name);
+    json_t *resizing = json_pack("{s:s, s:s, s:{s:s, s:O, s:i, s:i, s:s, s:b}, s:n}", "module", "keras.layers",
+                                 "class_name", dcnn_layer_resizing.class_name, "config", "name", name, "dtype",
+                                 json_object_get(config, "dtype"), "height", crop->shape.h, "width", crop->shape.w,
+                                 "interpolation", "bilinear", "crop_to_aspect_ratio", 1, "registered_name");
+    if (json_object_get(json_array_get(layers, at), "inbound_nodes")) { /* a Functional */
+        size_t i;
+        int calls = 0;
+        json_array_foreach(layers, i, item) read_another(json_object_get(item, "inbound_nodes"), crop->name, name);
+        json_object_set_new(resizing, "name", json_string(name));
+        json_object_set_new(resizing, "inbound_nodes", json_array());
+        for (int k = owner; k < net->node_count; k++)
+            if (net->nodes[k].owner == owner)
+                json_array_append_new(json_object_get(resizing, "inbound_nodes"), call_on(&net->nodes[k], calls++));
+    }
+    json_array_insert_new(layers, at + 1, resizing);
+}
+
+static bool one_hands_on(const dcnn_net *net, int owner) {
+    bool found = false;
+    for (int i = owner; i < net->node_count; i++)
+        found = found || (net->nodes[i].owner == owner && dcnn_net_hands_on(net, i));
+    return found;
+}
+
+dcnn_status dcnn_net_settle_crops(dcnn_net **net) {
     dcnn_net *from = *net, *to = NULL;
     char text[256];
-    *settled = dcnn_net_crops(from, text);
-    if (!*settled) return DCNN_OK;
-    json_t *description = dcnn_net_describe(from), *item;
-    size_t i;
-    json_array_foreach(json_object_get(json_object_get(description, "config"), "layers"), i, item) {
-        const char *class_name = json_string_value(json_object_get(item, "class_name"));
-        if (class_name && strcmp(class_name, dcnn_layer_random_crop.class_name) == 0) settle_crop(item);
-    }
+    if (!dcnn_net_crops(from, text)) return DCNN_OK;
+    json_t *description = dcnn_net_describe(from);
+    for (int i = 1; i < from->node_count; i++)
+        if (one_hands_on(from, i))
+            put_resizing(from, i, json_object_get(json_object_get(description, "config"), "layers"));
     dcnn_status status = dcnn_net_create(description, from->nodes[0].shape, &to);
     json_decref(description);
     if (status == DCNN_OK) status = dcnn_net_set_loss(to, &from->loss);

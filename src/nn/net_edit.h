@@ -36,12 +36,12 @@ bool dcnn_net_has_head(const dcnn_net *net);
 dcnn_status dcnn_net_edit_apply(const dcnn_net_edit *edit, dcnn_net **net);
 
 /**
- * Puts in place of each RandomCrop that crops the Resizing that it is outside training, for programs to which it is
- * something else there; weights lie where they did. *Local.*
+ * Puts behind each RandomCrop that crops the Resizing that it is outside training, unless it stands there: to Keras 3.7
+ * and later it is nothing there, and hands on the whole image. In training, and here, such a Resizing changes nothing.
+ * Weights lie where they did. *Local.*
  * @param net  in and out: it is freed where another one takes its place
- * @param settled  out: was there one?
  */
-dcnn_status dcnn_net_settle_crops(dcnn_net **net, bool *settled);
+dcnn_status dcnn_net_settle_crops(dcnn_net **net);
 
 /**
  * Gives layers learning rates of their own. *Local.*

@@ -196,7 +196,9 @@ dcnn_status dcnn_starting_net(const dcnn_train_options *options, const dcnn_data
     if (status == DCNN_OK && options->precision) dcnn_net_set_bf16(*net, strcmp(options->precision, "bf16") == 0);
     if (status == DCNN_OK) status = edit_net(options, task, net);
     if (status == DCNN_OK && options->bn_momentum > 0) dcnn_net_set_momentum(*net, options->bn_momentum);
-    if (status == DCNN_OK && dcnn_net_crops(*net, crops)) dcnn_info("model %s", crops);
+    const bool crop = status == DCNN_OK && dcnn_net_crops(*net, crops);
+    if (crop) status = dcnn_net_settle_crops(net);
+    if (crop && status == DCNN_OK) dcnn_info("model %s, but for the Resizing that stands behind it now", crops);
     return status;
 }
 

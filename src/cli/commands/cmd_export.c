@@ -139,21 +139,20 @@ dcnn_status dcnn_cmd_export(dcnn_cli *cli) {
         return DCNN_FAIL(DCNN_USAGE, "%s already exists: name another file, or replace it with --force", o->output);
     dcnn_checkpoint checkpoint;
     DCNN_TRY(dcnn_checkpoint_read(model, &checkpoint));
-    bool settled = false;
+    char crops[256];
     dcnn_status status = choose_input(o, &checkpoint);
-    if (status == DCNN_OK && (formats[format].write == write_keras || formats[format].write == write_legacy))
-        status = dcnn_net_settle_crops(&checkpoint.net, &settled);
+    const bool whole = formats[format].write == write_keras || formats[format].write == write_legacy;
+    const bool settles = whole && dcnn_net_crops(checkpoint.net, crops);
+    if (status == DCNN_OK && settles) status = dcnn_net_settle_crops(&checkpoint.net);
     if (status == DCNN_OK) status = formats[format].write(o->output, &checkpoint, o->raw_input);
     if (status == DCNN_OK) {
         printf("%s: %s\n", o->output, formats[format].name);
-        if (settled)
-            printf(
-                "%s: a Resizing stands for the RandomCrop, as which that counts outside training: Keras 3.7 and later "
-                "would hand on the whole image, and fit() crops no more\n",
-                o->output);
+        if (settles)
+            printf("%s: a Resizing stands behind the RandomCrop, which in Keras 3.7 and later hands on the whole image "
+                   "outside training\n",
+                   o->output);
         if (formats[format].write == write_weights) tell_nested(o->output, checkpoint.net);
-        if (formats[format].write == write_keras || formats[format].write == write_legacy)
-            tell_dilated(o->output, checkpoint.net);
+        if (whole) tell_dilated(o->output, checkpoint.net);
         if (formats[format].write == write_keras) tell_optimizer(o->output, &checkpoint);
         tell_input(o->output, &checkpoint);
     }

@@ -363,6 +363,8 @@ static const char *fit(dcnn_onnx_layer *l, bool crop) {
 /* To a size: pixels are squares, those at the rim go on; of two pixels equally near the later one, as in Keras. */
 static dcnn_status resizing(dcnn_onnx_layer *l, const char **y) {
     const bool crops = l->node->layer == &dcnn_layer_random_crop; /* its inference */
+    *y = l->x[0];
+    if (l->in[0].h == l->out.h && l->in[0].w == l->out.w) return DCNN_OK;
     if (is_lanczos(l)) return fail(l, "its interpolation");
     if (is_true(l, "antialias")) return fail(l, "its antialiasing");
     const char *x = l->x[0];

@@ -164,11 +164,35 @@ const dcnn_node *dcnn_net_dilated_stride(const dcnn_net *net) {
     return found;
 }
 
+/* To a RandomCrop's size, from the largest part of its ratio of sides. */
+static bool resizes_as(const dcnn_node *node, const dcnn_node *crop) {
+    if (node->layer != &dcnn_layer_resizing || node->shape.h != crop->shape.h || node->shape.w != crop->shape.w)
+        return false;
+    json_t *config = json_object();
+    node->layer->describe(node, config);
+    const bool same = json_is_true(json_object_get(config, "crop_to_aspect_ratio")) &&
+                      !json_is_true(json_object_get(config, "antialias")) &&
+                      strcmp(json_string_value(json_object_get(config, "interpolation")), "bilinear") == 0;
+    json_decref(config);
+    return same;
+}
+
+bool dcnn_net_hands_on(const dcnn_net *net, int node) {
+    const dcnn_node *crop = &net->nodes[node];
+    if (crop->layer != &dcnn_layer_random_crop) return false;
+    const dcnn_shape in = net->nodes[crop->inputs[0]].shape;
+    if (in.h == crop->shape.h && in.w == crop->shape.w) return false;
+    for (int i = node + 1; i < net->node_count; i++)
+        for (int j = 0; j < net->nodes[i].input_count; j++)
+            if (net->nodes[i].inputs[j] == node && !resizes_as(&net->nodes[i], crop)) return true;
+    return false;
+}
+
 bool dcnn_net_crops(const dcnn_net *net, char text[256]) {
     for (int i = 1; i < net->node_count; i++) {
+        if (!dcnn_net_hands_on(net, i)) continue;
         const dcnn_node *node = &net->nodes[i];
         const dcnn_shape in = net->nodes[node->inputs[0]].shape, out = node->shape;
-        if (node->layer != &dcnn_layer_random_crop || (in.h == out.h && in.w == out.w)) continue;
         snprintf(
             text, 256,
             "takes %dx%d of %dx%d at random in training, by its layer '%s' (RandomCrop); else the middle, resized, as "
