@@ -12,6 +12,7 @@ target_link_libraries(dcnn_kernels PUBLIC dcnn_base PkgConfig::OPENBLAS)
 function(dcnn_isa name vectors sources)
   add_library(dcnn_kernels_${name} OBJECT ${${sources}})
   target_link_libraries(dcnn_kernels_${name} PRIVATE dcnn_base)
+  set_target_properties(dcnn_kernels_${name} PROPERTIES DCNN_ISA_OBJECTS TRUE)
   target_compile_definitions(dcnn_kernels_${name} PRIVATE DCNN_ISA=${name}
     DCNN_SIMD_VECTORS="kernels/simd/simd_${vectors}.h")
   target_compile_options(dcnn_kernels_${name} PRIVATE ${ARGN})
