@@ -7,9 +7,12 @@
  *   mpi_watchdog endless   rank 0 never ends its work: it must end them, after ten times the timeout
  *   mpi_watchdog leave     ranks end at different times, with a farewell: it must not mind
  *   mpi_watchdog door      strangers by the hundred knock at rank 0's door: all must meet all the same
+ *   mpi_watchdog thread    rank 1 can start no thread: all must fail, and nobody may keep a connection
  *   mpi_watchdog spare     as stall, but later, and rank 2 has never computed: it must not be told as the first to stop
  */
 #include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -67,6 +70,43 @@ int __wrap_dcnn_watchdog_listen(dcnn_watchdog_place *place) {
     return handle;
 }
 
+/* Likewise of the function that starts the watchdog's thread: there is none on one rank. */
+static bool no_thread;
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *how, void *(*body)(void *), void *argument);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *how, void *(*body)(void *), void *argument);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *how, void *(*body)(void *), void *argument) {
+    return no_thread ? EAGAIN : __real_pthread_create(thread, how, body, argument);
+}
+
+static int count_descriptors(void) {
+    int count = 0;
+    DIR *folder = opendir("/proc/self/fd");
+    while (folder && readdir(folder)) count++;
+    if (folder) closedir(folder);
+    return count;
+}
+
+/* Does the start fail on all ranks, with the words of the one that failed, and is nothing left of it? Twice, for MPI
+ * opens something of its own at first. */
+static int fail_to_start(dcnn_comm *comm) {
+    int64_t good = 1;
+    int count = 0;
+    for (int tries = 0; tries < 2; tries++) {
+        const int before = count;
+        no_thread = dcnn_comm_rank(comm) == 1;
+        const dcnn_status status = dcnn_watchdog_start(comm, 2.0, false, "runs/x", tell);
+        no_thread = false;
+        count = count_descriptors();
+        good &= status == DCNN_FAILURE && strstr(dcnn_error(), "cannot start the watchdog's thread: ");
+        if (tries > 0 && count != before) fprintf(stderr, "%d descriptors, before %d\n", count, before);
+        if (tries > 0) good &= count == before;
+    }
+    dcnn_comm_add_integers(comm, &good, 1);
+    if (dcnn_comm_rank(comm) == 0) puts(good == dcnn_comm_size(comm) ? "all good" : dcnn_error());
+    dcnn_comm_finish(comm);
+    return 0;
+}
+
 static dcnn_status start(dcnn_comm *comm, double timeout_s) {
     if (besieged && dcnn_comm_rank(comm) > 0) sleep_s(0.7); /* rank 0 waits, its door open */
     const dcnn_status status = dcnn_watchdog_start(comm, timeout_s, false, "runs/x", tell);
@@ -82,7 +122,10 @@ int main(int argc, char **argv) {
     const double timeout_s = strcmp(what, "endless") == 0 ? 1.0 : 2.0;
     dcnn_comm *comm;
     besieged = strcmp(what, "door") == 0;
-    if (dcnn_comm_start(&argc, &argv, &comm) != DCNN_OK || start(comm, timeout_s) != DCNN_OK) {
+    dcnn_status status = dcnn_comm_start(&argc, &argv, &comm);
+    if (status == DCNN_OK && strcmp(what, "thread") == 0) return fail_to_start(comm);
+    if (status == DCNN_OK) status = start(comm, timeout_s);
+    if (status != DCNN_OK) {
         fprintf(stderr, "%s\n", dcnn_error());
         return 1;
     }

@@ -96,16 +96,19 @@ static void weights_are_given_by_json_or_lines(void **state) {
         free(text);
         free(again);
     }
-    const char *bad[][2] = {{"{\"bee\": -1}", "from 0"},
-                            {"{\"bee\": \"x\"}", "from 0"},
-                            {"bee,2\ndog,much\n", "not a weight"},
-                            {"bee 2\n", "class,weight"},
-                            {"{\"bee\": 1", "JSON"},
-                            {"{}", "no class a weight"},
-                            {"{\"bee\": 1, \"bee\": 2}", "JSON"},
-                            {"bee,2\ndog,1\n\n'bee',3\n", "weights:4: class 'bee' has a weight already"},
-                            {"\nclass,weight\n\n\ndog,1\n\nbee\n", "weights:7: a line must be"},
-                            {"class,weight\r\n\r\nbee,x\r\n", "weights:3: 'x' is not a weight"}};
+    const char *bad[][2] = {
+        {"{\"bee\": -1}", "from 0"},
+        {"{\"bee\": \"x\"}", "from 0"},
+        {"bee,2\ndog,much\n", "not a weight"},
+        {"bee 2\n", "class,weight"},
+        {"{\"bee\": 1", "JSON"},
+        {"{}", "no class a weight"},
+        {"{\"bee\": 1, \"bee\": 2}", "JSON"},
+        {"bee,2\ndog,1\n\n'bee',3\n", "weights:4: class 'bee' has a weight already"},
+        {"\nclass,weight\n\n\ndog,1\n\nbee\n", "weights:7: a line must be"},
+        {"class,weight\r\n\r\nbee,x\r\n", "weights:3: 'x' is not a weight"},
+        {"bee,2\nd\xffg,1\n", "weights:2: the class's name is not UTF-8"},
+        {"bee,2\ndog,1e999\n", "weights:2: the class's name is not UTF-8, or its weight is not a number"}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         char *text;
         assert_int_equal(dcnn_class_weights_read(put(bad[i][0]), &text), DCNN_BAD_INPUT);

@@ -410,6 +410,76 @@ static void batches_are_not_cut(void **state) {
     expect_refused(&f, "nothing is left");
 }
 
+/* Graphs that no program writes. */
+static void damaged_graphs_are_refused(void **state) {
+    (void)state;
+    static char not_text[] = "\xff", not_a_layer[] = "\xff/Relu", input[] = "x", own[] = "dcnn";
+    static const char *const words[] = {"the value 'relu' is made twice",
+                                        "the name of a node cannot be the name of a layer",
+                                        "its input must be [N, channels, ",
+                                        "has 0 inputs and 1 outputs",
+                                        "its names are not UTF-8",
+                                        "a graph of 65537 nodes is too large",
+                                        "the name of a value is not UTF-8",
+                                        "a node without an operator or an output",
+                                        "it has too few inputs",
+                                        "which no node makes"};
+    static DcnnOnnx__Node *many[(1 << 16) + 1];
+    for (int i = 0; i < 10; i++) {
+        fixture f = begin(NEW);
+        DcnnOnnx__Graph *g = &f.graph.graph;
+        DcnnOnnx__Node **nodes = NULL;
+        dcnn_onnx_int64s(&f.graph, 1, (const int64_t[]){1});
+        finish(&f, dcnn_onnx_one(&f.graph, "Relu", dcnn_onnx_one(&f.graph, "Relu", "x")));
+        assert_int_equal(g->n_node, 3);
+        switch (i) {
+        case 0:
+            g->node[0]->output[0] = g->node[1]->output[0] = g->node[1]->input[0] = (char *)(uintptr_t) "relu";
+            break;
+        case 1:
+            f.graph.model.producer_name = own;
+            g->node[0]->name = not_a_layer;
+            break;
+        case 2:
+            f.sizes[2] = ANY;
+            break;
+        case 3:
+            g->initializer[0]->name = input;
+            break;
+        case 4:
+            g->name = not_text;
+            break;
+        case 5:
+            nodes = g->node;
+            for (size_t k = 0; k < sizeof many / sizeof many[0]; k++) many[k] = nodes[2];
+            g->node = many;
+            g->n_node = sizeof many / sizeof many[0];
+            break;
+        case 6:
+            g->node[0]->output[0] = not_text;
+            break;
+        case 7:
+            g->node[0]->op_type = NULL;
+            break;
+        case 8:
+            g->node[0]->n_input = 0;
+            break;
+        default:
+            g->node[0]->input[0] = own;
+            break;
+        }
+        char path[64];
+        snprintf(path, sizeof path, "/tmp/dcnn-onnx-graphs-%d.onnx", (int)getpid());
+        pack(&f, path);
+        if (nodes) g->node = nodes;
+        dcnn_onnx_free(&f.graph);
+        dcnn_checkpoint model;
+        assert_int_equal(dcnn_onnx_read(path, &model), DCNN_BAD_INPUT);
+        unlink(path);
+        if (strstr(dcnn_error(), words[i]) == NULL) fail_msg("'%s' does not say '%s'", dcnn_error(), words[i]);
+    }
+}
+
 static void sizes_have_limits(void **state) {
     (void)state;
     fixture f = begin(NEW);
@@ -443,6 +513,7 @@ int main(void) {
         cmocka_unit_test(settings_are_numbers),
         cmocka_unit_test(attributes_that_nobody_reads_are_named),
         cmocka_unit_test(batches_are_not_cut),
+        cmocka_unit_test(damaged_graphs_are_refused),
         cmocka_unit_test(sizes_have_limits),
     };
     return cmocka_run_group_tests_name("ONNX graphs", tests, NULL, NULL);

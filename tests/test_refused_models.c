@@ -51,6 +51,8 @@ static void inputs_that_no_image_has_are_refused(void **state) {
                  "as in --mean 0.5");
     refuse_input(DCNN_MAX_CHANNELS + 1, (dcnn_input_given){0}, DCNN_BAD_INPUT, "its input has 65 channels",
                  "does not take images");
+    refuse_input(1, (dcnn_input_given){.mean = "0.5", .order = "bgr"}, DCNN_USAGE, "is for images of three channels",
+                 "the model takes images of 1");
 }
 
 /* --- what stands beside the weights ------------------------------------------------------------------------------- */
@@ -83,6 +85,17 @@ static void odd_metadata_is_refused(void **state) {
     refuse_metadata(1, "{'class_names': ['a', 'b', 'c', 'd']}", "names 4 classes, but its model has 3");
 }
 
+/* dcnn's own files hold means of 64 channels at the most. */
+static void means_of_many_channels_are_not_written(void **state) {
+    (void)state;
+    dcnn_checkpoint model = make(DCNN_MAX_CHANNELS + 1, 3, false);
+    model.normalised = true;
+    assert_fails(dcnn_checkpoint_write(in_scratch("many.h5"), &model, NULL), DCNN_USAGE, "means of 65 channels",
+                 "at most 64 are supported");
+    assert_int_not_equal(access(in_scratch("many.h5"), F_OK), 0);
+    dcnn_checkpoint_free(&model);
+}
+
 /* --- weights of another model ------------------------------------------------------------------------------------- */
 
 static void weights_of_another_model_are_refused(void **state) {
@@ -108,6 +121,81 @@ static void weights_of_another_model_are_refused(void **state) {
     dcnn_checkpoint_free(&other);
     dcnn_checkpoint_free(&less);
     dcnn_checkpoint_free(&more);
+}
+
+/* Weights of a layer that has no bias, for one that has; and, beside them, words that are none. */
+static void weights_of_half_a_layer_are_refused(void **state) {
+    (void)state;
+    const char *path = in_scratch("half.weights.h5");
+    dcnn_checkpoint bare = {.net = make_net("[{'class_name': 'InputLayer', 'config': {'batch_shape': [null, 2]}},"
+                                            " {'class_name': 'Dense', 'config': {'name': 'd', 'units': 2,"
+                                            " 'use_bias': false}}]")};
+    dcnn_checkpoint biased = {.net = make_net("[{'class_name': 'InputLayer', 'config': {'batch_shape': [null, 2]}},"
+                                              " {'class_name': 'Dense', 'config': {'name': 'd', 'units': 2}}]")};
+    dcnn_net_initialise(bare.net, 1);
+    assert_ok(dcnn_keras_weights_write(path, &bare));
+    assert_fails(dcnn_keras_weights_read(path, &biased), DCNN_BAD_INPUT, "layer 'd': its weight 'bias' is missing",
+                 path);
+    hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT);
+    assert_true(file >= 0);
+    assert_true(H5Adelete(file, "dcnn") >= 0);
+    assert_ok(dcnn_h5_text_write(file, "dcnn", "{\"class_names\": "));
+    H5Fclose(file);
+    assert_fails(dcnn_keras_weights_read(path, &bare), DCNN_BAD_INPUT, "its attribute 'dcnn' is not valid JSON", path);
+    dcnn_checkpoint_free(&bare);
+    dcnn_checkpoint_free(&biased);
+}
+
+/* A checkpoint with the moments of one optimizer that says it has others; sealed again, as a program could. */
+static void put_moments(const char *path, int count, const char *const *names) {
+    size_t length;
+    uint8_t *bytes = get_file(path, &length);
+    put_file(path, bytes, length - 32);
+    free(bytes);
+    hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT), group;
+    assert_true(file >= 0);
+    assert_ok(dcnn_h5_group_open(file, "dcnn/optimizer_weights", &group));
+    assert_ok(dcnn_h5_names_write(group, "weight_names", count, names));
+    dcnn_h5_group_close(group);
+    H5Fclose(file);
+    bytes = get_file(path, &length);
+    assert_ok(dcnn_file_write(path, bytes, length, true));
+    free(bytes);
+}
+
+static void moments_of_another_optimizer_are_refused(void **state) {
+    (void)state;
+    const char *path = in_scratch("moments.h5");
+    const dcnn_optimizer adam = {.kind = DCNN_ADAM, .learning_rate = 1e-3};
+    dcnn_checkpoint made = make(1, 3, false), read;
+    const size_t bytes = made.net->param_count * sizeof(float);
+    made.m = calloc(1, bytes);
+    made.v = calloc(1, bytes);
+    assert_non_null(made.m);
+    assert_non_null(made.v);
+    assert_ok(dcnn_checkpoint_write(path, &made, &adam));
+    char **names;
+    int count;
+    hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT), group;
+    assert_ok(dcnn_h5_group_open(file, "dcnn/optimizer_weights", &group));
+    assert_ok(dcnn_h5_names_read(group, "weight_names", &count, &names));
+    dcnn_h5_group_close(group);
+    H5Fclose(file);
+    assert_int_equal(count, 2 + 2 * 2);
+    const char *more[7];
+    for (int i = 0; i < 7; i++) more[i] = names[i < count ? i : 2];
+    put_moments(path, 5, more);
+    assert_fails(dcnn_checkpoint_read(path, &read), DCNN_BAD_INPUT,
+                 "layer 'd': the optimizer's moments of 'bias' are missing", path);
+    put_moments(path, 7, more);
+    assert_fails(dcnn_checkpoint_read(path, &read), DCNN_BAD_INPUT, "has 7 optimizer weights, but the model needs 6",
+                 path);
+    put_moments(path, 6, more);
+    assert_ok(dcnn_checkpoint_read(path, &read));
+    dcnn_checkpoint_free(&read);
+    for (int i = 0; i < count; i++) free(names[i]);
+    free(names);
+    dcnn_checkpoint_free(&made);
 }
 
 /* A model whose first layers are those of the file, whose weights go on. */
@@ -152,6 +240,24 @@ static void zips_that_are_no_models_are_refused(void **state) {
     assert_fails(dcnn_checkpoint_read(path, &model), DCNN_BAD_INPUT, "the model is of class", path);
 }
 
+/* A zip that was cut, and one of whose bytes a disk has changed. */
+static void damaged_zips_are_refused(void **state) {
+    (void)state;
+    const char *path = in_scratch("damaged.keras");
+    dcnn_checkpoint model = make(1, 3, false), read;
+    size_t length;
+    assert_ok(dcnn_keras_write(path, &model, NULL));
+    dcnn_checkpoint_free(&model);
+    uint8_t *bytes = get_file(path, &length), *config = memmem(bytes, length, "Sequential", 10);
+    assert_non_null(config);
+    config[0] = 's';
+    put_file(path, bytes, length);
+    assert_fails(dcnn_keras_read(path, &read), DCNN_BAD_INPUT, "damaged: its config.json cannot be read", path);
+    put_file(path, bytes, length / 2);
+    assert_fails(dcnn_keras_read(path, &read), DCNN_BAD_INPUT, "damaged: a zip that cannot be opened", path);
+    free(bytes);
+}
+
 static void files_that_are_no_graphs_are_refused(void **state) {
     (void)state;
     const char *path = in_scratch("x.onnx");
@@ -168,8 +274,12 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(inputs_that_no_image_has_are_refused),
         cmocka_unit_test(odd_metadata_is_refused),
+        cmocka_unit_test(means_of_many_channels_are_not_written),
         cmocka_unit_test(weights_of_another_model_are_refused),
+        cmocka_unit_test(weights_of_half_a_layer_are_refused),
+        cmocka_unit_test(moments_of_another_optimizer_are_refused),
         cmocka_unit_test(weights_that_are_left_over_are_refused),
+        cmocka_unit_test(damaged_zips_are_refused),
         cmocka_unit_test(files_that_are_no_graphs_are_refused),
         cmocka_unit_test(zips_that_are_no_models_are_refused),
     };

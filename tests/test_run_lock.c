@@ -5,11 +5,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <sys/wait.h>
 
 #include "guard/run_lock.h"
 
 static int failing_open, failing_write; /* the errno of the next call on a lock; 0: none fails */
 static int64_t clock_set_back_s;
+static const char *rival; /* NULL, or the text of a lock that another puts there each time before one is created */
+static bool no_thread;    /* the next one cannot be started */
 
 int __real_open(const char *path, int flags, ...);
 ssize_t __real_write(int file, const void *bytes, size_t length);
@@ -17,8 +21,17 @@ int __real_clock_gettime(clockid_t clock, struct timespec *now);
 int __wrap_open(const char *path, int flags, ...);
 ssize_t __wrap_write(int file, const void *bytes, size_t length);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *now);
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *how, void *(*body)(void *), void *argument);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *how, void *(*body)(void *), void *argument);
+
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *how, void *(*body)(void *), void *argument) {
+    if (!no_thread) return __real_pthread_create(thread, how, body, argument);
+    no_thread = false;
+    return EAGAIN;
+}
 
 int __wrap_open(const char *path, int flags, ...) {
+    if (rival && (flags & O_CREAT) && strstr(path, "run.lock")) put_text(path, rival);
     if (failing_open != 0 && strstr(path, "run.lock")) {
         errno = failing_open;
         failing_open = 0;
@@ -96,6 +109,50 @@ static void full_disk_is_told_as_one(void **state) {
     dcnn_run_lock_release(take("full"));
 }
 
+/* Neither a lock nor what lies in its place is touched before it was read. */
+static void lock_that_cannot_be_read_is_left_alone(void **state) {
+    (void)state;
+    dcnn_run_lock *lock;
+    char target[8] = "";
+    assert_ok(dcnn_folder_create(in_scratch("link")));
+    assert_int_equal(symlink("nowhere", in_scratch("link/run.lock")), 0);
+    assert_fails(dcnn_run_lock_take(in_scratch("link"), &lock), DCNN_FAILURE,
+                 "cannot be read: ", "nothing was changed, try again");
+    assert_int_equal(readlink(in_scratch("link/run.lock"), target, sizeof target), 7);
+}
+
+static void lock_without_a_keeper_is_given_back(void **state) {
+    (void)state;
+    dcnn_run_lock *lock;
+    no_thread = true;
+    assert_fails(dcnn_run_lock_take(in_scratch("thread"), &lock), DCNN_FAILURE, "cannot start a thread to keep",
+                 "thread/run.lock");
+    assert_int_equal(files_in(in_scratch("thread")), 0);
+    dcnn_run_lock_release(take("thread"));
+}
+
+/* A rival that dies and comes again whenever its lock was put aside: after five times it is told, not fought. */
+static void rivals_are_not_fought_for_ever(void **state) {
+    (void)state;
+    static char dead[1024];
+    dcnn_run_lock *lock;
+    fflush(NULL);
+    const pid_t process = fork();
+    if (process == 0) _exit(dcnn_run_lock_take(in_scratch("rivals"), &lock) == DCNN_OK ? 0 : 1);
+    int status = -1;
+    assert_int_equal(waitpid(process, &status, 0), process);
+    assert_int_equal(status, 0);
+    FILE *file = fopen(in_scratch("rivals/run.lock"), "r");
+    assert_non_null(file);
+    assert_true(fread(dead, 1, sizeof dead - 1, file) > 0);
+    fclose(file);
+    rival = dead;
+    assert_fails(dcnn_run_lock_take(in_scratch("rivals"), &lock), DCNN_USAGE, "several trainings are trying",
+                 "start only one");
+    rival = NULL;
+    dcnn_run_lock_release(take("rivals")); /* of a dead one it is taken over */
+}
+
 /* The keeper touches the lock whatever the clock says; set back an hour, it once slept for an hour. */
 static void clock_set_back_frees_no_lock(void **state) {
     (void)state;
@@ -127,6 +184,9 @@ int main(void) {
         cmocka_unit_test(failed_read_is_no_loss),
         cmocka_unit_test(lock_of_another_is_a_loss),
         cmocka_unit_test(full_disk_is_told_as_one),
+        cmocka_unit_test(lock_that_cannot_be_read_is_left_alone),
+        cmocka_unit_test(lock_without_a_keeper_is_given_back),
+        cmocka_unit_test(rivals_are_not_fought_for_ever),
         cmocka_unit_test(clock_set_back_frees_no_lock),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include <signal.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -137,6 +138,8 @@ static int more_ranks_than_cores(void) {
         if (dcnn_launch_check_cores(5, 4) != DCNN_USAGE) return 6 + i;
         unsetenv(names[i]);
     }
+    setenv("SLURM_JOB_ID", "17", 1); /* in a job srun is named, too */
+    if (dcnn_launch_check_cores(5, 4) != DCNN_USAGE || !strstr(dcnn_error(), "--ntasks-per-node=4")) return 10;
     return 0;
 }
 
@@ -145,12 +148,52 @@ static void ranks_beyond_the_cores_need_permission(void **state) {
     assert_int_equal(child(more_ranks_than_cores), 0);
 }
 
+/* What srun without PMIx starts are single processes that know nothing of each other. */
+static int tasks_of_srun(void) {
+    static const char *const others[] = {"OMPI_COMM_WORLD_SIZE", "PRTE_LAUNCHED", "PMIX_RANK", "PMI_RANK", "PMI_FD"};
+    static const char open_mpi[] = "Open MPI v4.1.4", other[] = "MPICH 4.0.2";
+    for (int i = 0; i < 5; i++) unsetenv(others[i]);
+    setenv("SLURM_PROCID", "0", 1);
+    setenv("SLURM_STEP_ID", "0", 1);
+    setenv("SLURM_STEP_NUM_TASKS", "1", 1);
+    if (dcnn_launch_check_srun(open_mpi) != DCNN_OK) return 1;
+    setenv("SLURM_STEP_NUM_TASKS", "2", 1);
+    if (dcnn_launch_check_srun(open_mpi) != DCNN_USAGE || !strstr(dcnn_error(), "srun started 2 tasks")) return 2;
+    if (dcnn_launch_check_srun(other) != DCNN_USAGE || !strstr(dcnn_error(), "the PMIx that MPICH 4.0.2 needs"))
+        return 3;
+    setenv("PMI_FD", "5", 1);
+    if (dcnn_launch_check_srun(other) != DCNN_OK || dcnn_launch_check_srun(open_mpi) != DCNN_USAGE) return 4;
+    setenv("PMIX_RANK", "0", 1);
+    return dcnn_launch_check_srun(open_mpi) == DCNN_OK ? 0 : 5;
+}
+
+static int settings_of_words(void) {
+    static const char *const names[] = {"DCNN_DOMAIN_RANKS", "DCNN_CHECK_COLLECTIVES"};
+    static const char *const wrong[2][4] = {{"0", "-1", "2x", "4294967296"}, {"2", "yes", "", "-1"}};
+    for (int i = 0; i < 2; i++) {
+        for (int j = 0; j < 4; j++) {
+            setenv(names[i], wrong[i][j], 1);
+            if (dcnn_launch_check_environment() != DCNN_USAGE || !strstr(dcnn_error(), names[i])) return 1 + 4 * i + j;
+        }
+        setenv(names[i], "1", 1);
+        if (dcnn_launch_check_environment() != DCNN_OK) return 9 + i;
+    }
+    return 0;
+}
+
+static void wrong_starts_are_refused(void **state) {
+    (void)state;
+    assert_int_equal(child(tasks_of_srun), 0);
+    assert_int_equal(child(settings_of_words), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_signal_is_noted_and_a_later_one_leaves),
         cmocka_unit_test(a_shared_place_brings_signals_to_others),
         cmocka_unit_test(the_end_of_the_job_is_seen),
         cmocka_unit_test(ranks_beyond_the_cores_need_permission),
+        cmocka_unit_test(wrong_starts_are_refused),
     };
     return cmocka_run_group_tests_name("signals", tests, NULL, NULL);
 }

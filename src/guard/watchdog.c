@@ -376,8 +376,8 @@ static dcnn_status start(dcnn_comm *comm) {
     status = start_thread();
     dog.running = status == DCNN_OK;
     status = dcnn_comm_agree(comm, status);
-    if (status != DCNN_OK) dcnn_watchdog_stop();
-    return status;
+    if (status == DCNN_OK) return DCNN_OK;
+    dcnn_watchdog_stop(); /* where it runs: it may have failed on another rank */
 done:
     clean_up();
     return status;

@@ -36,9 +36,10 @@ static dcnn_status check_class_options(const dcnn_trainer *t) {
     const bool mixes = o->augment && dcnn_mix_is_active(&o->ranges);
     if (!t->task.values || (!o->class_weight && !o->oversample && !mixes)) return DCNN_OK;
     return DCNN_FAIL(DCNN_USAGE, "--%s is for classes, but %s has numbers to predict: leave it out",
-                     o->class_weight ? "class-weight"
-                     : o->oversample ? "oversample"
-                                     : "mixup and --cutmix",
+                     o->class_weight         ? "class-weight"
+                     : o->oversample         ? "oversample"
+                     : o->ranges.mixup > 0.0 ? "mixup"
+                                             : "cutmix",
                      t->data.set.path);
 }
 

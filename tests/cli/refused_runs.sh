@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Runs that cannot be: what model, data and options ask of each other, and folders that cannot be read.
+small_data
+how=(--epochs 1 -q --no-report)
+dcnn train small.h5 --model net.json "${how[@]}" --run run >/dev/null 2>&1
+
+echo 'numbers and classes:'
+# Images of 8x8 and two numbers of each, the second above 1.
+awk 'BEGIN {
+    printf "a,b"
+    for (j = 0; j < 64; j++) printf ",pixel%d", j
+    print ""
+    for (i = 0; i < 40; i++) {
+        printf "%.2f,%d", i / 40, i
+        for (j = 0; j < 64; j++) printf ",%d", (i * 31 + j * 17) % 256
+        print ""
+    }
+}' >numbers.csv
+dcnn prepare numbers.csv --target-columns a,b -o two.h5 -q
+dcnn prepare numbers.csv --target-columns a -o one.h5 -q
+sed 's/"units": 3, "activation": "softmax"/"units": 2/' net.json >two.json
+csv 60 8 5 >five.csv
+dcnn prepare five.csv --no-stratify -o five.h5 -q
+dcnn train two.h5 --model two.json "${how[@]}" --run numbers >/dev/null 2>&1
+try dcnn train two.h5 --model two.json --loss binary_crossentropy --run none
+try dcnn train small.h5 --model numbers/best.h5 --run none
+try dcnn evaluate numbers/best.h5 one.h5
+try dcnn evaluate numbers/best.h5 small.h5
+try dcnn evaluate run/best.h5 two.h5
+try dcnn evaluate run/best.h5 five.h5
+try dcnn evaluate numbers/best.h5 two.h5 --tta 3
+try dcnn train two.h5 --model two.json --oversample --run none
+try dcnn train two.h5 --model two.json --mixup 0.2 --run none
+try dcnn train two.h5 --model two.json --cutmix 0.2 --run none
+
+
+echo 'splits that are not there:'
+dcnn prepare small.csv --no-stratify --validation-split 0 -o unvalidated.h5 -q
+try dcnn train unvalidated.h5 --model net.json --patience 3 --run none
+try dcnn train unvalidated.h5 --model net.json --schedule plateau --plateau monitor=val_loss --run none
+
+echo 'options that go with others:'
+try dcnn train small.h5 --model net.json --huber-delta 1 --run none
+try dcnn train small.h5 --model net.json --replace-head --run none
+try dcnn train small.h5 --run none 2>&1 | sed "s|$DCNN_DATA|DATA|"
+try dcnn train small.h5 --model net.json --schedule plateau --plateau patience=0 --run none
+try dcnn train two.h5 --model two.json --loss mean_squared_error --optimizer sgd --learning-rate 100 --epochs 5 --batch-size 4 --run diverged -q --no-report
+
+echo 'a recipe that is none:'
+mkdir -p broken/models
+echo '{"class_name": "Sequential", "config": {"name": "none", "layers": []}}' >broken/models/digits.json
+csv 30 24 3 >large.csv
+dcnn prepare large.csv --no-stratify -o large.h5 -q
+try env DCNN_DATA=broken dcnn train large.h5 "${how[@]}" --run none
+
+echo 'folders that cannot be read:'
+again() {
+    rm -rf work
+    cp -r run work
+}
+resume=(dcnn train small.h5 --run work --resume --model net.json --epochs 2 -q --no-report)
+again
+rm work/run.json && ln -s run.json work/run.json
+try "${resume[@]}"
+again
+rm -r work/checkpoints && ln -s checkpoints work/checkpoints
+try "${resume[@]}"
+again
+truncate -s -32 work/checkpoints/*.h5
+try "${resume[@]}"
+again
+dcnn export run/best.h5 -o plain.h5 >/dev/null
+for file in work/checkpoints/*.h5; do cp plain.h5 "$file"; done
+try "${resume[@]}"
+
+# A training that stood still for so long that another took its run over ends at its next look at the lock, and leaves it.
+dcnn train small.h5 --model net.json --batch-size 16 --epochs 100000 --checkpoint-every 4 --run taken -q --no-report >taken.said 2>&1 &
+training=$!
+until_step taken
+sed -i 's/"process":[0-9]*/"process":1/' taken/run.lock
+wait "$training" || echo "exit $?"
+grep '^dcnn: taken' taken.said
+grep -c '"process":1,' taken/run.lock
+ls -d none 2>/dev/null || echo 'no refused run has left a folder'
