@@ -299,10 +299,17 @@ static dcnn_status suit_and_tell(dcnn_cli *cli, const dcnn_run *run, const dcnn_
     const bool opened = cli->speaks && dcnn_dataset_reopen(run->data, &dataset) == DCNN_OK;
     const dcnn_data_facts facts = dcnn_data_facts_share(cli->comm, opened ? &dataset : NULL, cli->options->train.loss,
                                                         cli->options->train.oversample);
+    const int64_t usual = cli->options->train.batch_size;
+    const int64_t usual_steps = dcnn_data_facts_epoch_steps(&facts, cli->options);
+    const bool shrunk = from == NULL && dcnn_data_settings_shrink(&facts, cli->options);
     const bool momentum = from == NULL && dcnn_data_settings_apply(&facts, cli->options);
     const bool grown = from == NULL && dcnn_data_settings_grow(&facts, cli->options);
     dcnn_status status = dcnn_data_settings_check(&facts, cli->options);
     if (cli->speaks && status == DCNN_OK) tell_start(cli, run, from, opened ? &dataset : NULL, &facts);
+    if (cli->speaks && status == DCNN_OK && shrunk)
+        dcnn_info("batch %" PRId64 " images a step, because the usual %" PRId64 " would make %" PRId64
+                  " step%s an epoch of so few images; --batch-size sets another",
+                  cli->options->train.batch_size, usual, usual_steps, usual_steps == 1 ? "" : "s");
     if (cli->speaks && status == DCNN_OK && grown)
         dcnn_info("rate  chosen for steps this large: --lr-scale sqrt --warmup %g; --lr-scale none leaves the "
                   "rate alone",

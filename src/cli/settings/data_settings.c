@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/engine.h"
 #include "io/dataset/classes.h"
 #include "run/starting_net.h"
 #include "run/data/task.h"
@@ -42,9 +43,34 @@ dcnn_data_facts dcnn_data_facts_share(dcnn_comm *comm, const dcnn_dataset *datas
     return facts;
 }
 
-int64_t dcnn_data_facts_steps(const dcnn_data_facts *facts, const dcnn_options *options) {
+int64_t dcnn_data_facts_epoch_steps(const dcnn_data_facts *facts, const dcnn_options *options) {
     const int64_t samples = options->train.batch_size * options->train.accumulate;
-    return options->train.epochs * ((facts->train_count + samples - 1) / samples);
+    return (facts->train_count + samples - 1) / samples;
+}
+
+int64_t dcnn_data_facts_steps(const dcnn_data_facts *facts, const dcnn_options *options) {
+    return options->train.epochs * dcnn_data_facts_epoch_steps(facts, options);
+}
+
+/* The built-in network on own data: what suits a model that was given is its owner's to know. */
+static bool suits_itself(const dcnn_data_facts *facts, const dcnn_options *options) {
+    return facts->train_count > 0 && options->operand_count > 0 && options->train.model == NULL;
+}
+
+/* An epoch of fewer steps is too few for Adam at its usual rate, a batch below these is no work for two cores:
+ * docs/accuracy.md, "Few images". */
+enum { EPOCH_STEPS = 16, SMALLEST_BATCH = 16 };
+
+bool dcnn_data_settings_shrink(const dcnn_data_facts *facts, dcnn_options *options) {
+    static const char *const choices[] = {"batch-size", "accumulate", "grain"};
+    const int64_t usual = options->train.batch_size;
+    for (size_t i = 0; i < sizeof choices / sizeof choices[0]; i++)
+        if (dcnn_option_given(DCNN_COMMAND_TRAIN, choices[i], options)) return false;
+    if (!suits_itself(facts, options)) return false;
+    while (options->train.batch_size > SMALLEST_BATCH && dcnn_data_facts_epoch_steps(facts, options) < EPOCH_STEPS)
+        options->train.batch_size /= 2;
+    options->train.grain = dcnn_engine_grain(options->train.batch_size);
+    return options->train.batch_size < usual;
 }
 
 bool dcnn_data_settings_apply(const dcnn_data_facts *facts, dcnn_options *options) {
@@ -54,8 +80,7 @@ bool dcnn_data_settings_apply(const dcnn_data_facts *facts, dcnn_options *option
             (void)dcnn_option_set(dcnn_option_find(DCNN_COMMAND_TRAIN, about->option),
                                   facts->numbers ? "0" : about->suited[facts->kind], options);
     }
-    if (facts->train_count == 0 || options->operand_count == 0 || options->train.model ||
-        options->train.exact_statistics || options->ema > 0.0 ||
+    if (!suits_itself(facts, options) || options->train.exact_statistics || options->ema > 0.0 ||
         dcnn_option_given(DCNN_COMMAND_TRAIN, "bn-momentum", options))
         return false;
     const double momentum = dcnn_momentum_for(dcnn_data_facts_steps(facts, options));

@@ -17,8 +17,16 @@ typedef struct dcnn_data_facts {
  * @param loss  as the user names it (run/data/task.h) */
 dcnn_data_facts dcnn_data_facts_share(dcnn_comm *comm, const dcnn_dataset *dataset, const char *loss, bool oversample);
 
-/** Steps of the whole run. *Local.* */
+/** Steps of an epoch; of the whole run. *Local.* */
+int64_t dcnn_data_facts_epoch_steps(const dcnn_data_facts *facts, const dcnn_options *options);
 int64_t dcnn_data_facts_steps(const dcnn_data_facts *facts, const dcnn_options *options);
+
+/**
+ * Of own data for the recipe's network, with no choice of --batch-size, --accumulate or --grain: halves the batch, down
+ * to 16 images, until an epoch has 16 steps. By the data alone, never by ranks or threads. Before
+ * dcnn_data_settings_apply(), which counts steps; not for a resumed run. *Local.* @return whether it did
+ */
+bool dcnn_data_settings_shrink(const dcnn_data_facts *facts, dcnn_options *options);
 
 /**
  * Sets the options that follow from the data. Not for a resumed run: it has its own. *Local.*
