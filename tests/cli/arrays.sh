@@ -62,6 +62,10 @@ dcnn info out.h5 | grep classes
 prepare emnist/emnist-letters-train-images-idx3-ubyte.gz emnist/emnist-letters-train-labels-idx1-ubyte.gz
 sed -i 3d emnist/emnist-letters-mapping.txt
 prepare emnist --transpose
+npy 40 '40, 1, 1' >x_train.npy
+npy 40 '40' >y_train.npy
+printf '\1' | dd of=y_train.npy bs=1 seek=130 conv=notrunc status=none
+prepare x_train.npy y_train.npy # grey images of one pixel are no list
 echo "-- test images without labels beside labelled ones"
 base64 -d >contest.npz <<<UEsDBC0AAAAIAAAAIQDCoVyR//////////8KABQAeF90ZXN0Lm5weQEAEACMAAAAAAAAAFQAAAAAAAAAm+wX6hsQychQxlCtnpJanFykbqWgXlNqqK6joJ6WX1RSlJgXn1+UkgoSd0vMKU4FihdnJBakAvkaxjoKRkCkqaNQq0Ae4GJg4eQVEpOWV9HQNQQAUEsDBC0AAAAIAAAAIQC8uvof//////////8LABQAeF90cmFpbi5ucHkBABAAmAAAAAAAAABhAAAAAAAAAJvsF+obEMnIUMZQrZ6SWpxcpG6loF5Taqiuo6Cell9UUpSYF59flJIKEndLzClOBYoXZyQWpAL5GmY6CkZApKmjUKtAHuBi4BSSVtE1s/cIjErOKa1rnzBz0eote4+dBwBQSwMELQAAAAgAAAAhABNoW8P//////////wsAFAB5X3RyYWluLm5weQEAEACGAAAAAAAAAEgAAAAAAAAAm+wX6hsQychQxlCtnpJanFykbqWgXlNqqK6joJ6WX1RSlJgXn1+UkgoSd0vMKU4FihdnJBakAvkaZjqaOgq1ChQALgZGEAQAUEsBAi0DLQAAAAgAAAAhAMKhXJFUAAAAjAAAAAoAAAAAAAAAAAAAAIABAAAAAHhfdGVzdC5ucHlQSwECLQMtAAAACAAAACEAvLr6H2EAAACYAAAACwAAAAAAAAAAAAAAgAGQAAAAeF90cmFpbi5ucHlQSwECLQMtAAAACAAAACEAE2hbw0gAAACGAAAACwAAAAAAAAAAAAAAgAEuAQAAeV90cmFpbi5ucHlQSwUGAAAAAAMAAwCqAAAAswEAAAAA
 prepare contest.npz

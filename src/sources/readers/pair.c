@@ -30,6 +30,7 @@ static part part_of(const dcnn_array *a) {
     const bool texts = a->kind == DCNN_NUMBER_BYTES || a->kind == DCNN_NUMBER_UCS4;
     if (texts && a->rank == 1 && are_class_names(a->word)) return NAMES;
     if (a->rank < 1 || a->rank > 4 || a->kind == DCNN_NUMBER_OTHER) return OTHER;
+    if (a->rank > 2 && !texts && dcnn_word_in(a->word, image_words)) return IMAGES; /* of 1x1, too */
     if (dcnn_array_is_list(a)) return dcnn_word_in(a->word, side_words) ? OTHER : LABELS;
     if (a->rank > 2) return texts ? OTHER : IMAGES;
     if (texts) return LABELS;
