@@ -41,11 +41,13 @@ const dcnn_command dcnn_command_table[DCNN_COMMAND_COUNT] = {
          .least = 2,
          .most = -1,
          .summary = "labels and probabilities of images",
-         .details = "Labels images. INPUT is an image (PNG, JPEG, BMP, PGM, WebP) of any size, a folder or a list of "
-                    "images, a table (CSV), arrays (IDX, NumPy), a data set (.h5), or - for standard input: an image, "
-                    "or one path per line. Images named one by one are answered in a sentence each; otherwise, or with "
-                    "--output or --format, the result is a CSV: index, file, id, label, p0, p1, .... What cannot be "
-                    "read is named, and does not stop the others.",
+         .details =
+             "Labels images. INPUT is an image (PNG, JPEG, BMP, PGM, WebP) of any size, a folder or a list of "
+             "images, a table (CSV), arrays (IDX, NumPy), a data set (.h5), or - for standard input: an image, "
+             "or one path per line. Images named one by one are answered in a sentence each; otherwise, or with "
+             "--output or --format, the result is a CSV: index, file, id, label, p0, p1, ..., the index from 0 in "
+             "the order of the input; of a split it is that of dcnn show --split. What cannot be read is "
+             "named, and does not stop the others.",
          .parallel = true},
     [DCNN_COMMAND_REPORT] =
         {.name = "report",

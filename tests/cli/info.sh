@@ -6,6 +6,9 @@ try dcnn info net.json
 cp "$DCNN_DATA/models/digits.json" .
 try dcnn info digits.json
 dcnn train small.h5 --model net.json --epochs 1 --run run -q >/dev/null
+dcnn train small.h5 --model net.json --epochs 1 --run eights --batch-size 8 -q --no-report >/dev/null 2>&1
+dcnn info eights/best.h5 | grep '^a step' # as it was trained
+dcnn info eights/best.h5 --batch-size 64 | grep '^a step'
 try dcnn info run/best.h5 | grep -v -e '^best epoch' -e '^epochs'
 dcnn info run/best.h5 --json | grep -o -e '"kind": .*' -e '"sealed": .*' -e '"epoch": .*' -e '"batch-size": .*' -e '"trainable_params": [0-9]*'
 try ranks 2 dcnn info net.json

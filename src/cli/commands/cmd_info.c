@@ -304,9 +304,14 @@ static dcnn_status print_checkpoint_json(const dcnn_options *o, const dcnn_check
     return status;
 }
 
-static dcnn_status tell_checkpoint(const dcnn_options *o) {
+static dcnn_status tell_checkpoint(const dcnn_options *given) {
+    dcnn_options options = *given, *o = &options;
     dcnn_checkpoint checkpoint;
     dcnn_status status = dcnn_checkpoint_read(o->operands[0], &checkpoint);
+    const json_t *batch = status == DCNN_OK ? json_object_get(checkpoint.options, "batch-size") : NULL;
+    if (json_is_integer(batch) && json_integer_value(batch) > 0 &&
+        !dcnn_option_given(DCNN_COMMAND_INFO, "batch-size", given))
+        o->train.batch_size = json_integer_value(batch); /* as it was trained */
     if (status == DCNN_OK && o->json) {
         status = print_checkpoint_json(o, &checkpoint);
     } else if (status == DCNN_OK) {

@@ -184,7 +184,8 @@ static void print_result(const dcnn_run *run, const dcnn_train_result *result) {
     if (result->images_per_s > 0.0)
         printf("%s images/s in training, %.1f s in all\n",
                dcnn_number_text((int64_t)(result->images_per_s + 0.5), &number), result->elapsed_s);
-    printf("weights hash %016" PRIx64 "\n", result->weights_hash);
+    printf("weights hash %016" PRIx64 " after the last step; " DCNN_RUN_BEST " has the best epoch's\n",
+           result->weights_hash);
     printf("%s: " DCNN_RUN_BEST ", " DCNN_RUN_CHECKPOINTS "/, " DCNN_RUN_CSV ", " DCNN_RUN_METRICS ", " DCNN_RUN_RECORD
            "\n",
            run->folder);

@@ -165,7 +165,8 @@ dcnn_status dcnn_train_ensemble(dcnn_cli *cli, const dcnn_run *run) {
     if (status == DCNN_OK && dcnn_comm_rank(cli->comm) == 0) status = dcnn_run_result_write(run->folder, &result);
     status = dcnn_comm_agree(cli->comm, status);
     if (status == DCNN_OK && cli->speaks)
-        printf("weights hash %016" PRIx64 "\n%s: " DCNN_RUN_BEST ", one model of %d; member-1 to member-%d\n",
+        printf("weights hash %016" PRIx64 " of " DCNN_RUN_BEST "\n%s: " DCNN_RUN_BEST
+               ", one model of %d; member-1 to member-%d\n",
                result.weights_hash, run->folder, count, count);
     free(path);
     return status;
