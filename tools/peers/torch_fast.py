@@ -90,7 +90,7 @@ def changed(batch):
 
 for _ in range(o.epochs):
     order = torch.randperm(len(x))
-    pictures, labels = torch.cat([changed(x[rows]) for rows in order.split(2000)]), y[order]  # faster than batch by batch
+    pictures, labels = torch.cat([changed(x[rows]) for rows in order.split(2000)]), y[order]  # fewer, larger operations than batch by batch
     for step in range(steps):
         rows = slice(step * o.batch_size, (step + 1) * o.batch_size)
         optimizer.zero_grad(set_to_none=True)
