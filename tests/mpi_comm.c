@@ -168,6 +168,10 @@ static void gradients_are_the_tree_at_any_grain_count(void **state) {
     int64_t batches[GRAINS];
     for (int i = 0; i < GRAINS; i++) batches[i] = i + 1;
     assert_int_equal(dcnn_comm_reserve_gradient(everyone, GRAINS, batches, 2, counts), DCNN_OK);
+    assert_int_equal(dcnn_comm_reserve_sums(everyone, 1), DCNN_OK);
+    double ones[GRAINS], sum;
+    int wish = 0;
+    for (int i = 0; i < GRAINS; i++) ones[i] = 1.0;
     for (int64_t grains = 1; grains <= GRAINS; grains++) {
         float *blocks[DCNN_TREE_DEPTH], *all[DCNN_TREE_DEPTH];
         dcnn_tree mine = {0}, whole = {0};
@@ -190,6 +194,8 @@ static void gradients_are_the_tree_at_any_grain_count(void **state) {
         dcnn_comm_domain_barrier(everyone);
         for (int bucket = 0; bucket < 2; bucket++) /* late comers find messages that wait for them */
             dcnn_comm_gradient_begin(everyone, kernels, bucket, shares, counts[bucket], blocks, total[bucket]);
+        dcnn_comm_sum(everyone, shares, 1, ones, 1, &sum, &wish); /* they are added and sent meanwhile */
+        assert_true(sum == (double)grains);
         dcnn_comm_progress(everyone);
         dcnn_comm_gradient_finish(everyone);
         dcnn_comm_domain_barrier(everyone);
@@ -233,11 +239,16 @@ static void gradients_keep_clear_of_what_is_waited_for(void **state) {
     comm.link.free_s = 0.0;
     dcnn_comm_expect(&comm, now_s + 100.0);
     assert_true(dcnn_comm_link_takes(&comm, 60 * 1000, false));
-    assert_false(dcnn_comm_link_takes(&comm, 60 * 1000, false)); /* until after then */
-    assert_true(dcnn_comm_link_takes(&comm, 20 * 1000, false));
+    assert_false(dcnn_comm_link_takes(&comm, 100 * 1000, false)); /* more than half of it after then */
+    assert_true(dcnn_comm_link_takes(&comm, 60 * 1000, false));
+    assert_false(dcnn_comm_link_takes(&comm, 20 * 1000, false));
     assert_true(dcnn_comm_link_takes(&comm, 60 * 1000, true)); /* is itself waited for */
     comm.link.free_s = 0.0;
-    dcnn_comm_expect(&comm, now_s - 1.0);
+    dcnn_comm_expect(&comm, dcnn_now_s() + 0.1);
+    assert_false(dcnn_comm_link_takes(&comm, 1024, false)); /* though the link is free */
+    dcnn_comm_expect(&comm, dcnn_now_s() - 0.1);
+    assert_false(dcnn_comm_link_takes(&comm, 1024, false));
+    dcnn_comm_expect(&comm, now_s - 2.0);                  /* what was expected is late */
     assert_true(dcnn_comm_link_takes(&comm, 1024, false)); /* one at a time */
     assert_false(dcnn_comm_link_takes(&comm, 1024, false));
     comm.link.free_s = 0.0;

@@ -129,6 +129,46 @@ dcnn_shares __wrap_dcnn_comm_shares(const dcnn_comm *comm, int64_t grains) {
     return __real_dcnn_comm_shares(comm, grains);
 }
 
+/* What a step calls of these, in order: a letter each. */
+static char called[32];
+static void note_call(char letter) {
+    const size_t length = strlen(called);
+    if (length + 1 < sizeof called) called[length] = letter;
+}
+
+void __real_dcnn_comm_gradient_begin(dcnn_comm *comm, const dcnn_kernels *kernels, int bucket, dcnn_shares shares,
+                                     size_t count, float *const *blocks, float *total);
+void __wrap_dcnn_comm_gradient_begin(dcnn_comm *comm, const dcnn_kernels *kernels, int bucket, dcnn_shares shares,
+                                     size_t count, float *const *blocks, float *total);
+void __wrap_dcnn_comm_gradient_begin(dcnn_comm *comm, const dcnn_kernels *kernels, int bucket, dcnn_shares shares,
+                                     size_t count, float *const *blocks, float *total) {
+    note_call('g');
+    __real_dcnn_comm_gradient_begin(comm, kernels, bucket, shares, count, blocks, total);
+}
+
+void __real_dcnn_comm_sum(dcnn_comm *comm, dcnn_shares shares, int count, const double *grain_sums, int stride,
+                          double *totals, int *flag);
+void __wrap_dcnn_comm_sum(dcnn_comm *comm, dcnn_shares shares, int count, const double *grain_sums, int stride,
+                          double *totals, int *flag);
+void __wrap_dcnn_comm_sum(dcnn_comm *comm, dcnn_shares shares, int count, const double *grain_sums, int stride,
+                          double *totals, int *flag) {
+    note_call('s');
+    __real_dcnn_comm_sum(comm, shares, count, grain_sums, stride, totals, flag);
+}
+
+/* The ranks of a domain meet in a small sum, and what they published before may then be added and sent. */
+static void a_stages_gradient_is_published_before_its_sum(void **state) {
+    (void)state;
+    dcnn_engine_options options = options_for(1, BATCH);
+    dcnn_engine *engine = make_engine(everyone, &options);
+    const dcnn_arrays batch = arrays_from(0, BATCH);
+    dcnn_step_sums sums = {0};
+    memset(called, 0, sizeof called);
+    if (step_on(engine, &batch, 1, &sums) != DCNN_OK) fail_msg("%s", dcnn_error());
+    assert_string_equal(called, "sgsg"); /* BatchNormalization; the loss and what is behind it; what is before it */
+    dcnn_engine_free(engine);
+}
+
 static int64_t sizes_walked(int64_t grains, int64_t last_batch) {
     dcnn_engine_options options = options_for(1, last_batch);
     options.batch_size = grains * GRAIN;
@@ -554,6 +594,7 @@ int main(int argc, char **argv) {
     }
     make_samples();
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_stages_gradient_is_published_before_its_sum),
         cmocka_unit_test(only_sizes_that_occur_are_walked),
         cmocka_unit_test(many_ranks_train_what_one_trains),
         cmocka_unit_test(buckets_are_cut_by_bytes),

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * comm_link.c — how long messages take, and which one of a gradient may set out when. What MPI was given goes in the
- * order given, and nobody looks at the link between two grains: so it is given as much as keeps it busy until a message
- * is expected that will be waited for, a small sum say, and no more, for that one would wait behind it.
+ * order given, and nobody looks at the link while a grain is computed: so it is given as much as keeps it busy until a
+ * message is expected that will be waited for, a small sum say, and no more, for that one would wait behind it.
  */
 #include <mpi.h>
 #include <stdlib.h>
@@ -105,8 +105,9 @@ void dcnn_comm_link_waits(dcnn_comm *comm, bool waits) {
     comm->link.waits_s = waits ? dcnn_now_s() : 0.0;
 }
 
-/* While something is waited for, all else is held back for as long as a message would be in its way, and then goes
- * message by message. */
+/* Until a message is expected the link takes what will be half through by then: so it neither stands still nor keeps
+ * that one waiting for longer. If it is late, or while it is waited for, all else is held back for as long as a message
+ * would be in its way, and then goes message by message. */
 bool dcnn_comm_link_takes(dcnn_comm *comm, size_t bytes, bool wanted) {
     dcnn_link *link = &comm->link;
     const double now_s = dcnn_now_s(), takes_s = (double)bytes * link->byte_s;
@@ -116,7 +117,7 @@ bool dcnn_comm_link_takes(dcnn_comm *comm, size_t bytes, bool wanted) {
     if (!may && waits)
         may = is_free && now_s >= link->waits_s + (double)(link->message * sizeof(float)) * link->byte_s;
     else if (!may)
-        may = is_free || from_s + takes_s <= link->clear_s;
+        may = from_s + 0.5 * takes_s <= link->clear_s || (is_free && now_s > link->clear_s + takes_s);
     if (may) link->free_s = from_s + takes_s;
     return may;
 }

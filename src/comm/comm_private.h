@@ -144,8 +144,11 @@ bool dcnn_comm_link_takes(dcnn_comm *comm, size_t bytes, bool wanted);
 /* A message is waited for from now on, or no more. *Local.* */
 void dcnn_comm_link_waits(dcnn_comm *comm, bool waits);
 
-/* Are gradients under way between domains? *Local.* */
+/* Are gradients under way? *Local.* */
 bool dcnn_comm_is_sending(const dcnn_comm *comm);
+
+/* As dcnn_comm_progress(), but for a moment: by who waits for something else. *Local.* */
+void dcnn_comm_move_on(dcnn_comm *comm);
 
 /* The blocks that a rank of this domain, or domains [first, end) together, bring to a batch of so many grains. By the
  * thread that calls MPI. */

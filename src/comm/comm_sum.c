@@ -122,7 +122,7 @@ static void wait_for(dcnn_comm *comm, MPI_Request *requests, int count) {
         int done = 0;
         while (dcnn_comm_is_sending(comm) && !comm->broken && !done) {
             if (MPI_Test(&requests[i], &done, MPI_STATUS_IGNORE) != MPI_SUCCESS) break;
-            if (!done) dcnn_comm_progress(comm);
+            if (!done) dcnn_comm_move_on(comm);
             if (!done) sched_yield();
         }
         if (!done) MPI_Wait(&requests[i], MPI_STATUS_IGNORE);

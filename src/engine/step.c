@@ -4,7 +4,7 @@
  *
  * The batch is cut into grains; this rank's are a contiguous share, and so are each thread's. In each stage every grain
  * runs through the stage's layers; the grains' sums are added along the tree and agreed by all ranks; the gradients
- * that the stage completed start on their way to the other ranks while the next stage computes. At the end each rank
+ * that the stage completed set out to the other ranks while the next stage computes. At the end each rank
  * steps its slice of the weights (update.c), and packs its part of them for the next step.
  */
 #include <math.h>
@@ -56,7 +56,7 @@ static void load_grain(dcnn_engine *e, int worker, int64_t slot, int n) {
 }
 
 /* Moves gradients on, by the first thread: between two grains, and where images have been read, for what the last stage
- * completed is then on its way and soon waited for. */
+ * completed is then on its way and soon waited for. run_batch() looks before the first grain, too. */
 static void look_at_link(dcnn_engine *e) {
     dcnn_comm_progress(e->comm);
     dcnn_lap_book(&e->workers[0].lap, DCNN_PHASE_GRADIENT);
@@ -135,7 +135,8 @@ static bool is_late(const dcnn_engine *e) {
     return e->late.can && e->step->goes_on;
 }
 
-static void send_gradients(dcnn_engine *e) {
+/* Before the stage's small sum, in which the ranks of a domain meet: so they may add them up as they wait for that. */
+static void publish_gradients(dcnn_engine *e) {
     const dcnn_range bucket = e->net->buckets[e->stage];
     if (bucket.count == 0) return;
     merge m = {.engine = e};
@@ -187,12 +188,14 @@ static dcnn_status run_batch(dcnn_engine *e, dcnn_step_sums *sums) {
     for (e->stage = 0; e->stage < e->net->stage_count && status == DCNN_OK; e->stage++) {
         dcnn_engine_catch_up(e, e->stage);
         dcnn_engine_expect(e, e->stage);
+        dcnn_comm_progress(e->comm);
+        dcnn_stopwatch_book(&e->watch, DCNN_PHASE_GRADIENT);
         dcnn_thread_pool_run(e->pool, run_stage, e);
         dcnn_engine_expected(e, e->stage);
         dcnn_stopwatch_join(&e->watch, e->laps, dcnn_thread_pool_size(e->pool));
+        publish_gradients(e);
         status = agree_stage(e, sums);
         dcnn_stopwatch_book(&e->watch, DCNN_PHASE_AGREE);
-        if (status == DCNN_OK) send_gradients(e);
     }
     if (status == DCNN_OK && is_late(e)) return DCNN_OK;
     dcnn_engine_settle(e); /* of the step before, where this one failed early */

@@ -4,6 +4,8 @@ GOODPUT = 0.97  # of a link's bits: headers
 NONE, STEP, LATE = 0, 1, 2  # until when a bucket's sum may travel: not at all, in its step, until the next one reads its weights
 MESSAGE_S = 500e-6  # WAIT_S of src/comm/comm_link.c
 MESSAGE_BYTES = 4 * 15 * 1024  # LONGEST of src/comm/comm_link.c
+LINE_BYTES = 64  # pieces of a vector lie on cache lines
+BRIEF = 1024  # floats: src/comm/gradient/gradient.c
 
 
 def first(total, part, parts):
@@ -148,6 +150,7 @@ class Model:
         threads = plan["threads"]
         self.turns, self.mine = -(-self.most // threads), self.most // threads
         self.link_s = self.clear_s = 0.0
+        self.waits_s = None  # since then a message is waited for
         self.buckets = []
         self.meetings = 0
         self.grains, self.group_depths = grains, {}
@@ -155,10 +158,19 @@ class Model:
         self.longest_s = min(MESSAGE_BYTES * self.byte_s * per_node, MESSAGE_S)
         self.pieces = -(-(nodes - 1) // per_node) if is_direct(nodes, per_node) else 1  # of what a rank sends: to a node each
 
+    @property
+    def patient_s(self):
+        """Until then gradients are held back for what is waited for."""
+        return self.waits_s + MESSAGE_BYTES * self.per_node * self.byte_s
+
     def may_send(self, bucket, bytes_):
-        """dcnn_comm_link_takes() of src/comm/comm_link.c, less its patience."""
-        free_s = max(self.now_s, self.link_s)
-        return bucket.get("wanted") or self.link_s <= self.now_s or free_s + bytes_ * self.per_node * self.byte_s <= self.clear_s
+        """dcnn_comm_link_takes() of src/comm/comm_link.c."""
+        if bucket.get("wanted"):
+            return True
+        free, takes_s = self.link_s <= self.now_s, bytes_ * self.per_node * self.byte_s
+        if self.waits_s is not None:
+            return free and self.now_s >= self.patient_s
+        return max(self.now_s, self.link_s) + takes_s / 2 <= self.clear_s or (free and self.now_s > self.clear_s + takes_s)
 
     @doing(SPENT[4])
     def add(self, floats):
@@ -176,15 +188,21 @@ class Model:
 
     def begin_round(self, bucket, bytes_):
         bucket["left"] = bucket["bytes"] = max(bytes_, 1)
-        bucket["message"] = min(MESSAGE_BYTES, -(-bucket["left"] // self.pieces))
+        bucket["message"] = min(MESSAGE_BYTES, max(LINE_BYTES, -(-bucket["left"] // self.pieces)))
         self.send_on(bucket)
 
     @doing(SPENT[3])
-    def advance(self, bucket):
-        """As far as it goes now: dcnn_comm_progress()."""
+    def advance(self, bucket, briefly=False):
+        """As far as it goes now: dcnn_comm_progress(); but adds a little at most: dcnn_comm_move_on()."""
         slice_ = bucket["floats"] / self.per_node
         if bucket["state"] == "published" and (self.per_node == 1 or bucket["met"] < self.meetings):
-            self.add(slice_ * (self.per_node - 1))
+            bucket.update(state="adding", to_add=slice_ if self.per_node > 1 else 0)
+        if bucket["state"] == "adding":
+            floats = min(bucket["to_add"], BRIEF) if briefly else bucket["to_add"]
+            self.add(floats * (self.per_node - 1))
+            bucket["to_add"] -= floats
+            if bucket["to_add"] > 0:
+                return
             if not self.rounds:
                 bucket["state"] = "done"
                 return
@@ -209,20 +227,29 @@ class Model:
             else:
                 self.begin_round(bucket, 4 * slice_ * self.rounds[bucket["round"]][1])
 
-    def progress(self):
+    def progress(self, briefly=False):
         for bucket in reversed(self.buckets):  # the next step reads the last one's weights first
-            self.advance(bucket)
+            self.advance(bucket, briefly)
         self.buckets = [bucket for bucket in self.buckets if bucket["state"] != "done"]
 
+    def next_of(self, bucket):
+        """When it may next move by itself."""
+        if bucket["state"] == "adding":
+            return self.now_s
+        if bucket["state"] == "published":
+            return float("inf")
+        if bucket["left"] <= 0:
+            return bucket["at_s"]
+        held = self.waits_s is not None and not bucket.get("wanted")
+        return max(self.link_s, self.patient_s) if held else self.link_s
+
     def next_s(self):
-        """When something may next move by itself."""
-        times = [self.link_s if bucket["left"] > 0 else bucket["at_s"] for bucket in self.buckets if "left" in bucket]
-        return max(self.now_s, min(times)) if times else float("inf")
+        return max(self.now_s, min(map(self.next_of, self.buckets), default=float("inf")))
 
     def wait_until(self, then_s):
         """Meanwhile gradients move on."""
-        while True:
-            self.progress()
+        while self.now_s < then_s:
+            self.progress(briefly=True)
             if self.next_s() > then_s:
                 break
             self.now_s = self.next_s()
@@ -241,11 +268,11 @@ class Model:
     @doing(SPENT[1])
     def agree(self, sums):
         """By rounds of groups, whose messages the ranks of a node share out (src/comm/comm_sum.c); gradients keep clear, but
-        for a message that each rank may have on its way."""
+        for a message that each rank may have on its way, and are added meanwhile."""
         if sums == 0:
             return
         self.meetings += 1
-        self.progress()
+        self.waits_s = self.now_s
         levels, groups = groups_of(self.nodes, self.per_node)
         width = 1
         for _ in range(levels if self.nodes > 1 else 0):
@@ -258,6 +285,7 @@ class Model:
             self.wait_until(there_s)
             self.now_s += messages * self.message_s
             width *= groups
+        self.waits_s = None
 
     def depth_of(self, width):
         """The most blocks that so many neighbouring nodes have together."""
@@ -274,10 +302,12 @@ class Model:
         wanted = [bucket for bucket in self.waits if bucket["reader"] <= number]
         for bucket in wanted:
             bucket["wanted"] = True
+        self.waits_s = self.now_s
         self.progress()
         while any(bucket["state"] != "done" for bucket in wanted):
             self.now_s = self.next_s()
             self.progress()
+        self.waits_s = None
         self.waits = [bucket for bucket in self.waits if bucket["reader"] > number]
         self.make_weights(sum(bucket["floats"] for bucket in wanted))
 
@@ -293,6 +323,7 @@ class Model:
             self.catch_up(number)
             images = min(plan["grain"], self.last_images)
             self.clear_s = self.now_s + self.turns * images * stage["image_s"]
+            self.progress()
             for turn in range(self.turns):
                 looks = plan.get("looks", 1)
                 pieces = [stage["load_s"]] if stage["load_s"] > 0 else []
@@ -302,15 +333,15 @@ class Model:
                         self.progress()
                 if turn:
                     self.add(stage["gradient"])
-            self.agree(stage["sums"])
             if stage["gradient"]:
                 self.add((plan["threads"] - 1) / plan["threads"] * stage["gradient"])
                 floats, reader = stage["gradient"], stage["reader"]
                 buckets.append({"state": "published", "met": self.meetings, "floats": floats, "reader": reader})
                 self.buckets.append(buckets[-1])
                 self.advance(buckets[-1])
-                if self.overlap == NONE:
-                    self.finish()
+            self.agree(stage["sums"])
+            if self.overlap == NONE:
+                self.finish()
         if self.overlap == LATE:
             self.meetings += 1
             self.progress()

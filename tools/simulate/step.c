@@ -133,12 +133,11 @@ static void finish(step *s) {
     s->gradient_s += MPI_Wtime() - began_s;
 }
 
-static void send_gradients(step *s, int number, const stage *now) {
+static void publish_gradients(step *s, int number, const stage *now) {
     if (now->gradient == 0) return;
     pass((double)(s->plan.threads - 1) / s->plan.threads * (double)now->gradient * s->plan.add_s); /* merge_slice() */
     dcnn_comm_gradient_begin(s->comm, &s->kernels, number, s->shares, now->gradient, s->blocks, s->total);
     pay();
-    if (s->overlap == 0) finish(s);
 }
 
 static double workers_of(const step *s) {
@@ -173,10 +172,12 @@ static void take_step(step *s) {
         catch_up(s, i);
         const double began_s = dcnn_now_s(); /* as comm does */
         dcnn_comm_expect(s->comm, s->runs_s[i] > 0.0 ? began_s + s->runs_s[i] : 0.0);
+        look(s);
         run_stage(s, &s->plan.stages[i]);
         s->runs_s[i] = dcnn_now_s() - began_s;
+        publish_gradients(s, i, &s->plan.stages[i]);
         agree_stage(s, &s->plan.stages[i]);
-        send_gradients(s, i, &s->plan.stages[i]);
+        if (s->overlap == 0) finish(s);
     }
     if (s->overlap == 2) {
         for (int i = 0; i < s->plan.stage_count; i++) s->waits[i] = s->plan.stages[i].gradient > 0;

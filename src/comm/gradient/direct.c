@@ -144,20 +144,21 @@ static bool send_on(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) {
 
 /* --- its way ---------------------------------------------------------------------------------------------------- */
 
-void dcnn_direct_begin(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) {
+bool dcnn_direct_begin(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) {
     dcnn_direct *d = &exchange->direct;
     d->turn += (unsigned)comm->domain.rails;
     exchange->state = DCNN_SENDING;
     exchange->of_link = share_of_link(comm);
     exchange->request_count = d->gather_end = 0;
-    if (comm->domain.rank >= comm->domain.rails) return; /* who has no part in it waits for the others */
-    float *out[DCNN_TREE_DEPTH];
-    const dcnn_sources all = dcnn_exchange_published(comm, exchange, bucket);
+    if (comm->domain.rank >= comm->domain.rails) return false; /* who has no part in it waits for the others */
     const int depth = depth_of(blocks_before(comm, exchange), comm->domain.index);
-    for (int k = 0; k < depth; k++) out[k] = d->own + (size_t)k * exchange->count + exchange->first;
-    dcnn_exchange_add(comm, exchange, &all, exchange->length, out);
-    count_in(&d->turns->added);
+    for (int k = 0; k < depth; k++) exchange->sums[k] = d->own + (size_t)k * exchange->count + exchange->first;
     expect(comm, exchange, bucket);
+    return true;
+}
+
+void dcnn_direct_added(dcnn_exchange *exchange) {
+    count_in(&exchange->direct.turns->added);
     exchange->state = DCNN_ADDED;
 }
 

@@ -14,6 +14,7 @@ enum { DCNN_REDUCE_TAG = 1 << 10, DCNN_GATHER_TAG = 1 << 11 };
 typedef enum dcnn_exchange_state {
     DCNN_IDLE,
     DCNN_PUBLISHED, /* our blocks may be read; the others' may be once the domain has met */
+    DCNN_ADDING,    /* our slice of what the domain published, piece by piece */
     DCNN_ADDED,     /* direct: the domain's other ranks are still adding their slices */
     DCNN_REDUCING,  /* what other domains have of our part of the sum comes, by rounds or at once */
     DCNN_CAME,      /* direct: the other ranks still wait for theirs */
@@ -77,13 +78,15 @@ struct dcnn_exchange {
     unsigned met; /* comm->domain.meetings when it was published */
     const dcnn_kernels *kernels;
     int64_t grains;
-    float *total;          /* of the domain */
-    size_t count;          /* floats */
-    float *slice;          /* our slice of the total */
-    size_t first, length;  /* of the slice */
-    dcnn_cursor next;      /* to be sent */
-    double of_link;        /* what a message takes of the time that it would take if all ranks sent as many */
-    MPI_Request *requests; /* what comes to be added, what comes back; then what we send */
+    float *total;                 /* of the domain */
+    size_t count;                 /* floats */
+    float *slice;                 /* our slice of the total */
+    size_t first, length;         /* of the slice */
+    size_t added;                 /* floats of it, so far */
+    float *sums[DCNN_TREE_DEPTH]; /* where they go: the blocks that the domain is left with */
+    dcnn_cursor next;             /* to be sent */
+    double of_link;               /* what a message takes of the time that it would take if all ranks sent as many */
+    MPI_Request *requests;        /* what comes to be added, what comes back; then what we send */
     int request_count;
     int *finished; /* room for MPI_Testsome */
     dcnn_halving halving;
@@ -120,9 +123,14 @@ size_t dcnn_exchange_messages(const dcnn_comm *comm, size_t length);
 dcnn_exchange_room dcnn_halving_measure(const dcnn_comm *comm, const dcnn_exchange *exchange);
 dcnn_exchange_room dcnn_direct_measure(const dcnn_comm *comm, dcnn_exchange *exchange);
 
-/* The domain has met: adds what it published, and expects what will come. */
-void dcnn_halving_begin(dcnn_comm *comm, dcnn_exchange *exchange, int bucket);
-void dcnn_direct_begin(dcnn_comm *comm, dcnn_exchange *exchange, int bucket);
+/* The domain has met: says where what it published is to be added, and expects what will come. @return is there
+ * anything to add? */
+bool dcnn_halving_begin(dcnn_comm *comm, dcnn_exchange *exchange, int bucket);
+bool dcnn_direct_begin(dcnn_comm *comm, dcnn_exchange *exchange, int bucket);
+
+/* It is added. */
+void dcnn_halving_added(dcnn_comm *comm, dcnn_exchange *exchange);
+void dcnn_direct_added(dcnn_exchange *exchange);
 
 /* The next step, if what it waits for has come. @return did it move? */
 bool dcnn_halving_step(dcnn_comm *comm, dcnn_exchange *exchange, int bucket);

@@ -122,19 +122,22 @@ static bool is_over(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) {
     return send_on(comm, exchange, bucket) && came;
 }
 
-void dcnn_halving_begin(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) {
+bool dcnn_halving_begin(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) {
     dcnn_halving *h = &exchange->halving;
     exchange->of_link = 1.0;
-    const dcnn_sources all = dcnn_exchange_published(comm, exchange, bucket);
-    if (comm->domain.size == 1) { /* nothing to merge with */
-        memcpy(h->sources, all.vectors, (size_t)all.count * sizeof *all.vectors);
-    } else {
-        float *out[DCNN_TREE_DEPTH];
-        const int left = blocks_of_group(comm, exchange, comm->domain.index, comm->domain.index + 1).depth;
-        for (int i = 0; i < left; i++) h->sources[i] = out[i] = h->work[1] + (size_t)i * exchange->length;
-        dcnn_exchange_add(comm, exchange, &all, exchange->length, out);
-    }
     expect_all(comm, exchange, bucket);
+    if (comm->domain.size == 1) { /* nothing to merge with */
+        const dcnn_sources all = dcnn_exchange_published(comm, exchange, bucket);
+        memcpy(h->sources, all.vectors, (size_t)all.count * sizeof *all.vectors);
+        dcnn_halving_added(comm, exchange);
+        return false;
+    }
+    const int left = blocks_of_group(comm, exchange, comm->domain.index, comm->domain.index + 1).depth;
+    for (int i = 0; i < left; i++) h->sources[i] = exchange->sums[i] = h->work[1] + (size_t)i * exchange->length;
+    return true;
+}
+
+void dcnn_halving_added(dcnn_comm *comm, dcnn_exchange *exchange) {
     begin_round(comm, exchange, DCNN_REDUCING, 0);
 }
 
