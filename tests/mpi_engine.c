@@ -5,120 +5,8 @@
  */
 #include <math.h>
 
-#include "comm/comm_private.h"
-#include "engine/engine.h"
 #include "engine/evaluator.h"
-#include "arrays_feed.h"
-#include "testing.h"
-
-enum { SIDE = 10, VALUES = SIDE * SIDE, CLASSES = 4, COUNT = 70, BATCH = 24, GRAIN = 8, EPOCHS = 3 };
-
-static dcnn_comm *everyone, *alone;
-static float x[COUNT * VALUES];
-static int32_t labels[COUNT];
-
-static const char model[] =
-    "{\"class_name\": \"Sequential\", \"config\": {\"layers\": ["
-    "{\"class_name\": \"InputLayer\", \"config\": {\"batch_shape\": [null, 10, 10, 1]}},"
-    "{\"class_name\": \"Conv2D\", \"config\": {\"filters\": 6, \"kernel_size\": 3, \"activation\": \"relu\"}},"
-    "{\"class_name\": \"BatchNormalization\", \"config\": {}},"
-    "{\"class_name\": \"MaxPooling2D\", \"config\": {}},"
-    "{\"class_name\": \"Flatten\", \"config\": {}},"
-    "{\"class_name\": \"Dropout\", \"config\": {\"rate\": 0.2}},"
-    "{\"class_name\": \"Dense\", \"config\": {\"units\": 4, \"activation\": \"softmax\"}}]}}";
-
-/* A bright quarter says the class; the rest is noise. */
-static void make_samples(void) {
-    for (size_t i = 0; i < COUNT; i++) {
-        labels[i] = (int32_t)(i * 7 % CLASSES);
-        for (size_t at = 0; at < VALUES; at++) {
-            const bool bright =
-                at / SIDE / (SIDE / 2) == (size_t)labels[i] / 2 && at % SIDE / (SIDE / 2) == (size_t)labels[i] % 2;
-            x[i * VALUES + at] = (float)test_uniform((uint32_t)i, at, -0.5, 0.5) + (bright ? 0.6f : 0.0f);
-        }
-    }
-}
-
-static const char *model_in_use = model;
-
-#define PLAIN_BEGINNING                                                                                                \
-    "{\"class_name\": \"Sequential\", \"config\": {\"layers\": ["                                                      \
-    "{\"class_name\": \"InputLayer\", \"config\": {\"batch_shape\": [null, 10, 10, 1]}},"                              \
-    "{\"class_name\": \"Conv2D\", \"config\": {\"filters\": 4, \"kernel_size\": 3, \"activation\": \"relu\"}},"        \
-    "{\"class_name\": \"MaxPooling2D\", \"config\": {}},"                                                              \
-    "{\"class_name\": \"Flatten\", \"config\": {}},"                                                                   \
-    "{\"class_name\": \"Dense\", \"config\": {\"units\": 400, \"activation\": \"relu\"}},"
-
-/* Without BatchNormalization: 640 KB behind the first layer. */
-static const char wide_model[] =
-    PLAIN_BEGINNING "{\"class_name\": \"Dropout\", \"config\": {\"rate\": 0.2}},"
-                    "{\"class_name\": \"Dense\", \"config\": {\"units\": 400, \"activation\": \"relu\"}},"
-                    "{\"class_name\": \"Dense\", \"config\": {\"units\": 4, \"activation\": \"softmax\"}}]}}";
-
-/* 170 KB behind the first layer. */
-static const char narrow_model[] =
-    PLAIN_BEGINNING "{\"class_name\": \"Dense\", \"config\": {\"units\": 40, \"activation\": \"relu\"}},"
-                    "{\"class_name\": \"Dense\", \"config\": {\"units\": 4, \"activation\": \"softmax\"}}]}}";
-
-static dcnn_net *net_of(const char *text) {
-    dcnn_net *net;
-    json_t *description = json_loads(text, 0, NULL);
-    if (dcnn_net_create(description, (dcnn_shape){0}, &net) != DCNN_OK) fail_msg("%s", dcnn_error());
-    json_decref(description);
-    dcnn_net_initialise(net, 3);
-    return net;
-}
-
-static dcnn_net *make_net(void) {
-    return net_of(model_in_use);
-}
-
-static dcnn_engine_options options_for(int threads, int64_t last_batch) {
-    return (dcnn_engine_options){.grain = GRAIN,
-                                 .threads = threads,
-                                 .fuse = true,
-                                 .batch_size = BATCH,
-                                 .last_batch = last_batch,
-                                 .accumulate = 1,
-                                 .seed = 9,
-                                 .optimizer = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-7}};
-}
-
-static dcnn_engine *make_engine(dcnn_comm *comm, const dcnn_engine_options *options) {
-    dcnn_engine *engine;
-    if (dcnn_engine_create(comm, make_net(), NULL, NULL, options, &engine) != DCNN_OK) fail_msg("%s", dcnn_error());
-    return engine;
-}
-
-static dcnn_arrays arrays_from(int64_t first, int64_t count) {
-    return (dcnn_arrays){
-        .count = count, .values = VALUES, .x = x + first * VALUES, .labels = labels + first, .first_number = first};
-}
-
-static bool goes_on; /* do steps? */
-
-static dcnn_status step_on(dcnn_engine *engine, const dcnn_arrays *arrays, int64_t number, dcnn_step_sums *sums) {
-    const dcnn_step step = {.samples = arrays->count,
-                            .number = number,
-                            .epoch = (uint32_t)(number / 3),
-                            .rate = 1e-2,
-                            .feed = dcnn_arrays_feed(arrays),
-                            .goes_on = goes_on};
-    return dcnn_engine_step(engine, &step, sums);
-}
-
-/* Epochs of 24, 24 and 22 samples. Returns the last epoch's sums. */
-static dcnn_step_sums train(dcnn_engine *engine) {
-    dcnn_step_sums sums = {0};
-    for (int64_t epoch = 0, number = 1; epoch < EPOCHS; epoch++) {
-        sums = (dcnn_step_sums){0};
-        for (int64_t at = 0; at < COUNT; at += BATCH, number++) {
-            const dcnn_arrays batch = arrays_from(at, COUNT - at < BATCH ? COUNT - at : BATCH);
-            if (step_on(engine, &batch, number, &sums) != DCNN_OK) fail_msg("%s", dcnn_error());
-        }
-    }
-    return sums;
-}
+#include "engine_helpers.h"
 
 /* How often the share of a batch was asked for: once a size of batch that set-up walks, in each of its passes. */
 static int64_t shares_asked;
@@ -127,46 +15,6 @@ dcnn_shares __wrap_dcnn_comm_shares(const dcnn_comm *comm, int64_t grains);
 dcnn_shares __wrap_dcnn_comm_shares(const dcnn_comm *comm, int64_t grains) {
     shares_asked++;
     return __real_dcnn_comm_shares(comm, grains);
-}
-
-/* What a step calls of these, in order: a letter each. */
-static char called[32];
-static void note_call(char letter) {
-    const size_t length = strlen(called);
-    if (length + 1 < sizeof called) called[length] = letter;
-}
-
-void __real_dcnn_comm_gradient_begin(dcnn_comm *comm, const dcnn_kernels *kernels, int bucket, dcnn_shares shares,
-                                     size_t count, float *const *blocks, float *total);
-void __wrap_dcnn_comm_gradient_begin(dcnn_comm *comm, const dcnn_kernels *kernels, int bucket, dcnn_shares shares,
-                                     size_t count, float *const *blocks, float *total);
-void __wrap_dcnn_comm_gradient_begin(dcnn_comm *comm, const dcnn_kernels *kernels, int bucket, dcnn_shares shares,
-                                     size_t count, float *const *blocks, float *total) {
-    note_call('g');
-    __real_dcnn_comm_gradient_begin(comm, kernels, bucket, shares, count, blocks, total);
-}
-
-void __real_dcnn_comm_sum(dcnn_comm *comm, dcnn_shares shares, int count, const double *grain_sums, int stride,
-                          double *totals, int *flag);
-void __wrap_dcnn_comm_sum(dcnn_comm *comm, dcnn_shares shares, int count, const double *grain_sums, int stride,
-                          double *totals, int *flag);
-void __wrap_dcnn_comm_sum(dcnn_comm *comm, dcnn_shares shares, int count, const double *grain_sums, int stride,
-                          double *totals, int *flag) {
-    note_call('s');
-    __real_dcnn_comm_sum(comm, shares, count, grain_sums, stride, totals, flag);
-}
-
-/* The ranks of a domain meet in a small sum, and what they published before may then be added and sent. */
-static void a_stages_gradient_is_published_before_its_sum(void **state) {
-    (void)state;
-    dcnn_engine_options options = options_for(1, BATCH);
-    dcnn_engine *engine = make_engine(everyone, &options);
-    const dcnn_arrays batch = arrays_from(0, BATCH);
-    dcnn_step_sums sums = {0};
-    memset(called, 0, sizeof called);
-    if (step_on(engine, &batch, 1, &sums) != DCNN_OK) fail_msg("%s", dcnn_error());
-    assert_string_equal(called, "sgsg"); /* BatchNormalization; the loss and what is behind it; what is before it */
-    dcnn_engine_free(engine);
 }
 
 static int64_t sizes_walked(int64_t grains, int64_t last_batch) {
@@ -224,29 +72,6 @@ static void many_ranks_train_what_one_trains(void **state) {
         if (everyone->rank == 0) assert_int_equal(hits, evaluation.correct);
         dcnn_evaluation_free(&evaluation);
         dcnn_evaluator_free(evaluator);
-        dcnn_engine_free(mine);
-        dcnn_engine_free(ours);
-    }
-}
-
-/* Where there is a network, gradients of a net without BatchNormalization set out before the backward pass is over, and
- * the first layer's on their own, for the next step waits for them; the bits do not know. */
-static void buckets_are_cut_by_bytes(void **state) {
-    (void)state;
-    const char *const models[] = {wide_model, narrow_model};
-    const dcnn_engine_options options = options_for(2, COUNT % BATCH);
-    for (int i = 0; i < 2; i++) {
-        dcnn_engine *ours, *mine;
-        assert_int_equal(dcnn_engine_create(everyone, net_of(models[i]), NULL, NULL, &options, &ours), DCNN_OK);
-        assert_int_equal(dcnn_engine_create(alone, net_of(models[i]), NULL, NULL, &options, &mine), DCNN_OK);
-        const dcnn_net *a = dcnn_engine_net(ours), *b = dcnn_engine_net(mine);
-        assert_int_equal(b->stage_count, 1);
-        assert_int_equal(a->stage_count, dcnn_comm_domain_count(everyone) > 1 ? 3 : 1); /* forward, loss, backward */
-        if (a->stage_count == 3 && models[i] == narrow_model)
-            assert_int_equal(a->buckets[2].count, 48 + 16); /* 36 weights and 4 biases, on lines */
-        const dcnn_step_sums all = train(ours), one = train(mine);
-        assert_memory_equal(a->params, b->params, a->param_count * sizeof(float));
-        assert_memory_equal(&all.loss, &one.loss, sizeof all.loss);
         dcnn_engine_free(mine);
         dcnn_engine_free(ours);
     }
@@ -364,13 +189,6 @@ static void averages_follow_the_weights(void **state) {
     dcnn_engine_free(engine);
 }
 
-static dcnn_status fail_late(void *context, int64_t first, int n, const dcnn_inputs *inputs) {
-    if (first + n > BATCH - GRAIN && *(const bool *)context)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "sample %d cannot be read", BATCH);
-    const dcnn_arrays arrays = arrays_from(0, BATCH);
-    return dcnn_arrays_feed(&arrays).fill((void *)(uintptr_t)&arrays, first, n, inputs);
-}
-
 /* The last grain's rank cannot read it: no rank trains, all say why; the next step works. */
 static void a_feed_that_fails_fails_on_all_ranks(void **state) {
     (void)state;
@@ -398,41 +216,6 @@ static void a_feed_that_fails_fails_on_all_ranks(void **state) {
     dcnn_evaluator_free(evaluator);
     dcnn_net_free(fresh);
     dcnn_engine_free(engine);
-}
-
-/* Where there is a network, steps that go on leave weights to be made by the next one, or by who wants to see them;
- * after a step that fails they are those of the step before. */
-static void late_weights_are_the_same(void **state) {
-    (void)state;
-    const char *const models[] = {model, wide_model, narrow_model};
-    const dcnn_engine_options options = options_for(2, -1);
-    bool fails = true;
-    const dcnn_step failing = {
-        .samples = BATCH, .number = 10, .rate = 1e-2, .feed = {fail_late, &fails}, .goes_on = true};
-    for (int i = 0; i < 3; i++) {
-        dcnn_engine *ours, *mine;
-        assert_int_equal(dcnn_engine_create(everyone, net_of(models[i]), NULL, NULL, &options, &ours), DCNN_OK);
-        assert_int_equal(dcnn_engine_create(alone, net_of(models[i]), NULL, NULL, &options, &mine), DCNN_OK);
-        const dcnn_net *a = dcnn_engine_net(ours), *b = dcnn_engine_net(mine);
-        const size_t bytes = a->param_count * sizeof(float);
-        const dcnn_step_sums one = train(mine);
-        goes_on = true;
-        dcnn_step_sums all = train(ours);
-        if (dcnn_comm_domain_count(everyone) > 1) assert_true(memcmp(a->params, b->params, bytes) != 0);
-        assert_int_equal(dcnn_engine_step(ours, &failing, &all), DCNN_BAD_INPUT);
-        goes_on = false;
-        assert_memory_equal(a->params, b->params, bytes);
-        assert_memory_equal(dcnn_engine_m(ours), dcnn_engine_m(mine), bytes);
-        assert_memory_equal(&all.loss, &one.loss, sizeof all.loss);
-        goes_on = true;
-        all = train(ours);
-        goes_on = false;
-        dcnn_engine_settle(ours);
-        train(mine);
-        assert_memory_equal(a->params, b->params, bytes);
-        dcnn_engine_free(mine);
-        dcnn_engine_free(ours);
-    }
 }
 
 static int stop_of_last_rank(void) {
@@ -588,29 +371,18 @@ static void numbers_are_measured_exactly(void **state) {
 }
 
 int main(int argc, char **argv) {
-    if (dcnn_comm_start(&argc, &argv, &everyone) != DCNN_OK || dcnn_comm_create(MPI_COMM_SELF, &alone) != DCNN_OK) {
-        fprintf(stderr, "%s\n", dcnn_error());
-        return 1;
-    }
-    make_samples();
+    if (!start_ranks(&argc, &argv)) return 1;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_stages_gradient_is_published_before_its_sum),
         cmocka_unit_test(only_sizes_that_occur_are_walked),
         cmocka_unit_test(many_ranks_train_what_one_trains),
-        cmocka_unit_test(buckets_are_cut_by_bytes),
         cmocka_unit_test(a_step_of_several_batches_is_the_same_on_any_ranks),
         cmocka_unit_test(statistics_are_those_of_all_samples),
         cmocka_unit_test(averages_follow_the_weights),
         cmocka_unit_test(labels_are_counted_exactly),
         cmocka_unit_test(numbers_are_measured_exactly),
         cmocka_unit_test(a_feed_that_fails_fails_on_all_ranks),
-        cmocka_unit_test(late_weights_are_the_same),
         cmocka_unit_test(what_cannot_be_done_is_said),
         cmocka_unit_test(the_clock_sees_every_thread),
     };
-    int failed = cmocka_run_group_tests_name("engine", tests, NULL, NULL);
-    MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, everyone->world);
-    dcnn_comm_free(alone);
-    dcnn_comm_finish(everyone);
-    return failed;
+    return end_ranks(cmocka_run_group_tests_name("engine", tests, NULL, NULL));
 }

@@ -250,6 +250,29 @@ void dcnn_comm_expect(dcnn_comm *comm, double at_s);
 void dcnn_comm_gradient_begin(dcnn_comm *comm, const dcnn_kernels *kernels, int bucket, dcnn_shares shares,
                               size_t count, float *const *blocks, float *total);
 
+/** What a domain makes of the part of a sum that it alone has added up, before that goes to the others: new weights. */
+typedef struct dcnn_making {
+    void (*make)(void *context, int bucket, size_t first, size_t count); /**< of these floats of the bucket; called by
+                                                                             the thread that calls this header */
+    void *context;
+    float *made; /**< [count] in the domain's common memory: goes to the others in place of the sum */
+    bool held;   /**< not before dcnn_comm_gradient_release() */
+} dcnn_making;
+
+/** Of the sum that a bucket begins next; NULL: none. Several domains. *Local.* */
+void dcnn_comm_gradient_make(dcnn_comm *comm, int bucket, const dcnn_making *making);
+
+/** What is held may be made from now on; or not at all, then what lies in `made` goes round as it is. *Local*, the same
+ * on all ranks. */
+void dcnn_comm_gradient_release(dcnn_comm *comm, bool makes);
+
+/** Begins to bring a vector [count] of the domain's common memory to all domains, of which each has the parts that it
+ * made of this bucket before; then dcnn_comm_gradient_finish(). *Collective*, of several domains. */
+void dcnn_comm_gradient_spread(dcnn_comm *comm, int bucket, float *vector);
+
+/** Are there so many domains that each had better make the weights of a part alone? *Local.* */
+bool dcnn_comm_has_many_domains(const dcnn_comm *comm);
+
 /** Moves unfinished sums along; call it between grains (Open MPI has no progress thread). *Local.* */
 void dcnn_comm_progress(dcnn_comm *comm);
 

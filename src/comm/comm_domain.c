@@ -206,6 +206,14 @@ int dcnn_comm_domain_count(const dcnn_comm *comm) {
     return comm->domain.count;
 }
 
+/* From so many on a domain saves all but a sixteenth of what the update takes, 0.6 ms of the recipe's (one core); what
+ * that costs is, once an epoch, to bring the moments round: at 25 Gb/s as long as it saves in two steps. */
+enum { MANY_DOMAINS = 16 };
+
+bool dcnn_comm_has_many_domains(const dcnn_comm *comm) {
+    return comm->domain.count >= MANY_DOMAINS;
+}
+
 bool dcnn_comm_is_separate(const dcnn_comm *comm) {
     return comm->domain.count == comm->size;
 }

@@ -343,6 +343,29 @@ void dcnn_comm_gradient_begin(dcnn_comm *comm, const dcnn_kernels *kernels, int 
     memcpy(total, blocks[0], count * sizeof(float));
 }
 
+/* One domain makes all of it itself. */
+void dcnn_comm_gradient_make(dcnn_comm *comm, int bucket, const dcnn_making *making) {
+    (void)comm;
+    (void)bucket;
+    (void)making;
+}
+
+void dcnn_comm_gradient_release(dcnn_comm *comm, bool makes) {
+    (void)comm;
+    (void)makes;
+}
+
+void dcnn_comm_gradient_spread(dcnn_comm *comm, int bucket, float *vector) {
+    (void)comm;
+    (void)bucket;
+    (void)vector;
+}
+
+bool dcnn_comm_has_many_domains(const dcnn_comm *comm) {
+    (void)comm;
+    return false;
+}
+
 void dcnn_comm_expect(dcnn_comm *comm, double at_s) {
     (void)comm;
     (void)at_s;

@@ -23,6 +23,8 @@ typedef struct dcnn_late {
     bool *waits;                 /* [stages] the bucket's weights are still those of the step before */
     int left;                    /* of these */
     bool lags;                   /* the step in progress began with such */
+    bool shares;                 /* each domain makes the weights of a part alone, as soon as that is summed */
+    bool scattered;              /* and has the moments and the gradient of that part alone */
     int stage;                   /* for which weights are being made */
     double run_began_s, *runs_s; /* of the stage in progress; [stages] how long its operations took in the last step */
 } dcnn_late;
@@ -79,6 +81,12 @@ void dcnn_engine_forget_late(dcnn_engine *engine);
 void dcnn_engine_begin_late(dcnn_engine *engine);
 void dcnn_engine_catch_up(dcnn_engine *engine, int stage);
 void dcnn_engine_be_late(dcnn_engine *engine);
+
+/* Before a bucket of a step that goes on sets out, or of one that does not; and once its loss is known to be good, or
+ * the step has failed. Before an update of all weights: brings the domains' parts of the moments to all. */
+void dcnn_engine_share_out(dcnn_engine *engine, bool late);
+void dcnn_engine_release(dcnn_engine *engine, bool good);
+void dcnn_engine_collect_moments(dcnn_engine *engine);
 
 /* A stage's operations begin, and will end when, if they take as long as in the last step; they have ended. */
 void dcnn_engine_expect(dcnn_engine *engine, int stage);

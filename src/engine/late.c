@@ -4,6 +4,12 @@
  * ends; its weights are made, and packed, just before the first stage of the next step that reads them, so that the
  * network has the time of that step's first layers too. Who looks at the weights in between has all of them made first
  * (dcnn_engine_settle()).
+ *
+ * Where there are many domains, each makes the weights of that part of a bucket which it has added up, as soon as the
+ * step's loss is known to be a number, and what comes from the others is their weights instead of their sums: as many
+ * bytes. Their moments and gradients come only where all are wanted, once an epoch. (As ZeRO's first stage: Rajbhandari
+ * et al., ZeRO: Memory optimizations toward training trillion parameter models, 2020; but each domain keeps all
+ * memory.)
  */
 #include <stdlib.h>
 
@@ -32,6 +38,7 @@ dcnn_status dcnn_engine_plan_late(dcnn_engine *e) {
         late->prepares[stage] = dcnn_plan_prepares(e->plan, stage);
     }
     late->can = can_be_late(e);
+    late->shares = late->can && dcnn_comm_has_many_domains(e->comm) && e->threads <= dcnn_comm_domain_count(e->comm);
     return DCNN_OK;
 }
 
@@ -55,8 +62,49 @@ void dcnn_engine_expected(dcnn_engine *e, int stage) {
     e->late.runs_s[stage] = dcnn_now_s() - e->late.run_began_s;
 }
 
+/* By the thread that moves gradients on. */
+static void make_part(void *argument, int bucket, size_t first, size_t count) {
+    dcnn_engine *e = argument;
+    dcnn_update_apply(&e->update, (dcnn_range){e->net->buckets[bucket].offset + first, count});
+}
+
+void dcnn_engine_share_out(dcnn_engine *e, bool late) {
+    const dcnn_making making = {.make = make_part,
+                                .context = e,
+                                .made = e->net->params + e->net->buckets[e->stage].offset,
+                                .held = e->stage <= e->net->loss_stage};
+    if (e->late.shares) dcnn_comm_gradient_make(e->comm, e->stage, late ? &making : NULL);
+}
+
+void dcnn_engine_release(dcnn_engine *e, bool good) {
+    if (!e->late.shares) return;
+    if (good) {
+        dcnn_update_begin(&e->update, e->step->rate, e->step->number, e->step->samples);
+        e->late.scattered = true;
+    }
+    dcnn_comm_gradient_release(e->comm, good);
+}
+
+/* Brings the domains' parts of a vector to all. */
+static void collect(dcnn_engine *e, float *vector) {
+    for (int bucket = 0; bucket < e->net->stage_count; bucket++)
+        if (e->net->buckets[bucket].count > 0)
+            dcnn_comm_gradient_spread(e->comm, bucket, vector + e->net->buckets[bucket].offset);
+    dcnn_comm_gradient_finish(e->comm);
+}
+
+void dcnn_engine_collect_moments(dcnn_engine *e) {
+    if (!e->late.scattered) return;
+    const int moments = dcnn_optimizer_moments(&e->options.optimizer);
+    if (moments > 0) collect(e, e->m);
+    if (moments > 1) collect(e, e->v);
+    dcnn_comm_domain_barrier(e->comm);
+    e->late.scattered = false;
+    dcnn_stopwatch_book(&e->watch, DCNN_PHASE_GRADIENT);
+}
+
 void dcnn_engine_be_late(dcnn_engine *e) {
-    dcnn_update_begin(&e->update, e->step->rate, e->step->number, e->step->samples);
+    if (!e->late.shares) dcnn_update_begin(&e->update, e->step->rate, e->step->number, e->step->samples);
     for (int stage = 0; stage < e->net->stage_count; stage++) {
         e->late.waits[stage] = e->net->buckets[stage].count > 0;
         e->late.left += e->late.waits[stage];
@@ -86,7 +134,7 @@ static void make_weights(dcnn_engine *e, int stage) {
     }
     if (count == 0) return;
     dcnn_stopwatch_book(&e->watch, DCNN_PHASE_GRADIENT);
-    dcnn_thread_pool_run(e->pool, apply, e);
+    if (!e->late.shares) dcnn_thread_pool_run(e->pool, apply, e);
     dcnn_comm_domain_barrier(e->comm);
     for (int bucket = 0; bucket < e->net->stage_count; bucket++)
         if (is_wanted(e, bucket)) e->late.waits[bucket] = false;
@@ -109,7 +157,10 @@ void dcnn_engine_catch_up(dcnn_engine *e, int stage) {
 }
 
 void dcnn_engine_settle(dcnn_engine *e) {
-    if (e->late.left == 0) return;
+    if (e->late.left == 0 && !e->late.scattered) return;
     dcnn_stopwatch_start(&e->watch);
     make_weights(e, e->net->stage_count);
+    if (!e->late.scattered) return;
+    collect(e, e->gradient);
+    dcnn_engine_collect_moments(e);
 }

@@ -144,9 +144,11 @@ static void publish_gradients(dcnn_engine *e) {
     dcnn_stopwatch_book(&e->watch, DCNN_PHASE_ADD);
     if (e->options.plain_sums)
         dcnn_comm_gradient_plain(e->comm, e->kernels, bucket.count, m.depth, m.blocks, e->gradient + bucket.offset);
-    else
+    else {
+        dcnn_engine_share_out(e, is_late(e));
         dcnn_comm_gradient_begin(e->comm, e->kernels, e->stage, e->shares, bucket.count, m.blocks,
                                  e->gradient + bucket.offset);
+    }
     dcnn_stopwatch_book(&e->watch, DCNN_PHASE_GRADIENT);
 }
 
@@ -195,12 +197,14 @@ static dcnn_status run_batch(dcnn_engine *e, dcnn_step_sums *sums) {
         dcnn_stopwatch_join(&e->watch, e->laps, dcnn_thread_pool_size(e->pool));
         publish_gradients(e);
         status = agree_stage(e, sums);
+        if (is_late(e) && (status != DCNN_OK || e->stage == e->net->loss_stage))
+            dcnn_engine_release(e, status == DCNN_OK);
         dcnn_stopwatch_book(&e->watch, DCNN_PHASE_AGREE);
     }
     if (status == DCNN_OK && is_late(e)) return DCNN_OK;
-    dcnn_engine_settle(e); /* of the step before, where this one failed early */
     dcnn_comm_gradient_finish(e->comm);
     dcnn_stopwatch_book(&e->watch, DCNN_PHASE_GRADIENT);
+    if (status != DCNN_OK) dcnn_engine_settle(e); /* of the step before, where this one failed early */
     return status == DCNN_OK && dcnn_comm_is_broken(e->comm) ? dcnn_comm_fail_broken() : status;
 }
 
@@ -235,6 +239,7 @@ dcnn_status dcnn_engine_step(dcnn_engine *e, const dcnn_step *step, dcnn_step_su
         dcnn_engine_be_late(e);
         return DCNN_OK;
     }
+    dcnn_engine_collect_moments(e);
     DCNN_TRY(dcnn_engine_update(e, &penalty));
     sums->loss += penalty * (double)step->samples;
     dcnn_stopwatch_book(&e->watch, DCNN_PHASE_ADAM);

@@ -4,6 +4,7 @@ GOODPUT = 0.97  # of a link's bits: headers
 NONE, STEP, LATE = 0, 1, 2  # until when a bucket's sum may travel: not at all, in its step, until the next one reads its weights
 MESSAGE_S = 500e-6  # WAIT_S of src/comm/comm_link.c
 MESSAGE_BYTES = 4 * 15 * 1024  # LONGEST of src/comm/comm_link.c
+MANY_DOMAINS = 16  # src/comm/comm_domain.c
 LINE_BYTES = 64  # pieces of a vector lie on cache lines
 BRIEF = 1024  # floats: src/comm/gradient/gradient.c
 
@@ -153,6 +154,7 @@ class Model:
         self.waits_s = None  # since then a message is waited for
         self.buckets = []
         self.meetings = 0
+        self.shares_out = overlap == LATE and nodes >= max(MANY_DOMAINS, plan["threads"])  # src/engine/late.c
         self.grains, self.group_depths = grains, {}
         self.rounds = ways_of(self.bounds, grains, per_node)
         self.longest_s = min(MESSAGE_BYTES * self.byte_s * per_node, MESSAGE_S)
@@ -220,6 +222,8 @@ class Model:
                 if bucket["round"] < len(self.rounds):
                     self.begin_round(bucket, 4 * slice_ * self.rounds[bucket["round"]][0])
                     continue
+                if self.shares_out:
+                    self.update(bucket["floats"] / self.per_node / self.nodes)
                 bucket["state"] = "gathering"
             bucket["round"] -= 1
             if bucket["round"] < 0:
@@ -312,10 +316,16 @@ class Model:
         self.make_weights(sum(bucket["floats"] for bucket in wanted))
 
     @doing(SPENT[5])
+    def update(self, floats):
+        self.now_s += self.plan["adam_s"] * floats / sum(stage["gradient"] for stage in self.plan["stages"])
+
+    @doing(SPENT[5])
     def make_weights(self, floats):
         plan, workers = self.plan, self.plan["threads"] * self.per_node
         all_ = sum(stage["gradient"] for stage in plan["stages"])
-        self.now_s += (plan["adam_s"] + plan["prepare_s"]) * floats / all_ / workers
+        if not self.shares_out:
+            self.update(floats / workers)
+        self.now_s += plan["prepare_s"] * floats / all_ / workers
 
     def take_step(self):
         plan, buckets = self.plan, []

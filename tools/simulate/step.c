@@ -45,6 +45,7 @@ typedef struct step {
     int64_t batch;
     int overlap;
     bool waits[MOST_STAGES];            /* buckets of the step before */
+    bool shares_out;                    /* each domain makes its part of the weights */
     double floats, runs_s[MOST_STAGES]; /* runs_s: as in src/engine/late.c */
     dcnn_shares shares;
     float *blocks[DCNN_TREE_DEPTH]; /* all at one place: nobody looks at what is in them */
@@ -133,9 +134,19 @@ static void finish(step *s) {
     s->gradient_s += MPI_Wtime() - began_s;
 }
 
+/* As in src/engine/late.c. */
+static void make_part(void *context, int bucket, size_t first, size_t count) {
+    const step *s = context;
+    (void)bucket;
+    (void)first;
+    pass(s->plan.adam_s * (double)count / s->floats);
+}
+
 static void publish_gradients(step *s, int number, const stage *now) {
     if (now->gradient == 0) return;
     pass((double)(s->plan.threads - 1) / s->plan.threads * (double)now->gradient * s->plan.add_s); /* merge_slice() */
+    const dcnn_making making = {.make = make_part, .context = s, .made = s->total};
+    if (s->shares_out) dcnn_comm_gradient_make(s->comm, number, &making);
     dcnn_comm_gradient_begin(s->comm, &s->kernels, number, s->shares, now->gradient, s->blocks, s->total);
     pay();
 }
@@ -157,7 +168,7 @@ static void catch_up(step *s, int number) {
         floats += (double)s->plan.stages[i].gradient;
     }
     if (floats <= 0.0) return;
-    pass(s->plan.adam_s * floats / s->floats / workers_of(s));
+    if (!s->shares_out) pass(s->plan.adam_s * floats / s->floats / workers_of(s));
     dcnn_comm_domain_barrier(s->comm);
     pass(s->plan.prepare_s * floats / s->floats / workers_of(s));
     dcnn_comm_domain_barrier(s->comm);
@@ -210,6 +221,8 @@ static dcnn_status set_up(step *s) {
     s->shares = dcnn_comm_shares(s->comm, grains);
     s->kernels.add = owe_add;
     s->sum_stride = 3;
+    s->shares_out =
+        s->overlap == 2 && dcnn_comm_has_many_domains(s->comm) && s->plan.threads <= dcnn_comm_domain_count(s->comm);
     for (int i = 0; i < s->plan.stage_count; i++) {
         counts[i] = s->plan.stages[i].gradient;
         s->floats += (double)counts[i];

@@ -100,11 +100,12 @@ static bool all_are_in(const dcnn_exchange *exchange, atomic_uint *turns) {
 
 /* --- messages --------------------------------------------------------------------------------------------------- */
 
-static void expect(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) {
+/* @param reduces  else the domain has its part already */
+static void expect(dcnn_comm *comm, dcnn_exchange *exchange, int bucket, bool reduces) {
     const int *before = blocks_before(comm, exchange);
     const piece own = piece_of(comm, exchange, comm->domain.index);
     exchange->request_count = 0;
-    for (int i = comm->domain.rank; i < task_count(comm); i += comm->domain.rails) {
+    for (int i = comm->domain.rank; i < task_count(comm) && reduces; i += comm->domain.rails) {
         const task t = task_of(comm, i);
         const piece part = part_of(own, t.part, t.parts);
         for (int k = 0; k < depth_of(before, t.from); k++)
@@ -115,7 +116,7 @@ static void expect(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) {
     for (int i = comm->domain.rank; i < task_count(comm); i += comm->domain.rails) {
         const task t = task_of(comm, i);
         const piece part = part_of(piece_of(comm, exchange, t.from), t.part, t.parts);
-        dcnn_exchange_receive(comm, exchange, exchange->total + part.first, part.length, t.from,
+        dcnn_exchange_receive(comm, exchange, exchange->given + part.first, part.length, t.from,
                               DCNN_GATHER_TAG + bucket);
     }
     exchange->direct.gather_end = exchange->request_count;
@@ -133,7 +134,7 @@ static bool send_on(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) {
         const piece part = part_of(piece_of(comm, exchange, reduces ? t.to : comm->domain.index), t.part, t.parts);
         for (; next->block < depth; next->block++, next->at = 0) {
             const float *vector =
-                reduces ? exchange->direct.own + (size_t)next->block * exchange->count : exchange->total;
+                reduces ? exchange->direct.own + (size_t)next->block * exchange->count : exchange->given;
             if (!dcnn_exchange_send(comm, exchange, bucket, vector + part.first, part.length, t.to,
                                     (reduces ? DCNN_REDUCE_TAG : DCNN_GATHER_TAG) + bucket))
                 return false;
@@ -153,8 +154,22 @@ bool dcnn_direct_begin(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) {
     if (comm->domain.rank >= comm->domain.rails) return false; /* who has no part in it waits for the others */
     const int depth = depth_of(blocks_before(comm, exchange), comm->domain.index);
     for (int k = 0; k < depth; k++) exchange->sums[k] = d->own + (size_t)k * exchange->count + exchange->first;
-    expect(comm, exchange, bucket);
+    expect(comm, exchange, bucket, true);
     return true;
+}
+
+void dcnn_direct_spread(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) {
+    dcnn_direct *d = &exchange->direct;
+    d->turn += (unsigned)comm->domain.rails;
+    exchange->state = DCNN_SENDING;
+    exchange->of_link = share_of_link(comm);
+    exchange->request_count = d->gather_end = 0;
+    if (comm->domain.rank >= comm->domain.rails) return;
+    expect(comm, exchange, bucket, false);
+    count_in(&d->turns->added);
+    count_in(&d->turns->came);
+    count_in(&d->turns->summed);
+    exchange->state = DCNN_SUMMED;
 }
 
 void dcnn_direct_added(dcnn_exchange *exchange) {
@@ -162,10 +177,15 @@ void dcnn_direct_added(dcnn_exchange *exchange) {
     exchange->state = DCNN_ADDED;
 }
 
+/* This rank's part of our piece. */
+static piece own_part(const dcnn_comm *comm, const dcnn_exchange *exchange) {
+    return part_of(piece_of(comm, exchange, comm->domain.index), comm->domain.rank, comm->domain.rails);
+}
+
 /* All domains' blocks of our piece are here: adds this rank's part of it. */
 static void sum_part(dcnn_comm *comm, dcnn_exchange *exchange) {
     const int *before = blocks_before(comm, exchange), index = comm->domain.index;
-    const piece own = piece_of(comm, exchange, index), part = part_of(own, comm->domain.rank, comm->domain.rails);
+    const piece own = piece_of(comm, exchange, index), part = own_part(comm, exchange);
     dcnn_sources all = {0, comm->gradients.blocks, comm->gradients.vectors};
     for (int i = 0; i < comm->domain.count; i++) {
         const dcnn_tree blocks = dcnn_comm_blocks_of_domains(comm, exchange->grains, i, i + 1);
@@ -208,6 +228,15 @@ bool dcnn_direct_step(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) {
     case DCNN_CAME:
         if (!all_came(comm, exchange, &d->turns->came)) return false;
         sum_part(comm, exchange);
+        exchange->state = DCNN_HELD;
+        return true;
+    case DCNN_HELD:
+        dcnn_exchange_done(comm, exchange, d->gather_end, exchange->request_count); /* others wait for it */
+        if (exchange->making.held) return false;
+        if (dcnn_exchange_makes(exchange)) {
+            const piece part = own_part(comm, exchange);
+            exchange->making.make(exchange->making.context, bucket, part.first, part.length);
+        }
         count_in(&d->turns->summed);
         exchange->state = DCNN_SUMMED;
         return true;

@@ -18,6 +18,7 @@ typedef enum dcnn_exchange_state {
     DCNN_ADDED,     /* direct: the domain's other ranks are still adding their slices */
     DCNN_REDUCING,  /* what other domains have of our part of the sum comes, by rounds or at once */
     DCNN_CAME,      /* direct: the other ranks still wait for theirs */
+    DCNN_HELD,      /* our part of the sum is complete, and something is to be made of it (dcnn_making) */
     DCNN_SUMMED,    /* direct: they still add */
     DCNN_GATHERING, /* parts of the sum come back */
     DCNN_SENDING    /* all that we wait for is here; our last messages may still be on their way */
@@ -78,6 +79,8 @@ struct dcnn_exchange {
     unsigned met; /* comm->domain.meetings when it was published */
     const dcnn_kernels *kernels;
     int64_t grains;
+    dcnn_making making;           /* make: NULL if nothing is */
+    float *given;                 /* [count] of the domain: parts of it come back, of the total or of what is made */
     float *total;                 /* of the domain */
     size_t count;                 /* floats */
     float *slice;                 /* our slice of the total */
@@ -99,6 +102,11 @@ void dcnn_sources_append(dcnn_sources *to, dcnn_block block, const float *vector
 
 /* What the ranks of the domain published: our slice of it. */
 dcnn_sources dcnn_exchange_published(const dcnn_comm *comm, const dcnn_exchange *exchange, int bucket);
+
+/* Our part of the sum is complete: is something to be made of it first? */
+static inline bool dcnn_exchange_makes(const dcnn_exchange *exchange) {
+    return exchange->making.make != NULL;
+}
 
 /* Adds vectors along the tree; the blocks that are left go to out[i]. */
 void dcnn_exchange_add(dcnn_comm *comm, const dcnn_exchange *exchange, const dcnn_sources *from, size_t length,
@@ -127,6 +135,10 @@ dcnn_exchange_room dcnn_direct_measure(const dcnn_comm *comm, dcnn_exchange *exc
  * anything to add? */
 bool dcnn_halving_begin(dcnn_comm *comm, dcnn_exchange *exchange, int bucket);
 bool dcnn_direct_begin(dcnn_comm *comm, dcnn_exchange *exchange, int bucket);
+
+/* The domain has what it made of the bucket before: expects the others' parts, and sends its own. */
+void dcnn_halving_spread(dcnn_comm *comm, dcnn_exchange *exchange, int bucket);
+void dcnn_direct_spread(dcnn_comm *comm, dcnn_exchange *exchange, int bucket);
 
 /* It is added. */
 void dcnn_halving_added(dcnn_comm *comm, dcnn_exchange *exchange);

@@ -206,6 +206,13 @@ bool dcnn_comm_is_sending(const dcnn_comm *comm) {
     return false;
 }
 
+static void make_nothing(void *context, int bucket, size_t first, size_t count) {
+    (void)context;
+    (void)bucket;
+    (void)first;
+    (void)count;
+}
+
 void dcnn_comm_gradient_begin(dcnn_comm *comm, const dcnn_kernels *kernels, int bucket, dcnn_shares shares,
                               size_t count, float *const *blocks, float *total) {
     dcnn_exchange *exchange = &comm->gradients.exchanges[bucket];
@@ -216,10 +223,34 @@ void dcnn_comm_gradient_begin(dcnn_comm *comm, const dcnn_kernels *kernels, int 
     exchange->grains = shares.grains;
     dcnn_comm_slice(comm, count, &exchange->first, &exchange->length);
     exchange->total = total;
+    exchange->given = dcnn_exchange_makes(exchange) ? exchange->making.made : total;
     exchange->slice = total + exchange->first;
     const int depth = dcnn_tree_share(shares.first, shares.count, shares.grains).depth;
     for (int i = 0; i < depth; i++)
         published(comm, bucket, comm->domain.rank)[i] = (char *)blocks[i] - comm->domain.segments[comm->domain.rank];
+    advance(comm, false);
+}
+
+void dcnn_comm_gradient_make(dcnn_comm *comm, int bucket, const dcnn_making *making) {
+    comm->gradients.exchanges[bucket].making = making ? *making : (dcnn_making){0};
+}
+
+void dcnn_comm_gradient_release(dcnn_comm *comm, bool makes) {
+    for (int i = 0; i < comm->gradients.count; i++) {
+        dcnn_making *making = &comm->gradients.exchanges[i].making;
+        if (making->held && !makes) making->make = make_nothing;
+        making->held = false;
+    }
+}
+
+void dcnn_comm_gradient_spread(dcnn_comm *comm, int bucket, float *vector) {
+    dcnn_exchange *exchange = &comm->gradients.exchanges[bucket];
+    DCNN_COMM_MEET(comm, bucket);
+    exchange->given = vector;
+    if (exchange->direct.used)
+        dcnn_direct_spread(comm, exchange, bucket);
+    else if (exchange->length > 0)
+        dcnn_halving_spread(comm, exchange, bucket);
     advance(comm, false);
 }
 

@@ -24,8 +24,14 @@ static dcnn_tree their_blocks(const dcnn_comm *comm, const dcnn_exchange *exchan
     return blocks_of_group(comm, exchange, left ? round->middle : round->first, left ? round->end : round->middle);
 }
 
-/* Posts the receives of all rounds, there and back: a message that is expected goes where it belongs at once. */
-static void expect_all(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) {
+/* Our slice of what comes back. */
+static float *given_slice(const dcnn_exchange *exchange) {
+    return exchange->given + exchange->first;
+}
+
+/* Posts the receives of all rounds, there, unless the domain has its part already, and back: a message that is expected
+ * goes where it belongs at once. */
+static void expect_all(dcnn_comm *comm, dcnn_exchange *exchange, int bucket, bool reduces) {
     dcnn_halving *h = &exchange->halving;
     const dcnn_route *route = &h->route;
     size_t at = 0;
@@ -37,7 +43,7 @@ static void expect_all(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) {
         h->received_first[r] = at;
         for (int i = round->first_segment; i < round->end_segment; i++) {
             const dcnn_segment *part = &route->segments[i];
-            for (int k = 0; k < depth && part->kept; k++, at += part->length)
+            for (int k = 0; k < depth && part->kept && reduces; k++, at += part->length)
                 dcnn_exchange_receive(comm, exchange, h->received + at, part->length, part->peer,
                                       DCNN_REDUCE_TAG + bucket);
         }
@@ -48,7 +54,7 @@ static void expect_all(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) {
         for (int i = route->rounds[r].first_segment; i < route->rounds[r].end_segment; i++) {
             const dcnn_segment *part = &route->segments[i];
             if (!part->kept)
-                dcnn_exchange_receive(comm, exchange, exchange->slice + part->first, part->length, part->peer,
+                dcnn_exchange_receive(comm, exchange, given_slice(exchange) + part->first, part->length, part->peer,
                                       DCNN_GATHER_TAG + bucket);
         }
     }
@@ -76,7 +82,7 @@ static bool send_on(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) {
         const dcnn_segment *part = &h->route.segments[next->piece];
         if (part->kept == reduces) continue;
         for (; next->block < h->depth; next->block++, next->at = 0) {
-            const float *vector = (reduces ? h->sources[next->block] : exchange->slice) + part->first;
+            const float *vector = (reduces ? h->sources[next->block] : given_slice(exchange)) + part->first;
             if (!dcnn_exchange_send(comm, exchange, bucket, vector, part->length, part->peer,
                                     (reduces ? DCNN_REDUCE_TAG : DCNN_GATHER_TAG) + bucket))
                 return false;
@@ -125,7 +131,7 @@ static bool is_over(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) {
 bool dcnn_halving_begin(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) {
     dcnn_halving *h = &exchange->halving;
     exchange->of_link = 1.0;
-    expect_all(comm, exchange, bucket);
+    expect_all(comm, exchange, bucket, true);
     if (comm->domain.size == 1) { /* nothing to merge with */
         const dcnn_sources all = dcnn_exchange_published(comm, exchange, bucket);
         memcpy(h->sources, all.vectors, (size_t)all.count * sizeof *all.vectors);
@@ -141,6 +147,23 @@ void dcnn_halving_added(dcnn_comm *comm, dcnn_exchange *exchange) {
     begin_round(comm, exchange, DCNN_REDUCING, 0);
 }
 
+void dcnn_halving_spread(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) {
+    exchange->of_link = 1.0;
+    expect_all(comm, exchange, bucket, false);
+    begin_round(comm, exchange, DCNN_GATHERING, exchange->halving.route.round_count - 1);
+}
+
+/* What the last round left us is summed over all: makes of it what is to be made. */
+static void make_of_ours(const dcnn_exchange *exchange, int bucket) {
+    const dcnn_route *route = &exchange->halving.route;
+    const dcnn_round *last = &route->rounds[route->round_count - 1];
+    for (int i = last->first_segment; i < last->end_segment; i++) {
+        const dcnn_segment *part = &route->segments[i];
+        if (part->kept)
+            exchange->making.make(exchange->making.context, bucket, exchange->first + part->first, part->length);
+    }
+}
+
 bool dcnn_halving_step(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) {
     dcnn_halving *h = &exchange->halving;
     const int rounds = h->route.round_count;
@@ -152,8 +175,16 @@ bool dcnn_halving_step(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) {
         merge_groups(comm, exchange);
         if (h->round + 1 < rounds)
             begin_round(comm, exchange, DCNN_REDUCING, h->round + 1);
+        else if (dcnn_exchange_makes(exchange))
+            exchange->state = DCNN_HELD;
         else
             begin_round(comm, exchange, DCNN_GATHERING, rounds - 1);
+        return true;
+    case DCNN_HELD:
+        dcnn_exchange_done(comm, exchange, h->gather_first[rounds], exchange->request_count); /* others wait for it */
+        if (exchange->making.held) return false;
+        make_of_ours(exchange, bucket);
+        begin_round(comm, exchange, DCNN_GATHERING, rounds - 1);
         return true;
     case DCNN_GATHERING:
         if (!is_over(comm, exchange, bucket)) return false;
