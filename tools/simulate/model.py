@@ -143,7 +143,7 @@ class Model:
     def __init__(self, plan, batch, nodes, per_node, gbit, network, overlap):
         self.clock_s, self.what, self.spent_s = 0.0, SPENT[0], dict.fromkeys(SPENT, 0.0)
         self.plan, self.nodes, self.per_node, self.overlap = plan, nodes, per_node, overlap
-        self.latency_s, self.message_s = network
+        self.latency_s, self.message_s, self.copy_s = (*network, 0.0)[:3]  # copy_s: of a core, a byte at either end
         self.byte_s = 8 / (gbit * 1e9 * GOODPUT)
         grains = -(-batch // plan["grain"])
         self.bounds = bounds_of(grains, nodes, per_node, plan.get("uneven", 0))
@@ -183,7 +183,7 @@ class Model:
         """Puts what a round sends on the link, message by message as far as it may go, as all ranks of the node do."""
         while bucket["left"] > 0 and self.may_send(bucket, min(bucket["left"], bucket["message"])):
             bytes_ = min(bucket["left"], bucket["message"])
-            self.now_s += self.message_s
+            self.now_s += self.message_s + bytes_ * self.copy_s
             self.link_s = max(self.now_s, self.link_s) + bytes_ * self.per_node * self.byte_s
             bucket["left"] -= bytes_
             bucket["at_s"] = self.link_s + self.latency_s
@@ -214,7 +214,7 @@ class Model:
             self.send_on(bucket)
             if bucket["left"] > 0 or bucket["at_s"] > self.now_s:
                 return
-            self.now_s += -(-bucket["bytes"] // bucket["message"]) * self.message_s  # what came
+            self.now_s += -(-bucket["bytes"] // bucket["message"]) * self.message_s + bucket["bytes"] * self.copy_s  # what came
             there = self.rounds[bucket["round"]][0]
             if bucket["state"] == "reducing":
                 self.add(slice_ * there)
