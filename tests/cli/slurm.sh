@@ -19,11 +19,11 @@ tail -n 1 job.sh
 bash job.sh 2>&1 | sed 's/.*job none/job none/'
 
 # The job's time is nearly over: saved in time, and a quarter of it is used at least.
-SLURM_JOB_END_TIME=$(($(date +%s) + 8)) timeout 100 dcnn train small.h5 --model net.json --epochs 1000000 --run time -q 2>&1 |
+SLURM_JOB_END_TIME=$(($(date +%s) + 8)) timeout 100 dcnn train small.h5 --model net.json --epochs 1000000 --threads 1 --run time -q 2>&1 |
     sed -E 's/step [0-9]+/step N/'
 
 # A second training in the same folder is refused, and one whose process is gone is taken over.
-dcnn train small.h5 --model net.json --epochs 1000000 --run shared -q 2>first &
+dcnn train small.h5 --model net.json --epochs 1000000 --threads 1 --run shared -q 2>first &
 first=$!
 until [[ -s shared/run.lock && -n $(ls shared/checkpoints 2>/dev/null) ]]; do sleep 0.05; done
 dcnn train small.h5 --model net.json --run shared --resume 2>&1 |
