@@ -41,7 +41,13 @@ static const dcnn_conv convolutions[] = {
     {20, 7, 7, 24, 40, 1, 1, 1, 1, 0, 0, 7, 7, 1, 1, 1, false, false, false},    /* 1x1 on small images: one line */
     {2, 12, 12, 48, 20, 1, 1, 1, 1, 0, 0, 12, 12, 1, 1, 1, false, false, false}, /* 1x1 on large ones */
     {3, 14, 14, 1, 6, 5, 5, 1, 1, 0, 0, 10, 10, 1, 1, 1, false, false, false},   /* LeNet-5's first layer, smaller */
-    {2, 2, 1, 17, 16, 3, 3, 1, 1, 1, 1, 2, 1, 1, 1, 1, false, false, false},     /* smaller than a tile */
+    {2, 29, 29, 1, 8, 4, 3, 2, 1, 1, 1, 14, 29, 1, 1, 1, false, false,
+     false}, /* one channel, 8 filters, an odd number of outputs a line */
+    {3, 5, 2, 1, 1, 1, 1, 1, 1, 0, 0, 5, 2, 1, 1, 1, false, false,
+     false}, /* 1x1 of one channel: one line of all images */
+    {2, 6, 47, 1, 2, 3, 5, 1, 1, 1, 4, 6, 50, 1, 1, 1, false, false,
+     false}, /* two filters, zeros on both sides of long lines */
+    {2, 2, 1, 17, 16, 3, 3, 1, 1, 1, 1, 2, 1, 1, 1, 1, false, false, false}, /* smaller than a tile */
 };
 enum {
     NAMED_CONVOLUTIONS = sizeof convolutions / sizeof convolutions[0],

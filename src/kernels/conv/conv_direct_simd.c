@@ -221,9 +221,13 @@ static void pack_patches(const dcnn_conv *shape, const float *w, float *turned, 
 
 void DCNN_SIMD_NAME(dcnn_conv_direct_pack)(const dcnn_conv *shape, const float *w, float *packed, int part, int parts) {
     const size_t share = (size_t)part, shares = (size_t)parts, c_vectors = divide_up((size_t)shape->c, V);
+    const bool pairs = DCNN_SIMD_NAME(dcnn_conv_pairs_fits)(shape);
     size_t units = (size_t)(shape->r * shape->s * shape->c);
     for (size_t unit = share_start(units, share, shares); unit < share_start(units, share + 1, shares); unit++) {
-        pack_forward(shape, w, packed, unit);
+        if (pairs)
+            DCNN_SIMD_NAME(dcnn_conv_pairs_pack)(shape, w, packed, unit);
+        else
+            pack_forward(shape, w, packed, unit);
     }
     float *turned = packed + filter_floats(shape);
     units = has_few_channels(shape) ? patch_row(shape) / V : (size_t)(shape->r * shape->s) * c_vectors;
@@ -284,6 +288,15 @@ void DCNN_SIMD_NAME(dcnn_conv_direct_forward)(const dcnn_conv *shape, const floa
                      .out_down = (size_t)flat.ow * k,
                      .out_right = k};
     float *start = scratch, *copy = start + whole_lines(padded);
+    if (DCNN_SIMD_NAME(dcnn_conv_pairs_fits)(shape)) {
+        const conv_pairs p = DCNN_SIMD_NAME(dcnn_conv_pairs_plan)(shape, pitch, packed, bias, fused == DCNN_FUSED_RELU);
+        for (int n = 0; n < flat.n; n++) {
+            const float *source = framed(&f, x, n, copy);
+            for (size_t row = 0; row < s.rows; row++, y += s.out_down)
+                DCNN_SIMD_NAME(dcnn_conv_pairs_line)(&p, s.columns, source + row * s.down, y);
+        }
+        return;
+    }
     if (bias != NULL) {
         memset(start, 0, padded * sizeof *start);
         memcpy(start, bias, k * sizeof *start);

@@ -28,4 +28,23 @@ static inline bool winograd_fits(const dcnn_conv *shape) {
 DCNN_CONV_WAY(winograd)
 DCNN_CONV_WAY(direct)
 
+/** Forward of one channel with few filters (conv_pairs_simd.c), a way that conv_direct_simd.c takes: what all lines
+ * have in common. */
+typedef struct conv_pairs {
+    size_t rows, columns, pitch, k; /**< of the filter; floats from row to row of the image; filters */
+    const float *packed;
+    simd_float start, floor;
+    simd_int places; /**< of a pair's outputs, in the order in which they are stored */
+} conv_pairs;
+
+bool DCNN_SIMD_NAME(dcnn_conv_pairs_fits)(const dcnn_conv *shape);
+
+/** One tap's weights to packed [tap][V]. */
+void DCNN_SIMD_NAME(dcnn_conv_pairs_pack)(const dcnn_conv *shape, const float *w, float *packed, size_t tap);
+conv_pairs DCNN_SIMD_NAME(dcnn_conv_pairs_plan)(const dcnn_conv *shape, size_t pitch, const float *packed,
+                                                const float *bias, bool relu);
+
+/** A line of outputs (2 at least); `source` is what the filter's corner sees for the first. */
+void DCNN_SIMD_NAME(dcnn_conv_pairs_line)(const conv_pairs *p, size_t outputs, const float *source, float *out);
+
 #endif
