@@ -427,23 +427,31 @@ static dcnn_status activation(dcnn_onnx_layer *l, const char **y) {
     return *y ? DCNN_OK : fail(l, "its activation");
 }
 
-/* Over one axis, or rows and columns at once, which lie side by side. */
+/* Over one axis; or over two, which a Transpose puts side by side, behind the third; or over all. */
 static dcnn_status softmax(dcnn_onnx_layer *l, const char **y) {
     static const int64_t place[4] = {0, 2, 3, 1};
+    static const int64_t orders[4][4] = {
+        {0, 1, 2, 3}, {0, 2, 1, 3}, {0, 3, 2, 1}, {0, 1, 2, 3}}; /* the kept axis first */
     const json_t *axes = json_object_get(l->config, "axis");
-    const dcnn_shape in = l->in[0];
+    const size_t count = json_is_array(axes) ? json_array_size(axes) : 1;
+    const int64_t whole[4] = {-1, l->in[0].c, l->in[0].h, l->in[0].w};
     if (l->node->layer == &dcnn_layer_softmax) return activation(l, y);
-    const bool map = json_array_size(axes) == 2 && json_integer_value(json_array_get(axes, 1)) == 2;
-    if (json_is_array(axes) && !map) return fail(l, "its \"axis\"");
-    *y = l->x[0];
-    if (map)
-        *y = dcnn_onnx_two(l->graph, "Reshape", *y,
-                           dcnn_onnx_int64s(l->graph, 3, (const int64_t[]){-1, in.c, (int64_t)in.h * in.w}));
+    if (count == 1) {
+        *y = dcnn_onnx_one(l->graph, "Softmax", l->x[0]);
+        dcnn_onnx_int(l->graph, "axis", place[number(l, "axis", 1)]);
+        return DCNN_OK;
+    }
+    int64_t kept = 6; /* the axis of 1, 2 and 3 that is in no pair; 0: all are in it */
+    for (size_t i = 0; i < count; i++) kept -= json_integer_value(json_array_get(axes, i));
+    const int64_t *order = orders[kept], moved[4] = {-1, whole[order[1]], whole[order[2]], whole[order[3]]};
+    const int64_t lines[3] = {-1, kept ? moved[1] : moved[1] * moved[2] * moved[3], moved[2] * moved[3]};
+    const bool moves = kept == 1 || kept == 2;
+    *y = moves ? transposed(l, l->x[0], order) : l->x[0];
+    *y = dcnn_onnx_two(l->graph, "Reshape", *y, dcnn_onnx_int64s(l->graph, kept ? 3 : 2, lines));
     *y = dcnn_onnx_one(l->graph, "Softmax", *y);
-    dcnn_onnx_int(l->graph, "axis", map ? 2 : place[number(l, "axis", 1)]);
-    if (map)
-        *y = dcnn_onnx_two(l->graph, "Reshape", *y,
-                           dcnn_onnx_int64s(l->graph, 4, (const int64_t[]){-1, in.c, in.h, in.w}));
+    dcnn_onnx_int(l->graph, "axis", -1);
+    *y = dcnn_onnx_two(l->graph, "Reshape", *y, dcnn_onnx_int64s(l->graph, 4, moved));
+    if (moves) *y = transposed(l, *y, order);
     return DCNN_OK;
 }
 
