@@ -158,12 +158,14 @@ dcnn_status dcnn_sources_agree(dcnn_sources *sources, const dcnn_source_options 
         DCNN_TRY(check_labels(&sources->items[i]));
         names = names || sources->items[i].class_names.count > 0;
     }
-    if (!names) {
-        find_range(sources, false, &least, &most);
-        find_range(sources, true, &pool_least, &pool_most);
-        names = least < 0;
-    }
-    return names ? agree_on_names(sources, classes) : agree_on_numbers(sources, options, least, pool_most, classes);
+    if (names) return agree_on_names(sources, classes);
+    find_range(sources, false, &least, &most);
+    find_range(sources, true, &pool_least, &pool_most);
+    if (least >= 0) return agree_on_numbers(sources, options, least, pool_most, classes);
+    DCNN_TRY(agree_on_names(sources, classes));
+    dcnn_source_tell(options, "labels begin at %" PRId64 ": they are taken as names of the classes, of which 0 is '%s'",
+                     least, classes->text[0]);
+    return DCNN_OK;
 }
 
 /* --- shape -------------------------------------------------------------------------------------------------------- */

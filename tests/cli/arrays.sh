@@ -66,6 +66,10 @@ npy 40 '40, 1, 1' >x_train.npy
 npy 40 '40' >y_train.npy
 printf '\1' | dd of=y_train.npy bs=1 seek=130 conv=notrunc status=none
 prepare x_train.npy y_train.npy # grey images of one pixel are no list
+echo "-- labels below 0 are names"
+npy 320 '40' | sed 's/u1/i8/' >y_train.npy # 40 of 8 bytes
+printf '\377\377\377\377\377\377\377\377' | dd of=y_train.npy bs=1 seek=136 conv=notrunc status=none
+prepare x_train.npy y_train.npy
 echo "-- test images without labels beside labelled ones"
 base64 -d >contest.npz <<<UEsDBC0AAAAIAAAAIQDCoVyR//////////8KABQAeF90ZXN0Lm5weQEAEACMAAAAAAAAAFQAAAAAAAAAm+wX6hsQychQxlCtnpJanFykbqWgXlNqqK6joJ6WX1RSlJgXn1+UkgoSd0vMKU4FihdnJBakAvkaxjoKRkCkqaNQq0Ae4GJg4eQVEpOWV9HQNQQAUEsDBC0AAAAIAAAAIQC8uvof//////////8LABQAeF90cmFpbi5ucHkBABAAmAAAAAAAAABhAAAAAAAAAJvsF+obEMnIUMZQrZ6SWpxcpG6loF5Taqiuo6Cell9UUpSYF59flJIKEndLzClOBYoXZyQWpAL5GmY6CkZApKmjUKtAHuBi4BSSVtE1s/cIjErOKa1rnzBz0eote4+dBwBQSwMELQAAAAgAAAAhABNoW8P//////////wsAFAB5X3RyYWluLm5weQEAEACGAAAAAAAAAEgAAAAAAAAAm+wX6hsQychQxlCtnpJanFykbqWgXlNqqK6joJ6WX1RSlJgXn1+UkgoSd0vMKU4FihdnJBakAvkaZjqaOgq1ChQALgZGEAQAUEsBAi0DLQAAAAgAAAAhAMKhXJFUAAAAjAAAAAoAAAAAAAAAAAAAAIABAAAAAHhfdGVzdC5ucHlQSwECLQMtAAAACAAAACEAvLr6H2EAAACYAAAACwAAAAAAAAAAAAAAgAGQAAAAeF90cmFpbi5ucHlQSwECLQMtAAAACAAAACEAE2hbw0gAAACGAAAACwAAAAAAAAAAAAAAgAEuAQAAeV90cmFpbi5ucHlQSwUGAAAAAAMAAwCqAAAAswEAAAAA
 prepare contest.npz
