@@ -144,7 +144,7 @@ def trained(run, data, model, ranks, *more):
         "--no-augment", "--no-report", "--no-tensorboard", "--optimizer", "sgd", "--learning-rate", str(RATE),
         "--momentum", str(MOMENTUM), "--schedule", "constant", "--keep", "1", *more, ranks=ranks,
     )  # fmt: skip
-    return next(line.split()[-1] for line in out.splitlines() if line.startswith("weights hash"))
+    return next(line.split()[2] for line in out.splitlines() if line.startswith("weights hash"))
 
 
 def last_checkpoint(run):
