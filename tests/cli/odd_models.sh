@@ -16,6 +16,7 @@ for ending in keras h5; do
     dcnn predict "crop.$ending" few.h5 --split test 2>/dev/null | cmp - crop.csv && echo "$ending: the same predictions"
 done
 dcnn train few.h5 --model crop/best.h5 --run further --epochs 1 --no-report 2>&1 | grep -c RandomCrop
+dcnn train few.h5 --model crop.json --run crop --resume --epochs 2 --no-report -q >said 2>&1 && echo "gone on with" || cat said
 net 8 3 | sed 's/"units": 3/"units": 3, "use_bais": false/' >misspelt.json
 try dcnn train few.h5 --model misspelt.json --run misspelt
 net 8 3 >plain.json

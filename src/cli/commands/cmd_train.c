@@ -215,6 +215,7 @@ static dcnn_status edit_by_phases(const dcnn_options *options, int64_t phase, dc
 static dcnn_status read_model(const dcnn_options *options, const dcnn_net *own, int64_t phase, json_t **described) {
     const char *path = options->train.model;
     dcnn_net *net;
+    char crops[256];
     const char *activation =
         own->loss.kind == DCNN_LOSS_CATEGORICAL ? NULL : dcnn_activation_name(dcnn_net_output_activation(own));
     dcnn_status status = dcnn_net_of_file(path, own->nodes[0].shape, own->output_count, activation, &net);
@@ -227,6 +228,8 @@ static dcnn_status read_model(const dcnn_options *options, const dcnn_net *own, 
                                 .head_labels = own->loss.kind == DCNN_LOSS_BINARY};
     if (status == DCNN_OK) status = dcnn_net_edit_apply(&edit, &net);
     if (status == DCNN_OK && options->train.bn_momentum > 0) dcnn_net_set_momentum(net, options->train.bn_momentum);
+    /* a run of an older dcnn has no Resizing behind its RandomCrop */
+    if (status == DCNN_OK && !dcnn_net_crops(own, crops)) status = dcnn_net_settle_crops(&net);
     if (status == DCNN_OK) status = edit_by_phases(options, phase, &net);
     if (status == DCNN_OK && options->train.precision)
         dcnn_net_set_bf16(net, strcmp(options->train.precision, "bf16") == 0);
@@ -389,13 +392,13 @@ static dcnn_status check_prepared(const char *data) {
     return dcnn_kind_fail(data, kind, "a data set");
 }
 
-/* An ensemble's own folder has no checkpoint: its record says how it was started. The options point into *record. */
-static dcnn_status take_up_ensemble(dcnn_cli *cli, const dcnn_run *run, json_t **record) {
+/* An ensemble's own folder has no checkpoint: its record says how it was started. The options point into *record and
+ * `run`. */
+static dcnn_status take_up_ensemble(dcnn_cli *cli, dcnn_run *run, json_t **record) {
     char *path = dcnn_path_join(run->folder, DCNN_RUN_RECORD);
     *record = path ? json_load_file(path, 0, NULL) : NULL;
     free(path);
-    if (json_integer_value(json_object_get(*record, "ensemble")) == 0) return DCNN_OK;
-    return dcnn_options_resume(DCNN_COMMAND_TRAIN, json_object_get(*record, "options"), cli->options);
+    return dcnn_ensemble_take_up(*record, run, cli->options);
 }
 
 static dcnn_status check_options(const dcnn_options *o) {
