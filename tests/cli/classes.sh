@@ -45,6 +45,9 @@ dcnn train small.h5 "${common[@]:2}" --model three.json --run numbered 2>&1 | gr
 dcnn evaluate numbered/best.h5 named.h5 2>&1 | grep numbers
 dcnn train named.h5 "${common[@]:2}" --model numbered/best.h5 --run renamed 2>&1 | grep numbers
 dcnn info renamed/best.h5 | grep '^classes'
+csv 40 8 3 | sed '/^0,/d' >part.csv
+dcnn prepare part.csv -o part.h5 >/dev/null 2>&1
+dcnn evaluate numbered/best.h5 part.h5 2>&1 | grep 'mapped\|numbers' # '1' is the model's '1', not its first
 try dcnn predict one/best.h5 named.h5 --split train
 try dcnn report one named.h5
 try dcnn train named.h5 "${common[@]}" --run five 2>&1 | grep '^dcnn: \|^exit'

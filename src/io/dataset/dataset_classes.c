@@ -49,12 +49,24 @@ static void tell_order(const dcnn_dataset *set, const char *model, bool of_set, 
                   more);
 }
 
+static int place_of(int count, char *const names[], const char *name) {
+    int place = 0;
+    while (place < count && strcmp(names[place], name) != 0) place++;
+    return place;
+}
+
+/* Does the model have a class of each of these names? Then they are those, whatever else they might be. */
+static bool are_known(const dcnn_dataset *set, int count, char *const names[]) {
+    for (int i = 0; i < set->class_count; i++)
+        if (place_of(count, names, set->class_names[i]) == count) return false;
+    return true;
+}
+
 /* By name; `numbered` in their order. */
 static dcnn_status find_places(const dcnn_dataset *set, bool numbered, int count, char *const names[],
                                const char *model, int32_t *map) {
     for (int i = 0; i < set->class_count; i++) {
-        int place = numbered ? i : 0;
-        while (!numbered && place < count && strcmp(names[place], set->class_names[i]) != 0) place++;
+        const int place = numbered ? i : place_of(count, names, set->class_names[i]);
         map[i] = place;
         if (place == count)
             return DCNN_FAIL(DCNN_BAD_INPUT,
@@ -66,9 +78,10 @@ static dcnn_status find_places(const dcnn_dataset *set, bool numbered, int count
 
 dcnn_status dcnn_dataset_adopt_classes(dcnn_dataset *set, int count, char *const names[], const char *model) {
     if (!names || count == 0 || set->class_count == 0 || set->label_map) return DCNN_OK;
-    const bool fits = set->class_count <= count, numbered = fits && are_numbers(set->class_count, set->class_names);
+    const bool fits = set->class_count <= count, by_order = fits && !are_known(set, count, names),
+               numbered = by_order && are_numbers(set->class_count, set->class_names);
     if (fits && are_same(set->class_count, names, set->class_names)) return DCNN_OK;
-    if (fits && are_numbers(count, names)) {
+    if (by_order && are_numbers(count, names)) {
         tell_order(set, model, false, set->class_count, set->class_names);
         return DCNN_OK;
     }
