@@ -15,6 +15,15 @@ dcnn train "${arguments[@]}" --ensemble 3 --run stopped -q --stop-after 5 >said 
 rm -rf stopped/member-3
 ranks 2 dcnn train --run stopped --resume --no-report -q >said || cat said
 [[ $(hash_of stopped/best.h5) == "$(hash_of of-1/best.h5)" ]] && echo "the same after a stop"
+# A member that a later start begins, without options and without the data set's name, has the batch of those before it.
+csv 100 22 3 >few.csv
+dcnn prepare few.csv -o few.h5 >said
+for given in --seed=7 --batch-size=128; do
+    dcnn train few.h5 --epochs 1 --no-report "$given" --ensemble 2 --run "chosen$given" -q >said 2>&1 || cat said
+    rm -rf "chosen$given/member-2"
+    dcnn train --run "chosen$given" --resume --no-report -q >said 2>&1 || cat said
+    for number in 1 2; do dcnn info "chosen$given/member-$number/best.h5" | grep -o 'of [0-9]* images'; done
+done
 try dcnn train "${arguments[@]}" --ensemble 3 --run of-1
 try dcnn train "${arguments[@]}" --ensemble 1 --run one
 try dcnn train "${arguments[@]}" --ensemble 3 --overwrite --run of-1 | sed -E 's/on [0-9]+$/on N/; s/vote [0-9.]+ % \([0-9]+/vote NUMBER % (N/'

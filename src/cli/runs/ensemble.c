@@ -115,11 +115,40 @@ static dcnn_status test(const dcnn_cli *cli, const dcnn_run *run, const char *pa
 
 /* --- all of it ---------------------------------------------------------------------------------------------------- */
 
+/* What the user has said of data and options: members that a later start begins choose the rest as these do. */
+static json_t *names_given(const dcnn_options *options) {
+    json_t *names = json_array();
+    for (int i = 0; i < dcnn_option_count; i++)
+        if (dcnn_option_given(DCNN_COMMAND_TRAIN, dcnn_option_table[i].name, options))
+            json_array_append_new(names, json_string(dcnn_option_table[i].name));
+    return names;
+}
+
 static dcnn_status write_record(const dcnn_cli *cli, const dcnn_run *run) {
-    return dcnn_run_record_write(
-        run->folder, json_pack("{s:s, s:O?, s:i, s:I, s:s, s:o}", "dcnn", DCNN_VERSION, "command", cli->command,
-                               "ranks", dcnn_comm_size(cli->comm), "ensemble", (json_int_t)cli->options->ensemble,
-                               "data", run->data, "options", dcnn_options_record(DCNN_COMMAND_TRAIN, cli->options)));
+    return dcnn_run_record_write(run->folder,
+                                 json_pack("{s:s, s:O?, s:i, s:I, s:s, s:b, s:o, s:o}", "dcnn", DCNN_VERSION, "command",
+                                           cli->command, "ranks", dcnn_comm_size(cli->comm), "ensemble",
+                                           (json_int_t)cli->options->ensemble, "data", run->data, "own_data",
+                                           cli->options->operand_count > 0, "given", names_given(cli->options),
+                                           "options", dcnn_options_record(DCNN_COMMAND_TRAIN, cli->options)));
+}
+
+dcnn_status dcnn_ensemble_take_up(const json_t *record, dcnn_run *run, dcnn_options *options) {
+    const json_t *name;
+    size_t i;
+    if (json_integer_value(json_object_get(record, "ensemble")) == 0) return DCNN_OK;
+    DCNN_TRY(dcnn_options_resume(DCNN_COMMAND_TRAIN, json_object_get(record, "options"), options));
+    json_array_foreach(json_object_get(record, "given"), i, name) {
+        const char *text = json_string_value(name);
+        const dcnn_option *option = text ? dcnn_option_find(DCNN_COMMAND_TRAIN, text) : NULL;
+        /* members that go on need no model: theirs is in their checkpoints */
+        if (option && strcmp(text, "model") != 0) options->given[option - dcnn_option_table] = true;
+    }
+    if (options->operand_count == 0 && json_is_true(json_object_get(record, "own_data"))) {
+        options->operands = &run->data;
+        options->operand_count = 1;
+    }
+    return DCNN_OK;
 }
 
 /* Can members begin? */

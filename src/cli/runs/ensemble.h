@@ -12,4 +12,13 @@
  */
 dcnn_status dcnn_train_ensemble(dcnn_cli *cli, const dcnn_run *run);
 
+/**
+ * Takes over what an ensemble was started with, and which of it had been said, so that members that have yet to begin
+ * choose the rest as those before them did. *Local.*
+ * @param record   run.json of its folder; of another run, or NULL: nothing is done
+ * @param run      of that folder; as `record`, it has to outlive the options
+ * @return DCNN_OK, or as dcnn_options_resume()
+ */
+dcnn_status dcnn_ensemble_take_up(const json_t *record, dcnn_run *run, dcnn_options *options);
+
 #endif
