@@ -8,6 +8,6 @@ add_custom_command(
   DEPENDS ${CMAKE_SOURCE_DIR}/src/report/tensorboard.proto
   VERBATIM)
 add_library(dcnn_tensorboard STATIC ${DCNN_PROTO_FOLDER}/tensorboard.pb-c.c)
-target_link_libraries(dcnn_tensorboard PUBLIC PkgConfig::PROTOBUF_C)
+target_link_libraries(dcnn_tensorboard PUBLIC PkgConfig::PROTOBUF_C PRIVATE dcnn_generated)
 target_include_directories(dcnn_tensorboard SYSTEM INTERFACE ${DCNN_PROTO_FOLDER})
 target_include_directories(dcnn_tensorboard PRIVATE ${DCNN_PROTO_FOLDER})

@@ -17,7 +17,7 @@ add_custom_command(
   DEPENDS ${CMAKE_SOURCE_DIR}/src/model/onnx/onnx.proto
   VERBATIM)
 add_library(dcnn_onnx STATIC ${DCNN_ONNX_FOLDER}/onnx.pb-c.c)
-target_link_libraries(dcnn_onnx PUBLIC PkgConfig::PROTOBUF_C)
+target_link_libraries(dcnn_onnx PUBLIC PkgConfig::PROTOBUF_C PRIVATE dcnn_generated)
 target_include_directories(dcnn_onnx SYSTEM INTERFACE ${DCNN_ONNX_FOLDER})
 target_include_directories(dcnn_onnx PRIVATE ${DCNN_ONNX_FOLDER})
 target_link_libraries(dcnn_model PRIVATE dcnn_onnx)
