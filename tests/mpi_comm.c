@@ -205,6 +205,50 @@ static void gradients_are_the_tree_at_any_grain_count(void **state) {
     dcnn_comm_unshare(everyone, common);
 }
 
+/* A net of a thousand BatchNormalizations has some two thousand stages: no message of a bucket is taken for another
+ * one's, nor for a small sum's. */
+static void many_buckets_are_kept_apart(void **state) {
+    (void)state;
+    enum { BUCKETS = 2050, FLOATS = 16 };
+    const dcnn_kernels *kernels = dcnn_kernels_of(DCNN_ISA_REFERENCE);
+    const int64_t grains = dcnn_comm_size(everyone);
+    static size_t counts[BUCKETS];
+    for (int i = 0; i < BUCKETS; i++) counts[i] = i % 1024 < 2 ? FLOATS : 0;
+    void *common, *own;
+    assert_int_equal(
+        dcnn_comm_share_domain(everyone, 6 * FLOATS * sizeof(float), 6 * FLOATS * sizeof(float), &common, &own),
+        DCNN_OK);
+    float(*total)[FLOATS] = common, (*mine)[FLOATS] = own;
+    assert_int_equal(dcnn_comm_reserve_gradient(everyone, 1, &grains, BUCKETS, counts), DCNN_OK);
+    assert_int_equal(dcnn_comm_reserve_sums(everyone, 1), DCNN_OK);
+    const dcnn_shares shares = dcnn_comm_shares(everyone, grains);
+    for (int turn = 0; turn < 20; turn++) {
+        int at = 0, wish = 0;
+        const double one = 1.0;
+        double sum = 0.0;
+        for (int bucket = 0; bucket < BUCKETS; bucket++) {
+            if (counts[bucket] == 0) continue;
+            for (int i = 0; i < FLOATS; i++) mine[at][i] = (float)(bucket + turn);
+            float *block = mine[at];
+            dcnn_comm_gradient_begin(everyone, kernels, bucket, shares, FLOATS, &block, total[at]);
+            at++;
+        }
+        dcnn_comm_sum(everyone, shares, 1, &one, 1, &sum, &wish);
+        dcnn_comm_gradient_finish(everyone);
+        dcnn_comm_domain_barrier(everyone);
+        assert_true(sum == (double)grains);
+        at = 0;
+        for (int bucket = 0; bucket < BUCKETS; bucket++)
+            for (int i = 0; i < FLOATS && counts[bucket] > 0; at += ++i == FLOATS)
+                assert_true(total[at][i] == (float)((bucket + turn) * (int)grains));
+        dcnn_comm_domain_barrier(everyone);
+    }
+    const int too_many = DCNN_MOST_BUCKETS + 1;
+    assert_int_equal(dcnn_comm_reserve_gradient(everyone, 1, &grains, too_many, counts), DCNN_FAILURE);
+    assert_non_null(strstr(dcnn_error(), "stages"));
+    dcnn_comm_unshare(everyone, common);
+}
+
 /* The small sums likewise, and the largest of the ranks' wishes. */
 static void sums_are_the_tree_at_any_grain_count(void **state) {
     (void)state;
@@ -275,6 +319,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_route_is_short),
         cmocka_unit_test(domains_swap_at_once_where_that_is_short),
         cmocka_unit_test(gradients_are_the_tree_at_any_grain_count),
+        cmocka_unit_test(many_buckets_are_kept_apart),
         cmocka_unit_test(sums_are_the_tree_at_any_grain_count),
     };
     int failed = cmocka_run_group_tests_name("comm", tests, NULL, NULL);

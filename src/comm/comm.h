@@ -225,8 +225,10 @@ void dcnn_comm_sum(dcnn_comm *comm, dcnn_shares shares, int count, const double 
 /** Makes room for dcnn_comm_sum() of up to `count` doubles. Once a run. */
 dcnn_status dcnn_comm_reserve_sums(dcnn_comm *comm, int count);
 
+enum { DCNN_MOST_BUCKETS = 1 << 13 }; /**< MPI promises tags up to 32,767 */
+
 /** Makes room for dcnn_comm_gradient_begin(): batches of just so many grains (`grains` [batches]), buckets of `counts`
- * floats. Once a run. */
+ * floats. Once a run. @return DCNN_OK; DCNN_FAILURE: memory, or more than DCNN_MOST_BUCKETS */
 dcnn_status dcnn_comm_reserve_gradient(dcnn_comm *comm, int batches, const int64_t *grains, int buckets,
                                        const size_t *counts);
 

@@ -19,7 +19,7 @@ static const double WAIT_S = 500e-6;
 
 /* --- how long they take ------------------------------------------------------------------------------------------- */
 
-enum { TAG = 1 << 13, PROBES = 4 };
+enum { TAG = 1 << 11, PROBES = 4 };
 /* Messages of a node, for a link may let pass the first few hundred KB at once. */
 static const int PROBE[PROBES] = {1, 16, 64, 64};
 static const double LONG_S = 0.05; /* of a probe: more would tell no more */

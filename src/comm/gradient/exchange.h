@@ -9,7 +9,7 @@
 #include "comm/comm_private.h"
 #include "comm/gradient/route.h"
 
-enum { DCNN_REDUCE_TAG = 1 << 10, DCNN_GATHER_TAG = 1 << 11 };
+enum { DCNN_REDUCE_TAG = DCNN_MOST_BUCKETS, DCNN_GATHER_TAG = 2 * DCNN_MOST_BUCKETS }; /* and a bucket */
 
 typedef enum dcnn_exchange_state {
     DCNN_IDLE,

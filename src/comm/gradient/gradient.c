@@ -418,6 +418,12 @@ static dcnn_status share_room(dcnn_comm *comm, int buckets, const dcnn_exchange_
 dcnn_status dcnn_comm_reserve_gradient(dcnn_comm *comm, int batches, const int64_t *grains, int buckets,
                                        const size_t *counts) {
     dcnn_comm_release_gradient(comm);
+    if (buckets > DCNN_MOST_BUCKETS)
+        return DCNN_FAIL(
+            DCNN_FAILURE,
+            "the network has %d stages, two for each BatchNormalization, but messages can be told apart of "
+            "%d at most: train it with fewer layers",
+            buckets, DCNN_MOST_BUCKETS);
     DCNN_TRY(dcnn_comm_measure_link(comm));
     dcnn_exchange_room *needs = calloc((size_t)buckets + 1, sizeof *needs);
     size_t shared = 0;
