@@ -233,6 +233,7 @@ static dcnn_status set_up(dcnn_engine *e, const float *m, const float *v, batche
     DCNN_TRY(dcnn_comm_agree(e->comm, status));
     DCNN_TRY(share_state(e, list, m, v));
     DCNN_TRY(dcnn_comm_agree(e->comm, dcnn_engine_plan_late(e)));
+    dcnn_engine_choose_late(e);
     return reserve_sums(e, list);
 }
 
@@ -303,6 +304,7 @@ dcnn_status dcnn_engine_create(dcnn_comm *comm, dcnn_net *net, const float *m, c
 
 void dcnn_engine_free(dcnn_engine *e) {
     if (e == NULL) return;
+    if (e->late.left > 0) dcnn_engine_settle(e); /* what is on its way goes to memory that is freed here */
     dcnn_plan_free(e->plan);
     dcnn_update_free(&e->update);
     dcnn_engine_forget_late(e);

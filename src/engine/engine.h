@@ -62,7 +62,7 @@ int dcnn_engine_grain(int64_t batch);
  */
 dcnn_status dcnn_engine_create(dcnn_comm *comm, dcnn_net *net, const float *m, const float *v,
                                const dcnn_engine_options *options, dcnn_engine **engine);
-void dcnn_engine_free(dcnn_engine *engine);
+void dcnn_engine_free(dcnn_engine *engine); /**< *Collective*, of an engine that was made */
 
 /** Memory that an engine takes on one rank. */
 typedef struct dcnn_engine_bytes {

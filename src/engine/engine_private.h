@@ -74,9 +74,10 @@ dcnn_status dcnn_engine_update(dcnn_engine *engine, double *penalty);
 /* A worker's part of this rank's slice of a bucket. A bucket is whole cache lines. */
 dcnn_range dcnn_engine_part(const dcnn_engine *engine, int bucket, int worker);
 
-/* Late weights: whether there may be any; at a batch's begin; before each of its stages; and at the end of a step in
- * place of dcnn_engine_update(). */
+/* Late weights: which stages read which; whether there may be any, by all ranks; at a batch's begin; before each of its
+ * stages; and at the end of a step in place of dcnn_engine_update(). */
 dcnn_status dcnn_engine_plan_late(dcnn_engine *engine);
+void dcnn_engine_choose_late(dcnn_engine *engine); /* *Collective* */
 void dcnn_engine_forget_late(dcnn_engine *engine);
 void dcnn_engine_begin_late(dcnn_engine *engine);
 void dcnn_engine_catch_up(dcnn_engine *engine, int stage);

@@ -37,9 +37,17 @@ dcnn_status dcnn_engine_plan_late(dcnn_engine *e) {
         late->readers[stage] = dcnn_plan_first_reader(e->plan, e->net->buckets[stage]);
         late->prepares[stage] = dcnn_plan_prepares(e->plan, stage);
     }
-    late->can = can_be_late(e);
-    late->shares = late->can && dcnn_comm_has_many_domains(e->comm) && e->threads <= dcnn_comm_domain_count(e->comm);
     return DCNN_OK;
+}
+
+/* A domain's part is made by one thread of each rank. Nodes may have other cores, and their ranks other threads, but
+ * what they send each other is of one kind. */
+void dcnn_engine_choose_late(dcnn_engine *e) {
+    dcnn_late *late = &e->late;
+    int64_t slower = e->threads > dcnn_comm_domain_count(e->comm);
+    dcnn_comm_add_integers(e->comm, &slower, 1);
+    late->can = can_be_late(e);
+    late->shares = late->can && dcnn_comm_has_many_domains(e->comm) && slower == 0;
 }
 
 void dcnn_engine_forget_late(dcnn_engine *e) {
