@@ -32,9 +32,11 @@ void DCNN_SIMD_NAME(dcnn_conv_pairs_pack)(const dcnn_conv *shape, const float *w
 static inline __attribute__((always_inline)) void add_pairs(const size_t count, const conv_pairs *p,
                                                             const float *source, float *out) {
     simd_float sum[MOST_PAIRS];
+    const simd_float start = simd_load(p->start), floor = simd_splat(p->relu ? 0 : -__builtin_inff());
+    const simd_int places = simd_load_int(p->places);
     const float *tap = p->packed;
 #pragma GCC unroll 16
-    for (size_t i = 0; i < count; i++) sum[i] = p->start;
+    for (size_t i = 0; i < count; i++) sum[i] = start;
     for (size_t r = 0; r < p->rows; r++, source += p->pitch) {
         for (size_t s = 0; s < p->columns; s++, tap += V) {
             const simd_float weight = simd_load(tap);
@@ -50,7 +52,7 @@ static inline __attribute__((always_inline)) void add_pairs(const size_t count, 
 #pragma GCC unroll 16
     for (size_t i = 0; i < count; i++, out += 2 * p->k) {
         /* This order of simd_max keeps a NaN. */
-        simd_put(out, 2 * p->k, simd_max(p->floor, __builtin_shuffle(sum[i], p->places)));
+        simd_put(out, 2 * p->k, simd_max(floor, __builtin_shuffle(sum[i], places)));
     }
 }
 
@@ -77,21 +79,14 @@ static size_t add_tile(size_t pairs, const conv_pairs *p, const float *source, f
 conv_pairs DCNN_SIMD_NAME(dcnn_conv_pairs_plan)(const dcnn_conv *shape, size_t pitch, const float *packed,
                                                 const float *bias, bool relu) {
     const size_t k = (size_t)shape->k;
-    float start[V] = {0};
-    int32_t places[V] = {0};
+    conv_pairs p = {
+        .rows = (size_t)shape->r, .columns = (size_t)shape->s, .pitch = pitch, .k = k, .packed = packed, .relu = relu};
     for (size_t i = 0; i < k; i++) {
-        if (bias != NULL) start[2 * i] = start[2 * i + 1] = bias[i];
-        places[i] = (int32_t)(2 * i);
-        places[k + i] = (int32_t)(2 * i + 1);
+        if (bias != NULL) p.start[2 * i] = p.start[2 * i + 1] = bias[i];
+        p.places[i] = (int32_t)(2 * i);
+        p.places[k + i] = (int32_t)(2 * i + 1);
     }
-    return (conv_pairs){.rows = (size_t)shape->r,
-                        .columns = (size_t)shape->s,
-                        .pitch = pitch,
-                        .k = k,
-                        .packed = packed,
-                        .start = simd_load(start),
-                        .floor = simd_splat(relu ? 0 : -__builtin_inff()),
-                        .places = simd_load_int(places)};
+    return p;
 }
 
 void DCNN_SIMD_NAME(dcnn_conv_pairs_line)(const conv_pairs *p, size_t outputs, const float *source, float *out) {

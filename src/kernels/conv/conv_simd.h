@@ -33,8 +33,9 @@ DCNN_CONV_WAY(direct)
 typedef struct conv_pairs {
     size_t rows, columns, pitch, k; /**< of the filter; floats from row to row of the image; filters */
     const float *packed;
-    simd_float start, floor;
-    simd_int places; /**< of a pair's outputs, in the order in which they are stored */
+    bool relu;
+    float start[V];    /**< no vectors: AddressSanitizer's stack would not be aligned for them */
+    int32_t places[V]; /**< of a pair's outputs, in the order in which they are stored */
 } conv_pairs;
 
 bool DCNN_SIMD_NAME(dcnn_conv_pairs_fits)(const dcnn_conv *shape);
