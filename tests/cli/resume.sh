@@ -25,3 +25,12 @@ try dcnn train small.h5 --run frozen --resume --class-weight balanced
 try dcnn train small.h5 --run fresh --resume --precision bf16 --epochs 2
 try dcnn train small.h5 --run fresh --resume --freeze conv2d --epochs 2
 try dcnn train small.h5 --run frozen --resume --model moved.json --no-report -q 2>&1 | grep '^\$\|^dcnn: \|exit'
+# without its checkpoints a run is not begun over its best.h5; one that has none yet says with which options it begins
+mkdir away && mv fresh/checkpoints/* away
+before=$(hash_of fresh/best.h5)
+try dcnn train small.h5 --run fresh --resume -q
+[[ $(hash_of fresh/best.h5) == "$before" ]] && echo "best.h5 as it was"
+mv away/* fresh/checkpoints
+try dcnn train small.h5 --run fresh --resume -q
+rm frozen/best.h5 frozen/checkpoints/*
+try dcnn train small.h5 --run frozen --resume --model moved.json --epochs 1 --no-report

@@ -392,12 +392,16 @@ static dcnn_status check_prepared(const char *data) {
     return dcnn_kind_fail(data, kind, "a data set");
 }
 
-/* An ensemble's own folder has no checkpoint: its record says how it was started. The options point into *record and
- * `run`. */
-static dcnn_status take_up_ensemble(dcnn_cli *cli, dcnn_run *run, json_t **record) {
+/* Without a checkpoint a run begins anew; an ensemble's own folder never has one, and its record says how it was started.
+ * The options point into *record and `run`. */
+static dcnn_status take_up_record(dcnn_cli *cli, dcnn_run *run, json_t **record) {
     char *path = dcnn_path_join(run->folder, DCNN_RUN_RECORD);
     *record = path ? json_load_file(path, 0, NULL) : NULL;
     free(path);
+    if (*record && json_object_get(*record, "ensemble") == NULL)
+        dcnn_info("%s has no checkpoint yet: the run begins anew with the options of this command; run.json has those it "
+                  "was begun with",
+                  run->folder);
     return dcnn_ensemble_take_up(*record, run, cli->options);
 }
 
@@ -423,7 +427,7 @@ static dcnn_status open_and_train(dcnn_cli *cli) {
     dcnn_status status = DCNN_OK;
     if (run.checkpoint) DCNN_TRY_DONE(take_up(cli, &run, &from));
     if (o->resume && run.checkpoint == NULL)
-        DCNN_TRY_DONE(dcnn_comm_agree(cli->comm, take_up_ensemble(cli, &run, &record)));
+        DCNN_TRY_DONE(dcnn_comm_agree(cli->comm, take_up_record(cli, &run, &record)));
     if (o->resume && run.checkpoint == NULL) DCNN_TRY_DONE(check_options(o));
     if (o->ensemble > 0) {
         DCNN_TRY_DONE(dcnn_train_ensemble(cli, &run));

@@ -425,6 +425,29 @@ static dcnn_status make_checkpoints(const char *folder) {
     return status;
 }
 
+/* A run that has written best.h5 and has no checkpoint, not even a damaged one, was not killed early: somebody has removed
+ * them. To begin anew would end with a best.h5 of this start's own options in the place of that one. Only an ensemble's
+ * folder has the one without the others. */
+static dcnn_status check_not_removed(const char *folder) {
+    listing steps = {.count = 0};
+    json_t *record = NULL;
+    bool best, damaged;
+    dcnn_status status = find(folder, DCNN_RUN_BEST, &best);
+    if (status == DCNN_OK && best) status = list(folder, DCNN_RUN_CHECKPOINTS, steps_only, NULL, &steps);
+    if (status != DCNN_OK || !best || steps.count > 0) goto done;
+    status = dcnn_run_record_read(folder, &record, &damaged);
+    if (damaged) status = DCNN_OK;
+    if (status == DCNN_OK && json_object_get(record, "ensemble") == NULL)
+        status = DCNN_FAIL(DCNN_BAD_INPUT,
+                           "%s: its checkpoints are gone, so this run cannot go on; best.h5 is still there for evaluate "
+                           "and predict; to begin it anew: --overwrite",
+                           folder);
+done:
+    json_decref(record);
+    free_listing(&steps);
+    return status;
+}
+
 static dcnn_status settle(const char *data, const char *folder, bool resume, bool overwrite, dcnn_run *run) {
     if (data == NULL && resume && folder) DCNN_TRY(recorded_data(folder, &run->data));
     if (data == NULL && run->data == NULL) DCNN_TRY(prepare_digits(&run->data));
@@ -440,7 +463,9 @@ static dcnn_status settle(const char *data, const char *folder, bool resume, boo
     DCNN_TRY(check_folder(run->folder, resume, overwrite, &run->replaces));
     remove_temporary(run->folder);
     DCNN_TRY(make_checkpoints(run->folder));
-    return resume ? find_newest(run->folder, &run->checkpoint) : DCNN_OK;
+    if (!resume) return DCNN_OK;
+    DCNN_TRY(find_newest(run->folder, &run->checkpoint));
+    return run->checkpoint ? DCNN_OK : check_not_removed(run->folder);
 }
 
 dcnn_status dcnn_run_clear(const dcnn_run *run) {
