@@ -392,16 +392,17 @@ static dcnn_status check_prepared(const char *data) {
     return dcnn_kind_fail(data, kind, "a data set");
 }
 
-/* Without a checkpoint a run begins anew; an ensemble's own folder never has one, and its record says how it was started.
- * The options point into *record and `run`. */
+/* Without a checkpoint a run begins anew; an ensemble's own folder never has one, and its record says how it was
+ * started. The options point into *record and `run`. */
 static dcnn_status take_up_record(dcnn_cli *cli, dcnn_run *run, json_t **record) {
     char *path = dcnn_path_join(run->folder, DCNN_RUN_RECORD);
     *record = path ? json_load_file(path, 0, NULL) : NULL;
     free(path);
     if (*record && json_object_get(*record, "ensemble") == NULL)
-        dcnn_info("%s has no checkpoint yet: the run begins anew with the options of this command; run.json has those it "
-                  "was begun with",
-                  run->folder);
+        dcnn_info(
+            "%s has no checkpoint yet: the run begins anew with the options of this command; run.json has those it "
+            "was begun with",
+            run->folder);
     return dcnn_ensemble_take_up(*record, run, cli->options);
 }
 

@@ -69,9 +69,9 @@ static dcnn_status find_places(const dcnn_dataset *set, bool numbered, int count
         const int place = numbered ? i : place_of(count, names, set->class_names[i]);
         map[i] = place;
         if (place == count)
-            return DCNN_FAIL(DCNN_BAD_INPUT,
-                             "%s has the class '%.60s', which %s does not know: its classes are '%.60s', '%.60s'%s",
-                             set->path, set->class_names[i], model, names[0], names[count > 1], count > 2 ? ", ..." : "");
+            return DCNN_FAIL(
+                DCNN_BAD_INPUT, "%s has the class '%.60s', which %s does not know: its classes are '%.60s', '%.60s'%s",
+                set->path, set->class_names[i], model, names[0], names[count > 1], count > 2 ? ", ..." : "");
     }
     return DCNN_OK;
 }

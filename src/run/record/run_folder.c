@@ -425,9 +425,9 @@ static dcnn_status make_checkpoints(const char *folder) {
     return status;
 }
 
-/* A run that has written best.h5 and has no checkpoint, not even a damaged one, was not killed early: somebody has removed
- * them. To begin anew would end with a best.h5 of this start's own options in the place of that one. Only an ensemble's
- * folder has the one without the others. */
+/* A run that has written best.h5 and has no checkpoint, not even a damaged one, was not killed early: somebody has
+ * removed them. To begin anew would end with a best.h5 of this start's own options in the place of that one. Only an
+ * ensemble's folder has the one without the others. */
 static dcnn_status check_not_removed(const char *folder) {
     listing steps = {.count = 0};
     json_t *record = NULL;
@@ -438,10 +438,11 @@ static dcnn_status check_not_removed(const char *folder) {
     status = dcnn_run_record_read(folder, &record, &damaged);
     if (damaged) status = DCNN_OK;
     if (status == DCNN_OK && json_object_get(record, "ensemble") == NULL)
-        status = DCNN_FAIL(DCNN_BAD_INPUT,
-                           "%s: its checkpoints are gone, so this run cannot go on; best.h5 is still there for evaluate "
-                           "and predict; to begin it anew: --overwrite",
-                           folder);
+        status =
+            DCNN_FAIL(DCNN_BAD_INPUT,
+                      "%s: its checkpoints are gone, so this run cannot go on; best.h5 is still there for evaluate "
+                      "and predict; to begin it anew: --overwrite",
+                      folder);
 done:
     json_decref(record);
     free_listing(&steps);
