@@ -15,7 +15,7 @@
 #include "model/safetensors.h"
 #include "run/record/run_folder.h"
 
-const double dcnn_averages_missing = 0.1;
+const double dcnn_averages_missing = 0.05;
 
 double dcnn_momentum_for(int64_t steps) {
     const double momentum = floor(100.0 * (1.0 - 20.0 / (double)(steps > 0 ? steps : 1)) + 0.5) / 100.0;

