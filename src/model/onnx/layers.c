@@ -441,8 +441,11 @@ static dcnn_status softmax(dcnn_onnx_layer *l, const char **y) {
         dcnn_onnx_int(l->graph, "axis", place[number(l, "axis", 1)]);
         return DCNN_OK;
     }
-    int64_t kept = 6; /* the axis of 1, 2 and 3 that is in no pair; 0: all are in it */
-    for (size_t i = 0; i < count; i++) kept -= json_integer_value(json_array_get(axes, i));
+    bool over[4] = {false};
+    int kept = 0; /* the axis of 1, 2 and 3 that is in no pair; 0: all are in it */
+    for (size_t i = 0; i < count; i++) over[json_integer_value(json_array_get(axes, i)) & 3] = true;
+    for (int axis = 1; axis <= 3; axis++)
+        if (!over[axis]) kept = axis;
     const int64_t *order = orders[kept], moved[4] = {-1, whole[order[1]], whole[order[2]], whole[order[3]]};
     const int64_t lines[3] = {-1, kept ? moved[1] : moved[1] * moved[2] * moved[3], moved[2] * moved[3]};
     const bool moves = kept == 1 || kept == 2;
