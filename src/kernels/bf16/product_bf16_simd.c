@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* product_bf16_simd.c — bf16 products to the bits of AMX's TDPBF16PS, by fp32's fused multiply-adds. */
+/* product_bf16_simd.c — bf16 products to the bits of AMX's TDPBF16PS, by fp32's fused multiply-adds; where there are
+ * none, in double. */
 #include "kernels/bf16.h"
 #include "kernels/simd/simd.h"
 
@@ -113,8 +114,71 @@ void DCNN_SIMD_NAME(dcnn_product_bf16)(size_t row_tiles, size_t column_tiles, co
 
 #else
 
+/* Denormals are zeros. */
+static void widen(size_t step, const uint16_t *numbers, float *values) {
+    for (size_t i = 0; i < BF16_TILE; i++) {
+        const uint32_t number = numbers[i * step], kept = number & 0x7f80u ? number : number & 0x8000u;
+        const uint32_t bits = kept << 16;
+        memcpy(&values[i], &bits, sizeof bits);
+    }
+}
+
+/* sums += a * b in 16 columns. A product of two bf16 has 16 bits, so in fp32 it is exact, and its sum is rounded once:
+ * but where it is denormal or overflows, or the sum is denormal. Those are done one by one. */
+static inline void add_products(float a, const float *b, float *sums) {
+    const simd_int size = simd_splat_int(0x7fffffff), normal = simd_splat_int(0x00800000),
+                   infinite = simd_splat_int(0x7f800000);
+    const simd_int live = simd_splat_int(a == 0.0f ? 0 : -1);
+    simd_float results[BF16_TILE / SIMD_LANES];
+    simd_int border = {0};
+    for (size_t v = 0; v < BF16_TILE / SIMD_LANES; v++) {
+        const simd_float factor = simd_load(b + v * SIMD_LANES), product = simd_splat(a) * factor;
+        results[v] = product + simd_load(sums + v * SIMD_LANES);
+        const simd_int product_size = (simd_int)product & size, result_size = (simd_int)results[v] & size;
+        border |= ((product_size < normal) & live & (factor != simd_zero())) | (product_size == infinite) |
+                  ((result_size < normal) & (result_size > 0));
+    }
+    int32_t any = 0;
+    for (size_t lane = 0; lane < SIMD_LANES; lane++) any |= border[lane];
+    if (any == 0)
+        memcpy(sums, results, sizeof results);
+    else
+        for (size_t j = 0; j < BF16_TILE; j++) sums[j] = bf16_flush((double)a * (double)b[j] + (double)sums[j]);
+}
+
+/* One chunk of a row by 16 columns, whose pairs are unpacked. */
+static void add_chunk(const uint16_t *left, float even_b[][BF16_TILE], float odd_b[][BF16_TILE], bool start,
+                      float *out) {
+    float even_a[BF16_TILE], odd_a[BF16_TILE], even[BF16_TILE] = {0}, odd[BF16_TILE] = {0};
+    widen(2, left, even_a);
+    widen(2, left + 1, odd_a);
+    for (size_t pair = 0; pair < BF16_CHUNK / 2; pair++) {
+        add_products(even_a[pair], even_b[pair], even);
+        add_products(odd_a[pair], odd_b[pair], odd);
+    }
+    for (size_t j = 0; j < BF16_TILE; j++) out[j] = bf16_add(start ? 0.0f : out[j], bf16_add(even[j], odd[j]));
+}
+
+/* Columns in vectors, as the compiler makes them of loops. */
 void DCNN_SIMD_NAME(dcnn_product_bf16)(size_t row_tiles, size_t column_tiles, const dcnn_product_bf16 *p) {
-    dcnn_product_bf16_reference(row_tiles, column_tiles, p);
+    _Static_assert(BF16_CHUNK / 2 == BF16_TILE, "a chunk has as many pairs as a tile has columns");
+    const size_t rows = row_tiles * BF16_TILE;
+    float even[BF16_CHUNK / 2][BF16_TILE], odd[BF16_CHUNK / 2][BF16_TILE];
+    for (size_t tile = 0; tile < column_tiles; tile++) {
+        float *out = p->out + tile * BF16_TILE;
+        for (size_t i = 0; p->chunks == 0 && !p->add && i < rows; i++)
+            memset(out + i * p->out_row, 0, BF16_TILE * sizeof *out);
+        for (size_t chunk = 0; chunk < p->chunks; chunk++) {
+            const uint16_t *right = bf16_right(p, chunk) + tile * p->right_tile;
+            for (size_t pair = 0; pair < BF16_CHUNK / 2; pair++, right += BF16_BLOCK) {
+                widen(2, right, even[pair]);
+                widen(2, right + 1, odd[pair]);
+            }
+            for (size_t i = 0; i < rows; i++)
+                add_chunk(p->left + p->left_at[chunk] + i * p->left_row, even, odd, chunk == 0 && !p->add,
+                          out + i * p->out_row);
+        }
+    }
 }
 
 #endif
