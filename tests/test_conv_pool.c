@@ -114,16 +114,18 @@ static double input_at(const problem *p, int64_t cell, int c) {
     return p->in_scale == NULL ? value : value * p->in_scale[c] + p->in_shift[c];
 }
 
-/* One output of the convolution, with bias. */
-static double convolve(const problem *p, int n, int i, int j, int k) {
+/* All filters' outputs of the convolution at (i, j), with bias. */
+static void convolve(const problem *p, int n, int i, int j, double *sums) {
     const dcnn_conv *s = &p->shape;
-    double sum = p->bias[k];
+    for (int k = 0; k < s->k; k++) sums[k] = p->bias[k];
     for (int tap = 0; tap < 9; tap++) {
         const int64_t cell = cell_at(s, n, i - s->pad_h + tap / 3, j - s->pad_w + tap % 3);
-        const float *w = p->w + (int64_t)tap * s->c * s->k + k;
-        for (int c = 0; cell >= 0 && c < s->c; c++) sum += input_at(p, cell, c) * w[(int64_t)c * s->k];
+        const float *w = p->w + (int64_t)tap * s->c * s->k;
+        for (int c = 0; cell >= 0 && c < s->c; c++, w += s->k) {
+            const double input = input_at(p, cell, c);
+            for (int k = 0; k < s->k; k++) sums[k] += input * w[k];
+        }
     }
-    return sum;
 }
 
 static double rms(const double *values, size_t count) {
@@ -185,16 +187,18 @@ static void check_codes(const problem *p, const double *cells, const double *y, 
 static void check_forward(problem *p) {
     const dcnn_conv *s = &p->shape;
     double *y = calloc(p->y_count, sizeof *y), *cells = calloc(4 * p->y_count, sizeof *cells);
+    double *sums = calloc((size_t)s->k, sizeof *sums);
     size_t at = 0;
     for (int n = 0; n < s->n; n++)
         for (int i = 0; i < s->oh / 2; i++)
-            for (int j = 0; j < s->ow / 2; j++)
-                for (int k = 0; k < s->k; k++, at++)
-                    for (int cell = 0; cell < 4; cell++) {
-                        const double value = convolve(p, n, 2 * i + cell / 2, 2 * j + cell % 2, k);
-                        cells[4 * at + (size_t)cell] = value;
-                        y[at] = s->mean ? y[at] + fmax(value, 0) / 4 : fmax(y[at], value);
+            for (int j = 0; j < s->ow / 2; j++, at += (size_t)s->k)
+                for (int cell = 0; cell < 4; cell++) {
+                    convolve(p, n, 2 * i + cell / 2, 2 * j + cell % 2, sums);
+                    for (size_t k = 0; k < (size_t)s->k; k++) {
+                        cells[4 * (at + k) + (size_t)cell] = sums[k];
+                        y[at + k] = s->mean ? y[at + k] + fmax(sums[k], 0) / 4 : fmax(y[at + k], sums[k]);
                     }
+                }
     p->cells_rms = rms(cells, 4 * p->y_count);
     const double bound = output_bound(s) * p->cells_rms;
     check_close("y", p->y, y, p->y_count, bound);
@@ -202,48 +206,67 @@ static void check_forward(problem *p) {
     check_codes(p, cells, y, bound);
     free(y);
     free(cells);
+    free(sums);
 }
 
-/* What the gradient of output (i, j, k) of image n adds. */
-static void add_cell(const problem *p, int n, int i, int j, int k, double gradient, double *dx, double *dw,
-                     double *dbias) {
-    const dcnn_conv *s = &p->shape;
-    if (gradient == 0) return;
-    dbias[k] += gradient;
-    for (int tap = 0; tap < 9; tap++) {
+/* The input's cells as the convolution takes them. */
+static double *inputs_of(const problem *p) {
+    double *inputs = calloc(p->x_count, sizeof *inputs);
+    const size_t c = (size_t)p->shape.c;
+    for (size_t i = 0; i < p->x_count; i++) inputs[i] = input_at(p, (int64_t)(i - i % c), (int)(i % c));
+    return inputs;
+}
+
+/* Weights [tap][c][k] as [k][tap][c], where what one output's gradient reads lies together. */
+static double *turned(const problem *p) {
+    double *w = calloc(p->w_count, sizeof *w);
+    const size_t rows = 9 * (size_t)p->shape.c, k_count = (size_t)p->shape.k;
+    for (size_t i = 0; i < p->w_count; i++) w[i % k_count * rows + i / k_count] = p->w[i];
+    return w;
+}
+
+/* What the gradient of output (i, j, k) of image n adds; w and dw are those of filter k. */
+static void add_cell(const dcnn_conv *s, const double *inputs, const double *w, int n, int i, int j, double gradient,
+                     double *dx, double *dw) {
+    for (int tap = 0; tap < 9; tap++, w += s->c, dw += s->c) {
         const int64_t cell = cell_at(s, n, i - s->pad_h + tap / 3, j - s->pad_w + tap % 3);
         for (int c = 0; cell >= 0 && c < s->c; c++) {
-            const int64_t weight = ((int64_t)tap * s->c + c) * s->k + k;
-            dw[weight] += gradient * input_at(p, cell, c);
-            dx[cell + c] += gradient * p->w[weight];
+            dw[c] += gradient * inputs[cell + c];
+            dx[cell + c] += gradient * w[c];
         }
     }
 }
 
 static void check_backward(const problem *p) {
     const dcnn_conv *s = &p->shape;
+    const size_t rows = 9 * (size_t)s->c, k_count = (size_t)s->k;
     double *dx = calloc(p->x_count, sizeof *dx), *dw = calloc(p->w_count, sizeof *dw);
-    double *dbias = calloc((size_t)s->k, sizeof *dbias);
+    double *dbias = calloc(k_count, sizeof *dbias), *turned_dw = calloc(p->w_count, sizeof *dw);
+    double *inputs = inputs_of(p), *w = turned(p);
     size_t at = 0;
     for (int n = 0; n < s->n; n++)
         for (int i = 0; i < s->oh / 2; i++)
             for (int j = 0; j < s->ow / 2; j++)
-                for (int k = 0; k < s->k; k++, at++)
-                    for (int place = 0; place < 4; place++)
-                        add_cell(p, n, 2 * i + place / 2, 2 * j + place % 2, k,
-                                 share_of_cell(s, p->argmax[at], place) * p->dy[at], dx, dw, dbias);
+                for (size_t k = 0; k < k_count; k++, at++)
+                    for (int place = 0; place < 4; place++) {
+                        const double gradient = share_of_cell(s, p->argmax[at], place) * p->dy[at];
+                        if (gradient == 0) continue;
+                        dbias[k] += gradient;
+                        add_cell(s, inputs, w + k * rows, n, 2 * i + place / 2, 2 * j + place % 2, gradient, dx,
+                                 turned_dw + k * rows);
+                    }
+    for (size_t i = 0; i < p->w_count; i++) dw[i] = turned_dw[i % k_count * rows + i / k_count];
     /* A mean's are F(4x4,3x3)'s: up to 1.7e-5 of the rms, 1.6e-6 in the mean. */
     const double bound = s->mean ? 4e-5 : narrow_bound;
-    check_close("dbias", p->dbias, dbias, (size_t)s->k, narrow_bound * fmax(1, rms(dbias, (size_t)s->k)));
+    check_close("dbias", p->dbias, dbias, k_count, narrow_bound * fmax(1, rms(dbias, k_count)));
     check_close("dw", p->dw, dw, p->w_count, bound * rms(dw, p->w_count));
     check_close("dx", p->dx, dx, p->x_count, bound * rms(dx, p->x_count));
     if (s->mean) {
         check_mean_error("dw", p->dw, dw, p->w_count, 3e-6 * rms(dw, p->w_count));
         check_mean_error("dx", p->dx, dx, p->x_count, 3e-6 * rms(dx, p->x_count));
     }
-    free(dx);
-    free(dw);
-    free(dbias);
+    double *all[] = {dx, dw, dbias, turned_dw, inputs, w};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
 }
 
 /* y is linear where the open cells stay, so <y, dy> = <w, dw> + <bias, dbias> = <x', dx> + <bias, dbias>. What these
