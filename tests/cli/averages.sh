@@ -2,7 +2,7 @@
 # Averaged weights and statistics made anew: the same best.h5 and the same last weights on 1, 2 and 3 ranks, after a stop
 # in an epoch and at its end, and where best.h5 was lost before it was written.
 small_data
-arguments=(small.h5 --model net.json --batch-size 16 --grain 4 --epochs 4 --learning-rate 0.01)
+arguments=(small.h5 --model net.json --batch-size 16 --grain 4 --epochs 4 --learning-rate 0.01 --no-report)
 last() { hash_of "$(printf '%s\n' "$1"/checkpoints/step-*.h5 | tail -n 1)"; }
 for method in "--ema 0.6" "--exact-statistics" "--ema 0.6 --exact-statistics"; do
     read -ra words <<<"$method"
@@ -26,4 +26,4 @@ for run in "" "--exact-statistics" "--ema 0.6"; do
 done | sort -u | wc -l
 try dcnn train --resume --run stopped --ema 0.5
 net 8 3 | grep -v Normalization >plain.json
-dcnn train small.h5 --model plain.json --epochs 1 --exact-statistics --run plain 2>&1 | grep '^norm'
+dcnn train small.h5 --model plain.json --epochs 1 --exact-statistics --run plain --no-report 2>&1 | grep '^norm'

@@ -3,7 +3,7 @@
 small_data
 unset DCNN_EVERY_RANK
 core=$(taskset -cp $$ | sed 's/.*[ ,-]//')
-arguments=(small.h5 --model net.json --batch-size 4 --grain 1)
+arguments=(small.h5 --model net.json --batch-size 4 --grain 1 --no-report)
 
 # crowd N COMMAND...: N ranks on one core.
 crowd() {

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # What stops a run, and what is left of it: signals, kill -9 of a rank, a full disk. Each time the end is the same bytes.
 small_data
-arguments=(small.h5 --model net.json --batch-size 4 --checkpoint-every 3 --schedule constant)
+arguments=(small.h5 --model net.json --batch-size 4 --checkpoint-every 3 --schedule constant --no-report)
 dcnn train "${arguments[@]}" --epochs 40 --run whole -q >/dev/null
 
 # The run is long enough to be caught in the middle: 40 epochs would be over before a signal comes.
@@ -28,7 +28,7 @@ code=0
 wait "$launcher" || code=$?
 ((code != 0)) && echo "the launcher notices"
 dcnn info "$(printf '%s\n' killed/checkpoints/step-*.h5 | tail -n 1)" | grep -c 'weights hash'
-dcnn train small.h5 --model net.json --batch-size 4 --run killed --resume --epochs 40 -q >said 2>&1 || cat said
+dcnn train small.h5 --model net.json --batch-size 4 --run killed --resume --epochs 40 -q --no-report >said 2>&1 || cat said
 last() { dcnn info "$(printf '%s\n' "$1"/checkpoints/step-*.h5 | tail -n 1)" | sed -n 's/^weights hash *//p'; }
 steps=$(printf '%s\n' killed/checkpoints/step-*.h5 | tail -n 1)
 if [[ $(basename "$steps") == step-00000600.h5 ]]; then
@@ -48,7 +48,7 @@ deep_net() {
 
 # A disk that is full (a limit on file sizes that a checkpoint of 25 MB hits): exit 1, no half file; then there is room.
 deep_net 1024 3 >large.json
-large=(small.h5 --model large.json --batch-size 16 --epochs 1 --run full -q)
+large=(small.h5 --model large.json --batch-size 16 --epochs 1 --run full -q --no-report)
 (ulimit -f 16384 && exec dcnn train "${large[@]}") >said 2>&1 || echo "exit $?"
 cat said
 find full -name '*.tmp' -o -name '*.h5'

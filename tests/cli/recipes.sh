@@ -6,25 +6,25 @@ for name in recipe original best fast photos; do
     dcnn train small.h5 --model net.json --recipe "$name" --batch-size 16 --epochs 1 --run "by-$name" --no-report 2>&1 | grep '^recipe'
 done
 # What a recipe says is what its options say; what is given beside it counts.
-options=$(sed -n 's/^recipe photos: //p' <(dcnn train small.h5 --model net.json --recipe photos --epochs 1 --run words 2>&1))
+options=$(sed -n 's/^recipe photos: //p' <(dcnn train small.h5 --model net.json --recipe photos --epochs 1 --run words --no-report 2>&1))
 # shellcheck disable=SC2086
-dcnn train small.h5 --model net.json $options --epochs 2 --run spelt -q >said
-dcnn train small.h5 --model net.json --recipe photos --epochs 2 --run named -q >said
+dcnn train small.h5 --model net.json $options --epochs 2 --run spelt -q --no-report >said
+dcnn train small.h5 --model net.json --recipe photos --epochs 2 --run named -q --no-report >said
 [[ $(hash_of spelt/best.h5) == "$(hash_of named/best.h5)" ]] && echo "the same as its options"
-dcnn train small.h5 --model net.json --recipe photos --ema 0.5 --epochs 2 --run other -q >said
+dcnn train small.h5 --model net.json --recipe photos --ema 0.5 --epochs 2 --run other -q --no-report >said
 [[ $(hash_of other/best.h5) == "$(hash_of named/best.h5)" ]] || echo "another with another option"
 try dcnn train small.h5 --recipe better
 grep -o '"recipe": "[a-z]*"' named/run.json | sort -u
 # Smoothed labels.
-smooth=(small.h5 --model net.json --batch-size 16 --grain 4 --epochs 3 --label-smoothing 0.2)
+smooth=(small.h5 --model net.json --batch-size 16 --grain 4 --epochs 3 --label-smoothing 0.2 --no-report)
 for count in 1 2 3; do
     ranks "$count" dcnn train "${smooth[@]}" --run "smooth-$count" -q >said || cat said
     hash_of "smooth-$count/best.h5"
 done | sort | uniq -c | sed -E 's/^ *([0-9]+) .*/smoothed: \1 of 3 alike/'
 dcnn train "${smooth[@]}" --run stopped --stop-after 5 -q >said 2>&1 || echo "exit $?"
-dcnn train --run stopped --resume -q >said
+dcnn train --run stopped --resume -q --no-report >said
 [[ $(hash_of smooth-1/best.h5) == "$(hash_of stopped/best.h5)" ]] && echo "the same after a stop"
-dcnn train small.h5 --model net.json --batch-size 16 --grain 4 --epochs 3 --run plain -q >said
+dcnn train small.h5 --model net.json --batch-size 16 --grain 4 --epochs 3 --run plain -q --no-report >said
 [[ $(hash_of smooth-1/best.h5) == "$(hash_of plain/best.h5)" ]] || echo "not the same without"
 # Several views of each image.
 for count in 1 2 3; do ranks "$count" dcnn evaluate named/best.h5 small.h5 --split train --tta 5 --json; done |

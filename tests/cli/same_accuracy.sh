@@ -14,7 +14,7 @@ END
 dcnn prepare "$mnist/train-images-idx3-ubyte.gz" "$mnist/train-labels-idx1-ubyte.gz" --limit 2000 -o digits.h5 >prepare.said
 learn() { # NAME OPTION...
     dcnn train digits.h5 --model net.json --epochs 3 --batch-size 32 --learning-rate 0.003 --no-augment --seed 3 \
-        --threads 1 --run "$@" -q >train.said || cat train.said
+        --threads 1 --no-report --run "$@" -q >train.said || cat train.said
     tail -n 1 "$1/metrics.csv"
 }
 DCNN_ISA=reference learn reference >metrics
