@@ -3,9 +3,11 @@
 #include "io_helpers.h"
 
 #include <hdf5.h>
+#include <xxhash.h>
 
 #include "io/dataset/dataset_writer.h"
 #include "io/dataset/pixels.h"
+#include "io/hdf5/hdf5.h"
 #include "dataset_helpers.h"
 
 /* LeakSanitizer's own hook: HDF5 leaks where damage ends a call in its middle, which these tests cause at random
@@ -379,6 +381,26 @@ static void each_block_is_checked_once(void **state) {
     dcnn_dataset_free(&set);
 }
 
+/* So many that their bytes are beyond 64 bits, and what is left of that would be room for one image. */
+static void blocks_of_more_rows_than_there_are_cover_all(void **state) {
+    (void)state;
+    const char *path = in_scratch("foreign.h5");
+    const int64_t many = (int64_t)(UINT64_MAX / IMAGE + 1), one = 1;
+    const uint64_t checksum = XXH3_64bits(pixels, sizeof pixels);
+    dcnn_dataset set;
+    put_foreign(path, &layouts[0], labels);
+    const hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT);
+    assert_ok(dcnn_h5_attribute_write(file, "image_checksum_rows", DCNN_H5_INT64, -1, &many));
+    assert_ok(dcnn_h5_write(file, "image_checksums", DCNN_H5_UINT64, 1, &one, 0, &checksum));
+    H5Fclose(file);
+    assert_ok(dcnn_dataset_open(path, &set));
+    assert_true(set.block_rows == many);
+    assert_ok(dcnn_dataset_verify(&set));
+    set.checksums[0]++;
+    assert_fails(dcnn_dataset_verify(&set), DCNN_BAD_INPUT, "do not match their checksum", path);
+    dcnn_dataset_free(&set);
+}
+
 static void damaged_chunks_are_refused(void **state) {
     (void)state;
     const char *path = in_scratch("foreign.h5");
@@ -408,10 +430,15 @@ static void damaged_chunks_are_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(both_formats_are_read_alike), cmocka_unit_test(pieces_do_not_matter),
-        cmocka_unit_test(ids_and_targets_come_back),   cmocka_unit_test(what_cannot_be_a_data_set_leaves_nothing),
-        cmocka_unit_test(any_layout_is_read),          cmocka_unit_test(unsealed_content_is_identified),
-        cmocka_unit_test(each_block_is_checked_once),  cmocka_unit_test(damaged_chunks_are_refused),
+        cmocka_unit_test(both_formats_are_read_alike),
+        cmocka_unit_test(pieces_do_not_matter),
+        cmocka_unit_test(ids_and_targets_come_back),
+        cmocka_unit_test(what_cannot_be_a_data_set_leaves_nothing),
+        cmocka_unit_test(any_layout_is_read),
+        cmocka_unit_test(unsealed_content_is_identified),
+        cmocka_unit_test(each_block_is_checked_once),
+        cmocka_unit_test(damaged_chunks_are_refused),
+        cmocka_unit_test(blocks_of_more_rows_than_there_are_cover_all),
     };
     return cmocka_run_group_tests_name("pixels", tests, set_up_pixels, tear_down);
 }

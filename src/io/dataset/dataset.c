@@ -380,12 +380,12 @@ dcnn_status dcnn_dataset_verify(const dcnn_dataset *set) {
     dcnn_pixels *reader;
     if (!set->checksums) return DCNN_OK;
     const size_t bytes = (size_t)set->h * (size_t)set->w * (size_t)set->c;
-    uint8_t *rows = malloc((size_t)set->block_rows * bytes);
+    const int64_t most = set->block_rows < set->count ? set->block_rows : set->count; /* a file may say any number */
+    uint8_t *rows = malloc((size_t)most * bytes);
     if (!rows) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for a block of images", set->path);
     dcnn_status status = dcnn_pixels_open(set, 0, &reader);
-    for (int64_t row = 0; status == DCNN_OK && row < set->count; row += set->block_rows)
-        status = dcnn_pixels_read(reader, row, set->count - row < set->block_rows ? set->count - row : set->block_rows,
-                                  rows);
+    for (int64_t row = 0; status == DCNN_OK && row < set->count; row += most)
+        status = dcnn_pixels_read(reader, row, set->count - row < most ? set->count - row : most, rows);
     dcnn_pixels_close(reader);
     free(rows);
     return status;

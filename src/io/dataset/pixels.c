@@ -41,7 +41,7 @@ struct dcnn_pixels {
 };
 
 static int64_t block_count(const dcnn_dataset *d) {
-    return d->checksums ? (d->count + d->block_rows - 1) / d->block_rows : 0;
+    return d->checksums ? (d->count - 1) / d->block_rows + 1 : 0; /* the rows of a block are any number */
 }
 
 static size_t chunk_bytes(const dcnn_pixels *p) {

@@ -41,7 +41,7 @@ static bool find_chunks(hid_t data, dcnn_h5_layout *layout) {
 /* Are the chunks whole rows? */
 static bool has_row_chunks(hid_t creation, int rank, const hsize_t *sizes, dcnn_h5_layout *layout) {
     hsize_t chunk[DCNN_H5_MAX_RANK];
-    if (H5Pget_chunk(creation, DCNN_H5_MAX_RANK, chunk) != rank || chunk[0] > INT64_MAX) return false;
+    if (H5Pget_chunk(creation, DCNN_H5_MAX_RANK, chunk) != rank || chunk[0] < 1 || chunk[0] > INT64_MAX) return false;
     for (int i = 1; i < rank; i++)
         if (chunk[i] != sizes[i]) return false;
     layout->chunk_rows = (int64_t)chunk[0];

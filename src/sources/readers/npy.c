@@ -30,7 +30,7 @@ static dcnn_status read_type(const char *descr, dcnn_array *a) {
                          "x = numpy.stack(list(x)).astype('uint8') makes an array of images, y = y.astype(str) one of "
                          "labels",
                          a->name);
-    if (a->kind == DCNN_NUMBER_UCS4) a->bytes *= 4;
+    if (a->kind == DCNN_NUMBER_UCS4) a->bytes = a->bytes > 0 && a->bytes <= 1 << 14 ? 4 * a->bytes : 0;
     const bool number = a->bytes == 1 || a->bytes == 2 || a->bytes == 4 || a->bytes == 8;
     const bool right = a->kind == DCNN_NUMBER_FLOAT  ? number && a->bytes > 1
                        : a->kind <= DCNN_NUMBER_BOOL ? number
