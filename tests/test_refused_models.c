@@ -26,6 +26,128 @@ static dcnn_checkpoint make(int channels, int units, bool more) {
     return model;
 }
 
+/* --- networks that are too large, in few words -------------------------------------------------------------------- */
+
+static void refuse_net(json_t *description, const char *fragment, const char *place) {
+    dcnn_net *net;
+    assert_non_null(description);
+    assert_fails(dcnn_net_create(description, (dcnn_shape){0}, &net), DCNN_BAD_INPUT, fragment, place);
+    assert_null(net);
+    json_decref(description);
+}
+
+#define GRAPH(shape, layers, last)                                                                                     \
+    "{'class_name': 'Functional', 'config': {'name': 'm', 'layers': [{'class_name': 'InputLayer', 'config': {'name':"  \
+    " 'in', 'batch_shape': " shape "}, 'inbound_nodes': []}, " layers                                                  \
+    "], 'input_layers': [['in', 0, 0]], 'output_layers': [['" last "', 0, 0]]}}"
+#define LAYER(class_name, name, settings, inputs)                                                                      \
+    "{'class_name': '" class_name "', 'config': {'name': '" name "', " settings "}, 'inbound_nodes': [[" inputs "]]}"
+#define ON(name) "['" name "', 0, 0, {}]"
+
+static void products_and_sums_of_sizes_are_bounded(void **state) {
+    (void)state;
+    static const char large[] = GRAPH(
+        "[null, 1, 1, 1]",
+        LAYER("UpSampling2D", "up", "'size': 16384", ON("in")) ", " LAYER("Flatten", "flat", "'trainable': true", ON("up")) ", " LAYER(
+            "Concatenate", "odd",
+            "'axis': -1",
+            ON("flat") "," ON("flat") "," ON("flat") "," ON("flat") "," ON("flat") "," ON("flat") "," ON("flat") "," ON("flat") "," ON("flat") "," ON("flat") "," ON(
+                "flat") "," ON("flat") "," ON("flat") "," ON("flat") "," ON("flat") "," ON("flat")) ", " LAYER("Dense",
+                                                                                                               "end",
+                                                                                                               "'units'"
+                                                                                                               ": 2, "
+                                                                                                               "'activa"
+                                                                                                               "tion': "
+                                                                                                               "'softma"
+                                                                                                               "x'",
+                                                                                                               ON("od"
+                                                                                                                  "d")),
+        "end");
+    refuse_net(parse(large), "too large", "'odd'"); /* 16 times 2^28 are no int */
+    static const char wide[] = GRAPH(
+        "[null, 1]",
+        LAYER("Dense", "a", "'units': 4194304", ON("in")) ", " LAYER("Reshape", "rows", "'target_shape': [4194304, 1, 1]", ON("a")) ", " LAYER(
+            "Reshape", "columns", "'target_shape': [1, 4194304, 1]",
+            ON("a")) ", " LAYER("Dense", "b", "'units': 1048576",
+                                ON("in")) ", " LAYER("Reshape", "channels", "'target_shape': [1, 1, 1048576]",
+                                                     ON("b")) ", " LAYER("Add", "odd", "'trainable': true",
+                                                                         ON("rows") "," ON("columns") "," ON(
+                                                                             "channels")) ", " LAYER("Flatten", "flat",
+                                                                                                     "'trainable': "
+                                                                                                     "true",
+                                                                                                     ON("odd")) ","
+                                                                                                                " " LAYER(
+                                                                                                                    "De"
+                                                                                                                    "ns"
+                                                                                                                    "e",
+                                                                                                                    "en"
+                                                                                                                    "d",
+                                                                                                                    "'u"
+                                                                                                                    "ni"
+                                                                                                                    "ts"
+                                                                                                                    "':"
+                                                                                                                    " 2"
+                                                                                                                    ", "
+                                                                                                                    "'a"
+                                                                                                                    "ct"
+                                                                                                                    "iv"
+                                                                                                                    "at"
+                                                                                                                    "io"
+                                                                                                                    "n'"
+                                                                                                                    ": "
+                                                                                                                    "'s"
+                                                                                                                    "of"
+                                                                                                                    "tm"
+                                                                                                                    "ax"
+                                                                                                                    "'",
+                                                                                                                    ON("flat")),
+        "end");
+    refuse_net(parse(wide), "is too large", "'odd'"); /* 2^64 values */
+    static const char axis[] =
+        GRAPH("[null, 4]", LAYER("Concatenate", "odd", "'axis': 4294967295", ON("in") "," ON("in")), "odd");
+    refuse_net(parse(axis), "its inputs have no axis", "'odd'");
+}
+
+/* A model inside a model, each called twice. */
+static json_t *nested(int depth) {
+    json_t *layer = json_pack("{s:s, s:{s:s, s:i}}", "class_name", "Dense", "config", "name", "d", "units", 2);
+    for (int i = 0; i < depth; i++) {
+        char input[16], model[16];
+        snprintf(input, sizeof input, "in%d", i);
+        snprintf(model, sizeof model, "m%d", i);
+        json_t *name = json_incref(json_object_get(json_object_get(layer, "config"), "name"));
+        json_object_set_new(layer, "inbound_nodes", json_pack("[[[s,i,i,{}]], [[O,i,i,{}]]]", input, 0, 0, name, 0, 0));
+        layer = json_pack("{s:s, s:{s:s, s:[{s:s, s:{s:s, s:[n,i]}, s:[]}, o], s:[[s,i,i]], s:[[o,i,i]]}}",
+                          "class_name", "Functional", "config", "name", model, "layers", "class_name", "InputLayer",
+                          "config", "name", input, "batch_shape", 2, "inbound_nodes", layer, "input_layers", input, 0,
+                          0, "output_layers", name, 1, 0);
+    }
+    return layer;
+}
+
+static void models_of_too_many_layers_are_refused(void **state) {
+    (void)state;
+    dcnn_net *net;
+    json_t *some = nested(10);
+    assert_ok(dcnn_net_create(some, (dcnn_shape){0}, &net));
+    assert_int_equal(net->node_count, 1025);
+    dcnn_net_free(net);
+    json_decref(some);
+    refuse_net(nested(60), "more than 8192 layers", "those inside it");
+    json_t *layers = json_array(),
+           *model = json_pack("{s:s, s:{s:o}}", "class_name", "Sequential", "config", "layers", json_incref(layers));
+    json_array_append_new(layers, json_pack("{s:s, s:{s:[n,i]}}", "class_name", "InputLayer", "config", "batch_shape",
+                                            2)); /* those behind it have no names */
+    for (int i = 1; i < 1000; i++) json_array_append_new(layers, json_pack("{s:s}", "class_name", "ReLU"));
+    json_array_append_new(layers, json_pack("{s:s, s:{s:i}}", "class_name", "Dense", "config", "units", 2));
+    assert_ok(dcnn_net_create(model, (dcnn_shape){0}, &net));
+    assert_string_equal(net->nodes[1].name, "re_lu");
+    assert_string_equal(net->nodes[999].name, "re_lu_998");
+    dcnn_net_free(net);
+    json_decref(layers);
+    json_decref(model);
+}
+
 /* --- which images it takes ---------------------------------------------------------------------------------------- */
 
 static void refuse_input(int channels, dcnn_input_given given, dcnn_status code, const char *fragment,
@@ -272,6 +394,8 @@ static void files_that_are_no_graphs_are_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(products_and_sums_of_sizes_are_bounded),
+        cmocka_unit_test(models_of_too_many_layers_are_refused),
         cmocka_unit_test(inputs_that_no_image_has_are_refused),
         cmocka_unit_test(odd_metadata_is_refused),
         cmocka_unit_test(means_of_many_channels_are_not_written),

@@ -308,6 +308,42 @@ dcnn_status dcnn_config_check_keys(const dcnn_node *node, const json_t *config) 
                      node->name, node->layer->class_name, unknown);
 }
 
+dcnn_status dcnn_config_read_policy(dcnn_node *node, const json_t *config) {
+    const json_t *dtype = json_object_get(config, "dtype");
+    const json_t *name = json_is_object(dtype) ? json_object_get(json_object_get(dtype, "config"), "name") : dtype;
+    if (name == NULL || json_is_null(name)) return DCNN_OK;
+    const char *policy = json_string_value(name);
+    node->bf16 = policy && strcmp(policy, "mixed_bfloat16") == 0;
+    if (node->bf16 || (policy && strcmp(policy, "float32") == 0)) return DCNN_OK;
+    return DCNN_FAIL(DCNN_BAD_INPUT,
+                     "layer '%s': dcnn cannot compute in dtype '%.40s': give it \"float32\" or \"mixed_bfloat16\"",
+                     node->name, policy ? policy : "?");
+}
+
+dcnn_status dcnn_config_check_module(const json_t *item, const char *class_name, const char *name) {
+    static const char *const modules[] = {"keras", "tf_keras", "tensorflow", "builtins"};
+    const char *module = json_string_value(json_object_get(item, "module"));
+    bool known = module == NULL;
+    for (int i = 0; i < 4 && !known; i++) {
+        const size_t length = strlen(modules[i]);
+        known = strncmp(module, modules[i], length) == 0 && (module[length] == '.' || module[length] == '\0');
+    }
+    if (known) return DCNN_OK;
+    return DCNN_FAIL(DCNN_BAD_INPUT,
+                     "layer '%.60s': its class %.60s is of the module '%.60s', not of Keras: dcnn cannot know what it "
+                     "computes",
+                     name ? name : "?", class_name, module);
+}
+
+dcnn_status dcnn_config_check_span(const dcnn_node *node, const int size[2], const int dilation[2]) {
+    for (int i = 0; i < 2; i++)
+        if ((int64_t)(size[i] - 1) * dilation[i] >= 1 << 24)
+            return DCNN_FAIL(DCNN_BAD_INPUT,
+                             "layer '%s': a filter of shape (%d, %d), dilated by (%d, %d), spans more than any image",
+                             node->name, size[0], size[1], dilation[0], dilation[1]);
+    return DCNN_OK;
+}
+
 bool dcnn_window(int length, int window, int stride, bool same, int *out_length, int *pad_before) {
     if (!same) {
         *pad_before = 0;

@@ -88,6 +88,20 @@ bool dcnn_config_is_class(const json_t *json, const char *names);
 /** A number of a Keras object's config. */
 double dcnn_config_setting(const json_t *json, const char *key, double fallback);
 
+/** Keras' dtype policy of a layer, as a name or as an object that has one; of a policy only the name counts. */
+dcnn_status dcnn_config_read_policy(dcnn_node *node, const json_t *config);
+
+/** Refuses a class of the user's own, which may have the name of one of Keras', by its module. */
+dcnn_status dcnn_config_check_module(const json_t *item, const char *class_name, const char *name);
+
+/** Rows or columns that a filter of such a size spans, its values `dilation` apart. */
+static inline int dcnn_span(int size, int dilation) {
+    return (size - 1) * dilation + 1;
+}
+
+/** Has an int room for what a filter spans on both axes? Of a layer with `kernel_size` and `dilation_rate`. */
+dcnn_status dcnn_config_check_span(const dcnn_node *node, const int size[2], const int dilation[2]);
+
 /** Output length and zeros before, of a window along one axis (TensorFlow's 'same' puts the odd zero behind).
  * @return false if a valid window does not fit */
 bool dcnn_window(int length, int window, int stride, bool same, int *out_length, int *pad_before);

@@ -28,7 +28,7 @@ dcnn_param *dcnn_node_add_param(dcnn_node *node, const char *name, bool statisti
     snprintf(param->name, sizeof param->name, "%s", name);
     for (int i = 0; i < rank; i++) {
         param->dims[i] = dims[i];
-        param->count *= (size_t)dims[i];
+        if (__builtin_mul_overflow(param->count, (size_t)dims[i], &param->count)) param->count = SIZE_MAX;
     }
     return param;
 }

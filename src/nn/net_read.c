@@ -18,7 +18,19 @@ typedef struct reader {
     bool keras2;         /* Keras 2 wrote the description, as it says */
     const json_t *outer; /* layers of the outermost model, whose names stay as they are */
     json_t *made;        /* layers that stand for operations, by these; owned */
+    json_t *numbers;     /* the last number that was given to a layer without a name, by its class; owned */
+    size_t calls;        /* of all models that were read, each as often as it is called */
 } reader;
+
+/* Time and memory grow with the square of the layers; and a model inside a model, called twice each, has 2^depth of
+ * them in a few lines. The largest networks of Keras have some 1,400. */
+enum { MOST_LAYERS = 1 << 13, MOST_CALLS = 1 << 16 };
+
+static dcnn_status check_calls(reader *r, size_t more) {
+    r->calls += more;
+    if (r->calls <= MOST_CALLS) return DCNN_OK;
+    return DCNN_FAIL(DCNN_BAD_INPUT, "the model, and those inside it, have more than %d layers", MOST_LAYERS);
+}
 
 /* What a layer inherits from the models around it, and from the call. */
 typedef struct surroundings {
@@ -53,7 +65,7 @@ static bool is_taken(const dcnn_net *net, const char *name) {
     return false;
 }
 
-static void default_name(const dcnn_net *net, const char *class_name, char *name) {
+static void default_name(const reader *r, const char *class_name, char *name) {
     char base[DCNN_NAME_BYTES - 12] = "";
     size_t length = 0;
     for (const char *p = class_name; *p && length + 2 < sizeof base;
@@ -61,8 +73,11 @@ static void default_name(const dcnn_net *net, const char *class_name, char *name
         if (*p >= 'A' && *p <= 'Z' && p > class_name && p[-1] >= 'a' && p[-1] <= 'z') base[length++] = '_';
         base[length++] = (char)(*p >= 'A' && *p <= 'Z' ? *p + 32 : *p);
     }
+    int number = (int)json_integer_value(json_object_get(r->numbers, base));
     snprintf(name, DCNN_NAME_BYTES, "%s", base);
-    for (int number = 1; is_taken(net, name); number++) snprintf(name, DCNN_NAME_BYTES, "%s_%d", base, number);
+    if (number > 0) snprintf(name, DCNN_NAME_BYTES, "%s_%d", base, number);
+    while (is_taken(r->net, name)) snprintf(name, DCNN_NAME_BYTES, "%s_%d", base, ++number);
+    json_object_set_new(r->numbers, base, json_integer(number));
 }
 
 /* Names are the outermost model's; of a layer deeper inside, the model's name stands before it if it is taken. */
@@ -72,7 +87,7 @@ static dcnn_status choose_name(const reader *r, const char *given, const char *c
     char inner[2 * DCNN_NAME_BYTES];
     bool outer = false;
     if (given == NULL) {
-        default_name(net, class_name, name);
+        default_name(r, class_name, name);
         return DCNN_OK;
     }
     for (size_t i = 0; model && i < json_array_size(r->outer); i++)
@@ -131,6 +146,7 @@ static bool is_input(const json_t *item) {
 /* --- one node ----------------------------------------------------------------------------------------------------- */
 
 static dcnn_status make_room(reader *r) {
+    if (r->net->node_count >= MOST_LAYERS) return check_calls(r, MOST_CALLS);
     if (r->net->node_count < r->room) return DCNN_OK;
     const int room = 2 * r->room + 16;
     dcnn_node *nodes = realloc(r->net->nodes, (size_t)room * sizeof *nodes);
@@ -162,27 +178,18 @@ static dcnn_status build_node(reader *r, dcnn_node *node, dcnn_shape input) {
     char text[48];
     for (int j = 0; j < node->input_count; j++) inputs[j] = r->net->nodes[node->inputs[j]].shape;
     DCNN_TRY(node->layer->build(node, inputs));
-    if (dcnn_shape_count(node->shape) > 1u << 28)
+    if (!dcnn_shape_fits(node->shape))
         return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%s': an output of shape %s is too large", node->name,
                          dcnn_shape_text(node->shape, text));
+    for (int j = 0; j < node->param_count; j++)
+        if (node->params[j].count > INT32_MAX)
+            return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%s' (%s): its weight '%s' is too large", node->name,
+                             node->layer->class_name, node->params[j].name);
     return DCNN_OK;
 }
 
 static bool is_frozen(const json_t *item, surroundings around) {
     return around.frozen || json_is_false(json_object_get(json_object_get(item, "config"), "trainable"));
-}
-
-/* Keras' dtype policy of a layer, as a name or as an object that has one; of a policy only the name counts. */
-static dcnn_status read_policy(dcnn_node *node, const json_t *config) {
-    const json_t *dtype = json_object_get(config, "dtype");
-    const json_t *name = json_is_object(dtype) ? json_object_get(json_object_get(dtype, "config"), "name") : dtype;
-    if (name == NULL || json_is_null(name)) return DCNN_OK;
-    const char *policy = json_string_value(name);
-    node->bf16 = policy && strcmp(policy, "mixed_bfloat16") == 0;
-    if (node->bf16 || (policy && strcmp(policy, "float32") == 0)) return DCNN_OK;
-    return DCNN_FAIL(DCNN_BAD_INPUT,
-                     "layer '%s': dcnn cannot compute in dtype '%.40s': give it \"float32\" or \"mixed_bfloat16\"",
-                     node->name, policy ? policy : "?");
 }
 
 /* With the names of all that there are, however many. */
@@ -198,22 +205,6 @@ static dcnn_status fail_class(const char *name, const char *class_name) {
     return status;
 }
 
-/* A class of the user's own may have the name of one of Keras'. */
-static dcnn_status check_module(const json_t *item, const char *class_name, const char *name) {
-    static const char *const modules[] = {"keras", "tf_keras", "tensorflow", "builtins"};
-    const char *module = json_string_value(json_object_get(item, "module"));
-    bool known = module == NULL;
-    for (int i = 0; i < 4 && !known; i++) {
-        const size_t length = strlen(modules[i]);
-        known = strncmp(module, modules[i], length) == 0 && (module[length] == '.' || module[length] == '\0');
-    }
-    if (known) return DCNN_OK;
-    return DCNN_FAIL(DCNN_BAD_INPUT,
-                     "layer '%.60s': its class %.60s is of the module '%.60s', not of Keras: dcnn cannot know what it "
-                     "computes",
-                     name ? name : "?", class_name, module);
-}
-
 /* Appends a call of a layer on nodes; `input` is the shape of the net's input, for node 0. */
 static dcnn_status add_node(reader *r, const json_t *item, int input_count, const int *inputs, surroundings around,
                             dcnn_shape input) {
@@ -222,7 +213,7 @@ static dcnn_status add_node(reader *r, const json_t *item, int input_count, cons
     if (class_name == NULL) return DCNN_FAIL(DCNN_BAD_INPUT, "layer %d has no \"class_name\"", r->net->node_count);
     const dcnn_layer *layer = dcnn_layer_find(class_name);
     if (layer == NULL) return fail_class(given, class_name);
-    DCNN_TRY(check_module(item, class_name, given));
+    DCNN_TRY(dcnn_config_check_module(item, class_name, given));
     DCNN_TRY(make_room(r));
     dcnn_net *net = r->net;
     const int number = net->node_count;
@@ -247,8 +238,8 @@ static dcnn_status add_node(reader *r, const json_t *item, int input_count, cons
     node->config = calloc(1, layer->config_bytes + 1);
     if (node->config == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: layer '%s'", node->name);
     r->items[number] = item;
-    net->node_count++;                                   /* from here on dcnn_net_free() frees it */
-    if (number > 0) DCNN_TRY(read_policy(node, config)); /* an input's type is looked at in the end */
+    net->node_count++;                                               /* from here on dcnn_net_free() frees it */
+    if (number > 0) DCNN_TRY(dcnn_config_read_policy(node, config)); /* an input's type is looked at in the end */
     const char *activation = json_string_value(json_object_get(config, "activation"));
     if (r->keras2 && activation && strcmp(activation, "hard_sigmoid") == 0)
         return DCNN_FAIL(DCNN_BAD_INPUT,
@@ -321,14 +312,16 @@ typedef struct call {
 
 typedef struct graph {
     const json_t *layers;
+    json_t *first; /* of a layer's calls, which stand side by side, the number of the first one, by its name; owned */
     call *calls;
     int count;
 } graph;
 
-static int find_call(const graph *g, const char *name, int index) {
-    for (int i = 0; name && i < g->count; i++)
-        if (has_name(g->calls[i].item, name) && g->calls[i].index == index) return i;
-    return -1;
+static int find_call(const graph *g, const char *name, json_int_t index) {
+    const json_t *first = name ? json_object_get(g->first, name) : NULL;
+    if (first == NULL || index < 0 || index >= g->count - json_integer_value(first)) return -1;
+    const int at = (int)(json_integer_value(first) + index);
+    return has_name(g->calls[at].item, name) ? at : -1;
 }
 
 static dcnn_status fail_graph(const call *c, const char *what) {
@@ -338,8 +331,8 @@ static dcnn_status fail_graph(const call *c, const char *what) {
 
 /* A value as ["conv2d", 0, 0] names it. */
 static dcnn_status add_input(const graph *g, call *c, const json_t *history) {
-    const int from = find_call(g, json_string_value(json_array_get(history, 0)),
-                               (int)json_integer_value(json_array_get(history, 1)));
+    const int from =
+        find_call(g, json_string_value(json_array_get(history, 0)), json_integer_value(json_array_get(history, 1)));
     if (from < 0) return fail_graph(c, "name a layer that does not exist");
     if (json_integer_value(json_array_get(history, 2)) != 0)
         return fail_graph(c, "name a second output; dcnn takes layers and models of one");
@@ -401,17 +394,22 @@ static dcnn_status read_call(const graph *g, call *c) {
     return DCNN_OK;
 }
 
-static dcnn_status list_calls(graph *g) {
+static dcnn_status list_calls(reader *r, graph *g) {
     size_t count = 0;
     for (size_t i = 0; i < json_array_size(g->layers); i++)
         count += json_array_size(json_object_get(json_array_get(g->layers, i), "inbound_nodes")) + 1;
+    DCNN_TRY(check_calls(r, count));
     g->calls = calloc(count + 1, sizeof *g->calls);
-    if (g->calls == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: a model of %zu layers", count);
+    g->first = json_object();
+    if (g->calls == NULL || g->first == NULL)
+        return DCNN_FAIL(DCNN_FAILURE, "out of memory: a model of %zu layers", count);
     for (size_t i = 0; i < json_array_size(g->layers); i++) {
         const json_t *item = json_array_get(g->layers, i);
-        for (size_t k = 0; name_of(item) && k < i; k++) /* calls name layers */
-            if (has_name(json_array_get(g->layers, k), name_of(item)))
-                return DCNN_FAIL(DCNN_BAD_INPUT, "two layers are named '%.80s'", name_of(item));
+        const char *name = name_of(item); /* by which calls are named */
+        if (name && json_object_get(g->first, name))
+            return DCNN_FAIL(DCNN_BAD_INPUT, "two layers are named '%.80s'", name);
+        if (name && json_object_set_new(g->first, name, json_integer(g->count)) != 0)
+            return DCNN_FAIL(DCNN_FAILURE, "out of memory: a model of %zu layers", count);
         const int calls = (int)json_array_size(json_object_get(item, "inbound_nodes"));
         for (int index = 0; index < calls || (index == 0 && is_input(item)); index++)
             g->calls[g->count++] = (call){.item = item, .layer = (int)i, .index = index, .node = -1};
@@ -431,7 +429,7 @@ static dcnn_status find_end(const graph *g, const json_t *config, const char *ke
     if (end != ends && json_array_size(ends) != 1)
         return DCNN_FAIL(DCNN_BAD_INPUT, "the model has %zu \"%s\": dcnn takes models of one input and one output",
                          json_array_size(ends), key);
-    *at = find_call(g, json_string_value(json_array_get(end, 0)), (int)json_integer_value(json_array_get(end, 1)));
+    *at = find_call(g, json_string_value(json_array_get(end, 0)), json_integer_value(json_array_get(end, 1)));
     if (*at < 0) return DCNN_FAIL(DCNN_BAD_INPUT, "the model's \"%s\" name a layer that does not exist", key);
     return DCNN_OK;
 }
@@ -514,7 +512,7 @@ static dcnn_status read_functional(reader *r, const json_t *model, int input, su
     const json_t *config = json_object_get(model, "config");
     graph g = {.layers = layers_of(model)};
     int first = -1, last = -1;
-    dcnn_status status = list_calls(&g);
+    dcnn_status status = list_calls(r, &g);
     if (status == DCNN_OK) status = find_end(&g, config, "input_layers", &first);
     if (status == DCNN_OK) status = find_end(&g, config, "output_layers", &last);
     if (status == DCNN_OK) {
@@ -524,6 +522,7 @@ static dcnn_status read_functional(reader *r, const json_t *model, int input, su
     }
     if (status == DCNN_OK) *output = g.calls[last].node;
     free(g.calls);
+    json_decref(g.first);
     return status;
 }
 
@@ -538,6 +537,7 @@ static dcnn_status read_model(reader *r, const json_t *model, int input, surroun
         }
     }
     if (json_array_size(layers_of(model)) == 0) return DCNN_FAIL(DCNN_BAD_INPUT, "the model has no layers");
+    DCNN_TRY(check_calls(r, 1 + json_array_size(layers_of(model))));
     return strcmp(class_of(model), "Sequential") == 0 ? read_sequential(r, model, input, around, output)
                                                       : read_functional(r, model, input, around, output);
 }
@@ -587,12 +587,14 @@ dcnn_status dcnn_net_read(dcnn_net *net, const json_t *description, dcnn_shape i
     const char *version = json_string_value(json_object_get(description, "keras_version"));
     reader r = {.net = net,
                 .keras2 = version && (version[0] == '1' || version[0] == '2') && version[1] == '.',
-                .outer = layers_of(description)};
+                .outer = layers_of(description),
+                .numbers = json_object()};
     int output = 0;
     dcnn_status status = read_input(&r, description, input);
     if (status == DCNN_OK) status = read_model(&r, description, 0, (surroundings){.path = "", .outer = -1}, &output);
     if (status == DCNN_OK) status = dcnn_net_check_input(net, json_object_get(first_layer(description), "config"));
     free(r.items);
     json_decref(r.made);
+    json_decref(r.numbers);
     return status;
 }

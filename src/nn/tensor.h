@@ -3,6 +3,7 @@
 #ifndef DCNN_NN_TENSOR_H
 #define DCNN_NN_TENSOR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 
@@ -11,6 +12,15 @@ typedef struct dcnn_shape {
     int rank;
     int h, w, c;
 } dcnn_shape;
+
+/** Values in one sample, at most. */
+enum { DCNN_SHAPE_MOST = 1 << 28 };
+
+/** Is it a shape that a layer may have: of at least one value, and of no more than that? */
+static inline bool dcnn_shape_fits(dcnn_shape shape) {
+    const bool whole = shape.h >= 1 && shape.w >= 1 && shape.c >= 1;
+    return whole && shape.w <= DCNN_SHAPE_MOST / shape.h && shape.c <= DCNN_SHAPE_MOST / (shape.h * shape.w);
+}
 
 /** Values in one sample. Shapes are checked when a net is built, so the product fits. */
 static inline size_t dcnn_shape_count(dcnn_shape shape) {

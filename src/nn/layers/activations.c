@@ -62,8 +62,9 @@ static dcnn_status parse_prelu(dcnn_node *node, const json_t *config) {
     static const char *const training_keys[] = {"alpha_regularizer", "alpha_constraint"};
     prelu *p = node->config;
     const json_t *axes = json_object_get(config, "shared_axes");
-    for (size_t i = 0; i < json_array_size(axes); i++) {
-        const json_int_t axis = json_integer_value(json_array_get(axes, i));
+    const size_t count = json_is_array(axes) ? json_array_size(axes) : axes && !json_is_null(axes) ? 1 : 0;
+    for (size_t i = 0; i < count; i++) { /* a list, or one number */
+        const json_int_t axis = json_integer_value(json_is_array(axes) ? json_array_get(axes, i) : axes);
         if (axis < 1 || axis > 3)
             return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%s' (PReLU): \"shared_axes\" must be from 1 to 3", node->name);
         p->shared[axis - 1] = true;

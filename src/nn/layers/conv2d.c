@@ -21,7 +21,7 @@ static bool is_general(const conv2d *c) {
 
 /* Rows or columns that a filter spans. */
 static int span(const conv2d *c, int axis) {
-    return (c->size[axis] - 1) * c->dilation[axis] + 1;
+    return dcnn_span(c->size[axis], c->dilation[axis]);
 }
 
 static dcnn_status parse(dcnn_node *node, const json_t *config) {
@@ -31,6 +31,7 @@ static dcnn_status parse(dcnn_node *node, const json_t *config) {
     DCNN_TRY(dcnn_config_pair(node, config, "kernel_size", 0, c->size));
     DCNN_TRY(dcnn_config_pair(node, config, "strides", 1, c->stride));
     DCNN_TRY(dcnn_config_pair(node, config, "dilation_rate", 1, c->dilation));
+    DCNN_TRY(dcnn_config_check_span(node, c->size, c->dilation));
     DCNN_TRY(dcnn_config_int(node, config, "groups", 1, &c->groups));
     DCNN_TRY(dcnn_config_padding(node, config, &c->same));
     DCNN_TRY(dcnn_config_bool(node, config, "use_bias", true, &c->use_bias));

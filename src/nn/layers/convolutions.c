@@ -20,6 +20,7 @@ static dcnn_status parse_common(dcnn_node *node, const json_t *config) {
     DCNN_TRY(dcnn_config_pair(node, config, "kernel_size", 0, c->size));
     DCNN_TRY(dcnn_config_pair(node, config, "strides", 1, c->stride));
     DCNN_TRY(dcnn_config_pair(node, config, "dilation_rate", 1, c->dilation));
+    DCNN_TRY(dcnn_config_check_span(node, c->size, c->dilation));
     DCNN_TRY(dcnn_config_padding(node, config, &c->same));
     DCNN_TRY(dcnn_config_bool(node, config, "use_bias", true, &c->use_bias));
     DCNN_TRY(dcnn_config_activation(node, config, &c->activation));
@@ -47,7 +48,7 @@ static dcnn_activation activation(const dcnn_node *node) {
 }
 
 static int span(const convolution *c, int axis) {
-    return (c->size[axis] - 1) * c->dilation[axis] + 1;
+    return dcnn_span(c->size[axis], c->dilation[axis]);
 }
 
 static dcnn_status need_map(const dcnn_node *node, dcnn_shape in) {
@@ -114,6 +115,9 @@ static dcnn_status build_depthwise_part(dcnn_node *node, dcnn_shape in) {
     char text[48];
     int pad;
     DCNN_TRY(need_map(node, in));
+    if ((int64_t)in.c * c->multiplier > DCNN_SHAPE_MOST)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%s' (%s): %d channels of each of %d are too many", node->name,
+                         node->layer->class_name, c->multiplier, in.c);
     node->shape = (dcnn_shape){.rank = 3, .c = in.c * c->multiplier};
     if (!dcnn_window(in.h, span(c, 0), c->stride[0], c->same, &node->shape.h, &pad) ||
         !dcnn_window(in.w, span(c, 1), c->stride[1], c->same, &node->shape.w, &pad))
@@ -291,7 +295,7 @@ static dcnn_status parse_transpose(dcnn_node *node, const json_t *config) {
 
 /* Keras' rule: the length times the stride, and for 'valid' what the filter reaches beyond; or, with output_padding,
  * what the filters reach less the padding, and that much. */
-static int transposed_length(const convolution *c, int axis, int length) {
+static int64_t transposed_length(const convolution *c, int axis, int64_t length) {
     const int beyond = span(c, axis) - c->stride[axis];
     if (c->padded)
         return (length - 1) * c->stride[axis] + span(c, axis) - (c->same ? 2 * (span(c, axis) / 2) : 0) +
@@ -312,9 +316,11 @@ static dcnn_status build_transpose(dcnn_node *node, const dcnn_shape *inputs) {
     const convolution *c = node->config;
     const dcnn_shape in = inputs[0];
     DCNN_TRY(need_map(node, in));
-    node->shape = (dcnn_shape){3, transposed_length(c, 0, in.h), transposed_length(c, 1, in.w), c->filters};
+    const int64_t h = transposed_length(c, 0, in.h), w = transposed_length(c, 1, in.w);
+    const bool fits = h >= 1 && w >= 1 && h <= DCNN_SHAPE_MOST && w <= DCNN_SHAPE_MOST;
+    node->shape = (dcnn_shape){3, fits ? (int)h : 0, fits ? (int)w : 0, c->filters};
     int before;
-    if (node->shape.h < 1 || node->shape.w < 1 || !transposed_window(c, 0, in.h, node->shape.h, &before) ||
+    if (!fits || !transposed_window(c, 0, in.h, node->shape.h, &before) ||
         !transposed_window(c, 1, in.w, node->shape.w, &before))
         return DCNN_FAIL(DCNN_BAD_INPUT,
                          "layer '%s' (Conv2DTranspose): its padding, strides and output_padding do not fit together",

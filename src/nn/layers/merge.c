@@ -310,7 +310,8 @@ static void backward_minimum(const dcnn_pass *pass) {
 
 static dcnn_status parse_concatenate(dcnn_node *node, const json_t *config) {
     const json_t *axis = json_object_get(config, "axis");
-    ((merge *)node->config)->axis = axis ? (int)json_integer_value(axis) : -1;
+    const json_int_t at = axis ? json_integer_value(axis) : -1;
+    ((merge *)node->config)->axis = at < -3 || at > 3 ? 0 : (int)at; /* 0 is refused where the inputs are known */
     return DCNN_OK;
 }
 
@@ -338,6 +339,8 @@ static dcnn_status build_concatenate(dcnn_node *node, const dcnn_shape *inputs) 
         if (inputs[j].rank != rank) return fail_shapes(node, inputs[0], inputs[j]);
         for (int i = 0; i < rank; i++)
             if (i != axis && sizes[i] != sum[i]) return fail_shapes(node, inputs[0], inputs[j]);
+        if (sizes[axis] > DCNN_SHAPE_MOST - sum[axis])
+            return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%s' (Concatenate): all of its inputs are too large", node->name);
         sum[axis] += sizes[axis];
     }
     node->shape = rank == 3 ? (dcnn_shape){3, sum[0], sum[1], sum[2]} : (dcnn_shape){1, 1, 1, sum[0]};

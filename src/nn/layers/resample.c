@@ -148,8 +148,8 @@ typedef struct axis {
 } axis;
 
 int dcnn_resize_fitted(int out, int other_in, int other_out) {
-    const int fitted = (int)((double)other_in * out / other_out);
-    return fitted > 1 ? fitted : 1;
+    const double fitted = (double)other_in * out / other_out;
+    return fitted < 2.0 ? 1 : fitted > DCNN_SHAPE_MOST ? DCNN_SHAPE_MOST : (int)fitted;
 }
 
 static axis axis_of(const dcnn_resize *r, int in, int out, int other_in, int other_out) {
@@ -164,9 +164,8 @@ static axis axis_of(const dcnn_resize *r, int in, int out, int other_in, int oth
     }
     const double step = (double)a.length / out;
     a.scale = r->antialias && step > 1.0 ? step : 1.0;
-    a.room = 2 * (int)ceil(radius_of(r->filter) * a.scale) + 2;
-    if (a.room > a.length) a.room = a.length;
-    a.room += 2;
+    const double room = 2.0 * ceil(radius_of(r->filter) * a.scale) + 2.0;
+    a.room = (room > a.length ? a.length : (int)room) + 2;
     return a;
 }
 
@@ -348,6 +347,10 @@ static dcnn_status build(dcnn_node *node, const dcnn_shape *inputs) {
         return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%s' (Resizing) does not fit an input of shape %s", node->name,
                          dcnn_shape_text(inputs[0], text));
     node->shape = (dcnn_shape){3, r->h, r->w, inputs[0].c};
+    const int h = dcnn_resize_fitted(r->h, inputs[0].w, r->w), w = dcnn_resize_fitted(r->w, inputs[0].h, r->h);
+    if (r->how.pad && (h > 1 << 20 || w > 1 << 20))
+        return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%s' (Resizing): an input of shape %s is padded too far", node->name,
+                         dcnn_shape_text(inputs[0], text));
     return DCNN_OK;
 }
 

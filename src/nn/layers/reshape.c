@@ -108,10 +108,11 @@ static dcnn_status build_reshape(dcnn_node *node, const dcnn_shape *inputs) {
     const int64_t count = (int64_t)dcnn_shape_count(inputs[0]);
     int64_t known = 1, sizes[3] = {1, 1, 1};
     const int joined = r->rank == 4; /* the first two axes are one */
-    int open = -1;
+    int open = -1, opens = 0;
     char text[48];
     for (int i = 0; i < r->rank - joined; i++) {
         const int64_t first = joined && i == 0 ? r->target[0] : 1, next = r->target[i + joined];
+        opens += (first < 0) + (next < 0);
         sizes[i] = first < 0 || next < 0 ? -1 : first * next;
         if (sizes[i] < 0 && open < 0 && !(first < 0 && next < 0))
             open = i;
@@ -120,7 +121,7 @@ static dcnn_status build_reshape(dcnn_node *node, const dcnn_shape *inputs) {
     }
     if (open >= 0 && known > 0) sizes[open] = count / known;
     const int64_t side = joined && open == 0 ? (r->target[0] > 0 ? r->target[0] : r->target[1]) : 1;
-    if (sizes[0] % side != 0) known = 0;
+    if (sizes[0] % side != 0 || opens > 1) known = 0;
     if (known < 1 || known > count || sizes[0] * sizes[1] * sizes[2] != count)
         return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%s' (Reshape): its input of shape %s does not fit its target_shape",
                          node->name, dcnn_shape_text(inputs[0], text));
