@@ -77,6 +77,16 @@ dcnn_status dcnn_trained_on(const char *command, const char *operand, const char
                      *path, model, command, operand);
 }
 
+void dcnn_warn_of_other_data(const char *path, const dcnn_checkpoint *model, dcnn_dataset *dataset) {
+    const uint64_t then = model->progress.data_checksum;
+    if (then == 0 || model->data_path == NULL || strcmp(model->data_path, dataset->path) != 0) return;
+    if (dcnn_dataset_identify(dataset) != DCNN_OK || dataset->checksum == then) return;
+    dcnn_warn(
+        "%s is no longer the data set that %s was trained on: its content differs, so what is a test image now may "
+        "have been trained on",
+        dataset->path, path);
+}
+
 static dcnn_status fail_split(const dcnn_dataset *dataset, const char *name) {
     char names[DCNN_MAX_SPLITS * 34] = "";
     for (int i = 0; i < dataset->split_count; i++) {

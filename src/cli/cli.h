@@ -72,6 +72,10 @@ dcnn_status dcnn_checkpoint_share(dcnn_comm *comm, const char *path, dcnn_checkp
 dcnn_status dcnn_trained_on(const char *command, const char *operand, const char *model, const char *given,
                             const char *trained_on, const char **path);
 
+/** Warns where a data set has the name of the one that a model was trained on, but not its content. *Local.*
+ * @param path  the model's file */
+void dcnn_warn_of_other_data(const char *path, const dcnn_checkpoint *model, dcnn_dataset *dataset);
+
 /** Opens a data set on every rank, and a split of it that is not empty. *Collective.* Free with dcnn_dataset_free()
  * even after a failure. @return DCNN_USAGE if there is no such split, with those there are */
 dcnn_status dcnn_dataset_share(dcnn_comm *comm, const char *path, const char *split_name, dcnn_dataset *dataset,

@@ -88,16 +88,8 @@ static dcnn_status take_state(dcnn_trainer *t, const dcnn_checkpoint *from) {
     DCNN_TRY(check_fit(t)); /* which chooses the loss */
     DCNN_TRY(set_loss(t));
     if (from) {
-        if (!from->resumable)
-            return DCNN_FAIL(DCNN_BAD_INPUT, "%s has no state to go on from: use it as --model instead",
-                             t->run->checkpoint);
         *progress = from->progress;
-        if (progress->data_checksum == 0 && !t->data.set.sealed) /* dcnn 0.1.0 did not know */
-            progress->data_checksum = t->data.set.checksum;
-        if (progress->data_checksum != t->data.set.checksum)
-            return DCNN_FAIL(DCNN_BAD_INPUT,
-                             "%s is not the data set this run was started with (%s): its content differs",
-                             t->data.set.path, from->data_path ? from->data_path : "?");
+        progress->data_checksum = t->data.set.checksum; /* dcnn 0.1.0 did not know that of a set without a seal */
         if (dcnn_ending_go_on(&t->ending, progress))
             dcnn_info("rate  without patience it falls no faster any more: back to that of the cosine");
         t->state.history = from->history ? strdup(from->history) : NULL;
@@ -250,10 +242,31 @@ static dcnn_status advise_head(const dcnn_trainer *t, dcnn_status status) {
     return DCNN_FAIL(status, "%s; --replace-head trains a new last layer for the classes of the data set", why);
 }
 
+/* Before anything is said of its data: can this run go on with them? */
+static dcnn_status check_goes_on(const dcnn_trainer *t, const dcnn_checkpoint *from) {
+    const dcnn_dataset *set = &t->data.set;
+    const uint64_t then = from->progress.data_checksum;
+    const char *name = from->data_path ? from->data_path : "another file";
+    if (!from->resumable)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s has no state to go on from: use it as --model instead",
+                         t->run->checkpoint);
+    if (then == set->checksum || (then == 0 && !set->sealed)) return DCNN_OK;
+    if (strcmp(name, set->path) == 0)
+        return DCNN_FAIL(DCNN_BAD_INPUT,
+                         "%s: its content is no longer what this run was started with: bring that back to go on, or "
+                         "start another run (--run)",
+                         set->path);
+    return DCNN_FAIL(DCNN_BAD_INPUT,
+                     "%s is not the data set this run was started with (%s), its content differs: leave it out to go "
+                     "on, or start another run (--run)",
+                     set->path, name);
+}
+
 /* The net first, for it may know classes: what a model knows is kept, and the labels follow its order. */
 static dcnn_status take_net(dcnn_trainer *t, const dcnn_checkpoint *from) {
     const dcnn_train_options *o = t->options;
     dcnn_checkpoint *state = &t->state;
+    if (from) DCNN_TRY(check_goes_on(t, from));
     DCNN_TRY(dcnn_task_choose(o->loss, &t->data.set, &t->task));
     DCNN_TRY(check_class_options(t));
     if (t->task.guessed && from == NULL)

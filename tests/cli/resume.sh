@@ -34,3 +34,9 @@ mv away/* fresh/checkpoints
 try dcnn train small.h5 --run fresh --resume -q
 rm frozen/best.h5 frozen/checkpoints/*
 try dcnn train small.h5 --run frozen --resume --model moved.json --epochs 1 --no-report
+# data that changed under a run
+dcnn prepare small.csv --seed 3 -o small.h5 --force >/dev/null
+try dcnn train --run whole --resume --epochs 3 -q
+try dcnn evaluate whole/best.h5 -q 2>&1 >/dev/null
+dcnn evaluate whole/best.h5 other.h5 -q 2>&1 >/dev/null
+try dcnn report whole

@@ -177,6 +177,7 @@ static dcnn_status predict(comparison *c, compared *run, const char *data) {
     dcnn_status status =
         best ? dcnn_checkpoint_share(cli->comm, best, &model) : DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
     if (status == DCNN_OK) status = dcnn_dataset_share(cli->comm, data, c->split, &dataset, &split);
+    if (status == DCNN_OK) dcnn_warn_of_other_data(best, &model, &dataset);
     if (status == DCNN_OK)
         status = dcnn_comm_agree(cli->comm,
                                  dcnn_dataset_adopt_classes(&dataset, model.class_count, model.class_names, best));

@@ -144,6 +144,7 @@ dcnn_status dcnn_cmd_evaluate(dcnn_cli *cli) {
     DCNN_TRY_DONE(
         dcnn_comm_agree(cli->comm, dcnn_trained_on("evaluate", model, model, given, checkpoint.data_path, &data)));
     DCNN_TRY_DONE(dcnn_dataset_share(cli->comm, data, o->split, &dataset, &split));
+    dcnn_warn_of_other_data(model, &checkpoint, &dataset);
     DCNN_TRY_DONE(dcnn_comm_agree(
         cli->comm, dcnn_dataset_adopt_classes(&dataset, checkpoint.net->class_count > 0 ? checkpoint.class_count : 0,
                                               checkpoint.class_names, model)));

@@ -136,6 +136,7 @@ static dcnn_status report_model(const dcnn_cli *cli, const char *folder, const c
     DCNN_TRY_DONE(
         dcnn_comm_agree(cli->comm, dcnn_trained_on("report", folder, model, data_path, checkpoint.data_path, &path)));
     DCNN_TRY_DONE(dcnn_dataset_share(cli->comm, path, split_name ? split_name : choose_split(path), &dataset, &split));
+    dcnn_warn_of_other_data(model, &checkpoint, &dataset);
     DCNN_TRY_DONE(dcnn_comm_agree(
         cli->comm, dcnn_dataset_adopt_classes(&dataset, checkpoint.net->class_count > 0 ? checkpoint.class_count : 0,
                                               checkpoint.class_names, model)));
