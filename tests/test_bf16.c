@@ -131,7 +131,7 @@ static const dcnn_conv named[] = {
     {1, 4, 70, 20, 2, 3, 3, 1, 1, 0, 0, 2, 68, 1, 1, 1, false, false, false}, /* long lines */
     {16, 4, 4, 32, 48, 3, 3, 1, 1, 1, 1, 4, 4, 1, 1, 1, false, false, false}, /* a full group */
     {17, 4, 4, 16, 16, 3, 3, 1, 1, 0, 0, 2, 2, 1, 1, 1, false, false, false}, /* one image more than a group */
-    {2, 40, 40, 66, 3, 3, 3, 1, 1, 1, 1, 40, 40, 1, 1, 1, false, false,
+    {2, 40, 40, 66, 16, 3, 3, 1, 1, 1, 1, 40, 40, 1, 1, 1, false, false,
      false},                                                                 /* groups of one image, for their size */
     {2, 9, 9, 40, 48, 3, 3, 2, 2, 0, 0, 4, 4, 1, 1, 1, false, false, false}, /* stride 2, four phases */
     {1, 9, 9, 16, 5, 2, 2, 4, 3, 0, 0, 2, 3, 1, 1, 1, false, false,
