@@ -48,6 +48,15 @@ dcnn info renamed/best.h5 | grep '^classes'
 csv 40 8 3 | sed '/^0,/d' >part.csv
 dcnn prepare part.csv -o part.h5 >/dev/null 2>&1
 dcnn evaluate numbered/best.h5 part.h5 2>&1 | grep 'mapped\|numbers' # '1' is the model's '1', not its first
+echo "-- a model that names none: the order is a guess, told where names depend on it"
+dcnn train named.h5 "${common[@]:2}" --model three.json --run made 2>&1 | grep -c 'order' # a description guesses nothing
+dcnn export made/best.h5 -o made.onnx >/dev/null
+sed 's/class_names/other_names/' made.onnx >mute.onnx
+dcnn evaluate mute.onnx named.h5 2>&1 | grep 'order'
+dcnn evaluate mute.onnx small.h5 2>&1 | grep -c 'order' # numbers on both sides
+dcnn predict mute.onnx named.h5 --split test 2>&1 | grep -c 'order' # answers by number
+dcnn train named.h5 "${common[@]:2}" --model mute.onnx --run named 2>&1 | grep 'order'
+dcnn train named.h5 "${common[@]:2}" --model mute.onnx --replace-head --run renewed 2>&1 | grep -c 'order' # learns them
 try dcnn predict one/best.h5 named.h5 --split train
 try dcnn report one named.h5
 try dcnn train named.h5 "${common[@]}" --run five 2>&1 | grep '^dcnn: \|^exit'

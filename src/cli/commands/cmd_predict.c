@@ -163,9 +163,10 @@ static dcnn_status predict_dataset(prediction *p, const char *path) {
     if (status == DCNN_USAGE && o->split == NULL)
         status = DCNN_FAIL(DCNN_USAGE, "%s is a data set: name one of its splits, for example --split test", path);
     DCNN_TRY_DONE(status);
+    /* a model without names answers by numbers, whatever the data set calls its classes */
+    const int named = net->class_count > 0 && p->checkpoint->class_names ? p->checkpoint->class_count : 0;
     DCNN_TRY_DONE(dcnn_comm_agree(
-        p->cli->comm, dcnn_dataset_adopt_classes(&dataset, net->class_count > 0 ? p->checkpoint->class_count : 0,
-                                                 p->checkpoint->class_names, o->operands[0])));
+        p->cli->comm, dcnn_dataset_adopt_classes(&dataset, named, p->checkpoint->class_names, o->operands[0])));
     const bool fits = dataset.h == takes.h && dataset.w == takes.w && dataset.c == takes.c;
     status = fits && !o->invert ? predict_rows(p, path, &dataset, split) : change_rows(p, &dataset, split);
 done:

@@ -97,7 +97,8 @@ dcnn_status dcnn_dataset_verify(const dcnn_dataset *dataset);
  *
  * Where the model lacks one of the names: classes that are numbered and not named ("0", "1", …, of either side) are the
  * same by number, and have the names of the other side. Told, except where all names are the same.
- * @param names  [count] of the model, or NULL: nothing is known, nothing is done
+ * @param names  [count] of the model, or NULL: nothing is known; that the order is a guess is told, unless the data set
+ * has only numbers too
  * @param model  its path, for messages
  * @return DCNN_OK; DCNN_BAD_INPUT: the data set has a class that the model does not have; DCNN_FAILURE
  */

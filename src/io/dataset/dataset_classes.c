@@ -34,14 +34,20 @@ static char **copy_names(int count, char *const names[]) {
     return copy;
 }
 
+/* Who does not name its classes: the data set or the model, by numbers, or the model, by nothing at all. */
+typedef enum unnamed { SET_NUMBERED, MODEL_NUMBERED, MODEL_SILENT } unnamed;
+
 /* Who counts on another order must learn of this one. */
-static void tell_order(const dcnn_dataset *set, const char *model, bool of_set, int count, char *const names[]) {
+static void tell_order(const dcnn_dataset *set, const char *model, unnamed which, int count, char *const names[]) {
     char begin[160] = "";
     for (int i = 0, length = 0; i < count && i < 2; i++)
         length +=
             snprintf(begin + length, sizeof begin - (size_t)length, "%s%d is '%.60s'", i ? ", " : "", i, names[i]);
     const char *more = count > 2 ? ", ..." : "";
-    if (of_set)
+    if (which == MODEL_SILENT)
+        dcnn_info("%s: %s does not name its classes, so these are taken for its outputs in their order: %s%s", set->path,
+                  model, begin, more);
+    else if (which == SET_NUMBERED)
         dcnn_info("%s: its classes are numbers, taken as those of %s in their order: %s%s", set->path, model, begin,
                   more);
     else
@@ -77,12 +83,17 @@ static dcnn_status find_places(const dcnn_dataset *set, bool numbered, int count
 }
 
 dcnn_status dcnn_dataset_adopt_classes(dcnn_dataset *set, int count, char *const names[], const char *model) {
-    if (!names || count == 0 || set->class_count == 0 || set->label_map) return DCNN_OK;
+    if (count == 0 || set->class_count == 0 || !set->class_names || set->label_map) return DCNN_OK;
+    if (!names) {
+        if (set->class_count <= count && !are_numbers(set->class_count, set->class_names))
+            tell_order(set, model, MODEL_SILENT, set->class_count, set->class_names);
+        return DCNN_OK;
+    }
     const bool fits = set->class_count <= count, by_order = fits && !are_known(set, count, names),
                numbered = by_order && are_numbers(set->class_count, set->class_names);
     if (fits && are_same(set->class_count, names, set->class_names)) return DCNN_OK;
     if (by_order && are_numbers(count, names)) {
-        tell_order(set, model, false, set->class_count, set->class_names);
+        tell_order(set, model, MODEL_NUMBERED, set->class_count, set->class_names);
         return DCNN_OK;
     }
     int32_t *map = malloc((size_t)set->class_count * sizeof *map);
@@ -95,7 +106,7 @@ dcnn_status dcnn_dataset_adopt_classes(dcnn_dataset *set, int count, char *const
         return status;
     }
     if (numbered)
-        tell_order(set, model, true, count, names);
+        tell_order(set, model, SET_NUMBERED, count, names);
     else
         dcnn_info("%s: its classes are in another order than those of %s: mapped by name", set->path, model);
     dcnn_h5_names_free(set->class_count, set->class_names);
