@@ -385,16 +385,17 @@ bool dcnn_option_reads(dcnn_option_reader by, const char *name, const char *opti
     return all || this;
 }
 
-const char *dcnn_option_readers(dcnn_option_reader by, const char *option, char text[160]) {
+const char *dcnn_option_readers(dcnn_option_reader by, const char *option, const char *word, char text[160]) {
     int left = 0, used = 0;
     text[0] = '\0';
     for (const struct reader *reader = readers[by]; reader->name; reader++) left += names_option(reader, option);
-    for (const struct reader *reader = readers[by]; reader->name; reader++)
-        if (names_option(reader, option))
-            used += snprintf(text + used, 160 - (size_t)used, "%s%s", reader->name,
-                             --left > 1  ? ", "
-                             : left == 1 ? " and "
-                                         : "");
+    for (const struct reader *reader = readers[by]; reader->name; reader++) {
+        if (!names_option(reader, option)) continue;
+        used += snprintf(text + used, 160 - (size_t)used, "%s", reader->name);
+        if (--left == 0) break;
+        used += left > 1 ? snprintf(text + used, 160 - (size_t)used, ", ")
+                         : snprintf(text + used, 160 - (size_t)used, " %s ", word);
+    }
     return text;
 }
 
@@ -415,7 +416,7 @@ const char *dcnn_option_help(const dcnn_option *option, char text[256]) {
         write_rates(strtod(option->fallback, NULL), said);
     else
         for (int by = 0; by < DCNN_READER_COUNT && said[0] == '\0'; by++)
-            dcnn_option_readers((dcnn_option_reader)by, option->name, said);
+            dcnn_option_readers((dcnn_option_reader)by, option->name, "and", said);
     snprintf(text, 256, "%.*s%s%s", (int)(mark - option->help), option->help, said, end + 1);
     return text;
 }

@@ -121,8 +121,8 @@ typedef enum dcnn_option_reader { DCNN_READER_OPTIMIZER, DCNN_READER_SCHEDULE, D
 /** Does the optimizer or schedule of that name read an option, or is the option for all of them? *Local.* */
 bool dcnn_option_reads(dcnn_option_reader by, const char *name, const char *option);
 
-/** "sgd, lars and rmsprop": those that read an option; empty: it is for all. *Local.* */
-const char *dcnn_option_readers(dcnn_option_reader by, const char *option, char text[160]);
+/** "sgd, lars and rmsprop": those that read an option; empty: it is for all. *Local.* @param word  "and", "or" */
+const char *dcnn_option_readers(dcnn_option_reader by, const char *option, const char *word, char text[160]);
 
 /** A row's help, with what the tables of optimizers and schedules say of it. *Local.* */
 const char *dcnn_option_help(const dcnn_option *option, char text[256]);

@@ -110,6 +110,7 @@ typedef struct dcnn_train_options {
     bool recompute;           /**< activations that only the backward pass needs are made again, not kept */
     bool plain_sums;          /**< plain MPI_Allreduce of fp32 batch sums: to measure what exactness costs */
     bool elastic;             /**< the comm is (dcnn_comm_make_elastic): go on when ranks die */
+    bool of_several;          /**< one of the process' runs: what their options would warn of in each is told once */
     const char *trace;        /**< file for a trace of a few steps (trace.h), or NULL */
     int64_t stop_after;       /**< stop as a signal would after so many steps of this start; 0: never */
     int64_t end_margin_s;     /**< stop so long before the job's end (signals.h); 0: do not look at it */

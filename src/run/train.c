@@ -411,33 +411,47 @@ static void tell_frozen(const dcnn_net *net, const dcnn_plan *plan) {
               layers, net->nodes[first].name, dcnn_plan_backward_count(plan), dcnn_plan_op_count(plan));
 }
 
+/* Of several runs the first one speaks for all. @return what is to be added to its words, or NULL: be silent */
+static const char *speak_for_all(const dcnn_train_options *options, bool *told) {
+    if (!options->of_several) return "";
+    if (*told) return NULL;
+    *told = true;
+    return "; told of the first such run only";
+}
+
 /* What lies outside cannot matter, however it is trained. */
-static void warn_of_unread(const dcnn_net *net) {
+static void warn_of_unread(const dcnn_trainer *t) {
+    static bool told;
     dcnn_receptive r;
-    if (dcnn_net_receptive(net, &r) != DCNN_OK || dcnn_receptive_part(&r) >= dcnn_receptive_little) return;
+    if (dcnn_net_receptive(t->state.net, &r) != DCNN_OK || dcnn_receptive_part(&r) >= dcnn_receptive_little) return;
+    const char *more = speak_for_all(t->options, &told);
+    if (more == NULL) return;
     dcnn_warn(
         "the network reads %dx%d of the images' %dx%d pixels (%.0f %%: rows %d to %d, columns %d to %d), and what "
         "lies outside cannot count: padding \"same\", or a wider window in its last pooling, reads more "
-        "(--recipe best)",
+        "(--recipe best)%s",
         r.bottom - r.top, r.right - r.left, r.h, r.w, 100.0 * dcnn_receptive_part(&r), r.top, r.bottom - 1, r.left,
-        r.right - 1);
+        r.right - 1, more);
 }
 
 /* Moving averages that will not have arrived when the run ends: validation is then far worse than training. Those of
  * a model with weights have. */
 static void warn_of_averages(const dcnn_trainer *t) {
+    static bool told;
     const double momentum = dcnn_net_momentum(t->state.net);
     const int64_t steps = t->options->epochs * dcnn_sampler_steps(&t->data.sampler);
     if (t->options->exact_statistics || t->state.average) return;
     if (pow(momentum, (double)steps) <= dcnn_averages_missing) return;
+    const char *more = speak_for_all(t->options, &told);
+    if (more == NULL) return;
     char advice[48] = "";
     if (dcnn_momentum_for(steps) < momentum)
         snprintf(advice, sizeof advice, "--bn-momentum %g, ", dcnn_momentum_for(steps));
     dcnn_warn(
         "BatchNormalization's moving averages (momentum %g) will not catch up with the weights in this run's few "
         "steps (%lld), so validation will be worse than training: give --exact-statistics, %sa smaller --batch-size "
-        "or more --epochs",
-        momentum, (long long)steps, advice);
+        "or more --epochs%s",
+        momentum, (long long)steps, advice, more);
 }
 
 /* Patience with what is never measured would be endless. */
@@ -461,7 +475,7 @@ static dcnn_status begin_run(const dcnn_trainer *t) {
     DCNN_TRY(check_monitor(t));
     DCNN_TRY(dcnn_comm_agree(t->comm, dcnn_comm_rank(t->comm) == 0 ? dcnn_run_clear(t->run) : DCNN_OK));
     DCNN_TRY(dcnn_comm_agree(t->comm, dcnn_comm_rank(t->comm) == 0 ? write_record(t) : DCNN_OK));
-    if (t->state.progress.step == 0) warn_of_unread(t->state.net);
+    if (t->state.progress.step == 0) warn_of_unread(t);
     if (t->options->exact_statistics && t->state.net->loss_stage == 0)
         dcnn_info("norm  no layer has statistics of batches: there is nothing for --exact-statistics to make anew");
     if (t->state.progress.step == 0 && !dcnn_has_weights(t->options->model)) warn_of_averages(t);

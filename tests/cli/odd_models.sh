@@ -24,4 +24,8 @@ train plain
 npy 192 '8, 8, 3' >color.npy
 npy 192 '8, 8, 3, 1' >grey.npy
 dcnn predict plain/best.h5 color.npy 2>&1 | sed 's/0\.[0-9]*/P/g'
+npy 512 "4, 8, 8, 2" >pairs.npy
+try dcnn predict plain/best.h5 pairs.npy # not known to be grey and alpha
+npy 256 "1, 8, 8, 4" >four.npy
+try dcnn predict plain/best.h5 four.npy
 dcnn predict plain/best.h5 grey.npy 2>/dev/null | wc -l

@@ -54,3 +54,5 @@ dcnn tune "${fixed[@]}" learning-rate=1e-3,4e-3 --run signal --overwrite -q >sai
 cut -d, -f1,2,10 signal/trials.csv | sort
 dcnn train small.h5 --model net.json --epochs 1 --run signal --overwrite -q --no-report >/dev/null 2>&1
 ls signal
+# What is true of all trials is told once.
+dcnn tune "${fixed[@]/0.5/0.99}" learning-rate=1e-3,3e-3 --run warned 2>&1 | grep -c 'moving averages'

@@ -172,8 +172,8 @@ static dcnn_status run_rungs(tuning *t, int *finalists) {
         const double part = pow(ETA, rung - rungs);
         const int64_t some = llround((double)epochs * part);
         if (rungs > 0 && t->cli->speaks)
-            dcnn_info("rung  %d of %d: %d trials of %" PRId64 " epochs", rung + 1, rungs + 1, count,
-                      some > 1 ? some : 1);
+            dcnn_info("rung  %d of %d: %d trial%s of %" PRId64 " epoch%s", rung + 1, rungs + 1, count,
+                      count == 1 ? "" : "s", some > 1 ? some : 1, some > 1 ? "s" : "");
         DCNN_TRY(run_rung(t, count, some > 1 ? some : 1));
         *finalists = count;
         if (rung == rungs) return DCNN_OK;

@@ -99,22 +99,36 @@ static dcnn_status out_of_memory(void) {
     return DCNN_FAIL(DCNN_FAILURE, "out of memory: images to predict");
 }
 
-/* Checks and notes an image's own size, and its channels, unless they are 0: files have what they have. */
+static const char *colour_word(int channels) {
+    return channels == 1 ? "grey" : "RGB";
+}
+
+/* Checks and notes an image's own size, and its channels, unless they are 0: files have what they have. What an array's
+ * two or four channels are nobody says. */
 static dcnn_status check_size(const dcnn_gather_options *options, const char *name, int h, int w, int c,
                               dcnn_gathered *to) {
     const dcnn_image_options *wanted = &options->wanted;
-    const bool recoloured = c > 0 && c != wanted->channels;
+    const int k = wanted->channels;
+    const bool recoloured = c > 0 && c != k, sized = h == wanted->h && w == wanted->w;
     char own[16] = "", theirs[16] = "";
-    if (h == wanted->h && w == wanted->w && !recoloured) return DCNN_OK;
+    if (sized && !recoloured) return DCNN_OK;
+    if (recoloured && !((c == 1 || c == 3) && (k == 1 || k == 3)))
+        return DCNN_FAIL(DCNN_BAD_INPUT,
+                         "%s has images of %dx%dx%d, the model takes %dx%dx%d: only grey and RGB become each other; "
+                         "give the %d channel%s that the model was trained on",
+                         name, h, w, c, wanted->h, wanted->w, k, k, k == 1 ? "" : "s");
     if (recoloured) {
         snprintf(own, sizeof own, "x%d", c);
-        snprintf(theirs, sizeof theirs, "x%d", wanted->channels);
+        snprintf(theirs, sizeof theirs, "x%d", k);
     }
     if (!options->resize)
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s has %dx%d%s pixels, the model takes %dx%d%s: leave out --no-resize", name,
                          h, w, own, wanted->h, wanted->w, theirs);
-    note(&to->resized, "%s: resized from %dx%d%s to the model's %dx%d%s", name, h, w, own, wanted->h, wanted->w,
-         theirs);
+    if (sized)
+        note(&to->resized, "%s: turned from %s into %s, which the model takes", name, colour_word(c), colour_word(k));
+    else
+        note(&to->resized, "%s: resized from %dx%d%s to the model's %dx%d%s", name, h, w, own, wanted->h, wanted->w,
+             theirs);
     return DCNN_OK;
 }
 

@@ -11,6 +11,7 @@ static dcnn_status work_through(dcnn_cli *cli, dcnn_comm *comm, int group, int g
         dcnn_options options = *cli->options;
         dcnn_cli part = *cli;
         options.quiet = true;
+        options.train.of_several = true;
         part.comm = comm;
         part.options = &options;
         if (cli->speaks) dcnn_cli_speak(&part);

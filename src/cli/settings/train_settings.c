@@ -92,9 +92,9 @@ static dcnn_status check_readers(const dcnn_options *options) {
                                      : dcnn_schedule_names[dcnn_train_settings_schedule(options).kind];
             if (dcnn_option_reads((dcnn_option_reader)by, chosen, option->name)) continue;
             const char *what = by == DCNN_READER_OPTIMIZER ? "optimizer" : "schedule";
-            return DCNN_FAIL(DCNN_USAGE, "--%s is for %s, but the %s is %s: leave it out, or choose another --%s",
-                             option->name, dcnn_option_readers((dcnn_option_reader)by, option->name, text), what,
-                             chosen, what);
+            return DCNN_FAIL(DCNN_USAGE, "--%s goes with --%s %s, but the %s is %s: leave out --%s or change --%s",
+                             option->name, what, dcnn_option_readers((dcnn_option_reader)by, option->name, "or", text),
+                             what, chosen, option->name, what);
         }
     }
     if (options->clip_norm > 0.0 && options->clip_value > 0.0)

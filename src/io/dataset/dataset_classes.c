@@ -45,8 +45,8 @@ static void tell_order(const dcnn_dataset *set, const char *model, unnamed which
             snprintf(begin + length, sizeof begin - (size_t)length, "%s%d is '%.60s'", i ? ", " : "", i, names[i]);
     const char *more = count > 2 ? ", ..." : "";
     if (which == MODEL_SILENT)
-        dcnn_info("%s: %s does not name its classes, so these are taken for its outputs in their order: %s%s", set->path,
-                  model, begin, more);
+        dcnn_info("%s: %s does not name its classes, so these are taken for its outputs in their order: %s%s",
+                  set->path, model, begin, more);
     else if (which == SET_NUMBERED)
         dcnn_info("%s: its classes are numbers, taken as those of %s in their order: %s%s", set->path, model, begin,
                   more);
