@@ -228,7 +228,10 @@ void dcnn_comm_gradient_plain(dcnn_comm *comm, const dcnn_kernels *kernels, size
     else
         memcpy(total, blocks[0], count * sizeof(float));
     for (int i = 1; i < block_count; i++) kernels->add(count, total, blocks[i], total);
+    const size_t most = (size_t)1 << 30; /* MPI counts in int */
     const double from_s = dcnn_now_s();
-    if (comm->world != MPI_COMM_NULL) MPI_Allreduce(MPI_IN_PLACE, total, (int)count, MPI_FLOAT, MPI_SUM, comm->world);
+    for (size_t at = 0; comm->world != MPI_COMM_NULL && at < count; at += most)
+        MPI_Allreduce(MPI_IN_PLACE, total + at, (int)(count - at < most ? count - at : most), MPI_FLOAT, MPI_SUM,
+                      comm->world);
     dcnn_comm_waited(comm, true, from_s);
 }
