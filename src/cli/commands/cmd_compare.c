@@ -12,6 +12,7 @@
 #include "io/file.h"
 #include "report/overlay.h"
 #include "run/record/run_folder.h"
+#include "run/record/run_record.h"
 
 enum { MOST_RUNS = 32 };
 
@@ -53,7 +54,8 @@ static char *read_history(const char *folder) {
 static dcnn_status read_runs(comparison *c) {
     for (int i = 0; i < c->count; i++) {
         compared *run = &c->runs[i];
-        run->record = read_json(run->folder, DCNN_RUN_RECORD);
+        bool damaged;
+        DCNN_TRY(dcnn_run_record_read(run->folder, &run->record, &damaged));
         if (run->record == NULL)
             return DCNN_FAIL(DCNN_BAD_INPUT, "%s: not the folder of a run: there is no " DCNN_RUN_RECORD " in it",
                              run->folder);
