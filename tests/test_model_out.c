@@ -168,24 +168,6 @@ static const char chain[] =
                                "\"activation\":\"softmax\"},\"inbound_nodes\":[[[\"c\",0,0,{}]]]}],"
                                "\"input_layers\":[[\"a\",0,0]],\"output_layers\":[[\"d\",0,0]]}}";
 
-/* As Keras writes it: of a list of one input it wants a list of one array. */
-static void one_input_is_no_list(void **state) {
-    (void)state;
-    json_t *description = json_loads(branches, 0, NULL);
-    dcnn_net *net;
-    assert_ok(dcnn_net_create(description, (dcnn_shape){0}, &net));
-    json_decref(description);
-    description = dcnn_net_describe(net);
-    static const char *const keys[] = {"input_layers", "output_layers"}, *const ends[] = {"a", "d"};
-    for (int i = 0; i < 2; i++) {
-        const json_t *end = json_object_get(json_object_get(description, "config"), keys[i]);
-        assert_int_equal(json_array_size(end), 3);
-        assert_string_equal(json_string_value(json_array_get(end, 0)), ends[i]);
-    }
-    json_decref(description);
-    dcnn_net_free(net);
-}
-
 static void bytes_are_standardised_in_front(void **state) {
     (void)state;
     const char *const descriptions[] = {chain, branches};
@@ -340,7 +322,6 @@ int main(void) {
         cmocka_unit_test(damaged_safetensors_are_refused),
         cmocka_unit_test(cut_safetensors_are_refused),
         cmocka_unit_test(odd_metadata_are_refused),
-        cmocka_unit_test(one_input_is_no_list),
         cmocka_unit_test(bytes_are_standardised_in_front),
         cmocka_unit_test(bytes_without_channels_are_rescaled),
         cmocka_unit_test(names_of_keras_applications_say_their_input),

@@ -17,7 +17,6 @@ import logging
 import os
 import subprocess
 import sys
-import warnings
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
 logging.disable(logging.WARNING)  # that .h5 is legacy
@@ -168,13 +167,6 @@ def odd_layers(images, labels):
           distance([model.predict(images, verbose=0)], [predict_with_dcnn(path("odd.h5"), images)]), 1e-5)
 
 
-def takes_a_tensor(model, images):
-    with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always")
-        model(images)
-    return isinstance(model.input, keras.KerasTensor) and not any("structure" in str(w.message) for w in said)
-
-
 def crops(images, labels):
     """At inference Keras 3.7 and later hand on the whole image behind a RandomCrop, which dcnn's files must not mean."""
     dcnn, layers = os.path.join(os.path.dirname(PEER), "..", "dcnn"), keras.layers
@@ -196,8 +188,6 @@ def crops(images, labels):
         check("dcnn -> Keras: a RandomCrop in %s, largest difference" % file,
               distance([keras.models.load_model(path(file)).predict(images, verbose=0)],
                        [predict_with_dcnn(path(file), images)]), 1e-5)
-        same("dcnn -> Keras: the input of %s is one tensor, as Keras writes it, and takes one without a warning" % file,
-             takes_a_tensor(keras.models.load_model(path(file)), images))
 
 
 def main():

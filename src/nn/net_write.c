@@ -71,7 +71,7 @@ static json_t *describe_functional(const dcnn_net *net) {
             json_object_set_new(layer, DCNN_NET_INFERENCE, json_true());
         json_array_append_new(layers, layer);
     }
-    return json_pack("{s:s, s:s, s:{s:s, s:b, s:o, s:[s,i,i], s:[s,i,i]}, s:s}", "module",
+    return json_pack("{s:s, s:s, s:{s:s, s:b, s:o, s:[[s,i,i]], s:[[s,i,i]]}, s:s}", "module",
                      "keras.src.models.functional", "class_name", "Functional", "config", "name", net->name,
                      "trainable", 1, "layers", layers, "input_layers", net->nodes[0].name, 0, 0, "output_layers",
                      net->nodes[last].name, call_number(net, last), 0, "registered_name", "Functional");

@@ -84,7 +84,7 @@ static json_t *average_of(int count, const dcnn_net *const *members) {
 }
 
 static json_t *functional(json_t *layers, const char *name, const char *input, const char *output) {
-    return json_pack("{s:s, s:s, s:{s:s, s:b, s:o, s:[s,i,i], s:[s,i,i]}, s:s}", "module",
+    return json_pack("{s:s, s:s, s:{s:s, s:b, s:o, s:[[s,i,i]], s:[[s,i,i]]}, s:s}", "module",
                      "keras.src.models.functional", "class_name", "Functional", "config", "name", name, "trainable", 1,
                      "layers", layers, "input_layers", input, 0, 0, "output_layers", output, 0, 0, "registered_name",
                      "Functional");
