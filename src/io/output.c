@@ -107,6 +107,21 @@ const char *dcnn_output_name(const char *path) {
     return strcmp(path, "-") == 0 ? "standard output" : path;
 }
 
+static bool is_regular(const char *path, int stream, struct stat *about) {
+    const bool found = path && strcmp(path, "-") != 0 ? stat(path, about) == 0 : fstat(stream, about) == 0;
+    return found && S_ISREG(about->st_mode);
+}
+
+int64_t dcnn_output_among(const char *path, int64_t count, char *const inputs[]) {
+    struct stat output, input;
+    if (!is_regular(path, STDOUT_FILENO, &output)) return -1;
+    for (int64_t i = 0; i < count; i++)
+        if (is_regular(inputs[i], STDIN_FILENO, &input) && input.st_dev == output.st_dev &&
+            input.st_ino == output.st_ino)
+            return i;
+    return -1;
+}
+
 /* --- opening ----------------------------------------------------------------------------------------------------- */
 
 static dcnn_status cannot_create(const char *path) {

@@ -14,6 +14,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/status.h"
 
@@ -35,6 +36,14 @@ const char *dcnn_output_aside(const char *path, char folder[4096]);
 
 /** What messages call an output: "standard output" for "-", else its path. *Local.* */
 const char *dcnn_output_name(const char *path);
+
+/**
+ * Which of some inputs is the file that an output would replace, under whatever name: links of both kinds lead to it
+ * too. *Local.*
+ * @param path  NULL: standard output, as "-" is; `inputs` may be "-" for standard input
+ * @return its place; -1: none, or what stands there is no regular file
+ */
+int64_t dcnn_output_among(const char *path, int64_t count, char *const inputs[]);
 
 /** Opens `path` for writing. *Local.* @return DCNN_OK; DCNN_FAILURE with the reason. Then dcnn_output_close() is owed.
  */

@@ -17,6 +17,7 @@
 #include "io/dataset/classes.h"
 #include "io/dataset/dataset_writer.h"
 #include "io/file.h"
+#include "io/kind.h"
 #include "io/output.h"
 #include "io/spill.h"
 #include "sources/image_checks.h"
@@ -76,6 +77,24 @@ static dcnn_status open_sources(preparation *made, int count, char *const source
     DCNN_TRY(dcnn_sources_open(o->test_count, o->test, DCNN_ROLE_TEST, &o->read, &made->sources));
     if (count_role(made, DCNN_ROLE_POOL) == 0)
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s: has nothing to train on", sources[0]);
+    return DCNN_OK;
+}
+
+static dcnn_status check_spared(const char *output, const dcnn_names *files) {
+    const int64_t at = dcnn_output_among(output, files->count, files->text);
+    if (at < 0) return DCNN_OK;
+    return DCNN_FAIL(DCNN_USAGE,
+                     "%s: is one of the files that the data set is made of (%s), which it would replace: name another "
+                     "file with -o",
+                     dcnn_output_name(output), files->text[at]);
+}
+
+/* The data set must not replace what it is made of. No picture is an HDF5 file: where one is replaced, as a rule, the
+ * pictures need not be looked at. */
+static dcnn_status spare_sources(const preparation *made, const char *output) {
+    DCNN_TRY(check_spared(output, &made->sources.files));
+    if (strcmp(output, "-") != 0 && dcnn_kind_of_file(output) == DCNN_KIND_HDF5) return DCNN_OK;
+    for (int i = 0; i < made->sources.count; i++) DCNN_TRY(check_spared(output, &made->sources.items[i].files));
     return DCNN_OK;
 }
 
@@ -532,6 +551,7 @@ dcnn_status dcnn_dataset_prepare(int source_count, char *const sources[], const 
     const dcnn_image_options *p = &made.image;
     dcnn_status status;
     DCNN_TRY_DONE(open_sources(&made, source_count, sources));
+    DCNN_TRY_DONE(spare_sources(&made, output));
     DCNN_TRY_DONE(dcnn_sources_targets(&made.sources, &made.target_width, &made.target_names));
     if (options->read.target_columns && made.target_width == 0)
         DCNN_TRY_DONE(DCNN_FAIL(DCNN_USAGE, "--target-columns is for tables and arrays; %s is neither",

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "cli/cli.h"
+#include "io/output.h"
 #include "model/input.h"
 #include "model/keras_archive.h"
 #include "model/onnx/onnx.h"
@@ -135,6 +136,11 @@ dcnn_status dcnn_cmd_export(dcnn_cli *cli) {
         return DCNN_FAIL(DCNN_USAGE,
                          "%s: its ending names no format: it must be .keras, .h5, .weights.h5, .onnx or .safetensors",
                          o->output);
+    if (dcnn_output_among(o->output, 1, o->operands) >= 0)
+        return DCNN_FAIL(DCNN_USAGE,
+                         "%s: is the model %s itself, which the export would replace: name another file "
+                         "with -o",
+                         o->output, model);
     if (!o->force && access(o->output, F_OK) == 0)
         return DCNN_FAIL(DCNN_USAGE, "%s already exists: name another file, or replace it with --force", o->output);
     dcnn_checkpoint checkpoint;

@@ -198,6 +198,7 @@ static dcnn_status gather_options(prediction *p, const char *aside) {
                                    .resize = o->resize,
                                    .invert = o->invert,
                                    .aside = aside,
+                                   .output = o->output,
                                    .most = most_of(p->cli, takes),
                                    .full = take_block,
                                    .context = p};
@@ -257,6 +258,16 @@ static dcnn_status tell_all(const dcnn_cli *cli, dcnn_answers *a) {
                      a->bad, a->bad + a->count);
 }
 
+/* The answers must not replace the model or what is asked about; the images of folders are looked at on the way. */
+static dcnn_status spare_inputs(const dcnn_options *o) {
+    const int64_t at = o->output ? dcnn_output_among(o->output, o->operand_count, o->operands) : -1;
+    if (at < 0) return DCNN_OK;
+    return DCNN_FAIL(DCNN_USAGE,
+                     "%s: is the %s %s itself, which the predictions would replace: name another file with "
+                     "-o",
+                     dcnn_output_name(o->output), at == 0 ? "model" : "input", o->operands[at]);
+}
+
 dcnn_status dcnn_cmd_predict(dcnn_cli *cli) {
     const dcnn_options *o = cli->options;
     dcnn_checkpoint checkpoint;
@@ -266,6 +277,7 @@ dcnn_status dcnn_cmd_predict(dcnn_cli *cli) {
     if (answers.header && (!strchr(answers.header, ',') || strchr(answers.header, ',') != strrchr(answers.header, ',')))
         return DCNN_FAIL(DCNN_USAGE, "--header %s: must be two names with a comma between them, as ImageId,Label",
                          answers.header);
+    DCNN_TRY(dcnn_comm_agree(cli->comm, cli->speaks ? spare_inputs(o) : DCNN_OK));
     dcnn_status status = dcnn_checkpoint_share(cli->comm, o->operands[0], &checkpoint);
     if (status != DCNN_OK) goto done;
     const dcnn_net *net = checkpoint.net;

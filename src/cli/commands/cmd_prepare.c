@@ -94,6 +94,16 @@ static dcnn_status check_official(const dcnn_options *o, const dcnn_dataset *mad
     return DCNN_FAIL(DCNN_BAD_INPUT, "--official: the source has no test images of its own; name some with --test");
 }
 
+/* Before --force is advised, or a large table is read. */
+static dcnn_status spare(const char *output, int count, char *const sources[]) {
+    const int64_t at = dcnn_output_among(output, count, sources);
+    if (at < 0) return DCNN_OK;
+    return DCNN_FAIL(DCNN_USAGE,
+                     "%s: is the source %s itself, which the data set would replace: name another file "
+                     "with -o",
+                     dcnn_output_name(output), sources[at]);
+}
+
 static dcnn_status prepare(dcnn_cli *cli, const dcnn_helpers *helpers) {
     dcnn_options *o = cli->options;
     struct stat info;
@@ -104,6 +114,9 @@ static dcnn_status prepare(dcnn_cli *cli, const dcnn_helpers *helpers) {
     char aside[4096];
     if (straight && isatty(STDOUT_FILENO) && strcmp(o->output, "-") == 0)
         return DCNN_FAIL(DCNN_USAGE, "a data set is not for a terminal: pipe it on (-o - | ...), or name a file");
+    DCNN_TRY(spare(o->output, o->operand_count, o->operands));
+    DCNN_TRY(spare(o->output, o->validation.count, o->validation.text));
+    DCNN_TRY(spare(o->output, o->test.count, o->test.text));
     if (!straight && !o->force && stat(o->output, &info) == 0)
         return DCNN_FAIL(DCNN_USAGE, "%s already exists: name another file, or replace it with --force", o->output);
     dcnn_prepare_options how;

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# An output that is one of the inputs, under whatever name, is refused: even with --force nothing of the user's is lost.
+csv 40 6 2 >t.csv
+ln -s t.csv link.h5
+ln t.csv hard.h5
+mkdir -p pictures/a pictures/b
+for i in 1 2 3 4; do
+    for class in a b; do (printf 'P5\n6 6\n255\n' && head -c $((36 + i)) t.csv | tail -c 36) >pictures/$class/$i.pgm; done
+done
+ln -s ../pictures/b/2.pgm pictures/elsewhere.h5
+printf '%s\n' 'path,label' pictures/{a,b}/{1,2,3}.pgm | sed -E '2,$s,.*/(.)/.*,&\,\1,' >list.csv
+find . -type f -exec cksum {} + | sort -k3 >before
+
+try dcnn prepare t.csv -o t.csv
+for output in t.csv ./t.csv link.h5 hard.h5; do try dcnn prepare t.csv -o $output --force; done
+dcnn prepare t.csv -o - 2>&1 >>t.csv || echo "exit $?"
+try dcnn prepare list.csv --test t.csv -o t.csv --force
+for output in a/1.pgm elsewhere.h5; do try dcnn prepare pictures -o pictures/$output --force 2>&1 | tail -n 2; done
+try dcnn prepare list.csv -o pictures/b/3.pgm --force 2>&1 | tail -n 2
+find . -type f ! -name before -exec cksum {} + | sort -k3 | cmp - before && echo untouched
+
+# what is no input may be replaced, wherever it lies
+dcnn prepare pictures -o pictures/data.h5 | tail -n 1
+dcnn prepare pictures -o pictures/data.h5 --force | tail -n 1
+small_data
+dcnn prepare small.h5 -o small.h5 --force 2>&1 | tail -n 1
+dcnn train small.h5 --model net.json --epochs 1 --run run -q --no-report >/dev/null 2>&1
+cksum small.h5 small.csv run/best.h5 pictures/a/* >before
+try dcnn export run/best.h5 -o run/best.h5 --force
+for output in small.csv run/best.h5; do try dcnn predict run/best.h5 small.csv -o $output; done
+try dcnn predict run/best.h5 small.h5 --split test -o small.h5
+try ranks 2 dcnn predict run/best.h5 pictures -o pictures/a/2.pgm 2>&1 | tail -n 2
+try dcnn predict run/best.h5 pictures t.csv -o pictures/a/2.pgm 2>&1 | tail -n 2
+cksum small.h5 small.csv run/best.h5 pictures/a/* | cmp - before && echo untouched
+dcnn predict run/best.h5 pictures -o pictures/said.csv -q
+dcnn predict run/best.h5 pictures -o pictures/said.csv -q
+wc -l <pictures/said.csv
