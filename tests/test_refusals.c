@@ -204,7 +204,7 @@ static void arrays_that_do_not_fit_are_refused(void **state) {
     options.read.target_columns = "all";
     refuse("good.h5", "photos", DCNN_BAD_INPUT, "has classes where", "has numbers to predict; prepare them apart");
     options.read.target_columns = "all";
-    refuse("photos", NULL, DCNN_USAGE, "--target-columns is for tables and arrays", "photos");
+    refuse("photos", NULL, DCNN_USAGE, "--target-columns is for lists of pictures, tables of pixels, arrays", "photos");
     options.read.target_columns = "2";
     refuse("good.h5", NULL, DCNN_USAGE, "has no column '2': --target-columns takes all, or numbers from 1 to 1",
            "y_train");

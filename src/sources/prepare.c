@@ -552,6 +552,7 @@ dcnn_status dcnn_dataset_prepare(int source_count, char *const sources[], const 
     dcnn_status status;
     DCNN_TRY_DONE(open_sources(&made, source_count, sources));
     DCNN_TRY_DONE(spare_sources(&made, output));
+    DCNN_TRY_DONE(dcnn_sources_check_options(&made.sources, &options->read));
     DCNN_TRY_DONE(dcnn_sources_targets(&made.sources, &made.target_width, &made.target_names));
     if (options->read.target_columns && made.target_width == 0)
         DCNN_TRY_DONE(DCNN_FAIL(DCNN_USAGE, "--target-columns is for tables and arrays; %s is neither",

@@ -31,10 +31,22 @@ typedef enum dcnn_role {
     DCNN_ROLE_COUNT
 } dcnn_role;
 
+/** What images come from: which options say how to read it depends on that (source_options.c). */
+typedef enum dcnn_source_kind {
+    DCNN_SOURCE_FOLDER, /**< pictures in folders */
+    DCNN_SOURCE_LIST,   /**< a table that names pictures */
+    DCNN_SOURCE_TABLE,  /**< lines of pixels */
+    DCNN_SOURCE_ARRAY,  /**< IDX, NumPy, MATLAB, HDF5: images with sides */
+    DCNN_SOURCE_FLAT,   /**< the same in lines of pixels */
+    DCNN_SOURCE_CIFAR,
+    DCNN_SOURCE_KIND_COUNT
+} dcnn_source_kind;
+
 /** Some images of one kind. */
 typedef struct dcnn_source {
     char *name; /**< path, and the part of it, for messages */
     dcnn_role role;
+    dcnn_source_kind kind;
     int64_t count;
     int h, w, c;            /**< of each image; 0: files, which may differ */
     const uint8_t *pixels;  /**< [..,h,w,c], or NULL: files */
@@ -85,6 +97,9 @@ typedef struct dcnn_sources {
  */
 dcnn_status dcnn_sources_open(int count, char *const paths[], dcnn_role given, const dcnn_source_options *options,
                               dcnn_sources *sources);
+
+/** Refuses an option that none of the sources is read by. *Local.* @return DCNN_OK, DCNN_USAGE */
+dcnn_status dcnn_sources_check_options(const dcnn_sources *sources, const dcnn_source_options *options);
 
 void dcnn_sources_free(dcnn_sources *sources);
 

@@ -73,6 +73,9 @@ static dcnn_status fill_options(dcnn_options *o, dcnn_prepare_options *prepare) 
                          "one of them");
     if (o->size[2] > 1)
         return DCNN_FAIL(DCNN_USAGE, "--size takes HxW; colours stay as they are (--gray makes all images grey)");
+    if (o->size[0] == 0 && dcnn_option_given(DCNN_COMMAND_PREPARE, "fit", o))
+        return DCNN_FAIL(DCNN_USAGE, "--fit says how images of another shape are brought to --size HxW: give both, or "
+                                     "leave it out");
     DCNN_TRY(dcnn_fit_parse(o->fit, &prepare->image.fit));
     DCNN_TRY(dcnn_color_parse(o->background ? o->background : "black", prepare->image.background));
     return check_splits(o);

@@ -289,6 +289,7 @@ dcnn_status dcnn_array_take_images(dcnn_array *a, const dcnn_source_options *o, 
     choose_count(a, o);
     DCNN_TRY(find_layout(a, o, &l));
     source->count = a->shape[0];
+    source->kind = l.y < 0 ? DCNN_SOURCE_FLAT : DCNN_SOURCE_ARRAY;
     source->h = (int)l.h;
     source->w = (int)l.w;
     source->c = (int)l.channels;

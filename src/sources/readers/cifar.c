@@ -34,6 +34,7 @@ static dcnn_status take_file(const dcnn_opening *opening, const char *path, cons
     dcnn_source *source =
         dcnn_source_add(opening, opening->given == DCNN_ROLE_POOL ? role : opening->given, "%s", path);
     if (!source) return DCNN_FAILURE;
+    source->kind = DCNN_SOURCE_CIFAR;
     const size_t record = (size_t)labels + PIXELS;
     source->count = (int64_t)(length / record);
     source->h = source->w = SIDE;

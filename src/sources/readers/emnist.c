@@ -77,7 +77,8 @@ static void tell_side(const dcnn_opening *opening, int first) {
     for (int i = first; i < opening->to->count; i++) {
         const char *name = opening->to->items[i].name, *slash = strrchr(name, '/');
         const int folder = slash ? (int)(slash - name) : (int)strlen(name);
-        if (!strcasestr(slash ? slash + 1 : name, "emnist-") || opening->options->transpose) continue;
+        if (opening->to->items[i].kind != DCNN_SOURCE_ARRAY || opening->options->transpose) continue;
+        if (!strcasestr(slash ? slash + 1 : name, "emnist-")) continue;
         dcnn_source_tell(opening->options, "%.*s: EMNIST's images lie on their side: --transpose puts them upright",
                          folder, name);
         return;

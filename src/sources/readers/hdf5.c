@@ -91,6 +91,7 @@ static dcnn_status take_split(const dcnn_opening *opening, const char *path, con
     dcnn_source *s = dcnn_source_add(opening, role, "%s: split %s", path, split->word + 7);
     if (!s) return DCNN_FAILURE;
     const size_t size = (size_t)whole->h * (size_t)whole->w * (size_t)whole->c;
+    s->kind = whole->kind;
     s->count = split->shape[0];
     s->h = whole->h;
     s->w = whole->w;

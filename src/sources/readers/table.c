@@ -352,6 +352,7 @@ static dcnn_status give_role(dcnn_table *t, uint8_t role, bool alone) {
     if (!s) return DCNN_FAILURE;
     s->count = count;
     s->from_table = true;
+    s->kind = t->pixels ? DCNN_SOURCE_TABLE : DCNN_SOURCE_LIST;
     s->h = t->h;
     s->w = t->w;
     s->c = t->c;
