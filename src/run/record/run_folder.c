@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "guard/run_lock.h"
+#include "io/kind.h"
 #include "run/record/run_record.h"
 #include "sources/prepare.h"
 
@@ -308,6 +309,56 @@ static dcnn_status remove_several(const char *folder) {
     return status;
 }
 
+/* Names that are a run's own at the top of its folder, also where a start failed before it had a record. */
+static bool is_own_name(const struct dirent *entry) {
+    static const char *const own[] = {DCNN_RUN_CHECKPOINTS, DCNN_RUN_FIGURES, DCNN_RUN_TRIALS_FIGURE};
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
+        if (strcmp(entry->d_name, own[i]) == 0) return true;
+    return numbered_only(entry);
+}
+
+/* The first picture of a folder or of those in it, by its name; NULL: none among the first names, which is all that is
+ * worth a look before a training. Root, split, class: so deep do pictures lie. @param left  names to look at */
+static char *find_picture(const char *folder, int depth, int *left) {
+    enum { DEEPEST = 2 };
+    DIR *stream = opendir(folder);
+    const struct dirent *entry;
+    char *found = NULL;
+    while (stream && !found && (*left)-- > 0 && (entry = readdir(stream)) != NULL) {
+        struct stat about;
+        if (entry->d_name[0] == '.' || (depth == 0 && is_own_name(entry))) continue;
+        char *path = dcnn_path_join(folder, entry->d_name);
+        if (dcnn_name_is_image(entry->d_name)) {
+            found = path;
+            break;
+        }
+        if (path && depth < DEEPEST && (entry->d_type != DT_REG) && stat(path, &about) == 0 && S_ISDIR(about.st_mode))
+            found = find_picture(path, depth + 1, left);
+        free(path);
+    }
+    if (stream) closedir(stream);
+    return found;
+}
+
+/* A folder of pictures is no run's folder: checkpoints and figures would stand beside its classes, and the next `dcnn
+ * prepare` would take them for pictures. Anything else may lie there: a job's output and script, logs, the data set,
+ * what a failed start has left. A folder that holds a run is one, whatever the user has put into it. */
+static dcnn_status check_no_pictures(const char *folder) {
+    enum { NAMES = 10000 };
+    bool found;
+    int left = NAMES;
+    DCNN_TRY(find_run(folder, &found));
+    char *picture = found ? NULL : find_picture(folder, 0, &left);
+    if (picture == NULL) return DCNN_OK;
+    const dcnn_status status =
+        DCNN_FAIL(DCNN_USAGE,
+                  "%s: is a folder of pictures (%s), among which a run's files would stand: name another folder for "
+                  "the run (--run)",
+                  folder, picture);
+    free(picture);
+    return status;
+}
+
 /* May a run begin, or go on, in this folder? @param replaces  out: once the run that it holds is removed */
 static dcnn_status check_folder(const char *folder, bool resume, bool overwrite, bool *replaces) {
     bool removing, found;
@@ -459,6 +510,7 @@ static dcnn_status settle(const char *data, const char *folder, bool resume, boo
                          strerror(errno), run->data);
     run->folder = folder ? strdup(folder) : choose_folder(run->data, resume);
     if (run->folder == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
+    DCNN_TRY(check_no_pictures(run->folder));
     run->made = topmost_missing(run->folder);
     DCNN_TRY(dcnn_run_lock_take(run->folder, &run->lock));
     DCNN_TRY(check_folder(run->folder, resume, overwrite, &run->replaces));
