@@ -51,8 +51,10 @@ static int classes_of(const dcnn_loader *loader) {
 static dcnn_status open_samples(dcnn_comm *comm, const dcnn_checkpoint *checkpoint, const dcnn_samples *samples,
                                 dcnn_loader *loader) {
     const dcnn_dataset *d = samples->dataset;
-    const dcnn_loader_options options = {
-        .cache_bytes = samples->cache_bytes, .split = samples->split, .shape = checkpoint->net->nodes[0].shape};
+    const dcnn_loader_options options = {.cache_bytes = samples->cache_bytes,
+                                         .split = samples->split,
+                                         .shape = checkpoint->net->nodes[0].shape,
+                                         .told = samples->told};
     if (d) DCNN_TRY(dcnn_loader_can_fit(options.shape, "the model", d->h, d->w, d->c, d->path));
     DCNN_TRY(samples->dataset ? dcnn_loader_open(comm, samples->dataset, &options, loader)
                               : dcnn_loader_open_images(comm, samples->images, loader));

@@ -26,6 +26,15 @@ for data in large colour; do
     ((right == predicted && right > 0)) && echo "$data: dcnn predict finds as many right" || echo "$data: $right by evaluate, $predicted by predict"
 done
 dcnn report large-1 >/dev/null 2>&1 && ls large-1/report.html
+# told once in a training, and what dcnn prepare is said to do it does: it makes grey of colours, never colours
+dcnn train large.h5 "${how[@]:0:4}" 1 --no-report --batch-size 16 --run once 2>&1 | grep -c '^input images'
+shapes 30 | cut -d, -f1-193 >tiny.csv
+dcnn prepare tiny.csv --no-stratify -o tiny.h5 >/dev/null 2>&1
+sed 's/8, 8, 1/8, 8, 3/' net.json >colour.json
+dcnn train tiny.h5 --model colour.json --epochs 1 --run coloured --no-report -q >/dev/null 2>&1
+for pair in "tiny first" "large coloured" "small coloured"; do
+    dcnn train "${pair% *}.h5" --model "${pair#* }/best.h5" --replace-head --epochs 1 --run "${pair/ /-}" --stop-after 1 --no-report 2>&1 | grep '^input images'
+done
 # a description is for the images that there are
 try dcnn train large.h5 --model net.json --run none 2>&1 | grep '^dcnn:\|exit'
 # what is streamed keeps its size

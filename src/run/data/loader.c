@@ -156,12 +156,6 @@ dcnn_status dcnn_loader_can_fit(dcnn_shape shape, const char *model, int h, int 
                      dcnn_shape_text(shape, text), data, h, w, c);
 }
 
-void dcnn_loader_fit_channels(int from, int to, const double *values, double *fitted) {
-    double sum = 0.0;
-    for (int c = 0; c < from; c++) sum += values[c] / from;
-    for (int c = 0; c < to; c++) fitted[c] = from == to ? values[c] : from == 1 ? values[0] : sum;
-}
-
 /* Brings images of the data set, one behind the other, to the loader's shape. */
 static dcnn_status fit_images(const dcnn_dataset *d, const dcnn_loader *l, int64_t n, const uint8_t *from,
                               uint8_t *to) {
@@ -289,19 +283,16 @@ static dcnn_status open_pixels(const dcnn_comm *comm, const dcnn_dataset *d, int
 }
 
 /* Only what is held can be of another size. */
-static dcnn_status tell_fit(dcnn_comm *comm, const dcnn_dataset *d, const dcnn_loader *l, const choice *c) {
+static dcnn_status tell_fit(dcnn_comm *comm, const dcnn_dataset *d, const dcnn_loader *l, const choice *c, bool told) {
     char need[32];
     if (!c->held)
         return DCNN_FAIL(
             DCNN_BAD_INPUT,
             "%s has images of %dx%dx%d, and brought to the model's %dx%dx%d they need %s, more than is held "
-            "in memory: make a data set of that size, dcnn prepare SOURCE --size %dx%d",
-            d->path, d->h, d->w, d->c, l->h, l->w, l->c, dcnn_bytes_text(c->need, need), l->h, l->w);
-    if (dcnn_comm_rank(comm) == 0)
-        dcnn_info(
-            "input images of %dx%dx%d are brought to the model's %dx%dx%d%s; dcnn prepare --size %dx%d makes them "
-            "so from the originals",
-            d->h, d->w, d->c, l->h, l->w, l->c, d->h * l->w == d->w * l->h ? "" : ", their middle", l->h, l->w);
+            "in memory: make a data set of that size, dcnn prepare SOURCE --size %dx%d%s",
+            d->path, d->h, d->w, d->c, l->h, l->w, l->c, dcnn_bytes_text(c->need, need), l->h, l->w,
+            l->c < d->c ? " --gray" : "");
+    if (dcnn_comm_rank(comm) == 0 && !told) dcnn_loader_tell_fit(l, d);
     return DCNN_OK;
 }
 
@@ -325,7 +316,7 @@ dcnn_status dcnn_loader_open(dcnn_comm *comm, const dcnn_dataset *dataset, const
     DCNN_TRY_DONE(dcnn_comm_agree(comm, status));
     const int64_t wanted_count = mark_rows(dataset, o->split, wanted);
     DCNN_TRY_DONE(choose(comm, dataset, pixels, (uint64_t)wanted_count * image_bytes(loader), o->cache_bytes, &c));
-    if (!fits) DCNN_TRY_DONE(tell_fit(comm, dataset, loader, &c));
+    if (!fits) DCNN_TRY_DONE(tell_fit(comm, dataset, loader, &c, o->told));
     if (c.held) {
         DCNN_TRY_DONE(open_held(comm, dataset, pixels, wanted, wanted_count, loader));
     } else {

@@ -43,6 +43,7 @@ typedef struct dcnn_loader_options {
     const dcnn_split *split; /**< the only rows wanted; NULL: those of every split */
     dcnn_shape shape; /**< images are brought to it, their middle where the sides' ratio differs, as `dcnn predict`
                            does; rank 0: as they are. They must be held then */
+    bool told;        /**< ... and that has been said */
 } dcnn_loader_options;
 
 /**
@@ -110,6 +111,9 @@ dcnn_status dcnn_loader_can_fit(dcnn_shape shape, const char *model, int h, int 
 
 /** Mean or deviation of channels, where images of `from` are brought to `to` channels. *Local.* */
 void dcnn_loader_fit_channels(int from, int to, const double *values, double *fitted);
+
+/** Tells that a data set's images are brought to the loader's shape, and which call makes them so. *Local.* */
+void dcnn_loader_tell_fit(const dcnn_loader *loader, const dcnn_dataset *dataset);
 
 /** Sets the standardisation. A deviation of 0 (constant images) counts as 1. *Local.* */
 void dcnn_loader_normalise(dcnn_loader *loader, const double *mean, const double *std);
