@@ -15,6 +15,8 @@ dcnn train small.h5 --model net.json --recipe photos --ema 0.5 --epochs 2 --run 
 [[ $(hash_of other/best.h5) == "$(hash_of named/best.h5)" ]] || echo "another with another option"
 try dcnn train small.h5 --recipe better
 grep -o '"recipe": "[a-z]*"' named/run.json | sort -u
+# What is given beside a recipe is what it tells.
+dcnn train small.h5 --model net.json --recipe fast --bn-momentum 0.9 --augment --run beside --no-report 2>&1 | grep '^recipe'
 # Smoothed labels.
 smooth=(small.h5 --model net.json --batch-size 16 --grain 4 --epochs 3 --label-smoothing 0.2 --no-report)
 for count in 1 2 3; do

@@ -2,6 +2,7 @@
 /* recipes.c — see recipes.h. */
 #include "cli/settings/recipes.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -64,11 +65,31 @@ void dcnn_recipe_words_free(dcnn_recipe_words *words) {
     free(words->options);
 }
 
+/* The options that a recipe names, with the values that count: those given beside it are others. */
+static void write_options(const recipe *chosen, const dcnn_options *options, FILE *to) {
+    char *words = strdup(chosen->options), *rest = NULL, *word = words ? strtok_r(words, " ", &rest) : NULL;
+    for (; word; word = strtok_r(NULL, " ", &rest)) {
+        if (strncmp(word, "--", 2) != 0) continue;
+        const bool negated = strncmp(word, "--no-", 5) == 0;
+        fputc(' ', to);
+        dcnn_option_write(dcnn_option_find(DCNN_COMMAND_TRAIN, word + (negated ? 5 : 2)), options, to);
+    }
+    free(words);
+}
+
 const char *dcnn_recipe_text(const dcnn_options *options, char text[640]) {
     if (options->recipe == NULL) return NULL;
     const recipe *chosen = find(options->recipe);
-    const char *slash = chosen->model ? strrchr(chosen->model, '/') : NULL;
-    snprintf(text, 640, "%s: %s%s%s%s", chosen->name, slash ? "--model " : "", slash ? slash + 1 : "",
-             slash && chosen->options[0] ? " " : "", chosen->options[0] ? chosen->options : chosen->what);
+    const char *model = options->train.model, *own = chosen->model ? strrchr(chosen->model, '/') + 1 : NULL;
+    const char *slash = model ? strrchr(model, '/') : NULL;
+    const bool is_own = own && model && strcmp(slash ? slash + 1 : model, own) == 0;
+    char *said = NULL;
+    size_t length;
+    FILE *to = open_memstream(&said, &length);
+    if (to && own) fprintf(to, " --model %s", is_own || model == NULL ? own : model);
+    if (to) write_options(chosen, options, to);
+    if (to) fclose(to);
+    snprintf(text, 640, "%s:%s%s", chosen->name, said && said[0] ? said : " ", said && said[0] ? "" : chosen->what);
+    free(said);
     return text;
 }
