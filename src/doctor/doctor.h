@@ -16,8 +16,10 @@ typedef struct dcnn_machine {
     int cores, bound;         /**< of the machine, online; that this rank may use */
     int node_cores;           /**< that the node's ranks may use together */
     bool oversubscribed;      /**< the node's ranks are more */
-    char isa[16];             /**< best instruction set */
-    bool amx, amx_permitted;  /**< the CPU has AMX; Linux lets this process use it */
+    double busy,
+        own_busy; /**< cores of the machine at work while the doctor looked; of that, this rank's; 0: not known */
+    char isa[16]; /**< best instruction set */
+    bool amx, amx_permitted; /**< the CPU has AMX; Linux lets this process use it */
     char blas[32], mpi[64], hdf5[32];
     double mhz, most_mhz;                                      /**< of a core; 0: not said */
     double wall_s;                                             /**< its clock, when all had met */
@@ -74,6 +76,17 @@ void dcnn_diagnosis_free(dcnn_diagnosis *diagnosis);
 
 /** What can be said without other ranks. *Local.* @param root  "", or a made-up machine's (tests) */
 void dcnn_machine_look(const char *root, dcnn_machine *machine);
+
+/** Seconds that all cores of a machine, and this process alone, have worked, and the clock; zeros: not known. */
+typedef struct dcnn_work {
+    double cores_s, own_s, at_s;
+} dcnn_work;
+
+/** *Local.* @param root  "", or a made-up machine's (tests) */
+dcnn_work dcnn_work_read(const char *root);
+
+/** Fills in how many cores worked between two readings. *Local*, pure. */
+void dcnn_machine_take_work(const dcnn_work *from, const dcnn_work *to, dcnn_machine *machine);
 
 /** Tries locks, fsync and writing in a folder; leaves `token` in the file FOLDER/.dcnn-doctor until
  * dcnn_folder_clean(). *Local.* */

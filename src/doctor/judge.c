@@ -28,6 +28,23 @@ __attribute__((format(printf, 5, 6))) static void find(dcnn_diagnosis *d, bool s
     va_end(arguments);
 }
 
+/* Cores that processes other than the node's ranks keep at work. */
+static double cores_of_others(const dcnn_diagnosis *d, const dcnn_machine *m) {
+    double others = m->busy;
+    for (int i = 0; i < d->ranks; i++)
+        if (strcmp(d->machines[i].host, m->host) == 0) others -= d->machines[i].own_busy;
+    return others > 0.0 ? others : 0.0;
+}
+
+/* A node may be shared, if what is left is enough for the ranks. */
+static void judge_others(dcnn_diagnosis *d, const dcnn_machine *m) {
+    const double others = cores_of_others(d, m), left = (double)m->cores - others;
+    if (others > 0.5 && left < 0.9 * (double)m->node_cores)
+        find(d, true, m->host, "end them ('top' names them) or wait; in a job: sbatch --exclusive",
+             "other processes use %.1f of its %d cores, and training needs %d of them", others, m->cores,
+             m->node_cores);
+}
+
 static void judge_cores(dcnn_diagnosis *d, const dcnn_machine *m) {
     if (m->oversubscribed)
         find(d, true, m->host,
@@ -134,6 +151,7 @@ void dcnn_diagnosis_judge(dcnn_diagnosis *d) {
         const dcnn_machine *m = &d->machines[i];
         if (m->node_rank != 0) continue;
         judge_cores(d, m);
+        judge_others(d, m);
         judge_memory(d, m);
         if (i > 0) judge_likeness(d, &d->machines[0], m);
     }

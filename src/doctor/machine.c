@@ -4,8 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "doctor/doctor.h"
 #include "io/hdf5/hdf5_file.h"
 
@@ -59,6 +61,31 @@ static void look_at_memory(const char *root, dcnn_machine *m) {
     m->address_left = dcnn_free_address_space(root).bytes;
     m->shm_left = dcnn_free_shared_memory().bytes;
     m->shm = statvfs("/dev/shm", &shm) == 0 ? (uint64_t)shm.f_blocks * shm.f_frsize : 0;
+}
+
+/* The first line of /proc/stat: user, nice, system, idle, iowait, irq, softirq and steal, in ticks. */
+dcnn_work dcnn_work_read(const char *root) {
+    unsigned long long ticks[8] = {0};
+    dcnn_work work = {0};
+    struct timespec own;
+    FILE *file = open_in(root, "/proc/stat");
+    const long per_s = sysconf(_SC_CLK_TCK);
+    const int got = file ? fscanf(file, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &ticks[0], &ticks[1], &ticks[2],
+                                  &ticks[3], &ticks[4], &ticks[5], &ticks[6], &ticks[7])
+                         : 0;
+    if (file) fclose(file);
+    if (got < 4 || per_s <= 0 || clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &own) != 0) return work;
+    work.cores_s = (double)(ticks[0] + ticks[1] + ticks[2] + ticks[5] + ticks[6] + ticks[7]) / (double)per_s;
+    work.own_s = (double)own.tv_sec + 1e-9 * (double)own.tv_nsec;
+    work.at_s = dcnn_now_s();
+    return work;
+}
+
+void dcnn_machine_take_work(const dcnn_work *from, const dcnn_work *to, dcnn_machine *m) {
+    const double passed_s = to->at_s - from->at_s;
+    if (from->at_s <= 0.0 || passed_s <= 0.0) return;
+    m->busy = (to->cores_s - from->cores_s) / passed_s;
+    m->own_busy = (to->own_s - from->own_s) / passed_s;
 }
 
 void dcnn_machine_look(const char *root, dcnn_machine *m) {

@@ -27,10 +27,10 @@ static void print_machine(const dcnn_machine *m) {
            m->node_size == 1 ? "" : "s", m->node_cores, m->cores, m->bound, m->isa,
            m->amx ? m->amx_permitted ? ", AMX" : ", AMX not permitted" : "", m->blas);
     if (m->mhz > 0.0) printf(", %.1f GHz", 1e-3 * m->mhz);
-    printf("\n         memory %s, %s left by %s", dcnn_bytes_text(m->memory, memory),
-           dcnn_bytes_text(m->memory_left, left), m->memory_bound);
+    printf("\n         memory %s, %s free", dcnn_bytes_text(m->memory, memory), dcnn_bytes_text(m->memory_left, left));
+    if (strstr(m->memory_bound, "free memory") == NULL) printf(" (%s)", m->memory_bound);
     if (m->address_left != UINT64_MAX) printf(" (ulimit -v: %s)", dcnn_bytes_text(m->address_left, left));
-    printf("; /dev/shm %s, %s left\n         %s, HDF5 %s\n", dcnn_bytes_text(m->shm, shm),
+    printf("; /dev/shm %s, %s free\n         %s, HDF5 %s\n", dcnn_bytes_text(m->shm, shm),
            dcnn_bytes_text(m->shm_left, left), m->mpi, m->hdf5);
 }
 
