@@ -9,6 +9,7 @@
 #include "base/largest.h"
 #include "base/log.h"
 #include "cli/cli.h"
+#include "engine/engine.h"
 #include "io/file.h"
 #include "report/overlay.h"
 #include "run/record/run_folder.h"
@@ -21,7 +22,10 @@ typedef struct compared {
     const char *folder;
     json_t *record, *result;
     char *history;
-    int32_t *predicted; /* [count] of the split, on the rank that speaks */
+    json_t *epoch;        /* without a result: the metrics of the epoch that best.h5 is of, NULL: not known */
+    int64_t epochs, best; /* ... the epochs that there are, and the number of that one */
+    double seconds;       /* ... that they took */
+    int32_t *predicted;   /* [count] of the split, on the rank that speaks */
 } compared;
 
 typedef struct comparison {
@@ -51,6 +55,34 @@ static char *read_history(const char *folder) {
     return text;
 }
 
+/* The epoch that best.h5 is of; 0: it does not say. */
+static int64_t epoch_of_best(const char *folder) {
+    char *path = dcnn_path_join(folder, DCNN_RUN_BEST);
+    dcnn_checkpoint best = {0};
+    int64_t epoch = 0;
+    if (path && access(path, R_OK) == 0 && dcnn_checkpoint_read(path, &best) == DCNN_OK)
+        epoch = best.progress.best_epoch;
+    dcnn_checkpoint_free(&best);
+    free(path);
+    return epoch;
+}
+
+/* Of a run that has no result yet: what its epochs came to. */
+static void read_epochs(compared *run) {
+    run->best = epoch_of_best(run->folder);
+    for (const char *line = run->history; line && *line; line += strcspn(line, "\n"), line += *line == '\n') {
+        json_t *epoch = json_loadb(line, strcspn(line, "\n"), 0, NULL);
+        const int64_t number = json_integer_value(json_object_get(epoch, "epoch"));
+        if (number > run->epochs) run->epochs = number;
+        run->seconds += json_number_value(json_object_get(epoch, "seconds"));
+        if (number > 0 && number == run->best) {
+            json_decref(run->epoch);
+            run->epoch = json_incref(epoch);
+        }
+        json_decref(epoch);
+    }
+}
+
 static dcnn_status read_runs(comparison *c) {
     for (int i = 0; i < c->count; i++) {
         compared *run = &c->runs[i];
@@ -61,6 +93,7 @@ static dcnn_status read_runs(comparison *c) {
                              run->folder);
         run->result = read_json(run->folder, DCNN_RUN_RESULT);
         run->history = read_history(run->folder);
+        if (run->result == NULL && c->cli->speaks) read_epochs(run);
     }
     return DCNN_OK;
 }
@@ -69,9 +102,27 @@ static dcnn_status read_runs(comparison *c) {
 
 static const char *split_text(const compared *run, const char *split, char text[96]) {
     const json_t *figures = json_object_get(run->result, split);
-    const int64_t count = json_integer_value(json_object_get(figures, "count"));
-    if (count == 0) return "-";
-    return dcnn_accuracy_text(json_integer_value(json_object_get(figures, "correct")), count, text);
+    const bool of_epoch = run->result == NULL && strcmp(split, "validation") == 0;
+    const json_t *count = of_epoch ? json_object_get(run->epoch, "val_count") : json_object_get(figures, "count");
+    const json_t *correct = of_epoch ? json_object_get(run->epoch, "val_correct") : json_object_get(figures, "correct");
+    const json_t *absolute = of_epoch ? json_object_get(run->epoch, "val_mae") : json_object_get(figures, "mae");
+    if (json_integer_value(count) == 0) return "-";
+    if (correct) return dcnn_accuracy_text(json_integer_value(correct), json_integer_value(count), text);
+    snprintf(text, 96, "mae %.6g", json_number_value(absolute));
+    return text;
+}
+
+/* What there is of a run without a result: one that others compute right now has a lock. */
+static void print_unfinished(const compared *run, int width) {
+    const json_t *options = json_object_get(run->record, "options");
+    const bool one_phase = json_array_size(json_object_get(options, "then")) == 0;
+    const int64_t all = one_phase ? json_integer_value(json_object_get(options, "epochs")) : 0;
+    char *lock = dcnn_path_join(run->folder, "run.lock"), of[32] = "";
+    if (all > 0) snprintf(of, sizeof of, " of %" PRId64, all);
+    printf("%-*s  (%s %" PRId64 "%s epoch%s)\n", width, "",
+           lock && access(lock, F_OK) == 0 ? "not finished:" : "stopped after", run->epochs, of,
+           (all > 0 ? all : run->epochs) == 1 ? "" : "s");
+    free(lock);
 }
 
 static void print_results(const comparison *c) {
@@ -82,12 +133,13 @@ static void print_results(const comparison *c) {
     printf("%-*s  %-6s %-28s %-28s %-28s %s\n", width, "run", "epoch", splits[0], splits[1], splits[2], "seconds");
     for (int i = 0; i < c->count; i++) {
         const compared *run = &c->runs[i];
-        char text[3][96];
-        printf("%-*s  %-6" PRId64 " %-28s %-28s %-28s %.1f\n", width, run->folder,
-               (int64_t)json_integer_value(json_object_get(run->result, "best_epoch")),
-               split_text(run, splits[0], text[0]), split_text(run, splits[1], text[1]),
-               split_text(run, splits[2], text[2]), json_number_value(json_object_get(run->result, "elapsed_s")));
-        if (run->result == NULL) printf("%-*s  (not finished)\n", width, "");
+        const int64_t best = run->result ? json_integer_value(json_object_get(run->result, "best_epoch")) : run->best;
+        char text[3][96], epoch[24] = "-";
+        if (best > 0) snprintf(epoch, sizeof epoch, "%" PRId64, best);
+        printf("%-*s  %-6s %-28s %-28s %-28s %.1f\n", width, run->folder, epoch, split_text(run, splits[0], text[0]),
+               split_text(run, splits[1], text[1]), split_text(run, splits[2], text[2]),
+               run->result ? json_number_value(json_object_get(run->result, "elapsed_s")) : run->seconds);
+        if (run->result == NULL) print_unfinished(run, width);
     }
 }
 
@@ -112,32 +164,78 @@ static bool is_same_everywhere(const comparison *c, const char *name) {
     return true;
 }
 
-static void print_value(const json_t *value) {
+/* Does a command line name an option, as "--name", "--no-name", "--name=…" or, in a search, "name=…"? What --then and a
+ * search's file say is not looked into: a file may say anything. */
+static bool names(const json_t *words, const char *name) {
+    const size_t length = strlen(name);
+    for (size_t i = 0; i < json_array_size(words); i++) {
+        const char *word = json_string_value(json_array_get(words, i));
+        if (word == NULL) continue;
+        if (strcmp(word, "--space") == 0 || strncmp(word, "--space=", 8) == 0) return true;
+        if (strncmp(word, "--no-", 5) == 0 && strcmp(word + 5, name) == 0) return true;
+        if (strncmp(word, "--", 2) == 0) word += 2;
+        if (strncmp(word, name, length) == 0 && (word[length] == '\0' || word[length] == '=')) return true;
+    }
+    return false;
+}
+
+static bool is_told(const compared *run, const char *name) {
+    const json_t *starts = json_object_get(run->record, "starts");
+    for (size_t i = 0; i < json_array_size(starts); i++)
+        if (names(json_object_get(json_array_get(starts, i), "command"), name)) return true;
+    return json_array_size(starts) == 0; /* nothing is known */
+}
+
+static bool is_told_to_one(const comparison *c, const char *name) {
+    for (int i = 0; i < c->count; i++)
+        if (is_told(&c->runs[i], name)) return true;
+    return false;
+}
+
+/* Samples at a time that follow from the batch are no choice of anyone's. */
+static bool follows(const comparison *c, const char *name) {
+    if (strcmp(name, "grain") != 0) return false;
+    for (int i = 0; i < c->count; i++)
+        if (json_integer_value(option_of(&c->runs[i], name)) !=
+            dcnn_engine_grain(json_integer_value(option_of(&c->runs[i], "batch-size"))))
+            return false;
+    return true;
+}
+
+static void print_value(const char *name, const json_t *value) {
     char *text = value ? json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(6)) : NULL;
-    if (json_is_string(value))
+    if (strcmp(name, "bn-momentum") == 0 && json_number_value(value) == 0.0)
+        printf(" %-14s", "the model's");
+    else if (json_is_string(value))
         printf(" %-14s", json_string_value(value));
     else
         printf(" %-14s", text && !json_is_null(value) ? text : "-");
     free(text);
 }
 
-static void print_differences(const comparison *c) {
+/* Those that were given to one of the runs, or those that were chosen for all of them. @return how many */
+static int print_those(const comparison *c, bool told, const char *title) {
     int different = 0;
     for (int row = 0; row < dcnn_option_count; row++) {
         const char *name = dcnn_option_table[row].name;
         if (dcnn_option_find(DCNN_COMMAND_TRAIN, name) != &dcnn_option_table[row] || !matters(name) ||
-            is_same_everywhere(c, name))
+            is_same_everywhere(c, name) || follows(c, name) || is_told_to_one(c, name) != told)
             continue;
         if (different++ == 0) {
-            printf("\n%-22s", "options that differ");
+            printf("\n%-22s", title);
             for (int i = 0; i < c->count; i++) printf(" %-14s", c->runs[i].folder);
             putchar('\n');
         }
         printf("%-22s", name);
-        for (int i = 0; i < c->count; i++) print_value(option_of(&c->runs[i], name));
+        for (int i = 0; i < c->count; i++) print_value(name, option_of(&c->runs[i], name));
         putchar('\n');
     }
-    if (different == 0) printf("\nno option differs\n");
+    return different;
+}
+
+static void print_differences(const comparison *c) {
+    if (print_those(c, true, "options that differ") == 0) printf("\nno option that was given differs\n");
+    print_those(c, false, "chosen by dcnn");
 }
 
 /* --- where they disagree ------------------------------------------------------------------------------------------ */
@@ -254,8 +352,12 @@ static void print_disagreement(const comparison *c) {
         if (named < MOST_NAMED) printf("%s %" PRId64, named == 0 ? ":" : "", i);
         named++;
     }
-    printf("%s (%" PRId64 " image%s; 'dcnn show DATA.h5 --split %s --index N' draws one)\nwrong in all: %" PRId64 "\n",
-           named > MOST_NAMED ? " …" : "", some_wrong, some_wrong == 1 ? "" : "s", c->split, all_wrong);
+    if (some_wrong == 0)
+        printf(": none\n");
+    else
+        printf("%s (%" PRId64 " image%s; 'dcnn show DATA.h5 --split %s --index N' draws one)\n",
+               named > MOST_NAMED ? " …" : "", some_wrong, some_wrong == 1 ? "" : "s", c->split);
+    printf("wrong in all: %" PRId64 "\n", all_wrong);
 }
 
 /* --- all of it ---------------------------------------------------------------------------------------------------- */
@@ -289,6 +391,7 @@ dcnn_status dcnn_cmd_compare(dcnn_cli *cli) {
     for (int i = 0; i < c.count; i++) {
         json_decref(c.runs[i].record);
         json_decref(c.runs[i].result);
+        json_decref(c.runs[i].epoch);
         free(c.runs[i].history);
         free(c.runs[i].predicted);
     }
