@@ -395,6 +395,10 @@ static void tell_model(const dcnn_net *net, dcnn_isa isa) {
     dcnn_info("model %s: %s trainable parameters in %d layers, %s multiply-adds per image%s", net->name,
               grouped(trainable, weights), net->node_count - 1, grouped(dcnn_net_multiply_adds(net, -1), work),
               precision_text(net, isa));
+    if (dcnn_net_has_bf16(net) && isa != DCNN_ISA_AMX && isa != DCNN_ISA_AVX512_BF16)
+        dcnn_info("bf16  is slower than fp32 here: %s", dcnn_isa_best() == DCNN_ISA_AMX
+                                                            ? "not all ranks have AMX"
+                                                            : "this CPU has no AMX, or may not use it");
 }
 
 /* Where not all layers are trained: which, and what that saves. */

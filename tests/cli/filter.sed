@@ -10,6 +10,7 @@ s/(HDF5 +)[0-9]+\.[0-9]+\.[0-9]+/\1VERSION/
 s/(OpenBLAS +)[0-9.]+, [A-Za-z0-9_]+ core/\1VERSION, CORE core/
 s/(kernels +)(reference|generic|avx2|avx512|amx)$/\1ISA/
 s/; this CPU's AMX is idle: --precision bf16 uses it$//
+/^bf16  is slower than fp32 here: /d
 s/, (reference|generic|avx2|avx512|amx) kernels, OpenBLAS .*/, ISA kernels, OpenBLAS CORE/
 s/(ranks?) x [0-9]+ threads?/\1 x THREADS/
 s/\(HDF5: .*\)/(HDF5: REASON)/

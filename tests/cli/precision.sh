@@ -21,6 +21,9 @@ dcnn train small.h5 --model bf16/best.h5 --epochs 1 --no-report --run from 2>&1 
 dcnn info bf16/best.h5 | grep "^multiply-adds"
 dcnn info bf16/best.h5 --json | grep '^  "precision"'
 [[ $(hash_of fp32/best.h5) == "$(hash_of bf16/best.h5)" ]] && echo "bf16 changed nothing"
+# Without AMX it only costs speed.
+DCNN_ISA=generic dcnn train small.h5 "${how[@]}" --precision bf16 --run generic 2>&1 >/dev/null | grep -c '^bf16  is slower'
+DCNN_ISA=generic dcnn train small.h5 "${how[@]}" --precision fp32 --run fp32-generic 2>&1 >/dev/null | grep -c '^bf16  is slower'
 # The same bits by AMX as without it, and with each thread count.
 for isa in avx2 avx512 amx; do
     DCNN_ISA=$isa dcnn train small.h5 "${how[@]}" --precision bf16 --threads 2 --run "$isa" -q >/dev/null 2>&1 || cp -r bf16 "$isa"
