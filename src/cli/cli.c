@@ -54,7 +54,7 @@ static void tell_unknown_loss(const char *path, const dcnn_checkpoint *model) {
         : binary              ? logits ? "a sigmoid's logits" : "a sigmoid's probabilities"
         : logits              ? "a softmax's logits"
                               : "a softmax's probabilities",
-        dcnn_loss_name(net->loss.kind));
+        dcnn_loss_word(net->loss.kind));
 }
 
 dcnn_status dcnn_checkpoint_share(dcnn_comm *comm, const char *path, dcnn_checkpoint *checkpoint) {

@@ -108,6 +108,10 @@ const char *dcnn_loss_name(dcnn_loss_kind kind) {
     return rows_of[kind].name;
 }
 
+const char *dcnn_loss_word(dcnn_loss_kind kind) {
+    return rows_of[kind].word;
+}
+
 dcnn_loss_kind dcnn_loss_of_output(dcnn_activation_kind activation) {
     return activation == DCNN_SOFTMAX   ? DCNN_LOSS_CATEGORICAL
            : activation == DCNN_SIGMOID ? DCNN_LOSS_BINARY

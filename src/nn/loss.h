@@ -71,6 +71,9 @@ dcnn_loss_kind dcnn_loss_find(const char *name);
 /** Keras' name as `compile` takes it; cross-entropy's with whole numbers for classes. *Local.* */
 const char *dcnn_loss_name(dcnn_loss_kind kind);
 
+/** Its name for people, as --loss takes it. *Local.* */
+const char *dcnn_loss_word(dcnn_loss_kind kind);
+
 /** Which loss a last layer of this activation means, without a word on it; DCNN_LOSS_COUNT: none. *Local.* */
 dcnn_loss_kind dcnn_loss_of_output(dcnn_activation_kind activation);
 

@@ -270,7 +270,7 @@ dcnn_status dcnn_net_set_loss(dcnn_net *net, const dcnn_loss *loss) {
     const dcnn_activation_kind activation = dcnn_net_output_activation(net);
     if (activation != DCNN_LINEAR && dcnn_loss_of_output(activation) != loss->kind)
         return DCNN_FAIL(DCNN_BAD_INPUT, "the loss %s does not fit the last layer '%s', which ends in %s",
-                         dcnn_loss_name(loss->kind), net->nodes[dcnn_net_end(net)].name,
+                         dcnn_loss_word(loss->kind), net->nodes[dcnn_net_end(net)].name,
                          dcnn_activation_name(activation));
     net->loss = *loss;
     net->class_count = dcnn_loss_is_regression(loss->kind)                        ? 0

@@ -30,7 +30,7 @@ static dcnn_status check_fit(const dcnn_checkpoint *checkpoint, const dcnn_loade
     }
     if (net->class_count == 0 && loader->labels)
         return DCNN_FAIL(DCNN_BAD_INPUT, "the model gives numbers (loss %s), but the data has classes",
-                         dcnn_loss_name(net->loss.kind));
+                         dcnn_loss_word(net->loss.kind));
     if (d && d->target_width > 0 && !d->has_labels)
         return DCNN_FAIL(DCNN_BAD_INPUT, "the model tells %d classes apart, but %s has numbers to predict",
                          net->class_count, d->path);

@@ -45,8 +45,8 @@ dcnn_status dcnn_monitor_check(dcnn_monitor monitor, const dcnn_net *net) {
         break;
     }
     if (good) return DCNN_OK;
-    return DCNN_FAIL(DCNN_USAGE, "--monitor %s is of %s, but this run's loss is %s: choose another, or leave it out",
-                     dcnn_monitor_names[monitor], of, dcnn_loss_name(net->loss.kind));
+    return DCNN_FAIL(DCNN_USAGE, "--monitor %s is for %s, but this run's loss is %s: choose another, or leave it out",
+                     dcnn_monitor_names[monitor], of, dcnn_loss_word(net->loss.kind));
 }
 
 bool dcnn_monitor_validates(dcnn_monitor monitor) {

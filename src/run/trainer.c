@@ -71,11 +71,11 @@ static dcnn_status set_loss(dcnn_trainer *t) {
     const double smoothing = t->options->label_smoothing, delta = t->options->huber_delta;
     if (smoothing > 0.0 && dcnn_loss_is_regression(loss.kind))
         return DCNN_FAIL(DCNN_USAGE, "--label-smoothing is for classes, but the model's loss is %s: leave it out",
-                         dcnn_loss_name(loss.kind));
+                         dcnn_loss_word(loss.kind));
     if (delta > 0.0 && loss.kind != DCNN_LOSS_HUBER)
         return DCNN_FAIL(DCNN_USAGE,
-                         "--huber-delta is of the loss huber, but the model's loss is %s: give --loss huber",
-                         dcnn_loss_name(loss.kind));
+                         "--huber-delta is for the loss huber, but the model's loss is %s: give --loss huber",
+                         dcnn_loss_word(loss.kind));
     if (smoothing > 0.0) loss.smoothing = smoothing;
     if (delta > 0.0) loss.delta = delta;
     return dcnn_net_set_loss(t->state.net, &loss);
@@ -270,7 +270,7 @@ static dcnn_status take_net(dcnn_trainer *t, const dcnn_checkpoint *from) {
     DCNN_TRY(dcnn_task_choose(o->loss, &t->data.set, &t->task));
     DCNN_TRY(check_class_options(t));
     if (t->task.guessed && from == NULL)
-        dcnn_info("loss  %s, for the %d number%s to predict (--loss says otherwise)", dcnn_loss_name(t->task.loss),
+        dcnn_info("loss  %s, for the %d number%s to predict (--loss says otherwise)", dcnn_loss_word(t->task.loss),
                   t->task.units, t->task.units == 1 ? "" : "s");
     if (from) {
         DCNN_TRY(dcnn_net_copy(from->net, &state->net));

@@ -34,7 +34,7 @@ static dcnn_status choose_values(const dcnn_dataset *d, bool asked, dcnn_task *t
         return DCNN_FAIL(
             DCNN_BAD_INPUT,
             "--loss %s wants targets from 0 to 1, but some of %s lie outside: mean_squared_error learns any",
-            dcnn_loss_name(task->loss), d->path);
+            dcnn_loss_word(task->loss), d->path);
     }
     task->units = d->target_width;
     return DCNN_OK;
@@ -49,7 +49,7 @@ dcnn_status dcnn_task_choose(const char *loss, const dcnn_dataset *d, dcnn_task 
             DCNN_BAD_INPUT,
             "--loss %s learns numbers, but %s has only classes: dcnn prepare --target-columns makes a data "
             "set of numbers",
-            dcnn_loss_name(task->loss), d->path);
+            dcnn_loss_word(task->loss), d->path);
     if (task->loss == DCNN_LOSS_CATEGORICAL && !d->has_labels)
         return DCNN_FAIL(DCNN_BAD_INPUT, "--loss %s learns classes, but %s has only numbers to predict", loss, d->path);
     task->values = d->target_width > 0 && (regression || !d->has_labels);
@@ -104,7 +104,7 @@ dcnn_status dcnn_task_fit(const dcnn_task *task, const dcnn_dataset *d, bool hea
     }
     if (net->class_count == 0)
         return DCNN_FAIL(DCNN_BAD_INPUT, "the model gives numbers (loss %s), but %s has classes",
-                         dcnn_loss_name(net->loss.kind), d->path);
+                         dcnn_loss_word(net->loss.kind), d->path);
     if (net->class_count == d->class_count) return DCNN_OK;
     return fail_units(task, d, head, net);
 }
