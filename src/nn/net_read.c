@@ -192,17 +192,9 @@ static bool is_frozen(const json_t *item, surroundings around) {
     return around.frozen || json_is_false(json_object_get(json_object_get(item, "config"), "trainable"));
 }
 
-/* With the names of all that there are, however many. */
 static dcnn_status fail_class(const char *name, const char *class_name) {
-    size_t room = 1, used = 0;
-    for (int i = 0; i < dcnn_layer_table_count; i++) room += strlen(dcnn_layer_table[i]->class_name) + 2;
-    char *known = calloc(room, 1);
-    for (int i = 0; known && i < dcnn_layer_table_count; i++)
-        used += (size_t)snprintf(known + used, room - used, "%s%s", i > 0 ? ", " : "", dcnn_layer_table[i]->class_name);
-    const dcnn_status status = DCNN_FAIL(DCNN_BAD_INPUT, "layer '%.60s': dcnn has no layer of class %.60s; it has %s",
-                                         name ? name : "?", class_name, known ? known : "others");
-    free(known);
-    return status;
+    return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%.60s': dcnn has no layer %.60s; docs/networks.md lists those it has",
+                     name ? name : "?", class_name);
 }
 
 /* Appends a call of a layer on nodes; `input` is the shape of the net's input, for node 0. */
