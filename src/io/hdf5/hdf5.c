@@ -47,6 +47,7 @@ dcnn_status dcnn_h5_fail(dcnn_status code, hid_t where, const char *kind, const 
     const char *name_of_file = strncmp(file, NOWHERE, sizeof NOWHERE - 1) == 0 ? file + sizeof NOWHERE - 1 : file;
     H5Iget_name(where, group, sizeof group);
     bool inside = group[0] != '\0' && strcmp(group, "/") != 0;
+    if (strstr(text, "another copy")) reason[0] = '\0'; /* what HDF5 met inside helps nobody then */
     return DCNN_FAIL(code, "%s: %s '%s'%s%s %s%s%s%s", name_of_file, kind, name, inside ? " of " : "",
                      inside ? group : "", text, reason[0] ? " (HDF5: " : "", reason, reason[0] ? ")" : "");
 }
@@ -114,8 +115,9 @@ static dcnn_status check_end(hid_t file, const char *path, int64_t size, dcnn_se
 static dcnn_status fail_open(const char *path) {
     const dcnn_kind_id kind = dcnn_kind_of_file(path);
     if (kind == DCNN_KIND_HDF5)
-        return dcnn_h5_fail_file(DCNN_BAD_INPUT, path, "is a damaged HDF5 file, or one of a newer kind");
-    if (kind == DCNN_KIND_UNKNOWN) return dcnn_h5_fail_file(DCNN_BAD_INPUT, path, "is not an HDF5 file, or is damaged");
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: is a damaged HDF5 file, or one of a newer kind; use another copy", path);
+    if (kind == DCNN_KIND_UNKNOWN)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: is not an HDF5 file, or is damaged; use another copy", path);
     return dcnn_kind_fail(path, kind, "an HDF5 file (a data set or a model)");
 }
 

@@ -150,7 +150,8 @@ static dcnn_status read_numbers(const char *path, hid_t file, const dcnn_h5_arra
     dcnn_status status = DCNN_OK;
     if (length > 0) status = dcnn_h5_check_packed(file, a->name, data, 0, H5S_UNLIMITED);
     if (status == DCNN_OK && read_values(data, type, a, length, *values, *mapped) < 0)
-        status = dcnn_h5_fail(DCNN_BAD_INPUT, file, "data set", a->name, "cannot be read");
+        status =
+            dcnn_h5_fail(DCNN_BAD_INPUT, file, "data set", a->name, "cannot be read: it is damaged; use another copy");
     H5Tclose(type);
     H5Dclose(data);
     return status;

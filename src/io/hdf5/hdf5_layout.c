@@ -98,7 +98,8 @@ dcnn_status dcnn_h5_read_rows(hid_t file, const char *name, int rank, const int6
     if (status != DCNN_OK) goto done;
     if (data < 0 || space < 0 || H5Sselect_hyperslab(space, H5S_SELECT_SET, from, NULL, sizes, NULL) < 0 ||
         H5Dread(data, H5T_NATIVE_UINT8, memory, space, H5P_DEFAULT, values) < 0)
-        status = dcnn_h5_fail(DCNN_BAD_INPUT, file, "data set", name, "cannot be read");
+        status =
+            dcnn_h5_fail(DCNN_BAD_INPUT, file, "data set", name, "cannot be read: it is damaged; use another copy");
 done:
     if (space >= 0) H5Sclose(space);
     if (data >= 0) H5Dclose(data);

@@ -126,7 +126,8 @@ static dcnn_status check_chunk(packed *p, hid_t where, const char *name, const h
         p->room = stored;
     }
     uint32_t mask;
-    if (!dcnn_h5_read_chunk(p->data, at, &mask, p->bytes)) return fail(p, where, name, "cannot be read");
+    if (!dcnn_h5_read_chunk(p->data, at, &mask, p->bytes))
+        return fail(p, where, name, "cannot be read: it is damaged; use another copy");
     uint64_t left = stored;
     for (int i = p->filter_count - 1; i >= 0; i--) {
         if (mask >> i & 1) continue;
@@ -201,7 +202,8 @@ dcnn_status dcnn_h5_check_packed(hid_t where, const char *name, hid_t data, hsiz
     hid_t creation = H5Dget_create_plist(data);
     packed p = {.data = data};
     dcnn_status status = DCNN_OK;
-    if (creation < 0) return dcnn_h5_fail(DCNN_BAD_INPUT, where, "data set", name, "cannot be read");
+    if (creation < 0)
+        return dcnn_h5_fail(DCNN_BAD_INPUT, where, "data set", name, "cannot be read: it is damaged; use another copy");
     if (H5Pget_layout(creation) == H5D_CHUNKED) p.filter_count = H5Pget_nfilters(creation);
     if (p.filter_count > 0) status = find_filters(&p, creation, where, name);
     if (p.filter_count > 0 && status == DCNN_OK) status = check_packed(&p, creation, where, name, first, rows);

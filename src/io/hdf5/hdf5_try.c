@@ -163,7 +163,8 @@ static herr_t check_link(hid_t where, const char *name, const H5L_info_t *link, 
 
 dcnn_status dcnn_h5_check_links(hid_t file, const char *path) {
     herr_t result = H5Lvisit(file, H5_INDEX_NAME, H5_ITER_INC, check_link, NULL);
-    if (result < 0) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: damaged: its groups cannot be walked", path);
+    if (result < 0)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: damaged: its groups cannot be walked; use another copy", path);
     return result == 0 ? DCNN_OK : DCNN_BAD_INPUT;
 }
 
@@ -186,7 +187,8 @@ static herr_t try_file(const char *path, int descriptor) {
     dcnn_h5_close(file);
     if (result > 0) return 1;
     if (!lengths_are_wrong) return 0;
-    DCNN_FAIL(DCNN_BAD_INPUT, "%s: damaged: it has values of variable length (texts) that cannot be read", path);
+    DCNN_FAIL(DCNN_BAD_INPUT,
+              "%s: damaged: it has values of variable length (texts) that cannot be read; use another copy", path);
     return 1;
 }
 

@@ -103,7 +103,9 @@ static dcnn_status read_source(const source *from, hid_t memory_type, void *valu
     if (!from->is_attribute) DCNN_TRY(dcnn_h5_check_packed(from->where, from->name, from->id, 0, H5S_UNLIMITED));
     herr_t result = from->is_attribute ? H5Aread(from->id, memory_type, values)
                                        : H5Dread(from->id, memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values);
-    if (result < 0) return dcnn_h5_fail(DCNN_BAD_INPUT, from->where, from->kind, from->name, "cannot be read");
+    if (result < 0)
+        return dcnn_h5_fail(DCNN_BAD_INPUT, from->where, from->kind, from->name,
+                            "cannot be read: it is damaged; use another copy");
     return DCNN_OK;
 }
 
