@@ -411,8 +411,9 @@ static void tell_frozen(const dcnn_net *net, const dcnn_plan *plan) {
         if (first < 0 && net->nodes[i].trainable) first = i;
     }
     if (frozen == 0 || first < 0) return;
-    dcnn_info("train %d of %d layers with weights, from '%s' on: gradients of %d of %d operations", layers - frozen,
-              layers, net->nodes[first].name, dcnn_plan_backward_count(plan), dcnn_plan_op_count(plan));
+    dcnn_info("train %d of %d layers with weights, from '%s' on: gradients of %d of %d operation%s", layers - frozen,
+              layers, net->nodes[first].name, dcnn_plan_backward_count(plan), dcnn_plan_op_count(plan),
+              dcnn_plan_op_count(plan) == 1 ? "" : "s");
 }
 
 /* Of several runs the first one speaks for all. @return what is to be added to its words, or NULL: be silent */

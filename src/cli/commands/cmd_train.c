@@ -144,10 +144,15 @@ static void tell_start(const dcnn_cli *cli, const dcnn_run *run, const dcnn_chec
             "rate  %s falls over all %" PRId64
             " epochs, so a run that stops early ends at a higher rate; with cosine or constant it does not matter",
             dcnn_schedule_names[schedule.kind], cli->options->train.epochs);
-    if (cli->options->train.patience > 0 && schedule.kind == DCNN_SCHEDULE_COSINE)
+    const int64_t epochs = cli->options->train.epochs, patience = cli->options->train.patience;
+    if (patience > 0 && schedule.kind == DCNN_SCHEDULE_COSINE && epochs > 2 * patience + 1)
         dcnn_info("rate  cosine over %" PRId64 " epochs; once %" PRId64
-                  " have passed without a better one it falls to 0 in %" PRId64 " more, and the run ends",
-                  cli->options->train.epochs, cli->options->train.patience, cli->options->train.patience);
+                  " %s passed without a better one it falls to 0 in %" PRId64 " more, and the run ends",
+                  epochs, patience, patience == 1 ? "has" : "have", patience);
+    else if (patience > 0 && schedule.kind == DCNN_SCHEDULE_COSINE)
+        dcnn_info("rate  cosine over %" PRId64 " epoch%s: too few for --patience %" PRId64
+                  " to end the run (from %" PRId64 " on it can)",
+                  epochs, epochs == 1 ? "" : "s", patience, 2 * patience + 2);
     if (dataset && from) tell_going_on(cli, run, from, dcnn_dataset_split(dataset, "train"));
     const dcnn_split *train = dataset ? dcnn_dataset_split(dataset, "train") : NULL;
     if (train && cli->options->train.batch_size > train->count &&

@@ -119,8 +119,8 @@ static void print(const training *t) {
     else if (c->trained == c->layers)
         printf(c->layers == 1 ? "the only layer with weights\n" : "all %d layers with weights\n", c->layers);
     else
-        printf("%d of %d layers with weights, from '%s' on; gradients of %d of %d operations\n", c->trained, c->layers,
-               t->net->nodes[c->first_trained].name, c->backward_ops, c->ops);
+        printf("%d of %d layers with weights, from '%s' on; gradients of %d of %d operation%s\n", c->trained, c->layers,
+               t->net->nodes[c->first_trained].name, c->backward_ops, c->ops, c->ops == 1 ? "" : "s");
     printf(
         "a step         of %s images: %s million multiply-adds forward, %s backward\n",
         dcnn_number_text(t->options->train.batch_size, &batch),

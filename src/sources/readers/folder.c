@@ -22,6 +22,7 @@ typedef struct walk {
     int64_t other;                   /* files that are not images */
     char *first_other;               /* the first of them */
     int64_t unread[DCNN_KIND_COUNT]; /* images of kinds that cannot be read */
+    char *first_unread[DCNN_KIND_COUNT];
     int depth;
     dev_t devices[MOST_DEPTH]; /* folders above this one: a link back to one of them is a loop */
     ino_t inodes[MOST_DEPTH];
@@ -77,7 +78,7 @@ static dcnn_status meet_file(walk *w, const char *path, const char *name) {
     const dcnn_kind_id kind = dcnn_name_is_image(name) ? DCNN_KIND_PNG : dcnn_kind_of_file(path);
     if (dcnn_kind_is_image(kind)) return add_image(w, path);
     if (dcnn_kind_is_foreign_image(kind)) {
-        w->unread[kind]++;
+        if (w->unread[kind]++ == 0) w->first_unread[kind] = strdup(path);
         return DCNN_OK;
     }
     if (w->other++ == 0) w->first_other = strdup(path);
@@ -132,9 +133,11 @@ static void tell_left(const walk *w, const char *path) {
     dcnn_count_text count;
     for (int kind = 0; kind < DCNN_KIND_COUNT; kind++)
         if (w->unread[kind] > 0)
-            dcnn_source_tell(w->opening->options, "%s: %s file%s not read, %s%s: save as PNG to have them read", path,
+            dcnn_source_tell(w->opening->options, "%s: %s file%s not read, as %s %s: %s%s; save %s as PNG", path,
                              dcnn_count(w->unread[kind], &count), w->unread[kind] > 1 ? "s" : "",
-                             w->unread[kind] > 1 ? "each " : "", dcnn_kind_name((dcnn_kind_id)kind));
+                             w->unread[kind] > 1 ? "each is" : "it is", dcnn_kind_name((dcnn_kind_id)kind),
+                             w->first_unread[kind] ? w->first_unread[kind] : "", w->unread[kind] > 1 ? ", ..." : "",
+                             w->unread[kind] > 1 ? "them" : "it");
     if (w->other > 0)
         dcnn_source_tell(w->opening->options, "%s: %s file%s not read, as %s: %s%s", path, dcnn_count(w->other, &count),
                          w->other > 1 ? "s" : "", w->other > 1 ? "they are not images" : "it is not an image",
@@ -174,6 +177,7 @@ static dcnn_status open_classes(const dcnn_opening *opening, const char *path, d
         status =
             DCNN_FAIL(DCNN_BAD_INPUT, "%s: none of its folders holds an image (PNG, JPEG, BMP, PGM, PPM, WebP)", path);
     free(w.first_other);
+    for (int kind = 0; kind < DCNN_KIND_COUNT; kind++) free(w.first_unread[kind]);
     return status;
 }
 

@@ -26,17 +26,17 @@ static dcnn_status fail_value(const dcnn_table *t, int64_t line, int column, dcn
     char text[28];
     const double scale = t->opening->options->scale;
     if (cell.begin == cell.end)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s:%lld:%d: a pixel is missing (line %lld, cell %d is empty)%s", t->path,
-                         (long long)line, column, (long long)line, column, way_out(t));
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s:%lld:%d: a pixel is missing%s", t->path, (long long)line, column,
+                         way_out(t));
     if (number && scale == 0 && value > 0 && value < 1)
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s:%lld:%d: '%s' is not a whole number from 0 to 255%s", t->path,
                          (long long)line, column, dcnn_cell_text(cell, text),
                          t->opening->options->unlabelled ? "" : "; if all are from 0 to 1, use --scale 255");
     if (number && scale != 0)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s:%lld:%d: '%s' times %g is not from 0 to 255 (line %lld, cell %d)", t->path,
-                         (long long)line, column, dcnn_cell_text(cell, text), scale, (long long)line, column);
-    return DCNN_FAIL(DCNN_BAD_INPUT, "%s:%lld:%d: '%s' is not an integer from 0 to 255 (line %lld, cell %d)", t->path,
-                     (long long)line, column, dcnn_cell_text(cell, text), (long long)line, column);
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s:%lld:%d: '%s' times %g is not from 0 to 255", t->path, (long long)line,
+                         column, dcnn_cell_text(cell, text), scale);
+    return DCNN_FAIL(DCNN_BAD_INPUT, "%s:%lld:%d: '%s' is not an integer from 0 to 255", t->path, (long long)line,
+                     column, dcnn_cell_text(cell, text));
 }
 
 /* Digits alone are what nearly every cell holds. */
@@ -66,9 +66,8 @@ static dcnn_status add_label(dcnn_table *t, int64_t line, int column, dcnn_cell 
                          way_out(t));
     if (!dcnn_cell_number(cell, &value)) return dcnn_cell_add(cell, &t->labels);
     if (value != floor(value) || fabs(value) > INT32_MAX)
-        return DCNN_FAIL(DCNN_BAD_INPUT,
-                         "%s:%lld:%d: the label '%s' is neither a whole number nor a name (line %lld, cell %d)",
-                         t->path, (long long)line, column, dcnn_cell_text(cell, text), (long long)line, column);
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s:%lld:%d: the label '%s' is neither a whole number nor a name", t->path,
+                         (long long)line, column, dcnn_cell_text(cell, text));
     return dcnn_names_print(&t->labels, "%.0f", value);
 }
 
@@ -106,8 +105,8 @@ static dcnn_status add_target(dcnn_table *t, int64_t line, int column, dcnn_cell
     char text[28];
     double value;
     if (!dcnn_cell_decimal(cell, &value) || !(fabs(value) <= (double)FLT_MAX))
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s:%lld:%d: the target '%s' is not a number (line %lld, cell %d)", t->path,
-                         (long long)line, column, dcnn_cell_text(cell, text), (long long)line, column);
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s:%lld:%d: the target '%s' is not a number", t->path, (long long)line,
+                         column, dcnn_cell_text(cell, text));
     t->targets[t->count * t->target_width + t->target[column - 1]] = (float)value;
     return DCNN_OK;
 }
