@@ -29,7 +29,7 @@ for then in 'epoch=3' 'epochs' 'epochs=0' 'seed=3' 'augment=yes' 'unfreeze=conv9
     try dcnn train five.h5 --model first/best.h5 --replace-head --then "$then" --run none -q
 done
 [[ -e none ]] && echo "a refused run left a folder"
-dcnn slurm five.h5 --nodes 1 --time 1:00 --freeze 'conv*' --freeze batch_normalization --then 'epochs=2 unfreeze=conv*' | grep -o -- "--freeze .*"
+dcnn slurm five.h5 --nodes 1 --time 1:00 --freeze 'conv*' --freeze batch_normalization --then 'epochs=2 unfreeze=conv*' 2>slurm.said | grep -o -- "--freeze .*"
 # The best epoch is the first phase's, which trained other layers: it is tested as it was then.
 for count in 1 2; do
     ranks $count dcnn train five.h5 --model first/best.h5 --replace-head --freeze-below dense --epochs 2 --batch-size 16 --no-report \

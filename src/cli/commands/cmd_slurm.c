@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "cli/settings/data_settings.h"
+#include "cli/settings/recipes.h"
 #include "cli/settings/train_settings.h"
 #include "cli/cli.h"
 #include "cli/jobs.h"
@@ -216,13 +218,37 @@ static void put_line(const char *line, const dcnn_options *o, const json_t *reco
     }
 }
 
+/* Threads without work, by the batch that the training will take: a recipe's, or one that its data choose. */
+static dcnn_status warn_of_idle(const dcnn_options *given) {
+    dcnn_options o = *given;
+    dcnn_recipe_words words;
+    dcnn_dataset dataset;
+    char text[512];
+    const char *data = data_of(given);
+    const int64_t ranks = most_nodes(o.nodes) * o.ranks_per_node, threads = o.train.threads > 0 ? o.train.threads : 1;
+    bool shrunk = false;
+    dcnn_status status = dcnn_recipe_apply(&o, &words);
+    if (status == DCNN_OK) dcnn_train_settings_defaults(&o);
+    if (status == DCNN_OK && data && !given->resume && dcnn_dataset_reopen(data, &dataset) == DCNN_OK) {
+        const dcnn_data_facts facts = dcnn_data_facts_of(&dataset, o.train.loss, o.train.oversample);
+        shrunk = dcnn_data_settings_shrink(&facts, &o);
+        dcnn_dataset_free(&dataset);
+    }
+    const bool idle = status == DCNN_OK && dcnn_train_settings_idle(&o, ranks, threads, text);
+    if (idle && shrunk)
+        dcnn_warn("%s: of so few images dcnn train takes %" PRId64 " a step, work for %" PRId64
+                  " threads, and the job asks for %" PRId64 ": fewer nodes or --ranks-per-node do",
+                  data, o.train.batch_size, (o.train.batch_size + o.train.grain - 1) / o.train.grain, ranks * threads);
+    else if (idle)
+        dcnn_warn("%s", text);
+    dcnn_recipe_words_free(&words);
+    return status;
+}
+
 dcnn_status dcnn_cmd_slurm(dcnn_cli *cli) {
     const dcnn_options *o = cli->options;
     DCNN_TRY(check(o));
-    char text[512];
-    if (dcnn_train_settings_idle(o, most_nodes(o->nodes) * o->ranks_per_node,
-                                 o->train.threads > 0 ? o->train.threads : 1, text))
-        dcnn_warn("%s", text);
+    DCNN_TRY(warn_of_idle(o));
     json_t *record = dcnn_options_record(DCNN_COMMAND_SLURM, o);
     if (record == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: the record of options");
     printf("#!/bin/bash\n# A training that goes on by itself, by dcnn slurm (dcnn " DCNN_VERSION "). Submit it: sbatch "

@@ -29,16 +29,20 @@ static int64_t count_drawn(const dcnn_dataset *d, const dcnn_split *train, bool 
     return count;
 }
 
-dcnn_data_facts dcnn_data_facts_share(dcnn_comm *comm, const dcnn_dataset *dataset, const char *loss, bool oversample) {
+dcnn_data_facts dcnn_data_facts_of(const dcnn_dataset *dataset, const char *loss, bool oversample) {
     dcnn_task task = {0};
-    dcnn_data_facts facts = {0};
-    const dcnn_split *train = dataset ? dcnn_dataset_split(dataset, "train") : NULL;
-    if (dataset)
-        facts = (dcnn_data_facts){.channels = dataset->c,
-                                  .kind = dcnn_augment_guess(dataset->c, dataset->class_count, dataset->class_names),
-                                  .train_count = train ? count_drawn(dataset, train, oversample) : 0};
-    if (dataset && dcnn_task_choose(loss, dataset, &task) == DCNN_OK) /* else training says why not */
+    const dcnn_split *train = dcnn_dataset_split(dataset, "train");
+    dcnn_data_facts facts = {.channels = dataset->c,
+                             .kind = dcnn_augment_guess(dataset->c, dataset->class_count, dataset->class_names),
+                             .train_count = train ? count_drawn(dataset, train, oversample) : 0};
+    if (dcnn_task_choose(loss, dataset, &task) == DCNN_OK) /* else training says why not */
         facts.numbers = task.values && task.loss != DCNN_LOSS_BINARY;
+    return facts;
+}
+
+dcnn_data_facts dcnn_data_facts_share(dcnn_comm *comm, const dcnn_dataset *dataset, const char *loss, bool oversample) {
+    dcnn_data_facts facts = {0};
+    if (dataset) facts = dcnn_data_facts_of(dataset, loss, oversample);
     dcnn_comm_broadcast(comm, &facts, sizeof facts);
     return facts;
 }

@@ -13,6 +13,9 @@ typedef struct dcnn_data_facts {
     int64_t train_count; /**< training images an epoch, those that --oversample repeats as often */
 } dcnn_data_facts;
 
+/** What is known of an opened data set. *Local.* @param loss  as the user names it (run/data/task.h) */
+dcnn_data_facts dcnn_data_facts_of(const dcnn_dataset *dataset, const char *loss, bool oversample);
+
 /** Tells all ranks about the data. *Collective.* @param dataset  on rank 0, opened, or NULL; else NULL
  * @param loss  as the user names it (run/data/task.h) */
 dcnn_data_facts dcnn_data_facts_share(dcnn_comm *comm, const dcnn_dataset *dataset, const char *loss, bool oversample);
