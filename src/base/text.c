@@ -42,6 +42,23 @@ bool dcnn_text_clean(char *text) {
     return changed;
 }
 
+const char *dcnn_shell_word(const char *word, char *text, size_t room) {
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=,+@%";
+    if ((word[0] != '\0' && word[strspn(word, plain)] == '\0') || 4 * strlen(word) + 3 > room) return word;
+    char *to = text;
+    *to++ = '\'';
+    for (const char *p = word; *p; p++) {
+        if (*p == '\'') {
+            memcpy(to, "'\\'", 3);
+            to += 3;
+        }
+        *to++ = *p;
+    }
+    *to++ = '\'';
+    *to = '\0';
+    return text;
+}
+
 int dcnn_word_find(const char *const names[], int count, const char *word) {
     int at = 0;
     while (at < count && strcmp(names[at], word) != 0) at++;

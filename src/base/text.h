@@ -7,6 +7,7 @@
 #define DCNN_BASE_TEXT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /**
  * Makes a text harmless to show: control characters (a terminal obeys them), characters that turn the direction of
@@ -14,6 +15,16 @@
  * @return whether anything was replaced
  */
 bool dcnn_text_clean(char *text);
+
+/** Room for a path as dcnn_shell_word() writes it, whatever is in it. */
+enum { DCNN_SHELL_WORD = 4 * 4096 + 3 };
+
+/**
+ * A word as a shell takes it, for commands to copy: within quotes if it has more than plain characters. *Local.*
+ * @param text  [room] where that is written, if need be: 4 bytes a character of the word and 3 are enough
+ * @return the word, if it is plain or there is no room, or `text`
+ */
+const char *dcnn_shell_word(const char *word, char *text, size_t room);
 
 /** The place of a word among `count` names, or `count`. *Local.* */
 int dcnn_word_find(const char *const names[], int count, const char *word);

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "nn/nets/receptive.h"
 #include "run/catch_up.h"
 #include "run/elastic.h"
@@ -222,10 +223,11 @@ static dcnn_status end_epoch(dcnn_trainer *t) {
 }
 
 static dcnn_status stop_here(dcnn_trainer *t) {
+    char word[DCNN_SHELL_WORD];
     DCNN_TRY(save(t));
     return DCNN_FAIL(DCNN_STOPPED, "stopped by %s after step %lld, saved: go on with --resume --run %s",
                      t->last.stop_signal ? dcnn_signal_name(t->last.stop_signal) : "--stop-after",
-                     (long long)t->state.progress.step, t->run->folder);
+                     (long long)t->state.progress.step, dcnn_shell_word(t->run->folder, word, sizeof word));
 }
 
 /* Keeps the metrics of the step just done, if it is one of those to be logged. */

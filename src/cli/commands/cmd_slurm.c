@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "cli/settings/data_settings.h"
 #include "cli/settings/recipes.h"
 #include "cli/settings/train_settings.h"
@@ -69,9 +70,10 @@ static dcnn_status check(const dcnn_options *o) {
         return DCNN_FAIL(DCNN_USAGE, "--overwrite would remove the run each time that the job starts again: remove it "
                                      "by hand, or name another folder (--run)");
     const char *data = data_of(o);
+    char word[DCNN_SHELL_WORD];
     if (data && access(data, R_OK) != 0)
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s: there is no such data set; make one with: dcnn prepare SOURCE -o %s",
-                         data, data);
+                         data, dcnn_shell_word(data, word, sizeof word));
     for (int i = data ? 1 : 0; i < o->operand_count; i++)
         if (!is_for_sbatch(o->operands[i]))
             return DCNN_FAIL(
@@ -85,19 +87,10 @@ static dcnn_status check(const dcnn_options *o) {
 /* --- words of a shell ------------------------------------------------------------------------------------------- */
 
 static void put_word(const char *word) {
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=,+@%";
-    if (word[0] != '\0' && word[strspn(word, plain)] == '\0') {
-        fputs(word, stdout);
-        return;
-    }
-    putchar('\'');
-    for (const char *p = word; *p; p++) {
-        if (*p == '\'')
-            fputs("'\\''", stdout);
-        else
-            putchar(*p);
-    }
-    putchar('\'');
+    const size_t room = 4 * strlen(word) + 3;
+    char *text = malloc(room);
+    fputs(dcnn_shell_word(word, text, text ? room : 0), stdout);
+    free(text);
 }
 
 /* The shortest decimal that is this number. */

@@ -86,14 +86,14 @@ static void draw_report(const dcnn_cli *cli, const dcnn_run *run) {
 static void tell_going_on(const dcnn_cli *cli, const dcnn_run *run, const dcnn_checkpoint *from,
                           const dcnn_split *train) {
     const dcnn_options *o = cli->options;
-    char text[512];
+    char text[512], word[DCNN_SHELL_WORD];
     if (from->progress.phase > 0 || o->then.count > 0) return; /* its phases are told one by one */
     if (from->progress.epoch >= o->train.epochs && from->progress.cursor == 0)
-        dcnn_info("run   %s is complete (%" PRId64
-                  " epoch%s): nothing is left to train; to continue: dcnn train --run %s "
-                  "--resume --epochs %" PRId64,
-                  run->folder, from->progress.epoch, from->progress.epoch == 1 ? "" : "s", run->folder,
-                  dcnn_train_settings_more_epochs(from->progress.epoch));
+        dcnn_info(
+            "run   %s is complete (%" PRId64 " epoch%s): nothing is left to train; to continue: dcnn train --run %s "
+            "--resume --epochs %" PRId64,
+            run->folder, from->progress.epoch, from->progress.epoch == 1 ? "" : "s",
+            dcnn_shell_word(run->folder, word, sizeof word), dcnn_train_settings_more_epochs(from->progress.epoch));
     else if (train && dcnn_train_settings_rate_moves(o, from, train->count, text))
         dcnn_info("rate  %s", text);
 }
@@ -387,10 +387,11 @@ dcnn_status dcnn_train_quietly(dcnn_cli *part, const char *data, const char *fol
 static dcnn_status check_prepared(const char *data) {
     char *record = data ? dcnn_path_join(data, DCNN_RUN_RECORD) : NULL;
     const bool is_run = record && access(record, F_OK) == 0;
+    char word[DCNN_SHELL_WORD];
     free(record);
     if (is_run)
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s: a run, not a data set; to go on with it: dcnn train --run %s --resume",
-                         data, data);
+                         data, dcnn_shell_word(data, word, sizeof word));
     const dcnn_kind_id kind = data ? dcnn_kind_of_file(data) : DCNN_KIND_HDF5;
     if (kind == DCNN_KIND_HDF5 || kind == DCNN_KIND_MISSING || kind == DCNN_KIND_UNKNOWN || kind == DCNN_KIND_EMPTY)
         return DCNN_OK; /* opening it says more */

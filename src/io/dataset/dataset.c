@@ -285,13 +285,13 @@ static dcnn_status read_description(hid_t file, dcnn_dataset *set) {
 
 /* What another program wrote is nearly right, as a rule: `dcnn prepare` reads more, and says what it cannot read. */
 static dcnn_status advise(const char *path, dcnn_status status) {
-    char why[600];
+    char why[600], word[DCNN_SHELL_WORD];
     snprintf(why, sizeof why, "%s", dcnn_error());
     if (status != DCNN_BAD_INPUT || strstr(why, "damaged") || strstr(why, "two splits") || strstr(why, "newer HDF5"))
         return status;
     return DCNN_FAIL(status,
                      "%s; if another program wrote it, `dcnn prepare %s -o NEW.h5` makes a data set of what is exact",
-                     why, path);
+                     why, dcnn_shell_word(path, word, sizeof word));
 }
 
 static dcnn_status open_set(const char *path, dcnn_dataset *set,

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "guard/run_lock.h"
 #include "io/kind.h"
 #include "run/record/run_record.h"
@@ -505,9 +506,10 @@ static dcnn_status settle(const char *data, const char *folder, bool resume, boo
     if (data == NULL && run->data == NULL) DCNN_TRY(prepare_digits(&run->data));
     if (data) run->data = strdup(data);
     if (run->data == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
+    char word[DCNN_SHELL_WORD];
     if (!exists(run->data))
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s: %s; make a data set with: dcnn prepare SOURCE -o %s", run->data,
-                         strerror(errno), run->data);
+                         strerror(errno), dcnn_shell_word(run->data, word, sizeof word));
     run->folder = folder ? strdup(folder) : choose_folder(run->data, resume);
     if (run->folder == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
     DCNN_TRY(check_no_pictures(run->folder));
