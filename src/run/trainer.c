@@ -252,10 +252,11 @@ static dcnn_status check_goes_on(const dcnn_trainer *t, const dcnn_checkpoint *f
                          t->run->checkpoint);
     if (then == set->checksum || (then == 0 && !set->sealed)) return DCNN_OK;
     if (strcmp(name, set->path) == 0)
-        return DCNN_FAIL(DCNN_BAD_INPUT,
-                         "%s: its content is no longer what this run was started with: bring that back to go on, or "
-                         "start another run (--run)",
-                         set->path);
+        return DCNN_FAIL(
+            DCNN_BAD_INPUT,
+            "%s is no longer what this run was started with, its content differs: restore it to go on, or start "
+            "another run (--run)",
+            set->path);
     return DCNN_FAIL(DCNN_BAD_INPUT,
                      "%s is not the data set this run was started with (%s), its content differs: leave it out to go "
                      "on, or start another run (--run)",

@@ -82,7 +82,7 @@ dcnn_status dcnn_run_record_read(const char *folder, json_t **record, bool *dama
     *record = NULL;
     *damaged = false;
     if (path == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
-    const bool found = stat(path, &about) == 0 || errno != ENOENT;
+    const bool found = stat(path, &about) == 0 || (errno != ENOENT && errno != ENOTDIR);
     *damaged = found && S_ISREG(about.st_mode) && about.st_size == 0;
     dcnn_status status = DCNN_OK;
     if (*damaged)
