@@ -348,6 +348,30 @@ static void sizes_without_measure_take_no_memory(void **state) {
     assert_true(after.ru_maxrss - before.ru_maxrss < 64 * 1024);
 }
 
+/* Kilobytes of addresses that this process had at most. */
+static long most_addresses(void) {
+    char line[128];
+    long most = 0;
+    FILE *file = fopen("/proc/self/status", "re");
+    while (file && fgets(line, sizeof line, file))
+        if (sscanf(line, "VmPeak: %ld", &most) == 1) break;
+    if (file) fclose(file);
+    return most;
+}
+
+/* A palette that is suggested, of 1.3 GB, in a file of 41 bytes: what has no part in the pixels is not read. */
+static void chunks_that_are_not_wanted_take_no_memory(void **state) {
+    (void)state;
+    static const uint8_t bytes[] = {0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0x00, 0x00, 0x00, 0x0d, 0x49, 0x48,
+                                    0x44, 0x52, 0x00, 0x00, 0x00, 0x04, 0x00, 0x00, 0x00, 0x02, 0x02, 0x03, 0x00, 0x00,
+                                    0x00, 0x02, 0xc6, 0x95, 0xf0, 0x50, 0x00, 0x00, 0x0c, 0x73, 0x50, 0x4c, 0x54};
+    dcnn_image p;
+    const long before = most_addresses();
+    assert_fails(dcnn_image_decode("palette.png", bytes, sizeof bytes, NULL, NULL, &p), DCNN_BAD_INPUT, "palette.png",
+                 "image");
+    assert_true(most_addresses() - before < 64 * 1024);
+}
+
 static void kinds_are_told(void **state) {
     (void)state;
     static const struct {
@@ -392,6 +416,7 @@ int main(void) {
         cmocka_unit_test(fits_differ),
         cmocka_unit_test(cut_files_are_refused),
         cmocka_unit_test(sizes_without_measure_take_no_memory),
+        cmocka_unit_test(chunks_that_are_not_wanted_take_no_memory),
         cmocka_unit_test(kinds_are_told),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

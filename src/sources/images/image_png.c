@@ -67,6 +67,8 @@ dcnn_status dcnn_png_decode(const char *name, const uint8_t *bytes, size_t lengt
     png_infop info = png ? png_create_info_struct(png) : NULL;
     dcnn_status status;
     if (info) {
+        /* what has no part in the pixels: libpng takes memory for what such a chunk claims to hold */
+        png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
         png_set_read_fn(png, &from, give_bytes);
         status = read_lines(png, info, &from);
     } else {
