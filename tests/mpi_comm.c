@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * mpi_comm.c — sums over the batch on ranks in domains of any sizes: who holds which grains, by which route gradients
- * travel, and that what arrives is the tree's, bit for bit.
+ * mpi_comm.c — sums over the batch on ranks in domains of any sizes: who holds which grains, by which levels and which
+ * route gradients travel, and that what arrives is the tree's, bit for bit.
  */
+#include <sys/statvfs.h>
+
 #include "base/clock.h"
 #include "comm/comm_private.h"
 #include "comm/gradient/exchange.h"
@@ -306,6 +308,209 @@ static void gradients_keep_clear_of_what_is_waited_for(void **state) {
     assert_true(dcnn_comm_link_takes(&comm, 1024, false));
 }
 
+/* --- levels ----------------------------------------------------------------------------------------------------- */
+
+enum { MOST_RANKS = 64 };
+
+static const int by_place[DCNN_NEARS]; /* nothing is set */
+
+/* "shares: first first … end; …" of the levels of so many ranks, but for the first and the last, as rank 1 sees them.
+ */
+static const char *levels_of(int size, const dcnn_place *places, const int *settings) {
+    static int firsts[(DCNN_MOST_LEVELS + 2) * (MOST_RANKS + 1)];
+    static char text[600];
+    dcnn_domain domain = {.size = size, .rank = size > 1};
+    dcnn_comm_list_levels(&domain, places, settings, firsts);
+    const int last = domain.level_count - 1;
+    assert_int_equal(domain.levels[0].count, size);
+    assert_int_equal(domain.levels[last].count, 1);
+    text[0] = '\0';
+    for (int i = 0; i <= last; i++) {
+        const dcnn_level *level = &domain.levels[i];
+        assert_true(level->firsts[0] == 0 && level->firsts[level->count] == size);
+        assert_true(level->firsts[level->index] <= domain.rank && domain.rank < level->firsts[level->index + 1]);
+        for (int k = 0; k <= level->count && i > 0 && i < last; k++) {
+            const size_t at = strlen(text);
+            snprintf(text + at, sizeof text - at,
+                     k == 0             ? "%s %d"
+                     : k < level->count ? "%.0s %d"
+                                        : "%.0s %d;",
+                     level->shares, level->firsts[k]);
+        }
+    }
+    return text;
+}
+
+static void levels_are_what_ranks_have_in_common(void **state) {
+    (void)state;
+    dcnn_place places[MOST_RANKS];
+    for (int i = 0; i < MOST_RANKS; i++) places[i] = (dcnn_place){{i / 4, i / 8}}; /* NUMA domains of 4, sockets of 8 */
+    assert_string_equal(levels_of(16, places, by_place), "a NUMA domain 0 4 8 12 16;a socket 0 8 16;");
+    assert_string_equal(levels_of(15, places, by_place), "a socket 0 8 15;"); /* a NUMA domain has three ranks */
+    assert_string_equal(levels_of(8, places, by_place), "a NUMA domain 0 4 8;");
+    assert_string_equal(levels_of(4, places, by_place), ""); /* all are near each other */
+    assert_string_equal(levels_of(1, places, by_place), "");
+    for (int i = 0; i < MOST_RANKS; i++) places[i].numbers[DCNN_NEAR_NUMA] = places[i].numbers[DCNN_NEAR_SOCKET];
+    assert_string_equal(levels_of(16, places, by_place), "a NUMA domain 0 8 16;"); /* each socket is one */
+    for (int i = 0; i < MOST_RANKS; i++) places[i].numbers[DCNN_NEAR_NUMA] = 0;
+    assert_string_equal(levels_of(16, places, by_place), ""); /* sockets that share memory, as a virtual machine says */
+    for (int i = 0; i < MOST_RANKS; i++) places[i].numbers[DCNN_NEAR_NUMA] = -1;
+    assert_string_equal(levels_of(16, places, by_place), "a socket 0 8 16;"); /* bound to a socket of several */
+    places[9].numbers[DCNN_NEAR_SOCKET] = -1;
+    assert_string_equal(levels_of(16, places, by_place), ""); /* one is bound to none */
+    for (int i = 0; i < MOST_RANKS; i++) places[i] = (dcnn_place){{i % 2, i % 2}};
+    assert_string_equal(levels_of(16, places, by_place), ""); /* not neighbours */
+    assert_string_equal(levels_of(5, places, (int[]){0, 2}), "a socket 0 1 3 5;");
+    assert_string_equal(levels_of(8, places, (int[]){2, 4}), "a NUMA domain 0 2 4 6 8;a socket 0 4 8;");
+    assert_string_equal(levels_of(6, places, (int[]){2, 3}), "a NUMA domain 0 2 4 6;"); /* does not hold whole ones */
+    assert_string_equal(levels_of(6, places, (int[]){1, 1}), "");
+    assert_string_equal(levels_of(6, places, (int[]){0, 6}), "");
+}
+
+/* These ranks have the levels that the job says. */
+static void levels_are_those_of_the_job(void **state) {
+    (void)state;
+    const char *const settings[] = {getenv("DCNN_NUMA_RANKS"), getenv("DCNN_SOCKET_RANKS")};
+    int wanted = 2;
+    for (int i = 0; i < DCNN_NEARS; i++) {
+        const int most = settings[i] ? atoi(settings[i]) : 1;
+        const dcnn_level *level = &everyone->domain.levels[wanted - 1];
+        if (most == 1 || most >= everyone->domain.size) continue;
+        wanted++;
+        assert_true(level->count > 1 && level->count < everyone->domain.size);
+        for (int k = 0; k < level->count; k++) assert_true(level->firsts[k + 1] - level->firsts[k] <= most);
+    }
+    assert_int_equal(everyone->domain.level_count, wanted);
+}
+
+/* Bytes that all ranks of a node together read from sockets other than their own, to add up a vector of so many floats,
+ * and as many as they read at all. */
+static void count_bytes(int ranks, int of_socket, bool levels, size_t count, double *far, double *all) {
+    static int level_firsts[(DCNN_MOST_LEVELS + 2) * (MOST_RANKS + 1)];
+    static int64_t published[MOST_RANKS * DCNN_TREE_DEPTH], bounds[3];
+    static dcnn_block blocks[MOST_RANKS];
+    static const float *vectors[MOST_RANKS];
+    char *segments[MOST_RANKS], *const memory = calloc((size_t)ranks, 2 * count * sizeof(float));
+    int firsts[2] = {0, ranks};
+    const size_t bytes = count * sizeof(float);
+    assert_non_null(memory);
+    for (int i = 0; i < ranks; i++) segments[i] = memory + (size_t)i * bytes;
+    *far = *all = 0.0;
+    for (int rank = 0; rank < ranks; rank++) {
+        dcnn_comm comm = {.size = ranks,
+                          .domain = {.count = 1,
+                                     .rank = rank,
+                                     .size = ranks,
+                                     .rails = ranks,
+                                     .firsts = firsts,
+                                     .bounds = bounds,
+                                     .segments = segments},
+                          .gradients = {.count = 1, .published = published, .blocks = blocks, .vectors = vectors}};
+        dcnn_exchange exchange = {.grains = 2 * ranks, .count = count};
+        bounds[2] = -1;
+        dcnn_comm_list_levels(&comm.domain, NULL, (int[]){0, levels ? of_socket : ranks}, level_firsts);
+        dcnn_comm_slice(&comm, count, &exchange.first, &exchange.length);
+        for (int i = 1; i < comm.domain.level_count; i++)
+            comm.gradients.near[i] = (dcnn_near_sums){memory + (size_t)ranks * bytes, 0, bytes};
+        for (exchange.level = 1; exchange.level < comm.domain.level_count; exchange.level++) {
+            dcnn_levels_begin(&comm, &exchange);
+            const dcnn_sources sources = dcnn_levels_sources(&comm, &exchange, 0);
+            for (int i = 0; i < sources.count; i++) {
+                const int at = (int)(((const char *)sources.vectors[i] - memory) / (ptrdiff_t)bytes);
+                const int socket = at < ranks ? at / of_socket : at - ranks;
+                *all += (double)exchange.at_length * sizeof(float);
+                *far += socket != rank / of_socket ? (double)exchange.at_length * sizeof(float) : 0.0;
+            }
+        }
+    }
+    free(memory);
+}
+
+/* Of the recipe's gradient: each socket reads the others' sums once, where each rank read the others' ranks'. */
+static void a_byte_comes_from_another_socket_once(void **state) {
+    (void)state;
+    enum { COUNT = 507904 };
+    static const struct { int ranks, of_socket; } nodes[] = {{8, 4}, {16, 8}, {64, 32}, {64, 8}};
+    if (everyone->rank > 0) return;
+    for (size_t i = 0; i < sizeof nodes / sizeof *nodes; i++) {
+        double far[2], all[2];
+        for (int levels = 0; levels < 2; levels++)
+            count_bytes(nodes[i].ranks, nodes[i].of_socket, levels, COUNT, &far[levels], &all[levels]);
+        const int sockets = nodes[i].ranks / nodes[i].of_socket;
+        print_message("%d ranks, %d sockets: %.1f of %.1f MB read from another socket; with a level of sockets %.1f of "
+                      "%.1f\n",
+                      nodes[i].ranks, sockets, 1e-6 * far[0], 1e-6 * all[0], 1e-6 * far[1], 1e-6 * all[1]);
+        assert_true(far[1] == (sockets - 1) * (double)COUNT * sizeof(float));
+        assert_true(far[0] == nodes[i].of_socket * far[1]);
+    }
+}
+
+/* What Linux says of this rank; a test may say something else. */
+static bool deals_out;
+int __real_dcnn_cores_near(const char *root, dcnn_near near);
+int __wrap_dcnn_cores_near(const char *root, dcnn_near near);
+int __wrap_dcnn_cores_near(const char *root, dcnn_near near) {
+    return deals_out ? everyone->rank % 2 : __real_dcnn_cores_near(root, near);
+}
+
+/* mpirun may deal ranks out to sockets in turns. */
+static void ranks_of_a_socket_are_neighbours(void **state) {
+    (void)state;
+    dcnn_comm *dealt, *const before = everyone;
+    char settings[DCNN_NEARS][16];
+    static const char *const names[DCNN_NEARS] = {"DCNN_NUMA_RANKS", "DCNN_SOCKET_RANKS"};
+    for (int i = 0; i < DCNN_NEARS; i++) {
+        snprintf(settings[i], sizeof settings[i], "%s", getenv(names[i]) ? getenv(names[i]) : "");
+        unsetenv(names[i]);
+    }
+    deals_out = true;
+    assert_int_equal(dcnn_comm_create(everyone->world, &dealt), DCNN_OK);
+    deals_out = false;
+    const int even = (everyone->size + 1) / 2, rank = everyone->rank;
+    assert_int_equal(dealt->rank, rank % 2 == 0 ? rank / 2 : even + rank / 2);
+    if (everyone->size == everyone->domain.size) {
+        assert_int_equal(dealt->domain.level_count, everyone->size >= 8 ? 3 : 2);
+        assert_true(everyone->size < 8 || dealt->domain.levels[1].firsts[1] == even);
+    }
+    everyone = dealt;
+    gradients_are_the_tree_at_any_grain_count(state);
+    sums_are_the_tree_at_any_grain_count(state);
+    everyone = before;
+    dcnn_comm_free(dealt);
+    for (int i = 0; i < DCNN_NEARS; i++)
+        if (settings[i][0]) setenv(names[i], settings[i], 1);
+}
+
+/* How often /dev/shm will still be full. */
+static int refusals;
+int __real_statvfs(const char *path, struct statvfs *about);
+int __wrap_statvfs(const char *path, struct statvfs *about);
+int __wrap_statvfs(const char *path, struct statvfs *about) {
+    const int code = __real_statvfs(path, about);
+    if (refusals > 0) about->f_bavail = 0;
+    refusals -= refusals > 0;
+    return code;
+}
+
+/* Sums of sockets are a convenience, and what takes memory that there is not is done without. */
+static void without_room_there_are_no_sockets(void **state) {
+    (void)state;
+    dcnn_comm *full, *const before = everyone;
+    const int64_t grains = everyone->size;
+    const size_t count = 1000;
+    if (everyone->domain.level_count == 2) return; /* the same on all ranks of the jobs that there are */
+    assert_int_equal(dcnn_comm_create(everyone->world, &full), DCNN_OK);
+    assert_true(full->domain.level_count > 2);
+    refusals = 1;
+    assert_int_equal(dcnn_comm_reserve_gradient(full, 1, &grains, 1, &count), DCNN_OK);
+    assert_int_equal(refusals, 0);
+    assert_int_equal(full->domain.level_count, 2);
+    everyone = full;
+    gradients_are_the_tree_at_any_grain_count(state);
+    everyone = before;
+    dcnn_comm_free(full);
+}
+
 int main(int argc, char **argv) {
     if (dcnn_comm_start(&argc, &argv, &everyone) != DCNN_OK) {
         fprintf(stderr, "%s\n", dcnn_error());
@@ -321,6 +526,11 @@ int main(int argc, char **argv) {
         cmocka_unit_test(gradients_are_the_tree_at_any_grain_count),
         cmocka_unit_test(many_buckets_are_kept_apart),
         cmocka_unit_test(sums_are_the_tree_at_any_grain_count),
+        cmocka_unit_test(levels_are_what_ranks_have_in_common),
+        cmocka_unit_test(levels_are_those_of_the_job),
+        cmocka_unit_test(a_byte_comes_from_another_socket_once),
+        cmocka_unit_test(ranks_of_a_socket_are_neighbours),
+        cmocka_unit_test(without_room_there_are_no_sockets),
     };
     int failed = cmocka_run_group_tests_name("comm", tests, NULL, NULL);
     if (everyone->world != MPI_COMM_NULL) MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, everyone->world);

@@ -168,15 +168,17 @@ static int tasks_of_srun(void) {
 }
 
 static int settings_of_words(void) {
-    static const char *const names[] = {"DCNN_DOMAIN_RANKS", "DCNN_CHECK_COLLECTIVES"};
-    static const char *const wrong[2][4] = {{"0", "-1", "2x", "4294967296"}, {"2", "yes", "", "-1"}};
-    for (int i = 0; i < 2; i++) {
+    static const char *const names[] = {"DCNN_DOMAIN_RANKS", "DCNN_CHECK_COLLECTIVES", "DCNN_SOCKET_RANKS",
+                                        "DCNN_NUMA_RANKS"};
+    static const char *const wrong[4][4] = {
+        {"0", "-1", "2x", "4294967296"}, {"2", "yes", "", "-1"}, {"0", "-4", "x", "2,2"}, {"0", "-4", "x", "2 2"}};
+    for (int i = 0; i < 4; i++) {
         for (int j = 0; j < 4; j++) {
             setenv(names[i], wrong[i][j], 1);
             if (dcnn_launch_check_environment() != DCNN_USAGE || !strstr(dcnn_error(), names[i])) return 1 + 4 * i + j;
         }
         setenv(names[i], "1", 1);
-        if (dcnn_launch_check_environment() != DCNN_OK) return 9 + i;
+        if (dcnn_launch_check_environment() != DCNN_OK) return 17 + i;
     }
     return 0;
 }

@@ -7,8 +7,9 @@
  * whole subtrees. Every function is *Collective* unless it says *Local*.
  *
  * Ranks of a node form a *domain*: they share memory, hold one copy of the weights, and read each other's gradients
- * where they lie. Only what a domain has added up goes over the network, on *rails*: rank i of each domain talks to
- * rank i of the others, about slice i of the vector.
+ * where they lie; where some are bound to one socket, first those of a socket (gradient/levels.c). Only what a domain
+ * has added up goes over the network, on *rails*: rank i of each domain talks to rank i of the others, about slice i of
+ * the vector.
  *
  * Where domains differ in size, the smallest one's ranks say how many slices there are. By which route the rails go:
  * gradient/route.h; or, where the ranks of a domain can share out the messages, all at once: gradient/direct.c.

@@ -160,6 +160,27 @@ static dcnn_status list_domains(dcnn_comm *comm, int most) {
     return DCNN_OK;
 }
 
+/* What else its ranks share. */
+static dcnn_status make_levels(dcnn_comm *comm) {
+    dcnn_domain *d = &comm->domain;
+    int settings[DCNN_NEARS];
+    const dcnn_place mine = dcnn_comm_place();
+    dcnn_place *places = calloc((size_t)d->size, sizeof *places);
+    d->levels[0].firsts = calloc((DCNN_MOST_LEVELS + 2) * ((size_t)d->size + 1), sizeof(int));
+    dcnn_status status = places && d->levels[0].firsts ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: levels");
+    DCNN_TRY_DONE(dcnn_comm_agree(comm, status));
+    dcnn_comm_read_levels(settings);
+    places[0] = mine;
+    if (comm->world != MPI_COMM_NULL) {
+        MPI_Bcast(settings, DCNN_NEARS, MPI_INT, 0, comm->world);
+        MPI_Allgather(&mine, (int)sizeof mine, MPI_BYTE, places, (int)sizeof mine, MPI_BYTE, d->comm);
+    }
+    dcnn_comm_list_levels(d, places, settings, d->levels[0].firsts);
+done:
+    free(places);
+    return status;
+}
+
 static dcnn_status make_domains_of(dcnn_comm *comm, int most) {
     dcnn_domain *d = &comm->domain;
     DCNN_TRY(list_domains(comm, most));
@@ -169,6 +190,7 @@ static dcnn_status make_domains_of(dcnn_comm *comm, int most) {
     }
     d->segments = calloc((size_t)d->size, sizeof *d->segments);
     DCNN_TRY(dcnn_comm_agree(comm, d->segments ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: a domain")));
+    DCNN_TRY(make_levels(comm));
     void *barrier;
     DCNN_TRY(dcnn_comm_share_domain(comm, sizeof *d->barrier, 0, &barrier, NULL));
     d->barrier = barrier;
@@ -185,9 +207,11 @@ void dcnn_comm_forget_domains(dcnn_comm *comm) {
     free(comm->domain.segments);
     free(comm->domain.firsts);
     free(comm->domain.bounds);
+    free(comm->domain.levels[0].firsts);
     comm->domain.segments = NULL;
     comm->domain.firsts = NULL;
     comm->domain.bounds = NULL;
+    comm->domain.levels[0].firsts = NULL;
 }
 
 void dcnn_comm_free_domains(dcnn_comm *comm) {
@@ -238,11 +262,10 @@ static void touch_share(const dcnn_comm *comm, void *common, size_t bytes) {
     memset((char *)common + first, 0, end - first);
 }
 
-dcnn_status dcnn_comm_share_domain(dcnn_comm *comm, size_t common, size_t own, void **common_block, void **own_block) {
+static dcnn_status share(dcnn_comm *comm, size_t common, size_t near, size_t own, void **common_block,
+                         void **own_block) {
     dcnn_window *window = find_window(comm, NULL);
-    DCNN_COMM_MEET(comm, common);
     if (window == NULL) return DCNN_FAIL(DCNN_FAILURE, "too many shared blocks");
-    common = pages(common);
     if (comm->domain.size == 1) { /* own memory can have huge pages */
         window->handle = MPI_WIN_NULL;
         DCNN_TRY(dcnn_comm_agree(comm, DCNN_OK)); /* other domains may be larger: see open_window() */
@@ -250,16 +273,28 @@ dcnn_status dcnn_comm_share_domain(dcnn_comm *comm, size_t common, size_t own, v
         memset(window->base, 0, common);
         if (own > 0) comm->domain.segments[0] = (char *)window->base + common;
     } else {
-        const size_t head = comm->domain.rank == 0 ? common : 0;
+        const size_t head = comm->domain.rank == 0 ? common + near : 0;
         DCNN_TRY(open_window(comm, comm->domain.comm, head + pages(own), &window->handle));
         window->base = segment_of(window->handle, 0);
         for (int rank = 0; rank < comm->domain.size && own > 0; rank++)
-            comm->domain.segments[rank] = (char *)segment_of(window->handle, rank) + (rank == 0 ? common : 0);
+            comm->domain.segments[rank] = (char *)segment_of(window->handle, rank) + (rank == 0 ? common + near : 0);
         touch_share(comm, window->base, common);
         MPI_Barrier(comm->domain.comm);
     }
     *common_block = window->base;
     if (own > 0) *own_block = comm->domain.segments[comm->domain.rank];
+    return DCNN_OK;
+}
+
+dcnn_status dcnn_comm_share_domain(dcnn_comm *comm, size_t common, size_t own, void **common_block, void **own_block) {
+    DCNN_COMM_MEET(comm, common);
+    return share(comm, pages(common), 0, own, common_block, own_block);
+}
+
+dcnn_status dcnn_comm_share_near(dcnn_comm *comm, size_t common, size_t near, void **common_block, char **near_block) {
+    DCNN_COMM_MEET(comm, common);
+    DCNN_TRY(share(comm, pages(common), pages(near), 0, common_block, NULL));
+    *near_block = (char *)*common_block + pages(common);
     return DCNN_OK;
 }
 

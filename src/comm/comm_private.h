@@ -6,6 +6,7 @@
 #include <mpi.h>
 
 #include "base/barrier.h"
+#include "base/cores.h"
 #include "comm/comm.h"
 #include "comm/tree.h"
 
@@ -19,15 +20,33 @@ typedef struct dcnn_idle_shared dcnn_idle_shared;
  * ranks.
  */
 
+/* Where a rank is: the numbers of what is near to it; -1: it is bound to several, or the system does not say. */
+typedef struct dcnn_place {
+    int numbers[DCNN_NEARS];
+} dcnn_place;
+
+/* Neighbouring ranks of a domain that share something, from each rank's cores to the memory of all: sums are made level
+ * by level, each of what the groups of the level before have. Above the last one is the job, whose groups, the domains,
+ * share nothing. */
+typedef struct dcnn_level {
+    const char *shares; /* what */
+    int count, index;   /* groups of the domain; ours */
+    int *firsts;        /* [count + 1] first rank of each, in the domain */
+} dcnn_level;
+
+enum { DCNN_MOST_LEVELS = DCNN_NEARS + 2 };
+
 /* Ranks that share memory (comm_domain.c). */
 typedef struct dcnn_domain {
-    MPI_Comm comm;         /* they */
-    MPI_Comm rail;         /* the ranks with this number, one a domain; MPI_COMM_NULL: not every domain has one */
-    int rank, size;        /* in it */
-    int index, count;      /* which of all domains */
-    int rails;             /* ranks of the smallest domain */
-    int *firsts;           /* [count + 1] first rank of each domain */
-    int64_t *bounds;       /* [count + 2] see comm_shares.c */
+    MPI_Comm comm;    /* they */
+    MPI_Comm rail;    /* the ranks with this number, one a domain; MPI_COMM_NULL: not every domain has one */
+    int rank, size;   /* in it */
+    int index, count; /* which of all domains */
+    int rails;        /* ranks of the smallest domain */
+    int *firsts;      /* [count + 1] first rank of each domain */
+    int64_t *bounds;  /* [count + 2] see comm_shares.c */
+    int level_count;  /* 2 at least: each rank alone, and all */
+    dcnn_level levels[DCNN_MOST_LEVELS];
     dcnn_barrier *barrier; /* shared */
     unsigned meetings;     /* barriers passed */
     char **segments;       /* [size] each rank's own part of the domain's memory */
@@ -56,6 +75,12 @@ typedef struct dcnn_link {
     bool hurries;   /* all that is on its way is waited for */
 } dcnn_link;
 
+/* Where the groups of a level add up gradients, each in a part of its own (gradient/levels.c). */
+typedef struct dcnn_near_sums {
+    char *base;
+    size_t first, stride; /* bytes: of the level among all, from group to group */
+} dcnn_near_sums;
+
 /* Gradients on their way (gradient/gradient.c). */
 typedef struct dcnn_gradients {
     int count;
@@ -65,6 +90,7 @@ typedef struct dcnn_gradients {
     dcnn_block *blocks; /* what is being added: up to all blocks of a batch */
     const float **vectors;
     float *room;
+    dcnn_near_sums near[DCNN_MOST_LEVELS]; /* shared; of levels below the last */
 } dcnn_gradients;
 
 /* Ranks that sleep where there are more than cores (comm_idle.c). */
@@ -122,6 +148,21 @@ void dcnn_comm_domain_wait(dcnn_comm *comm); /* the barrier without it: domains 
 void dcnn_comm_meet(dcnn_comm *comm, const char *name, int64_t size); /* *Collective*; nothing without the setting */
 #define DCNN_COMM_MEET(comm, size) dcnn_comm_meet(comm, __func__, (int64_t)(size))
 
+/* Where this rank is. *Local.* (comm_cores.c) */
+dcnn_place dcnn_comm_place(void);
+
+/* This rank's number among those of its node where those of a NUMA domain, and of a socket, follow one another, and the
+ * first stays the first. *Collective* of `node`. */
+int dcnn_comm_order_on_node(MPI_Comm node);
+
+/* The most ranks of a NUMA domain, a socket that the environment says; 0: nothing. *Local.* */
+void dcnn_comm_read_levels(int settings[DCNN_NEARS]);
+
+/* Fills in the levels of domain->size ranks, of which `rank` is ours. *Local*, pure.
+ * @param settings  [DCNN_NEARS] the most ranks of a NUMA domain, a socket; 0 for all: as the places are
+ * @param firsts    room for (DCNN_MOST_LEVELS + 2) * (size + 1): the levels', and two to look at */
+void dcnn_comm_list_levels(dcnn_domain *domain, const dcnn_place *places, const int *settings, int *firsts);
+
 /* Counts the cores that this rank, and its node's ranks together, may use. *Collective.* */
 void dcnn_comm_count_cores(dcnn_comm *comm);
 
@@ -150,9 +191,12 @@ bool dcnn_comm_is_sending(const dcnn_comm *comm);
 /* As dcnn_comm_progress(), but for a moment: by who waits for something else. *Local.* */
 void dcnn_comm_move_on(dcnn_comm *comm);
 
-/* The blocks that a rank of this domain, or domains [first, end) together, bring to a batch of so many grains. By the
- * thread that calls MPI. */
-dcnn_tree dcnn_comm_blocks_of_rank(const dcnn_comm *comm, int64_t grains, int domain_rank);
+/* dcnn_comm_share_domain() of common bytes, and `near` more behind them that are left to who touches them first. */
+dcnn_status dcnn_comm_share_near(dcnn_comm *comm, size_t common, size_t near, void **common_block, char **near_block);
+
+/* The blocks that ranks [first, end) of this domain, or domains [first, end), together bring to a batch of so many
+ * grains. By the thread that calls MPI. */
+dcnn_tree dcnn_comm_blocks_of_ranks(const dcnn_comm *comm, int64_t grains, int first, int end);
 dcnn_tree dcnn_comm_blocks_of_domains(const dcnn_comm *comm, int64_t grains, int first, int end);
 
 /* First element of share `part` of `parts` of a vector, on a cache line of floats; the last share ends at `count`. */

@@ -86,12 +86,12 @@ static const int64_t *bounds_of(const dcnn_comm *comm, int64_t grains) {
     return bounds;
 }
 
-dcnn_tree dcnn_comm_blocks_of_rank(const dcnn_comm *comm, int64_t grains, int domain_rank) {
+dcnn_tree dcnn_comm_blocks_of_ranks(const dcnn_comm *comm, int64_t grains, int first, int end) {
     const int64_t *bounds = bounds_of(comm, grains);
-    const int domain = comm->domain.index;
-    const dcnn_shares share = share_in_domain(comm, grains, domain, comm->domain.firsts[domain] + domain_rank,
-                                              bounds[domain], bounds[domain + 1]);
-    return dcnn_tree_share(share.first, share.count, grains);
+    const int domain = comm->domain.index, base = comm->domain.firsts[domain];
+    const dcnn_shares low = share_in_domain(comm, grains, domain, base + first, bounds[domain], bounds[domain + 1]);
+    const dcnn_shares high = share_in_domain(comm, grains, domain, base + end - 1, bounds[domain], bounds[domain + 1]);
+    return dcnn_tree_share(low.first, high.first + high.count - low.first, grains);
 }
 
 dcnn_tree dcnn_comm_blocks_of_domains(const dcnn_comm *comm, int64_t grains, int first, int end) {

@@ -67,15 +67,21 @@ static dcnn_status agree_on_kernels(dcnn_comm *comm) {
     return dcnn_comm_agree(comm, status);
 }
 
-/* The same ranks, those of a node one after the other (equal keys keep their order); rank 0 stays rank 0. */
+/* The same ranks, those of a node one after the other (equal keys keep their order), and of these those that are near
+ * each other; rank 0 stays rank 0. */
 static void order_by_node(MPI_Comm over, MPI_Comm *ordered) {
-    MPI_Comm node;
-    int first;
+    MPI_Comm node, by_node;
+    int first, rank, number;
     MPI_Comm_rank(over, &first);
     MPI_Comm_split_type(over, MPI_COMM_TYPE_SHARED, first, MPI_INFO_NULL, &node);
     MPI_Bcast(&first, 1, MPI_INT, 0, node);
+    MPI_Comm_rank(node, &number);
+    const int wanted = dcnn_comm_order_on_node(node);
     MPI_Comm_free(&node);
-    MPI_Comm_split(over, 0, first, ordered);
+    MPI_Comm_split(over, 0, first, &by_node);
+    MPI_Comm_rank(by_node, &rank);
+    MPI_Comm_split(by_node, 0, rank - number + wanted, ordered);
+    MPI_Comm_free(&by_node);
 }
 
 dcnn_status dcnn_comm_create(MPI_Comm over, dcnn_comm **out) {

@@ -189,7 +189,7 @@ void dcnn_comm_sum(dcnn_comm *comm, dcnn_shares shares, int count, const double 
 
     partial domain = no_sums(comm, count, shares.grains, *flag);
     for (int i = 0; i < comm->domain.size; i++) {
-        const dcnn_tree blocks = dcnn_comm_blocks_of_rank(comm, shares.grains, i);
+        const dcnn_tree blocks = dcnn_comm_blocks_of_ranks(comm, shares.grains, i, i + 1);
         push_slot(&domain, &blocks, slots + (size_t)i * slot);
     }
     if (comm->domain.count > 1)

@@ -17,8 +17,9 @@ typedef struct dcnn_machine {
     int node_cores;           /**< that the node's ranks may use together */
     bool oversubscribed;      /**< the node's ranks are more */
     double busy,
-        own_busy; /**< cores of the machine at work while the doctor looked; of that, this rank's; 0: not known */
-    char isa[16]; /**< best instruction set */
+        own_busy;   /**< cores of the machine at work while the doctor looked; of that, this rank's; 0: not known */
+    bool scattered; /**< this one may run on several sockets, or NUMA domains of the only one */
+    char isa[16];   /**< best instruction set */
     bool amx, amx_permitted; /**< the CPU has AMX; Linux lets this process use it */
     char blas[32], mpi[64], hdf5[32];
     double mhz, most_mhz;                                      /**< of a core; 0: not said */

@@ -13,6 +13,8 @@ static const uint64_t NODE_BYTES = (uint64_t)192 << 20, RANK_BYTES = (uint64_t)6
                       SHARED_BYTES = (uint64_t)16 << 20, ENOUGH_SHARED = (uint64_t)256 << 20,
                       ADDRESS_BYTES = (uint64_t)512 << 20, DISK_BYTES = (uint64_t)256 << 20;
 
+enum { LEVEL_RANKS = 8 };
+
 static const double MOST_FSYNC_S = 0.5, LEAST_WRITE = 10e6, MOST_SKEW_S = 2.0, SLOWEST_LINK = 100e6, LATEST_S = 200e-6;
 
 __attribute__((format(printf, 5, 6))) static void find(dcnn_diagnosis *d, bool slow, const char *where,
@@ -60,6 +62,16 @@ static void judge_cores(dcnn_diagnosis *d, const dcnn_machine *m) {
     if (m->mhz > 0.0 && m->most_mhz > 0.0 && m->mhz < 0.5 * m->most_mhz)
         find(d, true, m->host, "cpupower frequency-set -g performance, or Slurm's --cpu-freq=performance",
              "a core runs at %.0f MHz and could at %.0f", m->mhz, m->most_mhz);
+}
+
+/* Ranks of a node for which levels of sums may be made (comm/comm_cores.c). @param m  [node_size] */
+static void judge_binding(dcnn_diagnosis *d, const dcnn_machine *m) {
+    int scattered = 0;
+    for (int i = 0; i < m->node_size; i++) scattered += m[i].scattered;
+    if (scattered > 0 && m->node_size >= LEVEL_RANKS)
+        find(d, true, m->host, "mpirun --bind-to core (or socket), srun --cpu-bind=cores",
+             "%d of its %d ranks are not bound to a socket, so each reads gradients from all sockets' memory",
+             scattered, m->node_size);
 }
 
 static void judge_memory(dcnn_diagnosis *d, const dcnn_machine *m) {
@@ -152,6 +164,7 @@ void dcnn_diagnosis_judge(dcnn_diagnosis *d) {
         if (m->node_rank != 0) continue;
         judge_cores(d, m);
         judge_others(d, m);
+        judge_binding(d, m);
         judge_memory(d, m);
         if (i > 0) judge_likeness(d, &d->machines[0], m);
     }

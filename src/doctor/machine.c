@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/cores.h"
 #include "doctor/doctor.h"
 #include "io/hdf5/hdf5_file.h"
 
@@ -37,11 +38,19 @@ static double read_real(const char *root, const char *path) {
     return value;
 }
 
+/* Bound to one of several sockets is near enough. */
+static bool is_scattered(const char *root) {
+    const bool has_sockets = dcnn_cores_have_several(root, DCNN_NEAR_SOCKET);
+    return dcnn_cores_have_several(root, DCNN_NEAR_NUMA) && dcnn_cores_near(root, DCNN_NEAR_NUMA) < 0 &&
+           !(has_sockets && dcnn_cores_near(root, DCNN_NEAR_SOCKET) >= 0);
+}
+
 static void look_at_cores(const char *root, dcnn_machine *m) {
     char text[4096];
     cpu_set_t mask;
     m->cores = (int)sysconf(_SC_NPROCESSORS_ONLN);
     m->bound = sched_getaffinity(0, sizeof mask, &mask) == 0 ? CPU_COUNT(&mask) : m->cores;
+    m->scattered = is_scattered(root);
     read_line(root, "/proc/cpuinfo", "flags", text, sizeof text);
     m->amx = strstr(text, " amx_tile") != NULL;
     read_line(root, "/proc/cpuinfo", "cpu MHz", text, sizeof text);

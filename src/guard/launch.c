@@ -29,6 +29,8 @@ dcnn_status dcnn_launch_check_environment(void) {
         const char *name, *takes;
         long least, most;
     } settings[] = {{"DCNN_DOMAIN_RANKS", "the most ranks that share memory, from 1", 1, INT_MAX},
+                    {"DCNN_SOCKET_RANKS", "the most ranks of a socket, from 1", 1, INT_MAX},
+                    {"DCNN_NUMA_RANKS", "the most ranks of a NUMA domain, from 1", 1, INT_MAX},
                     {"DCNN_CHECK_COLLECTIVES", "1 (ranks compare their collectives) or 0", 0, 1}};
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
         const char *text = getenv(settings[i].name);

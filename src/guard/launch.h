@@ -13,7 +13,8 @@
  */
 dcnn_status dcnn_launch_check_srun(const char *mpi_version);
 
-/** Refuses settings of the environment that would be ignored: DCNN_DOMAIN_RANKS that is not a number of ranks. *Local.*
+/** Refuses settings of the environment that would be ignored: numbers of ranks (DCNN_DOMAIN_RANKS, …) that are none.
+ * *Local.*
  * @return DCNN_OK; DCNN_USAGE */
 dcnn_status dcnn_launch_check_environment(void);
 

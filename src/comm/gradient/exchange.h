@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* exchange.h — one bucket of the gradient on its way: what the files of this folder share. gradient.c is the way within
- * a domain and all that callers see; halving.c and direct.c are the two ways between domains. */
+ * a domain and all that callers see; levels.c says who adds what in it; halving.c and direct.c are the two ways between
+ * domains. */
 #ifndef DCNN_COMM_GRADIENT_EXCHANGE_H
 #define DCNN_COMM_GRADIENT_EXCHANGE_H
 
@@ -14,7 +15,8 @@ enum { DCNN_REDUCE_TAG = DCNN_MOST_BUCKETS, DCNN_GATHER_TAG = 2 * DCNN_MOST_BUCK
 typedef enum dcnn_exchange_state {
     DCNN_IDLE,
     DCNN_PUBLISHED, /* our blocks may be read; the others' may be once the domain has met */
-    DCNN_ADDING,    /* our slice of what the domain published, piece by piece */
+    DCNN_ADDING,    /* our slice of a level, piece by piece */
+    DCNN_LEVELLED,  /* other ranks that the next level reads are still adding theirs */
     DCNN_ADDED,     /* direct: the domain's other ranks are still adding their slices */
     DCNN_REDUCING,  /* what other domains have of our part of the sum comes, by rounds or at once */
     DCNN_CAME,      /* direct: the other ranks still wait for theirs */
@@ -73,6 +75,19 @@ typedef struct dcnn_direct {
     int reduce_end, gather_end; /* requests */
 } dcnn_direct;
 
+/* How often a rank of a group came so far; shared, as long as a cache line, but MPI's memory may not begin with one. */
+typedef struct dcnn_near_turns {
+    atomic_uint added;
+    char rest[64 - sizeof(atomic_uint)];
+} dcnn_near_turns;
+
+/* A bucket at a level below the last (levels.c). */
+typedef struct dcnn_near_room {
+    size_t first, bytes;    /* in a group's part of what is shared */
+    dcnn_near_turns *turns; /* of our group of the next level */
+    unsigned turn;          /* of all its ranks together, once this sum is done */
+} dcnn_near_room;
+
 /* One bucket on its way. */
 struct dcnn_exchange {
     dcnn_exchange_state state;
@@ -85,6 +100,8 @@ struct dcnn_exchange {
     size_t count;                 /* floats */
     float *slice;                 /* our slice of the total */
     size_t first, length;         /* of the slice */
+    int level;                    /* of the domain, whose sums are being made */
+    size_t at_first, at_length;   /* of our slice of it; the last one's is that above */
     size_t added;                 /* floats of it, so far */
     float *sums[DCNN_TREE_DEPTH]; /* where they go: the blocks that the domain is left with */
     dcnn_cursor next;             /* to be sent */
@@ -92,6 +109,7 @@ struct dcnn_exchange {
     MPI_Request *requests;        /* what comes to be added, what comes back; then what we send */
     int request_count;
     int *finished; /* room for MPI_Testsome */
+    dcnn_near_room near[DCNN_MOST_LEVELS];
     dcnn_halving halving;
     dcnn_direct direct;
 };
@@ -100,8 +118,8 @@ struct dcnn_exchange {
 
 void dcnn_sources_append(dcnn_sources *to, dcnn_block block, const float *vector);
 
-/* What the ranks of the domain published: our slice of it. */
-dcnn_sources dcnn_exchange_published(const dcnn_comm *comm, const dcnn_exchange *exchange, int bucket);
+/* Where a rank of the domain has its blocks: [DCNN_TREE_DEPTH], in its segment. */
+int64_t *dcnn_exchange_published(const dcnn_comm *comm, int bucket, int domain_rank);
 
 /* Our part of the sum is complete: is something to be made of it first? */
 static inline bool dcnn_exchange_makes(const dcnn_exchange *exchange) {
@@ -124,6 +142,34 @@ bool dcnn_exchange_done(dcnn_comm *comm, dcnn_exchange *exchange, int first, int
 
 /* Messages of so many floats. */
 size_t dcnn_exchange_messages(const dcnn_comm *comm, size_t length);
+
+/* --- in the domain ---------------------------------------------------------------------------------------------- */
+
+/* Our slice of a level, exchange->level. */
+void dcnn_levels_begin(const dcnn_comm *comm, dcnn_exchange *exchange);
+
+/* Is it the last one? */
+bool dcnn_levels_at_top(const dcnn_comm *comm, const dcnn_exchange *exchange);
+
+/* What is still to be added of our slice, and where the blocks that are left go. */
+dcnn_sources dcnn_levels_sources(const dcnn_comm *comm, const dcnn_exchange *exchange, int bucket);
+void dcnn_levels_targets(const dcnn_comm *comm, const dcnn_exchange *exchange, float *out[DCNN_TREE_DEPTH]);
+
+/* It is added; and so are all that the next level reads. */
+void dcnn_levels_added(dcnn_exchange *exchange);
+bool dcnn_levels_are_added(const dcnn_exchange *exchange);
+
+/* Bytes of all ranks that a bucket takes, once it is measured. */
+void dcnn_levels_measure(const dcnn_comm *comm, dcnn_exchange *exchange, int batches, const int64_t *grains);
+size_t dcnn_levels_bytes(const dcnn_comm *comm, const dcnn_exchange *exchange);
+
+/* Of all buckets: bytes for turns, and for sums; and where they are. Each rank touches its part of them. */
+size_t dcnn_levels_turn_bytes(const dcnn_comm *comm);
+size_t dcnn_levels_arrange(dcnn_comm *comm);
+void dcnn_levels_place(dcnn_comm *comm, char *turns, char *sums);
+
+/* Leaves only the first and the last level. @return were there others? */
+bool dcnn_levels_forget(dcnn_comm *comm);
 
 /* --- the two ways ----------------------------------------------------------------------------------------------- */
 

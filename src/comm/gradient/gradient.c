@@ -3,15 +3,18 @@
  * gradient.c — the gradient's exact sum over all ranks: one fixed tree over grains, whoever holds them (tree.h).
  *
  * A bucket goes two ways. In the domain: each rank says where its blocks lie; once the domain has met, each rank adds
- * one slice of all ranks' blocks, reading them in place. Between domains: all at once where a domain's ranks can share
+ * one slice of all ranks' blocks, reading them in place; where some of them share a socket, first of theirs (levels.c).
+ * Between domains: all at once where a domain's ranks can share
  * out the messages (direct.c), else by rounds (halving.c).
  */
 #include <mpi.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "comm/gradient/exchange.h"
 
 enum {
@@ -51,20 +54,8 @@ void dcnn_sources_append(dcnn_sources *to, dcnn_block block, const float *vector
 
 /* --- in the domain ---------------------------------------------------------------------------------------------- */
 
-static int64_t *published(const dcnn_comm *comm, int bucket, int domain_rank) {
+int64_t *dcnn_exchange_published(const dcnn_comm *comm, int bucket, int domain_rank) {
     return comm->gradients.published + ((int64_t)bucket * comm->domain.size + domain_rank) * DCNN_TREE_DEPTH;
-}
-
-dcnn_sources dcnn_exchange_published(const dcnn_comm *comm, const dcnn_exchange *exchange, int bucket) {
-    dcnn_sources all = {0, comm->gradients.blocks, comm->gradients.vectors};
-    for (int i = 0; i < comm->domain.size; i++) {
-        const dcnn_tree theirs = dcnn_comm_blocks_of_rank(comm, exchange->grains, i);
-        for (int k = 0; k < theirs.depth; k++) {
-            const void *at = comm->domain.segments[i] + published(comm, bucket, i)[k];
-            dcnn_sources_append(&all, theirs.blocks[k], (const float *)at + exchange->first);
-        }
-    }
-    return all;
 }
 
 /* --- messages --------------------------------------------------------------------------------------------------- */
@@ -139,30 +130,33 @@ static bool is_unmet(const dcnn_comm *comm, const dcnn_exchange *exchange) {
     return exchange->state == DCNN_PUBLISHED && comm->domain.size > 1 && exchange->met == comm->domain.meetings;
 }
 
-static void begin(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) {
-    bool adds = false;
-    exchange->added = 0;
+/* The domain's sums are to be made: our slice of them, by what the groups of the level before have. */
+static bool begin_last(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) {
     exchange->sums[0] = exchange->slice;
-    if (exchange->direct.used)
-        adds = dcnn_direct_begin(comm, exchange, bucket);
-    else if (exchange->length == 0)
-        exchange->state = DCNN_IDLE;
-    else
-        adds = comm->domain.count == 1 || dcnn_halving_begin(comm, exchange, bucket);
-    if (adds) exchange->state = DCNN_ADDING;
+    if (exchange->direct.used) return dcnn_direct_begin(comm, exchange, bucket);
+    exchange->state = DCNN_IDLE;
+    if (exchange->length == 0) return false;
+    return comm->domain.count == 1 || dcnn_halving_begin(comm, exchange, bucket);
+}
+
+static void begin(dcnn_comm *comm, dcnn_exchange *exchange, int bucket, int level) {
+    exchange->level = level;
+    dcnn_levels_begin(comm, exchange);
+    if (!dcnn_levels_at_top(comm, exchange) || begin_last(comm, exchange, bucket)) exchange->state = DCNN_ADDING;
 }
 
 /* Adds the next floats of our slice. */
 static void add_on(dcnn_comm *comm, dcnn_exchange *exchange, int bucket, size_t most) {
-    const size_t left = exchange->length - exchange->added, count = left < most ? left : most;
-    dcnn_sources all = dcnn_exchange_published(comm, exchange, bucket);
+    const size_t left = exchange->at_length - exchange->added, count = left < most ? left : most;
+    const dcnn_sources all = dcnn_levels_sources(comm, exchange, bucket);
     float *out[DCNN_TREE_DEPTH];
-    for (int i = 0; i < all.count; i++) all.vectors[i] += exchange->added;
-    for (int i = 0; i < DCNN_TREE_DEPTH && exchange->sums[i]; i++) out[i] = exchange->sums[i] + exchange->added;
+    dcnn_levels_targets(comm, exchange, out);
     dcnn_exchange_add(comm, exchange, &all, count, out);
     exchange->added += count;
-    if (exchange->added < exchange->length) return;
-    if (comm->domain.count == 1)
+    if (exchange->added < exchange->at_length) return;
+    if (!dcnn_levels_at_top(comm, exchange))
+        dcnn_levels_added(exchange);
+    else if (comm->domain.count == 1)
         exchange->state = DCNN_IDLE;
     else if (exchange->direct.used)
         dcnn_direct_added(exchange);
@@ -172,16 +166,22 @@ static void add_on(dcnn_comm *comm, dcnn_exchange *exchange, int bucket, size_t 
 
 /* The next step of a bucket's way, if what it waits for has come. @param most  floats that may be added in it */
 static bool step(dcnn_comm *comm, dcnn_exchange *exchange, int bucket, size_t most) {
-    if (exchange->state == DCNN_PUBLISHED) {
+    switch (exchange->state) {
+    case DCNN_PUBLISHED:
         if (is_unmet(comm, exchange)) return false;
-        begin(comm, exchange, bucket);
+        begin(comm, exchange, bucket, 1);
         return true;
-    }
-    if (exchange->state == DCNN_ADDING) {
+    case DCNN_ADDING:
         add_on(comm, exchange, bucket, most);
         return true;
+    case DCNN_LEVELLED:
+        if (!dcnn_levels_are_added(exchange)) return false;
+        begin(comm, exchange, bucket, exchange->level + 1);
+        return true;
+    default:
+        return exchange->direct.used ? dcnn_direct_step(comm, exchange, bucket)
+                                     : dcnn_halving_step(comm, exchange, bucket);
     }
-    return exchange->direct.used ? dcnn_direct_step(comm, exchange, bucket) : dcnn_halving_step(comm, exchange, bucket);
 }
 
 /* Moves all buckets as far as they go now, the last first: the next step reads its weights first. @param briefly  adds
@@ -190,7 +190,7 @@ static bool advance(dcnn_comm *comm, bool briefly) {
     bool moved = false;
     for (int i = comm->gradients.count - 1; i >= 0; i--) {
         dcnn_exchange *exchange = &comm->gradients.exchanges[i];
-        while (!comm->broken && step(comm, exchange, i, briefly ? BRIEF : exchange->length)) {
+        while (!comm->broken && step(comm, exchange, i, briefly ? BRIEF : exchange->count)) {
             moved = true;
             if (briefly && exchange->state == DCNN_ADDING && exchange->added > 0) return true;
         }
@@ -227,7 +227,8 @@ void dcnn_comm_gradient_begin(dcnn_comm *comm, const dcnn_kernels *kernels, int 
     exchange->slice = total + exchange->first;
     const int depth = dcnn_tree_share(shares.first, shares.count, shares.grains).depth;
     for (int i = 0; i < depth; i++)
-        published(comm, bucket, comm->domain.rank)[i] = (char *)blocks[i] - comm->domain.segments[comm->domain.rank];
+        dcnn_exchange_published(comm, bucket, comm->domain.rank)[i] =
+            (char *)blocks[i] - comm->domain.segments[comm->domain.rank];
     advance(comm, false);
 }
 
@@ -275,7 +276,7 @@ void dcnn_comm_gradient_wait(dcnn_comm *comm, int bucket) {
         if (!advance(comm, true)) sched_yield();
     dcnn_comm_link_waits(comm, false);
     comm->gradients.wanted = -1;
-    dcnn_comm_waited(comm, true, from_s);
+    dcnn_comm_waited(comm, comm->domain.count > 1, from_s);
 }
 
 void dcnn_comm_gradient_finish(dcnn_comm *comm) {
@@ -289,7 +290,7 @@ void dcnn_comm_gradient_finish(dcnn_comm *comm) {
     const bool waits = dcnn_comm_is_sending(comm);
     while (dcnn_comm_is_sending(comm) && !comm->broken)
         if (!advance(comm, true)) sched_yield();
-    if (waits) dcnn_comm_waited(comm, true, from_s);
+    if (waits) dcnn_comm_waited(comm, comm->domain.count > 1, from_s);
     comm->link.hurries = false;
 }
 
@@ -312,7 +313,8 @@ static dcnn_exchange_room measure(const dcnn_comm *comm, dcnn_exchange *exchange
     for (int b = 0; b < batches; b++) {
         exchange->grains = grains[b];
         int in_domain = 0;
-        for (int i = 0; i < comm->domain.size; i++) in_domain += dcnn_comm_blocks_of_rank(comm, grains[b], i).depth;
+        for (int i = 0; i < comm->domain.size; i++)
+            in_domain += dcnn_comm_blocks_of_ranks(comm, grains[b], i, i + 1).depth;
         const dcnn_exchange_room now =
             exchange->direct.used ? dcnn_direct_measure(comm, exchange) : dcnn_halving_measure(comm, exchange);
         most.sources = larger(most.sources, larger(now.sources, in_domain));
@@ -338,6 +340,7 @@ static bool plan_exchange(const dcnn_comm *comm, dcnn_exchange *exchange, int ba
         return false;
     }
     *need = measure(comm, exchange, batches, grains);
+    dcnn_levels_measure(comm, exchange, batches, grains);
     return true;
 }
 
@@ -366,6 +369,7 @@ size_t dcnn_comm_gradient_bytes(const dcnn_comm *comm, int batches, const int64_
         dcnn_exchange exchange = {0};
         dcnn_exchange_room need;
         if (plan_exchange(comm, &exchange, batches, grains, counts[i], &need)) {
+            bytes += dcnn_levels_bytes(comm, &exchange) / (size_t)comm->domain.size;
             if (exchange.direct.used)
                 bytes += dcnn_direct_bytes(&exchange, &need) / (size_t)comm->domain.size;
             else if (exchange.halving.route.round_count > 0)
@@ -398,20 +402,34 @@ static bool make_room(dcnn_comm *comm, int batches, const int64_t *grains, int b
     return good && g->blocks && g->vectors;
 }
 
-/* Memory of the domain: where each rank's blocks lie, and what the direct way takes. */
+/* Memory of the domain: where each rank's blocks lie, what the direct way takes, and sums of its levels. */
 static dcnn_status share_room(dcnn_comm *comm, int buckets, const dcnn_exchange_room *needs, size_t bytes) {
     const size_t published_bytes =
         (size_t)buckets * (size_t)comm->domain.size * DCNN_TREE_DEPTH * sizeof *comm->gradients.published;
+    const size_t turn_bytes = dcnn_levels_turn_bytes(comm), sum_bytes = dcnn_levels_arrange(comm);
     void *shared;
-    DCNN_TRY(dcnn_comm_share_domain(comm, published_bytes + bytes, 0, &shared, NULL));
+    char *sums;
+    DCNN_TRY(dcnn_comm_share_near(comm, published_bytes + turn_bytes + bytes, sum_bytes, &shared, &sums));
     comm->gradients.published = shared;
-    char *at = (char *)shared + published_bytes;
+    dcnn_levels_place(comm, (char *)shared + published_bytes, sums);
+    char *at = (char *)shared + published_bytes + turn_bytes;
     for (int i = 0; i < buckets; i++) {
         dcnn_exchange *exchange = &comm->gradients.exchanges[i];
         if (!exchange->direct.used) continue;
         dcnn_direct_place(exchange, &needs[i], at);
         at += dcnn_direct_bytes(exchange, &needs[i]);
     }
+    return DCNN_OK;
+}
+
+/* There is no room for sums of sockets: each rank then reads what all have. The same status on all ranks. */
+static dcnn_status share_less(dcnn_comm *comm, int buckets, const dcnn_exchange_room *needs, size_t bytes) {
+    char reason[512];
+    snprintf(reason, sizeof reason, "%s", dcnn_error());
+    const bool had = dcnn_levels_forget(comm);
+    DCNN_TRY(share_room(comm, buckets, needs, bytes));
+    if (had && comm->rank == 0)
+        dcnn_warn("%s; until then gradients are added up without regard to sockets, which is slower", reason);
     return DCNN_OK;
 }
 
@@ -431,7 +449,8 @@ dcnn_status dcnn_comm_reserve_gradient(dcnn_comm *comm, int batches, const int64
                              ? DCNN_OK
                              : DCNN_FAIL(DCNN_FAILURE, "out of memory: room to exchange gradients");
     status = dcnn_comm_agree(comm, status);
-    if (status == DCNN_OK) status = share_room(comm, buckets, needs, shared);
+    if (status == DCNN_OK && share_room(comm, buckets, needs, shared) != DCNN_OK)
+        status = share_less(comm, buckets, needs, shared);
     free(needs);
     comm->domain.is_sending = dcnn_comm_is_sending;
     comm->domain.move_on = dcnn_comm_move_on;

@@ -133,7 +133,7 @@ bool dcnn_halving_begin(dcnn_comm *comm, dcnn_exchange *exchange, int bucket) {
     exchange->of_link = 1.0;
     expect_all(comm, exchange, bucket, true);
     if (comm->domain.size == 1) { /* nothing to merge with */
-        const dcnn_sources all = dcnn_exchange_published(comm, exchange, bucket);
+        const dcnn_sources all = dcnn_levels_sources(comm, exchange, bucket);
         memcpy(h->sources, all.vectors, (size_t)all.count * sizeof *all.vectors);
         dcnn_halving_added(comm, exchange);
         return false;
