@@ -108,6 +108,100 @@ static void products_and_sums_of_sizes_are_bounded(void **state) {
     refuse_net(parse(axis), "its inputs have no axis", "'odd'");
 }
 
+/* --- networks that do not fit together ---------------------------------------------------------------------------- */
+
+#define MAP       "[null, 8, 8, 2]"
+#define SOFT      LAYER("Flatten", "flat", "'trainable': true", ON("odd")) ", " DENSE("flat")
+#define DENSE(on) LAYER("Dense", "end", "'units': 2, 'activation': 'softmax'", ON(on))
+#define SMALLER   LAYER("MaxPooling2D", "less", "'pool_size': 2", ON("in")) ", "
+
+static void graphs_that_do_not_fit_are_refused(void **state) {
+    (void)state;
+    static const struct {
+        const char *model, *fragment, *place;
+    } rows[] = {
+        {GRAPH(MAP, SMALLER LAYER("Add", "odd", "'trainable': true", ON("in") ", " ON("less")) ", " SOFT, "end"),
+         "which do not fit together", "'odd' (Add)"},
+        {GRAPH(MAP, LAYER("Subtract", "odd", "'trainable': true", ON("in") ", " ON("in") ", " ON("in")) ", " SOFT,
+               "end"),
+         "takes two inputs, not 3", "'odd' (Subtract)"},
+        {GRAPH(MAP, LAYER("Add", "odd", "'trainable': true", ON("in")) ", " SOFT, "end"),
+         "is called on 1 inputs; it takes two or more", "'odd' (Add)"},
+        {GRAPH(MAP, LAYER("ReLU", "odd", "'trainable': true", ON("in") ", " ON("in")) ", " SOFT, "end"),
+         "is called on 2 inputs; it takes one", "'odd' (ReLU)"},
+        {GRAPH(MAP, LAYER("Concatenate", "odd", "'axis': 4", ON("in") ", " ON("in")) ", " SOFT, "end"),
+         "its inputs have no axis 4", "'odd' (Concatenate)"},
+        {GRAPH("[null, 8]", LAYER("Concatenate", "odd", "'axis': 2", ON("in") ", " ON("in")) ", " DENSE("odd"), "end"),
+         "its inputs have no axis 2", "'odd' (Concatenate)"},
+        {GRAPH(MAP, LAYER("ReLU", "odd", "'trainable': true", ON("nobody")) ", " SOFT, "end"),
+         "name a layer that does not exist", "'odd'"},
+        {GRAPH(MAP, LAYER("ReLU", "odd", "'trainable': true", "['in', 0, 1, {}]") ", " SOFT, "end"),
+         "name a second output", "'odd'"},
+        {GRAPH(MAP, LAYER("ReLU", "odd", "'trainable': true", ON("end")) ", " SOFT, "end"), "has a cycle", "graph"},
+        {GRAPH(MAP, LAYER("ReLU", "odd", "'trainable': true", ON("in")) ", " SOFT, "nobody"),
+         "name a layer that does not exist", "output_layers"},
+        {GRAPH(MAP,
+               "{'class_name': 'InputLayer', 'config': {'name': 'two', 'batch_shape': [null, 8, 8, 2]}, "
+               "'inbound_nodes': []}, " LAYER("Add", "odd", "'trainable': true", ON("in") ", " ON("two")) ", " SOFT,
+               "end"),
+         "the model has a second input", "'two'"},
+        {"{'class_name': 'Functional', 'config': {'name': 'm', 'layers': [{'class_name': 'InputLayer', 'config': "
+         "{'name':"
+         " 'in', 'batch_shape': [null, 8, 8, 2]}, 'inbound_nodes': []}], 'input_layers': [['in', 0, 0], ['in', 0, 0]],"
+         " 'output_layers': [['in', 0, 0]]}}",
+         "the model has 2 \"input_layers\"", "one input"},
+        {GRAPH(
+             MAP,
+             "{'class_name': 'Conv2D', 'config': {'name': 'odd', 'filters': 2, 'kernel_size': 3}, 'inbound_nodes': "
+             "[[" ON("in") "], [" ON("slim") "]]}, " LAYER(
+                 "Conv2D", "slim", "'filters': 1, 'kernel_size': 1",
+                 ON("in")) ", " LAYER("Add", "both", "'trainable': true",
+                                      "['odd', 0, 0, {}], ['odd', 1, 0, {}]") ", " LAYER("Flatten", "flat",
+                                                                                         "'trainable': true",
+                                                                                         ON("both")) ", " DENSE("flat"),
+             "end"),
+         "is called on inputs of different shapes", "'odd'"},
+        {"{'class_name': 'Functional', 'config': {'name': 'm', 'layers': [], 'input_layers': [], 'output_layers': []}}",
+         "the model has no layers", ""},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        refuse_net(parse(rows[i].model), rows[i].fragment, rows[i].place);
+}
+
+/* A model's layers, one after the other. */
+static void layers_that_do_not_fit_are_refused(void **state) {
+    (void)state;
+    static const struct {
+        const char *layer, *fragment;
+    } rows[] = {
+        {"'class_name': 'Conv2D', 'config': {'name': 'odd', 'filters': 2, 'kernel_size': 3, 'padding': 'full'}",
+         "\"padding\" must be \"valid\" or \"same\", not 'full'"},
+        {"'class_name': 'UpSampling2D', 'config': {'name': 'odd', 'interpolation': 'area'}",
+         "\"interpolation\" must be"},
+        {"'class_name': 'Resizing', 'config': {'name': 'odd', 'height': 4, 'width': 4, 'interpolation': 'area'}",
+         "\"interpolation\" must be"},
+        {"'class_name': 'Resizing', 'config': {'name': 'odd', 'height': 4, 'width': 4, 'crop_to_aspect_ratio': true,"
+         " 'pad_to_aspect_ratio': true}",
+         "only one of"},
+        {"'class_name': 'RandomCrop', 'config': {'name': 'odd', 'height': 70000, 'width': 4}", "is too large"},
+        {"'class_name': 'ReLU', 'config': {'name': 'o/dd'}", "and no '/'"},
+        {"'class_name': 'LayerScale', 'config': {'name': 'odd', 'init_values': 1e-6, 'projection_dim': 7}",
+         "\"projection_dim\" is 7"},
+        {"'config': {'name': 'odd'}", "has no \"class_name\""},
+        {"'class_name': 'InputLayer', 'config': {'name': 'odd', 'batch_shape': [null, 8, 8, 2]}",
+         "can only come first"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char layers[600];
+        snprintf(
+            layers, sizeof layers,
+            "[{'class_name': 'InputLayer', 'config': {'batch_shape': [null, 8, 8, 2]}}, {'class_name': 'ReLU'}, {%s},"
+            " {'class_name': 'Flatten'}, {'class_name': 'Dense', 'config': {'units': 2, 'activation': 'softmax'}}]",
+            rows[i].layer);
+        refuse_net(sequential(layers), rows[i].fragment, "");
+    }
+}
+
 /* A model inside a model, each called twice. */
 static json_t *nested(int depth) {
     json_t *layer = json_pack("{s:s, s:{s:s, s:i}}", "class_name", "Dense", "config", "name", "d", "units", 2);
@@ -396,6 +490,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(products_and_sums_of_sizes_are_bounded),
         cmocka_unit_test(models_of_too_many_layers_are_refused),
+        cmocka_unit_test(graphs_that_do_not_fit_are_refused),
+        cmocka_unit_test(layers_that_do_not_fit_are_refused),
         cmocka_unit_test(inputs_that_no_image_has_are_refused),
         cmocka_unit_test(odd_metadata_is_refused),
         cmocka_unit_test(means_of_many_channels_are_not_written),

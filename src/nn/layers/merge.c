@@ -311,7 +311,10 @@ static void backward_minimum(const dcnn_pass *pass) {
 static dcnn_status parse_concatenate(dcnn_node *node, const json_t *config) {
     const json_t *axis = json_object_get(config, "axis");
     const json_int_t at = axis ? json_integer_value(axis) : -1;
-    ((merge *)node->config)->axis = at < -3 || at > 3 ? 0 : (int)at; /* 0 is refused where the inputs are known */
+    if (at < -3 || at > 3)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%s' (Concatenate): its inputs have no axis %lld", node->name,
+                         (long long)at);
+    ((merge *)node->config)->axis = (int)at; /* 0, the samples, is refused where the inputs are known */
     return DCNN_OK;
 }
 
