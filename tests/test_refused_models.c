@@ -362,21 +362,44 @@ static void weights_of_half_a_layer_are_refused(void **state) {
     dcnn_checkpoint_free(&biased);
 }
 
-/* A checkpoint with the moments of one optimizer that says it has others; sealed again, as a program could. */
-static void put_moments(const char *path, int count, const char *const *names) {
+/* A checkpoint whose list of names is another one; sealed again, as a program could. */
+static void put_names(const char *path, const char *where, const char *list, int count, const char *const *names) {
     size_t length;
     uint8_t *bytes = get_file(path, &length);
     put_file(path, bytes, length - 32);
     free(bytes);
     hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT), group;
     assert_true(file >= 0);
-    assert_ok(dcnn_h5_group_open(file, "dcnn/optimizer_weights", &group));
-    assert_ok(dcnn_h5_names_write(group, "weight_names", count, names));
+    assert_ok(dcnn_h5_group_open(file, where, &group));
+    assert_ok(dcnn_h5_names_write(group, list, count, names));
     dcnn_h5_group_close(group);
     H5Fclose(file);
     bytes = get_file(path, &length);
     assert_ok(dcnn_file_write(path, bytes, length, true));
     free(bytes);
+}
+
+static void layers_that_are_named_twice_are_refused(void **state) {
+    (void)state;
+    const char *path = in_scratch("twice.h5");
+    static const char *const right[] = {"b", "a"}, *const twice[] = {"a", "a"};
+    json_t *description = parse(GRAPH("[null, 2]",
+                                      LAYER("Dense", "a", "'units': 2", ON("in")) ", " LAYER(
+                                          "Dense", "b", "'units': 2, 'activation': 'softmax'", ON("a")),
+                                      "b"));
+    dcnn_checkpoint made = {0}, read;
+    assert_ok(dcnn_net_create(description, (dcnn_shape){0}, &made.net));
+    json_decref(description);
+    dcnn_net_initialise(made.net, 1);
+    const dcnn_optimizer adam = {.kind = DCNN_ADAM, .learning_rate = 1e-3};
+    assert_ok(dcnn_checkpoint_write(path, &made, &adam));
+    put_names(path, "model_weights", "layer_names", 2, right);
+    assert_ok(dcnn_checkpoint_read(path, &read));
+    assert_true(dcnn_weights_hash(read.net) == dcnn_weights_hash(made.net));
+    dcnn_checkpoint_free(&read);
+    put_names(path, "model_weights", "layer_names", 2, twice);
+    assert_fails(dcnn_checkpoint_read(path, &read), DCNN_BAD_INPUT, "name the layer 'a' twice", path);
+    dcnn_checkpoint_free(&made);
 }
 
 static void moments_of_another_optimizer_are_refused(void **state) {
@@ -400,13 +423,13 @@ static void moments_of_another_optimizer_are_refused(void **state) {
     assert_int_equal(count, 2 + 2 * 2);
     const char *more[7];
     for (int i = 0; i < 7; i++) more[i] = names[i < count ? i : 2];
-    put_moments(path, 5, more);
+    put_names(path, "dcnn/optimizer_weights", "weight_names", 5, more);
     assert_fails(dcnn_checkpoint_read(path, &read), DCNN_BAD_INPUT,
                  "layer 'd': the optimizer's moments of 'bias' are missing", path);
-    put_moments(path, 7, more);
+    put_names(path, "dcnn/optimizer_weights", "weight_names", 7, more);
     assert_fails(dcnn_checkpoint_read(path, &read), DCNN_BAD_INPUT, "has 7 optimizer weights, but the model needs 6",
                  path);
-    put_moments(path, 6, more);
+    put_names(path, "dcnn/optimizer_weights", "weight_names", 6, more);
     assert_ok(dcnn_checkpoint_read(path, &read));
     dcnn_checkpoint_free(&read);
     for (int i = 0; i < count; i++) free(names[i]);
@@ -497,6 +520,7 @@ int main(void) {
         cmocka_unit_test(means_of_many_channels_are_not_written),
         cmocka_unit_test(weights_of_another_model_are_refused),
         cmocka_unit_test(weights_of_half_a_layer_are_refused),
+        cmocka_unit_test(layers_that_are_named_twice_are_refused),
         cmocka_unit_test(moments_of_another_optimizer_are_refused),
         cmocka_unit_test(weights_that_are_left_over_are_refused),
         cmocka_unit_test(damaged_zips_are_refused),

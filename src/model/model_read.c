@@ -225,6 +225,20 @@ static dcnn_status read_layer_group(const reader *from, hid_t model_weights, con
     return status;
 }
 
+/* A layer that is named twice would be read twice, and another one of the same shapes not at all. */
+static dcnn_status check_names(const reader *from, const name_list *layers) {
+    json_t *seen = json_object();
+    dcnn_status status = seen ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: names of layers");
+    for (int i = 0; i < layers->count && status == DCNN_OK; i++) {
+        if (json_object_get(seen, layers->names[i]))
+            status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: its 'layer_names' name the layer '%.80s' twice; use another copy",
+                               from->path, layers->names[i]);
+        json_object_set_new_nocheck(seen, layers->names[i], json_true());
+    }
+    json_decref(seen);
+    return status;
+}
+
 static dcnn_status read_weights(const reader *from) {
     const dcnn_net *net = from->into->net;
     hid_t group;
@@ -232,6 +246,7 @@ static dcnn_status read_weights(const reader *from) {
     int next = 0;
     DCNN_TRY(dcnn_h5_group_open(from->file, "model_weights", &group));
     dcnn_status status = read_name_list(group, "layer_names", &layers);
+    if (status == DCNN_OK) status = check_names(from, &layers);
     for (int i = 0; i < layers.count && status == DCNN_OK; i++)
         status = read_layer_group(from, group, layers.names[i], &next);
     free_list(&layers);
