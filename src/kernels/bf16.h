@@ -61,9 +61,8 @@ static inline const uint16_t *bf16_right(const dcnn_product_bf16 *p, size_t chun
 /** One or two tiles of rows by one or two tiles of columns. */
 typedef void dcnn_product_bf16_kernel(size_t row_tiles, size_t column_tiles, const dcnn_product_bf16 *p);
 
-/** `reference` is plain loops, `amx` the instruction, `avx2` and `avx512` do its arithmetic with fused multiply-adds;
- * `avx512_bf16` sums in another order. */
-dcnn_product_bf16_kernel dcnn_product_bf16_reference;
+/** `amx` is the instruction, `avx2` and `avx512` do its arithmetic with fused multiply-adds, `generic` does without
+ * these; `avx512_bf16` sums in another order. */
 #define DCNN_PRODUCT_BF16(id, isa, ...) dcnn_product_bf16_kernel dcnn_product_bf16_##isa;
 DCNN_ISAS(DCNN_PRODUCT_BF16)
 
