@@ -9,7 +9,7 @@ for i in 1 2 3 4; do
 done
 ln -s ../pictures/b/2.pgm pictures/elsewhere.h5
 printf '%s\n' 'path,label' pictures/{a,b}/{1,2,3}.pgm | sed -E '2,$s,.*/(.)/.*,&\,\1,' >list.csv
-find . -type f -exec cksum {} + | sort -k3 >before
+find . -type f ! -name before -exec cksum {} + | sort -k3 >before
 
 try dcnn prepare t.csv -o t.csv
 for output in t.csv ./t.csv link.h5 hard.h5; do try dcnn prepare t.csv -o $output --force; done
