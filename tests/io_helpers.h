@@ -59,9 +59,9 @@ static inline uint32_t draw_below(uint32_t limit) {
 
 /* "SCRATCH/name", good until the eighth call from now. */
 static inline const char *in_scratch(const char *name) {
-    static char paths[8][512];
+    static char paths[32][512];
     static int next;
-    char *path = paths[next++ % 8];
+    char *path = paths[next++ % 32];
     snprintf(path, sizeof paths[0], "%s/%s", scratch, name);
     return path;
 }

@@ -429,9 +429,14 @@ static void forget_layer(hid_t file) {
 }
 
 static void add_layer(hid_t file) {
+    assert_true(H5Lcreate_hard(file, "model_weights/first", file, "model_weights/more", H5P_DEFAULT, H5P_DEFAULT) >= 0);
     rewrite(
         file, "model_weights", "layer_names", 7,
-        (const char *[]){"first", "norm", "conv2d", "batch_normalization", "batch_normalization_1", "last", "first"});
+        (const char *[]){"first", "norm", "conv2d", "batch_normalization", "batch_normalization_1", "last", "more"});
+}
+
+static void name_twice(hid_t file) {
+    rewrite(file, "model_weights", "layer_names", 2, (const char *[]){"first", "first"});
 }
 
 static void swap_layers(hid_t file) {
@@ -504,6 +509,7 @@ static void test_models_that_do_not_fit(void **state) {
         {forget_bias, "has 1 weights, but the model needs 2 (kernel, bias)", "layer 'last'"},
         {forget_layer, "has 0 weights, but the model needs 1 (kernel)", "layer 'conv2d'"},
         {add_layer, "more layers", "'first/kernel'"},
+        {name_twice, "name the layer 'first' twice", "foreign.h5"},
         {swap_layers, "weight 'kernel' has shape (80, 5), but the model needs (3, 3, 2, 3)", "layer 'first'"},
         {write_integers, "does not hold numbers", "layer 'last': weight 'bias'"},
         {spoil_config, "not valid JSON", "'model_config'"},
