@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* conv_depthwise_simd.c — depthwise convolutions of multiplier 1, channels in vectors, sums in registers.
  *
+ * The last vector of channels begins early enough to be whole; the channels that it shares with the one before come out
+ * the same twice. Fewer channels than a vector has take the loops for filters of any size.
+ *
  * Forward makes a few neighbouring outputs of a line at a time, which share the cells they read. The input's gradient
  * is cut into stride x stride phases, each of which is forward with dy for x and some taps, turned. The filters'
  * gradient keeps a vector of channels' taps in registers while it walks over all outputs. Each sum is made in the order
@@ -44,6 +47,11 @@ ALWAYS_INLINE int columns_inside(int column, int most, int taps, int right, int 
     return count < most ? count : most;
 }
 
+/* Where the vector that has channel `at` of `channels` begins: at the last, so that it is whole. */
+ALWAYS_INLINE size_t whole_vector(size_t at, size_t channels) {
+    return at + SIMD_LANES <= channels ? at : channels - SIMD_LANES;
+}
+
 bool DCNN_SIMD_NAME(dcnn_depthwise_fits)(const dcnn_conv *s) {
     return s->groups == s->c && s->k == s->c && s->dilation_h == 1 && s->dilation_w == 1;
 }
@@ -53,21 +61,21 @@ bool DCNN_SIMD_NAME(dcnn_depthwise_fits)(const dcnn_conv *s) {
 /* One vector of channels of `count` outputs; `taps`, `right` and `count` are constants where it is inlined. `place` is
  * that of the first output's first tap, maybe outside. */
 ALWAYS_INLINE void make_outputs(const sweep *t, const float *source, ptrdiff_t place, span a, span b, int taps,
-                                int right, int count, size_t at, size_t lanes, float *out) {
+                                int right, int count, size_t at, float *out) {
     const ptrdiff_t c = t->c, pitch = (ptrdiff_t)t->w * c;
     simd_float sum[OUTPUTS];
-    for (int q = 0; q < count; q++) sum[q] = t->start ? simd_take(t->start + at, lanes) : simd_zero();
+    for (int q = 0; q < count; q++) sum[q] = t->start ? simd_load(t->start + at) : simd_zero();
     for (int row = a.first; row < a.end; row++) {
         const float *filter = t->filter + row * t->filter_down + (ptrdiff_t)at;
         const ptrdiff_t line = place + row * pitch + (ptrdiff_t)at;
         for (int i = 0; i < taps; i++) {
             if (i < b.first || i >= b.end) continue;
-            const simd_float weight = simd_take(filter + i * t->filter_right, lanes);
+            const simd_float weight = simd_load(filter + i * t->filter_right);
             for (int q = 0; q < count; q++) /* the compiler loads a cell once */
-                sum[q] = simd_multiply_add(simd_take(source + line + (i + q * right) * c, lanes), weight, sum[q]);
+                sum[q] = simd_multiply_add(simd_load(source + line + (i + q * right) * c), weight, sum[q]);
         }
     }
-    for (int q = 0; q < count; q++) simd_put(out + (size_t)q * t->out_right + at, lanes, sum[q]);
+    for (int q = 0; q < count; q++) simd_store(out + (size_t)q * t->out_right + at, sum[q]);
 }
 
 /* The same of one output, whatever the filter. */
@@ -90,14 +98,12 @@ ALWAYS_INLINE void make_columns(const sweep *t, const float *source, ptrdiff_t l
                                 int right, int count, float *out) {
     const ptrdiff_t place = line + (ptrdiff_t)(j * right - t->left) * t->c;
     const size_t c = (size_t)t->c;
-    size_t at = 0;
     out += (size_t)j * t->out_right;
-    for (; at + SIMD_LANES <= c; at += SIMD_LANES)
-        make_outputs(t, source, place, a, b, taps, right, count, at, SIMD_LANES, out);
-    if (at < c) make_outputs(t, source, place, a, b, taps, right, count, at, c - at, out);
+    for (size_t at = 0; at < c; at += SIMD_LANES)
+        make_outputs(t, source, place, a, b, taps, right, count, whole_vector(at, c), out);
 }
 
-/* One line of outputs: those whose taps all lie inside some at a time; the usual edges by loops of their own. */
+/* One line of outputs: those whose taps all lie inside some at a time. */
 ALWAYS_INLINE void make_line(const sweep *t, const float *source, ptrdiff_t line, span a, int taps, int right,
                              float *out) {
     for (int j = 0; j < t->columns;) {
@@ -108,12 +114,6 @@ ALWAYS_INLINE void make_line(const sweep *t, const float *source, ptrdiff_t line
             make_columns(t, source, line, j, a, all, taps, right, OUTPUTS, out);
         else if (count == 2)
             make_columns(t, source, line, j, a, all, taps, right, 2, out);
-        else if (ready == 1)
-            make_columns(t, source, line, j, a, all, taps, right, 1, out);
-        else if (b.first == 1 && b.end == taps)
-            make_columns(t, source, line, j, a, (span){1, taps}, taps, right, 1, out);
-        else if (b.first == 0 && b.end == taps - 1)
-            make_columns(t, source, line, j, a, (span){0, taps - 1}, taps, right, 1, out);
         else
             make_columns(t, source, line, j, a, b, taps, right, 1, out);
         j += count;
@@ -133,7 +133,7 @@ static void run(const sweep *t, const float *source, float *out) {
         const int row = i * t->down - t->above;
         const span a = inside(row, t->taps_down, t->h);
         const ptrdiff_t line = (ptrdiff_t)row * t->w * t->c;
-        switch (t->right > 2 ? 0 : 10 * t->right + t->taps_right) {
+        switch (t->right > 2 || t->c < SIMD_LANES ? 0 : 10 * t->right + t->taps_right) {
         case 11:
             make_line(t, source, line, a, 1, 1, out);
             break;
@@ -241,23 +241,32 @@ typedef struct filter_task {
     const float *x, *dy; /* of the image */
     float *dw;
     int from, to; /* lines */
-    size_t lanes;
+    size_t done;  /* lanes whose sums another vector has made */
 } filter_task;
+
+ALWAYS_INLINE void put_sum(const filter_task *t, simd_float sum, size_t lanes, float *dw) {
+    if (t->done == 0) {
+        simd_put(dw, lanes, sum);
+    } else {
+        float all[SIMD_LANES];
+        simd_store(all, sum);
+        memcpy(dw + t->done, all + t->done, (SIMD_LANES - t->done) * sizeof *all);
+    }
+}
 
 /* Adds `count` outputs from one on, whose first tap lies at `place`, maybe outside. */
 ALWAYS_INLINE void add_outputs(const filter_task *t, ptrdiff_t place, const float *dy, span a, span b, int rows,
                                int taps, int right, int count, simd_float *sum) {
     const ptrdiff_t c = t->s->c, pitch = (ptrdiff_t)t->s->w * c;
     simd_float gradient[OUTPUTS];
-    for (int q = 0; q < count; q++) gradient[q] = simd_take(dy + q * c, t->lanes);
+    for (int q = 0; q < count; q++) gradient[q] = simd_load(dy + q * c);
     for (int row = 0; row < rows; row++) {
         if (row < a.first || row >= a.end) continue;
         for (int q = 0; q < count; q++)
             for (int i = 0; i < taps; i++)
                 if (i >= b.first && i < b.end)
-                    sum[row * taps + i] =
-                        simd_multiply_add(simd_take(t->x + place + row * pitch + (i + q * right) * c, t->lanes),
-                                          gradient[q], sum[row * taps + i]);
+                    sum[row * taps + i] = simd_multiply_add(simd_load(t->x + place + row * pitch + (i + q * right) * c),
+                                                            gradient[q], sum[row * taps + i]);
     }
 }
 
@@ -274,12 +283,6 @@ ALWAYS_INLINE void add_line(const filter_task *t, ptrdiff_t line, const float *d
             add_outputs(t, place, dy, a, all, rows, taps, right, OUTPUTS, sum);
         else if (count == 2)
             add_outputs(t, place, dy, a, all, rows, taps, right, 2, sum);
-        else if (ready == 1)
-            add_outputs(t, place, dy, a, all, rows, taps, right, 1, sum);
-        else if (b.first == 1 && b.end == taps)
-            add_outputs(t, place, dy, a, (span){1, taps}, rows, taps, right, 1, sum);
-        else if (b.first == 0 && b.end == taps - 1)
-            add_outputs(t, place, dy, a, (span){0, taps - 1}, rows, taps, right, 1, sum);
         else
             add_outputs(t, place, dy, a, b, rows, taps, right, 1, sum);
         dy += (ptrdiff_t)count * s->c;
@@ -293,7 +296,7 @@ ALWAYS_INLINE void sum_rows(const filter_task *t, int first, int rows, int taps,
     const ptrdiff_t c = s->c;
     float *dw = t->dw + (ptrdiff_t)first * taps * c;
     simd_float sum[MOST_TAPS];
-    for (int i = 0; i < rows * taps; i++) sum[i] = simd_take(dw + i * c, t->lanes);
+    for (int i = 0; i < rows * taps; i++) sum[i] = simd_load(dw + i * c);
     for (int i = t->from; i < t->to; i++) {
         const int row = i * s->stride_h - s->pad_h + first;
         const ptrdiff_t line = (ptrdiff_t)row * s->w * c;
@@ -301,38 +304,36 @@ ALWAYS_INLINE void sum_rows(const filter_task *t, int first, int rows, int taps,
         const span a = inside(row, rows, s->h);
         if (a.first == 0 && a.end == rows)
             add_line(t, line, dy, (span){0, rows}, rows, taps, right, sum);
-        else if (rows > 1 && a.first == 1 && a.end == rows)
-            add_line(t, line, dy, (span){1, rows}, rows, taps, right, sum);
-        else if (rows > 1 && a.first == 0 && a.end == rows - 1)
-            add_line(t, line, dy, (span){0, rows - 1}, rows, taps, right, sum);
         else if (a.first < a.end)
             add_line(t, line, dy, a, rows, taps, right, sum);
     }
-    for (int i = 0; i < rows * taps; i++) simd_put(dw + i * c, t->lanes, sum[i]);
+    for (int i = 0; i < rows * taps; i++) put_sum(t, sum[i], SIMD_LANES, dw + i * c);
 }
 
-/* Filters of another size: tap by tap. */
-static void sum_any(const filter_task *t) {
+/* Filters of another size, or fewer channels than a vector has: tap by tap. */
+static void sum_any(const filter_task *t, size_t lanes) {
     const dcnn_conv *s = t->s;
     const ptrdiff_t c = s->c;
     for (int a = 0; a < s->r; a++)
         for (int b = 0; b < s->s; b++) {
             float *dw = t->dw + ((ptrdiff_t)a * s->s + b) * c;
-            simd_float sum = simd_take(dw, t->lanes);
+            simd_float sum = simd_take(dw, lanes);
             for (int i = t->from; i < t->to; i++)
                 for (int j = 0; j < s->ow; j++) {
                     const int row = i * s->stride_h - s->pad_h + a, column = j * s->stride_w - s->pad_w + b;
                     if (row < 0 || row >= s->h || column < 0 || column >= s->w) continue;
-                    sum = simd_multiply_add(simd_take(t->x + ((ptrdiff_t)row * s->w + column) * c, t->lanes),
-                                            simd_take(t->dy + ((ptrdiff_t)i * s->ow + j) * c, t->lanes), sum);
+                    sum = simd_multiply_add(simd_take(t->x + ((ptrdiff_t)row * s->w + column) * c, lanes),
+                                            simd_take(t->dy + ((ptrdiff_t)i * s->ow + j) * c, lanes), sum);
                 }
-            simd_put(dw, t->lanes, sum);
+            put_sum(t, sum, lanes, dw);
         }
 }
 
-ALWAYS_INLINE void sum_channels(const filter_task *t) {
+static void sum_channels(const filter_task *t, size_t lanes) {
     const dcnn_conv *s = t->s;
-    if (s->r == 3 && s->s == 3 && s->stride_w == 1)
+    if (lanes < SIMD_LANES)
+        sum_any(t, lanes);
+    else if (s->r == 3 && s->s == 3 && s->stride_w == 1)
         sum_rows(t, 0, 3, 3, 1);
     else if (s->r == 3 && s->s == 3 && s->stride_w == 2)
         sum_rows(t, 0, 3, 3, 2);
@@ -343,17 +344,7 @@ ALWAYS_INLINE void sum_channels(const filter_task *t) {
     else if (s->s == 7 && s->stride_w == 1)
         for (int a = 0; a < s->r; a++) sum_rows(t, a, 1, 7, 1);
     else
-        sum_any(t);
-}
-
-/* A constant number of lanes saves the loops their masks. */
-static void sum_vector(filter_task t) {
-    t.lanes = SIMD_LANES;
-    sum_channels(&t);
-}
-
-static void sum_part(filter_task t) {
-    sum_channels(&t);
+        sum_any(t, SIMD_LANES);
 }
 
 /* Some lines at a time, whose x all channels read while it is in cache. */
@@ -364,16 +355,14 @@ void DCNN_SIMD_NAME(dcnn_depthwise_backward_filter)(const dcnn_conv *s, const fl
     for (int n = 0; n < s->n; n++, x += (size_t)(s->h * s->w) * c, dy += (size_t)(s->oh * s->ow) * c)
         for (int from = 0; from < s->oh; from += most)
             for (size_t at = 0; at < c; at += SIMD_LANES) {
+                const size_t first = c < SIMD_LANES ? 0 : whole_vector(at, c);
                 const filter_task t = {.s = s,
-                                       .x = x + at,
-                                       .dy = dy + at,
-                                       .dw = dw + at,
+                                       .x = x + first,
+                                       .dy = dy + first,
+                                       .dw = dw + first,
                                        .from = from,
                                        .to = from + most < s->oh ? from + most : s->oh,
-                                       .lanes = simd_lanes(c, at)};
-                if (t.lanes == SIMD_LANES)
-                    sum_vector(t);
-                else
-                    sum_part(t);
+                                       .done = at - first};
+                sum_channels(&t, c < SIMD_LANES ? c : SIMD_LANES);
             }
 }

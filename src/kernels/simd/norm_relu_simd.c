@@ -30,34 +30,39 @@ static size_t line_at(const dcnn_pool *shape, int n, int i) {
     return ((size_t)n * (size_t)shape->h + 2 * (size_t)i) * (size_t)shape->w * (size_t)shape->c;
 }
 
-/* Which arrays are of bf16, and whether there is a ReLU: constants wherever loops are, which are compiled for each. */
+/* Which arrays are of bf16, and whether there is a ReLU, or one and a pooling: constants wherever loops are, which are
+ * compiled for each. */
 typedef struct formats {
-    bool x, y, relu;
+    bool x, y, relu, pooled;
 } formats;
 
-#define DCNN_IN_FORMAT(x, y, call)                                                                                     \
+#define DCNN_IN_FORMAT(x, y, relu, pooled, call)                                                                       \
     do {                                                                                                               \
-        if (relu) {                                                                                                    \
-            const formats f = {x, y, true};                                                                            \
-            call;                                                                                                      \
-        } else {                                                                                                       \
-            const formats f = {x, y, false};                                                                           \
-            call;                                                                                                      \
-        }                                                                                                              \
+        const formats f = {x, y, relu, pooled};                                                                        \
+        call;                                                                                                          \
+    } while (0)
+
+#define DCNN_IN_NUMBERS(shape, relu, pooled, call)                                                                     \
+    do {                                                                                                               \
+        if ((shape)->x_half && (shape)->y_half)                                                                        \
+            DCNN_IN_FORMAT(true, true, relu, pooled, call);                                                            \
+        else if ((shape)->x_half)                                                                                      \
+            DCNN_IN_FORMAT(true, false, relu, pooled, call);                                                           \
+        else if ((shape)->y_half)                                                                                      \
+            DCNN_IN_FORMAT(false, true, relu, pooled, call);                                                           \
+        else                                                                                                           \
+            DCNN_IN_FORMAT(false, false, relu, pooled, call);                                                          \
     } while (0)
 
 /* `call` with those of `shape` for `f`. */
 #define DCNN_IN_ITS_FORMATS(shape, call)                                                                               \
     do {                                                                                                               \
-        const bool relu = !(shape)->linear;                                                                            \
-        if ((shape)->x_half && (shape)->y_half)                                                                        \
-            DCNN_IN_FORMAT(true, true, call);                                                                          \
-        else if ((shape)->x_half)                                                                                      \
-            DCNN_IN_FORMAT(true, false, call);                                                                         \
-        else if ((shape)->y_half)                                                                                      \
-            DCNN_IN_FORMAT(false, true, call);                                                                         \
+        if (is_pooled(shape))                                                                                          \
+            DCNN_IN_NUMBERS(shape, true, true, call);                                                                  \
+        else if ((shape)->linear)                                                                                      \
+            DCNN_IN_NUMBERS(shape, false, false, call);                                                                \
         else                                                                                                           \
-            DCNN_IN_FORMAT(false, false, call);                                                                        \
+            DCNN_IN_NUMBERS(shape, true, false, call);                                                                 \
     } while (0)
 
 INLINE simd_float affine_of(simd_float x, const float *scale, const float *shift, size_t lanes) {
@@ -105,12 +110,17 @@ INLINE void forward_pooled(const formats f, const dcnn_pool *shape, const void *
         }
 }
 
+INLINE void forward(const formats f, const dcnn_pool *shape, const void *x, const float *scale, const float *shift,
+                    void *y, uint8_t *argmax) {
+    if (f.pooled)
+        forward_pooled(f, shape, x, scale, shift, y, argmax);
+    else
+        forward_plain(f, shape, x, scale, shift, y);
+}
+
 static void norm_relu_forward(const dcnn_pool *shape, const float *x, const float *scale, const float *shift, float *y,
                               uint8_t *argmax) {
-    if (is_pooled(shape))
-        DCNN_IN_ITS_FORMATS(shape, forward_pooled(f, shape, x, scale, shift, y, argmax));
-    else
-        DCNN_IN_ITS_FORMATS(shape, forward_plain(f, shape, x, scale, shift, y));
+    DCNN_IN_ITS_FORMATS(shape, forward(f, shape, x, scale, shift, y, argmax));
 }
 
 /* --- sums of the gradient ----------------------------------------------------------------------------------------- */
@@ -179,7 +189,7 @@ INLINE void sum_pooled(const formats f, const sums_task *t, tile_sums *sums, int
 INLINE void sum_tile(const formats f, const sums_task *t, const float *inverse_deviation, double *out, int vectors,
                      size_t lanes) {
     tile_sums sums = {0};
-    if (is_pooled(t->shape))
+    if (f.pooled)
         sum_pooled(f, t, &sums, vectors, lanes);
     else
         sum_plain(f, t, &sums, vectors, lanes);
@@ -282,14 +292,19 @@ INLINE void backward_pooled(const formats f, const dcnn_pool *shape, const void 
     }
 }
 
+INLINE void backward(const formats f, const dcnn_pool *shape, const void *x, const void *dy, const uint8_t *argmax,
+                     const float *scale, const float *shift, const closed_form *form, void *dx) {
+    if (f.pooled)
+        backward_pooled(f, shape, x, dy, argmax, form, dx);
+    else
+        backward_plain(f, shape, x, dy, scale, shift, form, dx);
+}
+
 static void norm_relu_backward(const dcnn_pool *shape, const float *x, const float *dy, const uint8_t *argmax,
                                const float *scale, const float *shift, const float *a, const float *b, const float *e,
                                float *dx) {
     const closed_form form = {a, b, e};
-    if (is_pooled(shape))
-        DCNN_IN_ITS_FORMATS(shape, backward_pooled(f, shape, x, dy, argmax, &form, dx));
-    else
-        DCNN_IN_ITS_FORMATS(shape, backward_plain(f, shape, x, dy, scale, shift, &form, dx));
+    DCNN_IN_ITS_FORMATS(shape, backward(f, shape, x, dy, argmax, scale, shift, &form, dx));
 }
 
 void DCNN_SIMD_NAME(dcnn_register_norm_relu)(dcnn_kernels *table) {
