@@ -499,6 +499,73 @@ static void sizes_have_limits(void **state) {
     expect_refused(&f, "too large");
 }
 
+/* A file of a kilobyte would else take gigabytes, or minutes. */
+static void small_files_make_little(void **state) {
+    (void)state;
+    fixture f = begin(NEW);
+    const char *list = number(&f, 1);
+    for (int i = 0; i < 25; i++) {
+        list = dcnn_onnx_two(&f.graph, "Concat", list, list);
+        dcnn_onnx_int(&f.graph, "axis", 0);
+    }
+    finish(&f, "x");
+    expect_refused(&f, "compute constants too large for a file");
+    f = begin(NEW);
+    const char *length = number(&f, 65535);
+    for (int i = 0; i < 100; i++) {
+        dcnn_onnx_one(&f.graph, "ConstantOfShape", length);
+        dcnn_onnx_int(&f.graph, "value", 0);
+        f.graph.graph.node[i]->attribute[0]->t = f.graph.graph.initializer[0];
+    }
+    finish(&f, "x");
+    expect_refused(&f, "compute constants too large for a file");
+    f = begin(NEW);
+    for (int i = 0; i < DCNN_MOST_LAYERS; i++) dcnn_onnx_one(&f.graph, "Relu", "x");
+    finish(&f, "x");
+    expect_refused(&f, "more than 8192 layers");
+}
+
+static void lists_are_read_whole(void **state) {
+    (void)state;
+    enum { LONG = 13 };
+    int64_t values[LONG], twice[2] = {2, 2};
+    for (int i = 0; i < LONG; i++) values[i] = i;
+    fixture f = begin(OLD); /* in attributes */
+    const char *y = dcnn_onnx_one(&f.graph, "Slice", "x");
+    dcnn_onnx_ints(&f.graph, "starts", LONG, values);
+    dcnn_onnx_ints(&f.graph, "ends", LONG, values);
+    finish(&f, y);
+    expect_refused(&f, "it lists more than 12 numbers");
+    f = begin(NEW);
+    finish(&f, dcnn_onnx_two(&f.graph, "Reshape", "x", dcnn_onnx_int64s(&f.graph, LONG, values)));
+    expect_refused(&f, "it lists more than 12 numbers");
+    f = begin(OLD);
+    y = dcnn_onnx_one(&f.graph, "Slice", "x");
+    dcnn_onnx_ints(&f.graph, "starts", 2, (const int64_t[]){1, 0});
+    dcnn_onnx_ints(&f.graph, "ends", 2, (const int64_t[]){3, 4});
+    dcnn_onnx_ints(&f.graph, "axes", 2, twice);
+    finish(&f, y);
+    expect_refused(&f, "it names one of its axes twice");
+}
+
+static void kernels_have_the_shape_that_is_said(void **state) {
+    (void)state;
+    static const char *const operators[] = {"Conv", "ConvTranspose"};
+    for (int i = 0; i < 4; i++) {
+        fixture f = begin(NEW);
+        float *values;
+        const char *kernel =
+            dcnn_onnx_floats(&f.graph, "kernel", 4, (const int64_t[]){CHANNELS, CHANNELS, 2, 2}, &values);
+        const char *y = dcnn_onnx_two(&f.graph, operators[i % 2], "x", kernel);
+        dcnn_onnx_ints(&f.graph, "kernel_shape", 2, (const int64_t[]){2, i < 2 ? 2 : 3});
+        finish(&f, y);
+        if (i < 2)
+            expect_read(&f);
+        else
+            expect_refused(&f, "its kernel does not fit its input");
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sums_keep_their_shape),
@@ -515,6 +582,9 @@ int main(void) {
         cmocka_unit_test(batches_are_not_cut),
         cmocka_unit_test(damaged_graphs_are_refused),
         cmocka_unit_test(sizes_have_limits),
+        cmocka_unit_test(small_files_make_little),
+        cmocka_unit_test(lists_are_read_whole),
+        cmocka_unit_test(kernels_have_the_shape_that_is_said),
     };
     return cmocka_run_group_tests_name("ONNX graphs", tests, NULL, NULL);
 }

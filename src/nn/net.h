@@ -22,6 +22,9 @@
 
 typedef struct dcnn_layer dcnn_layer;
 
+/* Layers of a description: time and memory grow with their square. The largest networks of Keras have some 1,400. */
+enum { DCNN_MOST_LAYERS = 1 << 13 };
+
 enum { DCNN_MAX_PARAMS = 4, DCNN_MAX_INPUTS = 16, DCNN_NAME_BYTES = 64, DCNN_PATH_BYTES = 256 };
 
 /** One weight tensor of a node. */

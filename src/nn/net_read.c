@@ -22,14 +22,13 @@ typedef struct reader {
     size_t calls;        /* of all models that were read, each as often as it is called */
 } reader;
 
-/* Time and memory grow with the square of the layers; and a model inside a model, called twice each, has 2^depth of
- * them in a few lines. The largest networks of Keras have some 1,400. */
-enum { MOST_LAYERS = 1 << 13, MOST_CALLS = 1 << 16 };
+/* A model inside a model, called twice each, has 2^depth of layers in a few lines. */
+enum { MOST_CALLS = 1 << 16 };
 
 static dcnn_status check_calls(reader *r, size_t more) {
     r->calls += more;
     if (r->calls <= MOST_CALLS) return DCNN_OK;
-    return DCNN_FAIL(DCNN_BAD_INPUT, "the model, and those inside it, have more than %d layers", MOST_LAYERS);
+    return DCNN_FAIL(DCNN_BAD_INPUT, "the model, and those inside it, have more than %d layers", DCNN_MOST_LAYERS);
 }
 
 /* What a layer inherits from the models around it, and from the call. */
@@ -146,7 +145,7 @@ static bool is_input(const json_t *item) {
 /* --- one node ----------------------------------------------------------------------------------------------------- */
 
 static dcnn_status make_room(reader *r) {
-    if (r->net->node_count >= MOST_LAYERS) return check_calls(r, MOST_CALLS);
+    if (r->net->node_count >= DCNN_MOST_LAYERS) return check_calls(r, MOST_CALLS);
     if (r->net->node_count < r->room) return DCNN_OK;
     const int room = 2 * r->room + 16;
     dcnn_node *nodes = realloc(r->net->nodes, (size_t)room * sizeof *nodes);

@@ -74,14 +74,16 @@ dcnn_status dcnn_onnx_list_of(const dcnn_onnx_reader *r, const DcnnOnnx__Node *n
     const DcnnOnnx__Attribute *a = dcnn_onnx_attribute(node, attribute);
     dcnn_onnx_value list = {0};
     *count = 0;
-    if (a && a->n_ints <= 2 * DCNN_ONNX_RANK) {
+    if (a && a->n_ints > DCNN_ONNX_LIST) return dcnn_onnx_refuse(r, node, "it lists more than 12 numbers");
+    if (a) {
         for (size_t i = 0; i < a->n_ints; i++) values[(*count)++] = a->ints[i];
         return DCNN_OK;
     }
     if (!dcnn_onnx_has_input(node, input)) return DCNN_OK;
     DCNN_TRY(dcnn_onnx_input(r, node, input, &list));
-    if (list.kind != ONNX_CONSTANT || list.ints == NULL || list.count > 2 * DCNN_ONNX_RANK)
+    if (list.kind != ONNX_CONSTANT || list.ints == NULL)
         return dcnn_onnx_refuse(r, node, "it depends on a number that is computed");
+    if (list.count > DCNN_ONNX_LIST) return dcnn_onnx_refuse(r, node, "it lists more than 12 numbers");
     for (int64_t i = 0; i < list.count; i++) values[(*count)++] = list.ints[i];
     return DCNN_OK;
 }
@@ -185,6 +187,7 @@ dcnn_status dcnn_onnx_tensor(dcnn_onnx_reader *r, const DcnnOnnx__Tensor *tensor
     }
     DCNN_TRY(find_numbers(r, tensor, value->count, &type, &bytes));
     const size_t count = (size_t)value->count;
+    r->held += value->count;
     if (type == DCNN_NUMBER_I32 || type == DCNN_NUMBER_I64) {
         value->ints = dcnn_onnx_keep(r, count, sizeof *value->ints);
         if (value->ints == NULL) return DCNN_FAILURE;
@@ -205,10 +208,28 @@ dcnn_status dcnn_onnx_tensor(dcnn_onnx_reader *r, const DcnnOnnx__Tensor *tensor
 
 /* --- folding ------------------------------------------------------------------------------------------------------ */
 
-static dcnn_status new_ints(dcnn_onnx_reader *r, dcnn_onnx_value *out, int64_t count) {
+/* A small file must not make much: Concat(x, x), again and again, doubles. */
+static dcnn_status take_room(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, int64_t count) {
+    enum { FREE = 1 << 22, TIMES = 4 }; /* shapes are small; weights are cast and transposed */
+    if (count > FREE + TIMES * r->held - r->folded)
+        return dcnn_onnx_refuse(
+            r, node, "it and the nodes before it compute constants too large for a file with so few weights");
+    r->folded += count;
+    return DCNN_OK;
+}
+
+static dcnn_status new_ints(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, int64_t count, dcnn_onnx_value *out) {
+    DCNN_TRY(take_room(r, node, count));
     *out = (dcnn_onnx_value){.kind = ONNX_CONSTANT, .rank = 1, .dims = {count}, .count = count};
     out->ints = dcnn_onnx_keep(r, (size_t)count, sizeof *out->ints);
     return out->ints ? DCNN_OK : DCNN_FAILURE;
+}
+
+static dcnn_status new_floats(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, int64_t count, dcnn_onnx_value *out) {
+    DCNN_TRY(take_room(r, node, count));
+    *out = (dcnn_onnx_value){.kind = ONNX_CONSTANT, .rank = 1, .dims = {count}, .count = count};
+    out->floats = dcnn_onnx_keep(r, (size_t)count, sizeof *out->floats);
+    return out->floats ? DCNN_OK : DCNN_FAILURE;
 }
 
 static void set_dims(dcnn_onnx_value *out, const dcnn_onnx_value *like) {
@@ -234,7 +255,7 @@ static dcnn_status shape_of(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, con
                                   : 2,
                   start = dcnn_onnx_place(dcnn_onnx_int_of(node, "start", 0), rank);
     const int64_t end = dcnn_onnx_place(dcnn_onnx_int_of(node, "end", rank), rank);
-    DCNN_TRY(new_ints(r, out, end > start ? end - start : 0));
+    DCNN_TRY(new_ints(r, node, end > start ? end - start : 0, out));
     memcpy(out->ints, whole + start, (size_t)out->count * sizeof *out->ints);
     return DCNN_OK;
 }
@@ -245,7 +266,7 @@ static dcnn_status gather(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const
     DCNN_TRY(dcnn_onnx_input(r, node, 1, &at));
     *done = x->ints && at.ints && x->rank == 1;
     if (!*done) return DCNN_OK;
-    DCNN_TRY(new_ints(r, out, at.count));
+    DCNN_TRY(new_ints(r, node, at.count, out));
     set_dims(out, &at);
     for (int64_t i = 0; i < at.count; i++) {
         const int64_t from = at.ints[i] < 0 ? at.ints[i] + x->count : at.ints[i];
@@ -268,10 +289,7 @@ static dcnn_status concatenate(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, 
         if (!*done) return DCNN_OK;
         count += part.count;
     }
-    *out = (dcnn_onnx_value){.kind = ONNX_CONSTANT, .rank = 1, .dims = {count}, .count = count};
-    if (whole) out->ints = dcnn_onnx_keep(r, (size_t)count, sizeof *out->ints);
-    if (!whole) out->floats = dcnn_onnx_keep(r, (size_t)count, sizeof *out->floats);
-    if (out->ints == NULL && out->floats == NULL) return DCNN_FAILURE;
+    DCNN_TRY((whole ? new_ints : new_floats)(r, node, count, out));
     count = 0;
     for (size_t i = 0; i < node->n_input; i++) {
         dcnn_onnx_value part;
@@ -286,7 +304,7 @@ static dcnn_status concatenate(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, 
 /* Rows of a list or table in steps: [-1::-1] turns it over. */
 static dcnn_status slice(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const dcnn_onnx_value *x,
                          dcnn_onnx_value *out, bool *done) {
-    int64_t first[12], end[12], axes[12] = {0}, steps[12] = {1};
+    int64_t first[DCNN_ONNX_LIST], end[DCNN_ONNX_LIST], axes[DCNN_ONNX_LIST] = {0}, steps[DCNN_ONNX_LIST] = {1};
     int firsts, ends, axis_count, step_count;
     DCNN_TRY(dcnn_onnx_list_of(r, node, 1, "starts", first, &firsts));
     DCNN_TRY(dcnn_onnx_list_of(r, node, 2, "ends", end, &ends));
@@ -302,7 +320,7 @@ static dcnn_status slice(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const 
     if (a < 0) a = 0;
     if (b > rows) b = rows;
     const int64_t count = (b - a) * step > 0 ? (b - a) * step : 0;
-    DCNN_TRY(new_ints(r, out, count * width));
+    DCNN_TRY(new_ints(r, node, count * width, out));
     set_dims(out, x);
     out->dims[0] = count;
     for (int64_t i = 0; i < count; i++)
@@ -322,12 +340,7 @@ static dcnn_status transpose(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, co
     *out = *x;
     if (perm[0] == 0) return DCNN_OK;
     const int64_t rows = x->dims[0], columns = x->dims[1];
-    if (x->ints) {
-        DCNN_TRY(new_ints(r, out, x->count));
-    } else {
-        out->floats = dcnn_onnx_keep(r, (size_t)x->count, sizeof *out->floats);
-        if (out->floats == NULL) return DCNN_FAILURE;
-    }
+    DCNN_TRY((x->ints ? new_ints : new_floats)(r, node, x->count, out));
     out->rank = 2;
     out->dims[0] = columns;
     out->dims[1] = rows;
@@ -344,7 +357,7 @@ static dcnn_status transpose(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, co
 /* The same numbers in another shape. */
 static dcnn_status reshape(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const dcnn_onnx_value *x,
                            dcnn_onnx_value *out, bool *done) {
-    int64_t shape[12], known = 1;
+    int64_t shape[DCNN_ONNX_LIST], known = 1;
     int rank;
     DCNN_TRY(dcnn_onnx_list_of(r, node, 1, "shape", shape, &rank));
     *done = rank >= 1 && rank <= 2;
@@ -365,7 +378,7 @@ static dcnn_status reshape(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, cons
 static dcnn_status squeeze(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const dcnn_onnx_value *x,
                            dcnn_onnx_value *out, bool *done) {
     const bool more = node->op_type[0] == 'U';
-    int64_t axes[2 * DCNN_ONNX_RANK];
+    int64_t axes[DCNN_ONNX_LIST];
     int count, from = 0;
     unsigned chosen = 0;
     DCNN_TRY(dcnn_onnx_list_of(r, node, 1, "axes", axes, &count));
@@ -402,7 +415,7 @@ static dcnn_status calculate(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, co
     if (!*done) return DCNN_OK;
     const bool first = y.count == 1 && y.rank <= x->rank;
     const int64_t count = first ? x->count : y.count;
-    DCNN_TRY(new_ints(r, out, count));
+    DCNN_TRY(new_ints(r, node, count, out));
     set_dims(out, first ? x : &y);
     for (int64_t i = 0; i < count; i++) {
         const int64_t a = x->ints[x->count == 1 ? 0 : i], b = y.ints[y.count == 1 ? 0 : i];
@@ -430,15 +443,15 @@ static dcnn_status constant(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcn
     const DcnnOnnx__Attribute *tensor = dcnn_onnx_attribute(node, "value");
     if (tensor && tensor->t) return dcnn_onnx_tensor(r, tensor->t, out);
     if (one || list) {
-        DCNN_TRY(new_ints(r, out, one ? 1 : (int64_t)list->n_ints));
+        DCNN_TRY(new_ints(r, node, one ? 1 : (int64_t)list->n_ints, out));
         out->rank = one ? 0 : 1;
         for (int64_t i = 0; i < out->count; i++) out->ints[i] = one ? one->i : list->ints[i];
         return DCNN_OK;
     }
     const DcnnOnnx__Attribute *real = dcnn_onnx_attribute(node, "value_float");
     if (real == NULL) return dcnn_onnx_refuse(r, node, "it has no value of a kind that dcnn reads");
-    *out = (dcnn_onnx_value){.kind = ONNX_CONSTANT, .count = 1, .floats = dcnn_onnx_keep(r, 1, sizeof(float))};
-    if (out->floats == NULL) return DCNN_FAILURE;
+    DCNN_TRY(new_floats(r, node, 1, out));
+    out->rank = 0;
     out->floats[0] = real->f;
     return DCNN_OK;
 }
@@ -451,7 +464,7 @@ static dcnn_status constant_of_shape(dcnn_onnx_reader *r, const DcnnOnnx__Node *
     if (fill && fill->t) DCNN_TRY(dcnn_onnx_tensor(r, fill->t, &value));
     *done = x->ints && x->count == 1 && x->ints[0] >= 0 && x->ints[0] < 1 << 16 && value.ints && value.count == 1;
     if (!*done) return DCNN_OK;
-    DCNN_TRY(new_ints(r, out, x->ints[0]));
+    DCNN_TRY(new_ints(r, node, x->ints[0], out));
     for (int64_t i = 0; i < out->count; i++) out->ints[i] = value.ints[0];
     return DCNN_OK;
 }
@@ -465,10 +478,10 @@ static dcnn_status cast(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const d
     *out = *x;
     if (!*done || whole == (x->ints != NULL)) return DCNN_OK;
     if (whole) return dcnn_onnx_refuse(r, node, "it converts real numbers to whole ones");
-    out->ints = NULL;
-    out->floats = dcnn_onnx_keep(r, (size_t)x->count, sizeof *out->floats);
-    for (int64_t i = 0; out->floats && i < x->count; i++) out->floats[i] = (float)x->ints[i];
-    return out->floats ? DCNN_OK : DCNN_FAILURE;
+    DCNN_TRY(new_floats(r, node, x->count, out));
+    set_dims(out, x);
+    for (int64_t i = 0; i < x->count; i++) out->floats[i] = (float)x->ints[i];
+    return DCNN_OK;
 }
 
 static dcnn_status identity(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const dcnn_onnx_value *x,

@@ -72,8 +72,11 @@ static const char *choose_name(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, 
     const size_t length = slash ? (size_t)(slash - own) : 0;
     if (name == NULL) return NULL;
     if (length > 0 && length < DCNN_NAME_BYTES) memcpy(name, own, length);
-    for (int number = 0; name[0] == '\0' || json_object_get(r->names, name); number++)
-        dcnn_net_place_name(class_name, number, name);
+    if (name[0] && json_object_get(r->names, name) == NULL) return name;
+    int number = (int)json_integer_value(json_object_get(r->numbered, class_name)); /* those before it are taken */
+    do dcnn_net_place_name(class_name, number++, name);
+    while (json_object_get(r->names, name));
+    json_object_set_new(r->numbered, class_name, json_integer(number));
     return name;
 }
 
@@ -82,6 +85,10 @@ dcnn_status dcnn_onnx_add(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const
     if (config == NULL)
         return node ? dcnn_onnx_refuse(r, node, "one of its settings is not a number")
                     : DCNN_FAIL(DCNN_BAD_INPUT, "%s: a setting of '%s' is not a number", r->path, class_name);
+    if (json_array_size(r->layers) == DCNN_MOST_LAYERS) {
+        json_decref(config);
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: the model has more than %d layers", r->path, DCNN_MOST_LAYERS);
+    }
     const char *name = choose_name(r, node, class_name);
     json_t *values = json_array();
     for (int i = 0; i < count; i++) json_array_append_new(values, json_pack("[s,i,i,{}]", inputs[i].layer, 0, 0));
@@ -364,6 +371,7 @@ static void free_reader(dcnn_onnx_reader *r) {
     json_decref(r->index);
     json_decref(r->layers);
     json_decref(r->names);
+    json_decref(r->numbered);
     json_decref(r->uses);
 }
 
@@ -381,6 +389,7 @@ static dcnn_status read_model(const char *path, const DcnnOnnx__Model *model, dc
     r.index = json_object();
     r.layers = json_array();
     r.names = json_object();
+    r.numbered = json_object();
     r.uses = json_object();
     dcnn_status status = r.uses ? read_graph(&r, model, into) : DCNN_FAIL(DCNN_FAILURE, "out of memory: an ONNX model");
     free_reader(&r);

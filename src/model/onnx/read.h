@@ -14,7 +14,11 @@
 
 #include "model/model.h"
 
-enum { DCNN_ONNX_RANK = 6, DCNN_ONNX_MOST = 1 << 28 /* numbers in a constant */ };
+enum {
+    DCNN_ONNX_RANK = 6,
+    DCNN_ONNX_LIST = 2 * DCNN_ONNX_RANK, /* numbers of a shape, of axes, of pads */
+    DCNN_ONNX_MOST = 1 << 28             /* numbers in a constant */
+};
 
 typedef enum dcnn_onnx_kind {
     ONNX_CONSTANT,
@@ -59,8 +63,10 @@ typedef struct dcnn_onnx_reader {
     dcnn_onnx_value *values;
     size_t value_count, value_room;
     json_t *layers, *names, *uses; /* of the description; layers by name; how often a value is used */
+    json_t *numbered;              /* layers of a class that have a numbered name */
     dcnn_onnx_weight_in *weights;
     size_t weight_count, weight_room;
+    int64_t held, folded; /* numbers of the file's tensors; of constants that were computed */
     void **blocks;
     size_t block_count, block_room;
     char *external_name; /* the last file of weights that was read, and what is in it */

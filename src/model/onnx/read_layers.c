@@ -173,13 +173,15 @@ static dcnn_status conv_transpose(dcnn_onnx_reader *r, const DcnnOnnx__Node *nod
     DCNN_TRY(dcnn_onnx_as_map(r, node, &x));
     DCNN_TRY(floats_of(r, node, 1, &kernel));
     window w = {.stride = {1, 1}, .dilation = {1, 1}, .size = {kernel.dims[2], kernel.dims[3]}};
+    DCNN_TRY(dcnn_onnx_ints_of(r, node, "kernel_shape", 2, w.size));
     DCNN_TRY(dcnn_onnx_ints_of(r, node, "strides", 2, w.stride));
     DCNN_TRY(dcnn_onnx_ints_of(r, node, "dilations", 2, w.dilation));
     DCNN_TRY(dcnn_onnx_ints_of(r, node, "pads", 4, w.pads));
     DCNN_TRY(dcnn_onnx_ints_of(r, node, "output_padding", 2, more));
     if (dcnn_onnx_int_of(node, "group", 1) != 1 || !dcnn_onnx_is(node, "auto_pad", "NOTSET", "NOTSET"))
         return dcnn_onnx_refuse(r, node, "dcnn supports it only without groups and auto_pad");
-    if (kernel.rank != 4 || kernel.dims[0] != x.c || kernel.dims[1] < 1 || kernel.dims[1] > 1 << 20)
+    if (kernel.rank != 4 || kernel.dims[0] != x.c || kernel.dims[1] < 1 || kernel.dims[1] > 1 << 20 ||
+        w.size[0] != kernel.dims[2] || w.size[1] != kernel.dims[3])
         return dcnn_onnx_refuse(r, node, "its kernel does not fit its input");
     const int lengths[2] = {x.h, x.w};
     bool whole = true, same = true;
@@ -348,7 +350,7 @@ dcnn_status dcnn_onnx_reduce(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dc
 /* Over rows and columns; or over the channels, which for a mean waits for what is made of it: it may be a
  * LayerNormalization's. */
 static dcnn_status reduce(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_onnx_value *out) {
-    int64_t axes[2 * DCNN_ONNX_RANK] = {0};
+    int64_t axes[DCNN_ONNX_LIST] = {0};
     int count;
     dcnn_onnx_value x;
     DCNN_TRY(dcnn_onnx_input(r, node, 0, &x));

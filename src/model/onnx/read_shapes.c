@@ -6,8 +6,6 @@
 #include "model/onnx/build.h"
 #include "model/onnx/read.h"
 
-enum { MOST_LIST = 2 * DCNN_ONNX_RANK };
-
 static void make_flat(dcnn_onnx_value *value) {
     if (value->kind == ONNX_MAP) value->kind = ONNX_FLAT;
 }
@@ -49,7 +47,7 @@ static dcnn_status reshape_vector(dcnn_onnx_reader *r, const DcnnOnnx__Node *nod
 
 /* The target without its N: numbers above 0, one of them left open perhaps. */
 static dcnn_status read_target(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const dcnn_onnx_value *x,
-                               int64_t target[MOST_LIST], int *rank) {
+                               int64_t target[DCNN_ONNX_LIST], int *rank) {
     const int64_t whole = (int64_t)x->c * x->h * x->w, sizes[4] = {0, x->c, x->h, x->w},
                   last[4] = {0, x->h, x->w, x->c};
     const bool empty = dcnn_onnx_int_of(node, "allowzero", 0) != 0; /* a 0 is not "as it is" */
@@ -79,7 +77,7 @@ static dcnn_status read_target(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, 
 /* [c] of a batch of one, as PyTorch's exporter has it where memory lies otherwise than axes: a Gather of all follows.
  */
 static bool is_line_of_one(const dcnn_onnx_reader *r, const DcnnOnnx__Node *node, const dcnn_onnx_value *x) {
-    int64_t target[MOST_LIST];
+    int64_t target[DCNN_ONNX_LIST];
     int rank;
     return r->batch == 1 && x->kind == ONNX_MAP && x->h == 1 && x->w == 1 &&
            dcnn_onnx_list_of(r, node, 1, "shape", target, &rank) == DCNN_OK && rank == 1 &&
@@ -102,7 +100,7 @@ static dcnn_status gather(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_
 }
 
 static dcnn_status reshape(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_onnx_value *out) {
-    int64_t target[MOST_LIST];
+    int64_t target[DCNN_ONNX_LIST];
     int rank;
     DCNN_TRY(dcnn_onnx_input(r, node, 0, out));
     if (is_line_of_one(r, node, out)) {
@@ -137,7 +135,7 @@ static dcnn_status reshape(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn
 /* [N, c] as [N, c, 1, 1], and back. */
 static dcnn_status squeeze(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_onnx_value *out) {
     const bool un = strcmp(node->op_type, "Unsqueeze") == 0;
-    int64_t axes[MOST_LIST] = {0};
+    int64_t axes[DCNN_ONNX_LIST] = {0};
     int count;
     DCNN_TRY(dcnn_onnx_settled(r, node, out));
     DCNN_TRY(dcnn_onnx_list_of(r, node, 1, "axes", axes, &count));
@@ -235,7 +233,7 @@ static dcnn_status add_sides(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, co
 }
 
 static dcnn_status pad(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_onnx_value *out) {
-    int64_t pads[MOST_LIST];
+    int64_t pads[DCNN_ONNX_LIST];
     int count;
     double value = 0.0;
     DCNN_TRY(dcnn_onnx_settled(r, node, out));
@@ -255,9 +253,10 @@ static dcnn_status pad(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_onn
 }
 
 static dcnn_status slice(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_onnx_value *out) {
-    int64_t first[MOST_LIST], end[MOST_LIST], axes[MOST_LIST] = {0, 1, 2, 3}, steps[MOST_LIST];
+    int64_t first[DCNN_ONNX_LIST], end[DCNN_ONNX_LIST], axes[DCNN_ONNX_LIST] = {0, 1, 2, 3}, steps[DCNN_ONNX_LIST];
     int64_t sides[4] = {0, 0, 0, 0};
     int firsts, ends, axis_count, step_count;
+    unsigned cut = 0; /* axes so far */
     bool whole = true;
     DCNN_TRY(dcnn_onnx_settled(r, node, out));
     DCNN_TRY(dcnn_onnx_as_map(r, node, out));
@@ -273,6 +272,8 @@ static dcnn_status slice(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_o
         const int64_t axis = axes[i] < 0 ? axes[i] + 4 : axes[i], sizes[4] = {r->batch, out->c, out->h, out->w};
         if (axis < 0 || axis > 3 || (i < step_count && steps[i] != 1))
             return dcnn_onnx_refuse(r, node, "dcnn supports it only in steps of 1");
+        if (cut & 1u << axis) return dcnn_onnx_refuse(r, node, "it names one of its axes twice");
+        cut |= 1u << axis;
         if (axis == 0) { /* of any N, whose end nobody knows but the largest numbers there are */
             whole = whole && first[i] == 0 && end[i] >= (r->batch > 0 ? r->batch : INT32_MAX);
             continue;
@@ -356,7 +357,7 @@ static dcnn_status resize(dcnn_onnx_reader *r, const DcnnOnnx__Node *node, dcnn_
     const bool nearest = filter && strcmp(filter, "nearest") == 0;
     const char *mode = nearest ? "asymmetric" : "half_pixel";
     dcnn_onnx_value scales = {0};
-    int64_t sizes[MOST_LIST], factor[2] = {0, 0}, reached[2] = {0, 0};
+    int64_t sizes[DCNN_ONNX_LIST], factor[2] = {0, 0}, reached[2] = {0, 0};
     int count = 0;
     DCNN_TRY(dcnn_onnx_settled(r, node, out));
     DCNN_TRY(dcnn_onnx_as_map(r, node, out));
