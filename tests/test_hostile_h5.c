@@ -191,6 +191,17 @@ static void absurd_shapes_are_refused(void **state) {
     H5Sclose(space);
     H5Pclose(creation);
     H5Tclose(text);
+    const hsize_t little[1] = {(hsize_t)1 << 24}; /* nothing stored, and 64 of them are a gigabyte */
+    space = H5Screate_simple(1, little, NULL);
+    file = open_to_change(path, "images");
+    for (int i = 0; i < 64; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "empty%d", i);
+        H5Dclose(H5Dcreate2(file, name, H5T_STD_U8LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+    }
+    H5Fclose(file);
+    H5Sclose(space);
+    assert_fails(use(path), DCNN_BAD_INPUT, "with those before it", path);
 }
 
 /* HDF5 itself takes what a chunk unpacks to for a whole one, and reads on behind it. */

@@ -277,6 +277,34 @@ static void files_are_unpacked(void **state) {
     free(bytes);
 }
 
+/* 70 members of 4 MiB of zeros, in 290 KB. */
+static void gzip_out_of_proportion_is_refused(void **state) {
+    (void)state;
+    enum { MEMBERS = 70, EACH = 4 << 20 };
+    const char *path = in_scratch("bomb.gz");
+    uint8_t *zeros = calloc(EACH, 1), *read;
+    size_t length, packed_length;
+    assert_non_null(zeros);
+    put_gzip(path, zeros, EACH, "wb");
+    uint8_t *packed = get_file(path, &packed_length), *all = malloc(MEMBERS * packed_length);
+    assert_non_null(all);
+    for (size_t i = 0; i < MEMBERS; i++) memcpy(all + i * packed_length, packed, packed_length);
+    put_file(path, all, MEMBERS / 2 * packed_length);
+    assert_ok(dcnn_file_read(path, &read, &length));
+    assert_int_equal(length, MEMBERS / 2 * EACH);
+    free(read);
+    put_file(path, all, MEMBERS * packed_length);
+    assert_fails(dcnn_file_read(path, &read, &length), DCNN_BAD_INPUT, "out of proportion", path);
+    assert_null(read);
+    assert_ok(dcnn_file_check_unpacked(path, 1 << 20, 256 << 20));
+    assert_ok(dcnn_file_check_unpacked(path, 10 << 20, 1000 << 20));
+    assert_fails(dcnn_file_check_unpacked(path, 9 << 20, 1000 << 20), DCNN_BAD_INPUT,
+                 "9437184 bytes unpack to 1000 MiB", path);
+    free(all);
+    free(packed);
+    free(zeros);
+}
+
 /* What zcat reads: members without content wherever they stand (bgzip ends with one), a length in the trailer that
  * lies, zeros behind the end. The first of these hung for ever once. */
 static void gzip_is_read_as_zcat_reads_it(void **state) {
@@ -412,6 +440,7 @@ int main(void) {
         cmocka_unit_test(folders_are_made),
         cmocka_unit_test(seal_sees_every_flip),
         cmocka_unit_test(files_are_unpacked),
+        cmocka_unit_test(gzip_out_of_proportion_is_refused),
         cmocka_unit_test(gzip_is_read_as_zcat_reads_it),
         cmocka_unit_test(devices_and_folders_are_no_inputs),
         cmocka_unit_test(pipes_with_a_writer_are_read),

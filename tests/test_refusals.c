@@ -245,6 +245,23 @@ static void zips_of_none_or_many_files_are_refused(void **state) {
     refuse_input("many.zip", "a zip archive of 3 files (0.csv, 1.csv, ...); unpack it and name them", "many.zip: ");
 }
 
+/* 280 MiB of zeros in a table, in 280 KB. */
+static void zips_out_of_proportion_are_refused(void **state) {
+    (void)state;
+    enum { PARTS = 70, EACH = 4 << 20 };
+    int error;
+    zip_buffer_fragment_t parts[PARTS];
+    uint8_t *zeros = calloc(EACH, 1);
+    assert_non_null(zeros);
+    for (int i = 0; i < PARTS; i++) parts[i] = (zip_buffer_fragment_t){zeros, EACH};
+    zip_t *zip = zip_open(in_scratch("bomb.zip"), ZIP_CREATE | ZIP_TRUNCATE, &error);
+    assert_non_null(zip);
+    assert_true(zip_file_add(zip, "a.csv", zip_source_buffer_fragment(zip, parts, PARTS, 0), 0) >= 0);
+    assert_int_equal(zip_close(zip), 0);
+    free(zeros);
+    refuse_input("bomb.zip", "bytes unpack to 280 MiB or more, which is out of proportion", "bomb.zip: ");
+}
+
 /* --- data sets of other programs ---------------------------------------------------------------------------------- */
 
 /* A data set of four images of 1x1, one of them otherwise. */
@@ -321,6 +338,7 @@ int main(void) {
         cmocka_unit_test(arrays_that_do_not_fit_are_refused),
         cmocka_unit_test(data_sets_of_odd_shape_are_refused),
         cmocka_unit_test(zips_of_none_or_many_files_are_refused),
+        cmocka_unit_test(zips_out_of_proportion_are_refused),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

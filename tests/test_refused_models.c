@@ -479,6 +479,32 @@ static void zips_that_are_no_models_are_refused(void **state) {
     assert_fails(dcnn_checkpoint_read(path, &model), DCNN_BAD_INPUT, "the model is of class", path);
 }
 
+/* Seventeen megabytes of JSON, of which parsing makes fifty times as many: in a zip or a gzip they are some kilobytes.
+ */
+static void long_descriptions_are_refused(void **state) {
+    (void)state;
+    enum { LONG = 17 << 20 };
+    const char *path = in_scratch("long.keras"), *json = in_scratch("long.json"),
+               *tensors = in_scratch("l.safetensors");
+    dcnn_checkpoint model = {0};
+    json_t *description;
+    char *text = malloc(LONG + 9);
+    assert_non_null(text);
+    memset(text, ' ', LONG + 8);
+    memcpy(text, (const char[]){0, 0, LONG >> 16 & 0xff, LONG >> 24, 0, 0, 0, 0}, 8);
+    text[8] = '{';
+    text[LONG + 7] = '}';
+    text[LONG + 8] = '\0';
+    put_zip(path, "config.json", text + 8);
+    assert_fails(dcnn_checkpoint_read(path, &model), DCNN_BAD_INPUT, "its config.json has 17825792 bytes; at most",
+                 path);
+    put_file(json, text + 8, LONG);
+    assert_fails(dcnn_description_read(json, &description), DCNN_BAD_INPUT, "has 17825792 bytes; at most", json);
+    put_file(tensors, text, LONG + 8);
+    assert_fails(dcnn_safetensors_read(tensors, &model), DCNN_BAD_INPUT, "its header is longer than 16 MiB", tensors);
+    free(text);
+}
+
 /* A zip that was cut, and one of whose bytes a disk has changed. */
 static void damaged_zips_are_refused(void **state) {
     (void)state;
@@ -526,6 +552,7 @@ int main(void) {
         cmocka_unit_test(damaged_zips_are_refused),
         cmocka_unit_test(files_that_are_no_graphs_are_refused),
         cmocka_unit_test(zips_that_are_no_models_are_refused),
+        cmocka_unit_test(long_descriptions_are_refused),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

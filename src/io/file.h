@@ -76,9 +76,13 @@ dcnn_status dcnn_folder_create(const char *path);
  */
 char *dcnn_data_path(const char *name);
 
+/** Refuses a file of `packed` bytes that unpacks to 100 times as many, if those are more than 256 MiB: a small file
+ * must not fill memory or a disk. *Local.* @return DCNN_OK, DCNN_BAD_INPUT */
+dcnn_status dcnn_file_check_unpacked(const char *path, uint64_t packed, uint64_t unpacked);
+
 /** Reads a whole file, unpacked if it is gzipped (zlib); a NUL follows the last byte. *Local.*
  * @param bytes  out; the caller frees
- * @return DCNN_OK, DCNN_BAD_INPUT (missing, empty, damaged gzip), DCNN_FAILURE (memory) */
+ * @return DCNN_OK, DCNN_BAD_INPUT (missing, empty, damaged gzip, out of proportion), DCNN_FAILURE (memory) */
 dcnn_status dcnn_file_read(const char *path, uint8_t **bytes, size_t *length);
 
 #endif

@@ -109,13 +109,14 @@ static bool map_whole(int descriptor, size_t length, void **memory, size_t *mapp
 
 /* --- packed files ------------------------------------------------------------------------------------------------- */
 
-static dcnn_status unpack(gzFile file, const char *aside, const char *path, void **memory, size_t *length,
-                          size_t *mapped) {
+static dcnn_status unpack(gzFile file, uint64_t packed, const char *aside, const char *path, void **memory,
+                          size_t *length, size_t *mapped) {
     size_t room = WORTH_SPILLING, kept = 0;
     *length = 0;
     DCNN_TRY(dcnn_spill_take(aside, path, room, memory, mapped));
     for (int got = 1; got > 0;) {
         if (room - *length < WORTH_STREAMING + 1) {
+            DCNN_TRY(dcnn_file_check_unpacked(path, packed, *length));
             DCNN_TRY(dcnn_spill_grow(aside, path, *length, 2 * room, memory, mapped));
             room *= 2;
         }
@@ -132,7 +133,7 @@ static dcnn_status unpack(gzFile file, const char *aside, const char *path, void
         }
     }
     ((char *)*memory)[*length] = 0;
-    return DCNN_OK;
+    return dcnn_file_check_unpacked(path, packed, *length);
 }
 
 dcnn_status dcnn_spill_read(const char *aside, const char *path, void **memory, size_t *length, size_t *mapped) {
@@ -154,7 +155,7 @@ dcnn_status dcnn_spill_read(const char *aside, const char *path, void **memory, 
     if (large && packed && aside) {
         gzFile stream = gzopen(path, "rb");
         if (!stream) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: cannot be opened", path);
-        const dcnn_status status = unpack(stream, aside, path, memory, length, mapped);
+        const dcnn_status status = unpack(stream, (uint64_t)about.st_size, aside, path, memory, length, mapped);
         gzclose(stream);
         if (status != DCNN_OK) {
             dcnn_spill_release(*memory, *mapped);

@@ -15,6 +15,16 @@
 
 enum { FIRST_BYTES = 1 << 16, USUAL_PACKING = 16 };
 
+dcnn_status dcnn_file_check_unpacked(const char *path, uint64_t packed, uint64_t unpacked) {
+    enum { MOST_RATIO = 100 };
+    static const uint64_t free_bytes = (uint64_t)256 << 20;
+    if (unpacked <= free_bytes || unpacked / MOST_RATIO <= packed) return DCNN_OK;
+    return DCNN_FAIL(DCNN_BAD_INPUT,
+                     "%s: its %llu bytes unpack to %.0f MiB or more, which is out of proportion; if that is right, "
+                     "unpack it first",
+                     path, (unsigned long long)packed, (double)unpacked / (1 << 20));
+}
+
 typedef struct buffer {
     uint8_t *bytes;
     size_t length, capacity;
@@ -89,7 +99,7 @@ static dcnn_status inflate_members(z_stream *stream, const buffer *packed, buffe
         into->length = (size_t)(stream->next_out - into->bytes);
         if (result == Z_STREAM_END) {
             used += zeros_from(packed, used);
-            if (used == packed->length) return DCNN_OK;
+            if (used == packed->length) return dcnn_file_check_unpacked(path, packed->length, into->length);
             if (!is_gzip(packed->bytes + used, packed->length - used))
                 return DCNN_FAIL(DCNN_BAD_INPUT, "%s: damaged gzip: %zu extra bytes at its end", path,
                                  packed->length - used);
@@ -100,6 +110,7 @@ static dcnn_status inflate_members(z_stream *stream, const buffer *packed, buffe
             return DCNN_FAIL(DCNN_BAD_INPUT, "%s: damaged gzip: %s; use another copy", path,
                              stream->msg ? stream->msg : "bad data");
         } else if (into->length == into->capacity) {
+            DCNN_TRY(dcnn_file_check_unpacked(path, packed->length, into->length));
             DCNN_TRY(grow(into, path));
         } else if (used == packed->length) {
             return DCNN_FAIL(DCNN_BAD_INPUT, "%s: damaged gzip: it ends too early; use another copy", path);

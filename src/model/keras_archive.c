@@ -190,19 +190,21 @@ static dcnn_status read_member(zip_t *zip, const char *path, const char *name, c
     *bytes = NULL;
     if (zip_stat(zip, name, 0, &stat) != 0 || stat.size > MOST_BYTES)
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s: a zip without %s: not a model that Keras saved", path, name);
-    *length = (size_t)stat.size;
+    const size_t size = (size_t)stat.size;
+    DCNN_TRY(dcnn_file_check_unpacked(path, stat.comp_size, size));
     zip_file_t *member = zip_fopen(zip, name, 0);
-    char *read = malloc(*length + 1);
-    zip_int64_t got = member && read ? zip_fread(member, read, *length) : -1;
+    char *read = malloc(size + 1);
+    zip_int64_t got = member && read ? zip_fread(member, read, size) : -1;
     char rest;
     if (got >= 0 && zip_fread(member, &rest, 1) != 0) got = -1; /* the checksum is compared at the end */
     if (member && zip_fclose(member) != 0) got = -1;
-    if (got != (zip_int64_t)*length) {
+    if (got != (zip_int64_t)size || read == NULL) {
         free(read);
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s: damaged: its %s cannot be read", path, name);
     }
-    read[*length] = '\0';
+    read[size] = '\0';
     *bytes = read;
+    *length = size;
     return DCNN_OK;
 }
 
@@ -212,8 +214,12 @@ static dcnn_status read_json_member(zip_t *zip, const char *path, const char *na
     json_error_t error;
     *json = NULL;
     DCNN_TRY(read_member(zip, path, name, &text, &length));
-    const dcnn_status status = dcnn_json_parse(text, length, 0, json, &error);
+    const bool large = length > DCNN_MOST_TEXT;
+    const dcnn_status status = large ? DCNN_OK : dcnn_json_parse(text, length, 0, json, &error);
     free(text);
+    if (large)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: its %s has %zu bytes; at most %d are read", path, name, length,
+                         DCNN_MOST_TEXT);
     return status != DCNN_BAD_INPUT
                ? status
                : DCNN_FAIL(DCNN_BAD_INPUT, "%s: its %s is not valid JSON: %s", path, name, error.text);

@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "base/json.h"
 #include "io/kind.h"
+#include "model/model_private.h"
 
 void dcnn_checkpoint_free(dcnn_checkpoint *checkpoint) {
     dcnn_net_free(checkpoint->net);
@@ -45,6 +46,11 @@ dcnn_status dcnn_description_read(const char *path, json_t **description) {
     dcnn_kind_id kind = dcnn_kind_of_file(path);
     if (kind == DCNN_KIND_FOLDER) return dcnn_kind_fail(path, kind, wanted);
     DCNN_TRY(dcnn_file_read(path, &text, &length));
+    if (length > DCNN_MOST_TEXT) {
+        free(text);
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: has %zu bytes; at most %d are read of a description of a model", path,
+                         length, DCNN_MOST_TEXT);
+    }
     json_t *read;
     kind = length > 0 ? dcnn_kind_of_bytes(text, length) : DCNN_KIND_EMPTY;
     if (kind != DCNN_KIND_JSON && kind != DCNN_KIND_TEXT && kind != DCNN_KIND_TABLE && kind != DCNN_KIND_EMPTY) {

@@ -8,6 +8,10 @@
 
 enum { DCNN_CHECKPOINT_VERSION = 1 };
 
+/* Bytes of a JSON text that describes a model, or lists its weights: those of the most layers need a tenth of them, and
+ * in memory they become fifty times as many. */
+enum { DCNN_MOST_TEXT = 16 << 20 };
+
 /* The fields of dcnn_progress, each an attribute of /dcnn of the same name: X(type in HDF5, name). */
 #define DCNN_PROGRESS_FIELDS(X)                                                                                        \
     X(UINT64, seed)                                                                                                    \

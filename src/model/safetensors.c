@@ -9,7 +9,7 @@
 #include "model/convert.h"
 #include "model/model_private.h"
 
-enum { LENGTH_BYTES = 8, MOST_HEADER_BYTES = 100 << 20, NAME_BYTES = DCNN_NAME_BYTES + 40 }; /* as the format has it */
+enum { LENGTH_BYTES = 8, NAME_BYTES = DCNN_NAME_BYTES + 40 };
 
 static const char metadata_key[] = "__metadata__";
 
@@ -173,9 +173,11 @@ dcnn_status dcnn_safetensors_read(const char *path, dcnn_checkpoint *checkpoint)
     reader from = {.path = path};
     DCNN_TRY(dcnn_file_read(path, &bytes, &length));
     memcpy(&header, bytes, length < LENGTH_BYTES ? 0 : LENGTH_BYTES);
-    if (length < LENGTH_BYTES || header > MOST_HEADER_BYTES || header > length - LENGTH_BYTES) {
+    const bool cut = length < LENGTH_BYTES || header > length - LENGTH_BYTES;
+    if (cut || header > DCNN_MOST_TEXT) {
         free(bytes);
-        return fail_damaged(path, "its header is longer than the file, or it is not a safetensors file");
+        return fail_damaged(path, cut ? "its header is longer than the file, or it is not a safetensors file"
+                                      : "its header is longer than 16 MiB, which no model's is");
     }
     dcnn_status status =
         dcnn_json_parse((const char *)bytes + LENGTH_BYTES, (size_t)header, JSON_REJECT_DUPLICATES, &from.header, NULL);

@@ -101,8 +101,20 @@ static void try_values(hid_t data, hid_t type, hid_t space, int rank, const hsiz
     H5Pclose(creation);
 }
 
+/* What the data sets claim together: a small file may name one again and again, or many of which nothing is stored. */
+typedef struct claims {
+    double bytes, most;
+} claims;
+
+static claims begin_claims(hid_t file) {
+    enum { EMPTY_ONES = 4 };
+    hsize_t bytes = 0;
+    H5Fget_filesize(file, &bytes);
+    return (claims){.most = (double)bytes * MOST_RATIO + EMPTY_ONES * (double)slack_bytes};
+}
+
 /* @return 1, with a message, if the data set holds more than can be */
-static herr_t check_claim(hid_t where, const char *name, hid_t data) {
+static herr_t check_claim(hid_t where, const char *name, hid_t data, claims *all) {
     hid_t type = H5Dget_type(data), space = H5Dget_space(data);
     hsize_t sizes[H5S_MAX_RANK] = {0};
     const int rank = H5Sget_simple_extent_dims(space, sizes, NULL);
@@ -114,6 +126,11 @@ static herr_t check_claim(hid_t where, const char *name, hid_t data) {
     if (claimed > stored * MOST_RATIO + (double)slack_bytes) {
         dcnn_h5_fail(DCNN_BAD_INPUT, where, "data set", name, "claims %.0f bytes, but %.0f are stored", claimed,
                      stored);
+        result = 1;
+    } else if ((all->bytes += claimed) > all->most) {
+        dcnn_h5_fail(DCNN_BAD_INPUT, where, "data set", name,
+                     "claims, with those before it, %.0f bytes, but the file can hold no more than %.0f", all->bytes,
+                     all->most);
         result = 1;
     } else if (count > MOST_NAMES && type >= 0 && H5Tget_class(type) == H5T_STRING && strcmp(name, "ids") != 0) {
         dcnn_h5_fail(DCNN_BAD_INPUT, where, "data set", name, "has %.0f strings; at most %d are supported", count,
@@ -138,8 +155,7 @@ static void try_dataset(hid_t data) {
 
 /* Values that lie in other files, or come from anywhere but where they seem to, are not this file's, and no seal covers
  * them. Keras refuses the same in models. */
-static herr_t check_link(hid_t where, const char *name, const H5L_info_t *link, void *unused) {
-    (void)unused;
+static herr_t check_link(hid_t where, const char *name, const H5L_info_t *link, void *all) {
     if (link->type != H5L_TYPE_HARD) {
         dcnn_h5_fail(DCNN_BAD_INPUT, where, "link", name,
                      "points elsewhere; files with soft or external links are refused: save it again without");
@@ -152,7 +168,7 @@ static herr_t check_link(hid_t where, const char *name, const H5L_info_t *link, 
         hid_t creation = H5Dget_create_plist(object);
         elsewhere = H5Pget_external_count(creation) > 0 || H5Pget_layout(creation) == H5D_VIRTUAL;
         H5Pclose(creation);
-        if (!elsewhere) refused = check_claim(where, name, object);
+        if (!elsewhere) refused = check_claim(where, name, object, all);
     }
     if (object >= 0) H5Oclose(object);
     if (!elsewhere) return refused;
@@ -162,14 +178,15 @@ static herr_t check_link(hid_t where, const char *name, const H5L_info_t *link, 
 }
 
 dcnn_status dcnn_h5_check_links(hid_t file, const char *path) {
-    herr_t result = H5Lvisit(file, H5_INDEX_NAME, H5_ITER_INC, check_link, NULL);
+    claims all = begin_claims(file);
+    herr_t result = H5Lvisit(file, H5_INDEX_NAME, H5_ITER_INC, check_link, &all);
     if (result < 0)
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s: damaged: its groups cannot be walked; use another copy", path);
     return result == 0 ? DCNN_OK : DCNN_BAD_INPUT;
 }
 
-static herr_t try_link(hid_t where, const char *name, const H5L_info_t *link, void *unused) {
-    if (check_link(where, name, link, unused) != 0) return 1;
+static herr_t try_link(hid_t where, const char *name, const H5L_info_t *link, void *all) {
+    if (check_link(where, name, link, all) != 0) return 1;
     hid_t object = H5Oopen(where, name, H5P_DEFAULT);
     if (object < 0) return 0;
     if (H5Iget_type(object) == H5I_DATASET) try_dataset(object);
@@ -183,7 +200,8 @@ static herr_t try_file(const char *path, int descriptor) {
     hid_t file = dcnn_h5_reader_open(path, descriptor);
     if (file < 0) return 0;
     H5Aiterate2(file, H5_INDEX_NAME, H5_ITER_NATIVE, NULL, try_attribute, NULL);
-    const herr_t result = H5Lvisit(file, H5_INDEX_NAME, H5_ITER_INC, try_link, NULL);
+    claims all = begin_claims(file);
+    const herr_t result = H5Lvisit(file, H5_INDEX_NAME, H5_ITER_INC, try_link, &all);
     dcnn_h5_close(file);
     if (result > 0) return 1;
     if (!lengths_are_wrong) return 0;

@@ -4,17 +4,37 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <zip.h>
 
+#include "io/file.h"
 #include "io/spill.h"
 
 enum { PART_BYTES = 1 << 24 };
 
+/* Of all members together: several may name the same bytes. */
+static dcnn_status check_proportion(const char *path, zip_t *archive) {
+    struct stat file;
+    uint64_t unpacked = 0;
+    const zip_int64_t count = zip_get_num_entries(archive, 0);
+    for (zip_int64_t i = 0; i < count; i++) {
+        zip_stat_t about;
+        if (zip_stat_index(archive, (zip_uint64_t)i, 0, &about) == 0 && (about.valid & ZIP_STAT_SIZE) &&
+            __builtin_add_overflow(unpacked, about.size, &unpacked))
+            unpacked = UINT64_MAX;
+    }
+    return stat(path, &file) == 0 ? dcnn_file_check_unpacked(path, (uint64_t)file.st_size, unpacked) : DCNN_OK;
+}
+
 static dcnn_status open_archive(const char *path, zip_t **archive) {
     int code;
     *archive = zip_open(path, ZIP_RDONLY | ZIP_CHECKCONS, &code);
-    if (*archive) return DCNN_OK;
+    if (*archive) {
+        const dcnn_status status = check_proportion(path, *archive);
+        if (status != DCNN_OK) zip_discard(*archive);
+        return status;
+    }
     zip_error_t error;
     zip_error_init_with_code(&error, code);
     const dcnn_status status =
