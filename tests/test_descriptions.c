@@ -206,6 +206,7 @@ static const struct {
     {0, "RandomTranslation", "'height_factor':0.1,'width_factor':2", "\"width_factor\" must lie between -1 and 1"},
     {0, "RandomZoom", "'height_factor':[-1,0]", "a zoom factor must be above -1"},
     {0, "RandomContrast", "'factor':-0.1", "\"factor\" must be a number or a pair of them from 0"},
+    {0, "RandomContrast", "'factor':1,'value_range':[1,0]", "\"value_range\" must be two numbers, the lower"},
     {1, "RandomFlip", "'mode':'horizontal'", "needs images, not an input of shape"},
     {0, "Rescaling", "'scale':['1']", "\"scale\" must be a number, or one for each channel"},
     {0, "Rescaling", "'scale':[1,2]", "names 2 channels, but its input has 1"},
@@ -541,8 +542,7 @@ static void test_recipe(void **state) {
     dcnn_net_free(net);
 }
 
-/* Keras' layers of augmentation that dcnn does not have are nothing at inference, are kept in the description, and are
- * refused in training by name, with what to give. */
+/* Keras' layers of augmentation that dcnn does not have are kept, and refused in training with what to give. */
 static void layers_that_only_train_pass_at_inference(void **state) {
     (void)state;
     for (int i = 0; i < dcnn_layer_other_count; i++) {

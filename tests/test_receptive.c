@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* test_receptive.c — which pixels a net reads, by what its output does when one of them changes; and ensembles. */
+/* test_receptive.c — which pixels a net reads, by what its output does when one of them changes; ensembles; and
+ * how many samples a grain may have. */
 #include <math.h>
 
 #include "nn/nets/ensemble.h"
@@ -189,11 +190,34 @@ static void nearest_is_the_pixel_in_which_the_middle_lies(void **state) {
         }
 }
 
+/* 16 x 16384 x 8192 values are as many as an int holds, and one more. */
+static void grains_have_limits(void **state) {
+    (void)state;
+    dcnn_plan *plan;
+    dcnn_net *net;
+    json_t *description =
+        json_pack("{s:s, s:{s:[{s:s, s:{s:[n,i,i,i]}}, {s:s, s:{s:i, s:i, s:i}}, {s:s, s:{}}]}}", "class_name",
+                  "Sequential", "config", "layers", "class_name", "InputLayer", "config", "batch_shape", 1 << 14,
+                  1 << 13, 1, "class_name", "Conv2D", "config", "filters", 3, "kernel_size", 1, "strides", 256,
+                  "class_name", "GlobalAveragePooling2D", "config");
+    assert_non_null(description);
+    assert_int_equal(dcnn_net_create(description, (dcnn_shape){0}, &net), DCNN_OK);
+    json_decref(description);
+    assert_int_equal(dcnn_grain_most(net), 15);
+    const dcnn_plan_options options = {.grain = 16, .slots = 1, .workers = 1};
+    assert_int_equal(dcnn_plan_create(net, dcnn_kernels_of(DCNN_ISA_REFERENCE), &options, &plan), DCNN_BAD_INPUT);
+    assert_non_null(strstr(dcnn_error(), "16 outputs of shape (16384, 8192, 1) are too many values"));
+    assert_non_null(strstr(dcnn_error(), "use --grain 15, or smaller images"));
+    assert_null(plan);
+    dcnn_net_free(net);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_read_is_what_changes_the_output),
         cmocka_unit_test(the_recipe_reads_the_upper_left),
         cmocka_unit_test(an_ensemble_is_the_mean_of_its_members),
+        cmocka_unit_test(grains_have_limits),
         cmocka_unit_test(nearest_is_the_pixel_in_which_the_middle_lies),
     };
     return cmocka_run_group_tests_name("receptive", tests, NULL, NULL);

@@ -29,7 +29,8 @@ struct dcnn_evaluator {
 
 dcnn_status dcnn_evaluator_create(dcnn_comm *comm, dcnn_thread_pool *pool, const dcnn_kernels *kernels, dcnn_net *net,
                                   int grain, bool fuse, int first, dcnn_evaluator **out) {
-    const int workers = dcnn_thread_pool_size(pool);
+    const int workers = dcnn_thread_pool_size(pool), most = dcnn_grain_most(net);
+    if (grain > most) grain = most;
     const dcnn_plan_options options = {
         .grain = grain, .slots = workers, .workers = workers, .fuse = fuse, .first = first};
     dcnn_evaluator *e = *out = calloc(1, sizeof *e);

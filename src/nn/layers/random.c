@@ -49,6 +49,21 @@ static dcnn_status read_factor(const dcnn_node *node, const json_t *config, cons
     return DCNN_OK;
 }
 
+/* Of the values that come in, which those that go out do not leave; bytes where nothing is said. */
+static dcnn_status read_range(const dcnn_node *node, const json_t *range) {
+    random_change *r = node->config;
+    r->range[1] = 255.0;
+    if (range == NULL) return DCNN_OK;
+    const json_t *low = json_array_get(range, 0), *high = json_array_get(range, 1);
+    if (json_array_size(range) != 2 || !json_is_number(low) || !json_is_number(high) ||
+        json_number_value(low) >= json_number_value(high))
+        return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%s': \"value_range\" must be two numbers, the lower one first",
+                         node->name);
+    r->range[0] = json_number_value(low);
+    r->range[1] = json_number_value(high);
+    return DCNN_OK;
+}
+
 static dcnn_status parse_common(dcnn_node *node, const json_t *config) {
     static const dcnn_config_only only[] = {{"data_format", "\"channels_last\""}};
     static const char *const modes[] = {"reflect", "wrap", "constant", "nearest"};
@@ -60,10 +75,7 @@ static dcnn_status parse_common(dcnn_node *node, const json_t *config) {
         return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%s': \"fill_mode\" must be reflect, wrap, constant or nearest",
                          node->name);
     r->fill = (dcnn_fill)fill;
-    r->range[1] = 255.0;
-    const json_t *range = json_object_get(config, "value_range");
-    if (json_array_size(range) == 2)
-        for (size_t i = 0; i < 2; i++) r->range[i] = json_number_value(json_array_get(range, i));
+    DCNN_TRY(read_range(node, json_object_get(config, "value_range")));
     DCNN_TRY(dcnn_config_real(node, config, "fill_value", 0.0, -1e9, 1e9, &r->value));
     DCNN_TRY(dcnn_config_interpolation(node, config, "bilinear", &r->nearest));
     dcnn_config_keep(node, config, kept, sizeof kept / sizeof kept[0]);

@@ -2,6 +2,7 @@
 /* plan.c — from a net to operations, steps and memory: plan_private.h has the picture. */
 #include "nn/plan/plan_private.h"
 
+#include <limits.h>
 #include <stdlib.h>
 
 /* A batch of 16 on two threads trains at 14,400 images/s in two grains of 8, at 8,100 in one of 16, where one thread
@@ -10,6 +11,28 @@ int dcnn_grain_of(int64_t batch) {
     int grain = DCNN_GRAIN;
     while (grain > 2 && batch < 2 * grain) grain /= 2;
     return grain;
+}
+
+/* The layer with the most values in a sample. */
+static const dcnn_node *largest_node(const dcnn_net *net) {
+    const dcnn_node *largest = &net->nodes[0];
+    for (int i = 1; i < net->node_count; i++)
+        if (dcnn_shape_count(net->nodes[i].shape) > dcnn_shape_count(largest->shape)) largest = &net->nodes[i];
+    return largest;
+}
+
+int dcnn_grain_most(const dcnn_net *net) {
+    return (int)((size_t)INT_MAX / dcnn_shape_count(largest_node(net)->shape)); /* 7 at least: DCNN_SHAPE_MOST */
+}
+
+static dcnn_status check_grain(const dcnn_net *net, int grain) {
+    const dcnn_node *largest = largest_node(net);
+    char text[48];
+    if (grain <= dcnn_grain_most(net)) return DCNN_OK;
+    return DCNN_FAIL(DCNN_BAD_INPUT,
+                     "layer '%s': %d outputs of shape %s are too many values to be computed at a time; use --grain %d, "
+                     "or smaller images",
+                     largest->name, grain, dcnn_shape_text(largest->shape, text), dcnn_grain_most(net));
 }
 
 static dcnn_status make_lists(dcnn_plan *plan) {
@@ -46,6 +69,7 @@ static dcnn_status make_lists(dcnn_plan *plan) {
 dcnn_status dcnn_plan_create(dcnn_net *net, const dcnn_kernels *kernels, const dcnn_plan_options *options,
                              dcnn_plan **out) {
     *out = NULL;
+    DCNN_TRY(check_grain(net, options->grain));
     dcnn_plan *plan = calloc(1, sizeof *plan);
     if (plan == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: a plan");
     plan->net = net;

@@ -25,6 +25,9 @@ typedef struct dcnn_plan dcnn_plan;
  * that there are two grains at least. *Local.* */
 int dcnn_grain_of(int64_t batch);
 
+/** Samples of this net that may be in a grain at most: kernels count a grain's values with an int. *Local.* */
+int dcnn_grain_most(const dcnn_net *net);
+
 typedef struct dcnn_plan_options {
     int grain;   /**< samples in a full grain */
     int slots;   /**< grains whose memory is kept between stages (a rank's share of a batch; at inference == workers) */
@@ -58,7 +61,8 @@ typedef struct dcnn_grain {
     dcnn_op_times *times; /**< [dcnn_plan_op_count() + 1], the last for the loss: added to; NULL: not wanted */
 } dcnn_grain;
 
-/** Plans a net. The net must outlive the plan. *Local.* @return DCNN_OK, DCNN_FAILURE (memory) */
+/** Plans a net. The net must outlive the plan. *Local.* @return DCNN_OK, DCNN_BAD_INPUT (a grain of more than
+ * dcnn_grain_most() samples), DCNN_FAILURE (memory) */
 dcnn_status dcnn_plan_create(dcnn_net *net, const dcnn_kernels *kernels, const dcnn_plan_options *options,
                              dcnn_plan **plan);
 
