@@ -166,12 +166,25 @@ static void keep_order(const dcnn_checkpoint *model, const dcnn_input_given *giv
              f ? "keras.applications has it for networks of this name" : "the model file says");
 }
 
+/* Bytes that are made something else before a layer scales them that is made for bytes. */
+static void tell_twice(const dcnn_net *net, dcnn_input *input) {
+    bool bytes = true;
+    for (int c = 0; c < net->nodes[0].shape.c; c++)
+        bytes = bytes && input->mean[c] == 0.0 && fabs(255.0 * input->std[c] - 1.0) < 1e-5;
+    const size_t used = strlen(input->told);
+    if (!bytes && dcnn_net_takes_bytes(net))
+        snprintf(input->told + used, sizeof input->told - used,
+                 "; the model scales its input itself, once more: one that wants bytes from 0 to 255 takes none of "
+                 "--mean, --std and --scale");
+}
+
 static dcnn_status choose(const dcnn_checkpoint *model, const dcnn_input_given *given, const double *data_mean,
                           const double *data_std, dcnn_input *input) {
     const int channels = model->net->nodes[0].shape.c;
     char mean[64], std[64];
     if (given && (given->mean || given->std || given->scale > 0.0)) {
         DCNN_TRY(take_given(given, channels, input));
+        tell_twice(model->net, input);
         keep_order(model, given, input);
         return DCNN_OK;
     }

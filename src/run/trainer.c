@@ -30,6 +30,25 @@ static dcnn_status check_fit(const dcnn_trainer *t) {
     return dcnn_monitor_check(dcnn_monitor_for(t->options->monitor, t->state.net), t->state.net);
 }
 
+/* What may be meant, and more often is not. */
+static void tell_doubts(const dcnn_trainer *t) {
+    const dcnn_train_options *o = t->options;
+    static bool told; /* of one of several runs is enough */
+    if (o->of_several && told) return;
+    told = true;
+    const bool frozen = o->train_last > 0 || o->freeze_below || o->freeze.count > 0;
+    if (t->task.loss == DCNN_LOSS_BINARY && !t->task.values && t->data.set.class_count > 2)
+        dcnn_info("loss  %s decides on each of the %d classes by itself, though an image has one of them; "
+                  "categorical_crossentropy chooses one",
+                  dcnn_loss_word(t->task.loss), t->data.set.class_count);
+    if (frozen && !dcnn_has_weights(o->model) && o->weights == NULL)
+        dcnn_warn("--%s leaves layers as they are, but these have learned nothing: their weights are drawn at random; "
+                  "--model takes a trained network (.keras, .h5, .onnx), --weights the weights of one",
+                  o->train_last > 0 ? "train-last"
+                  : o->freeze_below ? "freeze-below"
+                                    : "freeze");
+}
+
 /* What is for classes: numbers have neither weights nor partners. */
 static dcnn_status check_class_options(const dcnn_trainer *t) {
     const dcnn_train_options *o = t->options;
@@ -86,6 +105,7 @@ static dcnn_status take_state(dcnn_trainer *t, const dcnn_checkpoint *from) {
     DCNN_TRY(dcnn_net_set_rates(t->state.net, t->options->rates));
     DCNN_TRY(dcnn_net_set_decay(t->state.net, t->options->undecayed));
     DCNN_TRY(check_fit(t)); /* which chooses the loss */
+    if (from == NULL) tell_doubts(t);
     DCNN_TRY(set_loss(t));
     if (from) {
         *progress = from->progress;

@@ -31,6 +31,9 @@ typedef enum dcnn_role {
     DCNN_ROLE_COUNT
 } dcnn_role;
 
+/** The role that a word names: "train", "Val", "testing". *Local.* @return false: none */
+bool dcnn_role_of(const char *word, dcnn_role *role);
+
 /** What images come from: which options say how to read it depends on that (source_options.c). */
 typedef enum dcnn_source_kind {
     DCNN_SOURCE_FOLDER, /**< pictures in folders */

@@ -35,10 +35,7 @@ dcnn_status dcnn_source_make_targets(dcnn_source *source, int width);
 /** The next of some words with commas between them, which moves on behind it. @return false: there is none left */
 bool dcnn_next_word(const char **text, char word[128]);
 
-/** The role that a word names: "train", "Val", "testing". @return false: none */
-bool dcnn_role_of(const char *word, dcnn_role *role);
-
-/** The same of any part of a longer one: "x_test", "train-images-idx3-ubyte". */
+/** dcnn_role_of() of any part of a longer word: "x_test", "train-images-idx3-ubyte". */
 bool dcnn_role_in(const char *word, dcnn_role *role);
 
 /** Is one of some words (NULL at the end) a part of this one? A role may stand behind it: "xtrain". */

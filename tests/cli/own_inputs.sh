@@ -35,3 +35,15 @@ cksum small.h5 small.csv run/best.h5 pictures/a/* | cmp - before && echo untouch
 dcnn predict run/best.h5 pictures -o pictures/said.csv -q
 dcnn predict run/best.h5 pictures -o pictures/said.csv -q
 wc -l <pictures/said.csv
+
+# nor by a trace or by a figure of several runs
+dcnn train small.h5 --model net.json --epochs 1 --run other -q --no-report >/dev/null 2>&1
+ln -s run/run.json run.svg
+ln -s small.h5 data.png
+cksum small.h5 net.json run/* >before 2>/dev/null
+for trace in small.h5 net.json; do try dcnn train small.h5 --model net.json --epochs 5 --run none --trace $trace; done
+try dcnn train --run run --resume --epochs 9 --trace run/best.h5
+try dcnn compare run other -o run.svg
+try dcnn compare run other -o data.png
+cksum small.h5 net.json run/* 2>/dev/null | cmp - before && echo untouched
+[[ -e none ]] && echo "a refused run left a folder"

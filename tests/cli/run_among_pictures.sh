@@ -20,3 +20,7 @@ try dcnn train job/small.h5 "${how[@]}" --run job | tail -n 1
 # a run is one, whatever was put into it since
 cp small/a/1.pgm job
 try dcnn train --run job --resume -q --no-report 2>&1 | tail -n 2
+# beside pictures that are in no split of this folder a run stands in nobody's way
+mkdir -p beside/pictures/{a,b}
+for class in a b; do cp small/a/1.pgm beside/pictures/$class; done
+try dcnn train small.h5 "${how[@]}" --run beside | tail -n 1

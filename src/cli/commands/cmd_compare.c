@@ -9,6 +9,7 @@
 #include "base/largest.h"
 #include "base/log.h"
 #include "cli/cli.h"
+#include "cli/runs/spare.h"
 #include "engine/engine.h"
 #include "io/file.h"
 #include "report/overlay.h"
@@ -84,13 +85,17 @@ static void read_epochs(compared *run) {
 }
 
 static dcnn_status read_runs(comparison *c) {
+    const char *output = c->cli->options->output;
     for (int i = 0; i < c->count; i++) {
         compared *run = &c->runs[i];
         bool damaged;
+        if (output) DCNN_TRY(dcnn_spare_run(output, "-o", "the figure", run->folder));
         DCNN_TRY(dcnn_run_record_read(run->folder, &run->record, &damaged));
         if (run->record == NULL)
             return DCNN_FAIL(DCNN_BAD_INPUT, "%s: not the folder of a run: there is no " DCNN_RUN_RECORD " in it",
                              run->folder);
+        const char *data = json_string_value(json_object_get(run->record, "data"));
+        if (output) DCNN_TRY(dcnn_spare_files(output, "-o", "the figure", 1, &data));
         run->result = read_json(run->folder, DCNN_RUN_RESULT);
         run->history = read_history(run->folder);
         if (run->result == NULL && c->cli->speaks) read_epochs(run);

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "cli/runs/ensemble.h"
 #include "cli/runs/side.h"
+#include "cli/runs/spare.h"
 #include "cli/settings/phases.h"
 #include "cli/settings/recipes.h"
 #include "cli/settings/train_settings.h"
@@ -412,6 +413,14 @@ static dcnn_status take_up_record(dcnn_cli *cli, dcnn_run *run, json_t **record)
     return dcnn_ensemble_take_up(*record, run, cli->options);
 }
 
+/* The trace must replace nothing that the training reads or keeps. */
+static dcnn_status check_trace(const char *trace, const dcnn_run *run) {
+    const char *const files[] = {run->data, run->checkpoint};
+    if (trace == NULL) return DCNN_OK;
+    DCNN_TRY(dcnn_spare_files(trace, "--trace", "the trace", 2, files));
+    return dcnn_spare_run(trace, "--trace", "the trace", run->folder);
+}
+
 static dcnn_status check_options(const dcnn_options *o) {
     dcnn_phases phases;
     DCNN_TRY(dcnn_train_settings_check(o));
@@ -431,7 +440,8 @@ static dcnn_status open_and_train(dcnn_cli *cli) {
     const char *data = o->operand_count > 0 ? o->operands[0] : NULL;
     DCNN_TRY(dcnn_comm_agree(cli->comm, check_prepared(data)));
     DCNN_TRY(dcnn_run_open(cli->comm, data, o->run, o->resume, o->overwrite, &run));
-    dcnn_status status = DCNN_OK;
+    dcnn_status status = dcnn_comm_agree(cli->comm, check_trace(o->train.trace, &run));
+    DCNN_TRY_DONE(status);
     if (run.checkpoint) DCNN_TRY_DONE(take_up(cli, &run, &from));
     if (o->resume && run.checkpoint == NULL)
         DCNN_TRY_DONE(dcnn_comm_agree(cli->comm, take_up_record(cli, &run, &record)));
@@ -451,6 +461,8 @@ done:
 
 /* What a file says is read here and recorded with the run, which then needs the file no more. */
 static dcnn_status read_weights(dcnn_options *o, char **weights) {
+    const char *const files[] = {o->train.model, o->train.weights, o->train.class_weight};
+    if (o->train.trace) DCNN_TRY(dcnn_spare_files(o->train.trace, "--trace", "the trace", 3, files));
     if (o->train.class_weight) DCNN_TRY(dcnn_class_weights_read(o->train.class_weight, weights));
     if (o->train.class_weight) o->train.class_weight = *weights;
     return DCNN_OK;

@@ -17,6 +17,7 @@
 #include "io/kind.h"
 #include "run/record/run_record.h"
 #include "sources/prepare.h"
+#include "sources/source.h"
 
 /* --- names ------------------------------------------------------------------------------------------------------ */
 
@@ -319,9 +320,9 @@ static bool is_own_name(const struct dirent *entry) {
 }
 
 /* The first picture of a folder or of those in it, by its name; NULL: none among the first names, which is all that is
- * worth a look before a training. Root, split, class: so deep do pictures lie. @param left  names to look at */
-static char *find_picture(const char *folder, int depth, int *left) {
-    enum { DEEPEST = 2 };
+ * worth a look before a training. Root, class; or root, split, class: so deep do pictures lie. What stands beside a
+ * folder of classes, in none of these, is nothing to it. @param left  names to look at */
+static char *find_picture(const char *folder, int depth, int deepest, int *left) {
     DIR *stream = opendir(folder);
     const struct dirent *entry;
     char *found = NULL;
@@ -329,12 +330,14 @@ static char *find_picture(const char *folder, int depth, int *left) {
         struct stat about;
         if (entry->d_name[0] == '.' || (depth == 0 && is_own_name(entry))) continue;
         char *path = dcnn_path_join(folder, entry->d_name);
+        dcnn_role split;
+        const int below = depth == 0 && dcnn_role_of(entry->d_name, &split) ? depth + 2 : deepest;
         if (dcnn_name_is_image(entry->d_name)) {
             found = path;
             break;
         }
-        if (path && depth < DEEPEST && (entry->d_type != DT_REG) && stat(path, &about) == 0 && S_ISDIR(about.st_mode))
-            found = find_picture(path, depth + 1, left);
+        if (path && depth < below && (entry->d_type != DT_REG) && stat(path, &about) == 0 && S_ISDIR(about.st_mode))
+            found = find_picture(path, depth + 1, below, left);
         free(path);
     }
     if (stream) closedir(stream);
@@ -349,7 +352,7 @@ static dcnn_status check_no_pictures(const char *folder) {
     bool found;
     int left = NAMES;
     DCNN_TRY(find_run(folder, &found));
-    char *picture = found ? NULL : find_picture(folder, 0, &left);
+    char *picture = found ? NULL : find_picture(folder, 0, 1, &left);
     if (picture == NULL) return DCNN_OK;
     const dcnn_status status =
         DCNN_FAIL(DCNN_USAGE,

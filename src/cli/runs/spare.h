@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file spare.h — outputs that must not be what is read, nor what a run needs. */
+#ifndef DCNN_CLI_SPARE_H
+#define DCNN_CLI_SPARE_H
+
+#include "base/status.h"
+
+/** Refuses an output that is one of some files, under whatever name. *Local.*
+ * @param option  that names the output, as in "-o"  @param what  it is, as in "the trace"
+ * @param files   [count], may be NULL each  @return DCNN_OK, DCNN_USAGE */
+dcnn_status dcnn_spare_files(const char *output, const char *option, const char *what, int count,
+                             const char *const files[]);
+
+/** The same for the files of a run that others are made of: its models, record, result and metrics. *Local.* */
+dcnn_status dcnn_spare_run(const char *output, const char *option, const char *what, const char *folder);
+
+#endif
