@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "guard/launch.h"
 #include "guard/free_memory.h"
 #include "guard/watchdog_net.h"
@@ -106,7 +107,7 @@ static bool has_checkpoint(void) {
 }
 
 static _Noreturn void end_because(const char *what, int64_t step, double launcher_grace_s) {
-    char line[1400];
+    char line[1400 + 4 * sizeof dog.folder], word[4 * sizeof dog.folder + 3];
     signal(SIGALRM, SIG_DFL);
     alarm(LAST_WORDS_S); /* whatever stands still may be the file system */
     const bool killed = dog.kills >= 0 && dcnn_memory_kills("") > dog.kills;
@@ -115,8 +116,9 @@ static _Noreturn void end_because(const char *what, int64_t step, double launche
                                  "was reached: give it more (Slurm: --mem), or a smaller --batch-size"
                                : "");
     if (has_checkpoint())
-        used += snprintf(line + used, sizeof line - (size_t)used,
-                         "go on from its last checkpoint with --resume --run %s", dog.folder);
+        used +=
+            snprintf(line + used, sizeof line - (size_t)used, "go on from its last checkpoint with --resume --run %s",
+                     dcnn_shell_word(dog.folder, word, sizeof word));
     else
         used += snprintf(line + used, sizeof line - (size_t)used, "before its first checkpoint: start it again");
     if (!killed) snprintf(line + used, sizeof line - (size_t)used, " ('dcnn doctor' looks at the machines)");

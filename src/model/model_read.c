@@ -59,11 +59,13 @@ static dcnn_status read_json(const reader *from, hid_t where, const char *attrib
 }
 
 static dcnn_status read_net(const reader *from) {
+    char room[DCNN_SHELL_WORD];
+    const char *word = dcnn_shell_word(from->path, room, sizeof room);
     if (dcnn_h5_has(from->file, "images") && dcnn_h5_attribute_has(from->file, "format"))
         return DCNN_FAIL(DCNN_BAD_INPUT,
                          "%s: is a data set of dcnn, not a model; `dcnn train %s` makes a model of it, and `dcnn "
                          "evaluate MODEL %s` tests one on it",
-                         from->path, from->path, from->path);
+                         from->path, word, word);
     if (!dcnn_h5_attribute_has(from->file, "model_config"))
         return DCNN_FAIL(DCNN_BAD_INPUT,
                          "%s: is not a model: it has no attribute 'model_config'; save the whole model, or "

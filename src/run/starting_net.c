@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "io/hdf5/hdf5_file.h"
 #include "io/kind.h"
 #include "model/keras_archive.h"
@@ -114,11 +115,12 @@ static dcnn_status check_weights(const char *model, const char *weights) {
                          "model's description (.json) as --model",
                          weights, model);
     const dcnn_kind_id kind = dcnn_kind_of_file(weights);
+    char word[DCNN_SHELL_WORD];
     if (kind == DCNN_KIND_KERAS || kind == DCNN_KIND_ONNX ||
         (kind == DCNN_KIND_HDF5 && dcnn_hdf5_has_attribute(weights, "model_config")))
         return DCNN_FAIL(DCNN_USAGE,
                          "--weights %s: is a whole model, not weights alone; give it as --model %s, without --weights",
-                         weights, weights);
+                         weights, dcnn_shell_word(weights, word, sizeof word));
     return DCNN_OK;
 }
 
@@ -137,11 +139,11 @@ static dcnn_status read_weights_alone(const char *path, dcnn_checkpoint *into) {
 static dcnn_status check_size(const dcnn_dataset *dataset) {
     enum { LEAST = 22 };
     if (dataset->h >= LEAST && dataset->w >= LEAST) return DCNN_OK;
-    char *small = dcnn_data_path("models/small.json");
+    char *small = dcnn_data_path("models/small.json"), word[DCNN_SHELL_WORD];
     const dcnn_status status =
         DCNN_FAIL(DCNN_BAD_INPUT,
                   "images of %dx%d are too small for the recipe's network, which needs %dx%d: --model %s takes them",
-                  dataset->h, dataset->w, LEAST, LEAST, small ? small : "FILE");
+                  dataset->h, dataset->w, LEAST, LEAST, small ? dcnn_shell_word(small, word, sizeof word) : "FILE");
     free(small);
     return status;
 }

@@ -88,15 +88,50 @@ static dcnn_status copy_names(const dcnn_names *from, dcnn_names *to) {
     return DCNN_OK;
 }
 
-/* Place of a name in any list; a class that only a test has cannot be learnt. */
-static dcnn_status map_labels(dcnn_source *s, const dcnn_names *classes, bool sorted) {
-    int32_t *places = malloc((size_t)s->class_names.count * sizeof *places);
-    if (!places) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for its classes", s->name);
-    for (int64_t i = 0; i < s->class_names.count; i++) {
-        places[i] = (int32_t)(sorted ? dcnn_names_find(classes, s->class_names.text[i]) : -1);
-        for (int64_t j = 0; !sorted && j < classes->count; j++)
-            if (strcmp(classes->text[j], s->class_names.text[i]) == 0) places[i] = (int32_t)j;
+/* A class and its place in a list of any order. */
+typedef struct placed {
+    const char *text;
+    int32_t place;
+} placed;
+
+static int by_text(const void *a, const void *b) {
+    return strcmp(((const placed *)a)->text, ((const placed *)b)->text);
+}
+
+/* Of equal names the last one. */
+static int by_text_then_place(const void *a, const void *b) {
+    const int order = by_text(a, b);
+    return order != 0 ? order : ((const placed *)a)->place < ((const placed *)b)->place ? -1 : 1;
+}
+
+/* The classes in the order of their names, each name once. @return how many */
+static size_t sort_classes(const dcnn_names *classes, placed *sorted) {
+    size_t kept = 0;
+    for (int64_t i = 0; i < classes->count; i++) sorted[i] = (placed){classes->text[i], (int32_t)i};
+    qsort(sorted, (size_t)classes->count, sizeof *sorted, by_text_then_place);
+    for (int64_t i = 0; i < classes->count; i++) {
+        if (kept > 0 && strcmp(sorted[kept - 1].text, sorted[i].text) == 0) kept--;
+        sorted[kept++] = sorted[i];
     }
+    return kept;
+}
+
+/* Place of a name in any list; a class that only a test has cannot be learnt. */
+static dcnn_status map_labels(dcnn_source *s, const dcnn_names *classes) {
+    int32_t *places = malloc((size_t)s->class_names.count * sizeof *places);
+    placed *sorted = malloc((size_t)(classes->count + 1) * sizeof *sorted);
+    if (!places || !sorted) {
+        free(places);
+        free(sorted);
+        return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for its classes", s->name);
+    }
+    const size_t count = sort_classes(classes, sorted);
+    for (int64_t i = 0; i < s->class_names.count; i++) {
+        const placed *found =
+            bsearch(&(placed){.text = s->class_names.text[i]}, sorted, count, sizeof *sorted, by_text);
+        places[i] = found ? found->place : -1;
+    }
+    free(sorted);
     dcnn_status status = DCNN_OK;
     for (int64_t i = 0; i < s->count && status == DCNN_OK; i++) {
         const int32_t place = places[s->labels[i]];
@@ -123,7 +158,7 @@ static dcnn_status agree_on_names(dcnn_sources *sources, dcnn_names *classes) {
         if (sources->items[i].role == DCNN_ROLE_POOL && (!same || &sources->items[i] == first))
             DCNN_TRY(copy_names(&sources->items[i].class_names, classes));
     if (!same) dcnn_names_unite(classes);
-    for (int i = 0; i < sources->count; i++) DCNN_TRY(map_labels(&sources->items[i], classes, !same));
+    for (int i = 0; i < sources->count; i++) DCNN_TRY(map_labels(&sources->items[i], classes));
     return DCNN_OK;
 }
 

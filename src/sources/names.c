@@ -76,8 +76,9 @@ static bool all_integers(const dcnn_names *names) {
 }
 
 void dcnn_names_sort(dcnn_names *names) {
+    names->by_value = all_integers(names);
     if (names->count < 2) return;
-    qsort(names->text, (size_t)names->count, sizeof *names->text, all_integers(names) ? by_value : by_bytes);
+    qsort(names->text, (size_t)names->count, sizeof *names->text, names->by_value ? by_value : by_bytes);
 }
 
 void dcnn_names_unite(dcnn_names *names) {
@@ -92,11 +93,9 @@ void dcnn_names_unite(dcnn_names *names) {
 }
 
 int64_t dcnn_names_find(const dcnn_names *names, const char *text) {
-    if (names->count == 0) return -1;
-    const bool numbers = all_integers(names);
-    if (numbers && !dcnn_text_is_integer(text, NULL)) return -1;
+    if (names->count == 0 || (names->by_value && !dcnn_text_is_integer(text, NULL))) return -1;
     char *const *found =
-        bsearch(&text, names->text, (size_t)names->count, sizeof *names->text, numbers ? by_value : by_bytes);
+        bsearch(&text, names->text, (size_t)names->count, sizeof *names->text, names->by_value ? by_value : by_bytes);
     return found ? found - names->text : -1;
 }
 

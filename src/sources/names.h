@@ -10,7 +10,8 @@
 
 typedef struct dcnn_names {
     int64_t count, room;
-    char **text; /**< [count], each owned */
+    char **text;   /**< [count], each owned */
+    bool by_value; /**< as it was sorted last: all were whole numbers */
 } dcnn_names;
 
 /** Adds a copy of `length` bytes of a text. @return DCNN_OK, DCNN_FAILURE (memory) */

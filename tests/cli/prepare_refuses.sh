@@ -56,3 +56,10 @@ sed '2,$s/$/,/' whole.csv >ends.csv
 try dcnn prepare ends.csv -o ends.h5
 csv 4000 6 5 | awk -F, -v OFS=, 'NR > 1 { $37 = 0; print $0, $1 }' | cut -d, -f2- | sort -s -t, -k37,37n | awk -F, -v OFS=, '{ $1 = 0 } 1' >sorted.csv
 try dcnn prepare sorted.csv -o sorted.h5 2>&1 | head -n 3
+# lines and names out of all proportion; as many classes as images, numbers but for one
+(yes 0, | head -n 9000000 | tr -d '\n' && echo) >wide.csv
+try dcnn prepare wide.csv -o wide.h5
+(echo path,label && for i in 1 2; do head -c 5000 /dev/zero | tr '\0' a && echo .png,$i; done) >names.csv
+try dcnn prepare names.csv -o names.h5
+(echo label,a1,a2,a3,a4 && seq 60000 | sed 's/$/,1,2,3,4/' && echo z,1,2,3,4) >classes.csv
+try timeout 60 dcnn prepare classes.csv -o classes.h5 --no-stratify 2>&1 | tail -n 2

@@ -8,6 +8,7 @@
 
 #include "base/largest.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "cli/cli.h"
 #include "cli/runs/spare.h"
 #include "engine/engine.h"
@@ -339,6 +340,7 @@ static int64_t count_differences(const comparison *c, int a, int b) {
 static void print_disagreement(const comparison *c) {
     enum { MOST_NAMED = 20 };
     int64_t all_wrong = 0, some_wrong = 0, named = 0;
+    char word[DCNN_SHELL_WORD];
     if (c->images == 0) return;
     printf("\nimages of the split '%s' (%" PRId64 ") on which they name different classes\n%-22s", c->split, c->images,
            "");
@@ -361,7 +363,8 @@ static void print_disagreement(const comparison *c) {
         printf(": none\n");
     else
         printf("%s (%" PRId64 " image%s; 'dcnn show DATA.h5 --split %s --index N' draws one)\n",
-               named > MOST_NAMED ? " …" : "", some_wrong, some_wrong == 1 ? "" : "s", c->split);
+               named > MOST_NAMED ? " …" : "", some_wrong, some_wrong == 1 ? "" : "s",
+               dcnn_shell_word(c->split, word, sizeof word));
     printf("wrong in all: %" PRId64 "\n", all_wrong);
 }
 

@@ -47,9 +47,10 @@ static void tell_tensorboard(void *context) {
 
 /* Called by another thread of a process that ends: one write, no locks. */
 static void tell_last(const char *line) {
-    char text[1100];
+    char text[4096];
     const int length = snprintf(text, sizeof text, "dcnn: %s\n", line);
-    if (write(STDERR_FILENO, text, (size_t)length) < 0) return;
+    const size_t there = (size_t)length < sizeof text ? (size_t)length : sizeof text - 1;
+    if (write(STDERR_FILENO, text, there) < 0) return;
 }
 
 static void tell_step(void *context, const dcnn_train_step_report *report) {
@@ -70,6 +71,7 @@ static void take_rank(void *context, int rank) {
 
 /* An image that cannot be drawn is no failure of a training that is done. */
 static void draw_report(const dcnn_cli *cli, const dcnn_run *run) {
+    char word[DCNN_SHELL_WORD];
     if (!cli->options->report) return;
     if (!dcnn_report_is_built()) {
         dcnn_info("no report and no TensorBoard file: this dcnn was built without them (-DDCNN_REPORT=OFF)");
@@ -77,7 +79,8 @@ static void draw_report(const dcnn_cli *cli, const dcnn_run *run) {
     }
     dcnn_watchdog_work(true);
     if (dcnn_run_report(cli, run->folder, run->data, NULL) != DCNN_OK)
-        dcnn_warn("no report: %s; try again: dcnn report %s", dcnn_error(), run->folder);
+        dcnn_warn("no report: %s; try again: dcnn report %s", dcnn_error(),
+                  dcnn_shell_word(run->folder, word, sizeof word));
     else if (cli->speaks)
         printf("%s/" DCNN_RUN_PAGE ", " DCNN_RUN_FIGURES "/\n", run->folder);
     dcnn_watchdog_work(false);

@@ -40,7 +40,7 @@ void dcnn_cells_skip(dcnn_cells *c) {
 /* The separator that the first line has most of; blanks only where there is no other. */
 static char find_separator(dcnn_cells c) {
     static const char candidates[] = {',', ';', '\t', '|'};
-    int counts[4] = {0};
+    int64_t counts[4] = {0};
     bool quoted = false;
     if (!dcnn_cells_line(&c)) return ',';
     for (; quoted ? c.next < c.end : !ends_line(&c); c.next++) {
@@ -88,7 +88,11 @@ dcnn_cell dcnn_cells_next(dcnn_cells *c, bool *last) {
 }
 
 dcnn_status dcnn_cells_texts(dcnn_cells *c, dcnn_names *texts) {
+    const int64_t line = c->line;
     for (bool last = false; !last;) {
+        if (texts->count == DCNN_MOST_CELLS)
+            return DCNN_FAIL(DCNN_BAD_INPUT, "%s:%lld: the line has more than %d cells; an image is a line of its own",
+                             c->name, (long long)line, DCNN_MOST_CELLS);
         const dcnn_cell cell = dcnn_cells_next(c, &last);
         DCNN_TRY(dcnn_cell_add(cell, texts));
     }

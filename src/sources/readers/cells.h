@@ -31,7 +31,10 @@ void dcnn_cells_skip(dcnn_cells *cells);
 /** The next cell of the line. @param last  out: it was the line's last, and its end is stepped over */
 dcnn_cell dcnn_cells_next(dcnn_cells *cells, bool *last);
 
-/** All cells of the line as texts, appended to `texts`. */
+/** Cells of a line of which texts are made: each takes some 50 bytes. */
+enum { DCNN_MOST_CELLS = 1 << 23 };
+
+/** All cells of the line as texts, appended to `texts`, which are no more than that then. */
 dcnn_status dcnn_cells_texts(dcnn_cells *cells, dcnn_names *texts);
 
 /** A cell as a number. @return false: it is none */

@@ -11,7 +11,8 @@
 #include "io/kind.h"
 #include "sources/source_private.h"
 
-enum { MOST_DEPTH = 32 };
+/* Links can make of a few folders more ways than anybody could walk; ImageNet has 21,841 of them. */
+enum { MOST_DEPTH = 32, MOST_FOLDERS = 1 << 20 };
 
 /* What was met on a walk. */
 typedef struct walk {
@@ -23,7 +24,7 @@ typedef struct walk {
     char *first_other;               /* the first of them */
     int64_t unread[DCNN_KIND_COUNT]; /* images of kinds that cannot be read */
     char *first_unread[DCNN_KIND_COUNT];
-    int depth;
+    int depth, folders;        /* how deep; how many so far */
     dev_t devices[MOST_DEPTH]; /* folders above this one: a link back to one of them is a loop */
     ino_t inodes[MOST_DEPTH];
 } walk;
@@ -111,6 +112,10 @@ static dcnn_status gather(walk *w, const char *path) {
     if (leads_back(w, path)) return DCNN_OK;
     if (!enter(w, path))
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s: lies in more than %d folders; move it up", path, MOST_DEPTH);
+    if (++w->folders > MOST_FOLDERS)
+        return DCNN_FAIL(DCNN_BAD_INPUT,
+                         "%s: there are more than %d folders before this one; do links lead in circles?", path,
+                         MOST_FOLDERS);
     dcnn_status status = list(path, &folders, &files);
     for (int64_t i = 0; status == DCNN_OK && i < files.count + folders.count; i++) {
         const bool is_file = i < files.count;

@@ -84,10 +84,13 @@ static bool use_if_there(dcnn_table *t, char *name) {
 
 /* Relative to the list's folder; or to where dcnn was started, if it is there; Windows has backslashes in between. */
 static dcnn_status add_file(dcnn_table *t, int64_t line, int column, dcnn_cell cell) {
-    const int length = (int)(cell.end - cell.begin);
+    const int length = cell.end - cell.begin < PATH_MAX ? (int)(cell.end - cell.begin) : PATH_MAX;
     const char *slash = strrchr(t->path, '/');
     const int folder = slash && *cell.begin != '/' ? (int)(slash - t->path) + 1 : 0;
     char text[28];
+    if (length == PATH_MAX || memchr(cell.begin, '\0', (size_t)length))
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s:%lld:%d: '%s...' is not the name of a file", t->path, (long long)line,
+                         column, dcnn_cell_text(cell, text));
     if (memmem(cell.begin, (size_t)length, "://", 3))
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s:%lld:%d: '%s...' is an address: fetch the images, and name their files",
                          t->path, (long long)line, column, dcnn_cell_text(cell, text));
@@ -197,9 +200,11 @@ static dcnn_status read_line(dcnn_table *t) {
 }
 
 static dcnn_status make_room(dcnn_table *t) {
+    enum { FIRST_ROWS = 1024, FIRST_BYTES = 1 << 26 };
     if (t->count < t->room) return DCNN_OK;
-    const int64_t room = 2 * t->room + 1024;
     const size_t size = (size_t)t->pixel_columns;
+    const bool large = size > FIRST_BYTES / FIRST_ROWS;
+    const int64_t room = 2 * t->room + (large ? 1 + (int64_t)(FIRST_BYTES / size) : FIRST_ROWS);
     if (size > 0)
         DCNN_TRY(dcnn_spill_grow(t->opening->options->aside, t->path, (size_t)t->count * size, (size_t)room * size,
                                  &t->memory, &t->mapped_bytes));
