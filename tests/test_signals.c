@@ -17,6 +17,7 @@
 
 #include "guard/launch.h"
 #include "guard/signals.h"
+#include "io/spill.h"
 
 /* Runs `body` in a child process; its exit code. */
 static int child(int (*body)(void)) {
@@ -189,12 +190,44 @@ static void wrong_starts_are_refused(void **state) {
     assert_int_equal(child(settings_of_words), 0);
 }
 
+/* A file that is mapped, for it is large, and cut by another program. */
+static char cut[64];
+
+static int look_behind_the_cut(void) {
+    void *memory;
+    size_t length, mapped;
+    if (freopen("/dev/null", "w", stdout) == NULL) return 90;
+    dcnn_signals_tell_cut_files();
+    if (dcnn_spill_read(NULL, cut, &memory, &length, &mapped) != DCNN_OK || mapped == 0) return 91;
+    const volatile char *bytes = memory;
+    if (bytes[length - 1] != 0 || truncate(cut, 1) != 0) return 92;
+    if (freopen(cut, "a", stderr) == NULL) return 93;
+    return bytes[length - 1] == 0 ? 94 : 95;
+}
+
+static void files_that_are_cut_are_told(void **state) {
+    (void)state;
+    char said[256] = "", wanted[256];
+    strcpy(cut, "/tmp/dcnn-cut-XXXXXX");
+    const int file = mkstemp(cut);
+    assert_true(file >= 0);
+    assert_int_equal(ftruncate(file, (off_t)(100 << 20)), 0);
+    assert_int_equal(child(look_behind_the_cut), DCNN_FAILURE);
+    assert_true(pread(file, said, sizeof said - 1, 1) > 0);
+    snprintf(wanted, sizeof wanted, "dcnn: %s: became shorter, or unreadable, while it was being read; try again\n",
+             cut);
+    assert_string_equal(said, wanted);
+    close(file);
+    unlink(cut);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_signal_is_noted_and_a_later_one_leaves),
         cmocka_unit_test(a_shared_place_brings_signals_to_others),
         cmocka_unit_test(the_end_of_the_job_is_seen),
         cmocka_unit_test(ranks_beyond_the_cores_need_permission),
+        cmocka_unit_test(files_that_are_cut_are_told),
         cmocka_unit_test(wrong_starts_are_refused),
     };
     return cmocka_run_group_tests_name("signals", tests, NULL, NULL);

@@ -289,6 +289,7 @@ int main(int argc, char **argv) {
     const char *name = argc > 1 ? argv[1] : "";
     const int command = dcnn_command_find(name);
     const bool version = strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0;
+    dcnn_signals_tell_cut_files();
     signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of write(), told as such */
     if (version || (command >= 0 && (dcnn_command_table[command].parallel || dcnn_command_table[command].diagnoses)))
         start_with_better_blas(argv);

@@ -5,8 +5,12 @@
 #include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "base/status.h"
+#include "io/mapped.h"
 
 static volatile sig_atomic_t caught;
 static volatile int64_t caught_ms; /* when */
@@ -52,6 +56,28 @@ void dcnn_signals_catch(void) {
     sigemptyset(&action.sa_mask);
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
         if (wanted[i].number != DCNN_SIGNAL_DEADLINE) sigaction(wanted[i].number, &action, NULL);
+}
+
+/* Another program has cut a file that is mapped, or its disk fails: what is gone can be read by nobody. */
+static void end_for_file(int number, siginfo_t *about, void *context) {
+    static const char before[] = "dcnn: ", behind[] = ": became shorter, or unreadable, while it was being read; try "
+                                                      "again\n";
+    const char *path = dcnn_mapped_find(about->si_addr);
+    (void)context;
+    if (path == NULL) { /* not of a file: the same instruction again ends the process as before */
+        signal(number, SIG_DFL);
+        return;
+    }
+    if (write(STDERR_FILENO, before, sizeof before - 1) < 0 || write(STDERR_FILENO, path, strlen(path)) < 0 ||
+        write(STDERR_FILENO, behind, sizeof behind - 1) < 0)
+        _exit(DCNN_FAILURE); /* there is nowhere to say it */
+    _exit(DCNN_FAILURE);
+}
+
+void dcnn_signals_tell_cut_files(void) {
+    struct sigaction action = {.sa_sigaction = end_for_file, .sa_flags = SA_SIGINFO};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGBUS, &action, NULL);
 }
 
 int64_t dcnn_signals_watch_deadline(int64_t margin_s) {

@@ -26,6 +26,10 @@ void dcnn_signals_leave(void);
  */
 void dcnn_signals_catch(void);
 
+/** From now on a look at a mapped file that another program has cut ends the process with 1 and a sentence, instead of
+ * a bus error. *Local.* */
+void dcnn_signals_tell_cut_files(void);
+
 /**
  * From SLURM_JOB_END_TIME on, less `margin_s` (but at most a quarter of the time that is left now), the run is to end
  * as by a signal. Without that variable, or with margin_s 0, never. *Local.*

@@ -16,6 +16,7 @@
 #include <zlib.h>
 
 #include "io/file.h"
+#include "io/mapped.h"
 
 enum { WORTH_SPILLING = 1 << 26, WORTH_STREAMING = 1 << 23 };
 
@@ -86,6 +87,7 @@ void dcnn_spill_forget(void *memory, size_t mapped) {
 }
 
 void dcnn_spill_release(void *memory, size_t mapped) {
+    if (mapped > 0) dcnn_mapped_forget(memory);
     if (mapped > 0)
         munmap(memory, mapped);
     else
@@ -151,6 +153,7 @@ dcnn_status dcnn_spill_read(const char *aside, const char *path, void **memory, 
         is_mapped = map_whole(file, *length, memory, mapped);
     }
     if (file >= 0) close(file);
+    if (is_mapped) dcnn_mapped_note(*memory, *mapped, path);
     if (is_mapped) return DCNN_OK;
     if (large && packed && aside) {
         gzFile stream = gzopen(path, "rb");

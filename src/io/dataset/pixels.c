@@ -16,6 +16,7 @@
 #include <zlib.h>
 
 #include "io/hdf5/hdf5.h"
+#include "io/mapped.h"
 
 /* An unpacked chunk. */
 typedef struct slot {
@@ -357,6 +358,7 @@ static bool map_pixels(const dcnn_pixels *p, dcnn_pixels_view *view) {
     view->mapped_bytes = skip + (size_t)p->dataset->count * p->row_bytes;
     view->memory = mmap(NULL, view->mapped_bytes, PROT_READ, MAP_SHARED, p->descriptor, (off_t)(offset - skip));
     if (view->memory == MAP_FAILED) return false;
+    dcnn_mapped_note(view->memory, view->mapped_bytes, p->dataset->path);
     view->pixels = (const uint8_t *)view->memory + skip;
     return true;
 }
@@ -380,6 +382,7 @@ dcnn_status dcnn_pixels_view_open(const dcnn_dataset *dataset, dcnn_pixels_view 
 }
 
 void dcnn_pixels_view_close(dcnn_pixels_view *view) {
+    if (view->mapped_bytes > 0) dcnn_mapped_forget(view->memory);
     if (view->mapped_bytes > 0)
         munmap(view->memory, view->mapped_bytes);
     else

@@ -411,7 +411,9 @@ dcnn_h5_shown *dcnn_h5_newer_find(hid_t file, int descriptor) {
                        H5Pget_sizes(creation, &address_bytes, &length_bytes) >= 0 && address_bytes == ADDRESS_BYTES &&
                        length_bytes == ADDRESS_BYTES && base <= (hsize_t)stored.st_size;
     H5Pclose(creation);
-    newer n = {.descriptor = descriptor, .base = base, .end = (uint64_t)stored.st_size, .left = most_bytes};
+    /* each byte is needed once or twice; a damaged index may name one block a million times */
+    const uint64_t size = (uint64_t)stored.st_size, left = size < most_bytes / 8 ? 4 * size + 4096 : most_bytes;
+    newer n = {.descriptor = descriptor, .base = base, .end = size, .left = left};
     if (known) H5Ovisit2(file, H5_INDEX_NAME, H5_ITER_NATIVE, visit, &n, H5O_INFO_BASIC);
     return n.found;
 }
