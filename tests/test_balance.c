@@ -120,6 +120,8 @@ static void weights_are_given_by_json_or_lines(void **state) {
                  "not class weights, which are JSON", "--class-weight: ");
     assert_null(none);
     float weights[CLASSES];
+    assert_fails(dcnn_class_weights_make("{\"ant\":-1,\"bee\":3}", &dataset, NULL, NULL, weights), DCNN_BAD_INPUT,
+                 "the weight of class 'ant' must be a number from 0 to 1e6", "--class-weight: ");
     assert_fails(
         dcnn_class_weights_make("{\"bee\":0,\"ant\":0,\"cat\":0,\"dog\":0,\"7\":0}", &dataset, NULL, NULL, weights),
         DCNN_BAD_INPUT, "every weight is 0", "nothing would be learned");

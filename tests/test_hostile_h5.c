@@ -262,7 +262,7 @@ static void other_filters_are_refused(void **state) {
 }
 
 /* A terminal obeys control characters; a page of invalid UTF-8 is none. */
-static void class_names_are_harmless(void **state) {
+static void texts_are_harmless(void **state) {
     (void)state;
     static const char *const names[] = {"\033[31mred\007 \302\233", "na\303\257ve \377\300\257"};
     char path[512];
@@ -270,8 +270,13 @@ static void class_names_are_harmless(void **state) {
     snprintf(path, sizeof path, "%s", in_scratch("names.h5"));
     hid_t file = open_to_change(path, "class_names");
     assert_ok(dcnn_h5_strings_write(file, "class_names", 2, names));
+    if (dcnn_h5_attribute_has(file, "source")) assert_true(H5Adelete(file, "source") >= 0);
+    assert_ok(dcnn_h5_text_write(file, "source", "\033]0;mine\007"));
+    assert_true(H5Lcreate_hard(file, "splits/train", file, "splits/\033[2J", H5P_DEFAULT, H5P_DEFAULT) >= 0);
     H5Fclose(file);
     assert_ok(dcnn_dataset_open(path, &set));
+    assert_string_equal(set.source, "?]0;mine?");
+    assert_non_null(dcnn_dataset_split(&set, "?[2J"));
     assert_string_equal(set.class_names[0], "?[31mred? ?");
     assert_string_equal(set.class_names[1], "na\303\257ve ???");
     dcnn_dataset_free(&set);
@@ -279,10 +284,13 @@ static void class_names_are_harmless(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(damage_anywhere_is_survived),       cmocka_unit_test(damage_to_newer_files_is_survived),
-        cmocka_unit_test(links_and_other_files_are_refused), cmocka_unit_test(absurd_shapes_are_refused),
-        cmocka_unit_test(short_chunks_are_refused),          cmocka_unit_test(other_filters_are_refused),
-        cmocka_unit_test(class_names_are_harmless),
+        cmocka_unit_test(damage_anywhere_is_survived),
+        cmocka_unit_test(damage_to_newer_files_is_survived),
+        cmocka_unit_test(links_and_other_files_are_refused),
+        cmocka_unit_test(absurd_shapes_are_refused),
+        cmocka_unit_test(short_chunks_are_refused),
+        cmocka_unit_test(other_filters_are_refused),
+        cmocka_unit_test(texts_are_harmless),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -10,6 +10,7 @@
 #include "model/onnx/write.h"
 #include "nn/layer.h"
 #include "nn/plan/plan.h"
+#include <onnx.pb-c.h>
 
 enum { MOST_OUTPUTS = 32 };
 
@@ -287,6 +288,143 @@ static void damage_is_told(void **state) {
     }
 }
 
+/* --- weights in other files --------------------------------------------------------------------------------------- */
+
+/* A small file may not name the same bytes of another one until they fill the memory, and of a large one no more is
+ * read than is named. */
+enum { APART = 2 };
+
+static void entry(DcnnOnnx__Tensor *t, const char *key, const char *value) {
+    DcnnOnnx__Entry *one = allocate(1, sizeof *one);
+    dcnn_onnx__entry__init(one);
+    one->key = strdup(key);
+    one->value = strdup(value);
+    t->external_data = realloc(t->external_data, (t->n_external_data + 1) * sizeof(DcnnOnnx__Entry *));
+    assert_non_null(t->external_data);
+    t->external_data[t->n_external_data++] = one;
+}
+
+static void move_out(DcnnOnnx__Tensor *t, const char *file, long offset, size_t length) {
+    char number[32];
+    entry(t, "location", strrchr(file, '/') + 1);
+    snprintf(number, sizeof number, "%ld", offset);
+    entry(t, "offset", number);
+    snprintf(number, sizeof number, "%zu", length);
+    entry(t, "length", number);
+    t->has_data_location = true;
+    t->data_location = 1;
+}
+
+static const char *apart_path(int number, char path[80]) {
+    snprintf(path, 80, "/tmp/dcnn-onnx-%d.weights-%d", (int)getpid(), number);
+    return path;
+}
+
+/* Every other tensor lies in the one file, the rest in the other. @return the largest tensor */
+static DcnnOnnx__Tensor *move_all(DcnnOnnx__Model *model) {
+    DcnnOnnx__Tensor *largest = NULL;
+    size_t most = 0;
+    FILE *files[APART];
+    char path[80];
+    for (int i = 0; i < APART; i++) assert_non_null(files[i] = fopen(apart_path(i, path), "wb"));
+    for (size_t i = 0; i < model->graph->n_initializer; i++) {
+        DcnnOnnx__Tensor *t = model->graph->initializer[i];
+        FILE *to = files[i % APART];
+        assert_true(t->has_raw_data);
+        move_out(t, apart_path((int)(i % APART), path), ftell(to), t->raw_data.len);
+        assert_int_equal(fwrite(t->raw_data.data, 1, t->raw_data.len, to), t->raw_data.len);
+        if (t->raw_data.len > most) largest = t;
+        most = t->raw_data.len > most ? t->raw_data.len : most;
+        free(t->raw_data.data);
+        t->raw_data = (ProtobufCBinaryData){0};
+        t->has_raw_data = false;
+    }
+    for (int i = 0; i < APART; i++) {
+        assert_int_equal(fclose(files[i]), 0);
+        assert_int_equal(truncate(apart_path(i, path), (off_t)1 << (i == 0 ? 14 : 38)), 0); /* the second: 256 GiB */
+    }
+    return largest;
+}
+
+static DcnnOnnx__Model *unpack(const char *path) {
+    uint8_t *bytes;
+    size_t length;
+    assert_ok(dcnn_file_read(path, &bytes, &length));
+    DcnnOnnx__Model *model = dcnn_onnx__model__unpack(NULL, length, bytes);
+    assert_non_null(model);
+    free(bytes);
+    return model;
+}
+
+static void pack(const char *path, const DcnnOnnx__Model *model) {
+    const size_t length = dcnn_onnx__model__get_packed_size(model);
+    uint8_t *bytes = allocate(length, 1);
+    dcnn_onnx__model__pack(model, bytes);
+    assert_ok(dcnn_file_write(path, bytes, length, false));
+    free(bytes);
+}
+
+/* The largest tensor's bytes under so many more names. */
+static void name_again(DcnnOnnx__Model *model, const DcnnOnnx__Tensor *largest, int times) {
+    DcnnOnnx__Graph *g = model->graph;
+    char name[32];
+    g->initializer = realloc(g->initializer, (g->n_initializer + (size_t)times) * sizeof(DcnnOnnx__Tensor *));
+    assert_non_null(g->initializer);
+    for (int i = 0; i < times; i++) {
+        DcnnOnnx__Tensor *t = allocate(1, sizeof *t);
+        dcnn_onnx__tensor__init(t);
+        snprintf(name, sizeof name, "again_%zu", g->n_initializer);
+        t->name = strdup(name);
+        t->has_data_type = true;
+        t->data_type = largest->data_type;
+        t->dims = allocate(largest->n_dims, sizeof *t->dims);
+        memcpy(t->dims, largest->dims, largest->n_dims * sizeof *t->dims);
+        t->n_dims = largest->n_dims;
+        for (size_t k = 0; k < largest->n_external_data; k++)
+            entry(t, largest->external_data[k]->key, largest->external_data[k]->value);
+        t->has_data_location = true;
+        t->data_location = 1;
+        g->initializer[g->n_initializer++] = t;
+    }
+}
+
+static void weights_in_other_files_take_what_they_need(void **state) {
+    (void)state;
+    char written[64], path[80];
+    dcnn_checkpoint model, again;
+    assert_ok(make("{\"class_name\":\"Conv2D\",\"config\":{\"filters\":24,\"kernel_size\":[5,5]}},"
+                   "{\"class_name\":\"MaxPooling2D\",\"config\":{\"pool_size\":[6,6]}}",
+                   &model));
+    assert_ok(dcnn_onnx_write(scratch(written), &model, false));
+    DcnnOnnx__Model *moved = unpack(written);
+    const DcnnOnnx__Tensor *largest = move_all(moved);
+    assert_int_equal(largest->dims[0], 24);
+    assert_int_equal(largest->n_dims, 4); /* the convolution's kernel, of the first and small file */
+    assert_string_equal(largest->external_data[0]->value, strrchr(apart_path(0, path), '/') + 1);
+    pack(written, moved);
+    assert_ok(dcnn_onnx_read(written, &again));
+    assert_int_equal(dcnn_weights_hash(again.net), dcnn_weights_hash(model.net));
+    dcnn_checkpoint_free(&again);
+
+    name_again(moved, largest, 2); /* tied weights are no fault */
+    pack(written, moved);
+    assert_ok(dcnn_onnx_read(written, &again));
+    dcnn_checkpoint_free(&again);
+    name_again(moved, largest, 20);
+    pack(written, moved);
+    assert_int_equal(dcnn_onnx_read(written, &again), DCNN_BAD_INPUT);
+    assert_non_null(strstr(dcnn_error(), "name the same bytes of their file again and again"));
+
+    strcpy(moved->graph->initializer[0]->external_data[2]->value, "x");
+    pack(written, moved);
+    assert_int_equal(dcnn_onnx_read(written, &again), DCNN_BAD_INPUT);
+    assert_non_null(strstr(dcnn_error(), "where its values lie is not a number"));
+    dcnn_onnx__model__free_unpacked(moved, NULL);
+    dcnn_checkpoint_free(&model);
+    for (int i = 0; i < APART; i++) unlink(apart_path(i, path));
+    unlink(written);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pytorch_networks_predict_as_there),
@@ -296,6 +434,7 @@ int main(void) {
         cmocka_unit_test(options_that_onnx_lacks_are_refused),
         cmocka_unit_test(every_layer_has_an_answer),
         cmocka_unit_test(what_dcnn_lacks_is_named),
+        cmocka_unit_test(weights_in_other_files_take_what_they_need),
         cmocka_unit_test(damage_is_told),
     };
     return cmocka_run_group_tests_name("ONNX", tests, NULL, NULL);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "cli/runs/space.h"
 #include "cli/settings/recipes.h"
 #include "nn/loss.h"
@@ -487,15 +488,16 @@ static const char *recorded_text(const json_t *value, char text[64]) {
 }
 
 void dcnn_option_write(const dcnn_option *option, const dcnn_options *options, FILE *to) {
-    char number[64];
+    char number[64], word[DCNN_SHELL_WORD];
     json_t *value = value_json(option, options);
     const char *words = recorded_text(value, number);
     if (json_is_boolean(value))
         fprintf(to, "--%s%s", json_is_true(value) ? "" : "no-", option->name);
     else if (words)
-        fprintf(to, "--%s %s", option->name, words);
+        fprintf(to, "--%s %s", option->name, dcnn_shell_word(words, word, sizeof word));
     for (size_t i = 0; i < json_array_size(value); i++)
-        fprintf(to, "%s--%s %s", i > 0 ? " " : "", option->name, json_string_value(json_array_get(value, i)));
+        fprintf(to, "%s--%s %s", i > 0 ? " " : "", option->name,
+                dcnn_shell_word(json_string_value(json_array_get(value, i)), word, sizeof word));
     json_decref(value);
 }
 

@@ -63,3 +63,6 @@ try dcnn prepare wide.csv -o wide.h5
 try dcnn prepare names.csv -o names.h5
 (echo label,a1,a2,a3,a4 && seq 60000 | sed 's/$/,1,2,3,4/' && echo z,1,2,3,4) >classes.csv
 try timeout 60 dcnn prepare classes.csv -o classes.h5 --no-stratify 2>&1 | tail -n 2
+mkdir -p many/a many/b
+for i in $(seq 101); do printf '\0\0\10\1\0\0\0\0' | tee "many/a/set$i-labels" >"many/b/set$i-labels"; done
+try dcnn prepare many -o many.h5

@@ -13,6 +13,7 @@
 #include "cli/runs/spare.h"
 #include "engine/engine.h"
 #include "io/file.h"
+#include "io/input.h"
 #include "report/overlay.h"
 #include "run/record/run_folder.h"
 #include "run/record/run_record.h"
@@ -41,20 +42,22 @@ typedef struct comparison {
 
 /* --- reading ------------------------------------------------------------------------------------------------------ */
 
-static json_t *read_json(const char *folder, const char *name) {
-    char *path = dcnn_path_join(folder, name);
-    json_t *json = path ? json_load_file(path, 0, NULL) : NULL;
-    free(path);
-    return json;
-}
-
-static char *read_history(const char *folder) {
-    char *path = dcnn_path_join(folder, DCNN_RUN_METRICS), *text = NULL;
+/* A run that has just begun has none. */
+static dcnn_status read_history(const char *folder, char **text) {
+    char *path = dcnn_path_join(folder, DCNN_RUN_METRICS);
+    uint8_t *bytes = NULL;
+    int64_t size = 0;
     size_t length;
-    if (path == NULL || access(path, R_OK) != 0 || dcnn_file_read(path, (uint8_t **)(void *)&text, &length) != DCNN_OK)
-        text = NULL;
+    int descriptor;
+    dcnn_status status = path ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
+    if (status == DCNN_OK && access(path, F_OK) == 0) {
+        status = dcnn_input_open(path, false, &descriptor, &size);
+        if (status == DCNN_OK) close(descriptor);
+    }
+    if (status == DCNN_OK && size > 0) status = dcnn_file_read(path, &bytes, &length);
+    *text = (char *)bytes;
     free(path);
-    return text;
+    return status;
 }
 
 /* The epoch that best.h5 is of; 0: it does not say. */
@@ -97,8 +100,8 @@ static dcnn_status read_runs(comparison *c) {
                              run->folder);
         const char *data = json_string_value(json_object_get(run->record, "data"));
         if (output) DCNN_TRY(dcnn_spare_files(output, "-o", "the figure", 1, &data));
-        run->result = read_json(run->folder, DCNN_RUN_RESULT);
-        run->history = read_history(run->folder);
+        DCNN_TRY(dcnn_run_result_read(run->folder, &run->result));
+        DCNN_TRY(read_history(run->folder, &run->history));
         if (run->result == NULL && c->cli->speaks) read_epochs(run);
     }
     return DCNN_OK;
@@ -209,11 +212,12 @@ static bool follows(const comparison *c, const char *name) {
 }
 
 static void print_value(const char *name, const json_t *value) {
-    char *text = value ? json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(6)) : NULL;
+    char *text = json_is_string(value) ? strdup(json_string_value(value))
+                 : value               ? json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(6))
+                                       : NULL;
+    if (text) dcnn_text_clean(text); /* a file may say anything */
     if (strcmp(name, "bn-momentum") == 0 && json_number_value(value) == 0.0)
         printf(" %-14s", "the model's");
-    else if (json_is_string(value))
-        printf(" %-14s", json_string_value(value));
     else
         printf(" %-14s", text && !json_is_null(value) ? text : "-");
     free(text);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/text.h"
 #include "cli/cli.h"
 #include "cli/commands/training_cost.h"
 #include "io/dataset/classes.h"
@@ -255,7 +256,10 @@ static void print_progress(const dcnn_checkpoint *c) {
     if (p->best_epoch > 0) printf("best epoch     %" PRId64 ": validation loss %.6f", p->best_epoch, p->best_loss);
     if (p->best_epoch > 0 && c->net->class_count > 0) printf(", %s right", dcnn_number_text(p->best_correct, &number));
     if (p->best_epoch > 0) putchar('\n');
-    if (c->data_path) printf("data           %s\n", c->data_path);
+    char *data = c->data_path ? strdup(c->data_path) : NULL;
+    if (data) dcnn_text_clean(data);
+    if (data) printf("data           %s\n", data);
+    free(data);
 }
 
 static void print_checkpoint(const char *path, const dcnn_checkpoint *c) {
@@ -305,11 +309,12 @@ static dcnn_status print_checkpoint_json(const dcnn_options *o, const dcnn_check
 }
 
 static dcnn_status tell_checkpoint(const dcnn_options *given) {
+    enum { MOST_BATCH = 1 << 20 }; /* that --batch-size takes: a file may say any number */
     dcnn_options options = *given, *o = &options;
     dcnn_checkpoint checkpoint;
     dcnn_status status = dcnn_checkpoint_read(o->operands[0], &checkpoint);
     const json_t *batch = status == DCNN_OK ? json_object_get(checkpoint.options, "batch-size") : NULL;
-    if (json_is_integer(batch) && json_integer_value(batch) > 0 &&
+    if (json_is_integer(batch) && json_integer_value(batch) > 0 && json_integer_value(batch) <= MOST_BATCH &&
         !dcnn_option_given(DCNN_COMMAND_INFO, "batch-size", given))
         o->train.batch_size = json_integer_value(batch); /* as it was trained */
     if (status == DCNN_OK && o->json) {

@@ -23,6 +23,7 @@
 #include "report/report.h"
 #include "run/data/class_weights.h"
 #include "run/record/run_folder.h"
+#include "run/record/run_record.h"
 #include "run/starting_net.h"
 
 /* What the training tells of itself, and to whom. */
@@ -405,9 +406,9 @@ static dcnn_status check_prepared(const char *data) {
 /* Without a checkpoint a run begins anew; an ensemble's own folder never has one, and its record says how it was
  * started. The options point into *record and `run`. */
 static dcnn_status take_up_record(dcnn_cli *cli, dcnn_run *run, json_t **record) {
-    char *path = dcnn_path_join(run->folder, DCNN_RUN_RECORD);
-    *record = path ? json_load_file(path, 0, NULL) : NULL;
-    free(path);
+    bool damaged;
+    const dcnn_status status = dcnn_run_record_read(run->folder, record, &damaged);
+    if (!damaged) DCNN_TRY(status); /* what is damaged is told when the record is written anew */
     if (*record && json_object_get(*record, "ensemble") == NULL)
         dcnn_info(
             "%s has no checkpoint yet: the run begins anew with the options of this command; run.json has those it "

@@ -252,8 +252,10 @@ static dcnn_status draw(const tuning *t, int count) {
 /* The command that repeats a trial: what was given, and its values. */
 static void print_command(const tuning *t, const trial *best) {
     const dcnn_options *o = t->cli->options;
+    char word[DCNN_SHELL_WORD];
     printf("best on %s: trial %" PRId64 "; to repeat it:\n  dcnn train %s",
-           strcmp(o->monitor, "auto") == 0 ? "validation" : o->monitor, best->number + 1, t->base.data);
+           strcmp(o->monitor, "auto") == 0 ? "validation" : o->monitor, best->number + 1,
+           dcnn_shell_word(t->base.data, word, sizeof word));
     for (int row = 0; row < dcnn_option_count; row++) {
         const dcnn_option *option = &dcnn_option_table[row];
         bool searched = false;
@@ -269,7 +271,7 @@ static void print_command(const tuning *t, const trial *best) {
         value_of(t, best->number, i, value);
         const dcnn_option *option = t->space.dimensions[i].option;
         if (option->type != DCNN_OPTION_FLAG)
-            printf(" --%s %s", option->name, value);
+            printf(" --%s %s", option->name, dcnn_shell_word(value, word, sizeof word));
         else
             printf(" --%s%s", strcmp(value, "true") == 0 ? "" : "no-", option->name);
     }
@@ -357,16 +359,24 @@ static json_t *describe(const tuning *t) {
                      (json_int_t)t->cli->options->train.epochs, "space", space);
 }
 
+/* With all numbers as reals of ten digits, which do not tell 1 from 1.0; NULL: there is none. */
+static char *comparable_text(const json_t *search) {
+    char *text = search ? json_dumps(search, JSON_SORT_KEYS | JSON_REAL_PRECISION(12)) : NULL;
+    json_t *reals = text ? json_loads(text, JSON_DECODE_INT_AS_REAL, NULL) : NULL;
+    free(text);
+    text = reals ? json_dumps(reals, JSON_SORT_KEYS | JSON_REAL_PRECISION(10)) : NULL;
+    json_decref(reals);
+    return text;
+}
+
 /* On rank 0: a search that goes on must be the same search. */
 static dcnn_status keep_record(const tuning *t) {
-    char *path = dcnn_path_join(t->base.folder, DCNN_RUN_RECORD);
-    json_t *mine = describe(t), *record = path ? json_load_file(path, JSON_DECODE_INT_AS_REAL, NULL) : NULL;
-    char *now = json_dumps(mine, JSON_SORT_KEYS | JSON_REAL_PRECISION(12));
-    json_t *comparable = now ? json_loads(now, JSON_DECODE_INT_AS_REAL, NULL) : NULL;
-    const json_t *before = json_object_get(record, "tune");
-    char *then = before ? json_dumps(before, JSON_SORT_KEYS | JSON_REAL_PRECISION(10)) : NULL;
-    char *same = comparable ? json_dumps(comparable, JSON_SORT_KEYS | JSON_REAL_PRECISION(10)) : NULL;
-    dcnn_status status = DCNN_OK;
+    json_t *record;
+    bool damaged;
+    dcnn_status status = dcnn_run_record_read(t->base.folder, &record, &damaged);
+    if (!damaged) DCNN_TRY(status); /* what is damaged is told when the record is written anew */
+    json_t *mine = describe(t);
+    char *then = comparable_text(json_object_get(record, "tune")), *same = comparable_text(mine);
     if (record && (then == NULL || same == NULL || strcmp(then, same) != 0))
         status = DCNN_FAIL(DCNN_USAGE, "%s holds %s: go on with the call that began it, or name another folder (--run)",
                            t->base.folder, then ? "another search" : "a run that is not a search");
@@ -378,11 +388,8 @@ static dcnn_status keep_record(const tuning *t) {
                                                  dcnn_options_record(DCNN_COMMAND_TRAIN, t->cli->options)));
     json_decref(mine);
     json_decref(record);
-    json_decref(comparable);
-    free(now);
     free(then);
     free(same);
-    free(path);
     return status;
 }
 

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "io/dataset/pixels.h"
 #include "io/file.h"
+#include "io/input.h"
 #include "io/kind.h"
 #include "io/output.h"
 
@@ -358,11 +359,18 @@ static dcnn_status take_sources(const dcnn_gather_options *options, const char *
     return status;
 }
 
+/* A program that never ends its output must not fill the memory: what is larger is given as a file. */
 static dcnn_status read_pipe(uint8_t **bytes, size_t *length) {
+    enum { MOST_BYTES = 1 << 28 };
     size_t room = 0;
     *length = 0;
     *bytes = NULL;
     for (;;) {
+        if (*length > MOST_BYTES)
+            return DCNN_FAIL(DCNN_BAD_INPUT,
+                             "standard input: is more than %d MiB; an image, or lines that name images, are read from "
+                             "there: save it as a file, and name that",
+                             MOST_BYTES >> 20);
         if (*length + 1 >= room) {
             room = room > 0 ? 2 * room : 65536;
             uint8_t *more = realloc(*bytes, room);
@@ -373,6 +381,7 @@ static dcnn_status read_pipe(uint8_t **bytes, size_t *length) {
         if (got == 0) break;
         *length += got;
     }
+    if (ferror(stdin)) return dcnn_input_fail("standard input", "read");
     (*bytes)[*length] = '\0';
     return *length > 0 ? DCNN_OK
                        : DCNN_FAIL(DCNN_BAD_INPUT, "standard input is empty: give an image, or one path per line");

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/random.h"
+#include "io/file.h"
 
 static void number_text(const dcnn_option *option, double value, char text[DCNN_VALUE_BYTES]) {
     snprintf(text, DCNN_VALUE_BYTES, option->type == DCNN_OPTION_INTEGER ? "%.0f" : "%.6g", value);
@@ -95,12 +96,17 @@ dcnn_status dcnn_space_add(dcnn_space *space, const char *text) {
 }
 
 dcnn_status dcnn_space_read(dcnn_space *space, const char *path) {
-    char line[4096];
-    FILE *file = fopen(path, "re");
+    uint8_t *bytes;
+    size_t all;
+    DCNN_TRY(dcnn_file_read(path, &bytes, &all));
     dcnn_status status = DCNN_OK;
-    if (file == NULL) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: cannot be read", path);
-    for (int number = 1; status == DCNN_OK && fgets(line, sizeof line, file); number++) {
-        line[strcspn(line, "#\r\n")] = '\0';
+    if (memchr(bytes, '\0', all))
+        status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: is not a text of lines as learning-rate=1e-3,1e-2", path);
+    char *line = (char *)bytes, *next;
+    for (int number = 1; status == DCNN_OK && *line; number++, line = next) {
+        next = line + strcspn(line, "\n");
+        next += *next == '\n' ? (*next = '\0', 1) : 0;
+        line[strcspn(line, "#\r")] = '\0';
         char *text = line + strspn(line, " \t");
         for (size_t length = strlen(text); length > 0 && (text[length - 1] == ' ' || text[length - 1] == '\t');)
             text[--length] = '\0';
@@ -108,7 +114,7 @@ dcnn_status dcnn_space_read(dcnn_space *space, const char *path) {
         status = dcnn_space_add(space, text);
         if (status != DCNN_OK) dcnn_error_prefix("%s, line %d", path, number);
     }
-    fclose(file);
+    free(bytes);
     return status;
 }
 

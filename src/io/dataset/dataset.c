@@ -112,7 +112,11 @@ static dcnn_status read_moments(hid_t file, dcnn_dataset *set) {
 }
 
 static dcnn_status read_optional_text(hid_t file, const char *name, char **text) {
-    if (dcnn_h5_attribute_has(file, name)) return dcnn_h5_text_read(file, name, text);
+    if (dcnn_h5_attribute_has(file, name)) {
+        DCNN_TRY(dcnn_h5_text_read(file, name, text));
+        dcnn_text_clean(*text); /* it is shown */
+        return DCNN_OK;
+    }
     *text = strdup("");
     return *text ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "attribute '%s': out of memory", name);
 }
@@ -162,6 +166,7 @@ static dcnn_status read_split(hid_t file, dcnn_dataset *set, const char *name) {
                          set->path, name, DCNN_MAX_SPLITS, sizeof set->splits->name - 1);
     dcnn_split *split = &set->splits[set->split_count];
     strcpy(split->name, name);
+    dcnn_text_clean(split->name); /* it is shown */
     snprintf(path, sizeof path, "splits/%s", name);
     DCNN_TRY(dcnn_h5_shape(file, path, &rank, shape));
     if (rank != 1 || shape[0] < 1 || shape[0] > set->count)

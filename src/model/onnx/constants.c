@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* constants.c — tensors of an ONNX file, attributes, and nodes of constants alone: the shapes that PyTorch computes. A
  * batch of any size counts as 0, which Reshape takes for "as it is". */
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include "io/input.h"
 #include "model/convert.h"
 #include "model/onnx/build.h"
 #include "model/onnx/read.h"
@@ -105,48 +110,84 @@ static dcnn_number_type type_of(int32_t type) {
     return DCNN_NUMBER_COUNT;
 }
 
+/* A whole number from 0 that stands alone; false: anything else. */
+static bool read_whole(const char *text, uint64_t *value) {
+    char *end;
+    errno = 0;
+    *value = strtoull(text, &end, 10);
+    return text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0;
+}
+
 /* A file beside the model, whose name is a plain one: nothing may lead elsewhere. */
-static dcnn_status open_external(dcnn_onnx_reader *r, const DcnnOnnx__Tensor *tensor, const char *name) {
+static dcnn_status open_external(const dcnn_onnx_reader *r, const DcnnOnnx__Tensor *tensor, const char *name,
+                                 int *descriptor, uint64_t *size) {
+    int64_t bytes;
     if (name == NULL || name[0] == '\0' || name[0] == '.' || strchr(name, '/'))
         return fail_tensor(r, tensor, "its values are in a file that is not in the model's folder");
-    if (r->external_name && strcmp(r->external_name, name) == 0) return DCNN_OK;
     const char *slash = strrchr(r->path, '/');
     const size_t folder = slash ? (size_t)(slash - r->path) + 1 : 0;
     char *path = malloc(folder + strlen(name) + 1);
     if (path == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: an ONNX model");
     memcpy(path, r->path, folder);
     strcpy(path + folder, name);
-    free(r->external_name);
-    free(r->external);
-    r->external = NULL;
-    r->external_name = strdup(name);
-    dcnn_status status = dcnn_file_read(path, &r->external, &r->external_bytes);
-    if (status != DCNN_OK) {
-        dcnn_error_prefix("%s: its weights are in another file", r->path);
-        free(r->external_name);
-        r->external_name = NULL;
-    }
+    const dcnn_status status = dcnn_input_open(path, false, descriptor, &bytes);
+    if (status != DCNN_OK) dcnn_error_prefix("%s: its weights are in another file", r->path);
+    *size = status == DCNN_OK ? (uint64_t)bytes : 0;
     free(path);
     return status;
 }
 
-static dcnn_status external_bytes(dcnn_onnx_reader *r, const DcnnOnnx__Tensor *tensor, const uint8_t **bytes,
-                                  size_t *length) {
+/* Tensors may share bytes, but a model of many that name the same ones would unpack to any size. */
+static dcnn_status claim(dcnn_onnx_reader *r, const DcnnOnnx__Tensor *tensor, int descriptor, uint64_t size,
+                         uint64_t length) {
+    enum { TIMES = 4 };
+    char file[40]; /* whatever its names are */
+    struct stat about;
+    if (fstat(descriptor, &about) != 0) return DCNN_FAIL(DCNN_FAILURE, "%s: cannot read its weights", r->path);
+    snprintf(file, sizeof file, "%llx:%llx", (unsigned long long)about.st_dev, (unsigned long long)about.st_ino);
+    if (r->claimed == NULL) r->claimed = json_object();
+    const uint64_t before = (uint64_t)json_integer_value(json_object_get(r->claimed, file));
+    if ((before + length) / TIMES > size)
+        return fail_tensor(r, tensor, "it and those before it name the same bytes of their file again and again");
+    if (json_object_set_new(r->claimed, file, json_integer((json_int_t)(before + length))) != 0)
+        return DCNN_FAIL(DCNN_FAILURE, "out of memory: an ONNX model");
+    return DCNN_OK;
+}
+
+/* `length` bytes of the file that a tensor names: no more of it is read, however large it is. *bytes lasts until the
+ * next call. */
+static dcnn_status external_bytes(dcnn_onnx_reader *r, const DcnnOnnx__Tensor *tensor, uint64_t length,
+                                  const uint8_t **bytes) {
     const char *location = NULL;
-    unsigned long long offset = 0, there = 0;
+    uint64_t offset = 0, there = UINT64_MAX, size = 0;
+    size_t got = 0;
+    bool good = true;
+    int descriptor;
     for (size_t i = 0; i < tensor->n_external_data; i++) {
         const DcnnOnnx__Entry *entry = tensor->external_data[i];
         if (entry->key == NULL || entry->value == NULL) continue;
         if (strcmp(entry->key, "location") == 0) location = entry->value;
-        if (strcmp(entry->key, "offset") == 0) offset = strtoull(entry->value, NULL, 10);
-        if (strcmp(entry->key, "length") == 0) there = strtoull(entry->value, NULL, 10);
+        if (strcmp(entry->key, "offset") == 0) good = good && read_whole(entry->value, &offset);
+        if (strcmp(entry->key, "length") == 0) good = good && read_whole(entry->value, &there);
     }
-    DCNN_TRY(open_external(r, tensor, location));
-    if (offset > r->external_bytes) return fail_tensor(r, tensor, "its values lie beyond the end of their file");
-    *bytes = r->external + offset;
-    *length = r->external_bytes - offset;
-    if (there > 0 && there < *length) *length = there;
-    return DCNN_OK;
+    if (!good) return fail_tensor(r, tensor, "damaged: where its values lie is not a number");
+    DCNN_TRY(open_external(r, tensor, location, &descriptor, &size));
+    dcnn_status status = DCNN_OK;
+    if (offset > size) DCNN_TRY_DONE(fail_tensor(r, tensor, "its values lie beyond the end of their file"));
+    if (length > size - offset || length > there)
+        DCNN_TRY_DONE(fail_tensor(r, tensor, "damaged: it has too few values"));
+    DCNN_TRY_DONE(claim(r, tensor, descriptor, size, length));
+    free(r->external);
+    r->external = malloc(length + 1);
+    if (r->external == NULL) DCNN_TRY_DONE(DCNN_FAIL(DCNN_FAILURE, "out of memory: an ONNX model"));
+    const int reason = dcnn_input_read(descriptor, r->external, length, offset, &got);
+    if (reason != 0 || got != length)
+        status = DCNN_FAIL(DCNN_FAILURE, "%s: its weights cannot be read: %s", r->path,
+                           reason ? strerror(reason) : "the file became shorter");
+    *bytes = r->external;
+done:
+    close(descriptor);
+    return status;
 }
 
 /* Where a tensor's numbers lie, and of which type. */
@@ -157,9 +198,8 @@ static dcnn_status find_numbers(dcnn_onnx_reader *r, const DcnnOnnx__Tensor *t, 
     if (*type == DCNN_NUMBER_COUNT)
         return fail_tensor(r, t, "dcnn reads float, double, float16, bfloat16, int32 and int64");
     *bytes = t->raw_data.data;
-    if (t->data_location == 1) {
-        DCNN_TRY(external_bytes(r, t, bytes, &length));
-    } else if (!t->has_raw_data) {
+    if (t->data_location == 1) return external_bytes(r, t, (uint64_t)count * dcnn_number_bytes(*type), bytes);
+    if (!t->has_raw_data) {
         const struct {
             size_t count, size;
             const void *values;

@@ -366,8 +366,8 @@ static void free_reader(dcnn_onnx_reader *r) {
     free(r->blocks);
     free(r->values);
     free(r->weights);
-    free(r->external_name);
     free(r->external);
+    json_decref(r->claimed);
     json_decref(r->index);
     json_decref(r->layers);
     json_decref(r->names);

@@ -69,10 +69,9 @@ typedef struct dcnn_onnx_reader {
     int64_t held, folded; /* numbers of the file's tensors; of constants that were computed */
     void **blocks;
     size_t block_count, block_room;
-    char *external_name; /* the last file of weights that was read, and what is in it */
-    uint8_t *external;
-    size_t external_bytes;
-    char told[200]; /* what the user has to know */
+    uint8_t *external; /* a tensor's bytes of another file */
+    json_t *claimed;   /* how many bytes of each such file the tensors named */
+    char told[200];    /* what the user has to know */
 } dcnn_onnx_reader;
 
 enum { DCNN_ONNX_LENGTH = 1 << 20 /* rows or columns of a map */, DCNN_ONNX_FEATURES = 1 << 28 /* all its numbers */ };

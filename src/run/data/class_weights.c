@@ -199,8 +199,9 @@ dcnn_status dcnn_class_weights_make(const char *text, const dcnn_dataset *d, con
     for (int c = 0; c < d->class_count; c++) weights[c] = 1.0F;
     if (strcmp(text, dcnn_weights_balanced) == 0) return balanced_weights(d, train, labels, weights);
     json_t *given = json_loads(text, 0, NULL);
-    dcnn_status status = given ? given_weights(given, d, weights)
-                               : DCNN_FAIL(DCNN_BAD_INPUT, "--class-weight: '%.100s' is not JSON", text);
+    dcnn_status status = given ? DCNN_OK : DCNN_FAIL(DCNN_BAD_INPUT, "--class-weight: '%.100s' is not JSON", text);
+    if (status == DCNN_OK) status = check_weights("--class-weight", given); /* a checkpoint may say anything */
+    if (status == DCNN_OK) status = given_weights(given, d, weights);
     json_decref(given);
     return status;
 }

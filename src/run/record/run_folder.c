@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "guard/run_lock.h"
+#include "io/input.h"
 #include "io/kind.h"
 #include "run/record/run_record.h"
 #include "sources/prepare.h"
@@ -298,7 +299,7 @@ static dcnn_status remove_numbered(const char *folder, const char *prefix) {
 /* The runs of an ensemble's networks or of a search's trials, if the run that is being removed was one. */
 static dcnn_status remove_several(const char *folder) {
     char *removed = dcnn_path_join(folder, REMOVED);
-    json_t *record = removed ? json_load_file(removed, 0, NULL) : NULL;
+    json_t *record = removed && dcnn_input_is_file(removed) ? json_load_file(removed, 0, NULL) : NULL;
     dcnn_status status = removed ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
     free(removed);
     for (int i = 0; i < KINDS_OF_SEVERAL && status == DCNN_OK; i++) {

@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "io/file.h"
+#include "io/input.h"
 #include "kernels/kernels.h"
 #include "run/record/run_folder.h"
 
@@ -51,15 +52,26 @@ static dcnn_status write_json(const char *folder, const char *name, json_t *json
     return status;
 }
 
-static dcnn_status read_record(const char *path, json_t **record, bool *damaged) {
+/* A file that is there, and no pipe or device in its place, which might never end. */
+static dcnn_status read_json(const char *path, json_t **json, bool *damaged) {
     uint8_t *text;
     size_t length;
+    int64_t size;
+    int descriptor;
     json_error_t error;
+    DCNN_TRY(dcnn_input_open(path, false, &descriptor, &size));
+    close(descriptor);
+    *damaged = size == 0;
+    if (*damaged) return DCNN_FAIL(DCNN_BAD_INPUT, "%s: damaged: the file is empty", path);
     DCNN_TRY(dcnn_file_read(path, &text, &length));
-    dcnn_status status = dcnn_json_parse((const char *)text, length, 0, record, &error);
+    const dcnn_status status = dcnn_json_parse((const char *)text, length, 0, json, &error);
     free(text);
     *damaged = status == DCNN_BAD_INPUT;
-    if (*damaged) return DCNN_FAIL(status, "%s: damaged: line %d: %s", path, error.line, error.text);
+    return *damaged ? DCNN_FAIL(status, "%s: damaged: line %d: %s", path, error.line, error.text) : status;
+}
+
+static dcnn_status read_record(const char *path, json_t **record, bool *damaged) {
+    dcnn_status status = read_json(path, record, damaged);
     DCNN_TRY(status);
     const json_int_t version = json_integer_value(json_object_get(*record, "format_version"));
     *damaged = !json_is_array(json_object_get(*record, "starts"));
@@ -76,24 +88,31 @@ static dcnn_status read_record(const char *path, json_t **record, bool *damaged)
     return status;
 }
 
-dcnn_status dcnn_run_record_read(const char *folder, json_t **record, bool *damaged) {
-    char *path = dcnn_path_join(folder, DCNN_RUN_RECORD);
-    struct stat about = {0};
-    *record = NULL;
+/* @param read  one of the two above */
+static dcnn_status read_of(const char *folder, const char *name,
+                           dcnn_status (*read)(const char *path, json_t **json, bool *damaged), json_t **json,
+                           bool *damaged) {
+    char *path = dcnn_path_join(folder, name);
+    struct stat about;
+    *json = NULL;
     *damaged = false;
     if (path == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
     const bool found = stat(path, &about) == 0 || (errno != ENOENT && errno != ENOTDIR);
-    *damaged = found && S_ISREG(about.st_mode) && about.st_size == 0;
-    dcnn_status status = DCNN_OK;
-    if (*damaged)
-        status = DCNN_FAIL(DCNN_BAD_INPUT, "%s: damaged: the file is empty", path);
-    else if (found)
-        status = read_record(path, record, damaged);
+    const dcnn_status status = found ? read(path, json, damaged) : DCNN_OK;
     free(path);
-    if (status == DCNN_OK) return status;
-    json_decref(*record);
-    *record = NULL;
+    if (status == DCNN_OK) return DCNN_OK;
+    json_decref(*json);
+    *json = NULL;
     return status;
+}
+
+dcnn_status dcnn_run_record_read(const char *folder, json_t **record, bool *damaged) {
+    return read_of(folder, DCNN_RUN_RECORD, read_record, record, damaged);
+}
+
+dcnn_status dcnn_run_result_read(const char *folder, json_t **result) {
+    bool damaged;
+    return read_of(folder, DCNN_RUN_RESULT, read_json, result, &damaged);
 }
 
 /* The starts before this one, which begins at `step`; an empty list if their record is lost, which is told. New

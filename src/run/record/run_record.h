@@ -29,6 +29,10 @@ dcnn_status dcnn_run_record_read(const char *folder, json_t **record, bool *dama
  */
 dcnn_status dcnn_run_record_write(const char *folder, json_t *start);
 
+/** Reads result.json. *Local.* @param result  out, a new reference; NULL if there is none @return DCNN_OK;
+ * DCNN_BAD_INPUT: damaged, or no file; DCNN_FAILURE */
+dcnn_status dcnn_run_result_read(const char *folder, json_t **result);
+
 /** Writes result.json. *Local.* @return DCNN_OK, DCNN_FAILURE */
 dcnn_status dcnn_run_result_write(const char *folder, const dcnn_train_result *result);
 

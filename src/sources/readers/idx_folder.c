@@ -52,8 +52,10 @@ static dcnn_status gather(const char *path, bool below, dcnn_names *files, dcnn_
         for (int i = 0; i < count && status == DCNN_OK && count <= LOOKED_INTO; i++) {
             char *name;
             struct stat about;
-            if (asprintf(&name, "%s/%s", path, entries[i]->d_name) < 0)
-                return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for its files' names", path);
+            if (asprintf(&name, "%s/%s", path, entries[i]->d_name) < 0) {
+                status = DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for its files' names", path);
+                break;
+            }
             const bool there = stat(name, &about) == 0, is_folder = there && S_ISDIR(about.st_mode);
             if (pass == 0 && there && !is_folder)
                 status = dcnn_names_add(dcnn_kind_of_file(name) == DCNN_KIND_IDX ? files : others, name, strlen(name));
@@ -170,6 +172,9 @@ dcnn_status dcnn_idx_folder_open(const dcnn_opening *opening, const char *path, 
     dcnn_status status = gather(path, true, &all, &others);
     *found = all.count > 0;
     if (status != DCNN_OK || !*found) goto done;
+    if (all.count > LOOKED_INTO) /* each is compared with each */
+        DCNN_TRY_DONE(DCNN_FAIL(DCNN_BAD_INPUT, "%s: holds %lld IDX files, more than %d; name the files of one set",
+                                path, (long long)all.count, LOOKED_INTO));
     DCNN_TRY_DONE(drop_doubles(path, &all, &files, &others));
     DCNN_TRY_DONE(check_sets(path, &files));
     DCNN_TRY_DONE(check_pairs(path, &files, opening->options->unlabelled));
