@@ -95,6 +95,11 @@ static void odd_webp_is_refused(void **state) {
     memset(bytes + 12, 'x', 4);
     assert_fails(dcnn_image_decode("x.webp", bytes, length, NULL, NULL, &made), DCNN_BAD_INPUT, "a damaged WebP image",
                  "x.webp: ");
+    static const uint8_t dot[] = "RIFF\x1a\0\0\0WEBPVP8L\x0d\0\0\0\x2f\0\0\0\x10\x07\x10\x11\x11\x88\x88\xfe\x07";
+    assert_ok(dcnn_image_decode("x.webp", dot, sizeof dot, NULL, NULL, &made));
+    dcnn_image_free(&made);
+    assert_fails(dcnn_image_decode("x.webp", dot, sizeof dot - 6, NULL, NULL, &made), DCNN_BAD_INPUT,
+                 "a damaged WebP image: it ends too early, or is broken", "x.webp: ");
 }
 
 /* --- folders and lists -------------------------------------------------------------------------------------------- */
@@ -159,6 +164,8 @@ static void labels_and_targets_that_do_not_fit_are_refused(void **state) {
     refuse("numbers.csv", "labels.csv", DCNN_USAGE, "height", "labels.csv");
     put("far.csv", "label,pixel0\n0,1\n1000000,2\n");
     refuse_input("far.csv", "its labels go up to 1000000", "far.csv: ");
+    options.read.target_columns = ",";
+    refuse("labels.csv", NULL, DCNN_USAGE, "--target-columns names no column", "");
     put("scaled.csv", "label,pixel0\n0,0.5\n1,2.5\n");
     options.read.scale = 255;
     refuse_input("scaled.csv", "'2.5' times 255 is not from 0 to 255", "scaled.csv:3:2: ");
@@ -186,6 +193,25 @@ static void put_arrays(const char *name, const double labels[4], int channels) {
     dcnn_h5_close(file);
 }
 
+/* Arrays x [4,9,9] and y [4], or of so many numbers an image, up from 0; the classes' names, if any. */
+static void put_more_arrays(const char *name, dcnn_h5_type type, int numbers, const char *const names[2]) {
+    static const uint8_t pixels[4 * 9 * 9];
+    static const double values[8] = {0, 1, 2, 3, 4, 5, 6, 7};
+    static const int32_t labels[4] = {0, 1, 2, 3};
+    const int64_t shape[] = {4, 9, 9}, count[] = {4, numbers};
+    const void *bytes;
+    size_t length;
+    hid_t file;
+    assert_ok(dcnn_h5_create("arrays", 0, &file));
+    assert_ok(dcnn_h5_write(file, "x_train", DCNN_H5_UINT8, 3, shape, 0, pixels));
+    assert_ok(dcnn_h5_write(file, "y_train", type, numbers > 1 ? 2 : 1, count, 0,
+                            type == DCNN_H5_INT32 ? (const void *)labels : values));
+    if (names) assert_ok(dcnn_h5_strings_write(file, "class_names", 2, names));
+    assert_ok(dcnn_h5_image(file, &bytes, &length));
+    put_file(in_scratch(name), bytes, length);
+    dcnn_h5_close(file);
+}
+
 static void arrays_that_do_not_fit_are_refused(void **state) {
     (void)state;
     const double large[] = {0, 1, 5e9, 1}, endless[] = {0, 1, 0, INFINITY}, good[] = {0, 1, 0, 1};
@@ -208,9 +234,30 @@ static void arrays_that_do_not_fit_are_refused(void **state) {
     options.read.target_columns = "2";
     refuse("good.h5", NULL, DCNN_USAGE, "has no column '2': --target-columns takes all, or numbers from 1 to 1",
            "y_train");
+    put_arrays("bare.h5", NULL, 0);
+    options.read.target_columns = "all";
+    refuse_input("bare.h5", "has no numbers to predict, which --target-columns asks for: name the file", "bare.h5: ");
+    char *test[] = {strdup(in_scratch("bare.h5"))};
+    options.test_count = 1, options.test = test;
+    refuse_input("good.h5", "has no labels; say --test once more for the file that holds them", "bare.h5: ");
+    free(test[0]);
+    put_more_arrays("two.h5", DCNN_H5_DOUBLE, 2, NULL), put_more_arrays("one.h5", DCNN_H5_DOUBLE, 1, NULL);
+    options.read.target_columns = "all";
+    refuse("two.h5", "one.h5", DCNN_BAD_INPUT, "one.h5: x_train: has 1 number to predict for each image, but",
+           "two.h5: x_train has 2");
+    put_more_arrays("named.h5", DCNN_H5_INT32, 1, (const char *const[]){"cat", "dog"});
+    refuse_input("named.h5", "sample 2 has label 2, but there are names for 2 classes", "named.h5: ");
     const void *bytes;
     size_t length;
     hid_t file, group;
+    assert_ok(dcnn_h5_create("weights", 0, &file));
+    assert_ok(dcnn_h5_group_create(file, "model_weights", &group));
+    assert_ok(dcnn_h5_write(group, "kernel", DCNN_H5_FLOAT, 1, (int64_t[]){4}, 0, (float[4]){0}));
+    dcnn_h5_group_close(group);
+    assert_ok(dcnn_h5_image(file, &bytes, &length));
+    put_file(in_scratch("weights.h5"), bytes, length);
+    dcnn_h5_close(file);
+    refuse_input("weights.h5", "is a model, not a source of images; `dcnn info` describes it", "weights.h5: ");
     assert_ok(dcnn_h5_create("nothing", 0, &file));
     assert_ok(dcnn_h5_group_create(file, "group", &group));
     dcnn_h5_group_close(group);
@@ -260,6 +307,38 @@ static void zips_out_of_proportion_are_refused(void **state) {
     assert_int_equal(zip_close(zip), 0);
     free(zeros);
     refuse_input("bomb.zip", "bytes unpack to 280 MiB or more, which is out of proportion", "bomb.zip: ");
+}
+
+/* A NumPy archive of a file that is no array. */
+static void archives_of_no_arrays_are_refused(void **state) {
+    (void)state;
+    int error;
+    zip_t *zip = zip_open(in_scratch("text.npz"), ZIP_CREATE | ZIP_TRUNCATE, &error);
+    assert_non_null(zip);
+    assert_true(zip_file_add(zip, "x_train.npy", zip_source_buffer(zip, "not an array at all", 19, 0), 0) >= 0);
+    assert_int_equal(zip_close(zip), 0);
+    refuse_input("text.npz", "is not a NumPy array", "text.npz: x_train: ");
+}
+
+/* --- MATLAB ------------------------------------------------------------------------------------------------------- */
+
+static void damaged_mat_files_are_refused(void **state) {
+    (void)state;
+    enum { HEADER = 128, VERSION = 124 };
+    size_t length;
+    uint8_t *bytes = get_file(DCNN_SOURCE_DIR "/tests/cases/mat_svhn_v5.mat", &length);
+    put_file(in_scratch("whole.mat"), bytes, length), put_file(in_scratch("cut.mat"), bytes, length - 10);
+    put_file(in_scratch("bare.mat"), bytes, HEADER);
+    bytes[VERSION] = 0, bytes[VERSION + 1] = 7;
+    put_file(in_scratch("version.mat"), bytes, length);
+    free(bytes);
+    char *source = strdup(in_scratch("whole.mat"));
+    dcnn_status status = dcnn_dataset_prepare(1, &source, &options, in_scratch("mat.h5"), NULL);
+    free(source);
+    if (status != DCNN_OK && strstr(dcnn_error(), "built without libmatio")) skip();
+    refuse_input("cut.mat", "a damaged MATLAB file: cut or changed; use another copy", "cut.mat: ");
+    refuse_input("bare.mat", "a damaged MATLAB file: no variable can be read", "bare.mat: ");
+    refuse_input("version.mat", "a damaged MATLAB file: libmatio cannot open it", "version.mat: ");
 }
 
 /* --- data sets of other programs ---------------------------------------------------------------------------------- */
@@ -339,6 +418,8 @@ int main(void) {
         cmocka_unit_test(data_sets_of_odd_shape_are_refused),
         cmocka_unit_test(zips_of_none_or_many_files_are_refused),
         cmocka_unit_test(zips_out_of_proportion_are_refused),
+        cmocka_unit_test(archives_of_no_arrays_are_refused),
+        cmocka_unit_test(damaged_mat_files_are_refused),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -26,8 +26,8 @@ dcnn_status dcnn_sources_targets(const dcnn_sources *sources, int *width, const 
             return DCNN_FAIL(DCNN_BAD_INPUT, "%s: has classes where %s has numbers to predict; prepare them apart",
                              s->name, first->name);
         if (s->target_width != first->target_width)
-            return DCNN_FAIL(DCNN_BAD_INPUT, "%s: has %d targets an image, %s has %d", s->name, s->target_width,
-                             first->name, first->target_width);
+            return DCNN_FAIL(DCNN_BAD_INPUT, "%s: has %d number%s to predict for each image, but %s has %d", s->name,
+                             s->target_width, s->target_width == 1 ? "" : "s", first->name, first->target_width);
     }
     return DCNN_OK;
 }

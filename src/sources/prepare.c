@@ -555,7 +555,9 @@ dcnn_status dcnn_dataset_prepare(int source_count, char *const sources[], const 
     DCNN_TRY_DONE(dcnn_sources_check_options(&made.sources, &options->read));
     DCNN_TRY_DONE(dcnn_sources_targets(&made.sources, &made.target_width, &made.target_names));
     if (options->read.target_columns && made.target_width == 0)
-        DCNN_TRY_DONE(DCNN_FAIL(DCNN_USAGE, "--target-columns is for tables and arrays; %s is neither",
+        DCNN_TRY_DONE(DCNN_FAIL(DCNN_BAD_INPUT,
+                                "%s: has no numbers to predict, which --target-columns asks for: name the file that "
+                                "holds them beside it",
                                 made.sources.items[0].name));
     if (made.target_width == 0) {
         DCNN_TRY_DONE(dcnn_sources_agree(&made.sources, &options->read, &made.class_names));
