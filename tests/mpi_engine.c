@@ -136,6 +136,7 @@ static void statistics_are_those_of_all_samples(void **state) {
     assert_float_equal(*dcnn_net_values(a, &first->params[2]), mean, 1e-6);
     assert_float_equal(*dcnn_net_values(a, &first->params[3]), variance, 1e-6);
     assert_int_equal(dcnn_engine_statistics(ours, 7, 0, dcnn_arrays_feed(&odd)), DCNN_USAGE);
+    assert_string_equal(dcnn_error(), "statistics of 7 samples: the engine was not made for a last batch of 7");
     dcnn_engine_free(mine);
     dcnn_engine_free(ours);
     model_in_use = usual;
@@ -245,6 +246,29 @@ static void what_cannot_be_done_is_said(void **state) {
     assert_int_equal(step_on(engine, &good, 2, &sums), DCNN_DIVERGED);
     assert_string_equal(dcnn_error(), "the loss became not a number");
     dcnn_engine_free(engine);
+}
+
+/* A penalty beyond all numbers ends the step, on all ranks, before any weight has changed. */
+static void a_penalty_that_is_no_number_changes_nothing(void **state) {
+    (void)state;
+    static const char strict[] = "{\"class_name\": \"Sequential\", \"config\": {\"layers\": ["
+                                 "{\"class_name\": \"InputLayer\", \"config\": {\"batch_shape\": [null, 10, 10, 1]}},"
+                                 "{\"class_name\": \"Flatten\", \"config\": {}},"
+                                 "{\"class_name\": \"Dense\", \"config\": {\"units\": 4, \"activation\": \"softmax\","
+                                 " \"kernel_regularizer\": {\"class_name\": \"L2\", \"config\": {\"l2\": 1e308}}}}]}}";
+    const char *const usual = model_in_use;
+    const dcnn_engine_options options = options_for(1, 0);
+    const dcnn_arrays good = arrays_from(0, BATCH);
+    dcnn_step_sums sums = {0};
+    model_in_use = strict;
+    dcnn_engine *engine = make_engine(everyone, &options);
+    dcnn_net *fresh = make_net();
+    assert_int_equal(step_on(engine, &good, 1, &sums), DCNN_DIVERGED);
+    assert_string_equal(dcnn_error(), "the regularizers' part of the loss became infinite or not a number");
+    assert_memory_equal(dcnn_engine_net(engine)->params, fresh->params, fresh->param_count * sizeof(float));
+    dcnn_net_free(fresh);
+    dcnn_engine_free(engine);
+    model_in_use = usual;
 }
 
 /* One grain on several threads: whoever computes it, the rank's forward and backward time is there, and the phases are
@@ -382,6 +406,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(numbers_are_measured_exactly),
         cmocka_unit_test(a_feed_that_fails_fails_on_all_ranks),
         cmocka_unit_test(what_cannot_be_done_is_said),
+        cmocka_unit_test(a_penalty_that_is_no_number_changes_nothing),
         cmocka_unit_test(the_clock_sees_every_thread),
     };
     return end_ranks(cmocka_run_group_tests_name("engine", tests, NULL, NULL));

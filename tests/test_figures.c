@@ -11,6 +11,7 @@
 #include "report/curves.h"
 #include "report/figures/figures.h"
 #include "report/figures/plot.h"
+#include "report/overlay.h"
 
 /* --- history ---------------------------------------------------------------------------------------------------- */
 
@@ -43,6 +44,20 @@ static void broken_history_is_refused(void **state) {
         assert_non_null(strstr(dcnn_error(), "line"));
         dcnn_curves_free(&curves);
     }
+}
+
+/* A phase more than there is room for, in a later line. */
+static void too_many_phases_are_refused(void **state) {
+    (void)state;
+    char history[600] = "{\"epoch\":1}\n{\"epoch\":2,\"phases\":{\"0\":0";
+    for (int i = 1; i <= DCNN_MAX_PHASES; i++) {
+        const size_t at = strlen(history);
+        snprintf(history + at, sizeof history - at, ",\"%d\":1", i);
+    }
+    strcat(history, "}}\n");
+    dcnn_curves curves;
+    assert_fails(dcnn_curves_create(history, &curves), DCNN_BAD_INPUT, "line 2", "has more than 16 phases");
+    dcnn_curves_free(&curves);
 }
 
 /* --- calibration ------------------------------------------------------------------------------------------------ */
@@ -408,16 +423,48 @@ static void a_full_folder_is_told(void **state) {
     fake_free(&data);
 }
 
+/* Without an epoch of any run there is nothing to draw, and no file. */
+static void an_overlay_of_nothing_is_refused(void **state) {
+    (void)state;
+    const dcnn_overlay_run run = {"empty", ""};
+    const char *path = in_scratch("overlay.svg");
+    assert_fails(dcnn_overlay_write(path, "Runs", 1, &run), DCNN_BAD_INPUT, "none of these runs", "finished an epoch");
+    assert_int_not_equal(access(path, F_OK), 0);
+}
+
+/* Cairo draws no image of more than 32,767 points on a side. */
+static void a_figure_that_is_too_wide_is_refused(void **state) {
+    (void)state;
+    dcnn_canvas *canvas;
+    uint8_t *bytes;
+    size_t length;
+    assert_ok(dcnn_canvas_create(&canvas));
+    dcnn_canvas_resize(canvas, 40000, 10);
+    assert_fails(dcnn_canvas_png(canvas, &bytes, &length), DCNN_FAILURE, "a figure cannot be drawn as PNG", "invalid");
+    assert_true(bytes == NULL && length == 0);
+    dcnn_canvas_free(canvas);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(history_becomes_columns),     cmocka_unit_test(broken_history_is_refused),
-        cmocka_unit_test(calibration_by_hand),         cmocka_unit_test(calibration_against_bin_by_bin),
-        cmocka_unit_test(ticks_are_inside_and_apart),  cmocka_unit_test(blues_darken),
-        cmocka_unit_test(integers_have_commas),        cmocka_unit_test(figures_give_their_memory_back),
-        cmocka_unit_test(samples_are_of_all_classes),  cmocka_unit_test(steps_are_drawn),
-        cmocka_unit_test(numbers_are_drawn),           cmocka_unit_test(reports_of_all_sizes),
-        cmocka_unit_test(what_lacks_data_is_left_out), cmocka_unit_test(the_same_run_gives_the_same_images),
+        cmocka_unit_test(history_becomes_columns),
+        cmocka_unit_test(broken_history_is_refused),
+        cmocka_unit_test(calibration_by_hand),
+        cmocka_unit_test(calibration_against_bin_by_bin),
+        cmocka_unit_test(ticks_are_inside_and_apart),
+        cmocka_unit_test(blues_darken),
+        cmocka_unit_test(integers_have_commas),
+        cmocka_unit_test(figures_give_their_memory_back),
+        cmocka_unit_test(samples_are_of_all_classes),
+        cmocka_unit_test(steps_are_drawn),
+        cmocka_unit_test(numbers_are_drawn),
+        cmocka_unit_test(reports_of_all_sizes),
+        cmocka_unit_test(what_lacks_data_is_left_out),
+        cmocka_unit_test(the_same_run_gives_the_same_images),
         cmocka_unit_test(a_full_folder_is_told),
+        cmocka_unit_test(too_many_phases_are_refused),
+        cmocka_unit_test(an_overlay_of_nothing_is_refused),
+        cmocka_unit_test(a_figure_that_is_too_wide_is_refused),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

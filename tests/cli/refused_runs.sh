@@ -33,6 +33,26 @@ try dcnn train two.h5 --model two.json --oversample --run none
 try dcnn train two.h5 --model two.json --mixup 0.2 --run none
 try dcnn train two.h5 --model two.json --cutmix 0.2 --run none
 
+echo 'other classes, other channels:'
+sed 's/^\([0-9]\),/one\1,/' small.csv >named.csv
+sed 's/^\([0-9]\),/other\1,/' small.csv >other.csv
+dcnn prepare named.csv --no-stratify -o named.h5 -q
+dcnn prepare other.csv --no-stratify -o other.h5 -q
+dcnn train named.h5 --model net.json "${how[@]}" --run named >/dev/null 2>&1
+try dcnn train other.h5 --model named/best.h5 --run none -q
+csv 40 16 3 | cut -d, -f-129 >pairs.csv
+dcnn prepare pairs.csv --shape 8x8x2 --no-stratify -o pairs.h5 -q
+try dcnn train pairs.h5 --model run/best.h5 --run none -q
+try dcnn evaluate run/best.h5 pairs.h5
+
+echo 'runs and models for other purposes:'
+dcnn export run/best.h5 -o plain.h5 >/dev/null
+dcnn export run/best.h5 -o plain.keras >/dev/null
+try dcnn evaluate plain.keras
+try dcnn predict numbers/best.h5 two.h5 --split test --format kaggle
+try dcnn predict run/best.h5 - </dev/null
+try dcnn tune small.h5 learning-rate=1e-3,1e-2 --run run --resume
+try dcnn train small.h5 --model net.json --ensemble 2 --run run --resume
 
 echo 'splits that are not there:'
 dcnn prepare small.csv --no-stratify --validation-split 0 -o unvalidated.h5 -q
@@ -69,9 +89,28 @@ again
 truncate -s -32 work/checkpoints/*.h5
 try "${resume[@]}"
 again
-dcnn export run/best.h5 -o plain.h5 >/dev/null
 for file in work/checkpoints/*.h5; do cp plain.h5 "$file"; done
 try "${resume[@]}"
+
+again
+sed -i 's/"data": "[^"]*"/"date": ""/' work/run.json
+try dcnn train --run work --resume -q
+again
+for file in work/checkpoints/*.h5; do mkdir "$file.bad"; done # where damaged ones are put
+truncate -s -32 work/checkpoints/*.h5
+try "${resume[@]}"
+
+echo 'folders that cannot be cleared:'
+anew=(dcnn train small.h5 --run work --overwrite --model net.json --epochs 1 -q --no-report)
+again
+mkdir work/run.json.removed
+try "${anew[@]}"
+ls work
+again
+mkdir work/checkpoints/step-7.h5
+try "${anew[@]}"
+rmdir work/checkpoints/step-7.h5
+"${anew[@]}" >said 2>&1 || cat said
 
 # A training that stood still for so long that another took its run over ends at its next look at the lock, and leaves it.
 dcnn train small.h5 --model net.json --batch-size 16 --epochs 100000 --checkpoint-every 4 --run taken -q --no-report >taken.said 2>&1 &

@@ -18,4 +18,6 @@ try dcnn tune small.h5 odd=1,2
 try dcnn tune small.h5 epochs=1,2
 values=$(seq -s, 1 32)
 try dcnn tune small.h5 batch-size="$values" seed="$values" grain="$values"
+try dcnn tune small.h5 learning-rate=1e-3,1e-2 --resume --overwrite
+try dcnn compare $(seq 33)
 cmp small.h5 kept.h5 && ls

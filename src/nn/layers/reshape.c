@@ -35,9 +35,7 @@ static dcnn_status parse_flatten(dcnn_node *node, const json_t *config) {
 }
 
 static dcnn_status build_flatten(dcnn_node *node, const dcnn_shape *inputs) {
-    const size_t count = dcnn_shape_count(inputs[0]);
-    if (count > 1u << 30) return DCNN_FAIL(DCNN_BAD_INPUT, "layer '%s': too many features", node->name);
-    node->shape = (dcnn_shape){.rank = 1, .h = 1, .w = 1, .c = (int)count};
+    node->shape = (dcnn_shape){.rank = 1, .h = 1, .w = 1, .c = (int)dcnn_shape_count(inputs[0])};
     return DCNN_OK;
 }
 
