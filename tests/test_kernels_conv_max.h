@@ -200,28 +200,63 @@ static void test_conv_extremes_forward(const dcnn_kernels *fast, const dcnn_kern
     }
 }
 
-static void test_take_larger(const dcnn_kernels *fast, const dcnn_kernels *slow) {
-    static const size_t sizes[] = {1, 7, 16, 33, 200};
-    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-        const size_t count = sizes[i];
-        const float *old_x = test_random(2 * count, 110), *values = test_random(2 * count, 111);
-        float *old_y = test_copy(2 * count, values), *x[2], *y[2];
-        uint8_t *codes[2] = {test_output(2 * count), test_output(2 * count)};
-        old_y[count - 1] = NAN;
-        if (count > 6) {
-            old_y[5] = old_y[count + 5];
-            old_y[count + 4] = NAN;
+/* Pairs of arguments, the first not below the second, with a NaN, both alike, and 0 beside it. */
+static float *pairs_of_arguments(size_t count) {
+    float *x = test_random_between(2 * count, 110, -6, 6);
+    for (size_t at = 0; at < count; at++)
+        if (x[count + at] > x[at]) {
+            const float larger = x[count + at];
+            x[count + at] = x[at];
+            x[at] = larger;
         }
-        for (int k = 0; k < 2; k++) {
-            x[k] = test_copy(2 * count, old_x);
-            y[k] = test_copy(2 * count, old_y);
-            for (size_t at = 0; at < 2 * count; at++) codes[k][at] = (uint8_t)(at * 7);
-            (k == 0 ? fast : slow)->take_larger(count, x[k], y[k], codes[k]);
-        }
-        assert_memory_equal(x[0], x[1], count * sizeof(float));
-        assert_memory_equal(y[0], y[1], count * sizeof(float));
-        assert_memory_equal(codes[0], codes[1], count);
-        fast->take_larger(count, x[0], y[0], NULL);
+    x[count - 1] = NAN;
+    if (count > 6) {
+        x[5] = x[count + 5];
+        x[count + 4] = NAN;
+        x[3] = x[count + 3] = 0;
+    }
+    return x;
+}
+
+/* By the function itself, of the same table: the better one's value, slope and code; the first's where none is better.
+ */
+static void check_better(const dcnn_kernels *table, dcnn_function f, size_t count, const float *x, const float *y,
+                         const float *slope, const uint8_t *codes, const uint8_t *old) {
+    float *all = test_floats(2 * count), *slopes = test_floats(2 * count), *one = test_floats(2 * count);
+    for (size_t at = 0; at < 2 * count; at++) one[at] = 1;
+    table->function_forward(f, NULL, 2 * count, x, all);
+    table->function_backward(f, NULL, 2 * count, x, one, slopes);
+    for (size_t at = 0; at < count; at++) {
+        const size_t taken = all[count + at] > all[at] ? count + at : at;
+        assert_true(y[at] == all[taken] || (isnan(y[at]) && isnan(all[taken])));
+        assert_true(slope[at] == slopes[taken] || (isnan(slope[at]) && isnan(slopes[taken])));
+        assert_int_equal(codes[at], old[taken]);
+    }
+}
+
+static void test_take_better(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    static const size_t sizes[] = {1, 7, 16, 33, 200, 4001};
+    static const dcnn_function functions[] = {DCNN_FUNCTION_GELU, DCNN_FUNCTION_GELU_TANH, DCNN_FUNCTION_SILU,
+                                              DCNN_FUNCTION_HARD_SILU, DCNN_FUNCTION_MISH};
+    for (size_t i = 0; i < 5 * sizeof sizes / sizeof sizes[0]; i++) {
+        const size_t count = sizes[i / 5];
+        const dcnn_function f = functions[i % 5];
+        float *x = pairs_of_arguments(count), *y = test_floats(count), *slope = test_floats(count);
+        float *expected = test_floats(count), *again = test_floats(count), *over = test_copy(2 * count, x);
+        uint8_t *codes = test_output(2 * count), *old = test_output(2 * count), *others = test_output(2 * count);
+        for (size_t at = 0; at < 2 * count; at++) codes[at] = old[at] = others[at] = (uint8_t)(at * 7);
+        fast->take_better(f, count, x, y, slope, codes);
+        check_better(fast, f, count, x, y, slope, codes, old);
+        slow->take_better(f, count, x, expected, again, others);
+        test_close("y", count - 1, y, expected, 5e-7, 5e-7);
+        assert_true(isnan(y[count - 1]) && isnan(expected[count - 1]));
+        fast->take_better(f, count, over, again, over, codes);
+        assert_memory_equal(over, slope, count * sizeof(float));
+        fast->take_better(f, count, x, again, NULL, NULL);
+        assert_memory_equal(again, y, count * sizeof(float));
+        memcpy(others, old, 2 * count);
+        slow->take_better(f, count, x, y, slope, others);
+        check_better(slow, f, count, x, y, slope, others, old);
         test_release();
     }
 }

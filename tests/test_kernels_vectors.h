@@ -121,6 +121,19 @@ static void test_function_backward(const dcnn_kernels *fast, const dcnn_kernels 
         }
 }
 
+static void test_scale_by(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    for (int i = 0; i < COUNTS; i++) {
+        const size_t count = counts[i];
+        const float *factors = test_random(count, 6), *dy = test_random(count, 7);
+        float *expected = test_floats(count), *dx = test_floats(count);
+        slow->scale_by(count, factors, dy, expected);
+        fast->scale_by(count, factors, dy, dx);
+        for (size_t at = 0; at < count; at++) assert_true(expected[at] == factors[at] * dy[at]);
+        assert_memory_equal(dx, expected, count * sizeof(float));
+        test_release();
+    }
+}
+
 /* Dilation, groups, depthwise with and without a multiplier, strides and padding. */
 static const dcnn_conv general_shapes[] = {
     {2, 9, 8, 6, 6, 3, 3, 1, 1, 1, 1, 9, 8, 1, 1, 6, false, false, false},

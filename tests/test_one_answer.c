@@ -214,6 +214,17 @@ static void functions_agree(void **state) {
         check_trio("y of a function", COUNT, y);
         check_trio("dx of a function", COUNT, dx);
     }
+    float *pairs = test_copy(COUNT, x);
+    for (int at = 0; at < COUNT / 2; at++) pairs[COUNT / 2 + at] = pairs[at] - (float)(at % 5);
+    static const dcnn_function valleys[] = {DCNN_FUNCTION_GELU, DCNN_FUNCTION_GELU_TANH, DCNN_FUNCTION_SILU,
+                                            DCNN_FUNCTION_HARD_SILU, DCNN_FUNCTION_MISH};
+    for (size_t f = 0; f < sizeof valleys / sizeof valleys[0]; f++) {
+        const trio y = make_trio(COUNT / 2), slope = make_trio(COUNT / 2);
+        uint8_t codes[COUNT] = {0};
+        for (int n = 0; n < SETS; n++) set(n)->take_better(valleys[f], COUNT / 2, pairs, y.of[n], slope.of[n], codes);
+        check_trio("better of two", COUNT / 2, y);
+        check_trio("slope of the better of two", COUNT / 2, slope);
+    }
     test_release();
 }
 

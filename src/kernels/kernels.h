@@ -236,9 +236,13 @@ typedef enum dcnn_function {
     X(void, conv_extremes_forward, (const dcnn_conv *shape, const dcnn_pool *pool, const float *x,                     \
                                     const float *in_scale, const float *in_shift, const float *packed,                 \
                                     const float *bias, float *y, uint8_t *argmax, float *scratch))                     \
-    /* Of two candidates (x, y = f(x), code) each, [2,count], that with the larger y, in the first's place; the first    \
-       where they are equal or y is NaN. codes may be NULL. */                                                          \
-    X(void, take_larger, (size_t count, float *x, float *y, uint8_t *codes))                                           \
+    /* Of two arguments each, x [2,count], the second not above the first, that at which GELU, SiLU, hard SiLU or Mish is \
+       larger; the first where both are alike or one is NaN. y [count] = the function there. In training slope [count] = its slope there, and of     \
+       codes [2,count] the taken one comes first; NULL at inference. */                                                 \
+    X(void, take_better, (dcnn_function function, size_t count, const float *x, float *y, float *slope,                \
+                          uint8_t *codes))                                                                             \
+    /* dx = factors * dy. */                                                                                           \
+    X(void, scale_by, (size_t count, const float *factors, const float *dy, float *dx))                                \
     /* From dy [N,PH,PW,K]: dx [N,H,W,C] = gradient of x', dw [R,S,C,K], dbias [K]; any may be NULL: not wanted. Where \
        dy is 0, a NaN in x' or w may be lost. */                                                \
     X(void, conv_max_backward, (const dcnn_conv *shape, const dcnn_pool *pool, const float *x, const float *in_scale,  \

@@ -83,6 +83,11 @@ bool dcnn_activation_has_valley(const dcnn_activation *activation) {
     }
 }
 
+void dcnn_activation_take_better(const dcnn_kernels *kernels, const dcnn_activation *activation, size_t count,
+                                 const float *x, float *y, float *slope, uint8_t *codes) {
+    kernels->take_better(rows[activation->kind].function, count, x, y, slope, codes);
+}
+
 void dcnn_activation_forward(const dcnn_kernels *kernels, const dcnn_activation *activation, size_t height, int columns,
                              const float *x, float *y) {
     const size_t count = height * (size_t)columns;

@@ -63,6 +63,11 @@ bool dcnn_activation_is_monotone(const dcnn_activation *activation);
  */
 bool dcnn_activation_has_valley(const dcnn_activation *activation);
 
+/** Of an f with a valley: y = the larger one of f at two arguments each, x [2,count], the second not above the first;
+ * in training its slope there, and its code first among codes [2,count], else both NULL. *Local.* */
+void dcnn_activation_take_better(const dcnn_kernels *kernels, const dcnn_activation *activation, size_t count,
+                                 const float *x, float *y, float *slope, uint8_t *codes);
+
 /** y = f(x) over rows x columns; in place allowed. *Local.* */
 void dcnn_activation_forward(const dcnn_kernels *kernels, const dcnn_activation *activation, size_t rows, int columns,
                              const float *x, float *y);

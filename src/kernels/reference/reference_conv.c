@@ -324,15 +324,6 @@ static void conv_extremes_forward(const dcnn_conv *shape, const dcnn_pool *pool,
     pool_products(shape, pool, x, in_scale, in_shift, packed, bias, -1, y + plane, argmax ? argmax + plane : NULL);
 }
 
-static void take_larger(size_t count, float *x, float *y, uint8_t *codes) {
-    for (size_t i = 0; i < count; i++) {
-        if (!(y[count + i] > y[i])) continue;
-        x[i] = x[count + i];
-        y[i] = y[count + i];
-        if (codes) codes[i] = codes[count + i];
-    }
-}
-
 /* What a window's dy adds: to dw through the inputs under its cell, to dx through the filter over it. */
 static void conv_max_backward(const dcnn_conv *shape, const dcnn_pool *pool, const float *x, const float *in_scale,
                               const float *in_shift, const float *packed, const uint8_t *argmax, const float *dy,
@@ -479,7 +470,6 @@ void dcnn_register_reference_conv(dcnn_kernels *table) {
     table->conv_max_pack = conv_max_pack;
     table->conv_max_forward = conv_max_forward;
     table->conv_extremes_forward = conv_extremes_forward;
-    table->take_larger = take_larger;
     table->conv_max_backward = conv_max_backward;
     table->max_pool_forward = max_pool_forward;
     table->max_pool_backward = max_pool_backward;

@@ -118,7 +118,25 @@ static void function_backward(dcnn_function function, const float *p, size_t cou
     for (size_t i = 0; i < count; i++) dx[i] = (float)((double)dy[i] * slope_of(function, p, (double)x[i]));
 }
 
+static void take_better(dcnn_function function, size_t count, const float *x, float *y, float *slope, uint8_t *codes) {
+    for (size_t i = 0; i < count; i++) {
+        const double first = value_of(function, NULL, (double)x[i]),
+                     second = value_of(function, NULL, (double)x[count + i]);
+        const bool takes = second > first;
+        y[i] = (float)(takes ? second : first);
+        if (slope == NULL) continue;
+        slope[i] = (float)slope_of(function, NULL, (double)x[takes ? count + i : i]);
+        if (takes) codes[i] = codes[count + i];
+    }
+}
+
+static void scale_by(size_t count, const float *factors, const float *dy, float *dx) {
+    for (size_t i = 0; i < count; i++) dx[i] = factors[i] * dy[i];
+}
+
 void dcnn_register_reference_functions(dcnn_kernels *table) {
+    table->take_better = take_better;
+    table->scale_by = scale_by;
     table->function_forward = function_forward;
     table->function_backward = function_backward;
 }

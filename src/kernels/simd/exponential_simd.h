@@ -33,11 +33,14 @@ static inline simd_float exponential(simd_float x) {
     return (p + 1.0f) * scale;
 }
 
-/* tanh x: an odd polynomial near 0, where 1 - 2 / (exp(2x) + 1) would cancel (Cephes' tanhf). */
-static inline simd_float hyperbolic_tangent(simd_float x) {
+static inline simd_float absolute(simd_float x) {
+    return (simd_float)((simd_int)x & simd_splat_int(INT32_MAX));
+}
+
+/* tanh x from exp(2|x|): an odd polynomial near 0, where 1 - 2 / (exp(2x) + 1) would cancel (Cephes' tanhf). */
+static inline simd_float hyperbolic_tangent_by(simd_float x, simd_float exponential_of_twice) {
     const simd_int sign = (simd_int)x & simd_splat_int(INT32_MIN);
-    const simd_float size = (simd_float)((simd_int)x & simd_splat_int(INT32_MAX));
-    const simd_float far = 1.0f - 2.0f / (exponential(size + size) + 1.0f);
+    const simd_float size = absolute(x), far = 1.0f - 2.0f / (exponential_of_twice + 1.0f);
     const simd_float square = size * size;
     simd_float p = simd_scaled_sum(-5.70498872745e-3f, square, simd_splat(2.06390887954e-2f));
     p = simd_multiply_add(p, square, simd_splat(-5.37397155531e-2f));
@@ -48,15 +51,16 @@ static inline simd_float hyperbolic_tangent(simd_float x) {
     return (simd_float)((simd_int)value | sign);
 }
 
+static inline simd_float hyperbolic_tangent(simd_float x) {
+    const simd_float size = absolute(x);
+    return hyperbolic_tangent_by(x, exponential(size + size));
+}
+
 /* exp(x) - 1 for x <= 0, without cancelling near 0: that of the rest, scaled, and the scale - 1. */
 static inline simd_float exponential_minus_one(simd_float x) {
     simd_float scale;
     const simd_float p = exponential_parts(simd_max(simd_splat(-87.0f), x), &scale);
     return simd_multiply_add(p, scale, scale - 1.0f);
-}
-
-static inline simd_float absolute(simd_float x) {
-    return (simd_float)((simd_int)x & simd_splat_int(INT32_MAX));
 }
 
 static inline simd_float logistic(simd_float x) {

@@ -104,7 +104,7 @@ INLINE void forward_pooled(const formats f, const dcnn_pool *shape, const void *
                     for (int k = 0; k < 4; k++)
                         cell[k] =
                             affine_of(take_numbers(x, f.x, from + cells.at[k] + c, lanes), scale + c, shift + c, lanes);
-                    put_numbers(y, f.y, to + c, lanes, pool_window(cell, simd_zero(), false, &codes));
+                    put_numbers(y, f.y, to + c, lanes, pool_window(cell, simd_zero(), !f.relu, &codes));
                     if (argmax) store_codes(argmax + to + c, lanes, codes);
                 }
         }

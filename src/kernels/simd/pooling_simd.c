@@ -208,24 +208,9 @@ static void average_pool_backward(const dcnn_pool *shape, const float *dy, float
             }
 }
 
-static void take_larger(size_t count, float *x, float *y, uint8_t *codes) {
-    for (size_t i = 0; i < count; i += SIMD_LANES) {
-        const size_t lanes = simd_lanes(count, i);
-        const simd_float first = simd_take(y + i, lanes), second = simd_take(y + count + i, lanes);
-        const simd_mask takes = simd_greater(second, first);
-        simd_put(y + i, lanes, simd_select(takes, second, first));
-        simd_put(x + i, lanes, simd_select(takes, simd_take(x + count + i, lanes), simd_take(x + i, lanes)));
-        if (codes == NULL) continue;
-        int32_t chosen[SIMD_LANES];
-        simd_store_int(chosen, simd_select_int(takes, simd_splat_int(1), simd_splat_int(0)));
-        for (size_t lane = 0; lane < lanes; lane++) codes[i + lane] = codes[(size_t)chosen[lane] * count + i + lane];
-    }
-}
-
 void DCNN_SIMD_NAME(dcnn_register_pooling)(dcnn_kernels *table) {
     table->max_pool_forward = max_pool_forward;
     table->max_pool_backward = max_pool_backward;
     table->average_pool_forward = average_pool_forward;
     table->average_pool_backward = average_pool_backward;
-    table->take_larger = take_larger;
 }

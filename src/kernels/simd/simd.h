@@ -20,6 +20,7 @@
  *     simd_greater(a, b)                     a > b; false where either is NaN
  *     simd_is_nan(v)
  *     simd_is_positive_or_nan(v)             !(v <= 0)
+ *     simd_any(mask)                         is it set in one lane or more?
  *     simd_equal_int(a, b)
  *     simd_select(mask, a, b)                mask ? a : b
  *     simd_stream(to, v)                     stores to an address that is a multiple of the vector's size, past the

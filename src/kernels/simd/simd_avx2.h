@@ -42,6 +42,10 @@ static inline simd_mask simd_is_positive_or_nan(simd_float value) {
     return ~(value <= 0);
 }
 
+static inline bool simd_any(simd_mask mask) {
+    return _mm256_movemask_ps((__m256)mask) != 0;
+}
+
 static inline simd_mask simd_equal_int(simd_int a, simd_int b) {
     return a == b;
 }
@@ -79,7 +83,13 @@ static inline simd_int simd_gather_bytes(const uint8_t *from, simd_int offset) {
 }
 
 static inline void simd_store_bytes(uint8_t *to, simd_int value) {
-    for (int lane = 0; lane < SIMD_LANES; lane++) to[lane] = (uint8_t)value[lane];
+    const char none = -128; /* in a lane of 16 bytes, its four lowest are wanted */
+    const __m256i lowest =
+        _mm256_setr_epi8(0, 4, 8, 12, none, none, none, none, none, none, none, none, none, none, none, none, 0, 4, 8,
+                         12, none, none, none, none, none, none, none, none, none, none, none, none);
+    const __m256i bytes = _mm256_shuffle_epi8((__m256i)value, lowest);
+    _mm_storel_epi64((__m128i *)(void *)to,
+                     _mm_unpacklo_epi32(_mm256_castsi256_si128(bytes), _mm256_extracti128_si256(bytes, 1)));
 }
 
 static inline void simd_store_upper_halves(uint16_t *to, simd_int value) {

@@ -40,6 +40,10 @@ static inline simd_mask simd_is_positive_or_nan(simd_float value) {
     return _mm512_cmp_ps_mask((__m512)value, _mm512_setzero_ps(), _CMP_NLE_UQ);
 }
 
+static inline bool simd_any(simd_mask mask) {
+    return mask != 0;
+}
+
 static inline simd_mask simd_equal_int(simd_int a, simd_int b) {
     return _mm512_cmpeq_epi32_mask((__m512i)a, (__m512i)b);
 }

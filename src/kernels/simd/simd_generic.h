@@ -101,6 +101,12 @@ static inline simd_mask simd_is_positive_or_nan(simd_float value) {
     return ~(value <= 0);
 }
 
+static inline bool simd_any(simd_mask mask) {
+    int32_t all = 0;
+    for (int lane = 0; lane < SIMD_LANES; lane++) all |= mask[lane];
+    return all != 0;
+}
+
 static inline simd_mask simd_equal_int(simd_int a, simd_int b) {
     return a == b;
 }

@@ -4,6 +4,7 @@
 #ifndef DCNN_KERNELS_VECTORS_H
 #define DCNN_KERNELS_VECTORS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>

@@ -428,8 +428,13 @@ const dcnn_op_kind dcnn_op_conv_max = {
 /* --- Conv2D + GELU, SiLU or Mish + MaxPooling2D as one operation -------------------------------------------------- */
 
 /* Such a function falls, then rises: over a window it is largest where its argument is largest or where it is smallest.
- * Both are pooled, and of the two the better one is taken. Saved in training: the arguments [2, cells], of which the
- * first half are those taken, and the codes likewise; at inference the arguments come first in the scratch. */
+ * Both are pooled, and of the two the better one is taken. Saved in training: the slopes there, [cells], and the codes,
+ * [2, cells], of which the first half are those taken. The arguments, [2, cells], come first in the scratch, backward
+ * the gradient behind the function. */
+
+static size_t slope_floats(const dcnn_op *o, int n) {
+    return rounded(cells(o, n));
+}
 
 static size_t argument_floats(const dcnn_op *o, int n) {
     return rounded(2 * cells(o, n));
@@ -438,28 +443,25 @@ static size_t argument_floats(const dcnn_op *o, int n) {
 static void conv_valley_measure(dcnn_op *o, const dcnn_kernels *kernels, int grain) {
     dcnn_conv shape = grain_shape(o->head, o->in, grain);
     const dcnn_pool pool = dcnn_max_pooling_shape(o->node, o->head->shape, grain);
-    const size_t arguments = argument_floats(o, grain);
-    o->saved_bytes = o->training ? arguments * sizeof(float) + 2 * cells(o, grain) : 0;
-    o->scratch_floats = 2 * arguments + kernels->conv_max_scratch(&shape, &pool);
+    o->saved_bytes = o->training ? slope_floats(o, grain) * sizeof(float) + 2 * cells(o, grain) : 0;
+    o->scratch_floats = argument_floats(o, grain) + kernels->conv_max_scratch(&shape, &pool);
     o->packed_floats = folded_floats(o) + kernels->conv_max_packed(&shape, &pool);
 }
 
 static uint8_t *saved_codes(const dcnn_pass *pass) {
-    return (uint8_t *)pass->saved + argument_floats(pass->op, pass->n) * sizeof(float);
+    return (uint8_t *)pass->saved + slope_floats(pass->op, pass->n) * sizeof(float);
 }
 
 static void conv_valley_forward(const dcnn_pass *pass) {
     const dcnn_op *o = pass->op;
     dcnn_conv shape = grain_shape(o->head, o->in, pass->n);
     const dcnn_pool pool = dcnn_max_pooling_shape(o->node, o->head->shape, pass->n);
-    const size_t count = cells(o, pass->n), arguments = argument_floats(o, pass->n);
-    float *x = o->training ? pass->saved : pass->scratch, *y = pass->scratch + arguments;
+    float *arguments = pass->scratch;
     uint8_t *codes = o->training ? saved_codes(pass) : NULL;
     pass->kernels->conv_extremes_forward(&shape, &pool, pass->x[0], seen_scale(o), seen_shift(o), packed_of(o),
-                                         bias_of(pass), x, codes, y + arguments);
-    dcnn_activation_forward(pass->kernels, &o->activation, 2 * count / (size_t)shape.k, shape.k, x, y);
-    pass->kernels->take_larger(count, x, y, codes);
-    memcpy(pass->y, y, count * sizeof *y);
+                                         bias_of(pass), arguments, codes, arguments + argument_floats(o, pass->n));
+    dcnn_activation_take_better(pass->kernels, &o->activation, cells(o, pass->n), arguments, pass->y,
+                                o->training ? pass->saved : NULL, codes);
 }
 
 static void conv_valley_backward(const dcnn_pass *pass) {
@@ -467,11 +469,10 @@ static void conv_valley_backward(const dcnn_pass *pass) {
     dcnn_conv shape = grain_shape(o->head, o->in, pass->n);
     const dcnn_pool pool = dcnn_max_pooling_shape(o->node, o->head->shape, pass->n);
     float *dx = pass->scratch;
-    dcnn_activation_backward(pass->kernels, &o->activation, cells(o, pass->n) / (size_t)shape.k, shape.k, pass->saved,
-                             NULL, pass->dy, dx);
+    pass->kernels->scale_by(cells(o, pass->n), pass->saved, pass->dy, dx);
     pass->kernels->conv_max_backward(&shape, &pool, pass->x[0], seen_scale(o), seen_shift(o), o->packed,
                                      saved_codes(pass), dx, pass->dx[0], dcnn_pass_dparam(pass, o->head, KERNEL),
-                                     dcnn_pass_dparam(pass, o->head, BIAS), dx + argument_floats(o, pass->n));
+                                     dcnn_pass_dparam(pass, o->head, BIAS), dx + slope_floats(o, pass->n));
 }
 
 const dcnn_op_kind dcnn_op_conv_valley = {
