@@ -346,6 +346,7 @@ int main(void) {
         cmocka_unit_test(crops_are_parts_of_the_image),
         cmocka_unit_test(fused_operations_have_the_same_gradient),
         cmocka_unit_test(normalizations_go_into_weights),
+        cmocka_unit_test(normalizations_before_a_pooling),
     };
     return cmocka_run_group_tests_name("layers", tests, NULL, NULL);
 }

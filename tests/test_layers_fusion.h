@@ -95,7 +95,25 @@ static void normalizations_go_into_weights(void **state) {
     check_answers(SOME_CONV("3", "") SOME("BatchNormalization") SOME("LeakyReLU") SOME_POOL("3, \"strides\": 2")
                       SOME_CONV("3", "") SOME("BatchNormalization"),
                   4, 7);
-    check_answers(SOME_CONV("3", ", \"activation\": \"relu\"") SOME("BatchNormalization") SOME("MaxPooling2D"), 4, 4);
+    check_answers(SOME_CONV("3", ", \"strides\": 2, \"activation\": \"relu\"") SOME("BatchNormalization"), 3, 3);
+}
+
+/* BatchNormalization between a convolution's activation and a pooling, of whose channels some are multiplied by less
+ * than 0: there the largest is made of the smallest. */
+static void normalizations_before_a_pooling(void **state) {
+    (void)state;
+    check_answers(SOME_CONV("5", ", \"activation\": \"relu\"") SOME("BatchNormalization") SOME("MaxPooling2D"), 2, 4);
+    check_answers(SOME_CONV("5", ", \"use_bias\": false") SOME("LeakyReLU") SOME("BatchNormalization")
+                      SOME_POOL("3, \"strides\": 2, \"padding\": \"same\""),
+                  2, 5);
+    check_answers(SOME_CONV("3", ", \"activation\": \"relu\"") SOME("MaxPooling2D") SOME("BatchNormalization")
+                      SOME_CONV("5", ", \"activation\": \"tanh\"") SOME("BatchNormalization") SOME("MaxPooling2D"),
+                  4, 7);
+    /* not of an activation that falls and then rises, nor where the convolution cannot take the pooling in */
+    check_answers(SOME_CONV("3", ", \"activation\": \"silu\"") SOME("BatchNormalization") SOME_POOL("3"), 5, 5);
+    check_answers(SOME_CONV("3", ", \"dilation_rate\": 2, \"activation\": \"relu\"") SOME("BatchNormalization")
+                      SOME("MaxPooling2D"),
+                  3, 4);
 }
 
 static void fused_operations_have_the_same_gradient(void **state) {
@@ -151,8 +169,14 @@ static void fused_operations_have_the_same_gradient(void **state) {
     /* one over all channels stays where it is */
     check_fusion(SOME_CONV("3", ", \"activation\": \"softmax\"") SOME("MaxPooling2D"), 3, 3);
     check_fusion(SOME_CONV("3", "") SOME("ReLU") SOME("MaxPooling2D") SOME("MaxPooling2D"), 3, 5);
-    /* what someone else reads too, or another activation follows, stays apart */
-    check_fusion(SOME_CONV("3", "") SOME("BatchNormalization") SOME("LeakyReLU") SOME("MaxPooling2D"), 5, 5);
+    /* a pooling behind BatchNormalization, alone and with an activation before it that only rises; not of other
+     * windows, nor with one that falls and then rises */
+    check_fusion(SOME_CONV("3", ", \"activation\": \"relu\"") SOME("BatchNormalization") SOME("MaxPooling2D"), 3, 4);
+    check_fusion(SOME_CONV("3", "") SOME("BatchNormalization") SOME("LeakyReLU") SOME("MaxPooling2D"), 4, 5);
+    check_fusion(SOME_CONV("3", "") SOME("BatchNormalization") SOME("LeakyReLU") SOME_POOL("3"), 5, 5);
+    snprintf(layers, sizeof layers, "%s%s%s", SOME_CONV("3", "") SOME("BatchNormalization"),
+             "{\"class_name\": \"Activation\", \"config\": {\"activation\": \"silu\"}},", SOME("MaxPooling2D"));
+    check_fusion(layers, 5, 5);
 }
 
 #endif

@@ -49,7 +49,7 @@ typedef struct dcnn_pool {
     int pad_h, pad_w;
     int oh, ow;
     bool x_half, y_half; /**< x and dx, y and dy are numbers of bf16 instead of floats: of the kernels norm_relu_* … */
-    bool linear;         /**< … with which there is no ReLU then, only windows of 1x1 */
+    bool linear;         /**< … with which there is no ReLU then */
 } dcnn_pool;
 
 /** What follows a matrix product or convolution inside the same kernel. */

@@ -144,8 +144,8 @@ const float *dcnn_pass_param(const dcnn_pass *pass, const dcnn_node *node, int p
 float *dcnn_pass_dparam(const dcnn_pass *pass, const dcnn_node *node, int param);
 
 /* The operations that plan.c names. */
-extern const dcnn_op_kind dcnn_op_conv_pool, dcnn_op_conv_max, dcnn_op_conv_valley, dcnn_op_norm_relu,
-    dcnn_op_conv_norm_pool, dcnn_op_activation, dcnn_op_function;
+extern const dcnn_op_kind dcnn_op_conv_pool, dcnn_op_conv_max, dcnn_op_conv_max_norm, dcnn_op_conv_valley,
+    dcnn_op_norm_relu, dcnn_op_conv_norm_pool, dcnn_op_activation, dcnn_op_function;
 
 /** Is a Conv2D node with this pooling node behind it one fused operation on these kernels: with a ReLU and a
  * MaxPooling2D or AveragePooling2D (dcnn_op_conv_pool), or with a MaxPooling2D by itself (dcnn_op_conv_max)? `folded`:

@@ -31,10 +31,10 @@ static void norm_relu_forward(const dcnn_pool *shape, const float *x, const floa
                 for (int c = 0; c < shape->c; c++, at++) {
                     float best = 0.0f;
                     int first = DCNN_SHUT;
-                    if (shape->linear) best = x_at(shape, x, at) * scale[c] + shift[c];
-                    for (int cell = 0; cell < shape->r * shape->s && !shape->linear; cell++) {
+                    for (int cell = 0; cell < shape->r * shape->s; cell++) {
                         const float value = x_at(shape, x, cell_of(shape, n, i, j, cell, c)) * scale[c] + shift[c];
-                        if (!(value > best) && !isnan(value)) continue;
+                        const bool starts = shape->linear && cell == 0;
+                        if (!starts && !(value > best) && !isnan(value)) continue;
                         best = value;
                         first = cell;
                     }

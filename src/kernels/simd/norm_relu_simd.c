@@ -30,7 +30,7 @@ static size_t line_at(const dcnn_pool *shape, int n, int i) {
     return ((size_t)n * (size_t)shape->h + 2 * (size_t)i) * (size_t)shape->w * (size_t)shape->c;
 }
 
-/* Which arrays are of bf16, and whether there is a ReLU, or one and a pooling: constants wherever loops are, which are
+/* Which arrays are of bf16, and whether there are a ReLU and a pooling: constants wherever loops are, which are
  * compiled for each. */
 typedef struct formats {
     bool x, y, relu, pooled;
@@ -54,7 +54,7 @@ typedef struct formats {
             DCNN_IN_FORMAT(false, false, relu, pooled, call);                                                          \
     } while (0)
 
-/* `call` with those of `shape` for `f`. */
+/* `call` with those of `shape` for `f`. Behind a pooling's codes nobody asks whether there was a ReLU. */
 #define DCNN_IN_ITS_FORMATS(shape, call)                                                                               \
     do {                                                                                                               \
         if (is_pooled(shape))                                                                                          \
@@ -120,7 +120,10 @@ INLINE void forward(const formats f, const dcnn_pool *shape, const void *x, cons
 
 static void norm_relu_forward(const dcnn_pool *shape, const float *x, const float *scale, const float *shift, float *y,
                               uint8_t *argmax) {
-    DCNN_IN_ITS_FORMATS(shape, forward(f, shape, x, scale, shift, y, argmax));
+    if (is_pooled(shape) && shape->linear)
+        DCNN_IN_NUMBERS(shape, false, true, forward_pooled(f, shape, x, scale, shift, y, argmax));
+    else
+        DCNN_IN_ITS_FORMATS(shape, forward(f, shape, x, scale, shift, y, argmax));
 }
 
 /* --- sums of the gradient ----------------------------------------------------------------------------------------- */

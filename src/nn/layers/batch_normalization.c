@@ -168,13 +168,13 @@ static void take_parameter_gradients(const dcnn_pass *pass) {
     }
 }
 
-/* As windows: of 1x1 without pooling; alone, without a ReLU. */
+/* As windows: of 1x1 without pooling. */
 static dcnn_pool windows_of(const dcnn_op *op, int n) {
     const int size = op->node->layer == &dcnn_layer_max_pooling2d ? 2 : 1;
     const dcnn_shape in = op->head->shape;
     return (dcnn_pool){n,           in.h,        in.w,       in.c,       size,
                        size,        size,        size,       0,          0,
-                       in.h / size, in.w / size, op->x_half, op->y_half, op->node == op->head};
+                       in.h / size, in.w / size, op->x_half, op->y_half, op->activation.kind != DCNN_RELU};
 }
 
 static void fused_forward(const dcnn_pass *pass) {
@@ -383,7 +383,7 @@ static const dcnn_op_kind op_kind = {
     .backward_agreed = backward_agreed,
 };
 
-/* --- BatchNormalization, ReLU and perhaps MaxPooling2D 2x2 as one operation --------------------------------------- */
+/* --- BatchNormalization, ReLU, MaxPooling2D 2x2, or both of these, as one operation ------------------------------- */
 
 /* op->head is the first, op->node the last. */
 

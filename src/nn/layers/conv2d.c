@@ -128,8 +128,27 @@ static size_t kernel_floats(const dcnn_op *o) {
     return (size_t)(c->size[0] * c->size[1] * (o->in.c / c->groups)) * (size_t)c->filters;
 }
 
+/* A BatchNormalization between the convolution's activation and a pooling is applied to what is pooled. Of channels
+ * that it multiplies by less than 0 the smallest cell is wanted, which is the largest of a convolution with the filters
+ * and the bias negated: signs take the scale's place in the weights. They, scale and shift lie behind the biases. */
+enum { SIGN, SCALE, SHIFT, NORM_VECTORS };
+
+static bool norm_is_late(const dcnn_op *o) {
+    return o->kind == &dcnn_op_conv_max_norm;
+}
+
+static size_t filters_of(const dcnn_op *o) {
+    return (size_t)((const conv2d *)o->head->config)->filters;
+}
+
 static size_t folded_floats(const dcnn_op *o) {
-    return o->norm ? rounded(kernel_floats(o)) + rounded((size_t)((const conv2d *)o->head->config)->filters) : 0;
+    if (o->norm == NULL) return 0;
+    const size_t vectors = norm_is_late(o) ? 1 + NORM_VECTORS : 1;
+    return rounded(kernel_floats(o)) + vectors * rounded(filters_of(o));
+}
+
+static float *norm_vector(const dcnn_op *o, int which) {
+    return o->packed + rounded(kernel_floats(o)) + (1 + (size_t)which) * rounded(filters_of(o));
 }
 
 static float *packed_of(const dcnn_op *o) {
@@ -147,11 +166,18 @@ static const float *kernel_to_pack(const dcnn_op *o, const dcnn_net *net, int pa
     if (o->norm == NULL) return kernel;
     if (part != 0) return NULL;
     *parts = 1;
-    const size_t count = kernel_floats(o), filters = (size_t)((const conv2d *)o->head->config)->filters;
+    const size_t count = kernel_floats(o), filters = filters_of(o);
     float *folded = o->packed, *biases = folded + rounded(count);
     for (size_t k = 0; k < filters; k++) {
         double scale, shift;
         dcnn_batch_normalization_moving(net, o->norm, (int)k, &scale, &shift);
+        if (norm_is_late(o)) {
+            norm_vector(o, SCALE)[k] = (float)scale;
+            norm_vector(o, SHIFT)[k] = (float)shift;
+            scale = scale < 0.0 ? -1.0 : 1.0;
+            norm_vector(o, SIGN)[k] = (float)scale;
+            shift = 0.0;
+        }
         for (size_t i = k; i < count; i += filters) folded[i] = (float)((double)kernel[i] * scale);
         biases[k] = (float)((bias ? (double)bias[k] * scale : 0.0) + shift);
     }
@@ -423,6 +449,35 @@ const dcnn_op_kind dcnn_op_conv_max = {
     .prepare = conv_max_prepare,
     .forward = conv_max_forward,
     .backward = conv_max_backward,
+};
+
+/* At inference: Conv2D, its activation, BatchNormalization (o->norm) and MaxPooling2D. */
+static void conv_max_norm_forward(const dcnn_pass *pass) {
+    const dcnn_op *o = pass->op;
+    const dcnn_conv shape = grain_shape(o->head, o->in, pass->n);
+    const dcnn_pool pool = dcnn_max_pooling_shape(o->node, o->head->shape, pass->n);
+    const size_t rows = cells(o, pass->n) / (size_t)shape.k;
+    float *signs = norm_vector(o, SIGN), *zeros = pass->scratch;
+    bool negates = false;
+    pass->kernels->conv_max_forward(&shape, &pool, pass->x[0], seen_scale(o), seen_shift(o), packed_of(o),
+                                    bias_of(pass), pass->y, NULL, pass->scratch);
+    memset(zeros, 0, filters_of(o) * sizeof *zeros);
+    for (int k = 0; k < shape.k; k++) negates = negates || signs[k] < 0.0f;
+    if (negates) pass->kernels->affine(rows, shape.k, pass->y, signs, zeros, pass->y);
+    dcnn_activation_forward(pass->kernels, &o->activation, rows, shape.k, pass->y, pass->y);
+    pass->kernels->affine(rows, shape.k, pass->y, norm_vector(o, SCALE), norm_vector(o, SHIFT), pass->y);
+}
+
+static void conv_max_norm_measure(dcnn_op *o, const dcnn_kernels *kernels, int grain) {
+    conv_max_measure(o, kernels, grain);
+    if (o->scratch_floats < filters_of(o)) o->scratch_floats = filters_of(o);
+}
+
+const dcnn_op_kind dcnn_op_conv_max_norm = {
+    .name = "conv+batch norm+max",
+    .measure = conv_max_norm_measure,
+    .prepare = conv_max_prepare,
+    .forward = conv_max_norm_forward,
 };
 
 /* --- Conv2D + GELU, SiLU or Mish + MaxPooling2D as one operation -------------------------------------------------- */

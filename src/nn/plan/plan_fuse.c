@@ -104,6 +104,26 @@ static dcnn_fusion fuse_folded(const dcnn_plan *plan, int i, int norm) {
     return f;
 }
 
+/* At inference, the BatchNormalization and the pooling behind `last`, which is convolution i or the monotone activation
+ * behind it that `f` has. */
+static dcnn_fusion fuse_late_norm(const dcnn_plan *plan, dcnn_fusion f, int i, int last) {
+    const dcnn_net *net = plan->net;
+    const dcnn_node *conv = &net->nodes[i];
+    const dcnn_fusion none = {0};
+    const int norm = plan->options.training || i <= plan->frozen_end ? -1 : only_reader(plan, last);
+    if (norm < 0 || !dcnn_batch_normalization_is_last(&net->nodes[norm])) return none;
+    const int pool = max_pooling_behind(plan, norm);
+    if (pool < 0 || !dcnn_conv_max_matches(dcnn_plan_kernels_for(plan, conv), conv, net->nodes[conv->inputs[0]].shape,
+                                           &net->nodes[pool]))
+        return none;
+    f.kind = &dcnn_op_conv_max_norm;
+    f.node = &net->nodes[pool];
+    f.folded = &net->nodes[norm];
+    cover(&f, norm);
+    cover(&f, pool);
+    return f;
+}
+
 /* A convolution, an activation, and a pooling before or behind that. */
 dcnn_fusion dcnn_plan_fuse_convolution(const dcnn_plan *plan, int i) {
     const dcnn_net *net = plan->net;
@@ -136,6 +156,10 @@ dcnn_fusion dcnn_plan_fuse_convolution(const dcnn_plan *plan, int i) {
         return f;
     }
     const bool valley = dcnn_activation_has_valley(&f.activation);
+    if (norm < 0 && !valley && dcnn_activation_is_monotone(&f.activation)) {
+        const dcnn_fusion late = fuse_late_norm(plan, f, i, last);
+        if (late.kind) return late;
+    }
     last = max_pooling_behind(plan, last);
     if (last < 0 || !(valley || dcnn_activation_is_monotone(&f.activation))) return otherwise;
     f.node = &net->nodes[last];
@@ -160,17 +184,23 @@ dcnn_fusion dcnn_plan_fuse_convolution(const dcnn_plan *plan, int i) {
     return f;
 }
 
-/* A BatchNormalization with the ReLU behind it, and the pooling behind that. */
+/* A BatchNormalization with the ReLU behind it, and the pooling behind that; or with a pooling before which stands
+ * another monotone activation or none. */
 dcnn_fusion dcnn_plan_fuse_normalization(const dcnn_plan *plan, int i) {
     const dcnn_net *net = plan->net;
     dcnn_fusion f = {.kind = &dcnn_op_norm_relu};
     const dcnn_fusion none = {0};
-    const int activation = plan->options.fuse ? activation_behind(plan, i) : -1;
-    if (activation < 0 || !dcnn_norm_relu_matches(&net->nodes[i], &net->nodes[activation])) return none;
-    f.node = &net->nodes[activation];
-    cover(&f, activation);
-    const int pool = max_pooling_behind(plan, activation);
-    if (pool < 0 || !dcnn_pooling_is_2x2(&net->nodes[pool])) return f;
+    if (!plan->options.fuse || !dcnn_batch_normalization_is_last(&net->nodes[i])) return none;
+    const int activation = activation_behind(plan, i);
+    if (activation >= 0) {
+        f.node = &net->nodes[activation];
+        f.activation = activation_of(plan, activation);
+        cover(&f, activation);
+    }
+    const bool relu = f.activation.kind == DCNN_RELU;
+    const int pool = max_pooling_behind(plan, activation >= 0 ? activation : i);
+    if (pool < 0 || !dcnn_pooling_is_2x2(&net->nodes[pool])) return relu ? f : none;
+    if (!dcnn_activation_is_monotone(&f.activation)) return none;
     f.node = &net->nodes[pool];
     cover(&f, pool);
     return f;

@@ -65,14 +65,18 @@ static void fuse(dcnn_plan *plan, dcnn_op *op, const dcnn_fusion *f) {
         op->conv = op->head;
         op->head = f->norm;
     }
-    if (f->kind == &dcnn_op_conv_pool || f->kind == &dcnn_op_norm_relu || f->norm)
-        return; /* the activation is the kernels' own */
+    if (f->kind == &dcnn_op_conv_pool || f->norm) return; /* the activation is the kernels' own */
+    if (f->kind == &dcnn_op_norm_relu && (f->activation.kind == DCNN_RELU || f->activation.kind == DCNN_LINEAR)) {
+        op->activation = f->activation;
+        return;
+    }
     if (f->folded && f->kind == f->node->layer->op && f->pool == NULL) {
         op->activation = f->activation;
         return;
     }
     const bool in_place = !dcnn_activation_reads_x(f->activation.kind);
-    if (f->kind == &dcnn_op_conv_valley || (f->kind == &dcnn_op_conv_max && in_place)) {
+    if (f->kind == &dcnn_op_conv_valley || f->kind == &dcnn_op_conv_max_norm ||
+        (f->kind == &dcnn_op_conv_max && in_place)) {
         op->activation = f->activation;
         return;
     }
@@ -93,8 +97,8 @@ static void fold_batch_normalizations(dcnn_plan *plan) {
     for (int i = 0; i < plan->op_count; i++) {
         dcnn_op *op = &plan->ops[i];
         dcnn_op *before = producer(plan, op->inputs[0]);
-        const bool folds =
-            op->kind == &dcnn_op_conv_pool || op->kind == &dcnn_op_conv_max || op->kind == &dcnn_op_conv_valley;
+        const bool folds = op->kind == &dcnn_op_conv_pool || op->kind == &dcnn_op_conv_max ||
+                           op->kind == &dcnn_op_conv_max_norm || op->kind == &dcnn_op_conv_valley;
         if (!folds || before == NULL || before->kind->forward_sums == NULL || before->kind == &dcnn_op_norm_relu ||
             before->conv || !dcnn_batch_normalization_is_last(before->head))
             continue;
