@@ -191,5 +191,5 @@ void dcnn_comm_list_levels(dcnn_domain *domain, const dcnn_place *places, const 
     }
     now[0] = 0;
     now[1] = size;
-    append_level(domain, "a node", now, 1, next += row);
+    append_level(domain, "a node", now, 1, next + row);
 }
