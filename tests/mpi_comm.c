@@ -3,14 +3,11 @@
  * mpi_comm.c — sums over the batch on ranks in domains of any sizes: who holds which grains, by which levels and which
  * route gradients travel, and that what arrives is the tree's, bit for bit.
  */
-#include <sys/statvfs.h>
-
 #include "base/clock.h"
 #include "comm/comm_private.h"
 #include "comm/gradient/exchange.h"
+#include "mpi_comm_failures.h"
 #include "testing.h"
-
-static dcnn_comm *everyone;
 
 /* Every grain once, in order, and no rank busier than an even cut would make the busiest one. */
 static void shares_are_a_cut_that_keeps_nobody_waiting(void **state) {
@@ -481,17 +478,6 @@ static void ranks_of_a_socket_are_neighbours(void **state) {
         if (settings[i][0]) setenv(names[i], settings[i], 1);
 }
 
-/* How often /dev/shm will still be full. */
-static int refusals;
-int __real_statvfs(const char *path, struct statvfs *about);
-int __wrap_statvfs(const char *path, struct statvfs *about);
-int __wrap_statvfs(const char *path, struct statvfs *about) {
-    const int code = __real_statvfs(path, about);
-    if (refusals > 0) about->f_bavail = 0;
-    refusals -= refusals > 0;
-    return code;
-}
-
 /* Sums of sockets are a convenience, and what takes memory that there is not is done without. */
 static void without_room_there_are_no_sockets(void **state) {
     (void)state;
@@ -512,6 +498,9 @@ static void without_room_there_are_no_sockets(void **state) {
 }
 
 int main(int argc, char **argv) {
+    MPI_Comm world = MPI_COMM_WORLD;
+    if (dcnn_comm_create_over(&world, &everyone) == DCNN_USAGE)
+        snprintf(too_early, sizeof too_early, "%s", dcnn_error());
     if (dcnn_comm_start(&argc, &argv, &everyone) != DCNN_OK) {
         fprintf(stderr, "%s\n", dcnn_error());
         return 1;
@@ -531,6 +520,12 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_byte_comes_from_another_socket_once),
         cmocka_unit_test(ranks_of_a_socket_are_neighbours),
         cmocka_unit_test(without_room_there_are_no_sockets),
+        cmocka_unit_test(a_lack_of_shared_memory_is_told_to_all),
+        cmocka_unit_test(more_blocks_than_there_is_room_for_are_refused),
+        cmocka_unit_test(machines_that_compute_other_bits_are_refused),
+        cmocka_unit_test(lost_ranks_are_told),
+        cmocka_unit_test(processes_that_would_train_alone_are_refused),
+        cmocka_unit_test(a_communicator_before_mpi_is_refused),
     };
     int failed = cmocka_run_group_tests_name("comm", tests, NULL, NULL);
     if (everyone->world != MPI_COMM_NULL) MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, everyone->world);

@@ -59,13 +59,22 @@ static void *segment_of(MPI_Win handle, int rank) {
     return base;
 }
 
+/* A block of this rank alone, which it keeps if every rank has got what it needs. */
+static dcnn_status keep_own(dcnn_comm *comm, dcnn_window *window, dcnn_status made) {
+    const dcnn_status status = dcnn_comm_agree(comm, made);
+    window->handle = MPI_WIN_NULL;
+    if (status == DCNN_OK) return DCNN_OK;
+    if (made == DCNN_OK) dcnn_block_free(window->base);
+    window->base = NULL;
+    return status;
+}
+
 dcnn_status dcnn_comm_share_nothing(dcnn_comm *comm, size_t bytes, void **block, bool *writer) {
     dcnn_window *window = find_window(comm, NULL);
     DCNN_COMM_MEET(comm, 0);
     *writer = true;
     if (window == NULL) return DCNN_FAIL(DCNN_FAILURE, "too many shared blocks");
-    window->handle = MPI_WIN_NULL;
-    DCNN_TRY(dcnn_comm_agree(comm, dcnn_block_create(bytes, "a rank's data", &window->base)));
+    DCNN_TRY(keep_own(comm, window, dcnn_block_create(bytes, "a rank's data", &window->base)));
     *block = window->base;
     return DCNN_OK;
 }
@@ -266,10 +275,9 @@ static dcnn_status share(dcnn_comm *comm, size_t common, size_t near, size_t own
                          void **own_block) {
     dcnn_window *window = find_window(comm, NULL);
     if (window == NULL) return DCNN_FAIL(DCNN_FAILURE, "too many shared blocks");
-    if (comm->domain.size == 1) { /* own memory can have huge pages */
-        window->handle = MPI_WIN_NULL;
+    if (comm->domain.size == 1) {                 /* own memory can have huge pages */
         DCNN_TRY(dcnn_comm_agree(comm, DCNN_OK)); /* other domains may be larger: see open_window() */
-        DCNN_TRY(dcnn_comm_agree(comm, dcnn_block_create_untouched(common + own, "a rank's state", &window->base)));
+        DCNN_TRY(keep_own(comm, window, dcnn_block_create_untouched(common + own, "a rank's state", &window->base)));
         memset(window->base, 0, common);
         if (own > 0) comm->domain.segments[0] = (char *)window->base + common;
     } else {
