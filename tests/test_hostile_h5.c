@@ -3,6 +3,10 @@
  */
 #include "io_helpers.h"
 
+#include <errno.h>
+#include <sys/wait.h>
+
+#include "base/trial.h"
 #include "io/dataset/dataset.h"
 #include "io/hdf5/hdf5.h"
 #include "dataset_helpers.h"
@@ -282,6 +286,77 @@ static void texts_are_harmless(void **state) {
     dcnn_dataset_free(&set);
 }
 
+/* --- the process that tries a file -------------------------------------------------------------------------------- */
+
+/* The call that the system refuses next. */
+static const char *refused_call;
+
+static bool refuses(const char *call) {
+    if (refused_call == NULL || strcmp(call, refused_call) != 0) return false;
+    refused_call = NULL;
+    errno = EAGAIN;
+    return true;
+}
+
+int __real_pipe2(int ends[2], int flags);
+int __wrap_pipe2(int ends[2], int flags);
+int __wrap_pipe2(int ends[2], int flags) {
+    return refuses("pipe2") ? -1 : __real_pipe2(ends, flags);
+}
+
+pid_t __real_fork(void);
+pid_t __wrap_fork(void);
+pid_t __wrap_fork(void) {
+    return refuses("fork") ? -1 : __real_fork();
+}
+
+/* Without a process to try it in, a file of other hands is not read; once there is one, it is. */
+static void without_a_process_nothing_is_read(void **state) {
+    (void)state;
+    static const char *const cases[][2] = {
+        {"pipe2", "cannot open a pipe to check it: Resource temporarily unavailable"},
+        {"fork", "cannot start a process to check it: Resource temporarily"}};
+    char path[512];
+    snprintf(path, sizeof path, "%s", in_scratch("untried.h5"));
+    put_foreign(path);
+    for (int i = 0; i < 2; i++) {
+        refused_call = cases[i][0];
+        assert_fails(use(path), DCNN_FAILURE, cases[i][1], path);
+        assert_null(refused_call);
+    }
+    assert_ok(use(path));
+}
+
+/* Ends as a library might that reads a damaged file. */
+_Noreturn static void end_by(int signal_number) {
+    while (signal_number == SIGALRM) pause(); /* until its time is over */
+    raise(signal_number);
+    _exit(0);
+}
+
+static void ends_of_a_trial_are_told_apart(void **state) {
+    (void)state;
+    static const struct {
+        int signal_number;
+        dcnn_status status;
+        const char *words;
+    } cases[] = {{SIGALRM, DCNN_BAD_INPUT, "damaged: libx does not finish reading it (stopped after 1 s)"},
+                 {SIGXCPU, DCNN_BAD_INPUT, "damaged: libx does not finish reading it (stopped after 7 s)"},
+                 {SIGSEGV, DCNN_BAD_INPUT, "damaged: libx crashes on it; use another copy"},
+                 {SIGABRT, DCNN_BAD_INPUT, "damaged: libx crashes on it; use another copy"},
+                 {SIGKILL, DCNN_FAILURE, "the process that tried to read it was killed"}};
+    const dcnn_trial_limits limits = {.more_bytes = (size_t)1 << 30, .cpu_s = 7, .wall_s = 1};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        dcnn_trial trial;
+        int how;
+        assert_ok(dcnn_trial_start("x.h5", &limits, &trial));
+        if (trial.is_child) end_by(cases[i].signal_number);
+        dcnn_trial_end(&trial, &how);
+        assert_true(WIFSIGNALED(how) && WTERMSIG(how) == cases[i].signal_number);
+        assert_fails(dcnn_trial_judge("x.h5", "libx", &limits, how), cases[i].status, cases[i].words, "x.h5: ");
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(damage_anywhere_is_survived),
@@ -291,6 +366,8 @@ int main(void) {
         cmocka_unit_test(short_chunks_are_refused),
         cmocka_unit_test(other_filters_are_refused),
         cmocka_unit_test(texts_are_harmless),
+        cmocka_unit_test(without_a_process_nothing_is_read),
+        cmocka_unit_test(ends_of_a_trial_are_told_apart),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

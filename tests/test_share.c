@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* test_share.c — blocks of images that processes decode together: what one of them has no memory for fails on all. */
+/* test_share.c — blocks of images that processes decode together: what one of them has no memory for fails on all; and
+ * the threads that do it. */
 #include "io_helpers.h"
+
+#include <errno.h>
+#include <pthread.h>
 
 #include "sources/share.h"
 
@@ -84,11 +88,31 @@ static void another_ones_failure_is_everyones(void **state) {
     assert_true(good > 3);
 }
 
+/* Threads that may still be started. */
+static int threads_left = 1000;
+
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*work)(void *), void *argument);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*work)(void *), void *argument);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*work)(void *), void *argument) {
+    return threads_left-- > 0 ? __real_pthread_create(thread, attributes, work, argument) : EAGAIN;
+}
+
+/* The second of two more cannot be started: the first one is ended, and the way out is named. */
+static void a_lack_of_threads_is_told(void **state) {
+    (void)state;
+    dcnn_thread_pool *pool;
+    threads_left = 1;
+    assert_fails(dcnn_thread_pool_create(3, &pool), DCNN_FAILURE, "cannot start thread 2 of 3", "--threads");
+    assert_null(pool);
+    threads_left = 1000;
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_broken_is_told),
         cmocka_unit_test(no_memory_for_a_text_fails_the_block),
         cmocka_unit_test(another_ones_failure_is_everyones),
+        cmocka_unit_test(a_lack_of_threads_is_told),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -5,6 +5,8 @@
  */
 #include "report_helpers.h"
 
+#include <errno.h>
+
 #include "io/run_files.h"
 #include "report/events.h"
 #include "report/record.h"
@@ -365,6 +367,66 @@ static void failures_are_told(void **state) {
     }
 }
 
+/* The call that fails next, once, as on a disk that breaks in the middle of a file. */
+static const char *broken_call;
+
+static bool breaks(const char *call) {
+    if (broken_call == NULL || strcmp(call, broken_call) != 0) return false;
+    broken_call = NULL;
+    errno = EIO;
+    return true;
+}
+
+ssize_t __real_pread(int descriptor, void *bytes, size_t length, off_t offset);
+ssize_t __wrap_pread(int descriptor, void *bytes, size_t length, off_t offset);
+ssize_t __wrap_pread(int descriptor, void *bytes, size_t length, off_t offset) {
+    return breaks("pread") ? -1 : __real_pread(descriptor, bytes, length, offset);
+}
+
+ssize_t __real_pwrite(int descriptor, const void *bytes, size_t length, off_t offset);
+ssize_t __wrap_pwrite(int descriptor, const void *bytes, size_t length, off_t offset);
+ssize_t __wrap_pwrite(int descriptor, const void *bytes, size_t length, off_t offset) {
+    return breaks("pwrite") ? -1 : __real_pwrite(descriptor, bytes, length, offset);
+}
+
+int __real_ftruncate(int descriptor, off_t length);
+int __wrap_ftruncate(int descriptor, off_t length);
+int __wrap_ftruncate(int descriptor, off_t length) {
+    return breaks("ftruncate") ? -1 : __real_ftruncate(descriptor, length);
+}
+
+int __real_close(int descriptor);
+int __wrap_close(int descriptor);
+int __wrap_close(int descriptor) {
+    const int code = __real_close(descriptor);
+    return breaks("close") ? -1 : code;
+}
+
+/* Whichever call the disk fails, the next update mends the file. */
+static void a_disk_that_fails_is_told(void **state) {
+    (void)state;
+    static const struct {
+        const char *call, *words;
+    } cases[] = {{"pread", "cannot be read: Input/output error"},
+                 {"ftruncate", "cannot be cut back: Input/output error"},
+                 {"pwrite", "cannot be written: Input/output error"},
+                 {"close", "cannot be written: Input/output error"}};
+    static const dcnn_metrics before = {.epochs = "{\"epoch\":1,\"loss\":3}\n{\"epoch\":2,\"loss\":2}\n"},
+                              after = {.epochs = "{\"epoch\":1,\"loss\":3}\n{\"epoch\":2,\"loss\":1}\n"};
+    const char *folder = new_folder("disk");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_ok(dcnn_events_update(folder, &before));
+        broken_call = cases[i].call;
+        assert_fails(dcnn_events_update(folder, &after), DCNN_FAILURE, cases[i].words, DCNN_RUN_EVENTS);
+        assert_null(broken_call);
+        assert_ok(dcnn_events_update(folder, &after));
+        read_events(in_scratch("disk/" DCNN_RUN_EVENTS));
+        assert_true(seen.whole);
+        assert_int_equal(seen.point_count, 2);
+        assert_true(only_point("epoch/loss", 1)->value == 3 && only_point("epoch/loss", 2)->value == 1);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(crc32c_of_known_texts),     cmocka_unit_test(records_come_back_and_damage_is_seen),
@@ -372,6 +434,7 @@ int main(void) {
         cmocka_unit_test(torn_files_are_mended),     cmocka_unit_test(steps_come_between_epochs),
         cmocka_unit_test(a_file_only_grows),         cmocka_unit_test(histograms_are_the_epochs),
         cmocka_unit_test(figures_become_images),     cmocka_unit_test(failures_are_told),
+        cmocka_unit_test(a_disk_that_fails_is_told),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
