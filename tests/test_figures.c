@@ -6,6 +6,7 @@
 #include "report_helpers.h"
 
 #include <malloc.h>
+#include <unistd.h>
 
 #include "report/calibration.h"
 #include "report/curves.h"
@@ -139,6 +140,24 @@ static void ticks_are_inside_and_apart(void **state) {
     assert_string_equal(epochs.labels[0], "2");
     const dcnn_axis shares = dcnn_axis_create(DCNN_AXIS_PERCENT, 0.985, 1, 7);
     assert_string_equal(shares.labels[0], "98.5 %");
+}
+
+/* Axes end, whatever a file says: 1e17 + 1 is 1e17, and 1e300 / 1e-300 is no number. */
+static void axes_of_any_numbers_end(void **state) {
+    (void)state;
+    static const struct {
+        dcnn_axis_kind kind;
+        double low, high;
+    } rows[] = {{DCNN_AXIS_INTEGER, 1e17, 1e17 + 16}, {DCNN_AXIS_NUMBER, 0, (double)INFINITY},
+                {DCNN_AXIS_LOG, 1e-300, 1e300},       {DCNN_AXIS_LOG, 1e300, (double)INFINITY},
+                {DCNN_AXIS_ERRORS, 0.5, 3},           {DCNN_AXIS_NUMBER, -1e308, 1e308}};
+    alarm(60); /* it did not end */
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const dcnn_axis axis = dcnn_axis_create(rows[i].kind, rows[i].low, rows[i].high, 8);
+        assert_in_range(axis.tick_count, 0, DCNN_MAX_TICKS);
+        if (rows[i].high == 1e300) assert_true(axis.tick_count > 2);
+    }
+    alarm(0);
 }
 
 static void blues_darken(void **state) {
@@ -465,6 +484,7 @@ int main(void) {
         cmocka_unit_test(too_many_phases_are_refused),
         cmocka_unit_test(an_overlay_of_nothing_is_refused),
         cmocka_unit_test(a_figure_that_is_too_wide_is_refused),
+        cmocka_unit_test(axes_of_any_numbers_end),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -288,6 +288,42 @@ static void damage_is_told(void **state) {
     }
 }
 
+/* A layer that is called on values of several widths has constants for each. */
+static void a_layer_is_written_for_each_width(void **state) {
+    (void)state;
+    char written[64];
+    dcnn_checkpoint model = {.net = NULL}, again;
+    float before[MOST_OUTPUTS], after[MOST_OUTPUTS];
+    json_t *description = json_loads(
+        "{\"class_name\":\"Functional\",\"config\":{\"name\":\"net\",\"layers\":["
+        "{\"class_name\":\"InputLayer\",\"name\":\"in\",\"config\":{\"name\":\"in\",\"batch_shape\":[null,12,10,3]},"
+        "\"inbound_nodes\":[]},"
+        "{\"class_name\":\"Rescaling\",\"name\":\"half\",\"config\":{\"name\":\"half\",\"scale\":0.5,\"offset\":0.25},"
+        "\"inbound_nodes\":[[[\"in\",0,0,{}]],[[\"one\",0,0,{}]]]},"
+        "{\"class_name\":\"Conv2D\",\"name\":\"one\",\"config\":{\"name\":\"one\",\"filters\":1,\"kernel_size\":[3,3]},"
+        "\"inbound_nodes\":[[[\"half\",0,0,{}]]]},"
+        "{\"class_name\":\"Flatten\",\"name\":\"flat\",\"config\":{\"name\":\"flat\"},\"inbound_nodes\":[[[\"half\",1,"
+        "0,{}]]]},"
+        "{\"class_name\":\"Dense\",\"name\":\"out\",\"config\":{\"name\":\"out\",\"units\":4,\"activation\":"
+        "\"softmax\"},"
+        "\"inbound_nodes\":[[[\"flat\",0,0,{}]]]}],"
+        "\"input_layers\":[[\"in\",0,0]],\"output_layers\":[[\"out\",0,0]]}}",
+        0, NULL);
+    assert_non_null(description);
+    assert_ok(dcnn_net_create(description, (dcnn_shape){0}, &model.net));
+    json_decref(description);
+    dcnn_net_initialise(model.net, 11);
+    assert_ok(dcnn_onnx_write(scratch(written), &model, false));
+    assert_ok(dcnn_onnx_read(written, &again));
+    predict(model.net, "keras_graph_outputs.h5", 5, before);
+    predict(again.net, "keras_graph_outputs.h5", 5, after);
+    for (int i = 0; i < 20; i++)
+        if (!(fabsf(before[i] - after[i]) <= 2e-6f)) fail_msg("output %d changed", i);
+    dcnn_checkpoint_free(&again);
+    dcnn_checkpoint_free(&model);
+    unlink(written);
+}
+
 /* --- weights in other files --------------------------------------------------------------------------------------- */
 
 /* A small file may not name the same bytes of another one until they fill the memory, and of a large one no more is
@@ -435,6 +471,7 @@ int main(void) {
         cmocka_unit_test(every_layer_has_an_answer),
         cmocka_unit_test(what_dcnn_lacks_is_named),
         cmocka_unit_test(weights_in_other_files_take_what_they_need),
+        cmocka_unit_test(a_layer_is_written_for_each_width),
         cmocka_unit_test(damage_is_told),
     };
     return cmocka_run_group_tests_name("ONNX", tests, NULL, NULL);

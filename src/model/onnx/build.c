@@ -148,10 +148,16 @@ void dcnn_onnx_ints(dcnn_onnx_graph *graph, const char *name, int count, const i
 
 /* --- constants ---------------------------------------------------------------------------------------------------- */
 
-static bool is_there(const dcnn_onnx_graph *graph, const char *name) {
+static const DcnnOnnx__Tensor *find_constant(const dcnn_onnx_graph *graph, const char *name) {
     for (size_t i = 0; i < graph->graph.n_initializer; i++)
-        if (strcmp(graph->graph.initializer[i]->name, name) == 0) return true;
-    return false;
+        if (strcmp(graph->graph.initializer[i]->name, name) == 0) return graph->graph.initializer[i];
+    return NULL;
+}
+
+static bool has_shape(const DcnnOnnx__Tensor *tensor, int rank, const int64_t *dims) {
+    for (int i = 0; i < rank && tensor->n_dims == (size_t)rank; i++)
+        if (tensor->dims[i] != dims[i]) return false;
+    return tensor->n_dims == (size_t)rank;
 }
 
 static DcnnOnnx__Tensor *add_constant(dcnn_onnx_graph *graph, const char *name, int32_t type, int rank,
@@ -179,7 +185,12 @@ const char *dcnn_onnx_floats(dcnn_onnx_graph *graph, const char *name, int rank,
     size_t count = 1;
     for (int i = 0; i < rank; i++) count *= (size_t)dims[i];
     *values = NULL;
-    if (is_there(graph, full)) return full;
+    const DcnnOnnx__Tensor *there = find_constant(graph, full);
+    if (there && !has_shape(there, rank, dims)) { /* the layer is called on values of several widths */
+        full = dcnn_onnx_text(graph, "%s/%s", graph->prefix, name);
+        there = find_constant(graph, full);
+    }
+    if (there) return full;
     DcnnOnnx__Tensor *tensor = add_constant(graph, full, ONNX_FLOAT, rank, dims, count * sizeof(float));
     if (tensor) *values = (float *)(void *)tensor->raw_data.data;
     return full;

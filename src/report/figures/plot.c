@@ -42,14 +42,16 @@ static void tick_evenly(dcnn_axis *axis, int most) {
         step = 1;
         decimals = 0;
     }
-    for (double i = ceil(axis->low / step - 1e-9); i * step <= axis->high + 1e-9 * step; i++)
-        add_tick(axis, i * step, (int)decimals);
+    const double first = ceil(axis->low / step - 1e-9);
+    for (int i = 0; i <= most && (first + i) * step <= axis->high + 1e-9 * step; i++) /* 1e17 + 1 is 1e17 */
+        add_tick(axis, (first + i) * step, (int)decimals);
 }
 
 /* Each decade, with its 2 and 5 where that is not too much, or only every second, third, … one. */
 static void tick_decades(dcnn_axis *axis, double low, double high, int most) {
     static const double within[] = {1, 2, 5};
-    const double decades = log10(high / low);
+    const double decades = log10(high) - log10(low); /* high / low may be too large */
+    if (!isfinite(decades)) return;
     const int parts = 3 * decades <= most ? 3 : 1, stride = (int)ceil((decades + 1) / most);
     for (double power = floor(log10(low)); power <= log10(high) + 1e-9; power += stride)
         for (int part = 0; part < parts; part++) {
