@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # What doctor prints, and that it names each fault that can be made without another machine.
+whole_stacks
 # found: what is wrong; what is slow differs from machine to machine, and so does their number.
 found() { sed -n '/^wrong\|^slow/,$p' | sed '/^slow/,/mend:/d' | sed -E 's/[0-9]+\.[0-9] [KMG]iB/SIZE/g; s/(Open MPI|MPICH) v?[0-9.]+/MPI/; s/^(wrong) +[^ ]+:/\1 HOST:/; s/^dcnn: [0-9]+ things? (is|are)/dcnn: N things are/'; }
 dcnn doctor 2>/dev/null | sed -E 's/^([a-z]+) .*/\1/' | grep -E '^(ranks|node|folder)'

@@ -9,6 +9,9 @@ try() {
     echo "exit $code"
 }
 
+# whole_stacks: from here on, where MPI starts without mpirun: what it never frees is known by them (tests/lsan.supp).
+whole_stacks() { export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}fast_unwind_on_malloc=0"; }
+
 # ranks N COMMAND...: the same by mpirun, without what mpirun itself has to say about failures.
 ranks() {
     local count=$1 code=0

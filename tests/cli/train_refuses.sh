@@ -19,6 +19,7 @@ try dcnn train five.h5 --model net.json
 try dcnn train small.h5 --model small.h5
 try dcnn train small.h5 --run file/run
 try ranks 2 dcnn train nine.h5 --model net.json
+whole_stacks
 try env OMPI_COMM_WORLD_SIZE=2 OMPI_COMM_WORLD_RANK=0 dcnn train small.h5
 # a model with weights of its own; one unit for two classes; a run's folder for its model
 dcnn train small.h5 --model net.json --epochs 1 --run done --no-report -q >/dev/null 2>&1
