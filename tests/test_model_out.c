@@ -103,6 +103,14 @@ static void cut_safetensors_are_refused(void **state) {
         assert_int_equal(dcnn_safetensors_read(path, &model), DCNN_BAD_INPUT);
         dcnn_checkpoint_free(&model);
     }
+    uint8_t *longer = calloc(length + 3, 1); /* bytes that went in somewhere: all behind them would be shifted */
+    memcpy(longer, bytes, length);
+    assert_ok(dcnn_file_write(path, longer, length + 3, false));
+    read_graph(&model);
+    assert_int_equal(dcnn_safetensors_read(path, &model), DCNN_BAD_INPUT);
+    assert_non_null(strstr(dcnn_error(), "bytes of weights, but its header tells of"));
+    dcnn_checkpoint_free(&model);
+    free(longer);
     free(bytes);
     unlink(path);
 }

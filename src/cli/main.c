@@ -7,6 +7,7 @@
  * than cores, the idle ones sleep (comm/comm.h).
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -284,7 +285,16 @@ static void *memory_or_end(size_t bytes) {
     exit(DCNN_FAILURE);
 }
 
+/* A standard stream that the caller has closed is /dev/null, the wrong way round, so that reading or writing fails as
+ * before: the next file that is opened would take its place, and messages would be written into it. */
+static void hold_standard_streams(void) {
+    for (int stream = STDIN_FILENO; stream <= STDERR_FILENO; stream++)
+        if (fcntl(stream, F_GETFD) < 0 && open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0)
+            exit(DCNN_FAILURE); /* and there may be nowhere to say it */
+}
+
 int main(int argc, char **argv) {
+    hold_standard_streams();
     json_set_alloc_funcs(memory_or_end, free);
     const char *name = argc > 1 ? argv[1] : "";
     const int command = dcnn_command_find(name);

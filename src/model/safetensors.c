@@ -134,6 +134,21 @@ static dcnn_status read_tensor(const reader *from, const char *name, const dcnn_
     return DCNN_OK;
 }
 
+/* The tensors lie one after the other up to the file's end. */
+static dcnn_status check_end(const reader *from) {
+    const char *name;
+    json_t *tensor;
+    json_int_t end = 0;
+    json_object_foreach(from->header, name, tensor) {
+        const json_int_t its = json_integer_value(json_array_get(json_object_get(tensor, "data_offsets"), 1));
+        if (its > end) end = its;
+    }
+    if ((uint64_t)end == from->bytes) return DCNN_OK;
+    return DCNN_FAIL(DCNN_BAD_INPUT,
+                     "%s: damaged: it has %zu bytes of weights, but its header tells of %" JSON_INTEGER_FORMAT,
+                     from->path, from->bytes, end);
+}
+
 static dcnn_status read_weights(const reader *from, dcnn_net *net) {
     char name[NAME_BYTES];
     size_t taken = 0;
@@ -143,7 +158,7 @@ static dcnn_status read_weights(const reader *from, dcnn_net *net) {
             DCNN_TRY(read_tensor(from, name_of(&net->nodes[i], param, name), param, dcnn_net_values(net, param)));
         }
     const size_t there = json_object_size(from->header) - (json_object_get(from->header, metadata_key) ? 1 : 0);
-    if (there == taken) return DCNN_OK;
+    if (there == taken) return check_end(from);
     return DCNN_FAIL(DCNN_BAD_INPUT, "%s: has %zu weights, but the model needs %zu: it belongs to another model",
                      from->path, there, taken);
 }

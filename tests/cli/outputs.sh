@@ -37,6 +37,14 @@ cmp deep/new.h5 small.h5 && echo linked
 try dcnn train small.h5 --model net.json --epochs 3 --batch-size 16 --run traced -q --no-report --trace trace.json
 [[ -s deep/trace.json ]] && echo traced
 
+# Closed streams: messages do not go into the file that would take a stream's place.
+for closed in '>&-' '<&- >&-' '2>&- >/dev/null' '<&- >&- 2>&-'; do
+    code=0
+    eval "dcnn prepare small.csv --no-stratify -o silent.h5 --force $closed" 2>/dev/null || code=$?
+    cmp silent.h5 small.h5 && echo "whole after $closed, exit $code"
+done
+rm silent.h5
+
 # Never the machine's own device: as root an output that replaces it breaks every program. Others make no devices.
 if mknod null c 1 3 2>/dev/null; then
     dcnn predict run/best.h5 few.csv -o null

@@ -45,5 +45,6 @@ for trace in small.h5 net.json; do try dcnn train small.h5 --model net.json --ep
 try dcnn train --run run --resume --epochs 9 --trace run/best.h5
 try dcnn compare run other -o run.svg
 try dcnn compare run other -o data.png
+try dcnn compare run other -o table.csv
 cksum small.h5 net.json run/* 2>/dev/null | cmp - before && echo untouched
 [[ -e none ]] && echo "a refused run left a folder"

@@ -392,9 +392,17 @@ static dcnn_status tell(const comparison *c) {
     return DCNN_OK;
 }
 
+static bool is_figure(const char *path) {
+    const size_t length = strlen(path);
+    return strcmp(path, "-") == 0 ||
+           (length > 4 && (strcmp(path + length - 4, ".png") == 0 || strcmp(path + length - 4, ".svg") == 0));
+}
+
 dcnn_status dcnn_cmd_compare(dcnn_cli *cli) {
     const dcnn_options *o = cli->options;
     comparison c = {.cli = cli, .count = o->operand_count};
+    if (o->output && !is_figure(o->output))
+        return DCNN_FAIL(DCNN_USAGE, "%s: its ending names no format of a figure: it must be .png or .svg", o->output);
     if (c.count > MOST_RUNS) return DCNN_FAIL(DCNN_USAGE, "at most %d runs can be compared", MOST_RUNS);
     for (int i = 0; i < c.count; i++) c.runs[i].folder = o->operands[i];
     dcnn_status status = dcnn_comm_agree(cli->comm, read_runs(&c));
