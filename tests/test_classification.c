@@ -172,6 +172,24 @@ static void json_has_the_same_numbers(void **state) {
     dcnn_classification_free(&scores);
 }
 
+/* No class is lost, whatever others and averages are called. */
+static void json_has_every_class(void **state) {
+    (void)state;
+    static const int64_t confusion[] = {3, 1, 0, 0, 4, 0, 0, 0, 5};
+    static const char *const names[] = {"cat", "cat", "accuracy"};
+    static const char *const keys[] = {"cat", "cat (1)", "accuracy (2)"};
+    dcnn_classification scores;
+    assert_int_equal(dcnn_classification_create(3, confusion, &scores), DCNN_OK);
+    json_t *json = dcnn_classification_json(&scores, names);
+    assert_int_equal(json_object_size(json), 6);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(json_integer_value(json_object_get(json_object_get(json, keys[i]), "support")),
+                         scores.classes[i].support);
+    assert_true(json_real_value(json_object_get(json, "accuracy")) == scores.accuracy);
+    json_decref(json);
+    dcnn_classification_free(&scores);
+}
+
 static void confusion_is_aligned(void **state) {
     (void)state;
     static const int64_t confusion[] = {1234, 0, 7, 56};
@@ -190,10 +208,15 @@ static void confusion_is_aligned(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(report_is_that_of_scikit_learn),    cmocka_unit_test(missing_classes_and_long_names),
-        cmocka_unit_test(means_round_as_those_of_numpy),     cmocka_unit_test(no_samples_are_no_division),
-        cmocka_unit_test(json_has_the_same_numbers),         cmocka_unit_test(confusion_is_aligned),
-        cmocka_unit_test(averages_leave_out_absent_classes), cmocka_unit_test(many_classes_are_a_list_of_confusions),
+        cmocka_unit_test(report_is_that_of_scikit_learn),
+        cmocka_unit_test(missing_classes_and_long_names),
+        cmocka_unit_test(means_round_as_those_of_numpy),
+        cmocka_unit_test(no_samples_are_no_division),
+        cmocka_unit_test(json_has_the_same_numbers),
+        cmocka_unit_test(confusion_is_aligned),
+        cmocka_unit_test(averages_leave_out_absent_classes),
+        cmocka_unit_test(many_classes_are_a_list_of_confusions),
+        cmocka_unit_test(json_has_every_class),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -77,6 +77,9 @@ static void calibration_by_hand(void **state) {
     assert_true(fabs(c.ece - 0.9 / 5) < 1e-7);
     dcnn_calibration_measure(0, NULL, NULL, &c);
     assert_true(isnan(c.ece));
+    const float odd[] = {NAN, 0.0F, 1.0001F};
+    dcnn_calibration_measure(3, odd, hit, &c);
+    assert_true(c.counts[0] == 2 && c.counts[14] == 1 && isnan(c.ece));
 }
 
 static void calibration_against_bin_by_bin(void **state) {
@@ -394,6 +397,66 @@ static void reports_of_all_sizes(void **state) {
     for (size_t i = 0; i < sizeof runs / sizeof runs[0]; i++) write_report(&runs[i], runs[i].phases ? 12 : 11);
 }
 
+/* What is not a number is null for programs, and the report is written. */
+static void a_loss_that_is_none_is_null(void **state) {
+    (void)state;
+    const fake_run run = {"diverged", 3, 2, 10, 10, 1, 50, false, true, true, 0.5};
+    const char *folder = folder_of(&run);
+    char path[800];
+    fake_data data;
+    fake_create(&run, &data);
+    const dcnn_report_data whole = data.report;
+    data.report.loss = (double)NAN;
+    data.report.model_path = "b\xff.h5";
+    assert_ok(dcnn_report_write(folder, &data.report));
+    check_evaluation(folder, &data);
+    snprintf(path, sizeof path, "%s/evaluation.json", folder);
+    json_t *json = json_load_file(path, 0, NULL);
+    assert_true(json_is_null(json_object_get(json, "loss")));
+    assert_string_equal(json_string_value(json_object_get(json, "model")), "b?.h5");
+    json_decref(json);
+    /* the next one is of no split: nothing of this one stays */
+    data.report.split = NULL;
+    data.report.history = "";
+    assert_ok(dcnn_report_write(folder, &data.report));
+    assert_int_not_equal(access(path, F_OK), 0);
+    assert_true(check_figure(folder, "filters"));
+    assert_false(check_figure(folder, "predictions") || check_figure(folder, "loss"));
+    data.report = whole;
+    fake_free(&data);
+}
+
+/* Of any number of classes, and of images of any size, figures are about as large. */
+static void figures_keep_their_size(void **state) {
+    (void)state;
+    enum { CLASSES = 3000, SIDE = 1600 };
+    const fake_run run = {"very-many", CLASSES, 1, 4, 4, 1, 100, false, false, true, 0.5};
+    dcnn_canvas *canvas;
+    fake_data data;
+    dcnn_view view;
+    fake_create(&run, &data);
+    assert_ok(dcnn_view_create(&data.report, &view));
+    assert_ok(dcnn_canvas_create(&canvas));
+    assert_true(dcnn_figure_confusion(&view, canvas));
+    assert_true(dcnn_canvas_width(canvas) < 1700 && dcnn_canvas_height(canvas) < 1700);
+    dcnn_canvas_free(canvas);
+    dcnn_view_free(&view);
+    fake_free(&data);
+
+    uint8_t *pixels = malloc((size_t)SIDE * SIDE * 3), *bytes;
+    size_t length;
+    assert_non_null(pixels);
+    for (size_t i = 0; i < (size_t)SIDE * SIDE * 3; i++) pixels[i] = (uint8_t)draw_below(256);
+    assert_ok(dcnn_canvas_create(&canvas));
+    dcnn_canvas_image(canvas, 0, 0, 96, pixels, SIDE, SIDE - 1, 3, (dcnn_pen){DCNN_BLACK, 1, false});
+    dcnn_canvas_resize(canvas, 96, 96);
+    assert_ok(dcnn_canvas_svg(canvas, &bytes, &length));
+    assert_in_range(length, 10000, 1 << 20);
+    free(bytes);
+    dcnn_canvas_free(canvas);
+    free(pixels);
+}
+
 static void what_lacks_data_is_left_out(void **state) {
     (void)state;
     const fake_run all_right = {"all-right", 3, 2, 10, 10, 2, 50, false, false, true, 2.0};
@@ -479,6 +542,8 @@ int main(void) {
         cmocka_unit_test(numbers_are_drawn),
         cmocka_unit_test(reports_of_all_sizes),
         cmocka_unit_test(what_lacks_data_is_left_out),
+        cmocka_unit_test(a_loss_that_is_none_is_null),
+        cmocka_unit_test(figures_keep_their_size),
         cmocka_unit_test(the_same_run_gives_the_same_images),
         cmocka_unit_test(a_full_folder_is_told),
         cmocka_unit_test(too_many_phases_are_refused),

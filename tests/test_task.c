@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* test_task.c — what a run learns: which losses, data and models do not go together; records of runs that are none. */
+/* test_task.c — what a run learns: which losses, data, classes and models do not go together; records of runs that
+ * are none. */
 #include "model_helpers.h"
 
 #include "run/data/task.h"
@@ -84,12 +85,28 @@ static void records_that_are_none_are_refused(void **state) {
     refuse_record("{\"format_version\": 99, \"starts\": []}", "dcnn of a newer version", false);
 }
 
+/* Two classes of one name are taken in their order, or not at all. */
+static void classes_of_one_name_are_not_mixed_up(void **state) {
+    (void)state;
+    char *set_names[] = {"a", "b", "b"}, *same[] = {"a", "b", "b"}, *other_way[] = {"b", "b", "a"},
+         *once[] = {"b", "a", "c"};
+    char *plain[] = {"a", "b", "c"}, *twice[] = {"c", "b", "a", "a"};
+    dcnn_dataset set = {.path = "x.h5", .class_count = 3, .class_names = set_names};
+    assert_ok(dcnn_dataset_adopt_classes(&set, 3, same, "m.h5"));
+    assert_null(set.label_map);
+    assert_fails(dcnn_dataset_adopt_classes(&set, 3, other_way, "m.h5"), DCNN_BAD_INPUT, "two are called 'b'", "m.h5");
+    assert_fails(dcnn_dataset_adopt_classes(&set, 3, once, "m.h5"), DCNN_BAD_INPUT, "two are called 'b'", "m.h5");
+    set.class_names = plain;
+    assert_fails(dcnn_dataset_adopt_classes(&set, 4, twice, "m.h5"), DCNN_BAD_INPUT, "two are called 'a'", "m.h5");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(losses_that_the_data_cannot_have_are_refused),
         cmocka_unit_test(models_of_other_data_are_refused),
         cmocka_unit_test(outputs_in_another_order_are_refused),
         cmocka_unit_test(records_that_are_none_are_refused),
+        cmocka_unit_test(classes_of_one_name_are_not_mixed_up),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

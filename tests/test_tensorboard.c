@@ -246,6 +246,8 @@ static void torn_files_are_mended(void **state) {
     }
     put_text(path, "this is no event file at all, but somebody's notes\n");
     update_to(folder, history, 12);
+    assert_int_equal(truncate(path, (off_t)1 << 42), 0); /* more than memory has, all of it a hole */
+    update_to(folder, history, 12);
     free(bytes);
     free(history);
 }

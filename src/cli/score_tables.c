@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
+
 enum { LEAST_WIDTH = 12, MOST_WIDTH = 40 };
 
 static const char *name_of(const char *const *names, int i, char number[16]) {
@@ -70,13 +72,10 @@ void dcnn_label_table(FILE *to, const dcnn_evaluation *e, const char *const *nam
     put_label(to, "all", width, &all);
 }
 
-static json_t *real_or_null(double value) {
-    return isfinite(value) ? json_real(value) : json_null();
-}
-
 static json_t *one_label(const dcnn_label_scores *s) {
     return json_pack("{s:f, s:f, s:f, s:I, s:o}", "precision", dcnn_label_precision(s), "recall", dcnn_label_recall(s),
-                     "f1-score", dcnn_label_f1(s), "support", (json_int_t)support_of(s), "auc", real_or_null(s->auc));
+                     "f1-score", dcnn_label_f1(s), "support", (json_int_t)support_of(s), "auc",
+                     dcnn_json_number(s->auc));
 }
 
 json_t *dcnn_label_json(const dcnn_evaluation *e, const char *const *names) {
@@ -84,7 +83,7 @@ json_t *dcnn_label_json(const dcnn_evaluation *e, const char *const *names) {
     dcnn_label_scores all = dcnn_label_sum(e->label_count, e->labels);
     char number[16];
     for (int i = 0; i < e->label_count; i++)
-        json_object_set_new(json, name_of(names, i, number), one_label(&e->labels[i]));
+        dcnn_json_add(json, name_of(names, i, number), NULL, i, one_label(&e->labels[i]));
     all.auc = e->auc;
     return json_pack("{s:o, s:o}", "each", json, "all", one_label(&all));
 }
@@ -123,7 +122,8 @@ void dcnn_number_table(FILE *to, const dcnn_evaluation *e, const char *const *na
 }
 
 static json_t *one_number(const dcnn_number_scores *s) {
-    return json_pack("{s:f, s:f, s:o}", "mae", s->absolute, "mse", s->squared, "r2", real_or_null(s->r2));
+    return json_pack("{s:o, s:o, s:o}", "mae", dcnn_json_number(s->absolute), "mse", dcnn_json_number(s->squared), "r2",
+                     dcnn_json_number(s->r2));
 }
 
 json_t *dcnn_number_json(const dcnn_evaluation *e, const char *const *names) {
@@ -131,7 +131,7 @@ json_t *dcnn_number_json(const dcnn_evaluation *e, const char *const *names) {
     const dcnn_number_scores mean = mean_of(e);
     char number[16];
     for (int i = 0; i < e->number_count; i++)
-        json_object_set_new(json, name_of(names, i, number), one_number(&e->numbers[i]));
+        dcnn_json_add(json, name_of(names, i, number), NULL, i, one_number(&e->numbers[i]));
     return json_pack("{s:o, s:o}", "each", json, "all", one_number(&mean));
 }
 

@@ -27,6 +27,13 @@ struct dcnn_evaluator {
     float *probabilities; /* [local samples][predictions] */
 };
 
+dcnn_status dcnn_evaluator_can_count(const dcnn_net *net) {
+    if (net->class_count <= DCNN_MOST_CLASSES) return DCNN_OK;
+    return DCNN_FAIL(DCNN_BAD_INPUT,
+                     "the model tells %d classes apart: how often each is taken for each can be counted of %d at most",
+                     net->class_count, DCNN_MOST_CLASSES);
+}
+
 dcnn_status dcnn_evaluator_create(dcnn_comm *comm, dcnn_thread_pool *pool, const dcnn_kernels *kernels, dcnn_net *net,
                                   int grain, bool fuse, int first, dcnn_evaluator **out) {
     const int workers = dcnn_thread_pool_size(pool), most = dcnn_grain_most(net);
@@ -114,7 +121,7 @@ static dcnn_status feed_status(const dcnn_evaluator *e) {
 static void count_confusion(const dcnn_evaluator *e, int64_t count, int64_t *confusion) {
     const int classes = e->net->class_count;
     for (int64_t i = 0; i < count; i++)
-        confusion[e->labels[i] * classes + dcnn_largest(classes, e->probabilities + i * classes)]++;
+        confusion[(int64_t)e->labels[i] * classes + dcnn_largest(classes, e->probabilities + i * classes)]++;
 }
 
 /* What each label, or each number, came to. */
@@ -180,8 +187,10 @@ static dcnn_status gather_probabilities(dcnn_evaluator *e, int64_t mine, dcnn_ev
 /* Room for the samples of this rank and for what is to come of them. */
 static dcnn_status make_room(dcnn_evaluator *e, int64_t mine, dcnn_evaluation *evaluation) {
     const dcnn_net *net = e->net;
-    const size_t slots = (size_t)((e->shares.count + 1) * e->grain), classes = (size_t)net->class_count;
+    const size_t slots = (size_t)((e->shares.count + 1) * e->grain);
     const bool labelled = !e->options->unlabelled, values = labelled && e->options->values;
+    const size_t classes = labelled ? (size_t)net->class_count : 0;
+    if (labelled && !values) DCNN_TRY(dcnn_evaluator_can_count(net));
     evaluation->label_count = labelled && net->loss.kind == DCNN_LOSS_BINARY ? net->output_count : 0;
     evaluation->number_count = values && net->class_count == 0 ? net->output_count : 0;
     evaluation->answers = dcnn_loss_answers(&net->loss, net->output_count, values);

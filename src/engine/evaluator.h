@@ -50,6 +50,12 @@ typedef struct dcnn_evaluation_options {
     void *context;
 } dcnn_evaluation_options;
 
+/** The most classes whose confusion matrix has no more cells than an int counts. */
+enum { DCNN_MOST_CLASSES = 46340 };
+
+/** Can a net's answers be counted, class by class? *Local.* @return DCNN_OK; DCNN_BAD_INPUT: it has too many classes */
+dcnn_status dcnn_evaluator_can_count(const dcnn_net *net);
+
 /**
  * Plans inference of `net` on grains of `grain` samples, whose feed gives the output of node `first` (0: images). All
  * arguments must outlive the evaluator, and the comm must have room for sums of DCNN_LOSS_SUMS

@@ -8,9 +8,9 @@ void dcnn_calibration_measure(int64_t count, const float *confidence, const bool
     double hits[DCNN_CALIBRATION_BINS] = {0}, sums[DCNN_CALIBRATION_BINS] = {0};
     *calibration = (dcnn_calibration){.count = count, .ece = count > 0 ? 0.0 : (double)NAN};
     for (int64_t i = 0; i < count; i++) {
-        int bin = (int)ceil((double)confidence[i] * DCNN_CALIBRATION_BINS) - 1;
-        if (bin < 0) bin = 0;
-        if (bin >= DCNN_CALIBRATION_BINS) bin = DCNN_CALIBRATION_BINS - 1; /* a sum of rounded numbers may pass 1 */
+        const double share = fmin((double)confidence[i], 1.0); /* a sum of rounded numbers may pass 1 */
+        const int bin =
+            confidence[i] > 0.0F ? (int)ceil(share * DCNN_CALIBRATION_BINS) - 1 : 0; /* NaN goes there, too */
         calibration->counts[bin]++;
         hits[bin] += hit[i];
         sums[bin] += (double)confidence[i];

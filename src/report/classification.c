@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
+
 /* --- scores ----------------------------------------------------------------------------------------------------- */
 
 static double ratio(int64_t part, int64_t whole) {
@@ -169,12 +171,13 @@ static json_t *scores_json(const dcnn_class_scores *scores) {
 }
 
 json_t *dcnn_classification_json(const dcnn_classification *all, const char *const *names) {
+    static const char *const averages[] = {"accuracy", "macro avg", "weighted avg", NULL};
     char number[16];
     json_t *json = json_object();
     bool good = json != NULL;
     for (int i = 0; good && i < all->class_count; i++)
         if (!dcnn_class_is_absent(&all->classes[i]))
-            good = json_object_set_new(json, class_name(names, i, number), scores_json(&all->classes[i])) == 0;
+            good = dcnn_json_add(json, class_name(names, i, number), averages, i, scores_json(&all->classes[i]));
     good = good && json_object_set_new(json, "accuracy", json_real(all->accuracy)) == 0 &&
            json_object_set_new(json, "macro avg", scores_json(&all->macro)) == 0 &&
            json_object_set_new(json, "weighted avg", scores_json(&all->weighted)) == 0;

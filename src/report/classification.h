@@ -57,8 +57,8 @@ bool dcnn_class_is_absent(const dcnn_class_scores *scores);
  */
 char *dcnn_classification_text(const dcnn_classification *classification, const char *const *names);
 
-/** The same for programs, as scikit-learn's `output_dict`: by class name, then accuracy and averages. New reference;
- * NULL without memory. *Local.* */
+/** The same for programs, as scikit-learn's `output_dict`: by class name, then accuracy and averages. A class whose
+ * name another one or an average has is called "NAME (NUMBER)". New reference; NULL without memory. *Local.* */
 json_t *dcnn_classification_json(const dcnn_classification *classification, const char *const *names);
 
 /** The names of the absent classes, "3, 7 and 20 more" where they are many; *Local.*

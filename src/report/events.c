@@ -252,9 +252,12 @@ static size_t agreeing(const dcnn_records *expected, const uint8_t *bytes, size_
     return keep;
 }
 
-static dcnn_status read_all(int descriptor, const char *path, uint8_t **bytes, size_t *length) {
+/* As much as can agree with `most` bytes. @param longer  out: there is more */
+static dcnn_status read_begin(int descriptor, const char *path, size_t most, uint8_t **bytes, size_t *length,
+                              bool *longer) {
     const off_t size = lseek(descriptor, 0, SEEK_END);
-    *length = size > 0 ? (size_t)size : 0;
+    *longer = size > 0 && (uintmax_t)size > most;
+    *length = size <= 0 ? 0 : *longer ? most : (size_t)size;
     *bytes = malloc(*length + 1);
     if (*bytes == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: %s", path);
     const int reason = dcnn_input_read(descriptor, *bytes, *length, 0, length);
@@ -264,6 +267,7 @@ static dcnn_status read_all(int descriptor, const char *path, uint8_t **bytes, s
 static dcnn_status write_from(int descriptor, const char *path, size_t offset, const dcnn_records *records) {
     while (offset < records->length) {
         const ssize_t put = pwrite(descriptor, records->bytes + offset, records->length - offset, (off_t)offset);
+        if (put < 0 && errno == EINTR) continue;
         if (put <= 0) return DCNN_FAIL(DCNN_FAILURE, "%s cannot be written: %s", path, strerror(errno));
         offset += (size_t)put;
     }
@@ -273,11 +277,12 @@ static dcnn_status write_from(int descriptor, const char *path, size_t offset, c
 static dcnn_status update(int descriptor, const char *path, const dcnn_records *records) {
     uint8_t *bytes = NULL;
     size_t length = 0;
-    dcnn_status status = read_all(descriptor, path, &bytes, &length);
+    bool longer = false;
+    dcnn_status status = read_begin(descriptor, path, records->length, &bytes, &length, &longer);
     const size_t keep = status == DCNN_OK ? agreeing(records, bytes, length) : 0;
     free(bytes);
     DCNN_TRY(status);
-    if (keep < length && ftruncate(descriptor, (off_t)keep) != 0)
+    if ((longer || keep < length) && ftruncate(descriptor, (off_t)keep) != 0)
         return DCNN_FAIL(DCNN_FAILURE, "%s cannot be cut back: %s", path, strerror(errno));
     return write_from(descriptor, path, keep, records);
 }

@@ -2,10 +2,13 @@
 /* report.c — see report.h: draws what the table of figures lists, and writes it down in four ways. */
 #include "report/report.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/json.h"
 #include "base/log.h"
 #include "io/file.h"
 #include "report/events.h"
@@ -48,13 +51,30 @@ static dcnn_status write_file(const char *folder, const char *name, const char *
     return status;
 }
 
+/* What an earlier report has and this one has not: it would be taken for this one's. */
+static dcnn_status remove_file(const char *folder, const char *name, const char *extension) {
+    char *path = NULL;
+    if (asprintf(&path, "%s/%s.%s", folder, name, extension) < 0)
+        return DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
+    dcnn_status status = DCNN_OK;
+    if (access(path, F_OK) == 0 && unlink(path) != 0 && errno != ENOENT)
+        status =
+            DCNN_FAIL(DCNN_FAILURE, "%s: is of an earlier report and cannot be removed: %s", path, strerror(errno));
+    free(path);
+    return status;
+}
+
 static dcnn_status write_figures(const char *folder, int64_t step, int count, const dcnn_drawn *drawn) {
     int images = 0;
     dcnn_event_image *list = calloc((size_t)count, sizeof *list);
     dcnn_status status = list ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: the list of figures");
     for (int i = 0; i < count && status == DCNN_OK; i++) {
         const dcnn_drawn *d = &drawn[i];
-        if (d->figure == NULL) continue;
+        if (d->figure == NULL) {
+            status = remove_file(folder, dcnn_figure_table[i].name, "png");
+            if (status == DCNN_OK) status = remove_file(folder, dcnn_figure_table[i].name, "svg");
+            continue;
+        }
         status = write_file(folder, d->figure->name, "png", d->png, d->png_length);
         if (status == DCNN_OK) status = write_file(folder, d->figure->name, "svg", d->svg, d->svg_length);
         list[images++] = (dcnn_event_image){d->figure->name, (int)d->width * DCNN_PNG_SCALE,
@@ -65,30 +85,19 @@ static dcnn_status write_figures(const char *folder, int64_t step, int count, co
     return status;
 }
 
-static json_t *matrix_json(const dcnn_report_data *data) {
-    const int classes = data->dataset->class_count;
-    json_t *rows = json_array();
-    for (int i = 0; i < classes; i++) {
-        json_t *row = json_array();
-        for (int j = 0; j < classes; j++)
-            json_array_append_new(row, json_integer((json_int_t)data->confusion[(int64_t)i * classes + j]));
-        json_array_append_new(rows, row);
-    }
-    return rows;
-}
-
 /* What the page says of the model on its split, for programs. */
 static dcnn_status write_evaluation(const char *folder, const dcnn_view *view) {
     enum { TOP = 5 };
     const dcnn_report_data *data = view->data;
     const dcnn_classification *all = &view->classification;
-    if (data->split == NULL) return DCNN_OK;
+    if (data->split == NULL) return remove_file(folder, "evaluation", "json");
     json_t *json = json_pack(
-        "{s:s, s:s, s:s, s:I, s:I, s:f, s:f, s:I, s:f, s:o, s:o}", "model", data->model_path, "data",
-        data->dataset->path, "split", data->split->name, "count", (json_int_t)all->count, "correct",
-        (json_int_t)all->correct, "accuracy", all->accuracy, "loss", data->loss, "top_5_correct",
-        (json_int_t)dcnn_top_hits(data, TOP), "calibration_error", view->calibration.ece, "report",
-        dcnn_classification_json(all, (const char *const *)data->dataset->class_names), "confusion", matrix_json(data));
+        "{s:o, s:o, s:s, s:I, s:I, s:f, s:o, s:I, s:o, s:o, s:o}", "model", dcnn_json_shown(data->model_path), "data",
+        dcnn_json_shown(data->dataset->path), "split", data->split->name, "count", (json_int_t)all->count, "correct",
+        (json_int_t)all->correct, "accuracy", all->accuracy, "loss", dcnn_json_number(data->loss), "top_5_correct",
+        (json_int_t)dcnn_top_hits(data, TOP), "calibration_error", dcnn_json_number(view->calibration.ece), "report",
+        dcnn_classification_json(all, (const char *const *)data->dataset->class_names), "confusion",
+        dcnn_json_matrix(data->dataset->class_count, data->confusion));
     char *text = json ? json_dumps(json, JSON_INDENT(1) | JSON_REAL_PRECISION(15)) : NULL;
     dcnn_status status = text ? write_file(folder, "evaluation", "json", text, strlen(text))
                               : DCNN_FAIL(DCNN_FAILURE, "out of memory: the report's figures");

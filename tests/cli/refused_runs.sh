@@ -33,6 +33,16 @@ try dcnn train two.h5 --model two.json --oversample --run none
 try dcnn train two.h5 --model two.json --mixup 0.2 --run none
 try dcnn train two.h5 --model two.json --cutmix 0.2 --run none
 
+echo 'more classes than can be counted, and a loss that is no number:'
+awk 'BEGIN { print "label,pixel0"; for (i = 0; i < 46341; i++) printf "%d,%d\n", i, i % 256 }' >many.csv
+dcnn prepare many.csv --no-stratify -o many.h5 -q 2>/dev/null
+echo '{"class_name": "Sequential", "config": {"layers": [{"class_name": "Flatten", "config": {}}, {"class_name": "Dense", "config": {"units": 46341, "activation": "softmax"}}]}}' >many.json
+try dcnn train many.h5 --model many.json "${how[@]}" --run none
+for format in '' --json; do try dcnn evaluate run/best.h5 small.h5 --std 1e-300 $format | grep -E 'warning|loss|exit'; done
+try dcnn evaluate numbers/best.h5 two.h5 --std 1e-300 --json | grep -E 'warning|loss|"mae"|exit'
+cp small.h5 $'sm\xffll.h5'
+dcnn evaluate run/best.h5 $'sm\xffll.h5' --json | grep '"data"'
+
 echo 'other classes, other channels:'
 sed 's/^\([0-9]\),/one\1,/' small.csv >named.csv
 sed 's/^\([0-9]\),/other\1,/' small.csv >other.csv

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/json.h"
+#include "base/log.h"
 #include "cli/cli.h"
 #include "cli/score_tables.h"
 #include "cli/progress.h"
@@ -82,34 +84,23 @@ static dcnn_status print_text(const result *r, const dcnn_classification *scores
     return status;
 }
 
-static json_t *matrix_json(const dcnn_evaluation *e) {
-    json_t *rows = json_array();
-    for (int i = 0; rows && i < e->class_count; i++) {
-        json_t *row = json_array();
-        for (int j = 0; row && j < e->class_count; j++)
-            json_array_append_new(row, json_integer((json_int_t)e->confusion[i * e->class_count + j]));
-        json_array_append_new(rows, row);
-    }
-    return rows;
-}
-
 /* @param scores  of classes, or NULL */
 static dcnn_status print_json(const result *r, const dcnn_classification *scores) {
     const dcnn_evaluation *e = r->evaluation;
     const int64_t answers = e->count * e->answers;
-    json_t *json =
-        json_pack("{s:s, s:s, s:s, s:f}", "model", r->model, "data", r->data, "split", r->split, "loss", e->loss);
+    json_t *json = json_pack("{s:o, s:o, s:s, s:o}", "model", dcnn_json_shown(r->model), "data",
+                             dcnn_json_shown(r->data), "split", r->split, "loss", dcnn_json_number(e->loss));
     if (e->number_count == 0) {
         json_object_set_new(json, "accuracy", json_real(answers > 0 ? (double)e->correct / (double)answers : 0.0));
         json_object_set_new(json, "correct", json_integer(e->correct));
     }
     json_object_set_new(json, "count", json_integer(answers));
     if (scores) json_object_set_new(json, "report", dcnn_classification_json(scores, r->names));
-    if (scores) json_object_set_new(json, "confusion", matrix_json(e));
+    if (scores) json_object_set_new(json, "confusion", dcnn_json_matrix(e->class_count, e->confusion));
     if (scores && r->net->loss.kind == DCNN_LOSS_CATEGORICAL && e->class_count > DCNN_TOP)
         json_object_set_new(json, "top5", json_real((double)e->top / (double)e->count));
     if (e->label_count > 0) json_object_set_new(json, "labels", dcnn_label_json(e, r->outputs));
-    if (e->number_count > 0) json_object_set_new(json, "mae", json_real(e->absolute));
+    if (e->number_count > 0) json_object_set_new(json, "mae", dcnn_json_number(e->absolute));
     if (e->number_count > 0) json_object_set_new(json, "numbers", dcnn_number_json(e, r->outputs));
     if (json && e->voters > 1)
         json_object_set_new(json, "vote",
@@ -165,6 +156,10 @@ dcnn_status dcnn_cmd_evaluate(dcnn_cli *cli) {
                       checkpoint.net,
                       dcnn_class_names(&checkpoint, &dataset),
                       dcnn_output_names(&checkpoint, &dataset)};
+    if (cli->speaks && !isfinite(evaluation.loss))
+        dcnn_warn("%s: its loss is not a number, so some of its predictions are not, either: it has diverged, or its "
+                  "weights or its input are wrong, and what is counted of them says nothing",
+                  model);
     if (cli->speaks) status = print_result(cli, &r);
 done:
     dcnn_evaluation_free(&evaluation);

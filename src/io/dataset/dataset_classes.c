@@ -78,6 +78,14 @@ static dcnn_status find_places(const dcnn_dataset *set, bool numbered, int count
             return DCNN_FAIL(
                 DCNN_BAD_INPUT, "%s has the class '%.60s', which %s does not know: its classes are '%.60s', '%.60s'%s",
                 set->path, set->class_names[i], model, names[0], names[count > 1], count > 2 ? ", ..." : "");
+        const int next = place + 1;
+        if (!numbered && (place_of(i, set->class_names, set->class_names[i]) < i ||
+                          next + place_of(count - next, names + next, names[place]) < count))
+            return DCNN_FAIL(
+                DCNN_BAD_INPUT,
+                "%s: its classes are in another order than those of %s, and two are called '%.60s', so they "
+                "cannot be told apart by their names",
+                set->path, model, set->class_names[i]);
     }
     return DCNN_OK;
 }

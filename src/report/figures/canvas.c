@@ -170,7 +170,26 @@ static cairo_surface_t *enlarge(const uint8_t *pixels, int h, int w, int c, int 
     return image;
 }
 
-void dcnn_canvas_image(dcnn_canvas *canvas, double x, double y, double side, const uint8_t *pixels, int h, int w, int c,
+/* The image with each `times` by `times` pixels as one, their mean, of `shown` channels. NULL: no memory. */
+static uint8_t *shrink(const uint8_t *pixels, int h, int w, int c, int times, int shown) {
+    const int rows = (h + times - 1) / times, columns = (w + times - 1) / times;
+    uint8_t *small = malloc((size_t)rows * (size_t)columns * (size_t)shown), *to = small;
+    for (int y = 0; small && y < rows; y++)
+        for (int x = 0; x < columns; x++) {
+            const int y_end = (y + 1) * times < h ? (y + 1) * times : h,
+                      x_end = (x + 1) * times < w ? (x + 1) * times : w;
+            const int64_t area = (int64_t)(y_end - y * times) * (x_end - x * times);
+            for (int channel = 0; channel < shown; channel++) {
+                int64_t sum = area / 2;
+                for (int i = y * times; i < y_end; i++)
+                    for (int j = x * times; j < x_end; j++) sum += pixels[((int64_t)i * w + j) * c + channel];
+                *to++ = (uint8_t)(sum / area);
+            }
+        }
+    return small;
+}
+
+static void draw_image(dcnn_canvas *canvas, double x, double y, double side, const uint8_t *pixels, int h, int w, int c,
                        dcnn_pen frame) {
     const int longest = h > w ? h : w;
     const int times = longest < DCNN_PNG_SCALE * side ? (int)ceil(DCNN_PNG_SCALE * side / longest) : 1;
@@ -186,6 +205,18 @@ void dcnn_canvas_image(dcnn_canvas *canvas, double x, double y, double side, con
     cairo_restore(canvas->cairo);
     cairo_surface_destroy(image);
     dcnn_canvas_frame(canvas, left, top, scale * w, scale * h, frame);
+}
+
+/* What is much larger than it is shown would make files as large as the images themselves. */
+void dcnn_canvas_image(dcnn_canvas *canvas, double x, double y, double side, const uint8_t *pixels, int h, int w, int c,
+                       dcnn_pen frame) {
+    const int times = (int)((h > w ? h : w) / (2 * DCNN_PNG_SCALE * side)), shown = c < 3 ? 1 : 3;
+    uint8_t *small = times > 1 ? shrink(pixels, h, w, c, times, shown) : NULL;
+    if (small)
+        draw_image(canvas, x, y, side, small, (h + times - 1) / times, (w + times - 1) / times, shown, frame);
+    else
+        draw_image(canvas, x, y, side, pixels, h, w, c, frame);
+    free(small);
 }
 
 /* --- files ------------------------------------------------------------------------------------------------------ */

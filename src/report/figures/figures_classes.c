@@ -59,7 +59,7 @@ static void draw_cell(const matrix *m, int row, int column, int64_t count, int64
     const double share = (double)count / (double)row_sum;
     const dcnn_color color = share_color(share);
     char text[32];
-    dcnn_canvas_rectangle(m->canvas, x, y, m->cell, m->cell, color);
+    dcnn_canvas_rectangle(m->canvas, x, y, fmax(1, m->cell), fmax(1, m->cell), color); /* a smaller one is not seen */
     if (m->text_size <= 0) return;
     dcnn_type type = {.size = m->text_size, .color = dcnn_color_over(color), .align = 0.5, .bold = row == column};
     dcnn_canvas_text(m->canvas, middle, y + m->cell * (m->shares ? 0.36 : 0.5), type, dcnn_text_integer(count, text));
@@ -70,7 +70,8 @@ static void draw_cell(const matrix *m, int row, int column, int64_t count, int64
     dcnn_canvas_text(m->canvas, middle, y + m->cell * 0.7, type, text);
 }
 
-enum { LEAST_GRID = 6, LEAST_NAME = 13 }; /* cells with lines between them; from name to name */
+/* Cells with lines between them; from name to name; the side of more than 64 classes, however many they are. */
+enum { LEAST_GRID = 6, LEAST_NAME = 13, MATRIX = 1160 };
 
 static void draw_cells(const matrix *m) {
     const dcnn_pen grid = {0xe6e6e6, 0.5, false};
@@ -128,7 +129,9 @@ static void draw_color_bar(const matrix *m) {
 bool dcnn_figure_confusion(const dcnn_view *view, dcnn_canvas *canvas) {
     if (view->data->split == NULL) return false;
     matrix m = {.view = view, .canvas = canvas, .n = view->data->dataset->class_count, .top = DCNN_HEADING + 6};
-    m.cell = m.n <= 64 ? fmin(110, fmax(18, floor(720.0 / m.n))) : fmax(1, floor(1160.0 / m.n));
+    m.cell = m.n <= 64       ? fmin(110, fmax(18, floor(720.0 / m.n)))
+             : m.n <= MATRIX ? floor((double)MATRIX / m.n)
+                             : (double)MATRIX / m.n;
     m.stride = (int)ceil(LEAST_NAME / m.cell);
     m.shares = m.cell >= 28;
     m.text_size = fitting_size(canvas, view->data->confusion, m.n, m.cell);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "engine/evaluator.h"
 #include "nn/net_edit.h"
 
 /* Are all numbers 0 or 1; and from 0 to 1? */
@@ -105,7 +106,7 @@ dcnn_status dcnn_task_fit(const dcnn_task *task, const dcnn_dataset *d, bool hea
     if (net->class_count == 0)
         return DCNN_FAIL(DCNN_BAD_INPUT, "the model gives numbers (loss %s), but %s has classes",
                          dcnn_loss_word(net->loss.kind), d->path);
-    if (net->class_count == d->class_count) return DCNN_OK;
+    if (net->class_count == d->class_count) return dcnn_evaluator_can_count(net);
     return fail_units(task, d, head, net);
 }
 

@@ -144,7 +144,7 @@ static void conclude(const sums *s, dcnn_evaluation *e) {
         e->disagreement[i] = 1.0f - (float)s->votes[i * classes + best] / (float)s->voters;
         if (v->loader->labels == NULL || v->options->unlabelled) continue;
         const int32_t label = v->loader->labels[v->rows ? v->rows[i] : i];
-        e->confusion[label * classes + best]++;
+        e->confusion[(int64_t)label * classes + best]++;
         e->correct += best == label;
         e->vote_correct += elected(s, i) == label;
         e->loss -= log(fmax((double)row[label], 1e-30)) / (double)e->count;
@@ -153,9 +153,9 @@ static void conclude(const sums *s, dcnn_evaluation *e) {
 
 static dcnn_status share(const sums *s, dcnn_evaluation *e) {
     const dcnn_views *v = s->views;
-    const size_t cells = (size_t)(e->class_count * e->class_count);
+    const size_t cells = v->options->unlabelled ? 0 : (size_t)e->class_count * (size_t)e->class_count;
     const bool first = dcnn_comm_rank(v->comm) == 0;
-    e->confusion = calloc(cells, sizeof *e->confusion);
+    e->confusion = calloc(cells + 1, sizeof *e->confusion);
     bool good = e->confusion != NULL;
     if (first) {
         e->probabilities = calloc((size_t)(e->count * e->class_count) + 1, sizeof *e->probabilities);
