@@ -15,6 +15,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/random.h"
+#include "guard/free_memory.h"
 #include "run/trainer.h"
 #include "sources/source.h"
 #include "run/starting_net.h"
@@ -57,12 +58,19 @@ static dcnn_status model_takes(const char *model, dcnn_shape *shape, int *classe
     *shape = (dcnn_shape){3, 28, 28, 1};
     *classes = 10;
     if (model == NULL) return DCNN_OK;
-    if (dcnn_net_of_file(model, (dcnn_shape){0}, *classes, NULL, &net) != DCNN_OK)
-        DCNN_TRY(dcnn_net_of_file(model, *shape, *classes, NULL, &net));
+    dcnn_status status = dcnn_net_of_file(model, (dcnn_shape){0}, *classes, NULL, &net);
+    if (status == DCNN_BAD_INPUT && strstr(dcnn_error(), "does not give its input shape"))
+        status = dcnn_net_of_file(model, *shape, *classes, NULL, &net);
+    DCNN_TRY(status);
     *shape = net->nodes[0].shape;
     *classes = net->class_count;
     dcnn_net_free(net);
-    return DCNN_OK;
+    if (*classes > 0) return DCNN_OK;
+    return DCNN_FAIL(
+        DCNN_BAD_INPUT,
+        "%s: gives numbers, of which made-up images have none: name its data set, as in dcnn bench DATA.h5 "
+        "--model FILE",
+        model);
 }
 
 /* The training images of the embedded digits. */
@@ -95,6 +103,14 @@ static dcnn_status make_noise(dcnn_shape shape, int classes, int64_t batch, dcnn
     if (count < 2 * batch) count = 2 * batch;
     *images = (dcnn_images){.count = count, .h = shape.h, .w = shape.w, .c = shape.c};
     const size_t total = (size_t)count * bytes;
+    const dcnn_free_memory left = dcnn_free_memory_of_process("");
+    char needed[32], leaves[32];
+    if (left.bytes < total)
+        return DCNN_FAIL(DCNN_BAD_INPUT,
+                         "two batches of %lld random images of %dx%dx%d take %s, and %s leaves %s: name a smaller "
+                         "--batch-size",
+                         (long long)batch, shape.h, shape.w, shape.c, dcnn_bytes_text(total, needed), left.bound_by,
+                         dcnn_bytes_text(left.bytes, leaves));
     images->pixels = malloc(total + sizeof(dcnn_random_bits));
     images->labels = malloc((size_t)count * sizeof *images->labels);
     if (images->pixels == NULL || images->labels == NULL)

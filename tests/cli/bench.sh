@@ -16,3 +16,18 @@ load() { dcnn bench --batch-size 64 --threads 1 --seconds 0.5 --json "$@" | sed 
 awk -v plain="$(load)" -v best="$(load --recipe best)" 'BEGIN { print (best > 1.2 * plain ? "best changes more" : "best " best " plain " plain) }'
 dcnn bench --recipe fast --threads 1 --seconds 0.1 --json | grep '"batch_size"'
 try dcnn bench --recipe better
+# numbers, which noise has none of; the model's own fault; memory; letters of two bytes in a column
+awk 'BEGIN { print "a,pixel0,pixel1,pixel2,pixel3"; for (i = 0; i < 40; i++) printf "%.2f,1,2,%d,4\n", i / 40, i }' >numbers.csv
+dcnn prepare numbers.csv --target-columns a -o numbers.h5 -q
+flat() { printf '{"class_name": "Sequential", "config": {"layers": [{"class_name": "InputLayer", "config": {"batch_shape": [null, %s]}}, {"class_name": "Flatten", "config": {"name": "xéééééééééééééééééééé"}}, {"class_name": "Dense", "config": {%s}}]}}\n' "$1" "$2"; }
+flat '2, 2, 1' '"units": 1' >one.json
+dcnn train numbers.h5 --model one.json --epochs 1 --run numbers --no-report -q >/dev/null 2>&1
+try dcnn bench --model numbers/best.h5
+flat '8, 8, 1' '"units": 10, "activation": "softmaxx"' >wrong.json
+try dcnn bench --model wrong.json | cut -c1-60
+flat '2000, 2000, 3' '"units": 2, "activation": "softmax"' >huge.json
+try dcnn bench --model huge.json --batch-size 1048576 | sed -E 's/, and .* leaves [^:]*:/, and LIMIT:/'
+flat '8, 8, 1' '"units": 10, "activation": "softmax", "name": "yéééééééééééééééééééé"' >letters.json
+dcnn bench --model letters.json --threads 1 --seconds 0.1 | sed -n 's/^\(y.*forward\) .*/\1/p'
+cp small.h5 $'sm\xffll.h5'
+dcnn bench $'sm\xffll.h5' --model net.json --threads 1 --seconds 0.1 --json | grep '"data"'

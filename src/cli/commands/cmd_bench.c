@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "cli/cli.h"
 #include "bench/bench.h"
 #include "bench/bench_comm.h"
@@ -36,13 +37,21 @@ static void print_machine(const dcnn_bench_result *r) {
     printf("start          %.3f s to the first step, which took %.3f s\n\n", r->start_s, r->first_step_s);
 }
 
+/* Columns of a character each; a longer name is cut, between two. */
+static void put_name(const char *name, int width) {
+    int bytes = 0, shown = 0;
+    for (; name[bytes] && shown < width; shown++)
+        for (bytes++; ((unsigned char)name[bytes] & 0xc0) == 0x80;) bytes++;
+    printf("%.*s%*s", bytes, name, width - shown, "");
+}
+
 static void print_half(const char *name, const char *half, bool slow, double seconds, double flop, double bytes,
                        double step_s, const dcnn_bench_result *r, double images) {
     dcnn_number speed, fraction, traffic;
     const double flops = rate(flop, seconds);
-    printf("%-36.36s %-8s %9.4f %6.1f %9s %7s %7s%s\n", name, half, 1e3 * seconds * images,
-           100.0 * seconds * images / step_s, rate_text(1e-9 * flops, "%.1f", &speed),
-           rate_text(100.0 * flops / r->peak_flop_per_s, "%.0f %%", &fraction),
+    put_name(name, 36);
+    printf(" %-8s %9.4f %6.1f %9s %7s %7s%s\n", half, 1e3 * seconds * images, 100.0 * seconds * images / step_s,
+           rate_text(1e-9 * flops, "%.1f", &speed), rate_text(100.0 * flops / r->peak_flop_per_s, "%.0f %%", &fraction),
            rate_text(flop > 0.0 ? 0.0 : 1e-9 * rate(bytes, seconds), "%.1f", &traffic), slow ? " <" : "");
 }
 
@@ -130,18 +139,18 @@ static dcnn_status print_json(const dcnn_bench_result *r, int grain) {
     for (int i = 0; i < DCNN_PHASE_COUNT; i++)
         json_object_set_new(phases, dcnn_phase_names[i], json_real(r->phases_s[i]));
     return dcnn_json_print(json_pack(
-        "{s:s, s:s, s:i, s:i, s:i, s:s, s:s, s:f, s:f, s:o, s:f, s:I, s:f, s:i, s:f, s:f, s:f, s:f, s:f, s:o, s:f, "
+        "{s:s, s:o, s:i, s:i, s:i, s:s, s:s, s:f, s:f, s:o, s:f, s:I, s:f, s:i, s:f, s:f, s:f, s:f, s:f, s:o, s:f, "
         "s:f, "
         "s:o, "
         "s:o}",
-        "dcnn", DCNN_VERSION, "data", r->data, "ranks", r->ranks, "threads", r->threads, "nodes", r->nodes, "kernels",
-        r->isa, "precision", r->precision, "core_gflop_per_s", 1e-9 * r->peak_flop_per_s, "core_gbyte_per_s",
-        1e-9 * r->memory_bytes_per_s, "start_s", isfinite(r->start_s) ? json_real(r->start_s) : json_null(),
-        "first_step_s", r->first_step_s, "steps", (json_int_t)r->steps, "batch_size", r->images, "grain", grain,
-        "step_s", r->step_s, "train_images_per_s", r->train_images_per_s, "infer_images_per_s", r->infer_images_per_s,
-        "train_overall_per_s", r->train_overall_per_s, "infer_overall_per_s", r->infer_overall_per_s, "phases_s",
-        phases, "load_plain_s", r->load_s[0], "load_augmented_s", r->load_s[1], "operations", operations_json(r),
-        "stages", stages_json(r)));
+        "dcnn", DCNN_VERSION, "data", dcnn_json_shown(r->data), "ranks", r->ranks, "threads", r->threads, "nodes",
+        r->nodes, "kernels", r->isa, "precision", r->precision, "core_gflop_per_s", 1e-9 * r->peak_flop_per_s,
+        "core_gbyte_per_s", 1e-9 * r->memory_bytes_per_s, "start_s",
+        isfinite(r->start_s) ? json_real(r->start_s) : json_null(), "first_step_s", r->first_step_s, "steps",
+        (json_int_t)r->steps, "batch_size", r->images, "grain", grain, "step_s", r->step_s, "train_images_per_s",
+        r->train_images_per_s, "infer_images_per_s", r->infer_images_per_s, "train_overall_per_s",
+        r->train_overall_per_s, "infer_overall_per_s", r->infer_overall_per_s, "phases_s", phases, "load_plain_s",
+        r->load_s[0], "load_augmented_s", r->load_s[1], "operations", operations_json(r), "stages", stages_json(r)));
 }
 
 /* --- the reductions --------------------------------------------------------------------------------------------- */
