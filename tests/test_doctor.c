@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* test_doctor.c — what the doctor says of cores that others use, from readings that are made up. */
+/* test_doctor.c — what the doctor says of cores that others use, from readings that are made up; its probe of a folder.
+ */
 #include "io_helpers.h"
+
+#include <sys/stat.h>
+#include <utime.h>
 
 #include "doctor/doctor.h"
 
@@ -70,8 +74,40 @@ static void work_is_read_and_taken(void **state) {
     assert_true(read.cores_s * (double)sysconf(_SC_CLK_TCK) == 165.0);
 }
 
+/* Nothing of that name is waited for, written to or removed; two doctors do not meet; names may be long. */
+static void a_probe_is_a_new_file(void **state) {
+    (void)state;
+    enum { PARTS = 5 };
+    char folder[2048], part[202], other[2200];
+    dcnn_folder_facts facts;
+    snprintf(folder, sizeof folder, "%s", in_scratch("probed"));
+    memset(part, 'p', sizeof part - 1);
+    part[0] = '/';
+    part[sizeof part - 1] = '\0';
+    assert_ok(dcnn_folder_create(folder));
+    for (int i = 0; i < PARTS; i++) assert_ok(dcnn_folder_create(strcat(folder, part)));
+    snprintf(other, sizeof other, "%s/.dcnn-doctor", folder);
+    assert_int_equal(mkfifo(other, 0600), 0);
+    alarm(60);
+    for (uint64_t token = 1; token <= 2; token++) {
+        dcnn_folder_look(folder, token, &facts);
+        assert_string_equal(facts.failure, "");
+        assert_string_equal(facts.path, folder);
+    }
+    alarm(0);
+    assert_true(dcnn_folder_has(folder, 1) && dcnn_folder_has(folder, 2) && !dcnn_folder_has(folder, 3));
+    dcnn_folder_clean(folder, 1);
+    assert_true(!dcnn_folder_has(folder, 1) && dcnn_folder_has(folder, 2) && access(other, F_OK) == 0);
+    snprintf(other, sizeof other, "%s/.dcnn-doctor-%016x", folder, 2);
+    assert_int_equal(utime(other, &(struct utimbuf){0}), 0);
+    dcnn_folder_look(folder, 3, &facts); /* as of a doctor that was killed long ago */
+    assert_true(!dcnn_folder_has(folder, 2) && dcnn_folder_has(folder, 3));
+    dcnn_folder_clean(folder, 3);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(cores_that_others_use_are_told),
-                                       cmocka_unit_test(work_is_read_and_taken)};
+                                       cmocka_unit_test(work_is_read_and_taken),
+                                       cmocka_unit_test(a_probe_is_a_new_file)};
     return cmocka_run_group_tests_name("doctor", tests, set_up, tear_down);
 }

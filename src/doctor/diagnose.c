@@ -49,7 +49,7 @@ static void look_at_folder(dcnn_comm *comm, const char *folder, dcnn_diagnosis *
     dcnn_comm_agree(comm, DCNN_OK);
     own->sees_folder = dcnn_folder_has(path, token);
     dcnn_comm_agree(comm, DCNN_OK);
-    if (dcnn_comm_rank(comm) == 0) dcnn_folder_clean(path);
+    if (dcnn_comm_rank(comm) == 0) dcnn_folder_clean(path, token);
 }
 
 static bool can_share(dcnn_comm *comm) {

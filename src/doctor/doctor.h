@@ -39,7 +39,7 @@ typedef struct dcnn_link {
 
 /** The file system of the run's folder, by rank 0. */
 typedef struct dcnn_folder_facts {
-    char path[256], type[16];
+    char path[4096], type[16];
     char failure[256]; /**< what could not be done there; "": all could */
     bool locks;
     double fsync_s, write_bytes_per_s;
@@ -49,7 +49,7 @@ typedef struct dcnn_folder_facts {
 /** Something that is wrong, or slow, and what mends it. */
 typedef struct dcnn_finding {
     bool slow; /**< else wrong */
-    char where[64], what[512], remedy[320];
+    char where[4096], what[512], remedy[320];
 } dcnn_finding;
 
 enum { DCNN_MOST_FINDINGS = 64 };
@@ -89,11 +89,11 @@ dcnn_work dcnn_work_read(const char *root);
 /** Fills in how many cores worked between two readings. *Local*, pure. */
 void dcnn_machine_take_work(const dcnn_work *from, const dcnn_work *to, dcnn_machine *machine);
 
-/** Tries locks, fsync and writing in a folder; leaves `token` in the file FOLDER/.dcnn-doctor until
- * dcnn_folder_clean(). *Local.* */
+/** Tries locks, fsync and writing in a folder; leaves `token` in a new file, FOLDER/.dcnn-doctor-TOKEN, until
+ * dcnn_folder_clean(), and removes those that killed doctors left. *Local.* */
 void dcnn_folder_look(const char *folder, uint64_t token, dcnn_folder_facts *facts);
 bool dcnn_folder_has(const char *folder, uint64_t token);
-void dcnn_folder_clean(const char *folder);
+void dcnn_folder_clean(const char *folder, uint64_t token);
 
 /** Fills in the findings from everything else. *Local*, pure. */
 void dcnn_diagnosis_judge(dcnn_diagnosis *diagnosis);

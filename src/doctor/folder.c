@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* folder.c — what the file system of a run's folder can do. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "doctor/doctor.h"
 
-static const char probe_name[] = ".dcnn-doctor";
-enum { BYTES = 8 << 20 };
+static const char probe_name[] = ".dcnn-doctor-";
+enum { BYTES = 8 << 20, PATH_BYTES = 4096 + 64, OLD_S = 600 };
 
 /* Magic numbers of statfs(2): the file systems that clusters have. */
 static const struct kind {
@@ -32,8 +36,21 @@ static void name_type(const char *folder, char type[16]) {
         if ((unsigned long)about.f_type == kinds[i].magic) snprintf(type, 16, "%s", kinds[i].name);
 }
 
-static void path_of_probe(const char *folder, char path[512]) {
-    snprintf(path, 512, "%.480s/%s", folder, probe_name);
+static void path_of_probe(const char *folder, uint64_t token, char path[PATH_BYTES]) {
+    snprintf(path, PATH_BYTES, "%s/%s%016" PRIx64, folder, probe_name, token);
+}
+
+/* Probes of doctors that were killed; a living one's is seconds old, by the file system's own clock. */
+static void remove_old(const char *folder, int own) {
+    struct stat now, about;
+    DIR *stream = fstat(own, &now) == 0 ? opendir(folder) : NULL;
+    const struct dirent *entry;
+    while (stream && (entry = readdir(stream)) != NULL)
+        if (strncmp(entry->d_name, probe_name, sizeof probe_name - 1) == 0 &&
+            fstatat(dirfd(stream), entry->d_name, &about, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(about.st_mode) &&
+            about.st_mtime + OLD_S < now.st_mtime)
+            unlinkat(dirfd(stream), entry->d_name, 0);
+    if (stream) closedir(stream);
 }
 
 static bool write_all(int file, const char *bytes, size_t count) {
@@ -61,34 +78,36 @@ static bool try_file(int file, uint64_t token, dcnn_folder_facts *facts) {
 }
 
 void dcnn_folder_look(const char *folder, uint64_t token, dcnn_folder_facts *facts) {
-    char path[512];
+    char path[PATH_BYTES];
     struct statvfs about;
     const struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     *facts = (dcnn_folder_facts){0};
     snprintf(facts->path, sizeof facts->path, "%s", folder);
+    dcnn_text_clean(facts->path); /* it is shown */
     name_type(folder, facts->type);
     if (statvfs(folder, &about) == 0) facts->free_bytes = (uint64_t)about.f_bavail * about.f_frsize;
-    path_of_probe(folder, path);
-    const int file = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+    path_of_probe(folder, token, path);
+    const int file = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
     if (file < 0 || !try_file(file, token, facts))
         snprintf(facts->failure, sizeof facts->failure, "cannot be written to: %s", strerror(errno));
+    if (file >= 0) remove_old(folder, file);
     facts->locks = file >= 0 && fcntl(file, F_SETLK, &whole) == 0;
     if (file >= 0) close(file);
 }
 
 bool dcnn_folder_has(const char *folder, uint64_t token) {
-    char path[512];
+    char path[PATH_BYTES];
     uint64_t found = ~token;
-    path_of_probe(folder, path);
-    const int file = open(path, O_RDONLY | O_CLOEXEC);
+    path_of_probe(folder, token, path);
+    const int file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (file < 0) return false;
     const bool good = read(file, &found, sizeof found) == (ssize_t)sizeof found && found == token;
     close(file);
     return good;
 }
 
-void dcnn_folder_clean(const char *folder) {
-    char path[512];
-    path_of_probe(folder, path);
+void dcnn_folder_clean(const char *folder, uint64_t token) {
+    char path[PATH_BYTES];
+    path_of_probe(folder, token, path);
     unlink(path);
 }

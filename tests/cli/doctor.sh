@@ -16,3 +16,9 @@ PMI_RANK=0 PMI_SIZE=3 try dcnn doctor | found
 # Of two processes that MPI cannot bring together one speaks.
 for rank in 0 1; do PMI_RANK=$rank PMI_SIZE=2 dcnn doctor >"said-$rank" 2>&1 || echo "process $rank: exit $?"; done
 wc -l <said-1
+# The folder of the run, however long its name, and whatever bytes it has.
+long=$(printf 'd%.0s' {1..200})
+mkdir -p "$long/$long/run" "$long/$(printf 'd%.0s' {1..54})" $'r\xffn'
+dcnn doctor --run "$long/$long/run" 2>/dev/null | sed -n 's/^folder *\([^:]*\):.*/\1/p' | tr -d d
+dcnn doctor --run $'r\xffn' --json 2>/dev/null | grep '"path"'
+dcnn doctor --run "$(printf 'd/%.0s' {1..3000})" 2>&1 || echo "exit $?"

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* cmd_doctor.c — dcnn doctor: what the machines can do, what is wrong or slow, and what mends it. */
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "cli/cli.h"
 #include "doctor/doctor.h"
 
 /* The nearest folder that there is on the way up from the run's. */
-static const char *existing_folder(const char *run, char path[256]) {
-    snprintf(path, 256, "%s", run);
+static const char *existing_folder(const char *run, char path[PATH_MAX]) {
+    snprintf(path, PATH_MAX, "%s", run);
     while (access(path, F_OK) != 0) {
         char *slash = strrchr(path, '/');
         if (slash == NULL) return strcpy(path, ".");
@@ -97,9 +99,10 @@ static dcnn_status print_json(const dcnn_diagnosis *d) {
     for (int i = 0; i < d->ranks; i++)
         if (d->machines[i].node_rank == 0) json_array_append_new(nodes, machine_json(&d->machines[i]));
     for (int i = 0; i < d->found && i < DCNN_MOST_FINDINGS; i++)
-        json_array_append_new(findings, json_pack("{s:s, s:s, s:s, s:s}", "kind",
-                                                  d->findings[i].slow ? "slow" : "wrong", "where", d->findings[i].where,
-                                                  "what", d->findings[i].what, "remedy", d->findings[i].remedy));
+        json_array_append_new(findings,
+                              json_pack("{s:s, s:o, s:o, s:s}", "kind", d->findings[i].slow ? "slow" : "wrong", "where",
+                                        dcnn_json_shown(d->findings[i].where), "what",
+                                        dcnn_json_shown(d->findings[i].what), "remedy", d->findings[i].remedy));
     return dcnn_json_print(json_pack("{s:s, s:i, s:o, s:o, s:o, s:o, s:i, s:o}", "dcnn", DCNN_VERSION, "ranks",
                                      d->ranks, "nodes", nodes, "between_nodes", link_json(&d->between), "within_a_node",
                                      link_json(&d->within), "folder", folder_json(&d->folder), "found", d->found,
@@ -110,8 +113,11 @@ static dcnn_status print_json(const dcnn_diagnosis *d) {
 dcnn_status dcnn_cmd_doctor(dcnn_cli *cli) {
     dcnn_diagnosis d;
     dcnn_comm *alone = NULL;
-    char path[256];
+    char path[PATH_MAX];
     const char *run = cli->options->run ? cli->options->run : "runs";
+    if (strlen(run) >= sizeof path)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "--run has %zu characters: the name of a folder can have %d", strlen(run),
+                         PATH_MAX - 1);
     if (cli->job == NULL) DCNN_TRY(dcnn_comm_create_alone(&alone));
     dcnn_status status = dcnn_diagnose(alone ? alone : cli->job, existing_folder(run, path), cli->refusal, &d);
     if (status == DCNN_OK && cli->speaks) {
