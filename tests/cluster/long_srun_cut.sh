@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # srun, and a link that is cut: Slurm's own daemons do not hear of each other either.
 is_idle() { [[ $(slurm sinfo -h -N -n "$1" -p batch -o %T) == idle ]]; }
-within 60 is_idle n3 # after the case that cut it before
+within 180 is_idle n3 # after the case that cut it before, and those that use it now
 "$DCNN" slurm "${training[@]}" --epochs 100000 --run sruncut --timeout 6 --nodes 1-2 --time 10 --ranks-per-node 1 \
     --launcher srun >job.sh
 submit --exclude=n2 job.sh
