@@ -75,12 +75,13 @@ static inline void fake_image(const fake_run *run, int label, uint8_t *pixels) {
     const double angle = 6.28 * label / run->classes, row = run->h * (0.5 + 0.3 * sin(angle)),
                  column = run->w * (0.5 + 0.3 * cos(angle));
     for (int y = 0; y < run->h; y++)
-        for (int x = 0; x < run->w; x++)
-            for (int c = 0; c < run->c; c++) {
-                const double distance = hypot((y - row) / run->h, (x - column) / run->w);
-                const double light = exp(-20 * distance * distance) * (c == label % 3 || run->c == 1 ? 1 : 0.5);
-                pixels[(y * run->w + x) * run->c + c] = (uint8_t)(220 * light + 30 * draw_unit());
-            }
+        for (int x = 0; x < run->w; x++) {
+            const double down = (y - row) / run->h, across = (x - column) / run->w;
+            const double light = exp(-20 * (down * down + across * across));
+            for (int c = 0; c < run->c; c++)
+                pixels[(y * run->w + x) * run->c + c] =
+                    (uint8_t)(220 * light * (c == label % 3 || run->c == 1 ? 1 : 0.5) + 30 * draw_unit());
+        }
 }
 
 static inline void fake_samples(const fake_run *run, fake_data *data) {

@@ -38,7 +38,14 @@ static void history_becomes_columns(void **state) {
 
 static void broken_history_is_refused(void **state) {
     (void)state;
-    static const char *const broken[] = {"{\"epoch\":1}\n{\"epoch\":", "[1]\n", "{\"loss\":1}\n", "nonsense"};
+    static const char *const broken[] = {"{\"epoch\":1}\n{\"epoch\":",
+                                         "[1]\n",
+                                         "{\"loss\":1}\n",
+                                         "nonsense",
+                                         "{\"epoch\":1e300}\n",
+                                         "{\"epoch\":-1}\n",
+                                         "{\"epoch\":0.5}\n",
+                                         "{\"epoch\":1,\"step\":1e19}\n"};
     for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++) {
         dcnn_curves curves;
         assert_int_equal(dcnn_curves_create(broken[i], &curves), DCNN_BAD_INPUT);
@@ -196,7 +203,7 @@ static size_t bytes_after(int count) {
         for (int line = 0; line < 40; line++)
             dcnn_canvas_text(canvas, 10, 12 * line, (dcnn_type){.size = 8 + line % 9},
                              "the quick brown fox, 0123456789");
-        dcnn_canvas_resize(canvas, 300, 500);
+        dcnn_canvas_resize(canvas, 100, 500);
         assert_int_equal(dcnn_canvas_png(canvas, &bytes, &length), DCNN_OK);
         free(bytes);
         assert_int_equal(dcnn_canvas_svg(canvas, &bytes, &length), DCNN_OK);
@@ -353,6 +360,27 @@ static void steps_are_drawn(void **state) {
     fake_free(&data);
 }
 
+/* Times and speeds that no run has: the page says them, or leaves them out. */
+static void absurd_metrics_are_shown(void **state) {
+    (void)state;
+    const fake_run run = {"absurd", 3, 0, 10, 10, 1, 50, false, false, true, 0.5};
+    const char *folder = folder_of(&run);
+    fake_data data;
+    uint8_t *page;
+    size_t length;
+    char path[800];
+    fake_create(&run, &data);
+    free((void *)(uintptr_t)data.report.history);
+    data.report.history = strdup("{\"epoch\":1,\"loss\":1e300,\"seconds\":1e300,\"images_per_s\":-1e300}\n");
+    assert_ok(dcnn_report_write(folder, &data.report));
+    snprintf(path, sizeof path, "%s/report.html", folder);
+    assert_ok(dcnn_file_read(path, &page, &length));
+    assert_non_null(strstr((char *)page, "<b>1e+300 s</b>"));
+    assert_null(strstr((char *)page, "images a second"));
+    free(page);
+    fake_free(&data);
+}
+
 /* Of a model of numbers, predicted against true; of one value alone, of NaN and of more numbers than are shown too. */
 static void numbers_are_drawn(void **state) {
     (void)state;
@@ -368,6 +396,7 @@ static void numbers_are_drawn(void **state) {
         const char *folder = folder_of(&run);
         fake_data data;
         fake_create(&run, &data);
+        data.report.split = NULL; /* as of every model of numbers */
         assert_int_equal(dcnn_report_write(folder, &data.report), DCNN_OK);
         assert_false(check_figure(folder, "predicted-true"));
         data.report.number_samples = SAMPLES * NUMBERS / numbers;
@@ -540,6 +569,7 @@ int main(void) {
         cmocka_unit_test(samples_are_of_all_classes),
         cmocka_unit_test(steps_are_drawn),
         cmocka_unit_test(numbers_are_drawn),
+        cmocka_unit_test(absurd_metrics_are_shown),
         cmocka_unit_test(reports_of_all_sizes),
         cmocka_unit_test(what_lacks_data_is_left_out),
         cmocka_unit_test(a_loss_that_is_none_is_null),

@@ -45,12 +45,23 @@ static int phase_of(dcnn_curves *curves, const char *name, int rows) {
     return curves->phase_names[i] && curves->phases[i] ? i : -1;
 }
 
+bool dcnn_curve_counts(double value) {
+    return value >= 0 && value <= 0x1p53 && value == floor(value);
+}
+
 static dcnn_status take_line(dcnn_curves *curves, const json_t *line, int number, int rows) {
     if (!json_is_number(json_object_get(line, "epoch")))
         return DCNN_FAIL(DCNN_BAD_INPUT, "line %d is not a JSON object with an epoch", number);
     for (int i = 0; i < DCNN_CURVE_COUNT; i++) {
         const json_t *value = json_object_get(line, dcnn_curve_keys[i]);
         curves->values[i][curves->count] = json_is_number(value) ? json_number_value(value) : (double)NAN;
+    }
+    static const dcnn_curve counts[] = {DCNN_CURVE_EPOCH, DCNN_CURVE_STEP};
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+        const double value = curves->values[counts[i]][curves->count];
+        if (!isnan(value) && !dcnn_curve_counts(value))
+            return DCNN_FAIL(DCNN_BAD_INPUT, "line %d is damaged: its \"%s\" is %.6g", number,
+                             dcnn_curve_keys[counts[i]], value);
     }
     const char *name;
     json_t *seconds;

@@ -3,6 +3,8 @@
 #ifndef DCNN_REPORT_CURVES_H
 #define DCNN_REPORT_CURVES_H
 
+#include <stdbool.h>
+
 #include "base/status.h"
 
 enum { DCNN_MAX_PHASES = 16 };
@@ -35,11 +37,15 @@ typedef struct dcnn_curves {
     double *phases[DCNN_MAX_PHASES];    /**< [count] seconds each; 0: the line lacks it */
 } dcnn_curves;
 
+/** Is this a number that an epoch or a step can have? A damaged file may say any. *Local.* */
+bool dcnn_curve_counts(double value);
+
 /**
  * Reads a history. *Local.*
  * @param history  JSON lines; empty lines are skipped, NULL is an empty history
  * @param curves   out; free with dcnn_curves_free(), after a failure too
- * @return DCNN_OK; DCNN_BAD_INPUT (a line that is not a JSON object or has no epoch); DCNN_FAILURE (memory)
+ * @return DCNN_OK; DCNN_BAD_INPUT (a line that is not a JSON object, has no epoch, or one or a step that
+ * cannot be); DCNN_FAILURE (memory)
  */
 dcnn_status dcnn_curves_create(const char *history, dcnn_curves *curves);
 void dcnn_curves_free(dcnn_curves *curves);

@@ -119,12 +119,12 @@ static double number_of(const json_t *line, const char *key) {
 }
 
 static bool is_step(const json_t *line) {
-    return json_is_number(json_object_get(line, "step"));
+    return dcnn_curve_counts(number_of(line, "step"));
 }
 
 static bool is_histogram(const json_t *line) {
     const size_t limits = json_array_size(json_object_get(line, "bucket_limit"));
-    return json_is_string(json_object_get(line, "histogram")) && json_is_number(json_object_get(line, "epoch")) &&
+    return json_is_string(json_object_get(line, "histogram")) && dcnn_curve_counts(number_of(line, "epoch")) &&
            limits > 0 && limits <= MOST_BINS && limits == json_array_size(json_object_get(line, "bucket"));
 }
 

@@ -114,9 +114,10 @@ static void write_tile(FILE *out, const char *value, const char *what) {
 /* --- head ------------------------------------------------------------------------------------------------------- */
 
 static const char *duration_text(double seconds, char text[32]) {
-    const int64_t whole = (int64_t)(seconds + 0.5);
-    if (seconds < 60)
-        snprintf(text, 32, "%.1f s", seconds);
+    const bool absurd = !(fabs(seconds) < 1e15); /* a damaged file may say any number */
+    const int64_t whole = absurd ? 0 : (int64_t)(seconds + 0.5);
+    if (absurd || seconds < 60)
+        snprintf(text, 32, absurd ? "%.4g s" : "%.1f s", seconds);
     else if (whole < 3600)
         snprintf(text, 32, "%" PRId64 " min %02" PRId64 " s", whole / 60, whole % 60);
     else
@@ -183,9 +184,9 @@ static void write_head(FILE *out, const dcnn_view *view) {
         for (int i = 0; i < curves->count; i++)
             seconds += isfinite(curves->values[DCNN_CURVE_SECONDS][i]) ? curves->values[DCNN_CURVE_SECONDS][i] : 0;
         write_tile(out, duration_text(seconds, value), "training and validation");
-        if (isfinite(curves->values[DCNN_CURVE_IMAGES_PER_S][last]))
-            write_tile(out, dcnn_text_integer(llround(curves->values[DCNN_CURVE_IMAGES_PER_S][last]), value),
-                       "images a second in training");
+        const double speed = curves->values[DCNN_CURVE_IMAGES_PER_S][last];
+        if (fabs(speed) < 1e15)
+            write_tile(out, dcnn_text_integer(llround(speed), value), "images a second in training");
     }
     write_tile(out, dcnn_text_integer(count_trainable(data->model->net), value), "trainable parameters");
     fputs("</div>\n", out);

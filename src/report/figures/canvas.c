@@ -10,6 +10,8 @@
 #include <cairo.h>
 #include <pango/pangocairo.h>
 
+#include "report/figures/png.h"
+
 struct dcnn_canvas {
     cairo_surface_t *recording;
     cairo_t *cairo;
@@ -240,6 +242,10 @@ static cairo_status_t append(void *closure, const unsigned char *data, unsigned 
     return CAIRO_STATUS_SUCCESS;
 }
 
+static bool append_png(void *context, const uint8_t *bytes, size_t length) {
+    return append(context, bytes, (unsigned int)length) == CAIRO_STATUS_SUCCESS;
+}
+
 static cairo_status_t play(const dcnn_canvas *canvas, cairo_surface_t *surface, double scale) {
     cairo_t *cairo = cairo_create(surface);
     cairo_scale(cairo, scale, scale);
@@ -270,7 +276,12 @@ dcnn_status dcnn_canvas_png(const dcnn_canvas *canvas, uint8_t **bytes, size_t *
     cairo_surface_t *surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, (int)canvas->width * DCNN_PNG_SCALE,
                                                           (int)canvas->height * DCNN_PNG_SCALE);
     cairo_status_t status = play(canvas, surface, DCNN_PNG_SCALE);
-    if (status == CAIRO_STATUS_SUCCESS) status = cairo_surface_write_to_png_stream(surface, append, &file);
+    cairo_surface_flush(surface);
+    if (status == CAIRO_STATUS_SUCCESS &&
+        !dcnn_png_write(cairo_image_surface_get_data(surface), (size_t)cairo_image_surface_get_stride(surface),
+                        (uint32_t)cairo_image_surface_get_width(surface),
+                        (uint32_t)cairo_image_surface_get_height(surface), append_png, &file))
+        status = CAIRO_STATUS_NO_MEMORY;
     cairo_surface_destroy(surface);
     return finish(&file, status, "PNG", bytes, length);
 }
