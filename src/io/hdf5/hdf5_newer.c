@@ -23,25 +23,40 @@
 
 #include "io/input.h"
 
-struct dcnn_h5_shown {
-    dcnn_h5_shown *next;
+typedef struct piece {
+    struct piece *next; /* while they are gathered */
     uint64_t address, bytes;
     uint8_t data[];
+} piece;
+
+/* Sorted by address, and none over another: each read finds its own by halving. */
+struct dcnn_h5_shown {
+    size_t count;
+    piece *blocks[];
 };
 
 void dcnn_h5_newer_free(dcnn_h5_shown *shown) {
-    for (dcnn_h5_shown *next; shown; shown = next) {
-        next = shown->next;
-        free(shown);
-    }
+    for (size_t i = 0; shown && i < shown->count; i++) free(shown->blocks[i]);
+    free(shown);
 }
 
 void dcnn_h5_newer_put(const dcnn_h5_shown *shown, uint64_t address, uint64_t length, uint8_t *bytes) {
-    for (; shown; shown = shown->next) {
-        const uint64_t end = shown->address + shown->bytes;
-        const uint64_t from = shown->address > address ? shown->address : address;
+    if (shown == NULL) return;
+    size_t first = 0, behind = shown->count;
+    while (first < behind) { /* the first that ends behind `address` */
+        const size_t middle = first + (behind - first) / 2;
+        const piece *at = shown->blocks[middle];
+        if (at->address + at->bytes <= address)
+            first = middle + 1;
+        else
+            behind = middle;
+    }
+    for (size_t i = first; i < shown->count && shown->blocks[i]->address < address + length; i++) {
+        const piece *at = shown->blocks[i];
+        const uint64_t end = at->address + at->bytes;
+        const uint64_t from = at->address > address ? at->address : address;
         const uint64_t to = end < address + length ? end : address + length;
-        if (from < to) memcpy(bytes + (from - address), shown->data + (from - shown->address), to - from);
+        memcpy(bytes + (from - address), at->data + (from - at->address), to - from);
     }
 }
 
@@ -77,7 +92,7 @@ typedef struct newer {
     uint64_t base, end; /* where HDF5 counts addresses from, and the file's end */
     uint64_t left;      /* bytes that may still be read */
     bool bad;           /* the object at hand is damaged, or has no older form */
-    dcnn_h5_shown *found, *of_object;
+    piece *found, *of_object;
 } newer;
 
 /* --- blocks ------------------------------------------------------------------------------------------------------ */
@@ -130,12 +145,12 @@ static bool read_at(newer *n, uint64_t address, uint64_t length, uint8_t *bytes)
 }
 
 /* A block with its checksum at its end. @param signature  NULL: it has none @return NULL, bad: not there, or damaged */
-static dcnn_h5_shown *take(newer *n, uint64_t address, uint64_t length, const char *signature) {
-    dcnn_h5_shown *block = NULL;
+static piece *take(newer *n, uint64_t address, uint64_t length, const char *signature) {
+    piece *block = NULL;
     if (length > SUM_BYTES + 4 && length <= n->end && (block = malloc(sizeof *block + length)) &&
         read_at(n, address, length, block->data) && (!signature || memcmp(block->data, signature, 4) == 0) &&
         checksum(block->data, length - SUM_BYTES) == number(block->data + length - SUM_BYTES, SUM_BYTES)) {
-        *block = (dcnn_h5_shown){.address = n->base + address, .bytes = length};
+        *block = (piece){.address = n->base + address, .bytes = length};
         return block;
     }
     n->bad = true;
@@ -144,7 +159,7 @@ static dcnn_h5_shown *take(newer *n, uint64_t address, uint64_t length, const ch
 }
 
 /* Shows a block as it is now, if the object proves good. */
-static void show(newer *n, dcnn_h5_shown *block) {
+static void show(newer *n, piece *block) {
     put_number(block->data + block->bytes - SUM_BYTES, SUM_BYTES, checksum(block->data, block->bytes - SUM_BYTES));
     block->next = n->of_object;
     n->of_object = block;
@@ -158,7 +173,7 @@ typedef struct index_shape {
 } index_shape;
 
 /* Shortens the `count` entries that begin `at` bytes into the block, and moves what stands behind them. */
-static void shorten(newer *n, const index_shape *shape, dcnn_h5_shown *block, uint64_t at, uint64_t count) {
+static void shorten(newer *n, const index_shape *shape, piece *block, uint64_t at, uint64_t count) {
     uint8_t *to = block->data + at;
     const uint8_t *from = to;
     for (uint64_t i = 0; i < count; i++, from += OLD_ENTRY, to += shape->entry) {
@@ -179,7 +194,7 @@ static void shorten_pages(newer *n, const index_shape *shape, uint64_t address, 
     for (uint64_t i = 0; i * page < entries && !n->bad; i++, bit++) {
         if (!(written[bit / 8] & 0x80u >> bit % 8)) continue;
         const uint64_t count = entries - i * page < page ? entries - i * page : page;
-        dcnn_h5_shown *block = take(n, address + i * step, count * OLD_ENTRY + SUM_BYTES, NULL);
+        piece *block = take(n, address + i * step, count * OLD_ENTRY + SUM_BYTES, NULL);
         if (!block) return;
         shorten(n, shape, block, 0, count);
         block->address = n->base + address + i * new_step;
@@ -188,7 +203,7 @@ static void shorten_pages(newer *n, const index_shape *shape, uint64_t address, 
 }
 
 static void shorten_fixed(newer *n, const index_shape *shape, uint64_t address) {
-    dcnn_h5_shown *header = take(n, address, 24 + SUM_BYTES, "FAHD");
+    piece *header = take(n, address, 24 + SUM_BYTES, "FAHD");
     if (!header) return;
     const uint64_t entries = number(header->data + 8, 8), data = number(header->data + 16, 8);
     const int page_bits = header->data[7];
@@ -200,7 +215,7 @@ static void shorten_fixed(newer *n, const index_shape *shape, uint64_t address) 
     if (!known || data == nowhere) return;
     const uint64_t page = (uint64_t)1 << page_bits, pages = entries > page ? (entries + page - 1) / page : 0;
     const uint64_t begin = BLOCK_BYTES + (pages + 7) / 8;
-    dcnn_h5_shown *block = take(n, data, begin + (pages ? 0 : entries * OLD_ENTRY) + SUM_BYTES, "FADB");
+    piece *block = take(n, data, begin + (pages ? 0 : entries * OLD_ENTRY) + SUM_BYTES, "FADB");
     if (!block) return;
     if (pages == 0) shorten(n, shape, block, begin, entries);
     if (pages > 0) shorten_pages(n, shape, data + begin + SUM_BYTES, entries, page, block->data + BLOCK_BYTES, 0);
@@ -226,7 +241,7 @@ static void shorten_data(newer *n, const index_shape *shape, const extensible *e
     const uint64_t entries = ((uint64_t)1 << (group + 1) / 2) * e->least;
     const bool paged = entries > e->page;
     if (paged && !written) n->bad = true;
-    dcnn_h5_shown *block = take(n, address, e->begin + (paged ? 0 : entries * OLD_ENTRY) + SUM_BYTES, "EADB");
+    piece *block = take(n, address, e->begin + (paged ? 0 : entries * OLD_ENTRY) + SUM_BYTES, "EADB");
     if (!block) return;
     if (!paged) shorten(n, shape, block, e->begin, entries);
     if (paged && written) shorten_pages(n, shape, address + e->begin + SUM_BYTES, entries, e->page, written, bit);
@@ -239,7 +254,7 @@ static void shorten_group(newer *n, const index_shape *shape, const extensible *
     const uint64_t entries = ((uint64_t)1 << (group + 1) / 2) * e->least, count = blocks_of(group);
     const uint64_t pages = entries > e->page ? entries / e->page : 0, written = e->begin;
     const uint64_t begin = e->begin + count * ((pages + 7) / 8);
-    dcnn_h5_shown *block = take(n, address, begin + count * ADDRESS_BYTES + SUM_BYTES, "EASB");
+    piece *block = take(n, address, begin + count * ADDRESS_BYTES + SUM_BYTES, "EASB");
     if (!block) return;
     for (uint64_t i = 0; i < count; i++)
         shorten_data(n, shape, e, group, number(block->data + begin + i * ADDRESS_BYTES, 8), block->data + written,
@@ -252,7 +267,7 @@ static int log2_of(uint64_t value) {
 }
 
 static void shorten_extensible(newer *n, const index_shape *shape, uint64_t address) {
-    dcnn_h5_shown *header = take(n, address, 68 + SUM_BYTES, "EAHD");
+    piece *header = take(n, address, 68 + SUM_BYTES, "EAHD");
     if (!header) return;
     const uint8_t *said = header->data;
     const uint64_t index = number(said + 60, 8);
@@ -274,7 +289,7 @@ static void shorten_extensible(newer *n, const index_shape *shape, uint64_t addr
     }
     const uint64_t begin = BLOCK_BYTES + e.first * OLD_ENTRY;
     const int blocks = 2 * (pointers - 1), others = e.groups - e.own_groups;
-    dcnn_h5_shown *block = take(n, index, begin + (uint64_t)(blocks + others) * ADDRESS_BYTES + SUM_BYTES, "EAIB");
+    piece *block = take(n, index, begin + (uint64_t)(blocks + others) * ADDRESS_BYTES + SUM_BYTES, "EAIB");
     if (!block) return;
     const uint8_t *next = block->data + begin;
     for (int group = 0; group < e.own_groups; group++)
@@ -338,7 +353,7 @@ typedef struct parts {
 } parts;
 
 /* The messages of a part. @param head  bytes of a message before its own @return whether one was changed */
-static bool mend_messages(newer *n, dcnn_h5_shown *part, uint64_t at, uint64_t head, parts *all) {
+static bool mend_messages(newer *n, piece *part, uint64_t at, uint64_t head, parts *all) {
     const uint64_t end = part->bytes - SUM_BYTES;
     bool changed = false;
     while (at + head <= end) { /* less is a gap */
@@ -371,7 +386,7 @@ static void mend_object(newer *n, uint64_t address) {
     all.length[0] += at + SUM_BYTES;
     const uint64_t head = 4 + (flags & 4 ? 2u : 0u);
     for (int i = 0; i < all.count && !n->bad; i++) {
-        dcnn_h5_shown *part = take(n, all.address[i], all.length[i], i == 0 ? "OHDR" : "OCHK");
+        piece *part = take(n, all.address[i], all.length[i], i == 0 ? "OHDR" : "OCHK");
         if (!part) return;
         if (mend_messages(n, part, i == 0 ? at : 4, head, &all))
             show(n, part);
@@ -388,7 +403,7 @@ static herr_t visit(hid_t file, const char *name, const H5O_info_t *about, void 
     n->of_object = NULL;
     mend_object(n, about->addr);
     while (n->of_object) {
-        dcnn_h5_shown *block = n->of_object;
+        piece *block = n->of_object;
         n->of_object = block->next;
         block->next = n->bad ? NULL : n->found;
         if (n->bad)
@@ -397,6 +412,38 @@ static herr_t visit(hid_t file, const char *name, const H5O_info_t *about, void 
             n->found = block;
     }
     return 0;
+}
+
+static int by_address(const void *a, const void *b) {
+    const piece *const *x = a, *const *y = b;
+    return (*x)->address < (*y)->address ? -1 : (*x)->address > (*y)->address;
+}
+
+/* The blocks in order. Where one lies over another, as no good file has them, the one behind is left out. @return NULL:
+ * there are none, or no memory for them */
+static dcnn_h5_shown *sort_found(piece *found) {
+    size_t count = 0;
+    for (const piece *at = found; at; at = at->next) count++;
+    dcnn_h5_shown *shown = count > 0 ? malloc(sizeof *shown + count * sizeof shown->blocks[0]) : NULL;
+    size_t i = 0;
+    for (piece *next; found; found = next) {
+        next = found->next;
+        if (shown)
+            shown->blocks[i++] = found;
+        else
+            free(found);
+    }
+    if (shown == NULL) return NULL;
+    qsort(shown->blocks, count, sizeof shown->blocks[0], by_address);
+    shown->count = 1;
+    for (i = 1; i < count; i++) {
+        const piece *before = shown->blocks[shown->count - 1];
+        if (before->address + before->bytes <= shown->blocks[i]->address)
+            shown->blocks[shown->count++] = shown->blocks[i];
+        else
+            free(shown->blocks[i]);
+    }
+    return shown;
 }
 
 dcnn_h5_shown *dcnn_h5_newer_find(hid_t file, int descriptor) {
@@ -415,7 +462,7 @@ dcnn_h5_shown *dcnn_h5_newer_find(hid_t file, int descriptor) {
     const uint64_t size = (uint64_t)stored.st_size, left = size < most_bytes / 8 ? 4 * size + 4096 : most_bytes;
     newer n = {.descriptor = descriptor, .base = base, .end = size, .left = left};
     if (known) H5Ovisit2(file, H5_INDEX_NAME, H5_ITER_NATIVE, visit, &n, H5O_INFO_BASIC);
-    return n.found;
+    return sort_found(n.found);
 }
 
 #endif

@@ -7,7 +7,7 @@
 
 #include <hdf5.h>
 
-/** Bytes that HDF5 is shown in place of those in the file; a list. */
+/** Bytes that HDF5 is shown in place of those in the file. */
 typedef struct dcnn_h5_shown dcnn_h5_shown;
 
 /** Looks through a file that is open for what HDF5 2.0 writes differently. *Local.*
