@@ -96,6 +96,8 @@ static char *without_times(const char *history) {
     return text;
 }
 
+static int64_t later_phases; /* than a checkpoint says */
+
 static outcome train_by(const method *how, dcnn_comm *comm, const char *name, int batch, int threads,
                         int64_t stop_after, bool resume) {
     char run_folder[340], model_path[300];
@@ -135,6 +137,7 @@ static outcome train_by(const method *how, dcnn_comm *comm, const char *name, in
     if (out.status == DCNN_OK && run.checkpoint) out.status = dcnn_checkpoint_read(run.checkpoint, &from);
     if (out.status != DCNN_OK) fail_msg("%s: %s", run_folder, dcnn_error());
     assert_int_equal(run.checkpoint != NULL, resume);
+    from.progress.phase += later_phases;
     if (out.status == DCNN_OK) out.status = dcnn_train(comm, &run, resume ? &from : NULL, &options, &result);
     if (out.status == DCNN_OK) {
         char *path = dcnn_path_join(run.folder, "metrics.jsonl");
@@ -246,6 +249,15 @@ static void a_stopped_run_ends_with_the_same_bytes(void **state) {
         assert_int_equal(stopped.status, DCNN_STOPPED);
         assert_same(train(everyone, "stopped", 50, 2, 0, true), undisturbed(&plain, 50, 1));
     }
+}
+
+static void a_phase_that_the_options_lack_is_refused(void **state) {
+    (void)state;
+    assert_int_equal(train(everyone, "phased", 50, 1, 2, false).status, DCNN_STOPPED);
+    later_phases = 1;
+    assert_int_equal(train(everyone, "phased", 50, 1, 0, true).status, DCNN_BAD_INPUT);
+    assert_non_null(strstr(dcnn_error(), "it is in phase 2, but names fewer"));
+    later_phases = 0;
 }
 
 /* Where the images come from changes nothing: streamed through two or three batches' memory, stopped in an epoch, and
@@ -478,6 +490,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(same_bytes_on_any_ranks_and_threads),
         cmocka_unit_test(every_optimizer_steps_alike_on_any_ranks_and_threads),
         cmocka_unit_test(a_stopped_run_ends_with_the_same_bytes),
+        cmocka_unit_test(a_phase_that_the_options_lack_is_refused),
         cmocka_unit_test(a_stopped_run_of_micro_batches_ends_with_the_same_bytes),
         cmocka_unit_test(a_run_goes_on_with_another_rank_count),
         cmocka_unit_test(streamed_runs_end_with_the_same_bytes),

@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <sys/wait.h>
 
+#include "sources/readers/array.h"
 #include "sources/source.h"
 
 static const dcnn_source_options as_it_is;
@@ -68,6 +69,18 @@ static void bad_idx_is_refused(void **state) {
     bad_idx(bytes, sizeof idx_images + 1, false, "too long");
     bad_idx((const uint8_t *)"\0\0\x07\3\0\0\0\1", 8, false, "");
     bad_idx(idx_labels, 7, true, "header needs 8");
+    /* a file that has become another one since its kind was looked at */
+    static const struct {
+        uint8_t bytes[8];
+        size_t length;
+    } others[] = {{{0, 0, 8}, 3},    {{1, 0, 8, 1, 0, 0, 0, 1}, 8}, {{0, 1, 8, 1}, 4}, {{0, 0, 10, 1, 0, 0, 0, 1}, 8},
+                  {{0, 0, 8, 0}, 4}, {{0, 0, 8, 9, 0, 0, 0, 1}, 8}};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        dcnn_array_list arrays = {0};
+        put_file(in_scratch("other.idx"), others[i].bytes, others[i].length);
+        assert_fails(dcnn_idx_read(in_scratch("other.idx"), &arrays), DCNN_BAD_INPUT, "other.idx", "not an IDX file");
+        dcnn_array_list_free(&arrays);
+    }
     bad_idx(idx_labels, 9, true, "cut");
     static const uint8_t none[] = {0, 0, 8, 1, 0, 0, 0, 0};
     bad_idx(none, sizeof none, true, "holds no labels");

@@ -42,6 +42,13 @@ bool dcnn_text_clean(char *text) {
     return changed;
 }
 
+bool dcnn_text_is_utf8(const char *text) {
+    uint32_t character;
+    for (int bytes; *text; text += bytes)
+        if ((bytes = decode((const unsigned char *)text, &character)) == 0) return false;
+    return true;
+}
+
 const char *dcnn_shell_word(const char *word, char *text, size_t room) {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=,+@%";
     if ((word[0] != '\0' && word[strspn(word, plain)] == '\0') || 4 * strlen(word) + 3 > room) return word;

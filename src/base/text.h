@@ -16,6 +16,9 @@
  */
 bool dcnn_text_clean(char *text);
 
+/** Is all of a text UTF-8 (RFC 3629)? *Local.* */
+bool dcnn_text_is_utf8(const char *text);
+
 /** Room for a path as dcnn_shell_word() writes it, whatever is in it. */
 enum { DCNN_SHELL_WORD = 4 * 4096 + 3 };
 

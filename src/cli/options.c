@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/text.h"
 #include "cli/runs/space.h"
 #include "cli/settings/recipes.h"
@@ -424,6 +425,12 @@ const char *dcnn_option_help(const dcnn_option *option, char text[256]) {
 
 /* --- records ---------------------------------------------------------------------------------------------------- */
 
+/* JSON has no bytes that are not UTF-8, as a file's name may have. */
+static json_t *text_json(const char *text) {
+    json_t *json = json_string(text);
+    return json ? json : dcnn_json_shown(text);
+}
+
 /* A value as JSON; whole numbers up to 2^63, larger seeds as text, for JSON libraries know no unsigned integers. */
 static json_t *value_json(const dcnn_option *option, const dcnn_options *options) {
     const void *at = (const char *)options + option->offset;
@@ -442,12 +449,12 @@ static json_t *value_json(const dcnn_option *option, const dcnn_options *options
     case DCNN_OPTION_TEXT:
     case DCNN_OPTION_CHOICE: {
         const char *text = *(const char *const *)at;
-        return text ? json_string(text) : json_null();
+        return text ? text_json(text) : json_null();
     }
     case DCNN_OPTION_LIST: {
         const dcnn_text_list *list = at;
         json_t *texts = json_array();
-        for (int i = 0; i < list->count; i++) json_array_append_new(texts, json_string(list->text[i]));
+        for (int i = 0; i < list->count; i++) json_array_append_new(texts, text_json(list->text[i]));
         return texts;
     }
     case DCNN_OPTION_SHAPE: {

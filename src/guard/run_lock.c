@@ -19,6 +19,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "io/file.h"
+#include "io/run_files.h"
 
 /* The holder touches its lock this often, and whoever has not for `STALE_S` is gone. Three touches may get lost. */
 enum { TOUCH_S = 4, STALE_S = 15 };
@@ -286,7 +287,7 @@ dcnn_status dcnn_run_lock_take(const char *folder, dcnn_run_lock **out) {
     *out = NULL;
     DCNN_TRY(dcnn_folder_create(folder));
     dcnn_run_lock *lock = calloc(1, sizeof *lock);
-    if (lock == NULL || asprintf(&lock->path, "%s/run.lock", folder) < 0) {
+    if (lock == NULL || asprintf(&lock->path, "%s/" DCNN_RUN_LOCK, folder) < 0) {
         free(lock);
         return DCNN_FAIL(DCNN_FAILURE, "out of memory: the lock of %s", folder);
     }

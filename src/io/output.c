@@ -73,7 +73,9 @@ static dcnn_status follow(const char *path, char **real, bool *straight) {
         }
         char *next = links < MOST_LINKS ? link_target(at) : NULL;
         free(at);
-        if (!next) return DCNN_FAIL(DCNN_FAILURE, "%s: cannot be written: it is a dangling link", path);
+        if (!next)
+            return DCNN_FAIL(DCNN_FAILURE, "%s: cannot be written: %s", path,
+                             links < MOST_LINKS ? strerror(errno) : "it is a link that leads back to itself");
         at = next;
     }
     if (!at) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory", path);

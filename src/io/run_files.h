@@ -4,6 +4,7 @@
 #define DCNN_IO_RUN_FILES_H
 
 #define DCNN_RUN_RECORD        "run.json"    /* how each start was called, on what */
+#define DCNN_RUN_LOCK          "run.lock"    /* whose it is, while a training is at work (guard/run_lock.h) */
 #define DCNN_RUN_RESULT        "result.json" /* what it came to */
 #define DCNN_RUN_BEST          "best.h5"
 #define DCNN_RUN_CHECKPOINTS   "checkpoints"

@@ -545,8 +545,8 @@ dcnn_status dcnn_train(dcnn_comm *comm, const dcnn_run *run, const dcnn_checkpoi
     const dcnn_train_options *next = options;
     for (int64_t i = 0; i < phase && next; i++) next = next->next;
     if (next == NULL)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "%s is in phase %lld, but the run has fewer: give its --then", run->checkpoint,
-                         (long long)phase + 1);
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: damaged: it is in phase %lld, but names fewer (--then); use another copy",
+                         run->checkpoint, (long long)phase + 1);
     for (bool first = true; next; next = next->next, first = false) {
         dcnn_train_options now = *next;
         if (!first) {

@@ -26,6 +26,25 @@ rm -rf other && cp -r run other && rm other/run.json && mkfifo other/run.json.re
 timeout 60 dcnn train small.h5 "${how[@]}" --run other --overwrite >said 2>&1 || cat said
 find other -name '*.removed'
 
+echo 'places of a run in which nothing would end:'
+dcnn train small.h5 "${how[@]}" --run stopped --stop-after 7 >/dev/null 2>&1 || true
+for name in metrics.csv metrics.jsonl steps.jsonl histograms.jsonl result.json run.json best.h5 report.html evaluation.json \
+    events.out.tfevents.dcnn run.lock checkpoints/step-00000099.h5 figures/loss.png; do
+    rm -rf other && cp -r stopped other && mkdir -p other/figures && rm -f "other/$name" && mkfifo "other/$name"
+    try timeout 60 dcnn train small.h5 --run other --resume --no-report -q
+done
+rm other/figures/loss.png && ln -s /dev/zero other/metrics.csv.1 && mv other/metrics.csv.1 other/metrics.csv
+try timeout 60 dcnn train small.h5 --run other --resume --no-report -q
+mkfifo new.csv && mkdir new && mv new.csv new/metrics.csv
+try timeout 60 dcnn train small.h5 "${how[@]}" --run new
+for name in report.html figures/loss.svg events.out.tfevents.dcnn; do
+    rm -rf other && cp -r run other && mkdir -p other/figures && rm -f "other/$name" && mkfifo "other/$name"
+    try timeout 60 dcnn report other --tensorboard
+done
+rm -rf other && cp -r run other && rm other/metrics.csv && mkfifo other/metrics.csv
+timeout 60 dcnn train small.h5 "${how[@]}" --run other --overwrite >said 2>&1 || cat said
+[[ -f other/metrics.csv ]] && echo "replaced with the run"
+
 echo 'values to search over:'
 head -c 5000 /dev/zero >zeros
 printf 'learning-rate=%01000000d\n' 1 >long

@@ -13,5 +13,16 @@ try dcnn info run/best.h5 | grep -v -e '^best epoch' -e '^epochs'
 dcnn info run/best.h5 --json | grep -o -e '"kind": .*' -e '"sealed": .*' -e '"epoch": .*' -e '"batch-size": .*' -e '"trainable_params": [0-9]*'
 try ranks 2 dcnn info net.json
 dcnn info net.json | head -n 1
+# names that are not UTF-8, which JSON cannot have
+odd=$'caf\xe9'
+cp small.h5 "$odd.h5"
+cp net.json "$odd.json"
+cp run/best.h5 "$odd-best.h5"
+for file in "$odd.h5" "$odd.json" "$odd-best.h5"; do dcnn info "$file" --json | tee said | grep '"file"'; iconv -f UTF-8 -t UTF-8 said >/dev/null && echo UTF-8; done
+dcnn evaluate "$odd-best.h5" "$odd.h5" --json | grep -e '"model"' -e '"data"'
+try dcnn train "$odd.h5" --model net.json --epochs 1 --run odd -q --no-report 2>&1 | iconv -f latin1 -t UTF-8
+dcnn train small.h5 --model "$odd.json" --epochs 1 --run odd -q --no-report >/dev/null 2>&1
+grep '"model"' odd/run.json | sort -u
+
 try dcnn info small.h5 >full.said
 dcnn info small.h5 >/dev/full

@@ -51,7 +51,14 @@ if mknod null c 1 3 2>/dev/null; then
     dcnn prepare small.csv --no-stratify -o null 2>/dev/null
     [[ -c null ]] && rm null
 fi
-try dcnn predict run/best.h5 few.csv -o deep
+for output in deep deep/ none/; do try dcnn predict run/best.h5 few.csv -o $output; done
+for output in deep deep/ none/; do try dcnn prepare small.csv -o $output --force; done
+try dcnn export run/best.h5 -o deep/
+try dcnn compare run traced -o deep
+try dcnn train small.h5 --model net.json --run none --trace deep
+ln -s round round
+try dcnn predict run/best.h5 few.csv -o round
+rm round
 find . -maxdepth 2 ! -path './run*/*' ! -path './traced/*' | sort | while read -r name; do
     [[ $name == ./own ]] || stat -c '%N %F' "$name"
 done

@@ -47,4 +47,27 @@ try dcnn compare run other -o run.svg
 try dcnn compare run other -o data.png
 try dcnn compare run other -o table.csv
 cksum small.h5 net.json run/* 2>/dev/null | cmp - before && echo untouched
+# nor what is no earlier answer, wherever it is from
+echo 'what others have made:'
+for ending in keras onnx safetensors; do dcnn export run/best.h5 -o made.$ending >/dev/null; done
+dcnn prepare small.csv -o others.h5 >/dev/null
+head -4 small.csv >few.csv
+echo 'some notes' >notes
+: >empty
+ln -s other/best.h5 to-best.png
+step=$(echo other/checkpoints/*)
+kept=(other/* "$step" made.* others.h5 net.json pictures/a/1.pgm)
+cksum "${kept[@]}" >before 2>/dev/null
+for output in other/best.h5 "$step" other/run.json made.keras made.onnx made.safetensors others.h5 net.json pictures/a/1.pgm; do
+    try dcnn predict run/best.h5 few.csv -o "$output"
+done
+try dcnn compare run other -o to-best.png
+for trace in other/best.h5 made.onnx; do try dcnn train small.h5 --model net.json --epochs 5 --run none --trace $trace; done
+cksum "${kept[@]}" 2>/dev/null | cmp - before && echo untouched
+dcnn predict run/best.h5 few.csv -o answers.csv
+for output in answers.csv notes empty; do
+    dcnn predict run/best.h5 few.csv -o $output
+    cmp $output answers.csv && echo "$output: replaced"
+done
+for times in once twice; do dcnn compare run other -o runs.svg | tail -n 1; done
 [[ -e none ]] && echo "a refused run left a folder"

@@ -89,6 +89,7 @@ static void read_epochs(compared *run) {
 }
 
 static dcnn_status read_runs(comparison *c) {
+    static const dcnn_kind_id own[] = {DCNN_KIND_PNG, DCNN_KIND_SVG};
     const char *output = c->cli->options->output;
     for (int i = 0; i < c->count; i++) {
         compared *run = &c->runs[i];
@@ -104,7 +105,7 @@ static dcnn_status read_runs(comparison *c) {
         DCNN_TRY(read_history(run->folder, &run->history));
         if (run->result == NULL && c->cli->speaks) read_epochs(run);
     }
-    return DCNN_OK;
+    return output ? dcnn_spare_others(output, "-o", "the figure", sizeof own / sizeof own[0], own) : DCNN_OK;
 }
 
 /* --- what they came to -------------------------------------------------------------------------------------------- */
@@ -126,7 +127,7 @@ static void print_unfinished(const compared *run, int width) {
     const json_t *options = json_object_get(run->record, "options");
     const bool one_phase = json_array_size(json_object_get(options, "then")) == 0;
     const int64_t all = one_phase ? json_integer_value(json_object_get(options, "epochs")) : 0;
-    char *lock = dcnn_path_join(run->folder, "run.lock"), of[32] = "";
+    char *lock = dcnn_path_join(run->folder, DCNN_RUN_LOCK), of[32] = "";
     if (all > 0) snprintf(of, sizeof of, " of %" PRId64, all);
     printf("%-*s  (%s %" PRId64 "%s epoch%s)\n", width, "",
            lock && access(lock, F_OK) == 0 ? "not finished:" : "stopped after", run->epochs, of,
@@ -401,6 +402,7 @@ static bool is_figure(const char *path) {
 dcnn_status dcnn_cmd_compare(dcnn_cli *cli) {
     const dcnn_options *o = cli->options;
     comparison c = {.cli = cli, .count = o->operand_count};
+    if (o->output) DCNN_TRY(dcnn_comm_agree(cli->comm, dcnn_spare_folder(o->output, "-o", "runs.png")));
     if (o->output && !is_figure(o->output))
         return DCNN_FAIL(DCNN_USAGE, "%s: its ending names no format of a figure: it must be .png or .svg", o->output);
     if (c.count > MOST_RUNS) return DCNN_FAIL(DCNN_USAGE, "at most %d runs can be compared", MOST_RUNS);

@@ -88,8 +88,8 @@ static json_t *link_json(const dcnn_link *link) {
 }
 
 static json_t *folder_json(const dcnn_folder_facts *f) {
-    return json_pack("{s:s, s:s, s:s, s:b, s:f, s:f, s:o}", "path", f->path, "type", f->type, "failure", f->failure,
-                     "locks", f->locks, "fsync_s", f->fsync_s, "write_bytes_per_s",
+    return json_pack("{s:o, s:s, s:s, s:b, s:f, s:f, s:o}", "path", dcnn_json_shown(f->path), "type", f->type,
+                     "failure", f->failure, "locks", f->locks, "fsync_s", f->fsync_s, "write_bytes_per_s",
                      isfinite(f->write_bytes_per_s) ? f->write_bytes_per_s : 0.0, "free_bytes",
                      limit_json(f->free_bytes));
 }

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "cli/cli.h"
+#include "cli/runs/spare.h"
 #include "io/output.h"
 #include "model/input.h"
 #include "model/keras_archive.h"
@@ -131,6 +132,7 @@ dcnn_status dcnn_cmd_export(dcnn_cli *cli) {
             "no output was given; name the file to write: dcnn export %s -o FILE.keras (or .h5, .weights.h5, .onnx, "
             ".safetensors)",
             model);
+    DCNN_TRY(dcnn_spare_folder(o->output, "-o", "model.keras"));
     const int format = format_of(o->output);
     if (format < 0)
         return DCNN_FAIL(DCNN_USAGE,

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/json.h"
 #include "base/text.h"
 #include "cli/cli.h"
 #include "cli/commands/training_cost.h"
@@ -36,12 +37,12 @@ static dcnn_status print_dataset_json(const dcnn_dataset *d) {
     for (int i = 0; i < d->split_count; i++)
         json_object_set_new(splits, d->splits[i].name, json_integer((json_int_t)d->splits[i].count));
     json_t *json =
-        json_pack("{s:s, s:s, s:b, s:I, s:[i,i,i], s:o, s:o, s:o, s:o, s:o, s:s*, s:s*}", "kind", "data set", "file",
-                  d->path, "sealed", d->sealed, "images", (json_int_t)d->count, "shape", d->h, d->w, d->c,
-                  "class_names", names_json(d->class_count, d->class_names), "splits", splits, "mean",
+        json_pack("{s:s, s:o, s:b, s:I, s:[i,i,i], s:o, s:o, s:o, s:o, s:o, s:o*, s:s*}", "kind", "data set", "file",
+                  dcnn_json_shown(d->path), "sealed", d->sealed, "images", (json_int_t)d->count, "shape", d->h, d->w,
+                  d->c, "class_names", names_json(d->class_count, d->class_names), "splits", splits, "mean",
                   numbers_json(d->c, d->mean), "std", numbers_json(d->c, d->std), "seed",
                   d->seed <= INT64_MAX ? json_integer((json_int_t)d->seed) : json_sprintf("%" PRIu64, d->seed),
-                  "source", d->source, "source_checksum", d->source_checksum);
+                  "source", d->source ? dcnn_json_shown(d->source) : NULL, "source_checksum", d->source_checksum);
     if (d->target_width > 0) json_object_set_new(json, "target_names", names_json(d->target_width, d->target_names));
     return dcnn_json_print(json);
 }
@@ -205,11 +206,11 @@ static json_t *layers_json(const dcnn_net *net) {
 static json_t *net_json(const char *kind, const char *path, const dcnn_net *net) {
     int64_t trainable = 0, others = 0;
     for (int i = 0; i < net->node_count; i++) count_weights(net, i, &trainable, &others);
-    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:o, s:i}", "kind", kind, "file", path, "name",
-                     net->name, "precision", dcnn_net_has_bf16(net) ? "bf16" : "fp32", "layers", layers_json(net),
-                     "trainable_params", (json_int_t)trainable, "other_params", (json_int_t)others, "multiply_adds",
-                     (json_int_t)dcnn_net_multiply_adds(net, -1), "reads", receptive_json(net), "members",
-                     dcnn_ensemble_count(net));
+    return json_pack("{s:s, s:o, s:s, s:s, s:o, s:I, s:I, s:I, s:o, s:i}", "kind", kind, "file", dcnn_json_shown(path),
+                     "name", net->name, "precision", dcnn_net_has_bf16(net) ? "bf16" : "fp32", "layers",
+                     layers_json(net), "trainable_params", (json_int_t)trainable, "other_params", (json_int_t)others,
+                     "multiply_adds", (json_int_t)dcnn_net_multiply_adds(net, -1), "reads", receptive_json(net),
+                     "members", dcnn_ensemble_count(net));
 }
 
 static dcnn_status tell_description(const dcnn_options *o) {
@@ -295,7 +296,7 @@ static dcnn_status print_checkpoint_json(const dcnn_options *o, const dcnn_check
     json_object_set_new(json, "weights_hash", json_sprintf("%016" PRIx64, dcnn_weights_hash(c->net)));
     if (c->own && c->progress.step > 0) json_object_set_new(json, "progress", progress_json(&c->progress));
     if (c->options) json_object_set(json, "options", c->options);
-    if (c->data_path) json_object_set_new(json, "data", json_string(c->data_path));
+    if (c->data_path) json_object_set_new(json, "data", dcnn_json_shown(c->data_path));
     if (c->normalised) {
         json_object_set_new(json, "mean", numbers_json(c->net->nodes[0].shape.c, c->mean));
         json_object_set_new(json, "std", numbers_json(c->net->nodes[0].shape.c, c->std));

@@ -9,6 +9,7 @@
 #include "cli/predict/answers.h"
 #include "cli/predict/gather.h"
 #include "cli/progress.h"
+#include "cli/runs/spare.h"
 #include "io/hdf5/hdf5_file.h"
 #include "io/kind.h"
 #include "io/output.h"
@@ -198,7 +199,6 @@ static dcnn_status gather_options(prediction *p, const char *aside) {
                                    .resize = o->resize,
                                    .invert = o->invert,
                                    .aside = aside,
-                                   .output = o->output,
                                    .most = most_of(p->cli, takes),
                                    .full = take_block,
                                    .context = p};
@@ -258,10 +258,14 @@ static dcnn_status tell_all(const dcnn_cli *cli, dcnn_answers *a) {
                      a->bad, a->bad + a->count);
 }
 
-/* The answers must not replace the model or what is asked about; the images of folders are looked at on the way. */
-static dcnn_status spare_inputs(const dcnn_options *o) {
-    const int64_t at = o->output ? dcnn_output_among(o->output, o->operand_count, o->operands) : -1;
-    if (at < 0) return DCNN_OK;
+/* The answers must not replace the model or what is asked about (the images of folders are looked at on the way), nor
+ * what can be no earlier answers: a network, a data set, a run's record. */
+static dcnn_status check_output(const dcnn_options *o) {
+    static const dcnn_kind_id own[] = {DCNN_KIND_TABLE, DCNN_KIND_TEXT};
+    if (o->output == NULL) return DCNN_OK;
+    DCNN_TRY(dcnn_spare_folder(o->output, "-o", "predictions.csv"));
+    const int64_t at = dcnn_output_among(o->output, o->operand_count, o->operands);
+    if (at < 0) return dcnn_spare_others(o->output, "-o", "the predictions", sizeof own / sizeof own[0], own);
     return DCNN_FAIL(DCNN_USAGE,
                      "%s: is the %s %s itself, which the predictions would replace: name another file with "
                      "-o",
@@ -277,7 +281,7 @@ dcnn_status dcnn_cmd_predict(dcnn_cli *cli) {
     if (answers.header && (!strchr(answers.header, ',') || strchr(answers.header, ',') != strrchr(answers.header, ',')))
         return DCNN_FAIL(DCNN_USAGE, "--header %s: must be two names with a comma between them, as ImageId,Label",
                          answers.header);
-    DCNN_TRY(dcnn_comm_agree(cli->comm, cli->speaks ? spare_inputs(o) : DCNN_OK));
+    DCNN_TRY(dcnn_comm_agree(cli->comm, cli->speaks ? check_output(o) : DCNN_OK));
     dcnn_status status = dcnn_checkpoint_share(cli->comm, o->operands[0], &checkpoint);
     if (status != DCNN_OK) goto done;
     const dcnn_net *net = checkpoint.net;

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "cli/cli.h"
+#include "cli/runs/spare.h"
 #include "cli/progress.h"
 #include "io/output.h"
 #include "sources/prepare.h"
@@ -113,6 +114,7 @@ static dcnn_status prepare(dcnn_cli *cli, const dcnn_helpers *helpers) {
     if (o->output == NULL)
         return DCNN_FAIL(DCNN_USAGE,
                          "no output was given; name the data set to write: dcnn prepare ... --output DATA.h5");
+    DCNN_TRY(dcnn_spare_folder(o->output, "-o", "data.h5"));
     const bool straight = dcnn_output_is_straight(o->output);
     char aside[4096];
     if (straight && isatty(STDOUT_FILENO) && strcmp(o->output, "-") == 0)

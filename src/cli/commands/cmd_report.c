@@ -16,6 +16,7 @@
 #include "report/report.h"
 #include "run/data/loader.h"
 #include "run/record/run_folder.h"
+#include "run/record/run_places.h"
 #include "run/record/run_record.h"
 
 /* What rank 0 holds besides the model and the data set's description. */
@@ -185,6 +186,7 @@ dcnn_status dcnn_run_report(const dcnn_cli *cli, const char *folder, const char 
         status = dcnn_kind_fail(folder, kind, "the folder of a run");
     else if (model && access(model, F_OK) != 0)
         status = DCNN_FAIL(DCNN_BAD_INPUT, "%s holds no run with a finished epoch (there is no best.h5 in it)", folder);
+    if (status == DCNN_OK && cli->speaks) status = dcnn_run_places_check(folder);
     status = dcnn_comm_agree(cli->comm, status);
     if (status == DCNN_OK) status = report_model(cli, folder, model, data, split);
     free(model);

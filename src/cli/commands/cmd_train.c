@@ -267,7 +267,14 @@ static dcnn_status check_same_model(const dcnn_options *options, const dcnn_run 
 static dcnn_status take_up(const dcnn_cli *cli, const dcnn_run *run, dcnn_checkpoint *from) {
     dcnn_options *options = cli->options;
     DCNN_TRY(dcnn_checkpoint_share(cli->comm, run->checkpoint, from));
-    dcnn_status status = dcnn_options_resume(DCNN_COMMAND_TRAIN, from->options, options);
+    dcnn_status status = DCNN_OK;
+    if (options->ensemble > 0) /* an ensemble's own folder has no checkpoint */
+        status =
+            DCNN_FAIL(DCNN_USAGE,
+                      "%s holds a single training, not an ensemble: leave out --ensemble to go on with it, or name "
+                      "another folder (--run)",
+                      run->folder);
+    if (status == DCNN_OK) status = dcnn_options_resume(DCNN_COMMAND_TRAIN, from->options, options);
     if (status == DCNN_BAD_INPUT) dcnn_error_prefix("%s", run->checkpoint);
     if (status == DCNN_OK && from->progress.phase > 0 && dcnn_option_given(DCNN_COMMAND_TRAIN, "epochs", options) &&
         options->train.epochs != json_integer_value(json_object_get(from->options, "epochs")))
@@ -310,7 +317,9 @@ dcnn_status dcnn_cli_watch(const dcnn_cli *cli, const char *folder) {
 /* What the data are like decides what nobody has said; all ranks come to the same. */
 static dcnn_status suit_and_tell(dcnn_cli *cli, const dcnn_run *run, const dcnn_checkpoint *from) {
     dcnn_dataset dataset;
-    const bool opened = cli->speaks && dcnn_dataset_reopen(run->data, &dataset) == DCNN_OK;
+    const dcnn_status opening = cli->speaks ? dcnn_dataset_reopen(run->data, &dataset) : DCNN_OK;
+    const bool opened = cli->speaks && opening == DCNN_OK;
+    DCNN_TRY(dcnn_comm_agree(cli->comm, opening)); /* before anything is told of a run that cannot be */
     const dcnn_data_facts facts = dcnn_data_facts_share(cli->comm, opened ? &dataset : NULL, cli->options->train.loss,
                                                         cli->options->train.oversample);
     const int64_t usual = cli->options->train.batch_size;
@@ -422,7 +431,8 @@ static dcnn_status check_trace(const char *trace, const dcnn_run *run) {
     const char *const files[] = {run->data, run->checkpoint};
     if (trace == NULL) return DCNN_OK;
     DCNN_TRY(dcnn_spare_files(trace, "--trace", "the trace", 2, files));
-    return dcnn_spare_run(trace, "--trace", "the trace", run->folder);
+    DCNN_TRY(dcnn_spare_run(trace, "--trace", "the trace", run->folder));
+    return dcnn_spare_others(trace, "--trace", "the trace", 1, &(const dcnn_kind_id){DCNN_KIND_JSON});
 }
 
 static dcnn_status check_options(const dcnn_options *o) {
@@ -466,6 +476,7 @@ done:
 /* What a file says is read here and recorded with the run, which then needs the file no more. */
 static dcnn_status read_weights(dcnn_options *o, char **weights) {
     const char *const files[] = {o->train.model, o->train.weights, o->train.class_weight};
+    if (o->train.trace) DCNN_TRY(dcnn_spare_folder(o->train.trace, "--trace", "trace.json"));
     if (o->train.trace) DCNN_TRY(dcnn_spare_files(o->train.trace, "--trace", "the trace", 3, files));
     if (o->train.class_weight) DCNN_TRY(dcnn_class_weights_read(o->train.class_weight, weights));
     if (o->train.class_weight) o->train.class_weight = *weights;

@@ -18,7 +18,6 @@
 #include "io/file.h"
 #include "io/input.h"
 #include "io/kind.h"
-#include "io/output.h"
 
 static size_t values_of(const dcnn_gather_options *options) {
     return (size_t)options->wanted.h * (size_t)options->wanted.w * (size_t)options->wanted.channels;
@@ -214,11 +213,6 @@ static dcnn_status take_waiting(const dcnn_gather_options *options, dcnn_gathere
 /* One that may wait for others. */
 static dcnn_status take_file(const dcnn_gather_options *options, const char *name, dcnn_gathered *to) {
     enum { A_THREAD = 8 };
-    char *const names[] = {(char *)(uintptr_t)name};
-    if (options->output && dcnn_output_among(options->output, 1, names) == 0)
-        return DCNN_FAIL(DCNN_USAGE,
-                         "%s: is one of the images to predict (%s), which it would replace: name another file with -o",
-                         options->output, name);
     DCNN_TRY(dcnn_names_add(&to->waiting, name, strlen(name)));
     return to->waiting.count < (int64_t)A_THREAD * dcnn_thread_pool_size(options->pool) ? DCNN_OK
                                                                                         : take_waiting(options, to);

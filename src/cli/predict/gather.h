@@ -20,7 +20,6 @@ typedef struct dcnn_gather_options {
     bool like_training;        /**< mean and std are those of the training images; images far from them are told */
     double mean, std;          /**< of values / 255 */
     const char *aside;         /**< folder for what memory should not hold (io/spill.h), or NULL */
-    const char *output;        /**< where answers go, which no file of a folder or list may be; NULL: no file */
     int64_t most;              /**< images that memory holds at a time */
     dcnn_thread_pool *pool;    /**< decodes files; not needed for data sets */
     /** Called when so many are there: empties it (dcnn_gathered_empty()). A failure ends the gathering. */

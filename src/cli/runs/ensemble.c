@@ -175,8 +175,6 @@ dcnn_status dcnn_train_ensemble(dcnn_cli *cli, const dcnn_run *run) {
     if (count < 2) return DCNN_FAIL(DCNN_USAGE, "--ensemble %d: give 2 networks or more", count);
     if (cli->options->train.elastic)
         return DCNN_FAIL(DCNN_USAGE, "--ensemble and --elastic do not go together: leave out --elastic");
-    if (run->checkpoint)
-        return DCNN_FAIL(DCNN_USAGE, "%s holds the run of one network: name another folder (--run)", run->folder);
     DCNN_TRY(dcnn_comm_agree(cli->comm, dcnn_comm_rank(cli->comm) == 0 ? begin(cli, run) : DCNN_OK));
     char *checkpoints = dcnn_path_join(run->folder, DCNN_RUN_CHECKPOINTS); /* only members have some */
     if (checkpoints && dcnn_comm_rank(cli->comm) == 0) rmdir(checkpoints);

@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "io/output.h"
 #include "run/record/run_folder.h"
@@ -30,4 +31,24 @@ dcnn_status dcnn_spare_run(const char *output, const char *option, const char *w
         free(path);
     }
     return status;
+}
+
+dcnn_status dcnn_spare_folder(const char *output, const char *option, const char *example) {
+    const size_t length = strlen(output);
+    const bool slash = length > 0 && output[length - 1] == '/';
+    if (!slash && dcnn_kind_of_file(output) != DCNN_KIND_FOLDER) return DCNN_OK;
+    return DCNN_FAIL(DCNN_USAGE, "%s: %s a folder: name a file in it: %s %s%s%s", output, slash ? "names" : "is",
+                     option, output, slash ? "" : "/", example);
+}
+
+dcnn_status dcnn_spare_others(const char *output, const char *option, const char *what, int count,
+                              const dcnn_kind_id own[]) {
+    const dcnn_kind_id kind = dcnn_output_is_straight(output) ? DCNN_KIND_MISSING : dcnn_kind_of_file(output);
+    if (kind == DCNN_KIND_MISSING || kind == DCNN_KIND_EMPTY || kind == DCNN_KIND_FOLDER || kind == DCNN_KIND_SPECIAL)
+        return DCNN_OK; /* opening it says more */
+    for (int i = 0; i < count; i++)
+        if (kind == own[i]) return DCNN_OK;
+    return DCNN_FAIL(DCNN_USAGE,
+                     "%s: is %s, which %s would replace: name another file with %s, or remove that one first", output,
+                     dcnn_kind_name(kind), what, option);
 }

@@ -16,6 +16,7 @@
 #include "guard/run_lock.h"
 #include "io/input.h"
 #include "io/kind.h"
+#include "run/record/run_places.h"
 #include "run/record/run_record.h"
 #include "sources/prepare.h"
 #include "sources/source.h"
@@ -510,6 +511,11 @@ static dcnn_status settle(const char *data, const char *folder, bool resume, boo
     if (data == NULL && run->data == NULL) DCNN_TRY(prepare_digits(&run->data));
     if (data) run->data = strdup(data);
     if (run->data == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
+    if (!dcnn_text_is_utf8(run->data))
+        return DCNN_FAIL(DCNN_BAD_INPUT,
+                         "%s: its name is not UTF-8, so the run's record could not say it: give it another name, or a "
+                         "link with one",
+                         run->data);
     char word[DCNN_SHELL_WORD];
     if (!exists(run->data))
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s: %s; make a data set with: dcnn prepare SOURCE -o %s", run->data,
@@ -518,8 +524,10 @@ static dcnn_status settle(const char *data, const char *folder, bool resume, boo
     if (run->folder == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
     DCNN_TRY(check_no_pictures(run->folder));
     run->made = topmost_missing(run->folder);
+    DCNN_TRY(dcnn_run_place_check(run->folder, DCNN_RUN_LOCK));
     DCNN_TRY(dcnn_run_lock_take(run->folder, &run->lock));
     DCNN_TRY(check_folder(run->folder, resume, overwrite, &run->replaces));
+    if (!run->replaces) DCNN_TRY(dcnn_run_places_check(run->folder)); /* else they are removed */
     remove_temporary(run->folder);
     DCNN_TRY(make_checkpoints(run->folder));
     if (!resume) return DCNN_OK;

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file run_places.h — the places of a run's files, in which nothing may stand that is none.
+ *
+ * A FIFO there would wait for ever, for a reader or for a writer who never comes; a device or a socket would lose what
+ * is written to it. Outputs that a user names may be such (io/output.h), what a run keeps may not.
+ */
+#ifndef DCNN_RUN_RUN_PLACES_H
+#define DCNN_RUN_RUN_PLACES_H
+
+#include "base/status.h"
+
+/** Refuses a FIFO, a socket or a device at FOLDER/NAME; a folder is refused by who opens it. *Local.*
+ * @return DCNN_OK, DCNN_BAD_INPUT */
+dcnn_status dcnn_run_place_check(const char *folder, const char *name);
+
+/** The same for each place of a run's files, those of its report too. *Local.*
+ * @return DCNN_OK, DCNN_BAD_INPUT, DCNN_FAILURE (memory) */
+dcnn_status dcnn_run_places_check(const char *folder);
+
+#endif
