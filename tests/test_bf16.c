@@ -135,33 +135,34 @@ static void test_products(void **state) {
 
 static const dcnn_conv named[] = {
     /* n, h, w, c, k, r, s, strides, pads, oh, ow */
-    {1, 3, 3, 16, 1, 3, 3, 1, 1, 0, 0, 1, 1, 1, 1, 1, false, false, false},  /* the smallest */
-    {1, 6, 9, 21, 33, 2, 5, 1, 1, 0, 0, 5, 5, 1, 1, 1, false, false, false}, /* an oblong filter */
-    {3, 8, 8, 16, 17, 5, 5, 2, 2, 1, 1, 4, 4, 1, 1, 1, false, false, false}, /* 'same' with stride 2 */
-    {2, 9, 9, 17, 20, 7, 7, 1, 1, 3, 3, 9, 9, 1, 1, 1, false, false, false}, /* 7x7 'same' */
-    {2, 5, 6, 19, 18, 1, 1, 1, 1, 0, 0, 5, 6, 1, 1, 1, false, false, false}, /* 1x1: one line */
-    {2, 5, 5, 4, 3, 1, 1, 2, 2, 0, 0, 3, 3, 1, 1, 1, false, false, false},   /* 1x1 with stride */
-    {2, 6, 6, 33, 20, 3, 3, 1, 1, 1, 1, 6, 6, 1, 1, 1, false, false, false}, /* 'same' */
-    {2, 9, 7, 25, 6, 2, 3, 3, 2, 0, 1, 3, 4, 1, 1, 1, false, false,
-     false}, /* strides differ; a row of the image is never read */
-    {1, 2, 2, 17, 3, 5, 5, 1, 1, 2, 2, 2, 2, 1, 1, 1, false, false, false}, /* a filter larger than the image */
-    {2, 5, 4, 18, 7, 3, 3, 1, 1, 1, 2, 5, 5, 1, 1, 1, false, false,
-     false}, /* zeros to the right beyond the filter's reach */
-    {1, 4, 70, 20, 2, 3, 3, 1, 1, 0, 0, 2, 68, 1, 1, 1, false, false, false}, /* long lines */
-    {16, 4, 4, 32, 48, 3, 3, 1, 1, 1, 1, 4, 4, 1, 1, 1, false, false, false}, /* a full group */
-    {17, 4, 4, 16, 16, 3, 3, 1, 1, 0, 0, 2, 2, 1, 1, 1, false, false, false}, /* one image more than a group */
-    {2, 40, 40, 66, 16, 3, 3, 1, 1, 1, 1, 40, 40, 1, 1, 1, false, false,
-     false},                                                                 /* groups of one image, for their size */
-    {2, 9, 9, 40, 48, 3, 3, 2, 2, 0, 0, 4, 4, 1, 1, 1, false, false, false}, /* stride 2, four phases */
-    {1, 9, 9, 16, 5, 2, 2, 4, 3, 0, 0, 2, 3, 1, 1, 1, false, false,
-     false}, /* stride beyond the filter: phases without taps */
-    {2, 9, 8, 3, 20, 3, 3, 1, 1, 1, 1, 9, 8, 1, 1, 1, false, false, false},    /* patches of 27 */
-    {17, 11, 11, 6, 16, 5, 5, 1, 1, 0, 0, 7, 7, 1, 1, 1, false, false, false}, /* … of 150, two groups */
-    {2, 17, 15, 3, 33, 7, 7, 2, 2, 3, 3, 9, 8, 1, 1, 1, false, false, false},  /* … with stride 2 */
-    {3, 5, 9, 5, 7, 2, 3, 2, 3, 0, 1, 2, 3, 1, 1, 1, false, false,
-     false}, /* … strides differ; a column is never read */
-    {1, 2, 2, 12, 3, 3, 3, 1, 1, 1, 1, 2, 2, 1, 1, 1, false, false, false},  /* … a filter larger than the image */
-    {5, 1, 1, 70, 37, 1, 1, 1, 1, 0, 0, 1, 1, 1, 1, 1, false, false, false}, /* a dense layer */
+    {1, 3, 3, 16, 1, 3, 3, 1, 1, 0, 0, 1, 1, 1, 1, 1, false, false, false, false},  /* the smallest */
+    {1, 6, 9, 21, 33, 2, 5, 1, 1, 0, 0, 5, 5, 1, 1, 1, false, false, false, false}, /* an oblong filter */
+    {3, 8, 8, 16, 17, 5, 5, 2, 2, 1, 1, 4, 4, 1, 1, 1, false, false, false, false}, /* 'same' with stride 2 */
+    {2, 9, 9, 17, 20, 7, 7, 1, 1, 3, 3, 9, 9, 1, 1, 1, false, false, false, false}, /* 7x7 'same' */
+    {2, 5, 6, 19, 18, 1, 1, 1, 1, 0, 0, 5, 6, 1, 1, 1, false, false, false, false}, /* 1x1: one line */
+    {2, 5, 5, 4, 3, 1, 1, 2, 2, 0, 0, 3, 3, 1, 1, 1, false, false, false, false},   /* 1x1 with stride */
+    {2, 6, 6, 33, 20, 3, 3, 1, 1, 1, 1, 6, 6, 1, 1, 1, false, false, false, false}, /* 'same' */
+    {2, 9, 7, 25, 6, 2, 3,     3,     2,     0,
+     1, 3, 4, 1,  1, 1, false, false, false, false}, /* strides differ; a row of the image is never read */
+    {1, 2, 2, 17, 3, 5, 5, 1, 1, 2, 2, 2, 2, 1, 1, 1, false, false, false, false}, /* a filter larger than the image */
+    {2, 5, 4, 18, 7, 3, 3,     1,     1,     1,
+     2, 5, 5, 1,  1, 1, false, false, false, false}, /* zeros to the right beyond the filter's reach */
+    {1, 4, 70, 20, 2, 3, 3, 1, 1, 0, 0, 2, 68, 1, 1, 1, false, false, false, false}, /* long lines */
+    {16, 4, 4, 32, 48, 3, 3, 1, 1, 1, 1, 4, 4, 1, 1, 1, false, false, false, false}, /* a full group */
+    {17, 4, 4, 16, 16, 3, 3, 1, 1, 0, 0, 2, 2, 1, 1, 1, false, false, false, false}, /* one image more than a group */
+    {2, 40, 40, 66, 16, 3, 3,     1,     1,     1,
+     1, 40, 40, 1,  1,  1, false, false, false, false}, /* groups of one image, for their size */
+    {2, 9, 9, 40, 48, 3, 3, 2, 2, 0, 0, 4, 4, 1, 1, 1, false, false, false, false}, /* stride 2, four phases */
+    {1, 9, 9, 16, 5, 2, 2,     4,     3,     0,
+     0, 2, 3, 1,  1, 1, false, false, false, false}, /* stride beyond the filter: phases without taps */
+    {2, 9, 8, 3, 20, 3, 3, 1, 1, 1, 1, 9, 8, 1, 1, 1, false, false, false, false},    /* patches of 27 */
+    {17, 11, 11, 6, 16, 5, 5, 1, 1, 0, 0, 7, 7, 1, 1, 1, false, false, false, false}, /* … of 150, two groups */
+    {2, 17, 15, 3, 33, 7, 7, 2, 2, 3, 3, 9, 8, 1, 1, 1, false, false, false, false},  /* … with stride 2 */
+    {3, 5, 9, 5, 7, 2, 3,     2,     3,     0,
+     1, 2, 3, 1, 1, 1, false, false, false, false}, /* … strides differ; a column is never read */
+    {1, 2, 2, 12, 3, 3, 3,     1,     1,     1,
+     1, 2, 2, 1,  1, 1, false, false, false, false}, /* … a filter larger than the image */
+    {5, 1, 1, 70, 37, 1, 1, 1, 1, 0, 0, 1, 1, 1, 1, 1, false, false, false, false}, /* a dense layer */
 };
 enum { NAMED = sizeof named / sizeof named[0], CONVOLUTIONS = NAMED + 20 };
 
@@ -379,8 +380,8 @@ static void run_convolution(void **state) {
 /* A patch of few values, and one of too many, stay fp32, to its bits. */
 static void test_few_channels(void **state) {
     (void)state;
-    const dcnn_conv shapes[] = {{2, 7, 6, 2, 18, 3, 3, 1, 1, 0, 0, 5, 4, 1, 1, 1, false, false, false},
-                                {2, 7, 6, 15, 18, 4, 3, 1, 1, 0, 0, 4, 4, 1, 1, 1, false, false, false}};
+    const dcnn_conv shapes[] = {{2, 7, 6, 2, 18, 3, 3, 1, 1, 0, 0, 5, 4, 1, 1, 1, false, false, false, false},
+                                {2, 7, 6, 15, 18, 4, 3, 1, 1, 0, 0, 4, 4, 1, 1, 1, false, false, false, false}};
     for (int isa = DCNN_ISA_REFERENCE; isa <= (int)dcnn_isa_best(); isa++)
         for (int i = 0; i < 2; i++) {
             const results expected = run(dcnn_kernels_of((dcnn_isa)isa), &shapes[i], NULL);
@@ -413,7 +414,7 @@ static void test_scratch(void **state) {
 static void test_huge_images(void **state) {
     (void)state;
     const dcnn_kernels *kernels = dcnn_kernels_for(dcnn_isa_best(), DCNN_BF16);
-    dcnn_conv shape = {2, 512, 512, 256, 256, 3, 3, 1, 1, 1, 1, 512, 512, 1, 1, 1, false, false, false};
+    dcnn_conv shape = {2, 512, 512, 256, 256, 3, 3, 1, 1, 1, 1, 512, 512, 1, 1, 1, false, false, false, false};
     assert_true(kernels->conv_halves(&shape));
     shape.h = shape.w = shape.oh = shape.ow = 8192;
     assert_false(kernels->conv_halves(&shape));

@@ -284,11 +284,69 @@ static void test_digits(void **state) {
     run_net("digits");
 }
 
+/* What a net says of four images, by the forward pass of training or at inference. */
+static void answers_of(dcnn_net *net, int isa, bool training, float answers[12]) {
+    const dcnn_plan_options options = {.grain = 4, .slots = 1, .workers = 1, .training = training, .fuse = true};
+    const int64_t samples[4] = {0, 1, 2, 3};
+    const int32_t labels[4] = {0, 1, 2, 0};
+    double sums[DCNN_LOSS_SUMS];
+    float *gradient = allocate(net->param_count, sizeof *gradient);
+    uint64_t random = 5;
+    const dcnn_grain grain = {
+        .n = 4, .samples = samples, .targets = {.labels = labels}, .dparams = gradient, .sums = sums};
+    dcnn_plan *plan;
+    assert_ok(dcnn_plan_create(net, dcnn_kernels_of((dcnn_isa)isa), &options, &plan));
+    assert_int_equal(dcnn_plan_stage_count(plan), 1);
+    for (size_t i = 0; i < 4 * dcnn_shape_count(net->nodes[0].shape); i++)
+        dcnn_plan_input(plan, 0)[i] = (float)(2 * next_unit(&random) - 1);
+    dcnn_plan_prepare(plan, 0);
+    dcnn_plan_run(plan, 0, 0, 0, &grain);
+    memcpy(answers, dcnn_plan_output(plan, 0), 12 * sizeof *answers);
+    dcnn_plan_free(plan);
+    free(gradient);
+}
+
+/* A convolution that is pooled may be done by other tiles at inference than in training, whose bits are other ones; not
+ * in frozen layers at the front, of which what training made may be kept. */
+static void test_tiles_of_inference(void **state) {
+    (void)state;
+    for (int frozen = 0; frozen < 2; frozen++) {
+        json_t *description = json_pack(
+            "{s:s, s:{s:[{s:s, s:{s:[n,i,i,i]}}, {s:s, s:{s:i, s:i, s:s, s:s, s:b}}, {s:s, s:{}}, {s:s, s:{}}, {s:s, "
+            "s:{s:i, s:s}}]}}",
+            "class_name", "Sequential", "config", "layers", "class_name", "InputLayer", "config", "batch_shape", 8, 8,
+            20, "class_name", "Conv2D", "config", "filters", 24, "kernel_size", 3, "padding", "same", "activation",
+            "relu", "trainable", !frozen, "class_name", "MaxPooling2D", "config", "class_name", "Flatten", "config",
+            "class_name", "Dense", "config", "units", 3, "activation", "softmax");
+        dcnn_net *net;
+        assert_non_null(description);
+        assert_ok(dcnn_net_create(description, (dcnn_shape){0}, &net));
+        json_decref(description);
+        dcnn_net_initialise(net, 8);
+        float first[12], plain[12];
+        answers_of(net, DCNN_ISA_REFERENCE, false, plain);
+        for (int isa = DCNN_ISA_GENERIC; isa <= (int)dcnn_isa_best(); isa++) {
+            float inference[12], training[12];
+            answers_of(net, isa, false, inference);
+            answers_of(net, isa, true, training);
+            if (isa == DCNN_ISA_GENERIC) memcpy(first, inference, sizeof first);
+            assert_memory_equal(inference, first, sizeof first);
+            assert_int_equal(memcmp(inference, training, sizeof training) == 0, frozen);
+            for (int i = 0; i < 12; i++) {
+                assert_true(fabs((double)(inference[i] - plain[i])) <= probability_bound);
+                assert_true(fabs((double)(training[i] - plain[i])) <= probability_bound);
+            }
+        }
+        dcnn_net_free(net);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_layer),
         cmocka_unit_test(test_pooled),
         cmocka_unit_test(test_digits),
+        cmocka_unit_test(test_tiles_of_inference),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

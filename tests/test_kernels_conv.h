@@ -11,43 +11,45 @@
 
 static const dcnn_conv convolutions[] = {
     /* n, h, w, c, k, r, s, strides, pads, oh, ow */
-    {1, 3, 3, 1, 1, 3, 3, 1, 1, 0, 0, 1, 1, 1, 1, 1, false, false, false}, /* the smallest */
-    {2, 7, 5, 3, 5, 3, 3, 1, 1, 0, 0, 5, 3, 1, 1, 1, false, false, false}, /* three channels, odd sizes */
-    {1, 6, 9, 1, 33, 2, 5, 1, 1, 0, 0, 5, 5, 1, 1, 1, false, false,
-     false}, /* an oblong filter, one channel, one sample */
-    {3, 8, 8, 3, 17, 5, 5, 2, 2, 1, 1, 4, 4, 1, 1, 1, false, false,
-     false}, /* 'same' with stride 2: one zero above, two below */
-    {2, 5, 6, 19, 18, 1, 1, 1, 1, 0, 0, 5, 6, 1, 1, 1, false, false, false}, /* 1x1: x is a matrix already */
-    {2, 5, 5, 4, 3, 1, 1, 2, 2, 0, 0, 3, 3, 1, 1, 1, false, false, false},   /* 1x1 with stride */
-    {2, 6, 6, 33, 20, 3, 3, 1, 1, 1, 1, 6, 6, 1, 1, 1, false, false,
-     false}, /* 'same' with more channels than a vector */
-    {2, 9, 7, 5, 6, 2, 3, 3, 2, 0, 1, 3, 4, 1, 1, 1, false, false,
-     false}, /* strides differ; a row of the image is never read */
-    {1, 2, 2, 2, 3, 5, 5, 1, 1, 2, 2, 2, 2, 1, 1, 1, false, false, false}, /* a filter larger than the image */
-    {2, 5, 4, 3, 7, 3, 3, 1, 1, 1, 2, 5, 5, 1, 1, 1, false, false,
-     false}, /* zeros to the right beyond the filter's reach */
-    {4, 20, 20, 32, 8, 3, 3, 1, 1, 0, 0, 18, 18, 1, 1, 1, false, false, false},  /* few filters */
-    {1, 4, 300, 100, 2, 3, 3, 1, 1, 0, 0, 2, 298, 1, 1, 1, false, false, false}, /* long lines */
-    {2, 8, 7, 48, 16, 3, 3, 1, 1, 1, 1, 8, 7, 1, 1, 1, false, false,
-     false}, /* whole vectors; an odd number of columns, and of vectors */
-    {16, 4, 4, 70, 100, 3, 3, 1, 1, 1, 1, 4, 4, 1, 1, 1, false, false,
-     false}, /* small images, several slices of channels */
-    {5, 9, 9, 32, 33, 3, 3, 1, 1, 0, 0, 7, 7, 1, 1, 1, false, false, false},    /* 'valid': dx is 'full' */
-    {3, 6, 6, 16, 64, 3, 3, 1, 1, 2, 2, 8, 8, 1, 1, 1, false, false, false},    /* 'full': dx is 'valid' */
-    {2, 16, 16, 40, 48, 3, 3, 2, 2, 0, 0, 8, 8, 1, 1, 1, false, false, false},  /* 'same' with stride 2, four phases */
-    {2, 11, 12, 7, 10, 5, 5, 1, 1, 2, 2, 11, 12, 1, 1, 1, false, false, false}, /* 5x5 'same' */
-    {1, 9, 9, 6, 5, 2, 2, 4, 3, 0, 0, 2, 3, 1, 1, 1, false, false,
-     false}, /* stride beyond the filter: phases without taps */
-    {20, 7, 7, 24, 40, 1, 1, 1, 1, 0, 0, 7, 7, 1, 1, 1, false, false, false},    /* 1x1 on small images: one line */
-    {2, 12, 12, 48, 20, 1, 1, 1, 1, 0, 0, 12, 12, 1, 1, 1, false, false, false}, /* 1x1 on large ones */
-    {3, 14, 14, 1, 6, 5, 5, 1, 1, 0, 0, 10, 10, 1, 1, 1, false, false, false},   /* LeNet-5's first layer, smaller */
-    {2, 29, 29, 1, 8, 4, 3, 2, 1, 1, 1, 14, 29, 1, 1, 1, false, false,
-     false}, /* one channel, 8 filters, an odd number of outputs a line */
-    {3, 5, 2, 1, 1, 1, 1, 1, 1, 0, 0, 5, 2, 1, 1, 1, false, false,
-     false}, /* 1x1 of one channel: one line of all images */
-    {2, 6, 47, 1, 2, 3, 5, 1, 1, 1, 4, 6, 50, 1, 1, 1, false, false,
-     false}, /* two filters, zeros on both sides of long lines */
-    {2, 2, 1, 17, 16, 3, 3, 1, 1, 1, 1, 2, 1, 1, 1, 1, false, false, false}, /* smaller than a tile */
+    {1, 3, 3, 1, 1, 3, 3, 1, 1, 0, 0, 1, 1, 1, 1, 1, false, false, false, false}, /* the smallest */
+    {2, 7, 5, 3, 5, 3, 3, 1, 1, 0, 0, 5, 3, 1, 1, 1, false, false, false, false}, /* three channels, odd sizes */
+    {1, 6, 9, 1, 33, 2, 5,     1,     1,     0,
+     0, 5, 5, 1, 1,  1, false, false, false, false}, /* an oblong filter, one channel, one sample */
+    {3, 8, 8, 3, 17, 5, 5,     2,     2,     1,
+     1, 4, 4, 1, 1,  1, false, false, false, false}, /* 'same' with stride 2: one zero above, two below */
+    {2, 5, 6, 19, 18, 1, 1, 1, 1, 0, 0, 5, 6, 1, 1, 1, false, false, false, false}, /* 1x1: x is a matrix already */
+    {2, 5, 5, 4, 3, 1, 1, 2, 2, 0, 0, 3, 3, 1, 1, 1, false, false, false, false},   /* 1x1 with stride */
+    {2, 6, 6, 33, 20, 3, 3,     1,     1,     1,
+     1, 6, 6, 1,  1,  1, false, false, false, false}, /* 'same' with more channels than a vector */
+    {2, 9, 7, 5, 6, 2, 3,     3,     2,     0,
+     1, 3, 4, 1, 1, 1, false, false, false, false}, /* strides differ; a row of the image is never read */
+    {1, 2, 2, 2, 3, 5, 5, 1, 1, 2, 2, 2, 2, 1, 1, 1, false, false, false, false}, /* a filter larger than the image */
+    {2, 5, 4, 3, 7, 3, 3,     1,     1,     1,
+     2, 5, 5, 1, 1, 1, false, false, false, false}, /* zeros to the right beyond the filter's reach */
+    {4, 20, 20, 32, 8, 3, 3, 1, 1, 0, 0, 18, 18, 1, 1, 1, false, false, false, false},  /* few filters */
+    {1, 4, 300, 100, 2, 3, 3, 1, 1, 0, 0, 2, 298, 1, 1, 1, false, false, false, false}, /* long lines */
+    {2, 8, 7, 48, 16, 3, 3,     1,     1,     1,
+     1, 8, 7, 1,  1,  1, false, false, false, false}, /* whole vectors; an odd number of columns, and of vectors */
+    {16, 4, 4, 70, 100, 3, 3,     1,     1,     1,
+     1,  4, 4, 1,  1,   1, false, false, false, false}, /* small images, several slices of channels */
+    {5, 9, 9, 32, 33, 3, 3, 1, 1, 0, 0, 7, 7, 1, 1, 1, false, false, false, false}, /* 'valid': dx is 'full' */
+    {3, 6, 6, 16, 64, 3, 3, 1, 1, 2, 2, 8, 8, 1, 1, 1, false, false, false, false}, /* 'full': dx is 'valid' */
+    {2, 16, 16, 40, 48, 3, 3,     2,     2,     0,
+     0, 8,  8,  1,  1,  1, false, false, false, false}, /* 'same' with stride 2, four phases */
+    {2, 11, 12, 7, 10, 5, 5, 1, 1, 2, 2, 11, 12, 1, 1, 1, false, false, false, false}, /* 5x5 'same' */
+    {1, 9, 9, 6, 5, 2, 2,     4,     3,     0,
+     0, 2, 3, 1, 1, 1, false, false, false, false}, /* stride beyond the filter: phases without taps */
+    {20, 7, 7, 24, 40, 1, 1, 1, 1, 0, 0, 7, 7, 1, 1, 1, false, false, false, false}, /* 1x1 on small images: one line */
+    {2, 12, 12, 48, 20, 1, 1, 1, 1, 0, 0, 12, 12, 1, 1, 1, false, false, false, false}, /* 1x1 on large ones */
+    {3, 14, 14, 1, 6, 5, 5,     1,     1,     0,
+     0, 10, 10, 1, 1, 1, false, false, false, false}, /* LeNet-5's first layer, smaller */
+    {2, 29, 29, 1, 8, 4, 3,     2,     1,     1,
+     1, 14, 29, 1, 1, 1, false, false, false, false}, /* one channel, 8 filters, an odd number of outputs a line */
+    {3, 5, 2, 1, 1, 1, 1,     1,     1,     0,
+     0, 5, 2, 1, 1, 1, false, false, false, false}, /* 1x1 of one channel: one line of all images */
+    {2, 6, 47, 1, 2, 3, 5,     1,     1,     1,
+     4, 6, 50, 1, 1, 1, false, false, false, false}, /* two filters, zeros on both sides of long lines */
+    {2, 2, 1, 17, 16, 3, 3, 1, 1, 1, 1, 2, 1, 1, 1, 1, false, false, false, false}, /* smaller than a tile */
 };
 enum {
     NAMED_CONVOLUTIONS = sizeof convolutions / sizeof convolutions[0],
@@ -196,8 +198,8 @@ static void check_nan_reaches(const char *what, size_t samples, size_t count, co
 
 /* A NaN in each of x's and dy's cells in turn reaches all that is made of it, by either way. */
 static void check_conv_nan(const dcnn_kernels *fast, const dcnn_kernels *slow) {
-    static const dcnn_conv shapes[] = {{2, 7, 9, 17, 18, 3, 3, 1, 1, 1, 1, 7, 9, 1, 1, 1, false, false, false},
-                                       {2, 5, 7, 3, 18, 3, 3, 2, 2, 1, 1, 3, 4, 1, 1, 1, false, false, false}};
+    static const dcnn_conv shapes[] = {{2, 7, 9, 17, 18, 3, 3, 1, 1, 1, 1, 7, 9, 1, 1, 1, false, false, false, false},
+                                       {2, 5, 7, 3, 18, 3, 3, 2, 2, 1, 1, 3, 4, 1, 1, 1, false, false, false, false}};
     for (int i = 0; i < 2; i++) {
         const dcnn_conv *shape = &shapes[i];
         const conv_sizes size = sizes_of(shape);
@@ -333,22 +335,22 @@ static void test_conv_relu_backward(const dcnn_kernels *fast, const dcnn_kernels
 /* The recipe's three layers come first: on a SIMD instruction set they must fit. */
 enum { RECIPE_LAYERS = 3 };
 static const dcnn_conv pooled_convolutions[] = {
-    {3, 28, 28, 1, 64, 3, 3, 1, 1, 0, 0, 26, 26, 1, 1, 1, false, false, false},
-    {3, 13, 13, 64, 128, 3, 3, 1, 1, 0, 0, 11, 11, 1, 1, 1, false, false, false},
-    {3, 5, 5, 128, 256, 3, 3, 1, 1, 0, 0, 3, 3, 1, 1, 1, false, false, false},
-    {1, 4, 4, 1, 1, 3, 3, 1, 1, 0, 0, 2, 2, 1, 1, 1, false, false, false},
-    {2, 9, 6, 3, 5, 3, 3, 1, 1, 0, 0, 7, 4, 1, 1, 1, false, false, false},
-    {1, 8, 8, 16, 16, 3, 3, 1, 1, 1, 1, 8, 8, 1, 1, 1, false, false, false},
-    {2, 7, 7, 17, 33, 3, 3, 1, 1, 1, 1, 7, 7, 1, 1, 1, false, false, false},
-    {16, 5, 5, 32, 48, 3, 3, 1, 1, 0, 0, 3, 3, 1, 1, 1, false, false, false},
-    {2, 9, 11, 3, 20, 5, 5, 1, 1, 2, 2, 9, 11, 1, 1, 1, false, false, false},
-    {2, 8, 8, 6, 8, 3, 3, 2, 2, 0, 0, 3, 3, 1, 1, 1, false, false, false},
-    {1, 6, 6, 4, 18, 1, 1, 1, 1, 0, 0, 6, 6, 1, 1, 1, false, false, false},
-    {17, 12, 12, 1, 40, 3, 3, 1, 1, 0, 0, 10, 10, 1, 1, 1, false, false, false},
-    {2, 10, 10, 3, 64, 3, 3, 1, 1, 1, 1, 10, 10, 1, 1, 1, false, false, false},
-    {3, 14, 6, 64, 64, 3, 3, 1, 1, 1, 1, 14, 6, 1, 1, 1, false, false, false},
-    {16, 28, 28, 1, 64, 3, 3, 1, 1, 0, 0, 26, 26, 1, 1, 1, false, false, false},
-    {1, 21, 17, 20, 24, 3, 3, 1, 1, 0, 0, 19, 15, 1, 1, 1, false, false, false},
+    {3, 28, 28, 1, 64, 3, 3, 1, 1, 0, 0, 26, 26, 1, 1, 1, false, false, false, false},
+    {3, 13, 13, 64, 128, 3, 3, 1, 1, 0, 0, 11, 11, 1, 1, 1, false, false, false, false},
+    {3, 5, 5, 128, 256, 3, 3, 1, 1, 0, 0, 3, 3, 1, 1, 1, false, false, false, false},
+    {1, 4, 4, 1, 1, 3, 3, 1, 1, 0, 0, 2, 2, 1, 1, 1, false, false, false, false},
+    {2, 9, 6, 3, 5, 3, 3, 1, 1, 0, 0, 7, 4, 1, 1, 1, false, false, false, false},
+    {1, 8, 8, 16, 16, 3, 3, 1, 1, 1, 1, 8, 8, 1, 1, 1, false, false, false, false},
+    {2, 7, 7, 17, 33, 3, 3, 1, 1, 1, 1, 7, 7, 1, 1, 1, false, false, false, false},
+    {16, 5, 5, 32, 48, 3, 3, 1, 1, 0, 0, 3, 3, 1, 1, 1, false, false, false, false},
+    {2, 9, 11, 3, 20, 5, 5, 1, 1, 2, 2, 9, 11, 1, 1, 1, false, false, false, false},
+    {2, 8, 8, 6, 8, 3, 3, 2, 2, 0, 0, 3, 3, 1, 1, 1, false, false, false, false},
+    {1, 6, 6, 4, 18, 1, 1, 1, 1, 0, 0, 6, 6, 1, 1, 1, false, false, false, false},
+    {17, 12, 12, 1, 40, 3, 3, 1, 1, 0, 0, 10, 10, 1, 1, 1, false, false, false, false},
+    {2, 10, 10, 3, 64, 3, 3, 1, 1, 1, 1, 10, 10, 1, 1, 1, false, false, false, false},
+    {3, 14, 6, 64, 64, 3, 3, 1, 1, 1, 1, 14, 6, 1, 1, 1, false, false, false, false},
+    {16, 28, 28, 1, 64, 3, 3, 1, 1, 0, 0, 26, 26, 1, 1, 1, false, false, false, false},
+    {1, 21, 17, 20, 24, 3, 3, 1, 1, 0, 0, 19, 15, 1, 1, 1, false, false, false, false},
 };
 enum { POOLED_CONVOLUTIONS = sizeof pooled_convolutions / sizeof pooled_convolutions[0] };
 
@@ -398,7 +400,7 @@ static void release_pooled_case(pooled_case *c) {
 static void test_conv_pool_fits(const dcnn_kernels *fast, const dcnn_kernels *slow) {
     for (int i = 0; i < POOLED_CONVOLUTIONS; i++) assert_true(slow->conv_pool_fits(&pooled_convolutions[i]));
     for (int i = 0; i < RECIPE_LAYERS; i++) assert_true(fast->conv_pool_fits(&pooled_convolutions[i]));
-    const dcnn_conv too_small = {1, 3, 5, 1, 16, 3, 3, 1, 1, 0, 0, 1, 3, 1, 1, 1, false, false, false};
+    const dcnn_conv too_small = {1, 3, 5, 1, 16, 3, 3, 1, 1, 0, 0, 1, 3, 1, 1, 1, false, false, false, false};
     assert_false(fast->conv_pool_fits(&too_small));
 }
 

@@ -26,6 +26,7 @@ static const max_case max_cases[] = {
     {2, 30, 31, 18, 19, 1, 4, 4, 4, 4, 0, 0, 7, 7},
     {3, 28, 27, 1, 40, 0, 2, 2, 2, 2, 0, 0, 13, 12}, /* 2x2 behind a first layer */
     {2, 24, 22, 3, 20, 1, 2, 2, 2, 2, 0, 0, 12, 11}, /* ... of colours, in tiles of 5x5 */
+    {2, 8, 9, 17, 33, 1, 2, 2, 2, 2, 0, 0, 4, 4},    /* ... at inference in tiles of 4x4 */
 };
 enum { MAX_CASES = sizeof max_cases / sizeof max_cases[0] };
 
@@ -41,8 +42,8 @@ typedef struct max_data {
 
 static dcnn_conv max_shape(const max_case *m) {
     return (dcnn_conv){
-        m->n, m->h, m->w, m->c,  m->k,  3,    3, 1, 1, m->pad, m->pad, m->h - 2 + 2 * m->pad, m->w - 2 + 2 * m->pad,
-        1,    1,    1,    false, false, false};
+        m->n, m->h, m->w, m->c,  m->k,  3,     3,    1, 1, m->pad, m->pad, m->h - 2 + 2 * m->pad, m->w - 2 + 2 * m->pad,
+        1,    1,    1,    false, false, false, false};
 }
 
 static dcnn_pool max_pool_of(const max_case *m, const dcnn_conv *shape) {
@@ -168,6 +169,22 @@ static void test_conv_max_forward(const dcnn_kernels *fast, const dcnn_kernels *
     }
 }
 
+/* At inference 2x2 may be done by F(4x4,3x3): of the largest cells, and of the smallest. */
+static void check_max_at_inference(const dcnn_kernels *fast, const dcnn_kernels *slow, max_data *d) {
+    const dcnn_conv shape = d->shape;
+    dcnn_conv inference = shape;
+    inference.inference = true;
+    const size_t count = fast->conv_max_packed(&inference, &d->pool);
+    float *packed = test_floats(count), *scratch = test_floats(fast->conv_max_scratch(&inference, &d->pool));
+    float *y = test_floats(2 * d->pooled), *expected = test_floats(2 * d->pooled);
+    for (int part = 4; part >= 0; part--) fast->conv_max_pack(&inference, &d->pool, d->w, packed, part, 5);
+    slow->conv_extremes_forward(&shape, &d->pool, d->x, d->scale, d->shift, d->w, d->bias, expected, NULL, NULL);
+    fast->conv_max_forward(&inference, &d->pool, d->x, d->scale, d->shift, packed, d->bias, y, NULL, scratch);
+    test_close("largest", d->pooled, y, expected, 16 * sum_bound(d->size.depth), 0);
+    fast->conv_extremes_forward(&inference, &d->pool, d->x, d->scale, d->shift, packed, d->bias, y, NULL, scratch);
+    test_close("largest and smallest", 2 * d->pooled, y, expected, 16 * sum_bound(d->size.depth), 0);
+}
+
 /* Its first half is conv_max_forward's; the second that of the filters turned about, whose largest is the smallest. */
 static void test_conv_extremes_forward(const dcnn_kernels *fast, const dcnn_kernels *slow) {
     for (int i = 0; i < MAX_CASES; i++) {
@@ -191,6 +208,7 @@ static void test_conv_extremes_forward(const dcnn_kernels *fast, const dcnn_kern
         slow->conv_max_forward(&d.shape, &d.pool, d.x, d.scale, d.shift, turned, minus, largest, NULL, NULL);
         for (size_t at = 0; at < d.pooled; at++) largest[at] = -largest[at];
         test_close("smallest", d.pooled, largest, expected + d.pooled, 1e-5, 0);
+        check_max_at_inference(fast, slow, &d);
         memcpy(d.y, expected + d.pooled, d.pooled * sizeof(float));
         check_max_codes(slow, &d, argmax + d.pooled, bound);
         d.x[0] = NAN;

@@ -172,11 +172,11 @@ static void test_norm_relu_of_halves(const dcnn_kernels *fast, const dcnn_kernel
  */
 static void test_patch_products(const dcnn_kernels *fast, const dcnn_kernels *slow) {
     static const dcnn_conv shapes[] = {
-        {2, 28, 28, 1, 5, 3, 3, 1, 1, 0, 0, 26, 26, 1, 1, 1, false, false, false},
-        {3, 7, 5, 2, 5, 3, 3, 1, 1, 1, 1, 7, 5, 1, 1, 1, false, false, false},
-        {1, 3, 3, 1, 5, 3, 3, 1, 1, 0, 0, 1, 1, 1, 1, 1, false, false, false},
-        {2, 9, 12, 3, 5, 3, 3, 2, 2, 0, 1, 4, 6, 1, 1, 1, false, false, false},
-        {2, 4, 300, 3, 5, 3, 3, 1, 1, 1, 1, 4, 300, 1, 1, 1, false, false, false},
+        {2, 28, 28, 1, 5, 3, 3, 1, 1, 0, 0, 26, 26, 1, 1, 1, false, false, false, false},
+        {3, 7, 5, 2, 5, 3, 3, 1, 1, 1, 1, 7, 5, 1, 1, 1, false, false, false, false},
+        {1, 3, 3, 1, 5, 3, 3, 1, 1, 0, 0, 1, 1, 1, 1, 1, false, false, false, false},
+        {2, 9, 12, 3, 5, 3, 3, 2, 2, 0, 1, 4, 6, 1, 1, 1, false, false, false, false},
+        {2, 4, 300, 3, 5, 3, 3, 1, 1, 1, 1, 4, 300, 1, 1, 1, false, false, false, false},
     };
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
         const dcnn_conv *s = &shapes[i];

@@ -136,25 +136,25 @@ static void test_scale_by(const dcnn_kernels *fast, const dcnn_kernels *slow) {
 
 /* Dilation, groups, depthwise with and without a multiplier, strides and padding. */
 static const dcnn_conv general_shapes[] = {
-    {2, 9, 8, 6, 6, 3, 3, 1, 1, 1, 1, 9, 8, 1, 1, 6, false, false, false},
-    {2, 9, 8, 5, 10, 3, 2, 2, 1, 0, 0, 4, 7, 1, 1, 5, false, false, false},
-    {3, 9, 9, 4, 7, 3, 3, 1, 1, 0, 0, 5, 5, 2, 2, 1, false, false, false},
-    {1, 7, 6, 6, 9, 2, 3, 1, 2, 0, 1, 6, 3, 1, 1, 3, false, false, false},
-    {2, 8, 8, 40, 40, 3, 3, 1, 1, 1, 1, 8, 8, 1, 1, 40, false, false, false},
-    {1, 5, 5, 17, 3, 1, 1, 1, 1, 0, 0, 5, 5, 1, 1, 1, false, false, false},
+    {2, 9, 8, 6, 6, 3, 3, 1, 1, 1, 1, 9, 8, 1, 1, 6, false, false, false, false},
+    {2, 9, 8, 5, 10, 3, 2, 2, 1, 0, 0, 4, 7, 1, 1, 5, false, false, false, false},
+    {3, 9, 9, 4, 7, 3, 3, 1, 1, 0, 0, 5, 5, 2, 2, 1, false, false, false, false},
+    {1, 7, 6, 6, 9, 2, 3, 1, 2, 0, 1, 6, 3, 1, 1, 3, false, false, false, false},
+    {2, 8, 8, 40, 40, 3, 3, 1, 1, 1, 1, 8, 8, 1, 1, 40, false, false, false, false},
+    {1, 5, 5, 17, 3, 1, 1, 1, 1, 0, 0, 5, 5, 1, 1, 1, false, false, false, false},
     /* Depthwise: sides that the tiles of outputs do not divide, edges on every side, filters beyond the image. */
-    {2, 9, 11, 33, 33, 3, 3, 2, 2, 0, 0, 5, 6, 1, 1, 33, false, false, false},
-    {2, 8, 9, 17, 17, 3, 3, 2, 2, 1, 1, 4, 5, 1, 1, 17, false, false, false},
-    {1, 13, 12, 32, 32, 3, 3, 1, 1, 0, 0, 11, 10, 1, 1, 32, false, false, false},
-    {2, 10, 9, 20, 20, 5, 5, 1, 1, 2, 2, 10, 9, 1, 1, 20, false, false, false},
-    {2, 11, 12, 16, 16, 5, 5, 2, 2, 1, 2, 5, 6, 1, 1, 16, false, false, false},
-    {1, 9, 10, 18, 18, 7, 7, 1, 1, 3, 3, 9, 10, 1, 1, 18, false, false, false},
-    {1, 9, 9, 5, 5, 7, 7, 2, 2, 3, 3, 5, 5, 1, 1, 5, false, false, false},
-    {2, 1, 1, 19, 19, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 19, false, false, false},
-    {1, 2, 3, 24, 24, 3, 3, 1, 1, 1, 1, 2, 3, 1, 1, 24, false, false, false},
-    {1, 7, 7, 16, 16, 2, 4, 3, 2, 0, 1, 2, 3, 1, 1, 16, false, false, false},
-    {1, 6, 6, 16, 16, 1, 1, 2, 2, 0, 0, 3, 3, 1, 1, 16, false, false, false},
-    {2, 70, 40, 16, 16, 3, 3, 1, 2, 1, 1, 70, 20, 1, 1, 16, false, false, false},
+    {2, 9, 11, 33, 33, 3, 3, 2, 2, 0, 0, 5, 6, 1, 1, 33, false, false, false, false},
+    {2, 8, 9, 17, 17, 3, 3, 2, 2, 1, 1, 4, 5, 1, 1, 17, false, false, false, false},
+    {1, 13, 12, 32, 32, 3, 3, 1, 1, 0, 0, 11, 10, 1, 1, 32, false, false, false, false},
+    {2, 10, 9, 20, 20, 5, 5, 1, 1, 2, 2, 10, 9, 1, 1, 20, false, false, false, false},
+    {2, 11, 12, 16, 16, 5, 5, 2, 2, 1, 2, 5, 6, 1, 1, 16, false, false, false, false},
+    {1, 9, 10, 18, 18, 7, 7, 1, 1, 3, 3, 9, 10, 1, 1, 18, false, false, false, false},
+    {1, 9, 9, 5, 5, 7, 7, 2, 2, 3, 3, 5, 5, 1, 1, 5, false, false, false, false},
+    {2, 1, 1, 19, 19, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 19, false, false, false, false},
+    {1, 2, 3, 24, 24, 3, 3, 1, 1, 1, 1, 2, 3, 1, 1, 24, false, false, false, false},
+    {1, 7, 7, 16, 16, 2, 4, 3, 2, 0, 1, 2, 3, 1, 1, 16, false, false, false, false},
+    {1, 6, 6, 16, 16, 1, 1, 2, 2, 0, 0, 3, 3, 1, 1, 16, false, false, false, false},
+    {2, 70, 40, 16, 16, 3, 3, 1, 2, 1, 1, 70, 20, 1, 1, 16, false, false, false, false},
 };
 enum { GENERAL_SHAPES = sizeof general_shapes / sizeof general_shapes[0] };
 

@@ -43,14 +43,14 @@ static float *scratch_of(size_t count) {
 
 static const dcnn_conv shapes[] = {
     /* n, h, w, c, k, r, s, strides, pads, oh, ow: the recipe's layers first */
-    {5, 28, 28, 1, 64, 3, 3, 1, 1, 0, 0, 26, 26, 1, 1, 1, false, false, false},
-    {5, 13, 13, 64, 128, 3, 3, 1, 1, 0, 0, 11, 11, 1, 1, 1, false, false, false},
-    {16, 5, 5, 128, 256, 3, 3, 1, 1, 0, 0, 3, 3, 1, 1, 1, false, false, false},
-    {3, 16, 15, 19, 37, 3, 3, 1, 1, 1, 1, 16, 15, 1, 1, 1, false, false, false},
-    {3, 14, 14, 16, 40, 5, 5, 1, 1, 0, 0, 10, 10, 1, 1, 1, false, false, false},
-    {2, 9, 9, 48, 33, 3, 3, 2, 2, 0, 0, 4, 4, 1, 1, 1, false, false, false},
-    {4, 7, 7, 40, 24, 1, 1, 1, 1, 0, 0, 7, 7, 1, 1, 1, false, false, false},
-    {4, 4, 4, 32, 48, 3, 3, 1, 1, 0, 0, 2, 2, 1, 1, 1, false, false, false},
+    {5, 28, 28, 1, 64, 3, 3, 1, 1, 0, 0, 26, 26, 1, 1, 1, false, false, false, false},
+    {5, 13, 13, 64, 128, 3, 3, 1, 1, 0, 0, 11, 11, 1, 1, 1, false, false, false, false},
+    {16, 5, 5, 128, 256, 3, 3, 1, 1, 0, 0, 3, 3, 1, 1, 1, false, false, false, false},
+    {3, 16, 15, 19, 37, 3, 3, 1, 1, 1, 1, 16, 15, 1, 1, 1, false, false, false, false},
+    {3, 14, 14, 16, 40, 5, 5, 1, 1, 0, 0, 10, 10, 1, 1, 1, false, false, false, false},
+    {2, 9, 9, 48, 33, 3, 3, 2, 2, 0, 0, 4, 4, 1, 1, 1, false, false, false, false},
+    {4, 7, 7, 40, 24, 1, 1, 1, 1, 0, 0, 7, 7, 1, 1, 1, false, false, false, false},
+    {4, 4, 4, 32, 48, 3, 3, 1, 1, 0, 0, 2, 2, 1, 1, 1, false, false, false, false},
 };
 enum { SHAPES = sizeof shapes / sizeof shapes[0] };
 
@@ -126,10 +126,43 @@ static void fused_convolutions_agree(void **state) {
         }
 }
 
+/* Where F(4x4,3x3) is taken: largest and mean behind a ReLU, largest as it is, largest and smallest. */
+static void inference_agrees(void **state) {
+    (void)state;
+    dcnn_conv s = shapes[3];
+    s.inference = true;
+    const dcnn_pool pool = {s.n, s.oh, s.ow, s.k, 2, 2, 2, 2, 0, 0, s.oh / 2, s.ow / 2, false, false, false};
+    const size_t xs = (size_t)(s.n * s.h * s.w * s.c), k = (size_t)s.k, ys = (size_t)(s.n * pool.oh * pool.ow) * k;
+    const float *x = test_random(xs, 1), *w = test_random((size_t)(9 * s.c) * k, 2), *bias = test_random(k, 3);
+    const float *scale = test_random((size_t)s.c, 5);
+    for (int way = 0; way < 4; way++) {
+        s.mean = way == 1;
+        const trio y = make_trio(way == 3 ? 2 * ys : ys);
+        for (int n = 0; n < SETS; n++) {
+            const dcnn_kernels *kernels = set(n);
+            float *packed = scratch_of(way < 2 ? kernels->conv_pool_packed(&s) : kernels->conv_max_packed(&s, &pool));
+            float *scratch =
+                scratch_of(way < 2 ? kernels->conv_pool_scratch(&s) : kernels->conv_max_scratch(&s, &pool));
+            if (way < 2) {
+                kernels->conv_pool_pack(&s, w, packed, 0, 1);
+                kernels->conv_pool_forward(&s, x, scale, scale, packed, bias, y.of[n], NULL, scratch);
+            } else {
+                kernels->conv_max_pack(&s, &pool, w, packed, 0, 1);
+                (way == 2 ? kernels->conv_max_forward : kernels->conv_extremes_forward)(
+                    &s, &pool, x, scale, scale, packed, bias, y.of[n], NULL, scratch);
+            }
+            free(packed);
+            free(scratch);
+        }
+        check_trio("y at inference", way == 3 ? 2 * ys : ys, y);
+    }
+    test_release();
+}
+
 static void patches_agree(void **state) {
     (void)state;
-    static const dcnn_conv few[] = {{5, 28, 28, 1, 64, 3, 3, 1, 1, 0, 0, 26, 26, 1, 1, 1, false, false, false},
-                                    {3, 9, 7, 3, 64, 3, 3, 1, 1, 1, 1, 9, 7, 1, 1, 1, false, false, false}};
+    static const dcnn_conv few[] = {{5, 28, 28, 1, 64, 3, 3, 1, 1, 0, 0, 26, 26, 1, 1, 1, false, false, false, false},
+                                    {3, 9, 7, 3, 64, 3, 3, 1, 1, 1, 1, 9, 7, 1, 1, 1, false, false, false, false}};
     for (int i = 0; i < 2; i++) {
         const size_t xs = (size_t)(few[i].n * few[i].h * few[i].w * few[i].c), side = (size_t)(9 * few[i].c + 1);
         const float *x = test_random(xs, 1);
@@ -270,12 +303,10 @@ static void multiply_adds_are_rounded_once(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(convolutions_agree),
-                                       cmocka_unit_test(fused_convolutions_agree),
-                                       cmocka_unit_test(patches_agree),
-                                       cmocka_unit_test(dense_layers_agree),
-                                       cmocka_unit_test(the_rest_agrees),
-                                       cmocka_unit_test(functions_agree),
-                                       cmocka_unit_test(multiply_adds_are_rounded_once)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(convolutions_agree), cmocka_unit_test(fused_convolutions_agree),
+        cmocka_unit_test(inference_agrees),   cmocka_unit_test(patches_agree),
+        cmocka_unit_test(dense_layers_agree), cmocka_unit_test(the_rest_agrees),
+        cmocka_unit_test(functions_agree),    cmocka_unit_test(multiply_adds_are_rounded_once)};
     return cmocka_run_group_tests_name("one answer", tests, NULL, NULL);
 }

@@ -15,7 +15,7 @@ static void check_values(const char *what, size_t count, const float *actual, co
 
 /* --- by hand ---------------------------------------------------------------------------------------------------- */
 
-static const dcnn_conv small = {1, 3, 3, 1, 1, 2, 2, 1, 1, 0, 0, 2, 2, 1, 1, 1, false, false, false};
+static const dcnn_conv small = {1, 3, 3, 1, 1, 2, 2, 1, 1, 0, 0, 2, 2, 1, 1, 1, false, false, false, false};
 static const float small_x[9] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
 static const float small_w[4] = {1, 2, 3, -4};
 
@@ -42,7 +42,7 @@ static void test_convolution_by_hand(void **state) {
 /* Two filters see two channels, 'same' padding and stride 2: only channel and filter order can be confused here. */
 static void test_channel_order_by_hand(void **state) {
     (void)state;
-    const dcnn_conv shape = {1, 2, 2, 2, 2, 2, 2, 2, 2, 1, 0, 1, 1, 1, 1, 1, false, false, false};
+    const dcnn_conv shape = {1, 2, 2, 2, 2, 2, 2, 2, 2, 1, 0, 1, 1, 1, 1, 1, false, false, false, false};
     const float x[8] = {1, 10, 2, 20, 3, 30, 4, 40};                      /* only row 0 is under the filter */
     const float w[16] = {9, 9, 9, 9, 9, 9, 9, 9, 1, 2, 3, 4, 5, 6, 7, 8}; /* its row 0 lies on zeros */
     const float expected[2] = {1 + 30 + 10 + 140, 2 + 40 + 12 + 160};
@@ -194,9 +194,9 @@ static double inner(size_t count, const float *a, const float *b) {
 
 static void test_convolution_adjoints(void **state) {
     (void)state;
-    static const dcnn_conv shapes[] = {{2, 5, 6, 3, 4, 3, 3, 1, 1, 0, 0, 3, 4, 1, 1, 1, false, false, false},
-                                       {1, 8, 7, 2, 5, 3, 2, 2, 3, 1, 0, 4, 2, 1, 1, 1, false, false, false},
-                                       {3, 4, 4, 1, 2, 5, 5, 1, 1, 2, 2, 4, 4, 1, 1, 1, false, false, false}};
+    static const dcnn_conv shapes[] = {{2, 5, 6, 3, 4, 3, 3, 1, 1, 0, 0, 3, 4, 1, 1, 1, false, false, false, false},
+                                       {1, 8, 7, 2, 5, 3, 2, 2, 3, 1, 0, 4, 2, 1, 1, 1, false, false, false, false},
+                                       {3, 4, 4, 1, 2, 5, 5, 1, 1, 2, 2, 4, 4, 1, 1, 1, false, false, false, false}};
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
         const dcnn_conv *shape = &shapes[i];
         const size_t xs = (size_t)(shape->n * shape->h * shape->w * shape->c);
@@ -230,7 +230,7 @@ static void test_tables_are_complete(void **state) {
 /* The same values at four different addresses. */
 static void test_bits_do_not_depend_on_addresses(void **state) {
     (void)state;
-    const dcnn_conv shape = {3, 9, 10, 20, 35, 3, 3, 1, 1, 1, 1, 9, 10, 1, 1, 1, false, false, false};
+    const dcnn_conv shape = {3, 9, 10, 20, 35, 3, 3, 1, 1, 1, 1, 9, 10, 1, 1, 1, false, false, false, false};
     const size_t xs = 3 * 9 * 10 * 20, ws = 9 * 20 * 35, ys = 3 * 9 * 10 * 35;
     for (int isa = 0; isa <= (int)dcnn_isa_best(); isa++) {
         const dcnn_kernels *table = dcnn_kernels_of((dcnn_isa)isa);
@@ -266,7 +266,7 @@ static void test_bits_do_not_depend_on_addresses(void **state) {
 /* A NaN in a weight, an input or a gradient comes out of what it goes into. */
 static void test_nan_travels(void **state) {
     (void)state;
-    const dcnn_conv shape = {1, 4, 4, 2, 17, 3, 3, 1, 1, 0, 0, 2, 2, 1, 1, 1, false, false, false};
+    const dcnn_conv shape = {1, 4, 4, 2, 17, 3, 3, 1, 1, 0, 0, 2, 2, 1, 1, 1, false, false, false, false};
     for (int isa = 0; isa <= (int)dcnn_isa_best(); isa++) {
         const dcnn_kernels *table = dcnn_kernels_of((dcnn_isa)isa);
         float *x = test_random(32, 7), *w = test_random(18 * 17, 8), *dy = test_random(4 * 17, 9);

@@ -39,6 +39,8 @@ typedef struct dcnn_conv {
     int dilation_h, dilation_w, groups; /**< of the kernels general_*, which read them; the others do neither */
     bool x_half, y_half; /**< x and dx, y and dy are numbers of bf16 (bf16.h) instead of floats: see conv_halves */
     bool mean;           /**< of the kernels conv_pool_*: AveragePooling instead of MaxPooling */
+    bool inference; /**< of the kernels conv_pool_* and conv_max_*: forward alone is wanted, without argmax, and its
+                         last bits may be others than in training */
 } dcnn_conv;
 
 /** A 2-D pooling of one grain: x [N,H,W,C] -> y [N,OH,OW,C]. Cells outside the image do not count. */
@@ -211,7 +213,8 @@ typedef enum dcnn_function {
     X(void, conv_pool_pack, (const dcnn_conv *shape, const float *w, float *packed, int part, int parts))              \
     /* y [N,PH,PW,K] = maxpool(relu(x' * w + bias)); argmax [N,PH,PW,K]: 0..3 = row * 2 + column of the first largest  \
        cell of the window, DCNN_SHUT where y == 0. argmax may be NULL (inference). With shape->mean                    \
-       y = averagepool(relu(x' * w + bias)), and of argmax bit row * 2 + column is set where that cell is above 0. */                                  \
+       y = averagepool(relu(x' * w + bias)), and of argmax bit row * 2 + column is set where that cell is above 0. With \
+       shape->inference argmax is NULL, scratch and `packed` are those of that shape, and there is no backward. */     \
     X(void, conv_pool_forward, (const dcnn_conv *shape, const float *x, const float *in_scale, const float *in_shift,  \
                                 const float *packed, const float *bias, float *y, uint8_t *argmax, float *scratch))    \
     /* From dy [N,PH,PW,K]: dw [R,S,C,K] and dbias [K] written, and dx [N,H,W,C] = gradient of x' (NULL: not wanted). */ \

@@ -48,9 +48,11 @@ struct dcnn_op {
     const dcnn_node *norm; /**< a BatchNormalization that is in the convolution's weights, at inference; or NULL */
     dcnn_activation activation; /**< of the node; linear if the loss takes the softmax over */
     bool training;              /**< with gradients; a frozen BatchNormalization is as at inference all the same */
-    const dcnn_op *affine;      /**< BatchNormalization folded into this operation's reading of its input, or NULL */
-    dcnn_shape in;              /**< of input 0 */
-    bool x_half, y_half;        /**< input 0 and its gradient, output and its gradient are bf16 numbers */
+    bool free_bits;        /**< at inference, and nothing of it may be kept (plan->frozen_end): its last bits may be
+                                others than in training */
+    const dcnn_op *affine; /**< BatchNormalization folded into this operation's reading of its input, or NULL */
+    dcnn_shape in;         /**< of input 0 */
+    bool x_half, y_half;   /**< input 0 and its gradient, output and its gradient are bf16 numbers */
     dcnn_shape in_of[DCNN_MAX_INPUTS];                /**< of each */
     int input_count, inputs[DCNN_MAX_INPUTS], output; /**< tensors of the plan */
     size_t saved_bytes;                               /**< a grain's memory between forward and backward */

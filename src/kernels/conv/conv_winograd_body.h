@@ -156,19 +156,26 @@ static void find_cells(const scheme *s, const float *x, const float *zeros, tile
         const int row = (int)place.row - s->pad_h + i;
         for (int j = 0; j < EDGE; j++) {
             const int column = (int)place.column - s->pad_w + j;
-            const bool inside = row >= 0 && row < (int)s->h && column >= 0 && column < (int)s->w;
+            const bool inside = row >= 0 && row < (int)s->rows && column >= 0 && column < (int)s->columns;
             cells[EDGE * i + j] = inside ? image + ((size_t)row * s->w + (size_t)column) * s->c : zeros;
         }
     }
 }
 
-/* B^T d B of one vector of channels. */
-static inline void transform_cells(const float *const cells[ELEMENTS], size_t at, size_t lanes, float *to,
-                                   size_t stride) {
+/* B^T d B of one vector of channels, through the task's affine map if `mapped`. */
+static inline __attribute__((always_inline)) void transform_cells(const convolution *task, const bool mapped,
+                                                                  const float *const cells[ELEMENTS],
+                                                                  const float *zeros, size_t at, size_t lanes,
+                                                                  float *to, size_t stride) {
+    const simd_float scale = mapped ? simd_take(task->in_scale + at, lanes) : simd_zero();
+    const simd_float shift = mapped ? simd_take(task->in_shift + at, lanes) : simd_zero();
     simd_float t[EDGE][EDGE];
     for (size_t j = 0; j < EDGE; j++) {
         simd_float d[EDGE], line[EDGE];
-        for (size_t i = 0; i < EDGE; i++) d[i] = simd_take(cells[EDGE * i + j] + at, lanes);
+        for (size_t i = 0; i < EDGE; i++) {
+            d[i] = simd_take(cells[EDGE * i + j] + at, lanes);
+            if (mapped && cells[EDGE * i + j] != zeros) d[i] = simd_multiply_add(d[i], scale, shift);
+        }
         transform_line(d, line);
         for (size_t i = 0; i < EDGE; i++) t[i][j] = line[i];
     }
@@ -180,13 +187,18 @@ static inline void transform_cells(const float *const cells[ELEMENTS], size_t at
 }
 
 /* V of `count` tiles from tile `first` on, for channels from..to-1. */
-static void transform_input(const scheme *s, const float *x, const float *zeros, size_t first, size_t count,
+static void transform_input(const scheme *s, const convolution *task, const float *zeros, size_t first, size_t count,
                             size_t from, size_t to, const tile_block *block) {
     for (size_t tile = 0; tile < count; tile++) {
         const float *cells[ELEMENTS];
-        find_cells(s, x, zeros, place_of(s, first + tile), cells);
+        find_cells(s, task->x, zeros, place_of(s, first + tile), cells);
         float *v = block->v + tile * block->v_row;
-        for (size_t c = from; c < to; c += V, v += V) transform_cells(cells, c, least(V, to - c), v, block->v_element);
+        for (size_t c = from; c < to; c += V, v += V) {
+            if (task->in_scale == NULL)
+                transform_cells(task, false, cells, zeros, c, least(V, to - c), v, block->v_element);
+            else
+                transform_cells(task, true, cells, zeros, c, least(V, to - c), v, block->v_element);
+        }
     }
 }
 
@@ -204,17 +216,21 @@ static inline void transform_products(const float *m, size_t stride, simd_float 
 
 /* --- forward and the input's gradient --------------------------------------------------------------------------- */
 
+static inline simd_float bias_of(const convolution *task, size_t at, size_t lanes) {
+    return task->bias == NULL ? simd_zero() : simd_take(task->bias + at, lanes);
+}
+
 /* Outputs of a block, from M's vectors `vector` to `vector` + vectors - 1. */
-static void transform_output(const scheme *s, const tile_block *block, size_t first, size_t count, size_t vector,
-                             size_t vectors, const float *bias, bool relu, float *y) {
-    const simd_float floor = simd_splat(relu ? 0 : -__builtin_inff());
+static void transform_output(const scheme *s, const convolution *task, const tile_block *block, size_t first,
+                             size_t count, size_t vector, size_t vectors) {
+    const simd_float floor = simd_splat(task->relu ? 0 : -__builtin_inff());
     for (size_t tile = 0; tile < count; tile++) {
         const tile_place place = place_of(s, first + tile);
         const size_t rows = least(TILE, s->oh - place.row), columns = least(TILE, s->ow - place.column);
-        float *corner = y + ((place.image * s->oh + place.row) * s->ow + place.column) * s->k;
+        float *corner = task->y + ((place.image * s->oh + place.row) * s->ow + place.column) * s->k;
         for (size_t j = 0; j < vectors; j++) {
             const size_t at = (vector + j) * V, lanes = lanes_of(s->k, vector + j);
-            const simd_float shift = bias == NULL ? simd_zero() : simd_take(bias + at, lanes);
+            const simd_float shift = bias_of(task, at, lanes);
             simd_float cell[TILE][TILE];
             transform_products(block->m + tile * block->m_row + j * V, block->m_element, cell);
             for (size_t row = 0; row < rows; row++) {
@@ -222,6 +238,31 @@ static void transform_output(const scheme *s, const tile_block *block, size_t fi
                 for (size_t column = 0; column < columns; column++, to += s->k) {
                     /* This order of simd_max keeps a NaN. */
                     simd_put(to, lanes, simd_max(floor, cell[row][column] + shift));
+                }
+            }
+        }
+    }
+}
+
+/* Likewise what pooling makes of them; of the scheme's outputs it reads all. */
+static void pool_output(const scheme *s, const convolution *task, const tile_block *block, size_t first, size_t count,
+                        size_t vector, size_t vectors) {
+    const size_t windows_h = s->oh / 2, windows_w = s->ow / 2;
+    for (size_t tile = 0; tile < count; tile++) {
+        const tile_place place = place_of(s, first + tile);
+        const size_t row = place.row / 2, column = place.column / 2;
+        const size_t rows = least(TILE / 2, windows_h - row), columns = least(TILE / 2, windows_w - column);
+        float *corner = task->y + ((place.image * windows_h + row) * windows_w + column) * s->k;
+        for (size_t j = 0; j < vectors; j++) {
+            const size_t at = (vector + j) * V, lanes = lanes_of(s->k, vector + j);
+            const simd_float shift = bias_of(task, at, lanes);
+            simd_float cell[TILE][TILE];
+            transform_products(block->m + tile * block->m_row + j * V, block->m_element, cell);
+            for (size_t i = 0; i < rows; i++) {
+                for (size_t l = 0; l < columns; l++) {
+                    const simd_float window[4] = {cell[2 * i][2 * l], cell[2 * i][2 * l + 1], cell[2 * i + 1][2 * l],
+                                                  cell[2 * i + 1][2 * l + 1]};
+                    put_window(task->pool, window, shift, lanes, corner + (i * windows_w + l) * s->k + at, NULL);
                 }
             }
         }
@@ -261,8 +302,7 @@ static size_t scheme_scratch(const scheme *s) {
     return whole_lines(s->c) + block_floats(&block);
 }
 
-static void convolve(const scheme *s, const float *x, const float *u, const float *bias, bool relu, float *y,
-                     float *scratch) {
+static void convolve(const scheme *s, const convolution *task, float *scratch) {
     float *zeros = scratch;
     const tile_block block = forward_block(s, zeros + whole_lines(s->c));
     const size_t tiles = s->images * s->tiles, blocks = divide_up(tiles, block.tiles);
@@ -270,11 +310,11 @@ static void convolve(const scheme *s, const float *x, const float *u, const floa
     for (size_t number = 0; number < blocks; number++) {
         const size_t first = share_start(tiles, number, blocks);
         const size_t count = share_start(tiles, number + 1, blocks) - first;
-        transform_input(s, x, zeros, first, count, 0, s->c, &block);
+        transform_input(s, task, zeros, first, count, 0, s->c, &block);
         for (size_t vector = 0; vector < s->k_vectors; vector += 2) {
             const size_t vectors = least(2, s->k_vectors - vector);
-            multiply_pair(s, &block, count, vectors, u + u_pair(s->c, vector / 2));
-            transform_output(s, &block, first, count, vector, vectors, bias, relu, y);
+            multiply_pair(s, &block, count, vectors, task->u + u_pair(s->c, vector / 2));
+            (task->pool ? pool_output : transform_output)(s, task, &block, first, count, vector, vectors);
         }
     }
 }
@@ -391,6 +431,7 @@ static size_t filter_scratch(const scheme *s) {
 static void slice_gradient(const scheme *s, const float *x, const float *dy, slice c, slice k, float *dw,
                            float *scratch) {
     const size_t k_row = rounded_channels(k.to - k.from);
+    const convolution task = {.x = x};
     float *zeros = scratch, *sums = zeros + whole_lines(s->c);
     const tile_block block = filter_block(s, sums + whole_lines(ELEMENTS * (c.to - c.from) * k_row));
     const size_t tiles = s->images * s->tiles, blocks = divide_up(tiles, block.tiles);
@@ -398,7 +439,7 @@ static void slice_gradient(const scheme *s, const float *x, const float *dy, sli
     for (size_t number = 0; number < blocks; number++) {
         const size_t first = share_start(tiles, number, blocks);
         const size_t count = share_start(tiles, number + 1, blocks) - first;
-        transform_input(s, x, zeros, first, count, c.from, c.to, &block);
+        transform_input(s, &task, zeros, first, count, c.from, c.to, &block);
         transform_gradient(s, dy, first, count, k, &block);
         add_products(&block, count, c.to - c.from, k_row, number > 0, sums);
     }

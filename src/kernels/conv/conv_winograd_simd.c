@@ -19,6 +19,8 @@ const winograd_tiles *DCNN_SIMD_NAME(dcnn_winograd_choose)(size_t oh, size_t ow,
 }
 
 static scheme complete(const winograd_tiles *tiles, scheme s) {
+    s.rows = s.h;
+    s.columns = s.w;
     s.tile_columns = divide_up(s.ow, tiles->tile);
     s.tiles = divide_up(s.oh, tiles->tile) * s.tile_columns;
     s.k_vectors = divide_up(s.k, V);
@@ -100,17 +102,19 @@ void DCNN_SIMD_NAME(dcnn_conv_winograd_forward)(const dcnn_conv *shape, const fl
                                                 const float *bias, dcnn_fused fused, float *y, float *scratch) {
     const winograd_tiles *tiles = forward_tiles(shape);
     const scheme s = DCNN_SIMD_NAME(dcnn_winograd_forward_scheme)(tiles, shape);
-    tiles->convolve(&s, x, packed, bias, fused == DCNN_FUSED_RELU, y, scratch);
+    const convolution task = {.x = x, .u = packed, .bias = bias, .relu = fused == DCNN_FUSED_RELU, .y = y};
+    tiles->convolve(&s, &task, scratch);
 }
 
 void DCNN_SIMD_NAME(dcnn_conv_winograd_backward_input)(const dcnn_conv *shape, const float *dy, const float *packed,
                                                        float *dx, float *scratch) {
     const way_back way = way_back_of(shape);
     const float *u = packed + DCNN_SIMD_NAME(dcnn_conv_winograd_forward_packed)(shape);
+    const convolution task = {.x = dy, .u = u, .y = dx};
     if (way.adjoint)
         way.tiles->input_gradient(&way.scheme, dy, u, dx, scratch);
     else
-        way.tiles->convolve(&way.scheme, dy, u, NULL, false, dx, scratch);
+        way.tiles->convolve(&way.scheme, &task, scratch);
 }
 
 void DCNN_SIMD_NAME(dcnn_conv_winograd_backward_filter)(const dcnn_conv *shape, const float *x, const float *dy,

@@ -7,14 +7,26 @@
 #define DCNN_KERNELS_CONV_WINOGRAD_SIMD_H
 
 #include "kernels/conv/conv_simd.h"
+#include "kernels/fused/conv_pool_simd.h"
 
 /** One direction: images [h,w,c] to images [oh,ow,k]. */
 typedef struct scheme {
     size_t images, h, w, c, oh, ow, k;
     int pad_h, pad_w;
+    size_t rows, columns;       /**< of x that are read; what lies beyond counts as zeros */
     size_t tile_columns, tiles; /**< of an image */
     size_t k_vectors;
 } scheme;
+
+/** What is convolved, and what becomes of it. */
+typedef struct convolution {
+    const float *x;
+    const float *in_scale, *in_shift; /**< x is seen through this affine map; NULL: as it is */
+    const float *u, *bias;            /**< bias may be NULL */
+    bool relu;                        /**< not with pooling, whose mode says so */
+    const conv_pool_plan *pool;       /**< y is pooled 2x2 (TILE is even); NULL: y is all outputs */
+    float *y;
+} convolution;
 
 /** The tiles F(tile x tile,3x3). U is the transformed filters of c channels in and k out. */
 typedef struct winograd_tiles {
@@ -24,10 +36,8 @@ typedef struct winograd_tiles {
     void (*pack)(size_t c, size_t k, const float *w, float *u, size_t share, size_t shares);
     void (*pack_turned)(size_t c, size_t k, const float *w, float *u, size_t share, size_t shares);
     void (*pack_adjoint)(size_t c, size_t k, const float *w, float *u, size_t share, size_t shares);
-    /** y = f(x * U + bias); bias may be NULL. */
     size_t (*scratch)(const scheme *s);
-    void (*convolve)(const scheme *s, const float *x, const float *u, const float *bias, bool relu, float *y,
-                     float *scratch);
+    void (*convolve)(const scheme *s, const convolution *task, float *scratch);
     /** dx from dy of a forward scheme, by the adjoint of forward's tiles: U of pack_adjoint. */
     size_t (*adjoint_scratch)(const scheme *s);
     void (*input_gradient)(const scheme *s, const float *dy, const float *u, float *dx, float *scratch);

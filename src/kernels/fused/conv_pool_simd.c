@@ -28,12 +28,14 @@ static size_t forward_scratch(const dcnn_conv *shape) {
     const conv_pool_plan plan = plan_of(shape);
     if (plan.c == 1) return DCNN_SIMD_NAME(dcnn_conv_pool_first_scratch)(shape);
     if (plan.wide) return DCNN_SIMD_NAME(dcnn_conv_pool_wide_scratch)(shape);
+    if (plan.four) return DCNN_SIMD_NAME(dcnn_conv_pool_four_scratch)(shape);
     return whole_lines(forward_group(shape, &plan) * plan.c_blocks * plan.cells * V) + v_floats(&plan, BLOCK_TILES) +
            m_floats(&plan, BLOCK_TILES);
 }
 
 size_t DCNN_SIMD_NAME(dcnn_conv_pool_scratch)(const dcnn_conv *shape) {
     const size_t forward = forward_scratch(shape);
+    if (shape->inference) return forward;
     const size_t backward = (shape->mean ? DCNN_SIMD_NAME(dcnn_conv_mean_backward_scratch)
                                          : DCNN_SIMD_NAME(dcnn_conv_pool_backward_scratch))(shape);
     return forward > backward ? forward : backward;
@@ -41,6 +43,7 @@ size_t DCNN_SIMD_NAME(dcnn_conv_pool_scratch)(const dcnn_conv *shape) {
 
 size_t DCNN_SIMD_NAME(dcnn_conv_pool_packed)(const dcnn_conv *shape) {
     const conv_pool_plan plan = plan_of(shape);
+    if (shape->inference) return plan.forward_floats;
     return plan.forward_floats + (shape->mean ? DCNN_SIMD_NAME(dcnn_conv_mean_backward_packed)(shape)
                                               : whole_lines(plan.k * plan.c_blocks * V * TAPS));
 }
@@ -75,7 +78,8 @@ static void transform_filter(const conv_pool_plan *plan, const float *w, size_t 
 void DCNN_SIMD_NAME(dcnn_conv_pool_pack)(const dcnn_conv *shape, const float *w, float *packed, int part, int parts) {
     const conv_pool_plan plan = plan_of(shape);
     const size_t share = (size_t)part, shares = (size_t)parts;
-    size_t units = plan.c * plan.k_vectors;
+    size_t units = plan.four ? 0 : plan.c * plan.k_vectors;
+    if (plan.four) DCNN_SIMD_NAME(dcnn_conv_pool_four_pack)(shape, w, packed, part, parts);
     for (size_t unit = units * share / shares; unit < units * (share + 1) / shares; unit++) {
         if (plan.c == 1) {
             DCNN_SIMD_NAME(dcnn_conv_pool_first_pack)(shape, w, packed, unit);
@@ -85,6 +89,7 @@ void DCNN_SIMD_NAME(dcnn_conv_pool_pack)(const dcnn_conv *shape, const float *w,
             transform_filter(&plan, w, unit % plan.c, unit / plan.c, packed);
         }
     }
+    if (shape->inference) return;
     if (shape->mean) {
         DCNN_SIMD_NAME(dcnn_conv_mean_backward_pack)(shape, w, packed + plan.forward_floats, part, parts);
         return;
@@ -266,6 +271,11 @@ void DCNN_SIMD_NAME(dcnn_conv_pool_forward)(const dcnn_conv *shape, const float 
     if (plan.wide) {
         DCNN_SIMD_NAME(dcnn_conv_pool_wide_forward)
         (shape, x, in_scale, in_shift, packed, bias, mode, y, argmax, scratch);
+        return;
+    }
+    if (plan.four) {
+        DCNN_SIMD_NAME(dcnn_conv_pool_four_forward)
+        (shape, &plan, x, in_scale, in_shift, packed, bias, y, scratch);
         return;
     }
     const size_t group = forward_group(shape, &plan), images = (size_t)shape->n;

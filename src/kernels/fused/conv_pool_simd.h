@@ -4,7 +4,8 @@
  *
  * The way of the numbers
  * - forward: Winograd's tiles (Lavin & Gray, arXiv 1509.09308), by shape whichever takes fewer multiplications:
- * F(2x2,3x3), whose 2x2 output tile is one pooling window, or F(5x5,3x3), of which 2x2 tiles hold 5x5 windows.
+ * F(2x2,3x3), whose 2x2 output tile is one pooling window, or F(5x5,3x3), of which 2x2 tiles hold 5x5 windows; at
+ * inference F(4x4,3x3), too.
  * - backward: of the four cells of a window one has a gradient, at a place that differs by channel. Nine
  * multiplications a window and channel pair do it directly, where the adjoint Winograd tile needs sixteen, and a shut
  * ReLU none; the open cells are gathered in lists, so the loops have no branches.
@@ -24,6 +25,8 @@ enum {
     FIRST_TAPS = 12,      /**< of a filter of one channel, its rows transformed for F(2,3) */
     NARROW_ELEMENTS = 16, /**< of a transformed tile of F(2x2,3x3) */
     WIDE_ELEMENTS = 49,   /**< of a transformed tile of F(5x5,3x3) */
+    FOUR_ELEMENTS = 36,   /**< of a transformed tile of F(4x4,3x3) */
+    FOUR_CHANNELS = 16,   /**< in and out, for which it is taken: with fewer its transforms take longer */
     FIELD_WINDOWS = 5,    /**< pooling windows along two tiles of F(5x5,3x3) */
     K_BLOCK = 32, /**< output channels of a block of taps: of AVX-512 18 KiB, most of L1; alike for all, as dx is
                        added up block by block */
@@ -44,6 +47,7 @@ typedef struct conv_pool_plan {
     size_t columns;        /**< of a blocked image */
     size_t cells;          /**< of a blocked image: rows * columns */
     bool wide;             /**< forward by F(5x5,3x3)? */
+    bool four;             /**< forward by F(4x4,3x3)? Then there is no backward */
     pool_mode mode;
     size_t plane;          /**< results of all images, behind which those of POOL_EXTREMES' smallest cells lie */
     size_t elements;       /**< of a transformed tile */
@@ -63,6 +67,17 @@ static inline bool wide_pays(size_t window_rows, size_t window_columns) {
            NARROW_ELEMENTS * window_rows * window_columns;
 }
 
+/** Does F(4x4,3x3) take fewer multiplications than the better of the others? */
+static inline bool four_pays(const dcnn_conv *shape, size_t window_rows, size_t window_columns) {
+    const size_t four = FOUR_ELEMENTS * divide_up(window_rows, 2) * divide_up(window_columns, 2);
+    const size_t other = wide_pays(window_rows, window_columns)
+                             ? WIDE_ELEMENTS * wide_tiles(window_rows) * wide_tiles(window_columns)
+                             : NARROW_ELEMENTS * window_rows * window_columns;
+    return shape->inference && shape->c >= FOUR_CHANNELS && shape->k >= FOUR_CHANNELS && four < other;
+}
+
+size_t DCNN_SIMD_NAME(dcnn_conv_pool_four_packed)(const dcnn_conv *shape);
+
 /** Floats of U from one element to the next. One vector more than needed: at powers of two packing takes twice as long.
  */
 static inline size_t u_stride(const conv_pool_plan *plan, size_t vectors) {
@@ -78,12 +93,14 @@ static inline conv_pool_plan plan_of(const dcnn_conv *shape) {
     plan.windows = window_rows * plan.window_columns;
     plan.columns = 2 * plan.window_columns + 2;
     plan.cells = (2 * window_rows + 2) * plan.columns;
-    plan.wide = plan.c > 1 && wide_pays(window_rows, plan.window_columns);
+    plan.four = four_pays(shape, window_rows, plan.window_columns);
+    plan.wide = !plan.four && plan.c > 1 && wide_pays(window_rows, plan.window_columns);
     plan.elements = plan.wide ? WIDE_ELEMENTS : NARROW_ELEMENTS;
     plan.forward_floats =
         plan.c == 1
             ? FIRST_TAPS * plan.k_vectors * V
             : plan.elements * (plan.k_vectors / 2 * u_stride(&plan, 2) + plan.k_vectors % 2 * u_stride(&plan, 1));
+    if (plan.four) plan.forward_floats = DCNN_SIMD_NAME(dcnn_conv_pool_four_packed)(shape);
     plan.forward_floats = whole_lines(plan.forward_floats);
     return plan;
 }
@@ -188,6 +205,12 @@ void DCNN_SIMD_NAME(dcnn_conv_pool_wide_forward)(const dcnn_conv *shape, const f
 void DCNN_SIMD_NAME(dcnn_conv_pool_first_forward)(const dcnn_conv *shape, const float *x, const float *in_scale,
                                                   const float *in_shift, const float *packed, const float *bias,
                                                   pool_mode mode, float *y, uint8_t *argmax, float *scratch);
+size_t DCNN_SIMD_NAME(dcnn_conv_pool_four_scratch)(const dcnn_conv *shape);
+void DCNN_SIMD_NAME(dcnn_conv_pool_four_pack)(const dcnn_conv *shape, const float *w, float *packed, int part,
+                                              int parts);
+void DCNN_SIMD_NAME(dcnn_conv_pool_four_forward)(const dcnn_conv *shape, const conv_pool_plan *plan, const float *x,
+                                                 const float *in_scale, const float *in_shift, const float *packed,
+                                                 const float *bias, float *y, float *scratch);
 size_t DCNN_SIMD_NAME(dcnn_conv_pool_scratch)(const dcnn_conv *shape);
 size_t DCNN_SIMD_NAME(dcnn_conv_pool_packed)(const dcnn_conv *shape);
 void DCNN_SIMD_NAME(dcnn_conv_pool_pack)(const dcnn_conv *shape, const float *w, float *packed, int part, int parts);

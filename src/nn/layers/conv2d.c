@@ -329,23 +329,30 @@ static bool conv_pool_may_be_half(const dcnn_op *o) {
     return !o->training && o->kernels->conv_halves(&shape);
 }
 
+/* The fused shape. */
+static dcnn_conv pooled_alone(const dcnn_op *o, int n) {
+    dcnn_conv shape = pooled_grain(o->head, o->in, o->node, n);
+    shape.inference = o->free_bits;
+    return shape;
+}
+
 /* The fused shape, with the formats of its numbers. */
 static dcnn_conv pooled_shape(const dcnn_op *o, int n) {
-    dcnn_conv shape = pooled_grain(o->head, o->in, o->node, n);
+    dcnn_conv shape = pooled_alone(o, n);
     shape.x_half = o->x_half;
     shape.y_half = o->y_half;
     return shape;
 }
 
 static void conv_pool_measure(dcnn_op *o, const dcnn_kernels *kernels, int grain) {
-    dcnn_conv shape = pooled_grain(o->head, o->in, o->node, grain);
+    dcnn_conv shape = pooled_alone(o, grain);
     o->saved_bytes = o->training ? cells(o, grain) : 0;
     o->scratch_floats = kernels->conv_pool_scratch(&shape);
     o->packed_floats = folded_floats(o) + kernels->conv_pool_packed(&shape);
 }
 
 static void conv_pool_prepare(const dcnn_op *o, const dcnn_kernels *kernels, const dcnn_net *net, int part, int parts) {
-    dcnn_conv shape = pooled_grain(o->head, o->in, o->node, 1);
+    dcnn_conv shape = pooled_alone(o, 1);
     const float *kernel = kernel_to_pack(o, net, part, &parts);
     if (kernel) kernels->conv_pool_pack(&shape, kernel, packed_of(o), part, parts);
 }
@@ -385,13 +392,19 @@ bool dcnn_conv_max_matches(const dcnn_kernels *kernels, const dcnn_node *conv, d
     return !is_general(conv->config) && kernels->conv_max_fits(&shape, &windows);
 }
 
+static dcnn_conv max_shape(const dcnn_op *o, int n) {
+    dcnn_conv shape = grain_shape(o->head, o->in, n);
+    shape.inference = o->free_bits;
+    return shape;
+}
+
 /* The gradient behind the activation comes first in the scratch. */
 static size_t max_gradient_floats(const dcnn_op *o, int n) {
     return o->training && o->activation.kind != DCNN_LINEAR ? rounded(cells(o, n)) : 0;
 }
 
 static void conv_max_measure(dcnn_op *o, const dcnn_kernels *kernels, int grain) {
-    dcnn_conv shape = grain_shape(o->head, o->in, grain);
+    dcnn_conv shape = max_shape(o, grain);
     const dcnn_pool pool = dcnn_max_pooling_shape(o->node, o->head->shape, grain);
     o->saved_bytes = o->training ? cells(o, grain) : 0;
     o->scratch_floats = max_gradient_floats(o, grain) + kernels->conv_max_scratch(&shape, &pool);
@@ -399,7 +412,7 @@ static void conv_max_measure(dcnn_op *o, const dcnn_kernels *kernels, int grain)
 }
 
 static void conv_max_prepare(const dcnn_op *o, const dcnn_kernels *kernels, const dcnn_net *net, int part, int parts) {
-    dcnn_conv shape = grain_shape(o->head, o->in, 1);
+    dcnn_conv shape = max_shape(o, 1);
     const dcnn_pool pool = dcnn_max_pooling_shape(o->node, o->head->shape, 1);
     const float *kernel = kernel_to_pack(o, net, part, &parts);
     if (kernel) kernels->conv_max_pack(&shape, &pool, kernel, packed_of(o), part, parts);
@@ -415,7 +428,7 @@ static const float *seen_shift(const dcnn_op *o) {
 
 static void conv_max_forward(const dcnn_pass *pass) {
     const dcnn_op *o = pass->op;
-    dcnn_conv shape = grain_shape(o->head, o->in, pass->n);
+    dcnn_conv shape = max_shape(o, pass->n);
     const dcnn_pool pool = dcnn_max_pooling_shape(o->node, o->head->shape, pass->n);
     pass->kernels->conv_max_forward(&shape, &pool, pass->x[0], seen_scale(o), seen_shift(o), packed_of(o),
                                     bias_of(pass), pass->y, o->training ? pass->saved : NULL, pass->scratch);
@@ -426,7 +439,7 @@ static void conv_max_forward(const dcnn_pass *pass) {
 
 static void conv_max_backward(const dcnn_pass *pass) {
     const dcnn_op *o = pass->op;
-    dcnn_conv shape = grain_shape(o->head, o->in, pass->n);
+    dcnn_conv shape = max_shape(o, pass->n);
     const dcnn_pool pool = dcnn_max_pooling_shape(o->node, o->head->shape, pass->n);
     const float *dy = pass->dy;
     float *scratch = pass->scratch;
@@ -454,7 +467,7 @@ const dcnn_op_kind dcnn_op_conv_max = {
 /* At inference: Conv2D, its activation, BatchNormalization (o->norm) and MaxPooling2D. */
 static void conv_max_norm_forward(const dcnn_pass *pass) {
     const dcnn_op *o = pass->op;
-    const dcnn_conv shape = grain_shape(o->head, o->in, pass->n);
+    const dcnn_conv shape = max_shape(o, pass->n);
     const dcnn_pool pool = dcnn_max_pooling_shape(o->node, o->head->shape, pass->n);
     const size_t rows = cells(o, pass->n) / (size_t)shape.k;
     float *signs = norm_vector(o, SIGN), *zeros = pass->scratch;
@@ -496,7 +509,7 @@ static size_t argument_floats(const dcnn_op *o, int n) {
 }
 
 static void conv_valley_measure(dcnn_op *o, const dcnn_kernels *kernels, int grain) {
-    dcnn_conv shape = grain_shape(o->head, o->in, grain);
+    dcnn_conv shape = max_shape(o, grain);
     const dcnn_pool pool = dcnn_max_pooling_shape(o->node, o->head->shape, grain);
     o->saved_bytes = o->training ? slope_floats(o, grain) * sizeof(float) + 2 * cells(o, grain) : 0;
     o->scratch_floats = argument_floats(o, grain) + kernels->conv_max_scratch(&shape, &pool);
@@ -509,7 +522,7 @@ static uint8_t *saved_codes(const dcnn_pass *pass) {
 
 static void conv_valley_forward(const dcnn_pass *pass) {
     const dcnn_op *o = pass->op;
-    dcnn_conv shape = grain_shape(o->head, o->in, pass->n);
+    dcnn_conv shape = max_shape(o, pass->n);
     const dcnn_pool pool = dcnn_max_pooling_shape(o->node, o->head->shape, pass->n);
     float *arguments = pass->scratch;
     uint8_t *codes = o->training ? saved_codes(pass) : NULL;
@@ -521,7 +534,7 @@ static void conv_valley_forward(const dcnn_pass *pass) {
 
 static void conv_valley_backward(const dcnn_pass *pass) {
     const dcnn_op *o = pass->op;
-    dcnn_conv shape = grain_shape(o->head, o->in, pass->n);
+    dcnn_conv shape = max_shape(o, pass->n);
     const dcnn_pool pool = dcnn_max_pooling_shape(o->node, o->head->shape, pass->n);
     float *dx = pass->scratch;
     pass->kernels->scale_by(cells(o, pass->n), pass->saved, pass->dy, dx);

@@ -30,6 +30,7 @@ static dcnn_op *add_operation(dcnn_plan *plan, const dcnn_op_kind *kind, const d
                     .head = node,
                     .node = node,
                     .training = plan->options.training,
+                    .free_bits = !plan->options.training && node - plan->net->nodes > plan->frozen_end,
                     .in = in,
                     .in_of = {in},
                     .input_count = 1,
