@@ -17,6 +17,13 @@ enum {
     /* Of V in a forward block, two panels of tiles at least. On a busy machine 256 to 1024 KiB did not differ by more
      * than its noise of 10 % (Xeon with 2 MiB of L2). */
     V_BYTES = 384 * 1024,
+    /* With 16 registers a panel has so few rows that U would be read from L3 too often: there a block's element is
+     * multiplied for all outputs before the next one's, and a block is up to so many tiles, V and M so large. The
+     * VGG-like net's layer of 8x8x256 took 26.0, 17.4 and 28.1 ms a step of 64 forward, 17.2, 16.0 and 15.9 so (`dcnn
+     * bench`, three rounds by turns on a Zen 3 that others used too). */
+    ELEMENT_BY_ELEMENT = SIMD_REGISTERS < 32,
+    BLOCK_TILES = 84,
+    BLOCK_BYTES = 8 * 1024 * 1024,
     /* The filters' gradient: tiles of a block, and channels of a slice each way. More slices transform the same tiles
      * more often; with 64 the sums of 36 elements are 576 KiB, which L2 should hold. 16 to 64 tiles and slices of 64 to
      * 128 did not differ by more than that noise. */
@@ -269,32 +276,51 @@ static void pool_output(const scheme *s, const convolution *task, const tile_blo
     }
 }
 
-/* M = V U for one pair of vectors of output channels. */
-static void multiply_pair(const scheme *s, const tile_block *block, size_t count, size_t vectors, const float *u) {
+/* M's part of one element and one pair of vectors of output channels, from M's column `to` on. */
+static void multiply_pair(const scheme *s, const tile_block *block, size_t count, size_t element, size_t vectors,
+                          const float *u, size_t to) {
     const size_t panels = divide_up(count, ACROSS_ROWS);
     product p = {.segments = 1,
                  .depth = s->c,
                  .left_row = block->v_row,
                  .left_step = 1,
+                 .right = u + element * u_element(s->c, vectors),
                  .right_step = vectors * V,
                  .out_row = block->m_row,
                  .lanes = V};
+    for (size_t panel = 0; panel < panels; panel++) {
+        const size_t start = share_start(count, panel, panels);
+        p.left = block->v + element * block->v_element + start * block->v_row;
+        p.out = block->m + element * block->m_element + start * block->m_row + to;
+        DCNN_SIMD_NAME(dcnn_product_across)(share_start(count, panel + 1, panels) - start, vectors, &p);
+    }
+}
+
+/* Vectors of output channels that are multiplied, and then transformed, together. */
+static size_t vectors_together(const scheme *s) {
+    return ELEMENT_BY_ELEMENT ? s->k_vectors : least(2, s->k_vectors);
+}
+
+/* M = V U for so many vectors of output channels from `vector` on, which is even. */
+static void multiply_block(const scheme *s, const tile_block *block, size_t count, size_t vector, size_t vectors,
+                           const float *u) {
     for (size_t element = 0; element < ELEMENTS; element++) {
-        p.right = u + element * u_element(s->c, vectors);
-        for (size_t panel = 0; panel < panels; panel++) {
-            const size_t start = share_start(count, panel, panels);
-            p.left = block->v + element * block->v_element + start * block->v_row;
-            p.out = block->m + element * block->m_element + start * block->m_row;
-            DCNN_SIMD_NAME(dcnn_product_across)(share_start(count, panel + 1, panels) - start, vectors, &p);
+        for (size_t done = 0; done < vectors; done += 2) {
+            multiply_pair(s, block, count, element, least(2, vectors - done), u + u_pair(s->c, (vector + done) / 2),
+                          done * V);
         }
     }
 }
 
 static tile_block forward_block(const scheme *s, float *at) {
-    const size_t tile_bytes = ELEMENTS * (rounded_channels(s->c) + V) * sizeof(float);
-    const size_t panels = V_BYTES / (tile_bytes * ACROSS_ROWS);
+    const size_t m_channels = vectors_together(s) * V;
+    const size_t v_bytes = ELEMENTS * (rounded_channels(s->c) + V) * sizeof(float);
+    const size_t m_bytes = ELEMENTS * (m_channels + V) * sizeof(float);
+    const size_t panels = ELEMENT_BY_ELEMENT
+                              ? least(BLOCK_TILES / ACROSS_ROWS, BLOCK_BYTES / ((v_bytes + m_bytes) * ACROSS_ROWS))
+                              : V_BYTES / (v_bytes * ACROSS_ROWS);
     const size_t tiles = (panels < 2 ? 2 : panels) * ACROSS_ROWS;
-    return block_of(least(tiles, s->images * s->tiles), s->c, 2 * V, at);
+    return block_of(least(tiles, s->images * s->tiles), s->c, m_channels, at);
 }
 
 static size_t scheme_scratch(const scheme *s) {
@@ -306,14 +332,15 @@ static void convolve(const scheme *s, const convolution *task, float *scratch) {
     float *zeros = scratch;
     const tile_block block = forward_block(s, zeros + whole_lines(s->c));
     const size_t tiles = s->images * s->tiles, blocks = divide_up(tiles, block.tiles);
+    const size_t together = vectors_together(s);
     memset(zeros, 0, s->c * sizeof *zeros);
     for (size_t number = 0; number < blocks; number++) {
         const size_t first = share_start(tiles, number, blocks);
         const size_t count = share_start(tiles, number + 1, blocks) - first;
         transform_input(s, task, zeros, first, count, 0, s->c, &block);
-        for (size_t vector = 0; vector < s->k_vectors; vector += 2) {
-            const size_t vectors = least(2, s->k_vectors - vector);
-            multiply_pair(s, &block, count, vectors, task->u + u_pair(s->c, vector / 2));
+        for (size_t vector = 0; vector < s->k_vectors; vector += together) {
+            const size_t vectors = least(together, s->k_vectors - vector);
+            multiply_block(s, &block, count, vector, vectors, task->u);
             (task->pool ? pool_output : transform_output)(s, task, &block, first, count, vector, vectors);
         }
     }
@@ -488,7 +515,7 @@ static void add_inputs(const scheme *s, const tile_block *block, size_t first, s
     }
 }
 
-/* The scheme from dy's tiles to dx's vectors, for multiply_pair(): dy's channels in, x's out. */
+/* The scheme from dy's tiles to dx's vectors, for multiply_block(): dy's channels in, x's out. */
 static scheme turned_around(const scheme *s) {
     scheme back = *s;
     back.c = s->k;
@@ -508,6 +535,7 @@ static size_t adjoint_scratch(const scheme *s) {
 static void input_gradient(const scheme *s, const float *dy, const float *u, float *dx, float *scratch) {
     const scheme back = turned_around(s);
     const tile_block block = forward_block(&back, scratch);
+    const size_t together = vectors_together(&back);
     const tile_block spread = {.m_row = block.v_row, .m_element = block.v_element, .m = block.v};
     const size_t tiles = s->images * s->tiles, blocks = divide_up(tiles, block.tiles);
     memset(dx, 0, s->images * s->h * s->w * s->c * sizeof *dx);
@@ -515,9 +543,9 @@ static void input_gradient(const scheme *s, const float *dy, const float *u, flo
         const size_t first = share_start(tiles, number, blocks);
         const size_t count = share_start(tiles, number + 1, blocks) - first;
         transform_gradient(s, dy, first, count, (slice){0, s->k}, &spread);
-        for (size_t vector = 0; vector < back.k_vectors; vector += 2) {
-            const size_t vectors = least(2, back.k_vectors - vector);
-            multiply_pair(&back, &block, count, vectors, u + u_pair(back.c, vector / 2));
+        for (size_t vector = 0; vector < back.k_vectors; vector += together) {
+            const size_t vectors = least(together, back.k_vectors - vector);
+            multiply_block(&back, &block, count, vector, vectors, u);
             add_inputs(s, &block, first, count, vector, vectors, dx);
         }
     }
