@@ -80,7 +80,8 @@ DCNN_API dcnn_status dcnn_model_create(const char *json, const int shape[3], uin
  */
 DCNN_API dcnn_status dcnn_model_set_inputs(dcnn_model *model, const double *mean, const double *std);
 
-/** Names the classes; they are copied, and saved with the model. @return DCNN_OK, DCNN_FAILURE */
+/** Names the classes; they are copied, and saved with the model. @return DCNN_OK; DCNN_USAGE: a name is NULL, or the
+ * model gives numbers; DCNN_FAILURE */
 DCNN_API dcnn_status dcnn_model_set_classes(dcnn_model *model, const char *const *names);
 
 /**
@@ -164,7 +165,8 @@ typedef struct dcnn_training_options {
  * @param model    with the same weights on every rank; it is trained in place, may be used between steps, and must live
  *                 longer than the training
  * @param options  NULL: the recipe's
- * @return DCNN_OK, DCNN_USAGE, DCNN_FAILURE
+ * @return DCNN_OK; DCNN_USAGE: an option that cannot be, or the model is in another training; DCNN_BAD_INPUT: it cannot
+ * be trained; DCNN_FAILURE
  */
 DCNN_API dcnn_status dcnn_training_create(dcnn_model *model, const dcnn_training_options *options,
                                           dcnn_training **training);
@@ -173,7 +175,7 @@ DCNN_API dcnn_status dcnn_training_create(dcnn_model *model, const dcnn_training
  * One step: forward, backward, new weights. *Collective.*
  * @param batch          the whole batch, of up to options->batch_size samples; the same on every rank, each of which
  *                       reads its share
- * @param learning_rate  of this step
+ * @param learning_rate  of this step, 0 or above
  * @param score          out: of the batch, before the step; may be NULL
  * @return DCNN_OK; DCNN_DIVERGED: the weights are as before; DCNN_USAGE; DCNN_BAD_INPUT (a label that is not a class)
  */

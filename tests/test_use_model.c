@@ -170,14 +170,101 @@ static void wrong_calls_are_refused(void **state) {
     REFUSED(DCNN_USAGE, dcnn_model_evaluate(model, &batch, &score), "cannot have -2 samples");
     const dcnn_training_options odd = {.threads = 1, .optimizer = "odd"};
     REFUSED(DCNN_USAGE, dcnn_training_create(model, &odd, &training), "no optimizer 'odd'");
+    const struct {
+        dcnn_training_options options;
+        const char *text;
+    } wrong[] = {{{.threads = -1}, "-1 threads"},
+                 {{.threads = 1, .batch_size = -4}, "-4 samples"},
+                 {{.threads = 1, .momentum = NAN}, "momentum of nan"},
+                 {{.threads = 1, .momentum = 1.0}, "momentum of 1"},
+                 {{.threads = 1, .weight_decay = -0.1}, "weight decay of -0.1"},
+                 {{.threads = 1, .weight_decay = NAN}, "weight decay of nan"}};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        REFUSED(DCNN_USAGE, dcnn_training_create(model, &wrong[i].options, &training), wrong[i].text);
+    REFUSED(DCNN_USAGE, dcnn_model_set_classes(model, (const char *const[]){"a", NULL, "c"}), "class 1 of 3");
     dcnn_model_free(model);
     assert_int_equal(dcnn_model_create(numbers, (const int[]){2, 2, 1}, 1, &model), DCNN_OK);
     assert_int_equal(dcnn_model_set_loss(model, "mse"), DCNN_OK);
     batch = (dcnn_batch){.count = 2, .inputs = inputs, .targets = targets};
     REFUSED(DCNN_BAD_INPUT, dcnn_model_evaluate(model, &batch, &score),
             "target 1 of sample 0 is infinite or not a number");
+    REFUSED(DCNN_USAGE, dcnn_model_set_classes(model, (const char *const[]){"a", "b"}), "no classes to name");
     dcnn_model_free(model);
+}
+
+/* A rate that is none would leave weights that are none, and two trainings of one model free each other's net. */
+static void a_training_takes_no_wrong_calls(void **state) {
+    (void)state;
+    const float inputs[4] = {1};
+    const int32_t labels[1] = {2};
+    const dcnn_batch batch = {.count = 1, .inputs = inputs, .labels = labels};
+    const dcnn_training_options alone = {.threads = 1};
+    const double rates[] = {NAN, -0.1, INFINITY};
+    float before[3], after[3];
+    dcnn_model *model;
+    dcnn_training *training, *second;
+    assert_int_equal(dcnn_model_create("{\"class_name\":\"Sequential\",\"config\":{\"layers\":[{\"class_name\":"
+                                       "\"Flatten\"},{\"class_name\":\"Dense\",\"config\":{\"units\":3}}]}}",
+                                       (const int[]){2, 2, 1}, 1, &model),
+                     DCNN_OK);
+    assert_int_equal(dcnn_training_create(model, &alone, &training), DCNN_OK);
+    assert_int_equal(dcnn_model_predict_floats(model, 1, inputs, before), DCNN_OK);
+    for (int i = 0; i < 3; i++)
+        REFUSED(DCNN_USAGE, dcnn_training_step(training, &batch, rates[i], NULL), "0 or above, and finite");
+    REFUSED(DCNN_USAGE, dcnn_training_create(model, &alone, &second), "being trained already");
+    assert_null(second);
+    REFUSED(DCNN_USAGE, dcnn_model_set_loss(model, "categorical_crossentropy"), "before that");
+    assert_int_equal(dcnn_model_predict_floats(model, 1, inputs, after), DCNN_OK);
+    assert_memory_equal(before, after, sizeof before);
+    assert_int_equal(dcnn_training_step(training, &batch, 0.1, NULL), DCNN_OK);
+    assert_int_equal(dcnn_training_free(training), DCNN_OK);
+    assert_int_equal(dcnn_training_create(model, &alone, &training), DCNN_OK);
+    assert_int_equal(dcnn_training_free(training), DCNN_OK);
+    dcnn_model_free(model);
+}
 #undef REFUSED
+
+/* Names that are given may be the model's own, in another order. */
+static void classes_are_named_anew(void **state) {
+    (void)state;
+    dcnn_model *model;
+    const char *names[3] = {"ash", "birch", "cedar"};
+    assert_int_equal(dcnn_model_create("{\"class_name\":\"Sequential\",\"config\":{\"layers\":[{\"class_name\":"
+                                       "\"Flatten\"},{\"class_name\":\"Dense\",\"config\":{\"units\":3}}]}}",
+                                       (const int[]){2, 2, 1}, 1, &model),
+                     DCNN_OK);
+    assert_int_equal(dcnn_model_set_classes(model, names), DCNN_OK);
+    for (int i = 0; i < 3; i++) names[i] = dcnn_model_class(model, 2 - i);
+    assert_int_equal(dcnn_model_set_classes(model, names), DCNN_OK);
+    assert_string_equal(dcnn_model_class(model, 0), "cedar");
+    assert_string_equal(dcnn_model_class(model, 1), "birch");
+    assert_string_equal(dcnn_model_class(model, 2), "ash");
+    dcnn_model_free(model);
+}
+
+/* What is saved can be loaded, whatever the outputs are. */
+static void models_of_numbers_come_back(void **state) {
+    (void)state;
+    const uint8_t images[4] = {1, 50, 200, 255};
+    float before[2], after[2];
+    int shape[3], classes;
+    dcnn_model *model, *again;
+    assert_int_equal(dcnn_model_create("{\"class_name\":\"Sequential\",\"config\":{\"layers\":[{\"class_name\":"
+                                       "\"Flatten\"},{\"class_name\":\"Dense\",\"config\":{\"units\":2}}]}}",
+                                       (const int[]){2, 2, 1}, 1, &model),
+                     DCNN_OK);
+    assert_int_equal(dcnn_model_set_loss(model, "mean_squared_error"), DCNN_OK);
+    assert_int_equal(dcnn_model_predict(model, 1, images, before), DCNN_OK);
+    assert_int_equal(dcnn_model_save(model, path), DCNN_OK);
+    dcnn_model_free(model);
+    assert_int_equal(dcnn_model_load(path, &again), DCNN_OK);
+    unlink(path);
+    dcnn_model_shape(again, shape, &classes);
+    assert_int_equal(classes, 0);
+    assert_int_equal(dcnn_model_outputs(again), 2);
+    assert_int_equal(dcnn_model_predict(again, 1, images, after), DCNN_OK);
+    assert_memory_equal(before, after, sizeof before);
+    dcnn_model_free(again);
 }
 
 /* A file of a loss that dcnn does not have, with a last layer that says what its outputs are, or not. */
@@ -250,6 +337,9 @@ int main(void) {
         cmocka_unit_test(bytes_need_their_mean_and_deviation),
         cmocka_unit_test(numbers_are_learnt),
         cmocka_unit_test(wrong_calls_are_refused),
+        cmocka_unit_test(a_training_takes_no_wrong_calls),
+        cmocka_unit_test(classes_are_named_anew),
+        cmocka_unit_test(models_of_numbers_come_back),
         cmocka_unit_test(unknown_losses_ask_what_is_meant),
         cmocka_unit_test(what_cannot_be_trained_is_refused),
         cmocka_unit_test(what_is_no_model_is_refused),

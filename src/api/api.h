@@ -12,6 +12,7 @@ struct dcnn_model {
     const dcnn_kernels *kernels;
     dcnn_plan *plan;                                          /* of inference; NULL: to be made */
     bool stale;                                               /* the weights have changed since the plan was prepared */
+    bool in_training;                                         /* its net is a training's */
     float scale[DCNN_MAX_CHANNELS], shift[DCNN_MAX_CHANNELS]; /* from bytes to the net's inputs */
 };
 

@@ -28,8 +28,6 @@ static dcnn_status set_up(dcnn_model *model) {
     const dcnn_shape shape = shape_of(model);
     if (shape.rank != 3 || shape.c > DCNN_MAX_CHANNELS)
         return DCNN_FAIL(DCNN_BAD_INPUT, "the model does not take images");
-    if (dcnn_loss_is_regression(model->checkpoint.net->loss.kind) || model->checkpoint.net->class_count < 2)
-        return DCNN_FAIL(DCNN_BAD_INPUT, "the model's outputs are numbers, not classes: 'dcnn predict' takes it");
     dcnn_input input; /* what is not known here, dcnn_model_predict() refuses */
     if (dcnn_input_choose(&model->checkpoint, NULL, NULL, NULL, &input) != DCNN_OK) return DCNN_OK;
     DCNN_TRY(dcnn_model_set_inputs(model, input.mean, input.std));
@@ -104,24 +102,38 @@ dcnn_status dcnn_model_set_inputs(dcnn_model *model, const double *mean, const d
     return DCNN_OK;
 }
 
-static void free_names(dcnn_checkpoint *checkpoint) {
-    for (int i = 0; i < checkpoint->class_count && checkpoint->class_names; i++) free(checkpoint->class_names[i]);
-    free(checkpoint->class_names);
+static void free_names(int count, char **names) {
+    for (int i = 0; i < count && names; i++) free(names[i]);
+    free(names);
+}
+
+static void forget_names(dcnn_checkpoint *checkpoint) {
+    free_names(checkpoint->class_count, checkpoint->class_names);
     checkpoint->class_names = NULL;
     checkpoint->class_count = 0;
 }
 
 dcnn_status dcnn_model_set_classes(dcnn_model *model, const char *const *names) {
     dcnn_checkpoint *c = &model->checkpoint;
-    free_names(c);
-    c->class_names = calloc((size_t)c->net->class_count, sizeof *c->class_names);
-    c->class_count = c->net->class_count;
-    for (int i = 0; i < c->class_count && c->class_names; i++) {
-        c->class_names[i] = strdup(names[i]);
-        if (c->class_names[i]) continue;
-        free_names(c);
+    const int count = c->net->class_count;
+    if (count == 0) return DCNN_FAIL(DCNN_USAGE, "the model gives numbers, so there are no classes to name");
+    char **copies = calloc((size_t)count, sizeof *copies);
+    bool good = copies != NULL;
+    for (int i = 0; i < count && good; i++) {
+        if (names[i] == NULL) {
+            free_names(count, copies);
+            return DCNN_FAIL(DCNN_USAGE, "class %d of %d has no name", i, count);
+        }
+        good = (copies[i] = strdup(names[i])) != NULL;
     }
-    return c->class_names ? DCNN_OK : DCNN_FAIL(DCNN_FAILURE, "out of memory: class names");
+    if (!good) {
+        free_names(count, copies);
+        return DCNN_FAIL(DCNN_FAILURE, "out of memory: class names");
+    }
+    forget_names(c); /* only now: some may be among those given */
+    c->class_names = copies;
+    c->class_count = count;
+    return DCNN_OK;
 }
 
 dcnn_status dcnn_model_save(const dcnn_model *model, const char *path) {
@@ -179,6 +191,7 @@ static dcnn_status check_loss(const dcnn_model *model, bool computes) {
 }
 
 dcnn_status dcnn_model_check_training(const dcnn_model *model) {
+    if (model->in_training) return DCNN_FAIL(DCNN_USAGE, "the model is being trained already: end that training first");
     DCNN_TRY(check_loss(model, true));
     if (model->checkpoint.net->untrainable[0] == '\0') return DCNN_OK;
     return DCNN_FAIL(DCNN_BAD_INPUT, "the model cannot be trained: %s", model->checkpoint.net->untrainable);
@@ -191,12 +204,13 @@ bool dcnn_model_takes_targets(const dcnn_model *model) {
 
 dcnn_status dcnn_model_set_loss(dcnn_model *model, const char *name) {
     const dcnn_loss loss = {.kind = dcnn_loss_find(name)};
+    if (model->in_training) return DCNN_FAIL(DCNN_USAGE, "the model is being trained: set its loss before that");
     if (loss.kind == DCNN_LOSS_COUNT) return DCNN_FAIL(DCNN_USAGE, "there is no loss '%.60s'", name);
     if (dcnn_net_set_loss(model->checkpoint.net, &loss) != DCNN_OK) return DCNN_USAGE;
     if (strstr(model->checkpoint.net->untrainable, "compiled with the loss"))
         model->checkpoint.net->untrainable[0] = '\0';
     model->checkpoint.unknown_loss[0] = '\0';
-    free_names(&model->checkpoint);
+    forget_names(&model->checkpoint);
     dcnn_plan_free(model->plan);
     model->plan = NULL;
     return DCNN_OK;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* training.c — the public API: an engine over a caller's arrays. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,6 +50,17 @@ static dcnn_status choose_optimizer(const dcnn_training_options *options, dcnn_o
     return DCNN_FAIL(DCNN_USAGE, "there is no optimizer '%.40s': 'dcnn help train' lists them", name);
 }
 
+/* Zero is the recipe's; what is no such number must not be taken for it. */
+static dcnn_status check_options(const dcnn_training_options *o) {
+    if (o->batch_size < 0) return DCNN_FAIL(DCNN_USAGE, "a step cannot have %d samples", o->batch_size);
+    if (o->threads < 0) return DCNN_FAIL(DCNN_USAGE, "there cannot be %d threads", o->threads);
+    if (!isfinite(o->momentum) || o->momentum >= 1.0)
+        return DCNN_FAIL(DCNN_USAGE, "a momentum of %g: it must be below 1", o->momentum);
+    if (!(o->weight_decay >= 0.0 && isfinite(o->weight_decay)))
+        return DCNN_FAIL(DCNN_USAGE, "a weight decay of %g: it must be 0 or above", o->weight_decay);
+    return DCNN_OK;
+}
+
 static dcnn_status start(dcnn_training *t, const dcnn_training_options *options) {
     const int64_t batch = options->batch_size > 0 ? options->batch_size : DCNN_RECIPE_BATCH;
     dcnn_engine_options o = {.grain = dcnn_engine_grain(batch),
@@ -61,9 +73,12 @@ static dcnn_status start(dcnn_training *t, const dcnn_training_options *options)
                              .seed = options->seed};
     dcnn_net *net = NULL;
     DCNN_TRY(dcnn_model_check_training(t->model));
+    DCNN_TRY(check_options(options));
     DCNN_TRY(choose_optimizer(options, &o.optimizer));
     DCNN_TRY(options->mpi_comm ? dcnn_comm_create_over(options->mpi_comm, &t->comm) : dcnn_comm_create_alone(&t->comm));
-    DCNN_TRY(dcnn_comm_agree(t->comm, dcnn_net_copy(t->model->checkpoint.net, &net)));
+    dcnn_status status = dcnn_comm_agree(t->comm, dcnn_net_copy(t->model->checkpoint.net, &net));
+    if (status != DCNN_OK) dcnn_net_free(net); /* another rank may have none */
+    DCNN_TRY(status);
     DCNN_TRY(dcnn_engine_create(t->comm, net, NULL, NULL, &o, &t->engine));
     net = dcnn_engine_net(t->engine);
     DCNN_TRY(dcnn_comm_agree(t->comm,
@@ -73,6 +88,7 @@ static dcnn_status start(dcnn_training *t, const dcnn_training_options *options)
     t->model->plan = NULL;
     dcnn_net_free(t->model->checkpoint.net);
     t->model->checkpoint.net = net;
+    t->model->in_training = true;
     return DCNN_OK;
 }
 
@@ -105,6 +121,7 @@ dcnn_status dcnn_training_free(dcnn_training *t) {
     dcnn_plan_free(t->model->plan);
     t->model->plan = NULL;
     t->model->checkpoint.net = net;
+    t->model->in_training = false;
     take_down(t);
     return status;
 }
@@ -120,6 +137,8 @@ static void put_score(const dcnn_batch *batch, double loss_sum, double absolute_
 dcnn_status dcnn_training_step(dcnn_training *t, const dcnn_batch *batch, double learning_rate, dcnn_score *score) {
     dcnn_step_sums sums = {0};
     DCNN_TRY(dcnn_comm_agree(t->comm, dcnn_model_check_batch(t->model, batch)));
+    if (!(learning_rate >= 0.0 && isfinite(learning_rate)))
+        return DCNN_FAIL(DCNN_USAGE, "a learning rate of %g: it must be 0 or above, and finite", learning_rate);
     if (batch->count == 0) return DCNN_FAIL(DCNN_USAGE, "a step needs at least one sample");
     t->batch = batch;
     t->model->stale = true;
