@@ -3,6 +3,7 @@
 #include "io_helpers.h"
 
 #include <hdf5.h>
+#include <sys/syscall.h>
 #include <xxhash.h>
 
 #include "io/dataset/dataset_writer.h"
@@ -190,6 +191,27 @@ static void what_cannot_be_a_data_set_leaves_nothing(void **state) {
     assert_ok(dcnn_dataset_writer_open(path, H, W, C, 0, &writer));
     assert_ok(dcnn_dataset_writer_append(writer, &all));
     assert_fails(dcnn_dataset_writer_finish(writer, &about), DCNN_BAD_INPUT, "no split 'train'", path);
+    assert_int_equal(files_in(in_scratch("empty")), 0);
+}
+
+/* Reads of files without a name find their end at once. */
+static bool scratch_is_cut;
+ssize_t read(int descriptor, void *bytes, size_t length) {
+    struct stat about;
+    if (scratch_is_cut && fstat(descriptor, &about) == 0 && S_ISREG(about.st_mode) && about.st_nlink == 0) return 0;
+    return syscall(SYS_read, descriptor, bytes, length);
+}
+
+static void means_are_of_all_that_was_set_aside(void **state) {
+    (void)state;
+    dcnn_dataset_writer *writer;
+    const dcnn_samples_in all = {ROWS, pixels, labels, NULL, NULL};
+    assert_ok(dcnn_dataset_writer_open(in_scratch("empty/x.h5"), H, W, C, 0, &writer));
+    assert_ok(dcnn_dataset_writer_append(writer, &all));
+    scratch_is_cut = true;
+    const dcnn_status status = dcnn_dataset_writer_finish(writer, &plain);
+    scratch_is_cut = false;
+    assert_fails(status, DCNN_FAILURE, "has become shorter", "x.h5");
     assert_int_equal(files_in(in_scratch("empty")), 0);
 }
 
@@ -434,6 +456,7 @@ int main(void) {
         cmocka_unit_test(pieces_do_not_matter),
         cmocka_unit_test(ids_and_targets_come_back),
         cmocka_unit_test(what_cannot_be_a_data_set_leaves_nothing),
+        cmocka_unit_test(means_are_of_all_that_was_set_aside),
         cmocka_unit_test(any_layout_is_read),
         cmocka_unit_test(unsealed_content_is_identified),
         cmocka_unit_test(each_block_is_checked_once),

@@ -73,10 +73,47 @@ static void the_metric_is_keras_own(void **state) {
     }
 }
 
+/* A first epoch without a number must not stay the best one, nor hold a rate down. */
+static void what_is_no_number_is_worse_than_any(void **state) {
+    (void)state;
+    const struct {
+        dcnn_monitor monitor;
+        dcnn_epoch_metrics first, second;
+    } rows[] = {{DCNN_MONITOR_VAL_LOSS,
+                 {.epoch = 1, .validation_count = 4, .validation_loss = (double)NAN},
+                 {.epoch = 2, .validation_count = 4, .validation_loss = 3.0}},
+                {DCNN_MONITOR_VAL_AUC,
+                 {.epoch = 1, .validation_count = 4, .validation_auc = (double)NAN, .validation_loss = 1.0},
+                 {.epoch = 2, .validation_count = 4, .validation_auc = 0.5, .validation_loss = 2.0}},
+                {DCNN_MONITOR_VAL_AUC,
+                 {.epoch = 1, .validation_count = 4, .validation_auc = (double)NAN, .validation_loss = 2.0},
+                 {.epoch = 2, .validation_count = 4, .validation_auc = (double)NAN, .validation_loss = 1.0}},
+                {DCNN_MONITOR_VAL_ACCURACY,
+                 {.epoch = 1, .validation_count = 4, .validation_correct = 1, .validation_loss = (double)NAN},
+                 {.epoch = 2, .validation_count = 4, .validation_correct = 1, .validation_loss = 9.0}}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        dcnn_progress progress = {.best_loss = (double)INFINITY, .best_correct = -1};
+        assert_true(dcnn_monitor_take(rows[i].monitor, &rows[i].first, &progress));
+        assert_false(dcnn_monitor_take(rows[i].monitor, &rows[i].first, &progress));
+        assert_true(dcnn_monitor_take(rows[i].monitor, &rows[i].second, &progress));
+        assert_false(dcnn_monitor_take(rows[i].monitor, &rows[i].first, &progress));
+        assert_int_equal(progress.best_epoch, 2);
+        assert_false(isnan(progress.best_loss) || isnan(dcnn_monitor_best(rows[i].monitor, &progress)));
+    }
+    assert_false(dcnn_monitor_is_number(rows[0].monitor, &rows[0].first));
+    assert_true(dcnn_monitor_is_number(rows[1].monitor, &rows[1].second));
+    const dcnn_plateau plateau = {.factor = 0.5, .patience = 1, .min_delta = 1e-4};
+    dcnn_progress progress = {0};
+    dcnn_plateau_take(&plateau, DCNN_MONITOR_VAL_LOSS, 0.5, &rows[0].first, &progress);
+    assert_false(dcnn_plateau_take(&plateau, DCNN_MONITOR_VAL_LOSS, 0.5, &rows[0].second, &progress));
+    assert_true(progress.plateau_best == 3.0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rates_are_those_of_keras),
         cmocka_unit_test(the_metric_is_keras_own),
+        cmocka_unit_test(what_is_no_number_is_worse_than_any),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

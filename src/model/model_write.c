@@ -116,6 +116,8 @@ static dcnn_status write_moments(hid_t group, const dcnn_checkpoint *from, const
             const dcnn_param *param = &node->params[j];
             for (int k = 0; k < dcnn_optimizer_moments(optimizer) && param->trainable; k++) {
                 snprintf(names[count], sizeof *names, "%s/%s_%s_%s", kind, node->name, param->name, roles[k]);
+                for (int n = 2; dcnn_h5_has(group, names[count]); n++) /* as of "a_b" and "c", "a" and "b_c" */
+                    snprintf(names[count], sizeof *names, "%s/%s_%s_%s_%d", kind, node->name, param->name, roles[k], n);
                 DCNN_TRY(write_tensor(group, names[count++], param, moments[k] + param->offset));
             }
         }

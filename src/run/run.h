@@ -132,13 +132,15 @@ typedef struct dcnn_train_options {
 
 /** What a training run came to. */
 typedef struct dcnn_train_result {
-    int64_t epochs, steps;            /**< done in all */
-    int64_t best_epoch;               /**< of best.h5 */
-    bool stopped_early;               /**< for want of patience */
-    int64_t best_correct, best_count; /**< of the best epoch, by what makes an epoch better */
+    int64_t epochs, steps; /**< done in all */
+    int64_t best_epoch;    /**< of best.h5 */
+    bool stopped_early;    /**< for want of patience */
+    int64_t best_correct,
+        best_count; /**< of the best epoch, by what makes an epoch better; answers, as of the splits */
     double best_loss;
-    bool best_validates;                      /**< … which is validation, not training */
-    int64_t test_correct, test_count;         /**< of best.h5 on the split `test`; 0 of 0 if there is none */
+    double best_value;                /**< of what is monitored: more is better, and of equals the lesser loss */
+    bool best_validates;              /**< … which is validation, not training */
+    int64_t test_correct, test_count; /**< of best.h5 on the split `test`; 0 of 0 if there is none */
     int64_t official_correct, official_count; /**< likewise on `official-test` */
     bool numbers;                             /**< it gives numbers: errors instead of hits */
     double test_loss, test_absolute;          /**< of best.h5 on `test`: loss, mean absolute error */

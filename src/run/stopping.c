@@ -54,7 +54,7 @@ bool dcnn_monitor_validates(dcnn_monitor monitor) {
 }
 
 /* The metric, so that more is better; accuracies by their hits, losses by themselves alone. */
-static double value_of(dcnn_monitor monitor, const dcnn_epoch_metrics *m) {
+static double raw_value(dcnn_monitor monitor, const dcnn_epoch_metrics *m) {
     switch (monitor) {
     case DCNN_MONITOR_VAL_ACCURACY:
         return (double)m->validation_correct;
@@ -77,13 +77,32 @@ static double value_of(dcnn_monitor monitor, const dcnn_epoch_metrics *m) {
     }
 }
 
+/* What is no number is worse than any. */
+static double value_of(dcnn_monitor monitor, const dcnn_epoch_metrics *m) {
+    const double value = raw_value(monitor, m);
+    return isnan(value) ? -HUGE_VAL : value;
+}
+
+bool dcnn_monitor_is_number(dcnn_monitor monitor, const dcnn_epoch_metrics *m) {
+    const bool there = !dcnn_monitor_validates(monitor) || m->validation_count > 0;
+    return !there || !isnan(dcnn_monitor_metric(monitor, m));
+}
+
+static bool counts_hits(dcnn_monitor monitor) {
+    return monitor == DCNN_MONITOR_VAL_ACCURACY || monitor == DCNN_MONITOR_ACCURACY;
+}
+
+double dcnn_monitor_best(dcnn_monitor monitor, const dcnn_progress *progress) {
+    return counts_hits(monitor) ? (double)progress->best_correct : progress->best_value;
+}
+
 bool dcnn_monitor_falls(dcnn_monitor monitor) {
     return monitor == DCNN_MONITOR_VAL_LOSS || monitor == DCNN_MONITOR_LOSS || monitor == DCNN_MONITOR_VAL_MAE ||
            monitor == DCNN_MONITOR_MAE;
 }
 
 double dcnn_monitor_metric(dcnn_monitor monitor, const dcnn_epoch_metrics *m) {
-    const double value = value_of(monitor, m);
+    const double value = raw_value(monitor, m);
     switch (monitor) {
     case DCNN_MONITOR_VAL_LOSS:
         return m->validation_loss;
@@ -101,15 +120,14 @@ double dcnn_monitor_metric(dcnn_monitor monitor, const dcnn_epoch_metrics *m) {
 
 bool dcnn_monitor_take(dcnn_monitor monitor, const dcnn_epoch_metrics *metrics, dcnn_progress *progress) {
     const bool validates = dcnn_monitor_validates(monitor);
-    const bool counts = monitor == DCNN_MONITOR_VAL_ACCURACY || monitor == DCNN_MONITOR_ACCURACY;
     const int64_t correct = validates ? metrics->validation_correct : metrics->correct;
-    const double loss = validates ? metrics->validation_loss : metrics->loss, value = value_of(monitor, metrics);
-    const double best = counts ? (double)progress->best_correct : progress->best_value;
+    const double given = validates ? metrics->validation_loss : metrics->loss, value = value_of(monitor, metrics);
+    const double best = dcnn_monitor_best(monitor, progress), loss = isnan(given) ? HUGE_VAL : given;
     const bool none = progress->best_epoch == 0;
     bool better = none || value > best || (value == best && loss < progress->best_loss);
     if (validates && metrics->validation_count == 0) better = true;
     if (!better) return false;
-    progress->best_value = counts ? 0.0 : value;
+    progress->best_value = counts_hits(monitor) ? 0.0 : value;
     progress->best_correct = correct;
     progress->best_loss = loss;
     progress->best_epoch = metrics->epoch;
@@ -193,7 +211,7 @@ dcnn_monitor dcnn_plateau_monitor(const dcnn_plateau *plateau, bool validates) {
 }
 
 static bool improves(const dcnn_plateau *plateau, dcnn_monitor monitor, double value, const dcnn_progress *progress) {
-    if (progress->plateau_epochs == 0) return true;
+    if (progress->plateau_epochs == 0 || (isnan(progress->plateau_best) && !isnan(value))) return true;
     return dcnn_monitor_falls(monitor) ? value + plateau->min_delta < progress->plateau_best
                                        : value - plateau->min_delta > progress->plateau_best;
 }

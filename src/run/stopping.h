@@ -42,6 +42,12 @@ bool dcnn_monitor_validates(dcnn_monitor monitor);
 double dcnn_monitor_metric(dcnn_monitor monitor, const dcnn_epoch_metrics *metrics);
 bool dcnn_monitor_falls(dcnn_monitor monitor);
 
+/** Is that a number? Not the area under the curve where no label is both there and not there, say. *Local.* */
+bool dcnn_monitor_is_number(dcnn_monitor monitor, const dcnn_epoch_metrics *metrics);
+
+/** What the best epoch so far has of it, so that more is better, as between epochs; of a loss always 0. *Local.* */
+double dcnn_monitor_best(dcnn_monitor monitor, const dcnn_progress *progress);
+
 /** Notes an epoch in `progress` if it is the best so far; without a validation split to judge by, each one is. *Local.*
  */
 bool dcnn_monitor_take(dcnn_monitor monitor, const dcnn_epoch_metrics *metrics, dcnn_progress *progress);

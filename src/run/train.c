@@ -200,7 +200,13 @@ static dcnn_status end_epoch(dcnn_trainer *t) {
     metrics.stall_s = take_stall(t);
     dcnn_evaluation_free(&validation);
     DCNN_TRY(dcnn_history_append(&t->state.history, &metrics));
-    const bool better = dcnn_monitor_take(dcnn_monitor_for(t->options->monitor, t->state.net), &metrics, p);
+    const dcnn_monitor monitor = dcnn_monitor_for(t->options->monitor, t->state.net);
+    const bool better = dcnn_monitor_take(monitor, &metrics, p);
+    if (p->epoch == p->phase_epoch && !dcnn_monitor_is_number(monitor, &metrics))
+        dcnn_warn(
+            "%s is not a number after epoch %lld: an epoch where it is one counts as better, and among the others "
+            "the one of less loss",
+            dcnn_monitor_names[monitor], (long long)p->epoch + 1);
     p->epoch++;
     p->cursor = 0;
     p->loss_sum = 0.0;
@@ -347,7 +353,6 @@ static dcnn_status test_best(dcnn_trainer *t, dcnn_train_result *result) {
     if (fits) take_best(t, best.net);
     if (status == DCNN_OK) status = test_split(t, fits ? NULL : &best, "test", &test);
     if (status == DCNN_OK) status = test_split(t, fits ? NULL : &best, "official-test", &official);
-    result->numbers = t->state.net->class_count == 0;
     result->test_correct = test.correct;
     result->test_count = test.count;
     result->test_loss = test.loss;
@@ -362,10 +367,14 @@ static dcnn_status test_best(dcnn_trainer *t, dcnn_train_result *result) {
 
 static void note_best(const dcnn_trainer *t, dcnn_train_result *result) {
     const dcnn_split *split = dcnn_dataset_split(&t->data.set, "validation");
-    const bool validates = dcnn_monitor_validates(t->options->monitor);
+    const dcnn_monitor monitor = dcnn_monitor_for(t->options->monitor, t->state.net);
+    const bool validates = dcnn_monitor_validates(monitor);
+    const int64_t count = !validates ? t->data.sampler.count : split ? split->count : 0;
+    result->numbers = t->state.net->class_count == 0;
     result->best_correct = t->state.progress.best_correct;
     result->best_loss = t->state.progress.best_loss;
-    result->best_count = !validates ? t->data.sampler.count : split ? split->count : 0;
+    result->best_value = dcnn_monitor_best(monitor, &t->state.progress);
+    result->best_count = count * answers_of(t);
     result->best_validates = validates;
 }
 

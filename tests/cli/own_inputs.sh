@@ -62,7 +62,12 @@ for output in other/best.h5 "$step" other/run.json made.keras made.onnx made.saf
     try dcnn predict run/best.h5 few.csv -o "$output"
 done
 try dcnn compare run other -o to-best.png
-for trace in other/best.h5 made.onnx; do try dcnn train small.h5 --model net.json --epochs 5 --run none --trace $trace; done
+cp net.json others.json
+for trace in other/best.h5 made.onnx other/run.json others.json; do try dcnn train small.h5 --model net.json --epochs 5 --run none --trace $trace; done
+cmp net.json others.json
+for number in 1 2; do
+    dcnn train small.h5 --model net.json --epochs 3 --batch-size 16 --run traced$number -q --no-report --trace trace.json >/dev/null 2>&1 && echo traced
+done
 cksum "${kept[@]}" 2>/dev/null | cmp - before && echo untouched
 dcnn predict run/best.h5 few.csv -o answers.csv
 for output in answers.csv notes empty; do

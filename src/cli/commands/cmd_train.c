@@ -15,6 +15,7 @@
 #include "cli/settings/train_settings.h"
 #include "cli/cli.h"
 #include "io/kind.h"
+#include "io/output.h"
 #include "cli/progress.h"
 #include "cli/settings/data_settings.h"
 #include "guard/run_lock.h"
@@ -24,6 +25,7 @@
 #include "run/data/class_weights.h"
 #include "run/record/run_folder.h"
 #include "run/record/run_record.h"
+#include "run/record/trace.h"
 #include "run/starting_net.h"
 
 /* What the training tells of itself, and to whom. */
@@ -432,6 +434,11 @@ static dcnn_status check_trace(const char *trace, const dcnn_run *run) {
     if (trace == NULL) return DCNN_OK;
     DCNN_TRY(dcnn_spare_files(trace, "--trace", "the trace", 2, files));
     DCNN_TRY(dcnn_spare_run(trace, "--trace", "the trace", run->folder));
+    if (!dcnn_output_is_straight(trace) && dcnn_kind_of_file(trace) == DCNN_KIND_JSON && !dcnn_trace_is(trace))
+        return DCNN_FAIL(DCNN_USAGE,
+                         "%s: is JSON, but no trace, which it would be replaced by: name another file with --trace, or "
+                         "remove that one first",
+                         trace);
     return dcnn_spare_others(trace, "--trace", "the trace", 1, &(const dcnn_kind_id){DCNN_KIND_JSON});
 }
 

@@ -35,8 +35,8 @@ static const char *const search_names[DCNN_SEARCH_COUNT] = {DCNN_SEARCHES(NAME)}
 /* A trial; what it came to is 0 until then. Integers, for ranks add them up. */
 typedef struct trial {
     int64_t number, epochs;
-    int64_t done, diverged, correct, count, best_epoch, microseconds;
-    double loss;
+    int64_t done, diverged, numbers, correct, count, best_epoch, microseconds;
+    double loss, value; /* of what is monitored: more is better */
 } trial;
 
 typedef struct tuning {
@@ -93,10 +93,17 @@ static dcnn_status set_options(const tuning *t, const trial *one, char (*values)
     return dcnn_train_settings_check(options);
 }
 
+/* Its accuracy; a network that gives numbers has none, but a loss. */
+static const char *outcome_text(const trial *one, const char *of_numbers, char text[96]) {
+    if (one->diverged) return "diverged";
+    return one->numbers ? of_numbers : dcnn_accuracy_text(one->correct, one->count, text);
+}
+
 static void tell_trial(const tuning *t, const trial *one) {
-    char settings[CSV_BYTES], accuracy[96];
+    char settings[CSV_BYTES], accuracy[96], loss[48];
+    snprintf(loss, sizeof loss, "loss %.6f", one->loss);
     fprintf(stderr, "trial %" PRId64 ": %s: %s\n", one->number + 1, settings_text(t, one, settings),
-            one->diverged ? "diverged" : dcnn_accuracy_text(one->correct, one->count, accuracy));
+            outcome_text(one, loss, accuracy));
 }
 
 static dcnn_status run_trial(dcnn_cli *part, int index, void *context) {
@@ -115,9 +122,11 @@ static dcnn_status run_trial(dcnn_cli *part, int index, void *context) {
     if (dcnn_comm_rank(part->comm) != 0) return DCNN_OK; /* one rank a group tells */
     one->done = 1;
     one->diverged = status == DCNN_DIVERGED;
+    one->numbers = result.numbers;
     one->correct = result.best_correct;
     one->count = result.best_count;
     one->loss = one->diverged ? INFINITY : result.best_loss;
+    one->value = result.best_value;
     one->best_epoch = result.best_epoch;
     one->microseconds = llround(1e6 * result.elapsed_s);
     if (part->speaks) tell_trial(t, one);
@@ -129,7 +138,7 @@ static dcnn_status run_trial(dcnn_cli *part, int index, void *context) {
 static int compare_trials(const void *a, const void *b) {
     const trial *x = a, *y = b;
     if (x->diverged != y->diverged) return x->diverged ? 1 : -1;
-    if (x->correct != y->correct) return x->correct < y->correct ? 1 : -1;
+    if (x->value != y->value) return x->value < y->value ? 1 : -1;
     if (x->loss != y->loss) return x->loss > y->loss ? 1 : -1;
     return (x->number > y->number) - (x->number < y->number);
 }
@@ -138,12 +147,14 @@ static int compare_trials(const void *a, const void *b) {
 static void share_results(tuning *t, int count) {
     for (int i = 0; i < count; i++) {
         trial *one = &t->trials[i];
-        int64_t loss, numbers[7];
+        int64_t loss, value, numbers[9];
         memcpy(&loss, &one->loss, sizeof loss);
-        const int64_t mine[7] = {one->done,       one->diverged,     one->correct,        one->count,
-                                 one->best_epoch, one->microseconds, one->done ? loss : 0};
+        memcpy(&value, &one->value, sizeof value);
+        const int64_t mine[9] = {one->done,       one->diverged,     one->correct,         one->count,
+                                 one->best_epoch, one->microseconds, one->done ? loss : 0, one->done ? value : 0,
+                                 one->numbers};
         memcpy(numbers, mine, sizeof numbers);
-        dcnn_comm_add_integers(t->cli->comm, numbers, 7);
+        dcnn_comm_add_integers(t->cli->comm, numbers, 9);
         one->done = numbers[0];
         one->diverged = numbers[1];
         one->correct = numbers[2];
@@ -151,6 +162,8 @@ static void share_results(tuning *t, int count) {
         one->best_epoch = numbers[4];
         one->microseconds = numbers[5];
         memcpy(&one->loss, &numbers[6], sizeof one->loss);
+        memcpy(&one->value, &numbers[7], sizeof one->value);
+        one->numbers = numbers[8];
     }
 }
 
@@ -189,8 +202,7 @@ static void print_table(const tuning *t, int count) {
     for (int i = 0; i < count; i++) {
         const trial *one = &t->trials[i];
         printf("%-6" PRId64 " %-7" PRId64 " %-30s %-10.6f %s\n", one->number + 1, one->epochs,
-               one->diverged ? "diverged" : dcnn_accuracy_text(one->correct, one->count, text), one->loss,
-               settings_text(t, one, settings));
+               outcome_text(one, "-", text), one->loss, settings_text(t, one, settings));
     }
 }
 
@@ -198,15 +210,25 @@ static dcnn_status write_csv(const tuning *t, int count) {
     char *text = NULL, *path = dcnn_path_join(t->base.folder, DCNN_RUN_TRIALS_CSV);
     size_t length = 0;
     FILE *to = open_memstream(&text, &length);
-    if (path == NULL || to == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: the table of trials");
+    if (path == NULL || to == NULL) {
+        if (to) fclose(to);
+        free(text);
+        free(path);
+        return DCNN_FAIL(DCNN_FAILURE, "out of memory: the table of trials");
+    }
     fprintf(to, "trial,epochs,accuracy,correct,count,loss,best_epoch,seconds,diverged");
     for (int i = 0; i < t->space.count; i++) fprintf(to, ",%s", t->space.dimensions[i].option->name);
     fputc('\n', to);
     for (int k = 0; k < count; k++) {
         const trial *one = &t->trials[k];
-        fprintf(to, "%" PRId64 ",%" PRId64 ",%.9g,%" PRId64 ",%" PRId64 ",%.9g,%" PRId64 ",%.3f,%d", one->number + 1,
-                one->epochs, one->count > 0 ? (double)one->correct / (double)one->count : 0.0, one->correct, one->count,
-                one->loss, one->best_epoch, 1e-6 * (double)one->microseconds, (int)one->diverged);
+        fprintf(to, "%" PRId64 ",%" PRId64 ",", one->number + 1, one->epochs);
+        if (one->numbers)
+            fprintf(to, ",,%" PRId64, one->count);
+        else
+            fprintf(to, "%.9g,%" PRId64 ",%" PRId64, one->count > 0 ? (double)one->correct / (double)one->count : 0.0,
+                    one->correct, one->count);
+        fprintf(to, ",%.9g,%" PRId64 ",%.3f,%d", one->loss, one->best_epoch, 1e-6 * (double)one->microseconds,
+                (int)one->diverged);
         for (int i = 0; i < t->space.count; i++) {
             char value[DCNN_VALUE_BYTES];
             value_of(t, one->number, i, value);
@@ -281,12 +303,17 @@ static void print_command(const tuning *t, const trial *best) {
 static dcnn_status tell(const tuning *t, int count) {
     DCNN_TRY(write_csv(t, count));
     print_table(t, count);
-    if (dcnn_report_is_built() && draw(t, count) != DCNN_OK) dcnn_warn("no figure: %s", dcnn_error());
+    bool figure = dcnn_report_is_built() && !t->trials[0].numbers; /* which is of accuracies */
+    if (figure && draw(t, count) != DCNN_OK) {
+        dcnn_warn("no figure: %s", dcnn_error());
+        figure = false;
+    }
     if (t->trials[0].diverged)
         printf("every trial has diverged: try smaller learning rates\n");
     else
         print_command(t, &t->trials[0]);
-    printf("%s/: " DCNN_RUN_TRIALS_CSV ", " DCNN_RUN_TRIALS_FIGURE ", " DCNN_RUN_TRIAL "NNN/\n", t->base.folder);
+    printf("%s/: " DCNN_RUN_TRIALS_CSV ", %s" DCNN_RUN_TRIAL "NNN/\n", t->base.folder,
+           figure ? DCNN_RUN_TRIALS_FIGURE ", " : "");
     return DCNN_OK;
 }
 

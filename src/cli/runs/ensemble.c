@@ -151,12 +151,13 @@ dcnn_status dcnn_ensemble_take_up(const json_t *record, dcnn_run *run, dcnn_opti
     return DCNN_OK;
 }
 
-/* Can members begin? */
+/* Can members begin, and be joined once they are trained? */
 static dcnn_status check_start(const dcnn_cli *cli, const dcnn_run *run) {
     dcnn_checkpoint state = {0};
     dcnn_dataset data = {0};
     dcnn_status status = dcnn_dataset_open(run->data, &data);
     if (status == DCNN_OK) status = dcnn_start_net(cli->options, cli->options->train.model, &data, &state);
+    if (status == DCNN_OK) status = dcnn_ensemble_can_take(state.net);
     dcnn_checkpoint_free(&state);
     dcnn_dataset_free(&data);
     return status;
@@ -164,7 +165,7 @@ static dcnn_status check_start(const dcnn_cli *cli, const dcnn_run *run) {
 
 /* On rank 0. */
 static dcnn_status begin(const dcnn_cli *cli, const dcnn_run *run) {
-    if (run->replaces) DCNN_TRY(check_start(cli, run));
+    if (run->replaces || !cli->options->resume) DCNN_TRY(check_start(cli, run));
     DCNN_TRY(dcnn_run_clear(run));
     return write_record(cli, run);
 }

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -227,8 +228,12 @@ static dcnn_status measure(dcnn_dataset_writer *w, const dcnn_split *train, doub
     const int64_t most = (int64_t)(BUFFER_BYTES / (values * sizeof *block));
     for (int64_t row = 0; row < w->count; row += most) {
         const int64_t rows = w->count - row < most ? w->count - row : most;
+        const size_t wanted = (size_t)rows * values * sizeof *block;
         size_t got;
-        DCNN_TRY_DONE(get_bytes(&w->sums, block, (size_t)rows * values * sizeof *block, &got));
+        DCNN_TRY_DONE(get_bytes(&w->sums, block, wanted, &got));
+        if (got < wanted)
+            DCNN_TRY_DONE(
+                DCNN_FAIL(DCNN_FAILURE, "%s: cannot read back what was set aside: it has become shorter", w->path));
         for (int64_t i = 0; i < rows; i++)
             for (size_t v = 0; counts[row + i] && v < values; v++) totals[v] += block[(size_t)i * values + v];
     }
@@ -259,6 +264,9 @@ done:
 
 static dcnn_status write_ids(hid_t file, const dcnn_dataset_writer *w) {
     if (w->ids.used == 0) return DCNN_OK;
+    if (w->count > INT_MAX)
+        return DCNN_FAIL(DCNN_BAD_INPUT, "%s: %lld images with names; at most %d can have some", w->path,
+                         (long long)w->count, INT_MAX);
     const char **ids = calloc((size_t)w->count, sizeof *ids), *id = w->ids.values;
     if (!ids) return DCNN_FAIL(DCNN_FAILURE, "out of memory for %lld ids", (long long)w->count);
     for (int64_t i = 0; i < w->count; i++, id += strlen(id) + 1) ids[i] = id;

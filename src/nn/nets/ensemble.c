@@ -100,14 +100,18 @@ static void copy_weights(const dcnn_node *from, const dcnn_net *source, const ch
     }
 }
 
+dcnn_status dcnn_ensemble_can_take(const dcnn_net *net) {
+    if (dcnn_net_output_activation(net) == DCNN_SOFTMAX) return DCNN_OK;
+    return DCNN_FAIL(DCNN_BAD_INPUT, "a member of an ensemble must end in softmax, but '%s' does not",
+                     last_of(net)->name);
+}
+
 static dcnn_status check_members(int count, const dcnn_net *const *members) {
     const dcnn_net *first = members[0];
     if (count < 2 || count > DCNN_MAX_INPUTS)
         return DCNN_FAIL(DCNN_USAGE, "an ensemble of %d: it has 2 to %d members", count, DCNN_MAX_INPUTS);
     for (int k = 0; k < count; k++) {
-        if (dcnn_net_output_activation(members[k]) != DCNN_SOFTMAX)
-            return DCNN_FAIL(DCNN_BAD_INPUT, "a member of an ensemble must end in softmax, but '%s' does not",
-                             last_of(members[k])->name);
+        DCNN_TRY(dcnn_ensemble_can_take(members[k]));
         const dcnn_shape shape = members[k]->nodes[0].shape, other = first->nodes[0].shape;
         if (shape.h != other.h || shape.w != other.w || shape.c != other.c ||
             members[k]->output_count != first->output_count)

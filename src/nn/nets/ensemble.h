@@ -10,6 +10,9 @@
 
 #include "nn/net.h"
 
+/** Can this net be a member? *Local.* @return DCNN_OK; DCNN_BAD_INPUT: it does not end in softmax */
+dcnn_status dcnn_ensemble_can_take(const dcnn_net *net);
+
 /**
  * Joins nets; the layers of member k are called mK_NAME, K from 1. *Local.*
  * @param members  [count], 2 or more, up to DCNN_MAX_INPUTS: of one input shape and as many classes, each ending in

@@ -56,7 +56,7 @@ static dcnn_status make_scratch(const dcnn_features_wish *w, const dcnn_loader *
 }
 
 static dcnn_status compute(const dcnn_features_wish *w, const dcnn_loader *images, int node, dcnn_features *f) {
-    const dcnn_kernels *kernels = dcnn_kernels_of(dcnn_isa_best());
+    const dcnn_kernels *kernels = dcnn_kernels_of(dcnn_comm_isa(w->comm));
     const int threads = w->threads > 0 ? w->threads : dcnn_comm_cores(w->comm);
     const size_t values = dcnn_shape_count(w->net->nodes[node].shape);
     dcnn_thread_pool *pool = NULL;

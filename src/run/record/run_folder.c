@@ -182,6 +182,7 @@ static dcnn_status find_run(const char *folder, bool *found) {
     return status;
 }
 
+/* Where that cannot be told, yes: it is not to be removed then. */
 static bool holds_run(const char *folder) {
     bool found;
     return find_run(folder, &found) != DCNN_OK || found;
@@ -391,21 +392,29 @@ static char *default_folder(const char *data) {
     return asprintf(&folder, "runs/%.*s", length, name) < 0 ? NULL : folder;
 }
 
-/* runs/NAME, runs/NAME-2, …: the first without a run, or when resuming the last with one. */
-static char *choose_folder(const char *data, bool resume) {
-    char *base = default_folder(data), *chosen = base ? strdup(base) : NULL;
-    for (int number = 2; chosen && holds_run(chosen); number++) {
-        char *next = NULL;
+/* runs/NAME, runs/NAME-2, …: the first without a run, or when resuming the last with one. One that cannot be examined
+ * ends the search: those behind it would be no better. */
+static dcnn_status choose_folder(const char *data, bool resume, char **chosen) {
+    char *base = default_folder(data), *next = base ? strdup(base) : NULL;
+    dcnn_status status = DCNN_OK;
+    *chosen = NULL;
+    for (int number = 2; next; number++) {
+        bool found;
+        status = find_run(next, &found);
+        if (status != DCNN_OK || !found) break;
+        free(*chosen);
+        *chosen = next;
         if (asprintf(&next, "%s-%d", base, number) < 0) next = NULL;
-        if (resume && !(next && holds_run(next))) {
-            free(next);
-            break;
-        }
-        free(chosen);
-        chosen = next;
     }
+    if (status == DCNN_OK && next == NULL) status = DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
+    if (status == DCNN_OK && !(resume && *chosen)) {
+        free(*chosen);
+        *chosen = next;
+        next = NULL;
+    }
+    free(next);
     free(base);
-    return chosen;
+    return status;
 }
 
 static dcnn_status prepare_digits(char **data) {
@@ -520,7 +529,10 @@ static dcnn_status settle(const char *data, const char *folder, bool resume, boo
     if (!exists(run->data))
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s: %s; make a data set with: dcnn prepare SOURCE -o %s", run->data,
                          strerror(errno), dcnn_shell_word(run->data, word, sizeof word));
-    run->folder = folder ? strdup(folder) : choose_folder(run->data, resume);
+    if (folder)
+        run->folder = strdup(folder);
+    else
+        DCNN_TRY(choose_folder(run->data, resume, &run->folder));
     if (run->folder == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
     DCNN_TRY(check_no_pictures(run->folder));
     run->made = topmost_missing(run->folder);

@@ -82,14 +82,25 @@ static void print_event(FILE *out, const dcnn_trace *trace, int rank, int worker
             number, rank, worker, 1e6 * (e->from_s - trace->began_s), 1e6 * (e->to_s - e->from_s), grain);
 }
 
+static const char beginning[] = "[\n{\"name\":\"process_name\",";
+
+bool dcnn_trace_is(const char *path) {
+    char text[sizeof beginning] = "";
+    FILE *file = fopen(path, "re");
+    if (file == NULL) return false;
+    const size_t got = fread(text, 1, sizeof beginning - 1, file);
+    fclose(file);
+    return got == sizeof beginning - 1 && memcmp(text, beginning, got) == 0;
+}
+
 /* This rank's events; the first says its name. */
 static char *print_rank(const dcnn_trace *trace, int rank, size_t *length) {
     char *text = NULL, host[256] = "?";
     FILE *out = open_memstream(&text, length);
     if (out == NULL) return NULL;
     gethostname(host, sizeof host - 1);
-    fprintf(out, "%s\n{\"name\":\"process_name\",\"ph\":\"M\",\"pid\":%d,\"args\":{\"name\":\"rank %d on %s\"}}",
-            rank == 0 ? "[" : ",", rank, rank, host);
+    fputs(beginning, out);
+    fprintf(out, "\"ph\":\"M\",\"pid\":%d,\"args\":{\"name\":\"rank %d on %s\"}}", rank, rank, host);
     fprintf(out, ",\n{\"name\":\"process_sort_index\",\"ph\":\"M\",\"pid\":%d,\"args\":{\"sort_index\":%d}}", rank,
             rank);
     for (int worker = 0; worker < trace->workers; worker++) {
@@ -97,7 +108,10 @@ static char *print_rank(const dcnn_trace *trace, int rank, size_t *length) {
         for (int i = 0; i < own->count; i++) print_event(out, trace, rank, worker, &own->events[i]);
         if (own->dropped > 0) dcnn_warn("%s: %d events of rank %d are left out", trace->path, own->dropped, rank);
     }
-    if (fclose(out) == 0) return text;
+    if (fclose(out) == 0) {
+        if (rank > 0) text[0] = ','; /* behind the ranks before it */
+        return text;
+    }
     free(text);
     return NULL;
 }

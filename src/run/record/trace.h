@@ -28,6 +28,9 @@ dcnn_status dcnn_trace_create(const char *path, int workers, dcnn_trace **trace)
  * traced steps are done. NULL is allowed. *Collective.* @return DCNN_OK; DCNN_FAILURE (the file cannot be written) */
 dcnn_status dcnn_trace_step(dcnn_trace *trace, dcnn_comm *comm, int64_t step);
 
+/** Is this file a trace, which another may replace? *Local.* */
+bool dcnn_trace_is(const char *path);
+
 /** What the engine tells its spans to; NULL for NULL. Lives as long as the trace. *Local.* */
 const dcnn_spans *dcnn_trace_spans(const dcnn_trace *trace);
 
