@@ -313,6 +313,28 @@ static void expect_keras_inputs(const char *name, const uint8_t *images, hid_t f
             fail_msg("%s: value %d is %.9g, Keras has %.9g", name, i, (double)inputs[i], (double)expected[i]);
 }
 
+/* A legacy file may have any number where Keras keeps a whole one. */
+static void counts_that_are_none_are_refused(void **state) {
+    (void)state;
+    const float wrong[] = {1e30f, -1.0f, (float)NAN};
+    char path[512], out[64];
+    dcnn_checkpoint model;
+    snprintf(out, sizeof out, "/tmp/dcnn-count-%d.keras", (int)getpid());
+    assert_ok(dcnn_checkpoint_read(expected_path("keras_adapted.h5", path), &model));
+    const dcnn_param *count = NULL;
+    for (int i = 0; i < model.net->node_count; i++)
+        for (int j = 0; j < model.net->nodes[i].param_count; j++)
+            if (strcmp(model.net->nodes[i].params[j].name, "count") == 0) count = &model.net->nodes[i].params[j];
+    assert_non_null(count);
+    for (int i = 0; i < 3; i++) {
+        *dcnn_net_values(model.net, count) = wrong[i];
+        assert_int_equal(dcnn_keras_write(out, &model, NULL), DCNN_BAD_INPUT);
+        if (!strstr(dcnn_error(), "counts nothing") || !strstr(dcnn_error(), out)) fail_msg("%s", dcnn_error());
+    }
+    assert_int_not_equal(access(out, F_OK), 0);
+    dcnn_checkpoint_free(&model);
+}
+
 static void images_become_what_each_family_wants(void **state) {
     (void)state;
     static const char *const names[] = {
@@ -334,6 +356,7 @@ int main(void) {
         cmocka_unit_test(weights_alone_fill_a_description), cmocka_unit_test(weights_alone_keep_what_is_known),
         cmocka_unit_test(what_is_written_is_read_again),    cmocka_unit_test(images_become_what_each_family_wants),
         cmocka_unit_test(moments_lie_where_keras_has_them), cmocka_unit_test(what_outputs_mean_is_kept),
+        cmocka_unit_test(counts_that_are_none_are_refused),
     };
     return cmocka_run_group_tests_name("files of Keras", tests, NULL, NULL);
 }

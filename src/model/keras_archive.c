@@ -74,6 +74,10 @@ static dcnn_status read_weights(hid_t file, const char *path, const dcnn_net *ne
 static dcnn_status write_values(hid_t file, const char *place, const dcnn_param *param, const float *values) {
     int64_t shape[4];
     const int rank = dcnn_param_shape(param, shape);
+    if (is_count(param) && !(values[0] >= 0.0f && values[0] < 0x1p63f))
+        return DCNN_FAIL(DCNN_BAD_INPUT,
+                         "a Normalization's count is %g, which counts nothing: the model's file is damaged",
+                         (double)values[0]);
     const int64_t count = is_count(param) ? (int64_t)values[0] : 0;
     return is_count(param) ? dcnn_h5_write(file, place, DCNN_H5_INT64, 0, NULL, 0, &count)
                            : dcnn_h5_write(file, place, DCNN_H5_FLOAT, rank, shape, 0, values);
@@ -307,6 +311,7 @@ static dcnn_status weights_image(const char *path, const dcnn_checkpoint *from, 
     *bytes = NULL;
     DCNN_TRY(dcnn_h5_create(path, floats * sizeof(float) + SLACK_BYTES, &file));
     dcnn_status status = write_weights(file, from->net);
+    if (status == DCNN_BAD_INPUT) dcnn_error_prefix("%s", path);
     if (status == DCNN_OK && alone) status = write_metadata(file, from);
     if (status == DCNN_OK && optimizer && from->m && from->v) status = write_optimizer(file, from, optimizer);
     if (status == DCNN_OK) status = dcnn_h5_image(file, &image, length);
