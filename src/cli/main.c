@@ -276,13 +276,22 @@ static dcnn_status run(dcnn_command_id command, int argc, char **argv) {
     return status;
 }
 
+/* --- the process's ends ----------------------------------------------------------------------------------------- */
+
+/* Ends the process, without the libraries' last words where those of OpenBLAS would never come (kernels.h). */
+static _Noreturn void leave(int code) {
+    if (!dcnn_blas_may_wait_at_exit()) exit(code);
+    fflush(NULL);
+    _exit(code);
+}
+
 /* Memory for jansson, which drops what it finds no room for: a description would be read as another one. */
 static void *memory_or_end(size_t bytes) {
     void *memory = malloc(bytes);
     if (memory) return memory;
     static const char words[] = "dcnn: out of memory\n";
-    if (write(STDERR_FILENO, words, sizeof words - 1) < 0) exit(DCNN_FAILURE); /* there is nowhere else to say it */
-    exit(DCNN_FAILURE);
+    if (write(STDERR_FILENO, words, sizeof words - 1) < 0) leave(DCNN_FAILURE); /* there is nowhere else to say it */
+    leave(DCNN_FAILURE);
 }
 
 /* A standard stream that the caller has closed is /dev/null, the wrong way round, so that reading or writing fails as
@@ -290,12 +299,10 @@ static void *memory_or_end(size_t bytes) {
 static void hold_standard_streams(void) {
     for (int stream = STDIN_FILENO; stream <= STDERR_FILENO; stream++)
         if (fcntl(stream, F_GETFD) < 0 && open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0)
-            exit(DCNN_FAILURE); /* and there may be nowhere to say it */
+            leave(DCNN_FAILURE); /* and there may be nowhere to say it */
 }
 
-int main(int argc, char **argv) {
-    hold_standard_streams();
-    json_set_alloc_funcs(memory_or_end, free);
+static dcnn_status answer(int argc, char **argv) {
     const char *name = argc > 1 ? argv[1] : "";
     const int command = dcnn_command_find(name);
     const bool version = strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0;
@@ -303,13 +310,19 @@ int main(int argc, char **argv) {
     signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of write(), told as such */
     if (version || (command >= 0 && (dcnn_command_table[command].parallel || dcnn_command_table[command].diagnoses)))
         start_with_better_blas(argv);
-    if (command >= 0) return (int)run((dcnn_command_id)command, argc - 1, argv + 1);
-    if (version) return (int)report_early(NULL, print_version());
-    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) return (int)report_early(NULL, help(NULL));
+    if (command >= 0) return run((dcnn_command_id)command, argc - 1, argv + 1);
+    if (version) return report_early(NULL, print_version());
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) return report_early(NULL, help(NULL));
     if (strcmp(name, "help") == 0 && argc > 2 && argv[2][0] == '-')
-        return (int)report_early(NULL, help_for_programs(argv[2], argc > 3 ? argv[3] : NULL));
-    if (strcmp(name, "help") == 0) return (int)report_early(NULL, help(argc > 2 ? argv[2] : NULL));
-    if (argc > 1) return (int)report_early(NULL, fail_unknown_command(name));
+        return report_early(NULL, help_for_programs(argv[2], argc > 3 ? argv[3] : NULL));
+    if (strcmp(name, "help") == 0) return report_early(NULL, help(argc > 2 ? argv[2] : NULL));
+    if (argc > 1) return report_early(NULL, fail_unknown_command(name));
     if (is_first_process()) dcnn_commands_help(stderr);
     return DCNN_USAGE;
+}
+
+int main(int argc, char **argv) {
+    hold_standard_streams();
+    json_set_alloc_funcs(memory_or_end, free);
+    leave((int)answer(argc, argv));
 }

@@ -3,6 +3,7 @@
 #include <cblas.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "kernels/register.h"
 
@@ -45,7 +46,22 @@ const char *dcnn_blas_better_core(void) {
 }
 #endif
 
+static int threads_at_start; /* 0: still what OpenBLAS says */
+
+bool dcnn_blas_may_wait_at_exit(void) {
+    const size_t buffer = (size_t)128 << 20;
+    const int threads = threads_at_start ? threads_at_start : openblas_get_num_threads();
+    if (threads < 2) return false;
+    /* Room for all buffers once more is room for those still asked for. Nothing of it is touched. */
+    const size_t bytes = (size_t)threads * buffer;
+    void *room = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (room == MAP_FAILED) return true;
+    munmap(room, bytes);
+    return false;
+}
+
 void dcnn_register_blas(dcnn_kernels *table) {
+    if (threads_at_start == 0) threads_at_start = openblas_get_num_threads();
     openblas_set_num_threads(1);
     table->sgemm = blas_sgemm;
 }

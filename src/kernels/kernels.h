@@ -371,4 +371,10 @@ const char *dcnn_blas_version(void);
  */
 const char *dcnn_blas_better_core(void);
 
+/**
+ * Would a process that ends now perhaps wait for OpenBLAS's own threads for ever? They start with the library, one a
+ * core, and each asks for 128 MiB of address space again and again until it is there; exit() joins them. *Local.*
+ */
+bool dcnn_blas_may_wait_at_exit(void);
+
 #endif
