@@ -216,7 +216,7 @@ static void arrays_that_do_not_fit_are_refused(void **state) {
     (void)state;
     const double large[] = {0, 1, 5e9, 1}, endless[] = {0, 1, 0, INFINITY}, good[] = {0, 1, 0, 1};
     put_arrays("large.h5", large, 0);
-    refuse_input("large.h5", "label 2 is 5e+09, which is not a class", "large.h5");
+    refuse_input("large.h5", "label 2 is 5000000000, too large for a class: the largest is 2147483647", "large.h5");
     put_arrays("endless.h5", endless, 0);
     options.read.target_columns = "all";
     refuse_input("endless.h5", "target 1 of image 3 is not a number", "endless.h5");

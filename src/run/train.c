@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* train.c — a training run: epochs, validation, saving, and the test of the best model. trainer.c has the step. */
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -52,6 +54,11 @@ static dcnn_status check_finite(const dcnn_trainer *t) {
 /* A process that stood still for so long that another one took its run over must not write there any more. */
 static dcnn_status check_lock(const dcnn_trainer *t) {
     if (t->run->lock == NULL || !dcnn_run_lock_lost(t->run->lock)) return DCNN_OK;
+    if (access(t->run->folder, F_OK) != 0 && errno == ENOENT)
+        return DCNN_FAIL(DCNN_FAILURE,
+                         "%s: the run's folder is gone, removed or renamed: this training stops; what it "
+                         "had written is where that folder went",
+                         t->run->folder);
     return DCNN_FAIL(DCNN_FAILURE, "%s: another training has taken this run over: this one stops and writes nothing",
                      t->run->folder);
 }

@@ -109,6 +109,10 @@ again
 for file in work/checkpoints/*.h5; do mkdir "$file.bad"; done # where damaged ones are put
 truncate -s -32 work/checkpoints/*.h5
 try "${resume[@]}"
+again
+rm work/best.h5
+truncate -s -32 work/checkpoints/*.h5
+try "${resume[@]}"
 
 echo 'folders that cannot be cleared:'
 anew=(dcnn train small.h5 --run work --overwrite --model net.json --epochs 1 -q --no-report)
@@ -130,4 +134,11 @@ sed -i 's/"process":[0-9]*/"process":1/' taken/run.lock
 wait "$training" || echo "exit $?"
 grep '^dcnn: taken' taken.said
 grep -c '"process":1,' taken/run.lock
+# One whose folder has been moved says so, at its next look or where it would write next.
+dcnn train small.h5 --model net.json --batch-size 16 --epochs 100000 --checkpoint-every 4 --run there -q --no-report >there.said 2>&1 &
+training=$!
+until_step there
+mv there elsewhere
+wait "$training" || echo "exit $?"
+grep -qE "^dcnn: there(: the run's folder is gone|/.*: No such file)" there.said && echo 'told that the folder is gone'
 ls -d none 2>/dev/null || echo 'no refused run has left a folder'

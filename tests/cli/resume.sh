@@ -32,6 +32,14 @@ try dcnn train small.h5 --run fresh --resume -q
 [[ $(hash_of fresh/best.h5) == "$before" ]] && echo "best.h5 as it was"
 mv away/* fresh/checkpoints
 try dcnn train small.h5 --run fresh --resume -q
+dcnn train small.h5 --run fresh --resume --weights away.safetensors 2>&1 | grep away
+# nor where all are damaged; nor does a start replace files that no run there has made
+cp -r fresh cut && truncate -s -32 cut/checkpoints/*.h5
+try dcnn train --run cut --resume -q
+[[ $(hash_of cut/best.h5) == "$before" ]] && echo "best.h5 as it was"
+mkdir models && cp fresh/best.h5 models
+try dcnn train small.h5 --run models --epochs 1 -q
+[[ $(hash_of models/best.h5) == "$before" ]] && ls -A models
 rm frozen/best.h5 frozen/checkpoints/*
 try dcnn train small.h5 --run frozen --resume --model moved.json --epochs 1 --no-report
 # data that changed under a run

@@ -287,6 +287,8 @@ static dcnn_status take_up(const dcnn_cli *cli, const dcnn_run *run, dcnn_checkp
     /* once the run's own --freeze, --precision and so on are known: they are in the checkpoint's model */
     if (status == DCNN_OK && dcnn_option_given(DCNN_COMMAND_TRAIN, "model", options))
         status = check_same_model(options, run, from);
+    if (status == DCNN_OK && options->train.weights && cli->speaks)
+        dcnn_info("--weights %s: not read, since the run goes on from its checkpoint", options->train.weights);
     return dcnn_comm_agree(cli->comm, status);
 }
 

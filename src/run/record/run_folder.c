@@ -140,8 +140,6 @@ static dcnn_status find_newest(const char *folder, char **path) {
         if (*path == NULL) free(candidate);
         if (*path && i > 0) dcnn_warn("going back to the checkpoint before: %s", *path);
     }
-    if (status == DCNN_OK && *path == NULL && found.count > 0)
-        dcnn_warn("%s: no whole checkpoint is left: training starts from the beginning", folder);
     free_listing(&found);
     return status;
 }
@@ -322,40 +320,13 @@ static bool is_own_name(const struct dirent *entry) {
     return numbered_only(entry);
 }
 
-/* The first picture of a folder or of those in it, by its name; NULL: none among the first names, which is all that is
- * worth a look before a training. Root, class; or root, split, class: so deep do pictures lie. What stands beside a
- * folder of classes, in none of these, is nothing to it. @param left  names to look at */
-static char *find_picture(const char *folder, int depth, int deepest, int *left) {
-    DIR *stream = opendir(folder);
-    const struct dirent *entry;
-    char *found = NULL;
-    while (stream && !found && (*left)-- > 0 && (entry = readdir(stream)) != NULL) {
-        struct stat about;
-        if (entry->d_name[0] == '.' || (depth == 0 && is_own_name(entry))) continue;
-        char *path = dcnn_path_join(folder, entry->d_name);
-        dcnn_role split;
-        const int below = depth == 0 && dcnn_role_of(entry->d_name, &split) ? depth + 2 : deepest;
-        if (dcnn_name_is_image(entry->d_name)) {
-            found = path;
-            break;
-        }
-        if (path && depth < below && (entry->d_type != DT_REG) && stat(path, &about) == 0 && S_ISDIR(about.st_mode))
-            found = find_picture(path, depth + 1, below, left);
-        free(path);
-    }
-    if (stream) closedir(stream);
-    return found;
-}
-
 /* A folder of pictures is no run's folder: checkpoints and figures would stand beside its classes, and the next `dcnn
  * prepare` would take them for pictures. Anything else may lie there: a job's output and script, logs, the data set,
  * what a failed start has left. A folder that holds a run is one, whatever the user has put into it. */
 static dcnn_status check_no_pictures(const char *folder) {
-    enum { NAMES = 10000 };
     bool found;
-    int left = NAMES;
     DCNN_TRY(find_run(folder, &found));
-    char *picture = found ? NULL : find_picture(folder, 0, 1, &left);
+    char *picture = found ? NULL : dcnn_run_places_picture(folder, is_own_name);
     if (picture == NULL) return DCNN_OK;
     const dcnn_status status =
         DCNN_FAIL(DCNN_USAGE,
@@ -364,6 +335,20 @@ static dcnn_status check_no_pictures(const char *folder) {
                   folder, picture);
     free(picture);
     return status;
+}
+
+/* Files of a run's names that no run here has made would be replaced. */
+static dcnn_status check_no_files(const char *folder) {
+    for (int i = 0; i < OWN_FILES; i++) {
+        bool found;
+        DCNN_TRY(find(folder, own_files[i], &found));
+        if (found)
+            return DCNN_FAIL(DCNN_USAGE,
+                             "%s/%s is there, but no run that it is of, and this one would replace it: name another "
+                             "folder (--run), or let it be replaced (--overwrite)",
+                             folder, own_files[i]);
+    }
+    return DCNN_OK;
 }
 
 /* May a run begin, or go on, in this folder? @param replaces  out: once the run that it holds is removed */
@@ -375,7 +360,8 @@ static dcnn_status check_folder(const char *folder, bool resume, bool overwrite,
         dcnn_warn("%s: a start with --overwrite was killed while it was removing this run: finishing that", folder);
     if (removing) return remove_run(folder);
     *replaces = found && overwrite;
-    if (!found || resume || overwrite) return DCNN_OK;
+    if (resume || overwrite) return DCNN_OK;
+    if (!found) return check_no_files(folder);
     return DCNN_FAIL(
         DCNN_USAGE,
         "%s already holds a run: go on with it (--resume), name another folder (--run), or start afresh there and lose "
@@ -491,24 +477,25 @@ static dcnn_status make_checkpoints(const char *folder) {
     return status;
 }
 
-/* A run that has written best.h5 and has no checkpoint, not even a damaged one, was not killed early: somebody has
- * removed them. To begin anew would end with a best.h5 of this start's own options in the place of that one. Only an
- * ensemble's folder has the one without the others. */
-static dcnn_status check_not_removed(const char *folder) {
-    listing steps = {.count = 0};
+/* A run that has written best.h5 and has no whole checkpoint was not killed early: somebody has removed them, or the
+ * disk has damaged them. To begin anew would end with a best.h5 of this start's own options in the place of that one.
+ * Only an ensemble's folder has the one without the others. */
+static dcnn_status check_may_begin(const char *folder) {
+    listing steps = {.count = 0}; /* damaged ones */
     json_t *record = NULL;
     bool best, damaged;
     dcnn_status status = find(folder, DCNN_RUN_BEST, &best);
-    if (status == DCNN_OK && best) status = list(folder, DCNN_RUN_CHECKPOINTS, steps_only, NULL, &steps);
-    if (status != DCNN_OK || !best || steps.count > 0) goto done;
+    if (status == DCNN_OK) status = list(folder, DCNN_RUN_CHECKPOINTS, steps_only, NULL, &steps);
+    if (status == DCNN_OK && !best && steps.count > 0)
+        dcnn_warn("%s: no whole checkpoint is left: training starts from the beginning", folder);
+    if (status != DCNN_OK || !best) goto done;
     status = dcnn_run_record_read(folder, &record, &damaged);
     if (damaged) status = DCNN_OK;
     if (status == DCNN_OK && json_object_get(record, "ensemble") == NULL)
-        status =
-            DCNN_FAIL(DCNN_BAD_INPUT,
-                      "%s: its checkpoints are gone, so this run cannot go on; best.h5 is still there for evaluate "
-                      "and predict; to begin it anew: --overwrite",
-                      folder);
+        status = DCNN_FAIL(DCNN_BAD_INPUT,
+                           "%s: its checkpoints are %s, so this run cannot go on; best.h5 is still there for evaluate "
+                           "and predict; to begin it anew: --overwrite",
+                           folder, steps.count > 0 ? "damaged" : "gone");
 done:
     json_decref(record);
     free_listing(&steps);
@@ -544,7 +531,7 @@ static dcnn_status settle(const char *data, const char *folder, bool resume, boo
     DCNN_TRY(make_checkpoints(run->folder));
     if (!resume) return DCNN_OK;
     DCNN_TRY(find_newest(run->folder, &run->checkpoint));
-    return run->checkpoint ? DCNN_OK : check_not_removed(run->folder);
+    return run->checkpoint ? DCNN_OK : check_may_begin(run->folder);
 }
 
 dcnn_status dcnn_run_clear(const dcnn_run *run) {

@@ -8,6 +8,9 @@
 #ifndef DCNN_RUN_RUN_PLACES_H
 #define DCNN_RUN_RUN_PLACES_H
 
+#include <dirent.h>
+#include <stdbool.h>
+
 #include "base/status.h"
 
 /** Refuses a FIFO, a socket or a device at FOLDER/NAME; a folder is refused by who opens it. *Local.*
@@ -17,5 +20,12 @@ dcnn_status dcnn_run_place_check(const char *folder, const char *name);
 /** The same for each place of a run's files, those of its report too. *Local.*
  * @return DCNN_OK, DCNN_BAD_INPUT, DCNN_FAILURE (memory) */
 dcnn_status dcnn_run_places_check(const char *folder);
+
+/** Is this, at the top of a run's folder, the run's own? */
+typedef bool dcnn_own_name(const struct dirent *entry);
+
+/** The first picture of a folder and of those in it, as folders of classes lie (root, class; or root, split, class),
+ * but for the run's `own`, among the first 10,000 names. *Local.* @return its name, to be freed; NULL: none */
+char *dcnn_run_places_picture(const char *folder, dcnn_own_name *own);
 
 #endif

@@ -368,12 +368,14 @@ static bool is_one_hot(const dcnn_array *a, int32_t *labels) {
 static dcnn_status take_column(const dcnn_array *a, int32_t *labels) {
     for (int64_t i = 0; i < a->shape[0]; i++) {
         const double value = value_at(a, a->data + i * a->strides[0]);
-        if (!(fabs(value) <= INT32_MAX) || value != floor(value)) {
-            char text[160];
+        char text[160];
+        if (isfinite(value) && value == floor(value) && fabs(value) > INT32_MAX)
+            return DCNN_FAIL(DCNN_BAD_INPUT, "%s: %s: label %lld is %.0f, too large for a class: the largest is %d",
+                             a->name, dcnn_array_text(a, text), (long long)i, value, INT32_MAX);
+        if (!(fabs(value) <= INT32_MAX) || value != floor(value))
             return DCNN_FAIL(DCNN_BAD_INPUT,
                              "%s: %s: label %lld is %g, which is not a class; labels are whole numbers or strings",
                              a->name, dcnn_array_text(a, text), (long long)i, value);
-        }
         labels[i] = (int32_t)value;
     }
     return DCNN_OK;
