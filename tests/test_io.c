@@ -68,8 +68,6 @@ static void pieces_are_written_like_a_whole(void **state) {
     free(bytes);
 }
 
-/* --- where outputs go -------------------------------------------------------------------------------------------- */
-
 static void assert_holds(const char *path, const char *text) {
     size_t length;
     uint8_t *read = get_file(path, &length);
@@ -77,6 +75,36 @@ static void assert_holds(const char *path, const char *text) {
     assert_memory_equal(read, text, length);
     free(read);
 }
+
+/* Two that begin while no file is there: who ends first has the name, the other is told, and leaves nothing behind. */
+static void file_that_appears_is_not_replaced(void **state) {
+    (void)state;
+    assert_ok(dcnn_folder_create(in_scratch("new")));
+    const char *path = in_scratch("new/file");
+    dcnn_output early, late;
+    assert_ok(dcnn_output_open(path, &late));
+    late.only_new = true;
+    assert_ok(dcnn_output_write(&late, "late", 4));
+    put_text(path, "early");
+    assert_fails(dcnn_output_close(&late, DCNN_OK), DCNN_USAGE, "already exists", path);
+    assert_holds(path, "early");
+    assert_int_equal(files_in(in_scratch("new")), 1);
+    assert_fails(dcnn_file_put(path, "late", 4, true, true), DCNN_USAGE, "already exists", path);
+    assert_holds(path, "early");
+    assert_int_equal(symlink("nowhere", in_scratch("new/link")), 0); /* it leads to no file yet */
+    assert_ok(dcnn_output_open(in_scratch("new/link"), &early));
+    early.only_new = true;
+    assert_ok(dcnn_output_write(&early, "first", 5));
+    assert_ok(dcnn_output_close(&early, DCNN_OK));
+    assert_holds(in_scratch("new/nowhere"), "first");
+    assert_fails(dcnn_file_put(in_scratch("new/link"), "second", 6, false, true), DCNN_USAGE, "already exists", "link");
+    assert_holds(in_scratch("new/nowhere"), "first");
+    assert_ok(dcnn_file_put(path, "forced", 6, false, false));
+    assert_holds(path, "forced");
+    assert_int_equal(files_in(in_scratch("new")), 3);
+}
+
+/* --- where outputs go -------------------------------------------------------------------------------------------- */
 
 static void output_goes_where_links_lead(void **state) {
     (void)state;
@@ -433,6 +461,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whole_file_is_written_sealed_and_verified),
         cmocka_unit_test(pieces_are_written_like_a_whole),
+        cmocka_unit_test(file_that_appears_is_not_replaced),
         cmocka_unit_test(output_goes_where_links_lead),
         cmocka_unit_test(fifo_stays_a_fifo),
         cmocka_unit_test(temporary_files_are_new_and_own),

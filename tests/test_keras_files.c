@@ -9,6 +9,7 @@
 #include "model/keras_archive.h"
 #include "model/model_private.h"
 #include "model/onnx/onnx.h"
+#include "model/safetensors.h"
 #include "nn/plan/plan.h"
 
 enum { SAMPLES = 5, CLASSES = 4 };
@@ -208,6 +209,35 @@ static void what_outputs_mean_is_kept(void **state) {
         }
 }
 
+/* In each format that a model is exported to. */
+static void model_that_must_be_new_replaces_none(void **state) {
+    (void)state;
+    char path[512], written[64], text[16] = "";
+    dcnn_checkpoint model;
+    snprintf(written, sizeof written, "/tmp/dcnn-keras-new-%d", (int)getpid());
+    assert_ok(dcnn_checkpoint_read(expected_path("keras_graph.keras", path), &model));
+    model.only_new = true;
+    for (int format = 0; format < 5; format++) {
+        for (int there = 0; there < 2; there++) {
+            if (there) assert_ok(dcnn_file_write(written, "early", 5, false));
+            const dcnn_status status = format == 0   ? dcnn_keras_write(written, &model, NULL)
+                                       : format == 1 ? dcnn_checkpoint_write(written, &model, NULL)
+                                       : format == 2 ? dcnn_keras_weights_write(written, &model)
+                                       : format == 3 ? dcnn_safetensors_write(written, &model)
+                                                     : dcnn_onnx_write(written, &model, false);
+            assert_int_equal(status, there ? DCNN_USAGE : DCNN_OK);
+            if (there) assert_non_null(strstr(dcnn_error(), "already exists"));
+        }
+        FILE *file = fopen(written, "r");
+        assert_non_null(file);
+        assert_non_null(fgets(text, sizeof text, file));
+        assert_string_equal(text, "early");
+        fclose(file);
+        unlink(written);
+    }
+    dcnn_checkpoint_free(&model);
+}
+
 /* Opens the weights inside a .keras, which lie there uncompressed. */
 static hid_t open_weights(const char *path, uint8_t **bytes) {
     static const uint8_t signature[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
@@ -352,10 +382,15 @@ static void images_become_what_each_family_wants(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(adapted_layers_are_read),          cmocka_unit_test(whole_models_predict_as_keras_does),
-        cmocka_unit_test(weights_alone_fill_a_description), cmocka_unit_test(weights_alone_keep_what_is_known),
-        cmocka_unit_test(what_is_written_is_read_again),    cmocka_unit_test(images_become_what_each_family_wants),
-        cmocka_unit_test(moments_lie_where_keras_has_them), cmocka_unit_test(what_outputs_mean_is_kept),
+        cmocka_unit_test(adapted_layers_are_read),
+        cmocka_unit_test(whole_models_predict_as_keras_does),
+        cmocka_unit_test(weights_alone_fill_a_description),
+        cmocka_unit_test(weights_alone_keep_what_is_known),
+        cmocka_unit_test(what_is_written_is_read_again),
+        cmocka_unit_test(model_that_must_be_new_replaces_none),
+        cmocka_unit_test(images_become_what_each_family_wants),
+        cmocka_unit_test(moments_lie_where_keras_has_them),
+        cmocka_unit_test(what_outputs_mean_is_kept),
         cmocka_unit_test(counts_that_are_none_are_refused),
     };
     return cmocka_run_group_tests_name("files of Keras", tests, NULL, NULL);

@@ -194,6 +194,30 @@ static void what_cannot_be_a_data_set_leaves_nothing(void **state) {
     assert_int_equal(files_in(in_scratch("empty")), 0);
 }
 
+/* Of two that are written to one name at the same time the one that ends first stays. */
+static void data_set_that_must_be_new_replaces_none(void **state) {
+    (void)state;
+    const char *path = in_scratch("new/x.h5");
+    const dcnn_samples_in all = {ROWS, pixels, labels, NULL, NULL};
+    size_t early_length, length;
+    dcnn_dataset_writer *late;
+    assert_ok(dcnn_folder_create(in_scratch("new")));
+    assert_ok(dcnn_dataset_writer_open(path, H, W, C, 0, &late));
+    dcnn_dataset_writer_only_new(late);
+    assert_ok(dcnn_dataset_writer_append(late, &all));
+    put_text(path, "early");
+    assert_fails(dcnn_dataset_writer_finish(late, &plain), DCNN_USAGE, "already exists", path);
+    uint8_t *read = get_file(path, &early_length);
+    assert_int_equal(early_length, 5);
+    assert_memory_equal(read, "early", 5);
+    free(read);
+    assert_int_equal(files_in(in_scratch("new")), 1);
+    write_set(path, ROWS, &plain); /* others replace it */
+    read = get_file(path, &length);
+    assert_true(length > early_length);
+    free(read);
+}
+
 /* Reads of files without a name find their end at once. */
 static bool scratch_is_cut;
 ssize_t read(int descriptor, void *bytes, size_t length) {
@@ -456,6 +480,7 @@ int main(void) {
         cmocka_unit_test(pieces_do_not_matter),
         cmocka_unit_test(ids_and_targets_come_back),
         cmocka_unit_test(what_cannot_be_a_data_set_leaves_nothing),
+        cmocka_unit_test(data_set_that_must_be_new_replaces_none),
         cmocka_unit_test(means_are_of_all_that_was_set_aside),
         cmocka_unit_test(any_layout_is_read),
         cmocka_unit_test(unsealed_content_is_identified),

@@ -75,9 +75,10 @@ static void make_seal(unsigned char seal[SEAL_BYTES], uint64_t version, uint64_t
     put_little(seal + 24, checksum, 8);
 }
 
-dcnn_status dcnn_file_write(const char *path, const void *bytes, size_t length, bool sealed) {
+dcnn_status dcnn_file_put(const char *path, const void *bytes, size_t length, bool sealed, bool only_new) {
     dcnn_output output;
     DCNN_TRY(dcnn_output_open(path, &output));
+    output.only_new = only_new;
     dcnn_status status = dcnn_output_write(&output, bytes, length);
     if (status == DCNN_OK && sealed) {
         unsigned char seal[SEAL_BYTES];
@@ -85,6 +86,10 @@ dcnn_status dcnn_file_write(const char *path, const void *bytes, size_t length, 
         status = dcnn_output_write(&output, seal, sizeof seal);
     }
     return dcnn_output_close(&output, status);
+}
+
+dcnn_status dcnn_file_write(const char *path, const void *bytes, size_t length, bool sealed) {
+    return dcnn_file_put(path, bytes, length, sealed, false);
 }
 
 dcnn_status dcnn_seal_make_around(const void *head, uint64_t hole_begin, uint64_t hole_end, const void *tail,

@@ -41,6 +41,10 @@ size_t dcnn_seal_bytes(dcnn_seal seal);
  * @return DCNN_OK; DCNN_FAILURE with the reason (disk full, permission) */
 dcnn_status dcnn_file_write(const char *path, const void *bytes, size_t length, bool sealed);
 
+/** The same, and where `only_new` is set a file that is there by the end is not replaced. *Local.*
+ * @return also DCNN_USAGE: a file is there */
+dcnn_status dcnn_file_put(const char *path, const void *bytes, size_t length, bool sealed, bool only_new);
+
 /**
  * Reads a file's trailer and, if there is one, checks length and checksum over the whole file. *Local.*
  * @param seal  out

@@ -254,11 +254,62 @@ static dcnn_status sync_folder_of(const char *path) {
     return status;
 }
 
-/* Gives a flushed and closed temporary file its final name. */
-static dcnn_status put_in_place(const dcnn_output *output) {
+static int replace(const dcnn_output *output) {
     int result;
     do result = rename(output->temporary, output->real);
     while (result != 0 && errno == EINTR);
+    return result;
+}
+
+static bool is_same_file(const char *a, const char *b) {
+    struct stat of_a, of_b;
+    return lstat(a, &of_a) == 0 && lstat(b, &of_b) == 0 && of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino;
+}
+
+/* For file systems such as NFS, where a rename always replaces. */
+static int link_in_place(const dcnn_output *output) {
+    int result;
+    do result = link(output->temporary, output->real);
+    while (result != 0 && errno == EINTR);
+    /* What is there may be ours: over NFS an answer can get lost, and the call is repeated. */
+    const int reason = errno;
+    if (result != 0 && reason == EEXIST && is_same_file(output->temporary, output->real)) result = 0;
+    errno = reason;
+    if (result != 0) return result;
+    int removed;
+    do removed = unlink(output->temporary);
+    while (removed != 0 && errno == EINTR);
+    if (removed != 0)
+        dcnn_warn("%s: written, but its temporary name %s cannot be removed: %s; remove it", output->path,
+                  output->temporary, strerror(errno));
+    return 0;
+}
+
+/* -1 with EEXIST: something is there. Few file systems have neither calls that cannot replace nor hard links; on those
+ * a look just before the rename has to do. */
+static int put_new(const dcnn_output *output) {
+    struct stat about;
+    int result;
+    do result = renameat2(AT_FDCWD, output->temporary, AT_FDCWD, output->real, RENAME_NOREPLACE);
+    while (result != 0 && errno == EINTR);
+    if (result == 0 || (errno != EINVAL && errno != ENOSYS)) return result;
+    result = link_in_place(output);
+    if (result == 0 || (errno != EPERM && errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL)) return result;
+    if (lstat(output->real, &about) == 0)
+        errno = EEXIST;
+    else if (errno == ENOENT)
+        return replace(output);
+    return -1;
+}
+
+dcnn_status dcnn_output_exists(const char *path) {
+    return DCNN_FAIL(DCNN_USAGE, "%s already exists: name another file, or replace it with --force", path);
+}
+
+/* Gives a flushed and closed temporary file its final name. */
+static dcnn_status put_in_place(const dcnn_output *output) {
+    const int result = output->only_new ? put_new(output) : replace(output);
+    if (result != 0 && output->only_new && errno == EEXIST) return dcnn_output_exists(output->path);
     if (result != 0)
         return DCNN_FAIL(DCNN_FAILURE, "%s: cannot put the finished file in place: %s", output->path, strerror(errno));
     return sync_folder_of(output->real);

@@ -8,6 +8,9 @@
  * - `-`, and names that lead to this process's standard output or error (/dev/stdout): written straight to that stream.
  * - FIFOs and character devices (/dev/null, a terminal): written straight. A FIFO waits for its reader, and says so.
  * - folders, sockets and block devices: refused.
+ *
+ * Where `only_new` is set a file that has appeared meanwhile is not replaced: of several that write to one name at the
+ * same time one succeeds, and the others are told that the file exists.
  */
 #ifndef DCNN_IO_OUTPUT_H
 #define DCNN_IO_OUTPUT_H
@@ -23,6 +26,7 @@ typedef struct dcnn_output {
     char *real;       /**< the file at the end of the links */
     char *temporary;  /**< what is written until dcnn_output_close(); NULL: written straight */
     int descriptor;   /**< to write to */
+    bool only_new;    /**< a file is not replaced; set after dcnn_output_open(), which clears it. Straight: no effect */
 } dcnn_output;
 
 /** Does this name lead to a stream, FIFO or device, where bytes go straight through and cannot be read again? *Local.*
@@ -45,6 +49,9 @@ const char *dcnn_output_name(const char *path);
  */
 int64_t dcnn_output_among(const char *path, int64_t count, char *const inputs[]);
 
+/** Fails with DCNN_USAGE: the file exists, and --force was not given. *Local.* */
+dcnn_status dcnn_output_exists(const char *path);
+
 /** Opens `path` for writing. *Local.* @return DCNN_OK; DCNN_FAILURE with the reason. Then dcnn_output_close() is owed.
  */
 dcnn_status dcnn_output_open(const char *path, dcnn_output *output);
@@ -56,6 +63,7 @@ dcnn_status dcnn_output_write(const dcnn_output *output, const void *bytes, size
  * Ends an output: if all went well so far it is flushed and put in its place, else what was written aside is removed.
  * *Local.*
  * @param so_far  what became of the writing; returned if it is a failure
+ * @return DCNN_OK; `so_far`; DCNN_USAGE (`only_new`, and a file is there); DCNN_FAILURE
  */
 dcnn_status dcnn_output_close(dcnn_output *output, dcnn_status so_far);
 

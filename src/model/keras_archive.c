@@ -349,14 +349,14 @@ static dcnn_status add_members(zip_t *zip, const char *path, const dcnn_checkpoi
 }
 
 /* The finished zip's bytes go out by the same way as every file. */
-static dcnn_status deliver(zip_source_t *source, const char *path) {
+static dcnn_status deliver(zip_source_t *source, const char *path, bool only_new) {
     zip_stat_t stat;
     if (zip_source_stat(source, &stat) != 0 || zip_source_open(source) != 0)
         return DCNN_FAIL(DCNN_FAILURE, "%s: the zip cannot be made", path);
     char *bytes = malloc((size_t)stat.size + 1);
     const bool good = bytes && zip_source_read(source, bytes, stat.size) == (zip_int64_t)stat.size;
     zip_source_close(source);
-    dcnn_status status = good ? dcnn_file_write(path, bytes, (size_t)stat.size, false)
+    dcnn_status status = good ? dcnn_file_put(path, bytes, (size_t)stat.size, false, only_new)
                               : DCNN_FAIL(DCNN_FAILURE, "%s: out of memory: a zip", path);
     free(bytes);
     return status;
@@ -379,7 +379,7 @@ dcnn_status dcnn_keras_write(const char *path, const dcnn_checkpoint *checkpoint
         status = DCNN_FAIL(DCNN_FAILURE, "%s: the zip cannot be made: %s", path, zip_strerror(zip));
         zip_discard(zip);
     }
-    if (status == DCNN_OK) status = deliver(source, path);
+    if (status == DCNN_OK) status = deliver(source, path, checkpoint->only_new);
     zip_source_free(source);
     return status;
 }
@@ -388,7 +388,7 @@ dcnn_status dcnn_keras_weights_write(const char *path, const dcnn_checkpoint *ch
     char *bytes;
     size_t length = 0;
     DCNN_TRY(weights_image(path, checkpoint, NULL, true, &bytes, &length));
-    dcnn_status status = dcnn_file_write(path, bytes, length, false);
+    dcnn_status status = dcnn_file_put(path, bytes, length, false, checkpoint->only_new);
     free(bytes);
     return status;
 }

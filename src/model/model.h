@@ -80,6 +80,7 @@ typedef struct dcnn_checkpoint {
     json_t *options; /**< every option of the run, as the option table names them */
     char *history;   /**< metrics so far: JSON lines (run/record/metrics.h) */
     dcnn_seal seal;  /**< was the file sealed? set by read */
+    bool only_new;   /**< whatever writes it, in any format, does not replace a file (io/output.h) */
 } dcnn_checkpoint;
 
 /**

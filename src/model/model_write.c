@@ -233,7 +233,7 @@ dcnn_status dcnn_checkpoint_write(const char *path, const dcnn_checkpoint *check
     DCNN_TRY(dcnn_h5_create(path, expected, &file));
     dcnn_status status = write_all(file, checkpoint, optimizer);
     if (status == DCNN_OK) status = dcnn_h5_image(file, &bytes, &length);
-    if (status == DCNN_OK) status = dcnn_file_write(path, bytes, length, true);
+    if (status == DCNN_OK) status = dcnn_file_put(path, bytes, length, true, checkpoint->only_new);
     dcnn_h5_close(file);
     return status;
 }

@@ -55,7 +55,8 @@ static json_t *describe(const dcnn_checkpoint *from, size_t *bytes) {
     return header;
 }
 
-static dcnn_status write_all(const char *path, const dcnn_net *net, const char *header, size_t bytes) {
+static dcnn_status write_all(const char *path, const dcnn_checkpoint *from, const char *header, size_t bytes) {
+    const dcnn_net *net = from->net;
     const uint64_t length = (strlen(header) + LENGTH_BYTES - 1) / LENGTH_BYTES * LENGTH_BYTES; /* spaces fill it up */
     const size_t whole = LENGTH_BYTES + (size_t)length + bytes;
     uint8_t *image = malloc(whole), *at = image;
@@ -70,7 +71,7 @@ static dcnn_status write_all(const char *path, const dcnn_net *net, const char *
             memcpy(at, dcnn_net_values(net, param), param->count * sizeof(float));
             at += param->count * sizeof(float);
         }
-    dcnn_status status = dcnn_file_write(path, image, whole, false);
+    dcnn_status status = dcnn_file_put(path, image, whole, false, from->only_new);
     free(image);
     return status;
 }
@@ -80,7 +81,7 @@ dcnn_status dcnn_safetensors_write(const char *path, const dcnn_checkpoint *chec
     json_t *header = describe(checkpoint, &bytes);
     char *text = json_dumps(header, JSON_COMPACT);
     json_decref(header);
-    dcnn_status status = text ? write_all(path, checkpoint->net, text, bytes)
+    dcnn_status status = text ? write_all(path, checkpoint, text, bytes)
                               : DCNN_FAIL(DCNN_FAILURE, "%s: out of memory: its header", path);
     free(text);
     return status;

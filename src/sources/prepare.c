@@ -579,6 +579,7 @@ dcnn_status dcnn_dataset_prepare(int source_count, char *const sources[], const 
         made.has_ids = made.has_ids && ids_of(&made.sources.items[i]) != NULL;
     }
     DCNN_TRY_DONE(dcnn_dataset_writer_open(output, p->h, p->w, p->channels, made.target_width, &made.writer));
+    if (options->only_new) dcnn_dataset_writer_only_new(made.writer);
     DCNN_TRY_DONE(write_pixels(&made));
     if (made.target_width == 0) DCNN_TRY_DONE(check_classes(&made));
     DCNN_TRY_DONE(split_images(&made));

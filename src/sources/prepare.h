@@ -13,6 +13,7 @@ typedef struct dcnn_prepare_options {
     int64_t limit;                        /**< of the images that are split, spread over the classes; 0: all */
     dcnn_source_options read;
     dcnn_image_options image;    /**< size and channels of all, or 0 */
+    bool only_new;               /**< a file of the output's name is not replaced, even if it appears meanwhile */
     int threads;                 /**< that decode; 0: all cores that this process has */
     const dcnn_helpers *helpers; /**< processes that decode images too; NULL: none */
     int validation_count, test_count;
@@ -29,8 +30,8 @@ typedef struct dcnn_prepare_options {
  * split); the row lists are sorted. What is understood, and what is odd about the images (classes without any, ones
  * that are there twice or blank), goes to `read.tell`.
  * @param summary  out, may be NULL: one line about what was written; caller frees
- * @return DCNN_OK; DCNN_BAD_INPUT (a source; a split that would be empty; fewer than two classes); DCNN_USAGE;
- * DCNN_FAILURE
+ * @return DCNN_OK; DCNN_BAD_INPUT (a source; a split that would be empty; fewer than two classes); DCNN_USAGE (also:
+ * `only_new`, and the file exists); DCNN_FAILURE
  */
 dcnn_status dcnn_dataset_prepare(int source_count, char *const sources[], const dcnn_prepare_options *options,
                                  const char *output, char **summary);

@@ -3,11 +3,13 @@
  * shim.c — preloaded into dcnn, it spoils one call of the run: the k-th on files below a folder.
  *
  *   DCNN_SHIM_UNDER=FOLDER   what counts: calls on files below it; all others pass
- *   DCNN_SHIM_CALLS=LIST     which calls: open read write fsync rename unlink ftruncate mkdir link, by their first
- * letters: "owsrutml", or "R" for reading: open for reading and read DCNN_SHIM_AT=K           the k-th of them, from 1;
- * 0: none, they are only counted DCNN_SHIM_DO=WHAT        kill-before, kill-mid (a write: half of it), kill-after,
- * short (half a write, as a full pipe does), or a number: the errno that the call fails with DCNN_SHIM_LOG=FILE one
- * line a counted call
+ *   DCNN_SHIM_CALLS=LIST     which calls: open write fsync rename (and renameat2) unlink ftruncate mkdir link, by one
+ *                            letter each: "owsrutml", or "R" for reading: open for reading and read
+ *   DCNN_SHIM_AT=K           the k-th of them, from 1; 0: none, they are only counted
+ *   DCNN_SHIM_DO=WHAT        kill-before, kill-mid (a write: half of it), kill-after, short (half a write, as a full
+ *                            pipe does), appear (just before, another writes the file of that name), or a number: the
+ * errno that the call fails with DCNN_SHIM_LOG=FILE       one line a counted call DCNN_SHIM_LACKING=LIST   what the
+ * file system does not have: renameat2, hard-links
  *
  * Of a job's ranks only rank 0, who writes, is spoilt.
  */
@@ -29,7 +31,7 @@
 enum { MOST_FILES = 1024 };
 
 static struct {
-    const char *under, *calls, *what;
+    const char *under, *calls, *what, *lacking;
     long at, count;
     int log;
     bool on;
@@ -42,6 +44,7 @@ __attribute__((constructor)) static void begin(void) {
     shim.under = getenv("DCNN_SHIM_UNDER");
     shim.calls = getenv("DCNN_SHIM_CALLS");
     shim.what = getenv("DCNN_SHIM_DO");
+    shim.lacking = getenv("DCNN_SHIM_LACKING");
     shim.at = at ? atol(at) : 0;
     shim.on = shim.under && shim.calls && (rank == NULL || strcmp(rank, "0") == 0) &&
               strstr(program_invocation_short_name, "dcnn") != NULL;
@@ -68,6 +71,13 @@ static void die(void) {
     for (;;) pause();
 }
 
+/* As if another process had been faster. */
+static void appear(const char *path) {
+    const int file = (int)syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    syscall(SYS_write, file, "early", (size_t)5);
+    syscall(SYS_close, file);
+}
+
 /* Books a call. Returns its fate: 0 passes; > 0 fails with that errno; -1 kill in the middle, -2 kill after, -3 short.
  */
 static int fate(char call, const char *path) {
@@ -83,6 +93,10 @@ static int fate(char call, const char *path) {
     if (strcmp(shim.what, "kill-mid") == 0) return -1;
     if (strcmp(shim.what, "kill-after") == 0) return -2;
     if (strcmp(shim.what, "short") == 0) return -3;
+    if (strcmp(shim.what, "appear") == 0) {
+        appear(path);
+        return 0;
+    }
     return atoi(shim.what);
 }
 
@@ -158,14 +172,29 @@ int close(int file) {
     if (end == -1 || end == -2) die();                                                                                 \
     return result
 
+/* Is the file system to be one without this? */
+static bool lacks(const char *what) {
+    return shim.on && shim.lacking && strstr(shim.lacking, what);
+}
+
+static int refuse(int error) {
+    errno = error;
+    return -1;
+}
+
 int rename(const char *from, const char *to) {
     REAL(rename);
     SPOIL('r', counts(to), to, real(from, to));
 }
 
+int renameat2(int from_folder, const char *from, int to_folder, const char *to, unsigned flags) {
+    REAL(renameat2);
+    SPOIL('r', counts(to), to, lacks("renameat2") ? refuse(EINVAL) : real(from_folder, from, to_folder, to, flags));
+}
+
 int link(const char *from, const char *to) {
     REAL(link);
-    SPOIL('l', counts(to), to, real(from, to));
+    SPOIL('l', counts(to), to, lacks("hard-links") ? refuse(EPERM) : real(from, to));
 }
 
 int unlink(const char *path) {

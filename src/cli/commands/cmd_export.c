@@ -143,10 +143,10 @@ dcnn_status dcnn_cmd_export(dcnn_cli *cli) {
                          "%s: is the model %s itself, which the export would replace: name another file "
                          "with -o",
                          o->output, model);
-    if (!o->force && access(o->output, F_OK) == 0)
-        return DCNN_FAIL(DCNN_USAGE, "%s already exists: name another file, or replace it with --force", o->output);
+    if (!o->force && access(o->output, F_OK) == 0) return dcnn_output_exists(o->output);
     dcnn_checkpoint checkpoint;
     DCNN_TRY(dcnn_checkpoint_read(model, &checkpoint));
+    checkpoint.only_new = !o->force;
     char crops[256];
     dcnn_status status = choose_input(o, &checkpoint);
     const bool whole = formats[format].write == write_keras || formats[format].write == write_legacy;

@@ -122,12 +122,12 @@ static dcnn_status prepare(dcnn_cli *cli, const dcnn_helpers *helpers) {
     DCNN_TRY(spare(o->output, o->operand_count, o->operands));
     DCNN_TRY(spare(o->output, o->validation.count, o->validation.text));
     DCNN_TRY(spare(o->output, o->test.count, o->test.text));
-    if (!straight && !o->force && stat(o->output, &info) == 0)
-        return DCNN_FAIL(DCNN_USAGE, "%s already exists: name another file, or replace it with --force", o->output);
+    if (!straight && !o->force && stat(o->output, &info) == 0) return dcnn_output_exists(o->output);
     dcnn_prepare_options how;
     DCNN_TRY(keep_official(o));
     DCNN_TRY(fill_options(o, &how));
     how.read.aside = dcnn_output_aside(o->output, aside);
+    how.only_new = !o->force;
     how.helpers = helpers;
     if (helpers && o->train.threads == 0) how.threads = dcnn_comm_cores(cli->job);
     dcnn_bar_begin(o->quiet, 0.5);

@@ -159,6 +159,10 @@ dcnn_status dcnn_dataset_writer_open(const char *output, int h, int w, int c, in
     return status;
 }
 
+void dcnn_dataset_writer_only_new(dcnn_dataset_writer *w) {
+    w->output.only_new = true;
+}
+
 static dcnn_status close_block(dcnn_dataset_writer *w) {
     const uint64_t checksum = XXH3_64bits_digest(w->block);
     XXH3_64bits_reset(w->block);

@@ -51,6 +51,10 @@ typedef struct dcnn_dataset_about {
 dcnn_status dcnn_dataset_writer_open(const char *output, int h, int w, int c, int target_width,
                                      dcnn_dataset_writer **writer);
 
+/** From here on a file of the output's name that is there by the end is not replaced: dcnn_dataset_writer_finish()
+ * fails with DCNN_USAGE. */
+void dcnn_dataset_writer_only_new(dcnn_dataset_writer *writer);
+
 /** Appends images behind those before. @return DCNN_OK; DCNN_BAD_INPUT (a negative label, labels in some appends
  * only); DCNN_FAILURE (disk, memory) */
 dcnn_status dcnn_dataset_writer_append(dcnn_dataset_writer *writer, const dcnn_samples_in *samples);

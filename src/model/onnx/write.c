@@ -154,7 +154,7 @@ static void add_metadata(dcnn_onnx_graph *graph, const dcnn_checkpoint *from) {
     json_decref(metadata);
 }
 
-static dcnn_status write_packed(const char *path, const DcnnOnnx__Model *model) {
+static dcnn_status write_packed(const char *path, const DcnnOnnx__Model *model, bool only_new) {
     const size_t length = dcnn_onnx__model__get_packed_size(model);
     if (length > MOST_BYTES)
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s: a model of %zu bytes is too large for ONNX, which takes 2 GiB", path,
@@ -162,12 +162,12 @@ static dcnn_status write_packed(const char *path, const DcnnOnnx__Model *model) 
     uint8_t *bytes = malloc(length);
     if (bytes == NULL) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory: an ONNX model", path);
     dcnn_onnx__model__pack(model, bytes);
-    const dcnn_status status = dcnn_file_write(path, bytes, length, false);
+    const dcnn_status status = dcnn_file_put(path, bytes, length, false, only_new);
     free(bytes);
     return status;
 }
 
-static dcnn_status pack(const char *path, dcnn_onnx_graph *graph) {
+static dcnn_status pack(const char *path, dcnn_onnx_graph *graph, bool only_new) {
     DcnnOnnx__OperatorSet set = DCNN_ONNX__OPERATOR_SET__INIT, *sets = &set;
     DcnnOnnx__Model *model = &graph->model;
     set.domain = "";
@@ -180,8 +180,8 @@ static dcnn_status pack(const char *path, dcnn_onnx_graph *graph) {
     model->graph = &graph->graph;
     model->n_opset_import = 1;
     model->opset_import = &sets;
-    const dcnn_status status =
-        graph->failed ? DCNN_FAIL(DCNN_FAILURE, "%s: out of memory: an ONNX model", path) : write_packed(path, model);
+    const dcnn_status status = graph->failed ? DCNN_FAIL(DCNN_FAILURE, "%s: out of memory: an ONNX model", path)
+                                             : write_packed(path, model, only_new);
     model->n_opset_import = 0; /* it ends with this function */
     model->opset_import = NULL;
     return status;
@@ -207,7 +207,7 @@ static dcnn_status write_graph(const char *path, dcnn_onnx_graph *graph, const d
     dcnn_onnx_one(graph, "Identity", values[last]);
     if (!graph->failed) g->node[g->n_node - 1]->output[0] = (char *)(uintptr_t)output;
     add_metadata(graph, from);
-    return pack(path, graph);
+    return pack(path, graph, from->only_new);
 }
 
 dcnn_status dcnn_onnx_write(const char *path, const dcnn_checkpoint *checkpoint, bool bytes) {
