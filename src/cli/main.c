@@ -266,6 +266,7 @@ static dcnn_status run(dcnn_command_id command, int argc, char **argv) {
     dcnn_cli cli = {.options = &options, .command = words_of(argc, argv), .speaks = true};
     dcnn_status status = dcnn_options_parse(command, argc, argv, &options); /* changes the words' order */
     if (status == DCNN_OK && options.help) status = help(dcnn_command_table[command].name);
+    if (status == DCNN_OK && !options.help) status = dcnn_launch_check_stack();
     if (status != DCNN_OK || options.help)
         status = report_early(&options, status);
     else if (dcnn_command_table[command].parallel || dcnn_command_table[command].diagnoses || dcnn_launcher_ranks() > 1)

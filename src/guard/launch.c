@@ -4,11 +4,13 @@
 
 #include <limits.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/launcher.h"
@@ -41,6 +43,28 @@ dcnn_status dcnn_launch_check_environment(void) {
             return DCNN_FAIL(DCNN_USAGE, "%s=%.60s: it takes %s", settings[i].name, text, settings[i].takes);
     }
     return DCNN_OK;
+}
+
+/* A thread's stack is as large as the limit was when the program was loaded, so theirs is set by itself. */
+dcnn_status dcnn_launch_check_stack(void) {
+    enum { LEAST = 1 << 20, USUAL = 8 << 20 };
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_STACK, &limit) != 0 || limit.rlim_cur >= LEAST) return DCNN_OK; /* RLIM_INFINITY: the most */
+    const rlim_t found = limit.rlim_cur;
+    limit.rlim_cur = limit.rlim_max < USUAL ? limit.rlim_max : USUAL;
+    pthread_attr_t attributes;
+    bool raised = limit.rlim_cur >= LEAST && setrlimit(RLIMIT_STACK, &limit) == 0;
+    if (raised && (raised = pthread_attr_init(&attributes) == 0)) {
+        raised = pthread_attr_setstacksize(&attributes, (size_t)limit.rlim_cur) == 0 &&
+                 pthread_setattr_default_np(&attributes) == 0;
+        pthread_attr_destroy(&attributes);
+    }
+    if (raised) return DCNN_OK;
+    return DCNN_FAIL(
+        DCNN_USAGE,
+        "this process's limit (ulimit -s) leaves its stack %llu KiB, which is too little: raise it (ulimit "
+        "-s 8192; in a job: in its script, or the site's limits.conf)",
+        (unsigned long long)found / 1024);
 }
 
 /* What `mpirun --oversubscribe` (Open MPI 4) and `--map-by :OVERSUBSCRIBE` (4 and 5) leave in the environment. */

@@ -19,6 +19,13 @@ dcnn_status dcnn_launch_check_srun(const char *mpi_version);
 dcnn_status dcnn_launch_check_environment(void);
 
 /**
+ * Sees to stacks of at least 1 MiB, for this thread and for those yet to start: raises a lower `ulimit -s` where that
+ * is allowed. Without it a command would end by a segmentation fault. Before there are other threads. *Local.*
+ * @return DCNN_OK; DCNN_USAGE, with the limit
+ */
+dcnn_status dcnn_launch_check_stack(void);
+
+/**
  * Refuses more ranks on a node than it has cores for them, unless the launcher was told to (mpirun --oversubscribe):
  * such a run is no faster than one with fewer ranks, to the same bits. *Local.*
  * @param ranks  on this node

@@ -40,3 +40,7 @@ for kilobytes in 100000 150000; do
 done
 try roomless 100000 prepare rows.csv -o rows.h5 --threads 2 | sed '/^rows/d'
 try roomless 100000 train small.h5 --run no-keeper --threads 2 -q
+sed 's/200000/20/; s/wide/narrow/' wide.json >narrow.json
+# Small stacks are made larger, or refused where that is forbidden, instead of a segmentation fault.
+try bash -c 'ulimit -S -s 64; exec dcnn train small.h5 --model narrow.json --epochs 1 --threads 2 --run narrow --no-report -q' | sed '/^exit/!d'
+try bash -c 'ulimit -s 64; exec dcnn train small.h5 --model narrow.json --epochs 1 --threads 2 --run narrow-2 -q'
