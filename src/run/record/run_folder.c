@@ -341,6 +341,7 @@ static dcnn_status check_no_pictures(const char *folder) {
 static dcnn_status check_no_files(const char *folder) {
     for (int i = 0; i < OWN_FILES; i++) {
         bool found;
+        DCNN_TRY(dcnn_run_place_check(folder, own_files[i]));
         DCNN_TRY(find(folder, own_files[i], &found));
         if (found)
             return DCNN_FAIL(DCNN_USAGE,
