@@ -340,7 +340,10 @@ static dcnn_status split_images(preparation *made) {
     DCNN_TRY(status);
     DCNN_TRY(add_given(made, DCNN_ROLE_VALIDATION, "validation", &first));
     DCNN_TRY(add_given(made, DCNN_ROLE_TEST, "test", &first));
-    return add_given(made, DCNN_ROLE_OFFICIAL_TEST, "official-test", &first);
+    DCNN_TRY(add_given(made, DCNN_ROLE_OFFICIAL_TEST, "official-test", &first));
+    if (!made->options->official || made->in_role[DCNN_ROLE_TEST] > 0 || made->in_role[DCNN_ROLE_OFFICIAL_TEST] > 0)
+        return DCNN_OK;
+    return DCNN_FAIL(DCNN_BAD_INPUT, "--official: the source has no test images of its own; name some with --test");
 }
 
 /* --- what is told ------------------------------------------------------------------------------------------------- */

@@ -14,6 +14,7 @@ typedef struct dcnn_prepare_options {
     dcnn_source_options read;
     dcnn_image_options image;    /**< size and channels of all, or 0 */
     bool only_new;               /**< a file of the output's name is not replaced, even if it appears meanwhile */
+    bool official;               /**< sources without test images of their own, or given, are refused */
     int threads;                 /**< that decode; 0: all cores that this process has */
     const dcnn_helpers *helpers; /**< processes that decode images too; NULL: none */
     int validation_count, test_count;

@@ -41,6 +41,9 @@ mkdir digits && mv ./*-ubyte digits
 try dcnn prepare digits --official -o official.h5
 try dcnn prepare small.csv --official -o none.h5
 ls none.h5 2>/dev/null || echo "none was left"
+cp official.h5 kept.h5
+try dcnn prepare small.csv --official --force -o kept.h5
+cmp official.h5 kept.h5 && echo 'the file before is as it was'
 try dcnn prepare digits --official --test-split 0.1 -o other.h5
 # What a network reads.
 dcnn info "$DCNN_DATA/models/digits.json" | grep '^reads'

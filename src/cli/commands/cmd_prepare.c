@@ -92,12 +92,6 @@ static dcnn_status keep_official(dcnn_options *o) {
     return DCNN_OK;
 }
 
-static dcnn_status check_official(const dcnn_options *o, const dcnn_dataset *made) {
-    if (dcnn_dataset_split(made, "official-test") || dcnn_dataset_split(made, "test")) return DCNN_OK;
-    remove(o->output);
-    return DCNN_FAIL(DCNN_BAD_INPUT, "--official: the source has no test images of its own; name some with --test");
-}
-
 /* Before --force is advised, or a large table is read. */
 static dcnn_status spare(const char *output, int count, char *const sources[]) {
     const int64_t at = dcnn_output_among(output, count, sources);
@@ -128,6 +122,7 @@ static dcnn_status prepare(dcnn_cli *cli, const dcnn_helpers *helpers) {
     DCNN_TRY(fill_options(o, &how));
     how.read.aside = dcnn_output_aside(o->output, aside);
     how.only_new = !o->force;
+    how.official = o->official;
     how.helpers = helpers;
     if (helpers && o->train.threads == 0) how.threads = dcnn_comm_cores(cli->job);
     dcnn_bar_begin(o->quiet, 0.5);
@@ -143,10 +138,8 @@ static dcnn_status prepare(dcnn_cli *cli, const dcnn_helpers *helpers) {
     char text[512];
     DCNN_TRY(dcnn_dataset_open(o->output, &made));
     dcnn_dataset_text(&made, text);
-    dcnn_status status = o->official ? check_official(o, &made) : DCNN_OK;
     dcnn_dataset_free(&made);
     dcnn_bar_end();
-    if (status != DCNN_OK) return status;
     printf("%s: %s\n", o->output, text);
     return DCNN_OK;
 }
