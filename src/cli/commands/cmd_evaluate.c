@@ -40,7 +40,11 @@ static void print_votes(const dcnn_evaluation *e) {
 static void print_metrics(const result *r) {
     const dcnn_evaluation *e = r->evaluation;
     char text[96];
-    printf("%s on the split '%s' of %s\n\nloss      %.6f\n", r->model, r->split, r->data, e->loss);
+    printf("%s on the split '%s' of %s\n\n", r->model, r->split, r->data);
+    if (isnan(e->loss)) /* whose sign says nothing */
+        puts("loss      nan");
+    else
+        printf("loss      %.6f\n", e->loss);
     if (e->number_count > 0) {
         printf("MAE       %.6g\n", e->absolute);
         return;
