@@ -82,27 +82,11 @@ static void test_inference_alike(void **state) {
     for_each_isa(check_inference_alike);
 }
 
-/* A sample alone, and from other garbage in scratch, has the bits that it has among others. */
 static void check_inference_alone(const dcnn_kernels *kernels) {
     for (int number = 0; number < 2 * FOUR_SIZES; number++) {
         dcnn_conv shape = inference_of(four_of(number));
         shape.n = 5;
-        problem p;
-        create_problem(&p, kernels, &shape, true);
-        run_forward(&p, kernels);
-        dcnn_conv one = shape;
-        one.n = 1;
-        const size_t x_count = p.x_count / 5, y_count = p.y_count / 5, floats = kernels->conv_pool_scratch(&one);
-        float *y = allocate(y_count * sizeof *y), *scratch = allocate(floats * sizeof *scratch);
-        for (size_t sample = 0; sample < 5; sample++) {
-            memset(scratch, 0x40 + (int)sample, floats * sizeof *scratch);
-            kernels->conv_pool_forward(&one, p.x + sample * x_count, p.in_scale, p.in_shift, p.packed, p.bias, y, NULL,
-                                       scratch);
-            assert_memory_equal(y, p.y + sample * y_count, y_count * sizeof *y);
-        }
-        free(y);
-        free(scratch);
-        free_problem(&p);
+        assert_alone_alike(kernels, &shape);
     }
 }
 

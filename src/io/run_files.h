@@ -22,4 +22,11 @@
 #define DCNN_RUN_TRIALS_CSV    "trials.csv"
 #define DCNN_RUN_TRIALS_FIGURE "trials.png"
 
+/* The files at the top of a run's folder, beside its record and its lock: what the training itself writes, and what is
+ * made of that. */
+#define DCNN_RUN_OF_TRAINING                                                                                           \
+    DCNN_RUN_RESULT, DCNN_RUN_CSV, DCNN_RUN_METRICS, DCNN_RUN_STEPS, DCNN_RUN_HISTOGRAMS, DCNN_RUN_BEST
+#define DCNN_RUN_MADE_OF_IT                                                                                            \
+    DCNN_RUN_PAGE, DCNN_RUN_EVALUATION, DCNN_RUN_EVENTS, DCNN_RUN_TRIALS_CSV, DCNN_RUN_TRIALS_FIGURE
+
 #endif

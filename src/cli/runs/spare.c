@@ -21,8 +21,7 @@ dcnn_status dcnn_spare_files(const char *output, const char *option, const char 
 }
 
 dcnn_status dcnn_spare_run(const char *output, const char *option, const char *what, const char *folder) {
-    static const char *const names[] = {DCNN_RUN_BEST, DCNN_RUN_RECORD, DCNN_RUN_RESULT, DCNN_RUN_METRICS,
-                                        DCNN_RUN_CSV};
+    static const char *const names[] = {DCNN_RUN_RECORD, DCNN_RUN_OF_TRAINING};
     dcnn_status status = DCNN_OK;
     for (size_t i = 0; i < sizeof names / sizeof names[0] && status == DCNN_OK; i++) {
         char *path = dcnn_path_join(folder, names[i]);

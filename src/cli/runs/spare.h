@@ -12,7 +12,7 @@
 dcnn_status dcnn_spare_files(const char *output, const char *option, const char *what, int count,
                              const char *const files[]);
 
-/** The same for the files of a run that others are made of: its models, record, result and metrics. *Local.* */
+/** The same for a run's record and what its training has written. *Local.* */
 dcnn_status dcnn_spare_run(const char *output, const char *option, const char *what, const char *folder);
 
 /** Refuses an output that is a folder, before the work is done: "out: is a folder: name a file in it, as out/data.h5".

@@ -14,7 +14,7 @@ typedef bool dcnn_png_sink(void *context, const uint8_t *bytes, size_t length);
  * Writes an image as a PNG of 8-bit RGB. *Local.*
  *
  * Each row is written as its difference to the one above: of a drawing that is mostly zeros, so it takes a fraction of
- * the time of trying every way for each row, as libpng does, and is hardly larger.
+ * the time of trying every way for each row, as libpng does by itself, and is hardly larger.
  * @param pixels  rows of 0xRRGGBB, `stride` bytes apart; 1 to 2^31 - 1 of them, and as many in each
  * @return false: `sink` had no room, or there was no memory
  */

@@ -165,8 +165,7 @@ void dcnn_checkpoint_prune(const char *folder, int keep) {
 #define REMOVED DCNN_RUN_RECORD ".removed"
 
 /* What only the training that holds the lock writes, beside run.json and checkpoints. */
-static const char *const own_files[] = {DCNN_RUN_RESULT, DCNN_RUN_CSV,        DCNN_RUN_METRICS,
-                                        DCNN_RUN_STEPS,  DCNN_RUN_HISTOGRAMS, DCNN_RUN_BEST};
+static const char *const own_files[] = {DCNN_RUN_OF_TRAINING};
 enum { OWN_FILES = sizeof own_files / sizeof own_files[0] };
 
 /* A run: its record, or what is left of it. */

@@ -40,10 +40,7 @@ static dcnn_status check_inside(const char *folder, const char *name) {
 }
 
 dcnn_status dcnn_run_places_check(const char *folder) {
-    static const char *const names[] = {DCNN_RUN_RECORD,     DCNN_RUN_RESULT,     DCNN_RUN_CSV,
-                                        DCNN_RUN_METRICS,    DCNN_RUN_STEPS,      DCNN_RUN_BEST,
-                                        DCNN_RUN_HISTOGRAMS, DCNN_RUN_PAGE,       DCNN_RUN_EVALUATION,
-                                        DCNN_RUN_EVENTS,     DCNN_RUN_TRIALS_CSV, DCNN_RUN_TRIALS_FIGURE};
+    static const char *const names[] = {DCNN_RUN_RECORD, DCNN_RUN_OF_TRAINING, DCNN_RUN_MADE_OF_IT};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) DCNN_TRY(dcnn_run_place_check(folder, names[i]));
     DCNN_TRY(check_inside(folder, DCNN_RUN_CHECKPOINTS));
     return check_inside(folder, DCNN_RUN_FIGURES);
