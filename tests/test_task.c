@@ -100,6 +100,30 @@ static void classes_of_one_name_are_not_mixed_up(void **state) {
     assert_fails(dcnn_dataset_adopt_classes(&set, 4, twice, "m.h5"), DCNN_BAD_INPUT, "two are called 'a'", "m.h5");
 }
 
+/* Which of the model's numbers some names are, nobody knows; all of them are taken in their order. */
+static void names_of_some_numbers_are_refused(void **state) {
+    (void)state;
+    char *set_names[] = {"cat", "dog"}, *digits[] = {"0", "1", "2"}, *plain[] = {"0", "1"};
+    dcnn_dataset set = {.path = "x.h5", .class_count = 2, .class_names = set_names};
+    assert_fails(dcnn_dataset_adopt_classes(&set, 3, digits, "m.h5"), DCNN_BAD_INPUT,
+                 "2 classes with names ('cat', ...), of 3 that have only numbers in m.h5", "x.h5 has ");
+    assert_fails(dcnn_dataset_adopt_classes(&set, 3, NULL, "m.h5"), DCNN_BAD_INPUT, "nothing says which", "x.h5 has ");
+    assert_ok(dcnn_dataset_adopt_classes(&set, 2, digits, "m.h5"));
+    assert_ok(dcnn_dataset_adopt_classes(&set, 2, NULL, "m.h5"));
+    set.class_names = plain;
+    assert_ok(dcnn_dataset_adopt_classes(&set, 3, digits, "m.h5"));
+    assert_ok(dcnn_dataset_adopt_classes(&set, 3, NULL, "m.h5"));
+    assert_null(set.label_map);
+    char *some[] = {strdup("2"), strdup("0")};
+    set.class_names = malloc(sizeof some);
+    memcpy(set.class_names, some, sizeof some);
+    assert_ok(dcnn_dataset_adopt_classes(&set, 3, NULL, "m.h5")); /* called by the model's numbers */
+    assert_int_equal(set.label_map[0], 2);
+    assert_int_equal(set.label_map[1], 0);
+    assert_int_equal(set.class_count, 3);
+    dcnn_dataset_free(&(dcnn_dataset){.class_count = 3, .class_names = set.class_names, .label_map = set.label_map});
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(losses_that_the_data_cannot_have_are_refused),
@@ -107,6 +131,7 @@ int main(void) {
         cmocka_unit_test(outputs_in_another_order_are_refused),
         cmocka_unit_test(records_that_are_none_are_refused),
         cmocka_unit_test(classes_of_one_name_are_not_mixed_up),
+        cmocka_unit_test(names_of_some_numbers_are_refused),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

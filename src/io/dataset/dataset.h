@@ -96,13 +96,18 @@ dcnn_status dcnn_dataset_verify(const dcnn_dataset *dataset);
  * Takes over a model's list of classes: labels that are read from now on are the model's, found by name. *Local.*
  *
  * Where the model lacks one of the names: classes that are numbered and not named ("0", "1", …, of either side) are the
- * same by number, and have the names of the other side. Told, except where all names are the same.
+ * same by number, and have the names of the other side. Told, except where all names are the same. Names of fewer
+ * classes than a model has numbers for have no place there.
  * @param names  [count] of the model, or NULL: nothing is known; that the order is a guess is told, unless the data set
  * has only numbers too
  * @param model  its path, for messages
- * @return DCNN_OK; DCNN_BAD_INPUT: the data set has a class that the model does not have; DCNN_FAILURE
+ * @return DCNN_OK; DCNN_BAD_INPUT: the data set has a class that the model does not have, or that may be any of its
+ * classes; DCNN_FAILURE
  */
 dcnn_status dcnn_dataset_adopt_classes(dcnn_dataset *dataset, int count, char *const names[], const char *model);
+
+/** Are they "0", "1", …, which nobody has named? *Local.* */
+bool dcnn_classes_are_numbers(int count, char *const names[]);
 
 /** The split of that name, or NULL. */
 const dcnn_split *dcnn_dataset_split(const dcnn_dataset *dataset, const char *name);

@@ -8,8 +8,7 @@
 #include "io/dataset/dataset.h"
 #include "io/hdf5/hdf5.h"
 
-/* "0", "1", …: nobody named them. */
-static bool are_numbers(int count, char *const names[]) {
+bool dcnn_classes_are_numbers(int count, char *const names[]) {
     char number[16];
     for (int i = 0; i < count; i++) {
         snprintf(number, sizeof number, "%d", i);
@@ -55,6 +54,16 @@ static void tell_order(const dcnn_dataset *set, const char *model, unnamed which
                   more);
 }
 
+/* Names of some of the model's classes, and the model has none: those in between are not known, nor is any place. */
+static dcnn_status refuse_some(const dcnn_dataset *set, const char *model, int count) {
+    return DCNN_FAIL(
+        DCNN_BAD_INPUT,
+        "%s has %d class%s with names ('%.60s'%s), of %d that have only numbers in %s, and nothing says which "
+        "of them these are: call each class by its number there",
+        set->path, set->class_count, set->class_count == 1 ? "" : "es", set->class_names[0],
+        set->class_count > 1 ? ", ..." : "", count, model);
+}
+
 static int place_of(int count, char *const names[], const char *name) {
     int place = 0;
     while (place < count && strcmp(names[place], name) != 0) place++;
@@ -90,17 +99,34 @@ static dcnn_status find_places(const dcnn_dataset *set, bool numbered, int count
     return DCNN_OK;
 }
 
+/* Some of a silent model's classes, which are those that are called by its numbers. */
+static dcnn_status adopt_numbers(dcnn_dataset *set, int count, const char *model) {
+    char **numbers = calloc((size_t)count, sizeof *numbers);
+    bool made = numbers != NULL;
+    for (int i = 0; made && i < count; i++) {
+        if (asprintf(&numbers[i], "%d", i) < 0) numbers[i] = NULL;
+        made = numbers[i] != NULL;
+    }
+    const dcnn_status status = !made ? DCNN_FAIL(DCNN_FAILURE, "%s: out of memory for its classes", set->path)
+                               : are_known(set, count, numbers) ? dcnn_dataset_adopt_classes(set, count, numbers, model)
+                                                                : refuse_some(set, model, count);
+    if (numbers) dcnn_h5_names_free(count, numbers);
+    return status;
+}
+
 dcnn_status dcnn_dataset_adopt_classes(dcnn_dataset *set, int count, char *const names[], const char *model) {
     if (count == 0 || set->class_count == 0 || !set->class_names || set->label_map) return DCNN_OK;
     if (!names) {
-        if (set->class_count <= count && !are_numbers(set->class_count, set->class_names))
-            tell_order(set, model, MODEL_SILENT, set->class_count, set->class_names);
+        if (set->class_count > count || dcnn_classes_are_numbers(set->class_count, set->class_names)) return DCNN_OK;
+        if (set->class_count < count) return adopt_numbers(set, count, model);
+        tell_order(set, model, MODEL_SILENT, count, set->class_names);
         return DCNN_OK;
     }
     const bool fits = set->class_count <= count, by_order = fits && !are_known(set, count, names),
-               numbered = by_order && are_numbers(set->class_count, set->class_names);
+               numbered = by_order && dcnn_classes_are_numbers(set->class_count, set->class_names);
     if (fits && are_same(set->class_count, names, set->class_names)) return DCNN_OK;
-    if (by_order && are_numbers(count, names)) {
+    if (by_order && dcnn_classes_are_numbers(count, names)) {
+        if (set->class_count < count) return refuse_some(set, model, count);
         tell_order(set, model, MODEL_NUMBERED, set->class_count, set->class_names);
         return DCNN_OK;
     }
