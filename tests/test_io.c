@@ -91,14 +91,14 @@ static void file_that_appears_is_not_replaced(void **state) {
     assert_int_equal(files_in(in_scratch("new")), 1);
     assert_fails(dcnn_file_put(path, "late", 4, true, true), DCNN_USAGE, "already exists", path);
     assert_holds(path, "early");
-    assert_int_equal(symlink("nowhere", in_scratch("new/link")), 0); /* it leads to no file yet */
-    assert_ok(dcnn_output_open(in_scratch("new/link"), &early));
+    assert_ok(dcnn_output_open(in_scratch("new/other"), &early));
     early.only_new = true;
     assert_ok(dcnn_output_write(&early, "first", 5));
     assert_ok(dcnn_output_close(&early, DCNN_OK));
-    assert_holds(in_scratch("new/nowhere"), "first");
+    assert_holds(in_scratch("new/other"), "first");
+    assert_int_equal(symlink("other", in_scratch("new/link")), 0);
     assert_fails(dcnn_file_put(in_scratch("new/link"), "second", 6, false, true), DCNN_USAGE, "already exists", "link");
-    assert_holds(in_scratch("new/nowhere"), "first");
+    assert_holds(in_scratch("new/other"), "first");
     assert_ok(dcnn_file_put(path, "forced", 6, false, false));
     assert_holds(path, "forced");
     assert_int_equal(files_in(in_scratch("new")), 3);
@@ -116,12 +116,16 @@ static void output_goes_where_links_lead(void **state) {
     assert_int_equal(symlink("deep/new", in_scratch("links/dangling")), 0);
     assert_int_equal(symlink("round", in_scratch("links/round")), 0);
     assert_ok(dcnn_file_write(in_scratch("links/second"), "text", 4, false));
-    assert_ok(dcnn_file_write(in_scratch("links/dangling"), "new", 3, false));
+    assert_ok(dcnn_output_check(in_scratch("links/second")));
     assert_holds(in_scratch("links/deep/real"), "text");
-    assert_holds(in_scratch("links/deep/new"), "new");
+    assert_fails(dcnn_file_write(in_scratch("links/dangling"), "new", 3, false), DCNN_FAILURE, "is a link to ",
+                 "links/deep/new, where no file is");
+    assert_fails(dcnn_output_check(in_scratch("links/dangling")), DCNN_FAILURE, "is a link to ", "links/dangling: ");
+    assert_fails(dcnn_output_check(in_scratch("links/none/file")), DCNN_FAILURE, "check that its folder exists",
+                 "none/file");
     assert_int_equal(lstat(in_scratch("links/second"), &about), 0);
     assert_true(S_ISLNK(about.st_mode));
-    assert_int_equal(files_in(in_scratch("links/deep")), 2);
+    assert_int_equal(files_in(in_scratch("links/deep")), 1);
     assert_fails(dcnn_file_write(in_scratch("links/round"), "x", 1, false), DCNN_FAILURE,
                  "link that leads back to itself", "round");
     assert_fails(dcnn_file_write(in_scratch("links/deep"), "x", 1, false), DCNN_FAILURE, "is a folder", "deep");

@@ -60,13 +60,15 @@ static bool is_on_proc(const char *path) {
     return is;
 }
 
-/* The file at the end of the links, which need not exist. @param straight  out: it is something open, or no file */
+/* The file at the end of the links; without links, it need not exist. @param straight  out: it is something open, or no
+ * file */
 static dcnn_status follow(const char *path, char **real, bool *straight) {
     char *at = strdup(path);
     struct stat about;
+    int links = 0;
     *real = NULL;
     *straight = false;
-    for (int links = 0; at && !*straight && lstat(at, &about) == 0 && S_ISLNK(about.st_mode); links++) {
+    for (; at && !*straight && lstat(at, &about) == 0 && S_ISLNK(about.st_mode); links++) {
         if (is_on_proc(at)) {
             *straight = true;
             break;
@@ -79,6 +81,17 @@ static dcnn_status follow(const char *path, char **real, bool *straight) {
         at = next;
     }
     if (!at) return DCNN_FAIL(DCNN_FAILURE, "%s: out of memory", path);
+    /* where the kernel follows a link for nobody (protected_symlinks), neither is it followed here */
+    if (links > 0 && !*straight && stat(path, &about) != 0) {
+        const dcnn_status status =
+            errno == ENOENT ? DCNN_FAIL(DCNN_FAILURE,
+                                        "%s: is a link to %s, where no file is, and is not written through: remove the "
+                                        "link, or make that file first",
+                                        path, at)
+                            : DCNN_FAIL(DCNN_FAILURE, "%s: cannot be written: %s", path, strerror(errno));
+        free(at);
+        return status;
+    }
     if (stat(path, &about) == 0) *straight = *straight || S_ISFIFO(about.st_mode) || S_ISCHR(about.st_mode);
     *real = at;
     return DCNN_OK;
@@ -130,6 +143,22 @@ static dcnn_status cannot_create(const char *path) {
     return DCNN_FAIL(DCNN_FAILURE, "%s: cannot create: %s%s", path, strerror(errno),
                      errno == ENOSPC || errno == EDQUOT ? "; check free space and quota"
                                                         : "; check that its folder exists and is writable");
+}
+
+dcnn_status dcnn_output_check(const char *path) {
+    char *real = NULL;
+    bool straight;
+    if (dcnn_output_is_straight(path)) return DCNN_OK;
+    DCNN_TRY(follow(path, &real, &straight));
+    char *folder = folder_of(real);
+    dcnn_status status = DCNN_OK;
+    if (folder == NULL)
+        status = DCNN_FAIL(DCNN_FAILURE, "%s: out of memory", path);
+    else if (access(folder, W_OK | X_OK) != 0)
+        status = cannot_create(path);
+    free(folder);
+    free(real);
+    return status;
 }
 
 /* A stream of this process. What stdio still holds goes first. */

@@ -3,8 +3,11 @@
  * @file output.h — opening what is to be written, wherever its name leads.
  *
  * Every file that dcnn writes whole, and every option that names an output, goes through here:
- * - a regular file, or none, at the end of the links: written aside, beside the real file (`NAME.HOST-PID.tmp`, created
- *   anew, never through a link), flushed, fsynced, renamed over it; the folder is fsynced (law 5). Links stay links.
+ * - a regular file at the end of the links, or no file and no link: written aside, beside the real file
+ *   (`NAME.HOST-PID.tmp`, created anew, never through a link), flushed, fsynced, renamed over it; the folder is fsynced
+ *   (law 5). Links stay links.
+ * - a link to what is not there, or may not be looked at: refused, as cp does. Who made it may be another user, and
+ * where it leads, no file is expected.
  * - `-`, and names that lead to this process's standard output or error (/dev/stdout): written straight to that stream.
  * - FIFOs and character devices (/dev/null, a terminal): written straight. A FIFO waits for its reader, and says so.
  * - folders, sockets and block devices: refused.
@@ -48,6 +51,10 @@ const char *dcnn_output_name(const char *path);
  * @return its place; -1: none, or what stands there is no regular file
  */
 int64_t dcnn_output_among(const char *path, int64_t count, char *const inputs[]);
+
+/** Could an output be opened there? Asked before the work that it is for. *Local.*
+ * @return DCNN_OK; DCNN_FAILURE: a link that leads nowhere, or a folder that is not there or may not be written to */
+dcnn_status dcnn_output_check(const char *path);
 
 /** Fails with DCNN_USAGE: the file exists, and --force was not given. *Local.* */
 dcnn_status dcnn_output_exists(const char *path);

@@ -48,12 +48,18 @@ dcnn info renamed/best.h5 | grep '^classes'
 csv 40 8 3 | sed '/^0,/d' >part.csv
 dcnn prepare part.csv -o part.h5 >/dev/null 2>&1
 dcnn evaluate numbered/best.h5 part.h5 2>&1 | grep 'mapped\|numbers' # '1' is the model's '1', not its first
+sed '2,$s/^1/dog/; 2,$s/^2/emu/' part.csv >some.csv
+dcnn prepare some.csv -o some.h5 >/dev/null 2>&1
+try dcnn evaluate numbered/best.h5 some.h5 # which two of its three?
+dcnn predict numbered/best.h5 some.h5 --split test | wc -l
 echo "-- a model that names none: the order is a guess, told where names depend on it"
 dcnn train named.h5 "${common[@]:2}" --model three.json --run made 2>&1 | grep -c 'order' # a description guesses nothing
 dcnn export made/best.h5 -o made.onnx >/dev/null
 sed 's/class_names/other_names/' made.onnx >mute.onnx
 dcnn evaluate mute.onnx named.h5 2>&1 | grep 'order'
 dcnn evaluate mute.onnx small.h5 2>&1 | grep -c 'order' # numbers on both sides
+try dcnn evaluate mute.onnx some.h5
+dcnn evaluate mute.onnx part.h5 2>&1 | grep 'mapped\|order'
 dcnn predict mute.onnx named.h5 --split test 2>&1 | grep -c 'order' # answers by number
 dcnn train named.h5 "${common[@]:2}" --model mute.onnx --run named 2>&1 | grep 'order'
 dcnn train named.h5 "${common[@]:2}" --model mute.onnx --replace-head --run renewed 2>&1 | grep -c 'order' # learns them

@@ -8,14 +8,11 @@ dcnn predict run/best.h5 few.csv -o plain.csv
 same() { if cmp -s "$1" plain.csv; then echo "$1: whole"; else echo "$1: differs"; fi; }
 
 mkdir deep
-ln -s deep/new dangling
-ln -s deep/new.h5 dangling.h5
+ln -s deep/new.h5 new.h5
 ln -s deep/trace.json trace.json
-echo old >deep/old
+: >deep/old
 ln -s deep/old link
-try dcnn predict run/best.h5 few.csv -o dangling
 try dcnn predict run/best.h5 few.csv -o link
-same deep/new
 same deep/old
 try dcnn predict run/best.h5 few.csv -o - | sed 1,1d | head -n -1 >dash
 same dash
@@ -32,8 +29,10 @@ same from-fifo
 dcnn prepare small.csv --no-stratify -o - 2>said | cat >piped.h5
 cat said
 cmp piped.h5 small.h5 && echo piped
-dcnn prepare small.csv --no-stratify -o dangling.h5 >/dev/null
+: >deep/new.h5
+dcnn prepare small.csv --no-stratify -o new.h5 --force >/dev/null
 cmp deep/new.h5 small.h5 && echo linked
+: >deep/trace.json
 try dcnn train small.h5 --model net.json --epochs 3 --batch-size 16 --run traced -q --no-report --trace trace.json
 [[ -s deep/trace.json ]] && echo traced
 
@@ -59,6 +58,18 @@ try dcnn train small.h5 --model net.json --run none --trace deep
 ln -s round round
 try dcnn predict run/best.h5 few.csv -o round
 rm round
+# As cp: nothing is written through a link that leads to no file, nor is it replaced. That, and a folder that is not
+# there, is said before the work.
+echo 'places where no output can be:'
+for ending in '' .h5 .keras .svg; do ln -s deep/nowhere dangling$ending; done
+for output in dangling none/file; do
+    try dcnn predict run/best.h5 missing.csv -o $output
+    try dcnn prepare missing.csv -o $output.h5 --force
+    try dcnn export missing.h5 -o $output.keras --force
+    try dcnn compare run traced -o $output.svg --force
+    try dcnn train small.h5 --model net.json --run none --trace $output
+    try dcnn tune small.h5 --model net.json --run none --trace $output seed=1,2
+done
 find . -maxdepth 2 ! -path './run*/*' ! -path './traced/*' | sort | while read -r name; do
     [[ $name == ./own ]] || stat -c '%N %F' "$name"
 done

@@ -63,16 +63,45 @@ for output in other/best.h5 "$step" other/run.json made.keras made.onnx made.saf
 done
 try dcnn compare run other -o to-best.png
 cp net.json others.json
-for trace in other/best.h5 made.onnx other/run.json others.json; do try dcnn train small.h5 --model net.json --epochs 5 --run none --trace $trace; done
+for trace in other/best.h5 made.onnx other/run.json others.json notes other/metrics.csv; do try dcnn train small.h5 --model net.json --epochs 5 --run none --trace $trace; done
 cmp net.json others.json
 for number in 1 2; do
     dcnn train small.h5 --model net.json --epochs 3 --batch-size 16 --run traced$number -q --no-report --trace trace.json >/dev/null 2>&1 && echo traced
 done
 cksum "${kept[@]}" 2>/dev/null | cmp - before && echo untouched
+for trace in notes run/metrics.csv; do try dcnn tune small.h5 --model net.json --run none --trace $trace seed=1,2; done
+# An earlier CSV of answers is known by its header; labels, metrics and notes are replaced by --force alone.
 dcnn predict run/best.h5 few.csv -o answers.csv
-for output in answers.csv notes empty; do
+sed '1s/label/id/' few.csv >ids.csv
+dcnn predict run/best.h5 ids.csv -o with-ids.csv 2>/dev/null
+dcnn predict run/best.h5 pictures t.csv -o with-files.csv 2>/dev/null
+dcnn predict run/best.h5 few.csv --tta 3 -o votes.csv
+dcnn predict run/best.h5 few.csv --format kaggle -o kaggle.csv
+printf 'index,file,y0,y1\n0,1.pgm,3,4\n' >numbers.csv
+head -qn 1 with-ids.csv with-files.csv votes.csv kaggle.csv
+for output in answers.csv with-ids.csv with-files.csv votes.csv kaggle.csv numbers.csv empty; do
     dcnn predict run/best.h5 few.csv -o $output
     cmp $output answers.csv && echo "$output: replaced"
 done
-for times in once twice; do dcnn compare run other -o runs.svg | tail -n 1; done
+printf 'index,label,pixel0\n0,1,17\n' >labels.csv
+printf 'index,label,p0,p2\n0,1,17\n' >columns.csv
+printf 'index,label,p0' >cut.csv
+printf 'index,file,label\n0,a.png,1\n' >list.csv
+printf 'index,file,width\n0,a.png,1\n' >widths.csv
+printf 'id,label\nx,1\n' >truth.csv
+for output in labels.csv columns.csv cut.csv list.csv widths.csv truth.csv notes other/metrics.csv; do
+    cp $output before
+    try dcnn predict run/best.h5 few.csv -o $output
+    cmp $output before
+    dcnn predict run/best.h5 few.csv -o $output --force
+    cmp $output answers.csv && echo "$output: replaced by --force"
+done
+printf 'id,label\nx,1\n' >truth.csv
+try dcnn predict run/best.h5 few.csv --format kaggle --header id,label -o truth.csv # a header that is the user's
+try dcnn predict run/best.h5 few.csv -o few.csv --force
+dcnn compare run other -o runs.svg | tail -n 1
+cp runs.svg before
+try dcnn compare run other -o runs.svg
+cmp runs.svg before
+dcnn compare run other -o runs.svg --force | tail -n 1
 [[ -e none ]] && echo "a refused run left a folder"

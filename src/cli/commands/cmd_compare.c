@@ -14,6 +14,7 @@
 #include "engine/engine.h"
 #include "io/file.h"
 #include "io/input.h"
+#include "io/output.h"
 #include "report/overlay.h"
 #include "run/record/run_folder.h"
 #include "run/record/run_record.h"
@@ -89,7 +90,6 @@ static void read_epochs(compared *run) {
 }
 
 static dcnn_status read_runs(comparison *c) {
-    static const dcnn_kind_id own[] = {DCNN_KIND_PNG, DCNN_KIND_SVG};
     const char *output = c->cli->options->output;
     for (int i = 0; i < c->count; i++) {
         compared *run = &c->runs[i];
@@ -105,7 +105,8 @@ static dcnn_status read_runs(comparison *c) {
         DCNN_TRY(read_history(run->folder, &run->history));
         if (run->result == NULL && c->cli->speaks) read_epochs(run);
     }
-    return output ? dcnn_spare_others(output, "-o", "the figure", sizeof own / sizeof own[0], own) : DCNN_OK;
+    const bool keep = output && c->cli->speaks && !c->cli->options->force && !dcnn_output_is_straight(output);
+    return keep && access(output, F_OK) == 0 ? dcnn_output_exists(output) : DCNN_OK;
 }
 
 /* --- what they came to -------------------------------------------------------------------------------------------- */
@@ -402,7 +403,8 @@ static bool is_figure(const char *path) {
 dcnn_status dcnn_cmd_compare(dcnn_cli *cli) {
     const dcnn_options *o = cli->options;
     comparison c = {.cli = cli, .count = o->operand_count};
-    if (o->output) DCNN_TRY(dcnn_comm_agree(cli->comm, dcnn_spare_folder(o->output, "-o", "runs.png")));
+    if (o->output)
+        DCNN_TRY(dcnn_comm_agree(cli->comm, cli->speaks ? dcnn_spare_place(o->output, "-o", "runs.png") : DCNN_OK));
     if (o->output && !is_figure(o->output))
         return DCNN_FAIL(DCNN_USAGE, "%s: its ending names no format of a figure: it must be .png or .svg", o->output);
     if (c.count > MOST_RUNS) return DCNN_FAIL(DCNN_USAGE, "at most %d runs can be compared", MOST_RUNS);

@@ -132,7 +132,7 @@ dcnn_status dcnn_cmd_export(dcnn_cli *cli) {
             "no output was given; name the file to write: dcnn export %s -o FILE.keras (or .h5, .weights.h5, .onnx, "
             ".safetensors)",
             model);
-    DCNN_TRY(dcnn_spare_folder(o->output, "-o", "model.keras"));
+    DCNN_TRY(dcnn_spare_place(o->output, "-o", "model.keras"));
     const int format = format_of(o->output);
     if (format < 0)
         return DCNN_FAIL(DCNN_USAGE,

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "cli/cli.h"
@@ -164,10 +165,12 @@ static dcnn_status predict_dataset(prediction *p, const char *path) {
     if (status == DCNN_USAGE && o->split == NULL)
         status = DCNN_FAIL(DCNN_USAGE, "%s is a data set: name one of its splits, for example --split test", path);
     DCNN_TRY_DONE(status);
-    /* a model without names answers by numbers, whatever the data set calls its classes */
-    const int named = net->class_count > 0 && p->checkpoint->class_names ? p->checkpoint->class_count : 0;
-    DCNN_TRY_DONE(dcnn_comm_agree(
-        p->cli->comm, dcnn_dataset_adopt_classes(&dataset, named, p->checkpoint->class_names, o->operands[0])));
+    /* a model without names answers by numbers, whatever the data set calls its classes, or some of them */
+    char *const *names = p->checkpoint->class_names;
+    const int count = net->class_count > 0 && names ? p->checkpoint->class_count : 0;
+    const bool some = dataset.class_count < count && dcnn_classes_are_numbers(count, names);
+    DCNN_TRY_DONE(
+        dcnn_comm_agree(p->cli->comm, dcnn_dataset_adopt_classes(&dataset, some ? 0 : count, names, o->operands[0])));
     const bool fits = dataset.h == takes.h && dataset.w == takes.w && dataset.c == takes.c;
     status = fits && !o->invert ? predict_rows(p, path, &dataset, split) : change_rows(p, &dataset, split);
 done:
@@ -259,13 +262,14 @@ static dcnn_status tell_all(const dcnn_cli *cli, dcnn_answers *a) {
 }
 
 /* The answers must not replace the model or what is asked about (the images of folders are looked at on the way), nor
- * what can be no earlier answers: a network, a data set, a run's record. */
+ * what are no earlier answers: a network, a table with the true labels, notes. */
 static dcnn_status check_output(const dcnn_options *o) {
-    static const dcnn_kind_id own[] = {DCNN_KIND_TABLE, DCNN_KIND_TEXT};
     if (o->output == NULL) return DCNN_OK;
-    DCNN_TRY(dcnn_spare_folder(o->output, "-o", "predictions.csv"));
+    DCNN_TRY(dcnn_spare_place(o->output, "-o", "predictions.csv"));
     const int64_t at = dcnn_output_among(o->output, o->operand_count, o->operands);
-    if (at < 0) return dcnn_spare_others(o->output, "-o", "the predictions", sizeof own / sizeof own[0], own);
+    if (at < 0 && o->force) return DCNN_OK;
+    if (at < 0)
+        return dcnn_spare_others(o->output, "-o", "the predictions", dcnn_answers_are_in, "or replace it with --force");
     return DCNN_FAIL(DCNN_USAGE,
                      "%s: is the %s %s itself, which the predictions would replace: name another file with "
                      "-o",
@@ -282,6 +286,7 @@ dcnn_status dcnn_cmd_predict(dcnn_cli *cli) {
         return DCNN_FAIL(DCNN_USAGE, "--header %s: must be two names with a comma between them, as ImageId,Label",
                          answers.header);
     DCNN_TRY(dcnn_comm_agree(cli->comm, cli->speaks ? check_output(o) : DCNN_OK));
+    answers.only_new = o->output && !o->force && access(o->output, F_OK) != 0;
     dcnn_status status = dcnn_checkpoint_share(cli->comm, o->operands[0], &checkpoint);
     if (status != DCNN_OK) goto done;
     const dcnn_net *net = checkpoint.net;

@@ -108,7 +108,7 @@ static dcnn_status prepare(dcnn_cli *cli, const dcnn_helpers *helpers) {
     if (o->output == NULL)
         return DCNN_FAIL(DCNN_USAGE,
                          "no output was given; name the data set to write: dcnn prepare ... --output DATA.h5");
-    DCNN_TRY(dcnn_spare_folder(o->output, "-o", "data.h5"));
+    DCNN_TRY(dcnn_spare_place(o->output, "-o", "data.h5"));
     const bool straight = dcnn_output_is_straight(o->output);
     char aside[4096];
     if (straight && isatty(STDOUT_FILENO) && strcmp(o->output, "-") == 0)

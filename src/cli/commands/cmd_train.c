@@ -15,7 +15,6 @@
 #include "cli/settings/train_settings.h"
 #include "cli/cli.h"
 #include "io/kind.h"
-#include "io/output.h"
 #include "cli/progress.h"
 #include "cli/settings/data_settings.h"
 #include "guard/run_lock.h"
@@ -430,20 +429,6 @@ static dcnn_status take_up_record(dcnn_cli *cli, dcnn_run *run, json_t **record)
     return dcnn_ensemble_take_up(*record, run, cli->options);
 }
 
-/* The trace must replace nothing that the training reads or keeps. */
-static dcnn_status check_trace(const char *trace, const dcnn_run *run) {
-    const char *const files[] = {run->data, run->checkpoint};
-    if (trace == NULL) return DCNN_OK;
-    DCNN_TRY(dcnn_spare_files(trace, "--trace", "the trace", 2, files));
-    DCNN_TRY(dcnn_spare_run(trace, "--trace", "the trace", run->folder));
-    if (!dcnn_output_is_straight(trace) && dcnn_kind_of_file(trace) == DCNN_KIND_JSON && !dcnn_trace_is(trace))
-        return DCNN_FAIL(DCNN_USAGE,
-                         "%s: is JSON, but no trace, which it would be replaced by: name another file with --trace, or "
-                         "remove that one first",
-                         trace);
-    return dcnn_spare_others(trace, "--trace", "the trace", 1, &(const dcnn_kind_id){DCNN_KIND_JSON});
-}
-
 static dcnn_status check_options(const dcnn_options *o) {
     dcnn_phases phases;
     DCNN_TRY(dcnn_train_settings_check(o));
@@ -463,7 +448,7 @@ static dcnn_status open_and_train(dcnn_cli *cli) {
     const char *data = o->operand_count > 0 ? o->operands[0] : NULL;
     DCNN_TRY(dcnn_comm_agree(cli->comm, check_prepared(data)));
     DCNN_TRY(dcnn_run_open(cli->comm, data, o->run, o->resume, o->overwrite, &run));
-    dcnn_status status = dcnn_comm_agree(cli->comm, check_trace(o->train.trace, &run));
+    dcnn_status status = dcnn_comm_agree(cli->comm, cli->speaks ? dcnn_spare_for_trace(o, &run) : DCNN_OK);
     DCNN_TRY_DONE(status);
     if (run.checkpoint) DCNN_TRY_DONE(take_up(cli, &run, &from));
     if (o->resume && run.checkpoint == NULL)
@@ -484,9 +469,6 @@ done:
 
 /* What a file says is read here and recorded with the run, which then needs the file no more. */
 static dcnn_status read_weights(dcnn_options *o, char **weights) {
-    const char *const files[] = {o->train.model, o->train.weights, o->train.class_weight};
-    if (o->train.trace) DCNN_TRY(dcnn_spare_folder(o->train.trace, "--trace", "trace.json"));
-    if (o->train.trace) DCNN_TRY(dcnn_spare_files(o->train.trace, "--trace", "the trace", 3, files));
     if (o->train.class_weight) DCNN_TRY(dcnn_class_weights_read(o->train.class_weight, weights));
     if (o->train.class_weight) o->train.class_weight = *weights;
     return DCNN_OK;
@@ -500,6 +482,7 @@ dcnn_status dcnn_cmd_train(dcnn_cli *cli) {
         return DCNN_FAIL(DCNN_USAGE, "--resume goes on with a run, --overwrite removes it: give only one of them");
     dcnn_status status = dcnn_comm_agree(cli->comm, dcnn_recipe_apply(o, &words));
     if (status == DCNN_OK) dcnn_train_settings_defaults(o);
+    if (status == DCNN_OK) status = dcnn_comm_agree(cli->comm, cli->speaks ? dcnn_spare_for_trace(o, NULL) : DCNN_OK);
     if (status == DCNN_OK) status = dcnn_comm_agree(cli->comm, read_weights(o, &weights));
     if (status == DCNN_OK) status = open_and_train(cli);
     free(weights);

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "cli/runs/side.h"
 #include "cli/runs/space.h"
+#include "cli/runs/spare.h"
 #include "cli/runs/start.h"
 #include "cli/settings/recipes.h"
 #include "cli/settings/train_settings.h"
@@ -464,6 +465,7 @@ dcnn_status dcnn_cmd_tune(dcnn_cli *cli) {
     o->operand_count = data ? 1 : 0; /* own data, or the embedded digits: trials choose by it */
     if (status == DCNN_OK) status = dcnn_recipe_apply(o, &words);
     if (status == DCNN_OK) status = choose_search(&t);
+    if (status == DCNN_OK && cli->speaks) status = dcnn_spare_for_trace(o, NULL);
     if (status == DCNN_OK && o->train.class_weight) {
         status = dcnn_class_weights_read(o->train.class_weight, &weights);
         if (status == DCNN_OK) o->train.class_weight = weights;
@@ -472,7 +474,8 @@ dcnn_status dcnn_cmd_tune(dcnn_cli *cli) {
     if (status == DCNN_OK)
         status = dcnn_run_open(cli->comm, data, o->run ? o->run : "runs/tune", o->resume, o->overwrite, &t.base);
     if (status == DCNN_OK) {
-        status = search_all(&t);
+        status = dcnn_comm_agree(cli->comm, cli->speaks ? dcnn_spare_for_trace(o, &t.base) : DCNN_OK);
+        if (status == DCNN_OK) status = search_all(&t);
         dcnn_run_free(&t.base);
     }
     free(t.trials);

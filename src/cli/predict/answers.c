@@ -52,6 +52,45 @@ static void put_header(const dcnn_answers *a, FILE *to) {
     fputs(a->has_votes ? ",disagreement\n" : "\n", to);
 }
 
+/* The next name of a header, without quotes, which none of ours needs. @return what ends it */
+static int next_column(FILE *from, char name[32]) {
+    int byte, length = 0;
+    while ((byte = fgetc(from)) != EOF && byte != ',' && byte != '\n' && length < 31) name[length++] = (char)byte;
+    name[length] = '\0';
+    return byte;
+}
+
+/* From the first of "p0,p1,…" on, or "y0,y1,…", to the end of the line. */
+static bool are_predictions(FILE *from, char name[32], int end, char letter) {
+    char wanted[32];
+    for (int i = 0;; i++, end = next_column(from, name)) {
+        snprintf(wanted, sizeof wanted, "%c%d", letter, i);
+        const bool last = i > 0 && strcmp(name, "disagreement") == 0;
+        if (!last && strcmp(name, wanted) != 0) return false;
+        if (end == '\n') return true;
+        if (end != ',' || last) return false;
+    }
+}
+
+bool dcnn_answers_are_in(const char *path) {
+    static const char *const names[] = {"file", "id"};
+    char name[32];
+    FILE *from = fopen(path, "re");
+    if (from == NULL) return false;
+    int end = next_column(from, name);
+    bool are = strcmp(name, "index") == 0 && end == ',';
+    const bool kaggle = strcmp(name, "ImageId") == 0 && end == ',';
+    if (are || kaggle) end = next_column(from, name);
+    for (int i = 0; are && i < 2; i++)
+        if (strcmp(name, names[i]) == 0) end = next_column(from, name);
+    const bool labels = strcmp(name, "label") == 0 && end == ',';
+    if (are && labels) end = next_column(from, name);
+    are = (are && are_predictions(from, name, end, labels ? 'p' : 'y')) ||
+          (kaggle && strcmp(name, "Label") == 0 && end == '\n');
+    fclose(from);
+    return are;
+}
+
 static void put_name(const dcnn_answers *a, FILE *to, int column) {
     if (a->names)
         put_cell(to, a->names[column]);
@@ -229,6 +268,7 @@ dcnn_status dcnn_answers_write(dcnn_answers *a, const char *path, bool people) {
     dcnn_output output;
     dcnn_status status = DCNN_OK;
     if (path) DCNN_TRY(dcnn_output_open(path, &output));
+    if (path) output.only_new = a->only_new;
     a->next = a->header ? 1 : 0;
     for (int b = 0; b < a->batch_count && status == DCNN_OK; b++) {
         const dcnn_answer_batch *of = &a->batches[b];

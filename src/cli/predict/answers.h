@@ -19,6 +19,7 @@ typedef struct dcnn_answers {
     const char *aside;        /**< folder for what memory should not hold (io/spill.h), or NULL */
     int64_t count, bad;       /**< images; those that could not be read */
     bool has_files, has_ids, has_votes;
+    bool only_new; /**< no file is replaced */
     int batch_count, batch_room;
     dcnn_answer_batch *batches;
     void *probabilities; /**< [count,columns] float */
@@ -39,11 +40,15 @@ dcnn_status dcnn_answers_add(dcnn_answers *answers, dcnn_names *files, dcnn_name
 /** Does each stand for an image file that was named? Then a person asks. *Local.* */
 bool dcnn_answers_are_of_files(const dcnn_answers *answers);
 
+/** Does this file begin as a CSV of answers does? One whose header the user named does not: tables of true labels are
+ * called so, too; nor does one of numbers that have names. *Local.* */
+bool dcnn_answers_are_in(const char *path);
+
 /**
  * Writes them all. *Local.*
  * @param output  a file; NULL: standard output
  * @param people  sentences, else a CSV
- * @return DCNN_OK, DCNN_FAILURE (memory, disk)
+ * @return DCNN_OK; DCNN_USAGE (only_new, and a file has appeared); DCNN_FAILURE (memory, disk)
  */
 dcnn_status dcnn_answers_write(dcnn_answers *answers, const char *output, bool people);
 
