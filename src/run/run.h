@@ -37,7 +37,7 @@ typedef struct dcnn_run {
  * - folder NULL: runs/NAME of the data set's name; if that holds a run already, the next free runs/NAME-2, -3, …; with
  *   `resume` the last of those that exists.
  * - resume: from the newest whole checkpoint (damaged ones are renamed *.bad, with a warning); from the start if there
- * is none yet, so that a job script may always say --resume; refused where best.h5 is there and checkpoints are gone.
+ * is none yet, so that a job script may always say --resume; refused where files are there that followed one.
  * - a named folder that holds a run, without resume: refused, unless overwrite: dcnn_run_clear() then removes it.
  * - a folder where another training is at work (run_lock.h): refused.
  * Folders that it makes are gone after dcnn_run_free() if no run began in them.

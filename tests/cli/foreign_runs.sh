@@ -37,6 +37,33 @@ rm other/figures/loss.png && ln -s /dev/zero other/metrics.csv.1 && mv other/met
 try timeout 60 dcnn train small.h5 --run other --resume --no-report -q
 mkfifo new.csv && mkdir new && mv new.csv new/metrics.csv
 try timeout 60 dcnn train small.h5 "${how[@]}" --run new
+mv new/metrics.csv new/run.json
+try timeout 60 dcnn train small.h5 "${how[@]}" --run new
+echo 'folders, and links that lead nowhere:'
+for name in metrics.csv metrics.jsonl steps.jsonl histograms.jsonl result.json run.json best.h5 report.html evaluation.json \
+    events.out.tfevents.dcnn run.lock checkpoints/step-00000099.h5 figures/loss.png; do
+    for thing in folder link; do
+        rm -rf other && cp -r stopped other && mkdir -p other/figures && rm -f "other/$name"
+        if [[ $thing == folder ]]; then mkdir "other/$name"; else ln -s /nowhere/else "other/$name"; fi
+        find other -type f -exec cksum {} + | sort >before
+        try timeout 60 dcnn train small.h5 --run other --resume --no-report -q | sed 1d
+        if [[ $thing == folder ]]; then
+            try timeout 60 dcnn train small.h5 "${how[@]}" --run other --overwrite | grep -c 'is a folder, where\|exit 3'
+        fi
+        find other -type f -exec cksum {} + | sort | cmp - before
+    done
+done
+for name in checkpoints figures; do
+    rm -rf other && cp -r stopped other && rm -rf "other/$name" && echo mine >"other/$name"
+    try timeout 60 dcnn train small.h5 --run other --resume --no-report -q
+    try timeout 60 dcnn train small.h5 "${how[@]}" --run other --overwrite
+done
+rm -rf other && cp -r stopped other && mkdir -p other/figures/mine.d other/checkpoints/old && ln -s nowhere other/checkpoints/link
+ln -sf nowhere other/best.h5 # goes with the run that is replaced
+timeout 60 dcnn train small.h5 "${how[@]}" --run other --overwrite >said 2>&1 || cat said
+ls -d other/figures/mine.d other/checkpoints/old
+rm -rf new && mkdir -p new/best.h5
+try timeout 60 dcnn train small.h5 "${how[@]}" --run new
 for name in report.html figures/loss.svg events.out.tfevents.dcnn; do
     rm -rf other && cp -r run other && mkdir -p other/figures && rm -f "other/$name" && mkfifo "other/$name"
     try timeout 60 dcnn report other --tensorboard

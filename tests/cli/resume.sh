@@ -41,7 +41,20 @@ mkdir models && cp fresh/best.h5 models
 try dcnn train small.h5 --run models --epochs 1 -q
 [[ $(hash_of models/best.h5) == "$before" ]] && ls -A models
 rm frozen/best.h5 frozen/checkpoints/*
+find frozen -type f -exec cksum {} + | sort >before
 try dcnn train small.h5 --run frozen --resume --model moved.json --epochs 1 --no-report
+try dcnn train --run frozen --resume --epochs 1
+rm frozen/result.json frozen/metrics.jsonl
+try ranks 2 dcnn train --run frozen --resume --epochs 1
+rmdir frozen/checkpoints
+try dcnn train --run frozen --resume --epochs 1
+find frozen ! -name figures ! -path '*figures/*' | sort
+find frozen -type f -exec cksum {} + | sort | comm -13 before -
+find frozen -type f ! -name run.json -delete # as a start leaves it that was killed before its first checkpoint
+try dcnn train small.h5 --run frozen --resume --model moved.json --epochs 1 --no-report
+# the embedded digits are not unpacked for a start that is refused
+mkdir digits && cp fresh/best.h5 digits
+(mkdir elsewhere && cd elsewhere && mv ../digits . && try dcnn train --run digits --resume && find . | sort)
 # data that changed under a run
 dcnn prepare small.csv --seed 3 -o small.h5 --force >/dev/null
 try dcnn train --run whole --resume --epochs 3 -q

@@ -186,7 +186,7 @@ dcnn_status dcnn_run_report(const dcnn_cli *cli, const char *folder, const char 
         status = dcnn_kind_fail(folder, kind, "the folder of a run");
     else if (model && access(model, F_OK) != 0)
         status = DCNN_FAIL(DCNN_BAD_INPUT, "%s holds no run with a finished epoch (there is no best.h5 in it)", folder);
-    if (status == DCNN_OK && cli->speaks) status = dcnn_run_places_check(folder);
+    if (status == DCNN_OK && cli->speaks) status = dcnn_run_places_check(folder, false);
     status = dcnn_comm_agree(cli->comm, status);
     if (status == DCNN_OK) status = report_model(cli, folder, model, data, split);
     free(model);

@@ -340,7 +340,6 @@ static dcnn_status check_no_pictures(const char *folder) {
 static dcnn_status check_no_files(const char *folder) {
     for (int i = 0; i < OWN_FILES; i++) {
         bool found;
-        DCNN_TRY(dcnn_run_place_check(folder, own_files[i]));
         DCNN_TRY(find(folder, own_files[i], &found));
         if (found)
             return DCNN_FAIL(DCNN_USAGE,
@@ -403,20 +402,18 @@ static dcnn_status choose_folder(const char *data, bool resume, char **chosen) {
     return status;
 }
 
-static dcnn_status prepare_digits(char **data) {
+static dcnn_status prepare_digits(const char *data) {
     /* The seed's protocol: the first 42,000 of the 60,000; 10 % test; 20 % of the rest validation. */
     const dcnn_prepare_options recipe = {.limit = 42000,
                                          .split = {.test_fraction = 0.1, .validation_fraction = 0.2, .seed = 42}};
-    *data = strdup("runs/mnist.h5");
-    if (*data == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
-    if (exists(*data)) return DCNN_OK;
+    if (exists(data)) return DCNN_OK;
     char *source = dcnn_embedded_digits(), *summary = NULL;
     if (source == NULL)
         return DCNN_FAIL(DCNN_BAD_INPUT, "the embedded digits are not installed: name a data set (dcnn train DATA.h5), "
                                          "or set DCNN_DATA to dcnn's data folder");
     dcnn_status status = dcnn_folder_create("runs");
-    if (status == DCNN_OK) status = dcnn_dataset_prepare(1, &source, &recipe, *data, &summary);
-    if (status == DCNN_OK) dcnn_info("prepared %s", summary ? summary : *data);
+    if (status == DCNN_OK) status = dcnn_dataset_prepare(1, &source, &recipe, data, &summary);
+    if (status == DCNN_OK) dcnn_info("prepared %s", summary ? summary : data);
     free(source);
     free(summary);
     return status;
@@ -477,25 +474,44 @@ static dcnn_status make_checkpoints(const char *folder) {
     return status;
 }
 
-/* A run that has written best.h5 and has no whole checkpoint was not killed early: somebody has removed them, or the
- * disk has damaged them. To begin anew would end with a best.h5 of this start's own options in the place of that one.
- * Only an ensemble's folder has the one without the others. */
+/* Of the files that beginning anew would replace, one that is there; NULL: none. A run has them from its first
+ * checkpoint on, best.h5 from its first epoch, the result at its end. @param late  only those two */
+static dcnn_status find_left(const char *folder, bool late, const char **left) {
+    static const char *const names[] = {DCNN_RUN_BEST, DCNN_RUN_RESULT, DCNN_RUN_OF_TRAINING};
+    bool found = false;
+    *left = NULL;
+    for (int i = 0; i < (late ? 2 : 2 + OWN_FILES) && !found; i++) {
+        DCNN_TRY(find(folder, names[i], &found));
+        if (found) *left = names[i];
+    }
+    return DCNN_OK;
+}
+
+/* A run that has more than its record, and no whole checkpoint, was not killed early: somebody has removed them, or the
+ * disk has damaged them. To begin anew would end with files of this start's own options in the place of those that are
+ * left; where they were damaged before an epoch was done, it is what is left to do. Only an ensemble's folder has the
+ * one without the others. */
 static dcnn_status check_may_begin(const char *folder) {
     listing steps = {.count = 0}; /* damaged ones */
     json_t *record = NULL;
-    bool best, damaged;
-    dcnn_status status = find(folder, DCNN_RUN_BEST, &best);
-    if (status == DCNN_OK) status = list(folder, DCNN_RUN_CHECKPOINTS, steps_only, NULL, &steps);
-    if (status == DCNN_OK && !best && steps.count > 0)
+    const char *left = NULL;
+    bool damaged;
+    dcnn_status status = list(folder, DCNN_RUN_CHECKPOINTS, steps_only, NULL, &steps);
+    if (status == DCNN_OK) status = find_left(folder, steps.count > 0, &left);
+    if (status == DCNN_OK && !left && steps.count > 0)
         dcnn_warn("%s: no whole checkpoint is left: training starts from the beginning", folder);
-    if (status != DCNN_OK || !best) goto done;
+    if (status != DCNN_OK || !left) goto done;
     status = dcnn_run_record_read(folder, &record, &damaged);
     if (damaged) status = DCNN_OK;
-    if (status == DCNN_OK && json_object_get(record, "ensemble") == NULL)
-        status = DCNN_FAIL(DCNN_BAD_INPUT,
-                           "%s: its checkpoints are %s, so this run cannot go on; best.h5 is still there for evaluate "
-                           "and predict; to begin it anew: --overwrite",
-                           folder, steps.count > 0 ? "damaged" : "gone");
+    if (status == DCNN_OK && json_object_get(record, "ensemble") == NULL) {
+        const bool best = strcmp(left, DCNN_RUN_BEST) == 0;
+        status =
+            DCNN_FAIL(DCNN_BAD_INPUT,
+                      "%s: its checkpoints are %s%s, so this run cannot go on; %s is still there%s; to begin it anew: "
+                      "--overwrite",
+                      folder, steps.count > 0 ? "damaged" : "gone", best ? "" : ", and there is no best.h5", left,
+                      best ? " for evaluate and predict" : "");
+    }
 done:
     json_decref(record);
     free_listing(&steps);
@@ -504,8 +520,8 @@ done:
 
 static dcnn_status settle(const char *data, const char *folder, bool resume, bool overwrite, dcnn_run *run) {
     if (data == NULL && resume && folder) DCNN_TRY(recorded_data(folder, &run->data));
-    if (data == NULL && run->data == NULL) DCNN_TRY(prepare_digits(&run->data));
-    if (data) run->data = strdup(data);
+    const bool digits = data == NULL && run->data == NULL;
+    if (run->data == NULL) run->data = strdup(data ? data : "runs/mnist.h5");
     if (run->data == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: a path");
     if (!dcnn_text_is_utf8(run->data))
         return DCNN_FAIL(DCNN_BAD_INPUT,
@@ -513,7 +529,7 @@ static dcnn_status settle(const char *data, const char *folder, bool resume, boo
                          "link with one",
                          run->data);
     char word[DCNN_SHELL_WORD];
-    if (!exists(run->data))
+    if (!digits && !exists(run->data))
         return DCNN_FAIL(DCNN_BAD_INPUT, "%s: %s; make a data set with: dcnn prepare SOURCE -o %s", run->data,
                          strerror(errno), dcnn_shell_word(run->data, word, sizeof word));
     if (folder)
@@ -525,13 +541,14 @@ static dcnn_status settle(const char *data, const char *folder, bool resume, boo
     run->made = topmost_missing(run->folder);
     DCNN_TRY(dcnn_run_place_check(run->folder, DCNN_RUN_LOCK));
     DCNN_TRY(dcnn_run_lock_take(run->folder, &run->lock));
+    DCNN_TRY(dcnn_run_places_check(run->folder, overwrite));
     DCNN_TRY(check_folder(run->folder, resume, overwrite, &run->replaces));
-    if (!run->replaces) DCNN_TRY(dcnn_run_places_check(run->folder)); /* else they are removed */
+    if (!run->replaces) DCNN_TRY(dcnn_run_places_check(run->folder, false)); /* nothing is removed */
+    if (resume) DCNN_TRY(find_newest(run->folder, &run->checkpoint));
+    if (resume && run->checkpoint == NULL) DCNN_TRY(check_may_begin(run->folder));
+    if (digits) DCNN_TRY(prepare_digits(run->data));
     remove_temporary(run->folder);
-    DCNN_TRY(make_checkpoints(run->folder));
-    if (!resume) return DCNN_OK;
-    DCNN_TRY(find_newest(run->folder, &run->checkpoint));
-    return run->checkpoint ? DCNN_OK : check_may_begin(run->folder);
+    return make_checkpoints(run->folder);
 }
 
 dcnn_status dcnn_run_clear(const dcnn_run *run) {
