@@ -75,6 +75,7 @@ static dcnn_status open_anew(dcnn_trainer *old, dcnn_trainer **out) {
     memcpy(dcnn_engine_gradient(t->engine), dcnn_engine_gradient(old->engine),
            t->state.net->param_count * sizeof(float));
     t->last = old->last;
+    t->saved = old->saved;
     t->pace = old->pace;
     return DCNN_OK;
 }

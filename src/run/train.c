@@ -44,11 +44,9 @@ static dcnn_status check_finite(const dcnn_trainer *t) {
         finite = finite && isfinite(net->params[i]) && isfinite(t->state.v[i]);
     for (size_t i = 0; i < net->state_count; i++) finite = finite && isfinite(net->state[i]);
     if (finite) return DCNN_OK;
-    return DCNN_FAIL(
-        DCNN_DIVERGED,
-        "the weights became infinite or not a number by step %lld: the last good checkpoint is kept; try a "
-        "smaller --learning-rate",
-        (long long)t->state.progress.step);
+    char advice[256];
+    return DCNN_FAIL(DCNN_DIVERGED, "the weights became infinite or not a number by step %lld: %s",
+                     (long long)t->state.progress.step, dcnn_trainer_advice(t, advice));
 }
 
 /* A process that stood still for so long that another one took its run over must not write there any more. */
@@ -100,7 +98,9 @@ static dcnn_status save(dcnn_trainer *t) {
         if (status == DCNN_OK && t->options->on_save) t->options->on_save(t->options->context);
         dcnn_watchdog_work(false);
     }
-    return dcnn_comm_agree(t->comm, status);
+    status = dcnn_comm_agree(t->comm, status);
+    t->saved = t->saved || status == DCNN_OK;
+    return status;
 }
 
 /* Replicas that drift apart would do so unseen: compare with rank 0 once an epoch. */

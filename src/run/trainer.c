@@ -332,6 +332,7 @@ dcnn_status dcnn_trainer_open(dcnn_comm *comm, const dcnn_run *run, const dcnn_c
     t->comm = comm;
     t->options = options;
     t->run = run;
+    t->saved = from != NULL;
     if (options->plain_sums) dcnn_comm_separate(comm);
     DCNN_TRY(open_data(t, from, images, classes));
     DCNN_TRY(dcnn_comm_agree(comm, set_up_local(t, from)));
@@ -386,6 +387,23 @@ dcnn_status dcnn_trainer_write(const dcnn_trainer *t, const char *path, bool mom
     return dcnn_checkpoint_write(path, &state, &optimizer);
 }
 
+const char *dcnn_trainer_advice(const dcnn_trainer *t, char text[256]) {
+    const double usual = 1e4; /* bytes as they are reach 255 */
+    const char *kept = t->saved ? "the last good checkpoint is kept" : "nothing had been saved yet";
+    double most = 0.0;
+    for (int c = 0; c < t->state.net->nodes[0].shape.c; c++)
+        most = fmax(most, fmax(fabs(t->state.mean[c]), fabs(1.0 - t->state.mean[c])) / t->state.std[c]);
+    if (most > usual)
+        snprintf(text, 256, "%s; the model takes images with values up to %.2g: check --mean, --std and --scale", kept,
+                 most);
+    else if (t->state.progress.step == 0)
+        snprintf(text, 256, "%s; no weight has changed, so those that it starts with are too large, or no numbers",
+                 kept);
+    else
+        snprintf(text, 256, "%s; try a smaller --learning-rate", kept);
+    return text;
+}
+
 /* --- a step ------------------------------------------------------------------------------------------------------- */
 
 dcnn_status dcnn_trainer_step(dcnn_trainer *t, bool goes_on, bool *stop) {
@@ -413,12 +431,10 @@ dcnn_status dcnn_trainer_step(dcnn_trainer *t, bool goes_on, bool *stop) {
     dcnn_step_sums sums = {.loss = p->loss_sum, .correct = p->correct, .absolute = p->absolute_sum};
     dcnn_status status = dcnn_engine_step(t->engine, &step, &sums);
     if (status == DCNN_DIVERGED) {
-        char what[128];
+        char what[128], advice[256];
         snprintf(what, sizeof what, "%s", dcnn_error());
-        status = DCNN_FAIL(DCNN_DIVERGED,
-                           "%s in epoch %lld, step %lld: the last good checkpoint is kept; try a smaller "
-                           "--learning-rate",
-                           what, (long long)p->epoch + 1, (long long)p->step + 1);
+        status = DCNN_FAIL(DCNN_DIVERGED, "%s in epoch %lld, step %lld: %s", what, (long long)p->epoch + 1,
+                           (long long)p->step + 1, dcnn_trainer_advice(t, advice));
     }
     if (sums.stop != 0) t->last.stop_signal = sums.stop;
     *stop = sums.stop != 0;

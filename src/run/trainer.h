@@ -64,6 +64,7 @@ typedef struct dcnn_trainer {
     dcnn_notes notes;
     dcnn_pace pace;
     dcnn_last_step last;
+    bool saved; /* a checkpoint of this run is there, this start's or an earlier one's */
 } dcnn_trainer;
 
 /**
@@ -95,6 +96,9 @@ dcnn_status dcnn_trainer_write(const dcnn_trainer *t, const char *path, bool mom
  * @param stop  out: some rank wants to stop (after this step, which is complete)
  */
 dcnn_status dcnn_trainer_step(dcnn_trainer *trainer, bool goes_on, bool *stop);
+
+/** Of a run whose loss or weights are no numbers any more: what is left of it, and what to do. *Local.* */
+const char *dcnn_trainer_advice(const dcnn_trainer *trainer, char text[256]);
 
 /** The net's hits and loss on rows of the data. *Collective.* As dcnn_evaluator_run(). */
 dcnn_status dcnn_trainer_evaluate(dcnn_trainer *trainer, const int64_t *rows, int64_t count,

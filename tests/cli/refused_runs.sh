@@ -75,6 +75,11 @@ try dcnn train small.h5 --model net.json --replace-head --run none
 try dcnn train small.h5 --run none 2>&1 | sed "s|$DCNN_DATA|DATA|"
 try dcnn train small.h5 --model net.json --schedule plateau --plateau patience=0 --run none
 try dcnn train two.h5 --model two.json --loss mean_squared_error --optimizer sgd --learning-rate 100 --epochs 5 --batch-size 4 --run diverged -q --no-report
+sed 's/"units": 3/"kernel_initializer": {"class_name": "Constant", "config": {"value": 1e38}}, "units": 3/' net.json >huge.json
+for options in 'net.json --std 1e-37' 'run/best.h5 --std 1e-300' 'huge.json' 'net.json --optimizer sgd --learning-rate 100 --mean 10'; do
+    # shellcheck disable=SC2086
+    try dcnn train small.h5 --model $options --batch-size 16 --epochs 50 --run overflows --overwrite -q --no-report 2>&1 | grep -v warning
+done
 
 echo 'a recipe that is none:'
 mkdir -p broken/models
@@ -112,6 +117,8 @@ try "${resume[@]}"
 again
 rm work/best.h5
 truncate -s -32 work/checkpoints/*.h5
+try "${resume[@]}"
+rm work/result.json # as in a first epoch
 try "${resume[@]}"
 
 echo 'folders that cannot be cleared:'
