@@ -63,11 +63,12 @@ static void balanced_weights_are_scikit_learns(void **state) {
     int32_t labels[TOTAL];
     const dcnn_split train = {.name = "train", .count = make_rows(rows, labels), .rows = rows};
     float weights[CLASSES];
-    char text[200];
-    assert_int_equal(dcnn_class_weights_make("balanced", &dataset, &train, labels, weights), DCNN_OK);
+    char text[200], said[300];
+    assert_int_equal(dcnn_class_weights_make("balanced", &dataset, &train, labels, weights, said), DCNN_OK);
     const double expected[CLASSES] = {20.0 / 33, 1, 20.0 / 18, 20.0 / 9, 1};
     for (int c = 0; c < CLASSES; c++) assert_true(fabs((double)weights[c] - expected[c]) < 1e-6);
     assert_string_equal(dcnn_class_weights_text(&dataset, weights, text), "0.606 ('ant') to 2.22 ('dog')");
+    assert_string_equal(said, "");
 }
 
 static const char *put(const char *content) {
@@ -81,15 +82,17 @@ static const char *put(const char *content) {
 
 static void weights_are_given_by_json_or_lines(void **state) {
     (void)state;
+    char said[300];
     const char *good[] = {"{\"bee\": 2.5, \"dog\": 1}", "class,weight\nbee,2.5\ndog,1.0\n",
                           "\xef\xbb\xbf\"dog\"; 1\r\nbee;2.5\r\n", "dog\t1\nbee\t2.5"};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         char *text;
         float weights[CLASSES];
         assert_int_equal(dcnn_class_weights_read(put(good[i]), &text), DCNN_OK);
-        assert_int_equal(dcnn_class_weights_make(text, &dataset, NULL, NULL, weights), DCNN_OK);
+        assert_int_equal(dcnn_class_weights_make(text, &dataset, NULL, NULL, weights, said), DCNN_OK);
         const float expected[CLASSES] = {1, 2.5F, 1, 1, 1};
         assert_memory_equal(weights, expected, sizeof weights);
+        assert_string_equal(said, "; 1 for classes that --class-weight does not name: 'ant', 'cat', '7'");
         char *again;
         assert_int_equal(dcnn_class_weights_read(text, &again), DCNN_OK); /* as a resumed run has it */
         assert_string_equal(again, text);
@@ -120,21 +123,23 @@ static void weights_are_given_by_json_or_lines(void **state) {
                  "not class weights, which are JSON", "--class-weight: ");
     assert_null(none);
     float weights[CLASSES];
-    assert_fails(dcnn_class_weights_make("{\"ant\":-1,\"bee\":3}", &dataset, NULL, NULL, weights), DCNN_BAD_INPUT,
+    assert_fails(dcnn_class_weights_make("{\"ant\":-1,\"bee\":3}", &dataset, NULL, NULL, weights, said), DCNN_BAD_INPUT,
                  "the weight of class 'ant' must be a number from 0 to 1e6", "--class-weight: ");
-    assert_fails(
-        dcnn_class_weights_make("{\"bee\":0,\"ant\":0,\"cat\":0,\"dog\":0,\"7\":0}", &dataset, NULL, NULL, weights),
-        DCNN_BAD_INPUT, "every weight is 0", "nothing would be learned");
-    assert_fails(dcnn_class_weights_make("bee", &dataset, NULL, NULL, weights), DCNN_BAD_INPUT, "'bee' is not JSON",
-                 "--class-weight");
-    assert_int_equal(dcnn_class_weights_make("{\"0\":3,\"7\":2}", &dataset, NULL, NULL, weights),
+    assert_fails(dcnn_class_weights_make("{\"bee\":0,\"ant\":0,\"cat\":0,\"dog\":0,\"7\":0}", &dataset, NULL, NULL,
+                                         weights, said),
+                 DCNN_BAD_INPUT, "every weight is 0", "nothing would be learned");
+    assert_fails(dcnn_class_weights_make("bee", &dataset, NULL, NULL, weights, said), DCNN_BAD_INPUT,
+                 "'bee' is not JSON", "--class-weight");
+    assert_int_equal(dcnn_class_weights_make("{\"0\":3,\"7\":2}", &dataset, NULL, NULL, weights, said),
                      DCNN_OK); /* a number; a name first */
     assert_true(weights[0] == 3 && weights[4] == 2);
-    assert_int_equal(dcnn_class_weights_make("{\"elk\":3}", &dataset, NULL, NULL, weights), DCNN_BAD_INPUT);
+    assert_int_equal(dcnn_class_weights_make("{\"elk\":3}", &dataset, NULL, NULL, weights, said), DCNN_BAD_INPUT);
     assert_non_null(strstr(dcnn_error(), "no class 'elk'"));
-    assert_int_equal(dcnn_class_weights_make("{\"1\":3,\"01\":2}", &dataset, NULL, NULL, weights), DCNN_BAD_INPUT);
+    assert_int_equal(dcnn_class_weights_make("{\"1\":3,\"01\":2}", &dataset, NULL, NULL, weights, said),
+                     DCNN_BAD_INPUT);
     assert_non_null(strstr(dcnn_error(), "'1' and '01' are the same class"));
-    assert_int_equal(dcnn_class_weights_make("{\"bee\":3,\"1\":3}", &dataset, NULL, NULL, weights), DCNN_BAD_INPUT);
+    assert_int_equal(dcnn_class_weights_make("{\"bee\":3,\"1\":3}", &dataset, NULL, NULL, weights, said),
+                     DCNN_BAD_INPUT);
     assert_non_null(strstr(dcnn_error(), "are the same class of"));
     char *whole, *real;
     assert_int_equal(dcnn_class_weights_read("{\"bee\": 3}", &whole), DCNN_OK);

@@ -84,12 +84,12 @@ static dcnn_status oversample(dcnn_training_data *d, const dcnn_split *train) {
 }
 
 static dcnn_status weigh_classes(dcnn_training_data *d, const char *class_weight, const dcnn_split *train) {
-    char text[200];
+    char text[200], unnamed[300];
     d->class_weights = calloc((size_t)d->set.class_count, sizeof *d->class_weights);
     if (d->class_weights == NULL) return DCNN_FAIL(DCNN_FAILURE, "out of memory: %d weights", d->set.class_count);
-    DCNN_TRY(dcnn_class_weights_make(class_weight, &d->set, train, d->loader.labels, d->class_weights));
-    dcnn_info("weigh the loss of an image counts %s times, by its class",
-              dcnn_class_weights_text(&d->set, d->class_weights, text));
+    DCNN_TRY(dcnn_class_weights_make(class_weight, &d->set, train, d->loader.labels, d->class_weights, unnamed));
+    dcnn_info("weigh the loss of an image counts %s times, by its class%s",
+              dcnn_class_weights_text(&d->set, d->class_weights, text), unnamed);
     return DCNN_OK;
 }
 

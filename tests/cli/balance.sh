@@ -11,6 +11,7 @@ dcnn train "${common[@]}" --run whole --class-weight weights.csv --oversample 2>
 dcnn train "${common[@]}" --run cut --class-weight weights.csv --oversample --stop-after 7 >/dev/null 2>&1 || true
 rm weights.csv # the run knows what it said
 ranks 2 dcnn train "${common[@]}" --run cut --resume 2>&1 | told
+dcnn train "${common[@]}" --run one --class-weight '{"1": 2}' 2>&1 | told
 test "$(hash_of whole/best.h5)" = "$(hash_of cut/best.h5)" && echo "the same, cut in two"
 printf '{"0": 1, "2": 4}' >weights.json
 try dcnn train "${common[@]}" --run cut --resume --class-weight weights.json 2>&1 | grep '^dcnn: the\|exit'

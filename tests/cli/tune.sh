@@ -33,7 +33,8 @@ dcnn tune "${fixed[@]}" --space space --trials 9 --search halving --run halving 
 ls halving | grep -c epochs
 wc -l <halving/trials.csv
 for words in "" "learning-rate" "learning-rate=" "learning-rate=1e-3,x" "learning-rate=5:1" "batch-size=0,16" "no-such=1,2" \
-    "run=a,b" "learning-rate=1e-3:1e-2 --search grid" "epochs=1,2" "learning-rate=1e-3,1e-2 --trials 3" "momentum=0.8,0.9" "learning-rate=1e-3,1e-2 --ensemble 2"; do
+    "run=a,b" "learning-rate=1e-3:1e-2 --search grid" "epochs=1,2" "learning-rate=1e-3,1e-2 --trials 3" "seed=1,2,1" "learning-rate=1e-3,0.001" \
+    "batch-size=1:3:5" "optimizer=adam,adam" "momentum=0.8,0.9" "learning-rate=1e-3,1e-2 --ensemble 2"; do
     # shellcheck disable=SC2086
     try dcnn tune small.h5 --model net.json --run refused $words
 done

@@ -65,6 +65,34 @@ static dcnn_status add_range(dcnn_dimension *d, const char *text) {
     return DCNN_OK;
 }
 
+/* A value as it is recorded, however it was written: 1e-3 is 0.001. malloc'd; NULL without memory. */
+static char *canonical(const dcnn_option *option, const char *value) {
+    dcnn_options scratch = {0};
+    char *text = NULL;
+    size_t length;
+    FILE *to = open_memstream(&text, &length);
+    if (to && dcnn_option_set(option, value, &scratch) == DCNN_OK) dcnn_option_write(option, &scratch, to);
+    if (to) fclose(to);
+    return text;
+}
+
+/* A value that is there twice would be tried twice, to the same end. */
+static dcnn_status check_values_differ(const dcnn_dimension *d) {
+    char *texts[DCNN_MOST_VALUES] = {NULL};
+    dcnn_status status = DCNN_OK;
+    for (int i = 0; i < d->count && status == DCNN_OK; i++) {
+        texts[i] = canonical(d->option, d->values[i]);
+        if (texts[i] == NULL) status = DCNN_FAIL(DCNN_FAILURE, "out of memory: the values of %s", d->option->name);
+        for (int k = 0; k < i && status == DCNN_OK; k++)
+            if (strcmp(texts[k], texts[i]) == 0)
+                status = DCNN_FAIL(DCNN_USAGE,
+                                   "%s=%.60s,%.60s: is the same value twice, which would be tried twice: name it once",
+                                   d->option->name, d->values[k], d->values[i]);
+    }
+    for (int i = 0; i < d->count; i++) free(texts[i]);
+    return status;
+}
+
 dcnn_status dcnn_space_add(dcnn_space *space, const char *text) {
     char name[64];
     const size_t length = strcspn(text, "=");
@@ -91,6 +119,10 @@ dcnn_status dcnn_space_add(dcnn_space *space, const char *text) {
     const char *values = text + length + 1;
     const bool range = strchr(values, ':') && option->type != DCNN_OPTION_TEXT;
     DCNN_TRY(range ? add_range(d, values) : add_list(d, values));
+    if (range && d->count > 0 && d->option->type == DCNN_OPTION_INTEGER && d->high - d->low < d->count - 1)
+        return DCNN_FAIL(DCNN_USAGE, "%s=%.60s: the range has no %d whole numbers: give fewer points", d->option->name,
+                         values, d->count);
+    DCNN_TRY(check_values_differ(d));
     space->count++;
     return DCNN_OK;
 }

@@ -171,11 +171,26 @@ static dcnn_status take_weights(json_t *given, const dcnn_dataset *d, const char
     return DCNN_OK;
 }
 
-static dcnn_status given_weights(json_t *given, const dcnn_dataset *d, float *weights) {
+/* Keras counts them once, too. */
+static void tell_unnamed(const dcnn_dataset *d, const char *const *by, char unnamed[300]) {
+    enum { NAMED = 3 };
+    int count = 0, length = 0;
+    char list[220] = "";
+    for (int c = 0; c < d->class_count; c++)
+        if (by[c] == NULL && count++ < NAMED)
+            length += snprintf(list + length, sizeof list - (size_t)length, "%s'%.60s'", length ? ", " : "",
+                               d->class_names[c]);
+    if (count > 0)
+        snprintf(unnamed, 300, "; 1 for classes that --class-weight does not name: %s%s", list,
+                 count > NAMED ? ", ..." : "");
+}
+
+static dcnn_status given_weights(json_t *given, const dcnn_dataset *d, float *weights, char unnamed[300]) {
     double all = 0.0;
     const char **by = calloc((size_t)d->class_count, sizeof *by);
     dcnn_status status = by ? take_weights(given, d, by, weights)
                             : DCNN_FAIL(DCNN_FAILURE, "out of memory: weights of %d classes", d->class_count);
+    if (status == DCNN_OK) tell_unnamed(d, by, unnamed);
     free(by);
     DCNN_TRY(status);
     for (int c = 0; c < d->class_count; c++) all += (double)weights[c];
@@ -195,13 +210,14 @@ static dcnn_status balanced_weights(const dcnn_dataset *d, const dcnn_split *tra
 }
 
 dcnn_status dcnn_class_weights_make(const char *text, const dcnn_dataset *d, const dcnn_split *train,
-                                    const int32_t *labels, float *weights) {
+                                    const int32_t *labels, float *weights, char unnamed[300]) {
+    unnamed[0] = '\0';
     for (int c = 0; c < d->class_count; c++) weights[c] = 1.0F;
     if (strcmp(text, dcnn_weights_balanced) == 0) return balanced_weights(d, train, labels, weights);
     json_t *given = json_loads(text, 0, NULL);
     dcnn_status status = given ? DCNN_OK : DCNN_FAIL(DCNN_BAD_INPUT, "--class-weight: '%.100s' is not JSON", text);
     if (status == DCNN_OK) status = check_weights("--class-weight", given); /* a checkpoint may say anything */
-    if (status == DCNN_OK) status = given_weights(given, d, weights);
+    if (status == DCNN_OK) status = given_weights(given, d, weights, unnamed);
     json_decref(given);
     return status;
 }

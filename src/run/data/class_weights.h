@@ -25,10 +25,12 @@ dcnn_status dcnn_class_weights_read(const char *given, char **text);
  * @param text     as dcnn_class_weights_read() gave it
  * @param labels   [d->count]
  * @param weights  out [d->class_count]
+ * @param unnamed  out: "; 1 for classes that --class-weight does not name: 'a', 'b'"; "" if it names all, or is
+ * balanced
  * @return DCNN_OK; DCNN_BAD_INPUT: a class that the data set does not have, or all weights 0; DCNN_FAILURE
  */
 dcnn_status dcnn_class_weights_make(const char *text, const dcnn_dataset *d, const dcnn_split *train,
-                                    const int32_t *labels, float *weights);
+                                    const int32_t *labels, float *weights, char unnamed[300]);
 
 /** "0.42 ('dog') to 7.1 ('cat')": the lightest and the heaviest. *Local.* */
 const char *dcnn_class_weights_text(const dcnn_dataset *d, const float *weights, char text[200]);
