@@ -123,6 +123,9 @@ static void output_goes_where_links_lead(void **state) {
     assert_fails(dcnn_output_check(in_scratch("links/dangling")), DCNN_FAILURE, "is a link to ", "links/dangling: ");
     assert_fails(dcnn_output_check(in_scratch("links/none/file")), DCNN_FAILURE, "check that its folder exists",
                  "none/file");
+    assert_fails(dcnn_folder_create(in_scratch("links/dangling/more")), DCNN_FAILURE,
+                 "a link that leads nowhere is in the way", "links/dangling: ");
+    assert_fails(dcnn_output_check(in_scratch("links/second/file")), DCNN_FAILURE, "Not a directory", "second/file");
     assert_int_equal(lstat(in_scratch("links/second"), &about), 0);
     assert_true(S_ISLNK(about.st_mode));
     assert_int_equal(files_in(in_scratch("links/deep")), 1);

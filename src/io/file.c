@@ -246,7 +246,9 @@ dcnn_status dcnn_folder_create(const char *path) {
         struct stat about;
         if (mkdir(part, 0777) != 0 && (errno != EEXIST || stat(part, &about) != 0 || !S_ISDIR(about.st_mode)))
             status = DCNN_FAIL(DCNN_FAILURE, "%s: cannot make the folder: %s", part,
-                               errno == EEXIST ? "a file of that name is in the way" : strerror(errno));
+                               errno == EEXIST                               ? "a file of that name is in the way"
+                               : errno == ENOENT && lstat(part, &about) == 0 ? "a link that leads nowhere is in the way"
+                                                                             : strerror(errno));
         *end = kept;
     }
     free(part);

@@ -150,12 +150,14 @@ dcnn_status dcnn_output_check(const char *path) {
     bool straight;
     if (dcnn_output_is_straight(path)) return DCNN_OK;
     DCNN_TRY(follow(path, &real, &straight));
-    char *folder = folder_of(real);
+    char *folder = folder_of(real), *inside = NULL; /* "FOLDER/.", which nothing but a folder has */
     dcnn_status status = DCNN_OK;
-    if (folder == NULL)
+    if (folder && asprintf(&inside, "%s/.", folder) < 0) inside = NULL;
+    if (inside == NULL)
         status = DCNN_FAIL(DCNN_FAILURE, "%s: out of memory", path);
-    else if (access(folder, W_OK | X_OK) != 0)
+    else if (access(inside, W_OK | X_OK) != 0)
         status = cannot_create(path);
+    free(inside);
     free(folder);
     free(real);
     return status;
