@@ -85,6 +85,26 @@ static dcnn_conv convolution(int i) {
     return shape;
 }
 
+/* The same at inference, 3x3 with stride 2 in place of the random ones, and many channels: by tiles, where these are
+ * full enough. */
+static dcnn_conv convolution_at_inference(int i) {
+    static const int sizes[][2] = {{8, 8}, {4, 4}, {8, 7}, {12, 11}, {7, 7}, {5, 20}, {16, 4}, {3, 3}};
+    dcnn_conv shape = convolution(i);
+    shape.inference = true;
+    if (i < NAMED_CONVOLUTIONS) return shape;
+    const int *size = sizes[i % 8], over = i / 8 % 3; /* beside the image: none, right and below, left and above */
+    shape.r = shape.s = 3;
+    shape.stride_h = shape.stride_w = 2;
+    shape.c = shape.c % 35 + 16 - i % 2;
+    shape.k = shape.k % 35 + 16;
+    shape.oh = size[0];
+    shape.ow = size[1];
+    shape.pad_h = shape.pad_w = over == 2;
+    shape.h = 2 * size[0] + 1 - (over > 0);
+    shape.w = 2 * size[1] + 1 - (over > 0);
+    return shape;
+}
+
 typedef struct conv_sizes {
     size_t x, w, y, k, depth; /* floats of x, w, y; filters; multiply-adds of one output */
 } conv_sizes;
@@ -131,14 +151,17 @@ static void test_conv_packed(const dcnn_kernels *fast, const dcnn_kernels *slow)
         const dcnn_conv shape = convolution(i);
         assert_int_equal(slow->conv_packed(&shape), sizes_of(&shape).w);
         assert_true(fast->conv_packed(&shape) >= sizes_of(&shape).w);
+        const dcnn_conv other = convolution_at_inference(i);
+        assert_int_equal(slow->conv_packed(&other), sizes_of(&other).w);
+        assert_true(fast->conv_packed(&other) >= sizes_of(&other).w);
     }
 }
 
 /* The shares of any number of workers make the same bits, also more workers than there is work. */
 static void test_conv_pack(const dcnn_kernels *fast, const dcnn_kernels *slow) {
     (void)slow;
-    for (int i = 0; i < CONVOLUTIONS; i++) {
-        const dcnn_conv numbered = convolution(i), *shape = &numbered;
+    for (int i = 0; i < 2 * CONVOLUTIONS; i++) {
+        const dcnn_conv numbered = i % 2 ? convolution(i / 2) : convolution_at_inference(i / 2), *shape = &numbered;
         const size_t count = fast->conv_packed(shape);
         const float *w = test_random(sizes_of(shape).w, 31);
         const float *whole = packed_of(fast, shape, w), *again = packed_of(fast, shape, w);
@@ -170,16 +193,6 @@ static void check_conv_forward(const dcnn_kernels *fast, const dcnn_kernels *slo
     test_close("y", size.y, y, expected, sum_bound(size.depth), 0);
     check_mean_error("rms of y's errors", size.y, y, expected);
     test_release();
-}
-
-static void test_conv_forward(const dcnn_kernels *fast, const dcnn_kernels *slow) {
-    for (int i = 0; i < CONVOLUTIONS; i++) {
-        const dcnn_conv shape = convolution(i);
-        check_conv_forward(fast, slow, &shape, true, DCNN_FUSED_RELU);
-        check_conv_forward(fast, slow, &shape, false, DCNN_FUSED_NONE);
-    }
-    check_conv_forward(fast, slow, &convolutions[1], true, DCNN_FUSED_NONE);
-    check_conv_forward(fast, slow, &convolutions[1], false, DCNN_FUSED_RELU);
 }
 
 /* Where the reference has a NaN, there is one; none in another sample. */
@@ -233,6 +246,55 @@ static void check_conv_nan(const dcnn_kernels *fast, const dcnn_kernels *slow) {
         free(scratch);
         test_release();
     }
+}
+
+/* At inference a convolution with stride 2 is made by tiles, where they are full enough, which shows in the last bits;
+ * a sample has the same bits alone, and a NaN reaches all that it should. */
+static void check_conv_strided(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    for (int i = NAMED_CONVOLUTIONS; i < CONVOLUTIONS; i++) {
+        dcnn_conv shape = convolution_at_inference(i), training = shape;
+        training.inference = false;
+        const conv_sizes size = sizes_of(&shape);
+        const size_t xs = size.x / (size_t)shape.n, ys = size.y / (size_t)shape.n,
+                     tiles = (size_t)((shape.oh + 3) / 4 * ((shape.ow + 3) / 4));
+        const bool full = 810 * tiles <= 63 * (size_t)(shape.oh * shape.ow) && shape.c >= 16;
+        float *x = test_random(size.x, 35), *w = test_random(size.w, 37);
+        float *scratch = scratch_of(fast->conv_scratch(&shape)), *other = scratch_of(fast->conv_scratch(&training));
+        float *y[3] = {test_floats(size.y), test_floats(size.y), test_floats(size.y)};
+        const float *packed = packed_of(fast, &shape, w);
+        fast->conv_forward(&shape, x, packed, NULL, DCNN_FUSED_NONE, y[0], scratch);
+        fast->conv_forward(&training, x, packed_of(fast, &training, w), NULL, DCNN_FUSED_NONE, y[1], other);
+        assert_int_equal(memcmp(y[0], y[1], size.y * sizeof(float)) != 0, full && strcmp(fast->isa, slow->isa) != 0);
+        dcnn_conv alone = shape;
+        alone.n = 1;
+        for (size_t n = 0; n < (size_t)shape.n; n++)
+            fast->conv_forward(&alone, x + n * xs, packed, NULL, DCNN_FUSED_NONE, y[2] + n * ys, scratch);
+        assert_memory_equal(y[2], y[0], size.y * sizeof(float));
+        for (size_t cell = 0; cell < xs; cell += 3 * (size_t)shape.c + 1) {
+            const float kept = x[cell];
+            x[cell] = NAN;
+            fast->conv_forward(&shape, x, packed, NULL, DCNN_FUSED_RELU, y[0], scratch);
+            slow->conv_forward(&shape, x, w, NULL, DCNN_FUSED_RELU, y[1], NULL);
+            check_nan_reaches("y", (size_t)shape.n, ys, y[0], y[1]);
+            x[cell] = kept;
+        }
+        free(scratch);
+        free(other);
+        test_release();
+    }
+}
+
+static void test_conv_forward(const dcnn_kernels *fast, const dcnn_kernels *slow) {
+    for (int i = 0; i < CONVOLUTIONS; i++) {
+        const dcnn_conv shape = convolution(i);
+        check_conv_forward(fast, slow, &shape, true, DCNN_FUSED_RELU);
+        check_conv_forward(fast, slow, &shape, false, DCNN_FUSED_NONE);
+        const dcnn_conv other = convolution_at_inference(i);
+        check_conv_forward(fast, slow, &other, i % 3 == 0, i % 2 ? DCNN_FUSED_NONE : DCNN_FUSED_RELU);
+    }
+    check_conv_forward(fast, slow, &convolutions[1], true, DCNN_FUSED_NONE);
+    check_conv_forward(fast, slow, &convolutions[1], false, DCNN_FUSED_RELU);
+    check_conv_strided(fast, slow);
 }
 
 static void test_conv_backward_input(const dcnn_kernels *fast, const dcnn_kernels *slow) {

@@ -157,6 +157,21 @@ static void inference_agrees(void **state) {
         check_trio("y at inference", way == 3 ? 2 * ys : ys, y);
     }
     test_release();
+    /* with stride 2, by tiles of 9x9 cells */
+    const dcnn_conv strided = {3, 17, 16, 37, 41, 3, 3, 2, 2, 0, 0, 8, 8, 1, 1, 1, false, false, false, true};
+    const size_t size = (size_t)(17 * 16 * 37 * 3), filters = 9 * 37 * 41, outputs = (size_t)(3 * 8 * 8 * 41);
+    const float *image = test_random(size, 1), *filter = test_random(filters, 2);
+    const trio answer = make_trio(outputs);
+    for (int n = 0; n < SETS; n++) {
+        float *packed = scratch_of(set(n)->conv_packed(&strided)),
+              *scratch = scratch_of(set(n)->conv_scratch(&strided));
+        set(n)->conv_pack(&strided, filter, packed, 0, 1);
+        set(n)->conv_forward(&strided, image, packed, NULL, DCNN_FUSED_NONE, answer.of[n], scratch);
+        free(packed);
+        free(scratch);
+    }
+    check_trio("y with stride 2 at inference", outputs, answer);
+    test_release();
 }
 
 static void patches_agree(void **state) {

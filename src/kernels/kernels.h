@@ -39,8 +39,8 @@ typedef struct dcnn_conv {
     int dilation_h, dilation_w, groups; /**< of the kernels general_*, which read them; the others do neither */
     bool x_half, y_half; /**< x and dx, y and dy are numbers of bf16 (bf16.h) instead of floats: see conv_halves */
     bool mean;           /**< of the kernels conv_pool_*: AveragePooling instead of MaxPooling */
-    bool inference; /**< of the kernels conv_pool_* and conv_max_*: forward alone is wanted, without argmax, and its
-                         last bits may be others than in training */
+    bool inference;      /**< of the kernels conv_*: forward alone is wanted, without argmax, and its last bits may be
+                              others than in training */
 } dcnn_conv;
 
 /** A 2-D pooling of one grain: x [N,H,W,C] -> y [N,OH,OW,C]. Cells outside the image do not count. */

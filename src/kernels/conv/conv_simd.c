@@ -5,10 +5,9 @@
 
 /* Winograd's tiles must save three tenths of the multiplications at least: at the edges they are part-empty. */
 static bool by_winograd(const dcnn_conv *shape) {
-    size_t products;
-    if (!winograd_fits(shape) || shape->c < 16 || shape->k < 16) return false;
-    DCNN_SIMD_NAME(dcnn_winograd_choose)((size_t)shape->oh, (size_t)shape->ow, &products);
-    return 10 * products <= 63 * (size_t)(shape->oh * shape->ow);
+    if (!winograd_fits(shape) && !winograd_strides(shape)) return false;
+    return shape->c >= 16 && shape->k >= 16 &&
+           10 * DCNN_SIMD_NAME(dcnn_conv_winograd_products)(shape) <= 63 * (size_t)(shape->oh * shape->ow);
 }
 
 #define DCNN_CHOOSE(shape, kernel)                                                                                     \

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file conv_simd.h — the two ways of the general convolutions, between which conv_simd.c chooses by shape: Winograd
- * (3x3, stride 1) and direct (any shape). Each has the kernels of the table, with packed weights of its own.
+ * (3x3, stride 1, and at inference 2) and direct (any shape). Each has the kernels of the table, with packed weights of
+ * its own.
  */
 #ifndef DCNN_KERNELS_CONV_SIMD_H
 #define DCNN_KERNELS_CONV_SIMD_H
@@ -12,6 +13,11 @@
 /** A 3x3 convolution with stride 1? */
 static inline bool winograd_fits(const dcnn_conv *shape) {
     return shape->r == 3 && shape->s == 3 && shape->stride_h == 1 && shape->stride_w == 1;
+}
+
+/** One with stride 2 at inference? */
+static inline bool winograd_strides(const dcnn_conv *shape) {
+    return shape->inference && shape->r == 3 && shape->s == 3 && shape->stride_h == 2 && shape->stride_w == 2;
 }
 
 #define DCNN_CONV_WAY(way)                                                                                             \

@@ -2,19 +2,9 @@
 /* conv_winograd3_simd.c — F(3x3,3x3), for small maps: 3x3 outputs are one tile of 25 products, where F(4x4,3x3)
  * takes 36. The points are 3/8, -3/8, 5/4, -5/4 and infinity: errors of 4e-7 of the results' rms, half of those with
  * the usual points 0, 1, -1, 1/2. */
-#include "kernels/conv/conv_winograd_simd.h"
+#include "kernels/conv/conv_winograd3_simd.h"
 
 enum { TILE = 3, EDGE = 5 };
-
-/* The points' distances from 0 and their squares. */
-#define NEAR  0.375F
-#define FAR   1.25F
-#define NEAR2 (NEAR * NEAR)
-#define FAR2  (FAR * FAR)
-
-/* One over the product of a point's distances to the other finite ones. */
-#define AT_NEAR (1 / (2 * NEAR * (NEAR2 - FAR2)))
-#define AT_FAR  (1 / (2 * FAR * (FAR2 - NEAR2)))
 
 /* G g: a filter's line at the five points, times AT_NEAR or AT_FAR: what would else stand as fractions in
  * transform_line(). */
@@ -28,16 +18,9 @@ static inline void evaluate_line(const simd_float g[3], simd_float u[EDGE]) {
     u[4] = g[2];
 }
 
-/* B^T d. With P = (x^2 - NEAR2) (x^2 - FAR2), row i has the coefficients of P / (x - point i), and the last those of P.
- */
+/* B^T d. */
 static inline void transform_line(const simd_float d[EDGE], simd_float v[EDGE]) {
-    const simd_float near_odd = simd_scaled_sum(-FAR2, d[1], d[3]), near_even = simd_scaled_sum(-FAR2, d[0], d[2]);
-    const simd_float far_odd = simd_scaled_sum(-NEAR2, d[1], d[3]), far_even = simd_scaled_sum(-NEAR2, d[0], d[2]);
-    v[0] = simd_scaled_sum(NEAR, near_even, near_odd);
-    v[1] = simd_scaled_sum(-NEAR, near_even, near_odd);
-    v[2] = simd_scaled_sum(FAR, far_even, far_odd);
-    v[3] = simd_scaled_sum(-FAR, far_even, far_odd);
-    v[4] = simd_scaled_sum(NEAR2 * FAR2, d[0], simd_scaled_sum(-(NEAR2 + FAR2), d[2], d[4]));
+    transform_at_points(d, v);
 }
 
 /* B v: the adjoint of transform_line(). */

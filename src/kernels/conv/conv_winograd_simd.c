@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* conv_winograd_simd.c — 3x3 convolutions with stride 1 by Winograd's tiles: of which size, for each direction by
- * itself. Packed weights are those for forward, then those for dx. */
+/* conv_winograd_simd.c — 3x3 convolutions by Winograd's tiles: of which size, for each direction by itself. Packed
+ * weights are those for forward, then, but for inference, those for dx. */
 #include "kernels/conv/conv_winograd_simd.h"
 
 static size_t products_of(const winograd_tiles *tiles, size_t oh, size_t ow) {
-    const size_t edge = tiles->tile + 2;
-    return divide_up(oh, tiles->tile) * divide_up(ow, tiles->tile) * edge * edge;
+    return divide_up(oh, tiles->tile) * divide_up(ow, tiles->tile) * tiles->edge * tiles->edge;
 }
 
 const winograd_tiles *DCNN_SIMD_NAME(dcnn_winograd_choose)(size_t oh, size_t ow, size_t *products) {
@@ -52,7 +51,12 @@ static scheme backward_scheme(const winograd_tiles *tiles, const dcnn_conv *shap
 }
 
 static const winograd_tiles *forward_tiles(const dcnn_conv *shape) {
+    if (winograd_strides(shape)) return &DCNN_SIMD_NAME(dcnn_winograd_strided);
     return DCNN_SIMD_NAME(dcnn_winograd_choose)((size_t)shape->oh, (size_t)shape->ow, NULL);
+}
+
+size_t DCNN_SIMD_NAME(dcnn_conv_winograd_products)(const dcnn_conv *shape) {
+    return products_of(forward_tiles(shape), (size_t)shape->oh, (size_t)shape->ow);
 }
 
 /* How dx is made: as a convolution of dy, whose outputs are all of x, or by the adjoint of forward's tiles, which cover
@@ -80,6 +84,7 @@ size_t DCNN_SIMD_NAME(dcnn_conv_winograd_forward_packed)(const dcnn_conv *shape)
 }
 
 size_t DCNN_SIMD_NAME(dcnn_conv_winograd_packed)(const dcnn_conv *shape) {
+    if (shape->inference) return DCNN_SIMD_NAME(dcnn_conv_winograd_forward_packed)(shape);
     return DCNN_SIMD_NAME(dcnn_conv_winograd_forward_packed)(shape) +
            way_back_of(shape).tiles->packed((size_t)shape->k, (size_t)shape->c);
 }
@@ -93,6 +98,7 @@ void DCNN_SIMD_NAME(dcnn_conv_winograd_pack)(const dcnn_conv *shape, const float
                                              int parts) {
     const size_t c = (size_t)shape->c, k = (size_t)shape->k, share = (size_t)part, shares = (size_t)parts;
     DCNN_SIMD_NAME(dcnn_conv_winograd_forward_pack)(shape, w, packed, part, parts);
+    if (shape->inference) return;
     const way_back way = way_back_of(shape);
     float *back = packed + DCNN_SIMD_NAME(dcnn_conv_winograd_forward_packed)(shape);
     (way.adjoint ? way.tiles->pack_adjoint : way.tiles->pack_turned)(c, k, w, back, share, shares);
@@ -126,6 +132,7 @@ void DCNN_SIMD_NAME(dcnn_conv_winograd_backward_filter)(const dcnn_conv *shape, 
 
 size_t DCNN_SIMD_NAME(dcnn_conv_winograd_scratch)(const dcnn_conv *shape) {
     const scheme forward = DCNN_SIMD_NAME(dcnn_winograd_forward_scheme)(forward_tiles(shape), shape);
+    if (shape->inference) return forward_tiles(shape)->scratch(&forward);
     const way_back way = way_back_of(shape);
     const size_t floats[3] = {forward_tiles(shape)->scratch(&forward),
                               way.adjoint ? way.tiles->adjoint_scratch(&way.scheme) : way.tiles->scratch(&way.scheme),

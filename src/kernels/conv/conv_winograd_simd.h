@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file conv_winograd_simd.h — Winograd's ways of a 3x3 convolution with stride 1, one a size of tile, and the choice
- * between them.
+ * between them; and with stride 2.
  */
 #ifndef DCNN_KERNELS_CONV_WINOGRAD_SIMD_H
 #define DCNN_KERNELS_CONV_WINOGRAD_SIMD_H
@@ -30,7 +30,7 @@ typedef struct convolution {
 
 /** The tiles F(tile x tile,3x3). U is the transformed filters of c channels in and k out. */
 typedef struct winograd_tiles {
-    size_t tile;                          /**< outputs along a tile */
+    size_t tile, edge;                    /**< outputs along a tile, and elements */
     size_t (*packed)(size_t c, size_t k); /**< floats of U */
     /** Share `share` of `shares` of U for forward, and of the turned filters' for dx: from k channels to c. */
     void (*pack)(size_t c, size_t k, const float *w, float *u, size_t share, size_t shares);
@@ -49,7 +49,13 @@ typedef struct winograd_tiles {
 extern const winograd_tiles DCNN_SIMD_NAME(dcnn_winograd2), DCNN_SIMD_NAME(dcnn_winograd3),
     DCNN_SIMD_NAME(dcnn_winograd4);
 
-/** The tiles that take the fewest products for oh x ow outputs; `products` may be NULL. */
+/** Those of a 3x3 convolution with stride 2, forward alone. */
+extern const winograd_tiles DCNN_SIMD_NAME(dcnn_winograd_strided);
+
+/** Of a pair of channels, in the way that forward goes. */
+size_t DCNN_SIMD_NAME(dcnn_conv_winograd_products)(const dcnn_conv *shape);
+
+/** The tiles that take the fewest products for oh x ow outputs with stride 1; `products` may be NULL. */
 const winograd_tiles *DCNN_SIMD_NAME(dcnn_winograd_choose)(size_t oh, size_t ow, size_t *products);
 
 /** The part of the packed weights that forward reads, which comes first. */

@@ -111,6 +111,7 @@ dcnn_conv dcnn_conv_shape(const dcnn_node *conv, dcnn_shape in, int n) {
 /* An operation's shape, with the formats of its numbers. */
 static dcnn_conv op_shape(const dcnn_op *op, int n) {
     dcnn_conv shape = grain_shape(op->node, op->in, n);
+    shape.inference = op->free_bits;
     shape.x_half = op->x_half;
     shape.y_half = op->y_half;
     return shape;
@@ -216,6 +217,7 @@ static void measure(dcnn_op *op, const dcnn_kernels *kernels, int grain) {
 
 static void prepare(const dcnn_op *op, const dcnn_kernels *kernels, const dcnn_net *net, int part, int parts) {
     dcnn_conv shape = grain_shape(op->node, op->in, 1);
+    shape.inference = op->free_bits;
     const float *kernel = kernel_to_pack(op, net, part, &parts);
     if (kernel == NULL || is_general(op->node->config)) return;
     kernels->conv_pack(&shape, kernel, packed_of(op), part, parts);
