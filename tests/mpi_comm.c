@@ -273,10 +273,10 @@ static void sums_are_the_tree_at_any_grain_count(void **state) {
     }
 }
 
-/* On a link that takes a second a message. */
+/* On a link that takes a second a message, beside computing that takes longer. */
 static void gradients_keep_clear_of_what_is_waited_for(void **state) {
     (void)state;
-    dcnn_comm comm = {.link = {.byte_s = 1e-3, .message = 256}};
+    dcnn_comm comm = {.link = {.byte_s = 1e-3, .message = 256, .computes_s = 1e6}};
     const double now_s = dcnn_now_s();
     for (int i = 0; i < 3; i++) assert_true(dcnn_comm_link_takes(&comm, 1024, false)); /* nothing is expected */
     comm.link.free_s = 0.0;
@@ -303,6 +303,19 @@ static void gradients_keep_clear_of_what_is_waited_for(void **state) {
     assert_true(dcnn_comm_link_takes(&comm, 1024, false));
     comm.link.hurries = true;
     assert_true(dcnn_comm_link_takes(&comm, 1024, false));
+}
+
+static void a_narrow_link_never_stands_still(void **state) {
+    (void)state;
+    dcnn_comm comm = {.link = {.byte_s = 1e-3, .message = 256}};
+    dcnn_comm_expect(&comm, dcnn_now_s() + 2.0);
+    for (int i = 0; i < 4; i++) dcnn_comm_link_takes(&comm, 1000, true); /* four seconds beside two of computing */
+    dcnn_comm_link_waits(&comm, true);
+    assert_true(dcnn_comm_link_takes(&comm, 1000, false));
+    dcnn_comm_expect(&comm, dcnn_now_s() + 2.0); /* five beside four: it has time */
+    assert_false(dcnn_comm_link_takes(&comm, 1000, false));
+    dcnn_comm_expect(&comm, dcnn_now_s() - 10.0); /* what is late takes nothing away */
+    assert_false(dcnn_comm_link_takes(&comm, 1000, false));
 }
 
 /* --- levels ----------------------------------------------------------------------------------------------------- */
@@ -507,6 +520,7 @@ int main(int argc, char **argv) {
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gradients_keep_clear_of_what_is_waited_for),
+        cmocka_unit_test(a_narrow_link_never_stands_still),
         cmocka_unit_test(shares_are_a_cut_that_keeps_nobody_waiting),
         cmocka_unit_test(domains_begin_where_large_subtrees_do),
         cmocka_unit_test(every_route_brings_everything_everywhere_once),

@@ -72,7 +72,8 @@ typedef struct dcnn_link {
     double free_s;  /* when it will have carried what it was given, if it is as fast as that */
     double clear_s; /* from then on it is wanted for a message that will be waited for; 0: not known */
     double waits_s; /* since then one is waited for; 0: none */
-    bool hurries;   /* all that is on its way is waited for */
+    double sends_s, computes_s; /* so far: what it was given takes so long, and what was computed meanwhile */
+    bool hurries;               /* all that is on its way is waited for */
 } dcnn_link;
 
 /* Where the groups of a level add up gradients, each in a part of its own (gradient/levels.c). */

@@ -4,6 +4,7 @@ GOODPUT = 0.97  # of a link's bits: headers
 NONE, STEP, LATE = 0, 1, 2  # until when a bucket's sum may travel: not at all, in its step, until the next one reads its weights
 MESSAGE_S = 500e-6  # WAIT_S of src/comm/comm_link.c
 MESSAGE_BYTES = 4 * 15 * 1024  # LONGEST of src/comm/comm_link.c
+NARROW = 1.7  # of src/comm/comm_link.c
 MANY_DOMAINS = 16  # src/comm/comm_domain.c
 LINE_BYTES = 64  # pieces of a vector lie on cache lines
 BRIEF = 1024  # floats: src/comm/gradient/gradient.c
@@ -55,9 +56,8 @@ def bounds_of(grains, nodes, per_node, uneven=0.0):
 
 
 def rounds_of(bounds, grains, worst=True):
-    """Round by round, the first first: of its slice, what a node sends or receives there and back, whichever is more: of
-    the busiest node, for which the others wait; or what is sent, the mean over all nodes. As src/comm/gradient/route.c halves
-    them."""
+    """Of each node, round by round, the first first: of its slice, what it sends or receives there and back, whichever is
+    more; or what is sent, the mean over all nodes. As src/comm/gradient/route.c halves them."""
     nodes = len(bounds) - 1
     ways = [[] for _ in range(nodes)]
 
@@ -78,7 +78,7 @@ def rounds_of(bounds, grains, worst=True):
 
     join(0, nodes)
     if worst:
-        return max(ways, key=lambda way: sum(there + back for there, back in way))
+        return ways
     return [(sum(way[0] for all_ in ways for way in all_) / nodes, sum(way[1] for all_ in ways for way in all_) / nodes)]
 
 
@@ -96,6 +96,7 @@ def ways_of(bounds, grains, per_node, worst=True):
     depth, others = sum(depths) / nodes, (nodes - 1) / nodes
     if worst:  # a node gets the others' blocks of its part, and sends its own of theirs
         depth = max(max(own * others, (sum(depths) - own) / nodes) for own in depths) / others
+        return [[(depth * others, others)]] * nodes
     return [(depth * others, others)]
 
 
@@ -127,9 +128,19 @@ def doing(what):
     return wrap
 
 
+def slowest_step(plan, batch, nodes, per_node, *network):
+    """(seconds of a step, Model) of the kind of node that takes longest: so many grains and messages."""
+    grains = -(-batch // plan["grain"])
+    bounds = bounds_of(grains, nodes, per_node, plan.get("uneven", 0))
+    each = [-(-(end - begin) // per_node) for begin, end in zip(bounds, bounds[1:])]
+    kinds = set(zip(each, map(tuple, ways_of(bounds, grains, per_node))))
+    models = [Model(plan, batch, nodes, per_node, *network, bounds, max(each), *kind) for kind in kinds]
+    return max(((model.step_s(), model) for model in models), key=lambda step: step[0])
+
+
 class Model:
-    """One rank of those that have most grains, and its node's link, which carries one message after the other. All nodes
-    are taken to be as far as this one."""
+    """One rank, and its node's link, which carries one message after the other. The others are taken to be as far as this one,
+    but for those that have more grains, which it waits for in small sums."""
 
     @property
     def now_s(self):
@@ -140,24 +151,27 @@ class Model:
         self.spent_s[self.what] += then_s - self.clock_s
         self.clock_s = then_s
 
-    def __init__(self, plan, batch, nodes, per_node, gbit, network, overlap):
+    def __init__(self, plan, batch, nodes, per_node, gbit, network, overlap, bounds, most, own, rounds):
         self.clock_s, self.what, self.spent_s = 0.0, SPENT[0], dict.fromkeys(SPENT, 0.0)
         self.plan, self.nodes, self.per_node, self.overlap = plan, nodes, per_node, overlap
         self.latency_s, self.message_s, self.copy_s = (*network, 0.0)[:3]  # copy_s: of a core, a byte at either end
         self.byte_s = 8 / (gbit * 1e9 * GOODPUT)
         grains = -(-batch // plan["grain"])
-        self.bounds = bounds_of(grains, nodes, per_node, plan.get("uneven", 0))
-        self.most, self.last_images = max(-(-(end - begin) // per_node) for begin, end in zip(self.bounds, self.bounds[1:])), batch
+        self.bounds, self.last_images, self.rounds = bounds, batch, rounds
         threads = plan["threads"]
-        self.turns, self.mine = -(-self.most // threads), self.most // threads
+        self.turns, self.mine, self.most_turns = -(-own // threads), own // threads, -(-most // threads)
+        self.others_s = 0.0  # when those with most grains are through a stage
         self.link_s = self.clear_s = 0.0
         self.waits_s = None  # since then a message is waited for
         self.buckets = []
         self.meetings = 0
         self.shares_out = overlap == LATE and nodes >= max(MANY_DOMAINS, plan["threads"])  # src/engine/late.c
         self.grains, self.group_depths = grains, {}
-        self.rounds = ways_of(self.bounds, grains, per_node)
         self.longest_s = min(MESSAGE_BYTES * self.byte_s * per_node, MESSAGE_S)
+        sent = sum(there + back for there, back in ways_of(self.bounds, grains, per_node, worst=False))
+        sends_s = sent * self.byte_s * sum(4 * stage["gradient"] for stage in plan["stages"])
+        computes_s = self.turns * min(plan["grain"], batch) * sum(stage["image_s"] for stage in plan["stages"])
+        self.narrow = sends_s > NARROW * computes_s
         self.pieces = -(-(nodes - 1) // per_node) if is_direct(nodes, per_node) else 1  # of what a rank sends: to a node each
 
     @property
@@ -167,7 +181,7 @@ class Model:
 
     def may_send(self, bucket, bytes_):
         """dcnn_comm_link_takes() of src/comm/comm_link.c."""
-        if bucket.get("wanted"):
+        if bucket.get("wanted") or self.narrow:
             return True
         free, takes_s = self.link_s <= self.now_s, bytes_ * self.per_node * self.byte_s
         if self.waits_s is not None:
@@ -244,7 +258,7 @@ class Model:
             return float("inf")
         if bucket["left"] <= 0:
             return bucket["at_s"]
-        held = self.waits_s is not None and not bucket.get("wanted")
+        held = self.waits_s is not None and not bucket.get("wanted") and not self.narrow
         return max(self.link_s, self.patient_s) if held else self.link_s
 
     def next_s(self):
@@ -277,6 +291,7 @@ class Model:
             return
         self.meetings += 1
         self.waits_s = self.now_s
+        self.wait_until(self.others_s)
         levels, groups = groups_of(self.nodes, self.per_node)
         width = 1
         for _ in range(levels if self.nodes > 1 else 0):
@@ -284,7 +299,7 @@ class Model:
             bytes_ = (groups - 1) * 8 * (1 + sums * self.depth_of(width))
             self.now_s += messages * self.message_s
             busy_s = max(0.0, self.link_s - self.now_s)
-            there_s = self.now_s + min(busy_s, self.longest_s) + bytes_ * self.byte_s + self.latency_s
+            there_s = self.now_s + (busy_s if self.narrow else min(busy_s, self.longest_s)) + bytes_ * self.byte_s + self.latency_s
             self.link_s = self.now_s + busy_s + bytes_ * self.byte_s
             self.wait_until(there_s)
             self.now_s += messages * self.message_s
@@ -333,6 +348,7 @@ class Model:
             self.catch_up(number)
             images = min(plan["grain"], self.last_images)
             self.clear_s = self.now_s + self.turns * images * stage["image_s"]
+            self.others_s = self.now_s + self.most_turns * images * stage["image_s"]
             self.progress()
             for turn in range(self.turns):
                 looks = plan.get("looks", 1)
