@@ -110,9 +110,9 @@ void dcnn_comm_link_waits(dcnn_comm *comm, bool waits) {
     comm->link.waits_s = waits ? dcnn_now_s() : 0.0;
 }
 
-/* Is the link what a step waits for, whatever goes first? Then it never stands still. Lone hosts, a step's ms held back and
- * not (tools/measure_link --sleep): six at 250 Mb/s 224 and 185, three 171 and 159, six at 1 Gb/s 82 and 60, five 42 and
- * 43; three 44 and 52, two 34 and 38, whose gradients take 1.5 and 0.5 times as long as what is computed. */
+/* Is the link what a step waits for, whatever goes first? Then it never stands still. Lone hosts, a step's ms held back
+ * and not (tools/measure_link --sleep): six at 250 Mb/s 224 and 185, three 171 and 159, six at 1 Gb/s 82 and 60, five
+ * 42 and 43; three 44 and 52, two 34 and 38, whose gradients take 1.5 and 0.5 times as long as what is computed. */
 static bool is_narrow(const dcnn_link *link) {
     return link->computes_s > 0.0 && link->sends_s > NARROW * link->computes_s;
 }

@@ -67,11 +67,11 @@ typedef struct dcnn_sums {
 
 /* This rank's way to other domains (comm_link.c). */
 typedef struct dcnn_link {
-    double byte_s;  /* that a byte takes while all ranks send; 0: not measured */
-    size_t message; /* floats of a message */
-    double free_s;  /* when it will have carried what it was given, if it is as fast as that */
-    double clear_s; /* from then on it is wanted for a message that will be waited for; 0: not known */
-    double waits_s; /* since then one is waited for; 0: none */
+    double byte_s;              /* that a byte takes while all ranks send; 0: not measured */
+    size_t message;             /* floats of a message */
+    double free_s;              /* when it will have carried what it was given, if it is as fast as that */
+    double clear_s;             /* from then on it is wanted for a message that will be waited for; 0: not known */
+    double waits_s;             /* since then one is waited for; 0: none */
     double sends_s, computes_s; /* so far: what it was given takes so long, and what was computed meanwhile */
     bool hurries;               /* all that is on its way is waited for */
 } dcnn_link;
