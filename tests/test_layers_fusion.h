@@ -125,15 +125,36 @@ static void fused_operations_have_the_same_gradient(void **state) {
                      SOME_CONV("4", ", \"padding\": \"same\", \"activation\": \"relu\"") SOME("MaxPooling2D")
                          SOME("BatchNormalization"),
                  5, 7);
-    /* a mean behind a ReLU, with a BatchNormalization before the convolution; not of other windows, nor with the ReLU
-     * behind */
+    /* a mean behind a ReLU, with a BatchNormalization before the convolution; not of other windows */
     check_fusion(SOME_CONV("3", ", \"activation\": \"relu\"") SOME("AveragePooling2D") SOME("BatchNormalization")
                      SOME_CONV("4", ", \"padding\": \"same\"") SOME("ReLU") SOME("AveragePooling2D"),
                  4, 7);
     check_fusion(SOME_CONV("3", ", \"activation\": \"relu\"") "{\"class_name\": \"AveragePooling2D\", \"config\": "
                                                               "{\"pool_size\": 3, \"strides\": 2}}," SOME_CONV("4", "")
                                                                   SOME("AveragePooling2D") SOME("ReLU"),
-                 6, 6);
+                 5, 6);
+    /* a mean without an activation before it is that of the convolution's input: padded or not, of any windows that do
+     * not lie close, and of all where the filter has one tap */
+#define SOME_MEAN(more) "{\"class_name\": \"AveragePooling2D\", \"config\": {" more "}},"
+    check_fusion(SOME_CONV("3", ", \"padding\": \"same\"") SOME_MEAN("\"pool_size\": 2") SOME("ReLU")
+                     SOME_CONV("4", ", \"padding\": \"same\", \"use_bias\": false")
+                         SOME_MEAN("\"pool_size\": [3, 2], \"strides\": [2, 3]"),
+                 4, 6);
+    check_fusion(SOME_CONV("5", "")
+                     SOME("ReLU") "{\"class_name\": \"Conv2D\", \"config\": {\"filters\": 3, "
+                                  "\"kernel_size\": 1}}," SOME_MEAN(
+                                      "\"pool_size\": 3, \"strides\": 2, \"padding\": "
+                                      "\"same\"") "{\"class_name\": \"Conv2D\", \"config\": "
+                                                  "{\"filters\": 4, \"kernel_size\": [2, 4], "
+                                                  "\"padding\": \"same\"}}," SOME_MEAN("\"pool_size\": 2"),
+                 5, 7);
+    check_fusion(SOME_CONV("3", "") SOME_MEAN("\"pool_size\": 2") SOME_CONV("4", ", \"use_bias\": false")
+                     SOME_MEAN("\"pool_size\": [3, 2]"),
+                 3, 5); /* one window an image */
+    check_fusion(SOME_CONV("3", "") SOME_MEAN("\"pool_size\": 2, \"padding\": \"same\"") SOME_CONV("3", "")
+                     SOME_MEAN("\"pool_size\": 2, \"strides\": 1"),
+                 5, 5);
+    check_fusion(SOME_CONV("3", ", \"dilation_rate\": 2") SOME_MEAN("\"pool_size\": 2"), 3, 3);
     /* BatchNormalization with its activation, with and without pooling; odd maps, of which pooling leaves a row */
     snprintf(layers, sizeof layers, "%s%s%s%s%s%s", SOME_CONV("3", "") SOME("BatchNormalization"), relu,
              SOME("MaxPooling2D") SOME_CONV("4", ", \"padding\": \"same\"") SOME("BatchNormalization"), SOME("ReLU"),

@@ -147,7 +147,7 @@ float *dcnn_pass_dparam(const dcnn_pass *pass, const dcnn_node *node, int param)
 
 /* The operations that plan.c names. */
 extern const dcnn_op_kind dcnn_op_conv_pool, dcnn_op_conv_max, dcnn_op_conv_max_norm, dcnn_op_conv_valley,
-    dcnn_op_norm_relu, dcnn_op_conv_norm_pool, dcnn_op_activation, dcnn_op_function;
+    dcnn_op_conv_average, dcnn_op_norm_relu, dcnn_op_conv_norm_pool, dcnn_op_activation, dcnn_op_function;
 
 /** Is a Conv2D node with this pooling node behind it one fused operation on these kernels: with a ReLU and a
  * MaxPooling2D or AveragePooling2D (dcnn_op_conv_pool), or with a MaxPooling2D by itself (dcnn_op_conv_max)? `folded`:
@@ -155,6 +155,9 @@ extern const dcnn_op_kind dcnn_op_conv_pool, dcnn_op_conv_max, dcnn_op_conv_max_
 bool dcnn_conv_pool_matches(const dcnn_kernels *kernels, const dcnn_node *conv, bool folded, dcnn_shape in,
                             const dcnn_node *pool);
 bool dcnn_conv_max_matches(const dcnn_kernels *kernels, const dcnn_node *conv, dcnn_shape in, const dcnn_node *pool);
+
+/** Is a Conv2D node without an activation one operation with this AveragePooling2D node behind it? */
+bool dcnn_conv_average_matches(const dcnn_node *conv, dcnn_shape in, const dcnn_node *pool);
 
 /** Is a Conv2D node one fused operation with a BatchNormalization, a ReLU and this MaxPooling2D node behind it? */
 bool dcnn_conv_norm_pool_matches(const dcnn_kernels *kernels, const dcnn_node *conv, dcnn_shape in,
@@ -169,7 +172,7 @@ bool dcnn_norm_relu_matches(const dcnn_node *normalization, const dcnn_node *act
 /** Is this MaxPooling2D node 2x2 with stride 2 and no padding? */
 bool dcnn_pooling_is_2x2(const dcnn_node *pool);
 
-/** The kernels' view of a MaxPooling2D node on a grain of n samples. */
+/** The kernels' view of a MaxPooling2D or AveragePooling2D node on a grain of n samples. */
 dcnn_pool dcnn_max_pooling_shape(const dcnn_node *pool, dcnn_shape in, int n);
 
 /** Is a node a BatchNormalization along the channels? Along another axis only its own operation can do it. */

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* pooling.c — MaxPooling2D, AveragePooling2D, and both over the whole map. */
+/* pooling.c — MaxPooling2D, AveragePooling2D, and both over the whole map; a Conv2D with the AveragePooling2D behind
+ * it.
+ */
 #include "nn/config.h"
+
+#include <string.h>
 
 typedef struct pooling {
     int size[2], stride[2];
@@ -164,4 +168,148 @@ const dcnn_layer dcnn_layer_global_max_pooling2d = {
     .build = global_build,
     .describe = global_describe,
     .op = &max_op,
+};
+
+/* --- Conv2D and AveragePooling2D as one operation: op->head is the convolution, op->node the pooling ---------------
+ */
+
+/* With no activation between them both are linear, so that the means can be taken first: over the windows at each place
+ * of the padded input, and then the convolution with the pooling's strides. A window takes one product a tap, where the
+ * convolution has one for each of the window's cells. A filter of 1x1 sees the pooled input. */
+
+enum { KERNEL, BIAS };
+
+typedef struct pooled_first {
+    dcnn_conv conv; /* of the means */
+    dcnn_pool pool; /* of the padded input to them */
+    dcnn_conv unpooled;
+    bool padded; /* is the input to be copied between zeros? */
+} pooled_first;
+
+static pooled_first pooled_first_of(const dcnn_op *op, int n) {
+    const pooling *p = op->node->config;
+    const dcnn_conv c = dcnn_conv_shape(op->head, op->in, n);
+    pooled_first f = {.conv = c, .unpooled = c};
+    f.conv.inference = op->free_bits;
+    f.conv.oh = op->node->shape.h;
+    f.conv.ow = op->node->shape.w;
+    if (c.r == 1 && c.s == 1) {
+        f.pool = dcnn_max_pooling_shape(op->node, op->in, n);
+        f.conv.h = f.conv.oh;
+        f.conv.w = f.conv.ow;
+        return f;
+    }
+    f.conv.pad_h = f.conv.pad_w = 0;
+    f.conv.stride_h = p->stride[0];
+    f.conv.stride_w = p->stride[1];
+    f.conv.h = (f.conv.oh - 1) * p->stride[0] + c.r;
+    f.conv.w = (f.conv.ow - 1) * p->stride[1] + c.s;
+    f.pool = (dcnn_pool){.n = n, .c = c.c, .r = p->size[0], .s = p->size[1], .stride_h = 1, .stride_w = 1};
+    f.pool.oh = f.conv.h;
+    f.pool.ow = f.conv.w;
+    f.pool.h = f.conv.h + f.pool.r - 1;
+    f.pool.w = f.conv.w + f.pool.s - 1;
+    f.padded = c.pad_h > 0 || c.pad_w > 0 || f.pool.h > c.h || f.pool.w > c.w;
+    if (!f.padded) {
+        f.pool.h = c.h;
+        f.pool.w = c.w;
+    }
+    if (f.conv.oh == 1 && f.conv.ow == 1) { /* one patch an image: products over all images at once */
+        f.conv.c *= c.r * c.s;
+        f.conv.r = f.conv.s = f.conv.h = f.conv.w = f.conv.stride_h = f.conv.stride_w = 1;
+    }
+    return f;
+}
+
+bool dcnn_conv_average_matches(const dcnn_node *conv, dcnn_shape in, const dcnn_node *pool) {
+    const pooling *p = pool->config;
+    const dcnn_conv c = dcnn_conv_shape(conv, in, 1);
+    if (conv->bf16 || c.stride_h * c.stride_w * c.dilation_h * c.dilation_w * c.groups > 1) return false;
+    /* of fewer cells a window, Winograd's tiles take no more products for all of them */
+    return (c.r == 1 && c.s == 1) || (!p->same && p->stride[0] * p->stride[1] >= 4);
+}
+
+static size_t in_lines(size_t floats) {
+    return (floats + 15) / 16 * 16;
+}
+
+static size_t padded_floats(const pooled_first *f) {
+    const dcnn_pool *p = &f->pool;
+    return f->padded ? in_lines((size_t)p->n * (size_t)p->h * (size_t)p->w * (size_t)p->c) : 0;
+}
+
+static size_t mean_floats(const pooled_first *f) {
+    return in_lines((size_t)f->conv.n * (size_t)f->conv.h * (size_t)f->conv.w * (size_t)f->conv.c);
+}
+
+static void pooled_first_measure(dcnn_op *op, const dcnn_kernels *kernels, int grain) {
+    const pooled_first f = pooled_first_of(op, grain);
+    op->scratch_floats = padded_floats(&f) + mean_floats(&f) + kernels->conv_scratch(&f.conv);
+    op->packed_floats = kernels->conv_packed(&f.conv);
+}
+
+static void pooled_first_prepare(const dcnn_op *op, const dcnn_kernels *kernels, const dcnn_net *net, int part,
+                                 int parts) {
+    const pooled_first f = pooled_first_of(op, 1);
+    kernels->conv_pack(&f.conv, dcnn_net_values(net, dcnn_net_param(net, op->head, KERNEL)), op->packed, part, parts);
+}
+
+/* The rows that the input and the padded one have in common, from the one to the other. */
+static void copy_inside(const pooled_first *f, const float *x, float *padded, float *dx) {
+    const dcnn_conv *c = &f->unpooled;
+    const size_t channels = (size_t)c->c, wide = (size_t)f->pool.w * channels;
+    const int columns = c->w + c->pad_w < f->pool.w ? c->w : f->pool.w - c->pad_w;
+    for (int n = 0; n < c->n; n++)
+        for (int i = 0; i < c->h && i + c->pad_h < f->pool.h; i++) {
+            const size_t inner = (size_t)(n * c->h + i) * (size_t)c->w * channels;
+            float *at = padded + (size_t)(n * f->pool.h + i + c->pad_h) * wide + (size_t)c->pad_w * channels;
+            const size_t bytes = (size_t)columns * channels * sizeof(float);
+            if (dx)
+                memcpy(dx + inner, at, bytes);
+            else
+                memcpy(at, x + inner, bytes);
+        }
+}
+
+/* The means of the pass' input, behind the padded one in the scratch. */
+static float *take_means(const dcnn_pass *pass, const pooled_first *f) {
+    const float *x = pass->x[0];
+    float *means = pass->scratch + padded_floats(f);
+    if (f->padded) {
+        memset(pass->scratch, 0, padded_floats(f) * sizeof(float));
+        copy_inside(f, x, pass->scratch, NULL);
+        x = pass->scratch;
+    }
+    pass->kernels->average_pool_forward(&f->pool, x, means);
+    return means;
+}
+
+static void pooled_first_forward(const dcnn_pass *pass) {
+    const pooled_first f = pooled_first_of(pass->op, pass->n);
+    float *means = take_means(pass, &f);
+    pass->kernels->conv_forward(&f.conv, means, pass->op->packed, dcnn_pass_param(pass, pass->op->head, BIAS),
+                                DCNN_FUSED_NONE, pass->y, means + mean_floats(&f));
+}
+
+static void pooled_first_backward(const dcnn_pass *pass) {
+    const pooled_first f = pooled_first_of(pass->op, pass->n);
+    float *means = take_means(pass, &f), *rest = means + mean_floats(&f);
+    float *dkernel = dcnn_pass_dparam(pass, pass->op->head, KERNEL);
+    float *dbias = dcnn_pass_dparam(pass, pass->op->head, BIAS);
+    if (dkernel) pass->kernels->conv_backward(&f.conv, means, pass->op->packed, pass->dy, NULL, dkernel, dbias, rest);
+    if (pass->dx[0] == NULL) return;
+    pass->kernels->conv_backward(&f.conv, NULL, pass->op->packed, pass->dy, means, NULL, NULL, rest);
+    pass->kernels->average_pool_backward(&f.pool, means, f.padded ? pass->scratch : pass->dx[0]);
+    if (!f.padded) return;
+    memset(pass->dx[0], 0, (size_t)pass->n * dcnn_shape_count(pass->op->in) * sizeof(float));
+    copy_inside(&f, NULL, pass->scratch, pass->dx[0]);
+}
+
+const dcnn_op_kind dcnn_op_conv_average = {
+    .name = "average+conv",
+    .backward_reads_x = true,
+    .measure = pooled_first_measure,
+    .prepare = pooled_first_prepare,
+    .forward = pooled_first_forward,
+    .backward = pooled_first_backward,
 };

@@ -124,7 +124,7 @@ static dcnn_fusion fuse_late_norm(const dcnn_plan *plan, dcnn_fusion f, int i, i
     return f;
 }
 
-/* A convolution, an activation, and a pooling before or behind that. */
+/* A convolution, an activation, and a pooling before or behind that; or an AveragePooling without one. */
 dcnn_fusion dcnn_plan_fuse_convolution(const dcnn_plan *plan, int i) {
     const dcnn_net *net = plan->net;
     const dcnn_node *conv = &net->nodes[i];
@@ -144,6 +144,15 @@ dcnn_fusion dcnn_plan_fuse_convolution(const dcnn_plan *plan, int i) {
         last = activation_behind(plan, last);
         f.activation = activation_of(plan, last);
         cover(&f, last);
+    }
+    const int average = last == i && f.activation.kind == DCNN_LINEAR && i != plan->frozen_end
+                            ? pooling_behind(plan, &dcnn_layer_average_pooling2d, i)
+                            : -1;
+    if (average >= 0 && dcnn_conv_average_matches(conv, in, &net->nodes[average])) {
+        f.kind = &dcnn_op_conv_average;
+        f.node = &net->nodes[average];
+        cover(&f, average);
+        return f;
     }
     /* What a frozen convolution gives back is dx alone, which only the general one can do. */
     const bool frozen = plan->options.training && conv->learns && !conv->trainable;

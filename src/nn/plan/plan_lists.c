@@ -66,7 +66,8 @@ static void fuse(dcnn_plan *plan, dcnn_op *op, const dcnn_fusion *f) {
         op->conv = op->head;
         op->head = f->norm;
     }
-    if (f->kind == &dcnn_op_conv_pool || f->norm) return; /* the activation is the kernels' own */
+    if (f->kind == &dcnn_op_conv_pool || f->kind == &dcnn_op_conv_average || f->norm)
+        return; /* the activation is the kernels' own, or there is none */
     if (f->kind == &dcnn_op_norm_relu && (f->activation.kind == DCNN_RELU || f->activation.kind == DCNN_LINEAR)) {
         op->activation = f->activation;
         return;
