@@ -170,8 +170,7 @@ const dcnn_layer dcnn_layer_global_max_pooling2d = {
     .op = &max_op,
 };
 
-/* --- Conv2D and AveragePooling2D as one operation: op->head is the convolution, op->node the pooling ---------------
- */
+/* --- Conv2D and AveragePooling2D as one operation: op->head is the one, op->node the other ------------------------ */
 
 /* With no activation between them both are linear, so that the means can be taken first: over the windows at each place
  * of the padded input, and then the convolution with the pooling's strides. A window takes one product a tap, where the
