@@ -180,6 +180,7 @@ static dcnn_status end_epoch(dcnn_trainer *t) {
     if (split) DCNN_TRY(dcnn_trainer_evaluate(t, split->rows, split->count, &validation));
     const double validation_s = dcnn_now_s() - trained_s;
     DCNN_TRY(check_replicas(t));
+    if (dcnn_comm_rank(t->comm) == 0) dcnn_loader_warn_of_changes(&t->data.loader);
     dcnn_trainer_exchange(t);
     const dcnn_label_scores labels = dcnn_label_sum(validation.label_count, validation.labels);
     const bool numbers = t->state.net->class_count == 0, many = t->state.net->class_count > DCNN_TOP;

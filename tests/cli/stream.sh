@@ -33,6 +33,16 @@ for run in chunks chunks-two; do hash_of $run/best.h5; done | sort | uniq -c | s
 try dcnn $net --shuffle full --resume --run chunks
 head -n 1 held/metrics.csv
 
+# A file that is written to meanwhile is told, once for each time.
+cp data.h5 changing.h5
+dcnn train changing.h5 --model net.json --epochs 100000 --no-report --cache-memory 100K --run changing >changing.said 2>&1 &
+until [[ $(wc -l <changing/metrics.csv) -gt 1 ]]; do sleep 0.05; done 2>/dev/null
+touch changing.h5
+while kill -0 $! 2>/dev/null && ! grep -q 'written to' changing.said; do sleep 0.05; done
+kill $!
+wait $! || echo "stopped $?"
+grep 'written to' changing.said
+
 try dcnn $net --cache-memory 40K --run no
 try dcnn $net --cache-memory much --run no
 try dcnn $net --cache-memory 9999999999G --run no

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <xxhash.h>
@@ -29,7 +30,8 @@ struct dcnn_pixels {
     const dcnn_dataset *dataset;
     size_t row_bytes;
     int descriptor;
-    hid_t file; /* open while HDF5 alone can read it */
+    struct stat written; /* its size and when it was last written, as it was opened */
+    hid_t file;          /* open while HDF5 alone can read it */
     dcnn_h5_layout layout;
     atomic_uchar *marks, *own_marks; /* [blocks] of checksums; NULL: there are none */
     /* of packed chunks */
@@ -304,6 +306,7 @@ static dcnn_status find_rows(dcnn_pixels *p, size_t cache_bytes) {
     if (H5Fget_vfd_handle(p->file, H5P_DEFAULT, (void **)&descriptor) < 0 || !descriptor ||
         (p->descriptor = fcntl(*descriptor, F_DUPFD_CLOEXEC, 0)) < 0)
         return dcnn_input_fail(p->dataset->path, "read");
+    if (fstat(p->descriptor, &p->written) != 0) return dcnn_input_fail(p->dataset->path, "read");
     if (!dcnn_h5_layout_find(p->file, "images", &p->layout)) return DCNN_OK;
     if (p->layout.filter_count > 0) DCNN_TRY(make_slots(p, cache_bytes));
     DCNN_TRY(confirm_layout(p));
@@ -333,6 +336,16 @@ dcnn_status dcnn_pixels_open(const dcnn_dataset *dataset, size_t cache_bytes, dc
     dcnn_pixels_close(p);
     *pixels = NULL;
     return status;
+}
+
+bool dcnn_pixels_have_changed(dcnn_pixels *p) {
+    struct stat now;
+    const struct stat *then = &p->written;
+    if (fstat(p->descriptor, &now) != 0) return false;
+    const bool same = now.st_size == then->st_size && now.st_mtim.tv_sec == then->st_mtim.tv_sec &&
+                      now.st_mtim.tv_nsec == then->st_mtim.tv_nsec;
+    p->written = now;
+    return !same;
 }
 
 void dcnn_pixels_close(dcnn_pixels *p) {

@@ -38,6 +38,10 @@ size_t dcnn_pixels_chunk_bytes(const dcnn_pixels *pixels);
  */
 dcnn_status dcnn_pixels_read(dcnn_pixels *pixels, int64_t first, int64_t count, uint8_t *out);
 
+/** Has the file been written to since it was opened, or since the last call? By its size and time, so nothing is read:
+ * the content may be the same. *Local*; one thread. */
+bool dcnn_pixels_have_changed(dcnn_pixels *pixels);
+
 /** Tells the system that these rows will be read soon. *Local.* */
 void dcnn_pixels_expect(const dcnn_pixels *pixels, int64_t first, int64_t count);
 

@@ -275,6 +275,14 @@ static void tell_stream(const dcnn_dataset *d, const dcnn_pixels *pixels, const 
             d->path);
 }
 
+void dcnn_loader_warn_of_changes(const dcnn_loader *loader) {
+    if (loader->stream && loader->stream->pixels && dcnn_pixels_have_changed(loader->stream->pixels))
+        dcnn_warn("%s was written to while its images are streamed, so not every epoch may have seen the same ones: "
+                  "dcnn info "
+                  "checks it; begin again (--overwrite) if it is another file now",
+                  loader->stream->path);
+}
+
 /* Half of the memory is for unpacked chunks, where chunks are packed. */
 static dcnn_status open_pixels(const dcnn_comm *comm, const dcnn_dataset *d, int64_t cache_bytes,
                                dcnn_pixels **pixels) {

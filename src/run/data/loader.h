@@ -64,6 +64,9 @@ dcnn_status dcnn_dataset_open_together(dcnn_comm *comm, const char *path, dcnn_d
 dcnn_status dcnn_loader_open(dcnn_comm *comm, const dcnn_dataset *dataset, const dcnn_loader_options *options,
                              dcnn_loader *loader);
 
+/** Warns if the file of streamed images was written to since it was opened, or since the last call. *Local*; rank 0. */
+void dcnn_loader_warn_of_changes(const dcnn_loader *loader);
+
 /** The same for images that rank 0 holds (NULL elsewhere). *Collective.* */
 dcnn_status dcnn_loader_open_images(dcnn_comm *comm, const dcnn_images *images, dcnn_loader *loader);
 
