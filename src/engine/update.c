@@ -136,7 +136,9 @@ dcnn_status dcnn_engine_update(dcnn_engine *e, double *penalty) {
         dcnn_thread_pool_run(e->pool, constrain, e);
         dcnn_comm_domain_barrier(e->comm);
     }
-    if (e->average) dcnn_thread_pool_run(e->pool, average, e); /* each its own part, which it alone writes */
-    if (e->average && e->options.optimizer.ema_overwrite > 0) dcnn_comm_domain_barrier(e->comm);
+    if (e->average) {
+        dcnn_thread_pool_run(e->pool, average, e);
+        dcnn_comm_domain_barrier(e->comm); /* a checkpoint reads all parts, a step weights that these were put in */
+    }
     return DCNN_OK;
 }
