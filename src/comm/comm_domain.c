@@ -29,11 +29,14 @@ static dcnn_status check_room(int64_t bytes) {
     struct statvfs memory;
     if (statvfs("/dev/shm", &memory) != 0) return DCNN_OK; /* MPI may know another place */
     const double room = (double)memory.f_bavail * (double)memory.f_frsize;
-    if (1.1 * (double)bytes < room) return DCNN_OK;
+    const double need = 1.1 * (double)bytes;
+    if (need < room) return DCNN_OK;
+    const char *name = need < 1048576.0 ? "KiB" : "MiB";
+    const double unit = need < 1048576.0 ? 1024.0 : 1048576.0;
     return DCNN_FAIL(DCNN_FAILURE,
-                     "/dev/shm has %.1f MiB left, but the ranks of a node need %.1f MiB to share: make it larger (of a "
-                     "container: --shm-size)",
-                     room / 1048576.0, 1.1 * (double)bytes / 1048576.0);
+                     "/dev/shm has %.1f %s left, but the ranks of a node need %.1f %s to share: make it larger (of a "
+                     "container: --shm-size), or remove what fills it",
+                     room / unit, name, need / unit, name);
 }
 
 /* Shares `bytes` of this rank with all of `among`; every rank must succeed. */

@@ -99,6 +99,7 @@ done
 printf 'id,label\nx,1\n' >truth.csv
 try dcnn predict run/best.h5 few.csv --format kaggle --header id,label -o truth.csv # a header that is the user's
 try dcnn predict run/best.h5 few.csv -o few.csv --force
+try dcnn predict run/best.h5 pictures -o pictures/a/1.pgm --force # a picture among those that are looked at on the way
 dcnn compare run other -o runs.svg | tail -n 1
 cp runs.svg before
 try dcnn compare run other -o runs.svg

@@ -14,6 +14,7 @@ grep -c "DCNN_LAUNCHER:-srun" job.sh
 dcnn slurm small.h5 --nodes 1 --time 10 --mem 8G --constraint 'a&b' --mail me@here -- --qos=long --array=0-3 '--comment=two words' |
     grep -E '^#SBATCH --(mem|con|mail|qos|arr|com)|^train'
 dcnn slurm --nodes 1 --time 10 -- --qos=long | grep -E '^#SBATCH --qos|^train|DCNN_LAUNCHER:-'
+dcnn slurm --nodes 1 --time 10 -- --output=mine.out --signal=B:USR1@600 | grep -E '^#SBATCH --(output|signal)' # the last counts
 try dcnn slurm small.h5 --nodes 1 --time 10 other.h5
 tail -n 1 job.sh
 bash job.sh 2>&1 | sed 's/.*job none/job none/'

@@ -267,6 +267,12 @@ static dcnn_status check_output(const dcnn_options *o) {
     if (o->output == NULL) return DCNN_OK;
     DCNN_TRY(dcnn_spare_place(o->output, "-o", "predictions.csv"));
     const int64_t at = dcnn_output_among(o->output, o->operand_count, o->operands);
+    const dcnn_kind_id there = dcnn_output_is_straight(o->output) ? DCNN_KIND_MISSING : dcnn_kind_of_file(o->output);
+    if (at < 0 && o->force && there >= DCNN_KIND_PNG && there <= DCNN_KIND_SVG)
+        return DCNN_FAIL(DCNN_USAGE,
+                         "%s: is %s, perhaps one that is asked about, and is not replaced, with --force either: name "
+                         "another file with -o",
+                         o->output, dcnn_kind_name(there));
     if (at < 0 && o->force) return DCNN_OK;
     if (at < 0)
         return dcnn_spare_others(o->output, "-o", "the predictions", dcnn_answers_are_in, "or replace it with --force");

@@ -171,10 +171,6 @@ static bool put_directive(const char *line, const dcnn_options *o) {
         put_request("constraint", o->constraint);
         put_request("mail-user", o->mail);
         put_request("mail-type", o->mail ? "END,FAIL,REQUEUE" : NULL);
-        for (int i = data_of(o) ? 1 : 0; i < o->operand_count; i++) {
-            fputs("\n#SBATCH ", stdout);
-            put_word(o->operands[i]);
-        }
         putchar('\n');
     } else if (begins(line, "#SBATCH --nodes=")) {
         printf("#SBATCH --nodes=%s\n", o->nodes);
@@ -186,6 +182,13 @@ static bool put_directive(const char *line, const dcnn_options *o) {
         printf("#SBATCH --cpus-per-task=%" PRId64 "\n", threads);
     } else if (begins(line, "#SBATCH --time=")) {
         printf("#SBATCH --time=%s\n", o->time);
+    } else if (begins(line, "#SBATCH --output=")) { /* the last one: of two alike sbatch takes the later */
+        printf("%.*s\n", (int)strcspn(line, "\n"), line);
+        for (int i = data_of(o) ? 1 : 0; i < o->operand_count; i++) {
+            fputs("#SBATCH ", stdout);
+            put_word(o->operands[i]);
+            putchar('\n');
+        }
     } else {
         return false;
     }
