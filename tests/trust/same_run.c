@@ -62,6 +62,8 @@ static void compare_models(const char *name, const char *a, const char *b) {
     const size_t bytes = x.net->param_count * sizeof(float);
     if (!x.m != !y.m || !x.v != !y.v) differ(name, "moments in one alone"); /* best.h5 has none */
     if ((x.m && memcmp(x.m, y.m, bytes) != 0) || (x.v && memcmp(x.v, y.v, bytes) != 0)) differ(name, "other moments");
+    if (!x.average != !y.average) differ(name, "averages in one alone");
+    if (x.average && memcmp(x.average, y.average, bytes) != 0) differ(name, "other averages");
     x.progress.elapsed_s = y.progress.elapsed_s = 0;
     if (memcmp(&x.progress, &y.progress, sizeof x.progress) != 0) differ(name, "other progress");
     compare_texts(name, x.history, y.history);
