@@ -336,26 +336,19 @@ static dcnn_status check_no_pictures(const char *folder) {
     return status;
 }
 
-static dcnn_status refuse_file(const char *folder, const char *name) {
-    return DCNN_FAIL(DCNN_USAGE,
-                     "%s/%s is there, but no run that it is of, and this one would replace it: name another folder "
-                     "(--run), or let it be replaced (--overwrite)",
-                     folder, name);
-}
-
 /* Files of a run's names that no run here has made would be replaced, those of its report too. */
 static dcnn_status check_no_files(const char *folder) {
     static const char *const names[] = {DCNN_RUN_OF_TRAINING, DCNN_RUN_MADE_OF_IT};
-    listing figures;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         bool found;
         DCNN_TRY(find(folder, names[i], &found));
-        if (found) return refuse_file(folder, names[i]);
+        if (found)
+            return DCNN_FAIL(DCNN_USAGE,
+                             "%s/%s is there, but no run that it is of, and this one would replace it: name another "
+                             "folder (--run), or let it be replaced (--overwrite)",
+                             folder, names[i]);
     }
-    dcnn_status status = list(folder, DCNN_RUN_FIGURES, figures_only, alphasort, &figures);
-    if (status == DCNN_OK && figures.count > 0) status = refuse_file(figures.folder, figures.entries[0]->d_name);
-    free_listing(&figures);
-    return status;
+    return DCNN_OK;
 }
 
 /* May a run begin, or go on, in this folder? @param replaces  out: once the run that it holds is removed */
