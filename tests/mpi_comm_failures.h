@@ -45,7 +45,7 @@ static void a_lack_of_shared_memory_is_told_to_all(void **state) {
     if (everyone->domain.count == everyone->size) return;
     refusals = 1;
     assert_all_fail(dcnn_comm_share_domain(everyone, BYTES, 0, &common, &own), DCNN_FAILURE,
-                    "/dev/shm has 0.0 MiB left, but the ranks of a node need 3.3 MiB to share: make it larger");
+                    "/dev/shm has 0.0 KiB left, but the ranks of a node need 3.3 MiB to share: make it larger");
     refusals = 0;
     no_windows = true;
     assert_all_fail(dcnn_comm_share_domain(everyone, BYTES, 0, &common, &own), DCNN_FAILURE,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* test_free_memory.c — how much memory is left, from what Linux says of machine and control groups. */
 #include "io_helpers.h"
+#include "base/text.h"
 
 #include "guard/free_memory.h"
 #include "run/memory.h"

@@ -2,7 +2,7 @@
 /* text.c — see text.h. */
 #include "base/text.h"
 
-#include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Bytes of the UTF-8 character there, and its number; 0 bytes: there is none. */
@@ -70,4 +70,14 @@ int dcnn_word_find(const char *const names[], int count, const char *word) {
     int at = 0;
     while (at < count && strcmp(names[at], word) != 0) at++;
     return at;
+}
+
+const char *dcnn_bytes_text(uint64_t bytes, char text[32]) {
+    if (bytes < (uint64_t)1 << 20)
+        snprintf(text, 32, "%.1f KiB", (double)bytes / 1024.0);
+    else if (bytes < (uint64_t)1 << 30)
+        snprintf(text, 32, "%.1f MiB", (double)bytes / 1048576.0);
+    else
+        snprintf(text, 32, "%.1f GiB", (double)bytes / 1073741824.0);
+    return text;
 }

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /**
  * Makes a text harmless to show: control characters (a terminal obeys them), characters that turn the direction of
@@ -28,6 +29,9 @@ enum { DCNN_SHELL_WORD = 4 * 4096 + 3 };
  * @return the word, if it is plain or there is no room, or `text`
  */
 const char *dcnn_shell_word(const char *word, char *text, size_t room);
+
+/** "1.5 GiB", "64.0 MiB", "9.0 KiB": for people. *Local.* @return text */
+const char *dcnn_bytes_text(uint64_t bytes, char text[32]);
 
 /** The place of a word among `count` names, or `count`. *Local.* */
 int dcnn_word_find(const char *const names[], int count, const char *word);

@@ -15,6 +15,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/random.h"
+#include "base/text.h"
 #include "guard/free_memory.h"
 #include "run/trainer.h"
 #include "sources/source.h"

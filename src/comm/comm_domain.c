@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
+#include "base/text.h"
 #include "comm/comm_private.h"
 
 /* Turns of a barrier before it sleeps: some milliseconds, as long as grains differ. A rank of an oversubscribed node's
@@ -30,13 +31,12 @@ static dcnn_status check_room(int64_t bytes) {
     if (statvfs("/dev/shm", &memory) != 0) return DCNN_OK; /* MPI may know another place */
     const double room = (double)memory.f_bavail * (double)memory.f_frsize;
     const double need = 1.1 * (double)bytes;
+    char left[32], wanted[32];
     if (need < room) return DCNN_OK;
-    const char *name = need < 1048576.0 ? "KiB" : "MiB";
-    const double unit = need < 1048576.0 ? 1024.0 : 1048576.0;
     return DCNN_FAIL(DCNN_FAILURE,
-                     "/dev/shm has %.1f %s left, but the ranks of a node need %.1f %s to share: make it larger (of a "
-                     "container: --shm-size), or remove what fills it",
-                     room / unit, name, need / unit, name);
+                     "/dev/shm has %s left, but the ranks of a node need %s to share: make it larger (of a container: "
+                     "--shm-size), or remove what fills it",
+                     dcnn_bytes_text((uint64_t)room, left), dcnn_bytes_text((uint64_t)need, wanted));
 }
 
 /* Shares `bytes` of this rank with all of `among`; every rank must succeed. */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "doctor/doctor.h"
 
 /* Bytes below which a training of small images does not start, a node and a rank of it; and what lets its ranks share

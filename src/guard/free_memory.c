@@ -137,13 +137,3 @@ dcnn_free_memory dcnn_free_shared_memory(void) {
     if (statvfs("/dev/shm", &memory) != 0) return (dcnn_free_memory){UINT64_MAX, "nothing known"};
     return (dcnn_free_memory){(uint64_t)memory.f_bavail * memory.f_frsize, "/dev/shm (of a container: --shm-size)"};
 }
-
-const char *dcnn_bytes_text(uint64_t bytes, char text[32]) {
-    if (bytes < (uint64_t)1 << 20)
-        snprintf(text, 32, "%.1f KiB", (double)bytes / 1024.0);
-    else if (bytes < (uint64_t)1 << 30)
-        snprintf(text, 32, "%.1f MiB", (double)bytes / 1048576.0);
-    else
-        snprintf(text, 32, "%.1f GiB", (double)bytes / 1073741824.0);
-    return text;
-}

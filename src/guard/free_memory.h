@@ -29,7 +29,4 @@ int64_t dcnn_memory_kills(const char *root);
 /** What is left in /dev/shm, which ranks share memory through. *Local.* */
 dcnn_free_memory dcnn_free_shared_memory(void);
 
-/** "1.5 GiB", "64.0 MiB", "9.0 KiB": for people. @return text */
-const char *dcnn_bytes_text(uint64_t bytes, char text[32]);
-
 #endif

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/text.h"
+
 /* Address space that a thread reserves besides what is measured: OpenBLAS's buffer (128 MiB in builds for 64-bit x86,
  * of which it touches a few; where that is refused OpenBLAS asks again for ever), and a stack. */
 static const uint64_t BLAS_BYTES = (uint64_t)129 << 20, STACK_BYTES = (uint64_t)8 << 20;

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "guard/signals.h"
 #include "guard/watchdog.h"
 #include "nn/net_edit.h"

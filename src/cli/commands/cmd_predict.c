@@ -268,7 +268,7 @@ static dcnn_status check_output(const dcnn_options *o) {
     DCNN_TRY(dcnn_spare_place(o->output, "-o", "predictions.csv"));
     const int64_t at = dcnn_output_among(o->output, o->operand_count, o->operands);
     const dcnn_kind_id there = dcnn_output_is_straight(o->output) ? DCNN_KIND_MISSING : dcnn_kind_of_file(o->output);
-    if (at < 0 && o->force && there >= DCNN_KIND_PNG && there <= DCNN_KIND_SVG)
+    if (at < 0 && o->force && (dcnn_kind_is_image(there) || dcnn_kind_is_foreign_image(there)))
         return DCNN_FAIL(DCNN_USAGE,
                          "%s: is %s, perhaps one that is asked about, and is not replaced, with --force either: name "
                          "another file with -o",

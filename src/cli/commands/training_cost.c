@@ -5,11 +5,11 @@
 #include <inttypes.h>
 #include <math.h>
 
+#include "base/text.h"
 #include "bench/cost.h"
 #include "cli/cli.h"
 #include "cli/runs/start.h"
 #include "engine/engine.h"
-#include "guard/free_memory.h"
 #include "nn/net_edit.h"
 #include "run/data/loader.h"
 #include "run/starting_net.h"

@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "engine/outputs.h"
 #include "guard/free_memory.h"
 #include "guard/watchdog.h"

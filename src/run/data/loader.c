@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "io/dataset/pixels.h"
 #include "run/data/prefetch.h"
 #include "guard/free_memory.h"
@@ -278,8 +279,7 @@ static void tell_stream(const dcnn_dataset *d, const dcnn_pixels *pixels, const 
 void dcnn_loader_warn_of_changes(const dcnn_loader *loader) {
     if (loader->stream && loader->stream->pixels && dcnn_pixels_have_changed(loader->stream->pixels))
         dcnn_warn("%s was written to while its images are streamed, so not every epoch may have seen the same ones: "
-                  "dcnn info "
-                  "checks it; begin again (--overwrite) if it is another file now",
+                  "dcnn info checks it; begin again (--overwrite) if it is another file now",
                   loader->stream->path);
 }
 
